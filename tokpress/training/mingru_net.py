@@ -1,11 +1,12 @@
 """The minGRU prior as a torch module: what `tokpress train` optimises. See `tokpress.priors.mingru`
 for the formula, the names and the exact stepping of the same network."""
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .quantized import QuantEmbedding, QuantLinear
+from .quantized import QuantEmbedding, QuantLinear, quantize_weight
 from .scan import scan
 
 
@@ -65,3 +66,17 @@ class MinGRUNet(nn.Module):
             new += part
         logits = self.head(x) + self.bias
         return F.cross_entropy(logits.flatten(0, 1), targets.flatten()), new
+
+
+@torch.no_grad()
+def export(net: MinGRUNet) -> dict[str, np.ndarray]:
+    """The tensors of model.safetensors: what the forward pass above rounds to, as integers and scales."""
+    out: dict[str, np.ndarray] = {}
+    for name, p in net.state_dict().items():
+        if name.endswith(".weight"):
+            q, s = quantize_weight(p.float().cpu())
+            out[name] = q.to(torch.int8).numpy()
+            out[name.removesuffix("weight") + "scale"] = s[:, 0].numpy().copy()
+        else:
+            out[name] = p.float().cpu().numpy().copy()
+    return out

@@ -1,0 +1,387 @@
+"""The .tokp container: frames, one after another, and nothing else. docs/format.md describes every byte.
+
+A CRC-16 finds damage before anything is decoded, a CRC-32 of the source finds a decoder that went wrong. No length
+is believed: payloads are read in pieces of at most 1 MiB, so memory follows the bytes that really came.
+
+>>> import io, zlib
+>>> header = FrameHeader(kind=Kind.RAW, source_length=5, payload_length=5, source_crc=zlib.crc32(b"hello"))
+>>> write_frame(file := io.BytesIO(), header, b"hello")
+18
+>>> [b"".join(restore_plain(header, payload)) for header, payload in iter_frames(io.BytesIO(file.getvalue()))]
+[b'hello']
+"""
+
+import io
+import lzma
+import zlib
+from binascii import crc_hqx
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from enum import IntEnum
+from typing import BinaryIO
+
+from .errors import ChecksumError, FormatError
+
+SYNC = b"\xd4TP\x01"  # the last byte is the version of the format
+LAST, CONTINUES, LAYOUT, RESERVED = 8, 16, 32, 192  # flags in the kind byte, above its three bits of kind
+MAX_SOURCE = 1 << 28  # bytes that a raw or model frame may restore; lzma frames are restored in pieces, hence free
+MAX_NUMBER = (1 << 63) - 1  # what the nine bytes of the longest varint hold
+MAX_LANES = 1 << 16
+MAX_DICTIONARY = 28  # as the payload's first byte spells it: 64 MiB, what `xz -9` uses
+PIECE = 1 << 20  # bytes read, and at most allocated, at a time
+ADVICE = "get an undamaged copy, or keep going past the damage to restore the rest"
+
+
+class Kind(IntEnum):
+    RAW, LZMA, MODEL = 0, 1, 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrameHeader:
+    """What stands before a payload. A header that breaks the format's rules cannot be made: FormatError."""
+
+    kind: Kind
+    source_length: int  # bytes this frame restores
+    payload_length: int
+    source_crc: int  # CRC-32 of the bytes this frame restores
+    last: bool = True  # this frame ends its member (the frames of one source)
+    sequence: int = 0  # 0 for the first frame of a member, then 1, 2, …
+    total_length: int | None = None  # source bytes of the whole member; present if last and sequence > 0
+    model_id: bytes | None = None  # this and the next two: model frames only
+    tokens: int | None = None
+    lanes: int | None = None  # None: as many as the default lane rule says
+    check: int = 0  # CRC-16 of header and payload; write_frame fills it in
+    offset: int = field(default=0, compare=False)  # where in the file, and the how-many-eth frame: for messages
+    number: int = field(default=1, compare=False)
+
+    @property
+    def where(self) -> str:
+        return f"frame {self.number} (at byte {self.offset:,})"
+
+    def __post_init__(self) -> None:
+        model, tokens = self.kind == Kind.MODEL, self.tokens or 0
+        numbers = (self.sequence, self.source_length, self.payload_length, self.total_length or 0)
+        rules = (  # a token stands for half a byte or more and costs 32 bits or less: hence the factors 2 and 8
+            (0 <= min(numbers) and max(numbers) <= MAX_NUMBER, "lengths lie in 0 … 2^63 − 1"),
+            (self.source_length <= MAX_SOURCE or self.kind == Kind.LZMA, "at most 256 MiB of source"),
+            (self.source_length > 0 or self.kind == Kind.RAW, "only a raw frame may restore nothing"),
+            (self.payload_length == self.source_length or self.kind != Kind.RAW, "a raw payload is the source"),
+            (self.payload_length <= 8 * self.source_length + 64 or not model, "payload ≤ 8 · source length + 64"),
+            ((self.total_length is not None) == (self.last and self.sequence > 0), "a total ends several frames"),
+            (len(self.model_id or b"") == 4 * model, "model frames, and no others, have a model id (4 bytes)"),
+            (1 <= tokens <= 2 * self.source_length if model else self.tokens is None, "1 … 2 · source length tokens"),
+            (self.lanes is None or 1 <= self.lanes <= min(tokens, MAX_LANES), "1 … min(tokens, 65536) lanes"),
+        )
+        for kept, rule in rules:
+            if not kept:
+                raise FormatError(f"{self.where}: impossible header, against the rule “{rule}”: {ADVICE}")
+
+    def pack(self) -> bytes:
+        """The header as it stands in the file. A number has one spelling, so this undoes read_header byte for byte."""
+        flags = LAST * self.last + CONTINUES * (self.sequence > 0) + LAYOUT * (self.lanes is not None)
+        head = SYNC + bytes([self.kind + flags]) + (pack_varint(self.sequence) if self.sequence else b"")
+        head += pack_varint(self.source_length) + (self.model_id or b"")
+        for number in (self.tokens, self.lanes, self.total_length, self.payload_length):
+            head += b"" if number is None else pack_varint(number)
+        return head + self.source_crc.to_bytes(4, "little") + self.check.to_bytes(2, "little")
+
+    def crc(self) -> int:
+        """CRC-16 of the header between sync and check, to go on with over the payload. Not half a CRC-32, because
+        that overlooks a flipped bit here and there, and a CRC-16 never does."""
+        return crc_hqx(self.pack()[len(SYNC) : -2], 0xFFFF)
+
+
+@dataclass(frozen=True)
+class Damaged:
+    """A hole: `length` bytes from `offset` on hold no intact frame. Length 0: frames are missing without a trace."""
+
+    offset: int
+    length: int
+    reason: str
+
+
+class Payload:
+    """The payload after a header, once: `read()` it whole, or iterate over pieces of at most 1 MiB.
+
+    Its last piece is handed out only if the check holds. Raises FormatError (truncated) or ChecksumError (damaged).
+    """
+
+    def __init__(self, stream: BinaryIO, header: FrameHeader) -> None:
+        self._stream, self._header, self._left, self._crc = stream, header, header.payload_length, header.crc()
+        self._verify()
+
+    def _verify(self) -> None:
+        if not self._left and self._crc != self._header.check:
+            raise ChecksumError(f"{self._header.where}: damaged, header and payload fail their check: {ADVICE}")
+
+    def __iter__(self) -> Iterator[bytes]:
+        while self._left:
+            if not (piece := self._stream.read(min(PIECE, self._left))):
+                missing = f"{_size(self._left)} of its payload of {_size(self._header.payload_length)} missing"
+                raise FormatError(f"{self._header.where}: truncated, {missing}: get a complete copy of the file")
+            self._left, self._crc = self._left - len(piece), crc_hqx(piece, self._crc)
+            self._verify()
+            yield piece
+
+    def read(self) -> bytes:
+        return b"".join(self)
+
+
+def write_frame(out: BinaryIO, header: FrameHeader, payload: bytes | BinaryIO) -> int:
+    """Write header (its check filled in) and payload; returns the bytes written. A payload that is a seekable file
+    is taken from where it stands, in pieces, twice: the check comes first in the frame."""
+    stream = io.BytesIO(payload) if isinstance(payload, bytes) else payload
+    start, crc, left = stream.tell(), header.crc(), header.payload_length
+    while left and (piece := stream.read(min(PIECE, left))):
+        crc, left = crc_hqx(piece, crc), left - len(piece)
+    if left or stream.read(1):
+        raise ValueError("payload_length is not the length of the payload")
+    stream.seek(start)
+    out.write((header := replace(header, check=crc)).pack())
+    for piece in Payload(stream, header):
+        out.write(piece)
+    return len(header.pack()) + header.payload_length
+
+
+def read_header(stream: BinaryIO, offset: int = 0, number: int = 1) -> FrameHeader | None:
+    """The header that begins here; None if the stream ends here. `offset` and `number` go into messages only."""
+    where = f"frame {number} (at byte {offset:,})"
+
+    def take(count: int) -> bytes:
+        if len(data := _read(stream, count)) < count:
+            raise FormatError(f"{where}: truncated inside the frame's header: get a complete copy of the file")
+        return data
+
+    if not (sync := _read(stream, len(SYNC))):
+        return None
+    if not SYNC.startswith(sync):
+        if sync.startswith(SYNC[:3]):
+            raise FormatError(f"{where}: format version {sync[3]}, but this tokpress reads {SYNC[3]}: upgrade tokpress")
+        what = "not a .tokp file: check its name" if number == 1 else f"no frame begins here, damaged: {ADVICE}"
+        raise FormatError(f"{where}: {what} (a frame begins with the bytes {SYNC.hex(' ')})")
+    bits = take(1)[0]
+    if bits & 7 > max(Kind) or bits & RESERVED or (bits & LAYOUT and bits & 7 != Kind.MODEL):
+        raise FormatError(f"{where}: kind byte {bits:#04x} is unknown: upgrade tokpress, or if it is new, {ADVICE}")
+    kind, last = Kind(bits & 7), bool(bits & LAST)
+    sequence = _take_varint(take, where) if bits & CONTINUES else 0
+    if bits & CONTINUES and not sequence:
+        raise FormatError(f"{where}: impossible header, it continues a member as its frame 0: {ADVICE}")
+    return FrameHeader(  # the arguments are evaluated in the order of the fields in the file
+        kind=kind, last=last, sequence=sequence, offset=offset, number=number,
+        source_length=_take_varint(take, where),
+        model_id=take(4) if kind == Kind.MODEL else None,
+        tokens=_take_varint(take, where) if kind == Kind.MODEL else None,
+        lanes=_take_varint(take, where) if bits & LAYOUT else None,
+        total_length=_take_varint(take, where) if last and sequence else None,
+        payload_length=_take_varint(take, where),
+        source_crc=int.from_bytes(take(4), "little"),
+        check=int.from_bytes(take(2), "little"),
+    )  # fmt: skip
+
+
+def iter_frames(stream: BinaryIO) -> Iterator[tuple[FrameHeader, Payload]]:
+    """Every frame in order, up to the first error: FormatError, ChecksumError. Needs no seeking.
+
+    What the caller leaves of a payload is read and verified here. Offsets count from where the stream stands now.
+    """
+    offset, number, member = 0, 1, _Member()
+    while header := read_header(stream, offset, number):
+        if problem := member.follow(header):
+            raise FormatError(f"{header.where}: {problem}: {ADVICE}")
+        payload = Payload(stream, header)
+        yield header, payload
+        for _ in payload:
+            pass
+        offset, number = offset + len(header.pack()) + header.payload_length, number + 1
+    if number == 1:
+        raise FormatError("not a .tokp file: it is empty, and even an empty source takes a frame: check the file name")
+    if member.due:
+        raise FormatError(f"truncated after frame {number - 1} (at byte {offset:,}): get a complete copy of the file")
+
+
+def iter_frames_keep_going(stream: BinaryIO) -> Iterator[tuple[FrameHeader, Payload] | Damaged]:
+    """Every intact frame (verified before it is handed out), and a Damaged for every hole. Needs seeking.
+
+    After damage, the search is for the next sync that begins an intact frame. Time stays linear in a hostile file: a
+    damaged payload followed by a sync, or the end, is skipped for good; the others may add up to 4 times the file.
+    """
+    position, end = stream.tell(), stream.seek(0, io.SEEK_END)
+    budget, number, hole, member = 4 * (end - position), 1, None, _Member()
+    while position < end:
+        stream.seek(position)
+        resume = position + 1
+        try:
+            header = read_header(stream, position, number)
+            begin = stream.tell()
+            if header is None or (after := begin + header.payload_length) > end:
+                raise FormatError(f"frame {number} (at byte {position:,}): truncated, or a damaged length")
+            stream.seek(after)
+            if after == end or _read(stream, len(SYNC)) == SYNC:
+                resume = after
+            elif (budget := budget - header.payload_length) < 0:
+                raise FormatError(f"{header.where}: too many false frames came before to examine this one")
+            stream.seek(begin)
+            for _ in Payload(stream, header):
+                pass
+        except FormatError as error:
+            hole = hole or (position, str(error))
+            position = _find_sync(stream, resume, end)
+            continue
+        problem = member.follow(header)
+        if hole:
+            yield Damaged(hole[0], position - hole[0], hole[1] + (f"; {problem}" if problem else ""))
+            number, hole = number + 1, None
+        elif problem:
+            yield Damaged(position, 0, f"{header.where}: {problem}")
+        stream.seek(begin)
+        yield replace(header, number=number), Payload(stream, header)
+        position, number = after, number + 1
+    if hole or member.due or number == 1:
+        at, reason = hole or (end, "truncated: the file ends before its last frame")
+        yield Damaged(at, end - at, reason)
+
+
+class _Member:
+    """Follows the frames of one source: sequence numbers 0, 1, 2, …, and a total that adds up."""
+
+    due = restored = 0  # the sequence number to come; the source bytes so far
+    whole = True
+
+    def follow(self, header: FrameHeader) -> str | None:
+        """What is wrong with this frame coming next, if anything is. Goes on from it either way."""
+        got, due, problem = header.sequence, self.due, None
+        if got > due:
+            problem = f"frames {due} to {got - 1} of this member (counted from 0) are missing"
+        elif got < due:
+            problem = f"frame {got} of a member follows frame {due - 1} of one: frames are missing, or were moved"
+        self.whole = not got or (self.whole and not problem)
+        self.restored = header.source_length + (self.restored if got else 0)
+        self.due = 0 if header.last else got + 1
+        if header.total_length is not None and self.whole and header.total_length != self.restored:
+            problem = f"its member restores {self.restored:,} bytes instead of {header.total_length:,}"
+        return problem
+
+
+def check_source(header: FrameHeader, source: bytes) -> None:
+    """Raises ChecksumError unless `source` is what was compressed into this frame."""
+    _check_source(header, len(source), zlib.crc32(source))
+
+
+def _check_source(header: FrameHeader, length: int, crc: int) -> None:
+    if (length, crc) != (header.source_length, header.source_crc):
+        raise ChecksumError(
+            f"{header.where}: the payload is undamaged, but the {_size(length)} decoded from it are not the source of "
+            f"{_size(header.source_length)}: if another machine decodes it, please report this one as inexact"
+        )
+
+
+def restore_plain(header: FrameHeader, payload: Iterable[bytes]) -> Iterator[bytes]:
+    """The source of a raw or lzma frame in pieces of at most 1 MiB. Only when the last has come have all checks held."""
+    if header.kind == Kind.MODEL:
+        raise ValueError("a model frame is restored by its model")
+    length = crc = 0
+    for piece in payload if header.kind == Kind.RAW else lzma_decode(payload, header.source_length, header.where):
+        length, crc = length + len(piece), zlib.crc32(piece, crc)
+        yield piece
+    _check_source(header, length, crc)
+
+
+class LzmaEncoder:
+    """Makes an lzma payload at the strength of `xz -9e`, piece by piece. Knowing the source length saves memory."""
+
+    def __init__(self, source_length: int | None = None) -> None:
+        sizes = (n for n in range(MAX_DICTIONARY) if source_length is not None and _dictionary(n) >= source_length)
+        self._start = bytes([next(sizes, MAX_DICTIONARY)])
+        lzma2 = {"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "dict_size": _dictionary(self._start[0])}
+        self._lzma = lzma.LZMACompressor(lzma.FORMAT_RAW, filters=[lzma2])
+
+    def compress(self, source: bytes) -> bytes:
+        start, self._start = self._start, b""
+        return start + self._lzma.compress(source)
+
+    def finish(self) -> bytes:
+        return self._start + self._lzma.flush()
+
+
+def lzma_encode(source: bytes) -> bytes:
+    encoder = LzmaEncoder(len(source))
+    return encoder.compress(source) + encoder.finish()
+
+
+def lzma_decode(payload: Iterable[bytes], source_length: int, where: str = "lzma frame") -> Iterator[bytes]:
+    """The source of an lzma payload in pieces of at most 1 MiB, never more than `source_length`. Raises ChecksumError."""
+    decoder, left = None, source_length
+    try:
+        for piece in filter(None, payload):
+            if decoder is None:
+                if piece[0] > MAX_DICTIONARY:
+                    raise lzma.LZMAError("its dictionary is larger than 64 MiB")
+                size = max(4096, min(_dictionary(piece[0]), source_length))  # no distance reaches beyond the start
+                lzma2 = {"id": lzma.FILTER_LZMA2, "dict_size": size}
+                decoder, piece = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=[lzma2]), piece[1:]
+            while piece or not (decoder.needs_input or decoder.eof):
+                if decoder.eof:
+                    raise lzma.LZMAError("bytes follow its end")
+                source, piece = decoder.decompress(piece, min(PIECE, left + 1)), decoder.unused_data
+                if (left := left - len(source)) < 0:
+                    raise lzma.LZMAError("it restores more than its header says")
+                if source:
+                    yield source
+        if decoder is None or not decoder.eof or left:
+            raise lzma.LZMAError(f"it ends {_size(left)} too early")
+    except lzma.LZMAError as error:
+        raise ChecksumError(f"{where}: the lzma payload does not decode, {error}: {ADVICE}") from error
+
+
+def _dictionary(byte: int) -> int:
+    """Bytes of dictionary, as .xz spells them: 2 · 2^n and 3 · 2^n in turn, from 4 KiB."""
+    return (2 + byte % 2) << byte // 2 + 11
+
+
+def pack_varint(number: int) -> bytes:
+    """LEB128: seven bits a byte, lowest first; the top bit is set in all but the last. 300 is ac 02."""
+    out = bytearray()
+    while number > 127:
+        out.append(number & 127 | 128)
+        number >>= 7
+    return bytes(out) + bytes([number])
+
+
+def _take_varint(take: Callable[[int], bytes], where: str) -> int:
+    number = 0
+    for group in range(9):
+        byte = take(1)[0]
+        number |= (byte & 127) << 7 * group
+        if byte == 0 and group:  # a shorter spelling exists
+            break
+        if byte < 128:
+            return number
+    raise FormatError(f"{where}: impossible header, a number is spelled longer than it may be: {ADVICE}")
+
+
+def _read(stream: BinaryIO, count: int) -> bytes:
+    """`count` bytes, fewer only where the stream ends: a pipe may hand them out bit by bit."""
+    data = b""
+    while len(data) < count and (more := stream.read(count - len(data))):
+        data += more
+    return data
+
+
+def _find_sync(stream: BinaryIO, start: int, end: int) -> int:
+    """Where the next sync begins, or `end`. Windows grow from 64 bytes: finding one costs no more than it is away."""
+    window = 64
+    while start < end:
+        stream.seek(start)
+        data = _read(stream, min(window, end - start))
+        if (found := data.find(SYNC)) >= 0:
+            return start + found
+        if len(data) < window:
+            break
+        start, window = start + window - len(SYNC) + 1, min(2 * window, PIECE)
+    return end
+
+
+def _size(count: int) -> str:
+    """A number of bytes for people to read."""
+    power = 0 if count < 10_000 else 1 if count < 10**6 else 2 if count < 10**9 else 3
+    return f"{count / 1000**power:,.1f} {' kMG'[power]}B" if power else f"{count:,} byte{'s' * (count != 1)}"

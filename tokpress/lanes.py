@@ -1,0 +1,50 @@
+"""How N tokens are cut into lanes that are coded in lock-step (docs/format.md, "Token layout").
+
+Lane i holds tokens i·T … min((i+1)·T, N) − 1 with T = ⌈N / B⌉ rounded up to the prior's stride.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .types import Tokens
+
+#: format: the largest lane count a frame may ask for
+MAX_LANES = 1 << 12
+
+
+def default_lanes(tokens: int) -> int:
+    """Lanes of a frame that does not say otherwise. Part of the format: never change it, add a version.
+
+    Each lane starts with an empty recurrent state, so few lanes compress better; many lanes make
+    wide products. One lane per 256 tokens up to 16, then one per 2048 up to 128.
+    """
+    return max(1, min(tokens // 256, 16), min(tokens // 2048, 128))
+
+
+@dataclass(frozen=True)
+class Layout:
+    tokens: int
+    lanes: int
+    steps: int
+
+    @classmethod
+    def of(cls, tokens: int, lanes: int, stride: int = 1) -> "Layout":
+        """The layout with at most `lanes` lanes; fewer where the last ones would be empty."""
+        units = -(-tokens // stride)
+        per_lane = -(-units // max(1, min(lanes, units))) * stride if units else 0
+        return cls(tokens, -(-tokens // per_lane) if per_lane else 0, per_lane)
+
+    def live(self, step: int) -> int:
+        """Rows that still have a token at this step: all, or all but the last lane."""
+        last = self.tokens - (self.lanes - 1) * self.steps
+        return self.lanes if step < last else self.lanes - 1
+
+    def split(self, tokens: Tokens) -> Tokens:
+        """[N] → [B, T], the end of the last lane padded with zeros that are never coded."""
+        grid = np.zeros(self.lanes * self.steps, np.int32)
+        grid[: self.tokens] = tokens
+        return grid.reshape(self.lanes, self.steps)
+
+    def join(self, grid: Tokens) -> Tokens:
+        return grid.reshape(-1)[: self.tokens]

@@ -1,0 +1,212 @@
+"""A model: tokenizer + prior, as a directory in the Hugging Face manner.
+
+    config.json         format, tokenizer and prior by name with their settings, numeric profile
+    tokenizer.json      what the tokenizer keeps (if it keeps anything)
+    model.safetensors   int8 weights, float32 scales, counts (if the prior is trained)
+    README.md           the card: data, hashes, command, measured bits; not part of the identity
+
+The model id is the first four bytes of a SHA-256 over the first three. A frame names it, so a wrong
+model is an error before anything is decoded. Nothing is unpickled; all lengths are checked.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from . import conditionals
+from .errors import ChecksumError, ModelError, TokenizerError
+from .registry import prior_class, tokenizer_class
+from .types import Prior, Tokenizer
+
+FORMAT = 1
+#: the arithmetic of tokpress.exact; a change that alters one bit of one pmf makes a new one
+EXACT_PROFILE = 1
+PARTS = ("tokenizer.json", "model.safetensors")
+
+
+@dataclass(frozen=True)
+class Bits:
+    """What coding would cost, token by token: bits [N] float64 and the source bytes of each token [N]."""
+
+    bits: np.ndarray
+    lengths: np.ndarray
+
+    @property
+    def total_bits(self) -> float:
+        return float(self.bits.sum())
+
+    @property
+    def source_bytes(self) -> int:
+        return int(self.lengths.sum())
+
+    @property
+    def bits_per_byte(self) -> float:
+        return self.total_bits / max(self.source_bytes, 1)
+
+
+class Model:
+    def __init__(self, tokenizer: Tokenizer, prior: Prior, id: bytes | None = None, name: str = ""):
+        if tokenizer.vocab_size != prior.vocab_size:
+            raise ModelError(
+                f"the tokenizer has {tokenizer.vocab_size} symbols but the prior predicts {prior.vocab_size}"
+            )
+        self.tokenizer, self.prior, self.name = tokenizer, prior, name
+        self.kernel = "auto"
+        self._id = id
+
+    @property
+    def id(self) -> bytes:
+        if self._id is None:
+            with tempfile.TemporaryDirectory() as folder:
+                self._write(Path(folder))
+                self._id = _identity(Path(folder))
+        return self._id
+
+    def config(self) -> dict[str, Any]:
+        return {
+            "format": FORMAT,
+            "exact_profile": EXACT_PROFILE,
+            "tokenizer": {"name": self.tokenizer.name, **self.tokenizer.config()},
+            "prior": {"name": self.prior.name, **self.prior.config()},
+        }
+
+    # --- one frame -------------------------------------------------------------------------------
+
+    def encode(self, source: bytes, lanes: int | None = None, report=lambda n: None) -> tuple[bytes, int, int]:
+        """(payload, tokens, lanes)"""
+        tokens = self.tokenizer.encode(source)
+        lanes = lanes or self.prior.lanes(len(tokens))
+        self.prior.prepare(len(tokens), self.kernel)
+        return conditionals.encode(self.prior, tokens, lanes, report), len(tokens), lanes
+
+    def decode(self, payload: bytes, tokens: int, lanes: int | None = None, report=lambda n: None) -> bytes:
+        self.prior.prepare(tokens, self.kernel)
+        decoded = conditionals.decode(self.prior, payload, tokens, lanes or self.prior.lanes(tokens), report)
+        try:
+            return self.tokenizer.decode(decoded)
+        except TokenizerError as error:
+            raise ChecksumError(f"the decoded tokens make no source: {error}") from None
+
+    # --- whole files -----------------------------------------------------------------------------
+
+    def compress(self, source: bytes) -> bytes:
+        """A complete .tokp file of `source` under this model (or stored some other way where that is smaller)."""
+        from . import pipeline
+
+        return pipeline.compress(source, model=self)
+
+    def decompress(self, data: bytes) -> bytes:
+        from . import pipeline
+
+        return pipeline.decompress(data, models=[self])
+
+    def score(self, source: bytes, lanes: int = 1) -> Bits:
+        """Bits of each token of `source`, as coding in `lanes` lanes would charge them."""
+        tokens = self.tokenizer.encode(source)
+        self.prior.prepare(len(tokens), self.kernel)
+        bits = conditionals.score(self.prior, tokens, lanes)
+        if self.tokenizer.name == "nibbles":
+            bits = bits.reshape(-1, 2).sum(1)
+            return Bits(bits, np.ones(len(bits), np.int64))
+        return Bits(bits, self.tokenizer.token_bytes()[tokens])
+
+    def sample(self, tokens: int, seed: int | None = None, temperature: float = 1.0) -> bytes:
+        """`tokens` tokens drawn from the prior, as bytes."""
+        count = -(-tokens // self.prior.stride) * self.prior.stride
+        self.prior.prepare(count, self.kernel)
+        return self.tokenizer.decode(conditionals.sample(self.prior, count, seed, temperature))
+
+    # --- on disk ---------------------------------------------------------------------------------
+
+    def _write(self, folder: Path) -> None:
+        self.tokenizer.save(folder)
+        (folder / "config.json").write_text(json.dumps(self.config(), indent=2) + "\n")
+        tensors = self.prior.tensors()
+        if tensors:
+            from safetensors.numpy import save_file
+
+            save_file({k: np.ascontiguousarray(v) for k, v in tensors.items()}, folder / "model.safetensors")
+
+    def save(self, folder: str | os.PathLike, card: str | None = None) -> None:
+        """Write the directory: first to a temporary one beside it, then renamed into place."""
+        target = Path(folder)
+        if target.exists() and not (target / "config.json").is_file() and any(target.iterdir()):
+            raise ModelError(f"{target} exists and is no model directory; choose another place")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        new = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+        new.chmod(0o755)
+        try:
+            self._write(new)
+            if card is not None:
+                (new / "README.md").write_text(card)
+            if target.exists():
+                for item in new.iterdir():
+                    item.replace(target / item.name)
+            else:
+                new.rename(target)
+        finally:
+            shutil.rmtree(new, ignore_errors=True)
+
+    @property
+    def size(self) -> int:
+        """Model bytes: what the files that make up the identity take on disk."""
+        with tempfile.TemporaryDirectory() as folder:
+            self._write(Path(folder))
+            return sum(f.stat().st_size for f in Path(folder).iterdir())
+
+
+def _identity(folder: Path) -> bytes:
+    config = json.loads((folder / "config.json").read_text())
+    digest = hashlib.sha256(json.dumps(config, sort_keys=True).encode())
+    for part in PARTS:
+        path = folder / part
+        data = path.read_bytes() if path.is_file() else b""
+        digest.update(part.encode() + len(data).to_bytes(8, "little") + data)
+    return digest.digest()[:4]
+
+
+def load_folder(folder: str | os.PathLike) -> Model:
+    """Open a model directory. Raises ModelError naming the file that is wrong."""
+    folder = Path(folder)
+    path = folder / "config.json"
+    try:
+        config = json.loads(path.read_text())
+    except OSError as error:
+        raise ModelError(f"{folder} is no model directory: {path.name}: {error.strerror}") from None
+    except ValueError as error:
+        raise ModelError(f"{path} is not JSON: {error}") from None
+    try:
+        if config["format"] != FORMAT or config["exact_profile"] != EXACT_PROFILE:
+            raise ModelError(
+                f"{path} has format {config['format']}, exact profile {config['exact_profile']}; this tokpress "
+                f"reads {FORMAT} and {EXACT_PROFILE}: use the version that wrote it, or a newer one"
+            )
+        settings = dict(config["tokenizer"])
+        tokenizer = tokenizer_class(settings.pop("name")).load(folder, settings)
+        settings = dict(config["prior"])
+        prior = prior_class(settings.pop("name")).load(settings, _tensors(folder), tokenizer.vocab_size)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ModelError(f"{path} lacks or garbles a setting: {error}") from None
+    except OSError as error:
+        raise ModelError(f"{folder} is incomplete: {error}") from None
+    return Model(tokenizer, prior, _identity(folder), folder.name)
+
+
+def _tensors(folder: Path) -> dict[str, np.ndarray]:
+    path = folder / "model.safetensors"
+    if not path.is_file():
+        return {}
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        raise ModelError(f"{path} is damaged: {error}") from None

@@ -1,0 +1,106 @@
+"""A memory over any prior: counts of what this frame has already coded, with the prior as base measure.
+
+    p_0 = base prior,   p_k(v) = (c_k(v) + s_k · p_{k−1}(v)) / (n_k + s_k),   k over the context orders
+
+c_k(v) counts v after the last k tokens anywhere in the frame, n_k = Σ_v c_k(v). This is a hierarchical
+Dirichlet predictive rule (MacKay & Peto 1995; Teh 2006 with discount 0). The strengths s_k are shared by
+contexts with like n_k and like number of distinct successors and learn online, by gradient on ln s_k of
+the log loss. All lanes share the counts: before step t both sides know every lane's tokens before t,
+so cutting a file into lanes costs the memory almost nothing.
+
+Cost per token: one scaling of the V-vector plus the successors of the contexts seen. The tables are
+bounded (`MAX_CONTEXTS`, `MAX_POOL`): a full table keeps what it has and adapts its counts.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..types import Config, Pmf, Prior, Tokens
+from . import memory_kernel
+
+MAX_CONTEXTS = 1 << 22
+MAX_POOL = 1 << 22
+#: inputs of fewer tokens run the kernel as plain Python, larger ones compiled
+COMPILE_FROM = 6000
+ORDERS = (1, 2, 3, 4, 6)
+
+
+@dataclass
+class State:
+    base: Any
+    kernel: dict
+    ctx: np.ndarray
+    pool: np.ndarray
+    size: np.ndarray
+    slot: np.ndarray
+    scale: np.ndarray
+    history: np.ndarray
+    out: np.ndarray
+    seen: int = 0
+    p0: np.ndarray | None = None
+
+
+def power_of_two(n: int) -> int:
+    return 1 << max(n - 1, 1).bit_length()
+
+
+class MemoryPrior(Prior):
+    name = "memory"
+
+    def __init__(self, base: Prior, orders: tuple[int, ...] = ORDERS):
+        self.base = base
+        self.vocab_size, self.stride = base.vocab_size, base.stride
+        self.orders = np.array(orders, np.int32)
+
+    def lanes(self, tokens: int) -> int:
+        return self.base.lanes(tokens)
+
+    def prepare(self, tokens: int, kernel: str = "auto") -> None:
+        self.base.prepare(tokens, kernel)
+
+    def init(self, lanes: int, tokens: int) -> State:
+        contexts = min(power_of_two(3 * len(self.orders) * tokens // 2 + 64), MAX_CONTEXTS)
+        pool = min(power_of_two(2 * len(self.orders) * tokens + 64), MAX_POOL)
+        scale = np.full((len(self.orders), 10, 6), 30.0, np.float32)
+        scale[:, :, 0] = 8.0
+        if tokens >= COMPILE_FROM:
+            kernel = memory_kernel.compiled()
+        else:
+            kernel = {name: getattr(memory_kernel, name) for name in ("look_up", "mix", "learn")}
+        return State(
+            base=self.base.init(lanes, tokens),
+            kernel=kernel,
+            ctx=np.zeros((contexts, 4), np.int32),
+            pool=np.zeros((pool, 2), np.int32),
+            size=np.zeros(3, np.int64),
+            slot=np.full((lanes, len(self.orders)), -1, np.int32),
+            scale=scale,
+            history=np.zeros((lanes, max(int(self.orders.max()), 1)), np.int32),
+            out=np.empty((lanes, self.vocab_size), np.float32),
+        )
+
+    def step(self, state: State, previous: Tokens | None, rows: int) -> Pmf:
+        m, k = state, state.kernel
+        if previous is not None:
+            k["learn"](m.ctx, m.pool, m.size, m.slot, m.scale, m.history, self.orders, m.p0, previous, m.seen)
+            m.seen += 1
+        m.p0 = self.base.step(m.base, previous, rows)
+        k["look_up"](m.ctx, m.slot, m.history, self.orders, m.seen, rows)
+        k["mix"](m.ctx, m.pool, m.slot, m.scale, m.p0, m.out, rows)
+        return m.out[:rows]
+
+    def config(self) -> Config:
+        return {"orders": self.orders.tolist(), "base": {"name": self.base.name, **self.base.config()}}
+
+    def tensors(self) -> dict[str, np.ndarray]:
+        return self.base.tensors()
+
+    @classmethod
+    def load(cls, config: Config, tensors: dict[str, np.ndarray], vocab_size: int) -> "MemoryPrior":
+        from ..registry import prior_class
+
+        base = dict(config["base"])
+        prior = prior_class(base.pop("name")).load(base, tensors, vocab_size)
+        return cls(prior, tuple(int(k) for k in config["orders"]))

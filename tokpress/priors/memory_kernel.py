@@ -1,0 +1,232 @@
+"""The loops of the memory (see memory.py), written so that they run compiled (numba) and as plain Python.
+
+Small inputs run them as they stand, which saves half a second of importing numba; large ones compile them.
+Both do the same float32 operations in the same order: every float here is a float32, every product and
+sum is rounded on its own, integers stay below 2^62. A test compares the two bit for bit.
+
+Table `ctx` [S, 4] int32, one row a context:  key (0 = empty) | n | d | start
+    d = 1: the only successor is `start`, its count is n
+    d ≥ 2: the successors are pool[start : start + d], pool [P, 2] int32 = (symbol, count), capacity 4, 8, 16 …
+`slot` [B, K] int32: where each lane's contexts stand, −1 if unseen or not to be had.
+`scale` [K, N, D] float32: the strengths s_k, by order, bucket of n, bucket of d.
+`size` [3] int64: contexts used, pool entries used, symbols learned.
+"""
+
+import numpy as np
+
+ONE = np.float32(1.0)
+RATE = np.float32(0.02)
+LOW = np.float32(0.05)
+HIGH = np.float32(4000.0)
+MAX_COUNT = 30000
+
+
+def bucket(n, d):
+    """(bucket of n: powers of two up to 2^9, bucket of d: 1, 2, 3–4, 5–8 … )"""
+    i = 0
+    while n > 1 and i < 9:
+        n >>= 1
+        i += 1
+    j = 0
+    d -= 1
+    while d > 0 and j < 5:
+        d >>= 1
+        j += 1
+    return i, j
+
+
+def hash_context(history, order, row, mask):
+    """(first slot, key): the last `order` tokens of a lane, 31-bit multiplicative hash."""
+    h = order * 0x3C6EF372 & 0x7FFFFFFF
+    for k in range(order):
+        h = ((h ^ int(history[row, k])) * 0x2545F491 + 0x1B873593) & 0x7FFFFFFF
+        h ^= h >> 15
+    return (h * 0x5851F42D >> 9) & mask, h | 1
+
+
+def find(ctx, at, key, mask):
+    """The row holding `key`, or the first free row as −1 − row; after 16 rows that are neither, −1 − size."""
+    for i in range(16):
+        place = (at + i) & mask
+        k = ctx[place, 0]
+        if k == key:
+            return place
+        if k == 0:
+            return -1 - place
+    return -2 - mask
+
+
+def look_up(ctx, slot, history, orders, seen, rows):
+    """Fill `slot` for the next step."""
+    mask = ctx.shape[0] - 1
+    for row in range(rows):
+        for k in range(orders.shape[0]):
+            slot[row, k] = -1
+            if orders[k] <= seen:
+                at, key = hash_context(history, int(orders[k]), row, mask)
+                slot[row, k] = find(ctx, at, key, mask)
+
+
+def mix(ctx, pool, slot, scale, base, out, rows):
+    """out = p_K, from base = p_0: one scaling of the row, then the counts of each order added."""
+    for row in range(rows):
+        weight = ONE
+        parts = np.zeros(slot.shape[1], np.float32)
+        for k in range(slot.shape[1] - 1, -1, -1):
+            place = slot[row, k]
+            if place >= 0:
+                n = int(ctx[place, 1])
+                i, j = bucket(n, int(ctx[place, 2]))
+                s = scale[k, i, j]
+                inverse = ONE / (np.float32(n) + s)
+                parts[k] = weight * inverse
+                weight = weight * (s * inverse)
+        out[row] = base[row] * weight
+        for k in range(slot.shape[1]):
+            place = slot[row, k]
+            if place >= 0:
+                d, start = ctx[place, 2], ctx[place, 3]
+                if d == 1:
+                    out[row, start] = out[row, start] + np.float32(ctx[place, 1]) * parts[k]
+                else:
+                    for e in range(start, start + d):
+                        v = pool[e, 0]
+                        out[row, v] = out[row, v] + np.float32(pool[e, 1]) * parts[k]
+
+
+def adapt(ctx, pool, slot, scale, base, row, symbol, count, before, inverses, places):
+    """One gradient step on ln s_k of every order that was seen, towards a larger p_K(symbol).
+
+    ∂ ln p_K / ∂ ln s_k = s_k·W_k·(p_{k−1} − p_k) / ((n_k + s_k)·p_K),  W_k = Π_{j>k} s_j/(n_j + s_j)
+    """
+    p = base[row, symbol]
+    top = -1
+    for k in range(slot.shape[1]):
+        place = slot[row, k]
+        if place >= 0:
+            n = int(ctx[place, 1])
+            d, start = int(ctx[place, 2]), int(ctx[place, 3])
+            c = 0
+            if d == 1:
+                if start == symbol:
+                    c = n
+            else:
+                for e in range(start, start + d):
+                    if pool[e, 0] == symbol:
+                        c = int(pool[e, 1])
+                        break
+            i, j = bucket(n, d)
+            s = scale[k, i, j]
+            inverse = ONE / (np.float32(n) + s)
+            before[k] = p
+            p = (np.float32(c) + s * p) * inverse
+            count[k] = p
+            inverses[k] = inverse
+            places[k] = i * 8 + j
+            top = k
+    if top < 0 or p <= np.float32(0):
+        return
+    weight = ONE / p
+    for k in range(top, -1, -1):
+        if slot[row, k] >= 0:
+            i, j = places[k] >> 3, places[k] & 7
+            s = scale[k, i, j]
+            share = s * inverses[k]
+            g = share * weight * (before[k] - count[k])
+            g = min(max(g, -ONE), ONE)
+            scale[k, i, j] = min(max(s * (ONE + RATE * g), LOW), HIGH)
+            weight = weight * share
+
+
+def insert(ctx, pool, size, history, order, row, symbol, limit):
+    """Count `symbol` after a lane's last `order` tokens; a full table learns no new contexts."""
+    mask = ctx.shape[0] - 1
+    at, key = hash_context(history, order, row, mask)
+    place = find(ctx, at, key, mask)
+    if place < 0:
+        place = -1 - place
+        if place > mask or size[0] >= limit:
+            return
+        size[0] += 1
+        ctx[place, 0] = key
+        ctx[place, 1] = 1
+        ctx[place, 2] = 1
+        ctx[place, 3] = symbol
+        return
+    n, d, start = int(ctx[place, 1]), int(ctx[place, 2]), int(ctx[place, 3])
+    if n >= MAX_COUNT:
+        return
+    if d == 1:
+        if start == symbol:
+            ctx[place, 1] = n + 1
+            return
+        new = int(size[1])
+        if new + 4 > pool.shape[0]:
+            return
+        size[1] += 4
+        pool[new, 0] = start
+        pool[new, 1] = n
+        start = new
+    else:
+        for e in range(start, start + d):
+            if pool[e, 0] == symbol:
+                pool[e, 1] += 1
+                ctx[place, 1] = n + 1
+                return
+        if d >= 4 and d & (d - 1) == 0:  # the block is full: move to one of twice the size
+            new = int(size[1])
+            if new + 2 * d > pool.shape[0]:
+                return
+            size[1] += 2 * d
+            for e in range(d):
+                pool[new + e, 0] = pool[start + e, 0]
+                pool[new + e, 1] = pool[start + e, 1]
+            start = new
+    pool[start + d, 0] = symbol
+    pool[start + d, 1] = 1
+    ctx[place, 1] = n + 1
+    ctx[place, 2] = d + 1
+    ctx[place, 3] = start
+
+
+def learn(ctx, pool, size, slot, scale, history, orders, base, symbols, seen):
+    """After a step: adapt the strengths, count the symbols, push them onto the histories, in lane order."""
+    limit = ctx.shape[0] - (ctx.shape[0] >> 3)
+    depth = orders.shape[0]
+    before = np.zeros(depth, np.float32)
+    after = np.zeros(depth, np.float32)
+    inverses = np.zeros(depth, np.float32)
+    places = np.zeros(depth, np.int32)
+    for row in range(symbols.shape[0]):
+        symbol = int(symbols[row])
+        adapt(ctx, pool, slot, scale, base, row, symbol, after, before, inverses, places)
+    for row in range(symbols.shape[0]):
+        symbol = int(symbols[row])
+        for k in range(depth):
+            if orders[k] <= seen:
+                insert(ctx, pool, size, history, int(orders[k]), row, symbol, limit)
+        for k in range(history.shape[1] - 1, 0, -1):
+            history[row, k] = history[row, k - 1]
+        history[row, 0] = symbol
+    size[2] += symbols.shape[0]
+
+
+_PARTS = ("bucket", "hash_context", "find", "adapt", "insert", "look_up", "mix", "learn")
+_compiled: dict = {}
+
+
+def compiled() -> dict:
+    """The same functions through numba, compiled once per machine and cached on disk."""
+    if not _compiled:
+        import types
+
+        import numba
+
+        space = dict(globals())
+        for name in _PARTS:
+            plain = globals()[name]
+            bound = types.FunctionType(plain.__code__, space, name)
+            bound.__module__, bound.__qualname__ = plain.__module__, plain.__qualname__
+            space[name] = numba.njit(cache=True, nogil=True, error_model="numpy")(bound)
+        _compiled.update({name: space[name] for name in ("look_up", "mix", "learn")})
+    return _compiled

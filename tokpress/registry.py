@@ -1,0 +1,69 @@
+"""Names → components. Built-in ones are imported on first use, so that `--help` and small inputs
+import only what they touch; your own are added with `register_prior` / `register_tokenizer`."""
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import TypeVar
+
+from .errors import UnknownComponentError
+from .types import Prior, Tokenizer
+
+T = TypeVar("T", bound=type)
+
+#: name → "module:class", relative to this package
+_PRIORS: dict[str, "str | type[Prior]"] = {
+    "histogram": ".priors.histogram:HistogramPrior",
+    "adaptive": ".priors.adaptive:AdaptivePrior",
+    "mingru": ".priors.mingru:MinGRUPrior",
+    "memory": ".priors.memory:MemoryPrior",
+}
+_TOKENIZERS: dict[str, "str | type[Tokenizer]"] = {
+    "bytes": ".tokenizers.bytes:BytesTokenizer",
+    "nibbles": ".tokenizers.bytes:NibblesTokenizer",
+    "bpe": ".tokenizers.bpe:BPETokenizer",
+}
+
+
+def _register(table: dict, kind: str, name: str) -> Callable[[T], T]:
+    def add(cls: T) -> T:
+        if name in table:
+            raise ValueError(f"a {kind} named {name!r} is registered already")
+        table[name] = cls
+        return cls
+
+    return add
+
+
+def register_prior(name: str) -> Callable[[T], T]:
+    """Class decorator: make a Prior usable by name in config.json, `train` and `compress`."""
+    return _register(_PRIORS, "prior", name)
+
+
+def register_tokenizer(name: str) -> Callable[[T], T]:
+    return _register(_TOKENIZERS, "tokenizer", name)
+
+
+def _find(table: dict, kind: str, name: str) -> type:
+    found = table.get(name)
+    if found is None:
+        raise UnknownComponentError(f"no {kind} is called {name!r}; there are: {', '.join(sorted(table))}")
+    if isinstance(found, str):
+        module, cls = found.split(":")
+        found = getattr(import_module(module, __package__), cls)
+    return found
+
+
+def prior_class(name: str) -> type[Prior]:
+    return _find(_PRIORS, "prior", name)
+
+
+def tokenizer_class(name: str) -> type[Tokenizer]:
+    return _find(_TOKENIZERS, "tokenizer", name)
+
+
+def prior_names() -> list[str]:
+    return sorted(_PRIORS)
+
+
+def tokenizer_names() -> list[str]:
+    return sorted(_TOKENIZERS)

@@ -1,0 +1,239 @@
+"""Byte-pair encoding: frequent neighbours become one symbol, so a prior takes fewer, larger steps.
+
+Start from the 256 bytes; again and again give the most frequent pair of neighbouring symbols a symbol
+of its own (Gage 1994, "A new algorithm for data compression"; for language models Sennrich, Haddow &
+Birch 2016, "Neural machine translation of rare words with subword units", §3.2). To encode, replay the
+merges in the order they were learned, inside pieces (`pieces.py`) that no merge crosses.
+
+The merging itself is Hugging Face `tokenizers`, which wants text. Byte b is handed over as the
+character chr(b) (Latin-1): every byte string is then valid text, and every token is a byte string again.
+
+    source bytes ─latin-1─► text ─pieces─► ─merges─► ids int32 [N] ─table of byte strings─► source bytes
+
+`import_tokenizer` turns other people's byte-level files (GPT-2, Llama 3, …) into the same form.
+
+Raises TokenizerError: a file that is not a tokenizer or loses bytes; ids outside 0 … V−1.
+"""
+
+import json
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+from tokenizers import Tokenizer as HFTokenizer
+
+from ..errors import TokenizerError
+from ..types import Config, Tokenizer, Tokens
+
+FILE = "tokenizer.json"
+#: the library slows down on very long texts: cut them (costs at most one token per cut)
+CUT_BYTES = 1 << 16
+#: this much is encoded at a time by all cores; the library's token objects take ≈ 50 bytes per byte
+BATCH_BYTES = 1 << 20
+#: constriction codes up to 2^24 − 2 symbols
+MAX_VOCAB = 1 << 24
+
+
+class BPETokenizer(Tokenizer):
+    """Lossless BPE over bytes, from the text of a tokenizer.json whose alphabet is chr(0) … chr(255).
+
+    >>> a, b, ab = ord("a"), ord("b"), 256
+    >>> vocab = {chr(byte): byte for byte in range(256)} | {"ab": ab}
+    >>> tokenizer = BPETokenizer(json.dumps({"model": {"type": "BPE", "vocab": vocab, "merges": [["a", "b"]]}}))
+    >>> tokenizer.encode(b"abba")
+    array([256,  98,  97], dtype=int32)
+    >>> tokenizer.decode([ab, b, a])
+    b'abba'
+    """
+
+    name = "bpe"
+
+    def __init__(self, text: str, where: str = FILE):
+        self._text = text  # saved as it came: a model's files keep their hash
+        try:
+            self._hf = HFTokenizer.from_str(text)
+        except Exception as error:  # the library raises nothing narrower
+            raise TokenizerError(f"{where} is not a tokenizer.json: {error}") from error
+        vocab = self._hf.get_vocab(with_added_tokens=False)
+        if not all(chr(byte) in vocab for byte in range(256)) or self._hf.get_added_tokens_decoder():
+            _refuse(where, "is not in tokpress form (one Latin-1 character per byte, no added tokens)",
+                    "convert it once with import_tokenizer")  # fmt: skip
+        self.vocab_size = max(vocab.values()) + 1
+        if self.vocab_size >= MAX_VOCAB:
+            _refuse(where, f"has the token id {self.vocab_size - 1}", f"renumber it below {MAX_VOCAB - 1}")
+        # id → its bytes; an id nobody uses stays empty
+        self._bytes = [b""] * self.vocab_size
+        try:
+            for token, i in vocab.items():
+                self._bytes[i] = token.encode("latin-1")
+        except UnicodeEncodeError as error:
+            _refuse(where, f"has the token {token!r}, which no bytes spell", "convert it with import_tokenizer", error)
+        self._lengths = np.array([len(b) for b in self._bytes], np.int64)
+        every_byte = bytes(range(256))
+        if self.decode(self.encode(every_byte)) != every_byte:
+            _refuse(where, "does not give every byte back", "remove its normalizer and pre_tokenizer")
+
+    def encode(self, source: bytes) -> Tokens:
+        """ids int32 [N]. Memory beyond source and ids is bounded, whatever the length."""
+        view = memoryview(source)
+        if len(view) <= CUT_BYTES:
+            ids = np.array(self._hf.encode(str(view, "latin-1"), add_special_tokens=False).ids, np.int32)
+        else:
+            parts = []
+            for start in range(0, len(view), BATCH_BYTES):
+                batch = view[start : start + BATCH_BYTES]
+                texts = [str(batch[at : at + CUT_BYTES], "latin-1") for at in range(0, len(batch), CUT_BYTES)]
+                encodings = self._hf.encode_batch_fast(texts, add_special_tokens=False)
+                parts += [np.array(encoding.ids, np.int32) for encoding in encodings]
+            ids = np.concatenate(parts)
+        # the library drops what it cannot represent without a word; nothing may be lost silently here
+        if int(self._lengths[ids].sum()) != len(view):
+            raise TokenizerError("this tokenizer lost bytes while encoding: import its file with import_tokenizer")
+        return ids
+
+    def decode(self, tokens: Tokens) -> bytes:
+        tokens = np.asarray(tokens, np.int64)
+        if len(tokens) == 0:
+            return b""
+        if int(tokens.min()) < 0 or int(tokens.max()) >= self.vocab_size or not self._lengths[tokens].all():
+            raise TokenizerError(f"a token is none of this tokenizer's ids 0 … {self.vocab_size - 1}")
+        batches = (tokens[at : at + BATCH_BYTES].tolist() for at in range(0, len(tokens), BATCH_BYTES))
+        return b"".join([b"".join(map(self._bytes.__getitem__, batch)) for batch in batches])
+
+    def token_bytes(self) -> np.ndarray:
+        return self._lengths.copy()
+
+    def save(self, folder: Path) -> None:
+        (Path(folder) / FILE).write_text(self._text, "utf-8", newline="")
+
+    @classmethod
+    def load(cls, folder: Path, config: Config) -> "BPETokenizer":
+        return cls.from_file(Path(folder) / FILE)
+
+    @classmethod
+    def from_file(cls, path: Path | str) -> "BPETokenizer":
+        """A file in tokpress form, as `save` and the shipped vocabulary have it."""
+        return cls(_read(path), str(path))
+
+
+# ── other people's tokenizer.json ──────────────────────────────────────────────────────────────────
+
+#: the pattern built into the library's ByteLevel (Radford et al. 2019, GPT-2's encoder.py)
+GPT2_PATTERN = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
+
+
+def gpt2_characters() -> list[str]:
+    """[256]: the printable character that stands for each byte in GPT-2's kind of vocabulary.
+
+    >>> gpt2_characters()[ord("A")], gpt2_characters()[ord(" ")]
+    ('A', 'Ġ')
+    """
+    printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    others = [byte for byte in range(256) if byte not in printable]
+    return [chr(b) if b in printable else chr(256 + others.index(b)) for b in range(256)]
+
+
+def import_tokenizer(path: Path | str) -> BPETokenizer:
+    """Any Hugging Face tokenizer.json that is BPE over bytes, its ids kept, as a BPETokenizer.
+
+    The vocabulary is respelled (GPT-2's printable characters → Latin-1) and the splitting pattern applied
+    to Latin-1 text, so that bytes which are no UTF-8 pass too. ASCII text gets the ids the original gives;
+    other text is cut into pieces a little differently, so ids may differ, bytes never. Added (special)
+    tokens are removed: no input can spell them. Whatever can lose or change bytes is refused."""
+    where = str(path)
+    try:
+        whole = json.loads(_read(path))
+        model = whole["model"]
+        kind = model.get("type", "BPE" if "merges" in model else "unknown")
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        _refuse(where, f"is not a tokenizer.json ({error!r})", "export one with tokenizer.save(...)", error)
+    if kind != "BPE":
+        _refuse(where, f"is a {kind} model, which cannot spell every byte", "bring a byte-level BPE")
+    if whole.get("normalizer") is not None:
+        _refuse(where, f"changes its input first (normalizer {whole['normalizer'].get('type')})",
+                'set "normalizer": null in the file, or bring another')  # fmt: skip
+    for key in ("continuing_subword_prefix", "end_of_word_suffix"):
+        if model.get(key):
+            _refuse(where, f"marks word ends inside tokens ({key})", "bring a byte-level BPE")
+    try:
+        added = {token["content"] for token in whole.get("added_tokens") or []}
+        text = json.dumps(_respelled(model, added, _pieces(whole.get("pre_tokenizer"), where), where))
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        _refuse(where, f"has parts nobody can read ({error!r})", "save it anew with tokenizers ≥ 0.20", error)
+    tokenizer = BPETokenizer(text, where)
+    _verify(tokenizer, sorted(added), where)
+    return tokenizer
+
+
+def _respelled(model: dict[str, Any], added: set[str], pieces: dict | None, where: str) -> dict[str, Any]:
+    """The JSON of the same merges with one Latin-1 character per byte."""
+    vocab = model["vocab"]
+    alphabets = [[chr(byte) for byte in range(256)], gpt2_characters()]
+    missing = [[byte for byte in range(256) if alphabet[byte] not in vocab] for alphabet in alphabets]
+    if all(missing):
+        lost = min(missing, key=len)
+        _refuse(where, f"has no token for {len(lost)} of the 256 bytes (the first is {lost[0]:#04x})",
+                "train it with the full byte alphabet, or bring a byte-level BPE such as GPT-2's")  # fmt: skip
+    alphabet = alphabets[0] if not missing[0] else alphabets[1]
+    table = {ord(character): chr(byte) for byte, character in enumerate(alphabet)}
+
+    spelled = {}
+    for token, i in vocab.items():
+        if all(ord(character) in table for character in token):
+            spelled[token.translate(table)] = i
+        elif token not in added:  # a special token in other letters merely vanishes: no bytes can reach it
+            _refuse(where, f"has the token {token!r}, which no bytes spell", "bring a byte-level BPE")
+    merges = []
+    for merge in model["merges"]:
+        left, right = merge.split(" ") if isinstance(merge, str) else merge
+        merges.append([left.translate(table), right.translate(table)])
+    keep = {"type": "BPE", "ignore_merges": bool(model.get("ignore_merges")), "vocab": spelled, "merges": merges}
+    return {"version": "1.0", "added_tokens": [], "pre_tokenizer": pieces, "model": keep}
+
+
+def _pieces(rule: dict[str, Any] | None, where: str) -> dict[str, Any] | None:
+    """The same splitting for Latin-1 text; None where nothing is split."""
+    kind = rule["type"] if rule else None
+    if rule is None:
+        return None
+    if kind == "Sequence":
+        rules = [r for r in (_pieces(part, where) for part in rule["pretokenizers"]) if r]
+        return {"type": "Sequence", "pretokenizers": rules} if rules else None
+    if kind == "ByteLevel":
+        if rule.get("add_prefix_space", True):
+            _refuse(where, "puts a space before its input", 'set "add_prefix_space": false in the file')
+        if not rule.get("use_regex", True):
+            return None
+        rule = {"type": "Split", "pattern": {"Regex": GPT2_PATTERN}, "behavior": "Isolated", "invert": False}
+        kind = "Split"
+    if kind not in ("Split", "Digits", "Punctuation") or rule.get("behavior") == "Removed":
+        _refuse(where, f"drops or changes characters between words (pre_tokenizer {kind})",
+                "bring one that splits with ByteLevel, or Split without Removed")  # fmt: skip
+    if kind == "Split" and "Regex" in rule["pattern"]:
+        # bytes ≥ 0x80 are parts of letters far more often than not; \x{80}, because \x80 is a raw byte here
+        letters = rule["pattern"]["Regex"].replace(r"\p{L}", r"[\p{L}\x{80}-\x{ff}]")
+        rule = rule | {"pattern": {"Regex": letters}}
+    return rule
+
+
+def _verify(tokenizer: BPETokenizer, added: list[str], where: str) -> None:
+    """Round trips that break a tokenizer which loses bytes, however it does so."""
+    rng = np.random.default_rng(0)
+    trials = [bytes([byte]) for byte in range(256)]
+    trials += [rng.bytes(n) for n in [2] * 500 + [3, 7, 100, 5000]]
+    trials += [b"", b" a  b \t\r\n\n ", "Ġ é\u00a0\u2581\U0001f600".encode(), b"\xc3", b"\xed\xa0\x80\xff\xfe\x00", b"a" * 999]
+    trials += [f"x{token} {token}".encode("utf-8", "surrogatepass") for token in added[:100]]
+    for trial in trials:
+        if tokenizer.decode(tokenizer.encode(trial)) != trial:
+            _refuse(where, f"does not give {trial[:40]!r} back", "bring a byte-level BPE")
+
+
+def _read(path: Path | str) -> str:
+    try:
+        return Path(path).read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise TokenizerError(f"cannot read the tokenizer {path}: {error}") from error
+
+
+def _refuse(where: str, why: str, remedy: str, cause: Exception | None = None) -> NoReturn:
+    raise TokenizerError(f"{where} {why}; {remedy}") from cause

@@ -1,0 +1,90 @@
+"""The two contracts every component fulfils. Shapes are the contract.
+
+    source bytes ──Tokenizer.encode──► tokens [N] ──lanes──► [B, T] ──Prior.step, once per column──► pmf [n, V]
+
+N tokens in all · B lanes · T steps · n ≤ B live lanes at a step · V symbols.
+"""
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Tokens = NDArray[np.int32]  # [N], values in 0 … V−1
+Pmf = NDArray[np.float32]  # [n, V], C-contiguous, every row sums to 1 within float32 rounding
+Config = dict[str, Any]  # what config.json holds: plain JSON values
+
+
+class Tokenizer(ABC):
+    """Turns bytes into tokens and back. `lossless`: decode(encode(b)) == b for every byte string b."""
+
+    name: str
+    vocab_size: int
+    lossless: bool = True
+
+    @abstractmethod
+    def encode(self, source: bytes) -> Tokens: ...
+
+    @abstractmethod
+    def decode(self, tokens: Tokens) -> bytes:
+        """Raises TokenizerError on a token outside 0 … V−1."""
+
+    @abstractmethod
+    def token_bytes(self) -> NDArray[np.int64]:
+        """[V]: how many source bytes each token stands for (0 where it takes two tokens to make one)."""
+
+    def config(self) -> Config:
+        """JSON settings from which `load` rebuilds this tokenizer (beside the files `save` wrote)."""
+        return {}
+
+    def save(self, folder: Path) -> None:
+        """Write what config() cannot hold. Nothing by default."""
+
+    @classmethod
+    @abstractmethod
+    def load(cls, folder: Path, config: Config) -> "Tokenizer": ...
+
+
+class Prior(ABC):
+    """p(x_t | x_<t) one step at a time, computed exactly (docs/exactness.md).
+
+    The caller alternates `step` and the symbols it learned: first `step(state, None)`, then
+    `step(state, previous)` with previous [n] int32, one symbol per live lane. n never grows from one
+    step to the next; rows that disappear are the last ones. `state` is mutated in place. Nothing a
+    prior learns while coding is kept on the prior itself, so one prior may serve many states.
+    """
+
+    name: str
+    vocab_size: int
+    #: lanes may only begin at multiples of this many tokens (2 where two tokens make a byte)
+    stride: int = 1
+
+    def lanes(self, tokens: int) -> int:
+        """Lanes of a frame of so many tokens that does not say otherwise: part of the format."""
+        from .lanes import default_lanes
+
+        return default_lanes(tokens)
+
+    def prepare(self, tokens: int, kernel: str = "auto") -> None:
+        """Choose the fastest arithmetic for a frame of this size; the conditionals stay the same bits."""
+
+    @abstractmethod
+    def init(self, lanes: int, tokens: int) -> Any:
+        """A fresh state for `lanes` rows that will code `tokens` tokens in all (to size tables by)."""
+
+    @abstractmethod
+    def step(self, state: Any, previous: Tokens | None, rows: int) -> Pmf:
+        """The next conditional of the first `rows` lanes, [rows, V]. The array may be reused by the next step."""
+
+    def config(self) -> Config:
+        return {}
+
+    def tensors(self) -> dict[str, np.ndarray]:
+        """Trained weights, as they go into model.safetensors. Integers and float32 only."""
+        return {}
+
+    @classmethod
+    @abstractmethod
+    def load(cls, config: Config, tensors: dict[str, np.ndarray], vocab_size: int) -> "Prior": ...
