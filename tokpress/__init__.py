@@ -1,0 +1,57 @@
+"""tokpress: lossless compression by autoregressive models, exact on every machine.
+
+>>> import tokpress
+>>> tokpress.decompress(tokpress.compress(b"hello, hello, hello"))
+b'hello, hello, hello'
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from ._version import __version__ as __version__
+
+
+if TYPE_CHECKING:
+    from .errors import (
+        ChecksumError,
+        FormatError,
+        ModelError,
+        ModelMismatchError,
+        TokpressError,
+        UnknownComponentError,
+    )
+    from .file import TokpressFile, open
+    from .model import Bits, Model
+    from .pipeline import compress, decompress
+    from .registry import register_prior, register_tokenizer
+    from .store import load
+
+_HOME = {
+    "Bits": "model",
+    "ChecksumError": "errors",
+    "FormatError": "errors",
+    "Model": "model",
+    "ModelError": "errors",
+    "ModelMismatchError": "errors",
+    "TokpressError": "errors",
+    "TokpressFile": "file",
+    "UnknownComponentError": "errors",
+    "compress": "pipeline",
+    "decompress": "pipeline",
+    "load": "store",
+    "open": "file",
+    "register_prior": "registry",
+    "register_tokenizer": "registry",
+}
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name: str) -> Any:
+    """Import on first use: `tokpress --help` and small inputs import only what they touch."""
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_HOME[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

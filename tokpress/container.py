@@ -276,7 +276,7 @@ def _check_source(header: FrameHeader, length: int, crc: int) -> None:
 
 
 def restore_plain(header: FrameHeader, payload: Iterable[bytes]) -> Iterator[bytes]:
-    """The source of a raw or lzma frame in pieces of at most 1 MiB. Only when the last has come have all checks held."""
+    """The source of a raw or lzma frame in pieces of at most 1 MiB. All checks have held only once the last has come."""
     if header.kind == Kind.MODEL:
         raise ValueError("a model frame is restored by its model")
     length = crc = 0
@@ -309,7 +309,7 @@ def lzma_encode(source: bytes) -> bytes:
 
 
 def lzma_decode(payload: Iterable[bytes], source_length: int, where: str = "lzma frame") -> Iterator[bytes]:
-    """The source of an lzma payload in pieces of at most 1 MiB, never more than `source_length`. Raises ChecksumError."""
+    """The source of an lzma payload in pieces of at most 1 MiB, `source_length` bytes at most. Raises ChecksumError."""
     decoder, left = None, source_length
     try:
         for piece in filter(None, payload):

@@ -1,0 +1,7 @@
+"""The tokpress command."""
+
+
+def main() -> None:
+    from .main import cli
+
+    cli(prog_name="tokpress")

@@ -1,0 +1,254 @@
+"""BPE gives every byte back, whoever made the vocabulary; what cannot is refused with a reason."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tokenizers import AddedToken, Regex, models, normalizers, pre_tokenizers, trainers
+from tokenizers import Tokenizer as HFTokenizer
+
+from tokpress.errors import TokenizerError
+from tokpress.registry import tokenizer_class
+from tokpress.tokenizers import bpe
+from tokpress.tokenizers.bpe import BPETokenizer, import_tokenizer
+from tokpress.training.bpe import train_bpe
+
+TEXT = "It's the cat that sat on the mat; the cat's hat, 1234 times!\n\tNaïve café, “quoted” — Ελλάδα 漢字.\n" * 40
+LLAMA3 = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory) -> BPETokenizer:
+    path = tmp_path_factory.mktemp("corpus") / "text"
+    path.write_bytes(TEXT.encode())
+    return train_bpe([path], vocab_size=300)
+
+
+def byte_level(pieces=None, special=("<|endoftext|>",), **trainer) -> HFTokenizer:
+    """GPT-2's kind of tokenizer: bytes as 256 printable characters."""
+    made = HFTokenizer(models.BPE())
+    made.pre_tokenizer = pieces or pre_tokenizers.ByteLevel(add_prefix_space=False)
+    options = {"initial_alphabet": pre_tokenizers.ByteLevel.alphabet()} | trainer
+    made.train_from_iterator(
+        [TEXT], trainers.BpeTrainer(vocab_size=420, special_tokens=list(special), show_progress=False, **options)
+    )
+    return made
+
+
+def write(made: HFTokenizer, folder):
+    path = folder / "foreign.json"
+    path.write_text(made.to_str(), "utf-8")
+    return path
+
+
+@given(source=st.binary(max_size=2000) | st.text(max_size=500).map(lambda s: s.encode("utf-8", "surrogatepass")))
+def test_any_bytes_come_back(own, source):
+    tokens = own.encode(source)
+    assert tokens.dtype == np.int32
+    assert own.decode(tokens) == source
+    assert own.token_bytes()[tokens].sum() == len(source)
+
+
+def test_every_byte_is_its_own_id(own):
+    assert own.vocab_size == 300
+    for byte in range(256):
+        assert own.decode([byte]) == bytes([byte])
+
+
+@pytest.mark.parametrize("extra", [-1, 0, 1])
+def test_sources_around_the_cuts(own, monkeypatch, extra):
+    monkeypatch.setattr(bpe, "CUT_BYTES", 64)
+    monkeypatch.setattr(bpe, "BATCH_BYTES", 256)
+    for n in (64, 256, 512):
+        source = (TEXT.encode() * 2)[: n + extra]
+        assert own.decode(own.encode(source)) == source
+
+
+def test_long_sources_and_other_buffers(own):
+    source = TEXT.encode() * 60 + bytes(range(256)) * 10
+    assert len(source) > 2 * bpe.CUT_BYTES
+    assert own.decode(own.encode(source)) == source
+    assert own.decode(own.encode(bytearray(source))) == source
+    assert own.decode(own.encode(memoryview(source))) == source
+
+
+@pytest.mark.parametrize("wrong", [-1, 300, 2**31 - 1])
+def test_ids_out_of_range(own, wrong):
+    with pytest.raises(TokenizerError, match="299"):
+        own.decode(np.array([65, wrong]))
+
+
+def test_save_and_load(own, tmp_path):
+    own.save(tmp_path)
+    again = tokenizer_class("bpe").load(tmp_path, own.config())
+    assert (again.encode(TEXT.encode()) == own.encode(TEXT.encode())).all()
+    again.save(tmp_path / "..")
+    assert (tmp_path / "tokenizer.json").read_bytes() == (tmp_path / ".." / "tokenizer.json").read_bytes()
+
+
+def test_load_says_what_is_wrong(tmp_path):
+    with pytest.raises(TokenizerError, match="cannot read"):
+        BPETokenizer.load(tmp_path, {})
+    (tmp_path / "tokenizer.json").write_text("{}")
+    with pytest.raises(TokenizerError, match="not a tokenizer.json"):
+        BPETokenizer.load(tmp_path, {})
+    (tmp_path / "tokenizer.json").write_text(byte_level().to_str(), "utf-8")
+    with pytest.raises(TokenizerError, match="import_tokenizer"):
+        BPETokenizer.load(tmp_path, {})
+
+
+def test_an_edited_file_that_drops_bytes_does_not_load(own, tmp_path):
+    own.save(tmp_path)
+    whole = json.loads((tmp_path / "tokenizer.json").read_text("utf-8"))
+    whole["pre_tokenizer"] = {"type": "WhitespaceSplit"}
+    (tmp_path / "tokenizer.json").write_text(json.dumps(whole))
+    with pytest.raises(TokenizerError, match="lost bytes"):
+        BPETokenizer.load(tmp_path, {})
+
+
+# ── imports ─────────────────────────────────────────────────────────────────────────────────────────
+
+FOREIGN = {
+    "gpt2": lambda: byte_level(),
+    "llama3": lambda: byte_level(
+        pre_tokenizers.Sequence(
+            [
+                pre_tokenizers.Split(Regex(LLAMA3), "isolated"),
+                pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+            ]
+        )
+    ),
+    "no pieces": lambda: byte_level(pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)),
+    "digits": lambda: byte_level(
+        pre_tokenizers.Sequence([pre_tokenizers.Digits(True), pre_tokenizers.ByteLevel(add_prefix_space=False)])
+    ),
+    "odd special tokens": lambda: byte_level(special=("<｜begin▁of▁text｜>", AddedToken("the", special=False), "[UNK]")),
+}
+
+
+@pytest.fixture(scope="module", params=FOREIGN)
+def imported(request, tmp_path_factory):
+    made = FOREIGN[request.param]()
+    return made, import_tokenizer(write(made, tmp_path_factory.mktemp("foreign")))
+
+
+def test_import_gives_bytes_back(imported, tmp_path):
+    made, tokenizer = imported
+    sources = [TEXT.encode(), b"\xff\xc3 <|endoftext|> \xed\xa0\x80", np.random.default_rng(1).bytes(200_000)]
+    for source in sources:
+        assert tokenizer.decode(tokenizer.encode(source)) == source
+    tokenizer.save(tmp_path)
+    again = BPETokenizer.load(tmp_path, {})
+    assert (again.encode(sources[0]) == tokenizer.encode(sources[0])).all()
+    assert len(tokenizer.encode(sources[0])) < 0.8 * len(sources[0])
+
+
+@given(source=st.binary(max_size=300))
+def test_import_gives_any_bytes_back(imported, source):
+    assert imported[1].decode(imported[1].encode(source)) == source
+
+
+@pytest.mark.parametrize("name", ["gpt2", "llama3", "no pieces", "digits"])
+def test_import_keeps_the_ids_of_ascii_text(name, tmp_path):
+    made = FOREIGN[name]()
+    tokenizer = import_tokenizer(write(made, tmp_path))
+    text = "It's what the cat sat on:  5 mats, 12345 hats.\n\n\t'Twas  THE end...   \r\n"
+    assert tokenizer.encode(text.encode()).tolist() == made.encode(text).ids
+
+
+def test_special_tokens_are_plain_text_after_import(tmp_path):
+    made = byte_level()
+    assert made.encode("<|endoftext|>").ids == [made.token_to_id("<|endoftext|>")]
+    ids = import_tokenizer(write(made, tmp_path)).encode(b"<|endoftext|>").tolist()
+    assert len(ids) > 1
+    assert made.token_to_id("<|endoftext|>") not in ids
+
+
+def test_an_id_nobody_uses_does_not_decode(tmp_path):
+    tokenizer = import_tokenizer(write(FOREIGN["odd special tokens"](), tmp_path))
+    assert tokenizer.token_bytes()[0] == 0
+    with pytest.raises(TokenizerError):
+        tokenizer.decode([0])
+
+
+def test_own_files_import_unchanged(own, tmp_path):
+    own.save(tmp_path)
+    tokenizer = import_tokenizer(tmp_path / "tokenizer.json")
+    assert (tokenizer.encode(TEXT.encode()) == own.encode(TEXT.encode())).all()
+
+
+def _word_piece():
+    made = HFTokenizer(models.WordPiece({"[UNK]": 0, "a": 1}, unk_token="[UNK]"))
+    made.pre_tokenizer = pre_tokenizers.Whitespace()
+    return made
+
+
+def _with(**parts):
+    made = byte_level()
+    for name, part in parts.items():
+        setattr(made, name, part)
+    return made
+
+
+def _suffixed():
+    made = HFTokenizer(models.BPE(end_of_word_suffix="</w>"))
+    made.train_from_iterator(
+        [TEXT], trainers.BpeTrainer(end_of_word_suffix="</w>", initial_alphabet=[chr(i) for i in range(256)], show_progress=False)
+    )
+    return made
+
+
+def _characters():
+    made = HFTokenizer(models.BPE(unk_token="<unk>"))
+    made.train_from_iterator(
+        ["漢字"], trainers.BpeTrainer(special_tokens=["<unk>"], initial_alphabet=[chr(i) for i in range(256)], show_progress=False)
+    )
+    return made
+
+
+REFUSED = {
+    "WordPiece": (_word_piece, "WordPiece"),
+    "Unigram": (lambda: HFTokenizer(models.Unigram([("<unk>", 0.0), ("a", -1.0)], unk_id=0)), "Unigram"),
+    "lowercase": (lambda: _with(normalizer=normalizers.Lowercase()), "normalizer Lowercase"),
+    "NFC": (lambda: _with(normalizer=normalizers.NFC()), "normalizer NFC"),
+    "bytes missing": (lambda: byte_level(initial_alphabet=[]), "of the 256 bytes"),
+    "prefix space": (lambda: _with(pre_tokenizer=pre_tokenizers.ByteLevel(add_prefix_space=True)), "space"),
+    "spaces dropped": (lambda: _with(pre_tokenizer=pre_tokenizers.Whitespace()), "pre_tokenizer Whitespace"),
+    "metaspace": (lambda: _with(pre_tokenizer=pre_tokenizers.Metaspace()), "pre_tokenizer Metaspace"),
+    "removed": (lambda: _with(pre_tokenizer=pre_tokenizers.Split(" ", "removed")), "drops"),
+    "word ends": (_suffixed, "word ends"),
+    "characters": (_characters, "no bytes spell"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_lossy_tokenizers_are_refused(name, tmp_path):
+    make, reason = REFUSED[name]
+    with pytest.raises(TokenizerError, match=reason) as caught:
+        import_tokenizer(write(make(), tmp_path))
+    assert "foreign.json" in str(caught.value) and ";" in str(caught.value)  # where, and what to do
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "[]", "{}", "null", '{"model": 3}', '{"model": {"type": "BPE"}}', "\x00", '{"model": {"type": "BPE", "vocab": {}, "merges": []}}'],
+)
+def test_files_that_are_no_tokenizer(text, tmp_path):
+    path = tmp_path / "broken.json"
+    path.write_text(text)
+    with pytest.raises(TokenizerError, match="broken.json"):
+        import_tokenizer(path)
+
+
+def test_merges_of_unknown_tokens(own, tmp_path):
+    own.save(tmp_path)
+    whole = json.loads((tmp_path / "tokenizer.json").read_text("utf-8"))
+    for merges in ([["zzz", "yyy"]], [["a"]], ["a b c"], [3]):
+        whole["model"]["merges"] = merges
+        (tmp_path / "bad.json").write_text(json.dumps(whole))
+        with pytest.raises(TokenizerError, match="bad.json"):
+            import_tokenizer(tmp_path / "bad.json")
