@@ -23,6 +23,8 @@ def _silent(done: int) -> None:
 
 
 def conditionals(prior: Prior, layout: Layout) -> Generator[Pmf, Tokens, None]:
+    if not layout.steps:
+        return
     state = prior.init(layout.lanes, layout.tokens)
     symbols: Tokens | None = None
     for step in range(layout.steps):

@@ -26,7 +26,7 @@ SYNC = b"\xd4TP\x01"  # the last byte is the version of the format
 LAST, CONTINUES, LAYOUT, RESERVED = 8, 16, 32, 192  # flags in the kind byte, above its three bits of kind
 MAX_SOURCE = 1 << 28  # bytes that a raw or model frame may restore; lzma frames are restored in pieces, hence free
 MAX_NUMBER = (1 << 63) - 1  # what the nine bytes of the longest varint hold
-MAX_LANES = 1 << 16
+MAX_LANES = 1 << 12
 MAX_DICTIONARY = 28  # as the payload's first byte spells it: 64 MiB, what `xz -9` uses
 PIECE = 1 << 20  # bytes read, and at most allocated, at a time
 ADVICE = "get an undamaged copy, or keep going past the damage to restore the rest"
@@ -62,7 +62,7 @@ class FrameHeader:
         model, tokens = self.kind == Kind.MODEL, self.tokens or 0
         numbers = (self.sequence, self.source_length, self.payload_length, self.total_length or 0)
         rules = (  # a token stands for half a byte or more and costs 32 bits or less: hence the factors 2 and 8
-            (0 <= min(numbers) and max(numbers) <= MAX_NUMBER, "lengths lie in 0 … 2^63 − 1"),
+            (min(numbers) >= 0 and max(numbers) <= MAX_NUMBER, "lengths lie in 0 … 2^63 − 1"),
             (self.source_length <= MAX_SOURCE or self.kind == Kind.LZMA, "at most 256 MiB of source"),
             (self.source_length > 0 or self.kind == Kind.RAW, "only a raw frame may restore nothing"),
             (self.payload_length == self.source_length or self.kind != Kind.RAW, "a raw payload is the source"),
@@ -70,7 +70,7 @@ class FrameHeader:
             ((self.total_length is not None) == (self.last and self.sequence > 0), "a total ends several frames"),
             (len(self.model_id or b"") == 4 * model, "model frames, and no others, have a model id (4 bytes)"),
             (1 <= tokens <= 2 * self.source_length if model else self.tokens is None, "1 … 2 · source length tokens"),
-            (self.lanes is None or 1 <= self.lanes <= min(tokens, MAX_LANES), "1 … min(tokens, 65536) lanes"),
+            (self.lanes is None or 1 <= self.lanes <= min(tokens, MAX_LANES), "1 … min(tokens, 4096) lanes"),
         )
         for kept, rule in rules:
             if not kept:
@@ -276,7 +276,7 @@ def _check_source(header: FrameHeader, length: int, crc: int) -> None:
 
 
 def restore_plain(header: FrameHeader, payload: Iterable[bytes]) -> Iterator[bytes]:
-    """The source of a raw or lzma frame in pieces of at most 1 MiB. All checks have held only once the last has come."""
+    """The source of a raw or lzma frame in pieces of at most 1 MiB. Unproven until the iteration has ended."""
     if header.kind == Kind.MODEL:
         raise ValueError("a model frame is restored by its model")
     length = crc = 0

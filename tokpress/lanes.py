@@ -9,9 +9,6 @@ import numpy as np
 
 from .types import Tokens
 
-#: format: the largest lane count a frame may ask for
-MAX_LANES = 1 << 12
-
 
 def default_lanes(tokens: int) -> int:
     """Lanes of a frame that does not say otherwise. Part of the format: never change it, add a version.

@@ -17,7 +17,8 @@ from tokpress.training.bpe import train_bpe
 
 TEXT = "It's the cat that sat on the mat; the cat's hat, 1234 times!\n\tNaïve café, “quoted” — Ελλάδα 漢字.\n" * 40
 LLAMA3 = (
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}"
+    r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
 
 
@@ -94,7 +95,7 @@ def test_load_says_what_is_wrong(tmp_path):
     with pytest.raises(TokenizerError, match="cannot read"):
         BPETokenizer.load(tmp_path, {})
     (tmp_path / "tokenizer.json").write_text("{}")
-    with pytest.raises(TokenizerError, match="not a tokenizer.json"):
+    with pytest.raises(TokenizerError, match=r"not a tokenizer\.json"):
         BPETokenizer.load(tmp_path, {})
     (tmp_path / "tokenizer.json").write_text(byte_level().to_str(), "utf-8")
     with pytest.raises(TokenizerError, match="import_tokenizer"):
@@ -126,7 +127,9 @@ FOREIGN = {
     "digits": lambda: byte_level(
         pre_tokenizers.Sequence([pre_tokenizers.Digits(True), pre_tokenizers.ByteLevel(add_prefix_space=False)])
     ),
-    "odd special tokens": lambda: byte_level(special=("<｜begin▁of▁text｜>", AddedToken("the", special=False), "[UNK]")),
+    "odd special tokens": lambda: byte_level(
+        special=("<｜begin▁of▁text｜>", AddedToken("the", special=False), "[UNK]")
+    ),
 }
 
 
@@ -137,7 +140,7 @@ def imported(request, tmp_path_factory):
 
 
 def test_import_gives_bytes_back(imported, tmp_path):
-    made, tokenizer = imported
+    _, tokenizer = imported
     sources = [TEXT.encode(), b"\xff\xc3 <|endoftext|> \xed\xa0\x80", np.random.default_rng(1).bytes(200_000)]
     for source in sources:
         assert tokenizer.decode(tokenizer.encode(source)) == source
@@ -197,7 +200,10 @@ def _with(**parts):
 def _suffixed():
     made = HFTokenizer(models.BPE(end_of_word_suffix="</w>"))
     made.train_from_iterator(
-        [TEXT], trainers.BpeTrainer(end_of_word_suffix="</w>", initial_alphabet=[chr(i) for i in range(256)], show_progress=False)
+        [TEXT],
+        trainers.BpeTrainer(
+            end_of_word_suffix="</w>", initial_alphabet=[chr(i) for i in range(256)], show_progress=False
+        ),
     )
     return made
 
@@ -205,7 +211,10 @@ def _suffixed():
 def _characters():
     made = HFTokenizer(models.BPE(unk_token="<unk>"))
     made.train_from_iterator(
-        ["漢字"], trainers.BpeTrainer(special_tokens=["<unk>"], initial_alphabet=[chr(i) for i in range(256)], show_progress=False)
+        ["漢字"],
+        trainers.BpeTrainer(
+            special_tokens=["<unk>"], initial_alphabet=[chr(i) for i in range(256)], show_progress=False
+        ),
     )
     return made
 
@@ -235,12 +244,21 @@ def test_lossy_tokenizers_are_refused(name, tmp_path):
 
 @pytest.mark.parametrize(
     "text",
-    ["", "[]", "{}", "null", '{"model": 3}', '{"model": {"type": "BPE"}}', "\x00", '{"model": {"type": "BPE", "vocab": {}, "merges": []}}'],
+    [
+        "",
+        "[]",
+        "{}",
+        "null",
+        '{"model": 3}',
+        '{"model": {"type": "BPE"}}',
+        "\x00",
+        '{"model": {"type": "BPE", "vocab": {}, "merges": []}}',
+    ],
 )
 def test_files_that_are_no_tokenizer(text, tmp_path):
     path = tmp_path / "broken.json"
     path.write_text(text)
-    with pytest.raises(TokenizerError, match="broken.json"):
+    with pytest.raises(TokenizerError, match=r"broken\.json"):
         import_tokenizer(path)
 
 
@@ -250,5 +268,5 @@ def test_merges_of_unknown_tokens(own, tmp_path):
     for merges in ([["zzz", "yyy"]], [["a"]], ["a b c"], [3]):
         whole["model"]["merges"] = merges
         (tmp_path / "bad.json").write_text(json.dumps(whole))
-        with pytest.raises(TokenizerError, match="bad.json"):
+        with pytest.raises(TokenizerError, match=r"bad\.json"):
             import_tokenizer(tmp_path / "bad.json")

@@ -1,9 +1,11 @@
 """A memory over any prior: counts of what this frame has already coded, with the prior as base measure.
 
-    p_0 = base prior,   p_k(v) = (c_k(v) + s_k · p_{k−1}(v)) / (n_k + s_k),   k over the context orders
+    p_0 = base prior,   p_k(v) = (max(c_k(v) − δ, 0) + (s_k + δ·d_k) · p_{k−1}(v)) / (n_k + s_k)
 
-c_k(v) counts v after the last k tokens anywhere in the frame, n_k = Σ_v c_k(v). This is a hierarchical
-Dirichlet predictive rule (MacKay & Peto 1995; Teh 2006 with discount 0). The strengths s_k are shared by
+for the context orders k. c_k(v) counts v after the last k tokens anywhere in the frame, n_k = Σ_v c_k(v),
+d_k = how many v have c_k(v) > 0, δ = ½. This is the hierarchical Pitman–Yor predictive rule with one table
+per dish (Teh 2006, §4: interpolated Kneser–Ney); δ = 0 is the hierarchical Dirichlet rule (MacKay & Peto
+1995). The strengths s_k are shared by
 contexts with like n_k and like number of distinct successors and learn online, by gradient on ln s_k of
 the log loss. All lanes share the counts: before step t both sides know every lane's tokens before t,
 so cutting a file into lanes costs the memory almost nothing.
@@ -24,7 +26,7 @@ MAX_CONTEXTS = 1 << 22
 MAX_POOL = 1 << 22
 #: inputs of fewer tokens run the kernel as plain Python, larger ones compiled
 COMPILE_FROM = 6000
-ORDERS = (1, 2, 3, 4, 6)
+ORDERS = (1, 2, 3, 4, 6, 10)
 
 
 @dataclass

@@ -15,7 +15,8 @@ Table `ctx` [S, 4] int32, one row a context:  key (0 = empty) | n | d | start
 import numpy as np
 
 ONE = np.float32(1.0)
-RATE = np.float32(0.02)
+RATE = np.float32(0.15)
+DISCOUNT = np.float32(0.5)
 LOW = np.float32(0.05)
 HIGH = np.float32(4000.0)
 MAX_COUNT = 30000
@@ -80,18 +81,18 @@ def mix(ctx, pool, slot, scale, base, out, rows):
                 s = scale[k, i, j]
                 inverse = ONE / (np.float32(n) + s)
                 parts[k] = weight * inverse
-                weight = weight * (s * inverse)
+                weight = weight * ((s + DISCOUNT * np.float32(ctx[place, 2])) * inverse)
         out[row] = base[row] * weight
         for k in range(slot.shape[1]):
             place = slot[row, k]
             if place >= 0:
                 d, start = ctx[place, 2], ctx[place, 3]
                 if d == 1:
-                    out[row, start] = out[row, start] + np.float32(ctx[place, 1]) * parts[k]
+                    out[row, start] = out[row, start] + (np.float32(ctx[place, 1]) - DISCOUNT) * parts[k]
                 else:
                     for e in range(start, start + d):
                         v = pool[e, 0]
-                        out[row, v] = out[row, v] + np.float32(pool[e, 1]) * parts[k]
+                        out[row, v] = out[row, v] + (np.float32(pool[e, 1]) - DISCOUNT) * parts[k]
 
 
 def adapt(ctx, pool, slot, scale, base, row, symbol, count, before, inverses, places):
@@ -119,7 +120,8 @@ def adapt(ctx, pool, slot, scale, base, row, symbol, count, before, inverses, pl
             s = scale[k, i, j]
             inverse = ONE / (np.float32(n) + s)
             before[k] = p
-            p = (np.float32(c) + s * p) * inverse
+            strength = s + DISCOUNT * np.float32(d)
+            p = (max(np.float32(c) - DISCOUNT, np.float32(0)) + strength * p) * inverse
             count[k] = p
             inverses[k] = inverse
             places[k] = i * 8 + j
@@ -131,11 +133,10 @@ def adapt(ctx, pool, slot, scale, base, row, symbol, count, before, inverses, pl
         if slot[row, k] >= 0:
             i, j = places[k] >> 3, places[k] & 7
             s = scale[k, i, j]
-            share = s * inverses[k]
-            g = share * weight * (before[k] - count[k])
+            g = s * inverses[k] * weight * (before[k] - count[k])
             g = min(max(g, -ONE), ONE)
             scale[k, i, j] = min(max(s * (ONE + RATE * g), LOW), HIGH)
-            weight = weight * share
+            weight = weight * ((s + DISCOUNT * np.float32(ctx[slot[row, k], 2])) * inverses[k])
 
 
 def insert(ctx, pool, size, history, order, row, symbol, limit):

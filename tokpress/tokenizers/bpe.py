@@ -221,7 +221,14 @@ def _verify(tokenizer: BPETokenizer, added: list[str], where: str) -> None:
     rng = np.random.default_rng(0)
     trials = [bytes([byte]) for byte in range(256)]
     trials += [rng.bytes(n) for n in [2] * 500 + [3, 7, 100, 5000]]
-    trials += [b"", b" a  b \t\r\n\n ", "Ġ é\u00a0\u2581\U0001f600".encode(), b"\xc3", b"\xed\xa0\x80\xff\xfe\x00", b"a" * 999]
+    trials += [
+        b"",
+        b" a  b \t\r\n\n ",
+        "Ġ é\u00a0\u2581\U0001f600".encode(),
+        b"\xc3",
+        b"\xed\xa0\x80\xff\xfe\x00",
+        b"a" * 999,
+    ]
     trials += [f"x{token} {token}".encode("utf-8", "surrogatepass") for token in added[:100]]
     for trial in trials:
         if tokenizer.decode(tokenizer.encode(trial)) != trial:

@@ -7,8 +7,8 @@ UTF-8 text belong to letters far more often than not, count as letters.
 
 #: letters with one leading space │ up to three digits │ punctuation run │ white space
 PIECE_PATTERN = (
-    r" ?[A-Za-z\x80-\xff]+"
+    r" ?[A-Za-z\x{80}-\x{ff}]+"
     r"| ?[0-9]{1,3}"
-    r"| ?[^\sA-Za-z0-9\x80-\xff]+"
+    r"| ?[^\sA-Za-z0-9\x{80}-\x{ff}]+"
     r"|\s+"
 )

@@ -42,9 +42,7 @@ def corpus_files(paths: Sequence[Path | str]) -> list[Path]:
     return [path for path, _ in weighted_files(paths)]
 
 
-def weighted_files(
-    paths: Sequence[Path | str], weights: Sequence[float] | None = None
-) -> list[tuple[Path, float]]:
+def weighted_files(paths: Sequence[Path | str], weights: Sequence[float] | None = None) -> list[tuple[Path, float]]:
     """corpus_files with the weight of the path each was found under. weights: one per path, > 0; default 1."""
     if isinstance(paths, (str, Path)):
         paths = [paths]

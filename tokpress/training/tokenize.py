@@ -104,7 +104,7 @@ def _groups(files: list[tuple[Path, float]]) -> list[tuple[str, list[list[Any]],
             small.setdefault(weight, []).append(fact)
     for weight, group in small.items():
         order = np.random.default_rng(0).permutation(len(group))
-        groups.append((f"small-files-{weight:g}.u16", [group[i] for i in order], weight))
+        groups.append((f"small-files-{weight}.u16", [group[i] for i in order], weight))
     return groups
 
 
@@ -116,7 +116,7 @@ def _pack(tokenizer: Tokenizer, files: list[list[Any]], target: Path, on_read: C
         nonlocal count
         before = 0
         for path, size, _ in files:
-            for chunk in read_chunks(Path(path), READ_BYTES, lambda at: on_read(before + at)):
+            for chunk in read_chunks(Path(path), READ_BYTES, lambda at, before=before: on_read(before + at)):
                 tokens = tokenizer.encode(chunk)
                 count += len(tokens)
                 yield tokens.astype("<u2").tobytes()

@@ -1,0 +1,81 @@
+"""The memory: compiled and plain kernels agree, bounded tables, and it learns."""
+
+import numpy as np
+import pytest
+
+from tests.models import tiny_mingru
+from tokpress import conditionals
+from tokpress.priors import memory, memory_kernel
+from tokpress.priors.histogram import HistogramPrior
+from tokpress.priors.memory import MemoryPrior
+
+RNG = np.random.default_rng(5)
+ZIPF = np.minimum(RNG.zipf(1.3, 1500) - 1, 255).astype(np.int32)
+LOOP = np.tile(RNG.integers(0, 256, 47), 32).astype(np.int32)
+
+
+@pytest.mark.parametrize("tokens", [ZIPF, LOOP], ids=["zipf", "loop"])
+@pytest.mark.parametrize("lanes", [1, 6])
+def test_plain_and_compiled_kernels_code_the_same_bytes(tokens, lanes, monkeypatch):
+    prior = MemoryPrior(tiny_mingru())
+    plain = conditionals.encode(prior, tokens, lanes)
+    monkeypatch.setattr(memory, "COMPILE_FROM", 0)
+    assert conditionals.encode(prior, tokens, lanes) == plain
+    assert np.array_equal(conditionals.decode(prior, plain, len(tokens), lanes), tokens)
+
+
+def test_full_tables_keep_working(monkeypatch):
+    monkeypatch.setattr(memory, "MAX_CONTEXTS", 64)
+    monkeypatch.setattr(memory, "MAX_POOL", 32)
+    prior = MemoryPrior(HistogramPrior(256))
+    payload = conditionals.encode(prior, ZIPF, 3)
+    assert np.array_equal(conditionals.decode(prior, payload, len(ZIPF), 3), ZIPF)
+
+
+def test_counts_at_their_limit_keep_working(monkeypatch):
+    monkeypatch.setattr(memory_kernel, "MAX_COUNT", 5)
+    prior = MemoryPrior(HistogramPrior(256))
+    payload = conditionals.encode(prior, LOOP, 2)
+    assert np.array_equal(conditionals.decode(prior, payload, len(LOOP), 2), LOOP)
+
+
+def test_it_learns_what_repeats():
+    base = HistogramPrior(256)
+    alone = conditionals.score(base, LOOP, 4).sum()
+    remembered = conditionals.score(MemoryPrior(base), LOOP, 4).sum()
+    assert remembered < 0.4 * alone
+
+
+def test_lanes_share_what_they_have_seen():
+    prior = MemoryPrior(HistogramPrior(256))
+    one, many = (conditionals.score(prior, LOOP, lanes).sum() for lanes in (1, 10))
+    assert many < 2 * one
+
+
+def test_strengths_follow_the_gradient_of_the_log_loss():
+    """The hand-written ∂ ln p_K / ∂ ln s_k against finite differences of `mix`."""
+    k = memory_kernel
+    prior = MemoryPrior(HistogramPrior(8), orders=(1, 2))
+    state = prior.init(1, 64)
+    for symbol in (1, 2, 1, 3, 1, 2, 1, 2):
+        prior.step(state, None if state.p0 is None else np.array([symbol], np.int32), 1)
+    state.scale[:] = np.float32(3)
+    symbol = 1
+    base = state.p0.astype(np.float32)
+
+    def log_p(scale):
+        out = np.empty((1, 8), np.float32)
+        k.mix(state.ctx, state.pool, state.slot, scale, base, out, 1)
+        return float(np.log(out[0, symbol].astype(np.float64)))
+
+    moved = state.scale.copy()
+    buffers = (np.zeros(2, np.float32), np.zeros(2, np.float32), np.zeros(2, np.float32), np.zeros(2, np.int32))
+    k.adapt(state.ctx, state.pool, state.slot, moved, base, 0, symbol, *buffers)
+    changed = np.argwhere(moved != state.scale)
+    assert len(changed)
+    for index in map(tuple, changed):
+        up = state.scale.copy()
+        up[index] *= np.float32(1.02)
+        numeric = (log_p(up) - log_p(state.scale)) / np.log(1.02)
+        exact = (moved[index] / state.scale[index] - 1) / float(k.RATE)
+        assert abs(numeric - exact) < 0.02 + 0.1 * abs(numeric)

@@ -1,0 +1,221 @@
+"""Context mixing: a prior that needs no training, for any file (tokens are nibbles, two per byte).
+
+Many simple models each guess the next bit from their own context; an online logistic regression
+weighs the guesses by how well each has done so far. After Mahoney, *Adaptive Weighing of Context
+Models for Lossless Data Compression* (Florida Tech CS-2005-16), with the parts of his lpaq1 and zpaq:
+
+    context i    hash(some of the last bytes, the nibbles of this byte) → slot of 15 bit histories
+    history      counts of zeros and ones seen there, as one byte (zpaq's state table)
+    p_i          what followed such a history before: an adaptive table per context
+    mixing       p = squash(Σ_i w_i · stretch(p_i)),   stretch(p) = ln(p / (1 − p)),   squash = stretch⁻¹
+    learning     w_i += rate · (bit − p) · stretch(p_i)          (gradient of the code length of the bit)
+
+Three mixers choose their weights by (nibble so far), (length of the match), (last byte); a fourth
+mixes the three, and a table corrects its answer by what happened when it said so before. A nibble
+is a path of 4 bits through a tree of 15 nodes; p at every node gives the pmf of all 16 nibbles.
+
+All lanes share every table, so a lane profits at once from what the others have seen. A match model
+follows the last place, in any lane, where the last bytes occurred. Integers only; the one float
+operation is weight · 2^-30, which is exact up to the rounding of the weight to float32.
+"""
+
+from dataclasses import dataclass, fields
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..types import Config, Pmf, Prior, Tokens
+from . import adaptive_kernel as kernel
+from .adaptive_kernel import CONTEXTS, INPUTS, MIXERS
+
+#: most 16-byte slots the hash table may have (2^22 = 64 MB), and most match heads (4 bytes each)
+MAX_SLOTS_LOG2 = 22
+MAX_HEADS_LOG2 = 22
+_NOTHING = np.empty(0, np.int32)
+
+
+def squash_table() -> NDArray[np.int32]:
+    """[2·CENTRE]: 2^16 / (1 + e^(−x/256)) at x + CENTRE, by 64-bit fixed-point arithmetic in Python integers.
+
+    >>> table = squash_table(); int(table[3072]), int(table[3072 + 256])
+    (32768, 47911)
+    """
+    one = 1 << 64
+    step, term, k = 0, one, 0  # e^(−1/256) = Σ (−1/256)^k / k!
+    while term:
+        step += -term if k % 2 else term
+        k += 1
+        term //= 256 * k
+    centre = kernel.CENTRE
+    table = np.empty(2 * centre, np.int32)
+    power = one
+    for x in range(centre + 1):
+        p = min((one << 16) // (one + power), 65535)
+        if x < centre:
+            table[centre + x] = p
+        if x:
+            table[centre - x] = 65536 - p
+        power = power * step >> 64
+    return table
+
+
+def stretch_table(squash: NDArray[np.int32]) -> NDArray[np.int32]:
+    """[4096]: the x whose squash is the middle of each of 4096 steps of p."""
+    middles = np.arange(4096) * 16 + 8
+    return (np.searchsorted(squash, middles) - kernel.CENTRE).astype(np.int32)
+
+
+def bit_histories() -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """next [256, 2] and (zeros, ones) [256, 2] of zpaq's history states, numbered by how much they have seen.
+
+    A state is (zeros, ones, last bit), the last bit only while zeros + ones ≤ 17. Counts are bounded, more
+    tightly the more both bits occur, and seeing one bit shrinks the other's count: the recent past matters.
+    """
+    most = (20, 48, 15, 8, 6, 5)  # the larger count may reach most[smaller count]
+
+    def kinds(zeros: int, ones: int) -> int:
+        small, large = sorted((zeros, ones))
+        if small < 0 or small >= len(most) or large > most[small]:
+            return 0
+        return 2 if small and zeros + ones <= 17 else 1
+
+    def after(zeros: int, ones: int, bit: int) -> tuple[int, int]:
+        if zeros < ones:
+            ones, zeros = after(ones, zeros, 1 - bit)
+            return zeros, ones
+        seen, other = (ones, zeros) if bit else (zeros, ones)
+        seen, other = seen + 1, sum(other >= k for k in (1, 2, 3, 4, 5, 7, 8))
+        zeros, ones = (other, seen) if bit else (seen, other)
+        while not kinds(zeros, ones):
+            if ones < 2:
+                zeros -= 1
+            else:
+                zeros, ones = (zeros * (ones - 1) + ones // 2) // ones, ones - 1
+        return zeros, ones
+
+    number: dict[tuple[int, int, int], int] = {}
+    states = 0
+    for total in range(50):
+        for ones in range(total + 1):
+            n = kinds(total - ones, ones)
+            if n:
+                number[total - ones, ones, 0] = states
+                number[total - ones, ones, 1] = states + n - 1
+                states += n
+    following = np.zeros((256, 2), np.uint8)
+    counts = np.zeros((256, 2), np.int64)
+    for (zeros, ones, _), state in number.items():
+        following[state] = [number[*after(zeros, ones, bit), bit] for bit in (0, 1)]
+        counts[state] = zeros, ones
+    return following, counts
+
+
+@dataclass
+class AdaptiveState:
+    """Everything learned while coding, in the order of the kernel's arguments. B lanes, L bytes per lane."""
+
+    clock: NDArray[np.int64]  # phase, column, …
+    lanes: NDArray[np.int64]  # [B, fields]
+    hashes: NDArray[np.int64]  # [B, contexts], of whole bytes
+    slots: NDArray[np.int64]  # [B, contexts], offsets into table
+    history: NDArray[np.uint8]  # [B · L], the bytes coded so far
+    heads: NDArray[np.int32]  # where in history the last 5 bytes were seen last, by hash
+    table: NDArray[np.uint8]  # [slots · 16]
+    inputs: NDArray[np.int32]  # [B, nodes, inputs]
+    mixed: NDArray[np.int32]  # [B, mixers, nodes], stretched
+    final: NDArray[np.int64]  # [B, 2, 32], p · 2^16 of the nodes; shares of all 31 nodes and leaves
+    maps: NDArray[np.int64]  # [contexts · 2 · 256], p of a bit history, and a count
+    inputs_of: NDArray[np.int32]  # [contexts · 2 · 256, 2], the same as the mixers see it
+    match_maps: NDArray[np.int32]  # [buckets · 2 · 4], p · 2^16 that the expected bit comes
+    weights: NDArray[np.int32]  # [sets, nodes, inputs]
+    final_weights: NDArray[np.int32]  # [sets, nodes, mixers]
+    correction: NDArray[np.int32]  # [buckets · sets · nodes · bins]
+    correction_at: NDArray[np.int64]  # [B, nodes]
+    stretch: NDArray[np.int32]
+    squash: NDArray[np.int32]
+    next_state: NDArray[np.uint8]
+    reciprocal: NDArray[np.int64]
+    pmf: Pmf
+
+
+@lru_cache(maxsize=1)
+def _constants() -> tuple[np.ndarray, ...]:
+    squash = squash_table()
+    stretch = stretch_table(squash)
+    following, counts = bit_histories()
+    p = ((2 * counts[:, 1] + 1) << 21) // (counts.sum(1) + 1)  # (ones + ½) / (zeros + ones + 1), 22 bits
+    maps = np.tile(p << 10, 2 * CONTEXTS)
+    seen = np.arange(256) > 0
+    inputs_of = np.stack([stretch[p >> 10], np.where(seen, ((p >> 6) - 32768) >> 5, 0)], 1)
+    reciprocal = 131072 // (2 * np.arange(1024) + 3)
+    return squash, stretch, following, maps, np.tile(inputs_of, (2 * CONTEXTS, 1)).astype(np.int32), reciprocal
+
+
+def _aligned_zeros(size: int) -> NDArray[np.uint8]:
+    """Zeros (untouched memory costs nothing) that begin at a cache line."""
+    raw = np.zeros(size + 64, np.uint8)
+    start = -raw.ctypes.data % 64
+    return raw[start : start + size]
+
+
+class AdaptivePrior(Prior):
+    """
+    >>> prior = AdaptivePrior(); state = prior.init(lanes=1, tokens=4)
+    >>> prior.step(state, None, 1).shape
+    (1, 16)
+    """
+
+    name = "adaptive"
+    vocab_size = 16
+    stride = 2
+
+    def init(self, lanes: int, tokens: int) -> AdaptiveState:
+        """Lane r must hold the tokens r·T … of one file, T = ⌈tokens / lanes⌉ rounded up to even."""
+        width = max(1, -(-tokens // (2 * lanes)))
+        slots_log2 = min(max((tokens * CONTEXTS).bit_length(), 10), MAX_SLOTS_LOG2)
+        heads_log2 = min(max(tokens.bit_length(), 8), MAX_HEADS_LOG2)
+        squash, stretch, following, maps, inputs_of, reciprocal = _constants()
+        clock = np.zeros(kernel.CLOCK_FIELDS, np.int64)
+        clock[kernel.WIDTH] = width
+        clock[kernel.RATE] = 790
+        inputs = np.zeros((lanes, 16, INPUTS), np.int32)
+        inputs[:, :, kernel.BIAS] = 256
+        first = np.zeros(INPUTS, np.int32)
+        first[: 2 * CONTEXTS : 2] = 11796  # 0.18 each
+        first[kernel.MATCH] = 19660  # 0.3
+        weights = np.empty((kernel.SETS_NIBBLE + kernel.SETS_MATCH + kernel.SETS_BYTE, 16, INPUTS), np.int32)
+        weights[:] = first
+        return AdaptiveState(
+            clock=clock,
+            lanes=np.zeros((lanes, kernel.FIELDS), np.int64),
+            hashes=np.zeros((lanes, CONTEXTS), np.int64),
+            slots=np.zeros((lanes, CONTEXTS), np.int64),
+            history=np.zeros(lanes * width, np.uint8),
+            heads=np.zeros(1 << heads_log2, np.int32),
+            table=_aligned_zeros(16 << slots_log2),
+            inputs=inputs,
+            mixed=np.zeros((lanes, MIXERS, 16), np.int32),
+            final=np.zeros((lanes, 2, 32), np.int64),
+            maps=maps.copy(),
+            inputs_of=inputs_of.copy(),
+            match_maps=np.full(kernel.BUCKETS * 8, 49152, np.int32),
+            weights=weights,
+            final_weights=np.full((kernel.SETS_NIBBLE, 16, MIXERS), 65536 // MIXERS, np.int32),
+            correction=np.zeros(kernel.BUCKETS * kernel.SETS_NIBBLE * 16 * kernel.BINS, np.int32),
+            correction_at=np.zeros((lanes, 16), np.int64),
+            stretch=stretch,
+            squash=squash,
+            next_state=following,
+            reciprocal=reciprocal,
+            pmf=np.zeros((lanes, 16), np.float32),
+        )
+
+    def step(self, state: AdaptiveState, previous: Tokens | None, rows: int) -> Pmf:
+        kernel.advance(_NOTHING if previous is None else previous, rows, *vars(state).values())
+        return state.pmf[:rows]
+
+    @classmethod
+    def load(cls, config: Config, tensors: dict[str, np.ndarray], vocab_size: int) -> "AdaptivePrior":
+        return cls()
