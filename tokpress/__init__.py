@@ -8,8 +8,7 @@ b'hello, hello, hello'
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from ._version import __version__ as __version__
-
+from ._version import __version__
 
 if TYPE_CHECKING:
     from .errors import (
@@ -43,7 +42,24 @@ _HOME = {
     "register_prior": "registry",
     "register_tokenizer": "registry",
 }
-__all__ = sorted(_HOME)
+__all__ = [
+    "Bits",
+    "ChecksumError",
+    "FormatError",
+    "Model",
+    "ModelError",
+    "ModelMismatchError",
+    "TokpressError",
+    "TokpressFile",
+    "UnknownComponentError",
+    "__version__",
+    "compress",
+    "decompress",
+    "load",
+    "open",
+    "register_prior",
+    "register_tokenizer",
+]
 
 
 def __getattr__(name: str) -> Any:
@@ -54,4 +70,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return [*__all__, "__version__"]
+    return __all__

@@ -111,9 +111,8 @@ def _choose(source: bytes, options: Options, report: Report) -> _Coded:
     packed = lzma_encode(source)
     if len(packed) < len(source):
         best = _Coded(Kind.LZMA, packed)
-    if options.models is None:
-        if len(packed) * LZMA_ENOUGH < len(source):
-            return best
+    if options.models is None and len(packed) * LZMA_ENOUGH < len(source):
+        return best
     names = DEFAULT_MODELS if options.models is None else options.models
     whole = len(source) <= TRIAL_SIZE
     middle = (len(source) - TRIAL_SIZE) // 2

@@ -48,5 +48,7 @@ def by_id(id: bytes, extra: list[Model]) -> Model:
         model = _open(folder)
         if model.id == id:
             return model
-    have = f"you gave {', '.join(f'{m.name} ({m.id.hex()})' for m in extra)}" if extra else "no shipped model is that one"
+    have = (
+        f"you gave {', '.join(f'{m.name} ({m.id.hex()})' for m in extra)}" if extra else "no shipped model is that one"
+    )
     raise ModelMismatchError(f"made with model {id.hex()}, which is not here ({have}); pass its directory with -m")

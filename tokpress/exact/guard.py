@@ -9,12 +9,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 #: correctly rounded, or exact, whatever the order and the machine; also moves and views of memory
 ALLOWED = frozenset(
-    "add add_ sub sub_ rsub mul mul_ div reciprocal neg abs round floor minimum maximum amax max clamp_min "
-    "where ge gt le lt eq ne bitwise_right_shift __rshift__ bitwise_left_shift bitwise_and "
-    "_to_copy to copy_ clone detach view _unsafe_view reshape slice select t transpose permute expand alias "
-    "unsqueeze squeeze cat stack split split_with_sizes index index_select embedding gather "
-    "empty empty_like new_empty zeros zeros_like ones ones_like full full_like new_zeros scalar_tensor lift_fresh "
-    "_local_scalar_dense sqrt sum mm _int_mm".split()
+    ["add", "add_", "sub", "sub_", "rsub", "mul", "mul_", "div", "reciprocal", "neg", "abs", "round", "floor", "minimum", "maximum", "amax", "max", "clamp_min", "where", "ge", "gt", "le", "lt", "eq", "ne", "bitwise_right_shift", "__rshift__", "bitwise_left_shift", "bitwise_and", "_to_copy", "to", "copy_", "clone", "detach", "view", "_unsafe_view", "reshape", "slice", "select", "t", "transpose", "permute", "expand", "alias", "unsqueeze", "squeeze", "cat", "stack", "split", "split_with_sizes", "index", "index_select", "embedding", "gather", "empty", "empty_like", "new_empty", "zeros", "zeros_like", "ones", "ones_like", "full", "full_like", "new_zeros", "scalar_tensor", "lift_fresh", "_local_scalar_dense", "sqrt", "sum", "mm", "_int_mm"]
 )
 
 

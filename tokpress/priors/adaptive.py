@@ -126,8 +126,8 @@ class AdaptiveState:
     inputs: NDArray[np.int32]  # [B, nodes, inputs]
     mixed: NDArray[np.int32]  # [B, mixers, nodes], stretched
     final: NDArray[np.int64]  # [B, 2, 32], p · 2^16 of the nodes; shares of all 31 nodes and leaves
-    maps: NDArray[np.int64]  # [contexts · 2 · 256], p of a bit history, and a count
-    inputs_of: NDArray[np.int32]  # [contexts · 2 · 256, 2], the same as the mixers see it
+    maps: NDArray[np.int64]  # [contexts · 2, 256], p of a bit history, and a count
+    inputs_of: NDArray[np.int32]  # [contexts · 2, 256, 2], the same as the mixers see it
     match_maps: NDArray[np.int32]  # [buckets · 2 · 4], p · 2^16 that the expected bit comes
     weights: NDArray[np.int32]  # [sets, nodes, inputs]
     final_weights: NDArray[np.int32]  # [sets, nodes, mixers]
@@ -146,11 +146,11 @@ def _constants() -> tuple[np.ndarray, ...]:
     stretch = stretch_table(squash)
     following, counts = bit_histories()
     p = ((2 * counts[:, 1] + 1) << 21) // (counts.sum(1) + 1)  # (ones + ½) / (zeros + ones + 1), 22 bits
-    maps = np.tile(p << 10, 2 * CONTEXTS)
+    maps = np.tile(p << 10, (2 * CONTEXTS, 1))
     seen = np.arange(256) > 0
     inputs_of = np.stack([stretch[p >> 10], np.where(seen, ((p >> 6) - 32768) >> 5, 0)], 1)
     reciprocal = 131072 // (2 * np.arange(1024) + 3)
-    return squash, stretch, following, maps, np.tile(inputs_of, (2 * CONTEXTS, 1)).astype(np.int32), reciprocal
+    return squash, stretch, following, maps, np.tile(inputs_of, (2 * CONTEXTS, 1, 1)).astype(np.int32), reciprocal
 
 
 def _aligned_zeros(size: int) -> NDArray[np.uint8]:

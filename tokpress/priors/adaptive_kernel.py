@@ -181,7 +181,9 @@ def _next_byte(byte, column, here, width, lane, hashes, history, heads):
     hashes[7] = _hash(lane[WORD] + _hash(lane[OLDER_WORD] + 0x6000000) + byte)
     hashes[8] = _hash((last & 0xFFFF00) + 0x7000001)  # the bytes 2 and 3 back
     hashes[9] = _hash((last >> 16) + 0x8000003)  # 3 and 4 back
-    hashes[10] = _hash((last >> 24) + (before >> 24) * 256 + (((column + 1) & 3) << 16) + 0x9000005)  # 4, 8: 32-bit records
+    hashes[10] = _hash(
+        (last >> 24) + (before >> 24) * 256 + (((column + 1) & 3) << 16) + 0x9000005
+    )  # 4, 8: 32-bit records
     hashes[11] = _hash((last & 0xF0F0F0F0) + 0xE000005)  # the kinds of the last four characters
 
 

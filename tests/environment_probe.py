@@ -1,0 +1,39 @@
+"""Run in a process of its own by test_environments.py: decode the reference files, code the sources again.
+
+Arguments: folder with sources, models and reference payloads. Prints one JSON line.
+"""
+
+import hashlib
+import json
+import sys
+from pathlib import Path
+
+from tokpress.model import load_folder
+
+KERNELS = ("numpy", "int8", "float")
+
+
+def main(folder: Path) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for path in sorted(folder.glob("*.model")):
+        model = load_folder(path)
+        for source in sorted(folder.glob("*.source")):
+            data = source.read_bytes()
+            for kernel in KERNELS:
+                for lanes in (1, 24):
+                    if lanes == 1 and len(data) > 2000:
+                        continue
+                    model.kernel = kernel
+                    payload, tokens, _ = model.encode(data, lanes)
+                    reference = folder / f"{path.stem}.{source.stem}.{lanes}.payload"
+                    if not reference.exists():
+                        reference.write_bytes(payload)
+                    # the reference was made by another process, in another environment
+                    same = model.decode(reference.read_bytes(), tokens, lanes) == data
+                    digest = hashlib.sha256(payload).hexdigest()
+                    found.setdefault(f"{path.stem}/{source.stem}/{lanes}", []).append(f"{same} {digest}")
+    return found
+
+
+if __name__ == "__main__":
+    print(json.dumps(main(Path(sys.argv[1]))))

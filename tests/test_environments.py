@@ -1,0 +1,81 @@
+"""Compressed in one process, decompressed in others that believe they run on other machines: the same bytes,
+and the compressed payloads identical too, for every kernel, one lane and many."""
+
+import itertools
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.models import tiny_mingru
+from tokpress.model import Model
+from tokpress.priors.adaptive import AdaptivePrior
+from tokpress.priors.memory import MemoryPrior
+from tokpress.tokenizers.bytes import BytesTokenizer, NibblesTokenizer
+
+pytest.importorskip("torch")
+pytest.importorskip("array_api_compat")
+
+ROOT = Path(__file__).parent.parent
+OLD_NUMPY = "AVX2 FMA3 AVX512F AVX512CD AVX512_SKX AVX512_CLX AVX512_CNL AVX512_ICL AVX512_SPR X86_V3 X86_V4"
+
+ENVIRONMENTS = [
+    {"ONEDNN_MAX_CPU_ISA": isa, "OPENBLAS_CORETYPE": blas, "OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads}
+    | {"ATEN_CPU_CAPABILITY": "default"}
+    | ({"NUMBA_CPU_NAME": "nehalem", "NPY_DISABLE_CPU_FEATURES": OLD_NUMPY} if blas == "Nehalem" else {})
+    for isa, blas, threads in itertools.product(("SSE41", "AVX2", "AVX512_CORE"), ("Nehalem", "Haswell"), ("1", "2"))
+]
+
+
+def probe(folder: Path, environment: dict[str, str]) -> dict[str, list[str]]:
+    """A numpy that does not know, or was built to need, a feature warns or refuses: name only those it has."""
+    environment = dict(environment)
+    if "NPY_DISABLE_CPU_FEATURES" in environment:
+        found = np.show_config(mode="dicts")["SIMD Extensions"]["found"]
+        environment["NPY_DISABLE_CPU_FEATURES"] = " ".join(f for f in OLD_NUMPY.split() if f in found)
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-m", "tests.environment_probe", str(folder)],
+        cwd=ROOT,
+        env=os.environ | environment | {"NUMBA_CACHE_DIR": str(folder / "numba")},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    place = tmp_path_factory.mktemp("environments")
+    rng = np.random.default_rng(11)
+    Model(BytesTokenizer(), MemoryPrior(tiny_mingru(width=64, hidden=96))).save(place / "memory.model")
+    Model(NibblesTokenizer(), AdaptivePrior()).save(place / "adaptive.model")
+    words = [bytes(rng.integers(97, 123, rng.integers(2, 9)).astype(np.uint8)) for _ in range(60)]
+    text = b" ".join(words[i] for i in np.minimum(rng.zipf(1.4, 3000) - 1, 59))
+    (place / "short.source").write_bytes(text[:700])
+    (place / "long.source").write_bytes(text[:7000])
+    return place
+
+
+@pytest.fixture(scope="module")
+def reference(folder) -> dict[str, list[str]]:
+    return probe(folder, {})
+
+
+def test_kernels_agree(reference):
+    assert len(reference) == 6
+    for lines in reference.values():
+        assert len(set(lines)) == 1 and lines[0].startswith("True ")
+
+
+@pytest.mark.parametrize(
+    "environment",
+    ENVIRONMENTS,
+    ids=lambda e: "-".join((e["ONEDNN_MAX_CPU_ISA"], e["OPENBLAS_CORETYPE"], e["OMP_NUM_THREADS"])),
+)
+def test_other_machines_agree(environment, folder, reference):
+    assert probe(folder, environment) == reference
