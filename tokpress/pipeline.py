@@ -19,6 +19,7 @@ from .container import (
     FrameHeader,
     Kind,
     LzmaEncoder,
+    Payload,
     check_source,
     iter_frames,
     iter_frames_keep_going,
@@ -103,7 +104,7 @@ def _encode(model: Model, source: bytes, options: Options, report: Report) -> _C
     return _Coded(Kind.MODEL, payload, model, tokens, None if lanes == default else lanes)
 
 
-def _choose(source: bytes, options: Options, report: Report) -> _Coded:
+def choose_frame(source: bytes, options: Options, report: Report) -> _Coded:
     """The smallest way we know to store one frame."""
     best = _Coded(Kind.RAW, source)
     if not source:
@@ -146,7 +147,7 @@ def _hopeless(model: Model, part: bytes) -> bool:
     return len(model.tokenizer.encode(probe)) > 0.75 * len(probe)
 
 
-def _write(out: BinaryIO, coded: _Coded, source: bytes, last: bool, number: int, total: int) -> Frame:
+def write_coded(out: BinaryIO, coded: _Coded, source: bytes, last: bool, number: int, total: int) -> Frame:
     header = FrameHeader(
         kind=coded.kind,
         source_length=len(source),
@@ -182,9 +183,9 @@ def _compress_frames(source: BinaryIO, out: BinaryIO, options: Options) -> Summa
         def report(tokens: int, start: int = start, scale: int = scale) -> None:
             options.report(min(start + tokens, start + scale))
 
-        coded = _choose(block, options, report)
+        coded = choose_frame(block, options, report)
         done += len(block)
-        summary.frames.append(_write(out, coded, block, not following, len(summary.frames), done))
+        summary.frames.append(write_coded(out, coded, block, not following, len(summary.frames), done))
         options.report(done)
         if not following:
             return summary
@@ -242,12 +243,23 @@ def _restore(header: FrameHeader, payload: bytes, models: list[Model], kernel: s
     return source
 
 
+def restore_frame(header: FrameHeader, payload: Payload, models: list[Model], kernel: str = "auto") -> Iterator[bytes]:
+    """The source of one frame in pieces. Up to HOLD bytes come checked and in one; larger lzma frames stream,
+    and their check comes at the end. Raises FormatError, ChecksumError, ModelMismatchError."""
+    if header.kind == Kind.MODEL:
+        yield _restore(header, payload.read(), models, kernel)
+    elif header.source_length <= HOLD:
+        yield b"".join(restore_plain(header, payload))
+    else:
+        yield from restore_plain(header, payload)
+
+
 def restored(
     source: BinaryIO, models: list[Model] | None = None, kernel: str = "auto", keep_going: bool = False
 ) -> Iterator[tuple[FrameHeader, bytes, bool] | Damaged]:
     """Decoded pieces in order: (header, bytes, whether this ends the frame). With `keep_going`, holes as Damaged.
 
-    Pieces of frames up to HOLD bytes come checked; larger lzma frames stream, their check comes at the end."""
+    What is checked when, says `restore_frame`."""
     models = models or []
     for item in iter_frames_keep_going(source) if keep_going else iter_frames(source):
         if isinstance(item, Damaged):
@@ -255,14 +267,9 @@ def restored(
             continue
         header, payload = item
         try:
-            if header.kind == Kind.MODEL:
-                yield header, _restore(header, payload.read(), models, kernel), True
-            elif header.source_length <= HOLD:
-                yield header, b"".join(restore_plain(header, payload)), True
-            else:
-                for piece in restore_plain(header, payload):
-                    yield header, piece, False
-                yield header, b"", True
+            for piece in restore_frame(header, payload, models, kernel):
+                yield header, piece, False
+            yield header, b"", True
         except FormatError as error:
             if not keep_going:
                 raise

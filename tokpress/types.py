@@ -7,10 +7,14 @@ N tokens in all · B lanes · T steps · n ≤ B live lanes at a step · V symbo
 
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from .training.options import FitOptions
+    from .training.streams import Source
 
 Tokens = NDArray[np.int32]  # [N], values in 0 … V−1
 Pmf = NDArray[np.float32]  # [n, V], C-contiguous, every row sums to 1 within float32 rounding
@@ -88,3 +92,14 @@ class Prior(ABC):
     @classmethod
     @abstractmethod
     def load(cls, config: Config, tensors: dict[str, np.ndarray], vocab_size: int) -> "Prior": ...
+
+    @classmethod
+    def fit(cls, sources: "list[Source]", tokenizer: Tokenizer, config: Config, options: "FitOptions") -> "Prior":
+        """Learn from a corpus: what `tokpress train prior --prior NAME --set key=value…` calls.
+
+        sources: packed token files; `source.tokens` [N] uint16 to learn from, `source.weight` its share per
+        token, `source.validation` never to be learned from. config: the --set settings, whose values may be
+        text (`settings_of` checks them). options: limits, seed, a folder for checkpoints, `report`, `stop`.
+
+        A prior that does not define it has nothing to learn beforehand, and is made from its settings as it is."""
+        return cls.load(config, {}, tokenizer.vocab_size)

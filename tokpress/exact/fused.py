@@ -1,8 +1,9 @@
 """The functions of `ops`, each as one compiled loop per row: the same float32 operations in the same
 order, without a temporary array per operation. `tests/exact/test_fused.py` holds both bit for bit.
 
-Compiled without fast-math but for the promise that no NaN occurs, which lets max become a SIMD
-instruction and changes no rounding: neither reassociation nor fused multiply-add is allowed.
+Compiled without fast-math but for the promise that no NaN occurs and that zeros have no sign, which lets
+min and max become SIMD instructions and changes no rounding: neither reassociation nor fused multiply-add
+is allowed.
 `xp` is ignored; it keeps the signatures of `ops`.
 """
 
@@ -21,12 +22,19 @@ C0, C1, C2, C3, C4, C5 = (F(c) for c in ops.EXP2_NEG)
 
 
 @_jit
+def _float(bits):
+    one = np.empty(1, np.int32)
+    one[0] = bits
+    return one.view(np.float32)[0]
+
+
+@_jit
 def _quantize(x, a):
-    """One row: fills a, returns max|x|."""
-    peak = TINY
+    """One row: fills a, returns max|x|. Floats ≥ 0 are ordered as their bits are, and integer maxima vectorise."""
+    bits, top = x.view(np.int32), np.int32(0)
     for k in range(x.shape[0]):
-        v = abs(x[k])
-        peak = v if v > peak else peak
+        top = max(top, bits[k] & np.int32(0x7FFFFFFF))
+    peak = max(_float(top), TINY)
     by = (ONE / peak) * ACTIVATION_MAX
     for k in range(x.shape[0]):
         a[k] = np.rint(x[k] * by)
@@ -76,9 +84,9 @@ def _recur(acc, s, r, bias, h):
     for n in range(rows):
         scale = r[n, 0]
         for k in range(width):
-            f = _gate(acc[n, k] * s[k] * scale + bias[k])
-            c = acc[n, width + k] * s[width + k] * scale
-            o = acc[n, 2 * width + k] * s[2 * width + k] * scale
+            f = _gate(F(acc[n, k]) * s[k] * scale + bias[k])
+            c = F(acc[n, width + k]) * s[width + k] * scale
+            o = F(acc[n, 2 * width + k]) * s[2 * width + k] * scale
             h[n, k] = f * h[n, k] + (ONE - f) * c
             u[k] = h[n, k] * (o * _gate(o))
         out[n, 0] = _quantize(u, a[n]) * PER_ACTIVATION_MAX
@@ -87,11 +95,11 @@ def _recur(acc, s, r, bias, h):
 
 @_jit
 def _squared_relu(acc, s, r):
-    a, out = np.empty_like(acc), np.empty((acc.shape[0], 1), np.float32)
+    a, out = np.empty(acc.shape, np.float32), np.empty((acc.shape[0], 1), np.float32)
     u = np.empty(acc.shape[1], np.float32)
     for n in range(acc.shape[0]):
         for k in range(acc.shape[1]):
-            y = max(acc[n, k] * s[k] * r[n, 0], F(0))
+            y = max(F(acc[n, k]) * s[k] * r[n, 0], F(0))
             u[k] = y * y
         out[n, 0] = _quantize(u, a[n]) * PER_ACTIVATION_MAX
     return a, out
@@ -101,7 +109,7 @@ def _squared_relu(acc, s, r):
 def _add(x, acc, s, r):
     for n in range(x.shape[0]):
         for k in range(x.shape[1]):
-            x[n, k] = x[n, k] + acc[n, k] * s[k] * r[n, 0]
+            x[n, k] = x[n, k] + F(acc[n, k]) * s[k] * r[n, 0]
 
 
 @_jit
@@ -111,11 +119,12 @@ def _softmax(acc, s, r, bias):
     weights = np.empty(symbols, np.int32)
     for n in range(rows):
         row, scale = pmf[n], r[n, 0]
-        top = F(-np.inf)
+        bits, high = row.view(np.int32), np.int32(-(2**31))
         for v in range(symbols):
-            y = acc[n, v] * s[v] * scale + bias[v]
-            row[v] = y
-            top = y if y > top else top
+            row[v] = F(acc[n, v]) * s[v] * scale + bias[v]
+        for v in range(symbols):  # below zero the bits run backwards: turn them round
+            high = max(high, bits[v] ^ ((bits[v] >> np.int32(31)) & np.int32(0x7FFFFFFF)))
+        top = _float(high ^ ((high >> np.int32(31)) & np.int32(0x7FFFFFFF)))
         total = np.int64(0)
         for v in range(symbols):
             t = min((top - row[v]) * LOG2_E, F(30))

@@ -50,9 +50,17 @@ class NumpyKernel(Kernel):
 
 
 class Int8Kernel(Kernel):
-    """numpy in, numpy out; torch only multiplies."""
+    """numpy in, numpy out; torch only multiplies. Compiled operations take the int32 sums as they are,
+    numpy's need them as float32 (an int32 would make a float64 of every product)."""
 
     name = "int8"
+
+    def __init__(self, convert: bool = True):
+        import torch
+
+        self.convert = convert
+        # threads inside products this small spend their time at barriers (docs/exactness.md, "Threads")
+        torch.set_num_threads(1)
 
     def prepare(self, q: np.ndarray) -> Any:
         import torch
@@ -62,7 +70,8 @@ class Int8Kernel(Kernel):
     def product(self, a: np.ndarray, prepared: Any) -> np.ndarray:
         import torch
 
-        return torch._int_mm(torch.from_numpy(a.astype(np.int8)), prepared).numpy().astype(np.float32)
+        acc = torch._int_mm(torch.from_numpy(a.astype(np.int8)), prepared).numpy()
+        return acc.astype(np.float32) if self.convert else acc
 
 
 class FloatKernel(Kernel):
@@ -115,9 +124,10 @@ def self_test(name: str) -> bool:
 KERNELS: dict[str, type[Kernel]] = {"numpy": NumpyKernel, "int8": Int8Kernel, "float": FloatKernel}
 
 
-def make_kernel(name: str) -> Kernel:
+def make_kernel(name: str, compiled: bool = False) -> Kernel:
+    """The kernel of this name, for compiled operations or for numpy's. Raises TokpressError if it is not exact here."""
     if name not in KERNELS:
         raise TokpressError(f"no kernel is called {name!r}; there are: {', '.join(KERNELS)}")
     if not self_test(name):
         raise TokpressError(f"the {name} kernel is not exact on this machine; use --kernel numpy")
-    return KERNELS[name]()
+    return Int8Kernel(convert=False) if compiled and name == "int8" else KERNELS[name]()

@@ -10,8 +10,8 @@ Models for Lossless Data Compression* (Florida Tech CS-2005-16), with the parts 
     mixing       p = squash(Σ_i w_i · stretch(p_i)),   stretch(p) = ln(p / (1 − p)),   squash = stretch⁻¹
     learning     w_i += rate · (bit − p) · stretch(p_i)          (gradient of the code length of the bit)
 
-Three mixers choose their weights by (nibble so far), (length of the match), (last byte); a fourth
-mixes the three, and a table corrects its answer by what happened when it said so before. A nibble
+Two mixers choose their weights by (length of the match) and (last byte), a third mixes the two, and
+a table corrects its answer by what happened when it said so before (an APM, or SSE). A nibble
 is a path of 4 bits through a tree of 15 nodes; p at every node gives the pmf of all 16 nibbles.
 
 All lanes share every table, so a lane profits at once from what the others have seen. A match model
@@ -19,9 +19,8 @@ follows the last place, in any lane, where the last bytes occurred. Integers onl
 operation is weight · 2^-30, which is exact up to the rounding of the weight to float32.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,7 +39,7 @@ def squash_table() -> NDArray[np.int32]:
     """[2·CENTRE]: 2^16 / (1 + e^(−x/256)) at x + CENTRE, by 64-bit fixed-point arithmetic in Python integers.
 
     >>> table = squash_table(); int(table[3072]), int(table[3072 + 256])
-    (32768, 47911)
+    (32768, 47910)
     """
     one = 1 << 64
     step, term, k = 0, one, 0  # e^(−1/256) = Σ (−1/256)^k / k!
@@ -132,7 +131,7 @@ class AdaptiveState:
     weights: NDArray[np.int32]  # [sets, nodes, inputs]
     final_weights: NDArray[np.int32]  # [sets, nodes, mixers]
     correction: NDArray[np.int32]  # [buckets · sets · nodes · bins]
-    correction_at: NDArray[np.int64]  # [B, nodes]
+    correction_at: NDArray[np.int64]  # [B, nodes], −1 where a node was too unlikely to be worth predicting
     stretch: NDArray[np.int32]
     squash: NDArray[np.int32]
     next_state: NDArray[np.uint8]
@@ -171,6 +170,10 @@ class AdaptivePrior(Prior):
     vocab_size = 16
     stride = 2
 
+    def lanes(self, tokens: int) -> int:
+        """One lane per 32 KB, at most 32: few, because lanes meet what is new to all of them at the same moment."""
+        return min(max(tokens >> 16, 1), 32)
+
     def init(self, lanes: int, tokens: int) -> AdaptiveState:
         """Lane r must hold the tokens r·T … of one file, T = ⌈tokens / lanes⌉ rounded up to even."""
         width = max(1, -(-tokens // (2 * lanes)))
@@ -179,13 +182,13 @@ class AdaptivePrior(Prior):
         squash, stretch, following, maps, inputs_of, reciprocal = _constants()
         clock = np.zeros(kernel.CLOCK_FIELDS, np.int64)
         clock[kernel.WIDTH] = width
-        clock[kernel.RATE] = 790
+        clock[kernel.RATE] = kernel.RATE_LAST + kernel.RATE_EXTRA
         inputs = np.zeros((lanes, 16, INPUTS), np.int32)
         inputs[:, :, kernel.BIAS] = 256
         first = np.zeros(INPUTS, np.int32)
         first[: 2 * CONTEXTS : 2] = 11796  # 0.18 each
         first[kernel.MATCH] = 19660  # 0.3
-        weights = np.empty((kernel.SETS_NIBBLE + kernel.SETS_MATCH + kernel.SETS_BYTE, 16, INPUTS), np.int32)
+        weights = np.empty((kernel.SETS_MATCH + kernel.SETS_BYTE, 16, INPUTS), np.int32)
         weights[:] = first
         return AdaptiveState(
             clock=clock,
@@ -213,7 +216,11 @@ class AdaptivePrior(Prior):
         )
 
     def step(self, state: AdaptiveState, previous: Tokens | None, rows: int) -> Pmf:
-        kernel.advance(_NOTHING if previous is None else previous, rows, *vars(state).values())
+        if rows > len(state.lanes) or (previous is not None and not rows <= len(previous) <= len(state.lanes)):
+            raise ValueError(f"a step of {rows} rows does not follow, in a state of {len(state.lanes)} lanes")
+        # a copy, so that the compiled kernel sees one kind of array whatever the caller slices
+        symbols = _NOTHING if previous is None else np.array(previous, np.int32)
+        kernel.advance(symbols, rows, *vars(state).values())
         return state.pmf[:rows]
 
     @classmethod

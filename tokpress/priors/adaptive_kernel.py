@@ -8,12 +8,14 @@ Numbers and their units
     phase                   0 while the high nibble of a byte is coded, 1 while the low one is
 
 A slot is 16 bytes: a check byte and the bit histories of the 15 nodes, in one quarter of a cache line.
-The lanes are handled one after the other, so the tables they share change in one fixed order. Every
-product stays below 2^63: nothing here may overflow, round, or depend on the CPU.
+The lanes are handled one after the other, so the tables they share change in one fixed order. The sizes
+of all numbers are bounded: nothing here may overflow, round, or depend on the CPU. `int32(…)` around
+every operation of an inner loop lets LLVM use 16 lanes of SIMD where numba would widen to 64 bits.
 """
 
 import numpy as np
 from numba import njit
+from numpy import int32
 
 CONTEXTS = 12
 #: inputs of a mixer, per node: (x, confidence) of each context and of the match, a constant, and 5 unused
@@ -21,22 +23,29 @@ CONTEXTS = 12
 MATCH = 2 * CONTEXTS
 BIAS = MATCH + 2
 INPUTS = 32
-#: three mixers see the same inputs, each picks its weights by something else
-BUCKETS = 32
-SETS_NIBBLE, SETS_MATCH, SETS_BYTE = 17, 2 * BUCKETS, 512
-MIXERS = 3
+#: two mixers see the same inputs: one picks its weights by the match, one by the last byte (and the phase)
+BUCKETS = 32  # of match lengths
+SETS_MATCH, SETS_BYTE = 2 * BUCKETS, 2 * 256
+SETS_NIBBLE = 17  # 0 in phase 0, 1 + the high nibble in phase 1: for the final mixer and the correction
+MIXERS = 2
 LIMIT = 2815
 CENTRE = 3072  # squash[x + CENTRE]
 BINS = 24  # of the final correction, 256 units of x each
 LONGEST = 32  # bytes compared when a match is looked up
 SHORTEST = 4
 PATIENCE = 8  # failed predictions before a match is given up
-LIVE = np.float32(2.0**-30)
+HEAVIEST = int32(8 << 16)  # 8.0: with Σ_i |x_i| < 2^16 a dot product of weights >> 4 stays below 2^31
+HALF = int32(1 << 11)
+RATE_LAST, RATE_EXTRA, FINAL_RATE = 90, 700, 24  # the first decays with the bytes coded
+SMALL_ERROR = 256  # 2^-8
+UNLIKELY = 1 << 20  # of 2^30: below a node this unlikely nothing is predicted in detail, to save time
+MIN_P = 4  # of 2^16, at every node
+FLOOR = 64  # 2^-24, the coder's own least probability
+UNIT = np.float32(2.0**-30)
 
-# fields of a lane (int64 each)
-LAST4, BEFORE4, WORD, OLDER_WORD, POINTER, LENGTH, MISSES, EXPECTED, BUCKET, HIGH, SET0 = range(11)
-FIELDS = 16  # SET0 … SET0 + MIXERS are the weight sets in use, the last one is the final mixer's correction
-CORRECTION = SET0 + MIXERS
+# fields of a lane (int64 each); SET0 … SET0 + MIXERS − 1 are the weight sets in use
+LAST4, BEFORE4, WORD, OLDER_WORD, POINTER, LENGTH, MISSES, EXPECTED, BUCKET, HIGH, NIBBLE, SET0 = range(12)
+FIELDS = 16
 # fields of the clock (int64 each)
 PHASE, COLUMN, WIDTH, RATE, CODED = range(5)
 CLOCK_FIELDS = 8
@@ -80,30 +89,44 @@ def _learn(symbol, clock, lane, slots, inputs, mixed, final, table, maps, inputs
     phase = clock[PHASE]
     node = 1
     for level in range(4):
+        if correction_at[node] < 0:
+            break
         bit = (symbol >> (3 - level)) & 1
         target = bit << 16
-        error = (target - final[0, node]) * 24
+        final_error = (target - final[0, node]) * FINAL_RATE
+        v = final_weights[lane[NIBBLE], node]
+        x = inputs[node]
         for m in range(MIXERS):
-            final_weights[lane[SET0], node, m] += (mixed[m, node] * error + (1 << 19)) >> 20
+            change = (mixed[m, node] * final_error + (1 << 19)) >> 20
+            v[m] = min(max(v[m] + change, -HEAVIEST), HEAVIEST)
             w = weights[lane[SET0 + m], node]
-            x = inputs[node]
-            step = (target - squash[mixed[m, node] + CENTRE]) * clock[RATE]
+            error = target - squash[mixed[m, node] + CENTRE]
+            if -SMALL_ERROR < error < SMALL_ERROR:
+                continue  # little to learn, and time saved where the data is predictable
+            step = int32((error * clock[RATE]) >> 12)
             for i in range(INPUTS):
-                w[i] += (x[i] * step + (1 << 23)) >> 24
+                change = int32(int32(int32(x[i] * step) + HALF) >> 12)
+                w[i] = min(max(int32(w[i] + change), -HEAVIEST), HEAVIEST)
         at = correction_at[node]
-        correction[at] += (target - final[0, node] - (correction[at] >> 1)) >> 6
-        for i in range(CONTEXTS):
-            at = slots[i] + node
-            state = table[at]
-            table[at] = next_state[state, bit]
-            at = (i * 2 + phase) * 256 + state
-            p = maps[at] >> 10  # 22 bits, above a 10-bit count
-            n = maps[at] & 1023
-            p += (((bit << 22) - p) * reciprocal[n]) >> 16
-            maps[at] = (p << 10) + min(n + 1, 1023)
-            inputs_of[at, 0] = stretch[p >> 10]
-            inputs_of[at, 1] = ((p >> 6) - 32768) >> 5 if state else 0
+        correction[at] += (target - final[0, node] - (correction[at] >> 1)) >> 6  # half of it was applied
         node = 2 * node + bit
+    for i in range(CONTEXTS):
+        slot = slots[i]
+        histories = table[slot : slot + 16]
+        p_of = maps[2 * i + phase]
+        as_input = inputs_of[2 * i + phase]
+        node = 1
+        for level in range(4):
+            bit = (symbol >> (3 - level)) & 1
+            state = histories[node]
+            histories[node] = next_state[state, bit]
+            p = p_of[state] >> 10  # 22 bits, above a 10-bit count
+            n = p_of[state] & 1023
+            p += (((bit << 22) - p) * reciprocal[n]) >> 16
+            p_of[state] = (p << 10) + min(n + 1, 1023)
+            as_input[state, 0] = stretch[p >> 10]
+            as_input[state, 1] = ((p >> 6) - 32768) >> 5 if state else 0
+            node = 2 * node + bit
     if lane[EXPECTED] >= 0:
         expected = (lane[EXPECTED] >> (4 - 4 * phase)) & 15
         for level in range(4):
@@ -181,9 +204,7 @@ def _next_byte(byte, column, here, width, lane, hashes, history, heads):
     hashes[7] = _hash(lane[WORD] + _hash(lane[OLDER_WORD] + 0x6000000) + byte)
     hashes[8] = _hash((last & 0xFFFF00) + 0x7000001)  # the bytes 2 and 3 back
     hashes[9] = _hash((last >> 16) + 0x8000003)  # 3 and 4 back
-    hashes[10] = _hash(
-        (last >> 24) + (before >> 24) * 256 + (((column + 1) & 3) << 16) + 0x9000005
-    )  # 4, 8: 32-bit records
+    hashes[10] = _hash((last >> 24) + (before >> 24) * 256 + (((column + 1) & 3) << 16) + 0x9000005)  # records
     hashes[11] = _hash((last & 0xF0F0F0F0) + 0xE000005)  # the kinds of the last four characters
 
 
@@ -191,12 +212,6 @@ def _next_byte(byte, column, here, width, lane, hashes, history, heads):
 def _predict(clock, lane, slots, inputs, mixed, final, table, inputs_of, match_maps, weights, final_weights,
              correction, correction_at, stretch, squash, pmf):  # fmt: skip
     phase = clock[PHASE]
-    for i in range(CONTEXTS):
-        base = (i * 2 + phase) * 256
-        for node in range(1, 16):
-            at = base + table[slots[i] + node]
-            inputs[node, 2 * i] = inputs_of[at, 0]
-            inputs[node, 2 * i + 1] = inputs_of[at, 1]
     for node in range(1, 16):
         inputs[node, MATCH] = 0
         inputs[node, MATCH + 1] = 0
@@ -212,19 +227,31 @@ def _predict(clock, lane, slots, inputs, mixed, final, table, inputs_of, match_m
             node = 2 * node + bit
     bucket = lane[BUCKET] if lane[EXPECTED] >= 0 else 0
     nibble = phase * (lane[HIGH] + 1)
-    lane[SET0] = nibble
-    lane[SET0 + 1] = SETS_NIBBLE + bucket * 2 + phase
-    lane[SET0 + 2] = SETS_NIBBLE + SETS_MATCH + phase * 256 + (lane[LAST4] & 255)
+    lane[NIBBLE] = nibble
+    lane[SET0] = bucket * 2 + phase
+    lane[SET0 + 1] = SETS_MATCH + phase * 256 + (lane[LAST4] & 255)
     correction_base = (bucket * SETS_NIBBLE + nibble) * 16 * BINS
+    # 2^30 is shared out down the tree, so the 16 leaves sum to 2^30 exactly; none gets less than FLOOR
+    share_of = final[1]
+    share_of[1] = (1 << 30) - 16 * FLOOR
     for node in range(1, 16):
+        if share_of[node] < UNLIKELY:
+            correction_at[node] = -1
+            share_of[2 * node + 1] = share_of[node] >> 1
+            share_of[2 * node] = share_of[node] - (share_of[node] >> 1)
+            continue
+        x = inputs[node]
+        for i in range(CONTEXTS):
+            state = table[slots[i] + node]
+            x[2 * i] = inputs_of[i * 2 + phase, state, 0]
+            x[2 * i + 1] = inputs_of[i * 2 + phase, state, 1]
         total = 0
         for m in range(MIXERS):
             w = weights[lane[SET0 + m], node]
-            x = inputs[node]
-            dot = 0
-            for i in range(INPUTS):
-                dot += w[i] * x[i]
-            dot = min(max(dot >> 16, -LIMIT), LIMIT)
+            dot = int32(0)
+            for i in range(x.shape[0]):  # not INPUTS: LLVM would unroll it instead of using SIMD
+                dot = int32(dot + int32(int32(w[i] >> 4) * x[i]))
+            dot = min(max(dot >> 12, -LIMIT), LIMIT)
             mixed[m, node] = dot
             total += final_weights[nibble, node, m] * dot
         total = min(max(total >> 16, -LIMIT), LIMIT) + CENTRE
@@ -233,39 +260,37 @@ def _predict(clock, lane, slots, inputs, mixed, final, table, inputs_of, match_m
         share = total & 255
         shift = (correction[at] * (256 - share) + correction[at + 1] * share) >> 8
         correction_at[node] = at + (share >> 7)
-        final[0, node] = min(max(squash[total] + (shift >> 1), 16), 65520)
-    # 2^30 is shared out down the tree, so the 16 leaves sum to 2^30 exactly
-    share_of = final[1]
-    share_of[1] = 1 << 30
-    for node in range(1, 16):
+        final[0, node] = min(max(squash[total] + (shift >> 1), MIN_P), 65536 - MIN_P)
         one = (share_of[node] * final[0, node]) >> 16
         share_of[2 * node + 1] = one
         share_of[2 * node] = share_of[node] - one
     for k in range(16):
-        pmf[k] = np.float32(share_of[16 + k]) * LIVE
+        pmf[k] = np.float32(share_of[16 + k] + FLOOR) * UNIT
 
 
 @_function
 def advance(previous, rows, clock, lanes, hashes, slots, history, heads, table, inputs, mixed, final, maps, inputs_of,
-            match_maps, weights, final_weights, correction, correction_at, stretch, squash, next_state, reciprocal, pmf):  # fmt: skip
-    """Learn the symbols `previous` [n] in lane order, then write the next pmf [rows, 16]."""
+            match_maps, weights, final_weights, correction, correction_at, stretch, squash, next_state,
+            reciprocal, pmf):  # fmt: skip
+    """Learn the symbols `previous` [n] in lane order, then write the next pmf [rows, 16]; n, rows ≤ B."""
     n = previous.shape[0]
     width = clock[WIDTH]
     for r in range(n):
-        _learn(previous[r], clock, lanes[r], slots[r], inputs[r], mixed[r], final[r], table, maps, inputs_of, match_maps,
-               weights, final_weights, correction, correction_at[r], stretch, squash, next_state, reciprocal)  # fmt: skip
+        _learn(previous[r] & 15, clock, lanes[r], slots[r], inputs[r], mixed[r], final[r], table, maps, inputs_of,
+               match_maps, weights, final_weights, correction, correction_at[r], stretch, squash, next_state,
+               reciprocal)  # fmt: skip
     if n and clock[PHASE]:
-        column = clock[COLUMN]
+        column = min(clock[COLUMN], width - 1)  # a caller that goes on too long must not write elsewhere
         for r in range(n):
-            byte = lanes[r, HIGH] * 16 + previous[r]
+            byte = lanes[r, HIGH] * 16 + (previous[r] & 15)
             _next_byte(byte, column, r * width + column + 1, width, lanes[r], hashes[r], history, heads)
         clock[PHASE] = 0
         clock[COLUMN] += 1
         clock[CODED] += n
-        clock[RATE] = 90 + 700 * 256 // (256 + (clock[CODED] >> 4))
+        clock[RATE] = RATE_LAST + RATE_EXTRA * 256 // (256 + (clock[CODED] >> 4))
     elif n:
         for r in range(n):
-            lanes[r, HIGH] = previous[r]
+            lanes[r, HIGH] = previous[r] & 15
         clock[PHASE] = 1
     # all lookups first: they miss the cache, and here they can miss it side by side
     for r in range(rows):

@@ -8,11 +8,19 @@ integer until one float32 division. The adaptive counts are shared by all lanes.
 """
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..errors import ModelError
-from ..types import Config, Pmf, Prior, Tokens
+from ..types import Config, Pmf, Prior, Tokenizer, Tokens
+
+if TYPE_CHECKING:
+    from ..training.options import FitOptions
+    from ..training.streams import Source
+
+#: tokens of a corpus in memory at a time
+COUNTED_AT_ONCE = 1 << 22
 
 
 @dataclass
@@ -50,8 +58,20 @@ class HistogramPrior(Prior):
         return np.repeat(row[None], rows, 0)
 
     @classmethod
-    def fit(cls, tokens: Tokens, vocab_size: int) -> "HistogramPrior":
-        return cls(vocab_size, np.bincount(tokens, minlength=vocab_size).astype(np.int64))
+    def fit(
+        cls, sources: "list[Source]", tokenizer: Tokenizer, config: Config, options: "FitOptions"
+    ) -> "HistogramPrior":
+        """Count every token of the corpus; a source of weight w counts w times. Settings: static (default true)."""
+        from ..training.options import settings_of
+
+        if not settings_of(cls.name, config, {"static": True})["static"]:
+            return cls(tokenizer.vocab_size)
+        counts = np.zeros(tokenizer.vocab_size, np.float64)
+        for source in sources:
+            for at in range(0, len(source.tokens), COUNTED_AT_ONCE):
+                part = source.tokens[at : at + COUNTED_AT_ONCE]
+                counts += source.weight * np.bincount(part, minlength=tokenizer.vocab_size)
+        return cls(tokenizer.vocab_size, np.rint(counts).astype(np.int64))
 
     def config(self) -> Config:
         return {"static": self.counts is not None}

@@ -16,20 +16,27 @@ Training: `tokpress.training.mingru_net`. Symbols: width D, hidden 2D, depth L, 
 import importlib
 import importlib.util
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..errors import ModelError
 from ..exact import ops
 from ..exact.kernels import Kernel, NumpyKernel, make_kernel, self_test
-from ..types import Config, Pmf, Prior, Tokens
+from ..exact.threads import share_rows
+from ..types import Config, Pmf, Prior, Tokenizer, Tokens
+
+if TYPE_CHECKING:
+    from ..training.options import FitOptions
+    from ..training.streams import Source
 
 #: what a lane has "seen" before its first token
 BEGIN = 0
 #: tokens from which compiled loops, and torch, pay for being imported
 COMPILE_FROM = 6000
 INT8_FROM = 60_000
+#: lanes from which two threads share a step
+SHARE_FROM = 32
 
 
 @dataclass
@@ -101,7 +108,7 @@ class MinGRUPrior(Prior):
         compiled = tokens >= COMPILE_FROM and kernel != "float"
         if (kernel, compiled) != self._using:
             xp = importlib.import_module("array_api_compat.torch") if kernel == "float" else np
-            self.use_kernel(make_kernel(kernel), xp, compiled)
+            self.use_kernel(make_kernel(kernel, compiled), xp, compiled)
 
     def init(self, lanes: int, tokens: int) -> State:
         def zeros() -> list[np.ndarray]:
@@ -114,32 +121,33 @@ class MinGRUPrior(Prior):
     def step(self, state: State, previous: Tokens | None, rows: int) -> Pmf:
         if previous is None:
             previous = np.full(rows, BEGIN, np.int32)
-        acc, s, r, bias = self.head_input(state, previous, rows)
-        pmf = self.ops.softmax(self.xp, acc, s, r, bias)
-        return pmf if self.xp is np else pmf.cpu().numpy()
+        if self._using == ("int8", True) and rows >= SHARE_FROM:
+            return share_rows(lambda some: self._rows_step(state, previous, some), rows)
+        return self._rows_step(state, previous, slice(0, rows))
 
-    def head_input(self, state: State, previous: Tokens, rows: int) -> tuple[Any, Any, Any, Any]:
-        """Everything but the softmax: (acc [n, V], scales [V], row scales [n, 1], bias [V])."""
+    def _rows_step(self, state: State, previous: Tokens, some: slice) -> Pmf:
+        """One step of some of the lanes. Rows do not depend on each other."""
         xp, o, v = self.xp, self.ops, self._vectors
         if xp is np:
-            x = self._rows[previous[:rows]]
+            x = self._rows[previous[some]]
         else:
-            x = xp.take(self._rows, self._to(previous[:rows].astype(np.int64)), axis=0)
+            x = xp.take(self._rows, self._to(previous[some].astype(np.int64)), axis=0)
 
         def product(name: str, a: Any) -> Any:
             return self.kernel.product(a, self._products[name])
 
         for i in range(self._config["depth"]):
             b = f"blocks.{i}."
-            a, r = o.shift(xp, x, state.last_mix[i][:rows], v[b + "mix_mu"])
+            a, r = o.shift(xp, x, state.last_mix[i][some], v[b + "mix_mu"])
             acc = product(b + "mix_in", a)
-            a, r = o.recur(xp, acc, v[b + "mix_in.scale"], r, v[b + "forget_bias"], state.h[i][:rows])
+            a, r = o.recur(xp, acc, v[b + "mix_in.scale"], r, v[b + "forget_bias"], state.h[i][some])
             o.add(xp, x, product(b + "mix_out", a), v[b + "mix_out.scale"], r)
-            a, r = o.shift(xp, x, state.last_ff[i][:rows], v[b + "ff_mu"])
+            a, r = o.shift(xp, x, state.last_ff[i][some], v[b + "ff_mu"])
             a, r = o.squared_relu(xp, product(b + "ff_in", a), v[b + "ff_in.scale"], r)
             o.add(xp, x, product(b + "ff_out", a), v[b + "ff_out.scale"], r)
         a, r = o.normalize_rows(xp, x)
-        return product("head", a), v["head.scale"], r, v["bias"]
+        pmf = o.softmax(xp, product("head", a), v["head.scale"], r, v["bias"])
+        return pmf if xp is np else pmf.cpu().numpy()
 
     def config(self) -> Config:
         return dict(self._config)
@@ -150,3 +158,10 @@ class MinGRUPrior(Prior):
     @classmethod
     def load(cls, config: Config, tensors: dict[str, np.ndarray], vocab_size: int) -> "MinGRUPrior":
         return cls(config, tensors)
+
+    @classmethod
+    def fit(cls, sources: "list[Source]", tokenizer: Tokenizer, config: Config, options: "FitOptions") -> "MinGRUPrior":
+        """Train with torch. Settings: width, depth, hidden."""
+        from ..training.trainers import fit_mingru
+
+        return cls(*fit_mingru(sources, tokenizer, config, options))

@@ -51,6 +51,9 @@ class QuantLinear(nn.Module):
     """y = W x with 7-bit weights and 8-bit activations. `normed`: x is divided by its RMS first
     (Zhang & Sennrich 2019), the RMS being taken of the quantised row so that it is an integer sum."""
 
+    #: of the products; see `set_product_dtype`
+    dtype = torch.float32
+
     def __init__(self, inputs: int, outputs: int, normed: bool = False, gain: float = 1.0):
         super().__init__()
         self.weight = nn.Parameter(torch.randn(outputs, inputs) * gain / inputs**0.5)
@@ -59,8 +62,7 @@ class QuantLinear(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if self.normed:
             x = x * x.square().mean(-1, keepdim=True).clamp_min(TINY).rsqrt()
-        dtype = torch.bfloat16 if _bf16() else torch.float32
-        return _Product.apply(x, self.weight, self.normed, dtype)
+        return _Product.apply(x, self.weight, self.normed, self.dtype)
 
 
 class QuantEmbedding(nn.Module):
@@ -77,8 +79,21 @@ class QuantEmbedding(nn.Module):
         return w + (q - w).detach()
 
 
-PRECISION = "bf16"
+def product_dtype(precision: str, device: torch.device) -> torch.dtype:
+    """bf16, fp32, or auto: bfloat16 on GPUs and on CPUs that multiply it in hardware (AVX512-BF16, AMX);
+    elsewhere it is emulated and slower than float32."""
+    if precision == "auto":
+        has = device.type == "cuda" or (device.type == "cpu" and _cpu_multiplies_bf16())
+        precision = "bf16" if has else "fp32"
+    return {"bf16": torch.bfloat16, "fp32": torch.float32}[precision]
 
 
-def _bf16() -> bool:
-    return PRECISION == "bf16"
+def _cpu_multiplies_bf16() -> bool:
+    tests = (getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
+    return any(test() for test in tests if test is not None)
+
+
+def set_product_dtype(net: nn.Module, dtype: torch.dtype) -> None:
+    for module in net.modules():
+        if isinstance(module, QuantLinear):
+            module.dtype = dtype

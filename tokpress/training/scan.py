@@ -53,7 +53,7 @@ def _numpy(*tensors: Tensor):
 @torch.library.custom_op("tokpress::scan", mutates_args=())
 def scan(f: Tensor, c: Tensor, h0: Tensor) -> Tensor:
     """h [B, T, C] from forget gates f, candidates c and the state h0 before the first step."""
-    if f.is_cuda:
+    if f.device.type != "cpu":
         return _scan_torch(f, c, h0)
     h = torch.empty_like(f, memory_format=torch.contiguous_format)
     _forward(*_numpy(f, c, h0), h.numpy())
@@ -69,14 +69,14 @@ def _scan_torch(f: Tensor, c: Tensor, h0: Tensor) -> Tensor:
 
 
 @scan.register_fake
-def _(f, c, h0):
+def _scan_shape(f, c, h0):
     return torch.empty_like(f, memory_format=torch.contiguous_format)
 
 
 @torch.library.custom_op("tokpress::scan_backward", mutates_args=())
 def scan_backward(f: Tensor, c: Tensor, h0: Tensor, h: Tensor, g: Tensor) -> tuple[Tensor, Tensor]:
     """Gradients of f and c. The state h0 gets none: backpropagation is truncated at the window."""
-    if f.is_cuda:
+    if f.device.type != "cpu":
         lam, later = torch.empty_like(f), torch.zeros_like(h0)
         for t in range(f.shape[1] - 1, -1, -1):
             lam[:, t] = later = g[:, t] + later
@@ -90,7 +90,7 @@ def scan_backward(f: Tensor, c: Tensor, h0: Tensor, h: Tensor, g: Tensor) -> tup
 
 
 @scan_backward.register_fake
-def _(f, c, h0, h, g):
+def _scan_backward_shape(f, c, h0, h, g):
     e = torch.empty_like(f, memory_format=torch.contiguous_format)
     return e, torch.empty_like(e)
 

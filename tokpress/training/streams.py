@@ -1,16 +1,23 @@
 """Training batches from packed token files: B rows that each read on through a random segment.
 
-A row reads `segment` windows in order, so the recurrent state may be carried from window to window;
+A row reads about `segment` windows in order, so the recurrent state may be carried from window to window;
 then it jumps to a new random place and starts from the empty state, as every lane of a coded frame does.
+
+The end of every file is held out: `Source.tokens` is what training may see, `Source.validation` the rest.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import CorpusError
 
 #: what a prior sees before the first token of a lane
 BEGIN = 0
+#: held out of each source: a 50th, but no more than this and no less (up to a tenth of the source)
+MOST_HELD_OUT, LEAST_HELD_OUT = 1 << 15, 1 << 10
 
 
 @dataclass
@@ -19,63 +26,87 @@ class Source:
 
     path: Path
     weight: float = 1.0
-    held_out: int = 0
+    all: NDArray[np.uint16] = field(init=False, repr=False)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self.all = np.memmap(self.path, dtype="<u2", mode="r")
-        self.held_out = min(1 << 15, len(self.all) // 50)
-        self.tokens = self.all[: len(self.all) - self.held_out]
-        self.validation = self.all[len(self.all) - self.held_out :]
+        n = len(self.all)
+        self.held_out = min(max(n // 50, min(n // 10, LEAST_HELD_OUT)), MOST_HELD_OUT)
+
+    @property
+    def tokens(self) -> NDArray[np.uint16]:
+        return self.all[: len(self.all) - self.held_out]
+
+    @property
+    def validation(self) -> NDArray[np.uint16]:
+        return self.all[len(self.all) - self.held_out :]
 
 
 class Streams:
-    """Iterator of (inputs [B, T], targets [B, T], fresh [B]) int64, int64, bool."""
+    """Iterator of (inputs [B, T], targets [B, T], fresh [B]) int64, int64, bool. The same seed, the same batches."""
 
     def __init__(self, sources: list[Source], rows: int, window: int, segment: int, seed: int | list[int]):
-        self.sources = [s for s in sources if len(s.tokens) > window + 1]
-        if not self.sources:
-            raise ValueError(f"no source has more than {window + 1} tokens")
-        mass = np.array([len(s.tokens) * s.weight for s in self.sources])
-        self.shares = mass / mass.sum()
+        self.tokens = [(s.tokens, s.weight) for s in sources if len(s.tokens) > window + 1]
+        if not self.tokens:
+            raise CorpusError(f"no part of the corpus has more than {window + 1} tokens; take a smaller --window")
+        mass = np.array([len(tokens) * weight for tokens, weight in self.tokens])
+        self.ends = np.cumsum(mass) / mass.sum()
         self.rng = np.random.default_rng(seed)
-        self.rows, self.window, self.segment = rows, window, segment
+        self.window, self.segment = window, segment
         self.place = [(0, 0, 0)] * rows  # source, position, windows left
 
-    def __iter__(self):
+    def __iter__(self) -> "Streams":
         return self
 
-    def __next__(self):
-        t = self.window
-        inputs = np.empty((self.rows, t), np.int64)
-        targets = np.empty((self.rows, t), np.int64)
-        fresh = np.zeros(self.rows, bool)
+    def _advance(self) -> NDArray[np.bool_]:
+        """Move every row to its next window; which rows jumped."""
+        fresh = np.zeros(len(self.place), bool)
         for row, (i, at, left) in enumerate(self.place):
-            tokens = self.sources[i].tokens
-            fresh[row] = left == 0 or at + t > len(tokens)
+            at += self.window
+            fresh[row] = left == 0 or at + self.window > len(self.tokens[i][0])
             if fresh[row]:
-                i = int(self.rng.choice(len(self.sources), p=self.shares))
-                tokens = self.sources[i].tokens
-                at = int(self.rng.integers(0, len(tokens) - t))
+                i = int(np.searchsorted(self.ends, self.rng.random(), side="right"))
+                at = int(self.rng.integers(0, len(self.tokens[i][0]) - self.window))
                 left = int(self.rng.integers(1, 2 * self.segment))
-            targets[row] = tokens[at : at + t]
+            self.place[row] = (i, at, left - 1)
+        return fresh
+
+    def skip(self, batches: int) -> None:
+        """As if so many batches had been drawn: a resumed run goes on where it was."""
+        for _ in range(batches):
+            self._advance()
+
+    def __next__(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
+        fresh = self._advance()
+        targets = np.empty((len(self.place), self.window), np.int64)
+        inputs = np.empty_like(targets)
+        for row, (i, at, _) in enumerate(self.place):
+            tokens = self.tokens[i][0]
+            targets[row] = tokens[at : at + self.window]
             inputs[row, 1:] = targets[row, :-1]
             inputs[row, 0] = BEGIN if fresh[row] else tokens[at - 1]
-            self.place[row] = (i, at + t, left - 1)
         return inputs, targets, fresh
 
 
-def validation_batch(sources: list[Source], rows: int, window: int, windows: int) -> np.ndarray:
-    """[rows, window·windows + 1] held-out tokens, rows shared out by the sources' training shares."""
-    long = [s for s in sources if len(s.validation) > window * windows + 1]
+def validation_batch(sources: list[Source], rows: int, window: int, windows: int) -> NDArray[np.int64]:
+    """[at most rows, at most window·windows + 1] held-out tokens, no token twice, rows shared out by the
+    sources' shares of training. Sources too short for a row are left out where others are long enough."""
+    length = window * windows + 1
+    long = [s for s in sources if len(s.validation) >= length]
     if not long:
         joined = np.concatenate([s.validation for s in sources] or [np.zeros(0, np.uint16)])
-        rows = max(1, min(rows, len(joined) // (window * windows + 1)))
-        return np.resize(joined, (rows, window * windows + 1)).astype(np.int64)
+        if windows > 1 and len(joined) < rows * length:  # shorter rows rather than few
+            return validation_batch(sources, rows, window, windows - 1)
+        if len(joined) < 2:
+            raise CorpusError("the corpus is too small to hold anything out; give more data")
+        length = min(length, len(joined))
+        rows = max(1, min(rows, len(joined) // length))
+        return joined[: rows * length].reshape(rows, length).astype(np.int64)
     mass = np.array([len(s.tokens) * s.weight for s in long])
-    ends = np.cumsum(mass) / mass.sum()
+    chosen = np.searchsorted(np.cumsum(mass) / mass.sum(), (np.arange(rows) + 0.5) / rows)
     out = []
-    for row in range(rows):
-        v = long[int(np.searchsorted(ends, (row + 0.5) / rows))].validation
-        at = (row * 7919) % (len(v) - window * windows - 1)
-        out.append(v[at : at + window * windows + 1])
+    for i, source in enumerate(long):
+        v = source.validation
+        count = min(int((chosen == i).sum()), len(v) // length)
+        out += [v[at : at + length] for at in np.linspace(0, len(v) - length, count).astype(int)]
     return np.stack(out).astype(np.int64)

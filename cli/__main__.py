@@ -1,0 +1,5 @@
+"""python -m tokpress.cli"""
+
+from . import main
+
+main()

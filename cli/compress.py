@@ -1,0 +1,64 @@
+"""tokpress compress"""
+
+import os
+import time
+
+import click
+
+from . import jobs, options
+from .progress import Progress, note, rates, speed
+
+SUFFIX = ".tokp"
+
+
+@click.command()
+@options.all_of(
+    options.files, options.output, options.stdout, options.force, options.keep, options.remove, options.model,
+    options.lanes, options.kernel, options.threads, options.quiet, options.verbose,
+)  # fmt: skip
+@click.option(
+    "--frame-size", type=options.Size(), default="16M", show_default=True, metavar="SIZE",
+    help="Cut the source into pieces that are decoded independently.",
+)  # fmt: skip
+@click.pass_context
+def compress(ctx, files, output, stdout, force, keep, remove, model, lanes, kernel, frame_size, quiet, verbose):
+    """Compress each FILE to FILE.tokp, or stdin to stdout.
+
+    Without -m, each frame is coded by the best of the shipped models, lzma, or not at all.
+    """
+    names = options.sources(files)
+    place = jobs.Place(output, stdout, force, keep, remove, quiet)
+    place.check(names)
+    from tokpress import pipeline, store
+
+    models = [store.load(model)] if model else None
+    total, begin = pipeline.Summary(), time.monotonic()
+
+    def work(name: str) -> None:
+        if name.endswith(SUFFIX) and not force:
+            return note(f"tokpress: {name}: ends in {SUFFIX} already, skipped: compress it again with -f", quiet)
+        with jobs.reading(name) as source:
+            length = None if name == "-" else os.fstat(source.fileno()).st_size
+            with Progress(options.shown(name), length, quiet) as progress:
+                settings = pipeline.Options(models, lanes, frame_size, kernel, progress.report)
+                target = place.target(name, lambda path: path + SUFFIX)
+                with jobs.writing(place, source, name, target, binary=True) as out:
+                    summary = pipeline.compress_stream(source, out, settings)
+        total.frames += summary.frames
+        note(_line(options.shown(name), summary, progress.seconds), quiet)
+        for number, frame in enumerate(summary.frames if verbose and not quiet else [], 1):
+            note(f"  frame {number}: {frame.source_bytes:,} → {frame.payload_bytes:,} bytes, {frame.stored}")
+
+    try:
+        jobs.each(ctx, names, work)
+    finally:
+        if len(names) > 1 and total.frames:
+            note(_line(f"{len(names)} files", total, time.monotonic() - begin), quiet)
+
+
+def _line(name: str, summary, seconds: float) -> str:
+    done, stored = summary.source_bytes, list(dict.fromkeys(frame.stored for frame in summary.frames))
+    return (
+        f"{name}: {done:,} → {summary.file_bytes:,} bytes, {rates(done, summary.file_bytes)}, {speed(done, seconds)}, "
+        f"model{'s' * (len(stored) > 1)} {', '.join(stored)}"
+    )

@@ -1,0 +1,118 @@
+"""tokpress decompress"""
+
+import os
+from typing import BinaryIO
+
+import click
+
+from . import jobs, options
+from .compress import SUFFIX
+from .output import OutputError
+from .progress import Progress, note, speed
+
+
+@click.command()
+@options.all_of(
+    options.files, options.output, options.stdout, options.force, options.keep, options.remove, options.models,
+    options.kernel, options.threads, options.quiet, options.verbose,
+)  # fmt: skip
+@click.option("--keep-going", is_flag=True, help="Restore what is intact past damage; exit 1 all the same.")
+@click.pass_context
+def decompress(ctx, files, output, stdout, force, keep, remove, models, kernel, keep_going, quiet, verbose):
+    """Restore the source of each FILE.tokp to FILE, or of stdin to stdout."""
+    names = options.sources(files)
+    place = jobs.Place(output, stdout, force, keep, remove, quiet)
+    place.check(names)
+    from tokpress import pipeline, store
+    from tokpress.errors import FormatError
+
+    loaded = [store.load(name) for name in models]
+
+    def work(name: str) -> None:
+        shown, target = options.shown(name), place.target(name, _without_suffix)
+        with (
+            jobs.reading(name, seekable=keep_going) as source,
+            Progress(shown, None, quiet, part_read(source)) as progress,
+            jobs.writing(place, source, name, target, binary=False) as out,
+        ):
+            if keep_going:
+                done, holes = _salvage(source, out, loaded, kernel, progress)
+            else:
+                done, holes = pipeline.decompress_stream(source, out, loaded, kernel, False, progress.report), []
+            if holes:
+                place.spared.add(name)
+            if holes and not done.frames:
+                raise FormatError(holes[0])
+        for hole in holes:
+            note(f"tokpress: {shown}: {hole}")
+        sizes = f"{done.file_bytes:,} → {done.source_bytes:,} bytes"
+        note(f"{shown}: {sizes}, {speed(done.source_bytes, progress.seconds)}", quiet)
+        if holes:
+            raise FormatError(f"damaged: what could be restored is in {target or 'stdout'}, the rest is missing")
+
+    jobs.each(ctx, names, work)
+
+
+def _without_suffix(name: str) -> str:
+    if not name.endswith(SUFFIX) or not os.path.basename(name).removesuffix(SUFFIX):
+        raise OutputError(f"{name}: does not end in {SUFFIX}: name the output with -o, or use -c")
+    return name.removesuffix(SUFFIX)
+
+
+def part_read(source: BinaryIO):
+    """How much of a file has been read (0 … 1), None for a pipe."""
+    if not source.seekable():
+        return None
+    here = source.tell()
+    length = max(source.seek(0, os.SEEK_END), 1)
+    source.seek(here)
+    return lambda: source.tell() / length
+
+
+def _salvage(source: BinaryIO, out: BinaryIO, models: list, kernel: str, progress: Progress):
+    """Write what is intact; returns the summary and a sentence about each hole."""
+    from tokpress.container import Damaged
+    from tokpress.pipeline import Frame, Summary, restored
+
+    summary = Summary()
+    holes: list[tuple[Damaged, int | None]] = []
+    sequences: list[int] = []
+    total: int | None = None  # of the only member, as its last frame has it
+    for item in restored(source, models, kernel, keep_going=True):
+        if isinstance(item, Damaged):
+            holes.append((item, missing(source, item)))
+            continue
+        header, piece, ends = item
+        out.write(piece)
+        progress.report(summary.source_bytes + len(piece))
+        if ends:
+            summary.frames.append(Frame(header.source_length, header.payload_length, len(header.pack()), ""))
+            sequences.append(header.sequence)
+            total = header.total_length
+    if total and sequences == sorted(set(sequences)) and [count for _, count in holes] == [None]:
+        holes = [(holes[0][0], total - summary.source_bytes)]
+    return summary, [
+        f"{hole.reason}; "
+        + (f"{hole.length:,} bytes passed over, " if hole.length else "")
+        + (f"{count:,} bytes of the source are missing" if count is not None else "unknown how much source is missing")
+        for hole, count in holes
+    ]
+
+
+def missing(source: BinaryIO, hole) -> int | None:
+    """Bytes that the frames in a hole would restore, if their headers still fill it exactly."""
+    from tokpress.container import read_header
+    from tokpress.errors import FormatError
+
+    at, end, total = hole.offset, hole.offset + hole.length, 0
+    try:
+        while at < end:
+            source.seek(at)
+            if (header := read_header(source, at)) is None:
+                return None
+            at += len(header.pack()) + header.payload_length
+            total += header.source_length
+    except FormatError:
+        return None
+    # a frame that failed to decode leaves a hole of its payload only; a truncated one ends with the file
+    return total if hole.length and (at - end < 64 or source.seek(0, os.SEEK_END) == end) else None

@@ -1,0 +1,86 @@
+"""tokpress info"""
+
+import json
+from typing import Any
+
+import click
+
+from . import jobs, options
+from .catalog import names_by_id
+from .progress import rates
+
+
+@click.command()
+@options.all_of(options.files, options.as_json, options.quiet, options.verbose)
+@click.pass_context
+def info(ctx, files, as_json, quiet, verbose):
+    """Tell what each FILE.tokp holds. Nothing is decoded and no model is needed; the checksums of payloads are checked.
+
+    -v lists every frame.
+    """
+    found: list[dict[str, Any]] = []
+
+    def work(name: str) -> None:
+        with jobs.reading(name) as source:
+            found.append(_look(options.shown(name), source))
+        if not as_json:
+            click.echo(_text(found[-1], verbose))
+
+    try:
+        jobs.each(ctx, options.sources(files), work)
+    finally:
+        if as_json:
+            click.echo(json.dumps(found, indent=2, ensure_ascii=False))
+
+
+def _look(name: str, source) -> dict[str, Any]:
+    from tokpress.container import iter_frames
+
+    frames: list[dict[str, Any]] = []
+    known: dict[bytes, str] | None = None
+    for header, _ in iter_frames(source):
+        frame: dict[str, Any] = {
+            "kind": header.kind.name.lower(),
+            "offset": header.offset,
+            "source_bytes": header.source_length,
+        }
+        frame |= {"payload_bytes": header.payload_length, "header_bytes": len(header.pack()), "last": header.last}
+        if header.model_id is not None:
+            known = names_by_id() if known is None else known
+            frame |= {"model_id": header.model_id.hex(), "model": known.get(header.model_id)}
+            frame |= {"tokens": header.tokens, "lanes": header.lanes}
+        frames.append(frame)
+    total = {key: sum(frame[key] for frame in frames) for key in ("source_bytes", "payload_bytes", "header_bytes")}
+    size = total["payload_bytes"] + total["header_bytes"]
+    per_byte = 8 * size / total["source_bytes"] if total["source_bytes"] else None
+    ratio = total["source_bytes"] / size if total["source_bytes"] else None
+    members = sum(frame["last"] for frame in frames)
+    return {"file": name, **total, "file_bytes": size, "ratio": ratio, "bits_per_byte": per_byte, "members": members,
+            "frames": frames}  # fmt: skip
+
+
+def _text(found: dict[str, Any], verbose: bool) -> str:
+    frames, members = found["frames"], found["members"]
+    kinds: dict[str, int] = {}
+    for frame in frames:
+        kinds[_kind(frame)] = kinds.get(_kind(frame), 0) + 1
+    joined = f" in {members} sources joined" if members > 1 else ""
+    lines = [
+        f"{found['file']}: {rates(found['source_bytes'], found['file_bytes'])}",
+        f"  source   {found['source_bytes']:>15,} bytes{joined}",
+        f"  payload  {found['payload_bytes']:>15,} bytes",
+        f"  headers  {found['header_bytes']:>15,} bytes",
+        f"  frames   {len(frames):>15,}: {', '.join(f'{count} × {kind}' for kind, count in kinds.items())}",
+    ]
+    for number, frame in enumerate(frames if verbose else [], 1):
+        sizes = f"{frame['source_bytes']:,} → {frame['payload_bytes']:,} + {frame['header_bytes']} bytes"
+        tokens = f", {frame['tokens']:,} tokens" if "tokens" in frame else ""
+        lines.append(f"  frame {number} at {frame['offset']:,}: {sizes}, {_kind(frame)}{tokens}")
+    return "\n".join(lines)
+
+
+def _kind(frame: dict[str, Any]) -> str:
+    if frame["kind"] != "model":
+        return frame["kind"]
+    lanes = f"{frame['lanes']} lanes" if frame["lanes"] else "default lanes"
+    return f"model {frame['model'] or 'not here'} ({frame['model_id']}), {lanes}"

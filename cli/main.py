@@ -1,0 +1,145 @@
+"""`tokpress COMMAND …`: finds the command's module when it is asked for, and turns errors into exit codes.
+
+0 done · 1 an error, told on stderr · 2 wrong usage · 128 + n stopped by signal n. Nothing but click is imported here.
+"""
+
+import os
+import signal
+import sys
+from importlib import import_module
+from typing import Any, NoReturn
+
+import click
+
+#: name → help; the module of the same name beside this one holds a click command of the same name
+COMMANDS = {
+    "compress": "Compress files to .tokp.",
+    "decompress": "Restore the sources of .tokp files.",
+    "test": "Decode .tokp files without writing anything.",
+    "info": "Tell what .tokp files hold, without decoding.",
+    "models": "List the models at hand.",
+    "score": "Bits that each file, line, token or byte costs.",
+    "sample": "Draw bytes from a model.",
+    "train": "Train a tokenizer and a prior on your own files.",
+    "completion": "Print a script for your shell's completion.",
+}
+EXTRAS = {"torch": "torch", "array_api_compat": "torch", "accelerate": "train", "rich": "train", "zstandard": "train"}
+EXTRAS |= {"brotli": "bench", "bz3": "bench", "pyppmd": "bench", "psutil": "bench", "matplotlib": "bench"}
+
+
+class Interrupted(KeyboardInterrupt):
+    """A signal asks us to stop: unwind, so that every `with` cleans up, then exit with 128 + its number."""
+
+    def __init__(self, signum: int = signal.SIGINT) -> None:
+        self.signum = signum
+
+
+class Failure(click.ClickException):
+    """An error told in one line: exit 1."""
+
+    def show(self, file: Any = None) -> None:
+        click.echo(f"tokpress: {self.message}", err=True)
+
+
+class Commands(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        return getattr(import_module(f".{name}", __package__), name) if name in COMMANDS else None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        if args[0] not in COMMANDS and not args[0].startswith("-"):
+            raise click.UsageError(f"no command {args[0]!r}; there are: {', '.join(COMMANDS)}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.Abort, click.exceptions.Exit):
+            raise
+        except BrokenPipeError:  # the reader of our output has seen enough
+            _silence_stdout()
+            ctx.exit(1)
+        except KeyboardInterrupt as stop:
+            click.echo("tokpress: interrupted", err=True)
+            ctx.exit(128 + getattr(stop, "signum", signal.SIGINT))
+        except Exception as error:
+            _explain(error, ctx.meta.get("tokpress.verbose", False))
+
+
+def _explain(error: Exception, verbose: bool) -> NoReturn:
+    if verbose:
+        import traceback
+
+        traceback.print_exc()
+    raise Failure(describe(error)) from error
+
+
+def describe(error: Exception, place: str = "") -> str:
+    """What went wrong, where, and what to do: one line. `place` comes first unless the message begins with it."""
+    from tokpress.errors import TokpressError
+
+    if isinstance(error, TokpressError):
+        message = str(error)
+    elif isinstance(error, MemoryError):
+        message = "not enough memory: try a smaller --frame-size or fewer --lanes"
+    elif isinstance(error, ModuleNotFoundError) and error.name in EXTRAS:
+        message = f"this needs {error.name}: pip install 'tokpress[{EXTRAS[error.name]}]'"
+    elif isinstance(error, OSError) and error.strerror:
+        message = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    else:
+        message = f"unexpected {type(error).__name__}: {error} (please report this; -v shows where it happened)"
+    return message if not place or message.startswith(f"{place}:") else f"{place}: {message}"
+
+
+def _silence_stdout() -> None:
+    """What is still buffered goes nowhere, instead of raising again when Python exits."""
+    try:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (OSError, ValueError):  # stdout is closed, or no file
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 (it stays open until the end)
+
+
+def _version(ctx: click.Context, option: click.Parameter, wanted: bool) -> None:
+    if wanted and not ctx.resilient_parsing:
+        from tokpress._version import __version__
+
+        click.echo(f"tokpress {__version__}")
+        ctx.exit()
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Print the version."
+)
+def cli() -> None:
+    """Lossless compression by autoregressive models, exact on every machine.
+
+    `tokpress compress book.txt` writes book.txt.tokp, `tokpress decompress book.txt.tokp` gives the file back.
+    """
+
+
+def _stop(signum: int, frame: Any) -> None:
+    raise Interrupted(signum)
+
+
+def run() -> None:
+    """The whole process. Signals that end it unwind it first."""
+    names = ("SIGINT", "SIGTERM", "SIGHUP")
+    signals = [s for s in (getattr(signal, n, None) for n in names) if s and signal.getsignal(s) != signal.SIG_IGN]
+    for each in signals:
+        signal.signal(each, _stop)
+    try:
+        cli(prog_name="tokpress")
+    except Interrupted as stop:  # outside of any command, or a second one while the first was dealt with
+        sys.exit(128 + stop.signum)
+    finally:
+        for each in signals:
+            signal.signal(each, signal.SIG_IGN)
+        if output := sys.modules.get(f"{__package__}.output"):
+            output.sweep()

@@ -1,0 +1,91 @@
+"""Options that several commands share. Each is a decorator; nothing heavy is imported."""
+
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+THREADS = ("OMP", "OPENBLAS", "MKL", "VECLIB_MAXIMUM", "RAYON", "NUMBA")
+
+
+def _verbose(ctx: click.Context, option: click.Parameter, value: bool) -> bool:
+    ctx.meta["tokpress.verbose"] = value
+    return value
+
+
+def _threads(ctx: click.Context, option: click.Parameter, count: int) -> int:
+    """Limit the threads of everything that is imported later. Results never depend on it."""
+    if count and not ctx.resilient_parsing:
+        for library in THREADS:
+            if library.lower() not in sys.modules:  # a running numba refuses another count
+                name = f"{library}_NUM_THREADS" if "_" not in library else f"{library}_THREADS"
+                os.environ[name] = str(count)
+        if torch := sys.modules.get("torch"):
+            torch.set_num_threads(count)
+    return count
+
+
+class Size(click.ParamType):
+    """A number of bytes: 65536, 64K, 16M, 1G (powers of 1024; also 16MB, 16MiB)."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        digits = value.strip().upper().removesuffix("IB").removesuffix("B")
+        power = "KMG".find(digits[-1:]) + 1 if digits else 0
+        number = digits[:-1] if power else digits
+        if not number.isascii() or not number.isdigit():
+            self.fail(f"{value!r} is no size; write 65536, 64K or 16M", param, ctx)
+        if not 1 <= (size := int(number) << 10 * power) <= 1 << 28:
+            self.fail(f"{value!r} is outside 1 … 256M", param, ctx)
+        return size
+
+
+files = click.argument("files", nargs=-1, type=click.Path(readable=False), metavar="[FILE]...")
+output = click.option("-o", "--output", metavar="FILE", help="Write to FILE (- is stdout).")
+stdout = click.option("-c", "--stdout", is_flag=True, help="Write to stdout.")
+force = click.option("-f", "--force", is_flag=True, help="Overwrite; write to a terminal; compress .tokp files again.")
+keep = click.option("-k", "--keep", is_flag=True, help="Keep the inputs (the default).")
+remove = click.option("--rm", "remove", is_flag=True, help="Delete each input after success.")
+quiet = click.option("-q", "--quiet", is_flag=True, help="Only tell about errors.")
+verbose = click.option("-v", "--verbose", is_flag=True, callback=_verbose, help="Tell more; tracebacks of errors.")
+threads = click.option(
+    "-T", "--threads", type=click.IntRange(0), default=0, is_eager=True, expose_value=False, callback=_threads,
+    metavar="N", help="Use at most N threads (0: all). The result is the same.",
+)  # fmt: skip
+kernel = click.option(
+    "--kernel", type=click.Choice(["auto", "numpy", "int8", "float"]), default="auto", show_default=True,
+    help="How integer products are computed. The result is the same.",
+)  # fmt: skip
+model = click.option("-m", "--model", metavar="NAME|DIR", help="Use this model.")
+models = click.option("-m", "--model", "models", multiple=True, metavar="NAME|DIR", help="Also look in this model.")
+lanes = click.option("--lanes", type=click.IntRange(1, 4096), metavar="N", help="Sequences coded in lock-step.")
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def all_of(*decorators: Callable) -> Callable[[Callable], Callable]:
+    """Several decorators as one, in the order in which --help shall list them."""
+
+    def decorate(command: Callable) -> Callable:
+        for each in reversed(decorators):
+            command = each(command)
+        return command
+
+    return decorate
+
+
+def sources(names: tuple[str, ...]) -> list[str]:
+    """The inputs: FILE…, or stdin where there is none and it is no terminal."""
+    if names:
+        return list(names)
+    if sys.stdin is None or sys.stdin.isatty():
+        raise click.UsageError("no FILE given, and nothing is piped in")
+    return ["-"]
+
+
+def shown(name: str) -> str:
+    return "stdin" if name == "-" else name

@@ -1,0 +1,93 @@
+"""tokpress score"""
+
+import heapq
+from collections.abc import Iterator
+
+import click
+
+from . import costs, jobs, options
+
+
+@click.command()
+@options.all_of(options.files, options.model, options.lanes, options.kernel, options.threads)
+@click.option(
+    "--by", type=click.Choice(list(costs.BY)), default="file", show_default=True, help="What each row is about."
+)
+@click.option("--top", type=click.IntRange(1), metavar="N", help="Only the N rows that cost most, the dearest first.")
+@click.option("--rate", is_flag=True, help="With --top: cost most per byte, not in all.")
+@options.all_of(options.as_json, options.verbose)
+@click.pass_context
+def score(ctx, files, model, lanes, kernel, by, top, rate, as_json, verbose):
+    """How many bits each FILE costs, or each line, token or byte of it, under a model ("text" without -m).
+
+    What costs much is what the model did not expect: --by line --top 20 finds the odd lines of a log.
+    A token that reaches over the end of a line is charged to both lines, by share of bytes. Lanes start
+    without context, which makes their first bytes dearer: --lanes 1 avoids it, slowly.
+    """
+    names = options.sources(files)
+    from tokpress import store
+
+    chosen = store.load(model or "text")
+    chosen.kernel = kernel
+    print_row = _JSON(by) if as_json else _Table(by)
+    best: list[tuple[float, int, dict]] = []
+    key, count = "bits_per_byte" if rate else "bits", 0
+
+    def rows(name: str) -> Iterator[dict]:
+        with jobs.reading(name) as source:
+            for row in costs.BY[by](costs.blocks(source, chosen, lanes)):
+                yield {"file": options.shown(name)} | row
+
+    def work(name: str) -> None:
+        nonlocal count
+        for row in rows(name):
+            count -= 1  # of equals, the first comes first, and rows are never compared
+            if top is None:
+                print_row.add(row)
+            elif len(best) < top:
+                heapq.heappush(best, (row[key], count, row))
+            else:
+                heapq.heappushpop(best, (row[key], count, row))
+
+    try:
+        jobs.each(ctx, names, work)
+    finally:
+        for *_, row in sorted(best, reverse=True):
+            print_row.add(row)
+        print_row.end()
+
+
+class _JSON:
+    """One array of objects, printed as they come."""
+
+    def __init__(self, by: str) -> None:
+        self._before = "[\n"
+
+    def add(self, row: dict) -> None:
+        import json
+
+        click.echo(self._before + json.dumps(row, ensure_ascii=False), nl=False)
+        self._before = ",\n"
+
+    def end(self) -> None:
+        click.echo("[]" if self._before == "[\n" else "\n]")
+
+
+class _Table:
+    """Tab-separated columns under a line that names them."""
+
+    def __init__(self, by: str) -> None:
+        place = {"file": [], "line": ["line"], "token": ["offset"], "byte": ["offset"]}[by]
+        more = ["bits_per_token", "bits_per_line"] if by == "file" else ["text"]
+        self._columns = ["file", *place, "bits", "bytes", "bits_per_byte", *more]
+        self._started = False
+
+    def add(self, row: dict) -> None:
+        if not self._started:
+            click.echo("\t".join(self._columns).replace("_", " "))
+            self._started = True
+        values = (row[column] for column in self._columns)
+        click.echo("\t".join(f"{v:.3f}" if isinstance(v, float) else str(v) for v in values))
+
+    def end(self) -> None:
+        pass

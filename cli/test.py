@@ -1,0 +1,37 @@
+"""tokpress test"""
+
+from typing import BinaryIO, cast
+
+import click
+
+from . import jobs, options, output
+from .decompress import part_read
+from .progress import Progress, note, speed
+
+
+@click.command()
+@options.all_of(
+    options.files, options.models, options.kernel, options.threads, options.quiet, options.verbose,
+)  # fmt: skip
+@click.pass_context
+def test(ctx, files, models, kernel, quiet, verbose):
+    """Decode each FILE.tokp, or stdin, and write nothing: is all of it intact?"""
+    names = options.sources(files)
+    from tokpress import pipeline, store
+
+    loaded = [store.load(name) for name in models]
+
+    def work(name: str) -> None:
+        shown = options.shown(name)
+        with jobs.reading(name) as source, Progress(shown, None, quiet, part_read(source)) as progress:
+            done = pipeline.decompress_stream(
+                source, cast(BinaryIO, output.Nowhere()), loaded, kernel, False, progress.report
+            )
+        if not quiet:
+            click.echo(
+                f"{shown}: OK, {done.source_bytes:,} bytes in {len(done.frames):,} frame{'s' * (len(done.frames) != 1)}"
+            )
+        if verbose:
+            note(f"{shown}: {speed(done.source_bytes, progress.seconds)}", quiet)
+
+    jobs.each(ctx, names, work)

@@ -1,0 +1,225 @@
+"""tokpress train, tokpress train tokenizer, tokpress train prior"""
+
+import os
+import shlex
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import click
+from click.shell_completion import CompletionItem
+
+from . import options
+from .progress import note
+
+#: as in tokpress.training.presets, which would import numpy
+PRESETS = ("text", "small", "tiny")
+
+
+class Train(click.Command):
+    """A command that is also a group: `train WORD …` is one of PARTS if its first word is, else a corpus."""
+
+    def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> click.Context:
+        if args and args[0] in PARTS:
+            return PARTS[args[0]].make_context(f"{info_name} {args[0]}", args[1:], parent, **extra)
+        return super().make_context(info_name, args, parent, **extra)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands (./tokenizer is a corpus of that name)"):
+            formatter.write_dl([(name, part.get_short_help_str(80)) for name, part in PARTS.items()])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        words = [CompletionItem(name) for name in PARTS if name.startswith(incomplete)]
+        return words + super().shell_complete(ctx, incomplete)
+
+
+class Pair(click.ParamType):
+    """NAME=VALUE, the last = decides."""
+
+    name = "pair"
+
+    def __init__(self, number: bool = False) -> None:
+        self.number = number
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if isinstance(value, tuple):
+            return value
+        left, equals, right = value.rpartition("=")
+        if not equals or not left:
+            self.fail(f"{value!r} has no =; write NAME=VALUE", param, ctx)
+        if not self.number:
+            return left, right
+        try:
+            factor = float(right)
+        except ValueError:
+            factor = 0.0
+        if not 0 < factor < float("inf"):
+            self.fail(f"{right!r} in {value!r} is no factor above 0", param, ctx)
+        return left, factor
+
+
+_corpus = click.argument("corpus", nargs=-1, type=click.Path(), metavar="CORPUS...")
+_into = click.option("-o", "--output", required=True, metavar="DIR", help="The model directory to write.")
+_force = click.option("-f", "--force", is_flag=True, help="Replace the model or the unfinished run in DIR.")
+_vocabulary = click.option(
+    "--vocab-size", type=click.IntRange(256, 65536), metavar="V", help="Symbols of a BPE vocabulary."
+)
+_seed = click.option("--seed", type=click.IntRange(0), metavar="S", help="The same seed, the same draws.  [default: 0]")
+_weights = click.option(
+    "--weight", "weights", type=Pair(number=True), multiple=True, metavar="GLOB=FACTOR",
+    help="Draw files that match GLOB FACTOR times as often.",
+)  # fmt: skip
+_memory = click.option("--memory/--no-memory", default=None, help="Wrap the prior in a memory of what is coded.")
+_plugins = click.option(
+    "--import", "plugins", multiple=True, metavar="MODULE",
+    help="Import a module or a .py file that registers components.",
+)  # fmt: skip
+_fit = options.all_of(
+    click.option("--max-minutes", type=click.FloatRange(0, min_open=True), metavar="M", help="Training time."),
+    click.option("--max-steps", type=click.IntRange(1), metavar="N", help="Training steps."),
+    click.option("--resume", is_flag=True, help="Go on with the unfinished run in DIR; CORPUS may be left out."),
+    click.option("--keep-checkpoint", is_flag=True, help="Keep DIR/.checkpoint, so that --resume can prolong the run."),
+    click.option("--learning-rate", type=click.FloatRange(0, min_open=True), metavar="LR", help="At its highest."),
+    click.option("--rows", type=click.IntRange(1), metavar="B", help="Sequences side by side."),
+    click.option("--window", type=click.IntRange(16), metavar="T", help="Tokens of each in a step."),
+    click.option("--precision", type=click.Choice(["auto", "bf16", "fp32"]), help="Of the matrix products."),
+    click.option("--compile/--no-compile", "compile_", default=None, help="Whether torch.compile is used."),
+)
+_common = options.all_of(options.threads, options.quiet, options.verbose)
+
+
+@click.command(cls=Train)
+@_corpus
+@_into
+@click.option("--preset", type=click.Choice(PRESETS), help="Size of the model and of the run.  [default: text]")
+@options.all_of(_vocabulary, _fit, _seed, _weights, _memory, _force, _common)
+@click.pass_context
+def train(ctx, corpus, output, preset, **given):
+    """Train a tokenizer and a prior on files and folders (plain, .xz, .gz, .zst), and write a model to DIR.
+
+    Then: tokpress compress -m DIR FILE
+    """
+    from tokpress.training.presets import PRESETS as presets
+
+    chosen = presets[preset or "text"] if preset or not given["resume"] else None
+    changes: dict[str, Any] = {}
+    if chosen:
+        changes = {"prior": "mingru", "tokenizer": "bpe", "vocab_size": chosen.vocab_size}
+        changes["prior_config"] = {"width": chosen.width, "depth": chosen.depth, "hidden": chosen.hidden}
+        for name in ("rows", "window") + ("max_minutes",) * (not given["resume"]):
+            given[name] = given[name] or getattr(chosen, name)
+    _train(ctx, corpus, output, changes, **given)
+
+
+@click.command()
+@_corpus
+@_into
+@click.option("--prior", metavar="NAME", help="Any registered prior: histogram, mingru, …")
+@click.option(
+    "--tokenizer", metavar="NAME|DIR", help="bytes, nibbles, bpe (trained here), or a directory that has one."
+)
+@click.option("--set", "values", type=Pair(), multiple=True, metavar="KEY=VALUE", help="A setting of the prior.")
+@options.all_of(_vocabulary, _fit, _seed, _weights, _memory, _plugins, _force, _common)
+@click.pass_context
+def prior(ctx, corpus, output, prior, tokenizer, values, plugins, **given):
+    """Train any prior, your own too (docs/training.md), and write a model to DIR.
+
+    Without --tokenizer: the one that DIR holds already (tokpress train tokenizer), else bytes.
+    """
+    if not prior and not given["resume"]:
+        raise click.UsageError("which prior? name it with --prior", ctx)
+    from tokpress.registry import tokenizer_names
+    from tokpress.training import plugins as found
+    from tokpress.training.work import tokenizer_only
+
+    found.load_plugins()
+    for module in plugins:
+        found.load_module(module)
+    if tokenizer is None and not given["resume"]:
+        from pathlib import Path
+
+        tokenizer = output if tokenizer_only(Path(output)) else "bytes"
+    if tokenizer and tokenizer not in tokenizer_names():
+        tokenizer = os.path.abspath(tokenizer)
+    given["memory"] = bool(given["memory"]) if not given["resume"] else given["memory"]
+    changes = {"prior": prior, "tokenizer": tokenizer, "prior_config": dict(values) or None}
+    _train(ctx, corpus, output, changes, **given)
+
+
+@click.command()
+@_corpus
+@_into
+@options.all_of(_vocabulary, _seed, _weights, _force, _common)
+@click.pass_context
+def tokenizer(ctx, corpus, output, vocab_size, seed, weights, force, quiet, verbose):
+    """Learn a BPE vocabulary, and write DIR/tokenizer.json.
+
+    Then: tokpress train prior --tokenizer DIR …
+    """
+    from tokpress.training.options import FitConfig
+    from tokpress.training.run import Settings, train_tokenizer
+
+    settings = Settings(
+        _absolute(ctx, corpus), list(weights), vocab_size=vocab_size or 4096, fit=FitConfig(seed=seed or 0)
+    )
+    learned = _watched(ctx, output, quiet, lambda display: train_tokenizer(settings, output, force, display))
+    note(f"{output}: {learned.vocab_size:,} symbols", quiet)
+
+
+PARTS = {"tokenizer": tokenizer, "prior": prior}
+
+
+def _train(ctx, corpus, output, changes, *, resume, force, keep_checkpoint, quiet, verbose, compile_, weights, **given):
+    """Put the settings together (those of the unfinished run first, where there is one), and run."""
+    from dataclasses import replace
+    from pathlib import Path
+
+    from tokpress.training.run import Settings, train
+    from tokpress.training.work import limited, read_settings
+
+    if resume and force:
+        raise click.UsageError("--resume and -f exclude each other", ctx)
+    settings = read_settings(Path(output)) if resume else Settings(_absolute(ctx, corpus))
+    changes |= {"vocab_size": given.pop("vocab_size") or changes.get("vocab_size"), "memory": given.pop("memory")}
+    changes |= {"weights": list(weights) or None, "corpus": _absolute(ctx, corpus) if corpus else None}
+    settings = replace(settings, **{key: value for key, value in changes.items() if value is not None})
+    settings = limited(settings, compile=compile_, **given)
+    settings = limited(settings, evaluate_seconds=min(60.0, max(3.0, 6 * settings.fit.max_minutes)))
+    settings = replace(settings, title=os.path.basename(os.path.abspath(output)), command=_command())
+    made = _watched(
+        ctx, output, quiet, lambda display: train(settings, output, resume, force, keep_checkpoint, display)
+    )
+    if made is not None:
+        hint = f"try tokpress compress -m {shlex.quote(output)} FILE"
+        note(f"{output}: {made.size:,} bytes, model {made.id.hex()}; {hint}", quiet)
+
+
+def _watched(ctx: click.Context, output: str, quiet: bool, work: Callable[[Any], Any]) -> Any:
+    """`work(display)`; when it is interrupted, say how to go on, and exit with 128 + the signal."""
+    from tokpress.training.options import Stopped
+
+    from .training import Display
+
+    helper = os.environ.get("RANK", "0") != "0"  # another process of the same run speaks
+    try:
+        with Display(quiet or helper) as display, display.stoppable():
+            return work(display)
+    except Stopped as stopped:
+        message, signum = str(stopped), display.signum
+    except KeyboardInterrupt as stop:
+        message, signum = "interrupted", getattr(stop, "signum", 2)
+    if not helper:
+        hint = "; go on with the same command and --resume"
+        note(f"tokpress: {message}{hint if os.path.exists(os.path.join(output, '.checkpoint')) else ''}")
+    ctx.exit(128 + (signum or 2))
+
+
+def _absolute(ctx: click.Context, corpus: tuple[str, ...]) -> list[str]:
+    if not corpus:
+        raise click.UsageError("no CORPUS given: name files or folders to train on", ctx)
+    return [os.path.abspath(path) for path in corpus]
+
+
+def _command() -> str:
+    """As it was typed, for the card."""
+    return shlex.join(["tokpress", *sys.argv[1:]])

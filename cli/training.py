@@ -1,0 +1,116 @@
+"""What a person sees while a model is trained, and how a run is stopped.
+
+On a terminal: one bar per phase, with the time left. Elsewhere: a line per phase and per evaluation.
+"""
+
+import contextlib
+import math
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from .main import Interrupted
+from .progress import note
+
+#: without a terminal: seconds between lines about reading
+PLAIN_SECONDS = 30.0
+
+
+class Display:
+    """A tokpress.training.run.Watcher that shows what it hears on stderr."""
+
+    def __init__(self, quiet: bool) -> None:
+        self.quiet, self.training, self.signum = quiet, False, 0
+        self._bar: Any = None
+        self._task: Any = None
+        self._told, self._points = time.monotonic(), 0
+        self._name = ""
+
+    def __enter__(self) -> "Display":
+        if not self.quiet and sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+
+            columns = ("{task.description}", BarColumn(30), TaskProgressColumn(), TextColumn("{task.fields[facts]}"))
+            self._bar = Progress(*columns, console=Console(stderr=True), refresh_per_second=4)
+            self._bar.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._bar:
+            self._bar.stop()
+
+    def phase(self, name: str) -> None:
+        self._name, self.training = name, name.startswith("Training")
+        if self._bar:
+            if self._task is not None:
+                self._bar.update(self._task, completed=1.0)
+            self._task = self._bar.add_task(name, total=1.0, facts="")
+        else:
+            note(f"{name} …", self.quiet)
+        self._told = time.monotonic()
+
+    def note(self, message: str) -> None:
+        if self._bar:
+            self._bar.console.print(message, highlight=False)
+        else:
+            note(message, self.quiet)
+
+    def bytes(self, done: int, total: int) -> None:
+        if self._bar:
+            self._bar.update(
+                self._task, completed=done / max(total, 1), facts=f"{done / 1e6:,.1f} of {total / 1e6:,.1f} MB"
+            )
+        elif time.monotonic() - self._told > PLAIN_SECONDS:
+            note(f"{self._name}: {done / 1e6:,.1f} of {total / 1e6:,.1f} MB", self.quiet)
+            self._told = time.monotonic()
+
+    def step(self, progress: Any) -> None:
+        if self._bar:
+            self._bar.update(self._task, completed=min(progress.fraction, 1.0), facts=facts(progress))
+        elif len(progress.curve) > self._points:
+            note(f"{min(progress.fraction, 1):4.0%}  {facts(progress)}", self.quiet)
+        self._points = len(progress.curve)
+
+    def stop(self) -> bool:
+        return self.signum != 0
+
+    @contextlib.contextmanager
+    def stoppable(self) -> Iterator[None]:
+        """The first signal lets the training step end and the checkpoint be saved; at any other time, and the
+        second time, it interrupts at once."""
+
+        def ask(signum: int, frame: Any) -> None:
+            if not self.training or self.signum:
+                raise Interrupted(signum)
+            self.signum = signum
+            self.note("stopping after this step, with a checkpoint (once more: stop at once)")
+
+        before = {}
+        with contextlib.suppress(ValueError):  # not in the main thread: nothing to catch
+            for each in (signal.SIGINT, signal.SIGTERM):
+                before[each] = signal.signal(each, ask)
+        try:
+            yield
+        finally:
+            for each, handler in before.items():
+                signal.signal(each, handler)
+
+
+def facts(progress: Any) -> str:
+    """One line about a training step."""
+    parts = [
+        f"step {progress.step:,}",
+        f"{progress.tokens_per_second:,.0f} tokens/s",
+        f"lr {progress.learning_rate:.2g}",
+    ]
+    if not math.isnan(progress.train_nats):
+        parts.append(f"train {progress.train_bits:.3f} bits/token")
+    if not math.isnan(progress.held_out_bits_per_byte):
+        parts.append(f"held-out {progress.held_out_bits_per_byte:.3f} bits/byte")
+    if 0.01 < progress.fraction < 1:
+        minutes, seconds = divmod(round(progress.seconds_left), 60)
+        parts.append(f"{minutes}:{seconds:02} left")
+    return ", ".join(parts)

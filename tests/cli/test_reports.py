@@ -1,0 +1,165 @@
+"""info, models, score, sample, completion, help."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from tokpress.cli import costs, main
+
+from tokpress.model import Bits, load_folder
+
+from .conftest import letters
+
+
+def test_help_imports_nothing_heavy():
+    code = (
+        "import sys\nfrom tokpress.cli import main\n"
+        "try: main()\n"
+        "finally: print(*{m.split('.')[0] for m in sys.modules}, file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, "--help"], capture_output=True, text=True, check=True)
+    assert not {"numpy", "numba", "torch", "constriction", "tokenizers", "safetensors", "json"} & {*done.stderr.split()}
+    assert all(f"  {name} " in done.stdout for name in main.COMMANDS)
+
+
+@pytest.mark.parametrize("name", [n for n in main.COMMANDS if n not in ("train", "bench")])
+def test_help_of_each_command(run, name):
+    assert run(name, "--help").output.startswith(f"Usage: tokpress {name} ")
+
+
+def test_usage(run):
+    assert run("--version").output.startswith("tokpress 0.")
+    assert "no command 'press'; there are: compress" in run("press", code=2).stderr
+    for words in (["compress", "--no-such"], ["compress", "--frame-size", "1T"], ["compress", "--lanes", "0"]):
+        run(*words, code=2)
+
+
+def test_terminals(process, tiny):
+    pty = pytest.importorskip("pty")
+    master, slave = pty.openpty()
+    try:
+        from .conftest import command
+
+        none = subprocess.run(command("compress"), stdin=slave, capture_output=True)
+        assert none.returncode == 2 and b"no FILE given, and nothing is piped in" in none.stderr
+        binary = subprocess.run(
+            command("compress", "-m", tiny), input=b"text", stdout=slave, stderr=subprocess.PIPE, timeout=30
+        )
+        assert binary.returncode == 1 and b"make no sense on a terminal: use -o FILE" in binary.stderr
+        live = subprocess.run(
+            command("compress", "-c", "-m", tiny, "--frame-size", "1K"),
+            input=letters(100_000), stdout=subprocess.PIPE, stderr=slave, timeout=30,
+        )  # fmt: skip
+        assert live.returncode == 0
+        shown = os.read(master, 65536)
+        assert b"\r\x1b[Kstdin: " in shown and b"MB/s" in shown and b"model" in shown.splitlines()[-1]
+    finally:
+        os.close(master)
+        os.close(slave)
+
+
+def test_verbose_shows_where(run, place):
+    from click.testing import CliRunner
+
+    (place / "a.tokp").write_bytes(b"text")
+    result = CliRunner().invoke(main.cli, ["test", "-v", "a.tokp"])
+    assert "Traceback" in result.stderr and "tokpress: a.tokp: frame 1" in result.stderr and result.exit_code == 1
+
+
+def test_info(run, place, tiny, monkeypatch):
+    (place / "a").write_bytes(letters(3000))
+    run("compress", "-m", tiny, "--frame-size", "1000", "--lanes", "2", "a")
+    (place / "b").write_bytes(b"x")
+    run("compress", "-m", tiny, "b")
+    found, plain = json.loads(run("info", "--json", "a.tokp", "b.tokp").stdout)
+    assert found["file"] == "a.tokp" and found["source_bytes"] == 3000 and len(found["frames"]) == 3
+    assert found["payload_bytes"] + found["header_bytes"] == found["file_bytes"] == os.path.getsize("a.tokp")
+    assert found["bits_per_byte"] == pytest.approx(8 * found["file_bytes"] / 3000)
+    frame = found["frames"][0]
+    assert (frame["model_id"], frame["model"], frame["lanes"]) == (load_folder(tiny).id.hex(), None, 2)
+    assert plain["frames"][0]["kind"] == "raw"
+    text = run("info", "-v", "a.tokp").stdout
+    assert f"3 × model not here ({frame['model_id']}), 2 lanes" in text and "  frame 3 at " in text
+    monkeypatch.setenv("TOKPRESS_MODELS", os.path.dirname(tiny))
+    assert "model tiny (" in run("info", "a.tokp").stdout
+    assert "info: missing" not in run("info", "b.tokp", "missing", code=1).stdout
+
+
+def test_models(run, place, tiny, monkeypatch):
+    monkeypatch.setenv("TOKPRESS_MODELS", os.path.dirname(tiny))
+    listed = {m["name"]: m for m in json.loads(run("models", "--json").stdout)}
+    assert {"text", "adaptive", "tiny"} <= set(listed)
+    assert listed["tiny"]["id"] == load_folder(tiny).id.hex() and listed["tiny"]["parameters"] == 256
+    assert (listed["tiny"]["tokenizer"], listed["tiny"]["prior"]) == ("bytes", "histogram")
+    assert listed["text"]["parameters"] > 10**6 and listed["text"]["model_bytes"] > 10**6
+    assert os.path.join(tiny, "README.md") in run("models", "-v").stdout
+    (place / "broken").mkdir()
+    (place / "broken" / "config.json").write_text("{}")
+    monkeypatch.setenv("TOKPRESS_MODELS", str(place))
+    done = run("models", code=1)
+    assert "model broken: " in done.stderr and "adaptive" in done.stdout
+
+
+def test_score_adds_up(run, place, tiny):
+    data = letters(3000) + b"no newline at the end"
+    (place / "a").write_bytes(data)
+    rows = {by: json.loads(run("score", "-m", tiny, "--json", "--by", by, "a").stdout) for by in costs.BY}
+    assert len(rows["line"]) == data.count(b"\n") + 1 == rows["file"][0]["lines"] and len(rows["byte"]) == len(data)
+    for by, found in rows.items():
+        assert sum(row["bits"] for row in found) == pytest.approx(rows["file"][0]["bits"]), by
+        assert sum(row["bytes"] for row in found) == len(data)
+    run("compress", "-q", "-m", tiny, "--frame-size", "1M", "a")
+    packed = json.loads(run("info", "--json", "a.tokp").stdout)[0]
+    assert packed["frames"][0]["kind"] == "model"
+    assert rows["file"][0]["bits"] == pytest.approx(8 * packed["payload_bytes"], rel=0.005, abs=64)
+
+
+def test_score_finds_the_odd_line(run, place, tiny):
+    lines = [b"all quiet on this line"] * 50
+    lines[20:21] = [b"ERROR \x1b[31m 0x7f! {~}"]
+    (place / "log").write_bytes(b"\n".join(lines))
+    (place / "calm").write_bytes(b"aaaaaaaa\n" * 9)
+    top = json.loads(run("score", "-m", tiny, "--by", "line", "--top", "2", "--rate", "--json", "calm", "log").stdout)
+    assert 21 in [row["line"] for row in top] and top[0]["bits_per_byte"] >= top[1]["bits_per_byte"]
+    text = run("score", "-m", tiny, "--by", "line", "log").stdout.splitlines()
+    assert text[0].split("\t") == ["file", "line", "bits", "bytes", "bits per byte", "text"]
+    assert text[21].split("\t")[-1] == r"ERROR \x1b[31m 0x7f! {~}" and len(text) == 51
+    files = run("score", "-m", tiny, "--top", "1", "calm", "log").stdout.splitlines()
+    assert len(files) == 2 and files[1].startswith("log\t")
+    assert json.loads(run("score", "-m", tiny, "--json", "missing", code=1).stdout) == []
+
+
+def test_lines_over_blocks_and_tokens_over_lines():
+    import numpy as np
+
+    def piece(source, *tokens):
+        bits, lengths = zip(*tokens)
+        return source, Bits(np.array(bits, float), np.array(lengths))
+
+    pieces = [piece(b"ab\ncd", (8, 4), (5, 0), (1, 1)), piece(b"e\n\n", (3, 3))]
+    rows = list(costs.by_line(iter(pieces)))
+    assert [(row["line"], row["bits"], row["bytes"], row["text"]) for row in rows] == [
+        (1, 6.0, 3, "ab"), (2, 10.0, 4, "cde"), (3, 1.0, 1, ""),
+    ]  # fmt: skip
+
+
+def test_sample(run, place, other):
+    words = ("sample", "-m", other, "-n", "50", "--seed", "3")
+    first = run(*words).stdout_bytes
+    assert len(first) == 50 and first == run(*words).stdout_bytes != run(*words[:-1], "4").stdout_bytes
+    run(*words, "-o", "drawn")
+    assert (place / "drawn").read_bytes() == first
+    run(*words, "-o", "drawn", code=1)
+    run("sample", "--temperature", "0", code=2)
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion(process, shell):
+    assert b"_TOKPRESS_COMPLETE" in process("completion", shell).stdout
+
+
+def test_completion_completes(process):
+    asked = {"_TOKPRESS_COMPLETE": "bash_complete", "COMP_WORDS": "tokpress comp", "COMP_CWORD": "1"}
+    assert process(env={**os.environ, **asked}).stdout == b"plain,compress\nplain,completion\n"

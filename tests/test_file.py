@@ -1,0 +1,246 @@
+"""tokpress.open: like the built-in one, over frames."""
+
+import gc
+import io
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import tokpress
+from tokpress import pipeline
+from tokpress.container import iter_frames
+from tokpress.errors import ChecksumError, FormatError, ModelMismatchError
+from tokpress.file import TokpressFile
+from tokpress.model import Model
+from tokpress.priors.histogram import HistogramPrior
+from tokpress.tokenizers.bytes import BytesTokenizer
+
+MODEL = Model(BytesTokenizer(), HistogramPrior(256, np.bincount([97, 98, 99, 10], minlength=256) * 1000), name="tiny")
+DATA = np.random.default_rng(0).choice(np.frombuffer(b"abc\n", np.uint8), 5300).tobytes()
+
+
+class Pipe(io.RawIOBase):
+    """A stream that hands out a few bytes at a time and cannot seek."""
+
+    def __init__(self, data):
+        self._data = io.BytesIO(data)
+
+    def readable(self):
+        return True
+
+    def readinto(self, buffer):
+        piece = self._data.read(min(len(buffer), 7))
+        buffer[: len(piece)] = piece
+        return len(piece)
+
+
+def packed(data=DATA, frame_size=1000) -> bytes:
+    with tokpress.open(out := io.BytesIO(), "wb", model=MODEL, frame_size=frame_size) as file:
+        file.write(data)
+    return out.getvalue()
+
+
+def reader(data, **more) -> TokpressFile:
+    return TokpressFile(io.BytesIO(data), model=MODEL, **more)
+
+
+def offsets(data: bytes) -> list[int]:
+    return [header.offset for header, _ in iter_frames(io.BytesIO(data))]
+
+
+@pytest.fixture
+def decoded(monkeypatch):
+    """The numbers of the frames that were decoded."""
+    numbers, real = [], pipeline.restore_frame
+
+    def spy(header, *rest):
+        for piece in real(header, *rest):
+            numbers.append(header.number)
+            yield piece
+
+    monkeypatch.setattr(pipeline, "restore_frame", spy)
+    return numbers
+
+
+def test_what_is_written_is_an_ordinary_file(tmp_path):
+    path = tmp_path / "a.tokp"
+    with tokpress.open(path, "xb", model=MODEL, frame_size=1000) as file:
+        assert [file.write(DATA[:1500]), file.write(memoryview(DATA)[1500:]), file.tell()] == [1500, 3800, 5300]
+        assert file.writable() and not file.readable() and not file.seekable()
+    data = path.read_bytes()
+    assert tokpress.decompress(data, models=[MODEL]) == DATA and len(offsets(data)) == 6
+    with pytest.raises(FileExistsError):
+        tokpress.open(path, "xb")
+    with tokpress.open(str(path), models=[MODEL]) as file:
+        assert file.read() == DATA and file.read() == b"" and file.readable() and not file.writable()
+    assert file.closed
+
+
+@pytest.mark.parametrize("size", [0, 1, 999, 1000, 1001, 2000])
+def test_sizes_around_a_frame(size):
+    assert reader(packed(DATA[:size])).read() == DATA[:size]
+    assert len(offsets(packed(DATA[:size]))) == max(1, -(-size // 1000))
+
+
+@pytest.mark.parametrize("source", [io.BytesIO, Pipe])
+def test_streaming_decodes_frame_by_frame(decoded, source):
+    file = TokpressFile(source(packed()), model=MODEL)
+    assert file.read1(10) == DATA[:10] and decoded == [1]
+    assert file.read(985) == DATA[10:995] and file.readline() == DATA[995 : DATA.index(b"\n", 995) + 1]
+    assert set(decoded) <= {1, 2}
+    rest = DATA[file.tell() :]
+    assert list(file) == io.BytesIO(rest).readlines() and decoded == [1, 2, 3, 4, 5, 6]
+
+
+def test_seek_decodes_what_is_needed(decoded):
+    file = reader(packed())
+    assert file.seek(4100) == 4100 and file.read(5) == DATA[4100:4105] and decoded == [5]
+    assert file.seek(-4000, io.SEEK_CUR) == 105 and file.peek(1)[:9] == DATA[105:114] and decoded == [5, 1]
+    assert file.seek(-10, io.SEEK_END) == 5290 and file.read() == DATA[5290:] and decoded == [5, 1, 6]
+    assert file.seek(99_999) == 5300 and file.read(1) == b"" and decoded == [5, 1, 6]
+    with pytest.raises(ValueError, match="before the start"):
+        file.seek(-1)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 11_000), st.integers(0, 3000)), max_size=8))
+def test_like_bytesio(moves):
+    member = packed()
+    ours, plain = reader(member + packed(b"") + member), io.BytesIO(2 * DATA)
+    for position, count in moves:
+        assert ours.seek(position) == min(plain.seek(position), len(2 * DATA))
+        assert ours.read(count) == plain.read(count)
+        buffers = bytearray(50), bytearray(50)
+        assert ours.readinto(buffers[0]) == plain.readinto(buffers[1]) and buffers[0] == buffers[1]
+    ours.seek(0)
+    assert ours.read() == 2 * DATA
+
+
+def test_frames_may_begin_inside_a_file():
+    stream = io.BytesIO(b"something else" + packed())
+    stream.seek(14)
+    file = TokpressFile(stream, model=MODEL)
+    file.seek(3000)
+    assert file.read() == DATA[3000:]
+    file.close()
+    assert not stream.closed  # it is the caller's
+
+
+def test_a_pipe_cannot_seek():
+    file = TokpressFile(Pipe(packed()), model=MODEL)
+    assert not file.seekable()
+    with pytest.raises(io.UnsupportedOperation):
+        file.seek(0)
+
+
+def test_text(tmp_path):
+    path = tmp_path / "a.tokp"
+    with tokpress.open(path, "wt", model=MODEL, encoding="utf-16", newline="\r\n") as file:
+        file.write("één\ntwee\n")
+    with tokpress.open(path, "rt", model=MODEL, encoding="utf-16") as file:
+        assert file.readlines() == ["één\n", "twee\n"]
+    with tokpress.open(path, models=[MODEL]) as file:
+        assert file.read().decode("utf-16") == "één\r\ntwee\r\n"
+
+
+@pytest.mark.parametrize("mode", ["wb", "wt"])
+@pytest.mark.parametrize("size", [10, 5300])
+@pytest.mark.parametrize("how", ["exception", "left"])
+def test_unfinished_never_looks_complete(tmp_path, mode, size, how):
+    path, data = tmp_path / "a.tokp", DATA[:size]
+    if how == "exception":
+        with (
+            pytest.raises(RuntimeError),
+            tokpress.open(path, mode, model=MODEL, frame_size=1000) as file,
+        ):
+            file.write(data if mode == "wb" else data.decode())
+            raise RuntimeError
+    else:
+        file = tokpress.open(path, mode, model=MODEL, frame_size=1000)
+        file.write(data if mode == "wb" else data.decode())
+        with pytest.warns(ResourceWarning, match="not closed"):
+            del file
+            gc.collect()
+    with pytest.raises(FormatError, match=r"truncated after frame|it is empty"):
+        tokpress.decompress(path.read_bytes(), models=[MODEL])
+    with (
+        pytest.raises(FormatError, match=r"truncated after frame|it is empty"),
+        tokpress.open(path, model=MODEL) as file,
+    ):
+        file.read()
+    whole = [
+        p for p in pipeline.restored(io.BytesIO(path.read_bytes()), [MODEL], keep_going=True) if p.__class__ is tuple
+    ]
+    assert b"".join(piece for _, piece, _ in whole) == data[: len(whole) // 2 * 1000]
+
+
+@pytest.mark.parametrize("source", [io.BytesIO, Pipe])
+def test_damage(source):
+    data = bytearray(packed())
+    data[offsets(bytes(data))[2] + 30] ^= 1
+    file = TokpressFile(source(bytes(data)), model=MODEL)
+    assert file.read(2000) == DATA[:2000]
+    for _ in range(2):
+        with pytest.raises(FormatError, match="frame"):
+            file.read(1)
+    if source is io.BytesIO:
+        file.seek(3000)
+        assert file.read() == DATA[3000:]  # frames are independent
+
+
+@pytest.mark.parametrize("source", [io.BytesIO, Pipe])
+def test_every_flip_and_every_length_is_an_error(source):
+    data = packed(DATA[:90], 40)
+    assert len(offsets(data)) == 3
+    cases = [data[:at] for at in range(len(data))]
+    cases += [data[:at] + bytes([data[at] ^ 1 << at % 8]) + data[at + 1 :] for at in range(len(data))]
+    cases += [packed(b"")[:-1] + b"?"]
+    for case in cases:
+        with pytest.raises(FormatError):
+            TokpressFile(source(case), model=MODEL).read()
+
+
+def test_a_frame_missing_or_moved():
+    data, at = packed(), offsets(packed())
+    with pytest.raises(FormatError, match="missing"):
+        reader(data[: at[1]] + data[at[2] :]).read()
+    with pytest.raises(FormatError, match="missing"):
+        reader(data[at[1] :]).seek(0, io.SEEK_END)
+
+
+def test_large_lzma_frames_stream(monkeypatch):
+    monkeypatch.setattr(pipeline, "HOLD", 1000)
+    source = bytes(3_000_000)
+    data = bytearray(pipeline.compress(source))
+    file = reader(bytes(data))
+    assert file.read(10) == source[:10] and file.seek(2_500_000) and file.read() == source[2_500_000:]
+    assert file.seek(5) == 5 and file.read() == source[5:]
+    data[-1] ^= 1
+    with pytest.raises(ChecksumError):
+        reader(bytes(data)).read()
+
+
+def test_wrong_use(tmp_path):
+    with pytest.raises(ModelMismatchError):
+        TokpressFile(io.BytesIO(packed())).read()
+    for mode in ("rw", "a", "rbt", "", "z"):
+        with pytest.raises(ValueError, match="mode"):
+            tokpress.open(io.BytesIO(), mode)
+    with pytest.raises(ValueError, match="frame_size"):
+        tokpress.open(io.BytesIO(), "wb", frame_size=0)
+    with pytest.raises(ValueError, match="text modes"):
+        tokpress.open(io.BytesIO(), "rb", encoding="utf-8")
+    with pytest.raises(FileNotFoundError):
+        tokpress.open(tmp_path / "none")
+    file = reader(packed())
+    with pytest.raises(io.UnsupportedOperation):
+        file.write(b"x")
+    file.close()
+    file.close()
+    for use in (file.read, file.tell, file.readable, lambda: file.write(b"")):
+        with pytest.raises(ValueError, match="closed file"):
+            use()
+    with tokpress.open(io.BytesIO(), "wb", model=MODEL) as file, pytest.raises(io.UnsupportedOperation):
+        file.read()

@@ -1,0 +1,115 @@
+"""What a training run is told, and what it tells. Nothing heavy is imported: the command line uses this too."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..errors import TokpressError
+
+
+@dataclass
+class FitConfig:
+    """The numbers of a run; they are kept in the checkpoint. Whichever limit comes first ends it."""
+
+    max_minutes: float = 15.0
+    max_steps: int | None = None
+    #: passes over the corpus, where max_steps is not given: a small corpus is soon known by heart
+    max_passes: float = 10.0
+    #: B, sequences side by side (of each process)
+    rows: int = 32
+    #: T, tokens of each row in a step
+    window: int = 256
+    #: a row reads about this many windows in order before it jumps elsewhere
+    segment: int = 8
+    learning_rate: float = 3e-3
+    warmup: int = 100
+    #: the learning rate falls over this last part of the run
+    decay: float = 0.6
+    seed: int = 0
+    #: torch.compile; None: where a compiler is there and the run is long enough
+    compile: bool | None = None
+    #: of the matrix products: bf16, fp32, or auto (bf16 where the hardware multiplies it)
+    precision: str = "auto"
+    evaluate_seconds: float = 60.0
+    checkpoint_seconds: float = 180.0
+
+
+@dataclass
+class Progress:
+    """Where a run stands. `curve`: one point per evaluation on held-out data."""
+
+    step: int = 0
+    tokens: int = 0
+    seconds: float = 0.0
+    train_nats: float = math.nan
+    held_out_bits_per_byte: float = math.nan
+    fraction: float = 0.0
+    learning_rate: float = 0.0
+    curve: list[dict[str, float]] = field(default_factory=list)
+
+    @property
+    def tokens_per_second(self) -> float:
+        return self.tokens / max(self.seconds, 1e-9)
+
+    @property
+    def seconds_left(self) -> float:
+        return self.seconds * (1 - self.fraction) / self.fraction if self.fraction > 0 else math.nan
+
+    @property
+    def train_bits(self) -> float:
+        """Bits per token, averaged over about the last 50 steps."""
+        return self.train_nats / math.log(2)
+
+    def point(self) -> dict[str, float]:
+        return {
+            "step": self.step,
+            "tokens": self.tokens,
+            "seconds": round(self.seconds, 1),
+            "learning_rate": self.learning_rate,
+            "train_bits_per_token": round(self.train_bits, 5),
+            "held_out_bits_per_byte": round(self.held_out_bits_per_byte, 5),
+        }
+
+
+class Stopped(TokpressError):
+    """Someone asked the run to stop. Its checkpoint is complete, and `--resume` goes on from it."""
+
+    def __init__(self, step: int):
+        super().__init__(f"stopped at step {step}; the checkpoint is saved")
+        self.step = step
+
+
+@dataclass
+class FitOptions:
+    """What `Prior.fit` is given beside the data."""
+
+    #: a place for checkpoints (the fit makes it, and need not use it)
+    folder: Path
+    config: FitConfig = field(default_factory=FitConfig)
+    resume: bool = False
+    #: called after every step
+    report: Callable[[Progress], None] = lambda progress: None
+    #: asked before every step; True ends the run with a checkpoint and `Stopped`
+    stop: Callable[[], bool] = lambda: False
+
+
+def settings_of(name: str, given: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
+    """`defaults` with what was `given`, whose values may be text; TokpressError names what does not fit.
+
+    >>> settings_of("mingru", {"width": "64"}, {"width": 256, "depth": 4})
+    {'width': 64, 'depth': 4}
+    """
+    out = dict(defaults)
+    for key, value in given.items():
+        if key not in defaults:
+            raise TokpressError(f"the prior {name!r} has no setting {key!r}; it has: {', '.join(defaults) or 'none'}")
+        kind = type(defaults[key])
+        try:
+            out[key] = str(value).lower() in ("1", "true", "yes") if kind is bool else kind(value)
+        except ValueError:
+            raise TokpressError(f"{key}={value} of the prior {name!r} should be of type {kind.__name__}") from None
+        if kind is int and out[key] < 1:
+            raise TokpressError(f"{key}={value} of the prior {name!r} should be at least 1")
+    return out

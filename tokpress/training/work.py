@@ -1,0 +1,158 @@
+"""The folder in which a run keeps what it needs to go on: DIR/.checkpoint, gone when the model is done.
+
+run.json        the settings, and the corpus files as they were
+tokenizer/      tokenizer.json, config.json
+tokens/         packed token files (tokenize.py)
+state/          the prior's own checkpoint (checkpoint.py)
+model/          the finished model, before it moves up into DIR
+"""
+
+import json
+import shutil
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from ..errors import ModelError, TokpressError
+from ..model import EXACT_PROFILE, FORMAT
+from ..registry import tokenizer_class
+from ..types import Tokenizer
+from .options import FitConfig
+
+NAME = ".checkpoint"
+
+
+@dataclass
+class Settings:
+    """What decides a run. `--resume` must find the same, but for the limits and how it is computed."""
+
+    corpus: list[str]
+    #: (glob, factor): how often files are drawn, per token
+    weights: list[tuple[str, float]] = field(default_factory=list)
+    #: bytes, nibbles, bpe (trained on the corpus), or the directory of one that exists
+    tokenizer: str = "bpe"
+    vocab_size: int = 4096
+    prior: str = "mingru"
+    prior_config: dict[str, Any] = field(default_factory=dict)
+    #: wrap the prior in a memory (tokpress.priors.memory)
+    memory: bool = True
+    fit: FitConfig = field(default_factory=FitConfig)
+    #: for the card
+    title: str = ""
+    command: str = ""
+
+
+#: settings that a resumed run may change
+FREE = ("memory", "title", "command", "fit")
+FREE_OF_FIT = (
+    "max_minutes",
+    "max_steps",
+    "max_passes",
+    "compile",
+    "precision",
+    "evaluate_seconds",
+    "checkpoint_seconds",
+)
+
+
+def read_settings(folder: Path) -> Settings:
+    """The settings of the run in `folder`. Raises TokpressError where there is none."""
+    path = folder / NAME / "run.json"
+    try:
+        kept = json.loads(path.read_text())["settings"]
+        kept["weights"] = [(glob, float(factor)) for glob, factor in kept["weights"]]
+        return Settings(**kept | {"fit": FitConfig(**kept["fit"])})
+    except FileNotFoundError:
+        raise TokpressError(f"{folder} holds no run to resume; leave --resume out to begin one") from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise TokpressError(f"{path} is damaged ({error}); begin anew with -f") from error
+
+
+def begin(folder: Path, settings: Settings, files: list[list[Any]], resume: bool, force: bool) -> Path:
+    """Make or check DIR/.checkpoint, and return it. `files`: [name, size, time] of each corpus file."""
+    work = folder / NAME
+    if resume:
+        read_settings(folder)  # where there is none, that is the error to tell
+        kept = json.loads((work / "run.json").read_text())
+        given = json.loads(json.dumps(asdict(settings)))
+        for key in given.keys() - set(FREE):
+            _same(folder, key, kept["settings"][key], given[key])
+        for key in given["fit"].keys() - set(FREE_OF_FIT):
+            _same(folder, key, kept["settings"]["fit"][key], given["fit"][key])
+        if kept["files"] != files:
+            changed = [new[0] for new in files if new not in kept["files"]] or ["files are missing"]
+            raise TokpressError(f"the corpus changed since the run in {folder} began: {changed[0]}; begin anew with -f")
+    else:
+        check_target(folder, force)
+        shutil.rmtree(work, ignore_errors=True)
+        work.mkdir(parents=True)
+    (work / "run.json").write_text(json.dumps({"settings": asdict(settings), "files": files}, indent=1))
+    return work
+
+
+def _same(folder: Path, key: str, kept: Any, given: Any) -> None:
+    if kept != given:
+        raise TokpressError(
+            f"the run in {folder} began with {key.replace('_', ' ')} {kept}, not {given}; "
+            "resume it with the same, or begin anew with -f"
+        )
+
+
+def check_target(folder: Path, force: bool) -> None:
+    """Raise TokpressError where a run may not write to `folder`."""
+    if folder.exists() and not folder.is_dir():
+        raise ModelError(f"{folder} is a file; choose another place with -o")
+    has_model, has_run = (folder / "config.json").is_file(), (folder / NAME).exists()
+    if not folder.exists() or (tokenizer_only(folder) and not has_run) or not any(folder.iterdir()):
+        return
+    if not has_model and not has_run:
+        raise ModelError(f"{folder} exists and is no model directory; choose another place with -o")
+    if not force:
+        what = "an unfinished run: go on with --resume" if has_run else "a model: choose another place with -o"
+        raise ModelError(f"{folder} holds {what}, or replace it with -f")
+
+
+def tokenizer_only(folder: Path) -> bool:
+    """Whether this is what `train tokenizer` writes: a model directory without a prior."""
+    try:
+        config = json.loads((folder / "config.json").read_text())
+        return "tokenizer" in config and "prior" not in config
+    except (OSError, ValueError, TypeError):
+        return False
+
+
+def save_tokenizer(tokenizer: Tokenizer, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    tokenizer.save(folder)
+    config = {
+        "format": FORMAT,
+        "exact_profile": EXACT_PROFILE,
+        "tokenizer": {"name": tokenizer.name, **tokenizer.config()},
+    }
+    new = folder / "config.json.new"
+    new.write_text(json.dumps(config, indent=2) + "\n")
+    new.replace(folder / "config.json")
+
+
+def load_tokenizer(folder: Path) -> Tokenizer:
+    """The tokenizer of a model directory, with or without a prior."""
+    try:
+        settings = dict(json.loads((folder / "config.json").read_text())["tokenizer"])
+        return tokenizer_class(settings.pop("name")).load(folder, settings)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"{folder} holds no tokenizer ({error}); make one with tokpress train tokenizer") from error
+
+
+def publish(made: Path, folder: Path) -> None:
+    """Move a finished model up into its directory; config.json last, which makes it one."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for stale in ("tokenizer.json", "model.safetensors", "training_curve.json"):
+        if not (made / stale).exists():
+            (folder / stale).unlink(missing_ok=True)
+    for item in sorted(made.iterdir(), key=lambda path: path.name == "config.json"):
+        item.replace(folder / item.name)
+
+
+def limited(settings: Settings, **changes: Any) -> Settings:
+    """`settings` with the given (not None) numbers of its FitConfig."""
+    return replace(settings, fit=replace(settings.fit, **{k: v for k, v in changes.items() if v is not None}))
