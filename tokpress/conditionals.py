@@ -94,7 +94,7 @@ def score(prior: Prior, tokens: Tokens, lanes: int = 1, report: Report = _silent
         return symbols
 
     _run(prior, layout, grid, charge, report)
-    return layout.join(bits)
+    return bits.reshape(-1)[: layout.tokens]
 
 
 def sample(prior: Prior, count: int, seed: int | None = None, temperature: float = 1.0, lanes: int = 1) -> Tokens:

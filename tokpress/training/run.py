@@ -5,6 +5,7 @@
 Every step finds what an interrupted run has left in DIR/.checkpoint (work.py) and goes on from there.
 """
 
+import contextlib
 import json
 import shutil
 import time
@@ -19,7 +20,7 @@ from ..types import Prior, Tokenizer
 from . import measure, work
 from .card import Facts, card
 from .corpus import corpus_files
-from .options import FitOptions, Progress
+from .options import FitOptions, Progress, Stopped
 from .presets import vocabulary_for
 from .streams import Source, validation_batch
 from .team import Team
@@ -72,7 +73,16 @@ def train(
         watcher.step(progress)
 
     options = FitOptions(place / "state", settings.fit, resume, report, watcher.stop)
-    prior = _fit(settings, sources, tokenizer, options)
+    try:
+        prior = _fit(settings, sources, tokenizer, options)
+    except Stopped:
+        raise
+    except TokpressError:
+        if team.main and not resume:  # nothing was learned: leave nothing that would be in the way of a second try
+            shutil.rmtree(place, ignore_errors=True)
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+        raise
 
     def finish() -> None:
         watcher.phase("Measuring on held-out data")

@@ -10,6 +10,8 @@ Shapes: f, c, h [B, T, C] float32; h0 [B, C]. Coding uses the same recurrence on
 (`tokpress.exact.ops.recur`).
 """
 
+from typing import Any
+
 import numba
 import torch
 from torch import Tensor
@@ -46,8 +48,8 @@ def _backward(f, c, h0, h, g, gf, gc):
             gc[b, 0, k] = lam * (1 - f[b, 0, k])
 
 
-def _numpy(*tensors: Tensor):
-    return [t.detach().contiguous().numpy() for t in tensors]
+def _array(t: Tensor) -> Any:
+    return t.detach().contiguous().numpy()
 
 
 @torch.library.custom_op("tokpress::scan", mutates_args=())
@@ -56,7 +58,7 @@ def scan(f: Tensor, c: Tensor, h0: Tensor) -> Tensor:
     if f.device.type != "cpu":
         return _scan_torch(f, c, h0)
     h = torch.empty_like(f, memory_format=torch.contiguous_format)
-    _forward(*_numpy(f, c, h0), h.numpy())
+    _forward(_array(f), _array(c), _array(h0), h.numpy())
     return h
 
 
@@ -85,7 +87,7 @@ def scan_backward(f: Tensor, c: Tensor, h0: Tensor, h: Tensor, g: Tensor) -> tup
         return lam * (before - c), lam * (1 - f)
     gf = torch.empty_like(f, memory_format=torch.contiguous_format)
     gc = torch.empty_like(gf)
-    _backward(*_numpy(f, c, h0, h, g), gf.numpy(), gc.numpy())
+    _backward(_array(f), _array(c), _array(h0), _array(h), _array(g), gf.numpy(), gc.numpy())
     return gf, gc
 
 
