@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tokpress.model import load_folder
 
-KERNELS = ("numpy", "int8", "float")
+KERNELS = ("numpy", "compiled", "int8", "float")
 
 
 def main(folder: Path) -> dict[str, list[str]]:

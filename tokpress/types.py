@@ -6,8 +6,9 @@ N tokens in all · B lanes · T steps · n ≤ B live lanes at a step · V symbo
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,6 +83,14 @@ class Prior(ABC):
     def step(self, state: Any, previous: Tokens | None, rows: int) -> Pmf:
         """The next conditional of the first `rows` lanes, [rows, V]. The array may be reused by the next step."""
 
+    def stretch(self, state: Any, previous: Tokens | None, symbols: Tokens) -> Iterator[Pmf]:
+        """The conditionals of T steps whose symbols [n, T] are known already, as an encoder's are, in blocks
+        [steps, n, V]: the same bits as T calls of `step`, and the same state afterwards. A prior that can
+        compute many steps at once (its parallel form) overrides this. A block may be reused by the next."""
+        for t in range(symbols.shape[1]):
+            yield self.step(state, previous, len(symbols))[None]
+            previous = symbols[:, t].copy()
+
     def config(self) -> Config:
         return {}
 
@@ -103,3 +112,24 @@ class Prior(ABC):
 
         A prior that does not define it has nothing to learn beforehand, and is made from its settings as it is."""
         return cls.load(config, {}, tokenizer.vocab_size)
+
+
+@runtime_checkable
+class RowWise(Protocol):
+    """What a prior may offer whose lanes are independent of each other: some of them at a time, so that
+    whoever wraps it can do its own work on the same lanes in the same thread."""
+
+    def shares_rows(self, rows: int) -> bool:
+        """Whether a step of so many lanes is worth two threads."""
+
+    def some_rows(self, state: Any, previous: Tokens | None, some: slice) -> Pmf:
+        """One step of these lanes only, [n, V]."""
+
+
+@runtime_checkable
+class DecodesItself(Protocol):
+    """What a prior may offer whose steps are so short that the interpreter between them would cost more:
+    the loop of `conditionals.decode`, compiled. The same words give the same symbols."""
+
+    def decode_steps(self, state: Any, coder: Any, previous: Tokens | None, rows: int, steps: int) -> Tokens:
+        """The next symbols [rows, steps] from `coders.reference` words and decoder. Raises ChecksumError."""

@@ -58,19 +58,19 @@ def test_strengths_follow_the_gradient_of_the_log_loss():
     prior = MemoryPrior(HistogramPrior(8), orders=(1, 2))
     state = prior.init(1, 64)
     for symbol in (1, 2, 1, 3, 1, 2, 1, 2):
-        prior.step(state, None if state.p0 is None else np.array([symbol], np.int32), 1)
+        prior.step(state, np.array([symbol], np.int32) if state.p0 else None, 1)
     state.scale[:] = np.float32(3)
     symbol = 1
-    base = state.p0.astype(np.float32)
+    base = state.p0[0].astype(np.float32)
 
     def log_p(scale):
         out = np.empty((1, 8), np.float32)
-        k.mix(state.ctx, state.pool, state.slot, scale, base, out, 1)
+        k.mix(state.ctx, state.pool, state.slot, scale, base, out, 0, 1)
         return float(np.log(out[0, symbol].astype(np.float64)))
 
     moved = state.scale.copy()
     buffers = (np.zeros(2, np.float32), np.zeros(2, np.float32), np.zeros(2, np.float32), np.zeros(2, np.int32))
-    k.adapt(state.ctx, state.pool, state.slot, moved, base, 0, symbol, *buffers)
+    k.adapt(state.ctx, state.pool, state.slot, moved, base[0, symbol], 0, symbol, *buffers)
     changed = np.argwhere(moved != state.scale)
     assert len(changed)
     for index in map(tuple, changed):

@@ -4,6 +4,10 @@ One coder serves all lanes, time-major: each call codes the n live rows of one s
 float32 [n, V]; constriction turns each row into 24-bit integer frequencies, none below 1, by a fixed
 sequence of scalar IEEE operations, so the same pmf gives the same bits everywhere. The row is part
 of the format down to its dtype: a float64 copy would decode differently.
+
+Turning a row into integer frequencies costs time for each of its V symbols. Where there are many rows of
+many symbols (MANY_ROWS, WIDE), the symbol v is therefore coded in two steps, which need 2√V: its group
+v mod G, whose probability is a sum over every G-th entry of the row, then v div G within the group.
 """
 
 import constriction
@@ -22,6 +26,45 @@ def _model_rows(pmf: Pmf) -> Pmf:
     return pmf
 
 
+#: more rows than MANY_ROWS of more symbols than WIDE are coded in two steps
+MANY_ROWS = 16
+WIDE = 512
+
+
+def groups(symbols: int) -> int:
+    """G, how many groups an alphabet of so many symbols has: a power of two near its root.
+
+    >>> groups(4096), groups(50257)
+    (64, 256)
+    """
+    return 1 << (symbols - 1).bit_length() // 2
+
+
+def _by_group(pmf: Pmf) -> Pmf:
+    """[n, V] → [n, J, G]: row j holds symbols j·G … j·G + G − 1; symbols past V have probability 0."""
+    size = groups(pmf.shape[1])
+    missing = -pmf.shape[1] % size
+    if missing:
+        pmf = np.concatenate([pmf, np.zeros((len(pmf), missing), np.float32)], axis=1)
+    return pmf.reshape(len(pmf), -1, size)
+
+
+def _two_steps(pmf: Pmf) -> bool:
+    return pmf.shape[0] > MANY_ROWS and pmf.shape[1] > WIDE
+
+
+def _group_sums(table: Pmf) -> Pmf:
+    """[n, J, G] → [n, G]: Σ_j in the order of j."""
+    from ..exact.fused import sum_middle
+
+    return sum_middle(table)
+
+
+def _within(table: Pmf, group: Tokens) -> Pmf:
+    """[n, J]: each row's entries in its group."""
+    return np.ascontiguousarray(table[np.arange(len(table)), :, group])
+
+
 class RangeEncoder:
     """
     >>> import numpy as np
@@ -34,9 +77,24 @@ class RangeEncoder:
     def __init__(self) -> None:
         self._encoder = _QUEUE.RangeEncoder()
 
-    def push(self, symbols: Tokens, pmf: Pmf) -> None:
+    def push(self, symbols: Tokens, pmf: Pmf, one_step: bool = False) -> None:
         """symbols [n] int32, pmf [n, V]"""
-        self._encoder.encode(np.ascontiguousarray(symbols, np.int32), _FAMILY, _model_rows(pmf))
+        pmf, symbols = _model_rows(pmf), np.ascontiguousarray(symbols, np.int32)
+        if one_step or not _two_steps(pmf):
+            self._encoder.encode(symbols, _FAMILY, pmf)
+            return
+        table = _by_group(pmf)
+        rank, group = np.divmod(symbols, np.int32(table.shape[2]))
+        self._encoder.encode(group, _FAMILY, _group_sums(table))
+        self._encoder.encode(rank, _FAMILY, _within(table, group))
+
+    def push_steps(self, symbols: Tokens, pmf: Pmf) -> None:
+        """symbols [steps, n], pmf [steps, n, V]: `push` for each step."""
+        if _two_steps(pmf[0]):
+            for row, rows in zip(symbols, pmf, strict=True):
+                self.push(row, rows)
+        else:
+            self.push(symbols.reshape(-1), pmf.reshape(-1, pmf.shape[2]), one_step=True)
 
     def finish(self) -> bytes:
         words = self._encoder.get_compressed().astype("<u4").tobytes()
@@ -52,7 +110,13 @@ class RangeDecoder:
 
     def pop(self, pmf: Pmf) -> Tokens:
         try:
-            return self._decoder.decode(_FAMILY, _model_rows(pmf))
+            pmf = _model_rows(pmf)
+            if not _two_steps(pmf):
+                return self._decoder.decode(_FAMILY, pmf)
+            table = _by_group(pmf)
+            group = self._decoder.decode(_FAMILY, _group_sums(table))
+            rank = self._decoder.decode(_FAMILY, _within(table, group))
+            return rank * np.int32(table.shape[2]) + group
         except (AssertionError, ValueError) as error:
             raise ChecksumError(f"the coded words are damaged: {error}") from None
         except BaseException as panic:

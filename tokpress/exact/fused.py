@@ -4,13 +4,16 @@ order, without a temporary array per operation. `tests/exact/test_fused.py` hold
 Compiled without fast-math but for the promise that no NaN occurs and that zeros have no sign, which lets
 min and max become SIMD instructions and changes no rounding: neither reassociation nor fused multiply-add
 is allowed.
-`xp` is ignored; it keeps the signatures of `ops`.
+
+Integers a go out as the bytes a + 128 that `gemm.product` takes. Rows are T steps of n lanes, step by step:
+the row before row k in time is k − n, or the lane's state where k < n. Outputs are the arguments a and r.
 """
 
 import numba
 import numpy as np
 
 from . import ops
+from .gemm import OFFSET
 
 _jit = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"nnan", "nsz"})
 
@@ -37,7 +40,7 @@ def _quantize(x, a):
     peak = max(_float(top), TINY)
     by = (ONE / peak) * ACTIVATION_MAX
     for k in range(x.shape[0]):
-        a[k] = np.rint(x[k] * by)
+        a[k] = np.uint8(np.int32(np.rint(x[k] * by)) + np.int32(OFFSET))
     return peak
 
 
@@ -46,7 +49,7 @@ def _normalize(x, a, per):
     _quantize(x, a)
     squares = np.int32(0)
     for k in range(x.shape[0]):
-        i = np.int32(a[k])
+        i = np.int32(a[k]) - np.int32(OFFSET)
         squares += i * i
     return ONE / np.sqrt(F(max(squares, np.int32(1))) * per)
 
@@ -57,68 +60,63 @@ def _gate(x):
 
 
 @_jit
-def _normalize_rows(x, per):
-    a, r = np.empty_like(x), np.empty((x.shape[0], 1), np.float32)
-    for n in range(x.shape[0]):
-        r[n, 0] = _normalize(x[n], a[n], per)
-    return a, r
+def normalize_rows(x, per, a, r):
+    for k in range(x.shape[0]):
+        r[k] = _normalize(x[k], a[k], per)
 
 
 @_jit
-def _shift(x, last, mu, per):
-    a, r = np.empty_like(x), np.empty((x.shape[0], 1), np.float32)
+def shift(x, last, mu, per, a, r):
+    rows, n = x.shape[0], last.shape[0]
     mixed = np.empty(x.shape[1], np.float32)
-    for n in range(x.shape[0]):
-        for k in range(x.shape[1]):
-            mixed[k] = mu[k] * x[n, k] + (ONE - mu[k]) * last[n, k]
-            last[n, k] = x[n, k]
-        r[n, 0] = _normalize(mixed, a[n], per)
-    return a, r
+    for k in range(rows):
+        before = last[k] if k < n else x[k - n]
+        for c in range(x.shape[1]):
+            mixed[c] = mu[c] * x[k, c] + (ONE - mu[c]) * before[c]
+        r[k] = _normalize(mixed, a[k], per)
+    for k in range(n):
+        for c in range(x.shape[1]):
+            last[k, c] = x[rows - n + k, c]
 
 
 @_jit
-def _recur(acc, s, r, bias, h):
-    rows, width = h.shape
-    a, out = np.empty((rows, width), np.float32), np.empty((rows, 1), np.float32)
+def recur(acc, s, r, bias, h, a):
+    n, width = h.shape
     u = np.empty(width, np.float32)
-    for n in range(rows):
-        scale = r[n, 0]
-        for k in range(width):
-            f = _gate(F(acc[n, k]) * s[k] * scale + bias[k])
-            c = F(acc[n, width + k]) * s[width + k] * scale
-            o = F(acc[n, 2 * width + k]) * s[2 * width + k] * scale
-            h[n, k] = f * h[n, k] + (ONE - f) * c
-            u[k] = h[n, k] * (o * _gate(o))
-        out[n, 0] = _quantize(u, a[n]) * PER_ACTIVATION_MAX
-    return a, out
+    for k in range(a.shape[0]):
+        scale, state = r[k], h[k % n]
+        for c in range(width):
+            f = _gate(F(acc[k, c]) * s[c] * scale + bias[c])
+            y = F(acc[k, width + c]) * s[width + c] * scale
+            o = F(acc[k, 2 * width + c]) * s[2 * width + c] * scale
+            state[c] = f * state[c] + (ONE - f) * y
+            u[c] = state[c] * (o * _gate(o))
+        r[k] = _quantize(u, a[k]) * PER_ACTIVATION_MAX
 
 
 @_jit
-def _squared_relu(acc, s, r):
-    a, out = np.empty(acc.shape, np.float32), np.empty((acc.shape[0], 1), np.float32)
-    u = np.empty(acc.shape[1], np.float32)
-    for n in range(acc.shape[0]):
-        for k in range(acc.shape[1]):
-            y = max(F(acc[n, k]) * s[k] * r[n, 0], F(0))
-            u[k] = y * y
-        out[n, 0] = _quantize(u, a[n]) * PER_ACTIVATION_MAX
-    return a, out
+def squared_relu(acc, s, r, a):
+    u = np.empty(s.shape[0], np.float32)
+    for k in range(a.shape[0]):
+        for c in range(s.shape[0]):
+            y = max(F(acc[k, c]) * s[c] * r[k], F(0))
+            u[c] = y * y
+        r[k] = _quantize(u, a[k]) * PER_ACTIVATION_MAX
 
 
 @_jit
-def _add(x, acc, s, r):
-    for n in range(x.shape[0]):
-        for k in range(x.shape[1]):
-            x[n, k] = x[n, k] + F(acc[n, k]) * s[k] * r[n, 0]
+def add(x, acc, s, r):
+    for k in range(x.shape[0]):
+        for c in range(x.shape[1]):
+            x[k, c] = x[k, c] + F(acc[k, c]) * s[c] * r[k]
 
 
 @_jit
-def _softmax(acc, s, r, bias):
-    rows, symbols = acc.shape
-    pmf = np.empty((rows, symbols), np.float32)
+def softmax(acc, s, r, bias, pmf):
+    symbols = pmf.shape[1]
     weights = np.empty(symbols, np.int32)
-    for n in range(rows):
-        row, scale = pmf[n], r[n, 0]
+    for n in range(pmf.shape[0]):
+        row, scale = pmf[n], r[n]
         bits, high = row.view(np.int32), np.int32(-(2**31))
         for v in range(symbols):
             row[v] = F(acc[n, v]) * s[v] * scale + bias[v]
@@ -137,28 +135,14 @@ def _softmax(acc, s, r, bias):
         divisor = F(total)
         for v in range(symbols):
             row[v] = F(weights[v]) / divisor
-    return pmf
 
 
-def normalize_rows(xp, x):
-    return _normalize_rows(x, F(ops.per(x.shape[-1])))
-
-
-def shift(xp, x, last, mu):
-    return _shift(x, last, mu, F(ops.per(x.shape[-1])))
-
-
-def recur(xp, acc, s, r, bias, h):
-    return _recur(acc, s, r, bias, h)
-
-
-def squared_relu(xp, acc, s, r):
-    return _squared_relu(acc, s, r)
-
-
-def add(xp, x, acc, s, r):
-    _add(x, acc, s, r)
-
-
-def softmax(xp, acc, s, r, bias):
-    return _softmax(acc, s, r, bias)
+@_jit
+def sum_middle(x):
+    """[n, J, G] → [n, G], added in the order of j."""
+    out = np.zeros((x.shape[0], x.shape[2]), np.float32)
+    for n in range(x.shape[0]):
+        for j in range(x.shape[1]):
+            for g in range(x.shape[2]):
+                out[n, g] = out[n, g] + x[n, j, g]
+    return out

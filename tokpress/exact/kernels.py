@@ -3,9 +3,10 @@
 a [n, K] holds −127 … 127, q [N, K] holds −64 … 63, so an integer sum has one right answer whatever the
 order of summation. Three carriers give it:
 
-    numpy   float32 BLAS, exact while K · 64 · 127 < 2^24, i.e. K ≤ 2064; longer rows are split
-    int8    torch._int_mm into int32; seven-bit weights keep the pair sums of CPUs without VNNI from saturating
-    float   torch float32, the same bound as numpy (also the choice on a GPU, with TF32 off)
+    numpy     float32 BLAS, exact while K · 64 · 127 < 2^24, i.e. K ≤ 2064; longer rows are split
+    compiled  int8 into int32 by the processor's own instruction for it (`gemm.py`)
+    int8      torch._int_mm into int32; seven-bit weights keep the pair sums of CPUs without VNNI from saturating
+    float     torch float32, the same bound as numpy (also the choice on a GPU, with TF32 off)
 
 A kernel is used only after it reproduced an int64 product on this machine (`self_test`).
 """
@@ -49,18 +50,31 @@ class NumpyKernel(Kernel):
         return total.astype(np.float32)
 
 
+class CompiledKernel(Kernel):
+    """The product that compiled steps call (`priors.mingru_kernel`), behind the common interface."""
+
+    name = "compiled"
+
+    def prepare(self, q: np.ndarray) -> Any:
+        from . import gemm
+
+        return *gemm.pack(q), q.shape[0]
+
+    def product(self, a: np.ndarray, prepared: Any) -> np.ndarray:
+        from . import gemm
+
+        packed, first, outputs = prepared
+        unsigned = np.zeros((len(a), packed.shape[1] * 4), np.uint8)
+        unsigned[:, : a.shape[1]] = a + np.float32(gemm.OFFSET)
+        out = np.empty((len(a), len(first)), np.int32)
+        gemm.product(unsigned, packed, first, out)
+        return out[:, :outputs].astype(np.float32)
+
+
 class Int8Kernel(Kernel):
-    """numpy in, numpy out; torch only multiplies. Compiled operations take the int32 sums as they are,
-    numpy's need them as float32 (an int32 would make a float64 of every product)."""
+    """numpy in, numpy out; torch only multiplies."""
 
     name = "int8"
-
-    def __init__(self, convert: bool = True):
-        import torch
-
-        self.convert = convert
-        # threads inside products this small spend their time at barriers (docs/exactness.md, "Threads")
-        torch.set_num_threads(1)
 
     def prepare(self, q: np.ndarray) -> Any:
         import torch
@@ -70,8 +84,7 @@ class Int8Kernel(Kernel):
     def product(self, a: np.ndarray, prepared: Any) -> np.ndarray:
         import torch
 
-        acc = torch._int_mm(torch.from_numpy(a.astype(np.int8)), prepared).numpy()
-        return acc.astype(np.float32) if self.convert else acc
+        return torch._int_mm(torch.from_numpy(a.astype(np.int8)), prepared).numpy().astype(np.float32)
 
 
 class FloatKernel(Kernel):
@@ -121,13 +134,13 @@ def self_test(name: str) -> bool:
     return True
 
 
-KERNELS: dict[str, type[Kernel]] = {"numpy": NumpyKernel, "int8": Int8Kernel, "float": FloatKernel}
+KERNELS: dict[str, type[Kernel]] = {k.name: k for k in (NumpyKernel, CompiledKernel, Int8Kernel, FloatKernel)}
 
 
-def make_kernel(name: str, compiled: bool = False) -> Kernel:
-    """The kernel of this name, for compiled operations or for numpy's. Raises TokpressError if it is not exact here."""
+def make_kernel(name: str) -> Kernel:
+    """The kernel of this name. Raises TokpressError if it is not exact here."""
     if name not in KERNELS:
         raise TokpressError(f"no kernel is called {name!r}; there are: {', '.join(KERNELS)}")
     if not self_test(name):
         raise TokpressError(f"the {name} kernel is not exact on this machine; use --kernel numpy")
-    return Int8Kernel(convert=False) if compiled and name == "int8" else KERNELS[name]()
+    return KERNELS[name]()

@@ -19,19 +19,22 @@ follows the last place, in any lane, where the last bytes occurred. Integers onl
 operation is weight · 2^-30, which is exact up to the rounding of the weight to float32.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import ChecksumError
 from ..types import Config, Pmf, Prior, Tokens
-from . import adaptive_kernel as kernel
-from .adaptive_kernel import CONTEXTS, INPUTS, MIXERS
 
 #: most 16-byte slots the hash table may have (2^22 = 64 MB), and most match heads (4 bytes each)
 MAX_SLOTS_LOG2 = 22
 MAX_HEADS_LOG2 = 22
+#: how many symbols' conditionals are kept at a time where the symbols are known: 1 MiB
+SYMBOLS_AT_ONCE = 1 << 14
 _NOTHING = np.empty(0, np.int32)
 
 
@@ -41,6 +44,8 @@ def squash_table() -> NDArray[np.int32]:
     >>> table = squash_table(); int(table[3072]), int(table[3072 + 256])
     (32768, 47910)
     """
+    from . import adaptive_kernel as kernel  # compiled: only where it is used
+
     one = 1 << 64
     step, term, k = 0, one, 0  # e^(−1/256) = Σ (−1/256)^k / k!
     while term:
@@ -62,6 +67,8 @@ def squash_table() -> NDArray[np.int32]:
 
 def stretch_table(squash: NDArray[np.int32]) -> NDArray[np.int32]:
     """[4096]: the x whose squash is the middle of each of 4096 steps of p."""
+    from . import adaptive_kernel as kernel  # compiled: only where it is used
+
     middles = np.arange(4096) * 16 + 8
     return (np.searchsorted(squash, middles) - kernel.CENTRE).astype(np.int32)
 
@@ -141,6 +148,8 @@ class AdaptiveState:
 
 @lru_cache(maxsize=1)
 def _constants() -> tuple[np.ndarray, ...]:
+    from .adaptive_kernel import CONTEXTS
+
     squash = squash_table()
     stretch = stretch_table(squash)
     following, counts = bit_histories()
@@ -171,11 +180,14 @@ class AdaptivePrior(Prior):
     stride = 2
 
     def lanes(self, tokens: int) -> int:
-        """One lane per 32 KB, at most 32: few, because lanes meet what is new to all of them at the same moment."""
-        return min(max(tokens >> 16, 1), 32)
+        """One: the step runs compiled, so lanes would save no time, and they meet what is new to all at once."""
+        return 1
 
     def init(self, lanes: int, tokens: int) -> AdaptiveState:
         """Lane r must hold the tokens r·T … of one file, T = ⌈tokens / lanes⌉ rounded up to even."""
+        from . import adaptive_kernel as kernel
+        from .adaptive_kernel import CONTEXTS, INPUTS, MIXERS
+
         width = max(1, -(-tokens // (2 * lanes)))
         slots_log2 = min(max((tokens * CONTEXTS).bit_length(), 10), MAX_SLOTS_LOG2)
         heads_log2 = min(max(tokens.bit_length(), 8), MAX_HEADS_LOG2)
@@ -216,12 +228,38 @@ class AdaptivePrior(Prior):
         )
 
     def step(self, state: AdaptiveState, previous: Tokens | None, rows: int) -> Pmf:
+        from . import adaptive_kernel as kernel
+
         if rows > len(state.lanes) or (previous is not None and not rows <= len(previous) <= len(state.lanes)):
             raise ValueError(f"a step of {rows} rows does not follow, in a state of {len(state.lanes)} lanes")
         # a copy, so that the compiled kernel sees one kind of array whatever the caller slices
         symbols = _NOTHING if previous is None else np.array(previous, np.int32)
         kernel.advance(symbols, rows, *vars(state).values())
         return state.pmf[:rows]
+
+    def stretch(self, state: AdaptiveState, previous: Tokens | None, symbols: Tokens) -> Iterator[Pmf]:
+        from . import adaptive_kernel as kernel
+
+        rows, steps = symbols.shape
+        at_once = max(1, SYMBOLS_AT_ONCE // rows)
+        by_step = np.ascontiguousarray(symbols.T, np.int32)
+        for at in range(0, steps, at_once):
+            block = by_step[at : at + at_once]
+            pmfs = np.empty((len(block), rows, 16), np.float32)
+            given = _NOTHING if previous is None else np.array(previous, np.int32)
+            kernel.advance_known(given, block, rows, pmfs, *vars(state).values())
+            yield pmfs
+            previous = block[-1]
+
+    def decode_steps(self, state: AdaptiveState, coder: Any, previous: Tokens | None, rows: int, steps: int) -> Tokens:
+        from . import adaptive_kernel as kernel
+
+        out = np.empty((steps, rows), np.int32)
+        given = _NOTHING if previous is None else np.array(previous[:rows], np.int32)
+        words, decoder = coder
+        if not kernel.advance_decoding(given, words, decoder, rows, out, *vars(state).values()):
+            raise ChecksumError("the coded words are damaged")
+        return out.T
 
     @classmethod
     def load(cls, config: Config, tensors: dict[str, np.ndarray], vocab_size: int) -> "AdaptivePrior":

@@ -17,6 +17,8 @@ import numpy as np
 from numba import njit
 from numpy import int32
 
+from ..coders.reference import pop
+
 CONTEXTS = 12
 #: inputs of a mixer, per node: (x, confidence) of each context and of the match, a constant, and 5 unused
 #: so that a dot product is a whole number of SIMD registers
@@ -302,3 +304,36 @@ def advance(previous, rows, clock, lanes, hashes, slots, history, heads, table, 
     for r in range(rows):
         _predict(clock, lanes[r], slots[r], inputs[r], mixed[r], final[r], table, inputs_of, match_maps, weights,
                  final_weights, correction, correction_at[r], stretch, squash, pmf[r])  # fmt: skip
+
+
+@_function
+def advance_known(previous, symbols, rows, pmfs, clock, lanes, hashes, slots, history, heads, table, inputs, mixed, final,
+                  maps, inputs_of, match_maps, weights, final_weights, correction, correction_at, stretch, squash,
+                  next_state, reciprocal, pmf):  # fmt: skip
+    """Several steps whose symbols [T, n] are known: pmfs [T, n, 16]. The last symbols are not learned yet."""
+    for t in range(symbols.shape[0]):
+        advance(previous, rows, clock, lanes, hashes, slots, history, heads, table, inputs, mixed, final, maps,
+                inputs_of, match_maps, weights, final_weights, correction, correction_at, stretch, squash, next_state,
+                reciprocal, pmf)  # fmt: skip
+        for r in range(rows):
+            for v in range(16):
+                pmfs[t, r, v] = pmf[r, v]
+        previous = symbols[t]
+
+
+@_function
+def advance_decoding(previous, words, decoder, rows, out, clock, lanes, hashes, slots, history, heads, table, inputs,
+                     mixed, final, maps, inputs_of, match_maps, weights, final_weights, correction, correction_at,
+                     stretch, squash, next_state, reciprocal, pmf):  # fmt: skip
+    """Several steps whose symbols out [T, n] are decoded one after the other; False where the words are damaged."""
+    for t in range(out.shape[0]):
+        advance(previous, rows, clock, lanes, hashes, slots, history, heads, table, inputs, mixed, final, maps,
+                inputs_of, match_maps, weights, final_weights, correction, correction_at, stretch, squash, next_state,
+                reciprocal, pmf)  # fmt: skip
+        for r in range(rows):
+            symbol = pop(words, decoder, pmf[r])
+            if symbol < 0:
+                return False
+            out[t, r] = symbol
+        previous = out[t]
+    return True

@@ -14,12 +14,14 @@ Cost per token: one scaling of the V-vector plus the successors of the contexts 
 bounded (`MAX_CONTEXTS`, `MAX_POOL`): a full table keeps what it has and adapts its counts.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from ..types import Config, Pmf, Prior, Tokens
+from ..exact.threads import share_rows
+from ..types import Config, Pmf, Prior, RowWise, Tokens
 from . import memory_kernel
 
 MAX_CONTEXTS = 1 << 22
@@ -41,7 +43,8 @@ class State:
     history: np.ndarray
     out: np.ndarray
     seen: int = 0
-    p0: np.ndarray | None = None
+    #: the base prior's last conditionals, in one or two parts
+    p0: list[np.ndarray] = field(default_factory=list)
 
 
 def power_of_two(n: int) -> int:
@@ -84,14 +87,48 @@ class MemoryPrior(Prior):
         )
 
     def step(self, state: State, previous: Tokens | None, rows: int) -> Pmf:
+        self._learn(state, previous)
+        base = self.base
+        if isinstance(base, RowWise) and base.shares_rows(rows):
+
+            def half(some: slice) -> Pmf:
+                return self._mix(state, base.some_rows(state.base, previous, some), some)
+
+            state.p0 = share_rows(half, rows)
+        else:
+            state.p0 = [self._mix(state, base.step(state.base, previous, rows), slice(0, rows))]
+        return state.out[:rows]
+
+    def stretch(self, state: State, previous: Tokens | None, symbols: Tokens) -> Iterator[Pmf]:
+        if isinstance(self.base, RowWise) and self.base.shares_rows(len(symbols)):
+            yield from super().stretch(state, previous, symbols)
+            return
+        rows, t = len(symbols), 0
+        for block in self.base.stretch(state.base, previous, symbols):
+            for p0 in block:
+                self._learn(state, previous)
+                state.p0 = [self._mix(state, p0, slice(0, rows))]
+                yield state.out[None, :rows]
+                previous = symbols[:, t].copy()
+                t += 1
+
+    def _mix(self, state: State, p0: Pmf, some: slice) -> Pmf:
+        """Look the contexts of some lanes up and add their counts; gives p0 back."""
         m, k = state, state.kernel
+        k["look_up"](m.ctx, m.slot, m.history, self.orders, m.seen, some.start, some.stop)
+        k["mix"](m.ctx, m.pool, m.slot, m.scale, p0, m.out, some.start, some.stop)
+        return p0
+
+    def _learn(self, state: State, previous: Tokens | None) -> None:
         if previous is not None:
-            k["learn"](m.ctx, m.pool, m.size, m.slot, m.scale, m.history, self.orders, m.p0, previous, m.seen)
+            m, at = state, 0
+            p = np.empty(len(previous), np.float32)
+            for part in m.p0:
+                symbols = previous[at : at + len(part)]
+                p[at : at + len(symbols)] = part[np.arange(len(symbols)), symbols]
+                at += len(part)
+            m.kernel["learn"](m.ctx, m.pool, m.size, m.slot, m.scale, m.history, self.orders, p, previous, m.seen)
             m.seen += 1
-        m.p0 = self.base.step(m.base, previous, rows)
-        k["look_up"](m.ctx, m.slot, m.history, self.orders, m.seen, rows)
-        k["mix"](m.ctx, m.pool, m.slot, m.scale, m.p0, m.out, rows)
-        return m.out[:rows]
 
     def config(self) -> Config:
         return {"orders": self.orders.tolist(), "base": {"name": self.base.name, **self.base.config()}}

@@ -57,10 +57,10 @@ def find(ctx, at, key, mask):
     return -2 - mask
 
 
-def look_up(ctx, slot, history, orders, seen, rows):
-    """Fill `slot` for the next step."""
+def look_up(ctx, slot, history, orders, seen, start, stop):
+    """Fill `slot` for the next step of lanes start … stop − 1."""
     mask = ctx.shape[0] - 1
-    for row in range(rows):
+    for row in range(start, stop):
         for k in range(orders.shape[0]):
             slot[row, k] = -1
             if orders[k] <= seen:
@@ -68,11 +68,11 @@ def look_up(ctx, slot, history, orders, seen, rows):
                 slot[row, k] = find(ctx, at, key, mask)
 
 
-def mix(ctx, pool, slot, scale, base, out, rows):
-    """out = p_K, from base = p_0: one scaling of the row, then the counts of each order added."""
-    for row in range(rows):
+def mix(ctx, pool, slot, scale, base, out, start, stop):
+    """out = p_K of lanes start … stop − 1, from their base = p_0: one scaling, then the counts of each order added."""
+    parts = np.zeros(slot.shape[1], np.float32)
+    for row in range(start, stop):
         weight = ONE
-        parts = np.zeros(slot.shape[1], np.float32)
         for k in range(slot.shape[1] - 1, -1, -1):
             place = slot[row, k]
             if place >= 0:
@@ -82,25 +82,24 @@ def mix(ctx, pool, slot, scale, base, out, rows):
                 inverse = ONE / (np.float32(n) + s)
                 parts[k] = weight * inverse
                 weight = weight * ((s + DISCOUNT * np.float32(ctx[place, 2])) * inverse)
-        out[row] = base[row] * weight
+        out[row] = base[row - start] * weight
         for k in range(slot.shape[1]):
             place = slot[row, k]
             if place >= 0:
-                d, start = ctx[place, 2], ctx[place, 3]
+                d, first = ctx[place, 2], ctx[place, 3]
                 if d == 1:
-                    out[row, start] = out[row, start] + (np.float32(ctx[place, 1]) - DISCOUNT) * parts[k]
+                    out[row, first] = out[row, first] + (np.float32(ctx[place, 1]) - DISCOUNT) * parts[k]
                 else:
-                    for e in range(start, start + d):
+                    for e in range(first, first + d):
                         v = pool[e, 0]
                         out[row, v] = out[row, v] + (np.float32(pool[e, 1]) - DISCOUNT) * parts[k]
 
 
-def adapt(ctx, pool, slot, scale, base, row, symbol, count, before, inverses, places):
-    """One gradient step on ln s_k of every order that was seen, towards a larger p_K(symbol).
+def adapt(ctx, pool, slot, scale, p, row, symbol, count, before, inverses, places):
+    """One gradient step on ln s_k of every order that was seen, towards a larger p_K(symbol), from p = p_0(symbol).
 
     ∂ ln p_K / ∂ ln s_k = s_k·W_k·(p_{k−1} − p_k) / ((n_k + s_k)·p_K),  W_k = Π_{j>k} s_j/(n_j + s_j)
     """
-    p = base[row, symbol]
     top = -1
     for k in range(slot.shape[1]):
         place = slot[row, k]
@@ -191,7 +190,7 @@ def insert(ctx, pool, size, history, order, row, symbol, limit):
 
 
 def learn(ctx, pool, size, slot, scale, history, orders, base, symbols, seen):
-    """After a step: adapt the strengths, count the symbols, push them onto the histories, in lane order."""
+    """After a step, base [n] = p_0(symbol) of each lane: adapt the strengths, count the symbols, push them onto the histories, in lane order."""
     limit = ctx.shape[0] - (ctx.shape[0] >> 3)
     depth = orders.shape[0]
     before = np.zeros(depth, np.float32)
@@ -200,7 +199,7 @@ def learn(ctx, pool, size, slot, scale, history, orders, base, symbols, seen):
     places = np.zeros(depth, np.int32)
     for row in range(symbols.shape[0]):
         symbol = int(symbols[row])
-        adapt(ctx, pool, slot, scale, base, row, symbol, after, before, inverses, places)
+        adapt(ctx, pool, slot, scale, base[row], row, symbol, after, before, inverses, places)
     for row in range(symbols.shape[0]):
         symbol = int(symbols[row])
         for k in range(depth):

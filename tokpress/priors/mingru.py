@@ -14,7 +14,7 @@ Training: `tokpress.training.mingru_net`. Symbols: width D, hidden 2D, depth L, 
 """
 
 import importlib
-import importlib.util
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -32,20 +32,21 @@ if TYPE_CHECKING:
 
 #: what a lane has "seen" before its first token
 BEGIN = 0
-#: tokens from which compiled loops, and torch, pay for being imported
+#: tokens from which compiled code pays for being imported
 COMPILE_FROM = 6000
-INT8_FROM = 60_000
 #: lanes from which two threads share a step
-SHARE_FROM = 32
+SHARE_FROM = 12
+#: steps × lanes that the parallel form computes at a time: 4 MiB of conditionals for 4096 symbols
+ROWS_AT_ONCE = 256
 
 
 @dataclass
 class State:
-    """Per block: the last inputs of both token shifts and the recurrent h, each [B, D] float32."""
+    """The last inputs of both token shifts and the recurrent h, each [L, B, D] float32."""
 
-    last_mix: list[np.ndarray]
-    h: list[np.ndarray]
-    last_ff: list[np.ndarray]
+    last_mix: Any
+    h: Any
+    last_ff: Any
 
 
 def tensor_shapes(symbols: int, width: int, depth: int, hidden: int) -> dict[str, tuple[tuple[int, ...], str]]:
@@ -79,19 +80,20 @@ class MinGRUPrior(Prior):
                 raise ModelError(f"model.safetensors: {name} should be {dtype} {shape}; the file is damaged or foreign")
             if dtype == "int8" and len(t) and int(t.min()) < -64:
                 raise ModelError(f"model.safetensors: {name} holds weights below −64; 7-bit weights are required")
-        self.use_kernel(kernel or NumpyKernel())
+        self.kernel = kernel
+        if kernel is not None:
+            self.use_kernel(kernel)
 
-    def use_kernel(self, kernel: Kernel, xp: Any = np, compiled: bool = False) -> None:
+    def use_kernel(self, kernel: Kernel, xp: Any = np) -> None:
         """Compute with this product kernel and array library; the conditionals stay the same bits."""
-        self.kernel, self.xp, self._using = kernel, xp, (kernel.name, compiled)
-        if compiled:
-            from ..exact import fused
-
-            self.ops: Any = fused
-        else:
-            self.ops = ops
-        to = (lambda v: v) if xp is np else (lambda v: xp.asarray(v).to(getattr(kernel, "device", "cpu")))
+        self.kernel, self.xp, self._compiled = kernel, xp, None
         t = self._tensors
+        if kernel.name == "compiled":
+            from .mingru_kernel import forward, pack_weights
+
+            self._compiled = (forward, pack_weights(t, self._config["depth"]))
+            return
+        to = (lambda v: v) if xp is np else (lambda v: xp.asarray(v).to(getattr(kernel, "device", "cpu")))
         self._rows = to(t["embedding.weight"].astype(np.float32) * t["embedding.scale"][:, None])
         self._vectors = {k: to(v) for k, v in t.items() if v.dtype == np.float32}
         self._products = {
@@ -100,53 +102,88 @@ class MinGRUPrior(Prior):
         self._to = to
 
     def prepare(self, tokens: int, kernel: str = "auto") -> None:
-        """Small frames: numpy, nothing to import. From COMPILE_FROM tokens: compiled loops. From INT8_FROM:
-        torch's int8 products, where torch is installed and passes the self-test."""
+        """Small frames: numpy, nothing to import. From COMPILE_FROM tokens: compiled code."""
         if kernel == "auto":
-            has_torch = tokens >= INT8_FROM and importlib.util.find_spec("torch") is not None
-            kernel = "int8" if has_torch and self_test("int8") else "numpy"
-        compiled = tokens >= COMPILE_FROM and kernel != "float"
-        if (kernel, compiled) != self._using:
+            kernel = "compiled" if tokens >= COMPILE_FROM and self_test("compiled") else "numpy"
+        if self.kernel is None or kernel != self.kernel.name:
             xp = importlib.import_module("array_api_compat.torch") if kernel == "float" else np
-            self.use_kernel(make_kernel(kernel, compiled), xp, compiled)
+            self.use_kernel(make_kernel(kernel), xp)
 
     def init(self, lanes: int, tokens: int) -> State:
-        def zeros() -> list[np.ndarray]:
-            return [
-                self._to(np.zeros((lanes, self._config["width"]), np.float32)) for _ in range(self._config["depth"])
-            ]
-
-        return State(zeros(), zeros(), zeros())
+        if self.kernel is None:
+            self.use_kernel(NumpyKernel())
+        shape = (self._config["depth"], lanes, self._config["width"])
+        to = self._to if self._compiled is None else (lambda v: v)
+        return State(*(to(np.zeros(shape, np.float32)) for _ in range(3)))
 
     def step(self, state: State, previous: Tokens | None, rows: int) -> Pmf:
-        if previous is None:
-            previous = np.full(rows, BEGIN, np.int32)
-        if self._using == ("int8", True) and rows >= SHARE_FROM:
-            return share_rows(lambda some: self._rows_step(state, previous, some), rows)
-        return self._rows_step(state, previous, slice(0, rows))
+        if not self.shares_rows(rows):
+            return self.some_rows(state, previous, slice(0, rows))
+        return np.concatenate(share_rows(lambda some: self.some_rows(state, previous, some), rows))
 
-    def _rows_step(self, state: State, previous: Tokens, some: slice) -> Pmf:
-        """One step of some of the lanes. Rows do not depend on each other."""
-        xp, o, v = self.xp, self.ops, self._vectors
-        if xp is np:
-            x = self._rows[previous[some]]
-        else:
-            x = xp.take(self._rows, self._to(previous[some].astype(np.int64)), axis=0)
+    def shares_rows(self, rows: int) -> bool:
+        """Whether a step of so many lanes is worth two threads (`exact.threads`)."""
+        return self._compiled is not None and rows >= SHARE_FROM
+
+    def some_rows(self, state: State, previous: Tokens | None, some: slice) -> Pmf:
+        """One step of some of the lanes; lanes do not depend on each other."""
+        given = np.full(some.stop - some.start, BEGIN, np.int32) if previous is None else previous[some]
+        return self._forward(state, given[None], some)
+
+    def stretch(self, state: State, previous: Tokens | None, symbols: Tokens) -> Iterator[Pmf]:
+        """The parallel form: every product takes many steps at once, only the recurrence goes in order.
+        Many lanes fill the products already."""
+        n, steps = symbols.shape
+        if n >= SHARE_FROM:
+            yield from super().stretch(state, previous, symbols)
+            return
+        given = np.empty((steps, n), np.int32)
+        given[0] = BEGIN if previous is None else previous
+        given[1:] = symbols.T[:-1]
+        at_once = max(1, ROWS_AT_ONCE // n)
+        for start in range(0, steps, at_once):
+            part = given[start : start + at_once]
+            yield self._forward(state, part, slice(0, n)).reshape(len(part), n, -1)
+
+    def _forward(self, state: State, given: Tokens, some: slice) -> Pmf:
+        """Steps [T, n] of some lanes → pmf [T · n, V], and the state T steps on."""
+        if self._compiled is not None:
+            forward, weights = self._compiled
+            out = np.empty((given.size, self.vocab_size), np.float32)
+            forward(weights, given.reshape(-1), state.last_mix, state.h, state.last_ff, some.start, some.stop, out)
+            return out
+        kernel, xp, v, n = self.kernel, self.xp, self._vectors, given.shape[1]
+        assert kernel is not None, "init chose one"
+        x = xp.take(self._rows, self._to(given.reshape(-1).astype(np.int64)), axis=0)
 
         def product(name: str, a: Any) -> Any:
-            return self.kernel.product(a, self._products[name])
+            return kernel.product(a, self._products[name])
+
+        def shift(last: Any, mu: Any) -> tuple[Any, Any]:
+            if len(given) == 1:
+                return ops.shift(xp, x, last, mu)
+            before = xp.concat([last, x[:-n]])
+            last[...] = x[-n:]
+            return ops.shift(xp, x, before, mu)
+
+        def recur(acc: Any, i: int, b: str, r: Any) -> tuple[Any, Any]:
+            settings = v[b + "mix_in.scale"], v[b + "forget_bias"], state.h[i][some]
+            if len(given) == 1:
+                return ops.recur(xp, acc, settings[0], r, *settings[1:])
+            steps = [slice(t, t + n) for t in range(0, len(x), n)]
+            both = [ops.recur(xp, acc[t], settings[0], r[t], *settings[1:]) for t in steps]
+            return xp.concat([a for a, _ in both]), xp.concat([r for _, r in both])
 
         for i in range(self._config["depth"]):
             b = f"blocks.{i}."
-            a, r = o.shift(xp, x, state.last_mix[i][some], v[b + "mix_mu"])
-            acc = product(b + "mix_in", a)
-            a, r = o.recur(xp, acc, v[b + "mix_in.scale"], r, v[b + "forget_bias"], state.h[i][some])
-            o.add(xp, x, product(b + "mix_out", a), v[b + "mix_out.scale"], r)
-            a, r = o.shift(xp, x, state.last_ff[i][some], v[b + "ff_mu"])
-            a, r = o.squared_relu(xp, product(b + "ff_in", a), v[b + "ff_in.scale"], r)
-            o.add(xp, x, product(b + "ff_out", a), v[b + "ff_out.scale"], r)
-        a, r = o.normalize_rows(xp, x)
-        pmf = o.softmax(xp, product("head", a), v["head.scale"], r, v["bias"])
+            a, r = shift(state.last_mix[i][some], v[b + "mix_mu"])
+            a, r = recur(product(b + "mix_in", a), i, b, r)
+            ops.add(xp, x, product(b + "mix_out", a), v[b + "mix_out.scale"], r)
+            a, r = shift(state.last_ff[i][some], v[b + "ff_mu"])
+            a, r = ops.squared_relu(xp, product(b + "ff_in", a), v[b + "ff_in.scale"], r)
+            ops.add(xp, x, product(b + "ff_out", a), v[b + "ff_out.scale"], r)
+        a, r = ops.normalize_rows(xp, x)
+        pmf = ops.softmax(xp, product("head", a), v["head.scale"], r, v["bias"])
         return pmf if xp is np else pmf.cpu().numpy()
 
     def config(self) -> Config:

@@ -1,0 +1,85 @@
+"""The minGRU step as one compiled function (mingru.py has the formulas and the readable form).
+
+Nothing in it needs the interpreter, so two threads run it on half of the lanes each without waiting for
+one another. A test holds it to the readable form bit for bit.
+"""
+
+from typing import NamedTuple
+
+import numba
+import numpy as np
+
+from ..exact import fused, gemm
+
+
+class Weights(NamedTuple):
+    """Of L blocks. Products are packed (`gemm.pack`); `…_first` are their first sums, `…_scale` their scales."""
+
+    rows: np.ndarray  # [V, D] float32, the embedding
+    mix_mu: np.ndarray  # [L, D] float32
+    mix_in: np.ndarray  # [L, blocks, D/4, block, 4] int8
+    mix_in_first: np.ndarray  # [L, N'] int32
+    mix_in_scale: np.ndarray  # [L, N] float32
+    forget_bias: np.ndarray
+    mix_out: np.ndarray
+    mix_out_first: np.ndarray
+    mix_out_scale: np.ndarray
+    ff_mu: np.ndarray
+    ff_in: np.ndarray
+    ff_in_first: np.ndarray
+    ff_in_scale: np.ndarray
+    ff_out: np.ndarray
+    ff_out_first: np.ndarray
+    ff_out_scale: np.ndarray
+    head: np.ndarray  # [blocks, D/4, block, 4] int8
+    head_first: np.ndarray
+    head_scale: np.ndarray
+    bias: np.ndarray  # [V] float32
+
+
+def pack_weights(tensors: dict[str, np.ndarray], depth: int) -> Weights:
+    found: dict[str, np.ndarray] = {
+        "rows": tensors["embedding.weight"].astype(np.float32) * tensors["embedding.scale"][:, None],
+        "head_scale": tensors["head.scale"],
+        "bias": tensors["bias"],
+    }
+    found["head"], found["head_first"] = gemm.pack(tensors["head.weight"])
+    blocks = [f"blocks.{i}." for i in range(depth)]
+    for name in ("mix_in", "mix_out", "ff_in", "ff_out"):
+        packed = [gemm.pack(tensors[b + name + ".weight"]) for b in blocks]
+        found[name] = np.stack([p for p, _ in packed])
+        found[name + "_first"] = np.stack([first for _, first in packed])
+        found[name + "_scale"] = np.stack([tensors[b + name + ".scale"] for b in blocks])
+    for name in ("mix_mu", "ff_mu", "forget_bias"):
+        found[name] = np.stack([tensors[b + name] for b in blocks])
+    return Weights(**found)
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"nnan", "nsz"})
+def forward(w, given, last_mix, h, last_ff, start, stop, out):
+    """given [T · n] int32, the inputs of lanes start … stop − 1 over T steps → out [T · n, V] float32."""
+    rows, width = given.shape[0], w.rows.shape[1]
+    x = np.empty((rows, width), np.float32)
+    for k in range(rows):
+        x[k] = w.rows[given[k]]
+    a, wide = np.zeros((rows, w.head.shape[1] * 4), np.uint8), np.zeros((rows, w.ff_out.shape[2] * 4), np.uint8)
+    r = np.empty(rows, np.float32)
+    per = np.float32(1) / np.float32(width)
+    acc_in = np.empty((rows, w.mix_in_first.shape[1]), np.int32)
+    acc_wide = np.empty((rows, w.ff_in_first.shape[1]), np.int32)
+    acc_out = np.empty((rows, w.mix_out_first.shape[1]), np.int32)
+    for i in range(w.mix_mu.shape[0]):
+        fused.shift(x, last_mix[i, start:stop], w.mix_mu[i], per, a, r)
+        gemm.product(a, w.mix_in[i], w.mix_in_first[i], acc_in)
+        fused.recur(acc_in, w.mix_in_scale[i], r, w.forget_bias[i], h[i, start:stop], a)
+        gemm.product(a, w.mix_out[i], w.mix_out_first[i], acc_out)
+        fused.add(x, acc_out, w.mix_out_scale[i], r)
+        fused.shift(x, last_ff[i, start:stop], w.ff_mu[i], per, a, r)
+        gemm.product(a, w.ff_in[i], w.ff_in_first[i], acc_wide)
+        fused.squared_relu(acc_wide, w.ff_in_scale[i], r, wide)
+        gemm.product(wide, w.ff_out[i], w.ff_out_first[i], acc_out)
+        fused.add(x, acc_out, w.ff_out_scale[i], r)
+    fused.normalize_rows(x, per, a, r)
+    logits = np.empty((rows, w.head_first.shape[0]), np.int32)
+    gemm.product(a, w.head, w.head_first, logits)
+    fused.softmax(logits, w.head_scale, r, w.bias, out)
