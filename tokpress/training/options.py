@@ -16,7 +16,7 @@ class FitConfig:
     max_minutes: float = 15.0
     max_steps: int | None = None
     #: passes over the corpus, where max_steps is not given: a small corpus is soon known by heart
-    max_passes: float = 10.0
+    max_passes: float = 8.0
     #: B, sequences side by side (of each process)
     rows: int = 32
     #: T, tokens of each row in a step

@@ -1,0 +1,245 @@
+"""`tokpress train` from corpus to round trip: every prior, one of a test file's own, bad input, stop and resume."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from tokpress.cli.main import cli
+
+from tokpress.errors import TokpressError
+from tokpress.model import load_folder
+from tokpress.store import load
+from tokpress.training import plugins
+
+WORDS = [b"alpha", b" beta", b" gamma,", b" delta", b"\n", b" 0x1f", b" \xc3\xa9t\xc3\xa9"]
+TOY = Path(__file__).with_name("toy_trained.py")
+
+
+def prose(words: int, seed: int) -> bytes:
+    return b"".join(WORDS[i] for i in np.random.default_rng(seed).integers(0, len(WORDS), words) ** 2 % len(WORDS))
+
+
+@pytest.fixture(autouse=True)
+def corpus(tmp_path, monkeypatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "texts/one.txt").write_bytes(prose(3000, 0))
+    (tmp_path / "texts/two.log").write_bytes(prose(1000, 1))
+    (tmp_path / "new.txt").write_bytes(prose(500, 2))
+    return tmp_path / "texts"
+
+
+def run(*args, code: int = 0):
+    result = CliRunner().invoke(cli, list(map(str, args)), prog_name="tokpress")
+    assert result.exit_code == code, result.output
+    assert "Traceback" not in result.output
+    return result
+
+
+def round_trip(model: str) -> int:
+    """Bytes of new.txt compressed under the model."""
+    run("compress", "-q", "-f", "-m", model, "new.txt")
+    run("decompress", "-q", "-m", model, "new.txt.tokp", "-o", "back", "-f")
+    assert Path("back").read_bytes() == Path("new.txt").read_bytes()
+    return Path("new.txt.tokp").stat().st_size
+
+
+TINY = ("--preset", "tiny", "--max-steps", 12, "--precision", "fp32")
+
+
+def test_a_preset_from_corpus_to_round_trip(corpus):
+    told = run("train", "texts", "-o", "made", *TINY, "--weight", "*.log=2").output
+    assert re.search(r"100%  step 12, [\d,]+ tokens/s, lr .*, train .* bits/token, held-out [\d.]+ bits/byte", told)
+    assert {p.name for p in Path("made").iterdir()} == {
+        "config.json", "tokenizer.json", "model.safetensors", "README.md", "training_curve.json",
+    }  # fmt: skip
+    card = Path("made/README.md").read_text()
+    for part in ("texts/one.txt", "with memory", "seed 0", "12 steps", "torch 2", "`*.log` were drawn 2 times"):
+        assert part in card, part
+    assert str(corpus.parent) not in card
+    rate = float(re.search(r"with memory \| ([\d.]+)", card)[1])
+    alone = float(re.search(r"prior alone \| ([\d.]+)", card)[1])
+    assert 0 < rate < alone < 8
+    curve = json.loads(Path("made/training_curve.json").read_text())
+    assert curve[-1]["step"] == 12 and curve[-1]["held_out_bits_per_byte"] == pytest.approx(alone, rel=0.1)
+    assert load("made").prior.config()["base"]["width"] == 32
+    assert round_trip("made") < 0.7 * Path("new.txt").stat().st_size
+
+
+@pytest.mark.parametrize("words", [("histogram",), ("histogram", "--tokenizer", "nibbles", "--memory")])
+def test_histogram(words):
+    run("train", "prior", "texts", "-o", "made", "--prior", *words)
+    model = load("made")
+    assert model.prior.name == ("memory" if "--memory" in words else "histogram")
+    assert model.score(Path("new.txt").read_bytes()).bits_per_byte < 5
+    round_trip("made")
+
+
+def test_static_counts_are_those_of_the_corpus():
+    run("train", "prior", "texts/one.txt", "-o", "made", "--prior", "histogram")
+    data = np.frombuffer(Path("texts/one.txt").read_bytes(), np.uint8)
+    held_out = min(len(data) // 10, 1024)
+    counts = load("made").prior.tensors()["counts"]
+    assert np.array_equal(counts, np.bincount(data[:-held_out], minlength=256))
+    run("train", "prior", "texts", "-o", "adaptive", "--prior", "histogram", "--set", "static=false")
+    assert load("adaptive").prior.tensors() == {}
+
+
+def test_tokenizer_then_prior_in_one_directory():
+    told = run("train", "tokenizer", "texts", "-o", "made", "--vocab-size", 280).output
+    assert "280 symbols" in told and {p.name for p in Path("made").iterdir()} == {"tokenizer.json", "config.json"}
+    run("train", "prior", "texts", "-o", "made", "--prior", "mingru", "--set", "width=8", "--set", "depth=1",
+        "--set", "hidden=8", "--max-steps", 2, "--no-compile", "-q")  # fmt: skip
+    model = load("made")
+    assert model.tokenizer.vocab_size == 280 and model.prior.config()["width"] == 8
+    round_trip("made")
+    run("train", "prior", "texts", "-o", "other", "--prior", "histogram", "--tokenizer", "made", "-q")
+    assert load("other").tokenizer.vocab_size == 280
+
+
+def test_a_prior_by_registration_alone():
+    run("train", "prior", "texts", "-o", "made", "--prior", "toy-pairs", "--import", TOY, "--set", "start=1")
+    assert load("made").prior.name == "toy-pairs"
+    assert round_trip("made") < 0.6 * Path("new.txt").stat().st_size
+    assert json.loads(Path("made/config.json").read_text())["prior"] == {"name": "toy-pairs"}
+
+
+def test_a_prior_with_nothing_to_learn(monkeypatch):
+    from tests import toy  # noqa: F401  has no fit
+
+    run("train", "prior", "texts", "-o", "made", "--prior", "toy")
+    round_trip("made")
+    run("train", "prior", "texts", "-o", "wrapped", "--prior", "toy", "--memory")
+    round_trip("wrapped")
+
+
+def test_plugins_of_installed_packages(monkeypatch, tmp_path):
+    (tmp_path / "some_plugin.py").write_text("LOADED = True\n")
+    (tmp_path / "some-1.0.dist-info").mkdir()
+    (tmp_path / "some-1.0.dist-info/entry_points.txt").write_text("[tokpress.plugins]\nsome = some_plugin\n")
+    (tmp_path / "some-1.0.dist-info/METADATA").write_text("Name: some\nVersion: 1.0\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    plugins.load_plugins()
+    assert sys.modules.pop("some_plugin").LOADED
+    (tmp_path / "some_plugin.py").write_text("import there_is_no_such_module\n")
+    with pytest.raises(TokpressError, match="plugin some = some_plugin"):
+        plugins.load_plugins()
+
+
+# ── what cannot be trained, and says so ─────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["texts"], 2, "Missing option '-o'"),
+        (["-o", "made"], 2, "no CORPUS given"),
+        (["nowhere", "-o", "made"], 1, "nowhere does not exist"),
+        (["empty", "-o", "made"], 1, "nothing to train on"),
+        (["short", "-o", "made", *TINY], 1, "too few for a window"),
+        (["texts", "-o", "texts"], 1, "is no model directory"),
+        (["texts", "-o", "new.txt"], 1, "is a file"),
+        (["--resume", "-o", "made"], 1, "no run to resume"),
+        (["texts", "-o", "made", "--resume", "-f"], 2, "exclude each other"),
+        (["texts", "-o", "made", "--weight", "*.pdf=2"], 1, "matches no file"),
+        (["texts", "-o", "made", "--weight", "*.txt=-1"], 2, "no factor above 0"),
+        (["texts", "-o", "made", "--preset", "huge"], 2, "'huge' is not one of"),
+        (["prior", "texts", "-o", "made"], 2, "name it with --prior"),
+        (["prior", "texts", "-o", "made", "--prior", "wavenet2"], 1, "no prior is called 'wavenet2'"),
+        (["prior", "texts", "-o", "made", "--prior", "mingru", "--set", "wide=3"], 1, "it has: width, depth, hidden"),
+        (["prior", "texts", "-o", "made", "--prior", "mingru", "--set", "width=x"], 1, "of type int"),
+        (["prior", "texts", "-o", "made", "--prior", "mingru", "--set", "width=0"], 1, "at least 1"),
+        (["prior", "texts", "-o", "made", "--prior", "memory"], 1, "cannot be made"),
+        (["prior", "texts", "-o", "made", "--prior", "histogram", "--tokenizer", "no"], 1, "holds no tokenizer"),
+        (["prior", "texts", "-o", "made", "--prior", "histogram", "--import", "no_such"], 1, "cannot import no_such"),
+    ],
+)  # fmt: skip
+def test_errors(words, code, said, tmp_path):
+    (tmp_path / "empty").touch()
+    (tmp_path / "short").write_bytes(b"ab")
+    assert said in run("train", *words, code=code).output
+    assert not Path("made").exists() and Path("texts/one.txt").exists()
+
+
+def test_what_exists_is_kept():
+    run("train", "prior", "texts", "-o", "made", "--prior", "histogram", "-q")
+    before = Path("made/config.json").read_bytes()
+    assert "replace it with -f" in run("train", "prior", "texts", "-o", "made", "--prior", "histogram", code=1).output
+    assert Path("made/config.json").read_bytes() == before
+    run("train", "prior", "texts", "-o", "made", "--prior", "histogram", "--tokenizer", "nibbles", "-f", "-q")
+    assert load_folder("made").tokenizer.name == "nibbles"
+
+
+def test_without_torch(monkeypatch):
+    monkeypatch.delitem(sys.modules, "tokpress.training.fit", raising=False)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    said = run("train", "texts", "-o", "made", *TINY, code=1).output
+    assert 'pip install "tokpress[train]"' in said
+
+
+def test_a_corpus_called_tokenizer(corpus):
+    corpus.rename("tokenizer")
+    assert "Missing option '-o'" in run("train", "tokenizer", code=2).output
+    run("train", "prior", "./tokenizer", "-o", "made", "--prior", "histogram", "-q")
+    assert "train tokenizer" in run("train", "tokenizer", "--help").output
+    assert "tokenizer  " in run("train", "--help").output
+
+
+# ── stop and resume ─────────────────────────────────────────────────────────────────────────────────
+
+
+def start(*args):
+    return subprocess.Popen(
+        [sys.executable, "-m", "tokpress.cli", "train", *map(str, args)], stderr=subprocess.PIPE, text=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+
+
+def test_stop_and_resume(tmp_path):
+    process = start("texts", "-o", "made", "--preset", "tiny", "--max-steps", 100_000, "--max-minutes", 5)
+    for line in process.stderr:
+        if "Training" in line:
+            break
+    time.sleep(4)  # some steps, or (on a busy machine) none: both must be resumable
+    process.send_signal(signal.SIGINT)
+    said = process.communicate(timeout=60)[1]
+    assert process.returncode == 130 and "--resume" in said and "Traceback" not in said, said
+    stopped_at = int(re.search(r"stopped at step (\d+)", said)[1])
+    assert not Path("made/config.json").exists()
+    assert "unfinished run" in run("train", "texts", "-o", "made", code=1).output
+    assert "seed 0, not 3" in run("train", "--resume", "-o", "made", "--seed", 3, code=1).output
+    assert "with width" in run("train", "--resume", "-o", "made", "--preset", "small", code=1).output.replace(
+        "prior config", "with width"
+    )
+    told = run("train", "--resume", "-o", "made", "--max-steps", stopped_at + 3, "--keep-checkpoint").output
+    assert f"resuming at step {stopped_at:,}" in told and f"100%  step {stopped_at + 3:,}" in told
+    assert (Path("made/.checkpoint/state/net.safetensors")).exists()
+    told = run("train", "texts", "--resume", "-o", "made", "--max-steps", stopped_at + 5).output
+    assert f"100%  step {stopped_at + 5:,}" in told and not Path("made/.checkpoint").exists()
+    round_trip("made")
+
+
+def test_a_changed_corpus_is_not_resumed(corpus):
+    run("train", "texts", "-o", "made", *TINY, "--keep-checkpoint", "-q")
+    time.sleep(0.01)
+    (corpus / "one.txt").write_bytes(prose(3000, 9))
+    assert "one.txt; begin anew" in run("train", "--resume", "-o", "made", code=1).output
+
+
+@pytest.mark.slow
+def test_two_processes_train_one_model():
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "0", "-m"]
+    words = ["tokpress.cli", "train", "texts", "-o", "made", *map(str, TINY)]
+    done = subprocess.run([*command, *words], capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("Learning the vocabulary") == 1
+    assert "in each of 2 process(es)" in Path("made/README.md").read_text()
+    round_trip("made")
