@@ -33,7 +33,7 @@ class Display:
             from rich.console import Console
             from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
-            columns = ("{task.description}", BarColumn(30), TaskProgressColumn(), TextColumn("{task.fields[facts]}"))
+            columns = ("{task.description}", BarColumn(16), TaskProgressColumn(), TextColumn("{task.fields[facts]}"))
             self._bar = Progress(*columns, console=Console(stderr=True), refresh_per_second=4)
             self._bar.start()
         return self
@@ -100,17 +100,14 @@ class Display:
 
 
 def facts(progress: Any) -> str:
-    """One line about a training step."""
-    parts = [
-        f"step {progress.step:,}",
-        f"{progress.tokens_per_second:,.0f} tokens/s",
-        f"lr {progress.learning_rate:.2g}",
-    ]
-    if not math.isnan(progress.train_nats):
-        parts.append(f"train {progress.train_bits:.3f} bits/token")
-    if not math.isnan(progress.held_out_bits_per_byte):
-        parts.append(f"held-out {progress.held_out_bits_per_byte:.3f} bits/byte")
+    """One line about a training step; what matters most comes first, for narrow terminals."""
+    parts = []
     if 0.01 < progress.fraction < 1:
         minutes, seconds = divmod(round(progress.seconds_left), 60)
         parts.append(f"{minutes}:{seconds:02} left")
+    if not math.isnan(progress.held_out_bits_per_byte):
+        parts.append(f"held-out {progress.held_out_bits_per_byte:.3f} bits/byte")
+    if not math.isnan(progress.train_nats):
+        parts.append(f"train {progress.train_bits:.3f} bits/token")
+    parts.append(f"step {progress.step:,}, {progress.tokens_per_second:,.0f} tokens/s, lr {progress.learning_rate:.2g}")
     return ", ".join(parts)

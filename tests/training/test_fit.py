@@ -5,19 +5,24 @@ import os
 import socket
 import subprocess
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from tokpress.errors import CorpusError, TokpressError
+from tests.training.two_ranks import CONFIG as RANKS
+from tests.training.two_ranks import small_net as ranks_net
+from tokpress.errors import CorpusError, ModelError, TokpressError
+from tokpress.model import load_folder
+from tokpress.tokenizers.bytes import BytesTokenizer, NibblesTokenizer
 from tokpress.training.checkpoint import Checkpoint
+from tokpress.training.export import model_of_checkpoint
 from tokpress.training.fit import fit, learning_rate, make_optimizers
-from tokpress.training.mingru_net import MinGRUNet
+from tokpress.training.mingru_net import MinGRUNet, export
 from tokpress.training.options import FitConfig, Progress, Stopped
-from tokpress.training.presets import shrunk, vocabulary_for
+from tokpress.training.sizes import shrunk, vocabulary_for
 from tokpress.training.streams import BEGIN, Source, Streams, validation_batch
 
 
@@ -183,16 +188,17 @@ def test_divergence_is_an_error(patterned, tmp_path):
 # ── several processes ───────────────────────────────────────────────────────────────────────────────
 
 
-def test_two_processes_hold_the_same_weights(patterned, tmp_path):
+def two_ranks(*words) -> list[tuple[int, list[str], str]]:
+    """(return code, the words after RESULT, stderr) of both processes of tests/training/two_ranks.py."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     # RANK … are what torchrun and accelerate launch set
     common = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "ACCELERATE_USE_CPU": "true"}
-    command = [sys.executable, str(Path(__file__).with_name("two_ranks.py")), str(patterned.path), str(tmp_path)]
     ranks = [
         subprocess.Popen(
-            command, env=os.environ | common | {"RANK": rank, "LOCAL_RANK": rank},
+            [sys.executable, "-m", "tests.training.two_ranks", *map(str, words)],
+            env=os.environ | common | {"RANK": rank, "LOCAL_RANK": rank}, cwd=Path(__file__).parents[2],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )
         for rank in "01"
@@ -200,9 +206,83 @@ def test_two_processes_hold_the_same_weights(patterned, tmp_path):
     told = []
     for process in ranks:
         out, errors = process.communicate(timeout=120)
-        assert process.returncode == 0, errors
-        told.append(next(line.split()[1:] for line in out.splitlines() if line.startswith("RESULT")))
-    (_, digest, *first), (_, other, *second) = told
-    assert digest == other
-    assert first == ["5", str(5 * 4 * 16 * 2), "True"]  # only the first writes
-    assert second == ["5", str(5 * 4 * 16 * 2), "False"]
+        results = [line.split()[1:] for line in out.splitlines() if line.startswith("RESULT")]
+        told.append((process.returncode, results[0] if results else [], errors))
+    return told
+
+
+def both_ranks_in_one_loop(sources: list[Source]) -> MinGRUNet:
+    """What two processes should arrive at: each draws its own rows, the gradients are averaged."""
+    net = ranks_net(0)
+    optimizers = make_optimizers(net, RANKS.learning_rate)
+    streams = [Streams(sources, RANKS.rows, RANKS.window, RANKS.segment, [RANKS.seed, rank]) for rank in (0, 1)]
+    states = [net.initial_state(RANKS.rows)] * 2
+    for step in range(RANKS.max_steps):
+        for optimizer in optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = learning_rate(RANKS, step, step / RANKS.max_steps)
+        for rank, (x, y, fresh) in enumerate(map(next, streams)):
+            keep = torch.from_numpy(~fresh)[:, None].float()
+            loss, states[rank] = net(torch.from_numpy(x), torch.from_numpy(y), [s * keep for s in states[rank]])
+            (loss / 2).backward()
+        for optimizer in optimizers:
+            optimizer.step()
+            optimizer.zero_grad()
+    return net
+
+
+def test_two_processes_are_killed_resume_and_arrive_where_they_should(patterned, tmp_path):
+    place = tmp_path / "ranks"
+    for code, _, errors in two_ranks(patterned.path, place, 3):
+        assert code != 0, errors
+    assert json.loads((place / "progress.json").read_text())["progress"]["step"] in (2, 3)
+    (code, first, errors), (other_code, second, other_errors) = two_ranks(patterned.path, place)
+    assert code == other_code == 0, errors + other_errors
+    assert first[1:] == second[1:] == [first[1], "6", str(6 * 4 * 16 * 2)]  # the digest: the same weights
+    expected, arrived = both_ranks_in_one_loop([patterned]), ranks_net(5)
+    Checkpoint(place).load(arrived, make_optimizers(arrived, 1e-3))
+    for (name, p), q in zip(expected.named_parameters(), arrived.parameters(), strict=True):
+        torch.testing.assert_close(p, q, msg=name, rtol=1e-3, atol=1e-5)
+
+
+# ── warm start, export, full disks ──────────────────────────────────────────────────────────────────
+
+
+def test_a_checkpoint_becomes_a_model(patterned, tmp_path):
+    net = MinGRUNet(256, 16, 2, 24)
+    fit(net, [patterned], np.ones(256), CONFIG, tmp_path / "c")
+    model = model_of_checkpoint(tmp_path / "c", BytesTokenizer())
+    model.save(tmp_path / "made")
+    again = load_folder(tmp_path / "made")
+    assert again.prior.config()["base"] == {"name": "mingru", "symbols": 256, "width": 16, "depth": 2, "hidden": 24}
+    for name, tensor in export(net).items():
+        assert np.array_equal(again.prior.tensors()[name], tensor)
+    assert model_of_checkpoint(tmp_path / "c", tmp_path / "made", memory=False).prior.name == "mingru"
+    data = b"some bytes of a text, and some more"
+    assert again.decompress(again.compress(data)) == data
+    with pytest.raises(ModelError, match="symbols"):
+        model_of_checkpoint(tmp_path / "c", NibblesTokenizer())
+    (tmp_path / "c/net.safetensors").write_bytes((tmp_path / "c/optimizer0.safetensors").read_bytes())
+    with pytest.raises(TokpressError, match="no checkpoint of a minGRU"):
+        model_of_checkpoint(tmp_path / "c", BytesTokenizer())
+
+
+def test_a_full_disk_keeps_the_old_checkpoint(tmp_path):
+    resource = pytest.importorskip("resource")
+    net, saved = small_net(), Checkpoint(tmp_path / "c")
+    saved.save(net, make_optimizers(net, 1e-3), Progress(step=5), CONFIG)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))  # no file may grow beyond: as a full disk
+        with pytest.raises(TokpressError, match="cannot write the checkpoint"):
+            saved.save(net, make_optimizers(net, 1e-3), Progress(step=6), CONFIG)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert saved.load(net, make_optimizers(net, 1e-3)).step == 5
+    assert [p.name for p in tmp_path.iterdir()] == ["c"]
+
+
+def test_a_device_that_is_not_there(patterned, tmp_path):
+    absent = next(name for name in ("mps", "cuda") if not getattr(torch, name).is_available())
+    with pytest.raises(TokpressError, match=f"no {absent} device here"):
+        fit(small_net(), [patterned], np.ones(32), replace(CONFIG, device=absent), tmp_path / "d")

@@ -6,7 +6,7 @@ import torch
 
 from tokpress import conditionals
 from tokpress.priors.mingru import MinGRUPrior, tensor_shapes
-from tokpress.training.mingru_net import MinGRUNet, export
+from tokpress.training.mingru_net import MinGRUNet, export, restore, shape_of
 from tokpress.training.quantized import (
     QuantLinear,
     product_dtype,
@@ -119,6 +119,17 @@ def test_export_has_the_model_files_tensors(net):
             assert t.min() >= -64 and t.max() == 63
         assert np.isfinite(t).all()
     MinGRUPrior(net.config, tensors)
+
+
+def test_restore_is_the_reverse_of_export(net):
+    before = export(net)
+    again = restore(net.config, before)
+    assert shape_of(again.state_dict()) == net.config
+    for name, tensor in export(again).items():
+        if tensor.dtype == np.int8:
+            assert np.array_equal(tensor, before[name]), name
+        else:
+            np.testing.assert_allclose(tensor, before[name], rtol=1e-6, err_msg=name)
 
 
 def test_the_exact_prior_is_the_network(net):

@@ -14,10 +14,10 @@ import pytest
 from click.testing import CliRunner
 from tokpress.cli.main import cli
 
+from tokpress import plugins
 from tokpress.errors import TokpressError
 from tokpress.model import load_folder
 from tokpress.store import load
-from tokpress.training import plugins
 
 WORDS = [b"alpha", b" beta", b" gamma,", b" delta", b"\n", b" 0x1f", b" \xc3\xa9t\xc3\xa9"]
 TOY = Path(__file__).with_name("toy_trained.py")
@@ -152,7 +152,6 @@ def test_plugins_of_installed_packages(monkeypatch, tmp_path):
         (["texts", "-o", "made", "--weight", "*.pdf=2"], 1, "matches no file"),
         (["texts", "-o", "made", "--weight", "*.txt=-1"], 2, "no factor above 0"),
         (["texts", "-o", "made", "--preset", "huge"], 2, "'huge' is not one of"),
-        (["prior", "texts", "-o", "made"], 2, "name it with --prior"),
         (["prior", "texts", "-o", "made", "--prior", "wavenet2"], 1, "no prior is called 'wavenet2'"),
         (["prior", "texts", "-o", "made", "--prior", "mingru", "--set", "wide=3"], 1, "it has: width, depth, hidden"),
         (["prior", "texts", "-o", "made", "--prior", "mingru", "--set", "width=x"], 1, "of type int"),

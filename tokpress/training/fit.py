@@ -133,7 +133,7 @@ def fit(
 
     `net(inputs, targets, state)` gives (loss in nats, new state); `net.initial_state(B)` a list of [B, D].
     Raises Stopped after `stop()` said so (the checkpoint is saved), TokpressError where the loss diverges."""
-    accelerator = make_accelerator()
+    accelerator = make_accelerator(config.device)
     _keep_freed_memory()
     torch.manual_seed(config.seed)
     device, rank, main = accelerator.device, accelerator.process_index, accelerator.is_main_process
