@@ -198,7 +198,8 @@ def _train(
     settings = replace(settings, **{key: value for key, value in changes.items() if value is not None})
     settings = limited(settings, compile=compile_, **given)
     settings = limited(settings, evaluate_seconds=min(60.0, max(3.0, 6 * settings.fit.max_minutes)))
-    settings = replace(settings, title=os.path.basename(os.path.abspath(output)), command=_command())
+    command = " && ".join(filter(None, [settings.command, _command()]))
+    settings = replace(settings, title=os.path.basename(os.path.abspath(output)), command=command)
     made = _watched(
         ctx, output, quiet, lambda display: train(settings, output, resume, force, keep_checkpoint, display)
     )

@@ -32,9 +32,12 @@ class Display:
         if not self.quiet and sys.stderr.isatty():
             from rich.console import Console
             from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+            from rich.table import Column
 
-            columns = ("{task.description}", BarColumn(16), TaskProgressColumn(), TextColumn("{task.fields[facts]}"))
-            self._bar = Progress(*columns, console=Console(stderr=True), refresh_per_second=4)
+            rest = Column(ratio=1, no_wrap=True, overflow="ellipsis")  # on a narrow terminal only this is cut
+            facts = TextColumn("{task.fields[facts]}", table_column=rest)
+            columns = ("{task.description}", BarColumn(16), TaskProgressColumn(), facts)
+            self._bar = Progress(*columns, console=Console(stderr=True), refresh_per_second=4, expand=True)
             self._bar.start()
         return self
 

@@ -1,8 +1,11 @@
 """`tokpress train` from corpus to round trip: every prior, one of a test file's own, bad input, stop and resume."""
 
+import io
 import json
+import lzma
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -13,14 +16,18 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from tokpress.cli.main import cli
+from tokpress.cli.training import Display
 
+from tests import conformance
 from tokpress import plugins
-from tokpress.errors import TokpressError
+from tokpress.errors import TokpressError, UnknownComponentError
 from tokpress.model import load_folder
+from tokpress.registry import prior_class
 from tokpress.store import load
+from tokpress.training.options import Progress
 
 WORDS = [b"alpha", b" beta", b" gamma,", b" delta", b"\n", b" 0x1f", b" \xc3\xa9t\xc3\xa9"]
-TOY = Path(__file__).with_name("toy_trained.py")
+DOCS = Path(__file__).parents[2] / "docs/training.md"
 
 
 def prose(words: int, seed: int) -> bytes:
@@ -52,12 +59,18 @@ def round_trip(model: str) -> int:
     return Path("new.txt.tokp").stat().st_size
 
 
+def usable(model: str) -> None:
+    """The other commands take the model too."""
+    assert "new.txt" in run("score", "-m", model, "new.txt").output
+    assert run("sample", "-m", model, "--seed", 1).stdout_bytes
+
+
 TINY = ("--preset", "tiny", "--max-steps", 12, "--precision", "fp32")
 
 
 def test_a_preset_from_corpus_to_round_trip(corpus):
     told = run("train", "texts", "-o", "made", *TINY, "--weight", "*.log=2").output
-    assert re.search(r"100%  step 12, [\d,]+ tokens/s, lr .*, train .* bits/token, held-out [\d.]+ bits/byte", told)
+    assert re.search(r"100%  held-out [\d.]+ bits/byte, train .* bits/token, step 12, [\d,]+ tokens/s, lr ", told)
     assert {p.name for p in Path("made").iterdir()} == {
         "config.json", "tokenizer.json", "model.safetensors", "README.md", "training_curve.json",
     }  # fmt: skip
@@ -72,6 +85,30 @@ def test_a_preset_from_corpus_to_round_trip(corpus):
     assert curve[-1]["step"] == 12 and curve[-1]["held_out_bits_per_byte"] == pytest.approx(alone, rel=0.1)
     assert load("made").prior.config()["base"]["width"] == 32
     assert round_trip("made") < 0.7 * Path("new.txt").stat().st_size
+    usable("made")
+    check_warm_start()
+
+
+def check_warm_start():
+    """The model in `made` is where others begin; here, because making one takes seconds."""
+    made = load("made")
+    said = run("train", "texts", "-o", "on", "--init", "made", "--max-steps", 3, "--precision", "fp32").output
+    assert ", step 3, " in said and "Learning the vocabulary" not in said
+    assert f"the model `made`, id `{made.id.hex()}`" in Path("on/README.md").read_text()
+    rates = [
+        json.loads(Path(m, "training_curve.json").read_text())[-1]["held_out_bits_per_byte"] for m in ("made", "on")
+    ]
+    assert rates[1] < rates[0]  # three steps from nothing are worse than twelve
+    assert load("on").prior.config()["base"] == made.prior.config()["base"]
+    round_trip("on")
+    for words, said in [
+        (("train", "texts", "--preset", "small"), "leave the shape to it"),
+        (("train", "prior", "texts", "--tokenizer", "bytes"), "the tokenizer bytes is not the one that"),
+        (("train", "prior", "texts", "--tokenizer", "bpe"), "a vocabulary learned anew"),
+        (("train", "prior", "texts", "--prior", "histogram"), "it cannot start a histogram prior"),
+    ]:
+        assert said in run(*words, "-o", "bad", "--init", "made", code=1).output
+        assert not Path("bad").exists()
 
 
 @pytest.mark.parametrize("words", [("histogram",), ("histogram", "--tokenizer", "nibbles", "--memory")])
@@ -97,7 +134,7 @@ def test_tokenizer_then_prior_in_one_directory():
     told = run("train", "tokenizer", "texts", "-o", "made", "--vocab-size", 280).output
     assert "280 symbols" in told and {p.name for p in Path("made").iterdir()} == {"tokenizer.json", "config.json"}
     run("train", "prior", "texts", "-o", "made", "--prior", "mingru", "--set", "width=8", "--set", "depth=1",
-        "--set", "hidden=8", "--max-steps", 2, "--no-compile", "-q")  # fmt: skip
+        "--set", "hidden=8", "--max-steps", 2, "--no-compile", "--no-memory", "-q")  # fmt: skip
     model = load("made")
     assert model.tokenizer.vocab_size == 280 and model.prior.config()["width"] == 8
     round_trip("made")
@@ -105,11 +142,38 @@ def test_tokenizer_then_prior_in_one_directory():
     assert load("other").tokenizer.vocab_size == 280
 
 
-def test_a_prior_by_registration_alone():
-    run("train", "prior", "texts", "-o", "made", "--prior", "toy-pairs", "--import", TOY, "--set", "start=1")
-    assert load("made").prior.name == "toy-pairs"
-    assert round_trip("made") < 0.6 * Path("new.txt").stat().st_size
-    assert json.loads(Path("made/config.json").read_text())["prior"] == {"name": "toy-pairs"}
+def test_the_prior_of_the_docs_by_registration_alone(tmp_path):
+    """docs/training.md has a complete prior in one file and the commands that use it: they are run as they stand."""
+    blocks = re.findall(r"```(\w+)\n(.*?)```", DOCS.read_text(), re.DOTALL)
+    (source,) = [text for kind, text in blocks if kind == "python" and "register_prior" in text]
+    (commands,) = [text for kind, text in blocks if kind == "sh" and "my_prior.py" in text]
+    Path("my_prior.py").write_text(source)
+    for command in filter(None, commands.splitlines()):
+        words = shlex.split(command.replace("SAMPLES", "texts").replace("FILE", "new.txt"))
+        run(*words[1:])
+    assert Path("back").read_bytes() == Path("new.txt").read_bytes()
+    assert Path("new.txt.tokp").stat().st_size < 0.6 * Path("new.txt").stat().st_size
+    model = load("made")
+    assert json.loads(Path("made/config.json").read_text())["prior"] == {"name": model.prior.name}
+    conformance.check(model, tmp_path)
+    alone = [sys.executable, "-m", "tokpress.cli", "decompress", "-c", "-m", "made", "new.txt.tokp"]
+    without = subprocess.run(alone, capture_output=True, text=True, check=False)
+    assert without.returncode == 1 and "no prior is called" in without.stderr  # models import nothing
+    done = subprocess.run([*alone, "--import", "my_prior.py"], capture_output=True, check=False)
+    assert done.stdout == Path("new.txt").read_bytes(), done.stderr
+
+
+def test_an_imported_file_takes_nobodys_name():
+    import json as before
+
+    Path("json.py").write_text("HERE = True\n")
+    plugins.load_module("json.py")
+    assert sys.modules["json"] is before
+    (made,) = [module for module in list(sys.modules.values()) if getattr(module, "HERE", 0) is True]
+    del sys.modules[made.__name__]
+    Path("broken.py").write_text("import there_is_no_such_module\n")
+    with pytest.raises(TokpressError, match=r"cannot import broken\.py: No module"):
+        plugins.load_module("broken.py")
 
 
 def test_a_prior_with_nothing_to_learn(monkeypatch):
@@ -127,7 +191,8 @@ def test_plugins_of_installed_packages(monkeypatch, tmp_path):
     (tmp_path / "some-1.0.dist-info/entry_points.txt").write_text("[tokpress.plugins]\nsome = some_plugin\n")
     (tmp_path / "some-1.0.dist-info/METADATA").write_text("Name: some\nVersion: 1.0\n")
     monkeypatch.syspath_prepend(tmp_path)
-    plugins.load_plugins()
+    with pytest.raises(UnknownComponentError, match="no prior is called 'unheard-of'"):
+        prior_class("unheard-of")
     assert sys.modules.pop("some_plugin").LOADED
     (tmp_path / "some_plugin.py").write_text("import there_is_no_such_module\n")
     with pytest.raises(TokpressError, match="plugin some = some_plugin"):
@@ -145,6 +210,11 @@ def test_plugins_of_installed_packages(monkeypatch, tmp_path):
         (["nowhere", "-o", "made"], 1, "nowhere does not exist"),
         (["empty", "-o", "made"], 1, "nothing to train on"),
         (["short", "-o", "made", *TINY], 1, "too few for a window"),
+        (["texts", "cut.xz", "-o", "made", *TINY], 1, "cannot read"),
+        (["tokenizer", "cut.xz", "-o", "made"], 1, "cannot read"),
+        (["prior", "cut.xz", "-o", "made", "--prior", "histogram"], 1, "cannot read"),
+        (["texts", "-o", "made", "--init", "no"], 1, "no model called 'no'"),
+        (["texts", "-o", "made", "--init", "text", "--vocab-size", "300"], 2, "brings its tokenizer"),
         (["texts", "-o", "texts"], 1, "is no model directory"),
         (["texts", "-o", "new.txt"], 1, "is a file"),
         (["--resume", "-o", "made"], 1, "no run to resume"),
@@ -164,6 +234,7 @@ def test_plugins_of_installed_packages(monkeypatch, tmp_path):
 def test_errors(words, code, said, tmp_path):
     (tmp_path / "empty").touch()
     (tmp_path / "short").write_bytes(b"ab")
+    (tmp_path / "cut.xz").write_bytes(lzma.compress(prose(3000, 3))[:-50])
     assert said in run("train", *words, code=code).output
     assert not Path("made").exists() and Path("texts/one.txt").exists()
 
@@ -215,14 +286,15 @@ def test_stop_and_resume(tmp_path):
     assert not Path("made/config.json").exists()
     assert "unfinished run" in run("train", "texts", "-o", "made", code=1).output
     assert "seed 0, not 3" in run("train", "--resume", "-o", "made", "--seed", 3, code=1).output
-    assert "with width" in run("train", "--resume", "-o", "made", "--preset", "small", code=1).output.replace(
-        "prior config", "with width"
-    )
+    assert "vocab size 320, not 1024" in run("train", "--resume", "-o", "made", "--preset", "small", code=1).output
     told = run("train", "--resume", "-o", "made", "--max-steps", stopped_at + 3, "--keep-checkpoint").output
-    assert f"resuming at step {stopped_at:,}" in told and f"100%  step {stopped_at + 3:,}" in told
+    assert f"resuming at step {stopped_at:,}" in told and f", step {stopped_at + 3:,}, " in told
     assert (Path("made/.checkpoint/state/net.safetensors")).exists()
     told = run("train", "texts", "--resume", "-o", "made", "--max-steps", stopped_at + 5).output
-    assert f"100%  step {stopped_at + 5:,}" in told and not Path("made/.checkpoint").exists()
+    assert f", step {stopped_at + 5:,}, " in told and not Path("made/.checkpoint").exists()
+    assert "`tokpress train texts -o made --preset tiny --max-steps 100000 --max-minutes 5 && " in (
+        Path("made/README.md").read_text()
+    )
     round_trip("made")
 
 
@@ -242,3 +314,26 @@ def test_two_processes_train_one_model():
     assert done.stderr.count("Learning the vocabulary") == 1
     assert "in each of 2 process(es)" in Path("made/README.md").read_text()
     round_trip("made")
+
+
+def test_a_terminal_sees_a_bar(monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    monkeypatch.setattr(sys, "stderr", terminal := Terminal())
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "80")
+    progress = Progress(60, 4000, 30.0, 3.2, 2.468, 0.25, 0.003)
+    with Display(quiet=False) as display:
+        display.phase("Tokenizing")
+        display.bytes(5 * 10**6, 10**7)
+        display.phase("Training the mingru prior")
+        display.step(progress)
+    shown = terminal.getvalue()
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown)
+    assert " 100% 5.0 of 10.0 MB" in text and " 25% 1:30 left, held-out 2.468 bits" in text, text
+    with Display(quiet=True) as display:
+        display.phase("Tokenizing")
+        display.step(progress)
+    assert terminal.getvalue() == shown

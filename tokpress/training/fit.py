@@ -40,7 +40,7 @@ COMPILE_FROM_MINUTES, COMPILE_FROM_TOKENS = 5, 5_000_000
 
 def _keep_freed_memory() -> None:
     """A step allocates hundreds of megabytes of logits; giving them back to the kernel each time and
-    faulting them in again costs a third of the step (docs/training.md)."""
+    faulting them in again takes a good part of the step."""
     if sys.platform == "linux":
         libc = ctypes.CDLL(None)
         if hasattr(libc, "mallopt"):
