@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from .main import Interrupted
-from .progress import note
+from .progress import note, size
 
 #: without a terminal: seconds between lines about reading
 PLAIN_SECONDS = 30.0
@@ -63,11 +63,9 @@ class Display:
 
     def bytes(self, done: int, total: int) -> None:
         if self._bar:
-            self._bar.update(
-                self._task, completed=done / max(total, 1), facts=f"{done / 1e6:,.1f} of {total / 1e6:,.1f} MB"
-            )
+            self._bar.update(self._task, completed=done / max(total, 1), facts=f"{size(done)} of {size(total)}")
         elif time.monotonic() - self._told > PLAIN_SECONDS:
-            note(f"{self._name}: {done / 1e6:,.1f} of {total / 1e6:,.1f} MB", self.quiet)
+            note(f"{self._name}: {size(done)} of {size(total)}", self.quiet)
             self._told = time.monotonic()
 
     def step(self, progress: Any) -> None:

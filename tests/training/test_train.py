@@ -65,6 +65,12 @@ def usable(model: str) -> None:
     assert run("sample", "-m", model, "--seed", 1).stdout_bytes
 
 
+def from_docs(part: str) -> str:
+    """The one block of code in docs/training.md that has this in it."""
+    (block,) = [each for each in re.findall(r"```\w+\n(.*?)```", DOCS.read_text(), re.DOTALL) if part in each]
+    return block
+
+
 TINY = ("--preset", "tiny", "--max-steps", 12, "--precision", "fp32")
 
 
@@ -144,11 +150,8 @@ def test_tokenizer_then_prior_in_one_directory():
 
 def test_the_prior_of_the_docs_by_registration_alone(tmp_path):
     """docs/training.md has a complete prior in one file and the commands that use it: they are run as they stand."""
-    blocks = re.findall(r"```(\w+)\n(.*?)```", DOCS.read_text(), re.DOTALL)
-    (source,) = [text for kind, text in blocks if kind == "python" and "register_prior" in text]
-    (commands,) = [text for kind, text in blocks if kind == "sh" and "my_prior.py" in text]
-    Path("my_prior.py").write_text(source)
-    for command in filter(None, commands.splitlines()):
+    Path("my_prior.py").write_text(from_docs("register_prior"))
+    for command in from_docs("my_prior.py").splitlines():
         words = shlex.split(command.replace("SAMPLES", "texts").replace("FILE", "new.txt"))
         run(*words[1:])
     assert Path("back").read_bytes() == Path("new.txt").read_bytes()
@@ -289,7 +292,8 @@ def test_stop_and_resume(tmp_path):
     assert "vocab size 320, not 1024" in run("train", "--resume", "-o", "made", "--preset", "small", code=1).output
     told = run("train", "--resume", "-o", "made", "--max-steps", stopped_at + 3, "--keep-checkpoint").output
     assert f"resuming at step {stopped_at:,}" in told and f", step {stopped_at + 3:,}, " in told
-    assert (Path("made/.checkpoint/state/net.safetensors")).exists()
+    exec(from_docs("model_of_checkpoint"), {})
+    assert load("as_it_stands").id == load("made").id
     told = run("train", "texts", "--resume", "-o", "made", "--max-steps", stopped_at + 5).output
     assert f", step {stopped_at + 5:,}, " in told and not Path("made/.checkpoint").exists()
     assert "`tokpress train texts -o made --preset tiny --max-steps 100000 --max-minutes 5 && " in (
@@ -338,7 +342,7 @@ def test_a_terminal_sees_a_bar(monkeypatch):
         display.step(progress)
     shown = terminal.getvalue()
     text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown)
-    assert " 100% 5.0 of 10.0 MB" in text and " 25% 1:30 left, held-out 2.468 bits" in text, text
+    assert " 100% 5.0 MB of 10.0 MB" in text and " 25% 1:30 left, held-out 2.468 bits" in text, text
     with Display(quiet=True) as display:
         display.phase("Tokenizing")
         display.step(progress)
