@@ -27,6 +27,15 @@ def _threads(ctx: click.Context, option: click.Parameter, count: int) -> int:
     return count
 
 
+def _plugins(ctx: click.Context, option: click.Parameter, names: tuple[str, ...]) -> None:
+    """Import the user's own components before anything looks for them."""
+    if names and not ctx.resilient_parsing:
+        from tokpress.plugins import load_module
+
+        for name in names:
+            load_module(name)
+
+
 class Size(click.ParamType):
     """A number of bytes: 65536, 64K, 16M, 1G (powers of 1024; also 16MB, 16MiB)."""
 
@@ -61,8 +70,6 @@ kernel = click.option(
     "--kernel", type=click.Choice(["auto", "numpy", "int8", "float"]), default="auto", show_default=True,
     help="How integer products are computed. The result is the same.",
 )  # fmt: skip
-model = click.option("-m", "--model", metavar="NAME|DIR", help="Use this model.")
-models = click.option("-m", "--model", "models", multiple=True, metavar="NAME|DIR", help="Also look in this model.")
 lanes = click.option("--lanes", type=click.IntRange(1, 4096), metavar="N", help="Sequences coded in lock-step.")
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -76,6 +83,16 @@ def all_of(*decorators: Callable) -> Callable[[Callable], Callable]:
         return command
 
     return decorate
+
+
+plugins = click.option(
+    "--import", multiple=True, expose_value=False, is_eager=True, callback=_plugins, metavar="MODULE",
+    help="Import a module or .py file of yours that registers components.",
+)  # fmt: skip
+model = all_of(click.option("-m", "--model", metavar="NAME|DIR", help="Use this model."), plugins)
+models = all_of(
+    click.option("-m", "--model", "models", multiple=True, metavar="NAME|DIR", help="Also look in this model."), plugins
+)
 
 
 def sources(names: tuple[str, ...]) -> list[str]:

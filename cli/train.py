@@ -1,19 +1,20 @@
 """tokpress train, tokpress train tokenizer, tokpress train prior"""
 
+import math
 import os
 import shlex
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
 from click.shell_completion import CompletionItem
 
+from tokpress.training.presets import PRESETS
+
 from . import options
 from .progress import note
-
-#: as in tokpress.training.presets, which would import numpy
-PRESETS = ("text", "small", "tiny")
 
 
 class Train(click.Command):
@@ -25,6 +26,8 @@ class Train(click.Command):
         return super().make_context(info_name, args, parent, **extra)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Presets"):
+            formatter.write_dl([(name, f"{each.about} ({each.shape})") for name, each in PRESETS.items()])
         with formatter.section("Commands (./tokenizer is a corpus of that name)"):
             formatter.write_dl([(name, part.get_short_help_str(80)) for name, part in PARTS.items()])
 
@@ -70,21 +73,26 @@ _weights = click.option(
     help="Draw files that match GLOB FACTOR times as often.",
 )  # fmt: skip
 _memory = click.option("--memory/--no-memory", default=None, help="Wrap the prior in a memory of what is coded.")
-_plugins = click.option(
-    "--import", "plugins", multiple=True, metavar="MODULE",
-    help="Import a module or a .py file that registers components.",
-)  # fmt: skip
+_init = click.option("--init", metavar="NAME|DIR", help="Start from the weights of this model, and with its tokenizer.")
 _fit = options.all_of(
-    click.option("--max-minutes", type=click.FloatRange(0, min_open=True), metavar="M", help="Training time."),
-    click.option("--max-steps", type=click.IntRange(1), metavar="N", help="Training steps."),
+    click.option("--max-minutes", type=click.FloatRange(0, min_open=True), metavar="M", help="End after M minutes."),
+    click.option("--max-passes", type=click.FloatRange(0, min_open=True), metavar="N",
+                 help="End after reading as much as N corpora.  [default: 8]"),
+    click.option("--max-steps", type=click.IntRange(1), metavar="N",
+                 help="End after N steps; without --max-minutes, however long they take."),
     click.option("--resume", is_flag=True, help="Go on with the unfinished run in DIR; CORPUS may be left out."),
     click.option("--keep-checkpoint", is_flag=True, help="Keep DIR/.checkpoint, so that --resume can prolong the run."),
+    _init,
     click.option("--learning-rate", type=click.FloatRange(0, min_open=True), metavar="LR", help="At its highest."),
+    click.option("--warmup", type=click.IntRange(1), metavar="N", help="Steps in which it rises.  [default: 100]"),
+    click.option("--decay", type=click.FloatRange(0, 1, min_open=True), metavar="X",
+                 help="It falls over this last part of the run.  [default: 0.6]"),
     click.option("--rows", type=click.IntRange(1), metavar="B", help="Sequences side by side."),
     click.option("--window", type=click.IntRange(16), metavar="T", help="Tokens of each in a step."),
+    click.option("--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), help="Where to train."),
     click.option("--precision", type=click.Choice(["auto", "bf16", "fp32"]), help="Of the matrix products."),
     click.option("--compile/--no-compile", "compile_", default=None, help="Whether torch.compile is used."),
-)
+)  # fmt: skip
 _common = options.all_of(options.threads, options.quiet, options.verbose)
 
 
@@ -99,14 +107,15 @@ def train(ctx, corpus, output, preset, **given):
 
     Then: tokpress compress -m DIR FILE
     """
-    from tokpress.training.presets import PRESETS as presets
-
-    chosen = presets[preset or "text"] if preset or not given["resume"] else None
+    chosen = PRESETS[preset or "text"] if preset or not given["resume"] else None
     changes: dict[str, Any] = {}
     if chosen:
-        changes = {"prior": "mingru", "tokenizer": "bpe", "vocab_size": chosen.vocab_size}
-        changes["prior_config"] = {"width": chosen.width, "depth": chosen.depth, "hidden": chosen.hidden}
-        for name in ("rows", "window") + ("max_minutes",) * (not given["resume"]):
+        changes = {"prior": "mingru", "vocab_size": chosen.vocab_size}
+        if not given["init"]:
+            changes["tokenizer"] = "bpe"
+        if preset or not given["init"]:
+            changes["prior_config"] = {"width": chosen.width, "depth": chosen.depth, "hidden": chosen.hidden}
+        for name in ("rows", "window") + ("max_minutes",) * (not given["resume"] and not given["max_steps"]):
             given[name] = given[name] or getattr(chosen, name)
     _train(ctx, corpus, output, changes, **given)
 
@@ -114,34 +123,29 @@ def train(ctx, corpus, output, preset, **given):
 @click.command()
 @_corpus
 @_into
-@click.option("--prior", metavar="NAME", help="Any registered prior: histogram, mingru, …")
+@click.option("--prior", metavar="NAME", help="Any registered prior: histogram, …  [default: mingru]")
 @click.option(
     "--tokenizer", metavar="NAME|DIR", help="bytes, nibbles, bpe (trained here), or a directory that has one."
 )
 @click.option("--set", "values", type=Pair(), multiple=True, metavar="KEY=VALUE", help="A setting of the prior.")
-@options.all_of(_vocabulary, _fit, _seed, _weights, _memory, _plugins, _force, _common)
+@options.all_of(_vocabulary, _fit, _seed, _weights, _memory, options.plugins, _force, _common)
 @click.pass_context
-def prior(ctx, corpus, output, prior, tokenizer, values, plugins, **given):
+def prior(ctx, corpus, output, prior, tokenizer, values, **given):
     """Train any prior, your own too (docs/training.md), and write a model to DIR.
 
-    Without --tokenizer: the one that DIR holds already (tokpress train tokenizer), else bytes.
+    Without --tokenizer: that of --init, or the one that DIR holds already (tokpress train tokenizer), else bytes.
     """
-    if not prior and not given["resume"]:
-        raise click.UsageError("which prior? name it with --prior", ctx)
     from tokpress.registry import tokenizer_names
-    from tokpress.training import plugins as found
     from tokpress.training.work import tokenizer_only
 
-    found.load_plugins()
-    for module in plugins:
-        found.load_module(module)
-    if tokenizer is None and not given["resume"]:
-        from pathlib import Path
-
-        tokenizer = output if tokenizer_only(Path(output)) else "bytes"
+    if not given["resume"]:
+        prior = prior or "mingru"
+        if given["memory"] is None:
+            given["memory"] = prior == "mingru"
+        if tokenizer is None and not given["init"]:
+            tokenizer = output if tokenizer_only(Path(output)) else "bytes"
     if tokenizer and tokenizer not in tokenizer_names():
         tokenizer = os.path.abspath(tokenizer)
-    given["memory"] = bool(given["memory"]) if not given["resume"] else given["memory"]
     changes = {"prior": prior, "tokenizer": tokenizer, "prior_config": dict(values) or None}
     _train(ctx, corpus, output, changes, **given)
 
@@ -169,23 +173,33 @@ def tokenizer(ctx, corpus, output, vocab_size, seed, weights, force, quiet, verb
 PARTS = {"tokenizer": tokenizer, "prior": prior}
 
 
-def _train(ctx, corpus, output, changes, *, resume, force, keep_checkpoint, quiet, verbose, compile_, weights, **given):
+def _train(
+    ctx, corpus, output, changes, *, resume, force, keep_checkpoint, quiet, verbose, compile_, weights, init, **given
+):
     """Put the settings together (those of the unfinished run first, where there is one), and run."""
     from dataclasses import replace
-    from pathlib import Path
 
+    from tokpress.store import find
     from tokpress.training.run import Settings, train
     from tokpress.training.work import limited, read_settings
 
     if resume and force:
         raise click.UsageError("--resume and -f exclude each other", ctx)
+    if init and given["vocab_size"]:
+        raise click.UsageError("--init brings its tokenizer, so --vocab-size has no place", ctx)
+    if init:
+        folder = str(find(init).resolve())
+        changes |= {"init": folder, "tokenizer": changes.get("tokenizer") or folder}
+    if given["max_steps"] and not given["max_minutes"]:
+        given["max_minutes"] = math.inf
     settings = read_settings(Path(output)) if resume else Settings(_absolute(ctx, corpus))
     changes |= {"vocab_size": given.pop("vocab_size") or changes.get("vocab_size"), "memory": given.pop("memory")}
     changes |= {"weights": list(weights) or None, "corpus": _absolute(ctx, corpus) if corpus else None}
     settings = replace(settings, **{key: value for key, value in changes.items() if value is not None})
     settings = limited(settings, compile=compile_, **given)
     settings = limited(settings, evaluate_seconds=min(60.0, max(3.0, 6 * settings.fit.max_minutes)))
-    settings = replace(settings, title=os.path.basename(os.path.abspath(output)), command=_command())
+    command = " && ".join(filter(None, [settings.command, _command()]))
+    settings = replace(settings, title=os.path.basename(os.path.abspath(output)), command=command)
     made = _watched(
         ctx, output, quiet, lambda display: train(settings, output, resume, force, keep_checkpoint, display)
     )

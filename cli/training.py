@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from .main import Interrupted
-from .progress import note
+from .progress import note, size
 
 #: without a terminal: seconds between lines about reading
 PLAIN_SECONDS = 30.0
@@ -32,9 +32,12 @@ class Display:
         if not self.quiet and sys.stderr.isatty():
             from rich.console import Console
             from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+            from rich.table import Column
 
-            columns = ("{task.description}", BarColumn(30), TaskProgressColumn(), TextColumn("{task.fields[facts]}"))
-            self._bar = Progress(*columns, console=Console(stderr=True), refresh_per_second=4)
+            rest = Column(ratio=1, no_wrap=True, overflow="ellipsis")  # on a narrow terminal only this is cut
+            facts = TextColumn("{task.fields[facts]}", table_column=rest)
+            columns = ("{task.description}", BarColumn(16), TaskProgressColumn(), facts)
+            self._bar = Progress(*columns, console=Console(stderr=True), refresh_per_second=4, expand=True)
             self._bar.start()
         return self
 
@@ -60,11 +63,9 @@ class Display:
 
     def bytes(self, done: int, total: int) -> None:
         if self._bar:
-            self._bar.update(
-                self._task, completed=done / max(total, 1), facts=f"{done / 1e6:,.1f} of {total / 1e6:,.1f} MB"
-            )
+            self._bar.update(self._task, completed=done / max(total, 1), facts=f"{size(done)} of {size(total)}")
         elif time.monotonic() - self._told > PLAIN_SECONDS:
-            note(f"{self._name}: {done / 1e6:,.1f} of {total / 1e6:,.1f} MB", self.quiet)
+            note(f"{self._name}: {size(done)} of {size(total)}", self.quiet)
             self._told = time.monotonic()
 
     def step(self, progress: Any) -> None:
@@ -100,17 +101,14 @@ class Display:
 
 
 def facts(progress: Any) -> str:
-    """One line about a training step."""
-    parts = [
-        f"step {progress.step:,}",
-        f"{progress.tokens_per_second:,.0f} tokens/s",
-        f"lr {progress.learning_rate:.2g}",
-    ]
-    if not math.isnan(progress.train_nats):
-        parts.append(f"train {progress.train_bits:.3f} bits/token")
-    if not math.isnan(progress.held_out_bits_per_byte):
-        parts.append(f"held-out {progress.held_out_bits_per_byte:.3f} bits/byte")
+    """One line about a training step; what matters most comes first, for narrow terminals."""
+    parts = []
     if 0.01 < progress.fraction < 1:
         minutes, seconds = divmod(round(progress.seconds_left), 60)
         parts.append(f"{minutes}:{seconds:02} left")
+    if not math.isnan(progress.held_out_bits_per_byte):
+        parts.append(f"held-out {progress.held_out_bits_per_byte:.3f} bits/byte")
+    if not math.isnan(progress.train_nats):
+        parts.append(f"train {progress.train_bits:.3f} bits/token")
+    parts.append(f"step {progress.step:,}, {progress.tokens_per_second:,.0f} tokens/s, lr {progress.learning_rate:.2g}")
     return ", ".join(parts)

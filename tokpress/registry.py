@@ -1,5 +1,6 @@
 """Names → components. Built-in ones are imported on first use, so that `--help` and small inputs
-import only what they touch; your own are added with `register_prior` / `register_tokenizer`."""
+import only what they touch; your own are added with `register_prior` / `register_tokenizer`. A name
+that nobody has registered is looked for in installed packages (plugins.py)."""
 
 from collections.abc import Callable
 from importlib import import_module
@@ -45,6 +46,11 @@ def register_tokenizer(name: str) -> Callable[[T], T]:
 
 def _find(table: dict, kind: str, name: str) -> type:
     found = table.get(name)
+    if found is None:
+        from .plugins import load_plugins
+
+        load_plugins()
+        found = table.get(name)
     if found is None:
         raise UnknownComponentError(f"no {kind} is called {name!r}; there are: {', '.join(sorted(table))}")
     if isinstance(found, str):

@@ -29,14 +29,17 @@ def folders() -> dict[str, Path]:
     return found
 
 
-def load(model: "str | os.PathLike | Model") -> Model:
-    """A model by name (`tokpress models` lists them) or directory."""
-    if isinstance(model, Model):
-        return model
+def find(model: str | os.PathLike) -> Path:
+    """The directory of a model given by name (`tokpress models` lists them) or directory."""
     named = folders().get(str(model))
     if named is None and not Path(model).is_dir():
         raise ModelError(f"no model called {str(model)!r}, nor a directory; there are: {', '.join(folders())}")
-    return _open(named or Path(model))
+    return named or Path(model)
+
+
+def load(model: "str | os.PathLike | Model") -> Model:
+    """A model by name or directory, or as it is."""
+    return model if isinstance(model, Model) else _open(find(model))
 
 
 def by_id(id: bytes, extra: list[Model]) -> Model:

@@ -65,6 +65,8 @@ class Prior(ABC):
     vocab_size: int
     #: lanes may only begin at multiples of this many tokens (2 where two tokens make a byte)
     stride: int = 1
+    #: whether `fit` can go on from `options.init`, a trained prior of this class (`tokpress train --init`)
+    warm_start: bool = False
 
     def lanes(self, tokens: int) -> int:
         """Lanes of a frame of so many tokens that does not say otherwise: part of the format."""

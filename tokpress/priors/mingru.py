@@ -69,6 +69,7 @@ def tensor_shapes(symbols: int, width: int, depth: int, hidden: int) -> dict[str
 
 class MinGRUPrior(Prior):
     name = "mingru"
+    warm_start = True
 
     def __init__(self, config: Config, tensors: dict[str, np.ndarray], kernel: Kernel | None = None):
         self._config = {k: int(config[k]) for k in ("symbols", "width", "depth", "hidden")}

@@ -27,6 +27,7 @@ class Facts:
     files: list[Path]
     progress: Progress | None = None
     processes: int = 1
+    init_id: str = ""
     minutes: float = 0.0
     exact_bits_per_byte: float = float("nan")
     alone_bits_per_byte: float | None = None
@@ -68,6 +69,8 @@ def _training(facts: Facts) -> list[str]:
     lines = [f"- command: `{facts.settings.command}`"] if facts.settings.command else []
     lines += [f"- tokpress {__version__}, seed {fit.seed}, {facts.minutes:.1f} minutes in all (this session)"]
     lines += [f"- prior settings: `{facts.prior.config()}`"]
+    if facts.settings.init:
+        lines += [f"- started from the weights of the model `{Path(facts.settings.init).name}`, id `{facts.init_id}`"]
     if progress:
         lines += [
             f"- {progress.tokens:,} tokens seen in {progress.step:,} steps and {progress.seconds / 60:.1f} minutes of "

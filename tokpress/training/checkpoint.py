@@ -31,25 +31,33 @@ class Checkpoint:
         return self.folder.with_name(self.folder.name + suffix)
 
     def save(self, net, optimizers, progress: Progress, config: FitConfig, state: Tensor | None = None) -> None:
+        """Raises TokpressError where it cannot be written (a full disk); the one before is still there then."""
         new, old = self._beside(".new"), self._beside(".old")
         shutil.rmtree(new, ignore_errors=True)
-        new.mkdir(parents=True)
-        save_file({k: v.contiguous() for k, v in net.state_dict().items()}, new / "net.safetensors")
+        try:
+            self._write(new, net, optimizers, progress, config, state)
+            if self.folder.exists():
+                shutil.rmtree(old, ignore_errors=True)
+                self.folder.rename(old)
+            new.rename(self.folder)
+        except (OSError, SafetensorError) as error:
+            shutil.rmtree(new, ignore_errors=True)
+            raise TokpressError(f"cannot write the checkpoint {self.folder}: {error}") from error
+        shutil.rmtree(old, ignore_errors=True)
+
+    def _write(self, folder: Path, net, optimizers, progress: Progress, config: FitConfig, state: Tensor | None):
+        folder.mkdir(parents=True)
+        save_file({k: v.contiguous() for k, v in net.state_dict().items()}, folder / "net.safetensors")
         for i, optimizer in enumerate(optimizers):
             flat = {
                 f"{index}.{key}": torch.as_tensor(value)
                 for index, part in optimizer.state_dict()["state"].items()
                 for key, value in part.items()
             }
-            save_file(flat, new / f"optimizer{i}.safetensors")
+            save_file(flat, folder / f"optimizer{i}.safetensors")
         if state is not None:
-            save_file({"state": state.contiguous()}, new / "state.safetensors")
-        (new / "progress.json").write_text(json.dumps({"progress": asdict(progress), "fit": asdict(config)}))
-        if self.folder.exists():
-            shutil.rmtree(old, ignore_errors=True)
-            self.folder.rename(old)
-        new.rename(self.folder)
-        shutil.rmtree(old, ignore_errors=True)
+            save_file({"state": state.contiguous()}, folder / "state.safetensors")
+        (folder / "progress.json").write_text(json.dumps({"progress": asdict(progress), "fit": asdict(config)}))
 
     def load(self, net, optimizers) -> Progress:
         """Restore `net` and `optimizers` in place. Raises TokpressError where the checkpoint is not of this net."""

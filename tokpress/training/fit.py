@@ -38,9 +38,9 @@ HELD_OUT_WINDOWS = 4
 COMPILE_FROM_MINUTES, COMPILE_FROM_TOKENS = 5, 5_000_000
 
 
-def _keep_freed_memory() -> None:
+def keep_freed_memory() -> None:
     """A step allocates hundreds of megabytes of logits; giving them back to the kernel each time and
-    faulting them in again costs a third of the step (docs/training.md)."""
+    faulting them in again takes a good part of the step."""
     if sys.platform == "linux":
         libc = ctypes.CDLL(None)
         if hasattr(libc, "mallopt"):
@@ -133,8 +133,8 @@ def fit(
 
     `net(inputs, targets, state)` gives (loss in nats, new state); `net.initial_state(B)` a list of [B, D].
     Raises Stopped after `stop()` said so (the checkpoint is saved), TokpressError where the loss diverges."""
-    accelerator = make_accelerator()
-    _keep_freed_memory()
+    accelerator = make_accelerator(config.device)
+    keep_freed_memory()
     torch.manual_seed(config.seed)
     device, rank, main = accelerator.device, accelerator.process_index, accelerator.is_main_process
     set_product_dtype(net, product_dtype(config.precision, device))

@@ -80,3 +80,25 @@ def export(net: MinGRUNet) -> dict[str, np.ndarray]:
         else:
             out[name] = p.float().cpu().numpy().copy()
     return out
+
+
+def restore(config: dict[str, int], tensors: dict[str, np.ndarray]) -> MinGRUNet:
+    """The reverse of `export`: a network whose float weights are the integers times their scales.
+
+    What was below the rounding is lost; the forward pass, which rounds anyway, is the same."""
+    net = MinGRUNet(**config)
+    weights = {}
+    for name in net.state_dict():
+        weight = torch.from_numpy(tensors[name].astype(np.float32))
+        if name.endswith(".weight"):
+            weight *= torch.from_numpy(tensors[name.removesuffix("weight") + "scale"])[:, None]
+        weights[name] = weight
+    net.load_state_dict(weights)
+    return net
+
+
+def shape_of(weights: dict[str, Tensor]) -> dict[str, int]:
+    """The arguments of the MinGRUNet that has this state_dict. Raises KeyError where it is of no such network."""
+    symbols, width = weights["embedding.weight"].shape
+    depth = len({name.split(".")[1] for name in weights if name.startswith("blocks.")})
+    return {"symbols": symbols, "width": width, "depth": depth, "hidden": len(weights["blocks.0.ff_in.weight"])}

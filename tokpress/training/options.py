@@ -4,9 +4,12 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import TokpressError
+
+if TYPE_CHECKING:
+    from ..types import Prior
 
 
 @dataclass
@@ -16,7 +19,7 @@ class FitConfig:
     max_minutes: float = 15.0
     max_steps: int | None = None
     #: passes over the corpus, where max_steps is not given: a small corpus is soon known by heart
-    max_passes: float = 10.0
+    max_passes: float = 8.0
     #: B, sequences side by side (of each process)
     rows: int = 32
     #: T, tokens of each row in a step
@@ -32,6 +35,8 @@ class FitConfig:
     compile: bool | None = None
     #: of the matrix products: bf16, fp32, or auto (bf16 where the hardware multiplies it)
     precision: str = "auto"
+    #: cpu, cuda, mps, or auto (the best there is)
+    device: str = "auto"
     evaluate_seconds: float = 60.0
     checkpoint_seconds: float = 180.0
 
@@ -89,6 +94,8 @@ class FitOptions:
     folder: Path
     config: FitConfig = field(default_factory=FitConfig)
     resume: bool = False
+    #: start from what this prior knows (its tokenizer is the same); only asked of priors with `warm_start`
+    init: "Prior | None" = None
     #: called after every step
     report: Callable[[Progress], None] = lambda progress: None
     #: asked before every step; True ends the run with a checkpoint and `Stopped`

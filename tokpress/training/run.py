@@ -5,26 +5,24 @@
 Every step finds what an interrupted run has left in DIR/.checkpoint (work.py) and goes on from there.
 """
 
-import contextlib
 import json
 import shutil
 import time
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any
 
-from ..errors import CorpusError, TokpressError
-from ..model import Model
+from ..errors import CorpusError, ModelError, TokpressError
+from ..model import Model, load_folder
 from ..registry import prior_class, tokenizer_class, tokenizer_names
 from ..types import Prior, Tokenizer
 from . import measure, work
 from .card import Facts, card
 from .corpus import corpus_files
 from .options import FitOptions, Progress, Stopped
-from .presets import vocabulary_for
+from .sizes import vocabulary_for
 from .streams import Source, validation_batch
 from .team import Team
-from .tokenize import pack_tokens
+from .tokenize import pack_tokens, tokenizer_hash
 from .work import Settings
 
 
@@ -59,54 +57,52 @@ def train(
     """Train as `settings` say and write a model directory. Returns the model (None in helper processes).
 
     Raises CorpusError, ModelError (the place), TokpressError (settings); Stopped as `fit` does."""
-    folder, watcher, team, begun = Path(folder), watcher or Watcher(), Team(), time.monotonic()
-    found, tokenizer_folder = team.first(lambda: _prepare(settings, folder, resume, force, watcher))
-    sources = [Source(Path(path), weight) for path, weight in found]
-    tokenizer = work.load_tokenizer(tokenizer_folder)
+    folder, watcher, team, begun = Path(folder), watcher or Watcher(), Team(settings.fit.device), time.monotonic()
     place = folder / work.NAME
-
-    watcher.phase(f"Training the {settings.prior} prior")
-    heard: list[Progress] = []
-
-    def report(progress: Progress) -> None:
-        heard[:] = [progress]
-        watcher.step(progress)
-
-    options = FitOptions(place / "state", settings.fit, resume, report, watcher.stop)
+    init = _init(settings)
+    team.first(lambda: _begin(settings, folder, resume, force))
     try:
+        if resume and team.main:
+            watcher.note(_standing(folder))
+        packed = team.first(lambda: _prepare(settings, place, watcher))
+        sources = [Source(Path(path), weight) for path, weight in packed]
+        tokenizer = work.load_tokenizer(place / "tokenizer")
+
+        watcher.phase(f"Training the {settings.prior} prior")
+        heard: list[Progress] = []
+
+        def report(progress: Progress) -> None:
+            heard[:] = [progress]
+            watcher.step(progress)
+
+        options = FitOptions(place / "state", settings.fit, resume, init and _inner(init.prior), report, watcher.stop)
         prior = _fit(settings, sources, tokenizer, options)
+
+        def finish() -> None:
+            watcher.phase("Measuring on held-out data")
+            facts = Facts(settings, tokenizer, prior, corpus_files(settings.corpus), processes=team.size)
+            facts.init_id = init.id.hex() if init else ""
+            facts.progress = heard[-1] if heard else None
+            facts.exact_bits_per_byte, facts.alone_bits_per_byte = _measured(sources, tokenizer, prior, watcher)
+            facts.minutes = (time.monotonic() - begun) / 60
+            made = place / "model"
+            shutil.rmtree(made, ignore_errors=True)
+            model = Model(tokenizer, prior)
+            model.save(made, card(facts, model))
+            if facts.progress:
+                (made / "training_curve.json").write_text(json.dumps(facts.progress.curve, indent=1) + "\n")
+            work.publish(made, folder)
+            if not keep_checkpoint:
+                shutil.rmtree(place)
+
+        team.first(finish)
     except Stopped:
         raise
-    except TokpressError:
-        if team.main and not resume:  # nothing was learned: leave nothing that would be in the way of a second try
-            shutil.rmtree(place, ignore_errors=True)
-            with contextlib.suppress(OSError):
-                folder.rmdir()
+    except (TokpressError, OSError):
+        if team.main and not resume:
+            work.discard(folder)
         raise
-
-    def finish() -> None:
-        watcher.phase("Measuring on held-out data")
-        facts = Facts(
-            settings, tokenizer, prior, corpus_files(settings.corpus), heard[-1] if heard else None, team.size
-        )
-        facts.exact_bits_per_byte, facts.alone_bits_per_byte = _measured(sources, tokenizer, prior, watcher)
-        facts.minutes = (time.monotonic() - begun) / 60
-        made = place / "model"
-        shutil.rmtree(made, ignore_errors=True)
-        model = Model(tokenizer, prior)
-        model.save(made, card(facts, model))
-        if facts.progress:
-            (made / "training_curve.json").write_text(json.dumps(facts.progress.curve, indent=1) + "\n")
-        work.publish(made, folder)
-        if not keep_checkpoint:
-            shutil.rmtree(place)
-
-    team.first(finish)
-    if not team.main:
-        return None
-    from ..model import load_folder
-
-    return load_folder(folder)
+    return load_folder(folder) if team.main else None
 
 
 def train_tokenizer(
@@ -121,27 +117,56 @@ def train_tokenizer(
     return tokenizer
 
 
-def _prepare(
-    settings: Settings, folder: Path, resume: bool, force: bool, watcher: Watcher
-) -> tuple[list[tuple[str, float]], Path]:
-    """Everything before the prior: (token files with weights, the tokenizer's folder)."""
-    prior_class(settings.prior)  # a name nobody knows is told before hours of work, not after
-    paths, weights = _weighted(settings)
+def _inner(prior: Prior) -> Prior:
+    """What a memory is wrapped around."""
+    return getattr(prior, "base", prior)
+
+
+def _init(settings: Settings) -> Model | None:
+    """The model to start from, if any, checked against the settings. Raises ModelError where it does not fit."""
+    if not settings.init:
+        return None
+    model = load_folder(settings.init)
+    prior = _inner(model.prior)
+    if prior.name != settings.prior:
+        raise ModelError(f"{settings.init} is a {prior.name} prior; it cannot start a {settings.prior} prior")
+    if not prior.warm_start:
+        raise ModelError(f"a {prior.name} prior cannot start from another one; leave --init out")
+    given = settings.tokenizer
+    if given == "bpe":
+        raise ModelError(f"a vocabulary learned anew is not that of {settings.init}; take the tokenizer from there")
+    tokenizer = tokenizer_class(given).load(Path(), {}) if given in tokenizer_names() else None
+    if tokenizer_hash(tokenizer or work.load_tokenizer(Path(given))) != tokenizer_hash(model.tokenizer):
+        raise ModelError(f"the tokenizer {given} is not the one that {settings.init} was trained with")
+    return model
+
+
+def _begin(settings: Settings, folder: Path, resume: bool, force: bool) -> None:
+    """Check everything that can be told before hours of work, then make DIR/.checkpoint."""
+    prior_class(settings.prior)
+    paths, _ = _weighted(settings)
+    if settings.tokenizer not in tokenizer_names():
+        work.load_tokenizer(Path(settings.tokenizer))
     stats = [path.stat() for path in paths]
     facts = [[str(path), stat.st_size, stat.st_mtime_ns] for path, stat in zip(paths, stats)]
-    given = settings.tokenizer
-    ready = work.load_tokenizer(Path(given)) if given not in tokenizer_names() else None
-    place = work.begin(folder, settings, facts, resume, force)
-    if resume:
-        watcher.note(_standing(folder))
-    at = place / "tokenizer"
+    work.begin(folder, settings, facts, resume, force)
+
+
+def _prepare(settings: Settings, place: Path, watcher: Watcher) -> list[tuple[str, float]]:
+    """Everything before the prior: the tokenizer in its place, and the token files with their weights."""
+    paths, weights = _weighted(settings)
+    at, given = place / "tokenizer", settings.tokenizer
     if not (at / "config.json").is_file():
         if given == "bpe":
-            ready = _bpe(settings, paths, weights, watcher)
-        work.save_tokenizer(ready or tokenizer_class(given).load(at, {}), at)
+            tokenizer = _bpe(settings, paths, weights, watcher)
+        elif given in tokenizer_names():
+            tokenizer = tokenizer_class(given).load(at, {})
+        else:
+            tokenizer = work.load_tokenizer(Path(given))
+        work.save_tokenizer(tokenizer, at)
     watcher.phase("Tokenizing")
     sources = pack_tokens(work.load_tokenizer(at), paths, place / "tokens", weights, watcher.bytes)
-    return [(str(source.path), source.weight) for source in sources], at
+    return [(str(source.path), source.weight) for source in sources]
 
 
 def _standing(folder: Path) -> str:
@@ -204,8 +229,8 @@ def _measured(
     except CorpusError as error:
         watcher.note(str(error))
         return float("nan"), None
-    base: Any = getattr(prior, "base", None)
-    alone = measure.exact_bits_per_byte(base, batch, lengths) if base is not None else None
+    base = _inner(prior)
+    alone = None if base is prior else measure.exact_bits_per_byte(base, batch, lengths)
     return measure.exact_bits_per_byte(prior, batch, lengths), alone
 
 

@@ -51,6 +51,7 @@ class Streams:
             raise CorpusError(f"no part of the corpus has more than {window + 1} tokens; take a smaller --window")
         mass = np.array([len(tokens) * weight for tokens, weight in self.tokens])
         self.ends = np.cumsum(mass) / mass.sum()
+        self.ends[-1] = 1.0  # whatever the sum was rounded to
         self.rng = np.random.default_rng(seed)
         self.window, self.segment = window, segment
         self.place = [(0, 0, 0)] * rows  # source, position, windows left

@@ -13,19 +13,25 @@ from ..errors import TokpressError
 T = TypeVar("T")
 
 
-def make_accelerator() -> Any:
-    """Devices and processes as the launcher set them up; joins the others on the first call."""
+def make_accelerator(device: str = "auto") -> Any:
+    """Devices and processes as the launcher set them up; joins the others on the first call.
+
+    Raises TokpressError where the device that was asked for is not there."""
     from accelerate import Accelerator
     from accelerate.utils import InitProcessGroupKwargs
 
     # the others wait while the first one tokenizes a corpus of any size
-    return Accelerator(kwargs_handlers=[InitProcessGroupKwargs(timeout=timedelta(days=1))])
+    patience = InitProcessGroupKwargs(timeout=timedelta(days=1))
+    accelerator = Accelerator(cpu=device == "cpu", kwargs_handlers=[patience])
+    if device not in ("auto", accelerator.device.type):
+        raise TokpressError(f"no {device} device here, only {accelerator.device.type}; leave --device out to use that")
+    return accelerator
 
 
 class Team:
-    def __init__(self) -> None:
+    def __init__(self, device: str = "auto") -> None:
         several = int(os.environ.get("WORLD_SIZE", "1")) > 1
-        self._accelerator = make_accelerator() if several else None
+        self._accelerator = make_accelerator(device) if several else None
         self.size = self._accelerator.num_processes if self._accelerator else 1
         self.main = self._accelerator.is_main_process if self._accelerator else True
 

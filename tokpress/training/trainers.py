@@ -8,7 +8,8 @@ from ..errors import TokpressError
 from ..types import Config, Tokenizer
 from .measure import token_lengths
 from .options import FitOptions, settings_of
-from .presets import PRESETS, shrunk
+from .presets import PRESETS
+from .sizes import shrunk
 
 if TYPE_CHECKING:
     from .streams import Source
@@ -19,20 +20,26 @@ NEEDS_TORCH = 'training needs {name}, which is not installed: pip install "tokpr
 def fit_mingru(
     sources: "list[Source]", tokenizer: Tokenizer, config: Config, options: FitOptions
 ) -> tuple[Config, dict[str, np.ndarray]]:
-    """(config, tensors) of a MinGRUPrior. Settings: width, depth, hidden; the `text` preset's where not given."""
-    text = PRESETS["text"]
-    shape = settings_of("mingru", config, {"width": text.width, "depth": text.depth, "hidden": text.hidden})
+    """(config, tensors) of a MinGRUPrior. Settings: width, depth, hidden; where they are not given, those of
+    the prior to start from, or of the `text` preset."""
+    text, init = PRESETS["text"], options.init
+    defaults = {"width": text.width, "depth": text.depth, "hidden": text.hidden}
+    if init:
+        defaults = {key: init.config()[key] for key in defaults}
+    shape = settings_of("mingru", config, defaults)
+    if init and shape != defaults:
+        raise TokpressError(f"the model to start from has {defaults}, not {shape}; leave the shape to it")
     try:
         import torch
 
         from .fit import fit
-        from .mingru_net import MinGRUNet, export
+        from .mingru_net import MinGRUNet, export, restore
     except ModuleNotFoundError as error:
         if error.name not in ("torch", "accelerate"):
             raise
         raise TokpressError(NEEDS_TORCH.format(name=error.name)) from error
     torch.manual_seed(options.config.seed)
-    net = MinGRUNet(tokenizer.vocab_size, **shape)
+    net = restore(init.config(), init.tensors()) if init else MinGRUNet(tokenizer.vocab_size, **shape)
     fit(
         net,
         sources,

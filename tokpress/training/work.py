@@ -7,6 +7,7 @@ state/          the prior's own checkpoint (checkpoint.py)
 model/          the finished model, before it moves up into DIR
 """
 
+import contextlib
 import json
 import shutil
 from dataclasses import asdict, dataclass, field, replace
@@ -34,6 +35,8 @@ class Settings:
     vocab_size: int = 4096
     prior: str = "mingru"
     prior_config: dict[str, Any] = field(default_factory=dict)
+    #: directory of the model to start from; its tokenizer must be the one above
+    init: str = ""
     #: wrap the prior in a memory (tokpress.priors.memory)
     memory: bool = True
     fit: FitConfig = field(default_factory=FitConfig)
@@ -50,6 +53,8 @@ FREE_OF_FIT = (
     "max_passes",
     "compile",
     "precision",
+    "device",
+    "learning_rate",
     "evaluate_seconds",
     "checkpoint_seconds",
 )
@@ -72,15 +77,16 @@ def begin(folder: Path, settings: Settings, files: list[list[Any]], resume: bool
     """Make or check DIR/.checkpoint, and return it. `files`: [name, size, time] of each corpus file."""
     work = folder / NAME
     if resume:
-        read_settings(folder)  # where there is none, that is the error to tell
-        kept = json.loads((work / "run.json").read_text())
-        given = json.loads(json.dumps(asdict(settings)))
-        for key in given.keys() - set(FREE):
-            _same(folder, key, kept["settings"][key], given[key])
-        for key in given["fit"].keys() - set(FREE_OF_FIT):
-            _same(folder, key, kept["settings"]["fit"][key], given["fit"][key])
-        if kept["files"] != files:
-            changed = [new[0] for new in files if new not in kept["files"]] or ["files are missing"]
+        kept, given = asdict(read_settings(folder)), asdict(settings)
+        for key in given:
+            if key not in FREE:
+                _same(folder, key, kept[key], given[key])
+        for key in given["fit"]:
+            if key not in FREE_OF_FIT:
+                _same(folder, key, kept["fit"][key], given["fit"][key])
+        before = json.loads((work / "run.json").read_text())["files"]
+        if before != files:
+            changed = [new[0] for new in files if new not in before] or ["files are missing"]
             raise TokpressError(f"the corpus changed since the run in {folder} began: {changed[0]}; begin anew with -f")
     else:
         check_target(folder, force)
@@ -96,6 +102,15 @@ def _same(folder: Path, key: str, kept: Any, given: Any) -> None:
             f"the run in {folder} began with {key.replace('_', ' ')} {kept}, not {given}; "
             "resume it with the same, or begin anew with -f"
         )
+
+
+def discard(folder: Path) -> None:
+    """Leave nothing of a run that came to nothing, unless it has a checkpoint to go on from."""
+    work = folder / NAME
+    if not any((work / state / "progress.json").is_file() for state in ("state", "state.old")):
+        shutil.rmtree(work, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            folder.rmdir()  # where it is empty
 
 
 def check_target(folder: Path, force: bool) -> None:

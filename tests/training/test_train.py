@@ -1,0 +1,349 @@
+"""`tokpress train` from corpus to round trip: every prior, one of a test file's own, bad input, stop and resume."""
+
+import io
+import json
+import lzma
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from tokpress.cli.main import cli
+from tokpress.cli.training import Display
+
+from tests import conformance
+from tokpress import plugins
+from tokpress.errors import TokpressError, UnknownComponentError
+from tokpress.model import load_folder
+from tokpress.registry import prior_class
+from tokpress.store import load
+from tokpress.training.options import Progress
+
+WORDS = [b"alpha", b" beta", b" gamma,", b" delta", b"\n", b" 0x1f", b" \xc3\xa9t\xc3\xa9"]
+DOCS = Path(__file__).parents[2] / "docs/training.md"
+
+
+def prose(words: int, seed: int) -> bytes:
+    return b"".join(WORDS[i] for i in np.random.default_rng(seed).integers(0, len(WORDS), words) ** 2 % len(WORDS))
+
+
+@pytest.fixture(autouse=True)
+def corpus(tmp_path, monkeypatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "texts/one.txt").write_bytes(prose(3000, 0))
+    (tmp_path / "texts/two.log").write_bytes(prose(1000, 1))
+    (tmp_path / "new.txt").write_bytes(prose(500, 2))
+    return tmp_path / "texts"
+
+
+def run(*args, code: int = 0):
+    result = CliRunner().invoke(cli, list(map(str, args)), prog_name="tokpress")
+    assert result.exit_code == code, result.output
+    assert "Traceback" not in result.output
+    return result
+
+
+def round_trip(model: str) -> int:
+    """Bytes of new.txt compressed under the model."""
+    run("compress", "-q", "-f", "-m", model, "new.txt")
+    run("decompress", "-q", "-m", model, "new.txt.tokp", "-o", "back", "-f")
+    assert Path("back").read_bytes() == Path("new.txt").read_bytes()
+    return Path("new.txt.tokp").stat().st_size
+
+
+def usable(model: str) -> None:
+    """The other commands take the model too."""
+    assert "new.txt" in run("score", "-m", model, "new.txt").output
+    assert run("sample", "-m", model, "--seed", 1).stdout_bytes
+
+
+def from_docs(part: str) -> str:
+    """The one block of code in docs/training.md that has this in it."""
+    (block,) = [each for each in re.findall(r"```\w+\n(.*?)```", DOCS.read_text(), re.DOTALL) if part in each]
+    return block
+
+
+TINY = ("--preset", "tiny", "--max-steps", 12, "--precision", "fp32")
+
+
+def test_a_preset_from_corpus_to_round_trip(corpus):
+    told = run("train", "texts", "-o", "made", *TINY, "--weight", "*.log=2").output
+    assert re.search(r"100%  held-out [\d.]+ bits/byte, train .* bits/token, step 12, [\d,]+ tokens/s, lr ", told)
+    assert {p.name for p in Path("made").iterdir()} == {
+        "config.json", "tokenizer.json", "model.safetensors", "README.md", "training_curve.json",
+    }  # fmt: skip
+    card = Path("made/README.md").read_text()
+    for part in ("texts/one.txt", "with memory", "seed 0", "12 steps", "torch 2", "`*.log` were drawn 2 times"):
+        assert part in card, part
+    assert str(corpus.parent) not in card
+    rate = float(re.search(r"with memory \| ([\d.]+)", card)[1])
+    alone = float(re.search(r"prior alone \| ([\d.]+)", card)[1])
+    assert 0 < rate < alone < 8
+    curve = json.loads(Path("made/training_curve.json").read_text())
+    assert curve[-1]["step"] == 12 and curve[-1]["held_out_bits_per_byte"] == pytest.approx(alone, rel=0.1)
+    assert load("made").prior.config()["base"]["width"] == 32
+    assert round_trip("made") < 0.7 * Path("new.txt").stat().st_size
+    usable("made")
+    check_warm_start()
+
+
+def check_warm_start():
+    """The model in `made` is where others begin; here, because making one takes seconds."""
+    made = load("made")
+    said = run("train", "texts", "-o", "on", "--init", "made", "--max-steps", 3, "--precision", "fp32").output
+    assert ", step 3, " in said and "Learning the vocabulary" not in said
+    assert f"the model `made`, id `{made.id.hex()}`" in Path("on/README.md").read_text()
+    rates = [
+        json.loads(Path(m, "training_curve.json").read_text())[-1]["held_out_bits_per_byte"] for m in ("made", "on")
+    ]
+    assert rates[1] < rates[0]  # three steps from nothing are worse than twelve
+    assert load("on").prior.config()["base"] == made.prior.config()["base"]
+    round_trip("on")
+    for words, said in [
+        (("train", "texts", "--preset", "small"), "leave the shape to it"),
+        (("train", "prior", "texts", "--tokenizer", "bytes"), "the tokenizer bytes is not the one that"),
+        (("train", "prior", "texts", "--tokenizer", "bpe"), "a vocabulary learned anew"),
+        (("train", "prior", "texts", "--prior", "histogram"), "it cannot start a histogram prior"),
+    ]:
+        assert said in run(*words, "-o", "bad", "--init", "made", code=1).output
+        assert not Path("bad").exists()
+
+
+@pytest.mark.parametrize("words", [("histogram",), ("histogram", "--tokenizer", "nibbles", "--memory")])
+def test_histogram(words):
+    run("train", "prior", "texts", "-o", "made", "--prior", *words)
+    model = load("made")
+    assert model.prior.name == ("memory" if "--memory" in words else "histogram")
+    assert model.score(Path("new.txt").read_bytes()).bits_per_byte < 5
+    round_trip("made")
+
+
+def test_static_counts_are_those_of_the_corpus():
+    run("train", "prior", "texts/one.txt", "-o", "made", "--prior", "histogram")
+    data = np.frombuffer(Path("texts/one.txt").read_bytes(), np.uint8)
+    held_out = min(len(data) // 10, 1024)
+    counts = load("made").prior.tensors()["counts"]
+    assert np.array_equal(counts, np.bincount(data[:-held_out], minlength=256))
+    run("train", "prior", "texts", "-o", "adaptive", "--prior", "histogram", "--set", "static=false")
+    assert load("adaptive").prior.tensors() == {}
+
+
+def test_tokenizer_then_prior_in_one_directory():
+    told = run("train", "tokenizer", "texts", "-o", "made", "--vocab-size", 280).output
+    assert "280 symbols" in told and {p.name for p in Path("made").iterdir()} == {"tokenizer.json", "config.json"}
+    run("train", "prior", "texts", "-o", "made", "--prior", "mingru", "--set", "width=8", "--set", "depth=1",
+        "--set", "hidden=8", "--max-steps", 2, "--no-compile", "--no-memory", "-q")  # fmt: skip
+    model = load("made")
+    assert model.tokenizer.vocab_size == 280 and model.prior.config()["width"] == 8
+    round_trip("made")
+    run("train", "prior", "texts", "-o", "other", "--prior", "histogram", "--tokenizer", "made", "-q")
+    assert load("other").tokenizer.vocab_size == 280
+
+
+def test_the_prior_of_the_docs_by_registration_alone(tmp_path):
+    """docs/training.md has a complete prior in one file and the commands that use it: they are run as they stand."""
+    Path("my_prior.py").write_text(from_docs("register_prior"))
+    for command in from_docs("my_prior.py").splitlines():
+        words = shlex.split(command.replace("SAMPLES", "texts").replace("FILE", "new.txt"))
+        run(*words[1:])
+    assert Path("back").read_bytes() == Path("new.txt").read_bytes()
+    assert Path("new.txt.tokp").stat().st_size < 0.6 * Path("new.txt").stat().st_size
+    model = load("made")
+    assert json.loads(Path("made/config.json").read_text())["prior"] == {"name": model.prior.name}
+    conformance.check(model, tmp_path)
+    alone = [sys.executable, "-m", "tokpress.cli", "decompress", "-c", "-m", "made", "new.txt.tokp"]
+    without = subprocess.run(alone, capture_output=True, text=True, check=False)
+    assert without.returncode == 1 and "no prior is called" in without.stderr  # models import nothing
+    done = subprocess.run([*alone, "--import", "my_prior.py"], capture_output=True, check=False)
+    assert done.stdout == Path("new.txt").read_bytes(), done.stderr
+
+
+def test_an_imported_file_takes_nobodys_name():
+    import json as before
+
+    Path("json.py").write_text("HERE = True\n")
+    plugins.load_module("json.py")
+    assert sys.modules["json"] is before
+    (made,) = [module for module in list(sys.modules.values()) if getattr(module, "HERE", 0) is True]
+    del sys.modules[made.__name__]
+    Path("broken.py").write_text("import there_is_no_such_module\n")
+    with pytest.raises(TokpressError, match=r"cannot import broken\.py: No module"):
+        plugins.load_module("broken.py")
+
+
+def test_a_prior_with_nothing_to_learn(monkeypatch):
+    from tests import toy  # noqa: F401  has no fit
+
+    run("train", "prior", "texts", "-o", "made", "--prior", "toy")
+    round_trip("made")
+    run("train", "prior", "texts", "-o", "wrapped", "--prior", "toy", "--memory")
+    round_trip("wrapped")
+
+
+def test_plugins_of_installed_packages(monkeypatch, tmp_path):
+    (tmp_path / "some_plugin.py").write_text("LOADED = True\n")
+    (tmp_path / "some-1.0.dist-info").mkdir()
+    (tmp_path / "some-1.0.dist-info/entry_points.txt").write_text("[tokpress.plugins]\nsome = some_plugin\n")
+    (tmp_path / "some-1.0.dist-info/METADATA").write_text("Name: some\nVersion: 1.0\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(UnknownComponentError, match="no prior is called 'unheard-of'"):
+        prior_class("unheard-of")
+    assert sys.modules.pop("some_plugin").LOADED
+    (tmp_path / "some_plugin.py").write_text("import there_is_no_such_module\n")
+    with pytest.raises(TokpressError, match="plugin some = some_plugin"):
+        plugins.load_plugins()
+
+
+# ── what cannot be trained, and says so ─────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["texts"], 2, "Missing option '-o'"),
+        (["-o", "made"], 2, "no CORPUS given"),
+        (["nowhere", "-o", "made"], 1, "nowhere does not exist"),
+        (["empty", "-o", "made"], 1, "nothing to train on"),
+        (["short", "-o", "made", *TINY], 1, "too few for a window"),
+        (["texts", "cut.xz", "-o", "made", *TINY], 1, "cannot read"),
+        (["tokenizer", "cut.xz", "-o", "made"], 1, "cannot read"),
+        (["prior", "cut.xz", "-o", "made", "--prior", "histogram"], 1, "cannot read"),
+        (["texts", "-o", "made", "--init", "no"], 1, "no model called 'no'"),
+        (["texts", "-o", "made", "--init", "text", "--vocab-size", "300"], 2, "brings its tokenizer"),
+        (["texts", "-o", "texts"], 1, "is no model directory"),
+        (["texts", "-o", "new.txt"], 1, "is a file"),
+        (["--resume", "-o", "made"], 1, "no run to resume"),
+        (["texts", "-o", "made", "--resume", "-f"], 2, "exclude each other"),
+        (["texts", "-o", "made", "--weight", "*.pdf=2"], 1, "matches no file"),
+        (["texts", "-o", "made", "--weight", "*.txt=-1"], 2, "no factor above 0"),
+        (["texts", "-o", "made", "--preset", "huge"], 2, "'huge' is not one of"),
+        (["prior", "texts", "-o", "made", "--prior", "wavenet2"], 1, "no prior is called 'wavenet2'"),
+        (["prior", "texts", "-o", "made", "--prior", "mingru", "--set", "wide=3"], 1, "it has: width, depth, hidden"),
+        (["prior", "texts", "-o", "made", "--prior", "mingru", "--set", "width=x"], 1, "of type int"),
+        (["prior", "texts", "-o", "made", "--prior", "mingru", "--set", "width=0"], 1, "at least 1"),
+        (["prior", "texts", "-o", "made", "--prior", "memory"], 1, "cannot be made"),
+        (["prior", "texts", "-o", "made", "--prior", "histogram", "--tokenizer", "no"], 1, "holds no tokenizer"),
+        (["prior", "texts", "-o", "made", "--prior", "histogram", "--import", "no_such"], 1, "cannot import no_such"),
+    ],
+)  # fmt: skip
+def test_errors(words, code, said, tmp_path):
+    (tmp_path / "empty").touch()
+    (tmp_path / "short").write_bytes(b"ab")
+    (tmp_path / "cut.xz").write_bytes(lzma.compress(prose(3000, 3))[:-50])
+    assert said in run("train", *words, code=code).output
+    assert not Path("made").exists() and Path("texts/one.txt").exists()
+
+
+def test_what_exists_is_kept():
+    run("train", "prior", "texts", "-o", "made", "--prior", "histogram", "-q")
+    before = Path("made/config.json").read_bytes()
+    assert "replace it with -f" in run("train", "prior", "texts", "-o", "made", "--prior", "histogram", code=1).output
+    assert Path("made/config.json").read_bytes() == before
+    run("train", "prior", "texts", "-o", "made", "--prior", "histogram", "--tokenizer", "nibbles", "-f", "-q")
+    assert load_folder("made").tokenizer.name == "nibbles"
+
+
+def test_without_torch(monkeypatch):
+    monkeypatch.delitem(sys.modules, "tokpress.training.fit", raising=False)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    said = run("train", "texts", "-o", "made", *TINY, code=1).output
+    assert 'pip install "tokpress[train]"' in said
+
+
+def test_a_corpus_called_tokenizer(corpus):
+    corpus.rename("tokenizer")
+    assert "Missing option '-o'" in run("train", "tokenizer", code=2).output
+    run("train", "prior", "./tokenizer", "-o", "made", "--prior", "histogram", "-q")
+    assert "train tokenizer" in run("train", "tokenizer", "--help").output
+    assert "tokenizer  " in run("train", "--help").output
+
+
+# ── stop and resume ─────────────────────────────────────────────────────────────────────────────────
+
+
+def start(*args):
+    return subprocess.Popen(
+        [sys.executable, "-m", "tokpress.cli", "train", *map(str, args)], stderr=subprocess.PIPE, text=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+
+
+def test_stop_and_resume(tmp_path):
+    process = start("texts", "-o", "made", "--preset", "tiny", "--max-steps", 100_000, "--max-minutes", 5)
+    for line in process.stderr:
+        if "Training" in line:
+            break
+    time.sleep(4)  # some steps, or (on a busy machine) none: both must be resumable
+    process.send_signal(signal.SIGINT)
+    said = process.communicate(timeout=60)[1]
+    assert process.returncode == 130 and "--resume" in said and "Traceback" not in said, said
+    stopped_at = int(re.search(r"stopped at step (\d+)", said)[1])
+    assert not Path("made/config.json").exists()
+    assert "unfinished run" in run("train", "texts", "-o", "made", code=1).output
+    assert "seed 0, not 3" in run("train", "--resume", "-o", "made", "--seed", 3, code=1).output
+    assert "vocab size 320, not 1024" in run("train", "--resume", "-o", "made", "--preset", "small", code=1).output
+    told = run("train", "--resume", "-o", "made", "--max-steps", stopped_at + 3, "--keep-checkpoint").output
+    assert f"resuming at step {stopped_at:,}" in told and f", step {stopped_at + 3:,}, " in told
+    exec(from_docs("model_of_checkpoint"), {})
+    assert load("as_it_stands").id == load("made").id
+    told = run("train", "texts", "--resume", "-o", "made", "--max-steps", stopped_at + 5).output
+    assert f", step {stopped_at + 5:,}, " in told and not Path("made/.checkpoint").exists()
+    assert "`tokpress train texts -o made --preset tiny --max-steps 100000 --max-minutes 5 && " in (
+        Path("made/README.md").read_text()
+    )
+    round_trip("made")
+
+
+def test_a_changed_corpus_is_not_resumed(corpus):
+    run("train", "texts", "-o", "made", *TINY, "--keep-checkpoint", "-q")
+    time.sleep(0.01)
+    (corpus / "one.txt").write_bytes(prose(3000, 9))
+    assert "one.txt; begin anew" in run("train", "--resume", "-o", "made", code=1).output
+
+
+@pytest.mark.slow
+def test_two_processes_train_one_model():
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m"]
+    words = ["tokpress.cli", "train", "texts", "-o", "made", "--device", "cpu", *map(str, TINY)]
+    process = subprocess.Popen([*launcher, *words], stderr=subprocess.PIPE, text=True)
+    try:
+        said = process.communicate(timeout=240)[1]
+    finally:
+        process.terminate()  # the launcher ends its processes too
+        process.wait()
+    assert process.returncode == 0, said
+    assert said.count("Learning the vocabulary") == 1
+    card = Path("made/README.md").read_text()
+    assert "in each of 2 process(es)" in card and "`tokpress train texts -o made --device cpu --preset tiny" in card
+    round_trip("made")
+
+
+def test_a_terminal_sees_a_bar(monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    monkeypatch.setattr(sys, "stderr", terminal := Terminal())
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "80")
+    progress = Progress(60, 4000, 30.0, 3.2, 2.468, 0.25, 0.003)
+    with Display(quiet=False) as display:
+        display.phase("Tokenizing")
+        display.bytes(5 * 10**6, 10**7)
+        display.phase("Training the mingru prior")
+        display.step(progress)
+    shown = terminal.getvalue()
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown)
+    assert " 100% 5.0 MB of 10.0 MB" in text and " 25% 1:30 left, held-out 2.468 bits" in text, text
+    with Display(quiet=True) as display:
+        display.phase("Tokenizing")
+        display.step(progress)
+    assert terminal.getvalue() == shown

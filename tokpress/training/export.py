@@ -1,0 +1,39 @@
+"""A model out of a checkpoint, whether its run is over or not: the weights as they stand, rounded to integers.
+
+    from tokpress.training.export import model_of_checkpoint
+    model_of_checkpoint("DIR/.checkpoint/state", "DIR/.checkpoint/tokenizer").save("NEW_DIR")
+
+`tokpress train --resume` is the usual way to a model; this is for looking at one before its run is done,
+and for checkpoints that the Python function `fit` wrote.
+"""
+
+from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from ..errors import TokpressError
+from ..model import Model
+from ..priors.memory import MemoryPrior
+from ..priors.mingru import MinGRUPrior
+from ..types import Prior, Tokenizer
+from .mingru_net import MinGRUNet, export, shape_of
+from .work import load_tokenizer
+
+
+def model_of_checkpoint(checkpoint: Path | str, tokenizer: Tokenizer | Path | str, memory: bool = True) -> Model:
+    """`tokenizer`: the one the run trained with, or a directory that holds it.
+
+    Raises TokpressError where the checkpoint is damaged or none of a minGRU, ModelError where the tokenizer
+    has another number of symbols."""
+    path = Path(checkpoint) / "net.safetensors"
+    try:
+        weights = load_file(path)
+        net = MinGRUNet(**shape_of(weights))
+        net.load_state_dict(weights)
+    except (OSError, KeyError, ValueError, RuntimeError, SafetensorError) as error:
+        raise TokpressError(f"{path} is no checkpoint of a minGRU, or damaged: {str(error).splitlines()[0]}") from error
+    prior: Prior = MinGRUPrior(net.config, export(net))
+    if not isinstance(tokenizer, Tokenizer):
+        tokenizer = load_tokenizer(Path(tokenizer))
+    return Model(tokenizer, MemoryPrior(prior) if memory else prior)
