@@ -23,7 +23,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO, cast
 
 from . import pipeline, store
-from .container import ADVICE, FrameHeader, Payload, _Member, read_header
+from .container import ADVICE, MAX_SOURCE, FrameHeader, Member, Payload, read_header
 from .errors import FormatError
 from .model import Model
 
@@ -41,7 +41,7 @@ class _Frames(io.RawIOBase):
         self._headers: list[FrameHeader] = []  # of the frames met so far, and where the source of each begins
         self._starts: list[int] = []
         self._next = 0  # where the header after those begins, from the base
-        self._member, self._complete = _Member(), False
+        self._member, self._complete = Member(), False
         self._position = 0
         self._current = -1  # the frame that is open, its payload, its pieces to come, the last one and where it begins
         self._payload: Payload | None = None
@@ -215,8 +215,8 @@ class TokpressFile(io.BufferedIOBase):
         self._stream: BinaryIO | None = None
         if mode not in ("r", "rb", "w", "wb", "x", "xb"):
             raise ValueError(f"mode must be rb, wb or xb, not {mode!r}")
-        if not 1 <= frame_size <= 1 << 28:
-            raise ValueError(f"frame_size must be 1 … 2^28 bytes, not {frame_size}")
+        if not 1 <= frame_size <= MAX_SOURCE:
+            raise ValueError(f"frame_size must be 1 … {MAX_SOURCE:,} bytes, not {frame_size:,}")
         given = [*([model] if model is not None else []), *(models or [])]
         loaded = [store.load(each) for each in given]
         self._owned = isinstance(file, str | bytes | os.PathLike)

@@ -14,6 +14,7 @@ import json
 import os
 import shutil
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,10 @@ from .types import Prior, Tokenizer
 FORMAT = 1
 #: the arithmetic of tokpress.exact; a change that alters one bit of one pmf makes a new one
 EXACT_PROFILE = 1
+#: the files that make up the identity, beside config.json
 PARTS = ("tokenizer.json", "model.safetensors")
+
+Report = Callable[[float], None]
 
 
 @dataclass(frozen=True)
@@ -66,7 +70,7 @@ class Model:
         if self._id is None:
             with tempfile.TemporaryDirectory() as folder:
                 self._write(Path(folder))
-                self._id = _identity(Path(folder))
+                self._id = identity(Path(folder))
         return self._id
 
     def config(self) -> dict[str, Any]:
@@ -79,16 +83,24 @@ class Model:
 
     # --- one frame -------------------------------------------------------------------------------
 
-    def encode(self, source: bytes, lanes: int | None = None, report=lambda n: None) -> tuple[bytes, int, int]:
-        """(payload, tokens, lanes)"""
+    def encode(
+        self, source: bytes, lanes: int | None = None, report: Report = lambda share: None
+    ) -> tuple[bytes, int, int]:
+        """(payload, tokens, lanes). `report` hears the share done, 0 … 1."""
         tokens = self.tokenizer.encode(source)
-        lanes = lanes or self.prior.lanes(len(tokens))
-        self.prior.prepare(len(tokens), self.kernel)
-        return conditionals.encode(self.prior, tokens, lanes, report), len(tokens), lanes
+        count = len(tokens)
+        lanes = lanes or self.prior.lanes(count)
+        self.prior.prepare(count, self.kernel)
+        payload = conditionals.encode(self.prior, tokens, lanes, lambda done: report(done / max(count, 1)))
+        return payload, count, lanes
 
-    def decode(self, payload: bytes, tokens: int, lanes: int | None = None, report=lambda n: None) -> bytes:
+    def decode(
+        self, payload: bytes, tokens: int, lanes: int | None = None, report: Report = lambda share: None
+    ) -> bytes:
+        """The source of one frame, unchecked. `report` hears the share done, 0 … 1. Raises ChecksumError."""
         self.prior.prepare(tokens, self.kernel)
-        decoded = conditionals.decode(self.prior, payload, tokens, lanes or self.prior.lanes(tokens), report)
+        lanes = lanes or self.prior.lanes(tokens)
+        decoded = conditionals.decode(self.prior, payload, tokens, lanes, lambda done: report(done / max(tokens, 1)))
         try:
             return self.tokenizer.decode(decoded)
         except TokenizerError as error:
@@ -162,7 +174,8 @@ class Model:
             return sum(f.stat().st_size for f in Path(folder).iterdir())
 
 
-def _identity(folder: Path) -> bytes:
+def identity(folder: Path) -> bytes:
+    """The id of the model in a directory: 4 bytes. Raises OSError, ValueError where there is none."""
     config = json.loads((folder / "config.json").read_text())
     digest = hashlib.sha256(json.dumps(config, sort_keys=True).encode())
     for part in PARTS:
@@ -192,11 +205,11 @@ def load_folder(folder: str | os.PathLike) -> Model:
         tokenizer = tokenizer_class(settings.pop("name")).load(folder, settings)
         settings = dict(config["prior"])
         prior = prior_class(settings.pop("name")).load(settings, _tensors(folder), tokenizer.vocab_size)
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise ModelError(f"{path} lacks or garbles a setting: {error}") from None
     except OSError as error:
         raise ModelError(f"{folder} is incomplete: {error}") from None
-    return Model(tokenizer, prior, _identity(folder), folder.name)
+    return Model(tokenizer, prior, identity(folder), folder.name)
 
 
 def _tensors(folder: Path) -> dict[str, np.ndarray]:

@@ -14,6 +14,8 @@ from ..types import Pmf, Tokens
 
 _QUEUE = constriction.stream.queue
 _FAMILY = constriction.stream.model.Categorical(perfect=False)
+#: zero words after a payload: at most one was left out, the decoder reads two ahead, so nobody needs the last
+_BEYOND = 4
 
 
 def _model_rows(pmf: Pmf) -> Pmf:
@@ -40,22 +42,29 @@ class RangeEncoder:
 
     def finish(self) -> bytes:
         words = self._encoder.get_compressed().astype("<u4").tobytes()
-        return words.rstrip(b"\0")  # the decoder reads zeros past the end
+        return words[:-4] + words[-4:].rstrip(b"\0")  # the decoder reads zeros past the end
 
 
 class RangeDecoder:
-    """The reverse of RangeEncoder. Damaged bytes may decode to wrong symbols; a checksum must tell."""
+    """The reverse of RangeEncoder. Damaged bytes may decode to wrong symbols; a checksum must tell.
+
+    Symbols cost bits, so a token count that lies is found out soon after the payload's end, long before it is reached.
+    """
 
     def __init__(self, payload: bytes) -> None:
-        padded = payload + b"\0" * (-len(payload) % 4 + 4)
+        padded = payload + b"\0" * (-len(payload) % 4 + 4 * _BEYOND)
         self._decoder = _QUEUE.RangeDecoder(np.frombuffer(padded, "<u4").astype(np.uint32))
 
     def pop(self, pmf: Pmf) -> Tokens:
+        """pmf [n, V] → symbols [n]. Raises ChecksumError where the damage shows."""
         try:
-            return self._decoder.decode(_FAMILY, _model_rows(pmf))
+            symbols = self._decoder.decode(_FAMILY, _model_rows(pmf))
         except (AssertionError, ValueError) as error:
             raise ChecksumError(f"the coded words are damaged: {error}") from None
         except BaseException as panic:
             if type(panic).__name__ != "PanicException":
                 raise
             raise ChecksumError("the coded words are damaged") from None
+        if self._decoder.maybe_exhausted():
+            raise ChecksumError("the coded words are damaged: they end before the tokens do")
+        return symbols

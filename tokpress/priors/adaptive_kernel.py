@@ -17,6 +17,8 @@ import numpy as np
 from numba import njit
 from numpy import int32
 
+from ..exact import jit
+
 CONTEXTS = 12
 #: inputs of a mixer, per node: (x, confidence) of each context and of the match, a constant, and 5 unused
 #: so that a dot product is a whole number of SIMD registers
@@ -51,7 +53,7 @@ PHASE, COLUMN, WIDTH, RATE, CODED = range(5)
 CLOCK_FIELDS = 8
 
 _inline = njit(inline="always", boundscheck=False)
-_function = njit(cache=True, nogil=True, boundscheck=False)
+_function = jit.njit(nogil=True, boundscheck=False)
 
 
 @_inline
