@@ -64,9 +64,12 @@ def total(source: BinaryIO) -> int | None:
     if not source.seekable():
         return None
     start = source.tell()
-    count = missing(source, start, source.seek(0, os.SEEK_END))
-    source.seek(start)
-    return count
+    try:
+        return missing(source, start, source.seek(0, os.SEEK_END))
+    except OSError:  # a file that cannot seek after all
+        return None
+    finally:
+        source.seek(start)
 
 
 def _salvage(source: BinaryIO, out: BinaryIO, models: list, kernel: str, progress: Progress):

@@ -132,7 +132,7 @@ def choose_frame(source: bytes, options: Options, report: Report) -> _Coded:
             model = store.load(name)  # here, not before: what a clear winner makes needless is never loaded
             if _hopeless(model, part):
                 continue
-            trials.append(_encode(model, part, options, lambda n: None))
+            trials.append(_encode(model, part, options, report if len(names) == 1 else lambda n: None))
             if len(trials[-1].payload) < CLEAR_WIN * yardstick:
                 break
     if not trials:
@@ -245,7 +245,10 @@ def _long(source: BinaryIO, frame_size: int) -> int | None:
     if not source.seekable():
         return None
     start = source.tell()
-    length = source.seek(0, io.SEEK_END) - start
+    try:
+        length = source.seek(0, io.SEEK_END) - start
+    except OSError:  # files in /proc seek, but not to their end
+        return None
     source.seek(start)
     return length if length > frame_size else None
 
