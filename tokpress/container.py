@@ -203,7 +203,7 @@ def iter_frames_keep_going(stream: BinaryIO) -> Iterator[tuple[FrameHeader, Payl
     """Every intact frame (verified before it is handed out), and a Damaged for every hole. Needs seeking.
 
     After damage, the search is for the next sync that begins an intact frame. Time stays linear in a hostile file: a
-    damaged payload followed by a sync, or the end, is skipped for good; the others may add up to 4 times the file.
+    damaged payload followed by the frame that is due is skipped for good; the others may add up to 4 times the file.
     """
     position, end = stream.tell(), stream.seek(0, io.SEEK_END)
     budget, number, hole, member = 4 * (end - position), 1, None, Member()
@@ -215,8 +215,7 @@ def iter_frames_keep_going(stream: BinaryIO) -> Iterator[tuple[FrameHeader, Payl
             begin = stream.tell()
             if header is None or (after := begin + header.payload_length) > end:
                 raise FormatError(f"frame {number} (at byte {position:,}): truncated, or a damaged length")
-            stream.seek(after)
-            if after == end or _read(stream, len(SYNC)) == SYNC:
+            if _may_follow(stream, header, after, end):
                 resume = after
             elif (budget := budget - header.payload_length) < 0:
                 raise FormatError(f"{header.where}: too many false frames came before to examine this one")
@@ -239,6 +238,22 @@ def iter_frames_keep_going(stream: BinaryIO) -> Iterator[tuple[FrameHeader, Payl
     if hole or member.due or number == 1:
         at, reason = hole or (end, "truncated: the file ends before its last frame")
         yield Damaged(at, end - at, reason)
+
+
+def _may_follow(stream: BinaryIO, header: FrameHeader, after: int, end: int) -> bool:
+    """Whether the next frame of a member, or of the file, begins where a header says that its payload ends. If so,
+    that length is believed although the payload is damaged: what looks like frames within it is part of the source."""
+    if after == end:
+        return header.last
+    stream.seek(after)
+    if _read(stream, len(SYNC)) != SYNC:
+        return False
+    stream.seek(after)
+    try:
+        following = read_header(stream)
+    except FormatError:
+        return True
+    return following is not None and following.sequence == (0 if header.last else header.sequence + 1)
 
 
 class Member:
