@@ -14,7 +14,7 @@ def names_by_id() -> dict[bytes, str]:
     for name, folder in folders().items():
         try:
             found.setdefault(identity(folder), name)
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             continue
     return found
 

@@ -7,6 +7,7 @@ import contextlib
 import os
 import signal
 import sys
+import warnings
 from importlib import import_module
 from typing import Any, NoReturn
 
@@ -133,6 +134,7 @@ def cli() -> None:
 def run() -> None:
     """The whole process. Signals that end it unwind it first."""
     signals.install()
+    warnings.showwarning = lambda message, *where, **more: note(f"tokpress: warning: {message}")
     for stream in filter(None, (sys.stdout, sys.stderr)):
         with contextlib.suppress(AttributeError, ValueError):  # a stream that is no file
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
@@ -145,6 +147,7 @@ def run() -> None:
             error.show()
             code = error.exit_code
         except click.Abort as abort:  # what click makes of Interrupted outside of any command
+            note("tokpress: interrupted")
             code = 128 + getattr(abort.__cause__, "signum", signal.SIGINT)
         except BrokenPipeError:
             _silence_stdout()

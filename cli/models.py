@@ -22,7 +22,7 @@ def models(ctx, as_json, verbose):
     for name, folder in folders().items():
         try:
             found.append(catalog.describe(name, folder))
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             note(f"tokpress: model {name}: {folder} is no sound model directory: {type(error).__name__}: {error}")
             broken = True
     if as_json:

@@ -193,7 +193,7 @@ def load_folder(folder: str | os.PathLike) -> Model:
         config = json.loads(path.read_text())
     except OSError as error:
         raise ModelError(f"{folder} is no model directory: {path.name}: {error.strerror}") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ModelError(f"{path} is not JSON: {error}") from None
     try:
         if config["format"] != FORMAT or config["exact_profile"] != EXACT_PROFILE:

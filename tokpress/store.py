@@ -21,7 +21,7 @@ def _identity(folder: Path, stamp: float) -> bytes | None:
     """The id of the model in a folder. None, with a warning, where there is none: others may still be sound."""
     try:
         return identity(folder)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         warnings.warn(f"{folder} is no sound model directory, passed over: {error}", stacklevel=3)
         return None
 
