@@ -2,7 +2,8 @@
 
 Reading holds one frame's source at a time and decodes a frame only when a byte of it is asked for: a seek goes over
 the payloads in between by what their headers say. Writing holds one frame, and closing writes the last one. What is
-not closed, or is left by an exception, lacks that last frame and so can never be taken for complete.
+not closed, or is left by an exception, lacks that last frame and so can never be taken for complete. Appending adds
+a member: what the file holds stays as it is, and reading gives one source after the other.
 
 >>> import io
 >>> with open(buffer := io.BytesIO(), "wt", model="adaptive") as file:
@@ -23,7 +24,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO, cast
 
 from . import pipeline, store
-from .container import ADVICE, MAX_SOURCE, FrameHeader, Member, Payload, read_header
+from .container import ADVICE, MAX_SOURCE, SYNC, FrameHeader, Member, Payload, read_header
 from .errors import FormatError
 from .model import Model
 
@@ -189,14 +190,27 @@ class _Sink:
         self._frames += 1
 
 
+def _holds_frames(file: PathLike) -> bool:
+    """Whether there is something to append to. Raises FormatError where that is no .tokp file."""
+    try:
+        with builtins.open(file, "rb") as stream:
+            start = stream.read(len(SYNC))
+    except FileNotFoundError:
+        return False
+    if start and start != SYNC:
+        raise FormatError(f"{os.fsdecode(file)}: not a .tokp file, so nothing is appended to it: check its name")
+    return bool(start)
+
+
 class TokpressFile(io.BufferedIOBase):
-    """A .tokp file as a binary file: mode "rb", "wb" (overwrite) or "xb" (a new file only).
+    """A .tokp file as a binary file: mode "rb", "wb" (overwrite), "xb" (a new file only) or "ab" (append).
 
     `file`: a path, or a binary file object, which stays open on close. Reading: `model` and `models` are looked in
     beside the shipped ones. Writing: they are chosen from, and without any the shipped ones are; `lanes`,
     `frame_size` and `kernel` as in `pipeline.Options`.
 
-    Raises FormatError (ChecksumError), ModelMismatchError when reading; ModelError when a model cannot be opened.
+    Raises FormatError (ChecksumError), ModelMismatchError when reading; FormatError when appending to a file that is
+    none of ours; ModelError when a model cannot be opened.
     """
 
     def __init__(
@@ -213,13 +227,14 @@ class TokpressFile(io.BufferedIOBase):
         self._reader: io.BufferedReader | None = None
         self._sink: _Sink | None = None
         self._stream: BinaryIO | None = None
-        if mode not in ("r", "rb", "w", "wb", "x", "xb"):
-            raise ValueError(f"mode must be rb, wb or xb, not {mode!r}")
+        if mode not in ("r", "rb", "w", "wb", "x", "xb", "a", "ab"):
+            raise ValueError(f"mode must be rb, wb, xb or ab, not {mode!r}")
         if not 1 <= frame_size <= MAX_SOURCE:
             raise ValueError(f"frame_size must be 1 … {MAX_SOURCE:,} bytes, not {frame_size:,}")
         given = [*([model] if model is not None else []), *(models or [])]
         loaded = [store.load(each) for each in given]
         self._owned = isinstance(file, str | bytes | os.PathLike)
+        self.appends = mode[0] == "a" and isinstance(file, str | bytes | os.PathLike) and _holds_frames(file)
         if isinstance(file, str | bytes | os.PathLike):
             self._stream = cast(BinaryIO, builtins.open(file, mode[0] + "b"))  # noqa: SIM115 (close() closes it)
         else:
@@ -347,19 +362,34 @@ def open(
     errors: str | None = None,
     newline: str | None = None,
 ) -> TokpressFile | io.TextIOWrapper:
-    """Open a .tokp file: "rb" (the default), "wb", "xb" as a TokpressFile, "rt", "wt", "xt" as text over it.
+    """Open a .tokp file: "rb" (the default), "wb", "xb", "ab" as a TokpressFile, "rt", "wt", "xt", "at" as text over it.
 
-    `encoding` (UTF-8 where none is given), `errors` and `newline` are those of the built-in `open`."""
+    `encoding` (UTF-8 where none is given), `errors` and `newline` are those of the built-in `open`; the rest is as in
+    `TokpressFile`.
+
+    >>> import tempfile
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> path = folder.name + "/log.tokp"
+    >>> for line in ["first\\n", "second\\n"]:
+    ...     with open(path, "at", model="adaptive") as log:
+    ...         _ = log.write(line)
+    >>> with open(path) as log:
+    ...     log.seek(6)
+    ...     log.read()
+    6
+    b'second\\n'
+    >>> folder.cleanup()
+    """
     text = "t" in mode
     if text and "b" in mode:
         raise ValueError(f"mode must be text or binary, not both: {mode!r}")
     if not text and (encoding, errors, newline) != (None, None, None):
-        raise ValueError("encoding, errors and newline belong to text modes: rt, wt, xt")
+        raise ValueError("encoding, errors and newline belong to text modes: rt, wt, xt, at")
     binary = TokpressFile(
         file, mode.replace("t", ""), model=model, models=models, lanes=lanes, frame_size=frame_size, kernel=kernel
     )
     if not text:
         return binary
-    if binary.writable() and codecs.lookup(encoding or "utf-8").name in ("utf-16", "utf-32"):
+    if binary.writable() and not binary.appends and codecs.lookup(encoding or "utf-8").name in ("utf-16", "utf-32"):
         binary.write("".encode(encoding or ""))  # TextIOWrapper leaves this mark out where it cannot seek
     return _Text(cast(BinaryIO, binary), encoding or "utf-8", errors, newline)
