@@ -56,6 +56,15 @@ class Bits:
 
 
 class Model:
+    """A tokenizer and a prior over its symbols. Raises ModelError where their numbers of symbols differ.
+
+    >>> from tokpress.priors.histogram import HistogramPrior
+    >>> from tokpress.tokenizers.bytes import BytesTokenizer
+    >>> model = Model(BytesTokenizer(), HistogramPrior(256), name="mine")
+    >>> model.config()["prior"], model.id.hex()
+    ({'name': 'histogram', 'static': False}, '369217c9')
+    """
+
     def __init__(self, tokenizer: Tokenizer, prior: Prior, id: bytes | None = None, name: str = ""):
         if tokenizer.vocab_size != prior.vocab_size:
             raise ModelError(
@@ -109,18 +118,35 @@ class Model:
     # --- whole files -----------------------------------------------------------------------------
 
     def compress(self, source: bytes) -> bytes:
-        """A complete .tokp file of `source` under this model (or stored some other way where that is smaller)."""
+        """A complete .tokp file of `source` under this model (or stored some other way where that is smaller).
+
+        >>> import tokpress
+        >>> model = tokpress.load("adaptive")
+        >>> model.decompress(model.compress(b"to and fro"))
+        b'to and fro'
+        """
         from . import pipeline
 
         return pipeline.compress(source, model=self)
 
     def decompress(self, data: bytes) -> bytes:
+        """The source of a .tokp file made with this model, or a shipped one. Raises as `tokpress.decompress` does."""
         from . import pipeline
 
         return pipeline.decompress(data, models=[self])
 
     def score(self, source: bytes, lanes: int = 1) -> Bits:
-        """Bits of each token of `source`, as coding in `lanes` lanes would charge them."""
+        """Bits of each token of `source`, −log2 p, as coding in `lanes` lanes would charge them.
+
+        >>> import tokpress
+        >>> bits = tokpress.load("adaptive").score(b"again and again and again")
+        >>> bits.bits.shape, bits.source_bytes
+        ((25,), 25)
+        >>> bool(bits.bits[:5].sum() > bits.bits[-5:].sum())  # the third time is expected
+        True
+        >>> round(bits.total_bits / 25, 6) == round(bits.bits_per_byte, 6)
+        True
+        """
         tokens = self.tokenizer.encode(source)
         self.prior.prepare(len(tokens), self.kernel)
         bits = conditionals.score(self.prior, tokens, lanes)
@@ -130,7 +156,16 @@ class Model:
         return Bits(bits, self.tokenizer.token_bytes()[tokens])
 
     def sample(self, tokens: int, seed: int | None = None, temperature: float = 1.0) -> bytes:
-        """`tokens` tokens drawn from the prior, as bytes."""
+        """`tokens` tokens drawn from the prior, as bytes. The same seed draws the same ones.
+
+        temperature: tokens are drawn from p^(1/temperature), so below 1 the likelier ones are favoured. Raises
+        ValueError where it is not above 0.
+
+        >>> import tokpress
+        >>> model = tokpress.load("adaptive")
+        >>> len(model.sample(20, seed=3)), model.sample(20, seed=3) == model.sample(20, seed=3)
+        (10, True)
+        """
         count = -(-tokens // self.prior.stride) * self.prior.stride
         self.prior.prepare(count, self.kernel)
         return self.tokenizer.decode(conditionals.sample(self.prior, count, seed, temperature))
@@ -147,7 +182,16 @@ class Model:
             save_file({k: np.ascontiguousarray(v) for k, v in tensors.items()}, folder / "model.safetensors")
 
     def save(self, folder: str | os.PathLike, card: str | None = None) -> None:
-        """Write the directory: first to a temporary one beside it, then renamed into place."""
+        """Write the directory: first to a temporary one beside it, then renamed into place. `card`: its README.md.
+
+        Raises ModelError where something else stands in that place.
+
+        >>> import tempfile, tokpress
+        >>> with tempfile.TemporaryDirectory() as place:
+        ...     tokpress.load("adaptive").save(place + "/mine", card="# Nothing was trained")
+        ...     sorted(os.listdir(place + "/mine")), tokpress.load(place + "/mine").id == tokpress.load("adaptive").id
+        (['README.md', 'config.json'], True)
+        """
         target = Path(folder)
         if target.exists() and not (target / "config.json").is_file() and any(target.iterdir()):
             raise ModelError(f"{target} exists and is no model directory; choose another place")

@@ -341,11 +341,17 @@ def decompress_stream(
 
 
 def compress(data: bytes, model: "Model | str | None" = None, lanes: int | None = None) -> bytes:
-    """`data` as a complete .tokp file. Without a model, the best of the shipped ones is chosen.
+    """`data` as a complete .tokp file.
 
+    model: a Model, or the name or directory of one; without it the best of the shipped ones is chosen for each frame.
+    lanes: sequences coded in lock-step, 1 … 4096; without it what the model's rule says for this size.
+    The result is never larger than lzma's, or than `data` and 20 bytes. Raises ModelError.
+
+    >>> import tokpress
     >>> data = b"a stitch in time saves nine; " * 40
-    >>> decompress(compress(data)) == data
-    True
+    >>> packed = tokpress.compress(data, model="adaptive")
+    >>> len(packed) < len(data) / 15, tokpress.decompress(packed) == data
+    (True, True)
     """
     out = io.BytesIO()
     models = None if model is None else [store.load(model)]
@@ -354,7 +360,19 @@ def compress(data: bytes, model: "Model | str | None" = None, lanes: int | None 
 
 
 def decompress(data: bytes, models: "list[Model | str] | None" = None) -> bytes:
-    """The source of a .tokp file. Raises FormatError, ChecksumError, ModelMismatchError; never wrong bytes."""
+    """The source of a .tokp file; of several, if they were joined. `models` are looked in beside the shipped ones.
+
+    Raises FormatError (ChecksumError where bytes were changed) and ModelMismatchError; never gives wrong bytes.
+
+    >>> import tokpress
+    >>> packed = tokpress.compress(b"one") + tokpress.compress(b" and two")
+    >>> tokpress.decompress(packed)
+    b'one and two'
+    >>> tokpress.decompress(packed[:-1])
+    Traceback (most recent call last):
+    tokpress.errors.FormatError: frame 2 (at byte 16): truncated, 1 byte of its payload of 8 bytes missing: get a \
+complete copy of the file
+    """
     out = io.BytesIO()
     decompress_stream(io.BytesIO(data), out, [store.load(m) for m in models or []])
     return out.getvalue()

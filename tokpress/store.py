@@ -47,7 +47,18 @@ def folders() -> dict[str, Path]:
 
 
 def load(model: "str | os.PathLike | Model") -> Model:
-    """A model by name (`tokpress models` lists them) or directory."""
+    """A model by name (`tokpress models` lists them) or directory; a Model is given back as it is.
+
+    Raises ModelError where there is none, or a file of it is damaged.
+
+    >>> import tokpress
+    >>> model = tokpress.load("adaptive")
+    >>> model.name, model.tokenizer.name, model.prior.name
+    ('adaptive', 'nibbles', 'adaptive')
+    >>> tokpress.load("no such model")
+    Traceback (most recent call last):
+    tokpress.errors.ModelError: no model called 'no such model', nor a directory; there are: adaptive, text
+    """
     if isinstance(model, Model):
         return model
     named = folders().get(str(model))
