@@ -186,6 +186,32 @@ def test_a_source_that_grows_meanwhile(tmp_path):
     assert tokpress.decompress(out.getvalue(), [OURS]) == path.read_bytes()
 
 
+@pytest.mark.parametrize("models", [None, ["adaptive"], ["ours", "other"]], ids=str)
+@pytest.mark.parametrize("more", [-1, 0, 1, 50_000])
+def test_sources_that_no_trial_shrinks(models, more):
+    """Beyond TRIAL_SIZE only a part is tried: its payload must never be taken for that of the whole."""
+    source = np.random.default_rng(8).bytes(pipeline.TRIAL_SIZE + more)
+    named = {"ours": OURS, "other": OTHER, "adaptive": "adaptive"}
+    chosen = None if models is None else [tokpress.load(named[name]) for name in models]
+    compress_stream(io.BytesIO(source), out := io.BytesIO(), Options(models=chosen))
+    assert tokpress.decompress(out.getvalue(), chosen) == source and len(out.getvalue()) < len(source) + 20
+
+
+def test_a_part_that_shrinks_less_than_the_whole():
+    """Noise in the middle, where the trial looks, and letters around it: whatever is chosen, all of it comes back."""
+    noise = np.random.default_rng(9).bytes(pipeline.TRIAL_SIZE)
+    for source in (DATA * 30 + noise + DATA * 30, noise + DATA * 60 + noise):
+        compress_stream(io.BytesIO(source), out := io.BytesIO(), Options(models=[OURS, OTHER]))
+        assert tokpress.decompress(out.getvalue(), [OURS, OTHER]) == source
+
+
+def test_a_frame_is_not_written_for_another_source():
+    coded = pipeline._encode(OURS, DATA[:500], Options(), lambda done: None)
+    with pytest.raises(ValueError, match="500 bytes"):
+        pipeline.write_coded(out := io.BytesIO(), coded, DATA[:600], True, 0, 0)
+    assert out.getvalue() == b""
+
+
 # --- time and memory
 
 
