@@ -7,6 +7,10 @@ def main() -> None:
     # products of a few lanes are too small for BLAS threads, which on a busy machine spend their time waiting
     # for each other; tokpress shares out lanes instead (tokpress.exact.threads)
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    from .signals import default_until_installed, occupy_standard_streams
+
+    default_until_installed()
+    occupy_standard_streams()
     from .main import run
 
     run()

@@ -7,28 +7,28 @@ from typing import Any
 
 def names_by_id() -> dict[bytes, str]:
     """id → name. Models are hashed, not opened; what is no model is passed over."""
-    from tokpress.model import _identity
+    from tokpress.model import identity
     from tokpress.store import folders
 
     found: dict[bytes, str] = {}
     for name, folder in folders().items():
         try:
-            found.setdefault(_identity(folder), name)
-        except (OSError, ValueError):
+            found.setdefault(identity(folder), name)
+        except (OSError, ValueError, RecursionError):
             continue
     return found
 
 
 def describe(name: str, folder: Path) -> dict[str, Any]:
     """What a model directory says about itself. Raises OSError, ValueError, KeyError, TypeError where it does not."""
-    from tokpress.model import PARTS, _identity
+    from tokpress.model import PARTS, identity
 
     config = json.loads((folder / "config.json").read_text())
     parts = [folder / part for part in ("config.json", *PARTS) if (folder / part).is_file()]
     card = folder / "README.md"
     return {
         "name": name,
-        "id": _identity(folder).hex(),
+        "id": identity(folder).hex(),
         "tokenizer": config["tokenizer"]["name"],
         "prior": config["prior"]["name"],
         "model_bytes": sum(part.stat().st_size for part in parts),

@@ -6,6 +6,8 @@ A token may reach over a newline, or cover several bytes: its bits are then spli
 from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO
 
+from .progress import printable
+
 Row = dict[str, Any]
 TEXT = 200  # bytes of a line or token that are shown
 
@@ -99,4 +101,4 @@ def _rated(row: Row) -> Row:
 def readable(data: bytes, ends: bool = True) -> str:
     """As one line of text, with nothing in it that a terminal would obey. `ends`: without the newline it ends by."""
     text = (data.removesuffix(b"\n") if ends else data).decode("utf-8", "backslashreplace")
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return printable(text)

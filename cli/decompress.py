@@ -32,7 +32,7 @@ def decompress(ctx, files, output, stdout, force, keep, remove, models, kernel, 
         shown, target = options.shown(name), place.target(name, _without_suffix)
         with (
             jobs.reading(name, seekable=keep_going) as source,
-            Progress(shown, None, quiet, part_read(source)) as progress,
+            Progress(shown, total(source), quiet) as progress,
             jobs.writing(place, source, name, target, binary=False) as out,
         ):
             if keep_going:
@@ -59,14 +59,17 @@ def _without_suffix(name: str) -> str:
     return name.removesuffix(SUFFIX)
 
 
-def part_read(source: BinaryIO):
-    """How much of a file has been read (0 … 1), None for a pipe."""
+def total(source: BinaryIO) -> int | None:
+    """Bytes that a file promises to restore, by its headers; None for a pipe, or at the first sign of damage."""
     if not source.seekable():
         return None
-    here = source.tell()
-    length = max(source.seek(0, os.SEEK_END), 1)
-    source.seek(here)
-    return lambda: source.tell() / length
+    start = source.tell()
+    try:
+        return missing(source, start, source.seek(0, os.SEEK_END))
+    except OSError:  # a file that cannot seek after all
+        return None
+    finally:
+        source.seek(start)
 
 
 def _salvage(source: BinaryIO, out: BinaryIO, models: list, kernel: str, progress: Progress):
@@ -78,13 +81,12 @@ def _salvage(source: BinaryIO, out: BinaryIO, models: list, kernel: str, progres
     holes: list[tuple[Damaged, int | None]] = []
     sequences: list[int] = []
     total: int | None = None  # of the only member, as its last frame has it
-    for item in restored(source, models, kernel, keep_going=True):
+    for item in restored(source, models, kernel, keep_going=True, report=progress.report):
         if isinstance(item, Damaged):
-            holes.append((item, missing(source, item)))
+            holes.append((item, missing(source, item.offset, item.offset + item.length)))
             continue
         header, piece, ends = item
         out.write(piece)
-        progress.report(summary.source_bytes + len(piece))
         if ends:
             summary.frames.append(Frame(header.source_length, header.payload_length, len(header.pack()), ""))
             sequences.append(header.sequence)
@@ -99,20 +101,20 @@ def _salvage(source: BinaryIO, out: BinaryIO, models: list, kernel: str, progres
     ]
 
 
-def missing(source: BinaryIO, hole) -> int | None:
-    """Bytes that the frames in a hole would restore, if their headers still fill it exactly."""
+def missing(source: BinaryIO, start: int, end: int) -> int | None:
+    """Bytes that the frames from `start` to `end` would restore, if their headers still fill it exactly, or the file
+    ends within the last one."""
     from tokpress.container import read_header
     from tokpress.errors import FormatError
 
-    at, end, total = hole.offset, hole.offset + hole.length, 0
+    at, count = start, 0
     try:
         while at < end:
             source.seek(at)
             if (header := read_header(source, at)) is None:
                 return None
             at += len(header.pack()) + header.payload_length
-            total += header.source_length
+            count += header.source_length
     except FormatError:
         return None
-    # a frame that failed to decode leaves a hole of its payload only; a truncated one ends with the file
-    return total if hole.length and (at - end < 64 or source.seek(0, os.SEEK_END) == end) else None
+    return count if start < end and (at == end or source.seek(0, os.SEEK_END) == end) else None

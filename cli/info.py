@@ -7,7 +7,7 @@ import click
 
 from . import jobs, options
 from .catalog import names_by_id
-from .progress import rates
+from .progress import printable, rates
 
 
 @click.command()
@@ -30,7 +30,7 @@ def info(ctx, files, as_json, quiet, verbose):
         jobs.each(ctx, options.sources(files), work)
     finally:
         if as_json:
-            click.echo(json.dumps(found, indent=2, ensure_ascii=False))
+            click.echo(json.dumps(found, indent=2))
 
 
 def _look(name: str, source) -> dict[str, Any]:
@@ -66,7 +66,7 @@ def _text(found: dict[str, Any], verbose: bool) -> str:
         kinds[_kind(frame)] = kinds.get(_kind(frame), 0) + 1
     joined = f" in {members} sources joined" if members > 1 else ""
     lines = [
-        f"{found['file']}: {rates(found['source_bytes'], found['file_bytes'])}",
+        f"{printable(found['file'])}: {rates(found['source_bytes'], found['file_bytes'])}",
         f"  source   {found['source_bytes']:>15,} bytes{joined}",
         f"  payload  {found['payload_bytes']:>15,} bytes",
         f"  headers  {found['header_bytes']:>15,} bytes",

@@ -10,10 +10,12 @@ from typing import BinaryIO, cast
 
 import click
 
-from . import output
+from . import output, signals
 from .main import describe
 from .options import shown
 from .progress import note
+
+STDOUT = ("-", "/dev/stdout")  # the latter would be replaced, being a link, instead of written to
 
 
 @dataclass
@@ -30,8 +32,8 @@ class Place:
 
     def check(self, files: list[str]) -> None:
         """Raise UsageError where the options contradict each other."""
-        self.stdout = self.stdout or self.output == "-"
-        if self.stdout and self.output not in (None, "-"):
+        self.stdout = self.stdout or self.output in STDOUT
+        if self.stdout and self.output not in (None, *STDOUT):
             raise click.UsageError("-o and -c exclude each other")
         if self.output and not self.stdout and len(files) > 1:
             raise click.UsageError("-o takes one input; for several into one, use -c and redirect it")
@@ -50,6 +52,8 @@ def reading(name: str, seekable: bool = False) -> Iterator[BinaryIO]:
     """An input as a binary stream. `seekable`: what a pipe brings is copied to a temporary file first."""
     if os.path.isdir(name):
         raise output.OutputError(f"{name}: is a directory: name the files in it")
+    if name == "-" and sys.stdin is None:
+        raise output.OutputError("stdin: is closed: name a file to read")
     with open(name, "rb") if name != "-" else contextlib.nullcontext(sys.stdin.buffer) as file:
         if file.seekable() or not seekable:
             yield file
@@ -74,6 +78,7 @@ def writing(place: Place, source: BinaryIO, name: str, target: str | None, binar
     output.check(target, name, place.force)
     with output.create(target, place.force, like, sync=place.remove) as out:
         yield out
+    signals.check()
     if place.remove and name not in place.spared and like and stat.S_ISREG(like.st_mode):
         now = os.stat(name)
         if (now.st_size, now.st_mtime_ns, now.st_ino) != (like.st_size, like.st_mtime_ns, like.st_ino):
@@ -90,6 +95,7 @@ def each(ctx: click.Context, names: Iterable[str], work: Callable[[str], None]) 
         except (click.ClickException, click.exceptions.Exit, BrokenPipeError):
             raise
         except Exception as error:
+            signals.check()
             failed = True
             if ctx.meta.get("tokpress.verbose"):
                 import traceback

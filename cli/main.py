@@ -3,13 +3,19 @@
 0 done · 1 an error, told on stderr · 2 wrong usage · 128 + n stopped by signal n. Nothing but click is imported here.
 """
 
+import contextlib
 import os
 import signal
 import sys
+import warnings
 from importlib import import_module
 from typing import Any, NoReturn
 
 import click
+
+from . import signals
+from .progress import note
+from .signals import Interrupted
 
 #: name → help; the module of the same name beside this one holds a click command of the same name
 COMMANDS = {
@@ -27,18 +33,11 @@ EXTRAS = {"torch": "torch", "array_api_compat": "torch", "accelerate": "train", 
 EXTRAS |= {"brotli": "bench", "bz3": "bench", "pyppmd": "bench", "psutil": "bench", "matplotlib": "bench"}
 
 
-class Interrupted(KeyboardInterrupt):
-    """A signal asks us to stop: unwind, so that every `with` cleans up, then exit with 128 + its number."""
-
-    def __init__(self, signum: int = signal.SIGINT) -> None:
-        self.signum = signum
-
-
 class Failure(click.ClickException):
     """An error told in one line: exit 1."""
 
     def show(self, file: Any = None) -> None:
-        click.echo(f"tokpress: {self.message}", err=True)
+        note(f"tokpress: {self.message}")
 
 
 class Commands(click.Group):
@@ -66,10 +65,18 @@ class Commands(click.Group):
             _silence_stdout()
             ctx.exit(1)
         except KeyboardInterrupt as stop:
-            click.echo("tokpress: interrupted", err=True)
-            ctx.exit(128 + getattr(stop, "signum", signal.SIGINT))
+            _exit_interrupted(ctx, stop)
         except Exception as error:
+            try:
+                signals.check()
+            except Interrupted as stop:
+                _exit_interrupted(ctx, stop)
             _explain(error, ctx.meta.get("tokpress.verbose", False))
+
+
+def _exit_interrupted(ctx: click.Context, stop: KeyboardInterrupt) -> NoReturn:
+    note("tokpress: interrupted")
+    ctx.exit(128 + getattr(stop, "signum", signal.SIGINT))
 
 
 def _explain(error: Exception, verbose: bool) -> NoReturn:
@@ -124,22 +131,36 @@ def cli() -> None:
     """
 
 
-def _stop(signum: int, frame: Any) -> None:
-    raise Interrupted(signum)
-
-
 def run() -> None:
     """The whole process. Signals that end it unwind it first."""
-    names = ("SIGINT", "SIGTERM", "SIGHUP")
-    signals = [s for s in (getattr(signal, n, None) for n in names) if s and signal.getsignal(s) != signal.SIG_IGN]
-    for each in signals:
-        signal.signal(each, _stop)
+    signals.install()
+    warnings.showwarning = lambda message, *where, **more: note(f"tokpress: warning: {message}")
+    for stream in filter(None, (sys.stdout, sys.stderr)):
+        with contextlib.suppress(AttributeError, ValueError):  # a stream that is no file
+            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     try:
-        cli(prog_name="tokpress")
-    except Interrupted as stop:  # outside of any command, or a second one while the first was dealt with
-        sys.exit(128 + stop.signum)
-    finally:
-        for each in signals:
-            signal.signal(each, signal.SIG_IGN)
-        if output := sys.modules.get(f"{__package__}.output"):
-            output.sweep()
+        try:
+            code = cli.main(prog_name="tokpress", standalone_mode=False) or 0
+            if sys.stdout:
+                sys.stdout.flush()
+        except click.ClickException as error:
+            error.show()
+            code = error.exit_code
+        except click.Abort as abort:  # what click makes of Interrupted outside of any command
+            note("tokpress: interrupted")
+            code = 128 + getattr(abort.__cause__, "signum", signal.SIGINT)
+        except BrokenPipeError:
+            _silence_stdout()
+            code = 1
+        except OSError as error:  # what was printed could not be flushed
+            _silence_stdout()
+            note(f"tokpress: stdout: {describe(error)}")
+            code = 1
+        finally:
+            signals.over()
+    except Interrupted as stop:
+        signals.over()
+        code = 128 + stop.signum
+    if output := sys.modules.get(f"{__package__}.output"):
+        output.sweep()
+    sys.exit(code)

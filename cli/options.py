@@ -49,8 +49,8 @@ class Size(click.ParamType):
         number = digits[:-1] if power else digits
         if not number.isascii() or not number.isdigit():
             self.fail(f"{value!r} is no size; write 65536, 64K or 16M", param, ctx)
-        if not 1 <= (size := int(number) << 10 * power) <= 1 << 28:
-            self.fail(f"{value!r} is outside 1 … 256M", param, ctx)
+        if not 1 <= (size := int(number) << 10 * power) <= 1 << 26:
+            self.fail(f"{value!r} is outside 1 … 64M", param, ctx)
         return size
 
 

@@ -16,6 +16,8 @@ from typing import Any, BinaryIO, cast
 
 from tokpress.errors import TokpressError
 
+from . import signals
+
 PREFIX = ".tokp-"
 FULL = {getattr(errno, name, 0) for name in ("ENOSPC", "EDQUOT", "EFBIG")}
 _unfinished: set[str] = set()  # temporary files that exist, or are about to
@@ -26,14 +28,10 @@ class OutputError(TokpressError):
 
 
 class Direct:
-    """A raw stream whose writes arrive at once and whole. Only a `regular` file may be seeked in."""
+    """A raw stream whose writes arrive at once and whole."""
 
-    def __init__(self, stream: Any, regular: bool = False) -> None:
-        self._stream, self._regular = getattr(stream, "raw", stream), regular
-        self.seek, self.tell, self.truncate = stream.seek, stream.tell, stream.truncate
-
-    def seekable(self) -> bool:
-        return self._regular
+    def __init__(self, stream: Any) -> None:
+        self._stream = getattr(stream, "raw", stream)
 
     def write(self, data: bytes) -> int:
         view = memoryview(data)
@@ -58,6 +56,8 @@ def check(target: str, source: str, force: bool) -> None:
     try:
         found = os.stat(target)
     except FileNotFoundError:
+        if os.path.islink(target) and not force:  # to nothing
+            raise _exists(target) from None
         if not os.path.isdir(folder := os.path.dirname(target) or "."):
             raise OutputError(
                 f"{target}: there is no folder {folder}: make it first, or choose another with -o"
@@ -97,14 +97,30 @@ def create(
                 if sync:
                     os.fsync(file.fileno())
             if like:
-                with contextlib.suppress(OSError):  # not every file system has mode bits
-                    os.chmod(temporary, like.st_mode & 0o777)
-                    os.utime(temporary, ns=(like.st_atime_ns, like.st_mtime_ns))
-            _publish(temporary, target, force)
+                _resemble(temporary, like)
+            signals.check()
+            with signals.held():
+                _publish(temporary, target, force)
     finally:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
         _unfinished.discard(temporary)
+
+
+def _resemble(path: str, like: os.stat_result) -> None:
+    """Owner, group, mode bits and times, as far as we may. Nobody gets to read who could not read the input."""
+    with contextlib.suppress(OSError, AttributeError):  # not every file system has these, nor every system chown
+        mode, now = like.st_mode & 0o777, os.stat(path)
+        if now.st_uid != like.st_uid:
+            with contextlib.suppress(OSError):  # for root only
+                os.chown(path, like.st_uid, -1)
+        if now.st_gid != like.st_gid:
+            try:
+                os.chown(path, -1, like.st_gid)
+            except OSError:  # its group is another one: no more than everybody may do
+                mode &= 0o707 | (mode & 0o007) << 3
+        os.chmod(path, mode)
+        os.utime(path, ns=(like.st_atime_ns, like.st_mtime_ns))
 
 
 LEFT_NOTHING = "nothing was left behind; free some space here or in $TMPDIR, or choose another place with -o"
@@ -135,34 +151,29 @@ def _publish(temporary: str, target: str, force: bool) -> None:
             os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL))
         except FileExistsError:
             raise _exists(target) from None
-        os.replace(temporary, target)
+        try:
+            os.replace(temporary, target)
+        except OSError:
+            os.unlink(target)
+            raise
 
 
 @contextlib.contextmanager
 def standard_output(binary: bool, force: bool = True, source: str = "-") -> Iterator[BinaryIO]:
     """stdout for bytes. `binary`: a terminal could not show them."""
+    if sys.stdout is None:
+        raise OutputError("stdout: is closed: name an output with -o")
     if binary and sys.stdout.isatty() and not force:
         raise OutputError("stdout: compressed bytes make no sense on a terminal: use -o FILE, or -f to insist")
     sys.stdout.flush()
-    regular = False
     try:
-        found = os.fstat(number := sys.stdout.fileno())
-        regular = stat.S_ISREG(found.st_mode) and not _appends(number)
+        found = os.fstat(sys.stdout.fileno())
         if source != "-" and stat.S_ISREG(found.st_mode) and os.path.samestat(found, os.stat(source)):
             raise OutputError(f"{source}: is both input and output: send the output elsewhere")
     except io.UnsupportedOperation:  # a test's stdout is no file
         pass
     with _told("stdout", "send the output elsewhere"):
-        yield cast(BinaryIO, Direct(sys.stdout.buffer, regular))
-
-
-def _appends(number: int) -> bool:
-    """Whether all writes go to the end (>>), wherever the position is: no place to go back to."""
-    try:
-        from fcntl import F_GETFL, fcntl
-    except ImportError:  # not on this system; be careful
-        return True
-    return bool(fcntl(number, F_GETFL) & os.O_APPEND)
+        yield cast(BinaryIO, Direct(sys.stdout.buffer))
 
 
 def sweep() -> None:

@@ -1,10 +1,12 @@
 """What a person sees on stderr: a line that moves while work goes on, and one that stays at the end."""
 
+import contextlib
 import sys
 import time
-from collections.abc import Callable
 
 import click
+
+from . import signals
 
 
 def size(count: int) -> str:
@@ -22,16 +24,23 @@ def speed(source_bytes: int, seconds: float) -> str:
     return f"{source_bytes / 1e6 / max(seconds, 1e-9):.2f} MB/s"
 
 
+def printable(text: str) -> str:
+    """On one line, with nothing in it that a terminal would obey: file names may hold anything."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
 def note(message: str, quiet: bool = False) -> None:
+    """One line on stderr; nowhere if that is closed or full."""
     if not quiet:
-        click.echo(message, err=True)
+        with contextlib.suppress(OSError):
+            click.echo(printable(message), err=True)
 
 
 class Progress:
-    """`report(done)` as the pipeline calls it; with `share`, that tells which part of the work is done (0 … 1)."""
+    """`report(done)` as the pipeline calls it, in bytes of the source, of which there are `total`, if that is known."""
 
-    def __init__(self, name: str, total: int | None, quiet: bool, share: Callable[[], float] | None = None) -> None:
-        self._name, self._total, self._share = name, total, share
+    def __init__(self, name: str, total: int | None, quiet: bool) -> None:
+        self._name, self._total = printable(name), total
         self._start = self._shown = time.monotonic()
         self._live = not quiet and sys.stderr is not None and sys.stderr.isatty()
         self._drawn = False
@@ -41,12 +50,14 @@ class Progress:
         return time.monotonic() - self._start
 
     def report(self, done: int) -> None:
+        signals.check()
         now = time.monotonic()
         if not self._live or now - self._shown < 0.1:
             return
         self._shown, self._drawn = now, True
-        part = self._share() if self._share else done / self._total if self._total else 0.0
-        line = f"{self._name}: {part:4.0%}  {size(done)}, {speed(done, self.seconds)}"
+        part = min(done / self._total, 1.0) if self._total else 0.0
+        known = f"{part:4.0%}  " if self._total else ""
+        line = f"{self._name}: {known}{size(done)}, {speed(done, self.seconds)}"
         if part > 0.01:
             minutes, seconds = divmod(round(self.seconds * (1 - part) / part), 60)
             line += f", {minutes}:{seconds:02} left"

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import click
 
 from . import costs, jobs, options
+from .progress import printable
 
 
 @click.command()
@@ -66,7 +67,7 @@ class _JSON:
     def add(self, row: dict) -> None:
         import json
 
-        click.echo(self._before + json.dumps(row, ensure_ascii=False), nl=False)
+        click.echo(self._before + json.dumps(row), nl=False)
         self._before = ",\n"
 
     def end(self) -> None:
@@ -87,7 +88,7 @@ class _Table:
             click.echo("\t".join(self._columns).replace("_", " "))
             self._started = True
         values = (row[column] for column in self._columns)
-        click.echo("\t".join(f"{v:.3f}" if isinstance(v, float) else str(v) for v in values))
+        click.echo("\t".join(f"{v:.3f}" if isinstance(v, float) else printable(str(v)) for v in values))
 
     def end(self) -> None:
         pass

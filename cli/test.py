@@ -5,8 +5,8 @@ from typing import BinaryIO, cast
 import click
 
 from . import jobs, options, output
-from .decompress import part_read
-from .progress import Progress, note, speed
+from .decompress import total
+from .progress import Progress, note, printable, speed
 
 
 @click.command()
@@ -23,13 +23,13 @@ def test(ctx, files, models, kernel, quiet, verbose):
 
     def work(name: str) -> None:
         shown = options.shown(name)
-        with jobs.reading(name) as source, Progress(shown, None, quiet, part_read(source)) as progress:
+        with jobs.reading(name) as source, Progress(shown, total(source), quiet) as progress:
             done = pipeline.decompress_stream(
                 source, cast(BinaryIO, output.Nowhere()), loaded, kernel, False, progress.report
             )
         if not quiet:
             click.echo(
-                f"{shown}: OK, {done.source_bytes:,} bytes in {len(done.frames):,} frame{'s' * (len(done.frames) != 1)}"
+                f"{printable(shown)}: OK, {done.source_bytes:,} bytes in {len(done.frames):,} frame{'s' * (len(done.frames) != 1)}"
             )
         if verbose:
             note(f"{shown}: {speed(done.source_bytes, progress.seconds)}", quiet)

@@ -222,10 +222,59 @@ def test_large_lzma_frames_stream(monkeypatch):
         reader(bytes(data)).read()
 
 
+def test_append(tmp_path):
+    """Like lzma.open: what is there stays, and is followed by a new member."""
+    path = tmp_path / "a.tokp"
+    for number, part in enumerate((DATA[:1500], b"", DATA[1500:])):
+        before = path.read_bytes() if number else b""
+        with tokpress.open(path, "ab", model=MODEL, frame_size=1000) as file:
+            assert file.writable() and file.tell() == 0
+            file.write(part)
+        assert path.read_bytes().startswith(before)
+    with tokpress.open(path, model=MODEL) as file:
+        assert file.read() == DATA
+    assert tokpress.decompress(path.read_bytes(), [MODEL]) == DATA
+
+
+def test_append_that_is_left_by_an_exception(tmp_path):
+    """What was there before can still be read, and the file does not look complete."""
+    path = tmp_path / "a.tokp"
+    path.write_bytes(packed())
+    with pytest.raises(RuntimeError), tokpress.open(path, "ab", model=MODEL, frame_size=1000) as file:
+        file.write(DATA[:2500])
+        raise RuntimeError
+    data = path.read_bytes()
+    assert data.startswith(packed()) and len(data) > len(packed())
+    with tokpress.open(path, model=MODEL) as file:
+        assert file.read(len(DATA) + 2000) == DATA + DATA[:2000]
+        with pytest.raises(FormatError, match="truncated"):
+            file.read()
+    pipeline.decompress_stream(io.BytesIO(data), out := io.BytesIO(), [MODEL], keep_going=True)
+    assert out.getvalue() == DATA + DATA[:2000]
+
+
+def test_append_to_what_is_no_tokp_file(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"precious")
+    with pytest.raises(FormatError, match=r"a\.txt: not a \.tokp file"):
+        tokpress.open(path, "ab", model=MODEL)
+    assert path.read_bytes() == b"precious"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_append_text(tmp_path, encoding):
+    path = tmp_path / "a.tokp"
+    for line in ("één\n", "twee\n"):
+        with tokpress.open(path, "at", model=MODEL, encoding=encoding) as file:
+            file.write(line)
+    with tokpress.open(path, "rt", models=[MODEL], encoding=encoding) as file:
+        assert file.read() == "één\ntwee\n"
+
+
 def test_wrong_use(tmp_path):
     with pytest.raises(ModelMismatchError):
         TokpressFile(io.BytesIO(packed())).read()
-    for mode in ("rw", "a", "rbt", "", "z"):
+    for mode in ("rw", "ra", "a+", "rbt", "", "z"):
         with pytest.raises(ValueError, match="mode"):
             tokpress.open(io.BytesIO(), mode)
     with pytest.raises(ValueError, match="frame_size"):

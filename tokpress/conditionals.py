@@ -52,14 +52,14 @@ def known_conditionals(prior: Prior, layout: Layout, grid: Tokens) -> Iterator[t
 
 
 def _run(prior: Prior, layout: Layout, choose: Callable[[Pmf], Tokens], report: Report) -> Tokens:
-    """Drive `conditionals`: `choose(pmf)` gives the symbols [n]. Returns all of them, [B, T]."""
-    grid = np.zeros((layout.lanes, layout.steps), np.int32)
+    """Drive `conditionals`: `choose(pmf)` gives the symbols [n]. Returns all of them, [N]."""
+    grid = _Grid(layout)
     steps = conditionals(prior, layout)
     pmf = next(steps, None)
     step = done = 0
     while pmf is not None:
         symbols = choose(pmf)
-        grid[: len(symbols), step] = symbols
+        grid.put(symbols[:, None], step)
         done += len(symbols)
         step += 1
         if step % 64 == 0:
@@ -69,7 +69,25 @@ def _run(prior: Prior, layout: Layout, choose: Callable[[Pmf], Tokens], report: 
         except StopIteration:
             pmf = None
     report(done)
-    return grid
+    return grid.join()
+
+
+class _Grid:
+    """Symbols as they come. It grows with them: the number of tokens may be a lie."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+        self._cells = np.zeros((layout.lanes, min(layout.steps, 1 << 10)), np.int32)
+
+    def put(self, symbols: Tokens, step: int) -> None:
+        """symbols [n, steps], from this step on"""
+        while step + symbols.shape[1] > self._cells.shape[1]:
+            more = min(self._cells.shape[1], self._layout.steps - self._cells.shape[1])
+            self._cells = np.concatenate([self._cells, np.zeros((len(self._cells), more), np.int32)], axis=1)
+        self._cells[: len(symbols), step : step + symbols.shape[1]] = symbols
+
+    def join(self) -> Tokens:
+        return self._layout.join(self._cells)
 
 
 def encode(prior: Prior, tokens: Tokens, lanes: int, report: Report = _silent) -> bytes:
@@ -77,9 +95,7 @@ def encode(prior: Prior, tokens: Tokens, lanes: int, report: Report = _silent) -
     layout, encoder, done = Layout.of(len(tokens), lanes, prior.stride), RangeEncoder(), 0
     for pmf, symbols, _ in known_conditionals(prior, layout, layout.split(tokens)):
         encoder.push_steps(symbols, pmf)
-        if (done >> 14) != (done := done + symbols.size) >> 14:
-            report(done)
-    report(done)
+        report(done := done + symbols.size)
     return encoder.finish()
 
 
@@ -87,7 +103,7 @@ def decode(prior: Prior, payload: bytes, count: int, lanes: int, report: Report 
     """The reverse of `encode`. Raises ChecksumError where the damage shows; else a checksum must tell."""
     layout = Layout.of(count, lanes, prior.stride)
     if layout.tokens and isinstance(prior, DecodesItself):
-        return layout.join(_decode_compiled(prior, payload, layout, report))
+        return _decode_compiled(prior, payload, layout, report)
     decoder = RangeDecoder(payload)
 
     def pop(pmf: Pmf) -> Tokens:
@@ -96,7 +112,7 @@ def decode(prior: Prior, payload: bytes, count: int, lanes: int, report: Report 
             raise ChecksumError("the coded words are damaged: a symbol outside the vocabulary")
         return symbols
 
-    return layout.join(_run(prior, layout, pop, report))
+    return _run(prior, layout, pop, report)
 
 
 def _decode_compiled(prior: Prior, payload: bytes, layout: Layout, report: Report) -> Tokens:
@@ -104,15 +120,16 @@ def _decode_compiled(prior: Prior, payload: bytes, layout: Layout, report: Repor
 
     assert isinstance(prior, DecodesItself)
     coder, state = reference.start(payload), prior.init(layout.lanes, layout.tokens)
-    grid, previous, done = np.zeros((layout.lanes, layout.steps), np.int32), None, 0
+    grid, previous, done = _Grid(layout), None, 0
     for rows, first, stop in layout.runs():
         at_once = max(1, REPORT_EVERY // rows)
         for at in range(first, stop, at_once):
             steps = min(at_once, stop - at)
-            grid[:rows, at : at + steps] = prior.decode_steps(state, coder, previous, rows, steps)
-            previous = grid[:rows, at + steps - 1].copy()
+            symbols = prior.decode_steps(state, coder, previous, rows, steps)
+            grid.put(symbols, at)
+            previous = symbols[:, -1].copy()
             report(done := done + rows * steps)
-    return grid
+    return grid.join()
 
 
 def score(prior: Prior, tokens: Tokens, lanes: int = 1, report: Report = _silent) -> np.ndarray:
@@ -128,14 +145,21 @@ def score(prior: Prior, tokens: Tokens, lanes: int = 1, report: Report = _silent
 
 
 def sample(prior: Prior, count: int, seed: int | None = None, temperature: float = 1.0, lanes: int = 1) -> Tokens:
-    """Draw `count` tokens by inverting the cumulative distribution at u ~ U[0, 1)."""
+    """Draw `count` tokens by inverting the cumulative distribution of p^(1/temperature) at u ~ U[0, 1).
+
+    Towards temperature 0 that becomes the likeliest token, one of them at random where several are; 0 itself is
+    a ValueError, as is anything below, or no number."""
+    if not 0 < temperature < np.inf:
+        raise ValueError(f"temperature must be a number above 0, not {temperature}")
     layout = Layout.of(count, lanes, prior.stride)
     rng = np.random.default_rng(seed)
 
     def draw(pmf: Pmf) -> Tokens:
-        p = pmf.astype(np.float64) ** (1 / temperature)
+        with np.errstate(divide="ignore", under="ignore", over="ignore"):  # log 0 = −∞, and e^−∞ = 0
+            log_p = np.log(pmf.astype(np.float64))
+            p = np.exp((log_p - log_p.max(1, keepdims=True)) / temperature)  # the largest is 1 at any temperature
         cumulative = np.cumsum(p, axis=1)
         u = rng.random((len(pmf), 1)) * cumulative[:, -1:]
         return np.minimum((cumulative <= u).sum(1), prior.vocab_size - 1).astype(np.int32)
 
-    return layout.join(_run(prior, layout, draw, _silent))
+    return _run(prior, layout, draw, _silent)

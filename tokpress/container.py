@@ -24,7 +24,7 @@ from .errors import ChecksumError, FormatError
 
 SYNC = b"\xd4TP\x01"  # the last byte is the version of the format
 LAST, CONTINUES, LAYOUT, RESERVED = 8, 16, 32, 192  # flags in the kind byte, above its three bits of kind
-MAX_SOURCE = 1 << 28  # bytes that a raw or model frame may restore; lzma frames are restored in pieces, hence free
+MAX_SOURCE = 1 << 26  # bytes that a raw or model frame may restore; lzma frames are restored in pieces, hence free
 MAX_NUMBER = (1 << 63) - 1  # what the nine bytes of the longest varint hold
 MAX_LANES = 1 << 12
 MAX_DICTIONARY = 28  # as the payload's first byte spells it: 64 MiB, what `xz -9` uses
@@ -63,7 +63,7 @@ class FrameHeader:
         numbers = (self.sequence, self.source_length, self.payload_length, self.total_length or 0)
         rules = (  # a token stands for half a byte or more and costs 32 bits or less: hence the factors 2 and 8
             (min(numbers) >= 0 and max(numbers) <= MAX_NUMBER, "lengths lie in 0 … 2^63 − 1"),
-            (self.source_length <= MAX_SOURCE or self.kind == Kind.LZMA, "at most 256 MiB of source"),
+            (self.source_length <= MAX_SOURCE or self.kind == Kind.LZMA, "at most 64 MiB of source"),
             (self.source_length > 0 or self.kind == Kind.RAW, "only a raw frame may restore nothing"),
             (self.payload_length == self.source_length or self.kind != Kind.RAW, "a raw payload is the source"),
             (self.payload_length <= 8 * self.source_length + 64 or not model, "payload ≤ 8 · source length + 64"),
@@ -184,7 +184,7 @@ def iter_frames(stream: BinaryIO) -> Iterator[tuple[FrameHeader, Payload]]:
 
     What the caller leaves of a payload is read and verified here. Offsets count from where the stream stands now.
     """
-    offset, number, member = 0, 1, _Member()
+    offset, number, member = 0, 1, Member()
     while header := read_header(stream, offset, number):
         if problem := member.follow(header):
             raise FormatError(f"{header.where}: {problem}: {ADVICE}")
@@ -203,10 +203,10 @@ def iter_frames_keep_going(stream: BinaryIO) -> Iterator[tuple[FrameHeader, Payl
     """Every intact frame (verified before it is handed out), and a Damaged for every hole. Needs seeking.
 
     After damage, the search is for the next sync that begins an intact frame. Time stays linear in a hostile file: a
-    damaged payload followed by a sync, or the end, is skipped for good; the others may add up to 4 times the file.
+    damaged payload followed by the frame that is due is skipped for good; the others may add up to 4 times the file.
     """
     position, end = stream.tell(), stream.seek(0, io.SEEK_END)
-    budget, number, hole, member = 4 * (end - position), 1, None, _Member()
+    budget, number, hole, member = 4 * (end - position), 1, None, Member()
     while position < end:
         stream.seek(position)
         resume = position + 1
@@ -215,8 +215,7 @@ def iter_frames_keep_going(stream: BinaryIO) -> Iterator[tuple[FrameHeader, Payl
             begin = stream.tell()
             if header is None or (after := begin + header.payload_length) > end:
                 raise FormatError(f"frame {number} (at byte {position:,}): truncated, or a damaged length")
-            stream.seek(after)
-            if after == end or _read(stream, len(SYNC)) == SYNC:
+            if _may_follow(stream, header, after, end):
                 resume = after
             elif (budget := budget - header.payload_length) < 0:
                 raise FormatError(f"{header.where}: too many false frames came before to examine this one")
@@ -241,7 +240,23 @@ def iter_frames_keep_going(stream: BinaryIO) -> Iterator[tuple[FrameHeader, Payl
         yield Damaged(at, end - at, reason)
 
 
-class _Member:
+def _may_follow(stream: BinaryIO, header: FrameHeader, after: int, end: int) -> bool:
+    """Whether the next frame of a member, or of the file, begins where a header says that its payload ends. If so,
+    that length is believed although the payload is damaged: what looks like frames within it is part of the source."""
+    if after == end:
+        return header.last
+    stream.seek(after)
+    if _read(stream, len(SYNC)) != SYNC:
+        return False
+    stream.seek(after)
+    try:
+        following = read_header(stream)
+    except FormatError:
+        return True
+    return following is not None and following.sequence == (0 if header.last else header.sequence + 1)
+
+
+class Member:
     """Follows the frames of one source: sequence numbers 0, 1, 2, …, and a total that adds up."""
 
     due = restored = 0  # the sequence number to come; the source bytes so far
@@ -295,7 +310,7 @@ class LzmaEncoder:
         lzma2 = {"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "dict_size": _dictionary(self._start[0])}
         self._lzma = lzma.LZMACompressor(lzma.FORMAT_RAW, filters=[lzma2])
 
-    def compress(self, source: bytes) -> bytes:
+    def compress(self, source: bytes | memoryview) -> bytes:
         start, self._start = self._start, b""
         return start + self._lzma.compress(source)
 
@@ -304,8 +319,10 @@ class LzmaEncoder:
 
 
 def lzma_encode(source: bytes) -> bytes:
-    encoder = LzmaEncoder(len(source))
-    return encoder.compress(source) + encoder.finish()
+    """In pieces of 1 MiB: between them Python can act on a signal."""
+    encoder, view = LzmaEncoder(len(source)), memoryview(source)
+    pieces = [encoder.compress(view[at : at + PIECE]) for at in range(0, len(view), PIECE)]
+    return b"".join([*pieces, encoder.finish()])
 
 
 def lzma_decode(payload: Iterable[bytes], source_length: int, where: str = "lzma frame") -> Iterator[bytes]:

@@ -14,6 +14,7 @@ import json
 import os
 import shutil
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,10 @@ from .types import Prior, Tokenizer
 FORMAT = 1
 #: the arithmetic of tokpress.exact; a change that alters one bit of one pmf makes a new one
 EXACT_PROFILE = 1
+#: the files that make up the identity, beside config.json
 PARTS = ("tokenizer.json", "model.safetensors")
+
+Report = Callable[[float], None]
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,15 @@ class Bits:
 
 
 class Model:
+    """A tokenizer and a prior over its symbols. Raises ModelError where their numbers of symbols differ.
+
+    >>> from tokpress.priors.histogram import HistogramPrior
+    >>> from tokpress.tokenizers.bytes import BytesTokenizer
+    >>> model = Model(BytesTokenizer(), HistogramPrior(256), name="mine")
+    >>> model.config()["prior"], model.id.hex()
+    ({'name': 'histogram', 'static': False}, '369217c9')
+    """
+
     def __init__(self, tokenizer: Tokenizer, prior: Prior, id: bytes | None = None, name: str = ""):
         if tokenizer.vocab_size != prior.vocab_size:
             raise ModelError(
@@ -66,7 +79,7 @@ class Model:
         if self._id is None:
             with tempfile.TemporaryDirectory() as folder:
                 self._write(Path(folder))
-                self._id = _identity(Path(folder))
+                self._id = identity(Path(folder))
         return self._id
 
     def config(self) -> dict[str, Any]:
@@ -79,16 +92,24 @@ class Model:
 
     # --- one frame -------------------------------------------------------------------------------
 
-    def encode(self, source: bytes, lanes: int | None = None, report=lambda n: None) -> tuple[bytes, int, int]:
-        """(payload, tokens, lanes)"""
+    def encode(
+        self, source: bytes, lanes: int | None = None, report: Report = lambda share: None
+    ) -> tuple[bytes, int, int]:
+        """(payload, tokens, lanes). `report` hears the share done, 0 … 1."""
         tokens = self.tokenizer.encode(source)
-        lanes = lanes or self.prior.lanes(len(tokens))
-        self.prior.prepare(len(tokens), self.kernel)
-        return conditionals.encode(self.prior, tokens, lanes, report), len(tokens), lanes
+        count = len(tokens)
+        lanes = lanes or self.prior.lanes(count)
+        self.prior.prepare(count, self.kernel)
+        payload = conditionals.encode(self.prior, tokens, lanes, lambda done: report(done / max(count, 1)))
+        return payload, count, lanes
 
-    def decode(self, payload: bytes, tokens: int, lanes: int | None = None, report=lambda n: None) -> bytes:
+    def decode(
+        self, payload: bytes, tokens: int, lanes: int | None = None, report: Report = lambda share: None
+    ) -> bytes:
+        """The source of one frame, unchecked. `report` hears the share done, 0 … 1. Raises ChecksumError."""
         self.prior.prepare(tokens, self.kernel)
-        decoded = conditionals.decode(self.prior, payload, tokens, lanes or self.prior.lanes(tokens), report)
+        lanes = lanes or self.prior.lanes(tokens)
+        decoded = conditionals.decode(self.prior, payload, tokens, lanes, lambda done: report(done / max(tokens, 1)))
         try:
             return self.tokenizer.decode(decoded)
         except TokenizerError as error:
@@ -97,18 +118,35 @@ class Model:
     # --- whole files -----------------------------------------------------------------------------
 
     def compress(self, source: bytes) -> bytes:
-        """A complete .tokp file of `source` under this model (or stored some other way where that is smaller)."""
+        """A complete .tokp file of `source` under this model (or stored some other way where that is smaller).
+
+        >>> import tokpress
+        >>> model = tokpress.load("adaptive")
+        >>> model.decompress(model.compress(b"to and fro"))
+        b'to and fro'
+        """
         from . import pipeline
 
         return pipeline.compress(source, model=self)
 
     def decompress(self, data: bytes) -> bytes:
+        """The source of a .tokp file made with this model, or a shipped one. Raises as `tokpress.decompress` does."""
         from . import pipeline
 
         return pipeline.decompress(data, models=[self])
 
     def score(self, source: bytes, lanes: int = 1) -> Bits:
-        """Bits of each token of `source`, as coding in `lanes` lanes would charge them."""
+        """Bits of each token of `source`, −log2 p, as coding in `lanes` lanes would charge them.
+
+        >>> import tokpress
+        >>> bits = tokpress.load("adaptive").score(b"again and again and again")
+        >>> bits.bits.shape, bits.source_bytes
+        ((25,), 25)
+        >>> bool(bits.bits[:5].sum() > bits.bits[-5:].sum())  # the third time is expected
+        True
+        >>> round(bits.total_bits / 25, 6) == round(bits.bits_per_byte, 6)
+        True
+        """
         tokens = self.tokenizer.encode(source)
         self.prior.prepare(len(tokens), self.kernel)
         bits = conditionals.score(self.prior, tokens, lanes)
@@ -118,7 +156,16 @@ class Model:
         return Bits(bits, self.tokenizer.token_bytes()[tokens])
 
     def sample(self, tokens: int, seed: int | None = None, temperature: float = 1.0) -> bytes:
-        """`tokens` tokens drawn from the prior, as bytes."""
+        """`tokens` tokens drawn from the prior, as bytes. The same seed draws the same ones.
+
+        temperature: tokens are drawn from p^(1/temperature), so below 1 the likelier ones are favoured. Raises
+        ValueError where it is not above 0.
+
+        >>> import tokpress
+        >>> model = tokpress.load("adaptive")
+        >>> len(model.sample(20, seed=3)), model.sample(20, seed=3) == model.sample(20, seed=3)
+        (10, True)
+        """
         count = -(-tokens // self.prior.stride) * self.prior.stride
         self.prior.prepare(count, self.kernel)
         return self.tokenizer.decode(conditionals.sample(self.prior, count, seed, temperature))
@@ -135,7 +182,16 @@ class Model:
             save_file({k: np.ascontiguousarray(v) for k, v in tensors.items()}, folder / "model.safetensors")
 
     def save(self, folder: str | os.PathLike, card: str | None = None) -> None:
-        """Write the directory: first to a temporary one beside it, then renamed into place."""
+        """Write the directory: first to a temporary one beside it, then renamed into place. `card`: its README.md.
+
+        Raises ModelError where something else stands in that place.
+
+        >>> import tempfile, tokpress
+        >>> with tempfile.TemporaryDirectory() as place:
+        ...     tokpress.load("adaptive").save(place + "/mine", card="# Nothing was trained")
+        ...     sorted(os.listdir(place + "/mine")), tokpress.load(place + "/mine").id == tokpress.load("adaptive").id
+        (['README.md', 'config.json'], True)
+        """
         target = Path(folder)
         if target.exists() and not (target / "config.json").is_file() and any(target.iterdir()):
             raise ModelError(f"{target} exists and is no model directory; choose another place")
@@ -162,7 +218,8 @@ class Model:
             return sum(f.stat().st_size for f in Path(folder).iterdir())
 
 
-def _identity(folder: Path) -> bytes:
+def identity(folder: Path) -> bytes:
+    """The id of the model in a directory: 4 bytes. Raises OSError, ValueError where there is none."""
     config = json.loads((folder / "config.json").read_text())
     digest = hashlib.sha256(json.dumps(config, sort_keys=True).encode())
     for part in PARTS:
@@ -180,7 +237,7 @@ def load_folder(folder: str | os.PathLike) -> Model:
         config = json.loads(path.read_text())
     except OSError as error:
         raise ModelError(f"{folder} is no model directory: {path.name}: {error.strerror}") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ModelError(f"{path} is not JSON: {error}") from None
     try:
         if config["format"] != FORMAT or config["exact_profile"] != EXACT_PROFILE:
@@ -192,11 +249,11 @@ def load_folder(folder: str | os.PathLike) -> Model:
         tokenizer = tokenizer_class(settings.pop("name")).load(folder, settings)
         settings = dict(config["prior"])
         prior = prior_class(settings.pop("name")).load(settings, _tensors(folder), tokenizer.vocab_size)
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise ModelError(f"{path} lacks or garbles a setting: {error}") from None
     except OSError as error:
         raise ModelError(f"{folder} is incomplete: {error}") from None
-    return Model(tokenizer, prior, _identity(folder), folder.name)
+    return Model(tokenizer, prior, identity(folder), folder.name)
 
 
 def _tensors(folder: Path) -> dict[str, np.ndarray]:

@@ -7,14 +7,18 @@ tokpress never costs more than xz even where a match reaches over a frame's edge
 """
 
 import io
+import math
+import shutil
 import tempfile
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from . import store
 from .container import (
+    ADVICE,
+    PIECE,
     Damaged,
     FrameHeader,
     Kind,
@@ -27,7 +31,7 @@ from .container import (
     restore_plain,
     write_frame,
 )
-from .errors import FormatError
+from .errors import ChecksumError, FormatError, ModelMismatchError
 from .model import Model
 
 FRAME_SIZE = 1 << 24
@@ -99,7 +103,8 @@ class _Coded:
 
 def _encode(model: Model, source: bytes, options: Options, report: Report) -> _Coded:
     model.kernel = options.kernel
-    payload, tokens, lanes = model.encode(source, options.lanes, report)
+    size = len(source)
+    payload, tokens, lanes = model.encode(source, options.lanes, lambda share: report(int(share * size)))
     default = model.prior.lanes(tokens)
     return _Coded(Kind.MODEL, payload, model, tokens, None if lanes == default else lanes)
 
@@ -127,7 +132,7 @@ def choose_frame(source: bytes, options: Options, report: Report) -> _Coded:
             model = store.load(name)  # here, not before: what a clear winner makes needless is never loaded
             if _hopeless(model, part):
                 continue
-            trials.append(_encode(model, part, options, lambda n: None))
+            trials.append(_encode(model, part, options, report if len(names) == 1 else lambda n: None))
             if len(trials[-1].payload) < CLEAR_WIN * yardstick:
                 break
     if not trials:
@@ -173,33 +178,36 @@ def _read_exactly(stream: BinaryIO, count: int) -> bytes:
     return b"".join(pieces)
 
 
-def _compress_frames(source: BinaryIO, out: BinaryIO, options: Options) -> Summary:
+def _compress_frames(source: BinaryIO, out: BinaryIO, options: Options, limit: float = math.inf) -> Summary | None:
+    """Frame by frame; None, with the rest left undone, once they take more than `limit` bytes."""
     summary, done = Summary(), 0
     block = _read_exactly(source, options.frame_size)
     while True:
         following = _read_exactly(source, options.frame_size) if len(block) == options.frame_size else b""
-        start, scale = done, len(block)
 
-        def report(tokens: int, start: int = start, scale: int = scale) -> None:
-            options.report(min(start + tokens, start + scale))
+        def report(part: int, start: int = done) -> None:
+            options.report(start + part)
 
         coded = choose_frame(block, options, report)
         done += len(block)
         summary.frames.append(write_coded(out, coded, block, not following, len(summary.frames), done))
         options.report(done)
+        if summary.file_bytes > limit:
+            return None
         if not following:
             return summary
         block = following
 
 
-def _lzma_whole(source: BinaryIO, length: int, spool: BinaryIO) -> FrameHeader | None:
+def _lzma_whole(source: BinaryIO, length: int, spool: BinaryIO, report: Report) -> FrameHeader | None:
     """The whole source as one lzma payload in `spool`, and its header; None if it changed under us."""
     encoder, crc, seen = LzmaEncoder(length), 0, 0
-    while piece := source.read(1 << 20):
+    while piece := source.read(PIECE):
         crc, seen = zlib.crc32(piece, crc), seen + len(piece)
         if seen > length:
             return None
         spool.write(encoder.compress(piece))
+        report(0)
     spool.write(encoder.finish())
     size = spool.tell()
     spool.seek(0)
@@ -209,45 +217,65 @@ def _lzma_whole(source: BinaryIO, length: int, spool: BinaryIO) -> FrameHeader |
 def compress_stream(source: BinaryIO, out: BinaryIO, options: Options | None = None) -> Summary:
     """Compress everything left in `source` to `out`. Memory is bounded by the frame size and lzma's dictionary.
 
-    Where both can seek and the source is longer than a frame, lzma over the whole source competes too."""
+    A source that can seek and is longer than a frame is compressed by lzma as a whole too, in $TMPDIR, and the
+    smaller result is taken. `out` is only written to, never cut or gone back in: what it holds already stays."""
     options = options or Options()
-    if not (source.seekable() and out.seekable()):
-        return _compress_frames(source, out, options)
+    length = _long(source, options.frame_size)
+    if not length:
+        return cast(Summary, _compress_frames(source, out, options))
     start = source.tell()
-    length = source.seek(0, io.SEEK_END) - start
-    source.seek(start)
-    if length <= options.frame_size:
-        return _compress_frames(source, out, options)
-    with tempfile.TemporaryFile() as spool:
-        header = _lzma_whole(source, length, spool)
+    with tempfile.TemporaryFile() as spool, tempfile.TemporaryFile() as frames:
+        header = _lzma_whole(source, length, spool, options.report)
         source.seek(start)
-        begin = out.tell()
-        if header is None or options.models is not None or header.payload_length * LZMA_ENOUGH >= length:
-            summary = _compress_frames(source, out, options)
-            if header is None or summary.file_bytes <= header.payload_length + 32:
+        if header is None:
+            return cast(Summary, _compress_frames(source, out, options))
+        if options.models is not None or header.payload_length * LZMA_ENOUGH >= length:
+            summary = _compress_frames(source, frames, options, limit=header.payload_length + 32)
+            if summary:
+                frames.seek(0)
+                shutil.copyfileobj(frames, out, PIECE)
                 return summary
-            out.seek(begin)
-            out.truncate()
         written = write_frame(out, header, spool)
         options.report(length)
         return Summary([Frame(length, header.payload_length, written - header.payload_length, "lzma")])
 
 
-def _restore(header: FrameHeader, payload: bytes, models: list[Model], kernel: str) -> bytes:
+def _long(source: BinaryIO, frame_size: int) -> int | None:
+    """The bytes left in a source, if it can tell and they are more than one frame."""
+    if not source.seekable():
+        return None
+    start = source.tell()
+    try:
+        length = source.seek(0, io.SEEK_END) - start
+    except OSError:  # files in /proc seek, but not to their end
+        return None
+    source.seek(start)
+    return length if length > frame_size else None
+
+
+def _restore(header: FrameHeader, payload: bytes, models: list[Model], kernel: str, report: Report) -> bytes:
     assert header.model_id is not None and header.tokens is not None  # what Kind.MODEL means
     model = store.by_id(header.model_id, models)
     model.kernel = kernel
     lanes = header.lanes or model.prior.lanes(header.tokens)
-    source = model.decode(payload, header.tokens, lanes)
+    size = header.source_length
+    try:
+        source = model.decode(payload, header.tokens, lanes, lambda share: report(int(share * size)))
+    except ChecksumError as error:
+        raise ChecksumError(f"{header.where}: {error}: {ADVICE}") from error
     check_source(header, source)
     return source
 
 
-def restore_frame(header: FrameHeader, payload: Payload, models: list[Model], kernel: str = "auto") -> Iterator[bytes]:
+def restore_frame(
+    header: FrameHeader, payload: Payload, models: list[Model], kernel: str = "auto", report: Report = lambda done: None
+) -> Iterator[bytes]:
     """The source of one frame in pieces. Up to HOLD bytes come checked and in one; larger lzma frames stream,
-    and their check comes at the end. Raises FormatError, ChecksumError, ModelMismatchError."""
+    and their check comes at the end. `report` hears the bytes restored while a model is at work.
+
+    Raises FormatError, ChecksumError, ModelMismatchError."""
     if header.kind == Kind.MODEL:
-        yield _restore(header, payload.read(), models, kernel)
+        yield _restore(header, payload.read(), models, kernel, report)
     elif header.source_length <= HOLD:
         yield b"".join(restore_plain(header, payload))
     else:
@@ -255,25 +283,39 @@ def restore_frame(header: FrameHeader, payload: Payload, models: list[Model], ke
 
 
 def restored(
-    source: BinaryIO, models: list[Model] | None = None, kernel: str = "auto", keep_going: bool = False
+    source: BinaryIO,
+    models: list[Model] | None = None,
+    kernel: str = "auto",
+    keep_going: bool = False,
+    report: Report = lambda done: None,
 ) -> Iterator[tuple[FrameHeader, bytes, bool] | Damaged]:
-    """Decoded pieces in order: (header, bytes, whether this ends the frame). With `keep_going`, holes as Damaged.
+    """Decoded pieces in order: (header, bytes, whether this ends the frame). With `keep_going`, holes as Damaged:
+    damage, and frames of models that are not here.
 
-    What is checked when, says `restore_frame`."""
-    models = models or []
+    What is checked when, says `restore_frame`. `report` hears the bytes restored in all, within frames too."""
+    models, done = models or [], 0
     for item in iter_frames_keep_going(source) if keep_going else iter_frames(source):
         if isinstance(item, Damaged):
             yield item
             continue
         header, payload = item
+
+        def within(part: int, before: int = done) -> None:
+            report(before + part)
+
         try:
-            for piece in restore_frame(header, payload, models, kernel):
+            for piece in restore_frame(header, payload, models, kernel, within):
+                done += len(piece)
+                report(done)
                 yield header, piece, False
             yield header, b"", True
-        except FormatError as error:
+        except (FormatError, ModelMismatchError) as error:
             if not keep_going:
                 raise
-            yield Damaged(header.offset, header.payload_length, str(error))
+            message = str(error)
+            if not message.startswith(header.where):
+                message = f"{header.where}: {message}"
+            yield Damaged(header.offset, len(header.pack()) + header.payload_length, message)
 
 
 def decompress_stream(
@@ -285,15 +327,13 @@ def decompress_stream(
     report: Report = lambda done: None,
 ) -> Summary:
     """Restore everything in `source` to `out`. Raises FormatError, ChecksumError, ModelMismatchError."""
-    summary, done = Summary(), 0
-    for item in restored(source, models, kernel, keep_going):
+    summary = Summary()
+    for item in restored(source, models, kernel, keep_going, report):
         if isinstance(item, Damaged):
             summary.damaged.append(item)
             continue
         header, piece, ends = item
         out.write(piece)
-        done += len(piece)
-        report(done)
         if ends:
             name = header.kind.name.lower() if header.model_id is None else header.model_id.hex()
             summary.frames.append(Frame(header.source_length, header.payload_length, len(header.pack()), name))
@@ -301,11 +341,17 @@ def decompress_stream(
 
 
 def compress(data: bytes, model: "Model | str | None" = None, lanes: int | None = None) -> bytes:
-    """`data` as a complete .tokp file. Without a model, the best of the shipped ones is chosen.
+    """`data` as a complete .tokp file.
 
+    model: a Model, or the name or directory of one; without it the best of the shipped ones is chosen for each frame.
+    lanes: sequences coded in lock-step, 1 … 4096; without it what the model's rule says for this size.
+    The result is never larger than lzma's, or than `data` and 20 bytes. Raises ModelError.
+
+    >>> import tokpress
     >>> data = b"a stitch in time saves nine; " * 40
-    >>> decompress(compress(data)) == data
-    True
+    >>> packed = tokpress.compress(data, model="adaptive")
+    >>> len(packed) < len(data) / 15, tokpress.decompress(packed) == data
+    (True, True)
     """
     out = io.BytesIO()
     models = None if model is None else [store.load(model)]
@@ -314,7 +360,19 @@ def compress(data: bytes, model: "Model | str | None" = None, lanes: int | None 
 
 
 def decompress(data: bytes, models: "list[Model | str] | None" = None) -> bytes:
-    """The source of a .tokp file. Raises FormatError, ChecksumError, ModelMismatchError; never wrong bytes."""
+    """The source of a .tokp file; of several, if they were joined. `models` are looked in beside the shipped ones.
+
+    Raises FormatError (ChecksumError where bytes were changed) and ModelMismatchError; never gives wrong bytes.
+
+    >>> import tokpress
+    >>> packed = tokpress.compress(b"one") + tokpress.compress(b" and two")
+    >>> tokpress.decompress(packed)
+    b'one and two'
+    >>> tokpress.decompress(packed[:-1])
+    Traceback (most recent call last):
+    tokpress.errors.FormatError: frame 2 (at byte 16): truncated, 1 byte of its payload of 8 bytes missing: get a \
+complete copy of the file
+    """
     out = io.BytesIO()
     decompress_stream(io.BytesIO(data), out, [store.load(m) for m in models or []])
     return out.getvalue()

@@ -41,6 +41,7 @@ def register_prior(name: str) -> Callable[[T], T]:
 
 
 def register_tokenizer(name: str) -> Callable[[T], T]:
+    """Class decorator: make a Tokenizer usable by name in config.json, `train` and `compress`."""
     return _register(_TOKENIZERS, "tokenizer", name)
 
 

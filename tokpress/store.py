@@ -1,11 +1,12 @@
 """Where models are found: shipped with the package, in folders named by $TOKPRESS_MODELS, or by path."""
 
 import os
+import warnings
 from functools import lru_cache
 from pathlib import Path
 
 from .errors import ModelError, ModelMismatchError
-from .model import Model, load_folder
+from .model import Model, identity, load_folder
 
 SHIPPED = Path(__file__).parent / "models"
 
@@ -15,9 +16,25 @@ def _cached(folder: Path, stamp: float) -> Model:
     return load_folder(folder)
 
 
+@lru_cache(maxsize=256)
+def _identity(folder: Path, stamp: float) -> bytes | None:
+    """The id of the model in a folder. None, with a warning, where there is none: others may still be sound."""
+    try:
+        return identity(folder)
+    except (OSError, ValueError, RecursionError) as error:
+        warnings.warn(f"{folder} is no sound model directory, passed over: {error}", stacklevel=3)
+        return None
+
+
+def _stamp(folder: Path) -> float:
+    try:
+        return (folder / "config.json").stat().st_mtime
+    except OSError:
+        return 0.0
+
+
 def _open(folder: Path) -> Model:
-    config = folder / "config.json"
-    return _cached(folder, config.stat().st_mtime if config.is_file() else 0.0)
+    return _cached(folder, _stamp(folder))
 
 
 def folders() -> dict[str, Path]:
@@ -38,19 +55,31 @@ def find(model: str | os.PathLike) -> Path:
 
 
 def load(model: "str | os.PathLike | Model") -> Model:
-    """A model by name or directory, or as it is."""
+    """A model by name (`tokpress models` lists them) or directory; a Model is given back as it is.
+
+    Raises ModelError where there is none, or a file of it is damaged.
+
+    >>> import tokpress
+    >>> model = tokpress.load("adaptive")
+    >>> model.name, model.tokenizer.name, model.prior.name
+    ('adaptive', 'nibbles', 'adaptive')
+    >>> tokpress.load("no such model")
+    Traceback (most recent call last):
+    tokpress.errors.ModelError: no model called 'no such model', nor a directory; there are: adaptive, text
+    """
     return model if isinstance(model, Model) else _open(find(model))
 
 
 def by_id(id: bytes, extra: list[Model]) -> Model:
-    """The model a frame names. `extra` are those the user gave, and come first."""
+    """The model a frame names. `extra` are those the user gave, and come first. Others are hashed, not opened.
+
+    Raises ModelMismatchError."""
     for model in extra:
         if model.id == id:
             return model
     for folder in folders().values():
-        model = _open(folder)
-        if model.id == id:
-            return model
+        if _identity(folder, _stamp(folder)) == id:
+            return _open(folder)
     have = (
         f"you gave {', '.join(f'{m.name} ({m.id.hex()})' for m in extra)}" if extra else "no shipped model is that one"
     )

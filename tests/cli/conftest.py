@@ -63,8 +63,8 @@ def command(*args):
 def process(place):
     """The command as a process of its own."""
 
-    def call(*args, input=None, code=0, **settings):
-        done = subprocess.run(command(*args), input=input, capture_output=True, timeout=60, **settings)
+    def call(*args, input=None, code=0, timeout=60, **settings):
+        done = subprocess.run(command(*args), input=input, capture_output=True, timeout=timeout, **settings)
         assert done.returncode == code, done.stderr.decode()
         assert b"Traceback" not in done.stderr
         return done

@@ -3,9 +3,7 @@
 import io
 import os
 import resource
-import signal
 import subprocess
-import time
 
 import pytest
 
@@ -13,7 +11,7 @@ from tokpress import pipeline
 from tokpress.container import iter_frames
 from tokpress.model import load_folder
 
-from .conftest import command, leftovers, letters
+from .conftest import command, letters
 
 
 @pytest.fixture
@@ -117,29 +115,6 @@ def test_full_disk(process, place, tiny):
     done = process("compress", "--rm", "-m", tiny, "--frame-size", "10K", "a", code=1, preexec_fn=limit)
     assert done.stderr.startswith(b"tokpress: a: a.tokp: File too large: nothing was left behind; free some space")
     assert os.listdir(place) == ["a"] and len((place / "a").read_bytes()) == 300_000
-
-
-@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
-@pytest.mark.parametrize("words", [("compress", "-f"), ("decompress",)])
-def test_interrupted(place, tiny, name, words):
-    if words[0] == "compress":
-        (place / "a").write_bytes(letters(1_000_000))
-    else:
-        frame = pipeline.compress(letters(4000), tiny)
-        (place / "a.tokp").write_bytes(frame * 2000)  # concatenated members
-    number, before = getattr(signal, name), os.listdir(place)
-    with subprocess.Popen(
-        command(words[0], "--rm", "-m", tiny, *([] if words[0] == "decompress" else ["--frame-size", "4K"]), *before),
-        stderr=subprocess.PIPE,
-    ) as running:
-        until = time.monotonic() + 20
-        while not any(os.path.getsize(place / temporary) for temporary in leftovers(place)):
-            assert time.monotonic() < until and running.poll() is None
-            time.sleep(0.02)
-        running.send_signal(number)
-        _, error = running.communicate(timeout=20)
-    assert running.returncode == 128 + number and error == b"tokpress: interrupted\n"
-    assert os.listdir(place) == before
 
 
 def test_out_of_memory(run, place, tiny, monkeypatch):

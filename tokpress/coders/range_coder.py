@@ -18,6 +18,8 @@ from ..types import Pmf, Tokens
 
 _QUEUE = constriction.stream.queue
 _FAMILY = constriction.stream.model.Categorical(perfect=False)
+#: zero words after a payload: at most one was left out, the decoder reads two ahead, so nobody needs the last
+BEYOND = 4
 
 
 def _model_rows(pmf: Pmf) -> Pmf:
@@ -98,28 +100,36 @@ class RangeEncoder:
 
     def finish(self) -> bytes:
         words = self._encoder.get_compressed().astype("<u4").tobytes()
-        return words.rstrip(b"\0")  # the decoder reads zeros past the end
+        return words[:-4] + words[-4:].rstrip(b"\0")  # the decoder reads zeros past the end
 
 
 class RangeDecoder:
-    """The reverse of RangeEncoder. Damaged bytes may decode to wrong symbols; a checksum must tell."""
+    """The reverse of RangeEncoder. Damaged bytes may decode to wrong symbols; a checksum must tell.
+
+    Symbols cost bits, so a token count that lies is found out soon after the payload's end, long before it is reached.
+    """
 
     def __init__(self, payload: bytes) -> None:
-        padded = payload + b"\0" * (-len(payload) % 4 + 4)
+        padded = payload + b"\0" * (-len(payload) % 4 + 4 * BEYOND)
         self._decoder = _QUEUE.RangeDecoder(np.frombuffer(padded, "<u4").astype(np.uint32))
 
     def pop(self, pmf: Pmf) -> Tokens:
+        """pmf [n, V] → symbols [n]. Raises ChecksumError where the damage shows."""
         try:
             pmf = _model_rows(pmf)
             if not _two_steps(pmf):
-                return self._decoder.decode(_FAMILY, pmf)
-            table = _by_group(pmf)
-            group = self._decoder.decode(_FAMILY, _group_sums(table))
-            rank = self._decoder.decode(_FAMILY, _within(table, group))
-            return rank * np.int32(table.shape[2]) + group
+                symbols = self._decoder.decode(_FAMILY, pmf)
+            else:
+                table = _by_group(pmf)
+                group = self._decoder.decode(_FAMILY, _group_sums(table))
+                rank = self._decoder.decode(_FAMILY, _within(table, group))
+                symbols = rank * np.int32(table.shape[2]) + group
         except (AssertionError, ValueError) as error:
             raise ChecksumError(f"the coded words are damaged: {error}") from None
         except BaseException as panic:
             if type(panic).__name__ != "PanicException":
                 raise
             raise ChecksumError("the coded words are damaged") from None
+        if self._decoder.maybe_exhausted():
+            raise ChecksumError("the coded words are damaged: they end before the tokens do")
+        return symbols

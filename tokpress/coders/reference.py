@@ -12,10 +12,12 @@ The decoder holds 64 bits of the words at `point`; (point − lower) / scale lie
 back to the interpreter for each would cost more than the step (`AdaptivePrior.decode_steps`).
 """
 
-import numba
 import numpy as np
 
-_jit = numba.njit(cache=True, nogil=True, error_model="numpy")
+from ..exact import jit
+from .range_coder import BEYOND
+
+_function = jit.njit(nogil=True, error_model="numpy")
 
 PRECISION = np.uint64(24)
 WORD = np.uint64(32)
@@ -26,15 +28,15 @@ LOWER, RANGE, POINT, NEXT = range(4)
 
 def start(payload: bytes) -> tuple[np.ndarray, np.ndarray]:
     """(words uint64, decoder) before the first symbol; past the end come zeros."""
-    padded = payload + b"\0" * (-len(payload) % 4 + 8)
+    padded = payload + b"\0" * (-len(payload) % 4 + 4 * BEYOND)
     words = np.frombuffer(padded, "<u4").astype(np.uint64)
     decoder = np.array([0, 2**64 - 1, (int(words[0]) << 32) | int(words[1]), 2], np.uint64)
     return words, decoder
 
 
-@_jit
+@_function
 def pop(words, decoder, row):
-    """The next symbol under the float32 probabilities row [V], or −1 if no encoder writes such words."""
+    """The next symbol under the float32 probabilities row [V], or −1 if no encoder writes such words, or they end."""
     symbols = row.shape[0]
     total = np.float32(0)
     for v in range(symbols):
@@ -58,7 +60,8 @@ def pop(words, decoder, row):
     if decoder[RANGE] < np.uint64(1) << WORD:
         decoder[LOWER] = decoder[LOWER] << WORD
         decoder[RANGE] = decoder[RANGE] << WORD
-        word = words[decoder[NEXT]] if decoder[NEXT] < np.uint64(words.shape[0]) else np.uint64(0)
-        decoder[POINT] = (decoder[POINT] << WORD) | word
+        if decoder[NEXT] >= np.uint64(words.shape[0]):
+            return -1
+        decoder[POINT] = (decoder[POINT] << WORD) | words[decoder[NEXT]]
         decoder[NEXT] = decoder[NEXT] + np.uint64(1)
     return symbol

@@ -9,13 +9,12 @@ Integers a go out as the bytes a + 128 that `gemm.product` takes. Rows are T ste
 the row before row k in time is k − n, or the lane's state where k < n. Outputs are the arguments a and r.
 """
 
-import numba
 import numpy as np
 
-from . import ops
+from . import jit, ops
 from .gemm import OFFSET
 
-_jit = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"nnan", "nsz"})
+_jit = jit.njit(nogil=True, error_model="numpy", fastmath={"nnan", "nsz"})
 
 F = np.float32
 ONE, HALF = F(1), F(0.5)

@@ -18,6 +18,7 @@ from numba import njit
 from numpy import int32
 
 from ..coders.reference import pop
+from ..exact import jit
 
 CONTEXTS = 12
 #: inputs of a mixer, per node: (x, confidence) of each context and of the match, a constant, and 5 unused
@@ -53,7 +54,7 @@ PHASE, COLUMN, WIDTH, RATE, CODED = range(5)
 CLOCK_FIELDS = 8
 
 _inline = njit(inline="always", boundscheck=False)
-_function = njit(cache=True, nogil=True, boundscheck=False)
+_function = jit.njit(nogil=True, boundscheck=False)
 
 
 @_inline

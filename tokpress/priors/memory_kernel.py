@@ -220,13 +220,13 @@ def compiled() -> dict:
     if not _compiled:
         import types
 
-        import numba
+        from ..exact import jit
 
         space = dict(globals())
         for name in _PARTS:
             plain = globals()[name]
             bound = types.FunctionType(plain.__code__, space, name)
             bound.__module__, bound.__qualname__ = plain.__module__, plain.__qualname__
-            space[name] = numba.njit(cache=True, nogil=True, error_model="numpy")(bound)
+            space[name] = jit.njit(nogil=True, error_model="numpy")(bound)
         _compiled.update({name: space[name] for name in ("look_up", "mix", "learn")})
     return _compiled

@@ -6,10 +6,9 @@ one another. A test holds it to the readable form bit for bit.
 
 from typing import NamedTuple
 
-import numba
 import numpy as np
 
-from ..exact import fused, gemm
+from ..exact import fused, gemm, jit
 
 
 class Weights(NamedTuple):
@@ -55,7 +54,7 @@ def pack_weights(tensors: dict[str, np.ndarray], depth: int) -> Weights:
     return Weights(**found)
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"nnan", "nsz"})
+@jit.njit(nogil=True, error_model="numpy", fastmath={"nnan", "nsz"})
 def forward(w, given, last_mix, h, last_ff, start, stop, out):
     """given [T · n] int32, the inputs of lanes start … stop − 1 over T steps → out [T · n, V] float32."""
     rows, width = given.shape[0], w.rows.shape[1]

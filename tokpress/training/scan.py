@@ -16,8 +16,10 @@ import numba
 import torch
 from torch import Tensor
 
+from ..exact import jit
 
-@numba.njit(parallel=True, cache=True)
+
+@jit.njit(parallel=True)
 def _forward(f, c, h0, h):
     rows, steps, channels = f.shape
     for b in numba.prange(rows):
@@ -28,7 +30,7 @@ def _forward(f, c, h0, h):
                 h[b, t, k] = f[b, t, k] * h[b, t - 1, k] + (1 - f[b, t, k]) * c[b, t, k]
 
 
-@numba.njit(parallel=True, cache=True)
+@jit.njit(parallel=True)
 def _backward(f, c, h0, h, g, gf, gc):
     rows, steps, channels = f.shape
     for b in numba.prange(rows):

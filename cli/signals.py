@@ -1,0 +1,71 @@
+"""Signals that end the process unwind it first, so that every `with` cleans up."""
+
+import contextlib
+import os
+import signal
+from collections.abc import Iterator
+from typing import Any
+
+NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
+_asked = 0  # the signal that asked us to stop
+_holding = 0
+_over = False
+
+
+class Interrupted(KeyboardInterrupt):
+    """A signal asks us to stop: unwind, then exit with 128 + its number."""
+
+    def __init__(self, signum: int = signal.SIGINT) -> None:
+        self.signum = signum
+
+
+def _stop(signum: int, frame: Any) -> None:
+    global _asked
+    _asked = _asked or signum
+    if not _holding and not _over:
+        raise Interrupted(signum)
+
+
+def install() -> None:
+    """From here on those signals that are not ignored (nohup) raise Interrupted wherever the main thread is."""
+    for each in (getattr(signal, name, None) for name in NAMES):
+        if each and signal.getsignal(each) != signal.SIG_IGN:
+            signal.signal(each, _stop)
+
+
+def over() -> None:
+    """Nothing is left to clean up: further signals change nothing any more."""
+    global _over
+    _over = True
+
+
+def check() -> None:
+    """Raise Interrupted if that was asked for. Wherever the handler ran (in a finaliser, within an import), its
+    exception may have been swallowed, or become another one."""
+    if _asked and not _holding and not _over:
+        raise Interrupted(_asked)
+
+
+@contextlib.contextmanager
+def held() -> Iterator[None]:
+    """Steps that belong together: a signal is acted upon when they are done."""
+    global _holding
+    _holding += 1
+    try:
+        yield
+    finally:
+        _holding -= 1
+    check()
+
+
+def default_until_installed() -> None:
+    """While modules are imported and nothing is open, Ctrl-C may end the process as it does any other."""
+    if signal.getsignal(signal.SIGINT) == signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def occupy_standard_streams() -> None:
+    """Open those of 0, 1, 2 that are closed, on nothing, lest a file we open becomes somebody's stderr."""
+    while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(number)

@@ -1,0 +1,78 @@
+"""Lzma payloads."""
+
+import io
+import lzma
+import random
+
+import pytest
+
+from tokpress.container import (
+    PIECE,
+    LzmaEncoder,
+    iter_frames_keep_going,
+    lzma_decode,
+    lzma_encode,
+    restore_plain,
+)
+from tokpress.errors import ChecksumError
+
+from .frames import (
+    FILES,
+    peak_memory,
+)
+
+TEXT = b"".join(b"%d bottles of beer on the wall, %d bottles of beer\n" % (n, n * n) for n in range(3000))
+
+
+@pytest.mark.parametrize("source", [b"a", b"abc" * 5000, TEXT, random.Random(2).randbytes(100_000)], ids=len)
+def test_lzma_is_no_larger_than_xz(source):
+    payload = lzma_encode(source)
+    assert len(payload) <= len(lzma.compress(source, preset=9 | lzma.PRESET_EXTREME))
+    for step in (1000, len(payload)):
+        pieces = [payload[i : i + step] for i in range(0, len(payload), step)]
+        assert b"".join(lzma_decode(pieces, len(source))) == source
+
+
+def test_lzma_by_pieces_of_unknown_length():
+    encoder = LzmaEncoder()
+    payload = b"".join([*(encoder.compress(TEXT[i : i + 999]) for i in range(0, len(TEXT), 999)), encoder.finish()])
+    assert payload[0] == 28
+    assert b"".join(lzma_decode([payload], len(TEXT))) == TEXT
+
+
+@pytest.mark.parametrize(("length", "byte"), [(1, 0), (4096, 0), (4097, 1), (6145, 2), (1 << 20, 16)])
+def test_the_dictionary_is_the_smallest_that_holds_the_source(length, byte):
+    assert LzmaEncoder(length).finish()[0] == byte
+
+
+def test_lzma_that_lies_is_rejected():
+    payload = lzma_encode(TEXT)
+    for pieces, length in [
+        ([payload], len(TEXT) - 1),
+        ([payload], len(TEXT) + 1),
+        ([payload[:-1]], len(TEXT)),
+        ([payload + b"\0"], len(TEXT)),
+        ([payload, b"\0"], len(TEXT)),
+        ([b"\x1d" + payload[1:]], len(TEXT)),
+        ([payload[:1]], 1),
+        ([b"\0\xff\xff"], 1),
+        ([], 1),
+    ]:
+        with pytest.raises(ChecksumError, match="does not decode"):
+            list(lzma_decode(pieces, length))
+
+
+def test_an_lzma_bomb_stops_at_the_length_of_its_header():
+    payload = lzma_encode(bytes(1 << 23))
+
+    def decode() -> None:
+        with pytest.raises(ChecksumError, match="more than its header says"):
+            list(lzma_decode([payload], 1000))
+
+    assert peak_memory(decode) < PIECE
+
+
+def test_a_model_frame_is_not_plain():
+    ((header, payload),) = iter_frames_keep_going(io.BytesIO(FILES[1]))
+    with pytest.raises(ValueError, match="its model"):
+        list(restore_plain(header, payload))

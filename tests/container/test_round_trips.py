@@ -1,0 +1,142 @@
+"""What is written comes back; a header has one spelling; frames cost what the documentation says."""
+
+import io
+import random
+import re
+import subprocess
+import sys
+import zlib
+from binascii import crc_hqx
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tokpress.container import (
+    PIECE,
+    SYNC,
+    FrameHeader,
+    Kind,
+    iter_frames,
+    iter_frames_keep_going,
+    read_header,
+    write_frame,
+)
+from tokpress.errors import ChecksumError, FormatError
+
+from .frames import (
+    FILES,
+    MODEL,
+    PARTS,
+    SOURCES,
+    THREE,
+    decoded,
+    frame,
+    headers,
+    member,
+    recovered,
+    restored,
+)
+
+FORMAT = Path(__file__).parent.parent.parent / "docs" / "format.md"
+
+
+@given(headers())
+def test_a_header_comes_back_as_it_was(header):
+    stream = io.BytesIO(header.pack() + b"payload")
+    assert read_header(stream) == header
+    assert stream.read() == b"payload"
+
+
+@given(st.binary(max_size=80))
+def test_a_header_that_is_accepted_has_one_spelling(data):
+    stream = io.BytesIO(SYNC + data)
+    try:
+        header = read_header(stream)
+    except FormatError:
+        return
+    assert header.pack() == (SYNC + data)[: stream.tell()]
+
+
+parts = st.lists(st.tuples(st.sampled_from(Kind), st.binary(min_size=1, max_size=40)), min_size=1, max_size=4)
+
+
+@given(st.lists(parts, min_size=1, max_size=3))
+def test_members_come_back_from_a_concatenated_file(members):
+    frames = [f for parts in members for f in member(*parts)]
+    sources = [source for parts in members for _, source in parts]
+    assert decoded(b"".join(frames)) == recovered(b"".join(frames)) == sources
+
+
+def test_payloads_nobody_reads_are_passed_over_and_verified():
+    file = b"".join(THREE)
+    assert [h.kind for h, _ in iter_frames(io.BytesIO(file))] == [kind for kind, _ in PARTS]
+    with pytest.raises(ChecksumError):
+        list(iter_frames(io.BytesIO(file[:-1] + b"?")))
+
+
+def test_offsets_and_numbers_tell_where_a_frame_is():
+    places = [(h.offset, h.number) for h, _ in iter_frames(io.BytesIO(b"".join(THREE)))]
+    assert places == [(0, 1), (len(THREE[0]), 2), (len(THREE[0]) + len(THREE[1]), 3)]
+
+
+class Pipe(io.RawIOBase):
+    """Neither seeks nor gives more than three bytes at a time."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = io.BytesIO(data)
+
+    def read(self, size: int = -1) -> bytes:
+        return self._data.read(min(size, 3))
+
+
+def test_a_pipe_that_reads_short():
+    assert [restored(*item) for item in iter_frames(Pipe(FILES[0]))] == SOURCES
+
+
+def test_large_payloads_come_in_pieces_from_a_file():
+    source = random.Random(1).randbytes(2 * PIECE + 5)
+    header = FrameHeader(
+        kind=Kind.RAW, source_length=len(source), payload_length=len(source), source_crc=zlib.crc32(source)
+    )
+    out, spool = io.BytesIO(), io.BytesIO(b"before" + source)
+    spool.seek(6)
+    write_frame(out, header, spool)
+    ((header, payload),) = iter_frames_keep_going(io.BytesIO(out.getvalue()))
+    assert [len(piece) for piece in payload] == [PIECE, PIECE, 5]
+    assert decoded(out.getvalue()) == [source]
+
+
+@pytest.mark.parametrize("wrong", [4, 6])
+def test_a_writer_with_the_wrong_length_is_told(wrong):
+    header = FrameHeader(kind=Kind.LZMA, source_length=9, payload_length=wrong, source_crc=0)
+    with pytest.raises(ValueError, match="payload_length"):
+        write_frame(io.BytesIO(), header, b"12345")
+
+
+def test_overhead_of_a_model_frame_is_24_bytes():
+    two_mib = (1 << 21) - 1
+    header = FrameHeader(
+        kind=Kind.MODEL, source_length=two_mib, payload_length=two_mib, source_crc=0, model_id=MODEL, tokens=two_mib
+    )
+    assert len(header.pack()) == 4 + 1 + 3 + 4 + 3 + 3 + 4 + 2 == 24
+    assert len(frame(Kind.RAW, b"")) == 13
+    assert len(FrameHeader(kind=Kind.RAW, source_length=two_mib, payload_length=two_mib, source_crc=0).pack()) == 17
+
+
+def test_the_examples_in_the_documentation_are_ours():
+    text = FORMAT.read_text(encoding="utf-8")
+    lines = re.findall(r"^ {4}( *(?:[0-9a-f]{2}(?: {1,2}|$))+)", text.split("## Examples")[1], re.MULTILINE)
+    written = bytes.fromhex("".join(lines).replace(" ", ""))
+    expected = frame(Kind.RAW, b"hello") + frame(Kind.RAW, b"")
+    expected += b"".join(member((Kind.RAW, b"ab"), (Kind.RAW, b"c")))
+    assert written[: len(expected)] == expected
+    assert decoded(written) == [b"hello", b"", b"ab", b"c", b"a" * 1000]  # liblzma may come to code otherwise
+    assert f"{crc_hqx(b'123456789', 0xFFFF):04x}" in text
+    assert f"{zlib.crc32(b'123456789'):08x}" in text
+
+
+def test_the_container_imports_nothing_heavy():
+    code = "import sys, tokpress.container; print({'torch', 'numba', 'numpy'} & set(sys.modules))"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "set()"

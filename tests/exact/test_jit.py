@@ -1,0 +1,89 @@
+"""The cache of compiled functions is used where it can be, and never an error."""
+
+import os
+import shutil
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+MODULE = """
+    from tokpress.exact.jit import njit
+
+    @njit
+    def thrice(x):
+        return 3 * x
+
+    if __name__ == "__main__":
+        assert thrice(14) == 42
+        print(sum(thrice.stats.cache_hits.values()))
+"""
+
+
+@pytest.fixture
+def module(tmp_path):
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code" / "thrice.py").write_text(textwrap.dedent(MODULE))
+    return tmp_path / "code" / "thrice.py"
+
+
+def run(module, before="", **environment) -> int:
+    """How many compiled functions came from the cache."""
+    code = f"import runpy, sys; sys.path.insert(0, {str(module.parent)!r}); {before}\nimport thrice\n"
+    code += "assert thrice.thrice(14) == 42; print(sum(thrice.thrice.stats.cache_hits.values()))"
+    kept = {name: value for name, value in os.environ.items() if name != "NUMBA_CACHE_DIR"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=kept | environment)
+    assert done.returncode == 0 and not done.stderr, done.stderr
+    return int(done.stdout)
+
+
+def cached(folder) -> list[str]:
+    return sorted(str(path) for path in folder.rglob("thrice*.nb[ci]"))
+
+
+def test_compiled_once(module):
+    assert run(module) == 0
+    assert len(cached(module.parent)) == 2
+    assert run(module) == 1
+
+
+def test_a_folder_of_ones_own(module, tmp_path):
+    place = str(tmp_path / "mine")
+    assert run(module, NUMBA_CACHE_DIR=place) == 0 and run(module, NUMBA_CACHE_DIR=place) == 1
+    assert not cached(module.parent) and len(cached(tmp_path / "mine")) == 2
+
+
+@pytest.mark.parametrize("place", ["/proc/none", "/dev/null", "file"])
+def test_no_place_at_all(module, tmp_path, place):
+    """Neither $NUMBA_CACHE_DIR nor __pycache__ nor the home directory: files stand where folders would have to be."""
+    (tmp_path / "file").write_bytes(b"")
+    (module.parent / "__pycache__").write_bytes(b"")
+    place = str(tmp_path / "file" / "below") if place == "file" else place
+    settings = {"NUMBA_CACHE_DIR": place, "HOME": place, "XDG_CACHE_HOME": place}
+    assert run(module, **settings) == 0 and run(module, **settings) == 0
+    assert cached(tmp_path) == []
+
+
+def test_a_damaged_cache(module):
+    run(module)
+    for path in cached(module.parent):
+        for damage in (b"", None):
+            with open(path, "rb") as file:
+                good = file.read()
+            with open(path, "wb") as file:
+                file.write(good[:-20] if damage is None else damage)
+            assert run(module) == 0  # compiled anew …
+            assert run(module) == 1  # … and kept
+
+
+def test_a_disk_that_fills_up(module):
+    limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))"
+    assert run(module, before=limit) == 0 and run(module, before=limit) == 0
+
+
+def test_a_folder_that_goes_away(module, tmp_path):
+    code = "import thrice as t, shutil; "
+    place = str(tmp_path / "mine")
+    assert run(module, before=f"{code} shutil.rmtree({place!r})", NUMBA_CACHE_DIR=place) == 0
+    shutil.rmtree(place, ignore_errors=True)

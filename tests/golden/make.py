@@ -1,0 +1,158 @@
+"""Make the golden files: `python -m tests.golden.make` from the root of the repository.
+
+What is there already must come out the same, byte for byte, or nothing is written: a golden file is made once and
+must decode for ever. `--replace` is for before the first release, and for a new format version. CASE… names some of
+the cases (the part of a file's name before the first dash); without it all are made.
+
+    sources/        what was compressed
+    models/         small models that only these files use; the shipped ones are found by their ids
+    *.tokp          the golden files
+    manifest.json   of each: source, its SHA-256, and what it holds
+"""
+
+import argparse
+import hashlib
+import io
+import json
+import struct
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from tests.models import tiny_mingru
+from tokpress import pipeline, store
+from tokpress.container import FrameHeader, Kind, lzma_encode
+from tokpress.model import Model, load_folder
+from tokpress.priors.histogram import HistogramPrior
+from tokpress.priors.memory import MemoryPrior
+from tokpress.tokenizers.bytes import BytesTokenizer
+
+HERE = Path(__file__).parent
+SOURCES = HERE / "sources"
+MODELS = HERE / "models"
+MANIFEST = HERE / "manifest.json"
+CASES = ("raw", "lzma", "histogram", "adaptive", "mingru", "memory", "text", "mixed")
+
+
+def binary() -> bytes:
+    """Records of a walk, 16 bytes each, and the same walk in text: what no text model expects."""
+    x, rows, lines = 12345, [], []
+    for i in range(400):
+        x = (1103515245 * x + 12345) & 0x7FFFFFFF
+        rows.append(struct.pack("<IHhd", i, x >> 20, (x >> 8) % 200 - 100, x / 4096))
+        lines.append(b"%d\t%x\n" % (i, x))
+    return b"".join(rows + lines)
+
+
+def sources() -> dict[str, bytes]:
+    made = {"empty": b"", "one": b"a", "zeros": bytes(5000), "binary": binary(), "bytes": bytes(range(256)) * 3}
+    return made | {path.stem: path.read_bytes() for path in sorted(SOURCES.glob("*.txt"))}
+
+
+def small_models() -> dict[str, Model]:
+    """Models of random but fixed weights, one per kind of prior and tokenizer; made once, then read from models/."""
+    text = (SOURCES / "prose.txt").read_bytes()
+    counts = np.bincount(np.frombuffer(text, np.uint8), minlength=256).astype(np.int64)
+    made = {
+        "histogram": lambda: Model(BytesTokenizer(), HistogramPrior(256, counts)),
+        "histogram-adaptive": lambda: Model(BytesTokenizer(), HistogramPrior(256)),
+        "mingru": lambda: Model(BytesTokenizer(), tiny_mingru()),
+        "memory": lambda: Model(BytesTokenizer(), MemoryPrior(tiny_mingru())),
+        "memory-bpe": _bpe,
+    }
+    return {name: load_folder(MODELS / name) if (MODELS / name).is_dir() else make() for name, make in made.items()}
+
+
+def _bpe() -> Model:
+    from tokpress.training.bpe import train_bpe
+
+    tokenizer = train_bpe([SOURCES / "prose.txt"], 300)
+    return Model(tokenizer, MemoryPrior(tiny_mingru(symbols=tokenizer.vocab_size)))
+
+
+def frame(source: bytes, model: Model | None = None, kind: Kind = Kind.MODEL, lanes: int | None = None) -> bytes:
+    """One frame of the kind asked for, even where another were smaller."""
+    if model is None:
+        coded = pipeline._Coded(kind, lzma_encode(source) if kind == Kind.LZMA else source)
+    else:
+        coded = pipeline._encode(model, source, pipeline.Options(lanes=lanes), lambda done: None)
+    pipeline.write_coded(out := io.BytesIO(), coded, source, True, 0, 0)
+    return out.getvalue()
+
+
+def frames(source: bytes, models: list[Model], size: int) -> bytes:
+    """A member of several frames, coded by one model after another, then lzma, then raw, and so on again."""
+    out = io.BytesIO()
+    blocks = [source[at : at + size] for at in range(0, len(source), size)]
+    for number, block in enumerate(blocks):
+        turn = number % (len(models) + 2)
+        if turn < len(models):
+            coded = pipeline._encode(models[turn], block, pipeline.Options(), lambda done: None)
+        else:
+            kind = (Kind.LZMA, Kind.RAW)[turn - len(models)]
+            coded = pipeline._Coded(kind, lzma_encode(block) if kind == Kind.LZMA else block)
+        pipeline.write_coded(out, coded, block, number == len(blocks) - 1, number, len(source))
+    return out.getvalue()
+
+
+def cases(wanted: list[str]) -> Iterator[tuple[str, list[str], bytes, list[str]]]:
+    """(name, sources, file, small models it needs)"""
+    given, models = sources(), small_models()
+    for case in wanted:
+        if case == "raw":
+            yield from (
+                (f"raw-{name}", [name], frame(given[name], kind=Kind.RAW), []) for name in ("empty", "one", "bytes")
+            )
+        elif case == "lzma":
+            yield from ((f"lzma-{name}", [name], frame(given[name], kind=Kind.LZMA), []) for name in ("zeros", "code"))
+        elif case == "mixed":
+            ours = [models["histogram"], store.load("adaptive")]
+            yield "mixed-frames", ["prose"], frames(given["prose"], ours, 2000), ["histogram"]
+            both = frames(given["code"], ours, 5000) + frame(b"", kind=Kind.RAW) + frame(given["one"], kind=Kind.RAW)
+            yield "mixed-members", ["code", "empty", "one"], both, ["histogram"]
+        elif case in ("adaptive", "text"):
+            model = store.load(case)
+            for name in ("one", "bytes", "binary", "prose", "code"):
+                yield f"{case}-{name}", [name], frame(given[name], model), []
+            yield f"{case}-code-lanes", ["code"], frame(given["code"], model, lanes=7), []
+        else:
+            for each in (name for name in models if name.split("-")[0] == case):
+                for name in ("one", "bytes", "prose"):
+                    yield f"{each}-{name}", [name], frame(given[name], models[each]), [each]
+                yield f"{each}-prose-lanes", ["prose"], frame(given["prose"], models[each], lanes=5), [each]
+
+
+def describe(data: bytes, names: list[str], source: bytes) -> dict:
+    from tokpress.container import iter_frames
+
+    headers: list[FrameHeader] = [header for header, _ in iter_frames(io.BytesIO(data))]
+    kinds = sorted({header.kind.name.lower() for header in headers})
+    digest = hashlib.sha256(source).hexdigest()
+    return {"sources": names, "sha256": digest, "source_bytes": len(source), "frames": len(headers), "kinds": kinds}
+
+
+def main(words: list[str]) -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.golden.make", description=__doc__.splitlines()[0])
+    parser.add_argument("case", nargs="*", choices=[*CASES, []], help="all of them without any")
+    parser.add_argument("--replace", action="store_true", help="overwrite files that would come out otherwise")
+    asked = parser.parse_args(words)
+    given, models = sources(), small_models()
+    manifest = json.loads(MANIFEST.read_text()) if MANIFEST.exists() else {}
+    made = list(cases(asked.case or list(CASES)))
+    changed = [n for n, _, data, _ in made if (p := HERE / f"{n}.tokp").exists() and p.read_bytes() != data]
+    if changed and not asked.replace:
+        sys.exit(f"not made, because these would change: {', '.join(changed)} (--replace overwrites them)")
+    for name, names, data, needed in made:
+        for each in needed:
+            if not (MODELS / each).is_dir():
+                models[each].save(MODELS / each)
+        (HERE / f"{name}.tokp").write_bytes(data)
+        manifest[f"{name}.tokp"] = describe(data, names, b"".join(given[n] for n in names))
+        print(f"{name}.tokp: {manifest[f'{name}.tokp']['source_bytes']:,} → {len(data):,} bytes")
+    MANIFEST.write_text(json.dumps(dict(sorted(manifest.items())), indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,141 @@
+"""Damaged files and wrong models through the real decoders: an error of ours, or the right bytes; never anything else."""
+
+import io
+import zlib
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import tokpress
+from tests.models import tiny_models
+from tokpress import pipeline
+from tokpress.container import FrameHeader, iter_frames, write_frame
+from tokpress.errors import FormatError, ModelMismatchError, TokpressError
+from tokpress.model import Model
+
+TEXT = b"never wrong bytes, never a hang, never a traceback; " * 4
+MODELS = tiny_models()
+NAMES = sorted(MODELS)
+
+
+def frame(model: Model, source: bytes = TEXT, **lies) -> bytes:
+    """A model frame, even where another kind were smaller. `lies`: header fields to be replaced, check and all."""
+    payload, tokens, _ = model.encode(source)
+    payload = lies.pop("payload", payload)
+    header = FrameHeader(
+        kind=pipeline.Kind.MODEL, source_length=len(source), payload_length=len(payload), source_crc=zlib.crc32(source),
+        model_id=model.id, tokens=tokens,
+    )  # fmt: skip
+    write_frame(out := io.BytesIO(), replace(header, **lies), payload)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_undamaged(name):
+    assert tokpress.decompress(frame(MODELS[name]), [MODELS[name]]) == TEXT
+
+
+@pytest.mark.parametrize("mask", [1, 0x10, 0x80, 0xFF])
+def test_every_byte_of_several_frames(mask):
+    """The same file as `compress` makes it, three frames; and keeping going gives the other two."""
+    model = MODELS["histogram-static"]
+    parts = [TEXT[:40], TEXT[40:90], TEXT[90:110]]
+    data = b"".join(
+        frame(model, part, last=i == 2, sequence=i, total_length=110 if i == 2 else None)
+        for i, part in enumerate(parts)
+    )
+    starts = [header.offset for header, _ in iter_frames(io.BytesIO(data))] + [len(data)]
+    assert tokpress.decompress(data, [model]) == TEXT[:110]
+    for at in range(len(data)):
+        bad = data[:at] + bytes([data[at] ^ mask]) + data[at + 1 :]
+        with pytest.raises(FormatError):
+            tokpress.decompress(bad, [model])
+        hit = next(i for i in range(3) if at < starts[i + 1])
+        summary = pipeline.decompress_stream(io.BytesIO(bad), out := io.BytesIO(), [model], keep_going=True)
+        assert out.getvalue() == b"".join(part for i, part in enumerate(parts) if i != hit) and summary.damaged
+    for length in range(len(data)):
+        with pytest.raises(FormatError):
+            tokpress.decompress(data[:length], [model])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_payloads_whose_check_holds(name):
+    """As if damage had slipped through the check, or an encoder gone wrong: flips, cuts, zeros, noise."""
+    model, rng = MODELS[name], np.random.default_rng(7)
+    payload = model.encode(TEXT)[0]
+    cases = [payload[:at] + bytes([payload[at] ^ 1 << at % 8]) + payload[at + 1 :] for at in range(0, len(payload), 11)]
+    cases += [payload[:size] for size in range(0, len(payload), 31)]
+    cases += [bytes(len(payload)), b"\xff" * len(payload), payload[::-1], *(rng.bytes(len(payload)) for _ in range(5))]
+    for case in cases:
+        with pytest.raises(FormatError, match=r"^frame 1 \(at byte 0\): "):
+            tokpress.decompress(frame(model, payload=case, payload_length=len(case)), [model])
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "lies",
+    [{"tokens": 1}, {"tokens": 2 * len(TEXT)}, {"lanes": 1}, {"lanes": 3}, {"lanes": 100}, {"source_length": 150},
+     {"source_length": 1000}, {"source_crc": 0}, {"tokens": 199}, {"tokens": 150, "lanes": 150}],
+    ids=str,
+)  # fmt: skip
+def test_headers_whose_check_holds(name, lies):
+    model = MODELS[name]
+    if lies.get("tokens") == model.encode(TEXT)[1] or lies == {"lanes": model.prior.lanes(len(TEXT))}:
+        pytest.skip("no lie for this one")
+    with pytest.raises(FormatError, match=r"^frame 1 "):
+        tokpress.decompress(frame(model, **lies), [model])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_another_model_under_this_ones_id(name):
+    model = MODELS[name]
+    for other in NAMES:
+        if MODELS[other].id != model.id:
+            if name != "adaptive":  # that one ships, and so is found
+                with pytest.raises(ModelMismatchError):
+                    tokpress.decompress(frame(model), [MODELS[other]])
+            with pytest.raises(FormatError, match=r"^frame 1 "):
+                tokpress.decompress(frame(model, model_id=MODELS[other].id), [MODELS[other]])
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.sampled_from(NAMES), st.binary(max_size=80), st.integers(1, 300), st.integers(1, 300), st.integers(1, 60))
+def test_any_payload_at_all(name, payload, source_length, tokens, lanes):
+    model = MODELS[name]
+    lanes, tokens = min(lanes, tokens), min(tokens, 2 * source_length)
+    payload = payload[: 8 * source_length + 64]
+    lies = {
+        "source_length": source_length,
+        "tokens": tokens,
+        "lanes": min(lanes, tokens),
+        "payload_length": len(payload),
+    }
+    try:
+        tokpress.decompress(frame(model, payload=payload, **lies), [model])
+    except FormatError:
+        return
+    raise AssertionError("a CRC-32 held by chance?")
+
+
+def test_models_that_are_damaged(tmp_path):
+    """Each byte of a model directory's files: it cannot be opened, or is another model, which the file does not name."""
+    model = MODELS["histogram-static"]
+    model.save(tmp_path / "m")
+    packed = frame(model)
+    for part in ("config.json", "model.safetensors"):
+        path = tmp_path / "m" / part
+        good = path.read_bytes()
+        places = [*range(0, min(len(good), 260)), *range(260, len(good), 97)]
+        for at in places:
+            path.write_bytes(good[:at] + bytes([good[at] ^ 1 << at % 7]) + good[at + 1 :])
+            with pytest.raises(TokpressError):
+                tokpress.decompress(packed, [tokpress.model.load_folder(tmp_path / "m")])
+        for length in (0, 1, 8, 100, len(good) - 3):
+            path.write_bytes(good[: min(length, len(good) - 3)])
+            with pytest.raises(TokpressError):
+                tokpress.decompress(packed, [tokpress.model.load_folder(tmp_path / "m")])
+        path.write_bytes(good)
+    assert tokpress.decompress(packed, [tokpress.load(tmp_path / "m")]) == TEXT

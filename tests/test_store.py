@@ -1,0 +1,116 @@
+"""Models are found by name, by folder and by id; one that is broken is nobody else's trouble."""
+
+import json
+import os
+
+import numpy as np
+import pytest
+
+import tokpress
+from tokpress import store
+from tokpress.errors import ModelMismatchError, TokpressError
+from tokpress.model import Model, identity, load_folder
+from tokpress.priors.histogram import HistogramPrior
+from tokpress.tokenizers.bytes import BytesTokenizer
+
+TEXT = b"aaaabbbc" * 50
+
+
+def histogram(seed: int) -> Model:
+    return Model(
+        BytesTokenizer(), HistogramPrior(256, np.bincount(np.frombuffer(TEXT, np.uint8), minlength=256) + seed)
+    )
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    for name, seed in (("first", 1), ("last", 2)):
+        histogram(seed).save(tmp_path / name)
+    monkeypatch.setenv("TOKPRESS_MODELS", str(tmp_path))
+    return tmp_path
+
+
+def break_in_every_way(place) -> list[str]:
+    """Folders that come before, between and after the sound ones."""
+    contents = {"0-empty": "", "a-list": "[1]", "b-text": "no JSON", "g-object": "{}", "z-number": "7"}
+    contents["h-unknown"] = json.dumps({"format": 1, "exact_profile": 1, "tokenizer": {"name": "?"}, "prior": {}})
+    contents["i-newer"] = json.dumps({"format": 99, "exact_profile": 1, "tokenizer": {}, "prior": {}})
+    for name, text in contents.items():
+        (place / name).mkdir()
+        (place / name / "config.json").write_text(text)
+    (place / "k-bytes").mkdir()
+    (place / "k-bytes" / "config.json").write_bytes(b"\xff\xfe")
+    (place / "m-folder" / "config.json").mkdir(parents=True)
+    (place / "n-circle").mkdir()
+    os.symlink("config.json", place / "n-circle" / "config.json")
+    histogram(3).save(place / "o-tensors")
+    (place / "o-tensors" / "model.safetensors").unlink()
+    (place / "o-tensors" / "model.safetensors").mkdir()
+    (place / "p-deep").mkdir()
+    (place / "p-deep" / "config.json").write_text("[" * 100_000)
+    return sorted(set(os.listdir(place)) - {"first", "last"})
+
+
+@pytest.mark.filterwarnings("ignore:.*no sound model directory")
+def test_broken_folders_are_passed_over(place):
+    broken = break_in_every_way(place)
+    for name in ("first", "last"):
+        model = load_folder(place / name)
+        assert store.by_id(model.id, []).id == model.id
+        assert tokpress.decompress(model.compress(TEXT)) == TEXT
+    with pytest.raises(ModelMismatchError, match="no shipped model is that one"):
+        store.by_id(b"none", [])
+    for name in broken:
+        with pytest.raises(TokpressError):
+            load_folder(place / name)
+
+
+def test_a_broken_folder_is_warned_about(place):
+    (place / "broken").mkdir()
+    (place / "broken" / "config.json").write_text("{")
+    with pytest.warns(UserWarning, match=r"broken is no sound model directory, passed over: Expecting property name"):
+        store.by_id(load_folder(place / "last").id, [])
+
+
+def test_the_model_that_is_needed_says_what_is_wrong_with_it(place):
+    """Its files are there, and hash to the id, but cannot be opened."""
+    config = json.loads((place / "first" / "config.json").read_text())
+    config["prior"]["name"] = "of tomorrow"
+    (place / "first" / "config.json").write_text(json.dumps(config))
+    with pytest.raises(tokpress.UnknownComponentError, match="of tomorrow"):
+        store.by_id(identity(place / "first"), [])
+
+
+def test_looking_for_an_id_opens_no_other_model(place, monkeypatch):
+    opened, real = [], store.load_folder
+    monkeypatch.setattr(store, "load_folder", lambda folder: opened.append(folder) or real(folder))
+    store._cached.cache_clear()
+    store.by_id(load_folder(place / "last").id, [])
+    assert opened == [place / "last"]
+
+
+def test_a_model_that_changes_is_read_again(place):
+    first = tokpress.load(place / "first").id
+    histogram(9).save(place / "first")
+    os.utime(place / "first" / "config.json", ns=(1, 1))
+    again = tokpress.load(place / "first").id
+    assert again != first and store.by_id(again, []).id == again
+
+
+def test_what_a_config_may_hold(place):
+    """Settings of the wrong kind or size: an error of ours, whatever they are."""
+    path = place / "first" / "config.json"
+    good = json.loads(path.read_text())
+    odd = [None, -1, 10**30, 1.5, "text", [], [1], {}, {"name": "bytes"}, {"name": 3}, {"name": ["bytes"]}, True]
+    for key in ("format", "exact_profile", "tokenizer", "prior"):
+        for value in [*odd, "absent"]:
+            if good[key] == value or (key, value) in (
+                ("tokenizer", {"name": "bytes"}),
+                ("format", True),
+                ("exact_profile", True),
+            ):
+                continue
+            changed = {k: v for k, v in good.items() if k != key} if value == "absent" else good | {key: value}
+            path.write_text(json.dumps(changed))
+            with pytest.raises(tokpress.TokpressError):
+                load_folder(place / "first")

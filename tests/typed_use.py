@@ -1,0 +1,34 @@
+"""What a type checker makes of the public interface: checked by mypy (pyproject.toml names this file) and by pytest."""
+
+import io
+from pathlib import Path
+from typing import assert_type
+
+import tokpress
+
+
+def use(path: Path) -> None:
+    data = tokpress.compress(b"text", model="adaptive", lanes=1)
+    assert_type(data, bytes)
+    model = tokpress.load("adaptive")
+    assert_type(model, tokpress.Model)
+    assert_type(tokpress.decompress(data, models=[model]), bytes)
+    assert_type(tokpress.decompress(data, ["adaptive"]), bytes)
+    assert_type(model.compress(b"text"), bytes)
+    assert_type(model.decompress(data), bytes)
+    bits = model.score(b"text", lanes=1)
+    assert_type(bits, tokpress.Bits)
+    assert_type(bits.total_bits, float)
+    assert_type(bits.bits_per_byte, float)
+    assert_type(model.sample(8, seed=1, temperature=0.5), bytes)
+    assert_type(model.id, bytes)
+    model.save(path / "model", card="# mine\n")
+    with tokpress.open(path / "a.tokp", "wb", model=model) as written:
+        assert_type(written, tokpress.TokpressFile)
+        assert_type(written.write(b"text"), int)
+    with tokpress.open(path / "a.tokp") as read:
+        assert_type(read, tokpress.TokpressFile)
+        assert_type(read.read(), bytes)
+    with tokpress.open(str(path / "a.tokp"), "rt", encoding="ascii") as text:
+        assert_type(text, io.TextIOWrapper)
+        assert_type(text.read(), str)

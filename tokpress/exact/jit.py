@@ -1,0 +1,73 @@
+"""`njit`: numba's, with a cache on disk where there is a place for it, and without one where there is none.
+
+Plain `numba.njit(cache=True)` raises where neither the package nor the home directory can be written to, when the
+disk fills up while it saves, and when what it finds there is damaged. A cache only saves time: here none of that
+is an error, and the function is compiled anew in each process instead.
+"""
+
+import contextlib
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numba
+from numba.core.caching import FunctionCache, NullCache
+
+
+@lru_cache(maxsize=1)
+def _sources() -> tuple[tuple[str, float, int], ...]:
+    """Name, time and size of every module here that may be compiled: a function is compiled with those it calls."""
+    package = Path(__file__).parent.parent
+    files = [
+        path for part in ("coders", "exact", "priors", "training") for path in sorted(package.glob(f"{part}/*.py"))
+    ]
+    return tuple((path.name, path.stat().st_mtime, path.stat().st_size) for path in files)
+
+
+class _Careful(FunctionCache):
+    """Whatever goes wrong with a cache, it is as if it were empty."""
+
+    def __init__(self, function: Callable) -> None:
+        super().__init__(function)
+        # numba looks only at the file of the function itself
+        self._cache_file._source_stamp = (self._cache_file._source_stamp, _sources())
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        try:
+            return super().load_overload(sig, target_context)
+        except Exception:  # an unreadable file, or one that is cut short: whatever pickle makes of it
+            return None
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        try:
+            super().save_overload(sig, data)
+        except OSError:  # a full disk, a folder that has gone
+            pass
+        except Exception:  # the index is damaged: begin a new one
+            with contextlib.suppress(Exception):
+                self.flush()
+                super().save_overload(sig, data)
+
+
+def njit(function: Callable | None = None, **options: Any) -> Any:
+    """`numba.njit(**options)`, as a decorator with or without arguments; cached wherever that is possible.
+
+    >>> @njit(error_model="numpy")
+    ... def twice(x):
+    ...     return 2 * x
+    >>> twice(21)
+    42
+    """
+    if function is None:
+        return lambda function: njit(function, **options)
+    compiled = numba.njit(**options)(function)
+    compiled._cache = _cache(function)  # what enable_caching() does with numba's own
+    return compiled
+
+
+def _cache(function: Callable) -> Any:
+    try:
+        return _Careful(function)
+    except (RuntimeError, OSError):  # no place where it may write
+        return NullCache()
