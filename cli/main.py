@@ -20,6 +20,7 @@ COMMANDS = {
     "models": "List the models at hand.",
     "score": "Bits that each file, line, token or byte costs.",
     "sample": "Draw bytes from a model.",
+    "bench": "Measure tokpress and other compressors on your files.",
     "train": "Train a tokenizer and a prior on your own files.",
     "completion": "Print a script for your shell's completion.",
 }
