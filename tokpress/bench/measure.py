@@ -156,9 +156,9 @@ def total(rows: Iterable[Row], name: str = "total") -> Row:
 
     A file that failed leaves the sum unknown."""
     rows = list(rows)
-    whole = Row(name, rows[0].codec, sum(r.source_bytes for r in rows), files=len(rows))
+    whole = Row(name, rows[0].codec, sum(r.source_bytes for r in rows), files=sum(r.files for r in rows))
     if failed := sum(r.error is not None for r in rows):
-        whole.error = f"{failed} of {len(rows)} files failed"
+        whole.error = f"{failed} of {len(rows)} failed"
         return whole
     seconds = [f"{action}{whose}_seconds" for action in ACTIONS for whose in ("", "_codec")]
     peaks = [f"{action}_peak_bytes" for action in ACTIONS]
