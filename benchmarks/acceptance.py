@@ -37,7 +37,7 @@ def main() -> None:
     asked = parser.parse_args()
 
     asked.scratch.mkdir(parents=True, exist_ok=True)
-    files = expanded(asked.data, asked.scratch / "data")
+    files = expanded(asked.data, asked.scratch)
     results = Results(asked.root / "benchmarks" / "results" / "acceptance.json")
     page = asked.root / "docs" / "acceptance.md"
     page.parent.mkdir(parents=True, exist_ok=True)

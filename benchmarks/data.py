@@ -5,6 +5,7 @@ The data is not part of the repository. `folder` is one laid out as the README b
 """
 
 import gzip
+import hashlib
 import lzma
 import os
 import random
@@ -41,9 +42,10 @@ MIXED = (
 
 
 def expanded(folder: Path, scratch: Path) -> dict[str, Path]:
-    """Every file of the data folder by its name, archives expanded into `scratch`, once."""
+    """Every file of the data folder by its name, archives expanded into a folder in `scratch`, once."""
     if not folder.is_dir():
         sys.exit(f"{folder}: no such folder; name the data folder with --data")
+    scratch = scratch / f"data-{hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:8]}"
     found: dict[str, Path] = {}
     for path in sorted(p for p in folder.rglob("*") if p.is_file()):
         name = path.relative_to(folder)

@@ -109,7 +109,7 @@ def long(
         "loading of the model included. Every decode was compared with its source. MB are 10⁶ bytes. "
         "Model bytes are not part of the compressed bytes.", "",
     ]  # fmt: skip
-    lines += markdown(["codec", "what it is"], [[name, what] for name, what in section["codecs"].items()])
+    lines += [f"* `{name}`: {what}" for name, what in section["codecs"].items()]
     for set_name, found in totals.items():
         lines += ["", f"## {found[0].file}, {found[0].source_bytes:,} bytes", ""]
         lines += [*markdown(list(HEAD), [cells(row) for row in found]), "", "Bits per byte of each file:", ""]

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import tokpress.cli
 from data import ROOT
 
 import tokpress
@@ -19,10 +20,12 @@ from tokpress.machine import describe
 
 
 def code() -> str:
-    """SHA-256 over the package as it is imported, models included: what the figures are figures of."""
-    digest, folder = hashlib.sha256(), Path(tokpress.__file__).parent
-    for path in sorted(p for p in folder.rglob("*") if p.is_file() and "__pycache__" not in p.parts):
-        digest.update(str(path.relative_to(folder)).encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
+    """SHA-256 over the package as it is imported, command line and models included: what the figures are of."""
+    digest = hashlib.sha256()
+    for folder in (Path(tokpress.__file__).parent, Path(tokpress.cli.__file__).parent):
+        for path in sorted(p for p in folder.rglob("*") if p.is_file() and "__pycache__" not in p.parts):
+            name = str(path.relative_to(folder)).encode()
+            digest.update(name + b"\0" + hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()[:16]
 
 
