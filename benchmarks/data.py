@@ -145,11 +145,9 @@ def database(target: Path, words: list[str], seed: int = 20261123) -> Path:
 
 
 def programs() -> dict[str, Path]:
-    """Two machine-code files that are here anyway: the Python interpreter and numpy's main extension."""
+    """Machine code that is here anyway: two of numpy's compiled extensions."""
     import numpy as np
 
-    extension = max(
-        Path(np.__file__).parent.rglob("_multiarray_umath*.so"), key=lambda p: p.stat().st_size, default=None
-    )
-    interpreter = Path(sys.executable).resolve()
-    return {f"generated/{p.name}": p for p in (interpreter, extension) if p is not None}
+    folder = Path(np.__file__).parent
+    found = [path for name in ("mtrand", "_umath_linalg") for path in sorted(folder.rglob(f"{name}.*"))]
+    return {f"generated/{path.name}": path for path in found if path.suffix in (".so", ".pyd")}

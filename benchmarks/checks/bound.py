@@ -11,25 +11,26 @@ SLACK = 64
 
 
 def run(bench: Bench) -> Outcome:
-    rows = {}
+    rows, failed = {}, {}
     for name, path in {**bench.files, **_hard(bench.scratch / "hard")}.items():
-        ours = bench.row("tokpress", name, path)
-        rows[name] = (ours["source_bytes"], ours["compressed_bytes"], bench.row("xz", name, path)["compressed_bytes"])
+        ours = bench.row("tokpress", name, path, strict=False)
+        theirs = bench.row("xz", name, path)["compressed_bytes"]
+        if ours["verified"]:
+            rows[name] = (ours["source_bytes"], ours["compressed_bytes"], theirs)
+        else:
+            failed[name] = ours["error"]
+    count = len(rows) + len(failed)
+    figures = [Figure(f"{count} files: back byte for byte", "all", f"{len(rows)} of {count}", not failed)]
     above = {name: ours - theirs for name, (_, ours, theirs) in rows.items()}
-    worst = max(above, key=lambda name: above[name])
-    figures = [
-        Figure(f"{len(rows)} files: back byte for byte", "all", f"{len(rows)} of {len(rows)}", True),
-        Figure(
-            f"{len(rows)} files: bytes more than xz -9e", f"≤ {SLACK}", f"{above[worst]:+,} at most ({worst})",
-            above[worst] <= SLACK,
-        ),
-        Figure(
-            f"{len(rows)} files: all together, bytes of tokpress and of xz -9e", "–",
-            f"{sum(r[1] for r in rows.values()):,} and {sum(r[2] for r in rows.values()):,}", None,
-        ),
-    ]  # fmt: skip
-    lines = [[name, *(f"{count:,}" for count in row), f"{above[name]:+,}"] for name, row in rows.items()]
-    return figures, markdown(["file", "bytes", "tokpress", "xz -9e", "difference"], lines)
+    if above:
+        worst = max(above, key=lambda name: above[name])
+        most = f"{above[worst]:+,} at most ({worst})"
+        figures.append(Figure(f"{count} files: bytes more than xz -9e", f"≤ {SLACK}", most, above[worst] <= SLACK))
+        sums = " and ".join(f"{sum(row[column] for row in rows.values()):,}" for column in (1, 2))
+        figures.append(Figure(f"{count} files: bytes of tokpress and of xz -9e, all together", "–", sums, None))
+    lines = [f"* {name} failed: {error}" for name, error in failed.items()]
+    table = [[name, *(f"{size:,}" for size in row), f"{above[name]:+,}"] for name, row in rows.items()]
+    return figures, [*lines, "", *markdown(["file", "bytes", "tokpress", "xz -9e", "difference"], table)]
 
 
 def _hard(folder: Path) -> dict[str, Path]:
