@@ -12,7 +12,7 @@ from pathlib import Path
 
 from checks import Bench, Outcome, bound, coding, english, memory, mixed, small, speed
 from data import FOLDER, ROOT, SCRATCH, expanded
-from results import Results, machine_line, markdown
+from results import Results, machine_line, markdown, unwind_when_terminated
 
 #: name → what measures it, the short ones first
 SECTIONS: dict[str, Callable[[Bench], Outcome]] = {
@@ -35,6 +35,7 @@ def main() -> None:
     parser.add_argument("--scratch", type=Path, default=SCRATCH, help="where files are made (%(default)s)")
     parser.add_argument("--root", type=Path, default=ROOT, help="write docs and results below this folder")
     asked = parser.parse_args()
+    unwind_when_terminated()
 
     asked.scratch.mkdir(parents=True, exist_ok=True)
     files = expanded(asked.data, asked.scratch)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from data import ENGLISH, FOLDER, MIXED, ROOT, SCRATCH, chosen, expanded
-from results import Results, machine_line, markdown
+from results import Results, machine_line, markdown, unwind_when_terminated
 
 from tokpress.bench.measure import Row, measure, prepare, total
 from tokpress.bench.report import HEAD, cells
@@ -29,6 +29,7 @@ def main() -> None:
     parser.add_argument("--repeat", type=int, default=1, help="best time of so many (%(default)s)")
     parser.add_argument("--root", type=Path, default=ROOT, help="write README.md, docs and results below this folder")
     asked = parser.parse_args()
+    unwind_when_terminated()
 
     readme = asked.root / "README.md"
     text = readme.read_text()

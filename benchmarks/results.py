@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import shlex
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -33,6 +34,11 @@ def command() -> str:
     """How this script was called, from the repository's root."""
     words = [str(Path(sys.argv[0]).resolve().relative_to(ROOT)), *sys.argv[1:]]
     return "python " + shlex.join(words)
+
+
+def unwind_when_terminated() -> None:
+    """SIGTERM as an exception, so that the process being measured is ended too, and its files removed."""
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
 
 
 class Results:

@@ -25,7 +25,7 @@ COMMANDS = {
     "completion": "Print a script for your shell's completion.",
 }
 EXTRAS = {"torch": "torch", "array_api_compat": "torch", "accelerate": "train", "rich": "train", "zstandard": "train"}
-EXTRAS |= {"brotli": "bench", "bz3": "bench", "pyppmd": "bench", "psutil": "bench", "matplotlib": "bench"}
+EXTRAS |= {"brotli": "bench", "bz3": "bench", "pyppmd": "bench", "matplotlib": "bench"}
 
 
 class Interrupted(KeyboardInterrupt):
