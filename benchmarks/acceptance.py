@@ -12,7 +12,7 @@ from pathlib import Path
 
 from checks import Bench, Outcome, bound, coding, english, memory, mixed, small, speed
 from data import FOLDER, ROOT, SCRATCH, expanded
-from results import Results, machine_line, markdown, unwind_when_terminated
+from results import Figure, Results, machine_line, markdown, unwind_when_terminated
 
 #: name → what measures it, the short ones first
 SECTIONS: dict[str, Callable[[Bench], Outcome]] = {
@@ -44,7 +44,10 @@ def main() -> None:
     page.parent.mkdir(parents=True, exist_ok=True)
     for name in asked.only or SECTIONS:
         section = results.section(name, asked.again)
-        figures, details = SECTIONS[name](Bench(files, asked.scratch, section.once))
+        try:
+            figures, details = SECTIONS[name](Bench(files, asked.scratch, section.once))
+        except RuntimeError as error:  # told, and tried again next time; the other sections go on
+            figures, details = [Figure(f"the section {name}", "can be measured", str(error), False)], []
         section.data |= {"figures": [figure.to_json() for figure in figures], "details": details}
         results.write()
         page.write_text(written(results))

@@ -133,7 +133,9 @@ def choose_frame(source: bytes, options: Options, report: Report) -> _Coded:
     if not trials:
         return best
     winner = min(trials, key=lambda t: len(t.payload))
-    if not whole and winner.model is not None and len(winner.payload) < len(part):
+    if not whole:  # what was coded is a part of the frame
+        if winner.model is None or len(winner.payload) >= len(part):
+            return best
         winner = _encode(winner.model, source, options, report)
     # a model frame's header is longer than a plain one's by the model's id and the token count
     return winner if len(winner.payload) + 8 < len(best.payload) else best
