@@ -26,11 +26,12 @@ COMMANDS = {
     "models": "List the models at hand.",
     "score": "Bits that each file, line, token or byte costs.",
     "sample": "Draw bytes from a model.",
+    "bench": "Measure tokpress and other compressors on your files.",
     "train": "Train a tokenizer and a prior on your own files.",
     "completion": "Print a script for your shell's completion.",
 }
 EXTRAS = {"torch": "torch", "array_api_compat": "torch", "accelerate": "train", "rich": "train", "zstandard": "train"}
-EXTRAS |= {"brotli": "bench", "bz3": "bench", "pyppmd": "bench", "psutil": "bench", "matplotlib": "bench"}
+EXTRAS |= {"brotli": "bench", "bz3": "bench", "pyppmd": "bench", "matplotlib": "bench"}
 
 
 class Failure(click.ClickException):

@@ -95,6 +95,7 @@ class Summary:
 @dataclass(frozen=True)
 class _Coded:
     kind: Kind
+    source_length: int
     payload: bytes
     model: Model | None = None
     tokens: int | None = None
@@ -106,17 +107,17 @@ def _encode(model: Model, source: bytes, options: Options, report: Report) -> _C
     size = len(source)
     payload, tokens, lanes = model.encode(source, options.lanes, lambda share: report(int(share * size)))
     default = model.prior.lanes(tokens)
-    return _Coded(Kind.MODEL, payload, model, tokens, None if lanes == default else lanes)
+    return _Coded(Kind.MODEL, size, payload, model, tokens, None if lanes == default else lanes)
 
 
 def choose_frame(source: bytes, options: Options, report: Report) -> _Coded:
     """The smallest way we know to store one frame."""
-    best = _Coded(Kind.RAW, source)
+    best = _Coded(Kind.RAW, len(source), source)
     if not source:
         return best
     packed = lzma_encode(source)
     if len(packed) < len(source):
-        best = _Coded(Kind.LZMA, packed)
+        best = _Coded(Kind.LZMA, len(source), packed)
     if options.models is None and len(packed) * LZMA_ENOUGH < len(source):
         return best
     names = DEFAULT_MODELS if options.models is None else options.models
@@ -126,7 +127,7 @@ def choose_frame(source: bytes, options: Options, report: Report) -> _Coded:
     yardstick = len(packed) if whole else len(lzma_encode(part))
     trials: list[_Coded] = []
     if len(names) == 1 and not whole:
-        trials = [_Coded(Kind.MODEL, b"", store.load(names[0]))]
+        trials = [_Coded(Kind.MODEL, 0, b"", store.load(names[0]))]
     else:
         for name in names:
             model = store.load(name)  # here, not before: what a clear winner makes needless is never loaded
@@ -138,7 +139,9 @@ def choose_frame(source: bytes, options: Options, report: Report) -> _Coded:
     if not trials:
         return best
     winner = min(trials, key=lambda t: len(t.payload))
-    if not whole and winner.model is not None and len(winner.payload) < len(part):
+    if not whole:  # what was coded is a part of the frame
+        if winner.model is None or len(winner.payload) >= len(part):
+            return best
         winner = _encode(winner.model, source, options, report)
     # a model frame's header is longer than a plain one's by the model's id and the token count
     return winner if len(winner.payload) + 8 < len(best.payload) else best
@@ -153,6 +156,8 @@ def _hopeless(model: Model, part: bytes) -> bool:
 
 
 def write_coded(out: BinaryIO, coded: _Coded, source: bytes, last: bool, number: int, total: int) -> Frame:
+    if coded.source_length != len(source):
+        raise ValueError(f"coded was a source of {coded.source_length} bytes, not this one of {len(source)}")
     header = FrameHeader(
         kind=coded.kind,
         source_length=len(source),

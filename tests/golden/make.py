@@ -75,7 +75,7 @@ def _bpe() -> Model:
 def frame(source: bytes, model: Model | None = None, kind: Kind = Kind.MODEL, lanes: int | None = None) -> bytes:
     """One frame of the kind asked for, even where another were smaller."""
     if model is None:
-        coded = pipeline._Coded(kind, lzma_encode(source) if kind == Kind.LZMA else source)
+        coded = pipeline._Coded(kind, len(source), lzma_encode(source) if kind == Kind.LZMA else source)
     else:
         coded = pipeline._encode(model, source, pipeline.Options(lanes=lanes), lambda done: None)
     pipeline.write_coded(out := io.BytesIO(), coded, source, True, 0, 0)
@@ -92,7 +92,7 @@ def frames(source: bytes, models: list[Model], size: int) -> bytes:
             coded = pipeline._encode(models[turn], block, pipeline.Options(), lambda done: None)
         else:
             kind = (Kind.LZMA, Kind.RAW)[turn - len(models)]
-            coded = pipeline._Coded(kind, lzma_encode(block) if kind == Kind.LZMA else block)
+            coded = pipeline._Coded(kind, len(block), lzma_encode(block) if kind == Kind.LZMA else block)
         pipeline.write_coded(out, coded, block, number == len(blocks) - 1, number, len(source))
     return out.getvalue()
 
@@ -113,10 +113,10 @@ def cases(wanted: list[str]) -> Iterator[tuple[str, list[str], bytes, list[str]]
             both = frames(given["code"], ours, 5000) + frame(b"", kind=Kind.RAW) + frame(given["one"], kind=Kind.RAW)
             yield "mixed-members", ["code", "empty", "one"], both, ["histogram"]
         elif case in ("adaptive", "text"):
-            model = store.load(case)
+            model, lanes = store.load(case), {"adaptive": 7, "text": 24}[case]
             for name in ("one", "bytes", "binary", "prose", "code"):
                 yield f"{case}-{name}", [name], frame(given[name], model), []
-            yield f"{case}-code-lanes", ["code"], frame(given["code"], model, lanes=7), []
+            yield f"{case}-code-lanes", ["code"], frame(given["code"], model, lanes=lanes), []
         else:
             for each in (name for name in models if name.split("-")[0] == case):
                 for name in ("one", "bytes", "prose"):

@@ -2,12 +2,11 @@
 
 import hashlib
 import os
-import platform
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from .._version import __version__
+from ..machine import processor, version
 from ..model import Model
 from ..types import Prior, Tokenizer
 from .options import Progress
@@ -78,7 +77,7 @@ def _training(facts: Facts) -> list[str]:
             f"- asked for: rows {fit.rows} × window {fit.window} in each of {facts.processes} process(es), "
             f"learning rate {fit.learning_rate:g}, products in {fit.precision}",
         ]
-    lines += [f"- machine: {processor()}, {os.cpu_count()} cores, torch {_version('torch')}, numpy {_version('numpy')}"]
+    lines += [f"- machine: {processor()}, {os.cpu_count()} cores, torch {version('torch')}, numpy {version('numpy')}"]
     return lines
 
 
@@ -135,21 +134,3 @@ def _shown(path: Path, corpus: list[Path]) -> str:
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def processor() -> str:
-    """The CPU's name, as far as the system tells it."""
-    try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "not installed"

@@ -1,0 +1,119 @@
+"""The scripts that make the figures of README and docs, on a few small files."""
+
+import json
+import lzma
+import subprocess
+import sys
+import zipfile
+
+import pytest
+
+from .conftest import ROOT
+
+SCRIPTS = ROOT / "benchmarks"
+BEGIN, END = "<!-- rates: benchmarks/readme_table.py writes what follows -->", "<!-- end of rates -->"
+
+
+@pytest.fixture
+def data(tmp_path):
+    """A data folder with one English file, one mixed one, and one in a zip."""
+    licence = (ROOT / "LICENSE").read_bytes()
+    for name, content in {
+        "text/calgary/paper4": licence,
+        "logs/HDFS_2k.log": b"".join(b"%06d INFO block %d received\n" % (i, i * i) for i in range(200)),
+        "silesia/dickens.xz": lzma.compress(licence * 2),
+    }.items():
+        path = tmp_path / "data" / name
+        path.parent.mkdir(parents=True)
+        path.write_bytes(content)
+    with zipfile.ZipFile(tmp_path / "data" / "more.zip", "w") as archive:
+        archive.writestr("inside/one", b"one" * 100)
+    return tmp_path / "data"
+
+
+def script(name, data, *words, code=0):
+    place = ["--data", data, "--scratch", data.parent / "scratch", "--root", data.parent / "root"]
+    done = subprocess.run(
+        [sys.executable, SCRIPTS / name, *map(str, [*place, *words])], capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == code, done.stderr
+    return done
+
+
+def test_readme_has_the_markers():
+    text = (ROOT / "README.md").read_text()
+    assert text.count(BEGIN) == text.count(END) == 1 and text.index(BEGIN) < text.index(END)
+
+
+def test_readme_table(data):
+    root = data.parent / "root"
+    root.mkdir()
+    (root / "README.md").write_text("no marks")
+    assert "must hold these two lines" in script("readme_table.py", data, code=1).stderr
+    (root / "README.md").write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
+    first = script("readme_table.py", data, "--against", "xz:6")
+    assert "left out: text/calgary/book1" in first.stderr and "xz:6 × 1 on silesia/dickens" in first.stderr
+    text = (root / "README.md").read_text()
+    assert text.startswith(f"before\n{BEGIN}\n") and text.endswith(f"{END}\nafter\n") and "\nold\n" not in text
+    assert "| codec | English, bits per byte | mixed, bits per byte |" in text and "\n| xz:6 | " in text
+    told = json.loads((root / "benchmarks" / "results" / "rates.json").read_text())
+    assert len(told["sections"]["rates"]["measurements"]) == 9 and told["machine"]["cpu"]
+    page = (root / "docs" / "results.md").read_text()
+    assert "| logs/HDFS_2k.log |" in page and "xz -6" in page and told["code"] in page
+    again = script("readme_table.py", data, "--against", "xz:6")
+    assert " on silesia/dickens" not in again.stderr and (root / "README.md").read_text() == text
+
+
+def test_readme_table_measures_anew_for_other_code(data):
+    root = data.parent / "root"
+    results = root / "benchmarks" / "results" / "rates.json"
+    results.parent.mkdir(parents=True)
+    (root / "README.md").write_text(f"{BEGIN}\n{END}\n")
+    old = {"code": "other", "machine": {"cpu": "other"}, "sections": {"rates": {"measurements": {"x": 1}}}}
+    results.write_text(json.dumps(old))
+    (data / "logs/HDFS_2k.log").unlink()
+    (data / "silesia/dickens.xz").unlink()
+    done = script("readme_table.py", data, "--against", "xz:0")
+    assert (
+        "measuring anew" in done.stderr
+        and "x" not in json.loads(results.read_text())["sections"]["rates"]["measurements"]
+    )
+
+
+def test_acceptance(data):
+    pytest.importorskip("pyppmd")
+    root = data.parent / "root"
+    done = subprocess.run(
+        [sys.executable, SCRIPTS / "acceptance.py", "--data", data, "--scratch", data.parent / "scratch",
+         "--root", root, "--only", "english"],
+        capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    told = json.loads((root / "benchmarks" / "results" / "acceptance.json").read_text())["sections"]["english"]
+    figures = told["figures"]
+    assert done.returncode == any(figure["ok"] is False for figure in figures), done.stderr
+    xz, ppmd = (
+        sum(m["compressed_bytes"] for key, m in told["measurements"].items() if key.startswith(f"{name} on"))
+        for name in ("tokpress", "xz")
+    )
+    assert figures[0]["measured"] == f"{100 * (1 - xz / ppmd):.1f} %" and figures[0]["asked"] == "≥ 30 %"
+    page = (root / "docs" / "acceptance.md").read_text()
+    assert all(f"| {f['name']} | {f['asked']} | {f['measured']} |" in page for f in figures)
+    assert "| silesia/dickens | " in page
+
+
+def test_float_forward_is_that_of_the_network(monkeypatch):
+    """A network whose rounding is switched off costs nearly what its exact steps cost, and not the same."""
+    pytest.importorskip("torch")
+    monkeypatch.syspath_prepend(str(SCRIPTS))
+    import numpy as np
+    from checks.coding import unrounded_bits
+
+    from tests.models import tiny_mingru
+    from tokpress import conditionals
+
+    prior = tiny_mingru()
+    tokens = np.random.default_rng(5).integers(0, 256, 700).astype(np.int32)
+    exact = float(conditionals.score(prior, tokens, lanes=3).sum())
+    for window in (64, 1000):
+        assert unrounded_bits(prior, tokens, 3, window) == pytest.approx(exact, rel=0.01)
+    assert unrounded_bits(prior, tokens, 3) != exact

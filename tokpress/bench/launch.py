@@ -1,0 +1,29 @@
+"""python -I -S launch.py RESULT COMMAND…: run it, write its seconds and peak memory to RESULT as JSON.
+
+A process of its own, and as small as can be, because what `wait4` calls the peak memory of a child begins
+with that of the process that started it.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import time
+
+
+def main() -> None:
+    result, *command = sys.argv[1:]
+    begin = time.perf_counter()
+    if hasattr(os, "wait4"):
+        _, status, usage = os.wait4(os.posix_spawnp(command[0], command, os.environ), 0)
+        code = os.waitstatus_to_exitcode(status)
+        peak = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    else:  # Windows does not tell
+        code, peak = subprocess.run(command).returncode, None
+    told = {"seconds": time.perf_counter() - begin, "peak_bytes": peak, "code": code}
+    with open(result, "w") as file:
+        json.dump(told, file)
+
+
+if __name__ == "__main__":
+    main()

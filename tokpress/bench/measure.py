@@ -1,0 +1,210 @@
+"""One codec on one file: compressed, decompressed, compared, timed. Everything runs in fresh processes.
+
+Seconds are those of the whole process, as a user waits for them: the interpreter's start, imports and the
+loading of a model included. Peak memory is the process's too. The codec's own seconds, without all that
+but the loading of models, are kept beside them.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from . import launch
+from .codec import Codec
+from .peers import find
+
+ACTIONS = ("compress", "decompress")
+
+
+@dataclass
+class Row:
+    """What a codec did with a file, or (`files` > 1) with several. None: not known, or not measured because of
+    `error`. Sizes in bytes; `models` name → bytes of those that decoding needs, which are counted apart."""
+
+    file: str
+    codec: str
+    source_bytes: int
+    files: int = 1
+    compressed_bytes: int | None = None
+    compress_seconds: float | None = None
+    decompress_seconds: float | None = None
+    compress_codec_seconds: float | None = None
+    decompress_codec_seconds: float | None = None
+    compress_peak_bytes: int | None = None
+    decompress_peak_bytes: int | None = None
+    header_bytes: int | None = None
+    stored: dict[str, int] = field(default_factory=dict)
+    models: dict[str, int] = field(default_factory=dict)
+    verified: bool = False
+    error: str | None = None
+
+    @property
+    def bits_per_byte(self) -> float | None:
+        known = self.compressed_bytes is not None and self.source_bytes
+        return 8 * self.compressed_bytes / self.source_bytes if known else None  # type: ignore[operator]
+
+    @property
+    def model_bytes(self) -> int:
+        return sum(self.models.values())
+
+    @property
+    def peak_bytes(self) -> int | None:
+        known = [peak for peak in (self.compress_peak_bytes, self.decompress_peak_bytes) if peak is not None]
+        return max(known, default=None)
+
+    def speed(self, action: str, own: bool = False) -> float | None:
+        """Source bytes per second of `action`, by the whole process or by the codec's own seconds."""
+        seconds = getattr(self, f"{action}_codec_seconds" if own else f"{action}_seconds")
+        return self.source_bytes / seconds if seconds and self.source_bytes else None
+
+    def to_json(self) -> dict[str, Any]:
+        speeds = {f"{action}_bytes_per_second": self.speed(action) for action in ACTIONS}
+        return asdict(self) | {"bits_per_byte": self.bits_per_byte, "model_bytes": self.model_bytes} | speeds
+
+
+class Failed(Exception):
+    """The codec's process did not do its work."""
+
+
+def measure(codec: Codec, path: Path, shown: str = "", repeat: int = 1, rounds: int = 1) -> Row:
+    """Compress and decompress the file at `path` `repeat` times, each time in new processes; times are the best.
+
+    rounds: how often a process does the work, for the codec's own seconds when warm (whole-process seconds
+    then mean nothing). A codec that fails or decodes to other bytes gives a row with `error`, no exception."""
+    with tempfile.TemporaryDirectory(prefix="tokpress-bench-") as name:
+        place = Path(name)
+        source, packed, restored = place / "source", place / f"packed{codec.suffix}", place / "restored"
+        shutil.copyfile(path, source)  # nobody changes it while it is measured
+        row, wanted = Row(shown or str(path), codec.name, source.stat().st_size), digest(source)
+        try:
+            for _ in range(repeat):
+                packed.unlink(missing_ok=True)
+                restored.unlink(missing_ok=True)
+                _run(row, codec, "compress", source, packed, rounds)
+                size = packed.stat().st_size if packed.is_file() else None
+                if size is None:
+                    raise Failed("wrote nothing")
+                if row.compressed_bytes not in (None, size):
+                    raise Failed(f"compressed to {row.compressed_bytes:,} bytes first and to {size:,} bytes now")
+                row.compressed_bytes = size
+                _run(row, codec, "decompress", packed, restored, rounds)
+                if not restored.is_file() or digest(restored) != wanted:
+                    raise Failed("decoded to other bytes than the source's")
+            row.verified = True
+        except Failed as failed:
+            row = Row(row.file, row.codec, row.source_bytes, error=str(failed))
+    return row
+
+
+def _run(row: Row, codec: Codec, action: str, source: Path, target: Path, rounds: int) -> None:
+    """One process; its figures go to `row`."""
+    seconds, peak, told = timed(codec.command(action, source.name, target.name, rounds), source.parent)
+    _keep(row, f"{action}_seconds", seconds, min)
+    _keep(row, f"{action}_peak_bytes", peak, max)
+    with contextlib.suppress(ValueError):  # programs print for people
+        facts = json.loads(told)
+        _keep(row, f"{action}_codec_seconds", facts.pop("codec_seconds"), min)
+        for name, value in facts.items():
+            setattr(row, name, value)
+
+
+def _keep(row: Row, name: str, value: Any, better: Any) -> None:
+    old = getattr(row, name)
+    setattr(row, name, value if old is None else old if value is None else better(old, value))
+
+
+def timed(command: Sequence[str], folder: Path, **settings: Any) -> tuple[float, int | None, bytes]:
+    """(seconds, peak bytes, stdout) of a command run in `folder`. Raises Failed where it exits otherwise than by 0."""
+    result = folder / "launched.json"
+    launcher = [sys.executable, "-I", "-S", launch.__file__, str(result), *command]
+    started = subprocess.Popen(
+        launcher, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        start_new_session=True, **settings,
+    )  # fmt: skip
+    try:
+        out, err = started.communicate()
+    except BaseException:  # interrupted: what it started must not go on alone
+        with contextlib.suppress(OSError):
+            if hasattr(os, "killpg"):
+                os.killpg(started.pid, signal.SIGKILL)
+            started.kill()
+        started.wait()
+        raise
+    last = (err.decode(errors="replace").strip() or out.decode(errors="replace").strip() or "says nothing").splitlines()
+    try:
+        told = json.loads(result.read_text())
+    except (OSError, ValueError):
+        raise Failed(f"could not be started: {last[-1]}") from None
+    result.unlink()
+    if told["code"]:
+        raise Failed(f"exit code {told['code']}: {last[-1]}")
+    return told["seconds"], told["peak_bytes"], out
+
+
+def total(rows: Iterable[Row], name: str = "total") -> Row:
+    """One codec's rows over several files as one: bytes and seconds added, peaks the highest, models once each.
+
+    A file that failed leaves the sum unknown."""
+    rows = list(rows)
+    whole = Row(name, rows[0].codec, sum(r.source_bytes for r in rows), files=sum(r.files for r in rows))
+    if failed := sum(r.error is not None for r in rows):
+        whole.error = f"{failed} of {len(rows)} failed"
+        return whole
+    seconds = [f"{action}{whose}_seconds" for action in ACTIONS for whose in ("", "_codec")]
+    peaks = [f"{action}_peak_bytes" for action in ACTIONS]
+    for name in ("compressed_bytes", "header_bytes", *seconds, *peaks):
+        values = [getattr(row, name) for row in rows]
+        setattr(whole, name, None if None in values else max(values) if name in peaks else sum(values))
+    for row in rows:
+        whole.models |= row.models
+        for kind, count in row.stored.items():
+            whole.stored[kind] = whole.stored.get(kind, 0) + count
+    whole.verified = all(r.verified for r in rows)
+    return whole
+
+
+def digest(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()
+
+
+@dataclass
+class Run:
+    """All rows of one bench, and how they were made."""
+
+    codecs: list[Codec]
+    skipped: dict[str, str] = field(default_factory=dict)
+    rows: list[Row] = field(default_factory=list)
+    repeat: int = 1
+
+    @property
+    def totals(self) -> list[Row]:
+        """A row per codec over all files; none where there is but one file."""
+        by_codec = ([r for r in self.rows if r.codec == codec.name] for codec in self.codecs)
+        return [total(rows) for rows in by_codec if len(rows) > 1]
+
+    @property
+    def failures(self) -> list[Row]:
+        return [row for row in self.rows if row.error]
+
+
+def prepare(names: Iterable[str], repeat: int = 1) -> Run:
+    """The codecs of these names, without those that cannot be run here. Raises BenchError for unknown ones."""
+    run = Run([], repeat=repeat)
+    for name in dict.fromkeys(names):
+        codec = find(name)
+        if reason := codec.missing():
+            run.skipped[name] = reason
+        else:
+            run.codecs.append(codec)
+    return run

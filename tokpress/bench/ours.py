@@ -1,0 +1,66 @@
+"""tokpress itself as a codec of the bench."""
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from ..machine import version
+from .codec import InPython
+
+
+class Tokpress(InPython):
+    """`tokpress`: the default choice. `tokpress:NAME` or `tokpress:DIR`: only this model (and lzma, raw)."""
+
+    kind = "tokpress"
+
+    def __init__(self, model: str = "") -> None:
+        super().__init__(model)
+        self.model = model or None
+
+    def missing(self) -> str | None:
+        return None
+
+    def spec(self) -> str:
+        from .. import store
+
+        if self.model is None or self.model in store.folders():
+            return self.name
+        return f"{self.kind}:{Path(self.model).resolve()}"
+
+    def describe(self) -> str:
+        how = f"model {self.model}" if self.model else "default choice among the shipped models, lzma and raw"
+        return f"tokpress {version('tokpress')}, {how}"
+
+    def run(self, action: str, source: Path, target: Path) -> tuple[float, dict[str, Any]]:
+        """From file to file in bounded memory, as the command does. Tells how frames are stored, the bytes of
+        their headers, and the models that decoding needs."""
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as tokpress.cli does
+        from .. import pipeline, store
+
+        models = [store.load(self.model)] if self.model else None
+        begin = time.perf_counter()
+        with source.open("rb") as file, target.open("w+b") as out:
+            if action == "compress":
+                summary = pipeline.compress_stream(file, out, pipeline.Options(models))
+            else:
+                summary = pipeline.decompress_stream(file, out, models)
+        seconds = time.perf_counter() - begin
+        if action != "compress":
+            return seconds, {}
+        frames = [frame.stored for frame in summary.frames]
+        stored = {name: frames.count(name) for name in dict.fromkeys(frames)}
+        folders = store.folders()
+        if self.model and self.model not in folders:
+            folders = {models[0].name: Path(self.model)} if models else {}
+        sizes = {name: model_bytes(folders[name]) for name in stored if name in folders}
+        header_bytes = sum(frame.header_bytes for frame in summary.frames)
+        return seconds, {"stored": stored, "models": sizes, "header_bytes": header_bytes}
+
+
+def model_bytes(folder: Path) -> int:
+    """What those files of a model that decoding needs take on disk."""
+    from ..model import PARTS
+
+    parts = (folder / part for part in ("config.json", *PARTS))
+    return sum(part.stat().st_size for part in parts if part.is_file())

@@ -1,0 +1,178 @@
+"""The peers, each at one stated level, strong by default. All but zpaq are libraries called from Python, with
+the container and the checks that the tool of that name writes."""
+
+import importlib
+import importlib.util
+import re
+import shutil
+import subprocess
+import sys
+import time
+from abc import abstractmethod
+from pathlib import Path
+from typing import Any, ClassVar
+
+from ..machine import version
+from .codec import BenchError, Codec, InPython, parse_level
+from .ours import Tokpress
+
+MiB = 1 << 20
+
+
+class Library(InPython):
+    """A peer that is two functions on bytes."""
+
+    package: ClassVar[str]  # as pip knows it
+    module: ClassVar[str]
+    meaning: ClassVar[str] = "level"
+    levels: ClassVar[range]
+    default: ClassVar[int]
+
+    def __init__(self, level: str = "") -> None:
+        super().__init__(level)
+        self.level = parse_level(self.name, level, self.meaning, self.levels) if level else self.default
+
+    def missing(self) -> str | None:
+        if importlib.util.find_spec(self.module) is None:
+            return f"the package {self.package} is not installed: pip install 'tokpress[bench]'"
+        return None
+
+    def describe(self) -> str:
+        return f"{self.package} {version(self.package)}, {self.meaning} {self.level}"
+
+    def run(self, action: str, source: Path, target: Path) -> tuple[float, dict[str, Any]]:
+        library, data = importlib.import_module(self.module), source.read_bytes()
+        begin = time.perf_counter()
+        result = self.compress(library, data) if action == "compress" else self.decompress(library, data)
+        seconds = time.perf_counter() - begin
+        target.write_bytes(result)
+        return seconds, {}
+
+    @abstractmethod
+    def compress(self, library: Any, source: bytes) -> bytes: ...
+
+    @abstractmethod
+    def decompress(self, library: Any, data: bytes) -> bytes: ...
+
+
+class XZ(Library):
+    """A level as in `xz -9e`: a preset, and e where it shall try harder."""
+
+    kind, package, module, levels, default = "xz", "Python's lzma", "lzma", range(10), 9
+
+    def __init__(self, level: str = "") -> None:
+        super().__init__(level.removesuffix("e"))
+        self.name = f"{self.kind}:{level}" if level else self.kind
+        self.extreme = level.endswith("e") or not level
+
+    def describe(self) -> str:
+        return f"liblzma of Python {sys.version.split()[0]}, xz -{self.level}{'e' * self.extreme}, CRC64"
+
+    def compress(self, library: Any, source: bytes) -> bytes:
+        return library.compress(source, preset=self.level | (library.PRESET_EXTREME if self.extreme else 0))
+
+    def decompress(self, library: Any, data: bytes) -> bytes:
+        return library.decompress(data)
+
+
+class Zstd(Library):
+    """Level 22 is `zstd --ultra -22`."""
+
+    kind, package, module, levels, default = "zstd", "zstandard", "zstandard", range(1, 23), 22
+
+    def describe(self) -> str:
+        return f"{super().describe()}, content checksum, one thread"
+
+    def compress(self, library: Any, source: bytes) -> bytes:
+        return library.ZstdCompressor(level=self.level, write_checksum=True).compress(source)
+
+    def decompress(self, library: Any, data: bytes) -> bytes:
+        return library.ZstdDecompressor(max_window_size=1 << 31).decompress(data)
+
+
+class Brotli(Library):
+    kind, package, module, levels, default = "brotli", "brotli", "brotli", range(12), 11
+    meaning = "quality"
+
+    def describe(self) -> str:
+        return f"{super().describe()}, 16 MiB window"
+
+    def compress(self, library: Any, source: bytes) -> bytes:
+        return library.compress(source, quality=self.level, lgwin=24)
+
+    def decompress(self, library: Any, data: bytes) -> bytes:
+        return library.decompress(data)
+
+
+class Bzip3(Library):
+    """Blocks of up to 64 MiB: no file of the usual sets is cut."""
+
+    kind, package, module, levels, default = "bzip3", "bzip3", "bz3", range(1, 512), 64
+    meaning = "block size in MiB"
+
+    def compress(self, library: Any, source: bytes) -> bytes:
+        block = min(max(len(source), 65 << 10), self.level * MiB)
+        return library.compress(source, block_size=block)
+
+    def decompress(self, library: Any, data: bytes) -> bytes:
+        return library.decompress(data)
+
+
+class PPMd(Library):
+    """PPMd variant I (PPMd8; Shkarin 2002, "PPM: one step to practicality"), which zip has as method 98."""
+
+    kind, package, module, levels, default = "ppmd", "pyppmd", "pyppmd", range(2, 65), 8
+    meaning = "order"
+    memory = 256 * MiB
+
+    def describe(self) -> str:
+        return f"{super().describe()}, variant I, {self.memory // MiB} MiB"
+
+    def compress(self, library: Any, source: bytes) -> bytes:
+        return library.compress(source, max_order=self.level, mem_size=self.memory)
+
+    def decompress(self, library: Any, data: bytes) -> bytes:
+        return library.decompress(data, max_order=self.level, mem_size=self.memory)
+
+
+class Zpaq(Codec):
+    """The `zpaq` program (Debian's package of that name): a journaling archive of the one file."""
+
+    kind, suffix = "zpaq", ".zpaq"
+
+    def __init__(self, level: str = "") -> None:
+        super().__init__(level)
+        self.level = parse_level(self.name, level, "method", range(6)) if level else 5
+
+    def missing(self) -> str | None:
+        return None if shutil.which("zpaq") else "the program zpaq is not installed: apt-get install zpaq"
+
+    def describe(self) -> str:
+        told = subprocess.run(["zpaq"], capture_output=True, text=True, errors="replace").stdout
+        found = re.search(r"zpaq v([\d.]+)", told)
+        return f"zpaq {found[1] if found else '(unknown version)'}, -m{self.level}"
+
+    def command(self, action: str, source: str, target: str, rounds: int) -> list[str]:
+        from ..exact.threads import threads
+
+        limit = f"-t{threads()}"
+        if action == "compress":
+            return ["zpaq", "add", target, source, f"-m{self.level}", limit]
+        return ["zpaq", "extract", source, "source", "-to", target, limit]
+
+
+PEERS: dict[str, type[Codec]] = {c.kind: c for c in (XZ, Zstd, Brotli, Bzip3, PPMd, Zpaq)}
+
+
+def find(name: str) -> Codec:
+    """The codec that KIND or KIND:LEVEL names. Raises BenchError.
+
+    >>> find("zstd:19").level
+    19
+    """
+    kind, _, level = name.partition(":")
+    if kind == Tokpress.kind:
+        return Tokpress(level)
+    if kind not in PEERS:
+        raise BenchError(f"no peer is called {kind!r}; there are: {', '.join(PEERS)}")
+    return PEERS[kind](level)
