@@ -104,6 +104,11 @@ def decode(prior: Prior, payload: bytes, count: int, lanes: int, report: Report 
     layout = Layout.of(count, lanes, prior.stride)
     if layout.tokens and isinstance(prior, DecodesItself):
         return _decode_compiled(prior, payload, layout, report)
+    return decode_by_steps(prior, payload, layout, report)
+
+
+def decode_by_steps(prior: Prior, payload: bytes, layout: Layout, report: Report = _silent) -> Tokens:
+    """`decode` by `conditionals` and constriction, whatever loop of its own the prior offers."""
     decoder = RangeDecoder(payload)
 
     def pop(pmf: Pmf) -> Tokens:

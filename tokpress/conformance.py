@@ -1,0 +1,132 @@
+"""What every prior must do, whoever wrote it: `check(model, folder)` runs it all on a small input.
+
+    from tokpress.conformance import check
+    check(Model(BytesTokenizer(), MyPrior(256)), tmp_path)
+
+Probabilities that are positive and sum to 1; none that depends on what comes later, in any lane; known symbols
+taken many at a time give the bits of steps one by one; coded bits ≈ −log2 p; round trips in lanes; the same bytes
+twice; save → load → the same file.
+"""
+
+import math
+from pathlib import Path
+
+import numpy as np
+
+from . import conditionals
+from .lanes import Layout
+from .model import Model, load_folder
+from .types import DecodesItself, Pmf, Prior, RowWise, Tokens
+
+TEXT = b"the cat sat on the mat; the cat ate the rat. " * 9 + bytes(range(250, 256)) + b"\0\xff\n"
+LANES = (1, 3, 7)
+
+
+def check(model: Model, folder: Path) -> None:
+    """Raises AssertionError, which says what broke. `folder`: an empty one, to save the model in."""
+    check_pmfs(model)
+    check_causal(model)
+    check_known(model)
+    check_coding(model)
+    check_saved(model, folder)
+    check_sample(model)
+
+
+def _require(holds: bool, what: str) -> None:
+    if not holds:  # not `assert`: python -O would skip it
+        raise AssertionError(what)
+
+
+def _pmfs(prior: Prior, tokens: Tokens, lanes: int) -> list[Pmf]:
+    """Step by step, as a decoder gets them."""
+    layout = Layout.of(len(tokens), lanes, prior.stride)
+    grid, out = layout.split(tokens), []
+    steps = conditionals.conditionals(prior, layout)
+    pmf = next(steps)
+    for t in range(layout.steps):
+        out.append(pmf.copy())
+        try:
+            pmf = steps.send(grid[: len(pmf), t].copy())
+        except StopIteration:
+            break
+    return out
+
+
+def check_pmfs(model: Model) -> None:
+    tokens = model.tokenizer.encode(TEXT)
+    for lanes in LANES:
+        for pmf in _pmfs(model.prior, tokens, lanes):
+            _require(pmf.dtype == np.float32 and pmf.flags.c_contiguous, "a pmf is not C-contiguous float32")
+            _require(pmf.shape[1] == model.prior.vocab_size, "a pmf has not vocab_size columns")
+            _require(bool((pmf >= 0).all()), "a probability is negative, or no number")
+            _require(np.abs(pmf.sum(1, dtype=np.float64) - 1).max() < 1e-4, "a pmf does not sum to 1")
+
+
+def check_causal(model: Model) -> None:
+    """Changing what comes at or after step t changes no pmf up to and including step t, in any lane."""
+    tokens = model.tokenizer.encode(TEXT)
+    layout = Layout.of(len(tokens), 4, model.prior.stride)
+    rng = np.random.default_rng(1)
+    before = _pmfs(model.prior, tokens, 4)
+    for t in (0, 1, layout.steps // 2, layout.steps - 1):
+        grid = layout.split(tokens)
+        grid[:, t:] = rng.integers(0, model.prior.vocab_size, grid[:, t:].shape)
+        after = _pmfs(model.prior, layout.join(grid), 4)
+        for a, b in zip(before[: t + 1], after[: t + 1], strict=True):
+            _require(np.array_equal(a, b), f"a pmf up to step {t} depends on a symbol at or after it")
+
+
+def check_known(model: Model) -> None:
+    """`Prior.stretch`, `RowWise` and `DecodesItself` give the bits that `step` gives."""
+    tokens, prior = model.tokenizer.encode(TEXT), model.prior
+    for lanes in LANES:
+        layout = Layout.of(len(tokens), lanes, prior.stride)
+        stepped = _pmfs(prior, tokens, lanes)
+        for block, _, at in conditionals.known_conditionals(prior, layout, layout.split(tokens)):
+            for t, pmf in enumerate(block):
+                _require(np.array_equal(pmf, stepped[at + t]), f"stretch gives another pmf than step, at step {at + t}")
+        if isinstance(prior, RowWise):
+            state, middle = prior.init(layout.lanes, layout.tokens), layout.lanes // 2
+            for some in (slice(0, middle), slice(middle, layout.lanes)):
+                same = np.array_equal(prior.some_rows(state, None, some), stepped[0][some])
+                _require(same, "some_rows gives another pmf than step")
+        if isinstance(prior, DecodesItself):
+            payload = conditionals.encode(prior, tokens, lanes)
+            by_steps = conditionals.decode_by_steps(prior, payload, layout)
+            _require(np.array_equal(by_steps, tokens), "decode_steps reads what step cannot")
+
+
+def check_coding(model: Model) -> None:
+    prior = model.prior
+    for source in (TEXT, TEXT[:1], b"", b"\0" * 300, np.random.default_rng(0).bytes(300)):
+        tokens = model.tokenizer.encode(source)
+        for lanes in (1, 2, 5):
+            payload = conditionals.encode(prior, tokens, lanes)
+            decoded = conditionals.decode(prior, payload, len(tokens), lanes)
+            _require(np.array_equal(tokens, decoded), "decoding gives other tokens")
+            _require(conditionals.encode(prior, tokens, lanes) == payload, "encoding twice gives different bytes")
+            bits = conditionals.score(prior, tokens, lanes).sum()
+            # one word of termination, and 2^−24 a symbol for the coder's integer frequencies
+            coded = 8 * len(payload)
+            _require(coded <= bits * 1.005 + 40 + len(tokens) * 0.01, f"{coded} bits coded, the score says {bits:.0f}")
+            if source == TEXT:  # others may happen to code to zeros, which need not be written
+                _require(coded >= bits * 0.995 - 40, f"{coded} bits coded, the score says {bits:.0f}")
+
+
+def check_saved(model: Model, folder: Path) -> None:
+    model.save(folder / "saved")
+    again = load_folder(folder / "saved")
+    _require(again.id == model.id and again.config() == model.config(), "save and load make another model")
+    tokens = model.tokenizer.encode(TEXT)
+    same = conditionals.encode(again.prior, tokens, 3) == conditionals.encode(model.prior, tokens, 3)
+    _require(same, "the loaded model codes other bytes")
+    _require(again.decompress(model.compress(TEXT)) == TEXT, "the loaded model does not decompress the file")
+
+
+def check_sample(model: Model) -> None:
+    prior = model.prior
+    first = conditionals.sample(prior, 40, seed=3)
+    _require(np.array_equal(first, conditionals.sample(prior, 40, seed=3)), "one seed gives two samples")
+    _require(len(first) == 40 and first.min() >= 0 and first.max() < prior.vocab_size, "a sample is no symbol")
+    _require(isinstance(model.sample(40, seed=3), bytes), "a sample is not bytes")
+    _require(math.isclose(model.score(TEXT).source_bytes, len(TEXT)), "the score is not of the whole source")
