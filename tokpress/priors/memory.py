@@ -39,6 +39,7 @@ class State:
     pool: np.ndarray
     size: np.ndarray
     slot: np.ndarray
+    hashes: np.ndarray  # [B, K, 2] first slot and key, of the same contexts
     scale: np.ndarray
     history: np.ndarray
     out: np.ndarray
@@ -81,6 +82,7 @@ class MemoryPrior(Prior):
             pool=np.zeros((pool, 2), np.int32),
             size=np.zeros(3, np.int64),
             slot=np.full((lanes, len(self.orders)), -1, np.int32),
+            hashes=np.zeros((lanes, len(self.orders), 2), np.int64),
             scale=scale,
             history=np.zeros((lanes, max(int(self.orders.max()), 1)), np.int32),
             out=np.empty((lanes, self.vocab_size), np.float32),
@@ -115,7 +117,7 @@ class MemoryPrior(Prior):
     def _mix(self, state: State, p0: Pmf, some: slice) -> Pmf:
         """Look the contexts of some lanes up and add their counts; gives p0 back."""
         m, k = state, state.kernel
-        k["look_up"](m.ctx, m.slot, m.history, self.orders, m.seen, some.start, some.stop)
+        k["look_up"](m.ctx, m.slot, m.hashes, m.history, self.orders, m.seen, some.start, some.stop)
         k["mix"](m.ctx, m.pool, m.slot, m.scale, p0, m.out, some.start, some.stop)
         return p0
 
@@ -127,7 +129,9 @@ class MemoryPrior(Prior):
                 symbols = previous[at : at + len(part)]
                 p[at : at + len(symbols)] = part[np.arange(len(symbols)), symbols]
                 at += len(part)
-            m.kernel["learn"](m.ctx, m.pool, m.size, m.slot, m.scale, m.history, self.orders, p, previous, m.seen)
+            m.kernel["learn"](
+                m.ctx, m.pool, m.size, m.slot, m.hashes, m.scale, m.history, self.orders, p, previous, m.seen
+            )
             m.seen += 1
 
     def config(self) -> Config:

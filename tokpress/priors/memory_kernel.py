@@ -57,14 +57,15 @@ def find(ctx, at, key, mask):
     return -2 - mask
 
 
-def look_up(ctx, slot, history, orders, seen, start, stop):
-    """Fill `slot` for the next step of lanes start … stop − 1."""
+def look_up(ctx, slot, hashes, history, orders, seen, start, stop):
+    """Fill `slot` and `hashes` for the next step of lanes start … stop − 1."""
     mask = ctx.shape[0] - 1
     for row in range(start, stop):
         for k in range(orders.shape[0]):
             slot[row, k] = -1
             if orders[k] <= seen:
                 at, key = hash_context(history, int(orders[k]), row, mask)
+                hashes[row, k, 0], hashes[row, k, 1] = at, key
                 slot[row, k] = find(ctx, at, key, mask)
 
 
@@ -138,11 +139,11 @@ def adapt(ctx, pool, slot, scale, p, row, symbol, count, before, inverses, place
             weight = weight * ((s + DISCOUNT * np.float32(ctx[slot[row, k], 2])) * inverses[k])
 
 
-def insert(ctx, pool, size, history, order, row, symbol, limit):
-    """Count `symbol` after a lane's last `order` tokens; a full table learns no new contexts."""
+def insert(ctx, pool, size, place, at, key, symbol, limit):
+    """Count `symbol` in the context that look_up found at `place`, or missed; a full table learns no new ones."""
     mask = ctx.shape[0] - 1
-    at, key = hash_context(history, order, row, mask)
-    place = find(ctx, at, key, mask)
+    if place < 0:  # perhaps another lane has inserted it meanwhile
+        place = find(ctx, at, key, mask)
     if place < 0:
         place = -1 - place
         if place > mask or size[0] >= limit:
@@ -189,7 +190,7 @@ def insert(ctx, pool, size, history, order, row, symbol, limit):
     ctx[place, 3] = start
 
 
-def learn(ctx, pool, size, slot, scale, history, orders, base, symbols, seen):
+def learn(ctx, pool, size, slot, hashes, scale, history, orders, base, symbols, seen):
     """After a step, base [n] = p_0(symbol) of each lane: adapt the strengths, count the symbols, push them onto the histories, in lane order."""
     limit = ctx.shape[0] - (ctx.shape[0] >> 3)
     depth = orders.shape[0]
@@ -204,7 +205,8 @@ def learn(ctx, pool, size, slot, scale, history, orders, base, symbols, seen):
         symbol = int(symbols[row])
         for k in range(depth):
             if orders[k] <= seen:
-                insert(ctx, pool, size, history, int(orders[k]), row, symbol, limit)
+                at, key = int(hashes[row, k, 0]), int(hashes[row, k, 1])
+                insert(ctx, pool, size, int(slot[row, k]), at, key, symbol, limit)
         for k in range(history.shape[1] - 1, 0, -1):
             history[row, k] = history[row, k - 1]
         history[row, 0] = symbol

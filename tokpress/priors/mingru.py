@@ -37,7 +37,7 @@ COMPILE_FROM = 6000
 #: lanes from which two threads share a step
 SHARE_FROM = 12
 #: steps × lanes that the parallel form computes at a time: 4 MiB of conditionals for 4096 symbols
-ROWS_AT_ONCE = 256
+ROWS_AT_ONCE = 128
 
 
 @dataclass
@@ -135,7 +135,7 @@ class MinGRUPrior(Prior):
         """The parallel form: every product takes many steps at once, only the recurrence goes in order.
         Many lanes fill the products already."""
         n, steps = symbols.shape
-        if n >= SHARE_FROM:
+        if self.shares_rows(n):
             yield from super().stretch(state, previous, symbols)
             return
         given = np.empty((steps, n), np.int32)

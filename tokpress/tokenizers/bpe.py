@@ -16,14 +16,17 @@ Raises TokenizerError: a file that is not a tokenizer or loses bytes; ids outsid
 """
 
 import json
+from functools import cached_property
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
-from tokenizers import Tokenizer as HFTokenizer
 
 from ..errors import TokenizerError
 from ..types import Config, Tokenizer, Tokens
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer as HFTokenizer
 
 FILE = "tokenizer.json"
 #: the library slows down on very long texts: cut them (costs at most one token per cut)
@@ -48,18 +51,16 @@ class BPETokenizer(Tokenizer):
 
     name = "bpe"
 
-    def __init__(self, text: str, where: str = FILE):
+    def __init__(self, text: str, where: str = FILE, lazy: bool = False):
+        """`lazy`: whether it gives every byte back is found out when it first encodes; decoding needs only the table."""
         self._text = text  # saved as it came: a model's files keep their hash
-        try:
-            self._hf = HFTokenizer.from_str(text)
-        except Exception as error:  # the library raises nothing narrower
-            raise TokenizerError(f"{where} is not a tokenizer.json: {error}") from error
-        vocab = self._hf.get_vocab(with_added_tokens=False)
-        if not all(chr(byte) in vocab for byte in range(256)) or self._hf.get_added_tokens_decoder():
+        self._where = where
+        vocab = _vocabulary(text, where)
+        if not all(chr(byte) in vocab for byte in range(256)):
             _refuse(where, "is not in tokpress form (one Latin-1 character per byte, no added tokens)",
                     "convert it once with import_tokenizer")  # fmt: skip
         self.vocab_size = max(vocab.values()) + 1
-        if self.vocab_size >= MAX_VOCAB:
+        if min(vocab.values()) < 0 or self.vocab_size >= MAX_VOCAB:
             _refuse(where, f"has the token id {self.vocab_size - 1}", f"renumber it below {MAX_VOCAB - 1}")
         # id → its bytes; an id nobody uses stays empty
         self._bytes = [b""] * self.vocab_size
@@ -69,9 +70,22 @@ class BPETokenizer(Tokenizer):
         except UnicodeEncodeError as error:
             _refuse(where, f"has the token {token!r}, which no bytes spell", "convert it with import_tokenizer", error)
         self._lengths = np.array([len(b) for b in self._bytes], np.int64)
+        if not lazy:
+            _ = self._hf
+
+    @cached_property
+    def _hf(self) -> "HFTokenizer":
+        from tokenizers import Tokenizer as HFTokenizer
+
+        try:
+            hf = HFTokenizer.from_str(self._text)
+        except Exception as error:  # the library raises nothing narrower
+            raise TokenizerError(f"{self._where} is not a tokenizer.json: {error}") from error
         every_byte = bytes(range(256))
-        if self.decode(self.encode(every_byte)) != every_byte:
-            _refuse(where, "does not give every byte back", "remove its normalizer and pre_tokenizer")
+        ids = hf.encode(every_byte.decode("latin-1"), add_special_tokens=False).ids
+        if self.decode(np.array(ids, np.int32)) != every_byte:
+            _refuse(self._where, "does not give every byte back", "remove its normalizer and pre_tokenizer")
+        return hf
 
     def encode(self, source: bytes) -> Tokens:
         """ids int32 [N]. Memory beyond source and ids is bounded, whatever the length."""
@@ -108,7 +122,8 @@ class BPETokenizer(Tokenizer):
 
     @classmethod
     def load(cls, folder: Path, config: Config) -> "BPETokenizer":
-        return cls.from_file(Path(folder) / FILE)
+        path = Path(folder) / FILE
+        return cls(_read(path), str(path), lazy=True)
 
     @classmethod
     def from_file(cls, path: Path | str) -> "BPETokenizer":
@@ -233,6 +248,20 @@ def _verify(tokenizer: BPETokenizer, added: list[str], where: str) -> None:
     for trial in trials:
         if tokenizer.decode(tokenizer.encode(trial)) != trial:
             _refuse(where, f"does not give {trial[:40]!r} back", "bring a byte-level BPE")
+
+
+def _vocabulary(text: str, where: str) -> dict[str, int]:
+    """The vocabulary of a file in tokpress form: token → id."""
+    try:
+        whole = json.loads(text)
+        vocab, added = whole["model"]["vocab"], whole.get("added_tokens")
+        if not all(type(token) is str and type(i) is int for token, i in vocab.items()):
+            raise TypeError("the vocabulary does not map strings to numbers")
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise TokenizerError(f"{where} is not a tokenizer.json: {error!r}") from error
+    if added:
+        _refuse(where, "has added tokens", "convert it once with import_tokenizer")
+    return vocab
 
 
 def _read(path: Path | str) -> str:
