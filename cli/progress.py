@@ -6,6 +6,8 @@ import time
 
 import click
 
+from tokpress.exact import on_compile
+
 from . import signals
 
 
@@ -64,10 +66,19 @@ class Progress:
         sys.stderr.write(f"\r\033[K{line}")
         sys.stderr.flush()
 
+    def _compiling(self) -> None:
+        self._drawn = True
+        sys.stderr.write(f"\r\033[K{self._name}: compiling for this machine, this once")
+        sys.stderr.flush()
+
     def __enter__(self) -> "Progress":
+        if self._live:
+            on_compile.append(self._compiling)
         return self
 
     def __exit__(self, *error: object) -> None:
+        if self._live:
+            on_compile.remove(self._compiling)
         if self._drawn:
             sys.stderr.write("\r\033[K")
             sys.stderr.flush()

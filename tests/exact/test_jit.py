@@ -48,6 +48,12 @@ def test_compiled_once(module):
     assert run(module) == 1
 
 
+def test_whoever_waits_is_told(module, tmp_path):
+    told = "from tokpress import exact; told = []; exact.on_compile.append(lambda: told.append(1)); import thrice"
+    assert run(module, before=f"{told}; thrice.thrice(1); assert told") == 0
+    assert run(module, before=f"{told}; thrice.thrice(1); assert not told") == 1
+
+
 def test_a_folder_of_ones_own(module, tmp_path):
     place = str(tmp_path / "mine")
     assert run(module, NUMBA_CACHE_DIR=place) == 0 and run(module, NUMBA_CACHE_DIR=place) == 1

@@ -14,6 +14,8 @@ from typing import Any
 import numba
 from numba.core.caching import FunctionCache, NullCache
 
+from . import on_compile
+
 
 @lru_cache(maxsize=1)
 def _sources() -> tuple[tuple[str, float, int], ...]:
@@ -34,10 +36,14 @@ class _Careful(FunctionCache):
         self._cache_file._source_stamp = (self._cache_file._source_stamp, _sources())
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
-        try:
-            return super().load_overload(sig, target_context)
-        except Exception:  # an unreadable file, or one that is cut short: whatever pickle makes of it
-            return None
+        found = None
+        with contextlib.suppress(
+            Exception
+        ):  # an unreadable file, or one that is cut short: whatever pickle makes of it
+            found = super().load_overload(sig, target_context)
+        if found is None:
+            _tell()
+        return found
 
     def save_overload(self, sig: Any, data: Any) -> None:
         try:
@@ -48,6 +54,16 @@ class _Careful(FunctionCache):
             with contextlib.suppress(Exception):
                 self.flush()
                 super().save_overload(sig, data)
+
+
+class _None(NullCache):
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        _tell()
+
+
+def _tell() -> None:
+    for call in on_compile:
+        call()
 
 
 def njit(function: Callable | None = None, **options: Any) -> Any:
@@ -70,4 +86,4 @@ def _cache(function: Callable) -> Any:
     try:
         return _Careful(function)
     except (RuntimeError, OSError):  # no place where it may write
-        return NullCache()
+        return _None()
