@@ -5,6 +5,7 @@ import itertools
 import json
 import os
 import platform
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,7 @@ from tests.models import tiny_mingru
 from tokpress.model import Model
 from tokpress.priors.adaptive import AdaptivePrior
 from tokpress.priors.memory import MemoryPrior
+from tokpress.store import SHIPPED
 from tokpress.tokenizers.bytes import BytesTokenizer, NibblesTokenizer
 
 pytest.importorskip("torch")
@@ -56,6 +58,7 @@ def probe(folder: Path, environment: dict[str, str]) -> dict[str, list[str]]:
 def folder(tmp_path_factory) -> Path:
     place = tmp_path_factory.mktemp("environments")
     rng = np.random.default_rng(11)
+    shutil.copytree(SHIPPED / "text", place / "text.model")
     Model(BytesTokenizer(), MemoryPrior(tiny_mingru(width=64, hidden=96))).save(place / "memory.model")
     Model(NibblesTokenizer(), AdaptivePrior()).save(place / "adaptive.model")
     words = [bytes(rng.integers(97, 123, rng.integers(2, 9)).astype(np.uint8)) for _ in range(60)]
@@ -71,7 +74,7 @@ def reference(folder) -> dict[str, list[str]]:
 
 
 def test_kernels_agree(reference):
-    assert len(reference) == 6
+    assert len(reference) == 8
     for lines in reference.values():
         assert len(set(lines)) == 1 and lines[0].startswith("True ")
 
