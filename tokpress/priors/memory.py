@@ -16,6 +16,7 @@ bounded (`MAX_CONTEXTS`, `MAX_POOL`): a full table keeps what it has and adapts 
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -89,16 +90,25 @@ class MemoryPrior(Prior):
         )
 
     def step(self, state: State, previous: Tokens | None, rows: int) -> Pmf:
-        self._learn(state, previous)
         base = self.base
-        if isinstance(base, RowWise) and base.shares_rows(rows):
-
-            def half(some: slice) -> Pmf:
-                return self._mix(state, base.some_rows(state.base, previous, some), some)
-
-            state.p0 = share_rows(half, rows)
-        else:
+        if not (isinstance(base, RowWise) and base.shares_rows(rows)):
+            self._learn(state, previous)
             state.p0 = [self._mix(state, base.step(state.base, previous, rows), slice(0, rows))]
+            return state.out[:rows]
+        learned = Event()
+
+        def half(some: slice) -> Pmf:
+            """The second half's thread is slower to begin, so the first learns meanwhile, for both."""
+            if some.start == 0:
+                try:
+                    self._learn(state, previous)
+                finally:
+                    learned.set()
+            p0 = base.some_rows(state.base, previous, some)
+            learned.wait()
+            return self._mix(state, p0, some)
+
+        state.p0 = share_rows(half, rows)
         return state.out[:rows]
 
     def stretch(self, state: State, previous: Tokens | None, symbols: Tokens) -> Iterator[Pmf]:
