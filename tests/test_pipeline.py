@@ -198,7 +198,7 @@ def test_sources_that_no_trial_shrinks(models, more):
 
 
 def test_a_part_that_shrinks_less_than_the_whole():
-    """Noise in the middle, where the trial looks, and letters around it: whatever is chosen, all of it comes back."""
+    """Noise and letters in turn: whatever the trial makes of its pieces, all of it comes back."""
     noise = np.random.default_rng(9).bytes(pipeline.TRIAL_SIZE)
     for source in (DATA * 30 + noise + DATA * 30, noise + DATA * 60 + noise):
         compress_stream(io.BytesIO(source), out := io.BytesIO(), Options(models=[OURS, OTHER]))

@@ -35,8 +35,10 @@ from .errors import ChecksumError, FormatError, ModelMismatchError
 from .model import Model
 
 FRAME_SIZE = 1 << 24
-#: frames up to this size are tried whole with every candidate that is in the running, larger ones on a part
+#: frames up to this size are tried whole with every candidate that is in the running, of larger ones only pieces
 TRIAL_SIZE = 1 << 17
+#: so many of this size, from all over the frame
+PIECES, PIECE_SIZE = 4, 1 << 14
 #: a model that needs less than this share of lzma's bytes is taken without trying the others
 CLEAR_WIN = 0.75
 #: sources that lzma shrinks beyond this are stored that way at once: there is nothing left to gain
@@ -122,8 +124,7 @@ def choose_frame(source: bytes, options: Options, report: Report) -> _Coded:
         return best
     names = DEFAULT_MODELS if options.models is None else options.models
     whole = len(source) <= TRIAL_SIZE
-    middle = (len(source) - TRIAL_SIZE) // 2
-    part = source if whole else source[middle : middle + TRIAL_SIZE]
+    part = source if whole else _pieces(source)
     yardstick = len(packed) if whole else len(lzma_encode(part))
     trials: list[_Coded] = []
     if len(names) == 1 and not whole:
@@ -145,6 +146,11 @@ def choose_frame(source: bytes, options: Options, report: Report) -> _Coded:
         winner = _encode(winner.model, source, options, report)
     # a model frame's header is longer than a plain one's by the model's id and the token count
     return winner if len(winner.payload) + 8 < len(best.payload) else best
+
+
+def _pieces(source: bytes) -> bytes:
+    apart = (len(source) - PIECE_SIZE) // (PIECES - 1)
+    return b"".join(source[at : at + PIECE_SIZE] for at in range(0, apart * PIECES, apart))
 
 
 def _hopeless(model: Model, part: bytes) -> bool:
