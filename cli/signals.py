@@ -21,14 +21,29 @@ class Interrupted(KeyboardInterrupt):
 
 def _stop(signum: int, frame: Any) -> None:
     global _asked
-    _asked = _asked or signum
-    if not _holding and not _over:
-        raise Interrupted(signum)
+    _asked = _asked or (signum if signum != _AGAIN else 0)
+    if not _asked or _holding or _over:
+        return
+    if _AGAIN and _importing(frame):
+        signal.setitimer(signal.ITIMER_REAL, 0.01)
+        return
+    raise Interrupted(_asked)
+
+
+#: the timer that asks again after an import
+_AGAIN = getattr(signal, "SIGALRM", 0)
+
+
+def _importing(frame: Any) -> bool:
+    """Modules written in other languages do not expect an exception in the midst of their import; some abort."""
+    while frame is not None and frame.f_code.co_filename != "<frozen importlib._bootstrap>":
+        frame = frame.f_back
+    return frame is not None
 
 
 def install() -> None:
     """From here on those signals that are not ignored (nohup) raise Interrupted wherever the main thread is."""
-    for each in (getattr(signal, name, None) for name in NAMES):
+    for each in (getattr(signal, name, None) for name in (*NAMES, "SIGALRM")):
         if each and signal.getsignal(each) != signal.SIG_IGN:
             signal.signal(each, _stop)
 

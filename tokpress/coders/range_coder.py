@@ -18,6 +18,9 @@ from ..types import Pmf, Tokens
 
 _QUEUE = constriction.stream.queue
 _FAMILY = constriction.stream.model.Categorical(perfect=False)
+# its first use calls into numpy and aborts where that raises (a signal handler, say): have it here, in the import
+_QUEUE.RangeEncoder().get_compressed()
+_QUEUE.RangeDecoder(np.zeros(2, np.uint32)).decode(_FAMILY, np.ones((1, 2), np.float32))
 #: zero words after a payload: at most one was left out, the decoder reads two ahead, so nobody needs the last
 BEYOND = 4
 
