@@ -65,7 +65,7 @@ def test_strengths_follow_the_gradient_of_the_log_loss():
 
     def log_p(scale):
         out = np.empty((1, 8), np.float32)
-        k.mix(state.ctx, state.pool, state.slot, scale, base, out, 0, 1)
+        k.mix(state.ctx, state.pool, state.slot, scale, base, out, state.parts, 0, 1)
         return float(np.log(out[0, symbol].astype(np.float64)))
 
     moved = state.scale.copy()

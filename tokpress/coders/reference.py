@@ -17,7 +17,7 @@ import numpy as np
 from ..exact import jit
 from .range_coder import BEYOND
 
-_function = jit.njit(nogil=True, error_model="numpy")
+_function = jit.njit(nogil=True, error_model="numpy", **jit.NO_ALLOCATION)
 
 PRECISION = np.uint64(24)
 WORD = np.uint64(32)

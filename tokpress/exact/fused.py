@@ -25,9 +25,7 @@ C0, C1, C2, C3, C4, C5 = (F(c) for c in ops.EXP2_NEG)
 
 @_jit
 def _float(bits):
-    one = np.empty(1, np.int32)
-    one[0] = bits
-    return one.view(np.float32)[0]
+    return np.int32(bits).view(np.float32)
 
 
 @_jit

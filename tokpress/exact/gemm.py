@@ -156,7 +156,7 @@ def _register_block(rows: int):
 _six, _three, _one = _register_block(6), _register_block(3), _register_block(1)
 
 
-@jit.njit(nogil=True)
+@jit.njit(nogil=True, **jit.NO_ALLOCATION)
 def product(a, packed, first, out):
     """out [n, N'] int32 = (a − 128) · qᵀ for a uint8 [n, K] C-contiguous, K a multiple of 4."""
     if a.shape[1] != packed.shape[1] * 4 or out.shape[1] != first.shape[0] or out.shape[0] < a.shape[0]:

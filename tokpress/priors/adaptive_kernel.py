@@ -54,7 +54,7 @@ PHASE, COLUMN, WIDTH, RATE, CODED = range(5)
 CLOCK_FIELDS = 8
 
 _inline = njit(inline="always", boundscheck=False)
-_function = jit.njit(nogil=True, boundscheck=False)
+_function = jit.njit(nogil=True, boundscheck=False, **jit.NO_ALLOCATION)
 
 
 @_inline

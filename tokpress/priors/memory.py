@@ -44,6 +44,9 @@ class State:
     scale: np.ndarray
     history: np.ndarray
     out: np.ndarray
+    parts: np.ndarray
+    work: np.ndarray
+    places: np.ndarray
     seen: int = 0
     #: the base prior's last conditionals, in one or two parts
     p0: list[np.ndarray] = field(default_factory=list)
@@ -87,6 +90,9 @@ class MemoryPrior(Prior):
             scale=scale,
             history=np.zeros((lanes, max(int(self.orders.max()), 1)), np.int32),
             out=np.empty((lanes, self.vocab_size), np.float32),
+            parts=np.zeros((lanes, len(self.orders)), np.float32),
+            work=np.zeros((3, len(self.orders)), np.float32),
+            places=np.zeros(len(self.orders), np.int32),
         )
 
     def step(self, state: State, previous: Tokens | None, rows: int) -> Pmf:
@@ -128,7 +134,7 @@ class MemoryPrior(Prior):
         """Look the contexts of some lanes up and add their counts; gives p0 back."""
         m, k = state, state.kernel
         k["look_up"](m.ctx, m.slot, m.hashes, m.history, self.orders, m.seen, some.start, some.stop)
-        k["mix"](m.ctx, m.pool, m.slot, m.scale, p0, m.out, some.start, some.stop)
+        k["mix"](m.ctx, m.pool, m.slot, m.scale, p0, m.out, m.parts, some.start, some.stop)
         return p0
 
     def _learn(self, state: State, previous: Tokens | None) -> None:
@@ -139,9 +145,8 @@ class MemoryPrior(Prior):
                 symbols = previous[at : at + len(part)]
                 p[at : at + len(symbols)] = part[np.arange(len(symbols)), symbols]
                 at += len(part)
-            m.kernel["learn"](
-                m.ctx, m.pool, m.size, m.slot, m.hashes, m.scale, m.history, self.orders, p, previous, m.seen
-            )
+            tables = (m.ctx, m.pool, m.size, m.slot, m.hashes, m.scale, m.history, self.orders)
+            m.kernel["learn"](*tables, p, previous, m.seen, m.work, m.places)
             m.seen += 1
 
     def config(self) -> Config:

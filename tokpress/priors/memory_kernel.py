@@ -10,6 +10,7 @@ Table `ctx` [S, 4] int32, one row a context:  key (0 = empty) | n | d | start
 `slot` [B, K] int32: where each lane's contexts stand, −1 if unseen or not to be had.
 `scale` [K, N, D] float32: the strengths s_k, by order, bucket of n, bucket of d.
 `size` [3] int64: contexts used, pool entries used, symbols learned.
+`parts` [B, K], `work` [3, K], `places` [K]: room to work in; these functions allocate nothing.
 """
 
 import numpy as np
@@ -69,11 +70,10 @@ def look_up(ctx, slot, hashes, history, orders, seen, start, stop):
                 slot[row, k] = find(ctx, at, key, mask)
 
 
-def mix(ctx, pool, slot, scale, base, out, start, stop):
+def mix(ctx, pool, slot, scale, base, out, parts, start, stop):
     """out = p_K of lanes start … stop − 1, from their base = p_0: one scaling, then the counts of each order added."""
-    parts = np.zeros(slot.shape[1], np.float32)
     for row in range(start, stop):
-        weight = ONE
+        part, weight = parts[row], ONE
         for k in range(slot.shape[1] - 1, -1, -1):
             place = slot[row, k]
             if place >= 0:
@@ -81,19 +81,19 @@ def mix(ctx, pool, slot, scale, base, out, start, stop):
                 i, j = bucket(n, int(ctx[place, 2]))
                 s = scale[k, i, j]
                 inverse = ONE / (np.float32(n) + s)
-                parts[k] = weight * inverse
+                part[k] = weight * inverse
                 weight = weight * ((s + DISCOUNT * np.float32(ctx[place, 2])) * inverse)
-        out[row] = base[row - start] * weight
+        np.multiply(base[row - start], weight, out[row])  # without a temporary
         for k in range(slot.shape[1]):
             place = slot[row, k]
             if place >= 0:
                 d, first = ctx[place, 2], ctx[place, 3]
                 if d == 1:
-                    out[row, first] = out[row, first] + (np.float32(ctx[place, 1]) - DISCOUNT) * parts[k]
+                    out[row, first] = out[row, first] + (np.float32(ctx[place, 1]) - DISCOUNT) * part[k]
                 else:
                     for e in range(first, first + d):
                         v = pool[e, 0]
-                        out[row, v] = out[row, v] + (np.float32(pool[e, 1]) - DISCOUNT) * parts[k]
+                        out[row, v] = out[row, v] + (np.float32(pool[e, 1]) - DISCOUNT) * part[k]
 
 
 def adapt(ctx, pool, slot, scale, p, row, symbol, count, before, inverses, places):
@@ -190,14 +190,11 @@ def insert(ctx, pool, size, place, at, key, symbol, limit):
     ctx[place, 3] = start
 
 
-def learn(ctx, pool, size, slot, hashes, scale, history, orders, base, symbols, seen):
+def learn(ctx, pool, size, slot, hashes, scale, history, orders, base, symbols, seen, work, places):
     """After a step, base [n] = p_0(symbol) of each lane: adapt the strengths, count the symbols, push them onto the histories, in lane order."""
     limit = ctx.shape[0] - (ctx.shape[0] >> 3)
     depth = orders.shape[0]
-    before = np.zeros(depth, np.float32)
-    after = np.zeros(depth, np.float32)
-    inverses = np.zeros(depth, np.float32)
-    places = np.zeros(depth, np.int32)
+    before, after, inverses = work[0], work[1], work[2]
     for row in range(symbols.shape[0]):
         symbol = int(symbols[row])
         adapt(ctx, pool, slot, scale, base[row], row, symbol, after, before, inverses, places)
@@ -229,6 +226,6 @@ def compiled() -> dict:
             plain = globals()[name]
             bound = types.FunctionType(plain.__code__, space, name)
             bound.__module__, bound.__qualname__ = plain.__module__, plain.__qualname__
-            space[name] = jit.njit(nogil=True, error_model="numpy")(bound)
+            space[name] = jit.njit(nogil=True, error_model="numpy", **jit.NO_ALLOCATION)(bound)
         _compiled.update({name: space[name] for name in ("look_up", "mix", "learn")})
     return _compiled
