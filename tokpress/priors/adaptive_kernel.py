@@ -19,6 +19,7 @@ from numpy import int32
 
 from ..coders.reference import pop
 from ..exact import jit
+from ..exact.prefetch import prefetch
 
 CONTEXTS = 12
 #: inputs of a mixer, per node: (x, confidence) of each context and of the match, a constant, and 5 unused
@@ -41,7 +42,7 @@ HEAVIEST = int32(8 << 16)  # 8.0: with Σ_i |x_i| < 2^16 a dot product of weight
 HALF = int32(1 << 11)
 RATE_LAST, RATE_EXTRA, FINAL_RATE = 90, 700, 24  # the first decays with the bytes coded
 SMALL_ERROR = 256  # 2^-8
-UNLIKELY = 1 << 20  # of 2^30: below a node this unlikely nothing is predicted in detail, to save time
+UNLIKELY = 1 << 22  # of 2^30: below a node this unlikely nothing is predicted in detail, to save time
 MIN_P = 4  # of 2^16, at every node
 FLOOR = 64  # 2^-24, the coder's own least probability
 UNIT = np.float32(2.0**-30)
@@ -66,10 +67,16 @@ def _hash(x):
     return (x ^ (x >> 29)) & 0x7FFFFFFF
 
 
+@_inline
+def _line(table, key):
+    """Where the four slots begin of which a context may have one: a cache line."""
+    return (key & (table.shape[0] // 64 - 1)) << 6
+
+
 @_function
 def _find_slot(table, key):
     """Where the slot of a context lies; a new one takes the place of the least used of four."""
-    line = (key & (table.shape[0] // 64 - 1)) << 6
+    line = _line(table, key)
     check = (key >> 23) & 255
     least = 256
     slot = line
@@ -295,13 +302,16 @@ def advance(previous, rows, clock, lanes, hashes, slots, history, heads, table, 
         for r in range(n):
             lanes[r, HIGH] = previous[r] & 15
         clock[PHASE] = 1
-    # all lookups first: they miss the cache, and here they can miss it side by side
+    # all lookups first: they miss the cache, and here they miss it side by side
     for r in range(rows):
         for i in range(CONTEXTS):
             key = hashes[r, i]
             if clock[PHASE]:
                 key = _hash(key + (lanes[r, HIGH] + 1) * 0x1F3D5B7)
-            slots[r, i] = _find_slot(table, key)
+            slots[r, i] = key
+            prefetch(table, _line(table, key))
+        for i in range(CONTEXTS):
+            slots[r, i] = _find_slot(table, slots[r, i])
     for r in range(rows):
         _predict(clock, lanes[r], slots[r], inputs[r], mixed[r], final[r], table, inputs_of, match_maps, weights,
                  final_weights, correction, correction_at[r], stretch, squash, pmf[r])  # fmt: skip
