@@ -76,14 +76,15 @@ def train_bpe(
 def _enough(chunks: list[bytes], pieces: pre_tokenizers.PreTokenizer) -> list[bytes]:
     """As many of the first chunks as hold MAX_DISTINCT_BYTES of distinct pieces, judged by the first MiB.
     (Ever fewer are new as a text goes on, so this errs on the side of less memory.)"""
-    seen_bytes, distinct = 0, set()
+    seen_bytes = 0
+    distinct: set[str] = set()
     for chunk in chunks:
         if seen_bytes >= 1 << 20:
             break
         distinct.update(piece for piece, _ in pieces.pre_tokenize_str(str(chunk, "latin-1")))
         seen_bytes += len(chunk)
-    left_bytes = MAX_DISTINCT_BYTES * seen_bytes / max(1, sum(map(len, distinct)))
-    enough = []
+    left_bytes = MAX_DISTINCT_BYTES * seen_bytes / max(1, sum(len(piece) for piece in distinct))
+    enough: list[bytes] = []
     for chunk in chunks:
         left_bytes -= len(chunk)
         if left_bytes < 0 and enough:

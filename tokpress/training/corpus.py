@@ -21,6 +21,7 @@ import math
 import os
 import zlib
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -110,7 +111,8 @@ class _ZstdFile(io.RawIOBase):
             raise CorpusError(f"reading {path} needs zstandard; pip install zstandard") from error
         self._new: Any = zstandard.ZstdDecompressor(max_window_size=1 << 31).decompressobj
         self._error = zstandard.ZstdError
-        self._raw, self._frame, self._ready = raw, None, b""
+        self._raw, self._ready = raw, b""
+        self._frame: Any = None
 
     def readable(self) -> bool:
         return True
@@ -170,10 +172,10 @@ def _chunk_readers(path: Path, size: int) -> Iterator[Callable[[], bytes]]:
     """One function per chunk; calling it (at once) gives the bytes."""
     if path.suffix.lower() in COMPRESSED:
         for chunk in read_chunks(path, size):
-            yield lambda chunk=chunk: chunk
+            yield partial(bytes, chunk)
     else:
         for start in range(0, path.stat().st_size, size):
-            yield lambda start=start: _read_at(path, start, size)
+            yield partial(_read_at, path, start, size)
 
 
 def _read_at(path: Path, start: int, size: int) -> bytes:

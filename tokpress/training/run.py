@@ -75,7 +75,8 @@ def train(
             heard[:] = [progress]
             watcher.step(progress)
 
-        options = FitOptions(place / "state", settings.fit, resume, init and _inner(init.prior), report, watcher.stop)
+        first = _inner(init.prior) if init else None
+        options = FitOptions(place / "state", settings.fit, resume, first, report, watcher.stop)
         prior = _fit(settings, sources, tokenizer, options)
 
         def finish() -> None:

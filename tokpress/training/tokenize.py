@@ -70,7 +70,11 @@ def pack_tokens(
         target = folder / name
         entry = old.get(name)
         if not entry or entry["inputs"] != inputs or not _holds(target, entry["tokens"]):
-            tokens = _pack(tokenizer, files, target, lambda n, before=done_bytes: report(before + n, total_bytes))
+
+            def on_read(n: int, before: int = done_bytes) -> None:
+                report(before + n, total_bytes)
+
+            tokens = _pack(tokenizer, files, target, on_read)
             entry = {"tokens": tokens, "inputs": inputs}
         new[name] = entry
         # after each file: an interrupted run keeps what it has
@@ -116,7 +120,11 @@ def _pack(tokenizer: Tokenizer, files: list[list[Any]], target: Path, on_read: C
         nonlocal count
         before = 0
         for path, size, _ in files:
-            for chunk in read_chunks(Path(path), READ_BYTES, lambda at, before=before: on_read(before + at)):
+
+            def told(at: int, before: int = before) -> None:
+                on_read(before + at)
+
+            for chunk in read_chunks(Path(path), READ_BYTES, told):
                 tokens = tokenizer.encode(chunk)
                 count += len(tokens)
                 yield tokens.astype("<u2").tobytes()
