@@ -16,7 +16,7 @@ PLOTS = (".png", ".svg", ".pdf")
 
 
 @click.command()
-@click.argument("files", nargs=-1, required=True, type=click.Path(readable=False), metavar="FILE|DIR...")
+@click.argument("files", nargs=-1, required=True, type=options.Name(), metavar="FILE|DIR...")
 @click.option(
     "--against", default=PEERS, show_default=True, metavar="PEER,…",
     help="Measure these beside tokpress; PEER:LEVEL for another level than the strongest.",

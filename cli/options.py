@@ -54,8 +54,17 @@ class Size(click.ParamType):
         return size
 
 
-files = click.argument("files", nargs=-1, type=click.Path(readable=False), metavar="[FILE]...")
-output = click.option("-o", "--output", metavar="FILE", help="Write to FILE (- is stdout).")
+class Name(click.Path):
+    """A name that is not empty, which a script with an unset variable would give."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not value:
+            self.fail("the name is empty", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+files = click.argument("files", nargs=-1, type=Name(), metavar="[FILE]...")
+output = click.option("-o", "--output", type=Name(), metavar="FILE", help="Write to FILE (- is stdout).")
 stdout = click.option("-c", "--stdout", is_flag=True, help="Write to stdout.")
 force = click.option("-f", "--force", is_flag=True, help="Overwrite; write to a terminal; compress .tokp files again.")
 keep = click.option("-k", "--keep", is_flag=True, help="Keep the inputs (the default).")
@@ -89,9 +98,12 @@ plugins = click.option(
     "--import", multiple=True, expose_value=False, is_eager=True, callback=_plugins, metavar="MODULE",
     help="Import a module or .py file of yours that registers components.",
 )  # fmt: skip
-model = all_of(click.option("-m", "--model", metavar="NAME|DIR", help="Use this model."), plugins)
+model = all_of(click.option("-m", "--model", type=Name(), metavar="NAME|DIR", help="Use this model."), plugins)
 models = all_of(
-    click.option("-m", "--model", "models", multiple=True, metavar="NAME|DIR", help="Also look in this model."), plugins
+    click.option(
+        "-m", "--model", "models", multiple=True, type=Name(), metavar="NAME|DIR", help="Also look in this model."
+    ),
+    plugins,
 )
 
 

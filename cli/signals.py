@@ -24,21 +24,26 @@ def _stop(signum: int, frame: Any) -> None:
     _asked = _asked or (signum if signum != _AGAIN else 0)
     if not _asked or _holding or _over:
         return
-    if _AGAIN and _importing(frame):
+    if _AGAIN and _fragile(frame):
         signal.setitimer(signal.ITIMER_REAL, 0.01)
         return
     raise Interrupted(_asked)
 
 
-#: the timer that asks again after an import
+#: the timer that asks again a little later
 _AGAIN = getattr(signal, "SIGALRM", 0)
+#: of llvmlite
+CALLED_BACK = ("_raw_object_cache_notify", "_raw_object_cache_getbuffer")
 
 
-def _importing(frame: Any) -> bool:
-    """Modules written in other languages do not expect an exception in the midst of their import; some abort."""
-    while frame is not None and frame.f_code.co_filename != "<frozen importlib._bootstrap>":
+def _fragile(frame: Any) -> bool:
+    """Where code written in other languages does not expect an exception: in the midst of an import some modules
+    abort; in what a compiler calls back it is printed and forgotten."""
+    while frame is not None:
+        if frame.f_code.co_filename == "<frozen importlib._bootstrap>" or frame.f_code.co_name in CALLED_BACK:
+            return True
         frame = frame.f_back
-    return frame is not None
+    return False
 
 
 def install() -> None:
@@ -52,6 +57,9 @@ def over() -> None:
     """Nothing is left to clean up: further signals change nothing any more."""
     global _over
     _over = True
+    for each in (getattr(signal, name, None) for name in (*NAMES, "SIGALRM")):
+        if each:  # while Python shuts down it would give them back their default, which is to die
+            signal.signal(each, signal.SIG_IGN)
 
 
 def check() -> None:

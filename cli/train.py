@@ -61,7 +61,7 @@ class Pair(click.ParamType):
         return left, factor
 
 
-_corpus = click.argument("corpus", nargs=-1, type=click.Path(), metavar="CORPUS...")
+_corpus = click.argument("corpus", nargs=-1, type=options.Name(), metavar="CORPUS...")
 _into = click.option("-o", "--output", required=True, metavar="DIR", help="The model directory to write.")
 _force = click.option("-f", "--force", is_flag=True, help="Replace the model or the unfinished run in DIR.")
 _vocabulary = click.option(

@@ -261,7 +261,20 @@ def test_append_to_what_is_no_tokp_file(tmp_path):
     assert path.read_bytes() == b"precious"
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_append_to_what_lacks_its_end(tmp_path):
+    """A log whose writer was killed: what is appended after it could not be read."""
+    path = tmp_path / "a.tokp"
+    with pytest.raises(RuntimeError), tokpress.open(path, "wb", model=MODEL, frame_size=1000) as file:
+        file.write(DATA[:2500])
+        raise RuntimeError
+    for data in (path.read_bytes(), packed()[:-1], packed() + b"x"):
+        path.write_bytes(data)
+        with pytest.raises(FormatError, match="nothing is appended"):
+            tokpress.open(path, "ab", model=MODEL)
+        assert path.read_bytes() == data
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
 def test_append_text(tmp_path, encoding):
     path = tmp_path / "a.tokp"
     for line in ("één\n", "twee\n"):

@@ -283,3 +283,35 @@ def test_a_payload_of_nothing_for_a_huge_source():
     write_frame(out := io.BytesIO(), header, b"")
     with pytest.raises(ChecksumError, match="end before the tokens do"):
         tokpress.decompress(out.getvalue(), [OURS])
+
+
+@pytest.mark.parametrize("lanes", [0, -1, 4097])
+def test_lanes_that_cannot_be(lanes):
+    with pytest.raises(ValueError, match="lanes must be 1"):
+        tokpress.compress(DATA, OURS, lanes=lanes)
+
+
+@pytest.mark.parametrize("data", [None, "text", 7])
+def test_what_is_not_bytes(data):
+    for call in (tokpress.compress, tokpress.decompress):
+        with pytest.raises(TypeError):
+            call(data)
+
+
+def test_other_kinds_of_bytes():
+    for kind in (bytearray, memoryview):
+        assert tokpress.decompress(kind(tokpress.compress(kind(DATA), OURS)), [OURS]) == DATA
+
+
+def test_tokens_of_another_length_are_found_before_their_bytes_are_made(monkeypatch):
+    """Many long tokens in a small payload would fill the memory."""
+    data = frame(OURS, DATA)
+    monkeypatch.setattr(BytesTokenizer, "token_bytes", lambda self: np.full(256, 2))
+    monkeypatch.setattr(BytesTokenizer, "decode", None)
+    with pytest.raises(ChecksumError, match="make 12,000 bytes, not 6,000"):
+        tokpress.decompress(data, [OURS])
+
+
+def test_a_sample_of_less_than_nothing():
+    with pytest.raises(ValueError, match="0 or more"):
+        OURS.sample(-1)

@@ -3,7 +3,8 @@
 Reading holds one frame's source at a time and decodes a frame only when a byte of it is asked for: a seek goes over
 the payloads in between by what their headers say. Writing holds one frame, and closing writes the last one. What is
 not closed, or is left by an exception, lacks that last frame and so can never be taken for complete. Appending adds
-a member: what the file holds stays as it is, and reading gives one source after the other.
+a member: what the file holds stays as it is, and reading gives one source after the other. Nothing is appended to a
+file that lacks its end: what came after would be out of reach.
 
 >>> import io
 >>> with open(buffer := io.BytesIO(), "wt", model="adaptive") as file:
@@ -23,7 +24,7 @@ from collections.abc import Iterable
 from typing import Any, BinaryIO, Literal, cast, overload
 
 from . import pipeline, store
-from .container import MAX_SOURCE, SYNC
+from .container import SYNC
 from .errors import FormatError
 from .model import Model
 from .reader import Frames
@@ -61,14 +62,24 @@ class _Sink:
 
 
 def _holds_frames(file: PathLike) -> bool:
-    """Whether there is something to append to. Raises FormatError where that is no .tokp file."""
+    """Whether there is something to append to. Raises FormatError where that is no .tokp file, or not a whole one."""
+    name = os.fsdecode(file)
     try:
         with builtins.open(file, "rb") as stream:
             start = stream.read(len(SYNC))
+            if start and start != SYNC:
+                raise FormatError(f"{name}: not a .tokp file, so nothing is appended to it: check its name")
+            if start and stream.seekable():
+                stream.seek(0)
+                Frames(stream, [], "auto").seek(0, io.SEEK_END)
     except FileNotFoundError:
         return False
-    if start and start != SYNC:
-        raise FormatError(f"{os.fsdecode(file)}: not a .tokp file, so nothing is appended to it: check its name")
+    except FormatError as error:
+        if str(error).startswith(name):
+            raise
+        raise FormatError(
+            f"{name}: nothing is appended to what is not whole: {error}; `tokpress decompress --keep-going` restores what it holds"
+        ) from None
     return bool(start)
 
 
@@ -99,10 +110,9 @@ class TokpressFile(io.BufferedIOBase):
         self._stream: BinaryIO | None = None
         if mode not in ("r", "rb", "w", "wb", "x", "xb", "a", "ab"):
             raise ValueError(f"mode must be rb, wb, xb or ab, not {mode!r}")
-        if not 1 <= frame_size <= MAX_SOURCE:
-            raise ValueError(f"frame_size must be 1 … {MAX_SOURCE:,} bytes, not {frame_size:,}")
         given = [*([model] if model is not None else []), *(models or [])]
         loaded = [store.load(each) for each in given]
+        options = pipeline.Options(loaded if given else None, lanes, frame_size, kernel)
         self._owned = isinstance(file, str | bytes | os.PathLike)
         self.appends = mode[0] == "a" and isinstance(file, str | bytes | os.PathLike) and _holds_frames(file)
         if isinstance(file, str | bytes | os.PathLike):
@@ -112,7 +122,7 @@ class TokpressFile(io.BufferedIOBase):
         if mode[0] == "r":
             self._reader = io.BufferedReader(Frames(self._stream, loaded, kernel))
         else:
-            self._sink = _Sink(self._stream, pipeline.Options(loaded if given else None, lanes, frame_size, kernel))
+            self._sink = _Sink(self._stream, options)
 
     # --- state -----------------------------------------------------------------------------------
 
@@ -305,4 +315,6 @@ def open(
         return binary
     if binary.writable() and not binary.appends and codecs.lookup(encoding or "utf-8").name in ("utf-16", "utf-32"):
         binary.write("".encode(encoding or ""))  # TextIOWrapper leaves this mark out where it cannot seek
+    if binary.appends and codecs.lookup(encoding or "utf-8").name == "utf-8-sig":
+        encoding = "utf-8"  # the mark stands at the beginning already
     return _Text(cast(BinaryIO, binary), encoding or "utf-8", errors, newline)

@@ -104,12 +104,21 @@ class Model:
         return payload, count, lanes
 
     def decode(
-        self, payload: bytes, tokens: int, lanes: int | None = None, report: Report = lambda share: None
+        self,
+        payload: bytes,
+        tokens: int,
+        lanes: int | None = None,
+        report: Report = lambda share: None,
+        length: int | None = None,
     ) -> bytes:
-        """The source of one frame, unchecked. `report` hears the share done, 0 … 1. Raises ChecksumError."""
+        """The source of one frame, unchecked but for its `length`. `report` hears the share done, 0 … 1.
+
+        Raises ChecksumError."""
         self.prior.prepare(tokens, self.kernel)
         lanes = lanes or self.prior.lanes(tokens)
         decoded = conditionals.decode(self.prior, payload, tokens, lanes, lambda done: report(done / max(tokens, 1)))
+        if length is not None and (made := self.tokenizer.source_length(decoded)) != length:
+            raise ChecksumError(f"the decoded tokens make {made:,} bytes, not {length:,}")
         try:
             return self.tokenizer.decode(decoded)
         except TokenizerError as error:
@@ -159,13 +168,15 @@ class Model:
         """`tokens` tokens drawn from the prior, as bytes. The same seed draws the same ones.
 
         temperature: tokens are drawn from p^(1/temperature), so below 1 the likelier ones are favoured. Raises
-        ValueError where it is not above 0.
+        ValueError where it is not above 0, or `tokens` is below 0.
 
         >>> import tokpress
         >>> model = tokpress.load("adaptive")
         >>> len(model.sample(20, seed=3)), model.sample(20, seed=3) == model.sample(20, seed=3)
         (10, True)
         """
+        if tokens < 0:
+            raise ValueError(f"{tokens} tokens cannot be drawn: give 0 or more")
         count = -(-tokens // self.prior.stride) * self.prior.stride
         self.prior.prepare(count, self.kernel)
         return self.tokenizer.decode(conditionals.sample(self.prior, count, seed, temperature))

@@ -18,6 +18,8 @@ from typing import BinaryIO, cast
 from . import store
 from .container import (
     ADVICE,
+    MAX_LANES,
+    MAX_SOURCE,
     PIECE,
     Damaged,
     FrameHeader,
@@ -60,6 +62,12 @@ class Options:
     frame_size: int = FRAME_SIZE
     kernel: str = "auto"
     report: Report = lambda done: None
+
+    def __post_init__(self) -> None:
+        if self.lanes is not None and not 1 <= self.lanes <= MAX_LANES:
+            raise ValueError(f"lanes must be 1 … {MAX_LANES:,}, not {self.lanes:,}")
+        if not 1 <= self.frame_size <= MAX_SOURCE:
+            raise ValueError(f"frame_size must be 1 … {MAX_SOURCE:,} bytes, not {self.frame_size:,}")
 
 
 @dataclass
@@ -271,7 +279,7 @@ def _restore(header: FrameHeader, payload: bytes, models: list[Model], kernel: s
     lanes = header.lanes or model.prior.lanes(header.tokens)
     size = header.source_length
     try:
-        source = model.decode(payload, header.tokens, lanes, lambda share: report(int(share * size)))
+        source = model.decode(payload, header.tokens, lanes, lambda share: report(int(share * size)), size)
     except ChecksumError as error:
         raise ChecksumError(f"{header.where}: {error}: {ADVICE}") from error
     check_source(header, source)
@@ -366,7 +374,7 @@ def compress(data: bytes, model: "Model | str | None" = None, lanes: int | None 
     """
     out = io.BytesIO()
     models = None if model is None else [store.load(model)]
-    compress_stream(io.BytesIO(data), out, Options(models=models, lanes=lanes))
+    compress_stream(io.BytesIO(memoryview(data)), out, Options(models=models, lanes=lanes))
     return out.getvalue()
 
 
@@ -385,5 +393,5 @@ def decompress(data: bytes, models: "list[Model | str] | None" = None) -> bytes:
 complete copy of the file
     """
     out = io.BytesIO()
-    decompress_stream(io.BytesIO(data), out, [store.load(m) for m in models or []])
+    decompress_stream(io.BytesIO(memoryview(data)), out, [store.load(m) for m in models or []])
     return out.getvalue()

@@ -40,6 +40,11 @@ class Tokenizer(ABC):
     def token_bytes(self) -> NDArray[np.int64]:
         """[V]: how many source bytes each token stands for (0 where it takes two tokens to make one)."""
 
+    def source_length(self, tokens: Tokens) -> int:
+        """How many bytes `decode(tokens)` gives, without making them."""
+        lengths, at_once = self.token_bytes(), 1 << 20
+        return sum(int(lengths[tokens[at : at + at_once]].sum()) for at in range(0, len(tokens), at_once))
+
     def config(self) -> Config:
         """JSON settings from which `load` rebuilds this tokenizer (beside the files `save` wrote)."""
         return {}

@@ -204,3 +204,11 @@ def test_a_reader_that_leaves_early(process, place, tiny):
         and (place / "err").read_bytes() == b""
         and (place / "out").read_bytes() == letters(300_000)[:10]
     )
+
+
+@pytest.mark.parametrize("args", [["compress", ""], ["compress", "-m", "", "a"], ["decompress", "-o", "", "a.tokp"]])
+def test_empty_names(process, place, args):
+    """An unset variable of a script is no wish."""
+    (place / "a").write_bytes(b"x")
+    assert b"the name is empty" in process(*args, code=2).stderr
+    assert os.listdir(place) == ["a"]

@@ -79,3 +79,11 @@ def test_strengths_follow_the_gradient_of_the_log_loss():
         numeric = (log_p(up) - log_p(state.scale)) / np.log(1.02)
         exact = (moved[index] / state.scale[index] - 1) / float(k.RATE)
         assert abs(numeric - exact) < 0.02 + 0.1 * abs(numeric)
+
+
+@pytest.mark.parametrize("orders", [(), (0,), (-1,), (10**9,), (65,), tuple(range(1, 66))])
+def test_orders_that_cannot_be(orders):
+    """A model's config.json says them, and memory and time follow them."""
+    config = {"orders": list(orders), "base": {"name": "histogram"}}
+    with pytest.raises(ValueError, match="orders must be"):
+        MemoryPrior.load(config, {}, 256)

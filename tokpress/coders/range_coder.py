@@ -109,7 +109,8 @@ class RangeEncoder:
 class RangeDecoder:
     """The reverse of RangeEncoder. Damaged bytes may decode to wrong symbols; a checksum must tell.
 
-    Symbols cost bits, so a token count that lies is found out soon after the payload's end, long before it is reached.
+    Where symbols cost bits, a token count that lies is found out soon after the payload's end. Symbols that are
+    expected cost next to nothing, as they do in honest files: such a lie takes the time of a frame, never its memory.
     """
 
     def __init__(self, payload: bytes) -> None:

@@ -30,6 +30,8 @@ MAX_POOL = 1 << 22
 #: inputs of fewer tokens run the kernel as plain Python, larger ones compiled
 COMPILE_FROM = 6000
 ORDERS = (1, 2, 3, 4, 6, 10)
+#: at most so many orders, and none above it
+MAX_ORDER = 64
 
 
 @dataclass
@@ -60,6 +62,8 @@ class MemoryPrior(Prior):
     name = "memory"
 
     def __init__(self, base: Prior, orders: tuple[int, ...] = ORDERS):
+        if not 1 <= len(orders) <= MAX_ORDER or not all(1 <= k <= MAX_ORDER for k in orders):
+            raise ValueError(f"orders must be 1 … {MAX_ORDER} numbers from 1 to {MAX_ORDER}, not {str(orders)[:60]}")
         self.base = base
         self.vocab_size, self.stride = base.vocab_size, base.stride
         self.orders = np.array(orders, np.int32)
@@ -88,7 +92,7 @@ class MemoryPrior(Prior):
             slot=np.full((lanes, len(self.orders)), -1, np.int32),
             hashes=np.zeros((lanes, len(self.orders), 2), np.int64),
             scale=scale,
-            history=np.zeros((lanes, max(int(self.orders.max()), 1)), np.int32),
+            history=np.zeros((lanes, int(self.orders.max())), np.int32),
             out=np.empty((lanes, self.vocab_size), np.float32),
             parts=np.zeros((lanes, len(self.orders)), np.float32),
             work=np.zeros((3, len(self.orders)), np.float32),

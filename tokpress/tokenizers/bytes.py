@@ -63,6 +63,9 @@ class NibblesTokenizer(Tokenizer):
     def token_bytes(self) -> np.ndarray:
         raise TokenizerError("a nibble is half a byte")
 
+    def source_length(self, tokens: Tokens) -> int:
+        return len(tokens) // 2
+
     @classmethod
     def load(cls, folder: Path, config: Config) -> "NibblesTokenizer":
         return cls()

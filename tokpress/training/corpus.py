@@ -55,6 +55,8 @@ def weighted_files(paths: Sequence[Path | str], weights: Sequence[float] | None 
     for path, weight in zip(map(Path, paths), weights):
         if not path.exists():
             raise CorpusError(f"{path} does not exist; give files or folders to train on")
+        if not path.is_file() and not path.is_dir():
+            raise CorpusError(f"{path} is neither a file nor a folder; a pipe is not read twice, so write it to a file")
         for file in [path] if path.is_file() else _below(path):
             found.setdefault(file, float(weight))
     if not any(file.stat().st_size for file in found):
