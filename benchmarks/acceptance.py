@@ -68,7 +68,7 @@ def written(results: Results) -> str:
     ]
     lines = [
         "# Asked and measured", "",
-        f"Made by `python benchmarks/acceptance.py` (code {results.data['code']}) on: "
+        "Made by `python benchmarks/acceptance.py` on: "
         f"{machine_line(results.data['machine'])}. KB and MB are 10³ and 10⁶ bytes. All sizes are those of files "
         "that were written, decoded and compared.", "",
         *markdown(["figure", "asked", "measured", "reached"], rows),
@@ -76,7 +76,7 @@ def written(results: Results) -> str:
     for name, section in sections.items():
         when = f"`{section['command']}`, {section.get('finished', section['started'])}"
         load = f", load average at the end {section['load']}" if section.get("load") is not None else ""
-        lines += ["", f"## {name}", "", f"{when}{load}.", "", *section["details"]]
+        lines += ["", f"## {name}", "", f"{when}, code {section['code']}{load}.", "", *section["details"]]
     return "\n".join(lines) + "\n"
 
 

@@ -104,7 +104,7 @@ def long(
 ) -> str:
     lines = [
         "# Results", "",
-        f"Made by `{section['command']}` (code {data['code']}), finished {section['finished']}, "
+        f"Made by `{section['command']}` (code {section['code']}), finished {section['finished']}, "
         f"load average at the end {section['load']}.", "", machine_line(data["machine"]) + ".", "",
         "Each codec ran in processes of its own; seconds and peak memory are those of the whole process, start and "
         "loading of the model included. Every decode was compared with its source. MB are 10⁶ bytes. "

@@ -42,22 +42,28 @@ def unwind_when_terminated() -> None:
 
 
 class Results:
-    """A JSON file of sections, each a table key → measurement. Those of other code or machines are dropped."""
+    """A JSON file of sections, each a table key → measurement, with the code it is of.
+
+    A section that other code made is measured anew when it is asked for, and stands until then. Those of another
+    machine are dropped."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         machine = describe(*PACKAGES)
-        self.data: dict[str, Any] = {"code": code(), "machine": machine, "sections": {}}
+        self.data: dict[str, Any] = {"machine": machine, "sections": {}}
         if path.is_file():
             old = json.loads(path.read_text())
-            if (old["code"], old["machine"]["cpu"]) == (self.data["code"], machine["cpu"]):
+            if old["machine"]["cpu"] == machine["cpu"]:
                 self.data["sections"] = old["sections"]
             else:
-                print(f"{path}: made by other code or on another machine; measuring anew", file=sys.stderr)
+                print(f"{path}: made on another machine; measuring anew", file=sys.stderr)
 
     def section(self, name: str, again: bool = False) -> "Section":
-        fresh = {"measurements": {}, "started": _now(), "command": command()}
+        fresh = {"code": code(), "measurements": {}, "started": _now(), "command": command()}
         kept = {} if again else self.data["sections"].get(name, {})
+        if kept and kept.get("code") != fresh["code"]:
+            print(f"{name}: made by other code; measuring anew", file=sys.stderr)
+            kept = {}
         self.data["sections"][name] = fresh | kept
         return Section(self, name)
 

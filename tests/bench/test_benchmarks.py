@@ -8,6 +8,8 @@ import zipfile
 
 import pytest
 
+from tokpress.machine import describe
+
 from .conftest import ROOT
 
 SCRIPTS = ROOT / "benchmarks"
@@ -59,25 +61,26 @@ def test_readme_table(data):
     told = json.loads((root / "benchmarks" / "results" / "rates.json").read_text())
     assert len(told["sections"]["rates"]["measurements"]) == 9 and told["machine"]["cpu"]
     page = (root / "docs" / "results.md").read_text()
-    assert "| logs/HDFS_2k.log |" in page and "xz -6" in page and told["code"] in page
+    assert "| logs/HDFS_2k.log |" in page and "xz -6" in page and told["sections"]["rates"]["code"] in page
     again = script("readme_table.py", data, "--against", "xz:6")
     assert " on silesia/dickens" not in again.stderr and (root / "README.md").read_text() == text
 
 
-def test_readme_table_measures_anew_for_other_code(data):
+@pytest.mark.parametrize("cpu", ["this", "other"])
+def test_readme_table_measures_anew_for_other_code(data, cpu):
     root = data.parent / "root"
     results = root / "benchmarks" / "results" / "rates.json"
     results.parent.mkdir(parents=True)
     (root / "README.md").write_text(f"{BEGIN}\n{END}\n")
-    old = {"code": "other", "machine": {"cpu": "other"}, "sections": {"rates": {"measurements": {"x": 1}}}}
+    sections = {name: {"code": "other", "measurements": {"x": 1}} for name in ("rates", "another")}
+    old = {"machine": {"cpu": describe()["cpu"] if cpu == "this" else cpu}, "sections": sections}
     results.write_text(json.dumps(old))
     (data / "logs/HDFS_2k.log").unlink()
     (data / "silesia/dickens.xz").unlink()
     done = script("readme_table.py", data, "--against", "xz:0")
-    assert (
-        "measuring anew" in done.stderr
-        and "x" not in json.loads(results.read_text())["sections"]["rates"]["measurements"]
-    )
+    told = json.loads(results.read_text())["sections"]
+    assert "measuring anew" in done.stderr and "x" not in told["rates"]["measurements"]
+    assert ("another" in told) == (cpu == "this")
 
 
 def test_acceptance(data):
