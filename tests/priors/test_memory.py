@@ -87,3 +87,26 @@ def test_orders_that_cannot_be(orders):
     config = {"orders": list(orders), "base": {"name": "histogram"}}
     with pytest.raises(ValueError, match="orders must be"):
         MemoryPrior.load(config, {}, 256)
+
+
+@pytest.mark.parametrize("compile_from", [1, 10**9])
+def test_a_surprise_after_certainty(compile_from, monkeypatch):
+    """Six orders that are sure of a symbol leave the others less than the least float32."""
+    monkeypatch.setattr(memory, "COMPILE_FROM", compile_from)
+    sure, surprised = (4000, 50) if compile_from == 1 else (300, 5)
+    vocab_size, lanes = 1024, 20
+    counts = np.zeros(vocab_size, np.int64)
+    counts[7] = 10**9
+    prior = MemoryPrior(HistogramPrior(vocab_size, counts))
+    grid = np.full((lanes, sure + surprised), 7, np.int32)
+    grid[:, sure:] = np.random.default_rng(0).integers(0, vocab_size, (lanes, surprised))
+    payload = conditionals.encode(prior, grid.ravel(), lanes)
+    assert (conditionals.decode(prior, payload, grid.size, lanes) == grid.ravel()).all()
+    state = prior.init(1, 100)
+    slot = np.zeros((1, 6), np.int32)
+    state.ctx[0] = 1, 30000, 1, 7
+    before, after, inverses = state.work
+    for p in (1e-44, 0.0):  # of the symbol under the base prior
+        args = (state.ctx, state.pool, slot, state.scale, np.float32(p), 0, 9, after, before, inverses, state.places)
+        memory_kernel.adapt(*args)
+        assert np.isfinite(state.scale).all()

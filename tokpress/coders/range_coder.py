@@ -3,7 +3,9 @@
 One coder serves all lanes, time-major: each call codes the n live rows of one step. A pmf is
 float32 [n, V]; constriction turns each row into 24-bit integer frequencies, none below 1, by a fixed
 sequence of scalar IEEE operations, so the same pmf gives the same bits everywhere. The row is part
-of the format down to its dtype: a float64 copy would decode differently.
+of the format down to its dtype: a float64 copy would decode differently. It must sum to 1 ± k · 2^-24
+with k < V and k · (k + V) < 2^23: then (2^24 − V) / sum, rounded, times the sum, rounded, is at most 2^24 − V, and
+the last symbol keeps its 1. Farther from 1 it may lose it.
 
 Turning a row into integer frequencies costs time for each of its V symbols. Where there are many rows of
 many symbols (MANY_ROWS, WIDE), the symbol v is therefore coded in two steps, which need 2√V: its group
@@ -34,6 +36,8 @@ def _model_rows(pmf: Pmf) -> Pmf:
 #: more rows than MANY_ROWS of more symbols than WIDE are coded in two steps
 MANY_ROWS = 16
 WIDE = 512
+#: far above what a float32 rounds to 0, far below what matters beside anything likely
+TINY = np.float32(2.0**-100)
 
 
 def groups(symbols: int) -> int:
@@ -66,8 +70,12 @@ def _group_sums(table: Pmf) -> Pmf:
 
 
 def _within(table: Pmf, group: Tokens) -> Pmf:
-    """[n, J]: each row's entries in its group."""
-    return np.ascontiguousarray(table[np.arange(len(table)), :, group])
+    """[n, J]: each row's entries in its group, none below TINY, over their sum. What is next to nothing, or nothing,
+    could not be scaled to frequencies; and of a row whose sum is far from 1, rounding may leave the last symbol none."""
+    from ..exact.fused import sum_middle
+
+    rows = np.maximum(table[np.arange(len(table)), :, group], TINY)
+    return rows / sum_middle(rows[:, :, None])
 
 
 class RangeEncoder:
@@ -86,12 +94,20 @@ class RangeEncoder:
         """symbols [n] int32, pmf [n, V]"""
         pmf, symbols = _model_rows(pmf), np.ascontiguousarray(symbols, np.int32)
         if one_step or not _two_steps(pmf):
-            self._encoder.encode(symbols, _FAMILY, pmf)
+            self._encode(symbols, pmf)
             return
         table = _by_group(pmf)
         rank, group = np.divmod(symbols, np.int32(table.shape[2]))
-        self._encoder.encode(group, _FAMILY, _group_sums(table))
-        self._encoder.encode(rank, _FAMILY, _within(table, group))
+        self._encode(group, _group_sums(table))
+        self._encode(rank, _within(table, group))
+
+    def _encode(self, symbols: Tokens, rows: Pmf) -> None:
+        try:
+            self._encoder.encode(symbols, _FAMILY, rows)
+        except BaseException as panic:
+            if type(panic).__name__ != "PanicException":
+                raise
+            raise ValueError(f"no probabilities that sum to 1: {panic}") from None
 
     def push_steps(self, symbols: Tokens, pmf: Pmf) -> None:
         """symbols [steps, n], pmf [steps, n, V]: `push` for each step."""

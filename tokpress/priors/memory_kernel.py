@@ -21,6 +21,7 @@ DISCOUNT = np.float32(0.5)
 LOW = np.float32(0.05)
 HIGH = np.float32(4000.0)
 MAX_COUNT = 30000
+TINY = np.float32(2.0**-100)
 
 
 def bucket(n, d):
@@ -126,7 +127,7 @@ def adapt(ctx, pool, slot, scale, p, row, symbol, count, before, inverses, place
             inverses[k] = inverse
             places[k] = i * 8 + j
             top = k
-    if top < 0 or p <= np.float32(0):
+    if top < 0 or p < TINY:  # of what is next to impossible there is nothing to learn, and 1 / p may be infinite
         return
     weight = ONE / p
     for k in range(top, -1, -1):
