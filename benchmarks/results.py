@@ -21,10 +21,13 @@ from tokpress.machine import describe
 
 
 def code() -> str:
-    """SHA-256 over the package as it is imported, command line and models included: what the figures are of."""
+    """SHA-256 over the package as it is imported, command line and models included, training left out: what the
+    figures are of."""
     digest = hashlib.sha256()
     for folder in (Path(tokpress.__file__).parent, Path(tokpress.cli.__file__).parent):
-        for path in sorted(p for p in folder.rglob("*") if p.is_file() and "__pycache__" not in p.parts):
+        for path in sorted(
+            p for p in folder.rglob("*") if p.is_file() and not {"__pycache__", "training"} & set(p.parts)
+        ):
             name = str(path.relative_to(folder)).encode()
             digest.update(name + b"\0" + hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()[:16]

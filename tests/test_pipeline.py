@@ -15,8 +15,9 @@ import pytest
 
 import tokpress
 from tokpress import pipeline
-from tokpress.container import Damaged, FrameHeader, Kind, LzmaEncoder, iter_frames, lzma_encode, write_frame
+from tokpress.container import Damaged, FrameHeader, Kind, iter_frames, write_frame
 from tokpress.errors import ChecksumError, FormatError, ModelMismatchError
+from tokpress.lzma2 import LzmaEncoder, lzma_encode
 from tokpress.model import Model
 from tokpress.pipeline import Options, compress_stream, decompress_stream, restored
 from tokpress.priors.histogram import HistogramPrior

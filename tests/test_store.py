@@ -114,3 +114,39 @@ def test_what_a_config_may_hold(place):
             path.write_text(json.dumps(changed))
             with pytest.raises(tokpress.TokpressError):
                 load_folder(place / "first")
+
+
+def test_a_model_keeps_its_card_and_says_what_it_is(tmp_path):
+    histogram(1).save(tmp_path / "first", card="# é\n")
+    model = tokpress.load(tmp_path / "first")
+    assert repr(model) == f"<Model 'first': bytes tokenizer, histogram prior, id {model.id.hex()}>"
+    assert repr(histogram(1)) == "<Model: bytes tokenizer, histogram prior>"
+    model.save(tmp_path / "again")
+    assert (tmp_path / "again" / "README.md").read_text("utf-8") == "# é\n"
+
+
+def test_the_weights_may_be_read_by_whoever_may_read_the_rest(tmp_path):
+    before = os.umask(0o022)
+    try:
+        histogram(1).save(tmp_path / "made")
+    finally:
+        os.umask(before)
+    assert {path.stat().st_mode & 0o777 for path in (tmp_path / "made").iterdir()} == {0o644}
+
+
+def test_one_model_or_several_to_decompress_with(tmp_path):
+    histogram(1).save(tmp_path / "first")
+    packed = histogram(1).compress(TEXT)
+    assert tokpress.decompress(packed, model=str(tmp_path / "first")) == TEXT
+    assert tokpress.decompress(packed, models=[histogram(2), histogram(1)]) == TEXT
+    with pytest.raises(ModelMismatchError):
+        tokpress.decompress(packed)
+
+
+def test_a_prior_nobody_registered_is_looked_for_with_import(tmp_path):
+    histogram(1).save(tmp_path / "made")
+    config = json.loads((tmp_path / "made" / "config.json").read_text())
+    config["prior"]["name"] = "pairs"
+    (tmp_path / "made" / "config.json").write_text(json.dumps(config))
+    with pytest.raises(TokpressError, match="no prior is called 'pairs'.*--import FILE"):
+        load_folder(tmp_path / "made")

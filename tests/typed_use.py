@@ -13,7 +13,7 @@ def use(path: Path) -> None:
     model = tokpress.load("adaptive")
     assert_type(model, tokpress.Model)
     assert_type(tokpress.decompress(data, models=[model]), bytes)
-    assert_type(tokpress.decompress(data, ["adaptive"]), bytes)
+    assert_type(tokpress.decompress(data, "adaptive"), bytes)
     assert_type(model.compress(b"text"), bytes)
     assert_type(model.decompress(data), bytes)
     bits = model.score(b"text", lanes=1)

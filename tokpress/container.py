@@ -12,24 +12,22 @@ is believed: payloads are read in pieces of at most 1 MiB, so memory follows the
 """
 
 import io
-import lzma
 import zlib
 from binascii import crc_hqx
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from typing import BinaryIO
 
 from .errors import ChecksumError, FormatError
+from .lzma2 import lzma_decode
+from .wire import ADVICE, PIECE, pack_varint, read_up_to, size, take_varint
 
 SYNC = b"\xd4TP\x01"  # the last byte is the version of the format
 LAST, CONTINUES, LAYOUT, RESERVED = 8, 16, 32, 192  # flags in the kind byte, above its three bits of kind
 MAX_SOURCE = 1 << 26  # bytes that a raw or model frame may restore; lzma frames are restored in pieces, hence free
 MAX_NUMBER = (1 << 63) - 1  # what the nine bytes of the longest varint hold
 MAX_LANES = 1 << 12
-MAX_DICTIONARY = 28  # as the payload's first byte spells it: 64 MiB, what `xz -9` uses
-PIECE = 1 << 20  # bytes read, and at most allocated, at a time
-ADVICE = "get an undamaged copy, or keep going past the damage to restore the rest"
 
 
 class Kind(IntEnum):
@@ -117,7 +115,7 @@ class Payload:
     def __iter__(self) -> Iterator[bytes]:
         while self._left:
             if not (piece := self._stream.read(min(PIECE, self._left))):
-                missing = f"{_size(self._left)} of its payload of {_size(self._header.payload_length)} missing"
+                missing = f"{size(self._left)} of its payload of {size(self._header.payload_length)} missing"
                 raise FormatError(f"{self._header.where}: truncated, {missing}: get a complete copy of the file")
             self._left, self._crc = self._left - len(piece), crc_hqx(piece, self._crc)
             self._verify()
@@ -148,11 +146,11 @@ def read_header(stream: BinaryIO, offset: int = 0, number: int = 1) -> FrameHead
     where = f"frame {number} (at byte {offset:,})"
 
     def take(count: int) -> bytes:
-        if len(data := _read(stream, count)) < count:
+        if len(data := read_up_to(stream, count)) < count:
             raise FormatError(f"{where}: truncated inside the frame's header: get a complete copy of the file")
         return data
 
-    if not (sync := _read(stream, len(SYNC))):
+    if not (sync := read_up_to(stream, len(SYNC))):
         return None
     if not SYNC.startswith(sync):
         if sync.startswith(SYNC[:3]):
@@ -163,17 +161,17 @@ def read_header(stream: BinaryIO, offset: int = 0, number: int = 1) -> FrameHead
     if bits & 7 > max(Kind) or bits & RESERVED or (bits & LAYOUT and bits & 7 != Kind.MODEL):
         raise FormatError(f"{where}: kind byte {bits:#04x} is unknown: upgrade tokpress, or if it is new, {ADVICE}")
     kind, last = Kind(bits & 7), bool(bits & LAST)
-    sequence = _take_varint(take, where) if bits & CONTINUES else 0
+    sequence = take_varint(take, where) if bits & CONTINUES else 0
     if bits & CONTINUES and not sequence:
         raise FormatError(f"{where}: impossible header, it continues a member as its frame 0: {ADVICE}")
     return FrameHeader(  # the arguments are evaluated in the order of the fields in the file
         kind=kind, last=last, sequence=sequence, offset=offset, number=number,
-        source_length=_take_varint(take, where),
+        source_length=take_varint(take, where),
         model_id=take(4) if kind == Kind.MODEL else None,
-        tokens=_take_varint(take, where) if kind == Kind.MODEL else None,
-        lanes=_take_varint(take, where) if bits & LAYOUT else None,
-        total_length=_take_varint(take, where) if last and sequence else None,
-        payload_length=_take_varint(take, where),
+        tokens=take_varint(take, where) if kind == Kind.MODEL else None,
+        lanes=take_varint(take, where) if bits & LAYOUT else None,
+        total_length=take_varint(take, where) if last and sequence else None,
+        payload_length=take_varint(take, where),
         source_crc=int.from_bytes(take(4), "little"),
         check=int.from_bytes(take(2), "little"),
     )  # fmt: skip
@@ -246,7 +244,7 @@ def _may_follow(stream: BinaryIO, header: FrameHeader, after: int, end: int) -> 
     if after == end:
         return header.last
     stream.seek(after)
-    if _read(stream, len(SYNC)) != SYNC:
+    if read_up_to(stream, len(SYNC)) != SYNC:
         return False
     stream.seek(after)
     try:
@@ -285,8 +283,8 @@ def check_source(header: FrameHeader, source: bytes) -> None:
 def _check_source(header: FrameHeader, length: int, crc: int) -> None:
     if (length, crc) != (header.source_length, header.source_crc):
         raise ChecksumError(
-            f"{header.where}: the payload is undamaged, but the {_size(length)} decoded from it are not the source of "
-            f"{_size(header.source_length)}: if another machine decodes it, please report this one as inexact"
+            f"{header.where}: the payload is undamaged, but the {size(length)} decoded from it are not the source of "
+            f"{size(header.source_length)}: if another machine decodes it, please report this one as inexact"
         )
 
 
@@ -301,104 +299,15 @@ def restore_plain(header: FrameHeader, payload: Iterable[bytes]) -> Iterator[byt
     _check_source(header, length, crc)
 
 
-class LzmaEncoder:
-    """Makes an lzma payload at the strength of `xz -9e`, piece by piece. Knowing the source length saves memory."""
-
-    def __init__(self, source_length: int | None = None) -> None:
-        sizes = (n for n in range(MAX_DICTIONARY) if source_length is not None and _dictionary(n) >= source_length)
-        self._start = bytes([next(sizes, MAX_DICTIONARY)])
-        lzma2 = {"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "dict_size": _dictionary(self._start[0])}
-        self._lzma = lzma.LZMACompressor(lzma.FORMAT_RAW, filters=[lzma2])
-
-    def compress(self, source: bytes | memoryview) -> bytes:
-        start, self._start = self._start, b""
-        return start + self._lzma.compress(source)
-
-    def finish(self) -> bytes:
-        return self._start + self._lzma.flush()
-
-
-def lzma_encode(source: bytes) -> bytes:
-    """In pieces of 1 MiB: between them Python can act on a signal."""
-    encoder, view = LzmaEncoder(len(source)), memoryview(source)
-    pieces = [encoder.compress(view[at : at + PIECE]) for at in range(0, len(view), PIECE)]
-    return b"".join([*pieces, encoder.finish()])
-
-
-def lzma_decode(payload: Iterable[bytes], source_length: int, where: str = "lzma frame") -> Iterator[bytes]:
-    """The source of an lzma payload in pieces of at most 1 MiB, `source_length` bytes at most. Raises ChecksumError."""
-    decoder, left = None, source_length
-    try:
-        for piece in filter(None, payload):
-            if decoder is None:
-                if piece[0] > MAX_DICTIONARY:
-                    raise lzma.LZMAError("its dictionary is larger than 64 MiB")
-                size = max(4096, min(_dictionary(piece[0]), source_length))  # no distance reaches beyond the start
-                lzma2 = {"id": lzma.FILTER_LZMA2, "dict_size": size}
-                decoder, piece = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=[lzma2]), piece[1:]
-            while piece or not (decoder.needs_input or decoder.eof):
-                if decoder.eof:
-                    raise lzma.LZMAError("bytes follow its end")
-                source, piece = decoder.decompress(piece, min(PIECE, left + 1)), decoder.unused_data
-                if (left := left - len(source)) < 0:
-                    raise lzma.LZMAError("it restores more than its header says")
-                if source:
-                    yield source
-        if decoder is None or not decoder.eof or left:
-            raise lzma.LZMAError(f"it ends {_size(left)} too early")
-    except lzma.LZMAError as error:
-        raise ChecksumError(f"{where}: the lzma payload does not decode, {error}: {ADVICE}") from error
-
-
-def _dictionary(byte: int) -> int:
-    """Bytes of dictionary, as .xz spells them: 2 · 2^n and 3 · 2^n in turn, from 4 KiB."""
-    return (2 + byte % 2) << byte // 2 + 11
-
-
-def pack_varint(number: int) -> bytes:
-    """LEB128: seven bits a byte, lowest first; the top bit is set in all but the last. 300 is ac 02."""
-    out = bytearray()
-    while number > 127:
-        out.append(number & 127 | 128)
-        number >>= 7
-    return bytes(out) + bytes([number])
-
-
-def _take_varint(take: Callable[[int], bytes], where: str) -> int:
-    number = 0
-    for group in range(9):
-        byte = take(1)[0]
-        number |= (byte & 127) << 7 * group
-        if byte == 0 and group:  # a shorter spelling exists
-            break
-        if byte < 128:
-            return number
-    raise FormatError(f"{where}: impossible header, a number is spelled longer than it may be: {ADVICE}")
-
-
-def _read(stream: BinaryIO, count: int) -> bytes:
-    """`count` bytes, fewer only where the stream ends: a pipe may hand them out bit by bit."""
-    data = b""
-    while len(data) < count and (more := stream.read(count - len(data))):
-        data += more
-    return data
-
-
 def _find_sync(stream: BinaryIO, start: int, end: int) -> int:
     """Where the next sync begins, or `end`. Windows grow from 64 bytes: finding one costs no more than it is away."""
     window = 64
     while start < end:
         stream.seek(start)
-        data = _read(stream, min(window, end - start))
+        data = read_up_to(stream, min(window, end - start))
         if (found := data.find(SYNC)) >= 0:
             return start + found
         if len(data) < window:
             break
         start, window = start + window - len(SYNC) + 1, min(2 * window, PIECE)
     return end
-
-
-def _size(count: int) -> str:
-    """A number of bytes for people to read."""
-    power = 0 if count < 10_000 else 1 if count < 10**6 else 2 if count < 10**9 else 3
-    return f"{count / 1000**power:,.1f} {' kMG'[power]}B" if power else f"{count:,} byte{'s' * (count != 1)}"

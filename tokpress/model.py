@@ -65,12 +65,12 @@ class Model:
     ({'name': 'histogram', 'static': False}, '369217c9')
     """
 
-    def __init__(self, tokenizer: Tokenizer, prior: Prior, id: bytes | None = None, name: str = ""):
+    def __init__(self, tokenizer: Tokenizer, prior: Prior, id: bytes | None = None, name: str = "", card: str = ""):
         if tokenizer.vocab_size != prior.vocab_size:
             raise ModelError(
                 f"the tokenizer has {tokenizer.vocab_size} symbols but the prior predicts {prior.vocab_size}"
             )
-        self.tokenizer, self.prior, self.name = tokenizer, prior, name
+        self.tokenizer, self.prior, self.name, self.card = tokenizer, prior, name, card
         self.kernel = "auto"
         self._id = id
 
@@ -81,6 +81,11 @@ class Model:
                 self._write(Path(folder))
                 self._id = identity(Path(folder))
         return self._id
+
+    def __repr__(self) -> str:
+        name = f" {self.name!r}" if self.name else ""
+        known = f", id {self._id.hex()}" if self._id else ""  # to find it out may take a while
+        return f"<Model{name}: {self.tokenizer.name} tokenizer, {self.prior.name} prior{known}>"
 
     def config(self) -> dict[str, Any]:
         return {
@@ -142,7 +147,7 @@ class Model:
         """The source of a .tokp file made with this model, or a shipped one. Raises as `tokpress.decompress` does."""
         from . import pipeline
 
-        return pipeline.decompress(data, models=[self])
+        return pipeline.decompress(data, model=self)
 
     def score(self, source: bytes, lanes: int = 1) -> Bits:
         """Bits of each token of `source`, −log2 p, as coding in `lanes` lanes would charge them.
@@ -191,9 +196,11 @@ class Model:
             from safetensors.numpy import save_file
 
             save_file({k: np.ascontiguousarray(v) for k, v in tensors.items()}, folder / "model.safetensors")
+            (folder / "model.safetensors").chmod((folder / "config.json").stat().st_mode)  # not for its owner alone
 
     def save(self, folder: str | os.PathLike, card: str | None = None) -> None:
-        """Write the directory: first to a temporary one beside it, then renamed into place. `card`: its README.md.
+        """Write the directory: first to a temporary one beside it, then renamed into place. `card`: its README.md;
+        without it the one it was loaded with.
 
         Raises ModelError where something else stands in that place.
 
@@ -211,8 +218,8 @@ class Model:
         new.chmod(0o755)
         try:
             self._write(new)
-            if card is not None:
-                (new / "README.md").write_text(card)
+            if text := self.card if card is None else card:
+                (new / "README.md").write_text(text, "utf-8")
             if target.exists():
                 for item in new.iterdir():
                     item.replace(target / item.name)
@@ -264,7 +271,9 @@ def load_folder(folder: str | os.PathLike) -> Model:
         raise ModelError(f"{path} lacks or garbles a setting: {error}") from None
     except OSError as error:
         raise ModelError(f"{folder} is incomplete: {error}") from None
-    return Model(tokenizer, prior, identity(folder), folder.name)
+    card = folder / "README.md"
+    text = card.read_text("utf-8", "replace") if card.is_file() else ""
+    return Model(tokenizer, prior, identity(folder), folder.name, text)
 
 
 def _tensors(folder: Path) -> dict[str, np.ndarray]:

@@ -11,30 +11,28 @@ import math
 import shutil
 import tempfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO, cast
 
 from . import store
 from .container import (
-    ADVICE,
     MAX_LANES,
     MAX_SOURCE,
-    PIECE,
     Damaged,
     FrameHeader,
     Kind,
-    LzmaEncoder,
     Payload,
     check_source,
     iter_frames,
     iter_frames_keep_going,
-    lzma_encode,
     restore_plain,
     write_frame,
 )
 from .errors import ChecksumError, FormatError, ModelMismatchError
+from .lzma2 import LzmaEncoder, lzma_encode
 from .model import Model
+from .wire import ADVICE, PIECE
 
 FRAME_SIZE = 1 << 24
 #: frames up to this size are tried whole with every candidate that is in the running, of larger ones only pieces
@@ -378,8 +376,9 @@ def compress(data: bytes, model: "Model | str | None" = None, lanes: int | None 
     return out.getvalue()
 
 
-def decompress(data: bytes, models: "list[Model | str] | None" = None) -> bytes:
-    """The source of a .tokp file; of several, if they were joined. `models` are looked in beside the shipped ones.
+def decompress(data: bytes, model: "Model | str | None" = None, models: "Iterable[Model | str] | None" = None) -> bytes:
+    """The source of a .tokp file; of several, if they were joined. `model` and `models` (Models, or names or
+    directories of some) are looked in beside the shipped ones.
 
     Raises FormatError (ChecksumError where bytes were changed) and ModelMismatchError; never gives wrong bytes.
 
@@ -392,6 +391,7 @@ def decompress(data: bytes, models: "list[Model | str] | None" = None) -> bytes:
     tokpress.errors.FormatError: frame 2 (at byte 16): truncated, 1 byte of its payload of 8 bytes missing: get a \
 complete copy of the file
     """
+    given = [*([] if model is None else [model]), *(models or [])]
     out = io.BytesIO()
-    decompress_stream(io.BytesIO(memoryview(data)), out, [store.load(m) for m in models or []])
+    decompress_stream(io.BytesIO(memoryview(data)), out, [store.load(m) for m in given])
     return out.getvalue()

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 from . import pipeline
-from .container import ADVICE, FrameHeader, Member, Payload, read_header
+from .container import FrameHeader, Member, Payload, read_header
 from .errors import FormatError
 from .model import Model
+from .wire import ADVICE
 
 
 class Frames(io.RawIOBase):

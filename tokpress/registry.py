@@ -53,7 +53,9 @@ def _find(table: dict, kind: str, name: str) -> type:
         load_plugins()
         found = table.get(name)
     if found is None:
-        raise UnknownComponentError(f"no {kind} is called {name!r}; there are: {', '.join(sorted(table))}")
+        raise UnknownComponentError(
+            f"no {kind} is called {name!r}; there are: {', '.join(sorted(table))}; one of your own is found with --import FILE"
+        )
     if isinstance(found, str):
         module, cls = found.split(":")
         found = getattr(import_module(module, __package__), cls)

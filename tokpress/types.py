@@ -23,11 +23,10 @@ Config = dict[str, Any]  # what config.json holds: plain JSON values
 
 
 class Tokenizer(ABC):
-    """Turns bytes into tokens and back. `lossless`: decode(encode(b)) == b for every byte string b."""
+    """Turns bytes into tokens and back: decode(encode(b)) == b for every byte string b."""
 
     name: str
     vocab_size: int
-    lossless: bool = True
 
     @abstractmethod
     def encode(self, source: bytes) -> Tokens: ...

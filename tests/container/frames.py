@@ -18,10 +18,10 @@ from tokpress.container import (
     check_source,
     iter_frames,
     iter_frames_keep_going,
-    lzma_encode,
     restore_plain,
     write_frame,
 )
+from tokpress.lzma2 import lzma_encode
 
 MODEL = bytes.fromhex("cafef00d")
 

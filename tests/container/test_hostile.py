@@ -10,16 +10,15 @@ from tokpress.container import (
     MAX_LANES,
     MAX_NUMBER,
     MAX_SOURCE,
-    PIECE,
     SYNC,
     Damaged,
     FrameHeader,
     Kind,
     iter_frames,
     iter_frames_keep_going,
-    pack_varint,
 )
 from tokpress.errors import FormatError
+from tokpress.wire import PIECE, pack_varint
 
 from .frames import (
     MODEL,

@@ -6,15 +6,10 @@ import random
 
 import pytest
 
-from tokpress.container import (
-    PIECE,
-    LzmaEncoder,
-    iter_frames_keep_going,
-    lzma_decode,
-    lzma_encode,
-    restore_plain,
-)
+from tokpress.container import iter_frames_keep_going, restore_plain
 from tokpress.errors import ChecksumError
+from tokpress.lzma2 import LzmaEncoder, lzma_decode, lzma_encode
+from tokpress.wire import PIECE
 
 from .frames import (
     FILES,

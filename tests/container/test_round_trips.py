@@ -13,17 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tokpress.container import (
-    PIECE,
-    SYNC,
-    FrameHeader,
-    Kind,
-    iter_frames,
-    iter_frames_keep_going,
-    read_header,
-    write_frame,
-)
+from tokpress.container import SYNC, FrameHeader, Kind, iter_frames, iter_frames_keep_going, read_header, write_frame
 from tokpress.errors import ChecksumError, FormatError
+from tokpress.wire import PIECE
 
 from .frames import (
     FILES,

@@ -32,7 +32,8 @@ def run(module, before="", **environment) -> int:
     """How many compiled functions came from the cache."""
     code = f"import runpy, sys; sys.path.insert(0, {str(module.parent)!r}); {before}\nimport thrice\n"
     code += "assert thrice.thrice(14) == 42; print(sum(thrice.thrice.stats.cache_hits.values()))"
-    kept = {name: value for name, value in os.environ.items() if name != "NUMBA_CACHE_DIR"}
+    kept = {name: value for name, value in os.environ.items() if name not in ("NUMBA_CACHE_DIR", "XDG_CACHE_HOME")}
+    kept |= {"HOME": str(module.parent.parent)}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=kept | environment)
     assert done.returncode == 0 and not done.stderr, done.stderr
     return int(done.stdout)
@@ -42,10 +43,16 @@ def cached(folder) -> list[str]:
     return sorted(str(path) for path in folder.rglob("thrice*.nb[ci]"))
 
 
-def test_compiled_once(module):
+def test_compiled_once_and_not_into_the_package(module, tmp_path):
+    """What pip has not installed it does not remove, and then hides an editable installation that follows."""
     assert run(module) == 0
-    assert len(cached(module.parent)) == 2
+    assert len(cached(tmp_path)) == 2 and not cached(module.parent)
     assert run(module) == 1
+
+
+def test_beside_the_source_where_there_is_no_home(module, tmp_path):
+    assert run(module, HOME="/proc/none") == 0 and run(module, HOME="/proc/none") == 1
+    assert len(cached(module.parent)) == 2
 
 
 def test_whoever_waits_is_told(module, tmp_path):
@@ -73,7 +80,7 @@ def test_no_place_at_all(module, tmp_path, place):
 
 def test_a_damaged_cache(module):
     run(module)
-    for path in cached(module.parent):
+    for path in cached(module.parent.parent):
         for damage in (b"", None):
             with open(path, "rb") as file:
                 good = file.read()

@@ -23,7 +23,8 @@ import numpy as np
 
 from tests.models import tiny_mingru
 from tokpress import pipeline, store
-from tokpress.container import FrameHeader, Kind, lzma_encode
+from tokpress.container import FrameHeader, Kind
+from tokpress.lzma2 import lzma_encode
 from tokpress.model import Model, load_folder
 from tokpress.priors.histogram import HistogramPrior
 from tokpress.priors.memory import MemoryPrior

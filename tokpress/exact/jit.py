@@ -3,6 +3,9 @@
 Plain `numba.njit(cache=True)` raises where neither the package nor the home directory can be written to, when the
 disk fills up while it saves, and when what it finds there is damaged. A cache only saves time: here none of that
 is an error, and the function is compiled anew in each process instead.
+
+The cache is in $NUMBA_CACHE_DIR or the user's cache folder, not beside the source as numba would have it: pip does
+not remove what it has not installed, and the folders that stay behind hide an editable installation that follows.
 """
 
 import contextlib
@@ -12,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numba
-from numba.core.caching import FunctionCache, NullCache
+from numba.core import caching
 
 from . import on_compile
 
@@ -31,8 +34,18 @@ def _sources() -> tuple[tuple[str, float, int], ...]:
     return tuple((path.name, path.stat().st_mtime, path.stat().st_size) for path in files)
 
 
-class _Careful(FunctionCache):
+class _OutsideThePackage(caching.CompileResultCacheImpl):
+    """$NUMBA_CACHE_DIR, the user's cache folder, and only where neither can be written to, the package's __pycache__."""
+
+    _locator_classes = sorted(
+        caching.CompileResultCacheImpl._locator_classes, key=lambda locator: "InTree" in locator.__name__
+    )
+
+
+class _Careful(caching.FunctionCache):
     """Whatever goes wrong with a cache, it is as if it were empty."""
+
+    _impl_class = _OutsideThePackage
 
     def __init__(self, function: Callable) -> None:
         super().__init__(function)
@@ -60,7 +73,7 @@ class _Careful(FunctionCache):
                 super().save_overload(sig, data)
 
 
-class _None(NullCache):
+class _None(caching.NullCache):
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         _tell()
 

@@ -125,11 +125,6 @@ class BPETokenizer(Tokenizer):
         path = Path(folder) / FILE
         return cls(_read(path), str(path), lazy=True)
 
-    @classmethod
-    def from_file(cls, path: Path | str) -> "BPETokenizer":
-        """A file in tokpress form, as `save` and the shipped vocabulary have it."""
-        return cls(_read(path), str(path))
-
 
 # ── other people's tokenizer.json ──────────────────────────────────────────────────────────────────
 
