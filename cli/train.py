@@ -125,7 +125,9 @@ def train(ctx, corpus, output, preset, **given):
 @_into
 @click.option("--prior", metavar="NAME", help="Any registered prior: histogram, …  [default: mingru]")
 @click.option(
-    "--tokenizer", metavar="NAME|DIR", help="bytes, nibbles, bpe (trained here), or a directory that has one."
+    "--tokenizer",
+    metavar="NAME|DIR|FILE",
+    help="bytes, nibbles, bpe (trained here), or a directory that has one, or anybody's tokenizer.json of BPE over bytes.",
 )
 @click.option("--set", "values", type=Pair(), multiple=True, metavar="KEY=VALUE", help="A setting of the prior.")
 @options.all_of(_vocabulary, _fit, _seed, _weights, _memory, options.plugins, _force, _common)

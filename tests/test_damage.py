@@ -35,7 +35,7 @@ def frame(model: Model, source: bytes = TEXT, **lies) -> bytes:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_undamaged(name):
-    assert tokpress.decompress(frame(MODELS[name]), [MODELS[name]]) == TEXT
+    assert tokpress.decompress(frame(MODELS[name]), models=[MODELS[name]]) == TEXT
 
 
 @pytest.mark.parametrize("mask", [1, 0x10, 0x80, 0xFF])
@@ -48,17 +48,17 @@ def test_every_byte_of_several_frames(mask):
         for i, part in enumerate(parts)
     )
     starts = [header.offset for header, _ in iter_frames(io.BytesIO(data))] + [len(data)]
-    assert tokpress.decompress(data, [model]) == TEXT[:110]
+    assert tokpress.decompress(data, models=[model]) == TEXT[:110]
     for at in range(len(data)):
         bad = data[:at] + bytes([data[at] ^ mask]) + data[at + 1 :]
         with pytest.raises(FormatError):
-            tokpress.decompress(bad, [model])
+            tokpress.decompress(bad, models=[model])
         hit = next(i for i in range(3) if at < starts[i + 1])
         summary = pipeline.decompress_stream(io.BytesIO(bad), out := io.BytesIO(), [model], keep_going=True)
         assert out.getvalue() == b"".join(part for i, part in enumerate(parts) if i != hit) and summary.damaged
     for length in range(len(data)):
         with pytest.raises(FormatError):
-            tokpress.decompress(data[:length], [model])
+            tokpress.decompress(data[:length], models=[model])
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -72,7 +72,7 @@ def test_payloads_whose_check_holds(name):
     for case in cases:
         data = frame(model, payload=case, payload_length=len(case))
         try:
-            assert tokpress.decompress(data, [model]) == TEXT
+            assert tokpress.decompress(data, models=[model]) == TEXT
             assert case[:-4] == payload[:-4]  # only the last word has bits that nothing depends on
         except FormatError as error:
             assert str(error).startswith("frame 1 (at byte 0): ")
@@ -90,7 +90,7 @@ def test_headers_whose_check_holds(name, lies):
     if lies.get("tokens") == model.encode(TEXT)[1] or lies == {"lanes": model.prior.lanes(len(TEXT))}:
         pytest.skip("no lie for this one")
     with pytest.raises(FormatError, match=r"^frame 1 "):
-        tokpress.decompress(frame(model, **lies), [model])
+        tokpress.decompress(frame(model, **lies), models=[model])
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -100,9 +100,9 @@ def test_another_model_under_this_ones_id(name):
         if MODELS[other].id != model.id:
             if name != "adaptive":  # that one ships, and so is found
                 with pytest.raises(ModelMismatchError):
-                    tokpress.decompress(frame(model), [MODELS[other]])
+                    tokpress.decompress(frame(model), models=[MODELS[other]])
             with pytest.raises(FormatError, match=r"^frame 1 "):
-                tokpress.decompress(frame(model, model_id=MODELS[other].id), [MODELS[other]])
+                tokpress.decompress(frame(model, model_id=MODELS[other].id), models=[MODELS[other]])
 
 
 @settings(max_examples=60, deadline=None)
@@ -118,7 +118,7 @@ def test_any_payload_at_all(name, payload, source_length, tokens, lanes):
         "payload_length": len(payload),
     }
     try:
-        tokpress.decompress(frame(model, payload=payload, **lies), [model])
+        tokpress.decompress(frame(model, payload=payload, **lies), models=[model])
     except FormatError:
         return
     raise AssertionError("a CRC-32 held by chance?")
@@ -136,10 +136,10 @@ def test_models_that_are_damaged(tmp_path):
         for at in places:
             path.write_bytes(good[:at] + bytes([good[at] ^ 1 << at % 7]) + good[at + 1 :])
             with pytest.raises(TokpressError):
-                tokpress.decompress(packed, [tokpress.model.load_folder(tmp_path / "m")])
+                tokpress.decompress(packed, models=[tokpress.model.load_folder(tmp_path / "m")])
         for length in (0, 1, 8, 100, len(good) - 3):
             path.write_bytes(good[: min(length, len(good) - 3)])
             with pytest.raises(TokpressError):
-                tokpress.decompress(packed, [tokpress.model.load_folder(tmp_path / "m")])
+                tokpress.decompress(packed, models=[tokpress.model.load_folder(tmp_path / "m")])
         path.write_bytes(good)
-    assert tokpress.decompress(packed, [tokpress.load(tmp_path / "m")]) == TEXT
+    assert tokpress.decompress(packed, models=[tokpress.load(tmp_path / "m")]) == TEXT

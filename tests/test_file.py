@@ -233,7 +233,7 @@ def test_append(tmp_path):
         assert path.read_bytes().startswith(before)
     with tokpress.open(path, model=MODEL) as file:
         assert file.read() == DATA
-    assert tokpress.decompress(path.read_bytes(), [MODEL]) == DATA
+    assert tokpress.decompress(path.read_bytes(), models=[MODEL]) == DATA
 
 
 def test_append_that_is_left_by_an_exception(tmp_path):

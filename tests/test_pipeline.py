@@ -184,7 +184,7 @@ def test_a_source_that_grows_meanwhile(tmp_path):
 
     with Growing(path) as source:
         compress_stream(source, out := io.BytesIO(), Options(models=[OURS], frame_size=1000))
-    assert tokpress.decompress(out.getvalue(), [OURS]) == path.read_bytes()
+    assert tokpress.decompress(out.getvalue(), models=[OURS]) == path.read_bytes()
 
 
 @pytest.mark.parametrize("models", [None, ["adaptive"], ["ours", "other"]], ids=str)
@@ -195,7 +195,7 @@ def test_sources_that_no_trial_shrinks(models, more):
     named = {"ours": OURS, "other": OTHER, "adaptive": "adaptive"}
     chosen = None if models is None else [tokpress.load(named[name]) for name in models]
     compress_stream(io.BytesIO(source), out := io.BytesIO(), Options(models=chosen))
-    assert tokpress.decompress(out.getvalue(), chosen) == source and len(out.getvalue()) < len(source) + 20
+    assert tokpress.decompress(out.getvalue(), models=chosen) == source and len(out.getvalue()) < len(source) + 20
 
 
 def test_a_part_that_shrinks_less_than_the_whole():
@@ -203,7 +203,7 @@ def test_a_part_that_shrinks_less_than_the_whole():
     noise = np.random.default_rng(9).bytes(pipeline.TRIAL_SIZE)
     for source in (DATA * 30 + noise + DATA * 30, noise + DATA * 60 + noise):
         compress_stream(io.BytesIO(source), out := io.BytesIO(), Options(models=[OURS, OTHER]))
-        assert tokpress.decompress(out.getvalue(), [OURS, OTHER]) == source
+        assert tokpress.decompress(out.getvalue(), models=[OURS, OTHER]) == source
 
 
 def test_a_frame_is_not_written_for_another_source():
@@ -271,7 +271,7 @@ def test_huge_lengths_with_good_checks_are_found_out_early(name, lanes):
             if each.get("tokens", 2000) < (lanes or 1):
                 continue
             with pytest.raises(FormatError, match=r"^frame 1 "):
-                tokpress.decompress(lie(file, lanes=lanes, **each), [model])
+                tokpress.decompress(lie(file, lanes=lanes, **each), models=[model])
         assert tracemalloc.get_traced_memory()[1] < 300 << 20
     finally:
         tracemalloc.stop()
@@ -283,7 +283,7 @@ def test_a_payload_of_nothing_for_a_huge_source():
     )
     write_frame(out := io.BytesIO(), header, b"")
     with pytest.raises(ChecksumError, match="end before the tokens do"):
-        tokpress.decompress(out.getvalue(), [OURS])
+        tokpress.decompress(out.getvalue(), models=[OURS])
 
 
 @pytest.mark.parametrize("lanes", [0, -1, 4097])
@@ -301,7 +301,7 @@ def test_what_is_not_bytes(data):
 
 def test_other_kinds_of_bytes():
     for kind in (bytearray, memoryview):
-        assert tokpress.decompress(kind(tokpress.compress(kind(DATA), OURS)), [OURS]) == DATA
+        assert tokpress.decompress(kind(tokpress.compress(kind(DATA), OURS)), models=[OURS]) == DATA
 
 
 def test_tokens_of_another_length_are_found_before_their_bytes_are_made(monkeypatch):
@@ -310,7 +310,7 @@ def test_tokens_of_another_length_are_found_before_their_bytes_are_made(monkeypa
     monkeypatch.setattr(BytesTokenizer, "token_bytes", lambda self: np.full(256, 2))
     monkeypatch.setattr(BytesTokenizer, "decode", None)
     with pytest.raises(ChecksumError, match="make 12,000 bytes, not 6,000"):
-        tokpress.decompress(data, [OURS])
+        tokpress.decompress(data, models=[OURS])
 
 
 def test_a_sample_of_less_than_nothing():

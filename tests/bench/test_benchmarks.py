@@ -2,6 +2,7 @@
 
 import json
 import lzma
+import re
 import subprocess
 import sys
 import zipfile
@@ -45,6 +46,21 @@ def script(name, data, *words, code=0):
 def test_readme_has_the_markers():
     text = (ROOT / "README.md").read_text()
     assert text.count(BEGIN) == text.count(END) == 1 and text.index(BEGIN) < text.index(END)
+
+
+def test_the_example_of_readme_is_what_is_printed(tmp_path):
+    """Sizes and all; only the speed may differ."""
+    for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]:
+        copy = tmp_path / path.relative_to(ROOT)
+        copy.parent.mkdir(exist_ok=True)
+        copy.write_bytes(path.read_bytes())
+    script = [sys.executable, str(SCRIPTS / "readme_example.py"), "--root", str(tmp_path)]
+    done = subprocess.run(script, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    before, after = (
+        re.sub(r"[\d.]+ MB/s", "", path.read_text()) for path in (ROOT / "README.md", tmp_path / "README.md")
+    )
+    assert before == after, "run python benchmarks/readme_example.py"
 
 
 def test_readme_table(data):

@@ -196,18 +196,18 @@ def test_a_named_pipe(place, tiny):
     os.mkfifo("pipe")
     (place / "a").write_bytes(DATA)
     with subprocess.Popen(command("compress", "-q", "-m", tiny, "a", "-o", "pipe")) as writer:
-        assert tokpress.decompress((place / "pipe").read_bytes(), [tiny]) == DATA
+        assert tokpress.decompress((place / "pipe").read_bytes(), models=[tiny]) == DATA
     assert writer.returncode == 0 and stat.S_ISFIFO(os.stat("pipe").st_mode)
     with subprocess.Popen(command("compress", "-q", "--rm", "-m", tiny, "pipe")) as reader:
         (place / "pipe").write_bytes(DATA)
     assert reader.returncode == 0 and stat.S_ISFIFO(os.stat("pipe").st_mode)  # not removed: it is no file
-    assert tokpress.decompress((place / "pipe.tokp").read_bytes(), [tiny]) == DATA
+    assert tokpress.decompress((place / "pipe.tokp").read_bytes(), models=[tiny]) == DATA
 
 
 def test_dev_stdout_is_stdout(place, tiny):
     (place / "a").write_bytes(DATA)
     done = sh(f"tokpress compress -q -m {tiny} a -o /dev/stdout > b")
-    assert done.returncode == 0 and tokpress.decompress((place / "b").read_bytes(), [tiny]) == DATA
+    assert done.returncode == 0 and tokpress.decompress((place / "b").read_bytes(), models=[tiny]) == DATA
     assert os.path.islink("/dev/stdout")
 
 
@@ -259,7 +259,7 @@ def test_places_where_nothing_may_be_written(run, place, tiny, nobody):
     os.chmod(folder, 0o777 | stat.S_ISVTX)
     with nobody():  # may write here, but not remove what is another's
         assert "shut/a: Operation not permitted" in run(*words, "--rm", "shut/a", code=1).stderr
-    assert (folder / "a").exists() and tokpress.decompress((folder / "a.tokp").read_bytes(), [tiny]) == DATA
+    assert (folder / "a").exists() and tokpress.decompress((folder / "a.tokp").read_bytes(), models=[tiny]) == DATA
     assert not leftovers(folder)
 
 
@@ -273,7 +273,7 @@ def test_closed_streams(place, tiny):
     fails(sh(f"tokpress compress -c -m {tiny} a >&-"), b"stdout: is closed")
     assert sh(f"tokpress compress -q -c -m {tiny} nowhere 2>&-").returncode == 1
     assert sh(f"tokpress compress -m {tiny} a <&- >&- 2>&-").returncode == 0
-    assert tokpress.decompress((place / "a.tokp").read_bytes(), [tiny]) == DATA
+    assert tokpress.decompress((place / "a.tokp").read_bytes(), models=[tiny]) == DATA
     for words in ("info a.tokp", "models", "--help", "--version", f"sample -m {tiny}", f"score -m {tiny} a"):
         done = sh(f"tokpress {words} >&-")
         assert done.returncode in (0, 1) and b"Traceback" not in done.stderr, done.stderr.decode()
@@ -283,7 +283,7 @@ def test_nothing_strays_into_an_output_opened_as_stderr(place, tiny):
     """With 2 closed, the next file to be opened would be number 2, and get what libraries print there."""
     (place / "a").write_bytes(DATA)
     done = sh(f"tokpress compress -m {tiny} a nowhere 2>&-")
-    assert done.returncode == 1 and tokpress.decompress((place / "a.tokp").read_bytes(), [tiny]) == DATA
+    assert done.returncode == 1 and tokpress.decompress((place / "a.tokp").read_bytes(), models=[tiny]) == DATA
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")

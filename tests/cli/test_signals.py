@@ -58,7 +58,11 @@ def check(folder, words, source: str, target: str, before: bytes, model: str, co
         assert there == ({target} if "--rm" in words else {source, target})
     if target in there:
         data = (folder / target).read_bytes()
-        assert tokpress.decompress(data, [model]) == SOURCE if words[0] == "compress" else data == SOURCE[:4000] * 500
+        assert (
+            tokpress.decompress(data, models=[model]) == SOURCE
+            if words[0] == "compress"
+            else data == SOURCE[:4000] * 500
+        )
 
 
 COMMANDS = [

@@ -194,7 +194,7 @@ def two_ranks(*words) -> list[tuple[int, list[str], str]]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     # RANK … are what torchrun and accelerate launch set
-    common = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "ACCELERATE_USE_CPU": "true"}
+    common = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     ranks = [
         subprocess.Popen(
             [sys.executable, "-m", "tests.training.two_ranks", *map(str, words)],

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 from tokpress.cli.main import cli
 from tokpress.cli.training import Display
 
@@ -265,6 +266,32 @@ def test_a_corpus_called_tokenizer(corpus):
     assert "tokenizer  " in run("train", "--help").output
 
 
+@pytest.mark.parametrize("given", ["theirs", "theirs/tokenizer.json"])
+def test_a_tokenizer_of_other_people(given):
+    """As a model directory of another library holds it, or the file alone."""
+    theirs = Tokenizer(models.BPE())
+    theirs.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(
+        vocab_size=300, special_tokens=["<end>"], initial_alphabet=alphabet, show_progress=False
+    )
+    theirs.train(["texts/one.txt"], trainer)
+    Path("theirs").mkdir()
+    theirs.save("theirs/tokenizer.json")
+    Path("theirs/config.json").write_text('{"model_type": "gpt2"}')
+    run("train", "prior", "texts", "-o", "made", "--prior", "histogram", "--tokenizer", given, "-q")
+    model, text = load("made"), Path("new.txt").read_bytes().replace("é".encode(), b"e")
+    assert model.tokenizer.encode(text).tolist() == theirs.encode(text.decode("ascii")).ids
+    assert model.decompress(model.compress(bytes(range(256)) + text)) == bytes(range(256)) + text
+    round_trip("made")
+
+
+def test_a_tokenizer_that_loses_bytes():
+    Tokenizer(models.WordPiece({"[UNK]": 0}, unk_token="[UNK]")).save("words.json")
+    said = run("train", "prior", "texts", "-o", "made", "--tokenizer", "words.json", code=1).output
+    assert "words.json is a WordPiece model, which cannot spell every byte" in said and not Path("made").exists()
+
+
 # ── stop and resume ─────────────────────────────────────────────────────────────────────────────────
 
 
@@ -311,7 +338,7 @@ def test_a_changed_corpus_is_not_resumed(corpus):
 @pytest.mark.slow
 def test_two_processes_train_one_model():
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m"]
-    words = ["tokpress.cli", "train", "texts", "-o", "made", "--device", "cpu", *map(str, TINY)]
+    words = ["tokpress.cli", "train", "texts", "-o", "made", *map(str, TINY)]
     process = subprocess.Popen([*launcher, *words], stderr=subprocess.PIPE, text=True)
     try:
         said = process.communicate(timeout=240)[1]
@@ -319,9 +346,9 @@ def test_two_processes_train_one_model():
         process.terminate()  # the launcher ends its processes too
         process.wait()
     assert process.returncode == 0, said
-    assert said.count("Learning the vocabulary") == 1
+    assert said.count("Learning the vocabulary") == 1 and "2 processes train together" in said
     card = Path("made/README.md").read_text()
-    assert "in each of 2 process(es)" in card and "`tokpress train texts -o made --device cpu --preset tiny" in card
+    assert "in each of 2 process(es)" in card and "`tokpress train texts -o made --preset tiny" in card
     round_trip("made")
 
 

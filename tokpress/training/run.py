@@ -62,6 +62,8 @@ def train(
     init = _init(settings)
     team.first(lambda: _begin(settings, folder, resume, force))
     try:
+        if team.size > 1 and team.main:
+            watcher.note(f"{team.size} processes train together")
         if resume and team.main:
             watcher.note(_standing(folder))
         packed = team.first(lambda: _prepare(settings, place, watcher))

@@ -22,10 +22,18 @@ def make_accelerator(device: str = "auto") -> Any:
 
     # the others wait while the first one tokenizes a corpus of any size
     patience = InitProcessGroupKwargs(timeout=timedelta(days=1))
-    accelerator = Accelerator(cpu=device == "cpu", kwargs_handlers=[patience])
+    # accelerate joins processes on CPUs only where it is told that there is nothing else
+    cpu = device == "cpu" or (device == "auto" and not _other_devices())
+    accelerator = Accelerator(cpu=cpu, kwargs_handlers=[patience])
     if device not in ("auto", accelerator.device.type):
         raise TokpressError(f"no {device} device here, only {accelerator.device.type}; leave --device out to use that")
     return accelerator
+
+
+def _other_devices() -> bool:
+    import torch
+
+    return torch.cuda.is_available() or torch.backends.mps.is_available()
 
 
 class Team:

@@ -17,6 +17,7 @@ from typing import Any
 from ..errors import ModelError, TokpressError
 from ..model import EXACT_PROFILE, FORMAT
 from ..registry import tokenizer_class
+from ..tokenizers.bpe import import_tokenizer
 from ..types import Tokenizer
 from .options import FitConfig
 
@@ -30,7 +31,7 @@ class Settings:
     corpus: list[str]
     #: (glob, factor): how often files are drawn, per token
     weights: list[tuple[str, float]] = field(default_factory=list)
-    #: bytes, nibbles, bpe (trained on the corpus), or the directory of one that exists
+    #: bytes, nibbles, bpe (trained on the corpus), or the directory or tokenizer.json of one that exists
     tokenizer: str = "bpe"
     vocab_size: int = 4096
     prior: str = "mingru"
@@ -149,13 +150,22 @@ def save_tokenizer(tokenizer: Tokenizer, folder: Path) -> None:
     new.replace(folder / "config.json")
 
 
-def load_tokenizer(folder: Path) -> Tokenizer:
-    """The tokenizer of a model directory, with or without a prior."""
+def load_tokenizer(place: Path) -> Tokenizer:
+    """The tokenizer of a model directory, with or without a prior; or one of other people's, imported: the
+    tokenizer.json itself, or the directory of a model that is not ours. Raises ModelError where there is none,
+    TokenizerError where it would lose bytes."""
+    theirs = place if place.is_file() else place / "tokenizer.json"
     try:
-        settings = dict(json.loads((folder / "config.json").read_text())["tokenizer"])
-        return tokenizer_class(settings.pop("name")).load(folder, settings)
+        if place.is_file():
+            return import_tokenizer(theirs)
+        path = place / "config.json"
+        config = json.loads(path.read_text()) if path.is_file() or not theirs.is_file() else {}
+        if "tokenizer" not in config and theirs.is_file():
+            return import_tokenizer(theirs)
+        settings = dict(config["tokenizer"])
+        return tokenizer_class(settings.pop("name")).load(place, settings)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ModelError(f"{folder} holds no tokenizer ({error}); make one with tokpress train tokenizer") from error
+        raise ModelError(f"{place} holds no tokenizer ({error}); make one with tokpress train tokenizer") from error
 
 
 def publish(made: Path, folder: Path) -> None:
