@@ -14,6 +14,7 @@ import numpy as np
 
 from .coders import RangeDecoder, RangeEncoder
 from .errors import ChecksumError
+from .exact.threads import one_blas_thread
 from .lanes import Layout
 from .types import DecodesItself, Pmf, Prior, Tokens
 
@@ -90,6 +91,7 @@ class _Grid:
         return self._layout.join(self._cells)
 
 
+@one_blas_thread()
 def encode(prior: Prior, tokens: Tokens, lanes: int, report: Report = _silent) -> bytes:
     """Tokens [N] → the coder's bytes. `report(n)` hears how many tokens are done."""
     layout, encoder, done = Layout.of(len(tokens), lanes, prior.stride), RangeEncoder(), 0
@@ -107,6 +109,7 @@ def decode(prior: Prior, payload: bytes, count: int, lanes: int, report: Report 
     return decode_by_steps(prior, payload, layout, report)
 
 
+@one_blas_thread()
 def decode_by_steps(prior: Prior, payload: bytes, layout: Layout, report: Report = _silent) -> Tokens:
     """`decode` by `conditionals` and constriction, whatever loop of its own the prior offers."""
     decoder = RangeDecoder(payload)
@@ -137,6 +140,7 @@ def _decode_compiled(prior: Prior, payload: bytes, layout: Layout, report: Repor
     return grid.join()
 
 
+@one_blas_thread()
 def score(prior: Prior, tokens: Tokens, lanes: int = 1, report: Report = _silent) -> np.ndarray:
     """−log2 p of each token [N] float64, as `encode` would be charged by an ideal coder."""
     layout = Layout.of(len(tokens), lanes, prior.stride)
@@ -149,6 +153,7 @@ def score(prior: Prior, tokens: Tokens, lanes: int = 1, report: Report = _silent
     return bits.reshape(-1)[: layout.tokens]
 
 
+@one_blas_thread()
 def sample(prior: Prior, count: int, seed: int | None = None, temperature: float = 1.0, lanes: int = 1) -> Tokens:
     """Draw `count` tokens by inverting the cumulative distribution of p^(1/temperature) at u ~ U[0, 1).
 

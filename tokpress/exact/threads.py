@@ -3,10 +3,12 @@ each other, so the bits cannot change. Cheaper than threads inside every small p
 barrier forty times a step."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import lru_cache
-from typing import TypeVar
+from threading import Lock
+from typing import Any, TypeVar
 
 R = TypeVar("R")
 
@@ -30,3 +32,45 @@ def share_rows(work: Callable[[slice], R], rows: int) -> list[R]:
     half = rows // 2
     other = _pool().submit(work, slice(half, rows))
     return [work(slice(0, half)), other.result()]
+
+
+class _Blas:
+    """numpy's BLAS, and how many are inside `one_blas_thread`: the first limits it, the last lets it go."""
+
+    def __init__(self) -> None:
+        self.lock, self.users = Lock(), 0
+        self._libraries: Any = None
+        self._limit: Any = None
+
+    def enter(self) -> None:
+        with self.lock:
+            self.users += 1
+            if self.users == 1:
+                if self._libraries is None:
+                    from threadpoolctl import ThreadpoolController
+
+                    self._libraries = ThreadpoolController().select(user_api="blas")
+                self._limit = self._libraries.limit(limits=1)
+
+    def leave(self) -> None:
+        with self.lock:
+            self.users -= 1
+            if self.users == 0:
+                self._limit.restore_original_limits()
+
+
+_BLAS = _Blas()
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Products of a few lanes are too small for BLAS threads: beside other work they wait for each other, and a
+    step takes ten times as long. The command line sets OPENBLAS_NUM_THREADS instead, which starts none."""
+    if os.environ.get("OPENBLAS_NUM_THREADS") == "1":
+        yield
+        return
+    _BLAS.enter()
+    try:
+        yield
+    finally:
+        _BLAS.leave()

@@ -1,0 +1,56 @@
+"""BLAS runs in one thread while a prior is stepped, and as before afterwards."""
+
+import threading
+
+import numpy as np
+import pytest
+from threadpoolctl import ThreadpoolController
+
+from tests.toy import ToyPrior
+from tokpress import conditionals
+from tokpress.exact.threads import one_blas_thread
+
+
+def blas_threads() -> set[int]:
+    return {library.num_threads for library in ThreadpoolController().select(user_api="blas").lib_controllers}
+
+
+class Watching(ToyPrior):
+    def step(self, state, previous, rows):
+        self.seen = getattr(self, "seen", set()) | blas_threads()
+        return super().step(state, previous, rows)
+
+
+@pytest.fixture
+def two_threads(monkeypatch):
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
+    if not blas_threads():
+        pytest.skip("numpy brings a BLAS that threadpoolctl does not know")
+    with ThreadpoolController().select(user_api="blas").limit(limits=2):
+        yield
+
+
+def test_one_while_a_prior_steps(two_threads):
+    prior = Watching(256)
+    tokens = np.arange(20, dtype=np.int32)
+    payload = conditionals.encode(prior, tokens, 1)
+    assert (conditionals.decode(prior, payload, 20, 1) == tokens).all()
+    conditionals.score(prior, tokens)
+    conditionals.sample(prior, 3)
+    assert prior.seen == {1} and blas_threads() == {2}
+
+
+def test_whoever_leaves_last_lets_go(two_threads):
+    """Two at once, in either order, and one that fails."""
+    first, second = one_blas_thread(), one_blas_thread()
+    first.__enter__()
+    other = threading.Thread(target=second.__enter__)
+    other.start()
+    other.join()
+    first.__exit__(None, None, None)
+    assert blas_threads() == {1}
+    second.__exit__(None, None, None)
+    assert blas_threads() == {2}
+    with pytest.raises(KeyError), one_blas_thread():
+        raise KeyError
+    assert blas_threads() == {2}
