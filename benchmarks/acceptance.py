@@ -1,6 +1,6 @@
 """python benchmarks/acceptance.py: measure the figures that the project must show, asked against measured.
 
-Writes docs/acceptance.md and benchmarks/results/acceptance.json; each measurement as soon as it is made, so
+Writes docs/acceptance.md, its table into README.md, and benchmarks/results/acceptance.json; each measurement as soon as it is made, so
 that a run which was stopped goes on where it was. --only NAME (repeatable) measures some sections; those
 measured before stay on the page. Exit code 1 where a figure is missed.
 """
@@ -9,6 +9,7 @@ import argparse
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from checks import Bench, Outcome, bound, coding, english, memory, mixed, small, speed
 from data import FOLDER, ROOT, SCRATCH, expanded
@@ -24,6 +25,7 @@ SECTIONS: dict[str, Callable[[Bench], Outcome]] = {
     "english": english.run,
     "bound": bound.run,
 }
+BEGIN, END = "<!-- figures: benchmarks/acceptance.py writes what follows -->", "<!-- end of figures -->"
 SIGN = {True: "yes", False: "**no**", None: ""}
 
 
@@ -51,27 +53,46 @@ def main() -> None:
         section.data |= {"figures": [figure.to_json() for figure in figures], "details": details}
         results.write()
         page.write_text(written(results))
+        into_readme(asked.root / "README.md", results)
         for figure in figures:
             print(f"{SIGN[figure.ok] or '–':8} {figure.name}: asked {figure.asked}, measured {figure.measured}")
     missed = [f for s in results.data["sections"].values() for f in s.get("figures", []) if f["ok"] is False]
     sys.exit(bool(missed))
 
 
-def written(results: Results) -> str:
-    """The page: all figures in one table, then what stands behind them."""
-    sections = {name: results.data["sections"][name] for name in SECTIONS if name in results.data["sections"]}
-    sections = {name: section for name, section in sections.items() if "figures" in section}
+def sections_of(results: Results) -> dict[str, Any]:
+    found = {name: results.data["sections"][name] for name in SECTIONS if name in results.data["sections"]}
+    return {name: section for name, section in found.items() if "figures" in section}
+
+
+def table(sections: dict[str, Any]) -> list[str]:
+    """All figures."""
     rows = [
         [figure["name"], figure["asked"], figure["measured"], SIGN[figure["ok"]]]
         for section in sections.values()
         for figure in section["figures"]
     ]
+    return markdown(["figure", "asked", "measured", "reached"], rows)
+
+
+def into_readme(path: Path, results: Results) -> None:
+    """Where the two marks are."""
+    text = path.read_text() if path.is_file() else ""
+    if text.count(BEGIN) == text.count(END) == 1:
+        before, after = text.split(BEGIN)[0], text.split(END)[1]
+        figures = "\n".join(table(sections_of(results)))
+        path.write_text(f"{before}{BEGIN}\n\n{figures}\n\n{END}{after}")
+
+
+def written(results: Results) -> str:
+    """The page: all figures in one table, then what stands behind them."""
+    sections = sections_of(results)
     lines = [
         "# Asked and measured", "",
         "Made by `python benchmarks/acceptance.py` on: "
         f"{machine_line(results.data['machine'])}. KB and MB are 10³ and 10⁶ bytes. All sizes are those of files "
         "that were written, decoded and compared.", "",
-        *markdown(["figure", "asked", "measured", "reached"], rows),
+        *table(sections),
     ]  # fmt: skip
     for name, section in sections.items():
         when = f"`{section['command']}`, {section.get('finished', section['started'])}"

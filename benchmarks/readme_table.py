@@ -66,7 +66,7 @@ def main() -> None:
     results.write()
 
     before, after = text.split(BEGIN)[0], text.split(END)[1]
-    readme.write_text(f"{before}{BEGIN}\n{short(totals, results.data, section.data)}\n{END}{after}")
+    readme.write_text(f"{before}{BEGIN}\n{short(rows, totals, results.data, section.data)}\n{END}{after}")
     page = asked.root / "docs" / "results.md"
     page.parent.mkdir(exist_ok=True)
     page.write_text(long(rows, totals, results.data, section.data))
@@ -80,7 +80,9 @@ def row_of(told: dict[str, Any]) -> Row:
     return Row(**{field.name: told[field.name] for field in fields(Row)})
 
 
-def short(totals: dict[str, list[Row]], data: dict[str, Any], section: dict[str, Any]) -> str:
+def short(
+    rows: dict[str, list[Row]], totals: dict[str, list[Row]], data: dict[str, Any], section: dict[str, Any]
+) -> str:
     """README's table: a line per codec, rates of each set, speed and memory over all of them."""
     lines = []
     for same_codec in zip(*totals.values()):
@@ -89,12 +91,14 @@ def short(totals: dict[str, list[Row]], data: dict[str, Any], section: dict[str,
         _, _, _, *rest = cells(whole) if not whole.error else [""] * len(HEAD)
         lines.append([whole.codec, *rates, *rest])
     sizes = "; ".join(f"{rows[0].file}, {rows[0].source_bytes:,} bytes" for rows in totals.values())
+    failed = [f"{row.codec} on {row.file}" for found in rows.values() for row in found if row.error]
+    note = f" Not restored, so without a total: {', '.join(failed)}." if failed else ""
     head = ["codec", *(f"{name}, bits per byte" for name in totals), *HEAD[3:]]
     return "\n".join([
         "", *markdown(head, lines), "",
         f"{sizes}. Speeds and peak memory are those of whole processes, start and loading of the model included, over "
         f"all files ({section['finished']}, {data['machine']['cpu']}, {data['machine']['cores']} cores). "
-        "Every decode was compared with its source. Levels, versions and every file: "
+        f"Every decode was compared with its source.{note} Levels, versions and every file: "
         f"[docs/results.md](docs/results.md); made by `{section['command']}`.", "",
     ])  # fmt: skip
 
