@@ -9,6 +9,7 @@ import threading
 import time
 import tracemalloc
 import zlib
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -316,3 +317,25 @@ def test_tokens_of_another_length_are_found_before_their_bytes_are_made(monkeypa
 def test_a_sample_of_less_than_nothing():
     with pytest.raises(ValueError, match="0 or more"):
         OURS.sample(-1)
+
+
+def test_a_large_frame_is_tried_with_every_model(monkeypatch):
+    """The one that begins with nothing has more to gain: it wins a narrow trial, and loses a clear one."""
+
+    class Priced:
+        def __init__(self, name, trained, part, whole):
+            self.name, self.part, self.whole, self.kernel = name, part, whole, "auto"
+            self.prior = SimpleNamespace(tensors=lambda: {"w": 1} if trained else {}, lanes=lambda tokens: 1)
+            self.tokenizer = SimpleNamespace(vocab_size=256)
+
+        def encode(self, source, lanes, report):
+            return b"x" * int(len(source) * (self.whole if len(source) == len(SOURCE) else self.part)), len(source), 1
+
+    SOURCE = np.random.default_rng(0).integers(0, 99, pipeline.LARGE).astype(np.uint8).tobytes()
+    for adaptive, winner in ((0.43, "adaptive"), (0.45, "text")):
+        models = {"text": Priced("text", True, 0.4, 0.3), "adaptive": Priced("adaptive", False, adaptive, 0.29)}
+        monkeypatch.setattr(pipeline.store, "load", models.get)
+        coded = pipeline.choose_frame(SOURCE, Options(), lambda done: None)
+        assert coded.model.name == winner
+        small = SOURCE[: pipeline.LARGE // 2]
+        assert pipeline.choose_frame(small, Options(), lambda done: None).model.name == "text"  # a clear win is enough

@@ -37,8 +37,11 @@ from .wire import ADVICE, PIECE
 FRAME_SIZE = 1 << 24
 #: frames up to this size are tried whole with every candidate that is in the running, of larger ones only pieces
 TRIAL_SIZE = 1 << 17
-#: so many of this size, from all over the frame
-PIECES, PIECE_SIZE = 4, 1 << 14
+#: so many of this size, from all over the frame; of a larger frame a sixteenth in all
+PIECES, PIECE_SIZE, PIECE_SHARE = 4, 1 << 14, 64
+#: a frame from this size on is tried with every candidate; what they learn from it decides, so that one which begins
+#: with nothing gains about so much more than a trained one from a sixteenth to the whole (benchmarks/trials.py)
+LARGE, STARTS_EMPTY = 1 << 20, 0.91
 #: a model that needs less than this share of lzma's bytes is taken without trying the others
 CLEAR_WIN = 0.75
 #: sources that lzma shrinks beyond this are stored that way at once: there is nothing left to gain
@@ -129,7 +132,7 @@ def choose_frame(source: bytes, options: Options, report: Report) -> _Coded:
     if options.models is None and len(packed) * LZMA_ENOUGH < len(source):
         return best
     names = DEFAULT_MODELS if options.models is None else options.models
-    whole = len(source) <= TRIAL_SIZE
+    whole, large = len(source) <= TRIAL_SIZE, len(source) >= LARGE
     part = source if whole else _pieces(source)
     yardstick = len(packed) if whole else len(lzma_encode(part))
     trials: list[_Coded] = []
@@ -141,11 +144,11 @@ def choose_frame(source: bytes, options: Options, report: Report) -> _Coded:
             if _hopeless(model, part):
                 continue
             trials.append(_encode(model, part, options, report if len(names) == 1 else lambda n: None))
-            if len(trials[-1].payload) < CLEAR_WIN * yardstick:
+            if not large and len(trials[-1].payload) < CLEAR_WIN * yardstick:
                 break
     if not trials:
         return best
-    winner = min(trials, key=lambda t: len(t.payload))
+    winner = min(trials, key=lambda t: len(t.payload) * (STARTS_EMPTY if large and not _trained(t) else 1))
     if not whole:  # what was coded is a part of the frame
         if winner.model is None or len(winner.payload) >= len(part):
             return best
@@ -155,8 +158,13 @@ def choose_frame(source: bytes, options: Options, report: Report) -> _Coded:
 
 
 def _pieces(source: bytes) -> bytes:
-    apart = (len(source) - PIECE_SIZE) // (PIECES - 1)
-    return b"".join(source[at : at + PIECE_SIZE] for at in range(0, apart * PIECES, apart))
+    size = max(PIECE_SIZE, len(source) // PIECE_SHARE)
+    apart = (len(source) - size) // (PIECES - 1)
+    return b"".join(source[at : at + size] for at in range(0, apart * PIECES, apart))
+
+
+def _trained(trial: _Coded) -> bool:
+    return trial.model is not None and bool(trial.model.prior.tensors())
 
 
 def _hopeless(model: Model, part: bytes) -> bool:

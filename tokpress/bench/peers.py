@@ -119,20 +119,23 @@ class Bzip3(Library):
 
 
 class PPMd(Library):
-    """PPMd variant I (PPMd8; Shkarin 2002, "PPM: one step to practicality"), which zip has as method 98."""
+    """PPMd variant H (PPMd7; Shkarin 2002, "PPM: one step to practicality"), as 7-Zip has it. The stream does not tell
+    its length: eight bytes before it do. (pyppmd's variant I cannot read back all that it writes.)"""
 
     kind, package, module, levels, default = "ppmd", "pyppmd", "pyppmd", range(2, 65), 8
     meaning = "order"
     memory = 256 * MiB
 
     def describe(self) -> str:
-        return f"{super().describe()}, variant I, {self.memory // MiB} MiB"
+        return f"{super().describe()}, variant H, {self.memory // MiB} MiB"
 
     def compress(self, library: Any, source: bytes) -> bytes:
-        return library.compress(source, max_order=self.level, mem_size=self.memory)
+        encoder = library.Ppmd7Encoder(self.level, self.memory)
+        return len(source).to_bytes(8, "little") + encoder.encode(source) + encoder.flush()
 
     def decompress(self, library: Any, data: bytes) -> bytes:
-        return library.decompress(data, max_order=self.level, mem_size=self.memory)
+        decoder = library.Ppmd7Decoder(self.level, self.memory)
+        return decoder.decode(data[8:], int.from_bytes(data[:8], "little"))
 
 
 class Zpaq(Codec):
