@@ -1,5 +1,7 @@
 """The integer product: every kernel exact at every extreme, or refused."""
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -36,3 +38,17 @@ def test_an_inexact_kernel_is_refused(monkeypatch):
 def test_unknown_kernel():
     with pytest.raises(TokpressError, match="no kernel"):
         kernels.make_kernel("abacus")
+
+
+def test_the_float_kernel_goes_where_there_is_a_gpu(monkeypatch):
+    torch = pytest.importorskip("torch")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert kernels.FloatKernel().device == "cpu"
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert kernels.FloatKernel().device == "cuda" and kernels.FloatKernel("cpu").device == "cpu"
+
+
+def test_without_torch_its_kernels_are_not_exact(monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    for name in ("float", "int8"):
+        assert not kernels.self_test.__wrapped__(name)
