@@ -40,7 +40,8 @@ TRIAL_SIZE = 1 << 17
 #: so many of this size, from all over the frame; of a larger frame a sixteenth in all
 PIECES, PIECE_SIZE, PIECE_SHARE = 4, 1 << 14, 64
 #: a frame from this size on is tried with every candidate; what they learn from it decides, so that one which begins
-#: with nothing gains about so much more than a trained one from a sixteenth to the whole (benchmarks/trials.py)
+#: with nothing gains about so much more than a trained one from a sixteenth to the whole (benchmarks/trials.py; chosen on nine
+#: files of the bench, which are also reported, for want of others that the text model has not read)
 LARGE, STARTS_EMPTY = 1 << 20, 0.91
 #: a model that needs less than this share of lzma's bytes is taken without trying the others
 CLEAR_WIN = 0.75

@@ -120,7 +120,8 @@ class Bzip3(Library):
 
 class PPMd(Library):
     """PPMd variant H (PPMd7; Shkarin 2002, "PPM: one step to practicality"), as 7-Zip has it. The stream does not tell
-    its length: eight bytes before it do. (pyppmd's variant I cannot read back all that it writes.)"""
+    its length: eight bytes before it do. (pyppmd 1.3.1 cannot read back all
+    that it writes, of either variant: such a file is told as failed.)"""
 
     kind, package, module, levels, default = "ppmd", "pyppmd", "pyppmd", range(2, 65), 8
     meaning = "order"
