@@ -12,10 +12,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import tokpress.cli
 from data import ROOT
 
 import tokpress
+import tokpress.cli
 from tokpress.bench.report import PACKAGES
 from tokpress.machine import describe
 

@@ -2,12 +2,16 @@
 
 import numpy as np
 
+from tokpress.exact.arithmetic import Exact, Weights
 from tokpress.model import Model
 from tokpress.priors.adaptive import AdaptivePrior
 from tokpress.priors.histogram import HistogramPrior
 from tokpress.priors.memory import MemoryPrior
 from tokpress.priors.mingru import MinGRUPrior, tensor_shapes
-from tokpress.tokenizers.bytes import BytesTokenizer, NibblesTokenizer
+from tokpress.priors.network import NetworkPrior
+from tokpress.registry import prior_class
+from tokpress.tokenizers.bytes import BitsTokenizer, BytesTokenizer, NibblesTokenizer
+from tokpress.types import Config, Tokenizer
 
 
 def tiny_mingru(symbols: int = 256, width: int = 32, depth: int = 2, hidden: int = 48, seed: int = 0) -> MinGRUPrior:
@@ -24,10 +28,69 @@ def tiny_mingru(symbols: int = 256, width: int = 32, depth: int = 2, hidden: int
     return MinGRUPrior(config, tensors)
 
 
+class Drawn(Weights):
+    """Tensors that are drawn at random when a network first asks for them."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__({})
+        self.rng = np.random.default_rng(seed)
+
+    def _checked(self, name: str, shape: tuple[int, ...], dtype: str) -> np.ndarray:
+        if name not in self.tensors:
+            if dtype == "int8":
+                drawn = self.rng.integers(-64, 64, shape)
+            elif name.endswith("scale"):
+                drawn = self.rng.random(shape) * 0.02 + 0.001
+            elif name.endswith("transition"):
+                drawn = self.rng.uniform(-0.6, 0.6, shape)  # of modulus below 1
+            else:
+                drawn = self.rng.normal(size=shape) * 0.5
+            self.tensors[name] = drawn.astype(dtype)
+        return super()._checked(name, shape, dtype)
+
+
+def tiny_network(name: str, settings: Config, symbols: int, seed: int = 0) -> NetworkPrior:
+    cls = prior_class(name)
+    assert issubclass(cls, NetworkPrior)
+    plan, weights = cls(settings, {}, symbols), Drawn(seed)
+    exact = Exact(weights, plan.shape, plan.order, 1)
+    for _ in range(plan.stride):  # some are asked for only later in an item
+        exact.begin_step(1)
+        plan.network(exact, np.zeros(1, np.int64))
+    return cls.load(plan.config(), weights.tensors, symbols)
+
+
+#: one of everything that makes a difference: sequences and items, orders, channels, both heads
+NETWORKS: dict[str, tuple[str, Config, Tokenizer]] = {
+    "made": ("made", {"shape": "4x5", "width": 3, "depth": 2, "order": "random"}, BitsTokenizer()),
+    "causal_conv": ("causal_conv", {"shape": "4x5", "width": 12, "depth": 2, "kernel": 4}, BitsTokenizer()),
+    "wavenet": ("wavenet", {"width": 12, "depth": 4, "longest": 4}, BytesTokenizer()),
+    "wavenet-images": ("wavenet", {"shape": "5x4", "width": 12, "depth": 4, "longest": 8}, NibblesTokenizer()),
+    "lstm": ("lstm", {"width": 12, "depth": 2, "embedding": 8}, BytesTokenizer()),
+    "lstm-images": ("lstm", {"shape": "5x4", "width": 12, "order": "even_odd"}, BitsTokenizer()),
+    "pixelcnn": ("pixelcnn", {"shape": "5x6", "width": 12, "depth": 2}, BitsTokenizer()),
+    "pixelcnn-colour": ("pixelcnn", {"shape": "3x4x3", "width": 12, "depth": 1, "components": 2}, BytesTokenizer()),
+    "transformer": ("transformer", {"width": 12, "depth": 2, "heads": 2, "reach": 9}, BytesTokenizer()),
+    "transformer-images": (
+        "transformer", {"shape": "5x4", "width": 12, "depth": 2, "heads": 2, "order": "zigzag"}, NibblesTokenizer(),
+    ),
+    "sparse_transformer": (
+        "sparse_transformer", {"shape": "6x4", "width": 12, "depth": 2, "heads": 2, "stride": 4}, BitsTokenizer(),
+    ),
+    "linear_attention": ("linear_attention", {"width": 16, "depth": 2, "heads": 2}, BytesTokenizer()),
+    "linear_attention-images": (
+        "linear_attention", {"shape": "5x4", "width": 16, "depth": 1, "heads": 2, "order": "top_bottom"}, BitsTokenizer(),
+    ),
+    "ssm": ("ssm", {"width": 12, "depth": 2, "states": 4}, BytesTokenizer()),
+    "ssm-images": ("ssm", {"shape": "5x4", "width": 12, "states": 2, "order": "columns"}, BitsTokenizer()),
+}  # fmt: skip
+
+
 def tiny_models() -> dict[str, Model]:
     """One model per registered built-in prior."""
     counts = np.arange(256, dtype=np.int64)[::-1].copy()
-    return {
+    networks = {key: Model(tok, tiny_network(name, s, tok.vocab_size)) for key, (name, s, tok) in NETWORKS.items()}
+    return networks | {
         "histogram": Model(BytesTokenizer(), HistogramPrior(256)),
         "histogram-static": Model(BytesTokenizer(), HistogramPrior(256, counts)),
         "adaptive": Model(NibblesTokenizer(), AdaptivePrior()),

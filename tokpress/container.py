@@ -67,7 +67,7 @@ class FrameHeader:
             (self.payload_length <= 8 * self.source_length + 64 or not model, "payload ≤ 8 · source length + 64"),
             ((self.total_length is not None) == (self.last and self.sequence > 0), "a total ends several frames"),
             (len(self.model_id or b"") == 4 * model, "model frames, and no others, have a model id (4 bytes)"),
-            (1 <= tokens <= 2 * self.source_length if model else self.tokens is None, "1 … 2 · source length tokens"),
+            (1 <= tokens <= 8 * self.source_length if model else self.tokens is None, "1 … 8 · source length tokens"),
             (self.lanes is None or 1 <= self.lanes <= min(tokens, MAX_LANES), "1 … min(tokens, 4096) lanes"),
         )
         for kept, rule in rules:

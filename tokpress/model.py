@@ -11,6 +11,7 @@ model is an error before anything is decoded. Nothing is unpickled; all lengths 
 
 import hashlib
 import json
+import math
 import os
 import shutil
 import tempfile
@@ -105,6 +106,7 @@ class Model:
         count = len(tokens)
         lanes = lanes or self.prior.lanes(count)
         self.prior.prepare(count, self.kernel)
+        tokens = self.prior.arrange(tokens)
         payload = conditionals.encode(self.prior, tokens, lanes, lambda done: report(done / max(count, 1)))
         return payload, count, lanes
 
@@ -122,6 +124,7 @@ class Model:
         self.prior.prepare(tokens, self.kernel)
         lanes = lanes or self.prior.lanes(tokens)
         decoded = conditionals.decode(self.prior, payload, tokens, lanes, lambda done: report(done / max(tokens, 1)))
+        decoded = self.prior.restore(decoded)
         if length is not None and (made := self.tokenizer.source_length(decoded)) != length:
             raise ChecksumError(f"the decoded tokens make {made:,} bytes, not {length:,}")
         try:
@@ -163,9 +166,9 @@ class Model:
         """
         tokens = self.tokenizer.encode(source)
         self.prior.prepare(len(tokens), self.kernel)
-        bits = conditionals.score(self.prior, tokens, lanes)
-        if self.tokenizer.name == "nibbles":
-            bits = bits.reshape(-1, 2).sum(1)
+        bits = self.prior.restore(conditionals.score(self.prior, self.prior.arrange(tokens), lanes))
+        if self.tokenizer.tokens_per_byte > 1:
+            bits = bits.reshape(-1, self.tokenizer.tokens_per_byte).sum(1)
             return Bits(bits, np.ones(len(bits), np.int64))
         return Bits(bits, self.tokenizer.token_bytes()[tokens])
 
@@ -182,9 +185,11 @@ class Model:
         """
         if tokens < 0:
             raise ValueError(f"{tokens} tokens cannot be drawn: give 0 or more")
-        count = -(-tokens // self.prior.stride) * self.prior.stride
+        whole = math.lcm(self.prior.stride, self.tokenizer.tokens_per_byte)
+        count = -(-tokens // whole) * whole
         self.prior.prepare(count, self.kernel)
-        return self.tokenizer.decode(conditionals.sample(self.prior, count, seed, temperature))
+        drawn = conditionals.sample(self.prior, count, seed, temperature)
+        return self.tokenizer.decode(self.prior.restore(drawn))
 
     # --- on disk ---------------------------------------------------------------------------------
 

@@ -17,10 +17,20 @@ _PRIORS: dict[str, "str | type[Prior]"] = {
     "adaptive": ".priors.adaptive:AdaptivePrior",
     "mingru": ".priors.mingru:MinGRUPrior",
     "memory": ".priors.memory:MemoryPrior",
+    "made": ".priors.made:MADEPrior",
+    "causal_conv": ".priors.causal_conv:CausalConvPrior",
+    "wavenet": ".priors.wavenet:WaveNetPrior",
+    "lstm": ".priors.lstm:LSTMPrior",
+    "pixelcnn": ".priors.pixelcnn:PixelCNNPrior",
+    "transformer": ".priors.transformer:TransformerPrior",
+    "sparse_transformer": ".priors.sparse_transformer:SparseTransformerPrior",
+    "linear_attention": ".priors.linear_attention:LinearAttentionPrior",
+    "ssm": ".priors.ssm:SSMPrior",
 }
 _TOKENIZERS: dict[str, "str | type[Tokenizer]"] = {
     "bytes": ".tokenizers.bytes:BytesTokenizer",
     "nibbles": ".tokenizers.bytes:NibblesTokenizer",
+    "bits": ".tokenizers.bytes:BitsTokenizer",
     "bpe": ".tokenizers.bpe:BPETokenizer",
 }
 

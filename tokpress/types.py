@@ -27,6 +27,8 @@ class Tokenizer(ABC):
 
     name: str
     vocab_size: int
+    #: tokens that make one byte together, where that takes several (at most 8)
+    tokens_per_byte: int = 1
 
     @abstractmethod
     def encode(self, source: bytes) -> Tokens: ...
@@ -37,10 +39,12 @@ class Tokenizer(ABC):
 
     @abstractmethod
     def token_bytes(self) -> NDArray[np.int64]:
-        """[V]: how many source bytes each token stands for (0 where it takes two tokens to make one)."""
+        """[V]: how many source bytes each token stands for. Raises TokenizerError where it takes several to make one."""
 
     def source_length(self, tokens: Tokens) -> int:
         """How many bytes `decode(tokens)` gives, without making them."""
+        if self.tokens_per_byte > 1:
+            return len(tokens) // self.tokens_per_byte
         lengths, at_once = self.token_bytes(), 1 << 20
         return sum(int(lengths[tokens[at : at + at_once]].sum()) for at in range(0, len(tokens), at_once))
 
@@ -67,7 +71,7 @@ class Prior(ABC):
 
     name: str
     vocab_size: int
-    #: lanes may only begin at multiples of this many tokens (2 where two tokens make a byte)
+    #: lanes may only begin at multiples of this many tokens (2 where two tokens make a byte, an item's where there are)
     stride: int = 1
     #: whether `fit` can go on from `options.init`, a trained prior of this class (`tokpress train --init`)
     warm_start: bool = False
@@ -77,6 +81,14 @@ class Prior(ABC):
         from .lanes import default_lanes
 
         return default_lanes(tokens)
+
+    def arrange(self, tokens: Tokens) -> Tokens:
+        """Tokens [N] in the order in which they are coded."""
+        return tokens
+
+    def restore(self, tokens: Tokens) -> Tokens:
+        """The reverse of `arrange`."""
+        return tokens
 
     def prepare(self, tokens: int, kernel: str = "auto") -> None:
         """Choose the fastest arithmetic for a frame of this size; the conditionals stay the same bits."""

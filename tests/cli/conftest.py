@@ -7,8 +7,8 @@ import sys
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from tokpress.cli.main import cli
 
+from tokpress.cli.main import cli
 from tokpress.model import Model
 from tokpress.priors.histogram import HistogramPrior
 from tokpress.tokenizers.bytes import BytesTokenizer

@@ -5,8 +5,8 @@ import subprocess
 import sys
 
 import pytest
-from tokpress.cli import output
 
+from tokpress.cli import output
 from tokpress.container import Kind, iter_frames, read_header
 
 from .conftest import command, leftovers, letters

@@ -6,8 +6,8 @@ import subprocess
 import sys
 
 import pytest
-from tokpress.cli import costs, main
 
+from tokpress.cli import costs, main
 from tokpress.model import Bits, load_folder
 
 from .conftest import letters

@@ -8,10 +8,10 @@ import sys
 import time
 
 import pytest
-from tokpress.cli import output, signals
 
 import tokpress
 from tokpress import pipeline
+from tokpress.cli import output, signals
 
 from .conftest import letters
 

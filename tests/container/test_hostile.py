@@ -65,7 +65,7 @@ CODED = {"kind": Kind.MODEL, "source_length": 9, "payload_length": 9, "model_id"
         CODED | {"model_id": b"abc"},
         CODED | {"tokens": None},
         CODED | {"tokens": 0},
-        CODED | {"tokens": 19},
+        CODED | {"tokens": 73},
         CODED | {"lanes": 0},
         CODED | {"lanes": 10},
         CODED | {"source_length": MAX_SOURCE, "tokens": MAX_SOURCE, "lanes": MAX_LANES + 1},

@@ -16,10 +16,10 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
-from tokpress.cli.main import cli
-from tokpress.cli.training import Display
 
 from tokpress import conformance, plugins
+from tokpress.cli.main import cli
+from tokpress.cli.training import Display
 from tokpress.errors import TokpressError, UnknownComponentError
 from tokpress.model import load_folder
 from tokpress.registry import prior_class

@@ -96,17 +96,34 @@ def add(xp: ModuleType, x: Array, acc: Array, s: Array, r: Array) -> None:
     x += acc * s * r
 
 
-def softmax(xp: ModuleType, acc: Array, s: Array, r: Array, bias: Array) -> Array:
-    """pmf [n, V] float32 from integer weights w = ⌊2^23 · e^(l − max l)⌋, at least 1, over their integer sum."""
-    logits = acc * s * r + bias
+def exp2_weights(xp: ModuleType, logits: Array) -> Array:
+    """Integers w = ⌊2^23 · e^(l − max l)⌋, at least 1, over the last axis of float32 logits in nats."""
     t = (xp.max(logits, axis=-1, keepdims=True) - logits) * LOG2_E
     t = xp.minimum(t, xp.asarray(30.0, dtype=t.dtype))
     whole = xp.floor(t)
-    f = t - whole
+    w = xp.astype(xp.round(_exp2_neg(t - whole) * 2.0**WEIGHT_BITS), xp.int32) >> xp.astype(whole, xp.int32)
+    return xp.maximum(w, xp.ones_like(w))
+
+
+def _exp2_neg(f: Array) -> Array:
+    """2^−f for f in [0, 1)."""
     p = EXP2_NEG[5] * f + EXP2_NEG[4]
     for c in EXP2_NEG[3::-1]:
         p = p * f + c
-    w = xp.astype(xp.round(p * 2.0**WEIGHT_BITS), xp.int32) >> xp.astype(whole, xp.int32)
-    w = xp.maximum(w, xp.ones_like(w))
+    return p
+
+
+def exp_neg(xp: ModuleType, x: Array) -> Array:
+    """e^−x of float32 x ≥ 0, to 4e-7 of itself; from 2^−126 on it stays there."""
+    t = xp.minimum(x * LOG2_E, xp.asarray(126.0, dtype=x.dtype))
+    whole = xp.floor(t)
+    # 2^−whole exactly: the exponent field of a float32
+    power = (127 - xp.astype(whole, xp.int32)) << 23
+    return _exp2_neg(t - whole) * power.view(xp.float32)
+
+
+def softmax(xp: ModuleType, acc: Array, s: Array, r: Array, bias: Array) -> Array:
+    """pmf [n, V] float32 from the integer weights of `exp2_weights` over their integer sum."""
+    w = exp2_weights(xp, acc * s * r + bias)
     total = xp.sum(w, axis=-1, keepdims=True, dtype=xp.int64)
     return xp.astype(w, xp.float32) / xp.astype(total, xp.float32)

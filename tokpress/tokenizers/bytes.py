@@ -1,6 +1,7 @@
-"""Bytes as tokens: one symbol per byte (V = 256), or two nibbles per byte, high first (V = 16).
+"""Bytes as tokens: one symbol per byte (V = 256), two nibbles (V = 16) or eight bits (V = 2) per byte, high first.
 
-Nibbles suit priors that compute a whole pmf from binary counters: 30 counters a byte instead of 255.
+Nibbles suit priors that compute a whole pmf from binary counters: 30 counters a byte instead of 255. Bits are what
+packed black and white pictures consist of.
 """
 
 from pathlib import Path
@@ -49,6 +50,7 @@ class NibblesTokenizer(Tokenizer):
 
     name = "nibbles"
     vocab_size = 16
+    tokens_per_byte = 2
 
     def encode(self, source: bytes) -> Tokens:
         data = np.frombuffer(source, np.uint8)
@@ -63,9 +65,32 @@ class NibblesTokenizer(Tokenizer):
     def token_bytes(self) -> np.ndarray:
         raise TokenizerError("a nibble is half a byte")
 
-    def source_length(self, tokens: Tokens) -> int:
-        return len(tokens) // 2
-
     @classmethod
     def load(cls, folder: Path, config: Config) -> "NibblesTokenizer":
+        return cls()
+
+
+class BitsTokenizer(Tokenizer):
+    """
+    >>> BitsTokenizer().encode(b"A")
+    array([0, 1, 0, 0, 0, 0, 0, 1], dtype=int32)
+    """
+
+    name = "bits"
+    vocab_size = 2
+    tokens_per_byte = 8
+
+    def encode(self, source: bytes) -> Tokens:
+        return np.unpackbits(np.frombuffer(source, np.uint8)).astype(np.int32)
+
+    def decode(self, tokens: Tokens) -> bytes:
+        if len(tokens) % 8:
+            raise TokenizerError("bits that are no multiple of eight are no whole number of bytes")
+        return np.packbits(_checked(tokens, 2)).tobytes()
+
+    def token_bytes(self) -> np.ndarray:
+        raise TokenizerError("a bit is an eighth of a byte")
+
+    @classmethod
+    def load(cls, folder: Path, config: Config) -> "BitsTokenizer":
         return cls()

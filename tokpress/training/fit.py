@@ -1,4 +1,4 @@
-"""Fit a recurrent prior: maximum likelihood by truncated backpropagation through time.
+"""Fit a prior: maximum likelihood, by truncated backpropagation through time where it is recurrent.
 
 Loss: mean −ln p(x_t | x_<t) over windows of T tokens; the state is carried from window to window.
 Matrices inside the blocks are updated by Muon (Jordan et al. 2024: momentum orthogonalised by
@@ -16,7 +16,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -27,13 +27,11 @@ from ..errors import TokpressError
 from .checkpoint import Checkpoint
 from .options import FitConfig, Progress, Stopped
 from .quantized import product_dtype, set_product_dtype
-from .streams import Source, Streams, validation_batch
+from .streams import Batch, Items, Source, Streams
 from .team import make_accelerator
 
 __all__ = ["FitConfig", "Progress", "Source", "Stopped", "fit", "held_out_bits_per_byte"]
 
-#: windows per row of held-out data
-HELD_OUT_WINDOWS = 4
 #: compiling takes a minute or two
 COMPILE_FROM_MINUTES, COMPILE_FROM_TOKENS = 5, 5_000_000
 
@@ -67,17 +65,19 @@ def make_optimizers(net: torch.nn.Module, lr: float) -> list[torch.optim.Optimiz
 
 
 @torch.no_grad()
-def held_out_bits_per_byte(net, batch: np.ndarray, window: int, token_bytes: np.ndarray, device) -> float:
-    """Bits per byte of held-out tokens under the rounding network, state carried over the windows."""
-    tokens = torch.from_numpy(batch).to(device)
-    state = getattr(net, "_orig_mod", net).initial_state(len(batch))
-    total_nats = 0.0
-    for at in range(0, batch.shape[1] - 1, window):
-        y = tokens[:, at + 1 : at + window + 1]
-        x = tokens[:, at : at + y.shape[1]]
-        loss, state = net(x, y, state)
-        total_nats += float(loss) * y.numel()
-    source_bytes = float(token_bytes[batch[:, 1:].ravel()].sum())
+def held_out_bits_per_byte(net, batches: Iterable[Batch], token_bytes: np.ndarray, device) -> float:
+    """Bits per byte of held-out batches under the rounding network, state carried over windows that follow."""
+    inner = getattr(net, "_orig_mod", net)
+    state: list[Tensor] = []
+    total_nats = source_bytes = 0.0
+    inner.eval()
+    for inputs, targets, fresh in batches:
+        if fresh.all():
+            state = inner.initial_state(len(targets))
+        loss, state = net(torch.from_numpy(inputs).to(device), torch.from_numpy(targets).to(device), state)
+        total_nats += float(loss) * targets.size
+        source_bytes += float(token_bytes[targets.ravel()].sum())
+    inner.train()
     return total_nats / math.log(2) / max(source_bytes, 1.0)
 
 
@@ -132,6 +132,7 @@ def fit(
     """Train `net` in place. `token_bytes` [V]: how many source bytes each token stands for.
 
     `net(inputs, targets, state)` gives (loss in nats, new state); `net.initial_state(B)` a list of [B, D].
+    `net.item_order`, where it has one, makes the corpus items of that many tokens, drawn in that order.
     Raises Stopped after `stop()` said so (the checkpoint is saved), TokpressError where the loss diverges."""
     accelerator = make_accelerator(config.device)
     keep_freed_memory()
@@ -147,10 +148,15 @@ def fit(
     inner = accelerator.unwrap_model(model)
 
     corpus_tokens = sum(len(s.tokens) for s in sources)
-    step_net = torch.compile(model) if _compiles(config, corpus_tokens) else model
-    streams = Streams(sources, config.rows, config.window, config.segment, [config.seed, rank])
+    unrolled = getattr(inner, "unrolls", False)  # hundreds of steps one after the other compile for hours
+    step_net = torch.compile(model) if _compiles(config, corpus_tokens) and not unrolled else model
+    order, seed = getattr(inner, "item_order", None), [config.seed, rank]
+    streams: Streams | Items
+    if order is None:
+        streams = Streams(sources, config.rows, config.window, config.segment, seed)
+    else:
+        streams = Items(sources, config.rows, order, seed)
     streams.skip(progress.step)
-    held_out = validation_batch(sources, config.rows, config.window, HELD_OUT_WINDOWS)
     state = inner.initial_state(config.rows)
     if resume:
         state = _resumed_state(saved, state, rank)
@@ -164,9 +170,7 @@ def fit(
         done = progress.fraction >= 1
         if main and (done or now - evaluated > config.evaluate_seconds):
             alone = step_net if accelerator.num_processes == 1 else inner
-            progress.held_out_bits_per_byte = held_out_bits_per_byte(
-                alone, held_out, config.window, token_bytes, device
-            )
+            progress.held_out_bits_per_byte = held_out_bits_per_byte(alone, streams.held_out(), token_bytes, device)
             progress.curve.append(progress.point())
             report(progress)
             evaluated = time.monotonic()

@@ -117,6 +117,7 @@ def settings_of(name: str, given: dict[str, Any], defaults: dict[str, Any]) -> d
             out[key] = str(value).lower() in ("1", "true", "yes") if kind is bool else kind(value)
         except ValueError:
             raise TokpressError(f"{key}={value} of the prior {name!r} should be of type {kind.__name__}") from None
-        if kind is int and out[key] < 1:
-            raise TokpressError(f"{key}={value} of the prior {name!r} should be at least 1")
+        least = min(1, defaults[key]) if kind is int else 0
+        if kind in (int, float) and out[key] < least:
+            raise TokpressError(f"{key}={value} of the prior {name!r} should be at least {least}")
     return out

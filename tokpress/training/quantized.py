@@ -52,7 +52,7 @@ class QuantLinear(nn.Module):
     (Zhang & Sennrich 2019), the RMS being taken of the quantised row so that it is an integer sum."""
 
     #: of the products; see `set_product_dtype`
-    dtype = torch.float32
+    product_dtype = torch.float32
 
     def __init__(self, inputs: int, outputs: int, normed: bool = False, gain: float = 1.0):
         super().__init__()
@@ -62,7 +62,7 @@ class QuantLinear(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if self.normed:
             x = x * x.square().mean(-1, keepdim=True).clamp_min(TINY).rsqrt()
-        return _Product.apply(x, self.weight, self.normed, self.dtype)
+        return _Product.apply(x, self.weight, self.normed, self.product_dtype)
 
 
 class QuantEmbedding(nn.Module):
@@ -95,5 +95,5 @@ def _cpu_multiplies_bf16() -> bool:
 
 def set_product_dtype(net: nn.Module, dtype: torch.dtype) -> None:
     for module in net.modules():
-        if isinstance(module, QuantLinear):
-            module.dtype = dtype
+        if hasattr(module, "product_dtype"):
+            setattr(module, "product_dtype", dtype)  # noqa: B010 (whichever class has it)

@@ -11,6 +11,8 @@ import time
 from fnmatch import fnmatch
 from pathlib import Path
 
+import numpy as np
+
 from ..errors import CorpusError, ModelError, TokpressError
 from ..model import Model, load_folder
 from ..registry import prior_class, tokenizer_class, tokenizer_names
@@ -20,7 +22,7 @@ from .card import Facts, card
 from .corpus import corpus_files
 from .options import FitOptions, Progress, Stopped
 from .sizes import vocabulary_for
-from .streams import Source, validation_batch
+from .streams import Source, split_items, validation_batch
 from .team import Team
 from .tokenize import pack_tokens, tokenizer_hash
 from .work import Settings
@@ -227,8 +229,14 @@ def _measured(
 ) -> tuple[float, float | None]:
     """Held-out bits per byte by exact stepping: of the prior as saved, and of what is inside its memory."""
     lengths = measure.token_lengths(tokenizer)
+    order = getattr(_inner(prior), "order", None)
     try:
-        batch = validation_batch(sources, measure.ROWS, measure.LENGTH, 1)
+        if order is None:
+            batch = validation_batch(sources, measure.ROWS, measure.LENGTH, 1)
+        else:
+            batch = np.concatenate([split_items(source, len(order))[1] for source in sources])[:, order].astype(
+                np.int64
+            )
     except CorpusError as error:
         watcher.note(str(error))
         return float("nan"), None

@@ -3,9 +3,12 @@
 A row reads about `segment` windows in order, so the recurrent state may be carried from window to window;
 then it jumps to a new random place and starts from the empty state, as every lane of a coded frame does.
 
+`Items` are for data that consists of equal pieces (images of one shape): B whole items drawn at random, in their order.
+
 The end of every file is held out: `Source.tokens` is what training may see, `Source.validation` the rest.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,11 +16,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import CorpusError
+from ..orders import Order
 
 #: what a prior sees before the first token of a lane
 BEGIN = 0
+#: windows per row of held-out data
+HELD_OUT_WINDOWS = 4
+#: (inputs [B, T], targets [B, T], fresh [B]): int64, int64, bool; inputs are the targets one step before
+Batch = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]
 #: held out of each source: a 50th, but no more than this and no less (up to a tenth of the source)
 MOST_HELD_OUT, LEAST_HELD_OUT = 1 << 15, 1 << 10
+#: held out of each source, where it consists of items
+MOST_ITEMS = 512
 
 
 @dataclass
@@ -43,9 +53,10 @@ class Source:
 
 
 class Streams:
-    """Iterator of (inputs [B, T], targets [B, T], fresh [B]) int64, int64, bool. The same seed, the same batches."""
+    """Iterator of batches; `fresh` rows begin anew. The same seed, the same batches."""
 
     def __init__(self, sources: list[Source], rows: int, window: int, segment: int, seed: int | list[int]):
+        self.sources, self.rows = sources, rows
         self.tokens = [(s.tokens, s.weight) for s in sources if len(s.tokens) > window + 1]
         if not self.tokens:
             raise CorpusError(f"no part of the corpus has more than {window + 1} tokens; take a smaller --window")
@@ -77,7 +88,14 @@ class Streams:
         for _ in range(batches):
             self._advance()
 
-    def __next__(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
+    def held_out(self) -> Iterator[Batch]:
+        """What training never sees, in windows that follow each other."""
+        batch = validation_batch(self.sources, self.rows, self.window, HELD_OUT_WINDOWS)
+        for at in range(0, batch.shape[1] - 1, self.window):
+            targets = batch[:, at + 1 : at + self.window + 1]
+            yield batch[:, at : at + targets.shape[1]], targets, np.full(len(batch), at == 0)
+
+    def __next__(self) -> Batch:
         fresh = self._advance()
         targets = np.empty((len(self.place), self.window), np.int64)
         inputs = np.empty_like(targets)
@@ -87,6 +105,53 @@ class Streams:
             inputs[row, 1:] = targets[row, :-1]
             inputs[row, 0] = BEGIN if fresh[row] else tokens[at - 1]
         return inputs, targets, fresh
+
+
+def split_items(source: Source, size: int) -> tuple[NDArray[np.uint16], NDArray[np.uint16]]:
+    """(items to learn from, items held out), both [n, size]: a 50th is held out, but never more than MOST_ITEMS."""
+    items = source.all[: len(source.all) // size * size].reshape(-1, size)
+    held_out = max(min(len(items) // 50, MOST_ITEMS), min(len(items) - 1, 1), 0)
+    return items[: len(items) - held_out], items[len(items) - held_out :]
+
+
+class Items:
+    """Iterator of batches of whole items of len(order) tokens each, their tokens in `order`."""
+
+    def __init__(self, sources: list[Source], rows: int, order: Order, seed: int | list[int]):
+        split = [split_items(source, len(order)) for source in sources]
+        self.order, self.rows, self.rng = order, rows, np.random.default_rng(seed)
+        self.items = [items for items, _ in split]
+        self.validation = np.concatenate([held_out for _, held_out in split])
+        mass = np.array([items.size * source.weight for items, source in zip(self.items, sources)])
+        if not mass.sum() or not len(self.validation):
+            raise CorpusError(f"the corpus has no two whole items of {len(order)} tokens; is the shape right?")
+        self.share = mass / mass.sum()
+
+    def __iter__(self) -> "Items":
+        return self
+
+    def _draw(self) -> list[tuple[int, int]]:
+        chosen = self.rng.choice(len(self.items), self.rows, p=self.share)
+        return [(i, int(self.rng.integers(len(self.items[i])))) for i in chosen]
+
+    def skip(self, batches: int) -> None:
+        for _ in range(batches):
+            self._draw()
+
+    def __next__(self) -> Batch:
+        return self._batch(np.stack([self.items[i][at] for i, at in self._draw()]))
+
+    def held_out(self) -> Iterator[Batch]:
+        """Batches of one size, where there is enough for it: another one would be compiled anew."""
+        whole = len(self.validation) // self.rows * self.rows
+        for at in range(0, whole or len(self.validation), self.rows):
+            yield self._batch(self.validation[at : at + self.rows])
+
+    def _batch(self, items: NDArray[np.uint16]) -> Batch:
+        targets = items[:, self.order].astype(np.int64)
+        inputs = np.full_like(targets, BEGIN)
+        inputs[:, 1:] = targets[:, :-1]
+        return inputs, targets, np.ones(len(targets), bool)
 
 
 def validation_batch(sources: list[Source], rows: int, window: int, windows: int) -> NDArray[np.int64]:

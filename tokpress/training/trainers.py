@@ -12,6 +12,7 @@ from .presets import PRESETS
 from .sizes import shrunk
 
 if TYPE_CHECKING:
+    from ..priors.network import NetworkPrior
     from .streams import Source
 
 NEEDS_TORCH = 'training needs {name}, which is not installed: pip install "tokpress[train]"'
@@ -51,3 +52,31 @@ def fit_mingru(
         options.stop,
     )
     return net.config, export(net)
+
+
+def fit_network(
+    cls: "type[NetworkPrior]", sources: "list[Source]", tokenizer: Tokenizer, settings: Config, options: FitOptions
+) -> tuple[dict[str, np.ndarray], int]:
+    """(tensors, vocabulary size) of a prior of `priors.network`."""
+    plan = cls(settings, {}, tokenizer.vocab_size)
+    try:
+        from .arithmetic import Trained
+        from .fit import fit
+    except ModuleNotFoundError as error:
+        if error.name not in ("torch", "accelerate"):
+            raise
+        raise TokpressError(NEEDS_TORCH.format(name=error.name)) from error
+    net = Trained(plan.network, plan.shape, plan.order, options.config.seed)
+    if options.init:
+        net.restore(options.init.tensors())
+    fit(
+        net,
+        sources,
+        token_lengths(tokenizer),
+        options.config if plan.shape else shrunk(options.config, sources),
+        options.folder,
+        options.resume,
+        options.report,
+        options.stop,
+    )
+    return net.export(), tokenizer.vocab_size

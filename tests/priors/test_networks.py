@@ -1,0 +1,123 @@
+"""The networks of the lecture: what trains is what codes, and each sees what its picture says and nothing else."""
+
+import numpy as np
+import pytest
+import torch
+
+from tests.models import NETWORKS
+from tokpress.priors.network import NetworkPrior
+from tokpress.registry import prior_class
+from tokpress.training.arithmetic import Trained
+
+#: rounding of an attention weight or of an activation on the edge between two integers
+CLOSE = 0.02
+
+
+def trained(name: str, seed: int = 0) -> tuple[NetworkPrior, Trained]:
+    """A freshly initialised network with biases that are not zero, and the exact prior that it exports."""
+    registered, settings, tokenizer = NETWORKS[name]
+    cls = prior_class(registered)
+    assert issubclass(cls, NetworkPrior)
+    plan = cls(settings, {}, tokenizer.vocab_size)
+    net = Trained(plan.network, plan.shape, plan.order, seed).eval()
+    with torch.no_grad():
+        for key, value in net.values.items():
+            if key.endswith("bias"):
+                value.normal_(std=0.2)
+    return cls.load(plan.config(), net.export(), tokenizer.vocab_size), net
+
+
+def stepped(prior: NetworkPrior, tokens: np.ndarray) -> np.ndarray:
+    """ln p [B, T, V] of tokens [B, T], one lane each."""
+    state, previous, out = prior.init(len(tokens), tokens.size), None, []
+    for t in range(tokens.shape[1]):
+        out.append(np.log(prior.step(state, previous, len(tokens))))
+        previous = tokens[:, t].astype(np.int32)
+    return np.stack(out, 1)
+
+
+def parallel(net: Trained, tokens: np.ndarray) -> np.ndarray:
+    """The same by the training form, an item (or everything) at once."""
+    size, rows = net.item or tokens.shape[1], len(tokens)
+    parts = []
+    for at in range(0, tokens.shape[1], size):
+        part = torch.from_numpy(tokens[:, at : at + size])
+        inputs = torch.cat([torch.zeros(rows, 1, dtype=torch.long), part[:, :-1]], 1)
+        with torch.no_grad():
+            parts.append(net.logits(inputs, net.initial_state(rows))[0].log_softmax(-1).numpy())
+    return np.concatenate(parts, 1)
+
+
+def draw(prior: NetworkPrior, rows: int = 3) -> np.ndarray:
+    steps = 2 * prior.stride if prior.shape else 40
+    return np.random.default_rng(1).integers(0, prior.vocab_size, (rows, steps))
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_stepped_form_is_the_trained_form(name):
+    prior, net = trained(name)
+    tokens = draw(prior)
+    difference = np.abs(stepped(prior, tokens) - parallel(net, tokens))
+    assert np.median(difference) < 1e-4
+    assert difference.max() < CLOSE
+
+
+@pytest.mark.parametrize("name", [n for n, (_, s, _) in NETWORKS.items() if "shape" not in s])
+def test_windows_hand_on_what_they_remember(name):
+    """Of recurrent networks: two windows are as good as one."""
+    prior, net = trained(name)
+    if not net.states:
+        pytest.skip("nothing is handed on: a window is all that it sees")
+    tokens = torch.from_numpy(draw(prior))
+    inputs = torch.cat([torch.zeros(len(tokens), 1, dtype=torch.long), tokens[:, :-1]], 1)
+    with torch.no_grad():
+        whole, _ = net.logits(inputs, net.initial_state(len(tokens)))
+        first, state = net.logits(inputs[:, :20], net.initial_state(len(tokens)))
+        second, _ = net.logits(inputs[:, 20:], state)
+    near = torch.cat([first, second], 1) - whole
+    if prior.name == "linear_attention":  # its convolution of two taps starts anew
+        near = near[:, torch.arange(near.shape[1]) != 20][:, :20]
+    assert near.abs().max() < CLOSE
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_export_and_restore_are_each_others_reverse(name):
+    prior, net = trained(name)
+    plan = type(prior)(prior.config(), {}, prior.vocab_size)
+    again = Trained(plan.network, plan.shape, plan.order, seed=5)
+    again.restore(prior.tensors())
+    tokens = draw(prior)[:, : prior.stride if prior.shape else 40]
+    assert np.abs(parallel(net, tokens) - parallel(again.eval(), tokens)).max() < CLOSE
+
+
+def seen(prior: NetworkPrior, step: int) -> set[int]:
+    """Steps whose symbol changes the conditional at `step`, by perturbation."""
+    rng = np.random.default_rng(3)
+    base = rng.integers(0, prior.vocab_size, (6, prior.stride))
+    found = set()
+    for t in range(prior.stride):
+        other = base.copy()
+        other[:, t] = (other[:, t] + 1) % prior.vocab_size
+        if not np.array_equal(stepped(prior, base)[:, step], stepped(prior, other)[:, step]):
+            found.add(t)
+    return found
+
+
+def test_a_pixelcnn_has_a_blind_spot():
+    prior, _ = trained("pixelcnn")
+    rows, columns = prior.shape
+    at = (rows - 1) * columns + 0  # the lower left corner
+    assert seen(prior, at) < set(range(at))
+
+
+@pytest.mark.parametrize("name", ["made", "transformer-images", "lstm-images", "linear_attention-images", "ssm-images"])
+def test_others_see_all_that_came_before(name):
+    prior, _ = trained(name)
+    last = prior.stride - 1
+    assert seen(prior, last) == set(range(last))
+
+
+def test_a_sparse_transformer_sees_the_listed_steps_in_a_layer_and_all_in_two():
+    prior, _ = trained("sparse_transformer")
+    last = prior.stride - 1
+    assert seen(prior, last) == set(range(last))

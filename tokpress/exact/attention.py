@@ -1,0 +1,86 @@
+"""One step of causal attention over a cache of keys and values, exactly.
+
+    scores    integer products of 8-bit queries and keys, times both their scales, 1/√d and log₂ e
+    weights   2^(score − max) on a 2^23 grid, then p = round(w·2^16 / Σ w): small integers
+    output    Σ p·v / Σ p with 8-bit values v: integer sums below 2^24 in float32 carriers, one division
+
+A step costs O(L) for L cached positions; without the cache all of them would be computed again, O(L²).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from . import ops
+
+#: Σ p ≤ 2^16 + L/2, times 127, stays below 2^24
+WEIGHT_SUM = np.float32(1 << 16)
+#: values are rounded on a grid of ±VALUE_LIMIT
+VALUE_LIMIT = 4.0
+#: (step, item length) → steps it may see, in rising order, itself among them
+Pattern = Callable[[int], np.ndarray]
+
+
+@dataclass
+class Cache:
+    lanes: int
+    length: int
+    heads: int
+    width: int
+    k: np.ndarray = field(init=False)
+    v: np.ndarray = field(init=False)
+    scale: np.ndarray = field(init=False)
+
+    def __post_init__(self) -> None:
+        room = min(self.length, 64)
+        self.k = np.zeros((self.lanes, self.heads, room, self.width), np.float32)
+        self.v = np.zeros_like(self.k)
+        self.scale = np.zeros((self.lanes, self.heads, room), np.float32)
+
+    def grow(self, at: int) -> None:
+        """Room for step `at`: a cache grows with what is in it."""
+        while at >= self.k.shape[2] and self.k.shape[2] < self.length:
+            more = min(self.k.shape[2], self.length - self.k.shape[2])
+            self.k, self.v, self.scale = (
+                np.concatenate([x, np.zeros((*x.shape[:2], more, *x.shape[3:]), np.float32)], 2)
+                for x in (self.k, self.v, self.scale)
+            )
+
+
+def quantize_heads(x: np.ndarray, heads: int) -> tuple[np.ndarray, np.ndarray]:
+    """[n, C] → integers [n, heads, d] with a scale [n, heads, 1] each."""
+    return ops.quantize_rows(np, x.reshape(len(x), heads, -1))
+
+
+def step(
+    cache: Cache,
+    q: np.ndarray,
+    k: np.ndarray,
+    v: np.ndarray,
+    at: int,
+    rows: int,
+    distances: np.ndarray | None,
+    pattern: Pattern | None,
+) -> np.ndarray:
+    heads = cache.heads
+    slot = at % cache.length
+    cache.grow(slot)
+    a, r = quantize_heads(q, heads)
+    cache.k[:rows, :, slot], scale = quantize_heads(k, heads)
+    cache.scale[:rows, :, slot] = scale[..., 0]
+    on_grid = np.round(np.clip(v * np.float32(127 / VALUE_LIMIT), np.float32(-127), np.float32(127)))
+    cache.v[:rows, :, slot] = on_grid.reshape(rows, heads, -1)
+    seen: slice | np.ndarray = slice(0, min(at + 1, cache.length)) if pattern is None else pattern(at)
+    keys, values, scales = cache.k[:rows, :, seen], cache.v[:rows, :, seen], cache.scale[:rows, :, seen]
+    acc = (keys @ a[..., None])[..., 0]
+    scores = acc * scales * (r * np.float32(1 / np.sqrt(cache.width)))
+    if distances is not None:  # what was at + 1 − L … at stands in the ring from its oldest on
+        age = (slot - np.arange(scores.shape[2])) % cache.length
+        scores = scores + distances[None, :, age]
+    w = ops.exp2_weights(np, scores)
+    total = w.sum(2, dtype=np.int64, keepdims=True).astype(np.float32)
+    p = np.round(w.astype(np.float32) * (WEIGHT_SUM / total))
+    acc = (p[:, :, None, :] @ values)[:, :, 0]
+    count = p.astype(np.int32).sum(2, keepdims=True).astype(np.float32)
+    return (acc / count * np.float32(VALUE_LIMIT / 127)).reshape(rows, -1)

@@ -1,0 +1,114 @@
+"""In which order the symbols of an item are coded.
+
+An order is a permutation of the raster positions 0 … N−1 of an item of shape (rows, columns) or (rows, columns,
+channels): `order[t]` is the position coded at step t. The channels of a pixel always follow each other.
+
+    raster      row by row                          columns    column by column
+    even_odd    positions 0, 2, 4 …, then 1, 3 …    top_bottom rows from the top and from the bottom in turn, to the middle
+    zigzag      anti-diagonals, there and back      random     shuffled, the same on every machine
+
+Germain et al. 2015 (MADE), §4.2, for several orders; the lecture's slide "MADE – Different Orderings" for the list.
+"""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import TokpressError
+
+Order = NDArray[np.int64]
+Shape = tuple[int, ...]
+
+
+def _raster(rows: int, columns: int) -> Order:
+    return np.arange(rows * columns)
+
+
+def _columns(rows: int, columns: int) -> Order:
+    return np.arange(rows * columns).reshape(rows, columns).T.reshape(-1)
+
+
+def _even_odd(rows: int, columns: int) -> Order:
+    positions = np.arange(rows * columns)
+    return np.concatenate([positions[::2], positions[1::2]])
+
+
+def _top_bottom(rows: int, columns: int) -> Order:
+    middle = -(-rows // 2)
+    turn = np.empty(rows, np.int64)
+    turn[::2], turn[1::2] = np.arange(middle), np.arange(rows - 1, middle - 1, -1)
+    return np.arange(rows * columns).reshape(rows, columns)[turn].reshape(-1)
+
+
+def _zigzag(rows: int, columns: int) -> Order:
+    r, c = np.divmod(np.arange(rows * columns), columns)
+    diagonal = r + c
+    return np.lexsort((np.where(diagonal % 2, r, c), diagonal))
+
+
+def _random(rows: int, columns: int) -> Order:
+    """Sorted by a hash of the position (splitmix64, Steele et al. 2014): no library's generator is a format."""
+    z = (np.arange(rows * columns, dtype=np.uint64) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return np.argsort(z ^ (z >> np.uint64(31)), kind="stable")
+
+
+ORDERS: dict[str, Callable[[int, int], Order]] = {
+    "raster": _raster,
+    "columns": _columns,
+    "even_odd": _even_odd,
+    "top_bottom": _top_bottom,
+    "zigzag": _zigzag,
+    "random": _random,
+}
+
+
+def make_order(name: str, shape: Shape) -> Order:
+    """The order of this name for items of this shape. Raises TokpressError where there is none.
+
+    >>> make_order("zigzag", (3, 3)).tolist()
+    [0, 1, 3, 6, 4, 2, 5, 7, 8]
+    >>> make_order("top_bottom", (4, 2)).tolist()
+    [0, 1, 6, 7, 2, 3, 4, 5]
+    """
+    if name not in ORDERS:
+        raise TokpressError(f"no order is called {name!r}; there are: {', '.join(ORDERS)}")
+    rows, columns, channels = (*shape, 1)[:3] if len(shape) > 1 else (1, shape[0], 1)
+    pixels = ORDERS[name](rows, columns)
+    return (pixels[:, None] * channels + np.arange(channels)).reshape(-1)
+
+
+def parse_shape(text: str) -> Shape:
+    """ "28x28" → (28, 28). Raises TokpressError.
+
+    >>> parse_shape("32x32x3"), parse_shape("98"), parse_shape("")
+    ((32, 32, 3), (98,), ())
+    """
+    if not text:
+        return ()
+    try:
+        shape = tuple(int(part) for part in text.split("x"))
+    except ValueError:
+        shape = (0,)
+    if not 1 <= len(shape) <= 3 or min(shape) < 1 or math.prod(shape) > 1 << 24:
+        raise TokpressError(f"{text!r} is no shape of an item; write ROWSxCOLUMNS, ROWSxCOLUMNSxCHANNELS or LENGTH")
+    return shape
+
+
+def arrange(tokens: np.ndarray, order: Order) -> np.ndarray:
+    """Tokens [N] of items one after the other, those of each in `order`; an incomplete last item stays as it is."""
+    whole = len(tokens) // len(order) * len(order)
+    return np.concatenate([tokens[:whole].reshape(-1, len(order))[:, order].reshape(-1), tokens[whole:]])
+
+
+def restore(tokens: np.ndarray, order: Order) -> np.ndarray:
+    """The reverse of `arrange`.
+
+    >>> order = make_order("random", (3, 3))
+    >>> bool((restore(arrange(np.arange(40), order), order) == np.arange(40)).all())
+    True
+    """
+    return arrange(tokens, np.argsort(order))

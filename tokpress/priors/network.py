@@ -1,0 +1,129 @@
+"""What the priors of the autoregressive lecture share: a network written once, which trains and codes.
+
+A prior of this kind is one function,
+
+    def network(self, m, tokens): …; return m.predict("head", x, self.vocab_size)
+
+in the methods of `exact.arithmetic.Exact` (step by step, exact) and `training.arithmetic.Trained` (all steps at once,
+with gradients). `tokens` are the symbols one step before. Everything else is here: settings, items and their order,
+stepping in lanes, weights to and from a model directory, training.
+
+Settings of every such prior: `shape` of an item ("28x28", "32x32x3", or empty for sequences without end) and the
+`order` in which an item's symbols are coded (`tokpress.orders`).
+"""
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from ..exact.arithmetic import Exact, Weights
+from ..exact.kernels import make_kernel, self_test
+from ..exact.threads import share_rows, threads
+from ..lanes import default_lanes
+from ..orders import arrange, make_order, parse_shape, restore
+from ..types import Config, Pmf, Prior, Tokenizer, Tokens
+
+if TYPE_CHECKING:
+    from ..training.options import FitOptions
+    from ..training.streams import Source
+
+#: what a lane has "seen" before its first token
+BEGIN = 0
+#: tokens from which compiled products pay for being imported
+COMPILE_FROM = 50_000
+#: lanes from which two threads share a step
+SHARE_FROM = 32
+
+
+@dataclass
+class State:
+    """One exact arithmetic for each thread's share of the lanes."""
+
+    shares: list[tuple[slice, Exact]]
+
+
+class NetworkPrior(Prior):
+    """Final but for `name`, `defaults` and `network`."""
+
+    #: settings and their first values; `shape` and `order` are in all of them
+    defaults: ClassVar[Config]
+    #: lanes of a frame of items
+    most_lanes: ClassVar[int] = 512
+    warm_start = True
+
+    def __init__(self, settings: Config, tensors: dict[str, np.ndarray], vocab_size: int) -> None:
+        from ..training.options import settings_of
+
+        self.settings = settings_of(self.name, settings, {"shape": "", "order": "raster", **self.defaults})
+        self.vocab_size = vocab_size
+        self.shape = parse_shape(self.settings["shape"])
+        self.order = make_order(self.settings["order"], self.shape) if self.shape else None
+        self.stride = len(self.order) if self.order is not None else 1
+        self._tensors, self._weights = tensors, Weights(tensors)
+
+    @abstractmethod
+    def network(self, m: Any, tokens: Any) -> Any:
+        """The next symbol's conditional from the symbols before it, in the methods of `m`."""
+
+    # --- coding ----------------------------------------------------------------------------------
+
+    def lanes(self, tokens: int) -> int:
+        return default_lanes(tokens) if self.order is None else max(1, min(-(-tokens // self.stride), self.most_lanes))
+
+    def arrange(self, tokens: Tokens) -> Tokens:
+        return tokens if self.order is None else arrange(tokens, self.order)
+
+    def restore(self, tokens: Tokens) -> Tokens:
+        return tokens if self.order is None else restore(tokens, self.order)
+
+    def prepare(self, tokens: int, kernel: str = "auto") -> None:
+        if kernel == "auto":
+            kernel = "compiled" if tokens >= COMPILE_FROM and self_test("compiled") else "numpy"
+        if kernel == "float":
+            kernel = "numpy"  # the same carriers; these networks step in numpy
+        if kernel != self._weights.kernel.name:
+            self._weights = Weights(self._tensors, make_kernel(kernel))
+
+    def init(self, lanes: int, tokens: int) -> State:
+        half = lanes // 2
+        shared = lanes >= SHARE_FROM and threads() > 1
+        parts = [slice(0, half), slice(half, lanes)] if shared else [slice(0, lanes)]
+        return State([(part, Exact(self._weights, self.shape, self.order, part.stop - part.start)) for part in parts])
+
+    def step(self, state: State, previous: Tokens | None, rows: int) -> Pmf:
+        def work(part: slice, exact: Exact) -> Pmf:
+            n = min(part.stop, rows) - part.start
+            exact.begin_step(n)
+            new = previous is None or exact.at == 0
+            return self.network(exact, np.full(n, BEGIN) if new else previous[part])  # type: ignore[index]
+
+        if len(state.shares) == 1:
+            return np.ascontiguousarray(work(*state.shares[0]))
+        # two lanes stand for two halves: share_rows hands out their numbers
+        both = share_rows(lambda some: [work(*state.shares[i]) for i in range(some.start, some.stop)], 2)
+        return np.concatenate([pmf for half in both for pmf in half])
+
+    # --- on disk ---------------------------------------------------------------------------------
+
+    def config(self) -> Config:
+        return dict(self.settings)
+
+    def tensors(self) -> dict[str, np.ndarray]:
+        return self._tensors
+
+    @classmethod
+    def load(cls, config: Config, tensors: dict[str, np.ndarray], vocab_size: int) -> "NetworkPrior":
+        """Raises ModelError where a tensor is missing or of another shape."""
+        prior = cls(config, tensors, vocab_size)
+        prior.step(prior.init(1, prior.stride), None, 1)  # asks for every tensor
+        return prior
+
+    @classmethod
+    def fit(cls, sources: "list[Source]", tokenizer: Tokenizer, config: Config, options: "FitOptions") -> "Prior":
+        """Train with torch. Settings: `defaults`, `shape`, `order`."""
+        from ..training.trainers import fit_network
+
+        settings = (options.init.config() if options.init else {}) | config
+        return cls.load(settings, *fit_network(cls, sources, tokenizer, settings, options))

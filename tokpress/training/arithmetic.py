@@ -1,0 +1,381 @@
+"""The arithmetic in which a prior's network trains: all steps at once, with gradients.
+
+The methods are those of `exact.arithmetic.Exact`, where each is explained; values are [B, T, C] here. Rounding is that
+of the coder, with gradients passing straight through (Bengio et al. 2013, §3), so that the coded rate is the trained
+one. Parameters are made when the network first asks for them, on a small batch, and found by name ever after.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..errors import TokpressError
+from ..exact.arithmetic import Taps, taps_of
+from ..exact.attention import VALUE_LIMIT, Pattern
+from ..orders import Order, Shape
+from . import state_space
+from .quantized import ACTIVATION_MAX, TINY, WEIGHT_MAX, _Product, quantize_weight
+from .scan import scan
+
+Network = Callable[[Any, Tensor], Tensor]
+
+
+def straight(rounded: Tensor, x: Tensor) -> Tensor:
+    """The value of `rounded`, the gradient of `x`."""
+    return x + (rounded - x).detach()
+
+
+class Trained(nn.Module):
+    """`network(arithmetic, inputs)` gives logits [B, T, V]; `inputs` [B, T] are the symbols one step before.
+
+    carries: whether windows of a sequence follow each other, so that recurrent states are handed on."""
+
+    #: of the products; see `training.quantized.set_product_dtype`
+    product_dtype = torch.float32
+
+    def __init__(self, network: Network, shape: Shape = (), order: Order | None = None, seed: int = 0) -> None:
+        super().__init__()
+        self.network, self.shape, self.item_order = network, shape, order
+        self.order = (
+            torch.zeros(0, dtype=torch.long) if order is None else torch.from_numpy(np.ascontiguousarray(order))
+        )
+        self.channels = shape[2] if len(shape) == 3 else 1
+        self.item = math.prod(shape) if shape else 0
+        self.values = nn.ParameterDict()
+        self.kinds: dict[str, str] = {}
+        self.masks: dict[str, Tensor] = {}
+        self.unrolls = False
+        self._carried: dict[str, Tensor] = {}
+        self._next: dict[str, Tensor] = {}
+        self._rounded: dict[str, tuple[Tensor, Tensor]] = {}
+        torch.manual_seed(seed)
+        steps = self.item or 8
+        with torch.no_grad():
+            self._run(torch.zeros(2, steps, dtype=torch.long), {})
+        self.states = {name: tuple(value.shape[1:]) for name, value in self._next.items()}
+
+    def _run(self, inputs: Tensor, carried: dict[str, Tensor]) -> Tensor:
+        self._carried, self._next, self._rounded = carried, {}, {}
+        return self.network(self, inputs)
+
+    def initial_state(self, rows: int) -> list[Tensor]:
+        """One tensor [B, D] of all that is handed on from window to window."""
+        width = sum(math.prod(shape) for shape in self.states.values())
+        return [torch.zeros(rows, width, device=next(iter(self.values.values())).device)]
+
+    def forward(self, inputs: Tensor, targets: Tensor, state: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
+        """(mean cross entropy in nats, what the next window starts from)"""
+        logits, state = self.logits(inputs, state)
+        return F.cross_entropy(logits.flatten(0, 1), targets.flatten()), state
+
+    def logits(self, inputs: Tensor, state: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
+        at, carried = 0, {}
+        for name, shape in self.states.items():
+            carried[name] = state[0][:, at : at + math.prod(shape)].unflatten(1, shape)
+            at += math.prod(shape)
+        logits = self._run(inputs, {} if self.item else carried).float()
+        if self.item or not self.states:
+            return logits, state
+        return logits, [torch.cat([self._next[name].detach().flatten(1) for name in self.states], 1)]
+
+    # --- parameters ------------------------------------------------------------------------------
+
+    def _value(self, name: str, kind: str, make: Callable[[], Tensor]) -> Tensor:
+        key = name.replace(".", "/")
+        if key not in self.values:
+            self.values[key] = nn.Parameter(make())
+            self.kinds[name] = kind
+        return self.values[key]
+
+    def _vector(self, name: str, make: Callable[[], Tensor]) -> Tensor:
+        return self._value(name, "vector", make)
+
+    def _matrix(
+        self, name: str, outputs: int, inputs: int, gain: float, mask: Callable[[], Tensor] | None = None
+    ) -> Tensor:
+        def make() -> Tensor:
+            weight = torch.randn(outputs, inputs)
+            if mask is None:
+                return weight * gain / inputs**0.5
+            self.masks[name] = mask()
+            return weight * self.masks[name] * gain / self.masks[name].sum(1, keepdim=True).clamp_min(1) ** 0.5
+
+        weight = self._value(name, "matrix", make)
+        if mask is None:
+            return weight
+        if self.masks[name].device != weight.device:
+            self.masks[name] = self.masks[name].to(weight.device)
+        return weight * self.masks[name]
+
+    def _integers(self, name: str, weight: Tensor) -> tuple[Tensor, Tensor]:
+        """(rounded weights, scale [N, 1]); once in a forward pass"""
+        if name not in self._rounded:
+            q, s = quantize_weight(weight.detach())
+            self._rounded[name] = straight(q, weight / s).to(self.product_dtype), s
+        return self._rounded[name]
+
+    def _grid(self, x: Tensor, limit: float) -> Tensor:
+        x = (x * (ACTIVATION_MAX / limit)).clamp(-ACTIVATION_MAX, ACTIVATION_MAX)
+        return straight(x.round(), x).to(self.product_dtype)
+
+    @torch.no_grad()
+    def restore(self, tensors: dict[str, np.ndarray]) -> None:
+        """The reverse of `export`: what was below the rounding is lost, the forward pass is the same."""
+        tensors = dict(tensors)
+        for name in self._state_spaces():
+            exact = (torch.from_numpy(tensors[f"{name}.{part}"]) for part in ("transition", "readout"))
+            tensors |= {f"{name}.{part}": v.numpy() for part, v in state_space.continuous(*exact).items()}
+        for name, kind in self.kinds.items():
+            if kind == "vector" and name in tensors:
+                value = tensors[name]
+            elif name + ".weight" in tensors:
+                value = tensors[name + ".weight"] * tensors[name + ".scale"][:, None]
+            else:
+                raise TokpressError(f"the model to start from has no {name}")
+            self.values[name.replace(".", "/")].copy_(torch.from_numpy(value))
+
+    @torch.no_grad()
+    def export(self) -> dict[str, np.ndarray]:
+        """The tensors of model.safetensors: what the forward pass rounds to, as integers and scales."""
+        out = {}
+        for name, kind in self.kinds.items():
+            value = self.values[name.replace(".", "/")].detach().float().cpu()
+            if kind == "vector":
+                out[name] = value.numpy().copy()
+                continue
+            q, s = quantize_weight(value * self.masks[name].cpu() if name in self.masks else value)
+            out[name + ".weight"] = q.to(torch.int8).numpy()
+            out[name + ".scale"] = s[:, 0].numpy().copy()
+        for name in self._state_spaces():
+            key = name.replace(".", "/")
+            decay, angle, re, im = (self.values[f"{key}/{part}"] for part in state_space.PARTS)
+            exact = state_space.discrete(decay, angle, re, im)
+            out |= {f"{name}.{key}": value.float().cpu().numpy().copy() for key, value in exact.items()}
+            for part in state_space.PARTS:
+                del out[f"{name}.{part}"]
+        return out
+
+    def _state_spaces(self) -> list[str]:
+        return [name.removesuffix(".log_decay") for name in self.kinds if name.endswith(".log_decay")]
+
+    # --- products --------------------------------------------------------------------------------
+
+    def embed(self, name: str, tokens: Tensor, symbols: int, width: int) -> Tensor:
+        def make() -> Tensor:
+            table = torch.randn(symbols, width) * 0.5
+            table[:, 0] = torch.linspace(-1, 1, symbols)  # ordered symbols (intensities) are told apart at once
+            return table
+
+        weight = self._value(name, "table", make)[tokens]
+        s = weight.detach().abs().amax(-1, keepdim=True).clamp_min(TINY) / WEIGHT_MAX
+        return straight((weight.detach() / s).round() * s, weight)
+
+    def linear(
+        self, name: str, x: Tensor, outputs: int, normed: bool = False, limit: float = 0.0, gain: float = 1.0
+    ) -> Tensor:
+        weight = self._matrix(name, outputs, x.shape[-1], gain)
+        if limit:
+            q, s = self._integers(name, weight)
+            return (self._grid(x, limit) @ q.T).float() * s.T * (limit / ACTIVATION_MAX)
+        if normed:
+            x = x * x.square().mean(-1, keepdim=True).clamp_min(TINY).rsqrt()
+        return _Product.apply(x, weight, normed, self.product_dtype)
+
+    def conv(
+        self,
+        name: str,
+        x: Tensor,
+        taps: Taps,
+        outputs: int,
+        limit: float = 4.0,
+        strict: bool = False,
+        gain: float = 1.0,
+    ) -> Tensor:
+        taps, c = taps_of(taps, strict, self.channels), self.channels
+        inputs, count = c * x.shape[-1], len(taps)
+        mask = None if c == 1 else lambda: self._channel_mask(taps, strict, x.shape[-1], outputs)
+        q, s = self._integers(name, self._matrix(name, c * outputs, count * inputs, gain, mask))
+        a = self._grid(x, limit)
+        if strict:  # a step's inputs are of the symbol before it
+            a = F.pad(a[:, 1:], (0, 0, 0, 1))
+        a = a.unflatten(1, (-1, c)).flatten(2)
+        # a pixel before the first is 0: what stands before a row's beginning is outside, not the row above
+        y = self._conv_steps(a, q, taps) if len(taps[0]) == 1 else self._conv_grid(a, q, taps)
+        bias = self._vector(name + ".bias", lambda: torch.zeros(c * outputs))
+        return (y.float() * (s[:, 0] * (limit / ACTIVATION_MAX)) + bias).unflatten(2, (c, outputs)).flatten(1, 2)
+
+    def _channel_mask(self, taps: Taps, strict: bool, width: int, outputs: int) -> Tensor:
+        """A pixel's own channels: each sees the earlier ones, and itself unless `strict`."""
+        c = self.channels
+        mask = torch.ones(c, outputs, len(taps), c, width)
+        for k, tap in enumerate(taps):
+            if not any(tap):
+                own = torch.ones(c, c).tril(-1 if strict else 0)
+                mask[:, :, k] = own[:, None, :, None]
+        return mask.reshape(c * outputs, -1)
+
+    def _conv_steps(self, a: Tensor, q: Tensor, taps: Taps) -> Tensor:
+        steps = a.shape[1]
+        shifted = [F.pad(a, (0, 0, -tap[0], 0))[:, :steps] for tap in taps]
+        return torch.cat(shifted, 2) @ q.T
+
+    def _conv_grid(self, a: Tensor, q: Tensor, taps: Taps) -> Tensor:
+        top, left, right = -min(t[0] for t in taps), -min(t[1] for t in taps), max(t[1] for t in taps)
+        at = torch.tensor([(t[0] + top) * (left + right + 1) + t[1] + left for t in taps], device=q.device)
+        size = (top + max(t[0] for t in taps) + 1, left + right + 1)
+        kernel = q.new_zeros(q.shape[0], a.shape[2], size[0] * size[1])
+        kernel = kernel.index_copy(2, at, q.unflatten(1, (len(taps), -1)).transpose(1, 2)).unflatten(2, size)
+        grid = a.unflatten(1, self.shape[:2]).permute(0, 3, 1, 2)
+        grid = F.pad(grid, (left, right, top, 0)).contiguous(memory_format=torch.channels_last)
+        y = F.conv2d(grid, kernel.contiguous(memory_format=torch.channels_last))
+        return y[:, :, : self.shape[0]].permute(0, 2, 3, 1).flatten(1, 2)
+
+    def joined(
+        self, name: str, x: Tensor, outputs: int, limit: float = 4.0, strict: bool = False, gain: float = 1.0
+    ) -> Tensor:
+        size, width = self.item, x.shape[-1]
+
+        def mask() -> Tensor:
+            earlier = torch.ones(size, size).tril(-1 if strict else 0)
+            return earlier[:, None, :, None].expand(size, outputs, size, width).reshape(size * outputs, -1)
+
+        q, s = self._integers(name, self._matrix(name, size * outputs, size * width, gain, mask))
+        a = self._grid(x, limit)
+        if strict:
+            a = F.pad(a[:, 1:], (0, 0, 0, 1))
+        y = (a.flatten(1) @ q.T).float() * (s[:, 0] * (limit / ACTIVATION_MAX))
+        return y.unflatten(1, (size, outputs)) + self._vector(name + ".bias", lambda: torch.zeros(size, outputs))
+
+    # --- element by element ------------------------------------------------------------------------
+
+    def bias(self, name: str, width: int, first: float = 0.0, last: float | None = None) -> Tensor:
+        return self._vector(name, lambda: torch.linspace(first, first if last is None else last, width))
+
+    def coordinates(self, name: str, width: int) -> Tensor:
+        rows, columns, channels = (*self.shape, 1, 1)[:3]
+
+        def table(part: str, count: int) -> Tensor:
+            return self._vector(f"{name}.{part}", lambda: torch.randn(count, width) * 0.3)
+
+        order = self.order.to(table("row", rows).device)
+        out = table("row", rows)[order // (columns * channels)]
+        if columns > 1:
+            out = out + table("column", columns)[order // channels % columns]
+        if channels > 1:
+            out = out + table("channel", channels)[order % channels]
+        return out[None]
+
+    def norm(self, x: Tensor) -> Tensor:
+        up = ACTIVATION_MAX / x.detach().abs().amax(-1, keepdim=True).clamp_min(TINY)
+        squares = (x.detach() * up).round().square().mean(-1, keepdim=True).clamp_min(1 / x.shape[-1])
+        smooth = x * x.square().mean(-1, keepdim=True).clamp_min(TINY).rsqrt()
+        return straight(x.detach() * (up * squares.rsqrt()), smooth)
+
+    def gate(self, x: Tensor) -> Tensor:
+        return 0.5 + 0.5 * (x / torch.sqrt(1 + x * x))
+
+    def bounded(self, x: Tensor) -> Tensor:
+        return x / torch.sqrt(1 + x * x)
+
+    def relu(self, x: Tensor) -> Tensor:
+        return F.relu(x)
+
+    def positive(self, x: Tensor) -> Tensor:
+        return 0.5 * (x + torch.sqrt(x * x + 1))
+
+    def dropout(self, x: Tensor, share: float) -> Tensor:
+        return F.dropout(x, share, self.training)
+
+    def joint(self, *x: Tensor) -> Tensor:
+        rows = max(len(v) for v in x)
+        return torch.cat([v.expand(rows, -1, -1) for v in x], -1)
+
+    def parts(self, x: Tensor, count: int) -> Sequence[Tensor]:
+        return x.chunk(count, -1)
+
+    # --- over time ---------------------------------------------------------------------------------
+
+    def _begin(self, name: str, like: Tensor, *shape: int) -> Tensor:
+        """What is carried under a name from the window before: zeros at first."""
+        carried = self._carried.get(name)
+        return like.new_zeros(len(like), *shape) if carried is None else carried
+
+    def recur(self, name: str, f: Tensor, c: Tensor) -> Tensor:
+        h = scan(f.contiguous(), c.contiguous(), self._begin(name, f, f.shape[-1]))
+        self._next[name] = h[:, -1]
+        return h
+
+    def unroll(self, name: str, cell: Callable, x: Tensor, widths: Sequence[int]) -> Tensor:
+        self.unrolls = True
+        state = [self._begin(f"{name}.{i}", x, width) for i, width in enumerate(widths)]
+        out = []
+        for x_t in x.unbind(1):
+            state = list(cell(x_t, *state))
+            out.append(state[0])
+        self._next |= {f"{name}.{i}": value for i, value in enumerate(state)}
+        return torch.stack(out, 1)
+
+    def attend(
+        self, name: str, q: Tensor, k: Tensor, v: Tensor, heads: int, reach: int = 0, pattern: Pattern | None = None
+    ) -> Tensor:
+        steps = q.shape[1]
+        q, k, v = (x.unflatten(2, (heads, -1)).transpose(1, 2) for x in (q, k, v))
+        q, k = self._on_rows(q).to(self.product_dtype), self._on_rows(k).to(self.product_dtype)
+        v = (self._grid(v, VALUE_LIMIT) * (VALUE_LIMIT / ACTIVATION_MAX)).to(self.product_dtype)
+        mask = None
+        if reach:
+            bias = self._vector(name + ".distance", lambda: torch.zeros(heads, reach))
+            age = torch.arange(steps, device=q.device)
+            age = age[:, None] - age[None]
+            seen = (age >= 0) & (age < reach)
+            mask = bias[:, age.clamp(0, reach - 1)].masked_fill(~seen, -math.inf)[None].to(self.product_dtype)
+        elif pattern is not None:
+            allowed = torch.zeros(steps, steps, dtype=torch.bool)
+            for t in range(steps):
+                allowed[t, torch.from_numpy(pattern(t))] = True
+            mask = allowed.to(q.device)
+        out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=mask is None)
+        return out.transpose(1, 2).flatten(2).float()
+
+    @staticmethod
+    def _on_rows(x: Tensor) -> Tensor:
+        s = x.detach().abs().amax(-1, keepdim=True).clamp_min(TINY) / ACTIVATION_MAX
+        return straight((x.detach() / s).round() * s, x)
+
+    def attend_linear(self, name: str, q: Tensor, k: Tensor, v: Tensor, heads: int) -> Tensor:
+        d = q.shape[2] // heads
+        q, k, v = (x.unflatten(2, (heads, -1)) for x in (self.positive(q), self.positive(k), v))
+        out, self._next[name] = state_space.linear_attention(q, k, v, self._begin(name, q, heads, d, d + 1))
+        return out.flatten(2)
+
+    def state_space(self, name: str, u: Tensor, size: int) -> Tensor:
+        width = u.shape[2]
+        made = state_space.initial(width, size)
+        decay, angle, re, im = (self._vector(f"{name}.{part}", made[part].clone) for part in state_space.PARTS)
+        y, self._next[name] = state_space.convolve(u, self._begin(name, u, 2, width, size), decay, angle, re, im)
+        return y + self._vector(name + ".skip", lambda: torch.ones(width)) * u
+
+    # --- conditionals ------------------------------------------------------------------------------
+
+    def predict(self, name: str, x: Tensor, symbols: int) -> Tensor:
+        logits = self.linear(name, x, symbols, normed=True, gain=0.3)
+        return logits + self._vector(name + ".bias", lambda: torch.zeros(symbols))
+
+    def predict_logits(self, logits: Tensor) -> Tensor:
+        return logits
+
+    def predict_logistics(self, name: str, x: Tensor, symbols: int, components: int) -> Tensor:
+        from .logistics import log_pmf
+
+        def bias() -> Tensor:
+            first = [torch.zeros(components), torch.linspace(-0.8, 0.8, components), torch.full((components,), -1.5)]
+            return torch.cat(first)
+
+        y = self.linear(name, x, 3 * components, normed=True, gain=0.3)
+        log_weights, means, log_scales = (y + self._vector(name + ".bias", bias)).chunk(3, -1)
+        return log_pmf(log_weights, means, log_scales, symbols)

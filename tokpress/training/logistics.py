@@ -1,0 +1,16 @@
+"""Log pmf of a mixture of discretized logistics (`exact.logistics`), with gradients."""
+
+import torch
+from torch import Tensor
+
+from ..exact.logistics import LEAST_LOG_SCALE, MOST_LOG_SCALE
+
+
+def log_pmf(log_weights: Tensor, means: Tensor, log_scales: Tensor, symbols: int) -> Tensor:
+    """Parameters [..., K] → ln p [..., V]. Each symbol has at least the coder's 2^−23."""
+    edges = (torch.arange(1, symbols, device=means.device) - 0.5) * (2 / (symbols - 1)) - 1
+    inverse = torch.exp(-log_scales.clamp(LEAST_LOG_SCALE, MOST_LOG_SCALE))
+    below = torch.sigmoid((edges - means[..., None]) * inverse[..., None])
+    mass = torch.diff(below, dim=-1, prepend=torch.zeros_like(below[..., :1]), append=torch.ones_like(below[..., :1]))
+    total = (log_weights.softmax(-1)[..., None] * mass).sum(-2)
+    return torch.log(total + 2.0**-23)
