@@ -96,7 +96,7 @@ def test_precision_is_chosen_for_the_device(monkeypatch):
         assert product_dtype("auto", cpu) is dtype
     net = MinGRUNet(16, 8, 2, 8)
     set_product_dtype(net, torch.bfloat16)
-    assert net.head.product_dtype is net.blocks[1].ff_in.dtype is torch.bfloat16
+    assert net.head.product_dtype is net.blocks[1].ff_in.product_dtype is torch.bfloat16
     assert QuantLinear(4, 4).product_dtype is torch.float32
 
 
