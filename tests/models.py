@@ -70,6 +70,8 @@ NETWORKS: dict[str, tuple[str, Config, Tokenizer]] = {
     "lstm-images": ("lstm", {"shape": "5x4", "width": 12, "order": "even_odd"}, BitsTokenizer()),
     "pixelcnn": ("pixelcnn", {"shape": "5x6", "width": 12, "depth": 2}, BitsTokenizer()),
     "pixelcnn-colour": ("pixelcnn", {"shape": "3x4x3", "width": 12, "depth": 1, "components": 2}, BytesTokenizer()),
+    "gated_pixelcnn": ("gated_pixelcnn", {"shape": "5x6", "width": 12, "depth": 2}, BitsTokenizer()),
+    "gated_pixelcnn-colour": ("gated_pixelcnn", {"shape": "3x4x2", "width": 12, "depth": 1}, NibblesTokenizer()),
     "transformer": ("transformer", {"width": 12, "depth": 2, "heads": 2, "reach": 9}, BytesTokenizer()),
     "transformer-images": (
         "transformer", {"shape": "5x4", "width": 12, "depth": 2, "heads": 2, "order": "zigzag"}, NibblesTokenizer(),

@@ -22,6 +22,7 @@ _PRIORS: dict[str, "str | type[Prior]"] = {
     "wavenet": ".priors.wavenet:WaveNetPrior",
     "lstm": ".priors.lstm:LSTMPrior",
     "pixelcnn": ".priors.pixelcnn:PixelCNNPrior",
+    "gated_pixelcnn": ".priors.gated_pixelcnn:GatedPixelCNNPrior",
     "transformer": ".priors.transformer:TransformerPrior",
     "sparse_transformer": ".priors.sparse_transformer:SparseTransformerPrior",
     "linear_attention": ".priors.linear_attention:LinearAttentionPrior",

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.models import NETWORKS
+from tests.models import NETWORKS, tiny_network
 from tokpress.priors.network import NetworkPrior
 from tokpress.registry import prior_class
 from tokpress.training.arithmetic import Trained
@@ -91,15 +91,14 @@ def test_export_and_restore_are_each_others_reverse(name):
 
 
 def seen(prior: NetworkPrior, step: int) -> set[int]:
-    """Steps whose symbol changes the conditional at `step`, by perturbation."""
-    rng = np.random.default_rng(3)
-    base = rng.integers(0, prior.vocab_size, (6, prior.stride))
-    found = set()
-    for t in range(prior.stride):
-        other = base.copy()
-        other[:, t] = (other[:, t] + 1) % prior.vocab_size
-        if not np.array_equal(stepped(prior, base)[:, step], stepped(prior, other)[:, step]):
-            found.add(t)
+    """Steps whose symbol changes the conditional at `step`, by perturbation, each in a lane of its own."""
+    found: set[int] = set()
+    for seed in range(4):
+        base = np.random.default_rng(seed).integers(0, prior.vocab_size, (1, prior.stride))
+        others = np.repeat(base, prior.stride, 0)
+        np.fill_diagonal(others, (base[0] + 1) % prior.vocab_size)
+        at_step = stepped(prior, np.concatenate([base, others]))[:, step]
+        found |= {t for t in range(prior.stride) if not np.array_equal(at_step[0], at_step[t + 1])}
     return found
 
 
@@ -108,6 +107,15 @@ def test_a_pixelcnn_has_a_blind_spot():
     rows, columns = prior.shape
     at = (rows - 1) * columns + 0  # the lower left corner
     assert seen(prior, at) < set(range(at))
+
+
+def test_a_gated_pixelcnn_has_none():
+    """Deep enough, it sees every pixel above and to the left; the other does not, however deep."""
+    for name, blind in (("gated_pixelcnn", False), ("pixelcnn", True)):
+        prior = tiny_network(name, {"shape": "6x8", "width": 12, "depth": 6}, 2)
+        for at in (5 * 8, 5 * 8 + 3, 3 * 8 + 1):
+            assert (seen(prior, at) < set(range(at))) == blind
+            assert not seen(prior, at) - set(range(at))
 
 
 @pytest.mark.parametrize("name", ["made", "transformer-images", "lstm-images", "linear_attention-images", "ssm-images"])

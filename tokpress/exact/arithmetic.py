@@ -21,7 +21,7 @@ import numpy as np
 
 from ..errors import ModelError, TokpressError
 from ..orders import Order, Shape
-from . import attention, ops, states
+from . import attention, ops, rows, states
 from .kernels import Kernel, NumpyKernel
 
 Array = np.ndarray
@@ -79,15 +79,15 @@ class Exact:
         self.item = math.prod(shape) if shape else 0
         self.memory: dict[str, Array] = {}
         self.caches: dict[str, attention.Cache] = {}
+        self.stacks: dict[str, Exact] = {}
         self.at, self.rows = -1, lanes
 
-    def begin_step(self, rows: int) -> None:
-        """The next step of the first `rows` lanes."""
-        self.at, self.rows = self.at + 1, rows
+    def begin_step(self, lanes: int) -> None:
+        """The next step of the first `lanes` lanes."""
+        self.at, self.rows = self.at + 1, lanes
         if self.item and self.at == self.item:
             self.at = 0
-            self.memory.clear()
-            self.caches.clear()
+            self.memory, self.caches, self.stacks = {}, {}, {}
 
     def _kept(self, name: str, *shape: int, dtype: type = np.float32) -> Array:
         """What is remembered under a name, at first zeros; lanes are the second axis where there are two."""
@@ -225,6 +225,24 @@ class Exact:
         h = self._kept(name, self.lanes, f.shape[1])[: self.rows]
         h[...] = f * h + (np.float32(1) - f) * c
         return h.copy()
+
+    def vertical(self, name: str, stack: Callable[["Exact", Array], Array], x: Array) -> Array:
+        """`stack(arithmetic, x)` over whole rows: features that may see every pixel of the rows above. `x` are features
+        of the symbol before, `stack` begins with a strict convolution of them. A pixel's channels share the result."""
+        height, width, c = self.shape[0], self.shape[1], self.channels
+        features = x.shape[1]
+        above = self._kept(name, self.lanes, width, c * features)
+        if self.at:
+            pixel, channel = divmod(self.at - 1, c)
+            above[: self.rows, pixel % width, channel * features : (channel + 1) * features] = x
+        row, column = divmod(self.at, width * c)
+        if column == 0:
+            if row == 0:
+                self.stacks[name] = rows.make_rows(self.weights, (height, width), self.lanes)
+            self.stacks[name].begin_step(self.rows)
+            self.memory[name + ".row"] = stack(self.stacks[name], above[: self.rows].reshape(-1, c * features))
+        made = self.memory[name + ".row"]
+        return made.reshape(-1, width, made.shape[1])[: self.rows, column // c]
 
     def unroll(self, name: str, cell: Callable, x: Array, widths: Sequence[int]) -> Array:
         """The first state of (s, …)_t = cell(x_t, *s_{t−1}), for any cell; in training a loop over time."""

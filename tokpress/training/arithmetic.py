@@ -310,6 +310,16 @@ class Trained(nn.Module):
         self._next[name] = h[:, -1]
         return h
 
+    def vertical(self, name: str, stack: Callable, x: Tensor) -> Tensor:
+        c = self.channels
+        pixels = F.pad(x[:, 1:], (0, 0, 0, 1)).unflatten(1, (-1, c)).flatten(2)
+        self.channels = 1  # one value for all channels of a pixel
+        try:
+            made = stack(self, F.pad(pixels[:, :-1], (0, 0, 1, 0)))
+        finally:
+            self.channels = c
+        return made.repeat_interleave(c, 1) if c > 1 else made
+
     def unroll(self, name: str, cell: Callable, x: Tensor, widths: Sequence[int]) -> Tensor:
         self.unrolls = True
         state = [self._begin(f"{name}.{i}", x, width) for i, width in enumerate(widths)]
