@@ -5,7 +5,9 @@ import numpy as np
 from tokpress.exact.arithmetic import Exact, Weights
 from tokpress.model import Model
 from tokpress.priors.adaptive import AdaptivePrior
+from tokpress.priors.bayes_net import BayesNetPrior
 from tokpress.priors.histogram import HistogramPrior
+from tokpress.priors.logistic_mixture import LogisticMixturePrior
 from tokpress.priors.memory import MemoryPrior
 from tokpress.priors.mingru import MinGRUPrior, tensor_shapes
 from tokpress.priors.network import NetworkPrior
@@ -88,11 +90,24 @@ NETWORKS: dict[str, tuple[str, Config, Tokenizer]] = {
 }  # fmt: skip
 
 
+def tiny_bayes_net(seed: int = 0) -> BayesNetPrior:
+    rng, size = np.random.default_rng(seed), 12
+    parent = np.array([0] + [rng.integers(t) for t in range(1, size)], np.int32)
+    counts = rng.integers(1, 50, (size, 2, 2)).astype(np.int64)
+    return BayesNetPrior(
+        "3x4", {"order": rng.permutation(size).astype(np.int32), "parent": parent, "counts": counts}, 2
+    )
+
+
 def tiny_models() -> dict[str, Model]:
     """One model per registered built-in prior."""
     counts = np.arange(256, dtype=np.int64)[::-1].copy()
     networks = {key: Model(tok, tiny_network(name, s, tok.vocab_size)) for key, (name, s, tok) in NETWORKS.items()}
     return networks | {
+        "bayes_net": Model(BitsTokenizer(), tiny_bayes_net()),
+        "logistic_mixture": Model(
+            BytesTokenizer(), LogisticMixturePrior(np.array([[0, 1], [-0.5, 0.3], [-3, -1.5]], np.float32), 256)
+        ),
         "histogram": Model(BytesTokenizer(), HistogramPrior(256)),
         "histogram-static": Model(BytesTokenizer(), HistogramPrior(256, counts)),
         "adaptive": Model(NibblesTokenizer(), AdaptivePrior()),

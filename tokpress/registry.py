@@ -17,6 +17,8 @@ _PRIORS: dict[str, "str | type[Prior]"] = {
     "adaptive": ".priors.adaptive:AdaptivePrior",
     "mingru": ".priors.mingru:MinGRUPrior",
     "memory": ".priors.memory:MemoryPrior",
+    "logistic_mixture": ".priors.logistic_mixture:LogisticMixturePrior",
+    "bayes_net": ".priors.bayes_net:BayesNetPrior",
     "made": ".priors.made:MADEPrior",
     "causal_conv": ".priors.causal_conv:CausalConvPrior",
     "wavenet": ".priors.wavenet:WaveNetPrior",
