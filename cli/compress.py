@@ -14,14 +14,14 @@ SUFFIX = ".tokp"
 @click.command()
 @options.all_of(
     options.files, options.output, options.stdout, options.force, options.keep, options.remove, options.model,
-    options.lanes, options.kernel, options.threads, options.quiet, options.verbose,
+    options.given, options.lanes, options.kernel, options.threads, options.quiet, options.verbose,
 )  # fmt: skip
 @click.option(
     "--frame-size", type=options.Size(), default="16M", show_default=True, metavar="SIZE",
     help="Cut the source into pieces that are decoded independently.",
 )  # fmt: skip
 @click.pass_context
-def compress(ctx, files, output, stdout, force, keep, remove, model, lanes, kernel, frame_size, quiet, verbose):
+def compress(ctx, files, output, stdout, force, keep, remove, model, given, lanes, kernel, frame_size, quiet, verbose):
     """Compress each FILE to FILE.tokp, or stdin to stdout.
 
     Without -m, each frame is coded by the best of the shipped models, lzma, or not at all.
@@ -31,7 +31,7 @@ def compress(ctx, files, output, stdout, force, keep, remove, model, lanes, kern
     place.check(names)
     from tokpress import pipeline, store
 
-    models = [store.load(model)] if model else None
+    models = options.bound([store.load(model)] if model else [], given) or None
     total, begin = pipeline.Summary(), time.monotonic()
 
     def work(name: str) -> None:

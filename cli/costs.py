@@ -12,15 +12,17 @@ Row = dict[str, Any]
 TEXT = 200  # bytes of a line or token that are shown
 
 
-def blocks(source: BinaryIO, model, lanes: int | None) -> Iterator[tuple[bytes, Any]]:
-    """(source, Bits) of each piece that `compress` would make a frame of, in as many lanes as it would."""
+def blocks(source: BinaryIO, model, lanes: int | None, context: bytes = b"") -> Iterator[tuple[bytes, Any]]:
+    """(source, Bits) of each piece that `compress` would make a frame of, in as many lanes as it would.
+
+    context: what the model has read before each piece."""
     from tokpress.errors import ModelError
     from tokpress.pipeline import FRAME_SIZE
 
     while block := source.read(FRAME_SIZE):
         while len(block) < FRAME_SIZE and (more := source.read(FRAME_SIZE - len(block))):
             block += more
-        bits = model.score(block, lanes or model.prior.lanes(len(model.tokenizer.encode(block))))
+        bits = model.score(block, lanes or model.prior.lanes(len(model.tokenizer.encode(block))), context)
         if bits.source_bytes != len(block):
             raise ModelError(f"the tokenizer of {model.name} does not tell which bytes its tokens stand for")
         yield block, bits

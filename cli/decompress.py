@@ -14,11 +14,11 @@ from .progress import Progress, note, speed
 @click.command()
 @options.all_of(
     options.files, options.output, options.stdout, options.force, options.keep, options.remove, options.models,
-    options.kernel, options.threads, options.quiet, options.verbose,
+    options.given, options.kernel, options.threads, options.quiet, options.verbose,
 )  # fmt: skip
 @click.option("--keep-going", is_flag=True, help="Restore what is intact past damage; exit 1 all the same.")
 @click.pass_context
-def decompress(ctx, files, output, stdout, force, keep, remove, models, kernel, keep_going, quiet, verbose):
+def decompress(ctx, files, output, stdout, force, keep, remove, models, given, kernel, keep_going, quiet, verbose):
     """Restore the source of each FILE.tokp to FILE, or of stdin to stdout."""
     names = options.sources(files)
     place = jobs.Place(output, stdout, force, keep, remove, quiet)
@@ -26,7 +26,7 @@ def decompress(ctx, files, output, stdout, force, keep, remove, models, kernel, 
     from tokpress import pipeline, store
     from tokpress.errors import FormatError
 
-    loaded = [store.load(name) for name in models]
+    loaded = options.bound([store.load(name) for name in models], given)
 
     def work(name: str) -> None:
         shown, target = options.shown(name), place.target(name, _without_suffix)

@@ -55,7 +55,10 @@ class Size(click.ParamType):
 
 
 class Name(click.Path):
-    """A name that is not empty, which a script with an unset variable would give."""
+    """A name that is not empty, which a script with an unset variable would give. Whether it can be read is told when it is."""
+
+    def __init__(self) -> None:
+        super().__init__(readable=False)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if not value:
@@ -105,6 +108,23 @@ models = all_of(
     ),
     plugins,
 )
+
+
+given = click.option(
+    "--given", type=click.Path(exists=True, dir_okay=False), metavar="FILE",
+    help="What FILE was, or is to be, predicted from, for models of one file given another.",
+)  # fmt: skip
+
+
+def bound(models: list, given: str | None) -> list:
+    """The models with what they predict from; those that predict from nothing stay as they are."""
+    if given is None:
+        return models
+    with open(given, "rb") as file:
+        source = file.read()
+    if not any(model.prior.wants_given for model in models):
+        raise click.UsageError("--given is for models of one file given another: name one with -m")
+    return [model.given(source) if model.prior.wants_given else model for model in models]
 
 
 def sources(names: tuple[str, ...]) -> list[str]:

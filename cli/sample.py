@@ -1,5 +1,6 @@
 """tokpress sample"""
 
+import math
 import sys
 
 import click
@@ -13,7 +14,7 @@ from .output import check, create, standard_output
 @click.option(
     "-n", "tokens", type=click.IntRange(1), default=256, show_default=True, metavar="TOKENS", help="How many."
 )
-@click.option("--seed", type=int, help="The same seed draws the same bytes.")
+@click.option("--seed", type=click.IntRange(0), help="The same seed draws the same bytes.")
 @click.option(
     "--temperature", type=click.FloatRange(0, min_open=True), default=1.0, show_default=True,
     help="Below 1: likelier tokens only. Above: bolder.",
@@ -21,6 +22,8 @@ from .output import check, create, standard_output
 @options.all_of(options.output, options.force, options.kernel, options.threads, options.verbose)
 def sample(model, tokens, seed, temperature, output, force, kernel, verbose):
     """Draw TOKENS tokens from a model ("text" without -m) and print the bytes they stand for."""
+    if math.isnan(temperature):
+        raise click.BadParameter("nan is no temperature")
     if output and output != "-":
         check(output, "-", force)
     from tokpress import store

@@ -2,6 +2,7 @@
 
 import heapq
 from collections.abc import Iterator
+from pathlib import Path
 
 import click
 
@@ -16,9 +17,13 @@ from .progress import printable
 )
 @click.option("--top", type=click.IntRange(1), metavar="N", help="Only the N rows that cost most, the dearest first.")
 @click.option("--rate", is_flag=True, help="With --top: cost most per byte, not in all.")
+@click.option(
+    "--context", "contexts", multiple=True, type=click.Path(exists=True, dir_okay=False), metavar="FILE",
+    help="Let the model read this first, at no cost. Several: in their order. Implies --lanes 1.",
+)  # fmt: skip
 @options.all_of(options.as_json, options.verbose)
 @click.pass_context
-def score(ctx, files, model, lanes, kernel, by, top, rate, as_json, verbose):
+def score(ctx, files, model, lanes, kernel, by, top, rate, contexts, as_json, verbose):
     """How many bits each FILE costs, or each line, token or byte of it, under a model ("text" without -m).
 
     What costs much is what the model did not expect: --by line --top 20 finds the odd lines of a log.
@@ -30,13 +35,16 @@ def score(ctx, files, model, lanes, kernel, by, top, rate, as_json, verbose):
 
     chosen = store.load(model or "text")
     chosen.kernel = kernel
+    if contexts and (lanes or 1) != 1:
+        raise click.UsageError("a context is read by one lane: leave --lanes out", ctx)
+    context = b"".join(Path(name).read_bytes() for name in contexts)
     print_row = _JSON(by) if as_json else _Table(by)
     best: list[tuple[float, int, dict]] = []
     key, count = "bits_per_byte" if rate else "bits", 0
 
     def rows(name: str) -> Iterator[dict]:
         with jobs.reading(name) as source:
-            for row in costs.BY[by](costs.blocks(source, chosen, lanes)):
+            for row in costs.BY[by](costs.blocks(source, chosen, 1 if contexts else lanes, context)):
                 yield {"file": options.shown(name)} | row
 
     def work(name: str) -> None:

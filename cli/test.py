@@ -11,15 +11,15 @@ from .progress import Progress, note, printable, speed
 
 @click.command()
 @options.all_of(
-    options.files, options.models, options.kernel, options.threads, options.quiet, options.verbose,
+    options.files, options.models, options.given, options.kernel, options.threads, options.quiet, options.verbose,
 )  # fmt: skip
 @click.pass_context
-def test(ctx, files, models, kernel, quiet, verbose):
+def test(ctx, files, models, given, kernel, quiet, verbose):
     """Decode each FILE.tokp, or stdin, and write nothing: is all of it intact?"""
     names = options.sources(files)
     from tokpress import pipeline, store
 
-    loaded = [store.load(name) for name in models]
+    loaded = options.bound([store.load(name) for name in models], given)
 
     def work(name: str) -> None:
         shown = options.shown(name)

@@ -130,9 +130,13 @@ def train(ctx, corpus, output, preset, **given):
     help="bytes, nibbles, bpe (trained here), or a directory that has one, or anybody's tokenizer.json of BPE over bytes.",
 )
 @click.option("--set", "values", type=Pair(), multiple=True, metavar="KEY=VALUE", help="A setting of the prior.")
+@click.option(
+    "--given", type=click.Path(exists=True, dir_okay=False), metavar="FILE",
+    help="What CORPUS, one file, is predicted from, for priors with a setting given=SHAPE.",
+)  # fmt: skip
 @options.all_of(_vocabulary, _fit, _seed, _weights, _memory, options.plugins, _force, _common)
 @click.pass_context
-def prior(ctx, corpus, output, prior, tokenizer, values, **given):
+def prior(ctx, corpus, output, prior, tokenizer, values, given, **rest):
     """Train any prior, your own too (docs/training.md), and write a model to DIR.
 
     Without --tokenizer: that of --init, or the one that DIR holds already (tokpress train tokenizer), else bytes.
@@ -140,16 +144,17 @@ def prior(ctx, corpus, output, prior, tokenizer, values, **given):
     from tokpress.registry import tokenizer_names
     from tokpress.training.work import tokenizer_only
 
-    if not given["resume"]:
+    if not rest["resume"]:
         prior = prior or "mingru"
-        if given["memory"] is None:
-            given["memory"] = prior == "mingru"
-        if tokenizer is None and not given["init"]:
+        if rest["memory"] is None:
+            rest["memory"] = prior == "mingru"
+        if tokenizer is None and not rest["init"]:
             tokenizer = output if tokenizer_only(Path(output)) else "bytes"
     if tokenizer and tokenizer not in tokenizer_names():
         tokenizer = os.path.abspath(tokenizer)
     changes = {"prior": prior, "tokenizer": tokenizer, "prior_config": dict(values) or None}
-    _train(ctx, corpus, output, changes, **given)
+    changes["given"] = os.path.abspath(given) if given else None
+    _train(ctx, corpus, output, changes, **rest)
 
 
 @click.command()

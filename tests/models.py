@@ -16,6 +16,21 @@ from tokpress.tokenizers.bytes import BitsTokenizer, BytesTokenizer, NibblesToke
 from tokpress.types import Config, Tokenizer
 
 
+class Reusing(HistogramPrior):
+    """Adaptive, with one array for all of its conditionals, as `Prior.step` allows."""
+
+    def __init__(self) -> None:
+        super().__init__(256)
+        self._out = np.empty((0, 256), np.float32)
+
+    def step(self, state, previous, rows):
+        made = super().step(state, previous, rows)
+        if len(self._out) < rows:
+            self._out = np.empty((rows, 256), np.float32)
+        self._out[:rows] = made
+        return self._out[:rows]
+
+
 def tiny_mingru(symbols: int = 256, width: int = 32, depth: int = 2, hidden: int = 48, seed: int = 0) -> MinGRUPrior:
     rng = np.random.default_rng(seed)
     config = {"symbols": symbols, "width": width, "depth": depth, "hidden": hidden}
@@ -113,5 +128,7 @@ def tiny_models() -> dict[str, Model]:
         "adaptive": Model(NibblesTokenizer(), AdaptivePrior()),
         "mingru": Model(BytesTokenizer(), tiny_mingru()),
         "memory": Model(BytesTokenizer(), MemoryPrior(tiny_mingru())),
+        "memory-memory": Model(BytesTokenizer(), MemoryPrior(MemoryPrior(tiny_mingru(), orders=(1,)))),
+        "memory-reusing": Model(BytesTokenizer(), MemoryPrior(Reusing())),
         "memory-histogram": Model(BytesTokenizer(), MemoryPrior(HistogramPrior(256))),
     }

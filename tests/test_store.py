@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 import tokpress
+from tests.models import tiny_mingru, tiny_models
 from tokpress import store
-from tokpress.errors import ModelMismatchError, TokpressError
+from tokpress.errors import ModelError, ModelMismatchError, TokpressError
 from tokpress.model import Model, identity, load_folder
 from tokpress.priors.histogram import HistogramPrior
 from tokpress.tokenizers.bytes import BytesTokenizer
@@ -150,4 +151,39 @@ def test_a_prior_nobody_registered_is_looked_for_with_import(tmp_path):
     config["prior"]["name"] = "pairs"
     (tmp_path / "made" / "config.json").write_text(json.dumps(config))
     with pytest.raises(TokpressError, match="one of your own is found with --import FILE"):
+        load_folder(tmp_path / "made")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("depth", 0), ("depth", -1), ("depth", 1.5), ("width", True), ("hidden", 10**9)]
+)
+def test_sizes_of_a_network_are_whole_numbers_in_bounds(tmp_path, key, value):
+    Model(BytesTokenizer(), tiny_mingru()).save(tmp_path / "made")
+    config = json.loads((tmp_path / "made" / "config.json").read_text())
+    config["prior"][key] = value
+    (tmp_path / "made" / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ModelError, match=key):
+        load_folder(tmp_path / "made")
+
+
+@pytest.mark.parametrize("name", ["mingru", "pixelcnn"])
+def test_what_is_no_number_is_refused(name):
+    """To make an integer of it gives one thing here and another there."""
+    prior = tiny_models()[name].prior
+    tensors = {k: v.copy() for k, v in prior.tensors().items()}
+    for key, value in tensors.items():
+        if value.dtype == np.float32:
+            with pytest.raises(ModelError, match="no number"):
+                broken = value.copy()
+                broken.flat[-1] = np.nan
+                type(prior).load(prior.config(), tensors | {key: broken}, prior.vocab_size)
+
+
+def test_memories_in_memories_without_end(tmp_path):
+    histogram(1).save(tmp_path / "made")
+    config = json.loads((tmp_path / "made" / "config.json").read_text())
+    for _ in range(900):
+        config["prior"] = {"name": "memory", "orders": [1], "base": config["prior"]}
+    (tmp_path / "made" / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ModelError):
         load_folder(tmp_path / "made")

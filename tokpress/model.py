@@ -96,6 +96,14 @@ class Model:
             "prior": {"name": self.prior.name, **self.prior.config()},
         }
 
+    def given(self, source: bytes) -> "Model":
+        """The same model with what its prior conditions on: y is coded given x, which whoever decodes must have too.
+
+        Raises TokpressError where its prior takes nothing."""
+        model = Model(self.tokenizer, self.prior.bind(self.tokenizer.encode(source)), self.id, self.name, self.card)
+        model.kernel = self.kernel
+        return model
+
     # --- one frame -------------------------------------------------------------------------------
 
     def encode(
@@ -152,8 +160,11 @@ class Model:
 
         return pipeline.decompress(data, model=self)
 
-    def score(self, source: bytes, lanes: int = 1) -> Bits:
+    def score(self, source: bytes, lanes: int = 1, context: bytes = b"") -> Bits:
         """Bits of each token of `source`, −log2 p, as coding in `lanes` lanes would charge them.
+
+        context: what the model reads first, in one lane and at no cost: −log2 p(source | context). Raises ValueError
+        where there is one and several lanes.
 
         >>> import tokpress
         >>> bits = tokpress.load("adaptive").score(b"again and again and again")
@@ -164,9 +175,13 @@ class Model:
         >>> round(bits.total_bits / 25, 6) == round(bits.bits_per_byte, 6)
         True
         """
-        tokens = self.tokenizer.encode(source)
+        if context and lanes != 1:
+            raise ValueError(f"a context is read by one lane, not by {lanes}")
+        before = self.tokenizer.encode(context)
+        tokens = np.concatenate([before, self.tokenizer.encode(source)])
         self.prior.prepare(len(tokens), self.kernel)
-        bits = self.prior.restore(conditionals.score(self.prior, self.prior.arrange(tokens), lanes))
+        bits = self.prior.restore(conditionals.score(self.prior, self.prior.arrange(tokens), lanes))[len(before) :]
+        tokens = tokens[len(before) :]
         if self.tokenizer.tokens_per_byte > 1:
             bits = bits.reshape(-1, self.tokenizer.tokens_per_byte).sum(1)
             return Bits(bits, np.ones(len(bits), np.int64))
@@ -272,7 +287,7 @@ def load_folder(folder: str | os.PathLike) -> Model:
         tokenizer = tokenizer_class(settings.pop("name")).load(folder, settings)
         settings = dict(config["prior"])
         prior = prior_class(settings.pop("name")).load(settings, _tensors(folder), tokenizer.vocab_size)
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
         raise ModelError(f"{path} lacks or garbles a setting: {error}") from None
     except OSError as error:
         raise ModelError(f"{folder} is incomplete: {error}") from None

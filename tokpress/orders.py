@@ -99,9 +99,10 @@ def parse_shape(text: str) -> Shape:
 
 
 def arrange(tokens: np.ndarray, order: Order) -> np.ndarray:
-    """Tokens [N] of items one after the other, those of each in `order`; an incomplete last item stays as it is."""
-    whole = len(tokens) // len(order) * len(order)
-    return np.concatenate([tokens[:whole].reshape(-1, len(order))[:, order].reshape(-1), tokens[whole:]])
+    """Tokens [N] of items one after the other, those of each in `order`. What comes before the first of ⌊N / item⌋ whole
+    items, a file's header say, is coded after them."""
+    lead = len(tokens) % len(order)
+    return np.concatenate([tokens[lead:].reshape(-1, len(order))[:, order].reshape(-1), tokens[:lead]])
 
 
 def restore(tokens: np.ndarray, order: Order) -> np.ndarray:
@@ -111,4 +112,25 @@ def restore(tokens: np.ndarray, order: Order) -> np.ndarray:
     >>> bool((restore(arrange(np.arange(40), order), order) == np.arange(40)).all())
     True
     """
-    return arrange(tokens, np.argsort(order))
+    lead = len(tokens) % len(order)
+    whole = tokens[: len(tokens) - lead].reshape(-1, len(order))[:, np.argsort(order)]
+    return np.concatenate([tokens[len(tokens) - lead :], whole.reshape(-1)])
+
+
+def subsample(items: np.ndarray, shape: Shape, coarse: Shape) -> tuple[np.ndarray, np.ndarray]:
+    """(positions [n] of the coarse grid in raster order, symbols there [B, n]) of items [B, N] of this shape: every
+    (rows / coarse rows)-th pixel of every (columns / coarse columns)-th column.
+
+    >>> subsample(np.arange(16)[None], (4, 4), (2, 2))[0].tolist()
+    [0, 2, 8, 10]
+    """
+    if (
+        len(shape) != len(coarse)
+        or len(shape) < 2
+        or any(a % b for a, b in zip(shape, coarse))
+        or shape[2:] != coarse[2:]
+    ):
+        raise TokpressError(f"{coarse} is no subsample of {shape}: its sides should divide those")
+    grid = np.arange(math.prod(shape)).reshape(shape)
+    positions = grid[:: shape[0] // coarse[0], :: shape[1] // coarse[1]].reshape(-1)
+    return positions, items[:, positions]

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from .errors import TokpressError
+
 if TYPE_CHECKING:
     from .training.options import FitOptions
     from .training.streams import Source
@@ -90,6 +92,13 @@ class Prior(ABC):
         """The reverse of `arrange`."""
         return tokens
 
+    #: whether it predicts an item from another one that both sides have (`bind`)
+    wants_given: bool = False
+
+    def bind(self, given: Tokens) -> "Prior":
+        """This prior with what it conditions on, p(y | x): the tokens [M] of x. Raises TokpressError where it takes none."""
+        raise TokpressError(f"a {self.name} prior predicts from nothing but what came before; leave --given out")
+
     def prepare(self, tokens: int, kernel: str = "auto") -> None:
         """Choose the fastest arithmetic for a frame of this size; the conditionals stay the same bits."""
 
@@ -141,7 +150,7 @@ class RowWise(Protocol):
         """Whether a step of so many lanes is worth two threads."""
 
     def some_rows(self, state: Any, previous: Tokens | None, some: slice) -> Pmf:
-        """One step of these lanes only, [n, V]."""
+        """One step of these lanes only, [n, V]: an array of its own, which no later call writes to."""
 
 
 @runtime_checkable

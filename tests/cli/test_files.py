@@ -212,3 +212,19 @@ def test_empty_names(process, place, args):
     (place / "a").write_bytes(b"x")
     assert b"the name is empty" in process(*args, code=2).stderr
     assert os.listdir(place) == ["a"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
+def test_an_unreadable_file_is_one_among_many(run, place, tiny):
+    for name in "ab":
+        (place / name).write_bytes(letters(500))
+    os.chmod("a", 0)
+    assert "a: Permission denied" in run("compress", "-m", tiny, "a", "b", code=1).stderr
+    assert (place / "b.tokp").exists()
+
+
+def test_no_name_is_refused_for_its_permissions(run, place, tiny, monkeypatch):
+    """The same, whoever runs it: click's own check would end the whole call."""
+    (place / "a").write_bytes(letters(500))
+    monkeypatch.setattr(os, "access", lambda *args, **more: False)
+    run("compress", "-m", tiny, "a")

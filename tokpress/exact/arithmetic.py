@@ -28,8 +28,12 @@ Array = np.ndarray
 Taps = Sequence[tuple[int, ...]]
 
 
-def taps_of(taps: Taps, strict: bool, channels: int) -> list[tuple[int, ...]]:
-    """The taps that a masked convolution keeps: mask A (`strict`) has no centre, but for a pixel's earlier channels."""
+def taps_of(taps: Taps, strict: bool, channels: int, order: Order | None) -> list[tuple[int, ...]]:
+    """The taps that a masked convolution keeps: mask A (`strict`) has no centre, but for a pixel's earlier channels.
+
+    Raises TokpressError where they are of rows and columns, and there are none, or not in raster order."""
+    if len(taps[0]) == 2 and (order is None or not np.array_equal(order, np.arange(len(order)))):
+        raise TokpressError("a convolution over rows and columns needs items of a shape, coded in raster order")
     return [tap for tap in taps if not (strict and channels == 1 and not any(tap))]
 
 
@@ -39,6 +43,7 @@ class Weights:
     def __init__(self, tensors: dict[str, Array], kernel: Kernel | None = None) -> None:
         self.tensors, self.kernel = tensors, kernel or NumpyKernel()
         self._made: dict = {}
+        self._finite: set[str] = set()
 
     def vector(self, name: str, *shape: int) -> Array:
         return self._checked(name, shape, "float32")
@@ -69,6 +74,10 @@ class Weights:
         t = self.tensors.get(name)
         if t is None or t.shape != shape or str(t.dtype) != dtype:
             raise ModelError(f"model.safetensors: {name} should be {dtype} {shape}; the file is damaged or foreign")
+        if dtype == "float32" and name not in self._finite:
+            if not np.isfinite(t).all():
+                raise ModelError(f"model.safetensors: {name} holds what is no number; the file is damaged")
+            self._finite.add(name)
         return t
 
 
@@ -81,12 +90,16 @@ class Exact:
         self.caches: dict[str, attention.Cache] = {}
         self.stacks: dict[str, Exact] = {}
         self.at, self.rows = -1, lanes
+        #: items of a lane that are through
+        self.items = 0
+        #: symbols [lanes, M] of what each lane's item is predicted from
+        self.given = np.zeros((lanes, 0), np.int64)
 
     def begin_step(self, lanes: int) -> None:
         """The next step of the first `lanes` lanes."""
         self.at, self.rows = self.at + 1, lanes
         if self.item and self.at == self.item:
-            self.at = 0
+            self.at, self.items = 0, self.items + 1
             self.memory, self.caches, self.stacks = {}, {}, {}
 
     def _kept(self, name: str, *shape: int, dtype: type = np.float32) -> Array:
@@ -117,7 +130,7 @@ class Exact:
         """y_t = b + Σ_k W_k x_{t + tap k}, masked: taps (rows, columns) of a picture in raster order, or (steps,) of
         a sequence, none of them later. `strict` is mask A of van den Oord et al. (2016a), §3.4: x is of the symbols
         before this one; otherwise mask B: x of this step counts. A pixel's channels see each other in their order."""
-        taps, c, width = taps_of(taps, strict, self.channels), self.channels, x.shape[1]
+        taps, c, width = taps_of(taps, strict, self.channels, self.order), self.channels, x.shape[1]
         offsets = self._offsets(taps)
         reach = 1 - min(offsets)
         queue = self._kept(name, reach, self.lanes, c * width)
@@ -161,8 +174,6 @@ class Exact:
         """In pixels; 0 or negative."""
         if len(taps[0]) == 1:
             return [tap[0] for tap in taps]
-        if self.order is None or not np.array_equal(self.order, np.arange(self.item)):
-            raise TokpressError("a convolution over rows and columns needs items of a shape, coded in raster order")
         return [tap[0] * self.shape[1] + tap[1] for tap in taps]
 
     def _inside(self, pixel: int, tap: tuple[int, ...]) -> bool:
@@ -243,6 +254,26 @@ class Exact:
             self.memory[name + ".row"] = stack(self.stacks[name], above[: self.rows].reshape(-1, c * features))
         made = self.memory[name + ".row"]
         return made.reshape(-1, width, made.shape[1])[: self.rows, column // c]
+
+    def upsampled(self, name: str, shape: Shape, symbols: int, width: int, outputs: int) -> Array:
+        """Features of the given picture of `shape` around the place of this step's pixel: a 3×3 convolution of its
+        embedded symbols, nothing masked, since all of it is known."""
+        if self.at == 0:
+            grid = self.embed(name + ".embedding", self.given, symbols, width).reshape(self.lanes, *shape[:2], -1)
+            around = np.pad(self._grid(grid, 4.0), ((0, 0), (1, 1), (1, 1), (0, 0)))
+            h, w = shape[:2]
+            gathered = np.concatenate([around[:, r : r + h, c : c + w] for r in range(3) for c in range(3)], 3)
+            product, s = self.weights.product(name, outputs, gathered.shape[3])
+            acc = self.weights.kernel.product(gathered.reshape(-1, gathered.shape[3]), product)
+            made = acc * s * np.float32(4.0 / 127) + self.weights.vector(name + ".bias", outputs)
+            self.memory[name] = made.reshape(self.lanes, h * w, outputs)
+        return self.memory[name][: self.rows, self._below(shape)[self.at // self.channels]]
+
+    def _below(self, shape: Shape) -> Array:
+        """The pixel of a coarser picture that each pixel of this one lies in."""
+        rows, columns = np.indices(self.shape[:2])
+        place = rows * shape[0] // self.shape[0] * shape[1] + columns * shape[1] // self.shape[1]
+        return place.reshape(-1)
 
     def unroll(self, name: str, cell: Callable, x: Array, widths: Sequence[int]) -> Array:
         """The first state of (s, …)_t = cell(x_t, *s_{t−1}), for any cell; in training a loop over time."""

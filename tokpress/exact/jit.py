@@ -35,11 +35,11 @@ def _sources() -> tuple[tuple[str, float, int], ...]:
 
 
 class _OutsideThePackage(caching.CompileResultCacheImpl):
-    """$NUMBA_CACHE_DIR, the user's cache folder, and only where neither can be written to, the package's __pycache__."""
+    """$NUMBA_CACHE_DIR or the user's cache folder; never the package's __pycache__."""
 
-    _locator_classes = sorted(
-        caching.CompileResultCacheImpl._locator_classes, key=lambda locator: "InTree" in locator.__name__
-    )
+    _locator_classes = [  # noqa: RUF012
+        locator for locator in caching.CompileResultCacheImpl._locator_classes if "InTree" not in locator.__name__
+    ]
 
 
 class _Careful(caching.FunctionCache):

@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ChecksumError
+from ..errors import ChecksumError, ModelError
 from ..types import Config, Pmf, Prior, Tokens
 
 #: most 16-byte slots the hash table may have (2^22 = 64 MB), and most match heads (4 bytes each)
@@ -263,4 +263,6 @@ class AdaptivePrior(Prior):
 
     @classmethod
     def load(cls, config: Config, tensors: dict[str, np.ndarray], vocab_size: int) -> "AdaptivePrior":
+        if vocab_size != cls.vocab_size:
+            raise ModelError(f"an adaptive prior is over nibbles, not {vocab_size:,} symbols: --tokenizer nibbles")
         return cls()

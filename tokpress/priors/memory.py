@@ -17,19 +17,26 @@ bounded (`MAX_CONTEXTS`, `MAX_POOL`): a full table keeps what it has and adapts 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from threading import Event
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..errors import ModelError, TokpressError
 from ..exact.threads import share_rows
-from ..types import Config, Pmf, Prior, RowWise, Tokens
+from ..types import Config, Pmf, Prior, RowWise, Tokenizer, Tokens
 from . import memory_kernel
+
+if TYPE_CHECKING:
+    from ..training.options import FitOptions
+    from ..training.streams import Source
 
 MAX_CONTEXTS = 1 << 22
 MAX_POOL = 1 << 22
-#: inputs of fewer tokens run the kernel as plain Python, larger ones compiled
+#: the first so many tokens of a process run the kernel as plain Python, what comes later compiled
 COMPILE_FROM = 6000
 ORDERS = (1, 2, 3, 4, 6, 10)
+#: memories around memories
+MOST_NESTED = 4
 #: at most so many orders, and none above it
 MAX_ORDER = 64
 
@@ -67,11 +74,13 @@ class MemoryPrior(Prior):
         self.base = base
         self.vocab_size, self.stride = base.vocab_size, base.stride
         self.orders = np.array(orders, np.int32)
+        self._asked = 0
 
     def lanes(self, tokens: int) -> int:
         return self.base.lanes(tokens)
 
     def prepare(self, tokens: int, kernel: str = "auto") -> None:
+        self._asked += tokens
         self.base.prepare(tokens, kernel)
 
     def init(self, lanes: int, tokens: int) -> State:
@@ -79,7 +88,7 @@ class MemoryPrior(Prior):
         pool = min(power_of_two(2 * len(self.orders) * tokens + 64), MAX_POOL)
         scale = np.full((len(self.orders), 10, 6), 30.0, np.float32)
         scale[:, :, 0] = 8.0
-        if tokens >= COMPILE_FROM:
+        if max(tokens, self._asked) >= COMPILE_FROM:
             kernel = memory_kernel.compiled()
         else:
             kernel = {name: getattr(memory_kernel, name) for name in ("look_up", "mix", "learn")}
@@ -127,9 +136,10 @@ class MemoryPrior(Prior):
             return
         rows, t = len(symbols), 0
         for block in self.base.stretch(state.base, previous, symbols):
-            for p0 in block:
+            for number, p0 in enumerate(block, 1):
                 self._learn(state, previous)
-                state.p0 = [self._mix(state, p0, slice(0, rows))]
+                # learned from at the next step, when the base may have written the next block over this one
+                state.p0 = [self._mix(state, p0.copy() if number == len(block) else p0, slice(0, rows))]
                 yield state.out[None, :rows]
                 previous = symbols[:, t].copy()
                 t += 1
@@ -153,6 +163,10 @@ class MemoryPrior(Prior):
             m.kernel["learn"](*tables, p, previous, m.seen, m.work, m.places)
             m.seen += 1
 
+    @classmethod
+    def fit(cls, sources: "list[Source]", tokenizer: Tokenizer, config: Config, options: "FitOptions") -> Prior:
+        raise TokpressError("a memory is wrapped around another prior: train that one with --memory")
+
     def config(self) -> Config:
         return {"orders": self.orders.tolist(), "base": {"name": self.base.name, **self.base.config()}}
 
@@ -163,6 +177,10 @@ class MemoryPrior(Prior):
     def load(cls, config: Config, tensors: dict[str, np.ndarray], vocab_size: int) -> "MemoryPrior":
         from ..registry import prior_class
 
-        base = dict(config["base"])
+        base, inside = dict(config["base"]), config["base"]
+        for _ in range(MOST_NESTED):
+            inside = inside.get("base", {})
+        if inside:
+            raise ModelError(f"config.json has a memory in a memory, more than {MOST_NESTED} times")
         prior = prior_class(base.pop("name")).load(base, tensors, vocab_size)
         return cls(prior, tuple(int(k) for k in config["orders"]))

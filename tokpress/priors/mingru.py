@@ -32,7 +32,9 @@ if TYPE_CHECKING:
 
 #: what a lane has "seen" before its first token
 BEGIN = 0
-#: tokens from which compiled code pays for being imported
+#: no setting is above
+MOST = 1 << 16
+#: tokens in all from which compiled code pays for being imported
 COMPILE_FROM = 6000
 #: lanes from which two threads share a step
 SHARE_FROM = 12
@@ -72,13 +74,19 @@ class MinGRUPrior(Prior):
     warm_start = True
 
     def __init__(self, config: Config, tensors: dict[str, np.ndarray], kernel: Kernel | None = None):
-        self._config = {k: int(config[k]) for k in ("symbols", "width", "depth", "hidden")}
+        self._config = {k: config[k] for k in ("symbols", "width", "depth", "hidden")}
+        for key, value in self._config.items():
+            if type(value) is not int or not 1 <= value <= MOST:
+                raise ModelError(f"{key}={value!r} of a mingru prior should be a number from 1 to {MOST:,}")
+        self._asked = 0
         self.vocab_size = self._config["symbols"]
         self._tensors = tensors
         for name, (shape, dtype) in tensor_shapes(**self._config).items():
             t = tensors.get(name)
             if t is None or t.shape != shape or str(t.dtype) != dtype:
                 raise ModelError(f"model.safetensors: {name} should be {dtype} {shape}; the file is damaged or foreign")
+            if dtype == "float32" and not np.isfinite(t).all():
+                raise ModelError(f"model.safetensors: {name} holds what is no number; the file is damaged")
             if dtype == "int8" and len(t) and int(t.min()) < -64:
                 raise ModelError(f"model.safetensors: {name} holds weights below −64; 7-bit weights are required")
         self.kernel = kernel
@@ -103,9 +111,10 @@ class MinGRUPrior(Prior):
         self._to = to
 
     def prepare(self, tokens: int, kernel: str = "auto") -> None:
-        """Small frames: numpy, nothing to import. From COMPILE_FROM tokens: compiled code."""
+        """A few small frames: numpy, nothing to import. From COMPILE_FROM tokens in all: compiled code."""
+        self._asked += tokens
         if kernel == "auto":
-            kernel = "compiled" if tokens >= COMPILE_FROM and self_test("compiled") else "numpy"
+            kernel = "compiled" if self._asked >= COMPILE_FROM and self_test("compiled") else "numpy"
         if self.kernel is None or kernel != self.kernel.name:
             xp = importlib.import_module("array_api_compat.torch") if kernel == "float" else np
             self.use_kernel(make_kernel(kernel), xp)

@@ -9,19 +9,23 @@ with gradients). `tokens` are the symbols one step before. Everything else is he
 stepping in lanes, weights to and from a model directory, training.
 
 Settings of every such prior: `shape` of an item ("28x28", "32x32x3", or empty for sequences without end) and the
-`order` in which an item's symbols are coded (`tokpress.orders`).
+`order` in which an item's symbols are coded (`tokpress.orders`). A prior of p(y | x) has a setting `given`, the shape of
+the x that belongs to each item (`Prior.bind`); `m.given` are its symbols.
 """
 
+import copy
+import math
 from abc import abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from ..errors import TokpressError
 from ..exact.arithmetic import Exact, Weights
 from ..exact.kernels import make_kernel, self_test
 from ..exact.threads import share_rows, threads
-from ..lanes import default_lanes
+from ..lanes import Layout, default_lanes
 from ..orders import arrange, make_order, parse_shape, restore
 from ..types import Config, Pmf, Prior, Tokenizer, Tokens
 
@@ -31,7 +35,7 @@ if TYPE_CHECKING:
 
 #: what a lane has "seen" before its first token
 BEGIN = 0
-#: tokens from which compiled products pay for being imported
+#: tokens in all from which compiled products pay for being imported
 COMPILE_FROM = 50_000
 #: lanes from which two threads share a step
 SHARE_FROM = 32
@@ -42,6 +46,7 @@ class State:
     """One exact arithmetic for each thread's share of the lanes."""
 
     shares: list[tuple[slice, Exact]]
+    first: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
 
 
 class NetworkPrior(Prior):
@@ -61,6 +66,13 @@ class NetworkPrior(Prior):
         self.shape = parse_shape(self.settings["shape"])
         self.order = make_order(self.settings["order"], self.shape) if self.shape else None
         self.stride = len(self.order) if self.order is not None else 1
+        self.given_shape = parse_shape(str(self.settings.get("given", "")))
+        if self.given_shape and not self.shape:
+            raise TokpressError("what is given belongs to items; give the prior a shape too")
+        self.given_size = math.prod(self.given_shape) if self.given_shape else 0
+        self.wants_given = bool(self.given_size)
+        self._given: np.ndarray | None = None
+        self._asked = 0
         self._tensors, self._weights = tensors, Weights(tensors)
 
     @abstractmethod
@@ -78,9 +90,18 @@ class NetworkPrior(Prior):
     def restore(self, tokens: Tokens) -> Tokens:
         return tokens if self.order is None else restore(tokens, self.order)
 
+    def bind(self, given: Tokens) -> "NetworkPrior":
+        """`given`: one x of `given_shape` for each item, in their order; a header before the first is passed over."""
+        if not self.wants_given:
+            super().bind(given)
+        bound = copy.copy(self)
+        bound._given = given[len(given) % self.given_size :].reshape(-1, self.given_size)
+        return bound
+
     def prepare(self, tokens: int, kernel: str = "auto") -> None:
+        self._asked += tokens
         if kernel == "auto":
-            kernel = "compiled" if tokens >= COMPILE_FROM and self_test("compiled") else "numpy"
+            kernel = "compiled" if self._asked >= COMPILE_FROM and self_test("compiled") else "numpy"
         if kernel == "float":
             kernel = "numpy"  # the same carriers; these networks step in numpy
         if kernel != self._weights.kernel.name:
@@ -90,12 +111,25 @@ class NetworkPrior(Prior):
         half = lanes // 2
         shared = lanes >= SHARE_FROM and threads() > 1
         parts = [slice(0, half), slice(half, lanes)] if shared else [slice(0, lanes)]
-        return State([(part, Exact(self._weights, self.shape, self.order, part.stop - part.start)) for part in parts])
+        state = State([(part, Exact(self._weights, self.shape, self.order, part.stop - part.start)) for part in parts])
+        if self.wants_given:
+            if self._given is None:
+                raise TokpressError("this model predicts one file from another; name that one with --given FILE")
+            whole = tokens // self.stride
+            if len(self._given) != whole:
+                raise TokpressError(f"{len(self._given):,} given items for {whole:,} items; there must be one for each")
+            # a lane's first item; of the incomplete one at the end, which has nothing given, the last one serves
+            items = Layout.of(tokens, lanes, self.stride).steps // self.stride
+            state.first = np.arange(lanes) * items
+        return state
 
     def step(self, state: State, previous: Tokens | None, rows: int) -> Pmf:
         def work(part: slice, exact: Exact) -> Pmf:
             n = min(part.stop, rows) - part.start
             exact.begin_step(n)
+            if exact.at == 0 and self._given is not None:
+                known = self._given if len(self._given) else np.zeros((1, self.given_size), np.int32)
+                exact.given = known[np.minimum(state.first[part] + exact.items, len(known) - 1)]
             new = previous is None or exact.at == 0
             return self.network(exact, np.full(n, BEGIN) if new else previous[part])  # type: ignore[index]
 
@@ -117,7 +151,8 @@ class NetworkPrior(Prior):
     def load(cls, config: Config, tensors: dict[str, np.ndarray], vocab_size: int) -> "NetworkPrior":
         """Raises ModelError where a tensor is missing or of another shape."""
         prior = cls(config, tensors, vocab_size)
-        prior.step(prior.init(1, prior.stride), None, 1)  # asks for every tensor
+        probe = prior.bind(np.zeros(prior.given_size, np.int32)) if prior.wants_given else prior
+        probe.step(probe.init(1, prior.stride), None, 1)  # asks for every tensor
         return prior
 
     @classmethod

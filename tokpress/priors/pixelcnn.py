@@ -8,6 +8,8 @@ van den Oord, Kalchbrenner & Kavukcuoglu 2016, "Pixel recurrent neural networks"
 (the residual block: 2h → h → 2h features). A pixel's channels follow each other: green sees red, blue sees both (§3.2).
 `components` > 0 predicts a mixture of logistics in place of a softmax (Salimans et al. 2017, §2.1), for 8-bit pixels.
 The 3×3 mask leaves a blind spot, to the right above; tests show it, and that `gated_pixelcnn` has none.
+`given` makes it a super-resolution PixelCNN (Dahl, Norouzi & Shlens 2017, without their residual conditioning network):
+a coarser picture that both sides have, "7x7" say, adds features of its 3×3 neighbourhood to h_0; `--given FILE` names it.
 Stepping costs O(layers) a symbol: rows of features wait in queues. D features, L blocks.
 """
 
@@ -30,12 +32,14 @@ def causal_taps(rows: int, columns: int) -> Taps:
 
 class PixelCNNPrior(NetworkPrior):
     name = "pixelcnn"
-    defaults: ClassVar = {"width": 128, "depth": 7, "embedding": 8, "components": 0, "dropout": 0.0}
+    defaults: ClassVar = {"width": 128, "depth": 7, "embedding": 8, "components": 0, "dropout": 0.0, "given": ""}
 
     def network(self, m: Any, tokens: Any) -> Any:
         s = self.settings
         x = m.embed("embedding", tokens, self.vocab_size, s["embedding"])
         h = m.conv("first", x, causal_taps(4, 7), s["width"], strict=True) + m.coordinates("where", s["width"])
+        if self.given_shape:
+            h = h + m.upsampled("given", self.given_shape, self.vocab_size, s["embedding"], s["width"])
         for i in range(s["depth"]):
             b = f"blocks.{i}."
             u = m.relu(m.linear(b + "in", h, s["width"] // 2, normed=True))

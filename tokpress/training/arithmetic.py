@@ -33,12 +33,14 @@ def straight(rounded: Tensor, x: Tensor) -> Tensor:
 class Trained(nn.Module):
     """`network(arithmetic, inputs)` gives logits [B, T, V]; `inputs` [B, T] are the symbols one step before.
 
-    carries: whether windows of a sequence follow each other, so that recurrent states are handed on."""
+    given: how many symbols belong to each item that it is predicted from."""
 
     #: of the products; see `training.quantized.set_product_dtype`
     product_dtype = torch.float32
 
-    def __init__(self, network: Network, shape: Shape = (), order: Order | None = None, seed: int = 0) -> None:
+    def __init__(
+        self, network: Network, shape: Shape = (), order: Order | None = None, seed: int = 0, given: int = 0
+    ) -> None:
         super().__init__()
         self.network, self.shape, self.item_order = network, shape, order
         self.order = (
@@ -50,6 +52,7 @@ class Trained(nn.Module):
         self.kinds: dict[str, str] = {}
         self.masks: dict[str, Tensor] = {}
         self.unrolls = False
+        self.given, self.given_size = torch.zeros(2, given, dtype=torch.long), given
         self._carried: dict[str, Tensor] = {}
         self._next: dict[str, Tensor] = {}
         self._rounded: dict[str, tuple[Tensor, Tensor]] = {}
@@ -68,8 +71,12 @@ class Trained(nn.Module):
         width = sum(math.prod(shape) for shape in self.states.values())
         return [torch.zeros(rows, width, device=next(iter(self.values.values())).device)]
 
-    def forward(self, inputs: Tensor, targets: Tensor, state: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
+    def forward(
+        self, inputs: Tensor, targets: Tensor, state: list[Tensor], given: Tensor | None = None
+    ) -> tuple[Tensor, list[Tensor]]:
         """(mean cross entropy in nats, what the next window starts from)"""
+        if given is not None:
+            self.given = given
         logits, state = self.logits(inputs, state)
         return F.cross_entropy(logits.flatten(0, 1), targets.flatten()), state
 
@@ -196,7 +203,7 @@ class Trained(nn.Module):
         strict: bool = False,
         gain: float = 1.0,
     ) -> Tensor:
-        taps, c = taps_of(taps, strict, self.channels), self.channels
+        taps, c = taps_of(taps, strict, self.channels, self.item_order), self.channels
         inputs, count = c * x.shape[-1], len(taps)
         mask = None if c == 1 else lambda: self._channel_mask(taps, strict, x.shape[-1], outputs)
         q, s = self._integers(name, self._matrix(name, c * outputs, count * inputs, gain, mask))
@@ -262,6 +269,8 @@ class Trained(nn.Module):
         def table(part: str, count: int) -> Tensor:
             return self._vector(f"{name}.{part}", lambda: torch.randn(count, width) * 0.3)
 
+        if self.item_order is None:
+            raise TokpressError("coordinates are of items; give the prior a shape")
         order = self.order.to(table("row", rows).device)
         out = table("row", rows)[order // (columns * channels)]
         if columns > 1:
@@ -319,6 +328,19 @@ class Trained(nn.Module):
         finally:
             self.channels = c
         return made.repeat_interleave(c, 1) if c > 1 else made
+
+    def upsampled(self, name: str, shape: Shape, symbols: int, width: int, outputs: int) -> Tensor:
+        grid = self._grid(self.embed(name + ".embedding", self.given, symbols, width), 4.0)
+        h, w, count = *shape[:2], grid.shape[2] * math.prod(shape[2:])
+        around = F.pad(grid.reshape(-1, h, w, count), (0, 0, 1, 1, 1, 1))
+        gathered = torch.cat([around[:, r : r + h, c : c + w] for r in range(3) for c in range(3)], 3)
+        q, s = self._integers(name, self._matrix(name, outputs, 9 * count, 1.0))
+        y = (gathered @ q.T).float() * (s[:, 0] * (4.0 / ACTIVATION_MAX))
+        y = (y + self._vector(name + ".bias", lambda: torch.zeros(outputs))).flatten(1, 2)
+        rows = torch.arange(self.shape[0]) * h // self.shape[0]
+        columns = torch.arange(self.shape[1]) * w // self.shape[1]
+        below = (rows[:, None] * w + columns).flatten().repeat_interleave(self.channels)
+        return y[:, below.to(y.device)]
 
     def unroll(self, name: str, cell: Callable, x: Tensor, widths: Sequence[int]) -> Tensor:
         self.unrolls = True

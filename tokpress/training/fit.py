@@ -71,14 +71,21 @@ def held_out_bits_per_byte(net, batches: Iterable[Batch], token_bytes: np.ndarra
     state: list[Tensor] = []
     total_nats = source_bytes = 0.0
     inner.eval()
-    for inputs, targets, fresh in batches:
-        if fresh.all():
-            state = inner.initial_state(len(targets))
-        loss, state = net(torch.from_numpy(inputs).to(device), torch.from_numpy(targets).to(device), state)
-        total_nats += float(loss) * targets.size
-        source_bytes += float(token_bytes[targets.ravel()].sum())
+    for batch in batches:
+        if batch.fresh.all():
+            state = inner.initial_state(len(batch.targets))
+        x, y, *given = _on(device, batch)
+        loss, state = net(x, y, state, *given)
+        total_nats += float(loss) * y.numel()
+        source_bytes += float(token_bytes[batch.targets.ravel()].sum())
     inner.train()
     return total_nats / math.log(2) / max(source_bytes, 1.0)
+
+
+def _on(device: torch.device, batch: Batch) -> list[Tensor]:
+    """Inputs, targets and, where there is, what is given."""
+    arrays = [batch.inputs, batch.targets, *([] if batch.given is None else [batch.given])]
+    return [torch.from_numpy(array).to(device) for array in arrays]
 
 
 def _fraction(progress: Progress, config: FitConfig, corpus_tokens: int) -> float:
@@ -128,11 +135,13 @@ def fit(
     resume: bool = False,
     report: Callable[[Progress], None] = lambda progress: None,
     stop: Callable[[], bool] = lambda: False,
+    given: list[Source] | None = None,
 ) -> Progress:
     """Train `net` in place. `token_bytes` [V]: how many source bytes each token stands for.
 
     `net(inputs, targets, state)` gives (loss in nats, new state); `net.initial_state(B)` a list of [B, D].
-    `net.item_order`, where it has one, makes the corpus items of that many tokens, drawn in that order.
+    `net.item_order`, where it has one, makes the corpus items of that many tokens, drawn in that order; `given` is for each
+    source one of what its items are predicted from, `net.given_size` tokens each.
     Raises Stopped after `stop()` said so (the checkpoint is saved), TokpressError where the loss diverges."""
     accelerator = make_accelerator(config.device)
     keep_freed_memory()
@@ -155,7 +164,7 @@ def fit(
     if order is None:
         streams = Streams(sources, config.rows, config.window, config.segment, seed)
     else:
-        streams = Items(sources, config.rows, order, seed)
+        streams = Items(sources, config.rows, order, seed, given, getattr(inner, "given_size", 0))
     streams.skip(progress.step)
     state = inner.initial_state(config.rows)
     if resume:
@@ -189,10 +198,10 @@ def fit(
         for optimizer in optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = progress.learning_rate
-        inputs, targets, fresh = next(streams)
-        keep = torch.from_numpy(~fresh).to(device)[:, None].float()
-        x, y = torch.from_numpy(inputs).to(device), torch.from_numpy(targets).to(device)
-        loss, state = step_net(x, y, [s * keep for s in state])
+        batch = next(streams)
+        keep = torch.from_numpy(~batch.fresh).to(device)[:, None].float()
+        x, y, *from_what = _on(device, batch)
+        loss, state = step_net(x, y, [s * keep for s in state], *from_what)
         accelerator.backward(loss)
         for optimizer in optimizers:
             optimizer.step()

@@ -10,6 +10,7 @@ from ..errors import TokpressError
 
 if TYPE_CHECKING:
     from ..types import Prior
+    from .streams import Source
 
 
 @dataclass
@@ -96,10 +97,16 @@ class FitOptions:
     resume: bool = False
     #: start from what this prior knows (its tokenizer is the same); only asked of priors with `warm_start`
     init: "Prior | None" = None
+    #: for each source, what its items are predicted from (`tokpress train prior --given`)
+    given: "list[Source] | None" = None
     #: called after every step
     report: Callable[[Progress], None] = lambda progress: None
     #: asked before every step; True ends the run with a checkpoint and `Stopped`
     stop: Callable[[], bool] = lambda: False
+
+
+#: of a setting; of those not named, 65,536
+MOST = {"depth": 256}
 
 
 def settings_of(name: str, given: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
@@ -117,6 +124,8 @@ def settings_of(name: str, given: dict[str, Any], defaults: dict[str, Any]) -> d
             out[key] = str(value).lower() in ("1", "true", "yes") if kind is bool else kind(value)
         except ValueError:
             raise TokpressError(f"{key}={value} of the prior {name!r} should be of type {kind.__name__}") from None
+        if kind is int and out[key] > MOST.get(key, 1 << 16):
+            raise TokpressError(f"{key}={value} of the prior {name!r} should be at most {MOST.get(key, 1 << 16):,}")
         least = min(1, defaults[key]) if kind is int else 0
         if kind in (int, float) and out[key] < least:
             raise TokpressError(f"{key}={value} of the prior {name!r} should be at least {least}")

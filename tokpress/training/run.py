@@ -22,7 +22,7 @@ from .card import Facts, card
 from .corpus import corpus_files
 from .options import FitOptions, Progress, Stopped
 from .sizes import vocabulary_for
-from .streams import Source, split_items, validation_batch
+from .streams import Items, Source, validation_batch
 from .team import Team
 from .tokenize import pack_tokens, tokenizer_hash
 from .work import Settings
@@ -69,7 +69,8 @@ def train(
         if resume and team.main:
             watcher.note(_standing(folder))
         packed = team.first(lambda: _prepare(settings, place, watcher))
-        sources = [Source(Path(path), weight) for path, weight in packed]
+        sources = [Source(Path(path), weight) for path, weight in packed["corpus"]]
+        given = [Source(Path(path)) for path, _ in packed["given"]] or None
         tokenizer = work.load_tokenizer(place / "tokenizer")
 
         watcher.phase(f"Training the {settings.prior} prior")
@@ -80,7 +81,7 @@ def train(
             watcher.step(progress)
 
         first = _inner(init.prior) if init else None
-        options = FitOptions(place / "state", settings.fit, resume, first, report, watcher.stop)
+        options = FitOptions(place / "state", settings.fit, resume, first, given, report, watcher.stop)
         prior = _fit(settings, sources, tokenizer, options)
 
         def finish() -> None:
@@ -88,7 +89,7 @@ def train(
             facts = Facts(settings, tokenizer, prior, corpus_files(settings.corpus), processes=team.size)
             facts.init_id = init.id.hex() if init else ""
             facts.progress = heard[-1] if heard else None
-            facts.exact_bits_per_byte, facts.alone_bits_per_byte = _measured(sources, tokenizer, prior, watcher)
+            facts.exact_bits_per_byte, facts.alone_bits_per_byte = _measured(sources, given, tokenizer, prior, watcher)
             facts.minutes = (time.monotonic() - begun) / 60
             made = place / "model"
             shutil.rmtree(made, ignore_errors=True)
@@ -152,12 +153,16 @@ def _begin(settings: Settings, folder: Path, resume: bool, force: bool) -> None:
     paths, _ = _weighted(settings)
     if settings.tokenizer not in tokenizer_names():
         work.load_tokenizer(Path(settings.tokenizer))
+    if settings.given:
+        if len(paths) != 1 or not Path(settings.given).is_file():
+            raise CorpusError("--given goes with a corpus of one file, and names the one file that belongs to it")
+        paths = [*paths, Path(settings.given)]
     stats = [path.stat() for path in paths]
     facts = [[str(path), stat.st_size, stat.st_mtime_ns] for path, stat in zip(paths, stats)]
     work.begin(folder, settings, facts, resume, force)
 
 
-def _prepare(settings: Settings, place: Path, watcher: Watcher) -> list[tuple[str, float]]:
+def _prepare(settings: Settings, place: Path, watcher: Watcher) -> dict[str, list[tuple[str, float]]]:
     """Everything before the prior: the tokenizer in its place, and the token files with their weights."""
     paths, weights = _weighted(settings)
     at, given = place / "tokenizer", settings.tokenizer
@@ -170,8 +175,11 @@ def _prepare(settings: Settings, place: Path, watcher: Watcher) -> list[tuple[st
             tokenizer = work.load_tokenizer(Path(given))
         work.save_tokenizer(tokenizer, at)
     watcher.phase("Tokenizing")
-    sources = pack_tokens(work.load_tokenizer(at), paths, place / "tokens", weights, watcher.bytes)
-    return [(str(source.path), source.weight) for source in sources]
+    tokenizer = work.load_tokenizer(at)
+    sources = {"corpus": pack_tokens(tokenizer, paths, place / "tokens", weights, watcher.bytes), "given": []}
+    if settings.given:
+        sources["given"] = pack_tokens(tokenizer, [settings.given], place / "given", report=watcher.bytes)
+    return {kind: [(str(source.path), source.weight) for source in some] for kind, some in sources.items()}
 
 
 def _standing(folder: Path) -> str:
@@ -225,7 +233,7 @@ def _fit(settings: Settings, sources: list[Source], tokenizer: Tokenizer, option
 
 
 def _measured(
-    sources: list[Source], tokenizer: Tokenizer, prior: Prior, watcher: Watcher
+    sources: list[Source], given: list[Source] | None, tokenizer: Tokenizer, prior: Prior, watcher: Watcher
 ) -> tuple[float, float | None]:
     """Held-out bits per byte by exact stepping: of the prior as saved, and of what is inside its memory."""
     lengths = measure.token_lengths(tokenizer)
@@ -234,9 +242,11 @@ def _measured(
         if order is None:
             batch = validation_batch(sources, measure.ROWS, measure.LENGTH, 1)
         else:
-            batch = np.concatenate([split_items(source, len(order))[1] for source in sources])[:, order].astype(
-                np.int64
-            )
+            items = Items(sources, 1, order, 0, given, getattr(prior, "given_size", 0))
+            batch = items.validation[:, order].astype(np.int64)
+            from_what = items.held_out_given()
+            if from_what is not None:
+                prior = prior.bind(from_what.ravel().astype(np.int32))
     except CorpusError as error:
         watcher.note(str(error))
         return float("nan"), None

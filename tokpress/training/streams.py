@@ -11,6 +11,7 @@ The end of every file is held out: `Source.tokens` is what training may see, `So
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,8 +23,15 @@ from ..orders import Order
 BEGIN = 0
 #: windows per row of held-out data
 HELD_OUT_WINDOWS = 4
-#: (inputs [B, T], targets [B, T], fresh [B]): int64, int64, bool; inputs are the targets one step before
-Batch = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]
+
+
+class Batch(NamedTuple):
+    inputs: NDArray[np.int64]  # [B, T], the targets one step before
+    targets: NDArray[np.int64]  # [B, T]
+    fresh: NDArray[np.bool_]  # [B], rows that begin anew
+    given: NDArray[np.int64] | None = None  # [B, M], what each item is predicted from
+
+
 #: held out of each source: a 50th, but no more than this and no less (up to a tenth of the source)
 MOST_HELD_OUT, LEAST_HELD_OUT = 1 << 15, 1 << 10
 #: held out of each source, where it consists of items
@@ -93,7 +101,7 @@ class Streams:
         batch = validation_batch(self.sources, self.rows, self.window, HELD_OUT_WINDOWS)
         for at in range(0, batch.shape[1] - 1, self.window):
             targets = batch[:, at + 1 : at + self.window + 1]
-            yield batch[:, at : at + targets.shape[1]], targets, np.full(len(batch), at == 0)
+            yield Batch(batch[:, at : at + targets.shape[1]], targets, np.full(len(batch), at == 0))
 
     def __next__(self) -> Batch:
         fresh = self._advance()
@@ -104,28 +112,45 @@ class Streams:
             targets[row] = tokens[at : at + self.window]
             inputs[row, 1:] = targets[row, :-1]
             inputs[row, 0] = BEGIN if fresh[row] else tokens[at - 1]
-        return inputs, targets, fresh
+        return Batch(inputs, targets, fresh)
 
 
 def split_items(source: Source, size: int) -> tuple[NDArray[np.uint16], NDArray[np.uint16]]:
     """(items to learn from, items held out), both [n, size]: a 50th is held out, but never more than MOST_ITEMS."""
-    items = source.all[: len(source.all) // size * size].reshape(-1, size)
+    items = source.all[len(source.all) % size :].reshape(-1, size)  # a header before the first is passed over
     held_out = max(min(len(items) // 50, MOST_ITEMS), min(len(items) - 1, 1), 0)
     return items[: len(items) - held_out], items[len(items) - held_out :]
 
 
 class Items:
-    """Iterator of batches of whole items of len(order) tokens each, their tokens in `order`."""
+    """Iterator of batches of whole items of len(order) tokens each, their tokens in `order`.
 
-    def __init__(self, sources: list[Source], rows: int, order: Order, seed: int | list[int]):
-        split = [split_items(source, len(order)) for source in sources]
+    given: for each source one of as many x, of `size` tokens each, that the items are predicted from."""
+
+    def __init__(
+        self,
+        sources: list[Source],
+        rows: int,
+        order: Order,
+        seed: int | list[int],
+        given: list[Source] | None = None,
+        size: int = 0,
+    ):
         self.order, self.rows, self.rng = order, rows, np.random.default_rng(seed)
-        self.items = [items for items, _ in split]
-        self.validation = np.concatenate([held_out for _, held_out in split])
+        self.items, validation = map(list, zip(*(split_items(source, len(order)) for source in sources)))
+        self.validation = np.concatenate(validation)
         mass = np.array([items.size * source.weight for items, source in zip(self.items, sources)])
         if not mass.sum() or not len(self.validation):
             raise CorpusError(f"the corpus has no two whole items of {len(order)} tokens; is the shape right?")
         self.share = mass / mass.sum()
+        self.given = (
+            None if given is None else [source.all[len(source.all) % size :].reshape(-1, size) for source in given]
+        )
+        for i, x in enumerate(self.given or []):
+            if len(x) != len(self.items[i]) + len(validation[i]):
+                raise CorpusError(
+                    f"{len(x):,} given items for {len(self.items[i]) + len(validation[i]):,} items of the corpus"
+                )
 
     def __iter__(self) -> "Items":
         return self
@@ -139,19 +164,28 @@ class Items:
             self._draw()
 
     def __next__(self) -> Batch:
-        return self._batch(np.stack([self.items[i][at] for i, at in self._draw()]))
+        drawn = self._draw()
+        given = None if self.given is None else np.stack([self.given[i][at] for i, at in drawn])
+        return self._batch(np.stack([self.items[i][at] for i, at in drawn]), given)
 
     def held_out(self) -> Iterator[Batch]:
         """Batches of one size, where there is enough for it: another one would be compiled anew."""
         whole = len(self.validation) // self.rows * self.rows
+        given = self.held_out_given()
         for at in range(0, whole or len(self.validation), self.rows):
-            yield self._batch(self.validation[at : at + self.rows])
+            part = slice(at, at + self.rows)
+            yield self._batch(self.validation[part], None if given is None else given[part])
 
-    def _batch(self, items: NDArray[np.uint16]) -> Batch:
+    def held_out_given(self) -> NDArray[np.uint16] | None:
+        if self.given is None:
+            return None
+        return np.concatenate([x[len(items) :] for x, items in zip(self.given, self.items)])
+
+    def _batch(self, items: NDArray[np.uint16], given: NDArray[np.uint16] | None) -> Batch:
         targets = items[:, self.order].astype(np.int64)
         inputs = np.full_like(targets, BEGIN)
         inputs[:, 1:] = targets[:, :-1]
-        return inputs, targets, np.ones(len(targets), bool)
+        return Batch(inputs, targets, np.ones(len(targets), bool), None if given is None else given.astype(np.int64))
 
 
 def validation_batch(sources: list[Source], rows: int, window: int, windows: int) -> NDArray[np.int64]:

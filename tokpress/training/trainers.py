@@ -66,7 +66,10 @@ def fit_network(
         if error.name not in ("torch", "accelerate"):
             raise
         raise TokpressError(NEEDS_TORCH.format(name=error.name)) from error
-    net = Trained(plan.network, plan.shape, plan.order, options.config.seed)
+    if plan.wants_given != (options.given is not None):
+        what = f"given={plan.settings['given']} of" if plan.wants_given else "no setting `given` of"
+        raise TokpressError(f"{what} the prior {cls.name!r} and --given do not go together")
+    net = Trained(plan.network, plan.shape, plan.order, options.config.seed, plan.given_size)
     if options.init:
         net.restore(options.init.tensors())
     fit(
@@ -78,5 +81,6 @@ def fit_network(
         options.resume,
         options.report,
         options.stop,
+        options.given,
     )
     return net.export(), tokenizer.vocab_size

@@ -36,6 +36,8 @@ class Settings:
     vocab_size: int = 4096
     prior: str = "mingru"
     prior_config: dict[str, Any] = field(default_factory=dict)
+    #: the file that the corpus is predicted from, for priors of p(y | x)
+    given: str = ""
     #: directory of the model to start from; its tokenizer must be the one above
     init: str = ""
     #: wrap the prior in a memory (tokpress.priors.memory)
