@@ -11,9 +11,9 @@ from tokpress.priors.logistic_mixture import LogisticMixturePrior
 from tokpress.priors.memory import MemoryPrior
 from tokpress.priors.mingru import MinGRUPrior, tensor_shapes
 from tokpress.priors.network import NetworkPrior
-from tokpress.registry import prior_class
+from tokpress.registry import prior_class, register_prior
 from tokpress.tokenizers.bytes import BitsTokenizer, BytesTokenizer, NibblesTokenizer
-from tokpress.types import Config, Tokenizer
+from tokpress.types import Config, Prior, Tokenizer
 
 
 class Reusing(HistogramPrior):
@@ -71,6 +71,7 @@ def tiny_network(name: str, settings: Config, symbols: int, seed: int = 0) -> Ne
     assert issubclass(cls, NetworkPrior)
     plan, weights = cls(settings, {}, symbols), Drawn(seed)
     exact = Exact(weights, plan.shape, plan.order, 1)
+    exact.given = np.zeros((1, plan.given_size), np.int64)
     for _ in range(plan.stride):  # some are asked for only later in an item
         exact.begin_step(1)
         plan.network(exact, np.zeros(1, np.int64))
@@ -105,6 +106,47 @@ NETWORKS: dict[str, tuple[str, Config, Tokenizer]] = {
 }  # fmt: skip
 
 
+#: priors of p(y | x), which code nothing before they are bound
+GIVEN: dict[str, tuple[str, Config, Tokenizer]] = {
+    "super-resolution": ("pixelcnn", {"shape": "4x6", "given": "2x3", "width": 12, "depth": 1}, NibblesTokenizer()),
+    "encoder_decoder": (
+        "encoder_decoder", {"shape": "3x4", "given": "5", "width": 12, "depth": 2, "heads": 2}, NibblesTokenizer(),
+    ),
+}  # fmt: skip
+
+
+@register_prior("bound")
+class Bound(Prior):
+    """A prior of p(y | x) that is given x = 1, 2, 3 … by itself, so that what is tested of every prior is tested of it."""
+
+    name = "bound"
+
+    def __init__(self, base: NetworkPrior) -> None:
+        self.base, self.vocab_size, self.stride = base, base.vocab_size, base.stride
+
+    def lanes(self, tokens):
+        return self.base.lanes(tokens)
+
+    def init(self, lanes, tokens):
+        given = np.arange(1, tokens // self.stride * self.base.given_size + 1) % self.vocab_size
+        bound = self.base.bind(given.astype(np.int32))
+        return bound, bound.init(lanes, tokens)
+
+    def step(self, state, previous, rows):
+        return state[0].step(state[1], previous, rows)
+
+    def config(self):
+        return {"base": {"name": self.base.name, **self.base.config()}}
+
+    def tensors(self):
+        return self.base.tensors()
+
+    @classmethod
+    def load(cls, config, tensors, vocab_size):
+        base = dict(config["base"])
+        return cls(prior_class(base.pop("name")).load(base, tensors, vocab_size))
+
+
 def tiny_bayes_net(seed: int = 0) -> BayesNetPrior:
     rng, size = np.random.default_rng(seed), 12
     parent = np.array([0] + [rng.integers(t) for t in range(1, size)], np.int32)
@@ -118,17 +160,23 @@ def tiny_models() -> dict[str, Model]:
     """One model per registered built-in prior."""
     counts = np.arange(256, dtype=np.int64)[::-1].copy()
     networks = {key: Model(tok, tiny_network(name, s, tok.vocab_size)) for key, (name, s, tok) in NETWORKS.items()}
-    return networks | {
-        "bayes_net": Model(BitsTokenizer(), tiny_bayes_net()),
-        "logistic_mixture": Model(
-            BytesTokenizer(), LogisticMixturePrior(np.array([[0, 1], [-0.5, 0.3], [-3, -1.5]], np.float32), 256)
-        ),
-        "histogram": Model(BytesTokenizer(), HistogramPrior(256)),
-        "histogram-static": Model(BytesTokenizer(), HistogramPrior(256, counts)),
-        "adaptive": Model(NibblesTokenizer(), AdaptivePrior()),
-        "mingru": Model(BytesTokenizer(), tiny_mingru()),
-        "memory": Model(BytesTokenizer(), MemoryPrior(tiny_mingru())),
-        "memory-memory": Model(BytesTokenizer(), MemoryPrior(MemoryPrior(tiny_mingru(), orders=(1,)))),
-        "memory-reusing": Model(BytesTokenizer(), MemoryPrior(Reusing())),
-        "memory-histogram": Model(BytesTokenizer(), MemoryPrior(HistogramPrior(256))),
-    }
+    given = {key: Model(tok, Bound(tiny_network(name, s, tok.vocab_size))) for key, (name, s, tok) in GIVEN.items()}
+    return (
+        networks
+        | given
+        | {
+            "bound": given["super-resolution"],
+            "bayes_net": Model(BitsTokenizer(), tiny_bayes_net()),
+            "logistic_mixture": Model(
+                BytesTokenizer(), LogisticMixturePrior(np.array([[0, 1], [-0.5, 0.3], [-3, -1.5]], np.float32), 256)
+            ),
+            "histogram": Model(BytesTokenizer(), HistogramPrior(256)),
+            "histogram-static": Model(BytesTokenizer(), HistogramPrior(256, counts)),
+            "adaptive": Model(NibblesTokenizer(), AdaptivePrior()),
+            "mingru": Model(BytesTokenizer(), tiny_mingru()),
+            "memory": Model(BytesTokenizer(), MemoryPrior(tiny_mingru())),
+            "memory-memory": Model(BytesTokenizer(), MemoryPrior(MemoryPrior(tiny_mingru(), orders=(1,)))),
+            "memory-reusing": Model(BytesTokenizer(), MemoryPrior(Reusing())),
+            "memory-histogram": Model(BytesTokenizer(), MemoryPrior(HistogramPrior(256))),
+        }
+    )

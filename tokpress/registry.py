@@ -27,6 +27,7 @@ _PRIORS: dict[str, "str | type[Prior]"] = {
     "gated_pixelcnn": ".priors.gated_pixelcnn:GatedPixelCNNPrior",
     "transformer": ".priors.transformer:TransformerPrior",
     "sparse_transformer": ".priors.sparse_transformer:SparseTransformerPrior",
+    "encoder_decoder": ".priors.encoder_decoder:EncoderDecoderPrior",
     "linear_attention": ".priors.linear_attention:LinearAttentionPrior",
     "ssm": ".priors.ssm:SSMPrior",
 }

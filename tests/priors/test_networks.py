@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from tests.models import NETWORKS, tiny_network
+from tests.models import GIVEN, NETWORKS, tiny_network
+from tokpress.errors import TokpressError
+from tokpress.model import Model
 from tokpress.priors.network import NetworkPrior
 from tokpress.registry import prior_class
 from tokpress.training.arithmetic import Trained
@@ -15,11 +17,11 @@ CLOSE = 0.02
 
 def trained(name: str, seed: int = 0) -> tuple[NetworkPrior, Trained]:
     """A freshly initialised network with biases that are not zero, and the exact prior that it exports."""
-    registered, settings, tokenizer = NETWORKS[name]
+    registered, settings, tokenizer = (NETWORKS | GIVEN)[name]
     cls = prior_class(registered)
     assert issubclass(cls, NetworkPrior)
     plan = cls(settings, {}, tokenizer.vocab_size)
-    net = Trained(plan.network, plan.shape, plan.order, seed).eval()
+    net = Trained(plan.network, plan.shape, plan.order, seed, plan.given_size).eval()
     with torch.no_grad():
         for key, value in net.values.items():
             if key.endswith("bias"):
@@ -60,6 +62,39 @@ def test_the_stepped_form_is_the_trained_form(name):
     difference = np.abs(stepped(prior, tokens) - parallel(net, tokens))
     assert np.median(difference) < 1e-4
     assert difference.max() < CLOSE
+
+
+@pytest.mark.parametrize("name", GIVEN)
+def test_what_is_given_is_used_alike(name):
+    """Stepped and trained forms agree, item by item of several lanes, and other x give other conditionals."""
+    prior, net = trained(name)
+    tokens = draw(prior)
+    given = np.random.default_rng(2).integers(0, prior.vocab_size, (len(tokens), 2, prior.given_size))
+    by_steps = stepped(prior.bind(given.ravel().astype(np.int32)), tokens)
+    for item in range(2):
+        part = slice(item * prior.stride, (item + 1) * prior.stride)
+        net.given = torch.from_numpy(given[:, item])
+        assert np.abs(by_steps[:, part] - parallel(net, tokens[:, part])).max() < CLOSE
+    other = stepped(prior.bind(given[::-1].ravel().astype(np.int32)), tokens)
+    assert np.abs(by_steps - other).max() > 0.01
+
+
+@pytest.mark.parametrize("name", GIVEN)
+def test_what_is_given_codes(name):
+    """Through the whole path, with a header before the items and in every number of lanes."""
+    tokenizer = GIVEN[name][2]
+    prior, _ = trained(name)
+    items = 7
+    source = b"he" + np.random.default_rng(0).bytes(items * prior.stride // tokenizer.tokens_per_byte)
+    given = np.random.default_rng(1).bytes(items * prior.given_size // 2 + 1)[: -(-items * prior.given_size // 2)]
+    model = Model(tokenizer, prior).given(given)
+    for lanes in (None, 1, 3):
+        payload, tokens, used = model.encode(source, lanes)
+        assert model.decode(payload, tokens, used) == source
+    with pytest.raises(TokpressError, match="--given"):
+        Model(tokenizer, prior).encode(source)
+    with pytest.raises(TokpressError, match="one for each"):
+        model.encode(source + source)
 
 
 @pytest.mark.parametrize("name", [n for n, (_, s, _) in NETWORKS.items() if "shape" not in s])

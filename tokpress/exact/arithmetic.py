@@ -21,7 +21,7 @@ import numpy as np
 
 from ..errors import ModelError, TokpressError
 from ..orders import Order, Shape
-from . import attention, ops, rows, states
+from . import attention, ops, rows, states, whole
 from .kernels import Kernel, NumpyKernel
 
 Array = np.ndarray
@@ -268,6 +268,22 @@ class Exact:
             made = acc * s * np.float32(4.0 / 127) + self.weights.vector(name + ".bias", outputs)
             self.memory[name] = made.reshape(self.lanes, h * w, outputs)
         return self.memory[name][: self.rows, self._below(shape)[self.at // self.channels]]
+
+    def encoded(self, stack: Callable[["Exact", Array], Array], shape: Shape) -> Array:
+        """`stack(arithmetic, given)`: features [lanes·M, C] of all positions of what is given, each of which may see all
+        of it, made at an item's beginning."""
+        if self.at == 0:
+            encoder = whole.make_whole(self.weights, shape, self.lanes)
+            encoder.rows = self.lanes * self.given.shape[1]
+            self.memory["encoded"] = stack(encoder, self.given.reshape(-1))
+        return self.memory["encoded"]
+
+    def attend_given(self, name: str, q: Array, k: Array, v: Array, heads: int) -> Array:
+        """Attention over encoded keys and values [lanes·M, C] (Vaswani et al. 2017, §3.2.3)."""
+        if name not in self.caches:
+            self.caches[name] = attention.Cache(self.lanes, len(k) // self.lanes, heads, q.shape[1] // heads)
+            attention.fill(self.caches[name], k, v)
+        return attention.look(self.caches[name], q)
 
     def _below(self, shape: Shape) -> Array:
         """The pixel of a coarser picture that each pixel of this one lies in."""

@@ -18,7 +18,7 @@ from . import ops
 WEIGHT_SUM = np.float32(1 << 16)
 #: values are rounded on a grid of ±VALUE_LIMIT
 VALUE_LIMIT = 4.0
-#: (step, item length) → steps it may see, in rising order, itself among them
+#: step → steps it may see, in rising order, itself among them
 Pattern = Callable[[int], np.ndarray]
 
 
@@ -53,6 +53,10 @@ def quantize_heads(x: np.ndarray, heads: int) -> tuple[np.ndarray, np.ndarray]:
     return ops.quantize_rows(np, x.reshape(len(x), heads, -1))
 
 
+def _on_grid(v: np.ndarray) -> np.ndarray:
+    return np.round(np.clip(v * np.float32(127 / VALUE_LIMIT), np.float32(-127), np.float32(127)))
+
+
 def step(
     cache: Cache,
     q: np.ndarray,
@@ -63,21 +67,41 @@ def step(
     distances: np.ndarray | None,
     pattern: Pattern | None,
 ) -> np.ndarray:
-    heads = cache.heads
+    """Add this step's keys and values, and attend to what may be seen. All [n, C]."""
     slot = at % cache.length
     cache.grow(slot)
-    a, r = quantize_heads(q, heads)
-    cache.k[:rows, :, slot], scale = quantize_heads(k, heads)
+    cache.k[:rows, :, slot], scale = quantize_heads(k, cache.heads)
     cache.scale[:rows, :, slot] = scale[..., 0]
-    on_grid = np.round(np.clip(v * np.float32(127 / VALUE_LIMIT), np.float32(-127), np.float32(127)))
-    cache.v[:rows, :, slot] = on_grid.reshape(rows, heads, -1)
+    cache.v[:rows, :, slot] = _on_grid(v).reshape(rows, cache.heads, -1)
     seen: slice | np.ndarray = slice(0, min(at + 1, cache.length)) if pattern is None else pattern(at)
-    keys, values, scales = cache.k[:rows, :, seen], cache.v[:rows, :, seen], cache.scale[:rows, :, seen]
-    acc = (keys @ a[..., None])[..., 0]
-    scores = acc * scales * (r * np.float32(1 / np.sqrt(cache.width)))
     if distances is not None:  # what was at + 1 − L … at stands in the ring from its oldest on
-        age = (slot - np.arange(scores.shape[2])) % cache.length
-        scores = scores + distances[None, :, age]
+        age = (slot - np.arange(min(at + 1, cache.length))) % cache.length
+        distances = distances[None, :, age]
+    return _attend(cache, q, seen, rows, distances)
+
+
+def fill(cache: Cache, k: np.ndarray, v: np.ndarray) -> None:
+    """Keys and values [lanes·L, C] of all positions at once."""
+    shape = cache.lanes, cache.length, cache.heads, cache.width
+    a, r = quantize_heads(k, cache.heads)
+    cache.k = np.ascontiguousarray(a.reshape(shape).swapaxes(1, 2))
+    cache.scale = r.reshape(shape[:3]).swapaxes(1, 2)
+    cache.v = np.ascontiguousarray(_on_grid(v).reshape(shape).swapaxes(1, 2))
+
+
+def look(cache: Cache, q: np.ndarray) -> np.ndarray:
+    """Attend to everything in it: q [n, C]."""
+    return _attend(cache, q, slice(0, cache.length), len(q), None)
+
+
+def _attend(
+    cache: Cache, q: np.ndarray, seen: slice | np.ndarray, rows: int, distances: np.ndarray | None
+) -> np.ndarray:
+    a, r = quantize_heads(q, cache.heads)
+    keys, values, scales = cache.k[:rows, :, seen], cache.v[:rows, :, seen], cache.scale[:rows, :, seen]
+    scores = (keys @ a[..., None])[..., 0] * scales * (r * np.float32(1 / np.sqrt(cache.width)))
+    if distances is not None:
+        scores = scores + distances
     w = ops.exp2_weights(np, scores)
     total = w.sum(2, dtype=np.int64, keepdims=True).astype(np.float32)
     p = np.round(w.astype(np.float32) * (WEIGHT_SUM / total))

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from ..errors import TokpressError
 from ..exact.arithmetic import Taps, taps_of
 from ..exact.attention import VALUE_LIMIT, Pattern
-from ..orders import Order, Shape
+from ..orders import Order, Shape, make_order
 from . import state_space
 from .quantized import ACTIVATION_MAX, TINY, WEIGHT_MAX, _Product, quantize_weight
 from .scan import scan
@@ -52,6 +52,7 @@ class Trained(nn.Module):
         self.kinds: dict[str, str] = {}
         self.masks: dict[str, Tensor] = {}
         self.unrolls = False
+        self.masked = True
         self.given, self.given_size = torch.zeros(2, given, dtype=torch.long), given
         self._carried: dict[str, Tensor] = {}
         self._next: dict[str, Tensor] = {}
@@ -342,6 +343,26 @@ class Trained(nn.Module):
         below = (rows[:, None] * w + columns).flatten().repeat_interleave(self.channels)
         return y[:, below.to(y.device)]
 
+    def encoded(self, stack: Callable, shape: Shape) -> Tensor:
+        mine = self.shape, self.order, self.item_order, self.channels, self.item, self.masked
+        order = make_order("raster", shape)
+        channels = shape[2] if len(shape) == 3 else 1
+        try:
+            self.shape, self.item_order, self.channels, self.item, self.masked = (
+                shape,
+                order,
+                channels,
+                len(order),
+                False,
+            )
+            self.order = torch.from_numpy(order)
+            return stack(self, self.given)
+        finally:
+            self.shape, self.order, self.item_order, self.channels, self.item, self.masked = mine
+
+    def attend_given(self, name: str, q: Tensor, k: Tensor, v: Tensor, heads: int) -> Tensor:
+        return self._attend(q, k, v, heads, None, causal=False)
+
     def unroll(self, name: str, cell: Callable, x: Tensor, widths: Sequence[int]) -> Tensor:
         self.unrolls = True
         state = [self._begin(f"{name}.{i}", x, width) for i, width in enumerate(widths)]
@@ -355,11 +376,7 @@ class Trained(nn.Module):
     def attend(
         self, name: str, q: Tensor, k: Tensor, v: Tensor, heads: int, reach: int = 0, pattern: Pattern | None = None
     ) -> Tensor:
-        steps = q.shape[1]
-        q, k, v = (x.unflatten(2, (heads, -1)).transpose(1, 2) for x in (q, k, v))
-        q, k = self._on_rows(q).to(self.product_dtype), self._on_rows(k).to(self.product_dtype)
-        v = (self._grid(v, VALUE_LIMIT) * (VALUE_LIMIT / ACTIVATION_MAX)).to(self.product_dtype)
-        mask = None
+        steps, mask = q.shape[1], None
         if reach:
             bias = self._vector(name + ".distance", lambda: torch.zeros(heads, reach))
             age = torch.arange(steps, device=q.device)
@@ -371,7 +388,13 @@ class Trained(nn.Module):
             for t in range(steps):
                 allowed[t, torch.from_numpy(pattern(t))] = True
             mask = allowed.to(q.device)
-        out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=mask is None)
+        return self._attend(q, k, v, heads, mask, causal=self.masked and mask is None)
+
+    def _attend(self, q: Tensor, k: Tensor, v: Tensor, heads: int, mask: Tensor | None, causal: bool) -> Tensor:
+        q, k, v = (x.unflatten(2, (heads, -1)).transpose(1, 2) for x in (q, k, v))
+        q, k = self._on_rows(q).to(self.product_dtype), self._on_rows(k).to(self.product_dtype)
+        v = (self._grid(v, VALUE_LIMIT) * (VALUE_LIMIT / ACTIVATION_MAX)).to(self.product_dtype)
+        out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=causal)
         return out.transpose(1, 2).flatten(2).float()
 
     @staticmethod
