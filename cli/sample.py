@@ -11,29 +11,52 @@ from .output import check, create, standard_output
 
 @click.command()
 @options.model
-@click.option(
-    "-n", "tokens", type=click.IntRange(1), default=256, show_default=True, metavar="TOKENS", help="How many."
-)
+@click.option("-n", "tokens", type=click.IntRange(1), metavar="TOKENS", help="How many.  [default: 256]")
+@click.option("--items", type=click.IntRange(1, 4096), metavar="N", help="N items (pictures), for priors of items.")
 @click.option("--seed", type=click.IntRange(0), help="The same seed draws the same bytes.")
 @click.option(
     "--temperature", type=click.FloatRange(0, min_open=True), default=1.0, show_default=True,
     help="Below 1: likelier tokens only. Above: bolder.",
 )  # fmt: skip
-@options.all_of(options.output, options.force, options.kernel, options.threads, options.verbose)
-def sample(model, tokens, seed, temperature, output, force, kernel, verbose):
-    """Draw TOKENS tokens from a model ("text" without -m) and print the bytes they stand for."""
+@click.option("--by-decoding", is_flag=True, help="Decode random bits, in place of drawing token by token.")
+@click.option("--png", metavar="SHAPE", help="Write the items as one PNG of pictures of this SHAPE, 28x28 say.")
+@options.all_of(options.given, options.output, options.force, options.kernel, options.threads, options.verbose)
+@click.pass_context
+def sample(ctx, model, tokens, items, seed, temperature, by_decoding, png, given, output, force, kernel, verbose):
+    """Draw TOKENS tokens, or N items, from a model ("text" without -m) and print the bytes they stand for."""
     if math.isnan(temperature):
-        raise click.BadParameter("nan is no temperature")
+        raise click.BadParameter("nan is no temperature", ctx)
+    if by_decoding and temperature != 1:
+        raise click.UsageError("bits are decoded at temperature 1: leave --temperature out", ctx)
+    if tokens and items:
+        raise click.UsageError("-n and --items exclude each other", ctx)
+    if png and not (items and output and output != "-"):
+        raise click.UsageError("--png goes with --items N and -o FILE", ctx)
     if output and output != "-":
         check(output, "-", force)
-    from tokpress import store
+    import numpy as np
 
-    chosen = store.load(model or "text")
+    from tokpress import pictures, store
+    from tokpress.errors import TokpressError
+    from tokpress.orders import parse_shape
+
+    (chosen,) = options.bound([store.load(model or "text")], given)
     chosen.kernel = kernel
-    drawn = chosen.sample(tokens, seed, temperature)
+    if items and getattr(chosen.prior, "order", None) is None:
+        raise TokpressError(f"the prior of {chosen.name} knows no items: say how many tokens with -n")
+    count = items * chosen.prior.stride if items else tokens or 256
+    if by_decoding:
+        noise = np.random.default_rng(seed).bytes(int(count * math.log2(chosen.prior.vocab_size) / 8) + 64)
+        drawn = chosen.sample_bits(count, noise, items or 1)
+    else:
+        drawn = chosen.sample(count, seed, temperature, items or 1)
     if output and output != "-":
+        picture = pictures.grid(pictures.pixels(drawn, items, parse_shape(png))) if png else None
         with create(output, force) as file:
-            file.write(drawn)
+            if picture is not None:
+                pictures.write_png(file, picture)
+            else:
+                file.write(drawn)
     elif sys.stdout.isatty():
         click.echo(_readable(drawn))
     else:

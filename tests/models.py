@@ -6,13 +6,14 @@ from tokpress.exact.arithmetic import Exact, Weights
 from tokpress.model import Model
 from tokpress.priors.adaptive import AdaptivePrior
 from tokpress.priors.bayes_net import BayesNetPrior
+from tokpress.priors.hierarchical import DEFAULTS, HierarchicalPrior, plan
 from tokpress.priors.histogram import HistogramPrior
 from tokpress.priors.logistic_mixture import LogisticMixturePrior
 from tokpress.priors.memory import MemoryPrior
 from tokpress.priors.mingru import MinGRUPrior, tensor_shapes
 from tokpress.priors.network import NetworkPrior
 from tokpress.registry import prior_class, register_prior
-from tokpress.tokenizers.bytes import BitsTokenizer, BytesTokenizer, NibblesTokenizer
+from tokpress.tokenizers.bytes import BitsTokenizer, BytesTokenizer, NibblesTokenizer, TopBitTokenizer
 from tokpress.types import Config, Prior, Tokenizer
 
 
@@ -115,6 +116,14 @@ GIVEN: dict[str, tuple[str, Config, Tokenizer]] = {
 }  # fmt: skip
 
 
+def tiny_hierarchical(settings: Config, symbols: int) -> HierarchicalPrior:
+    tensors = {}
+    for i, (inner, few, *_) in enumerate(plan({**DEFAULTS, **settings}, symbols)):
+        stage = tiny_network("pixelcnn", inner, few, seed=i)
+        tensors |= {f"{i}.{name}": value for name, value in stage.tensors().items()}
+    return HierarchicalPrior(settings, tensors, symbols)
+
+
 @register_prior("bound")
 class Bound(Prior):
     """A prior of p(y | x) that is given x = 1, 2, 3 … by itself, so that what is tested of every prior is tested of it."""
@@ -166,6 +175,12 @@ def tiny_models() -> dict[str, Model]:
         | given
         | {
             "bound": given["super-resolution"],
+            "hierarchical": Model(
+                BitsTokenizer(), tiny_hierarchical({"shape": "4x8", "scales": "2x2,4x4", "width": 12, "depth": 1}, 2)
+            ),
+            "hierarchical-depth": Model(
+                TopBitTokenizer(), tiny_hierarchical({"shape": "4x5", "levels": 2, "width": 12, "depth": 1}, 128)
+            ),
             "bayes_net": Model(BitsTokenizer(), tiny_bayes_net()),
             "logistic_mixture": Model(
                 BytesTokenizer(), LogisticMixturePrior(np.array([[0, 1], [-0.5, 0.3], [-3, -1.5]], np.float32), 256)

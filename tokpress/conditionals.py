@@ -141,6 +141,14 @@ def _decode_compiled(prior: Prior, payload: bytes, layout: Layout, report: Repor
 
 
 @one_blas_thread()
+def decode_noise(prior: Prior, noise: bytes, count: int, lanes: int = 1, report: Report = _silent) -> Tokens:
+    """`count` tokens off a stack of random bits: a sample from the prior, since coding makes uniform bits of samples."""
+    from .coders.stack import Stack
+
+    return _run(prior, Layout.of(count, lanes, prior.stride), Stack(noise).pop, report)
+
+
+@one_blas_thread()
 def score(prior: Prior, tokens: Tokens, lanes: int = 1, report: Report = _silent) -> np.ndarray:
     """−log2 p of each token [N] float64, as `encode` would be charged by an ideal coder."""
     layout = Layout.of(len(tokens), lanes, prior.stride)

@@ -187,24 +187,43 @@ class Model:
             return Bits(bits, np.ones(len(bits), np.int64))
         return Bits(bits, self.tokenizer.token_bytes()[tokens])
 
-    def sample(self, tokens: int, seed: int | None = None, temperature: float = 1.0) -> bytes:
+    def sample(self, tokens: int, seed: int | None = None, temperature: float = 1.0, lanes: int = 1) -> bytes:
         """`tokens` tokens drawn from the prior, as bytes. The same seed draws the same ones.
 
-        temperature: tokens are drawn from p^(1/temperature), so below 1 the likelier ones are favoured. Raises
-        ValueError where it is not above 0, or `tokens` is below 0.
+        temperature: tokens are drawn from p^(1/temperature), so below 1 the likelier ones are favoured. lanes: so many
+        sequences side by side, each with a part of the tokens. Raises ValueError where temperature is not above 0, or
+        `tokens` is below 0.
 
         >>> import tokpress
         >>> model = tokpress.load("adaptive")
         >>> len(model.sample(20, seed=3)), model.sample(20, seed=3) == model.sample(20, seed=3)
         (10, True)
         """
+        count = self._whole(tokens)
+        drawn = conditionals.sample(self.prior, count, seed, temperature, lanes)
+        return self.tokenizer.decode(self.prior.restore(drawn))
+
+    def sample_bits(self, tokens: int, noise: bytes, lanes: int = 1) -> bytes:
+        """A sample from the prior made by decoding random bits: `noise` taken as what symbols were coded to. Raises
+        ChecksumError where it is used up, at −log2 p bits a token.
+
+        >>> import tokpress
+        >>> model = tokpress.load("adaptive")
+        >>> noise = np.random.default_rng(0).bytes(99)
+        >>> model.sample_bits(20, noise) == model.sample_bits(20, noise), len(model.sample_bits(20, noise))
+        (True, 10)
+        """
+        decoded = conditionals.decode_noise(self.prior, noise, self._whole(tokens), lanes)
+        return self.tokenizer.decode(self.prior.restore(decoded))
+
+    def _whole(self, tokens: int) -> int:
+        """So many tokens, rounded up to whole items and bytes."""
         if tokens < 0:
             raise ValueError(f"{tokens} tokens cannot be drawn: give 0 or more")
         whole = math.lcm(self.prior.stride, self.tokenizer.tokens_per_byte)
         count = -(-tokens // whole) * whole
         self.prior.prepare(count, self.kernel)
-        drawn = conditionals.sample(self.prior, count, seed, temperature)
-        return self.tokenizer.decode(self.prior.restore(drawn))
+        return count
 
     # --- on disk ---------------------------------------------------------------------------------
 

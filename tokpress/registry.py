@@ -27,6 +27,7 @@ _PRIORS: dict[str, "str | type[Prior]"] = {
     "gated_pixelcnn": ".priors.gated_pixelcnn:GatedPixelCNNPrior",
     "transformer": ".priors.transformer:TransformerPrior",
     "sparse_transformer": ".priors.sparse_transformer:SparseTransformerPrior",
+    "hierarchical": ".priors.hierarchical:HierarchicalPrior",
     "encoder_decoder": ".priors.encoder_decoder:EncoderDecoderPrior",
     "linear_attention": ".priors.linear_attention:LinearAttentionPrior",
     "ssm": ".priors.ssm:SSMPrior",
@@ -35,6 +36,7 @@ _TOKENIZERS: dict[str, "str | type[Tokenizer]"] = {
     "bytes": ".tokenizers.bytes:BytesTokenizer",
     "nibbles": ".tokenizers.bytes:NibblesTokenizer",
     "bits": ".tokenizers.bytes:BitsTokenizer",
+    "top_bit": ".tokenizers.bytes:TopBitTokenizer",
     "bpe": ".tokenizers.bpe:BPETokenizer",
 }
 

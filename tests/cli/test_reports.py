@@ -5,10 +5,14 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
+from tests.models import tiny_network
 from tokpress.cli import costs, main
-from tokpress.model import Bits, load_folder
+from tokpress.model import Bits, Model, load_folder
+from tokpress.priors.histogram import HistogramPrior
+from tokpress.tokenizers.bytes import BitsTokenizer, BytesTokenizer
 
 from .conftest import letters
 
@@ -163,3 +167,27 @@ def test_completion(process, shell):
 def test_completion_completes(process):
     asked = {"_TOKPRESS_COMPLETE": "bash_complete", "COMP_WORDS": "tokpress comp", "COMP_CWORD": "1"}
     assert process(env={**os.environ, **asked}).stdout == b"plain,compress\nplain,completion\n"
+
+
+def test_pictures_are_drawn(run, place):
+    Image = pytest.importorskip("PIL.Image")
+    Model(BitsTokenizer(), tiny_network("pixelcnn", {"shape": "4x6", "width": 12, "depth": 1}, 2)).save("m")
+    for words in ([], ["--by-decoding"]):
+        run("sample", "-m", "m", "--items", "5", "--png", "4x6", "--seed", "1", "-o", "a.png", "-f", *words)
+        with Image.open("a.png") as picture:
+            assert picture.size == (2 * 8 - 2, 3 * 6 - 2) and len(np.unique(np.asarray(picture))) == 3
+        run("sample", "-m", "m", "--items", "5", "--seed", "1", "-o", "a", "-f", *words)
+        assert os.path.getsize("a") == 15
+    run("sample", "-m", "m", "--items", "5", "--png", "5x5", "-o", "b.png", code=1)
+    run("sample", "-m", "m", "--png", "4x6", "-o", "b.png", code=2)
+    run("sample", "-m", "m", "--by-decoding", "--temperature", "0.5", code=2)
+    run("sample", "-m", "adaptive", "--items", "5", code=1)
+    assert not os.path.exists("b.png")
+
+
+def test_decoding_random_bits_draws_from_the_prior(place):
+    counts = np.array([1, 2, 5, 8] + [0] * 252, np.int64) * 1000
+    drawn = np.frombuffer(
+        Model(BytesTokenizer(), HistogramPrior(256, counts)).sample_bits(4000, os.urandom(9000)), np.uint8
+    )
+    assert np.abs(np.bincount(drawn, minlength=256)[:4] / 4000 - counts[:4] / 16000).max() < 0.05

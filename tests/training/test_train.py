@@ -398,6 +398,7 @@ def images(count: int, seed: int, side: int = 6) -> np.ndarray:
         ("linear_attention", {"width": 16, "depth": 1, "heads": 2, "order": "columns"}),
         ("ssm", {"width": 16, "depth": 1, "order": "even_odd"}),
         ("bayes_net", {}),
+        ("hierarchical", {"width": 16, "depth": 2, "scales": "3x3"}),
     ],
 )
 def test_priors_of_the_lecture_on_images(corpus, prior, settings):
@@ -457,6 +458,16 @@ def test_one_picture_given_another(corpus):
     told = run("train", "prior", "train.fine", "-o", "n", "--set", "given=3x3", *words, code=1).output
     assert "do not go together" in told and not Path("n").exists()
     run("train", "prior", "texts", "-o", "n", "--given", "new.coarse", "--set", "given=3x3", *words, code=1)
+
+
+@pytest.mark.parametrize("words", [("--tokenizer", "top_bit", "--set", "levels=2"), ("--tokenizer", "nibbles")])
+def test_a_binary_picture_first_then_the_full_depth(corpus, words):
+    for seed, name in enumerate(["train.raw", "new.txt"]):
+        noise = np.random.default_rng(seed).integers(0, 4, (500, 6, 6))
+        Path(name).write_bytes((images(500, seed) * 180 + noise).astype(np.uint8).tobytes())
+    run("train", "prior", "train.raw", "-o", "m", "--prior", "hierarchical", *words, "--set", "shape=6x6",
+        "--set", "width=16", "--set", "depth=1", "--rows", "32", "--max-steps", "60", "--no-compile", "-q")  # fmt: skip
+    assert round_trip("m") * 8 / (500 * 36) < 3.5  # of noise alone there are 2
 
 
 def test_context_helps(corpus):

@@ -1,4 +1,5 @@
-"""Bytes as tokens: one symbol per byte (V = 256), two nibbles (V = 16) or eight bits (V = 2) per byte, high first.
+"""Bytes as tokens: one symbol per byte (V = 256), two nibbles (V = 16), a top bit and the rest (V = 128) or eight bits
+(V = 2) per byte, high first.
 
 Nibbles suit priors that compute a whole pmf from binary counters: 30 counters a byte instead of 255. Bits are what
 packed black and white pictures consist of.
@@ -93,4 +94,34 @@ class BitsTokenizer(Tokenizer):
 
     @classmethod
     def load(cls, folder: Path, config: Config) -> "BitsTokenizer":
+        return cls()
+
+
+class TopBitTokenizer(Tokenizer):
+    r"""
+    >>> TopBitTokenizer().encode(b"\x83")
+    array([1, 3], dtype=int32)
+    """
+
+    name = "top_bit"
+    vocab_size = 128
+    tokens_per_byte = 2
+
+    def encode(self, source: bytes) -> Tokens:
+        data = np.frombuffer(source, np.uint8)
+        return np.stack([data >> 7, data & 127], 1).ravel().astype(np.int32)
+
+    def decode(self, tokens: Tokens) -> bytes:
+        if len(tokens) % 2:
+            raise TokenizerError("an odd number of tokens is no whole number of bytes")
+        pairs = _checked(tokens, 128).reshape(-1, 2)
+        if len(pairs) and pairs[:, 0].max() > 1:
+            raise TokenizerError("a top bit is 0 or 1")
+        return (pairs[:, 0] << 7 | pairs[:, 1]).tobytes()
+
+    def token_bytes(self) -> np.ndarray:
+        raise TokenizerError("it takes two tokens to make a byte")
+
+    @classmethod
+    def load(cls, folder: Path, config: Config) -> "TopBitTokenizer":
         return cls()

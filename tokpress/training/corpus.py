@@ -4,7 +4,7 @@
                                           ──sample───────► about `total_bytes` from everywhere
 
 A folder means every file below it, except hidden ones (names that begin with a dot). `.xz`, `.gz` and
-`.zst` files are decompressed as they are read. A file shorter than a chunk is one chunk: a document.
+`.zst` files are decompressed as they are read, pictures (`images.py`) are their pixels. A file shorter than a chunk is one chunk: a document.
 
 `sample` draws chunks without replacement, with probability in proportion to weight, in one pass and with
 no need to know the corpus size beforehand: each chunk gets the key Exp(1) / weight, and the smallest keys
@@ -28,6 +28,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from ..errors import CorpusError
+from . import images
 
 COMPRESSED = (".xz", ".gz", ".zst")
 CHUNK_BYTES = 1 << 16
@@ -81,8 +82,13 @@ def read_chunks(
 ) -> Iterator[bytes]:
     """The (decompressed) file, `size` bytes at a time, the last chunk shorter; nothing for an empty file.
 
-    `on_read` is told how many bytes of the file on disk have been read so far."""
+    Pictures (images.py) are read as their pixels. `on_read` is told how many bytes of the file on disk have been read."""
     path = Path(path)
+    if images.is_picture(path):
+        pixels = images.read(path)
+        on_read(path.stat().st_size)
+        yield from (pixels[at : at + size] for at in range(0, len(pixels), size))
+        return
     try:
         with open(path, "rb") as raw, _decompressed(path, raw) as stream:
             while chunk := stream.read(size):
@@ -172,7 +178,7 @@ def sample(
 
 def _chunk_readers(path: Path, size: int) -> Iterator[Callable[[], bytes]]:
     """One function per chunk; calling it (at once) gives the bytes."""
-    if path.suffix.lower() in COMPRESSED:
+    if path.suffix.lower() in COMPRESSED or images.is_picture(path):
         for chunk in read_chunks(path, size):
             yield partial(bytes, chunk)
     else:
