@@ -128,6 +128,9 @@ def measure(run: Run, place: Place) -> dict[str, Any]:
         "model_bytes": told.size,
         "training_minutes": round(curve[-1]["seconds"] / 60, 1),
         "training_images": curve[-1]["tokens"] // run.tokens_per_image,
+        "curve": [
+            [round(p["seconds"] / 60, 1), round(p["held_out_bits_per_byte"] * 98 * math.log(2), 2)] for p in curve
+        ],
         "machine": describe("torch", "numpy"),
         "measured": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
     }

@@ -1,0 +1,89 @@
+"""Pictures of what each prior of the lecture looks at: docs/priors/NAME.png.
+
+    python benchmarks/dependencies.py [NAME …]
+
+An untrained network of each kind, on items of 8×8 symbols, is asked for all its conditionals, then again with one symbol
+changed, for every symbol: where a conditional changes, it depends on that symbol. Left: which symbols (columns, by
+position) each step (rows, in coding order) depends on. Right: the picture as the pixel marked with a ring sees it.
+"""
+
+from pathlib import Path
+
+import click
+import matplotlib
+import numpy as np
+from data import ROOT
+
+from tokpress.priors.network import NetworkPrior
+from tokpress.registry import prior_class
+from tokpress.training.arithmetic import Trained
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+
+SIDE = 8
+#: name of the picture → prior, settings
+SHOWN = {
+    "made": ("made", {"width": 2}),
+    "causal_conv": ("causal_conv", {"width": 16, "depth": 2, "kernel": 6}),
+    "wavenet": ("wavenet", {"width": 16, "depth": 5, "longest": 16}),
+    "lstm": ("lstm", {"width": 32}),
+    "pixelcnn": ("pixelcnn", {"width": 32, "depth": 2}),
+    "gated_pixelcnn": ("gated_pixelcnn", {"width": 32, "depth": 4}),
+    "transformer": ("transformer", {"width": 32, "depth": 1, "order": "zigzag"}),
+    "sparse_transformer": ("sparse_transformer", {"width": 32, "depth": 1, "stride": 8}),
+    "linear_attention": ("linear_attention", {"width": 32, "depth": 1, "heads": 4, "order": "top_bottom"}),
+    "ssm": ("ssm", {"width": 32, "depth": 1, "order": "columns"}),
+}
+
+
+def depends(name: str, settings: dict) -> tuple[NetworkPrior, np.ndarray]:
+    """(prior, [step, step] bool: whether a step's conditional changes with the symbol of another)"""
+    cls = prior_class(name)
+    assert issubclass(cls, NetworkPrior)
+    plan = cls({"shape": f"{SIDE}x{SIDE}", **settings}, {}, 2)
+    prior = cls.load(plan.config(), Trained(plan.network, plan.shape, plan.order).export(), 2)
+    changed = np.zeros((prior.stride, prior.stride), bool)
+    for seed in range(6):
+        base = np.random.default_rng(seed).integers(0, 2, prior.stride)
+        lanes = np.repeat(base[None], prior.stride + 1, 0)
+        lanes[1:][np.eye(prior.stride, dtype=bool)] ^= 1
+        state, previous = prior.init(len(lanes), lanes.size), None
+        for t in range(prior.stride):
+            pmf = prior.step(state, previous, len(lanes))
+            changed[t] |= (pmf[1:] != pmf[:1]).any(1)
+            previous = lanes[:, t].astype(np.int32)
+    return prior, changed
+
+
+def draw(title: str, prior: NetworkPrior, changed: np.ndarray, path: Path) -> None:
+    assert prior.order is not None
+    by_position = np.zeros_like(changed)
+    by_position[:, prior.order] = changed
+    step = SIDE * 5 if "pixelcnn" in title else SIDE * 5 + SIDE // 2  # where a blind spot would show
+    ranks = np.argsort(prior.order).reshape(SIDE, SIDE)
+    figure, (left, right) = plt.subplots(1, 2, figsize=(7.2, 3.6), layout="constrained")
+    left.imshow(by_position, cmap="Greens", interpolation="nearest")
+    left.set(xlabel="symbol, by position", ylabel="step, in coding order", title=title)
+    field = np.where(by_position[step].reshape(SIDE, SIDE), 2, np.where(ranks < step, 1, 0))
+    right.imshow(field, cmap=matplotlib.colors.ListedColormap(["white", "lightgrey", "seagreen"]), vmin=0, vmax=2)
+    right.plot(*np.divmod(int(prior.order[step]), SIDE)[::-1], "o", mfc="none", mec="crimson", ms=12, mew=2)
+    right.set(xticks=[], yticks=[], title=f"step {step}: green it sees,\ngrey came before too, white comes later")
+    figure.savefig(path, dpi=80)
+    plt.close(figure)
+
+
+@click.command()
+@click.argument("names", nargs=-1, type=click.Choice(list(SHOWN)))
+def main(names):
+    folder = ROOT / "docs" / "priors"
+    folder.mkdir(parents=True, exist_ok=True)
+    for shown in names or SHOWN:
+        name, settings = SHOWN[shown]
+        order = settings.get("order", "raster")
+        prior, changed = depends(name, settings)
+        draw(f"{shown}, order {order}", prior, changed, folder / f"{shown}.png")
+
+
+if __name__ == "__main__":
+    main()
