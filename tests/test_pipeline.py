@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 import tokpress
+from tests.models import tiny_models
 from tokpress import pipeline
 from tokpress.container import Damaged, FrameHeader, Kind, iter_frames, write_frame
 from tokpress.errors import ChecksumError, FormatError, ModelMismatchError
@@ -339,3 +340,29 @@ def test_a_large_frame_is_tried_with_every_model(monkeypatch):
         assert coded.model.name == winner
         small = SOURCE[: pipeline.LARGE // 2]
         assert pipeline.choose_frame(small, Options(), lambda done: None).model.name == "text"  # a clear win is enough
+
+
+# --- items
+
+
+@pytest.mark.parametrize("header", [0, 5, 80])
+@pytest.mark.parametrize("size", [100, 64])
+def test_no_item_is_cut_in_two(header, size):
+    """A header goes into the first frame, and every frame ends where an item ends."""
+    model = tiny_models()["made"]  # items of 20 bits; 5 bytes hold two
+    source = np.random.default_rng(0).bytes(header + 333 * 5)
+    out = io.BytesIO()
+    pipeline._compress_frames(io.BytesIO(source), out, Options([model], frame_size=size))
+    lengths = [item[0].source_length for item in iter_frames(io.BytesIO(out.getvalue()))]
+    assert lengths[0] % 5 == header % 5 and not any(length % 5 for length in lengths[1:])
+    assert max(lengths[1:]) <= size // 4 and sum(lengths) == len(source)
+    assert tokpress.decompress(out.getvalue(), models=[model]) == source
+
+
+def test_items_of_a_pipe_are_as_good_as_bytes():
+    model = tiny_models()["pixelcnn"]
+    source = np.random.default_rng(0).bytes(1000)
+    stream = io.BytesIO(source)
+    stream.seekable = lambda: False  # type: ignore[method-assign]
+    compress_stream(stream, out := io.BytesIO(), Options([model], frame_size=200))
+    assert tokpress.decompress(out.getvalue(), models=[model]) == source

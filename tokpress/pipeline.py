@@ -207,9 +207,11 @@ def _read_exactly(stream: BinaryIO, count: int) -> bytes:
 def _compress_frames(source: BinaryIO, out: BinaryIO, options: Options, limit: float = math.inf) -> Summary | None:
     """Frame by frame; None, with the rest left undone, once they take more than `limit` bytes."""
     summary, done = Summary(), 0
-    block = _read_exactly(source, options.frame_size)
+    size, item = _frame_of_items(options)
+    lead = (_left(source) or 0) % item
+    block = _read_exactly(source, size + lead)
     while True:
-        following = _read_exactly(source, options.frame_size) if len(block) == options.frame_size else b""
+        following = _read_exactly(source, size) if len(block) >= size else b""
 
         def report(part: int, start: int = done) -> None:
             options.report(start + part)
@@ -223,6 +225,20 @@ def _compress_frames(source: BinaryIO, out: BinaryIO, options: Options, limit: f
         if not following:
             return summary
         block = following
+
+
+def _frame_of_items(options: Options) -> tuple[int, int]:
+    """(bytes of a frame, bytes of an item): a frame cuts no item of the model's, no picture say, in two, and holds at most
+    two tokens for each byte of the frame size. What comes before the first whole item goes into the first frame."""
+    if options.models is None or len(options.models) != 1:
+        return options.frame_size, 1
+    (model,) = options.models
+    pieces = model.tokenizer.tokens_per_byte
+    item = math.lcm(model.prior.stride, pieces) // pieces
+    most = min(options.frame_size, MAX_SOURCE - item) // max(pieces // 2, 1)
+    if item > most or model.prior.wants_given:
+        return options.frame_size, 1
+    return most // item * item, item
 
 
 def _lzma_whole(source: BinaryIO, length: int, spool: BinaryIO, report: Report) -> FrameHeader | None:
@@ -246,8 +262,8 @@ def compress_stream(source: BinaryIO, out: BinaryIO, options: Options | None = N
     A source that can seek and is longer than a frame is compressed by lzma as a whole too, in $TMPDIR, and the
     smaller result is taken. `out` is only written to, never cut or gone back in: what it holds already stays."""
     options = options or Options()
-    length = _long(source, options.frame_size)
-    if not length:
+    length = _left(source) or 0
+    if length <= options.frame_size:
         return cast(Summary, _compress_frames(source, out, options))
     start = source.tell()
     with tempfile.TemporaryFile() as spool, tempfile.TemporaryFile() as frames:
@@ -266,8 +282,8 @@ def compress_stream(source: BinaryIO, out: BinaryIO, options: Options | None = N
         return Summary([Frame(length, header.payload_length, written - header.payload_length, "lzma")])
 
 
-def _long(source: BinaryIO, frame_size: int) -> int | None:
-    """The bytes left in a source, if it can tell and they are more than one frame."""
+def _left(source: BinaryIO) -> int | None:
+    """The bytes left in a source, if it can tell."""
     if not source.seekable():
         return None
     start = source.tell()
@@ -276,7 +292,7 @@ def _long(source: BinaryIO, frame_size: int) -> int | None:
     except OSError:  # files in /proc seek, but not to their end
         return None
     source.seek(start)
-    return length if length > frame_size else None
+    return length
 
 
 def _restore(header: FrameHeader, payload: bytes, models: list[Model], kernel: str, report: Report) -> bytes:
