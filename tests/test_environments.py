@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.models import tiny_mingru
+from tests.models import tiny_mingru, tiny_models
 from tokpress.model import Model
 from tokpress.priors.adaptive import AdaptivePrior
 from tokpress.priors.memory import MemoryPrior
@@ -25,6 +25,12 @@ pytest.importorskip("array_api_compat")
 
 ROOT = Path(__file__).parent.parent
 OLD_NUMPY = "AVX2 FMA3 AVX512F AVX512CD AVX512_SKX AVX512_CLX AVX512_CNL AVX512_ICL AVX512_SPR X86_V3 X86_V4"
+
+#: one for each way in which networks remember, and both heads
+NETWORKS = (
+    "made", "lstm", "pixelcnn-colour", "gated_pixelcnn-colour", "transformer", "linear_attention", "ssm",
+    "encoder_decoder", "hierarchical-depth",
+)  # fmt: skip
 
 NUMBA = {"Nehalem": "+sse4.2,+popcnt", "Haswell": "+avx2,+avx,+fma,+sse4.2,+popcnt"}
 
@@ -61,6 +67,9 @@ def folder(tmp_path_factory) -> Path:
     shutil.copytree(SHIPPED / "text", place / "text.model")
     Model(BytesTokenizer(), MemoryPrior(tiny_mingru(width=64, hidden=96))).save(place / "memory.model")
     Model(NibblesTokenizer(), AdaptivePrior()).save(place / "adaptive.model")
+    models = tiny_models()
+    for name in NETWORKS:
+        models[name].save(place / f"network-{name}.model")
     words = [bytes(rng.integers(97, 123, rng.integers(2, 9)).astype(np.uint8)) for _ in range(60)]
     text = b" ".join(words[i] for i in np.minimum(rng.zipf(1.4, 3000) - 1, 59))
     (place / "short.source").write_bytes(text[:700])
@@ -74,7 +83,7 @@ def reference(folder) -> dict[str, list[str]]:
 
 
 def test_kernels_agree(reference):
-    assert len(reference) == 8
+    assert len(reference) == 8 + len(NETWORKS)
     for lines in reference.values():
         assert len(set(lines)) == 1 and lines[0].startswith("True ")
 
