@@ -84,7 +84,7 @@ def plot(kept: dict[str, Any], path: Path) -> None:
 
     figure, axes = plt.subplots(figsize=(8, 5), layout="constrained")
     for name, m in sorted(kept.items(), key=lambda item: item[1]["nats_per_image"]):
-        if len(m["curve"]) > 1:
+        if len(m.get("curve", [])) > 1:
             axes.plot(*zip(*m["curve"]), label=f"{name}, {m['nats_per_image']:.1f}")
     axes.set(xlabel="minutes of training", ylabel="nats per image, held out of the training images", ylim=(75, 130))
     axes.legend(title="in the order of the test result", fontsize=8)

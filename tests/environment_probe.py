@@ -22,7 +22,7 @@ def main(folder: Path) -> dict[str, list[str]]:
         for source in sorted(folder.glob("*.source")):
             data = source.read_bytes()
             if network:
-                data = data[-96:]
+                data = data[-480:]
             for kernel in KERNELS[: 2 if network else None]:
                 for lanes in (1, 24):
                     if network and (lanes == 1 or source.stem != "short"):
