@@ -25,15 +25,14 @@ def report(kept: dict[str, Any], docs: Path) -> None:
     if not kept:
         return
     page = docs / "lecture.md"
-    plot(kept, docs / "lecture.png")
+    picture = plot(kept, docs / "lecture.png")
     machines = sorted({machine_line(m["machine"]) for m in kept.values()})
     lines = [
         *markdown(
             HEAD, [_row(name, m) for name, m in sorted(kept.items(), key=lambda item: item[1]["nats_per_image"])]
         ),
         "",
-        "![Held-out nats per image while training](lecture.png)",
-        "",
+        *(["![Held-out nats per image while training](lecture.png)", ""] if picture else []),
         *(f"Machine: {line}." for line in machines),
         "",
         "Commands:",
@@ -76,7 +75,11 @@ def _replace(path: Path, lines: list[str]) -> None:
     path.write_text(re.sub(f"{re.escape(BEGIN)}.*?{re.escape(END)}", lambda _: block, text, flags=re.S), "utf-8")
 
 
-def plot(kept: dict[str, Any], path: Path) -> None:
+def plot(kept: dict[str, Any], path: Path) -> bool:
+    """Whether there is anything to draw."""
+    if not any(len(m.get("curve", [])) > 1 for m in kept.values()):
+        path.unlink(missing_ok=True)
+        return False
     import matplotlib
 
     matplotlib.use("Agg")
@@ -91,3 +94,4 @@ def plot(kept: dict[str, Any], path: Path) -> None:
     axes.grid(alpha=0.3)
     figure.savefig(path, dpi=90)
     plt.close(figure)
+    return True
