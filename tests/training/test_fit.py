@@ -23,7 +23,7 @@ from tokpress.training.fit import fit, learning_rate, make_optimizers
 from tokpress.training.mingru_net import MinGRUNet, export
 from tokpress.training.options import FitConfig, Progress, Stopped
 from tokpress.training.sizes import shrunk, vocabulary_for
-from tokpress.training.streams import BEGIN, Source, Streams, validation_batch
+from tokpress.training.streams import BEGIN, Items, Source, Streams, validation_batch
 
 
 def source(path: Path, tokens, weight: float = 1.0) -> Source:
@@ -45,7 +45,7 @@ def test_rows_read_on_and_start_empty(counting):
     ends = np.zeros(5, np.int64)
     jumps = 0
     for number in range(60):
-        inputs, targets, fresh = next(streams)
+        inputs, targets, fresh, _ = next(streams)
         assert (np.diff(targets, axis=1) == 1).all() and (inputs[:, 1:] == targets[:, :-1]).all()
         assert (inputs[fresh, 0] == BEGIN).all() and (fresh.all() or number)
         assert (inputs[~fresh, 0] == ends[~fresh]).all() and (targets[~fresh, 0] == ends[~fresh] + 1).all()
@@ -66,7 +66,9 @@ def test_held_out_tokens_are_never_drawn(counting, tmp_path):
     small = source(tmp_path / "small.u16", np.arange(300) + 60_000)
     assert len(counting.validation) == 1200 and len(small.validation) == 30
     assert len(counting.tokens) + len(counting.validation) == 60_000
-    seen = np.concatenate([targets.ravel() for (_, targets, _), _ in zip(Streams([counting], 8, 16, 2, 0), range(400))])
+    seen = np.concatenate(
+        [targets.ravel() for (_, targets, *_), _ in zip(Streams([counting], 8, 16, 2, 0), range(400))]
+    )
     assert seen.max() < counting.validation[0]
     batch = validation_batch([counting, small], rows=4, window=16, windows=4)
     assert batch.shape == (4, 65) and np.isin(batch, counting.validation).all()
@@ -79,8 +81,30 @@ def test_held_out_tokens_are_never_drawn(counting, tmp_path):
 
 def test_weights_are_shares_of_the_draws(tmp_path):
     low, high = source(tmp_path / "a", np.zeros(5000)), source(tmp_path / "b", np.ones(5000), 3.0)
-    share = np.mean([targets.mean() for (_, targets, _), _ in zip(Streams([low, high], 16, 16, 1, 0), range(100))])
+    share = np.mean([targets.mean() for (_, targets, *_), _ in zip(Streams([low, high], 16, 16, 1, 0), range(100))])
     assert 0.7 < share < 0.8
+
+
+def test_items_are_whole_in_their_order_and_held_out_ones_are_never_drawn(tmp_path):
+    order = np.array([2, 0, 1])
+    pictures = source(tmp_path / "pictures", np.concatenate([[7, 7], np.arange(3 * 400)]))  # a header of two
+    given = source(tmp_path / "given", np.repeat(np.arange(400), 2))
+    drawn, skipped = (Items([pictures], 8, order, [3, 0], [given], 2) for _ in range(2))
+    seen = set()
+    for number in range(200):
+        inputs, targets, fresh, x = next(drawn)
+        number_of = targets[:, 1] // 3
+        assert (targets == 3 * number_of[:, None] + order).all() and fresh.all()
+        assert (inputs[:, 1:] == targets[:, :-1]).all() and (inputs[:, 0] == BEGIN).all()
+        assert (x == number_of[:, None]).all()
+        seen |= set(number_of.tolist())
+        if number == 9:
+            skipped.skip(10)
+            assert np.array_equal(next(skipped).targets, next(drawn).targets)
+    held_out = np.concatenate([batch.targets[:, 1] // 3 for batch in drawn.held_out()])
+    assert len(seen) > 350 and len(held_out) == 8 and not seen & set(held_out.tolist())
+    with pytest.raises(CorpusError, match="400 given items for 401"):
+        Items([source(tmp_path / "more", np.arange(1203))], 8, order, 0, [given], 2)
 
 
 def test_small_corpora_get_small_batches(counting, tmp_path):
@@ -221,7 +245,7 @@ def both_ranks_in_one_loop(sources: list[Source]) -> MinGRUNet:
         for optimizer in optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(RANKS, step, step / RANKS.max_steps)
-        for rank, (x, y, fresh) in enumerate(map(next, streams)):
+        for rank, (x, y, fresh, _) in enumerate(map(next, streams)):
             keep = torch.from_numpy(~fresh)[:, None].float()
             loss, states[rank] = net(torch.from_numpy(x), torch.from_numpy(y), [s * keep for s in states[rank]])
             (loss / 2).backward()
