@@ -60,9 +60,10 @@ def main(data, scratch, root):
             [
                 "# In context",
                 "",
-                "A model that has read something like a file before predicts the file better, with nothing trained: the",
-                "recurrent state and the memory of what was read do it. `tokpress score --context FIRST SECOND` tells by how",
-                "much; bits per byte of 40,000 bytes each (`#1`, `#2`: the first and the second 40,000 of a file):",
+                "A model that has read something like a file before may predict the file better, with nothing trained: the",
+                "recurrent state and the memory of what was read do it; what is unlike it does harm. `tokpress score --context",
+                "FIRST SECOND` tells by how much; bits per byte of 40,000 bytes each (`#1`, `#2`: the first and the second",
+                "40,000 of a file):",
                 "",
                 *table,
                 "",
