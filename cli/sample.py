@@ -42,7 +42,7 @@ def sample(ctx, model, tokens, items, seed, temperature, by_decoding, png, given
 
     (chosen,) = options.bound([store.load(model or "text")], given)
     chosen.kernel = kernel
-    if items and getattr(chosen.prior, "order", None) is None:
+    if items and chosen.prior.order is None:
         raise TokpressError(f"the prior of {chosen.name} knows no items: say how many tokens with -n")
     count = items * chosen.prior.stride if items else tokens or 256
     if by_decoding:

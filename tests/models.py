@@ -192,6 +192,7 @@ def tiny_models() -> dict[str, Model]:
             "memory": Model(BytesTokenizer(), MemoryPrior(tiny_mingru())),
             "memory-memory": Model(BytesTokenizer(), MemoryPrior(MemoryPrior(tiny_mingru(), orders=(1,)))),
             "memory-reusing": Model(BytesTokenizer(), MemoryPrior(Reusing())),
+            "memory-items": Model(BitsTokenizer(), MemoryPrior(tiny_bayes_net(), orders=(1, 2))),
             "memory-histogram": Model(BytesTokenizer(), MemoryPrior(HistogramPrior(256))),
         }
     )

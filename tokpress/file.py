@@ -41,7 +41,7 @@ class _Sink:
 
     def write(self, data: Any) -> int:
         view = memoryview(data).cast("B")
-        size = self._options.frame_size
+        size, _ = pipeline.frame_of_items(self._options)
         for start in range(0, len(view), size):
             self._held += view[start : start + size]
             if len(self._held) > size:

@@ -207,7 +207,7 @@ def _read_exactly(stream: BinaryIO, count: int) -> bytes:
 def _compress_frames(source: BinaryIO, out: BinaryIO, options: Options, limit: float = math.inf) -> Summary | None:
     """Frame by frame; None, with the rest left undone, once they take more than `limit` bytes."""
     summary, done = Summary(), 0
-    size, item = _frame_of_items(options)
+    size, item = frame_of_items(options)
     lead = (_left(source) or 0) % item
     block = _read_exactly(source, size + lead)
     while True:
@@ -227,7 +227,7 @@ def _compress_frames(source: BinaryIO, out: BinaryIO, options: Options, limit: f
         block = following
 
 
-def _frame_of_items(options: Options) -> tuple[int, int]:
+def frame_of_items(options: Options) -> tuple[int, int]:
     """(bytes of a frame, bytes of an item): a frame cuts no item of the model's, no picture say, in two, and holds at most
     two tokens for each byte of the frame size. What comes before the first whole item goes into the first frame."""
     if options.models is None or len(options.models) != 1:
@@ -235,7 +235,7 @@ def _frame_of_items(options: Options) -> tuple[int, int]:
     (model,) = options.models
     pieces = model.tokenizer.tokens_per_byte
     item = math.lcm(model.prior.stride, pieces) // pieces
-    most = min(options.frame_size, MAX_SOURCE - item) // max(pieces // 2, 1)
+    most = min(options.frame_size, MAX_SOURCE - (item - 1)) // max(pieces // 2, 1)
     if item > most or model.prior.wants_given:
         return options.frame_size, 1
     return most // item * item, item

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import TokpressError
+from .orders import Order, arrange, restore
 
 if TYPE_CHECKING:
     from .training.options import FitOptions
@@ -77,20 +78,24 @@ class Prior(ABC):
     stride: int = 1
     #: whether `fit` can go on from `options.init`, a trained prior of this class (`tokpress train --init`)
     warm_start: bool = False
+    #: of items (pictures): the order in which an item's tokens are coded (`orders`); None for sequences without end
+    order: Order | None = None
+    #: lanes of a frame of items
+    most_lanes: int = 512
 
     def lanes(self, tokens: int) -> int:
         """Lanes of a frame of so many tokens that does not say otherwise: part of the format."""
         from .lanes import default_lanes
 
-        return default_lanes(tokens)
+        return default_lanes(tokens) if self.order is None else max(1, min(-(-tokens // self.stride), self.most_lanes))
 
     def arrange(self, tokens: Tokens) -> Tokens:
         """Tokens [N] in the order in which they are coded."""
-        return tokens
+        return tokens if self.order is None else arrange(tokens, self.order)
 
     def restore(self, tokens: Tokens) -> Tokens:
         """The reverse of `arrange`."""
-        return tokens
+        return tokens if self.order is None else restore(tokens, self.order)
 
     #: whether it predicts an item from another one that both sides have (`bind`)
     wants_given: bool = False

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.models import tiny_mingru
+from tests.models import tiny_bayes_net, tiny_mingru, tiny_network
 from tokpress import conditionals
 from tokpress.priors import memory, memory_kernel
 from tokpress.priors.histogram import HistogramPrior
@@ -110,3 +110,15 @@ def test_a_surprise_after_certainty(compile_from, monkeypatch):
         args = (state.ctx, state.pool, slot, state.scale, np.float32(p), 0, 9, after, before, inverses, state.places)
         memory_kernel.adapt(*args)
         assert np.isfinite(state.scale).all()
+
+
+def test_a_memory_of_items_is_in_their_order():
+    """And is bound to what its base predicts from."""
+    base = tiny_bayes_net()
+    memory, tokens = MemoryPrior(base), np.arange(30, dtype=np.int32)
+    assert np.array_equal(memory.arrange(tokens), base.arrange(tokens))
+    assert not np.array_equal(memory.arrange(tokens), tokens)
+    assert np.array_equal(memory.restore(memory.arrange(tokens)), tokens) and memory.lanes(12_000) == base.lanes(12_000)
+    given = MemoryPrior(tiny_network("pixelcnn", {"shape": "2x2", "given": "1x1", "width": 4, "depth": 1}, 16))
+    bound = given.bind(np.ones(3, np.int32))
+    assert given.wants_given and bound.init(1, 12) and bound.config() == given.config()

@@ -19,10 +19,11 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from ..errors import ModelError, TokpressError
-from ..orders import Order, Shape
-from . import attention, ops, rows, states, whole
+from ..errors import TokpressError
+from ..orders import Order, Shape, make_order
+from . import attention, ops, states
 from .kernels import Kernel, NumpyKernel
+from .tensors import checked
 
 Array = np.ndarray
 Taps = Sequence[tuple[int, ...]]
@@ -43,7 +44,7 @@ class Weights:
     def __init__(self, tensors: dict[str, Array], kernel: Kernel | None = None) -> None:
         self.tensors, self.kernel = tensors, kernel or NumpyKernel()
         self._made: dict = {}
-        self._finite: set[str] = set()
+        self._found: dict[tuple[str, tuple[int, ...]], Array] = {}
 
     def vector(self, name: str, *shape: int) -> Array:
         return self._checked(name, shape, "float32")
@@ -58,8 +59,6 @@ class Weights:
         key = (name, part.start, part.stop)
         if key not in self._made:
             q, s = self.quantized(name, outputs, inputs)
-            if len(q) and int(q.min()) < -64:
-                raise ModelError(f"model.safetensors: {name} holds weights below −64; 7-bit weights are required")
             self._made[key] = self.kernel.prepare(np.ascontiguousarray(q[part])), s[part]
         return self._made[key]
 
@@ -71,14 +70,9 @@ class Weights:
         return self._made[name]
 
     def _checked(self, name: str, shape: tuple[int, ...], dtype: str) -> Array:
-        t = self.tensors.get(name)
-        if t is None or t.shape != shape or str(t.dtype) != dtype:
-            raise ModelError(f"model.safetensors: {name} should be {dtype} {shape}; the file is damaged or foreign")
-        if dtype == "float32" and name not in self._finite:
-            if not np.isfinite(t).all():
-                raise ModelError(f"model.safetensors: {name} holds what is no number; the file is damaged")
-            self._finite.add(name)
-        return t
+        if (name, shape) not in self._found:
+            self._found[name, shape] = checked(self.tensors, name, shape, dtype)
+        return self._found[name, shape]
 
 
 class Exact:
@@ -155,6 +149,7 @@ class Exact:
         """y_t = b_t + Σ_{s ≤ t} W_{t,s} x_s with weights for every pair of positions (`strict`: s < t), which is what a
         masked fully connected layer is (Germain et al. 2015, §4) whose nodes hold vectors. Biases float32 [T, outputs]."""
         width, size = x.shape[1], self.item
+        q, s = self.weights.quantized(name, size * outputs, size * width)
         kept = self._kept(name, self.lanes, size * width)
         if (now := self.at - strict) >= 0:
             kept[: self.rows, now * width : (now + 1) * width] = self._grid(x, limit)
@@ -162,7 +157,6 @@ class Exact:
         if now < 0:
             return np.repeat(bias[None], self.rows, 0)
         until, mine = (now + 1) * width, slice(self.at * outputs, (self.at + 1) * outputs)
-        q, s = self.weights.quantized(name, size * outputs, size * width)
         product = self.weights.kernel.prepare(np.ascontiguousarray(q[mine, :until]))
         acc = self.weights.kernel.product(kept[: self.rows, :until], product)
         return acc * s[mine] * np.float32(limit / 127) + bias
@@ -249,7 +243,9 @@ class Exact:
         row, column = divmod(self.at, width * c)
         if column == 0:
             if row == 0:
-                self.stacks[name] = rows.make_rows(self.weights, (height, width), self.lanes)
+                from .rows import Rows  # which is an Exact too
+
+                self.stacks[name] = Rows(self.weights, (height, width), None, self.lanes)
             self.stacks[name].begin_step(self.rows)
             self.memory[name + ".row"] = stack(self.stacks[name], above[: self.rows].reshape(-1, c * features))
         made = self.memory[name + ".row"]
@@ -273,7 +269,9 @@ class Exact:
         """`stack(arithmetic, given)`: features [lanes·M, C] of all positions of what is given, each of which may see all
         of it, made at an item's beginning."""
         if self.at == 0:
-            encoder = whole.make_whole(self.weights, shape, self.lanes)
+            from .whole import Whole  # which is an Exact too
+
+            encoder = Whole(self.weights, shape, make_order("raster", shape), self.lanes)
             encoder.rows = self.lanes * self.given.shape[1]
             self.memory["encoded"] = stack(encoder, self.given.reshape(-1))
         return self.memory["encoded"]

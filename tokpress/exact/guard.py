@@ -7,6 +7,8 @@ and one that is not on the list raises. Sums, products of matrices and conversio
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from .guard_numpy import InexactOperation
+
 #: correctly rounded, or exact, whatever the order and the machine; also moves and views of memory
 ALLOWED = frozenset(
     [
@@ -85,17 +87,13 @@ ALLOWED = frozenset(
 )
 
 
-class InexactOperation(AssertionError):
-    """An operation whose result the rule does not determine."""
-
-
 class ExactOnly(TorchDispatchMode):
     """
     >>> with ExactOnly():
     ...     torch.ones(3).softmax(0)
     Traceback (most recent call last):
     ...
-    tokpress.exact.guard.InexactOperation: _softmax is not on the exactness rule's list
+    tokpress.exact.guard_numpy.InexactOperation: _softmax is not on the exactness rule's list
     """
 
     def __init__(self) -> None:

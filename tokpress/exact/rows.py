@@ -5,47 +5,38 @@ whole row at its first pixel: values are [n·W, C], a row of W pixels after the 
 row by row of the array, as it does for single pixels.
 """
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-from ..orders import Shape
-
-if TYPE_CHECKING:
-    from .arithmetic import Array, Exact, Taps, Weights
+from .arithmetic import Array, Exact, Taps
 
 
-def make_rows(weights: "Weights", shape: Shape, lanes: int) -> "Exact":
+class Rows(Exact):
     """The arithmetic for a whole row at a time."""
-    from .arithmetic import Exact
 
-    class Rows(Exact):
-        def conv(
-            self,
-            name: str,
-            x: "Array",
-            taps: "Taps",
-            outputs: int,
-            limit: float = 4.0,
-            strict: bool = False,
-            gain: float = 1.0,
-        ) -> "Array":
-            """`strict`: x is of the row above; taps are at least one row up. Else of this row, and taps may lie in it."""
-            height, width, c = 1 - min(t[0] for t in taps), self.shape[1], x.shape[1]
-            queue = self._kept(name, height, self.lanes, width, c)
-            if (now := self.at - strict) >= 0:
-                queue[now % height, : self.rows] = self._grid(x, limit).reshape(self.rows, width, c)
-            gathered = np.zeros((self.rows, width, len(taps), c), np.float32)
-            for k, (down, right) in enumerate(taps):
-                if self.at + down >= 0:
-                    here = slice(max(0, -right), min(width, width - right))
-                    there = slice(max(0, right), min(width, width + right))
-                    gathered[:, here, k] = queue[(self.at + down) % height, : self.rows, there]
-            product, s = self.weights.product(name, outputs, len(taps) * c)
-            acc = self.weights.kernel.product(gathered.reshape(self.rows * width, -1), product)
-            return acc * s * np.float32(limit / 127) + self.weights.vector(name + ".bias", outputs)
+    def conv(
+        self,
+        name: str,
+        x: Array,
+        taps: Taps,
+        outputs: int,
+        limit: float = 4.0,
+        strict: bool = False,
+        gain: float = 1.0,
+    ) -> Array:
+        """`strict`: x is of the row above; taps are at least one row up. Else of this row, and taps may lie in it."""
+        height, width, c = 1 - min(t[0] for t in taps), self.shape[1], x.shape[1]
+        queue = self._kept(name, height, self.lanes, width, c)
+        if (now := self.at - strict) >= 0:
+            queue[now % height, : self.rows] = self._grid(x, limit).reshape(self.rows, width, c)
+        gathered = np.zeros((self.rows, width, len(taps), c), np.float32)
+        for k, (down, right) in enumerate(taps):
+            if self.at + down >= 0:
+                here = slice(max(0, -right), min(width, width - right))
+                there = slice(max(0, right), min(width, width + right))
+                gathered[:, here, k] = queue[(self.at + down) % height, : self.rows, there]
+        product, s = self.weights.product(name, outputs, len(taps) * c)
+        acc = self.weights.kernel.product(gathered.reshape(self.rows * width, -1), product)
+        return acc * s * np.float32(limit / 127) + self.weights.vector(name + ".bias", outputs)
 
-        def joint(self, *x: "Array") -> "Array":
-            return np.concatenate([np.broadcast_to(v, (self.rows * self.shape[1], v.shape[1])) for v in x], 1)
-
-    return Rows(weights, (shape[0], shape[1]), None, lanes)
+    def joint(self, *x: Array) -> Array:
+        return np.concatenate([np.broadcast_to(v, (self.rows * self.shape[1], v.shape[1])) for v in x], 1)

@@ -4,43 +4,34 @@ Values are [n·M, C], the M positions of one lane's x after the other. Everythin
 by row of the array, as it does for a step of the decoder.
 """
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-from ..orders import Shape, make_order
 from . import attention
-
-if TYPE_CHECKING:
-    from .arithmetic import Array, Exact, Weights
+from .arithmetic import Array, Exact
 
 
-def make_whole(weights: "Weights", shape: Shape, lanes: int) -> "Exact":
+class Whole(Exact):
     """The arithmetic for all positions of x at once."""
-    from .arithmetic import Exact
 
-    class Whole(Exact):
-        def attend(
-            self,
-            name: str,
-            q: "Array",
-            k: "Array",
-            v: "Array",
-            heads: int,
-            reach: int = 0,
-            pattern: attention.Pattern | None = None,
-        ) -> "Array":
-            """Without a mask."""
-            cache = attention.Cache(self.lanes, self.item, heads, q.shape[1] // heads)
-            attention.fill(cache, k, v)
-            out = [attention.look(cache, part) for part in q.reshape(self.lanes, self.item, -1).swapaxes(0, 1)]
-            return np.stack(out, 1).reshape(self.lanes * self.item, -1)
+    def attend(
+        self,
+        name: str,
+        q: Array,
+        k: Array,
+        v: Array,
+        heads: int,
+        reach: int = 0,
+        pattern: attention.Pattern | None = None,
+    ) -> Array:
+        """Without a mask."""
+        cache = attention.Cache(self.lanes, self.item, heads, q.shape[1] // heads)
+        attention.fill(cache, k, v)
+        out = [attention.look(cache, part) for part in q.reshape(self.lanes, self.item, -1).swapaxes(0, 1)]
+        return np.stack(out, 1).reshape(self.lanes * self.item, -1)
 
-        def coordinates(self, name: str, width: int) -> "Array":
-            rows = []
-            for at in range(self.item):
-                self.at = at
-                rows.append(super().coordinates(name, width))
-            return np.tile(np.concatenate(rows), (self.lanes, 1))
-
-    return Whole(weights, shape, make_order("raster", shape), lanes)
+    def coordinates(self, name: str, width: int) -> Array:
+        rows = []
+        for at in range(self.item):
+            self.at = at
+            rows.append(super().coordinates(name, width))
+        return np.tile(np.concatenate(rows), (self.lanes, 1))

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import ModelError, TokpressError
-from ..orders import arrange, parse_shape, restore
+from ..exact.tensors import checked
+from ..orders import parse_shape
 from ..types import Config, Pmf, Prior, Tokenizer, Tokens
 
 if TYPE_CHECKING:
@@ -47,9 +48,7 @@ class BayesNetPrior(Prior):
             ("parent", (self.stride,), "int32"),
             ("counts", (self.stride, vocab_size, vocab_size), "int64"),
         ):
-            t = tensors.get(name)
-            if t is None or t.shape != expected or str(t.dtype) != dtype:
-                raise ModelError(f"model.safetensors: {name} should be {dtype} {expected}; damaged or foreign")
+            checked(tensors, name, expected, dtype)
         self.order, self.parent = tensors["order"].astype(np.int64), tensors["parent"]
         steps = np.arange(self.stride)
         if not np.array_equal(np.sort(self.order), steps) or (self.parent > np.maximum(steps - 1, 0)).any():
@@ -57,15 +56,6 @@ class BayesNetPrior(Prior):
         if self.parent.min() < 0 or tensors["counts"].min() < 1 or tensors["counts"].max() > 1 << 40:
             raise ModelError("model.safetensors: counts outside 1 … 2^40, or a parent below 0")
         self._tables = tensors["counts"].astype(np.float32) / tensors["counts"].sum(2, keepdims=True).astype(np.float32)
-
-    def lanes(self, tokens: int) -> int:
-        return max(1, min(-(-tokens // self.stride), 512))
-
-    def arrange(self, tokens: Tokens) -> Tokens:
-        return arrange(tokens, self.order)
-
-    def restore(self, tokens: Tokens) -> Tokens:
-        return restore(tokens, self.order)
 
     def init(self, lanes: int, tokens: int) -> State:
         return State(np.zeros((lanes, self.stride), np.int32))

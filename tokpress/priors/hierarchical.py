@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import ModelError, TokpressError
-from ..orders import Shape, arrange, parse_shape, restore, subsample
+from ..orders import Shape, parse_shape, subsample
 from ..types import Config, Pmf, Prior, Tokenizer, Tokens
 from .network import NetworkPrior
 from .pixelcnn import PixelCNNPrior
@@ -90,28 +90,19 @@ class HierarchicalPrior(Prior):
         for i, (inner, symbols, cells, known) in enumerate(plan(self.settings, vocab_size)):
             mine = {k.removeprefix(f"{i}."): v for k, v in tensors.items() if k.startswith(f"{i}.")}
             self.stages.append(Stage(PixelCNNPrior.load(inner, mine, symbols), cells, known))
-        self.order = np.concatenate([stage.cells[~stage.known] for stage in self.stages])
-        self.stride = len(self.order)
-
-    def lanes(self, tokens: int) -> int:
-        return self.stages[-1].prior.lanes(tokens)
+        self.places = self.order = np.concatenate([stage.cells[~stage.known] for stage in self.stages])
+        self.stride = len(self.places)
 
     def prepare(self, tokens: int, kernel: str = "auto") -> None:
         for stage in self.stages:
             stage.prior.prepare(tokens, kernel)
-
-    def arrange(self, tokens: Tokens) -> Tokens:
-        return arrange(tokens, self.order)
-
-    def restore(self, tokens: Tokens) -> Tokens:
-        return restore(tokens, self.order)
 
     def init(self, lanes: int, tokens: int) -> State:
         return State(np.zeros((lanes, self.stride), np.int32))
 
     def step(self, state: State, previous: Tokens | None, rows: int) -> Pmf:
         if previous is not None:
-            state.items[:rows, self.order[state.at]] = previous
+            state.items[:rows, self.places[state.at]] = previous
             state.at = (state.at + 1) % self.stride
         if state.stage < 0 or state.at == 0:
             self._enter(state, 0)
@@ -157,9 +148,9 @@ class HierarchicalPrior(Prior):
         limits = replace(limits, max_minutes=limits.max_minutes / len(stages))
         tensors: dict[str, np.ndarray] = {}
         before = None
+        item = sum(int((~known).sum()) for *_, known in stages)
         for i, (inner, symbols, cells, _) in enumerate(stages):
             folder = options.folder.with_name(f"{options.folder.name}-{i}")
-            item = len(np.unique(np.concatenate([stage[2] for stage in stages])))
             made = stage_sources(sources, item, cells, options.folder.parent / f"stage-{i}")
             of_stage = SimpleNamespace(vocab_size=symbols, tokens_per_byte=8)  # told as if every cell were a bit
             told = replace(options, folder=folder, config=limits, given=before, init=None)

@@ -72,12 +72,16 @@ class MemoryPrior(Prior):
         if not 1 <= len(orders) <= MAX_ORDER or not all(1 <= k <= MAX_ORDER for k in orders):
             raise ValueError(f"orders must be 1 … {MAX_ORDER} numbers from 1 to {MAX_ORDER}, not {str(orders)[:60]}")
         self.base = base
-        self.vocab_size, self.stride = base.vocab_size, base.stride
+        self.vocab_size, self.stride, self.order = base.vocab_size, base.stride, base.order
+        self.wants_given = base.wants_given
         self.orders = np.array(orders, np.int32)
         self._asked = 0
 
     def lanes(self, tokens: int) -> int:
         return self.base.lanes(tokens)
+
+    def bind(self, given: Tokens) -> "MemoryPrior":
+        return MemoryPrior(self.base.bind(given), tuple(self.orders.tolist()))
 
     def prepare(self, tokens: int, kernel: str = "auto") -> None:
         self._asked += tokens

@@ -23,6 +23,7 @@ import numpy as np
 from ..errors import ModelError
 from ..exact import ops
 from ..exact.kernels import Kernel, NumpyKernel, make_kernel, self_test
+from ..exact.tensors import checked
 from ..exact.threads import share_rows
 from ..types import Config, Pmf, Prior, Tokenizer, Tokens
 
@@ -82,13 +83,7 @@ class MinGRUPrior(Prior):
         self.vocab_size = self._config["symbols"]
         self._tensors = tensors
         for name, (shape, dtype) in tensor_shapes(**self._config).items():
-            t = tensors.get(name)
-            if t is None or t.shape != shape or str(t.dtype) != dtype:
-                raise ModelError(f"model.safetensors: {name} should be {dtype} {shape}; the file is damaged or foreign")
-            if dtype == "float32" and not np.isfinite(t).all():
-                raise ModelError(f"model.safetensors: {name} holds what is no number; the file is damaged")
-            if dtype == "int8" and len(t) and int(t.min()) < -64:
-                raise ModelError(f"model.safetensors: {name} holds weights below −64; 7-bit weights are required")
+            checked(tensors, name, shape, dtype)
         self.kernel = kernel
         if kernel is not None:
             self.use_kernel(kernel)

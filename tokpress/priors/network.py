@@ -25,8 +25,8 @@ from ..errors import TokpressError
 from ..exact.arithmetic import Exact, Weights
 from ..exact.kernels import make_kernel, self_test
 from ..exact.threads import share_rows, threads
-from ..lanes import Layout, default_lanes
-from ..orders import arrange, make_order, parse_shape, restore
+from ..lanes import Layout
+from ..orders import make_order, parse_shape
 from ..types import Config, Pmf, Prior, Tokenizer, Tokens
 
 if TYPE_CHECKING:
@@ -54,8 +54,6 @@ class NetworkPrior(Prior):
 
     #: settings and their first values; `shape` and `order` are in all of them
     defaults: ClassVar[Config]
-    #: lanes of a frame of items
-    most_lanes: ClassVar[int] = 512
     warm_start = True
 
     def __init__(self, settings: Config, tensors: dict[str, np.ndarray], vocab_size: int) -> None:
@@ -80,15 +78,6 @@ class NetworkPrior(Prior):
         """The next symbol's conditional from the symbols before it, in the methods of `m`."""
 
     # --- coding ----------------------------------------------------------------------------------
-
-    def lanes(self, tokens: int) -> int:
-        return default_lanes(tokens) if self.order is None else max(1, min(-(-tokens // self.stride), self.most_lanes))
-
-    def arrange(self, tokens: Tokens) -> Tokens:
-        return tokens if self.order is None else arrange(tokens, self.order)
-
-    def restore(self, tokens: Tokens) -> Tokens:
-        return tokens if self.order is None else restore(tokens, self.order)
 
     def bind(self, given: Tokens) -> "NetworkPrior":
         """`given`: one x of `given_shape` for each item, in their order; a header before the first is passed over."""

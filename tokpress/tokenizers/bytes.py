@@ -43,7 +43,33 @@ class BytesTokenizer(Tokenizer):
         return cls()
 
 
-class NibblesTokenizer(Tokenizer):
+class _InTwo(Tokenizer):
+    """A byte as its high bits and its `low_bits`, in that order: V = 2^low_bits."""
+
+    tokens_per_byte = 2
+    low_bits: int
+
+    def encode(self, source: bytes) -> Tokens:
+        data = np.frombuffer(source, np.uint8)
+        return np.stack([data >> self.low_bits, data & (self.vocab_size - 1)], 1).ravel().astype(np.int32)
+
+    def decode(self, tokens: Tokens) -> bytes:
+        if len(tokens) % 2:
+            raise TokenizerError(f"an odd number of tokens of the tokenizer {self.name} is no whole number of bytes")
+        high, low = _checked(tokens, self.vocab_size).reshape(-1, 2).T
+        if len(high) and int(high.max()) >> (8 - self.low_bits):
+            raise TokenizerError(f"the first token of a byte lies outside 0 … {(1 << 8 - self.low_bits) - 1}")
+        return (high << self.low_bits | low).tobytes()
+
+    def token_bytes(self) -> np.ndarray:
+        raise TokenizerError(f"it takes two tokens of the tokenizer {self.name} to make a byte")
+
+    @classmethod
+    def load(cls, folder: Path, config: Config) -> "_InTwo":
+        return cls()
+
+
+class NibblesTokenizer(_InTwo):
     """
     >>> NibblesTokenizer().encode(b"A")
     array([4, 1], dtype=int32)
@@ -51,24 +77,18 @@ class NibblesTokenizer(Tokenizer):
 
     name = "nibbles"
     vocab_size = 16
-    tokens_per_byte = 2
+    low_bits = 4
 
-    def encode(self, source: bytes) -> Tokens:
-        data = np.frombuffer(source, np.uint8)
-        return np.stack([data >> 4, data & 15], 1).ravel().astype(np.int32)
 
-    def decode(self, tokens: Tokens) -> bytes:
-        if len(tokens) % 2:
-            raise TokenizerError("an odd number of nibbles is no whole number of bytes")
-        pairs = _checked(tokens, 16).reshape(-1, 2)
-        return (pairs[:, 0] << 4 | pairs[:, 1]).tobytes()
+class TopBitTokenizer(_InTwo):
+    r"""
+    >>> TopBitTokenizer().encode(b"\x83")
+    array([1, 3], dtype=int32)
+    """
 
-    def token_bytes(self) -> np.ndarray:
-        raise TokenizerError("a nibble is half a byte")
-
-    @classmethod
-    def load(cls, folder: Path, config: Config) -> "NibblesTokenizer":
-        return cls()
+    name = "top_bit"
+    vocab_size = 128
+    low_bits = 7
 
 
 class BitsTokenizer(Tokenizer):
@@ -94,34 +114,4 @@ class BitsTokenizer(Tokenizer):
 
     @classmethod
     def load(cls, folder: Path, config: Config) -> "BitsTokenizer":
-        return cls()
-
-
-class TopBitTokenizer(Tokenizer):
-    r"""
-    >>> TopBitTokenizer().encode(b"\x83")
-    array([1, 3], dtype=int32)
-    """
-
-    name = "top_bit"
-    vocab_size = 128
-    tokens_per_byte = 2
-
-    def encode(self, source: bytes) -> Tokens:
-        data = np.frombuffer(source, np.uint8)
-        return np.stack([data >> 7, data & 127], 1).ravel().astype(np.int32)
-
-    def decode(self, tokens: Tokens) -> bytes:
-        if len(tokens) % 2:
-            raise TokenizerError("an odd number of tokens is no whole number of bytes")
-        pairs = _checked(tokens, 128).reshape(-1, 2)
-        if len(pairs) and pairs[:, 0].max() > 1:
-            raise TokenizerError("a top bit is 0 or 1")
-        return (pairs[:, 0] << 7 | pairs[:, 1]).tobytes()
-
-    def token_bytes(self) -> np.ndarray:
-        raise TokenizerError("it takes two tokens to make a byte")
-
-    @classmethod
-    def load(cls, folder: Path, config: Config) -> "TopBitTokenizer":
         return cls()

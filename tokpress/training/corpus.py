@@ -4,7 +4,8 @@
                                           ──sample───────► about `total_bytes` from everywhere
 
 A folder means every file below it, except hidden ones (names that begin with a dot). `.xz`, `.gz` and
-`.zst` files are decompressed as they are read, pictures (`images.py`) are their pixels. A file shorter than a chunk is one chunk: a document.
+`.zst` files are decompressed as they are read, pictures (`images.py`) are their pixels. A file shorter than a chunk is
+one chunk: a document.
 
 `sample` draws chunks without replacement, with probability in proportion to weight, in one pass and with
 no need to know the corpus size beforehand: each chunk gets the key Exp(1) / weight, and the smallest keys

@@ -237,12 +237,12 @@ def _measured(
 ) -> tuple[float, float | None]:
     """Held-out bits per byte by exact stepping: of the prior as saved, and of what is inside its memory."""
     lengths = measure.token_lengths(tokenizer)
-    order = getattr(_inner(prior), "order", None)
+    order = prior.order
     try:
         if order is None:
             batch = validation_batch(sources, measure.ROWS, measure.LENGTH, 1)
         else:
-            items = Items(sources, 1, order, 0, given, getattr(prior, "given_size", 0))
+            items = Items(sources, 1, order, 0, given, getattr(_inner(prior), "given_size", 0))
             batch = items.validation[:, order].astype(np.int64)
             from_what = items.held_out_given()
             if from_what is not None:
