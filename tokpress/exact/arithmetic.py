@@ -29,11 +29,16 @@ Array = np.ndarray
 Taps = Sequence[tuple[int, ...]]
 
 
-def taps_of(taps: Taps, strict: bool, channels: int, order: Order | None) -> list[tuple[int, ...]]:
+def is_raster(order: Order | None) -> bool:
+    """Whether items are coded row by row."""
+    return order is not None and np.array_equal(order, np.arange(len(order)))
+
+
+def taps_of(taps: Taps, strict: bool, channels: int, raster: bool) -> list[tuple[int, ...]]:
     """The taps that a masked convolution keeps: mask A (`strict`) has no centre, but for a pixel's earlier channels.
 
     Raises TokpressError where they are of rows and columns, and there are none, or not in raster order."""
-    if len(taps[0]) == 2 and (order is None or not np.array_equal(order, np.arange(len(order)))):
+    if len(taps[0]) == 2 and not raster:
         raise TokpressError("a convolution over rows and columns needs items of a shape, coded in raster order")
     return [tap for tap in taps if not (strict and channels == 1 and not any(tap))]
 
@@ -78,7 +83,7 @@ class Weights:
 class Exact:
     def __init__(self, weights: Weights, shape: Shape, order: Order | None, lanes: int) -> None:
         self.weights, self.shape, self.order, self.lanes = weights, shape, order, lanes
-        self.channels = shape[2] if len(shape) == 3 else 1
+        self.channels, self.raster = shape[2] if len(shape) == 3 else 1, is_raster(order)
         self.item = math.prod(shape) if shape else 0
         self.memory: dict[str, Array] = {}
         self.caches: dict[str, attention.Cache] = {}
@@ -124,7 +129,7 @@ class Exact:
         """y_t = b + Σ_k W_k x_{t + tap k}, masked: taps (rows, columns) of a picture in raster order, or (steps,) of
         a sequence, none of them later. `strict` is mask A of van den Oord et al. (2016a), §3.4: x is of the symbols
         before this one; otherwise mask B: x of this step counts. A pixel's channels see each other in their order."""
-        taps, c, width = taps_of(taps, strict, self.channels, self.order), self.channels, x.shape[1]
+        taps, c, width = taps_of(taps, strict, self.channels, self.raster), self.channels, x.shape[1]
         offsets = self._offsets(taps)
         reach = 1 - min(offsets)
         queue = self._kept(name, reach, self.lanes, c * width)

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..errors import TokpressError
-from ..exact.arithmetic import Taps, taps_of
+from ..exact.arithmetic import Taps, is_raster, taps_of
 from ..exact.attention import VALUE_LIMIT, Pattern
 from ..orders import Order, Shape, make_order
 from . import state_space
@@ -23,11 +23,18 @@ from .quantized import ACTIVATION_MAX, TINY, WEIGHT_MAX, _Product, quantize_weig
 from .scan import scan
 
 Network = Callable[[Any, Tensor], Tensor]
+#: rows of a smaller mean square are not blown up to 1 by the gradient of a norm
+LEAST_SQUARE = 1e-4
 
 
 def straight(rounded: Tensor, x: Tensor) -> Tensor:
     """The value of `rounded`, the gradient of `x`."""
     return x + (rounded - x).detach()
+
+
+def _over_rms(x: Tensor) -> Tensor:
+    """x / rms(x), whose gradient at a row of zeros is no explosion. (What is rounded afterwards has no scale.)"""
+    return x * x.square().mean(-1, keepdim=True).clamp_min(LEAST_SQUARE).rsqrt()
 
 
 class Trained(nn.Module):
@@ -46,7 +53,7 @@ class Trained(nn.Module):
         self.order = (
             torch.zeros(0, dtype=torch.long) if order is None else torch.from_numpy(np.ascontiguousarray(order))
         )
-        self.channels = shape[2] if len(shape) == 3 else 1
+        self.channels, self.raster = shape[2] if len(shape) == 3 else 1, is_raster(order)
         self.item = math.prod(shape) if shape else 0
         self.values = nn.ParameterDict()
         self.kinds: dict[str, str] = {}
@@ -191,7 +198,7 @@ class Trained(nn.Module):
             q, s = self._integers(name, weight)
             return (self._grid(x, limit) @ q.T).float() * s.T * (limit / ACTIVATION_MAX)
         if normed:
-            x = x * x.square().mean(-1, keepdim=True).clamp_min(TINY).rsqrt()
+            x = _over_rms(x)
         return _Product.apply(x, weight, normed, self.product_dtype)
 
     def conv(
@@ -204,7 +211,7 @@ class Trained(nn.Module):
         strict: bool = False,
         gain: float = 1.0,
     ) -> Tensor:
-        taps, c = taps_of(taps, strict, self.channels, self.item_order), self.channels
+        taps, c = taps_of(taps, strict, self.channels, self.raster), self.channels
         inputs, count = c * x.shape[-1], len(taps)
         mask = None if c == 1 else lambda: self._channel_mask(taps, strict, x.shape[-1], outputs)
         q, s = self._integers(name, self._matrix(name, c * outputs, count * inputs, gain, mask))
@@ -214,7 +221,8 @@ class Trained(nn.Module):
         a = a.unflatten(1, (-1, c)).flatten(2)
         # a pixel before the first is 0: what stands before a row's beginning is outside, not the row above
         y = self._conv_steps(a, q, taps) if len(taps[0]) == 1 else self._conv_grid(a, q, taps)
-        bias = self._vector(name + ".bias", lambda: torch.zeros(c * outputs))
+        # not zeros: where nothing is seen (above a picture) all features would be, which no norm likes
+        bias = self._vector(name + ".bias", lambda: torch.randn(c * outputs) * 0.1)
         return (y.float() * (s[:, 0] * (limit / ACTIVATION_MAX)) + bias).unflatten(2, (c, outputs)).flatten(1, 2)
 
     def _channel_mask(self, taps: Taps, strict: bool, width: int, outputs: int) -> Tensor:
@@ -283,8 +291,7 @@ class Trained(nn.Module):
     def norm(self, x: Tensor) -> Tensor:
         up = ACTIVATION_MAX / x.detach().abs().amax(-1, keepdim=True).clamp_min(TINY)
         squares = (x.detach() * up).round().square().mean(-1, keepdim=True).clamp_min(1 / x.shape[-1])
-        smooth = x * x.square().mean(-1, keepdim=True).clamp_min(TINY).rsqrt()
-        return straight(x.detach() * (up * squares.rsqrt()), smooth)
+        return straight(x.detach() * (up * squares.rsqrt()), _over_rms(x))
 
     def gate(self, x: Tensor) -> Tensor:
         return 0.5 + 0.5 * (x / torch.sqrt(1 + x * x))

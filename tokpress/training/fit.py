@@ -158,7 +158,7 @@ def fit(
 
     corpus_tokens = sum(len(s.tokens) for s in sources)
     unrolled = getattr(inner, "unrolls", False)  # hundreds of steps one after the other compile for hours
-    step_net = torch.compile(model) if _compiles(config, corpus_tokens) and not unrolled else model
+    step_net = torch.compile(model, dynamic=False) if _compiles(config, corpus_tokens) and not unrolled else model
     order, seed = getattr(inner, "item_order", None), [config.seed, rank]
     streams: Streams | Items
     if order is None:
