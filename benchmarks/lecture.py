@@ -164,7 +164,9 @@ def main(budget_minutes, only, again, idx, work, only_report):
                 continue
             if left < 1 or not train(run, place, left):
                 break
-            kept[run.name] = measure(run, place)
+            measured = measure(run, place)
+            kept = json.loads(RESULT.read_text()) if RESULT.is_file() else {}  # another call may have added to it
+            kept[run.name] = measured
             RESULT.write_text(json.dumps(kept, indent=1) + "\n")
             print(f"{run.name}: {kept[run.name]['nats_per_image']:.2f} nats per image", file=sys.stderr, flush=True)
     report(kept, ROOT / "docs")

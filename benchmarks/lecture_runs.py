@@ -17,6 +17,8 @@ class Run:
     #: further words of `tokpress train prior`
     flags: list[str] = field(default_factory=list)
     minutes: float = 40.0
+    #: of the processor; the minutes asked for are of two
+    threads: int = 1
     #: nats per image asked for (0: none)
     aim: float = 0.0
     #: of other people, and where it stands
@@ -34,16 +36,53 @@ class Run:
         sets = [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]
         words = ["train", "prior", str(corpus), "-o", str(model), "--prior", self.prior, "--tokenizer", self.tokenizer]
         # images may be seen as often as the minutes allow
-        return [*words, *sets, "--max-minutes", f"{self.minutes:g}", "--max-passes", "10000", *self.flags]
+        return [
+            *words,
+            *sets,
+            "--max-minutes",
+            f"{self.minutes:g}",
+            "--max-passes",
+            "10000",
+            "-T",
+            str(self.threads),
+            *self.flags,
+        ]
 
 
 MADE = "MADE 88.40 with one hidden layer, one order (Germain et al. 2015, table 6)"
 PIXEL = "PixelCNN 81.30 (van den Oord et al. 2016a, table 4)"
 RUNS = [
-    Run("pixelcnn", "pixelcnn", {}, flags=["--rows", "32"], aim=84, peer=PIXEL, lecture="PixelCNN"),
-    Run("gated_pixelcnn", "gated_pixelcnn", {}, flags=["--rows", "32"], aim=83, peer=PIXEL, lecture="Gated PixelCNN"),
-    Run("wavenet_location", "wavenet", {}, "nibbles", ["--rows", "32"], aim=86, lecture="WaveNet with pixel location"),
-    Run("lstm_location", "lstm", {}, "nibbles", ["--rows", "64"], aim=85, lecture="RNN with pixel location"),
-    Run("transformer", "transformer", {"dropout": 0.1}, "nibbles", ["--rows", "32"], aim=86, lecture="Transformer"),
-    Run("made_raster", "made", {}, flags=["--rows", "256"], aim=89.5, peer=MADE, lecture="MADE"),
+    Run("pixelcnn", "pixelcnn", {}, "bits", ["--rows", "32"], threads=2, aim=84, peer=PIXEL, lecture="PixelCNN"),
+    Run(
+        "gated_pixelcnn",
+        "gated_pixelcnn",
+        {"width": 48, "depth": 5},
+        "nibbles",
+        ["--rows", "32"],
+        60,
+        aim=83,
+        peer=PIXEL,
+        lecture="Gated PixelCNN",
+    ),
+    Run("lstm_location", "lstm", {}, "nibbles", ["--rows", "128"], 50, aim=85, lecture="RNN with pixel location"),
+    Run(
+        "wavenet_location",
+        "wavenet",
+        {"width": 64},
+        "nibbles",
+        ["--rows", "32"],
+        40,
+        aim=86,
+        lecture="WaveNet with pixel location",
+    ),
+    Run(
+        "transformer",
+        "transformer",
+        {"width": 96, "depth": 3},
+        "nibbles",
+        ["--rows", "32"],
+        40,
+        aim=86,
+        lecture="Transformer",
+    ),
 ]

@@ -6,6 +6,7 @@ from tokpress.exact.arithmetic import Exact, Weights
 from tokpress.model import Model
 from tokpress.priors.adaptive import AdaptivePrior
 from tokpress.priors.bayes_net import BayesNetPrior
+from tokpress.priors.ensemble import EnsemblePrior
 from tokpress.priors.hierarchical import DEFAULTS, HierarchicalPrior, plan
 from tokpress.priors.histogram import HistogramPrior
 from tokpress.priors.logistic_mixture import LogisticMixturePrior
@@ -165,6 +166,13 @@ def tiny_bayes_net(seed: int = 0) -> BayesNetPrior:
     )
 
 
+def tiny_ensemble() -> EnsemblePrior:
+    orders = ("raster", "random", "columns")
+    return EnsemblePrior(
+        [tiny_network("made", {"shape": "3x4", "width": 2, "order": o}, 2, seed=i) for i, o in enumerate(orders)]
+    )
+
+
 def tiny_models() -> dict[str, Model]:
     """One model per registered built-in prior."""
     counts = np.arange(256, dtype=np.int64)[::-1].copy()
@@ -181,6 +189,7 @@ def tiny_models() -> dict[str, Model]:
             "hierarchical-depth": Model(
                 TopBitTokenizer(), tiny_hierarchical({"shape": "4x5", "levels": 2, "width": 12, "depth": 1}, 128)
             ),
+            "ensemble": Model(BitsTokenizer(), tiny_ensemble()),
             "bayes_net": Model(BitsTokenizer(), tiny_bayes_net()),
             "logistic_mixture": Model(
                 BytesTokenizer(), LogisticMixturePrior(np.array([[0, 1], [-0.5, 0.3], [-3, -1.5]], np.float32), 256)

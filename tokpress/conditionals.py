@@ -5,7 +5,8 @@ The pmf [n, V] of the next symbol of each live lane is followed by those n symbo
     encode: push the known symbol │ decode: pop it │ score: add −log2 p │ sample: draw it
 
 `conditionals` steps where symbols come one by one; `known_conditionals` may take many steps at once where
-they are all known (`Prior.stretch`). Both give the same bits: the conformance kit compares them.
+they are all known (`Prior.stretch`). Both give the same bits: the conformance kit compares them. What has no conditionals,
+a mixture of whole items, goes to `bits_back`, which steps its members.
 """
 
 from collections.abc import Callable, Generator, Iterator
@@ -13,10 +14,11 @@ from collections.abc import Callable, Generator, Iterator
 import numpy as np
 
 from .coders import RangeDecoder, RangeEncoder
+from .coders.stack import Stack
 from .errors import ChecksumError
 from .exact.threads import one_blas_thread
 from .lanes import Layout
-from .types import DecodesItself, Pmf, Prior, Tokens
+from .types import DecodesItself, ItemMixture, Pmf, Prior, Tokens
 
 Report = Callable[[int], None]
 #: symbols between two reports of a decoder that runs compiled
@@ -94,6 +96,10 @@ class _Grid:
 @one_blas_thread()
 def encode(prior: Prior, tokens: Tokens, lanes: int, report: Report = _silent) -> bytes:
     """Tokens [N] → the coder's bytes. `report(n)` hears how many tokens are done."""
+    if isinstance(prior, ItemMixture):
+        from . import bits_back
+
+        return bits_back.encode(prior, tokens, lanes, report)
     layout, encoder, done = Layout.of(len(tokens), lanes, prior.stride), RangeEncoder(), 0
     for pmf, symbols, _ in known_conditionals(prior, layout, layout.split(tokens)):
         encoder.push_steps(symbols, pmf)
@@ -103,6 +109,8 @@ def encode(prior: Prior, tokens: Tokens, lanes: int, report: Report = _silent) -
 
 def decode(prior: Prior, payload: bytes, count: int, lanes: int, report: Report = _silent) -> Tokens:
     """The reverse of `encode`. Raises ChecksumError where the damage shows; else a checksum must tell."""
+    if isinstance(prior, ItemMixture):
+        return _from_stack(prior, Stack(payload), count, lanes, report)
     layout = Layout.of(count, lanes, prior.stride)
     if layout.tokens and isinstance(prior, DecodesItself):
         return _decode_compiled(prior, payload, layout, report)
@@ -143,14 +151,25 @@ def _decode_compiled(prior: Prior, payload: bytes, layout: Layout, report: Repor
 @one_blas_thread()
 def decode_noise(prior: Prior, noise: bytes, count: int, lanes: int = 1, report: Report = _silent) -> Tokens:
     """`count` tokens off a stack of random bits: a sample from the prior, since coding makes uniform bits of samples."""
-    from .coders.stack import Stack
+    if isinstance(prior, ItemMixture):
+        return _from_stack(prior, Stack(noise, noise=True), count, lanes, report)
+    return _run(prior, Layout.of(count, lanes, prior.stride), Stack(noise, noise=True).pop, report)
 
-    return _run(prior, Layout.of(count, lanes, prior.stride), Stack(noise).pop, report)
+
+@one_blas_thread()
+def _from_stack(prior: ItemMixture, stack: Stack, count: int, lanes: int, report: Report) -> Tokens:
+    from . import bits_back
+
+    return bits_back.decode(prior, stack, count, lanes, report)
 
 
 @one_blas_thread()
 def score(prior: Prior, tokens: Tokens, lanes: int = 1, report: Report = _silent) -> np.ndarray:
     """−log2 p of each token [N] float64, as `encode` would be charged by an ideal coder."""
+    if isinstance(prior, ItemMixture):
+        from . import bits_back
+
+        return bits_back.score(prior, tokens, max(lanes, prior.lanes(len(tokens))), report)
     layout = Layout.of(len(tokens), lanes, prior.stride)
     bits, done = np.zeros((layout.lanes, layout.steps), np.float64), 0
     for pmf, symbols, at in known_conditionals(prior, layout, layout.split(tokens)):
@@ -169,6 +188,10 @@ def sample(prior: Prior, count: int, seed: int | None = None, temperature: float
     a ValueError, as is anything below, or no number."""
     if not 0 < temperature < np.inf:
         raise ValueError(f"temperature must be a number above 0, not {temperature}")
+    if isinstance(prior, ItemMixture):
+        from . import bits_back
+
+        return bits_back.sample(prior, count, seed, temperature, lanes)
     layout = Layout.of(count, lanes, prior.stride)
     rng = np.random.default_rng(seed)
 

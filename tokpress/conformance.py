@@ -16,7 +16,7 @@ import numpy as np
 from . import conditionals
 from .lanes import Layout
 from .model import Model, load_folder
-from .types import DecodesItself, Pmf, Prior, RowWise, Tokens
+from .types import DecodesItself, ItemMixture, Pmf, Prior, RowWise, Tokens
 
 TEXT = b"the cat sat on the mat; the cat ate the rat. " * 9 + bytes(range(250, 256)) + b"\0\xff\n"
 LANES = (1, 3, 7)
@@ -24,12 +24,18 @@ LANES = (1, 3, 7)
 
 def check(model: Model, folder: Path) -> None:
     """Raises AssertionError, which says what broke. `folder`: an empty one, to save the model in."""
-    check_pmfs(model)
-    check_causal(model)
-    check_known(model)
+    for stepped in [Model(model.tokenizer, m) for m in members(model.prior)]:
+        check_pmfs(stepped)
+        check_causal(stepped)
+        check_known(stepped)
     check_coding(model)
     check_saved(model, folder)
     check_sample(model)
+
+
+def members(prior: Prior) -> list[Prior]:
+    """The priors that are stepped: itself, or those that a mixture is made of."""
+    return prior.members if isinstance(prior, ItemMixture) else [prior]
 
 
 def text_of(model: Model) -> bytes:

@@ -20,6 +20,7 @@ _PRIORS: dict[str, "str | type[Prior]"] = {
     "logistic_mixture": ".priors.logistic_mixture:LogisticMixturePrior",
     "bayes_net": ".priors.bayes_net:BayesNetPrior",
     "made": ".priors.made:MADEPrior",
+    "ensemble": ".priors.ensemble:EnsemblePrior",
     "causal_conv": ".priors.causal_conv:CausalConvPrior",
     "wavenet": ".priors.wavenet:WaveNetPrior",
     "lstm": ".priors.lstm:LSTMPrior",

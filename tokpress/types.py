@@ -146,6 +146,23 @@ class Prior(ABC):
         return cls.load(config, {}, tokenizer.vocab_size)
 
 
+class ItemMixture(Prior):
+    """A prior over whole items that is the mean of its members' joint likelihoods, p(x) = 1/K Σ_k p_k(x).
+
+    Members may code an item's symbols in different orders, so that no symbol has a conditional which could be stepped:
+    `tokpress.bits_back` codes whole items, `conditionals` hands them over to it. `order` is the raster one, and the lanes
+    of a frame are the items that are coded side by side."""
+
+    members: list[Prior]
+    most_lanes = 128
+
+    def init(self, lanes: int, tokens: int) -> Any:
+        raise TokpressError(f"a {self.name} prior predicts whole items, not one symbol after the other")
+
+    def step(self, state: Any, previous: Tokens | None, rows: int) -> Pmf:
+        return self.init(rows, rows)
+
+
 @runtime_checkable
 class RowWise(Protocol):
     """What a prior may offer whose lanes are independent of each other: some of them at a time, so that

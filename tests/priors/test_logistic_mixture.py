@@ -7,7 +7,7 @@ import torch
 from tokpress.errors import ModelError
 from tokpress.exact import logistics
 from tokpress.priors.logistic_mixture import LogisticMixturePrior
-from tokpress.training.logistics import log_pmf
+from tokpress.training.logistics import log_mass, log_pmf
 from tokpress.training.mixture import fit_mixture
 
 
@@ -33,3 +33,11 @@ def test_a_fit_finds_two_modes():
 def test_damaged_parameters_are_refused(bad):
     with pytest.raises(ModelError):
         LogisticMixturePrior(bad, 16)
+
+
+def test_mass_of_a_symbol_is_that_of_the_pmf():
+    rng = torch.Generator().manual_seed(0)
+    p = [torch.randn(40, 3, generator=rng) for _ in range(3)]
+    targets = torch.tensor([0, 1, 7, 15] * 10)
+    whole = log_pmf(*p, 16)
+    torch.testing.assert_close(log_mass(*p, targets, 16), whole.gather(1, targets[:, None])[:, 0], rtol=1e-4, atol=1e-5)

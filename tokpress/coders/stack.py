@@ -1,7 +1,8 @@
 """constriction's asymmetric numeral systems (Duda 2013; Bamler 2022, §2.4): a stack of bits.
 
-Every string of bits is what some symbols are coded as, which is not so of a range coder. Taking symbols off a stack of
-uniformly random bits therefore draws them from the prior: sampling is decoding.
+What is pushed last is popped first. Every string of bits is what some symbols are coded as, which is not so of a range
+coder: popping from bits that mean something else gives symbols that look drawn from the pmf, and pushing them again gives
+the bits back. Bits-back coding rests on that, and so does sampling by decoding random bits.
 """
 
 import constriction
@@ -14,18 +15,35 @@ from .range_coder import _FAMILY, _model_rows
 
 class Stack:
     """
-    >>> noise = Stack(np.random.default_rng(0).bytes(64))
-    >>> noise.pop(np.array([[0.5, 0.25, 0.25]] * 4, np.float32)).shape
-    (4,)
+    >>> pmf = np.array([[0.5, 0.25, 0.25]] * 4, np.float32)
+    >>> stack = Stack(); stack.push(np.array([2, 0, 1, 0], np.int32), pmf)
+    >>> Stack(stack.finish()).pop(pmf)
+    array([2, 0, 1, 0], dtype=int32)
     """
 
-    def __init__(self, bits: bytes) -> None:
-        words = np.frombuffer(bits[: len(bits) // 4 * 4], "<u4").astype(np.uint32)
-        self._coder = constriction.stream.stack.AnsCoder(words, True)
+    def __init__(self, bits: bytes = b"", noise: bool = False) -> None:
+        """bits: what `finish` gave; or `noise`, every string of which will do, and which may run out."""
+        if noise:
+            bits = bits[: len(bits) // 4 * 4]
+        words = np.frombuffer(bits + b"\0" * (-len(bits) % 4), "<u4").astype(np.uint32)
+        self._noise = noise
+        try:
+            self._coder = constriction.stream.stack.AnsCoder(words, noise)
+        except (AssertionError, ValueError) as error:
+            raise ChecksumError(f"the coded words are damaged: {error}") from None
+
+    def push(self, symbols: Tokens, pmf: Pmf) -> None:
+        """symbols [n] and pmf [n, V]: popping gives them in the same order."""
+        self._coder.encode_reverse(np.ascontiguousarray(symbols, np.int32), _FAMILY, _model_rows(pmf))
 
     def pop(self, pmf: Pmf) -> Tokens:
-        """pmf [n, V] → symbols [n]. Raises ChecksumError where the bits are used up."""
+        """pmf [n, V] → symbols [n]. Raises ChecksumError where noise is used up."""
         symbols = self._coder.decode(_FAMILY, _model_rows(pmf))
-        if self._coder.is_empty():
+        if self._noise and self._coder.num_words() < 2:  # nothing but what is left of the coder's state
             raise ChecksumError("the random bits are used up: give more of them")
         return symbols
+
+    def finish(self) -> bytes:
+        """All that was pushed. The last word's zeros go without saying, as long as it is not all of it."""
+        words = self._coder.get_compressed().astype("<u4").tobytes()
+        return words[:-4] + (words[-4:].rstrip(b"\0") or words[-4:])

@@ -344,9 +344,9 @@ class Exact:
         )
 
     def predict_logits(self, logits: Array) -> Array:
-        """softmax of logits that something else computed, [n, V]."""
+        """softmax of logits [n, V − 1] that something else computed, beside a 0 for the first symbol: [n, V]."""
         one = np.float32(1)
-        return ops.softmax(np, logits, one, one, np.float32(0))
+        return ops.softmax(np, np.pad(logits, ((0, 0), (1, 0))), one, one, np.float32(0))
 
     def predict_logistics(self, name: str, x: Array, symbols: int, components: int) -> Array:
         """A mixture of logistics (`exact.logistics`) from weights, means and log scales W norm(x) + b."""

@@ -2,7 +2,7 @@
 
     h_t = relu(b_t + Σ_{s<t} W_{t,s} x_s)            (the first layer: strictly earlier symbols)
     h'_t = relu(b'_t + Σ_{s≤t} W'_{t,s} h_s)         (`depth` > 1)
-    p(x_t | x_<t) = softmax(b_t + Σ_{s≤t} V_{t,s} h_s + Σ_{s<t} A_{t,s} x_s)
+    p(x_t | x_<t) = softmax(0, b_t + Σ_{s≤t} V_{t,s} h_s + Σ_{s<t} A_{t,s} x_s)      (V − 1 logits, beside a 0)
 
 Germain et al. 2015, "MADE: masked autoencoder for distribution estimation", §3–4: connectivity numbers are the nodes'
 positions here, so every unit keeps some input and the masks are block triangular. A: direct connections (§4.1).
@@ -16,7 +16,7 @@ from .network import NetworkPrior
 
 class MADEPrior(NetworkPrior):
     name = "made"
-    defaults: ClassVar = {"width": 8, "depth": 1, "embedding": 1, "dropout": 0.0}
+    defaults: ClassVar = {"width": 4, "depth": 1, "embedding": 1, "dropout": 0.0}
 
     def network(self, m: Any, tokens: Any) -> Any:
         s = self.settings
@@ -25,5 +25,5 @@ class MADEPrior(NetworkPrior):
         for i in range(s["depth"]):
             h = m.relu(m.joined(f"hidden.{i}", h, s["width"], strict=i == 0))
             h = m.dropout(h, s["dropout"])
-        logits = m.joined("output", h, self.vocab_size, gain=0.5)
-        return m.predict_logits(logits + m.joined("direct", x, self.vocab_size, strict=True, gain=0.5))
+        logits = m.joined("output", h, self.vocab_size - 1, gain=0.5)
+        return m.predict_logits(logits + m.joined("direct", x, self.vocab_size - 1, strict=True, gain=0.5))

@@ -25,6 +25,8 @@ from .scan import scan
 Network = Callable[[Any, Tensor], Tensor]
 #: rows of a smaller mean square are not blown up to 1 by the gradient of a norm
 LEAST_SQUARE = 1e-4
+#: in which a triangular matrix of weights is multiplied
+BLOCKS = 4
 
 
 def straight(rounded: Tensor, x: Tensor) -> Tensor:
@@ -61,6 +63,7 @@ class Trained(nn.Module):
         self.unrolls = False
         self.masked = True
         self.given, self.given_size = torch.zeros(2, given, dtype=torch.long), given
+        self._targets: Tensor | None = None
         self._carried: dict[str, Tensor] = {}
         self._next: dict[str, Tensor] = {}
         self._rounded: dict[str, tuple[Tensor, Tensor]] = {}
@@ -85,7 +88,11 @@ class Trained(nn.Module):
         """(mean cross entropy in nats, what the next window starts from)"""
         if given is not None:
             self.given = given
+        self._targets = targets
         logits, state = self.logits(inputs, state)
+        self._targets = None
+        if logits.shape[2] == 1:  # a mixture knows what its targets cost without the pmf
+            return -logits.mean(), state
         return F.cross_entropy(logits.flatten(0, 1), targets.flatten()), state
 
     def logits(self, inputs: Tensor, state: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
@@ -264,7 +271,16 @@ class Trained(nn.Module):
         a = self._grid(x, limit)
         if strict:
             a = F.pad(a[:, 1:], (0, 0, 0, 1))
-        y = (a.flatten(1) @ q.T).float() * (s[:, 0] * (limit / ACTIVATION_MAX))
+        a = a.flatten(1)
+        ends = [size * (i + 1) // BLOCKS for i in range(BLOCKS)]  # most of what is masked is not computed
+        y = torch.cat(
+            [
+                a[:, : stop * width] @ q[start * outputs : stop * outputs, : stop * width].T
+                for start, stop in zip([0, *ends], ends)
+            ],
+            1,
+        )
+        y = y.float() * (s[:, 0] * (limit / ACTIVATION_MAX))
         return y.unflatten(1, (size, outputs)) + self._vector(name + ".bias", lambda: torch.zeros(size, outputs))
 
     # --- element by element ------------------------------------------------------------------------
@@ -429,10 +445,10 @@ class Trained(nn.Module):
         return logits + self._vector(name + ".bias", lambda: torch.zeros(symbols))
 
     def predict_logits(self, logits: Tensor) -> Tensor:
-        return logits
+        return F.pad(logits, (1, 0))
 
     def predict_logistics(self, name: str, x: Tensor, symbols: int, components: int) -> Tensor:
-        from .logistics import log_pmf
+        from .logistics import log_mass, log_pmf
 
         def bias() -> Tensor:
             first = [torch.zeros(components), torch.linspace(-0.8, 0.8, components), torch.full((components,), -1.5)]
@@ -440,4 +456,6 @@ class Trained(nn.Module):
 
         y = self.linear(name, x, 3 * components, normed=True, gain=0.3)
         log_weights, means, log_scales = (y + self._vector(name + ".bias", bias)).chunk(3, -1)
+        if self._targets is not None:
+            return log_mass(log_weights, means, log_scales, self._targets, symbols)[..., None]
         return log_pmf(log_weights, means, log_scales, symbols)

@@ -1,0 +1,80 @@
+"""Ensemble: the mean of the joint likelihoods of several priors, MADEs in several orders for instance.
+
+    p(x) = 1/K Σ_k p_k(x)        x a whole item, each p_k in its own order
+
+Germain et al. 2015 (MADE), §4.2, "order-agnostic training"; their ensembles average likelihoods of one network under
+several orders, here every member has weights of its own. Averaging *conditionals* per pixel over orders, as is sometimes
+done, lets a pixel be predicted from ones that are decoded after it. What is coded here is the mean above, by bits-back
+coding (`tokpress.bits_back`); −log2 p is at most log2 K above the best member's, for every item.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..errors import ModelError, TokpressError
+from ..types import Config, ItemMixture, Prior, Tokenizer
+
+if TYPE_CHECKING:
+    from ..training.options import FitOptions
+    from ..training.streams import Source
+
+MOST_MEMBERS = 256
+
+
+class EnsemblePrior(ItemMixture):
+    name = "ensemble"
+
+    def __init__(self, members: list[Prior]) -> None:
+        """Raises TokpressError where they are not of items of one size and alphabet."""
+        if not 1 <= len(members) <= MOST_MEMBERS:
+            raise TokpressError(f"an ensemble has 1 to {MOST_MEMBERS} members, not {len(members)}")
+        for member in members:
+            if isinstance(member, ItemMixture) or member.order is None or member.wants_given:
+                raise TokpressError(f"a {member.name} prior of no items, or of given ones, is no member of an ensemble")
+            if (member.stride, member.vocab_size) != (members[0].stride, members[0].vocab_size):
+                raise TokpressError("the members of an ensemble are of items of one size, and of one alphabet")
+        self.members, self.vocab_size, self.stride = members, members[0].vocab_size, members[0].stride
+        self.order = np.arange(self.stride)
+
+    def prepare(self, tokens: int, kernel: str = "auto") -> None:
+        for member in self.members:
+            member.prepare(tokens, kernel)
+
+    @classmethod
+    def fit(cls, sources: "list[Source]", tokenizer: Tokenizer, config: Config, options: "FitOptions") -> Prior:
+        """Settings: members, model directories with commas between them. They are trained already."""
+        from ..model import load_folder
+        from ..training.options import settings_of
+
+        named = settings_of(cls.name, config, {"members": ""})["members"]
+        if not named:
+            raise TokpressError("an ensemble is made of trained models: say --set members=DIR,DIR,…")
+        models = [load_folder(Path(name)) for name in named.split(",")]
+        for model in models:
+            if (model.tokenizer.name, model.tokenizer.config()) != (tokenizer.name, tokenizer.config()):
+                raise TokpressError(f"{model.name} has the tokenizer {model.tokenizer.name}, not {tokenizer.name}")
+        return cls([model.prior for model in models])
+
+    def config(self) -> Config:
+        return {"members": [{"name": member.name, **member.config()} for member in self.members]}
+
+    def tensors(self) -> dict[str, np.ndarray]:
+        return {f"{k}.{name}": value for k, m in enumerate(self.members) for name, value in m.tensors().items()}
+
+    @classmethod
+    def load(cls, config: Config, tensors: dict[str, np.ndarray], vocab_size: int) -> "EnsemblePrior":
+        from ..registry import prior_class
+
+        members = []
+        for k, told in enumerate(config["members"][: MOST_MEMBERS + 1]):
+            settings, mine = (
+                dict(told),
+                {n.removeprefix(f"{k}."): v for n, v in tensors.items() if n.startswith(f"{k}.")},
+            )
+            members.append(prior_class(settings.pop("name")).load(settings, mine, vocab_size))
+        try:
+            return cls(members)
+        except TokpressError as error:
+            raise ModelError(f"config.json: {error}") from error
