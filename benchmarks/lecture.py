@@ -1,18 +1,20 @@
-"""Every prior of the lecture on binarized MNIST: trained by the command line, coded to a file, decoded back.
+"""Every prior of the lecture on images: trained by the command line, coded to a file, decoded back.
 
     python benchmarks/lecture.py [--budget-minutes 60] [--only NAME …] [--again NAME …] [--report]
 
 Trains what is not in benchmarks/results/lecture.json yet, for at most `minutes` each (a run that is cut off by the
-budget is resumed by the next call), compresses the 10,000 test images with the model into one file, whose size makes the
-nats per image (8·ln 2·bytes / 10,000, header included), and decodes the first 1,000 from a file of their own.
+budget is resumed by the next call), compresses all test images with the model into one file, whose size is the result,
+header included, and decodes the first of them from a file of their own.
 
-Images: the static draws of ../shared/data, or those that --idx TRAIN TEST names (MNIST's idx files, .gz or not), with
-the same binarization: each pixel drawn once with probability intensity/255, PCG64 seed 20261123, training file first.
+mnist: 28×28 bits an image, nats per image = 8·ln 2·bytes / 10,000. The static draws of ../shared/data, or the files
+that --idx TRAIN TEST names (MNIST's idx files, .gz or not), with the same binarization: each pixel drawn once with
+probability intensity/255, PCG64 seed 20261123, training file first. cifar: 32×32×3 bytes an image, bits per dim =
+8·bytes / (3072 images); the .npz files of ../shared/data, or those of --cifar TRAIN TEST (an array of uint8 each).
 --report only writes docs/lecture.md and its plots from what the JSON file holds.
 """
 
-import dataclasses
 import gzip
+import io
 import json
 import math
 import shlex
@@ -20,15 +22,15 @@ import shutil
 import subprocess
 import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
 import numpy as np
 from data import ROOT
-from lecture_report import report
-from lecture_runs import RUNS, Run
+from lecture_report import figure, report, told
+from lecture_runs import CIFAR, MNIST, RUNS, Data, Run
 from results import unwind_when_terminated
 
 from tokpress.machine import describe
@@ -37,7 +39,7 @@ from tokpress.model import load_folder
 RESULT = Path(__file__).with_name("results") / "lecture.json"
 SHARED = ROOT.parent / "shared" / "data"
 SEED = 20261123
-IMAGES, DECODED = 10_000, 1_000
+Given = tuple[Path, Path] | None
 
 
 @dataclass
@@ -45,14 +47,13 @@ class Place:
     """Where the packed images and the models are."""
 
     folder: Path
-    data: Path = field(init=False)
 
-    def __post_init__(self) -> None:
-        self.data = self.folder / "mnist"
-        self.data.mkdir(parents=True, exist_ok=True)
+    def file(self, data: Data, name: str) -> Path:
+        """name: train, test, or first, the test images that are decoded"""
+        return self.folder / data.name / f"{name}.raw"
 
-    def file(self, name: str) -> Path:
-        return self.data / f"{name}.bits"
+    def model(self, name: str) -> Path:
+        return self.folder / name
 
 
 def read_idx(path: Path) -> np.ndarray:
@@ -65,20 +66,49 @@ def read_idx(path: Path) -> np.ndarray:
     return np.frombuffer(raw, np.uint8, offset=16).reshape(count, rows, columns)
 
 
-def prepare(place: Place, idx: tuple[Path, Path] | None) -> None:
-    """train.bits and test.bits: 98 bytes an image, eight pixels a byte, raster order."""
-    if place.file("first").is_file():
-        return
+def mnist(idx: Given) -> tuple[np.ndarray, np.ndarray]:
+    """98 bytes an image, eight pixels a byte, raster order."""
     if idx:
         rng = np.random.Generator(np.random.PCG64(SEED))
         packed = [np.packbits(rng.random(i.shape) < i / 255, axis=None) for i in map(read_idx, idx)]
-        train, test = packed[0][: 50_000 * 98], packed[1]
-    else:
-        train = np.load(SHARED / "train/images/mnist/static_binarized_train_valid.npz")["train"]
-        test = np.load(SHARED / "bench/images/mnist_static_binarized_test.npz")["test"]
-    place.file("train").write_bytes(train.tobytes())
-    place.file("test").write_bytes(test.tobytes())
-    place.file("first").write_bytes(test.tobytes()[: DECODED * 98])
+        return packed[0][: 50_000 * 98], packed[1]
+    train = np.load(SHARED / "train/images/mnist/static_binarized_train_valid.npz")["train"]
+    return train, np.load(SHARED / "bench/images/mnist_static_binarized_test.npz")["test"]
+
+
+def cifar(given: Given) -> tuple[np.ndarray, np.ndarray]:
+    """3072 bytes an image, row by row, red, green and blue of a pixel side by side."""
+    files = given or (
+        SHARED / "train/images/cifar10/train_4000.npz",
+        SHARED / "bench/images/cifar10_test_first500.npz",
+    )
+    train, test = (next(iter(np.load(path).values())) for path in files)
+    return train, test[: CIFAR.images]
+
+
+def prepare(place: Place, data: Data, given: Given) -> None:
+    if place.file(data, "first").is_file():
+        return
+    train, test = (images.tobytes() for images in (mnist if data is MNIST else cifar)(given))
+    if len(test) != data.images * data.image_bytes:
+        raise click.ClickException(f"there should be {data.images:,} test images of {data.name}")
+    place.file(data, "train").parent.mkdir(parents=True, exist_ok=True)
+    place.file(data, "train").write_bytes(train)
+    place.file(data, "test").write_bytes(test)
+    place.file(data, "first").write_bytes(test[: data.decoded * data.image_bytes])
+
+
+def picture_formats(place: Place) -> dict[str, int]:
+    """Bytes of the CIFAR test images as one PNG and one lossless WebP each."""
+    from PIL import Image
+
+    pixels = np.frombuffer(place.file(CIFAR, "test").read_bytes(), np.uint8).reshape(-1, 32, 32, 3)
+    sizes = {"png": 0, "webp": 0}
+    for image in map(Image.fromarray, pixels):
+        for name, options in (("png", {"optimize": True}), ("webp", {"lossless": True, "quality": 100, "method": 6})):
+            image.save(out := io.BytesIO(), name, **options)
+            sizes[name] += len(out.getvalue())
+    return sizes
 
 
 def tokpress(*words: object) -> float:
@@ -90,10 +120,10 @@ def tokpress(*words: object) -> float:
 
 def train(run: Run, place: Place, minutes_left: float) -> bool:
     """Whether the model is there now."""
-    model = place.folder / run.name
+    model = place.model(run.name)
     if (model / "config.json").is_file():
         return True
-    words = run.command(place.file("train"), model)
+    words = run.command(place.file(run.data, "train"), model, place.model)
     resumed = (model / ".checkpoint").is_dir()
     process = subprocess.Popen([sys.executable, "-m", "tokpress.cli", *words, *(["--resume"] if resumed else [])])
     try:
@@ -106,34 +136,40 @@ def train(run: Run, place: Place, minutes_left: float) -> bool:
 
 def measure(run: Run, place: Place) -> dict[str, Any]:
     """The coded size of the test images, and whether they come back."""
-    model, out, back = place.folder / run.name, place.data / f"{run.name}.tokp", place.data / f"{run.name}.back"
-    told = load_folder(model)
-    encode = tokpress("compress", "-q", "-f", "-m", model, place.file("test"), "-o", out)
+    model, data = place.model(run.name), run.data
+    out, back = (place.folder / f"{run.name}.{end}" for end in ("tokp", "back"))
+    loaded = load_folder(model)
+    encode = tokpress("compress", "-q", "-f", "-m", model, place.file(data, "test"), "-o", out)
     size = out.stat().st_size
-    tokpress("compress", "-q", "-f", "-m", model, place.file("first"), "-o", out)
+    tokpress("compress", "-q", "-f", "-m", model, place.file(data, "first"), "-o", out)
     decode = tokpress("decompress", "-q", "-f", "-m", model, out, "-o", back)
-    same = back.read_bytes() == place.file("first").read_bytes()
-    curve = json.loads((model / "training_curve.json").read_text())
+    same = back.read_bytes() == place.file(data, "first").read_bytes()
     out.unlink()
     back.unlink()
-    return {
-        "run": dataclasses.asdict(run),
-        "command": "tokpress " + shlex.join(run.command(Path("train.bits"), Path(run.name))),
+    found = {
+        "data": data.name,
+        "prior": run.prior,
+        "command": "tokpress " + shlex.join(run.command(Path("train.raw"), Path(run.name), Path)),
         "coded_bytes": size,
-        "nats_per_image": size * 8 * math.log(2) / IMAGES,
-        "decoded_images": DECODED if same else 0,
-        "encode_seconds_10000": round(encode, 1),
-        "decode_seconds_1000": round(decode, 1),
-        "parameters": int(sum(t.size for t in told.prior.tensors().values() if t.dtype == np.int8)),
-        "model_bytes": told.size,
-        "training_minutes": round(curve[-1]["seconds"] / 60, 1),
-        "training_images": curve[-1]["tokens"] // run.tokens_per_image,
-        "curve": [
-            [round(p["seconds"] / 60, 1), round(p["held_out_bits_per_byte"] * 98 * math.log(2), 2)] for p in curve
-        ],
+        "images": data.images,
+        "decoded_images": data.decoded if same else 0,
+        "encode_seconds": round(encode, 1),
+        "decode_seconds": round(decode, 1),
+        "parameters": int(sum(t.size for t in loaded.prior.tensors().values() if t.dtype == np.int8)),
+        "model_bytes": loaded.size,
+        "threads": run.threads,
         "machine": describe("torch", "numpy"),
         "measured": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
     }
+    if (model / "training_curve.json").is_file():
+        curve = json.loads((model / "training_curve.json").read_text())
+        found["training_minutes"] = round(curve[-1]["seconds"] / 60, 1)
+        found["training_images"] = curve[-1]["tokens"] // data.tokens[run.tokenizer]
+        found["curve"] = [
+            [round(p["seconds"] / 60, 1), round(figure(data.name, p["held_out_bits_per_byte"] * data.image_bytes), 3)]
+            for p in curve
+        ]
+    return found
 
 
 @click.command()
@@ -143,18 +179,20 @@ def measure(run: Run, place: Place) -> dict[str, Any]:
 @click.option(
     "--idx", nargs=2, type=click.Path(exists=True, path_type=Path), help="MNIST's files, if not in ../shared."
 )
+@click.option(
+    "--cifar", "pixels", nargs=2, type=click.Path(exists=True, path_type=Path), help="CIFAR-10's, as .npz files."
+)
 @click.option("--work", type=click.Path(path_type=Path), default=ROOT / ".lecture", help="Models and checkpoints.")
 @click.option("--report", "only_report", is_flag=True, help="Only write docs/lecture.md.")
-def main(budget_minutes, only, again, idx, work, only_report):
+def main(budget_minutes, only, again, idx, pixels, work, only_report):
     unwind_when_terminated()
     begun = time.monotonic()
     kept = json.loads(RESULT.read_text()) if RESULT.is_file() else {}
     if not only_report:
         place = Place(work)
-        prepare(place, idx)
         for name in again:
             kept.pop(name, None)
-            shutil.rmtree(place.folder / name, ignore_errors=True)
+            shutil.rmtree(place.model(name), ignore_errors=True)
         unknown = {*only, *again} - {run.name for run in RUNS}
         if unknown:
             raise click.UsageError(f"no such run: {', '.join(unknown)}")
@@ -162,13 +200,19 @@ def main(budget_minutes, only, again, idx, work, only_report):
             left = budget_minutes - (time.monotonic() - begun) / 60
             if run.name in kept or (only and run.name not in only):
                 continue
+            if any(not (place.model(name) / "config.json").is_file() for name in run.members):
+                print(f"{run.name}: left out, since not all its members are there", file=sys.stderr)
+                continue
+            prepare(place, run.data, idx if run.data is MNIST else pixels)
             if left < 1 or not train(run, place, left):
                 break
             measured = measure(run, place)
             kept = json.loads(RESULT.read_text()) if RESULT.is_file() else {}  # another call may have added to it
             kept[run.name] = measured
+            if run.data is CIFAR:
+                kept[run.name]["picture_formats"] = picture_formats(place)
             RESULT.write_text(json.dumps(kept, indent=1) + "\n")
-            print(f"{run.name}: {kept[run.name]['nats_per_image']:.2f} nats per image", file=sys.stderr, flush=True)
+            print(f"{run.name}: {told(measured):.3f} {run.data.unit}", file=sys.stderr, flush=True)
     report(kept, ROOT / "docs")
 
 

@@ -1,72 +1,127 @@
-"""docs/lecture.md, its plot and the figures in docs/priors/*.md, from what benchmarks/lecture.py measured."""
+"""docs/lecture.md, its plots and the figures in docs/priors/*.md, from what benchmarks/lecture.py measured."""
 
+import math
 import re
 from pathlib import Path
 from typing import Any
 
+from lecture_runs import CIFAR, LOCATION, MNIST, ORDERS, RUNS, Data, Run
 from results import machine_line, markdown
 
 BEGIN, END = "<!-- measured: benchmarks/lecture.py writes what follows -->", "<!-- end of measured -->"
 HEAD = [
     "run",
-    "nats per image",
+    "{unit}",
     "asked",
+    "tokens",
     "parameters",
     "model bytes",
     "training",
     "images seen",
-    "encode 10,000",
-    "decode 1,000",
+    "encode {images:,}",
+    "decode {decoded:,}",
 ]
+Kept = dict[str, dict[str, Any]]
 
 
-def report(kept: dict[str, Any], docs: Path) -> None:
+def figure(data: str, bits: float) -> float:
+    """Bits of an image in the unit that is usual for it."""
+    return bits * math.log(2) if data == "mnist" else bits / 3072
+
+
+def told(m: dict[str, Any]) -> float:
+    """The result: of the file of all test images."""
+    return figure(m["data"], m["coded_bytes"] * 8 / m["images"])
+
+
+def report(kept: Kept, docs: Path) -> None:
     """Write everything anew; nothing where nothing has been measured."""
+    kept = {run.name: kept[run.name] for run in RUNS if run.name in kept}
     if not kept:
         return
-    page = docs / "lecture.md"
-    picture = plot(kept, docs / "lecture.png")
-    machines = sorted({machine_line(m["machine"]) for m in kept.values()})
-    lines = [
-        *markdown(
-            HEAD, [_row(name, m) for name, m in sorted(kept.items(), key=lambda item: item[1]["nats_per_image"])]
-        ),
-        "",
-        *(["![Held-out nats per image while training](lecture.png)", ""] if picture else []),
-        *(f"Machine: {line}." for line in machines),
-        "",
-        "Commands:",
-        "",
-        *(f"* {name}: `{m['command']}`" for name, m in kept.items()),
-    ]
-    _replace(page, lines)
+    runs = {run.name: run for run in RUNS}
+    lines: list[str] = []
+    for data, title in ((MNIST, "Binarized MNIST"), (CIFAR, "CIFAR-10")):
+        mine = {name: m for name, m in kept.items() if m["data"] == data.name}
+        if mine:
+            lines += [f"### {title}", "", *_table(mine, runs, data), ""]
+            if plot(mine, docs / f"lecture_{data.name}.png", data.unit):
+                lines += [f"![Held-out {data.unit} while training](lecture_{data.name}.png)", ""]
+    lines += [*_claims(kept), *_formats(kept)]
+    lines += ["### Commands and machines", "", *(f"* {name}: `{m['command']}`" for name, m in kept.items()), ""]
+    lines += [f"Machine: {line}." for line in sorted({machine_line(m["machine"]) for m in kept.values()})]
+    _replace(docs / "lecture.md", lines)
     for path in sorted((docs / "priors").glob("*.md")):
-        mine = {name: m for name, m in kept.items() if m["run"]["prior"] == path.stem}
+        mine = {name: m for name, m in kept.items() if m["prior"] == path.stem}
         if mine:
             _replace(
-                path, [*_short(mine), "", f"Binarized MNIST, 10,000 test images; [all of them]({'../lecture.md'})."]
+                path, [*_short(mine, runs), "", "The size of a file of all test images; [all runs](../lecture.md)."]
             )
 
 
-def _row(name: str, m: dict[str, Any]) -> list[str]:
-    aim = m["run"]["aim"]
-    asked = f"≤ {aim:g}: {'reached' if m['nats_per_image'] <= aim else 'missed'}" if aim else "–"
-    decoded = f"{m['decode_seconds_1000']:.0f} s" if m["decoded_images"] else "FAILED"
+def _table(kept: Kept, runs: dict[str, Run], data: Data) -> list[str]:
+    head = [each.format(unit=data.unit, images=data.images, decoded=data.decoded) for each in HEAD]
+    return markdown(head, [_row(runs[name], m, kept) for name, m in sorted(kept.items(), key=lambda i: told(i[1]))])
+
+
+def _row(run: Run, m: dict[str, Any], kept: Kept) -> list[str]:
+    asked = f"≤ {run.aim:g}: {'reached' if told(m) <= run.aim else '**missed**'}" if run.aim else "–"
+    decoded = f"{m['decode_seconds']:.0f} s" if m["decoded_images"] else "FAILED"
     return [
-        name, f"{m['nats_per_image']:.2f}", asked, f"{m['parameters']:,}", f"{m['model_bytes']:,}",
-        f"{m['training_minutes']:.0f} min", f"{m['training_images']:,}", f"{m['encode_seconds_10000']:.0f} s", decoded,
+        run.name, f"{told(m):.2f}", asked, run.tokenizer, f"{m['parameters']:,}", f"{m['model_bytes']:,}",
+        _minutes(run, kept), f"{m['training_images']:,}" if "training_images" in m else "–",
+        f"{m['encode_seconds']:.0f} s", decoded,
     ]  # fmt: skip
 
 
-def _short(kept: dict[str, Any]) -> list[str]:
+def _minutes(run: Run, kept: Kept) -> str:
+    """Of one core: what two cores would take in half the time."""
+    if run.members:
+        return (
+            f"{sum(kept[name]['training_minutes'] for name in run.members if name in kept):.0f} core min, all members"
+        )
+    m = kept[run.name]
+    return f"{m['training_minutes'] * m['threads']:.0f} core min"
+
+
+def _short(kept: Kept, runs: dict[str, Run]) -> list[str]:
     rows = []
     for name, m in kept.items():
-        settings = ", ".join(f"{k}={v}" for k, v in m["run"]["settings"].items()) or "as they come"
-        minutes = f"{m['training_minutes']:.0f} min"
+        run = runs[name]
+        settings = ", ".join(run.members) or ", ".join(f"{k}={v}" for k, v in run.settings.items()) or "as they come"
         rows.append(
-            [name, settings, m["run"]["tokenizer"], minutes, f"{m['nats_per_image']:.2f}", m["run"]["peer"] or "–"]
+            [name, settings, run.tokenizer, _minutes(run, kept), f"{told(m):.2f} {run.data.unit}", run.peer or "–"]
         )
-    return markdown(["run", "settings", "tokenizer", "training", "nats per image", "others"], rows)
+    return markdown(["run", "settings", "tokenizer", "training", "measured", "others"], rows)
+
+
+def _claims(kept: Kept) -> list[str]:
+    """What the lecture says, and what came out."""
+    out = []
+    for name in LOCATION:
+        if f"{name}_location" in kept and name in kept:
+            with_it, without = told(kept[f"{name}_location"]), told(kept[name])
+            verdict = "helps" if with_it < without else "does not help"
+            out.append(f"* Location {verdict} {name}: {with_it:.2f} nats with it, {without:.2f} without.")
+    orders = {order: told(kept[f"made_{order}"]) for order in ORDERS if f"made_{order}" in kept}
+    if len(orders) > 1:
+        spread = max(orders.values()) - min(orders.values())
+        out.append(
+            f"* {len(orders)} orders of MADE lie within {spread:.2f} nats of each other (asked: 2): "
+            + ", ".join(f"{order} {value:.2f}" for order, value in sorted(orders.items(), key=lambda i: i[1]))
+            + "."
+        )
+    return ["### What the lecture says", "", *out, ""] if out else []
+
+
+def _formats(kept: Kept) -> list[str]:
+    """Picture formats on the CIFAR test images."""
+    for m in kept.values():
+        if "picture_formats" in m:
+            dims = m["images"] * 3072
+            sizes = ", ".join(f"{name} {8 * size / dims:.2f}" for name, size in m["picture_formats"].items())
+            return [f"The same {m['images']} images in picture formats, a file each, bits per dim: {sizes}.", ""]
+    return []
 
 
 def _replace(path: Path, lines: list[str]) -> None:
@@ -75,7 +130,7 @@ def _replace(path: Path, lines: list[str]) -> None:
     path.write_text(re.sub(f"{re.escape(BEGIN)}.*?{re.escape(END)}", lambda _: block, text, flags=re.S), "utf-8")
 
 
-def plot(kept: dict[str, Any], path: Path) -> bool:
+def plot(kept: Kept, path: Path, unit: str) -> bool:
     """Whether there is anything to draw."""
     if not any(len(m.get("curve", [])) > 1 for m in kept.values()):
         path.unlink(missing_ok=True)
@@ -86,10 +141,14 @@ def plot(kept: dict[str, Any], path: Path) -> bool:
     import matplotlib.pyplot as plt
 
     figure, axes = plt.subplots(figsize=(8, 5), layout="constrained")
-    for name, m in sorted(kept.items(), key=lambda item: item[1]["nats_per_image"]):
+    ends = []
+    for name, m in sorted(kept.items(), key=lambda item: told(item[1])):
         if len(m.get("curve", [])) > 1:
-            axes.plot(*zip(*m["curve"]), label=f"{name}, {m['nats_per_image']:.1f}")
-    axes.set(xlabel="minutes of training", ylabel="nats per image, held out of the training images", ylim=(75, 130))
+            minutes, held_out = zip(*m["curve"])
+            axes.plot([t * m["threads"] for t in minutes], held_out, label=f"{name}, {told(m):.2f}")
+            ends.append(held_out[-1])
+    axes.set(xlabel="minutes of one core", ylabel=f"{unit}, held out of the training images")
+    axes.set_ylim(min(ends) * 0.97, max(ends) * 1.2)
     axes.legend(title="in the order of the test result", fontsize=8)
     axes.grid(alpha=0.3)
     figure.savefig(path, dpi=90)

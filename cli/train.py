@@ -87,6 +87,8 @@ _fit = options.all_of(
     click.option("--warmup", type=click.IntRange(1), metavar="N", help="Steps in which it rises.  [default: 100]"),
     click.option("--decay", type=click.FloatRange(0, 1, min_open=True), metavar="X",
                  help="It falls over this last part of the run.  [default: 0.6]"),
+    click.option("--weight-decay", type=click.FloatRange(0), metavar="X",
+                 help="Of all matrices, where a model learns a small corpus by heart.  [default: a little, in blocks]"),
     click.option("--rows", type=click.IntRange(1), metavar="B", help="Sequences side by side."),
     click.option("--window", type=click.IntRange(16), metavar="T", help="Tokens of each in a step."),
     click.option("--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), help="Where to train."),

@@ -5,12 +5,13 @@ channels): `order[t]` is the position coded at step t. The channels of a pixel a
 
     raster      row by row                          columns    column by column
     even_odd    positions 0, 2, 4 …, then 1, 3 …    top_bottom rows from the top and from the bottom in turn, to the middle
-    zigzag      anti-diagonals, there and back      random     shuffled, the same on every machine
+    zigzag      anti-diagonals, there and back      random     shuffled, the same on every machine; random-2 … differently
 
 Germain et al. 2015 (MADE), §4.2, for several orders; the lecture's slide "MADE – Different Orderings" for the list.
 """
 
 import math
+import re
 from collections.abc import Callable
 
 import numpy as np
@@ -48,9 +49,10 @@ def _zigzag(rows: int, columns: int) -> Order:
     return np.lexsort((np.where(diagonal % 2, r, c), diagonal))
 
 
-def _random(rows: int, columns: int) -> Order:
+def _random(rows: int, columns: int, number: int = 1) -> Order:
     """Sorted by a hash of the position (splitmix64, Steele et al. 2014): no library's generator is a format."""
-    z = (np.arange(rows * columns, dtype=np.uint64) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
+    first = np.uint64((number - 1 << 32) + 1)
+    z = (np.arange(rows * columns, dtype=np.uint64) + first) * np.uint64(0x9E3779B97F4A7C15)
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return np.argsort(z ^ (z >> np.uint64(31)), kind="stable")
@@ -73,11 +75,16 @@ def make_order(name: str, shape: Shape) -> Order:
     [0, 1, 3, 6, 4, 2, 5, 7, 8]
     >>> make_order("top_bottom", (4, 2)).tolist()
     [0, 1, 6, 7, 2, 3, 4, 5]
+    >>> make_order("random", (2, 3)).tolist(), make_order("random-2", (2, 3)).tolist()
+    ([2, 4, 5, 1, 0, 3], [3, 0, 4, 5, 2, 1])
     """
-    if name not in ORDERS:
-        raise TokpressError(f"no order is called {name!r}; there are: {', '.join(ORDERS)}")
     rows, columns, channels = (*shape, 1)[:3] if len(shape) > 1 else (1, shape[0], 1)
-    pixels = ORDERS[name](rows, columns)
+    if numbered := re.fullmatch(r"random-([1-9][0-9]{0,8})", name):
+        pixels = _random(rows, columns, int(numbered[1]))
+    elif name in ORDERS:
+        pixels = ORDERS[name](rows, columns)
+    else:
+        raise TokpressError(f"no order is called {name!r}; there are: {', '.join(ORDERS)}, random-2, random-3, …")
     return (pixels[:, None] * channels + np.arange(channels)).reshape(-1)
 
 

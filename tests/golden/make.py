@@ -16,12 +16,12 @@ import io
 import json
 import struct
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 
-from tests.models import tiny_mingru
+from tests.models import NETWORKS, tiny_mingru, tiny_models
 from tokpress import pipeline, store
 from tokpress.container import FrameHeader, Kind
 from tokpress.lzma2 import lzma_encode
@@ -34,7 +34,9 @@ HERE = Path(__file__).parent
 SOURCES = HERE / "sources"
 MODELS = HERE / "models"
 MANIFEST = HERE / "manifest.json"
-CASES = ("raw", "lzma", "histogram", "adaptive", "mingru", "memory", "text", "mixed")
+CASES = ("raw", "lzma", "histogram", "adaptive", "mingru", "memory", "text", "lecture", "mixed")
+#: of tests.models; what is not of these is one of the small models above
+LECTURE = (*NETWORKS, "bayes_net", "logistic_mixture", "hierarchical", "hierarchical-depth", "ensemble", "memory-items")
 
 
 def binary() -> bytes:
@@ -56,13 +58,14 @@ def small_models() -> dict[str, Model]:
     """Models of random but fixed weights, one per kind of prior and tokenizer; made once, then read from models/."""
     text = (SOURCES / "prose.txt").read_bytes()
     counts = np.bincount(np.frombuffer(text, np.uint8), minlength=256).astype(np.int64)
-    made = {
+    made: dict[str, Callable[[], Model]] = {
         "histogram": lambda: Model(BytesTokenizer(), HistogramPrior(256, counts)),
         "histogram-adaptive": lambda: Model(BytesTokenizer(), HistogramPrior(256)),
         "mingru": lambda: Model(BytesTokenizer(), tiny_mingru()),
         "memory": lambda: Model(BytesTokenizer(), MemoryPrior(tiny_mingru())),
         "memory-bpe": _bpe,
     }
+    made |= {f"lecture-{name}": lambda name=name: tiny_models()[name] for name in LECTURE}
     return {name: load_folder(MODELS / name) if (MODELS / name).is_dir() else make() for name, make in made.items()}
 
 
@@ -113,6 +116,9 @@ def cases(wanted: list[str]) -> Iterator[tuple[str, list[str], bytes, list[str]]
             yield "mixed-frames", ["prose"], frames(given["prose"], ours, 2000), ["histogram"]
             both = frames(given["code"], ours, 5000) + frame(b"", kind=Kind.RAW) + frame(given["one"], kind=Kind.RAW)
             yield "mixed-members", ["code", "empty", "one"], both, ["histogram"]
+        elif case == "lecture":
+            for each in (name for name in models if name.startswith("lecture-")):
+                yield f"{each}-bytes", ["bytes"], frame(given["bytes"], models[each]), [each]
         elif case in ("adaptive", "text"):
             model, lanes = store.load(case), {"adaptive": 7, "text": 24}[case]
             for name in ("one", "bytes", "binary", "prose", "code"):

@@ -8,7 +8,6 @@ done, lets a pixel be predicted from ones that are decoded after it. What is cod
 coding (`tokpress.bits_back`); −log2 p is at most log2 K above the best member's, for every item.
 """
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -45,17 +44,9 @@ class EnsemblePrior(ItemMixture):
     @classmethod
     def fit(cls, sources: "list[Source]", tokenizer: Tokenizer, config: Config, options: "FitOptions") -> Prior:
         """Settings: members, model directories with commas between them. They are trained already."""
-        from ..model import load_folder
-        from ..training.options import settings_of
+        from ..training.trainers import trained_members
 
-        named = settings_of(cls.name, config, {"members": ""})["members"]
-        if not named:
-            raise TokpressError("an ensemble is made of trained models: say --set members=DIR,DIR,…")
-        models = [load_folder(Path(name)) for name in named.split(",")]
-        for model in models:
-            if (model.tokenizer.name, model.tokenizer.config()) != (tokenizer.name, tokenizer.config()):
-                raise TokpressError(f"{model.name} has the tokenizer {model.tokenizer.name}, not {tokenizer.name}")
-        return cls([model.prior for model in models])
+        return cls(trained_members(config, tokenizer))
 
     def config(self) -> Config:
         return {"members": [{"name": member.name, **member.config()} for member in self.members]}

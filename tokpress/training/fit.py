@@ -47,21 +47,24 @@ def keep_freed_memory() -> None:
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 
 
-def make_optimizers(net: torch.nn.Module, lr: float) -> list[torch.optim.Optimizer]:
-    """Muon for the matrices of the blocks, AdamW for embedding, head and vectors."""
+def make_optimizers(net: torch.nn.Module, lr: float, decay: float | None = None) -> list[torch.optim.Optimizer]:
+    """Muon for the matrices of the blocks, AdamW for embedding, head and vectors.
+
+    decay: of all matrices, towards 0 (Loshchilov & Hutter 2019); None: 0.01 in the blocks, else none."""
+    blocks: list[torch.nn.Parameter] = []
     matrices: list[torch.nn.Parameter] = []
     rest: list[torch.nn.Parameter] = []
     for name, p in net.named_parameters():
-        (matrices if p.ndim == 2 and "blocks." in name else rest).append(p)
-    others = torch.optim.AdamW(rest, lr=lr, betas=(0.9, 0.98), weight_decay=0.0)
-    if not matrices:
-        return [others]
-    muon: torch.optim.Optimizer
-    if hasattr(torch.optim, "Muon"):
-        muon = torch.optim.Muon(matrices, lr=lr, weight_decay=0.01, adjust_lr_fn="match_rms_adamw")
-    else:
-        muon = torch.optim.AdamW(matrices, lr=lr, betas=(0.9, 0.98), weight_decay=0.01)
-    return [muon, others]
+        matrix = p.ndim == 2 and "embedding" not in name
+        (blocks if p.ndim == 2 and "blocks." in name else matrices if matrix and decay else rest).append(p)
+    groups = [{"params": ps, "weight_decay": wd} for ps, wd in ((rest, 0.0), (matrices, decay or 0.0)) if ps]
+    optimizers: list[torch.optim.Optimizer] = [torch.optim.AdamW(groups, lr=lr, betas=(0.9, 0.98))]
+    decay = 0.01 if decay is None else decay
+    if blocks and hasattr(torch.optim, "Muon"):
+        optimizers.insert(0, torch.optim.Muon(blocks, lr=lr, weight_decay=decay, adjust_lr_fn="match_rms_adamw"))
+    elif blocks:
+        optimizers.insert(0, torch.optim.AdamW(blocks, lr=lr, betas=(0.9, 0.98), weight_decay=decay))
+    return optimizers
 
 
 @torch.no_grad()
@@ -148,7 +151,7 @@ def fit(
     torch.manual_seed(config.seed)
     device, rank, main = accelerator.device, accelerator.process_index, accelerator.is_main_process
     set_product_dtype(net, product_dtype(config.precision, device))
-    optimizers = make_optimizers(net, config.learning_rate)
+    optimizers = make_optimizers(net, config.learning_rate, config.weight_decay)
     saved = Checkpoint(checkpoint)
     resume = resume and saved.exists()
     progress = saved.load(net, optimizers) if resume else Progress()

@@ -31,6 +31,8 @@ class FitConfig:
     warmup: int = 100
     #: the learning rate falls over this last part of the run
     decay: float = 0.6
+    #: of matrices, towards 0, in parts of the learning rate; None: a little in the blocks
+    weight_decay: float | None = None
     seed: int = 0
     #: torch.compile; None: where a compiler is there and the run is long enough
     compile: bool | None = None

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import TokpressError
-from ..types import Config, Tokenizer
+from ..types import Config, Prior, Tokenizer
 from .measure import token_lengths
 from .options import FitOptions, settings_of
 from .presets import PRESETS
@@ -84,3 +84,17 @@ def fit_network(
         options.given,
     )
     return net.export(), tokenizer.vocab_size
+
+
+def trained_members(config: Config, tokenizer: Tokenizer) -> list[Prior]:
+    """The priors of the model directories that the setting `members` names. Raises TokpressError, ModelError."""
+    from ..model import load_folder
+
+    named = settings_of("ensemble", config, {"members": ""})["members"]
+    if not named:
+        raise TokpressError("an ensemble is made of trained models: say --set members=DIR,DIR,…")
+    models = [load_folder(name) for name in named.split(",")]
+    for model in models:
+        if (model.tokenizer.name, model.tokenizer.config()) != (tokenizer.name, tokenizer.config()):
+            raise TokpressError(f"{model.name} has the tokenizer {model.tokenizer.name}, not {tokenizer.name}")
+    return [model.prior for model in models]
