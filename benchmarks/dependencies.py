@@ -2,7 +2,7 @@
 
     python benchmarks/dependencies.py [NAME …]
 
-An untrained network of each kind, on items of 8×8 symbols, is asked for all its conditionals, then again with one symbol
+An untrained model of each kind, on items of 8×8 symbols, is asked for all its conditionals, then again with one symbol
 changed, for every symbol: where a conditional changes, it depends on that symbol. Left: which symbols (columns, by
 position) each step (rows, in coding order) depends on. Right: the picture as the pixel marked with a ring sees it.
 """
@@ -14,9 +14,13 @@ import matplotlib
 import numpy as np
 from data import ROOT
 
+from tokpress.priors.bayes_net import BayesNetPrior, chow_liu
+from tokpress.priors.hierarchical import DEFAULTS, HierarchicalPrior, plan
 from tokpress.priors.network import NetworkPrior
+from tokpress.priors.pixelcnn import PixelCNNPrior
 from tokpress.registry import prior_class
 from tokpress.training.arithmetic import Trained
+from tokpress.types import Prior
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
@@ -34,15 +38,43 @@ SHOWN = {
     "sparse_transformer": ("sparse_transformer", {"width": 32, "depth": 1, "stride": 8}),
     "linear_attention": ("linear_attention", {"width": 32, "depth": 1, "heads": 4, "order": "top_bottom"}),
     "ssm": ("ssm", {"width": 32, "depth": 1, "order": "columns"}),
+    "encoder_decoder": ("encoder_decoder", {"width": 32, "depth": 1, "given": "2x2"}),
+    "hierarchical": ("hierarchical", {"scales": "2x2,4x4", "width": 32, "depth": 1}),
+    "bayes_net": ("bayes_net", {}),
 }
 
 
-def depends(name: str, settings: dict) -> tuple[NetworkPrior, np.ndarray]:
-    """(prior, [step, step] bool: whether a step's conditional changes with the symbol of another)"""
+def drawn(cls: type[NetworkPrior], settings: dict) -> NetworkPrior:
+    """A network of random weights."""
+    plan = cls({"shape": f"{SIDE}x{SIDE}", **settings}, {}, 2)
+    net = Trained(plan.network, plan.shape, plan.order, given=plan.given_size)
+    return cls.load(plan.config(), net.export(), 2)
+
+
+def made(name: str, settings: dict) -> Prior:
+    if name == "bayes_net":  # the tree of pixels that are the more alike the nearer they are
+        places = np.stack(np.indices((SIDE, SIDE)), -1).reshape(-1, 2)
+        distance = np.abs(places[:, None] - places[None]).sum(2)
+        order, parent = chow_liu(1 / (1 + distance + np.random.default_rng(0).random(distance.shape)))
+        counts = np.random.default_rng(1).integers(1, 50, (SIDE * SIDE, 2, 2))
+        tensors = {"order": order.astype(np.int32), "parent": parent.astype(np.int32), "counts": counts}
+        return BayesNetPrior(f"{SIDE}x{SIDE}", tensors, 2)
+    if name == "hierarchical":
+        settings = DEFAULTS | {"shape": f"{SIDE}x{SIDE}"} | settings
+        tensors: dict[str, np.ndarray] = {}
+        for i, (inner, *_) in enumerate(plan(settings, 2)):
+            tensors |= {f"{i}.{key}": value for key, value in drawn(PixelCNNPrior, inner).tensors().items()}
+        return HierarchicalPrior(settings, tensors, 2)
     cls = prior_class(name)
     assert issubclass(cls, NetworkPrior)
-    plan = cls({"shape": f"{SIDE}x{SIDE}", **settings}, {}, 2)
-    prior = cls.load(plan.config(), Trained(plan.network, plan.shape, plan.order).export(), 2)
+    return drawn(cls, settings)
+
+
+def depends(name: str, settings: dict) -> tuple[Prior, np.ndarray]:
+    """(prior, [step, step] bool: whether a step's conditional changes with the symbol of another)"""
+    prior = made(name, settings)
+    if prior.wants_given:
+        prior = prior.bind(np.zeros((prior.stride + 1) * getattr(prior, "given_size"), np.int32))  # noqa: B009
     changed = np.zeros((prior.stride, prior.stride), bool)
     for seed in range(6):
         base = np.random.default_rng(seed).integers(0, 2, prior.stride)
@@ -56,7 +88,7 @@ def depends(name: str, settings: dict) -> tuple[NetworkPrior, np.ndarray]:
     return prior, changed
 
 
-def draw(title: str, prior: NetworkPrior, changed: np.ndarray, path: Path) -> None:
+def draw(title: str, prior: Prior, changed: np.ndarray, path: Path) -> None:
     assert prior.order is not None
     by_position = np.zeros_like(changed)
     by_position[:, prior.order] = changed
@@ -80,7 +112,8 @@ def main(names):
     folder.mkdir(parents=True, exist_ok=True)
     for shown in names or SHOWN:
         name, settings = SHOWN[shown]
-        order = settings.get("order", "raster")
+        own = {"hierarchical": "coarse to fine", "bayes_net": "of the tree"}
+        order = own.get(name, settings.get("order", "raster"))
         prior, changed = depends(name, settings)
         draw(f"{shown}, order {order}", prior, changed, folder / f"{shown}.png")
 

@@ -37,8 +37,11 @@ from tokpress.machine import describe
 from tokpress.model import load_folder
 
 RESULT = Path(__file__).with_name("results") / "lecture.json"
+SAMPLE_FOLDER = ROOT / "docs" / "samples"
 SHARED = ROOT.parent / "shared" / "data"
 SEED = 20261123
+#: drawn from each model, as a picture
+SAMPLES = 16
 Given = tuple[Path, Path] | None
 
 
@@ -49,7 +52,7 @@ class Place:
     folder: Path
 
     def file(self, data: Data, name: str) -> Path:
-        """name: train, test, or first, the test images that are decoded"""
+        """name: train, test, first (the test images that are decoded) or few (samples); .given: what these are given"""
         return self.folder / data.name / f"{name}.raw"
 
     def model(self, name: str) -> Path:
@@ -86,6 +89,12 @@ def cifar(given: Given) -> tuple[np.ndarray, np.ndarray]:
     return train, test[: CIFAR.images]
 
 
+def subsampled(images: bytes) -> bytes:
+    """7×7 of 28×28 bits: every fourth pixel of every fourth row."""
+    pixels = np.unpackbits(np.frombuffer(images, np.uint8)).reshape(-1, 28, 28)
+    return np.packbits(pixels[:, ::4, ::4], axis=None).tobytes()
+
+
 def prepare(place: Place, data: Data, given: Given) -> None:
     if place.file(data, "first").is_file():
         return
@@ -93,9 +102,12 @@ def prepare(place: Place, data: Data, given: Given) -> None:
     if len(test) != data.images * data.image_bytes:
         raise click.ClickException(f"there should be {data.images:,} test images of {data.name}")
     place.file(data, "train").parent.mkdir(parents=True, exist_ok=True)
-    place.file(data, "train").write_bytes(train)
-    place.file(data, "test").write_bytes(test)
-    place.file(data, "first").write_bytes(test[: data.decoded * data.image_bytes])
+    parts = {"train": train, "test": test, "few": test[: SAMPLES * data.image_bytes]}
+    parts["first"] = test[: data.decoded * data.image_bytes]
+    for name, images in parts.items():
+        if data is MNIST:
+            place.file(data, f"{name}.given").write_bytes(subsampled(images))
+        place.file(data, name).write_bytes(images)
 
 
 def picture_formats(place: Place) -> dict[str, int]:
@@ -123,7 +135,7 @@ def train(run: Run, place: Place, minutes_left: float) -> bool:
     model = place.model(run.name)
     if (model / "config.json").is_file():
         return True
-    words = run.command(place.file(run.data, "train"), model, place.model)
+    words = run.command(place.file(run.data, "train"), model, place.model, place.file(run.data, "train.given"))
     resumed = (model / ".checkpoint").is_dir()
     process = subprocess.Popen([sys.executable, "-m", "tokpress.cli", *words, *(["--resume"] if resumed else [])])
     try:
@@ -139,17 +151,25 @@ def measure(run: Run, place: Place) -> dict[str, Any]:
     model, data = place.model(run.name), run.data
     out, back = (place.folder / f"{run.name}.{end}" for end in ("tokp", "back"))
     loaded = load_folder(model)
-    encode = tokpress("compress", "-q", "-f", "-m", model, place.file(data, "test"), "-o", out)
+
+    def given(name: str) -> list[str]:
+        return ["--given", str(place.file(data, f"{name}.given"))] if run.given else []
+
+    encode = tokpress("compress", "-q", "-f", "-m", model, *given("test"), place.file(data, "test"), "-o", out)
     size = out.stat().st_size
-    tokpress("compress", "-q", "-f", "-m", model, place.file(data, "first"), "-o", out)
-    decode = tokpress("decompress", "-q", "-f", "-m", model, out, "-o", back)
+    tokpress("compress", "-q", "-f", "-m", model, *given("first"), place.file(data, "first"), "-o", out)
+    decode = tokpress("decompress", "-q", "-f", "-m", model, *given("first"), out, "-o", back)
+    shape = "28x28" if data is MNIST else "32x32x3"
+    picture = SAMPLE_FOLDER / f"{run.name}.png"
+    SAMPLE_FOLDER.mkdir(exist_ok=True)
+    tokpress("sample", "-f", "-m", model, "--items", SAMPLES, "--seed", 1, "--png", shape, *given("few"), "-o", picture)
     same = back.read_bytes() == place.file(data, "first").read_bytes()
     out.unlink()
     back.unlink()
     found = {
         "data": data.name,
         "prior": run.prior,
-        "command": "tokpress " + shlex.join(run.command(Path("train.raw"), Path(run.name), Path)),
+        "command": "tokpress " + shlex.join(run.command(Path("train.raw"), Path(run.name), Path, Path("train.given"))),
         "coded_bytes": size,
         "images": data.images,
         "decoded_images": data.decoded if same else 0,

@@ -47,7 +47,7 @@ def report(kept: Kept, docs: Path) -> None:
             lines += [f"### {title}", "", *_table(mine, runs, data), ""]
             if plot(mine, docs / f"lecture_{data.name}.png", data.unit):
                 lines += [f"![Held-out {data.unit} while training](lecture_{data.name}.png)", ""]
-    lines += [*_claims(kept), *_formats(kept)]
+    lines += [*_claims(kept), *_formats(kept), *_samples(kept, docs)]
     lines += ["### Commands and machines", "", *(f"* {name}: `{m['command']}`" for name, m in kept.items()), ""]
     lines += [f"Machine: {line}." for line in sorted({machine_line(m["machine"]) for m in kept.values()})]
     _replace(docs / "lecture.md", lines)
@@ -81,6 +81,8 @@ def _minutes(run: Run, kept: Kept) -> str:
             f"{sum(kept[name]['training_minutes'] for name in run.members if name in kept):.0f} core min, all members"
         )
     m = kept[run.name]
+    if "training_minutes" not in m:
+        return "counted"
     return f"{m['training_minutes'] * m['threads']:.0f} core min"
 
 
@@ -122,6 +124,24 @@ def _formats(kept: Kept) -> list[str]:
             sizes = ", ".join(f"{name} {8 * size / dims:.2f}" for name, size in m["picture_formats"].items())
             return [f"The same {m['images']} images in picture formats, a file each, bits per dim: {sizes}.", ""]
     return []
+
+
+def _samples(kept: Kept, docs: Path) -> list[str]:
+    """Pictures drawn from the models."""
+    names = [name for name in kept if (docs / "samples" / f"{name}.png").is_file()]
+    if not names:
+        return []
+    pictures = [f"![{name}](samples/{name}.png)" for name in names]
+    out = [
+        "### Samples",
+        "",
+        "Sixteen pictures drawn from each: `tokpress sample --items 16 --seed 1 --png 28x28`.",
+        "",
+    ]
+    for at in range(0, len(names), 4):
+        row = slice(at, at + 4)
+        out += [*markdown(names[row], [pictures[row]]), ""]
+    return out
 
 
 def _replace(path: Path, lines: list[str]) -> None:

@@ -47,13 +47,20 @@ class Run:
     data: Data = MNIST
     #: runs that an ensemble is made of
     members: tuple[str, ...] = ()
+    #: what each image is predicted from: a subsample of it, known to both sides
+    given: str = ""
 
-    def command(self, corpus: Path, model: Path, of: Callable[[str], Path]) -> list[str]:
-        """Words after `tokpress`; `of(name)` is where the model of another run is."""
+    def command(self, corpus: Path, model: Path, of: Callable[[str], Path], given: Path) -> list[str]:
+        """Words after `tokpress`; `of(name)` is where the model of another run is, `given` what images are given."""
         words = ["train", "prior", str(corpus), "-o", str(model), "--prior", self.prior, "--tokenizer", self.tokenizer]
         if self.members:
             return [*words, "--set", "members=" + ",".join(str(of(name)) for name in self.members)]
         settings = {"shape": self.data.shapes[self.tokenizer], **self.settings}
+        if self.given:
+            settings["given"] = self.given
+            words += ["--given", str(given)]
+        if not self.minutes:  # counted, not trained for a time
+            return [*words, *(word for key, value in settings.items() for word in ("--set", f"{key}={value}"))]
         sets = [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]
         # images may be seen as often as the minutes allow
         limits = ["--max-minutes", f"{self.minutes:g}", "--max-passes", "10000", "-T", str(self.threads)]
@@ -87,6 +94,16 @@ RUNS = [
     Run("transformer", "transformer", {"width": 96, "depth": 3}, "nibbles", ["--rows", "32"], 40, aim=86),
     *(_made(order) for order in (*ORDERS, *MORE)),
     Run("made_ensemble", "ensemble", {}, "bits", aim=88.5, peer=MANY, members=tuple(f"made_{o}" for o in (*ORDERS, *MORE))),
+    Run("linear_attention", "linear_attention", {"width": 64, "depth": 3}, "nibbles", ["--rows", "32"], 30, aim=88),
+    Run("ssm", "ssm", {"width": 64, "depth": 3}, "nibbles", ["--rows", "32"], 30, aim=88),
+    Run("lstm", "lstm", {"location": False}, "nibbles", ["--rows", "128"], 50),
+    Run("wavenet", "wavenet", {"width": 64, "location": False}, "nibbles", ["--rows", "32"], 40),
+    Run("bayes_net", "bayes_net", {}, "bits", minutes=0),
+    Run("causal_conv", "causal_conv", {"width": 64, "depth": 4}, "nibbles", ["--rows", "32"], 15),
+    Run("sparse_transformer", "sparse_transformer", {"width": 96, "depth": 4, "stride": 14}, "nibbles", ["--rows", "32"], 15),
+    Run("hierarchical", "hierarchical", {"scales": "7x7,14x14", "width": 64, "depth": 4}, "bits", ["--rows", "32"], 15),
+    Run("super_resolution", "pixelcnn", {"width": 64, "depth": 4}, "bits", ["--rows", "32"], 15, given="7x7"),
+    Run("encoder_decoder", "encoder_decoder", {"width": 64, "depth": 2}, "bits", ["--rows", "16"], 15, given="7x7"),
     Run(
         "cifar", "pixelcnn", {"width": 48, "depth": 4, "components": 5}, "bytes", ["--rows", "8"], 40,
         aim=4.19, peer=LOCAL, data=CIFAR,

@@ -29,7 +29,7 @@ OLD_NUMPY = "AVX2 FMA3 AVX512F AVX512CD AVX512_SKX AVX512_CLX AVX512_CNL AVX512_
 #: one for each way in which networks remember, and both heads
 NETWORKS = (
     "made", "lstm", "pixelcnn-colour", "gated_pixelcnn-colour", "transformer", "linear_attention", "ssm",
-    "encoder_decoder", "hierarchical-depth",
+    "encoder_decoder", "hierarchical-depth", "ensemble",
 )  # fmt: skip
 
 NUMBA = {"Nehalem": "+sse4.2,+popcnt", "Haswell": "+avx2,+avx,+fma,+sse4.2,+popcnt"}
