@@ -101,6 +101,12 @@ class Exact:
             self.at, self.items = 0, self.items + 1
             self.memory, self.caches, self.stacks = {}, {}, {}
 
+    def end_item(self) -> None:
+        """As if the next item had been stepped to its end, whose memory nobody needs."""
+        if self.at >= 0:
+            self.items += 1
+        self.at, self.memory, self.caches, self.stacks = self.item - 1, {}, {}, {}
+
     def _kept(self, name: str, *shape: int, dtype: type = np.float32) -> Array:
         """What is remembered under a name, at first zeros; lanes are the second axis where there are two."""
         if name not in self.memory:
@@ -141,6 +147,8 @@ class Exact:
         pixel, channel = divmod(self.at, c)
         gathered = np.zeros((self.rows, len(taps) * c * width), np.float32)
         for k, (tap, offset) in enumerate(zip(taps, offsets)):
+            if strict and offset == 0 and channel == 0:
+                continue  # nothing of this pixel is known, and its place holds an old one
             if pixel + offset >= 0 and self._inside(pixel, tap):
                 gathered[:, k * c * width : (k + 1) * c * width] = queue[(pixel + offset) % reach, : self.rows]
         mine = slice(channel * outputs, (channel + 1) * outputs)

@@ -16,6 +16,7 @@ the x that belongs to each item (`Prior.bind`); `m.given` are its symbols.
 import copy
 import math
 from abc import abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -24,6 +25,7 @@ import numpy as np
 from ..errors import TokpressError
 from ..exact.arithmetic import Exact, Weights
 from ..exact.kernels import make_kernel, self_test
+from ..exact.known import Known
 from ..exact.threads import share_rows, threads
 from ..lanes import Layout
 from ..orders import make_order, parse_shape
@@ -39,6 +41,8 @@ BEGIN = 0
 COMPILE_FROM = 50_000
 #: lanes from which two threads share a step
 SHARE_FROM = 32
+#: probabilities [T, n, V] of known items that are held at once; steps [n·T] that are computed at once
+MOST_KNOWN, KNOWN_ROWS = 1 << 25, 1 << 14
 
 
 @dataclass
@@ -127,6 +131,55 @@ class NetworkPrior(Prior):
         # two lanes stand for two halves: share_rows hands out their numbers
         both = share_rows(lambda some: [work(*state.shares[i]) for i in range(some.start, some.stop)], 2)
         return np.concatenate([pmf for half in both for pmf in half])
+
+    def stretch(self, state: State, previous: Tokens | None, symbols: Tokens) -> Iterator[Pmf]:
+        """Whole items at once, where their symbols are known (`exact.known`); the rest step by step."""
+        rows, steps = symbols.shape
+        at = 0
+        while at < steps:
+            item = symbols[:, at : at + self.stride]
+            begins = state.shares[0][1].at in (-1, self.stride - 1)
+            if begins and self.order is not None and item.shape[1] == self.stride and self._fits(rows):
+                yield self._item(state, item)
+                at += self.stride
+            else:
+                yield self.step(state, previous, rows)[None]
+                at += 1
+            previous = symbols[:, at - 1].copy()
+
+    def _fits(self, rows: int) -> bool:
+        return self.stride > 1 and rows * self.stride * self.vocab_size <= MOST_KNOWN
+
+    def _item(self, state: State, symbols: Tokens) -> Pmf:
+        """[T, n, V]: all conditionals of the next item of each lane; the state is as if they had been stepped."""
+        rows, size = symbols.shape
+        before = np.concatenate([np.full((rows, 1), BEGIN, symbols.dtype), symbols[:, :-1]], 1)
+        out = np.empty((size, rows, self.vocab_size), np.float32)
+
+        def work(some: slice) -> None:
+            for at in range(some.start, some.stop, at_once):
+                part = slice(at, min(at + at_once, some.stop))
+                known = Known(self._weights, self.shape, self.order, part.stop - part.start)
+                if given is not None:
+                    known.given = given[part]
+                pmf = self.network(known, before[part].reshape(-1))
+                out[:, part] = pmf.reshape(part.stop - part.start, size, -1).swapaxes(0, 1)
+
+        given = self._items_given(state, rows)
+        at_once = max(1, KNOWN_ROWS // size)
+        share_rows(work, rows)
+        for _, exact in state.shares:
+            exact.end_item()
+        return out
+
+    def _items_given(self, state: State, rows: int) -> np.ndarray | None:
+        """What the next item of each lane is predicted from."""
+        if self._given is None:
+            return None
+        known = self._given if len(self._given) else np.zeros((1, self.given_size), np.int32)
+        exact = state.shares[0][1]
+        number = state.first[:rows] + exact.items + (exact.at == self.stride - 1)
+        return known[np.minimum(number, len(known) - 1)]
 
     # --- on disk ---------------------------------------------------------------------------------
 

@@ -1,0 +1,160 @@
+"""The parallel form of `Exact`: all steps of items whose symbols are known, as an encoder's are. The same bits.
+
+Values are [n·T, C], the T steps of one item after the other. Products are of integers, so that many rows at once give what
+each gives alone; whatever works row by row is inherited. What remains is which rows a step may see: convolutions gather
+them from the whole item, masked products mask their weights, and what is recurrent, attention included, still goes step
+by step between products that do not.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..orders import Order, Shape
+from .arithmetic import Array, Exact, Taps, Weights, taps_of
+
+
+def own_mask(taps: Sequence[tuple[int, ...]], strict: bool, channels: int, width: int, outputs: int) -> Array:
+    """What a pixel's channels see of the pixel itself, [channels·outputs, taps·channels·width] of 0 and 1: the earlier
+    ones, and the channel itself unless `strict`."""
+    mask = np.ones((channels, outputs, len(taps), channels, width), np.int8)
+    for k, tap in enumerate(taps):
+        if not any(tap):
+            mask[:, :, k] = np.tril(np.ones((channels, channels), np.int8), -1 if strict else 0)[:, None, :, None]
+    return mask.reshape(channels * outputs, -1)
+
+
+def gather(grid: Array, taps: Sequence[tuple[int, ...]]) -> Array:
+    """grid [n, rows, columns, C] → its neighbours at each tap (rows, columns), zeros outside: [n·rows·columns, taps·C]."""
+    n, rows, columns, width = grid.shape
+    out = np.zeros((n, rows, columns, len(taps), width), np.float32)
+    for k, (down, right) in enumerate(taps):
+        if rows + down <= 0 or columns <= abs(right):
+            continue
+        here = slice(max(0, -right), min(columns, columns - right))
+        there = slice(max(0, right), min(columns, columns + right))
+        out[:, -down:, here, k] = grid[:, : rows + down, there]
+    return out.reshape(n * rows * columns, -1)
+
+
+class Known(Exact):
+    """`lanes` items, all their steps at once."""
+
+    def __init__(self, weights: Weights, shape: Shape, order: Order | None, lanes: int) -> None:
+        super().__init__(weights, shape, order, lanes)
+        self.at, self.rows = 0, lanes * self.item
+
+    # --- products over the whole item --------------------------------------------------------------
+
+    def _of_positions(self, x: Array, strict: bool) -> Array:
+        """[n, T, C] of positions. `strict`: step t was given what stands at t − 1; what stands last is seen by none."""
+        x = x.reshape(self.lanes, self.item, -1)
+        return np.concatenate([x[:, 1:], np.zeros_like(x[:, :1])], 1) if strict else x
+
+    def conv(
+        self, name: str, x: Array, taps: Taps, outputs: int, limit: float = 4.0, strict: bool = False, gain: float = 1.0
+    ) -> Array:
+        taps, c = taps_of(taps, strict, self.channels, self.raster), self.channels
+        width = x.shape[1]
+        pixels = self._grid(self._of_positions(x, strict), limit).reshape(self.lanes, -1, c * width)
+        if len(taps[0]) == 1:
+            gathered = gather(pixels[:, :, None], [(tap[0], 0) for tap in taps])
+        else:
+            gathered = gather(pixels.reshape(self.lanes, *self.shape[:2], -1), taps)
+        key = (name, "known")
+        if key not in self.weights._made:
+            q, s = self.weights.quantized(name, c * outputs, gathered.shape[1])
+            masked = np.ascontiguousarray(q * own_mask(taps, strict, c, width, outputs))
+            self.weights._made[key] = self.weights.kernel.prepare(masked), s
+        product, s = self.weights._made[key]
+        acc = self.weights.kernel.product(gathered, product)
+        made = acc * s * np.float32(limit / 127) + self.weights.vector(name + ".bias", c * outputs)
+        return made.reshape(self.rows, outputs)
+
+    def joined(
+        self, name: str, x: Array, outputs: int, limit: float = 4.0, strict: bool = False, gain: float = 1.0
+    ) -> Array:
+        width, size = x.shape[1], self.item
+        a = self._grid(self._of_positions(x, strict), limit).reshape(self.lanes, size * width)
+        key = (name, "known")
+        if key not in self.weights._made:
+            q, s = self.weights.quantized(name, size * outputs, size * width)
+            earlier = np.tril(np.ones((size, size), np.int8), -1 if strict else 0)
+            mask = np.repeat(np.repeat(earlier, outputs, 0), width, 1)
+            self.weights._made[key] = self.weights.kernel.prepare(np.ascontiguousarray(q * mask)), s
+        product, s = self.weights._made[key]
+        acc = self.weights.kernel.product(a, product) * s * np.float32(limit / 127)
+        return (acc.reshape(self.lanes, size, outputs) + self.weights.vector(name + ".bias", size, outputs)).reshape(
+            self.rows, outputs
+        )
+
+    def coordinates(self, name: str, width: int) -> Array:
+        return np.tile(
+            np.concatenate(self._steps(lambda: super(Known, self).coordinates(name, width))), (self.lanes, 1)
+        )
+
+    def vertical(self, name: str, stack: Callable[[Exact, Array], Array], x: Array) -> Array:
+        height, width, c = self.shape[0], self.shape[1], self.channels
+        pixels = self._of_positions(x, True).reshape(self.lanes, height, width, -1)
+        above = np.concatenate([np.zeros_like(pixels[:, :1]), pixels[:, :-1]], 1)
+        made = stack(_KnownRows(self.weights, (height, width), None, self.lanes), above.reshape(-1, above.shape[3]))
+        return np.repeat(made, c, 0)
+
+    def joint(self, *x: Array) -> Array:
+        return np.concatenate(x, 1)
+
+    # --- step by step ------------------------------------------------------------------------------
+
+    def _steps(self, work: Callable[..., Any], *x: Array) -> list[Any]:
+        """`work` at each step, of the rows [n, C] of that step."""
+        by_step = [v.reshape(self.lanes, self.item, -1) for v in x]
+        rows, self.rows = self.rows, self.lanes
+        out = []
+        for step in range(self.item):
+            self.at = step
+            out.append(work(*(np.ascontiguousarray(v[:, step]) for v in by_step)))
+        self.at, self.rows = 0, rows
+        return out
+
+    def _stepped(self, work: Callable[..., Array], *x: Array) -> Array:
+        return np.stack(self._steps(work, *x), 1).reshape(self.rows, -1)
+
+    def recur(self, name: str, f: Array, c: Array) -> Array:
+        return self._stepped(lambda f, c: super(Known, self).recur(name, f, c), f, c)
+
+    def unroll(self, name: str, cell: Callable, x: Array, widths: Sequence[int]) -> Array:
+        return self._stepped(lambda x: super(Known, self).unroll(name, cell, x, widths).copy(), x)
+
+    def attend(self, name: str, q: Array, k: Array, v: Array, heads: int, *more: Any) -> Array:
+        return self._stepped(lambda q, k, v: super(Known, self).attend(name, q, k, v, heads, *more), q, k, v)
+
+    def attend_linear(self, name: str, q: Array, k: Array, v: Array, heads: int) -> Array:
+        return self._stepped(lambda q, k, v: super(Known, self).attend_linear(name, q, k, v, heads), q, k, v)
+
+    def state_space(self, name: str, u: Array, size: int) -> Array:
+        return self._stepped(lambda u: super(Known, self).state_space(name, u, size), u)
+
+    def upsampled(self, name: str, shape: Shape, symbols: int, width: int, outputs: int) -> Array:
+        return self._stepped(lambda: super(Known, self).upsampled(name, shape, symbols, width, outputs))
+
+    def attend_given(self, name: str, q: Array, k: Array, v: Array, heads: int) -> Array:
+        return self._stepped(lambda q: super(Known, self).attend_given(name, q, k, v, heads), q)
+
+
+class _KnownRows(Exact):
+    """A vertical stack (`rows.Rows`) over all rows of a picture: values [n·H·W, C]."""
+
+    def conv(
+        self, name: str, x: Array, taps: Taps, outputs: int, limit: float = 4.0, strict: bool = False, gain: float = 1.0
+    ) -> Array:
+        grid = self._grid(x, limit).reshape(self.lanes, *self.shape, -1)
+        if strict:  # a row was given what stands in the row above it; what stands in the last is seen by none
+            grid = np.concatenate([grid[:, 1:], np.zeros_like(grid[:, :1])], 1)
+        gathered = gather(grid, taps)  # type: ignore[arg-type]
+        product, s = self.weights.product(name, outputs, gathered.shape[1])
+        acc = self.weights.kernel.product(gathered, product)
+        return acc * s * np.float32(limit / 127) + self.weights.vector(name + ".bias", outputs)
+
+    def joint(self, *x: Array) -> Array:
+        return np.concatenate(x, 1)
