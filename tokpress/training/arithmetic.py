@@ -39,6 +39,23 @@ def _over_rms(x: Tensor) -> Tensor:
     return x * x.square().mean(-1, keepdim=True).clamp_min(LEAST_SQUARE).rsqrt()
 
 
+class _Grid(torch.autograd.Function):
+    """round(clip(x, ±ℓ)·127/ℓ), the gradient passing where nothing was clipped. What is rounded tells where that was: a
+    mask of its own would cost more than the rounding, since storing one is slow on CPUs."""
+
+    @staticmethod
+    def forward(ctx, x, limit):
+        a = (x * (ACTIVATION_MAX / limit)).clamp(-ACTIVATION_MAX, ACTIVATION_MAX).round()
+        ctx.save_for_backward(a)
+        ctx.limit = limit
+        return a
+
+    @staticmethod
+    def backward(ctx, g):
+        (a,) = ctx.saved_tensors
+        return torch.where(a.abs() < ACTIVATION_MAX, g * (ACTIVATION_MAX / ctx.limit), 0.0), None
+
+
 class Trained(nn.Module):
     """`network(arithmetic, inputs)` gives logits [B, T, V]; `inputs` [B, T] are the symbols one step before.
 
@@ -142,8 +159,7 @@ class Trained(nn.Module):
         return self._rounded[name]
 
     def _grid(self, x: Tensor, limit: float) -> Tensor:
-        x = (x * (ACTIVATION_MAX / limit)).clamp(-ACTIVATION_MAX, ACTIVATION_MAX)
-        return straight(x.round(), x).to(self.product_dtype)
+        return _Grid.apply(x, limit).to(self.product_dtype)
 
     @torch.no_grad()
     def restore(self, tensors: dict[str, np.ndarray]) -> None:
@@ -190,7 +206,9 @@ class Trained(nn.Module):
     def embed(self, name: str, tokens: Tensor, symbols: int, width: int) -> Tensor:
         def make() -> Tensor:
             table = torch.randn(symbols, width) * 0.5
-            table[:, 0] = torch.linspace(-1, 1, symbols)  # ordered symbols (intensities) are told apart at once
+            # ordered symbols (intensities) are told apart at once, if there are many by every step of a grid
+            most = 4.0 if self.item and symbols >= 64 else 1.0
+            table[:, 0] = torch.linspace(-most, most, symbols)
             return table
 
         weight = self._value(name, "table", make)[tokens]
