@@ -129,7 +129,8 @@ def train(ctx, corpus, output, preset, **given):
 @click.option(
     "--tokenizer",
     metavar="NAME|DIR|FILE",
-    help="bytes, nibbles, bpe (trained here), or a directory that has one, or anybody's tokenizer.json of BPE over bytes.",
+    help="bytes, nibbles, bits, top_bit; bpe, words, chars (trained here); or a directory that has one; or anybody's "
+    "tokenizer.json of BPE over bytes.",
 )
 @click.option("--set", "values", type=Pair(), multiple=True, metavar="KEY=VALUE", help="A setting of the prior.")
 @click.option(
@@ -162,10 +163,11 @@ def prior(ctx, corpus, output, prior, tokenizer, values, given, **rest):
 @click.command()
 @_corpus
 @_into
-@options.all_of(_vocabulary, _seed, _weights, _force, _common)
+@click.option("--kind", default="bpe", show_default=True, metavar="NAME", help="bpe, words or chars, or one of yours.")
+@options.all_of(_vocabulary, _seed, _weights, options.plugins, _force, _common)
 @click.pass_context
-def tokenizer(ctx, corpus, output, vocab_size, seed, weights, force, quiet, verbose):
-    """Learn a BPE vocabulary, and write DIR/tokenizer.json.
+def tokenizer(ctx, corpus, output, kind, vocab_size, seed, weights, force, quiet, verbose):
+    """Learn a tokenizer, and write DIR/tokenizer.json.
 
     Then: tokpress train prior --tokenizer DIR …
     """
@@ -173,7 +175,7 @@ def tokenizer(ctx, corpus, output, vocab_size, seed, weights, force, quiet, verb
     from tokpress.training.run import Settings, train_tokenizer
 
     settings = Settings(
-        _absolute(ctx, corpus), list(weights), vocab_size=vocab_size or 4096, fit=FitConfig(seed=seed or 0)
+        _absolute(ctx, corpus), list(weights), kind, vocab_size=vocab_size or 4096, fit=FitConfig(seed=seed or 0)
     )
     learned = _watched(ctx, output, quiet, lambda display: train_tokenizer(settings, output, force, display))
     note(f"{output}: {learned.vocab_size:,} symbols", quiet)

@@ -39,6 +39,8 @@ _TOKENIZERS: dict[str, "str | type[Tokenizer]"] = {
     "bits": ".tokenizers.bytes:BitsTokenizer",
     "top_bit": ".tokenizers.bytes:TopBitTokenizer",
     "bpe": ".tokenizers.bpe:BPETokenizer",
+    "chars": ".tokenizers.chars:CharsTokenizer",
+    "words": ".tokenizers.words:WordsTokenizer",
 }
 
 

@@ -6,7 +6,7 @@ N tokens in all · B lanes · T steps · n ≤ B live lanes at a step · V symbo
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 Tokens = NDArray[np.int32]  # [N], values in 0 … V−1
 Pmf = NDArray[np.float32]  # [n, V], C-contiguous, every row sums to 1 within float32 rounding
 Config = dict[str, Any]  # what config.json holds: plain JSON values
+BytesReport = Callable[[int, int], None]  # bytes done, bytes in all
 
 
 class Tokenizer(ABC):
@@ -61,6 +62,19 @@ class Tokenizer(ABC):
     @classmethod
     @abstractmethod
     def load(cls, folder: Path, config: Config) -> "Tokenizer": ...
+
+    #: whether `fit` finds another one for another corpus
+    learns: bool = False
+
+    @classmethod
+    def fit(
+        cls, paths: Sequence[Path], vocab_size: int, seed: int, weights: Sequence[float], report: BytesReport
+    ) -> "Tokenizer":
+        """Learn from a corpus: what `tokpress train tokenizer --kind NAME` calls.
+
+        vocab_size: symbols at most. weights: of the files, one each. report: bytes read, bytes to read. A tokenizer that
+        does not define it has nothing to learn."""
+        return cls.load(Path(), {})
 
 
 class Prior(ABC):

@@ -112,6 +112,19 @@ def test_tokenizer_then_prior_in_one_directory():
     assert load("other").tokenizer.vocab_size == 280
 
 
+@pytest.mark.parametrize("kind", ["words", "chars"])
+def test_other_kinds_of_tokens(kind):
+    run("train", "tokenizer", "texts", "-o", "made", "--kind", kind, "--vocab-size", "300", "-q")
+    words = ["train", "prior", "texts", "--prior", "histogram", "--set", "static=true", "-q"]
+    run(*words, "-o", "made")
+    run(*words, "-o", "again", "--tokenizer", kind, "--vocab-size", "300")
+    assert load_folder("made").id == load_folder("again").id
+    assert load_folder("made").tokenizer.name == kind
+    round_trip("made")
+    usable("made")
+    assert "noise" in run("train", "tokenizer", "texts", "-o", "x", "--kind", "noise", code=1).output
+
+
 def test_the_prior_of_the_docs_by_registration_alone(tmp_path):
     """docs/training.md has a complete prior in one file and the commands that use it: they are run as they stand."""
     Path("my_prior.py").write_text(from_docs("register_prior"))

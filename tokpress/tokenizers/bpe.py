@@ -16,6 +16,7 @@ Raises TokenizerError: a file that is not a tokenizer or loses bytes; ids outsid
 """
 
 import json
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -23,7 +24,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 
 from ..errors import TokenizerError
-from ..types import Config, Tokenizer, Tokens
+from ..types import BytesReport, Config, Tokenizer, Tokens
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer as HFTokenizer
@@ -50,6 +51,7 @@ class BPETokenizer(Tokenizer):
     """
 
     name = "bpe"
+    learns = True
 
     def __init__(self, text: str, where: str = FILE, lazy: bool = False):
         """`lazy`: whether it gives every byte back is found out when it first encodes; decoding needs only the table."""
@@ -124,6 +126,14 @@ class BPETokenizer(Tokenizer):
     def load(cls, folder: Path, config: Config) -> "BPETokenizer":
         path = Path(folder) / FILE
         return cls(_read(path), str(path), lazy=True)
+
+    @classmethod
+    def fit(
+        cls, paths: Sequence[Path], vocab_size: int, seed: int, weights: Sequence[float], report: BytesReport
+    ) -> "BPETokenizer":
+        from ..training.bpe import train_bpe
+
+        return train_bpe(paths, vocab_size, seed=seed, weights=weights, report=report)
 
 
 # ── other people's tokenizer.json ──────────────────────────────────────────────────────────────────

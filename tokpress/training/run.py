@@ -1,6 +1,6 @@
 """One run from corpus to model directory: tokenizer, tokens, prior, measurement, card.
 
-    corpus ──train_bpe──► tokenizer ──pack_tokens──► sources ──Prior.fit──► prior (── memory) ──► DIR
+    corpus ──Tokenizer.fit──► tokenizer ──pack_tokens──► sources ──Prior.fit──► prior (── memory) ──► DIR
 
 Every step finds what an interrupted run has left in DIR/.checkpoint (work.py) and goes on from there.
 """
@@ -114,11 +114,11 @@ def train(
 def train_tokenizer(
     settings: Settings, folder: str | Path, force: bool = False, watcher: Watcher | None = None
 ) -> Tokenizer:
-    """Learn a BPE vocabulary and write DIR/tokenizer.json with a config.json that says so."""
+    """Learn a tokenizer, of the kind that settings.tokenizer names, and write DIR/config.json and its files."""
     folder, watcher = Path(folder), watcher or Watcher()
     work.check_target(folder, force)
     paths, weights = _weighted(settings)
-    tokenizer = _bpe(settings, paths, weights, watcher)
+    tokenizer = _learned(settings, paths, weights, watcher)
     work.save_tokenizer(tokenizer, folder)
     return tokenizer
 
@@ -139,7 +139,7 @@ def _init(settings: Settings) -> Model | None:
     if not prior.warm_start:
         raise ModelError(f"a {prior.name} prior cannot start from another one; leave --init out")
     given = settings.tokenizer
-    if given == "bpe":
+    if given in tokenizer_names() and tokenizer_class(given).learns:
         raise ModelError(f"a vocabulary learned anew is not that of {settings.init}; take the tokenizer from there")
     tokenizer = tokenizer_class(given).load(Path(), {}) if given in tokenizer_names() else None
     if tokenizer_hash(tokenizer or work.load_tokenizer(Path(given))) != tokenizer_hash(model.tokenizer):
@@ -167,10 +167,8 @@ def _prepare(settings: Settings, place: Path, watcher: Watcher) -> dict[str, lis
     paths, weights = _weighted(settings)
     at, given = place / "tokenizer", settings.tokenizer
     if not (at / "config.json").is_file():
-        if given == "bpe":
-            tokenizer = _bpe(settings, paths, weights, watcher)
-        elif given in tokenizer_names():
-            tokenizer = tokenizer_class(given).load(at, {})
+        if given in tokenizer_names():
+            tokenizer = _learned(settings, paths, weights, watcher)
         else:
             tokenizer = work.load_tokenizer(Path(given))
         work.save_tokenizer(tokenizer, at)
@@ -206,15 +204,17 @@ def _weighted(settings: Settings) -> tuple[list[Path], list[float]]:
     return paths, weights
 
 
-def _bpe(settings: Settings, paths: list[Path], weights: list[float], watcher: Watcher) -> Tokenizer:
-    from .bpe import train_bpe
-
+def _learned(settings: Settings, paths: list[Path], weights: list[float], watcher: Watcher) -> Tokenizer:
+    """The tokenizer of this name, which may have to learn from the corpus first."""
+    kind = tokenizer_class(settings.tokenizer)
+    if not kind.learns:
+        return kind.fit(paths, settings.vocab_size, settings.fit.seed, weights, watcher.bytes)
     watcher.phase("Learning the vocabulary")
     size = vocabulary_for(paths, settings.vocab_size)
-    tokenizer = train_bpe(paths, size, seed=settings.fit.seed, weights=weights, report=watcher.bytes)
+    tokenizer = kind.fit(paths, size, settings.fit.seed, weights, watcher.bytes)
     if tokenizer.vocab_size < settings.vocab_size:
         few = f"{tokenizer.vocab_size} symbols, not {settings.vocab_size}"
-        watcher.note(f"the vocabulary has {few}: the corpus is too small for more")
+        watcher.note(f"the vocabulary has {few}: the corpus has no use for more")
     return tokenizer
 
 
