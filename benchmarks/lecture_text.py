@@ -23,7 +23,7 @@ import numpy as np
 from data import FOLDER, ROOT, SCRATCH, expanded
 from results import machine_line, markdown, unwind_when_terminated
 
-from tokpress import conditionals
+from tokpress import coding
 from tokpress.machine import describe
 from tokpress.model import Model, load_folder
 
@@ -67,11 +67,11 @@ def speed(model: Model, source: bytes, lanes: int) -> tuple[float, float]:
     """KB/s of encoding and of decoding, of this many lanes, the model loaded."""
     tokens = model.tokenizer.encode(source)
     model.prior.prepare(1 << 20)  # compiled, as for a large file
-    conditionals.encode(model.prior, tokens[: 16 * lanes], lanes)
+    coding.encode(model.prior, tokens[: 16 * lanes], lanes)
     begun = time.perf_counter()
-    payload = conditionals.encode(model.prior, tokens, lanes)
+    payload = coding.encode(model.prior, tokens, lanes)
     encoded = time.perf_counter()
-    same = np.array_equal(conditionals.decode(model.prior, payload, len(tokens), lanes), tokens)
+    same = np.array_equal(coding.decode(model.prior, payload, len(tokens), lanes), tokens)
     decoded = time.perf_counter()
     if not same:
         raise SystemExit(f"{model}: {lanes} lanes were not decoded back")

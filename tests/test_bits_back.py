@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.models import tiny_ensemble, tiny_mingru
-from tokpress import conditionals
+from tokpress import coding, conditionals
 from tokpress.errors import ChecksumError, ModelError, TokpressError
 from tokpress.exact.likelihood import Joint, posterior
 from tokpress.lanes import Layout
@@ -24,7 +24,7 @@ def member_bits(items: np.ndarray) -> np.ndarray:
     rows = []
     for member in ENSEMBLE.members:
         tokens = member.arrange(items.reshape(-1))
-        rows.append(conditionals.score(member, tokens, len(items)).reshape(len(items), -1).sum(1))
+        rows.append(coding.score(member, tokens, len(items)).reshape(len(items), -1).sum(1))
     return np.stack(rows)
 
 
@@ -32,16 +32,16 @@ def member_bits(items: np.ndarray) -> np.ndarray:
 @given(st.integers(0, 60), st.integers(1, 9), st.integers(0, 1 << 30))
 def test_round_trip(count, group, seed):
     tokens = np.random.default_rng(seed).integers(0, 2, count).astype(np.int32)
-    payload = conditionals.encode(ENSEMBLE, tokens, group)
-    assert np.array_equal(conditionals.decode(ENSEMBLE, payload, count, group), tokens)
+    payload = coding.encode(ENSEMBLE, tokens, group)
+    assert np.array_equal(coding.decode(ENSEMBLE, payload, count, group), tokens)
 
 
 def test_rate_is_that_of_the_mean_of_joint_likelihoods():
-    tokens = conditionals.sample(ENSEMBLE, 400 * SIZE, seed=1)
+    tokens = coding.sample(ENSEMBLE, 400 * SIZE, seed=1)
     alone = member_bits(tokens.reshape(-1, SIZE))
     mixture = -np.log2(np.exp2(-alone).mean(0)).sum()
-    assert np.isclose(conditionals.score(ENSEMBLE, tokens).sum(), mixture, rtol=1e-6)
-    coded = 8 * len(conditionals.encode(ENSEMBLE, tokens, 10))
+    assert np.isclose(coding.score(ENSEMBLE, tokens).sum(), mixture, rtol=1e-6)
+    coded = 8 * len(coding.encode(ENSEMBLE, tokens, 10))
     # the first group's choices are paid for, and the last word
     assert mixture - 1 <= coded <= mixture + 10 * np.log2(3) + 64
     # telling which member codes an item, or taking one for all, costs more than that
@@ -53,7 +53,7 @@ def test_conditionals_are_refused_where_there_are_none():
     with pytest.raises(TokpressError, match="whole items"):
         next(conditionals.conditionals(ENSEMBLE, Layout.of(SIZE, 1, SIZE)))
     with pytest.raises(TokpressError):
-        conditionals.encode(MemoryPrior(ENSEMBLE), np.zeros(SIZE, np.int32), 1)
+        coding.encode(MemoryPrior(ENSEMBLE), np.zeros(SIZE, np.int32), 1)
 
 
 def test_members_must_fit_together():
@@ -77,9 +77,9 @@ def test_damage_is_found():
 
 
 def test_random_bits_run_out():
-    assert len(conditionals.decode_noise(ENSEMBLE, np.random.default_rng(0).bytes(400), 5 * SIZE, 2)) == 5 * SIZE
+    assert len(coding.decode_noise(ENSEMBLE, np.random.default_rng(0).bytes(400), 5 * SIZE, 2)) == 5 * SIZE
     with pytest.raises(ChecksumError, match="used up"):
-        conditionals.decode_noise(ENSEMBLE, np.random.default_rng(0).bytes(8), 3000 * SIZE, 2)
+        coding.decode_noise(ENSEMBLE, np.random.default_rng(0).bytes(8), 3000 * SIZE, 2)
 
 
 def test_posterior_of_what_no_float_holds():

@@ -14,13 +14,13 @@ frame has lanes. The first group on the stack finds nothing to take its choices 
 member, and pays log2 K for telling. What is no whole item (a header) is coded by the first member.
 """
 
-from collections.abc import Callable
-
 import numpy as np
 
+from . import conditionals
 from .coders.stack import Stack
-from .conditionals import Report, conditionals, known_conditionals
+from .conditionals import Report, follow, known_conditionals
 from .exact.likelihood import Joint, posterior
+from .exact.threads import one_blas_thread
 from .lanes import Layout
 from .types import ItemMixture, Pmf, Prior, Tokens
 
@@ -53,24 +53,12 @@ def _push(stack: Stack, member: Prior, items: np.ndarray) -> None:
             stack.push(row, rows)
 
 
-def _draw(member: Prior, count: int, choose: Callable[[Pmf], Tokens]) -> np.ndarray:
-    """`count` items, symbol by symbol of the member's own order: [count, N]."""
-    layout = Layout.of(count * member.stride, count, member.stride)
-    grid = np.zeros((count, layout.steps), np.int32)
-    steps = conditionals(member, layout)
-    pmf = next(steps)
-    for t in range(layout.steps):
-        grid[:, t] = choose(pmf)
-        if t + 1 < layout.steps:
-            pmf = steps.send(grid[:, t].copy())
-    return member.restore(grid.reshape(-1)).reshape(grid.shape)
-
-
 def _header(prior: ItemMixture, count: int) -> Layout:
     """What is no whole item: one lane of the first member, cut off."""
     return Layout.of(count, 1, prior.members[0].stride)
 
 
+@one_blas_thread()
 def encode(prior: ItemMixture, tokens: Tokens, group: int, report: Report) -> bytes:
     size, stack = prior.stride, Stack()
     whole = len(tokens) // size
@@ -92,14 +80,12 @@ def encode(prior: ItemMixture, tokens: Tokens, group: int, report: Report) -> by
     return stack.finish()
 
 
+@one_blas_thread()
 def decode(prior: ItemMixture, stack: Stack, count: int, group: int, report: Report) -> Tokens:
     """The reverse of `encode`. Raises ChecksumError where the stack of a sampler is used up."""
     size = prior.stride
     whole, rest = divmod(count, size)
-    header = np.zeros(rest, np.int32)
-    steps = conditionals(prior.members[0], _header(prior, rest))
-    for t in range(rest):
-        header[t : t + 1] = stack.pop(next(steps) if t == 0 else steps.send(header[t - 1 : t].copy()))
+    header = follow(prior.members[0], _header(prior, rest), stack.pop)
     out, done = [], 0
     for at in range(0, whole, group):
         n = min(group, whole - at)
@@ -107,7 +93,8 @@ def decode(prior: ItemMixture, stack: Stack, count: int, group: int, report: Rep
         chosen = stack.pop(_uniform(n, len(prior.members)))
         for k, member in enumerate(prior.members):
             if (mine := chosen == k).any():
-                some[mine] = _draw(member, int(mine.sum()), stack.pop)
+                drawn = follow(member, _in_lanes(some[mine]), stack.pop)
+                some[mine] = member.restore(drawn).reshape(-1, size)
         if at + group < whole:
             stack.push(chosen, posterior(_likelihoods(prior, some)))
         out.append(some.reshape(-1))
@@ -115,10 +102,9 @@ def decode(prior: ItemMixture, stack: Stack, count: int, group: int, report: Rep
     return np.concatenate([*out, header])
 
 
+@one_blas_thread()
 def score(prior: ItemMixture, tokens: Tokens, group: int, report: Report) -> np.ndarray:
     """−log2 p of each item, in equal parts for its tokens: single ones have no conditional."""
-    from .conditionals import score as score_steps
-
     size = prior.stride
     whole, done = len(tokens) // size, 0
     bits = np.zeros(len(tokens))
@@ -129,19 +115,18 @@ def score(prior: ItemMixture, tokens: Tokens, group: int, report: Report) -> np.
         item = np.log2(len(log2)) - peak - np.log2(np.exp2(log2 - peak).sum(0))
         bits[at * size :][: some.size] = np.repeat(item / size, size)
         report(done := done + some.size)
-    bits[whole * size :] = score_steps(prior.members[0], tokens[whole * size :], 1)
+    bits[whole * size :] = conditionals.score(prior.members[0], tokens[whole * size :], 1)
     return bits
 
 
+@one_blas_thread()
 def sample(prior: ItemMixture, count: int, seed: int | None, temperature: float, lanes: int) -> Tokens:
     """Each item by a member drawn at random."""
-    from .conditionals import sample as sample_steps
-
     rng = np.random.default_rng(seed)
     size, whole = prior.stride, -(-count // prior.stride)
     items, chosen = np.zeros((whole, size), np.int32), rng.integers(len(prior.members), size=whole)
     for k, member in enumerate(prior.members):
         if n := int((chosen == k).sum()):
-            drawn = sample_steps(member, n * size, int(rng.integers(1 << 32)), temperature, min(n, lanes))
+            drawn = conditionals.sample(member, n * size, int(rng.integers(1 << 32)), temperature, min(n, lanes))
             items[chosen == k] = member.restore(drawn).reshape(n, size)
     return items.reshape(-1)[:count]

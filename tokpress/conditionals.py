@@ -5,8 +5,8 @@ The pmf [n, V] of the next symbol of each live lane is followed by those n symbo
     encode: push the known symbol │ decode: pop it │ score: add −log2 p │ sample: draw it
 
 `conditionals` steps where symbols come one by one; `known_conditionals` may take many steps at once where
-they are all known (`Prior.stretch`). Both give the same bits: the conformance kit compares them. What has no conditionals,
-a mixture of whole items, goes to `bits_back`, which steps its members.
+they are all known (`Prior.stretch`). Both give the same bits: the conformance kit compares them. `coding` is what to
+call with any prior, also one that has no conditionals of single symbols.
 """
 
 from collections.abc import Callable, Generator, Iterator
@@ -14,18 +14,17 @@ from collections.abc import Callable, Generator, Iterator
 import numpy as np
 
 from .coders import RangeDecoder, RangeEncoder
-from .coders.stack import Stack
 from .errors import ChecksumError
 from .exact.threads import one_blas_thread
 from .lanes import Layout
-from .types import DecodesItself, ItemMixture, Pmf, Prior, Tokens
+from .types import DecodesItself, Pmf, Prior, Tokens
 
 Report = Callable[[int], None]
 #: symbols between two reports of a decoder that runs compiled
 REPORT_EVERY = 1 << 14
 
 
-def _silent(done: int) -> None:
+def silent(done: int) -> None:
     """The default progress report."""
 
 
@@ -54,7 +53,7 @@ def known_conditionals(prior: Prior, layout: Layout, grid: Tokens) -> Iterator[t
         previous = grid[:, stop - 1].copy()
 
 
-def _run(prior: Prior, layout: Layout, choose: Callable[[Pmf], Tokens], report: Report) -> Tokens:
+def follow(prior: Prior, layout: Layout, choose: Callable[[Pmf], Tokens], report: Report = silent) -> Tokens:
     """Drive `conditionals`: `choose(pmf)` gives the symbols [n]. Returns all of them, [N]."""
     grid = _Grid(layout)
     steps = conditionals(prior, layout)
@@ -94,12 +93,8 @@ class _Grid:
 
 
 @one_blas_thread()
-def encode(prior: Prior, tokens: Tokens, lanes: int, report: Report = _silent) -> bytes:
+def encode(prior: Prior, tokens: Tokens, lanes: int, report: Report = silent) -> bytes:
     """Tokens [N] → the coder's bytes. `report(n)` hears how many tokens are done."""
-    if isinstance(prior, ItemMixture):
-        from . import bits_back
-
-        return bits_back.encode(prior, tokens, lanes, report)
     layout, encoder, done = Layout.of(len(tokens), lanes, prior.stride), RangeEncoder(), 0
     for pmf, symbols, _ in known_conditionals(prior, layout, layout.split(tokens)):
         encoder.push_steps(symbols, pmf)
@@ -107,10 +102,8 @@ def encode(prior: Prior, tokens: Tokens, lanes: int, report: Report = _silent) -
     return encoder.finish()
 
 
-def decode(prior: Prior, payload: bytes, count: int, lanes: int, report: Report = _silent) -> Tokens:
+def decode(prior: Prior, payload: bytes, count: int, lanes: int, report: Report = silent) -> Tokens:
     """The reverse of `encode`. Raises ChecksumError where the damage shows; else a checksum must tell."""
-    if isinstance(prior, ItemMixture):
-        return _from_stack(prior, Stack(payload), count, lanes, report)
     layout = Layout.of(count, lanes, prior.stride)
     if layout.tokens and isinstance(prior, DecodesItself):
         return _decode_compiled(prior, payload, layout, report)
@@ -118,7 +111,7 @@ def decode(prior: Prior, payload: bytes, count: int, lanes: int, report: Report 
 
 
 @one_blas_thread()
-def decode_by_steps(prior: Prior, payload: bytes, layout: Layout, report: Report = _silent) -> Tokens:
+def decode_by_steps(prior: Prior, payload: bytes, layout: Layout, report: Report = silent) -> Tokens:
     """`decode` by `conditionals` and constriction, whatever loop of its own the prior offers."""
     decoder = RangeDecoder(payload)
 
@@ -128,7 +121,7 @@ def decode_by_steps(prior: Prior, payload: bytes, layout: Layout, report: Report
             raise ChecksumError("the coded words are damaged: a symbol outside the vocabulary")
         return symbols
 
-    return _run(prior, layout, pop, report)
+    return follow(prior, layout, pop, report)
 
 
 def _decode_compiled(prior: Prior, payload: bytes, layout: Layout, report: Report) -> Tokens:
@@ -149,27 +142,8 @@ def _decode_compiled(prior: Prior, payload: bytes, layout: Layout, report: Repor
 
 
 @one_blas_thread()
-def decode_noise(prior: Prior, noise: bytes, count: int, lanes: int = 1, report: Report = _silent) -> Tokens:
-    """`count` tokens off a stack of random bits: a sample from the prior, since coding makes uniform bits of samples."""
-    if isinstance(prior, ItemMixture):
-        return _from_stack(prior, Stack(noise, noise=True), count, lanes, report)
-    return _run(prior, Layout.of(count, lanes, prior.stride), Stack(noise, noise=True).pop, report)
-
-
-@one_blas_thread()
-def _from_stack(prior: ItemMixture, stack: Stack, count: int, lanes: int, report: Report) -> Tokens:
-    from . import bits_back
-
-    return bits_back.decode(prior, stack, count, lanes, report)
-
-
-@one_blas_thread()
-def score(prior: Prior, tokens: Tokens, lanes: int = 1, report: Report = _silent) -> np.ndarray:
+def score(prior: Prior, tokens: Tokens, lanes: int = 1, report: Report = silent) -> np.ndarray:
     """−log2 p of each token [N] float64, as `encode` would be charged by an ideal coder."""
-    if isinstance(prior, ItemMixture):
-        from . import bits_back
-
-        return bits_back.score(prior, tokens, max(lanes, prior.lanes(len(tokens))), report)
     layout = Layout.of(len(tokens), lanes, prior.stride)
     bits, done = np.zeros((layout.lanes, layout.steps), np.float64), 0
     for pmf, symbols, at in known_conditionals(prior, layout, layout.split(tokens)):
@@ -188,10 +162,6 @@ def sample(prior: Prior, count: int, seed: int | None = None, temperature: float
     a ValueError, as is anything below, or no number."""
     if not 0 < temperature < np.inf:
         raise ValueError(f"temperature must be a number above 0, not {temperature}")
-    if isinstance(prior, ItemMixture):
-        from . import bits_back
-
-        return bits_back.sample(prior, count, seed, temperature, lanes)
     layout = Layout.of(count, lanes, prior.stride)
     rng = np.random.default_rng(seed)
 
@@ -203,4 +173,4 @@ def sample(prior: Prior, count: int, seed: int | None = None, temperature: float
         u = rng.random((len(pmf), 1)) * cumulative[:, -1:]
         return np.minimum((cumulative <= u).sum(1), prior.vocab_size - 1).astype(np.int32)
 
-    return _run(prior, layout, draw, _silent)
+    return follow(prior, layout, draw)

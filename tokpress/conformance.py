@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from . import conditionals
+from . import coding, conditionals
 from .lanes import Layout
 from .model import Model, load_folder
 from .types import DecodesItself, ItemMixture, Pmf, Prior, RowWise, Tokens
@@ -102,7 +102,7 @@ def check_known(model: Model) -> None:
                 same = np.array_equal(prior.some_rows(state, None, some), stepped[0][some])
                 _require(same, "some_rows gives another pmf than step")
         if isinstance(prior, DecodesItself):
-            payload = conditionals.encode(prior, tokens, lanes)
+            payload = coding.encode(prior, tokens, lanes)
             by_steps = conditionals.decode_by_steps(prior, payload, layout)
             _require(np.array_equal(by_steps, tokens), "decode_steps reads what step cannot")
 
@@ -113,11 +113,11 @@ def check_coding(model: Model) -> None:
     for source in (text, text[:1], b"", b"\0" * some, np.random.default_rng(0).bytes(some)):
         tokens = model.tokenizer.encode(source)
         for lanes in (1, 2, 5):
-            payload = conditionals.encode(prior, tokens, lanes)
-            decoded = conditionals.decode(prior, payload, len(tokens), lanes)
+            payload = coding.encode(prior, tokens, lanes)
+            decoded = coding.decode(prior, payload, len(tokens), lanes)
             _require(np.array_equal(tokens, decoded), "decoding gives other tokens")
-            _require(conditionals.encode(prior, tokens, lanes) == payload, "encoding twice gives different bytes")
-            bits = conditionals.score(prior, tokens, lanes).sum()
+            _require(coding.encode(prior, tokens, lanes) == payload, "encoding twice gives different bytes")
+            bits = coding.score(prior, tokens, lanes).sum()
             # one word of termination, and 2^−24 a symbol for the coder's integer frequencies
             coded = 8 * len(payload)
             _require(coded <= bits * 1.005 + 40 + len(tokens) * 0.01, f"{coded} bits coded, the score says {bits:.0f}")
@@ -130,7 +130,7 @@ def check_saved(model: Model, folder: Path) -> None:
     again = load_folder(folder / "saved")
     _require(again.id == model.id and again.config() == model.config(), "save and load make another model")
     tokens = model.tokenizer.encode(text_of(model))
-    same = conditionals.encode(again.prior, tokens, 3) == conditionals.encode(model.prior, tokens, 3)
+    same = coding.encode(again.prior, tokens, 3) == coding.encode(model.prior, tokens, 3)
     _require(same, "the loaded model codes other bytes")
     _require(
         again.decompress(model.compress(text_of(model))) == text_of(model),
@@ -140,8 +140,8 @@ def check_saved(model: Model, folder: Path) -> None:
 
 def check_sample(model: Model) -> None:
     prior = model.prior
-    first = conditionals.sample(prior, 40, seed=3)
-    _require(np.array_equal(first, conditionals.sample(prior, 40, seed=3)), "one seed gives two samples")
+    first = coding.sample(prior, 40, seed=3)
+    _require(np.array_equal(first, coding.sample(prior, 40, seed=3)), "one seed gives two samples")
     _require(len(first) == 40 and first.min() >= 0 and first.max() < prior.vocab_size, "a sample is no symbol")
     _require(isinstance(model.sample(40, seed=3), bytes), "a sample is not bytes")
     _require(

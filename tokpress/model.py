@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from . import conditionals
+from . import coding
 from .errors import ChecksumError, ModelError, TokenizerError
 from .registry import prior_class, tokenizer_class
 from .types import Prior, Tokenizer
@@ -115,7 +115,7 @@ class Model:
         lanes = lanes or self.prior.lanes(count)
         self.prior.prepare(count, self.kernel)
         tokens = self.prior.arrange(tokens)
-        payload = conditionals.encode(self.prior, tokens, lanes, lambda done: report(done / max(count, 1)))
+        payload = coding.encode(self.prior, tokens, lanes, lambda done: report(done / max(count, 1)))
         return payload, count, lanes
 
     def decode(
@@ -131,7 +131,7 @@ class Model:
         Raises ChecksumError."""
         self.prior.prepare(tokens, self.kernel)
         lanes = lanes or self.prior.lanes(tokens)
-        decoded = conditionals.decode(self.prior, payload, tokens, lanes, lambda done: report(done / max(tokens, 1)))
+        decoded = coding.decode(self.prior, payload, tokens, lanes, lambda done: report(done / max(tokens, 1)))
         decoded = self.prior.restore(decoded)
         if length is not None and (made := self.tokenizer.source_length(decoded)) != length:
             raise ChecksumError(f"the decoded tokens make {made:,} bytes, not {length:,}")
@@ -180,7 +180,7 @@ class Model:
         before = self.tokenizer.encode(context)
         tokens = np.concatenate([before, self.tokenizer.encode(source)])
         self.prior.prepare(len(tokens), self.kernel)
-        bits = self.prior.restore(conditionals.score(self.prior, self.prior.arrange(tokens), lanes))[len(before) :]
+        bits = self.prior.restore(coding.score(self.prior, self.prior.arrange(tokens), lanes))[len(before) :]
         tokens = tokens[len(before) :]
         if self.tokenizer.tokens_per_byte > 1:
             bits = bits.reshape(-1, self.tokenizer.tokens_per_byte).sum(1)
@@ -200,7 +200,7 @@ class Model:
         (10, True)
         """
         count = self._whole(tokens)
-        drawn = conditionals.sample(self.prior, count, seed, temperature, lanes)
+        drawn = coding.sample(self.prior, count, seed, temperature, lanes)
         return self.tokenizer.decode(self.prior.restore(drawn))
 
     def sample_bits(self, tokens: int, noise: bytes, lanes: int = 1) -> bytes:
@@ -213,7 +213,7 @@ class Model:
         >>> model.sample_bits(20, noise) == model.sample_bits(20, noise), len(model.sample_bits(20, noise))
         (True, 10)
         """
-        decoded = conditionals.decode_noise(self.prior, noise, self._whole(tokens), lanes)
+        decoded = coding.decode_noise(self.prior, noise, self._whole(tokens), lanes)
         return self.tokenizer.decode(self.prior.restore(decoded))
 
     def _whole(self, tokens: int) -> int:

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import conditionals
+from .. import coding
 from ..types import Prior, Tokenizer
 
 #: the held-out data of the final figures: at most ROWS lanes of LENGTH tokens
@@ -22,5 +22,5 @@ def exact_bits_per_byte(prior: Prior, batch: NDArray[np.int64], lengths: NDArray
     the first of each lane too. No payload can be shorter by more than the coder's rounding."""
     usable = batch[:, : batch.shape[1] // prior.stride * prior.stride]
     prior.prepare(usable.size)
-    bits = conditionals.score(prior, usable.astype(np.int32).ravel(), lanes=len(usable))
+    bits = coding.score(prior, usable.astype(np.int32).ravel(), lanes=len(usable))
     return float(bits.sum()) / max(float(lengths[usable.ravel()].sum()), 1.0)

@@ -15,6 +15,35 @@ from torch import Tensor, nn
 WEIGHT_MAX = 63
 ACTIVATION_MAX = 127
 TINY = 1e-20
+#: rows of a smaller mean square are not blown up to 1 by the gradient of a norm
+LEAST_SQUARE = 1e-4
+
+
+def straight(rounded: Tensor, x: Tensor) -> Tensor:
+    """The value of `rounded`, the gradient of `x`."""
+    return x + (rounded - x).detach()
+
+
+def over_rms(x: Tensor) -> Tensor:
+    """x / rms(x), whose gradient at a row of zeros is no explosion. (What is rounded afterwards has no scale.)"""
+    return x * x.square().mean(-1, keepdim=True).clamp_min(LEAST_SQUARE).rsqrt()
+
+
+class Grid(torch.autograd.Function):
+    """round(clip(x, ±ℓ)·127/ℓ), the gradient passing where nothing was clipped. What is rounded tells where that was: a
+    mask of its own would cost more than the rounding, since storing one is slow on CPUs."""
+
+    @staticmethod
+    def forward(ctx, x, limit):
+        a = (x * (ACTIVATION_MAX / limit)).clamp(-ACTIVATION_MAX, ACTIVATION_MAX).round()
+        ctx.save_for_backward(a)
+        ctx.limit = limit
+        return a
+
+    @staticmethod
+    def backward(ctx, g):
+        (a,) = ctx.saved_tensors
+        return torch.where(a.abs() < ACTIVATION_MAX, g * (ACTIVATION_MAX / ctx.limit), 0.0), None
 
 
 def quantize_weight(w: Tensor) -> tuple[Tensor, Tensor]:
@@ -31,7 +60,7 @@ def quantize_rows(x: Tensor, normed: bool) -> tuple[Tensor, Tensor]:
     return a, r
 
 
-class _Product(torch.autograd.Function):
+class Product(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x, w, normed, dtype):
         a, r = quantize_rows(x, normed)
@@ -61,8 +90,8 @@ class QuantLinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         if self.normed:
-            x = x * x.square().mean(-1, keepdim=True).clamp_min(TINY).rsqrt()
-        return _Product.apply(x, self.weight, self.normed, self.product_dtype)
+            x = over_rms(x)
+        return Product.apply(x, self.weight, self.normed, self.product_dtype)
 
 
 class QuantEmbedding(nn.Module):

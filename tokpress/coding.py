@@ -1,0 +1,56 @@
+"""Encode, decode, score and sample with any prior: the way that it codes in.
+
+`conditionals` steps priors, and is what nearly all of them need. A mixture of whole items (`types.ItemMixture`) has no
+conditional of a single symbol; `bits_back` codes it, stepping its members.
+"""
+
+import numpy as np
+
+from . import bits_back, conditionals
+from .coders.stack import Stack
+from .conditionals import Report, silent
+from .exact.threads import one_blas_thread
+from .lanes import Layout
+from .types import ItemMixture, Prior, Tokens
+
+
+def encode(prior: Prior, tokens: Tokens, lanes: int, report: Report = silent) -> bytes:
+    """Tokens [N] → the coder's bytes. `report(n)` hears how many tokens are done."""
+    if isinstance(prior, ItemMixture):
+        return bits_back.encode(prior, tokens, lanes, report)
+    return conditionals.encode(prior, tokens, lanes, report)
+
+
+def decode(prior: Prior, payload: bytes, count: int, lanes: int, report: Report = silent) -> Tokens:
+    """The reverse of `encode`. Raises ChecksumError where the damage shows; else a checksum must tell."""
+    if isinstance(prior, ItemMixture):
+        return bits_back.decode(prior, Stack(payload), count, lanes, report)
+    return conditionals.decode(prior, payload, count, lanes, report)
+
+
+def decode_noise(prior: Prior, noise: bytes, count: int, lanes: int = 1, report: Report = silent) -> Tokens:
+    """`count` tokens off a stack of random bits: a sample from the prior, since coding makes uniform bits of samples.
+
+    Raises ChecksumError where the bits are used up."""
+    stack = Stack(noise, noise=True)
+    if isinstance(prior, ItemMixture):
+        return bits_back.decode(prior, stack, count, lanes, report)
+    with one_blas_thread():
+        return conditionals.follow(prior, Layout.of(count, lanes, prior.stride), stack.pop, report)
+
+
+def score(prior: Prior, tokens: Tokens, lanes: int = 1, report: Report = silent) -> np.ndarray:
+    """−log2 p of each token [N] float64, as `encode` would be charged by an ideal coder."""
+    if isinstance(prior, ItemMixture):
+        return bits_back.score(prior, tokens, max(lanes, prior.lanes(len(tokens))), report)
+    return conditionals.score(prior, tokens, lanes, report)
+
+
+def sample(prior: Prior, count: int, seed: int | None = None, temperature: float = 1.0, lanes: int = 1) -> Tokens:
+    """Draw `count` tokens by inverting the cumulative distribution of p^(1/temperature) at u ~ U[0, 1).
+
+    Towards temperature 0 that becomes the likeliest token, one of them at random where several are; 0 itself is
+    a ValueError, as is anything below, or no number."""
+    if isinstance(prior, ItemMixture):
+        return bits_back.sample(prior, count, seed, temperature, lanes)
+    return conditionals.sample(prior, count, seed, temperature, lanes)
