@@ -93,3 +93,13 @@ def test_posterior_of_what_no_float_holds():
     far[0].times(np.full((3000, 1, 2), 0.5, np.float32), np.zeros((3000, 1), np.int64))
     q = posterior(far)
     assert q.sum() == 1 and 0 <= q[0, 0] < 2e-19
+
+
+def test_any_payload_decodes_to_something_or_is_refused():
+    rng = np.random.default_rng(0)
+    for _ in range(60):
+        payload = rng.bytes(int(rng.integers(0, 40))) + bytes(int(rng.integers(0, 3)))
+        try:
+            assert len(coding.decode(ENSEMBLE, payload, 3 * SIZE + 2, 2)) == 3 * SIZE + 2
+        except ChecksumError:
+            assert payload.endswith(b"\0")

@@ -58,7 +58,7 @@ def make_optimizers(net: torch.nn.Module, lr: float, decay: float | None = None)
         matrix = p.ndim == 2 and "embedding" not in name
         (blocks if p.ndim == 2 and "blocks." in name else matrices if matrix and decay else rest).append(p)
     groups = [{"params": ps, "weight_decay": wd} for ps, wd in ((rest, 0.0), (matrices, decay or 0.0)) if ps]
-    optimizers: list[torch.optim.Optimizer] = [torch.optim.AdamW(groups, lr=lr, betas=(0.9, 0.98))]
+    optimizers: list[torch.optim.Optimizer] = [torch.optim.AdamW(groups, lr=lr, betas=(0.9, 0.98), fused=True)]
     decay = 0.01 if decay is None else decay
     if blocks and hasattr(torch.optim, "Muon"):
         optimizers.insert(0, torch.optim.Muon(blocks, lr=lr, weight_decay=decay, adjust_lr_fn="match_rms_adamw"))
