@@ -43,6 +43,8 @@ COMPILE_FROM = 50_000
 SHARE_FROM = 32
 #: probabilities [T, n, V] of known items that are held at once; steps [n·T] that are computed at once
 MOST_KNOWN, KNOWN_ROWS = 1 << 25, 1 << 14
+#: steps of an item that is computed at once: all its features are held then
+MOST_ITEM = 1 << 15
 
 
 @dataclass
@@ -148,7 +150,7 @@ class NetworkPrior(Prior):
             previous = symbols[:, at - 1].copy()
 
     def _fits(self, rows: int) -> bool:
-        return self.stride > 1 and rows * self.stride * self.vocab_size <= MOST_KNOWN
+        return 1 < self.stride <= MOST_ITEM and rows * self.stride * self.vocab_size <= MOST_KNOWN
 
     def _item(self, state: State, symbols: Tokens) -> Pmf:
         """[T, n, V]: all conditionals of the next item of each lane; the state is as if they had been stepped."""

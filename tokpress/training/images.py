@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
+from .. import content
 from ..errors import CorpusError
 
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pbm")
@@ -34,38 +35,32 @@ def is_picture(path: Path) -> bool:
 def read(path: Path) -> bytes:
     """All values of the file."""
     try:
-        if path.suffix.lower() in ARRAYS:
-            return _array(path).tobytes()
         if path.suffix.lower() in PICTURES:
             return _picture(path)
+        if path.suffix.lower() == ".npz":
+            return _archive(path).tobytes()
         raw = path.read_bytes()
-        return _idx(path, gzip.decompress(raw) if path.suffix == ".gz" else raw)
+        return _samples(path, gzip.decompress(raw) if path.suffix == ".gz" else raw)
     except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise CorpusError(f"cannot read {path}: {error}; repair it or leave it out") from error
 
 
-def _array(path: Path) -> np.ndarray:
+def _archive(path: Path) -> np.ndarray:
     # np.load leaves a damaged file open if it is not opened here
     made = np.load(io.BytesIO(path.read_bytes()), allow_pickle=False)
-    if not isinstance(made, np.ndarray):
-        names = [name for name in made.files if made[name].dtype == np.uint8]
-        if len(names) != 1:
-            raise CorpusError(f"{path} holds {len(names)} arrays of uint8, not one; save the one to train on as .npy")
-        made = made[names[0]]
-    if made.dtype != np.uint8:
-        raise CorpusError(f"{path} holds {made.dtype}, not uint8; convert it first")
-    return made
+    names = [name for name in made.files if made[name].dtype == np.uint8]
+    if len(names) != 1:
+        raise CorpusError(f"{path} holds {len(names)} arrays of uint8, not one; save the one to train on as .npy")
+    return made[names[0]]
 
 
-def _idx(path: Path, raw: bytes) -> bytes:
-    """Magic 0, 0, type 8 (unsigned byte), number of dimensions; each as a big-endian uint32; values."""
-    if len(raw) < 4 or raw[:3] != b"\0\0\x08":
-        raise CorpusError(f"{path} is no idx file of unsigned bytes")
-    start = 4 + 4 * raw[3]
-    sizes = np.frombuffer(raw[4:start], ">u4").astype(np.int64)
-    if len(raw) - start != int(np.prod(sizes)):
-        raise CorpusError(f"{path} is cut off, or longer than its header says")
-    return raw[start:]
+def _samples(path: Path, raw: bytes) -> bytes:
+    found = content.find(raw)
+    if found is None:
+        raise CorpusError(f"{path} is damaged, or no array of unsigned bytes; repair it or leave it out")
+    if found.dtype != "|u1":
+        raise CorpusError(f"{path} holds {np.dtype(found.dtype)}, not uint8; convert it first")
+    return content.values(raw, found).tobytes()
 
 
 def _picture(path: Path) -> bytes:

@@ -1,0 +1,55 @@
+"""Files that hold raw samples: where they are, and what they are samples of.
+
+PPM, PGM, BMP, TIFF, WAV, NPY and IDX files keep pixels or sound as they are, between a header and whatever follows. `find`
+says where: the file is what comes before the samples, the samples, and what comes after them, so that nothing can be lost
+by looking. What is compressed, cut off, or unusual in any way is not found, and stays bytes.
+
+    find(data) ──► Samples(start, stop, shape, dtype, …)      data[start:stop] are rows of `shape`, each padded to `row_bytes`
+"""
+
+import struct
+from collections.abc import Callable
+
+import numpy as np
+
+from . import bmp, idx, npy, pnm, tiff, wav
+from .samples import Samples
+
+__all__ = ["Samples", "find", "values"]
+
+#: what a file begins with → who reads it on
+FORMATS: list[tuple[bytes, Callable[[memoryview], Samples | None]]] = [
+    (b"P5", pnm.find),
+    (b"P6", pnm.find),
+    (b"BM", bmp.find),
+    (b"II*\0", tiff.find),
+    (b"MM\0*", tiff.find),
+    (b"RIFF", wav.find),
+    (b"\x93NUMPY", npy.find),
+    (b"\0\0", idx.find),
+]
+
+
+def find(data: bytes) -> Samples | None:
+    """The samples in a file, None where there are none that this module is sure of. Never raises.
+
+    >>> found = find(b"P5 3 2 255 abcdef")
+    >>> found.start, found.stop, found.shape, found.kind
+    (11, 17, (2, 3, 1), 'image')
+    """
+    view = memoryview(data)
+    for magic, reader in FORMATS:
+        if view[: len(magic)] == magic:
+            try:
+                found = reader(view)
+            except (ValueError, IndexError, KeyError, OverflowError, struct.error):  # whatever a broken header may say
+                return None
+            return found if found and found.fits(len(view)) else None
+    return None
+
+
+def values(data: bytes, found: Samples) -> np.ndarray:
+    """The samples as an array of `shape`, rows without their padding; a view of `data`, not to be written to."""
+    raw = np.frombuffer(data, np.uint8, found.stop - found.start, found.start)
+    rows = raw.reshape(found.rows, found.row_bytes)[:, : found.row_bytes - found.padding]
+    return np.ascontiguousarray(rows).view(found.dtype).reshape(found.shape)
