@@ -46,7 +46,9 @@ def sample(ctx, model, tokens, items, seed, temperature, by_decoding, png, given
         raise TokpressError(f"the prior of {chosen.name} knows no items: say how many tokens with -n")
     count = items * chosen.prior.stride if items else tokens or 256
     if by_decoding:
-        noise = np.random.default_rng(seed).bytes(int(count * math.log2(chosen.prior.vocab_size) / 8) + 64)
+        noise = np.random.default_rng(seed).bytes(
+            int(count * math.log2(chosen.prior.vocab_size) / 8) + (items or 0) + 64
+        )
         drawn = chosen.sample_bits(count, noise, items or 1)
     else:
         drawn = chosen.sample(count, seed, temperature, items or 1)

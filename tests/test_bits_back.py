@@ -57,7 +57,8 @@ def test_conditionals_are_refused_where_there_are_none():
 
 
 def test_members_must_fit_together():
-    for others in ([], [tiny_mingru()], [ENSEMBLE]):
+    one = ENSEMBLE.members[:1]
+    for others in ([], one, [tiny_mingru()] * 2, [ENSEMBLE, *one], [*one, tiny_mingru()]):
         with pytest.raises(TokpressError):
             EnsemblePrior(others)
     with pytest.raises(ModelError):

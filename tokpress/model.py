@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from . import coding
-from .errors import ChecksumError, ModelError, TokenizerError
+from .errors import ChecksumError, ModelError, TokenizerError, TokpressError
 from .registry import prior_class, tokenizer_class
 from .types import Prior, Tokenizer
 
@@ -178,6 +178,8 @@ class Model:
         if context and lanes != 1:
             raise ValueError(f"a context is read by one lane, not by {lanes}")
         before = self.tokenizer.encode(context)
+        if self.prior.order is not None and len(before) % self.prior.stride:
+            raise TokpressError("items are predicted one by one: a context should hold whole items")
         tokens = np.concatenate([before, self.tokenizer.encode(source)])
         self.prior.prepare(len(tokens), self.kernel)
         bits = self.prior.restore(coding.score(self.prior, self.prior.arrange(tokens), lanes))[len(before) :]

@@ -6,8 +6,13 @@ import pytest
 from tests.models import GIVEN, NETWORKS, tiny_network
 from tokpress import conditionals
 from tokpress.lanes import Layout
+from tokpress.tokenizers.bytes import BitsTokenizer
 
-ITEMS = {name: told for name, told in (NETWORKS | GIVEN).items() if "shape" in told[1]}
+ITEMS = {name: told for name, told in (NETWORKS | GIVEN).items() if "shape" in told[1]} | {
+    f"{name}-{shape}": (name, {"shape": shape, "width": 8, "depth": 2}, BitsTokenizer())
+    for name in ("pixelcnn", "gated_pixelcnn", "causal_conv", "made")
+    for shape in ("6x1", "5x2", "1x7", "3x3x2")
+}  # narrower than their kernels reach
 
 
 @pytest.mark.parametrize("name", ITEMS)

@@ -5,10 +5,12 @@ import pytest
 import torch
 
 from tests.models import GIVEN, NETWORKS, tiny_network
-from tokpress.errors import TokpressError
+from tokpress.errors import ModelError, TokpressError
+from tokpress.exact import states
 from tokpress.model import Model
 from tokpress.priors.network import NetworkPrior
 from tokpress.registry import prior_class
+from tokpress.training import state_space
 from tokpress.training.arithmetic import Trained
 
 #: rounding of an attention weight or of an activation on the edge between two integers
@@ -164,3 +166,38 @@ def test_a_sparse_transformer_sees_the_listed_steps_in_a_layer_and_all_in_two():
     prior, _ = trained("sparse_transformer")
     last = prior.stride - 1
     assert seen(prior, last) == set(range(last))
+
+
+@pytest.mark.parametrize("width", [1, 5, 8, 12])
+def test_linear_attention_steps_as_it_trains(width):
+    """Whatever the width of a head, a power of two or not."""
+    rng = np.random.default_rng(0)
+    q, k = rng.random((2, 1, 9, 2, width)).astype(np.float32)
+    v = rng.normal(size=(1, 9, 2, width)).astype(np.float32)
+    whole, _ = state_space.linear_attention(*map(torch.from_numpy, (q, k, v)), torch.zeros(1, 2, width, width + 1))
+    sums = np.zeros((1, 2, width, width + 1), np.float32)
+    for t in range(9):
+        step = states.linear_attention(*(x[:, t].reshape(1, -1) for x in (q, k, v)), sums)
+        np.testing.assert_allclose(step, whole[:, t].reshape(1, -1).numpy(), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [("transformer", {"width": 30, "heads": 4}), ("transformer", {"width": 2048, "heads": 1}),
+     ("linear_attention", {"width": 40, "heads": 3}), ("made", {"shape": "2000x20"})],
+)  # fmt: skip
+def test_settings_that_cannot_be_are_named(name, settings):
+    with pytest.raises(TokpressError, match=r"multiple of heads|too many weights"):
+        plan = prior_class(name)(settings, {}, 2)
+        Trained(plan.network, plan.shape, plan.order)
+
+
+def test_numbers_without_bounds_are_refused():
+    prior = tiny_network("pixelcnn", {"shape": "5x6", "width": 12, "depth": 1}, 2)
+    tensors = prior.tensors() | {"head.scale": np.full(2, 3e38, np.float32)}
+    with pytest.raises(ModelError, match="none of a model"):
+        type(prior).load(prior.config(), tensors, 2)
+    ssm = tiny_network("ssm", {"width": 8, "depth": 1, "states": 2}, 16)
+    name = next(key for key in ssm.tensors() if key.endswith("transition"))
+    with pytest.raises(ModelError, match="grow"):
+        type(ssm).load(ssm.config(), ssm.tensors() | {name: np.full_like(ssm.tensors()[name], 1.5)}, 16)

@@ -8,6 +8,8 @@ import pytest
 
 from tests.training.command import round_trip, run, usable
 
+pytestmark = pytest.mark.usefixtures("corpus")
+
 
 def images(count: int, seed: int, side: int = 6) -> np.ndarray:
     """Black pictures [count, side, side] with one white bar each, across or upright."""
@@ -153,4 +155,6 @@ def test_an_ensemble_of_orders():
     assert "tokenizer" in run(*words, "nibbles", "-f", "--set", "members=raster", code=1).output
     assert "members" in run(*words, "bits", "-f", code=1).output
     assert "absent" in run(*words, "bits", "-f", "--set", "members=raster,absent", code=1).output
+    assert "between two commas" in run(*words, "bits", "-f", "--set", "members=raster,,random", code=1).output
     round_trip("all")  # nothing was lost
+    assert "whole items" in run("score", "-m", "all", "--context", "texts/one.txt", "new.txt", code=1).output

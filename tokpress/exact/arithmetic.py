@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from ..errors import TokpressError
+from ..errors import ModelError, TokpressError
 from ..orders import Order, Shape, make_order
 from . import attention, ops, states
 from .kernels import Kernel, NumpyKernel
@@ -41,6 +41,18 @@ def taps_of(taps: Taps, strict: bool, channels: int, raster: bool) -> list[tuple
     if len(taps[0]) == 2 and not raster:
         raise TokpressError("a convolution over rows and columns needs items of a shape, coded in raster order")
     return [tap for tap in taps if not (strict and channels == 1 and not any(tap))]
+
+
+#: |A|² of a state space: rounding may take it this far above 1
+LARGEST_GROWTH = 1 + 2.0**-20
+#: weights of a layer that joins every position with every other
+MOST_JOINED = 1 << 28
+
+
+def joinable(size: int, width: int, outputs: int) -> None:
+    """Raises TokpressError where a layer over whole items would be out of all proportion."""
+    if size * size * width * outputs > MOST_JOINED:
+        raise TokpressError(f"{size:,} positions joined with each other make too many weights; take smaller items")
 
 
 class Weights:
@@ -162,6 +174,7 @@ class Exact:
         """y_t = b_t + Σ_{s ≤ t} W_{t,s} x_s with weights for every pair of positions (`strict`: s < t), which is what a
         masked fully connected layer is (Germain et al. 2015, §4) whose nodes hold vectors. Biases float32 [T, outputs]."""
         width, size = x.shape[1], self.item
+        joinable(size, width, outputs)
         q, s = self.weights.quantized(name, size * outputs, size * width)
         kept = self._kept(name, self.lanes, size * width)
         if (now := self.at - strict) >= 0:
@@ -338,13 +351,21 @@ class Exact:
         complex states (Gu et al. 2022, S4D)."""
         width = u.shape[1]
         a, c = (self.weights.vector(f"{name}.{part}", 2, width, size) for part in ("transition", "readout"))
+        if float((a[0] * a[0] + a[1] * a[1]).max()) > LARGEST_GROWTH:
+            raise ModelError(f"model.safetensors: states of {name} grow without end; the file is damaged")
         h = self._kept(name, 2, self.lanes, width, size)[:, : self.rows]
         return states.state_space(u, h, a, c, self.weights.vector(name + ".skip", width))
 
     # --- conditionals ------------------------------------------------------------------------------
 
+    def _finite(self, x: Array) -> None:
+        """What is no number would be rounded to one integer here and to another elsewhere."""
+        if not np.isfinite(x).all():
+            raise ModelError("model.safetensors: its numbers grow beyond all bounds; the file is damaged")
+
     def predict(self, name: str, x: Array, symbols: int) -> Array:
         """softmax(W norm(x) + b): the pmf [n, V]."""
+        self._finite(x)
         product, s = self.weights.product(name, symbols, x.shape[1])
         a, r = ops.normalize_rows(np, x)
         return ops.softmax(
@@ -353,13 +374,16 @@ class Exact:
 
     def predict_logits(self, logits: Array) -> Array:
         """softmax of logits [n, V − 1] that something else computed, beside a 0 for the first symbol: [n, V]."""
+        self._finite(logits)
         one = np.float32(1)
-        return ops.softmax(np, np.pad(logits, ((0, 0), (1, 0))), one, one, np.float32(0))
+        beside = np.concatenate([np.zeros_like(logits[:, :1]), logits], 1)
+        return ops.softmax(np, beside, one, one, np.float32(0))
 
     def predict_logistics(self, name: str, x: Array, symbols: int, components: int) -> Array:
         """A mixture of logistics (`exact.logistics`) from weights, means and log scales W norm(x) + b."""
         from . import logistics
 
+        self._finite(x)
         y = self.linear(name, x, 3 * components, normed=True, gain=0.3) + self.bias(name + ".bias", 3 * components)
         log_weights, means, log_scales = np.split(y, 3, 1)
         return logistics.pmf(log_weights, means, log_scales, symbols)

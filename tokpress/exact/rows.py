@@ -30,7 +30,7 @@ class Rows(Exact):
             queue[now % height, : self.rows] = self._grid(x, limit).reshape(self.rows, width, c)
         gathered = np.zeros((self.rows, width, len(taps), c), np.float32)
         for k, (down, right) in enumerate(taps):
-            if self.at + down >= 0:
+            if self.at + down >= 0 and abs(right) < width:
                 here = slice(max(0, -right), min(width, width - right))
                 there = slice(max(0, right), min(width, width + right))
                 gathered[:, here, k] = queue[(self.at + down) % height, : self.rows, there]

@@ -6,10 +6,15 @@ LEAST = np.float32(2.0**-20)
 
 
 def ordered_sum(x: np.ndarray) -> np.ndarray:
-    """Σ over the last axis (a power of two long) by halves: an order of float additions that is always the same."""
+    """Σ over the last axis by halves: an order of float additions that is always the same.
+
+    >>> ordered_sum(np.ones((2, 7))).tolist()
+    [7.0, 7.0]
+    """
     while x.shape[-1] > 1:
-        half = x.shape[-1] // 2
-        x = x[..., :half] + x[..., half:]
+        half = (x.shape[-1] + 1) // 2
+        added = x[..., : x.shape[-1] - half] + x[..., half:]
+        x = np.concatenate([added, x[..., x.shape[-1] - half : half]], -1)
     return x[..., 0]
 
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from ..training.streams import Source
 
 MOST_MEMBERS = 256
+#: probabilities of a group of items that a writer holds
+MOST_HELD = 1 << 24
 
 
 class EnsemblePrior(ItemMixture):
@@ -27,15 +29,18 @@ class EnsemblePrior(ItemMixture):
 
     def __init__(self, members: list[Prior]) -> None:
         """Raises TokpressError where they are not of items of one size and alphabet."""
-        if not 1 <= len(members) <= MOST_MEMBERS:
-            raise TokpressError(f"an ensemble has 1 to {MOST_MEMBERS} members, not {len(members)}")
+        if not 2 <= len(members) <= MOST_MEMBERS:
+            raise TokpressError(f"an ensemble has 2 to {MOST_MEMBERS} members, not {len(members)}")
         for member in members:
-            if isinstance(member, ItemMixture) or member.order is None or member.wants_given:
+            if isinstance(member, ItemMixture):
+                raise TokpressError("an ensemble is no member of another one: name its members instead")
+            if member.order is None or member.wants_given:
                 raise TokpressError(f"a {member.name} prior of no items, or of given ones, is no member of an ensemble")
             if (member.stride, member.vocab_size) != (members[0].stride, members[0].vocab_size):
                 raise TokpressError("the members of an ensemble are of items of one size, and of one alphabet")
         self.members, self.vocab_size, self.stride = members, members[0].vocab_size, members[0].stride
         self.order = np.arange(self.stride)
+        self.most_lanes = max(1, min(128, MOST_HELD // (self.stride * self.vocab_size)))
 
     def prepare(self, tokens: int, kernel: str = "auto") -> None:
         for member in self.members:

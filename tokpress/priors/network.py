@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 BEGIN = 0
 #: tokens in all from which compiled products pay for being imported
 COMPILE_FROM = 50_000
+#: features of an attention head: products of 8-bit keys and queries must stay below 2^24
+WIDEST_HEAD = 1024
 #: lanes from which two threads share a step
 SHARE_FROM = 32
 #: probabilities [T, n, V] of known items that are held at once; steps [n·T] that are computed at once
@@ -66,6 +68,9 @@ class NetworkPrior(Prior):
         from ..training.options import settings_of
 
         self.settings = settings_of(self.name, settings, {"shape": "", "order": "raster", **self.defaults})
+        heads, width = self.settings.get("heads", 1), self.settings.get("width", 1)
+        if width % heads or width // heads > WIDEST_HEAD:
+            raise TokpressError(f"width={width} should be a multiple of heads={heads}, of at most {WIDEST_HEAD} each")
         self.vocab_size = vocab_size
         self.shape = parse_shape(self.settings["shape"])
         self.order = make_order(self.settings["order"], self.shape) if self.shape else None

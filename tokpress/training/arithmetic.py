@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..errors import TokpressError
-from ..exact.arithmetic import Taps, taps_of
+from ..exact.arithmetic import Taps, joinable, taps_of
 from ..exact.attention import VALUE_LIMIT, Pattern
 from ..orders import Shape, make_order
 from . import state_space
@@ -107,6 +107,7 @@ class Trained(Parameters):
         self, name: str, x: Tensor, outputs: int, limit: float = 4.0, strict: bool = False, gain: float = 1.0
     ) -> Tensor:
         size, width = self.item, x.shape[-1]
+        joinable(size, width, outputs)
 
         def mask() -> Tensor:
             earlier = torch.ones(size, size).tril(-1 if strict else 0)

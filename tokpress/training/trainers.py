@@ -89,12 +89,17 @@ def fit_network(
 def trained_members(config: Config, tokenizer: Tokenizer) -> list[Prior]:
     """The priors of the model directories that the setting `members` names. Raises TokpressError, ModelError."""
     from ..model import load_folder
+    from .tokenize import tokenizer_hash
 
     named = settings_of("ensemble", config, {"members": ""})["members"]
     if not named:
         raise TokpressError("an ensemble is made of trained models: say --set members=DIR,DIR,…")
+    if not all(named.split(",")):
+        raise TokpressError(f"members={named} names a model too few between two commas")
     models = [load_folder(name) for name in named.split(",")]
     for model in models:
-        if (model.tokenizer.name, model.tokenizer.config()) != (tokenizer.name, tokenizer.config()):
-            raise TokpressError(f"{model.name} has the tokenizer {model.tokenizer.name}, not {tokenizer.name}")
+        if tokenizer_hash(model.tokenizer) != tokenizer_hash(tokenizer):
+            raise TokpressError(
+                f"{model.name} has a {model.tokenizer.name} tokenizer, not the {tokenizer.name} one asked for"
+            )
     return [model.prior for model in models]
