@@ -106,7 +106,9 @@ class Guarded(np.ndarray):
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
         if function.__name__ not in FUNCTIONS:
             raise InexactOperation(f"numpy.{function.__name__} is not on the exactness rule's list")
-        return super().__array_function__(function, types, args, kwargs)
+        made = super().__array_function__(function, types, args, kwargs)
+        # some functions, concatenate among them, give plain arrays back, which nobody would watch any more
+        return type(made)(map(guarded, made)) if isinstance(made, (tuple, list)) else guarded(made)
 
 
 def guarded(x: Any) -> Any:
