@@ -45,6 +45,8 @@ def report(kept: Kept, docs: Path) -> None:
         mine = {name: m for name, m in kept.items() if m["data"] == data.name}
         if mine:
             lines += [f"### {title}", "", *_table(mine, runs, data), ""]
+            missed = [runs[n] for n, m in mine.items() if runs[n].aim and told(m) > runs[n].aim]
+            lines += [f"* {run.name} missed its aim: {run.note}." for run in missed if run.note] + [""] * bool(missed)
             if plot(mine, docs / f"lecture_{data.name}.png", data.unit):
                 lines += [f"![Held-out {data.unit} while training](lecture_{data.name}.png)", ""]
     lines += [*_claims(kept), *_formats(kept), *_samples(kept, docs)]
