@@ -96,11 +96,10 @@ def test_posterior_of_what_no_float_holds():
     assert q.sum() == 1 and 0 <= q[0, 0] < 2e-19
 
 
-def test_any_payload_decodes_to_something_or_is_refused():
+def test_noise_is_no_payload():
+    """Other bits than those that were written leave something on the stack, or take what is not there."""
     rng = np.random.default_rng(0)
     for _ in range(60):
-        payload = rng.bytes(int(rng.integers(0, 40))) + bytes(int(rng.integers(0, 3)))
-        try:
-            assert len(coding.decode(ENSEMBLE, payload, 3 * SIZE + 2, 2)) == 3 * SIZE + 2
-        except ChecksumError:
-            assert payload.endswith(b"\0")
+        payload = rng.bytes(int(rng.integers(8, 40))) + bytes(int(rng.integers(0, 3)))
+        with pytest.raises(ChecksumError):
+            coding.decode(ENSEMBLE, payload, 3 * SIZE + 2, 2)

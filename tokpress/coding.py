@@ -9,6 +9,7 @@ import numpy as np
 from . import bits_back, conditionals
 from .coders.stack import Stack
 from .conditionals import Report, silent
+from .errors import ChecksumError
 from .exact.threads import one_blas_thread
 from .lanes import Layout
 from .types import ItemMixture, Prior, Tokens
@@ -24,7 +25,10 @@ def encode(prior: Prior, tokens: Tokens, lanes: int, report: Report = silent) ->
 def decode(prior: Prior, payload: bytes, count: int, lanes: int, report: Report = silent) -> Tokens:
     """The reverse of `encode`. Raises ChecksumError where the damage shows; else a checksum must tell."""
     if isinstance(prior, ItemMixture):
-        return bits_back.decode(prior, Stack(payload), count, lanes, report)
+        tokens = bits_back.decode(prior, stack := Stack(payload), count, lanes, report)
+        if not stack.is_empty():
+            raise ChecksumError("the coded words are damaged: some are left over")
+        return tokens
     return conditionals.decode(prior, payload, count, lanes, report)
 
 

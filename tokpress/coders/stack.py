@@ -43,6 +43,10 @@ class Stack:
             raise ChecksumError("the random bits are used up: give more of them")
         return symbols
 
+    def is_empty(self) -> bool:
+        """Whether everything that was pushed has been popped, and nothing else."""
+        return self._coder.is_empty()
+
     def finish(self) -> bytes:
         """All that was pushed. The last word's zeros go without saying, as long as it is not all of it."""
         words = self._coder.get_compressed().astype("<u4").tobytes()
