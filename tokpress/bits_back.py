@@ -33,21 +33,25 @@ def _in_lanes(items: np.ndarray) -> Layout:
     return Layout.of(items.size, len(items), items.shape[1])
 
 
+def _arranged(member: Prior, items: np.ndarray) -> np.ndarray:
+    """Items [n, N], each in the member's order."""
+    return member.arrange(items.reshape(-1)).reshape(items.shape)
+
+
 def _likelihoods(prior: ItemMixture, items: np.ndarray) -> list[Joint]:
     """p_k(x) of items [n, N] for each member."""
     out = []
     for member in prior.members:
-        joint, grid = Joint(len(items)), member.arrange(items.reshape(-1)).reshape(items.shape)
-        for pmf, symbols, _ in known_conditionals(member, _in_lanes(items), grid):
+        joint = Joint(len(items))
+        for pmf, symbols, _ in known_conditionals(member, _in_lanes(items), _arranged(member, items)):
             joint.times(pmf, symbols)
         out.append(joint)
     return out
 
 
-def _push(stack: Stack, member: Prior, items: np.ndarray) -> None:
-    """Items [n, N] under one member: its last step first, as a stack wants it."""
-    grid = member.arrange(items.reshape(-1)).reshape(items.shape)
-    steps = [(pmf.copy(), symbols) for pmf, symbols, _ in known_conditionals(member, _in_lanes(items), grid)]
+def _push(stack: Stack, member: Prior, layout: Layout, grid: np.ndarray) -> None:
+    """Symbols [lanes, steps] under one member: its last step first, as a stack wants it."""
+    steps = [(pmf.copy(), symbols) for pmf, symbols, _ in known_conditionals(member, layout, grid)]
     for pmf, symbols in reversed(steps):
         for rows, row in zip(pmf[::-1], symbols[::-1]):
             stack.push(row, rows)
@@ -70,13 +74,11 @@ def encode(prior: ItemMixture, tokens: Tokens, group: int, report: Report) -> by
         chosen = q.argmax(1).astype(np.int32) if at == starts[-1] else stack.pop(q)
         for k in reversed(range(len(prior.members))):
             if (mine := chosen == k).any():
-                _push(stack, prior.members[k], some[mine])
+                _push(stack, prior.members[k], _in_lanes(some[mine]), _arranged(prior.members[k], some[mine]))
         stack.push(chosen, _uniform(len(some), len(prior.members)))
         report(done := done + some.size)
     rest = tokens[whole * size :]
-    for pmf, symbols, _ in reversed(list(known_conditionals(prior.members[0], _header(prior, len(rest)), rest[None]))):
-        for rows, row in zip(pmf[::-1], symbols[::-1]):
-            stack.push(row, rows)
+    _push(stack, prior.members[0], _header(prior, len(rest)), rest[None])
     return stack.finish()
 
 

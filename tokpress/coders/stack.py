@@ -48,6 +48,5 @@ class Stack:
         return self._coder.is_empty()
 
     def finish(self) -> bytes:
-        """All that was pushed. The last word's zeros go without saying, as long as it is not all of it."""
-        words = self._coder.get_compressed().astype("<u4").tobytes()
-        return words[:-4] + (words[-4:].rstrip(b"\0") or words[-4:])
+        """All that was pushed. The last word, which is never 0, is written without its zeros at the end."""
+        return self._coder.get_compressed().astype("<u4").tobytes().rstrip(b"\0")

@@ -43,6 +43,22 @@ def taps_of(taps: Taps, strict: bool, channels: int, raster: bool) -> list[tuple
     return [tap for tap in taps if not (strict and channels == 1 and not any(tap))]
 
 
+def own_mask(taps: Sequence[tuple[int, ...]], strict: bool, channels: int, width: int, outputs: int) -> Array:
+    """What a pixel's channels see of the pixel itself, [channels·outputs, taps·channels·width] of 0 and 1: the earlier
+    ones, and the channel itself unless `strict`."""
+    mask = np.ones((channels, outputs, len(taps), channels, width), np.int8)
+    for k, tap in enumerate(taps):
+        if not any(tap):
+            mask[:, :, k] = np.tril(np.ones((channels, channels), np.int8), -1 if strict else 0)[:, None, :, None]
+    return mask.reshape(channels * outputs, -1)
+
+
+def earlier_mask(size: int, strict: bool, width: int, outputs: int) -> Array:
+    """Which positions' `width` features each position's `outputs` see: the earlier ones, and itself unless `strict`."""
+    earlier = np.tril(np.ones((size, size), np.int8), -1 if strict else 0)
+    return np.repeat(np.repeat(earlier, outputs, 0), width, 1)
+
+
 #: |A|² of a state space: rounding may take it this far above 1
 LARGEST_GROWTH = 1 + 2.0**-20
 #: weights of a layer that joins every position with every other
@@ -77,6 +93,14 @@ class Weights:
         if key not in self._made:
             q, s = self.quantized(name, outputs, inputs)
             self._made[key] = self.kernel.prepare(np.ascontiguousarray(q[part])), s[part]
+        return self._made[key]
+
+    def masked(self, name: str, outputs: int, inputs: int, mask: Callable[[], Array]) -> tuple:
+        """`product` of weights times a `mask` of 0 and 1, which is the same whenever a name is asked for."""
+        key = (name, "masked")
+        if key not in self._made:
+            q, s = self.quantized(name, outputs, inputs)
+            self._made[key] = self.kernel.prepare(np.ascontiguousarray(q * mask())), s
         return self._made[key]
 
     def table(self, name: str, symbols: int, width: int) -> Array:

@@ -12,17 +12,8 @@ from typing import Any
 import numpy as np
 
 from ..orders import Order, Shape
-from .arithmetic import Array, Exact, Taps, Weights, taps_of
-
-
-def own_mask(taps: Sequence[tuple[int, ...]], strict: bool, channels: int, width: int, outputs: int) -> Array:
-    """What a pixel's channels see of the pixel itself, [channels·outputs, taps·channels·width] of 0 and 1: the earlier
-    ones, and the channel itself unless `strict`."""
-    mask = np.ones((channels, outputs, len(taps), channels, width), np.int8)
-    for k, tap in enumerate(taps):
-        if not any(tap):
-            mask[:, :, k] = np.tril(np.ones((channels, channels), np.int8), -1 if strict else 0)[:, None, :, None]
-    return mask.reshape(channels * outputs, -1)
+from .arithmetic import Array, Exact, Taps, Weights, earlier_mask, own_mask, taps_of
+from .rows import shifted
 
 
 def gather(grid: Array, taps: Sequence[tuple[int, ...]]) -> Array:
@@ -30,10 +21,9 @@ def gather(grid: Array, taps: Sequence[tuple[int, ...]]) -> Array:
     n, rows, columns, width = grid.shape
     out = np.zeros((n, rows, columns, len(taps), width), np.float32)
     for k, (down, right) in enumerate(taps):
-        if rows + down <= 0 or columns <= abs(right):
+        here, there = shifted(right, columns)
+        if rows + down <= 0:
             continue
-        here = slice(max(0, -right), min(columns, columns - right))
-        there = slice(max(0, right), min(columns, columns + right))
         out[:, -down:, here, k] = grid[:, : rows + down, there]
     return out.reshape(n * rows * columns, -1)
 
@@ -62,12 +52,9 @@ class Known(Exact):
             gathered = gather(pixels[:, :, None], [(tap[0], 0) for tap in taps])
         else:
             gathered = gather(pixels.reshape(self.lanes, *self.shape[:2], -1), taps)
-        key = (name, "known")
-        if key not in self.weights._made:
-            q, s = self.weights.quantized(name, c * outputs, gathered.shape[1])
-            masked = np.ascontiguousarray(q * own_mask(taps, strict, c, width, outputs))
-            self.weights._made[key] = self.weights.kernel.prepare(masked), s
-        product, s = self.weights._made[key]
+        product, s = self.weights.masked(
+            name, c * outputs, gathered.shape[1], lambda: own_mask(taps, strict, c, width, outputs)
+        )
         acc = self.weights.kernel.product(gathered, product)
         made = acc * s * np.float32(limit / 127) + self.weights.vector(name + ".bias", c * outputs)
         return made.reshape(self.rows, outputs)
@@ -77,13 +64,9 @@ class Known(Exact):
     ) -> Array:
         width, size = x.shape[1], self.item
         a = self._grid(self._of_positions(x, strict), limit).reshape(self.lanes, size * width)
-        key = (name, "known")
-        if key not in self.weights._made:
-            q, s = self.weights.quantized(name, size * outputs, size * width)
-            earlier = np.tril(np.ones((size, size), np.int8), -1 if strict else 0)
-            mask = np.repeat(np.repeat(earlier, outputs, 0), width, 1)
-            self.weights._made[key] = self.weights.kernel.prepare(np.ascontiguousarray(q * mask)), s
-        product, s = self.weights._made[key]
+        product, s = self.weights.masked(
+            name, size * outputs, size * width, lambda: earlier_mask(size, strict, width, outputs)
+        )
         acc = self.weights.kernel.product(a, product) * s * np.float32(limit / 127)
         return (acc.reshape(self.lanes, size, outputs) + self.weights.vector(name + ".bias", size, outputs)).reshape(
             self.rows, outputs

@@ -10,6 +10,16 @@ import numpy as np
 from .arithmetic import Array, Exact, Taps
 
 
+def shifted(right: int, columns: int) -> tuple[slice, slice]:
+    """The columns of a row that have a neighbour `right` of them, and those neighbours: none where a row is too short.
+
+    >>> shifted(1, 5), shifted(-3, 2)
+    ((slice(0, 4, None), slice(1, 5, None)), (slice(2, 2, None), slice(0, 0, None)))
+    """
+    here = slice(min(columns, max(0, -right)), max(0, min(columns, columns - right)))
+    return here, slice(min(columns, max(0, right)), max(0, min(columns, columns + right)))
+
+
 class Rows(Exact):
     """The arithmetic for a whole row at a time."""
 
@@ -30,9 +40,8 @@ class Rows(Exact):
             queue[now % height, : self.rows] = self._grid(x, limit).reshape(self.rows, width, c)
         gathered = np.zeros((self.rows, width, len(taps), c), np.float32)
         for k, (down, right) in enumerate(taps):
-            if self.at + down >= 0 and abs(right) < width:
-                here = slice(max(0, -right), min(width, width - right))
-                there = slice(max(0, right), min(width, width + right))
+            if self.at + down >= 0:
+                here, there = shifted(right, width)
                 gathered[:, here, k] = queue[(self.at + down) % height, : self.rows, there]
         product, s = self.weights.product(name, outputs, len(taps) * c)
         acc = self.weights.kernel.product(gathered.reshape(self.rows * width, -1), product)

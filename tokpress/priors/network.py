@@ -128,8 +128,7 @@ class NetworkPrior(Prior):
             n = min(part.stop, rows) - part.start
             exact.begin_step(n)
             if exact.at == 0 and self._given is not None:
-                known = self._given if len(self._given) else np.zeros((1, self.given_size), np.int32)
-                exact.given = known[np.minimum(state.first[part] + exact.items, len(known) - 1)]
+                exact.given = self._given_of(state.first[part] + exact.items)
             new = previous is None or exact.at == 0
             return self.network(exact, np.full(n, BEGIN) if new else previous[part])  # type: ignore[index]
 
@@ -183,10 +182,14 @@ class NetworkPrior(Prior):
         """What the next item of each lane is predicted from."""
         if self._given is None:
             return None
-        known = self._given if len(self._given) else np.zeros((1, self.given_size), np.int32)
         exact = state.shares[0][1]
-        number = state.first[:rows] + exact.items + (exact.at == self.stride - 1)
-        return known[np.minimum(number, len(known) - 1)]
+        return self._given_of(state.first[:rows] + exact.items + (exact.at == self.stride - 1))
+
+    def _given_of(self, items: np.ndarray) -> np.ndarray:
+        """What items of these numbers are predicted from; of one past the end, which is no whole item, the last serves."""
+        assert self._given is not None
+        known = self._given if len(self._given) else np.zeros((1, self.given_size), np.int32)
+        return known[np.minimum(items, len(known) - 1)]
 
     # --- on disk ---------------------------------------------------------------------------------
 

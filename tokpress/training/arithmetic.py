@@ -8,12 +8,13 @@ one. What is learned and kept is in `parameters`.
 import math
 from collections.abc import Callable, Sequence
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from ..errors import TokpressError
-from ..exact.arithmetic import Taps, joinable, taps_of
+from ..exact.arithmetic import Taps, earlier_mask, joinable, own_mask, taps_of
 from ..exact.attention import VALUE_LIMIT, Pattern
 from ..orders import Shape, make_order
 from . import state_space
@@ -23,6 +24,10 @@ from .scan import scan
 
 #: in which a triangular matrix of weights is multiplied
 BLOCKS = 4
+
+
+def _floats(mask: np.ndarray) -> Tensor:
+    return torch.from_numpy(mask).float()
 
 
 class Trained(Parameters):
@@ -65,7 +70,7 @@ class Trained(Parameters):
     ) -> Tensor:
         taps, c = taps_of(taps, strict, self.channels, self.raster), self.channels
         inputs, count = c * x.shape[-1], len(taps)
-        mask = None if c == 1 else lambda: self._channel_mask(taps, strict, x.shape[-1], outputs)
+        mask = None if c == 1 else lambda: _floats(own_mask(taps, strict, c, x.shape[-1], outputs))
         q, s = self._integers(name, self._matrix(name, c * outputs, count * inputs, gain, mask))
         a = self._grid(x, limit)
         if strict:  # a step's inputs are of the symbol before it
@@ -76,16 +81,6 @@ class Trained(Parameters):
         # not zeros: where nothing is seen (above a picture) all features would be, which no norm likes
         bias = self._vector(name + ".bias", lambda: torch.randn(c * outputs) * 0.1)
         return (y.float() * (s[:, 0] * (limit / ACTIVATION_MAX)) + bias).unflatten(2, (c, outputs)).flatten(1, 2)
-
-    def _channel_mask(self, taps: Taps, strict: bool, width: int, outputs: int) -> Tensor:
-        """A pixel's own channels: each sees the earlier ones, and itself unless `strict`."""
-        c = self.channels
-        mask = torch.ones(c, outputs, len(taps), c, width)
-        for k, tap in enumerate(taps):
-            if not any(tap):
-                own = torch.ones(c, c).tril(-1 if strict else 0)
-                mask[:, :, k] = own[:, None, :, None]
-        return mask.reshape(c * outputs, -1)
 
     def _conv_steps(self, a: Tensor, q: Tensor, taps: Taps) -> Tensor:
         steps = a.shape[1]
@@ -109,11 +104,12 @@ class Trained(Parameters):
         size, width = self.item, x.shape[-1]
         joinable(size, width, outputs)
 
-        def mask() -> Tensor:
-            earlier = torch.ones(size, size).tril(-1 if strict else 0)
-            return earlier[:, None, :, None].expand(size, outputs, size, width).reshape(size * outputs, -1)
-
-        q, s = self._integers(name, self._matrix(name, size * outputs, size * width, gain, mask))
+        q, s = self._integers(
+            name,
+            self._matrix(
+                name, size * outputs, size * width, gain, lambda: _floats(earlier_mask(size, strict, width, outputs))
+            ),
+        )
         a = self._grid(x, limit)
         if strict:
             a = F.pad(a[:, 1:], (0, 0, 0, 1))
