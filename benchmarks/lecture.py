@@ -53,7 +53,7 @@ class Place:
 
     def file(self, data: Data, name: str) -> Path:
         """name: train, test, first (the test images that are decoded) or few (samples); .given: what these are given"""
-        return self.folder / data.name / f"{name}.raw"
+        return self.folder / "images" / data.name / f"{name}.raw"
 
     def model(self, name: str) -> Path:
         return self.folder / name

@@ -82,7 +82,7 @@ MORE = ("zigzag", "random-2", "random-3")
 
 def _made(order: str) -> Run:
     flags = ["--rows", "256", "--weight-decay", "0.5"]
-    return Run(f"made_{order}", "made", {"order": order, "dropout": 0.2}, "bits", flags, 5, aim=89.5, peer=MADE)
+    return Run(f"made_{order}", "made", {"order": order, "dropout": 0.2}, "bits", flags, 12, aim=89.5, peer=MADE)
 
 
 RUNS = [

@@ -22,7 +22,7 @@ def main() -> None:
     rows = []
     for name, path in chosen(expanded(asked.data, asked.scratch), (*ENGLISH, *MIXED)).items():
         source = path.read_bytes()[: pipeline.FRAME_SIZE]
-        part = pipeline._pieces(source)
+        part, _ = pipeline._part(source, None)
         if len(source) < pipeline.LARGE or pipeline._hopeless(models[0], part):
             continue
         rates = [8 * len(model.encode(data)[0]) / len(data) for data in (part, source) for model in models]

@@ -13,6 +13,7 @@ from tokpress.priors.logistic_mixture import LogisticMixturePrior
 from tokpress.priors.memory import MemoryPrior
 from tokpress.priors.mingru import MinGRUPrior, tensor_shapes
 from tokpress.priors.network import NetworkPrior
+from tokpress.priors.samples import SamplesPrior
 from tokpress.registry import prior_class, register_prior
 from tokpress.tokenizers.bytes import BitsTokenizer, BytesTokenizer, NibblesTokenizer, TopBitTokenizer
 from tokpress.types import Config, Prior, Tokenizer
@@ -197,6 +198,7 @@ def tiny_models() -> dict[str, Model]:
             "histogram": Model(BytesTokenizer(), HistogramPrior(256)),
             "histogram-static": Model(BytesTokenizer(), HistogramPrior(256, counts)),
             "adaptive": Model(NibblesTokenizer(), AdaptivePrior()),
+            "samples": Model(NibblesTokenizer(), SamplesPrior()),
             "mingru": Model(BytesTokenizer(), tiny_mingru()),
             "memory": Model(BytesTokenizer(), MemoryPrior(tiny_mingru())),
             "memory-memory": Model(BytesTokenizer(), MemoryPrior(MemoryPrior(tiny_mingru(), orders=(1,)))),

@@ -13,10 +13,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.golden import make
 from tests.models import tiny_mingru, tiny_models
 from tokpress.model import Model
 from tokpress.priors.adaptive import AdaptivePrior
 from tokpress.priors.memory import MemoryPrior
+from tokpress.priors.samples import SamplesPrior
 from tokpress.store import SHIPPED
 from tokpress.tokenizers.bytes import BytesTokenizer, NibblesTokenizer
 
@@ -67,6 +69,7 @@ def folder(tmp_path_factory) -> Path:
     shutil.copytree(SHIPPED / "text", place / "text.model")
     Model(BytesTokenizer(), MemoryPrior(tiny_mingru(width=64, hidden=96))).save(place / "memory.model")
     Model(NibblesTokenizer(), AdaptivePrior()).save(place / "adaptive.model")
+    Model(NibblesTokenizer(), SamplesPrior()).save(place / "samples.model")
     models = tiny_models()
     for name in NETWORKS:
         models[name].save(place / f"network-{name}.model")
@@ -74,6 +77,8 @@ def folder(tmp_path_factory) -> Path:
     text = b" ".join(words[i] for i in np.minimum(rng.zipf(1.4, 3000) - 1, 59))
     (place / "short.source").write_bytes(text[:700])
     (place / "long.source").write_bytes(text[:7000])
+    (place / "picture.source").write_bytes(make.picture())
+    (place / "sound.source").write_bytes(make.sound(2, 2)[:1900])
     return place
 
 
@@ -83,7 +88,7 @@ def reference(folder) -> dict[str, list[str]]:
 
 
 def test_kernels_agree(reference):
-    assert len(reference) == 8 + len(NETWORKS)
+    assert len(reference) == 12 + len(NETWORKS)
     for lines in reference.values():
         assert len(set(lines)) == 1 and lines[0].startswith("True ")
 

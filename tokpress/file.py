@@ -38,6 +38,7 @@ class _Sink:
     def __init__(self, stream: BinaryIO, options: pipeline.Options) -> None:
         self._stream, self._options = stream, options
         self._held, self._frames, self.length = bytearray(), 0, 0
+        self._grids = pipeline.Grids()
 
     def write(self, data: Any) -> int:
         view = memoryview(data).cast("B")
@@ -54,7 +55,7 @@ class _Sink:
 
     def _flush(self, size: int, last: bool) -> None:
         block = bytes(self._held[:size])
-        coded = pipeline.choose_frame(block, self._options, lambda done: None)
+        coded = pipeline.choose_frame(block, self._options, lambda done: None, self._grids.of(block))
         total = self.length if last else 0
         pipeline.write_coded(self._stream, coded, block, last, self._frames, total)
         del self._held[:size]

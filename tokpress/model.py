@@ -22,8 +22,10 @@ from typing import Any
 
 import numpy as np
 
-from . import coding
+from . import coding, content
+from . import grid as grids
 from .errors import ChecksumError, ModelError, TokenizerError, TokpressError
+from .grid import Grid
 from .registry import prior_class, tokenizer_class
 from .types import Prior, Tokenizer
 
@@ -107,16 +109,21 @@ class Model:
     # --- one frame -------------------------------------------------------------------------------
 
     def encode(
-        self, source: bytes, lanes: int | None = None, report: Report = lambda share: None
+        self,
+        source: bytes,
+        lanes: int | None = None,
+        report: Report = lambda share: None,
+        grid: Grid | None = None,
     ) -> tuple[bytes, int, int]:
-        """(payload, tokens, lanes). `report` hears the share done, 0 … 1."""
+        """(payload, tokens, lanes). `report` hears the share done, 0 … 1. grid: where samples are, if that is known already."""
         tokens = self.tokenizer.encode(source)
         count = len(tokens)
-        lanes = lanes or self.prior.lanes(count)
-        self.prior.prepare(count, self.kernel)
-        tokens = self.prior.arrange(tokens)
-        payload = coding.encode(self.prior, tokens, lanes, lambda done: report(done / max(count, 1)))
-        return payload, count, lanes
+        prior, before = self._on_grid(source, grid, count)
+        lanes = lanes or prior.lanes(count)
+        prior.prepare(count, self.kernel)
+        tokens = prior.arrange(tokens)
+        payload = coding.encode(prior, tokens, lanes, lambda done: report(done / max(count, 1)))
+        return before + payload, count, lanes
 
     def decode(
         self,
@@ -129,16 +136,32 @@ class Model:
         """The source of one frame, unchecked but for its `length`. `report` hears the share done, 0 … 1.
 
         Raises ChecksumError."""
-        self.prior.prepare(tokens, self.kernel)
-        lanes = lanes or self.prior.lanes(tokens)
-        decoded = coding.decode(self.prior, payload, tokens, lanes, lambda done: report(done / max(tokens, 1)))
-        decoded = self.prior.restore(decoded)
+        prior = self.prior
+        if prior.wants_grid:
+            size = payload[0] if payload else 0
+            if len(payload) <= size:
+                raise ChecksumError("the payload ends before what it is a payload of")
+            held = tokens // self.tokenizer.tokens_per_byte
+            prior = prior.on(grids.unpack(payload[1 : 1 + size], held) if size else None, tokens)
+            payload = payload[1 + size :]
+        prior.prepare(tokens, self.kernel)
+        lanes = lanes or prior.lanes(tokens)
+        decoded = coding.decode(prior, payload, tokens, lanes, lambda done: report(done / max(tokens, 1)))
+        decoded = prior.restore(decoded)
         if length is not None and (made := self.tokenizer.source_length(decoded)) != length:
             raise ChecksumError(f"the decoded tokens make {made:,} bytes, not {length:,}")
         try:
             return self.tokenizer.decode(decoded)
         except TokenizerError as error:
             raise ChecksumError(f"the decoded tokens make no source: {error}") from None
+
+    def _on_grid(self, source: bytes, grid: Grid | None, tokens: int) -> tuple[Prior, bytes]:
+        """The prior for this source, and what a decoder reads first to have the same one."""
+        if not self.prior.wants_grid:
+            return self.prior, b""
+        grid = grid or content.grid_of(source)
+        packed = grid.pack() if grid else b""
+        return self.prior.on(grid, tokens), bytes([len(packed)]) + packed
 
     # --- whole files -----------------------------------------------------------------------------
 
@@ -181,8 +204,9 @@ class Model:
         if self.prior.order is not None and len(before) % self.prior.stride:
             raise TokpressError("items are predicted one by one: a context should hold whole items")
         tokens = np.concatenate([before, self.tokenizer.encode(source)])
-        self.prior.prepare(len(tokens), self.kernel)
-        bits = self.prior.restore(coding.score(self.prior, self.prior.arrange(tokens), lanes))[len(before) :]
+        prior, _ = self._on_grid(context + source, None, len(tokens))
+        prior.prepare(len(tokens), self.kernel)
+        bits = prior.in_place(coding.score(prior, prior.arrange(tokens), lanes))[len(before) :]
         tokens = tokens[len(before) :]
         if self.tokenizer.tokens_per_byte > 1:
             bits = bits.reshape(-1, self.tokenizer.tokens_per_byte).sum(1)

@@ -11,11 +11,11 @@ import math
 import shutil
 import tempfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO, cast
 
-from . import store
+from . import content, store
 from .container import (
     MAX_LANES,
     MAX_SOURCE,
@@ -30,6 +30,7 @@ from .container import (
     write_frame,
 )
 from .errors import ChecksumError, FormatError, ModelMismatchError
+from .grid import Grid
 from .lzma2 import LzmaEncoder, lzma_encode
 from .model import Model
 from .wire import ADVICE, PIECE
@@ -47,10 +48,14 @@ LARGE, STARTS_EMPTY = 1 << 20, 0.91
 CLEAR_WIN = 0.75
 #: sources that lzma shrinks beyond this are stored that way at once: there is nothing left to gain
 LZMA_ENOUGH = 200
+#: the size of a source that does not tell it
+UNKNOWN = 1 << 62
 #: decoded frames up to this size are checked before a byte of them is passed on
 HOLD = 1 << 26
 
 DEFAULT_MODELS = ("text", "adaptive")
+#: where there are samples, pixels or sound
+MODELS_OF_SAMPLES = ("samples", "adaptive", "text")
 
 Report = Callable[[int], None]
 
@@ -114,16 +119,16 @@ class _Coded:
     lanes: int | None = None
 
 
-def _encode(model: Model, source: bytes, options: Options, report: Report) -> _Coded:
+def _encode(model: Model, source: bytes, options: Options, report: Report, grid: Grid | None = None) -> _Coded:
     model.kernel = options.kernel
     size = len(source)
-    payload, tokens, lanes = model.encode(source, options.lanes, lambda share: report(int(share * size)))
+    payload, tokens, lanes = model.encode(source, options.lanes, lambda share: report(int(share * size)), grid)
     default = model.prior.lanes(tokens)
     return _Coded(Kind.MODEL, size, payload, model, tokens, None if lanes == default else lanes)
 
 
-def choose_frame(source: bytes, options: Options, report: Report) -> _Coded:
-    """The smallest way we know to store one frame."""
+def choose_frame(source: bytes, options: Options, report: Report, grid: Grid | None = None) -> _Coded:
+    """The smallest way we know to store one frame. grid: where it has samples, pixels or sound."""
     best = _Coded(Kind.RAW, len(source), source)
     if not source:
         return best
@@ -132,9 +137,9 @@ def choose_frame(source: bytes, options: Options, report: Report) -> _Coded:
         best = _Coded(Kind.LZMA, len(source), packed)
     if options.models is None and len(packed) * LZMA_ENOUGH < len(source):
         return best
-    names = DEFAULT_MODELS if options.models is None else options.models
+    names: Sequence[Model | str] = options.models or (MODELS_OF_SAMPLES if grid else DEFAULT_MODELS)
     whole, large = len(source) <= TRIAL_SIZE, len(source) >= LARGE
-    part = source if whole else _pieces(source)
+    part, part_grid = (source, grid) if whole else _part(source, grid)
     yardstick = len(packed) if whole else len(lzma_encode(part))
     trials: list[_Coded] = []
     if len(names) == 1 and not whole:
@@ -144,8 +149,9 @@ def choose_frame(source: bytes, options: Options, report: Report) -> _Coded:
             model = store.load(name)  # here, not before: what a clear winner makes needless is never loaded
             if _hopeless(model, part):
                 continue
-            trials.append(_encode(model, part, options, report if len(names) == 1 else lambda n: None))
-            if not large and len(trials[-1].payload) < CLEAR_WIN * yardstick:
+            alone = len(names) == 1
+            trials.append(_encode(model, part, options, report if alone else lambda n: None, part_grid))
+            if not large and not grid and len(trials[-1].payload) < CLEAR_WIN * yardstick:
                 break
     if not trials:
         return best
@@ -153,13 +159,23 @@ def choose_frame(source: bytes, options: Options, report: Report) -> _Coded:
     if not whole:  # what was coded is a part of the frame
         if winner.model is None or len(winner.payload) >= len(part):
             return best
-        winner = _encode(winner.model, source, options, report)
+        winner = _encode(winner.model, source, options, report, grid)
     # a model frame's header is longer than a plain one's by the model's id and the token count
     return winner if len(winner.payload) + 8 < len(best.payload) else best
 
 
-def _pieces(source: bytes) -> bytes:
+def _part(source: bytes, grid: Grid | None) -> tuple[bytes, Grid | None]:
+    """What is tried of a source, and where its samples are: pieces from all over; of samples, rows from the middle."""
     size = max(PIECE_SIZE, len(source) // PIECE_SHARE)
+    if grid is None:
+        return _pieces(source, size), None
+    middle = (grid.start + grid.stop) // 2
+    begin = max(0, middle - PIECES * size // 2)
+    part = source[begin : begin + PIECES * size]
+    return part, grid.within(begin, begin + len(part))
+
+
+def _pieces(source: bytes, size: int) -> bytes:
     apart = (len(source) - size) // (PIECES - 1)
     return b"".join(source[at : at + size] for at in range(0, apart * PIECES, apart))
 
@@ -204,11 +220,27 @@ def _read_exactly(stream: BinaryIO, count: int) -> bytes:
     return b"".join(pieces)
 
 
+class Grids:
+    """Where the samples in each frame of a source are: the head of the first one tells of all."""
+
+    def __init__(self, size: int | None = None) -> None:
+        self._size, self._done = size, 0
+        self._whole: Grid | None = None
+
+    def of(self, block: bytes) -> Grid | None:
+        """Of the next frame."""
+        if not self._done:
+            self._whole = content.grid_of(block, UNKNOWN if self._size is None else self._size)
+        begin, self._done = self._done, self._done + len(block)
+        return self._whole and self._whole.within(begin, self._done)
+
+
 def _compress_frames(source: BinaryIO, out: BinaryIO, options: Options, limit: float = math.inf) -> Summary | None:
     """Frame by frame; None, with the rest left undone, once they take more than `limit` bytes."""
     summary, done = Summary(), 0
     size, item = frame_of_items(options)
-    lead = (_left(source) or 0) % item
+    whole = _left(source)
+    lead, grids = (whole or 0) % item, Grids(whole)
     block = _read_exactly(source, size + lead)
     while True:
         following = _read_exactly(source, size) if len(block) >= size else b""
@@ -216,7 +248,7 @@ def _compress_frames(source: BinaryIO, out: BinaryIO, options: Options, limit: f
         def report(part: int, start: int = done) -> None:
             options.report(start + part)
 
-        coded = choose_frame(block, options, report)
+        coded = choose_frame(block, options, report, grids.of(block))
         done += len(block)
         summary.frames.append(write_coded(out, coded, block, not following, len(summary.frames), done))
         options.report(done)

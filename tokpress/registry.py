@@ -15,6 +15,7 @@ T = TypeVar("T", bound=type)
 _PRIORS: dict[str, "str | type[Prior]"] = {
     "histogram": ".priors.histogram:HistogramPrior",
     "adaptive": ".priors.adaptive:AdaptivePrior",
+    "samples": ".priors.samples:SamplesPrior",
     "mingru": ".priors.mingru:MinGRUPrior",
     "memory": ".priors.memory:MemoryPrior",
     "logistic_mixture": ".priors.logistic_mixture:LogisticMixturePrior",

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import TokpressError
+from .grid import Grid
 from .orders import Order, arrange, restore
 
 if TYPE_CHECKING:
@@ -104,12 +105,23 @@ class Prior(ABC):
         return default_lanes(tokens) if self.order is None else max(1, min(-(-tokens // self.stride), self.most_lanes))
 
     def arrange(self, tokens: Tokens) -> Tokens:
-        """Tokens [N] in the order in which they are coded."""
+        """Tokens [N] as they are coded: in which order, and by which symbols where those are others."""
         return tokens if self.order is None else arrange(tokens, self.order)
 
     def restore(self, tokens: Tokens) -> Tokens:
         """The reverse of `arrange`."""
         return tokens if self.order is None else restore(tokens, self.order)
+
+    def in_place(self, bits: np.ndarray) -> np.ndarray:
+        """What coding each symbol took [N], in the order of the tokens."""
+        return bits if self.order is None else restore(bits, self.order)
+
+    #: whether it predicts samples, pixels or sound, and has to be told where they are (`on`)
+    wants_grid: bool = False
+
+    def on(self, grid: Grid | None, tokens: int) -> "Prior":
+        """This prior for one source of so many tokens, whose samples lie on this grid; None: there are none."""
+        return self
 
     #: whether it predicts an item from another one that both sides have (`bind`)
     wants_given: bool = False

@@ -34,7 +34,7 @@ HERE = Path(__file__).parent
 SOURCES = HERE / "sources"
 MODELS = HERE / "models"
 MANIFEST = HERE / "manifest.json"
-CASES = ("raw", "lzma", "histogram", "adaptive", "mingru", "memory", "text", "lecture", "mixed")
+CASES = ("raw", "lzma", "histogram", "adaptive", "samples", "mingru", "memory", "text", "lecture", "mixed")
 #: of tests.models; what is not of these is one of the small models above
 LECTURE = (*NETWORKS, "bayes_net", "logistic_mixture", "hierarchical", "hierarchical-depth", "ensemble", "memory-items")
 
@@ -49,8 +49,39 @@ def binary() -> bytes:
     return b"".join(rows + lines)
 
 
+def picture() -> bytes:
+    """21 × 19 pixels of a walk in two directions, as a PPM file with something behind it."""
+    x, values = 12345, []
+    for row in range(19):
+        for column in range(21):
+            x = (1103515245 * x + 12345) & 0x7FFFFFFF
+            values += [(8 * row + 3 * column + (x >> 27)) % 256, 5 * row + (x >> 28), (255 - 9 * column) % 256]
+    return b"P6 21 19 255 " + bytes(values) + b"the end"
+
+
+def sound(width: int, channels: int) -> bytes:
+    """700 times a triangle with noise, `width` bytes a sample, as a WAV file."""
+    x, samples = 12345, []
+    for t in range(700 * channels):
+        x = (1103515245 * x + 12345) & 0x7FFFFFFF
+        wave = abs(t // channels % 80 - 40) * 5 - 100 + (x >> 28)
+        samples.append((wave << 8 * (width - 1)) + (x >> 12) % 256 * (width > 1))
+    raw = b"".join(s.to_bytes(width, "little", signed=True) for s in samples)
+    told = struct.pack("<HHIIHH", 1, channels, 8000, 8000 * width * channels, width * channels, 8 * width)
+    return (
+        b"RIFF"
+        + struct.pack("<I", 36 + len(raw))
+        + b"WAVEfmt \x10\0\0\0"
+        + told
+        + b"data"
+        + struct.pack("<I", len(raw))
+        + raw
+    )
+
+
 def sources() -> dict[str, bytes]:
     made = {"empty": b"", "one": b"a", "zeros": bytes(5000), "binary": binary(), "bytes": bytes(range(256)) * 3}
+    made |= {"picture": picture(), "sound": sound(2, 2), "sound24": sound(3, 1)}
     return made | {path.stem: path.read_bytes() for path in sorted(SOURCES.glob("*.txt"))}
 
 
@@ -119,6 +150,9 @@ def cases(wanted: list[str]) -> Iterator[tuple[str, list[str], bytes, list[str]]
         elif case == "lecture":
             for each in (name for name in models if name.startswith("lecture-")):
                 yield f"{each}-bytes", ["bytes"], frame(given["bytes"], models[each]), [each]
+        elif case == "samples":
+            for name in ("one", "prose", "picture", "sound", "sound24"):
+                yield f"{case}-{name}", [name], frame(given[name], store.load(case)), []
         elif case in ("adaptive", "text"):
             model, lanes = store.load(case), {"adaptive": 7, "text": 24}[case]
             for name in ("one", "bytes", "binary", "prose", "code"):

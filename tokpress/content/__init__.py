@@ -12,13 +12,14 @@ from collections.abc import Callable
 
 import numpy as np
 
+from ..grid import Grid
 from . import bmp, idx, npy, pnm, tiff, wav
 from .samples import Samples
 
-__all__ = ["Samples", "find", "values"]
+__all__ = ["Samples", "find", "grid_of", "values"]
 
 #: what a file begins with → who reads it on
-FORMATS: list[tuple[bytes, Callable[[memoryview], Samples | None]]] = [
+FORMATS: list[tuple[bytes, Callable[[memoryview, int], Samples | None]]] = [
     (b"P5", pnm.find),
     (b"P6", pnm.find),
     (b"BM", bmp.find),
@@ -30,22 +31,31 @@ FORMATS: list[tuple[bytes, Callable[[memoryview], Samples | None]]] = [
 ]
 
 
-def find(data: bytes) -> Samples | None:
+def find(data: bytes, size: int | None = None) -> Samples | None:
     """The samples in a file, None where there are none that this module is sure of. Never raises.
+
+    size: of the file, where `data` is only its beginning.
 
     >>> found = find(b"P5 3 2 255 abcdef")
     >>> found.start, found.stop, found.shape, found.kind
     (11, 17, (2, 3, 1), 'image')
     """
     view = memoryview(data)
+    size = len(view) if size is None else size
     for magic, reader in FORMATS:
         if view[: len(magic)] == magic:
             try:
-                found = reader(view)
+                found = reader(view, size)
             except (ValueError, IndexError, KeyError, OverflowError, struct.error):  # whatever a broken header may say
                 return None
-            return found if found and found.fits(len(view)) else None
+            return found if found and found.fits(size) else None
     return None
+
+
+def grid_of(data: bytes, size: int | None = None) -> Grid | None:
+    """Where the samples of a file are, as a prior over samples is told. size: as in `find`."""
+    found = find(data, size)
+    return found.grid() if found else None
 
 
 def values(data: bytes, found: Samples) -> np.ndarray:

@@ -8,7 +8,7 @@ import struct
 from .samples import Samples
 
 
-def find(data: memoryview) -> Samples | None:
+def find(data: memoryview, size: int) -> Samples | None:
     if len(data) < 54:
         return None
     start, header = struct.unpack_from("<II", data, 10)

@@ -12,7 +12,7 @@ _HEADER = re.compile(rb"P([56])((?:\s|#[^\n]*\n)+)(\d{1,9})((?:\s|#[^\n]*\n)+)(\
 MOST_HEADER = 1 << 12
 
 
-def find(data: memoryview) -> Samples | None:
+def find(data: memoryview, size: int) -> Samples | None:
     header = _HEADER.match(bytes(data[:MOST_HEADER]))
     if not header:
         return None

@@ -5,8 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..grid import Grid
+
 #: of any side, so that products of sides stay small numbers
 MOST = 1 << 32
+#: a last dimension up to this is taken for channels
+CHANNELS = 4
 
 
 @dataclass(frozen=True)
@@ -37,3 +41,24 @@ class Samples:
         if not self.shape or not all(0 < side < MOST for side in self.shape) or self.padding < 0:
             return False
         return 0 <= self.start < self.stop <= size and self.stop - self.start == self.rows * self.row_bytes
+
+    def grid(self) -> Grid | None:
+        """For a prior over samples; None where these are no integers, or hardly lie on a grid."""
+        dtype = np.dtype(self.dtype)
+        rows, columns, channels = self.shape[0], 1, 1
+        picture = self.kind != "sound" and len(self.shape) > 1
+        if self.kind == "sound" or (len(self.shape) == 2 and self.shape[1] <= CHANNELS):
+            picture, rows, columns, channels = False, 1, self.shape[0], math.prod(self.shape[1:])
+        elif len(self.shape) > 2 and self.shape[-1] <= CHANNELS:
+            rows, columns, channels = math.prod(self.shape[:-2]), self.shape[-2], self.shape[-1]
+        elif picture:
+            rows, columns = math.prod(self.shape[:-1]), self.shape[-1]
+        else:
+            rows, columns = 1, self.shape[0]
+        grid = Grid(
+            picture, self.start, rows, columns, channels, 8 * dtype.itemsize,
+            signed=dtype.kind in "iV", little=self.dtype[0] != ">", padding=self.padding,
+        )  # fmt: skip
+        if dtype.kind not in "uiV" or grid.stop != self.stop or not grid.fits(self.stop):
+            return None
+        return grid

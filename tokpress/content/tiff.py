@@ -14,7 +14,7 @@ SIZES = {3: ("H", 2), 4: ("I", 4)}
 MOST_STRIPS = 1 << 20
 
 
-def find(data: memoryview) -> Samples | None:
+def find(data: memoryview, size: int) -> Samples | None:
     order = "<" if data[0] == ord("I") else ">"
     (at,) = struct.unpack_from(f"{order}I", data, 4)
     (entries,) = struct.unpack_from(f"{order}H", data, at)

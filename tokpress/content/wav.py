@@ -12,18 +12,18 @@ PCM, EXTENSIBLE = 1, 0xFFFE
 DTYPES = {8: "|u1", 16: "<i2", 24: "|V3", 32: "<i4"}
 
 
-def find(data: memoryview) -> Samples | None:
+def find(data: memoryview, size: int) -> Samples | None:
     if len(data) < 12 or data[8:12] != b"WAVE":
         return None
     at, told = 12, None
     while at + 8 <= len(data):
-        name, size = bytes(data[at : at + 4]), struct.unpack_from("<I", data, at + 4)[0]
+        name, length = bytes(data[at : at + 4]), struct.unpack_from("<I", data, at + 4)[0]
         body = at + 8
-        if name == b"fmt " and size >= 16 and body + 16 <= len(data):
+        if name == b"fmt " and length >= 16 and body + 16 <= len(data):
             told = struct.unpack_from("<HHIIHH", data, body)
         elif name == b"data":
-            return _samples(told, body, min(size, len(data) - body))
-        at = body + size + size % 2
+            return _samples(told, body, min(length, size - body))
+        at = body + length + length % 2
     return None
 
 

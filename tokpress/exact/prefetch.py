@@ -16,7 +16,7 @@ def prefetch(array, at):
     """array: one dimension of bytes; at: an index, which need not exist. Outside compiled code it does nothing."""
 
 
-@overload(prefetch, inline="always")
+@overload(prefetch)
 def _compiled_prefetch(array, at):
     return lambda array, at: _instruction(array, at)  # type: ignore[call-arg]  # numba adds the context
 

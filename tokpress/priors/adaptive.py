@@ -20,9 +20,8 @@ operation is weight · 2^-30, which is exact up to the rounding of the weight to
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,7 +43,7 @@ def squash_table() -> NDArray[np.int32]:
     >>> table = squash_table(); int(table[3072]), int(table[3072 + 256])
     (32768, 47910)
     """
-    from . import adaptive_kernel as kernel  # compiled: only where it is used
+    from .mixing import CENTRE as centre  # compiled: only where it is used
 
     one = 1 << 64
     step, term, k = 0, one, 0  # e^(−1/256) = Σ (−1/256)^k / k!
@@ -52,7 +51,6 @@ def squash_table() -> NDArray[np.int32]:
         step += -term if k % 2 else term
         k += 1
         term //= 256 * k
-    centre = kernel.CENTRE
     table = np.empty(2 * centre, np.int32)
     power = one
     for x in range(centre + 1):
@@ -67,10 +65,10 @@ def squash_table() -> NDArray[np.int32]:
 
 def stretch_table(squash: NDArray[np.int32]) -> NDArray[np.int32]:
     """[4096]: the x whose squash is the middle of each of 4096 steps of p."""
-    from . import adaptive_kernel as kernel  # compiled: only where it is used
+    from .mixing import CENTRE
 
     middles = np.arange(4096) * 16 + 8
-    return (np.searchsorted(squash, middles) - kernel.CENTRE).astype(np.int32)
+    return (np.searchsorted(squash, middles) - CENTRE).astype(np.int32)
 
 
 def bit_histories() -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
@@ -118,47 +116,72 @@ def bit_histories() -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     return following, counts
 
 
-@dataclass
-class AdaptiveState:
-    """Everything learned while coding, in the order of the kernel's arguments. B lanes, L bytes per lane."""
+class AdaptiveState(NamedTuple):
+    """Everything learned while coding. B lanes, L bytes per lane."""
 
     clock: NDArray[np.int64]  # phase, column, …
     lanes: NDArray[np.int64]  # [B, fields]
     hashes: NDArray[np.int64]  # [B, contexts], of whole bytes
-    slots: NDArray[np.int64]  # [B, contexts], offsets into table
     history: NDArray[np.uint8]  # [B · L], the bytes coded so far
     heads: NDArray[np.int32]  # where in history the last 5 bytes were seen last, by hash
-    table: NDArray[np.uint8]  # [slots · 16]
-    inputs: NDArray[np.int32]  # [B, nodes, inputs]
-    mixed: NDArray[np.int32]  # [B, mixers, nodes], stretched
-    final: NDArray[np.int64]  # [B, 2, 32], p · 2^16 of the nodes; shares of all 31 nodes and leaves
-    maps: NDArray[np.int64]  # [contexts · 2, 256], p of a bit history, and a count
-    inputs_of: NDArray[np.int32]  # [contexts · 2, 256, 2], the same as the mixers see it
     match_maps: NDArray[np.int32]  # [buckets · 2 · 4], p · 2^16 that the expected bit comes
-    weights: NDArray[np.int32]  # [sets, nodes, inputs]
-    final_weights: NDArray[np.int32]  # [sets, nodes, mixers]
-    correction: NDArray[np.int32]  # [buckets · sets · nodes · bins]
-    correction_at: NDArray[np.int64]  # [B, nodes], −1 where a node was too unlikely to be worth predicting
-    stretch: NDArray[np.int32]
-    squash: NDArray[np.int32]
-    next_state: NDArray[np.uint8]
-    reciprocal: NDArray[np.int64]
+    mixing: Any  # mixing.Mixing
+    nibbles: Any  # mixing.Nibble, each array with the lanes in front
     pmf: Pmf
 
 
 @lru_cache(maxsize=1)
-def _constants() -> tuple[np.ndarray, ...]:
-    from .adaptive_kernel import CONTEXTS
-
+def _tables() -> tuple[np.ndarray, ...]:
+    """squash, stretch, next state, p of a fresh history's state, the same as inputs, 1 / n."""
     squash = squash_table()
     stretch = stretch_table(squash)
     following, counts = bit_histories()
     p = ((2 * counts[:, 1] + 1) << 21) // (counts.sum(1) + 1)  # (ones + ½) / (zeros + ones + 1), 22 bits
-    maps = np.tile(p << 10, (2 * CONTEXTS, 1))
     seen = np.arange(256) > 0
     inputs_of = np.stack([stretch[p >> 10], np.where(seen, ((p >> 6) - 32768) >> 5, 0)], 1)
     reciprocal = 131072 // (2 * np.arange(1024) + 3)
-    return squash, stretch, following, maps, np.tile(inputs_of, (2 * CONTEXTS, 1, 1)).astype(np.int32), reciprocal
+    return squash, stretch, following, p << 10, inputs_of.astype(np.int32), reciprocal
+
+
+def make_mixing(
+    slots_log2: int, maps: int, first: NDArray[np.int32], sets: int, mixers: int, final_sets: int, corrections: int
+) -> Any:
+    """A `mixing.Mixing` that has learned nothing.
+
+    maps: contexts · phases. first [I]: the weights that every node of every set begins with. corrections: sets of them."""
+    from .mixing import BINS, Mixing
+
+    squash, stretch, following, p, inputs_of, reciprocal = _tables()
+    weights = np.empty((sets, 16, len(first)), np.int32)
+    weights[:] = first
+    return Mixing(
+        table=_aligned_zeros(16 << slots_log2),
+        maps=np.tile(p, (maps, 1)),
+        inputs_of=np.tile(inputs_of, (maps, 1, 1)),
+        weights=weights,
+        final_weights=np.full((final_sets, 16, mixers), 65536 // mixers, np.int32),
+        correction=np.zeros(corrections * 16 * BINS, np.int32),
+        stretch=stretch,
+        squash=squash,
+        next_state=following,
+        reciprocal=reciprocal,
+    )
+
+
+def make_nibbles(lanes: int, contexts: int, inputs: int, mixers: int, bias: int) -> Any:
+    """A `mixing.Nibble` with the lanes in front of each array. bias: the input that is always 1."""
+    from .mixing import Nibble
+
+    made = np.zeros((lanes, 16, inputs), np.int32)
+    made[:, :, bias] = 256
+    return Nibble(
+        slots=np.zeros((lanes, contexts), np.int64),
+        inputs=made,
+        mixed=np.zeros((lanes, mixers, 16), np.int32),
+        final=np.zeros((lanes, 2, 32), np.int64),
+        corrected=np.zeros((lanes, 16), np.int64),
+        sets=np.zeros((lanes, mixers + 1), np.int64),
+    )
 
 
 def _aligned_zeros(size: int) -> NDArray[np.uint8]:
@@ -191,41 +214,26 @@ class AdaptivePrior(Prior):
         width = max(1, -(-tokens // (2 * lanes)))
         slots_log2 = min(max((tokens * CONTEXTS).bit_length(), 10), MAX_SLOTS_LOG2)
         heads_log2 = min(max(tokens.bit_length(), 8), MAX_HEADS_LOG2)
-        squash, stretch, following, maps, inputs_of, reciprocal = _constants()
         clock = np.zeros(kernel.CLOCK_FIELDS, np.int64)
         clock[kernel.WIDTH] = width
         clock[kernel.RATE] = kernel.RATE_LAST + kernel.RATE_EXTRA
-        inputs = np.zeros((lanes, 16, INPUTS), np.int32)
-        inputs[:, :, kernel.BIAS] = 256
         first = np.zeros(INPUTS, np.int32)
         first[: 2 * CONTEXTS : 2] = 11796  # 0.18 each
         first[kernel.MATCH] = 19660  # 0.3
-        weights = np.empty((kernel.SETS_MATCH + kernel.SETS_BYTE, 16, INPUTS), np.int32)
-        weights[:] = first
         return AdaptiveState(
             clock=clock,
             lanes=np.zeros((lanes, kernel.FIELDS), np.int64),
             hashes=np.zeros((lanes, CONTEXTS), np.int64),
-            slots=np.zeros((lanes, CONTEXTS), np.int64),
             history=np.zeros(lanes * width, np.uint8),
             heads=np.zeros(1 << heads_log2, np.int32),
-            table=_aligned_zeros(16 << slots_log2),
-            inputs=inputs,
-            mixed=np.zeros((lanes, MIXERS, 16), np.int32),
-            final=np.zeros((lanes, 2, 32), np.int64),
-            maps=maps.copy(),
-            inputs_of=inputs_of.copy(),
             match_maps=np.full(kernel.BUCKETS * 8, 49152, np.int32),
-            weights=weights,
-            final_weights=np.full((kernel.SETS_NIBBLE, 16, MIXERS), 65536 // MIXERS, np.int32),
-            correction=np.zeros(kernel.BUCKETS * kernel.SETS_NIBBLE * 16 * kernel.BINS, np.int32),
-            correction_at=np.zeros((lanes, 16), np.int64),
-            stretch=stretch,
-            squash=squash,
-            next_state=following,
-            reciprocal=reciprocal,
+            mixing=make_mixing(
+                slots_log2, 2 * CONTEXTS, first, kernel.SETS_MATCH + kernel.SETS_BYTE, MIXERS, kernel.SETS_NIBBLE,
+                kernel.BUCKETS * kernel.SETS_NIBBLE,
+            ),
+            nibbles=make_nibbles(lanes, CONTEXTS, INPUTS, MIXERS, kernel.BIAS),
             pmf=np.zeros((lanes, 16), np.float32),
-        )
+        )  # fmt: skip
 
     def step(self, state: AdaptiveState, previous: Tokens | None, rows: int) -> Pmf:
         from . import adaptive_kernel as kernel
@@ -234,7 +242,7 @@ class AdaptivePrior(Prior):
             raise ValueError(f"a step of {rows} rows does not follow, in a state of {len(state.lanes)} lanes")
         # a copy, so that the compiled kernel sees one kind of array whatever the caller slices
         symbols = _NOTHING if previous is None else np.array(previous, np.int32)
-        kernel.advance(symbols, rows, *vars(state).values())
+        kernel.advance(symbols, rows, state)
         return state.pmf[:rows]
 
     def stretch(self, state: AdaptiveState, previous: Tokens | None, symbols: Tokens) -> Iterator[Pmf]:
@@ -247,7 +255,7 @@ class AdaptivePrior(Prior):
             block = by_step[at : at + at_once]
             pmfs = np.empty((len(block), rows, 16), np.float32)
             given = _NOTHING if previous is None else np.array(previous, np.int32)
-            kernel.advance_known(given, block, rows, pmfs, *vars(state).values())
+            kernel.advance_known(given, block, rows, pmfs, state)
             yield pmfs
             previous = block[-1]
 
@@ -257,7 +265,7 @@ class AdaptivePrior(Prior):
         out = np.empty((steps, rows), np.int32)
         given = _NOTHING if previous is None else np.array(previous[:rows], np.int32)
         words, decoder = coder
-        if not kernel.advance_decoding(given, words, decoder, rows, out, *vars(state).values()):
+        if not kernel.advance_decoding(given, words, decoder, rows, out, state):
             raise ChecksumError("the coded words are damaged")
         return out.T
 

@@ -1,0 +1,246 @@
+"""Pixels and sound come back, whatever their kind; what is told of them beside the tokens is checked."""
+
+import contextlib
+import io
+import struct
+import wave
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tokpress import coding, content, pipeline, store
+from tokpress.conditionals import conditionals, decode_by_steps, known_conditionals
+from tokpress.container import Kind, iter_frames
+from tokpress.errors import ChecksumError
+from tokpress.grid import Grid, unpack
+from tokpress.lanes import Layout
+from tokpress.model import Model
+from tokpress.priors.samples import SamplesPrior
+from tokpress.tokenizers.bytes import NibblesTokenizer
+
+MODEL = Model(NibblesTokenizer(), SamplesPrior())
+RNG = np.random.default_rng(0)
+
+
+def waves(rows: int, columns: int, channels: int, bits: int, noise: float = 0.02) -> np.ndarray:
+    """Something smooth, as integers of so many bits whose middle is zero."""
+    r, c, k = np.ogrid[:rows, :columns, :channels]
+    smooth = np.sin(r / 5 + k) + np.cos(c / 3 - r / 7) + RNG.normal(0, noise, (rows, columns, channels))
+    return np.clip(np.round(smooth * 2.0 ** (bits - 3)), -(2.0 ** (bits - 1)), 2.0 ** (bits - 1) - 1).astype(np.int64)
+
+
+def file_of(grid: Grid, before: bytes, after: bytes) -> bytes:
+    """A source with such samples."""
+    values = waves(grid.rows, grid.columns, grid.channels, grid.bits)
+    values = values if grid.signed else values + 2 ** (grid.bits - 1)
+    size = grid.sample_bytes
+    order = range(size) if grid.little else range(size - 1, -1, -1)
+    raw = np.stack([values >> 8 * i & 255 for i in order], -1).astype(np.uint8).reshape(grid.rows, -1)
+    rows = np.concatenate([raw, np.zeros((grid.rows, grid.padding), np.uint8)], 1)
+    return before + rows.tobytes() + after
+
+
+@st.composite
+def sources(draw) -> tuple[bytes, Grid]:
+    picture = draw(st.booleans())
+    before = draw(st.binary(max_size=9))
+    grid = Grid(
+        picture, len(before), draw(st.integers(1, 9)) if picture else 1, draw(st.integers(1, 30)),
+        draw(st.integers(1, 5)), draw(st.sampled_from([8, 16, 24, 32])), draw(st.booleans()), draw(st.booleans()),
+        draw(st.integers(0, 3)) if picture else 0,
+    )  # fmt: skip
+    return file_of(grid, before, draw(st.binary(max_size=9))), grid
+
+
+@settings(max_examples=60, deadline=None)
+@given(sources())
+def test_round_trip_on_any_grid(made):
+    source, grid = made
+    payload, tokens, lanes = MODEL.encode(source, 3, grid=grid)
+    assert MODEL.decode(payload, tokens, lanes) == source
+    assert unpack(grid.pack(), len(source)) == grid
+    rest, samples = grid.split(source)
+    assert grid.join(rest, samples) == source
+
+
+@settings(max_examples=20, deadline=None)
+@given(sources())
+def test_one_loop_whoever_steps(made):
+    """step, stretch and decode_steps give the same bits; the score is of every token in its place."""
+    source, grid = made
+    tokens = MODEL.tokenizer.encode(source)
+    prior = MODEL.prior.on(grid, len(tokens))
+    coded = prior.arrange(tokens)
+    assert np.array_equal(prior.restore(coded), tokens)
+    layout = Layout.of(len(coded), 2, prior.stride)
+    assert layout.lanes == 1
+    steps = conditionals(prior, layout)
+    pmf = next(steps)
+    for block, symbols, _ in known_conditionals(prior, layout, layout.split(coded)):
+        for known, symbol in zip(block, symbols, strict=True):
+            assert np.array_equal(known, pmf) and abs(pmf.sum() - 1) < 1e-4
+            try:
+                pmf = steps.send(symbol)
+            except StopIteration:
+                pmf = None
+    payload = coding.encode(prior, coded, 1)
+    assert np.array_equal(decode_by_steps(prior, payload, layout), coded)
+    assert np.array_equal(coding.decode(prior, payload, len(coded), 1), coded)
+    bits = coding.score(prior, coded)
+    assert np.isclose(prior.in_place(bits).sum(), bits.sum())
+    places = prior.in_place(np.arange(len(coded)))
+    assert np.array_equal(np.sort(places), np.arange(len(coded)))
+    assert places[2 * grid.start] >= 2 * (len(source) - grid.sample_bytes * grid.samples)
+
+
+def test_pictures_and_sound_are_smaller_than_without():
+    adaptive = store.load("adaptive")
+    for grid in (
+        Grid(True, 15, 40, 60, 3, 8),
+        Grid(True, 15, 40, 60, 1, 16),
+        Grid(False, 44, 1, 4000, 2, 16, True, True),
+        Grid(False, 44, 1, 4000, 1, 24, True, True),
+    ):
+        source = file_of(grid, bytes(grid.start), b"end")
+        assert len(MODEL.encode(source, grid=grid)[0]) < 0.92 * len(adaptive.encode(source)[0])
+
+
+def ppm(rows: int, columns: int) -> bytes:
+    head = b"P6\n%d %d\n255\n" % (columns, rows)
+    return file_of(Grid(True, len(head), rows, columns, 3, 8), head, b"")
+
+
+def test_it_is_chosen_for_a_picture_and_nothing_else():
+    picture = ppm(50, 60)
+    compressed = pipeline.compress(picture)
+    (header,) = [header for header, _ in iter_frames(io.BytesIO(compressed))]
+    assert header.kind == Kind.MODEL and header.model_id == store.load("samples").id
+    assert pipeline.decompress(compressed) == picture
+    text = b"P6 is the name of a format, and this is a text. " * 20
+    (header,) = [header for header, _ in iter_frames(io.BytesIO(pipeline.compress(text)))]
+    assert header.model_id != store.load("samples").id
+
+
+@pytest.mark.parametrize("seekable", [True, False])
+def test_later_frames_know_it_too(seekable):
+    """A header says of the whole file what lies where, also where the file is longer than a frame."""
+    picture = ppm(60, 50)
+
+    class Pipe(io.BytesIO):
+        def seekable(self):
+            return seekable
+
+    out = io.BytesIO()
+    summary = pipeline.compress_stream(Pipe(picture), out, pipeline.Options(frame_size=2000))
+    assert len(summary.frames) > 3 and {frame.stored for frame in summary.frames} == {"samples"}
+    assert pipeline.decompress(out.getvalue()) == picture
+    with io.BytesIO() as stream:
+        with pipeline_file(stream) as file:
+            for at in range(0, len(picture), 700):
+                file.write(picture[at : at + 700])
+        assert stream.getvalue() == out.getvalue() or pipeline.decompress(stream.getvalue()) == picture
+
+
+def pipeline_file(stream):
+    import tokpress
+
+    return tokpress.open(stream, "wb", frame_size=2000)
+
+
+def odd_files() -> dict[str, bytes]:
+    made = {"1x1": ppm(1, 1), "one row": ppm(1, 40), "one column": ppm(40, 1), "cut": ppm(20, 20)[:-7]}
+    for width, channels in ((1, 1), (1, 2), (2, 1), (2, 2), (3, 1), (3, 2), (4, 1)):
+        with wave.open(out := io.BytesIO(), "wb") as file:
+            file.setnchannels(channels)
+            file.setsampwidth(width)
+            file.setframerate(8000)
+            grid = Grid(False, 0, 1, 500, channels, 8 * width, width > 1, True)
+            file.writeframes(file_of(grid, b"", b""))
+        made[f"wav {width} {channels}"] = out.getvalue()
+        made[f"wav {width} {channels} tail"] = out.getvalue() + b"LIST\x04\0\0\0abcd"
+        made[f"wav {width} {channels} cut"] = out.getvalue()[:-3]
+    made["streamed wav"] = made["wav 2 2"][:40] + b"\xff\xff\xff\xff" + made["wav 2 2"][44:]
+    for dtype in ("|u1", "<u2", ">i4", "<f4", "<i8"):
+        np.save(out := io.BytesIO(), waves(12, 13, 3, 8).astype(dtype))
+        made[f"npy {dtype}"] = out.getvalue()
+    made["idx"] = bytes([0, 0, 8, 3]) + struct.pack(">III", 4, 9, 9) + (waves(36, 9, 1, 8) + 128).astype("u1").tobytes()
+    return made
+
+
+@pytest.mark.parametrize("name", odd_files())
+def test_odd_files_come_back(name):
+    source = odd_files()[name]
+    for model in (None, "samples"):
+        assert pipeline.decompress(pipeline.compress(source, model=model)) == source
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "CMYK", "P", "I;16"])
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_files_of_pillow_come_back(mode):
+    Image = pytest.importorskip("PIL.Image")
+    channels = {"RGB": 3, "RGBA": 4, "CMYK": 4}.get(mode, 1)
+    bits = 16 if mode == "I;16" else 8
+    pixels = (waves(21, 33, channels, bits) + 2 ** (bits - 1)).astype("<u2" if bits == 16 else "u1")
+    if mode == "I;16":
+        picture = Image.fromarray(pixels[:, :, 0])
+    else:
+        picture = Image.frombytes(mode if mode != "P" else "L", (33, 21), pixels.tobytes())
+        picture = picture.quantize(16) if mode == "P" else picture
+    for kind in {"L": "PPM BMP TIFF", "RGB": "PPM BMP TIFF", "RGBA": "BMP TIFF", "CMYK": "TIFF", "P": "BMP TIFF PNG",
+                 "I;16": "PPM TIFF PNG"}[mode].split():  # fmt: skip
+        picture.save(out := io.BytesIO(), kind)
+        source = out.getvalue()
+        assert pipeline.decompress(pipeline.compress(source)) == source
+        found = content.grid_of(source)
+        assert (found is None) == (kind == "PNG")
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.data())
+def test_what_is_told_beside_the_tokens_is_checked(data):
+    """A broken description is an error, or leads to other bytes: never to a crash or to much memory."""
+    grid = Grid(True, 3, 4, 5, 3, 8)
+    source = file_of(grid, b"abc", b"d")
+    payload, tokens, _ = MODEL.encode(source, grid=grid)
+    broken = bytearray(payload)
+    for _ in range(data.draw(st.integers(1, 3))):
+        broken[data.draw(st.integers(0, min(len(broken) - 1, 9)))] = data.draw(st.integers(0, 255))
+    with contextlib.suppress(ChecksumError):
+        MODEL.decode(bytes(broken), tokens, length=len(source))
+
+
+def test_hostile_descriptions():
+    for packed in (b"", b"\x01", Grid(True, 0, 1 << 31, 1 << 31, 1, 8).pack(), Grid(True, 0, 9, 9, 3, 8).pack(),
+                   Grid(True, 0, 1, 1, 9, 8).pack(), Grid(True, 0, 0, 1, 1, 8).pack(), b"\xff" + b"\x01" * 5,
+                   b"\x00" + b"\x80" * 200):  # fmt: skip
+        with pytest.raises(ChecksumError):
+            unpack(packed, 200)
+        payload = bytes([len(packed)]) + packed
+        if packed:
+            with pytest.raises(ChecksumError):
+                MODEL.decode(payload, 400)
+    with pytest.raises(ChecksumError):
+        MODEL.decode(b"", 400)
+    with pytest.raises(ChecksumError):
+        MODEL.decode(b"\x20abc", 400)
+
+
+@pytest.mark.parametrize("value", [0, 255, "ends"])
+def test_flat_and_extreme_pictures(value):
+    pixels = np.full((30, 40, 3), 0 if value == "ends" else value, np.uint8)
+    if value == "ends":
+        pixels[RNG.random(pixels.shape) < 0.5] = 255
+    source = b"P6 40 30 255 " + pixels.tobytes()
+    compressed = pipeline.compress(source, model="samples")
+    assert pipeline.decompress(compressed) == source
+    if value != "ends":
+        assert len(compressed) < 60
+
+
+def test_the_score_is_what_is_coded():
+    source = ppm(30, 40)
+    bits = MODEL.score(source)
+    assert bits.source_bytes == len(source)
+    assert bits.total_bits / 8 == pytest.approx(len(MODEL.encode(source)[0]), rel=0.01)

@@ -1,0 +1,110 @@
+"""Where the samples of a source are, and how they lie: what a prior over pixels or sound is told beside the tokens.
+
+source = what comes before · rows of columns · channels samples, each row followed by `padding` bytes · what comes after
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from .errors import ChecksumError
+from .wire import pack_varint
+
+#: no side is longer, so that products of them stay small numbers
+MOST = 1 << 32
+MOST_CHANNELS = 8
+BITS = (8, 16, 24, 32)
+
+
+@dataclass(frozen=True)
+class Grid:
+    #: rows lie above each other; else there is one row, which goes on and on
+    picture: bool
+    start: int
+    rows: int
+    columns: int
+    channels: int
+    #: of a sample
+    bits: int
+    signed: bool = False
+    #: whether the lowest byte of a sample comes first
+    little: bool = False
+    padding: int = 0
+
+    @property
+    def sample_bytes(self) -> int:
+        return self.bits // 8
+
+    @property
+    def samples(self) -> int:
+        return self.rows * self.columns * self.channels
+
+    @property
+    def row_bytes(self) -> int:
+        return self.columns * self.channels * self.sample_bytes + self.padding
+
+    @property
+    def stop(self) -> int:
+        return self.start + self.rows * self.row_bytes
+
+    def fits(self, size: int) -> bool:
+        """Whether a source of so many bytes can hold it."""
+        sides = (self.rows, self.columns, self.channels)
+        whole = all(0 < side < MOST for side in sides) and 0 <= self.padding < MOST and self.start >= 0
+        return whole and self.channels <= MOST_CHANNELS and self.bits in BITS and self.stop <= size
+
+    def within(self, begin: int, end: int) -> "Grid | None":
+        """What of it lies in source[begin:end], in whole rows, of a recording in whole columns; None if nothing does."""
+        step = self.row_bytes if self.picture else self.channels * self.sample_bytes
+        count = self.rows if self.picture else self.columns
+        first = max(0, -(-(begin - self.start) // step))
+        last = min(count, (end - self.start) // step)
+        if first >= last:
+            return None
+        moved = replace(self, start=self.start + first * step - begin)
+        return replace(moved, rows=last - first) if self.picture else replace(moved, columns=last - first)
+
+    def pack(self) -> bytes:
+        """One byte of kinds, then start, rows, columns, channels and padding as varints.
+
+        >>> unpack(Grid(True, 15, 2, 3, 3, 8).pack(), 33)
+        Grid(picture=True, start=15, rows=2, columns=3, channels=3, bits=8, signed=False, little=False, padding=0)
+        """
+        kinds = self.picture | self.signed << 1 | self.little << 2 | (self.sample_bytes - 1) << 3
+        sides = (self.start, self.rows, self.columns, self.channels, self.padding)
+        return bytes([kinds]) + b"".join(map(pack_varint, sides))
+
+    def split(self, source: bytes) -> tuple[bytes, np.ndarray]:
+        """(all else, samples [rows · columns · channels, bytes] with the highest byte first)."""
+        rows = np.frombuffer(source, np.uint8, self.stop - self.start, self.start).reshape(self.rows, self.row_bytes)
+        used = self.row_bytes - self.padding
+        rest = source[: self.start] + rows[:, used:].tobytes() + source[self.stop :]
+        samples = rows[:, :used].reshape(-1, self.sample_bytes)
+        return rest, samples[:, ::-1] if self.little else samples
+
+    def join(self, rest: bytes, samples: np.ndarray) -> bytes:
+        """The reverse of `split`."""
+        padded = self.start + self.rows * self.padding
+        rows = np.empty((self.rows, self.row_bytes), np.uint8)
+        used = self.row_bytes - self.padding
+        rows[:, :used] = (samples[:, ::-1] if self.little else samples).reshape(self.rows, used)
+        rows[:, used:] = np.frombuffer(rest[self.start : padded], np.uint8).reshape(self.rows, self.padding)
+        return rest[: self.start] + rows.tobytes() + rest[padded:]
+
+
+def unpack(packed: bytes, size: int) -> Grid:
+    """The grid in a source of so many bytes. Raises ChecksumError where it does not fit."""
+    numbers, number, shift = [], 0, 0
+    for byte in packed[1:]:
+        number |= (byte & 127) << shift
+        shift += 7
+        if byte < 128:
+            numbers.append(number)
+            number = shift = 0
+    if len(numbers) == 5 and not shift and packed[0] < 32:
+        start, rows, columns, channels, padding = numbers
+        picture, signed, little = (bool(packed[0] >> i & 1) for i in range(3))
+        grid = Grid(picture, start, rows, columns, channels, 8 * (packed[0] >> 3) + 8, signed, little, padding)
+        if grid.fits(size):
+            return grid
+    raise ChecksumError("what it says about the samples cannot be")
