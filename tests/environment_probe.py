@@ -21,7 +21,7 @@ def main(folder: Path) -> dict[str, list[str]]:
         network = path.stem.startswith("network")
         for source in sorted(folder.glob("*.source")):
             data = source.read_bytes()
-            if (path.stem == "samples") != (source.stem in ("picture", "sound")):
+            if (path.stem in ("samples", "drawings")) != (source.stem in ("picture", "sound")):
                 continue
             if network:
                 data = data[-480:]

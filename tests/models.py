@@ -198,6 +198,7 @@ def tiny_models() -> dict[str, Model]:
             "histogram": Model(BytesTokenizer(), HistogramPrior(256)),
             "histogram-static": Model(BytesTokenizer(), HistogramPrior(256, counts)),
             "adaptive": Model(NibblesTokenizer(), AdaptivePrior()),
+            "adaptive-on_grid": Model(NibblesTokenizer(), AdaptivePrior(on_grid=True)),
             "samples": Model(NibblesTokenizer(), SamplesPrior()),
             "mingru": Model(BytesTokenizer(), tiny_mingru()),
             "memory": Model(BytesTokenizer(), MemoryPrior(tiny_mingru())),

@@ -70,6 +70,7 @@ def folder(tmp_path_factory) -> Path:
     Model(BytesTokenizer(), MemoryPrior(tiny_mingru(width=64, hidden=96))).save(place / "memory.model")
     Model(NibblesTokenizer(), AdaptivePrior()).save(place / "adaptive.model")
     Model(NibblesTokenizer(), SamplesPrior()).save(place / "samples.model")
+    Model(NibblesTokenizer(), AdaptivePrior(on_grid=True)).save(place / "drawings.model")
     models = tiny_models()
     for name in NETWORKS:
         models[name].save(place / f"network-{name}.model")
@@ -88,7 +89,7 @@ def reference(folder) -> dict[str, list[str]]:
 
 
 def test_kernels_agree(reference):
-    assert len(reference) == 12 + len(NETWORKS)
+    assert len(reference) == 16 + len(NETWORKS)
     for lines in reference.values():
         assert len(set(lines)) == 1 and lines[0].startswith("True ")
 

@@ -55,7 +55,7 @@ HOLD = 1 << 26
 
 DEFAULT_MODELS = ("text", "adaptive")
 #: where there are samples, pixels or sound
-MODELS_OF_SAMPLES = ("samples", "adaptive", "text")
+MODELS_OF_SAMPLES = ("samples", "drawings", "adaptive", "text")
 
 Report = Callable[[int], None]
 

@@ -34,7 +34,7 @@ HERE = Path(__file__).parent
 SOURCES = HERE / "sources"
 MODELS = HERE / "models"
 MANIFEST = HERE / "manifest.json"
-CASES = ("raw", "lzma", "histogram", "adaptive", "samples", "mingru", "memory", "text", "lecture", "mixed")
+CASES = ("raw", "lzma", "histogram", "adaptive", "samples", "drawings", "mingru", "memory", "text", "lecture", "mixed")
 #: of tests.models; what is not of these is one of the small models above
 LECTURE = (*NETWORKS, "bayes_net", "logistic_mixture", "hierarchical", "hierarchical-depth", "ensemble", "memory-items")
 
@@ -150,7 +150,7 @@ def cases(wanted: list[str]) -> Iterator[tuple[str, list[str], bytes, list[str]]
         elif case == "lecture":
             for each in (name for name in models if name.startswith("lecture-")):
                 yield f"{each}-bytes", ["bytes"], frame(given["bytes"], models[each]), [each]
-        elif case == "samples":
+        elif case in ("samples", "drawings"):
             for name in ("one", "prose", "picture", "sound", "sound24"):
                 yield f"{case}-{name}", [name], frame(given[name], store.load(case)), []
         elif case in ("adaptive", "text"):

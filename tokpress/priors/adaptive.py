@@ -27,6 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ChecksumError, ModelError
+from ..grid import Grid
 from ..types import Config, Pmf, Prior, Tokens
 
 #: most 16-byte slots the hash table may have (2^22 = 64 MB), and most match heads (4 bytes each)
@@ -127,6 +128,7 @@ class AdaptiveState(NamedTuple):
     match_maps: NDArray[np.int32]  # [buckets · 2 · 4], p · 2^16 that the expected bit comes
     mixing: Any  # mixing.Mixing
     nibbles: Any  # mixing.Nibble, each array with the lanes in front
+    geometry: NDArray[np.int64]  # where pixels are (grid_contexts.py)
     pmf: Pmf
 
 
@@ -202,6 +204,17 @@ class AdaptivePrior(Prior):
     vocab_size = 16
     stride = 2
 
+    def __init__(self, on_grid: bool = False) -> None:
+        """on_grid: whether it wants to know where pixels are, to look at those around (grid_contexts.py)."""
+        self.wants_grid = on_grid
+        self._grid: Grid | None = None
+
+    def on(self, grid: Grid | None, tokens: int) -> "AdaptivePrior":
+        bound = AdaptivePrior(self.wants_grid)
+        if grid is not None:
+            bound._grid, bound.stride = grid, tokens  # a lane begins at multiples of the stride: there is one
+        return bound
+
     def lanes(self, tokens: int) -> int:
         """One: the step runs compiled, so lanes would save no time, and they meet what is new to all at once."""
         return 1
@@ -232,8 +245,19 @@ class AdaptivePrior(Prior):
                 kernel.BUCKETS * kernel.SETS_NIBBLE,
             ),
             nibbles=make_nibbles(lanes, CONTEXTS, INPUTS, MIXERS, kernel.BIAS),
+            geometry=self._geometry(),
             pmf=np.zeros((lanes, 16), np.float32),
         )  # fmt: skip
+
+    def _geometry(self) -> NDArray[np.int64]:
+        from .grid_contexts import GEOMETRY_FIELDS
+
+        geometry = np.zeros(GEOMETRY_FIELDS, np.int64)
+        if grid := self._grid:
+            pixel = grid.channels * grid.sample_bytes
+            row = grid.row_bytes if grid.picture else 2 * pixel
+            geometry[:5] = grid.start, grid.stop, pixel, row, row - grid.padding
+        return geometry
 
     def step(self, state: AdaptiveState, previous: Tokens | None, rows: int) -> Pmf:
         from . import adaptive_kernel as kernel
@@ -269,8 +293,15 @@ class AdaptivePrior(Prior):
             raise ChecksumError("the coded words are damaged")
         return out.T
 
+    def config(self) -> Config:
+        return {"on_grid": True} if self.wants_grid else {}
+
     @classmethod
     def load(cls, config: Config, tensors: dict[str, np.ndarray], vocab_size: int) -> "AdaptivePrior":
+        on_grid = config.get("on_grid", False)
+        on_grid = {"true": True, "false": False}.get(on_grid, on_grid) if isinstance(on_grid, str) else on_grid
+        if not isinstance(on_grid, bool):
+            raise ModelError(f"on_grid of an adaptive prior is true or false, not {on_grid!r}")
         if vocab_size != cls.vocab_size:
             raise ModelError(f"an adaptive prior is over nibbles, not {vocab_size:,} symbols: --tokenizer nibbles")
-        return cls()
+        return cls(on_grid)

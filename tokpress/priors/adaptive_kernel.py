@@ -6,6 +6,7 @@ other, so the tables they share change in one fixed order. What is learned about
 
 from ..coders.reference import pop
 from ..exact.prefetch import prefetch
+from .grid_contexts import STOP, pixel_contexts
 from .mixing import (
     BINS,
     Nibble,
@@ -103,8 +104,8 @@ def _follow_match(lane, column, here, width, history, heads):
 
 
 @function
-def _next_byte(byte, column, here, width, lane, hashes, history, heads):
-    """The whole byte is known: store it, and hash the contexts of the next one."""
+def _next_byte(byte, column, here, width, lane, hashes, history, heads, geometry):
+    """The whole byte is known: store it, and hash the contexts of the next one. A geometry is of a single lane."""
     history[here - 1] = byte
     lane[BEFORE4] = ((lane[BEFORE4] << 8) | (lane[LAST4] >> 24)) & 0xFFFFFFFF
     lane[LAST4] = ((lane[LAST4] << 8) | byte) & 0xFFFFFFFF
@@ -115,6 +116,8 @@ def _next_byte(byte, column, here, width, lane, hashes, history, heads):
         lane[OLDER_WORD] = lane[WORD]
         lane[WORD] = 0
     _follow_match(lane, column, here, width, history, heads)
+    if geometry[STOP] and pixel_contexts(here, geometry, history, hashes):
+        return
     last = lane[LAST4]
     before = lane[BEFORE4]
     order4 = hash31(hash31(last & 0xFFFFFF) + (last >> 24))
@@ -186,7 +189,7 @@ def advance(previous, rows, state):
         for r in range(n):
             byte = state.lanes[r, HIGH] * 16 + (previous[r] & 15)
             _next_byte(byte, column, r * width + column + 1, width, state.lanes[r], state.hashes[r], state.history,
-                       state.heads)  # fmt: skip
+                       state.heads, state.geometry)  # fmt: skip
         clock[PHASE] = 0
         clock[COLUMN] += 1
         clock[CODED] += n
