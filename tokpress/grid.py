@@ -13,6 +13,8 @@ from .wire import pack_varint
 #: no side is longer, so that products of them stay small numbers
 MOST = 1 << 32
 MOST_CHANNELS = 8
+#: samples of a row of a picture, several of which are kept
+MOST_ROW = 1 << 18
 BITS = (8, 16, 24, 32)
 
 
@@ -51,7 +53,8 @@ class Grid:
         """Whether a source of so many bytes can hold it."""
         sides = (self.rows, self.columns, self.channels)
         whole = all(0 < side < MOST for side in sides) and 0 <= self.padding < MOST and self.start >= 0
-        return whole and self.channels <= MOST_CHANNELS and self.bits in BITS and self.stop <= size
+        narrow = not self.picture or self.columns * self.channels <= MOST_ROW
+        return whole and narrow and self.channels <= MOST_CHANNELS and self.bits in BITS and self.stop <= size
 
     def within(self, begin: int, end: int) -> "Grid | None":
         """What of it lies in source[begin:end], in whole rows, of a recording in whole columns; None if nothing does."""

@@ -141,7 +141,9 @@ class Model:
             size = payload[0] if payload else 0
             if len(payload) <= size:
                 raise ChecksumError("the payload ends before what it is a payload of")
-            held = tokens // self.tokenizer.tokens_per_byte
+            held, over = divmod(tokens, self.tokenizer.tokens_per_byte)
+            if over or (length is not None and held != length):
+                raise ChecksumError(f"{tokens:,} tokens make no source of that length")
             prior = prior.on(grids.unpack(payload[1 : 1 + size], held) if size else None, tokens)
             payload = payload[1 + size :]
         prior.prepare(tokens, self.kernel)

@@ -14,7 +14,7 @@ from tokpress import coding, content, pipeline, store
 from tokpress.conditionals import conditionals, decode_by_steps, known_conditionals
 from tokpress.container import Kind, iter_frames
 from tokpress.errors import ChecksumError
-from tokpress.grid import Grid, unpack
+from tokpress.grid import MOST_ROW, Grid, unpack
 from tokpress.lanes import Layout
 from tokpress.model import Model
 from tokpress.priors.adaptive import AdaptivePrior
@@ -166,6 +166,13 @@ def pipeline_file(stream):
     return tokpress.open(stream, "wb", frame_size=2000)
 
 
+def test_rows_too_long_for_a_picture_are_a_recording():
+    np.save(out := io.BytesIO(), np.zeros((2, MOST_ROW + 1), np.uint8))
+    grid = content.grid_of(out.getvalue())
+    assert grid is not None and not grid.picture and grid.samples == 2 * (MOST_ROW + 1)
+    assert MODEL.decode(*MODEL.encode(out.getvalue())) == out.getvalue()
+
+
 def odd_files() -> dict[str, bytes]:
     made = {"1x1": ppm(1, 1), "one row": ppm(1, 40), "one column": ppm(40, 1), "cut": ppm(20, 20)[:-7]}
     for width, channels in ((1, 1), (1, 2), (2, 1), (2, 2), (3, 1), (3, 2), (4, 1)):
@@ -238,6 +245,13 @@ def test_hostile_descriptions():
         if packed:
             with pytest.raises(ChecksumError):
                 MODEL.decode(payload, 400)
+    with pytest.raises(ChecksumError, match="that length"):
+        MODEL.decode(bytes([7]) + Grid(True, 0, 4, 4, 3, 8).pack() + b"abcd", 399)
+    with pytest.raises(ChecksumError, match="that length"):
+        MODEL.decode(bytes([7]) + Grid(True, 0, 4, 4, 3, 8).pack() + b"abcd", 400, length=60)
+    wide = Grid(True, 0, 1, MOST_ROW // 3 + 1, 3, 8)  # what is kept of four rows would be too much
+    with pytest.raises(ChecksumError):
+        unpack(wide.pack(), 1 << 28)
     with pytest.raises(ChecksumError):
         MODEL.decode(b"", 400)
     with pytest.raises(ChecksumError):

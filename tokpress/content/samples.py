@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..grid import Grid
+from ..grid import MOST_ROW, Grid
 
 #: of any side, so that products of sides stay small numbers
 MOST = 1 << 32
@@ -55,6 +55,8 @@ class Samples:
             rows, columns = math.prod(self.shape[:-1]), self.shape[-1]
         else:
             rows, columns = 1, self.shape[0]
+        if picture and columns * channels > MOST_ROW and not self.padding:  # rows too long to look at what is above
+            picture, rows, columns = False, 1, rows * columns
         grid = Grid(
             picture, self.start, rows, columns, channels, 8 * dtype.itemsize,
             signed=dtype.kind in "iV", little=self.dtype[0] != ">", padding=self.padding,

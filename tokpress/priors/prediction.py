@@ -52,10 +52,10 @@ class Predictor(NamedTuple):
     near: NDArray[np.int64]  # [C, N], how far back the neighbours are
     neighbours: NDArray[np.int64]  # [C], how many there are
     x: NDArray[np.float64]  # [N]
-    squares: NDArray[np.float64]  # [L, C, tiles, N, N], lower triangles
-    products: NDArray[np.float64]  # [L, C, tiles, N]
+    squares: NDArray[np.float64]  # [tiles of all, C, N, N], lower triangles
+    products: NDArray[np.float64]  # [tiles of all, C, N]
     solution: NDArray[np.float64]  # [L, C, N]
-    tiles: NDArray[np.int64]  # [L, 3]: how many, their columns, columns between two solutions
+    tiles: NDArray[np.int64]  # [L, 4]: how many, their columns, columns between two solutions, the first of them
     keep: NDArray[np.float64]  # [L], λ
     ridge: NDArray[np.float64]  # [L]
     room: NDArray[np.float64]  # [2, N, N]
@@ -109,9 +109,9 @@ def _solve(a, b, w, factor, n, ridge):
 def _learn_squares(p, k, channel, column, target):
     """One more sample for least squares k; now and then the weights for those that follow."""
     n = p.neighbours[channel]
-    count, width, every = p.tiles[k, 0], p.tiles[k, 1], p.tiles[k, 2]
-    tile = min(column // width, count - 1)
-    a, b, x = p.squares[k, channel, tile], p.products[k, channel, tile], p.x
+    count, width, every, origin = p.tiles[k, 0], p.tiles[k, 1], p.tiles[k, 2], p.tiles[k, 3]
+    tile = origin + min(column // width, count - 1)
+    a, b, x = p.squares[tile, channel], p.products[tile, channel], p.x
     keep = p.keep[k] if column % width == 0 else 1.0
     for i in range(n):
         for j in range(i + 1):
@@ -122,15 +122,15 @@ def _learn_squares(p, k, channel, column, target):
         return
     following = 0 if last else min((column + 1) // width, count - 1)
     total, total_b = p.room[0], p.room_b
-    first, stop = max(following - 1, 0), min(following + 2, count)
+    first, stop = origin + max(following - 1, 0), origin + min(following + 2, count)
     for i in range(n):
         for j in range(i + 1):
-            total[i, j] = p.squares[k, channel, first, i, j]
+            total[i, j] = p.squares[first, channel, i, j]
             for t in range(first + 1, stop):
-                total[i, j] = total[i, j] + p.squares[k, channel, t, i, j]
-        total_b[i] = p.products[k, channel, first, i]
+                total[i, j] = total[i, j] + p.squares[t, channel, i, j]
+        total_b[i] = p.products[first, channel, i]
         for t in range(first + 1, stop):
-            total_b[i] = total_b[i] + p.products[k, channel, t, i]
+            total_b[i] = total_b[i] + p.products[t, channel, i]
     _solve(total, total_b, p.solution[k, channel], p.room[1], n, p.ridge[k])
 
 

@@ -21,8 +21,9 @@ LATER = [(1, 0), (0, 1), (1, 1), (-1, 1)]
 LAGS, OTHER_LAGS, MOST_NEIGHBOURS = 32, 16, 48
 #: samples of a recording that are kept in one piece
 CHUNK = 4096
-#: columns whose statistics decay together, how much they do in a row, and columns between two solutions
-TILE, MOST_TILES, KEEP_ROW, EVERY_TILE = 8, 1024, 0.8, 8
+#: columns whose statistics decay together, most of such groups in all channels, how much they do in a row, and columns
+#: between two solutions
+TILE, MOST_TILES, KEEP_ROW, EVERY_TILE = 8, 3072, 0.8, 8
 KEEP_PICTURE, KEEP_SOUND, EVERY_SAMPLE = 0.9998, 0.998, 16
 RIDGE_PICTURE, RIDGE_SOUND = 4.0, 500.0
 #: taps of each filter of a recording, and how fast it learns
@@ -75,7 +76,7 @@ def make_predictor(grid: Grid) -> Any:
     near = [_near(grid, c, stride) for c in range(channels)]
     most = max(map(len, near))
     if picture:
-        count = min(-(-columns // TILE), MOST_TILES)
+        count = min(-(-columns // TILE), MOST_TILES // channels)
         width = max(TILE, -(-columns // count))
         squares = [(count, width, EVERY_TILE, KEEP_ROW), (1, 1, EVERY_SAMPLE, KEEP_PICTURE)]
         close = [[channels, stride, stride + channels, stride - channels, *range(1, c + 1)] for c in range(channels)]
@@ -88,7 +89,8 @@ def make_predictor(grid: Grid) -> Any:
         closeness = [[4, 3, 3, 2, 2, 2, *[1] * 10]] * channels
         around = [channels * back for back in (1, 2, 3, 2)]
     most_close = max(map(len, close))
-    count, tiles = len(squares), max(each[0] for each in squares)
+    count, tiles = len(squares), sum(each[0] for each in squares)
+    firsts = [0, squares[0][0]]
     guesses = count + len(filters) + SIMPLE * picture + 1
     taps = max([n for n, _ in filters], default=0)
     cursor = np.zeros(CURSOR_FIELDS, np.int64)
@@ -108,10 +110,10 @@ def make_predictor(grid: Grid) -> Any:
         near=np.array([_padded(each, most) for each in near]),
         neighbours=np.array([len(each) for each in near], np.int64),
         x=np.zeros(most),
-        squares=np.zeros((count, channels, tiles, most, most)),
-        products=np.zeros((count, channels, tiles, most)),
+        squares=np.zeros((tiles, channels, most, most)),
+        products=np.zeros((tiles, channels, most)),
         solution=solution,
-        tiles=np.array([each[:3] for each in squares], np.int64),
+        tiles=np.array([[*each[:3], first] for each, first in zip(squares, firsts)], np.int64),
         keep=np.array([each[3] for each in squares]),
         ridge=np.full(count, RIDGE_PICTURE if picture else RIDGE_SOUND),
         room=np.zeros((2, most, most)),
