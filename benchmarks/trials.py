@@ -1,7 +1,7 @@
 """python benchmarks/trials.py: how well a trial on parts of a large file tells which shipped model suits the whole.
 
 Prints a line per file: bits per byte of the trial and of the first frame under the text model and the adaptive one,
-and how much more the second gained from one to the other (tokpress.pipeline.STARTS_EMPTY stands for that).
+and how much more the second gained from one to the other (tokpress.choice.STARTS_EMPTY stands for that).
 """
 
 import argparse
@@ -10,7 +10,7 @@ from pathlib import Path
 from data import ENGLISH, FOLDER, MIXED, SCRATCH, chosen, expanded
 from results import markdown
 
-from tokpress import pipeline, store
+from tokpress import choice, store
 
 
 def main() -> None:
@@ -18,12 +18,12 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=FOLDER, help="the data folder (%(default)s)")
     parser.add_argument("--scratch", type=Path, default=SCRATCH, help="where archives are expanded (%(default)s)")
     asked = parser.parse_args()
-    models = [store.load(name) for name in pipeline.DEFAULT_MODELS]
+    models = [store.load(name) for name in choice.DEFAULT_MODELS]
     rows = []
     for name, path in chosen(expanded(asked.data, asked.scratch), (*ENGLISH, *MIXED)).items():
-        source = path.read_bytes()[: pipeline.FRAME_SIZE]
-        part, _ = pipeline._part(source, None)
-        if len(source) < pipeline.LARGE or pipeline._hopeless(models[0], part):
+        source = path.read_bytes()[: choice.FRAME_SIZE]
+        part, _ = choice._part(source, None)
+        if len(source) < choice.LARGE or choice._hopeless(models[0], part):
             continue
         rates = [8 * len(model.encode(data)[0]) / len(data) for data in (part, source) for model in models]
         gained = rates[3] / rates[2] / (rates[1] / rates[0])

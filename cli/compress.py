@@ -1,5 +1,6 @@
 """tokpress compress"""
 
+import math
 import os
 import time
 
@@ -20,8 +21,11 @@ SUFFIX = ".tokp"
     "--frame-size", type=options.Size(), default="16M", show_default=True, metavar="SIZE",
     help="Cut the source into pieces that are decoded independently.",
 )  # fmt: skip
+@click.option("--lossy", is_flag=True, help="Store what the lossy tokenizer of the model -m leaves of the pixels.")
 @click.pass_context
-def compress(ctx, files, output, stdout, force, keep, remove, model, given, lanes, kernel, frame_size, quiet, verbose):
+def compress(
+    ctx, files, output, stdout, force, keep, remove, model, given, lanes, kernel, frame_size, lossy, quiet, verbose
+):
     """Compress each FILE to FILE.tokp, or stdin to stdout.
 
     Without -m, each frame is coded by the best of the shipped models, lzma, or not at all.
@@ -40,7 +44,7 @@ def compress(ctx, files, output, stdout, force, keep, remove, model, given, lane
         with jobs.reading(name) as source:
             length = None if name == "-" else os.fstat(source.fileno()).st_size
             with Progress(options.shown(name), length, quiet) as progress:
-                settings = pipeline.Options(models, lanes, frame_size, kernel, progress.report)
+                settings = pipeline.Options(models, lanes, frame_size, kernel, progress.report, lossy)
                 target = place.target(name, lambda path: path + SUFFIX)
                 with jobs.writing(place, source, name, target, binary=True) as out:
                     summary = pipeline.compress_stream(source, out, settings)
@@ -61,4 +65,5 @@ def _line(name: str, summary, seconds: float) -> str:
     return (
         f"{name}: {done:,} → {summary.file_bytes:,} bytes, {rates(done, summary.file_bytes)}, {speed(done, seconds)}, "
         f"model{'s' * (len(stored) > 1)} {', '.join(stored)}"
+        + (f", PSNR {summary.psnr:.2f} dB" if math.isfinite(summary.psnr) else "")
     )

@@ -16,7 +16,7 @@ import pytest
 
 import tokpress
 from tests.models import tiny_models
-from tokpress import pipeline
+from tokpress import choice, pipeline
 from tokpress.container import Damaged, FrameHeader, Kind, iter_frames, write_frame
 from tokpress.errors import ChecksumError, FormatError, ModelMismatchError
 from tokpress.lzma2 import LzmaEncoder, lzma_encode
@@ -40,7 +40,7 @@ OURS, OTHER = histogram(b"abc\n", "ours"), histogram(b"abc\nd", "other")
 
 def frame(model: Model, source: bytes) -> bytes:
     out = io.BytesIO()
-    coded = pipeline._encode(model, source, Options(), lambda done: None)
+    coded = choice.encode(model, source, Options(), lambda done: None)
     pipeline.write_coded(out, coded, source, True, 0, 0)
     return out.getvalue()
 
@@ -193,7 +193,7 @@ def test_a_source_that_grows_meanwhile(tmp_path):
 @pytest.mark.parametrize("more", [-1, 0, 1, 50_000])
 def test_sources_that_no_trial_shrinks(models, more):
     """Beyond TRIAL_SIZE only a part is tried: its payload must never be taken for that of the whole."""
-    source = np.random.default_rng(8).bytes(pipeline.TRIAL_SIZE + more)
+    source = np.random.default_rng(8).bytes(choice.TRIAL_SIZE + more)
     named = {"ours": OURS, "other": OTHER, "adaptive": "adaptive"}
     chosen = None if models is None else [tokpress.load(named[name]) for name in models]
     compress_stream(io.BytesIO(source), out := io.BytesIO(), Options(models=chosen))
@@ -202,14 +202,14 @@ def test_sources_that_no_trial_shrinks(models, more):
 
 def test_a_part_that_shrinks_less_than_the_whole():
     """Noise and letters in turn: whatever the trial makes of its pieces, all of it comes back."""
-    noise = np.random.default_rng(9).bytes(pipeline.TRIAL_SIZE)
+    noise = np.random.default_rng(9).bytes(choice.TRIAL_SIZE)
     for source in (DATA * 30 + noise + DATA * 30, noise + DATA * 60 + noise):
         compress_stream(io.BytesIO(source), out := io.BytesIO(), Options(models=[OURS, OTHER]))
         assert tokpress.decompress(out.getvalue(), models=[OURS, OTHER]) == source
 
 
 def test_a_frame_is_not_written_for_another_source():
-    coded = pipeline._encode(OURS, DATA[:500], Options(), lambda done: None)
+    coded = choice.encode(OURS, DATA[:500], Options(), lambda done: None)
     with pytest.raises(ValueError, match="500 bytes"):
         pipeline.write_coded(out := io.BytesIO(), coded, DATA[:600], True, 0, 0)
     assert out.getvalue() == b""
@@ -332,13 +332,13 @@ def test_a_large_frame_is_tried_with_every_model(monkeypatch):
         def encode(self, source, lanes, report, grid):
             return b"x" * int(len(source) * (self.whole if len(source) == len(SOURCE) else self.part)), len(source), 1
 
-    SOURCE = np.random.default_rng(0).integers(0, 99, pipeline.LARGE).astype(np.uint8).tobytes()
+    SOURCE = np.random.default_rng(0).integers(0, 99, choice.LARGE).astype(np.uint8).tobytes()
     for adaptive, winner in ((0.43, "adaptive"), (0.45, "text")):
         models = {"text": Priced("text", True, 0.4, 0.3), "adaptive": Priced("adaptive", False, adaptive, 0.29)}
         monkeypatch.setattr(pipeline.store, "load", models.get)
         coded = pipeline.choose_frame(SOURCE, Options(), lambda done: None)
         assert coded.model.name == winner
-        small = SOURCE[: pipeline.LARGE // 2]
+        small = SOURCE[: choice.LARGE // 2]
         assert pipeline.choose_frame(small, Options(), lambda done: None).model.name == "text"  # a clear win is enough
 
 

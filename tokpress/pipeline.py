@@ -11,13 +11,14 @@ import math
 import shutil
 import tempfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO, cast
 
-from . import content, store
+from . import content, lossy, store
+from .choice import FRAME_SIZE as FRAME_SIZE
+from .choice import LZMA_ENOUGH, UNKNOWN, Coded, Options, Report, choose_frame
 from .container import (
-    MAX_LANES,
     MAX_SOURCE,
     Damaged,
     FrameHeader,
@@ -31,50 +32,12 @@ from .container import (
 )
 from .errors import ChecksumError, FormatError, ModelMismatchError
 from .grid import Grid
-from .lzma2 import LzmaEncoder, lzma_encode
+from .lzma2 import LzmaEncoder
 from .model import Model
 from .wire import ADVICE, PIECE
 
-FRAME_SIZE = 1 << 24
-#: frames up to this size are tried whole with every candidate that is in the running, of larger ones only pieces
-TRIAL_SIZE = 1 << 17
-#: so many of this size, from all over the frame; of a larger frame a sixteenth in all
-PIECES, PIECE_SIZE, PIECE_SHARE = 4, 1 << 14, 64
-#: a frame from this size on is tried with every candidate; what they learn from it decides, so that one which begins
-#: with nothing gains about so much more than a trained one from a sixteenth to the whole (benchmarks/trials.py; chosen on nine
-#: files of the bench, which are also reported, for want of others that the text model has not read)
-LARGE, STARTS_EMPTY = 1 << 20, 0.91
-#: a model that needs less than this share of lzma's bytes is taken without trying the others
-CLEAR_WIN = 0.75
-#: sources that lzma shrinks beyond this are stored that way at once: there is nothing left to gain
-LZMA_ENOUGH = 200
-#: the size of a source that does not tell it
-UNKNOWN = 1 << 62
 #: decoded frames up to this size are checked before a byte of them is passed on
 HOLD = 1 << 26
-
-DEFAULT_MODELS = ("text", "adaptive")
-#: where there are samples, pixels or sound
-MODELS_OF_SAMPLES = ("samples", "drawings", "adaptive", "text")
-
-Report = Callable[[int], None]
-
-
-@dataclass
-class Options:
-    """How to compress. `models` None: choose among the shipped ones; a list: only these (and lzma, raw)."""
-
-    models: list[Model] | None = None
-    lanes: int | None = None
-    frame_size: int = FRAME_SIZE
-    kernel: str = "auto"
-    report: Report = lambda done: None
-
-    def __post_init__(self) -> None:
-        if self.lanes is not None and not 1 <= self.lanes <= MAX_LANES:
-            raise ValueError(f"lanes must be 1 … {MAX_LANES:,}, not {self.lanes:,}")
-        if not 1 <= self.frame_size <= MAX_SOURCE:
-            raise ValueError(f"frame_size must be 1 … {MAX_SOURCE:,} bytes, not {self.frame_size:,}")
 
 
 @dataclass
@@ -85,6 +48,8 @@ class Frame:
     payload_bytes: int
     header_bytes: int
     stored: str
+    #: Σ (s − ŝ)² over the bytes of the source and of what is restored
+    squared_error: int = 0
 
 
 @dataclass
@@ -108,98 +73,22 @@ class Summary:
     def file_bytes(self) -> int:
         return self.payload_bytes + self.header_bytes
 
-
-@dataclass(frozen=True)
-class _Coded:
-    kind: Kind
-    source_length: int
-    payload: bytes
-    model: Model | None = None
-    tokens: int | None = None
-    lanes: int | None = None
+    @property
+    def psnr(self) -> float:
+        """Peak signal-to-noise ratio in dB, 10 log10(255² / mean squared error) of bytes; inf where nothing was lost."""
+        error = sum(f.squared_error for f in self.frames)
+        return 10 * math.log10(255**2 * self.source_bytes / error) if error else math.inf
 
 
-def _encode(model: Model, source: bytes, options: Options, report: Report, grid: Grid | None = None) -> _Coded:
-    model.kernel = options.kernel
-    size = len(source)
-    payload, tokens, lanes = model.encode(source, options.lanes, lambda share: report(int(share * size)), grid)
-    default = model.prior.lanes(tokens)
-    return _Coded(Kind.MODEL, size, payload, model, tokens, None if lanes == default else lanes)
-
-
-def choose_frame(source: bytes, options: Options, report: Report, grid: Grid | None = None) -> _Coded:
-    """The smallest way we know to store one frame. grid: where it has samples, pixels or sound."""
-    best = _Coded(Kind.RAW, len(source), source)
-    if not source:
-        return best
-    packed = lzma_encode(source)
-    if len(packed) < len(source):
-        best = _Coded(Kind.LZMA, len(source), packed)
-    if options.models is None and len(packed) * LZMA_ENOUGH < len(source):
-        return best
-    names: Sequence[Model | str] = options.models or (MODELS_OF_SAMPLES if grid else DEFAULT_MODELS)
-    whole, large = len(source) <= TRIAL_SIZE, len(source) >= LARGE
-    part, part_grid = (source, grid) if whole else _part(source, grid)
-    yardstick = len(packed) if whole else len(lzma_encode(part))
-    trials: list[_Coded] = []
-    if len(names) == 1 and not whole:
-        trials = [_Coded(Kind.MODEL, 0, b"", store.load(names[0]))]
-    else:
-        for name in names:
-            model = store.load(name)  # here, not before: what a clear winner makes needless is never loaded
-            if _hopeless(model, part):
-                continue
-            alone = len(names) == 1
-            trials.append(_encode(model, part, options, report if alone else lambda n: None, part_grid))
-            if not large and not grid and len(trials[-1].payload) < CLEAR_WIN * yardstick:
-                break
-    if not trials:
-        return best
-    winner = min(trials, key=lambda t: len(t.payload) * (STARTS_EMPTY if large and not _trained(t) else 1))
-    if not whole:  # what was coded is a part of the frame
-        if winner.model is None or len(winner.payload) >= len(part):
-            return best
-        winner = _encode(winner.model, source, options, report, grid)
-    # a model frame's header is longer than a plain one's by the model's id and the token count
-    return winner if len(winner.payload) + 8 < len(best.payload) else best
-
-
-def _part(source: bytes, grid: Grid | None) -> tuple[bytes, Grid | None]:
-    """What is tried of a source, and where its samples are: pieces from all over; of samples, rows from the middle."""
-    size = max(PIECE_SIZE, len(source) // PIECE_SHARE)
-    if grid is None:
-        return _pieces(source, size), None
-    middle = (grid.start + grid.stop) // 2
-    begin = max(0, middle - PIECES * size // 2)
-    part = source[begin : begin + PIECES * size]
-    return part, grid.within(begin, begin + len(part))
-
-
-def _pieces(source: bytes, size: int) -> bytes:
-    apart = (len(source) - size) // (PIECES - 1)
-    return b"".join(source[at : at + size] for at in range(0, apart * PIECES, apart))
-
-
-def _trained(trial: _Coded) -> bool:
-    return trial.model is not None and bool(trial.model.prior.tensors())
-
-
-def _hopeless(model: Model, part: bytes) -> bool:
-    """A vocabulary of byte strings that finds hardly any of them is not worth a trial."""
-    if model.tokenizer.vocab_size <= 256:
-        return False
-    probe = part[: 1 << 15]
-    return len(model.tokenizer.encode(probe)) > 0.75 * len(probe)
-
-
-def write_coded(out: BinaryIO, coded: _Coded, source: bytes, last: bool, number: int, total: int) -> Frame:
+def write_coded(out: BinaryIO, coded: Coded, source: bytes, last: bool, number: int, total: int) -> Frame:
     if coded.source_length != len(source):
         raise ValueError(f"coded was a source of {coded.source_length} bytes, not this one of {len(source)}")
+    restored = source if coded.restores is None else coded.restores
     header = FrameHeader(
         kind=coded.kind,
-        source_length=len(source),
+        source_length=len(restored),
         payload_length=len(coded.payload),
-        source_crc=zlib.crc32(source),
+        source_crc=zlib.crc32(restored),
         last=last,
         sequence=number,
         total_length=total if last and number else None,
@@ -209,7 +98,8 @@ def write_coded(out: BinaryIO, coded: _Coded, source: bytes, last: bool, number:
     )
     written = write_frame(out, header, coded.payload)
     stored = coded.model.name if coded.model else coded.kind.name.lower()
-    return Frame(len(source), len(coded.payload), written - len(coded.payload), stored)
+    lost = 0 if restored is source else lossy.squared_error(source, restored)
+    return Frame(len(source), len(coded.payload), written - len(coded.payload), stored, lost)
 
 
 def _read_exactly(stream: BinaryIO, count: int) -> bytes:
@@ -248,9 +138,14 @@ def _compress_frames(source: BinaryIO, out: BinaryIO, options: Options, limit: f
         def report(part: int, start: int = done) -> None:
             options.report(start + part)
 
-        coded = choose_frame(block, options, report, grids.of(block))
-        done += len(block)
-        summary.frames.append(write_coded(out, coded, block, not following, len(summary.frames), done))
+        if options.lossy:
+            pieces = lossy.coded_pieces(block, options, report, first=not done)
+        else:
+            pieces = [(block, choose_frame(block, options, report, grids.of(block)))]
+        for i, (piece, coded) in enumerate(pieces, 1):
+            done += len(piece)
+            last = not following and i == len(pieces)
+            summary.frames.append(write_coded(out, coded, piece, last, len(summary.frames), done))
         options.report(done)
         if summary.file_bytes > limit:
             return None
@@ -266,7 +161,7 @@ def frame_of_items(options: Options) -> tuple[int, int]:
         return options.frame_size, 1
     (model,) = options.models
     pieces = model.tokenizer.tokens_per_byte
-    item = math.lcm(model.prior.stride, pieces) // pieces
+    item = math.lcm(model.prior.stride, pieces) // pieces * model.tokenizer.unit_bytes
     most = min(options.frame_size, MAX_SOURCE - (item - 1)) // max(pieces // 2, 1)
     if item > most or model.prior.wants_given:
         return options.frame_size, 1
@@ -295,7 +190,7 @@ def compress_stream(source: BinaryIO, out: BinaryIO, options: Options | None = N
     smaller result is taken. `out` is only written to, never cut or gone back in: what it holds already stays."""
     options = options or Options()
     length = _left(source) or 0
-    if length <= options.frame_size:
+    if length <= options.frame_size or options.lossy:
         return cast(Summary, _compress_frames(source, out, options))
     start = source.tell()
     with tempfile.TemporaryFile() as spool, tempfile.TemporaryFile() as frames:

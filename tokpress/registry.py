@@ -41,6 +41,7 @@ _TOKENIZERS: dict[str, "str | type[Tokenizer]"] = {
     "top_bit": ".tokenizers.bytes:TopBitTokenizer",
     "bpe": ".tokenizers.bpe:BPETokenizer",
     "chars": ".tokenizers.chars:CharsTokenizer",
+    "palette": ".tokenizers.palette:PaletteTokenizer",
     "words": ".tokenizers.words:WordsTokenizer",
 }
 

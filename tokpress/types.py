@@ -28,12 +28,16 @@ BytesReport = Callable[[int, int], None]  # bytes done, bytes in all
 
 
 class Tokenizer(ABC):
-    """Turns bytes into tokens and back: decode(encode(b)) == b for every byte string b."""
+    """Turns bytes into tokens and back: decode(encode(b)) == b for every byte string b, unless it is lossy."""
 
     name: str
     vocab_size: int
     #: tokens that make one byte together, where that takes several (at most 8)
     tokens_per_byte: int = 1
+    #: bytes of which a source holds a whole number, a token each: of a pixel, say
+    unit_bytes: int = 1
+    #: whether decode(encode(b)) is b; else it is a reconstruction of it, as short as b, with the same tokens
+    lossless: bool = True
 
     @abstractmethod
     def encode(self, source: bytes) -> Tokens: ...

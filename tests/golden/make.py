@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from tests.models import NETWORKS, tiny_mingru, tiny_models
-from tokpress import pipeline, store
+from tokpress import choice, pipeline, store
 from tokpress.container import FrameHeader, Kind
 from tokpress.lzma2 import lzma_encode
 from tokpress.model import Model, load_folder
@@ -110,9 +110,9 @@ def _bpe() -> Model:
 def frame(source: bytes, model: Model | None = None, kind: Kind = Kind.MODEL, lanes: int | None = None) -> bytes:
     """One frame of the kind asked for, even where another were smaller."""
     if model is None:
-        coded = pipeline._Coded(kind, len(source), lzma_encode(source) if kind == Kind.LZMA else source)
+        coded = choice.Coded(kind, len(source), lzma_encode(source) if kind == Kind.LZMA else source)
     else:
-        coded = pipeline._encode(model, source, pipeline.Options(lanes=lanes), lambda done: None)
+        coded = choice.encode(model, source, choice.Options(lanes=lanes), lambda done: None)
     pipeline.write_coded(out := io.BytesIO(), coded, source, True, 0, 0)
     return out.getvalue()
 
@@ -124,10 +124,10 @@ def frames(source: bytes, models: list[Model], size: int) -> bytes:
     for number, block in enumerate(blocks):
         turn = number % (len(models) + 2)
         if turn < len(models):
-            coded = pipeline._encode(models[turn], block, pipeline.Options(), lambda done: None)
+            coded = choice.encode(models[turn], block, choice.Options(), lambda done: None)
         else:
             kind = (Kind.LZMA, Kind.RAW)[turn - len(models)]
-            coded = pipeline._Coded(kind, len(block), lzma_encode(block) if kind == Kind.LZMA else block)
+            coded = choice.Coded(kind, len(block), lzma_encode(block) if kind == Kind.LZMA else block)
         pipeline.write_coded(out, coded, block, number == len(blocks) - 1, number, len(source))
     return out.getvalue()
 

@@ -124,7 +124,7 @@ def _pack(tokenizer: Tokenizer, files: list[list[Any]], target: Path, on_read: C
             def told(at: int, before: int = before) -> None:
                 on_read(before + at)
 
-            for chunk in read_chunks(Path(path), READ_BYTES, told):
+            for chunk in read_chunks(Path(path), READ_BYTES // tokenizer.unit_bytes * tokenizer.unit_bytes, told):
                 tokens = tokenizer.encode(chunk)
                 count += len(tokens)
                 yield tokens.astype("<u2").tobytes()

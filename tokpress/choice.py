@@ -1,0 +1,145 @@
+"""How one frame is stored: the choice among models, lzma and the bytes as they are, and what a user may decide about it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from . import store
+from .container import MAX_LANES, MAX_SOURCE, Kind
+from .errors import TokpressError
+from .grid import Grid
+from .lzma2 import lzma_encode
+from .model import Model
+
+FRAME_SIZE = 1 << 24
+#: frames up to this size are tried whole with every candidate that is in the running, of larger ones only pieces
+TRIAL_SIZE = 1 << 17
+#: so many of this size, from all over the frame; of a larger frame a sixteenth in all
+PIECES, PIECE_SIZE, PIECE_SHARE = 4, 1 << 14, 64
+#: a frame from this size on is tried with every candidate; what they learn from it decides, so that one which begins
+#: with nothing gains about so much more than a trained one from a sixteenth to the whole (benchmarks/trials.py; chosen on nine
+#: files of the bench, which are also reported, for want of others that the text model has not read)
+LARGE, STARTS_EMPTY = 1 << 20, 0.91
+#: a model that needs less than this share of lzma's bytes is taken without trying the others
+CLEAR_WIN = 0.75
+#: sources that lzma shrinks beyond this are stored that way at once: there is nothing left to gain
+LZMA_ENOUGH = 200
+#: the size of a source that does not tell it
+UNKNOWN = 1 << 62
+
+DEFAULT_MODELS = ("text", "adaptive")
+#: where there are samples, pixels or sound
+MODELS_OF_SAMPLES = ("samples", "drawings", "adaptive", "text")
+
+Report = Callable[[int], None]
+
+
+@dataclass
+class Options:
+    """How to compress. `models` None: choose among the shipped ones; a list: only these (and lzma, raw)."""
+
+    models: list[Model] | None = None
+    lanes: int | None = None
+    frame_size: int = FRAME_SIZE
+    kernel: str = "auto"
+    report: Report = lambda done: None
+    #: store what the lossy tokenizer of the one model leaves of the source
+    lossy: bool = False
+
+    def __post_init__(self) -> None:
+        losing = [model for model in self.models or [] if not model.tokenizer.lossless]
+        if losing and not self.lossy:
+            name = losing[0].name
+            raise TokpressError(f"the model {name} loses information: say --lossy if it may, or take another model")
+        if self.lossy and (len(self.models or []) != 1 or not losing):
+            raise TokpressError(
+                "--lossy wants one model, given with -m, whose tokenizer is lossy: a palette, for instance"
+            )
+        if self.lanes is not None and not 1 <= self.lanes <= MAX_LANES:
+            raise ValueError(f"lanes must be 1 … {MAX_LANES:,}, not {self.lanes:,}")
+        if not 1 <= self.frame_size <= MAX_SOURCE:
+            raise ValueError(f"frame_size must be 1 … {MAX_SOURCE:,} bytes, not {self.frame_size:,}")
+
+
+@dataclass(frozen=True)
+class Coded:
+    kind: Kind
+    source_length: int
+    payload: bytes
+    model: Model | None = None
+    tokens: int | None = None
+    lanes: int | None = None
+    #: what it restores, where that is not the source
+    restores: bytes | None = None
+
+
+def encode(model: Model, source: bytes, options: Options, report: Report, grid: Grid | None = None) -> Coded:
+    model.kernel = options.kernel
+    size = len(source)
+    payload, tokens, lanes = model.encode(source, options.lanes, lambda share: report(int(share * size)), grid)
+    default = model.prior.lanes(tokens)
+    return Coded(Kind.MODEL, size, payload, model, tokens, None if lanes == default else lanes)
+
+
+def choose_frame(source: bytes, options: Options, report: Report, grid: Grid | None = None) -> Coded:
+    """The smallest way we know to store one frame. grid: where it has samples, pixels or sound."""
+    best = Coded(Kind.RAW, len(source), source)
+    if not source:
+        return best
+    packed = lzma_encode(source)
+    if len(packed) < len(source):
+        best = Coded(Kind.LZMA, len(source), packed)
+    if options.models is None and len(packed) * LZMA_ENOUGH < len(source):
+        return best
+    names: Sequence[Model | str] = options.models or (MODELS_OF_SAMPLES if grid else DEFAULT_MODELS)
+    whole, large = len(source) <= TRIAL_SIZE, len(source) >= LARGE
+    part, part_grid = (source, grid) if whole else _part(source, grid)
+    yardstick = len(packed) if whole else len(lzma_encode(part))
+    trials: list[Coded] = []
+    if len(names) == 1 and not whole:
+        trials = [Coded(Kind.MODEL, 0, b"", store.load(names[0]))]
+    else:
+        for name in names:
+            model = store.load(name)  # here, not before: what a clear winner makes needless is never loaded
+            if _hopeless(model, part):
+                continue
+            alone = len(names) == 1
+            trials.append(encode(model, part, options, report if alone else lambda n: None, part_grid))
+            if not large and not grid and len(trials[-1].payload) < CLEAR_WIN * yardstick:
+                break
+    if not trials:
+        return best
+    winner = min(trials, key=lambda t: len(t.payload) * (STARTS_EMPTY if large and not _trained(t) else 1))
+    if not whole:  # what was coded is a part of the frame
+        if winner.model is None or len(winner.payload) >= len(part):
+            return best
+        winner = encode(winner.model, source, options, report, grid)
+    # a model frame's header is longer than a plain one's by the model's id and the token count
+    return winner if len(winner.payload) + 8 < len(best.payload) else best
+
+
+def _part(source: bytes, grid: Grid | None) -> tuple[bytes, Grid | None]:
+    """What is tried of a source, and where its samples are: pieces from all over; of samples, rows from the middle."""
+    size = max(PIECE_SIZE, len(source) // PIECE_SHARE)
+    if grid is None:
+        return _pieces(source, size), None
+    middle = (grid.start + grid.stop) // 2
+    begin = max(0, middle - PIECES * size // 2)
+    part = source[begin : begin + PIECES * size]
+    return part, grid.within(begin, begin + len(part))
+
+
+def _pieces(source: bytes, size: int) -> bytes:
+    apart = (len(source) - size) // (PIECES - 1)
+    return b"".join(source[at : at + size] for at in range(0, apart * PIECES, apart))
+
+
+def _trained(trial: Coded) -> bool:
+    return trial.model is not None and bool(trial.model.prior.tensors())
+
+
+def _hopeless(model: Model, part: bytes) -> bool:
+    """A vocabulary of byte strings that finds hardly any of them is not worth a trial."""
+    if model.tokenizer.vocab_size <= 256:
+        return False
+    probe = part[: 1 << 15]
+    return len(model.tokenizer.encode(probe)) > 0.75 * len(probe)
