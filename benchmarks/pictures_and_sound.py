@@ -122,7 +122,7 @@ def main(data, scratch, report):
     section = results.section("pictures and sound")
     if not report:
         files = expanded(data, scratch)
-        for folders, _ in SETS.values():
+        for folders, _ in reversed(SETS.values()):  # the longest last
             for name in (name for name in files if name.startswith(folders) and name.endswith((".png", ".wav"))):
                 section.once(name, lambda name=name: measure(files[name], scratch))
     write(results, section.data["measurements"])
