@@ -227,10 +227,10 @@ def main(budget_minutes, only, again, idx, pixels, work, only_report):
             if left < 1 or not train(run, place, left):
                 break
             measured = measure(run, place)
+            if run.data is CIFAR:
+                measured["picture_formats"] = picture_formats(place)
             kept = json.loads(RESULT.read_text()) if RESULT.is_file() else {}  # another call may have added to it
             kept[run.name] = measured
-            if run.data is CIFAR:
-                kept[run.name]["picture_formats"] = picture_formats(place)
             RESULT.write_text(json.dumps(kept, indent=1) + "\n")
             print(f"{run.name}: {told(measured):.3f} {run.data.unit}", file=sys.stderr, flush=True)
     report(kept, ROOT / "docs")
