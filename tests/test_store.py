@@ -148,7 +148,7 @@ def test_one_model_or_several_to_decompress_with(tmp_path):
 def test_a_prior_nobody_registered_is_looked_for_with_import(tmp_path):
     histogram(1).save(tmp_path / "made")
     config = json.loads((tmp_path / "made" / "config.json").read_text())
-    config["prior"]["name"] = "pairs"
+    config["prior"]["name"] = "nobodys"
     (tmp_path / "made" / "config.json").write_text(json.dumps(config))
     with pytest.raises(TokpressError, match="one of your own is found with --import FILE"):
         load_folder(tmp_path / "made")
