@@ -342,6 +342,12 @@ def test_a_large_frame_is_tried_with_every_model(monkeypatch):
         assert pipeline.choose_frame(small, Options(), lambda done: None).model.name == "text"  # a clear win is enough
 
 
+def test_a_list_of_no_models_means_none():
+    source = b"what no model is to see: " + bytes(range(97, 123)) * 3
+    summary = compress_stream(io.BytesIO(source), io.BytesIO(), Options(models=[]))
+    assert {frame.stored for frame in summary.frames} <= {"lzma", "raw"}
+
+
 # --- items
 
 

@@ -90,7 +90,8 @@ def choose_frame(source: bytes, options: Options, report: Report, grid: Grid | N
         best = Coded(Kind.LZMA, len(source), packed)
     if options.models is None and len(packed) * LZMA_ENOUGH < len(source):
         return best
-    names: Sequence[Model | str] = options.models or (MODELS_OF_SAMPLES if grid else DEFAULT_MODELS)
+    shipped = MODELS_OF_SAMPLES if grid else DEFAULT_MODELS
+    names: Sequence[Model | str] = shipped if options.models is None else options.models
     whole, large = len(source) <= TRIAL_SIZE, len(source) >= LARGE
     part, part_grid = (source, grid) if whole else _part(source, grid)
     yardstick = len(packed) if whole else len(lzma_encode(part))
