@@ -10,7 +10,20 @@ PACKAGE = Path(tokpress.__file__).parent
 #: without compiled loops, one of which (`types.DecodesItself`) has the decoder in it
 PRIORS = [path for path in sorted((PACKAGE / "priors").glob("[a-z]*.py")) if not path.stem.endswith("_kernel")]
 #: what codes, reads and writes files, or talks to people
-OUTSIDE = {"coders", "container", "pipeline", "file", "reader", "store", "bits_back", "conditionals", "cli", "click"}
+OUTSIDE = {
+    "coders",
+    "container",
+    "pipeline",
+    "choice",
+    "lossy",
+    "file",
+    "reader",
+    "store",
+    "bits_back",
+    "conditionals",
+    "cli",
+    "click",
+}
 
 
 def imported(path: Path) -> set[str]:

@@ -4,6 +4,8 @@ Such a file restores a reconstruction, decode(encode(source)), which is the same
 are of. What stands around the pixels of a PPM file is stored as it is, in frames of its own.
 """
 
+from dataclasses import replace
+
 import numpy as np
 
 from . import content
@@ -27,11 +29,8 @@ def coded_pieces(block: bytes, options: Options, report: Report, first: bool) ->
             )
         start, stop = found.start, found.stop
     samples = block[start:stop]
-    coded = encode(model, samples, options, report)
-    tokens = model.tokenizer.encode(samples)
-    lossy = Coded(
-        coded.kind, len(samples), coded.payload, model, coded.tokens, coded.lanes, model.tokenizer.decode(tokens)
-    )
+    restores = model.tokenizer.decode(model.tokenizer.encode(samples))
+    lossy = replace(encode(model, samples, options, report), restores=restores)
     around = Options(kernel=options.kernel)
     pieces = [(part, choose_frame(part, around, lambda done: None)) for part in (block[:start], block[stop:])]
     return [piece for piece in (pieces[0], (samples, lossy), pieces[1]) if piece[0]]

@@ -5,12 +5,11 @@ other, so the tables they share change in one fixed order. What is learned about
 """
 
 from ..coders.reference import pop
-from ..exact.prefetch import prefetch
 from .grid_contexts import STOP, pixel_contexts
 from .mixing import (
     BINS,
     Nibble,
-    find_slot,
+    find_slots,
     function,
     hash31,
     history_inputs,
@@ -19,7 +18,6 @@ from .mixing import (
     learn_histories,
     learn_weights,
     leaves,
-    line_of,
     mix,
     open_tree,
 )
@@ -177,7 +175,7 @@ def _nibble_of(lane, state):
 def advance(previous, rows, state):
     """Learn the symbols `previous` [n] in lane order, then write the next pmf [rows, 16]; n, rows ≤ B."""
     n = previous.shape[0]
-    clock, mixing, slots = state.clock, state.mixing, state.nibbles.slots
+    clock, mixing = state.clock, state.mixing
     width = clock[WIDTH]
     for r in range(n):
         nibble = _nibble_of(r, state)
@@ -198,16 +196,9 @@ def advance(previous, rows, state):
         for r in range(n):
             state.lanes[r, HIGH] = previous[r] & 15
         clock[PHASE] = 1
-    # all lookups first: they miss the cache, and here they miss it side by side
     for r in range(rows):
-        for i in range(CONTEXTS):
-            key = state.hashes[r, i]
-            if clock[PHASE]:
-                key = hash31(key + (state.lanes[r, HIGH] + 1) * 0x1F3D5B7)
-            slots[r, i] = key
-            prefetch(mixing.table, line_of(mixing.table, key))
-        for i in range(CONTEXTS):
-            slots[r, i] = find_slot(mixing.table, slots[r, i])
+        more = (state.lanes[r, HIGH] + 1) * 0x1F3D5B7 if clock[PHASE] else 0
+        find_slots(state.hashes[r], more, state.nibbles.slots[r], mixing.table)
     for r in range(rows):
         _predict(clock[PHASE], state.lanes[r], _nibble_of(r, state), mixing, state.match_maps, state.pmf[r])
 

@@ -21,6 +21,7 @@ from numpy import int32
 from numpy.typing import NDArray
 
 from ..exact import jit
+from ..exact.prefetch import prefetch
 
 LIMIT = 2815
 CENTRE = 3072  # squash[x + CENTRE]
@@ -42,9 +43,8 @@ function = jit.njit(nogil=True, boundscheck=False, error_model="numpy", **jit.NO
 class Mixing(NamedTuple):
     """What mixers learn, for every lane. F final sets, S sets, I inputs, M mixers, C contexts in P phases."""
 
-    table: NDArray[
-        np.uint8
-    ]  # slots of 16 bytes: a check byte and the bit histories of the 15 nodes, in a quarter cache line
+    #: slots of 16 bytes: a check byte and the bit histories of the 15 nodes, in a quarter cache line
+    table: NDArray[np.uint8]
     maps: NDArray[np.int64]  # [C · P, 256], p of a bit history, and a count
     inputs_of: NDArray[np.int32]  # [C · P, 256, 2], the same as the mixers see it
     weights: NDArray[np.int32]  # [S, nodes, I]
@@ -63,9 +63,8 @@ class Nibble(NamedTuple):
     inputs: NDArray[np.int32]  # [nodes, I]
     mixed: NDArray[np.int32]  # [M, nodes], stretched
     final: NDArray[np.int64]  # [2, 32], p · 2^16 of the nodes; shares of all 31 nodes and leaves
-    corrected: NDArray[
-        np.int64
-    ]  # [nodes], where in the correction; −1 where a node was too unlikely to be worth predicting
+    #: [nodes], where in the correction; −1 where a node was too unlikely to be worth predicting
+    corrected: NDArray[np.int64]
     sets: NDArray[np.int64]  # [M + 1], the weights that are used: of each mixer, and of the final one
 
 
@@ -79,15 +78,15 @@ def hash31(x):
 
 
 @inline
-def line_of(table, key):
+def _line_of(table, key):
     """Where the four slots begin of which a context may have one: a cache line."""
     return (key & (table.shape[0] // 64 - 1)) << 6
 
 
 @function
-def find_slot(table, key):
+def _find_slot(table, key):
     """Where the slot of a context lies; a new one takes the place of the least used of four."""
-    line = line_of(table, key)
+    line = _line_of(table, key)
     check = (key >> 23) & 255
     least = 256
     slot = line
@@ -101,6 +100,19 @@ def find_slot(table, key):
         table[slot + k] = 0
     table[slot] = check
     return slot
+
+
+@inline
+def find_slots(hashes, more, slots, table):
+    """Where the slots of all contexts lie, by their hashes and, unless it is 0, `more` that is known since.
+
+    All lookups first: they miss the cache, and here they miss it side by side."""
+    for i in range(slots.shape[0]):
+        key = hash31(hashes[i] + more) if more else hashes[i]
+        slots[i] = key
+        prefetch(table, _line_of(table, key))
+    for i in range(slots.shape[0]):
+        slots[i] = _find_slot(table, slots[i])
 
 
 @inline

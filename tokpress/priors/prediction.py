@@ -29,7 +29,7 @@ FURTHEST = 4.0e9  # of a guess from its reference, in steps of the samples
 SINGULAR = 1e-9
 
 # fields of a shape (int64 each)
-CHANNELS, BITS, PICTURE, COLUMNS, STRIDE, PAD, MARGIN = range(7)
+CHANNELS, BITS, PICTURE, COLUMNS, STRIDE, PAD = range(6)
 SHAPE_FIELDS = 8
 # fields of a cursor (int64 each); CENTRE: the blend in whole steps
 COLUMN, CHANNEL, AT, REFERENCE, BEST, CENTRE = range(6)
@@ -273,7 +273,7 @@ def _go_on(window, shape):
     for i in range(start):
         window[i] = window[i + stride]
     for i in range(pad * channels):  # the left of the new row is the first pixel of the one above
-        window[start + i] = window[start - stride + pad * channels + i % channels] if stride <= start else 0
+        window[start + i] = window[start - stride + pad * channels + i % channels]
 
 
 @function

@@ -23,9 +23,12 @@ from numpy.typing import NDArray
 
 from ..errors import ChecksumError, ModelError
 from ..grid import Grid
+from ..tokenizers.bytes import NibblesTokenizer
 from ..types import Config, Pmf, Prior, Tokens
 from .adaptive import SYMBOLS_AT_ONCE, AdaptivePrior
 from .samples_state import make_predictor, make_state
+
+NIBBLES = NibblesTokenizer()
 
 
 @dataclass
@@ -70,11 +73,11 @@ class SamplesPrior(Prior):
             return tokens
         from . import prediction
 
-        rest, samples = self.grid.split(_bytes(tokens))
+        rest, samples = self.grid.split(NIBBLES.decode(tokens))
         values = self._values(samples)
         out = np.empty(len(values), np.int32)
         prediction.residuals(values, out, make_predictor(self.grid))
-        return np.concatenate([_nibbles(np.frombuffer(rest, np.uint8)), _spelled(out, self.grid.bits)])
+        return np.concatenate([NIBBLES.encode(rest), _spelled(out, self.grid.bits)])
 
     def restore(self, tokens: Tokens) -> Tokens:
         if self.grid is None:
@@ -84,7 +87,7 @@ class SamplesPrior(Prior):
         before = len(tokens) - 2 * self.grid.sample_bytes * self.grid.samples
         out = np.empty(self.grid.samples, np.int32)
         prediction.from_residuals(_read(tokens[before:], self.grid.bits), out, make_predictor(self.grid))
-        return _nibbles(np.frombuffer(self.grid.join(_bytes(tokens[:before]), self._samples(out)), np.uint8))
+        return NIBBLES.encode(self.grid.join(NIBBLES.decode(tokens[:before]), self._samples(out)))
 
     def in_place(self, bits: np.ndarray) -> np.ndarray:
         if self.grid is None:
@@ -189,14 +192,6 @@ class SamplesPrior(Prior):
         if vocab_size != cls.vocab_size:
             raise ModelError(f"a samples prior is over nibbles, not {vocab_size:,} symbols: --tokenizer nibbles")
         return cls()
-
-
-def _bytes(nibbles: Tokens) -> bytes:
-    return (nibbles[::2] << 4 | nibbles[1::2]).astype(np.uint8).tobytes()
-
-
-def _nibbles(values: NDArray[np.uint8]) -> Tokens:
-    return np.stack([values >> 4, values & 15], 1).reshape(-1).astype(np.int32)
 
 
 def _spelled(residuals: NDArray[np.int32], bits: int) -> Tokens:

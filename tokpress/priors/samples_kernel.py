@@ -14,12 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..coders.reference import pop
-from ..exact.prefetch import prefetch
 from .mixing import (
     BINS,
     Mixing,
     Nibble,
-    find_slot,
+    find_slots,
     function,
     hash31,
     history_inputs,
@@ -28,7 +27,6 @@ from .mixing import (
     learn_histories,
     learn_weights,
     leaves,
-    line_of,
     mix,
     open_tree,
 )
@@ -63,33 +61,18 @@ class SampleState(NamedTuple):
     scales: NDArray[np.int64]  # [K, C, ENERGIES], mean errors · 16
     seen: NDArray[np.int64]  # [K, C, ENERGIES], how many
     inverse: NDArray[np.int64]  # [K], 1 / scale of this sample
-    edges: NDArray[
-        np.int64
-    ]  # [K, 17, 2], 2^40 · p of values below, and not below, each sixteenth of the nibble's interval
+    #: [K, 17, 2], 2^40 · p of values below, and not below, each sixteenth of the nibble's interval
+    edges: NDArray[np.int64]
     tail: NDArray[np.int64]  # 2^40 / (1 + e^x)
     pmf: NDArray[np.float32]  # [1, 16]
 
 
 @inline
 def _class(x):
-    """The sign and about the logarithm of x, −9 … 9."""
-    a = abs(x)
-    if a < 3:
-        k = a
-    elif a < 5:
-        k = 3
-    elif a < 8:
-        k = 4
-    elif a < 13:
-        k = 5
-    elif a < 22:
-        k = 6
-    elif a < 40:
-        k = 7
-    elif a < 80:
-        k = 8
-    else:
-        k = 9
+    """The sign and about the logarithm of x, 7 … 25; 16 is zero."""
+    k = 0
+    for least in (1, 2, 3, 5, 8, 13, 22, 40, 80):
+        k += abs(x) >= least
     return (k if x > 0 else -k) + 16
 
 
@@ -187,14 +170,8 @@ def _predict_nibble(s):
     phases = bits // 4
     experts = p.guesses.shape[0]
     centre = p.cursor[CENTRE]
-    for i in range(CONTEXTS):
-        key = s.hashes[i]
-        if phase:
-            key = hash31(key + (phase + 1) * 0x1F3D5B7 + (clock[PREFIX] & 0xFFFF) * 0x10001)
-        nibble.slots[i] = key
-        prefetch(mixing.table, line_of(mixing.table, key))
-    for i in range(CONTEXTS):
-        nibble.slots[i] = find_slot(mixing.table, nibble.slots[i])
+    more = (phase + 1) * 0x1F3D5B7 + (clock[PREFIX] & 0xFFFF) * 0x10001 if phase else 0
+    find_slots(s.hashes, more, nibble.slots, mixing.table)
     left = bits - 4 * phase  # bits of the interval that the nibble cuts in 16
     low = centre + clock[LOW]
     place = (p.cursor[BEST] - (low << FRACTION) + (1 << (FRACTION - 1))) >> (FRACTION + left - 4)

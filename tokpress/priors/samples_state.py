@@ -98,7 +98,7 @@ def make_predictor(grid: Grid) -> Any:
     solution = np.zeros((count, channels, most))
     solution[:, :, 0] = 0.5 if picture else 1.0
     return Predictor(
-        shape=_padded([channels, grid.bits, picture, columns, stride, pad, margin], SHAPE_FIELDS),
+        shape=_padded([channels, grid.bits, picture, columns, stride, pad], SHAPE_FIELDS),
         cursor=cursor,
         values=np.zeros(margin + stride, np.int32),
         errors=np.zeros((guesses, margin + stride), np.int32),
