@@ -65,7 +65,7 @@ def load(model: "str | os.PathLike | Model") -> Model:
     ('adaptive', 'nibbles', 'adaptive')
     >>> tokpress.load("no such model")
     Traceback (most recent call last):
-    tokpress.errors.ModelError: no model called 'no such model', nor a directory; there are: adaptive, text
+    tokpress.errors.ModelError: no model called 'no such model', nor a directory; there are: adaptive, drawings, samples, text
     """
     return model if isinstance(model, Model) else _open(find(model))
 

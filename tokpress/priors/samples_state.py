@@ -36,7 +36,7 @@ def tail_table() -> NDArray[np.int64]:
     """2^40 / (1 + e^x) for x = −20, −20 + 1/64, … 20, by fixed-point arithmetic in Python integers.
 
     >>> table = tail_table(); len(table), int(table[0]), int(table[1280]), int(table[2560])
-    (2561, 1099511625511, 549755813888, 2266)
+    (2561, 1099511625510, 549755813888, 2266)
     """
     one = 1 << 96
     step, term, k = 0, one, 0  # e^(1/64) = Σ (1/64)^k / k!
