@@ -1,6 +1,5 @@
 """tokpress compress"""
 
-import math
 import os
 import time
 
@@ -65,5 +64,5 @@ def _line(name: str, summary, seconds: float) -> str:
     return (
         f"{name}: {done:,} → {summary.file_bytes:,} bytes, {rates(done, summary.file_bytes)}, {speed(done, seconds)}, "
         f"model{'s' * (len(stored) > 1)} {', '.join(stored)}"
-        + (f", PSNR {summary.psnr:.2f} dB" if math.isfinite(summary.psnr) else "")
+        + (f", {summary.distortion}" if summary.distortion else "")
     )

@@ -74,25 +74,28 @@ _weights = click.option(
 )  # fmt: skip
 _memory = click.option("--memory/--no-memory", default=None, help="Wrap the prior in a memory of what is coded.")
 _init = click.option("--init", metavar="NAME|DIR", help="Start from the weights of this model, and with its tokenizer.")
-_fit = options.all_of(
+_run = options.all_of(
     click.option("--max-minutes", type=click.FloatRange(0, min_open=True), metavar="M", help="End after M minutes."),
     click.option("--max-passes", type=click.FloatRange(0, min_open=True), metavar="N",
                  help="End after reading as much as N corpora.  [default: 8]"),
     click.option("--max-steps", type=click.IntRange(1), metavar="N",
                  help="End after N steps; without --max-minutes, however long they take."),
     click.option("--resume", is_flag=True, help="Go on with the unfinished run in DIR; CORPUS may be left out."),
-    click.option("--keep-checkpoint", is_flag=True, help="Keep DIR/.checkpoint, so that --resume can prolong the run."),
-    _init,
     click.option("--learning-rate", type=click.FloatRange(0, min_open=True), metavar="LR", help="At its highest."),
     click.option("--warmup", type=click.IntRange(1), metavar="N", help="Steps in which it rises.  [default: 100]"),
     click.option("--decay", type=click.FloatRange(0, 1, min_open=True), metavar="X",
                  help="It falls over this last part of the run.  [default: 0.6]"),
     click.option("--weight-decay", type=click.FloatRange(0), metavar="X",
                  help="Of all matrices, where a model learns a small corpus by heart.  [default: a little, in blocks]"),
-    click.option("--rows", type=click.IntRange(1), metavar="B", help="Sequences side by side."),
-    click.option("--window", type=click.IntRange(16), metavar="T", help="Tokens of each in a step."),
+    click.option("--rows", type=click.IntRange(1), metavar="B", help="Sequences or items side by side."),
     click.option("--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), help="Where to train."),
     click.option("--precision", type=click.Choice(["auto", "bf16", "fp32"]), help="Of the matrix products."),
+)  # fmt: skip
+_fit = options.all_of(
+    _run,
+    click.option("--keep-checkpoint", is_flag=True, help="Keep DIR/.checkpoint, so that --resume can prolong the run."),
+    _init,
+    click.option("--window", type=click.IntRange(16), metavar="T", help="Tokens of each sequence in a step."),
     click.option("--compile/--no-compile", "compile_", default=None, help="Whether torch.compile is used."),
 )  # fmt: skip
 _common = options.all_of(options.threads, options.quiet, options.verbose)
@@ -163,22 +166,39 @@ def prior(ctx, corpus, output, prior, tokenizer, values, given, **rest):
 @click.command()
 @_corpus
 @_into
-@click.option("--kind", default="bpe", show_default=True, metavar="NAME", help="bpe, words or chars, or one of yours.")
-@options.all_of(_vocabulary, _seed, _weights, options.plugins, _force, _common)
+@click.option(
+    "--kind", default="bpe", show_default=True, metavar="NAME",
+    help="bpe, words, chars, palette; trained on pictures or sound: vq, fsq, lfq, gumbel; or one of yours.",
+)  # fmt: skip
+@click.option("--set", "values", type=Pair(), multiple=True, metavar="KEY=VALUE", help="A setting, of those trained.")
+@options.all_of(_vocabulary, _run, _seed, _weights, options.plugins, _force, _common)
 @click.pass_context
-def tokenizer(ctx, corpus, output, kind, vocab_size, seed, weights, force, quiet, verbose):
-    """Learn a tokenizer, and write DIR/tokenizer.json.
+def tokenizer(ctx, corpus, output, kind, values, vocab_size, weights, resume, force, quiet, verbose, **limits):
+    """Learn a tokenizer, and write it to DIR.
 
     Then: tokpress train prior --tokenizer DIR …
     """
-    from tokpress.training.options import FitConfig
-    from tokpress.training.run import Settings, train_tokenizer
+    from dataclasses import replace
 
-    settings = Settings(
-        _absolute(ctx, corpus), list(weights), kind, vocab_size=vocab_size or 4096, fit=FitConfig(seed=seed or 0)
-    )
-    learned = _watched(ctx, output, quiet, lambda display: train_tokenizer(settings, output, force, display))
-    note(f"{output}: {learned.vocab_size:,} symbols", quiet)
+    from tokpress.training.run import Settings, train_tokenizer
+    from tokpress.training.work import limited, read_settings
+
+    if resume and force:
+        raise click.UsageError("--resume and -f exclude each other", ctx)
+    if limits["max_steps"] and not limits["max_minutes"]:
+        limits["max_minutes"] = math.inf
+    if resume:
+        settings = read_settings(Path(output))
+        if corpus:
+            settings = replace(settings, corpus=_absolute(ctx, corpus), weights=list(weights) or settings.weights)
+    else:
+        limits["rows"] = limits["rows"] or 32
+        settings = Settings(_absolute(ctx, corpus), list(weights), kind, dict(values), vocab_size or 4096)
+    settings = limited(settings, **limits)
+    settings = limited(settings, evaluate_seconds=min(60.0, max(3.0, 6 * settings.fit.max_minutes)))
+    learned = _watched(ctx, output, quiet, lambda display: train_tokenizer(settings, output, force, display, resume))
+    if learned is not None:
+        note(f"{output}: {learned.vocab_size:,} symbols", quiet)
 
 
 PARTS = {"tokenizer": tokenizer, "prior": prior}

@@ -1,5 +1,7 @@
 """Small models made on the spot, with random but fixed weights, for tests of everything around them."""
 
+from typing import Any
+
 import numpy as np
 
 from tokpress.exact.arithmetic import Exact, Weights
@@ -14,7 +16,7 @@ from tokpress.priors.memory import MemoryPrior
 from tokpress.priors.mingru import MinGRUPrior, tensor_shapes
 from tokpress.priors.network import NetworkPrior
 from tokpress.priors.samples import SamplesPrior
-from tokpress.registry import prior_class, register_prior
+from tokpress.registry import prior_class, register_prior, tokenizer_class
 from tokpress.tokenizers.bytes import BitsTokenizer, BytesTokenizer, NibblesTokenizer, TopBitTokenizer
 from tokpress.types import Config, Prior, Tokenizer
 
@@ -67,6 +69,15 @@ class Drawn(Weights):
                 drawn = self.rng.normal(size=shape) * 0.5
             self.tensors[name] = drawn.astype(dtype)
         return super()._checked(name, shape, dtype)
+
+
+def tiny_autoencoder(name: str, settings: Config, seed: int = 0) -> Tokenizer:
+    cls: Any = tokenizer_class(name)
+    drawn = cls(settings, {})
+    drawn._weights = Drawn(seed)
+    tokens = drawn.encode(bytes(drawn.unit_bytes))
+    drawn.decode(tokens)  # asks for all tensors
+    return cls(settings, drawn._weights.tensors)
 
 
 def tiny_network(name: str, settings: Config, symbols: int, seed: int = 0) -> NetworkPrior:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from . import store
 from .container import MAX_LANES, MAX_SOURCE, Kind
@@ -9,6 +10,10 @@ from .errors import TokpressError
 from .grid import Grid
 from .lzma2 import lzma_encode
 from .model import Model
+from .types import Tokens
+
+if TYPE_CHECKING:
+    from .lossy import Distortion
 
 FRAME_SIZE = 1 << 24
 #: frames up to this size are tried whole with every candidate that is in the running, of larger ones only pieces
@@ -68,16 +73,25 @@ class Coded:
     model: Model | None = None
     tokens: int | None = None
     lanes: int | None = None
-    #: what it restores, where that is not the source
+    #: what it restores, where that is not the source, and what is lost
     restores: bytes | None = None
+    distortion: "Distortion | None" = None
 
 
-def encode(model: Model, source: bytes, options: Options, report: Report, grid: Grid | None = None) -> Coded:
+def encode(
+    model: Model,
+    source: bytes,
+    options: Options,
+    report: Report,
+    grid: Grid | None = None,
+    tokens: Tokens | None = None,
+) -> Coded:
+    """grid, tokens: of the source, where they are known already."""
     model.kernel = options.kernel
     size = len(source)
-    payload, tokens, lanes = model.encode(source, options.lanes, lambda share: report(int(share * size)), grid)
-    default = model.prior.lanes(tokens)
-    return Coded(Kind.MODEL, size, payload, model, tokens, None if lanes == default else lanes)
+    payload, count, lanes = model.encode(source, options.lanes, lambda share: report(int(share * size)), grid, tokens)
+    default = model.prior.lanes(count)
+    return Coded(Kind.MODEL, size, payload, model, count, None if lanes == default else lanes)
 
 
 def choose_frame(source: bytes, options: Options, report: Report, grid: Grid | None = None) -> Coded:

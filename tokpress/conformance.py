@@ -40,7 +40,7 @@ def members(prior: Prior) -> list[Prior]:
 
 def text_of(model: Model) -> bytes:
     """About as many tokens for every tokenizer."""
-    return TEXT[-len(TEXT) // model.tokenizer.tokens_per_byte :]
+    return TEXT[-len(TEXT) // model.tokenizer.unit_tokens :]
 
 
 def _require(holds: bool, what: str) -> None:
@@ -109,7 +109,7 @@ def check_known(model: Model) -> None:
 
 def check_coding(model: Model) -> None:
     prior = model.prior
-    text, some = text_of(model), 300 // model.tokenizer.tokens_per_byte
+    text, some = text_of(model), 300 // model.tokenizer.unit_tokens
     for source in (text, text[:1], b"", b"\0" * some, np.random.default_rng(0).bytes(some)):
         tokens = model.tokenizer.encode(source)
         for lanes in (1, 2, 5):

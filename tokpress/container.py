@@ -27,6 +27,8 @@ SYNC = b"\xd4TP\x01"  # the last byte is the version of the format
 LAST, CONTINUES, LAYOUT, RESERVED = 8, 16, 32, 192  # flags in the kind byte, above its three bits of kind
 MAX_SOURCE = 1 << 26  # bytes that a raw or model frame may restore; lzma frames are restored in pieces, hence free
 MAX_NUMBER = (1 << 63) - 1  # what the nine bytes of the longest varint hold
+#: tokens of a byte
+MOST_TOKENS = 8
 MAX_LANES = 1 << 12
 
 
@@ -67,7 +69,10 @@ class FrameHeader:
             (self.payload_length <= 8 * self.source_length + 64 or not model, "payload ≤ 8 · source length + 64"),
             ((self.total_length is not None) == (self.last and self.sequence > 0), "a total ends several frames"),
             (len(self.model_id or b"") == 4 * model, "model frames, and no others, have a model id (4 bytes)"),
-            (1 <= tokens <= 8 * self.source_length if model else self.tokens is None, "1 … 8 · source length tokens"),
+            (
+                1 <= tokens <= MOST_TOKENS * self.source_length if model else self.tokens is None,
+                "1 … 8 · source length tokens",
+            ),
             (self.lanes is None or 1 <= self.lanes <= min(tokens, MAX_LANES), "1 … min(tokens, 4096) lanes"),
         )
         for kept, rule in rules:

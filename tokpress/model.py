@@ -1,11 +1,11 @@
 """A model: tokenizer + prior, as a directory in the Hugging Face manner.
 
     config.json         format, tokenizer and prior by name with their settings, numeric profile
-    tokenizer.json      what the tokenizer keeps (if it keeps anything)
+    tokenizer.json      what the tokenizer keeps (if it keeps anything); tokenizer.safetensors of one that is trained
     model.safetensors   int8 weights, float32 scales, counts (if the prior is trained)
     README.md           the card: data, hashes, command, measured bits; not part of the identity
 
-The model id is the first four bytes of a SHA-256 over the first three. A frame names it, so a wrong
+The model id is the first four bytes of a SHA-256 over all but the last. A frame names it, so a wrong
 model is an error before anything is decoded. Nothing is unpickled; all lengths are checked.
 """
 
@@ -27,20 +27,23 @@ from . import grid as grids
 from .errors import ChecksumError, ModelError, TokenizerError, TokpressError
 from .grid import Grid
 from .registry import prior_class, tokenizer_class
-from .types import Prior, Tokenizer
+from .types import Prior, Tokenizer, Tokens
 
 FORMAT = 1
 #: the arithmetic of tokpress.exact; a change that alters one bit of one pmf makes a new one
 EXACT_PROFILE = 1
 #: the files that make up the identity, beside config.json
 PARTS = ("tokenizer.json", "model.safetensors")
+#: a part where it is there: of tokenizers that are trained
+TOKENIZER_PART = "tokenizer.safetensors"
 
 Report = Callable[[float], None]
 
 
 @dataclass(frozen=True)
 class Bits:
-    """What coding would cost, token by token: bits [N] float64 and the source bytes of each token [N]."""
+    """What coding would cost, token by token, or unit by unit where one takes several tokens: bits [N] float64 and the
+    source bytes of each [N]."""
 
     bits: np.ndarray
     lengths: np.ndarray
@@ -114,9 +117,12 @@ class Model:
         lanes: int | None = None,
         report: Report = lambda share: None,
         grid: Grid | None = None,
+        tokens: Tokens | None = None,
     ) -> tuple[bytes, int, int]:
-        """(payload, tokens, lanes). `report` hears the share done, 0 … 1. grid: where samples are, if that is known already."""
-        tokens = self.tokenizer.encode(source)
+        """(payload, tokens, lanes). `report` hears the share done, 0 … 1. grid: where samples are, and tokens: those of the
+        source, if they are known already."""
+        if tokens is None:
+            tokens = (self.tokenizer.on(grid) if grid else self.tokenizer).encode(source)
         count = len(tokens)
         prior, before = self._on_grid(source, grid, count)
         lanes = lanes or prior.lanes(count)
@@ -136,29 +142,49 @@ class Model:
         """The source of one frame, unchecked but for its `length`. `report` hears the share done, 0 … 1.
 
         Raises ChecksumError."""
-        prior = self.prior
-        if prior.wants_grid:
+        prior, tokenizer = self.prior, self.tokenizer
+        if prior.wants_grid or tokenizer.wants_grid:
             size = payload[0] if payload else 0
             if len(payload) <= size:
                 raise ChecksumError("the payload ends before what it is a payload of")
-            held, over = divmod(tokens, self.tokenizer.tokens_per_byte)
-            if over or (length is not None and held != length):
-                raise ChecksumError(f"{tokens:,} tokens make no source of that length")
-            prior = prior.on(grids.unpack(payload[1 : 1 + size], held) if size else None, tokens)
+            tokenizer, grid = self._told(payload[1 : 1 + size], tokens, length)
+            prior = prior.on(grid, tokens)
             payload = payload[1 + size :]
         prior.prepare(tokens, self.kernel)
         lanes = lanes or prior.lanes(tokens)
         decoded = coding.decode(prior, payload, tokens, lanes, lambda done: report(done / max(tokens, 1)))
         decoded = prior.restore(decoded)
-        if length is not None and (made := self.tokenizer.source_length(decoded)) != length:
+        if length is not None and (made := tokenizer.source_length(decoded)) != length:
             raise ChecksumError(f"the decoded tokens make {made:,} bytes, not {length:,}")
         try:
-            return self.tokenizer.decode(decoded)
+            return tokenizer.decode(decoded)
         except TokenizerError as error:
             raise ChecksumError(f"the decoded tokens make no source: {error}") from None
 
+    def _told(self, packed: bytes, tokens: int, length: int | None) -> tuple[Tokenizer, Grid | None]:
+        """What the beginning of a payload says about where samples are, and the tokenizer for it. Raises ChecksumError."""
+        if self.tokenizer.wants_grid and packed:
+            if length is None:
+                raise ChecksumError("the length of what the tokens make is not known")
+            grid = grids.unpack(packed, length)
+            try:
+                tiled = self.tokenizer.on(grid)
+            except TokenizerError as error:
+                raise ChecksumError(str(error)) from None
+            if grid.stop != length or grid.start or grid.padding:
+                raise ChecksumError("what it says about the samples cannot be")
+            return tiled, grid
+        held, over = divmod(tokens, self.tokenizer.unit_tokens)
+        held *= self.tokenizer.unit_bytes
+        if over or (length is not None and held != length):
+            raise ChecksumError(f"{tokens:,} tokens make no source of that length")
+        return self.tokenizer, grids.unpack(packed, held) if packed else None
+
     def _on_grid(self, source: bytes, grid: Grid | None, tokens: int) -> tuple[Prior, bytes]:
         """The prior for this source, and what a decoder reads first to have the same one."""
+        if self.tokenizer.wants_grid:  # tokens of tiles; a prior over samples has no use for them
+            packed = grid.pack() if grid else b""
+            return self.prior, bytes([len(packed)]) + packed
         if not self.prior.wants_grid:
             return self.prior, b""
         grid = grid or content.grid_of(source)
@@ -210,9 +236,9 @@ class Model:
         prior.prepare(len(tokens), self.kernel)
         bits = prior.in_place(coding.score(prior, prior.arrange(tokens), lanes))[len(before) :]
         tokens = tokens[len(before) :]
-        if self.tokenizer.tokens_per_byte > 1:
-            bits = bits.reshape(-1, self.tokenizer.tokens_per_byte).sum(1)
-            return Bits(bits, np.ones(len(bits), np.int64))
+        if self.tokenizer.unit_tokens > 1:
+            bits = bits.reshape(-1, self.tokenizer.unit_tokens).sum(1)
+            return Bits(bits, np.full(len(bits), self.tokenizer.unit_bytes))
         return Bits(bits, self.tokenizer.token_bytes()[tokens])
 
     def sample(self, tokens: int, seed: int | None = None, temperature: float = 1.0, lanes: int = 1) -> bytes:
@@ -248,7 +274,7 @@ class Model:
         """So many tokens, rounded up to whole items and bytes."""
         if tokens < 0:
             raise ValueError(f"{tokens} tokens cannot be drawn: give 0 or more")
-        whole = math.lcm(self.prior.stride, self.tokenizer.tokens_per_byte)
+        whole = math.lcm(self.prior.stride, self.tokenizer.unit_tokens)
         count = -(-tokens // whole) * whole
         self.prior.prepare(count, self.kernel)
         return count
@@ -307,7 +333,7 @@ def identity(folder: Path) -> bytes:
     """The id of the model in a directory: 4 bytes. Raises OSError, ValueError where there is none."""
     config = json.loads((folder / "config.json").read_text())
     digest = hashlib.sha256(json.dumps(config, sort_keys=True).encode())
-    for part in PARTS:
+    for part in (*PARTS, *[TOKENIZER_PART] * (folder / TOKENIZER_PART).is_file()):
         path = folder / part
         data = path.read_bytes() if path.is_file() else b""
         digest.update(part.encode() + len(data).to_bytes(8, "little") + data)

@@ -48,8 +48,8 @@ class Frame:
     payload_bytes: int
     header_bytes: int
     stored: str
-    #: Σ (s − ŝ)² over the bytes of the source and of what is restored
-    squared_error: int = 0
+    #: where what is restored is not the source
+    distortion: lossy.Distortion | None = None
 
 
 @dataclass
@@ -74,10 +74,10 @@ class Summary:
         return self.payload_bytes + self.header_bytes
 
     @property
-    def psnr(self) -> float:
-        """Peak signal-to-noise ratio in dB, 10 log10(255² / mean squared error) of bytes; inf where nothing was lost."""
-        error = sum(f.squared_error for f in self.frames)
-        return 10 * math.log10(255**2 * self.source_bytes / error) if error else math.inf
+    def distortion(self) -> lossy.Distortion | None:
+        """Of all frames that lost something; None where nothing was to be lost."""
+        lost = [f.distortion for f in self.frames if f.distortion]
+        return sum(lost[1:], lost[0]) if lost else None
 
 
 def write_coded(out: BinaryIO, coded: Coded, source: bytes, last: bool, number: int, total: int) -> Frame:
@@ -98,8 +98,7 @@ def write_coded(out: BinaryIO, coded: Coded, source: bytes, last: bool, number: 
     )
     written = write_frame(out, header, coded.payload)
     stored = coded.model.name if coded.model else coded.kind.name.lower()
-    lost = 0 if restored is source else lossy.squared_error(source, restored)
-    return Frame(len(source), len(coded.payload), written - len(coded.payload), stored, lost)
+    return Frame(len(source), len(coded.payload), written - len(coded.payload), stored, coded.distortion)
 
 
 def _read_exactly(stream: BinaryIO, count: int) -> bytes:
@@ -160,9 +159,10 @@ def frame_of_items(options: Options) -> tuple[int, int]:
     if options.models is None or len(options.models) != 1:
         return options.frame_size, 1
     (model,) = options.models
-    pieces = model.tokenizer.tokens_per_byte
-    item = math.lcm(model.prior.stride, pieces) // pieces * model.tokenizer.unit_bytes
-    most = min(options.frame_size, MAX_SOURCE - (item - 1)) // max(pieces // 2, 1)
+    pieces, size = model.tokenizer.unit_tokens, model.tokenizer.unit_bytes
+    item = math.lcm(model.prior.stride, pieces) // pieces * size
+    most = min(options.frame_size, MAX_SOURCE - (item - 1))
+    most = min(most, most * 2 * size // pieces)
     if item > most or model.prior.wants_given:
         return options.frame_size, 1
     return most // item * item, item

@@ -42,6 +42,11 @@ _TOKENIZERS: dict[str, "str | type[Tokenizer]"] = {
     "bpe": ".tokenizers.bpe:BPETokenizer",
     "chars": ".tokenizers.chars:CharsTokenizer",
     "palette": ".tokenizers.palette:PaletteTokenizer",
+    "vq": ".tokenizers.vq:VQTokenizer",
+    "fsq": ".tokenizers.fsq:FSQTokenizer",
+    "lfq": ".tokenizers.lfq:LFQTokenizer",
+    "gumbel": ".tokenizers.gumbel:GumbelTokenizer",
+    "audio_rvq": ".tokenizers.audio_rvq:AudioRVQTokenizer",
     "words": ".tokenizers.words:WordsTokenizer",
 }
 

@@ -6,7 +6,7 @@ N tokens in all · B lanes · T steps · n ≤ B live lanes at a step · V symbo
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -18,13 +18,12 @@ from .grid import Grid
 from .orders import Order, arrange, restore
 
 if TYPE_CHECKING:
-    from .training.options import FitOptions
+    from .training.options import FitOptions, TokenizerOptions
     from .training.streams import Source
 
 Tokens = NDArray[np.int32]  # [N], values in 0 … V−1
 Pmf = NDArray[np.float32]  # [n, V], C-contiguous, every row sums to 1 within float32 rounding
 Config = dict[str, Any]  # what config.json holds: plain JSON values
-BytesReport = Callable[[int, int], None]  # bytes done, bytes in all
 
 
 class Tokenizer(ABC):
@@ -32,10 +31,10 @@ class Tokenizer(ABC):
 
     name: str
     vocab_size: int
-    #: tokens that make one byte together, where that takes several (at most 8)
-    tokens_per_byte: int = 1
-    #: bytes of which a source holds a whole number, a token each: of a pixel, say
+    #: a source is a whole number of units, of so many bytes, which so many tokens make together: a byte in two nibbles, a
+    #: pixel of three bytes, a picture (at most 8 tokens a byte)
     unit_bytes: int = 1
+    unit_tokens: int = 1
     #: whether decode(encode(b)) is b; else it is a reconstruction of it, as short as b, with the same tokens
     lossless: bool = True
 
@@ -48,12 +47,12 @@ class Tokenizer(ABC):
 
     @abstractmethod
     def token_bytes(self) -> NDArray[np.int64]:
-        """[V]: how many source bytes each token stands for. Raises TokenizerError where it takes several to make one."""
+        """[V]: how many source bytes each token stands for. Raises TokenizerError where several tokens make a unit."""
 
     def source_length(self, tokens: Tokens) -> int:
         """How many bytes `decode(tokens)` gives, without making them."""
-        if self.tokens_per_byte > 1:
-            return len(tokens) // self.tokens_per_byte
+        if self.unit_tokens > 1:
+            return len(tokens) // self.unit_tokens * self.unit_bytes
         lengths, at_once = self.token_bytes(), 1 << 20
         return sum(int(lengths[tokens[at : at + at_once]].sum()) for at in range(0, len(tokens), at_once))
 
@@ -68,17 +67,26 @@ class Tokenizer(ABC):
     @abstractmethod
     def load(cls, folder: Path, config: Config) -> "Tokenizer": ...
 
+    #: of lossy ones: whether a source is sound of 16 bits, else pixels of a byte a channel
+    sound: bool = False
+    #: whether it takes apart pictures or sound, and can be told how these lie in a source (`on`)
+    wants_grid: bool = False
+
+    def on(self, grid: Grid) -> "Tokenizer":
+        """This tokenizer for one source that is the samples of this grid and nothing else."""
+        return self
+
+    #: of an item's tokens, where sources are items of several: what priors of items take for their `shape`
+    item_shape: tuple[int, ...] = ()
     #: whether `fit` finds another one for another corpus
     learns: bool = False
+    #: whether that takes a training run, with limits, settings and checkpoints
+    trains: bool = False
 
     @classmethod
-    def fit(
-        cls, paths: Sequence[Path], vocab_size: int, seed: int, weights: Sequence[float], report: BytesReport
-    ) -> "Tokenizer":
-        """Learn from a corpus: what `tokpress train tokenizer --kind NAME` calls.
-
-        vocab_size: symbols at most. weights: of the files, one each. report: bytes read, bytes to read. A tokenizer that
-        does not define it has nothing to learn."""
+    def fit(cls, paths: Sequence[Path], options: "TokenizerOptions") -> "Tokenizer":
+        """Learn from a corpus: what `tokpress train tokenizer --kind NAME` calls. A tokenizer that does not define it has
+        nothing to learn."""
         return cls.load(Path(), {})
 
 

@@ -87,7 +87,7 @@ def test_what_is_given_codes(name):
     tokenizer = GIVEN[name][2]
     prior, _ = trained(name)
     items = 7
-    source = b"he" + np.random.default_rng(0).bytes(items * prior.stride // tokenizer.tokens_per_byte)
+    source = b"he" + np.random.default_rng(0).bytes(items * prior.stride // tokenizer.unit_tokens)
     given = np.random.default_rng(1).bytes(items * prior.given_size // 2 + 1)[: -(-items * prior.given_size // 2)]
     model = Model(tokenizer, prior).given(given)
     for lanes in (None, 1, 3):

@@ -11,7 +11,9 @@ from tokpress import pipeline
 from tokpress.errors import TokenizerError, TokpressError
 from tokpress.model import Model, load_folder
 from tokpress.priors.histogram import HistogramPrior
-from tokpress.tokenizers.palette import PaletteTokenizer, nearest
+from tokpress.tokenizers.codebook import nearest
+from tokpress.tokenizers.palette import PaletteTokenizer
+from tokpress.training.options import TokenizerOptions
 
 COLOURS = np.array([[0, 0, 0], [250, 10, 10], [10, 200, 30], [250, 250, 250]], np.uint8)
 PALETTE = PaletteTokenizer(COLOURS)
@@ -36,12 +38,11 @@ def test_fit_finds_the_colours(tmp_path):
     drawn = COLOURS[rng.integers(0, 4, 5000)].astype(int) + rng.integers(-3, 4, (5000, 3))
     (tmp_path / "pixels.raw").write_bytes(np.clip(drawn, 0, 255).astype(np.uint8).tobytes())
     told = []
-    learned = PaletteTokenizer.fit(
-        [tmp_path / "pixels.raw"], 4, 0, [1.0], lambda done, total: told.append((done, total))
-    )
+    options = TokenizerOptions(4, [1.0], lambda done, total: told.append((done, total)))
+    learned = PaletteTokenizer.fit([tmp_path / "pixels.raw"], options)
     assert learned.vocab_size == 4 and told
     assert ((learned.colours[nearest(COLOURS, learned.colours)].astype(int) - COLOURS) ** 2).max() <= 4
-    same = PaletteTokenizer.fit([tmp_path / "pixels.raw"], 4, 0, [1.0], lambda done, total: None)
+    same = PaletteTokenizer.fit([tmp_path / "pixels.raw"], TokenizerOptions(4, [1.0]))
     assert np.array_equal(same.colours, learned.colours)
     learned.save(tmp_path)
     assert np.array_equal(PaletteTokenizer.load(tmp_path, {}).colours, learned.colours)
@@ -71,13 +72,13 @@ def test_lossy_files_restore_the_reconstruction(tmp_path):
         summary = pipeline.compress_stream(io.BytesIO(source), out, pipeline.Options([model], lossy=True))
         assert pipeline.decompress(out.getvalue(), model=model) == expected
         error = np.frombuffer(pixels, np.uint8).astype(float) - np.frombuffer(left, np.uint8)
-        assert summary.psnr == pytest.approx(10 * np.log10(255**2 * len(source) / (error**2).sum()))
+        assert summary.distortion.decibels == pytest.approx(10 * np.log10(255**2 * len(pixels) / (error**2).sum()))
         assert len(out.getvalue()) < len(source)
     frames = [pipeline.compress_stream(io.BytesIO(pixels), out, pipeline.Options([model], frame_size=100, lossy=True))]
     assert len(frames[0].frames) == 7  # whole pixels each
     exact = io.BytesIO()
     summary = pipeline.compress_stream(io.BytesIO(left), exact, pipeline.Options([model], lossy=True))
-    assert summary.psnr == float("inf")
+    assert summary.distortion.decibels == float("inf")
 
 
 def test_what_loses_must_be_asked_for():

@@ -142,7 +142,7 @@ class HierarchicalPrior(Prior):
 
         settings = settings_of(cls.name, config, DEFAULTS)
         stages = plan(settings, tokenizer.vocab_size)
-        if not settings["scales"] and tokenizer.tokens_per_byte != 2:
+        if not settings["scales"] and (tokenizer.unit_tokens, tokenizer.unit_bytes) != (2, 1):
             raise TokpressError("a depth in two parts needs two tokens a pixel: --tokenizer nibbles or top_bit")
         limits = options.config
         limits = replace(limits, max_minutes=limits.max_minutes / len(stages))
@@ -152,7 +152,9 @@ class HierarchicalPrior(Prior):
         for i, (inner, symbols, cells, _) in enumerate(stages):
             folder = options.folder.with_name(f"{options.folder.name}-{i}")
             made = stage_sources(sources, item, cells, options.folder.parent / f"stage-{i}")
-            of_stage = SimpleNamespace(vocab_size=symbols, tokens_per_byte=8)  # told as if every cell were a bit
+            of_stage = SimpleNamespace(
+                vocab_size=symbols, unit_bytes=1, unit_tokens=8
+            )  # told as if every cell were a bit
             told = replace(options, folder=folder, config=limits, given=before, init=None)
             trained, _ = fit_network(PixelCNNPrior, made, of_stage, inner, told)  # type: ignore[arg-type]
             tensors |= {f"{i}.{name}": value for name, value in trained.items()}

@@ -213,4 +213,6 @@ class NetworkPrior(Prior):
         from ..training.trainers import fit_network
 
         settings = (options.init.config() if options.init else {}) | config
+        if not settings.get("shape") and tokenizer.item_shape:
+            settings["shape"] = "x".join(map(str, tokenizer.item_shape))
         return cls.load(settings, *fit_network(cls, sources, tokenizer, settings, options))

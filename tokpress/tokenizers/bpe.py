@@ -24,10 +24,12 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 
 from ..errors import TokenizerError
-from ..types import BytesReport, Config, Tokenizer, Tokens
+from ..types import Config, Tokenizer, Tokens
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer as HFTokenizer
+
+    from ..training.options import TokenizerOptions
 
 FILE = "tokenizer.json"
 #: the library slows down on very long texts: cut them (costs at most one token per cut)
@@ -128,12 +130,11 @@ class BPETokenizer(Tokenizer):
         return cls(_read(path), str(path), lazy=True)
 
     @classmethod
-    def fit(
-        cls, paths: Sequence[Path], vocab_size: int, seed: int, weights: Sequence[float], report: BytesReport
-    ) -> "BPETokenizer":
+    def fit(cls, paths: Sequence[Path], options: "TokenizerOptions") -> "BPETokenizer":
         from ..training.bpe import train_bpe
 
-        return train_bpe(paths, vocab_size, seed=seed, weights=weights, report=report)
+        o = options
+        return train_bpe(paths, o.vocab_size, seed=o.config.seed, weights=o.weights, report=o.report)
 
 
 # ── other people's tokenizer.json ──────────────────────────────────────────────────────────────────

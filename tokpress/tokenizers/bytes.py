@@ -46,7 +46,7 @@ class BytesTokenizer(Tokenizer):
 class _InTwo(Tokenizer):
     """A byte as its high bits and its `low_bits`, in that order: V = 2^low_bits."""
 
-    tokens_per_byte = 2
+    unit_tokens = 2
     low_bits: int
 
     def encode(self, source: bytes) -> Tokens:
@@ -99,7 +99,7 @@ class BitsTokenizer(Tokenizer):
 
     name = "bits"
     vocab_size = 2
-    tokens_per_byte = 8
+    unit_tokens = 8
 
     def encode(self, source: bytes) -> Tokens:
         return np.unpackbits(np.frombuffer(source, np.uint8)).astype(np.int32)

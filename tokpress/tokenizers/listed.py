@@ -11,11 +11,15 @@ from abc import abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..errors import TokenizerError
-from ..types import BytesReport, Config, Tokenizer, Tokens
+from ..types import Config, Tokenizer, Tokens
+
+if TYPE_CHECKING:
+    from ..training.options import TokenizerOptions
 
 FILE = "tokenizer.json"
 #: packed token files hold 16 bits a token
@@ -96,18 +100,16 @@ class ListedTokenizer(Tokenizer):
             raise TokenizerError(f"{path} is no list of tokens: {error}") from error
 
     @classmethod
-    def fit(
-        cls, paths: Sequence[Path], vocab_size: int, seed: int, weights: Sequence[float], report: BytesReport
-    ) -> "ListedTokenizer":
+    def fit(cls, paths: Sequence[Path], options: "TokenizerOptions") -> "ListedTokenizer":
         from ..training.corpus import sample
 
-        chunks = sample(paths, SAMPLE_BYTES, seed, weights)
+        chunks = sample(paths, SAMPLE_BYTES, options.config.seed, options.weights)
         total, done = sum(map(len, chunks)), 0
 
         def told() -> Iterator[bytes]:
             nonlocal done
             for chunk in chunks:
                 yield chunk
-                report(done := done + len(chunk), total)
+                options.report(done := done + len(chunk), total)
 
-        return cls.learn(told(), vocab_size)
+        return cls.learn(told(), options.vocab_size)

@@ -10,37 +10,28 @@ arithmetic of encode and decode is of integers. The colours are in tokenizer.jso
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import TokenizerError
-from ..types import BytesReport, Config, Tokenizer, Tokens
+from ..types import Config, Tokenizer, Tokens
+from .codebook import nearest
+
+if TYPE_CHECKING:
+    from ..training.options import TokenizerOptions
 
 FILE = "tokenizer.json"
 CHANNELS = 3
 #: packed token files hold 16 bits a token
 MOST_COLOURS = 1 << 16
-#: distances are computed of so many pixels · colours at a time
-AT_ONCE = 1 << 22
 #: of the corpus, to find colours in; a chunk holds whole pixels
 SAMPLE_BYTES = 3 << 20
 CHUNK_BYTES = 3 << 12
 ROUNDS = 40
-
-
-def nearest(pixels: np.ndarray, colours: np.ndarray) -> NDArray[np.int64]:
-    """[N, 3] → the number of the colour [K, 3] that is nearest to each; of several the first."""
-    out = np.empty(len(pixels), np.int64)
-    colours = colours.astype(np.float64)
-    step = max(1, AT_ONCE // len(colours))
-    for at in range(0, len(pixels), step):
-        some = pixels[at : at + step].astype(np.float64)
-        # ‖x − c‖² − ‖x‖²; of integers below 2^53 everything is exact, whatever the order of the sums
-        out[at : at + step] = ((colours**2).sum(1) - 2 * (some @ colours.T)).argmin(1)
-    return out
 
 
 class PaletteTokenizer(Tokenizer):
@@ -99,12 +90,10 @@ class PaletteTokenizer(Tokenizer):
         return cls(colours.astype(np.uint8))
 
     @classmethod
-    def fit(
-        cls, paths: Sequence[Path], vocab_size: int, seed: int, weights: Sequence[float], report: BytesReport
-    ) -> "PaletteTokenizer":
+    def fit(cls, paths: Sequence[Path], options: "TokenizerOptions") -> "PaletteTokenizer":
         from ..training.corpus import sample
 
-        chunks = sample(paths, SAMPLE_BYTES, seed, weights, CHUNK_BYTES)
+        chunks = sample(paths, SAMPLE_BYTES, options.config.seed, options.weights, CHUNK_BYTES)
         pixels = np.concatenate([
             np.frombuffer(chunk[: len(chunk) // CHANNELS * CHANNELS], np.uint8).reshape(-1, CHANNELS) for chunk in chunks
         ])  # fmt: skip
@@ -113,11 +102,12 @@ class PaletteTokenizer(Tokenizer):
             raise TokenizerError(
                 f"the corpus has {len(different)} different pixels of {CHANNELS} bytes; a palette needs two"
             )
-        return cls(k_means(different, counts, min(vocab_size, len(different), MOST_COLOURS), seed, report))
+        colours = min(options.vocab_size, len(different), MOST_COLOURS)
+        return cls(k_means(different, counts, colours, options.config.seed, options.report))
 
 
 def k_means(
-    pixels: NDArray[np.uint8], counts: np.ndarray, colours: int, seed: int, report: BytesReport
+    pixels: NDArray[np.uint8], counts: np.ndarray, colours: int, seed: int, report: Callable[[int, int], None]
 ) -> NDArray[np.uint8]:
     """Different pixels [N, 3] and how often each comes → so many different colours, or fewer, sorted."""
     rng = np.random.default_rng(seed)

@@ -91,7 +91,7 @@ def _on(device: torch.device, batch: Batch) -> list[Tensor]:
     return [torch.from_numpy(array).to(device) for array in arrays]
 
 
-def _fraction(progress: Progress, config: FitConfig, corpus_tokens: int) -> float:
+def fraction_over(progress: Progress, config: FitConfig, corpus_tokens: int) -> float:
     """How much of the run is over, 0 … 1 or beyond, by the limit that comes first."""
     by_time = progress.seconds / (60 * config.max_minutes)
     if config.max_steps is not None:
@@ -177,7 +177,7 @@ def fit(
     while True:
         now = time.monotonic()
         progress.seconds = before + now - started
-        told = [_fraction(progress, config, corpus_tokens), stop(), now - saved_at > config.checkpoint_seconds]
+        told = [fraction_over(progress, config, corpus_tokens), stop(), now - saved_at > config.checkpoint_seconds]
         progress.fraction, stopped, save = _agreed(accelerator, told)
         done = progress.fraction >= 1
         if main and (done or now - evaluated > config.evaluate_seconds):

@@ -14,7 +14,9 @@ Raises CorpusError: damaged, an array of something else, Pillow absent.
 import gzip
 import io
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -63,7 +65,38 @@ def _samples(path: Path, raw: bytes) -> bytes:
     return content.values(raw, found).tobytes()
 
 
+def pixels(path: Path, channels: int) -> np.ndarray:
+    """[rows, columns, channels] uint8: grey, red-green-blue, or these with opacity; what is transparent lies on black where
+    there is no opacity to say so."""
+    kinds = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
+    if channels not in kinds:
+        raise CorpusError(f"pictures have 1 to 4 channels, not {channels}")
+
+    def converted(picture: Any) -> np.ndarray:
+        from PIL import Image
+
+        if channels in (1, 3) and (picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info):
+            whole = picture.convert("RGBA")
+            picture = Image.alpha_composite(Image.new("RGBA", whole.size, (0, 0, 0, 255)), whole)
+        elif picture.mode.startswith(("I;16", "I", "F")):
+            raise CorpusError(f"{path} has more than 8 bits a sample; convert it first")
+        return np.asarray(picture.convert(kinds[channels])).reshape(picture.height, picture.width, channels)
+
+    try:
+        return _opened(path, converted)
+    except (OSError, EOFError, ValueError, SyntaxError) as error:
+        raise CorpusError(f"cannot read {path}: {error}; repair it or leave it out") from error
+
+
 def _picture(path: Path) -> bytes:
+    def values(picture: Any) -> bytes:
+        mode = {"P": "RGBA" if "transparency" in picture.info else "RGB", "1": "L"}.get(picture.mode, picture.mode)
+        return np.asarray(picture if mode == picture.mode else picture.convert(mode)).tobytes()
+
+    return _opened(path, values)
+
+
+def _opened(path: Path, work: Callable[[Any], Any]) -> Any:
     try:
         from PIL import Image
     except ModuleNotFoundError:
@@ -71,5 +104,4 @@ def _picture(path: Path) -> bytes:
     with Image.open(io.BytesIO(path.read_bytes())) as picture:
         if picture.width * picture.height > MOST_PIXELS:
             raise CorpusError(f"{path} has {picture.width} × {picture.height} pixels, too many; cut it up first")
-        mode = {"P": "RGBA" if "transparency" in picture.info else "RGB", "1": "L"}.get(picture.mode, picture.mode)
-        return np.asarray(picture if mode == picture.mode else picture.convert(mode)).tobytes()
+        return work(picture)

@@ -11,9 +11,9 @@ ROWS, LENGTH = 32, 1024
 
 
 def token_lengths(tokenizer: Tokenizer) -> NDArray[np.float64]:
-    """[V]: source bytes of each token; nibbles are half a byte each, bits an eighth."""
-    if tokenizer.tokens_per_byte > 1:
-        return np.full(tokenizer.vocab_size, 1 / tokenizer.tokens_per_byte)
+    """[V]: source bytes of each token; nibbles are half a byte each, bits an eighth; of a unit, all alike."""
+    if tokenizer.unit_tokens > 1:
+        return np.full(tokenizer.vocab_size, tokenizer.unit_bytes / tokenizer.unit_tokens)
     return tokenizer.token_bytes().astype(np.float64)
 
 

@@ -1,7 +1,7 @@
 """What a training run is told, and what it tells. Nothing heavy is imported: the command line uses this too."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -56,6 +56,8 @@ class Progress:
     fraction: float = 0.0
     learning_rate: float = 0.0
     curve: list[dict[str, float]] = field(default_factory=list)
+    #: of a tokenizer: how well it does on held-out data, in words
+    told: str = ""
 
     @property
     def tokens_per_second(self) -> float:
@@ -107,11 +109,33 @@ class FitOptions:
     stop: Callable[[], bool] = lambda: False
 
 
+@dataclass
+class TokenizerOptions:
+    """What `Tokenizer.fit` is given beside the data."""
+
+    #: symbols at most
+    vocab_size: int
+    #: of the files, one each
+    weights: Sequence[float]
+    #: bytes read, bytes to read
+    report: Callable[[int, int], None] = lambda done, total: None
+    #: the --set settings, whose values may be text (`settings_of` checks them)
+    settings: dict[str, Any] = field(default_factory=dict)
+    #: seed; of tokenizers that are trained, all limits
+    config: FitConfig = field(default_factory=FitConfig)
+    #: for checkpoints, which tokenizers that are trained leave there
+    folder: Path | None = None
+    resume: bool = False
+    #: called after every step, and asked before every step, as in FitOptions
+    step: Callable[[Progress], None] = lambda progress: None
+    stop: Callable[[], bool] = lambda: False
+
+
 #: of a setting; of those not named, 65,536
 MOST = {"depth": 256}
 
 
-def settings_of(name: str, given: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
+def settings_of(name: str, given: dict[str, Any], defaults: dict[str, Any], what: str = "the prior") -> dict[str, Any]:
     """`defaults` with what was `given`, whose values may be text; TokpressError names what does not fit.
 
     >>> settings_of("mingru", {"width": "64"}, {"width": 256, "depth": 4})
@@ -120,15 +144,15 @@ def settings_of(name: str, given: dict[str, Any], defaults: dict[str, Any]) -> d
     out = dict(defaults)
     for key, value in given.items():
         if key not in defaults:
-            raise TokpressError(f"the prior {name!r} has no setting {key!r}; it has: {', '.join(defaults) or 'none'}")
+            raise TokpressError(f"{what} {name!r} has no setting {key!r}; it has: {', '.join(defaults) or 'none'}")
         kind = type(defaults[key])
         try:
             out[key] = str(value).lower() in ("1", "true", "yes") if kind is bool else kind(value)
         except ValueError:
-            raise TokpressError(f"{key}={value} of the prior {name!r} should be of type {kind.__name__}") from None
+            raise TokpressError(f"{key}={value} of {what} {name!r} should be of type {kind.__name__}") from None
         if kind is int and out[key] > MOST.get(key, 1 << 16):
-            raise TokpressError(f"{key}={value} of the prior {name!r} should be at most {MOST.get(key, 1 << 16):,}")
+            raise TokpressError(f"{key}={value} of {what} {name!r} should be at most {MOST.get(key, 1 << 16):,}")
         least = min(1, defaults[key]) if kind is int else 0
         if kind in (int, float) and out[key] < least:
-            raise TokpressError(f"{key}={value} of the prior {name!r} should be at least {least}")
+            raise TokpressError(f"{key}={value} of {what} {name!r} should be at least {least}")
     return out

@@ -10,6 +10,7 @@ import shutil
 import time
 from fnmatch import fnmatch
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -20,7 +21,7 @@ from ..types import Prior, Tokenizer
 from . import measure, work
 from .card import Facts, card
 from .corpus import corpus_files
-from .options import FitOptions, Progress, Stopped
+from .options import FitOptions, Progress, Stopped, TokenizerOptions
 from .sizes import vocabulary_for
 from .streams import Items, Source, validation_batch
 from .team import Team
@@ -112,15 +113,60 @@ def train(
 
 
 def train_tokenizer(
-    settings: Settings, folder: str | Path, force: bool = False, watcher: Watcher | None = None
+    settings: Settings,
+    folder: str | Path,
+    force: bool = False,
+    watcher: Watcher | None = None,
+    resume: bool = False,
 ) -> Tokenizer:
-    """Learn a tokenizer, of the kind that settings.tokenizer names, and write DIR/config.json and its files."""
+    """Learn a tokenizer, of the kind that settings.tokenizer names, and write DIR/config.json and its files.
+
+    One that is trained keeps checkpoints in DIR/.checkpoint, and leaves the curve of held-out data in
+    DIR/training_curve.json. Raises as `train` does."""
     folder, watcher = Path(folder), watcher or Watcher()
-    work.check_target(folder, force)
+    kind = tokenizer_class(settings.tokenizer)
+    if settings.tokenizer_config and not kind.trains:
+        raise TokpressError(f"the tokenizer {kind.name!r} has no settings; leave --set out")
+    if not kind.trains:
+        if resume:
+            raise TokpressError(f"learning a {kind.name} tokenizer is not a run that could be resumed")
+        work.check_target(folder, force)
+        paths, weights = _weighted(settings)
+        tokenizer = _learned(settings, paths, weights, watcher)
+        work.save_tokenizer(tokenizer, folder)
+        return tokenizer
     paths, weights = _weighted(settings)
-    tokenizer = _learned(settings, paths, weights, watcher)
+    place = work.begin(folder, settings, _facts(paths), resume, force)
+    watcher.phase(f"Training the {kind.name} tokenizer")
+    heard: list[Progress] = []
+
+    def step(progress: Progress) -> None:
+        heard[:] = [progress]
+        watcher.step(progress)
+
+    options = TokenizerOptions(
+        settings.vocab_size, weights, watcher.bytes, settings.tokenizer_config, settings.fit, place, resume, step,
+        watcher.stop,
+    )  # fmt: skip
+    try:
+        tokenizer = kind.fit(paths, options)
+    except Stopped:
+        raise
+    except (TokpressError, OSError):
+        if not resume:
+            work.discard(folder)
+        raise
     work.save_tokenizer(tokenizer, folder)
+    if heard:
+        (folder / "training_curve.json").write_text(json.dumps(heard[-1].curve, indent=1) + "\n")
+    shutil.rmtree(place)
     return tokenizer
+
+
+def _facts(paths: list[Path]) -> list[list[Any]]:
+    """What a resumed run must find unchanged."""
+    stats = [path.stat() for path in paths]
+    return [[str(path), stat.st_size, stat.st_mtime_ns] for path, stat in zip(paths, stats)]
 
 
 def _inner(prior: Prior) -> Prior:
@@ -157,9 +203,7 @@ def _begin(settings: Settings, folder: Path, resume: bool, force: bool) -> None:
         if len(paths) != 1 or not Path(settings.given).is_file():
             raise CorpusError("--given goes with a corpus of one file, and names the one file that belongs to it")
         paths = [*paths, Path(settings.given)]
-    stats = [path.stat() for path in paths]
-    facts = [[str(path), stat.st_size, stat.st_mtime_ns] for path, stat in zip(paths, stats)]
-    work.begin(folder, settings, facts, resume, force)
+    work.begin(folder, settings, _facts(paths), resume, force)
 
 
 def _prepare(settings: Settings, place: Path, watcher: Watcher) -> dict[str, list[tuple[str, float]]]:
@@ -208,10 +252,15 @@ def _learned(settings: Settings, paths: list[Path], weights: list[float], watche
     """The tokenizer of this name, which may have to learn from the corpus first."""
     kind = tokenizer_class(settings.tokenizer)
     if not kind.learns:
-        return kind.fit(paths, settings.vocab_size, settings.fit.seed, weights, watcher.bytes)
+        return kind.load(Path(), {})
+    if kind.trains:
+        raise TokpressError(
+            f"a {kind.name} tokenizer is trained first: tokpress train tokenizer --kind {kind.name} -o DIR CORPUS, "
+            "then --tokenizer DIR"
+        )
     watcher.phase("Learning the vocabulary")
     size = vocabulary_for(paths, settings.vocab_size)
-    tokenizer = kind.fit(paths, size, settings.fit.seed, weights, watcher.bytes)
+    tokenizer = kind.fit(paths, TokenizerOptions(size, weights, watcher.bytes, config=settings.fit))
     if tokenizer.vocab_size < settings.vocab_size:
         few = f"{tokenizer.vocab_size} symbols, not {settings.vocab_size}"
         watcher.note(f"the vocabulary has {few}: the corpus has no use for more")

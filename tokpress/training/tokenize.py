@@ -22,6 +22,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import CorpusError
 from ..types import Tokenizer
@@ -124,14 +125,24 @@ def _pack(tokenizer: Tokenizer, files: list[list[Any]], target: Path, on_read: C
             def told(at: int, before: int = before) -> None:
                 on_read(before + at)
 
-            for chunk in read_chunks(Path(path), READ_BYTES // tokenizer.unit_bytes * tokenizer.unit_bytes, told):
-                tokens = tokenizer.encode(chunk)
+            for tokens in _tokens(tokenizer, Path(path), told):
                 count += len(tokens)
                 yield tokens.astype("<u2").tobytes()
             before += size
 
     _write_atomically(target, encoded())
     return count
+
+
+def _tokens(tokenizer: Tokenizer, path: Path, told: Callable[[int], None]) -> Iterator[NDArray[np.int32]]:
+    if tokenizer.wants_grid:
+        from .items import tokenized
+
+        yield from tokenized(path, tokenizer)  # type: ignore[arg-type]
+        told(path.stat().st_size)
+        return
+    for chunk in read_chunks(path, READ_BYTES // tokenizer.unit_bytes * tokenizer.unit_bytes, told):
+        yield tokenizer.encode(chunk)
 
 
 def _write_atomically(target: Path, parts: Iterator[bytes] | list[bytes]) -> None:

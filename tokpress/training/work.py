@@ -33,6 +33,8 @@ class Settings:
     weights: list[tuple[str, float]] = field(default_factory=list)
     #: bytes, nibbles, bpe (trained on the corpus), or the directory or tokenizer.json of one that exists
     tokenizer: str = "bpe"
+    #: settings of a tokenizer that is trained (`train tokenizer --set`)
+    tokenizer_config: dict[str, Any] = field(default_factory=dict)
     vocab_size: int = 4096
     prior: str = "mingru"
     prior_config: dict[str, Any] = field(default_factory=dict)
@@ -173,7 +175,7 @@ def load_tokenizer(place: Path) -> Tokenizer:
 def publish(made: Path, folder: Path) -> None:
     """Move a finished model up into its directory; config.json last, which makes it one."""
     folder.mkdir(parents=True, exist_ok=True)
-    for stale in ("tokenizer.json", "model.safetensors", "training_curve.json"):
+    for stale in ("tokenizer.json", "tokenizer.safetensors", "model.safetensors", "training_curve.json"):
         if not (made / stale).exists():
             (folder / stale).unlink(missing_ok=True)
     for item in sorted(made.iterdir(), key=lambda path: path.name == "config.json"):

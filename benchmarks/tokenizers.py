@@ -1,0 +1,174 @@
+"""Every lossy tokenizer: trained by the command line, its tokens coded by a prior into files, and back.
+
+    python benchmarks/tokenizers.py [--budget-minutes 60] [--only NAME …] [--again NAME …] [--report]
+
+Trains what is not in benchmarks/results/tokenizers.json yet (tokenizers_runs.py: what, on which data, for how long; a run that
+is cut off by the budget is resumed by the next call), compresses every test file with `tokpress compress --lossy`, decodes it,
+and writes docs/tokenizers.md, its plots and reconstructions. Bits per token are of whole files, header and all.
+--report only writes the page from what the JSON file holds.
+"""
+
+import json
+import math
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+from data import ROOT
+from results import unwind_when_terminated
+from tokenizers_report import report
+from tokenizers_runs import DATA, RUNS, Run
+
+from tokpress import coding, content
+from tokpress.lossy import Distortion
+from tokpress.machine import describe
+from tokpress.model import Model, load_folder
+
+RESULT = Path(__file__).with_name("results") / "tokenizers.json"
+
+
+def tokpress(*words: object) -> float:
+    """Run the command line; seconds."""
+    begun = time.monotonic()
+    subprocess.run([sys.executable, "-m", "tokpress.cli", *map(str, words)], check=True)
+    return time.monotonic() - begun
+
+
+def train(words: list[str], folder: Path, minutes_left: float) -> bool:
+    """Whether DIR is made now; SIGTERM makes a run save a checkpoint, which the next call resumes."""
+    if (folder / "config.json").is_file():
+        return True
+    resumed = ["--resume"] if (folder / ".checkpoint").is_dir() else []
+    process = subprocess.Popen([sys.executable, "-m", "tokpress.cli", *words, *resumed])
+    try:
+        return process.wait(timeout=60 * minutes_left) == 0
+    except subprocess.TimeoutExpired:
+        process.terminate()
+        process.wait()
+        return False
+
+
+def samples_of(path: Path, model: Model) -> tuple[bytes, Any]:
+    """(the samples of a test file, the tokenizer for them)"""
+    raw = path.read_bytes()
+    found = content.find(raw)
+    if found is None:
+        return raw, model.tokenizer
+    grid = found.grid()
+    assert grid is not None
+    return raw[found.start : found.stop], model.tokenizer.on(replace(grid, start=0))
+
+
+def measure(run: Run, place: Path, files: list[Path], at: Path) -> dict[str, Any]:
+    model = load_folder(place / run.name)
+    shutil.rmtree(at, ignore_errors=True)
+    at.mkdir(parents=True)
+    names = [shutil.copy(path, at / path.name) for path in files]
+    encode = tokpress("compress", "-q", "--lossy", "-m", place / run.name, *names)
+    coded = {path.name: (at / f"{path.name}.tokp").stat().st_size for path in files}
+    for name in names:
+        Path(name).unlink()
+    decode = tokpress("decompress", "-q", "-m", place / run.name, *(at / f"{path.name}.tokp" for path in files))
+    counts, total, wrong, first = np.zeros(model.tokenizer.vocab_size, np.int64), 0, 0, True
+    distortion: Distortion | None = None
+    for path in files:
+        source, tokenizer = samples_of(path, model)
+        tokens = tokenizer.encode(source)
+        restored, _ = samples_of(at / path.name, model)
+        wrong += restored != tokenizer.decode(tokens)
+        if first:  # the symbols themselves, not only what they make
+            model.prior.prepare(len(tokens))
+            lanes = model.prior.lanes(len(tokens))
+            arranged = model.prior.arrange(tokens)
+            payload = coding.encode(model.prior, arranged, lanes)
+            wrong += not np.array_equal(coding.decode(model.prior, payload, len(tokens), lanes), arranged)
+            first = False
+        lost = Distortion.of(source, restored, tokenizer.sound)
+        distortion = lost if distortion is None else distortion + lost
+        counts += np.bincount(tokens, minlength=len(counts))
+        total += len(tokens)
+    assert distortion is not None
+    p = counts[counts > 0] / total
+    found = {
+        "data": run.data,
+        "tokenizer": run.kind,
+        "prior": run.prior,
+        "commands": [
+            "tokpress " + shlex.join(words)
+            for words in (run.tokenizer_words("corpus", Path()), run.prior_words("corpus", Path()))
+        ],
+        "codes": len(counts),
+        "files": len(files),
+        "wrong": wrong,
+        "source_bytes": sum(path.stat().st_size for path in files),
+        "coded_bytes": sum(coded.values()),
+        "coded": coded,
+        "tokens": total,
+        "item_bytes": model.tokenizer.unit_bytes,
+        "item_tokens": model.tokenizer.unit_tokens,
+        "used": int((counts > 0).sum()),
+        "perplexity": float(np.exp(-(p * np.log(p)).sum())),
+        "decibels": round(distortion.decibels, 3),
+        "measure": "SNR" if distortion.sound else "PSNR",
+        "encode_seconds": round(encode, 1),
+        "decode_seconds": round(decode, 1),
+        "model_bytes": model.size,
+        "machine": describe("torch", "numpy", "vector-quantize-pytorch"),
+        "measured": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
+    }
+    curve = place / f"{run.name}.tokenizer" / "training_curve.json"
+    if curve.is_file():
+        found["curve"] = json.loads(curve.read_text())
+    if not found["wrong"] and DATA[run.data].pictures:
+        shutil.copy(at / files[0].name, place / f"{run.name}.ppm")
+    return found
+
+
+@click.command()
+@click.option("--budget-minutes", type=float, default=math.inf, help="Stop after this long; call again to go on.")
+@click.option("--only", multiple=True, help="These runs (default: all).")
+@click.option("--again", multiple=True, help="Forget what was measured of these, and their models.")
+@click.option("--work", type=click.Path(path_type=Path), default=ROOT / ".tokenizers", help="Models and checkpoints.")
+@click.option("--report", "only_report", is_flag=True, help="Only write docs/tokenizers.md.")
+def main(budget_minutes, only, again, work, only_report):
+    unwind_when_terminated()
+    begun = time.monotonic()
+    kept = json.loads(RESULT.read_text()) if RESULT.is_file() else {}
+    if not only_report:
+        unknown = {*only, *again} - {run.name for run in RUNS}
+        if unknown:
+            raise click.UsageError(f"no such run: {', '.join(unknown)}")
+        for name in again:
+            kept.pop(name, None)
+            for folder in (work / name, work / f"{name}.tokenizer"):
+                shutil.rmtree(folder, ignore_errors=True)
+        for run in RUNS:
+            if run.name in kept or (only and run.name not in only):
+                continue
+            corpus, files = DATA[run.data].prepare(work / "data" / run.data)
+
+            def left() -> float:
+                return budget_minutes - (time.monotonic() - begun) / 60
+
+            if left() < 1 or not train(run.tokenizer_words(corpus, work), work / f"{run.name}.tokenizer", left()):
+                break
+            if left() < 1 or not train(run.prior_words(corpus, work), work / run.name, left()):
+                break
+            measured = measure(run, work, files, work / f"{run.name}.files")
+            kept = json.loads(RESULT.read_text()) if RESULT.is_file() else {}  # another call may have added to it
+            kept[run.name] = measured
+            RESULT.write_text(json.dumps(kept, indent=1) + "\n")
+            bits = 8 * measured["coded_bytes"] / measured["tokens"]
+            print(f"{run.name}: {bits:.3f} bits/token, {measured['decibels']:.2f} dB", file=sys.stderr, flush=True)
+    report(kept, ROOT / "docs", work)
+
+
+if __name__ == "__main__":
+    main()

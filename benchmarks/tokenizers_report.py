@@ -1,0 +1,105 @@
+"""docs/tokenizers.md, its plots and reconstructions, from what benchmarks/tokenizers.py measured."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+from results import machine_line, markdown
+from tokenizers_runs import DATA, RUNS
+
+BEGIN, END = "<!-- measured: benchmarks/tokenizers.py writes what follows -->", "<!-- end of measured -->"
+Kept = dict[str, dict[str, Any]]
+#: of the first test picture: left, top, right, bottom
+CROP = (240, 180, 496, 436)
+
+
+def report(kept: Kept, docs: Path, work: Path) -> None:
+    """Write everything anew; nothing where nothing has been measured."""
+    kept = {run.name: kept[run.name] for run in RUNS if run.name in kept}
+    if not kept:
+        return
+    lines: list[str] = []
+    for name, data in DATA.items():
+        mine = {key: m for key, m in kept.items() if m["data"] == name}
+        if not mine:
+            continue
+        lines += [f"### {data.about}", "", *_table(mine), ""]
+        if plot(mine, docs / f"tokenizers_{name}.png"):
+            lines += [f"![Held-out decibels while training](tokenizers_{name}.png)", ""]
+        if data.pictures:
+            lines += _pictures(mine, docs, work, name)
+    wrong = [name for name, m in kept.items() if m["wrong"]]
+    lines += [
+        f"**Wrong: {', '.join(wrong)} did not come back.**"
+        if wrong
+        else "Every file came back as the reconstruction that was stored.",
+        "",
+    ]
+    lines += ["### Commands and machines", ""]
+    lines += [f"* {name}: {'; '.join(f'`{command}`' for command in m['commands'])}" for name, m in kept.items()]
+    lines += ["", *(f"Machine: {line}." for line in sorted({machine_line(m["machine"]) for m in kept.values()}))]
+    _replace(docs / "tokenizers.md", lines)
+
+
+def _table(kept: Kept) -> list[str]:
+    measure = next(iter(kept.values()))["measure"]
+    head = ["run", "codes K", "used", "perplexity", f"{measure}, dB", "bytes a token", "log₂ K", "bits/token, coded", "saved",
+            "bytes of all files", "model bytes", "encode, s", "decode, s"]  # fmt: skip
+    return markdown(head, [_row(name, m) for name, m in kept.items()])
+
+
+def _row(name: str, m: dict[str, Any]) -> list[str]:
+    whole, bits = math.log2(m["codes"]), 8 * m["coded_bytes"] / m["tokens"]
+    return [
+        name, f"{m['codes']:,}", f"{m['used'] / m['codes']:.1%}", f"{m['perplexity']:.0f}", f"{m['decibels']:.2f}",
+        f"{m['source_bytes'] / m['tokens']:.1f}", f"{whole:.2f}", f"{bits:.3f}", f"{1 - bits / whole:.1%}",
+        f"{m['coded_bytes']:,} of {m['source_bytes']:,}", f"{m['model_bytes']:,}", f"{m['encode_seconds']:g}",
+        f"{m['decode_seconds']:g}",
+    ]  # fmt: skip
+
+
+def plot(kept: Kept, path: Path) -> bool:
+    """Held-out decibels against minutes; whether there are curves."""
+    curves = {name: m["curve"] for name, m in kept.items() if m.get("curve")}
+    if not curves:
+        return False
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    axes = figure.subplots()
+    for name, curve in curves.items():
+        axes.plot([p["seconds"] / 60 for p in curve], [p["held_out_psnr"] for p in curve], label=name)
+    axes.set_xlabel("minutes of training, one core")
+    axes.set_ylabel("held-out PSNR, dB, peak to peak")
+    axes.legend()
+    figure.savefig(path, dpi=100, metadata={"Software": None})
+    return True
+
+
+def _pictures(kept: Kept, docs: Path, work: Path, data: str) -> list[str]:
+    """A part of the first test picture, and what each tokenizer leaves of it, side by side."""
+    from PIL import Image
+
+    test = sorted((work / "data" / data / "test").glob("*.ppm"))
+    made = [(name, work / f"{name}.ppm") for name in kept if (work / f"{name}.ppm").is_file()]
+    target = docs / f"tokenizers_{data}_samples.png"
+    if test and made:
+        parts = [Image.open(path).crop(CROP) for path in (test[0], *(path for _, path in made))]
+        whole = Image.new("RGB", (sum(p.width + 4 for p in parts) - 4, parts[0].height), "white")
+        for i, part in enumerate(parts):
+            whole.paste(part, (i * (part.width + 4), 0))
+        whole.save(target, optimize=True)
+        names = ", ".join(["the picture", *(name for name, _ in made)])
+        target.with_suffix(".txt").write_text(names + "\n")
+    if not target.is_file():
+        return []
+    names = target.with_suffix(".txt").read_text().strip()
+    return [f"From the left: {names}.", "", f"![Reconstructions]({target.name})", ""]
+
+
+def _replace(path: Path, lines: list[str]) -> None:
+    """What stands between the marks."""
+    text = path.read_text("utf-8") if path.is_file() else f"# Tokenizers\n\n{BEGIN}\n{END}\n"
+    before, _, rest = text.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    path.write_text(before + "\n".join([BEGIN, "", *lines, "", END]) + after, "utf-8")

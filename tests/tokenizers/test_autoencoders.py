@@ -1,0 +1,186 @@
+"""Discrete autoencoders, with random weights: what they store comes back, whatever its size, and broken ones say so."""
+
+import io
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.models import tiny_autoencoder
+from tokpress import pipeline
+from tokpress.container import read_header
+from tokpress.errors import ChecksumError, TokenizerError, TokpressError
+from tokpress.grid import Grid
+from tokpress.model import Model, load_folder
+from tokpress.priors.histogram import HistogramPrior
+from tokpress.registry import tokenizer_class
+
+SMALL = {"width": 8, "depth": 1}
+KINDS = {
+    "vq": {**SMALL, "shape": "8x8x3", "codes": 32, "dim": 4},
+    "fsq": {**SMALL, "shape": "8x8x3", "levels": "4,3,2"},
+    "lfq": {**SMALL, "shape": "8x8", "codes": 64},
+    "gumbel": {**SMALL, "shape": "8x8x3", "codes": 16, "dim": 4},
+    "audio_rvq": {**SMALL, "shape": "64", "down": 8, "codes": 16, "dim": 4, "levels": 3},
+}
+
+
+def samples(name: str, items: int = 3, seed: int = 0) -> bytes:
+    return np.random.default_rng(seed).bytes(items * tiny_autoencoder(name, KINDS[name]).unit_bytes)
+
+
+@pytest.fixture(params=KINDS)
+def tokenizer(request):
+    return tiny_autoencoder(request.param, KINDS[request.param])
+
+
+def test_items_do_not_depend_on_each_other(tokenizer):
+    source = samples(tokenizer.name, 5)
+    tokens = tokenizer.encode(source)
+    assert tokens.dtype == np.int32 and len(tokens) == 5 * tokenizer.unit_tokens
+    assert len(np.unique(tokens)) > 1
+    restored = tokenizer.decode(tokens)
+    assert len(restored) == len(source) == tokenizer.source_length(tokens)
+    size, count = tokenizer.unit_bytes, tokenizer.unit_tokens
+    for i in range(5):
+        assert np.array_equal(
+            tokenizer.encode(source[i * size : i * size + size]), tokens[i * count : i * count + count]
+        )
+        assert tokenizer.decode(tokens[i * count : i * count + count]) == restored[i * size : i * size + size]
+    assert len(tokenizer.encode(b"")) == 0 and tokenizer.decode(np.zeros(0, np.int32)) == b""
+
+
+def test_every_code_is_a_code(tokenizer):
+    levels = KINDS[tokenizer.name].get("levels", 1) if tokenizer.name == "audio_rvq" else 1
+    every = np.repeat(np.arange(tokenizer.vocab_size)[:, None], levels, 1)
+    codes = tokenizer.codes(every)
+    assert codes.shape == (tokenizer.vocab_size, tokenizer.code_dim()) and codes.dtype == np.float32
+    if tokenizer.name in ("fsq", "lfq"):  # lattices: a code's own z is near it
+        z = np.arctanh(np.clip(codes, -0.99, 0.99)) if tokenizer.name == "fsq" else codes
+        assert np.array_equal(tokenizer.indices(z), every)
+        assert len(np.unique(codes, axis=0)) == tokenizer.vocab_size
+
+
+def test_saved_and_loaded(tokenizer, tmp_path):
+    model = Model(tokenizer, HistogramPrior(tokenizer.vocab_size))
+    model.save(tmp_path / "m")
+    again = load_folder(tmp_path / "m")
+    source = samples(tokenizer.name)
+    tokens = tokenizer.encode(source)
+    assert again.id == model.id and np.array_equal(again.tokenizer.encode(source), tokens)
+    assert again.tokenizer.decode(tokens) == tokenizer.decode(tokens)
+    path = tmp_path / "m" / "tokenizer.safetensors"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-3] + b"\x7f\x7f\x7f")
+    assert load_folder(tmp_path / "m").id != model.id  # its weights are a part of what a model is
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(TokpressError, match=r"tokenizer\.safetensors"):
+        load_folder(tmp_path / "m")
+    path.unlink()
+    with pytest.raises(TokpressError, match=r"tokenizer\.safetensors"):
+        load_folder(tmp_path / "m")
+
+
+def test_what_is_no_item(tokenizer):
+    with pytest.raises(TokenizerError, match="whole number of items"):
+        tokenizer.encode(bytes(tokenizer.unit_bytes + 1))
+    with pytest.raises(TokenizerError, match="whole number of items"):
+        tokenizer.decode(np.zeros(tokenizer.unit_tokens + 1, np.int32))
+    with pytest.raises(TokenizerError, match="outside"):
+        tokenizer.decode(np.full(tokenizer.unit_tokens, tokenizer.vocab_size, np.int32))
+
+
+@pytest.mark.parametrize(
+    ("kind", "bad"),
+    [("vq", {"down": 3}), ("vq", {"shape": "9x8x3"}), ("vq", {"shape": "8"}), ("vq", {"codes": 1}), ("vq", {"codes": 65537}),
+     ("vq", {"shape": "8x8x3x2"}), ("vq", {"shape": "65536x65536"}), ("fsq", {"levels": "8,x"}), ("fsq", {"levels": "1,2"}),
+     ("fsq", {"levels": "300,300"}), ("lfq", {"codes": 48}), ("vq", {"colour": 1}), ("vq", {"depth": 10**6})],
+)  # fmt: skip
+def test_settings_that_cannot_be(kind, bad):
+    with pytest.raises(TokpressError):
+        tokenizer_class(kind)({**KINDS[kind], **bad}, {})
+
+
+PICTURES, SOUND = tiny_autoencoder("vq", KINDS["vq"]), tiny_autoencoder("audio_rvq", KINDS["audio_rvq"])
+
+
+@given(rows=st.integers(1, 20), columns=st.integers(1, 20), seed=st.integers(0, 9))
+@settings(max_examples=25, deadline=None)
+def test_pictures_of_any_size(rows, columns, seed):
+    pixels = np.random.default_rng(seed).bytes(rows * columns * 3)
+    source = f"P6 {columns} {rows} 255\n".encode() + pixels + b"behind"
+    model = Model(PICTURES, HistogramPrior(32), name="pictures")
+    out = io.BytesIO()
+    summary = pipeline.compress_stream(io.BytesIO(source), out, pipeline.Options([model], lossy=True))
+    restored = pipeline.decompress(out.getvalue(), model=model)
+    assert len(restored) == len(source) and restored[:9] == source[:9] and restored.endswith(b"behind")
+    error = ((np.frombuffer(source, np.uint8).astype(int) - np.frombuffer(restored, np.uint8)) ** 2).sum()
+    assert summary.distortion.error == error and "PSNR" in str(summary.distortion)
+    tiled = PICTURES.on(Grid(True, 0, rows, columns, 3, 8))
+    tokens = tiled.encode(pixels)
+    assert np.array_equal(tiled.encode(tiled.decode(tokens)), tiled.encode(tiled.decode(tokens)))
+    assert restored[-6 - len(pixels) : -6] in (tiled.decode(tokens), pixels)  # a few pixels are stored as they are
+    if rows * columns >= 64:
+        assert restored[-6 - len(pixels) : -6] == tiled.decode(tokens)
+
+
+@given(length=st.integers(1, 300), seed=st.integers(0, 9))
+@settings(max_examples=20, deadline=None)
+def test_sound_of_any_length(length, seed):
+    sound = np.random.default_rng(seed).bytes(2 * length)
+    head = (
+        b"RIFF"
+        + (36 + len(sound)).to_bytes(4, "little")
+        + b"WAVEfmt \x10\0\0\0\1\0\1\0\x40\x1f\0\0\x80\x3e\0\0\2\0\x10\0data"
+    )
+    source = head + len(sound).to_bytes(4, "little") + sound
+    model = Model(SOUND, HistogramPrior(16), name="sound")
+    out = io.BytesIO()
+    summary = pipeline.compress_stream(io.BytesIO(source), out, pipeline.Options([model], lossy=True))
+    restored = pipeline.decompress(out.getvalue(), model=model)
+    assert restored[:44] == source[:44] and len(restored) == len(source) and "SNR" in str(summary.distortion)
+    s, made = (np.frombuffer(each[44:], "<i2").astype(int) for each in (source, restored))
+    assert summary.distortion.error == ((s - made) ** 2).sum() and summary.distortion.signal == (s * s).sum()
+
+
+@pytest.mark.parametrize(
+    "source", [b"P5 8 8 255\n" + bytes(64), b"P6 8 8 65535\n" + bytes(384), b"P6 8 8 255\n" + bytes(90), bytes(100)]
+)
+def test_samples_of_another_kind_are_refused(source):
+    model = Model(PICTURES, HistogramPrior(32), name="pictures")
+    with pytest.raises(TokpressError):
+        pipeline.compress_stream(io.BytesIO(source), io.BytesIO(), pipeline.Options([model], lossy=True))
+
+
+def test_payloads_that_lie():
+    """What stands before the tokens says how large a picture is: nothing is believed that does not fit."""
+    model = Model(PICTURES, HistogramPrior(32))
+    grid = Grid(True, 0, 9, 10, 3, 8)
+    source = np.random.default_rng(0).bytes(270)
+    payload, tokens, lanes = model.encode(source, grid=grid)
+    assert model.decode(payload, tokens, lanes, length=270) == PICTURES.on(grid).decode(
+        PICTURES.on(grid).encode(source)
+    )
+    for at in range(1 + payload[0]):
+        for bit in range(8):
+            wrong = bytearray(payload)
+            wrong[at] ^= 1 << bit
+            try:  # what says the same in other words, or another picture as large, is for the checksum to find
+                assert len(model.decode(bytes(wrong), tokens, lanes, length=270)) == 270
+            except ChecksumError:
+                continue
+    for length in (269, 271, 10**9):
+        with pytest.raises(ChecksumError):
+            model.decode(payload, tokens, lanes, length=length)
+    with pytest.raises(ChecksumError):
+        model.decode(b"", tokens, lanes, length=270)
+
+
+def test_raw_items_come_in_frames():
+    model = Model(PICTURES, HistogramPrior(32), name="pictures")
+    source = samples("vq", 7)
+    out = io.BytesIO()
+    pipeline.compress_stream(io.BytesIO(source), out, pipeline.Options([model], lossy=True, frame_size=400))
+    assert pipeline.decompress(out.getvalue(), model=model) == PICTURES.decode(PICTURES.encode(source))
+    assert read_header(io.BytesIO(out.getvalue())).source_length == 384  # two items, not 400 bytes

@@ -1,0 +1,129 @@
+"""The bottlenecks of discrete autoencoders in training: one interface to what vector-quantize-pytorch returns in many forms.
+
+    bottleneck(z [B, T, dim]) ──► codes [B, T, code dim], indices [B, T, Q], loss (a number, weighted)
+
+Gradients pass from the codes to z. `export` gives what the tokenizer keeps. The rounding is that of the tokenizer's own
+`indices` and `codes`, which a test compares.
+"""
+
+import math
+from abc import ABC, abstractmethod
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..errors import TokpressError
+
+
+def library():
+    try:
+        import vector_quantize_pytorch
+    except ModuleNotFoundError as error:
+        raise TokpressError(f'training this tokenizer needs {error.name}: pip install "tokpress[train]"') from error
+    return vector_quantize_pytorch
+
+
+class Bottleneck(nn.Module, ABC):
+    @abstractmethod
+    def forward(self, z: Tensor) -> tuple[Tensor, Tensor, Tensor]: ...
+
+    def anneal(self, fraction: float) -> None:
+        """How much of the run is over."""
+
+    def export(self) -> dict[str, np.ndarray]:
+        return {}
+
+
+class Nearest(Bottleneck):
+    """VQ: the nearest code, updated by moving averages (van den Oord et al. 2017, appendix A.1); a code that is hardly used
+    is replaced by a vector of the batch (Dhariwal et al. 2020, §3.2)."""
+
+    def __init__(self, dim: int, codes: int, commitment: float) -> None:
+        super().__init__()
+        self.inner = library().VectorQuantize(
+            dim=dim, codebook_size=codes, decay=0.95, kmeans_init=True, threshold_ema_dead_code=2,
+            commitment_weight=commitment,
+        )  # fmt: skip
+
+    def forward(self, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        codes, indices, loss = self.inner(z)
+        return codes, indices[..., None], loss.sum()
+
+    def export(self) -> dict[str, np.ndarray]:
+        return {"codebook": self.inner.codebook.detach().cpu().numpy()}
+
+
+class Residual(Bottleneck):
+    """RVQ: each level's code is of what the levels before left (Zeghidour et al. 2021, SoundStream, algorithm 1)."""
+
+    def __init__(self, dim: int, codes: int, levels: int, commitment: float) -> None:
+        super().__init__()
+        self.inner = library().ResidualVQ(
+            dim=dim, codebook_size=codes, num_quantizers=levels, decay=0.95, kmeans_init=True,
+            threshold_ema_dead_code=2, commitment_weight=commitment,
+        )  # fmt: skip
+
+    def forward(self, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        codes, indices, loss = self.inner(z)
+        return codes, indices, loss.sum()
+
+    def export(self) -> dict[str, np.ndarray]:
+        return {"codebook": self.inner.codebooks.detach().cpu().numpy()}
+
+
+class Lattice(Bottleneck):
+    """FSQ: each number is rounded to one of a few levels (Mentzer et al. 2024, §3); nothing is learned."""
+
+    def __init__(self, levels: list[int]) -> None:
+        super().__init__()
+        self.inner = library().FSQ(levels=levels, preserve_symmetry=True)
+
+    def forward(self, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        codes, indices = self.inner(z)
+        return codes, indices[..., None].long(), z.new_zeros(())
+
+
+class Signs(Bottleneck):
+    """LFQ: the signs, with a loss for entropy: of the code of each place little, of all codes much (Yu et al. 2024, §3.1)."""
+
+    def __init__(self, bits: int, entropy: float, diversity: float, commitment: float) -> None:
+        super().__init__()
+        self.inner = library().LFQ(
+            dim=bits, codebook_size=1 << bits, entropy_loss_weight=entropy, diversity_gamma=diversity,
+            commitment_loss_weight=commitment,
+        )  # fmt: skip
+
+    def forward(self, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        codes, indices, loss = self.inner(z, inv_temperature=1.0)
+        return codes, indices[..., None].long(), loss
+
+
+class Concrete(Bottleneck):
+    """Gumbel-softmax: a sample of a softmax over all codes, with a temperature that falls (Jang, Gu & Poole 2017; Maddison,
+    Mnih & Teh 2017); the loss is KL(q ‖ uniform), as in Ramesh et al. 2021, §2.1."""
+
+    HOT, COLD = 1.0, 0.1
+
+    def __init__(self, codes: int, dim: int, kl: float) -> None:
+        super().__init__()
+        self.codebook = nn.Parameter(torch.randn(codes, dim) * 0.5)
+        self.kl, self.temperature = kl, self.HOT
+
+    def anneal(self, fraction: float) -> None:
+        # cold over the first three quarters: a decoder needs the time that is left with what it will be given
+        self.temperature = self.HOT * (self.COLD / self.HOT) ** min(1.0, fraction / 0.75)
+
+    def forward(self, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        indices = z.argmax(-1)
+        if self.training:
+            chosen = F.gumbel_softmax(z, tau=self.temperature, hard=True, dim=-1)
+        else:
+            chosen = F.one_hot(indices, z.shape[-1]).to(z.dtype)
+        log_q = z.log_softmax(-1)
+        kl = (log_q.exp() * (log_q + math.log(z.shape[-1]))).sum(-1).mean()
+        return chosen @ self.codebook, indices[..., None], self.kl * kl
+
+    def export(self) -> dict[str, np.ndarray]:
+        return {"codebook": self.codebook.detach().cpu().numpy()}
