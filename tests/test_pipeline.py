@@ -329,7 +329,7 @@ def test_a_large_frame_is_tried_with_every_model(monkeypatch):
             self.prior = SimpleNamespace(tensors=lambda: {"w": 1} if trained else {}, lanes=lambda tokens: 1)
             self.tokenizer = SimpleNamespace(vocab_size=256)
 
-        def encode(self, source, lanes, report, grid):
+        def encode(self, source, lanes, report, grid, tokens):
             return b"x" * int(len(source) * (self.whole if len(source) == len(SOURCE) else self.part)), len(source), 1
 
     SOURCE = np.random.default_rng(0).integers(0, 99, choice.LARGE).astype(np.uint8).tobytes()

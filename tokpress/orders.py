@@ -88,8 +88,8 @@ def make_order(name: str, shape: Shape) -> Order:
     return (pixels[:, None] * channels + np.arange(channels)).reshape(-1)
 
 
-def parse_shape(text: str) -> Shape:
-    """ "28x28" → (28, 28). Raises TokpressError.
+def parse_shape(text: str, sides: int = 2) -> Shape:
+    """ "28x28" → (28, 28): one to so many sides, and channels. Raises TokpressError.
 
     >>> parse_shape("32x32x3"), parse_shape("98"), parse_shape("")
     ((32, 32, 3), (98,), ())
@@ -100,8 +100,10 @@ def parse_shape(text: str) -> Shape:
         shape = tuple(int(part) for part in text.split("x"))
     except ValueError:
         shape = (0,)
-    if not 1 <= len(shape) <= 3 or min(shape) < 1 or math.prod(shape) > 1 << 24:
-        raise TokpressError(f"{text!r} is no shape of an item; write ROWSxCOLUMNS, ROWSxCOLUMNSxCHANNELS or LENGTH")
+    if not 1 <= len(shape) <= sides + 1 or min(shape) < 1 or math.prod(shape) > 1 << 24:
+        raise TokpressError(
+            f"{text!r} is no shape of an item; write {'FRAMESx' * (sides > 2)}ROWSxCOLUMNS, …xCHANNELS or LENGTH"
+        )
     return shape
 
 

@@ -46,6 +46,10 @@ _TOKENIZERS: dict[str, "str | type[Tokenizer]"] = {
     "fsq": ".tokenizers.fsq:FSQTokenizer",
     "lfq": ".tokenizers.lfq:LFQTokenizer",
     "gumbel": ".tokenizers.gumbel:GumbelTokenizer",
+    "vqgan": ".tokenizers.vqgan:VQGANTokenizer",
+    "titok": ".tokenizers.titok:TiTokTokenizer",
+    "multiscale": ".tokenizers.multiscale:MultiscaleTokenizer",
+    "video_lfq": ".tokenizers.video_lfq:VideoLFQTokenizer",
     "audio_rvq": ".tokenizers.audio_rvq:AudioRVQTokenizer",
     "words": ".tokenizers.words:WordsTokenizer",
 }

@@ -64,6 +64,13 @@ class Fields(Exact):
         self._set(tuple(side * f for side, f in zip(self.dims, factors)))
         return np.ascontiguousarray(split.transpose(order)).reshape(self.rows, w)
 
+    def ahead(self, x: Array, count: int) -> Array:
+        """The first place of the first dimension stands so many times more before it."""
+        grid = self._grid_of(x)
+        grid = np.concatenate([grid[:, :1]] * count + [grid], 1)
+        self._set((self.dims[0] + count, *self.dims[1:]))
+        return grid.reshape(self.rows, -1)
+
     def places(self, name: str, width: int) -> Array:
         """A learned vector of each place, the sum of one for each dimension."""
         out = np.zeros((1,) * len(self.dims) + (width,), np.float32)

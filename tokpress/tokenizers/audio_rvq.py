@@ -44,9 +44,10 @@ class AudioRVQTokenizer(Autoencoder):
             rest -= codebook[out[-1]]
         return np.stack(out, 1)
 
-    def codes(self, indices: np.ndarray) -> np.ndarray:
-        total = np.zeros((len(indices), self.dim()), np.float32)
-        for codebook, mine in zip(self._codebooks(), indices.T):  # in this order: sums of floats have one
+    def codes(self, tokens: np.ndarray) -> np.ndarray:
+        by_level = tokens.reshape(-1, self.settings["levels"]).T
+        total = np.zeros((by_level.shape[1], self.dim()), np.float32)
+        for codebook, mine in zip(self._codebooks(), by_level):  # in this order: sums of floats have one
             total = total + codebook[mine]
         return total
 

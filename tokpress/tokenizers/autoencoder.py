@@ -60,14 +60,14 @@ class Autoencoder(Tokenizer):
         from ..training.options import settings_of
 
         self.settings = settings_of(self.name, settings, self.defaults, "the tokenizer")
-        shape = parse_shape(self.settings["shape"])
+        shape = parse_shape(self.settings["shape"], self.spatial)
         if len(shape) not in (self.spatial, self.spatial + 1):
             raise TokpressError(
                 f"shape={self.settings['shape']} of the tokenizer {self.name!r} should have {self.spatial} sides"
             )
         self.sides, self.channels = shape[: self.spatial], (*shape, 1)[self.spatial]
         self.stages = self.factors()
-        self.latent = tuple(self.sides)
+        self.latent = self.grid_sides()
         for factors in self.stages:
             if any(side % f for side, f in zip(self.latent, factors)):
                 raise TokpressError(
@@ -106,15 +106,27 @@ class Autoencoder(Tokenizer):
     def bottleneck(self) -> Any:
         """What it is in training, from `training.bottlenecks`."""
 
+    def critic(self) -> Any:
+        """Of `training.adversarial`, if it is taught by one too."""
+        return None
+
     @abstractmethod
     def indices(self, z: np.ndarray) -> np.ndarray:
-        """[rows, dim] → [rows, Q] integers. Need not be exact: only what it gives is written."""
+        """[n·places, dim] → the tokens of n items. Need not be exact: only what it gives is written."""
 
     @abstractmethod
-    def codes(self, indices: np.ndarray) -> np.ndarray:
-        """[rows, Q] → [rows, code_dim] float32, exactly."""
+    def codes(self, tokens: np.ndarray) -> np.ndarray:
+        """Tokens [n, tokens of an item] → [n·places, code_dim] float32, exactly."""
+
+    def grid_sides(self) -> tuple[int, ...]:
+        """Of the grid that the first stage coarsens."""
+        return tuple(self.sides)
 
     def shape_of_tokens(self) -> Shape:
+        return self.latent
+
+    def shape_of_codes(self) -> Shape:
+        """Of the grid that the decoder begins with."""
         return self.latent
 
     def factors(self) -> list[tuple[int, ...]]:
@@ -123,9 +135,8 @@ class Autoencoder(Tokenizer):
         if down < 2 or down & (down - 1):
             raise TokpressError(f"down={down} of the tokenizer {self.name!r} should be 2, 4, 8 …")
         twos = down.bit_length() - 1
-        if self.spatial == 1:
-            return [(4,)] * (twos // 2) + [(2,)] * (twos % 2)
-        return [(2,) * self.spatial] * twos
+        steps = [4] * (twos // 2) + [2] * (twos % 2) if self.spatial == 1 else [2] * twos
+        return [(step,) * self.spatial for step in steps]
 
     # --- the network -------------------------------------------------------------------------------
 
@@ -202,10 +213,8 @@ class Autoencoder(Tokenizer):
         indices = tokens.reshape(-1, self.unit_tokens)
 
         def some(part: slice) -> bytes:
-            m = self._fields(self.latent, part.stop - part.start)
-            x = self.decoder(
-                m, self.codes(indices[part].reshape(math.prod(self.latent) * (part.stop - part.start), -1))
-            )
+            m = self._fields(self.shape_of_codes(), part.stop - part.start)
+            x = self.decoder(m, self.codes(indices[part]))
             if not np.isfinite(x).all():  # what is no number would be one byte here and another elsewhere
                 raise ModelError(f"{FILE}: its numbers grow beyond all bounds; the file is damaged")
             return self.samples(x)

@@ -42,10 +42,10 @@ class FSQTokenizer(Autoencoder):
             step = np.floor((np.tanh(z[:, d].astype(np.float64)) + 1) / 2 * (level - 1) + 0.5)
             out += base * np.clip(step, 0, level - 1).astype(np.int64)
             base *= level
-        return out[:, None]
+        return out
 
-    def codes(self, indices: np.ndarray) -> np.ndarray:
-        rest, out = indices[:, 0].astype(np.int64), []
+    def codes(self, tokens: np.ndarray) -> np.ndarray:
+        rest, out = tokens.reshape(-1).astype(np.int64), []
         for level in self.levels():
             rest, step = np.divmod(rest, level)
             out.append((2 * step - (level - 1)).astype(np.float32) / np.float32(level - 1))

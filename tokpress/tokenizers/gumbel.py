@@ -27,10 +27,10 @@ class GumbelTokenizer(Autoencoder):
         return self.settings["dim"]
 
     def indices(self, z: np.ndarray) -> np.ndarray:
-        return z.argmax(1)[:, None]
+        return z.argmax(1)
 
-    def codes(self, indices: np.ndarray) -> np.ndarray:
-        return self._weights.vector("codebook", self.symbols(), self.settings["dim"])[indices[:, 0]]
+    def codes(self, tokens: np.ndarray) -> np.ndarray:
+        return self._weights.vector("codebook", self.symbols(), self.settings["dim"])[tokens.reshape(-1)]
 
     def bottleneck(self) -> Any:
         from ..training.bottlenecks import Concrete

@@ -37,10 +37,10 @@ class LFQTokenizer(Autoencoder):
         return self.symbols().bit_length() - 1
 
     def indices(self, z: np.ndarray) -> np.ndarray:
-        return from_signs(z)[:, None]
+        return from_signs(z)
 
-    def codes(self, indices: np.ndarray) -> np.ndarray:
-        return signs(indices[:, 0], self.dim())
+    def codes(self, tokens: np.ndarray) -> np.ndarray:
+        return signs(tokens.reshape(-1), self.dim())
 
     def bottleneck(self) -> Any:
         from ..training.bottlenecks import Signs

@@ -28,10 +28,10 @@ class VQTokenizer(Autoencoder):
         return self._weights.vector("codebook", self.symbols(), self.dim())
 
     def indices(self, z: np.ndarray) -> np.ndarray:
-        return nearest(z, self._codebook())[:, None]
+        return nearest(z, self._codebook())
 
-    def codes(self, indices: np.ndarray) -> np.ndarray:
-        return self._codebook()[indices[:, 0]]
+    def codes(self, tokens: np.ndarray) -> np.ndarray:
+        return self._codebook()[tokens.reshape(-1)]
 
     def bottleneck(self) -> Any:
         from ..training.bottlenecks import Nearest

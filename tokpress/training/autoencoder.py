@@ -40,13 +40,14 @@ class Net(nn.Module):
         self.plan = tokenizer
         self.bottleneck = tokenizer.bottleneck()
         self.encoder = TrainedFields(tokenizer.encoder, tokenizer.sides, tokenizer.channels, seed)
-        self.decoder = TrainedFields(tokenizer.decoder, tokenizer.latent, tokenizer.code_dim(), seed + 1)
+        self.critic = tokenizer.critic()
+        self.decoder = TrainedFields(tokenizer.decoder, tokenizer.shape_of_codes(), tokenizer.code_dim(), seed + 1)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """(x̂ [B, places, channels], indices [B, …], the bottleneck's loss)"""
         z = self.encoder.run(self.plan.encoder, x, self.plan.sides)
         codes, indices, loss = self.bottleneck(z)
-        return self.decoder.run(self.plan.decoder, codes, self.plan.latent), indices, loss
+        return self.decoder.run(self.plan.decoder, codes, self.plan.shape_of_codes()), indices, loss
 
     def export(self) -> dict[str, np.ndarray]:
         return self.encoder.export() | self.decoder.export() | self.bottleneck.export()
@@ -88,7 +89,8 @@ def fit_autoencoder(cls: "type[Autoencoder]", paths: Sequence[Path], options: To
     device = torch.device(config.device if config.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu")
     net.to(device)
     set_product_dtype(net, product_dtype(config.precision, device))
-    optimizers = make_optimizers(net, config.learning_rate, config.weight_decay)
+    learned = [p for name, p in net.named_parameters() if not name.startswith("critic.")]
+    optimizers = make_optimizers(net, config.learning_rate, config.weight_decay, "critic.")
     saved = Checkpoint(options.folder / "state") if options.folder else None
     progress = Progress()
     if options.resume and saved and saved.exists():
@@ -122,12 +124,19 @@ def fit_autoencoder(cls: "type[Autoencoder]", paths: Sequence[Path], options: To
         net.bottleneck.anneal(progress.fraction)
         x = scaled(items.batch(config.rows)).to(device)
         made, _, more = net(x)
-        loss = (made - x).square().mean() / variance + more
+        loss = (made - x).square().mean() / variance
+        if net.critic:
+            pictures = [v.unflatten(1, plan.sides).movedim(-1, 1) for v in (x, made)]
+            last = net.decoder.values["decoder/out"]
+            more = more + net.critic.decoders(*pictures, loss, last, progress.fraction)
+        loss = loss + more
         loss.backward()
-        nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+        nn.utils.clip_grad_norm_(learned, 1.0)
         for optimizer in optimizers:
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
+        if net.critic:
+            net.critic.learn(*pictures)
         value = float(loss.detach())
         if not math.isfinite(value):
             raise TokpressError(

@@ -20,6 +20,9 @@ from ..errors import TokpressError
 def library():
     try:
         import vector_quantize_pytorch
+        from loguru import logger
+
+        logger.disable("vector_quantize_pytorch")  # it warns that a small corpus gives few vectors to begin with
     except ModuleNotFoundError as error:
         raise TokpressError(f'training this tokenizer needs {error.name}: pip install "tokpress[train]"') from error
     return vector_quantize_pytorch
@@ -71,6 +74,38 @@ class Residual(Bottleneck):
 
     def export(self) -> dict[str, np.ndarray]:
         return {"codebook": self.inner.codebooks.detach().cpu().numpy()}
+
+
+class Scales(Bottleneck):
+    """VQ of a picture at several scales, each of what the coarser ones left, with one codebook (Tian et al. 2024, §3.2)."""
+
+    def __init__(self, dim: int, codes: int, scales: list[int], side: int, commitment: float) -> None:
+        super().__init__()
+        self.scales, self.side = scales, side
+        self.nearest = Nearest(dim, codes, commitment)
+
+    def forward(self, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        rest = z.unflatten(1, (self.side, self.side)).permute(0, 3, 1, 2)
+        if not self.nearest.inner._codebook.initted:  # by the finest scale: there is not enough of the coarsest
+            self.nearest(z)
+        total, indices, losses = torch.zeros_like(rest), [], []
+        for side in self.scales:
+            f = self.side // side
+            pooled = F.avg_pool2d(rest, f).flatten(2).transpose(1, 2)
+            codes, found, loss = self.nearest(pooled)
+            mine = codes.transpose(1, 2).unflatten(2, (side, side))
+            mine = mine.repeat_interleave(f, 2).repeat_interleave(f, 3)
+            total = total + mine
+            # gradients reach z once for each scale, by way of its codes
+            rest = rest - mine.detach()
+            indices.append(found.flatten(1))
+            losses.append(loss)
+        codes = total.flatten(2).transpose(1, 2)
+        # of all scales together straight to z
+        return z + (codes - z).detach(), torch.cat(indices, 1), sum(losses) / len(losses)
+
+    def export(self) -> dict[str, np.ndarray]:
+        return self.nearest.export()
 
 
 class Lattice(Bottleneck):

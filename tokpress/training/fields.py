@@ -60,6 +60,11 @@ class TrainedFields(Trained):
         self.dims = tuple(side * f for side, f in zip(self.dims, factors))
         return split.permute(order).flatten(1, 2 * d)
 
+    def ahead(self, x: Tensor, count: int) -> Tensor:
+        size = x.shape[1] // self.dims[0]
+        self.dims = (self.dims[0] + count, *self.dims[1:])
+        return torch.cat([x[:, :size]] * count + [x], 1)
+
     def places(self, name: str, width: int) -> Tensor:
         out = torch.zeros(())
         for i, side in enumerate(self.dims):

@@ -47,14 +47,19 @@ def keep_freed_memory() -> None:
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 
 
-def make_optimizers(net: torch.nn.Module, lr: float, decay: float | None = None) -> list[torch.optim.Optimizer]:
+def make_optimizers(
+    net: torch.nn.Module, lr: float, decay: float | None = None, without: str = "\0"
+) -> list[torch.optim.Optimizer]:
     """Muon for the matrices of the blocks, AdamW for embedding, head and vectors.
 
-    decay: of all matrices, towards 0 (Loshchilov & Hutter 2019); None: 0.01 in the blocks, else none."""
+    decay: of all matrices, towards 0 (Loshchilov & Hutter 2019); None: 0.01 in the blocks, else none. without: parameters
+    whose names begin so learn otherwise."""
     blocks: list[torch.nn.Parameter] = []
     matrices: list[torch.nn.Parameter] = []
     rest: list[torch.nn.Parameter] = []
     for name, p in net.named_parameters():
+        if name.startswith(without):
+            continue
         matrix = p.ndim == 2 and "embedding" not in name
         (blocks if p.ndim == 2 and "blocks." in name else matrices if matrix and decay else rest).append(p)
     groups = [{"params": ps, "weight_decay": wd} for ps, wd in ((rest, 0.0), (matrices, decay or 0.0)) if ps]

@@ -1,0 +1,125 @@
+"""Autoencoders in training compute what the exact ones do, learn, and are trained, stopped and resumed by the command line."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from tests.training.command import run
+from tokpress.registry import tokenizer_class
+from tokpress.tokenizers.autoencoder import Autoencoder
+from tokpress.training.autoencoder import Net, scaled
+
+SMALL = {"width": 16, "depth": 1}
+KINDS = {
+    "vq": {"shape": "8x8x3", "codes": 8, "dim": 4},
+    "vqgan": {"shape": "16x16x3", "codes": 8, "dim": 4},
+    "fsq": {"shape": "8x8x3", "levels": "4,4"},
+    "lfq": {"shape": "8x8x3", "codes": 16},
+    "gumbel": {"shape": "8x8x3", "codes": 16, "dim": 4},
+    "titok": {"shape": "16x16", "latents": 6, "codes": 8, "dim": 4, "heads": 2},
+    "multiscale": {"shape": "16x16x3", "scales": "1,2,4", "codes": 8, "dim": 4},
+    "audio_rvq": {"shape": "64", "down": 8, "codes": 8, "dim": 4, "levels": 3},
+    "video_lfq": {"shape": "5x8x8x3", "down": 4, "slower": 2, "codes": 16},
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_trained_and_exact_are_one_function(kind):
+    plan = tokenizer_class(kind)({**SMALL, **KINDS[kind]}, {})
+    assert isinstance(plan, Autoencoder)
+    net = Net(plan, 0)
+    rng = np.random.default_rng(0)
+    shape = (16, int(np.prod(plan.sides)), plan.channels)
+    top = 255 if plan.bits == 8 else 20000
+    items = rng.integers(0, top, shape).astype("u1" if plan.bits == 8 else "<i2")
+    net.train()
+    net(scaled(items))  # codebooks begin with what they see
+    net.eval()
+    with torch.no_grad():
+        made, indices, _ = net(scaled(items))
+    exact = type(plan)(plan.settings, net.export())
+    tokens = exact.encode(items.tobytes())
+    assert (tokens.reshape(16, -1) == indices.flatten(1).numpy()).mean() > 0.98  # the rest are ties, to a rounding
+    restored = np.frombuffer(exact.decode(indices.flatten().numpy().astype(np.int32)), items.dtype).reshape(shape)
+    expected = made.clamp(-1, 1).numpy()
+    expected = (expected + 1) * 127.5 if plan.bits == 8 else expected * (1 << 15)
+    limit = {"audio_rvq": 20, "titok": 3}.get(kind, 0.51)  # the softmax of exact attention is rounded more
+    assert np.abs(restored - expected).max() <= limit
+
+
+def test_the_first_frame_of_a_video_alone_is_a_picture():
+    plan = tokenizer_class("video_lfq")({**SMALL, **KINDS["video_lfq"]}, {})
+    video = tokenizer_class("video_lfq")(plan.settings, Net(plan, 0).export())
+    one = tokenizer_class("video_lfq")({**plan.settings, "shape": "1x8x8x3"}, Net(plan, 0).export())
+    source = np.random.default_rng(0).bytes(video.unit_bytes)
+    first = source[: one.unit_bytes]
+    tokens = video.encode(source)
+    assert video.item_shape == (6, 2)
+    assert np.array_equal(one.encode(first), tokens[: one.unit_tokens])
+    assert one.decode(tokens[: one.unit_tokens]) == video.decode(tokens)[: one.unit_bytes]
+    later = source[: 3 * one.unit_bytes] + bytes(2 * one.unit_bytes)  # what comes later changes nothing before
+    assert np.array_equal(video.encode(later)[: 2 * one.unit_tokens], tokens[: 2 * one.unit_tokens])
+
+
+@pytest.fixture
+def pictures(corpus) -> np.ndarray:
+    """Flat tiles of eight colours, in a .npy file."""
+    rng = np.random.default_rng(0)
+    colours = rng.integers(0, 256, (8, 3))
+    tiles = colours[rng.integers(8, size=(400, 2, 2))].repeat(4, 1).repeat(4, 2).astype(np.uint8)
+    np.save("tiles.npy", tiles)
+    return tiles
+
+
+def words(kind: str, *more: object) -> list[object]:
+    sets = [word for key, value in {**SMALL, **KINDS[kind]}.items() for word in ("--set", f"{key}={value}")]
+    return ["train", "tokenizer", "tiles.npy", "-o", "t", "--kind", kind, *sets, "--rows", "16", "-T", 1, *more]
+
+
+@pytest.mark.parametrize("kind", ["vq", "fsq"])
+def test_from_pictures_to_a_file_and_back(pictures, kind):
+    run(*words(kind, "--max-steps", 150, "-q"))
+    curve = json.loads(Path("t/training_curve.json").read_text())
+    assert curve[-1]["held_out_psnr"] > 15 and curve[-1]["held_out_used"] > 0
+    run("train", "prior", "tiles.npy", "-o", "m", "--tokenizer", "t", "--prior", "pixelcnn", "--set", "width=16",
+        "--set", "depth=1", "--max-steps", 40, "--rows", 16, "--no-compile", "-q", "-T", 1)  # fmt: skip
+    assert json.loads(Path("m/config.json").read_text())["prior"]["shape"] == "2x2"
+    Path("new.ppm").write_bytes(b"P6 11 13 255\n" + pictures[:3].tobytes()[: 11 * 13 * 3])
+    said = run("compress", "--lossy", "-m", "m", "new.ppm").output
+    assert "PSNR" in said
+    run("decompress", "-q", "-m", "m", "new.ppm.tokp", "-o", "back.ppm")
+    back = Path("back.ppm").read_bytes()
+    assert len(back) == 13 + 11 * 13 * 3 and back[:13] == b"P6 11 13 255\n"
+    run("sample", "-f", "-m", "m", "--items", 2, "--seed", 1, "-o", "drawn")
+    assert Path("drawn").stat().st_size == 2 * 192
+
+
+def test_a_stopped_run_is_resumed(pictures, monkeypatch):
+    from tokpress.cli.training import Display
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Display, "stop", lambda self: True)
+        run(*words("vq", "--max-steps", 30, "-q"), code=130)
+    assert not Path("t/config.json").exists()
+    run(*words("vq", "--max-steps", 30, "-q"), code=1)  # an unfinished run is not replaced silently
+    run("train", "tokenizer", "-o", "t", "--resume", "-q")
+    assert Path("t/config.json").is_file() and not Path("t/.checkpoint").exists()
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [(("--set", "codes=1"), "2 to"), (("--set", "what=1"), "no setting 'what'"), (("--set", "shape=9x9x3"), "multiples"),
+     (("--set", "shape=512x512x3"), "no items")],
+)  # fmt: skip
+def test_what_cannot_be_trained(pictures, more, told):
+    assert told in run(*words("vq", "--max-steps", 3, "-q", *more), code=1).output
+    assert not Path("t").exists()
+
+
+def test_a_trained_tokenizer_comes_before_its_prior(pictures):
+    said = run("train", "prior", "tiles.npy", "-o", "m", "--tokenizer", "vq", "--max-steps", 3, "-q", code=1).output
+    assert "train tokenizer --kind vq" in said
+    assert "no settings" in run("train", "tokenizer", "tiles.npy", "-o", "t", "--set", "a=1", "-q", code=1).output
