@@ -58,7 +58,7 @@ def test_every_code_is_a_code(tokenizer):
     assert codes.shape == (tokenizer.vocab_size, tokenizer.code_dim()) and codes.dtype == np.float32
     if tokenizer.name in ("fsq", "lfq"):  # lattices: a code's own z is near it
         z = np.arctanh(np.clip(codes, -0.99, 0.99)) if tokenizer.name == "fsq" else codes
-        assert np.array_equal(tokenizer.indices(z), every)
+        assert np.array_equal(tokenizer.indices(z), every.reshape(-1))
         assert len(np.unique(codes, axis=0)) == tokenizer.vocab_size
 
 
@@ -106,7 +106,7 @@ PICTURES, SOUND = tiny_autoencoder("vq", KINDS["vq"]), tiny_autoencoder("audio_r
 
 
 @given(rows=st.integers(1, 20), columns=st.integers(1, 20), seed=st.integers(0, 9))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 def test_pictures_of_any_size(rows, columns, seed):
     pixels = np.random.default_rng(seed).bytes(rows * columns * 3)
     source = f"P6 {columns} {rows} 255\n".encode() + pixels + b"behind"
