@@ -52,7 +52,9 @@ class Options:
 
     def __post_init__(self) -> None:
         losing = [model for model in self.models or [] if not model.tokenizer.lossless]
-        if losing and not self.lossy:
+        #: a lossy tokenizer whose reconstruction is completed, since nothing else was asked for
+        self.completes = not self.lossy and len(self.models or []) == 1 and any(m.tokenizer.wants_grid for m in losing)
+        if losing and not (self.lossy or self.completes):
             name = losing[0].name
             raise TokpressError(f"the model {name} loses information: say --lossy if it may, or take another model")
         if self.lossy and (len(self.models or []) != 1 or not losing):
@@ -76,6 +78,16 @@ class Coded:
     #: what it restores, where that is not the source, and what is lost
     restores: bytes | None = None
     distortion: "Distortion | None" = None
+
+
+def complete(model: Model, source: bytes, options: Options, report: Report, grid: Grid | None) -> Coded:
+    """Tokens of a lossy tokenizer, and what their reconstruction lacks (`residual`)."""
+    from . import residual  # models of its own
+
+    model.kernel = options.kernel
+    size = len(source)
+    payload, count, lanes = residual.encode(model, source, options.lanes, lambda share: report(int(share * size)), grid)
+    return Coded(Kind.MODEL, size, payload, model, count, None if lanes == model.prior.lanes(count) else lanes)
 
 
 def encode(

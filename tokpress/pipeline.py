@@ -137,7 +137,7 @@ def _compress_frames(source: BinaryIO, out: BinaryIO, options: Options, limit: f
         def report(part: int, start: int = done) -> None:
             options.report(start + part)
 
-        if options.lossy:
+        if options.lossy or options.completes:
             pieces = lossy.coded_pieces(block, options, report, first=not done)
         else:
             pieces = [(block, choose_frame(block, options, report, grids.of(block)))]
@@ -190,7 +190,7 @@ def compress_stream(source: BinaryIO, out: BinaryIO, options: Options | None = N
     smaller result is taken. `out` is only written to, never cut or gone back in: what it holds already stays."""
     options = options or Options()
     length = _left(source) or 0
-    if length <= options.frame_size or options.lossy:
+    if length <= options.frame_size or options.lossy or options.completes:
         return cast(Summary, _compress_frames(source, out, options))
     start = source.tell()
     with tempfile.TemporaryFile() as spool, tempfile.TemporaryFile() as frames:

@@ -69,6 +69,8 @@ class Tokenizer(ABC):
 
     #: of lossy ones: whether a source is sound of 16 bits, else pixels of a byte a channel
     sound: bool = False
+    #: of those of items: sides and channels of one
+    sample_shape: tuple[int, ...] = ()
     #: whether it takes apart pictures or sound, and can be told how these lie in a source (`on`)
     wants_grid: bool = False
 

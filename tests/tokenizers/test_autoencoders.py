@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.models import tiny_autoencoder
-from tokpress import pipeline
+from tokpress import pipeline, residual
 from tokpress.container import read_header
 from tokpress.errors import ChecksumError, TokenizerError, TokpressError
 from tokpress.grid import Grid
@@ -184,3 +184,61 @@ def test_raw_items_come_in_frames():
     pipeline.compress_stream(io.BytesIO(source), out, pipeline.Options([model], lossy=True, frame_size=400))
     assert pipeline.decompress(out.getvalue(), model=model) == PICTURES.decode(PICTURES.encode(source))
     assert read_header(io.BytesIO(out.getvalue())).source_length == 384  # two items, not 400 bytes
+
+
+# ── lossless: the tokens, and what their reconstruction lacks ──────────────────────────────────────
+
+
+def wav(sound: bytes) -> bytes:
+    head = (
+        b"RIFF"
+        + (36 + len(sound)).to_bytes(4, "little")
+        + b"WAVEfmt \x10\0\0\0\1\0\1\0\x40\x1f\0\0\x80\x3e\0\0\2\0\x10\0data"
+    )
+    return head + len(sound).to_bytes(4, "little") + sound
+
+
+def gradient(rows: int, columns: int) -> bytes:
+    return np.add.outer(np.arange(rows), np.arange(columns))[..., None].repeat(3, 2).astype(np.uint8).tobytes()
+
+
+@pytest.mark.parametrize(
+    ("model", "source"),
+    [
+        (Model(PICTURES, HistogramPrior(32), name="m"), b"P6 30 40 255\n" + gradient(40, 30) + b"behind"),
+        (Model(PICTURES, HistogramPrior(32), name="m"), gradient(8000, 8)),  # raw items
+        (Model(SOUND, HistogramPrior(16), name="m"), wav(np.arange(900, dtype="<i2").tobytes())),
+    ],
+)
+def test_without_lossy_nothing_is_lost(model, source):
+    out = io.BytesIO()
+    summary = pipeline.compress_stream(io.BytesIO(source), out, pipeline.Options([model]))
+    assert "m" in [frame.stored for frame in summary.frames] and summary.distortion is None
+    coded = out.getvalue()
+    assert len(coded) < len(source) and pipeline.decompress(coded, model=model) == source
+    for at in np.random.default_rng(0).integers(len(coded), size=40):
+        wrong = bytearray(coded)
+        wrong[at] ^= 1 << at % 8
+        with pytest.raises(TokpressError):
+            pipeline.decompress(bytes(wrong), model=model)
+
+
+@pytest.mark.parametrize(
+    "source", [b"text " * 50, b"", b"P5 8 8 255\n" + bytes(64), b"P6 8 8 255\n" + bytes(90), bytes(100)]
+)
+def test_what_the_tokenizer_is_not_for_is_stored_otherwise(source):
+    model = Model(PICTURES, HistogramPrior(32), name="m")
+    out = io.BytesIO()
+    summary = pipeline.compress_stream(io.BytesIO(source), out, pipeline.Options([model]))
+    assert "m" not in [frame.stored for frame in summary.frames]
+    assert pipeline.decompress(out.getvalue(), model=model) == source
+
+
+def test_a_rest_that_is_cut_off():
+    model = Model(PICTURES, HistogramPrior(32))
+    source = np.random.default_rng(0).bytes(192 * 4)
+    payload, tokens, lanes = residual.encode(model, source, None, lambda share: None, None)
+    assert model.decode(payload, tokens, lanes, length=len(source)) == source
+    for cut in (0, 1, 3, 5, 20):
+        with pytest.raises(ChecksumError):
+            model.decode(payload[:cut], tokens, lanes, length=len(source))

@@ -65,6 +65,7 @@ class Autoencoder(Tokenizer):
             raise TokpressError(
                 f"shape={self.settings['shape']} of the tokenizer {self.name!r} should have {self.spatial} sides"
             )
+        self.sample_shape = shape if len(shape) > self.spatial else (*shape, 1)
         self.sides, self.channels = shape[: self.spatial], (*shape, 1)[self.spatial]
         self.stages = self.factors()
         self.latent = self.grid_sides()
