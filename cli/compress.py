@@ -1,12 +1,17 @@
 """tokpress compress"""
 
+import io
 import os
 import time
+from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
 from . import jobs, options
 from .progress import Progress, note, rates, speed
+
+if TYPE_CHECKING:
+    from tokpress.model import Model
 
 SUFFIX = ".tokp"
 
@@ -21,13 +26,19 @@ SUFFIX = ".tokp"
     help="Cut the source into pieces that are decoded independently.",
 )  # fmt: skip
 @click.option("--lossy", is_flag=True, help="Store what the lossy tokenizer of the model -m leaves of the pixels.")
+@click.option(
+    "--content", is_flag=True,
+    help="Store what a PNG, FLAC … file shows, its pixels or samples, as a PPM, TIFF or WAV file of them.",
+)  # fmt: skip
 @click.pass_context
 def compress(
-    ctx, files, output, stdout, force, keep, remove, model, given, lanes, kernel, frame_size, lossy, quiet, verbose
-):
+    ctx, files, output, stdout, force, keep, remove, model, given, lanes, kernel, frame_size, lossy, content, quiet,
+    verbose,
+):  # fmt: skip
     """Compress each FILE to FILE.tokp, or stdin to stdout.
 
-    Without -m, each frame is coded by the best of the shipped models, lzma, or not at all.
+    Without -m, each frame is coded by the best of the shipped models, lzma, or not at all. What comes back is the file, byte
+    for byte, unless --lossy or --content says otherwise.
     """
     names = options.sources(files)
     place = jobs.Place(output, stdout, force, keep, remove, quiet)
@@ -42,13 +53,17 @@ def compress(
             return note(f"tokpress: {name}: ends in {SUFFIX} already, skipped: compress it again with -f", quiet)
         with jobs.reading(name) as source:
             length = None if name == "-" else os.fstat(source.fileno()).st_size
-            with Progress(options.shown(name), length, quiet) as progress:
+            taken, suffix = (source, "") if not (content or lossy) else _shown(source, content, models)
+            with Progress(options.shown(name), length if taken is source else None, quiet) as progress:
                 settings = pipeline.Options(models, lanes, frame_size, kernel, progress.report, lossy)
-                target = place.target(name, lambda path: path + SUFFIX)
+                target = place.target(
+                    name, lambda path: (os.path.splitext(path)[0] if suffix else path) + suffix + SUFFIX
+                )
                 with jobs.writing(place, source, name, target, binary=True) as out:
-                    summary = pipeline.compress_stream(source, out, settings)
+                    summary = pipeline.compress_stream(taken, out, settings)
         total.frames += summary.frames
-        note(_line(options.shown(name), summary, progress.seconds), quiet)
+        line = _line(options.shown(name), summary, progress.seconds)
+        note(line + (f"; stored as {suffix[1:]}, of a file of {length or 0:,} bytes" if suffix else ""), quiet)
         for number, frame in enumerate(summary.frames if verbose and not quiet else [], 1):
             note(f"  frame {number}: {frame.source_bytes:,} → {frame.payload_bytes:,} bytes, {frame.stored}")
 
@@ -57,6 +72,21 @@ def compress(
     finally:
         if len(names) > 1 and total.frames:
             note(_line(f"{len(names)} files", total, time.monotonic() - begin), quiet)
+
+
+def _shown(source: BinaryIO, content: bool, models: "list[Model] | None") -> tuple[BinaryIO, str]:
+    """What of the input is stored, and the suffix of such a file: "" where it is the file itself."""
+    from tokpress import media
+
+    data = source.read()
+    channels = 0
+    if not content and models:
+        tokenizer = models[0].tokenizer
+        channels = tokenizer.sample_shape[-1] if tokenizer.wants_grid else tokenizer.unit_bytes
+    if not content and not media.recognised(data):  # raw samples
+        return io.BytesIO(data), ""
+    made, suffix = media.shown(data, channels)
+    return io.BytesIO(made), "" if made is data or made == data else suffix
 
 
 def _line(name: str, summary, seconds: float) -> str:

@@ -1,0 +1,141 @@
+"""`--content` and the inputs of `--lossy`: the same pixels and samples in a plain file, or a refusal."""
+
+import io
+
+import numpy as np
+import pytest
+import soundfile
+from PIL import Image
+
+import tokpress
+from tests.training.command import run
+from tokpress import content, media
+from tokpress.errors import TokpressError
+
+
+def coded(picture: Image.Image, kind: str, **more: object) -> bytes:
+    picture.save(out := io.BytesIO(), kind, **more)
+    return out.getvalue()
+
+
+def drawn(mode: str, shape: tuple[int, ...], seed: int = 0) -> Image.Image:
+    values = np.random.default_rng(seed).integers(0, 65536 if mode == "I;16" else 256, shape)
+    return Image.frombytes(mode, shape[1::-1], values.astype("<u2" if mode == "I;16" else "u1").tobytes())
+
+
+PALETTE = drawn("P", (9, 7))
+PALETTE.putpalette(bytes(range(256)) * 3)
+CASES = {
+    "RGB": (drawn("RGB", (5, 7, 3)), "PNG", {}, ".ppm"),
+    "one pixel": (drawn("RGB", (1, 1, 3)), "PNG", {}, ".ppm"),
+    "one row": (drawn("L", (1, 40)), "PNG", {}, ".pgm"),
+    "grey": (drawn("L", (20, 7)), "PNG", {}, ".pgm"),
+    "opacity": (drawn("RGBA", (20, 7, 4)), "PNG", {}, ".tif"),
+    "grey with opacity": (drawn("LA", (20, 7, 2)), "PNG", {}, ".tif"),
+    "16 bits": (drawn("I;16", (20, 7)), "PNG", {}, ".tif"),
+    "palette": (PALETTE, "PNG", {}, ".tif"),
+    "palette with a hole": (PALETTE, "PNG", {"transparency": 3}, ".tif"),
+    "profile": (drawn("RGB", (20, 7, 3)), "PNG", {"icc_profile": b"profile" * 20}, ".tif"),
+    "CMYK": (drawn("CMYK", (20, 7, 4)), "TIFF", {"compression": "tiff_lzw"}, ".tif"),
+    "WebP": (drawn("RGB", (20, 7, 3)), "WEBP", {"lossless": True}, ".ppm"),
+    "GIF": (PALETTE, "GIF", {}, ".tif"),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_pictures(case):
+    picture, kind, more, suffix = CASES[case]
+    data = coded(picture, kind, **more)
+    made, as_what = media.shown(data)
+    assert as_what == suffix
+    before, after = Image.open(io.BytesIO(data)), Image.open(io.BytesIO(made))
+    assert after.convert("RGBA").tobytes() == before.convert("RGBA").tobytes() and after.size == picture.size
+    if picture.mode == "I;16":
+        assert after.tobytes() == picture.tobytes()
+    assert after.info.get("icc_profile") == before.info.get("icc_profile")
+    assert content.find(made) and media.shown(made)[0] == made
+    assert tokpress.decompress(tokpress.compress(made)) == made
+
+
+def test_pictures_for_a_lossy_tokenizer():
+    for picture in (drawn("RGBA", (6, 5, 4)), drawn("L", (6, 5)), PALETTE, drawn("RGB", (6, 5, 3))):
+        made, suffix = media.shown(coded(picture, "PNG"), channels=3)
+        assert suffix == ".ppm" and made.startswith(b"P6") and content.find(made).shape[2] == 3
+        assert media.shown(coded(picture, "PNG"), channels=1)[1] == ".pgm"
+    made, _ = media.shown(coded(Image.new("RGBA", (2, 2), (200, 100, 50, 0)), "PNG"), channels=3)
+    assert made[-12:] == bytes(12)  # nothing to be seen is black
+
+
+def depth_16_in_colour() -> bytes:
+    import struct
+    import zlib
+
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+    head = struct.pack(">IIBBBBB", 2, 1, 16, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(bytes(13))) + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        (coded(drawn("RGB", (9, 9, 3)), "JPEG"), "with a loss"),
+        (coded(drawn("RGB", (9, 9, 3)), "WEBP"), "with a loss"),
+        (coded(drawn("RGB", (40, 40, 3)), "PNG")[:500], "can be read"),
+        (coded(PALETTE, "GIF", save_all=True, append_images=[drawn("P", (9, 7), 1)]), "holds 2 pictures"),
+        (depth_16_in_colour(), "16 bits in colour"),
+        (b"no picture at all", "can be read"),
+        (b"fLaC" + bytes(50), "can be read"),
+        (b"", "can be read"),
+    ],
+)
+def test_what_is_refused(data, told):
+    with pytest.raises(TokpressError, match=told):
+        media.shown(data)
+
+
+def sound(kind: str, subtype: str, channels: int = 2) -> bytes:
+    samples = np.random.default_rng(0).integers(-(2**31), 2**31, (300, channels)).astype(np.int32)
+    with soundfile.SoundFile(out := io.BytesIO(), "w", 8000, channels, subtype, format=kind) as file:
+        file.title = "A title"
+        file.write(samples)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("kind", "subtype"),
+    [("FLAC", "PCM_16"), ("FLAC", "PCM_24"), ("FLAC", "PCM_S8"), ("AIFF", "PCM_16"), ("AIFF", "PCM_24")],
+)
+def test_sound(kind, subtype):
+    data = sound(kind, subtype)
+    made, suffix = media.shown(data)
+    assert suffix == ".wav" and made.startswith(b"RIFF")
+    before, after = (soundfile.SoundFile(io.BytesIO(each)) for each in (data, made))
+    assert after.samplerate == 8000 and after.title == before.title
+    assert np.array_equal(before.read(dtype="int32"), after.read(dtype="int32"))
+    assert content.find(made) and tokpress.decompress(tokpress.compress(made)) == made
+    assert media.shown(made) == (made, ".wav")
+
+
+def test_sound_for_a_lossy_tokenizer():
+    made, _ = media.shown(sound("FLAC", "PCM_24"), channels=1)
+    found = content.find(made)
+    assert found.dtype == "<i2" and found.shape == (300, 1)
+    with pytest.raises(TokpressError, match="channels"):
+        media.shown(sound("FLAC", "PCM_16", 1), channels=2)
+    with pytest.raises(TokpressError, match="DOUBLE"):
+        media.shown(sound("WAV", "DOUBLE"))
+
+
+def test_the_command(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    smooth = np.add.outer(np.arange(60), np.arange(80))[..., None].repeat(3, 2).astype(np.uint8)
+    (tmp_path / "a.png").write_bytes(coded(Image.fromarray(smooth), "PNG"))
+    assert "stored as ppm" in run("compress", "--content", "a.png").output
+    run("decompress", "a.ppm.tokp")
+    assert np.array_equal(np.asarray(Image.open("a.ppm")), smooth) and (tmp_path / "a.png").exists()
+    run("compress", "--content", "a.png", "a.ppm.tokp", code=1)  # exists already; no picture
+    (tmp_path / "b.txt").write_bytes(b"text")
+    assert "can be read" in run("compress", "--content", "b.txt", code=1).output
+    assert not (tmp_path / "b.txt.tokp").exists()

@@ -1,0 +1,158 @@
+"""What pictures and recordings show, apart from how their files are coded: `compress --content`, and the inputs of `--lossy`.
+
+    PNG, TIFF, BMP, GIF, WebP without loss …   pixels as PPM or PGM; as TIFF without compression where there is opacity,
+                                               a palette, more than 8 bits, a colour profile or Exif data
+    FLAC, AIFF, WAV of other kinds …           samples as WAV, with title, artist and the like
+
+Whoever decompresses gets the same pixels or samples in such a file, not the file that was given. Pillow and soundfile do the
+reading (`pip install "tokpress[image,sound]"`). Files whose pixels cannot be taken out exactly are refused.
+
+Raises TokpressError.
+"""
+
+import io
+from collections.abc import Callable
+from typing import Any
+
+from . import content
+from .errors import TokpressError
+
+#: of pictures and of sound: more is no picture that fits in memory
+MOST_PIXELS, MOST_SAMPLES = 1 << 28, 1 << 30
+#: what Pillow reads that is stored with a loss, so that its pixels take more room than the file
+LOSSY_FORMATS = {"JPEG", "MPO", "JPEG2000", "AVIF"}
+SOUNDS = (b"fLaC", b"RIFF", b"FORM", b"OggS", b"caff", b".snd", b"ID3", b"\xff\xfb", b"RF64")
+TAGS = ("title", "copyright", "software", "artist", "comment", "date", "album", "license", "tracknumber", "genre")
+MODES = {1: "L", 3: "RGB", 4: "RGBA", 2: "LA"}
+
+
+#: what files of coded pictures and sound begin with, beside SOUNDS
+PICTURES = (
+    b"\x89PNG",
+    b"\xff\xd8\xff",
+    b"GIF8",
+    b"BM",
+    b"II*\0",
+    b"MM\0*",
+    b"P4",
+    b"P5",
+    b"P6",
+    b"P7",
+    b"\0\0\0\x0cjP",
+)
+
+
+def recognised(data: bytes) -> bool:
+    """Whether it begins as a picture or recording does."""
+    return data.startswith((*PICTURES, *SOUNDS))
+
+
+def shown(data: bytes, channels: int = 0) -> tuple[bytes, str]:
+    """(the same content as a file of raw samples, its suffix). channels: for a lossy tokenizer, of 8 bits each, or of 16
+    in sound; 0: whatever there is, exactly."""
+    if data.startswith(SOUNDS) and data[8:12] != b"WEBP":
+        return _sound(data, channels), ".wav"
+    return _picture(data, channels)
+
+
+def _picture(data: bytes, channels: int) -> tuple[bytes, str]:
+    image_module = _needed("PIL.Image", "image")
+    raw = content.find(data)
+    if raw and (not channels or (raw.dtype == "|u1" and raw.shape[-1] == channels and data[:1] == b"P")):
+        return data, ""  # nothing to take out
+    with _reading("picture", lambda: image_module.open(io.BytesIO(data))) as picture:
+        if picture.width * picture.height > MOST_PIXELS:
+            raise TokpressError(f"{picture.width} × {picture.height} pixels are too many for --content")
+        if getattr(picture, "n_frames", 1) > 1:
+            raise TokpressError(f"it holds {picture.n_frames} pictures; --content takes one")
+        _reading("picture", picture.load)
+        if channels:
+            return _plain(_reading("picture", lambda: _of_channels(picture, channels, image_module)))
+        if picture.format in LOSSY_FORMATS or (picture.format == "WEBP" and b"VP8L" not in data[:64]):
+            raise TokpressError(
+                f"a {picture.format} picture is stored with a loss, and its pixels take more room than the file: "
+                "leave --content out"
+            )
+        if picture.format == "PNG" and data[24] == 16 and data[25] != 0:
+            raise TokpressError("a PNG of 16 bits in colour would be shortened to 8: leave --content out")
+        kept = {key: picture.info[key] for key in ("icc_profile", "exif", "dpi") if picture.info.get(key)}
+        mode = {"1": "L", "PA": "RGBA", "I": "I;16"}.get(picture.mode, picture.mode)
+        if "transparency" in picture.info:
+            mode = "RGBA"
+        made = _reading("picture", lambda: picture if mode == picture.mode else picture.convert(mode))
+        if not kept and made.mode in ("L", "RGB"):
+            return _plain(made)
+        out = io.BytesIO()
+        _reading("picture", lambda: made.save(out, "TIFF", compression="raw", strip_size=1 << 31, **kept))
+        again = image_module.open(io.BytesIO(out.getvalue()))
+        if again.mode != made.mode or again.tobytes() != made.tobytes():
+            raise TokpressError(f"its pixels, {picture.mode}, do not come back from a TIFF file: leave --content out")
+        return out.getvalue(), ".tif"
+
+
+def _plain(picture: Any) -> tuple[bytes, str]:
+    kind, suffix = (b"P5", ".pgm") if picture.mode == "L" else (b"P6", ".ppm")
+    return kind + f" {picture.width} {picture.height} 255\n".encode() + picture.tobytes(), suffix
+
+
+def _of_channels(picture: Any, channels: int, image_module: Any) -> Any:
+    if channels not in (1, 3):
+        raise TokpressError(f"pictures of {channels} channels are given raw")
+    if picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info:
+        whole = picture.convert("RGBA")
+        picture = image_module.alpha_composite(image_module.new("RGBA", whole.size, (0, 0, 0, 255)), whole)
+    return picture.convert(MODES[channels])
+
+
+def _sound(data: bytes, channels: int) -> bytes:
+    found = content.find(data)
+    if found and found.kind == "sound" and (not channels or (found.dtype == "<i2" and found.shape[-1] == channels)):
+        return data  # nothing to take out
+    soundfile = _needed("soundfile", "sound")
+    with _reading("recording", lambda: soundfile.SoundFile(io.BytesIO(data))) as file:
+        if file.frames * file.channels > MOST_SAMPLES:
+            raise TokpressError(f"{file.frames:,} samples of {file.channels} channels are too many for --content")
+        kinds = {"PCM_S8": ("PCM_U8", "int16"), "PCM_U8": ("PCM_U8", "int16"), "PCM_16": ("PCM_16", "int16"),
+                 "PCM_24": ("PCM_24", "int32")}  # fmt: skip
+        if channels:
+            kind, dtype = "PCM_16", "int16"
+        elif file.subtype in kinds:
+            kind, dtype = kinds[file.subtype]
+        else:
+            raise TokpressError(f"sound stored as {file.subtype} is not taken out exactly: leave --content out")
+        samples = _reading("recording", lambda: file.read(dtype=dtype, always_2d=True))
+        if channels and samples.shape[1] != channels:
+            if channels != 1:
+                raise TokpressError(f"{samples.shape[1]} channels are not the {channels} that the tokenizer takes")
+            samples = samples.mean(1, keepdims=True).astype(dtype)
+        out = io.BytesIO()
+        with soundfile.SoundFile(out, "w", file.samplerate, samples.shape[1], kind, format="WAV") as made:
+            for tag in TAGS if not channels else ():
+                if value := getattr(file, tag):
+                    setattr(made, tag, value)
+            made.write(samples)
+        if (
+            not channels
+            and (soundfile.read(io.BytesIO(out.getvalue()), dtype=dtype, always_2d=True)[0] != samples).any()
+        ):
+            raise TokpressError("its samples do not come back from a WAV file: leave --content out")
+        return out.getvalue()
+
+
+def _needed(module: str, extra: str) -> Any:
+    from importlib import import_module
+
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as error:
+        raise TokpressError(f'reading it needs {error.name}: pip install "tokpress[{extra}]"') from None
+
+
+def _reading(what: str, work: Callable[[], Any]) -> Any:
+    try:
+        return work()
+    except TokpressError:
+        raise
+    except Exception as error:  # whatever a reader of damaged files may raise
+        said = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise TokpressError(f"no {what} that can be read: {said}") from error
