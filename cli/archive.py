@@ -103,9 +103,9 @@ def unpack(ctx, archive, names, output, listing, force, models, kernel, quiet, v
                     f"{target}: exists already: choose another folder with -o, or replace it with -f"
                 )
         for name, target in into.items():
-            target.parent.mkdir(parents=True, exist_ok=True)
             if not target.parent.resolve().is_relative_to(folder.resolve()):
                 raise targets.OutputError(f"{target}: a link would lead out of {folder}")
+            target.parent.mkdir(parents=True, exist_ok=True)
             data = held.read(name)
             with targets.create(str(target), force) as out:
                 out.write(data)
