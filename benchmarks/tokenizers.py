@@ -157,7 +157,8 @@ def main(budget_minutes, only, again, work, only_report):
             def left() -> float:
                 return budget_minutes - (time.monotonic() - begun) / 60
 
-            if left() < 1 or not train(run.tokenizer_words(corpus, work), work / f"{run.name}.tokenizer", left()):
+            words = run.tokenizer_words(corpus, work)
+            if left() < 1 or (words and not train(words, work / f"{run.name}.tokenizer", left())):
                 break
             if left() < 1 or not train(run.prior_words(corpus, work), work / run.name, left()):
                 break

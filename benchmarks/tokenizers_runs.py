@@ -1,5 +1,6 @@
 """What benchmarks/tokenizers.py trains: one line a run, and the data."""
 
+import re
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -72,9 +73,53 @@ def voices(folder: Path) -> tuple[Path, list[Path]]:
     return _made(folder, write, ".wav")
 
 
+def glides(folder: Path) -> tuple[Path, list[Path]]:
+    """5 frames of 32×32 that glide over the photographs of BSDS500, straight and evenly, to learn from; real clips, cut into
+    such pieces, to report on."""
+
+    def write(train: Path, test: Path) -> None:
+        from PIL import Image
+
+        corpus, _ = photographs(folder.parent / "photographs")
+        rng, made = np.random.default_rng(0), []
+        for path in sorted(corpus.glob("*.jpg")):
+            pixels = np.asarray(Image.open(path).convert("RGB"))
+            for _ in range(100):
+                step = rng.uniform(-4, 4, 2)
+                top = rng.uniform(16, np.array(pixels.shape[:2]) - 48)
+                places = [np.round(top + i * step).astype(int) for i in range(5)]
+                made.append(np.stack([pixels[r : r + 32, c : c + 32] for r, c in places]))
+        np.save(train / "glides.npy", np.stack(made))
+        for path in sorted((SHARED / "bench/video").glob("*.yuv")):
+            size = re.search(r"(\d+)x(\d+)", path.stem) or re.search(r"(\d+)_(\d+)", path.stem)
+            assert size
+            columns, rows = map(int, size.groups())
+            clip = yuv(path.read_bytes(), rows, columns)
+            clip = clip[: len(clip) // 5 * 5, : rows // 32 * 32, : columns // 32 * 32]
+            pieces = clip.reshape(-1, 5, rows // 32, 32, columns // 32, 32, 3).transpose(0, 2, 4, 1, 3, 5, 6)
+            (test / f"{path.stem}.raw").write_bytes(np.ascontiguousarray(pieces).tobytes())
+
+    return _made(folder, write, ".raw")
+
+
+def yuv(raw: bytes, rows: int, columns: int) -> np.ndarray:
+    """Frames of planar 4:2:0 → [T, rows, columns, 3] red, green, blue (BT.601, full range)."""
+    size = rows * columns
+    frames = np.frombuffer(raw, np.uint8)[: len(raw) // (size * 3 // 2) * (size * 3 // 2)].reshape(-1, size * 3 // 2)
+    y = frames[:, :size].reshape(-1, rows, columns).astype(np.float64)
+    u, v = (
+        frames[:, size + i * size // 4 :][:, : size // 4].reshape(-1, rows // 2, columns // 2).repeat(2, 1).repeat(2, 2)
+        - 128.0
+        for i in range(2)
+    )
+    rgb = np.stack([y + 1.402 * v, y - 0.344136 * u - 0.714136 * v, y + 1.772 * u], -1)
+    return np.clip(np.round(rgb), 0, 255).astype(np.uint8)
+
+
 DATA = {
     "photographs": Data("photographs: 60 of BSDS500 to learn from, the 24 of Kodak measured", photographs, True),
     "cifar": Data("CIFAR-10: 4,000 training images, the first 500 test images measured", cifar),
+    "glides": Data("video: 6,000 glides over photographs to learn from, four real clips measured", glides),
     "voices": Data("spoken digits, 8 kHz: 600 recordings of five speakers, 80 of a sixth measured", voices),
 }
 
@@ -94,9 +139,13 @@ class Run:
     flags: list[str] = field(default_factory=list)
     prior_flags: list[str] = field(default_factory=lambda: ["--rows", "16"])
     vocab_size: int = 0
+    #: the run whose tokenizer it takes
+    tokenizer_of: str = ""
 
     def tokenizer_words(self, corpus: Path | str, work: Path) -> list[str]:
-        """Words after `tokpress`."""
+        """Words after `tokpress`; none where the tokenizer is another run's."""
+        if self.tokenizer_of:
+            return []
         words = ["train", "tokenizer", str(corpus), "-o", str(work / f"{self.name}.tokenizer"), "--kind", self.kind]
         words += ["--vocab-size", str(self.vocab_size)] if self.vocab_size else []
         words += _sets(self.settings)
@@ -105,7 +154,7 @@ class Run:
 
     def prior_words(self, corpus: Path | str, work: Path) -> list[str]:
         words = ["train", "prior", str(corpus), "-o", str(work / self.name), "--prior", self.prior]
-        words += ["--tokenizer", str(work / f"{self.name}.tokenizer"), *_sets(self.prior_settings)]
+        words += ["--tokenizer", str(work / f"{self.tokenizer_of or self.name}.tokenizer"), *_sets(self.prior_settings)]
         limits = ["--max-minutes", f"{self.prior_minutes:g}", "--max-passes", "10000", "-T", "1"]
         return [*words, *limits, *self.prior_flags]
 
@@ -116,6 +165,7 @@ def _sets(settings: dict[str, Any]) -> list[str]:
 
 TILE = {"shape": "64x64x3", "down": 4, "width": 48, "depth": 2}
 ROWS = ["--rows", "16"]
+ATTENTION = {"width": 96, "depth": 3, "dropout": 0.1}
 
 RUNS = [
     Run("vq", "vq", "photographs", TILE, flags=ROWS),
@@ -123,8 +173,14 @@ RUNS = [
     Run("lfq", "lfq", "photographs", TILE, flags=ROWS),
     Run("gumbel", "gumbel", "photographs", TILE, flags=ROWS),
     Run("vq_16", "vq", "photographs", {**TILE, "down": 16}, flags=ROWS),
-    Run(
-        "palette", "palette", "cifar", {}, 0, 20, prior_settings={"shape": "32x32", "width": 96, "depth": 6, "dropout": 0.2},
-        vocab_size=512,
-    ),
+    Run("vqgan", "vqgan", "photographs", TILE, flags=ROWS),
+    Run("titok", "titok", "photographs", {"shape": "64x64x3", "latents": 64}, prior="transformer", prior_settings=ATTENTION, flags=ROWS),
+    Run("multiscale", "multiscale", "photographs", {**TILE, "scales": "1,2,4,8,16"}, prior="next_scale",
+        prior_settings={**ATTENTION, "scales": "1,2,4,8,16"}, flags=ROWS),
+    Run("multiscale_in_order", "multiscale", "photographs", {}, 0, prior="transformer", prior_settings=ATTENTION,
+        tokenizer_of="multiscale"),
+    Run("audio_rvq", "audio_rvq", "voices", {"width": 48, "depth": 1}, 20, prior="transformer", prior_settings=ATTENTION),
+    Run("video_lfq", "video_lfq", "glides", {"width": 48, "depth": 1}, 15, flags=ROWS),
+    Run("palette", "palette", "cifar", {}, 0, 20, prior_settings={"shape": "32x32", "width": 96, "depth": 6, "dropout": 0.2},
+        vocab_size=512),
 ]  # fmt: skip

@@ -108,6 +108,7 @@ NETWORKS: dict[str, tuple[str, Config, Tokenizer]] = {
     "transformer-images": (
         "transformer", {"shape": "5x4", "width": 12, "depth": 2, "heads": 2, "order": "zigzag"}, NibblesTokenizer(),
     ),
+    "next_scale": ("next_scale", {"shape": "21x1", "width": 12, "depth": 1, "heads": 2, "scales": "1,2,4"}, NibblesTokenizer()),
     "sparse_transformer": (
         "sparse_transformer", {"shape": "6x4", "width": 12, "depth": 2, "heads": 2, "stride": 4}, BitsTokenizer(),
     ),

@@ -29,6 +29,7 @@ _PRIORS: dict[str, "str | type[Prior]"] = {
     "gated_pixelcnn": ".priors.gated_pixelcnn:GatedPixelCNNPrior",
     "transformer": ".priors.transformer:TransformerPrior",
     "sparse_transformer": ".priors.sparse_transformer:SparseTransformerPrior",
+    "next_scale": ".priors.next_scale:NextScalePrior",
     "hierarchical": ".priors.hierarchical:HierarchicalPrior",
     "encoder_decoder": ".priors.encoder_decoder:EncoderDecoderPrior",
     "linear_attention": ".priors.linear_attention:LinearAttentionPrior",

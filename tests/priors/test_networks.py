@@ -201,3 +201,23 @@ def test_numbers_without_bounds_are_refused():
     name = next(key for key in ssm.tensors() if key.endswith("transition"))
     with pytest.raises(ModelError, match="grow"):
         type(ssm).load(ssm.config(), ssm.tensors() | {name: np.full_like(ssm.tensors()[name], 1.5)}, 16)
+
+
+def test_next_scale_sees_no_code_of_its_own_map():
+    prior, _ = trained("next_scale")
+    symbols = np.random.default_rng(0).integers(0, 16, 21)
+
+    def pmfs(symbols):
+        state, previous, out = prior.init(1, 21), None, []
+        for symbol in symbols:
+            out.append(prior.step(state, previous, 1).copy())
+            previous = np.array([symbol], np.int32)
+        return np.concatenate(out)
+
+    before = pmfs(symbols)
+    for at, end in ((0, 1), (2, 5), (6, 21)):
+        other = symbols.copy()
+        other[at] = 15 - other[at]
+        changed = np.flatnonzero((pmfs(other) != before).any(1))
+        assert changed.size == 0 or changed.min() >= end  # nothing of its own map
+        assert end == 21 or set(range(end, 21)) == set(changed)  # all of the finer ones

@@ -1,6 +1,7 @@
 """Items to train a tokenizer on: cut at random places out of pictures and recordings, or taken as they are from arrays.
 
     pictures            PNG, JPEG, PPM … in the channels asked for: any place (Pillow; `pip install "tokpress[image]"`)
+    videos              MP4, WebM …: any stretch of any part (PyAV; `pip install "tokpress[video]"`)
     recordings          WAV of 16 bits (FLAC and others: soundfile, `pip install "tokpress[sound]"`): any stretch
     .npy .npz idx       arrays whose last sides are those of an item: an item each
     anything else       raw samples, an item after the other
@@ -21,6 +22,7 @@ from ..tokenizers.tiled import tiles
 from . import images
 from .corpus import read_chunks
 from .sound import is_sound, read_sound
+from .video import is_video, read_video
 
 if TYPE_CHECKING:
     from ..tokenizers.autoencoder import Autoencoder
@@ -135,6 +137,8 @@ def read(path: Path, sides: tuple[int, ...], channels: int, bits: int) -> Array:
         return _filled(images.pixels(path, channels), sides)
     if len(sides) == 1 and is_sound(path):
         return _filled(read_sound(path, channels), sides)
+    if len(sides) == 3 and is_video(path):
+        return _filled(read_video(path, channels), sides)
     raw = images.read(path) if images.is_picture(path) else b"".join(read_chunks(path))
     kind, shape = np.dtype("u1" if bits == 8 else "<i2"), (*sides, channels)
     whole = len(raw) // (math.prod(shape) * kind.itemsize)
