@@ -80,6 +80,28 @@ def tiny_autoencoder(name: str, settings: Config, seed: int = 0) -> Tokenizer:
     return cls(settings, drawn._weights.tensors)
 
 
+#: of every tokenizer that is trained: settings of a small one
+AUTOENCODERS: dict[str, Config] = {
+    "vq": {"shape": "8x8x3", "codes": 32, "dim": 4},
+    "vqgan": {"shape": "8x8x3", "codes": 32, "dim": 4},
+    "fsq": {"shape": "8x8x3", "levels": "4,3,2"},
+    "lfq": {"shape": "8x8x3", "codes": 64},
+    "gumbel": {"shape": "8x8x3", "codes": 16, "dim": 4},
+    "titok": {"shape": "16x16x3", "latents": 5, "codes": 16, "dim": 4, "heads": 2},
+    "multiscale": {"shape": "16x16x3", "scales": "1,2,4", "codes": 16, "dim": 4},
+    "audio_rvq": {"shape": "64x2", "down": 8, "codes": 16, "dim": 4, "levels": 3},
+    "video_lfq": {"shape": "3x8x8x3", "slower": 2, "codes": 16},
+}
+
+
+def tiny_autoencoders() -> dict[str, Model]:
+    made = {}
+    for name, settings in AUTOENCODERS.items():
+        tokenizer = tiny_autoencoder(name, {"width": 8, "depth": 1, **settings})
+        made[name] = Model(tokenizer, HistogramPrior(tokenizer.vocab_size), name=name)
+    return made
+
+
 def tiny_network(name: str, settings: Config, symbols: int, seed: int = 0) -> NetworkPrior:
     cls = prior_class(name)
     assert issubclass(cls, NetworkPrior)

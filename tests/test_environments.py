@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from tests.golden import make
-from tests.models import tiny_mingru, tiny_models
+from tests.models import AUTOENCODERS, tiny_autoencoders, tiny_mingru, tiny_models
 from tokpress.model import Model
 from tokpress.priors.adaptive import AdaptivePrior
 from tokpress.priors.memory import MemoryPrior
@@ -74,6 +74,8 @@ def folder(tmp_path_factory) -> Path:
     models = tiny_models()
     for name in NETWORKS:
         models[name].save(place / f"network-{name}.model")
+    for name, model in tiny_autoencoders().items():
+        model.save(place / f"tokens-{name}.model")
     words = [bytes(rng.integers(97, 123, rng.integers(2, 9)).astype(np.uint8)) for _ in range(60)]
     text = b" ".join(words[i] for i in np.minimum(rng.zipf(1.4, 3000) - 1, 59))
     (place / "short.source").write_bytes(text[:700])
@@ -89,7 +91,7 @@ def reference(folder) -> dict[str, list[str]]:
 
 
 def test_kernels_agree(reference):
-    assert len(reference) == 16 + len(NETWORKS)
+    assert len(reference) == 16 + len(NETWORKS) + len(AUTOENCODERS)
     for lines in reference.values():
         assert len(set(lines)) == 1 and lines[0].startswith("True ")
 

