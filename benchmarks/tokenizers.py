@@ -123,7 +123,9 @@ def measure(run: Run, place: Path, files: list[Path], at: Path) -> dict[str, Any
         "machine": describe("torch", "numpy", "vector-quantize-pytorch"),
         "measured": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
     }
-    curve = place / f"{run.name}.tokenizer" / "training_curve.json"
+    if DATA[run.data].pictures:
+        found |= one_picture(place / run.name, files[0], at)
+    curve = place / f"{run.tokenizer_of or run.name}.tokenizer" / "training_curve.json"
     if curve.is_file():
         found["curve"] = json.loads(curve.read_text())
     if not found["wrong"] and DATA[run.data].pictures:
@@ -131,17 +133,43 @@ def measure(run: Run, place: Path, files: list[Path], at: Path) -> dict[str, Any
     return found
 
 
+def one_picture(model: Path, file: Path, at: Path) -> dict[str, Any]:
+    """Of the first test picture: without loss, by its tokens and the rest, and directly; and of its middle 256 × 256."""
+    from PIL import Image
+
+    sizes: dict[str, Any] = {}
+    picture = Image.open(file)
+    left, top = (picture.width - 256) // 2, (picture.height - 256) // 2
+    picture.crop((left, top, left + 256, top + 256)).save(at / "crop.ppm")
+    for name, source, words in (
+        ("exact_bytes", file, ["-m", model]),
+        ("direct_bytes", file, []),
+        ("crop_bytes", at / "crop.ppm", ["--lossy", "-m", model]),
+    ):
+        tokpress("compress", "-q", "-f", *words, source, "-o", at / "one.tokp")
+        sizes[name] = (at / "one.tokp").stat().st_size
+        tokpress("decompress", "-q", "-f", *(["-m", model] if words else []), at / "one.tokp", "-o", at / "one.back")
+        if "--lossy" not in words and (at / "one.back").read_bytes() != source.read_bytes():
+            raise click.ClickException(f"{source} did not come back by {name}")
+    _, tokenizer = samples_of(at / "crop.ppm", load_folder(model))
+    return sizes | {"file": file.name, "file_bytes": file.stat().st_size, "crop_tokens": tokenizer.tokens}
+
+
 @click.command()
 @click.option("--budget-minutes", type=float, default=math.inf, help="Stop after this long; call again to go on.")
 @click.option("--only", multiple=True, help="These runs (default: all).")
 @click.option("--again", multiple=True, help="Forget what was measured of these, and their models.")
+@click.option("--measure", "anew", multiple=True, help="Measure these again, with the models that are there.")
 @click.option("--work", type=click.Path(path_type=Path), default=ROOT / ".tokenizers", help="Models and checkpoints.")
 @click.option("--report", "only_report", is_flag=True, help="Only write docs/tokenizers.md.")
-def main(budget_minutes, only, again, work, only_report):
+def main(budget_minutes, only, again, anew, work, only_report):
     unwind_when_terminated()
     begun = time.monotonic()
     kept = json.loads(RESULT.read_text()) if RESULT.is_file() else {}
     if not only_report:
+        only = (*only, *anew)
+        for name in anew:
+            kept.pop(name, None)
         unknown = {*only, *again} - {run.name for run in RUNS}
         if unknown:
             raise click.UsageError(f"no such run: {', '.join(unknown)}")

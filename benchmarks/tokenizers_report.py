@@ -27,7 +27,7 @@ def report(kept: Kept, docs: Path, work: Path) -> None:
         if plot(mine, docs / f"tokenizers_{name}.png"):
             lines += [f"![Held-out decibels while training](tokenizers_{name}.png)", ""]
         if data.pictures:
-            lines += _pictures(mine, docs, work, name)
+            lines += [*_one_picture(mine), *_pictures(mine, docs, work, name)]
     wrong = [name for name, m in kept.items() if m["wrong"]]
     lines += [
         f"**Wrong: {', '.join(wrong)} did not come back.**"
@@ -56,6 +56,38 @@ def _row(name: str, m: dict[str, Any]) -> list[str]:
         f"{m['coded_bytes']:,} of {m['source_bytes']:,}", f"{m['model_bytes']:,}", f"{m['encode_seconds']:g}",
         f"{m['decode_seconds']:g}",
     ]  # fmt: skip
+
+
+def _one_picture(kept: Kept) -> list[str]:
+    """Without loss, and the lecture's accounting of one picture."""
+    told = {name: m for name, m in kept.items() if "exact_bytes" in m}
+    if not told:
+        return []
+    first = next(iter(told.values()))
+    head = [
+        "run",
+        "lossless: tokens and the rest",
+        "bits/sub-pixel",
+        "256 × 256: tokens",
+        "symbols, of 196,608",
+        "bytes",
+        "factor",
+    ]
+    rows = [
+        [
+            name, f"{m['exact_bytes']:,}", f"{8 * m['exact_bytes'] / m['file_bytes']:.3f}", f"{m['crop_tokens']:,}",
+            f"{196608 / m['crop_tokens']:.0f} times fewer", f"{m['crop_bytes']:,}", f"{196608 / m['crop_bytes']:.0f}",
+        ]
+        for name, m in told.items()
+    ]  # fmt: skip
+    return [
+        f"One picture, {first['file']}, {first['file_bytes']:,} bytes. Coded directly, without a tokenizer and without loss, it "
+        f"takes {first['direct_bytes']:,} bytes ({8 * first['direct_bytes'] / first['file_bytes']:.3f} bits/sub-pixel). The "
+        "columns on the right are of its middle 256 × 256 pixels, stored with loss.",
+        "",
+        *markdown(head, rows),
+        "",
+    ]
 
 
 def plot(kept: Kept, path: Path) -> bool:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.models import GIVEN, NETWORKS, tiny_network
+from tests.models import AUTOENCODERS, GIVEN, NETWORKS, tiny_autoencoder, tiny_network
 from tokpress.exact import guard_numpy, logistics
 from tokpress.exact.arithmetic import Weights
 from tokpress.exact.guard_numpy import InexactOperation, guarded
@@ -29,6 +29,19 @@ def test_networks_step_by_the_rule(key, monkeypatch):
     assert pmf.shape == (3, prior.vocab_size)
     # the guard was there, from the scales of products to the softmax
     assert {"add", "multiply", "divide", "rint", "right_shift"} <= seen
+
+
+@pytest.mark.parametrize("kind", AUTOENCODERS)
+def test_decoders_of_tokenizers_by_the_rule(kind, monkeypatch):
+    seen: set[str] = set()
+    check = guard_numpy._check
+    monkeypatch.setattr(guard_numpy, "_check", lambda name, *rest: (seen.add(name), check(name, *rest)))
+    tokenizer = tiny_autoencoder(kind, {"width": 8, "depth": 1, **AUTOENCODERS[kind]})
+    tokens = tokenizer.encode(np.random.default_rng(0).bytes(2 * tokenizer.unit_bytes))
+    expected = tokenizer.decode(tokens)
+    tokenizer._weights = Weights({key: guarded(value) for key, value in tokenizer._tensors.items()})
+    assert tokenizer.decode(tokens) == expected
+    assert {"add", "multiply", "rint", "matmul"} <= seen
 
 
 def test_a_mixture_of_logistics_by_the_rule():
