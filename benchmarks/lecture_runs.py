@@ -75,7 +75,7 @@ MANY = "MADE 88.04 with one hidden layer, 32 orders (Germain et al. 2015, table 
 PIXEL = "PixelCNN 81.30 (van den Oord et al. 2016a, table 4)"
 LOCAL = "FLIF 4.19; NeLLoC 3.64, 105 KB (Zhang et al. 2021), both on all 10,000 test images"
 #: priors that are trained with and without it
-LOCATION = ("wavenet", "lstm")
+LOCATION = ("wavenet", "wavenet_early", "lstm")
 #: of the lecture, and three more for the ensemble
 ORDERS = ("raster", "random", "even_odd", "columns", "top_bottom")
 MORE = ("zigzag", "random-2", "random-3")
@@ -99,6 +99,9 @@ RUNS = [
     Run("ssm", "ssm", {"width": 64, "depth": 3}, "nibbles", ["--rows", "32"], 30, aim=88),
     Run("lstm", "lstm", {"location": False}, "nibbles", ["--rows", "128"], 70, passes=2.67),
     Run("wavenet", "wavenet", {"width": 64, "location": False}, "nibbles", ["--rows", "32"], 40),
+    # of the same pair after a quarter of it
+    Run("wavenet_early", "wavenet", {"width": 64, "location": False}, "nibbles", ["--rows", "32"], 30, passes=2.2),
+    Run("wavenet_early_location", "wavenet", {"width": 64}, "nibbles", ["--rows", "32"], 30, passes=2.2),
     Run("bayes_net", "bayes_net", {}, "bits", minutes=0),
     Run("causal_conv", "causal_conv", {"width": 64, "depth": 4}, "nibbles", ["--rows", "32"], 12),
     Run("sparse_transformer", "sparse_transformer", {"width": 96, "depth": 4, "stride": 14}, "nibbles", ["--rows", "32"], 12),
