@@ -244,7 +244,7 @@ class Model:
         if self.tokenizer.unit_tokens > 1:
             bits = bits.reshape(-1, self.tokenizer.unit_tokens).sum(1)
             return Bits(bits, np.full(len(bits), self.tokenizer.unit_bytes))
-        return Bits(bits, self.tokenizer.token_bytes()[tokens])
+        return Bits(bits, self.tokenizer.lengths(tokens))
 
     def sample(self, tokens: int, seed: int | None = None, temperature: float = 1.0, lanes: int = 1) -> bytes:
         """`tokens` tokens drawn from the prior, as bytes. The same seed draws the same ones.

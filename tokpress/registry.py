@@ -52,6 +52,7 @@ _TOKENIZERS: dict[str, "str | type[Tokenizer]"] = {
     "multiscale": ".tokenizers.multiscale:MultiscaleTokenizer",
     "video_lfq": ".tokenizers.video_lfq:VideoLFQTokenizer",
     "audio_rvq": ".tokenizers.audio_rvq:AudioRVQTokenizer",
+    "segments": ".tokenizers.segments:SegmentsTokenizer",
     "words": ".tokenizers.words:WordsTokenizer",
 }
 

@@ -56,6 +56,20 @@ class Tokenizer(ABC):
         lengths, at_once = self.token_bytes(), 1 << 20
         return sum(int(lengths[tokens[at : at + at_once]].sum()) for at in range(0, len(tokens), at_once))
 
+    def lengths(self, tokens: Tokens) -> NDArray[np.int64]:
+        """[N]: the source bytes that each of these tokens stands for; the last of a unit stands for the unit."""
+        if self.unit_tokens == 1:
+            return self.token_bytes()[tokens]
+        out = np.zeros(len(tokens), np.int64)
+        out[self.unit_tokens - 1 :: self.unit_tokens] = self.unit_bytes
+        return out
+
+    def average_bytes(self) -> NDArray[np.float64]:
+        """[V]: source bytes of each token, on average; nibbles are half a byte each, bits an eighth."""
+        if self.unit_tokens > 1:
+            return np.full(self.vocab_size, self.unit_bytes / self.unit_tokens)
+        return self.token_bytes().astype(np.float64)
+
     def config(self) -> Config:
         """JSON settings from which `load` rebuilds this tokenizer (beside the files `save` wrote)."""
         return {}
@@ -82,6 +96,8 @@ class Tokenizer(ABC):
     item_shape: tuple[int, ...] = ()
     #: whether `fit` finds another one for another corpus
     learns: bool = False
+    #: whether it has settings (`train tokenizer --set`)
+    takes_settings: bool = False
     #: whether that takes a training run, with limits, settings and checkpoints
     trains: bool = False
 

@@ -152,9 +152,9 @@ class HierarchicalPrior(Prior):
         for i, (inner, symbols, cells, _) in enumerate(stages):
             folder = options.folder.with_name(f"{options.folder.name}-{i}")
             made = stage_sources(sources, item, cells, options.folder.parent / f"stage-{i}")
-            of_stage = SimpleNamespace(
-                vocab_size=symbols, unit_bytes=1, unit_tokens=8
-            )  # told as if every cell were a bit
+            # told as if every cell were a bit
+            each = np.full(symbols, 1 / 8)
+            of_stage = SimpleNamespace(vocab_size=symbols, item_shape=(), average_bytes=lambda each=each: each)
             told = replace(options, folder=folder, config=limits, given=before, init=None)
             trained, _ = fit_network(PixelCNNPrior, made, of_stage, inner, told)  # type: ignore[arg-type]
             tensors |= {f"{i}.{name}": value for name, value in trained.items()}

@@ -46,7 +46,7 @@ class Autoencoder(Tokenizer):
 
     lossless = False
     learns = True
-    trains = True
+    trains = takes_settings = True
     wants_grid = True
     #: dimensions of the grid: 1 for sound, 2 for pictures, 3 for video
     spatial: ClassVar[int] = 2

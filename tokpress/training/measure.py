@@ -4,17 +4,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import coding
-from ..types import Prior, Tokenizer
+from ..types import Prior
 
 #: the held-out data of the final figures: at most ROWS lanes of LENGTH tokens
 ROWS, LENGTH = 32, 1024
-
-
-def token_lengths(tokenizer: Tokenizer) -> NDArray[np.float64]:
-    """[V]: source bytes of each token; nibbles are half a byte each, bits an eighth; of a unit, all alike."""
-    if tokenizer.unit_tokens > 1:
-        return np.full(tokenizer.vocab_size, tokenizer.unit_bytes / tokenizer.unit_tokens)
-    return tokenizer.token_bytes().astype(np.float64)
 
 
 def exact_bits_per_byte(prior: Prior, batch: NDArray[np.int64], lengths: NDArray[np.float64]) -> float:

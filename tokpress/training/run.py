@@ -125,7 +125,7 @@ def train_tokenizer(
     DIR/training_curve.json. Raises as `train` does."""
     folder, watcher = Path(folder), watcher or Watcher()
     kind = tokenizer_class(settings.tokenizer)
-    if settings.tokenizer_config and not kind.trains:
+    if settings.tokenizer_config and not kind.takes_settings:
         raise TokpressError(f"the tokenizer {kind.name!r} has no settings; leave --set out")
     if not kind.trains:
         if resume:
@@ -260,8 +260,9 @@ def _learned(settings: Settings, paths: list[Path], weights: list[float], watche
         )
     watcher.phase("Learning the vocabulary")
     size = vocabulary_for(paths, settings.vocab_size)
-    tokenizer = kind.fit(paths, TokenizerOptions(size, weights, watcher.bytes, config=settings.fit))
-    if tokenizer.vocab_size < settings.vocab_size:
+    options = TokenizerOptions(size, weights, watcher.bytes, settings.tokenizer_config, settings.fit)
+    tokenizer = kind.fit(paths, options)
+    if tokenizer.vocab_size < settings.vocab_size and not kind.takes_settings:
         few = f"{tokenizer.vocab_size} symbols, not {settings.vocab_size}"
         watcher.note(f"the vocabulary has {few}: the corpus has no use for more")
     return tokenizer
@@ -285,7 +286,7 @@ def _measured(
     sources: list[Source], given: list[Source] | None, tokenizer: Tokenizer, prior: Prior, watcher: Watcher
 ) -> tuple[float, float | None]:
     """Held-out bits per byte by exact stepping: of the prior as saved, and of what is inside its memory."""
-    lengths = measure.token_lengths(tokenizer)
+    lengths = tokenizer.average_bytes()
     order = prior.order
     try:
         if order is None:

@@ -6,7 +6,6 @@ import numpy as np
 
 from ..errors import TokpressError
 from ..types import Config, Prior, Tokenizer
-from .measure import token_lengths
 from .options import FitOptions, settings_of
 from .presets import PRESETS
 from .sizes import shrunk
@@ -44,7 +43,7 @@ def fit_mingru(
     fit(
         net,
         sources,
-        token_lengths(tokenizer),
+        tokenizer.average_bytes(),
         shrunk(options.config, sources),
         options.folder,
         options.resume,
@@ -75,7 +74,7 @@ def fit_network(
     fit(
         net,
         sources,
-        token_lengths(tokenizer),
+        tokenizer.average_bytes(),
         options.config if plan.shape else shrunk(options.config, sources),
         options.folder,
         options.resume,

@@ -1,0 +1,191 @@
+"""Segments: several tokenizers share one vocabulary, and marks say which of them speaks.
+
+    source   segments of several kinds (`tokpress.segments`): a caption, its picture …
+    tokens   mark_k, then the tokens of kind k's tokenizer, shifted to a range of their own; mark_j …
+    V        kinds + 1 + 256 + Σ_k V_k
+
+One prior over text and pictures in one sequence, as in DALL·E (Ramesh et al. 2021, §2) and Chameleon (2024, §2). Where a source,
+or the rest of one, is no segment that its tokenizer can restore, the last mark and plain bytes follow, so that whatever comes
+is lossless as long as all the tokenizers are.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import TokenizerError, TokpressError
+from ..segments import HEAD, MOST_KINDS, split
+from ..types import Config, Tokenizer, Tokens
+
+if TYPE_CHECKING:
+    from ..training.options import TokenizerOptions
+
+FILE = "tokenizer.safetensors"
+
+
+class SegmentsTokenizer(Tokenizer):
+    """
+    >>> from tokpress.segments import join
+    >>> from tokpress.tokenizers.bytes import BitsTokenizer, BytesTokenizer
+    >>> both = SegmentsTokenizer([BytesTokenizer(), BitsTokenizer()])
+    >>> tokens = both.encode(join([(0, b"A"), (1, b"\\x81")])); tokens.tolist()
+    [0, 324, 1, 516, 515, 515, 515, 515, 515, 515, 516]
+    >>> both.decode(tokens) == join([(0, b"A"), (1, b"\\x81")])
+    True
+    """
+
+    name = "segments"
+    learns = takes_settings = True
+
+    def __init__(self, parts: Sequence[Tokenizer]) -> None:
+        if not 1 <= len(parts) <= MOST_KINDS:
+            raise TokenizerError(f"segments are of 1 to {MOST_KINDS} kinds, not {len(parts)}")
+        self.parts = list(parts)
+        self.lossless = all(part.lossless for part in parts)
+        #: where each kind's symbols begin; before them the marks, the last of which is for bytes, and these
+        self.marks = len(parts) + 1
+        sizes = np.cumsum([self.marks + 256, *(part.vocab_size for part in parts)])
+        self.begins, self.vocab_size = sizes[:-1], int(sizes[-1])
+        if self.vocab_size > 1 << 16:
+            raise TokenizerError(f"a vocabulary of {self.vocab_size:,} symbols is too large")
+
+    def encode(self, source: bytes) -> Tokens:
+        out, done = [], 0
+        try:
+            for kind, data in split(source, len(self.parts)):
+                made = self._restored(kind, data)
+                if made is None:
+                    break
+                out += [[kind], made + self.begins[kind]]
+                done += HEAD + len(data)
+        except TokenizerError:
+            pass
+        if done < len(source):
+            rest = np.frombuffer(source, np.uint8, offset=done).astype(np.int64)
+            out += [[self.marks - 1], rest + self.marks]
+        return np.concatenate([np.zeros(0, np.int64), *out]).astype(np.int32)
+
+    def _restored(self, kind: int, data: bytes) -> np.ndarray | None:
+        """Its tokens; None where they would not give it back, as long as it was."""
+        part = self.parts[kind]
+        try:
+            tokens = part.encode(data)
+        except TokenizerError:
+            return None
+        return tokens.astype(np.int64) if part.source_length(tokens) == len(data) else None
+
+    def _runs(self, tokens: Tokens) -> list[tuple[int, np.ndarray]]:
+        """(kind, its tokens) of each segment. Raises TokenizerError."""
+        tokens = np.asarray(tokens, np.int64)
+        if not len(tokens):
+            return []
+        if tokens.min() < 0 or tokens.max() >= self.vocab_size:
+            raise TokenizerError(f"a token lies outside 0 … {self.vocab_size - 1}")
+        at = np.flatnonzero(tokens < self.marks)
+        if not len(at) or at[0]:
+            raise TokenizerError("a sequence of segments begins with a mark")
+        out = []
+        for start, stop in zip(at, [*at[1:], len(tokens)]):
+            kind, mine = int(tokens[start]), tokens[start + 1 : stop]
+            begin, size = (
+                (self.marks, 256) if kind == self.marks - 1 else (self.begins[kind], self.parts[kind].vocab_size)
+            )
+            if len(mine) and (mine.min() < begin or mine.max() >= begin + size):
+                raise TokenizerError(f"a token of another kind stands in a segment of kind {kind}")
+            out.append((kind, (mine - begin).astype(np.int32)))
+        return out
+
+    def decode(self, tokens: Tokens) -> bytes:
+        out = []
+        for kind, mine in self._runs(tokens):
+            if kind == self.marks - 1:
+                out.append(mine.astype(np.uint8).tobytes())
+            else:
+                data = self.parts[kind].decode(mine)
+                out.append(bytes([kind]) + len(data).to_bytes(HEAD - 1, "little") + data)
+        return b"".join(out)
+
+    def source_length(self, tokens: Tokens) -> int:
+        try:
+            return sum(
+                len(mine) if kind == self.marks - 1 else HEAD + self.parts[kind].source_length(mine)
+                for kind, mine in self._runs(tokens)
+            )
+        except TokenizerError:
+            return -1  # no source has this length
+
+    def lengths(self, tokens: Tokens) -> NDArray[np.int64]:
+        out = []
+        for kind, mine in self._runs(tokens):
+            if kind == self.marks - 1:
+                out += [[0], np.ones(len(mine), np.int64)]
+            else:
+                out += [[HEAD], self.parts[kind].lengths(mine)]
+        return np.concatenate([np.zeros(0, np.int64), *out]).astype(np.int64)
+
+    def token_bytes(self) -> np.ndarray:
+        raise TokenizerError("how many bytes a token of a segment stands for depends on those around it")
+
+    def average_bytes(self) -> NDArray[np.float64]:
+        marks = [float(HEAD)] * len(self.parts) + [0.0]
+        return np.concatenate([marks, np.ones(256), *(part.average_bytes() for part in self.parts)])
+
+    # --- on disk -----------------------------------------------------------------------------------
+
+    def config(self) -> Config:
+        return {"parts": [{"name": part.name, **part.config()} for part in self.parts]}
+
+    def save(self, folder: Path) -> None:
+        """What the parts keep, as bytes in one file."""
+        from safetensors.numpy import save_file
+
+        files = {"parts": np.array([len(self.parts)], np.int64)}
+        for i, part in enumerate(self.parts):
+            with TemporaryDirectory() as place:
+                part.save(Path(place))
+                for path in sorted(Path(place).iterdir()):
+                    files[f"{i}/{path.name}"] = np.frombuffer(path.read_bytes(), np.uint8)
+        save_file(files, Path(folder) / FILE)
+        (Path(folder) / FILE).chmod(0o644)
+
+    @classmethod
+    def load(cls, folder: Path, config: Config) -> "SegmentsTokenizer":
+        from safetensors import SafetensorError
+        from safetensors.numpy import load_file
+
+        from ..registry import tokenizer_class
+
+        path = Path(folder) / FILE
+        try:
+            files, parts = load_file(path), []
+            for i, settings in enumerate(config["parts"]):
+                settings = dict(settings)
+                kind = tokenizer_class(settings.pop("name"))
+                with TemporaryDirectory() as place:
+                    for name in ("tokenizer.json", FILE):
+                        if f"{i}/{name}" in files:
+                            (Path(place) / name).write_bytes(files[f"{i}/{name}"].astype(np.uint8).tobytes())
+                    parts.append(kind.load(Path(place), settings))
+            return cls(parts)
+        except (OSError, SafetensorError, KeyError, TypeError, ValueError, TokpressError) as error:
+            raise TokenizerError(f"{path} holds no segments of tokenizers: {error}") from error
+
+    @classmethod
+    def fit(cls, paths: Sequence[Path], options: "TokenizerOptions") -> "SegmentsTokenizer":
+        """Settings: parts, names of tokenizers that learn nothing, or directories of others, one for each kind."""
+        from ..registry import tokenizer_class, tokenizer_names
+        from ..training.options import settings_of
+        from ..training.work import load_tokenizer
+
+        named = settings_of(cls.name, options.settings, {"parts": ""}, "the tokenizer")["parts"]
+        if not named:
+            raise TokpressError("segments are made of tokenizers: say --set parts=bytes,DIR,…")
+        parts = []
+        for name in named.split(","):
+            known = name in tokenizer_names() and not tokenizer_class(name).learns
+            parts.append(tokenizer_class(name).load(Path(), {}) if known else load_tokenizer(Path(name)))
+        return cls(parts)
