@@ -1,0 +1,86 @@
+"""Several tokenizers with one vocabulary: whatever comes is lossless, and a model of it trains, codes and scores."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.models import AUTOENCODERS, tiny_autoencoder
+from tests.training.command import run
+from tokpress.errors import TokenizerError
+from tokpress.model import Model, load_folder
+from tokpress.priors.histogram import HistogramPrior
+from tokpress.segments import join, split
+from tokpress.tokenizers.bytes import BitsTokenizer, BytesTokenizer, NibblesTokenizer
+from tokpress.tokenizers.segments import SegmentsTokenizer
+from tokpress.tokenizers.words import WordsTokenizer
+
+BOTH = SegmentsTokenizer([WordsTokenizer([b"seven ", b"eight "]), BitsTokenizer(), NibblesTokenizer()])
+
+
+@given(parts=st.lists(st.tuples(st.integers(0, 2), st.binary(max_size=30))), rest=st.binary(max_size=9))
+def test_segments_and_whatever_follows(parts, rest):
+    source = join(parts) + rest
+    tokens = BOTH.encode(source)
+    assert BOTH.decode(tokens) == source and BOTH.source_length(tokens) == len(source)
+    assert BOTH.lengths(tokens).sum() == len(source) and len(BOTH.lengths(tokens)) == len(tokens)
+    assert split(join(parts), 3) == parts
+
+
+def test_what_is_no_segment_is_bytes():
+    for source in (b"plain text", b"", b"\x03\0\0\0\0", b"\0\xff\xff\xff\xff", join([(0, b"seven ")])[:-1]):
+        tokens = BOTH.encode(source)
+        assert BOTH.decode(tokens) == source
+        assert not len(source) or tokens[0] == BOTH.marks - 1
+    for bad in ([5], [BOTH.vocab_size], [-1], [1, BOTH.begins[0]]):
+        with pytest.raises(TokenizerError):
+            BOTH.decode(np.array(bad, np.int32))
+        assert BOTH.source_length(np.array(bad, np.int32)) == -1
+    with pytest.raises(TokenizerError):
+        BOTH.decode(np.array([1, BOTH.begins[1]], np.int32))  # one bit is no byte
+
+
+def test_of_lossy_tokenizers(tmp_path):
+    pictures = tiny_autoencoder("vq", {"width": 8, "depth": 1, **AUTOENCODERS["vq"]})
+    mixed = SegmentsTokenizer([BytesTokenizer(), pictures])
+    assert not mixed.lossless
+    source = join([(0, b"a caption"), (1, np.random.default_rng(0).bytes(2 * pictures.unit_bytes)), (1, b"no picture")])
+    tokens = mixed.encode(source)
+    restored = mixed.decode(tokens)
+    assert len(restored) == len(source) and restored[:14] == source[:14] and restored.endswith(b"no picture")
+    Model(mixed, HistogramPrior(mixed.vocab_size)).save(tmp_path / "m")
+    again = load_folder(tmp_path / "m")
+    assert np.array_equal(again.tokenizer.encode(source), tokens) and again.tokenizer.decode(tokens) == restored
+    (tmp_path / "m" / "tokenizer.safetensors").write_bytes(b"?")
+    with pytest.raises(TokenizerError):
+        load_folder(tmp_path / "m")
+
+
+def test_from_the_command_line(corpus):
+    """A caption says which of two pictures follows."""
+    rng = np.random.default_rng(0)
+
+    def pairs(count: int) -> bytes:
+        return join(
+            part
+            for bright in rng.integers(0, 2, count)
+            for part in ((0, (b"bright", b"dark  ")[bright]), (1, bytes([255 * (1 - bright)] * 4)))
+        )
+
+    Path("pairs").write_bytes(pairs(3000))
+    run("train", "tokenizer", "pairs", "-o", "t", "--kind", "segments", "--set", "parts=bytes,bits", "-q")
+    run("train", "prior", "pairs", "-o", "m", "--tokenizer", "t", "--prior", "transformer", "--set", "width=32", "--set",
+        "depth=1", "--max-steps", 60, "--rows", 16, "--window", 64, "--no-compile", "-q", "-T", 1)  # fmt: skip
+    Path("new").write_bytes(pairs(20))
+    run("compress", "-q", "-m", "m", "new")
+    run("decompress", "-q", "-m", "m", "new.tokp", "-o", "back")
+    assert Path("back").read_bytes() == Path("new").read_bytes()
+    Path("caption").write_bytes(join([(0, b"bright")]))
+    Path("picture").write_bytes(join([(1, bytes([255] * 4))]))
+    model = load_folder("m")
+    alone = model.score(Path("picture").read_bytes()).total_bits
+    told = model.score(Path("picture").read_bytes(), context=Path("caption").read_bytes()).total_bits
+    assert told < alone
+    assert "say --set parts" in run("train", "tokenizer", "pairs", "-o", "u", "--kind", "segments", "-q", code=1).output
