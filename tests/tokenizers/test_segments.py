@@ -1,14 +1,11 @@
 """Several tokenizers with one vocabulary: whatever comes is lossless, and a model of it trains, codes and scores."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.models import AUTOENCODERS, tiny_autoencoder
-from tests.training.command import run
 from tokpress.errors import TokenizerError
 from tokpress.model import Model, load_folder
 from tokpress.priors.histogram import HistogramPrior
@@ -56,31 +53,3 @@ def test_of_lossy_tokenizers(tmp_path):
     (tmp_path / "m" / "tokenizer.safetensors").write_bytes(b"?")
     with pytest.raises(TokenizerError):
         load_folder(tmp_path / "m")
-
-
-def test_from_the_command_line(corpus):
-    """A caption says which of two pictures follows."""
-    rng = np.random.default_rng(0)
-
-    def pairs(count: int) -> bytes:
-        return join(
-            part
-            for bright in rng.integers(0, 2, count)
-            for part in ((0, (b"bright", b"dark  ")[bright]), (1, bytes([255 * (1 - bright)] * 4)))
-        )
-
-    Path("pairs").write_bytes(pairs(3000))
-    run("train", "tokenizer", "pairs", "-o", "t", "--kind", "segments", "--set", "parts=bytes,bits", "-q")
-    run("train", "prior", "pairs", "-o", "m", "--tokenizer", "t", "--prior", "transformer", "--set", "width=32", "--set",
-        "depth=1", "--max-steps", 60, "--rows", 16, "--window", 64, "--no-compile", "-q", "-T", 1)  # fmt: skip
-    Path("new").write_bytes(pairs(20))
-    run("compress", "-q", "-m", "m", "new")
-    run("decompress", "-q", "-m", "m", "new.tokp", "-o", "back")
-    assert Path("back").read_bytes() == Path("new").read_bytes()
-    Path("caption").write_bytes(join([(0, b"bright")]))
-    Path("picture").write_bytes(join([(1, bytes([255] * 4))]))
-    model = load_folder("m")
-    alone = model.score(Path("picture").read_bytes()).total_bits
-    told = model.score(Path("picture").read_bytes(), context=Path("caption").read_bytes()).total_bits
-    assert told < alone
-    assert "say --set parts" in run("train", "tokenizer", "pairs", "-o", "u", "--kind", "segments", "-q", code=1).output

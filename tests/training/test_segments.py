@@ -1,0 +1,37 @@
+"""`tokpress train` of several kinds of data in one sequence."""
+
+from pathlib import Path
+
+import numpy as np
+
+from tests.training.command import run
+from tokpress.model import load_folder
+from tokpress.segments import join
+
+
+def test_from_the_command_line(corpus):
+    """A caption says which of two pictures follows."""
+    rng = np.random.default_rng(0)
+
+    def pairs(count: int) -> bytes:
+        return join(
+            part
+            for bright in rng.integers(0, 2, count)
+            for part in ((0, (b"bright", b"dark  ")[bright]), (1, bytes([255 * (1 - bright)] * 4)))
+        )
+
+    Path("pairs").write_bytes(pairs(3000))
+    run("train", "tokenizer", "pairs", "-o", "t", "--kind", "segments", "--set", "parts=bytes,bits", "-q")
+    run("train", "prior", "pairs", "-o", "m", "--tokenizer", "t", "--prior", "transformer", "--set", "width=32", "--set",
+        "depth=1", "--max-steps", 60, "--rows", 16, "--window", 64, "--no-compile", "-q", "-T", 1)  # fmt: skip
+    Path("new").write_bytes(pairs(20))
+    run("compress", "-q", "-m", "m", "new")
+    run("decompress", "-q", "-m", "m", "new.tokp", "-o", "back")
+    assert Path("back").read_bytes() == Path("new").read_bytes()
+    Path("caption").write_bytes(join([(0, b"bright")]))
+    Path("picture").write_bytes(join([(1, bytes([255] * 4))]))
+    model = load_folder("m")
+    alone = model.score(Path("picture").read_bytes()).total_bits
+    told = model.score(Path("picture").read_bytes(), context=Path("caption").read_bytes()).total_bits
+    assert told < alone
+    assert "say --set parts" in run("train", "tokenizer", "pairs", "-o", "u", "--kind", "segments", "-q", code=1).output
