@@ -19,7 +19,6 @@ import json
 import math
 import shlex
 import shutil
-import subprocess
 import sys
 import time
 from dataclasses import dataclass
@@ -32,6 +31,7 @@ from data import ROOT
 from lecture_report import figure, report, told
 from lecture_runs import CIFAR, MNIST, RUNS, Data, Run
 from results import unwind_when_terminated
+from training import tokpress, trained
 
 from tokpress.machine import describe
 from tokpress.model import load_folder
@@ -123,27 +123,11 @@ def picture_formats(place: Place) -> dict[str, int]:
     return sizes
 
 
-def tokpress(*words: object) -> float:
-    """Run the command line; seconds."""
-    begun = time.monotonic()
-    subprocess.run([sys.executable, "-m", "tokpress.cli", *map(str, words)], check=True)
-    return time.monotonic() - begun
-
-
 def train(run: Run, place: Place, minutes_left: float) -> bool:
     """Whether the model is there now."""
     model = place.model(run.name)
-    if (model / "config.json").is_file():
-        return True
     words = run.command(place.file(run.data, "train"), model, place.model, place.file(run.data, "train.given"))
-    resumed = (model / ".checkpoint").is_dir()
-    process = subprocess.Popen([sys.executable, "-m", "tokpress.cli", *words, *(["--resume"] if resumed else [])])
-    try:
-        return process.wait(timeout=60 * minutes_left) == 0
-    except subprocess.TimeoutExpired:
-        process.terminate()  # saves a checkpoint
-        process.wait()
-        return False
+    return trained(words, model, minutes_left)
 
 
 def measure(run: Run, place: Place) -> dict[str, Any]:

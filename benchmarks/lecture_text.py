@@ -12,8 +12,6 @@ import json
 import lzma
 import math
 import shlex
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -22,6 +20,7 @@ import click
 import numpy as np
 from data import FOLDER, ROOT, SCRATCH, expanded
 from results import machine_line, markdown, unwind_when_terminated
+from training import trained
 
 from tokpress import coding
 from tokpress.machine import describe
@@ -49,18 +48,14 @@ def command(name: str, corpus: Path, model: Path, minutes: float) -> list[str]:
     return [*words, *sets, "--no-memory", *limits]
 
 
-def train(name: str, corpus: Path, model: Path, minutes: float, left: float) -> bool:
-    """Whether the model is there now; SIGTERM makes it save a checkpoint, which the next call resumes."""
-    if (model / "config.json").is_file():
-        return True
-    words = command(name, corpus, model, minutes) + ["--resume"] * (model / ".checkpoint").is_dir()
-    process = subprocess.Popen([sys.executable, "-m", "tokpress.cli", *words])
-    try:
-        return process.wait(timeout=60 * left) == 0
-    except subprocess.TimeoutExpired:
-        process.terminate()
-        process.wait()
-        return False
+def novels(work: Path, corpus: Path = CORPUS) -> Path:
+    """The text to train on, in a file."""
+    work.mkdir(parents=True, exist_ok=True)
+    text = work / "novels.txt"
+    if not text.is_file():
+        with lzma.open(corpus) as file:
+            text.write_bytes(file.read(CORPUS_BYTES))
+    return text
 
 
 def speed(model: Model, source: bytes, lanes: int) -> tuple[float, float]:
@@ -153,17 +148,13 @@ def main(budget_minutes, minutes, again, corpus, data, scratch, work, only_repor
     begun = time.monotonic()
     kept = json.loads(RESULT.read_text()) if RESULT.is_file() else {}
     if not only_report:
-        work.mkdir(parents=True, exist_ok=True)
-        text = work / "novels.txt"
-        if not text.is_file():
-            with lzma.open(corpus) as file:
-                text.write_bytes(file.read(CORPUS_BYTES))
+        text = novels(work, corpus)
         files = expanded(data, scratch)
         for name in RUNS:
             left = budget_minutes - (time.monotonic() - begun) / 60
             if name in kept and name not in again:
                 continue
-            if left < 1 or not train(name, text, work / name, minutes, left):
+            if left < 1 or not trained(command(name, text, work / name, minutes), work / name, left):
                 break
             kept[name] = measure(name, work / name, files, minutes)
             RESULT.write_text(json.dumps(kept, indent=1) + "\n")

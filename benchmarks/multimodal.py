@@ -10,8 +10,6 @@ parts of the first test pairs, by exact steps: alone, and after the other part w
 import gzip
 import json
 import math
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -19,6 +17,7 @@ import click
 import numpy as np
 from data import ROOT
 from results import machine_line, markdown
+from training import trained
 
 from tokpress import coding
 from tokpress.machine import describe
@@ -70,8 +69,7 @@ def measure(minutes: float, work: Path) -> dict:
          "--window", "420", "-T", "1"],
     ]  # fmt: skip
     for each in words:
-        if not (Path(each[4]) / "config.json").is_file():
-            subprocess.run([sys.executable, "-m", "tokpress.cli", *map(str, each)], check=True)
+        trained([str(word) for word in each], Path(each[4]), math.inf)
     model = load_folder(work / "model")
     captions, pictures = [a for a, _ in held], [b for _, b in held]
     nothing = [b""] * len(held)

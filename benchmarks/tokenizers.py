@@ -12,7 +12,6 @@ import json
 import math
 import shlex
 import shutil
-import subprocess
 import sys
 import time
 from dataclasses import replace
@@ -25,6 +24,7 @@ from data import ROOT
 from results import unwind_when_terminated
 from tokenizers_report import report
 from tokenizers_runs import DATA, RUNS, Run
+from training import tokpress, trained
 
 from tokpress import coding, content
 from tokpress.lossy import Distortion
@@ -32,27 +32,6 @@ from tokpress.machine import describe
 from tokpress.model import Model, load_folder
 
 RESULT = Path(__file__).with_name("results") / "tokenizers.json"
-
-
-def tokpress(*words: object) -> float:
-    """Run the command line; seconds."""
-    begun = time.monotonic()
-    subprocess.run([sys.executable, "-m", "tokpress.cli", *map(str, words)], check=True)
-    return time.monotonic() - begun
-
-
-def train(words: list[str], folder: Path, minutes_left: float) -> bool:
-    """Whether DIR is made now; SIGTERM makes a run save a checkpoint, which the next call resumes."""
-    if (folder / "config.json").is_file():
-        return True
-    resumed = ["--resume"] if (folder / ".checkpoint").is_dir() else []
-    process = subprocess.Popen([sys.executable, "-m", "tokpress.cli", *words, *resumed])
-    try:
-        return process.wait(timeout=60 * minutes_left) == 0
-    except subprocess.TimeoutExpired:
-        process.terminate()
-        process.wait()
-        return False
 
 
 def samples_of(path: Path, model: Model) -> tuple[bytes, Any]:
@@ -186,9 +165,9 @@ def main(budget_minutes, only, again, anew, work, only_report):
                 return budget_minutes - (time.monotonic() - begun) / 60
 
             words = run.tokenizer_words(corpus, work)
-            if left() < 1 or (words and not train(words, work / f"{run.name}.tokenizer", left())):
+            if left() < 1 or (words and not trained(words, work / f"{run.name}.tokenizer", left())):
                 break
-            if left() < 1 or not train(run.prior_words(corpus, work), work / run.name, left()):
+            if left() < 1 or not trained(run.prior_words(corpus, work), work / run.name, left()):
                 break
             measured = measure(run, work, files, work / f"{run.name}.files")
             kept = json.loads(RESULT.read_text()) if RESULT.is_file() else {}  # another call may have added to it
