@@ -3,7 +3,7 @@
     python benchmarks/multimodal.py [--minutes 15] [--report]
 
 Pairs of a caption ("a seven  ") and a binarized MNIST digit, 28×28 bits, in one sequence of the tokenizer `segments`: half of
-the pairs caption first, half picture first. An SSM prior trained on 50,000 of them, by the command line; then −log2 p of the
+the pairs caption first, half picture first. A minGRU prior trained on 50,000 of them, by the command line; then −log2 p of the
 parts of the first test pairs, by exact steps: alone, and after the other part was read.
 """
 
@@ -64,8 +64,8 @@ def measure(minutes: float, work: Path) -> dict:
     (work / "pairs").write_bytes(b"".join(a + b if i % 2 else b + a for i, (a, b) in enumerate(learned)))
     words = [
         ["train", "tokenizer", work / "pairs", "-o", work / "tokenizer", "--kind", "segments", "--set", "parts=bytes,nibbles"],
-        ["train", "prior", work / "pairs", "-o", work / "model", "--tokenizer", work / "tokenizer", "--prior", "ssm", "--set",
-         "width=96", "--set", "depth=3", "--no-memory", "--max-minutes", f"{minutes:g}", "--max-passes", "1000", "--rows", "32",
+        ["train", "prior", work / "pairs", "-o", work / "model", "--tokenizer", work / "tokenizer", "--prior", "mingru", "--set",
+         "width=192", "--set", "depth=4", "--set", "hidden=384", "--no-memory", "--max-minutes", f"{minutes:g}", "--max-passes", "1000", "--rows", "32",
          "--window", "420", "-T", "1"],
     ]  # fmt: skip
     for each in words:
