@@ -141,23 +141,25 @@ class Concrete(Bottleneck):
 
     HOT, COLD = 1.0, 0.1
 
-    def __init__(self, codes: int, dim: int, kl: float) -> None:
+    def __init__(self, codes: int, dim: int, sharpness: float, kl: float) -> None:
         super().__init__()
         self.codebook = nn.Parameter(torch.randn(codes, dim) * 0.5)
-        self.kl, self.temperature = kl, self.HOT
+        self.sharpness, self.kl, self.temperature = sharpness, kl, self.HOT
 
     def anneal(self, fraction: float) -> None:
-        # cold over the first three quarters: a decoder needs the time that is left with what it will be given
+        # cold after three quarters: a decoder needs the time that is left with what it will be given
         self.temperature = self.HOT * (self.COLD / self.HOT) ** min(1.0, fraction / 0.75)
 
     def forward(self, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        indices = z.argmax(-1)
+        squares = z.square().sum(-1, keepdim=True) + self.codebook.square().sum(-1)
+        logits = self.sharpness * (2 * z @ self.codebook.T - squares)
+        indices = logits.argmax(-1)
         if self.training:
-            chosen = F.gumbel_softmax(z, tau=self.temperature, hard=True, dim=-1)
+            chosen = F.gumbel_softmax(logits, tau=self.temperature, dim=-1)
         else:
-            chosen = F.one_hot(indices, z.shape[-1]).to(z.dtype)
-        log_q = z.log_softmax(-1)
-        kl = (log_q.exp() * (log_q + math.log(z.shape[-1]))).sum(-1).mean()
+            chosen = F.one_hot(indices, logits.shape[-1]).to(z.dtype)
+        log_q = logits.log_softmax(-1)
+        kl = (log_q.exp() * (log_q + math.log(logits.shape[-1]))).sum(-1).mean()
         return chosen @ self.codebook, indices[..., None], self.kl * kl
 
     def export(self) -> dict[str, np.ndarray]:
