@@ -27,7 +27,7 @@ from tokenizers_runs import DATA, RUNS, Run
 from training import tokpress, trained
 
 from tokpress import coding, content
-from tokpress.lossy import Distortion
+from tokpress.distortion import Distortion
 from tokpress.machine import describe
 from tokpress.model import Model, load_folder
 

@@ -2,18 +2,15 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from . import store
 from .container import MAX_LANES, MAX_SOURCE, Kind
+from .distortion import Distortion
 from .errors import TokpressError
 from .grid import Grid
 from .lzma2 import lzma_encode
 from .model import Model
 from .types import Tokens
-
-if TYPE_CHECKING:
-    from .lossy import Distortion
 
 FRAME_SIZE = 1 << 24
 #: frames up to this size are tried whole with every candidate that is in the running, of larger ones only pieces
@@ -77,7 +74,7 @@ class Coded:
     lanes: int | None = None
     #: what it restores, where that is not the source, and what is lost
     restores: bytes | None = None
-    distortion: "Distortion | None" = None
+    distortion: Distortion | None = None
 
 
 def complete(model: Model, source: bytes, options: Options, report: Report, grid: Grid | None) -> Coded:

@@ -30,6 +30,7 @@ from .container import (
     restore_plain,
     write_frame,
 )
+from .distortion import Distortion
 from .errors import ChecksumError, FormatError, ModelMismatchError
 from .grid import Grid
 from .lzma2 import LzmaEncoder
@@ -49,7 +50,7 @@ class Frame:
     header_bytes: int
     stored: str
     #: where what is restored is not the source
-    distortion: lossy.Distortion | None = None
+    distortion: Distortion | None = None
 
 
 @dataclass
@@ -74,7 +75,7 @@ class Summary:
         return self.payload_bytes + self.header_bytes
 
     @property
-    def distortion(self) -> lossy.Distortion | None:
+    def distortion(self) -> Distortion | None:
         """Of all frames that lost something; None where nothing was to be lost."""
         lost = [f.distortion for f in self.frames if f.distortion]
         return sum(lost[1:], lost[0]) if lost else None
