@@ -38,7 +38,7 @@ FILE = "tokenizer.safetensors"
 #: places of the finest grid that the network computes that are held at once
 PLACES_AT_ONCE = 1 << 13
 #: values of an item, and symbols (packed token files hold 16 bits a token)
-MOST_VALUES, MOST_CODES = 1 << 24, 1 << 16
+MOST_VALUES, MOST_CODES = 1 << 20, 1 << 16
 
 
 class Autoencoder(Tokenizer):
