@@ -2,10 +2,12 @@
 
 import math
 import re
+import shlex
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from lecture_runs import CIFAR, LOCATION, MNIST, ORDERS, RUNS, Data, Run
+from lecture_runs import CIFAR, LOCATION, MNIST, ORDERS, PIXEL_RNN, REMARKS, RUNS, WHY_NOT, Data, Run
 from results import machine_line, markdown
 
 BEGIN, END = "<!-- measured: benchmarks/lecture.py writes what follows -->", "<!-- end of measured -->"
@@ -20,6 +22,7 @@ HEAD = [
     "images seen",
     "encode {images:,}",
     "decode {decoded:,}",
+    "others",
 ]
 Kept = dict[str, dict[str, Any]]
 
@@ -49,7 +52,7 @@ def report(kept: Kept, docs: Path) -> None:
             lines += [f"* {run.name} missed its aim: {run.note}." for run in missed if run.note] + [""] * bool(missed)
             if plot(mine, docs / f"lecture_{data.name}.png", data.unit):
                 lines += [f"![Held-out {data.unit} while training](lecture_{data.name}.png)", ""]
-    lines += [*_claims(kept), *_formats(kept), *_samples(kept, docs)]
+    lines += [*_claims(kept, runs), *_formats(kept), *_samples(kept, docs)]
     lines += ["### Commands and machines", "", *(f"* {name}: `{m['command']}`" for name, m in kept.items()), ""]
     lines += [f"Machine: {line}." for line in sorted({machine_line(m["machine"]) for m in kept.values()})]
     _replace(docs / "lecture.md", lines)
@@ -57,7 +60,8 @@ def report(kept: Kept, docs: Path) -> None:
         mine = {name: m for name, m in kept.items() if m["prior"] == path.stem}
         if mine:
             _replace(
-                path, [*_short(mine, runs), "", "The size of a file of all test images; [all runs](../lecture.md)."]
+                path,
+                [*_short(mine, runs, kept), "", "The size of a file of all test images; [all runs](../lecture.md)."],
             )
 
 
@@ -72,7 +76,7 @@ def _row(run: Run, m: dict[str, Any], kept: Kept) -> list[str]:
     return [
         run.name, f"{told(m):.2f}", asked, run.tokenizer, f"{m['parameters']:,}", f"{m['model_bytes']:,}",
         _minutes(run, kept), f"{m['training_images']:,}" if "training_images" in m else "–",
-        f"{m['encode_seconds']:.0f} s", decoded,
+        f"{m['encode_seconds']:.0f} s", decoded, run.peer or "–",
     ]  # fmt: skip
 
 
@@ -85,28 +89,38 @@ def _minutes(run: Run, kept: Kept) -> str:
     m = kept[run.name]
     if "training_minutes" not in m:
         return "counted"
+    if run.prior == "hierarchical":  # whose stages share the time; the curve is of the last one
+        return f"{run.minutes * m['threads']:.0f} core min, all stages"
     return f"{m['training_minutes'] * m['threads']:.0f} core min"
 
 
-def _short(kept: Kept, runs: dict[str, Run]) -> list[str]:
+def _short(mine: Kept, runs: dict[str, Run], kept: Kept) -> list[str]:
     rows = []
-    for name, m in kept.items():
+    for name, m in mine.items():
         run = runs[name]
-        settings = ", ".join(run.members) or ", ".join(f"{k}={v}" for k, v in run.settings.items()) or "as they come"
+        settings = ", ".join(run.members) or _settings(m["command"]) or "as they come"
         rows.append(
             [name, settings, run.tokenizer, _minutes(run, kept), f"{told(m):.2f} {run.data.unit}", run.peer or "–"]
         )
     return markdown(["run", "settings", "tokenizer", "training", "measured", "others"], rows)
 
 
-def _claims(kept: Kept) -> list[str]:
+def _settings(command: str) -> str:
+    """Those that were measured, which a later edit of the runs does not change."""
+    words = shlex.split(command)
+    sets = [value for word, value in pairwise(words) if word == "--set"]
+    return ", ".join(each for each in sets if not each.startswith(("shape=", "given=")))
+
+
+def _claims(kept: Kept, runs: dict[str, Run]) -> list[str]:
     """What the lecture says, and what came out."""
     out = []
     for name in LOCATION:
         if f"{name}_location" in kept and name in kept:
             with_it, without = told(kept[f"{name}_location"]), told(kept[name])
             verdict = "helps" if with_it < without else "does not help"
-            out.append(f"* Location {verdict} {name}: {with_it:.2f} nats with it, {without:.2f} without.")
+            told_why = "" if with_it < without else f" {WHY_NOT}"
+            out.append(f"* Location {verdict} {name}: {with_it:.2f} nats with it, {without:.2f} without.{told_why}")
     orders = {order: told(kept[f"made_{order}"]) for order in ORDERS if f"made_{order}" in kept}
     if len(orders) > 1:
         spread = max(orders.values()) - min(orders.values())
@@ -115,6 +129,10 @@ def _claims(kept: Kept) -> list[str]:
             + ", ".join(f"{order} {value:.2f}" for order, value in sorted(orders.items(), key=lambda i: i[1]))
             + "."
         )
+    best = min((told(m), name) for name, m in kept.items() if m["data"] == "mnist" and not runs[name].given)
+    verdict = "is under" if best[0] < PIXEL_RNN else "does not reach"
+    out.append(f"* The best, {best[1]} with {best[0]:.2f} nats, {verdict} PixelRNN's {PIXEL_RNN:.2f}.")
+    out += [f"* {line}" for name, line in REMARKS.items() if name in kept]
     return ["### What the lecture says", "", *out, ""] if out else []
 
 

@@ -20,7 +20,8 @@ def trained(words: list[str], folder: Path, minutes_left: float) -> bool:
     resumes."""
     if (folder / "config.json").is_file():
         return True
-    resumed = ["--resume"] if (folder / ".checkpoint").is_dir() else []
+    # what was killed before it began is begun anew
+    resumed = ["--resume"] if (folder / ".checkpoint" / "run.json").is_file() else ["-f"]
     process = subprocess.Popen([*COMMAND, *words, *resumed])
     try:
         return process.wait(timeout=60 * minutes_left if minutes_left < 1e6 else None) == 0

@@ -11,7 +11,7 @@ from .progress import printable
 
 
 @click.command()
-@options.all_of(options.files, options.model, options.lanes, options.kernel, options.threads)
+@options.all_of(options.files, options.model, options.given, options.lanes, options.kernel, options.threads)
 @click.option(
     "--by", type=click.Choice(list(costs.BY)), default="file", show_default=True, help="What each row is about."
 )
@@ -23,7 +23,7 @@ from .progress import printable
 )  # fmt: skip
 @options.all_of(options.as_json, options.verbose)
 @click.pass_context
-def score(ctx, files, model, lanes, kernel, by, top, rate, contexts, as_json, verbose):
+def score(ctx, files, model, given, lanes, kernel, by, top, rate, contexts, as_json, verbose):
     """How many bits each FILE costs, or each line, token or byte of it, under a model ("text" without -m).
 
     What costs much is what the model did not expect: --by line --top 20 finds the odd lines of a log.
@@ -33,7 +33,7 @@ def score(ctx, files, model, lanes, kernel, by, top, rate, contexts, as_json, ve
     names = options.sources(files)
     from tokpress import store
 
-    chosen = store.load(model or "text")
+    (chosen,) = options.bound([store.load(model or "text")], given)
     chosen.kernel = kernel
     if contexts and (lanes or 1) != 1:
         raise click.UsageError("a context is read by one lane: leave --lanes out", ctx)

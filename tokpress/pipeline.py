@@ -232,7 +232,8 @@ def _restore(header: FrameHeader, payload: bytes, models: list[Model], kernel: s
     try:
         source = model.decode(payload, header.tokens, lanes, lambda share: report(int(share * size)), size)
     except ChecksumError as error:
-        raise ChecksumError(f"{header.where}: {error}: {ADVICE}") from error
+        other = "; or --given names another file than the one that it was made with" if model.prior.wants_given else ""
+        raise ChecksumError(f"{header.where}: {error}: {ADVICE}{other}") from error
     check_source(header, source)
     return source
 

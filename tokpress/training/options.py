@@ -152,6 +152,10 @@ def settings_of(name: str, given: dict[str, Any], defaults: dict[str, Any], what
             raise TokpressError(f"{key}={value} of {what} {name!r} should be of type {kind.__name__}") from None
         if kind is int and out[key] > MOST.get(key, 1 << 16):
             raise TokpressError(f"{key}={value} of {what} {name!r} should be at most {MOST.get(key, 1 << 16):,}")
+        if kind is float and not math.isfinite(out[key]):
+            raise TokpressError(f"{key}={value} of {what} {name!r} should be a finite number")
+        if key == "dropout" and out[key] >= 1:
+            raise TokpressError(f"{key}={value} of {what} {name!r} should be below 1")
         least = min(1, defaults[key]) if kind is int else 0
         if kind in (int, float) and out[key] < least:
             raise TokpressError(f"{key}={value} of {what} {name!r} should be at least {least}")

@@ -66,9 +66,17 @@ def fit_network(
             raise
         raise TokpressError(NEEDS_TORCH.format(name=error.name)) from error
     if plan.wants_given != (options.given is not None):
-        what = f"given={plan.settings['given']} of" if plan.wants_given else "no setting `given` of"
-        raise TokpressError(f"{what} the prior {cls.name!r} and --given do not go together")
-    net = Trained(plan.network, plan.shape, plan.order, options.config.seed, plan.given_size)
+        if plan.wants_given:
+            raise TokpressError(f"given={plan.settings['given']} of the prior {cls.name!r} wants --given FILE too")
+        raise TokpressError(
+            f"--given FILE wants a prior that is told its shape: --set given=SHAPE, if {cls.name!r} takes it"
+        )
+    try:
+        net = Trained(plan.network, plan.shape, plan.order, options.config.seed, plan.given_size)
+    except (IndexError, RuntimeError, ValueError) as error:  # of whatever a network is made of
+        raise TokpressError(
+            f"the prior {cls.name!r} cannot be made with the settings {plan.settings}: {str(error).splitlines()[0]}"
+        ) from error
     if options.init:
         net.restore(options.init.tensors())
     fit(
