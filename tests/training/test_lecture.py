@@ -90,6 +90,7 @@ def test_one_picture_given_another(corpus):
         in run("compress", "-f", "-m", "m", "--given", "train.coarse", "new.txt", code=1).output
     )
     run("test", "-m", "m", "--given", "other.coarse", "out.tokp", code=1)
+    assert "new.txt" in run("score", "-m", "m", "--given", "new.coarse", "new.txt").output
     run("compress", "-f", "-m", "alone", "--given", "other.coarse", "new.txt", code=2)
     told = run("train", "prior", "train.fine", "-o", "n", "--set", "given=3x3", *words, code=1).output
     assert "given" in told and not Path("n").exists()
@@ -127,6 +128,11 @@ def test_context_helps(corpus):
         (("transformer", "--set", "order=sideways", "--set", "shape=2x2"), "no order is called 'sideways'"),
         (("made", "--set", "shape=2y2"), "is no shape of an item"),
         (("ssm", "--set", "states=3"), "power of 2"),
+        (("made",), "cannot be made with the settings"),
+        (("pixelcnn", "--set", "shape=28"), "cannot be made with the settings"),
+        (("pixelcnn", "--set", "shape=7x7", "--set", "width=1"), "cannot be made with the settings"),
+        (("lstm", "--set", "dropout=1.5"), "should be below 1"),
+        (("lstm", "--set", "dropout=nan"), "should be a finite number"),
     ],
 )
 def test_impossible_settings_leave_nothing_behind(corpus, words, told):
