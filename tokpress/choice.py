@@ -84,7 +84,7 @@ def complete(model: Model, source: bytes, options: Options, report: Report, grid
     model.kernel = options.kernel
     size = len(source)
     payload, count, lanes = residual.encode(model, source, options.lanes, lambda share: report(int(share * size)), grid)
-    return Coded(Kind.MODEL, size, payload, model, count, None if lanes == model.prior.lanes(count) else lanes)
+    return _of_model(model, size, payload, count, lanes)
 
 
 def encode(
@@ -99,8 +99,12 @@ def encode(
     model.kernel = options.kernel
     size = len(source)
     payload, count, lanes = model.encode(source, options.lanes, lambda share: report(int(share * size)), grid, tokens)
-    default = model.prior.lanes(count)
-    return Coded(Kind.MODEL, size, payload, model, count, None if lanes == default else lanes)
+    return _of_model(model, size, payload, count, lanes)
+
+
+def _of_model(model: Model, size: int, payload: bytes, tokens: int, lanes: int) -> Coded:
+    """Lanes are told where they are not those of the rule."""
+    return Coded(Kind.MODEL, size, payload, model, tokens, None if lanes == model.prior.lanes(tokens) else lanes)
 
 
 def choose_frame(source: bytes, options: Options, report: Report, grid: Grid | None = None) -> Coded:

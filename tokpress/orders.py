@@ -107,6 +107,18 @@ def parse_shape(text: str, sides: int = 2) -> Shape:
     return shape
 
 
+def parse_numbers(text: str) -> list[int]:
+    """ "1,2,4" → [1, 2, 4]; nothing where these are no numbers.
+
+    >>> parse_numbers("8,8"), parse_numbers("8,x")
+    ([8, 8], [])
+    """
+    try:
+        return [int(part) for part in str(text).split(",")]
+    except ValueError:
+        return []
+
+
 def arrange(tokens: np.ndarray, order: Order) -> np.ndarray:
     """Tokens [N] of items one after the other, those of each in `order`. What comes before the first of ⌊N / item⌋ whole
     items, a file's header say, is coded after them."""

@@ -16,6 +16,7 @@ import numpy as np
 
 from ..errors import TokpressError
 from ..exact.attention import Pattern
+from ..orders import parse_numbers
 from .network import NetworkPrior
 
 
@@ -40,10 +41,7 @@ class NextScalePrior(NetworkPrior):
     defaults: ClassVar = {"width": 128, "depth": 4, "heads": 4, "dropout": 0.0, "scales": "1,2,4,8"}
 
     def scales(self) -> list[int]:
-        try:
-            scales = [int(side) for side in str(self.settings["scales"]).split(",")]
-        except ValueError:
-            scales = []
+        scales = parse_numbers(self.settings["scales"])
         size = sum(side * side for side in scales)
         if not scales or min(scales) < 1 or size != self.stride:
             raise TokpressError(

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..errors import TokpressError
+from ..orders import parse_numbers
 from .autoencoder import Autoencoder
 
 
@@ -20,10 +21,7 @@ class FSQTokenizer(Autoencoder):
     defaults: ClassVar = {**Autoencoder.defaults, "levels": "8,8,8"}
 
     def levels(self) -> list[int]:
-        try:
-            levels = [int(level) for level in str(self.settings["levels"]).split(",")]
-        except ValueError:
-            levels = []
+        levels = parse_numbers(self.settings["levels"])
         if not levels or min(levels) < 2:
             raise TokpressError(
                 f"levels={self.settings['levels']} of the tokenizer 'fsq' should be numbers above 1: 8,8,8"

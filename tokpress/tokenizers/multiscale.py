@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..errors import TokpressError
-from ..orders import Shape
+from ..orders import Shape, parse_numbers
 from .autoencoder import Autoencoder
 from .codebook import nearest
 from .vq import VQTokenizer
@@ -39,10 +39,7 @@ class MultiscaleTokenizer(VQTokenizer):
     defaults: ClassVar = {**Autoencoder.defaults, "scales": "1,2,4,8", "codes": 512, "dim": 8, "commitment": 0.25}
 
     def scales(self) -> list[int]:
-        try:
-            scales = [int(side) for side in str(self.settings["scales"]).split(",")]
-        except ValueError:
-            scales = []
+        scales = parse_numbers(self.settings["scales"])
         if not scales or min(scales) < 1 or any(b % a or b <= a for a, b in pairwise(scales)):
             raise TokpressError(
                 f"scales={self.settings['scales']} of the tokenizer 'multiscale' should be like 1,2,4,8"

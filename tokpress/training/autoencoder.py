@@ -16,10 +16,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..errors import TokpressError
 from .checkpoint import Checkpoint
 from .fields import TrainedFields
-from .fit import fraction_over, keep_freed_memory, learning_rate, make_optimizers
+from .fit import finite, fraction_over, keep_freed_memory, make_optimizers, set_learning_rate
 from .items import Items
 from .options import Progress, Stopped, TokenizerOptions
 from .quantized import product_dtype, set_product_dtype
@@ -117,10 +116,7 @@ def fit_autoencoder(cls: "type[Autoencoder]", paths: Sequence[Path], options: To
             return cls(plan.settings, net.export())
         if stopped:
             raise Stopped(progress.step)
-        progress.learning_rate = learning_rate(config, progress.step, progress.fraction)
-        for optimizer in optimizers:
-            for group in optimizer.param_groups:
-                group["lr"] = progress.learning_rate
+        set_learning_rate(optimizers, config, progress)
         net.bottleneck.anneal(progress.fraction)
         x = scaled(items.batch(config.rows)).to(device)
         made, _, more = net(x)
@@ -137,11 +133,7 @@ def fit_autoencoder(cls: "type[Autoencoder]", paths: Sequence[Path], options: To
             optimizer.zero_grad(set_to_none=True)
         if net.critic:
             net.critic.learn(*pictures)
-        value = float(loss.detach())
-        if not math.isfinite(value):
-            raise TokpressError(
-                f"the loss became {value} at step {progress.step}; try again with a lower --learning-rate"
-            )
+        finite(loss, progress.step)
         progress.step += 1
         progress.tokens += x.numel()
         options.step(progress)

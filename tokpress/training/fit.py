@@ -110,6 +110,21 @@ def learning_rate(config: FitConfig, step: int, fraction: float) -> float:
     return config.learning_rate * min(1.0, up, (1 - fraction) / config.decay)
 
 
+def set_learning_rate(optimizers: list[torch.optim.Optimizer], config: FitConfig, progress: Progress) -> None:
+    progress.learning_rate = learning_rate(config, progress.step, progress.fraction)
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            group["lr"] = progress.learning_rate
+
+
+def finite(loss: Tensor, step: int) -> float:
+    """The loss. Raises TokpressError where it is no number."""
+    value = float(loss.detach())
+    if not math.isfinite(value):
+        raise TokpressError(f"the loss became {value} at step {step}; try again with a lower --learning-rate")
+    return value
+
+
 def _compiles(config: FitConfig, corpus_tokens: int) -> bool:
     if config.compile is not None:
         return config.compile
@@ -202,10 +217,7 @@ def fit(
         if stopped:
             raise Stopped(progress.step)
 
-        progress.learning_rate = learning_rate(config, progress.step, progress.fraction)
-        for optimizer in optimizers:
-            for group in optimizer.param_groups:
-                group["lr"] = progress.learning_rate
+        set_learning_rate(optimizers, config, progress)
         batch = next(streams)
         keep = torch.from_numpy(~batch.fresh).to(device)[:, None].float()
         x, y, *from_what = _on(device, batch)
@@ -214,11 +226,7 @@ def fit(
         for optimizer in optimizers:
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
-        value = float(loss.detach())
-        if not math.isfinite(value):
-            raise TokpressError(
-                f"the loss became {value} at step {progress.step}; try again with a lower --learning-rate"
-            )
+        value = finite(loss, progress.step)
         smooth = progress.train_nats
         progress.train_nats = value if math.isnan(smooth) else 0.98 * smooth + 0.02 * value
         progress.step += 1
