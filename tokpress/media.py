@@ -98,10 +98,15 @@ def _plain(picture: Any) -> tuple[bytes, str]:
 def _of_channels(picture: Any, channels: int, image_module: Any) -> Any:
     if channels not in (1, 3):
         raise TokpressError(f"pictures of {channels} channels are given raw")
-    if picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info:
-        whole = picture.convert("RGBA")
-        picture = image_module.alpha_composite(image_module.new("RGBA", whole.size, (0, 0, 0, 255)), whole)
-    return picture.convert(MODES[channels])
+    return on_black(picture, image_module).convert(MODES[channels])
+
+
+def on_black(picture: Any, image_module: Any) -> Any:
+    """Without opacity: what is transparent shows black."""
+    if picture.mode not in ("RGBA", "LA", "PA") and "transparency" not in picture.info:
+        return picture
+    whole = picture.convert("RGBA")
+    return image_module.alpha_composite(image_module.new("RGBA", whole.size, (0, 0, 0, 255)), whole)
 
 
 def _sound(data: bytes, channels: int) -> bytes:

@@ -22,6 +22,7 @@ import numpy as np
 
 from .. import content
 from ..errors import CorpusError
+from ..media import MODES, on_black
 
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pbm")
 ARRAYS = (".npy", ".npz")
@@ -68,19 +69,17 @@ def _samples(path: Path, raw: bytes) -> bytes:
 def pixels(path: Path, channels: int) -> np.ndarray:
     """[rows, columns, channels] uint8: grey, red-green-blue, or these with opacity; what is transparent lies on black where
     there is no opacity to say so."""
-    kinds = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
-    if channels not in kinds:
+    if channels not in MODES:
         raise CorpusError(f"pictures have 1 to 4 channels, not {channels}")
 
     def converted(picture: Any) -> np.ndarray:
         from PIL import Image
 
-        if channels in (1, 3) and (picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info):
-            whole = picture.convert("RGBA")
-            picture = Image.alpha_composite(Image.new("RGBA", whole.size, (0, 0, 0, 255)), whole)
-        elif picture.mode.startswith(("I;16", "I", "F")):
+        if picture.mode.startswith(("I", "F")) and not (channels in (1, 3) and "transparency" in picture.info):
             raise CorpusError(f"{path} has more than 8 bits a sample; convert it first")
-        return np.asarray(picture.convert(kinds[channels])).reshape(picture.height, picture.width, channels)
+        if channels in (1, 3):
+            picture = on_black(picture, Image)
+        return np.asarray(picture.convert(MODES[channels])).reshape(picture.height, picture.width, channels)
 
     try:
         return _opened(path, converted)
