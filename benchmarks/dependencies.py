@@ -5,6 +5,7 @@
 An untrained model of each kind, on items of 8×8 symbols, is asked for all its conditionals, then again with one symbol
 changed, for every symbol: where a conditional changes, it depends on that symbol. Left: which symbols (columns, by
 position) each step (rows, in coding order) depends on. Right: the picture as the pixel marked with a ring sees it.
+Without a right half: what is no picture. Of an ensemble: two of its members, of different orders.
 """
 
 from pathlib import Path
@@ -16,6 +17,8 @@ from data import ROOT
 
 from tokpress.priors.bayes_net import BayesNetPrior, chow_liu
 from tokpress.priors.hierarchical import DEFAULTS, HierarchicalPrior, plan
+from tokpress.priors.histogram import HistogramPrior
+from tokpress.priors.logistic_mixture import LogisticMixturePrior
 from tokpress.priors.network import NetworkPrior
 from tokpress.priors.pixelcnn import PixelCNNPrior
 from tokpress.registry import prior_class
@@ -41,7 +44,16 @@ SHOWN = {
     "encoder_decoder": ("encoder_decoder", {"width": 32, "depth": 1, "given": "2x2"}),
     "hierarchical": ("hierarchical", {"scales": "2x2,4x4", "width": 32, "depth": 1}),
     "bayes_net": ("bayes_net", {}),
+    "next_scale": ("next_scale", {"shape": "85x1", "scales": "1,2,4,8", "width": 32, "depth": 1}),
+    "histogram": ("histogram", {}),
+    "logistic_mixture": ("logistic_mixture", {}),
 }
+MEMBERS = ("raster", "even_odd")
+#: what the title says of the order
+ORDER = {
+    "hierarchical": "coarse to fine", "bayes_net": "of the tree", "next_scale": "scale by scale",
+    "histogram": "any (static=false)", "logistic_mixture": "any",
+}  # fmt: skip
 
 
 def drawn(cls: type[NetworkPrior], settings: dict) -> NetworkPrior:
@@ -65,9 +77,24 @@ def made(name: str, settings: dict) -> Prior:
         for i, (inner, *_) in enumerate(plan(settings, 2)):
             tensors |= {f"{i}.{key}": value for key, value in drawn(PixelCNNPrior, inner).tensors().items()}
         return HierarchicalPrior(settings, tensors, 2)
+    if name == "histogram":
+        return HistogramPrior(2)
+    if name == "logistic_mixture":
+        return LogisticMixturePrior(np.zeros((3, 1), np.float32), 2)
     cls = prior_class(name)
     assert issubclass(cls, NetworkPrior)
     return drawn(cls, settings)
+
+
+def conditionals(prior: Prior, lanes: np.ndarray) -> np.ndarray:
+    """[steps, lanes, V] of lanes [n, steps]"""
+    if prior.name == "histogram" and len(lanes) > 1:  # whose counts are those of all lanes
+        return np.concatenate([conditionals(prior, lane[None]) for lane in lanes], 1)
+    state, previous, out = prior.init(len(lanes), lanes.size), None, []
+    for symbols in lanes.T.astype(np.int32):
+        out.append(prior.step(state, previous, len(lanes)).copy())
+        previous = symbols
+    return np.stack(out)
 
 
 def depends(name: str, settings: dict) -> tuple[Prior, np.ndarray]:
@@ -75,47 +102,72 @@ def depends(name: str, settings: dict) -> tuple[Prior, np.ndarray]:
     prior = made(name, settings)
     if prior.wants_given:
         prior = prior.bind(np.zeros((prior.stride + 1) * getattr(prior, "given_size"), np.int32))  # noqa: B009
-    changed = np.zeros((prior.stride, prior.stride), bool)
+    steps = SIDE * SIDE if prior.order is None else prior.stride
+    changed = np.zeros((steps, steps), bool)
     for seed in range(6):
-        base = np.random.default_rng(seed).integers(0, 2, prior.stride)
-        lanes = np.repeat(base[None], prior.stride + 1, 0)
-        lanes[1:][np.eye(prior.stride, dtype=bool)] ^= 1
-        state, previous = prior.init(len(lanes), lanes.size), None
-        for t in range(prior.stride):
-            pmf = prior.step(state, previous, len(lanes))
-            changed[t] |= (pmf[1:] != pmf[:1]).any(1)
-            previous = lanes[:, t].astype(np.int32)
+        base = np.random.default_rng(seed).integers(0, 2, steps)
+        lanes = np.repeat(base[None], steps + 1, 0)
+        lanes[1:][np.eye(steps, dtype=bool)] ^= 1
+        pmf = conditionals(prior, lanes)
+        changed |= (pmf[:, 1:] != pmf[:, :1]).any(2)
     return prior, changed
 
 
+def by_position(prior: Prior, changed: np.ndarray) -> np.ndarray:
+    if prior.order is None:
+        return changed
+    placed = np.zeros_like(changed)
+    placed[:, prior.order] = changed
+    return placed
+
+
+def left_half(axes, title: str, sees: np.ndarray) -> None:
+    axes.imshow(sees, cmap="Greens", interpolation="nearest", vmin=0, vmax=1)
+    axes.set(xlabel="symbol, by position", ylabel="step, in coding order", title=title)
+
+
 def draw(title: str, prior: Prior, changed: np.ndarray, path: Path) -> None:
-    assert prior.order is not None
-    by_position = np.zeros_like(changed)
-    by_position[:, prior.order] = changed
-    step = SIDE * 5 if "pixelcnn" in title else SIDE * 5 + SIDE // 2  # where a blind spot would show
-    ranks = np.argsort(prior.order).reshape(SIDE, SIDE)
-    figure, (left, right) = plt.subplots(1, 2, figsize=(7.2, 3.6), layout="constrained")
-    left.imshow(by_position, cmap="Greens", interpolation="nearest")
-    left.set(xlabel="symbol, by position", ylabel="step, in coding order", title=title)
-    field = np.where(by_position[step].reshape(SIDE, SIDE), 2, np.where(ranks < step, 1, 0))
-    right.imshow(field, cmap=matplotlib.colors.ListedColormap(["white", "lightgrey", "seagreen"]), vmin=0, vmax=2)
-    right.plot(*np.divmod(int(prior.order[step]), SIDE)[::-1], "o", mfc="none", mec="crimson", ms=12, mew=2)
-    right.set(xticks=[], yticks=[], title=f"step {step}: green it sees,\ngrey came before too, white comes later")
+    sees = by_position(prior, changed)
+    if len(sees) != SIDE * SIDE or prior.order is None:
+        figure, axes = plt.subplots(figsize=(3.6, 3.6), layout="constrained")
+        left_half(axes, title, sees)
+    else:
+        step = SIDE * 5 if "pixelcnn" in title else SIDE * 5 + SIDE // 2  # where a blind spot would show
+        ranks = np.argsort(prior.order).reshape(SIDE, SIDE)
+        figure, (left, right) = plt.subplots(1, 2, figsize=(7.2, 3.6), layout="constrained")
+        left_half(left, title, sees)
+        field = np.where(sees[step].reshape(SIDE, SIDE), 2, np.where(ranks < step, 1, 0))
+        right.imshow(field, cmap=matplotlib.colors.ListedColormap(["white", "lightgrey", "seagreen"]), vmin=0, vmax=2)
+        right.plot(*np.divmod(int(prior.order[step]), SIDE)[::-1], "o", mfc="none", mec="crimson", ms=12, mew=2)
+        right.set(xticks=[], yticks=[], title=f"step {step}: green it sees,\ngrey came before too, white comes later")
+    figure.savefig(path, dpi=80)
+    plt.close(figure)
+
+
+def draw_members(path: Path) -> None:
+    """An ensemble has no conditionals; its members do, each in its own order."""
+    figure, axes = plt.subplots(1, len(MEMBERS), figsize=(7.2, 3.6), layout="constrained")
+    for each, order in zip(axes, MEMBERS):
+        prior, changed = depends("made", {"width": 2, "order": order})
+        left_half(each, f"a member: made, order {order}", by_position(prior, changed))
     figure.savefig(path, dpi=80)
     plt.close(figure)
 
 
 @click.command()
-@click.argument("names", nargs=-1, type=click.Choice(list(SHOWN)))
+@click.argument("names", nargs=-1, type=click.Choice([*SHOWN, "ensemble"]))
 def main(names):
     folder = ROOT / "docs" / "priors"
     folder.mkdir(parents=True, exist_ok=True)
-    for shown in names or SHOWN:
+    for shown in names or [*SHOWN, "ensemble"]:
+        path = folder / f"{shown}.png"
+        if shown == "ensemble":
+            draw_members(path)
+            continue
         name, settings = SHOWN[shown]
-        own = {"hierarchical": "coarse to fine", "bayes_net": "of the tree"}
-        order = own.get(name, settings.get("order", "raster"))
+        order = ORDER.get(name, settings.get("order", "raster"))
         prior, changed = depends(name, settings)
-        draw(f"{shown}, order {order}", prior, changed, folder / f"{shown}.png")
+        draw(f"{shown}, order {order}", prior, changed, path)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,8 @@ header included, and decodes the first of them from a file of their own.
 
 mnist: 28×28 bits an image, nats per image = 8·ln 2·bytes / 10,000. The static draws of ../shared/data, or the files
 that --idx TRAIN TEST names (MNIST's idx files, .gz or not), with the same binarization: each pixel drawn once with
-probability intensity/255, PCG64 seed 20261123, training file first. cifar: 32×32×3 bytes an image, bits per dim =
+probability intensity/255, PCG64 seed 20261123, training file first. grey: the intensities themselves, a byte each, the first
+50,000 training and 500 test images, bits per dim = 8·bytes / (784 images). cifar: 32×32×3 bytes an image, bits per dim =
 8·bytes / (3072 images); the .npz files of ../shared/data, or those of --cifar TRAIN TEST (an array of uint8 each).
 --report only writes docs/lecture.md and its plots from what the JSON file holds.
 """
@@ -29,7 +30,7 @@ import click
 import numpy as np
 from data import ROOT
 from lecture_report import figure, report, told
-from lecture_runs import CIFAR, MNIST, RUNS, Data, Run
+from lecture_runs import CIFAR, GREY, MNIST, RUNS, Data, Run
 from results import unwind_when_terminated
 from training import tokpress, trained
 
@@ -79,6 +80,14 @@ def mnist(idx: Given) -> tuple[np.ndarray, np.ndarray]:
     return train, np.load(SHARED / "bench/images/mnist_static_binarized_test.npz")["test"]
 
 
+def grey(idx: Given) -> tuple[np.ndarray, np.ndarray]:
+    """784 bytes an image."""
+    folder = SHARED / "train/images/mnist"
+    files = idx or (folder / "train-images-idx3-ubyte.gz", SHARED / "bench/images/mnist/t10k-images-idx3-ubyte.gz")
+    train, test = map(read_idx, files)
+    return train[:50_000], test[: GREY.images]
+
+
 def cifar(given: Given) -> tuple[np.ndarray, np.ndarray]:
     """3072 bytes an image, row by row, red, green and blue of a pixel side by side."""
     files = given or (
@@ -98,7 +107,8 @@ def subsampled(images: bytes) -> bytes:
 def prepare(place: Place, data: Data, given: Given) -> None:
     if place.file(data, "first").is_file():
         return
-    train, test = (images.tobytes() for images in (mnist if data is MNIST else cifar)(given))
+    make = {"mnist": mnist, "grey": grey, "cifar": cifar}[data.name]
+    train, test = (images.tobytes() for images in make(given))
     if len(test) != data.images * data.image_bytes:
         raise click.ClickException(f"there should be {data.images:,} test images of {data.name}")
     place.file(data, "train").parent.mkdir(parents=True, exist_ok=True)
@@ -143,10 +153,23 @@ def measure(run: Run, place: Place) -> dict[str, Any]:
     size = out.stat().st_size
     tokpress("compress", "-q", "-f", "-m", model, *given("first"), place.file(data, "first"), "-o", out)
     decode = tokpress("decompress", "-q", "-f", "-m", model, *given("first"), out, "-o", back)
-    shape = "28x28" if data is MNIST else "32x32x3"
     picture = SAMPLE_FOLDER / f"{run.name}.png"
     SAMPLE_FOLDER.mkdir(exist_ok=True)
-    tokpress("sample", "-f", "-m", model, "--items", SAMPLES, "--seed", 1, "--png", shape, *given("few"), "-o", picture)
+    tokpress(
+        "sample",
+        "-f",
+        "-m",
+        model,
+        "--items",
+        SAMPLES,
+        "--seed",
+        1,
+        "--png",
+        data.picture,
+        *given("few"),
+        "-o",
+        picture,
+    )
     same = back.read_bytes() == place.file(data, "first").read_bytes()
     out.unlink()
     back.unlink()
@@ -169,6 +192,8 @@ def measure(run: Run, place: Place) -> dict[str, Any]:
         curve = json.loads((model / "training_curve.json").read_text())
         found["training_minutes"] = round(curve[-1]["seconds"] / 60, 1)
         found["training_images"] = curve[-1]["tokens"] // data.tokens[run.tokenizer]
+        if run.prior == "hierarchical":
+            return found  # the curve is of the last stage alone
         found["curve"] = [
             [round(p["seconds"] / 60, 1), round(figure(data.name, p["held_out_bits_per_byte"] * data.image_bytes), 3)]
             for p in curve
@@ -207,7 +232,7 @@ def main(budget_minutes, only, again, idx, pixels, work, only_report):
             if any(not (place.model(name) / "config.json").is_file() for name in run.members):
                 print(f"{run.name}: left out, since not all its members are there", file=sys.stderr)
                 continue
-            prepare(place, run.data, idx if run.data is MNIST else pixels)
+            prepare(place, run.data, pixels if run.data is CIFAR else idx)
             if left < 1 or not train(run, place, left):
                 break
             measured = measure(run, place)

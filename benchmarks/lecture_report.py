@@ -7,7 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from lecture_runs import CIFAR, LOCATION, MNIST, ORDERS, PIXEL_RNN, REMARKS, RUNS, WHY_NOT, Data, Run
+from lecture_runs import CIFAR, DATA, GREY, LOCATION, MNIST, ORDERS, PIXEL_RNN, REMARKS, RUNS, WHY_NOT, Data, Run
 from results import machine_line, markdown
 
 BEGIN, END = "<!-- measured: benchmarks/lecture.py writes what follows -->", "<!-- end of measured -->"
@@ -29,7 +29,8 @@ Kept = dict[str, dict[str, Any]]
 
 def figure(data: str, bits: float) -> float:
     """Bits of an image in the unit that is usual for it."""
-    return bits * math.log(2) if data == "mnist" else bits / 3072
+    dims = DATA[data].dims
+    return bits / dims if dims else bits * math.log(2)
 
 
 def told(m: dict[str, Any]) -> float:
@@ -44,7 +45,7 @@ def report(kept: Kept, docs: Path) -> None:
         return
     runs = {run.name: run for run in RUNS}
     lines: list[str] = []
-    for data, title in ((MNIST, "Binarized MNIST"), (CIFAR, "CIFAR-10")):
+    for data, title in ((MNIST, "Binarized MNIST"), (GREY, "MNIST in 256 levels"), (CIFAR, "CIFAR-10")):
         mine = {name: m for name, m in kept.items() if m["data"] == data.name}
         if mine:
             lines += [f"### {title}", "", *_table(mine, runs, data), ""]
@@ -140,7 +141,7 @@ def _formats(kept: Kept) -> list[str]:
     """Picture formats on the CIFAR test images."""
     for m in kept.values():
         if "picture_formats" in m:
-            dims = m["images"] * 3072
+            dims = m["images"] * CIFAR.dims
             sizes = ", ".join(f"{name} {8 * size / dims:.2f}" for name, size in m["picture_formats"].items())
             return [f"The same {m['images']} images in picture formats, a file each, bits per dim: {sizes}.", ""]
     return []
@@ -155,7 +156,7 @@ def _samples(kept: Kept, docs: Path) -> list[str]:
     out = [
         "### Samples",
         "",
-        "Sixteen pictures drawn from each: `tokpress sample --items 16 --seed 1 --png 28x28`.",
+        "Sixteen pictures drawn from each: `tokpress sample --items 16 --seed 1 --png 28x28` (CIFAR: 32x32x3).",
         "",
     ]
     for at in range(0, len(names), 4):

@@ -13,19 +13,26 @@ class Data:
     name: str
     #: shape of an item by tokenizer
     shapes: dict[str, str]
-    #: tokens of an item by tokenizer
+    #: tokens of an item by tokenizer; where there are stages, of the last one, which counts the images
     tokens: dict[str, int]
     image_bytes: int
     images: int
     #: how many of them are decoded back
     decoded: int
-    unit: str
+    #: shape of a picture that is drawn
+    picture: str
+    #: numbers of an image, whose bits are told per number; 0: nats per image are told
+    dims: int = 0
+
+    @property
+    def unit(self) -> str:
+        return "bits per dim" if self.dims else "nats per image"
 
 
-MNIST = Data(
-    "mnist", {"bits": "28x28", "nibbles": "28x7"}, {"bits": 784, "nibbles": 196}, 98, 10_000, 1_000, "nats per image"
-)
-CIFAR = Data("cifar", {"bytes": "32x32x3"}, {"bytes": 3072}, 3072, 500, 50, "bits per dim")
+MNIST = Data("mnist", {"bits": "28x28", "nibbles": "28x7"}, {"bits": 784, "nibbles": 196}, 98, 10_000, 1_000, "28x28")
+GREY = Data("grey", {"bytes": "28x28", "top_bit": "28x28"}, {"bytes": 784, "top_bit": 784}, 784, 500, 50, "28x28", 784)
+CIFAR = Data("cifar", {"bytes": "32x32x3"}, {"bytes": 3072}, 3072, 500, 50, "32x32x3", 3072)
+DATA = {data.name: data for data in (MNIST, GREY, CIFAR)}
 
 
 @dataclass
@@ -116,9 +123,14 @@ RUNS = [
     Run("bayes_net", "bayes_net", {}, "bits", minutes=0),
     Run("causal_conv", "causal_conv", {"width": 64, "depth": 4}, "nibbles", ["--rows", "32"], 12),
     Run("sparse_transformer", "sparse_transformer", {"width": 96, "depth": 4, "stride": 14}, "nibbles", ["--rows", "32"], 12),
+    Run("sparse_fixed", "sparse_transformer", {"width": 96, "depth": 4, "stride": 14, "pattern": "fixed"}, "nibbles",
+        ["--rows", "32"], 12),
     Run("hierarchical", "hierarchical", {"scales": "7x7,14x14", "width": 64, "depth": 4}, "bits", ["--rows", "32"], 12),
     Run("super_resolution", "pixelcnn", {"width": 64, "depth": 4}, "bits", ["--rows", "32"], 12, given="7x7"),
     Run("encoder_decoder", "encoder_decoder", {"width": 64, "depth": 2}, "bits", ["--rows", "16"], 12, given="7x7"),
+    # black and white first, then the other bits; and all levels at once
+    Run("hierarchical_grey", "hierarchical", {"levels": 2, "width": 64, "depth": 4}, "top_bit", ["--rows", "8"], 12, data=GREY),
+    Run("pixelcnn_grey", "pixelcnn", {"width": 64, "depth": 4, "components": 5}, "bytes", ["--rows", "8"], 12, data=GREY),
     Run(
         "cifar", "pixelcnn", {"width": 48, "depth": 4, "components": 5}, "bytes", ["--rows", "8"], 40,
         aim=4.19, peer=LOCAL, data=CIFAR,

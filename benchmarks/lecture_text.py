@@ -1,17 +1,18 @@
 """The lecture's sequence models on text, one token a byte, under one equal budget: docs/lecture_text.md.
 
-    python benchmarks/lecture_text.py [--budget-minutes 60] [--minutes 10] [--again NAME …] [--report]
+    python benchmarks/lecture_text.py [--budget-minutes 60] [--minutes 10] [--again NAME …] [--measure] [--report]
 
 lstm, transformer, linear_attention and ssm, each trained for `--minutes` on one core on the same 20 MB of English novels,
 with the same batches. Then bits per byte of files of the bench (whole files, coded and compared after decoding), and
 the speed of coding and decoding in 1, 16 and 128 lanes. What is measured is kept in benchmarks/results/lecture_text.json;
-a call goes on where the last one stopped.
+a call goes on where the last one stopped. --measure measures the models that are there once more: on a quiet machine, say.
 """
 
 import json
 import lzma
 import math
 import shlex
+import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -138,22 +139,25 @@ def report(kept: dict[str, Any], path: Path) -> None:
 @click.option("--budget-minutes", type=float, default=math.inf, help="Stop after this long; call again to go on.")
 @click.option("--minutes", type=float, default=10.0, show_default=True, help="Of training, each.")
 @click.option("--again", multiple=True, help="Forget what was measured of these, and their models.")
+@click.option("--measure", "once_more", is_flag=True, help="Measure the models that are there anew.")
 @click.option("--corpus", type=click.Path(path_type=Path), default=CORPUS, help="Text to train on (.xz).")
 @click.option("--data", type=click.Path(exists=True, path_type=Path), default=FOLDER, help="The bench files.")
 @click.option("--scratch", type=click.Path(path_type=Path), default=SCRATCH)
 @click.option("--work", type=click.Path(path_type=Path), default=ROOT / ".lecture" / "text", help="Models.")
 @click.option("--report", "only_report", is_flag=True, help="Only write docs/lecture_text.md.")
-def main(budget_minutes, minutes, again, corpus, data, scratch, work, only_report):
+def main(budget_minutes, minutes, again, once_more, corpus, data, scratch, work, only_report):
     unwind_when_terminated()
     begun = time.monotonic()
     kept = json.loads(RESULT.read_text()) if RESULT.is_file() else {}
     if not only_report:
         text = novels(work, corpus)
         files = expanded(data, scratch)
-        for name in RUNS:
+        for name in again:
+            kept.pop(name, None)
+            shutil.rmtree(work / name, ignore_errors=True)
+        there = [name for name in RUNS if (work / name / "config.json").is_file()]
+        for name in there if once_more else [name for name in RUNS if name not in kept]:
             left = budget_minutes - (time.monotonic() - begun) / 60
-            if name in kept and name not in again:
-                continue
             if left < 1 or not trained(command(name, text, work / name, minutes), work / name, left):
                 break
             kept[name] = measure(name, work / name, files, minutes)

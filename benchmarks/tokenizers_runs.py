@@ -183,4 +183,7 @@ RUNS = [
     Run("video_lfq", "video_lfq", "glides", {"width": 48, "depth": 1}, 15, flags=ROWS),
     Run("palette", "palette", "cifar", {}, 0, 20, prior_settings={"shape": "32x32", "width": 96, "depth": 6, "dropout": 0.2},
         vocab_size=512),
+    # iGPT: a transformer over the colours of the palette, row by row
+    Run("igpt", "palette", "cifar", {}, 0, 20, prior="transformer", prior_settings={"shape": "32x32", **ATTENTION},
+        tokenizer_of="palette"),
 ]  # fmt: skip

@@ -143,6 +143,16 @@ def test_impossible_settings_leave_nothing_behind(corpus, words, told):
     assert not Path("m").exists()
 
 
+@pytest.mark.parametrize(
+    ("shape", "told"), [("7x5", "12 symbols of the corpus are no whole items of shape 7x5"), ("4x3", "")]
+)
+def test_a_shape_that_does_not_fit_the_corpus_is_remarked_on(shape, told):
+    Path("train.raw").write_bytes(np.random.default_rng(0).integers(0, 256, 432, np.uint8).tobytes())
+    words = ["--prior", "pixelcnn", "--set", f"shape={shape}", "--set", "width=4", "--set", "depth=1", "--rows", "2"]
+    output = run("train", "prior", "train.raw", "-o", "m", *words, "--max-steps", "1", "--no-compile").output
+    assert told in output and bool(told) == ("no whole items" in output)
+
+
 def test_an_ensemble_of_orders():
     """Smaller than its best member, by the command line alone; what is no model of such items is refused."""
     for name, count in (("train.bits", 4000), ("new.txt", 512)):

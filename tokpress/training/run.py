@@ -6,6 +6,7 @@ Every step finds what an interrupted run has left in DIR/.checkpoint (work.py) a
 """
 
 import json
+import math
 import shutil
 import time
 from fnmatch import fnmatch
@@ -16,6 +17,7 @@ import numpy as np
 
 from ..errors import CorpusError, ModelError, TokpressError
 from ..model import Model, load_folder
+from ..orders import parse_shape
 from ..registry import prior_class, tokenizer_class, tokenizer_names
 from ..types import Prior, Tokenizer
 from . import measure, work
@@ -74,6 +76,8 @@ def train(
         given = [Source(Path(path)) for path, _ in packed["given"]] or None
         tokenizer = work.load_tokenizer(place / "tokenizer")
 
+        if team.main:
+            _remark_on_remains(settings, sources, watcher)
         watcher.phase(f"Training the {settings.prior} prior")
         heard: list[Progress] = []
 
@@ -222,6 +226,20 @@ def _prepare(settings: Settings, place: Path, watcher: Watcher) -> dict[str, lis
     if settings.given:
         sources["given"] = pack_tokens(tokenizer, [settings.given], place / "given", report=watcher.bytes)
     return {kind: [(str(source.path), source.weight) for source in some] for kind, some in sources.items()}
+
+
+def _remark_on_remains(settings: Settings, sources: list[Source], watcher: Watcher) -> None:
+    """A shape that does not fit the corpus trains without an error, on pieces of everything."""
+    shape = settings.prior_config.get("shape")
+    if not shape:
+        return
+    size = math.prod(parse_shape(str(shape)))
+    rest = sum(len(source.all) % size for source in sources)
+    if rest:
+        watcher.note(
+            f"{rest:,} symbols of the corpus are no whole items of shape {shape}: they are passed over. If it should hold "
+            "nothing but such items, the shape is wrong"
+        )
 
 
 def _standing(folder: Path) -> str:
