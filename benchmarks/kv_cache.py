@@ -102,7 +102,8 @@ is O(L²) for long L, and O(L) with a large constant before, where the other pro
 
 Slopes of log time against log length over the upper half of the lengths: {slopes[0]:.2f} with the cache, {slopes[1]:.2f}
 without. With the cache most of a step does not depend on the length: {1e3 * constant:.2f} ms and {1e6 * each:.3f} µs for
-each symbol before, by least squares, are O(L) all the same. `transformer` with {", ".join(f"{k}={v}" for k, v in SETTINGS.items())}, {SYMBOLS} symbols, one lane, one thread.
+each symbol before, by least squares, are O(L) all the same. Above 2 without it: the L² scores of a layer outgrow the
+CPU's caches there, we suppose; it was not measured apart. `transformer` with {", ".join(f"{k}={v}" for k, v in SETTINGS.items())}, {SYMBOLS} symbols, one lane, one thread.
 
 `python benchmarks/kv_cache.py`; load {os.getloadavg()[0]:.1f}; {machine_line(describe(*PACKAGES))}.
 """
