@@ -4,7 +4,7 @@
 
 Trains what is not in benchmarks/results/tokenizers.json yet (tokenizers_runs.py: what, on which data, for how long; a run that
 is cut off by the budget is resumed by the next call), compresses every test file with `tokpress compress --lossy`, decodes it,
-and writes docs/tokenizers.md, its plots and reconstructions. Bits per token are of whole files, header and all.
+and writes docs/tokenizers.md, its plots and reconstructions.
 --report only writes the page from what the JSON file holds.
 """
 
@@ -14,6 +14,7 @@ import shlex
 import shutil
 import sys
 import time
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from tokenizers_runs import DATA, RUNS, Run
 from training import tokpress, trained
 
 from tokpress import coding, content
+from tokpress.container import iter_frames
 from tokpress.distortion import Distortion
 from tokpress.machine import describe
 from tokpress.model import Model, load_folder
@@ -43,6 +45,15 @@ def samples_of(path: Path, model: Model) -> tuple[bytes, Any]:
     grid = found.grid()
     assert grid is not None
     return raw[found.start : found.stop], model.tokenizer.on(replace(grid, start=0))
+
+
+def streams(model: Model, files: Iterable[Path]) -> int:
+    """Bytes of the token streams in these files: without headers, and without what stands around the samples."""
+    total = 0
+    for path in files:
+        with open(path, "rb") as file:
+            total += sum(header.payload_length for header, _ in iter_frames(file) if header.model_id == model.id)
+    return total
 
 
 def measure(run: Run, place: Path, files: list[Path], at: Path) -> dict[str, Any]:
@@ -69,7 +80,7 @@ def measure(run: Run, place: Path, files: list[Path], at: Path) -> dict[str, Any
             payload = coding.encode(model.prior, arranged, lanes)
             wrong += not np.array_equal(coding.decode(model.prior, payload, len(tokens), lanes), arranged)
             first = False
-        lost = Distortion.of(source, restored, tokenizer.sound)
+        lost = Distortion.of(source, restored, model.tokenizer.sound)
         distortion = lost if distortion is None else distortion + lost
         counts += np.bincount(tokens, minlength=len(counts))
         total += len(tokens)
@@ -88,6 +99,7 @@ def measure(run: Run, place: Path, files: list[Path], at: Path) -> dict[str, Any
         "wrong": wrong,
         "source_bytes": sum(path.stat().st_size for path in files),
         "coded_bytes": sum(coded.values()),
+        "stream_bytes": streams(model, (at / f"{path.name}.tokp" for path in files)),
         "coded": coded,
         "tokens": total,
         "item_bytes": model.tokenizer.unit_bytes,

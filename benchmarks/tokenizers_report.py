@@ -43,16 +43,20 @@ def report(kept: Kept, docs: Path, work: Path) -> None:
 
 def _table(kept: Kept) -> list[str]:
     measure = next(iter(kept.values()))["measure"]
-    head = ["run", "codes K", "used", "perplexity", f"{measure}, dB", "bytes a token", "log₂ K", "bits/token, coded", "saved",
-            "bytes of all files", "model bytes", "encode, s", "decode, s"]  # fmt: skip
+    head = ["run", "codes K", "used", "perplexity", f"{measure}, dB", "bytes a token", "log₂ K", "bits/token, files", "saved",
+            "bits/token, streams", "saved", "bytes of all files", "model bytes", "encode, s", "decode, s"]  # fmt: skip
     return markdown(head, [_row(name, m) for name, m in kept.items()])
 
 
 def _row(name: str, m: dict[str, Any]) -> list[str]:
-    whole, bits = math.log2(m["codes"]), 8 * m["coded_bytes"] / m["tokens"]
+    whole, bits, stream = (
+        math.log2(m["codes"]),
+        *(8 * m[what] / m["tokens"] for what in ("coded_bytes", "stream_bytes")),
+    )
     return [
         name, f"{m['codes']:,}", f"{m['used'] / m['codes']:.1%}", f"{m['perplexity']:.0f}", f"{m['decibels']:.2f}",
         f"{m['source_bytes'] / m['tokens']:.1f}", f"{whole:.2f}", f"{bits:.3f}", f"{1 - bits / whole:.1%}",
+        f"{stream:.3f}", f"{1 - stream / whole:.1%}",
         f"{m['coded_bytes']:,} of {m['source_bytes']:,}", f"{m['model_bytes']:,}", f"{m['encode_seconds']:g}",
         f"{m['decode_seconds']:g}",
     ]  # fmt: skip

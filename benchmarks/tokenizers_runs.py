@@ -64,11 +64,23 @@ def cifar(folder: Path) -> tuple[Path, list[Path]]:
 
 
 def voices(folder: Path) -> tuple[Path, list[Path]]:
-    """Spoken digits, 8 kHz: 600 of five speakers to learn from, 80 of a sixth to report on."""
+    """Spoken digits, 8 kHz: 600 of five speakers to learn from, each also three times louder or softer and faster or slower;
+    80 of a sixth speaker to report on."""
 
     def write(train: Path, test: Path) -> None:
+        import soundfile
+
         _unzipped(SHARED / "train/audio/spoken_digits.zip", train, ".wav")
         _unzipped(SHARED / "bench/audio/spoken_digits.zip", test, ".wav")
+        rng = np.random.default_rng(0)
+        for path in sorted(train.glob("*.wav")):
+            samples, rate = soundfile.read(path, dtype="int16")
+            for number in range(3):
+                gain, speed = 10 ** (rng.uniform(-9, 9) / 20), rng.uniform(0.85, 1.18)
+                at = np.arange(0, len(samples) - 1, speed)
+                moved = np.interp(at, np.arange(len(samples)), samples.astype(np.float64)) * gain
+                made = np.clip(np.round(moved), -(1 << 15), (1 << 15) - 1).astype(np.int16)
+                soundfile.write(train / f"{path.stem}.{number}.wav", made, rate, subtype="PCM_16")
 
     return _made(folder, write, ".wav")
 
@@ -120,7 +132,10 @@ DATA = {
     "photographs": Data("photographs: 60 of BSDS500 to learn from, the 24 of Kodak measured", photographs, True),
     "cifar": Data("CIFAR-10: 4,000 training images, the first 500 test images measured", cifar),
     "glides": Data("video: 6,000 glides over photographs to learn from, four real clips measured", glides),
-    "voices": Data("spoken digits, 8 kHz: 600 recordings of five speakers, 80 of a sixth measured", voices),
+    "voices": Data(
+        "spoken digits, 8 kHz: 600 recordings of five speakers and three variants of each (level, speed), 80 of a sixth measured",
+        voices,
+    ),
 }
 
 
@@ -179,11 +194,12 @@ RUNS = [
         prior_settings={**ATTENTION, "scales": "1,2,4,8,16"}, flags=ROWS),
     Run("multiscale_in_order", "multiscale", "photographs", {}, 0, prior="transformer", prior_settings=ATTENTION,
         tokenizer_of="multiscale"),
-    Run("audio_rvq", "audio_rvq", "voices", {"width": 48, "depth": 1}, 20, prior="transformer", prior_settings=ATTENTION),
+    Run("audio_rvq", "audio_rvq", "voices", {"width": 48, "depth": 1}, 20, 12, prior="transformer",
+        prior_settings={**ATTENTION, "dropout": 0.2}),
     Run("video_lfq", "video_lfq", "glides", {"width": 48, "depth": 1}, 15, flags=ROWS),
-    Run("palette", "palette", "cifar", {}, 0, 20, prior_settings={"shape": "32x32", "width": 96, "depth": 6, "dropout": 0.2},
+    Run("palette", "palette", "cifar", {}, 0, 14, prior_settings={"shape": "32x32", "width": 96, "depth": 6, "dropout": 0.2},
         vocab_size=512),
     # iGPT: a transformer over the colours of the palette, row by row
-    Run("igpt", "palette", "cifar", {}, 0, 20, prior="transformer", prior_settings={"shape": "32x32", **ATTENTION},
+    Run("igpt", "palette", "cifar", {}, 0, 14, prior="transformer", prior_settings={"shape": "32x32", **ATTENTION},
         tokenizer_of="palette"),
 ]  # fmt: skip
