@@ -221,3 +221,17 @@ def test_next_scale_sees_no_code_of_its_own_map():
         changed = np.flatnonzero((pmfs(other) != before).any(1))
         assert changed.size == 0 or changed.min() >= end  # nothing of its own map
         assert end == 21 or set(range(end, 21)) == set(changed)  # all of the finer ones
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of torch's own, while it looks at what is to be compiled
+@pytest.mark.parametrize("name", [name for name in NETWORKS if not name.startswith("lstm")])
+def test_training_is_one_graph(name):
+    """A break in it would cost more than compiling gains, and warn whoever trains. (An LSTM's steps are not compiled.)"""
+    prior, settings, tokenizer = NETWORKS[name]
+    plan = prior_class(prior)(settings, {}, tokenizer.vocab_size)
+    net = Trained(plan.network, plan.shape, plan.order)
+    torch.compiler.reset()  # the other networks count as recompilations
+    compiled = torch.compile(net, fullgraph=True, dynamic=False, backend="eager")
+    tokens = torch.zeros(2, net.item or 8, dtype=torch.long)
+    loss, _ = compiled(tokens, tokens, net.initial_state(2))
+    torch.testing.assert_close(loss, net(tokens, tokens, net.initial_state(2))[0])

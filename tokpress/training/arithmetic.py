@@ -249,10 +249,12 @@ class Trained(Parameters):
             seen = (age >= 0) & (age < reach)
             mask = bias[:, age.clamp(0, reach - 1)].masked_fill(~seen, -math.inf)[None].to(self.product_dtype)
         elif pattern is not None:
-            allowed = torch.zeros(steps, steps, dtype=torch.bool)
-            for t in range(steps):
-                allowed[t, torch.from_numpy(pattern(t))] = True
-            mask = allowed.to(q.device)
+            if name not in self.patterns:  # the first time of all, which is not compiled
+                allowed = torch.zeros(steps, steps, dtype=torch.bool)
+                for t in range(steps):
+                    allowed[t, torch.from_numpy(pattern(t))] = True
+                self.patterns[name] = allowed
+            mask = self.patterns[name].to(q.device)
         return self._attend(q, k, v, heads, mask, causal=self.masked and mask is None)
 
     def _attend(self, q: Tensor, k: Tensor, v: Tensor, heads: int, mask: Tensor | None, causal: bool) -> Tensor:

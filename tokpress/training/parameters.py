@@ -43,6 +43,8 @@ class Parameters(nn.Module):
         self.values = nn.ParameterDict()
         self.kinds: dict[str, str] = {}
         self.masks: dict[str, Tensor] = {}
+        #: what each step may attend to, by the name of the attention
+        self.patterns: dict[str, Tensor] = {}
         self.unrolls = False
         self.masked = True
         self.given, self.given_size = torch.zeros(2, given, dtype=torch.long), given
