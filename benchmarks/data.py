@@ -17,6 +17,8 @@ import zipfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+if Path(sys.path[0]).resolve() == Path(__file__).resolve().parent:
+    sys.path.append(sys.path.pop(0))  # tokenizers.py beside this file must not hide the package of that name
 FOLDER = ROOT.parent / "shared" / "data" / "bench"
 SCRATCH = Path(tempfile.gettempdir()) / "tokpress-bench"
 
