@@ -6,7 +6,7 @@ N tokens in all · B lanes · T steps · n ≤ B live lanes at a step · V symbo
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -227,8 +227,12 @@ class RowWise(Protocol):
     def shares_rows(self, rows: int) -> bool:
         """Whether a step of so many lanes is worth two threads."""
 
-    def some_rows(self, state: Any, previous: Tokens | None, some: slice) -> Pmf:
-        """One step of these lanes only, [n, V]: an array of its own, which no later call writes to."""
+    def learn(self, state: Any, previous: Tokens | None) -> None:
+        """What a step does for all lanes at once; called once, before or while `some_rows` is."""
+
+    def some_rows(self, state: Any, previous: Tokens | None, some: slice, ready: Callable[[], Any]) -> Pmf:
+        """One step of these lanes only, [n, V]: an array of its own, which no later call writes to. It calls `ready`,
+        which waits until `learn` is done, before it depends on that."""
 
 
 @runtime_checkable

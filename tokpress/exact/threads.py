@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import lru_cache
-from threading import Lock
+from threading import Event, Lock
 from typing import Any, TypeVar
 
 R = TypeVar("R")
@@ -32,6 +32,22 @@ def share_rows(work: Callable[[slice], R], rows: int) -> list[R]:
     half = rows // 2
     other = _pool().submit(work, slice(half, rows))
     return [work(slice(0, half)), other.result()]
+
+
+def share_after(first: Callable[[], None], work: Callable[[slice, Callable[[], Any]], R], rows: int) -> list[R]:
+    """`share_rows`; `first` is done for both halves by the thread of the first, which begins sooner. `work` calls its second
+    argument before it needs what `first` has made."""
+    done = Event()
+
+    def half(some: slice) -> R:
+        if some.start == 0:
+            try:
+                first()
+            finally:
+                done.set()
+        return work(some, done.wait)
+
+    return share_rows(half, rows)
 
 
 class _Blas:

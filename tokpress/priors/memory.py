@@ -14,15 +14,14 @@ Cost per token: one scaling of the V-vector plus the successors of the contexts 
 bounded (`MAX_CONTEXTS`, `MAX_POOL`): a full table keeps what it has and adapts its counts.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from threading import Event
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..errors import ModelError, TokpressError
-from ..exact.threads import share_rows
+from ..exact.threads import share_after
 from ..types import Config, Pmf, Prior, RowWise, Tokenizer, Tokens
 from . import memory_kernel
 
@@ -118,20 +117,17 @@ class MemoryPrior(Prior):
             self._learn(state, previous)
             state.p0 = [self._mix(state, base.step(state.base, previous, rows), slice(0, rows))]
             return state.out[:rows]
-        learned = Event()
 
-        def half(some: slice) -> Pmf:
-            """The second half's thread is slower to begin, so the first learns meanwhile, for both."""
-            if some.start == 0:
-                try:
-                    self._learn(state, previous)
-                finally:
-                    learned.set()
-            p0 = base.some_rows(state.base, previous, some)
-            learned.wait()
+        def first() -> None:
+            base.learn(state.base, previous)
+            self._learn(state, previous)
+
+        def half(some: slice, ready: Callable[[], None]) -> Pmf:
+            p0 = base.some_rows(state.base, previous, some, ready)
+            ready()
             return self._mix(state, p0, some)
 
-        state.p0 = share_rows(half, rows)
+        state.p0 = share_after(first, half, rows)
         return state.out[:rows]
 
     def stretch(self, state: State, previous: Tokens | None, symbols: Tokens) -> Iterator[Pmf]:

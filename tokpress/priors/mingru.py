@@ -14,7 +14,7 @@ Training: `tokpress.training.mingru_net`. Symbols: width D, hidden 2D, depth L, 
 """
 
 import importlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -22,10 +22,11 @@ import numpy as np
 
 from ..errors import ModelError
 from ..exact import ops
-from ..exact.kernels import Kernel, NumpyKernel, make_kernel, self_test
+from ..exact.kernels import SPLIT, Kernel, NumpyKernel, make_kernel, self_test
 from ..exact.tensors import checked
-from ..exact.threads import share_rows
+from ..exact.threads import share_after
 from ..types import Config, Pmf, Prior, Tokenizer, Tokens
+from .online_head import OnlineHead
 
 if TYPE_CHECKING:
     from ..training.options import FitOptions
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 BEGIN = 0
 #: no setting is above
 MOST = 1 << 16
+#: no learning rate of the head is above
+MOST_ONLINE = 0.1
 #: tokens in all from which compiled code pays for being imported
 COMPILE_FROM = 6000
 #: lanes from which two threads share a step
@@ -45,11 +48,12 @@ ROWS_AT_ONCE = 128
 
 @dataclass
 class State:
-    """The last inputs of both token shifts and the recurrent h, each [L, B, D] float32."""
+    """The last inputs of both token shifts and the recurrent h, each [L, B, D] float32; the head, where it learns."""
 
     last_mix: Any
     h: Any
     last_ff: Any
+    head: OnlineHead | None = None
 
 
 def tensor_shapes(symbols: int, width: int, depth: int, hidden: int) -> dict[str, tuple[tuple[int, ...], str]]:
@@ -76,9 +80,16 @@ class MinGRUPrior(Prior):
 
     def __init__(self, config: Config, tensors: dict[str, np.ndarray], kernel: Kernel | None = None):
         self._config = {k: config[k] for k in ("symbols", "width", "depth", "hidden")}
+        self.online = config.get("online", 0.0)
         for key, value in self._config.items():
             if type(value) is not int or not 1 <= value <= MOST:
                 raise ModelError(f"{key}={value!r} of a mingru prior should be a number from 1 to {MOST:,}")
+        if type(self.online) not in (int, float) or not 0 <= self.online <= MOST_ONLINE:
+            raise ModelError(f"online={self.online!r} of a mingru prior should be a number from 0 to {MOST_ONLINE}")
+        if self.online and self._config["width"] > SPLIT:
+            raise ModelError(
+                f"width={self._config['width']} of a mingru prior that learns online should be at most {SPLIT}"
+            )
         self._asked = 0
         self.vocab_size = self._config["symbols"]
         self._tensors = tensors
@@ -93,9 +104,9 @@ class MinGRUPrior(Prior):
         self.kernel, self.xp, self._compiled = kernel, xp, None
         t = self._tensors
         if kernel.name == "compiled":
-            from .mingru_kernel import forward, pack_weights
+            from . import mingru_kernel
 
-            self._compiled = (forward, pack_weights(t, self._config["depth"]))
+            self._compiled = mingru_kernel, mingru_kernel.pack_weights(t, self._config["depth"])
             return
         to = (lambda v: v) if xp is np else (lambda v: xp.asarray(v).to(getattr(kernel, "device", "cpu")))
         self._rows = to(t["embedding.weight"].astype(np.float32) * t["embedding.scale"][:, None])
@@ -119,21 +130,39 @@ class MinGRUPrior(Prior):
             self.use_kernel(NumpyKernel())
         shape = (self._config["depth"], lanes, self._config["width"])
         to = self._to if self._compiled is None else (lambda v: v)
-        return State(*(to(np.zeros(shape, np.float32)) for _ in range(3)))
+        state = State(*(to(np.zeros(shape, np.float32)) for _ in range(3)))
+        if self.online:
+            kind = OnlineHead if self._compiled is None else self._compiled[0].CompiledHead
+            state.head = kind(self._tensors, self.online, lanes)
+        return state
 
     def step(self, state: State, previous: Tokens | None, rows: int) -> Pmf:
         if not self.shares_rows(rows):
-            return self.some_rows(state, previous, slice(0, rows))
-        return np.concatenate(share_rows(lambda some: self.some_rows(state, previous, some), rows))
+            self.learn(state, previous)
+            return self.some_rows(state, previous, slice(0, rows), lambda: None)
+
+        def some(part: slice, ready: Callable[[], Any]) -> Pmf:
+            return self.some_rows(state, previous, part, ready)
+
+        return np.concatenate(share_after(lambda: self.learn(state, previous), some, rows))
+
+    def learn(self, state: State, previous: Tokens | None) -> None:
+        """A head that learns does so for all lanes."""
+        if state.head:
+            state.head.learn(previous)
 
     def shares_rows(self, rows: int) -> bool:
         """Whether a step of so many lanes is worth two threads (`exact.threads`)."""
         return self._compiled is not None and rows >= SHARE_FROM
 
-    def some_rows(self, state: State, previous: Tokens | None, some: slice) -> Pmf:
+    def some_rows(self, state: State, previous: Tokens | None, some: slice, ready: Callable[[], Any]) -> Pmf:
         """One step of some of the lanes; lanes do not depend on each other."""
         given = np.full(some.stop - some.start, BEGIN, np.int32) if previous is None else previous[some]
-        return self._forward(state, given[None], some)
+        a, r = self._features(state, given[None], some)
+        if not state.head:
+            return self._head(a, r)
+        ready()
+        return state.head.step(a, r, some)
 
     def stretch(self, state: State, previous: Tokens | None, symbols: Tokens) -> Iterator[Pmf]:
         """The parallel form: every product takes many steps at once, only the recurrence goes in order.
@@ -148,15 +177,32 @@ class MinGRUPrior(Prior):
         at_once = max(1, ROWS_AT_ONCE // n)
         for start in range(0, steps, at_once):
             part = given[start : start + at_once]
-            yield self._forward(state, part, slice(0, n)).reshape(len(part), n, -1)
+            a, r = self._features(state, part, slice(0, n))
+            if state.head:
+                before = symbols[:, start - 1] if start else previous
+                yield from state.head.steps(a, r, n, before, symbols[:, start : start + len(part)])
+            else:
+                yield self._head(a, r).reshape(len(part), n, -1)
 
-    def _forward(self, state: State, given: Tokens, some: slice) -> Pmf:
-        """Steps [T, n] of some lanes → pmf [T · n, V], and the state T steps on."""
+    def _head(self, a: Any, r: Any) -> Pmf:
+        """pmf [n, V] of features."""
         if self._compiled is not None:
-            forward, weights = self._compiled
-            out = np.empty((given.size, self.vocab_size), np.float32)
-            forward(weights, given.reshape(-1), state.last_mix, state.h, state.last_ff, some.start, some.stop, out)
+            compiled, w = self._compiled
+            out = np.empty((len(a), self.vocab_size), np.float32)
+            compiled.head(w.head, w.head_first, w.head_scale, w.bias, a, r, out)
             return out
+        kernel, v = self.kernel, self._vectors
+        assert kernel is not None, "init chose one"
+        pmf = ops.softmax(self.xp, kernel.product(a, self._products["head"]), v["head.scale"], r, v["bias"])
+        return pmf if self.xp is np else pmf.cpu().numpy()
+
+    def _features(self, state: State, given: Tokens, some: slice) -> tuple[Any, Any]:
+        """Steps [T, n] of some lanes → a [T · n, D], r [T · n, 1], what the head sees, and the state T steps on."""
+        if self._compiled is not None:
+            compiled, w = self._compiled
+            a, r = np.zeros((given.size, w.head.shape[1] * 4), np.uint8), np.empty(given.size, np.float32)
+            compiled.features(w, given.reshape(-1), state.last_mix, state.h, state.last_ff, some.start, some.stop, a, r)
+            return a, r
         kernel, xp, v, n = self.kernel, self.xp, self._vectors, given.shape[1]
         assert kernel is not None, "init chose one"
         x = xp.take(self._rows, self._to(given.reshape(-1).astype(np.int64)), axis=0)
@@ -188,11 +234,12 @@ class MinGRUPrior(Prior):
             a, r = ops.squared_relu(xp, product(b + "ff_in", a), v[b + "ff_in.scale"], r)
             ops.add(xp, x, product(b + "ff_out", a), v[b + "ff_out.scale"], r)
         a, r = ops.normalize_rows(xp, x)
-        pmf = ops.softmax(xp, product("head", a), v["head.scale"], r, v["bias"])
-        return pmf if xp is np else pmf.cpu().numpy()
+        if state.head and xp is not np:
+            return a.cpu().numpy(), r.cpu().numpy()
+        return a, r
 
     def config(self) -> Config:
-        return dict(self._config)
+        return {**self._config, **({"online": self.online} if self.online else {})}
 
     def tensors(self) -> dict[str, np.ndarray]:
         return self._tensors

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..exact import fused, gemm, jit
+from . import online_head
 
 
 class Weights(NamedTuple):
@@ -54,15 +55,17 @@ def pack_weights(tensors: dict[str, np.ndarray], depth: int) -> Weights:
     return Weights(**found)
 
 
-@jit.njit(nogil=True, error_model="numpy", fastmath={"nnan", "nsz"})
-def forward(w, given, last_mix, h, last_ff, start, stop, out):
-    """given [T · n] int32, the inputs of lanes start … stop − 1 over T steps → out [T · n, V] float32."""
+_jit = jit.njit(nogil=True, error_model="numpy", fastmath={"nnan", "nsz"})
+
+
+@_jit
+def features(w, given, last_mix, h, last_ff, start, stop, a, r):
+    """given [T · n] int32, the inputs of lanes start … stop − 1 over T steps → a [T · n, D'] uint8, r [T · n]."""
     rows, width = given.shape[0], w.rows.shape[1]
     x = np.empty((rows, width), np.float32)
     for k in range(rows):
         x[k] = w.rows[given[k]]
-    a, wide = np.zeros((rows, w.head.shape[1] * 4), np.uint8), np.zeros((rows, w.ff_out.shape[2] * 4), np.uint8)
-    r = np.empty(rows, np.float32)
+    wide = np.zeros((rows, w.ff_out.shape[2] * 4), np.uint8)
     per = np.float32(1) / np.float32(width)
     acc_in = np.empty((rows, w.mix_in_first.shape[1]), np.int32)
     acc_wide = np.empty((rows, w.ff_in_first.shape[1]), np.int32)
@@ -79,6 +82,49 @@ def forward(w, given, last_mix, h, last_ff, start, stop, out):
         gemm.product(wide, w.ff_out[i], w.ff_out_first[i], acc_out)
         fused.add(x, acc_out, w.ff_out_scale[i], r)
     fused.normalize_rows(x, per, a, r)
-    logits = np.empty((rows, w.head_first.shape[0]), np.int32)
-    gemm.product(a, w.head, w.head_first, logits)
-    fused.softmax(logits, w.head_scale, r, w.bias, out)
+
+
+@_jit
+def head(packed, first, scale, bias, a, r, out):
+    """out [n, V] float32 of features a [n, D'], r [n]."""
+    logits = np.empty((a.shape[0], first.shape[0]), np.int32)
+    gemm.product(a, packed, first, logits)
+    fused.softmax(logits, scale, r, bias, out)
+
+
+_draw, _learn = _jit(online_head.draw), _jit(online_head.learn)
+
+
+@_jit
+def _store(packed, first, rows, q):
+    block = packed.shape[2]
+    for i in range(rows.shape[0]):
+        v, total = rows[i], np.int32(0)
+        for k in range(q.shape[1]):
+            packed[v // block, k // 4, v % block, k % 4] = q[i, k]
+            total += q[i, k]
+        first[v] = -gemm.OFFSET * total
+
+
+class CompiledHead(online_head.OnlineHead):
+    """The same bits from packed weights."""
+
+    def _prepare(self, q: np.ndarray) -> None:
+        self.packed, self.first = gemm.pack(q)
+
+    def _learn(self, a, r, drawn, symbols) -> None:
+        _learn(self.master, self.unit, a, r, drawn, symbols, self.touched)
+
+    def _store(self, rows: np.ndarray, q: np.ndarray) -> None:
+        _store(self.packed, self.first, rows, q)
+
+    def _pmf(self, a: np.ndarray, r: np.ndarray) -> np.ndarray:
+        out = np.empty((len(a), len(self.bias)), np.float32)
+        head(self.packed, self.first, self.scale, self.bias, a, r, out)
+        return out
+
+    def _draw(self, pmf: np.ndarray, first: int, out: np.ndarray) -> None:
+        _draw(pmf, self.count, first, out)
+
+    def _integers(self, a: np.ndarray) -> np.ndarray:
+        return a[:, : self.a.shape[1]].astype(np.int32) - gemm.OFFSET
