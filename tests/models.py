@@ -36,7 +36,9 @@ class Reusing(HistogramPrior):
         return self._out[:rows]
 
 
-def tiny_mingru(symbols: int = 256, width: int = 32, depth: int = 2, hidden: int = 48, seed: int = 0) -> MinGRUPrior:
+def tiny_mingru(
+    symbols: int = 256, width: int = 32, depth: int = 2, hidden: int = 48, seed: int = 0, online: float = 0.0
+) -> MinGRUPrior:
     rng = np.random.default_rng(seed)
     config = {"symbols": symbols, "width": width, "depth": depth, "hidden": hidden}
     tensors = {}
@@ -47,7 +49,7 @@ def tiny_mingru(symbols: int = 256, width: int = 32, depth: int = 2, hidden: int
             tensors[name] = (rng.random(shape) * 0.004 + 0.001).astype(np.float32)
         else:
             tensors[name] = rng.random(shape).astype(np.float32)
-    return MinGRUPrior(config, tensors)
+    return MinGRUPrior({**config, "online": online}, tensors)
 
 
 class Drawn(Weights):
@@ -235,7 +237,9 @@ def tiny_models() -> dict[str, Model]:
             "adaptive-on_grid": Model(NibblesTokenizer(), AdaptivePrior(on_grid=True)),
             "samples": Model(NibblesTokenizer(), SamplesPrior()),
             "mingru": Model(BytesTokenizer(), tiny_mingru()),
+            "mingru-online": Model(BytesTokenizer(), tiny_mingru(online=0.01)),
             "memory": Model(BytesTokenizer(), MemoryPrior(tiny_mingru())),
+            "memory-online": Model(BytesTokenizer(), MemoryPrior(tiny_mingru(online=0.01))),
             "memory-memory": Model(BytesTokenizer(), MemoryPrior(MemoryPrior(tiny_mingru(), orders=(1,)))),
             "memory-reusing": Model(BytesTokenizer(), MemoryPrior(Reusing())),
             "memory-items": Model(BitsTokenizer(), MemoryPrior(tiny_bayes_net(), orders=(1, 2))),

@@ -68,6 +68,7 @@ def folder(tmp_path_factory) -> Path:
     rng = np.random.default_rng(11)
     shutil.copytree(SHIPPED / "text", place / "text.model")
     Model(BytesTokenizer(), MemoryPrior(tiny_mingru(width=64, hidden=96))).save(place / "memory.model")
+    Model(BytesTokenizer(), MemoryPrior(tiny_mingru(width=64, hidden=96, online=0.01))).save(place / "online.model")
     Model(NibblesTokenizer(), AdaptivePrior()).save(place / "adaptive.model")
     Model(NibblesTokenizer(), SamplesPrior()).save(place / "samples.model")
     Model(NibblesTokenizer(), AdaptivePrior(on_grid=True)).save(place / "drawings.model")
@@ -91,7 +92,7 @@ def reference(folder) -> dict[str, list[str]]:
 
 
 def test_kernels_agree(reference):
-    assert len(reference) == 16 + len(NETWORKS) + len(AUTOENCODERS)
+    assert len(reference) == 19 + len(NETWORKS) + len(AUTOENCODERS)
     for lines in reference.values():
         assert len(set(lines)) == 1 and lines[0].startswith("True ")
 

@@ -9,7 +9,8 @@
 
 minGRU: Feng et al. 2024, "Were RNNs all we needed?", §3.1 (their z is 1 − f, their h̃ is c); token
 shift: Peng et al. 2023 (RWKV), §3.1; squared ReLU: So et al. 2021 (Primer). The gate is algebraic
-because the exactness rule knows no exp. All products are 7-bit weights × 8-bit activations.
+because the exactness rule knows no exp. All products are 7-bit weights × 8-bit activations. With `online` > 0, W_head goes
+on learning while symbols are coded (`online_head.py`).
 Training: `tokpress.training.mingru_net`. Symbols: width D, hidden 2D, depth L, V symbols, n lanes.
 """
 
@@ -36,7 +37,9 @@ if TYPE_CHECKING:
 BEGIN = 0
 #: no setting is above
 MOST = 1 << 16
-#: no learning rate of the head is above
+#: the learning rate of a head that learns while it codes (online_head.py), where a training run sets none
+ONLINE = 0.001
+#: and none is above
 MOST_ONLINE = 0.1
 #: tokens in all from which compiled code pays for being imported
 COMPILE_FROM = 6000
@@ -250,7 +253,7 @@ class MinGRUPrior(Prior):
 
     @classmethod
     def fit(cls, sources: "list[Source]", tokenizer: Tokenizer, config: Config, options: "FitOptions") -> "MinGRUPrior":
-        """Train with torch. Settings: width, depth, hidden."""
+        """Train with torch. Settings: width, depth, hidden, online."""
         from ..training.trainers import fit_mingru
 
         return cls(*fit_mingru(sources, tokenizer, config, options))

@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from ..errors import TokpressError
 from ..model import Model
 from ..priors.memory import MemoryPrior
-from ..priors.mingru import MinGRUPrior
+from ..priors.mingru import ONLINE, MinGRUPrior
 from ..types import Prior, Tokenizer
 from .mingru_net import MinGRUNet, export, shape_of
 from .work import load_tokenizer
@@ -33,7 +33,7 @@ def model_of_checkpoint(checkpoint: Path | str, tokenizer: Tokenizer | Path | st
         net.load_state_dict(weights)
     except (OSError, KeyError, ValueError, RuntimeError, SafetensorError) as error:
         raise TokpressError(f"{path} is no checkpoint of a minGRU, or damaged: {str(error).splitlines()[0]}") from error
-    prior: Prior = MinGRUPrior(net.config, export(net))
+    prior: Prior = MinGRUPrior({**net.config, "online": ONLINE}, export(net))
     if not isinstance(tokenizer, Tokenizer):
         tokenizer = load_tokenizer(Path(tokenizer))
     return Model(tokenizer, MemoryPrior(prior) if memory else prior)

@@ -21,12 +21,15 @@ def fit_mingru(
     sources: "list[Source]", tokenizer: Tokenizer, config: Config, options: FitOptions
 ) -> tuple[Config, dict[str, np.ndarray]]:
     """(config, tensors) of a MinGRUPrior. Settings: width, depth, hidden; where they are not given, those of
-    the prior to start from, or of the `text` preset."""
+    the prior to start from, or of the `text` preset; online, the rate at which its head learns while it codes."""
+    from ..priors.mingru import ONLINE
+
     text, init = PRESETS["text"], options.init
     defaults = {"width": text.width, "depth": text.depth, "hidden": text.hidden}
     if init:
         defaults = {key: init.config()[key] for key in defaults}
-    shape = settings_of("mingru", config, defaults)
+    shape = settings_of("mingru", config, {**defaults, "online": ONLINE})
+    online = {"online": shape.pop("online")}
     if init and shape != defaults:
         raise TokpressError(f"the model to start from has {defaults}, not {shape}; leave the shape to it")
     try:
@@ -50,7 +53,7 @@ def fit_mingru(
         options.report,
         options.stop,
     )
-    return net.config, export(net)
+    return net.config | online, export(net)
 
 
 def fit_network(

@@ -1,0 +1,74 @@
+"""The head that learns while it codes: every form of it codes the same bytes, its draws are fair, and it helps."""
+
+import numpy as np
+import pytest
+
+from tests.models import tiny_mingru
+from tokpress import coding
+from tokpress.errors import ModelError
+from tokpress.exact import threads
+from tokpress.priors import online_head
+from tokpress.priors.memory import MemoryPrior
+from tokpress.priors.mingru import MinGRUPrior
+
+RNG = np.random.default_rng(5)
+ZIPF = np.minimum(RNG.zipf(1.3, 900) - 1, 255).astype(np.int32)
+
+
+def test_it_helps():
+    """Random weights expect nothing; what it learns of these symbols it learns from them."""
+    fixed, online = (coding.score(tiny_mingru(online=rate), ZIPF, 4).sum() for rate in (0.0, 0.01))
+    assert online < 0.8 * fixed
+
+
+@pytest.mark.parametrize("lanes", [1, 6, 24])
+@pytest.mark.parametrize("wrapped", [False, True], ids=["alone", "memory"])
+def test_every_kernel_codes_the_same_bytes(lanes, wrapped):
+    payloads = set()
+    for kernel in ("numpy", "compiled"):
+        prior = tiny_mingru(online=0.01)
+        prior = MemoryPrior(prior) if wrapped else prior
+        prior.prepare(len(ZIPF), kernel)
+        payloads.add(coding.encode(prior, ZIPF, lanes))
+        assert np.array_equal(coding.decode(prior, next(iter(payloads)), len(ZIPF), lanes), ZIPF)
+    assert len(payloads) == 1
+
+
+def test_two_threads_code_the_same_bytes(monkeypatch):
+    payloads = []
+    for count in (1, 2):
+        monkeypatch.setattr(threads, "threads", lambda count=count: count)
+        prior = MemoryPrior(tiny_mingru(online=0.01))
+        prior.prepare(len(ZIPF), "compiled")
+        payloads.append(coding.encode(prior, ZIPF, 24))
+    assert payloads[0] == payloads[1]
+
+
+def test_draws_are_as_frequent_as_they_are_likely():
+    pmf = RNG.dirichlet(np.full(50, 0.3), 1).astype(np.float32)
+    counts, out = np.zeros(50), np.zeros((1, online_head.DRAWS), np.int32)
+    for step in range(4000):
+        online_head.draw(pmf, step, 0, out)
+        each = np.bincount(out[0], minlength=50)
+        assert np.abs(each - online_head.DRAWS * pmf[0]).max() < 1.001
+        counts += each
+    assert np.abs(counts / counts.sum() - pmf[0]).max() < 0.01
+
+
+def test_weights_stay_within_seven_bits():
+    prior = tiny_mingru(online=0.1)
+    prior.tensors()["head.scale"][:] = 1e-6  # every step is as long as may be
+    state, symbols = prior.init(2, 400), np.tile(np.array([1, 2], np.int32), (200, 1))
+    before = None
+    for previous in symbols:
+        prior.step(state, before, 2)
+        before = previous
+    assert state.head is not None
+    assert state.head.columns.min() == -64 and state.head.columns.max() == 63
+
+
+@pytest.mark.parametrize("rate", [-0.1, 0.2, float("nan"), "fast", True])
+def test_impossible_rates(rate):
+    prior = tiny_mingru()
+    with pytest.raises(ModelError, match="should be a number from 0 to"):
+        MinGRUPrior({**prior.config(), "online": rate}, prior.tensors())
