@@ -55,6 +55,18 @@ def test_draws_are_as_frequent_as_they_are_likely():
     assert np.abs(counts / counts.sum() - pmf[0]).max() < 0.01
 
 
+@pytest.mark.parametrize("symbols", [2, 63, 64, 65, 1000])
+def test_the_compiled_draw_is_the_same(symbols):
+    from tokpress.priors.mingru_kernel import _draw
+
+    pmf = RNG.dirichlet(np.full(symbols, 0.1), 20).astype(np.float32)
+    for step in range(5):
+        plain, compiled = (np.zeros((20, online_head.DRAWS), np.int32) for _ in range(2))
+        online_head.draw(pmf, step, 3, plain)
+        _draw(pmf, step, 3, compiled)
+        assert np.array_equal(plain, compiled)
+
+
 def test_weights_stay_within_seven_bits():
     prior = tiny_mingru(online=0.1)
     prior.tensors()["head.scale"][:] = 1e-6  # every step is as long as may be

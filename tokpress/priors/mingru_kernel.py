@@ -92,7 +92,35 @@ def head(packed, first, scale, bias, a, r, out):
     fused.softmax(logits, scale, r, bias, out)
 
 
-_draw, _learn = _jit(online_head.draw), _jit(online_head.learn)
+_uniform, _learn = _jit(online_head.uniform), _jit(online_head.learn)
+DRAWS, UNIT, BLOCK = online_head.DRAWS, online_head.UNIT, 64
+
+
+@_jit
+def _draw(pmf, step, first, out):
+    """`online_head.draw`, from sums over blocks of symbols."""
+    symbols = pmf.shape[1]
+    sums = np.empty((symbols + BLOCK - 1) // BLOCK, np.int32)
+    for i in range(pmf.shape[0]):
+        u, row, total = _uniform(first + i, step), pmf[i], np.int64(0)
+        for b in range(sums.shape[0]):
+            s = np.int32(0)
+            for v in range(BLOCK * b, min(BLOCK * b + BLOCK, symbols)):
+                s += np.int32(row[v] * UNIT)
+            sums[b] = s
+            total += s
+        b, before = 0, np.int64(0)
+        for j in range(DRAWS):
+            wanted = ((j << 16) + u) * total // (DRAWS << 16)
+            while before + sums[b] <= wanted:
+                before += sums[b]
+                b += 1
+            v = BLOCK * b
+            so_far = before + np.int32(row[v] * UNIT)
+            while so_far <= wanted:
+                v += 1
+                so_far += np.int32(row[v] * UNIT)
+            out[i, j] = v
 
 
 @_jit

@@ -34,13 +34,17 @@ PER_DRAW = np.float32(-1 / DRAWS)
 UNIT = np.float32(1 << 24)
 
 
+def uniform(lane: int, step: int) -> int:
+    """u · 2^16: the same on both sides, and for nothing else than to be another one each time."""
+    x = (lane * 0x3C6EF372 + step * 0x2545F491 + 0x1B873593) & 0x7FFFFFFF
+    x = ((x ^ (x >> 15)) * 0x2C1B3C6D) & 0x7FFFFFFF
+    return (x ^ (x >> 12)) & 0xFFFF
+
+
 def draw(pmf: Pmf, step: int, first: int, out: np.ndarray) -> None:
     """DRAWS symbols [n, J] of each pmf [n, V]: of lanes `first` and on, in this step."""
     for i in range(len(pmf)):
-        # u · 2^16: the same on both sides, and for nothing else than to be another one each time
-        x = ((first + i) * 0x3C6EF372 + step * 0x2545F491 + 0x1B873593) & 0x7FFFFFFF
-        x = ((x ^ (x >> 15)) * 0x2C1B3C6D) & 0x7FFFFFFF
-        u = (x ^ (x >> 12)) & 0xFFFF
+        u = uniform(first + i, step)
         cumulative = np.cumsum((pmf[i] * UNIT).astype(np.int64))
         total = cumulative[-1]
         for j in range(DRAWS):
