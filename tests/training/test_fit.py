@@ -16,6 +16,7 @@ from tests.training.two_ranks import CONFIG as RANKS
 from tests.training.two_ranks import small_net as ranks_net
 from tokpress.errors import CorpusError, ModelError, TokpressError
 from tokpress.model import load_folder
+from tokpress.priors.mingru import ONLINE
 from tokpress.tokenizers.bytes import BytesTokenizer, NibblesTokenizer
 from tokpress.training.checkpoint import Checkpoint
 from tokpress.training.export import model_of_checkpoint
@@ -278,7 +279,14 @@ def test_a_checkpoint_becomes_a_model(patterned, tmp_path):
     model = model_of_checkpoint(tmp_path / "c", BytesTokenizer())
     model.save(tmp_path / "made")
     again = load_folder(tmp_path / "made")
-    assert again.prior.config()["base"] == {"name": "mingru", "symbols": 256, "width": 16, "depth": 2, "hidden": 24}
+    assert again.prior.config()["base"] == {
+        "name": "mingru",
+        "symbols": 256,
+        "width": 16,
+        "depth": 2,
+        "hidden": 24,
+        "online": ONLINE,
+    }
     for name, tensor in export(net).items():
         assert np.array_equal(again.prior.tensors()[name], tensor)
     assert model_of_checkpoint(tmp_path / "c", tmp_path / "made", memory=False).prior.name == "mingru"

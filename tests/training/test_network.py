@@ -123,7 +123,7 @@ def test_export_has_the_model_files_tensors(net):
 
 def test_restore_is_the_reverse_of_export(net):
     before = export(net)
-    again = restore(net.config, before)
+    again = restore(before)
     assert shape_of(again.state_dict()) == net.config
     for name, tensor in export(again).items():
         if tensor.dtype == np.int8:

@@ -1,6 +1,8 @@
 """The minGRU prior as a torch module: what `tokpress train` optimises. See `tokpress.priors.mingru`
 for the formula, the names and the exact stepping of the same network."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -82,11 +84,11 @@ def export(net: MinGRUNet) -> dict[str, np.ndarray]:
     return out
 
 
-def restore(config: dict[str, int], tensors: dict[str, np.ndarray]) -> MinGRUNet:
+def restore(tensors: dict[str, np.ndarray]) -> MinGRUNet:
     """The reverse of `export`: a network whose float weights are the integers times their scales.
 
     What was below the rounding is lost; the forward pass, which rounds anyway, is the same."""
-    net = MinGRUNet(**config)
+    net = MinGRUNet(**shape_of(tensors))
     weights = {}
     for name in net.state_dict():
         weight = torch.from_numpy(tensors[name].astype(np.float32))
@@ -97,7 +99,7 @@ def restore(config: dict[str, int], tensors: dict[str, np.ndarray]) -> MinGRUNet
     return net
 
 
-def shape_of(weights: dict[str, Tensor]) -> dict[str, int]:
+def shape_of(weights: Mapping[str, Tensor | np.ndarray]) -> dict[str, int]:
     """The arguments of the MinGRUNet that has this state_dict. Raises KeyError where it is of no such network."""
     symbols, width = weights["embedding.weight"].shape
     depth = len({name.split(".")[1] for name in weights if name.startswith("blocks.")})

@@ -42,7 +42,7 @@ def fit_mingru(
             raise
         raise TokpressError(NEEDS_TORCH.format(name=error.name)) from error
     torch.manual_seed(options.config.seed)
-    net = restore(init.config(), init.tensors()) if init else MinGRUNet(tokenizer.vocab_size, **shape)
+    net = restore(init.tensors()) if init else MinGRUNet(tokenizer.vocab_size, **shape)
     fit(
         net,
         sources,
