@@ -36,7 +36,10 @@ def report(kept: Kept, docs: Path, work: Path) -> None:
         "",
     ]
     lines += ["### Commands and machines", ""]
-    lines += [f"* {name}: {'; '.join(f'`{command}`' for command in m['commands'])}" for name, m in kept.items()]
+    lines += [
+        f"* {name}: {'; '.join(f'`{each}`' for each in m['commands'] if each != 'tokpress ')}"
+        for name, m in kept.items()
+    ]
     lines += ["", *(f"Machine: {line}." for line in sorted({machine_line(m["machine"]) for m in kept.values()}))]
     _replace(docs / "tokenizers.md", lines)
 
