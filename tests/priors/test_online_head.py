@@ -45,26 +45,24 @@ def test_two_threads_code_the_same_bytes(monkeypatch):
 
 
 def test_draws_are_as_frequent_as_they_are_likely():
-    pmf = RNG.dirichlet(np.full(50, 0.3), 1).astype(np.float32)
-    counts, out = np.zeros(50), np.zeros((1, online_head.DRAWS), np.int32)
+    weights = np.maximum(RNG.dirichlet(np.full(50, 0.3)) * (1 << 23), 1).astype(np.int32)
+    p, counts = weights / weights.sum(), np.zeros(50)
     for step in range(4000):
-        online_head.draw(pmf, step, 0, out)
-        each = np.bincount(out[0], minlength=50)
-        assert np.abs(each - online_head.DRAWS * pmf[0]).max() < 1.001
+        each = np.bincount(online_head.draw(weights, online_head.uniform(3, step)), minlength=50)
+        assert np.abs(each - online_head.DRAWS * p).max() < 1.001
         counts += each
-    assert np.abs(counts / counts.sum() - pmf[0]).max() < 0.01
+    assert np.abs(counts / counts.sum() - p).max() < 0.01
 
 
 @pytest.mark.parametrize("symbols", [2, 63, 64, 65, 1000])
 def test_the_compiled_draw_is_the_same(symbols):
-    from tokpress.priors.mingru_kernel import _draw
+    from tokpress.priors.online_kernel import _draw
 
-    pmf = RNG.dirichlet(np.full(symbols, 0.1), 20).astype(np.float32)
-    for step in range(5):
-        plain, compiled = (np.zeros((20, online_head.DRAWS), np.int32) for _ in range(2))
-        online_head.draw(pmf, step, 3, plain)
-        _draw(pmf, step, 3, compiled)
-        assert np.array_equal(plain, compiled)
+    out = np.zeros(online_head.DRAWS, np.int32)
+    for u in (0, 1, 777, 65535):
+        weights = np.maximum(RNG.dirichlet(np.full(symbols, 0.1)) * (1 << 23), 1).astype(np.int32)
+        _draw(weights, weights.sum(dtype=np.int64), u, out)
+        assert np.array_equal(out, online_head.draw(weights, u))
 
 
 def test_weights_stay_within_seven_bits():

@@ -109,28 +109,34 @@ def add(x, acc, s, r):
 
 
 @_jit
+def weigh(acc, s, scale, bias, row, weights):
+    """One row of `ops.exp2_weights`: fills weights [V] int32, returns their sum; `row` [V] float32 is room to work in."""
+    symbols = row.shape[0]
+    bits, high = row.view(np.int32), np.int32(-(2**31))
+    for v in range(symbols):
+        row[v] = F(acc[v]) * s[v] * scale + bias[v]
+    for v in range(symbols):  # below zero the bits run backwards: turn them round
+        high = max(high, bits[v] ^ ((bits[v] >> np.int32(31)) & np.int32(0x7FFFFFFF)))
+    top = _float(high ^ ((high >> np.int32(31)) & np.int32(0x7FFFFFFF)))
+    total = np.int64(0)
+    for v in range(symbols):
+        t = min((top - row[v]) * LOG2_E, F(30))
+        whole = np.floor(t)
+        f = t - whole
+        p = ((((C5 * f + C4) * f + C3) * f + C2) * f + C1) * f + C0
+        w = max(np.int32(np.rint(p * SCALE)) >> np.int32(whole), np.int32(1))
+        weights[v] = w
+        total += w
+    return total
+
+
+@_jit
 def softmax(acc, s, r, bias, pmf):
-    symbols = pmf.shape[1]
-    weights = np.empty(symbols, np.int32)
+    weights = np.empty(pmf.shape[1], np.int32)
     for n in range(pmf.shape[0]):
-        row, scale = pmf[n], r[n]
-        bits, high = row.view(np.int32), np.int32(-(2**31))
-        for v in range(symbols):
-            row[v] = F(acc[n, v]) * s[v] * scale + bias[v]
-        for v in range(symbols):  # below zero the bits run backwards: turn them round
-            high = max(high, bits[v] ^ ((bits[v] >> np.int32(31)) & np.int32(0x7FFFFFFF)))
-        top = _float(high ^ ((high >> np.int32(31)) & np.int32(0x7FFFFFFF)))
-        total = np.int64(0)
-        for v in range(symbols):
-            t = min((top - row[v]) * LOG2_E, F(30))
-            whole = np.floor(t)
-            f = t - whole
-            p = ((((C5 * f + C4) * f + C3) * f + C2) * f + C1) * f + C0
-            w = max(np.int32(np.rint(p * SCALE)) >> np.int32(whole), np.int32(1))
-            weights[v] = w
-            total += w
-        divisor = F(total)
-        for v in range(symbols):
+        row = pmf[n]
+        divisor = F(weigh(acc[n], s, r[n], bias, row, weights))
+        for v in range(pmf.shape[1]):
             row[v] = F(weights[v]) / divisor
 
 

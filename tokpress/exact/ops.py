@@ -124,6 +124,10 @@ def exp_neg(xp: ModuleType, x: Array) -> Array:
 
 def softmax(xp: ModuleType, acc: Array, s: Array, r: Array, bias: Array) -> Array:
     """pmf [n, V] float32 from the integer weights of `exp2_weights` over their integer sum."""
-    w = exp2_weights(xp, acc * s * r + bias)
+    return over_sum(xp, exp2_weights(xp, acc * s * r + bias))
+
+
+def over_sum(xp: ModuleType, w: Array) -> Array:
+    """float32(w) / float32(Σ w) over the last axis of integers."""
     total = xp.sum(w, axis=-1, keepdims=True, dtype=xp.int64)
     return xp.astype(w, xp.float32) / xp.astype(total, xp.float32)

@@ -135,9 +135,15 @@ class MinGRUPrior(Prior):
         to = self._to if self._compiled is None else (lambda v: v)
         state = State(*(to(np.zeros(shape, np.float32)) for _ in range(3)))
         if self.online:
-            kind = OnlineHead if self._compiled is None else self._compiled[0].CompiledHead
-            state.head = kind(self._tensors, self.online, lanes)
+            state.head = self._online_head()(self._tensors, self.online, lanes)
         return state
+
+    def _online_head(self) -> type[OnlineHead]:
+        if self._compiled is None:
+            return OnlineHead
+        from .online_kernel import CompiledHead
+
+        return CompiledHead
 
     def step(self, state: State, previous: Tokens | None, rows: int) -> Pmf:
         if not self.shares_rows(rows):

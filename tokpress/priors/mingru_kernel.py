@@ -9,7 +9,6 @@ from typing import NamedTuple
 import numpy as np
 
 from ..exact import fused, gemm, jit
-from . import online_head
 
 
 class Weights(NamedTuple):
@@ -90,69 +89,3 @@ def head(packed, first, scale, bias, a, r, out):
     logits = np.empty((a.shape[0], first.shape[0]), np.int32)
     gemm.product(a, packed, first, logits)
     fused.softmax(logits, scale, r, bias, out)
-
-
-_uniform, _learn = _jit(online_head.uniform), _jit(online_head.learn)
-DRAWS, UNIT, BLOCK = online_head.DRAWS, online_head.UNIT, 64
-
-
-@_jit
-def _draw(pmf, step, first, out):
-    """`online_head.draw`, from sums over blocks of symbols."""
-    symbols = pmf.shape[1]
-    sums = np.empty((symbols + BLOCK - 1) // BLOCK, np.int32)
-    for i in range(pmf.shape[0]):
-        u, row, total = _uniform(first + i, step), pmf[i], np.int64(0)
-        for b in range(sums.shape[0]):
-            s = np.int32(0)
-            for v in range(BLOCK * b, min(BLOCK * b + BLOCK, symbols)):
-                s += np.int32(row[v] * UNIT)
-            sums[b] = s
-            total += s
-        b, before = 0, np.int64(0)
-        for j in range(DRAWS):
-            wanted = ((j << 16) + u) * total // (DRAWS << 16)
-            while before + sums[b] <= wanted:
-                before += sums[b]
-                b += 1
-            v = BLOCK * b
-            so_far = before + np.int32(row[v] * UNIT)
-            while so_far <= wanted:
-                v += 1
-                so_far += np.int32(row[v] * UNIT)
-            out[i, j] = v
-
-
-@_jit
-def _store(packed, first, rows, q):
-    block = packed.shape[2]
-    for i in range(rows.shape[0]):
-        v, total = rows[i], np.int32(0)
-        for k in range(q.shape[1]):
-            packed[v // block, k // 4, v % block, k % 4] = q[i, k]
-            total += q[i, k]
-        first[v] = -gemm.OFFSET * total
-
-
-class CompiledHead(online_head.OnlineHead):
-    """The same bits from packed weights."""
-
-    def _prepare(self, q: np.ndarray) -> None:
-        self.packed, self.first = gemm.pack(q)
-
-    def _learn(self, a, r, drawn, symbols) -> None:
-        _learn(self.master, self.unit, a, r, drawn, symbols, self.touched)
-
-    def _store(self, rows: np.ndarray, q: np.ndarray) -> None:
-        _store(self.packed, self.first, rows, q)
-
-    def _pmf(self, a: np.ndarray, r: np.ndarray) -> np.ndarray:
-        out = np.empty((len(a), len(self.bias)), np.float32)
-        head(self.packed, self.first, self.scale, self.bias, a, r, out)
-        return out
-
-    def _draw(self, pmf: np.ndarray, first: int, out: np.ndarray) -> None:
-        _draw(pmf, self.count, first, out)
-
-    def _integers(self, a: np.ndarray) -> np.ndarray:
-        return a[:, : self.a.shape[1]].astype(np.int32) - gemm.OFFSET

@@ -14,7 +14,6 @@ after a step, both sides know the symbols of every lane. The weights that produc
 """
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 
@@ -30,8 +29,8 @@ LOWEST, HIGHEST = -64, 63
 #: of a weight, in 2^-16, that one symbol may move it for each unit of an activation
 MOST = np.float32(2047)
 PER_DRAW = np.float32(-1 / DRAWS)
-#: probabilities as integers, to add them up
-UNIT = np.float32(1 << 24)
+#: no scale counts as less
+TINY = np.float32(2.0**-40)
 
 
 def uniform(lane: int, step: int) -> int:
@@ -41,50 +40,25 @@ def uniform(lane: int, step: int) -> int:
     return (x ^ (x >> 12)) & 0xFFFF
 
 
-def draw(pmf: Pmf, step: int, first: int, out: np.ndarray) -> None:
-    """DRAWS symbols [n, J] of each pmf [n, V]: of lanes `first` and on, in this step."""
-    for i in range(len(pmf)):
-        u = uniform(first + i, step)
-        cumulative = np.cumsum((pmf[i] * UNIT).astype(np.int64))
-        total = cumulative[-1]
-        for j in range(DRAWS):
-            out[i, j] = np.searchsorted(cumulative, ((j << 16) + u) * total // (DRAWS << 16), side="right")
-
-
-def learn(
-    master: np.ndarray,
-    unit: np.ndarray,
-    a: np.ndarray,
-    r: np.ndarray,
-    drawn: np.ndarray,
-    symbols: Tokens,
-    touched: np.ndarray,
-) -> None:
-    """master [V, D] int32 after symbols [n], from a [n, D] int32, r [n], drawn [n, J] and unit [V] = η · 2^16 / s."""
-    for i in range(len(symbols)):
-        for j in range(DRAWS + 1):
-            v = symbols[i] if j == DRAWS else drawn[i, j]
-            by = unit[v] * r[i]
-            if j < DRAWS:
-                by = by * PER_DRAW
-            move = np.int32(np.rint(min(max(by, -MOST), MOST)))
-            master[v] += move * a[i]
-            touched[v] = True
+def draw(weights: np.ndarray, u: int) -> np.ndarray:
+    """DRAWS symbols from integer weights [V]; u · 2^16 is given."""
+    cumulative = np.cumsum(weights, dtype=np.int64)
+    wanted = ((np.arange(DRAWS, dtype=np.int64) << 16) + u) * cumulative[-1] // (DRAWS << 16)
+    return np.searchsorted(cumulative, wanted, side="right")
 
 
 class OnlineHead:
-    """The head of one frame. `columns` are its weights for numpy's products; a compiled one has packed ones instead."""
+    """The head of one frame, in numpy; `online_kernel.CompiledHead` is the compiled one."""
 
     def __init__(self, tensors: dict[str, np.ndarray], rate: float, lanes: int) -> None:
         q = tensors["head.weight"]
         self.scale, self.bias = tensors["head.scale"], tensors["bias"]
         self.master = q.astype(np.int32) << FRACTION
-        tiny = np.float32(2.0**-40)
-        self.unit = np.float32(rate * (1 << FRACTION)) / np.maximum(self.scale, tiny)
+        self.unit = np.float32(rate * (1 << FRACTION)) / np.maximum(self.scale, TINY)
         self.touched = np.zeros(len(q), np.bool_)
         self.every, self.since, self.count = max(1, TOGETHER // lanes), 0, 0
-        # of the steps whose symbols are not known yet
-        self.a = np.zeros((lanes, q.shape[1]), np.int32)
+        # of the step whose symbols are not known yet
+        self.a: np.ndarray = np.zeros((lanes, q.shape[1]), np.int32)
         self.r = np.zeros(lanes, np.float32)
         self.drawn = np.zeros((lanes, DRAWS), np.int32)
         self._prepare(q)
@@ -92,57 +66,63 @@ class OnlineHead:
     def _prepare(self, q: np.ndarray) -> None:
         self.columns = np.ascontiguousarray(q.T).astype(np.float32)
 
-    def _learn(self, a: np.ndarray, r: np.ndarray, drawn: np.ndarray, symbols: Tokens) -> None:
-        learn(self.master, self.unit, a, r, drawn, symbols, self.touched)
+    def _conditionals(self, a: np.ndarray, r: np.ndarray, lane: int, lanes: int) -> tuple[Pmf, np.ndarray]:
+        """(pmf [T · n, V], symbols drawn from each [T · n, J]) of T steps of `lanes` lanes, from `lane` and this step on."""
+        w = ops.exp2_weights(np, a @ self.columns * self.scale * r + self.bias)
+        at = [(lane + k % lanes, self.count + k // lanes) for k in range(len(a))]
+        drawn = np.zeros((len(a), DRAWS), np.int64)
+        for row, each, out in zip(w, at, drawn):
+            out[:] = draw(row, uniform(*each))
+        return ops.over_sum(np, w), drawn
 
-    def _store(self, rows: np.ndarray, q: np.ndarray) -> None:
-        self.columns[:, rows] = q.T.astype(np.float32)
+    def _learn(self, symbols: Tokens) -> None:
+        for a, r, drawn, symbol in zip(self.a, self.r, self.drawn, symbols):
+            for j, v in enumerate([*drawn, symbol]):
+                by = self.unit[v] * r
+                by = by * PER_DRAW if j < DRAWS else by
+                self.master[v] += np.int32(np.rint(min(max(by, -MOST), MOST))) * a
+                self.touched[v] = True
 
-    def _pmf(self, a: Any, r: np.ndarray) -> Pmf:
-        return ops.softmax(np, a @ self.columns, self.scale, r, self.bias)
-
-    def _draw(self, pmf: Pmf, first: int, out: np.ndarray) -> None:
-        draw(pmf, self.count, first, out)
-
-    def _integers(self, a: Any) -> np.ndarray:
-        return a.astype(np.int32)
+    def _round(self) -> None:
+        rows = np.flatnonzero(self.touched)
+        kept = np.clip(self.master[rows], LOWEST << FRACTION, HIGHEST << FRACTION)
+        self.master[rows], self.touched[rows] = kept, False
+        self.columns[:, rows] = ((kept + HALF) >> FRACTION).T.astype(np.float32)
 
     def learn(self, symbols: Tokens | None) -> None:
         """The symbols of the last step, lane by lane; now and then the weights follow."""
         if symbols is None:
             return
-        n = len(symbols)
-        self._learn(self.a[:n], self.r[:n], self.drawn[:n], symbols)
+        self._learn(symbols)
         self.count += 1
         self.since += 1
         if self.since == self.every:
             self.since = 0
-            rows = np.flatnonzero(self.touched)
-            kept = np.clip(self.master[rows], LOWEST << FRACTION, HIGHEST << FRACTION)
-            self.master[rows] = kept
-            self._store(rows, (kept + HALF) >> FRACTION)
-            self.touched[rows] = False
+            self._round()
 
-    def step(self, a: Any, r: np.ndarray, some: slice) -> Pmf:
+    def _await(self, a: np.ndarray, r: np.ndarray, drawn: np.ndarray, some: slice) -> None:
+        self.a[some], self.r[some], self.drawn[some] = a, r.reshape(-1), drawn
+
+    def step(self, a: np.ndarray, r: np.ndarray, some: slice) -> Pmf:
         """The conditionals of some lanes from their features a [n, D], r [n, 1]; to be learned from at the next step."""
-        pmf = self._pmf(a, r)
-        self.a[some], self.r[some] = self._integers(a), r.reshape(-1)
-        self._draw(pmf, some.start, self.drawn[some])
+        pmf, drawn = self._conditionals(a, r, some.start, len(a))
+        self._await(a, r, drawn, some)
         return pmf
 
-    def steps(self, a: Any, r: np.ndarray, lanes: int, previous: Tokens | None, symbols: Tokens) -> Iterator[Pmf]:
+    def steps(
+        self, a: np.ndarray, r: np.ndarray, lanes: int, previous: Tokens | None, symbols: Tokens
+    ) -> Iterator[Pmf]:
         """Several steps whose symbols [n, T] are known, `previous` before them, from a [T · n, D]: blocks [t, n, V]."""
         t, steps = 0, symbols.shape[1]
         while t < steps:
             self.learn(previous if t == 0 else symbols[:, t - 1])
             count = min(self.every - self.since, steps - t)  # no weight changes within them
             part = slice(t * lanes, (t + count) * lanes)
-            pmf = self._pmf(a[part], r[part])
+            pmf, drawn = self._conditionals(a[part], r[part], 0, lanes)
             for i in range(count):
-                one = slice((t + i) * lanes, (t + i + 1) * lanes)
                 if i:
                     self.learn(symbols[:, t + i - 1])
-                self.a[:lanes], self.r[:lanes] = self._integers(a[one]), r[one].reshape(-1)
-                self._draw(pmf[i * lanes : (i + 1) * lanes], 0, self.drawn[:lanes])
+                mine, one = slice(i * lanes, (i + 1) * lanes), slice((t + i) * lanes, (t + i + 1) * lanes)
+                self._await(a[one], r[one], drawn[mine], slice(0, lanes))
             yield pmf.reshape(count, lanes, -1)
             t += count

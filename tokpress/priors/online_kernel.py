@@ -1,0 +1,112 @@
+"""The head that learns while it codes (online_head.py has the formulas and the readable form), compiled.
+
+`OnlineHead` and `CompiledHead` do the same operations; a test compares them bit for bit. Here the draws are made where the
+weights of the softmax are at hand, and what changes is written into packed weights (`exact.gemm`).
+"""
+
+import numpy as np
+from numpy import int32
+
+from ..exact import fused, gemm, jit
+from . import online_head
+
+_jit = jit.njit(nogil=True, error_model="numpy", fastmath={"nnan", "nsz"})
+_uniform = _jit(online_head.uniform)
+F = np.float32
+DRAWS, PER_DRAW, MOST = online_head.DRAWS, online_head.PER_DRAW, online_head.MOST
+FRACTION, HALF = online_head.FRACTION, online_head.HALF
+LOWEST, HIGHEST = online_head.LOWEST << FRACTION, online_head.HIGHEST << FRACTION
+#: weights whose sum is looked at first
+BLOCK = 64
+
+
+@_jit
+def _draw(weights, total, u, out):
+    sums = np.empty((weights.shape[0] + BLOCK - 1) // BLOCK, np.int32)
+    for b in range(sums.shape[0]):
+        some, s = weights[BLOCK * b : BLOCK * b + BLOCK], int32(0)
+        for v in range(some.shape[0]):
+            s += some[v]
+        sums[b] = s
+    b, before = 0, np.int64(0)
+    for j in range(DRAWS):
+        wanted = ((j << 16) + u) * total // (DRAWS << 16)
+        while before + sums[b] <= wanted:
+            before += sums[b]
+            b += 1
+        v = BLOCK * b
+        so_far = before + weights[v]
+        while so_far <= wanted:
+            v += 1
+            so_far += weights[v]
+        out[j] = v
+
+
+@_jit
+def _conditionals(packed, first, scale, bias, a, r, lane, lanes, step, pmf, drawn):
+    logits, weights = np.empty((a.shape[0], first.shape[0]), np.int32), np.empty(pmf.shape[1], np.int32)
+    gemm.product(a, packed, first, logits)
+    for n in range(pmf.shape[0]):
+        row = pmf[n]
+        total = fused.weigh(logits[n], scale, r[n], bias, row, weights)
+        divisor = F(total)
+        for v in range(row.shape[0]):
+            row[v] = F(weights[v]) / divisor
+        _draw(weights, total, _uniform(lane + n % lanes, step + n // lanes), drawn[n])
+
+
+@_jit
+def _learn(master, unit, a, r, drawn, symbols, touched):
+    for i in range(symbols.shape[0]):
+        features = a[i]
+        for j in range(DRAWS + 1):
+            v = symbols[i] if j == DRAWS else drawn[i, j]
+            by = unit[v] * r[i]
+            if j < DRAWS:
+                by = by * PER_DRAW
+            move = int32(np.rint(min(max(by, -MOST), MOST)))
+            row = master[v]
+            for k in range(row.shape[0]):
+                row[k] = int32(row[k] + int32(move * int32(int32(features[k]) - int32(gemm.OFFSET))))
+            touched[v] = True
+
+
+@_jit
+def _round(master, touched, packed, first):
+    block, rounded = packed.shape[2], np.zeros(packed.shape[1] * 4, np.int8)
+    fours = rounded.view(np.int32)
+    for v in range(master.shape[0]):
+        if not touched[v]:
+            continue
+        touched[v] = False
+        row, total = master[v], int32(0)
+        for k in range(row.shape[0]):
+            m = min(max(row[k], int32(LOWEST)), int32(HIGHEST))
+            row[k] = m
+            q = int32(int32(m + int32(HALF)) >> int32(FRACTION))
+            rounded[k] = q
+            total += q
+        first[v] = int32(-gemm.OFFSET) * total
+        target = packed[v // block, :, v % block, :]
+        for k in range(fours.shape[0]):
+            for b in range(4):
+                target[k, b] = rounded[4 * k + b]
+
+
+class CompiledHead(online_head.OnlineHead):
+    def _prepare(self, q: np.ndarray) -> None:
+        self.packed, self.first = gemm.pack(q)
+        self.a = np.zeros((len(self.r), self.packed.shape[1] * 4), np.uint8)
+
+    def _conditionals(self, a: np.ndarray, r: np.ndarray, lane: int, lanes: int) -> tuple[np.ndarray, np.ndarray]:
+        pmf, drawn = np.empty((len(a), len(self.bias)), np.float32), np.empty((len(a), DRAWS), np.int32)
+        tensors = self.packed, self.first, self.scale, self.bias
+        _conditionals(*tensors, a, r, lane, lanes, self.count, pmf, drawn)
+        return pmf, drawn
+
+    def _learn(self, symbols: np.ndarray) -> None:
+        n, d = len(symbols), self.master.shape[1]
+        _learn(self.master, self.unit, self.a[:n, :d], self.r[:n], self.drawn[:n], symbols, self.touched)
+
+    def _round(self) -> None:
+        _round(self.master, self.touched, self.packed, self.first)
