@@ -37,10 +37,12 @@ class Reusing(HistogramPrior):
 
 
 def tiny_mingru(
-    symbols: int = 256, width: int = 32, depth: int = 2, hidden: int = 48, seed: int = 0, online: float = 0.0
-) -> MinGRUPrior:
+    symbols: int = 256, width: int = 32, depth: int = 2, hidden: int = 48, seed: int = 0, online: float = 0.0,
+    grams: int = 0,
+) -> MinGRUPrior:  # fmt: skip
     rng = np.random.default_rng(seed)
     config = {"symbols": symbols, "width": width, "depth": depth, "hidden": hidden}
+    config |= {"grams": grams, "features": 6} if grams else {}
     tensors = {}
     for name, (shape, dtype) in tensor_shapes(**config).items():
         if dtype == "int8":
@@ -238,6 +240,7 @@ def tiny_models() -> dict[str, Model]:
             "samples": Model(NibblesTokenizer(), SamplesPrior()),
             "mingru": Model(BytesTokenizer(), tiny_mingru()),
             "mingru-online": Model(BytesTokenizer(), tiny_mingru(online=0.01)),
+            "mingru-grams": Model(BytesTokenizer(), tiny_mingru(grams=128)),
             "memory": Model(BytesTokenizer(), MemoryPrior(tiny_mingru())),
             "memory-online": Model(BytesTokenizer(), MemoryPrior(tiny_mingru(online=0.01))),
             "memory-memory": Model(BytesTokenizer(), MemoryPrior(MemoryPrior(tiny_mingru(), orders=(1,)))),

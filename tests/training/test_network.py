@@ -100,10 +100,10 @@ def test_precision_is_chosen_for_the_device(monkeypatch):
     assert QuantLinear(4, 4).product_dtype is torch.float32
 
 
-@pytest.fixture(scope="module")
-def net():
+@pytest.fixture(scope="module", params=[{}, {"grams": 64, "features": 5}], ids=["plain", "grams"])
+def net(request):
     torch.manual_seed(4)
-    net = MinGRUNet(40, 32, 2, 48)
+    net = MinGRUNet(40, 32, 2, 48, **request.param)
     with torch.no_grad():
         for p in net.parameters():
             p.add_(0.1 * torch.randn_like(p))

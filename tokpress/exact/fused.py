@@ -42,6 +42,12 @@ def _quantize(x, a):
 
 
 @_jit
+def quantize_rows(x, a, r):
+    for k in range(x.shape[0]):
+        r[k] = _quantize(x[k], a[k]) * PER_ACTIVATION_MAX
+
+
+@_jit
 def _normalize(x, a, per):
     _quantize(x, a)
     squares = np.int32(0)

@@ -7,6 +7,8 @@
     x_t ← x_t + W_2 max(W_1 norm(shift(x_t)), 0)²            feed-forward (squared ReLU)
     p(x_{t+1} | x_≤t) = softmax(W_head norm(x_t) + bias)
 
+x_t begins as the embedding of the last symbol; with `grams` rows, those of hashed n-grams are added (`grams.py`).
+
 minGRU: Feng et al. 2024, "Were RNNs all we needed?", §3.1 (their z is 1 − f, their h̃ is c); token
 shift: Peng et al. 2023 (RWKV), §3.1; squared ReLU: So et al. 2021 (Primer). The gate is algebraic
 because the exactness rule knows no exp. All products are 7-bit weights × 8-bit activations. With `online` > 0, W_head goes
@@ -27,6 +29,7 @@ from ..exact.kernels import SPLIT, Kernel, NumpyKernel, make_kernel, self_test
 from ..exact.tensors import checked
 from ..exact.threads import share_after
 from ..types import Config, Pmf, Prior, Tokenizer, Tokens
+from .grams import slots
 from .online_head import OnlineHead
 
 if TYPE_CHECKING:
@@ -37,6 +40,8 @@ if TYPE_CHECKING:
 BEGIN = 0
 #: no setting is above
 MOST = 1 << 16
+#: nor more rows of hashed n-grams
+MOST_GRAMS = 1 << 20
 #: the learning rate of a head that learns while it codes (online_head.py), where a training run sets none
 ONLINE = 0.001
 #: and none is above
@@ -49,6 +54,10 @@ SHARE_FROM = 12
 ROWS_AT_ONCE = 128
 
 
+#: tables of hashed n-grams and what mixes them, as training names them
+TWO, THREE, MIX = (f"embedding_grams.{part}" for part in ("two", "three", "mix"))
+
+
 @dataclass
 class State:
     """The last inputs of both token shifts and the recurrent h, each [L, B, D] float32; the head, where it learns."""
@@ -56,13 +65,19 @@ class State:
     last_mix: Any
     h: Any
     last_ff: Any
+    #: the last two symbols [2, B], the newer ones first
+    last: np.ndarray
     head: OnlineHead | None = None
 
 
-def tensor_shapes(symbols: int, width: int, depth: int, hidden: int) -> dict[str, tuple[tuple[int, ...], str]]:
+def tensor_shapes(
+    symbols: int, width: int, depth: int, hidden: int, grams: int = 0, features: int = 0
+) -> dict[str, tuple[tuple[int, ...], str]]:
     """Every tensor of the model file: name → (shape, dtype). Weights int8, with float32 scales per output."""
     shapes: dict[str, tuple[tuple[int, ...], str]] = {}
     products = {"embedding": (symbols, width), "head": (symbols, width)}
+    if grams:
+        products |= {name: (grams, features) for name in (TWO, THREE)} | {MIX: (width, 2 * features)}
     for i in range(depth):
         products[f"blocks.{i}.mix_in"] = (3 * width, width)
         products[f"blocks.{i}.mix_out"] = (width, width)
@@ -83,10 +98,15 @@ class MinGRUPrior(Prior):
 
     def __init__(self, config: Config, tensors: dict[str, np.ndarray], kernel: Kernel | None = None):
         self._config = {k: config[k] for k in ("symbols", "width", "depth", "hidden")}
+        self.grams = config.get("grams", 0)
+        if self.grams:
+            self._config |= {"grams": self.grams, "features": config["features"]}
         self.online = config.get("online", 0.0)
         for key, value in self._config.items():
-            if type(value) is not int or not 1 <= value <= MOST:
+            if type(value) is not int or not 1 <= value <= (MOST_GRAMS if key == "grams" else MOST):
                 raise ModelError(f"{key}={value!r} of a mingru prior should be a number from 1 to {MOST:,}")
+        if self.grams & (self.grams - 1):
+            raise ModelError(f"grams={self.grams} of a mingru prior should be a power of 2")
         if type(self.online) not in (int, float) or not 0 <= self.online <= MOST_ONLINE:
             raise ModelError(f"online={self.online!r} of a mingru prior should be a number from 0 to {MOST_ONLINE}")
         if self.online and self._config["width"] > SPLIT:
@@ -109,14 +129,13 @@ class MinGRUPrior(Prior):
         if kernel.name == "compiled":
             from . import mingru_kernel
 
-            self._compiled = mingru_kernel, mingru_kernel.pack_weights(t, self._config["depth"])
+            self._compiled = mingru_kernel, mingru_kernel.pack_weights(t, self._config["depth"], self.grams)
             return
         to = (lambda v: v) if xp is np else (lambda v: xp.asarray(v).to(getattr(kernel, "device", "cpu")))
         self._rows = to(t["embedding.weight"].astype(np.float32) * t["embedding.scale"][:, None])
         self._vectors = {k: to(v) for k, v in t.items() if v.dtype == np.float32}
-        self._products = {
-            k[:-7]: kernel.prepare(v) for k, v in t.items() if v.dtype == np.int8 and k != "embedding.weight"
-        }
+        looked_up = [f"{name}.weight" for name in ("embedding", TWO, THREE)]
+        self._products = {k[:-7]: kernel.prepare(v) for k, v in t.items() if v.dtype == np.int8 and k not in looked_up}
         self._to = to
 
     def prepare(self, tokens: int, kernel: str = "auto") -> None:
@@ -133,7 +152,8 @@ class MinGRUPrior(Prior):
             self.use_kernel(NumpyKernel())
         shape = (self._config["depth"], lanes, self._config["width"])
         to = self._to if self._compiled is None else (lambda v: v)
-        state = State(*(to(np.zeros(shape, np.float32)) for _ in range(3)))
+        mix, h, ff = (to(np.zeros(shape, np.float32)) for _ in range(3))
+        state = State(mix, h, ff, np.full((2, lanes), BEGIN, np.int32))
         if self.online:
             state.head = self._online_head()(self._tensors, self.online, lanes)
         return state
@@ -210,7 +230,8 @@ class MinGRUPrior(Prior):
         if self._compiled is not None:
             compiled, w = self._compiled
             a, r = np.zeros((given.size, w.head.shape[1] * 4), np.uint8), np.empty(given.size, np.float32)
-            compiled.features(w, given.reshape(-1), state.last_mix, state.h, state.last_ff, some.start, some.stop, a, r)
+            states = state.last_mix, state.h, state.last_ff, state.last
+            compiled.features(w, given.reshape(-1), *states, some.start, some.stop, a, r)
             return a, r
         kernel, xp, v, n = self.kernel, self.xp, self._vectors, given.shape[1]
         assert kernel is not None, "init chose one"
@@ -218,6 +239,10 @@ class MinGRUPrior(Prior):
 
         def product(name: str, a: Any) -> Any:
             return kernel.product(a, self._products[name])
+
+        if self.grams:
+            a, r = ops.quantize_rows(xp, self._to(self._looked_up(state.last, given, some)))
+            ops.add(xp, x, product(MIX, a), v[MIX + ".scale"], r)
 
         def shift(last: Any, mu: Any) -> tuple[Any, Any]:
             if len(given) == 1:
@@ -246,6 +271,21 @@ class MinGRUPrior(Prior):
         if state.head and xp is not np:
             return a.cpu().numpy(), r.cpu().numpy()
         return a, r
+
+    def _looked_up(self, last: np.ndarray, given: Tokens, some: slice) -> np.ndarray:
+        """[T · n, 2F] float32: the rows of two and of three symbols, side by side."""
+        symbols = np.concatenate([last[::-1, some], given])
+        last[:, some] = symbols[:-3:-1]
+        older, before, now = (symbols[at : at + len(given)].reshape(-1).astype(np.int64) for at in range(3))
+        found = slots(now, before, older, self.grams)
+        t = self._tensors
+        return np.concatenate(
+            [
+                t[name + ".weight"][rows].astype(np.float32) * t[name + ".scale"][rows][:, None]
+                for name, rows in zip((TWO, THREE), found)
+            ],
+            1,
+        )
 
     def config(self) -> Config:
         return {**self._config, **({"online": self.online} if self.online else {})}

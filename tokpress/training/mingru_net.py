@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..priors.grams import slots
 from .quantized import QuantEmbedding, QuantLinear, quantize_weight
 from .scan import scan
 
@@ -46,26 +47,55 @@ class Block(nn.Module):
         return x, [last_mix, h[:, -1].detach(), last_ff]
 
 
+class Grams(nn.Module):
+    """What hashed n-grams add to the embedding: nothing at first (priors/grams.py)."""
+
+    def __init__(self, rows: int, features: int, width: int):
+        super().__init__()
+        self.rows = rows
+        self.two, self.three = QuantEmbedding(rows, features), QuantEmbedding(rows, features)
+        nn.init.zeros_(self.two.weight)
+        nn.init.zeros_(self.three.weight)
+        self.mix = QuantLinear(2 * features, width)
+
+    def forward(self, tokens: Tensor, last: Tensor) -> tuple[Tensor, Tensor]:
+        """tokens [B, T], last [B, width], whose first two are the symbols before them → (to be added, the new last)"""
+        symbols = torch.cat([last[:, :2].flip(1).long(), tokens], 1)
+        two, three = slots(tokens, symbols[:, 1:-1], symbols[:, :-2], self.rows)
+        new = torch.zeros_like(last)
+        new[:, :2] = symbols[:, -2:].flip(1)
+        return self.mix(torch.cat([self.two(two), self.three(three)], -1)), new
+
+
 class MinGRUNet(nn.Module):
-    def __init__(self, symbols: int, width: int, depth: int, hidden: int):
+    def __init__(self, symbols: int, width: int, depth: int, hidden: int, grams: int = 0, features: int = 0):
         super().__init__()
         self.config = {"symbols": symbols, "width": width, "depth": depth, "hidden": hidden}
         self.embedding = QuantEmbedding(symbols, width)
+        if grams:
+            self.config |= {"grams": grams, "features": features}
+            self.embedding_grams = Grams(grams, features, width)
         self.blocks = nn.ModuleList(Block(width, hidden, depth) for _ in range(depth))
         self.head = QuantLinear(width, symbols, normed=True, gain=0.3)
         self.bias = nn.Parameter(torch.zeros(symbols))
 
     def initial_state(self, rows: int) -> list[Tensor]:
         w = self.config["width"]
-        return [torch.zeros(rows, w, device=self.bias.device) for _ in range(3 * len(self.blocks))]
+        parts = 3 * len(self.blocks) + ("grams" in self.config)
+        return [torch.zeros(rows, w, device=self.bias.device) for _ in range(parts)]
 
     def forward(self, tokens: Tensor, targets: Tensor, state: list[Tensor]):
         """tokens, targets [B, T] → (mean cross entropy in nats, new state)"""
         x = self.embedding(tokens)
+        if "grams" in self.config:
+            added, last = self.embedding_grams(tokens, state[-1])
+            x = x + added
         new: list[Tensor] = []
         for i, block in enumerate(self.blocks):
             x, part = block(x, state[3 * i : 3 * i + 3])
             new += part
+        if "grams" in self.config:
+            new.append(last)
         logits = self.head(x) + self.bias
         return F.cross_entropy(logits.flatten(0, 1), targets.flatten()), new
 
@@ -103,4 +133,7 @@ def shape_of(weights: Mapping[str, Tensor | np.ndarray]) -> dict[str, int]:
     """The arguments of the MinGRUNet that has this state_dict. Raises KeyError where it is of no such network."""
     symbols, width = weights["embedding.weight"].shape
     depth = len({name.split(".")[1] for name in weights if name.startswith("blocks.")})
-    return {"symbols": symbols, "width": width, "depth": depth, "hidden": len(weights["blocks.0.ff_in.weight"])}
+    shape = {"symbols": symbols, "width": width, "depth": depth, "hidden": len(weights["blocks.0.ff_in.weight"])}
+    if "embedding_grams.two.weight" in weights:
+        shape["grams"], shape["features"] = weights["embedding_grams.two.weight"].shape
+    return shape

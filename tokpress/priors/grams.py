@@ -1,0 +1,26 @@
+"""Hashed n-grams: rows of two large tables for the last two and three symbols, added to the embedding of the last one.
+
+    x_t = E[s_t] + W [E_2[h(s_t, s_{t−1})], E_3[h(s_t, s_{t−1}, s_{t−2})]]
+
+What a network of a few layers would need weights and steps to tell apart is looked up: tables cost bytes in the model file and
+next to nothing per symbol. Symbols that share a row (h is a hash) are told apart by all else. Huang et al. 2025,
+"Over-tokenized transformer", §3 (n-gram embeddings by modular tables); Svenstrup et al. 2017, "Hash embeddings for efficient
+word representations". G rows of F numbers in each table; before the first symbol of a lane stands 0.
+"""
+
+from typing import Any
+
+MASK = 0x7FFFFFFF
+
+
+def slots(now: Any, before: Any, long_before: Any, rows: int) -> tuple[Any, Any]:
+    """Rows of both tables, of a power of two: for numbers and for integer arrays (int64) of numpy and torch.
+
+    >>> slots(7, 0, 0, 1024), slots(7, 0, 1, 1024)
+    ((389, 993), (389, 110))
+    """
+    two = (now * 0x2C1B3C6D + before * 0x297A2D39 + 0x1B873593) & MASK
+    two = ((two ^ (two >> 15)) * 0x2545F491) & MASK
+    three = (two + long_before * 0x3C6EF372) & MASK
+    three = ((three ^ (three >> 15)) * 0x2C1B3C6D) & MASK
+    return ((two ^ (two >> 13)) >> 3) & (rows - 1), ((three ^ (three >> 13)) >> 3) & (rows - 1)
