@@ -112,6 +112,19 @@ def test_tokenizer_then_prior_in_one_directory():
     assert load("other").tokenizer.vocab_size == 280
 
 
+def test_a_warm_start_with_tables_of_ngrams():
+    few = ["--set", "width=8", "--set", "depth=1", "--set", "hidden=8"]
+    limits = ["--max-steps", 2, "--no-compile", "-q", "--no-memory"]
+    run("train", "prior", "texts", "-o", "made", "--prior", "mingru", *few, "--vocab-size", 280, *limits)
+    run("train", "prior", "texts", "-o", "on", "--init", "made", "--set", "grams=64", "--set", "features=4", *limits)
+    assert load("on").prior.config()["grams"] == 64
+    round_trip("on")
+    said = run("train", "prior", "texts", "-o", "x", "--init", "on", "--set", "grams=32", *limits, code=1).output
+    assert "leave the shape to it" in said
+    said = run("train", "prior", "texts", "-o", "x", "--init", "made", "--set", "grams=60", *limits, code=1).output
+    assert "power of 2" in said
+
+
 @pytest.mark.parametrize("kind", ["words", "chars"])
 def test_other_kinds_of_tokens(kind):
     run("train", "tokenizer", "texts", "-o", "made", "--kind", kind, "--vocab-size", "300", "-q")

@@ -132,7 +132,7 @@ class TokenizerOptions:
 
 
 #: of a setting; of those not named, 65,536
-MOST = {"depth": 256}
+MOST = {"depth": 256, "grams": 1 << 20}
 
 
 def settings_of(name: str, given: dict[str, Any], defaults: dict[str, Any], what: str = "the prior") -> dict[str, Any]:

@@ -21,17 +21,24 @@ def fit_mingru(
     sources: "list[Source]", tokenizer: Tokenizer, config: Config, options: FitOptions
 ) -> tuple[Config, dict[str, np.ndarray]]:
     """(config, tensors) of a MinGRUPrior. Settings: width, depth, hidden; where they are not given, those of
-    the prior to start from, or of the `text` preset; online, the rate at which its head learns while it codes."""
+    the prior to start from, or of the `text` preset. grams, features: rows and numbers of the tables of hashed n-grams, which
+    a prior to start from may lack. online: the rate at which its head learns while it codes."""
     from ..priors.mingru import ONLINE
 
     text, init = PRESETS["text"], options.init
     defaults = {"width": text.width, "depth": text.depth, "hidden": text.hidden}
+    grams = {"grams": 0, "features": 64}
     if init:
         defaults = {key: init.config()[key] for key in defaults}
-    shape = settings_of("mingru", config, {**defaults, "online": ONLINE})
-    online = {"online": shape.pop("online")}
-    if init and shape != defaults:
-        raise TokpressError(f"the model to start from has {defaults}, not {shape}; leave the shape to it")
+        grams = {key: init.config().get(key, value) for key, value in grams.items()}
+    chosen = settings_of("mingru", config, {**defaults, **grams, "online": ONLINE})
+    shape, tables = {key: chosen[key] for key in defaults}, {key: chosen[key] for key in grams}
+    if init and (shape != defaults or (grams["grams"] and tables != grams)):
+        raise TokpressError(
+            f"the model to start from has {defaults | grams}, not {shape | tables}; leave the shape to it"
+        )
+    if tables["grams"] & (tables["grams"] - 1):
+        raise TokpressError(f"grams={tables['grams']} of the prior 'mingru' should be a power of 2")
     try:
         import torch
 
@@ -42,7 +49,9 @@ def fit_mingru(
             raise
         raise TokpressError(NEEDS_TORCH.format(name=error.name)) from error
     torch.manual_seed(options.config.seed)
-    net = restore(init.tensors()) if init else MinGRUNet(tokenizer.vocab_size, **shape)
+    net = MinGRUNet(tokenizer.vocab_size, **shape, **(tables if tables["grams"] else {}))
+    if init:  # tables that it lacks add nothing at first
+        net.load_state_dict(restore(init.tensors()).state_dict(), strict=False)
     fit(
         net,
         sources,
@@ -53,7 +62,7 @@ def fit_mingru(
         options.report,
         options.stop,
     )
-    return net.config | online, export(net)
+    return net.config | {"online": chosen["online"]}, export(net)
 
 
 def fit_network(
