@@ -68,7 +68,9 @@ def folder(tmp_path_factory) -> Path:
     rng = np.random.default_rng(11)
     shutil.copytree(SHIPPED / "text", place / "text.model")
     Model(BytesTokenizer(), MemoryPrior(tiny_mingru(width=64, hidden=96))).save(place / "memory.model")
-    Model(BytesTokenizer(), MemoryPrior(tiny_mingru(width=64, hidden=96, online=0.01))).save(place / "online.model")
+    Model(BytesTokenizer(), MemoryPrior(tiny_mingru(width=64, hidden=96, online=0.01, grams=64))).save(
+        place / "online.model"
+    )
     Model(NibblesTokenizer(), AdaptivePrior()).save(place / "adaptive.model")
     Model(NibblesTokenizer(), SamplesPrior()).save(place / "samples.model")
     Model(NibblesTokenizer(), AdaptivePrior(on_grid=True)).save(place / "drawings.model")

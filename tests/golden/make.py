@@ -103,6 +103,7 @@ def small_models() -> dict[str, Model]:
         "mingru": lambda: Model(BytesTokenizer(), tiny_mingru()),
         "memory": lambda: Model(BytesTokenizer(), MemoryPrior(tiny_mingru())),
         "memory-bpe": _bpe,
+        "mingru-grams": lambda: Model(BytesTokenizer(), tiny_mingru(grams=128)),
         "memory-online": lambda: Model(BytesTokenizer(), MemoryPrior(tiny_mingru(online=0.01))),
     }
     made |= {f"tokens-{name}": lambda model=model: model for name, model in tiny_autoencoders().items()}
