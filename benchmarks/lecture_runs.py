@@ -129,8 +129,8 @@ RUNS = [
     Run("super_resolution", "pixelcnn", {"width": 64, "depth": 4}, "bits", ["--rows", "32"], 12, given="7x7"),
     Run("encoder_decoder", "encoder_decoder", {"width": 64, "depth": 2}, "bits", ["--rows", "16"], 12, given="7x7"),
     # black and white first, then the other bits; and all levels at once
-    Run("hierarchical_grey", "hierarchical", {"levels": 2, "width": 64, "depth": 4}, "top_bit", ["--rows", "8"], 12, data=GREY),
-    Run("pixelcnn_grey", "pixelcnn", {"width": 64, "depth": 4, "components": 5}, "bytes", ["--rows", "8"], 12, data=GREY),
+    Run("hierarchical_grey", "hierarchical", {"levels": 2, "width": 64, "depth": 4}, "top_bit", ["--rows", "8"], 8, data=GREY),
+    Run("pixelcnn_grey", "pixelcnn", {"width": 64, "depth": 4, "components": 5}, "bytes", ["--rows", "8"], 8, data=GREY),
     Run(
         "cifar", "pixelcnn", {"width": 48, "depth": 4, "components": 5}, "bytes", ["--rows", "8"], 40,
         aim=4.19, peer=LOCAL, data=CIFAR,

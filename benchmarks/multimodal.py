@@ -61,10 +61,12 @@ def measure(minutes: float, work: Path) -> dict:
     learned = pieces(train, labels(SHARED / "train/images/mnist" / names["train"]))
     held = pieces(test, labels(SHARED / "bench/images/mnist" / names["test"]))
     work.mkdir(parents=True, exist_ok=True)
-    (work / "pairs").write_bytes(b"".join(a + b if i % 2 else b + a for i, (a, b) in enumerate(learned)))
+    pairs, made = work / "pairs", b"".join(a + b if i % 2 else b + a for i, (a, b) in enumerate(learned))
+    if not pairs.is_file() or pairs.read_bytes() != made:  # a run is resumed on a corpus that nobody has touched
+        pairs.write_bytes(made)
     words = [
-        ["train", "tokenizer", work / "pairs", "-o", work / "tokenizer", "--kind", "segments", "--set", "parts=bytes,nibbles"],
-        ["train", "prior", work / "pairs", "-o", work / "model", "--tokenizer", work / "tokenizer", "--prior", "mingru", "--set",
+        ["train", "tokenizer", pairs, "-o", work / "tokenizer", "--kind", "segments", "--set", "parts=bytes,nibbles"],
+        ["train", "prior", pairs, "-o", work / "model", "--tokenizer", work / "tokenizer", "--prior", "mingru", "--set",
          "width=192", "--set", "depth=4", "--set", "hidden=384", "--no-memory", "--max-minutes", f"{minutes:g}", "--max-passes", "1000", "--rows", "32",
          "--window", "420", "-T", "1"],
     ]  # fmt: skip
