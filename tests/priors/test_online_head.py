@@ -65,6 +65,12 @@ def test_the_compiled_draw_is_the_same(symbols):
         assert np.array_equal(out, online_head.draw(weights, u))
 
 
+def test_many_lanes_that_are_alike_do_not_push_too_far():
+    """What each would do alone, hundreds of them together would overdo, and then the other way round."""
+    fixed, online = (coding.score(tiny_mingru(online=rate), np.tile(ZIPF[:40], 500), 500).sum() for rate in (0.0, 0.01))
+    assert online < fixed
+
+
 def test_weights_stay_within_seven_bits():
     prior = tiny_mingru(online=0.1)
     prior.tensors()["head.scale"][:] = 1e-6  # every step is as long as may be

@@ -8,6 +8,7 @@ same mean as J rows drawn from p; drawn by systematic resampling, v_j = min {v :
 as often as it should to within one. Krause et al. 2018, "Dynamic evaluation of neural sequence models", §3; Kitagawa 1996,
 "Monte Carlo filter and smoother", §A.2 (the draw). The other layers stay as they are, so there is nothing to propagate.
 
+A row that comes up more than eight times in one step, in lanes that may be alike, is moved as if it had been eight times.
 M holds integers, 2^-16 of a weight each, and learns in integers, whose sums do not depend on their order. All lanes share it:
 after a step, both sides know the symbols of every lane. The weights that products use, q, are rounded anew after every
 `TOGETHER` symbols. Symbols: V symbols, D features, n lanes, J draws.
@@ -29,6 +30,9 @@ LOWEST, HIGHEST = -64, 63
 #: of a weight, in 2^-16, that one symbol may move it for each unit of an activation
 MOST = np.float32(2047)
 PER_DRAW = np.float32(-1 / DRAWS)
+#: a row that is taught more often in one step, counted in draws, is taught less each time: lanes that are alike would push it
+#: all the same way, beyond where it should be
+AT_ONCE = np.float32(8 * DRAWS)
 #: no scale counts as less
 TINY = np.float32(2.0**-40)
 
@@ -76,9 +80,12 @@ class OnlineHead:
         return ops.over_sum(np, w), drawn
 
     def _learn(self, symbols: Tokens) -> None:
+        count = np.bincount(self.drawn[: len(symbols)].reshape(-1), minlength=len(self.unit))
+        count += DRAWS * np.bincount(symbols, minlength=len(self.unit))
+        unit = self.unit * np.minimum(np.float32(1), AT_ONCE / np.maximum(count, 1).astype(np.float32))
         for a, r, drawn, symbol in zip(self.a, self.r, self.drawn, symbols):
             for j, v in enumerate([*drawn, symbol]):
-                by = self.unit[v] * r
+                by = unit[v] * r
                 by = by * PER_DRAW if j < DRAWS else by
                 self.master[v] += np.int32(np.rint(min(max(by, -MOST), MOST))) * a
                 self.touched[v] = True

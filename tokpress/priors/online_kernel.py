@@ -13,6 +13,7 @@ from . import online_head
 _jit = jit.njit(nogil=True, error_model="numpy", fastmath={"nnan", "nsz"})
 _uniform = _jit(online_head.uniform)
 F = np.float32
+ONE, AT_ONCE = F(1), online_head.AT_ONCE
 DRAWS, PER_DRAW, MOST = online_head.DRAWS, online_head.PER_DRAW, online_head.MOST
 FRACTION, HALF = online_head.FRACTION, online_head.HALF
 LOWEST, HIGHEST = online_head.LOWEST << FRACTION, online_head.HIGHEST << FRACTION
@@ -56,12 +57,16 @@ def _conditionals(packed, first, scale, bias, a, r, lane, lanes, step, pmf, draw
 
 
 @_jit
-def _learn(master, unit, a, r, drawn, symbols, touched):
+def _learn(master, unit, a, r, drawn, symbols, touched, count):
+    for i in range(symbols.shape[0]):
+        count[symbols[i]] += DRAWS
+        for j in range(DRAWS):
+            count[drawn[i, j]] += 1
     for i in range(symbols.shape[0]):
         features = a[i]
         for j in range(DRAWS + 1):
             v = symbols[i] if j == DRAWS else drawn[i, j]
-            by = unit[v] * r[i]
+            by = (unit[v] * min(ONE, AT_ONCE / F(max(count[v], 1)))) * r[i]
             if j < DRAWS:
                 by = by * PER_DRAW
             move = int32(np.rint(min(max(by, -MOST), MOST)))
@@ -69,6 +74,10 @@ def _learn(master, unit, a, r, drawn, symbols, touched):
             for k in range(row.shape[0]):
                 row[k] = int32(row[k] + int32(move * int32(int32(features[k]) - int32(gemm.OFFSET))))
             touched[v] = True
+    for i in range(symbols.shape[0]):
+        count[symbols[i]] = 0
+        for j in range(DRAWS):
+            count[drawn[i, j]] = 0
 
 
 @_jit
@@ -96,6 +105,7 @@ def _round(master, touched, packed, first):
 class CompiledHead(online_head.OnlineHead):
     def _prepare(self, q: np.ndarray) -> None:
         self.packed, self.first = gemm.pack(q)
+        self.counts = np.zeros(len(q), np.int32)
         self.a = np.zeros((len(self.r), self.packed.shape[1] * 4), np.uint8)
 
     def _conditionals(self, a: np.ndarray, r: np.ndarray, lane: int, lanes: int) -> tuple[np.ndarray, np.ndarray]:
@@ -106,7 +116,7 @@ class CompiledHead(online_head.OnlineHead):
 
     def _learn(self, symbols: np.ndarray) -> None:
         n, d = len(symbols), self.master.shape[1]
-        _learn(self.master, self.unit, self.a[:n, :d], self.r[:n], self.drawn[:n], symbols, self.touched)
+        _learn(self.master, self.unit, self.a[:n, :d], self.r[:n], self.drawn[:n], symbols, self.touched, self.counts)
 
     def _round(self) -> None:
         _round(self.master, self.touched, self.packed, self.first)
