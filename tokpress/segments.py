@@ -6,7 +6,7 @@ The tokenizer `segments` gives each kind its own tokenizer and all of them one v
 sequence.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from .errors import TokenizerError
 
@@ -22,13 +22,29 @@ def join(parts: Iterable[tuple[int, bytes]]) -> bytes:
     return b"".join(bytes([kind]) + len(data).to_bytes(HEAD - 1, "little") + data for kind, data in parts)
 
 
-def split(source: bytes, kinds: int) -> list[tuple[int, bytes]]:
-    """The reverse of `join`. Raises TokenizerError where it is no sequence of segments of so many kinds."""
-    out, at = [], 0
+def split(source: bytes, kinds: int) -> Iterator[tuple[int, bytes]]:
+    """The reverse of `join`. Raises TokenizerError where no segment of so many kinds goes on."""
+    at = 0
     while at < len(source):
         size = int.from_bytes(source[at + 1 : at + HEAD], "little")
         if source[at] >= kinds or at + HEAD + size > len(source):
             raise TokenizerError(f"at byte {at:,}: no segment of {kinds} kinds begins here")
-        out.append((source[at], source[at + HEAD : at + HEAD + size]))
+        yield source[at], source[at + HEAD : at + HEAD + size]
         at += HEAD + size
-    return out
+
+
+def complete(source: bytes, kinds: int) -> int:
+    """Bytes before the segment that is cut off at the end; all of them where none is, or what is there is none.
+
+    >>> complete(join([(0, b"seven"), (1, b"pixels")])[:-1], 2), complete(b"a text", 2)
+    (10, 6)
+    """
+    at = 0
+    while at < len(source):
+        size = int.from_bytes(source[at + 1 : at + HEAD], "little")
+        if source[at] >= kinds:
+            return len(source)
+        if at + HEAD > len(source) or at + HEAD + size > len(source):
+            return at
+        at += HEAD + size
+    return at

@@ -56,6 +56,11 @@ class Tokenizer(ABC):
         lengths, at_once = self.token_bytes(), 1 << 20
         return sum(int(lengths[tokens[at : at + at_once]].sum()) for at in range(0, len(tokens), at_once))
 
+    def whole(self, source: bytes) -> int:
+        """How many bytes of the beginning of a longer source can be encoded without the rest, to the tokens that they have
+        in the whole. Only tokenizers that know where something begins and ends need say less than all."""
+        return len(source)
+
     def lengths(self, tokens: Tokens) -> NDArray[np.int64]:
         """[N]: the source bytes that each of these tokens stands for; the last of a unit stands for the unit."""
         if self.unit_tokens == 1:

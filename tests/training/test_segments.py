@@ -7,6 +7,9 @@ import numpy as np
 from tests.training.command import run
 from tokpress.model import load_folder
 from tokpress.segments import join
+from tokpress.tokenizers.bytes import BitsTokenizer, BytesTokenizer
+from tokpress.tokenizers.segments import SegmentsTokenizer
+from tokpress.training import tokenize
 
 
 def test_from_the_command_line(corpus):
@@ -35,3 +38,15 @@ def test_from_the_command_line(corpus):
     told = model.score(Path("picture").read_bytes(), context=Path("caption").read_bytes()).total_bits
     assert told < alone
     assert "say --set parts" in run("train", "tokenizer", "pairs", "-o", "u", "--kind", "segments", "-q", code=1).output
+
+
+def test_a_corpus_is_not_cut_within_a_segment(tmp_path, monkeypatch):
+    """However much of it is read at a time."""
+    tokenizer = SegmentsTokenizer([BytesTokenizer(), BitsTokenizer()])
+    whole = join([(0, bytes(range(i))) if i % 2 else (1, b"ab" * i) for i in range(1, 60)])
+    path = tmp_path / "corpus"
+    path.write_bytes(whole)
+    for size in (1, 7, 100, 10_000):
+        monkeypatch.setattr(tokenize, "READ_BYTES", size)
+        (source,) = tokenize.pack_tokens(tokenizer, [path], tmp_path / f"tokens-{size}")
+        assert np.array_equal(source.all, tokenizer.encode(whole))

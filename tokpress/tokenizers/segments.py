@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import TokenizerError, TokpressError
-from ..segments import HEAD, MOST_KINDS, split
+from ..segments import HEAD, MOST_KINDS, complete, split
 from ..types import Config, Tokenizer, Tokens
 
 if TYPE_CHECKING:
@@ -68,6 +68,9 @@ class SegmentsTokenizer(Tokenizer):
             rest = np.frombuffer(source, np.uint8, offset=done).astype(np.int64)
             out += [[self.marks - 1], rest + self.marks]
         return np.concatenate([np.zeros(0, np.int64), *out]).astype(np.int32)
+
+    def whole(self, source: bytes) -> int:
+        return complete(source, len(self.parts))
 
     def _restored(self, kind: int, data: bytes) -> np.ndarray | None:
         """Its tokens; None where they would not give it back, as long as it was."""

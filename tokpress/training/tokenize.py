@@ -141,8 +141,15 @@ def _tokens(tokenizer: Tokenizer, path: Path, told: Callable[[int], None]) -> It
         yield from tokenized(path, tokenizer)  # type: ignore[arg-type]
         told(path.stat().st_size)
         return
-    for chunk in read_chunks(path, READ_BYTES // tokenizer.unit_bytes * tokenizer.unit_bytes, told):
-        yield tokenizer.encode(chunk)
+    rest, unit = b"", tokenizer.unit_bytes
+    for chunk in read_chunks(path, max(READ_BYTES // unit, 1) * unit, told):
+        chunk = rest + chunk
+        stop = tokenizer.whole(chunk)
+        rest = chunk[stop:]
+        if stop:
+            yield tokenizer.encode(chunk[:stop])
+    if rest:
+        yield tokenizer.encode(rest)
 
 
 def _write_atomically(target: Path, parts: Iterator[bytes] | list[bytes]) -> None:
