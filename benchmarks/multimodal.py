@@ -4,7 +4,7 @@
 
 Pairs of a caption ("a seven  ") and a binarized MNIST digit, 28×28 bits, in one sequence of the tokenizer `segments`: half of
 the pairs caption first, half picture first. A minGRU prior trained on 50,000 of them, by the command line; then −log2 p of the
-parts of the first test pairs, by exact steps: alone, and after the other part was read.
+parts of the first test pairs, by exact steps, each behind a training pair: alone, and after the other part was read.
 """
 
 import gzip
@@ -44,10 +44,11 @@ def pieces(images: np.ndarray, digits: np.ndarray) -> list[tuple[bytes, bytes]]:
     return [(join([(TEXT, caption(d))]), join([(IMAGE, image.tobytes())])) for image, d in zip(images, digits)]
 
 
-def bits_of(model, first: list[bytes], second: list[bytes]) -> float:
-    """Mean −log2 p of the second parts after the first, each pair a sequence of its own; all are equally long."""
-    sequences = [model.tokenizer.encode(a + b) for a, b in zip(first, second)]
-    lead = len(model.tokenizer.encode(first[0]))
+def bits_of(model, before: list[bytes], first: list[bytes], second: list[bytes]) -> float:
+    """Mean −log2 p of the second parts after the first, each pair a sequence of its own behind another pair, as they lie in
+    the corpus; all are equally long."""
+    sequences = [model.tokenizer.encode(x + a + b) for x, a, b in zip(before, first, second)]
+    lead = len(model.tokenizer.encode(before[0] + first[0]))
     (length,) = {len(sequence) for sequence in sequences}
     model.prior.prepare(length * len(sequences))
     bits = coding.score(model.prior, np.concatenate(sequences), lanes=len(sequences))
@@ -67,7 +68,7 @@ def measure(minutes: float, work: Path) -> dict:
     words = [
         ["train", "tokenizer", pairs, "-o", work / "tokenizer", "--kind", "segments", "--set", "parts=bytes,nibbles"],
         ["train", "prior", pairs, "-o", work / "model", "--tokenizer", work / "tokenizer", "--prior", "mingru", "--set",
-         "width=192", "--set", "depth=4", "--set", "hidden=384", "--no-memory", "--max-minutes", f"{minutes:g}", "--max-passes", "1000", "--rows", "32",
+         "width=192", "--set", "depth=4", "--set", "hidden=384", "--set", "online=0", "--no-memory", "--max-minutes", f"{minutes:g}", "--max-passes", "1000", "--rows", "32",
          "--window", "420", "-T", "1"],
     ]  # fmt: skip
     for each in words:
@@ -75,15 +76,17 @@ def measure(minutes: float, work: Path) -> dict:
     model = load_folder(work / "model")
     captions, pictures = [a for a, _ in held], [b for _, b in held]
     nothing = [b""] * len(held)
+    # in the corpus, picture first and caption first take turns
+    then_picture, then_caption = ([x + y for x, y in learned[: len(held)]], [y + x for x, y in learned[: len(held)]])
     coded = model.compress(captions[0] + pictures[0])
     return {
         "minutes": minutes,
         "pairs": len(held),
-        "picture alone": bits_of(model, nothing, pictures),
-        "picture after its caption": bits_of(model, captions, pictures),
-        "picture after another caption": bits_of(model, captions[1:] + captions[:1], pictures),
-        "caption alone": bits_of(model, nothing, captions),
-        "caption after its picture": bits_of(model, pictures, captions),
+        "picture alone": bits_of(model, then_picture, nothing, pictures),
+        "picture after its caption": bits_of(model, then_caption, captions, pictures),
+        "picture after another caption": bits_of(model, then_caption, captions[1:] + captions[:1], pictures),
+        "caption alone": bits_of(model, then_caption, nothing, captions),
+        "caption after its picture": bits_of(model, then_picture, pictures, captions),
         "round_trip": model.decompress(coded) == captions[0] + pictures[0],
         "model_bytes": model.size,
         "command": " ".join(str(word).replace(f"{work}/", "") for word in words[1]),
@@ -101,14 +104,15 @@ def report(m: dict) -> None:
         "",
         "The tokenizer `segments` gives several kinds of data one vocabulary, with a mark before each piece. Here: a caption",
         '("a seven") and a binarized MNIST digit of 28 × 28 pixels, in sequences that begin with either. One prior, trained on',
-        f"50,000 such pairs, predicts both. Bits of each part, the mean of {m['pairs']:,} test pairs, −log₂ p by exact steps:",
+        f"50,000 such pairs, predicts both. Bits of each part, the mean of {m['pairs']:,} test pairs, −log₂ p by exact",
+        "steps, each behind a training pair:",
         "",
         *markdown(["part", "bits"], rows),
         "",
         f"The caption lowers the picture's bits by {alone - told:.2f}, and the picture those of the caption by "
-        f"{m['caption alone'] - m['caption after its picture']:.2f}: what one tells about the other, which cannot be more than the "
-        f"log₂ 10 = {math.log2(10):.2f} bits that ten digits differ by, and is the same both ways but for what the prior has not "
-        f"learned. Another picture's caption changes the bits by {wrong:+.2f}.",
+        f"{m['caption alone'] - m['caption after its picture']:.2f}. With a perfect prior both would be the same, and at most the "
+        f"log₂ 10 = {math.log2(10):.2f} bits that ten digits differ by: the rest is what this one has not learned. "
+        f"Another picture's caption changes the bits by {wrong:+.2f}.",
         "",
         f"Made by `python benchmarks/multimodal.py --minutes {m['minutes']:g}`, which runs `tokpress {m['command']}`. "
         f"The model takes {m['model_bytes']:,} bytes. Machine: {machine_line(m['machine'])}.",
