@@ -197,9 +197,9 @@ RUNS = [
     Run("audio_rvq", "audio_rvq", "voices", {"width": 48, "depth": 1}, 20, 25, prior="transformer",
         prior_settings={**ATTENTION, "width": 128, "depth": 4}),
     Run("video_lfq", "video_lfq", "glides", {"width": 48, "depth": 1}, 15, flags=ROWS),
-    Run("palette", "palette", "cifar", {}, 0, 14, prior_settings={"shape": "32x32", "width": 96, "depth": 6, "dropout": 0.2},
+    Run("palette", "palette", "cifar", {}, 0, 8, prior_settings={"shape": "32x32", "width": 96, "depth": 6, "dropout": 0.2},
         vocab_size=512),
     # iGPT: a transformer over the colours of the palette, row by row
-    Run("igpt", "palette", "cifar", {}, 0, 14, prior="transformer", prior_settings={"shape": "32x32", **ATTENTION},
+    Run("igpt", "palette", "cifar", {}, 0, 8, prior="transformer", prior_settings={"shape": "32x32", **ATTENTION},
         tokenizer_of="palette"),
 ]  # fmt: skip
