@@ -11,6 +11,8 @@ word representations". G rows of F numbers in each table; before the first symbo
 from typing import Any
 
 MASK = 0x7FFFFFFF
+#: the two tables, and what mixes them, as training names them
+TWO, THREE, MIX = (f"embedding_grams.{part}" for part in ("two", "three", "mix"))
 
 
 def slots(now: Any, before: Any, long_before: Any, rows: int) -> tuple[Any, Any]:

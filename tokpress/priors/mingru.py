@@ -29,7 +29,7 @@ from ..exact.kernels import SPLIT, Kernel, NumpyKernel, make_kernel, self_test
 from ..exact.tensors import checked
 from ..exact.threads import share_after
 from ..types import Config, Pmf, Prior, Tokenizer, Tokens
-from .grams import slots
+from .grams import MIX, THREE, TWO, slots
 from .online_head import OnlineHead
 
 if TYPE_CHECKING:
@@ -52,10 +52,6 @@ COMPILE_FROM = 6000
 SHARE_FROM = 12
 #: steps × lanes that the parallel form computes at a time: 4 MiB of conditionals for 4096 symbols
 ROWS_AT_ONCE = 128
-
-
-#: tables of hashed n-grams and what mixes them, as training names them
-TWO, THREE, MIX = (f"embedding_grams.{part}" for part in ("two", "three", "mix"))
 
 
 @dataclass
@@ -103,8 +99,9 @@ class MinGRUPrior(Prior):
             self._config |= {"grams": self.grams, "features": config["features"]}
         self.online = config.get("online", 0.0)
         for key, value in self._config.items():
-            if type(value) is not int or not 1 <= value <= (MOST_GRAMS if key == "grams" else MOST):
-                raise ModelError(f"{key}={value!r} of a mingru prior should be a number from 1 to {MOST:,}")
+            most = MOST_GRAMS if key == "grams" else MOST
+            if type(value) is not int or not 1 <= value <= most:
+                raise ModelError(f"{key}={value!r} of a mingru prior should be a number from 1 to {most:,}")
         if self.grams & (self.grams - 1):
             raise ModelError(f"grams={self.grams} of a mingru prior should be a power of 2")
         if type(self.online) not in (int, float) or not 0 <= self.online <= MOST_ONLINE:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..exact import fused, gemm, jit
-from .grams import slots
+from .grams import MIX, THREE, TWO, slots
 
 
 class Weights(NamedTuple):
@@ -43,7 +43,6 @@ class Weights(NamedTuple):
 
 
 def pack_weights(tensors: dict[str, np.ndarray], depth: int, grams: int) -> Weights:
-    tables = ["embedding_grams.two", "embedding_grams.three"]
     nothing: dict[str, np.ndarray] = {"weight": np.zeros((0, 1), np.int8), "scale": np.zeros(0, np.float32)}
 
     def of_grams(name: str, part: str) -> np.ndarray:
@@ -53,11 +52,11 @@ def pack_weights(tensors: dict[str, np.ndarray], depth: int, grams: int) -> Weig
         "rows": tensors["embedding.weight"].astype(np.float32) * tensors["embedding.scale"][:, None],
         "head_scale": tensors["head.scale"],
         "bias": tensors["bias"],
-        "grams": np.stack([of_grams(name, "weight") for name in tables]),
-        "grams_scale": np.stack([of_grams(name, "scale") for name in tables]),
-        "mix_grams_scale": of_grams("embedding_grams.mix", "scale"),
+        "grams": np.stack([of_grams(name, "weight") for name in (TWO, THREE)]),
+        "grams_scale": np.stack([of_grams(name, "scale") for name in (TWO, THREE)]),
+        "mix_grams_scale": of_grams(MIX, "scale"),
     }
-    found["mix_grams"], found["mix_grams_first"] = gemm.pack(of_grams("embedding_grams.mix", "weight"))
+    found["mix_grams"], found["mix_grams_first"] = gemm.pack(of_grams(MIX, "weight"))
     found["head"], found["head_first"] = gemm.pack(tensors["head.weight"])
     blocks = [f"blocks.{i}." for i in range(depth)]
     for name in ("mix_in", "mix_out", "ff_in", "ff_out"):
