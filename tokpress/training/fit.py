@@ -192,6 +192,7 @@ def fit(
     state = inner.initial_state(config.rows)
     if resume:
         state = _resumed_state(saved, state, rank)
+    batch = next(streams)
     started, before = time.monotonic(), progress.seconds
     evaluated = saved_at = started
     while True:
@@ -218,7 +219,6 @@ def fit(
             raise Stopped(progress.step)
 
         set_learning_rate(optimizers, config, progress)
-        batch = next(streams)
         keep = torch.from_numpy(~batch.fresh).to(device)[:, None].float()
         x, y, *from_what = _on(device, batch)
         loss, state = step_net(x, y, [s * keep for s in state], *from_what)
@@ -226,6 +226,7 @@ def fit(
         for optimizer in optimizers:
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
+        batch = next(streams)  # drawn while a GPU still works
         value = finite(loss, progress.step)
         smooth = progress.train_nats
         progress.train_nats = value if math.isnan(smooth) else 0.98 * smooth + 0.02 * value

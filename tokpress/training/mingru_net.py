@@ -96,8 +96,11 @@ class MinGRUNet(nn.Module):
             new += part
         if "grams" in self.config:
             new.append(last)
+        return self.loss(x, targets), new
+
+    def loss(self, x: Tensor, targets: Tensor) -> Tensor:
         logits = self.head(x) + self.bias
-        return F.cross_entropy(logits.flatten(0, 1), targets.flatten()), new
+        return F.cross_entropy(logits.flatten(0, 1), targets.flatten())
 
 
 @torch.no_grad()

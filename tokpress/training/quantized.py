@@ -10,6 +10,7 @@ while master weights stay float32. Straight-through estimator: Bengio, Léonard 
 """
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 WEIGHT_MAX = 63
@@ -102,7 +103,7 @@ class QuantEmbedding(nn.Module):
         self.weight = nn.Parameter(torch.randn(symbols, width) * 0.5)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        w = self.weight[tokens]
+        w = F.embedding(tokens, self.weight)
         s = w.detach().abs().amax(-1, keepdim=True).clamp_min(TINY) / WEIGHT_MAX
         q = (w.detach() / s).round().clamp(-WEIGHT_MAX - 1, WEIGHT_MAX) * s
         return w + (q - w).detach()

@@ -2,7 +2,7 @@
 
 The channels of a row are independent and contiguous, so the inner loop is a SIMD loop and the whole
 scan costs one read of f and c and one write of h: far below the matrix products around it
-(measured by benchmarks/training_speed.py). Backward, with λ_t the total gradient of h_t:
+(measured by benchmarks/training_speed.py). On a GPU it is `scan_triton`'s. Backward, with λ_t the total gradient of h_t:
 
     λ_t = g_t + f_{t+1}·λ_{t+1}        ∂f_t = λ_t·(h_{t−1} − c_t)        ∂c_t = λ_t·(1 − f_t)
 
@@ -10,6 +10,8 @@ Shapes: f, c, h [B, T, C] float32; h0 [B, C]. Coding uses the same recurrence on
 (`tokpress.exact.ops.recur`).
 """
 
+from functools import lru_cache
+from types import ModuleType
 from typing import Any
 
 import numba
@@ -54,9 +56,20 @@ def _array(t: Tensor) -> Any:
     return t.detach().contiguous().numpy()
 
 
+@lru_cache(maxsize=1)
+def _triton() -> ModuleType | None:
+    try:
+        from . import scan_triton
+    except ImportError:
+        return None
+    return scan_triton
+
+
 @torch.library.custom_op("tokpress::scan", mutates_args=())
 def scan(f: Tensor, c: Tensor, h0: Tensor) -> Tensor:
     """h [B, T, C] from forget gates f, candidates c and the state h0 before the first step."""
+    if f.device.type == "cuda" and (on_gpu := _triton()):
+        return on_gpu.forward(f, c, h0)
     if f.device.type != "cpu":
         return _scan_torch(f, c, h0)
     h = torch.empty_like(f, memory_format=torch.contiguous_format)
@@ -80,6 +93,8 @@ def _scan_shape(f, c, h0):
 @torch.library.custom_op("tokpress::scan_backward", mutates_args=())
 def scan_backward(f: Tensor, c: Tensor, h0: Tensor, h: Tensor, g: Tensor) -> tuple[Tensor, Tensor]:
     """Gradients of f and c. The state h0 gets none: backpropagation is truncated at the window."""
+    if f.device.type == "cuda" and (on_gpu := _triton()):
+        return on_gpu.backward(f, c, h0, h, g)
     if f.device.type != "cpu":
         lam, later = torch.empty_like(f), torch.zeros_like(h0)
         for t in range(f.shape[1] - 1, -1, -1):
