@@ -41,6 +41,13 @@ MIXED = (
     "records/packages.txt",
     *(f"silesia/{name}" for name in ("xml", "reymont", "osdb", "ooffice", "mr")),
 )
+#: of MIXED, what is no text
+BINARY = (
+    *(f"text/calgary/{name}" for name in ("geo", "obj2", "pic")),
+    *(f"text/canterbury/{name}" for name in ("kennedy.xls", "sum")),
+    *(f"text/{name}" for name in ("geo.protodata", "kppkn.gtb", "paper-100k.pdf")),
+    *(f"silesia/{name}" for name in ("osdb", "ooffice", "mr")),
+)
 
 
 def expanded(folder: Path, scratch: Path) -> dict[str, Path]:

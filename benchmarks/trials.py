@@ -18,7 +18,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=FOLDER, help="the data folder (%(default)s)")
     parser.add_argument("--scratch", type=Path, default=SCRATCH, help="where archives are expanded (%(default)s)")
     asked = parser.parse_args()
-    models = [store.load(name) for name in choice.DEFAULT_MODELS]
+    models = [store.load(name) for name in choice.EFFORTS["default"][0]]
     rows = []
     for name, path in chosen(expanded(asked.data, asked.scratch), (*ENGLISH, *MIXED)).items():
         source = path.read_bytes()[: choice.FRAME_SIZE]

@@ -25,6 +25,10 @@ SUFFIX = ".tokp"
     "--frame-size", type=options.Size(), default="16M", show_default=True, metavar="SIZE",
     help="Cut the source into pieces that are decoded independently.",
 )  # fmt: skip
+@click.option("--fast", "effort", flag_value="fast", help="Only what codes fast, about as zpaq -m5 does.")
+@click.option(
+    "--best", "effort", flag_value="best", help="Also try text-large: fewer bytes of text, a fourth of the speed."
+)
 @click.option("--lossy", is_flag=True, help="Store what the lossy tokenizer of the model -m leaves of the pixels.")
 @click.option(
     "--content", is_flag=True,
@@ -32,8 +36,8 @@ SUFFIX = ".tokp"
 )  # fmt: skip
 @click.pass_context
 def compress(
-    ctx, files, output, stdout, force, keep, remove, model, given, lanes, kernel, frame_size, lossy, content, quiet,
-    verbose,
+    ctx, files, output, stdout, force, keep, remove, model, given, lanes, kernel, frame_size, effort, lossy, content,
+    quiet, verbose,
 ):  # fmt: skip
     """Compress each FILE to FILE.tokp, or stdin to stdout.
 
@@ -45,6 +49,8 @@ def compress(
     place.check(names)
     from tokpress import pipeline, store
 
+    if effort and model:
+        raise click.UsageError(f"--{effort} chooses among the shipped models; it does not go with -m")
     models = options.bound([store.load(model)] if model else [], given) or None
     total, begin = pipeline.Summary(), time.monotonic()
 
@@ -55,7 +61,9 @@ def compress(
             length = None if name == "-" else os.fstat(source.fileno()).st_size
             taken, suffix = (source, "") if not (content or lossy) else _shown(source, content, models)
             with Progress(options.shown(name), length if taken is source else None, quiet) as progress:
-                settings = pipeline.Options(models, lanes, frame_size, kernel, progress.report, lossy)
+                settings = pipeline.Options(
+                    models, lanes, frame_size, kernel, progress.report, lossy, effort or "default"
+                )
                 target = place.target(
                     name, lambda path: (os.path.splitext(path)[0] if suffix else path) + suffix + SUFFIX
                 )

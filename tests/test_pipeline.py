@@ -342,6 +342,25 @@ def test_a_large_frame_is_tried_with_every_model(monkeypatch):
         assert pipeline.choose_frame(small, Options(), lambda done: None).model.name == "text"  # a clear win is enough
 
 
+def test_an_effort_says_which_models_are_in_the_running(monkeypatch):
+    asked = []
+
+    def load(name):
+        asked.append(name)
+        return OURS
+
+    monkeypatch.setattr(pipeline.store, "load", load)
+    monkeypatch.setattr(choice, "CLEAR_WIN", 2)
+    for effort, names in (("fast", ["adaptive"]), ("default", ["text"]), ("best", ["text-large", "text", "adaptive"])):
+        asked.clear()
+        compress_stream(io.BytesIO(DATA), io.BytesIO(), Options(effort=effort))
+        assert asked == names, "a clear win ends the default's trials, not the best's"
+    with pytest.raises(ValueError, match="effort must be fast, default, best"):
+        Options(effort="slow")
+    with pytest.raises(ValueError, match="does not go with models"):
+        Options([OURS], effort="best")
+
+
 def test_a_list_of_no_models_means_none():
     source = b"what no model is to see: " + bytes(range(97, 123)) * 3
     summary = compress_stream(io.BytesIO(source), io.BytesIO(), Options(models=[]))

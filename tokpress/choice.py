@@ -28,16 +28,20 @@ LZMA_ENOUGH = 200
 #: the size of a source that does not tell it
 UNKNOWN = 1 << 62
 
-DEFAULT_MODELS = ("text", "adaptive")
-#: where there are samples, pixels or sound
-MODELS_OF_SAMPLES = ("samples", "drawings", "adaptive", "text")
+#: effort → the models in the running; and where there are samples, pixels or sound
+EFFORTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "fast": (("adaptive",), ("samples", "adaptive")),
+    "default": (("text", "adaptive"), ("samples", "drawings", "adaptive", "text")),
+    "best": (("text-large", "text", "adaptive"), ("samples", "drawings", "adaptive", "text", "text-large")),
+}
 
 Report = Callable[[int], None]
 
 
 @dataclass
 class Options:
-    """How to compress. `models` None: choose among the shipped ones; a list: only these (and lzma, raw)."""
+    """How to compress. `models` None: choose among the shipped ones, as many as the effort allows; a list: only these (and
+    lzma, raw)."""
 
     models: list[Model] | None = None
     lanes: int | None = None
@@ -46,8 +50,13 @@ class Options:
     report: Report = lambda done: None
     #: store what the lossy tokenizer of the one model leaves of the source
     lossy: bool = False
+    effort: str = "default"
 
     def __post_init__(self) -> None:
+        if self.effort not in EFFORTS:
+            raise ValueError(f"effort must be {', '.join(EFFORTS)}, not {self.effort!r}")
+        if self.effort != "default" and self.models is not None:
+            raise ValueError("an effort chooses among the shipped models; it does not go with models of your own")
         losing = [model for model in self.models or [] if not model.tokenizer.lossless]
         #: a lossy tokenizer whose reconstruction is completed, since nothing else was asked for
         self.completes = not self.lossy and len(self.models or []) == 1 and any(m.tokenizer.wants_grid for m in losing)
@@ -117,7 +126,7 @@ def choose_frame(source: bytes, options: Options, report: Report, grid: Grid | N
         best = Coded(Kind.LZMA, len(source), packed)
     if options.models is None and len(packed) * LZMA_ENOUGH < len(source):
         return best
-    shipped = MODELS_OF_SAMPLES if grid else DEFAULT_MODELS
+    shipped = EFFORTS[options.effort][bool(grid)]
     names: Sequence[Model | str] = shipped if options.models is None else options.models
     whole, large = len(source) <= TRIAL_SIZE, len(source) >= LARGE
     part, part_grid = (source, grid) if whole else _part(source, grid)
@@ -132,7 +141,8 @@ def choose_frame(source: bytes, options: Options, report: Report, grid: Grid | N
                 continue
             alone = len(names) == 1
             trials.append(encode(model, part, options, report if alone else lambda n: None, part_grid))
-            if not large and not grid and len(trials[-1].payload) < CLEAR_WIN * yardstick:
+            sure = options.effort != "best" and not large and not grid
+            if sure and len(trials[-1].payload) < CLEAR_WIN * yardstick:
                 break
     if not trials:
         return best

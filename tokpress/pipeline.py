@@ -311,11 +311,14 @@ def decompress_stream(
     return summary
 
 
-def compress(data: bytes, model: "Model | str | None" = None, lanes: int | None = None) -> bytes:
+def compress(
+    data: bytes, model: "Model | str | None" = None, lanes: int | None = None, effort: str = "default"
+) -> bytes:
     """`data` as a complete .tokp file.
 
     model: a Model, or the name or directory of one; without it the best of the shipped ones is chosen for each frame.
     lanes: sequences coded in lock-step, 1 … 4096; without it what the model's rule says for this size.
+    effort: without a model, which ones are in the running: those that are "fast", "default", or "best", however slow.
     The result is never larger than lzma's, or than `data` and 20 bytes. Raises ModelError.
 
     >>> import tokpress
@@ -326,7 +329,7 @@ def compress(data: bytes, model: "Model | str | None" = None, lanes: int | None 
     """
     out = io.BytesIO()
     models = None if model is None else [store.load(model)]
-    compress_stream(io.BytesIO(memoryview(data)), out, Options(models=models, lanes=lanes))
+    compress_stream(io.BytesIO(memoryview(data)), out, Options(models=models, lanes=lanes, effort=effort))
     return out.getvalue()
 
 

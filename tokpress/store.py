@@ -63,9 +63,9 @@ def load(model: "str | os.PathLike | Model") -> Model:
     >>> model = tokpress.load("adaptive")
     >>> model.name, model.tokenizer.name, model.prior.name
     ('adaptive', 'nibbles', 'adaptive')
-    >>> tokpress.load("no such model")
+    >>> tokpress.load("no such model")  # doctest: +ELLIPSIS
     Traceback (most recent call last):
-    tokpress.errors.ModelError: no model called 'no such model', nor a directory; there are: adaptive, drawings, samples, text
+    tokpress.errors.ModelError: no model called 'no such model', nor a directory; there are: adaptive, drawings, ...
     """
     return model if isinstance(model, Model) else _open(find(model))
 

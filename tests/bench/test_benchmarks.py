@@ -14,7 +14,7 @@ from tokpress.machine import describe
 from .conftest import ROOT
 
 SCRIPTS = ROOT / "benchmarks"
-BEGIN, END = "<!-- rates: benchmarks/readme_table.py writes what follows -->", "<!-- end of rates -->"
+BEGIN, END = "<!-- rates: benchmarks/text.py writes what follows -->", "<!-- end of rates -->"
 
 
 @pytest.fixture
@@ -67,18 +67,21 @@ def test_readme_table(data):
     root = data.parent / "root"
     root.mkdir()
     (root / "README.md").write_text("no marks")
-    assert "must hold these two lines" in script("readme_table.py", data, code=1).stderr
+    assert "must hold these two lines" in script("text.py", data, code=1).stderr
     (root / "README.md").write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
-    first = script("readme_table.py", data, "--against", "xz:6")
+    first = script("text.py", data, "--against", "xz:6")
     assert "left out: text/calgary/book1" in first.stderr and "xz:6 × 1 on silesia/dickens" in first.stderr
     text = (root / "README.md").read_text()
     assert text.startswith(f"before\n{BEGIN}\n") and text.endswith(f"{END}\nafter\n") and "\nold\n" not in text
-    assert "| codec | English, bits per byte | mixed, bits per byte |" in text and "\n| xz:6 | " in text
+    assert (
+        "| codec | English, bits per byte | with its models | mixed, bits per byte |" in text and "\n| xz:6 | " in text
+    )
     told = json.loads((root / "benchmarks" / "results" / "rates.json").read_text())
-    assert len(told["sections"]["rates"]["measurements"]) == 9 and told["machine"]["cpu"]
+    assert len(told["sections"]["rates"]["measurements"]) == 11 and told["machine"]["cpu"]
     page = (root / "docs" / "results.md").read_text()
+    assert "svg" in (root / "docs" / "rates.svg").read_text()
     assert "| logs/HDFS_2k.log |" in page and "xz -6" in page and told["sections"]["rates"]["code"] in page
-    again = script("readme_table.py", data, "--against", "xz:6")
+    again = script("text.py", data, "--against", "xz:6")
     assert " on silesia/dickens" not in again.stderr and (root / "README.md").read_text() == text
 
 
@@ -93,7 +96,7 @@ def test_readme_table_measures_anew_for_other_code(data, cpu):
     results.write_text(json.dumps(old))
     (data / "logs/HDFS_2k.log").unlink()
     (data / "silesia/dickens.xz").unlink()
-    done = script("readme_table.py", data, "--against", "xz:0")
+    done = script("text.py", data, "--against", "xz:0")
     told = json.loads(results.read_text())["sections"]
     assert "measuring anew" in done.stderr and "x" not in told["rates"]["measurements"]
     assert ("another" in told) == (cpu == "this")

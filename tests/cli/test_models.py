@@ -38,3 +38,16 @@ def test_no_place_for_compiled_code(process, place):
     environment = os.environ | {"NUMBA_CACHE_DIR": where, "HOME": where, "XDG_CACHE_HOME": where}
     assert process("compress", "-m", "adaptive", "a", env=environment).stderr.startswith(b"a: 300 ")
     process("decompress", "-f", "a.tokp", env=environment)
+
+
+def test_efforts(process, place):
+    """--fast takes no trained model, --best any; neither goes with a model of one's own."""
+    text = b"It was a bright cold day in April, and the clocks were striking thirteen. " + letters(40)
+    (place / "a").write_bytes(text)
+    stored = {}
+    for effort in ("--fast", "--best"):
+        stored[effort] = process("compress", "-f", effort, "a").stderr.decode()
+        process("decompress", "-q", "-f", "a.tokp")
+        assert (place / "a").read_bytes() == text
+    assert "text" not in stored["--fast"] and "model text" in stored["--best"]
+    assert b"--best chooses among the shipped models" in process("compress", "--best", "-m", "text", "a", code=2).stderr

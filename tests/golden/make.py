@@ -177,6 +177,8 @@ def cases(wanted: list[str]) -> Iterator[tuple[str, list[str], bytes, list[str]]
             for name in ("one", "bytes", "binary", "prose", "code"):
                 yield f"{case}-{name}", [name], frame(given[name], model), []
             yield f"{case}-code-lanes", ["code"], frame(given["code"], model, lanes=lanes), []
+            if case == "text":
+                yield "text-large-prose", ["prose"], frame(given["prose"], store.load("text-large")), []
         else:
             for each in (name for name in models if name.split("-")[0] == case):
                 for name in ("one", "bytes", "prose"):

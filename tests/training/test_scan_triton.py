@@ -9,7 +9,9 @@ from tokpress.training import scan
 
 pytest.importorskip("triton", reason="triton comes with torch for GPUs")
 interpreted = os.environ.get("TRITON_INTERPRET") == "1"
-pytestmark = pytest.mark.skipif(not (torch.cuda.is_available() or interpreted), reason="no GPU; TRITON_INTERPRET=1 does")
+pytestmark = pytest.mark.skipif(
+    not (torch.cuda.is_available() or interpreted), reason="no GPU; TRITON_INTERPRET=1 does"
+)
 
 
 @pytest.mark.parametrize("shape", [(2, 70, 40), (1, 32, 32), (3, 5, 7), (2, 64, 33)])

@@ -10,13 +10,17 @@ from .codec import InPython
 
 
 class Tokpress(InPython):
-    """`tokpress`: the default choice. `tokpress:NAME` or `tokpress:DIR`: only this model (and lzma, raw)."""
+    """`tokpress`: the default choice. `tokpress:fast`, `tokpress:best`: that of the other efforts. `tokpress:NAME` or
+    `tokpress:DIR`: only this model (and lzma, raw)."""
 
     kind = "tokpress"
 
     def __init__(self, model: str = "") -> None:
+        from ..choice import EFFORTS
+
         super().__init__(model)
-        self.model = model or None
+        self.effort = model if model in EFFORTS else "default"
+        self.model = None if model in EFFORTS else model or None
 
     def missing(self) -> str | None:
         return None
@@ -29,7 +33,7 @@ class Tokpress(InPython):
         return f"{self.kind}:{Path(self.model).resolve()}"
 
     def describe(self) -> str:
-        how = f"model {self.model}" if self.model else "default choice among the shipped models, lzma and raw"
+        how = f"model {self.model}" if self.model else f"{self.effort} choice among the shipped models, lzma and raw"
         return f"tokpress {version('tokpress')}, {how}"
 
     def run(self, action: str, source: Path, target: Path) -> tuple[float, dict[str, Any]]:
@@ -42,7 +46,7 @@ class Tokpress(InPython):
         begin = time.perf_counter()
         with source.open("rb") as file, target.open("w+b") as out:
             if action == "compress":
-                summary = pipeline.compress_stream(file, out, pipeline.Options(models))
+                summary = pipeline.compress_stream(file, out, pipeline.Options(models, effort=self.effort))
             else:
                 summary = pipeline.decompress_stream(file, out, models)
         seconds = time.perf_counter() - begin

@@ -1,0 +1,239 @@
+"""Messages of 1 to 4 KB, and records of one kind after training on such records: docs/small_files.md.
+
+    python benchmarks/small_files.py [--only messages|records] [--report]
+
+Messages: pieces of the bench's English, each compressed alone by the shipped models. The dictionary of zstd, 112,640 bytes, is
+learned from pieces as long of the text that the shipped models were trained on.
+
+Records: `tokpress train --preset small` on 20 MB of package descriptions, then new ones, each compressed alone, and all of them
+as one file. The dictionary of zstd is learned from the records that tokpress trained on, one sample each.
+
+Bytes are those of complete files, headers included; models and dictionaries are not counted, and told. What is decoded is compared.
+"""
+
+import importlib
+import json
+import lzma
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+from data import ENGLISH, FOLDER, ROOT, SCRATCH, chosen, expanded
+from results import machine_line, markdown, unwind_when_terminated
+from training import trained
+
+import tokpress
+from tokpress.bench.measure import measure
+from tokpress.bench.peers import find
+from tokpress.machine import describe
+from tokpress.model import load_folder
+
+RESULT = Path(__file__).with_name("results") / "small_files.json"
+TRAIN = FOLDER.parent / "train"
+DICTIONARY = 112_640
+SAMPLES_OF_EACH = 2_000  # of each training text, for the dictionary
+PIECES, SIZES = 12, (1 << 10, 2 << 10, 3 << 10, 4 << 10)
+RECORDS = 400
+
+
+def piece(data: bytes, at: int, size: int) -> bytes:
+    """From the line after `at` on."""
+    at = data.find(b"\n", at) + 1
+    return data[at : at + size]
+
+
+def messages(files: dict[str, Path]) -> list[bytes]:
+    out = []
+    for path in files.values():
+        data = path.read_bytes()
+        for i in range(PIECES):
+            size = SIZES[i % len(SIZES)]
+            made = piece(data, (2 * i + 1) * len(data) // (2 * PIECES + 1), size)
+            if len(made) == size:
+                out.append(made)
+    return out
+
+
+def texts(folder: Path) -> Iterator[bytes]:
+    """Samples for the dictionary."""
+    for path in sorted((folder / "text").glob("*.xz")):
+        data = lzma.decompress(path.read_bytes())
+        for i in range(SAMPLES_OF_EACH):
+            yield piece(data, i * (len(data) - (8 << 10)) // SAMPLES_OF_EACH, SIZES[i % len(SIZES)])
+
+
+def records(path: Path) -> list[bytes]:
+    return [record + b"\n\n" for record in lzma.decompress(path.read_bytes()).split(b"\n\n") if record.strip()]
+
+
+class Dictionary:
+    """zstd -19 and a dictionary of its own training, in a frame that names it, with its checksum."""
+
+    def __init__(self, samples: list[bytes]) -> None:
+        self.zstd = importlib.import_module("zstandard")
+        self.made = self.zstd.train_dictionary(DICTIONARY, samples)
+        self.encoder = self.zstd.ZstdCompressor(level=19, dict_data=self.made, write_checksum=True)
+        self.decoder = self.zstd.ZstdDecompressor(dict_data=self.made)
+
+    def size(self, data: bytes) -> int:
+        packed = self.encoder.compress(data)
+        if self.decoder.decompress(packed) != data:
+            raise click.ClickException("zstd did not restore a file")
+        return len(packed)
+
+
+def ours(model: str | None, effort: str = "default") -> Callable[[bytes], int]:
+    loaded = None if model is None else load_folder(model)
+
+    def size(data: bytes) -> int:
+        packed = tokpress.compress(data, loaded, effort=effort)
+        if tokpress.decompress(packed, loaded) != data:
+            raise click.ClickException("tokpress did not restore a file")
+        return len(packed)
+
+    return size
+
+
+def library(name: str) -> Callable[[bytes], int]:
+    codec = find(name)
+    module = importlib.import_module(codec.module)  # type: ignore[attr-defined]
+    return lambda data: len(codec.compress(module, data))  # type: ignore[attr-defined]
+
+
+def sums(sources: list[bytes], ways: dict[str, Callable[[bytes], int]]) -> dict[str, Any]:
+    """Bytes of all sources, each compressed alone."""
+    out: dict[str, Any] = {"number": len(sources), "bytes": sum(map(len, sources)), "packed": {}, "seconds": {}}
+    for name, size in ways.items():
+        begun = time.monotonic()
+        out["packed"][name] = sum(map(size, sources))
+        out["seconds"][name] = round(time.monotonic() - begun, 1)
+        print(f"{name}: {out['packed'][name]:,}", file=sys.stderr, flush=True)
+    return out
+
+
+def measure_messages(files: dict[str, Path]) -> dict[str, Any]:
+    dictionary = Dictionary(list(texts(TRAIN)))
+    ways = {
+        "tokpress": ours(None),
+        "tokpress --best": ours(None, "best"),
+        "zstd -19, dictionary": dictionary.size,
+        "zstd -19": library("zstd:19"),
+        "brotli -11": library("brotli"),
+        "xz -9e": library("xz"),
+    }
+    return sums(messages(files), ways)
+
+
+def measure_records(work: Path, minutes: float) -> dict[str, Any] | None:
+    corpus, model = TRAIN / "records" / "packages.txt.xz", work / "records"
+    words = ["train", str(corpus), "-o", str(model), "--preset", "small", "--max-minutes", f"{minutes:g}"]
+    begun = time.monotonic()
+    if not (model / "config.json").is_file() and not trained(words, model, 2 * minutes):
+        return None
+    seconds = time.monotonic() - begun
+    new = records(FOLDER / "records" / "packages.txt.xz")
+    some = new[:: max(1, len(new) // RECORDS)][:RECORDS]
+    ways = {
+        "tokpress -m, trained": ours(str(model)),
+        "tokpress": ours(None),
+        "zstd -19, dictionary": Dictionary(records(corpus)).size,
+        "zstd -19": library("zstd:19"),
+        "brotli -11": library("brotli"),
+    }
+    out = sums(some, ways)
+    with tempfile.NamedTemporaryFile() as whole:
+        Path(whole.name).write_bytes(b"".join(new))
+        names = [f"tokpress:{model}", "tokpress", "zpaq", "xz", "zstd"]
+        out["whole"] = {
+            name.replace(str(model), "trained"): measure(find(name), Path(whole.name)).to_json()
+            for name in names
+            if not find(name).missing()
+        }
+    curve = json.loads((model / "training_curve.json").read_text())
+    out |= {
+        "training_minutes": round(curve[-1]["seconds"] / 60, 1), "run_minutes": round(seconds / 60, 1),
+        "model_bytes": sum(p.stat().st_size for p in model.iterdir() if p.suffix in (".json", ".safetensors")),
+        "command": "tokpress " + subprocess.list2cmdline([*words[:1], "packages.txt.xz", "-o", "records", *words[4:]]),
+    }  # fmt: skip
+    return out
+
+
+def table(m: dict[str, Any], against: list[str]) -> list[str]:
+    ours = [name for name in m["packed"] if name.startswith("tokpress")]
+    rows = []
+    for name, packed in m["packed"].items():
+        less = [f"{1 - m['packed'][mine] / packed:.1%}" if name in against else "" for mine in ours]
+        rows.append([name, f"{packed:,}", f"{8 * packed / m['bytes']:.3f}", *less])
+    return markdown(["compressor", "bytes", "bits per byte", *(f"less with {mine}" for mine in ours)], rows)
+
+
+def report(kept: dict[str, Any]) -> None:
+    peers = ["zstd -19, dictionary", "zstd -19", "brotli -11", "xz -9e"]
+    lines = [
+        "# Small files",
+        "",
+        "Each file compressed alone, headers included; every one was decoded and compared.",
+        "",
+    ]
+    if m := kept.get("messages"):
+        lines += [
+            f"## {m['number']} messages of 1 to 4 KB, {m['bytes']:,} bytes",
+            "",
+            "Pieces of the bench's English texts. The dictionary is learned from the text that the models were trained on.",
+            "",
+            *table(m, peers),
+            "",
+        ]
+    if m := kept.get("records"):
+        whole = [
+            [name, f"{row['compressed_bytes']:,}", f"{row['bits_per_byte']:.3f}",
+             f"{row['compress_bytes_per_second'] / 1e6:.3g}", f"{row['decompress_bytes_per_second'] / 1e6:.3g}"]
+            for name, row in m["whole"].items()
+        ]  # fmt: skip
+        size = next(iter(m["whole"].values()))["source_bytes"]
+        lines += [
+            f"## {m['number']} new records of one kind, {m['bytes']:,} bytes",
+            "",
+            f"Package descriptions after `{m['command']}` on 20 MB of them: {m['training_minutes']} minutes of training,",
+            f"{m['model_bytes']:,} bytes of model. The dictionary is learned from the same 20 MB.",
+            "",
+            *table(m, peers),
+            "",
+            f"All of them as one file, {size:,} bytes:",
+            "",
+            *markdown(["compressor", "bytes", "bits per byte", "compress MB/s", "decompress MB/s"], whole),
+            "",
+        ]
+    lines += [f"`python benchmarks/small_files.py`, {kept['measured']}, {machine_line(kept['machine'])}.", ""]
+    (ROOT / "docs" / "small_files.md").write_text("\n".join(lines), "utf-8")
+
+
+@click.command()
+@click.option("--only", type=click.Choice(["messages", "records"]), help="This part.")
+@click.option("--minutes", type=float, default=12.0, show_default=True, help="Of training on records.")
+@click.option("--scratch", type=click.Path(path_type=Path), default=SCRATCH)
+@click.option("--work", type=click.Path(path_type=Path), default=ROOT / ".tokenizers", help="The trained model.")
+@click.option("--report", "only_report", is_flag=True, help="Only write docs/small_files.md.")
+def main(only, minutes, scratch, work, only_report):
+    unwind_when_terminated()
+    kept = json.loads(RESULT.read_text()) if RESULT.is_file() else {}
+    if not only_report:
+        if only != "records":
+            kept["messages"] = measure_messages(chosen(expanded(FOLDER, scratch), ENGLISH))
+        if only != "messages":
+            kept["records"] = measure_records(work, minutes) or kept.get("records")
+        kept |= {
+            "machine": describe("numpy", "zstandard", "brotli"),
+            "measured": time.strftime("%Y-%m-%d", time.gmtime()),
+        }
+        RESULT.write_text(json.dumps(kept, indent=1) + "\n")
+    report(kept)
+
+
+if __name__ == "__main__":
+    main()
