@@ -98,6 +98,14 @@ class MinGRUNet(nn.Module):
             new.append(last)
         return self.loss(x, targets), new
 
+    def compile_parts(self) -> None:
+        """What `forward` calls, each as a graph of its own."""
+        for block in self.blocks:
+            block.compile(dynamic=False)
+        self.loss = torch.compile(self.loss, dynamic=False)  # type: ignore[method-assign]
+        if "grams" in self.config:
+            self.embedding_grams.compile(dynamic=False)
+
     def loss(self, x: Tensor, targets: Tensor) -> Tensor:
         logits = self.head(x) + self.bias
         return F.cross_entropy(logits.flatten(0, 1), targets.flatten())
