@@ -84,7 +84,8 @@ def unpack(ctx, archive, names, output, listing, force, models, kernel, quiet, v
     """Write the files of an ARCHIVE made by `tokpress pack`: all of them, or those NAMED, without decoding the rest."""
     from tokpress import store
     from tokpress.archive import Archive
-    from tokpress.errors import TokpressError
+    from tokpress.errors import FormatError, TokpressError
+    from tokpress.wire import ADVICE
 
     with jobs.reading(archive, seekable=True) as stream:
         held = Archive(stream, [store.load(name) for name in models], kernel)
@@ -102,11 +103,21 @@ def unpack(ctx, archive, names, output, listing, force, models, kernel, quiet, v
                 raise targets.OutputError(
                     f"{target}: exists already: choose another folder with -o, or replace it with -f"
                 )
+        failed: list[str] = []
         for name, target in into.items():
             if not target.parent.resolve().is_relative_to(folder.resolve()):
                 raise targets.OutputError(f"{target}: a link would lead out of {folder}")
+            try:
+                data = held.read(name)
+            except FormatError as error:  # the others may be whole
+                note(f"tokpress: {archive}: {name}: {str(error).removesuffix(': ' + ADVICE)}")
+                failed.append(name)
+                continue
             target.parent.mkdir(parents=True, exist_ok=True)
-            data = held.read(name)
             with targets.create(str(target), force) as out:
                 out.write(data)
-    note(f"{archive}: {len(chosen):,} files, {size(sum(held.items[name].size for name in chosen))}", quiet)
+    done = [name for name in chosen if name not in failed]
+    note(f"{archive}: {len(done):,} files, {size(sum(held.items[name].size for name in done))}", quiet)
+    if failed:
+        note(f"tokpress: {archive}: {len(failed):,} files are damaged and were not written: get an undamaged copy")
+        ctx.exit(1)

@@ -59,7 +59,7 @@ def compress(
             return note(f"tokpress: {name}: ends in {SUFFIX} already, skipped: compress it again with -f", quiet)
         with jobs.reading(name) as source:
             length = None if name == "-" else os.fstat(source.fileno()).st_size
-            taken, suffix = (source, "") if not (content or lossy) else _shown(source, content, models)
+            taken, suffix, lacks = (source, "", "") if not (content or lossy) else _shown(source, content, models)
             with Progress(options.shown(name), length if taken is source else None, quiet) as progress:
                 settings = pipeline.Options(
                     models, lanes, frame_size, kernel, progress.report, lossy, effort or "default"
@@ -71,7 +71,8 @@ def compress(
                     summary = pipeline.compress_stream(taken, out, settings)
         total.frames += summary.frames
         line = _line(options.shown(name), summary, progress.seconds)
-        note(line + (f"; stored as {suffix[1:]}, of a file of {length or 0:,} bytes" if suffix else ""), quiet)
+        of = "" if length is None else f", of a file of {length:,} bytes"
+        note(line + (f"; stored as {suffix[1:]}{of}{lacks}" if suffix else ""), quiet)
         for number, frame in enumerate(summary.frames if verbose and not quiet else [], 1):
             note(f"  frame {number}: {frame.source_bytes:,} → {frame.payload_bytes:,} bytes, {frame.stored}")
 
@@ -82,19 +83,25 @@ def compress(
             note(_line(f"{len(names)} files", total, time.monotonic() - begin), quiet)
 
 
-def _shown(source: BinaryIO, content: bool, models: "list[Model] | None") -> tuple[BinaryIO, str]:
-    """What of the input is stored, and the suffix of such a file: "" where it is the file itself."""
+def _shown(source: BinaryIO, content: bool, models: "list[Model] | None") -> tuple[BinaryIO, str, str]:
+    """What of the input is stored, the suffix of such a file, "" where it is the file itself, and what is left out of it."""
     from tokpress import media
 
     data = source.read()
-    channels = 0
+    channels, sound = 0, False
     if not content and models:
         tokenizer = models[0].tokenizer
+        if tokenizer.wants_grid and len(tokenizer.sample_shape) > 3:  # video: whole items, raw
+            return io.BytesIO(data), "", ""
         channels = tokenizer.sample_shape[-1] if tokenizer.wants_grid else tokenizer.unit_bytes
+        sound = tokenizer.sound
     if not content and not media.recognised(data):  # raw samples
-        return io.BytesIO(data), ""
-    made, suffix = media.shown(data, channels)
-    return io.BytesIO(made), "" if made is data or made == data else suffix
+        return io.BytesIO(data), "", ""
+    made, suffix = media.shown(data, channels, sound)
+    if made is data or made == data:
+        return io.BytesIO(made), "", ""
+    lacks = media.left_out(data, channels) if channels else []
+    return io.BytesIO(made), suffix, f"; left out: {', '.join(lacks)}" if lacks else ""
 
 
 def _line(name: str, summary, seconds: float) -> str:

@@ -22,10 +22,27 @@ def blocks(source: BinaryIO, model, lanes: int | None, context: bytes = b"") -> 
     while block := source.read(FRAME_SIZE):
         while len(block) < FRAME_SIZE and (more := source.read(FRAME_SIZE - len(block))):
             block += more
-        bits = model.score(block, lanes or model.prior.lanes(len(model.tokenizer.encode(block))), context)
+        count, grid = None, None
+        if model.tokenizer.wants_grid:
+            block, grid, count = _samples(block, model.tokenizer)
+        count = len(model.tokenizer.encode(block)) if count is None else count
+        bits = model.score(block, lanes or model.prior.lanes(count), context)
+        block = block[grid.start : grid.stop] if grid else block
         if bits.source_bytes != len(block):
             raise ModelError(f"the tokenizer of {model.name} does not tell which bytes its tokens stand for")
         yield block, bits
+
+
+def _samples(block: bytes, tokenizer: Any) -> tuple[bytes, Any, int | None]:
+    """(the samples in a file of their own, where they are in it, how many tokens they make) of a picture or recording; raw
+    samples as they are."""
+    from tokpress import content, media
+
+    *sides, channels = tokenizer.sample_shape
+    if len(sides) < 3 and media.recognised(block):
+        block, _ = media.shown(block, channels, tokenizer.sound)
+    grid = content.grid_of(block) if len(sides) < 3 else None
+    return block, grid, len(tokenizer.on(grid).encode(block[grid.start : grid.stop])) if grid else None
 
 
 def by_file(pieces: Iterable[tuple[bytes, Any]]) -> Iterator[Row]:

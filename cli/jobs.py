@@ -29,6 +29,7 @@ class Place:
     remove: bool
     quiet: bool
     spared: set[str] = field(default_factory=set)  # inputs that --rm must leave alone after all
+    made: dict[str, str] = field(default_factory=dict)  # output → the input it was made of
 
     def check(self, files: list[str]) -> None:
         """Raise UsageError where the options contradict each other."""
@@ -75,6 +76,9 @@ def writing(place: Place, source: BinaryIO, name: str, target: str | None, binar
             yield out
         return
     like = None if name == "-" else os.fstat(source.fileno())
+    before = place.made.setdefault(os.path.realpath(target), name)
+    if before != name:  # -f replaces what was there before this command, not what it has made
+        raise output.OutputError(f"{name}: would become {target}, as {before} did: do it by itself, with -o")
     output.check(target, name, place.force)
     with output.create(target, place.force, like, sync=place.remove) as out:
         yield out

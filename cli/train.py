@@ -65,7 +65,7 @@ _corpus = click.argument("corpus", nargs=-1, type=options.Name(), metavar="CORPU
 _into = click.option("-o", "--output", required=True, metavar="DIR", help="The model directory to write.")
 _force = click.option("-f", "--force", is_flag=True, help="Replace the model or the unfinished run in DIR.")
 _vocabulary = click.option(
-    "--vocab-size", type=click.IntRange(256, 65536), metavar="V", help="Symbols of a BPE vocabulary."
+    "--vocab-size", type=click.IntRange(256, 65536), metavar="V", help="Symbols of a vocabulary, colours of a palette."
 )
 _seed = click.option("--seed", type=click.IntRange(0), metavar="S", help="The same seed, the same draws.  [default: 0]")
 _weights = click.option(
@@ -168,7 +168,8 @@ def prior(ctx, corpus, output, prior, tokenizer, values, given, **rest):
 @_into
 @click.option(
     "--kind", default="bpe", show_default=True, metavar="NAME",
-    help="bpe, words, chars, palette; trained on pictures or sound: vq, fsq, lfq, gumbel; or one of yours.",
+    help="bpe, words, chars, palette, segments; trained on pictures: vq, fsq, lfq, gumbel, vqgan, titok, multiscale; on sound: "
+    "audio_rvq; on video: video_lfq; or one of yours.",
 )  # fmt: skip
 @click.option("--set", "values", type=Pair(), multiple=True, metavar="KEY=VALUE", help="A setting, of those trained.")
 @options.all_of(_vocabulary, _run, _seed, _weights, options.plugins, _force, _common)

@@ -122,6 +122,12 @@ def test_the_commands(tmp_path, monkeypatch):
     assert "exists" in run("pack", "in", "-o", "all.tokp", code=1).output
     assert "No such file" in run("pack", "nothing", "-o", "n.tokp", code=1).output and not Path("n.tokp").exists()
     assert "all.tokp: OK" in run("test", "all.tokp").output
+    whole = bytearray(Path("all.tokp").read_bytes())
+    whole[-30] ^= 1  # in the last group
+    Path("hurt.tokp").write_bytes(whole)
+    said = run("unpack", "hurt.tokp", "-o", "rest", code=1).output
+    assert "hurt.tokp: in/3/p.ppm: " in said and "5 files are damaged" in said and "keep going" not in said
+    assert Path("rest/one.txt").read_bytes() == b"one" and not Path("rest/in").exists()
     Path("link").mkdir()
     Path("link/in").symlink_to(tmp_path / "elsewhere")
     Path("elsewhere").mkdir()

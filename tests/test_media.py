@@ -119,20 +119,57 @@ def test_sound(kind, subtype):
 
 
 def test_sound_for_a_lossy_tokenizer():
-    made, _ = media.shown(sound("FLAC", "PCM_24"), channels=1)
+    made, _ = media.shown(sound("FLAC", "PCM_24"), 1, sound=True)
     found = content.find(made)
     assert found.dtype == "<i2" and found.shape == (300, 1)
     with pytest.raises(TokpressError, match="channels"):
-        media.shown(sound("FLAC", "PCM_16", 1), channels=2)
+        media.shown(sound("FLAC", "PCM_16", 1), 2, sound=True)
+    with pytest.raises(TokpressError, match="for pictures, and this is sound"):
+        media.shown(sound("FLAC", "PCM_16", 1), 1)
+    with pytest.raises(TokpressError, match="for sound, and this is a picture"):
+        media.shown(coded(PALETTE, "PNG"), 1, sound=True)
     with pytest.raises(TokpressError, match="DOUBLE"):
         media.shown(sound("WAV", "DOUBLE"))
+
+
+@pytest.mark.parametrize("subtype", ["FLOAT", "DOUBLE"])
+def test_floats_have_their_peak_at_one(subtype):
+    """They were read as if 1.0 were the least there is: silence."""
+    wave = np.sin(np.arange(400) / 9)[:, None] * 0.5
+    with soundfile.SoundFile(out := io.BytesIO(), "w", 8000, 1, subtype, format="WAV") as file:
+        file.write(wave)
+    made, _ = media.shown(out.getvalue(), 1, sound=True)
+    samples = content.values(made, content.find(made))
+    assert np.abs(samples / 2**15 - wave).max() < 2**-15
+
+
+def test_what_a_lossy_tokenizer_leaves_out_is_told():
+    assert media.left_out(coded(drawn("RGBA", (6, 5, 4)), "PNG"), 3) == ["opacity, over black"]
+    assert media.left_out(coded(drawn("I;16", (20, 7)), "PNG"), 3) == ["bits below 8"]
+    assert media.left_out(coded(drawn("RGB", (6, 5, 3)), "PNG"), 1) == ["colour"]
+    assert media.left_out(coded(drawn("RGB", (6, 5, 3)), "PNG"), 3) == []
+    assert media.left_out(sound("WAV", "PCM_24"), 1) == ["2 channels, mixed to one", "bits below 16"]
+    assert media.left_out(sound("WAV", "PCM_16", 1), 1) == []
+
+
+def test_two_inputs_never_share_an_output(tmp_path, monkeypatch):
+    """-f replaced what the same command had made, and --rm took both sources away."""
+    monkeypatch.chdir(tmp_path)
+    for name, seed in (("a.png", 0), ("a.webp", 1)):
+        drawn("RGB", (9, 7, 3), seed).save(name, lossless=True)
+    said = run("compress", "--content", "-f", "--rm", "a.png", "a.webp", code=1).output
+    assert "a.webp: would become a.ppm.tokp, as a.png did" in said
+    assert not (tmp_path / "a.png").exists() and (tmp_path / "a.webp").exists()
+    run("decompress", "-q", "a.ppm.tokp")
+    assert Image.open("a.ppm").tobytes() == drawn("RGB", (9, 7, 3), 0).tobytes()
+    run("compress", "--content", "-f", "a.webp", "a.webp")  # the same one twice is one
 
 
 def test_the_command(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     smooth = np.add.outer(np.arange(60), np.arange(80))[..., None].repeat(3, 2).astype(np.uint8)
     (tmp_path / "a.png").write_bytes(coded(Image.fromarray(smooth), "PNG"))
-    assert "stored as ppm" in run("compress", "--content", "a.png").output
+    assert "stored as ppm, of a file of" in run("compress", "--content", "a.png").output
     run("decompress", "a.ppm.tokp")
     assert np.array_equal(np.asarray(Image.open("a.ppm")), smooth) and (tmp_path / "a.png").exists()
     run("compress", "--content", "a.png", "a.ppm.tokp", code=1)  # exists already; no picture

@@ -124,7 +124,7 @@ def write(
     for group in _groups(items, size):
         for name, _, _ in group:
             if checked_name(name) in seen:
-                raise FormatError(f"two items of the archive would be called {name}")
+                raise FormatError(f"two items of the archive would be called {name}: rename one, or make two archives")
             seen.add(name)
         source, grid, told = _laid(group)
         laid.append((source, grid))

@@ -47,12 +47,29 @@ def recognised(data: bytes) -> bool:
     return data.startswith((*PICTURES, *SOUNDS))
 
 
-def shown(data: bytes, channels: int = 0) -> tuple[bytes, str]:
-    """(the same content as a file of raw samples, its suffix). channels: for a lossy tokenizer, of 8 bits each, or of 16
-    in sound; 0: whatever there is, exactly."""
+def shown(data: bytes, channels: int = 0, sound: bool = False) -> tuple[bytes, str]:
+    """(the same content as a file of raw samples, its suffix). channels: for a lossy tokenizer of pictures, of 8 bits each, or
+    of sound, of 16; 0: whatever there is, exactly."""
+    recording = data.startswith(SOUNDS) and data[8:12] != b"WEBP"
+    if channels and recording != sound:
+        raise TokpressError(
+            f"the model is for {'sound' if sound else 'pictures'}, and this is {'sound' if recording else 'a picture'}"
+        )
+    return (_sound(data, channels), ".wav") if recording else _picture(data, channels)
+
+
+def left_out(data: bytes, channels: int) -> list[str]:
+    """What a lossy tokenizer of so many channels will not see of a picture or recording, in words."""
     if data.startswith(SOUNDS) and data[8:12] != b"WEBP":
-        return _sound(data, channels), ".wav"
-    return _picture(data, channels)
+        with _reading("recording", lambda: _needed("soundfile", "sound").SoundFile(io.BytesIO(data))) as file:
+            mixed = [f"{file.channels} channels, mixed to one"] if file.channels > channels else []
+            return [*mixed, *(["bits below 16"] if file.subtype not in ("PCM_16", "PCM_S8", "PCM_U8") else [])]
+    with _reading("picture", lambda: _needed("PIL.Image", "image").open(io.BytesIO(data))) as picture:
+        opacity = picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info
+        deep = picture.mode.startswith(("I", "F")) or (picture.format == "PNG" and data[24] == 16)
+        grey = channels == 1 and picture.mode not in ("L", "LA", "1", "I", "F") and not picture.mode.startswith("I;")
+        told = {"opacity, over black": opacity, "bits below 8": deep, "colour": grey}
+        return [what for what, holds in told.items() if holds]
 
 
 def _picture(data: bytes, channels: int) -> tuple[bytes, str]:
@@ -121,11 +138,13 @@ def _sound(data: bytes, channels: int) -> bytes:
                  "PCM_24": ("PCM_24", "int32")}  # fmt: skip
         if channels:
             kind, dtype = "PCM_16", "int16"
+            samples = _reading("recording", lambda: sixteen_bits(file))
         elif file.subtype in kinds:
             kind, dtype = kinds[file.subtype]
         else:
             raise TokpressError(f"sound stored as {file.subtype} is not taken out exactly: leave --content out")
-        samples = _reading("recording", lambda: file.read(dtype=dtype, always_2d=True))
+        if not channels:
+            samples = _reading("recording", lambda: file.read(dtype=dtype, always_2d=True))
         if channels and samples.shape[1] != channels:
             if channels != 1:
                 raise TokpressError(f"{samples.shape[1]} channels are not the {channels} that the tokenizer takes")
@@ -144,6 +163,16 @@ def _sound(data: bytes, channels: int) -> bytes:
         return out.getvalue()
 
 
+def sixteen_bits(file: Any) -> Any:
+    """All samples [T, channels] int16 of an opened recording; what is stored as floats has its peak at 1."""
+    import numpy as np
+
+    if file.subtype.startswith("PCM_"):
+        return file.read(dtype="int16", always_2d=True)
+    scaled = np.rint(file.read(dtype="float64", always_2d=True) * (1 << 15))
+    return np.clip(scaled, -(1 << 15), (1 << 15) - 1).astype(np.int16)
+
+
 def _needed(module: str, extra: str) -> Any:
     from importlib import import_module
 
@@ -160,4 +189,5 @@ def _reading(what: str, work: Callable[[], Any]) -> Any:
         raise
     except Exception as error:  # whatever a reader of damaged files may raise
         said = str(error).splitlines()[0] if str(error) else type(error).__name__
+        said = "of no kind that is known" if "BytesIO" in said else said
         raise TokpressError(f"no {what} that can be read: {said}") from error

@@ -16,7 +16,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -219,6 +219,8 @@ class Model:
     def score(self, source: bytes, lanes: int = 1, context: bytes = b"") -> Bits:
         """Bits of each token of `source`, −log2 p, as coding in `lanes` lanes would charge them.
 
+        Of a picture or recording, where the tokenizer is for such: of its samples, an entry an item, without what stands around.
+
         context: what the model reads first, in one lane and at no cost: −log2 p(source | context). Raises ValueError
         where there is one and several lanes.
 
@@ -233,6 +235,9 @@ class Model:
         """
         if context and lanes != 1:
             raise ValueError(f"a context is read by one lane, not by {lanes}")
+        pictures = self.tokenizer.wants_grid and len(self.tokenizer.sample_shape) < 4 and not context
+        if pictures and (grid := content.grid_of(source)):
+            return self._score_on(source[grid.start : grid.stop], replace(grid, start=0), lanes)
         before = self.tokenizer.encode(context)
         if self.prior.order is not None and len(before) % self.prior.stride:
             raise TokpressError("items are predicted one by one: a context should hold whole items")
@@ -245,6 +250,15 @@ class Model:
             bits = bits.reshape(-1, self.tokenizer.unit_tokens).sum(1)
             return Bits(bits, np.full(len(bits), self.tokenizer.unit_bytes))
         return Bits(bits, self.tokenizer.lengths(tokens))
+
+    def _score_on(self, samples: bytes, grid: Grid, lanes: int) -> Bits:
+        """Of the tokens of a picture or recording, an entry for each item that its tokenizer cuts it into."""
+        tokens = self.tokenizer.on(grid).encode(samples)
+        self.prior.prepare(len(tokens), self.kernel)
+        bits = self.prior.in_place(coding.score(self.prior, self.prior.arrange(tokens), lanes))
+        bits = bits.reshape(-1, self.tokenizer.unit_tokens).sum(1)
+        # items reach over the edges: each has its share of what there is
+        return Bits(bits, np.diff(np.arange(len(bits) + 1) * len(samples) // len(bits)))
 
     def sample(self, tokens: int, seed: int | None = None, temperature: float = 1.0, lanes: int = 1) -> bytes:
         """`tokens` tokens drawn from the prior, as bytes. The same seed draws the same ones.

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.models import tiny_autoencoder
-from tokpress import pipeline, residual
+from tests.models import tiny_autoencoder, tiny_autoencoders
+from tokpress import coding, pipeline, residual
 from tokpress.container import read_header
 from tokpress.errors import ChecksumError, TokenizerError, TokpressError
 from tokpress.grid import Grid
@@ -232,6 +232,24 @@ def test_what_the_tokenizer_is_not_for_is_stored_otherwise(source):
     summary = pipeline.compress_stream(io.BytesIO(source), out, pipeline.Options([model]))
     assert "m" not in [frame.stored for frame in summary.frames]
     assert pipeline.decompress(out.getvalue(), model=model) == source
+
+
+@pytest.mark.parametrize("source", [b"P6 30 40 255\n" + gradient(40, 30), b"text " * 50])
+def test_a_tokenizer_of_video_takes_no_picture(source):
+    """It was an error even where nothing was to be lost."""
+    model = tiny_autoencoders()["video_lfq"]
+    out = io.BytesIO()
+    pipeline.compress_stream(io.BytesIO(source), out, pipeline.Options([model]))
+    assert pipeline.decompress(out.getvalue(), model=model) == source
+
+
+def test_bits_of_a_picture():
+    """Those of its tokens, by items; what stands around it is not counted."""
+    model, pixels = Model(PICTURES, HistogramPrior(32), name="m"), gradient(40, 30)
+    bits = model.score(b"P6 30 40 255\n" + pixels)
+    assert bits.source_bytes == len(pixels) and len(bits.bits) == 5 * 4
+    tokens = PICTURES.on(Grid(True, 0, 40, 30, 3, 8)).encode(pixels)
+    assert bits.total_bits == pytest.approx(coding.score(model.prior, tokens, 1).sum())
 
 
 def test_a_rest_that_is_cut_off():

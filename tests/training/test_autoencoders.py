@@ -84,6 +84,7 @@ def test_from_pictures_to_a_file_and_back(pictures, kind):
     run(*words(kind, "--max-steps", 150, "-q"))
     curve = json.loads(Path("t/training_curve.json").read_text())
     assert curve[-1]["held_out_psnr"] > 15 and curve[-1]["held_out_used"] > 0
+    assert (curve[-1].get("dead_codes_replaced", 0) > 0) == (kind == "vq")  # eight colours leave some of the codes dead
     run("train", "prior", "tiles.npy", "-o", "m", "--tokenizer", "t", "--prior", "pixelcnn", "--set", "width=16",
         "--set", "depth=1", "--max-steps", 40, "--rows", 16, "--no-compile", "-q", "-T", 1)  # fmt: skip
     assert json.loads(Path("m/config.json").read_text())["prior"]["shape"] == "2x2"
@@ -117,6 +118,14 @@ def test_a_stopped_run_is_resumed(pictures, monkeypatch):
 def test_what_cannot_be_trained(pictures, more, told):
     assert told in run(*words("vq", "--max-steps", 3, "-q", *more), code=1).output
     assert not Path("t").exists()
+
+
+def test_pictures_do_not_train_a_tokenizer_of_sound(pictures):
+    from PIL import Image
+
+    Image.fromarray(pictures[0]).save("one.png")
+    said = run("train", "tokenizer", "one.png", "-o", "t", "--kind", "audio_rvq", "--max-steps", 3, "-q", code=1).output
+    assert "one.png is a picture, and the tokenizer is for recordings" in said and not Path("t").exists()
 
 
 def test_a_trained_tokenizer_comes_before_its_prior(pictures):

@@ -49,7 +49,7 @@ class Tiled(Tokenizer):
     def __init__(self, inner: "Autoencoder", grid: Grid) -> None:
         what = "a picture" if grid.picture else "sound"
         if (grid.picture, inner.spatial) not in ((True, 2), (False, 1)):
-            raise TokenizerError(f"a {inner.name} tokenizer of {inner.spatial} dimensions takes no {what}")
+            raise TokenizerError(f"the tokenizer {inner.name!r} of {inner.spatial} dimensions does not take {what}")
         if grid.channels != inner.channels or grid.bits != inner.bits or (grid.bits == 16 and not grid.signed):
             raise TokenizerError(
                 f"this {inner.name} tokenizer takes {inner.channels} channels of {inner.bits} bits, "

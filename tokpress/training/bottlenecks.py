@@ -32,6 +32,21 @@ class Bottleneck(nn.Module, ABC):
     @abstractmethod
     def forward(self, z: Tensor) -> tuple[Tensor, Tensor, Tensor]: ...
 
+    #: dead codes, hardly used, that were given another place since someone looked; None where no code has a place
+    replaced: int | None = None
+
+    def count_replaced(self, quantizers: list) -> None:
+        """Of these, from now on."""
+        self.replaced = 0
+        for quantizer in quantizers:
+            book = quantizer._codebook
+
+            def counted(samples: Tensor, batch_mask: Tensor, replace=book.replace, **more) -> None:
+                self.replaced = (self.replaced or 0) + int(batch_mask.sum())
+                replace(samples, batch_mask=batch_mask, **more)
+
+            book.replace = counted
+
     def anneal(self, fraction: float) -> None:
         """How much of the run is over."""
 
@@ -49,6 +64,7 @@ class Nearest(Bottleneck):
             dim=dim, codebook_size=codes, decay=0.95, kmeans_init=True, threshold_ema_dead_code=2,
             commitment_weight=commitment,
         )  # fmt: skip
+        self.count_replaced([self.inner])
 
     def forward(self, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         codes, indices, loss = self.inner(z)
@@ -67,6 +83,7 @@ class Residual(Bottleneck):
             dim=dim, codebook_size=codes, num_quantizers=levels, decay=0.95, kmeans_init=True,
             threshold_ema_dead_code=2, commitment_weight=commitment,
         )  # fmt: skip
+        self.count_replaced(list(self.inner.layers))
 
     def forward(self, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         codes, indices, loss = self.inner(z)
@@ -83,6 +100,7 @@ class Scales(Bottleneck):
         super().__init__()
         self.scales, self.side = scales, side
         self.nearest = Nearest(dim, codes, commitment)
+        self.count_replaced([self.nearest.inner])
 
     def forward(self, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         rest = z.unflatten(1, (self.side, self.side)).permute(0, 3, 1, 2)

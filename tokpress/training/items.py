@@ -139,6 +139,15 @@ def read(path: Path, sides: tuple[int, ...], channels: int, bits: int) -> Array:
         return _filled(read_sound(path, channels), sides)
     if len(sides) == 3 and is_video(path):
         return _filled(read_video(path, channels), sides)
+    kinds = {
+        "a picture": path.suffix.lower() in images.PICTURES,
+        "a recording": is_sound(path),
+        "a video": is_video(path),
+    }
+    for what, holds in kinds.items():
+        if holds:
+            takes = ("recordings", "pictures", "videos")[len(sides) - 1]
+            raise CorpusError(f"{path} is {what}, and the tokenizer is for {takes}; leave it out")
     raw = images.read(path) if images.is_picture(path) else b"".join(read_chunks(path))
     kind, shape = np.dtype("u1" if bits == 8 else "<i2"), (*sides, channels)
     whole = len(raw) // (math.prod(shape) * kind.itemsize)

@@ -7,6 +7,7 @@ import numpy as np
 
 from .. import content
 from ..errors import CorpusError
+from ..media import sixteen_bits
 
 SOUNDS = (".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif")
 
@@ -30,7 +31,8 @@ def read_sound(path: Path, channels: int) -> np.ndarray:
                 f'{path} is no WAV file of 16 bits; others need soundfile: pip install "tokpress[sound]"'
             ) from None
         try:
-            samples, _ = soundfile.read(io.BytesIO(raw), dtype="int16", always_2d=True)
+            with soundfile.SoundFile(io.BytesIO(raw)) as file:
+                samples = sixteen_bits(file)
         except (RuntimeError, ValueError) as error:
             raise CorpusError(f"cannot read {path}: {error}; repair it or leave it out") from error
     if samples.shape[1] == channels:
