@@ -98,7 +98,23 @@ def by_byte(pieces: Iterable[tuple[bytes, Any]]) -> Iterator[Row]:
             offset += 1
 
 
-BY = {"file": by_file, "line": by_line, "token": by_token, "byte": by_byte}
+def by_segment(pieces: Iterable[tuple[bytes, Any]]) -> Iterator[Row]:
+    """Of a source of several kinds (`tokpress.segments`), each with the mark before it."""
+    import numpy as np
+
+    from tokpress import segments
+
+    number = 0
+    for block, bits in pieces:
+        cumulative, at = np.concatenate([[0.0], np.cumsum(per_byte(bits))]), 0
+        for kind, data in segments.split(block, segments.MOST_KINDS):
+            end, number = at + segments.HEAD + len(data), number + 1
+            cost = {"bits": float(cumulative[end] - cumulative[at]), "bytes": len(data)}
+            yield {"segment": number, "kind": kind} | _rated(cost)
+            at = end
+
+
+BY = {"file": by_file, "line": by_line, "token": by_token, "byte": by_byte, "segment": by_segment}
 
 
 def per_byte(bits):

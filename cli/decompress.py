@@ -24,6 +24,7 @@ def decompress(ctx, files, output, stdout, force, keep, remove, models, given, k
     place = jobs.Place(output, stdout, force, keep, remove, quiet)
     place.check(names)
     from tokpress import pipeline, store
+    from tokpress.archive import MAGIC
     from tokpress.errors import FormatError
 
     loaded = options.bound([store.load(name) for name in models], given)
@@ -47,6 +48,13 @@ def decompress(ctx, files, output, stdout, force, keep, remove, models, given, k
             note(f"tokpress: {shown}: {hole}")
         sizes = f"{done.file_bytes:,} → {done.source_bytes:,} bytes"
         note(f"{shown}: {sizes}, {speed(done.source_bytes, progress.seconds)}", quiet)
+        if target and os.path.isfile(target):
+            with open(target, "rb") as made:
+                if made.read(len(MAGIC)) == MAGIC:
+                    note(
+                        f"{shown}: an archive, {target} is its files one behind the other; tokpress unpack takes them out",
+                        quiet,
+                    )
         if holes:
             raise FormatError(f"damaged: what could be restored is in {target or 'stdout'}, the rest is missing")
 

@@ -86,8 +86,8 @@ class _Table:
     """Tab-separated columns under a line that names them."""
 
     def __init__(self, by: str) -> None:
-        place = {"file": [], "line": ["line"], "token": ["offset"], "byte": ["offset"]}[by]
-        more = ["bits_per_token", "bits_per_line"] if by == "file" else ["text"]
+        place = {"file": [], "line": ["line"], "segment": ["segment", "kind"]}.get(by, ["offset"])
+        more = {"file": ["bits_per_token", "bits_per_line"], "segment": []}.get(by, ["text"])
         self._columns = ["file", *place, "bits", "bytes", "bits_per_byte", *more]
         self._started = False
 

@@ -53,3 +53,17 @@ def test_of_lossy_tokenizers(tmp_path):
     (tmp_path / "m" / "tokenizer.safetensors").write_bytes(b"?")
     with pytest.raises(TokenizerError):
         load_folder(tmp_path / "m")
+
+
+def test_bits_of_each_segment():
+    from tokpress.cli import costs
+
+    parts = [(0, b"seven eight "), (2, bytes(range(20))), (1, b"x"), (0, b"")]
+    source, model = join(parts), Model(BOTH, HistogramPrior(BOTH.vocab_size))
+    rows = list(costs.by_segment([(source, bits := model.score(source))]))
+    assert [(row["segment"], row["kind"], row["bytes"]) for row in rows] == [
+        (number, kind, len(data)) for number, (kind, data) in enumerate(parts, 1)
+    ]
+    assert sum(row["bits"] for row in rows) == pytest.approx(bits.total_bits)
+    with pytest.raises(TokenizerError, match="no segment"):
+        list(costs.by_segment([(b"plain text", model.score(b"plain text"))]))
