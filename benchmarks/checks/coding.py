@@ -60,10 +60,11 @@ def coder(name: str, path: Path) -> dict[str, Any]:
 
 
 def against_float(name: str, path: Path) -> dict[str, Any]:
-    """Bits of a payload coded by the integer prior without its memory, and the cross entropy of the network
+    """Bits of a payload coded by the integer prior without its memory, its head at rest, and the cross entropy of the network
     with the same weights when nothing is rounded: float32 activations, products and softmax."""
     model = tokpress.load(name)
-    base = getattr(model.prior, "base", model.prior)
+    learning = getattr(model.prior, "base", model.prior)
+    base = type(learning)({**learning.config(), "online": 0.0}, learning.tensors())
     tokens = model.tokenizer.encode(path.read_bytes())
     lanes = base.lanes(len(tokens))
     base.prepare(len(tokens))
