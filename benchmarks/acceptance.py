@@ -13,7 +13,7 @@ from typing import Any
 
 from checks import Bench, Outcome, bound, coding, english, memory, mixed, small, speed
 from data import FOLDER, ROOT, SCRATCH, expanded
-from results import Figure, Results, machine_line, markdown, unwind_when_terminated
+from results import SIGN, Figure, Results, figures_table, machine_line, unwind_when_terminated
 
 #: name → what measures it, the short ones first
 SECTIONS: dict[str, Callable[[Bench], Outcome]] = {
@@ -26,7 +26,6 @@ SECTIONS: dict[str, Callable[[Bench], Outcome]] = {
     "bound": bound.run,
 }
 BEGIN, END = "<!-- figures: benchmarks/acceptance.py writes what follows -->", "<!-- end of figures -->"
-SIGN = {True: "yes", False: "**no**", None: ""}
 
 
 def main() -> None:
@@ -67,12 +66,7 @@ def sections_of(results: Results) -> dict[str, Any]:
 
 def table(sections: dict[str, Any]) -> list[str]:
     """All figures."""
-    rows = [
-        [figure["name"], figure["asked"], figure["measured"], SIGN[figure["ok"]]]
-        for section in sections.values()
-        for figure in section["figures"]
-    ]
-    return markdown(["figure", "asked", "measured", "reached"], rows)
+    return figures_table([figure for section in sections.values() for figure in section["figures"]])
 
 
 def into_readme(path: Path, results: Results) -> None:

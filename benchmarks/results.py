@@ -110,6 +110,16 @@ class Figure:
         return asdict(self)
 
 
+#: whether a figure reached what was asked
+SIGN = {True: "yes", False: "**no**", None: ""}
+
+
+def figures_table(figures: list[dict[str, Any]]) -> list[str]:
+    """Of figures as `Figure.to_json` tells them."""
+    rows = [[figure["name"], figure["asked"], figure["measured"], SIGN[figure["ok"]]] for figure in figures]
+    return markdown(["figure", "asked", "measured", "reached"], rows)
+
+
 def _now() -> str:
     return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())
 

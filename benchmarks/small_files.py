@@ -132,10 +132,8 @@ def measure_messages(files: dict[str, Path]) -> dict[str, Any]:
 def measure_records(work: Path, minutes: float) -> dict[str, Any] | None:
     corpus, model = TRAIN / "records" / "packages.txt.xz", work / "records"
     words = ["train", str(corpus), "-o", str(model), "--preset", "small", "--max-minutes", f"{minutes:g}"]
-    begun = time.monotonic()
-    if not (model / "config.json").is_file() and not trained(words, model, 2 * minutes):
+    if not trained(words, model, 2 * minutes):
         return None
-    seconds = time.monotonic() - begun
     new = records(FOLDER / "records" / "packages.txt.xz")
     some = new[:: max(1, len(new) // RECORDS)][:RECORDS]
     ways = {
@@ -156,7 +154,7 @@ def measure_records(work: Path, minutes: float) -> dict[str, Any] | None:
         }
     curve = json.loads((model / "training_curve.json").read_text())
     out |= {
-        "training_minutes": round(curve[-1]["seconds"] / 60, 1), "run_minutes": round(seconds / 60, 1),
+        "training_minutes": round(curve[-1]["seconds"] / 60, 1),
         "model_bytes": sum(p.stat().st_size for p in model.iterdir() if p.suffix in (".json", ".safetensors")),
         "command": "tokpress " + subprocess.list2cmdline([*words[:1], "packages.txt.xz", "-o", "records", *words[4:]]),
     }  # fmt: skip

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from data import BINARY, ENGLISH, FOLDER, MIXED, ROOT, SCRATCH, chosen, expanded
-from results import Figure, Results, machine_line, markdown, unwind_when_terminated
+from results import Figure, Results, figures_table, machine_line, markdown, unwind_when_terminated
 
 from tokpress.bench.codec import Codec
 from tokpress.bench.measure import Row, Run, measure, prepare, total
@@ -133,8 +133,7 @@ def long(
     ]  # fmt: skip
     lines += [f"* `{name}`: {what}" for name, what in section["codecs"].items()]
     if figures := asked(rows):
-        shown = [[f.name, f.asked, f.measured, {True: "yes", False: "**no**", None: ""}[f.ok]] for f in figures]
-        lines += ["", "## Asked and measured", "", *markdown(["figure", "asked", "measured", "reached"], shown)]
+        lines += ["", "## Asked and measured", "", *figures_table([figure.to_json() for figure in figures])]
     for set_name, found in totals.items():
         lines += ["", f"## {found[0].file}, {found[0].source_bytes:,} bytes", ""]
         lines += [*markdown(list(HEAD), [cells(row) for row in found]), "", "Bits per byte of each file:", ""]

@@ -22,27 +22,26 @@ def blocks(source: BinaryIO, model, lanes: int | None, context: bytes = b"") -> 
     while block := source.read(FRAME_SIZE):
         while len(block) < FRAME_SIZE and (more := source.read(FRAME_SIZE - len(block))):
             block += more
-        count, grid = None, None
+        grid = None
         if model.tokenizer.wants_grid:
-            block, grid, count = _samples(block, model.tokenizer)
-        count = len(model.tokenizer.encode(block)) if count is None else count
-        bits = model.score(block, lanes or model.prior.lanes(count), context)
+            block, grid = _samples(block, model.tokenizer)
+        bits = model.score(block, lanes, context)
         block = block[grid.start : grid.stop] if grid else block
         if bits.source_bytes != len(block):
             raise ModelError(f"the tokenizer of {model.name} does not tell which bytes its tokens stand for")
         yield block, bits
 
 
-def _samples(block: bytes, tokenizer: Any) -> tuple[bytes, Any, int | None]:
-    """(the samples in a file of their own, where they are in it, how many tokens they make) of a picture or recording; raw
-    samples as they are."""
+def _samples(block: bytes, tokenizer: Any) -> tuple[bytes, Any]:
+    """(the samples in a file of their own, where they are in it) of a picture or recording; raw samples as they are."""
     from tokpress import content, media
 
     *sides, channels = tokenizer.sample_shape
-    if len(sides) < 3 and media.recognised(block):
+    if len(sides) > 2:  # video
+        return block, None
+    if media.recognised(block):
         block, _ = media.shown(block, channels, tokenizer.sound)
-    grid = content.grid_of(block) if len(sides) < 3 else None
-    return block, grid, len(tokenizer.on(grid).encode(block[grid.start : grid.stop])) if grid else None
+    return block, content.grid_of(block)
 
 
 def by_file(pieces: Iterable[tuple[bytes, Any]]) -> Iterator[Row]:

@@ -47,10 +47,14 @@ def recognised(data: bytes) -> bool:
     return data.startswith((*PICTURES, *SOUNDS))
 
 
+def _is_recording(data: bytes) -> bool:
+    return data.startswith(SOUNDS) and data[8:12] != b"WEBP"
+
+
 def shown(data: bytes, channels: int = 0, sound: bool = False) -> tuple[bytes, str]:
     """(the same content as a file of raw samples, its suffix). channels: for a lossy tokenizer of pictures, of 8 bits each, or
     of sound, of 16; 0: whatever there is, exactly."""
-    recording = data.startswith(SOUNDS) and data[8:12] != b"WEBP"
+    recording = _is_recording(data)
     if channels and recording != sound:
         raise TokpressError(
             f"the model is for {'sound' if sound else 'pictures'}, and this is {'sound' if recording else 'a picture'}"
@@ -60,7 +64,7 @@ def shown(data: bytes, channels: int = 0, sound: bool = False) -> tuple[bytes, s
 
 def left_out(data: bytes, channels: int) -> list[str]:
     """What a lossy tokenizer of so many channels will not see of a picture or recording, in words."""
-    if data.startswith(SOUNDS) and data[8:12] != b"WEBP":
+    if _is_recording(data):
         with _reading("recording", lambda: _needed("soundfile", "sound").SoundFile(io.BytesIO(data))) as file:
             mixed = [f"{file.channels} channels, mixed to one"] if file.channels > channels else []
             return [*mixed, *(["bits below 16"] if file.subtype not in ("PCM_16", "PCM_S8", "PCM_U8") else [])]

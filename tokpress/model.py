@@ -216,8 +216,8 @@ class Model:
 
         return pipeline.decompress(data, model=self)
 
-    def score(self, source: bytes, lanes: int = 1, context: bytes = b"") -> Bits:
-        """Bits of each token of `source`, −log2 p, as coding in `lanes` lanes would charge them.
+    def score(self, source: bytes, lanes: int | None = 1, context: bytes = b"") -> Bits:
+        """Bits of each token of `source`, −log2 p, as coding in `lanes` lanes would charge them; None: in as many as `encode` takes.
 
         Of a picture or recording, where the tokenizer is for such: of its samples, an entry an item, without what stands around.
 
@@ -244,6 +244,7 @@ class Model:
         tokens = np.concatenate([before, self.tokenizer.encode(source)])
         prior, _ = self._on_grid(context + source, None, len(tokens))
         prior.prepare(len(tokens), self.kernel)
+        lanes = lanes or prior.lanes(len(tokens))
         bits = prior.in_place(coding.score(prior, prior.arrange(tokens), lanes))[len(before) :]
         tokens = tokens[len(before) :]
         if self.tokenizer.unit_tokens > 1:
@@ -251,10 +252,11 @@ class Model:
             return Bits(bits, np.full(len(bits), self.tokenizer.unit_bytes))
         return Bits(bits, self.tokenizer.lengths(tokens))
 
-    def _score_on(self, samples: bytes, grid: Grid, lanes: int) -> Bits:
+    def _score_on(self, samples: bytes, grid: Grid, lanes: int | None) -> Bits:
         """Of the tokens of a picture or recording, an entry for each item that its tokenizer cuts it into."""
         tokens = self.tokenizer.on(grid).encode(samples)
         self.prior.prepare(len(tokens), self.kernel)
+        lanes = lanes or self.prior.lanes(len(tokens))
         bits = self.prior.in_place(coding.score(self.prior, self.prior.arrange(tokens), lanes))
         bits = bits.reshape(-1, self.tokenizer.unit_tokens).sum(1)
         # items reach over the edges: each has its share of what there is

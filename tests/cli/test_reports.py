@@ -109,7 +109,9 @@ def test_models(run, place, tiny, monkeypatch):
 def test_score_adds_up(run, place, tiny):
     data = letters(3000) + b"no newline at the end"
     (place / "a").write_bytes(data)
-    rows = {by: json.loads(run("score", "-m", tiny, "--json", "--by", by, "a").stdout) for by in costs.BY if by != "segment"}
+    rows = {
+        by: json.loads(run("score", "-m", tiny, "--json", "--by", by, "a").stdout) for by in costs.BY if by != "segment"
+    }
     assert "no segment" in run("score", "-m", tiny, "--by", "segment", "a", code=1).stderr
     assert len(rows["line"]) == data.count(b"\n") + 1 == rows["file"][0]["lines"] and len(rows["byte"]) == len(data)
     for by, found in rows.items():

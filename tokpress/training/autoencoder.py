@@ -107,10 +107,10 @@ def fit_autoencoder(cls: "type[Autoencoder]", paths: Sequence[Path], options: To
             psnr, used, perplexity = held_out(net, items.held_out, device)
             progress.told = f"held-out PSNR {psnr:.2f} dB, {used:.0%} of {plan.vocab_size:,} codes used there"
             progress.curve.append(_point(progress, psnr, used, perplexity))
-            if net.bottleneck.replaced is not None:
-                progress.curve[-1]["dead_codes_replaced"] = net.bottleneck.replaced
-                progress.told += f", {net.bottleneck.replaced:,} dead ones replaced since"
-                net.bottleneck.replaced = 0
+            replaced = net.bottleneck.take_replaced()
+            if replaced is not None:
+                progress.curve[-1]["dead_codes_replaced"] = replaced
+                progress.told += f", {replaced:,} dead ones replaced since"
             options.step(progress)
             evaluated = time.monotonic()
         if saved and (stopped or now - kept > config.checkpoint_seconds):

@@ -32,7 +32,7 @@ class Bottleneck(nn.Module, ABC):
     @abstractmethod
     def forward(self, z: Tensor) -> tuple[Tensor, Tensor, Tensor]: ...
 
-    #: dead codes, hardly used, that were given another place since someone looked; None where no code has a place
+    #: dead codes, hardly used, that were given another place since `take_replaced`; None where this counts none
     replaced: int | None = None
 
     def count_replaced(self, quantizers: list) -> None:
@@ -46,6 +46,14 @@ class Bottleneck(nn.Module, ABC):
                 replace(samples, batch_mask=batch_mask, **more)
 
             book.replace = counted
+
+    def take_replaced(self) -> int | None:
+        """How many were, here and in the bottlenecks within, since this was called; None where no code has a place."""
+        counting = [m for m in self.modules() if isinstance(m, Bottleneck) and m.replaced is not None]
+        counts = [m.replaced or 0 for m in counting]
+        for m in counting:
+            m.replaced = 0
+        return sum(counts) if counting else None
 
     def anneal(self, fraction: float) -> None:
         """How much of the run is over."""
@@ -100,7 +108,6 @@ class Scales(Bottleneck):
         super().__init__()
         self.scales, self.side = scales, side
         self.nearest = Nearest(dim, codes, commitment)
-        self.count_replaced([self.nearest.inner])
 
     def forward(self, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         rest = z.unflatten(1, (self.side, self.side)).permute(0, 3, 1, 2)

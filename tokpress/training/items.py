@@ -10,7 +10,7 @@ A twentieth is held out: files where there are many, else the ends of arrays. Ra
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -130,24 +130,21 @@ class Items:
 
 # --- reading -----------------------------------------------------------------------------------
 
+#: sides of an item → what it is of, one and many, whether a file is one by its name, and what reads it
+MEDIA: dict[int, tuple[str, str, Callable[[Path], bool], Callable[[Path, int], Array]]] = {
+    1: ("a recording", "recordings", is_sound, read_sound),
+    2: ("a picture", "pictures", lambda path: path.suffix.lower() in images.PICTURES, images.pixels),
+    3: ("a video", "videos", is_video, read_video),
+}
+
 
 def read(path: Path, sides: tuple[int, ...], channels: int, bits: int) -> Array:
     """[extent …, channels], at least as large as an item, or items [N, sides …, channels]."""
-    if len(sides) == 2 and path.suffix.lower() in images.PICTURES:
-        return _filled(images.pixels(path, channels), sides)
-    if len(sides) == 1 and is_sound(path):
-        return _filled(read_sound(path, channels), sides)
-    if len(sides) == 3 and is_video(path):
-        return _filled(read_video(path, channels), sides)
-    kinds = {
-        "a picture": path.suffix.lower() in images.PICTURES,
-        "a recording": is_sound(path),
-        "a video": is_video(path),
-    }
-    for what, holds in kinds.items():
-        if holds:
-            takes = ("recordings", "pictures", "videos")[len(sides) - 1]
-            raise CorpusError(f"{path} is {what}, and the tokenizer is for {takes}; leave it out")
+    for dimensions, (one, _, holds, taken) in MEDIA.items():
+        if holds(path):
+            if dimensions != len(sides):
+                raise CorpusError(f"{path} is {one}, and the tokenizer is for {MEDIA[len(sides)][1]}; leave it out")
+            return _filled(taken(path, channels), sides)
     raw = images.read(path) if images.is_picture(path) else b"".join(read_chunks(path))
     kind, shape = np.dtype("u1" if bits == 8 else "<i2"), (*sides, channels)
     whole = len(raw) // (math.prod(shape) * kind.itemsize)
