@@ -1,30 +1,65 @@
 """The models at hand, for people: shipped ones and those in the folders of $TOKPRESS_MODELS."""
 
+import contextlib
 import json
+from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+#: the highest bit of a payload's first byte, where the tokenizer takes apart pictures or sound: the rest follows its tokens
+COMPLETED = 0x80
 
-def names_by_id() -> dict[bytes, str]:
-    """id → name. Models are hashed, not opened; what is no model is passed over."""
+
+def by_id(given: Iterable[str] = ()) -> dict[bytes, tuple[str, Path]]:
+    """id → (name, folder). Models are hashed, not opened; what is no model is passed over, unless it was given.
+
+    given: names or directories, beside the models at hand. Raises ModelError where one of these is no model."""
+    from tokpress.errors import ModelError
     from tokpress.model import identity
-    from tokpress.store import folders
+    from tokpress.store import find, folders
 
-    found: dict[bytes, str] = {}
-    for name, folder in folders().items():
+    found: dict[bytes, tuple[str, Path]] = {}
+    for model in given:
+        folder = find(model)
         try:
-            found.setdefault(identity(folder), name)
-        except (OSError, ValueError, RecursionError):
-            continue
+            found[identity(folder)] = folder.resolve().name, folder
+        except (OSError, ValueError, RecursionError) as error:
+            raise ModelError(f"{folder} is no sound model directory: {error}") from None
+    for name, folder in folders().items():
+        with contextlib.suppress(OSError, ValueError, RecursionError):
+            found.setdefault(identity(folder), (name, folder))
     return found
+
+
+@lru_cache(maxsize=256)
+def _loses(folder: Path) -> tuple[bool, bool] | None:
+    """(whether its tokenizer loses information, whether files can complete it) by its config alone; None: of no known kind."""
+    from tokpress.errors import UnknownComponentError
+    from tokpress.registry import tokenizer_class
+
+    try:
+        config = json.loads((folder / "config.json").read_text())["tokenizer"]
+        kinds = [tokenizer_class(each["name"]) for each in (config, *config.get("parts", []))]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, UnknownComponentError):
+        return None
+    return not all(kind.lossless for kind in kinds), kinds[0].wants_grid
+
+
+def restores(folder: Path, begin: bytes) -> str | None:
+    """What a model's frame restores, "source" or "reconstruction", by what its payload begins with; None: not known."""
+    if (found := _loses(folder)) is None:
+        return None
+    loses, completes = found
+    return "reconstruction" if loses and not (completes and begin and begin[0] & COMPLETED) else "source"
 
 
 def describe(name: str, folder: Path) -> dict[str, Any]:
     """What a model directory says about itself. Raises OSError, ValueError, KeyError, TypeError where it does not."""
-    from tokpress.model import PARTS, identity
+    from tokpress.model import PARTS, TOKENIZER_PART, identity
 
     config = json.loads((folder / "config.json").read_text())
-    parts = [folder / part for part in ("config.json", *PARTS) if (folder / part).is_file()]
+    parts = [folder / part for part in ("config.json", *PARTS, TOKENIZER_PART) if (folder / part).is_file()]
     card = folder / "README.md"
     return {
         "name": name,

@@ -1,28 +1,30 @@
 """tokpress info"""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import click
 
-from . import jobs, options
-from .catalog import names_by_id
+from . import catalog, jobs, options
 from .progress import printable, rates
 
 
 @click.command()
-@options.all_of(options.files, options.as_json, options.quiet, options.verbose)
+@options.all_of(options.files, options.models, options.as_json, options.quiet, options.verbose)
 @click.pass_context
-def info(ctx, files, as_json, quiet, verbose):
+def info(ctx, files, models, as_json, quiet, verbose):
     """Tell what each FILE.tokp holds. Nothing is decoded and no model is needed; the checksums of payloads are checked.
 
-    -v lists every frame.
+    Of a model at hand, or given with -m, its name is told, and whether a file restores its source or, having been made with
+    --lossy, a reconstruction of it. -v lists every frame.
     """
+    known = catalog.by_id(models) if models else None
     found: list[dict[str, Any]] = []
 
     def work(name: str) -> None:
         with jobs.reading(name) as source:
-            found.append(_look(options.shown(name), source))
+            found.append(_look(options.shown(name), source, known))
         if not as_json:
             click.echo(_text(found[-1], verbose))
 
@@ -33,12 +35,11 @@ def info(ctx, files, as_json, quiet, verbose):
             click.echo(json.dumps(found, indent=2))
 
 
-def _look(name: str, source) -> dict[str, Any]:
+def _look(name: str, source, known: dict[bytes, tuple[str, Path]] | None) -> dict[str, Any]:
     from tokpress.container import iter_frames
 
     frames: list[dict[str, Any]] = []
-    known: dict[bytes, str] | None = None
-    for header, _ in iter_frames(source):
+    for header, payload in iter_frames(source):
         frame: dict[str, Any] = {
             "kind": header.kind.name.lower(),
             "offset": header.offset,
@@ -46,16 +47,23 @@ def _look(name: str, source) -> dict[str, Any]:
         }
         frame |= {"payload_bytes": header.payload_length, "header_bytes": len(header.pack()), "last": header.last}
         if header.model_id is not None:
-            known = names_by_id() if known is None else known
-            frame |= {"model_id": header.model_id.hex(), "model": known.get(header.model_id)}
+            known = catalog.by_id() if known is None else known
+            model, folder = known.get(header.model_id, (None, None))
+            begin = next(iter(payload), b"")  # iter_frames reads and checks the rest
+            frame |= {"model_id": header.model_id.hex(), "model": model}
             frame |= {"tokens": header.tokens, "lanes": header.lanes}
+            frame |= {"restores": folder and catalog.restores(folder, begin)}
+        else:
+            frame |= {"restores": "source"}
         frames.append(frame)
     total = {key: sum(frame[key] for frame in frames) for key in ("source_bytes", "payload_bytes", "header_bytes")}
     size = total["payload_bytes"] + total["header_bytes"]
     per_byte = 8 * size / total["source_bytes"] if total["source_bytes"] else None
     ratio = total["source_bytes"] / size if total["source_bytes"] else None
     members = sum(frame["last"] for frame in frames)
-    return {"file": name, **total, "file_bytes": size, "ratio": ratio, "bits_per_byte": per_byte, "members": members,
+    made = {frame["restores"] for frame in frames}
+    restores = "reconstruction" if "reconstruction" in made else None if None in made else "source"
+    return {"file": name, **total, "restores": restores, "file_bytes": size, "ratio": ratio, "bits_per_byte": per_byte, "members": members,
             "frames": frames}  # fmt: skip
 
 
@@ -83,4 +91,5 @@ def _kind(frame: dict[str, Any]) -> str:
     if frame["kind"] != "model":
         return frame["kind"]
     lanes = f"{frame['lanes']} lanes" if frame["lanes"] else "default lanes"
-    return f"model {frame['model'] or 'not here'} ({frame['model_id']}), {lanes}"
+    lost = ", tokens only: restores a reconstruction" if frame["restores"] == "reconstruction" else ""
+    return f"model {frame['model'] or 'not here'} ({frame['model_id']}), {lanes}{lost}"

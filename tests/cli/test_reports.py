@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from tests.models import tiny_network
+from tests.models import tiny_autoencoders, tiny_network
 from tokpress.cli import costs, main
 from tokpress.model import Bits, Model, load_folder
 from tokpress.priors.histogram import HistogramPrior
@@ -89,6 +89,27 @@ def test_info(run, place, tiny, monkeypatch):
     monkeypatch.setenv("TOKPRESS_MODELS", os.path.dirname(tiny))
     assert "model tiny (" in run("info", "a.tokp").stdout
     assert "info: missing" not in run("info", "b.tokp", "missing", code=1).stdout
+
+
+def test_info_tells_of_loss(run, place, monkeypatch):
+    """Of a model that is at hand; without it nothing is needed, and nothing said."""
+    vq = tiny_autoencoders()["vq"]
+    vq.save(place / "m" / "vq")
+    (place / "a").write_bytes(vq.tokenizer.decode(np.arange(32 * 4, dtype=np.int32) % 32))
+    for name, more in (("lossy", ["--lossy"]), ("exact", [])):
+        run("compress", "-m", "m/vq", *more, "a", "-o", f"{name}.tokp")
+    found = json.loads(run("info", "-m", "m/vq", "--json", "lossy.tokp", "exact.tokp").stdout)
+    assert [each["restores"] for each in found] == ["reconstruction", "source"]
+    assert [each["frames"][0]["model"] for each in found] == ["vq", "vq"]
+    told = run("info", "-m", "m/vq", "lossy.tokp").stdout
+    assert "model vq (" in told and "tokens only: restores a reconstruction" in told
+    assert "tokens only" not in run("info", "-m", "m/vq", "exact.tokp").stdout
+    unknown = json.loads(run("info", "--json", "lossy.tokp").stdout)[0]
+    assert unknown["restores"] is None and "tokens only" not in run("info", "lossy.tokp").stdout
+    monkeypatch.setenv("TOKPRESS_MODELS", "m")
+    assert "tokens only" in run("info", "lossy.tokp").stdout
+    (place / "empty").mkdir()
+    assert "empty is no sound model" in run("info", "-m", "empty", "lossy.tokp", code=1).stderr
 
 
 def test_models(run, place, tiny, monkeypatch):
