@@ -42,7 +42,7 @@ def pack(ctx, files, output, content, group_size, force, model, kernel, quiet, v
 
     Small files gain the most. `tokpress unpack` gives all of them back, or some. Times, owners and links are not kept.
     """
-    from tokpress import archive, media, pipeline, store
+    from tokpress import archive, media, metadata, pipeline, store
     from tokpress.errors import TokpressError
 
     found = _found(files)
@@ -50,6 +50,7 @@ def pack(ctx, files, output, content, group_size, force, model, kernel, quiet, v
         if not path.exists() or not stat.S_ISREG(path.stat().st_mode):
             raise TokpressError(f"{path}: is no file" if path.exists() else f"{path}: No such file or directory")
     chosen, begin, taken = pipeline.Options([store.load(model)] if model else None, kernel=kernel), time.monotonic(), 0
+    lost: list[list[str]] = []
     if output in jobs.STDOUT:
         raise click.UsageError("an archive is written to a file")
     targets.check(output, "-", force)
@@ -61,7 +62,9 @@ def pack(ctx, files, output, content, group_size, force, model, kernel, quiet, v
             taken += len(data)
             if content and media.recognised(data):
                 try:
-                    data, suffix = media.shown(data)
+                    made, suffix = media.shown(data)
+                    lost.append(metadata.left_out(data, made) if suffix else [])
+                    data = made
                     name = os.path.splitext(name)[0] + suffix if suffix else name
                 except TokpressError as error:
                     note(f"tokpress: {path}: {error}; it is packed as it is", quiet)
@@ -70,6 +73,9 @@ def pack(ctx, files, output, content, group_size, force, model, kernel, quiet, v
     with Progress(output, None, quiet) as progress, targets.create(output, force) as out:
         summary = archive.write(items(), out, chosen, group_size, progress.report)
     told = f"{taken:,} → {summary.file_bytes:,} bytes, {rates(taken, summary.file_bytes)}"
+    if any(lost):
+        what = ", ".join(sorted({each for some in lost for each in some}))
+        note(f"{output}: left out of {sum(map(bool, lost)):,} files: {what}", quiet)
     note(f"{output}: {len(found):,} files, {told}, {speed(taken, time.monotonic() - begin)}", quiet)
 
 

@@ -32,7 +32,7 @@ SUFFIX = ".tokp"
 @click.option("--lossy", is_flag=True, help="Store what the lossy tokenizer of the model -m leaves of the pixels.")
 @click.option(
     "--content", is_flag=True,
-    help="Store what a PNG, FLAC … file shows, its pixels or samples, as a PPM, TIFF or WAV file of them.",
+    help="Store what a PNG, FLAC … file shows, its pixels or samples and what it says of them, as a PPM, TIFF or WAV file.",
 )  # fmt: skip
 @click.pass_context
 def compress(
@@ -59,7 +59,11 @@ def compress(
             return note(f"tokpress: {name}: ends in {SUFFIX} already, skipped: compress it again with -f", quiet)
         with jobs.reading(name) as source:
             length = None if name == "-" else os.fstat(source.fileno()).st_size
-            taken, suffix, lacks = (source, "", "") if not (content or lossy) else _shown(source, content, models)
+            taken, suffix, lacks = source, "", ""
+            if content or lossy:
+                whole = source.read()
+                taken, suffix, lacks = _shown(io.BytesIO(whole), content, models)
+                lacks += _not_kept(whole, taken) if content and suffix else ""
             with Progress(options.shown(name), length if taken is source else None, quiet) as progress:
                 settings = pipeline.Options(
                     models, lanes, frame_size, kernel, progress.report, lossy, effort or "default"
@@ -102,6 +106,15 @@ def _shown(source: BinaryIO, content: bool, models: "list[Model] | None") -> tup
         return io.BytesIO(made), "", ""
     lacks = media.left_out(data, channels) if channels else []
     return io.BytesIO(made), suffix, f"; left out: {', '.join(lacks)}" if lacks else ""
+
+
+def _not_kept(data: bytes, made: BinaryIO) -> str:
+    """What of the metadata of a picture or recording is not in the plain file of it."""
+    from tokpress import metadata
+
+    lost = metadata.left_out(data, made.read())
+    made.seek(0)
+    return f"; left out: {', '.join(lost)}" if lost else ""
 
 
 def _line(name: str, summary, seconds: float) -> str:

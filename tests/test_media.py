@@ -1,15 +1,17 @@
 """`--content` and the inputs of `--lossy`: the same pixels and samples in a plain file, or a refusal."""
 
 import io
+import struct
+import zlib
 
 import numpy as np
 import pytest
 import soundfile
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 import tokpress
 from tests.training.command import run
-from tokpress import content, media
+from tokpress import content, media, metadata
 from tokpress.errors import TokpressError
 
 
@@ -57,6 +59,55 @@ def test_pictures(case):
     assert tokpress.decompress(tokpress.compress(made)) == made
 
 
+def said(**more: str) -> PngImagePlugin.PngInfo:
+    texts = PngImagePlugin.PngInfo()
+    for keyword, text in more.items():
+        texts.add_itxt(keyword.replace("_", " "), text)
+    return texts
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "RGBA"])
+def test_texts_stay(mode):
+    """They were dropped without a word."""
+    picture = drawn(mode, (6, 5, len(mode) if mode != "L" else 1)[: 2 if mode == "L" else 3])
+    texts = said(Title="Dot", Author="Ünal", Description="one", Comment="two", Creation_Time="2020")
+    made, suffix = media.shown(data := coded(picture, "PNG", pnginfo=texts))
+    tags = {tag: value for tag, value in Image.open(io.BytesIO(made)).tag_v2.items() if tag in metadata.TEXTS}
+    told = {269: "Dot", 315: "Ünal", 270: "one\nComment: two\nCreation Time: 2020"}
+    assert {tag: value.encode("latin-1").decode() for tag, value in tags.items()} == told
+    assert suffix == ".tif" and content.find(made) and metadata.left_out(data, made) == []
+
+
+def test_exif_and_texts_both_stay():
+    (exif := Image.Exif())[315] = "by Exif"
+    data = coded(drawn("L", (6, 5)), "PNG", pnginfo=said(Author="by text"), exif=exif)
+    tags = Image.open(io.BytesIO(media.shown(data)[0])).tag_v2
+    assert (tags[315], tags[270]) == ("by Exif", "Author: by text")
+
+
+def test_other_formats_say_things_too():
+    for data in (
+        coded(PALETTE, "GIF", comment=b"a comment"),
+        coded(drawn("L", (6, 5)), "TIFF", compression="tiff_lzw", description="Comment: a comment"),
+    ):
+        made, _ = media.shown(data)
+        assert Image.open(io.BytesIO(made)).tag_v2[270] == "Comment: a comment"
+        assert metadata.left_out(data, made) == []
+    made, _ = media.shown(coded(drawn("RGB", (6, 5, 3)), "WEBP", lossless=True, xmp=b"<xmp/>"))
+    assert Image.open(io.BytesIO(made)).tag_v2[metadata.XMP] == b"<xmp/>"
+
+
+def test_what_content_leaves_out_is_told(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    plain = coded(drawn("RGB", (6, 5, 3)), "PNG")
+    (tmp_path / "a.png").write_bytes(plain[:33] + chunk(b"gAMA", bytes(4)) + chunk(b"tIME", bytes(7)) + plain[33:])
+    assert "; left out: gAMA, tIME" in run("compress", "--content", "a.png").output
+    assert "left out of 1 files: gAMA, tIME" in run("pack", "--content", "a.png", "-o", "b.tokp").output
+    data = sound("FLAC", "PCM_16")
+    data = data[:42] + b"\x02\0\0\4mine" + data[42:]  # after the block of stream facts
+    assert metadata.left_out(data, media.shown(data)[0]) == ["application data"]
+
+
 def test_pictures_for_a_lossy_tokenizer():
     for picture in (drawn("RGBA", (6, 5, 4)), drawn("L", (6, 5)), PALETTE, drawn("RGB", (6, 5, 3))):
         made, suffix = media.shown(coded(picture, "PNG"), channels=3)
@@ -66,13 +117,11 @@ def test_pictures_for_a_lossy_tokenizer():
     assert made[-12:] == bytes(12)  # nothing to be seen is black
 
 
+def chunk(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
 def depth_16_in_colour() -> bytes:
-    import struct
-    import zlib
-
-    def chunk(kind: bytes, body: bytes) -> bytes:
-        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-
     head = struct.pack(">IIBBBBB", 2, 1, 16, 2, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(bytes(13))) + chunk(b"IEND", b"")
 

@@ -1,11 +1,12 @@
 """What pictures and recordings show, apart from how their files are coded: `compress --content`, and the inputs of `--lossy`.
 
     PNG, TIFF, BMP, GIF, WebP without loss …   pixels as PPM or PGM; as TIFF without compression where there is opacity,
-                                               a palette, more than 8 bits, a colour profile or Exif data
+                                               a palette, more than 8 bits, a colour profile, Exif data or any text
     FLAC, AIFF, WAV of other kinds …           samples as WAV, with title, artist and the like
 
-Whoever decompresses gets the same pixels or samples in such a file, not the file that was given. Pillow and soundfile do the
-reading (`pip install "tokpress[image,sound]"`). Files whose pixels cannot be taken out exactly are refused.
+Whoever decompresses gets the same pixels or samples in such a file, not the file that was given. Of what that says beside them,
+`metadata` lists what is kept; the rest is left out, and told. Pillow and soundfile do the reading
+(`pip install "tokpress[image,sound]"`). Files whose pixels cannot be taken out exactly are refused.
 
 Raises TokpressError.
 """
@@ -14,7 +15,7 @@ import io
 from collections.abc import Callable
 from typing import Any
 
-from . import content
+from . import content, metadata
 from .errors import TokpressError
 
 #: of pictures and of sound: more is no picture that fits in memory
@@ -22,7 +23,6 @@ MOST_PIXELS, MOST_SAMPLES = 1 << 28, 1 << 30
 #: what Pillow reads that is stored with a loss, so that its pixels take more room than the file
 LOSSY_FORMATS = {"JPEG", "MPO", "JPEG2000", "AVIF"}
 SOUNDS = (b"fLaC", b"RIFF", b"FORM", b"OggS", b"caff", b".snd", b"ID3", b"\xff\xfb", b"RF64")
-TAGS = ("title", "copyright", "software", "artist", "comment", "date", "album", "license", "tracknumber", "genre")
 MODES = {1: "L", 3: "RGB", 4: "RGBA", 2: "LA"}
 
 
@@ -96,7 +96,7 @@ def _picture(data: bytes, channels: int) -> tuple[bytes, str]:
             )
         if picture.format == "PNG" and data[24] == 16 and data[25] != 0:
             raise TokpressError("a PNG of 16 bits in colour would be shortened to 8: leave --content out")
-        kept = {key: picture.info[key] for key in ("icc_profile", "exif", "dpi") if picture.info.get(key)}
+        kept = _reading("picture", lambda: metadata.kept(picture, image_module))
         mode = {"1": "L", "PA": "RGBA", "I": "I;16"}.get(picture.mode, picture.mode)
         if "transparency" in picture.info:
             mode = "RGBA"
@@ -155,7 +155,7 @@ def _sound(data: bytes, channels: int) -> bytes:
             samples = samples.mean(1, keepdims=True).astype(dtype)
         out = io.BytesIO()
         with soundfile.SoundFile(out, "w", file.samplerate, samples.shape[1], kind, format="WAV") as made:
-            for tag in TAGS if not channels else ():
+            for tag in metadata.TAGS if not channels else ():
                 if value := getattr(file, tag):
                     setattr(made, tag, value)
             made.write(samples)

@@ -1,0 +1,150 @@
+"""What picture and sound files say beside their pixels and samples: what a plain file of these keeps, and what it does not.
+
+texts of PNG (tEXt, zTXt, iTXt), GIF, TIFF    TIFF tags: title, author, copyright, software and description have one each, and
+                                              every other text becomes a line "keyword: text" of the description; UTF-8
+colour profile, Exif, XMP, resolution         as they are
+title, artist and the like of sound           as WAV has them (`TAGS`)
+all else: gAMA, tIME, a cover, a cue sheet …  is left out, and `left_out` names it
+"""
+
+import io
+import struct
+from collections.abc import Iterator
+from typing import Any
+
+#: of sound, by the names that soundfile has for them
+TAGS = ("title", "copyright", "software", "artist", "comment", "date", "album", "license", "tracknumber", "genre")
+DESCRIPTION, XMP = 270, 700
+#: PNG's keywords → tags of TIFF: ImageDescription, DocumentName, Artist, Copyright, Software
+TAG_OF = {"Description": DESCRIPTION, "Title": 269, "Author": 315, "Copyright": 33432, "Software": 305}
+#: of a TIFF file: texts and XMP; how pixels lie and are to be read, which `media.shown` sees to
+TEXTS = {DESCRIPTION, 269, 271, 272, 305, 306, 315, 316, 33432, XMP}
+PIXELS = {
+    *range(254, 260),
+    262,
+    266,
+    *range(273, 285),
+    288,
+    289,
+    292,
+    293,
+    296,
+    297,
+    317,
+    *range(320, 326),
+    338,
+    339,
+    347,
+}
+PROFILE = 34675
+#: chunks that are pixels, or kept. Of PNG: tRNS becomes opacity; of RIFF and AIFF: LIST and the texts beside it are TAGS
+KEPT = {
+    "PNG": {"IHDR", "PLTE", "IDAT", "IEND", "tRNS", "pHYs", "iCCP", "eXIf", "tEXt", "zTXt", "iTXt"},
+    "RIFF": {"fmt ", "data", "LIST", "fact", "PEAK"},
+    "FORM": {"COMM", "SSND", "FVER", "PEAK", "NAME", "AUTH", "ANNO", "(c) "},
+}
+#: blocks of FLAC that are neither samples nor TAGS
+FLAC_BLOCKS = {2: "application data", 5: "a cue sheet", 6: "a cover picture"}
+
+
+def tags(picture: Any) -> dict[int, Any]:
+    """TIFF tags of what a picture of Pillow's says in words: UTF-8, and XMP as it is. Colour profile and Exif are not among them.
+
+    >>> from PIL import Image
+    >>> picture = Image.new("L", (1, 1)); picture.text = {"Title": "Dot", "Comment": "one"}
+    >>> tags(picture)
+    {269: b'Dot', 270: b'Comment: one'}
+    """
+    found: dict[int, Any] = {tag: value for tag, value in getattr(picture, "tag_v2", {}).items() if tag in TEXTS}
+    found = {tag: value.encode("latin-1") if isinstance(value, str) else value for tag, value in found.items()}
+    if xmp := picture.info.get("xmp"):
+        found[XMP] = xmp
+    taken = {tag: value for tag, value in picture.getexif().items() if tag in TEXTS and tag not in found}
+    lines = []
+    for keyword, text in _texts(picture).items():
+        tag = TAG_OF.get(keyword)
+        if tag and tag not in taken:  # where Exif says something else, both stay
+            found[tag] = text.encode()
+        else:
+            lines.append(f"{keyword}: {text}".encode())
+    if lines:
+        first = found.get(DESCRIPTION) or str(taken.get(DESCRIPTION, "")).encode("latin-1", "replace")
+        found[DESCRIPTION] = b"\n".join([*filter(None, [first]), *lines])
+    return found
+
+
+def _texts(picture: Any) -> dict[str, str]:
+    texts = {key: text for key, text in getattr(picture, "text", {}).items() if key != "XML:com.adobe.xmp"}
+    if comment := picture.info.get("comment"):  # of GIF
+        texts["Comment"] = comment.decode("utf-8", "replace") if isinstance(comment, bytes) else comment
+    return texts
+
+
+def kept(picture: Any, image_module: Any) -> dict[str, Any]:
+    """What Pillow is to write into a TIFF file, beside the pixels."""
+    more = {key: picture.info[key] for key in ("icc_profile", "exif", "dpi") if picture.info.get(key)}
+    if said := tags(picture):
+        exif = image_module.Exif()
+        if "exif" in more:
+            exif.load(more["exif"])
+        exif.update(said)
+        more["exif"] = exif
+    return more
+
+
+def left_out(data: bytes, made: bytes) -> list[str]:
+    """What `data`, a picture or recording, holds and the plain file `made` of it does not, in words."""
+    if data.startswith(b"\x89PNG") or data[:2] in (b"II", b"MM") or data.startswith(b"GIF"):
+        return _of_picture(data, made)
+    if made.startswith(b"RIFF"):
+        return _of_sound(data, made)
+    return []  # WebP: profile, Exif and XMP are all that it has
+
+
+def _of_picture(data: bytes, made: bytes) -> list[str]:
+    from PIL import Image, TiffTags
+
+    with Image.open(io.BytesIO(data)) as before, Image.open(io.BytesIO(made)) as after:
+        before.load()
+        said, now = tags(before), tags(after)
+        wanting = {tag for tag, value in said.items() if now.get(tag) != value}
+        wanting |= set(getattr(before, "tag_v2", {})) - TEXTS - PIXELS - {PROFILE}
+        lost = sorted(TiffTags.lookup(tag).name for tag in wanting)
+        if data.startswith(b"\x89PNG"):
+            names = [name for name, _ in _chunks(data, 8, ">I4s", trailer=4)]
+            lost += sorted({*names} - KEPT["PNG"])
+            texts = sum(name in ("tEXt", "zTXt", "iTXt") for name in names)
+            if texts > len(getattr(before, "text", {})):
+                lost.append("texts whose keyword another one has")
+        return lost
+
+
+def _of_sound(data: bytes, made: bytes) -> list[str]:
+    import soundfile
+
+    with soundfile.SoundFile(io.BytesIO(data)) as before, soundfile.SoundFile(io.BytesIO(made)) as after:
+        lost = [tag for tag in TAGS if getattr(before, tag) and getattr(before, tag) != getattr(after, tag)]
+    kind = data[:4].decode("latin-1")
+    if kind in ("RIFF", "FORM"):
+        layout = "<4sI" if kind == "RIFF" else ">4sI"
+        lost += sorted({name.strip() for name, _ in _chunks(data, 12, layout, even=True) if name not in KEPT[kind]})
+    if kind == "fLaC":
+        lost += sorted({FLAC_BLOCKS[block] for block in _flac_blocks(data) if block in FLAC_BLOCKS})
+    return lost
+
+
+def _chunks(data: bytes, at: int, layout: str, trailer: int = 0, even: bool = False) -> Iterator[tuple[str, int]]:
+    """(name, size) of each chunk; whatever a damaged file says, its end is the end."""
+    while at + 8 <= len(data):
+        one, other = struct.unpack_from(layout, data, at)
+        name, size = (one, other) if isinstance(one, bytes) else (other, one)
+        yield name.decode("latin-1"), size
+        at += 8 + size + trailer + (size % 2 if even else 0)
+
+
+def _flac_blocks(data: bytes) -> Iterator[int]:
+    at, last = 4, False
+    while not last and at + 4 <= len(data):
+        last, block, size = data[at] > 127, data[at] & 127, int.from_bytes(data[at + 1 : at + 4], "big")
+        yield block
+        at += 4 + size
