@@ -65,7 +65,10 @@ _corpus = click.argument("corpus", nargs=-1, type=options.Name(), metavar="CORPU
 _into = click.option("-o", "--output", required=True, metavar="DIR", help="The model directory to write.")
 _force = click.option("-f", "--force", is_flag=True, help="Replace the model or the unfinished run in DIR.")
 _vocabulary = click.option(
-    "--vocab-size", type=click.IntRange(256, 65536), metavar="V", help="Symbols of a vocabulary, colours of a palette."
+    "--vocab-size",
+    type=click.IntRange(256, 65536),
+    metavar="V",
+    help="Symbols of bpe, words, chars; colours of a palette.",
 )
 _seed = click.option("--seed", type=click.IntRange(0), metavar="S", help="The same seed, the same draws.  [default: 0]")
 _weights = click.option(
@@ -197,6 +200,7 @@ def tokenizer(ctx, corpus, output, kind, values, vocab_size, weights, resume, fo
         settings = Settings(_absolute(ctx, corpus), list(weights), kind, dict(values), vocab_size or 4096)
     settings = limited(settings, **limits)
     settings = limited(settings, evaluate_seconds=min(60.0, max(3.0, 6 * settings.fit.max_minutes)))
+    _check_size(settings.tokenizer, vocab_size)
     learned = _watched(ctx, output, quiet, lambda display: train_tokenizer(settings, output, force, display, resume))
     if learned is not None:
         note(f"{output}: {learned.vocab_size:,} symbols", quiet)
@@ -222,6 +226,7 @@ def _train(
     if init:
         folder = str(find(init).resolve())
         changes |= {"init": folder, "tokenizer": changes.get("tokenizer") or folder}
+    _check_size(changes.get("tokenizer"), given["vocab_size"])
     if given["max_steps"] and not given["max_minutes"]:
         given["max_minutes"] = math.inf
     settings = read_settings(Path(output)) if resume else Settings(_absolute(ctx, corpus))
@@ -238,6 +243,26 @@ def _train(
     if made is not None:
         hint = f"try tokpress compress -m {shlex.quote(output)} FILE"
         note(f"{output}: {made.size:,} bytes, model {made.id.hex()}; {hint}", quiet)
+
+
+def _check_size(tokenizer: str | None, asked: int | None) -> None:
+    """Raises TokpressError where --vocab-size was given and would mean nothing."""
+    from tokpress.errors import TokpressError
+    from tokpress.registry import tokenizer_class
+
+    if not asked or not tokenizer:
+        return
+    if os.path.isabs(tokenizer):
+        raise TokpressError(f"the tokenizer in {tokenizer} has its symbols already; leave --vocab-size out")
+    kind = tokenizer_class(tokenizer)
+    if not kind.learns:
+        raise TokpressError(
+            f"the tokenizer {tokenizer!r} always has {kind.vocab_size} symbols: leave --vocab-size out, or take another one"
+        )
+    if not kind.sized_by.startswith("--vocab-size"):
+        raise TokpressError(
+            f"--vocab-size is not for the tokenizer {tokenizer!r}: what decides its number of symbols is {kind.sized_by}"
+        )
 
 
 def _watched(ctx: click.Context, output: str, quiet: bool, work: Callable[[Any], Any]) -> Any:

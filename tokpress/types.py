@@ -105,6 +105,8 @@ class Tokenizer(ABC):
     takes_settings: bool = False
     #: whether that takes a training run, with limits, settings and checkpoints
     trains: bool = False
+    #: of those that learn: what says how many symbols it has
+    sized_by: str = "--vocab-size V"
 
     @classmethod
     def fit(cls, paths: Sequence[Path], options: "TokenizerOptions") -> "Tokenizer":

@@ -115,7 +115,7 @@ def test_tokenizer_then_prior_in_one_directory():
 def test_a_warm_start_with_tables_of_ngrams():
     few = ["--set", "width=8", "--set", "depth=1", "--set", "hidden=8"]
     limits = ["--max-steps", 2, "--no-compile", "-q", "--no-memory"]
-    run("train", "prior", "texts", "-o", "made", "--prior", "mingru", *few, "--vocab-size", 280, *limits)
+    run("train", "prior", "texts", "-o", "made", "--prior", "mingru", *few, *limits)
     run("train", "prior", "texts", "-o", "on", "--init", "made", "--set", "grams=64", "--set", "features=4", *limits)
     assert load("on").prior.config()["grams"] == 64
     round_trip("on")
@@ -194,6 +194,8 @@ def test_plugins_of_installed_packages(monkeypatch, tmp_path):
 
 # ── what cannot be trained, and says so ─────────────────────────────────────────────────────────────
 
+SIZE = ("--vocab-size", "300")
+
 
 @pytest.mark.parametrize(
     ("words", "code", "said"),
@@ -208,6 +210,13 @@ def test_plugins_of_installed_packages(monkeypatch, tmp_path):
         (["prior", "cut.xz", "-o", "made", "--prior", "histogram"], 1, "cannot read"),
         (["texts", "-o", "made", "--init", "no"], 1, "no model called 'no'"),
         (["texts", "-o", "made", "--init", "text", "--vocab-size", "300"], 2, "brings its tokenizer"),
+        (["tokenizer", "texts", "-o", "made", "--kind", "vq", *SIZE], 1, "what decides its number of symbols is --set codes"),
+        (["tokenizer", "texts", "-o", "made", "--kind", "fsq", *SIZE], 1, "--set levels=L,L"),
+        (["tokenizer", "texts", "-o", "made", "--kind", "segments", *SIZE], 1, "--set parts=NAME,DIR"),
+        (["tokenizer", "texts", "-o", "made", "--kind", "nibbles", *SIZE], 1, "always has 16 symbols"),
+        (["tokenizer", "texts", "-o", "made", "--kind", "nobody's", *SIZE], 1, "no tokenizer is called"),
+        (["prior", "texts", "-o", "made", "--tokenizer", "bytes", *SIZE], 1, "always has 256 symbols"),
+        (["prior", "texts", "-o", "made", "--tokenizer", "texts", *SIZE], 1, "has its symbols already"),
         (["texts", "-o", "texts"], 1, "is no model directory"),
         (["texts", "-o", "new.txt"], 1, "is a file"),
         (["--resume", "-o", "made"], 1, "no run to resume"),

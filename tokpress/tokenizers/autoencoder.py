@@ -48,6 +48,7 @@ class Autoencoder(Tokenizer):
     learns = True
     trains = takes_settings = True
     wants_grid = True
+    sized_by = "--set codes=K"
     #: dimensions of the grid: 1 for sound, 2 for pictures, 3 for video
     spatial: ClassVar[int] = 2
     #: of a convolution, places to each side

@@ -19,6 +19,7 @@ from .autoencoder import Autoencoder
 class FSQTokenizer(Autoencoder):
     name = "fsq"
     defaults: ClassVar = {**Autoencoder.defaults, "levels": "8,8,8"}
+    sized_by = "--set levels=L,L,… (as many symbols as their product)"
 
     def levels(self) -> list[int]:
         levels = parse_numbers(self.settings["levels"])

@@ -40,6 +40,7 @@ class SegmentsTokenizer(Tokenizer):
 
     name = "segments"
     learns = takes_settings = True
+    sized_by = "--set parts=NAME,DIR,… (the sum of theirs)"
 
     def __init__(self, parts: Sequence[Tokenizer]) -> None:
         if not 1 <= len(parts) <= MOST_KINDS:
