@@ -123,10 +123,13 @@ def plot(kept: Kept, path: Path) -> bool:
 
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.subplots()
+    # runs of sound from before it was told as SNR have the other one: of the same plot, all or none
+    what = "snr" if all("held_out_snr" in p for curve in curves.values() for p in curve) else "psnr"
     for name, curve in curves.items():
-        axes.plot([p["seconds"] / 60 for p in curve], [p["held_out_psnr"] for p in curve], label=name)
+        points = [p for p in curve if f"held_out_{what}" in p]
+        axes.plot([p["seconds"] / 60 for p in points], [p[f"held_out_{what}"] for p in points], label=name)
     axes.set_xlabel("minutes of training, one core")
-    axes.set_ylabel("held-out PSNR, dB, peak to peak")
+    axes.set_ylabel("held-out SNR, dB" if what == "snr" else "held-out PSNR, dB, peak to peak")
     axes.legend()
     figure.savefig(path, dpi=100, metadata={"Software": None})
     return True

@@ -8,9 +8,10 @@ import pytest
 import torch
 
 from tests.training.command import run
+from tokpress.distortion import Distortion
 from tokpress.registry import tokenizer_class
 from tokpress.tokenizers.autoencoder import Autoencoder
-from tokpress.training.autoencoder import Net, scaled
+from tokpress.training.autoencoder import Net, held_out, scaled
 
 SMALL = {"width": 16, "depth": 1}
 KINDS = {
@@ -96,6 +97,28 @@ def test_from_pictures_to_a_file_and_back(pictures, kind):
     assert len(back) == 13 + 11 * 13 * 3 and back[:13] == b"P6 11 13 255\n"
     run("sample", "-f", "-m", "m", "--items", 2, "--seed", 1, "-o", "drawn")
     assert Path("drawn").stat().st_size == 2 * 192
+
+
+def test_of_sound_snr_is_told(corpus):
+    """It was PSNR, which a quiet recording makes look good."""
+    Path("hum.raw").write_bytes((np.sin(np.arange(64 * 400) / 7) * 500).astype("<i2").tobytes())
+    said = run(*[word if word != "tiles.npy" else "hum.raw" for word in words("audio_rvq", "--max-steps", 2)]).output
+    assert "held-out SNR" in said and "PSNR" not in said
+    (point,) = json.loads(Path("t/training_curve.json").read_text())
+    assert point["held_out_snr"] < 10 and "held_out_psnr" not in point  # of its peaks it would be more than 40
+
+
+@pytest.mark.parametrize("kind", ["vq", "audio_rvq"])
+def test_decibels_are_those_of_files(kind):
+    plan = tokenizer_class(kind)({**SMALL, **KINDS[kind]}, {})
+    net, sound = Net(plan, 0), plan.sound
+    shape = (16, int(np.prod(plan.sides)), plan.channels)
+    items = np.random.default_rng(0).integers(0, 20000 if sound else 256, shape).astype("<i2" if sound else "u1")
+    net(scaled(items))
+    decibels, _, _ = held_out(net, items, torch.device("cpu"))
+    exact = type(plan)(plan.settings, net.export())
+    restored = exact.decode(exact.encode(items.tobytes()))
+    assert decibels == pytest.approx(Distortion.of(items.tobytes(), restored, sound).decibels, abs=0.2)
 
 
 def test_a_stopped_run_is_resumed(pictures, monkeypatch):

@@ -3,7 +3,8 @@
     loss = ‖x − x̂‖² / var(x) + bottleneck's loss             (van den Oord et al. 2017, eq. 3)
 
 The network rounds as the exact one does (`training.fields`), so that what is measured in training is what is decoded. The
-learning rate and the optimizers are those of priors (`fit`). A curve of held-out items: PSNR, and how many codes are used.
+learning rate and the optimizers are those of priors (`fit`). A curve of held-out items: PSNR, of sound
+SNR, and how many codes are used.
 """
 
 import math
@@ -60,19 +61,19 @@ def scaled(items: np.ndarray) -> Tensor:
 
 @torch.no_grad()
 def held_out(net: Net, items: np.ndarray, dtype_device: torch.device) -> tuple[float, float, float]:
-    """(PSNR in dB, share of codes used, perplexity exp H of their frequencies) on items that are not trained on."""
+    """(PSNR in dB, of sound SNR, share of codes used, perplexity exp H of their frequencies) on items that are not trained on."""
     net.eval()
-    counts, error, values = np.zeros(net.plan.vocab_size), 0.0, 0
+    counts, error, whole = np.zeros(net.plan.vocab_size), 0.0, 0.0
     for at in range(0, len(items), EVALUATED):
         x = scaled(items[at : at + EVALUATED]).to(dtype_device)
         made, indices, _ = net(x)
         error += float((made.clamp(-1, 1) - x).square().sum())
-        values += x.numel()
+        whole += float(x.square().sum()) if net.plan.sound else 4.0 * x.numel()  # pixels lie in −1 … 1
         counts += np.bincount(indices.flatten().cpu().numpy(), minlength=len(counts))
     net.train()
     p = counts[counts > 0] / counts.sum()
     return (
-        10 * math.log10(4 * values / max(error, 1e-12)),
+        10 * math.log10(max(whole, 1e-12) / max(error, 1e-12)),
         float((counts > 0).mean()),
         float(np.exp(-(p * np.log(p)).sum())),
     )
@@ -104,9 +105,10 @@ def fit_autoencoder(cls: "type[Autoencoder]", paths: Sequence[Path], options: To
         progress.fraction = fraction_over(progress, config, items.values)
         done, stopped = progress.fraction >= 1, options.stop()
         if len(items.held_out) and (done or now - evaluated > config.evaluate_seconds):
-            psnr, used, perplexity = held_out(net, items.held_out, device)
-            progress.told = f"held-out PSNR {psnr:.2f} dB, {used:.0%} of {plan.vocab_size:,} codes used there"
-            progress.curve.append(_point(progress, psnr, used, perplexity))
+            decibels, used, perplexity = held_out(net, items.held_out, device)
+            what = "SNR" if plan.sound else "PSNR"
+            progress.told = f"held-out {what} {decibels:.2f} dB, {used:.0%} of {plan.vocab_size:,} codes used there"
+            progress.curve.append(_point(progress, what, decibels, used, perplexity))
             replaced = net.bottleneck.take_replaced()
             if replaced is not None:
                 progress.curve[-1]["dead_codes_replaced"] = replaced
@@ -143,11 +145,11 @@ def fit_autoencoder(cls: "type[Autoencoder]", paths: Sequence[Path], options: To
         options.step(progress)
 
 
-def _point(progress: Progress, psnr: float, used: float, perplexity: float) -> dict[str, Any]:
+def _point(progress: Progress, what: str, decibels: float, used: float, perplexity: float) -> dict[str, Any]:
     return {
         "step": progress.step,
         "seconds": round(progress.seconds, 1),
-        "held_out_psnr": round(psnr, 3),
+        f"held_out_{what.lower()}": round(decibels, 3),
         "held_out_used": round(used, 4),
         "held_out_perplexity": round(perplexity, 2),
     }
