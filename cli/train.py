@@ -200,6 +200,7 @@ def tokenizer(ctx, corpus, output, kind, values, vocab_size, weights, resume, fo
         settings = Settings(_absolute(ctx, corpus), list(weights), kind, dict(values), vocab_size or 4096)
     settings = limited(settings, **limits)
     settings = limited(settings, evaluate_seconds=min(60.0, max(3.0, 6 * settings.fit.max_minutes)))
+    settings = _for_the_card(settings, output)
     _check_size(settings.tokenizer, vocab_size)
     learned = _watched(ctx, output, quiet, lambda display: train_tokenizer(settings, output, force, display, resume))
     if learned is not None:
@@ -235,8 +236,7 @@ def _train(
     settings = replace(settings, **{key: value for key, value in changes.items() if value is not None})
     settings = limited(settings, compile=compile_, **given)
     settings = limited(settings, evaluate_seconds=min(60.0, max(3.0, 6 * settings.fit.max_minutes)))
-    command = " && ".join(filter(None, [settings.command, _command()]))
-    settings = replace(settings, title=os.path.basename(os.path.abspath(output)), command=command)
+    settings = _for_the_card(settings, output)
     made = _watched(
         ctx, output, quiet, lambda display: train(settings, output, resume, force, keep_checkpoint, display)
     )
@@ -291,6 +291,9 @@ def _absolute(ctx: click.Context, corpus: tuple[str, ...]) -> list[str]:
     return [os.path.abspath(path) for path in corpus]
 
 
-def _command() -> str:
-    """As it was typed, for the card."""
-    return shlex.join(["tokpress", *sys.argv[1:]])
+def _for_the_card(settings: Any, output: str) -> Any:
+    """With a title, and the commands as they were typed."""
+    from dataclasses import replace
+
+    command = " && ".join(filter(None, [settings.command, shlex.join(["tokpress", *sys.argv[1:]])]))
+    return replace(settings, title=os.path.basename(os.path.abspath(output)), command=command)

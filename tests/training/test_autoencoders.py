@@ -86,6 +86,18 @@ def test_from_pictures_to_a_file_and_back(pictures, kind):
     curve = json.loads(Path("t/training_curve.json").read_text())
     assert curve[-1]["held_out_psnr"] > 15 and curve[-1]["held_out_used"] > 0
     assert (curve[-1].get("dead_codes_replaced", 0) > 0) == (kind == "vq")  # eight colours leave some of the codes dead
+    card = Path("t/README.md").read_text()
+    for part in (
+        f"`{kind}` of",
+        "| PSNR, dB | ",
+        "| codes used | ",
+        "| tiles.npy | ",
+        "'shape': '8x8x3'",
+        "150 steps",
+        "held-out curve",
+    ):
+        assert part.lower() in card.lower(), part
+    assert ("dead codes replaced" in card) == (kind == "vq")
     run("train", "prior", "tiles.npy", "-o", "m", "--tokenizer", "t", "--prior", "pixelcnn", "--set", "width=16",
         "--set", "depth=1", "--max-steps", 40, "--rows", 16, "--no-compile", "-q", "-T", 1)  # fmt: skip
     assert json.loads(Path("m/config.json").read_text())["prior"]["shape"] == "2x2"

@@ -102,7 +102,11 @@ def test_static_counts_are_those_of_the_corpus():
 
 def test_tokenizer_then_prior_in_one_directory():
     told = run("train", "tokenizer", "texts", "-o", "made", "--vocab-size", 280).output
-    assert "280 symbols" in told and {p.name for p in Path("made").iterdir()} == {"tokenizer.json", "config.json"}
+    kept = {"tokenizer.json", "config.json", "README.md"}
+    assert "280 symbols" in told and {p.name for p in Path("made").iterdir()} == kept
+    card = Path("made/README.md").read_text()
+    for part in ("`bpe` of 280 symbols", "| bytes a token | ", "texts/one.txt", "seed 0", "- command: `"):
+        assert part in card, part
     run("train", "prior", "texts", "-o", "made", "--prior", "mingru", "--set", "width=8", "--set", "depth=1",
         "--set", "hidden=8", "--max-steps", 2, "--no-compile", "--no-memory", "-q")  # fmt: skip
     model = load("made")

@@ -1,19 +1,26 @@
-"""README.md of a trained model, in the Hugging Face manner: what it is, what it was made of, what it costs."""
+"""README.md of a trained model or tokenizer, in the Hugging Face manner: what it is, what it was made of, what it costs."""
 
 import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from .._version import __version__
+from ..distortion import Distortion
 from ..machine import processor, version
 from ..model import Model
 from ..types import Prior, Tokenizer
+from .corpus import read_chunks
 from .options import Progress
 from .work import Settings
 
 #: files listed one by one; the rest is in the sum
 LISTED = 100
+#: of the corpus, to tell what a vocabulary or palette does to it
+TOLD_BYTES = 1 << 20
 
 
 @dataclass
@@ -36,17 +43,84 @@ def card(facts: Facts, model: Model) -> str:
     settings = facts.settings
     title = settings.title or f"{settings.prior} prior"
     return "\n".join([
-        "---", "library_name: tokpress", "tags: [compression, lossless]", "---", "",
-        f"# {title}", "",
+        *_head(title, "compression, lossless"),
         f"A tokpress model: `{model.tokenizer.name}` tokenizer ({model.tokenizer.vocab_size:,} symbols) and "
         f"`{model.prior.name}` prior, {model.size:,} bytes, id `{model.id.hex()}`.", "",
         "    tokpress compress -m DIR FILE", "    tokpress decompress -m DIR FILE.tokp", "",
         "## Rates", "", *_rates(facts), "",
         "## Training", "", *_training(facts), "",
         "## Data", "", *_data(facts.files, [Path(path) for path in settings.corpus], settings.weights),
-        *_curve(facts.progress),
+        *_curve(facts.progress, PRIOR_CURVE),
         "",
     ])  # fmt: skip
+
+
+def tokenizer_card(
+    settings: Settings, tokenizer: Tokenizer, files: list[Path], progress: Progress | None, minutes: float, size: int
+) -> str:
+    """Of DIR, which holds so many bytes of it. progress: of one that is trained."""
+    fit = settings.fit
+    training = _made_by(settings, minutes)
+    if config := tokenizer.config():
+        training.append(f"- settings: `{config}`")
+    if progress:
+        training += [
+            f"- {progress.tokens:,} values seen in {progress.step:,} steps and {progress.seconds / 60:.1f} minutes of training",
+            f"- asked for: rows {fit.rows}, learning rate {fit.learning_rate:g}, products in {fit.precision}",
+        ]
+    curve = progress.curve if progress else []
+    what = ", lossy" if not tokenizer.lossless else ""
+    return "\n".join([
+        *_head(settings.title or f"{tokenizer.name} tokenizer", f"compression, tokenizer{what}"),
+        f"A tokpress tokenizer: `{tokenizer.name}` of {tokenizer.vocab_size:,} symbols, {size:,} bytes. It has no prior yet:", "",
+        "    tokpress train prior CORPUS -o MODEL --tokenizer DIR", "",
+        "## What it does", "", *(_held_out(curve) if curve else _on_corpus(tokenizer, files)), "",
+        "## Training", "", *training, _machine(), "",
+        "## Data", "", *_data(files, [Path(path) for path in settings.corpus], settings.weights),
+        *_curve(progress, TOKENIZER_CURVE),
+        "",
+    ])  # fmt: skip
+
+
+def _held_out(curve: list[dict[str, float]]) -> list[str]:
+    """Of a tokenizer that is trained: distortion and codes used, at the end."""
+    last, replaced = curve[-1], [p["dead_codes_replaced"] for p in curve if "dead_codes_replaced" in p]
+    rows = [(title, value) for title, key in TOKENIZER_CURVE[2:] if (value := _cell(last, key))]
+    rows += [("dead codes replaced while training", f"{sum(replaced):,}")] * bool(replaced)
+    lines = [
+        "Held-out items, never trained on, by the training network at the end of the run:",
+        "",
+        "| | |",
+        "|---|---|",
+    ]
+    return lines + [f"| {title} | {value} |" for title, value in rows]
+
+
+def _on_corpus(tokenizer: Tokenizer, files: list[Path]) -> list[str]:
+    """Of one that is learned in one go: of the beginnings of the files, which it has learned from."""
+    told, tokens, lost, counts = 0, 0, Distortion(), np.zeros(tokenizer.vocab_size, np.int64)
+    for path in files:
+        begin = next(read_chunks(path), b"")[: TOLD_BYTES - told]
+        begin = begin[: len(begin) // tokenizer.unit_bytes * tokenizer.unit_bytes]
+        begin = bytes(begin[: tokenizer.whole(bytes(begin))])
+        found = tokenizer.encode(begin)
+        counts += np.bincount(found, minlength=len(counts))
+        told, tokens = told + len(begin), tokens + len(found)
+        if not tokenizer.lossless and tokenizer.name != "segments":
+            lost += Distortion.of(begin, tokenizer.decode(found), tokenizer.sound)
+    lines = [
+        f"Of the beginnings of the files below, {told:,} bytes, which it has learned from:",
+        "",
+        "| | |",
+        "|---|---|",
+    ]
+    lines += [f"| bytes a token | {told / max(tokens, 1):.3f} |"]
+    lines += [f"| symbols used | {(counts > 0).mean():.1%} of {len(counts):,} |"]
+    return lines + ([f"| distortion | {lost} |"] if lost.samples else [])
+
+
+def _head(title: str, tags: str) -> list[str]:
+    return ["---", "library_name: tokpress", f"tags: [{tags}]", "---", "", f"# {title}", ""]
 
 
 def _rates(facts: Facts) -> list[str]:
@@ -65,8 +139,7 @@ def _rates(facts: Facts) -> list[str]:
 
 def _training(facts: Facts) -> list[str]:
     fit, progress = facts.settings.fit, facts.progress
-    lines = [f"- command: `{facts.settings.command}`"] if facts.settings.command else []
-    lines += [f"- tokpress {__version__}, seed {fit.seed}, {facts.minutes:.1f} minutes in all (this session)"]
+    lines = _made_by(facts.settings, facts.minutes)
     lines += [f"- prior settings: `{facts.prior.config()}`"]
     if facts.settings.init:
         lines += [f"- started from the weights of the model `{Path(facts.settings.init).name}`, id `{facts.init_id}`"]
@@ -77,8 +150,16 @@ def _training(facts: Facts) -> list[str]:
             f"- asked for: rows {fit.rows} × window {fit.window} in each of {facts.processes} process(es), "
             f"learning rate {fit.learning_rate:g}, products in {fit.precision}",
         ]
-    lines += [f"- machine: {processor()}, {os.cpu_count()} cores, torch {version('torch')}, numpy {version('numpy')}"]
-    return lines
+    return [*lines, _machine()]
+
+
+def _made_by(settings: Settings, minutes: float) -> list[str]:
+    lines = [f"- command: `{settings.command}`"] if settings.command else []
+    return [*lines, f"- tokpress {__version__}, seed {settings.fit.seed}, {minutes:.1f} minutes in all (this session)"]
+
+
+def _machine() -> str:
+    return f"- machine: {processor()}, {os.cpu_count()} cores, torch {version('torch')}, numpy {version('numpy')}"
 
 
 def _data(files: list[Path], corpus: list[Path], weights: list[tuple[str, float]]) -> list[str]:
@@ -102,25 +183,31 @@ def _data(files: list[Path], corpus: list[Path], weights: list[tuple[str, float]
     return lines
 
 
-def _curve(progress: Progress | None) -> list[str]:
+#: columns of a curve: title, key of a point and how it is written; one that no point has is left out
+PRIOR_CURVE = [("step", "step:,"), ("minutes", "seconds"), ("tokens", "tokens:,"),
+               ("train bits/token", "train_bits_per_token:.4f"), ("held-out bits/byte", "held_out_bits_per_byte:.4f")]  # fmt: skip
+TOKENIZER_CURVE = [("step", "step:,"), ("minutes", "seconds"), ("PSNR, dB", "held_out_psnr:.2f"), ("SNR, dB", "held_out_snr:.2f"),
+                   ("codes used", "held_out_used:.1%"), ("perplexity of the codes", "held_out_perplexity:.0f")]  # fmt: skip
+
+
+def _curve(progress: Progress | None, columns: list[tuple[str, str]]) -> list[str]:
     """About twenty points of the curve; all are in training_curve.json."""
     if not progress or not progress.curve:
         return []
     points = progress.curve[:: max(1, len(progress.curve) // 20)]
     if points[-1] is not progress.curve[-1]:
         points.append(progress.curve[-1])
-    lines = [
-        "",
-        "## Held-out curve",
-        "",
-        "| step | minutes | tokens | train bits/token | held-out bits/byte |",
-        "|---|---|---|---|---|",
-    ]
-    return lines + [
-        f"| {p['step']:,} | {p['seconds'] / 60:.1f} | {p['tokens']:,} | {p['train_bits_per_token']:.4f} "
-        f"| {p['held_out_bits_per_byte']:.4f} |"
-        for p in points
-    ]
+    columns = [column for column in columns if any(_cell(point, column[1]) for point in points)]
+    head = [f"| {' | '.join(title for title, _ in columns)} |", "|---" * len(columns) + "|"]
+    rows = [f"| {' | '.join(_cell(point, key) for _, key in columns)} |" for point in points]
+    return ["", "## Held-out curve", "", *head, *rows]
+
+
+def _cell(point: dict[str, Any], key: str) -> str:
+    name, _, style = key.partition(":")
+    if name not in point:
+        return ""
+    return f"{point[name] / 60:.1f}" if name == "seconds" else f"{point[name]:{style}}"
 
 
 def _shown(path: Path, corpus: list[Path]) -> str:

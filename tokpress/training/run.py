@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 
 from ..errors import CorpusError, ModelError, TokpressError
-from ..model import Model, load_folder
+from ..model import PARTS, TOKENIZER_PART, Model, load_folder
 from ..orders import parse_shape
 from ..registry import prior_class, tokenizer_class, tokenizer_names
 from ..types import Prior, Tokenizer
 from . import measure, work
-from .card import Facts, card
+from .card import Facts, card, tokenizer_card
 from .corpus import corpus_files
 from .options import FitOptions, Progress, Stopped, TokenizerOptions
 from .sizes import vocabulary_for
@@ -123,11 +123,11 @@ def train_tokenizer(
     watcher: Watcher | None = None,
     resume: bool = False,
 ) -> Tokenizer:
-    """Learn a tokenizer, of the kind that settings.tokenizer names, and write DIR/config.json and its files.
+    """Learn a tokenizer, of the kind that settings.tokenizer names, and write DIR/config.json, its files and its card.
 
     One that is trained keeps checkpoints in DIR/.checkpoint, and leaves the curve of held-out data in
     DIR/training_curve.json. Raises as `train` does."""
-    folder, watcher = Path(folder), watcher or Watcher()
+    folder, watcher, begun = Path(folder), watcher or Watcher(), time.monotonic()
     kind = tokenizer_class(settings.tokenizer)
     if settings.tokenizer_config and not kind.takes_settings:
         raise TokpressError(f"the tokenizer {kind.name!r} has no settings; leave --set out")
@@ -137,7 +137,7 @@ def train_tokenizer(
         work.check_target(folder, force)
         paths, weights = _weighted(settings)
         tokenizer = _learned(settings, paths, weights, watcher)
-        work.save_tokenizer(tokenizer, folder)
+        _written(settings, tokenizer, folder, paths, None, begun)
         return tokenizer
     paths, weights = _weighted(settings)
     place = work.begin(folder, settings, _facts(paths), resume, force)
@@ -160,11 +160,22 @@ def train_tokenizer(
         if not resume:
             work.discard(folder)
         raise
-    work.save_tokenizer(tokenizer, folder)
+    _written(settings, tokenizer, folder, paths, heard[-1] if heard else None, begun)
     if heard:
         (folder / "training_curve.json").write_text(json.dumps(heard[-1].curve, indent=1) + "\n")
     shutil.rmtree(place)
     return tokenizer
+
+
+def _written(
+    settings: Settings, tokenizer: Tokenizer, folder: Path, paths: list[Path], progress: Progress | None, begun: float
+) -> None:
+    """The tokenizer and its card."""
+    work.save_tokenizer(tokenizer, folder)
+    parts = [folder / part for part in ("config.json", *PARTS, TOKENIZER_PART)]
+    size = sum(part.stat().st_size for part in parts if part.is_file())
+    minutes = (time.monotonic() - begun) / 60
+    (folder / "README.md").write_text(tokenizer_card(settings, tokenizer, paths, progress, minutes, size), "utf-8")
 
 
 def _facts(paths: list[Path]) -> list[list[Any]]:
