@@ -7,11 +7,18 @@ from typing import Any
 
 import click
 
+from .progress import tell_of_compiling
+
 THREADS = ("OMP", "OPENBLAS", "MKL", "VECLIB_MAXIMUM", "RAYON", "NUMBA")
 
 
 def _verbose(ctx: click.Context, option: click.Parameter, value: bool) -> bool:
     ctx.meta["tokpress.verbose"] = value
+    return value
+
+
+def _quiet(ctx: click.Context, option: click.Parameter, value: bool) -> bool:
+    tell_of_compiling(not value and not ctx.resilient_parsing)
     return value
 
 
@@ -72,7 +79,7 @@ stdout = click.option("-c", "--stdout", is_flag=True, help="Write to stdout.")
 force = click.option("-f", "--force", is_flag=True, help="Overwrite; write to a terminal; compress .tokp files again.")
 keep = click.option("-k", "--keep", is_flag=True, help="Keep the inputs (the default).")
 remove = click.option("--rm", "remove", is_flag=True, help="Delete each input after success.")
-quiet = click.option("-q", "--quiet", is_flag=True, help="Only tell about errors.")
+quiet = click.option("-q", "--quiet", is_flag=True, callback=_quiet, help="Only tell about errors.")
 verbose = click.option("-v", "--verbose", is_flag=True, callback=_verbose, help="Tell more; tracebacks of errors.")
 threads = click.option(
     "-T", "--threads", type=click.IntRange(0), default=0, is_eager=True, expose_value=False, callback=_threads,

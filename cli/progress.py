@@ -38,6 +38,25 @@ def note(message: str, quiet: bool = False) -> None:
             click.echo(printable(message), err=True)
 
 
+#: whether that has been said, and whether a moving line says it
+_told = _moving = False
+
+
+def tell_of_compiling(wanted: bool = True) -> None:
+    """From here on, say once that something is being compiled first: else nothing happens for some 20 seconds."""
+    if _compiling in on_compile:
+        on_compile.remove(_compiling)
+    if wanted:
+        on_compile.append(_compiling)
+
+
+def _compiling() -> None:
+    global _told
+    if not _told and not _moving:
+        _told = True
+        note("tokpress: compiling for this machine first, which may take some 20 seconds")
+
+
 class Progress:
     """`report(done)` as the pipeline calls it, in bytes of the source, of which there are `total`, if that is known."""
 
@@ -72,11 +91,15 @@ class Progress:
         sys.stderr.flush()
 
     def __enter__(self) -> "Progress":
+        global _moving
+        _moving = self._live
         if self._live:
             on_compile.append(self._compiling)
         return self
 
     def __exit__(self, *error: object) -> None:
+        global _moving
+        _moving = False
         if self._live:
             on_compile.remove(self._compiling)
         if self._drawn:

@@ -7,6 +7,7 @@ import click
 
 from . import options
 from .output import check, create, standard_output
+from .progress import tell_of_compiling
 
 
 @click.command()
@@ -34,6 +35,7 @@ def sample(ctx, model, tokens, items, seed, temperature, by_decoding, png, given
         raise click.UsageError("--png goes with --items N and -o FILE", ctx)
     if output and output != "-":
         check(output, "-", force)
+    tell_of_compiling()
     import numpy as np
 
     from tokpress import pictures, store

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from . import costs, jobs, options
-from .progress import printable
+from .progress import printable, tell_of_compiling
 
 
 @click.command()
@@ -31,6 +31,7 @@ def score(ctx, files, model, given, lanes, kernel, by, top, rate, contexts, as_j
     without context, which makes their first bytes dearer: --lanes 1 avoids it, slowly.
     """
     names = options.sources(files)
+    tell_of_compiling()
     from tokpress import store
 
     (chosen,) = options.bound([store.load(model or "text")], given)

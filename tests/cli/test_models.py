@@ -36,8 +36,21 @@ def test_no_place_for_compiled_code(process, place):
     (place / "none").write_bytes(b"")
     where = str(place / "none" / "below")
     environment = os.environ | {"NUMBA_CACHE_DIR": where, "HOME": where, "XDG_CACHE_HOME": where}
-    assert process("compress", "-m", "adaptive", "a", env=environment).stderr.startswith(b"a: 300 ")
+    assert process("compress", "-m", "adaptive", "a", env=environment).stderr.splitlines()[-1].startswith(b"a: 300 ")
     process("decompress", "-f", "a.tokp", env=environment)
+
+
+def test_compiling_is_told_of_once(process, place):
+    """For some 20 seconds nothing happened, where stderr is no terminal."""
+    (place / "a").write_bytes(letters(30_000))
+    shutil.copy("a", "b")
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(place / "cache")}
+    words = ("compress", "-f", "-m", "adaptive", "a", "b")
+    first = process(*words, env=environment, timeout=300).stderr.decode().splitlines()
+    assert first[0].startswith("tokpress: compiling") and sum("compiling" in line for line in first) == 1
+    assert b"compiling" not in process(*words, env=environment).stderr
+    shutil.rmtree("cache")
+    assert process(*words, "-q", env=environment, timeout=300).stderr == b""
 
 
 def test_efforts(process, place):
