@@ -5,12 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from results import machine_line, markdown
+from tokenizers_pictures import reconstructions
 from tokenizers_runs import DATA, RUNS
 
 BEGIN, END = "<!-- measured: benchmarks/tokenizers.py writes what follows -->", "<!-- end of measured -->"
 Kept = dict[str, dict[str, Any]]
-#: of the first test picture: left, top, right, bottom
-CROP = (240, 180, 496, 436)
 #: of log₂ K bits a token, that a prior was asked to save
 LEAST_SAVED = 0.25
 
@@ -29,7 +28,8 @@ def report(kept: Kept, docs: Path, work: Path) -> None:
         if plot(mine, docs / f"tokenizers_{name}.png"):
             lines += [f"![Held-out decibels while training](tokenizers_{name}.png)", ""]
         if data.pictures:
-            lines += [*_one_picture(mine), *_pictures(mine, docs, work, name)]
+            lines += _one_picture(mine)
+        lines += reconstructions(list(mine), name, docs, work)
     wrong = [name for name, m in kept.items() if m["wrong"]]
     lines += [
         f"**Wrong: {', '.join(wrong)} did not come back.**"
@@ -133,27 +133,6 @@ def plot(kept: Kept, path: Path) -> bool:
     axes.legend()
     figure.savefig(path, dpi=100, metadata={"Software": None})
     return True
-
-
-def _pictures(kept: Kept, docs: Path, work: Path, data: str) -> list[str]:
-    """A part of the first test picture, and what each tokenizer leaves of it, side by side."""
-    from PIL import Image
-
-    test = sorted((work / "data" / data / "test").glob("*.ppm"))
-    made = [(name, work / f"{name}.ppm") for name in kept if (work / f"{name}.ppm").is_file()]
-    target = docs / f"tokenizers_{data}_samples.png"
-    if test and made:
-        parts = [Image.open(path).crop(CROP) for path in (test[0], *(path for _, path in made))]
-        whole = Image.new("RGB", (sum(p.width + 4 for p in parts) - 4, parts[0].height), "white")
-        for i, part in enumerate(parts):
-            whole.paste(part, (i * (part.width + 4), 0))
-        whole.save(target, optimize=True)
-        names = ", ".join(["the picture", *(name for name, _ in made)])
-        target.with_suffix(".txt").write_text(names + "\n")
-    if not target.is_file():
-        return []
-    names = target.with_suffix(".txt").read_text().strip()
-    return [f"From the left: {names}.", "", f"![Reconstructions]({target.name})", ""]
 
 
 def _replace(path: Path, lines: list[str]) -> None:

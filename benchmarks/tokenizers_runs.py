@@ -103,15 +103,21 @@ def glides(folder: Path) -> tuple[Path, list[Path]]:
                 made.append(np.stack([pixels[r : r + 32, c : c + 32] for r, c in places]))
         np.save(train / "glides.npy", np.stack(made))
         for path in sorted((SHARED / "bench/video").glob("*.yuv")):
-            size = re.search(r"(\d+)x(\d+)", path.stem) or re.search(r"(\d+)_(\d+)", path.stem)
-            assert size
-            columns, rows = map(int, size.groups())
+            columns, rows = clip_size(path)
             clip = yuv(path.read_bytes(), rows, columns)
             clip = clip[: len(clip) // 5 * 5, : rows // 32 * 32, : columns // 32 * 32]
             pieces = clip.reshape(-1, 5, rows // 32, 32, columns // 32, 32, 3).transpose(0, 2, 4, 1, 3, 5, 6)
             (test / f"{path.stem}.raw").write_bytes(np.ascontiguousarray(pieces).tobytes())
 
     return _made(folder, write, ".raw")
+
+
+def clip_size(path: Path) -> tuple[int, int]:
+    """Columns and rows, as the file's name tells them."""
+    size = re.search(r"(\d+)x(\d+)", path.stem) or re.search(r"(\d+)_(\d+)", path.stem)
+    assert size
+    columns, rows = map(int, size.groups())
+    return columns, rows
 
 
 def yuv(raw: bytes, rows: int, columns: int) -> np.ndarray:
