@@ -19,9 +19,12 @@ def blocks(source: BinaryIO, model, lanes: int | None, context: bytes = b"") -> 
     from tokpress.errors import ModelError
     from tokpress.pipeline import FRAME_SIZE
 
-    while block := source.read(FRAME_SIZE):
+    rest = b""
+    while block := rest + source.read(FRAME_SIZE - len(rest)):
         while len(block) < FRAME_SIZE and (more := source.read(FRAME_SIZE - len(block))):
             block += more
+        end = (len(block) == FRAME_SIZE and model.tokenizer.whole(block)) or len(block)
+        block, rest = block[:end], block[end:]
         grid = None
         if model.tokenizer.wants_grid:
             block, grid = _samples(block, model.tokenizer)

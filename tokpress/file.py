@@ -45,8 +45,8 @@ class _Sink:
         size, _ = pipeline.frame_of_items(self._options)
         for start in range(0, len(view), size):
             self._held += view[start : start + size]
-            if len(self._held) > size:
-                self._flush(size, last=False)
+            while len(self._held) > size:
+                self._flush(pipeline.frame_end(bytes(self._held[:size]), self._options), last=False)
         self.length += len(view)
         return len(view)
 

@@ -133,7 +133,11 @@ def _compress_frames(source: BinaryIO, out: BinaryIO, options: Options, limit: f
     lead, grids = (whole or 0) % item, Grids(whole)
     block = _read_exactly(source, size + lead)
     while True:
-        following = _read_exactly(source, size) if len(block) >= size else b""
+        following = b""
+        if len(block) >= size:
+            end = frame_end(block, options)
+            block, rest = block[:end], block[end:]
+            following = rest + _read_exactly(source, size - len(rest))
 
         def report(part: int, start: int = done) -> None:
             options.report(start + part)
@@ -167,6 +171,14 @@ def frame_of_items(options: Options) -> tuple[int, int]:
     if item > most or model.prior.wants_given:
         return options.frame_size, 1
     return most // item * item, item
+
+
+def frame_end(block: bytes, options: Options) -> int:
+    """How much of a full block a frame takes: whatever the tokenizer of the one model does not cut, segments say, unless that is
+    longer than a frame."""
+    if options.models is None or len(options.models) != 1:
+        return len(block)
+    return options.models[0].tokenizer.whole(block) or len(block)
 
 
 def _lzma_whole(source: BinaryIO, length: int, spool: BinaryIO, report: Report) -> FrameHeader | None:

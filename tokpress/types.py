@@ -58,7 +58,8 @@ class Tokenizer(ABC):
 
     def whole(self, source: bytes) -> int:
         """How many bytes of the beginning of a longer source can be encoded without the rest, to the tokens that they have
-        in the whole. Only tokenizers that know where something begins and ends need say less than all."""
+        in the whole: where frames, and the pieces that a corpus is read in, may end. Only tokenizers that know where something
+        begins and ends need say less than all."""
         return len(source)
 
     def lengths(self, tokens: Tokens) -> NDArray[np.int64]:

@@ -1,15 +1,20 @@
 """Several tokenizers with one vocabulary: whatever comes is lossless, and a model of it trains, codes and scores."""
 
+import io
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import tokpress
 from tests.models import AUTOENCODERS, tiny_autoencoder
+from tokpress import pipeline
+from tokpress.container import iter_frames
 from tokpress.errors import TokenizerError
 from tokpress.model import Model, load_folder
 from tokpress.priors.histogram import HistogramPrior
-from tokpress.segments import join, split
+from tokpress.segments import HEAD, join, split
 from tokpress.tokenizers.bytes import BitsTokenizer, BytesTokenizer, NibblesTokenizer
 from tokpress.tokenizers.segments import SegmentsTokenizer
 from tokpress.tokenizers.words import WordsTokenizer
@@ -53,6 +58,34 @@ def test_of_lossy_tokenizers(tmp_path):
     (tmp_path / "m" / "tokenizer.safetensors").write_bytes(b"?")
     with pytest.raises(TokenizerError):
         load_folder(tmp_path / "m")
+
+
+def test_no_frame_cuts_a_segment_in_two():
+    """The rest of a frame that did was coded as plain bytes."""
+    rng = np.random.default_rng(0)
+    long = [(0, b"seven eight " * 40)]  # longer than a frame: that is cut all the same
+    parts = [(i % 3, rng.integers(0, 2, 20 + 7 * (i % 5)).astype(np.uint8).tobytes()) for i in range(40)] + long
+    source, model = join(parts), Model(BOTH, HistogramPrior(BOTH.vocab_size), name="mixed")
+    ends = {0, *np.cumsum([HEAD + len(data) for _, data in parts]).tolist()}
+    with tokpress.open(written := io.BytesIO(), "wb", model=model, frame_size=200) as file:
+        file.write(source)
+    pipeline._compress_frames(io.BytesIO(source), out := io.BytesIO(), pipeline.Options([model], frame_size=200))
+    for data in (out.getvalue(), written.getvalue()):
+        lengths = [header.source_length for header, _ in iter_frames(io.BytesIO(data))]
+        starts = np.cumsum([0, *lengths])
+        assert max(lengths) <= 200 and starts[-1] == len(source)
+        assert set(starts[starts < len(source) - 480].tolist()) <= ends  # of the last, long one not
+        assert tokpress.decompress(data, model=model) == source
+
+
+def test_what_is_scored_is_cut_there_too(monkeypatch):
+    from tokpress.cli import costs
+
+    parts = [(i % 3, bytes(30)) for i in range(20)]
+    monkeypatch.setattr(pipeline, "FRAME_SIZE", 100)
+    model = Model(BOTH, HistogramPrior(BOTH.vocab_size))
+    rows = list(costs.by_segment(costs.blocks(io.BytesIO(join(parts)), model, 1)))
+    assert len(rows) == 20 and {row["bytes"] for row in rows} == {30}
 
 
 def test_bits_of_each_segment():
