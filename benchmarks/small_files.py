@@ -6,7 +6,9 @@ Messages: pieces of the bench's English, each compressed alone by the shipped mo
 learned from pieces as long of the text that the shipped models were trained on.
 
 Records: `tokpress train --preset small` on 20 MB of package descriptions, then new ones, each compressed alone, and all of them
-as one file. The dictionary of zstd is learned from the records that tokpress trained on, one sample each.
+as one file. The dictionary of zstd is learned from the records that tokpress trained on, one sample each, and so is that of OpenZL,
+where its command `zli` is on the PATH: `zli train -p zstd … -O …`, the one of its profiles that carries text from one file to
+the next. That takes some 20 minutes of one core; what it makes is kept beside the model.
 
 Bytes are those of complete files, headers included; models and dictionaries are not counted, and told. What is decoded is compared.
 """
@@ -14,6 +16,7 @@ Bytes are those of complete files, headers included; models and dictionaries are
 import importlib
 import json
 import lzma
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -87,6 +90,31 @@ class Dictionary:
         return len(packed)
 
 
+class OpenZL:
+    """`zli` with a compressor and dictionary of its own training, a file each, as it comes."""
+
+    def __init__(self, samples: list[bytes], work: Path) -> None:
+        self.how = work / "openzl.zc", work / "openzl.zd"
+        if not all(path.is_file() for path in self.how):
+            with tempfile.TemporaryDirectory() as folder:
+                for i, sample in enumerate(samples):
+                    (Path(folder) / f"{i:06}").write_bytes(sample)
+                self._run("train", "-p", "zstd", folder, "--use-all-samples", "-o", self.how[0], "-O", self.how[1])
+
+    def _run(self, *words: str | Path) -> None:
+        subprocess.run(["zli", *words, "-f", "-v", "1"], check=True, capture_output=True)
+
+    def size(self, data: bytes) -> int:
+        with tempfile.TemporaryDirectory() as folder:
+            source, packed, restored = (Path(folder) / name for name in ("source", "packed", "restored"))
+            source.write_bytes(data)
+            self._run("compress", source, "-c", self.how[0], "-D", self.how[1], "-o", packed)
+            self._run("decompress", packed, "-D", self.how[1], "-o", restored)
+            if restored.read_bytes() != data:
+                raise click.ClickException("OpenZL did not restore a file")
+            return packed.stat().st_size
+
+
 def ours(model: str | None, effort: str = "default") -> Callable[[bytes], int]:
     loaded = None if model is None else load_folder(model)
 
@@ -143,6 +171,8 @@ def measure_records(work: Path, minutes: float) -> dict[str, Any] | None:
         "zstd -19": library("zstd:19"),
         "brotli -11": library("brotli"),
     }
+    if shutil.which("zli"):
+        ways["OpenZL, trained"] = OpenZL(records(corpus), work).size
     out = sums(some, ways)
     with tempfile.NamedTemporaryFile() as whole:
         Path(whole.name).write_bytes(b"".join(new))
@@ -171,7 +201,7 @@ def table(m: dict[str, Any], against: list[str]) -> list[str]:
 
 
 def report(kept: dict[str, Any]) -> None:
-    peers = ["zstd -19, dictionary", "zstd -19", "brotli -11", "xz -9e"]
+    peers = ["zstd -19, dictionary", "OpenZL, trained", "zstd -19", "brotli -11", "xz -9e"]
     lines = [
         "# Small files",
         "",
@@ -198,7 +228,7 @@ def report(kept: dict[str, Any]) -> None:
             f"## {m['number']} new records of one kind, {m['bytes']:,} bytes",
             "",
             f"Package descriptions after `{m['command']}` on 20 MB of them: {m['training_minutes']} minutes of training,",
-            f"{m['model_bytes']:,} bytes of model. The dictionary is learned from the same 20 MB.",
+            f"{m['model_bytes']:,} bytes of model. The dictionaries are learned from the same 20 MB.",
             "",
             *table(m, peers),
             "",

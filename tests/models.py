@@ -16,6 +16,7 @@ from tokpress.priors.memory import MemoryPrior
 from tokpress.priors.mingru import MinGRUPrior, tensor_shapes
 from tokpress.priors.network import NetworkPrior
 from tokpress.priors.samples import SamplesPrior
+from tokpress.priors.spelling import SpellingPrior
 from tokpress.registry import prior_class, register_prior, tokenizer_class
 from tokpress.tokenizers.bytes import BitsTokenizer, BytesTokenizer, NibblesTokenizer, TopBitTokenizer
 from tokpress.types import Config, Prior, Tokenizer
@@ -212,6 +213,10 @@ def tiny_ensemble() -> EnsemblePrior:
     )
 
 
+def tiny_spelling() -> SpellingPrior:
+    return SpellingPrior.of(tiny_mingru(), BytesTokenizer(), 0)
+
+
 def tiny_models() -> dict[str, Model]:
     """One model per registered built-in prior."""
     counts = np.arange(256, dtype=np.int64)[::-1].copy()
@@ -238,6 +243,7 @@ def tiny_models() -> dict[str, Model]:
             "adaptive": Model(NibblesTokenizer(), AdaptivePrior()),
             "adaptive-on_grid": Model(NibblesTokenizer(), AdaptivePrior(on_grid=True)),
             "samples": Model(NibblesTokenizer(), SamplesPrior()),
+            "spelling": Model(BytesTokenizer(), tiny_spelling()),
             "mingru": Model(BytesTokenizer(), tiny_mingru()),
             "mingru-online": Model(BytesTokenizer(), tiny_mingru(online=0.01)),
             "mingru-grams": Model(BytesTokenizer(), tiny_mingru(grams=128)),

@@ -16,7 +16,7 @@ import numpy as np
 from . import coding, conditionals
 from .lanes import Layout
 from .model import Model, load_folder
-from .types import DecodesItself, ItemMixture, Pmf, Prior, RowWise, Tokens
+from .types import DecodesItself, ItemMixture, Pmf, Prior, RowWise, SpelledPrior, Tokens
 
 TEXT = b"the cat sat on the mat; the cat ate the rat. " * 9 + bytes(range(250, 256)) + b"\0\xff\n"
 LANES = (1, 3, 7)
@@ -34,7 +34,9 @@ def check(model: Model, folder: Path) -> None:
 
 
 def members(prior: Prior) -> list[Prior]:
-    """The priors that are stepped: itself, or those that a mixture is made of."""
+    """The priors that are stepped: itself, those that a mixture is made of, or what is spelled."""
+    if isinstance(prior, SpelledPrior):
+        return [prior.base]
     return prior.members if isinstance(prior, ItemMixture) else [prior]
 
 

@@ -227,6 +227,40 @@ class ItemMixture(Prior):
         return self.init(rows, rows)
 
 
+class SpelledPrior(Prior):
+    """A prior whose symbols are coded bit by bit, so that another model may have its say in each bit. `base` predicts the
+    symbols; `tokpress.spelled` steps it, and codes what `spelled` makes of its conditionals."""
+
+    base: Prior
+
+    @abstractmethod
+    def is_spelled(self, tokens: int) -> bool:
+        """Whether a frame of so many tokens is; else it is coded by the base alone."""
+
+    @abstractmethod
+    def start(self, lanes: int, tokens: int) -> Any:
+        """A fresh state of what it has beside the base's."""
+
+    @abstractmethod
+    def spelled(self, state: Any, pmf: Pmf, symbols: Tokens) -> tuple[Tokens, Pmf, NDArray[np.int64]]:
+        """The bits [k] of the known symbols [n] of a step, the pmf [k, 2] of each, and how many bits there have been when
+        each symbol ends [n], from the base's pmf [n, V]."""
+
+    @abstractmethod
+    def decode_spelled(self, state: Any, pmf: Pmf, coder: Any) -> Tokens:
+        """The symbols [n] of a step from `coders.reference` words and decoder. Raises ChecksumError."""
+
+    @abstractmethod
+    def draw_spelled(self, state: Any, pmf: Pmf, rng: np.random.Generator, temperature: float) -> Tokens:
+        """The symbols [n] of a step, each bit drawn from p^(1/temperature)."""
+
+    def init(self, lanes: int, tokens: int) -> Any:
+        raise TokpressError(f"a {self.name} prior codes symbols bit by bit: they have no conditionals")
+
+    def step(self, state: Any, previous: Tokens | None, rows: int) -> Pmf:
+        return self.init(rows, rows)
+
+
 @runtime_checkable
 class RowWise(Protocol):
     """What a prior may offer whose lanes are independent of each other: some of them at a time, so that

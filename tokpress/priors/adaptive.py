@@ -124,6 +124,7 @@ class AdaptiveState(NamedTuple):
     lanes: NDArray[np.int64]  # [B, fields]
     hashes: NDArray[np.int64]  # [B, contexts], of whole bytes
     history: NDArray[np.uint8]  # [B · L], the bytes coded so far
+    reached: NDArray[np.int64]  # [B], the last column of each lane that has been coded
     heads: NDArray[np.int32]  # where in history the last 5 bytes were seen last, by hash
     match_maps: NDArray[np.int32]  # [buckets · 2 · 4], p · 2^16 that the expected bit comes
     mixing: Any  # mixing.Mixing
@@ -238,6 +239,7 @@ class AdaptivePrior(Prior):
             lanes=np.zeros((lanes, kernel.FIELDS), np.int64),
             hashes=np.zeros((lanes, CONTEXTS), np.int64),
             history=np.zeros(lanes * width, np.uint8),
+            reached=np.zeros(lanes, np.int64),
             heads=np.zeros(1 << heads_log2, np.int32),
             match_maps=np.full(kernel.BUCKETS * 8, 49152, np.int32),
             mixing=make_mixing(

@@ -47,7 +47,7 @@ CLOCK_FIELDS = 8
 
 
 @function
-def _learn_match(symbol, phase, lane, match_maps):
+def learn_match(symbol, phase, lane, match_maps):
     """How often what a match expects has come."""
     if lane[EXPECTED] < 0:
         return
@@ -64,7 +64,7 @@ def _learn_match(symbol, phase, lane, match_maps):
 
 
 @function
-def _follow_match(lane, column, here, width, history, heads):
+def _follow_match(lane, column, here, width, history, heads, reached):
     """Keep or look up the place in the shared history after which the last bytes came before."""
     place = lane[POINTER]
     if place > 0:
@@ -94,7 +94,7 @@ def _follow_match(lane, column, here, width, history, heads):
     lane[EXPECTED] = -1
     lane[BUCKET] = 0
     if length > 0:
-        if place < history.shape[0] and place % width <= column:  # every lane has coded columns 0 … column
+        if place < history.shape[0] and place % width <= reached[place // width]:
             lane[EXPECTED] = history[place]
             lane[BUCKET] = 1 + length if length < 16 else min(13 + (length >> 2), 19 + (length >> 4), 28)
         else:
@@ -102,8 +102,10 @@ def _follow_match(lane, column, here, width, history, heads):
 
 
 @function
-def _next_byte(byte, column, here, width, lane, hashes, history, heads, geometry):
-    """The whole byte is known: store it, and hash the contexts of the next one. A geometry is of a single lane."""
+def next_byte(byte, column, here, width, lane, hashes, history, heads, reached, geometry):
+    """The whole byte is known: store it, and hash the contexts of the next one. A geometry is of a single lane.
+
+    reached [B]: the last column of each lane that has been coded."""
     history[here - 1] = byte
     lane[BEFORE4] = ((lane[BEFORE4] << 8) | (lane[LAST4] >> 24)) & 0xFFFFFFFF
     lane[LAST4] = ((lane[LAST4] << 8) | byte) & 0xFFFFFFFF
@@ -113,7 +115,7 @@ def _next_byte(byte, column, here, width, lane, hashes, history, heads, geometry
     elif lane[WORD] != 0:
         lane[OLDER_WORD] = lane[WORD]
         lane[WORD] = 0
-    _follow_match(lane, column, here, width, history, heads)
+    _follow_match(lane, column, here, width, history, heads, reached)
     if geometry[STOP] and pixel_contexts(here, geometry, history, hashes):
         return
     last = lane[LAST4]
@@ -134,8 +136,8 @@ def _next_byte(byte, column, here, width, lane, hashes, history, heads, geometry
 
 
 @inline
-def _predict(phase, lane, nibble, mixing, match_maps, pmf):
-    inputs = nibble.inputs
+def match_inputs(phase, lane, inputs, mixing, match_maps):
+    """What the match expects, at the nodes on its path through the nibble; 0 at the others."""
     for node in range(1, 16):
         inputs[node, MATCH] = 0
         inputs[node, MATCH + 1] = 0
@@ -149,12 +151,24 @@ def _predict(phase, lane, nibble, mixing, match_maps, pmf):
             inputs[node, MATCH] = sign * mixing.stretch[p >> 4]
             inputs[node, MATCH + 1] = sign * ((p - 32768) >> 5)
             node = 2 * node + bit
+
+
+@inline
+def choose_sets(phase, lane, nibble):
+    """The weights that the mixers use for this nibble, and where the corrections of its set begin."""
     bucket = lane[BUCKET] if lane[EXPECTED] >= 0 else 0
     high = phase * (lane[HIGH] + 1)
     nibble.sets[0] = bucket * 2 + phase
     nibble.sets[1] = SETS_MATCH + phase * 256 + (lane[LAST4] & 255)
-    nibble.sets[2] = high
-    base = (bucket * SETS_NIBBLE + high) * 16 * BINS
+    nibble.sets[nibble.sets.shape[0] - 1] = high
+    return (bucket * SETS_NIBBLE + high) * 16 * BINS
+
+
+@inline
+def _predict(phase, lane, nibble, mixing, match_maps, pmf):
+    inputs = nibble.inputs
+    match_inputs(phase, lane, inputs, mixing, match_maps)
+    base = choose_sets(phase, lane, nibble)
     open_tree(nibble)
     for node in range(1, 16):
         if is_unlikely(node, nibble):
@@ -165,7 +179,7 @@ def _predict(phase, lane, nibble, mixing, match_maps, pmf):
 
 
 @inline
-def _nibble_of(lane, state):
+def nibble_of(lane, state):
     """The views of one lane."""
     of = state.nibbles
     return Nibble(of.slots[lane], of.inputs[lane], of.mixed[lane], of.final[lane], of.corrected[lane], of.sets[lane])
@@ -178,16 +192,17 @@ def advance(previous, rows, state):
     clock, mixing = state.clock, state.mixing
     width = clock[WIDTH]
     for r in range(n):
-        nibble = _nibble_of(r, state)
+        nibble = nibble_of(r, state)
         learn_weights(previous[r] & 15, clock[RATE], nibble, mixing)
         learn_histories(previous[r] & 15, clock[PHASE], 2, nibble.slots, mixing)
-        _learn_match(previous[r] & 15, clock[PHASE], state.lanes[r], state.match_maps)
+        learn_match(previous[r] & 15, clock[PHASE], state.lanes[r], state.match_maps)
     if n and clock[PHASE]:
         column = min(clock[COLUMN], width - 1)  # a caller that goes on too long must not write elsewhere
+        state.reached[:] = column
         for r in range(n):
             byte = state.lanes[r, HIGH] * 16 + (previous[r] & 15)
-            _next_byte(byte, column, r * width + column + 1, width, state.lanes[r], state.hashes[r], state.history,
-                       state.heads, state.geometry)  # fmt: skip
+            next_byte(byte, column, r * width + column + 1, width, state.lanes[r], state.hashes[r], state.history,
+                      state.heads, state.reached, state.geometry)  # fmt: skip
         clock[PHASE] = 0
         clock[COLUMN] += 1
         clock[CODED] += n
@@ -200,7 +215,7 @@ def advance(previous, rows, state):
         more = (state.lanes[r, HIGH] + 1) * 0x1F3D5B7 if clock[PHASE] else 0
         find_slots(state.hashes[r], more, state.nibbles.slots[r], mixing.table)
     for r in range(rows):
-        _predict(clock[PHASE], state.lanes[r], _nibble_of(r, state), mixing, state.match_maps, state.pmf[r])
+        _predict(clock[PHASE], state.lanes[r], nibble_of(r, state), mixing, state.match_maps, state.pmf[r])
 
 
 @function

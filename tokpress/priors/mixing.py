@@ -116,32 +116,38 @@ def find_slots(hashes, more, slots, table):
 
 
 @inline
+def learn_node(node, bit, rate, nibble, mixing):
+    """Move the weights of one node towards what happened there."""
+    mixers = nibble.mixed.shape[0]
+    target = bit << 16
+    final_error = (target - nibble.final[0, node]) * FINAL_RATE
+    v = mixing.final_weights[nibble.sets[mixers], node]
+    x = nibble.inputs[node]
+    for m in range(mixers):
+        moved = v[m] + ((nibble.mixed[m, node] * final_error + (1 << 19)) >> 20)
+        v[m] = min(max(moved, -HEAVIEST), HEAVIEST)
+        w = mixing.weights[nibble.sets[m], node]
+        error = target - mixing.squash[nibble.mixed[m, node] + CENTRE]
+        if -SMALL_ERROR < error < SMALL_ERROR:
+            continue  # little to learn, and time saved where the data is predictable
+        step = int32((error * rate) >> 12)
+        for i in range(x.shape[0]):
+            change = int32(int32(int32(x[i] * step) + HALF) >> 12)
+            w[i] = min(max(int32(w[i] + change), -HEAVIEST), HEAVIEST)
+    at = nibble.corrected[node]
+    # half of it was applied
+    mixing.correction[at] += (target - nibble.final[0, node] - (mixing.correction[at] >> 1)) >> 6
+
+
+@inline
 def learn_weights(symbol, rate, nibble, mixing):
     """Move the weights on the symbol's path through the tree towards what happened."""
     node = 1
-    mixers = nibble.mixed.shape[0]
     for level in range(4):
         if nibble.corrected[node] < 0:
             break
         bit = (symbol >> (3 - level)) & 1
-        target = bit << 16
-        final_error = (target - nibble.final[0, node]) * FINAL_RATE
-        v = mixing.final_weights[nibble.sets[mixers], node]
-        x = nibble.inputs[node]
-        for m in range(mixers):
-            moved = v[m] + ((nibble.mixed[m, node] * final_error + (1 << 19)) >> 20)
-            v[m] = min(max(moved, -HEAVIEST), HEAVIEST)
-            w = mixing.weights[nibble.sets[m], node]
-            error = target - mixing.squash[nibble.mixed[m, node] + CENTRE]
-            if -SMALL_ERROR < error < SMALL_ERROR:
-                continue  # little to learn, and time saved where the data is predictable
-            step = int32((error * rate) >> 12)
-            for i in range(x.shape[0]):
-                change = int32(int32(int32(x[i] * step) + HALF) >> 12)
-                w[i] = min(max(int32(w[i] + change), -HEAVIEST), HEAVIEST)
-        at = nibble.corrected[node]
-        # half of it was applied
-        mixing.correction[at] += (target - nibble.final[0, node] - (mixing.correction[at] >> 1)) >> 6
+        learn_node(node, bit, rate, nibble, mixing)
         node = 2 * node + bit
 
 
@@ -195,8 +201,8 @@ def is_unlikely(node, nibble):
 
 
 @inline
-def mix(node, base, nibble, mixing):
-    """p of the node from its inputs, and the shares of its children. base: where the corrections of its set begin."""
+def predict(node, base, nibble, mixing):
+    """p · 2^16 of the node from its inputs. base: where the corrections of its set begin."""
     x = nibble.inputs[node]
     mixers = nibble.mixed.shape[0]
     total = 0
@@ -215,8 +221,14 @@ def mix(node, base, nibble, mixing):
     shift = (mixing.correction[at] * (256 - share) + mixing.correction[at + 1] * share) >> 8
     nibble.corrected[node] = at + (share >> 7)
     nibble.final[0, node] = min(max(mixing.squash[total] + (shift >> 1), MIN_P), 65536 - MIN_P)
+    return nibble.final[0, node]
+
+
+@inline
+def mix(node, base, nibble, mixing):
+    """`predict`, and the shares of the node's children."""
     share_of = nibble.final[1]
-    one = (share_of[node] * nibble.final[0, node]) >> 16
+    one = (share_of[node] * predict(node, base, nibble, mixing)) >> 16
     share_of[2 * node + 1] = one
     share_of[2 * node] = share_of[node] - one
 

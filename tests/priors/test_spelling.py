@@ -1,0 +1,142 @@
+"""Tokens spelled bit by bit: the probabilities of all tokens sum to 1, coders agree, damage shows, and the contexts help."""
+
+import contextlib
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.models import tiny_mingru
+from tokpress import coding
+from tokpress.conformance import check
+from tokpress.errors import ChecksumError, ModelError
+from tokpress.lanes import Layout
+from tokpress.model import Model, load_folder
+from tokpress.priors.histogram import HistogramPrior
+from tokpress.priors.spelling import BYTES, LENGTHS, SpellingPrior, logarithms, tables, trie_of
+from tokpress.tokenizers.bpe import BPETokenizer
+from tokpress.training.options import TokenizerOptions
+
+TEXT = b"It is a truth universally acknowledged, that a single man in possession of a good fortune " * 12
+SPELLINGS = [bytes([b]) for b in range(256)] + [b"th", b"the", b"there", b" t", b"\xff\xff\xff", b"a\0"]
+
+
+def spelled(base, spellings: list[bytes], least: int = 0) -> SpellingPrior:
+    return SpellingPrior({"least": least}, {**base.tensors(), **tables(spellings)}, base)
+
+
+@pytest.fixture(scope="module")
+def bpe(tmp_path_factory) -> BPETokenizer:
+    corpus = tmp_path_factory.mktemp("bpe") / "corpus.txt"
+    corpus.write_bytes(TEXT)
+    return BPETokenizer.fit([corpus], TokenizerOptions(vocab_size=300, weights=[1.0]))
+
+
+def test_a_model_of_spelled_byte_pairs_conforms(bpe, tmp_path):
+    check(Model(bpe, SpellingPrior.of(tiny_mingru(symbols=bpe.vocab_size), bpe, 0)), tmp_path)
+
+
+def test_the_probabilities_of_all_tokens_sum_to_one():
+    prior = spelled(HistogramPrior(len(SPELLINGS)), SPELLINGS)
+    rng = np.random.default_rng(1)
+    before = rng.integers(0, len(SPELLINGS), (40, 1)).astype(np.int32)
+    pmf = rng.dirichlet(np.full(len(SPELLINGS), 0.3), 1).astype(np.float32)
+    total = 0.0
+    for v in range(len(SPELLINGS)):
+        state = prior.start(1, 41)
+        for symbol in before:
+            prior.spelled(state, pmf, symbol)
+        bits, rows, stops = prior.spelled(state, pmf, np.array([v], np.int32))
+        assert stops.tolist() == [len(bits)]
+        total += float(np.prod(rows[np.arange(len(bits)), bits].astype(np.float64)))
+    assert total == pytest.approx(1, abs=1e-6)
+
+
+@given(st.lists(st.integers(0, len(SPELLINGS) - 1), max_size=80), st.integers(1, 9), st.integers(0, 99))
+@settings(max_examples=40, deadline=None)
+def test_any_tokens_come_back(tokens, lanes, seed):
+    counts = np.random.default_rng(seed).integers(1, 9, len(SPELLINGS)).astype(np.int64)
+    prior, symbols = spelled(HistogramPrior(len(SPELLINGS), counts), SPELLINGS), np.array(tokens, np.int32)
+    payload = coding.encode(prior, symbols, lanes)
+    assert np.array_equal(coding.decode(prior, payload, len(symbols), lanes), symbols)
+
+
+def test_the_contexts_learn_what_the_base_cannot():
+    prior = spelled(HistogramPrior(256, np.ones(256, np.int64)), SPELLINGS[:256])
+    tokens = np.frombuffer(TEXT, np.uint8).astype(np.int32)
+    assert coding.score(prior, tokens, 4).sum() < 0.35 * coding.score(prior.base, tokens, 4).sum()
+
+
+def test_a_small_frame_is_coded_by_the_base():
+    base = HistogramPrior(256)
+    tokens = np.frombuffer(TEXT, np.uint8).astype(np.int32)
+    prior = spelled(base, SPELLINGS[:256], least=len(tokens) + 1)
+    assert coding.encode(prior, tokens, 3) == coding.encode(base, tokens, 3)
+    assert coding.encode(prior, np.append(tokens, 1).astype(np.int32), 3) != coding.encode(
+        base, np.append(tokens, 1).astype(np.int32), 3
+    )
+
+
+def test_damage_and_noise_end_in_an_error_or_in_other_tokens():
+    prior = spelled(HistogramPrior(len(SPELLINGS)), SPELLINGS)
+    rng = np.random.default_rng(3)
+    tokens = rng.integers(0, len(SPELLINGS), 400).astype(np.int32)
+    payload = coding.encode(prior, tokens, 5)
+    for at in range(0, len(payload), 37):
+        changed = payload[:at] + bytes([payload[at] ^ 64]) + payload[at + 1 :]
+        with contextlib.suppress(ChecksumError):
+            assert not np.array_equal(coding.decode(prior, changed, len(tokens), 5), tokens)
+    with pytest.raises(ChecksumError):
+        coding.decode(prior, payload[: len(payload) // 2], len(tokens), 5)
+
+
+def test_a_history_as_long_as_it_can_be():
+    longest = max(SPELLINGS[256:], key=len)
+    prior = spelled(HistogramPrior(len(SPELLINGS)), SPELLINGS)
+    tokens = np.full(60, SPELLINGS.index(longest), np.int32)
+    payload = coding.encode(prior, tokens, 7)
+    assert np.array_equal(coding.decode(prior, payload, 60, 7), tokens)
+    state = prior.start(7, 60)
+    assert len(state.history) == 7 * Layout.of(60, 7, 1).steps * len(longest)
+
+
+def test_the_trie_leads_to_every_token():
+    trie = trie_of(SPELLINGS)
+    for v, spelling in enumerate(SPELLINGS):
+        node = 0
+        for byte in spelling:
+            for nibble in (byte >> 4, byte & 15):
+                assert trie.edges[node, nibble] <= trie.rank[v] < trie.edges[node, nibble + 1]
+                node = trie.child[node, nibble]
+        assert trie.order[trie.own[node]] == v
+
+
+def test_logarithms():
+    assert np.abs(logarithms() / 4096 - np.log((1024.5 + np.arange(1024)) / 2048)).max() < 2.0**-12
+
+
+@pytest.mark.parametrize(
+    "spellings, wrong",
+    [
+        ([*SPELLINGS[:-1], b"th"], "different"),
+        ([*SPELLINGS[:-1], b""], "different"),
+        ([*SPELLINGS[:-1], b"a" * 33], "too long"),
+        ([*SPELLINGS[1:], b"ab"], "each byte"),
+    ],
+)
+def test_spellings_that_cannot_be(spellings, wrong):
+    with pytest.raises(ModelError, match=wrong):
+        spelled(HistogramPrior(len(spellings)), spellings)
+
+
+def test_a_folder_without_its_spellings_is_no_model(bpe, tmp_path):
+    from safetensors.numpy import load_file, save_file
+
+    Model(bpe, SpellingPrior.of(tiny_mingru(symbols=bpe.vocab_size), bpe, 0)).save(tmp_path / "model")
+    path = tmp_path / "model" / "model.safetensors"
+    tensors = load_file(path)
+    for name, worse in ((BYTES, tensors[BYTES][:-1]), (LENGTHS, tensors[LENGTHS].astype(np.int32))):
+        save_file({**tensors, name: worse}, path)
+        with pytest.raises(ModelError, match="should be uint8"):
+            load_folder(tmp_path / "model")

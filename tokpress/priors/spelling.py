@@ -1,0 +1,260 @@
+"""A prior over tokens, spelled: each token is coded bit by bit, and an adaptive model of the bytes has its say in each bit.
+
+    trie of all tokens    mass(node) = Σ p(v), v below node            p from the base prior, one pmf a token
+    the token ends        p = p(v of this node) / mass(node)
+    next bit of a nibble  p = mass(its side) / mass(both sides)        what no token has is not coded
+    each bit              logistic mixing of that p with context mixing of the bytes before (`adaptive.py`)
+
+The base has read much text, and knows its language; the contexts have read this file only, and know its names, phrases and
+layout, byte by byte, where the tokens' own counts (`memory.py`) see whole tokens. The tokens stay those of the tokenizer.
+Spelling out a distribution over tokens: Vieira et al. 2024, "From language models over tokens to language models over
+characters", §3 (ours is that of one segmentation, which is why the ends are coded); mixing: Mahoney 2005 (`adaptive.py`).
+
+A frame of fewer tokens than `LEAST` is coded by the base alone: there the contexts would not pay for being compiled.
+Lanes r and steps t as everywhere; all lanes share what the contexts have learned.
+"""
+
+from decimal import Decimal, localcontext
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import ChecksumError, ModelError, TokpressError
+from ..exact.tensors import checked
+from ..exact.threads import share_rows
+from ..types import Config, ItemMixture, Pmf, Prior, SpelledPrior, Tokenizer, Tokens
+
+if TYPE_CHECKING:
+    from ..training.options import FitOptions
+    from ..training.streams import Source
+
+#: tokens of a frame, from which its tokens are spelled
+LEAST = 6000
+#: bytes of a token, at most
+LONGEST = 32
+ENDS_LOG2 = 20
+BYTES, LENGTHS = "spelling.bytes", "spelling.lengths"
+
+
+class Trie(NamedTuple):
+    """Of N nodes, one for each beginning of a token by nibbles. Tokens are numbered 0 … V − 1 in the order of their bytes."""
+
+    edges: NDArray[np.int32]  # [N, 17]: tokens edges[c] … edges[c + 1] − 1 go on with the nibble c
+    child: NDArray[np.int32]  # [N, 16]: the node after it; 0 where no token goes on so
+    own: NDArray[np.int32]  # [N]: the token that ends here, or −1
+    order: NDArray[np.int32]  # [V]: symbols in the order of their bytes
+    rank: NDArray[np.int32]  # [V]: the reverse
+
+
+def trie_of(spellings: list[bytes]) -> Trie:
+    """
+    >>> trie = trie_of([b"b", b"a", b"ab"]); trie.order.tolist(), trie.edges[0, 6:8].tolist()
+    ([1, 2, 0], [0, 3])
+    """
+    order = np.array(sorted(range(len(spellings)), key=spellings.__getitem__), np.int32)
+    lengths = np.array([len(spellings[v]) for v in order])
+    raw = b"".join(spellings[v].ljust(int(lengths.max()), b"\0") for v in order)
+    table = np.frombuffer(raw, np.uint8).reshape(len(order), -1)
+    nibbles = np.stack([table >> 4, table & 15], 2).reshape(len(order), -1).astype(np.int64)
+    levels, count = [], 1
+    node_of, first = np.zeros(len(order), np.int64), np.zeros(1, np.int64)  # nodes of a level, numbered from 0
+    for depth in range(2 * int(lengths.max()) + 1):
+        ends, goes_on = np.flatnonzero(2 * lengths == depth), 2 * lengths > depth
+        own = np.full(len(first), -1)
+        own[node_of[ends]] = ends
+        here = node_of[goes_on] * 16 + (nibbles[goes_on, depth] if depth < nibbles.shape[1] else 0)
+        counts = np.bincount(here, minlength=16 * len(first)).reshape(-1, 16)
+        edges = np.cumsum(np.concatenate([(first + (own >= 0))[:, None], counts], 1), 1)
+        after = np.cumsum(counts > 0).reshape(-1, 16) - 1  # the nodes of the next level
+        levels.append((edges, np.where(counts, after + count, 0), own))
+        node_of[goes_on], first = after.reshape(-1)[here], edges[:, :16][counts > 0]
+        count += len(first)
+    edges, child, own = (np.concatenate(parts).astype(np.int32) for parts in zip(*levels))
+    return Trie(edges, child, own, order, np.argsort(order).astype(np.int32))
+
+
+def logarithms() -> NDArray[np.int64]:
+    """[1024]: ln((1024.5 + i) / 2048) · 2^12, rounded, by decimal arithmetic, which is the same everywhere."""
+    with localcontext() as context:
+        context.prec = 30
+        return np.array([round((Decimal(2049 + 2 * i) / 4096).ln() * 4096) for i in range(1024)], np.int64)
+
+
+def tables(spellings: list[bytes]) -> dict[str, np.ndarray]:
+    """As tensors of a model file. Raises ModelError where one is too long for that."""
+    if max(map(len, spellings)) > LONGEST:
+        raise ModelError(f"a token of {max(map(len, spellings))} bytes is too long to be spelled: {LONGEST} at most")
+    return {
+        BYTES: np.frombuffer(b"".join(spellings), np.uint8),
+        LENGTHS: np.array([len(s) for s in spellings], np.uint8),
+    }
+
+
+class State(NamedTuple):
+    """Everything learned while coding, B lanes. What the adaptive prior has too is described there."""
+
+    clock: NDArray[np.int64]
+    lanes: NDArray[np.int64]
+    hashes: NDArray[np.int64]
+    history: NDArray[np.uint8]
+    reached: NDArray[np.int64]
+    heads: NDArray[np.int32]
+    match_maps: NDArray[np.int32]
+    mixing: Any
+    nibbles: Any  # one lane's are enough: each learns at once
+    geometry: NDArray[np.int64]
+    ends: NDArray[np.int64]  # p · 2^22 and a count, of whether tokens ended in some contexts
+    at_end: NDArray[np.int64]  # where those of this token are
+    masses: NDArray[np.int32]  # [B, V + 1]
+    logarithms: NDArray[np.int64]
+    edges: NDArray[np.int32]
+    child: NDArray[np.int32]
+    own: NDArray[np.int32]
+    order: NDArray[np.int32]
+    rank: NDArray[np.int32]
+
+
+class Choices(NamedTuple):
+    """Room for the bits of one step, and where they come from."""
+
+    bits: NDArray[np.int32]
+    rows: Pmf  # [K, 2]
+    stops: NDArray[np.int64]  # [B]: how many there have been after each lane's token
+    words: NDArray[np.uint64]
+    decoder: NDArray[np.uint64]
+    uniform: NDArray[np.float64]
+    power: float
+
+
+class SpellingPrior(SpelledPrior):
+    name = "spelling"
+
+    def __init__(self, config: Config, tensors: dict[str, np.ndarray], base: Prior):
+        self.base, self.vocab_size, self.stride, self.order = base, base.vocab_size, base.stride, base.order
+        self.least = config.get("least", LEAST)
+        if type(self.least) is not int or self.least < 0:
+            raise ModelError(f"least={self.least!r} of a spelling prior should be a number of tokens")
+        lengths = checked(tensors, LENGTHS, (self.vocab_size,), "uint8")
+        stops = np.cumsum(lengths, dtype=np.int64)
+        raw = checked(tensors, BYTES, (int(stops[-1]),), "uint8").tobytes()
+        self.spellings = [raw[stop - length : stop] for stop, length in zip(stops.tolist(), lengths.tolist())]
+        if len(set(self.spellings)) < self.vocab_size or not all(1 <= len(s) <= LONGEST for s in self.spellings):
+            raise ModelError(f"tokens that are spelled should be different strings of 1 to {LONGEST} bytes")
+        if not set(self.spellings) >= {bytes([b]) for b in range(256)}:
+            raise ModelError("each byte should be a token by itself where tokens are spelled")
+
+    @classmethod
+    def of(cls, base: Prior, tokenizer: Tokenizer, least: int = LEAST) -> "SpellingPrior":
+        """`base` spelled as this tokenizer decodes each of its symbols. Raises ModelError where that cannot be."""
+        spellings = [tokenizer.decode(np.array([v], np.int32)) for v in range(tokenizer.vocab_size)]
+        return cls({"least": least}, {**base.tensors(), **tables(spellings)}, base)
+
+    def lanes(self, tokens: int) -> int:
+        return self.base.lanes(tokens)
+
+    def prepare(self, tokens: int, kernel: str = "auto") -> None:
+        self.base.prepare(tokens, kernel)
+
+    @cached_property
+    def _trie(self) -> Trie:
+        return trie_of(self.spellings)
+
+    def is_spelled(self, tokens: int) -> bool:
+        return tokens >= max(self.least, 1)
+
+    def start(self, lanes: int, tokens: int) -> State:
+        from . import adaptive
+        from . import spelling_kernel as kernel
+        from .adaptive_kernel import BUCKETS, CLOCK_FIELDS, CONTEXTS, FIELDS, INPUTS, SETS_BYTE, SETS_MATCH, SETS_NIBBLE
+
+        longest = max(map(len, self.spellings))
+        width = -(-tokens // lanes) * longest
+        size = 4 * tokens  # of the source, about
+        first = np.zeros(INPUTS, np.int32)
+        first[: 2 * CONTEXTS : 2] = 1311  # 0.02 each
+        first[kernel.MATCH], first[kernel.TEXT] = 2621, 58982
+        clock = np.zeros(CLOCK_FIELDS, np.int64)
+        clock[kernel.WIDTH], clock[kernel.RATE] = width, kernel.RATE_LAST + kernel.RATE_EXTRA
+        mixing = adaptive.make_mixing(
+            min(max((2 * size * CONTEXTS).bit_length(), 10), adaptive.MAX_SLOTS_LOG2), 2 * CONTEXTS, first,
+            SETS_MATCH + SETS_BYTE + kernel.SETS_TEXT, kernel.MIXERS, SETS_NIBBLE, BUCKETS * SETS_NIBBLE,
+        )  # fmt: skip
+        return State(
+            clock=clock,
+            lanes=np.zeros((lanes, FIELDS), np.int64),
+            hashes=np.zeros((lanes, CONTEXTS), np.int64),
+            history=np.zeros(lanes * width, np.uint8),
+            reached=np.full(lanes, -1, np.int64),
+            heads=np.zeros(1 << min(max(size.bit_length(), 8), adaptive.MAX_HEADS_LOG2), np.int32),
+            match_maps=np.full(BUCKETS * 8, 49152, np.int32),
+            mixing=mixing,
+            nibbles=adaptive.make_nibbles(1, CONTEXTS, INPUTS, kernel.MIXERS, kernel.BIAS),
+            geometry=adaptive.AdaptivePrior()._geometry(),
+            ends=np.full(1 << ENDS_LOG2, 1 << 31, np.int64),
+            at_end=np.zeros(len(kernel.ENDS), np.int64),
+            masses=np.zeros((lanes, self.vocab_size + 1), np.int32),
+            logarithms=logarithms(),
+            **self._trie._asdict(),
+        )
+
+    def _choices(self, rows: int, words: Any = None, decoder: Any = None) -> Choices:
+        most = rows * 9 * max(map(len, self.spellings))
+        none = np.zeros(0, np.uint64)
+        return Choices(
+            np.zeros(most, np.int32), np.zeros((most, 2), np.float32), np.zeros(rows, np.int64), none if words is None else words,
+            none if decoder is None else decoder, np.zeros(0), 1.0,
+        )  # fmt: skip
+
+    def _spell(self, mode: int, state: State, pmf: Pmf, symbols: Tokens, choices: Choices) -> int:
+        from . import spelling_kernel as kernel
+
+        share_rows(lambda some: kernel.accumulate(pmf, state.order, state.masses, some.start, some.stop), len(pmf))
+        return kernel.spell(mode, len(pmf), symbols, choices, state)
+
+    def spelled(self, state: State, pmf: Pmf, symbols: Tokens) -> tuple[Tokens, Pmf, NDArray[np.int64]]:
+        from .spelling_kernel import KNOWN
+
+        choices = self._choices(len(pmf))
+        count = self._spell(KNOWN, state, pmf, np.array(symbols, np.int32), choices)
+        return choices.bits[:count], choices.rows[:count], choices.stops[: len(pmf)]
+
+    def decode_spelled(self, state: State, pmf: Pmf, coder: Any) -> Tokens:
+        from .spelling_kernel import DECODED
+
+        symbols = np.zeros(len(pmf), np.int32)
+        if self._spell(DECODED, state, pmf, symbols, self._choices(len(pmf), *coder)) < 0:
+            raise ChecksumError("the coded words are damaged")
+        return symbols
+
+    def draw_spelled(self, state: State, pmf: Pmf, rng: np.random.Generator, temperature: float) -> Tokens:
+        from .spelling_kernel import DRAWN
+
+        symbols, choices = np.zeros(len(pmf), np.int32), self._choices(len(pmf))
+        choices = choices._replace(uniform=rng.random(len(choices.bits)), power=1 / temperature)
+        self._spell(DRAWN, state, pmf, symbols, choices)
+        return symbols
+
+    @classmethod
+    def fit(
+        cls, sources: "list[Source]", tokenizer: Tokenizer, config: Config, options: "FitOptions"
+    ) -> "SpellingPrior":
+        raise TokpressError("what spells tokens is wrapped around another prior: train that one")
+
+    def config(self) -> Config:
+        least = {} if self.least == LEAST else {"least": self.least}
+        return {**least, "base": {"name": self.base.name, **self.base.config()}}
+
+    def tensors(self) -> dict[str, np.ndarray]:
+        return {**self.base.tensors(), **tables(self.spellings)}
+
+    @classmethod
+    def load(cls, config: Config, tensors: dict[str, np.ndarray], vocab_size: int) -> "SpellingPrior":
+        from ..registry import prior_class
+
+        base = dict(config["base"])
+        kind = prior_class(base.pop("name"))
+        if issubclass(kind, (SpelledPrior, ItemMixture)):
+            raise ModelError(f"a {kind.name} prior cannot be spelled")
+        return cls(config, tensors, kind.load(base, tensors, vocab_size))
