@@ -61,7 +61,7 @@ def pack(ctx, files, output, content, group_size, force, model, kernel, quiet, v
             taken += len(data)
             if content and media.recognised(data):
                 try:
-                    data, suffix = media.shown(data)
+                    data, suffix, _ = media.shown(data)
                     name = os.path.splitext(name)[0] + suffix if suffix else name
                 except TokpressError as error:
                     note(f"tokpress: {path}: {error}; it is packed as it is", quiet)

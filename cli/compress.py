@@ -91,16 +91,14 @@ def _shown(source: BinaryIO, content: bool, models: "list[Model] | None") -> tup
     channels, sound = 0, False
     if not content and models:
         tokenizer = models[0].tokenizer
-        if tokenizer.wants_grid and len(tokenizer.sample_shape) > 3:  # video: whole items, raw
+        if tokenizer.video:  # whole items, raw
             return io.BytesIO(data), "", ""
-        channels = tokenizer.sample_shape[-1] if tokenizer.wants_grid else tokenizer.unit_bytes
-        sound = tokenizer.sound
+        channels, sound = tokenizer.channels, tokenizer.sound
     if not content and not media.recognised(data):  # raw samples
         return io.BytesIO(data), "", ""
-    made, suffix = media.shown(data, channels, sound)
+    made, suffix, lacks = media.shown(data, channels, sound)
     if made is data or made == data:
         return io.BytesIO(made), "", ""
-    lacks = media.left_out(data, channels) if channels else []
     return io.BytesIO(made), suffix, f"; left out: {', '.join(lacks)}" if lacks else ""
 
 

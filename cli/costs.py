@@ -36,11 +36,10 @@ def _samples(block: bytes, tokenizer: Any) -> tuple[bytes, Any]:
     """(the samples in a file of their own, where they are in it) of a picture or recording; raw samples as they are."""
     from tokpress import content, media
 
-    *sides, channels = tokenizer.sample_shape
-    if len(sides) > 2:  # video
+    if tokenizer.video:
         return block, None
     if media.recognised(block):
-        block, _ = media.shown(block, channels, tokenizer.sound)
+        block = media.shown(block, tokenizer.channels, tokenizer.sound).data
     return block, content.grid_of(block)
 
 

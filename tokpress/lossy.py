@@ -76,7 +76,4 @@ def _worth(coded: Coded, samples: bytes) -> bool:
 def _suits(model: Model, channels: int, sound: bool) -> bool:
     """Whether its tokenizer is for such samples."""
     tokenizer = model.tokenizer
-    if not tokenizer.wants_grid:
-        return tokenizer.sound == sound and channels == tokenizer.unit_bytes
-    *sides, wanted = tokenizer.sample_shape
-    return len(sides) == (1 if sound else 2) and tokenizer.sound == sound and channels == wanted
+    return tokenizer.sound == sound and not tokenizer.video and channels == tokenizer.channels

@@ -12,7 +12,7 @@ Raises TokpressError.
 
 import io
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from . import content
 from .errors import TokpressError
@@ -51,36 +51,31 @@ def _is_recording(data: bytes) -> bool:
     return data.startswith(SOUNDS) and data[8:12] != b"WEBP"
 
 
-def shown(data: bytes, channels: int = 0, sound: bool = False) -> tuple[bytes, str]:
-    """(the same content as a file of raw samples, its suffix). channels: for a lossy tokenizer of pictures, of 8 bits each, or
-    of sound, of 16; 0: whatever there is, exactly."""
+class Shown(NamedTuple):
+    #: a file of raw samples
+    data: bytes
+    #: of such a file; "" where it is the one that was given
+    suffix: str
+    #: what a lossy tokenizer will not see of it, in words
+    left_out: list[str]
+
+
+def shown(data: bytes, channels: int = 0, sound: bool = False) -> Shown:
+    """The same content as a file of raw samples. channels: for a lossy tokenizer of pictures, of 8 bits each, or of sound, of
+    16; 0: whatever there is, exactly."""
     recording = _is_recording(data)
     if channels and recording != sound:
         raise TokpressError(
             f"the model is for {'sound' if sound else 'pictures'}, and this is {'sound' if recording else 'a picture'}"
         )
-    return (_sound(data, channels), ".wav") if recording else _picture(data, channels)
+    return (_sound if recording else _picture)(data, channels)
 
 
-def left_out(data: bytes, channels: int) -> list[str]:
-    """What a lossy tokenizer of so many channels will not see of a picture or recording, in words."""
-    if _is_recording(data):
-        with _reading("recording", lambda: _needed("soundfile", "sound").SoundFile(io.BytesIO(data))) as file:
-            mixed = [f"{file.channels} channels, mixed to one"] if file.channels > channels else []
-            return [*mixed, *(["bits below 16"] if file.subtype not in ("PCM_16", "PCM_S8", "PCM_U8") else [])]
-    with _reading("picture", lambda: _needed("PIL.Image", "image").open(io.BytesIO(data))) as picture:
-        opacity = picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info
-        deep = picture.mode.startswith(("I", "F")) or (picture.format == "PNG" and data[24] == 16)
-        grey = channels == 1 and picture.mode not in ("L", "LA", "1", "I", "F") and not picture.mode.startswith("I;")
-        told = {"opacity, over black": opacity, "bits below 8": deep, "colour": grey}
-        return [what for what, holds in told.items() if holds]
-
-
-def _picture(data: bytes, channels: int) -> tuple[bytes, str]:
+def _picture(data: bytes, channels: int) -> Shown:
     image_module = _needed("PIL.Image", "image")
     raw = content.find(data)
     if raw and (not channels or (raw.dtype == "|u1" and raw.shape[-1] == channels and data[:1] == b"P")):
-        return data, ""  # nothing to take out
+        return Shown(data, "", [])  # nothing to take out
     with _reading("picture", lambda: image_module.open(io.BytesIO(data))) as picture:
         if picture.width * picture.height > MOST_PIXELS:
             raise TokpressError(f"{picture.width} × {picture.height} pixels are too many for --content")
@@ -88,7 +83,8 @@ def _picture(data: bytes, channels: int) -> tuple[bytes, str]:
             raise TokpressError(f"it holds {picture.n_frames} pictures; --content takes one")
         _reading("picture", picture.load)
         if channels:
-            return _plain(_reading("picture", lambda: _of_channels(picture, channels, image_module)))
+            plain = _reading("picture", lambda: _of_channels(picture, channels, image_module))
+            return Shown(*_plain(plain), _unseen(picture, data, channels))
         if picture.format in LOSSY_FORMATS or (picture.format == "WEBP" and b"VP8L" not in data[:64]):
             raise TokpressError(
                 f"a {picture.format} picture is stored with a loss, and its pixels take more room than the file: "
@@ -102,13 +98,21 @@ def _picture(data: bytes, channels: int) -> tuple[bytes, str]:
             mode = "RGBA"
         made = _reading("picture", lambda: picture if mode == picture.mode else picture.convert(mode))
         if not kept and made.mode in ("L", "RGB"):
-            return _plain(made)
+            return Shown(*_plain(made), [])
         out = io.BytesIO()
         _reading("picture", lambda: made.save(out, "TIFF", compression="raw", strip_size=1 << 31, **kept))
         again = image_module.open(io.BytesIO(out.getvalue()))
         if again.mode != made.mode or again.tobytes() != made.tobytes():
             raise TokpressError(f"its pixels, {picture.mode}, do not come back from a TIFF file: leave --content out")
-        return out.getvalue(), ".tif"
+        return Shown(out.getvalue(), ".tif", [])
+
+
+def _unseen(picture: Any, data: bytes, channels: int) -> list[str]:
+    opacity = picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info
+    deep = picture.mode.startswith(("I", "F")) or (picture.format == "PNG" and data[24] == 16)
+    grey = channels == 1 and picture.mode not in ("L", "LA", "1", "I", "F") and not picture.mode.startswith("I;")
+    told = {"opacity, over black": opacity, "bits below 8": deep, "colour": grey}
+    return [what for what, holds in told.items() if holds]
 
 
 def _plain(picture: Any) -> tuple[bytes, str]:
@@ -130,10 +134,10 @@ def on_black(picture: Any, image_module: Any) -> Any:
     return image_module.alpha_composite(image_module.new("RGBA", whole.size, (0, 0, 0, 255)), whole)
 
 
-def _sound(data: bytes, channels: int) -> bytes:
+def _sound(data: bytes, channels: int) -> Shown:
     found = content.find(data)
     if found and found.kind == "sound" and (not channels or (found.dtype == "<i2" and found.shape[-1] == channels)):
-        return data  # nothing to take out
+        return Shown(data, ".wav", [])  # nothing to take out
     soundfile = _needed("soundfile", "sound")
     with _reading("recording", lambda: soundfile.SoundFile(io.BytesIO(data))) as file:
         if file.frames * file.channels > MOST_SAMPLES:
@@ -153,6 +157,8 @@ def _sound(data: bytes, channels: int) -> bytes:
             if channels != 1:
                 raise TokpressError(f"{samples.shape[1]} channels are not the {channels} that the tokenizer takes")
             samples = samples.mean(1, keepdims=True).astype(dtype)
+        mixed = [f"{file.channels} channels, mixed to one"] if file.channels > samples.shape[1] else []
+        shallow = ["bits below 16"] if channels and file.subtype not in ("PCM_16", "PCM_S8", "PCM_U8") else []
         out = io.BytesIO()
         with soundfile.SoundFile(out, "w", file.samplerate, samples.shape[1], kind, format="WAV") as made:
             for tag in TAGS if not channels else ():
@@ -164,7 +170,7 @@ def _sound(data: bytes, channels: int) -> bytes:
             and (soundfile.read(io.BytesIO(out.getvalue()), dtype=dtype, always_2d=True)[0] != samples).any()
         ):
             raise TokpressError("its samples do not come back from a WAV file: leave --content out")
-        return out.getvalue()
+        return Shown(out.getvalue(), ".wav", mixed + shallow)
 
 
 def sixteen_bits(file: Any) -> Any:

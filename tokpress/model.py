@@ -235,7 +235,7 @@ class Model:
         """
         if context and lanes != 1:
             raise ValueError(f"a context is read by one lane, not by {lanes}")
-        pictures = self.tokenizer.wants_grid and len(self.tokenizer.sample_shape) < 4 and not context
+        pictures = self.tokenizer.wants_grid and not self.tokenizer.video and not context
         if pictures and (grid := content.grid_of(source)):
             return self._score_on(source[grid.start : grid.stop], replace(grid, start=0), lanes)
         before = self.tokenizer.encode(context)

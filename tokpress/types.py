@@ -88,8 +88,16 @@ class Tokenizer(ABC):
 
     #: of lossy ones: whether a source is sound of 16 bits, else pixels of a byte a channel
     sound: bool = False
+    #: of lossy ones: samples that lie side by side at one place of it
+    channels: int = 0
     #: of those of items: sides and channels of one
     sample_shape: tuple[int, ...] = ()
+
+    @property
+    def video(self) -> bool:
+        """Whether its items have a side of time, beside rows and columns."""
+        return len(self.sample_shape) == 4
+
     #: whether it takes apart pictures or sound, and can be told how these lie in a source (`on`)
     wants_grid: bool = False
 

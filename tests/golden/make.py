@@ -164,7 +164,7 @@ def cases(wanted: list[str]) -> Iterator[tuple[str, list[str], bytes, list[str]]
         elif case == "tokens":  # lossless: what the decoder makes of the tokens is part of the format
             for each in (name for name in models if name.startswith("tokens-")):
                 tokenizer = models[each].tokenizer
-                name = "samples" if tokenizer.sound else "items" if len(tokenizer.sample_shape) > 3 else "pixels"
+                name = "samples" if tokenizer.sound else "items" if tokenizer.video else "pixels"
                 options = choice.Options([models[each]])
                 coded = choice.complete(models[each], given[name], options, lambda done: None, GRIDS.get(name))
                 pipeline.write_coded(out := io.BytesIO(), coded, given[name], True, 0, 0)
