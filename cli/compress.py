@@ -1,17 +1,12 @@
 """tokpress compress"""
 
-import io
 import os
 import time
-from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
 from . import jobs, options
 from .progress import Progress, note, rates, speed
-
-if TYPE_CHECKING:
-    from tokpress.model import Model
 
 SUFFIX = ".tokp"
 
@@ -47,7 +42,7 @@ def compress(
     names = options.sources(files)
     place = jobs.Place(output, stdout, force, keep, remove, quiet)
     place.check(names)
-    from tokpress import pipeline, store
+    from tokpress import media, pipeline, store
 
     if effort and model:
         raise click.UsageError(f"--{effort} chooses among the shipped models; it does not go with -m")
@@ -57,10 +52,13 @@ def compress(
     def work(name: str) -> None:
         if name.endswith(SUFFIX) and not force:
             return note(f"tokpress: {name}: ends in {SUFFIX} already, skipped: compress it again with -f", quiet)
-        with jobs.reading(name) as source:
+        with jobs.reading(name, seekable=content or lossy) as source:
             length = None if name == "-" else os.fstat(source.fileno()).st_size
-            taken, suffix, lacks = (source, "", "") if not (content or lossy) else _shown(source, content, models)
-            with Progress(options.shown(name), length if taken is source else None, quiet) as progress:
+            taken = media.Opened(source, None, "", [])
+            if content or lossy:
+                taken = media.opened(source, models[0].tokenizer if models and not content else None)
+            suffix, lacks = taken.suffix, f"; left out: {', '.join(taken.left_out)}" if taken.left_out else ""
+            with Progress(options.shown(name), taken.size or length, quiet) as progress:
                 settings = pipeline.Options(
                     models, lanes, frame_size, kernel, progress.report, lossy, effort or "default"
                 )
@@ -68,7 +66,7 @@ def compress(
                     name, lambda path: (os.path.splitext(path)[0] if suffix else path) + suffix + SUFFIX
                 )
                 with jobs.writing(place, source, name, target, binary=True) as out:
-                    summary = pipeline.compress_stream(taken, out, settings)
+                    summary = pipeline.compress_stream(taken.stream, out, settings)
         total.frames += summary.frames
         line = _line(options.shown(name), summary, progress.seconds)
         of = "" if length is None else f", of a file of {length:,} bytes"
@@ -81,25 +79,6 @@ def compress(
     finally:
         if len(names) > 1 and total.frames:
             note(_line(f"{len(names)} files", total, time.monotonic() - begin), quiet)
-
-
-def _shown(source: BinaryIO, content: bool, models: "list[Model] | None") -> tuple[BinaryIO, str, str]:
-    """What of the input is stored, the suffix of such a file, "" where it is the file itself, and what is left out of it."""
-    from tokpress import media
-
-    data = source.read()
-    channels, sound = 0, False
-    if not content and models:
-        tokenizer = models[0].tokenizer
-        if tokenizer.video:  # whole items, raw
-            return io.BytesIO(data), "", ""
-        channels, sound = tokenizer.channels, tokenizer.sound
-    if not content and not media.recognised(data):  # raw samples
-        return io.BytesIO(data), "", ""
-    made, suffix, lacks = media.shown(data, channels, sound)
-    if made is data or made == data:
-        return io.BytesIO(made), "", ""
-    return io.BytesIO(made), suffix, f"; left out: {', '.join(lacks)}" if lacks else ""
 
 
 def _line(name: str, summary, seconds: float) -> str:

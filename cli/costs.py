@@ -17,30 +17,30 @@ def blocks(source: BinaryIO, model, lanes: int | None, context: bytes = b"") -> 
 
     context: what the model has read before each piece."""
     from tokpress.errors import ModelError
-    from tokpress.pipeline import FRAME_SIZE
 
-    while block := source.read(FRAME_SIZE):
-        while len(block) < FRAME_SIZE and (more := source.read(FRAME_SIZE - len(block))):
-            block += more
-        grid = None
-        if model.tokenizer.wants_grid:
-            block, grid = _samples(block, model.tokenizer)
-        bits = model.score(block, lanes, context)
+    for block, grid in _cut(source, model, bool(context)):
+        bits = model.score(block, lanes, context, grid)
         block = block[grid.start : grid.stop] if grid else block
         if bits.source_bytes != len(block):
             raise ModelError(f"the tokenizer of {model.name} does not tell which bytes its tokens stand for")
         yield block, bits
 
 
-def _samples(block: bytes, tokenizer: Any) -> tuple[bytes, Any]:
-    """(the samples in a file of their own, where they are in it) of a picture or recording; raw samples as they are."""
-    from tokpress import content, media
+def _cut(source: BinaryIO, model, continues: bool) -> Iterator[tuple[bytes, Any]]:
+    """(a piece of the source, where the samples are in it that a tokenizer of pictures, sound or video takes)"""
+    from tokpress import media
+    from tokpress.cutting import blocks
+    from tokpress.pipeline import FRAME_SIZE, Options
 
-    if tokenizer.video:
-        return block, None
-    if media.recognised(block):
-        block = media.shown(block, tokenizer.channels, tokenizer.sound).data
-    return block, content.grid_of(block)
+    if model.tokenizer.wants_grid and not continues:
+        for part in blocks(media.opened(source, model.tokenizer).stream, Options([model], lossy=True)):
+            if part.suits and part.source:
+                yield part.source, part.grid
+        return
+    while block := source.read(FRAME_SIZE):
+        while len(block) < FRAME_SIZE and (more := source.read(FRAME_SIZE - len(block))):
+            block += more
+        yield block, None
 
 
 def by_file(pieces: Iterable[tuple[bytes, Any]]) -> Iterator[Row]:

@@ -23,7 +23,7 @@ import warnings
 from collections.abc import Iterable
 from typing import Any, BinaryIO, Literal, cast, overload
 
-from . import pipeline, store
+from . import cutting, pipeline, store
 from .container import SYNC
 from .errors import FormatError
 from .model import Model
@@ -38,11 +38,11 @@ class _Sink:
     def __init__(self, stream: BinaryIO, options: pipeline.Options) -> None:
         self._stream, self._options = stream, options
         self._held, self._frames, self.length = bytearray(), 0, 0
-        self._grids = pipeline.Grids()
+        self._grids = cutting.Grids()
 
     def write(self, data: Any) -> int:
         view = memoryview(data).cast("B")
-        size, _ = pipeline.frame_of_items(self._options)
+        size, _ = cutting.frame_of_items(self._options)
         for start in range(0, len(view), size):
             self._held += view[start : start + size]
             if len(self._held) > size:

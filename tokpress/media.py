@@ -4,18 +4,21 @@
                                                a palette, more than 8 bits, a colour profile or Exif data
     FLAC, AIFF, WAV of other kinds …           samples as WAV, with title, artist and the like
 
-Whoever decompresses gets the same pixels or samples in such a file, not the file that was given. Pillow and soundfile do the
-reading (`pip install "tokpress[image,sound]"`). Files whose pixels cannot be taken out exactly are refused.
+    MP4, MKV, Y4M … with --lossy               frames as NPY
+
+Whoever decompresses gets the same pixels or samples in such a file, not the file that was given. Pillow, soundfile and PyAV do
+the reading (`pip install "tokpress[image,sound,video]"`). Files whose pixels cannot be taken out exactly are refused.
 
 Raises TokpressError.
 """
 
 import io
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple, cast
 
-from . import content
+from . import content, video
 from .errors import TokpressError
+from .types import Tokenizer
 
 #: of pictures and of sound: more is no picture that fits in memory
 MOST_PIXELS, MOST_SAMPLES = 1 << 28, 1 << 30
@@ -44,7 +47,41 @@ PICTURES = (
 
 def recognised(data: bytes) -> bool:
     """Whether it begins as a picture or recording does."""
-    return data.startswith((*PICTURES, *SOUNDS))
+    return data.startswith((*PICTURES, *SOUNDS)) and not video.is_video(data[: video.LOOK])
+
+
+class Opened(NamedTuple):
+    #: raw samples, and how many bytes they are
+    stream: BinaryIO
+    size: int | None
+    #: of a file of them; "" where it is the one that was given
+    suffix: str
+    #: what a lossy tokenizer will not see, in words
+    left_out: list[str]
+
+
+def opened(source: BinaryIO, tokenizer: Tokenizer | None) -> Opened:
+    """Of a file that can seek, what a lossy tokenizer takes of it; without one what `shown` gives exactly."""
+    start, as_it_is = source.tell(), Opened(source, None, "", [])
+    head = source.read(video.LOOK)
+    source.seek(start)
+    if video.is_video(head):
+        if tokenizer is None:
+            raise TokpressError("--content takes pictures and sound, and this is a video: leave --content out")
+        if not tokenizer.video:
+            raise TokpressError(f"the model is for {'sound' if tokenizer.sound else 'pictures'}, and this is a video")
+        frames = video.Unpacked(source, tokenizer.channels)
+        return Opened(cast(BinaryIO, io.BufferedReader(frames)), frames.size, ".npy", frames.left_out)
+    if tokenizer and not recognised(head):
+        return as_it_is
+    if tokenizer and tokenizer.video:
+        raise TokpressError(f"the model is for video, and this is {'sound' if _is_recording(head) else 'a picture'}")
+    data = source.read()
+    made = shown(data, *((tokenizer.channels, tokenizer.sound) if tokenizer else ()))
+    if made.data == data:
+        source.seek(start)
+        return as_it_is
+    return Opened(io.BytesIO(made.data), len(made.data), made.suffix, made.left_out)
 
 
 def _is_recording(data: bytes) -> bool:

@@ -183,7 +183,10 @@ class Model:
         held *= self.tokenizer.unit_bytes
         if over or (length is not None and held != length):
             raise ChecksumError(f"{tokens:,} tokens make no source of that length")
-        return self.tokenizer, grids.unpack(packed, held) if packed else None
+        found = grids.unpack(packed, held) if packed else None
+        if found and found.frames > 1:  # which a prior over samples has no use for
+            raise ChecksumError("what it says about the samples cannot be")
+        return self.tokenizer, found
 
     def _on_grid(self, source: bytes, grid: Grid | None, tokens: int) -> tuple[Prior, bytes]:
         """The prior for this source, and what a decoder reads first to have the same one."""
@@ -216,10 +219,11 @@ class Model:
 
         return pipeline.decompress(data, model=self)
 
-    def score(self, source: bytes, lanes: int | None = 1, context: bytes = b"") -> Bits:
+    def score(self, source: bytes, lanes: int | None = 1, context: bytes = b"", grid: Grid | None = None) -> Bits:
         """Bits of each token of `source`, −log2 p, as coding in `lanes` lanes would charge them; None: in as many as `encode` takes.
 
-        Of a picture or recording, where the tokenizer is for such: of its samples, an entry an item, without what stands around.
+        Of a picture, recording or video, where the tokenizer is for such: of its samples, an entry an item, without what stands
+        around. grid: where they are, if it is known already.
 
         context: what the model reads first, in one lane and at no cost: −log2 p(source | context). Raises ValueError
         where there is one and several lanes.
@@ -235,8 +239,9 @@ class Model:
         """
         if context and lanes != 1:
             raise ValueError(f"a context is read by one lane, not by {lanes}")
-        pictures = self.tokenizer.wants_grid and not self.tokenizer.video and not context
-        if pictures and (grid := content.grid_of(source)):
+        if self.tokenizer.wants_grid and not context and not grid and (found := content.find(source)):
+            grid = self.tokenizer.takes(found)
+        if grid:
             return self._score_on(source[grid.start : grid.stop], replace(grid, start=0), lanes)
         before = self.tokenizer.encode(context)
         if self.prior.order is not None and len(before) % self.prior.stride:
@@ -253,7 +258,7 @@ class Model:
         return Bits(bits, self.tokenizer.lengths(tokens))
 
     def _score_on(self, samples: bytes, grid: Grid, lanes: int | None) -> Bits:
-        """Of the tokens of a picture or recording, an entry for each item that its tokenizer cuts it into."""
+        """An entry for each item that the tokenizer cuts it into."""
         tokens = self.tokenizer.on(grid).encode(samples)
         self.prior.prepare(len(tokens), self.kernel)
         lanes = lanes or self.prior.lanes(len(tokens))
