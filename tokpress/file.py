@@ -25,7 +25,7 @@ from typing import Any, BinaryIO, Literal, cast, overload
 
 from . import cutting, pipeline, store
 from .container import SYNC
-from .errors import FormatError
+from .errors import FormatError, TokpressError
 from .model import Model
 from .reader import Frames
 
@@ -92,7 +92,7 @@ class TokpressFile(io.BufferedIOBase):
     `frame_size` and `kernel` as in `pipeline.Options`.
 
     Raises FormatError (ChecksumError), ModelMismatchError when reading; FormatError when appending to a file that is
-    none of ours; ModelError when a model cannot be opened.
+    none of ours; ModelError when a model cannot be opened; TokpressError where a model to write with loses information.
     """
 
     def __init__(
@@ -113,7 +113,11 @@ class TokpressFile(io.BufferedIOBase):
             raise ValueError(f"mode must be rb, wb, xb or ab, not {mode!r}")
         given = [*([model] if model is not None else []), *(models or [])]
         loaded = [store.load(each) for each in given]
-        options = pipeline.Options(loaded if given else None, lanes, frame_size, kernel)
+        options = pipeline.Options(loaded if given and mode[0] != "r" else None, lanes, frame_size, kernel)
+        if options.completes:
+            raise TokpressError(
+                "tokpress.open writes with models of lossless tokenizers; tokpress.compress takes this one"
+            )
         self._owned = isinstance(file, str | bytes | os.PathLike)
         self.appends = mode[0] == "a" and isinstance(file, str | bytes | os.PathLike) and _holds_frames(file)
         if isinstance(file, str | bytes | os.PathLike):
