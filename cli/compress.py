@@ -24,7 +24,9 @@ SUFFIX = ".tokp"
 @click.option(
     "--best", "effort", flag_value="best", help="Also try text-large: fewer bytes of text, a fourth of the speed."
 )
-@click.option("--lossy", is_flag=True, help="Store what the lossy tokenizer of the model -m leaves of pixels, sound or video.")
+@click.option(
+    "--lossy", is_flag=True, help="Store what the lossy tokenizer of the model -m leaves of pixels, sound or video."
+)
 @click.option(
     "--content", is_flag=True,
     help="Store what a PNG, FLAC … file shows, its pixels or samples, as a PPM, TIFF or WAV file of them.",
