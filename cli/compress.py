@@ -54,6 +54,7 @@ def compress(
     def work(name: str) -> None:
         if name.endswith(SUFFIX) and not force:
             return note(f"tokpress: {name}: ends in {SUFFIX} already, skipped: compress it again with -f", quiet)
+        settings = pipeline.Options(models, lanes, frame_size, kernel, lossy=lossy, effort=effort or "default")
         with jobs.reading(name, seekable=content or lossy) as source:
             length = None if name == "-" else os.fstat(source.fileno()).st_size
             taken = media.Opened(source, None, "", [])
@@ -61,9 +62,7 @@ def compress(
                 taken = media.opened(source, models[0].tokenizer if models and not content else None)
             suffix, lacks = taken.suffix, f"; left out: {', '.join(taken.left_out)}" if taken.left_out else ""
             with Progress(options.shown(name), taken.size or length, quiet) as progress:
-                settings = pipeline.Options(
-                    models, lanes, frame_size, kernel, progress.report, lossy, effort or "default"
-                )
+                settings.report = progress.report
                 target = place.target(
                     name, lambda path: (os.path.splitext(path)[0] if suffix else path) + suffix + SUFFIX
                 )

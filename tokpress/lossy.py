@@ -2,7 +2,7 @@
 
 `tokpress compress --lossy` stores tokens only. Such a file restores a reconstruction, decode(encode(source)), which is the
 same on every machine and is what its checksums are of. Otherwise the rest follows the tokens (`residual`), and the file
-restores its source. What stands around the samples of a PPM, PGM or WAV file is stored as it is, in frames of its own.
+restores its source. What stands around the samples of a PPM, WAV or NPY file is stored as it is, in frames of its own.
 """
 
 from dataclasses import replace
