@@ -92,6 +92,14 @@ def test_a_long_video_is_many_frames_of_a_file(frame_size, lossy):
         assert restored == source and summary.distortion is None
 
 
+def test_a_single_large_frame_is_cut_along_its_rows():
+    video = glide(1, 61, 50, 3)
+    coded, _ = stored(npy(video), COLOUR, frame_size=4000)
+    assert [header.source_length for header, _ in iter_frames(io.BytesIO(coded))] == [128, 3600, 3600, 1950]  # 24 rows
+    restored = pipeline.decompress(coded, model=COLOUR)
+    assert np.array_equal(np.load(io.BytesIO(restored)), reconstruction(video, COLOUR))
+
+
 def test_several_videos_in_one_array():
     videos = glide(12, 20, 27, 3).reshape(4, 3, 20, 27, 3)
     restored = np.load(io.BytesIO(pipeline.decompress(stored(npy(videos), COLOUR)[0], model=COLOUR)))
