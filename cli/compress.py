@@ -44,7 +44,7 @@ def compress(
     names = options.sources(files)
     place = jobs.Place(output, stdout, force, keep, remove, quiet)
     place.check(names)
-    from tokpress import media, pipeline, store
+    from tokpress import pipeline, store
 
     if effort and model:
         raise click.UsageError(f"--{effort} chooses among the shipped models; it does not go with -m")
@@ -57,20 +57,24 @@ def compress(
         settings = pipeline.Options(models, lanes, frame_size, kernel, lossy=lossy, effort=effort or "default")
         with jobs.reading(name, seekable=content or lossy) as source:
             length = None if name == "-" else os.fstat(source.fileno()).st_size
-            taken = media.Opened(source, None, "", [])
+            stream, size, suffix, left_out = source, length, "", []
             if content or lossy:
-                taken = media.opened(source, models[0].tokenizer if models and not content else None)
-            suffix, lacks = taken.suffix, f"; left out: {', '.join(taken.left_out)}" if taken.left_out else ""
-            with Progress(options.shown(name), taken.size or length, quiet) as progress:
+                from tokpress import media
+
+                stream, size, suffix, left_out = media.opened(
+                    source, models[0].tokenizer if models and not content else None
+                )
+            with Progress(options.shown(name), size or length, quiet) as progress:
                 settings.report = progress.report
                 target = place.target(
                     name, lambda path: (os.path.splitext(path)[0] if suffix else path) + suffix + SUFFIX
                 )
                 with jobs.writing(place, source, name, target, binary=True) as out:
-                    summary = pipeline.compress_stream(taken.stream, out, settings)
+                    summary = pipeline.compress_stream(stream, out, settings)
         total.frames += summary.frames
         line = _line(options.shown(name), summary, progress.seconds)
         of = "" if length is None else f", of a file of {length:,} bytes"
+        lacks = f"; left out: {', '.join(left_out)}" if left_out else ""
         note(line + (f"; stored as {suffix[1:]}{of}{lacks}" if suffix else ""), quiet)
         for number, frame in enumerate(summary.frames if verbose and not quiet else [], 1):
             note(f"  frame {number}: {frame.source_bytes:,} → {frame.payload_bytes:,} bytes, {frame.stored}")

@@ -18,7 +18,6 @@ from .choice import UNKNOWN, Options
 from .container import MAX_SOURCE
 from .errors import TokpressError
 from .grid import Grid
-from .tokenizers.tiled import Tiled
 from .types import Tokenizer
 
 #: bytes that tell how samples lie, however small a frame shall be
@@ -67,6 +66,8 @@ def blocks(source: BinaryIO, options: Options) -> Iterator[Block]:
 
 def _suited(found: content.Samples, tokenizer: Tokenizer, frame_size: int, left: int | None) -> tuple[Grid, int]:
     """(how samples lie that the tokenizer is for, bytes of them in a block). Raises TokpressError."""
+    from .tokenizers.tiled import Tiled  # for lossy ones only: a start counts milliseconds
+
     grid = tokenizer.takes(found)
     if left is not None and grid.stop > left:
         raise TokpressError("--lossy takes a whole file: this one is cut off")
