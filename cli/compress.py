@@ -57,7 +57,8 @@ def compress(
         settings = pipeline.Options(models, lanes, frame_size, kernel, lossy=lossy, effort=effort or "default")
         with jobs.reading(name, seekable=content or lossy) as source:
             length = None if name == "-" else os.fstat(source.fileno()).st_size
-            stream, size, suffix, left_out = source, length, "", []
+            stream, size, suffix = source, length, ""
+            left_out: list[str] = []
             if content or lossy:
                 from tokpress import media
 
