@@ -42,7 +42,7 @@ def pack(ctx, files, output, content, group_size, force, model, kernel, quiet, v
 
     Small files gain the most. `tokpress unpack` gives all of them back, or some. Times, owners and links are not kept.
     """
-    from tokpress import archive, media, metadata, pipeline, store
+    from tokpress import archive, media, pipeline, store
     from tokpress.errors import TokpressError
 
     found = _found(files)
@@ -62,9 +62,8 @@ def pack(ctx, files, output, content, group_size, force, model, kernel, quiet, v
             taken += len(data)
             if content and media.recognised(data):
                 try:
-                    made, suffix = media.shown(data)
-                    lost.append(metadata.left_out(data, made) if suffix else [])
-                    data = made
+                    data, suffix, left_out = media.shown(data)
+                    lost.append(left_out)
                     name = os.path.splitext(name)[0] + suffix if suffix else name
                 except TokpressError as error:
                     note(f"tokpress: {path}: {error}; it is packed as it is", quiet)

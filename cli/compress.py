@@ -1,17 +1,12 @@
 """tokpress compress"""
 
-import io
 import os
 import time
-from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
 from . import jobs, options
 from .progress import Progress, note, rates, speed
-
-if TYPE_CHECKING:
-    from tokpress.model import Model
 
 SUFFIX = ".tokp"
 
@@ -29,7 +24,9 @@ SUFFIX = ".tokp"
 @click.option(
     "--best", "effort", flag_value="best", help="Also try text-large: fewer bytes of text, a fourth of the speed."
 )
-@click.option("--lossy", is_flag=True, help="Store what the lossy tokenizer of the model -m leaves of the pixels.")
+@click.option(
+    "--lossy", is_flag=True, help="Store what the lossy tokenizer of the model -m leaves of pixels, sound or video."
+)
 @click.option(
     "--content", is_flag=True,
     help="Store what a PNG, FLAC … file shows, its pixels or samples and what it says of them, as a PPM, TIFF or WAV file.",
@@ -57,25 +54,28 @@ def compress(
     def work(name: str) -> None:
         if name.endswith(SUFFIX) and not force:
             return note(f"tokpress: {name}: ends in {SUFFIX} already, skipped: compress it again with -f", quiet)
-        with jobs.reading(name) as source:
+        settings = pipeline.Options(models, lanes, frame_size, kernel, lossy=lossy, effort=effort or "default")
+        with jobs.reading(name, seekable=content or lossy) as source:
             length = None if name == "-" else os.fstat(source.fileno()).st_size
-            taken, suffix, lacks = source, "", ""
+            stream, size, suffix = source, length, ""
+            left_out: list[str] = []
             if content or lossy:
-                whole = source.read()
-                taken, suffix, lacks = _shown(io.BytesIO(whole), content, models)
-                lacks += _not_kept(whole, taken) if content and suffix else ""
-            with Progress(options.shown(name), length if taken is source else None, quiet) as progress:
-                settings = pipeline.Options(
-                    models, lanes, frame_size, kernel, progress.report, lossy, effort or "default"
+                from tokpress import media
+
+                stream, size, suffix, left_out = media.opened(
+                    source, models[0].tokenizer if models and not content else None
                 )
+            with Progress(options.shown(name), size or length, quiet) as progress:
+                settings.report = progress.report
                 target = place.target(
                     name, lambda path: (os.path.splitext(path)[0] if suffix else path) + suffix + SUFFIX
                 )
                 with jobs.writing(place, source, name, target, binary=True) as out:
-                    summary = pipeline.compress_stream(taken, out, settings)
+                    summary = pipeline.compress_stream(stream, out, settings)
         total.frames += summary.frames
         line = _line(options.shown(name), summary, progress.seconds)
         of = "" if length is None else f", of a file of {length:,} bytes"
+        lacks = f"; left out: {', '.join(left_out)}" if left_out else ""
         note(line + (f"; stored as {suffix[1:]}{of}{lacks}" if suffix else ""), quiet)
         for number, frame in enumerate(summary.frames if verbose and not quiet else [], 1):
             note(f"  frame {number}: {frame.source_bytes:,} → {frame.payload_bytes:,} bytes, {frame.stored}")
@@ -85,36 +85,6 @@ def compress(
     finally:
         if len(names) > 1 and total.frames:
             note(_line(f"{len(names)} files", total, time.monotonic() - begin), quiet)
-
-
-def _shown(source: BinaryIO, content: bool, models: "list[Model] | None") -> tuple[BinaryIO, str, str]:
-    """What of the input is stored, the suffix of such a file, "" where it is the file itself, and what is left out of it."""
-    from tokpress import media
-
-    data = source.read()
-    channels, sound = 0, False
-    if not content and models:
-        tokenizer = models[0].tokenizer
-        if tokenizer.wants_grid and len(tokenizer.sample_shape) > 3:  # video: whole items, raw
-            return io.BytesIO(data), "", ""
-        channels = tokenizer.sample_shape[-1] if tokenizer.wants_grid else tokenizer.unit_bytes
-        sound = tokenizer.sound
-    if not content and not media.recognised(data):  # raw samples
-        return io.BytesIO(data), "", ""
-    made, suffix = media.shown(data, channels, sound)
-    if made is data or made == data:
-        return io.BytesIO(made), "", ""
-    lacks = media.left_out(data, channels) if channels else []
-    return io.BytesIO(made), suffix, f"; left out: {', '.join(lacks)}" if lacks else ""
-
-
-def _not_kept(data: bytes, made: BinaryIO) -> str:
-    """What of the metadata of a picture or recording is not in the plain file of it."""
-    from tokpress import metadata
-
-    lost = metadata.left_out(data, made.read())
-    made.seek(0)
-    return f"; left out: {', '.join(lost)}" if lost else ""
 
 
 def _line(name: str, summary, seconds: float) -> str:

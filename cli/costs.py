@@ -4,6 +4,7 @@ A token may reach over a newline, or cover several bytes: its bits are then spli
 """
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any, BinaryIO
 
 from .progress import printable
@@ -13,38 +14,27 @@ TEXT = 200  # bytes of a line or token that are shown
 
 
 def blocks(source: BinaryIO, model, lanes: int | None, context: bytes = b"") -> Iterator[tuple[bytes, Any]]:
-    """(source, Bits) of each piece that `compress` would make a frame of, in as many lanes as it would.
+    """(source, Bits) of each piece that `compress` would make a frame of, in as many lanes as it would; of what a lossy
+    tokenizer takes, of the samples.
 
-    context: what the model has read before each piece."""
+    context: what the model has read before each piece; the source is then taken as it is."""
+    from tokpress import cutting, media
     from tokpress.errors import ModelError
-    from tokpress.pipeline import FRAME_SIZE
+    from tokpress.pipeline import FRAME_SIZE, Options
 
-    rest = b""
-    while block := rest + source.read(FRAME_SIZE - len(rest)):
-        while len(block) < FRAME_SIZE and (more := source.read(FRAME_SIZE - len(block))):
-            block += more
-        end = (len(block) == FRAME_SIZE and model.tokenizer.whole(block)) or len(block)
-        block, rest = block[:end], block[end:]
-        grid = None
-        if model.tokenizer.wants_grid:
-            block, grid = _samples(block, model.tokenizer)
-        bits = model.score(block, lanes, context)
-        block = block[grid.start : grid.stop] if grid else block
-        if bits.source_bytes != len(block):
+    lossy = not model.tokenizer.lossless
+    if lossy and not context:
+        source = media.opened(source, model.tokenizer).stream
+    for block in cutting.blocks(source, Options([model], frame_size=FRAME_SIZE, lossy=lossy)):
+        piece, grid = block.source, None if context else block.grid
+        if grid and lossy:
+            piece, grid = piece[grid.start : grid.stop], replace(grid, start=0)
+        if not piece or not block.suits:
+            continue
+        bits = model.score(piece, lanes, context, grid)
+        if bits.source_bytes != len(piece):
             raise ModelError(f"the tokenizer of {model.name} does not tell which bytes its tokens stand for")
-        yield block, bits
-
-
-def _samples(block: bytes, tokenizer: Any) -> tuple[bytes, Any]:
-    """(the samples in a file of their own, where they are in it) of a picture or recording; raw samples as they are."""
-    from tokpress import content, media
-
-    *sides, channels = tokenizer.sample_shape
-    if len(sides) > 2:  # video
-        return block, None
-    if media.recognised(block):
-        block, _ = media.shown(block, channels, tokenizer.sound)
-    return block, content.grid_of(block)
+        yield piece, bits
 
 
 def by_file(pieces: Iterable[tuple[bytes, Any]]) -> Iterator[Row]:

@@ -44,7 +44,7 @@ def score(ctx, files, model, given, lanes, kernel, by, top, rate, contexts, as_j
     key, count = "bits_per_byte" if rate else "bits", 0
 
     def rows(name: str) -> Iterator[dict]:
-        with jobs.reading(name) as source:
+        with jobs.reading(name, seekable=not chosen.tokenizer.lossless) as source:
             for row in costs.BY[by](costs.blocks(source, chosen, 1 if contexts else lanes, context)):
                 yield {"file": options.shown(name)} | row
 

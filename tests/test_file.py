@@ -9,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tokpress
+from tests.models import tiny_autoencoders
 from tokpress import pipeline
 from tokpress.container import iter_frames
-from tokpress.errors import ChecksumError, FormatError, ModelMismatchError
+from tokpress.errors import ChecksumError, FormatError, ModelMismatchError, TokpressError
 from tokpress.file import TokpressFile
 from tokpress.model import Model
 from tokpress.priors.histogram import HistogramPrior
@@ -306,3 +307,14 @@ def test_wrong_use(tmp_path):
             use()
     with tokpress.open(io.BytesIO(), "wb", model=MODEL) as file, pytest.raises(io.UnsupportedOperation):
         file.read()
+
+
+def test_a_lossy_tokenizer_writes_no_stream():
+    """It stored the tokens alone, as if they restored the source."""
+    lossy = tiny_autoencoders()["vq"]
+    with pytest.raises(TokpressError, match="lossless"):
+        tokpress.open(io.BytesIO(), "wb", model=lossy)
+    source = (np.arange(192 * 40) // 97 % 256).astype(np.uint8).tobytes()
+    packed = tokpress.compress(source, model=lossy)
+    with tokpress.open(io.BytesIO(packed), model=lossy) as file:
+        assert file.read() == source

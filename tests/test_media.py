@@ -48,7 +48,7 @@ CASES = {
 def test_pictures(case):
     picture, kind, more, suffix = CASES[case]
     data = coded(picture, kind, **more)
-    made, as_what = media.shown(data)
+    made, as_what, _ = media.shown(data)
     assert as_what == suffix
     before, after = Image.open(io.BytesIO(data)), Image.open(io.BytesIO(made))
     assert after.convert("RGBA").tobytes() == before.convert("RGBA").tobytes() and after.size == picture.size
@@ -71,11 +71,11 @@ def test_texts_stay(mode):
     """They were dropped without a word."""
     picture = drawn(mode, (6, 5, len(mode) if mode != "L" else 1)[: 2 if mode == "L" else 3])
     texts = said(Title="Dot", Author="Ünal", Description="one", Comment="two", Creation_Time="2020")
-    made, suffix = media.shown(data := coded(picture, "PNG", pnginfo=texts))
+    made, suffix, left_out = media.shown(coded(picture, "PNG", pnginfo=texts))
     tags = {tag: value for tag, value in Image.open(io.BytesIO(made)).tag_v2.items() if tag in metadata.TEXTS}
     told = {269: "Dot", 315: "Ünal", 270: "one\nComment: two\nCreation Time: 2020"}
     assert {tag: value.encode("latin-1").decode() for tag, value in tags.items()} == told
-    assert suffix == ".tif" and content.find(made) and metadata.left_out(data, made) == []
+    assert suffix == ".tif" and content.find(made) and left_out == []
 
 
 def test_exif_and_texts_both_stay():
@@ -90,10 +90,10 @@ def test_other_formats_say_things_too():
         coded(PALETTE, "GIF", comment=b"a comment"),
         coded(drawn("L", (6, 5)), "TIFF", compression="tiff_lzw", description="Comment: a comment"),
     ):
-        made, _ = media.shown(data)
+        made, _, left_out = media.shown(data)
         assert Image.open(io.BytesIO(made)).tag_v2[270] == "Comment: a comment"
-        assert metadata.left_out(data, made) == []
-    made, _ = media.shown(coded(drawn("RGB", (6, 5, 3)), "WEBP", lossless=True, xmp=b"<xmp/>"))
+        assert left_out == []
+    made, _, _ = media.shown(coded(drawn("RGB", (6, 5, 3)), "WEBP", lossless=True, xmp=b"<xmp/>"))
     assert Image.open(io.BytesIO(made)).tag_v2[metadata.XMP] == b"<xmp/>"
 
 
@@ -105,15 +105,15 @@ def test_what_content_leaves_out_is_told(tmp_path, monkeypatch):
     assert "left out of 1 files: gAMA, tIME" in run("pack", "--content", "a.png", "-o", "b.tokp").output
     data = sound("FLAC", "PCM_16")
     data = data[:42] + b"\x02\0\0\4mine" + data[42:]  # after the block of stream facts
-    assert metadata.left_out(data, media.shown(data)[0]) == ["application data"]
+    assert media.shown(data).left_out == ["application data"]
 
 
 def test_pictures_for_a_lossy_tokenizer():
     for picture in (drawn("RGBA", (6, 5, 4)), drawn("L", (6, 5)), PALETTE, drawn("RGB", (6, 5, 3))):
-        made, suffix = media.shown(coded(picture, "PNG"), channels=3)
+        made, suffix, _ = media.shown(coded(picture, "PNG"), channels=3)
         assert suffix == ".ppm" and made.startswith(b"P6") and content.find(made).shape[2] == 3
         assert media.shown(coded(picture, "PNG"), channels=1)[1] == ".pgm"
-    made, _ = media.shown(coded(Image.new("RGBA", (2, 2), (200, 100, 50, 0)), "PNG"), channels=3)
+    made, _, _ = media.shown(coded(Image.new("RGBA", (2, 2), (200, 100, 50, 0)), "PNG"), channels=3)
     assert made[-12:] == bytes(12)  # nothing to be seen is black
 
 
@@ -158,17 +158,17 @@ def sound(kind: str, subtype: str, channels: int = 2) -> bytes:
 )
 def test_sound(kind, subtype):
     data = sound(kind, subtype)
-    made, suffix = media.shown(data)
+    made, suffix, _ = media.shown(data)
     assert suffix == ".wav" and made.startswith(b"RIFF")
     before, after = (soundfile.SoundFile(io.BytesIO(each)) for each in (data, made))
     assert after.samplerate == 8000 and after.title == before.title
     assert np.array_equal(before.read(dtype="int32"), after.read(dtype="int32"))
     assert content.find(made) and tokpress.decompress(tokpress.compress(made)) == made
-    assert media.shown(made) == (made, ".wav")
+    assert media.shown(made) == (made, ".wav", [])
 
 
 def test_sound_for_a_lossy_tokenizer():
-    made, _ = media.shown(sound("FLAC", "PCM_24"), 1, sound=True)
+    made, _, _ = media.shown(sound("FLAC", "PCM_24"), 1, sound=True)
     found = content.find(made)
     assert found.dtype == "<i2" and found.shape == (300, 1)
     with pytest.raises(TokpressError, match="channels"):
@@ -187,18 +187,18 @@ def test_floats_have_their_peak_at_one(subtype):
     wave = np.sin(np.arange(400) / 9)[:, None] * 0.5
     with soundfile.SoundFile(out := io.BytesIO(), "w", 8000, 1, subtype, format="WAV") as file:
         file.write(wave)
-    made, _ = media.shown(out.getvalue(), 1, sound=True)
+    made, _, _ = media.shown(out.getvalue(), 1, sound=True)
     samples = content.values(made, content.find(made))
     assert np.abs(samples / 2**15 - wave).max() < 2**-15
 
 
 def test_what_a_lossy_tokenizer_leaves_out_is_told():
-    assert media.left_out(coded(drawn("RGBA", (6, 5, 4)), "PNG"), 3) == ["opacity, over black"]
-    assert media.left_out(coded(drawn("I;16", (20, 7)), "PNG"), 3) == ["bits below 8"]
-    assert media.left_out(coded(drawn("RGB", (6, 5, 3)), "PNG"), 1) == ["colour"]
-    assert media.left_out(coded(drawn("RGB", (6, 5, 3)), "PNG"), 3) == []
-    assert media.left_out(sound("WAV", "PCM_24"), 1) == ["2 channels, mixed to one", "bits below 16"]
-    assert media.left_out(sound("WAV", "PCM_16", 1), 1) == []
+    assert media.shown(coded(drawn("RGBA", (6, 5, 4)), "PNG"), 3).left_out == ["opacity, over black"]
+    assert media.shown(coded(drawn("I;16", (20, 7)), "PNG"), 3).left_out == ["bits below 8"]
+    assert media.shown(coded(drawn("RGB", (6, 5, 3)), "PNG"), 1).left_out == ["colour"]
+    assert media.shown(coded(drawn("RGB", (6, 5, 3)), "PNG"), 3).left_out == []
+    assert media.shown(sound("WAV", "PCM_24"), 1, sound=True).left_out == ["2 channels, mixed to one", "bits below 16"]
+    assert media.shown(sound("WAV", "PCM_16", 1), 1, sound=True).left_out == []
 
 
 def test_two_inputs_never_share_an_output(tmp_path, monkeypatch):

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .wire import PIECE
+
 
 @dataclass(frozen=True)
 class Distortion:
@@ -17,8 +19,11 @@ class Distortion:
 
     @classmethod
     def of(cls, source: bytes, restored: bytes, sound: bool) -> "Distortion":
-        s, made = (np.frombuffer(each, "<i2" if sound else "u1").astype(np.int64) for each in (source, restored))
-        return cls(int(((s - made) ** 2).sum()), int((s * s).sum()), len(s), sound)
+        both, found = [np.frombuffer(each, "<i2" if sound else "u1") for each in (source, restored)], cls(sound=sound)
+        for at in range(0, len(both[0]), PIECE):  # eight bytes a sample
+            s, made = (each[at : at + PIECE].astype(np.int64) for each in both)
+            found += cls(int(((s - made) ** 2).sum()), int((s * s).sum()), len(s), sound)
+        return found
 
     def __add__(self, other: "Distortion") -> "Distortion":
         both = self.error + other.error, self.signal + other.signal, self.samples + other.samples

@@ -23,9 +23,9 @@ import warnings
 from collections.abc import Iterable
 from typing import Any, BinaryIO, Literal, cast, overload
 
-from . import pipeline, store
+from . import cutting, pipeline, store
 from .container import SYNC
-from .errors import FormatError
+from .errors import FormatError, TokpressError
 from .model import Model
 from .reader import Frames
 
@@ -38,15 +38,15 @@ class _Sink:
     def __init__(self, stream: BinaryIO, options: pipeline.Options) -> None:
         self._stream, self._options = stream, options
         self._held, self._frames, self.length = bytearray(), 0, 0
-        self._grids = pipeline.Grids()
+        self._grids = cutting.Grids()
 
     def write(self, data: Any) -> int:
         view = memoryview(data).cast("B")
-        size, _ = pipeline.frame_of_items(self._options)
+        size, _ = cutting.frame_of_items(self._options)
         for start in range(0, len(view), size):
             self._held += view[start : start + size]
             while len(self._held) > size:
-                self._flush(pipeline.frame_end(bytes(self._held[:size]), self._options), last=False)
+                self._flush(cutting.frame_end(bytes(self._held[:size]), self._options), last=False)
         self.length += len(view)
         return len(view)
 
@@ -92,7 +92,7 @@ class TokpressFile(io.BufferedIOBase):
     `frame_size` and `kernel` as in `pipeline.Options`.
 
     Raises FormatError (ChecksumError), ModelMismatchError when reading; FormatError when appending to a file that is
-    none of ours; ModelError when a model cannot be opened.
+    none of ours; ModelError when a model cannot be opened; TokpressError where a model to write with loses information.
     """
 
     def __init__(
@@ -113,7 +113,11 @@ class TokpressFile(io.BufferedIOBase):
             raise ValueError(f"mode must be rb, wb, xb or ab, not {mode!r}")
         given = [*([model] if model is not None else []), *(models or [])]
         loaded = [store.load(each) for each in given]
-        options = pipeline.Options(loaded if given else None, lanes, frame_size, kernel)
+        options = pipeline.Options(loaded if given and mode[0] != "r" else None, lanes, frame_size, kernel)
+        if options.completes:
+            raise TokpressError(
+                "tokpress.open writes with models of lossless tokenizers; tokpress.compress takes this one"
+            )
         self._owned = isinstance(file, str | bytes | os.PathLike)
         self.appends = mode[0] == "a" and isinstance(file, str | bytes | os.PathLike) and _holds_frames(file)
         if isinstance(file, str | bytes | os.PathLike):

@@ -1,6 +1,8 @@
 """Where the samples of a source are, and how they lie: what a prior over pixels or sound is told beside the tokens.
 
 source = what comes before · rows of columns · channels samples, each row followed by `padding` bytes · what comes after
+
+The frames of a video lie one under the other: `rows` are those of all of them.
 """
 
 from dataclasses import dataclass, replace
@@ -32,6 +34,8 @@ class Grid:
     #: whether the lowest byte of a sample comes first
     little: bool = False
     padding: int = 0
+    #: of a video, as many rows each
+    frames: int = 1
 
     @property
     def sample_bytes(self) -> int:
@@ -46,6 +50,20 @@ class Grid:
         return self.columns * self.channels * self.sample_bytes + self.padding
 
     @property
+    def slices(self) -> int:
+        """How many it has of the largest things that follow each other: frames, else rows, else columns."""
+        return self.frames if self.frames > 1 else self.rows if self.picture else self.columns
+
+    @property
+    def slice_bytes(self) -> int:
+        return (self.stop - self.start) // self.slices
+
+    @property
+    def stacked(self) -> "Grid":
+        """The frames of a video as one picture."""
+        return replace(self, frames=1)
+
+    @property
     def stop(self) -> int:
         return self.start + self.rows * self.row_bytes
 
@@ -53,28 +71,31 @@ class Grid:
         """Whether a source of so many bytes can hold it."""
         sides = (self.rows, self.columns, self.channels)
         whole = all(0 < side < MOST for side in sides) and 0 <= self.padding < MOST and self.start >= 0
+        whole = whole and 0 < self.frames <= self.rows and not self.rows % self.frames
         narrow = not self.picture or self.columns * self.channels <= MOST_ROW
         return whole and narrow and self.channels <= MOST_CHANNELS and self.bits in BITS and self.stop <= size
 
     def within(self, begin: int, end: int) -> "Grid | None":
-        """What of it lies in source[begin:end], in whole rows, of a recording in whole columns; None if nothing does."""
-        step = self.row_bytes if self.picture else self.channels * self.sample_bytes
-        count = self.rows if self.picture else self.columns
+        """What of it lies in source[begin:end], in whole slices; None if nothing does."""
+        step = self.slice_bytes
         first = max(0, -(-(begin - self.start) // step))
-        last = min(count, (end - self.start) // step)
+        last = min(self.slices, (end - self.start) // step)
         if first >= last:
             return None
-        moved = replace(self, start=self.start + first * step - begin)
-        return replace(moved, rows=last - first) if self.picture else replace(moved, columns=last - first)
+        moved, count = replace(self, start=self.start + first * step - begin), last - first
+        if not self.picture:
+            return replace(moved, columns=count)
+        return replace(moved, rows=self.rows // self.slices * count, frames=count if self.frames > 1 else 1)
 
     def pack(self) -> bytes:
-        """One byte of kinds, then start, rows, columns, channels and padding as varints.
+        """One byte of kinds, then start, rows, columns, channels and padding as varints, and the frames of a video.
 
-        >>> unpack(Grid(True, 15, 2, 3, 3, 8).pack(), 33)
-        Grid(picture=True, start=15, rows=2, columns=3, channels=3, bits=8, signed=False, little=False, padding=0)
+        >>> unpack(Grid(True, 15, 2, 3, 3, 8).pack(), 33) == Grid(True, 15, 2, 3, 3, 8)
+        True
         """
-        kinds = self.picture | self.signed << 1 | self.little << 2 | (self.sample_bytes - 1) << 3
-        sides = (self.start, self.rows, self.columns, self.channels, self.padding)
+        video = self.frames > 1
+        kinds = self.picture | self.signed << 1 | self.little << 2 | (self.sample_bytes - 1) << 3 | video << 5
+        sides = (self.start, self.rows, self.columns, self.channels, self.padding, *[self.frames] * video)
         return bytes([kinds]) + b"".join(map(pack_varint, sides))
 
     def split(self, source: bytes) -> tuple[bytes, np.ndarray]:
@@ -104,10 +125,13 @@ def unpack(packed: bytes, size: int) -> Grid:
         if byte < 128:
             numbers.append(number)
             number = shift = 0
-    if len(numbers) == 5 and not shift and packed[0] < 32:
-        start, rows, columns, channels, padding = numbers
+    video = bool(packed) and packed[0] >> 5 == 1
+    if len(numbers) == 5 + video and not shift and packed[0] < 64:
+        start, rows, columns, channels, padding, frames = [*numbers, 1][:6]
         picture, signed, little = (bool(packed[0] >> i & 1) for i in range(3))
-        grid = Grid(picture, start, rows, columns, channels, 8 * (packed[0] >> 3) + 8, signed, little, padding)
-        if grid.fits(size):
+        grid = Grid(
+            picture, start, rows, columns, channels, 8 * (packed[0] >> 3 & 3) + 8, signed, little, padding, frames
+        )
+        if grid.fits(size) and (frames > 1) == video and (picture or not video):
             return grid
     raise ChecksumError("what it says about the samples cannot be")

@@ -2,50 +2,34 @@
 
 `tokpress compress --lossy` stores tokens only. Such a file restores a reconstruction, decode(encode(source)), which is the
 same on every machine and is what its checksums are of. Otherwise the rest follows the tokens (`residual`), and the file
-restores its source. What stands around the samples of a PPM, PGM or WAV file is stored as it is, in frames of its own.
+restores its source. What stands around the samples of a PPM, WAV or NPY file is stored as it is, in frames of its own.
 """
 
 from dataclasses import replace
 
-from . import content
-from .choice import UNKNOWN, Coded, Options, Report, choose_frame, complete, encode
+from .choice import Coded, Options, Report, choose_frame, complete, encode
 from .container import MOST_TOKENS
+from .cutting import Block
 from .distortion import Distortion
-from .errors import TokpressError
 from .grid import Grid
 from .model import Model
 
 
-def coded_pieces(block: bytes, options: Options, report: Report, first: bool) -> list[tuple[bytes, Coded]]:
-    """The frames of a block, each with its part of the source. first: whether the source begins here.
+def coded_pieces(block: Block, options: Options, report: Report) -> list[tuple[bytes, Coded]]:
+    """The frames of a block, each with its part of the source.
 
-    Without `options.lossy` what the tokens lack follows them (`residual`), and a source that the tokenizer is not for is
-    stored by other means. Raises TokpressError where it should be stored with a loss, and the tokenizer is not for it."""
+    Without `options.lossy` what the tokens lack follows them (`residual`), and what the tokenizer is not for is stored by
+    other means."""
     assert options.models is not None
     (model,) = options.models
-    if not block:
-        return [(block, choose_frame(block, Options(), report))]
-    start, stop, grid = 0, len(block), None
-    around = Options(kernel=options.kernel)
-    if first and (found := content.find(block, UNKNOWN)):
-        sound = found.kind == "sound"
-        plain = found.dtype == ("<i2" if sound else "|u1") and not found.padding and not found.blue_first
-        suits = plain and _suits(model, found.shape[-1], sound)
-        if options.completes and not (suits and found.stop <= len(block)):
-            return [(block, choose_frame(block, around, report, content.grid_of(block)))]
-        if not suits:
-            raise TokpressError(
-                f"the tokenizer {model.tokenizer.name!r} takes other samples than these; --lossy takes pixels of a byte a "
-                "channel, raw or in a PPM or PGM file, and sound of 16 bits, raw or in a WAV file"
-            )
-        if found.stop > len(block):
-            raise TokpressError("--lossy takes a whole file, in one frame: it is cut off, or longer than --frame-size")
-        start, stop = found.start, found.stop
-        grid = replace(grid, start=0) if (grid := found.grid()) else None
-    samples = block[start:stop]
+    source, around, grid = block.source, Options(kernel=options.kernel), block.grid
+    if not source or not block.suits:
+        return [(source, choose_frame(source, around, report, grid))]
+    start, stop = (grid.start, grid.stop) if grid else (0, len(source))
+    samples = source[start:stop]
     store_part = _exactly if options.completes else _with_loss
-    coded = store_part(model, samples, options, report, grid)
-    pieces = [(part, choose_frame(part, around, lambda done: None)) for part in (block[:start], block[stop:])]
+    coded = store_part(model, samples, options, report, grid and replace(grid, start=0))
+    pieces = [(part, choose_frame(part, around, lambda done: None)) for part in (source[:start], source[stop:])]
     return [piece for piece in (pieces[0], (samples, coded), pieces[1]) if piece[0]]
 
 
@@ -54,7 +38,7 @@ def _exactly(model: Model, samples: bytes, options: Options, report: Report, gri
         coded = complete(model, samples, options, report, grid)
         if _worth(coded, samples):
             return coded
-    return choose_frame(samples, Options(kernel=options.kernel), report, grid)
+    return choose_frame(samples, Options(kernel=options.kernel), report, grid and grid.stacked)
 
 
 def _with_loss(model: Model, samples: bytes, options: Options, report: Report, grid: Grid | None) -> Coded:
@@ -71,12 +55,3 @@ def _with_loss(model: Model, samples: bytes, options: Options, report: Report, g
 def _worth(coded: Coded, samples: bytes) -> bool:
     """Not so, for instance, where a few samples are filled up to a whole item."""
     return len(coded.payload) < len(samples) and (coded.tokens or 0) <= MOST_TOKENS * len(samples)
-
-
-def _suits(model: Model, channels: int, sound: bool) -> bool:
-    """Whether its tokenizer is for such samples."""
-    tokenizer = model.tokenizer
-    if not tokenizer.wants_grid:
-        return tokenizer.sound == sound and channels == tokenizer.unit_bytes
-    *sides, wanted = tokenizer.sample_shape
-    return len(sides) == (1 if sound else 2) and tokenizer.sound == sound and channels == wanted

@@ -3,20 +3,22 @@
     PNG, TIFF, BMP, GIF, WebP without loss …   pixels as PPM or PGM; as TIFF without compression where there is opacity,
                                                a palette, more than 8 bits, a colour profile, Exif data or any text
     FLAC, AIFF, WAV of other kinds …           samples as WAV, with title, artist and the like
+    MP4, MKV, Y4M … with --lossy               frames as NPY
 
 Whoever decompresses gets the same pixels or samples in such a file, not the file that was given. Of what that says beside them,
-`metadata` lists what is kept; the rest is left out, and told. Pillow and soundfile do the reading
-(`pip install "tokpress[image,sound]"`). Files whose pixels cannot be taken out exactly are refused.
+`metadata` lists what is kept; the rest is left out, and told. Pillow, soundfile and PyAV do the reading
+(`pip install "tokpress[image,sound,video]"`). Files whose pixels cannot be taken out exactly are refused.
 
 Raises TokpressError.
 """
 
 import io
 from collections.abc import Callable
-from typing import Any
+from typing import Any, BinaryIO, NamedTuple, cast
 
-from . import content, metadata
+from . import content, metadata, video
 from .errors import TokpressError
+from .types import Tokenizer
 
 #: of pictures and of sound: more is no picture that fits in memory
 MOST_PIXELS, MOST_SAMPLES = 1 << 28, 1 << 30
@@ -44,43 +46,75 @@ PICTURES = (
 
 def recognised(data: bytes) -> bool:
     """Whether it begins as a picture or recording does."""
-    return data.startswith((*PICTURES, *SOUNDS))
+    return data.startswith((*PICTURES, *SOUNDS)) and not video.is_video(data[: video.LOOK])
+
+
+class Opened(NamedTuple):
+    #: raw samples, and how many bytes they are
+    stream: BinaryIO
+    size: int | None
+    #: of a file of them; "" where it is the one that was given
+    suffix: str
+    #: what is not in it, in words
+    left_out: list[str]
+
+
+def opened(source: BinaryIO, tokenizer: Tokenizer | None) -> Opened:
+    """Of a file that can seek, what a lossy tokenizer takes of it; without one what `shown` gives exactly."""
+    start, as_it_is = source.tell(), Opened(source, None, "", [])
+    head = source.read(video.LOOK)
+    source.seek(start)
+    if video.is_video(head):
+        if tokenizer is None:
+            raise TokpressError("--content takes pictures and sound, and this is a video: leave --content out")
+        if not tokenizer.video:
+            raise TokpressError(f"the model is for {'sound' if tokenizer.sound else 'pictures'}, and this is a video")
+        frames = video.Unpacked(source, tokenizer.channels)
+        return Opened(cast(BinaryIO, io.BufferedReader(frames)), frames.size, ".npy", frames.left_out)
+    if tokenizer and not recognised(head):
+        return as_it_is
+    if tokenizer and tokenizer.video:
+        raise TokpressError(f"the model is for video, and this is {'sound' if _is_recording(head) else 'a picture'}")
+    data = source.read()
+    made = shown(data, *((tokenizer.channels, tokenizer.sound) if tokenizer else ()))
+    if made.data == data:
+        source.seek(start)
+        return as_it_is
+    return Opened(io.BytesIO(made.data), len(made.data), made.suffix, made.left_out)
 
 
 def _is_recording(data: bytes) -> bool:
     return data.startswith(SOUNDS) and data[8:12] != b"WEBP"
 
 
-def shown(data: bytes, channels: int = 0, sound: bool = False) -> tuple[bytes, str]:
-    """(the same content as a file of raw samples, its suffix). channels: for a lossy tokenizer of pictures, of 8 bits each, or
-    of sound, of 16; 0: whatever there is, exactly."""
+class Shown(NamedTuple):
+    #: a file of raw samples
+    data: bytes
+    #: of such a file; "" where it is the one that was given
+    suffix: str
+    #: what is not in it, in words: of pixels and samples for a lossy tokenizer, else of what is said beside them
+    left_out: list[str]
+
+
+def shown(data: bytes, channels: int = 0, sound: bool = False) -> Shown:
+    """The same content as a file of raw samples. channels: for a lossy tokenizer of pictures, of 8 bits each, or of sound, of
+    16; 0: whatever there is, exactly."""
     recording = _is_recording(data)
     if channels and recording != sound:
         raise TokpressError(
             f"the model is for {'sound' if sound else 'pictures'}, and this is {'sound' if recording else 'a picture'}"
         )
-    return (_sound(data, channels), ".wav") if recording else _picture(data, channels)
+    made = (_sound if recording else _picture)(data, channels)
+    if channels or made.data is data:
+        return made
+    return made._replace(left_out=metadata.left_out(data, made.data))
 
 
-def left_out(data: bytes, channels: int) -> list[str]:
-    """What a lossy tokenizer of so many channels will not see of a picture or recording, in words."""
-    if _is_recording(data):
-        with _reading("recording", lambda: _needed("soundfile", "sound").SoundFile(io.BytesIO(data))) as file:
-            mixed = [f"{file.channels} channels, mixed to one"] if file.channels > channels else []
-            return [*mixed, *(["bits below 16"] if file.subtype not in ("PCM_16", "PCM_S8", "PCM_U8") else [])]
-    with _reading("picture", lambda: _needed("PIL.Image", "image").open(io.BytesIO(data))) as picture:
-        opacity = picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info
-        deep = picture.mode.startswith(("I", "F")) or (picture.format == "PNG" and data[24] == 16)
-        grey = channels == 1 and picture.mode not in ("L", "LA", "1", "I", "F") and not picture.mode.startswith("I;")
-        told = {"opacity, over black": opacity, "bits below 8": deep, "colour": grey}
-        return [what for what, holds in told.items() if holds]
-
-
-def _picture(data: bytes, channels: int) -> tuple[bytes, str]:
+def _picture(data: bytes, channels: int) -> Shown:
     image_module = _needed("PIL.Image", "image")
     raw = content.find(data)
     if raw and (not channels or (raw.dtype == "|u1" and raw.shape[-1] == channels and data[:1] == b"P")):
-        return data, ""  # nothing to take out
+        return Shown(data, "", [])  # nothing to take out
     with _reading("picture", lambda: image_module.open(io.BytesIO(data))) as picture:
         if picture.width * picture.height > MOST_PIXELS:
             raise TokpressError(f"{picture.width} × {picture.height} pixels are too many for --content")
@@ -88,7 +122,8 @@ def _picture(data: bytes, channels: int) -> tuple[bytes, str]:
             raise TokpressError(f"it holds {picture.n_frames} pictures; --content takes one")
         _reading("picture", picture.load)
         if channels:
-            return _plain(_reading("picture", lambda: _of_channels(picture, channels, image_module)))
+            plain = _reading("picture", lambda: _of_channels(picture, channels, image_module))
+            return Shown(*_plain(plain), _unseen(picture, data, channels))
         if picture.format in LOSSY_FORMATS or (picture.format == "WEBP" and b"VP8L" not in data[:64]):
             raise TokpressError(
                 f"a {picture.format} picture is stored with a loss, and its pixels take more room than the file: "
@@ -102,13 +137,21 @@ def _picture(data: bytes, channels: int) -> tuple[bytes, str]:
             mode = "RGBA"
         made = _reading("picture", lambda: picture if mode == picture.mode else picture.convert(mode))
         if not kept and made.mode in ("L", "RGB"):
-            return _plain(made)
+            return Shown(*_plain(made), [])
         out = io.BytesIO()
         _reading("picture", lambda: made.save(out, "TIFF", compression="raw", strip_size=1 << 31, **kept))
         again = image_module.open(io.BytesIO(out.getvalue()))
         if again.mode != made.mode or again.tobytes() != made.tobytes():
             raise TokpressError(f"its pixels, {picture.mode}, do not come back from a TIFF file: leave --content out")
-        return out.getvalue(), ".tif"
+        return Shown(out.getvalue(), ".tif", [])
+
+
+def _unseen(picture: Any, data: bytes, channels: int) -> list[str]:
+    opacity = picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info
+    deep = picture.mode.startswith(("I", "F")) or (picture.format == "PNG" and data[24] == 16)
+    grey = channels == 1 and picture.mode not in ("L", "LA", "1", "I", "F") and not picture.mode.startswith("I;")
+    told = {"opacity, over black": opacity, "bits below 8": deep, "colour": grey}
+    return [what for what, holds in told.items() if holds]
 
 
 def _plain(picture: Any) -> tuple[bytes, str]:
@@ -130,10 +173,10 @@ def on_black(picture: Any, image_module: Any) -> Any:
     return image_module.alpha_composite(image_module.new("RGBA", whole.size, (0, 0, 0, 255)), whole)
 
 
-def _sound(data: bytes, channels: int) -> bytes:
+def _sound(data: bytes, channels: int) -> Shown:
     found = content.find(data)
     if found and found.kind == "sound" and (not channels or (found.dtype == "<i2" and found.shape[-1] == channels)):
-        return data  # nothing to take out
+        return Shown(data, ".wav", [])  # nothing to take out
     soundfile = _needed("soundfile", "sound")
     with _reading("recording", lambda: soundfile.SoundFile(io.BytesIO(data))) as file:
         if file.frames * file.channels > MOST_SAMPLES:
@@ -153,6 +196,8 @@ def _sound(data: bytes, channels: int) -> bytes:
             if channels != 1:
                 raise TokpressError(f"{samples.shape[1]} channels are not the {channels} that the tokenizer takes")
             samples = samples.mean(1, keepdims=True).astype(dtype)
+        mixed = [f"{file.channels} channels, mixed to one"] if file.channels > samples.shape[1] else []
+        shallow = ["bits below 16"] if channels and file.subtype not in ("PCM_16", "PCM_S8", "PCM_U8") else []
         out = io.BytesIO()
         with soundfile.SoundFile(out, "w", file.samplerate, samples.shape[1], kind, format="WAV") as made:
             for tag in metadata.TAGS if not channels else ():
@@ -164,7 +209,7 @@ def _sound(data: bytes, channels: int) -> bytes:
             and (soundfile.read(io.BytesIO(out.getvalue()), dtype=dtype, always_2d=True)[0] != samples).any()
         ):
             raise TokpressError("its samples do not come back from a WAV file: leave --content out")
-        return out.getvalue()
+        return Shown(out.getvalue(), ".wav", mixed + shallow)
 
 
 def sixteen_bits(file: Any) -> Any:

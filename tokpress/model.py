@@ -183,7 +183,10 @@ class Model:
         held *= self.tokenizer.unit_bytes
         if over or (length is not None and held != length):
             raise ChecksumError(f"{tokens:,} tokens make no source of that length")
-        return self.tokenizer, grids.unpack(packed, held) if packed else None
+        found = grids.unpack(packed, held) if packed else None
+        if found and found.frames > 1:  # which a prior over samples has no use for
+            raise ChecksumError("what it says about the samples cannot be")
+        return self.tokenizer, found
 
     def _on_grid(self, source: bytes, grid: Grid | None, tokens: int) -> tuple[Prior, bytes]:
         """The prior for this source, and what a decoder reads first to have the same one."""
@@ -216,10 +219,11 @@ class Model:
 
         return pipeline.decompress(data, model=self)
 
-    def score(self, source: bytes, lanes: int | None = 1, context: bytes = b"") -> Bits:
+    def score(self, source: bytes, lanes: int | None = 1, context: bytes = b"", grid: Grid | None = None) -> Bits:
         """Bits of each token of `source`, −log2 p, as coding in `lanes` lanes would charge them; None: in as many as `encode` takes.
 
-        Of a picture or recording, where the tokenizer is for such: of its samples, an entry an item, without what stands around.
+        Of a picture, recording or video, where the tokenizer is for such: of its samples, an entry an item, without what stands
+        around. grid: where they are, if it is known already.
 
         context: what the model reads first, in one lane and at no cost: −log2 p(source | context). Raises ValueError
         where there is one and several lanes.
@@ -235,32 +239,24 @@ class Model:
         """
         if context and lanes != 1:
             raise ValueError(f"a context is read by one lane, not by {lanes}")
-        pictures = self.tokenizer.wants_grid and len(self.tokenizer.sample_shape) < 4 and not context
-        if pictures and (grid := content.grid_of(source)):
-            return self._score_on(source[grid.start : grid.stop], replace(grid, start=0), lanes)
+        tokenizer, apart = self.tokenizer, self.tokenizer.wants_grid and not context
+        if apart and not grid and (found := content.find(source)):
+            grid = tokenizer.takes(found)
+        if apart and grid:
+            source, tokenizer = source[grid.start : grid.stop], tokenizer.on(replace(grid, start=0))
         before = self.tokenizer.encode(context)
         if self.prior.order is not None and len(before) % self.prior.stride:
             raise TokpressError("items are predicted one by one: a context should hold whole items")
-        tokens = np.concatenate([before, self.tokenizer.encode(source)])
-        prior, _ = self._on_grid(context + source, None, len(tokens))
+        tokens = np.concatenate([before, tokenizer.encode(source)])
+        prior, _ = self._on_grid(context + source, grid, len(tokens))
         prior.prepare(len(tokens), self.kernel)
         lanes = lanes or prior.lanes(len(tokens))
         bits = prior.in_place(coding.score(prior, prior.arrange(tokens), lanes))[len(before) :]
-        tokens = tokens[len(before) :]
-        if self.tokenizer.unit_tokens > 1:
-            bits = bits.reshape(-1, self.tokenizer.unit_tokens).sum(1)
-            return Bits(bits, np.full(len(bits), self.tokenizer.unit_bytes))
-        return Bits(bits, self.tokenizer.lengths(tokens))
-
-    def _score_on(self, samples: bytes, grid: Grid, lanes: int | None) -> Bits:
-        """Of the tokens of a picture or recording, an entry for each item that its tokenizer cuts it into."""
-        tokens = self.tokenizer.on(grid).encode(samples)
-        self.prior.prepare(len(tokens), self.kernel)
-        lanes = lanes or self.prior.lanes(len(tokens))
-        bits = self.prior.in_place(coding.score(self.prior, self.prior.arrange(tokens), lanes))
+        if self.tokenizer.unit_tokens == 1 and not apart:
+            return Bits(bits, self.tokenizer.lengths(tokens[len(before) :]))
         bits = bits.reshape(-1, self.tokenizer.unit_tokens).sum(1)
-        # items reach over the edges: each has its share of what there is
-        return Bits(bits, np.diff(np.arange(len(bits) + 1) * len(samples) // len(bits)))
+        # items may reach over the edges: each has its share of what there is
+        return Bits(bits, np.diff(np.arange(len(bits) + 1) * len(source) // max(len(bits), 1)))
 
     def sample(self, tokens: int, seed: int | None = None, temperature: float = 1.0, lanes: int = 1) -> bytes:
         """`tokens` tokens drawn from the prior, as bytes. The same seed draws the same ones.

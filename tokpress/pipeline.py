@@ -15,11 +15,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO, cast
 
-from . import content, lossy, store
+from . import lossy, store
 from .choice import FRAME_SIZE as FRAME_SIZE
-from .choice import LZMA_ENOUGH, UNKNOWN, Coded, Options, Report, choose_frame
+from .choice import LZMA_ENOUGH, Coded, Options, Report, choose_frame
 from .container import (
-    MAX_SOURCE,
     Damaged,
     FrameHeader,
     Kind,
@@ -30,9 +29,9 @@ from .container import (
     restore_plain,
     write_frame,
 )
+from .cutting import blocks, bytes_left
 from .distortion import Distortion
 from .errors import ChecksumError, FormatError, ModelMismatchError
-from .grid import Grid
 from .lzma2 import LzmaEncoder
 from .model import Model
 from .wire import ADVICE, PIECE
@@ -102,83 +101,26 @@ def write_coded(out: BinaryIO, coded: Coded, source: bytes, last: bool, number: 
     return Frame(len(source), len(coded.payload), written - len(coded.payload), stored, coded.distortion)
 
 
-def _read_exactly(stream: BinaryIO, count: int) -> bytes:
-    pieces, left = [], count
-    while left and (piece := stream.read(left)):
-        pieces.append(piece)
-        left -= len(piece)
-    return b"".join(pieces)
-
-
-class Grids:
-    """Where the samples in each frame of a source are: the head of the first one tells of all."""
-
-    def __init__(self, size: int | None = None) -> None:
-        self._size, self._done = size, 0
-        self._whole: Grid | None = None
-
-    def of(self, block: bytes) -> Grid | None:
-        """Of the next frame."""
-        if not self._done:
-            self._whole = content.grid_of(block, UNKNOWN if self._size is None else self._size)
-        begin, self._done = self._done, self._done + len(block)
-        return self._whole and self._whole.within(begin, self._done)
-
-
 def _compress_frames(source: BinaryIO, out: BinaryIO, options: Options, limit: float = math.inf) -> Summary | None:
     """Frame by frame; None, with the rest left undone, once they take more than `limit` bytes."""
     summary, done = Summary(), 0
-    size, item = frame_of_items(options)
-    whole = _left(source)
-    lead, grids = (whole or 0) % item, Grids(whole)
-    block = _read_exactly(source, size + lead)
-    while True:
-        following = b""
-        if len(block) >= size:
-            end = frame_end(block, options)
-            block, rest = block[:end], block[end:]
-            following = rest + _read_exactly(source, size - len(rest))
+    for block in blocks(source, options):
 
         def report(part: int, start: int = done) -> None:
             options.report(start + part)
 
         if options.lossy or options.completes:
-            pieces = lossy.coded_pieces(block, options, report, first=not done)
+            pieces = lossy.coded_pieces(block, options, report)
         else:
-            pieces = [(block, choose_frame(block, options, report, grids.of(block)))]
+            pieces = [(block.source, choose_frame(block.source, options, report, block.grid))]
         for i, (piece, coded) in enumerate(pieces, 1):
             done += len(piece)
-            last = not following and i == len(pieces)
+            last = block.last and i == len(pieces)
             summary.frames.append(write_coded(out, coded, piece, last, len(summary.frames), done))
         options.report(done)
         if summary.file_bytes > limit:
             return None
-        if not following:
-            return summary
-        block = following
-
-
-def frame_of_items(options: Options) -> tuple[int, int]:
-    """(bytes of a frame, bytes of an item): a frame cuts no item of the model's, no picture say, in two, and holds at most
-    two tokens for each byte of the frame size. What comes before the first whole item goes into the first frame."""
-    if options.models is None or len(options.models) != 1:
-        return options.frame_size, 1
-    (model,) = options.models
-    pieces, size = model.tokenizer.unit_tokens, model.tokenizer.unit_bytes
-    item = math.lcm(model.prior.stride, pieces) // pieces * size
-    most = min(options.frame_size, MAX_SOURCE - (item - 1))
-    most = min(most, most * 2 * size // pieces)
-    if item > most or model.prior.wants_given:
-        return options.frame_size, 1
-    return most // item * item, item
-
-
-def frame_end(block: bytes, options: Options) -> int:
-    """How much of a full block a frame takes: whatever the tokenizer of the one model does not cut, segments say, unless that is
-    longer than a frame."""
-    if options.models is None or len(options.models) != 1:
-        return len(block)
-    return options.models[0].tokenizer.whole(block) or len(block)
+    return summary
 
 
 def _lzma_whole(source: BinaryIO, length: int, spool: BinaryIO, report: Report) -> FrameHeader | None:
@@ -202,7 +144,7 @@ def compress_stream(source: BinaryIO, out: BinaryIO, options: Options | None = N
     A source that can seek and is longer than a frame is compressed by lzma as a whole too, in $TMPDIR, and the
     smaller result is taken. `out` is only written to, never cut or gone back in: what it holds already stays."""
     options = options or Options()
-    length = _left(source) or 0
+    length = bytes_left(source) or 0
     if length <= options.frame_size or options.lossy or options.completes:
         return cast(Summary, _compress_frames(source, out, options))
     start = source.tell()
@@ -220,19 +162,6 @@ def compress_stream(source: BinaryIO, out: BinaryIO, options: Options | None = N
         written = write_frame(out, header, spool)
         options.report(length)
         return Summary([Frame(length, header.payload_length, written - header.payload_length, "lzma")])
-
-
-def _left(source: BinaryIO) -> int | None:
-    """The bytes left in a source, if it can tell."""
-    if not source.seekable():
-        return None
-    start = source.tell()
-    try:
-        length = source.seek(0, io.SEEK_END) - start
-    except OSError:  # files in /proc seek, but not to their end
-        return None
-    source.seek(start)
-    return length
 
 
 def _restore(header: FrameHeader, payload: bytes, models: list[Model], kernel: str, report: Report) -> bytes:

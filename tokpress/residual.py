@@ -61,7 +61,7 @@ def encode(
     rest = difference(source, tokenizer.decode(tokens), model.tokenizer.sound)
     lossy, count, lanes = model.encode(source, lanes, lambda share: report(share / 2), grid, tokens)
     after, _, _ = store.load("samples").encode(
-        rest, None, lambda share: report(0.5 + share / 2), grid or of_items(model, len(source))
+        rest, None, lambda share: report(0.5 + share / 2), grid.stacked if grid else of_items(model, len(source))
     )
     head = 1 + lossy[0]
     stream = lossy[head:]

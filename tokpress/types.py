@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import TokpressError
+from .errors import TokenizerError, TokpressError
 from .grid import Grid
 from .orders import Order, arrange, restore
 
 if TYPE_CHECKING:
+    from .content import Samples
     from .training.options import FitOptions, TokenizerOptions
     from .training.streams import Source
 
@@ -89,9 +90,33 @@ class Tokenizer(ABC):
 
     #: of lossy ones: whether a source is sound of 16 bits, else pixels of a byte a channel
     sound: bool = False
+    #: of lossy ones: samples that lie side by side at one place of it
+    channels: int = 0
     #: of those of items: sides and channels of one
     sample_shape: tuple[int, ...] = ()
-    #: whether it takes apart pictures or sound, and can be told how these lie in a source (`on`)
+
+    @property
+    def video(self) -> bool:
+        """Whether its items have a side of time, beside rows and columns."""
+        return len(self.sample_shape) == 4
+
+    def takes(self, found: "Samples") -> Grid:
+        """Of lossy ones: how the samples of a file lie. Raises TokenizerError where it is not for them."""
+        grid = None
+        if found.dtype == ("<i2" if self.sound else "|u1") and not found.padding and not found.blue_first:
+            if self.video:
+                grid = found.video(self.channels)
+            elif (found.kind == "sound") == self.sound and found.shape[-1] == self.channels:
+                grid = found.grid()
+        if grid is None or (self.wants_grid and grid.picture == self.sound):
+            raise TokenizerError(
+                f"the tokenizer {self.name!r} takes other samples than these: tokenizers of pictures take pixels of a byte a "
+                "channel, raw or in a PPM or PGM file, those of sound 16 bits, raw or in a WAV file, those of video pixels, raw "
+                "or in an NPY file"
+            )
+        return grid
+
+    #: whether it takes apart pictures, sound or video, and can be told how these lie in a source (`on`)
     wants_grid: bool = False
 
     def on(self, grid: Grid) -> "Tokenizer":

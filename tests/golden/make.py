@@ -86,11 +86,16 @@ def sources() -> dict[str, bytes]:
     made = {"empty": b"", "one": b"a", "zeros": bytes(5000), "binary": binary(), "bytes": bytes(range(256)) * 3}
     made |= {"picture": picture(), "sound": sound(2, 2), "sound24": sound(3, 1)}
     made |= {"pixels": picture()[13:-7], "items": picture()[13 : 13 + 2 * 576], "samples": sound(2, 2)[44:]}
+    made |= {"frames": picture()[13 : 13 + 4 * 270]}
     return made | {path.stem: path.read_bytes() for path in sorted(SOURCES.glob("*.txt"))}
 
 
-#: where the samples of `pixels` and `samples` are; `items` are whole items
-GRIDS = {"pixels": Grid(True, 0, 19, 21, 3, 8), "samples": Grid(False, 0, 1, 700, 2, 16, signed=True, little=True)}
+#: where the samples are; `items` are whole items
+GRIDS = {
+    "pixels": Grid(True, 0, 19, 21, 3, 8),
+    "samples": Grid(False, 0, 1, 700, 2, 16, signed=True, little=True),
+    "frames": Grid(True, 0, 36, 10, 3, 8, frames=4),
+}
 
 
 def small_models() -> dict[str, Model]:
@@ -164,11 +169,13 @@ def cases(wanted: list[str]) -> Iterator[tuple[str, list[str], bytes, list[str]]
         elif case == "tokens":  # lossless: what the decoder makes of the tokens is part of the format
             for each in (name for name in models if name.startswith("tokens-")):
                 tokenizer = models[each].tokenizer
-                name = "samples" if tokenizer.sound else "items" if len(tokenizer.sample_shape) > 3 else "pixels"
-                options = choice.Options([models[each]])
-                coded = choice.complete(models[each], given[name], options, lambda done: None, GRIDS.get(name))
-                pipeline.write_coded(out := io.BytesIO(), coded, given[name], True, 0, 0)
-                yield f"{each}-{name}", [name], out.getvalue(), [each]
+                for name in (
+                    ("samples",) if tokenizer.sound else ("items", "frames") if tokenizer.video else ("pixels",)
+                ):
+                    options = choice.Options([models[each]])
+                    coded = choice.complete(models[each], given[name], options, lambda done: None, GRIDS.get(name))
+                    pipeline.write_coded(out := io.BytesIO(), coded, given[name], True, 0, 0)
+                    yield f"{each}-{name}", [name], out.getvalue(), [each]
         elif case in ("samples", "drawings"):
             for name in ("one", "prose", "picture", "sound", "sound24"):
                 yield f"{case}-{name}", [name], frame(given[name], store.load(case)), []

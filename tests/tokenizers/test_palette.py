@@ -96,3 +96,13 @@ def test_what_loses_must_be_asked_for():
 def test_what_is_no_pixels_of_three_bytes(source):
     with pytest.raises(TokpressError):
         pipeline.compress_stream(io.BytesIO(source), io.BytesIO(), pipeline.Options([MODEL], lossy=True))
+
+
+def test_what_is_scored_is_what_lossy_stores():
+    """A head of 11 bytes was no pixels, and an error."""
+    from tokpress.cli import costs
+
+    pixels = np.random.default_rng(1).bytes(600)
+    scored = list(costs.blocks(io.BytesIO(picture(pixels)), MODEL, None))
+    assert [part for part, _ in scored] == [pixels]
+    assert np.array_equal(scored[0][1].bits, MODEL.score(pixels, None).bits)

@@ -44,7 +44,6 @@ class Samples:
 
     def grid(self) -> Grid | None:
         """For a prior over samples; None where these are no integers, or hardly lie on a grid."""
-        dtype = np.dtype(self.dtype)
         rows, columns, channels = self.shape[0], 1, 1
         picture = self.kind != "sound" and len(self.shape) > 1
         if self.kind == "sound" or (len(self.shape) == 2 and self.shape[1] <= CHANNELS):
@@ -57,9 +56,22 @@ class Samples:
             rows, columns = 1, self.shape[0]
         if picture and columns * channels > MOST_ROW and not self.padding:  # rows too long to look at what is above
             picture, rows, columns = False, 1, rows * columns
+        return self._on(picture, rows, columns, channels)
+
+    def video(self, channels: int) -> Grid | None:
+        """Of an array [frames, rows, columns, channels], or of several such videos one behind the other; without the last
+        side where there is one channel. None for anything else."""
+        shape = self.shape if self.shape[-1] == channels and len(self.shape) > 3 else (*self.shape, 1)
+        if self.kind != "array" or len(shape) < 4 or shape[-1] != channels:
+            return None
+        *frames, rows, columns, _ = shape
+        return self._on(True, math.prod(frames) * rows, columns, channels, math.prod(frames))
+
+    def _on(self, picture: bool, rows: int, columns: int, channels: int, frames: int = 1) -> Grid | None:
+        dtype = np.dtype(self.dtype)
         grid = Grid(
             picture, self.start, rows, columns, channels, 8 * dtype.itemsize,
-            signed=dtype.kind in "iV", little=self.dtype[0] != ">", padding=self.padding,
+            signed=dtype.kind in "iV", little=self.dtype[0] != ">", padding=self.padding, frames=frames,
         )  # fmt: skip
         if dtype.kind not in "uiV" or grid.stop != self.stop or not grid.fits(self.stop):
             return None

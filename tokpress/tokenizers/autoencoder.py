@@ -11,7 +11,7 @@ then at each resolution `depth` residual blocks with a convolution 3 wide.
 
 The decoder is exact: tokens are decoded to the same bytes on every machine, so that their checksum is one of the file, and a
 lossless stage can build on them. A source is whole items, bytes as they lie in the file (x = byte/127.5 − 1; 16-bit samples
-are little-endian: x = sample/2^15); `on(grid)` cuts a larger picture or recording into items, the last ones filled up.
+are little-endian: x = sample/2^15); `on(grid)` cuts a larger picture, recording or video into items, the last ones filled up.
 """
 
 import math
@@ -175,11 +175,6 @@ class Autoencoder(Tokenizer):
 
     def items(self, source: bytes) -> np.ndarray:
         """[n, places, channels] float32 in −1 … 1."""
-        if len(source) % self.unit_bytes:
-            raise TokenizerError(
-                f"{len(source):,} bytes are no whole number of items of {self.unit_bytes:,} bytes: a {self.name} "
-                f"tokenizer takes raw samples, {self.settings['shape']} an item"
-            )
         values = np.frombuffer(source, "u1" if self.bits == 8 else "<i2").astype(np.float32)
         scaled = values / np.float32(127.5) - np.float32(1) if self.bits == 8 else values / np.float32(1 << 15)
         return scaled.reshape(-1, math.prod(self.sides), self.channels)
@@ -192,17 +187,23 @@ class Autoencoder(Tokenizer):
         return np.round(np.clip(x * top, -top, top - np.float32(1))).astype("<i2").tobytes()
 
     def encode(self, source: bytes) -> Tokens:
-        x = self.items(source)
+        size = self.unit_bytes
+        if len(source) % size:
+            raise TokenizerError(
+                f"{len(source):,} bytes are no whole number of items of {size:,} bytes: a {self.name} "
+                f"tokenizer takes raw samples, {self.settings['shape']} an item"
+            )
 
         def some(part: slice) -> np.ndarray:
             m = self._fields(self.sides, part.stop - part.start)
-            z = self.encoder(m, x[part].reshape(-1, self.channels))
+            x = self.items(source[part.start * size : part.stop * size])
+            z = self.encoder(m, x.reshape(-1, self.channels))
             if not np.isfinite(z).all():
                 raise ModelError(f"{FILE}: its numbers grow beyond all bounds; the file is damaged")
             return self.indices(z).reshape(part.stop - part.start, -1)
 
         return (
-            np.concatenate([np.zeros((0, self.unit_tokens), np.int32), *self._shared(some, len(x))])
+            np.concatenate([np.zeros((0, self.unit_tokens), np.int32), *self._shared(some, len(source) // size)])
             .ravel()
             .astype(np.int32)
         )
@@ -237,7 +238,7 @@ class Autoencoder(Tokenizer):
         ]
 
     def on(self, grid: Grid) -> "Tokenizer":
-        """For the samples of one picture or recording, as they lie in its file."""
+        """For the samples of one picture, recording or video, as they lie in its file."""
         from .tiled import Tiled
 
         return Tiled(self, grid)

@@ -46,7 +46,7 @@ class PaletteTokenizer(Tokenizer):
     name = "palette"
     lossless = False
     learns = True
-    unit_bytes = CHANNELS
+    unit_bytes = channels = CHANNELS
 
     def __init__(self, colours: NDArray[np.uint8]) -> None:
         """colours [K, 3], red, green and blue, each one once. Raises TokenizerError."""

@@ -1,8 +1,9 @@
-"""One picture or recording as items of a tokenizer that takes them apart: tiles, from the top left, row by row.
+"""One picture, recording or video as items of a tokenizer that takes them apart: tiles, from the top left, row by row.
 
 The last tiles of a side are filled up with what stands at the edge, and cut off again by the decoder, which is told the grid.
 """
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,9 @@ from ..types import Config, Tokenizer, Tokens
 
 if TYPE_CHECKING:
     from .autoencoder import Autoencoder
+
+#: bytes of all tiles of a video: those of frames a pixel wide would take many times as many as the frames
+MOST_FILLED = 1 << 29
 
 
 def tiles(array: np.ndarray, sides: tuple[int, ...]) -> np.ndarray:
@@ -29,6 +33,11 @@ def tiles(array: np.ndarray, sides: tuple[int, ...]) -> np.ndarray:
     split = array.reshape(*(s for pair in zip(counts, sides) for s in pair), -1)
     order = [*range(0, 2 * d, 2), *range(1, 2 * d, 2), 2 * d]
     return np.ascontiguousarray(split.transpose(order)).reshape(-1, *sides, array.shape[-1])
+
+
+def count(extent: tuple[int, ...], sides: tuple[int, ...]) -> int:
+    """Of tiles."""
+    return math.prod(-(-have // side) for have, side in zip(extent, sides))
 
 
 def joined(made: np.ndarray, extent: tuple[int, ...]) -> np.ndarray:
@@ -47,26 +56,34 @@ class Tiled(Tokenizer):
     lossless = False
 
     def __init__(self, inner: "Autoencoder", grid: Grid) -> None:
-        what = "a picture" if grid.picture else "sound"
-        if (grid.picture, inner.spatial) not in ((True, 2), (False, 1)):
+        self.inner, self.grid = inner, grid
+        frame = (grid.rows // grid.frames, grid.columns)
+        #: one frame is a video too
+        self.extent = ((grid.frames, *frame) if inner.video else frame) if grid.picture else (grid.columns,)
+        if len(self.extent) != inner.spatial or (grid.frames > 1) > inner.video:
+            what = "sound" if not grid.picture else "video" if grid.frames > 1 else "a picture"
             raise TokenizerError(f"the tokenizer {inner.name!r} of {inner.spatial} dimensions does not take {what}")
         if grid.channels != inner.channels or grid.bits != inner.bits or (grid.bits == 16 and not grid.signed):
             raise TokenizerError(
                 f"this {inner.name} tokenizer takes {inner.channels} channels of {inner.bits} bits, "
                 f"not {grid.channels} of {grid.bits}{'' if grid.signed or grid.bits == 8 else ', unsigned'}"
             )
-        self.inner, self.grid = inner, grid
         self.name, self.vocab_size, self.item_shape = inner.name, inner.vocab_size, inner.item_shape
-        self.extent = (grid.rows, grid.columns) if grid.picture else (grid.columns,)
+        if inner.video and self.filled > MOST_FILLED:
+            raise TokenizerError(
+                f"frames of {frame[0]:,} × {frame[1]:,} leave too much of items of {inner.sides} empty"
+            )
         self._dtype = np.dtype("u1" if grid.bits == 8 else "<i2")
+
+    @property
+    def filled(self) -> int:
+        """Bytes of its tiles, with what fills up the last ones."""
+        return count(self.extent, self.inner.sides) * self.inner.unit_bytes
 
     @property
     def tokens(self) -> int:
         """How many a source becomes."""
-        count = 1
-        for have, side in zip(self.extent, self.inner.sides):
-            count *= -(-have // side)
-        return count * self.inner.unit_tokens
+        return count(self.extent, self.inner.sides) * self.inner.unit_tokens
 
     def encode(self, source: bytes) -> Tokens:
         if len(source) != self.grid.stop or self.grid.start or self.grid.padding:
@@ -77,7 +94,7 @@ class Tiled(Tokenizer):
 
     def decode(self, tokens: Tokens) -> bytes:
         if len(tokens) != self.tokens:
-            raise TokenizerError(f"{len(tokens):,} tokens make no picture or sound that takes {self.tokens:,}")
+            raise TokenizerError(f"{len(tokens):,} tokens make no samples that take {self.tokens:,}")
         made = np.frombuffer(self.inner.decode(tokens), self._dtype)
         whole = joined(made.reshape(-1, *self.inner.sides, self.grid.channels), self.extent)
         samples = np.ascontiguousarray(whole).view(np.uint8).reshape(-1, self._dtype.itemsize)[:, ::-1]

@@ -4,7 +4,7 @@
 
 Yu et al. 2024, "Language model beats diffusion: tokenizer is key to visual generation" (MAGVIT-v2), §3.2: convolutions see
 this frame and earlier ones only, and time is coarsened with the first frame apart, so that its tokens are those of a picture.
-Here the first frame stands f times at the beginning, instead of padding with zeros. The bottleneck is that of LFQ.
+A video of any size is cut into such items over time, rows and columns (`tiled`). Here the first frame stands f times at the beginning, instead of padding with zeros. The bottleneck is that of LFQ.
 """
 
 import math

@@ -1,10 +1,11 @@
-"""Videos as training data: frames [T, rows, columns, channels] uint8, read by PyAV (`pip install "tokpress[video]"`)."""
+"""Videos as training data: frames [T, rows, columns, channels] uint8, read by PyAV (`tokpress.video`)."""
 
 from pathlib import Path
 
 import numpy as np
 
-from ..errors import CorpusError
+from ..errors import CorpusError, TokpressError
+from ..video import frames
 
 VIDEOS = (".mp4", ".mkv", ".webm", ".mov", ".avi", ".y4m", ".m4v")
 #: of a file, in memory
@@ -18,21 +19,16 @@ def is_video(path: Path) -> bool:
 
 def read_video(path: Path, channels: int) -> np.ndarray:
     """All frames of the first video stream, grey or red-green-blue. Raises CorpusError."""
-    if channels not in (1, 3):
-        raise CorpusError(f"videos have 1 or 3 channels, not {channels}")
+    found: list[np.ndarray] = []
     try:
-        import av
-    except ModuleNotFoundError:
-        raise CorpusError(f'{path}: reading videos needs PyAV: pip install "tokpress[video]"') from None
-    frames: list[np.ndarray] = []
-    try:
-        with av.open(str(path)) as file:
-            for frame in file.decode(video=0):
-                frames.append(frame.to_ndarray(format="gray" if channels == 1 else "rgb24"))
-                if len(frames) * frames[0].size > MOST_VALUES:
-                    raise CorpusError(f"{path} is too long; cut it up first")
-    except (av.FFmpegError, IndexError, ValueError) as error:
-        raise CorpusError(f"cannot read {path}: {error}; repair it or leave it out") from error
-    if not frames:
+        for frame in frames(str(path), channels):
+            found.append(frame)
+            if len(found) * frame.size > MOST_VALUES:
+                raise CorpusError(f"{path} is too long; cut it up first")
+    except CorpusError:
+        raise
+    except TokpressError as error:
+        raise CorpusError(f"{path}: {error}; repair it or leave it out") from error
+    if not found:
         raise CorpusError(f"{path} holds no frames; leave it out")
-    return np.stack(frames).reshape(len(frames), *frames[0].shape[:2], channels)
+    return np.stack(found)
