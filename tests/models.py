@@ -214,7 +214,7 @@ def tiny_ensemble() -> EnsemblePrior:
 
 
 def tiny_spelling() -> SpellingPrior:
-    return SpellingPrior.of(tiny_mingru(), BytesTokenizer(), 0)
+    return SpellingPrior(tiny_mingru(), least=0)
 
 
 def tiny_models() -> dict[str, Model]:

@@ -15,7 +15,7 @@ import pytest
 
 from tests.golden import make
 from tests.models import AUTOENCODERS, tiny_autoencoders, tiny_mingru, tiny_models
-from tokpress.model import Model
+from tokpress.model import Model, load_folder
 from tokpress.priors.adaptive import AdaptivePrior
 from tokpress.priors.memory import MemoryPrior
 from tokpress.priors.samples import SamplesPrior
@@ -71,6 +71,7 @@ def folder(tmp_path_factory) -> Path:
     Model(BytesTokenizer(), MemoryPrior(tiny_mingru(width=64, hidden=96, online=0.01, grams=64))).save(
         place / "online.model"
     )
+    load_folder(make.MODELS / "spelling-bpe").save(place / "spelling.model")
     Model(NibblesTokenizer(), AdaptivePrior()).save(place / "adaptive.model")
     Model(NibblesTokenizer(), SamplesPrior()).save(place / "samples.model")
     Model(NibblesTokenizer(), AdaptivePrior(on_grid=True)).save(place / "drawings.model")
@@ -94,7 +95,7 @@ def reference(folder) -> dict[str, list[str]]:
 
 
 def test_kernels_agree(reference):
-    assert len(reference) == 19 + len(NETWORKS) + len(AUTOENCODERS)
+    assert len(reference) == 23 + len(NETWORKS) + len(AUTOENCODERS)
     for lines in reference.values():
         assert len(set(lines)) == 1 and lines[0].startswith("True ")
 

@@ -27,7 +27,7 @@ from . import grid as grids
 from .errors import ChecksumError, ModelError, TokenizerError, TokpressError
 from .grid import Grid
 from .registry import prior_class, tokenizer_class
-from .types import Prior, Tokenizer, Tokens
+from .types import Prior, SpelledPrior, Tokenizer, Tokens
 
 FORMAT = 1
 #: the arithmetic of tokpress.exact; a change that alters one bit of one pmf makes a new one
@@ -76,6 +76,7 @@ class Model:
             raise ModelError(
                 f"the tokenizer has {tokenizer.vocab_size} symbols but the prior predicts {prior.vocab_size}"
             )
+        prior = prior.spelled_by(tokenizer) if isinstance(prior, SpelledPrior) else prior
         self.tokenizer, self.prior, self.name, self.card = tokenizer, prior, name, card
         self.kernel = "auto"
         self._id = id

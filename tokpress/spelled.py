@@ -5,7 +5,7 @@ Its base is stepped as any prior is (`conditionals`); what a step's pmf makes of
 
 import numpy as np
 
-from .coders import RangeEncoder, reference
+from .coders import RangeEncoder
 from .conditionals import Report, follow, known_conditionals
 from .exact.threads import one_blas_thread
 from .lanes import Layout
@@ -28,6 +28,8 @@ def encode(prior: SpelledPrior, tokens: Tokens, lanes: int, report: Report) -> b
 @one_blas_thread()
 def decode(prior: SpelledPrior, payload: bytes, count: int, lanes: int, report: Report) -> Tokens:
     """The reverse of `encode`. Raises ChecksumError where the damage shows; else a checksum must tell."""
+    from .coders import reference  # compiled
+
     layout, coder = Layout.of(count, lanes, prior.stride), reference.start(payload)
     state = prior.start(layout.lanes, layout.tokens)
     return follow(prior.base, layout, lambda pmf: prior.decode_spelled(state, pmf, coder), report)

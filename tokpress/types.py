@@ -259,6 +259,10 @@ class SpelledPrior(Prior):
     base: Prior
 
     @abstractmethod
+    def spelled_by(self, tokenizer: Tokenizer) -> "SpelledPrior":
+        """This prior for the tokens of that tokenizer."""
+
+    @abstractmethod
     def is_spelled(self, tokens: int) -> bool:
         """Whether a frame of so many tokens is; else it is coded by the base alone."""
 

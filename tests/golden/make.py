@@ -36,7 +36,7 @@ SOURCES = HERE / "sources"
 MODELS = HERE / "models"
 MANIFEST = HERE / "manifest.json"
 CASES = (
-    "raw", "lzma", "histogram", "adaptive", "samples", "drawings", "mingru", "memory", "text", "lecture", "tokens", "mixed",
+    "raw", "lzma", "histogram", "adaptive", "samples", "drawings", "mingru", "memory", "spelling", "text", "lecture", "tokens", "mixed",
 )  # fmt: skip
 #: of tests.models; what is not of these is one of the small models above
 LECTURE = (*NETWORKS, "bayes_net", "logistic_mixture", "hierarchical", "hierarchical-depth", "ensemble", "memory-items")
@@ -109,6 +109,7 @@ def small_models() -> dict[str, Model]:
         "memory": lambda: Model(BytesTokenizer(), MemoryPrior(tiny_mingru())),
         "memory-bpe": _bpe,
         "mingru-grams": lambda: Model(BytesTokenizer(), tiny_mingru(grams=128)),
+        "spelling-bpe": _spelled,
         "memory-online": lambda: Model(BytesTokenizer(), MemoryPrior(tiny_mingru(online=0.01))),
     }
     made |= {f"tokens-{name}": lambda model=model: model for name, model in tiny_autoencoders().items()}
@@ -121,6 +122,13 @@ def _bpe() -> Model:
 
     tokenizer = train_bpe([SOURCES / "prose.txt"], 300)
     return Model(tokenizer, MemoryPrior(tiny_mingru(symbols=tokenizer.vocab_size)))
+
+
+def _spelled() -> Model:
+    from tokpress.priors.spelling import SpellingPrior
+
+    model = load_folder(MODELS / "memory-bpe")
+    return Model(model.tokenizer, SpellingPrior(model.prior, least=40))
 
 
 def frame(source: bytes, model: Model | None = None, kind: Kind = Kind.MODEL, lanes: int | None = None) -> bytes:

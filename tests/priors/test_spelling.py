@@ -12,18 +12,29 @@ from tokpress import coding
 from tokpress.conformance import check
 from tokpress.errors import ChecksumError, ModelError
 from tokpress.lanes import Layout
-from tokpress.model import Model, load_folder
+from tokpress.model import Model
 from tokpress.priors.histogram import HistogramPrior
-from tokpress.priors.spelling import BYTES, LENGTHS, SpellingPrior, logarithms, tables, trie_of
+from tokpress.priors.spelling import SpellingPrior, logarithms, trie_of
 from tokpress.tokenizers.bpe import BPETokenizer
+from tokpress.tokenizers.bytes import BytesTokenizer
 from tokpress.training.options import TokenizerOptions
 
 TEXT = b"It is a truth universally acknowledged, that a single man in possession of a good fortune " * 12
 SPELLINGS = [bytes([b]) for b in range(256)] + [b"th", b"the", b"there", b" t", b"\xff\xff\xff", b"a\0"]
 
 
+class Listed(BytesTokenizer):
+    """Of tokens that are spelled as a list says."""
+
+    def __init__(self, spellings: list[bytes]) -> None:
+        self.spellings, self.vocab_size = spellings, len(spellings)
+
+    def decode(self, tokens):
+        return b"".join(self.spellings[v] for v in tokens)
+
+
 def spelled(base, spellings: list[bytes], least: int = 0) -> SpellingPrior:
-    return SpellingPrior({"least": least}, {**base.tensors(), **tables(spellings)}, base)
+    return SpellingPrior(base, least, Listed(spellings))
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +45,7 @@ def bpe(tmp_path_factory) -> BPETokenizer:
 
 
 def test_a_model_of_spelled_byte_pairs_conforms(bpe, tmp_path):
-    check(Model(bpe, SpellingPrior.of(tiny_mingru(symbols=bpe.vocab_size), bpe, 0)), tmp_path)
+    check(Model(bpe, SpellingPrior(tiny_mingru(symbols=bpe.vocab_size), least=0)), tmp_path)
 
 
 def test_the_probabilities_of_all_tokens_sum_to_one():
@@ -121,22 +132,22 @@ def test_logarithms():
     [
         ([*SPELLINGS[:-1], b"th"], "different"),
         ([*SPELLINGS[:-1], b""], "different"),
-        ([*SPELLINGS[:-1], b"a" * 33], "too long"),
+        ([*SPELLINGS[:-1], b"a" * 33], "1 to 32"),
         ([*SPELLINGS[1:], b"ab"], "each byte"),
     ],
 )
 def test_spellings_that_cannot_be(spellings, wrong):
+    prior = spelled(HistogramPrior(len(spellings)), spellings)
     with pytest.raises(ModelError, match=wrong):
-        spelled(HistogramPrior(len(spellings)), spellings)
+        coding.encode(prior, np.zeros(9, np.int32), 1)
 
 
-def test_a_folder_without_its_spellings_is_no_model(bpe, tmp_path):
-    from safetensors.numpy import load_file, save_file
+def test_it_codes_for_a_model():
+    with pytest.raises(ModelError, match="its tokenizer"):
+        coding.encode(SpellingPrior(HistogramPrior(256), 0), np.zeros(9, np.int32), 1)
 
-    Model(bpe, SpellingPrior.of(tiny_mingru(symbols=bpe.vocab_size), bpe, 0)).save(tmp_path / "model")
-    path = tmp_path / "model" / "model.safetensors"
-    tensors = load_file(path)
-    for name, worse in ((BYTES, tensors[BYTES][:-1]), (LENGTHS, tensors[LENGTHS].astype(np.int32))):
-        save_file({**tensors, name: worse}, path)
-        with pytest.raises(ModelError, match="should be uint8"):
-            load_folder(tmp_path / "model")
+
+@pytest.mark.parametrize("config", [{"least": -1}, {"least": "7"}, {"base": {"name": "spelling", "base": {}}}])
+def test_settings_that_cannot_be(config):
+    with pytest.raises(ModelError):
+        SpellingPrior.load({"base": {"name": "histogram"}, **config}, {}, 256)

@@ -83,12 +83,17 @@ class OnlineHead:
         count = np.bincount(self.drawn[: len(symbols)].reshape(-1), minlength=len(self.unit))
         count += DRAWS * np.bincount(symbols, minlength=len(self.unit))
         unit = self.unit * np.minimum(np.float32(1), AT_ONCE / np.maximum(count, 1).astype(np.float32))
-        for a, r, drawn, symbol in zip(self.a, self.r, self.drawn, symbols):
-            for j, v in enumerate([*drawn, symbol]):
-                by = unit[v] * r
-                by = by * PER_DRAW if j < DRAWS else by
-                self.master[v] += np.int32(np.rint(min(max(by, -MOST), MOST))) * a
-                self.touched[v] = True
+        n = len(symbols)
+        taught = np.concatenate([self.drawn[:n], symbols[:, None]], 1).astype(np.int64)
+        by = unit[taught] * self.r[:n, None]
+        by[:, :DRAWS] *= PER_DRAW
+        moves = np.rint(np.minimum(np.maximum(by, -MOST), MOST)).astype(np.float64)
+        rows, place = np.unique(taught.reshape(-1), return_inverse=True)
+        together = np.zeros((len(rows), n))
+        np.add.at(together, (place.reshape(-1), np.repeat(np.arange(n), DRAWS + 1)), moves.reshape(-1))
+        # whole numbers far below 2^53, so that float64 sums of them are exact
+        self.master[rows] += (together @ self.a[:n].astype(np.float64)).astype(np.int32)
+        self.touched[rows] = True
 
     def _round(self) -> None:
         rows = np.flatnonzero(self.touched)

@@ -22,7 +22,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ChecksumError, ModelError, TokpressError
-from ..exact.tensors import checked
 from ..exact.threads import share_rows
 from ..types import Config, ItemMixture, Pmf, Prior, SpelledPrior, Tokenizer, Tokens
 
@@ -35,7 +34,6 @@ LEAST = 6000
 #: bytes of a token, at most
 LONGEST = 32
 ENDS_LOG2 = 20
-BYTES, LENGTHS = "spelling.bytes", "spelling.lengths"
 
 
 class Trie(NamedTuple):
@@ -82,16 +80,6 @@ def logarithms() -> NDArray[np.int64]:
         return np.array([round((Decimal(2049 + 2 * i) / 4096).ln() * 4096) for i in range(1024)], np.int64)
 
 
-def tables(spellings: list[bytes]) -> dict[str, np.ndarray]:
-    """As tensors of a model file. Raises ModelError where one is too long for that."""
-    if max(map(len, spellings)) > LONGEST:
-        raise ModelError(f"a token of {max(map(len, spellings))} bytes is too long to be spelled: {LONGEST} at most")
-    return {
-        BYTES: np.frombuffer(b"".join(spellings), np.uint8),
-        LENGTHS: np.array([len(s) for s in spellings], np.uint8),
-    }
-
-
 class State(NamedTuple):
     """Everything learned while coding, B lanes. What the adaptive prior has too is described there."""
 
@@ -131,31 +119,32 @@ class Choices(NamedTuple):
 class SpellingPrior(SpelledPrior):
     name = "spelling"
 
-    def __init__(self, config: Config, tensors: dict[str, np.ndarray], base: Prior):
+    def __init__(self, base: Prior, least: int = LEAST, tokenizer: Tokenizer | None = None):
         self.base, self.vocab_size, self.stride, self.order = base, base.vocab_size, base.stride, base.order
-        self.least = config.get("least", LEAST)
-        if type(self.least) is not int or self.least < 0:
-            raise ModelError(f"least={self.least!r} of a spelling prior should be a number of tokens")
-        lengths = checked(tensors, LENGTHS, (self.vocab_size,), "uint8")
-        stops = np.cumsum(lengths, dtype=np.int64)
-        raw = checked(tensors, BYTES, (int(stops[-1]),), "uint8").tobytes()
-        self.spellings = [raw[stop - length : stop] for stop, length in zip(stops.tolist(), lengths.tolist())]
-        if len(set(self.spellings)) < self.vocab_size or not all(1 <= len(s) <= LONGEST for s in self.spellings):
-            raise ModelError(f"tokens that are spelled should be different strings of 1 to {LONGEST} bytes")
-        if not set(self.spellings) >= {bytes([b]) for b in range(256)}:
-            raise ModelError("each byte should be a token by itself where tokens are spelled")
+        if type(least) is not int or least < 0:
+            raise ModelError(f"least={least!r} of a spelling prior should be a number of tokens")
+        self.least, self._tokenizer = least, tokenizer
 
-    @classmethod
-    def of(cls, base: Prior, tokenizer: Tokenizer, least: int = LEAST) -> "SpellingPrior":
-        """`base` spelled as this tokenizer decodes each of its symbols. Raises ModelError where that cannot be."""
-        spellings = [tokenizer.decode(np.array([v], np.int32)) for v in range(tokenizer.vocab_size)]
-        return cls({"least": least}, {**base.tensors(), **tables(spellings)}, base)
+    def spelled_by(self, tokenizer: Tokenizer) -> "SpellingPrior":
+        return SpellingPrior(self.base, self.least, tokenizer)
 
     def lanes(self, tokens: int) -> int:
         return self.base.lanes(tokens)
 
     def prepare(self, tokens: int, kernel: str = "auto") -> None:
         self.base.prepare(tokens, kernel)
+
+    @cached_property
+    def spellings(self) -> list[bytes]:
+        """Of each symbol. Raises ModelError where they do not tell all tokens apart, or cannot spell a byte."""
+        if self._tokenizer is None:
+            raise ModelError("a spelling prior codes for a model: its tokenizer says how tokens are spelled")
+        spellings = [self._tokenizer.decode(np.array([v], np.int32)) for v in range(self.vocab_size)]
+        if len(set(spellings)) < self.vocab_size or not all(1 <= len(s) <= LONGEST for s in spellings):
+            raise ModelError(f"tokens that are spelled should be different strings of 1 to {LONGEST} bytes")
+        if not set(spellings) >= {bytes([b]) for b in range(256)}:
+            raise ModelError("each byte should be a token by itself where tokens are spelled")
+        return spellings
 
     @cached_property
     def _trie(self) -> Trie:
@@ -247,7 +236,7 @@ class SpellingPrior(SpelledPrior):
         return {**least, "base": {"name": self.base.name, **self.base.config()}}
 
     def tensors(self) -> dict[str, np.ndarray]:
-        return {**self.base.tensors(), **tables(self.spellings)}
+        return self.base.tensors()
 
     @classmethod
     def load(cls, config: Config, tensors: dict[str, np.ndarray], vocab_size: int) -> "SpellingPrior":
@@ -257,4 +246,4 @@ class SpellingPrior(SpelledPrior):
         kind = prior_class(base.pop("name"))
         if issubclass(kind, (SpelledPrior, ItemMixture)):
             raise ModelError(f"a {kind.name} prior cannot be spelled")
-        return cls(config, tensors, kind.load(base, tensors, vocab_size))
+        return cls(kind.load(base, tensors, vocab_size), config.get("least", LEAST))
