@@ -10,7 +10,7 @@ from .errors import TokpressError
 from .grid import Grid
 from .lzma2 import lzma_encode
 from .model import Model
-from .types import Tokens
+from .types import SpelledPrior, Tokens
 
 FRAME_SIZE = 1 << 24
 #: frames up to this size are tried whole with every candidate that is in the running, of larger ones only pieces
@@ -146,7 +146,7 @@ def choose_frame(source: bytes, options: Options, report: Report, grid: Grid | N
                 break
     if not trials:
         return best
-    winner = min(trials, key=lambda t: len(t.payload) * (STARTS_EMPTY if large and not _trained(t) else 1))
+    winner = min(trials, key=lambda t: len(t.payload) * (STARTS_EMPTY if large and _starts_empty(t) else 1))
     if not whole:  # what was coded is a part of the frame
         if winner.model is None or len(winner.payload) >= len(part):
             return best
@@ -171,8 +171,10 @@ def _pieces(source: bytes, size: int) -> bytes:
     return b"".join(source[at : at + size] for at in range(0, apart * PIECES, apart))
 
 
-def _trained(trial: Coded) -> bool:
-    return trial.model is not None and bool(trial.model.prior.tensors())
+def _starts_empty(trial: Coded) -> bool:
+    """Or with contexts that do."""
+    assert trial.model is not None
+    return isinstance(trial.model.prior, SpelledPrior) or not trial.model.prior.tensors()
 
 
 def _hopeless(model: Model, part: bytes) -> bool:
