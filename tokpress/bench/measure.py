@@ -126,6 +126,8 @@ def _keep(row: Row, name: str, value: Any, better: Any) -> None:
 def timed(command: Sequence[str], folder: Path, **settings: Any) -> tuple[float, int | None, bytes]:
     """(seconds, peak bytes, stdout) of a command run in `folder`. Raises Failed where it exits otherwise than by 0."""
     result = folder / "launched.json"
+    # as it is used: Python keeps what it compiles of a package's modules, whatever the shell that measures says
+    settings.setdefault("env", {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"})
     launcher = [sys.executable, "-I", "-S", launch.__file__, str(result), *command]
     started = subprocess.Popen(
         launcher, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
