@@ -16,14 +16,12 @@ import io
 from collections.abc import Callable
 from typing import Any, BinaryIO, NamedTuple, cast
 
-from . import content, metadata, video
+from . import content, depth, metadata, video
 from .errors import TokpressError
 from .types import Tokenizer
 
 #: of pictures and of sound: more is no picture that fits in memory
 MOST_PIXELS, MOST_SAMPLES = 1 << 28, 1 << 30
-#: what Pillow reads that is stored with a loss, so that its pixels take more room than the file
-LOSSY_FORMATS = {"JPEG", "MPO", "JPEG2000", "AVIF"}
 SOUNDS = (b"fLaC", b"RIFF", b"FORM", b"OggS", b"caff", b".snd", b"ID3", b"\xff\xfb", b"RF64")
 MODES = {1: "L", 3: "RGB", 4: "RGBA", 2: "LA"}
 
@@ -111,26 +109,24 @@ def shown(data: bytes, channels: int = 0, sound: bool = False) -> Shown:
 
 
 def _picture(data: bytes, channels: int) -> Shown:
-    image_module = _needed("PIL.Image", "image")
     raw = content.find(data)
     if raw and (not channels or (raw.dtype == "|u1" and raw.shape[-1] == channels and data[:1] == b"P")):
         return Shown(data, "", [])  # nothing to take out
+    image_module = _needed("PIL.Image", "image")
     with _reading("picture", lambda: image_module.open(io.BytesIO(data))) as picture:
         if picture.width * picture.height > MOST_PIXELS:
             raise TokpressError(f"{picture.width} × {picture.height} pixels are too many for --content")
-        if getattr(picture, "n_frames", 1) > 1:
+        if _reading("picture", lambda: getattr(picture, "n_frames", 1)) > 1:
             raise TokpressError(f"it holds {picture.n_frames} pictures; --content takes one")
+        declared = _reading("picture", lambda: depth.of(picture, data))  # Pillow forgets some of it when it loads
+        if not channels and declared.inexact:
+            raise TokpressError(f"{declared.inexact}: leave --content out")
+        if channels and declared.unscaled:
+            raise TokpressError(f"{declared.unscaled}: convert it first")
         _reading("picture", picture.load)
         if channels:
             plain = _reading("picture", lambda: _of_channels(picture, channels, image_module))
-            return Shown(*_plain(plain), _unseen(picture, data, channels))
-        if picture.format in LOSSY_FORMATS or (picture.format == "WEBP" and b"VP8L" not in data[:64]):
-            raise TokpressError(
-                f"a {picture.format} picture is stored with a loss, and its pixels take more room than the file: "
-                "leave --content out"
-            )
-        if picture.format == "PNG" and data[24] == 16 and data[25] != 0:
-            raise TokpressError("a PNG of 16 bits in colour would be shortened to 8: leave --content out")
+            return Shown(*_plain(plain), _unseen(picture, data, channels, declared.bits))
         kept = _reading("picture", lambda: metadata.kept(picture, image_module))
         mode = {"1": "L", "PA": "RGBA", "I": "I;16"}.get(picture.mode, picture.mode)
         if "transparency" in picture.info:
@@ -140,17 +136,18 @@ def _picture(data: bytes, channels: int) -> Shown:
             return Shown(*_plain(made), [])
         out = io.BytesIO()
         _reading("picture", lambda: made.save(out, "TIFF", compression="raw", strip_size=1 << 31, **kept))
-        again = image_module.open(io.BytesIO(out.getvalue()))
-        if again.mode != made.mode or again.tobytes() != made.tobytes():
+        # read without Pillow, which would turn what an orientation says is to be turned
+        plain = out.getvalue()
+        found, again = content.find(plain), image_module.open(io.BytesIO(plain))
+        if again.mode != made.mode or not found or content.values(plain, found).tobytes() != made.tobytes():
             raise TokpressError(f"its pixels, {picture.mode}, do not come back from a TIFF file: leave --content out")
-        return Shown(out.getvalue(), ".tif", [])
+        return Shown(plain, ".tif", [])
 
 
-def _unseen(picture: Any, data: bytes, channels: int) -> list[str]:
+def _unseen(picture: Any, data: bytes, channels: int, bits: int) -> list[str]:
     opacity = picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info
-    deep = picture.mode.startswith(("I", "F")) or (picture.format == "PNG" and data[24] == 16)
-    grey = channels == 1 and picture.mode not in ("L", "LA", "1", "I", "F") and not picture.mode.startswith("I;")
-    told = {"opacity, over black": opacity, "bits below 8": deep, "colour": grey}
+    grey = picture.mode in ("L", "LA", "1") or _is_deep(picture) or (picture.format == "PNG" and data[25] in (0, 4))
+    told = {"opacity, over black": opacity, "bits below 8": bits > 8, "colour": channels == 1 and not grey}
     return [what for what, holds in told.items() if holds]
 
 
@@ -162,7 +159,23 @@ def _plain(picture: Any) -> tuple[bytes, str]:
 def _of_channels(picture: Any, channels: int, image_module: Any) -> Any:
     if channels not in (1, 3):
         raise TokpressError(f"pictures of {channels} channels are given raw")
-    return on_black(picture, image_module).convert(MODES[channels])
+    plain = _upper_eight(picture, image_module) if _is_deep(picture) else on_black(picture, image_module)
+    return plain.convert(MODES[channels])
+
+
+def _is_deep(picture: Any) -> bool:
+    return bool(picture.mode.startswith("I"))
+
+
+def _upper_eight(picture: Any, image_module: Any) -> Any:
+    """Of grey of 16 bits, as Pillow shortens 16 bits in colour: it would clip these. What is transparent shows black."""
+    import numpy as np
+
+    values = np.asarray(picture)
+    seen = (values >> 8).astype(np.uint8)
+    if "transparency" in picture.info:
+        seen[values == picture.info["transparency"]] = 0
+    return image_module.fromarray(seen)
 
 
 def on_black(picture: Any, image_module: Any) -> Any:

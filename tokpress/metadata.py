@@ -111,7 +111,7 @@ def _of_picture(data: bytes, made: bytes) -> list[str]:
         wanting |= set(getattr(before, "tag_v2", {})) - TEXTS - PIXELS - {PROFILE}
         lost = sorted(TiffTags.lookup(tag).name for tag in wanting)
         if data.startswith(b"\x89PNG"):
-            names = [name for name, _ in _chunks(data, 8, ">I4s", trailer=4)]
+            names = [name for name, _ in chunks(data, 8, ">I4s", trailer=4)]
             lost += sorted({*names} - KEPT["PNG"])
             texts = sum(name in ("tEXt", "zTXt", "iTXt") for name in names)
             if texts > len(getattr(before, "text", {})):
@@ -127,13 +127,13 @@ def _of_sound(data: bytes, made: bytes) -> list[str]:
     kind = data[:4].decode("latin-1")
     if kind in ("RIFF", "FORM"):
         layout = "<4sI" if kind == "RIFF" else ">4sI"
-        lost += sorted({name.strip() for name, _ in _chunks(data, 12, layout, even=True) if name not in KEPT[kind]})
+        lost += sorted({name.strip() for name, _ in chunks(data, 12, layout, even=True) if name not in KEPT[kind]})
     if kind == "fLaC":
         lost += sorted({FLAC_BLOCKS[block] for block in _flac_blocks(data) if block in FLAC_BLOCKS})
     return lost
 
 
-def _chunks(data: bytes, at: int, layout: str, trailer: int = 0, even: bool = False) -> Iterator[tuple[str, int]]:
+def chunks(data: bytes, at: int, layout: str, trailer: int = 0, even: bool = False) -> Iterator[tuple[str, int]]:
     """(name, size) of each chunk; whatever a damaged file says, its end is the end."""
     while at + 8 <= len(data):
         one, other = struct.unpack_from(layout, data, at)
