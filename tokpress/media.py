@@ -16,13 +16,13 @@ import io
 from collections.abc import Callable
 from typing import Any, BinaryIO, NamedTuple, cast
 
-from . import content, depth, metadata, video
+from . import content, depth, metadata, recordings, video
 from .errors import TokpressError
 from .types import Tokenizer
 
 #: of pictures and of sound: more is no picture that fits in memory
 MOST_PIXELS, MOST_SAMPLES = 1 << 28, 1 << 30
-SOUNDS = (b"fLaC", b"RIFF", b"FORM", b"OggS", b"caff", b".snd", b"ID3", b"\xff\xfb", b"RF64")
+SOUNDS = (b"fLaC", b"RIFF", b"RIFX", b"RF64", b"riff\x2e\x91\xcf\x11", b"FORM", b"OggS", b"caff", b".snd", b"ID3")
 MODES = {1: "L", 3: "RGB", 4: "RGBA", 2: "LA"}
 
 
@@ -44,7 +44,7 @@ PICTURES = (
 
 def recognised(data: bytes) -> bool:
     """Whether it begins as a picture or recording does."""
-    return data.startswith((*PICTURES, *SOUNDS)) and not video.is_video(data[: video.LOOK])
+    return (data.startswith(PICTURES) or _is_recording(data)) and not video.is_video(data[: video.LOOK])
 
 
 class Opened(NamedTuple):
@@ -82,7 +82,15 @@ def opened(source: BinaryIO, tokenizer: Tokenizer | None) -> Opened:
 
 
 def _is_recording(data: bytes) -> bool:
-    return data.startswith(SOUNDS) and data[8:12] != b"WEBP"
+    return (data.startswith(SOUNDS) and data[8:12] != b"WEBP") or _is_mp3(data)
+
+
+def _is_mp3(data: bytes) -> bool:
+    """By the whole header of a frame: raw samples may begin with 0xff as well."""
+    if len(data) < 4 or data[0] != 0xFF or data[1] & 0xE6 != 0xE2:
+        return False
+    version, rate, frequency = data[1] >> 3 & 3, data[2] >> 4, data[2] >> 2 & 3
+    return version != 1 and 0 < rate < 15 and frequency != 3
 
 
 class Shown(NamedTuple):
@@ -105,7 +113,7 @@ def shown(data: bytes, channels: int = 0, sound: bool = False) -> Shown:
     made = (_sound if recording else _picture)(data, channels)
     if channels or made.data is data:
         return made
-    return made._replace(left_out=metadata.left_out(data, made.data))
+    return made._replace(left_out=_reading("file", lambda: metadata.left_out(data, made.data)))
 
 
 def _picture(data: bytes, channels: int) -> Shown:
@@ -113,7 +121,8 @@ def _picture(data: bytes, channels: int) -> Shown:
     if raw and (not channels or (raw.dtype == "|u1" and raw.shape[-1] == channels and data[:1] == b"P")):
         return Shown(data, "", [])  # nothing to take out
     image_module = _needed("PIL.Image", "image")
-    with _reading("picture", lambda: image_module.open(io.BytesIO(data))) as picture:
+    what = "picture" if recognised(data) else "picture or sound"
+    with _reading(what, lambda: image_module.open(io.BytesIO(data))) as picture:
         if picture.width * picture.height > MOST_PIXELS:
             raise TokpressError(f"{picture.width} × {picture.height} pixels are too many for --content")
         if _reading("picture", lambda: getattr(picture, "n_frames", 1)) > 1:
@@ -192,10 +201,15 @@ def _sound(data: bytes, channels: int) -> Shown:
         return Shown(data, ".wav", [])  # nothing to take out
     soundfile = _needed("soundfile", "sound")
     with _reading("recording", lambda: soundfile.SoundFile(io.BytesIO(data))) as file:
-        if file.frames * file.channels > MOST_SAMPLES:
-            raise TokpressError(f"{file.frames:,} samples of {file.channels} channels are too many for --content")
+        if not file.frames:
+            raise TokpressError("its header says that it holds no samples (a recording that was cut off?)")
         kinds = {"PCM_S8": ("PCM_U8", "int16"), "PCM_U8": ("PCM_U8", "int16"), "PCM_16": ("PCM_16", "int16"),
                  "PCM_24": ("PCM_24", "int32")}  # fmt: skip
+        why = "" if channels or file.subtype not in kinds else recordings.inexact(data, file)
+        if why:
+            raise TokpressError(f"{why}: leave --content out")
+        if file.frames * file.channels > MOST_SAMPLES:
+            raise TokpressError(f"{file.frames:,} samples of {file.channels} channels are too many for --content")
         if channels:
             kind, dtype = "PCM_16", "int16"
             samples = _reading("recording", lambda: sixteen_bits(file))
@@ -205,12 +219,14 @@ def _sound(data: bytes, channels: int) -> Shown:
             raise TokpressError(f"sound stored as {file.subtype} is not taken out exactly: leave --content out")
         if not channels:
             samples = _reading("recording", lambda: file.read(dtype=dtype, always_2d=True))
+            if file.format == "FLAC" and recordings.altered(data, _as_stored(samples, file.subtype)):
+                raise TokpressError("its samples are not those that its digest is of: leave --content out")
         if channels and samples.shape[1] != channels:
             if channels != 1:
                 raise TokpressError(f"{samples.shape[1]} channels are not the {channels} that the tokenizer takes")
             samples = samples.mean(1, keepdims=True).astype(dtype)
         mixed = [f"{file.channels} channels, mixed to one"] if file.channels > samples.shape[1] else []
-        shallow = ["bits below 16"] if channels and file.subtype not in ("PCM_16", "PCM_S8", "PCM_U8") else []
+        shallow = ["bits below 16"] if channels and file.subtype in ("PCM_24", "PCM_32", "FLOAT", "DOUBLE") else []
         out = io.BytesIO()
         with soundfile.SoundFile(out, "w", file.samplerate, samples.shape[1], kind, format="WAV") as made:
             for tag in metadata.TAGS if not channels else ():
@@ -223,6 +239,15 @@ def _sound(data: bytes, channels: int) -> Shown:
         ):
             raise TokpressError("its samples do not come back from a WAV file: leave --content out")
         return Shown(out.getvalue(), ".wav", mixed + shallow)
+
+
+def _as_stored(samples: Any, subtype: str) -> bytes:
+    """As FLAC counts them: 8, 16 or 24 bits, the low byte first; soundfile gives them in the upper bits of a number."""
+    import numpy as np
+
+    width = {"PCM_S8": 1, "PCM_24": 3}.get(subtype, 2)
+    parts = samples.astype(f"<i{samples.itemsize}").view(np.uint8).reshape(-1, samples.itemsize)
+    return parts[:, samples.itemsize - width :].tobytes()
 
 
 def sixteen_bits(file: Any) -> Any:
