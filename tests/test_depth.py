@@ -2,6 +2,7 @@
 
 import io
 import struct
+import sys
 import zlib
 
 import numpy as np
@@ -69,6 +70,10 @@ REFUSED = {
     "TIFF, JPEG in it": (coded(drawn("RGB", (9, 9, 3)), "TIFF", compression="jpeg"), "with a loss"),
     "P3, 16 bits": (plain("P3", 65535, DEEP[..., :3]), "0 to 65535"),
     "P2, 1000 levels": (plain("P2", 1000, GREY % 1001), "0 to 1000"),
+    "P2, two pictures": (plain("P2", 255, GREY & 255) + b" 7", "more or less"),
+    "P1, two pictures": (plain("P1", 1, GREY & 1).replace(b"\n1\n", b"\n", 1) + b"0", "more or less"),
+    "P4, two pictures": (b"P4 24 20 " + bytes(61), "more or less"),
+    "P2, 1 level": (plain("P2", 1, GREY & 1), "0 to 1,"),
     "P2, 15 levels": (plain("P2", 15, GREY % 16), "0 to 15"),
     "PFM": (b"Pf\n24 20\n-1.0\n" + GREY.astype("<f4").tobytes(), "this kind of PNM"),
     "BMP, 16 bits": (
@@ -97,6 +102,7 @@ EXACT = {
     "P2, 16 bits": (plain("P2", 65535, GREY), GREY),
     "P2": (plain("P2", 255, GREY & 255), GREY.astype("u1")),
     "P3": (plain("P3", 255, DEEP[..., :3] & 255), DEEP[..., :3].astype("u1")),
+    "P4": (b"P4 24 20 " + np.packbits((GREY & 1).astype(bool), 1).tobytes(), 255 * (1 - (GREY & 1).astype("u1"))),
     "P1": (plain("P1", 1, GREY & 1).replace(b"\n1\n", b"\n", 1), 255 * (1 - (GREY & 1).astype("u1"))),
 }
 
@@ -161,6 +167,28 @@ def test_a_lossy_tokenizer_takes_the_upper_8_of_16_bits(case):
 def test_what_has_no_scale_is_refused_by_a_lossy_tokenizer(data):
     with pytest.raises(TokpressError, match="convert it first"):
         media.shown(data, 1)
+
+
+def test_a_damaged_file_is_no_bug_of_ours():
+    """It was an unexpected TypeError."""
+    data = tiff(GREY, 1)
+    at = 10 + 12 * data[8]  # where the next picture is said to be
+    with pytest.raises(TokpressError, match="no picture that can be read: Missing dimensions"):
+        media.shown(data[:at] + struct.pack("<I", len(data)) + data[at + 4 :] + bytes(6), 3)
+
+
+def test_raw_pictures_need_no_pillow(monkeypatch):
+    monkeypatch.setitem(sys.modules, "PIL.Image", None)
+    data = b"P6 24 20 255 " + COLOUR_8.tobytes()
+    assert media.shown(data, 3).data == media.shown(data).data == data
+    with pytest.raises(TokpressError, match=r"pip install .*image"):
+        media.shown(data, 1)
+
+
+def test_lossy_and_content_are_two_things(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.ppm").write_bytes(b"P6 24 20 255 " + COLOUR_8.tobytes())
+    assert "give one of them" in run("compress", "--lossy", "--content", "a.ppm", code=2).output
 
 
 def test_the_commands_refuse(tmp_path, monkeypatch):

@@ -126,13 +126,19 @@ def test_flac_that_says_another_number_of_samples():
         assert media.shown(recorded("FLAC", subtype)).left_out == []
 
 
+@pytest.mark.parametrize(("kind", "more"), [("PNG", {}), ("WEBP", {"lossless": True}), ("GIF", {"comment": b"said"})])
+def test_what_follows_a_picture_is_told(kind, more):
+    for mode, shape in (("L", (6, 5)), ("RGB", (40, 31, 3))):
+        data = coded(drawn(mode, shape), kind, **more)
+        assert media.shown(data).left_out == []
+        assert media.shown(data + b"junk after it").left_out == ["13 bytes after its end"]
+
+
 def test_png_says_what_it_leaves_out():
     texts = said(Title="Dot")
     texts.add_itxt("Comment", "ein", lang="de", tkey="Kommentar")
     data = coded(drawn("L", (6, 5)), "PNG", pnginfo=texts)
     assert media.shown(data).left_out == ["language of Comment", "translated keyword of Comment"]
-    junk = coded(drawn("L", (6, 5)), "PNG") + b"junk after it"
-    assert media.shown(junk).left_out == ["13 bytes after its end"]
 
 
 def test_sounds_are_called_so():

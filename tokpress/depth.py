@@ -41,7 +41,8 @@ EXACT_TIFF: dict[tuple[int, tuple[int, ...], tuple[int, ...]], str] = {
     (5, (8, 8, 8, 8), ()): "CMYK",
 }
 _GAP = rb"(?:\s|#[^\n]*\n)+"
-_PNM = re.compile(rb"P([1-6])" + _GAP + rb"\d+" + _GAP + rb"\d+(?:" + _GAP + rb"(\d{1,5})\s)?")
+_SIZE = rb"P([1-6])" + _GAP + rb"(\d+)" + _GAP + rb"(\d+)"
+_PNM, _BITS = re.compile(_SIZE + _GAP + rb"(\d{1,5})\s"), re.compile(_SIZE + rb"\s")
 
 
 class Declared(NamedTuple):
@@ -101,17 +102,30 @@ def _tiff(picture: Any, _: bytes) -> Declared:
 
 
 def _pnm(picture: Any, data: bytes) -> Declared:
-    header = _PNM.match(data)
+    header = (_BITS if data[1:2] in b"14" else _PNM).match(data)
     if not header:
         unscaled = "its samples are floats, not of 8 or 16 bits" if picture.mode == "F" else ""
         return Declared(8, "of this kind of PNM file it is not known that its pixels come out exactly", unscaled)
-    if header[1] in b"14":
-        return Declared(1)
-    most = int(header[2] or 0)
-    exact = most == 255 or (most == 65535 and header[1] in b"25")
-    return Declared(
-        8 if most < 256 else 16, "" if exact else f"its samples, 0 to {most}, would be rescaled to 0 to 255"
+    kind, columns, rows = header[1], int(header[2]), int(header[3])
+    most = 1 if kind in b"14" else int(header[4])
+    body = data[header.end() :]
+    if kind in b"123":
+        body = re.sub(rb"#[^\n]*", b"", body)
+        more = len(b"".join(body.split()) if kind == b"1" else body.split()) - rows * columns * (
+            3 if kind == b"3" else 1
+        )
+    else:
+        more = len(body) - rows * (
+            -(-columns // 8) if kind == b"4" else columns * len(picture.getbands()) * (1 + (most > 255))
+        )
+    inexact = (
+        ""
+        if most == 255 or kind in b"14" or (most == 65535 and kind in b"25")
+        else f"its samples, 0 to {most}, would be rescaled"
     )
+    if more:
+        inexact = inexact or "it holds more or less than the one picture that its header tells of"
+    return Declared(8 if most < 256 else 16, inexact)
 
 
 def _webp(_: Any, data: bytes) -> Declared:

@@ -110,7 +110,22 @@ def _of_picture(data: bytes, made: bytes) -> list[str]:
         wanting |= set(getattr(before, "tag_v2", {})) - TEXTS - PIXELS - {PROFILE}
         names = {tag: TiffTags.lookup(tag).name for tag in wanting}
         lost = sorted(f"tag {tag}" if name == "unknown" else name for tag, name in names.items())
+        if data.startswith(b"GIF"):
+            return lost + recordings.surplus(len(data) - _gif_end(data))
         return lost + _of_png(data, getattr(before, "text", {})) if data.startswith(b"\x89PNG") else lost
+
+
+def _gif_end(data: bytes) -> int:
+    def colours(flags: int) -> int:
+        return 3 << (flags & 7) + 1 if flags & 128 else 0
+
+    at = 13 + colours(data[10])
+    while at < len(data) and data[at] in b"!,":
+        at += 2 if data[at] == ord("!") else 11 + colours(data[at + 9])  # an extension, or a picture
+        while at < len(data) and data[at]:
+            at += data[at] + 1
+        at += 1
+    return min(at + 1, len(data))
 
 
 def _of_png(data: bytes, kept: dict[str, str]) -> list[str]:
@@ -127,8 +142,11 @@ def _of_png(data: bytes, kept: dict[str, str]) -> list[str]:
 
 
 def _of_webp(data: bytes) -> list[str]:
-    names = sorted({name for name, _ in chunks(data, 12, "<4sI", even=True)} - KEPT_WEBP)
-    return [recordings.printable(name.strip()) for name in names]
+    end = 8 + int.from_bytes(data[4:8], "little")
+    names = sorted({name for name, _ in chunks(data[:end], 12, "<4sI", even=True)} - KEPT_WEBP)
+    return [recordings.printable(name.strip()) for name in names] + recordings.surplus(
+        max(len(data) - end - end % 2, 0)
+    )
 
 
 def _of_pnm(data: bytes) -> list[str]:
