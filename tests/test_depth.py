@@ -99,6 +99,10 @@ EXACT = {
     "TIFF, CMYK": (tiff(DEEP.astype("u1"), 5), DEEP.astype("u1")),
     "TIFF, opacity": (tiff(DEEP.astype("u1"), 2, more={338: [2]}), DEEP.astype("u1")),
     "TIFF, white is 0": (tiff(GREY.astype("u1"), 0), 255 - GREY.astype("u1")),
+    "PNG, 1 bit with a hole": (
+        png(1, 0, np.packbits((GREY & 1).astype(bool), 1), chunk(b"tRNS", b"\0\1")),
+        np.stack([(GREY & 1) * 255] * 3 + [255 - (GREY & 1) * 255], 2).astype("u1"),
+    ),
     "P2, 16 bits": (plain("P2", 65535, GREY), GREY),
     "P2": (plain("P2", 255, GREY & 255), GREY.astype("u1")),
     "P3": (plain("P3", 255, DEEP[..., :3] & 255), DEEP[..., :3].astype("u1")),

@@ -84,6 +84,22 @@ def test_chunks_that_are_left_out_have_names_that_can_be_printed():
     assert media.shown(KINDS["AIFF"] + more).left_out == [r"\x1b[2J"]
 
 
+def test_texts_of_other_recordings_that_are_not_kept_are_told():
+    for kind, more in (("RF64", {}), ("WAV", {"endian": "BIG"}), ("AIFF", {})):
+        with soundfile.SoundFile(out := io.BytesIO(), "w", 8000, 1, "PCM_16", format=kind, **more) as file:
+            file.title, file.artist, file.comment, file.copyright = "one", "two", "three", "four"
+            file.write(SAMPLES)
+        made, _, left_out = media.shown(out.getvalue())
+        assert left_out == [] and soundfile.SoundFile(io.BytesIO(made)).artist == "two"
+    assert media.shown(KINDS["AIFF"] + b"ANNO\0\0\0\2abANNO\0\0\0\2cd").left_out == ["ANNO"]
+    for body, told in ((b"INFOIENG\2\0\0\0xy", "IENG"), (b"adtlnote", "LIST")):
+        data = KINDS["RF64"] + b"LIST" + struct.pack("<I", len(body)) + body
+        assert media.shown(data).left_out == [told]
+    au = KINDS["AU"]
+    told = au[:4] + struct.pack(">I", 32) + au[8:24] + b"said\0\0\0\0" + au[24:]
+    assert media.shown(told).left_out == ["an annotation"]
+
+
 def commented(*texts: str) -> bytes:
     """A FLAC file that says so."""
     data = recorded("FLAC")

@@ -91,7 +91,7 @@ def _tiff(picture: Any, _: bytes) -> Declared:
     inexact = ""
     if tags.get(COMPRESSION, 1) not in LOSSLESS_TIFF:
         inexact = WITH_A_LOSS.format("TIFF")
-    elif not unsigned or mode is None or not picture.mode.startswith(mode):
+    elif not unsigned or mode is None or picture.mode not in (mode, mode + "B"):  # "I;16B": the high byte first
         kind = "" if unsigned else ", signed or floats,"
         inexact = f"pixels of {len(bits)} × {deepest} bits{kind} do not come out of a TIFF file exactly"
     elif any(value & 255 not in (0, value >> 8) for value in _many(tags.get(COLOUR_MAP, ()))):

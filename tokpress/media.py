@@ -202,7 +202,8 @@ def _sound(data: bytes, channels: int) -> Shown:
     soundfile = _needed("soundfile", "sound")
     with _reading("recording", lambda: soundfile.SoundFile(io.BytesIO(data))) as file:
         if not file.frames:
-            raise TokpressError("its header says that it holds no samples (a recording that was cut off?)")
+            advice = "" if channels else ": leave --content out"
+            raise TokpressError(f"its header says that it holds no samples (a recording that was cut off?){advice}")
         kinds = {"PCM_S8": ("PCM_U8", "int16"), "PCM_U8": ("PCM_U8", "int16"), "PCM_16": ("PCM_16", "int16"),
                  "PCM_24": ("PCM_24", "int32")}  # fmt: skip
         why = "" if channels or file.subtype not in kinds else recordings.inexact(data, file)

@@ -30,6 +30,8 @@ class Chunked(NamedTuple):
 
 
 RIFF_KEPT = frozenset({b"fmt ", b"data", b"LIST", b"fact", b"PEAK", b"ds64"})
+#: texts of WAV that soundfile reads and writes
+INFO = {b"INAM", b"ICOP", b"ISFT", b"IART", b"ICMT", b"ICRD", b"IPRD", b"ITRK", b"IGNR"}
 FORM_KEPT = frozenset({b"COMM", b"SSND", b"FVER", b"PEAK", b"NAME", b"AUTH", b"ANNO", b"(c) "})
 CHUNKED = {
     b"RIFX": Chunked(12, ">4sI", 2, b"data", 0, False, RIFF_KEPT),
@@ -61,7 +63,10 @@ def inexact(data: bytes, file: Any) -> str:
     elif data[:4] in CHUNKED:
         kind = CHUNKED[data[:4]]
         found, end = _chunks(data, kind)
-        size, ends = dict(found).get(kind.samples, 0) - kind.lead, len(data) <= end < len(data) + kind.align
+        size, ends = (
+            sum(size for name, _, size in found if name == kind.samples) - kind.lead,
+            len(data) <= end < len(data) + kind.align,
+        )
     else:
         return f"of {file.format} files like this one it is not known that their samples come out exactly"
     width = {"PCM_16": 2, "PCM_24": 3}.get(file.subtype, 1)
@@ -70,10 +75,10 @@ def inexact(data: bytes, file: Any) -> str:
     return ""
 
 
-def _chunks(data: bytes, kind: Chunked) -> tuple[list[tuple[bytes, int]], int]:
-    """(name, size) of each, and where the last one ends."""
+def _chunks(data: bytes, kind: Chunked) -> tuple[list[tuple[bytes, int, int]], int]:
+    """(name, start, size) of each, and where the last one ends."""
     at, head = kind.start, struct.calcsize(kind.layout)
-    found: list[tuple[bytes, int]] = []
+    found: list[tuple[bytes, int, int]] = []
     while at + head <= len(data):
         name, size = struct.unpack_from(kind.layout, data, at)
         at += head
@@ -85,7 +90,7 @@ def _chunks(data: bytes, kind: Chunked) -> tuple[list[tuple[bytes, int]], int]:
             size = len(data) - at
         if size < 0:
             return found, 0
-        found.append((name, size))
+        found.append((name, at, size))
         at += size + -size % kind.align
     return found, at
 
@@ -99,10 +104,9 @@ def altered(data: bytes, samples: Any) -> bool:
 
 def left_out(data: bytes, tags: dict[str, str]) -> list[str]:
     if data[:4] in CHUNKED:
-        kind = CHUNKED[data[:4]]
-        return sorted(
-            {printable(name.decode("latin-1").strip()) for name, _ in _chunks(data, kind)[0] if name not in kind.kept}
-        )
+        return _of_chunks(data, CHUNKED[data[:4]])
+    if data.startswith(b".snd"):
+        return ["an annotation"] if any(data[24 : int.from_bytes(data[4:8], "big")]) else []
     if not data.startswith((b"fLaC", b"ID3")):
         return []
     start, blocks = _flac_start(data), list(_flac_blocks(data))
@@ -111,6 +115,17 @@ def left_out(data: bytes, tags: dict[str, str]) -> list[str]:
     lost += [told for block, body in blocks if block == COMMENTS for told in _comments(body, tags)]
     after = len(data) - _flac_end(data)
     return lost + surplus(after)
+
+
+def _of_chunks(data: bytes, kind: Chunked) -> list[str]:
+    found, _ = _chunks(data, kind)
+    lost = {name for name, count in Counter(name for name, *_ in found).items() if name not in kind.kept or count > 1}
+    for name, at, size in found:
+        if name == b"LIST":
+            texts, _ = _chunks(data[: at + size], kind._replace(start=at + 4))
+            wanting = {text for text, *_ in texts} - INFO
+            lost |= wanting if data[at : at + 4] == b"INFO" else {name}
+    return sorted(printable(name.decode("latin-1").strip()) for name in lost)
 
 
 def _comments(body: bytes, tags: dict[str, str]) -> Iterator[str]:
