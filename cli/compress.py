@@ -41,6 +41,8 @@ def compress(
     Without -m, each frame is coded by the best of the shipped models, lzma, or not at all. What comes back is the file, byte
     for byte, unless --lossy or --content says otherwise.
     """
+    if lossy and content:
+        raise click.UsageError("--lossy stores a reconstruction, and --content all there is: give one of them")
     names = options.sources(files)
     place = jobs.Place(output, stdout, force, keep, remove, quiet)
     place.check(names)

@@ -16,15 +16,13 @@ import io
 from collections.abc import Callable
 from typing import Any, BinaryIO, NamedTuple, cast
 
-from . import content, metadata, video
+from . import content, depth, metadata, recordings, video
 from .errors import TokpressError
 from .types import Tokenizer
 
 #: of pictures and of sound: more is no picture that fits in memory
 MOST_PIXELS, MOST_SAMPLES = 1 << 28, 1 << 30
-#: what Pillow reads that is stored with a loss, so that its pixels take more room than the file
-LOSSY_FORMATS = {"JPEG", "MPO", "JPEG2000", "AVIF"}
-SOUNDS = (b"fLaC", b"RIFF", b"FORM", b"OggS", b"caff", b".snd", b"ID3", b"\xff\xfb", b"RF64")
+SOUNDS = (b"fLaC", b"RIFF", b"RIFX", b"RF64", b"riff\x2e\x91\xcf\x11", b"FORM", b"OggS", b"caff", b".snd", b"ID3")
 MODES = {1: "L", 3: "RGB", 4: "RGBA", 2: "LA"}
 
 
@@ -46,7 +44,7 @@ PICTURES = (
 
 def recognised(data: bytes) -> bool:
     """Whether it begins as a picture or recording does."""
-    return data.startswith((*PICTURES, *SOUNDS)) and not video.is_video(data[: video.LOOK])
+    return (data.startswith(PICTURES) or _is_recording(data)) and not video.is_video(data[: video.LOOK])
 
 
 class Opened(NamedTuple):
@@ -84,7 +82,15 @@ def opened(source: BinaryIO, tokenizer: Tokenizer | None) -> Opened:
 
 
 def _is_recording(data: bytes) -> bool:
-    return data.startswith(SOUNDS) and data[8:12] != b"WEBP"
+    return (data.startswith(SOUNDS) and data[8:12] != b"WEBP") or _is_mp3(data)
+
+
+def _is_mp3(data: bytes) -> bool:
+    """By the whole header of a frame: raw samples may begin with 0xff as well."""
+    if len(data) < 4 or data[0] != 0xFF or data[1] & 0xE6 != 0xE2:
+        return False
+    version, rate, frequency = data[1] >> 3 & 3, data[2] >> 4, data[2] >> 2 & 3
+    return version != 1 and 0 < rate < 15 and frequency != 3
 
 
 class Shown(NamedTuple):
@@ -107,30 +113,29 @@ def shown(data: bytes, channels: int = 0, sound: bool = False) -> Shown:
     made = (_sound if recording else _picture)(data, channels)
     if channels or made.data is data:
         return made
-    return made._replace(left_out=metadata.left_out(data, made.data))
+    return made._replace(left_out=_reading("file", lambda: metadata.left_out(data, made.data)))
 
 
 def _picture(data: bytes, channels: int) -> Shown:
-    image_module = _needed("PIL.Image", "image")
     raw = content.find(data)
     if raw and (not channels or (raw.dtype == "|u1" and raw.shape[-1] == channels and data[:1] == b"P")):
         return Shown(data, "", [])  # nothing to take out
-    with _reading("picture", lambda: image_module.open(io.BytesIO(data))) as picture:
+    image_module = _needed("PIL.Image", "image")
+    what = "picture" if recognised(data) else "picture or sound"
+    with _reading(what, lambda: image_module.open(io.BytesIO(data))) as picture:
         if picture.width * picture.height > MOST_PIXELS:
             raise TokpressError(f"{picture.width} × {picture.height} pixels are too many for --content")
-        if getattr(picture, "n_frames", 1) > 1:
+        if _reading("picture", lambda: getattr(picture, "n_frames", 1)) > 1:
             raise TokpressError(f"it holds {picture.n_frames} pictures; --content takes one")
+        declared = _reading("picture", lambda: depth.of(picture, data))  # Pillow forgets some of it when it loads
+        if not channels and declared.inexact:
+            raise TokpressError(f"{declared.inexact}: leave --content out")
+        if channels and declared.unscaled:
+            raise TokpressError(f"{declared.unscaled}: convert it first")
         _reading("picture", picture.load)
         if channels:
             plain = _reading("picture", lambda: _of_channels(picture, channels, image_module))
-            return Shown(*_plain(plain), _unseen(picture, data, channels))
-        if picture.format in LOSSY_FORMATS or (picture.format == "WEBP" and b"VP8L" not in data[:64]):
-            raise TokpressError(
-                f"a {picture.format} picture is stored with a loss, and its pixels take more room than the file: "
-                "leave --content out"
-            )
-        if picture.format == "PNG" and data[24] == 16 and data[25] != 0:
-            raise TokpressError("a PNG of 16 bits in colour would be shortened to 8: leave --content out")
+            return Shown(*_plain(plain), _unseen(picture, data, channels, declared.bits))
         kept = _reading("picture", lambda: metadata.kept(picture, image_module))
         mode = {"1": "L", "PA": "RGBA", "I": "I;16"}.get(picture.mode, picture.mode)
         if "transparency" in picture.info:
@@ -140,17 +145,18 @@ def _picture(data: bytes, channels: int) -> Shown:
             return Shown(*_plain(made), [])
         out = io.BytesIO()
         _reading("picture", lambda: made.save(out, "TIFF", compression="raw", strip_size=1 << 31, **kept))
-        again = image_module.open(io.BytesIO(out.getvalue()))
-        if again.mode != made.mode or again.tobytes() != made.tobytes():
+        # read without Pillow, which would turn what an orientation says is to be turned
+        plain = out.getvalue()
+        found, again = content.find(plain), image_module.open(io.BytesIO(plain))
+        if again.mode != made.mode or not found or content.values(plain, found).tobytes() != made.tobytes():
             raise TokpressError(f"its pixels, {picture.mode}, do not come back from a TIFF file: leave --content out")
-        return Shown(out.getvalue(), ".tif", [])
+        return Shown(plain, ".tif", [])
 
 
-def _unseen(picture: Any, data: bytes, channels: int) -> list[str]:
+def _unseen(picture: Any, data: bytes, channels: int, bits: int) -> list[str]:
     opacity = picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info
-    deep = picture.mode.startswith(("I", "F")) or (picture.format == "PNG" and data[24] == 16)
-    grey = channels == 1 and picture.mode not in ("L", "LA", "1", "I", "F") and not picture.mode.startswith("I;")
-    told = {"opacity, over black": opacity, "bits below 8": deep, "colour": grey}
+    grey = picture.mode in ("L", "LA", "1") or _is_deep(picture) or (picture.format == "PNG" and data[25] in (0, 4))
+    told = {"opacity, over black": opacity, "bits below 8": bits > 8, "colour": channels == 1 and not grey}
     return [what for what, holds in told.items() if holds]
 
 
@@ -162,7 +168,23 @@ def _plain(picture: Any) -> tuple[bytes, str]:
 def _of_channels(picture: Any, channels: int, image_module: Any) -> Any:
     if channels not in (1, 3):
         raise TokpressError(f"pictures of {channels} channels are given raw")
-    return on_black(picture, image_module).convert(MODES[channels])
+    plain = _upper_eight(picture, image_module) if _is_deep(picture) else on_black(picture, image_module)
+    return plain.convert(MODES[channels])
+
+
+def _is_deep(picture: Any) -> bool:
+    return bool(picture.mode.startswith("I"))
+
+
+def _upper_eight(picture: Any, image_module: Any) -> Any:
+    """Of grey of 16 bits, as Pillow shortens 16 bits in colour: it would clip these. What is transparent shows black."""
+    import numpy as np
+
+    values = np.asarray(picture)
+    seen = (values >> 8).astype(np.uint8)
+    if "transparency" in picture.info:
+        seen[values == picture.info["transparency"]] = 0
+    return image_module.fromarray(seen)
 
 
 def on_black(picture: Any, image_module: Any) -> Any:
@@ -179,10 +201,16 @@ def _sound(data: bytes, channels: int) -> Shown:
         return Shown(data, ".wav", [])  # nothing to take out
     soundfile = _needed("soundfile", "sound")
     with _reading("recording", lambda: soundfile.SoundFile(io.BytesIO(data))) as file:
-        if file.frames * file.channels > MOST_SAMPLES:
-            raise TokpressError(f"{file.frames:,} samples of {file.channels} channels are too many for --content")
+        if not file.frames:
+            advice = "" if channels else ": leave --content out"
+            raise TokpressError(f"its header says that it holds no samples (a recording that was cut off?){advice}")
         kinds = {"PCM_S8": ("PCM_U8", "int16"), "PCM_U8": ("PCM_U8", "int16"), "PCM_16": ("PCM_16", "int16"),
                  "PCM_24": ("PCM_24", "int32")}  # fmt: skip
+        why = "" if channels or file.subtype not in kinds else recordings.inexact(data, file)
+        if why:
+            raise TokpressError(f"{why}: leave --content out")
+        if file.frames * file.channels > MOST_SAMPLES:
+            raise TokpressError(f"{file.frames:,} samples of {file.channels} channels are too many for --content")
         if channels:
             kind, dtype = "PCM_16", "int16"
             samples = _reading("recording", lambda: sixteen_bits(file))
@@ -192,12 +220,14 @@ def _sound(data: bytes, channels: int) -> Shown:
             raise TokpressError(f"sound stored as {file.subtype} is not taken out exactly: leave --content out")
         if not channels:
             samples = _reading("recording", lambda: file.read(dtype=dtype, always_2d=True))
+            if file.format == "FLAC" and recordings.altered(data, _as_stored(samples, file.subtype)):
+                raise TokpressError("its samples are not those that its digest is of: leave --content out")
         if channels and samples.shape[1] != channels:
             if channels != 1:
                 raise TokpressError(f"{samples.shape[1]} channels are not the {channels} that the tokenizer takes")
             samples = samples.mean(1, keepdims=True).astype(dtype)
         mixed = [f"{file.channels} channels, mixed to one"] if file.channels > samples.shape[1] else []
-        shallow = ["bits below 16"] if channels and file.subtype not in ("PCM_16", "PCM_S8", "PCM_U8") else []
+        shallow = ["bits below 16"] if channels and file.subtype in ("PCM_24", "PCM_32", "FLOAT", "DOUBLE") else []
         out = io.BytesIO()
         with soundfile.SoundFile(out, "w", file.samplerate, samples.shape[1], kind, format="WAV") as made:
             for tag in metadata.TAGS if not channels else ():
@@ -210,6 +240,15 @@ def _sound(data: bytes, channels: int) -> Shown:
         ):
             raise TokpressError("its samples do not come back from a WAV file: leave --content out")
         return Shown(out.getvalue(), ".wav", mixed + shallow)
+
+
+def _as_stored(samples: Any, subtype: str) -> bytes:
+    """As FLAC counts them: 8, 16 or 24 bits, the low byte first; soundfile gives them in the upper bits of a number."""
+    import numpy as np
+
+    width = {"PCM_S8": 1, "PCM_24": 3}.get(subtype, 2)
+    parts = samples.astype(f"<i{samples.itemsize}").view(np.uint8).reshape(-1, samples.itemsize)
+    return parts[:, samples.itemsize - width :].tobytes()
 
 
 def sixteen_bits(file: Any) -> Any:

@@ -4,13 +4,16 @@ texts of PNG (tEXt, zTXt, iTXt), GIF, TIFF    TIFF tags: title, author, copyrigh
                                               every other text becomes a line "keyword: text" of the description; UTF-8
 colour profile, Exif, XMP, resolution         as they are
 title, artist and the like of sound           as WAV has them (`TAGS`)
-all else: gAMA, tIME, a cover, a cue sheet …  is left out, and `left_out` names it
+all else: gAMA, tIME, a cover, a cue sheet, other texts of FLAC, what follows a file's end …
+                                              is left out, and `left_out` names it
 """
 
 import io
 import struct
 from collections.abc import Iterator
 from typing import Any
+
+from . import recordings
 
 #: of sound, by the names that soundfile has for them
 TAGS = ("title", "copyright", "software", "artist", "comment", "date", "album", "license", "tracknumber", "genre")
@@ -37,14 +40,10 @@ PIXELS = {
     347,
 }
 PROFILE = 34675
-#: chunks that are pixels, or kept. Of PNG: tRNS becomes opacity; of RIFF and AIFF: LIST and the texts beside it are TAGS
-KEPT = {
-    "PNG": {"IHDR", "PLTE", "IDAT", "IEND", "tRNS", "pHYs", "iCCP", "eXIf", "tEXt", "zTXt", "iTXt"},
-    "RIFF": {"fmt ", "data", "LIST", "fact", "PEAK"},
-    "FORM": {"COMM", "SSND", "FVER", "PEAK", "NAME", "AUTH", "ANNO", "(c) "},
-}
-#: blocks of FLAC that are neither samples nor TAGS
-FLAC_BLOCKS = {2: "application data", 5: "a cue sheet", 6: "a cover picture"}
+#: chunks of PNG that are pixels, or kept: tRNS becomes opacity
+KEPT = {"IHDR", "PLTE", "IDAT", "IEND", "tRNS", "pHYs", "iCCP", "eXIf", "tEXt", "zTXt", "iTXt"}
+#: all that is of a WebP file
+KEPT_WEBP = {"VP8L", "VP8X", "ICCP", "EXIF", "XMP "}
 
 
 def tags(picture: Any) -> dict[int, Any]:
@@ -98,7 +97,7 @@ def left_out(data: bytes, made: bytes) -> list[str]:
         return _of_picture(data, made)
     if made.startswith(b"RIFF"):
         return _of_sound(data, made)
-    return []  # WebP: profile, Exif and XMP are all that it has
+    return _of_webp(data) if data[8:12] == b"WEBP" else _of_pnm(data)
 
 
 def _of_picture(data: bytes, made: bytes) -> list[str]:
@@ -109,14 +108,49 @@ def _of_picture(data: bytes, made: bytes) -> list[str]:
         said, now = tags(before), tags(after)
         wanting = {tag for tag, value in said.items() if now.get(tag) != value}
         wanting |= set(getattr(before, "tag_v2", {})) - TEXTS - PIXELS - {PROFILE}
-        lost = sorted(TiffTags.lookup(tag).name for tag in wanting)
-        if data.startswith(b"\x89PNG"):
-            names = [name for name, _ in _chunks(data, 8, ">I4s", trailer=4)]
-            lost += sorted({*names} - KEPT["PNG"])
-            texts = sum(name in ("tEXt", "zTXt", "iTXt") for name in names)
-            if texts > len(getattr(before, "text", {})):
-                lost.append("texts whose keyword another one has")
-        return lost
+        names = {tag: TiffTags.lookup(tag).name for tag in wanting}
+        lost = sorted(f"tag {tag}" if name == "unknown" else name for tag, name in names.items())
+        if data.startswith(b"GIF"):
+            return lost + recordings.surplus(len(data) - _gif_end(data))
+        return lost + _of_png(data, getattr(before, "text", {})) if data.startswith(b"\x89PNG") else lost
+
+
+def _gif_end(data: bytes) -> int:
+    def colours(flags: int) -> int:
+        return 3 << (flags & 7) + 1 if flags & 128 else 0
+
+    at = 13 + colours(data[10])
+    while at < len(data) and data[at] in b"!,":
+        at += 2 if data[at] == ord("!") else 11 + colours(data[at + 9])  # an extension, or a picture
+        while at < len(data) and data[at]:
+            at += data[at] + 1
+        at += 1
+    return min(at + 1, len(data))
+
+
+def _of_png(data: bytes, kept: dict[str, str]) -> list[str]:
+    """kept: its texts, by keyword."""
+    found = list(chunks(data, 8, ">I4s", trailer=4))
+    end = next((end for name, end in found if name == "IEND"), len(data))
+    names = [name for name, after in found if after <= end]
+    lost = sorted(recordings.printable(name) for name in {*names} - KEPT)
+    if sum(name in ("tEXt", "zTXt", "iTXt") for name in names) > len(kept):
+        lost.append("texts whose keyword another one has")
+    for what, attribute in (("language", "lang"), ("translated keyword", "tkey")):
+        lost += [f"{what} of {recordings.printable(key)}" for key, text in kept.items() if getattr(text, attribute, "")]
+    return lost + recordings.surplus(max(len(data) - end, 0))
+
+
+def _of_webp(data: bytes) -> list[str]:
+    end = 8 + int.from_bytes(data[4:8], "little")
+    names = sorted({name for name, _ in chunks(data[:end], 12, "<4sI", even=True)} - KEPT_WEBP)
+    return [recordings.printable(name.strip()) for name in names] + recordings.surplus(
+        max(len(data) - end - end % 2, 0)
+    )
+
+
+def _of_pnm(data: bytes) -> list[str]:
+    return ["comments"] if data[:1] == b"P" and data[1:2] in b"123" and b"#" in data else []
 
 
 def _of_sound(data: bytes, made: bytes) -> list[str]:
@@ -124,27 +158,13 @@ def _of_sound(data: bytes, made: bytes) -> list[str]:
 
     with soundfile.SoundFile(io.BytesIO(data)) as before, soundfile.SoundFile(io.BytesIO(made)) as after:
         lost = [tag for tag in TAGS if getattr(before, tag) and getattr(before, tag) != getattr(after, tag)]
-    kind = data[:4].decode("latin-1")
-    if kind in ("RIFF", "FORM"):
-        layout = "<4sI" if kind == "RIFF" else ">4sI"
-        lost += sorted({name.strip() for name, _ in _chunks(data, 12, layout, even=True) if name not in KEPT[kind]})
-    if kind == "fLaC":
-        lost += sorted({FLAC_BLOCKS[block] for block in _flac_blocks(data) if block in FLAC_BLOCKS})
-    return lost
+        return list(dict.fromkeys([*lost, *recordings.left_out(data, {tag: getattr(after, tag) for tag in TAGS})]))
 
 
-def _chunks(data: bytes, at: int, layout: str, trailer: int = 0, even: bool = False) -> Iterator[tuple[str, int]]:
-    """(name, size) of each chunk; whatever a damaged file says, its end is the end."""
+def chunks(data: bytes, at: int, layout: str, trailer: int = 0, even: bool = False) -> Iterator[tuple[str, int]]:
+    """(name, where it ends) of each chunk; whatever a damaged file says, its end is the end."""
     while at + 8 <= len(data):
         one, other = struct.unpack_from(layout, data, at)
         name, size = (one, other) if isinstance(one, bytes) else (other, one)
-        yield name.decode("latin-1"), size
         at += 8 + size + trailer + (size % 2 if even else 0)
-
-
-def _flac_blocks(data: bytes) -> Iterator[int]:
-    at, last = 4, False
-    while not last and at + 4 <= len(data):
-        last, block, size = data[at] > 127, data[at] & 127, int.from_bytes(data[at + 1 : at + 4], "big")
-        yield block
-        at += 4 + size
+        yield name.decode("latin-1"), at

@@ -75,7 +75,7 @@ def pixels(path: Path, channels: int) -> np.ndarray:
     def converted(picture: Any) -> np.ndarray:
         from PIL import Image
 
-        if picture.mode.startswith(("I", "F")) and not (channels in (1, 3) and "transparency" in picture.info):
+        if picture.mode.startswith(("I", "F")):  # Pillow would clip them
             raise CorpusError(f"{path} has more than 8 bits a sample; convert it first")
         if channels in (1, 3):
             picture = on_black(picture, Image)
