@@ -16,7 +16,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ import numpy as np
 
 from . import coding, content
 from . import grid as grids
+from .bits import Bits
 from .errors import ChecksumError, ModelError, TokenizerError, TokpressError
 from .grid import Grid
 from .registry import prior_class, tokenizer_class
@@ -38,27 +39,6 @@ PARTS = ("tokenizer.json", "model.safetensors")
 TOKENIZER_PART = "tokenizer.safetensors"
 
 Report = Callable[[float], None]
-
-
-@dataclass(frozen=True)
-class Bits:
-    """What coding would cost, token by token, or unit by unit where one takes several tokens: bits [N] float64 and the
-    source bytes of each [N]."""
-
-    bits: np.ndarray
-    lengths: np.ndarray
-
-    @property
-    def total_bits(self) -> float:
-        return float(self.bits.sum())
-
-    @property
-    def source_bytes(self) -> int:
-        return int(self.lengths.sum())
-
-    @property
-    def bits_per_byte(self) -> float:
-        return self.total_bits / max(self.source_bytes, 1)
 
 
 class Model:
@@ -257,7 +237,8 @@ class Model:
             return Bits(bits, self.tokenizer.lengths(tokens[len(before) :]))
         bits = bits.reshape(-1, self.tokenizer.unit_tokens).sum(1)
         # items may reach over the edges: each has its share of what there is
-        return Bits(bits, np.diff(np.arange(len(bits) + 1) * len(source) // max(len(bits), 1)))
+        lengths = np.diff(np.arange(len(bits) + 1) * len(source) // max(len(bits), 1))
+        return Bits(bits, lengths, self.tokenizer.unit_tokens)
 
     def sample(self, tokens: int, seed: int | None = None, temperature: float = 1.0, lanes: int = 1) -> bytes:
         """`tokens` tokens drawn from the prior, as bytes. The same seed draws the same ones.
