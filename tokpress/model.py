@@ -28,6 +28,7 @@ from .bits import Bits
 from .errors import ChecksumError, ModelError, TokenizerError, TokpressError
 from .grid import Grid
 from .registry import prior_class, tokenizer_class
+from .tensors import write as write_tensors
 from .types import Prior, SpelledPrior, Tokenizer, Tokens
 
 FORMAT = 1
@@ -37,6 +38,8 @@ EXACT_PROFILE = 1
 PARTS = ("tokenizer.json", "model.safetensors")
 #: a part where it is there: of tokenizers that are trained
 TOKENIZER_PART = "tokenizer.safetensors"
+
+TOKENIZER_ONLY = "{0} is a tokenizer; train a prior for it: tokpress train prior --tokenizer {0} -o MODEL CORPUS"
 
 Report = Callable[[float], None]
 
@@ -285,10 +288,7 @@ class Model:
         (folder / "config.json").write_text(json.dumps(self.config(), indent=2) + "\n")
         tensors = self.prior.tensors()
         if tensors:
-            from safetensors.numpy import save_file
-
-            save_file({k: np.ascontiguousarray(v) for k, v in tensors.items()}, folder / "model.safetensors")
-            (folder / "model.safetensors").chmod((folder / "config.json").stat().st_mode)  # not for its owner alone
+            write_tensors(tensors, folder / "model.safetensors")
 
     def save(self, folder: str | os.PathLike, card: str | None = None) -> None:
         """Write the directory: first to a temporary one beside it, then renamed into place. `card`: its README.md;
@@ -339,6 +339,15 @@ def identity(folder: Path) -> bytes:
     return digest.digest()[:4]
 
 
+def tokenizer_only(folder: Path) -> bool:
+    """Whether this is what `train tokenizer` writes: a model directory without a prior."""
+    try:
+        config = json.loads((folder / "config.json").read_text())
+        return "tokenizer" in config and "prior" not in config
+    except (OSError, ValueError, TypeError, RecursionError):
+        return False
+
+
 def load_folder(folder: str | os.PathLike) -> Model:
     """Open a model directory. Raises ModelError naming the file that is wrong."""
     folder = Path(folder)
@@ -349,6 +358,8 @@ def load_folder(folder: str | os.PathLike) -> Model:
         raise ModelError(f"{folder} is no model directory: {path.name}: {error.strerror}") from None
     except (ValueError, RecursionError) as error:
         raise ModelError(f"{path} is not JSON: {error}") from None
+    if tokenizer_only(folder):
+        raise ModelError(TOKENIZER_ONLY.format(folder))
     try:
         if config["format"] != FORMAT or config["exact_profile"] != EXACT_PROFILE:
             raise ModelError(
