@@ -25,7 +25,7 @@ from data import ROOT
 from results import machine_line, markdown
 from training import tokpress
 
-from tokpress.archive import Archive
+from tokpress.archive import GROUP_SIZE, Archive
 from tokpress.machine import describe
 
 RESULT = Path(__file__).with_name("results") / "archives.json"
@@ -120,6 +120,10 @@ def report(kept: dict[str, Any]) -> None:
         "`tokpress pack` lays files of one kind together, so that what was learned from one helps the next, and the headers of",
         "frames are paid once. *One file* is the time that it takes to read a file from the middle of the archive, the index and",
         "its group decoded, once the program runs. *tar, xz* is of the same contents: with `--content`, of the pixels.",
+        "",
+        f"A group holds at most {GROUP_SIZE >> 10} KB of files of one kind (`--group-size`), or one larger file. To read one file, its group is",
+        "decoded and no other; where the data of a group are damaged, its files are lost and no others (the index, at the front, is",
+        "needed for all). Smaller groups cost bytes, since each learns anew: in one group the digits take 110,000.",
         "",
         *markdown(head, rows),
         "",

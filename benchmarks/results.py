@@ -131,6 +131,8 @@ def machine_line(machine: dict[str, Any]) -> str:
 
 
 def markdown(head: list[str], rows: list[list[str]]) -> list[str]:
-    """A table: the first column to the left, the others to the right."""
+    """A table: the first column to the left, the others to the right; without columns that hold nothing but dashes."""
+    told = [i for i in range(len(head)) if not i or not rows or any(row[i] not in ("", "–") for row in rows)]
+    head, rows = [head[i] for i in told], [[row[i] for i in told] for row in rows]
     lines = [f"| {' | '.join(head)} |", f"|---|{'---:|' * (len(head) - 1)}"]
     return lines + [f"| {' | '.join(cell.replace('|', '&#124;') for cell in row)} |" for row in rows]

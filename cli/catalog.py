@@ -16,12 +16,14 @@ def by_id(given: Iterable[str] = ()) -> dict[bytes, tuple[str, Path]]:
 
     given: names or directories, beside the models at hand. Raises ModelError where one of these is no model."""
     from tokpress.errors import ModelError
-    from tokpress.model import identity
+    from tokpress.model import TOKENIZER_ONLY, identity, tokenizer_only
     from tokpress.store import find, folders
 
     found: dict[bytes, tuple[str, Path]] = {}
     for model in given:
         folder = find(model)
+        if tokenizer_only(folder):
+            raise ModelError(TOKENIZER_ONLY.format(folder))
         try:
             found[identity(folder)] = folder.resolve().name, folder
         except (OSError, ValueError, RecursionError) as error:

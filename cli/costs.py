@@ -43,7 +43,7 @@ def by_file(pieces: Iterable[tuple[bytes, Any]]) -> Iterator[Row]:
     for block, bits in pieces:
         total["bits"] += bits.total_bits
         total["bytes"] += len(block)
-        total["tokens"] += len(bits.bits)
+        total["tokens"] += bits.tokens  # of which an item may take several
         total["lines"] += block.count(b"\n")
         last = block[-1:]
     total["lines"] += last != b"\n"

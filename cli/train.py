@@ -14,6 +14,8 @@ from click.shell_completion import CompletionItem
 from tokpress.training.presets import PRESETS
 
 from . import options
+from .main import EXTRAS
+from .output import FULL
 from .progress import note
 
 
@@ -66,9 +68,9 @@ _into = click.option("-o", "--output", required=True, metavar="DIR", help="The m
 _force = click.option("-f", "--force", is_flag=True, help="Replace the model or the unfinished run in DIR.")
 _vocabulary = click.option(
     "--vocab-size",
-    type=click.IntRange(256, 65536),
+    type=click.IntRange(2, 65536),
     metavar="V",
-    help="Symbols of bpe, words, chars; colours of a palette.",
+    help="Symbols of bpe, words, chars, 256 or more; colours of a palette.",
 )
 _seed = click.option("--seed", type=click.IntRange(0), metavar="S", help="The same seed, the same draws.  [default: 0]")
 _weights = click.option(
@@ -150,8 +152,8 @@ def prior(ctx, corpus, output, prior, tokenizer, values, given, **rest):
 
     Without --tokenizer: that of --init, or the one that DIR holds already (tokpress train tokenizer), else bytes.
     """
+    from tokpress.model import tokenizer_only
     from tokpress.registry import tokenizer_names
-    from tokpress.training.work import tokenizer_only
 
     if not rest["resume"]:
         prior = prior or "mingru"
@@ -263,10 +265,15 @@ def _check_size(tokenizer: str | None, asked: int | None) -> None:
         raise TokpressError(
             f"--vocab-size is not for the tokenizer {tokenizer!r}: what decides its number of symbols is {kind.sized_by}"
         )
+    if asked < kind.least_symbols:
+        raise TokpressError(
+            f"--vocab-size {asked} is too small for the tokenizer {tokenizer!r}: {kind.least_symbols} or more"
+        )
 
 
 def _watched(ctx: click.Context, output: str, quiet: bool, work: Callable[[Any], Any]) -> Any:
     """`work(display)`; when it is interrupted, say how to go on, and exit with 128 + the signal."""
+    from tokpress.errors import TokpressError
     from tokpress.training.options import Stopped
 
     from .training import Display
@@ -275,6 +282,15 @@ def _watched(ctx: click.Context, output: str, quiet: bool, work: Callable[[Any],
     try:
         with Display(quiet or helper) as display, display.stoppable():
             return work(display)
+    except ModuleNotFoundError as error:
+        if error.name not in EXTRAS:
+            raise
+        raise TokpressError(f"training needs {error.name}: pip install 'tokpress[train]'") from error
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        where = error.filename or output
+        raise TokpressError(f"{where}: {error.strerror}: free some space, or choose another place with -o") from error
     except Stopped as stopped:
         message, signum = str(stopped), display.signum
     except KeyboardInterrupt as stop:

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -69,7 +70,9 @@ def test_many_small_pictures_take_less_together():
     assert len(out.getvalue()) < 0.7 * sum(len(compress(data)) for data in list(items.values())[:20]) * 10
 
 
-@pytest.mark.parametrize("name", ["", "/etc/x", "../x", "a/../../x", "a\\b", "C:/x", "a//b", "./a", "a\0"])
+@pytest.mark.parametrize(
+    "name", ["", "/etc/x", "../x", "a/../../x", "a\\b", "C:/x", "a//b", "./a", "a\0", "\ud800", "\udcc3\udca9"]
+)
 def test_names_that_lead_elsewhere(name):
     with pytest.raises(FormatError, match="no name"):
         packed({name: b"x"})
@@ -126,9 +129,72 @@ def test_the_commands(tmp_path, monkeypatch):
     whole[-30] ^= 1  # in the last group
     Path("hurt.tokp").write_bytes(whole)
     said = run("unpack", "hurt.tokp", "-o", "rest", code=1).output
-    assert "hurt.tokp: in/3/p.ppm: " in said and "5 files are damaged" in said and "keep going" not in said
+    assert said.count("in/") == 2 and "hurt.tokp: 5 files, from in/0/p.ppm to in/4/p.ppm, are lost: " in said
+    assert "5 files are damaged" in said and "keep going" not in said
     assert Path("rest/one.txt").read_bytes() == b"one" and not Path("rest/in").exists()
     Path("link").mkdir()
     Path("link/in").symlink_to(tmp_path / "elsewhere")
     Path("elsewhere").mkdir()
     assert "link" in run("unpack", "all.tokp", "-o", "link", code=1).output and not list(Path("elsewhere").iterdir())
+
+
+def test_names_that_are_not_utf8(tmp_path, monkeypatch):
+    """It ended in a UnicodeEncodeError. What is listed holds nothing that a terminal would obey."""
+    monkeypatch.chdir(tmp_path)
+    Path("in").mkdir()
+    names = [b"\xff\xfe.txt", "\u00e9.txt".encode(), b"a\nb\x1b[31m"]
+    for name in names:
+        Path("in", os.fsdecode(name)).write_bytes(name)
+    run("pack", "in", "-o", "all.tokp")
+    listed = run("unpack", "-l", "all.tokp").output
+    assert (
+        listed.count("\n") == 3 and "\x1b" not in listed and "in/a\\nb\\x1b[31m" in listed and "in/\u00e9.txt" in listed
+    )
+    run("unpack", "all.tokp", "-o", "out")
+    assert sorted(os.listdir(b"out/in")) == sorted(names)
+    assert all(Path("out/in", os.fsdecode(name)).read_bytes() == name for name in names)
+
+
+def test_one_of_many_small_ones_needs_a_part():
+    """All 1,000 were in one group."""
+    items = {f"{i}.pgm": b"P5 28 28 255\n" + picture(i, 28, 28)[-784:] for i in range(1000)}
+    held = Archive(io.BytesIO(packed(items)))
+    assert 5 <= len({item.start for item in held.items.values()}) <= 20
+
+
+def test_two_files_of_one_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for folder in "ab":
+        Path(folder).mkdir()
+        Path(folder, "same.ppm").write_bytes(picture(1))
+    said = run("pack", "a/same.ppm", "b/same.ppm", "-o", "all.tokp", code=1).output
+    assert "a/same.ppm and b/same.ppm would both be called same.ppm" in said and not Path("all.tokp").exists()
+
+
+def test_two_contents_of_one_name(tmp_path, monkeypatch):
+    """Nothing was packed, after all the work."""
+    Image = pytest.importorskip("PIL.Image")
+    monkeypatch.chdir(tmp_path)
+    Path("in").mkdir()
+    for name in ("a.png", "b.bmp", "b.png"):
+        Image.frombytes("RGB", (10, 12), picture(1)[-360:]).save(f"in/{name}")
+    Path("in/a.ppm").write_bytes(picture(2))
+    said = run("pack", "--content", "in", "-o", "all.tokp").output
+    assert "in/a.png: another file is called in/a.ppm already; it is packed as it is" in said and "4 files" in said
+    run("unpack", "all.tokp", "-o", "out")
+    assert Path("out/in/a.ppm").read_bytes() == picture(2)
+    assert Path("out/in/a.png").read_bytes() == Path("in/a.png").read_bytes() and len(os.listdir("out/in")) == 4
+
+
+def test_what_cannot_be_read_is_told_and_the_rest_packed(tmp_path, monkeypatch):
+    """A link to nothing stopped everything."""
+    monkeypatch.chdir(tmp_path)
+    Path("in").mkdir()
+    Path("in/gone").symlink_to("nothing")
+    os.mkfifo("in/pipe")
+    assert "nothing to pack" in run("pack", "in", "-o", "all.tokp", code=1).output and not Path("all.tokp").exists()
+    Path("in/one.txt").write_bytes(b"one")
+    said = run("pack", "in", "missing", "-o", "all.tokp", code=1).output
+    assert "in/gone: No such file" in said and "in/pipe: is no file" in said and "missing: No such" in said
+    assert "1 files" in said and "3 files or folders could not be read" in said
+    assert run("unpack", "-l", "all.tokp").output.count("\n") == 1

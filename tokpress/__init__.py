@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ._version import __version__
 
 if TYPE_CHECKING:
+    from .bits import Bits
     from .errors import (
         ChecksumError,
         FormatError,
@@ -20,13 +21,13 @@ if TYPE_CHECKING:
         UnknownComponentError,
     )
     from .file import TokpressFile, open
-    from .model import Bits, Model
+    from .model import Model
     from .pipeline import compress, decompress
     from .registry import register_prior, register_tokenizer
     from .store import load
 
 _HOME = {
-    "Bits": "model",
+    "Bits": "bits",
     "ChecksumError": "errors",
     "FormatError": "errors",
     "Model": "model",

@@ -8,7 +8,7 @@ Everything else is laid end to end. One item is read by decoding the index and i
 
 The source of such a file is `MAGIC`, the length of the index (4 bytes, little-endian), the index, then the groups. The index
 is JSON: for each group `{"grid": hex or "", "items": [[name, head, samples, tail], …]}`: how many bytes of each item stand
-before, among and after the samples. In a group all heads and tails come first, item by item, then all samples.
+before, among and after the samples. Names are what the system has: where they are not UTF-8, the index is not either. In a group all heads and tails come first, item by item, then all samples.
 """
 
 import json
@@ -26,8 +26,9 @@ from .pipeline import Summary, write_coded
 from .reader import Frames
 
 MAGIC = b"tokpress archive 1\n"
-#: bytes of a group: what has to be decoded for one item
-GROUP_SIZE = 1 << 20
+#: bytes of a group: what has to be decoded for one item, and what one flipped bit can lose (benchmarks/archives.py: larger ones
+#: save some more)
+GROUP_SIZE = 1 << 17
 MOST_INDEX = 1 << 28
 
 
@@ -52,7 +53,11 @@ class Item:
 def checked_name(name: str) -> str:
     """A relative path that stays below the folder it is unpacked in. Raises FormatError."""
     path = PurePosixPath(name)
-    plain = name and "\\" not in name and "\0" not in name and ":" not in path.parts[0]
+    try:  # bytes that are not UTF-8 are, as the system has them, code points of their own
+        kept = name.encode("utf-8", "surrogateescape").decode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        kept = ""
+    plain = name and kept == name and "\\" not in name and "\0" not in name and ":" not in path.parts[0]
     if not plain or path.is_absolute() or ".." in path.parts or str(path) != name:
         raise FormatError(f"{name!r} is no name for an item of an archive: give files below one folder")
     return name
@@ -129,7 +134,7 @@ def write(
         source, grid, told = _laid(group)
         laid.append((source, grid))
         index.append({"grid": grid.pack().hex() if grid else "", "items": told})
-    text = json.dumps(index, ensure_ascii=False, separators=(",", ":")).encode()
+    text = json.dumps(index, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogateescape")
     if len(text) > MOST_INDEX:
         raise FormatError(f"an index of {len(text):,} bytes is too large; make several archives")
     laid.insert(0, (MAGIC + len(text).to_bytes(4, "little") + text, None))
@@ -159,7 +164,7 @@ class Archive:
             raise FormatError("the index of the archive is damaged")
         self.items: dict[str, Item] = {}
         try:
-            self._index(json.loads(self._take(size)), len(MAGIC) + 4 + size)
+            self._index(json.loads(self._take(size).decode("utf-8", "surrogateescape")), len(MAGIC) + 4 + size)
         except (ValueError, KeyError, TypeError, RecursionError, ChecksumError) as error:
             if isinstance(error, FormatError):
                 raise

@@ -16,7 +16,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +24,11 @@ import numpy as np
 
 from . import coding, content
 from . import grid as grids
+from .bits import Bits
 from .errors import ChecksumError, ModelError, TokenizerError, TokpressError
 from .grid import Grid
 from .registry import prior_class, tokenizer_class
+from .tensors import write as write_tensors
 from .types import Prior, SpelledPrior, Tokenizer, Tokens
 
 FORMAT = 1
@@ -37,28 +39,9 @@ PARTS = ("tokenizer.json", "model.safetensors")
 #: a part where it is there: of tokenizers that are trained
 TOKENIZER_PART = "tokenizer.safetensors"
 
+TOKENIZER_ONLY = "{0} is a tokenizer; train a prior for it: tokpress train prior --tokenizer {0} -o MODEL CORPUS"
+
 Report = Callable[[float], None]
-
-
-@dataclass(frozen=True)
-class Bits:
-    """What coding would cost, token by token, or unit by unit where one takes several tokens: bits [N] float64 and the
-    source bytes of each [N]."""
-
-    bits: np.ndarray
-    lengths: np.ndarray
-
-    @property
-    def total_bits(self) -> float:
-        return float(self.bits.sum())
-
-    @property
-    def source_bytes(self) -> int:
-        return int(self.lengths.sum())
-
-    @property
-    def bits_per_byte(self) -> float:
-        return self.total_bits / max(self.source_bytes, 1)
 
 
 class Model:
@@ -257,7 +240,8 @@ class Model:
             return Bits(bits, self.tokenizer.lengths(tokens[len(before) :]))
         bits = bits.reshape(-1, self.tokenizer.unit_tokens).sum(1)
         # items may reach over the edges: each has its share of what there is
-        return Bits(bits, np.diff(np.arange(len(bits) + 1) * len(source) // max(len(bits), 1)))
+        lengths = np.diff(np.arange(len(bits) + 1) * len(source) // max(len(bits), 1))
+        return Bits(bits, lengths, self.tokenizer.unit_tokens)
 
     def sample(self, tokens: int, seed: int | None = None, temperature: float = 1.0, lanes: int = 1) -> bytes:
         """`tokens` tokens drawn from the prior, as bytes. The same seed draws the same ones.
@@ -304,10 +288,7 @@ class Model:
         (folder / "config.json").write_text(json.dumps(self.config(), indent=2) + "\n")
         tensors = self.prior.tensors()
         if tensors:
-            from safetensors.numpy import save_file
-
-            save_file({k: np.ascontiguousarray(v) for k, v in tensors.items()}, folder / "model.safetensors")
-            (folder / "model.safetensors").chmod((folder / "config.json").stat().st_mode)  # not for its owner alone
+            write_tensors(tensors, folder / "model.safetensors")
 
     def save(self, folder: str | os.PathLike, card: str | None = None) -> None:
         """Write the directory: first to a temporary one beside it, then renamed into place. `card`: its README.md;
@@ -358,6 +339,15 @@ def identity(folder: Path) -> bytes:
     return digest.digest()[:4]
 
 
+def tokenizer_only(folder: Path) -> bool:
+    """Whether this is what `train tokenizer` writes: a model directory without a prior."""
+    try:
+        config = json.loads((folder / "config.json").read_text())
+        return "tokenizer" in config and "prior" not in config
+    except (OSError, ValueError, TypeError, RecursionError):
+        return False
+
+
 def load_folder(folder: str | os.PathLike) -> Model:
     """Open a model directory. Raises ModelError naming the file that is wrong."""
     folder = Path(folder)
@@ -368,6 +358,8 @@ def load_folder(folder: str | os.PathLike) -> Model:
         raise ModelError(f"{folder} is no model directory: {path.name}: {error.strerror}") from None
     except (ValueError, RecursionError) as error:
         raise ModelError(f"{path} is not JSON: {error}") from None
+    if tokenizer_only(folder):
+        raise ModelError(TOKENIZER_ONLY.format(folder))
     try:
         if config["format"] != FORMAT or config["exact_profile"] != EXACT_PROFILE:
             raise ModelError(

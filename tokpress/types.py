@@ -133,6 +133,8 @@ class Tokenizer(ABC):
     trains: bool = False
     #: of those that learn: what says how many symbols it has
     sized_by: str = "--vocab-size V"
+    #: of those sized by --vocab-size: the fewest; the others have the 256 bytes
+    least_symbols: int = 256
 
     @classmethod
     def fit(cls, paths: Sequence[Path], options: "TokenizerOptions") -> "Tokenizer":

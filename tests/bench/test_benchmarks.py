@@ -1,5 +1,6 @@
 """The scripts that make the figures of README and docs, on a few small files."""
 
+import importlib
 import json
 import lzma
 import re
@@ -139,3 +140,20 @@ def test_float_forward_is_that_of_the_network(monkeypatch):
     for window in (64, 1000):
         assert unrounded_bits(prior, tokens, 3, window) == pytest.approx(exact, rel=0.01)
     assert unrounded_bits(prior, tokens, 3) != exact
+
+
+def test_columns_that_hold_nothing_are_left_out(monkeypatch):
+    """One of dashes only stood in every table of docs/tokenizers.md."""
+    monkeypatch.syspath_prepend(SCRIPTS)
+    markdown = importlib.import_module("results").markdown
+    assert markdown(["a", "b", "c"], [["x", "–", "1"], ["y", "–", "–"]])[0] == "| a | c |"
+    assert markdown(["a", "b"], [["–", "–"], ["–", "2"]])[0] == "| a | b |"
+    assert markdown(["a", "b"], [])[0] == "| a | b |"
+
+
+def test_the_page_of_tokenizers_tells_its_aims():
+    """In each table, what was asked for, and how it is judged."""
+    text = (ROOT / "docs" / "tokenizers.md").read_text("utf-8")
+    tables = [line for line in text.splitlines() if line.startswith("| run | codes K |")]
+    assert tables and all("used (aim: 95%)" in line and "saved (aim: 25%)" in line for line in tables)
+    assert text.count("judged by streams") == len(tables) and "– | – |" not in text

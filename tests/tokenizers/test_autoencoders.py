@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from tests.models import tiny_autoencoder, tiny_autoencoders
 from tokpress import coding, pipeline, residual
+from tokpress.cli import costs
 from tokpress.container import read_header
 from tokpress.errors import ChecksumError, TokenizerError, TokpressError
 from tokpress.grid import Grid
@@ -250,6 +251,9 @@ def test_bits_of_a_picture():
     assert bits.source_bytes == len(pixels) and len(bits.bits) == 5 * 4
     tokens = PICTURES.on(Grid(True, 0, 40, 30, 3, 8)).encode(pixels)
     assert bits.total_bits == pytest.approx(coding.score(model.prior, tokens, 1).sum())
+    assert bits.tokens == len(tokens) == 5 * 4 * PICTURES.unit_tokens
+    (row,) = costs.by_file([(pixels, bits)])
+    assert row["tokens"] == len(tokens) and row["bits_per_token"] == pytest.approx(bits.total_bits / len(tokens))
 
 
 def test_a_rest_that_is_cut_off():

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.training.command import run
 from tokpress import pipeline
 from tokpress.errors import TokenizerError, TokpressError
 from tokpress.model import Model, load_folder
@@ -40,7 +41,9 @@ def test_fit_finds_the_colours(tmp_path):
     told = []
     options = TokenizerOptions(4, [1.0], lambda done, total: told.append((done, total)))
     learned = PaletteTokenizer.fit([tmp_path / "pixels.raw"], options)
-    assert learned.vocab_size == 4 and told
+    assert (
+        learned.vocab_size == 4 and told[-1][0] <= told[-1][1] == 15000
+    )  # bytes of the corpus, as the command line shows
     assert ((learned.colours[nearest(COLOURS, learned.colours)].astype(int) - COLOURS) ** 2).max() <= 4
     same = PaletteTokenizer.fit([tmp_path / "pixels.raw"], TokenizerOptions(4, [1.0]))
     assert np.array_equal(same.colours, learned.colours)
@@ -106,3 +109,13 @@ def test_what_is_scored_is_what_lossy_stores():
     scored = list(costs.blocks(io.BytesIO(picture(pixels)), MODEL, None))
     assert [part for part, _ in scored] == [pixels]
     assert np.array_equal(scored[0][1].bits, MODEL.score(pixels, None).bits)
+
+
+def test_few_colours_by_the_command_line(tmp_path, monkeypatch):
+    """Fewer than 256 were refused, which is the least of a vocabulary of bytes."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pixels.raw").write_bytes(COLOURS.tobytes() * 2000)
+    for colours in (2, 4):
+        run("train", "tokenizer", "pixels.raw", "-o", "t", "-f", "-q", "--kind", "palette", "--vocab-size", colours)
+        run("train", "prior", "pixels.raw", "-o", f"m{colours}", "--tokenizer", "t", "--prior", "histogram", "-q")
+        assert load_folder(f"m{colours}").tokenizer.vocab_size == colours

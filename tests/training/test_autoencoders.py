@@ -1,6 +1,7 @@
 """Autoencoders in training compute what the exact ones do, learn, and are trained, stopped and resumed by the command line."""
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -167,3 +168,35 @@ def test_a_trained_tokenizer_comes_before_its_prior(pictures):
     said = run("train", "prior", "tiles.npy", "-o", "m", "--tokenizer", "vq", "--max-steps", 3, "-q", code=1).output
     assert "train tokenizer --kind vq" in said
     assert "no settings" in run("train", "tokenizer", "tiles.npy", "-o", "t", "--set", "a=1", "-q", code=1).output
+
+
+def test_a_run_that_diverges_at_its_last_step(pictures):
+    """No loss had seen the weights that were saved."""
+    for steps in (1, 2):
+        said = run(*words("vq", "--learning-rate", 1e30, "--max-steps", steps, "-q"), code=1).output
+        assert "lower --learning-rate" in said and not Path("t").exists()
+
+
+def test_a_disk_that_is_full(pictures):
+    """It was an unexpected SafetensorError."""
+    resource = pytest.importorskip("resource")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8000, limits[1]))
+    try:
+        said = run(*words("vq", "--max-steps", 1, "-q"), code=1).output
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert "t/tokenizer.safetensors: File too large: free some space" in said and not Path("t").exists()
+
+
+def test_a_tokenizer_is_no_model(pictures):
+    run(*words("vq", "--max-steps", 1, "-q"))
+    for command in (["info"], ["compress"], ["decompress"]):
+        said = run(*command, "-m", "t", "tiles.npy", code=1).output
+        assert "t is a tokenizer; train a prior for it: tokpress train prior --tokenizer t" in said
+
+
+def test_without_torch(pictures, monkeypatch):
+    monkeypatch.delitem(sys.modules, "tokpress.training.autoencoder", raising=False)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    assert "pip install 'tokpress[train]'" in run(*words("fsq", "--max-steps", 1, "-q"), code=1).output

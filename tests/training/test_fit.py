@@ -208,6 +208,10 @@ def test_divergence_is_an_error(patterned, tmp_path):
         net.bias.fill_(float("nan"))
     with pytest.raises(TokpressError, match="lower --learning-rate"):
         fit(net, [patterned], np.ones(32), CONFIG, tmp_path / "d")
+    last = replace(CONFIG, learning_rate=1e30, max_steps=1)  # no loss comes after the step that ruins everything
+    with pytest.raises(TokpressError, match="lower --learning-rate"):
+        fit(small_net(), [patterned], np.ones(32), last, tmp_path / "e")
+    assert not (tmp_path / "e").exists()
 
 
 # ── several processes ───────────────────────────────────────────────────────────────────────────────

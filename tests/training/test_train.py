@@ -221,6 +221,8 @@ SIZE = ("--vocab-size", "300")
         (["tokenizer", "texts", "-o", "made", "--kind", "nobody's", *SIZE], 1, "no tokenizer is called"),
         (["prior", "texts", "-o", "made", "--tokenizer", "bytes", *SIZE], 1, "always has 256 symbols"),
         (["prior", "texts", "-o", "made", "--tokenizer", "texts", *SIZE], 1, "has its symbols already"),
+        (["tokenizer", "texts", "-o", "made", "--vocab-size", "255"], 1, "too small for the tokenizer 'bpe': 256 or more"),
+        (["texts", "-o", "made", "--vocab-size", "16"], 1, "256 or more"),
         (["texts", "-o", "texts"], 1, "is no model directory"),
         (["texts", "-o", "new.txt"], 1, "is a file"),
         (["--resume", "-o", "made"], 1, "no run to resume"),

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from .. import tensors
 from ..errors import ModelError, TokenizerError, TokpressError
 from ..exact.arithmetic import Weights
 from ..exact.fields import Fields
@@ -254,11 +255,7 @@ class Autoencoder(Tokenizer):
         return dict(self.settings)
 
     def save(self, folder: Path) -> None:
-        from safetensors.numpy import save_file
-
-        path = Path(folder) / FILE
-        save_file({name: np.ascontiguousarray(value) for name, value in self._tensors.items()}, path)
-        path.chmod(0o644)
+        tensors.write(self._tensors, Path(folder) / FILE)
 
     @classmethod
     def load(cls, folder: Path, config: Config) -> "Autoencoder":

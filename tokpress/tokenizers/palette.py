@@ -46,6 +46,7 @@ class PaletteTokenizer(Tokenizer):
     name = "palette"
     lossless = False
     learns = True
+    least_symbols = 2
     unit_bytes = channels = CHANNELS
 
     def __init__(self, colours: NDArray[np.uint8]) -> None:
@@ -119,12 +120,13 @@ def k_means(
         new = points[rng.choice(len(points), p=chance / chance.sum())]
         centres = np.vstack([centres, new])
         away = np.minimum(away, ((points - new) ** 2).sum(1))
+    whole = int(counts.sum()) * CHANNELS  # progress is told in bytes
     for done in range(ROUNDS):
         label = nearest(points, centres)
         total = np.bincount(label, mass, colours).astype(np.float64)
         sums = np.stack([np.bincount(label, mass * points[:, c], colours) for c in range(CHANNELS)], 1)
         moved = np.where(total[:, None] > 0, sums / np.maximum(total, 1.0)[:, None], centres)
-        report(done + 1, ROUNDS)
+        report(whole * (done + 1) // ROUNDS, whole)
         if np.array_equal(moved, centres):
             break
         centres = moved

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import tensors
 from ..errors import TokenizerError, TokpressError
 from ..segments import HEAD, MOST_KINDS, complete, split
 from ..types import Config, Tokenizer, Tokens
@@ -145,16 +146,13 @@ class SegmentsTokenizer(Tokenizer):
 
     def save(self, folder: Path) -> None:
         """What the parts keep, as bytes in one file."""
-        from safetensors.numpy import save_file
-
         files = {"parts": np.array([len(self.parts)], np.int64)}
         for i, part in enumerate(self.parts):
             with TemporaryDirectory() as place:
                 part.save(Path(place))
                 for path in sorted(Path(place).iterdir()):
                     files[f"{i}/{path.name}"] = np.frombuffer(path.read_bytes(), np.uint8)
-        save_file(files, Path(folder) / FILE)
-        (Path(folder) / FILE).chmod(0o644)
+        tensors.write(files, Path(folder) / FILE)
 
     @classmethod
     def load(cls, folder: Path, config: Config) -> "SegmentsTokenizer":

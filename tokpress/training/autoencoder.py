@@ -119,6 +119,7 @@ def fit_autoencoder(cls: "type[Autoencoder]", paths: Sequence[Path], options: To
             saved.save(net, optimizers, progress, config)
             kept = time.monotonic()
         if done:
+            _sound(net, items.batch(config.rows), device, progress.step)
             return cls(plan.settings, net.export())
         if stopped:
             raise Stopped(progress.step)
@@ -143,6 +144,14 @@ def fit_autoencoder(cls: "type[Autoencoder]", paths: Sequence[Path], options: To
         progress.step += 1
         progress.tokens += x.numel()
         options.step(progress)
+
+
+@torch.no_grad()
+def _sound(net: Net, batch: np.ndarray, device: torch.device, step: int) -> None:
+    """Raises TokpressError where the last step led to weights that make no numbers: no loss has seen them yet."""
+    net.eval()
+    x = scaled(batch).to(device)
+    finite((net(x)[0] - x).square().mean(), step)
 
 
 def _point(progress: Progress, what: str, decibels: float, used: float, perplexity: float) -> dict[str, Any]:

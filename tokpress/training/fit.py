@@ -218,6 +218,8 @@ def fit(
             stance = "force_eager" if device.type == "cuda" else "default"
             with torch.compiler.set_stance(stance):
                 progress.held_out_bits_per_byte = held_out_bits_per_byte(alone, streams.held_out(), token_bytes, device)
+            if done:  # no loss has seen what the last step led to
+                finite(torch.tensor(progress.held_out_bits_per_byte), progress.step)
             progress.curve.append(progress.point())
             report(progress)
             evaluated = time.monotonic()

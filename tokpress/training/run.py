@@ -154,15 +154,15 @@ def train_tokenizer(
     )  # fmt: skip
     try:
         tokenizer = kind.fit(paths, options)
+        _written(settings, tokenizer, folder, paths, heard[-1] if heard else None, begun)
+        if heard:
+            (folder / "training_curve.json").write_text(json.dumps(heard[-1].curve, indent=1) + "\n")
     except Stopped:
         raise
     except (TokpressError, OSError):
         if not resume:
             work.discard(folder)
         raise
-    _written(settings, tokenizer, folder, paths, heard[-1] if heard else None, begun)
-    if heard:
-        (folder / "training_curve.json").write_text(json.dumps(heard[-1].curve, indent=1) + "\n")
     shutil.rmtree(place)
     return tokenizer
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ModelError, TokpressError
-from ..model import EXACT_PROFILE, FORMAT
+from ..model import EXACT_PROFILE, FORMAT, tokenizer_only
 from ..registry import tokenizer_class
 from ..tokenizers.bpe import import_tokenizer
 from ..types import Tokenizer
@@ -130,15 +130,6 @@ def check_target(folder: Path, force: bool) -> None:
     if not force:
         what = "an unfinished run: go on with --resume" if has_run else "a model: choose another place with -o"
         raise ModelError(f"{folder} holds {what}, or replace it with -f")
-
-
-def tokenizer_only(folder: Path) -> bool:
-    """Whether this is what `train tokenizer` writes: a model directory without a prior."""
-    try:
-        config = json.loads((folder / "config.json").read_text())
-        return "tokenizer" in config and "prior" not in config
-    except (OSError, ValueError, TypeError):
-        return False
 
 
 def save_tokenizer(tokenizer: Tokenizer, folder: Path) -> None:

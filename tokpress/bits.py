@@ -1,0 +1,32 @@
+"""What coding would cost, as `Model.score` tells it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Bits:
+    """What coding would cost, token by token, or unit by unit where one takes several tokens: bits [N] float64 and the
+    source bytes of each [N]."""
+
+    bits: np.ndarray
+    lengths: np.ndarray
+    #: tokens of each entry
+    unit_tokens: int = 1
+
+    @property
+    def total_bits(self) -> float:
+        return float(self.bits.sum())
+
+    @property
+    def source_bytes(self) -> int:
+        return int(self.lengths.sum())
+
+    @property
+    def tokens(self) -> int:
+        return len(self.bits) * self.unit_tokens
+
+    @property
+    def bits_per_byte(self) -> float:
+        return self.total_bits / max(self.source_bytes, 1)
