@@ -112,6 +112,16 @@ def test_a_history_as_long_as_it_can_be():
     assert len(state.history) == 7 * Layout.of(60, 7, 1).steps * len(longest)
 
 
+def test_lanes_of_whole_items_have_room():
+    prior = spelled(HistogramPrior(len(SPELLINGS)), SPELLINGS)
+    prior.stride = prior.base.stride = 8
+    tokens = np.full(20, SPELLINGS.index(b"there"), np.int32)
+    layout = Layout.of(20, 2, 8)
+    assert layout.steps > -(-20 // layout.lanes)
+    assert len(prior.start(layout.lanes, 20).history) == layout.lanes * layout.steps * 5
+    assert np.array_equal(coding.decode(prior, coding.encode(prior, tokens, 2), 20, 2), tokens)
+
+
 def test_the_trie_leads_to_every_token():
     trie = trie_of(SPELLINGS)
     for v, spelling in enumerate(SPELLINGS):

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from ..errors import ChecksumError, ModelError, TokpressError
 from ..exact.threads import share_rows
+from ..lanes import Layout
 from ..types import Config, ItemMixture, Pmf, Prior, SpelledPrior, Tokenizer, Tokens
 
 if TYPE_CHECKING:
@@ -157,9 +158,10 @@ class SpellingPrior(SpelledPrior):
         from . import adaptive
         from . import spelling_kernel as kernel
         from .adaptive_kernel import BUCKETS, CLOCK_FIELDS, CONTEXTS, FIELDS, INPUTS, SETS_BYTE, SETS_MATCH, SETS_NIBBLE
+        from .grid_contexts import GEOMETRY_FIELDS
 
         longest = max(map(len, self.spellings))
-        width = -(-tokens // lanes) * longest
+        width = Layout.of(tokens, lanes, self.stride).steps * longest  # of a lane, at most
         size = 4 * tokens  # of the source, about
         first = np.zeros(INPUTS, np.int32)
         first[: 2 * CONTEXTS : 2] = 1311  # 0.02 each
@@ -180,7 +182,7 @@ class SpellingPrior(SpelledPrior):
             match_maps=np.full(BUCKETS * 8, 49152, np.int32),
             mixing=mixing,
             nibbles=adaptive.make_nibbles(1, CONTEXTS, INPUTS, kernel.MIXERS, kernel.BIAS),
-            geometry=adaptive.AdaptivePrior()._geometry(),
+            geometry=np.zeros(GEOMETRY_FIELDS, np.int64),
             ends=np.full(1 << ENDS_LOG2, 1 << 31, np.int64),
             at_end=np.zeros(len(kernel.ENDS), np.int64),
             masses=np.zeros((lanes, self.vocab_size + 1), np.int32),
