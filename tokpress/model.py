@@ -342,10 +342,13 @@ def identity(folder: Path) -> bytes:
 def tokenizer_only(folder: Path) -> bool:
     """Whether this is what `train tokenizer` writes: a model directory without a prior."""
     try:
-        config = json.loads((folder / "config.json").read_text())
-        return "tokenizer" in config and "prior" not in config
-    except (OSError, ValueError, TypeError, RecursionError):
+        return _lacks_prior(json.loads((folder / "config.json").read_text()))
+    except (OSError, ValueError, RecursionError):
         return False
+
+
+def _lacks_prior(config: Any) -> bool:
+    return isinstance(config, dict) and "tokenizer" in config and "prior" not in config
 
 
 def load_folder(folder: str | os.PathLike) -> Model:
@@ -358,7 +361,7 @@ def load_folder(folder: str | os.PathLike) -> Model:
         raise ModelError(f"{folder} is no model directory: {path.name}: {error.strerror}") from None
     except (ValueError, RecursionError) as error:
         raise ModelError(f"{path} is not JSON: {error}") from None
-    if tokenizer_only(folder):
+    if _lacks_prior(config):
         raise ModelError(TOKENIZER_ONLY.format(folder))
     try:
         if config["format"] != FORMAT or config["exact_profile"] != EXACT_PROFILE:

@@ -275,7 +275,7 @@ class SpelledPrior(Prior):
     @abstractmethod
     def spelled(self, state: Any, pmf: Pmf, symbols: Tokens) -> tuple[Tokens, Pmf, NDArray[np.int64]]:
         """The bits [k] of the known symbols [n] of a step, the pmf [k, 2] of each, and how many bits there have been when
-        each symbol ends [n], from the base's pmf [n, V]."""
+        each symbol ends [n], from the base's pmf [n, V]. The arrays may be reused by the next step."""
 
     @abstractmethod
     def decode_spelled(self, state: Any, pmf: Pmf, coder: Any) -> Tokens:

@@ -15,7 +15,7 @@ Lanes r and steps t as everywhere; all lanes share what the contexts have learne
 """
 
 from decimal import Decimal, localcontext
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -74,6 +74,7 @@ def trie_of(spellings: list[bytes]) -> Trie:
     return Trie(edges, child, own, order, np.argsort(order).astype(np.int32))
 
 
+@lru_cache(maxsize=1)
 def logarithms() -> NDArray[np.int64]:
     """[1024]: ln((1024.5 + i) / 2048) · 2^12, rounded, by decimal arithmetic, which is the same everywhere."""
     with localcontext() as context:
@@ -98,11 +99,8 @@ class State(NamedTuple):
     at_end: NDArray[np.int64]  # where those of this token are
     masses: NDArray[np.int32]  # [B, V + 1]
     logarithms: NDArray[np.int64]
-    edges: NDArray[np.int32]
-    child: NDArray[np.int32]
-    own: NDArray[np.int32]
-    order: NDArray[np.int32]
-    rank: NDArray[np.int32]
+    trie: Trie
+    room: "Choices"
 
 
 class Choices(NamedTuple):
@@ -163,6 +161,7 @@ class SpellingPrior(SpelledPrior):
         longest = max(map(len, self.spellings))
         width = Layout.of(tokens, lanes, self.stride).steps * longest  # of a lane, at most
         size = 4 * tokens  # of the source, about
+        most, none = lanes * 9 * longest, np.zeros(0, np.uint64)  # a token's bits: eight a byte, and whether it ends
         first = np.zeros(INPUTS, np.int32)
         first[: 2 * CONTEXTS : 2] = 1311  # 0.02 each
         first[kernel.MATCH], first[kernel.TEXT] = 2621, 58982
@@ -187,43 +186,40 @@ class SpellingPrior(SpelledPrior):
             at_end=np.zeros(len(kernel.ENDS), np.int64),
             masses=np.zeros((lanes, self.vocab_size + 1), np.int32),
             logarithms=logarithms(),
-            **self._trie._asdict(),
-        )
-
-    def _choices(self, rows: int, words: Any = None, decoder: Any = None) -> Choices:
-        most = rows * 9 * max(map(len, self.spellings))
-        none = np.zeros(0, np.uint64)
-        return Choices(
-            np.zeros(most, np.int32), np.zeros((most, 2), np.float32), np.zeros(rows, np.int64), none if words is None else words,
-            none if decoder is None else decoder, np.zeros(0), 1.0,
+            trie=self._trie,
+            room=Choices(
+                np.zeros(most, np.int32), np.zeros((most, 2), np.float32), np.zeros(lanes, np.int64), none, none,
+                np.zeros(0), 1.0,
+            ),
         )  # fmt: skip
 
     def _spell(self, mode: int, state: State, pmf: Pmf, symbols: Tokens, choices: Choices) -> int:
         from . import spelling_kernel as kernel
 
-        share_rows(lambda some: kernel.accumulate(pmf, state.order, state.masses, some.start, some.stop), len(pmf))
+        share_rows(lambda some: kernel.accumulate(pmf, state.trie.order, state.masses, some.start, some.stop), len(pmf))
         return kernel.spell(mode, len(pmf), symbols, choices, state)
 
     def spelled(self, state: State, pmf: Pmf, symbols: Tokens) -> tuple[Tokens, Pmf, NDArray[np.int64]]:
         from .spelling_kernel import KNOWN
 
-        choices = self._choices(len(pmf))
+        choices = state.room
         count = self._spell(KNOWN, state, pmf, np.array(symbols, np.int32), choices)
         return choices.bits[:count], choices.rows[:count], choices.stops[: len(pmf)]
 
     def decode_spelled(self, state: State, pmf: Pmf, coder: Any) -> Tokens:
         from .spelling_kernel import DECODED
 
-        symbols = np.zeros(len(pmf), np.int32)
-        if self._spell(DECODED, state, pmf, symbols, self._choices(len(pmf), *coder)) < 0:
+        words, decoder = coder
+        symbols, choices = np.zeros(len(pmf), np.int32), state.room._replace(words=words, decoder=decoder)
+        if self._spell(DECODED, state, pmf, symbols, choices) < 0:
             raise ChecksumError("the coded words are damaged")
         return symbols
 
     def draw_spelled(self, state: State, pmf: Pmf, rng: np.random.Generator, temperature: float) -> Tokens:
         from .spelling_kernel import DRAWN
 
-        symbols, choices = np.zeros(len(pmf), np.int32), self._choices(len(pmf))
-        choices = choices._replace(uniform=rng.random(len(choices.bits)), power=1 / temperature)
+        drawn = rng.random(len(state.room.bits))
+        symbols, choices = np.zeros(len(pmf), np.int32), state.room._replace(uniform=drawn, power=1 / temperature)
         self._spell(DRAWN, state, pmf, symbols, choices)
         return symbols
 

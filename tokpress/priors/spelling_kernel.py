@@ -101,13 +101,13 @@ def _choose(mode, wanted, p, k, choices):
 @function
 def _end(mode, node, wanted, mass, r, k, choices, state):
     """Whether the token ends at this node, where longer ones go on."""
-    lane, nibble, mixing, edges = state.lanes[r], nibble_of(0, state), state.mixing, state.edges[node]
-    own = state.own[node]
+    lane, nibble, mixing, edges = state.lanes[r], nibble_of(0, state), state.mixing, state.trie.edges[node]
+    own = state.trie.own[node]
     inputs = nibble.inputs[0]
     inputs[MATCH] = 0
     if lane[EXPECTED] >= 0:
-        inside = state.child[node, lane[EXPECTED] >> 4]
-        goes_on = inside > 0 and state.child[inside, lane[EXPECTED] & 15] > 0
+        inside = state.trie.child[node, lane[EXPECTED] >> 4]
+        goes_on = inside > 0 and state.trie.child[inside, lane[EXPECTED] & 15] > 0
         inputs[MATCH] = -256 if goes_on else 256
     for i in range(len(ENDS)):
         at = (state.hashes[r, ENDS[i]] * 0x2C1B3C6D >> 7) & (state.ends.shape[0] - 1)
@@ -130,7 +130,7 @@ def _end(mode, node, wanted, mass, r, k, choices, state):
 @function
 def _nibble(mode, phase, node, wanted, mass, r, k, choices, state):
     """(the symbol 0 … 15, or −1 where the words are damaged; how many choices there have been)"""
-    lane, nibble, mixing, edges = state.lanes[r], nibble_of(0, state), state.mixing, state.edges[node]
+    lane, nibble, mixing, edges = state.lanes[r], nibble_of(0, state), state.mixing, state.trie.edges[node]
     find_slots(state.hashes[r], (lane[HIGH] + 1) * 0x1F3D5B7 if phase else 0, nibble.slots, mixing.table)
     match_inputs(phase, lane, nibble.inputs, mixing, state.match_maps)
     base = choose_sets(phase, lane, nibble)
@@ -160,12 +160,12 @@ def spell(mode, rows, symbols, choices, state):
     k, clock, width = 0, state.clock, state.clock[WIDTH]
     for r in range(rows):
         mass, lane = state.masses[r], state.lanes[r]
-        wanted = state.rank[symbols[r]] if mode == KNOWN else 0
+        wanted = state.trie.rank[symbols[r]] if mode == KNOWN else 0
         node = 0
         while True:
-            own = state.own[node]
+            own = state.trie.own[node]
             if own >= 0:
-                if state.edges[node, 0] == state.edges[node, 16]:  # nothing longer begins so
+                if state.trie.edges[node, 0] == state.trie.edges[node, 16]:  # nothing longer begins so
                     break
                 bit = _end(mode, node, wanted, mass, r, k, choices, state)
                 if bit < 0:
@@ -177,7 +177,7 @@ def spell(mode, rows, symbols, choices, state):
                 symbol, k = _nibble(mode, phase, node, wanted, mass, r, k, choices, state)
                 if symbol < 0:
                     return -1
-                node = state.child[node, symbol]
+                node = state.trie.child[node, symbol]
                 if phase == 0:
                     lane[HIGH] = symbol
             column = state.reached[r] + 1
@@ -188,7 +188,7 @@ def spell(mode, rows, symbols, choices, state):
             for i in range(len(LOCAL)):
                 state.hashes[r, LOCAL[i][0]] = hash31(state.hashes[r, LOCAL[i][1]] + own_lane)
             clock[CODED] += 1
-        symbols[r] = state.order[state.own[node]]
+        symbols[r] = state.trie.order[state.trie.own[node]]
         choices.stops[r] = k
     clock[RATE] = RATE_LAST + RATE_EXTRA * 256 // (256 + (clock[CODED] >> 4))
     return k
