@@ -109,7 +109,7 @@ def test_a_history_as_long_as_it_can_be():
     payload = coding.encode(prior, tokens, 7)
     assert np.array_equal(coding.decode(prior, payload, 60, 7), tokens)
     state = prior.start(7, 60)
-    assert len(state.history) == 7 * Layout.of(60, 7, 1).steps * len(longest)
+    assert len(state.bytes.history) == 7 * Layout.of(60, 7, 1).steps * len(longest)
 
 
 def test_lanes_of_whole_items_have_room():
@@ -118,7 +118,7 @@ def test_lanes_of_whole_items_have_room():
     tokens = np.full(20, SPELLINGS.index(b"there"), np.int32)
     layout = Layout.of(20, 2, 8)
     assert layout.steps > -(-20 // layout.lanes)
-    assert len(prior.start(layout.lanes, 20).history) == layout.lanes * layout.steps * 5
+    assert len(prior.start(layout.lanes, 20).bytes.history) == layout.lanes * layout.steps * 5
     assert np.array_equal(coding.decode(prior, coding.encode(prior, tokens, 2), 20, 2), tokens)
 
 

@@ -187,6 +187,47 @@ def make_nibbles(lanes: int, contexts: int, inputs: int, mixers: int, bias: int)
     )
 
 
+def make_state(
+    lanes: int,
+    width: int,
+    nibbles: int,
+    heads: int,
+    weights: tuple[int, int],
+    rate: int,
+    mixers: int,
+    at_once: int,
+    geometry: NDArray[np.int64],
+    more_sets: int = 0,
+) -> AdaptiveState:
+    """One that has learned nothing. width: bytes of a lane, at most; tables are sized by the `nibbles` and match `heads` that are
+    to come; weights [2^-16]: those that each context, and the match, begin with; at_once: lanes whose nibble is predicted before
+    it is learned; more_sets: weights of mixers beside those by match and last byte."""
+    from . import adaptive_kernel as kernel
+    from .adaptive_kernel import CONTEXTS, INPUTS
+
+    clock = np.zeros(kernel.CLOCK_FIELDS, np.int64)
+    clock[kernel.WIDTH], clock[kernel.RATE] = width, rate
+    first = np.zeros(INPUTS, np.int32)
+    first[: 2 * CONTEXTS : 2], first[kernel.MATCH] = weights
+    slots_log2 = min(max((nibbles * CONTEXTS).bit_length(), 10), MAX_SLOTS_LOG2)
+    return AdaptiveState(
+        clock=clock,
+        lanes=np.zeros((lanes, kernel.FIELDS), np.int64),
+        hashes=np.zeros((lanes, CONTEXTS), np.int64),
+        history=np.zeros(lanes * width, np.uint8),
+        reached=np.full(lanes, -1, np.int64),
+        heads=np.zeros(1 << min(max(heads.bit_length(), 8), MAX_HEADS_LOG2), np.int32),
+        match_maps=np.full(kernel.BUCKETS * 8, 49152, np.int32),
+        mixing=make_mixing(
+            slots_log2, 2 * CONTEXTS, first, kernel.SETS_MATCH + kernel.SETS_BYTE + more_sets, mixers, kernel.SETS_NIBBLE,
+            kernel.BUCKETS * kernel.SETS_NIBBLE,
+        ),
+        nibbles=make_nibbles(at_once, CONTEXTS, INPUTS, mixers, kernel.BIAS),
+        geometry=geometry,
+        pmf=np.zeros((at_once, 16), np.float32),
+    )  # fmt: skip
+
+
 def _aligned_zeros(size: int) -> NDArray[np.uint8]:
     """Zeros (untouched memory costs nothing) that begin at a cache line."""
     raw = np.zeros(size + 64, np.uint8)
@@ -223,32 +264,10 @@ class AdaptivePrior(Prior):
     def init(self, lanes: int, tokens: int) -> AdaptiveState:
         """Lane r must hold the tokens r·T … of one file, T = ⌈tokens / lanes⌉ rounded up to even."""
         from . import adaptive_kernel as kernel
-        from .adaptive_kernel import CONTEXTS, INPUTS, MIXERS
 
-        width = max(1, -(-tokens // (2 * lanes)))
-        slots_log2 = min(max((tokens * CONTEXTS).bit_length(), 10), MAX_SLOTS_LOG2)
-        heads_log2 = min(max(tokens.bit_length(), 8), MAX_HEADS_LOG2)
-        clock = np.zeros(kernel.CLOCK_FIELDS, np.int64)
-        clock[kernel.WIDTH] = width
-        clock[kernel.RATE] = kernel.RATE_LAST + kernel.RATE_EXTRA
-        first = np.zeros(INPUTS, np.int32)
-        first[: 2 * CONTEXTS : 2] = 11796  # 0.18 each
-        first[kernel.MATCH] = 19660  # 0.3
-        return AdaptiveState(
-            clock=clock,
-            lanes=np.zeros((lanes, kernel.FIELDS), np.int64),
-            hashes=np.zeros((lanes, CONTEXTS), np.int64),
-            history=np.zeros(lanes * width, np.uint8),
-            reached=np.zeros(lanes, np.int64),
-            heads=np.zeros(1 << heads_log2, np.int32),
-            match_maps=np.full(kernel.BUCKETS * 8, 49152, np.int32),
-            mixing=make_mixing(
-                slots_log2, 2 * CONTEXTS, first, kernel.SETS_MATCH + kernel.SETS_BYTE, MIXERS, kernel.SETS_NIBBLE,
-                kernel.BUCKETS * kernel.SETS_NIBBLE,
-            ),
-            nibbles=make_nibbles(lanes, CONTEXTS, INPUTS, MIXERS, kernel.BIAS),
-            geometry=self._geometry(),
-            pmf=np.zeros((lanes, 16), np.float32),
+        return make_state(
+            lanes, max(1, -(-tokens // (2 * lanes))), tokens, tokens, (11796, 19660),  # 0.18 and 0.3
+            kernel.RATE_LAST + kernel.RATE_EXTRA, kernel.MIXERS, lanes, self._geometry(),
         )  # fmt: skip
 
     def _geometry(self) -> NDArray[np.int64]:

@@ -25,6 +25,7 @@ from ..errors import ChecksumError, ModelError, TokpressError
 from ..exact.threads import share_rows
 from ..lanes import Layout
 from ..types import Config, ItemMixture, Pmf, Prior, SpelledPrior, Tokenizer, Tokens
+from .adaptive import AdaptiveState, make_state
 
 if TYPE_CHECKING:
     from ..training.options import FitOptions
@@ -83,18 +84,9 @@ def logarithms() -> NDArray[np.int64]:
 
 
 class State(NamedTuple):
-    """Everything learned while coding, B lanes. What the adaptive prior has too is described there."""
+    """Everything learned while coding, B lanes."""
 
-    clock: NDArray[np.int64]
-    lanes: NDArray[np.int64]
-    hashes: NDArray[np.int64]
-    history: NDArray[np.uint8]
-    reached: NDArray[np.int64]
-    heads: NDArray[np.int32]
-    match_maps: NDArray[np.int32]
-    mixing: Any
-    nibbles: Any  # one lane's are enough: each learns at once
-    geometry: NDArray[np.int64]
+    bytes: AdaptiveState  # a nibble at a time, each learned at once
     ends: NDArray[np.int64]  # p · 2^22 and a count, of whether tokens ended in some contexts
     at_end: NDArray[np.int64]  # where those of this token are
     masses: NDArray[np.int32]  # [B, V + 1]
@@ -153,35 +145,20 @@ class SpellingPrior(SpelledPrior):
         return tokens >= max(self.least, 1)
 
     def start(self, lanes: int, tokens: int) -> State:
-        from . import adaptive
         from . import spelling_kernel as kernel
-        from .adaptive_kernel import BUCKETS, CLOCK_FIELDS, CONTEXTS, FIELDS, INPUTS, SETS_BYTE, SETS_MATCH, SETS_NIBBLE
         from .grid_contexts import GEOMETRY_FIELDS
 
         longest = max(map(len, self.spellings))
-        width = Layout.of(tokens, lanes, self.stride).steps * longest  # of a lane, at most
+        width = Layout.of(tokens, lanes, self.stride).steps * longest
         size = 4 * tokens  # of the source, about
         most, none = lanes * 9 * longest, np.zeros(0, np.uint64)  # a token's bits: eight a byte, and whether it ends
-        first = np.zeros(INPUTS, np.int32)
-        first[: 2 * CONTEXTS : 2] = 1311  # 0.02 each
-        first[kernel.MATCH], first[kernel.TEXT] = 2621, 58982
-        clock = np.zeros(CLOCK_FIELDS, np.int64)
-        clock[kernel.WIDTH], clock[kernel.RATE] = width, kernel.RATE_LAST + kernel.RATE_EXTRA
-        mixing = adaptive.make_mixing(
-            min(max((2 * size * CONTEXTS).bit_length(), 10), adaptive.MAX_SLOTS_LOG2), 2 * CONTEXTS, first,
-            SETS_MATCH + SETS_BYTE + kernel.SETS_TEXT, kernel.MIXERS, SETS_NIBBLE, BUCKETS * SETS_NIBBLE,
+        contexts = make_state(
+            lanes, width, 2 * size, size, (1311, 2621),  # 0.02 and 0.04
+            kernel.RATE_LAST + kernel.RATE_EXTRA, kernel.MIXERS, 1, np.zeros(GEOMETRY_FIELDS, np.int64), kernel.SETS_TEXT,
         )  # fmt: skip
+        contexts.mixing.weights[:, :, kernel.TEXT] = 58982  # 0.9
         return State(
-            clock=clock,
-            lanes=np.zeros((lanes, FIELDS), np.int64),
-            hashes=np.zeros((lanes, CONTEXTS), np.int64),
-            history=np.zeros(lanes * width, np.uint8),
-            reached=np.full(lanes, -1, np.int64),
-            heads=np.zeros(1 << min(max(size.bit_length(), 8), adaptive.MAX_HEADS_LOG2), np.int32),
-            match_maps=np.full(BUCKETS * 8, 49152, np.int32),
-            mixing=mixing,
-            nibbles=adaptive.make_nibbles(1, CONTEXTS, INPUTS, kernel.MIXERS, kernel.BIAS),
-            geometry=np.zeros(GEOMETRY_FIELDS, np.int64),
+            bytes=contexts,
             ends=np.full(1 << ENDS_LOG2, 1 << 31, np.int64),
             at_end=np.zeros(len(kernel.ENDS), np.int64),
             masses=np.zeros((lanes, self.vocab_size + 1), np.int32),

@@ -78,7 +78,7 @@ def _text_inputs(node, zero, one, nibble, state):
     x = (_logarithm(one, state.logarithms) - _logarithm(zero, state.logarithms)) >> (FRACTION - 8)
     x = min(max(x, -LIMIT), LIMIT)
     nibble.inputs[node, TEXT] = x
-    nibble.inputs[node, TEXT + 1] = (state.mixing.squash[x + CENTRE] - 32768) >> 5
+    nibble.inputs[node, TEXT + 1] = (state.bytes.mixing.squash[x + CENTRE] - 32768) >> 5
     nibble.sets[MIXERS - 1] = SETS_MATCH + SETS_BYTE + (abs(x) >> 7)
 
 
@@ -101,7 +101,12 @@ def _choose(mode, wanted, p, k, choices):
 @function
 def _end(mode, node, wanted, mass, r, k, choices, state):
     """Whether the token ends at this node, where longer ones go on."""
-    lane, nibble, mixing, edges = state.lanes[r], nibble_of(0, state), state.mixing, state.trie.edges[node]
+    lane, nibble, mixing, edges = (
+        state.bytes.lanes[r],
+        nibble_of(0, state.bytes),
+        state.bytes.mixing,
+        state.trie.edges[node],
+    )
     own = state.trie.own[node]
     inputs = nibble.inputs[0]
     inputs[MATCH] = 0
@@ -110,7 +115,7 @@ def _end(mode, node, wanted, mass, r, k, choices, state):
         goes_on = inside > 0 and state.trie.child[inside, lane[EXPECTED] & 15] > 0
         inputs[MATCH] = -256 if goes_on else 256
     for i in range(len(ENDS)):
-        at = (state.hashes[r, ENDS[i]] * 0x2C1B3C6D >> 7) & (state.ends.shape[0] - 1)
+        at = (state.bytes.hashes[r, ENDS[i]] * 0x2C1B3C6D >> 7) & (state.ends.shape[0] - 1)
         state.at_end[i] = at
         p, n = state.ends[at] >> 10, state.ends[at] & 1023
         inputs[2 * i] = mixing.stretch[p >> 10] if n else 0
@@ -119,7 +124,7 @@ def _end(mode, node, wanted, mass, r, k, choices, state):
     _text_inputs(0, mass[edges[16]] - mass[edges[0]], mass[own + 1] - mass[own], nibble, state)
     bit = _choose(mode, int(own == wanted), predict(0, base, nibble, mixing), k, choices)
     if bit >= 0:
-        learn_node(0, bit, state.clock[RATE], nibble, mixing)
+        learn_node(0, bit, state.bytes.clock[RATE], nibble, mixing)
         for i in range(len(ENDS)):
             p, n = state.ends[state.at_end[i]] >> 10, state.ends[state.at_end[i]] & 1023
             p += (((bit << 22) - p) * mixing.reciprocal[n]) >> 16
@@ -130,9 +135,14 @@ def _end(mode, node, wanted, mass, r, k, choices, state):
 @function
 def _nibble(mode, phase, node, wanted, mass, r, k, choices, state):
     """(the symbol 0 … 15, or −1 where the words are damaged; how many choices there have been)"""
-    lane, nibble, mixing, edges = state.lanes[r], nibble_of(0, state), state.mixing, state.trie.edges[node]
-    find_slots(state.hashes[r], (lane[HIGH] + 1) * 0x1F3D5B7 if phase else 0, nibble.slots, mixing.table)
-    match_inputs(phase, lane, nibble.inputs, mixing, state.match_maps)
+    lane, nibble, mixing, edges = (
+        state.bytes.lanes[r],
+        nibble_of(0, state.bytes),
+        state.bytes.mixing,
+        state.trie.edges[node],
+    )
+    find_slots(state.bytes.hashes[r], (lane[HIGH] + 1) * 0x1F3D5B7 if phase else 0, nibble.slots, mixing.table)
+    match_inputs(phase, lane, nibble.inputs, mixing, state.bytes.match_maps)
     base = choose_sets(phase, lane, nibble)
     at = 1
     for level in range(4):
@@ -146,10 +156,10 @@ def _nibble(mode, phase, node, wanted, mass, r, k, choices, state):
         bit = _choose(mode, int(wanted >= middle), predict(at, base, nibble, mixing), k, choices)
         if bit < 0:
             return -1, k
-        learn_node(at, bit, state.clock[RATE], nibble, mixing)
+        learn_node(at, bit, state.bytes.clock[RATE], nibble, mixing)
         at, k = 2 * at + bit, k + 1
     learn_histories(at - 16, phase, 2, nibble.slots, mixing)
-    learn_match(at - 16, phase, lane, state.match_maps)
+    learn_match(at - 16, phase, lane, state.bytes.match_maps)
     return at - 16, k
 
 
@@ -157,9 +167,9 @@ def _nibble(mode, phase, node, wanted, mass, r, k, choices, state):
 def spell(mode, rows, symbols, choices, state):
     """One token of each lane: `symbols` [rows] are coded, or are written. Returns how many choices that took; they and their
     probabilities are in `choices`. −1 where the words are damaged."""
-    k, clock, width = 0, state.clock, state.clock[WIDTH]
+    k, clock, width = 0, state.bytes.clock, state.bytes.clock[WIDTH]
     for r in range(rows):
-        mass, lane = state.masses[r], state.lanes[r]
+        mass, lane = state.masses[r], state.bytes.lanes[r]
         wanted = state.trie.rank[symbols[r]] if mode == KNOWN else 0
         node = 0
         while True:
@@ -180,13 +190,13 @@ def spell(mode, rows, symbols, choices, state):
                 node = state.trie.child[node, symbol]
                 if phase == 0:
                     lane[HIGH] = symbol
-            column = state.reached[r] + 1
-            state.reached[r] = column
-            next_byte(lane[HIGH] * 16 + symbol, column, r * width + column + 1, width, lane, state.hashes[r],
-                      state.history, state.heads, state.reached, state.geometry)  # fmt: skip
+            column = state.bytes.reached[r] + 1
+            state.bytes.reached[r] = column
+            next_byte(lane[HIGH] * 16 + symbol, column, r * width + column + 1, width, lane, state.bytes.hashes[r],
+                      state.bytes.history, state.bytes.heads, state.bytes.reached, state.bytes.geometry)  # fmt: skip
             own_lane = hash31(r + 0x7654321)
             for i in range(len(LOCAL)):
-                state.hashes[r, LOCAL[i][0]] = hash31(state.hashes[r, LOCAL[i][1]] + own_lane)
+                state.bytes.hashes[r, LOCAL[i][0]] = hash31(state.bytes.hashes[r, LOCAL[i][1]] + own_lane)
             clock[CODED] += 1
         symbols[r] = state.trie.order[state.trie.own[node]]
         choices.stops[r] = k
