@@ -13,6 +13,8 @@ from pathlib import Path
 
 from data import ROOT
 
+#: what a machine is told once
+COMPILING = re.compile(r"^tokpress: compiling for this machine first.*\n", re.MULTILINE)
 BLOCK = re.compile(r"(?<=```console\n).*?(?=```)", re.DOTALL)
 
 
@@ -33,7 +35,7 @@ def _said(command: str, place: str) -> str:
     done = subprocess.run(words, cwd=place, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if done.returncode:
         raise RuntimeError(f"{command}: {done.stdout}")
-    return done.stdout
+    return COMPILING.sub("", done.stdout)
 
 
 def main() -> None:
