@@ -57,11 +57,14 @@ def restores(folder: Path, begin: bytes) -> str | None:
 
 
 def describe(name: str, folder: Path) -> dict[str, Any]:
-    """What a model directory says about itself. Raises OSError, ValueError, KeyError, TypeError where it does not."""
+    """What a model directory says about itself; its bytes and parameters with those of models whose weights it uses. Raises OSError, ValueError, KeyError, TypeError where it does not."""
     from tokpress.model import PARTS, TOKENIZER_PART, identity
+    from tokpress.store import needs
 
-    config = json.loads((folder / "config.json").read_text())
-    parts = [folder / part for part in ("config.json", *PARTS, TOKENIZER_PART) if (folder / part).is_file()]
+    config, used = json.loads((folder / "config.json").read_text()), list(needs(folder).values())
+    parts = [
+        each / part for each in used for part in ("config.json", *PARTS, TOKENIZER_PART) if (each / part).is_file()
+    ]
     card = folder / "README.md"
     return {
         "name": name,
@@ -69,7 +72,7 @@ def describe(name: str, folder: Path) -> dict[str, Any]:
         "tokenizer": config["tokenizer"]["name"],
         "prior": config["prior"]["name"],
         "model_bytes": sum(part.stat().st_size for part in parts),
-        "parameters": _parameters(folder / "model.safetensors"),
+        "parameters": sum(_parameters(each / "model.safetensors") for each in used),
         "folder": str(folder),
         "card": str(card) if card.is_file() else None,
     }

@@ -16,13 +16,14 @@ def models(ctx, as_json, verbose):
 
     -v shows where each lives, and its card.
     """
+    from tokpress.errors import ModelError
     from tokpress.store import folders
 
     found, broken = [], False
     for name, folder in folders().items():
         try:
             found.append(catalog.describe(name, folder))
-        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        except (ModelError, OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             note(f"tokpress: model {name}: {folder} is no sound model directory: {type(error).__name__}: {error}")
             broken = True
     if as_json:

@@ -15,6 +15,7 @@ from tokpress.priors.logistic_mixture import LogisticMixturePrior
 from tokpress.priors.memory import MemoryPrior
 from tokpress.priors.mingru import MinGRUPrior, tensor_shapes
 from tokpress.priors.network import NetworkPrior
+from tokpress.priors.product import ProductPrior
 from tokpress.priors.samples import SamplesPrior
 from tokpress.priors.spelling import SpellingPrior
 from tokpress.registry import prior_class, register_prior, tokenizer_class
@@ -217,6 +218,10 @@ def tiny_spelling() -> SpellingPrior:
     return SpellingPrior(tiny_mingru(), least=0)
 
 
+def tiny_product() -> ProductPrior:
+    return ProductPrior([tiny_mingru(online=0.01), tiny_mingru(width=16, grams=64, seed=1)])
+
+
 def tiny_models() -> dict[str, Model]:
     """One model per registered built-in prior."""
     counts = np.arange(256, dtype=np.int64)[::-1].copy()
@@ -244,6 +249,7 @@ def tiny_models() -> dict[str, Model]:
             "adaptive-on_grid": Model(NibblesTokenizer(), AdaptivePrior(on_grid=True)),
             "samples": Model(NibblesTokenizer(), SamplesPrior()),
             "spelling": Model(BytesTokenizer(), tiny_spelling()),
+            "product": Model(BytesTokenizer(), tiny_product()),
             "mingru": Model(BytesTokenizer(), tiny_mingru()),
             "mingru-online": Model(BytesTokenizer(), tiny_mingru(online=0.01)),
             "mingru-grams": Model(BytesTokenizer(), tiny_mingru(grams=128)),

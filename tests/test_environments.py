@@ -18,9 +18,11 @@ from tests.models import AUTOENCODERS, tiny_autoencoders, tiny_mingru, tiny_mode
 from tokpress.model import Model, load_folder
 from tokpress.priors.adaptive import AdaptivePrior
 from tokpress.priors.memory import MemoryPrior
+from tokpress.priors.product import ProductPrior
 from tokpress.priors.samples import SamplesPrior
 from tokpress.store import SHIPPED
 from tokpress.tokenizers.bytes import BytesTokenizer, NibblesTokenizer
+from tokpress.types import Prior
 
 pytest.importorskip("torch")
 pytest.importorskip("array_api_compat")
@@ -72,6 +74,9 @@ def folder(tmp_path_factory) -> Path:
         place / "online.model"
     )
     load_folder(make.MODELS / "spelling-bpe").save(place / "spelling.model")
+    wide = {"width": 64, "hidden": 96}
+    members: list[Prior] = [tiny_mingru(**wide, online=0.01), tiny_mingru(**wide, grams=64, seed=1)]
+    Model(BytesTokenizer(), MemoryPrior(ProductPrior(members))).save(place / "product.model")
     Model(NibblesTokenizer(), AdaptivePrior()).save(place / "adaptive.model")
     Model(NibblesTokenizer(), SamplesPrior()).save(place / "samples.model")
     Model(NibblesTokenizer(), AdaptivePrior(on_grid=True)).save(place / "drawings.model")
@@ -95,7 +100,7 @@ def reference(folder) -> dict[str, list[str]]:
 
 
 def test_kernels_agree(reference):
-    assert len(reference) == 22 + len(NETWORKS) + len(AUTOENCODERS)
+    assert len(reference) == 25 + len(NETWORKS) + len(AUTOENCODERS)
     for lines in reference.values():
         assert len(set(lines)) == 1 and lines[0].startswith("True ")
 

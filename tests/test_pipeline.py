@@ -351,7 +351,7 @@ def test_an_effort_says_which_models_are_in_the_running(monkeypatch):
 
     monkeypatch.setattr(pipeline.store, "load", load)
     monkeypatch.setattr(choice, "CLEAR_WIN", 2)
-    for effort, names in (("fast", ["adaptive"]), ("default", ["text"]), ("best", ["text-large", "text", "adaptive"])):
+    for effort, names in (("fast", ["adaptive"]), ("default", ["text"]), ("best", ["text-best", "text", "adaptive"])):
         asked.clear()
         compress_stream(io.BytesIO(DATA), io.BytesIO(), Options(effort=effort))
         assert asked == names, "a clear win ends the default's trials, not the best's"

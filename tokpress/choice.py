@@ -32,7 +32,7 @@ UNKNOWN = 1 << 62
 EFFORTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "fast": (("adaptive",), ("samples", "adaptive")),
     "default": (("text", "adaptive"), ("samples", "drawings", "adaptive", "text")),
-    "best": (("text-large", "text", "adaptive"), ("samples", "drawings", "adaptive", "text", "text-large")),
+    "best": (("text-best", "text", "adaptive"), ("samples", "drawings", "adaptive", "text", "text-best")),
 }
 
 Report = Callable[[int], None]

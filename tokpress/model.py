@@ -5,6 +5,9 @@
     model.safetensors   int8 weights, float32 scales, counts (if the prior is trained)
     README.md           the card: data, hashes, command, measured bits; not part of the identity
 
+`weights_of` in config.json names other models, by id, whose weights this one uses in place of its own: a product of two models that
+are here already takes no more room.
+
 The model id is the first four bytes of a SHA-256 over all but the last. A frame names it, so a wrong
 model is an error before anything is decoded. Nothing is unpickled; all lengths are checked.
 """
@@ -25,8 +28,9 @@ import numpy as np
 from . import coding, content
 from . import grid as grids
 from .bits import Bits
-from .errors import ChecksumError, ModelError, TokenizerError, TokpressError
+from .errors import ChecksumError, ModelError, ModelMismatchError, TokenizerError, TokpressError
 from .grid import Grid
+from .priors.several import side_by_side
 from .registry import prior_class, tokenizer_class
 from .tensors import write as write_tensors
 from .types import Prior, SpelledPrior, Tokenizer, Tokens
@@ -53,6 +57,9 @@ class Model:
     >>> model.config()["prior"], model.id.hex()
     ({'name': 'histogram', 'static': False}, '369217c9')
     """
+
+    #: ids of the models whose weights it uses, where it has none of its own
+    weights_of: tuple[str, ...] = ()
 
     def __init__(self, tokenizer: Tokenizer, prior: Prior, id: bytes | None = None, name: str = "", card: str = ""):
         if tokenizer.vocab_size != prior.vocab_size:
@@ -82,6 +89,7 @@ class Model:
             "format": FORMAT,
             "exact_profile": EXACT_PROFILE,
             "tokenizer": {"name": self.tokenizer.name, **self.tokenizer.config()},
+            **({"weights_of": list(self.weights_of)} if self.weights_of else {}),
             "prior": {"name": self.prior.name, **self.prior.config()},
         }
 
@@ -286,7 +294,7 @@ class Model:
     def _write(self, folder: Path) -> None:
         self.tokenizer.save(folder)
         (folder / "config.json").write_text(json.dumps(self.config(), indent=2) + "\n")
-        tensors = self.prior.tensors()
+        tensors = {} if self.weights_of else self.prior.tensors()
         if tensors:
             write_tensors(tensors, folder / "model.safetensors")
 
@@ -322,10 +330,12 @@ class Model:
 
     @property
     def size(self) -> int:
-        """Model bytes: what the files that make up the identity take on disk."""
+        """Model bytes: what the files that make up the identity take on disk, and those of the models whose weights it uses."""
         with tempfile.TemporaryDirectory() as folder:
             self._write(Path(folder))
-            return sum(f.stat().st_size for f in Path(folder).iterdir())
+            return sum(f.stat().st_size for f in Path(folder).iterdir()) + sum(
+                _by_id(id, self.name).size for id in self.weights_of
+            )
 
 
 def identity(folder: Path) -> bytes:
@@ -371,15 +381,30 @@ def load_folder(folder: str | os.PathLike) -> Model:
             )
         settings = dict(config["tokenizer"])
         tokenizer = tokenizer_class(settings.pop("name")).load(folder, settings)
-        settings = dict(config["prior"])
-        prior = prior_class(settings.pop("name")).load(settings, _tensors(folder), tokenizer.vocab_size)
+        settings, weights_of = dict(config["prior"]), tuple(config.get("weights_of", ()))
+        tensors = (
+            side_by_side([_by_id(id, folder).prior.tensors() for id in weights_of]) if weights_of else _tensors(folder)
+        )
+        prior = prior_class(settings.pop("name")).load(settings, tensors, tokenizer.vocab_size)
     except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
         raise ModelError(f"{path} lacks or garbles a setting: {error}") from None
     except OSError as error:
         raise ModelError(f"{folder} is incomplete: {error}") from None
     card = folder / "README.md"
     text = card.read_text("utf-8", "replace") if card.is_file() else ""
-    return Model(tokenizer, prior, identity(folder), folder.name, text)
+    model = Model(tokenizer, prior, identity(folder), folder.name, text)
+    model.weights_of = weights_of
+    return model
+
+
+def _by_id(id: str, user: object) -> Model:
+    """The model whose weights another one uses. Raises ModelError where it is not here, and ValueError where that is no id."""
+    from . import store  # which finds and opens models
+
+    try:
+        return store.by_id(bytes.fromhex(id), [])
+    except ModelMismatchError:
+        raise ModelError(f"{user} uses the weights of model {id}, which is not here") from None
 
 
 def _tensors(folder: Path) -> dict[str, np.ndarray]:

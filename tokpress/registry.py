@@ -18,6 +18,7 @@ _PRIORS: dict[str, "str | type[Prior]"] = {
     "samples": ".priors.samples:SamplesPrior",
     "mingru": ".priors.mingru:MinGRUPrior",
     "memory": ".priors.memory:MemoryPrior",
+    "product": ".priors.product:ProductPrior",
     "spelling": ".priors.spelling:SpellingPrior",
     "logistic_mixture": ".priors.logistic_mixture:LogisticMixturePrior",
     "bayes_net": ".priors.bayes_net:BayesNetPrior",

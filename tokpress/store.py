@@ -1,5 +1,6 @@
 """Where models are found: shipped with the package, in folders named by $TOKPRESS_MODELS, or by path."""
 
+import json
 import os
 import warnings
 from functools import lru_cache
@@ -70,6 +71,22 @@ def load(model: "str | os.PathLike | Model") -> Model:
     return model if isinstance(model, Model) else _open(find(model))
 
 
+def _folder_of(id: bytes) -> Path | None:
+    """By hashing what is here, not by opening it."""
+    return next((folder for folder in folders().values() if _identity(folder, _stamp(folder)) == id), None)
+
+
+def needs(folder: Path) -> dict[str, Path]:
+    """name → directory of a model, and of those whose weights it uses. Raises OSError, ValueError, TypeError or ModelError where
+    they cannot be told."""
+    found = {folder.name: folder}
+    for id in json.loads((folder / "config.json").read_text()).get("weights_of", ()):
+        if (other := _folder_of(bytes.fromhex(id))) is None:
+            raise ModelError(f"{folder} uses the weights of model {id}, which is not here")
+        found |= needs(other)
+    return found
+
+
 def by_id(id: bytes, extra: list[Model]) -> Model:
     """The model a frame names. `extra` are those the user gave, and come first. Others are hashed, not opened.
 
@@ -77,9 +94,8 @@ def by_id(id: bytes, extra: list[Model]) -> Model:
     for model in extra:
         if model.id == id:
             return model
-    for folder in folders().values():
-        if _identity(folder, _stamp(folder)) == id:
-            return _open(folder)
+    if (folder := _folder_of(id)) is not None:
+        return _open(folder)
     have = (
         f"you gave {', '.join(f'{m.name} ({m.id.hex()})' for m in extra)}" if extra else "no shipped model is that one"
     )

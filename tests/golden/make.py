@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.models import NETWORKS, tiny_autoencoders, tiny_mingru, tiny_models
+from tests.models import NETWORKS, tiny_autoencoders, tiny_mingru, tiny_models, tiny_product
 from tokpress import choice, pipeline, store
 from tokpress.container import FrameHeader, Kind
 from tokpress.grid import Grid
@@ -36,7 +36,8 @@ SOURCES = HERE / "sources"
 MODELS = HERE / "models"
 MANIFEST = HERE / "manifest.json"
 CASES = (
-    "raw", "lzma", "histogram", "adaptive", "samples", "drawings", "mingru", "memory", "spelling", "text", "lecture", "tokens", "mixed",
+    "raw", "lzma", "histogram", "adaptive", "samples", "drawings", "mingru", "memory", "spelling", "product", "text", "lecture", "tokens",
+    "mixed",
 )  # fmt: skip
 #: of tests.models; what is not of these is one of the small models above
 LECTURE = (*NETWORKS, "bayes_net", "logistic_mixture", "hierarchical", "hierarchical-depth", "ensemble", "memory-items")
@@ -110,6 +111,7 @@ def small_models() -> dict[str, Model]:
         "memory-bpe": _bpe,
         "mingru-grams": lambda: Model(BytesTokenizer(), tiny_mingru(grams=128)),
         "spelling-bpe": _spelled,
+        "product": lambda: Model(BytesTokenizer(), MemoryPrior(tiny_product())),
         "memory-online": lambda: Model(BytesTokenizer(), MemoryPrior(tiny_mingru(online=0.01))),
     }
     made |= {f"tokens-{name}": lambda model=model: model for name, model in tiny_autoencoders().items()}
@@ -193,7 +195,8 @@ def cases(wanted: list[str]) -> Iterator[tuple[str, list[str], bytes, list[str]]
                 yield f"{case}-{name}", [name], frame(given[name], model), []
             yield f"{case}-code-lanes", ["code"], frame(given["code"], model, lanes=lanes), []
             if case == "text":
-                yield "text-large-prose", ["prose"], frame(given["prose"], store.load("text-large")), []
+                for name in ("text-large", "text-best"):
+                    yield f"{name}-prose", ["prose"], frame(given["prose"], store.load(name)), []
         else:
             for each in (name for name in models if name.split("-")[0] == case):
                 for name in ("one", "bytes", "prose"):

@@ -14,6 +14,7 @@ import numpy as np
 
 from ..errors import ModelError, TokpressError
 from ..types import Config, ItemMixture, Prior, Tokenizer
+from .several import loaded_members, side_by_side
 
 if TYPE_CHECKING:
     from ..training.options import FitOptions
@@ -51,25 +52,17 @@ class EnsemblePrior(ItemMixture):
         """Settings: members, model directories with commas between them. They are trained already."""
         from ..training.trainers import trained_members
 
-        return cls(trained_members(config, tokenizer))
+        return cls(trained_members("ensemble", config, tokenizer))
 
     def config(self) -> Config:
         return {"members": [{"name": member.name, **member.config()} for member in self.members]}
 
     def tensors(self) -> dict[str, np.ndarray]:
-        return {f"{k}.{name}": value for k, m in enumerate(self.members) for name, value in m.tensors().items()}
+        return side_by_side([member.tensors() for member in self.members])
 
     @classmethod
     def load(cls, config: Config, tensors: dict[str, np.ndarray], vocab_size: int) -> "EnsemblePrior":
-        from ..registry import prior_class
-
-        members = []
-        for k, told in enumerate(config["members"][: MOST_MEMBERS + 1]):
-            settings, mine = (
-                dict(told),
-                {n.removeprefix(f"{k}."): v for n, v in tensors.items() if n.startswith(f"{k}.")},
-            )
-            members.append(prior_class(settings.pop("name")).load(settings, mine, vocab_size))
+        members = loaded_members(config["members"][: MOST_MEMBERS + 1], tensors, vocab_size)
         try:
             return cls(members)
         except TokpressError as error:

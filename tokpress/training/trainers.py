@@ -105,14 +105,14 @@ def fit_network(
     return net.export(), tokenizer.vocab_size
 
 
-def trained_members(config: Config, tokenizer: Tokenizer) -> list[Prior]:
+def trained_members(prior: str, config: Config, tokenizer: Tokenizer) -> list[Prior]:
     """The priors of the model directories that the setting `members` names. Raises TokpressError, ModelError."""
     from ..model import load_folder
     from .tokenize import tokenizer_hash
 
-    named = settings_of("ensemble", config, {"members": ""})["members"]
+    named = settings_of(prior, config, {"members": ""})["members"]
     if not named:
-        raise TokpressError("an ensemble is made of trained models: say --set members=DIR,DIR,…")
+        raise TokpressError(f"a prior of the kind {prior} is made of trained models: say --set members=DIR,DIR,…")
     if not all(named.split(",")):
         raise TokpressError(f"members={named} names a model too few between two commas")
     models = [load_folder(name) for name in named.split(",")]

@@ -1,0 +1,138 @@
+"""A product of two priors: what it is by its formula, compiled as plain, and with weights of other models."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.models import tiny_mingru, tiny_network
+from tests.training.command import run
+from tokpress import store
+from tokpress.cli import catalog
+from tokpress.errors import ModelError, TokpressError
+from tokpress.model import Model, load_folder
+from tokpress.priors.histogram import HistogramPrior
+from tokpress.priors.memory import MemoryPrior
+from tokpress.priors.product import ProductPrior, innermost, multiply
+from tokpress.priors.spelling import SpellingPrior
+from tokpress.tokenizers.bytes import BytesTokenizer
+
+
+@settings(deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 5), st.sampled_from([2, 17, 256, 4096]))
+def test_a_product_is_the_geometric_mean_and_compiled_the_same_bits(seed, rows, symbols):
+    from tokpress.priors.product_kernel import multiply as compiled
+
+    rng = np.random.default_rng(seed)
+    one, other = (rng.dirichlet(np.full(symbols, a), rows).astype(np.float32) for a in (0.05, 0.5))
+    made = multiply(one, other)
+    wanted = np.sqrt(one.astype(np.float64) * other)
+    agreement = wanted.sum(1, keepdims=True)
+    # each integer weight is off by one at most
+    assert (np.abs(made - wanted / agreement) <= (1 + symbols * made) * 2.0**-23 / agreement + 1e-6).all()
+    assert (made > 0).all()
+    assert np.array_equal(made, compiled(one, other))
+
+
+def test_members_that_do_not_go_together_are_refused():
+    with pytest.raises(TokpressError, match="2 members, not 1"):
+        ProductPrior([tiny_mingru()])
+    with pytest.raises(TokpressError, match="the same symbols"):
+        ProductPrior([tiny_mingru(), tiny_mingru(symbols=16)])
+    with pytest.raises(TokpressError, match="histogram prior cannot be a member"):
+        ProductPrior([tiny_mingru(), HistogramPrior(256)])
+
+
+def test_what_is_wrapped_around_a_member_is_left_out():
+    bare = tiny_mingru()
+    assert innermost(SpellingPrior(MemoryPrior(bare))) is bare
+    assert innermost(lstm := tiny_network("lstm", {"width": 12}, 256)) is lstm
+
+
+@pytest.fixture
+def three(tmp_path, monkeypatch):
+    """Two models, and their product, which has no weights of its own."""
+    members = [Model(BytesTokenizer(), MemoryPrior(tiny_mingru(seed=k))) for k in range(2)]
+    for name, member in zip("ab", members):
+        member.save(tmp_path / name)
+    both = Model(BytesTokenizer(), MemoryPrior(ProductPrior([innermost(m.prior) for m in members])))
+    both.weights_of = tuple(m.id.hex() for m in members)
+    both.save(tmp_path / "both")
+    monkeypatch.setenv("TOKPRESS_MODELS", str(tmp_path))
+    return tmp_path
+
+
+def test_a_model_may_use_the_weights_of_others(three):
+    both = store.load("both")
+    assert not (three / "both" / "model.safetensors").exists()
+    assert both.size > store.load("a").size + store.load("b").size
+    whole = Model(BytesTokenizer(), both.prior)
+    text = b"as they are, or by the names of two others: the same bits" * 3
+    assert both.encode(text) == whole.encode(text)
+    assert whole.id != both.id  # files say which: the one can be read without a and b, the other cannot
+    again = three / "again"
+    both.save(again)
+    assert load_folder(again).id == both.id
+    packed = both.compress(text)
+    assert both.decompress(packed) == text
+
+
+def test_models_that_are_needed_count(three):
+    sizes = {m["name"]: m["model_bytes"] for m in (catalog.describe(n, p) for n, p in store.folders().items())}
+    assert sizes["both"] == store.load("both").size
+    assert sizes["both"] > sizes["a"] + sizes["b"]
+    assert list(store.needs(three / "both")) == ["both", "a", "b"]
+
+
+def test_weights_that_are_not_here_are_named(three):
+    missing = store.load("a").id.hex()
+    (three / "a" / "config.json").unlink()
+    for look in (load_folder, store.needs):
+        with pytest.raises(ModelError, match=f"both uses the weights of model {missing}, which is not here"):
+            look(three / "both")
+
+
+@pytest.mark.parametrize("ids", [["zz"], "13ee", 5, [5], [None], {}])
+def test_ids_that_are_none_are_refused(three, ids):
+    path = three / "both" / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"weights_of": ids}))
+    with pytest.raises(ModelError):
+        load_folder(three / "both")
+
+
+@pytest.mark.parametrize(
+    "members",
+    [[], [{}], 5, [{"name": "mingru"}], [{"name": "histogram"}] * 2, [{"name": "product", "members": []}] * 2],
+)
+def test_garbled_members_are_refused(three, members):
+    path = three / "both" / "config.json"
+    told = json.loads(path.read_text())
+    told["prior"]["base"]["members"] = members
+    path.write_text(json.dumps(told))
+    with pytest.raises(TokpressError):
+        load_folder(three / "both")
+
+
+def test_the_command_multiplies_two_models(three, monkeypatch):
+    monkeypatch.chdir(three)
+    Path("corpus.txt").write_bytes(b"what it is measured on, and learns nothing from. " * 40)
+    words = [
+        "train",
+        "prior",
+        "corpus.txt",
+        "-o",
+        "made",
+        "--tokenizer",
+        "bytes",
+        "--prior",
+        "product",
+        "--memory",
+        "-q",
+    ]
+    run(*words, "--set", "members=a,b")
+    text = b"the same bits as the one that has no weights of its own"
+    assert load_folder("made").encode(text) == store.load("both").encode(text)
+    assert "2 members, not 1" in run(*words, "-f", "--set", "members=a", code=1).output

@@ -1,0 +1,138 @@
+"""Product of experts: two priors over the same tokens, multiplied.
+
+    p(v) ∝ √(p_1(v) · p_2(v))
+
+The logarithmic opinion pool with weights ½ and ½ (Genest & Zidek 1986, §3.1; Hinton 2002, "Training products of experts", §1
+without its training). What both find likely stays likely, what either rules out is ruled out; the mean of probabilities,
+½·p_1 + ½·p_2, would keep whatever one of them still believes. −log2 p is at most the mean of the members' own at each token,
+since Σ_v √(p_1(v) · p_2(v)) ≤ 1 (Cauchy and Schwarz).
+
+A geometric mean of two is a root, which every CPU rounds alike, and needs neither logarithm nor exponential. The result is
+shared out as a softmax is, by integers:
+
+    w(v) = max(round(2^23 · √(p_1(v) · p_2(v))), 1),     p(v) = w(v) / Σ w
+
+Members are priors whose lanes do not depend on each other (`RowWise`). Each learns as it does alone. Lanes n, V symbols.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from ..errors import ModelError, TokpressError
+from ..exact.ops import WEIGHT_BITS, over_sum
+from ..exact.threads import share_after
+from ..types import Config, Pmf, Prior, RowWise, Tokenizer, Tokens
+from .memory import COMPILE_FROM
+from .several import loaded_members, side_by_side
+
+if TYPE_CHECKING:
+    from ..training.options import FitOptions
+    from ..training.streams import Source
+
+MEMBERS = 2
+SCALE = np.float32(2.0**WEIGHT_BITS)
+
+
+def multiply(one: Pmf, other: Pmf) -> Pmf:
+    """[n, V] and [n, V] → [n, V], a new array.
+
+    >>> multiply(np.float32([[0.5, 0.5, 0]]), np.float32([[0.9, 0.1, 0]])).round(3).tolist()
+    [[0.75, 0.25, 0.0]]
+    """
+    w = np.rint(np.sqrt(one * other) * SCALE).astype(np.int32)
+    return over_sum(np, np.maximum(w, 1))
+
+
+class State(NamedTuple):
+    members: list[Any]
+    multiply: Callable[[Pmf, Pmf], Pmf]
+
+
+class ProductPrior(Prior):
+    name = "product"
+
+    def __init__(self, members: list[Prior]) -> None:
+        """Raises TokpressError where they are not two, of the same symbols, with lanes that are independent."""
+        if len(members) != MEMBERS:
+            raise TokpressError(f"a product has {MEMBERS} members, not {len(members)}")
+        for member in members:
+            if not isinstance(member, RowWise):
+                raise TokpressError(
+                    f"a {member.name} prior cannot be a member of a product: its lanes are not independent"
+                )
+            if member.vocab_size != members[0].vocab_size:
+                raise TokpressError("the members of a product predict the same symbols")
+        self.members: list[Any] = members
+        self.vocab_size, self._asked = members[0].vocab_size, 0
+
+    def prepare(self, tokens: int, kernel: str = "auto") -> None:
+        self._asked += tokens
+        for member in self.members:
+            member.prepare(tokens, kernel)
+
+    def init(self, lanes: int, tokens: int) -> State:
+        if max(tokens, self._asked) < COMPILE_FROM:
+            return State([member.init(lanes, tokens) for member in self.members], multiply)
+        from .product_kernel import multiply as compiled
+
+        return State([member.init(lanes, tokens) for member in self.members], compiled)
+
+    def step(self, state: State, previous: Tokens | None, rows: int) -> Pmf:
+        if not self.shares_rows(rows):
+            self.learn(state, previous)
+            return self.some_rows(state, previous, slice(0, rows), lambda: None)
+
+        def some(part: slice, ready: Callable[[], Any]) -> Pmf:
+            return self.some_rows(state, previous, part, ready)
+
+        return np.concatenate(share_after(lambda: self.learn(state, previous), some, rows))
+
+    def learn(self, state: State, previous: Tokens | None) -> None:
+        for member, own in zip(self.members, state.members):
+            member.learn(own, previous)
+
+    def shares_rows(self, rows: int) -> bool:
+        return all(member.shares_rows(rows) for member in self.members)
+
+    def some_rows(self, state: State, previous: Tokens | None, some: slice, ready: Callable[[], Any]) -> Pmf:
+        return state.multiply(*(m.some_rows(own, previous, some, ready) for m, own in zip(self.members, state.members)))
+
+    def stretch(self, state: State, previous: Tokens | None, symbols: Tokens) -> Iterator[Pmf]:
+        def steps(member: Prior, own: Any) -> Iterator[Pmf]:
+            for block in member.stretch(own, previous, symbols):
+                yield from block
+
+        for both in zip(*(steps(member, own) for member, own in zip(self.members, state.members)), strict=True):
+            yield state.multiply(*both)[None]
+
+    def config(self) -> Config:
+        return {"members": [{"name": member.name, **member.config()} for member in self.members]}
+
+    def tensors(self) -> dict[str, np.ndarray]:
+        return side_by_side([member.tensors() for member in self.members])
+
+    @classmethod
+    def load(cls, config: Config, tensors: dict[str, np.ndarray], vocab_size: int) -> "ProductPrior":
+        members = loaded_members(config["members"][: MEMBERS + 1], tensors, vocab_size)
+        try:
+            return cls(members)
+        except TokpressError as error:
+            raise ModelError(f"config.json: {error}") from error
+
+    @classmethod
+    def fit(
+        cls, sources: "list[Source]", tokenizer: Tokenizer, config: Config, options: "FitOptions"
+    ) -> "ProductPrior":
+        """Settings: members, two model directories with a comma between them. They are trained already; what is wrapped around
+        their networks, a memory for instance, is left out."""
+        from ..training.trainers import trained_members
+
+        return cls([innermost(member) for member in trained_members("product", config, tokenizer)])
+
+
+def innermost(prior: Prior) -> Prior:
+    while isinstance(inside := getattr(prior, "base", None), Prior):
+        prior = inside
+    return prior
