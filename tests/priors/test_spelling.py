@@ -157,7 +157,29 @@ def test_it_codes_for_a_model():
         coding.encode(SpellingPrior(HistogramPrior(256), 0), np.zeros(9, np.int32), 1)
 
 
-@pytest.mark.parametrize("config", [{"least": -1}, {"least": "7"}, {"base": {"name": "spelling", "base": {}}}])
+def test_fewer_lanes_where_it_says_so():
+    base = HistogramPrior(256)
+    prior = SpellingPrior.load({"base": {"name": "histogram"}, "lanes": 5, "least": 3}, {}, 256)
+    rule = [(base.lanes(n), prior.lanes(n)) for n in (0, 1, 96, 4 * 96, 7 * 96, 1 << 20)]
+    assert rule == [(1, 1), (1, 1), (1, 1), (4, 2), (7, 3), (128, 5)]
+    assert prior.config() == {"least": 3, "lanes": 5, "base": {"name": "histogram", "static": False}}
+    listed = Listed(SPELLINGS[:256])
+    model = Model(listed, prior)
+    assert model.prior.lanes(1 << 20) == 5, "also where it is told its tokenizer"
+    *_, lanes = model.encode(bytes(range(256)) * 8)
+    assert lanes == 5
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"least": -1},
+        {"least": "7"},
+        {"lanes": 0},
+        {"lanes": "4"},
+        {"base": {"name": "spelling", "base": {}}},
+    ],
+)
 def test_settings_that_cannot_be(config):
     with pytest.raises(ModelError):
         SpellingPrior.load({"base": {"name": "histogram"}, **config}, {}, 256)

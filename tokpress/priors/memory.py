@@ -22,7 +22,7 @@ import numpy as np
 
 from ..errors import ModelError, TokpressError
 from ..exact.threads import share_after
-from ..types import Config, Pmf, Prior, RowWise, Tokenizer, Tokens
+from ..types import Config, Pmf, Prior, RowWise, Tokenizer, Tokens, runs_compiled
 from . import memory_kernel
 
 if TYPE_CHECKING:
@@ -91,12 +91,13 @@ class MemoryPrior(Prior):
         pool = min(power_of_two(2 * len(self.orders) * tokens + 64), MAX_POOL)
         scale = np.full((len(self.orders), 10, 6), 30.0, np.float32)
         scale[:, :, 0] = 8.0
-        if max(tokens, self._asked) >= COMPILE_FROM:
+        base = self.base.init(lanes, tokens)
+        if max(tokens, self._asked) >= COMPILE_FROM or runs_compiled(self.base):
             kernel = memory_kernel.compiled()
         else:
             kernel = {name: getattr(memory_kernel, name) for name in ("look_up", "mix", "learn")}
         return State(
-            base=self.base.init(lanes, tokens),
+            base=base,
             kernel=kernel,
             ctx=np.zeros((contexts, 4), np.int32),
             pool=np.zeros((pool, 2), np.int32),

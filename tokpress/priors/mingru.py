@@ -116,6 +116,7 @@ class MinGRUPrior(Prior):
         for name, (shape, dtype) in tensor_shapes(**self._config).items():
             checked(tensors, name, shape, dtype)
         self.kernel = kernel
+        self._compiled: Any = None
         if kernel is not None:
             self.use_kernel(kernel)
 

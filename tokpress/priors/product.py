@@ -23,8 +23,7 @@ import numpy as np
 from ..errors import ModelError, TokpressError
 from ..exact.ops import WEIGHT_BITS, over_sum
 from ..exact.threads import share_after
-from ..types import Config, Pmf, Prior, RowWise, Tokenizer, Tokens
-from .memory import COMPILE_FROM
+from ..types import Config, Pmf, Prior, RowWise, Tokenizer, Tokens, runs_compiled
 from .several import loaded_members, side_by_side
 
 if TYPE_CHECKING:
@@ -65,19 +64,19 @@ class ProductPrior(Prior):
             if member.vocab_size != members[0].vocab_size:
                 raise TokpressError("the members of a product predict the same symbols")
         self.members: list[Any] = members
-        self.vocab_size, self._asked = members[0].vocab_size, 0
+        self.vocab_size = members[0].vocab_size
 
     def prepare(self, tokens: int, kernel: str = "auto") -> None:
-        self._asked += tokens
         for member in self.members:
             member.prepare(tokens, kernel)
 
     def init(self, lanes: int, tokens: int) -> State:
-        if max(tokens, self._asked) < COMPILE_FROM:
-            return State([member.init(lanes, tokens) for member in self.members], multiply)
+        states = [member.init(lanes, tokens) for member in self.members]
+        if not runs_compiled(self):
+            return State(states, multiply)
         from .product_kernel import multiply as compiled
 
-        return State([member.init(lanes, tokens) for member in self.members], compiled)
+        return State(states, compiled)
 
     def step(self, state: State, previous: Tokens | None, rows: int) -> Pmf:
         if not self.shares_rows(rows):

@@ -10,7 +10,7 @@ layout, byte by byte, where the tokens' own counts (`memory.py`) see whole token
 Spelling out a distribution over tokens: Vieira et al. 2024, "From language models over tokens to language models over
 characters", §3 (ours is that of one segmentation, which is why the ends are coded); mixing: Mahoney 2005 (`adaptive.py`).
 
-A frame of fewer tokens than `LEAST` is coded by the base alone: there the contexts would not pay for being compiled.
+A frame of fewer tokens than `least` is coded by the base alone: there the contexts would not pay for being compiled.
 Lanes r and steps t as everywhere; all lanes share what the contexts have learned.
 """
 
@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ChecksumError, ModelError, TokpressError
+from ..exact.kernels import self_test
 from ..exact.threads import share_rows
 from ..lanes import Layout
 from ..types import Config, ItemMixture, Pmf, Prior, SpelledPrior, Tokenizer, Tokens
@@ -110,19 +111,26 @@ class Choices(NamedTuple):
 class SpellingPrior(SpelledPrior):
     name = "spelling"
 
-    def __init__(self, base: Prior, least: int = LEAST, tokenizer: Tokenizer | None = None):
+    def __init__(self, base: Prior, least: int = LEAST, tokenizer: Tokenizer | None = None, lanes: int | None = None):
         self.base, self.vocab_size, self.stride, self.order = base, base.vocab_size, base.stride, base.order
         if type(least) is not int or least < 0:
             raise ModelError(f"least={least!r} of a spelling prior should be a number of tokens")
-        self.least, self._tokenizer = least, tokenizer
+        if lanes is not None and (type(lanes) is not int or lanes < 1):
+            raise ModelError(f"lanes={lanes!r} of a spelling prior should be a number above 0")
+        self.least, self._tokenizer, self._lanes = least, tokenizer, lanes
 
     def spelled_by(self, tokenizer: Tokenizer) -> "SpellingPrior":
-        return SpellingPrior(self.base, self.least, tokenizer)
+        return SpellingPrior(self.base, self.least, tokenizer, self._lanes)
 
     def lanes(self, tokens: int) -> int:
-        return self.base.lanes(tokens)
+        """Those of the base; with `lanes`, half as many, and not more: the fewer there are, the less each starts without what is
+        next to it, and the more contexts follow the file's own order. That is slower."""
+        lanes = self.base.lanes(tokens)
+        return lanes if self._lanes is None else max(1, min(lanes // 2, self._lanes))
 
     def prepare(self, tokens: int, kernel: str = "auto") -> None:
+        if kernel == "auto" and self.is_spelled(tokens) and self_test("compiled"):
+            kernel = "compiled"  # as what spells the tokens is
         self.base.prepare(tokens, kernel)
 
     @cached_property
@@ -208,7 +216,8 @@ class SpellingPrior(SpelledPrior):
 
     def config(self) -> Config:
         least = {} if self.least == LEAST else {"least": self.least}
-        return {**least, "base": {"name": self.base.name, **self.base.config()}}
+        lanes = {} if self._lanes is None else {"lanes": self._lanes}
+        return {**least, **lanes, "base": {"name": self.base.name, **self.base.config()}}
 
     def tensors(self) -> dict[str, np.ndarray]:
         return self.base.tensors()
@@ -221,4 +230,4 @@ class SpellingPrior(SpelledPrior):
         kind = prior_class(base.pop("name"))
         if issubclass(kind, (SpelledPrior, ItemMixture)):
             raise ModelError(f"a {kind.name} prior cannot be spelled")
-        return cls(kind.load(base, tensors, vocab_size), config.get("least", LEAST))
+        return cls(kind.load(base, tensors, vocab_size), config.get("least", LEAST), lanes=config.get("lanes"))
