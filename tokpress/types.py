@@ -308,11 +308,6 @@ class RowWise(Protocol):
         which waits until `learn` is done, before it depends on that."""
 
 
-def runs_compiled(prior: Prior) -> bool:
-    """Whether it has compiled code imported already, so that to use more costs little: only such rows are shared."""
-    return isinstance(prior, RowWise) and prior.shares_rows(1 << 16)
-
-
 @runtime_checkable
 class DecodesItself(Protocol):
     """What a prior may offer whose steps are so short that the interpreter between them would cost more:

@@ -22,8 +22,9 @@ import numpy as np
 
 from ..errors import ModelError, TokpressError
 from ..exact.threads import share_after
-from ..types import Config, Pmf, Prior, RowWise, Tokenizer, Tokens, runs_compiled
+from ..types import Config, Pmf, Prior, RowWise, Tokenizer, Tokens
 from . import memory_kernel
+from .row_wise import runs_compiled
 
 if TYPE_CHECKING:
     from ..training.options import FitOptions

@@ -27,8 +27,8 @@ from ..errors import ModelError
 from ..exact import ops
 from ..exact.kernels import SPLIT, Kernel, NumpyKernel, make_kernel, self_test
 from ..exact.tensors import checked
-from ..exact.threads import share_after
 from ..types import Config, Pmf, Prior, Tokenizer, Tokens
+from . import row_wise
 from .grams import MIX, THREE, TWO, slots
 from .online_head import OnlineHead
 
@@ -164,14 +164,7 @@ class MinGRUPrior(Prior):
         return CompiledHead
 
     def step(self, state: State, previous: Tokens | None, rows: int) -> Pmf:
-        if not self.shares_rows(rows):
-            self.learn(state, previous)
-            return self.some_rows(state, previous, slice(0, rows), lambda: None)
-
-        def some(part: slice, ready: Callable[[], Any]) -> Pmf:
-            return self.some_rows(state, previous, part, ready)
-
-        return np.concatenate(share_after(lambda: self.learn(state, previous), some, rows))
+        return row_wise.step(self, state, previous, rows)
 
     def learn(self, state: State, previous: Tokens | None) -> None:
         """A head that learns does so for all lanes."""

@@ -22,8 +22,8 @@ import numpy as np
 
 from ..errors import ModelError, TokpressError
 from ..exact.ops import WEIGHT_BITS, over_sum
-from ..exact.threads import share_after
-from ..types import Config, Pmf, Prior, RowWise, Tokenizer, Tokens, runs_compiled
+from ..types import Config, Pmf, Prior, RowWise, Tokenizer, Tokens
+from . import row_wise
 from .several import loaded_members, side_by_side
 
 if TYPE_CHECKING:
@@ -72,21 +72,14 @@ class ProductPrior(Prior):
 
     def init(self, lanes: int, tokens: int) -> State:
         states = [member.init(lanes, tokens) for member in self.members]
-        if not runs_compiled(self):
+        if not row_wise.runs_compiled(self):
             return State(states, multiply)
         from .product_kernel import multiply as compiled
 
         return State(states, compiled)
 
     def step(self, state: State, previous: Tokens | None, rows: int) -> Pmf:
-        if not self.shares_rows(rows):
-            self.learn(state, previous)
-            return self.some_rows(state, previous, slice(0, rows), lambda: None)
-
-        def some(part: slice, ready: Callable[[], Any]) -> Pmf:
-            return self.some_rows(state, previous, part, ready)
-
-        return np.concatenate(share_after(lambda: self.learn(state, previous), some, rows))
+        return row_wise.step(self, state, previous, rows)
 
     def learn(self, state: State, previous: Tokens | None) -> None:
         for member, own in zip(self.members, state.members):
