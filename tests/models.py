@@ -40,20 +40,31 @@ class Reusing(HistogramPrior):
 
 def tiny_mingru(
     symbols: int = 256, width: int = 32, depth: int = 2, hidden: int = 48, seed: int = 0, online: float = 0.0,
-    grams: int = 0,
+    grams: int = 0, groups: int = 0,
 ) -> MinGRUPrior:  # fmt: skip
     rng = np.random.default_rng(seed)
     config = {"symbols": symbols, "width": width, "depth": depth, "hidden": hidden}
     config |= {"grams": grams, "features": 6} if grams else {}
+    config |= {"groups": groups} if groups else {}
     tensors = {}
     for name, (shape, dtype) in tensor_shapes(**config).items():
         if dtype == "int8":
             tensors[name] = rng.integers(-64, 64, shape).astype(np.int8)
+        elif name == "place":
+            tensors[name] = rng.permutation(symbols).astype(np.int32)
         elif name.endswith("scale"):
             tensors[name] = (rng.random(shape) * 0.004 + 0.001).astype(np.float32)
         else:
             tensors[name] = rng.random(shape).astype(np.float32)
     return MinGRUPrior({**config, "online": online}, tensors)
+
+
+def tiny_two_level(
+    symbols: int = 256, width: int = 24, depth: int = 1, hidden: int = 32, seed: int = 0, online: float = 0.01,
+    grams: int = 0, groups: int = 16,
+) -> MinGRUPrior:  # fmt: skip
+    """A minGRU whose head says the group of a symbol, then the symbol."""
+    return tiny_mingru(symbols, width, depth, hidden, seed, online, grams, groups)
 
 
 class Drawn(Weights):
@@ -253,7 +264,12 @@ def tiny_models() -> dict[str, Model]:
             "mingru": Model(BytesTokenizer(), tiny_mingru()),
             "mingru-online": Model(BytesTokenizer(), tiny_mingru(online=0.01)),
             "mingru-grams": Model(BytesTokenizer(), tiny_mingru(grams=128)),
+            "mingru-two_level": Model(BytesTokenizer(), tiny_two_level()),
             "memory": Model(BytesTokenizer(), MemoryPrior(tiny_mingru())),
+            "memory-two_level": Model(BytesTokenizer(), MemoryPrior(tiny_two_level(grams=64))),
+            "memory-memory-two_level": Model(
+                BytesTokenizer(), MemoryPrior(MemoryPrior(tiny_two_level(online=0.0)), orders=(1,))
+            ),
             "memory-online": Model(BytesTokenizer(), MemoryPrior(tiny_mingru(online=0.01))),
             "memory-memory": Model(BytesTokenizer(), MemoryPrior(MemoryPrior(tiny_mingru(), orders=(1,)))),
             "memory-reusing": Model(BytesTokenizer(), MemoryPrior(Reusing())),

@@ -2,18 +2,21 @@
 
 `conditionals` steps priors, and is what nearly all of them need. A mixture of whole items (`types.ItemMixture`) has no
 conditional of a single symbol; `bits_back` codes it, stepping its members. One that spells its symbols
-(`types.SpelledPrior`) has those of their bits, which `spelled` codes, in frames that are not small.
+(`types.SpelledPrior`) has those of their bits, which `spelled` codes, in frames that are not small. One of two levels
+(`types.TwoLevel`) has those of groups and of symbols in them: `two_level`.
 """
+
+from typing import cast
 
 import numpy as np
 
-from . import bits_back, conditionals, spelled
+from . import bits_back, conditionals, spelled, two_level
 from .coders.stack import Stack
 from .conditionals import Report, silent
 from .errors import ChecksumError
 from .exact.threads import one_blas_thread
 from .lanes import Layout
-from .types import ItemMixture, Prior, SpelledPrior, Tokens
+from .types import ItemMixture, Prior, SpelledPrior, Tokens, TwoLevel
 
 
 def _of_frame(prior: Prior, tokens: int) -> Prior:
@@ -27,6 +30,8 @@ def encode(prior: Prior, tokens: Tokens, lanes: int, report: Report = silent) ->
         return bits_back.encode(prior, tokens, lanes, report)
     if isinstance(prior := _of_frame(prior, len(tokens)), SpelledPrior):
         return spelled.encode(prior, tokens, lanes, report)
+    if prior.levels:
+        return two_level.encode(cast(TwoLevel, prior), tokens, lanes, report)
     return conditionals.encode(prior, tokens, lanes, report)
 
 
@@ -39,6 +44,8 @@ def decode(prior: Prior, payload: bytes, count: int, lanes: int, report: Report 
         return tokens
     if isinstance(prior := _of_frame(prior, count), SpelledPrior):
         return spelled.decode(prior, payload, count, lanes, report)
+    if prior.levels:
+        return two_level.decode(cast(TwoLevel, prior), payload, count, lanes, report)
     return conditionals.decode(prior, payload, count, lanes, report)
 
 
@@ -61,6 +68,8 @@ def score(prior: Prior, tokens: Tokens, lanes: int = 1, report: Report = silent)
         return bits_back.score(prior, tokens, max(lanes, prior.lanes(len(tokens))), report)
     if isinstance(prior := _of_frame(prior, len(tokens)), SpelledPrior):
         return spelled.score(prior, tokens, lanes, report)
+    if prior.levels:
+        return two_level.score(cast(TwoLevel, prior), tokens, lanes, report)
     return conditionals.score(prior, tokens, lanes, report)
 
 

@@ -54,22 +54,23 @@ def known_conditionals(prior: Prior, layout: Layout, grid: Tokens) -> Iterator[t
 
 
 def follow(prior: Prior, layout: Layout, choose: Callable[[Pmf], Tokens], report: Report = silent) -> Tokens:
-    """Drive `conditionals`: `choose(pmf)` gives the symbols [n]. Returns all of them, [N]."""
-    grid = _Grid(layout)
-    steps = conditionals(prior, layout)
-    pmf = next(steps, None)
-    step = done = 0
-    while pmf is not None:
-        symbols = choose(pmf)
-        grid.put(symbols[:, None], step)
-        done += len(symbols)
-        step += 1
-        if step % 64 == 0:
-            report(done)
-        try:
-            pmf = steps.send(symbols)
-        except StopIteration:
-            pmf = None
+    """Step the prior: `choose(pmf)` gives the symbols [n] of each step. Returns all of them, [N]."""
+    if not layout.tokens:
+        return np.zeros(0, np.int32)
+    state = prior.init(layout.lanes, layout.tokens)
+    return take_steps(layout, lambda previous, rows: choose(prior.step(state, previous, rows)), report)
+
+
+def take_steps(layout: Layout, step: Callable[[Tokens | None, int], Tokens], report: Report = silent) -> Tokens:
+    """`step(previous, rows)` gives the symbols [n] of each step. Returns all of them, [N]."""
+    grid, previous, done = _Grid(layout), None, 0
+    for rows, first, stop in layout.runs():
+        for t in range(first, stop):
+            previous = step(None if previous is None else previous[:rows], rows)
+            grid.put(previous[:, None], t)
+            done += rows
+            if t % 64 == 63:
+                report(done)
     report(done)
     return grid.join()
 
@@ -125,16 +126,21 @@ def decode_by_steps(prior: Prior, payload: bytes, layout: Layout, report: Report
 
 
 def _decode_compiled(prior: Prior, payload: bytes, layout: Layout, report: Report) -> Tokens:
+    assert isinstance(prior, DecodesItself)
+    state, decode_steps = prior.init(layout.lanes, layout.tokens), prior.decode_steps
+    return decode_by_loop(lambda *args: decode_steps(state, *args), payload, layout, report)
+
+
+def decode_by_loop(loop: Callable[..., Tokens], payload: bytes, layout: Layout, report: Report) -> Tokens:
+    """`loop(coder, previous, rows, steps)` gives the next symbols [rows, steps]."""
     from .coders import reference
 
-    assert isinstance(prior, DecodesItself)
-    coder, state = reference.start(payload), prior.init(layout.lanes, layout.tokens)
-    grid, previous, done = _Grid(layout), None, 0
+    coder, grid, previous, done = reference.start(payload), _Grid(layout), None, 0
     for rows, first, stop in layout.runs():
         at_once = max(1, REPORT_EVERY // rows)
         for at in range(first, stop, at_once):
             steps = min(at_once, stop - at)
-            symbols = prior.decode_steps(state, coder, previous, rows, steps)
+            symbols = loop(coder, previous, rows, steps)
             grid.put(symbols, at)
             previous = symbols[:, -1].copy()
             report(done := done + rows * steps)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from .errors import TokenizerError, TokpressError
 from .grid import Grid
+from .levels import Levels
 from .orders import Order, arrange, restore
 
 if TYPE_CHECKING:
@@ -162,6 +163,8 @@ class Prior(ABC):
     order: Order | None = None
     #: lanes of a frame of items
     most_lanes: int = 512
+    #: of one whose symbols are coded in two, group and rank (`TwoLevel`)
+    levels: Levels | None = None
 
     def lanes(self, tokens: int) -> int:
         """Lanes of a frame of so many tokens that does not say otherwise: part of the format."""
@@ -306,6 +309,40 @@ class RowWise(Protocol):
     def some_rows(self, state: Any, previous: Tokens | None, some: slice, ready: Callable[[], Any]) -> Pmf:
         """One step of these lanes only, [n, V]: an array of its own, which no later call writes to. It calls `ready`,
         which waits until `learn` is done, before it depends on that."""
+
+
+class TwoLevel(Protocol):
+    """What a prior offers whose `levels` are not None: p(group), then p(symbol | group). `two_level` codes symbols in these two;
+    `step` is for whoever wants the probabilities of all symbols at once."""
+
+    levels: Levels
+    stride: int
+
+    def init(self, lanes: int, tokens: int) -> Any: ...
+
+    def shares_rows(self, rows: int) -> bool:
+        """Whether a step of so many lanes is worth two threads."""
+
+    def learn(self, state: Any, previous: Tokens | None) -> None:
+        """What a step does for all lanes at once; called once, before or while `some_groups` is."""
+
+    def some_groups(self, state: Any, previous: Tokens | None, some: slice, ready: Callable[[], Any]) -> Pmf:
+        """p(g) of the next symbol of these lanes, [n, G]: an array of its own. It calls `ready`, which waits until `learn` is
+        done, before it depends on that."""
+
+    def some_ranks(self, state: Any, group: Tokens, some: slice) -> Pmf:
+        """p(r | g) of these lanes, whose groups [n] are known now, [n, R]: an array of its own."""
+
+    def loop(self, state: Any) -> "LevelLoop | None":
+        """The steps of a frame as one compiled loop, where there is one: the interpreter between them costs time."""
+
+
+class LevelLoop(Protocol):
+    def decode(self, coder: Any, previous: Tokens | None, rows: int, steps: int) -> Tokens:
+        """The next symbols [rows, steps] from `coders.reference` words and decoder. Raises ChecksumError."""
+
+    def encode(self, writer: Any, previous: Tokens | None, symbols: Tokens) -> None:
+        """The next symbols [rows, steps], which are known, to a `coders.reference` writer."""
 
 
 @runtime_checkable

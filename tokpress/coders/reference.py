@@ -8,8 +8,8 @@ sum of those before the symbol:
 
 The decoder holds 64 bits of the words at `point`; (point − lower) / scale lies in its symbol's interval.
 
-`pop` is the oracle of the tests, and the decoder inside compiled loops over many small steps, where going
-back to the interpreter for each would cost more than the step (`AdaptivePrior.decode_steps`).
+`pop` and `push` are the oracle of the tests, and the coder inside compiled loops over many small steps, where going
+back to the interpreter for each would cost more than the step (`AdaptivePrior.decode_steps`, `priors/two_level_loop.py`).
 """
 
 import numpy as np
@@ -37,10 +37,16 @@ def start(payload: bytes) -> tuple[np.ndarray, np.ndarray]:
 @_function
 def pop(words, decoder, row):
     """The next symbol under the float32 probabilities row [V], or −1 if no encoder writes such words, or they end."""
-    symbols = row.shape[0]
     total = np.float32(0)
-    for v in range(symbols):
+    for v in range(row.shape[0]):
         total = total + row[v]
+    return pop_of(words, decoder, row, total)
+
+
+@_function
+def pop_of(words, decoder, row, total):
+    """`pop`, where the sum of the row, added in order, is known already."""
+    symbols = row.shape[0]
     to_integer = np.float32(WHOLE - symbols) / total
     scale = decoder[RANGE] >> PRECISION
     quantile = (decoder[POINT] - decoder[LOWER]) // scale
@@ -65,3 +71,76 @@ def pop(words, decoder, row):
         decoder[POINT] = (decoder[POINT] << WORD) | words[decoder[NEXT]]
         decoder[NEXT] = decoder[NEXT] + np.uint64(1)
     return symbol
+
+
+#: fields of an encoder beside LOWER and RANGE, uint64 [3]
+USED = 2
+
+
+class Writer:
+    """Room for words, which grows, and an encoder."""
+
+    def __init__(self) -> None:
+        self.words = np.zeros(1 << 10, np.uint32)
+        self.encoder = np.array([0, 2**64 - 1, 0], np.uint64)
+
+    def reserve(self, symbols: int) -> None:
+        """For so many more symbols: none takes more than a word."""
+        missing = int(self.encoder[USED]) + symbols - len(self.words)
+        if missing > 0:
+            self.words = np.concatenate([self.words, np.zeros(max(missing, len(self.words)), np.uint32)])
+
+    def finish(self) -> bytes:
+        """The words in little-endian bytes, without zeros at the end of the last one."""
+        lower, width, used = (int(field) for field in self.encoder)
+        words = self.words[:used]
+        if width != 2**64 - 1 or used:
+            point = lower + 2**32 - 1
+            if point >> 64:
+                carry(self.words, used)
+            last = (point >> 32) & (2**32 - 1)
+            ends_there = ((lower + width) >> 32) & (2**32 - 1) == last
+            words = np.append(words, np.array([last, 0] if ends_there else [last], np.uint32))
+        whole = words.astype("<u4").tobytes()
+        return whole[:-4] + whole[-4:].rstrip(b"\0")
+
+
+@_function
+def carry(words, used):
+    """Add 1 to the number that the words are."""
+    at = used - 1
+    while at >= 0:
+        words[at] = np.uint32(words[at] + np.uint32(1))
+        if words[at] != 0:
+            return
+        at -= 1
+
+
+@_function
+def interval(row, symbol, total):
+    """(sum of the integer frequencies before the symbol, and with it), from the sum of the row, added in order."""
+    symbols = row.shape[0]
+    to_integer = np.float32(WHOLE - symbols) / total
+    cumulative = np.float32(0)
+    for v in range(symbol):
+        cumulative = cumulative + row[v]
+    left = int(cumulative * to_integer) + symbol if symbol else 0
+    if symbol == symbols - 1:
+        return left, WHOLE
+    return left, int((cumulative + row[symbol]) * to_integer) + symbol + 1
+
+
+@_function
+def push(words, encoder, left, right):
+    """Narrow by an interval; there must be room for a word."""
+    scale = encoder[RANGE] >> PRECISION
+    before = encoder[LOWER]
+    encoder[LOWER] = before + scale * np.uint64(left)
+    if encoder[LOWER] < before:
+        carry(words, np.int64(encoder[USED]))
+    encoder[RANGE] = scale * np.uint64(right - left)
+    if encoder[RANGE] < np.uint64(1) << WORD:
+        words[np.int64(encoder[USED])] = np.uint32(encoder[LOWER] >> WORD)
+        encoder[USED] = encoder[USED] + np.uint64(1)
+        encoder[LOWER] = encoder[LOWER] << WORD
+        encoder[RANGE] = encoder[RANGE] << WORD

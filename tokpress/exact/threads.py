@@ -34,6 +34,12 @@ def share_rows(work: Callable[[slice], R], rows: int) -> list[R]:
     return [work(slice(0, half)), other.result()]
 
 
+def run_both(work: Callable[[int], R]) -> list[R]:
+    """`work(0)` and `work(1)` at once, on two threads that may wait for each other."""
+    other = _pool().submit(work, 1)
+    return [work(0), other.result()]
+
+
 def share_after(first: Callable[[], None], work: Callable[[slice, Callable[[], Any]], R], rows: int) -> list[R]:
     """`share_rows`; `first` is done for both halves by the thread of the first, which begins sooner. `work` calls its second
     argument before it needs what `first` has made."""

@@ -52,7 +52,7 @@ class EnsemblePrior(ItemMixture):
         """Settings: members, model directories with commas between them. They are trained already."""
         from ..training.trainers import trained_members
 
-        return cls(trained_members("ensemble", config, tokenizer))
+        return cls(trained_members("ensemble", config, tokenizer)[0])
 
     def config(self) -> Config:
         return {"members": [{"name": member.name, **member.config()} for member in self.members]}

@@ -16,12 +16,14 @@ bounded (`MAX_CONTEXTS`, `MAX_POOL`): a full table keeps what it has and adapts 
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import ModelError, TokpressError
 from ..exact.threads import share_after
+from ..levels import Levels
 from ..types import Config, Pmf, Prior, RowWise, Tokenizer, Tokens
 from . import memory_kernel
 from .row_wise import runs_compiled
@@ -29,6 +31,7 @@ from .row_wise import runs_compiled
 if TYPE_CHECKING:
     from ..training.options import FitOptions
     from ..training.streams import Source
+    from .two_level_loop import Loop
 
 MAX_CONTEXTS = 1 << 22
 MAX_POOL = 1 << 22
@@ -39,6 +42,19 @@ ORDERS = (1, 2, 3, 4, 6, 10)
 MOST_NESTED = 4
 #: at most so many orders, and none above it
 MAX_ORDER = 64
+
+
+class LevelState(NamedTuple):
+    """Of a base with two levels, where groups are coded first."""
+
+    of_group: NDArray[np.float32]  # [B, G], the base's
+    inside: NDArray[np.float32]  # [B, R], the base's
+    left: NDArray[np.float32]  # [B]: what the counts leave to the base
+
+    @classmethod
+    def of(cls, lanes: int, levels: Levels) -> "LevelState":
+        sizes = (lanes, levels.groups), (lanes, levels.ranks), (lanes,)
+        return cls(*(np.zeros(size, np.float32) for size in sizes))
 
 
 @dataclass
@@ -56,6 +72,7 @@ class State:
     parts: np.ndarray
     work: np.ndarray
     places: np.ndarray
+    levels: LevelState | None
     seen: int = 0
     #: the base prior's last conditionals, in one or two parts
     p0: list[np.ndarray] = field(default_factory=list)
@@ -73,8 +90,10 @@ class MemoryPrior(Prior):
             raise ValueError(f"orders must be 1 … {MAX_ORDER} numbers from 1 to {MAX_ORDER}, not {str(orders)[:60]}")
         self.base = base
         self.vocab_size, self.stride, self.order = base.vocab_size, base.stride, base.order
-        self.wants_given = base.wants_given
+        self.wants_given, self.levels = base.wants_given, base.levels
         self.orders = np.array(orders, np.int32)
+        #: what takes a symbol's place to its group
+        self.shift = 0 if self.levels is None else self.levels.ranks.bit_length() - 1
         self._asked = 0
 
     def lanes(self, tokens: int) -> int:
@@ -96,7 +115,7 @@ class MemoryPrior(Prior):
         if max(tokens, self._asked) >= COMPILE_FROM or runs_compiled(self.base):
             kernel = memory_kernel.compiled()
         else:
-            kernel = {name: getattr(memory_kernel, name) for name in ("look_up", "mix", "learn")}
+            kernel = {name: getattr(memory_kernel, name) for name in memory_kernel.CALLED}
         return State(
             base=base,
             kernel=kernel,
@@ -111,6 +130,7 @@ class MemoryPrior(Prior):
             parts=np.zeros((lanes, len(self.orders)), np.float32),
             work=np.zeros((3, len(self.orders)), np.float32),
             places=np.zeros(len(self.orders), np.int32),
+            levels=None if self.levels is None else LevelState.of(lanes, self.levels),
         )
 
     def step(self, state: State, previous: Tokens | None, rows: int) -> Pmf:
@@ -149,18 +169,70 @@ class MemoryPrior(Prior):
     def _mix(self, state: State, p0: Pmf, some: slice) -> Pmf:
         """Look the contexts of some lanes up and add their counts; gives p0 back."""
         m, k = state, state.kernel
+        in_place = p0 if self.levels is None else np.ascontiguousarray(p0[:, self.levels.symbol])
         k["look_up"](m.ctx, m.slot, m.hashes, m.history, self.orders, m.seen, some.start, some.stop)
-        k["mix"](m.ctx, m.pool, m.slot, m.scale, p0, m.out, m.parts, some.start, some.stop)
+        k["mix"](m.ctx, m.pool, m.slot, m.scale, in_place, m.out, m.parts, some.start, some.stop)
+        if self.levels is not None:
+            m.out[some] = m.out[some][:, self.levels.place]
         return p0
+
+    def shares_rows(self, rows: int) -> bool:
+        base: Any = self.base
+        return base.shares_rows(rows)
+
+    def learn(self, state: State, previous: Tokens | None) -> None:
+        base: Any = self.base
+        base.learn(state.base, previous)
+        self._learn(state, previous)
+
+    def some_groups(self, state: State, previous: Tokens | None, some: slice, ready: Callable[[], Any]) -> Pmf:
+        base: Any = self.base
+        p0 = base.some_groups(state.base, previous, some, ready)
+        ready()
+        m, k, levels, out = state, state.kernel, state.levels, np.empty_like(p0)
+        assert levels and self.levels
+        levels.of_group[some] = p0
+        k["look_up"](m.ctx, m.slot, m.hashes, m.history, self.orders, m.seen, some.start, some.stop)
+        k["mix_groups"](m.ctx, m.pool, m.slot, m.scale, self.shift, p0, out, m.parts, levels.left, some.start, some.stop)
+        return out
+
+    def some_ranks(self, state: State, group: Tokens, some: slice) -> Pmf:
+        base: Any = self.base
+        inside = base.some_ranks(state.base, group, some)
+        m, k, levels, out = state, state.kernel, state.levels, np.empty_like(inside)
+        assert levels and self.levels
+        levels.inside[some] = inside
+        tables = m.ctx, m.pool, m.slot, group, levels.of_group, inside, out, m.parts, levels.left
+        k["mix_ranks"](*tables, some.start, some.stop)
+        return out
+
+    def loop(self, state: State) -> "Loop | None":
+        """Its steps as one compiled loop, over a minGRU that is compiled."""
+        if getattr(self.base, "compiled", None) is None or state.kernel is not memory_kernel.compiled():
+            return None
+        from .two_level_loop import Loop
+
+        return Loop(self, state)
+
+    def _p0(self, state: State, symbols: Tokens) -> NDArray[np.float32]:
+        """The base's probabilities of the symbols [n] that came."""
+        lanes = np.arange(len(symbols))
+        if self.levels and not state.p0:
+            group, rank = self.levels.split(symbols)
+            assert state.levels
+            return state.levels.of_group[lanes, group] * state.levels.inside[lanes, rank]
+        p, at = np.empty(len(symbols), np.float32), 0
+        for part in state.p0:
+            some = symbols[at : at + len(part)]
+            p[at : at + len(some)] = part[lanes[: len(some)], some]
+            at += len(part)
+        return p
 
     def _learn(self, state: State, previous: Tokens | None) -> None:
         if previous is not None:
-            m, at = state, 0
-            p = np.empty(len(previous), np.float32)
-            for part in m.p0:
-                symbols = previous[at : at + len(part)]
-                p[at : at + len(symbols)] = part[np.arange(len(symbols)), symbols]
-                at += len(part)
+            m, p = state, self._p0(state, previous)
+            if self.levels is not None:  # counts are those of places, whose groups are beside each other
+                previous = self.levels.place[previous]
             tables = (m.ctx, m.pool, m.size, m.slot, m.hashes, m.scale, m.history, self.orders)
             m.kernel["learn"](*tables, p, previous, m.seen, m.work, m.places)
             m.seen += 1

@@ -71,20 +71,26 @@ def look_up(ctx, slot, hashes, history, orders, seen, start, stop):
                 slot[row, k] = find(ctx, at, key, mask)
 
 
+def weigh(ctx, slot, scale, row, part):
+    """Fill part [K], what a count of each order weighs; gives back what is left for the base."""
+    weight = ONE
+    for k in range(slot.shape[1] - 1, -1, -1):
+        place = slot[row, k]
+        if place >= 0:
+            n = int(ctx[place, 1])
+            i, j = bucket(n, int(ctx[place, 2]))
+            s = scale[k, i, j]
+            inverse = ONE / (np.float32(n) + s)
+            part[k] = weight * inverse
+            weight = weight * ((s + DISCOUNT * np.float32(ctx[place, 2])) * inverse)
+    return weight
+
+
 def mix(ctx, pool, slot, scale, base, out, parts, start, stop):
     """out = p_K of lanes start … stop − 1, from their base = p_0: one scaling, then the counts of each order added."""
     for row in range(start, stop):
-        part, weight = parts[row], ONE
-        for k in range(slot.shape[1] - 1, -1, -1):
-            place = slot[row, k]
-            if place >= 0:
-                n = int(ctx[place, 1])
-                i, j = bucket(n, int(ctx[place, 2]))
-                s = scale[k, i, j]
-                inverse = ONE / (np.float32(n) + s)
-                part[k] = weight * inverse
-                weight = weight * ((s + DISCOUNT * np.float32(ctx[place, 2])) * inverse)
-        np.multiply(base[row - start], weight, out[row])  # without a temporary
+        part = parts[row]
+        np.multiply(base[row - start], weigh(ctx, slot, scale, row, part), out[row])  # without a temporary
         for k in range(slot.shape[1]):
             place = slot[row, k]
             if place >= 0:
@@ -95,6 +101,52 @@ def mix(ctx, pool, slot, scale, base, out, parts, start, stop):
                     for e in range(first, first + d):
                         v = pool[e, 0]
                         out[row, v] = out[row, v] + (np.float32(pool[e, 1]) - DISCOUNT) * part[k]
+
+
+def mix_groups(ctx, pool, slot, scale, shift, base, out, parts, left, start, stop):
+    """`mix`, of groups: base, out [n, G]; symbol v is in the group v >> shift."""
+    for row in range(start, stop):
+        part, of_row = parts[row], out[row - start]
+        left[row] = weigh(ctx, slot, scale, row, part)
+        np.multiply(base[row - start], left[row], of_row)
+        for k in range(slot.shape[1]):
+            place = slot[row, k]
+            if place >= 0:
+                d, first = ctx[place, 2], ctx[place, 3]
+                if d == 1:
+                    g = first >> shift
+                    of_row[g] = of_row[g] + (np.float32(ctx[place, 1]) - DISCOUNT) * part[k]
+                else:
+                    for e in range(first, first + d):
+                        g = pool[e, 0] >> shift
+                        of_row[g] = of_row[g] + (np.float32(pool[e, 1]) - DISCOUNT) * part[k]
+
+
+def mix_ranks(ctx, pool, slot, group, of_group, inside, out, parts, left, start, stop):
+    """out [n, R] = p_K of what is in the group [n] of each lane, over its sum, after `mix_groups`."""
+    for row in range(start, stop):
+        part, of_row, g, ranks = parts[row], out[row - start], int(group[row - start]), inside.shape[1]
+        np.multiply(inside[row - start], of_group[row, g] * left[row], of_row)
+        lowest = g * ranks
+        for k in range(slot.shape[1]):
+            place = slot[row, k]
+            if place >= 0:
+                d, first = ctx[place, 2], ctx[place, 3]
+                if d == 1:
+                    r = first - lowest
+                    if 0 <= r and r < ranks:
+                        of_row[r] = of_row[r] + (np.float32(ctx[place, 1]) - DISCOUNT) * part[k]
+                else:
+                    for e in range(first, first + d):
+                        r = pool[e, 0] - lowest
+                        if 0 <= r and r < ranks:
+                            of_row[r] = of_row[r] + (np.float32(pool[e, 1]) - DISCOUNT) * part[k]
+        total = np.float32(0)
+        for r in range(ranks):
+            of_row[r] = max(of_row[r], TINY)
+            total = total + of_row[r]
+        for r in range(ranks):
+            of_row[r] = of_row[r] / total
 
 
 def adapt(ctx, pool, slot, scale, p, row, symbol, count, before, inverses, places):
@@ -211,7 +263,9 @@ def learn(ctx, pool, size, slot, hashes, scale, history, orders, base, symbols, 
     size[2] += symbols.shape[0]
 
 
-_PARTS = ("bucket", "hash_context", "find", "adapt", "insert", "look_up", "mix", "learn")
+#: what a prior calls
+CALLED = ("look_up", "mix", "mix_groups", "mix_ranks", "learn")
+_PARTS = ("bucket", "hash_context", "find", "weigh", "adapt", "insert", *CALLED)
 _compiled: dict = {}
 
 
@@ -228,5 +282,5 @@ def compiled() -> dict:
             bound = types.FunctionType(plain.__code__, space, name)
             bound.__module__, bound.__qualname__ = plain.__module__, plain.__qualname__
             space[name] = jit.njit(nogil=True, error_model="numpy", **jit.NO_ALLOCATION)(bound)
-        _compiled.update({name: space[name] for name in ("look_up", "mix", "learn")})
+        _compiled.update({name: space[name] for name in CALLED})
     return _compiled

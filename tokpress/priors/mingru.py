@@ -27,10 +27,12 @@ from ..errors import ModelError
 from ..exact import ops
 from ..exact.kernels import SPLIT, Kernel, NumpyKernel, make_kernel, self_test
 from ..exact.tensors import checked
+from ..levels import Levels
 from ..types import Config, Pmf, Prior, Tokenizer, Tokens
 from . import row_wise
 from .grams import MIX, THREE, TWO, slots
 from .online_head import OnlineHead
+from .two_level_head import TwoLevelHead
 
 if TYPE_CHECKING:
     from ..training.options import FitOptions
@@ -63,15 +65,15 @@ class State:
     last_ff: Any
     #: the last two symbols [2, B], the newer ones first
     last: np.ndarray
-    head: OnlineHead | None = None
+    head: Any = None  # an OnlineHead or a TwoLevelHead
 
 
 def tensor_shapes(
-    symbols: int, width: int, depth: int, hidden: int, grams: int = 0, features: int = 0
+    symbols: int, width: int, depth: int, hidden: int, grams: int = 0, features: int = 0, groups: int = 0
 ) -> dict[str, tuple[tuple[int, ...], str]]:
     """Every tensor of the model file: name → (shape, dtype). Weights int8, with float32 scales per output."""
     shapes: dict[str, tuple[tuple[int, ...], str]] = {}
-    products = {"embedding": (symbols, width), "head": (symbols, width)}
+    products = {"embedding": (symbols, width), "head": (groups + symbols, width)}
     if grams:
         products |= {name: (grams, features) for name in (TWO, THREE)} | {MIX: (width, 2 * features)}
     for i in range(depth):
@@ -84,7 +86,9 @@ def tensor_shapes(
     for name, shape in products.items():
         shapes[name + ".weight"] = (shape, "int8")
         shapes[name + ".scale"] = ((shape[0],), "float32")
-    shapes["bias"] = ((symbols,), "float32")
+    shapes["bias"] = ((groups + symbols,), "float32")
+    if groups:
+        shapes["place"] = ((symbols,), "int32")
     return shapes
 
 
@@ -97,6 +101,8 @@ class MinGRUPrior(Prior):
         self.grams = config.get("grams", 0)
         if self.grams:
             self._config |= {"grams": self.grams, "features": config["features"]}
+        if "groups" in config:
+            self._config |= {"groups": config["groups"]}
         self.online = config.get("online", 0.0)
         for key, value in self._config.items():
             most = MOST_GRAMS if key == "grams" else MOST
@@ -115,19 +121,20 @@ class MinGRUPrior(Prior):
         self._tensors = tensors
         for name, (shape, dtype) in tensor_shapes(**self._config).items():
             checked(tensors, name, shape, dtype)
+        self.levels = Levels.of(tensors["place"], config["groups"]) if "groups" in config else None
         self.kernel = kernel
-        self._compiled: Any = None
+        self.compiled: Any = None
         if kernel is not None:
             self.use_kernel(kernel)
 
     def use_kernel(self, kernel: Kernel, xp: Any = np) -> None:
         """Compute with this product kernel and array library; the conditionals stay the same bits."""
-        self.kernel, self.xp, self._compiled = kernel, xp, None
+        self.kernel, self.xp, self.compiled = kernel, xp, None
         t = self._tensors
         if kernel.name == "compiled":
             from . import mingru_kernel
 
-            self._compiled = mingru_kernel, mingru_kernel.pack_weights(t, self._config["depth"], self.grams)
+            self.compiled = mingru_kernel, mingru_kernel.pack_weights(t, self._config["depth"], self.grams)
             return
         to = (lambda v: v) if xp is np else (lambda v: xp.asarray(v).to(getattr(kernel, "device", "cpu")))
         self._rows = to(t["embedding.weight"].astype(np.float32) * t["embedding.scale"][:, None])
@@ -149,19 +156,28 @@ class MinGRUPrior(Prior):
         if self.kernel is None:
             self.use_kernel(NumpyKernel())
         shape = (self._config["depth"], lanes, self._config["width"])
-        to = self._to if self._compiled is None else (lambda v: v)
+        to = self._to if self.compiled is None else (lambda v: v)
         mix, h, ff = (to(np.zeros(shape, np.float32)) for _ in range(3))
         state = State(mix, h, ff, np.full((2, lanes), BEGIN, np.int32))
-        if self.online:
+        if self.levels:
+            state.head = self._two_level_head()(self._tensors, self.online, lanes, self.levels)
+        elif self.online:
             state.head = self._online_head()(self._tensors, self.online, lanes)
         return state
 
     def _online_head(self) -> type[OnlineHead]:
-        if self._compiled is None:
+        if self.compiled is None:
             return OnlineHead
         from .online_kernel import CompiledHead
 
         return CompiledHead
+
+    def _two_level_head(self) -> type[TwoLevelHead]:
+        if self.compiled is None:
+            return TwoLevelHead
+        from .two_level_kernel import CompiledTwoLevelHead
+
+        return CompiledTwoLevelHead
 
     def step(self, state: State, previous: Tokens | None, rows: int) -> Pmf:
         return row_wise.step(self, state, previous, rows)
@@ -173,16 +189,30 @@ class MinGRUPrior(Prior):
 
     def shares_rows(self, rows: int) -> bool:
         """Whether a step of so many lanes is worth two threads (`exact.threads`)."""
-        return self._compiled is not None and rows >= SHARE_FROM
+        return self.compiled is not None and rows >= SHARE_FROM
 
     def some_rows(self, state: State, previous: Tokens | None, some: slice, ready: Callable[[], Any]) -> Pmf:
         """One step of some of the lanes; lanes do not depend on each other."""
-        given = np.full(some.stop - some.start, BEGIN, np.int32) if previous is None else previous[some]
-        a, r = self._features(state, given[None], some)
+        a, r = self._next_features(state, previous, some)
         if not state.head:
             return self._head(a, r)
         ready()
         return state.head.step(a, r, some)
+
+    def some_groups(self, state: State, previous: Tokens | None, some: slice, ready: Callable[[], Any]) -> Pmf:
+        a, r = self._next_features(state, previous, some)
+        ready()
+        return state.head.groups(a, r, some)
+
+    def some_ranks(self, state: State, group: Tokens, some: slice) -> Pmf:
+        return state.head.ranks(group, some)
+
+    def loop(self, state: State) -> None:
+        """None by itself; there is one with a memory around it."""
+
+    def _next_features(self, state: State, previous: Tokens | None, some: slice) -> tuple[Any, Any]:
+        given = np.full(some.stop - some.start, BEGIN, np.int32) if previous is None else previous[some]
+        return self._features(state, given[None], some)
 
     def stretch(self, state: State, previous: Tokens | None, symbols: Tokens) -> Iterator[Pmf]:
         """The parallel form: every product takes many steps at once, only the recurrence goes in order.
@@ -206,8 +236,8 @@ class MinGRUPrior(Prior):
 
     def _head(self, a: Any, r: Any) -> Pmf:
         """pmf [n, V] of features."""
-        if self._compiled is not None:
-            compiled, w = self._compiled
+        if self.compiled is not None:
+            compiled, w = self.compiled
             out = np.empty((len(a), self.vocab_size), np.float32)
             compiled.head(w.head, w.head_first, w.head_scale, w.bias, a, r, out)
             return out
@@ -218,8 +248,8 @@ class MinGRUPrior(Prior):
 
     def _features(self, state: State, given: Tokens, some: slice) -> tuple[Any, Any]:
         """Steps [T, n] of some lanes → a [T · n, D], r [T · n, 1], what the head sees, and the state T steps on."""
-        if self._compiled is not None:
-            compiled, w = self._compiled
+        if self.compiled is not None:
+            compiled, w = self.compiled
             a, r = np.zeros((given.size, w.head.shape[1] * 4), np.uint8), np.empty(given.size, np.float32)
             states = state.last_mix, state.h, state.last_ff, state.last
             compiled.features(w, given.reshape(-1), *states, some.start, some.stop, a, r)

@@ -54,6 +54,9 @@ def draw(weights: np.ndarray, u: int) -> np.ndarray:
 class OnlineHead:
     """The head of one frame, in numpy; `online_kernel.CompiledHead` is the compiled one."""
 
+    #: rows drawn for each symbol
+    draws = DRAWS
+
     def __init__(self, tensors: dict[str, np.ndarray], rate: float, lanes: int) -> None:
         q = tensors["head.weight"]
         self.scale, self.bias = tensors["head.scale"], tensors["bias"]
@@ -64,7 +67,7 @@ class OnlineHead:
         # of the step whose symbols are not known yet
         self.a: np.ndarray = np.zeros((lanes, q.shape[1]), np.int32)
         self.r = np.zeros(lanes, np.float32)
-        self.drawn = np.zeros((lanes, DRAWS), np.int32)
+        self.drawn = np.zeros((lanes, self.draws), np.int32)
         self._prepare(q)
 
     def _prepare(self, q: np.ndarray) -> None:
@@ -80,20 +83,24 @@ class OnlineHead:
         return ops.over_sum(np, w), drawn
 
     def _learn(self, symbols: Tokens) -> None:
-        count = np.bincount(self.drawn[: len(symbols)].reshape(-1), minlength=len(self.unit))
+        n = len(symbols)
+        count = np.bincount(self.drawn[:n].reshape(-1), minlength=len(self.unit))
         count += DRAWS * np.bincount(symbols, minlength=len(self.unit))
         unit = self.unit * np.minimum(np.float32(1), AT_ONCE / np.maximum(count, 1).astype(np.float32))
-        n = len(symbols)
         taught = np.concatenate([self.drawn[:n], symbols[:, None]], 1).astype(np.int64)
         by = unit[taught] * self.r[:n, None]
         by[:, :DRAWS] *= PER_DRAW
-        moves = np.rint(np.minimum(np.maximum(by, -MOST), MOST)).astype(np.float64)
-        rows, place = np.unique(taught.reshape(-1), return_inverse=True)
-        together = np.zeros((len(rows), n))
-        np.add.at(together, (place.reshape(-1), np.repeat(np.arange(n), DRAWS + 1)), moves.reshape(-1))
+        self._move(taught, by)
+
+    def _move(self, rows: np.ndarray, by: np.ndarray) -> None:
+        """Add by [n, M], rounded, times the features of each lane to rows [n, M]."""
+        n, moves = len(rows), np.rint(np.minimum(np.maximum(by, -MOST), MOST)).astype(np.float64)
+        distinct, place = np.unique(rows.reshape(-1), return_inverse=True)
+        together = np.zeros((len(distinct), n))
+        np.add.at(together, (place.reshape(-1), np.repeat(np.arange(n), rows.shape[1])), moves.reshape(-1))
         # whole numbers far below 2^53, so that float64 sums of them are exact
-        self.master[rows] += (together @ self.a[:n].astype(np.float64)).astype(np.int32)
-        self.touched[rows] = True
+        self.master[distinct] += (together @ self.a[:n].astype(np.float64)).astype(np.int32)
+        self.touched[distinct] = True
 
     def _round(self) -> None:
         rows = np.flatnonzero(self.touched)

@@ -57,22 +57,26 @@ def _conditionals(packed, first, scale, bias, a, r, lane, lanes, step, pmf, draw
 
 
 @_jit
+def move_row(row, by, features):
+    """One row += by, rounded, times one lane's features."""
+    move = int32(np.rint(min(max(by, -MOST), MOST)))
+    for k in range(row.shape[0]):
+        row[k] = int32(row[k] + int32(move * int32(int32(features[k]) - int32(gemm.OFFSET))))
+
+
+@_jit
 def _learn(master, unit, a, r, drawn, symbols, touched, count):
     for i in range(symbols.shape[0]):
         count[symbols[i]] += DRAWS
         for j in range(DRAWS):
             count[drawn[i, j]] += 1
     for i in range(symbols.shape[0]):
-        features = a[i]
         for j in range(DRAWS + 1):
             v = symbols[i] if j == DRAWS else drawn[i, j]
             by = (unit[v] * min(ONE, AT_ONCE / F(max(count[v], 1)))) * r[i]
             if j < DRAWS:
                 by = by * PER_DRAW
-            move = int32(np.rint(min(max(by, -MOST), MOST)))
-            row = master[v]
-            for k in range(row.shape[0]):
-                row[k] = int32(row[k] + int32(move * int32(int32(features[k]) - int32(gemm.OFFSET))))
+            move_row(master[v], by, a[i])
             touched[v] = True
     for i in range(symbols.shape[0]):
         count[symbols[i]] = 0

@@ -1,16 +1,16 @@
 """Product of experts: two priors over the same tokens, multiplied.
 
-    p(v) ∝ √(p_1(v) · p_2(v))
+    p(v) ∝ p_1(v)^(1 − w) · p_2(v)^w,       w = ½, or ¼ or ¾ where one of them knows more
 
-The logarithmic opinion pool with weights ½ and ½ (Genest & Zidek 1986, §3.1; Hinton 2002, "Training products of experts", §1
+The logarithmic opinion pool (Genest & Zidek 1986, §3.1; Hinton 2002, "Training products of experts", §1
 without its training). What both find likely stays likely, what either rules out is ruled out; the mean of probabilities,
 ½·p_1 + ½·p_2, would keep whatever one of them still believes. −log2 p is at most the mean of the members' own at each token,
-since Σ_v √(p_1(v) · p_2(v)) ≤ 1 (Cauchy and Schwarz).
+weighted alike, since Σ_v p_1(v)^(1 − w) · p_2(v)^w ≤ 1 (Hölder).
 
-A geometric mean of two is a root, which every CPU rounds alike, and needs neither logarithm nor exponential. The result is
-shared out as a softmax is, by integers:
+A geometric mean of two is a root, m = √(p_1 · p_2), which every CPU rounds alike, and needs neither logarithm nor exponential;
+√(p_2 · m) has the weights ¼ and ¾. The result is shared out as a softmax is, by integers:
 
-    w(v) = max(round(2^23 · √(p_1(v) · p_2(v))), 1),     p(v) = w(v) / Σ w
+    u(v) = max(round(2^23 · p_1(v)^(1 − w) · p_2(v)^w), 1),     p(v) = u(v) / Σ u
 
 Members are priors whose lanes do not depend on each other (`RowWise`). Each learns as it does alone. Lanes n, V symbols.
 """
@@ -34,26 +34,35 @@ MEMBERS = 2
 SCALE = np.float32(2.0**WEIGHT_BITS)
 
 
-def multiply(one: Pmf, other: Pmf) -> Pmf:
-    """[n, V] and [n, V] → [n, V], a new array.
+#: the weight of the second member, in quarters
+QUARTERS = (1, 2, 3)
+
+
+def multiply(one: Pmf, other: Pmf, quarters: int = 2) -> Pmf:
+    """[n, V] and [n, V] → [n, V], a new array; the weight of `other` is in quarters.
 
     >>> multiply(np.float32([[0.5, 0.5, 0]]), np.float32([[0.9, 0.1, 0]])).round(3).tolist()
     [[0.75, 0.25, 0.0]]
     """
-    w = np.rint(np.sqrt(one * other) * SCALE).astype(np.int32)
-    return over_sum(np, np.maximum(w, 1))
+    mean = np.sqrt(one * other)
+    if quarters != 2:
+        mean = np.sqrt((one if quarters == 1 else other) * mean)
+    return over_sum(np, np.maximum(np.rint(mean * SCALE).astype(np.int32), 1))
 
 
 class State(NamedTuple):
     members: list[Any]
-    multiply: Callable[[Pmf, Pmf], Pmf]
+    multiply: Callable[[Pmf, Pmf, int], Pmf]
 
 
 class ProductPrior(Prior):
     name = "product"
 
-    def __init__(self, members: list[Prior]) -> None:
-        """Raises TokpressError where they are not two, of the same symbols, with lanes that are independent."""
+    def __init__(self, members: list[Prior], quarters: int = 2) -> None:
+        """`quarters`: the weight of the second one. Raises TokpressError where they are not two, of the same symbols, with lanes
+        that are independent."""
+        if type(quarters) is not int or quarters not in QUARTERS:
+            raise TokpressError(f"quarters={quarters!r} of a product should be 1, 2 or 3, the weight of its second member")
         if len(members) != MEMBERS:
             raise TokpressError(f"a product has {MEMBERS} members, not {len(members)}")
         for member in members:
@@ -64,6 +73,7 @@ class ProductPrior(Prior):
             if member.vocab_size != members[0].vocab_size:
                 raise TokpressError("the members of a product predict the same symbols")
         self.members: list[Any] = members
+        self.quarters = quarters
         self.vocab_size = members[0].vocab_size
 
     def prepare(self, tokens: int, kernel: str = "auto") -> None:
@@ -89,7 +99,8 @@ class ProductPrior(Prior):
         return all(member.shares_rows(rows) for member in self.members)
 
     def some_rows(self, state: State, previous: Tokens | None, some: slice, ready: Callable[[], Any]) -> Pmf:
-        return state.multiply(*(m.some_rows(own, previous, some, ready) for m, own in zip(self.members, state.members)))
+        one, other = (m.some_rows(own, previous, some, ready) for m, own in zip(self.members, state.members))
+        return state.multiply(one, other, self.quarters)
 
     def stretch(self, state: State, previous: Tokens | None, symbols: Tokens) -> Iterator[Pmf]:
         def steps(member: Prior, own: Any) -> Iterator[Pmf]:
@@ -97,10 +108,11 @@ class ProductPrior(Prior):
                 yield from block
 
         for both in zip(*(steps(member, own) for member, own in zip(self.members, state.members)), strict=True):
-            yield state.multiply(*both)[None]
+            yield state.multiply(*both, self.quarters)[None]
 
     def config(self) -> Config:
-        return {"members": [{"name": member.name, **member.config()} for member in self.members]}
+        quarters = {} if self.quarters == 2 else {"quarters": self.quarters}
+        return {**quarters, "members": [{"name": member.name, **member.config()} for member in self.members]}
 
     def tensors(self) -> dict[str, np.ndarray]:
         return side_by_side([member.tensors() for member in self.members])
@@ -109,7 +121,7 @@ class ProductPrior(Prior):
     def load(cls, config: Config, tensors: dict[str, np.ndarray], vocab_size: int) -> "ProductPrior":
         members = loaded_members(config["members"][: MEMBERS + 1], tensors, vocab_size)
         try:
-            return cls(members)
+            return cls(members, config.get("quarters", 2))
         except TokpressError as error:
             raise ModelError(f"config.json: {error}") from error
 
@@ -117,11 +129,12 @@ class ProductPrior(Prior):
     def fit(
         cls, sources: "list[Source]", tokenizer: Tokenizer, config: Config, options: "FitOptions"
     ) -> "ProductPrior":
-        """Settings: members, two model directories with a comma between them. They are trained already; what is wrapped around
-        their networks, a memory for instance, is left out."""
+        """Settings: members, two model directories with a comma between them; quarters. They are trained already; what is
+        wrapped around their networks, a memory for instance, is left out."""
         from ..training.trainers import trained_members
 
-        return cls([innermost(member) for member in trained_members("product", config, tokenizer)])
+        members, chosen = trained_members("product", config, tokenizer, {"quarters": 2})
+        return cls([innermost(member) for member in members], chosen["quarters"])
 
 
 def innermost(prior: Prior) -> Prior:

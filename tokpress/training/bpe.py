@@ -70,7 +70,7 @@ def train_bpe(
     )
     learned.train_from_iterator(texts(), trainer)
     learned.pre_tokenizer = words  # the cuts were for the trainer's sake
-    return BPETokenizer(learned.to_str(pretty=True))
+    return BPETokenizer(learned.to_str(pretty=False))
 
 
 def _enough(chunks: list[bytes], pieces: pre_tokenizers.PreTokenizer) -> list[bytes]:

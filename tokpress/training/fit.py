@@ -61,7 +61,7 @@ def make_optimizers(
     for name, p in net.named_parameters():
         if name.startswith(without):
             continue
-        matrix = p.ndim == 2 and "embedding" not in name
+        matrix = p.ndim == 2 and ("embedding" not in name or "grams" in name)
         (blocks if p.ndim == 2 and "blocks." in name else matrices if matrix and decay else rest).append(p)
     groups = [{"params": ps, "weight_decay": wd} for ps, wd in ((rest, 0.0), (matrices, decay or 0.0)) if ps]
     optimizers: list[torch.optim.Optimizer] = [torch.optim.AdamW(groups, lr=lr, betas=(0.9, 0.98), fused=True)]

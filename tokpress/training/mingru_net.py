@@ -25,8 +25,9 @@ def shifted(x: Tensor, last: Tensor, mu: Tensor) -> tuple[Tensor, Tensor]:
 
 
 class Block(nn.Module):
-    def __init__(self, width: int, hidden: int, depth: int):
+    def __init__(self, width: int, hidden: int, depth: int, dropout: float):
         super().__init__()
+        self.drop = nn.Dropout(dropout)
         self.mix_in = QuantLinear(width, 3 * width, normed=True)
         self.mix_out = QuantLinear(width, width, gain=0.5 / depth**0.5)
         self.ff_in = QuantLinear(width, hidden, normed=True)
@@ -41,18 +42,18 @@ class Block(nn.Module):
         forget, candidate, out = self.mix_in(u).chunk(3, -1)
         f = gate(forget + self.forget_bias)
         h = scan(f.contiguous(), candidate.contiguous(), h0)
-        x = x + self.mix_out(h * (out * gate(out)))
+        x = x + self.drop(self.mix_out(h * (out * gate(out))))
         u, last_ff = shifted(x, last_ff, self.ff_mu)
-        x = x + self.ff_out(F.relu(self.ff_in(u)).square())
+        x = x + self.drop(self.ff_out(F.relu(self.ff_in(u)).square()))
         return x, [last_mix, h[:, -1].detach(), last_ff]
 
 
 class Grams(nn.Module):
     """What hashed n-grams add to the embedding: nothing at first (priors/grams.py)."""
 
-    def __init__(self, rows: int, features: int, width: int):
+    def __init__(self, rows: int, features: int, width: int, dropout: float):
         super().__init__()
-        self.rows = rows
+        self.rows, self.drop = rows, nn.Dropout(dropout)
         self.two, self.three = QuantEmbedding(rows, features), QuantEmbedding(rows, features)
         nn.init.zeros_(self.two.weight)
         nn.init.zeros_(self.three.weight)
@@ -64,20 +65,39 @@ class Grams(nn.Module):
         two, three = slots(tokens, symbols[:, 1:-1], symbols[:, :-2], self.rows)
         new = torch.zeros_like(last)
         new[:, :2] = symbols[:, -2:].flip(1)
-        return self.mix(torch.cat([self.two(two), self.three(three)], -1)), new
+        return self.drop(self.mix(torch.cat([self.two(two), self.three(three)], -1))), new
 
 
 class MinGRUNet(nn.Module):
-    def __init__(self, symbols: int, width: int, depth: int, hidden: int, grams: int = 0, features: int = 0):
+    """`place` [V]: where each symbol stands in a head of two levels, `groups` groups of V / groups symbols one after the other
+    (`tokpress.priors.two_level_head`); as they come where it is not given. `dropout`: of what the blocks and the tables add (Srivastava et
+    al. 2014)."""
+
+    def __init__(
+        self,
+        symbols: int,
+        width: int,
+        depth: int,
+        hidden: int,
+        grams: int = 0,
+        features: int = 0,
+        groups: int = 0,
+        place: np.ndarray | None = None,
+        dropout: float = 0.0,
+    ):
         super().__init__()
         self.config = {"symbols": symbols, "width": width, "depth": depth, "hidden": hidden}
         self.embedding = QuantEmbedding(symbols, width)
         if grams:
             self.config |= {"grams": grams, "features": features}
-            self.embedding_grams = Grams(grams, features, width)
-        self.blocks = nn.ModuleList(Block(width, hidden, depth) for _ in range(depth))
-        self.head = QuantLinear(width, symbols, normed=True, gain=0.3)
-        self.bias = nn.Parameter(torch.zeros(symbols))
+            self.embedding_grams = Grams(grams, features, width, dropout)
+        self.blocks = nn.ModuleList(Block(width, hidden, depth, dropout) for _ in range(depth))
+        self.groups = groups
+        if groups:
+            self.config |= {"groups": groups}
+            self.register_buffer("place", torch.arange(symbols) if place is None else torch.from_numpy(place).long())
+        self.head = QuantLinear(width, groups + symbols, normed=True, gain=0.3)
+        self.bias = nn.Parameter(torch.zeros(groups + symbols))
 
     def initial_state(self, rows: int) -> list[Tensor]:
         w = self.config["width"]
@@ -107,8 +127,14 @@ class MinGRUNet(nn.Module):
             self.embedding_grams.compile(dynamic=False)
 
     def loss(self, x: Tensor, targets: Tensor) -> Tensor:
-        logits = self.head(x) + self.bias
-        return F.cross_entropy(logits.flatten(0, 1), targets.flatten())
+        logits = (self.head(x) + self.bias).flatten(0, 1)
+        if not self.groups:
+            return F.cross_entropy(logits, targets.flatten())
+        of_group, of_all = logits[:, : self.groups], logits[:, self.groups :].unflatten(1, (self.groups, -1))
+        place = self.place[targets.flatten()]
+        group, rank = place // of_all.shape[2], place % of_all.shape[2]
+        inside = of_all.gather(1, group[:, None, None].expand(-1, 1, of_all.shape[2]))[:, 0]
+        return F.cross_entropy(of_group, group) + F.cross_entropy(inside, rank)
 
 
 @torch.no_grad()
@@ -120,6 +146,8 @@ def export(net: MinGRUNet) -> dict[str, np.ndarray]:
             q, s = quantize_weight(p.float().cpu())
             out[name] = q.to(torch.int8).numpy()
             out[name.removesuffix("weight") + "scale"] = s[:, 0].numpy().copy()
+        elif name == "place":
+            out[name] = p.to(torch.int32).cpu().numpy()
         else:
             out[name] = p.float().cpu().numpy().copy()
     return out
@@ -135,7 +163,7 @@ def restore(tensors: dict[str, np.ndarray]) -> MinGRUNet:
         weight = torch.from_numpy(tensors[name].astype(np.float32))
         if name.endswith(".weight"):
             weight *= torch.from_numpy(tensors[name.removesuffix("weight") + "scale"])[:, None]
-        weights[name] = weight
+        weights[name] = weight.long() if name == "place" else weight
     net.load_state_dict(weights)
     return net
 
@@ -147,4 +175,6 @@ def shape_of(weights: Mapping[str, Tensor | np.ndarray]) -> dict[str, int]:
     shape = {"symbols": symbols, "width": width, "depth": depth, "hidden": len(weights["blocks.0.ff_in.weight"])}
     if "embedding_grams.two.weight" in weights:
         shape["grams"], shape["features"] = weights["embedding_grams.two.weight"].shape
+    if "place" in weights:
+        shape["groups"] = len(weights["bias"]) - symbols
     return shape

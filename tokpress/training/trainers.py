@@ -22,16 +22,17 @@ def fit_mingru(
 ) -> tuple[Config, dict[str, np.ndarray]]:
     """(config, tensors) of a MinGRUPrior. Settings: width, depth, hidden; where they are not given, those of
     the prior to start from, or of the `text` preset. grams, features: rows and numbers of the tables of hashed n-grams, which
-    a prior to start from may lack. online: the rate at which its head learns while it codes."""
+    a prior to start from may lack. groups: of symbols, for a head of two levels; 0 is a head of one. online: the rate at which its
+    head learns while it codes. dropout: of what blocks and tables add, while it is trained."""
     from ..priors.mingru import ONLINE
 
     text, init = PRESETS["text"], options.init
-    defaults = {"width": text.width, "depth": text.depth, "hidden": text.hidden}
+    defaults = {"width": text.width, "depth": text.depth, "hidden": text.hidden, "groups": 0}
     grams = {"grams": 0, "features": 64}
     if init:
-        defaults = {key: init.config()[key] for key in defaults}
+        defaults = {key: init.config().get(key, 0) for key in defaults}
         grams = {key: init.config().get(key, value) for key, value in grams.items()}
-    chosen = settings_of("mingru", config, {**defaults, **grams, "online": ONLINE})
+    chosen = settings_of("mingru", config, {**defaults, **grams, "online": ONLINE, "dropout": 0.0})
     shape, tables = {key: chosen[key] for key in defaults}, {key: chosen[key] for key in grams}
     if init and (shape != defaults or (grams["grams"] and tables != grams)):
         raise TokpressError(
@@ -39,17 +40,29 @@ def fit_mingru(
         )
     if tables["grams"] & (tables["grams"] - 1):
         raise TokpressError(f"grams={tables['grams']} of the prior 'mingru' should be a power of 2")
+    if not 0 <= chosen["dropout"] < 1:
+        raise TokpressError(f"dropout={chosen['dropout']} of the prior 'mingru' should be from 0 up to, but not, 1")
+    symbols, groups = tokenizer.vocab_size, shape["groups"]
+    if groups and (groups < 0 or groups & (groups - 1) or symbols % groups or symbols // groups & (symbols // groups - 1)):
+        raise TokpressError(
+            f"groups={groups} of the prior 'mingru' should be a power of 2 that divides its {symbols:,} symbols into groups of "
+            "another one"
+        )
     try:
         import torch
 
         from .fit import fit
+        from .groups import places
         from .mingru_net import MinGRUNet, export, restore
     except ModuleNotFoundError as error:
         if error.name not in ("torch", "accelerate"):
             raise
         raise TokpressError(NEEDS_TORCH.format(name=error.name)) from error
     torch.manual_seed(options.config.seed)
-    net = MinGRUNet(tokenizer.vocab_size, **shape, **(tables if tables["grams"] else {}))
+    place = places(sources, symbols, groups, options.config.seed) if groups and not init else None
+    net = MinGRUNet(
+        symbols, **shape, **(tables if tables["grams"] else {}), place=place, dropout=chosen["dropout"]
+    )
     if init:  # tables that it lacks add nothing at first
         net.load_state_dict(restore(init.tensors()).state_dict(), strict=False)
     fit(
@@ -105,12 +118,16 @@ def fit_network(
     return net.export(), tokenizer.vocab_size
 
 
-def trained_members(prior: str, config: Config, tokenizer: Tokenizer) -> list[Prior]:
-    """The priors of the model directories that the setting `members` names. Raises TokpressError, ModelError."""
+def trained_members(
+    prior: str, config: Config, tokenizer: Tokenizer, settings: Config | None = None
+) -> tuple[list[Prior], Config]:
+    """The priors of the model directories that the setting `members` names, and the other settings, of which these are what
+    they are if not given. Raises TokpressError, ModelError."""
     from ..model import load_folder
     from .tokenize import tokenizer_hash
 
-    named = settings_of(prior, config, {"members": ""})["members"]
+    chosen = settings_of(prior, config, {"members": "", **(settings or {})})
+    named = chosen.pop("members")
     if not named:
         raise TokpressError(f"a prior of the kind {prior} is made of trained models: say --set members=DIR,DIR,…")
     if not all(named.split(",")):
@@ -121,4 +138,4 @@ def trained_members(prior: str, config: Config, tokenizer: Tokenizer) -> list[Pr
             raise TokpressError(
                 f"{model.name} has a {model.tokenizer.name} tokenizer, not the {tokenizer.name} one asked for"
             )
-    return [model.prior for model in models]
+    return [model.prior for model in models], chosen

@@ -1,0 +1,103 @@
+"""An output layer of two levels: the group of a symbol, then the symbol within its group.
+
+    p(v) = p(g) · p(r | g),     g = ⌊place(v) / R⌋,  r = place(v) mod R          G groups of R symbols, V = G · R
+    p(g) = softmax_g(W_g f + b_g),     p(r | g) = softmax_r(W_{G + g·R + r} f + b)      f = r · a, of one network
+
+A softmax over all symbols computes V logits to code one of them; this one G + R, since only what is in the group that was
+coded matters (Goodman 2001, "Classes for fast maximum entropy training", §2; Morin & Bengio 2005, §3, go down to bits).
+Which symbols stand together is learned from a corpus (`tokpress.training.groups`).
+
+`TwoLevelHead` is what a frame has of it: it gives both levels, or the probabilities of all symbols (`step`) for whoever needs
+them. It goes on learning as `OnlineHead` does, whose rows are here those of groups, then those of symbols by their place: after
+a symbol, the row of its group and its own are pulled towards f, and J rows drawn from each of the two conditionals are pushed away.
+What was drawn and is the symbol's own is not moved both ways: of c such draws of J, the pull is (J − c) / J.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from ..exact import ops
+from ..levels import Levels
+from ..types import Pmf, Tokens
+from .online_head import AT_ONCE, DRAWS, PER_DRAW, OnlineHead, draw, uniform
+
+
+class TwoLevelHead(OnlineHead):
+    """The head of one frame, in numpy. A learning rate of 0 leaves it as it was trained."""
+
+    draws = 2 * DRAWS
+
+    def __init__(self, tensors: dict[str, np.ndarray], rate: float, lanes: int, levels: Levels) -> None:
+        self.levels, self.learns, self.whole = levels, rate > 0, False
+        super().__init__(tensors, rate, lanes)
+
+    def _of_groups(self, a: np.ndarray, r: np.ndarray) -> np.ndarray:
+        """Integer weights [n, G]."""
+        g = self.levels.groups
+        return ops.exp2_weights(np, a @ self.columns[:, :g] * self.scale[:g] * r + self.bias[:g])
+
+    def _of_ranks(self, a: np.ndarray, r: np.ndarray, group: Tokens) -> np.ndarray:
+        """Integer weights [n, R] within a group for each row."""
+        at = self._first_rows(group)[:, None] + np.arange(self.levels.ranks)
+        logits = np.einsum("nk,knr->nr", a, self.columns[:, at]) * self.scale[at] * r + self.bias[at]
+        return ops.exp2_weights(np, logits)
+
+    def groups(self, a: np.ndarray, r: np.ndarray, some: slice) -> Pmf:
+        """p(g) [n, G] of some lanes, from their features a [n, D], r [n, 1]; to be learned from at the next step."""
+        w = self._of_groups(a, r)
+        self.a[some], self.r[some] = a, r.reshape(-1)
+        if self.learns:
+            for lane, row in enumerate(w, some.start):
+                self.drawn[lane, :DRAWS] = draw(row, uniform(lane, self.count))
+        return ops.over_sum(np, w)
+
+    def ranks(self, group: Tokens, some: slice) -> Pmf:
+        """p(r | g) [n, R] of the same lanes, now that their groups are known."""
+        w = self._of_ranks(self.a[some].astype(np.float32), self.r[some, None], group)
+        if self.learns:
+            for lane, (row, start) in enumerate(zip(w, self._first_rows(group)), some.start):
+                self.drawn[lane, DRAWS:] = start + draw(row, uniform(lane, self.count))
+        return ops.over_sum(np, w)
+
+    def step(self, a: np.ndarray, r: np.ndarray, some: slice) -> Pmf:
+        """The conditionals of all symbols [n, V]."""
+        self.whole = True
+        of_group, g = self.groups(a, r, some), self.levels.groups
+        logits = a @ self.columns[:, g:] * self.scale[g:] * r + self.bias[g:]
+        inside = ops.over_sum(np, ops.exp2_weights(np, logits.reshape(len(a), g, -1)))
+        return (of_group[:, :, None] * inside).reshape(len(a), -1)[:, self.levels.place]
+
+    def steps(
+        self, a: np.ndarray, r: np.ndarray, lanes: int, previous: Tokens | None, symbols: Tokens
+    ) -> Iterator[Pmf]:
+        for t in range(symbols.shape[1]):
+            self.learn(previous if t == 0 else symbols[:, t - 1])
+            now = slice(t * lanes, (t + 1) * lanes)
+            yield self.step(a[now], r[now], slice(0, lanes))[None]
+
+    def _first_rows(self, group: Tokens) -> np.ndarray:
+        """The row of the first symbol of each group."""
+        return np.int32(self.levels.groups) + group * np.int32(self.levels.ranks)
+
+    def _learn(self, symbols: Tokens) -> None:
+        if not self.learns:
+            return
+        group, rank = self.levels.split(symbols)
+        if self.whole:  # nobody has asked for ranks
+            self.ranks(group, slice(0, len(symbols)))
+        self._teach(self.drawn[: len(symbols)], np.stack([group, self._first_rows(group) + rank], 1))
+
+    def _teach(self, drawn: np.ndarray, own: np.ndarray) -> None:
+        """Pull the rows own [n, 2] towards the features of each lane, push those drawn [n, 2 · J] away."""
+        drawn = drawn.reshape(-1, 2, DRAWS).astype(np.int64)
+        same = drawn == own[:, :, None]
+        pulls, pushes = DRAWS - same.sum(2), (~same).astype(np.int64)
+        count = np.zeros(len(self.unit), np.int64)
+        np.add.at(count, own, pulls)
+        np.add.at(count, drawn, pushes)
+        unit = self.unit * np.minimum(np.float32(1), AT_ONCE / np.maximum(count, 1).astype(np.float32))
+        r = self.r[: len(own), None]
+        pull = (unit[own] * r) * (pulls.astype(np.float32) * -PER_DRAW)
+        push = (unit[drawn] * r[:, :, None]) * (pushes.astype(np.float32) * PER_DRAW)
+        self._move(np.concatenate([own, drawn.reshape(len(own), -1)], 1), np.concatenate([pull, push.reshape(len(own), -1)], 1))
