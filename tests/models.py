@@ -267,9 +267,6 @@ def tiny_models() -> dict[str, Model]:
             "mingru-two_level": Model(BytesTokenizer(), tiny_two_level()),
             "memory": Model(BytesTokenizer(), MemoryPrior(tiny_mingru())),
             "memory-two_level": Model(BytesTokenizer(), MemoryPrior(tiny_two_level(grams=64))),
-            "memory-memory-two_level": Model(
-                BytesTokenizer(), MemoryPrior(MemoryPrior(tiny_two_level(online=0.0)), orders=(1,))
-            ),
             "memory-online": Model(BytesTokenizer(), MemoryPrior(tiny_mingru(online=0.01))),
             "memory-memory": Model(BytesTokenizer(), MemoryPrior(MemoryPrior(tiny_mingru(), orders=(1,)))),
             "memory-reusing": Model(BytesTokenizer(), MemoryPrior(Reusing())),

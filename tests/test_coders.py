@@ -76,6 +76,121 @@ def test_the_last_symbol_of_a_group_that_holds_nearly_all(seed):
     assert (RangeDecoder(encoder.finish()).pop(rows) == symbols).all()
 
 
+# ── the reference encoder ───────────────────────────────────────────────────────────────────────────
+
+
+def push(writer: reference.Writer, row: np.ndarray, symbol: int) -> int:
+    """As compiled loops do; gives back where the interval begins."""
+    total = np.float32(0)
+    for p in row:
+        total = total + p
+    left, right = reference.interval(row, symbol, total)
+    assert 0 <= left < right <= reference.WHOLE
+    writer.reserve(1)
+    reference.push(writer.words, writer.encoder, left, right)
+    return left
+
+
+def both(rows: list[np.ndarray], symbols: list[int]) -> bytes:
+    """What the reference writes, after it was found to be what constriction writes, and to be read by both."""
+    encoder, writer = RangeEncoder(), reference.Writer()
+    for row, symbol in zip(rows, symbols, strict=True):
+        encoder.push(np.array([symbol], np.int32), row[None], one_step=True)
+        push(writer, row, symbol)
+    payload = writer.finish()
+    assert payload == encoder.finish()
+    words, decoder = reference.start(payload)
+    assert [reference.pop(words, decoder, row) for row in rows] == symbols
+    return payload
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    st.integers(0, 2**32), st.integers(0, 60), st.integers(2, 40), st.sampled_from([0.0, 1.0, 9.0, 80.0]),
+    st.sampled_from(["likely", "first", "last"]),
+)  # fmt: skip
+def test_the_reference_encodes_what_constriction_encodes(seed, rows, symbols, sharpness, which):
+    pmf, chosen = rows_and_symbols(seed, rows, symbols, sharpness) if rows else (np.zeros((0, symbols)), np.zeros(0))
+    few = np.random.default_rng(seed).random(rows) < 0.9
+    edge = {"likely": chosen, "first": np.where(few, 0, chosen), "last": np.where(few, symbols - 1, chosen)}[which]
+    both(list(pmf), edge.astype(int).tolist())
+
+
+EVEN = np.full(64, 1 / 64, np.float32)
+SKEWED = [np.array(p, np.float32) for p in ([1, 0], [0, 1], [1e-9, 1, 1e-9], [0.5, 0.5], [0.25, 0.5, 0.25], [2e-7, 1])]
+
+
+class Straddling:
+    """Symbols whose intervals always hold one number, which ends in zeros: below it, words are full of ones."""
+
+    def __init__(self, boundary: int) -> None:
+        self.writer, self.distance = reference.Writer(), boundary
+        self.rows: list[np.ndarray] = []
+        self.symbols: list[int] = []
+
+    def push(self, row: np.ndarray, beside: int = 0) -> None:
+        """The symbol that holds the number, or one beside it."""
+        encoder, total = self.writer.encoder, row.sum(dtype=np.float32)
+        scale, used = int(encoder[reference.RANGE]) >> 24, int(encoder[reference.USED])
+        quantile = min(self.distance // scale, reference.WHOLE - 1)
+        stops = [reference.interval(row, v, total)[1] for v in range(len(row))]
+        symbol = min(max(int(np.searchsorted(stops, quantile, side="right")) + beside, 0), len(row) - 1)
+        self.distance -= scale * push(self.writer, row, symbol)
+        self.distance <<= 32 * (int(encoder[reference.USED]) - used)
+        self.rows.append(row)
+        self.symbols.append(symbol)
+
+    def words(self) -> list[int]:
+        return self.writer.words[: int(self.writer.encoder[reference.USED])].tolist()
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(st.tuples(st.sampled_from(range(len(SKEWED))), st.booleans()), max_size=80),
+    st.sampled_from([1 << 63, 1 << 62, 3 << 61, (1 << 64) - (1 << 32), (1 << 63) + (1 << 40)]),
+    st.sampled_from([-1, 0, 1]),
+)
+def test_carries_go_as_far_as_they_must(steps, boundary, end):
+    made = Straddling(boundary)
+    for number, even in steps:
+        made.push(EVEN if even else SKEWED[number])
+    made.push(EVEN, end)
+    assert both(made.rows, made.symbols) == made.writer.finish()
+
+
+@pytest.mark.parametrize("last", [-1, 0, 1])
+def test_a_carry_through_many_words(last):
+    made = Straddling(1 << 63)
+    for _ in range(60):
+        made.push(EVEN)
+    before = made.words()
+    assert before[0] == 2**31 - 1 and set(before[1:]) == {2**32 - 1} and len(before) > 8
+    for _ in range(3):
+        made.push(EVEN, last)
+    carried = made.words()[: len(before)]
+    assert (carried == [1 << 31] + [0] * (len(before) - 1)) == (last == 1)
+    assert both(made.rows, made.symbols) == made.writer.finish()
+
+
+def test_a_carry_adds_one():
+    words = np.array([7, 2**32 - 1, 2**32 - 1, 5], np.uint32)
+    reference.carry(words, 3)
+    assert words.tolist() == [8, 0, 0, 5]
+
+
+def test_nothing_is_written_of_nothing():
+    assert reference.Writer().finish() == RangeEncoder().finish() == b""
+
+
+def test_room_for_words_grows():
+    rng = np.random.default_rng(4)
+    rows = [np.full(4096, 1 / 4096, np.float32)] * 3000
+    assert len(both(rows, rng.integers(0, 4096, 3000).tolist())) > 4 << 10
+    writer = reference.Writer()
+    writer.reserve(5000)
+    assert len(writer.words) >= 5000
+
+
 def test_a_row_that_cannot_be_coded():
     with pytest.raises(ValueError):
         RangeEncoder().push(np.array([1], np.int32), np.array([[np.nan, 1]], np.float32))

@@ -102,7 +102,7 @@ def reference(folder) -> dict[str, list[str]]:
 
 
 def test_kernels_agree(reference):
-    assert len(reference) == 25 + len(NETWORKS) + len(AUTOENCODERS)
+    assert len(reference) == 28 + len(NETWORKS) + len(AUTOENCODERS)
     for lines in reference.values():
         assert len(set(lines)) == 1 and lines[0].startswith("True ")
 

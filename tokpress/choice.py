@@ -1,12 +1,14 @@
 """How one frame is stored: the choice among models, lzma and the bytes as they are, and what a user may decide about it."""
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from . import store
 from .container import MAX_LANES, MAX_SOURCE, Kind
 from .distortion import Distortion
 from .errors import TokpressError
+from .exact.threads import threads
 from .grid import Grid
 from .lzma2 import lzma_encode
 from .model import Model
@@ -118,41 +120,60 @@ def _of_model(model: Model, size: int, payload: bytes, tokens: int, lanes: int) 
 
 def choose_frame(source: bytes, options: Options, report: Report, grid: Grid | None = None) -> Coded:
     """The smallest way we know to store one frame. grid: where it has samples, pixels or sound."""
-    best = Coded(Kind.RAW, len(source), source)
     if not source:
-        return best
-    packed = lzma_encode(source)
-    if len(packed) < len(source):
-        best = Coded(Kind.LZMA, len(source), packed)
-    if options.models is None and len(packed) * LZMA_ENOUGH < len(source):
-        return best
-    shipped = EFFORTS[options.effort][bool(grid)]
-    names: Sequence[Model | str] = shipped if options.models is None else options.models
-    whole, large = len(source) <= TRIAL_SIZE, len(source) >= LARGE
+        return Coded(Kind.RAW, 0, source)
+    whole = len(source) <= TRIAL_SIZE
     part, part_grid = (source, grid) if whole else _part(source, grid)
-    yardstick = len(packed) if whole else len(lzma_encode(part))
-    trials: list[Coded] = []
-    if len(names) == 1 and not whole:
-        trials = [Coded(Kind.MODEL, 0, b"", store.load(names[0]))]
-    else:
-        for name in names:
-            model = store.load(name)  # here, not before: what a clear winner makes needless is never loaded
-            if _hopeless(model, part):
-                continue
-            alone = len(names) == 1
-            trials.append(encode(model, part, options, report if alone else lambda n: None, part_grid))
-            sure = options.effort != "best" and not large and not grid
-            if sure and len(trials[-1].payload) < CLEAR_WIN * yardstick:
-                break
-    if not trials:
+    yardstick = lzma_encode(part)
+    with ThreadPoolExecutor(1) as pool:  # lzma needs one processor, and so do many trials
+        packing = pool.submit(lambda: yardstick if whole else lzma_encode(source))
+        if threads() == 1:
+            packing.result()
+        if _is_enough(yardstick, part, options) and _is_enough(packing.result(), source, options):
+            return _packed(packing.result(), source)
+        winner = _best_trial(part, part_grid, len(yardstick), len(source), options, report)
+        best = _packed(packing.result(), source)
+    if winner is None or _is_enough(packing.result(), source, options):
         return best
-    winner = min(trials, key=lambda t: len(t.payload) * (STARTS_EMPTY if large and _starts_empty(t) else 1))
     if not whole:  # what was coded is a part of the frame
         if winner.model is None or len(winner.payload) >= len(part):
             return best
         winner = encode(winner.model, source, options, report, grid)
     # a model frame's header is longer than a plain one's by the model's id and the token count
     return winner if len(winner.payload) + 8 < len(best.payload) else best
+
+
+def _packed(packed: bytes, source: bytes) -> Coded:
+    """By lzma, or as it is."""
+    kind, payload = (Kind.LZMA, packed) if len(packed) < len(source) else (Kind.RAW, source)
+    return Coded(kind, len(source), payload)
+
+
+def _is_enough(packed: bytes, source: bytes, options: Options) -> bool:
+    return options.models is None and len(packed) * LZMA_ENOUGH < len(source)
+
+
+def _best_trial(
+    part: bytes, grid: Grid | None, yardstick: int, size: int, options: Options, report: Report
+) -> Coded | None:
+    """The part of a source of this size, coded by the model in the running that needs least for it; where there is but one model,
+    nothing coded by it. yardstick: lzma's bytes for the part."""
+    shipped = EFFORTS[options.effort][bool(grid)]
+    names: Sequence[Model | str] = shipped if options.models is None else options.models
+    large, alone = size >= LARGE, len(names) == 1
+    if alone and len(part) < size:
+        return Coded(Kind.MODEL, 0, b"", store.load(names[0]))
+    trials: list[Coded] = []
+    for name in names:
+        model = store.load(name)  # here, not before: what a clear winner makes needless is never loaded
+        if _hopeless(model, part):
+            continue
+        trials.append(encode(model, part, options, report if alone else lambda n: None, grid))
+        sure = options.effort != "best" and not large and not grid
+        if sure and len(trials[-1].payload) < CLEAR_WIN * yardstick:
+            break
+    key = lambda t: len(t.payload) * (STARTS_EMPTY if large and _starts_empty(t) else 1)  # noqa: E731
+    return min(trials, key=key, default=None)
 
 
 def _part(source: bytes, grid: Grid | None) -> tuple[bytes, Grid | None]:

@@ -24,9 +24,14 @@ class Levels(NamedTuple):
 
     @classmethod
     def of(cls, place: NDArray[np.int32], groups: int) -> "Levels":
-        """Raises ModelError where these are not the places of all symbols, in groups of the same size, a power of 2."""
+        """Raises ModelError where these are not the places of all symbols, in two or more groups of the same size, a power of 2."""
         ranks = len(place) // groups
-        if len(place) % groups or ranks & (ranks - 1) or not np.array_equal(np.sort(place), np.arange(len(place))):
+        if (
+            min(groups, ranks) < 2
+            or len(place) % groups
+            or ranks & (ranks - 1)
+            or not np.array_equal(np.sort(place), np.arange(len(place)))
+        ):
             raise ModelError(f"model.safetensors: place is no order of {len(place)} symbols in {groups} groups")
         return cls(place, np.argsort(place).astype(np.int32), groups, ranks)
 

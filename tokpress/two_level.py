@@ -23,15 +23,19 @@ def _known(prior: TwoLevel, state: Any, layout: Layout, grid: Tokens) -> Iterato
         previous = None if previous is None else previous[:rows]
         for t in range(first, stop):
             group = np.ascontiguousarray(groups[:rows, t])
-
-            def both(some: slice, ready: Callable[[], Any]) -> tuple[Pmf, Pmf]:
-                of_group = prior.some_groups(state, previous, some, ready)
-                return of_group, prior.some_ranks(state, group[some], some)
-
-            parts = _shared(prior, state, previous, rows, both)
+            parts = _shared(prior, state, previous, rows, _both(prior, state, previous, group))
             of_group, of_rank = (_joined(list(part)) for part in zip(*parts))
             yield t, group, np.ascontiguousarray(ranks[:rows, t]), of_group, of_rank
             previous = np.ascontiguousarray(grid[:rows, t])
+
+
+def _both(prior: TwoLevel, state: Any, previous: Tokens | None, group: Tokens) -> Callable[..., tuple[Pmf, Pmf]]:
+    """What gives (pmf [n, G], pmf [n, R]) of some lanes, whose groups are known."""
+
+    def both(some: slice, ready: Callable[[], Any]) -> tuple[Pmf, Pmf]:
+        return prior.some_groups(state, previous, some, ready), prior.some_ranks(state, group[some], some)
+
+    return both
 
 
 def _shared(prior: TwoLevel, state: Any, previous: Tokens | None, rows: int, work: Callable[..., Any]) -> list[Any]:
@@ -94,9 +98,9 @@ def _decode_step(prior: TwoLevel, state: Any, decoder: RangeDecoder) -> Callable
         def ranks(some: slice) -> Pmf:
             return prior.some_ranks(state, group[some], some)
 
-        group = decoder.pop(_joined(_shared(prior, state, previous, rows, groups)))
+        group = decoder.pop(_joined(_shared(prior, state, previous, rows, groups)), one_step=True)
         parts = share_rows(ranks, rows) if prior.shares_rows(rows) else [ranks(slice(0, rows))]
-        return prior.levels.join(group, decoder.pop(_joined(parts)))
+        return prior.levels.join(group, decoder.pop(_joined(parts), one_step=True))
 
     return step
 
@@ -109,6 +113,8 @@ def _joined(parts: list[Pmf]) -> Pmf:
 def score(prior: TwoLevel, tokens: Tokens, lanes: int, report: Report) -> np.ndarray:
     """−log2 p of each token [N] float64: of its group and of it within the group."""
     layout, done = Layout.of(len(tokens), lanes, prior.stride), 0
+    if not layout.tokens:
+        return np.zeros(0)
     bits, state = np.zeros((layout.lanes, layout.steps)), prior.init(layout.lanes, layout.tokens)
     for t, group, rank, of_group, of_rank in _known(prior, state, layout, layout.split(tokens)):
         for symbols, pmf in ((group, of_group), (rank, of_rank)):

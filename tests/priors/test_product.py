@@ -22,19 +22,60 @@ from tokpress.tokenizers.bytes import BytesTokenizer
 
 
 @settings(deadline=None)
-@given(st.integers(0, 2**32 - 1), st.integers(1, 5), st.sampled_from([2, 17, 256, 4096]))
-def test_a_product_is_the_geometric_mean_and_compiled_the_same_bits(seed, rows, symbols):
+@given(st.integers(0, 2**32 - 1), st.integers(1, 5), st.sampled_from([2, 17, 256, 4096]), st.sampled_from([1, 2, 3]))
+def test_a_product_is_the_geometric_mean_and_compiled_the_same_bits(seed, rows, symbols, quarters):
     from tokpress.priors.product_kernel import multiply as compiled
 
     rng = np.random.default_rng(seed)
     one, other = (rng.dirichlet(np.full(symbols, a), rows).astype(np.float32) for a in (0.05, 0.5))
-    made = multiply(one, other)
-    wanted = np.sqrt(one.astype(np.float64) * other)
+    made = multiply(one, other, quarters)
+    wanted = one.astype(np.float64) ** (1 - quarters / 4) * other.astype(np.float64) ** (quarters / 4)
     agreement = wanted.sum(1, keepdims=True)
     # each integer weight is off by one at most
     assert (np.abs(made - wanted / agreement) <= (1 + symbols * made) * 2.0**-23 / agreement + 1e-6).all()
     assert (made > 0).all()
-    assert np.array_equal(made, compiled(one, other))
+    assert np.array_equal(made, compiled(one, other, quarters))
+
+
+def test_a_weight_that_is_not_said_is_one_half():
+    one, other = (np.random.default_rng(k).dirichlet(np.ones(9), 3).astype(np.float32) for k in range(2))
+    assert np.array_equal(multiply(one, other), multiply(one, other, 2))
+    assert not np.array_equal(multiply(one, other, 1), multiply(one, other, 3))
+    assert np.array_equal(multiply(one, other, 1), multiply(other, one, 3))
+
+
+@pytest.mark.parametrize("quarters", [1, 2, 3])
+def test_a_weight_is_kept_and_every_kernel_codes_the_same_bytes(quarters, tmp_path):
+    prior = ProductPrior([tiny_mingru(online=0.01), tiny_mingru(seed=1)], quarters)
+    assert prior.config().get("quarters", 2) == quarters and ("quarters" in prior.config()) == (quarters != 2)
+    model, payloads = Model(BytesTokenizer(), prior), set()
+    model.save(tmp_path / "m")
+    again = load_folder(tmp_path / "m")
+    assert again.prior.config() == prior.config() and again.id == model.id
+    text = bytes(range(97, 123)) * 8
+    for each in (model, again):
+        for kernel in ("numpy", "compiled"):
+            each.kernel = kernel
+            payload, tokens, lanes = each.encode(text, 14)
+            assert each.decode(payload, tokens, lanes) == text
+            payloads.add(payload)
+    assert len(payloads) == 1
+
+
+def test_weights_make_a_difference():
+    members = [tiny_mingru(online=0.01), tiny_mingru(seed=1)]
+    models = [Model(BytesTokenizer(), ProductPrior(members, quarters)) for quarters in (1, 2, 3)]
+    assert len({model.id for model in models}) == len({model.encode(b"different" * 9)[0] for model in models}) == 3
+
+
+@pytest.mark.parametrize("quarters", [0, 4, -1, 1.0, True, "1", None, [1]])
+def test_weights_that_cannot_be(quarters):
+    members = [tiny_mingru(), tiny_mingru(seed=1)]
+    with pytest.raises(TokpressError, match="should be 1, 2 or 3"):
+        ProductPrior(members, quarters)
+    config, tensors = ProductPrior(members).config(), ProductPrior(members).tensors()
+    with pytest.raises(ModelError, match=r"config\.json: quarters="):
+        ProductPrior.load({**config, "quarters": quarters}, tensors, 256)
 
 
 def test_members_that_do_not_go_together_are_refused():
@@ -136,3 +177,7 @@ def test_the_command_multiplies_two_models(three, monkeypatch):
     text = b"the same bits as the one that has no weights of its own"
     assert load_folder("made").encode(text) == store.load("both").encode(text)
     assert "2 members, not 1" in run(*words, "-f", "--set", "members=a", code=1).output
+    run(*words, "-f", "--set", "members=a,b", "--set", "quarters=3")
+    assert load_folder("made").prior.config()["base"]["quarters"] == 3
+    said = run(*words, "-f", "--set", "members=a,b", "--set", "quarters=5", code=1).output
+    assert "quarters=5" in said and "1, 2 or 3" in said

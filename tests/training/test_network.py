@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from tokpress import conditionals
+from tokpress import coding, conditionals
 from tokpress.priors.mingru import MinGRUPrior, tensor_shapes
 from tokpress.training.mingru_net import MinGRUNet, export, restore, shape_of
 from tokpress.training.quantized import (
@@ -100,7 +100,19 @@ def test_precision_is_chosen_for_the_device(monkeypatch):
     assert QuantLinear(4, 4).product_dtype is torch.float32
 
 
-@pytest.fixture(scope="module", params=[{}, {"grams": 64, "features": 5}], ids=["plain", "grams"])
+PLACE = np.random.default_rng(7).permutation(40).astype(np.int32)
+
+
+@pytest.fixture(
+    scope="module",
+    params=[
+        {},
+        {"grams": 64, "features": 5},
+        {"groups": 10},
+        {"groups": 5, "place": PLACE, "grams": 64, "features": 5},
+    ],
+    ids=["plain", "grams", "groups", "groups elsewhere"],
+)
 def net(request):
     torch.manual_seed(4)
     net = MinGRUNet(40, 32, 2, 48, **request.param)
@@ -140,6 +152,8 @@ def test_the_exact_prior_is_the_network(net):
         nats, _ = net(torch.from_numpy(shifted), torch.from_numpy(tokens), net.initial_state(6))
     bits = conditionals.score(MinGRUPrior(net.config, export(net)), tokens.astype(np.int32).ravel(), lanes=6)
     assert bits.mean() * np.log(2) == pytest.approx(float(nats), rel=1e-3)
+    coded = coding.score(MinGRUPrior(net.config, export(net)), tokens.astype(np.int32).ravel(), lanes=6)
+    assert coded.mean() * np.log(2) == pytest.approx(float(nats), rel=1e-3)
 
 
 def test_state_carries_over_windows(net):
@@ -150,3 +164,54 @@ def test_state_carries_over_windows(net):
         first, state = net(x[:, :32], y[:, :32], net.initial_state(2))
         second, _ = net(x[:, 32:], y[:, 32:], state)
     assert float((first + second) / 2) == pytest.approx(float(whole), rel=1e-4)
+
+
+def test_symbols_keep_the_places_they_are_given():
+    net = MinGRUNet(40, 32, 2, 48, groups=5, place=PLACE)
+    tensors = export(net)
+    assert np.array_equal(tensors["place"], PLACE) and tensors["place"].dtype == np.int32
+    assert np.array_equal(restore(tensors).place.numpy(), PLACE)
+    assert np.array_equal(export(MinGRUNet(40, 32, 2, 48, groups=5))["place"], np.arange(40))
+    assert "place" not in dict(net.named_parameters())  # nothing to learn
+    assert len(tensors["bias"]) == len(tensors["head.weight"]) == 45
+
+
+def test_the_loss_of_two_levels_is_that_of_their_product():
+    """Against the softmax of each level, in numpy; places that are swapped make another loss."""
+    torch.manual_seed(1)
+    net, x = MinGRUNet(40, 32, 1, 48, groups=5, place=PLACE), torch.randn(3, 7, 32)
+    with torch.no_grad():
+        net.bias.normal_()
+        logits = (net.head(x) + net.bias).double().numpy().reshape(21, 45)
+    targets = np.random.default_rng(2).integers(0, 40, (3, 7))
+    of_group, inside = logits[:, :5], logits[:, 5:].reshape(21, 5, 8)
+    group, rank = PLACE[targets.ravel()] // 8, PLACE[targets.ravel()] % 8
+    rows, nats = np.arange(21), 0.0
+    for level, own in ((of_group, group), (inside[rows, group], rank)):
+        nats += (np.log(np.exp(level).sum(1)) - level[rows, own]).mean()
+    with torch.no_grad():
+        assert float(net.loss(x, torch.from_numpy(targets))) == pytest.approx(nats, rel=1e-4)
+        net.place.copy_(torch.from_numpy(PLACE[::-1].copy()))
+        assert float(net.loss(x, torch.from_numpy(targets))) != pytest.approx(nats, rel=1e-2)
+
+
+@pytest.mark.parametrize("tables", [{}, {"grams": 64, "features": 5}], ids=["plain", "grams"])
+def test_dropout_is_for_training_only(tables):
+    """And no part of the model."""
+    tokens = torch.from_numpy(np.random.default_rng(5).integers(0, 40, (2, 30)))
+    nets = []
+    for dropout in (0.0, 0.5):
+        torch.manual_seed(3)
+        nets.append(MinGRUNet(40, 32, 2, 48, **tables, dropout=dropout))
+        if tables:
+            torch.nn.init.normal_(nets[-1].embedding_grams.two.weight)
+    plain, dropping = nets
+    assert dropping.config == plain.config and list(dropping.state_dict()) == list(plain.state_dict())
+
+    def nats(net):
+        with torch.no_grad():
+            return float(net(tokens, tokens, net.initial_state(2))[0])
+
+    assert nats(plain.train()) == nats(plain)
+    assert len({nats(dropping.train()) for _ in range(3)}) == 3
+    assert nats(dropping.eval()) == nats(plain.eval())

@@ -133,11 +133,11 @@ class RangeDecoder:
         padded = payload + b"\0" * (-len(payload) % 4 + 4 * BEYOND)
         self._decoder = _QUEUE.RangeDecoder(np.frombuffer(padded, "<u4").astype(np.uint32))
 
-    def pop(self, pmf: Pmf) -> Tokens:
+    def pop(self, pmf: Pmf, one_step: bool = False) -> Tokens:
         """pmf [n, V] → symbols [n]. Raises ChecksumError where the damage shows."""
         try:
             pmf = _model_rows(pmf)
-            if not _two_steps(pmf):
+            if one_step or not _two_steps(pmf):
                 symbols = self._decoder.decode(_FAMILY, pmf)
             else:
                 table = _by_group(pmf)

@@ -8,7 +8,6 @@ others, which may be what the other thread is waiting for.
 import os
 
 import numpy as np
-from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
@@ -59,14 +58,14 @@ else:  # there it goes on looking
 @_jit
 def post(counts, thread, done):
     """What `thread` has written before is there for whoever sees this count."""
-    _store(counts, thread * APART, done)
+    _store(counts, thread * APART, done)  # type: ignore[call-arg]  # numba gives the first argument
 
 
 @_jit
 def wait(counts, thread, done):
     """Until `thread` has posted this count or more; gives back how often that was looked for."""
     looks = 0
-    while _load(counts, thread * APART) < done:
+    while _load(counts, thread * APART) < done:  # type: ignore[call-arg]
         looks += 1
         if looks % LOOKS == 0:
             _offer()
@@ -75,4 +74,4 @@ def wait(counts, thread, done):
 
 @_jit
 def over(counts, thread):
-    return _load(counts, thread * APART) == OVER
+    return _load(counts, thread * APART) == OVER  # type: ignore[call-arg]

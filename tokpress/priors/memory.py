@@ -193,7 +193,9 @@ class MemoryPrior(Prior):
         assert levels and self.levels
         levels.of_group[some] = p0
         k["look_up"](m.ctx, m.slot, m.hashes, m.history, self.orders, m.seen, some.start, some.stop)
-        k["mix_groups"](m.ctx, m.pool, m.slot, m.scale, self.shift, p0, out, m.parts, levels.left, some.start, some.stop)
+        k["mix_groups"](
+            m.ctx, m.pool, m.slot, m.scale, self.shift, p0, out, m.parts, levels.left, some.start, some.stop
+        )
         return out
 
     def some_ranks(self, state: State, group: Tokens, some: slice) -> Pmf:

@@ -134,12 +134,12 @@ def mix_ranks(ctx, pool, slot, group, of_group, inside, out, parts, left, start,
                 d, first = ctx[place, 2], ctx[place, 3]
                 if d == 1:
                     r = first - lowest
-                    if 0 <= r and r < ranks:
+                    if r >= 0 and r < ranks:
                         of_row[r] = of_row[r] + (np.float32(ctx[place, 1]) - DISCOUNT) * part[k]
                 else:
                     for e in range(first, first + d):
                         r = pool[e, 0] - lowest
-                        if 0 <= r and r < ranks:
+                        if r >= 0 and r < ranks:
                             of_row[r] = of_row[r] + (np.float32(pool[e, 1]) - DISCOUNT) * part[k]
         total = np.float32(0)
         for r in range(ranks):

@@ -112,9 +112,9 @@ class MinGRUPrior(Prior):
             raise ModelError(f"grams={self.grams} of a mingru prior should be a power of 2")
         if type(self.online) not in (int, float) or not 0 <= self.online <= MOST_ONLINE:
             raise ModelError(f"online={self.online!r} of a mingru prior should be a number from 0 to {MOST_ONLINE}")
-        if self.online and self._config["width"] > SPLIT:
+        if (self.online or "groups" in config) and self._config["width"] > SPLIT:
             raise ModelError(
-                f"width={self._config['width']} of a mingru prior that learns online should be at most {SPLIT}"
+                f"width={self._config['width']} of a mingru prior that learns online, or has groups, should be at most {SPLIT}"
             )
         self._asked = 0
         self.vocab_size = self._config["symbols"]

@@ -62,7 +62,9 @@ class ProductPrior(Prior):
         """`quarters`: the weight of the second one. Raises TokpressError where they are not two, of the same symbols, with lanes
         that are independent."""
         if type(quarters) is not int or quarters not in QUARTERS:
-            raise TokpressError(f"quarters={quarters!r} of a product should be 1, 2 or 3, the weight of its second member")
+            raise TokpressError(
+                f"quarters={quarters!r} of a product should be 1, 2 or 3, the weight of its second member"
+            )
         if len(members) != MEMBERS:
             raise TokpressError(f"a product has {MEMBERS} members, not {len(members)}")
         for member in members:
@@ -107,8 +109,9 @@ class ProductPrior(Prior):
             for block in member.stretch(own, previous, symbols):
                 yield from block
 
-        for both in zip(*(steps(member, own) for member, own in zip(self.members, state.members)), strict=True):
-            yield state.multiply(*both, self.quarters)[None]
+        members = (steps(member, own) for member, own in zip(self.members, state.members))
+        for one, other in zip(*members, strict=True):
+            yield state.multiply(one, other, self.quarters)[None]
 
     def config(self) -> Config:
         quarters = {} if self.quarters == 2 else {"quarters": self.quarters}

@@ -63,10 +63,11 @@ class TwoLevelHead(OnlineHead):
     def step(self, a: np.ndarray, r: np.ndarray, some: slice) -> Pmf:
         """The conditionals of all symbols [n, V]."""
         self.whole = True
-        of_group, g = self.groups(a, r, some), self.levels.groups
+        of_group, g, ranks = self.groups(a, r, some), self.levels.groups, self.levels.ranks
         logits = a @ self.columns[:, g:] * self.scale[g:] * r + self.bias[g:]
-        inside = ops.over_sum(np, ops.exp2_weights(np, logits.reshape(len(a), g, -1)))
-        return (of_group[:, :, None] * inside).reshape(len(a), -1)[:, self.levels.place]
+        inside = ops.over_sum(np, ops.exp2_weights(np, logits.reshape(len(a), g, ranks)))
+        by_place = (of_group[:, :, None] * inside).reshape(len(a), g * ranks)
+        return np.ascontiguousarray(by_place[:, self.levels.place])
 
     def steps(
         self, a: np.ndarray, r: np.ndarray, lanes: int, previous: Tokens | None, symbols: Tokens
@@ -100,4 +101,6 @@ class TwoLevelHead(OnlineHead):
         r = self.r[: len(own), None]
         pull = (unit[own] * r) * (pulls.astype(np.float32) * -PER_DRAW)
         push = (unit[drawn] * r[:, :, None]) * (pushes.astype(np.float32) * PER_DRAW)
-        self._move(np.concatenate([own, drawn.reshape(len(own), -1)], 1), np.concatenate([pull, push.reshape(len(own), -1)], 1))
+        self._move(
+            np.concatenate([own, drawn.reshape(len(own), -1)], 1), np.concatenate([pull, push.reshape(len(own), -1)], 1)
+        )

@@ -7,10 +7,9 @@ which is all that a rank reads.
 import numpy as np
 
 from ..exact import fused, gemm, jit
-from ..levels import Levels
 from ..types import Pmf, Tokens
 from .online_head import DRAWS, uniform
-from .online_kernel import AT_ONCE, ONE, PER_DRAW, F, CompiledHead, _draw, move_row
+from .online_kernel import AT_ONCE, ONE, PER_DRAW, CompiledHead, F, _draw, move_row
 from .two_level_head import TwoLevelHead
 
 _jit = jit.njit(nogil=True, error_model="numpy", fastmath={"nnan", "nsz"})
@@ -40,7 +39,9 @@ def _ranks(packed, first, scale, bias, a, r, group, groups, lane, step, learns, 
         start = groups + group[n] * ranks
         low = start // block
         high, skip = min(low + blocks, packed.shape[0]), start - low * block
-        gemm.product(a[n : n + 1], packed[low:high], first[low * block : high * block], logits[:, : (high - low) * block])
+        gemm.product(
+            a[n : n + 1], packed[low:high], first[low * block : high * block], logits[:, : (high - low) * block]
+        )
         row, mine = pmf[n], slice(start, start + ranks)
         total = fused.weigh(logits[0, skip : skip + ranks], scale[mine], r[n], bias[mine], row, weights)
         divisor = F(total)

@@ -21,7 +21,7 @@ from ..exact.threads import run_both, threads
 from ..types import Tokens
 from . import memory_kernel
 from .mingru import BEGIN
-from .mingru_kernel import Weights, features
+from .mingru_kernel import features
 from .online_kernel import _round
 from .two_level_kernel import _groups, _ranks, _teach
 
@@ -105,9 +105,7 @@ def _learn(head, memory, step, seen, count):
         if count % head.settings[2] == 0:
             _round(head.master, head.touched, head.packed, head.first)
     m = memory
-    _count(
-        m.ctx, m.pool, m.size, m.slot, m.hashes, m.scale, m.history, m.orders, p, step.place, seen, m.work, m.places
-    )
+    _count(m.ctx, m.pool, m.size, m.slot, m.hashes, m.scale, m.history, m.orders, p, step.place, seen, m.work, m.places)
 
 
 @_jit
@@ -284,13 +282,28 @@ class Loop:
             head.r, head.drawn, settings,
         )  # fmt: skip
         self.memory = Memory(
-            m.ctx, m.pool, m.size, m.slot, m.hashes, m.scale, m.history, prior.orders, m.parts, m.work, m.places, *levels
+            m.ctx,
+            m.pool,
+            m.size,
+            m.slot,
+            m.hashes,
+            m.scale,
+            m.history,
+            prior.orders,
+            m.parts,
+            m.work,
+            m.places,
+            *levels,
         )
         lanes = len(head.r)
         self.share = FIRST_SHARE
         self.of_group = np.empty((lanes, self.levels.groups), np.float32)
         self.of_rank = np.empty((lanes, self.levels.ranks), np.float32)
-        self.group, self.sums, self.looks = np.zeros(lanes, np.int32), np.zeros(lanes, np.float32), np.zeros(2, np.int64)
+        self.group, self.sums, self.looks = (
+            np.zeros(lanes, np.int32),
+            np.zeros(lanes, np.float32),
+            np.zeros(2, np.int64),
+        )
 
     def decode(self, coder: Any, previous: Tokens | None, rows: int, steps: int) -> Tokens:
         """The next symbols [rows, steps] from `coders.reference` words and decoder. Raises ChecksumError."""
@@ -316,7 +329,11 @@ class Loop:
         settings = self.prior.shift, BEGIN, m.seen + known, head.count + known, self.of_group
 
         def run(thread: int) -> bool:
-            return steps_of(thread, split, *bundles, *settings, *rest)
+            try:
+                return steps_of(thread, split, *bundles, *settings, *rest)
+            except BaseException:  # the other one must not wait for ever
+                turns.post(step.counts, thread, turns.OVER)
+                raise
 
         done = all(run_both(run) if two else [run(0)])
         if two:  # whoever waits longer has too few lanes

@@ -33,12 +33,13 @@ def places(sources: list[Source], symbols: int, groups: int, seed: int) -> NDArr
 
 
 def _sample(sources: list[Source], seed: int) -> NDArray[np.int64]:
-    """Pieces of the corpus, as many of each source as its weight says."""
+    """Pieces of the corpus, as many of each source as its weight says, and one at least."""
     rng, mass = np.random.default_rng(seed), np.array([len(s.tokens) * s.weight for s in sources])
+    wanted = min(SAMPLE, sum(len(s.tokens) for s in sources))
     pieces = []
     for source, share in zip(sources, mass / mass.sum()):
         size = min(PIECE, len(source.tokens))
-        for _ in range(round(share * min(SAMPLE, mass.sum()) / size)):
+        for _ in range(max(1, round(share * wanted / max(size, 1)))):
             at = int(rng.integers(0, len(source.tokens) - size + 1))
             pieces.append(source.tokens[at : at + size].astype(np.int64))
     return np.concatenate(pieces)

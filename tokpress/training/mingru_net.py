@@ -2,6 +2,7 @@
 for the formula, the names and the exact stepping of the same network."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -93,6 +94,7 @@ class MinGRUNet(nn.Module):
             self.embedding_grams = Grams(grams, features, width, dropout)
         self.blocks = nn.ModuleList(Block(width, hidden, depth, dropout) for _ in range(depth))
         self.groups = groups
+        self.place: Tensor
         if groups:
             self.config |= {"groups": groups}
             self.register_buffer("place", torch.arange(symbols) if place is None else torch.from_numpy(place).long())
@@ -168,7 +170,7 @@ def restore(tensors: dict[str, np.ndarray]) -> MinGRUNet:
     return net
 
 
-def shape_of(weights: Mapping[str, Tensor | np.ndarray]) -> dict[str, int]:
+def shape_of(weights: Mapping[str, Tensor | np.ndarray]) -> dict[str, Any]:
     """The arguments of the MinGRUNet that has this state_dict. Raises KeyError where it is of no such network."""
     symbols, width = weights["embedding.weight"].shape
     depth = len({name.split(".")[1] for name in weights if name.startswith("blocks.")})

@@ -43,10 +43,10 @@ def fit_mingru(
     if not 0 <= chosen["dropout"] < 1:
         raise TokpressError(f"dropout={chosen['dropout']} of the prior 'mingru' should be from 0 up to, but not, 1")
     symbols, groups = tokenizer.vocab_size, shape["groups"]
-    if groups and (groups < 0 or groups & (groups - 1) or symbols % groups or symbols // groups & (symbols // groups - 1)):
+    powers = all(n > 1 and n & (n - 1) == 0 for n in (groups, symbols // max(groups, 1)))
+    if groups and not (powers and symbols % groups == 0):
         raise TokpressError(
-            f"groups={groups} of the prior 'mingru' should be a power of 2 that divides its {symbols:,} symbols into groups of "
-            "another one"
+            f"groups={groups} of the prior 'mingru' should be a power of 2, and so should the {symbols:,} symbols / groups; both at least 2"
         )
     try:
         import torch
@@ -60,9 +60,7 @@ def fit_mingru(
         raise TokpressError(NEEDS_TORCH.format(name=error.name)) from error
     torch.manual_seed(options.config.seed)
     place = places(sources, symbols, groups, options.config.seed) if groups and not init else None
-    net = MinGRUNet(
-        symbols, **shape, **(tables if tables["grams"] else {}), place=place, dropout=chosen["dropout"]
-    )
+    net = MinGRUNet(symbols, **shape, **(tables if tables["grams"] else {}), place=place, dropout=chosen["dropout"])
     if init:  # tables that it lacks add nothing at first
         net.load_state_dict(restore(init.tensors()).state_dict(), strict=False)
     fit(

@@ -1,0 +1,81 @@
+"""Two threads of compiled code that wait for each other's counts."""
+
+import faulthandler
+import sys
+import time
+
+import numba
+import numpy as np
+import pytest
+
+from tokpress.exact import turns
+from tokpress.exact.threads import run_both
+
+
+@pytest.fixture(autouse=True)
+def nobody_waits_for_ever():
+    faulthandler.dump_traceback_later(120, exit=True, file=sys.__stderr__)
+    yield
+    faulthandler.cancel_dump_traceback_later()
+
+
+@numba.njit(nogil=True)
+def alternate(thread, counts, steps, shared, log):
+    """Each writes in its turn what depends on what the other has just written, by plain stores."""
+    for t in range(steps):
+        if thread == 0:
+            turns.wait(counts, 1, t)
+        else:
+            turns.wait(counts, 0, t + 1)
+        shared[0] = (shared[0] * 5 + thread + 1) % 1_000_003
+        log[2 * t + thread] = shared[0]
+        turns.post(counts, thread, t + 1)
+
+
+def test_two_threads_take_turns():
+    steps, counts, shared = 3000, turns.counts(), np.ones(1, np.int64)
+    log = np.zeros(2 * steps, np.int64)
+    run_both(lambda thread: alternate(thread, counts, steps, shared, log))
+    value, wanted = 1, []
+    for at in range(2 * steps):
+        value = (value * 5 + at % 2 + 1) % 1_000_003
+        wanted.append(value)
+    assert log.tolist() == wanted
+    assert counts[0] == counts[turns.APART] == steps
+
+
+def test_whoever_waits_looks_until_the_count_is_there():
+    counts = turns.counts()
+    assert turns.wait(counts, 0, 0) == 0
+
+    def work(thread):
+        if thread == 0:
+            time.sleep(0.05)
+            turns.post(counts, 0, 5)
+            return 0
+        return turns.wait(counts, 0, 3)
+
+    assert run_both(work)[1] > turns.LOOKS
+    assert turns.wait(counts, 0, 5) == 0 and not turns.over(counts, 0)
+
+
+@pytest.mark.parametrize("thread", [0, 1])
+def test_over_ends_all_waiting(thread):
+    counts = turns.counts()
+
+    def work(mine):
+        if mine == thread:
+            turns.post(counts, mine, turns.OVER)
+            return None
+        turns.wait(counts, thread, 10**15)
+        return turns.over(counts, thread)
+
+    assert True in run_both(work)
+    assert turns.over(counts, thread) and not turns.over(counts, 1 - thread)
+
+
+def test_results_come_in_order_and_errors_from_either():
+    assert run_both(lambda thread: 10 + thread) == [10, 11]
+    for which in (0, 1):
+        with pytest.raises(ZeroDivisionError):
+            run_both(lambda thread, which=which: 1 // (thread - which))
