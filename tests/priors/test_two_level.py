@@ -19,7 +19,7 @@ from tokpress.exact import gemm, threads
 from tokpress.lanes import Layout
 from tokpress.levels import Levels
 from tokpress.model import Model
-from tokpress.priors import memory_kernel, two_level_loop
+from tokpress.priors import memory_kernel, two_level_loop_kernel
 from tokpress.priors.memory import MemoryPrior
 from tokpress.priors.mingru import MinGRUPrior
 from tokpress.priors.online_head import DRAWS, FRACTION
@@ -38,7 +38,7 @@ KERNELS = ("numpy", "compiled")
 
 
 def limit_threads(monkeypatch, count: int) -> None:
-    for module in (threads, two_level_loop):
+    for module in (threads, two_level_loop_kernel):
         monkeypatch.setattr(module, "threads", lambda: count)
 
 
@@ -417,9 +417,9 @@ import numpy as np
 from tests.priors import test_two_level as here
 from tokpress import coding
 from tokpress.errors import ChecksumError
-from tokpress.priors import two_level_loop
+from tokpress.priors import two_level_loop_kernel
 
-two_level_loop.threads = lambda: int(sys.argv[1])
+two_level_loop_kernel.threads = lambda: int(sys.argv[1])
 prior, raised = here.memory("compiled"), 0
 payload = coding.encode(prior, here.ZIPF, 20)
 flips = [payload[:i] + bytes([payload[i] ^ 1 << i % 8]) + payload[i + 1 :] for i in range(0, len(payload) - 4, 3)]

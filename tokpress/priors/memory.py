@@ -31,7 +31,7 @@ from .row_wise import runs_compiled
 if TYPE_CHECKING:
     from ..training.options import FitOptions
     from ..training.streams import Source
-    from .two_level_loop import Loop
+    from .two_level_loop_kernel import Loop
 
 MAX_CONTEXTS = 1 << 22
 MAX_POOL = 1 << 22
@@ -212,7 +212,7 @@ class MemoryPrior(Prior):
         """Its steps as one compiled loop, over a minGRU that is compiled."""
         if getattr(self.base, "compiled", None) is None or state.kernel is not memory_kernel.compiled():
             return None
-        from .two_level_loop import Loop
+        from .two_level_loop_kernel import Loop
 
         return Loop(self, state)
 
