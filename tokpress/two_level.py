@@ -10,8 +10,9 @@ import numpy as np
 
 from .coders import RangeDecoder, RangeEncoder
 from .conditionals import REPORT_EVERY, Report, decode_by_loop, take_steps
-from .exact.threads import one_blas_thread, share_after, share_rows
+from .exact.threads import one_blas_thread, share_rows
 from .lanes import Layout
+from .priors.row_wise import after_learning
 from .types import LevelLoop, Pmf, Tokens, TwoLevel
 
 
@@ -23,7 +24,7 @@ def _known(prior: TwoLevel, state: Any, layout: Layout, grid: Tokens) -> Iterato
         previous = None if previous is None else previous[:rows]
         for t in range(first, stop):
             group = np.ascontiguousarray(groups[:rows, t])
-            parts = _shared(prior, state, previous, rows, _both(prior, state, previous, group))
+            parts = after_learning(prior, state, previous, rows, _both(prior, state, previous, group))
             of_group, of_rank = (_joined(list(part)) for part in zip(*parts))
             yield t, group, np.ascontiguousarray(ranks[:rows, t]), of_group, of_rank
             previous = np.ascontiguousarray(grid[:rows, t])
@@ -36,14 +37,6 @@ def _both(prior: TwoLevel, state: Any, previous: Tokens | None, group: Tokens) -
         return prior.some_groups(state, previous, some, ready), prior.some_ranks(state, group[some], some)
 
     return both
-
-
-def _shared(prior: TwoLevel, state: Any, previous: Tokens | None, rows: int, work: Callable[..., Any]) -> list[Any]:
-    """`work(some, ready)` on all rows, by two threads where that pays, after or while the prior learns."""
-    if prior.shares_rows(rows):
-        return share_after(lambda: prior.learn(state, previous), work, rows)
-    prior.learn(state, previous)
-    return [work(slice(0, rows), lambda: None)]
 
 
 @one_blas_thread()
@@ -98,7 +91,7 @@ def _decode_step(prior: TwoLevel, state: Any, decoder: RangeDecoder) -> Callable
         def ranks(some: slice) -> Pmf:
             return prior.some_ranks(state, group[some], some)
 
-        group = decoder.pop(_joined(_shared(prior, state, previous, rows, groups)), one_step=True)
+        group = decoder.pop(_joined(after_learning(prior, state, previous, rows, groups)), one_step=True)
         parts = share_rows(ranks, rows) if prior.shares_rows(rows) else [ranks(slice(0, rows))]
         return prior.levels.join(group, decoder.pop(_joined(parts), one_step=True))
 

@@ -1,6 +1,6 @@
 """How two threads of compiled code wait for each other: each counts what it has done, and reads the other's count.
 
-A step of a decoder takes a millisecond and has two points where its threads meet. Locks would cost a tenth of it: a thread that
+A step of a decoder takes a millisecond, and its threads meet four times in it. Locks would cost a tenth of it: a thread that
 sleeps takes some fifty microseconds to wake. So a thread that waits looks again and again, and now and then offers its processor to
 others, which may be what the other thread is waiting for.
 """

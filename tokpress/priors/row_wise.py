@@ -1,24 +1,30 @@
 """The step of a prior whose lanes do not depend on each other (`types.RowWise`), by one thread or by two."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from ..exact.threads import share_after
-from ..types import Pmf, Prior, RowWise, Tokens
+from ..types import Pmf, Prior, RowWise, Tokens, TwoLevel
+
+R = TypeVar("R")
 
 
 def step(prior: RowWise, state: Any, previous: Tokens | None, rows: int) -> Pmf:
     """What `Prior.step` of it is, by `learn` and `some_rows`."""
-    if not prior.shares_rows(rows):
-        prior.learn(state, previous)
-        return prior.some_rows(state, previous, slice(0, rows), lambda: None)
+    parts = after_learning(prior, state, previous, rows, lambda *some: prior.some_rows(state, previous, *some))
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
-    def some(part: slice, ready: Callable[[], Any]) -> Pmf:
-        return prior.some_rows(state, previous, part, ready)
 
-    return np.concatenate(share_after(lambda: prior.learn(state, previous), some, rows))
+def after_learning(
+    prior: RowWise | TwoLevel, state: Any, previous: Tokens | None, rows: int, work: Callable[..., R]
+) -> list[R]:
+    """`work(some, ready)` on all rows, by two threads where that pays, after or while the prior learns."""
+    if prior.shares_rows(rows):
+        return share_after(lambda: prior.learn(state, previous), work, rows)
+    prior.learn(state, previous)
+    return [work(slice(0, rows), lambda: None)]
 
 
 def runs_compiled(prior: Prior) -> bool:

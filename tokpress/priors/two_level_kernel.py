@@ -9,25 +9,11 @@ import numpy as np
 from ..exact import fused, gemm, jit
 from ..types import Pmf, Tokens
 from .online_head import DRAWS, uniform
-from .online_kernel import AT_ONCE, ONE, PER_DRAW, CompiledHead, F, _draw, move_row
+from .online_kernel import AT_ONCE, ONE, PER_DRAW, CompiledHead, F, _conditionals, _draw, move_row
 from .two_level_head import TwoLevelHead
 
 _jit = jit.njit(nogil=True, error_model="numpy", fastmath={"nnan", "nsz"})
 _uniform = _jit(uniform)
-
-
-@_jit
-def _groups(packed, first, scale, bias, a, r, lane, step, learns, pmf, drawn):
-    logits, weights = np.empty((a.shape[0], first.shape[0]), np.int32), np.empty(pmf.shape[1], np.int32)
-    gemm.product(a, packed, first, logits)
-    for n in range(pmf.shape[0]):
-        row = pmf[n]
-        total = fused.weigh(logits[n], scale, r[n], bias, row, weights)
-        divisor = F(total)
-        for v in range(row.shape[0]):
-            row[v] = F(weights[v]) / divisor
-        if learns:
-            _draw(weights, total, _uniform(lane + n, step), drawn[n, :DRAWS])
 
 
 @_jit
@@ -110,7 +96,7 @@ class CompiledTwoLevelHead(CompiledHead, TwoLevelHead):
         pmf = np.empty((len(a), g), np.float32)
         first = self.first[: blocks.stop * self.packed.shape[2]]
         rows = self.packed[blocks], first, self.scale[:g], self.bias[:g]
-        _groups(*rows, a, r, some.start, self.count, self.learns, pmf, self.drawn[some])
+        _conditionals(*rows, a, r, some.start, len(a), self.count, pmf, self.drawn[some])
         self.a[some], self.r[some] = a, r
         return pmf
 

@@ -22,8 +22,8 @@ from ..types import Tokens
 from . import memory_kernel
 from .mingru import BEGIN
 from .mingru_kernel import features
-from .online_kernel import _round
-from .two_level_kernel import _groups, _ranks, _teach
+from .online_kernel import _conditionals, _round
+from .two_level_kernel import _ranks, _teach
 
 _jit = jit.njit(nogil=True, error_model="numpy", fastmath={"nnan", "nsz"})
 _memory = memory_kernel.compiled()
@@ -122,9 +122,9 @@ def _predict_groups(head, memory, step, shift, seen, count, start, stop, out):
     m, groups, block = memory, head.settings[0], head.packed.shape[2]
     blocks = -(-groups // block)
     of_network, some = m.of_group[start:stop], slice(start, stop)
-    _groups(
+    _conditionals(
         head.packed[:blocks], head.first[: blocks * block], head.scale[:groups], head.bias[:groups], head.a[some],
-        head.r[some], start, count, head.settings[1], of_network, head.drawn[some],
+        head.r[some], start, stop - start, count, of_network, head.drawn[some],
     )  # fmt: skip
     _look_up(m.ctx, m.slot, m.hashes, m.history, m.orders, seen, start, stop)
     _mix_groups(m.ctx, m.pool, m.slot, m.scale, shift, of_network, out[some], m.parts, m.left, start, stop)
