@@ -122,3 +122,10 @@ def test_a_memory_of_items_is_in_their_order():
     given = MemoryPrior(tiny_network("pixelcnn", {"shape": "2x2", "given": "1x1", "width": 4, "depth": 1}, 16))
     bound = given.bind(np.ones(3, np.int32))
     assert given.wants_given and bound.init(1, 12) and bound.config() == given.config()
+
+
+@pytest.mark.parametrize("count", [*range(1, 70), 511, 512, 513, 4095, memory_kernel.MAX_COUNT])
+def test_buckets_are_powers_of_two(count):
+    of_n, of_d = memory_kernel.bucket(count, count)
+    assert of_n == min(count.bit_length() - 1, 9)
+    assert of_d == min((count - 1).bit_length(), 5)

@@ -22,6 +22,8 @@ _function = jit.njit(nogil=True, error_model="numpy", **jit.NO_ALLOCATION)
 PRECISION = np.uint64(24)
 WORD = np.uint64(32)
 WHOLE = 1 << 24
+#: symbols from one sum that `add_up` keeps to the next
+MARK = 32
 #: fields of a decoder, uint64 [4]
 LOWER, RANGE, POINT, NEXT = range(4)
 
@@ -40,22 +42,64 @@ def pop(words, decoder, row):
     total = np.float32(0)
     for v in range(row.shape[0]):
         total = total + row[v]
-    return pop_of(words, decoder, row, total)
+    return _pop_from(words, decoder, row, total, 0, np.float32(0), 0)
 
 
 @_function
-def pop_of(words, decoder, row, total):
-    """`pop`, where the sum of the row, added in order, is known already."""
+def add_up(rows, sums):
+    """The sums of each row [n, V], added in order, after each MARK symbols and after the last: sums [n, ⌈V / MARK⌉].
+    Four rows at a time, since an addition waits for the one before."""
+    n, symbols, zero = rows.shape[0], rows.shape[1], np.float32(0)
+    for i in range(0, n - 3, 4):
+        w, x, y, z = zero, zero, zero, zero
+        for mark in range(sums.shape[1]):
+            for v in range(mark * MARK, min((mark + 1) * MARK, symbols)):
+                w = w + rows[i, v]
+                x = x + rows[i + 1, v]
+                y = y + rows[i + 2, v]
+                z = z + rows[i + 3, v]
+            sums[i, mark], sums[i + 1, mark], sums[i + 2, mark], sums[i + 3, mark] = w, x, y, z
+    for i in range(n - n % 4, n):
+        total = zero
+        for mark in range(sums.shape[1]):
+            for v in range(mark * MARK, min((mark + 1) * MARK, symbols)):
+                total = total + rows[i, v]
+            sums[i, mark] = total
+
+
+@_function
+def pop_of(words, decoder, row, sums):
+    """`pop`, where `add_up` has been at the row: only what lies between two of the sums is gone through."""
+    to_integer = np.float32(WHOLE - row.shape[0]) / sums[-1]
+    target = np.int64(_quantile(decoder))
+    right, mark = 0, 0
+    while mark < sums.shape[0] - 1:
+        after = int(sums[mark] * to_integer) + (mark + 1) * MARK
+        if target < after:
+            break
+        right = after
+        mark += 1
+    before = sums[mark - 1] if mark else np.float32(0)
+    return _pop_from(words, decoder, row, sums[-1], mark * MARK, before, right)
+
+
+@_function
+def _quantile(decoder):
+    return (decoder[POINT] - decoder[LOWER]) // (decoder[RANGE] >> PRECISION)
+
+
+@_function
+def _pop_from(words, decoder, row, total, first, cumulative, right):
+    """The symbol is `first` or comes after it; the sums of those before it are known, of floats and of integers."""
     symbols = row.shape[0]
     to_integer = np.float32(WHOLE - symbols) / total
     scale = decoder[RANGE] >> PRECISION
-    quantile = (decoder[POINT] - decoder[LOWER]) // scale
+    quantile = _quantile(decoder)
     if quantile >= np.uint64(WHOLE):
         return -1
     target = np.int64(quantile)
-    cumulative = np.float32(0)
-    left, right, symbol = 0, 0, 0
-    for v in range(symbols):
+    left, symbol = right, first
+    for v in range(first, symbols):
         symbol, left = v, right
         cumulative = cumulative + row[v]
         right = int(cumulative * to_integer) + v + 1 if v < symbols - 1 else WHOLE
@@ -71,6 +115,11 @@ def pop_of(words, decoder, row, total):
         decoder[POINT] = (decoder[POINT] << WORD) | words[decoder[NEXT]]
         decoder[NEXT] = decoder[NEXT] + np.uint64(1)
     return symbol
+
+
+def marks(symbols: int) -> int:
+    """How many sums `add_up` keeps."""
+    return -(-symbols // MARK)
 
 
 #: fields of an encoder beside LOWER and RANGE, uint64 [3]
@@ -117,12 +166,12 @@ def carry(words, used):
 
 
 @_function
-def interval(row, symbol, total):
-    """(sum of the integer frequencies before the symbol, and with it), from the sum of the row, added in order."""
-    symbols = row.shape[0]
-    to_integer = np.float32(WHOLE - symbols) / total
-    cumulative = np.float32(0)
-    for v in range(symbol):
+def interval(row, symbol, sums):
+    """(sum of the integer frequencies before the symbol, and with it), of a row that `add_up` has been at."""
+    symbols, mark = row.shape[0], symbol // MARK
+    to_integer = np.float32(WHOLE - symbols) / sums[-1]
+    cumulative = sums[mark - 1] if mark else np.float32(0)
+    for v in range(mark * MARK, symbol):
         cumulative = cumulative + row[v]
     left = int(cumulative * to_integer) + symbol if symbol else 0
     if symbol == symbols - 1:

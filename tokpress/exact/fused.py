@@ -30,30 +30,29 @@ def _float(bits):
 
 @_jit
 def _quantize(x, a):
-    """One row: fills a, returns max|x|. Floats ≥ 0 are ordered as their bits are, and integer maxima vectorise."""
+    """One row: fills a, returns max|x| and Σ a². Floats ≥ 0 are ordered as their bits are, and integer maxima vectorise."""
     bits, top = x.view(np.int32), np.int32(0)
     for k in range(x.shape[0]):
         top = max(top, bits[k] & np.int32(0x7FFFFFFF))
     peak = max(_float(top), TINY)
     by = (ONE / peak) * ACTIVATION_MAX
+    squares = np.int32(0)
     for k in range(x.shape[0]):
-        a[k] = np.uint8(np.int32(np.rint(x[k] * by)) + np.int32(OFFSET))
-    return peak
+        i = np.int32(np.rint(x[k] * by))
+        a[k] = np.uint8(i + np.int32(OFFSET))
+        squares += i * i
+    return peak, squares
 
 
 @_jit
 def quantize_rows(x, a, r):
     for k in range(x.shape[0]):
-        r[k] = _quantize(x[k], a[k]) * PER_ACTIVATION_MAX
+        r[k] = _quantize(x[k], a[k])[0] * PER_ACTIVATION_MAX
 
 
 @_jit
 def _normalize(x, a, per):
-    _quantize(x, a)
-    squares = np.int32(0)
-    for k in range(x.shape[0]):
-        i = np.int32(a[k]) - np.int32(OFFSET)
-        squares += i * i
+    squares = _quantize(x, a)[1]
     return ONE / np.sqrt(F(max(squares, np.int32(1))) * per)
 
 
@@ -94,7 +93,7 @@ def recur(acc, s, r, bias, h, a):
             o = F(acc[k, 2 * width + c]) * s[2 * width + c] * scale
             state[c] = f * state[c] + (ONE - f) * y
             u[c] = state[c] * (o * _gate(o))
-        r[k] = _quantize(u, a[k]) * PER_ACTIVATION_MAX
+        r[k] = _quantize(u, a[k])[0] * PER_ACTIVATION_MAX
 
 
 @_jit
@@ -104,7 +103,7 @@ def squared_relu(acc, s, r, a):
         for c in range(s.shape[0]):
             y = max(F(acc[k, c]) * s[c] * r[k], F(0))
             u[c] = y * y
-        r[k] = _quantize(u, a[k]) * PER_ACTIVATION_MAX
+        r[k] = _quantize(u, a[k])[0] * PER_ACTIVATION_MAX
 
 
 @_jit

@@ -83,11 +83,11 @@ def _add_products(builder, kind: str, total, a, q):
     return builder.add(total, call("llvm.x86.avx2.pmadd.wd", i32, pairs, ones))
 
 
-def _register_block(rows: int):
-    """An intrinsic: rows × VECTORS vectors of out, at (row, block)."""
+def _register_block(rows: int, vectors: int = VECTORS):
+    """An intrinsic: rows × `vectors` vectors of out, at (row, block), from one of the block's vectors on."""
 
     @intrinsic
-    def block(typingctx, a, packed, first, out, row, at):
+    def block(typingctx, a, packed, first, out, row, at, vector):
         def generate(context, builder, signature, args):
             kind, lanes = instruction(), width()
             i8, i32, i64 = ir.IntType(8), ir.IntType(32), ir.IntType(64)
@@ -98,7 +98,7 @@ def _register_block(rows: int):
             outputs = builder.extract_value(arrays[3].shape, 1)
             constant = lambda value: ir.Constant(i64, value)  # noqa: E731
             quads = builder.udiv(inputs, constant(4))
-            at_row, at_block = args[4], args[5]
+            at_row, at_block, at_vector = args[4:7]
 
             def load(base, offset, kind_of, align):
                 place = builder.gep(base, [offset], source_etype=i8)
@@ -107,10 +107,11 @@ def _register_block(rows: int):
             step = constant(VECTORS * lanes * 4)
             start = builder.mul(at_block, step)
             sums = []
-            for v in range(VECTORS):
+            for v in range(vectors):
                 value = load(bytes_of[2], builder.add(start, constant(v * lanes * 4)), vector, 4)
                 sums.append(value)
             weights = builder.mul(builder.mul(at_block, quads), step)
+            weights = builder.add(weights, builder.mul(at_vector, constant(lanes * 4)))
             rows_at = [builder.mul(builder.add(at_row, constant(m)), inputs) for m in range(rows)]
 
             before = builder.block
@@ -120,18 +121,18 @@ def _register_block(rows: int):
             builder.position_at_end(loop)
             k = builder.phi(i64)
             k.add_incoming(constant(0), before)
-            totals = [builder.phi(vector) for _ in range(rows * VECTORS)]
+            totals = [builder.phi(vector) for _ in range(rows * vectors)]
             for number, total in enumerate(totals):
-                total.add_incoming(sums[number % VECTORS], before)
+                total.add_incoming(sums[number % vectors], before)
             here = builder.add(weights, builder.mul(k, step))
-            loaded = [load(bytes_of[1], builder.add(here, constant(v * lanes * 4)), vector, 4) for v in range(VECTORS)]
+            loaded = [load(bytes_of[1], builder.add(here, constant(v * lanes * 4)), vector, 4) for v in range(vectors)]
             new = []
             for m in range(rows):
                 quad = load(bytes_of[0], builder.add(rows_at[m], builder.mul(k, constant(4))), i32, 1)
                 one = builder.insert_element(ir.Constant(vector, ir.Undefined), quad, ir.Constant(i32, 0))
                 all_same = ir.Constant(ir.VectorType(i32, lanes), [0] * lanes)
                 spread = builder.shuffle_vector(one, ir.Constant(vector, ir.Undefined), all_same)
-                mine = totals[m * VECTORS : (m + 1) * VECTORS]
+                mine = totals[m * vectors : (m + 1) * vectors]
                 new += [_add_products(builder, kind, total, spread, q) for total, q in zip(mine, loaded)]
             for total, value in zip(totals, new):
                 total.add_incoming(value, builder.block)
@@ -141,19 +142,21 @@ def _register_block(rows: int):
             builder.position_at_end(after)
             for m in range(rows):
                 row_start = builder.mul(builder.mul(builder.add(at_row, constant(m)), outputs), constant(4))
-                for v in range(VECTORS):
+                for v in range(vectors):
                     offset = builder.add(row_start, builder.add(start, constant(v * lanes * 4)))
                     place = builder.gep(bytes_of[3], [offset], source_etype=i8)
-                    builder.store(new[m * VECTORS + v], builder.bitcast(place, vector.as_pointer()), align=4)
+                    builder.store(new[m * vectors + v], builder.bitcast(place, vector.as_pointer()), align=4)
             return context.get_dummy_value()
 
-        signature = numba.types.none(a, packed, first, out, numba.types.int64, numba.types.int64)
+        i64 = numba.types.int64
+        signature = numba.types.none(a, packed, first, out, i64, i64, i64)
         return signature, generate
 
     return block
 
 
 _six, _three, _one = _register_block(6), _register_block(3), _register_block(1)
+_vector = _register_block(1, 1)
 
 
 @jit.njit(nogil=True, **jit.NO_ALLOCATION)
@@ -164,11 +167,25 @@ def product(a, packed, first, out):
     for block in range(packed.shape[0]):
         row = 0
         while row + 6 <= a.shape[0]:
-            _six(a, packed, first, out, row, block)
+            _six(a, packed, first, out, row, block, 0)
             row += 6
         while row + 3 <= a.shape[0]:
-            _three(a, packed, first, out, row, block)
+            _three(a, packed, first, out, row, block, 0)
             row += 3
         while row < a.shape[0]:
-            _one(a, packed, first, out, row, block)
+            _one(a, packed, first, out, row, block, 0)
             row += 1
+
+
+@jit.njit(nogil=True, **jit.NO_ALLOCATION)
+def product_within(a, packed, first, start, stop, out):
+    """`product` for one row a [1, K], of its outputs start … stop − 1 only: gives back where in out [1, …] they begin. It writes
+    whole vectors; out has room for one more than stop − start fill."""
+    width = packed.shape[2] // VECTORS
+    before = start // width
+    for vector in range(before, (stop - 1) // width + 1):
+        block, here, there = vector // VECTORS, vector * width, (vector - before) * width
+        _vector(
+            a, packed[block : block + 1], first[here : here + width], out[:, there : there + width], 0, 0, vector % VECTORS
+        )
+    return start - before * width

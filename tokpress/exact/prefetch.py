@@ -1,4 +1,4 @@
-"""`prefetch(array, at)` for compiled code: ask for the cache line of array[at], which will be read soon.
+"""`prefetch(array, at)` for compiled code: ask for the cache line of a byte of an array, which will be read soon.
 
 It changes no value, only how long the read then takes. Looked up one after the other, entries all over a large
 table each wait for memory; asked for together, they arrive together.
@@ -8,12 +8,14 @@ import numba
 from llvmlite import ir
 from numba.extending import intrinsic, overload
 
+#: bytes that come together
+LINE = 64
 #: arguments of LLVM's instruction: for writing, to be kept in all caches, data
 WRITE, KEEP, DATA = 1, 3, 1
 
 
 def prefetch(array, at):
-    """array: one dimension of bytes; at: an index, which need not exist. Outside compiled code it does nothing."""
+    """array: contiguous; at: a byte of it, which need not exist. Outside compiled code it does nothing."""
 
 
 @overload(prefetch)

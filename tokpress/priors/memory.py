@@ -170,7 +170,7 @@ class MemoryPrior(Prior):
         """Look the contexts of some lanes up and add their counts; gives p0 back."""
         m, k = state, state.kernel
         in_place = p0 if self.levels is None else np.ascontiguousarray(p0[:, self.levels.symbol])
-        k["look_up"](m.ctx, m.slot, m.hashes, m.history, self.orders, m.seen, some.start, some.stop)
+        k["look_up"](m.ctx, m.pool, m.slot, m.hashes, m.history, self.orders, m.seen, some.start, some.stop)
         k["mix"](m.ctx, m.pool, m.slot, m.scale, in_place, m.out, m.parts, some.start, some.stop)
         if self.levels is not None:
             m.out[some] = m.out[some][:, self.levels.place]
@@ -192,7 +192,7 @@ class MemoryPrior(Prior):
         m, k, levels, out = state, state.kernel, state.levels, np.empty_like(p0)
         assert levels and self.levels
         levels.of_group[some] = p0
-        k["look_up"](m.ctx, m.slot, m.hashes, m.history, self.orders, m.seen, some.start, some.stop)
+        k["look_up"](m.ctx, m.pool, m.slot, m.hashes, m.history, self.orders, m.seen, some.start, some.stop)
         k["mix_groups"](
             m.ctx, m.pool, m.slot, m.scale, self.shift, p0, out, m.parts, levels.left, some.start, some.stop
         )

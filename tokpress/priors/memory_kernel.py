@@ -24,18 +24,14 @@ MAX_COUNT = 30000
 TINY = np.float32(2.0**-100)
 
 
+def exponent(n):
+    """⌊log2 n⌋ of a count, as the float32 has it; of 0, something below −1."""
+    return int(np.float32(n).view(np.int32) >> 23) - 127
+
+
 def bucket(n, d):
     """(bucket of n: powers of two up to 2^9, bucket of d: 1, 2, 3–4, 5–8 … )"""
-    i = 0
-    while n > 1 and i < 9:
-        n >>= 1
-        i += 1
-    j = 0
-    d -= 1
-    while d > 0 and j < 5:
-        d >>= 1
-        j += 1
-    return i, j
+    return min(exponent(n), 9), min(max(exponent(d - 1), -1) + 1, 5)
 
 
 def hash_context(history, order, row, mask):
@@ -59,16 +55,28 @@ def find(ctx, at, key, mask):
     return -2 - mask
 
 
-def look_up(ctx, slot, hashes, history, orders, seen, start, stop):
-    """Fill `slot` and `hashes` for the next step of lanes start … stop − 1."""
+def prefetch(array, at):
+    """Byte `at` of the array will be read soon; compiled, `exact.prefetch` takes its place."""
+
+
+def look_up(ctx, pool, slot, hashes, history, orders, seen, start, stop):
+    """Fill `slot` and `hashes` for the next step of lanes start … stop − 1. What lies all over large tables is asked for before
+    any of it is waited for."""
     mask = ctx.shape[0] - 1
+    for row in range(start, stop):
+        for k in range(orders.shape[0]):
+            if orders[k] <= seen:
+                at, key = hash_context(history, int(orders[k]), row, mask)
+                hashes[row, k, 0], hashes[row, k, 1] = at, key
+                prefetch(ctx, at * 16)
     for row in range(start, stop):
         for k in range(orders.shape[0]):
             slot[row, k] = -1
             if orders[k] <= seen:
-                at, key = hash_context(history, int(orders[k]), row, mask)
-                hashes[row, k, 0], hashes[row, k, 1] = at, key
-                slot[row, k] = find(ctx, at, key, mask)
+                place = find(ctx, int(hashes[row, k, 0]), int(hashes[row, k, 1]), mask)
+                slot[row, k] = place
+                if place >= 0 and ctx[place, 2] > 1:
+                    prefetch(pool, int(ctx[place, 3]) * 8)
 
 
 def weigh(ctx, slot, scale, row, part):
@@ -248,6 +256,10 @@ def learn(ctx, pool, size, slot, hashes, scale, history, orders, base, symbols, 
     limit = ctx.shape[0] - (ctx.shape[0] >> 3)
     depth = orders.shape[0]
     before, after, inverses = work[0], work[1], work[2]
+    for row in range(symbols.shape[0]):  # another thread may have looked them up
+        for k in range(depth):
+            if orders[k] <= seen:
+                prefetch(ctx, int(hashes[row, k, 0]) * 16)
     for row in range(symbols.shape[0]):
         symbol = int(symbols[row])
         adapt(ctx, pool, slot, scale, base[row], row, symbol, after, before, inverses, places)
@@ -265,7 +277,7 @@ def learn(ctx, pool, size, slot, hashes, scale, history, orders, base, symbols, 
 
 #: what a prior calls
 CALLED = ("look_up", "mix", "mix_groups", "mix_ranks", "learn")
-_PARTS = ("bucket", "hash_context", "find", "weigh", "adapt", "insert", *CALLED)
+_PARTS = ("exponent", "bucket", "hash_context", "find", "weigh", "adapt", "insert", *CALLED)
 _compiled: dict = {}
 
 
@@ -275,8 +287,9 @@ def compiled() -> dict:
         import types
 
         from ..exact import jit
+        from ..exact.prefetch import prefetch
 
-        space = dict(globals())
+        space = {**globals(), "prefetch": prefetch}
         for name in _PARTS:
             plain = globals()[name]
             bound = types.FunctionType(plain.__code__, space, name)

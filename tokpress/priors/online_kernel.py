@@ -87,7 +87,7 @@ def _learn(master, unit, a, r, drawn, symbols, touched, count):
 @_jit
 def _round(master, touched, packed, first):
     block, rounded = packed.shape[2], np.zeros(packed.shape[1] * 4, np.int8)
-    fours = rounded.view(np.int32)
+    fours, packed_fours = rounded.view(np.int32), packed.view(np.int32)
     for v in range(master.shape[0]):
         if not touched[v]:
             continue
@@ -100,10 +100,9 @@ def _round(master, touched, packed, first):
             rounded[k] = q
             total += q
         first[v] = int32(-gemm.OFFSET) * total
-        target = packed[v // block, :, v % block, :]
+        target = packed_fours[v // block, :, v % block, 0]
         for k in range(fours.shape[0]):
-            for b in range(4):
-                target[k, b] = rounded[4 * k + b]
+            target[k] = fours[k]
 
 
 class CompiledHead(online_head.OnlineHead):

@@ -7,6 +7,7 @@ which is all that a rank reads.
 import numpy as np
 
 from ..exact import fused, gemm, jit
+from ..exact.prefetch import LINE, prefetch
 from ..types import Pmf, Tokens
 from .online_head import DRAWS, uniform
 from .online_kernel import AT_ONCE, ONE, PER_DRAW, CompiledHead, F, _conditionals, _draw, move_row
@@ -19,15 +20,10 @@ _uniform = _jit(uniform)
 @_jit
 def _ranks(packed, first, scale, bias, a, r, group, groups, lane, step, learns, pmf, drawn):
     ranks, block = pmf.shape[1], packed.shape[2]
-    blocks = (ranks + 2 * block - 2) // block
-    logits, weights = np.empty((1, blocks * block), np.int32), np.empty(ranks, np.int32)
+    logits, weights = np.empty((1, ranks + block), np.int32), np.empty(ranks, np.int32)
     for n in range(pmf.shape[0]):
         start = groups + group[n] * ranks
-        low = start // block
-        high, skip = min(low + blocks, packed.shape[0]), start - low * block
-        gemm.product(
-            a[n : n + 1], packed[low:high], first[low * block : high * block], logits[:, : (high - low) * block]
-        )
+        skip = gemm.product_within(a[n : n + 1], packed, first, start, start + ranks, logits)
         row, mine = pmf[n], slice(start, start + ranks)
         total = fused.weigh(logits[0, skip : skip + ranks], scale[mine], r[n], bias[mine], row, weights)
         divisor = F(total)
@@ -64,7 +60,13 @@ def _teach(master, unit, a, r, drawn, own, touched, count):
             if drawn[i, j] != own[i, j // DRAWS]:
                 count[own[i, j // DRAWS]] += 1
                 count[drawn[i, j]] += 1
+    width = master.shape[1] * 4
     for i in range(own.shape[0]):
+        if i + 1 < own.shape[0]:
+            for j in range(2 * DRAWS):
+                at = drawn[i + 1, j] * width
+                for line in range(0, width, LINE):
+                    prefetch(master, at + line)
         for level in range(2):
             mine, pulls = own[i, level], 0
             for j in range(level * DRAWS, (level + 1) * DRAWS):

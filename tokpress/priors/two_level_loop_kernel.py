@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..coders import reference
-from ..coders.reference import interval, pop, pop_of, push
+from ..coders.reference import add_up, interval, marks, pop_of, push
 from ..errors import ChecksumError
 from ..exact import jit, turns
 from ..exact.threads import run_both, threads
@@ -80,7 +80,8 @@ class Step(NamedTuple):
 
     place: np.ndarray  # [n] of the last symbols, −1 where there is none yet
     group: np.ndarray  # [n]
-    sums: np.ndarray  # [n] of the rows of groups
+    group_sums: np.ndarray  # [n, …] of their rows (`reference.add_up`)
+    rank_sums: np.ndarray
     symbol: np.ndarray  # [V], at each place
     counts: np.ndarray  # of the threads (`exact.turns`)
     looks: np.ndarray  # [2]: how often each looked at the other's
@@ -118,7 +119,7 @@ def _features(w, network, places, symbol, begin, start, stop, a, r):
 
 @_jit
 def _predict_groups(head, memory, step, shift, seen, count, start, stop, out):
-    """p(g) of lanes start … stop − 1 into out [n, G], and the sums of its rows."""
+    """p(g) of lanes start … stop − 1 into out [n, G], and its sums."""
     m, groups, block = memory, head.settings[0], head.packed.shape[2]
     blocks = -(-groups // block)
     of_network, some = m.of_group[start:stop], slice(start, stop)
@@ -126,33 +127,14 @@ def _predict_groups(head, memory, step, shift, seen, count, start, stop, out):
         head.packed[:blocks], head.first[: blocks * block], head.scale[:groups], head.bias[:groups], head.a[some],
         head.r[some], start, stop - start, count, of_network, head.drawn[some],
     )  # fmt: skip
-    _look_up(m.ctx, m.slot, m.hashes, m.history, m.orders, seen, start, stop)
+    _look_up(m.ctx, m.pool, m.slot, m.hashes, m.history, m.orders, seen, start, stop)
     _mix_groups(m.ctx, m.pool, m.slot, m.scale, shift, of_network, out[some], m.parts, m.left, start, stop)
-    _sum(out[some], step.sums[some])
-
-
-@_jit
-def _sum(rows, out):
-    """Σ of each row, added in order; four rows at a time, since an addition waits for the one before."""
-    n, zero = rows.shape[0], np.float32(0)
-    for first in range(0, n - 3, 4):
-        w, x, y, z = zero, zero, zero, zero
-        for g in range(rows.shape[1]):
-            w = w + rows[first, g]
-            x = x + rows[first + 1, g]
-            y = y + rows[first + 2, g]
-            z = z + rows[first + 3, g]
-        out[first], out[first + 1], out[first + 2], out[first + 3] = w, x, y, z
-    for k in range(n - n % 4, n):
-        total = zero
-        for g in range(rows.shape[1]):
-            total = total + rows[k, g]
-        out[k] = total
+    add_up(out[some], step.group_sums[some])
 
 
 @_jit
 def _predict_ranks(head, memory, step, count, start, stop, out):
-    """p(r | g) of lanes start … stop − 1 into out [n, R]."""
+    """p(r | g) of lanes start … stop − 1 into out [n, R], and its sums."""
     m, some = memory, slice(start, stop)
     inside, group = m.inside[some], step.group[some]
     _ranks(
@@ -160,6 +142,7 @@ def _predict_ranks(head, memory, step, count, start, stop, out):
         count, head.settings[1], inside, head.drawn[some],
     )  # fmt: skip
     _mix_ranks(m.ctx, m.pool, m.slot, group, m.of_group, inside, out[some], m.parts, m.left, start, stop)
+    add_up(out[some], step.rank_sums[some])
 
 
 @_jit
@@ -187,7 +170,7 @@ def decode(
             if two:
                 looks += turns.wait(counts, 1, told + 2)
             for i in range(n):
-                step.group[i] = pop_of(words, decoder, of_group[i], step.sums[i])
+                step.group[i] = pop_of(words, decoder, of_group[i], step.group_sums[i])
                 if step.group[i] < 0:
                     turns.post(counts, 0, turns.OVER)
                     return False
@@ -202,7 +185,7 @@ def decode(
             if two:
                 turns.wait(counts, 1, told + 4)
             for i in range(n):
-                rank = pop(words, decoder, of_rank[i])
+                rank = pop_of(words, decoder, of_rank[i], step.rank_sums[i])
                 if rank < 0:
                     turns.post(counts, 0, turns.OVER)
                     return False
@@ -242,14 +225,11 @@ def encode(
         _predict_groups(head, memory, step, shift, seen + t, count + t, start, stop, of_group)
         for i in range(start, stop):
             step.group[i] = places[i, t] // ranks
-            intervals[i, 0], intervals[i, 1] = interval(of_group[i], step.group[i], step.sums[i])
+            intervals[i, 0], intervals[i, 1] = interval(of_group[i], step.group[i], step.group_sums[i])
         _predict_ranks(head, memory, step, count + t, start, stop, of_rank)
         for i in range(start, stop):
-            total = np.float32(0)
-            for v in range(ranks):
-                total = total + of_rank[i, v]
             rank = places[i, t] - step.group[i] * ranks
-            intervals[i, 2], intervals[i, 3] = interval(of_rank[i], rank, total)
+            intervals[i, 2], intervals[i, 3] = interval(of_rank[i], rank, step.rank_sums[i])
             before[i - start] = places[i, t]
         if thread == 1:
             turns.post(counts, 1, told + 2)
@@ -299,10 +279,9 @@ class Loop:
         self.share = FIRST_SHARE
         self.of_group = np.empty((lanes, self.levels.groups), np.float32)
         self.of_rank = np.empty((lanes, self.levels.ranks), np.float32)
-        self.group, self.sums, self.looks = (
-            np.zeros(lanes, np.int32),
-            np.zeros(lanes, np.float32),
-            np.zeros(2, np.int64),
+        self.group, self.looks = np.zeros(lanes, np.int32), np.zeros(2, np.int64)
+        self.sums = tuple(
+            np.empty((lanes, marks(symbols)), np.float32) for symbols in (self.levels.groups, self.levels.ranks)
         )
 
     def decode(self, coder: Any, previous: Tokens | None, rows: int, steps: int) -> Tokens:
@@ -324,7 +303,7 @@ class Loop:
         place = np.full(rows, -1, np.int32) if previous is None else self.levels.place[previous[:rows]]
         two = self.prior.shares_rows(rows) and threads() > 1
         split = max(1, min(rows - 1, round(self.share * rows))) if two else rows
-        step = Step(place, self.group, self.sums, self.levels.symbol, turns.counts(), self.looks)
+        step = Step(place, self.group, *self.sums, self.levels.symbol, turns.counts(), self.looks)
         bundles = self.w, self.network, self.head, self.memory, step
         settings = self.prior.shift, BEGIN, m.seen + known, head.count + known, self.of_group
 
