@@ -5,7 +5,7 @@ import os
 
 
 def main() -> None:
-    gc.set_threshold(100_000)  # imports make many objects and hardly any garbage
+    gc.set_threshold(300_000)  # imports make many objects and hardly any garbage
     # products of a few lanes are too small for BLAS threads, which on a busy machine spend their time waiting
     # for each other; tokpress shares out lanes instead (tokpress.exact.threads)
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

@@ -16,6 +16,7 @@ from typing import Any
 
 import numba
 from numba.core import caching
+from numba.core.runtime import rtsys
 
 from . import on_compile
 
@@ -57,7 +58,9 @@ class _Careful(caching.FunctionCache):
         with contextlib.suppress(
             Exception
         ):  # an unreadable file, or one that is cut short: whatever pickle makes of it
-            found = super().load_overload(sig, target_context)
+            # numba's load_overload first imports all that compiling needs, for 0.2 s; what is compiled already needs only this
+            rtsys.initialize(target_context)
+            found = self._load_overload(sig, target_context)
         if found is None:
             _tell()
         return found

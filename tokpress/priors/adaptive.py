@@ -143,7 +143,10 @@ def _tables() -> tuple[np.ndarray, ...]:
     seen = np.arange(256) > 0
     inputs_of = np.stack([stretch[p >> 10], np.where(seen, ((p >> 6) - 32768) >> 5, 0)], 1)
     reciprocal = 131072 // (2 * np.arange(1024) + 3)
-    return squash, stretch, following, p << 10, inputs_of.astype(np.int32), reciprocal
+    tables = squash, stretch, p << 10, inputs_of, reciprocal
+    kinds = np.uint16, np.int16, np.uint32, np.int16, np.uint16  # as narrow as may be: together they fill a cache
+    squash, stretch, p, inputs_of, reciprocal = (table.astype(kind) for table, kind in zip(tables, kinds))
+    return squash, stretch, following, p, inputs_of, reciprocal
 
 
 def make_mixing(
@@ -178,6 +181,7 @@ def make_nibbles(lanes: int, contexts: int, inputs: int, mixers: int, bias: int)
     made = np.zeros((lanes, 16, inputs), np.int32)
     made[:, :, bias] = 256
     return Nibble(
+        keys=np.zeros((lanes, contexts), np.int64),
         slots=np.zeros((lanes, contexts), np.int64),
         inputs=made,
         mixed=np.zeros((lanes, mixers, 16), np.int32),

@@ -9,6 +9,7 @@ from .grid_contexts import STOP, pixel_contexts
 from .mixing import (
     BINS,
     Nibble,
+    ask_for_slots,
     find_slots,
     function,
     hash31,
@@ -182,7 +183,15 @@ def _predict(phase, lane, nibble, mixing, match_maps, pmf):
 def nibble_of(lane, state):
     """The views of one lane."""
     of = state.nibbles
-    return Nibble(of.slots[lane], of.inputs[lane], of.mixed[lane], of.final[lane], of.corrected[lane], of.sets[lane])
+    return Nibble(
+        of.keys[lane],
+        of.slots[lane],
+        of.inputs[lane],
+        of.mixed[lane],
+        of.final[lane],
+        of.corrected[lane],
+        of.sets[lane],
+    )
 
 
 @function
@@ -190,13 +199,10 @@ def advance(previous, rows, state):
     """Learn the symbols `previous` [n] in lane order, then write the next pmf [rows, 16]; n, rows ≤ B."""
     n = previous.shape[0]
     clock, mixing = state.clock, state.mixing
-    width = clock[WIDTH]
+    width, phase, rate = clock[WIDTH], clock[PHASE], clock[RATE]
     for r in range(n):
-        nibble = nibble_of(r, state)
-        learn_weights(previous[r] & 15, clock[RATE], nibble, mixing)
-        learn_histories(previous[r] & 15, clock[PHASE], 2, nibble.slots, mixing)
-        learn_match(previous[r] & 15, clock[PHASE], state.lanes[r], state.match_maps)
-    if n and clock[PHASE]:
+        learn_match(previous[r] & 15, phase, state.lanes[r], state.match_maps)
+    if n and phase:
         column = min(clock[COLUMN], width - 1)  # a caller that goes on too long must not write elsewhere
         state.reached[:] = column
         for r in range(n):
@@ -213,7 +219,13 @@ def advance(previous, rows, state):
         clock[PHASE] = 1
     for r in range(rows):
         more = (state.lanes[r, HIGH] + 1) * 0x1F3D5B7 if clock[PHASE] else 0
-        find_slots(state.hashes[r], more, state.nibbles.slots[r], mixing.table)
+        ask_for_slots(state.hashes[r], more, nibble_of(r, state), mixing.table)
+    for r in range(n):  # meanwhile
+        nibble = nibble_of(r, state)
+        learn_weights(previous[r] & 15, rate, nibble, mixing)
+        learn_histories(previous[r] & 15, phase, 2, nibble.slots, mixing)
+    for r in range(rows):
+        find_slots(nibble_of(r, state), mixing.table)
     for r in range(rows):
         _predict(clock[PHASE], state.lanes[r], nibble_of(r, state), mixing, state.match_maps, state.pmf[r])
 

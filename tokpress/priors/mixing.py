@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numba import njit
-from numpy import int32
+from numpy import int32, int64
 from numpy.typing import NDArray
 
 from ..exact import jit
@@ -45,20 +45,21 @@ class Mixing(NamedTuple):
 
     #: slots of 16 bytes: a check byte and the bit histories of the 15 nodes, in a quarter cache line
     table: NDArray[np.uint8]
-    maps: NDArray[np.int64]  # [C · P, 256], p of a bit history, and a count
-    inputs_of: NDArray[np.int32]  # [C · P, 256, 2], the same as the mixers see it
+    maps: NDArray[np.uint32]  # [C · P, 256], p of a bit history, and a count
+    inputs_of: NDArray[np.int16]  # [C · P, 256, 2], the same as the mixers see it
     weights: NDArray[np.int32]  # [S, nodes, I]
     final_weights: NDArray[np.int32]  # [F, nodes, M]
     correction: NDArray[np.int32]  # [sets · nodes · BINS]
-    stretch: NDArray[np.int32]
-    squash: NDArray[np.int32]
+    stretch: NDArray[np.int16]
+    squash: NDArray[np.uint16]
     next_state: NDArray[np.uint8]
-    reciprocal: NDArray[np.int64]
+    reciprocal: NDArray[np.uint16]
 
 
 class Nibble(NamedTuple):
     """What one lane knows about the nibble that is being coded."""
 
+    keys: NDArray[np.int64]  # [C], hashes of the contexts
     slots: NDArray[np.int64]  # [C], offsets into the table
     inputs: NDArray[np.int32]  # [nodes, I]
     mixed: NDArray[np.int32]  # [M, nodes], stretched
@@ -103,16 +104,21 @@ def _find_slot(table, key):
 
 
 @inline
-def find_slots(hashes, more, slots, table):
-    """Where the slots of all contexts lie, by their hashes and, unless it is 0, `more` that is known since.
+def ask_for_slots(hashes, more, nibble, table):
+    """The keys of all contexts: their hashes and, unless it is 0, `more` that is known since.
 
-    All lookups first: they miss the cache, and here they miss it side by side."""
-    for i in range(slots.shape[0]):
+    Most slots are not in a cache. They come side by side, while something else is done before `find_slots`."""
+    for i in range(hashes.shape[0]):
         key = hash31(hashes[i] + more) if more else hashes[i]
-        slots[i] = key
+        nibble.keys[i] = key
         prefetch(table, _line_of(table, key))
-    for i in range(slots.shape[0]):
-        slots[i] = _find_slot(table, slots[i])
+
+
+@inline
+def find_slots(nibble, table):
+    """Where the slots of all contexts lie."""
+    for i in range(nibble.slots.shape[0]):
+        nibble.slots[i] = _find_slot(table, nibble.keys[i])
 
 
 @inline
@@ -164,9 +170,9 @@ def learn_histories(symbol, phase, phases, slots, mixing):
             bit = (symbol >> (3 - level)) & 1
             state = histories[node]
             histories[node] = mixing.next_state[state, bit]
-            p = p_of[state] >> 10  # 22 bits, above a 10-bit count
-            n = p_of[state] & 1023
-            p += (((bit << 22) - p) * mixing.reciprocal[n]) >> 16
+            p = int64(p_of[state]) >> 10  # 22 bits, above a 10-bit count
+            n = int64(p_of[state]) & 1023
+            p += (((bit << 22) - p) * int64(mixing.reciprocal[n])) >> 16
             p_of[state] = (p << 10) + min(n + 1, 1023)
             as_input[state, 0] = mixing.stretch[p >> 10]
             as_input[state, 1] = ((p >> 6) - 32768) >> 5 if state else 0

@@ -18,6 +18,7 @@ from .mixing import (
     BINS,
     Mixing,
     Nibble,
+    ask_for_slots,
     find_slots,
     function,
     hash31,
@@ -171,7 +172,8 @@ def _predict_nibble(s):
     experts = p.guesses.shape[0]
     centre = p.cursor[CENTRE]
     more = (phase + 1) * 0x1F3D5B7 + (clock[PREFIX] & 0xFFFF) * 0x10001 if phase else 0
-    find_slots(s.hashes, more, nibble.slots, mixing.table)
+    ask_for_slots(s.hashes, more, nibble, mixing.table)
+    find_slots(nibble, mixing.table)
     left = bits - 4 * phase  # bits of the interval that the nibble cuts in 16
     low = centre + clock[LOW]
     place = (p.cursor[BEST] - (low << FRACTION) + (1 << (FRACTION - 1))) >> (FRACTION + left - 4)

@@ -28,6 +28,7 @@ from .adaptive_kernel import (
 from .mixing import (
     CENTRE,
     LIMIT,
+    ask_for_slots,
     find_slots,
     function,
     hash31,
@@ -141,7 +142,9 @@ def _nibble(mode, phase, node, wanted, mass, r, k, choices, state):
         state.bytes.mixing,
         state.trie.edges[node],
     )
-    find_slots(state.bytes.hashes[r], (lane[HIGH] + 1) * 0x1F3D5B7 if phase else 0, nibble.slots, mixing.table)
+    more = (lane[HIGH] + 1) * 0x1F3D5B7 if phase else 0
+    ask_for_slots(state.bytes.hashes[r], more, nibble, mixing.table)
+    find_slots(nibble, mixing.table)
     match_inputs(phase, lane, nibble.inputs, mixing, state.bytes.match_maps)
     base = choose_sets(phase, lane, nibble)
     at = 1
