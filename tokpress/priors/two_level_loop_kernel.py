@@ -153,10 +153,12 @@ def decode(
     False where the words are damaged. Thread 0 has lanes 0 … split − 1, thread 1 the others; it may be the only one."""
     n, steps = out.shape
     start, stop, two = (0, split, split < n) if thread == 0 else (split, n, True)
+    half = n // 2 if two else n
+    mine, other = (slice(0, half), 1) if thread == 0 else (slice(half, n), 0)
     counts, looks, ranks = step.counts, 0, of_rank.shape[1]
     a, r = np.zeros((stop - start, head.a.shape[1]), np.uint8), np.empty(stop - start, np.float32)
     for t in range(steps):
-        told = 4 * t
+        told = 5 * t
         if thread == 0 and step.place[0] >= 0:
             _learn(head, memory, step, seen + t - 1, count + t)
         if thread == 0:
@@ -165,25 +167,28 @@ def decode(
         if thread == 1:
             looks += turns.wait(counts, 0, told + 1)
         head.a[start:stop], head.r[start:stop] = a, r
-        _predict_groups(head, memory, step, shift, seen + t, count + t, start, stop, of_group)
+        turns.post(counts, thread, told + 2)
+        if two:
+            looks += turns.wait(counts, other, told + 2)
+        _predict_groups(head, memory, step, shift, seen + t, count + t, mine.start, mine.stop, of_group)
         if thread == 0:
             if two:
-                looks += turns.wait(counts, 1, told + 2)
+                turns.wait(counts, 1, told + 3)
             for i in range(n):
                 step.group[i] = pop_of(words, decoder, of_group[i], step.group_sums[i])
                 if step.group[i] < 0:
                     turns.post(counts, 0, turns.OVER)
                     return False
-            turns.post(counts, 0, told + 3)
+            turns.post(counts, 0, told + 4)
         else:
-            turns.post(counts, 1, told + 2)
-            turns.wait(counts, 0, told + 3)
+            turns.post(counts, 1, told + 3)
+            turns.wait(counts, 0, told + 4)
             if turns.over(counts, 0):
                 return False
-        _predict_ranks(head, memory, step, count + t, start, stop, of_rank)
+        _predict_ranks(head, memory, step, count + t, mine.start, mine.stop, of_rank)
         if thread == 0:
             if two:
-                turns.wait(counts, 1, told + 4)
+                turns.wait(counts, 1, told + 5)
             for i in range(n):
                 rank = pop_of(words, decoder, of_rank[i], step.rank_sums[i])
                 if rank < 0:
@@ -191,10 +196,10 @@ def decode(
                     return False
                 step.place[i] = step.group[i] * ranks + rank
                 out[i, t] = step.place[i]
-            turns.post(counts, 0, told + 4)
+            turns.post(counts, 0, told + 5)
         else:
-            turns.post(counts, 1, told + 4)
-            turns.wait(counts, 0, told + 4)
+            turns.post(counts, 1, told + 5)
+            turns.wait(counts, 0, told + 5)
             if turns.over(counts, 0):
                 return False
     step.looks[thread] = looks
