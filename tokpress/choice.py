@@ -1,14 +1,13 @@
 """How one frame is stored: the choice among models, lzma and the bytes as they are, and what a user may decide about it."""
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from . import store
 from .container import MAX_LANES, MAX_SOURCE, Kind
 from .distortion import Distortion
 from .errors import TokpressError
-from .exact.threads import threads
+from .exact.threads import beside
 from .grid import Grid
 from .lzma2 import lzma_encode
 from .model import Model
@@ -17,11 +16,11 @@ from .types import SpelledPrior, Tokens
 FRAME_SIZE = 1 << 24
 #: frames up to this size are tried whole with every candidate that is in the running, of larger ones only pieces
 TRIAL_SIZE = 1 << 17
-#: so many of this size, from all over the frame; of a larger frame a sixteenth in all
-PIECES, PIECE_SIZE, PIECE_SHARE = 4, 1 << 14, 64
-#: a frame from this size on is tried with every candidate; what they learn from it decides, so that one which begins
-#: with nothing gains about so much more than a trained one from a sixteenth to the whole (benchmarks/trials.py; chosen on nine
-#: files of the bench, which are also reported, for want of others that the text model has not read)
+#: so many of this size, from all over the frame; of samples, rows from the middle, a sixteenth of the frame where that is more
+PIECES, PIECE_SIZE, ROWS_SHARE = 4, 1 << 14, 16
+#: a frame from this size on is tried with every candidate, on twice as many pieces; what they learn from it decides, so that one
+#: which begins with nothing gains about so much more than a trained one from the pieces to the whole (benchmarks/trials.py; chosen
+#: on nine files of the bench, which are also reported, for want of others that the text model has not read)
 LARGE, STARTS_EMPTY = 1 << 20, 0.91
 #: a model that needs less than this share of lzma's bytes is taken without trying the others
 CLEAR_WIN = 0.75
@@ -125,20 +124,16 @@ def choose_frame(source: bytes, options: Options, report: Report, grid: Grid | N
     whole = len(source) <= TRIAL_SIZE
     part, part_grid = (source, grid) if whole else _part(source, grid)
     yardstick = lzma_encode(part)
-    with ThreadPoolExecutor(1) as pool:  # lzma needs one processor, and so do many trials
-        packing = pool.submit(lambda: yardstick if whole else lzma_encode(source))
-        if threads() == 1:
-            packing.result()
-        if _is_enough(yardstick, part, options) and _is_enough(packing.result(), source, options):
-            return _packed(packing.result(), source)
-        winner = _best_trial(part, part_grid, len(yardstick), len(source), options, report)
-        best = _packed(packing.result(), source)
-    if winner is None or _is_enough(packing.result(), source, options):
+    packing = (lambda: yardstick) if whole else beside(lambda: lzma_encode(source))
+    if _is_enough(yardstick, part, options) and _is_enough(packing(), source, options):
+        return _packed(packing(), source)
+    winner = _best_trial(part, part_grid, len(yardstick), len(source), options, report)
+    if winner and not whole:  # what was coded is a part of the frame
+        hopeless = winner.model is None or len(winner.payload) >= len(part)
+        winner = None if hopeless else encode(winner.model, source, options, report, grid)
+    best = _packed(packing(), source)
+    if winner is None or _is_enough(packing(), source, options):
         return best
-    if not whole:  # what was coded is a part of the frame
-        if winner.model is None or len(winner.payload) >= len(part):
-            return best
-        winner = encode(winner.model, source, options, report, grid)
     # a model frame's header is longer than a plain one's by the model's id and the token count
     return winner if len(winner.payload) + 8 < len(best.payload) else best
 
@@ -178,18 +173,16 @@ def _best_trial(
 
 def _part(source: bytes, grid: Grid | None) -> tuple[bytes, Grid | None]:
     """What is tried of a source, and where its samples are: pieces from all over; of samples, rows from the middle."""
-    size = max(PIECE_SIZE, len(source) // PIECE_SHARE)
     if grid is None:
-        return _pieces(source, size), None
-    middle = (grid.start + grid.stop) // 2
-    begin = max(0, middle - PIECES * size // 2)
-    part = source[begin : begin + PIECES * size]
-    return part, grid.within(begin, begin + len(part))
+        return _pieces(source, 2 * PIECES if len(source) >= LARGE else PIECES), None
+    size, middle = max(PIECES * PIECE_SIZE, len(source) // ROWS_SHARE), (grid.start + grid.stop) // 2
+    begin = max(0, middle - size // 2)
+    return source[begin : begin + size], grid.within(begin, begin + size)
 
 
-def _pieces(source: bytes, size: int) -> bytes:
-    apart = (len(source) - size) // (PIECES - 1)
-    return b"".join(source[at : at + size] for at in range(0, apart * PIECES, apart))
+def _pieces(source: bytes, count: int) -> bytes:
+    apart = (len(source) - PIECE_SIZE) // (count - 1)
+    return b"".join(source[at : at + PIECE_SIZE] for at in range(0, apart * count, apart))
 
 
 def _starts_empty(trial: Coded) -> bool:

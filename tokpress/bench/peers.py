@@ -157,9 +157,9 @@ class Zpaq(Codec):
         return f"zpaq {found[1] if found else '(unknown version)'}, -m{self.level}"
 
     def command(self, action: str, source: str, target: str, rounds: int) -> list[str]:
-        from ..exact.threads import threads
+        from ..exact.threads import processors
 
-        limit = f"-t{threads()}"
+        limit = f"-t{processors()}"
         if action == "compress":
             return ["zpaq", "add", target, source, f"-m{self.level}", limit]
         return ["zpaq", "extract", source, "source", "-to", target, limit]

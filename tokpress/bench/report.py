@@ -3,7 +3,7 @@
 import time
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from ..exact.threads import threads
+from ..exact.threads import processors
 from ..machine import describe
 from .measure import Row, Run
 
@@ -22,7 +22,7 @@ def as_json(run: Run, command: list[str]) -> dict[str, Any]:
         "command": command,
         "machine": describe(*PACKAGES),
         "repeat": run.repeat,
-        "threads": threads(),
+        "threads": processors(),
         "codecs": {codec.name: codec.describe() for codec in run.codecs},
         "skipped": run.skipped,
         "rows": [row.to_json() for row in run.rows],

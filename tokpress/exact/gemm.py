@@ -186,6 +186,12 @@ def product_within(a, packed, first, start, stop, out):
     for vector in range(before, (stop - 1) // width + 1):
         block, here, there = vector // VECTORS, vector * width, (vector - before) * width
         _vector(
-            a, packed[block : block + 1], first[here : here + width], out[:, there : there + width], 0, 0, vector % VECTORS
+            a,
+            packed[block : block + 1],
+            first[here : here + width],
+            out[:, there : there + width],
+            0,
+            0,
+            vector % VECTORS,
         )
     return start - before * width

@@ -4,7 +4,7 @@ barrier forty times a step."""
 
 import os
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import lru_cache
 from threading import Event, Lock
@@ -13,11 +13,20 @@ from typing import Any, TypeVar
 R = TypeVar("R")
 
 
-def threads() -> int:
-    """How many processors this process may use; `-T` and OMP_NUM_THREADS limit it."""
+#: what `beside` has begun
+_beside: list[Future] = []
+
+
+def processors() -> int:
+    """How many this process may use; `-T` and OMP_NUM_THREADS limit it."""
     available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     limit = os.environ.get("OMP_NUM_THREADS", "")
     return max(1, min(available, int(limit) if limit.isdigit() and int(limit) else available))
+
+
+def threads() -> int:
+    """How many of them are free to share a step."""
+    return max(1, processors() - sum(not work.done() for work in _beside))
 
 
 @lru_cache
@@ -82,6 +91,18 @@ class _Blas:
 
 
 _BLAS = _Blas()
+
+
+def beside(work: Callable[[], R]) -> Callable[[], R]:
+    """Begin `work` on another thread, where there are two processors, and give what waits for its result. Until it ends, steps
+    are not shared: of two threads that wait for each other, one would wait for `work`."""
+    if threads() < 2:
+        result = work()
+        return lambda: result
+    pool = ThreadPoolExecutor(1)
+    _beside[:] = [*(work for work in _beside if not work.done()), future := pool.submit(work)]
+    pool.shutdown(wait=False)
+    return future.result
 
 
 @contextmanager

@@ -26,7 +26,7 @@ from ..errors import TokpressError
 from ..exact.arithmetic import Exact, Weights
 from ..exact.kernels import make_kernel, self_test
 from ..exact.known import Known
-from ..exact.threads import share_rows, threads
+from ..exact.threads import processors, share_rows
 from ..lanes import Layout
 from ..orders import make_order, parse_shape
 from ..types import Config, Pmf, Prior, Tokenizer, Tokens
@@ -109,7 +109,7 @@ class NetworkPrior(Prior):
 
     def init(self, lanes: int, tokens: int) -> State:
         half = lanes // 2
-        shared = lanes >= SHARE_FROM and threads() > 1
+        shared = lanes >= SHARE_FROM and processors() > 1
         parts = [slice(0, half), slice(half, lanes)] if shared else [slice(0, lanes)]
         state = State([(part, Exact(self._weights, self.shape, self.order, part.stop - part.start)) for part in parts])
         if self.wants_given:
