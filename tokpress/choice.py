@@ -129,8 +129,8 @@ def choose_frame(source: bytes, options: Options, report: Report, grid: Grid | N
         return _packed(packing(), source)
     winner = _best_trial(part, part_grid, len(yardstick), len(source), options, report)
     if winner and not whole:  # what was coded is a part of the frame
-        hopeless = winner.model is None or len(winner.payload) >= len(part)
-        winner = None if hopeless else encode(winner.model, source, options, report, grid)
+        model = winner.model if len(winner.payload) < len(part) else None
+        winner = encode(model, source, options, report, grid) if model else None
     best = _packed(packing(), source)
     if winner is None or _is_enough(packing(), source, options):
         return best

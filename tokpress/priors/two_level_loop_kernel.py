@@ -285,9 +285,8 @@ class Loop:
         self.of_group = np.empty((lanes, self.levels.groups), np.float32)
         self.of_rank = np.empty((lanes, self.levels.ranks), np.float32)
         self.group, self.looks = np.zeros(lanes, np.int32), np.zeros(2, np.int64)
-        self.sums = tuple(
-            np.empty((lanes, marks(symbols)), np.float32) for symbols in (self.levels.groups, self.levels.ranks)
-        )
+        sizes = self.levels.groups, self.levels.ranks
+        self.group_sums, self.rank_sums = (np.empty((lanes, marks(size)), np.float32) for size in sizes)
 
     def decode(self, coder: Any, previous: Tokens | None, rows: int, steps: int) -> Tokens:
         """The next symbols [rows, steps] from `coders.reference` words and decoder. Raises ChecksumError."""
@@ -308,7 +307,7 @@ class Loop:
         place = np.full(rows, -1, np.int32) if previous is None else self.levels.place[previous[:rows]]
         two = self.prior.shares_rows(rows) and threads() > 1
         split = max(1, min(rows - 1, round(self.share * rows))) if two else rows
-        step = Step(place, self.group, *self.sums, self.levels.symbol, turns.counts(), self.looks)
+        step = Step(place, self.group, self.group_sums, self.rank_sums, self.levels.symbol, turns.counts(), self.looks)
         bundles = self.w, self.network, self.head, self.memory, step
         settings = self.prior.shift, BEGIN, m.seen + known, head.count + known, self.of_group
 
