@@ -1,10 +1,11 @@
 """The steps of a memory over a minGRU with two levels, compiled as one loop for two threads (memory.py, mingru.py and
 two_level_head.py have the formulas). It computes what `some_groups` and `some_ranks` give, bit for bit; a test compares them.
 
-    thread 0    learn │ features, groups of its lanes │      │ code groups │ ranks of its lanes │      │ code ranks │ learn …
-    thread 1    features of its lanes │ wait │ groups │ wait │             │ ranks of its lanes │ wait │            │ features …
+    thread 0    learn │ features of few lanes │ groups │ code them │ ranks │ code them │ learn …
+    thread 1    features of the others        │ groups │ wait      │ ranks │ wait      │ features …
 
-Threads meet four times a step (`exact.turns`). Thread 0 has fewer lanes, since only one can learn and code.
+In decoding, threads meet at each of these lines (`exact.turns`); only one can learn and code, so it has fewer lanes of features, and
+half of the groups and ranks. In encoding each goes through all three with its own lanes, and they meet twice.
 Lanes n, G groups of R symbols.
 """
 
@@ -150,7 +151,8 @@ def decode(
     thread, split, w, network, head, memory, step, shift, begin, seen, count, of_group, of_rank, words, decoder, out
 ):  # fmt: skip
     """`out` [n, steps] places, read from the coder's words; `seen` symbols of each lane came before, `count` steps of the head.
-    False where the words are damaged. Thread 0 has lanes 0 … split − 1, thread 1 the others; it may be the only one."""
+    False where the words are damaged. Thread 0 has features of lanes 0 … split − 1, groups and ranks of one half, thread 1 the
+    others; it may be the only one."""
     n, steps = out.shape
     start, stop, two = (0, split, split < n) if thread == 0 else (split, n, True)
     half = n // 2 if two else n
@@ -249,7 +251,7 @@ def encode(
     return True
 
 
-#: of the lanes, what thread 0 has at first: where it is ready when the other one is, about
+#: of the lanes, what thread 0 has features of at first: where it is ready when the other one is, about
 FIRST_SHARE = 0.4
 
 
