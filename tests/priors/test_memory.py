@@ -129,3 +129,4 @@ def test_buckets_are_powers_of_two(count):
     of_n, of_d = memory_kernel.bucket(count, count)
     assert of_n == min(count.bit_length() - 1, 9)
     assert of_d == min((count - 1).bit_length(), 5)
+    assert all(memory_kernel._exponent(n) == memory_kernel.exponent(n) for n in (count, count - 1))

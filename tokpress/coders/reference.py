@@ -42,7 +42,8 @@ def pop(words, decoder, row):
     total = np.float32(0)
     for v in range(row.shape[0]):
         total = total + row[v]
-    return _pop_from(words, decoder, row, total, 0, np.float32(0), 0)
+    to_integer = np.float32(WHOLE - row.shape[0]) / total
+    return _pop_from(words, decoder, row, to_integer, _target(decoder), 0, np.float32(0), 0)
 
 
 @_function
@@ -71,7 +72,7 @@ def add_up(rows, sums):
 def pop_of(words, decoder, row, sums):
     """`pop`, where `add_up` has been at the row: only what lies between two of the sums is gone through."""
     to_integer = np.float32(WHOLE - row.shape[0]) / sums[-1]
-    target = np.int64(_quantile(decoder))
+    target = _target(decoder)
     right, mark = 0, 0
     while mark < sums.shape[0] - 1:
         after = int(sums[mark] * to_integer) + (mark + 1) * MARK
@@ -80,24 +81,21 @@ def pop_of(words, decoder, row, sums):
         right = after
         mark += 1
     before = sums[mark - 1] if mark else np.float32(0)
-    return _pop_from(words, decoder, row, sums[-1], mark * MARK, before, right)
+    return _pop_from(words, decoder, row, to_integer, target, mark * MARK, before, right)
 
 
 @_function
-def _quantile(decoder):
-    return (decoder[POINT] - decoder[LOWER]) // (decoder[RANGE] >> PRECISION)
+def _target(decoder):
+    """What lies in the integer interval of the next symbol."""
+    return np.int64((decoder[POINT] - decoder[LOWER]) // (decoder[RANGE] >> PRECISION))
 
 
 @_function
-def _pop_from(words, decoder, row, total, first, cumulative, right):
+def _pop_from(words, decoder, row, to_integer, target, first, cumulative, right):
     """The symbol is `first` or comes after it; the sums of those before it are known, of floats and of integers."""
-    symbols = row.shape[0]
-    to_integer = np.float32(WHOLE - symbols) / total
-    scale = decoder[RANGE] >> PRECISION
-    quantile = _quantile(decoder)
-    if quantile >= np.uint64(WHOLE):
+    symbols, scale = row.shape[0], decoder[RANGE] >> PRECISION
+    if target >= WHOLE:
         return -1
-    target = np.int64(quantile)
     left, symbol = right, first
     for v in range(first, symbols):
         symbol, left = v, right

@@ -182,16 +182,12 @@ def product_within(a, packed, first, start, stop, out):
     """`product` for one row a [1, K], of its outputs start … stop − 1 only: gives back where in out [1, …] they begin. It writes
     whole vectors; out has room for one more than stop − start fill."""
     width = packed.shape[2] // VECTORS
-    before = start // width
-    for vector in range(before, (stop - 1) // width + 1):
+    before, last = start // width, (stop - 1) // width
+    room = (last + 1 - before) * width
+    if a.shape[1] != packed.shape[1] * 4 or out.shape[1] < room or (last + 1) * width > first.shape[0]:
+        raise ValueError("the shapes of a product do not fit")
+    for vector in range(before, last + 1):
         block, here, there = vector // VECTORS, vector * width, (vector - before) * width
-        _vector(
-            a,
-            packed[block : block + 1],
-            first[here : here + width],
-            out[:, there : there + width],
-            0,
-            0,
-            vector % VECTORS,
-        )
+        these, sums, target = packed[block : block + 1], first[here : here + width], out[:, there : there + width]
+        _vector(a, these, sums, target, 0, 0, vector % VECTORS)
     return start - before * width

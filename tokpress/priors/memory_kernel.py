@@ -25,13 +25,18 @@ TINY = np.float32(2.0**-100)
 
 
 def exponent(n):
-    """⌊log2 n⌋ of a count, as the float32 has it; of 0, something below −1."""
-    return int(np.float32(n).view(np.int32) >> 23) - 127
+    """⌊log2 n⌋ of a count, −1 of 0; compiled, `_exponent` takes its place."""
+    return n.bit_length() - 1
+
+
+def _exponent(n):
+    """The same, as a float32 has it: a loop over bits is mispredicted, and numba knows no `bit_length`."""
+    return max(int(np.float32(n).view(np.int32) >> 23) - 127, -1)
 
 
 def bucket(n, d):
     """(bucket of n: powers of two up to 2^9, bucket of d: 1, 2, 3–4, 5–8 … )"""
-    return min(exponent(n), 9), min(max(exponent(d - 1), -1) + 1, 5)
+    return min(exponent(n), 9), min(exponent(d - 1) + 1, 5)
 
 
 def hash_context(history, order, row, mask):
@@ -277,7 +282,7 @@ def learn(ctx, pool, size, slot, hashes, scale, history, orders, base, symbols, 
 
 #: what a prior calls
 CALLED = ("look_up", "mix", "mix_groups", "mix_ranks", "learn")
-_PARTS = ("exponent", "bucket", "hash_context", "find", "weigh", "adapt", "insert", *CALLED)
+_PARTS = ("bucket", "hash_context", "find", "weigh", "adapt", "insert", *CALLED)
 _compiled: dict = {}
 
 
@@ -289,7 +294,7 @@ def compiled() -> dict:
         from ..exact import jit
         from ..exact.prefetch import prefetch
 
-        space = {**globals(), "prefetch": prefetch}
+        space = {**globals(), "exponent": jit.njit(nogil=True, **jit.NO_ALLOCATION)(_exponent), "prefetch": prefetch}
         for name in _PARTS:
             plain = globals()[name]
             bound = types.FunctionType(plain.__code__, space, name)

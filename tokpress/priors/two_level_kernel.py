@@ -1,7 +1,7 @@
 """The head of two levels (two_level_head.py has the formulas and the readable form), compiled. A test compares them bit for bit.
 
-Its rows, groups before symbols, are packed as those of any product (`exact.gemm`); those of one group lie in one block or two,
-which is all that a rank reads.
+Its rows, groups before symbols, are packed as those of any product (`exact.gemm`); those of one group lie in
+few vectors side by side, which are all that a rank reads.
 """
 
 import numpy as np
