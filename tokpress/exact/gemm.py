@@ -13,8 +13,9 @@ Integer sums have one right answer: which instruction computes them cannot show 
     weights   int8 [N, K] ─pack─► int8 [N / (4·W), K / 4, 4·W, 4]   W = 16, 8 or 4 int32 in a vector register
     product   uint8 [n, K] · packed ─► int32 [n, N'],  N' = N rounded up to whole blocks
 
-A register block is 6 rows × 4 vectors: 24 accumulators, so that each weight vector loaded serves six rows
-(Goto & van de Geijn 2008, "Anatomy of high-performance matrix multiplication", §6).
+A register block is 6 rows × 4 vectors where there are 32 registers: 24 accumulators, so that each weight vector loaded serves six
+rows (Goto & van de Geijn 2008, "Anatomy of high-performance matrix multiplication", §6). Of 16 registers 2 rows fill all; with more,
+sums go to memory and back at every step.
 """
 
 from functools import lru_cache
@@ -31,10 +32,15 @@ VECTORS = 4
 OFFSET = 128
 
 
+def _features() -> set[str]:
+    """Of the processor for which numba compiles here."""
+    return set(cpu_target.target_context.codegen().magic_tuple()[2].split(","))
+
+
 @lru_cache
 def instruction() -> str:
-    """The best instruction for which numba compiles here."""
-    features = set(cpu_target.target_context.codegen().magic_tuple()[2].split(","))
+    """The best instruction there is."""
+    features = _features()
     if {"+avx512vnni", "+avx512bw"} <= features:
         return "vnni512"
     if "+avxvnni" in features or {"+avx512vnni", "+avx512vl"} <= features:
@@ -155,7 +161,9 @@ def _register_block(rows: int, vectors: int = VECTORS):
     return block
 
 
-_six, _three, _one = _register_block(6), _register_block(3), _register_block(1)
+#: of register blocks, the tallest first
+TALL, LOW = (6, 3) if "+avx512vl" in _features() else (2, 2)
+_tall, _low, _one = _register_block(TALL), _register_block(LOW), _register_block(1)
 _vector = _register_block(1, 1)
 
 
@@ -166,12 +174,12 @@ def product(a, packed, first, out):
         raise ValueError("the shapes of a product do not fit")
     for block in range(packed.shape[0]):
         row = 0
-        while row + 6 <= a.shape[0]:
-            _six(a, packed, first, out, row, block, 0)
-            row += 6
-        while row + 3 <= a.shape[0]:
-            _three(a, packed, first, out, row, block, 0)
-            row += 3
+        while row + TALL <= a.shape[0]:
+            _tall(a, packed, first, out, row, block, 0)
+            row += TALL
+        while row + LOW <= a.shape[0]:
+            _low(a, packed, first, out, row, block, 0)
+            row += LOW
         while row < a.shape[0]:
             _one(a, packed, first, out, row, block, 0)
             row += 1
