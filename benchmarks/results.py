@@ -17,6 +17,7 @@ from data import ROOT
 import tokpress
 import tokpress.cli
 from tokpress.bench.report import PACKAGES
+from tokpress.exact.gemm import instruction
 from tokpress.machine import describe
 
 
@@ -52,11 +53,11 @@ class Results:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        machine = describe(*PACKAGES)
-        self.data: dict[str, Any] = {"machine": machine, "sections": {}}
+        here = machine()
+        self.data: dict[str, Any] = {"machine": here, "sections": {}}
         if path.is_file():
             old = json.loads(path.read_text())
-            if old["machine"]["cpu"] == machine["cpu"]:
+            if all(old["machine"].get(key) == here[key] for key in ("cpu", "int8")):
                 self.data["sections"] = old["sections"]
             else:
                 print(f"{path}: made on another machine; measuring anew", file=sys.stderr)
@@ -124,10 +125,16 @@ def _now() -> str:
     return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())
 
 
+def machine() -> dict[str, Any]:
+    """This one, with the instruction that makes int8 products: processors of one name differ in that by a factor of two."""
+    return describe(*PACKAGES) | {"int8": instruction()}
+
+
 def machine_line(machine: dict[str, Any]) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
     memory = f"{machine['memory_bytes'] / 1e9:.0f} GB, " if machine["memory_bytes"] else ""
-    return f"{machine['cpu']}, {machine['cores']} cores, {memory}{machine['system']}; {versions}"
+    products = f"int8 products by {machine['int8']}, " if "int8" in machine else ""
+    return f"{machine['cpu']}, {machine['cores']} cores, {products}{memory}{machine['system']}; {versions}"
 
 
 def markdown(head: list[str], rows: list[list[str]]) -> list[str]:

@@ -123,7 +123,7 @@ def short(
     return "\n".join([
         "", *markdown(head, lines), "",
         f"{sizes}. Speeds and peak memory are those of whole processes, start and loading of the model included, over "
-        f"all files ({section['finished']}, {data['machine']['cpu']}, {data['machine']['cores']} cores). "
+        f"all files ({section['finished']}, {data['machine']['cpu']}, {data['machine']['cores']} cores, int8 products by {data['machine']['int8']}). "
         f"Every decode was compared with its source.{note} Levels, versions and every file: "
         f"[docs/results.md](docs/results.md); a picture: [docs/rates.svg](docs/rates.svg); made by `{section['command']}`.", "",
     ])  # fmt: skip

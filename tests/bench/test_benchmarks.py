@@ -11,6 +11,7 @@ import zipfile
 
 import pytest
 
+from tokpress.exact.gemm import instruction
 from tokpress.machine import describe
 
 from .conftest import ROOT
@@ -88,21 +89,23 @@ def test_readme_table(data):
     assert " on silesia/dickens" not in again.stderr and (root / "README.md").read_text() == text
 
 
-@pytest.mark.parametrize("cpu", ["this", "other"])
-def test_readme_table_measures_anew_for_other_code(data, cpu):
+@pytest.mark.parametrize("machine", ["this", "other processor", "other instruction"])
+def test_readme_table_measures_anew_for_other_code(data, machine):
     root = data.parent / "root"
     results = root / "benchmarks" / "results" / "rates.json"
     results.parent.mkdir(parents=True)
     (root / "README.md").write_text(f"{BEGIN}\n{END}\n")
     sections = {name: {"code": "other", "measurements": {"x": 1}} for name in ("rates", "another")}
-    old = {"machine": {"cpu": describe()["cpu"] if cpu == "this" else cpu}, "sections": sections}
+    of = {"cpu": describe()["cpu"], "int8": instruction()}
+    of |= {"other processor": {"cpu": "other"}, "other instruction": {"int8": "other"}}.get(machine, {})
+    old = {"machine": of, "sections": sections}
     results.write_text(json.dumps(old))
     (data / "logs/HDFS_2k.log").unlink()
     (data / "silesia/dickens.xz").unlink()
     done = script("text.py", data, "--against", "xz:0")
     told = json.loads(results.read_text())["sections"]
     assert "measuring anew" in done.stderr and "x" not in told["rates"]["measurements"]
-    assert ("another" in told) == (cpu == "this")
+    assert ("another" in told) == (machine == "this")
 
 
 def test_acceptance(data):

@@ -1,0 +1,137 @@
+"""What share of the machine's limit for integer matrix products the decoder reaches, everything included.
+
+    python benchmarks/products.py [--model text] [--bytes 1000000 …] [--rounds 3] [FILE]
+
+    limit       multiply-adds a second of `exact.gemm` alone, weights and activations in the first-level cache, on as many threads
+    needed      multiply-adds a token: every int8 weight of the blocks, of the mix of n-grams and of the head that is multiplied
+    share       needed / seconds a token of decoding (model loaded) / limit
+    products    the same products in the shapes of a step, one after the other on each thread: what part of the time is theirs
+
+The rest of the time goes to what is between the products (norms, gates, softmax), the memory and what the head learns, the coder,
+waiting for memory, and one thread waiting for the other. FILE: dickens of the bench, where it is. Prints a table and writes
+benchmarks/results/products.json.
+"""
+
+import json
+import os
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import click
+import numpy as np
+from data import FOLDER, SCRATCH, expanded
+from results import command, machine, machine_line, markdown
+
+from tokpress import coding, store
+from tokpress.exact import gemm
+from tokpress.model import Model
+
+RESULT = Path(__file__).with_name("results") / "products.json"
+#: rows, inputs and outputs of a product whose operands fit a first-level cache of 32 KB
+SMALL = (24, 256, 64)
+#: of the loop that is timed
+SECONDS = 0.3
+
+
+def product_of(rows: int, inputs: int, outputs: int) -> Callable[[], None]:
+    rng = np.random.default_rng(0)
+    packed, first = gemm.pack(rng.integers(-64, 64, (outputs, inputs)).astype(np.int8))
+    a = rng.integers(1, 256, (rows, packed.shape[1] * 4)).astype(np.uint8)
+    out = np.empty((rows, len(first)), np.int32)
+    return lambda: gemm.product(a, packed, first, out)
+
+
+def rate(works: list[list[Callable[[], None]]], operations: int, rounds: int) -> float:
+    """Operations a second of all threads, each of which does its own works, `operations` in all, again and again; the best."""
+
+    def again(mine: list[Callable[[], None]]) -> float:
+        for work in mine:
+            work()
+        done, begun = 0, time.perf_counter()
+        while time.perf_counter() - begun < SECONDS:
+            for work in mine:
+                for _ in range(8):
+                    work()
+            done += 8
+        return done / (time.perf_counter() - begun)
+
+    with ThreadPoolExecutor(len(works)) as pool:
+        return max(sum(pool.map(again, works)) * operations for _ in range(rounds))
+
+
+def shapes_of(model: Model) -> list[tuple[int, int]]:
+    """(outputs, inputs) of each product of a token."""
+    tensors = model.prior.tensors()
+    found = [t.shape for k, t in tensors.items() if k.endswith(".weight") and ("blocks." in k or k.endswith("grams.mix.weight"))]  # fmt: skip
+    symbols, width = tensors["embedding.weight"].shape
+    rows = len(tensors["head.weight"])
+    groups = rows - symbols
+    return [*found, (groups + symbols // groups if groups else rows, width)]
+
+
+def decode_seconds(model: Model, data: bytes, rounds: int) -> tuple[int, int, float]:
+    """(tokens, lanes, seconds a token)"""
+    tokens = model.tokenizer.encode(data)
+    model.prior.prepare(max(len(tokens), 1 << 20))  # compiled
+    lanes = model.prior.lanes(len(tokens))
+    payload = coding.encode(model.prior, tokens, lanes)
+    best = np.inf
+    for _ in range(rounds):
+        begun = time.perf_counter()
+        back = coding.decode(model.prior, payload, len(tokens), lanes)
+        best = min(best, time.perf_counter() - begun)
+        if not np.array_equal(back, tokens):
+            raise click.ClickException("what came back is not what was coded")
+    return len(tokens), lanes, best / len(tokens)
+
+
+@click.command()
+@click.argument("file", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--model", "name", default="text", show_default=True)
+@click.option("--bytes", "sizes", type=int, multiple=True, default=(1_000_000,), show_default=True)
+@click.option("--rounds", type=click.IntRange(1), default=3, show_default=True)
+def main(file, name, sizes, rounds):
+    file = file or expanded(FOLDER, SCRATCH).get("silesia/dickens")
+    if file is None:
+        raise click.ClickException("the bench's dickens is not here; name a FILE")
+    model, found = store.load(name), []
+    shapes = shapes_of(model)
+    needed = sum(outputs * inputs for outputs, inputs in shapes)
+    for threads in range(1, min(2, os.cpu_count() or 1) + 1):
+        os.environ["OMP_NUM_THREADS"] = str(threads)
+        limit = rate([[product_of(*SMALL)] for _ in range(threads)], int(np.prod(SMALL)), rounds)
+        for size in sizes:
+            tokens, lanes, seconds = decode_seconds(model, file.read_bytes()[:size], rounds)
+            rows = -(-lanes // threads)
+            steps = [[product_of(rows, inputs, outputs) for outputs, inputs in shapes] for _ in range(threads)]
+            alone = needed / rate(steps, rows * needed, rounds)
+            found.append({
+                "threads": threads, "bytes": min(size, file.stat().st_size), "tokens": tokens, "lanes": lanes,
+                "microseconds_a_token": 1e6 * seconds, "needed": needed, "limit": limit, "share": needed / seconds / limit,
+                "products_alone": alone / seconds,
+            })  # fmt: skip
+    told = {"model": name, "file": file.name, "instruction": gemm.instruction(), "machine": machine(), "command": command(), "rows": found}  # fmt: skip
+    RESULT.parent.mkdir(parents=True, exist_ok=True)
+    RESULT.write_text(json.dumps(told, indent=1) + "\n")
+    print(f"{name}, {needed:,} multiply-adds a token, {file.name}; {machine_line(told['machine'])}\n")
+    head = [
+        "threads",
+        "bytes",
+        "lanes",
+        "µs a token",
+        "limit, 10⁹ a second",
+        "share of it",
+        "products alone, of the time",
+    ]
+    rows_of = [
+        [str(r["threads"]), f"{r['bytes']:,}", str(r["lanes"]), f"{r['microseconds_a_token']:.1f}", f"{r['limit'] / 1e9:.0f}",
+         f"{r['share']:.0%}", f"{r['products_alone']:.0%}"]
+        for r in found
+    ]  # fmt: skip
+    print("\n".join(markdown(head, rows_of)))
+
+
+if __name__ == "__main__":
+    main()
