@@ -2,7 +2,7 @@
 
     python benchmarks/products.py [--model text] [--bytes 1000000 …] [--rounds 3] [FILE]
 
-    limit       multiply-adds a second of `exact.gemm` alone, weights and activations in the first-level cache, on as many threads
+    limit       multiply-adds a second of `exact.gemm` alone, on as many threads: the best of some shapes that caches hold
     needed      multiply-adds a token: every int8 weight of the blocks, of the mix of n-grams and of the head that is multiplied
     share       needed / seconds a token of decoding (model loaded) / limit
     products    the same products in the shapes of a step, one after the other on each thread: what part of the time is theirs
@@ -29,8 +29,8 @@ from tokpress.exact import gemm
 from tokpress.model import Model
 
 RESULT = Path(__file__).with_name("results") / "products.json"
-#: rows, inputs and outputs of a product whose operands fit a first-level cache of 32 KB
-SMALL = (24, 256, 64)
+#: rows, inputs and outputs; smaller ones would measure what a call costs
+SHAPES = ((96, 192, 576), (96, 384, 192), (96, 512, 1536))
 #: of the loop that is timed
 SECONDS = 0.3
 
@@ -101,7 +101,7 @@ def main(file, name, sizes, rounds):
     needed = sum(outputs * inputs for outputs, inputs in shapes)
     for threads in range(1, min(2, os.cpu_count() or 1) + 1):
         os.environ["OMP_NUM_THREADS"] = str(threads)
-        limit = rate([[product_of(*SMALL)] for _ in range(threads)], int(np.prod(SMALL)), rounds)
+        limit = max(rate([[product_of(*s)] for _ in range(threads)], int(np.prod(s)), rounds) for s in SHAPES)
         for size in sizes:
             tokens, lanes, seconds = decode_seconds(model, file.read_bytes()[:size], rounds)
             rows = -(-lanes // threads)
