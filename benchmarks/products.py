@@ -1,6 +1,6 @@
 """What share of the machine's limit for integer matrix products the decoder reaches, everything included.
 
-    python benchmarks/products.py [--model text] [--bytes 1000000 …] [--rounds 3] [FILE]
+    python benchmarks/products.py [--model text] [--bytes 1000000 …] [--rounds 3] [--output FILE] [FILE]
 
     limit       multiply-adds a second of `exact.gemm` alone, on as many threads: the best of some shapes that caches hold
     needed      multiply-adds a token: every int8 weight of the blocks, of the mix of n-grams and of the head that is multiplied
@@ -26,7 +26,9 @@ from results import command, machine, machine_line, markdown
 
 from tokpress import coding, store
 from tokpress.exact import gemm
+from tokpress.machine import cores
 from tokpress.model import Model
+from tokpress.types import Tokens
 
 RESULT = Path(__file__).with_name("results") / "products.json"
 #: rows, inputs and outputs; smaller ones would measure what a call costs
@@ -52,9 +54,8 @@ def rate(works: list[list[Callable[[], None]]], operations: int, rounds: int) ->
         done, begun = 0, time.perf_counter()
         while time.perf_counter() - begun < SECONDS:
             for work in mine:
-                for _ in range(8):
-                    work()
-            done += 8
+                work()
+            done += 1
         return done / (time.perf_counter() - begun)
 
     with ThreadPoolExecutor(len(works)) as pool:
@@ -71,12 +72,8 @@ def shapes_of(model: Model) -> list[tuple[int, int]]:
     return [*found, (groups + symbols // groups if groups else rows, width)]
 
 
-def decode_seconds(model: Model, data: bytes, rounds: int) -> tuple[int, int, float]:
-    """(tokens, lanes, seconds a token)"""
-    tokens = model.tokenizer.encode(data)
-    model.prior.prepare(max(len(tokens), 1 << 20))  # compiled
-    lanes = model.prior.lanes(len(tokens))
-    payload = coding.encode(model.prior, tokens, lanes)
+def decode_seconds(model: Model, tokens: Tokens, payload: bytes, lanes: int, rounds: int) -> float:
+    """A token, the best of the rounds."""
     best = np.inf
     for _ in range(rounds):
         begun = time.perf_counter()
@@ -84,7 +81,7 @@ def decode_seconds(model: Model, data: bytes, rounds: int) -> tuple[int, int, fl
         best = min(best, time.perf_counter() - begun)
         if not np.array_equal(back, tokens):
             raise click.ClickException("what came back is not what was coded")
-    return len(tokens), lanes, best / len(tokens)
+    return best / len(tokens)
 
 
 @click.command()
@@ -92,39 +89,39 @@ def decode_seconds(model: Model, data: bytes, rounds: int) -> tuple[int, int, fl
 @click.option("--model", "name", default="text", show_default=True)
 @click.option("--bytes", "sizes", type=int, multiple=True, default=(1_000_000,), show_default=True)
 @click.option("--rounds", type=click.IntRange(1), default=3, show_default=True)
-def main(file, name, sizes, rounds):
+@click.option("--output", type=click.Path(path_type=Path), default=RESULT, help="[default: benchmarks/results/…]")
+def main(file, name, sizes, rounds, output):
     file = file or expanded(FOLDER, SCRATCH).get("silesia/dickens")
     if file is None:
         raise click.ClickException("the bench's dickens is not here; name a FILE")
-    model, found = store.load(name), []
-    shapes = shapes_of(model)
+    data, model, found = file.read_bytes(), store.load(name), []
+    shapes, counts = shapes_of(model), range(1, min(2, cores()) + 1)
     needed = sum(outputs * inputs for outputs, inputs in shapes)
-    for threads in range(1, min(2, os.cpu_count() or 1) + 1):
-        os.environ["OMP_NUM_THREADS"] = str(threads)
-        limit = max(rate([[product_of(*s)] for _ in range(threads)], int(np.prod(s)), rounds) for s in SHAPES)
-        for size in sizes:
-            tokens, lanes, seconds = decode_seconds(model, file.read_bytes()[:size], rounds)
+    limits = {
+        threads: max(rate([[product_of(*s)] for _ in range(threads)], int(np.prod(s)), rounds) for s in SHAPES)
+        for threads in counts
+    }
+    for size in sizes:
+        tokens = model.tokenizer.encode(data[:size])
+        model.prior.prepare(max(len(tokens), 1 << 20))  # compiled
+        lanes = model.prior.lanes(len(tokens))
+        payload = coding.encode(model.prior, tokens, lanes)
+        for threads in counts:
+            os.environ["OMP_NUM_THREADS"] = str(threads)
+            seconds = decode_seconds(model, tokens, payload, lanes, rounds)
             rows = -(-lanes // threads)
             steps = [[product_of(rows, inputs, outputs) for outputs, inputs in shapes] for _ in range(threads)]
             alone = needed / rate(steps, rows * needed, rounds)
             found.append({
-                "threads": threads, "bytes": min(size, file.stat().st_size), "tokens": tokens, "lanes": lanes,
-                "microseconds_a_token": 1e6 * seconds, "needed": needed, "limit": limit, "share": needed / seconds / limit,
-                "products_alone": alone / seconds,
+                "threads": threads, "bytes": len(data[:size]), "tokens": len(tokens), "lanes": lanes,
+                "microseconds_a_token": 1e6 * seconds, "needed": needed, "limit": limits[threads],
+                "share": needed / seconds / limits[threads], "products_alone": alone / seconds,
             })  # fmt: skip
-    told = {"model": name, "file": file.name, "instruction": gemm.instruction(), "machine": machine(), "command": command(), "rows": found}  # fmt: skip
-    RESULT.parent.mkdir(parents=True, exist_ok=True)
-    RESULT.write_text(json.dumps(told, indent=1) + "\n")
+    told = {"model": name, "file": file.name, "machine": machine(), "command": command(), "rows": found}
+    output.parent.mkdir(parents=True, exist_ok=True)
+    output.write_text(json.dumps(told, indent=1) + "\n")
     print(f"{name}, {needed:,} multiply-adds a token, {file.name}; {machine_line(told['machine'])}\n")
-    head = [
-        "threads",
-        "bytes",
-        "lanes",
-        "µs a token",
-        "limit, 10⁹ a second",
-        "share of it",
-        "products alone, of the time",
-    ]
+    head = ["threads", "bytes", "lanes", "µs a token", "limit, 10⁹ a second", "share of it", "products alone, of the time"]  # fmt: skip
     rows_of = [
         [str(r["threads"]), f"{r['bytes']:,}", str(r["lanes"]), f"{r['microseconds_a_token']:.1f}", f"{r['limit'] / 1e9:.0f}",
          f"{r['share']:.0%}", f"{r['products_alone']:.0%}"]

@@ -129,6 +129,17 @@ def test_acceptance(data):
     assert "| silesia/dickens | " in page
 
 
+def test_products(tmp_path):
+    file, told = ROOT / "docs" / "format.md", tmp_path / "products.json"
+    words = [file, "--bytes", "3000", "--bytes", "9000", "--rounds", "1", "--output", told]
+    done = subprocess.run([sys.executable, SCRIPTS / "products.py", *map(str, words)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(told.read_text())["rows"]
+    assert {row["bytes"] for row in rows} == {3000, 9000} and all(row["microseconds_a_token"] > 0 for row in rows)
+    # blocks, n-grams, groups and one group of the card's shape
+    assert {row["needed"] for row in rows} == {4 * 192 * (3 * 192 + 192 + 2 * 384) + 192 * 80 + 192 * (512 + 16)}
+
+
 def test_float_forward_is_that_of_the_network(monkeypatch):
     """A network whose rounding is switched off costs nearly what its exact steps cost, and not the same."""
     pytest.importorskip("torch")
