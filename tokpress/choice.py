@@ -1,5 +1,6 @@
 """How one frame is stored: the choice among models, lzma and the bytes as they are, and what a user may decide about it."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -9,7 +10,7 @@ from .distortion import Distortion
 from .errors import TokpressError
 from .exact.threads import beside
 from .grid import Grid
-from .lzma2 import lzma_encode
+from .lzma2 import Packing, lzma_encode
 from .model import Model
 from .types import SpelledPrior, Tokens
 
@@ -28,6 +29,8 @@ CLEAR_WIN = 0.75
 LZMA_ENOUGH = 200
 #: the size of a source that does not tell it
 UNKNOWN = 1 << 62
+#: a model frame's header is longer than a plain one's, by the model's id and the token count
+LONGER = 8
 
 #: effort → the models in the running; and where there are samples, pixels or sound
 EFFORTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
@@ -124,28 +127,40 @@ def choose_frame(source: bytes, options: Options, report: Report, grid: Grid | N
     whole = len(source) <= TRIAL_SIZE
     part, part_grid = (source, grid) if whole else _part(source, grid)
     yardstick = lzma_encode(part)
-    packing = (lambda: yardstick) if whole else beside(lambda: lzma_encode(source))
-    if _is_enough(yardstick, part, options) and _is_enough(packing(), source, options):
-        return _packed(packing(), source)
+    packing = Packing(source)
+    packed = (lambda: yardstick) if whole else beside(packing.go_on)
+    if _is_enough(yardstick, part, options) and _is_enough(packed(), source, options):
+        return _packed(packed(), source)
     winner = _best_trial(part, part_grid, len(yardstick), len(source), options, report)
-    if winner and not whole:  # what was coded is a part of the frame
+    if whole:
+        return _smaller(winner, yardstick, source, options)
+    if winner:  # what was coded is a part of the frame, or nothing
         model = winner.model if len(winner.payload) < len(part) else None
+        if winner.payload:  # lzma makes way once it needs more than that
+            packing.limit = len(winner.payload) / len(part) * len(source)
         winner = encode(model, source, options, report, grid) if model else None
-    best = _packed(packing(), source)
-    if winner is None or _is_enough(packing(), source, options):
+    packed()  # or half of it, if there was a limit
+    packing.limit = max(len(winner.payload) + LONGER, len(source) // LZMA_ENOUGH) if winner else math.inf
+    return _smaller(winner, packing.go_on(), source, options)
+
+
+def _smaller(winner: Coded | None, packed: bytes | None, source: bytes, options: Options) -> Coded:
+    """What a model has made of the source, or what lzma has, which is None where it is larger."""
+    best = _packed(packed, source)
+    if winner is None or _is_enough(packed, source, options):
         return best
-    # a model frame's header is longer than a plain one's by the model's id and the token count
-    return winner if len(winner.payload) + 8 < len(best.payload) else best
+    return winner if len(winner.payload) + LONGER < len(best.payload) else best
 
 
-def _packed(packed: bytes, source: bytes) -> Coded:
+def _packed(packed: bytes | None, source: bytes) -> Coded:
     """By lzma, or as it is."""
-    kind, payload = (Kind.LZMA, packed) if len(packed) < len(source) else (Kind.RAW, source)
-    return Coded(kind, len(source), payload)
+    if packed is not None and len(packed) < len(source):
+        return Coded(Kind.LZMA, len(source), packed)
+    return Coded(Kind.RAW, len(source), source)
 
 
-def _is_enough(packed: bytes, source: bytes, options: Options) -> bool:
-    return options.models is None and len(packed) * LZMA_ENOUGH < len(source)
+def _is_enough(packed: bytes | None, source: bytes, options: Options) -> bool:
+    return packed is not None and options.models is None and len(packed) * LZMA_ENOUGH < len(source)
 
 
 def _best_trial(

@@ -63,7 +63,7 @@ def follow(prior: Prior, layout: Layout, choose: Callable[[Pmf], Tokens], report
 
 def take_steps(layout: Layout, step: Callable[[Tokens | None, int], Tokens], report: Report = silent) -> Tokens:
     """`step(previous, rows)` gives the symbols [n] of each step. Returns all of them, [N]."""
-    grid, previous, done = _Grid(layout), None, 0
+    grid, previous, done = Growing(layout), None, 0
     for rows, first, stop in layout.runs():
         for t in range(first, stop):
             previous = step(None if previous is None else previous[:rows], rows)
@@ -75,7 +75,7 @@ def take_steps(layout: Layout, step: Callable[[Tokens | None, int], Tokens], rep
     return grid.join()
 
 
-class _Grid:
+class Growing:
     """Symbols as they come. It grows with them: the number of tokens may be a lie."""
 
     def __init__(self, layout: Layout) -> None:
@@ -135,7 +135,7 @@ def decode_by_loop(loop: Callable[..., Tokens], payload: bytes, layout: Layout, 
     """`loop(coder, previous, rows, steps)` gives the next symbols [rows, steps]."""
     from .coders import reference
 
-    coder, grid, previous, done = reference.start(payload), _Grid(layout), None, 0
+    coder, grid, previous, done = reference.start(payload), Growing(layout), None, 0
     for rows, first, stop in layout.runs():
         at_once = max(1, REPORT_EVERY // rows)
         for at in range(first, stop, at_once):

@@ -1,11 +1,14 @@
 """The payload of an lzma frame: a byte for the dictionary's size, then a raw LZMA2 stream as `xz -9e` makes it."""
 
 import lzma
+import math
 from collections.abc import Iterable, Iterator
 
 from .errors import ChecksumError
 from .wire import ADVICE, PIECE, size
 
+#: of the source, between two looks at the limit
+AT_ONCE = 1 << 18
 MAX_DICTIONARY = 28  # as the payload's first byte spells it: 64 MiB, what `xz -9` uses
 
 
@@ -26,11 +29,30 @@ class LzmaEncoder:
         return self._start + self._lzma.flush()
 
 
+class Packing:
+    """An lzma payload in the making, which is given up, or put off, where it comes to more than `limit` bytes."""
+
+    def __init__(self, source: bytes) -> None:
+        self.limit = math.inf
+        self._encoder, self._left = LzmaEncoder(len(source)), memoryview(source)
+        self._pieces: list[bytes] = []
+        self._size, self._done = 0, False
+
+    def go_on(self) -> bytes | None:
+        """All of it, or None where it takes more bytes than the limit, which may change meanwhile."""
+        while not self._done and self._size <= self.limit:  # between pieces, Python can act on a signal
+            piece, self._left = self._left[:AT_ONCE], self._left[AT_ONCE:]
+            self._done = not self._left
+            made = self._encoder.compress(piece) + (self._encoder.finish() if self._done else b"")
+            self._pieces.append(made)
+            self._size += len(made)
+        return b"".join(self._pieces) if self._done and self._size <= self.limit else None
+
+
 def lzma_encode(source: bytes) -> bytes:
-    """In pieces of 1 MiB: between them Python can act on a signal."""
-    encoder, view = LzmaEncoder(len(source)), memoryview(source)
-    pieces = [encoder.compress(view[at : at + PIECE]) for at in range(0, len(view), PIECE)]
-    return b"".join([*pieces, encoder.finish()])
+    packed = Packing(source).go_on()
+    assert packed is not None, "there was no limit"
+    return packed
 
 
 def lzma_decode(payload: Iterable[bytes], source_length: int, where: str = "lzma frame") -> Iterator[bytes]:

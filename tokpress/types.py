@@ -276,16 +276,20 @@ class SpelledPrior(Prior):
         """A fresh state of what it has beside the base's."""
 
     @abstractmethod
-    def spelled(self, state: Any, pmf: Pmf, symbols: Tokens) -> tuple[Tokens, Pmf, NDArray[np.int64]]:
-        """The bits [k] of the known symbols [n] of a step, the pmf [k, 2] of each, and how many bits there have been when
-        each symbol ends [n], from the base's pmf [n, V]. The arrays may be reused by the next step."""
+    def take(self, state: Any, pmf: Pmf, some: slice) -> None:
+        """The base's pmf of some lanes, [n, V], for the symbols that are spelled next. Compiled, and for any thread."""
 
     @abstractmethod
-    def decode_spelled(self, state: Any, pmf: Pmf, coder: Any) -> Tokens:
-        """The symbols [n] of a step from `coders.reference` words and decoder. Raises ChecksumError."""
+    def spelled(self, state: Any, symbols: Tokens, some: slice, ends: bool) -> tuple[Tokens, Pmf, NDArray[np.int64]]:
+        """The bits [k] of the known symbols of some lanes, which come lane by lane (those of the last one end the step), the pmf
+        [k, 2] of each, and how many bits there have been when each symbol ends. Later calls may write to these arrays."""
 
     @abstractmethod
-    def draw_spelled(self, state: Any, pmf: Pmf, rng: np.random.Generator, temperature: float) -> Tokens:
+    def decode_spelled(self, state: Any, symbols: Tokens, some: slice, ends: bool, coder: Any) -> None:
+        """The same for symbols that come from `coders.reference` words and decoder. Raises ChecksumError."""
+
+    @abstractmethod
+    def draw_spelled(self, state: Any, rows: int, rng: np.random.Generator, temperature: float) -> Tokens:
         """The symbols [n] of a step, each bit drawn from p^(1/temperature)."""
 
     def init(self, lanes: int, tokens: int) -> Any:
@@ -307,7 +311,7 @@ class RowWise(Protocol):
         """What a step does for all lanes at once; called once, before or while `some_rows` is."""
 
     def some_rows(self, state: Any, previous: Tokens | None, some: slice, ready: Callable[[], Any]) -> Pmf:
-        """One step of these lanes only, [n, V]: an array of its own, which no later call writes to. It calls `ready`,
+        """One step of these lanes only, [n, V]: an array that nothing writes to before the next `learn`. It calls `ready`,
         which waits until `learn` is done, before it depends on that."""
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from tokpress.container import iter_frames_keep_going, restore_plain
 from tokpress.errors import ChecksumError
-from tokpress.lzma2 import LzmaEncoder, lzma_decode, lzma_encode
+from tokpress.lzma2 import LzmaEncoder, Packing, lzma_decode, lzma_encode
 from tokpress.wire import PIECE
 
 from .frames import (
@@ -26,6 +26,21 @@ def test_lzma_is_no_larger_than_xz(source):
     for step in (1000, len(payload)):
         pieces = [payload[i : i + step] for i in range(0, len(payload), step)]
         assert b"".join(lzma_decode(pieces, len(source))) == source
+
+
+def test_packing_stops_at_its_limit_and_may_go_on():
+    source = random.Random(3).randbytes(1 << 20)
+    packing = Packing(source)
+    packing.limit = 1000
+    assert packing.go_on() is None
+    taken = sum(map(len, packing._pieces))
+    assert 1000 < taken < len(source) // 2, "it did not wait for the end"
+    packing.limit = taken + 1
+    assert packing.go_on() is None
+    packing.limit = 2 * len(source)
+    assert packing.go_on() == lzma_encode(source) == packing.go_on()
+    packing.limit = 1000
+    assert packing.go_on() is None
 
 
 def test_lzma_by_pieces_of_unknown_length():

@@ -50,6 +50,18 @@ def test_compiled_once_and_not_into_the_package(module, tmp_path):
     assert run(module) == 1
 
 
+def test_whether_it_has_been_compiled_before(module):
+    ask = "import thrice; from tokpress.exact.jit import is_cached; assert is_cached(thrice.thrice) is {}"
+    assert run(module, ask.format(False)) == 0
+    assert run(module, ask.format(True)) == 1
+    module.write_text(module.read_text() + "\n")  # other sources
+    assert run(module, ask.format(False)) == 0
+    assert run(module, ask.format(False), HOME="/proc/none") == 0
+    for index in module.parent.parent.rglob("thrice*.nbi"):
+        index.write_bytes(b"damaged")
+    assert run(module, ask.format(False)) == 0
+
+
 def test_nowhere_where_there_is_no_home(module, tmp_path):
     """Not beside the source either."""
     assert run(module, HOME="/proc/none") == 0 and run(module, HOME="/proc/none") == 0

@@ -11,9 +11,11 @@ from tests.models import tiny_mingru
 from tokpress import coding
 from tokpress.conformance import check
 from tokpress.errors import ChecksumError, ModelError
+from tokpress.exact import threads
 from tokpress.lanes import Layout
 from tokpress.model import Model
 from tokpress.priors.histogram import HistogramPrior
+from tokpress.priors.memory import MemoryPrior
 from tokpress.priors.spelling import SpellingPrior, logarithms, trie_of
 from tokpress.tokenizers.bpe import BPETokenizer
 from tokpress.tokenizers.bytes import BytesTokenizer
@@ -56,9 +58,10 @@ def test_the_probabilities_of_all_tokens_sum_to_one():
     total = 0.0
     for v in range(len(SPELLINGS)):
         state = prior.start(1, 41)
+        prior.take(state, pmf, slice(0, 1))
         for symbol in before:
-            prior.spelled(state, pmf, symbol)
-        bits, rows, stops = prior.spelled(state, pmf, np.array([v], np.int32))
+            prior.spelled(state, symbol, slice(0, 1), True)
+        bits, rows, stops = prior.spelled(state, np.array([v], np.int32), slice(0, 1), True)
         assert stops.tolist() == [len(bits)]
         total += float(np.prod(rows[np.arange(len(bits)), bits].astype(np.float64)))
     assert total == pytest.approx(1, abs=1e-6)
@@ -77,6 +80,25 @@ def test_the_contexts_learn_what_the_base_cannot():
     prior = spelled(HistogramPrior(256, np.ones(256, np.int64)), SPELLINGS[:256])
     tokens = np.frombuffer(TEXT, np.uint8).astype(np.int32)
     assert coding.score(prior, tokens, 4).sum() < 0.35 * coding.score(prior.base, tokens, 4).sum()
+
+
+@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize("tokens", [17 * 9, 17 * 9 - 5])
+def test_steps_that_overlap_code_the_same_bytes(tokens, count, monkeypatch):
+    """Lanes that are spelled while another thread is at the next step of others, and lanes that are not."""
+    monkeypatch.setattr(threads, "threads", lambda: count)
+    base = MemoryPrior(tiny_mingru(symbols=len(SPELLINGS), online=0.01), (1, 2))
+    prior = spelled(base, SPELLINGS)
+    symbols = np.random.default_rng(5).integers(0, 40, tokens).astype(np.int32)
+    assert not prior.base.shares_rows(17)
+    apart, costs = coding.encode(prior, symbols, 17), coding.score(prior, symbols, 17)
+    prior.prepare(tokens, "compiled")
+    assert prior.base.shares_rows(17)
+    assert coding.encode(prior, symbols, 17) == apart
+    assert np.allclose(coding.score(prior, symbols, 17), costs, rtol=1e-9)
+    assert np.array_equal(coding.decode(prior, apart, tokens, 17), symbols)
+    with pytest.raises(ChecksumError):
+        coding.decode(prior, apart[:20], tokens, 17)
 
 
 def test_a_small_frame_is_coded_by_the_base():

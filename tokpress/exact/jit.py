@@ -16,6 +16,7 @@ from typing import Any
 
 import numba
 from numba.core import caching
+from numba.core.registry import cpu_target
 from numba.core.runtime import rtsys
 
 from . import on_compile
@@ -100,6 +101,14 @@ def njit(function: Callable | None = None, **options: Any) -> Any:
     compiled = numba.njit(**options)(function)
     compiled._cache = _cache(function)  # what enable_caching() does with numba's own
     return compiled
+
+
+def is_cached(function: Any) -> bool:
+    """Whether a function made by `njit` has been compiled before, for this processor and from these sources."""
+    with contextlib.suppress(Exception):  # of a damaged index nothing is known
+        here = cpu_target.target_context.codegen().magic_tuple()
+        return any(key[1] == here for key in function._cache._cache_file._load_index())
+    return False
 
 
 def _cache(function: Callable) -> Any:

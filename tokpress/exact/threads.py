@@ -4,7 +4,7 @@ barrier forty times a step."""
 
 import os
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from functools import lru_cache
 from threading import Event, Lock
@@ -49,20 +49,24 @@ def run_both(work: Callable[[int], R]) -> list[R]:
     return [work(0), other.result()]
 
 
-def share_after(first: Callable[[], None], work: Callable[[slice, Callable[[], Any]], R], rows: int) -> list[R]:
-    """`share_rows`; `first` is done for both halves by the thread of the first, which begins sooner. `work` calls its second
-    argument before it needs what `first` has made."""
-    done = Event()
-
-    def half(some: slice) -> R:
-        if some.start == 0:
-            try:
-                first()
-            finally:
-                done.set()
-        return work(some, done.wait)
-
-    return share_rows(half, rows)
+def share_after(
+    first: Callable[[], None], work: Callable[[slice, Callable[[], Any]], R], rows: int, early: int | None = None
+) -> list[R]:
+    """`share_rows`, where there is something to do `first`. Another thread begins with the first rows, `early` ones, at once;
+    its `work` calls its second argument before it needs what `first` has made."""
+    if rows < 2 or threads() < 2:
+        first()
+        return [work(slice(0, rows), lambda: None)]
+    done, early = Event(), rows // 2 if early is None else early
+    other = _pool().submit(work, slice(0, early), done.wait)
+    try:
+        first()
+        done.set()
+        late = work(slice(early, rows), lambda: None)
+    finally:
+        done.set()
+        wait([other])
+    return [other.result(), late]
 
 
 class _Blas:

@@ -22,11 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ModelError, TokpressError
-from ..exact.threads import share_after
 from ..levels import Levels
-from ..types import Config, Pmf, Prior, RowWise, Tokenizer, Tokens
-from . import memory_kernel
-from .row_wise import runs_compiled
+from ..types import Config, Pmf, Prior, Tokenizer, Tokens
+from . import memory_kernel, row_wise
 
 if TYPE_CHECKING:
     from ..training.options import FitOptions
@@ -74,8 +72,8 @@ class State:
     places: np.ndarray
     levels: LevelState | None
     seen: int = 0
-    #: the base prior's last conditionals, in one or two parts
-    p0: list[np.ndarray] = field(default_factory=list)
+    #: the base prior's last conditionals, by their first lane
+    p0: dict[int, np.ndarray] = field(default_factory=dict)
 
 
 def power_of_two(n: int) -> int:
@@ -112,7 +110,7 @@ class MemoryPrior(Prior):
         scale = np.full((len(self.orders), 10, 6), 30.0, np.float32)
         scale[:, :, 0] = 8.0
         base = self.base.init(lanes, tokens)
-        if max(tokens, self._asked) >= COMPILE_FROM or runs_compiled(self.base):
+        if max(tokens, self._asked) >= COMPILE_FROM or row_wise.runs_compiled(self.base):
             kernel = memory_kernel.compiled()
         else:
             kernel = {name: getattr(memory_kernel, name) for name in memory_kernel.CALLED}
@@ -134,26 +132,15 @@ class MemoryPrior(Prior):
         )
 
     def step(self, state: State, previous: Tokens | None, rows: int) -> Pmf:
-        base = self.base
-        if not (isinstance(base, RowWise) and base.shares_rows(rows)):
+        if self.shares_rows(rows):
+            row_wise.after_learning(self, state, previous, rows, lambda *some: self.some_rows(state, previous, *some))
+        else:
             self._learn(state, previous)
-            state.p0 = [self._mix(state, base.step(state.base, previous, rows), slice(0, rows))]
-            return state.out[:rows]
-
-        def first() -> None:
-            base.learn(state.base, previous)
-            self._learn(state, previous)
-
-        def half(some: slice, ready: Callable[[], None]) -> Pmf:
-            p0 = base.some_rows(state.base, previous, some, ready)
-            ready()
-            return self._mix(state, p0, some)
-
-        state.p0 = share_after(first, half, rows)
+            self._mix(state, self.base.step(state.base, previous, rows), slice(0, rows))
         return state.out[:rows]
 
     def stretch(self, state: State, previous: Tokens | None, symbols: Tokens) -> Iterator[Pmf]:
-        if isinstance(self.base, RowWise) and self.base.shares_rows(len(symbols)):
+        if self.shares_rows(len(symbols)):
             yield from super().stretch(state, previous, symbols)
             return
         rows, t = len(symbols), 0
@@ -161,29 +148,35 @@ class MemoryPrior(Prior):
             for number, p0 in enumerate(block, 1):
                 self._learn(state, previous)
                 # learned from at the next step, when the base may have written the next block over this one
-                state.p0 = [self._mix(state, p0.copy() if number == len(block) else p0, slice(0, rows))]
+                self._mix(state, p0.copy() if number == len(block) else p0, slice(0, rows))
                 yield state.out[None, :rows]
                 previous = symbols[:, t].copy()
                 t += 1
 
-    def _mix(self, state: State, p0: Pmf, some: slice) -> Pmf:
-        """Look the contexts of some lanes up and add their counts; gives p0 back."""
+    def _mix(self, state: State, p0: Pmf, some: slice) -> None:
+        """Look the contexts of some lanes up and add their counts."""
         m, k = state, state.kernel
+        m.p0[some.start] = p0
         in_place = p0 if self.levels is None else np.ascontiguousarray(p0[:, self.levels.symbol])
         k["look_up"](m.ctx, m.pool, m.slot, m.hashes, m.history, self.orders, m.seen, some.start, some.stop)
         k["mix"](m.ctx, m.pool, m.slot, m.scale, in_place, m.out, m.parts, some.start, some.stop)
         if self.levels is not None:
             m.out[some] = m.out[some][:, self.levels.place]
-        return p0
 
     def shares_rows(self, rows: int) -> bool:
-        base: Any = self.base
-        return base.shares_rows(rows)
+        return row_wise.shares_rows(self.base, rows)
 
     def learn(self, state: State, previous: Tokens | None) -> None:
         base: Any = self.base
         base.learn(state.base, previous)
         self._learn(state, previous)
+
+    def some_rows(self, state: State, previous: Tokens | None, some: slice, ready: Callable[[], Any]) -> Pmf:
+        base: Any = self.base
+        p0 = base.some_rows(state.base, previous, some, ready)
+        ready()
+        self._mix(state, p0, some)
+        return state.out[some]
 
     def some_groups(self, state: State, previous: Tokens | None, some: slice, ready: Callable[[], Any]) -> Pmf:
         base: Any = self.base
@@ -223,11 +216,11 @@ class MemoryPrior(Prior):
             group, rank = self.levels.split(symbols)
             assert state.levels
             return state.levels.of_group[lanes, group] * state.levels.inside[lanes, rank]
-        p, at = np.empty(len(symbols), np.float32), 0
-        for part in state.p0:
+        p = np.empty(len(symbols), np.float32)
+        for at, part in state.p0.items():
             some = symbols[at : at + len(part)]
             p[at : at + len(some)] = part[lanes[: len(some)], some]
-            at += len(part)
+        state.p0 = {}
         return p
 
     def _learn(self, state: State, previous: Tokens | None) -> None:

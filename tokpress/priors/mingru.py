@@ -48,8 +48,8 @@ MOST_GRAMS = 1 << 20
 ONLINE = 0.001
 #: and none is above
 MOST_ONLINE = 0.1
-#: tokens in all from which compiled code pays for being imported
-COMPILE_FROM = 6000
+#: tokens in all from which compiled code pays for being imported, and for being compiled
+LOAD_FROM, COMPILE_FROM = 2500, 6000
 #: lanes from which two threads share a step
 SHARE_FROM = 12
 #: steps × lanes that the parallel form computes at a time: 4 MiB of conditionals for 4096 symbols
@@ -144,13 +144,26 @@ class MinGRUPrior(Prior):
         self._to = to
 
     def prepare(self, tokens: int, kernel: str = "auto") -> None:
-        """A few small frames: numpy, nothing to import. From COMPILE_FROM tokens in all: compiled code."""
+        """A few small frames: numpy, nothing to import. From LOAD_FROM tokens in all: code that has been compiled before, if there
+        is any. From COMPILE_FROM: compiled code."""
         self._asked += tokens
         if kernel == "auto":
-            kernel = "compiled" if self._asked >= COMPILE_FROM and self_test("compiled") else "numpy"
+            compiled = self._asked >= COMPILE_FROM or (self._asked >= LOAD_FROM and self._was_compiled())
+            kernel = "compiled" if compiled and self_test("compiled") else "numpy"
         if self.kernel is None or kernel != self.kernel.name:
             xp = importlib.import_module("array_api_compat.torch") if kernel == "float" else np
             self.use_kernel(make_kernel(kernel), xp)
+
+    def _was_compiled(self) -> bool:
+        """Whether the loops of a prior with two levels, what takes longest to compile, are in the cache."""
+        if self.levels is None:
+            return False
+        try:
+            from ..exact.jit import is_cached
+            from .two_level_loop_kernel import decode, encode
+        except ImportError:
+            return False
+        return is_cached(encode) and is_cached(decode)
 
     def init(self, lanes: int, tokens: int) -> State:
         if self.kernel is None:

@@ -22,7 +22,7 @@ import numpy as np
 
 from ..errors import ModelError, TokpressError
 from ..exact.ops import WEIGHT_BITS, over_sum
-from ..types import Config, Pmf, Prior, RowWise, Tokenizer, Tokens
+from ..types import Config, Pmf, Prior, Tokenizer, Tokens
 from . import row_wise
 from .several import loaded_members, side_by_side
 
@@ -68,7 +68,7 @@ class ProductPrior(Prior):
         if len(members) != MEMBERS:
             raise TokpressError(f"a product has {MEMBERS} members, not {len(members)}")
         for member in members:
-            if not isinstance(member, RowWise):
+            if not row_wise.is_row_wise(member):
                 raise TokpressError(
                     f"a {member.name} prior cannot be a member of a product: its lanes are not independent"
                 )

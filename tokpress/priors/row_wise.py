@@ -27,6 +27,17 @@ def after_learning(
     return [work(slice(0, rows), lambda: None)]
 
 
+def is_row_wise(prior: Any) -> bool:
+    """Whether its lanes are independent of each other: what is wrapped around a prior is so where that prior is."""
+    inside = getattr(prior, "base", None)
+    return isinstance(prior, RowWise) and (inside is None or is_row_wise(inside))
+
+
+def shares_rows(prior: Any, rows: int) -> bool:
+    """Whether a step of so many lanes is worth two threads."""
+    return is_row_wise(prior) and prior.shares_rows(rows)
+
+
 def runs_compiled(prior: Prior) -> bool:
     """Whether it has compiled code imported already, so that to use more costs little: only such rows are shared."""
-    return isinstance(prior, RowWise) and prior.shares_rows(1 << 16)
+    return shares_rows(prior, 1 << 16)

@@ -23,7 +23,6 @@ from numpy.typing import NDArray
 
 from ..errors import ChecksumError, ModelError, TokpressError
 from ..exact.kernels import self_test
-from ..exact.threads import share_rows
 from ..lanes import Layout
 from ..types import Config, ItemMixture, Pmf, Prior, SpelledPrior, Tokenizer, Tokens
 from .adaptive import AdaptiveState, make_state
@@ -45,7 +44,7 @@ class Trie(NamedTuple):
     edges: NDArray[np.int32]  # [N, 17]: tokens edges[c] … edges[c + 1] − 1 go on with the nibble c
     child: NDArray[np.int32]  # [N, 16]: the node after it; 0 where no token goes on so
     own: NDArray[np.int32]  # [N]: the token that ends here, or −1
-    order: NDArray[np.int32]  # [V]: symbols in the order of their bytes
+    order: NDArray[np.uint32]  # [V]: symbols in the order of their bytes
     rank: NDArray[np.int32]  # [V]: the reverse
 
 
@@ -54,7 +53,7 @@ def trie_of(spellings: list[bytes]) -> Trie:
     >>> trie = trie_of([b"b", b"a", b"ab"]); trie.order.tolist(), trie.edges[0, 6:8].tolist()
     ([1, 2, 0], [0, 3])
     """
-    order = np.array(sorted(range(len(spellings)), key=spellings.__getitem__), np.int32)
+    order = np.array(sorted(range(len(spellings)), key=spellings.__getitem__), np.uint32)
     lengths = np.array([len(spellings[v]) for v in order])
     raw = b"".join(spellings[v].ljust(int(lengths.max()), b"\0") for v in order)
     table = np.frombuffer(raw, np.uint8).reshape(len(order), -1)
@@ -90,7 +89,8 @@ class State(NamedTuple):
     bytes: AdaptiveState  # a nibble at a time, each learned at once
     ends: NDArray[np.int64]  # p · 2^22 and a count, of whether tokens ended in some contexts
     at_end: NDArray[np.int64]  # where those of this token are
-    masses: NDArray[np.int32]  # [B, V + 1]
+    masses: NDArray[np.int32]  # [B, V], of the step that is being coded
+    sums: NDArray[np.int32]  # [B, …], of some of them
     logarithms: NDArray[np.int64]
     trie: Trie
     room: "Choices"
@@ -169,7 +169,8 @@ class SpellingPrior(SpelledPrior):
             bytes=contexts,
             ends=np.full(1 << ENDS_LOG2, 1 << 31, np.int64),
             at_end=np.zeros(len(kernel.ENDS), np.int64),
-            masses=np.zeros((lanes, self.vocab_size + 1), np.int32),
+            masses=np.zeros((lanes, self.vocab_size), np.int32),
+            sums=np.zeros((lanes, self.vocab_size // kernel.TOGETHER + 1), np.int32),
             logarithms=logarithms(),
             trie=self._trie,
             room=Choices(
@@ -178,34 +179,31 @@ class SpellingPrior(SpelledPrior):
             ),
         )  # fmt: skip
 
-    def _spell(self, mode: int, state: State, pmf: Pmf, symbols: Tokens, choices: Choices) -> int:
+    def take(self, state: State, pmf: Pmf, some: slice) -> None:
         from . import spelling_kernel as kernel
 
-        share_rows(lambda some: kernel.accumulate(pmf, state.trie.order, state.masses, some.start, some.stop), len(pmf))
-        return kernel.spell(mode, len(pmf), symbols, choices, state)
+        kernel.take(pmf, state.trie.order, state.masses, state.sums, some.start, some.stop)
 
-    def spelled(self, state: State, pmf: Pmf, symbols: Tokens) -> tuple[Tokens, Pmf, NDArray[np.int64]]:
-        from .spelling_kernel import KNOWN
+    def spelled(self, state: State, symbols: Tokens, some: slice, ends: bool) -> tuple[Tokens, Pmf, NDArray[np.int64]]:
+        from .spelling_kernel import KNOWN, spell
 
         choices = state.room
-        count = self._spell(KNOWN, state, pmf, np.array(symbols, np.int32), choices)
-        return choices.bits[:count], choices.rows[:count], choices.stops[: len(pmf)]
+        count = spell(KNOWN, some.start, some.stop, ends, symbols, choices, state)
+        return choices.bits[:count], choices.rows[:count], choices.stops[: some.stop - some.start]
 
-    def decode_spelled(self, state: State, pmf: Pmf, coder: Any) -> Tokens:
-        from .spelling_kernel import DECODED
+    def decode_spelled(self, state: State, symbols: Tokens, some: slice, ends: bool, coder: Any) -> None:
+        from .spelling_kernel import DECODED, spell
 
         words, decoder = coder
-        symbols, choices = np.zeros(len(pmf), np.int32), state.room._replace(words=words, decoder=decoder)
-        if self._spell(DECODED, state, pmf, symbols, choices) < 0:
+        choices = state.room._replace(words=words, decoder=decoder)
+        if spell(DECODED, some.start, some.stop, ends, symbols, choices, state) < 0:
             raise ChecksumError("the coded words are damaged")
-        return symbols
 
-    def draw_spelled(self, state: State, pmf: Pmf, rng: np.random.Generator, temperature: float) -> Tokens:
-        from .spelling_kernel import DRAWN
+    def draw_spelled(self, state: State, rows: int, rng: np.random.Generator, temperature: float) -> Tokens:
+        from .spelling_kernel import DRAWN, spell
 
-        drawn = rng.random(len(state.room.bits))
-        symbols, choices = np.zeros(len(pmf), np.int32), state.room._replace(uniform=drawn, power=1 / temperature)
-        self._spell(DRAWN, state, pmf, symbols, choices)
+        symbols, drawn = np.zeros(rows, np.int32), rng.random(len(state.room.bits))
+        spell(DRAWN, 0, rows, True, symbols, state.room._replace(uniform=drawn, power=1 / temperature), state)
         return symbols
 
     @classmethod

@@ -7,6 +7,7 @@ order. Bits are numbered by the nodes of a nibble's tree, 1 … 15 (`mixing.py`)
 import math
 
 import numpy as np
+from numpy import int32, int64
 
 from ..coders.reference import pop
 from .adaptive_kernel import (
@@ -48,6 +49,8 @@ MIXERS = 3
 ENDS = (3, 4, 5, 7)
 RATE_LAST, RATE_EXTRA = 60, 500
 WHOLE = np.float32(1 << 30)
+#: tokens between two sums that are kept
+TOGETHER = 16
 FRACTION = 12  # of a logarithm: 2^-12 nats
 LOG_TWO = 2839  # ln 2
 #: contexts of this lane alone take the place of others: order 6, 2, 3 and 4, and the word. Lanes read different places of the
@@ -57,14 +60,31 @@ KNOWN, DECODED, DRAWN = range(3)
 
 
 @function
-def accumulate(pmf, order, masses, start, stop):
-    """masses [n, V + 1] int32: 2^30 · Σ p of all symbols before each, in the order of their spelling; none has nothing."""
+def take(pmf, order, masses, sums, start, stop):
+    """The pmf [n, V] of lanes start … stop − 1. masses [B, V] int32: 2^30 · p of each symbol; none has nothing. sums [B, …]: of
+    all before every TOGETHER-th one, in the order of their spelling."""
     for r in range(start, stop):
-        row, total = masses[r], 0
-        row[0] = 0
-        for i in range(order.shape[0]):
-            total += int(pmf[r, order[i]] * WHOLE) + 1
-            row[i + 1] = total
+        p, mass, total, v = pmf[r - start], masses[r], int32(0), 0
+        for i in range(p.shape[0]):
+            mass[i] = int32(p[i] * WHOLE) + int32(1)
+        for block in range(order.shape[0] // TOGETHER):
+            sums[r, block] = total
+            some, even, odd = order[v : v + TOGETHER], int32(0), int32(0)
+            for i in range(0, TOGETHER, 2):
+                even, odd = int32(even + mass[some[i]]), int32(odd + mass[some[i + 1]])
+            total = int32(total + int32(even + odd))
+            v += TOGETHER
+        sums[r, order.shape[0] // TOGETHER] = total
+
+
+@inline
+def _before(token, r, state):
+    """2^30 · Σ p of all tokens before this one, in the order of their spelling."""
+    first = token // TOGETHER
+    total = int64(state.sums[r, first])
+    for i in range(first * TOGETHER, token):
+        total += state.masses[r, state.trie.order[i]]
+    return total
 
 
 @inline
@@ -100,7 +120,7 @@ def _choose(mode, wanted, p, k, choices):
 
 
 @function
-def _end(mode, node, wanted, mass, r, k, choices, state):
+def _end(mode, node, wanted, r, k, choices, state):
     """Whether the token ends at this node, where longer ones go on."""
     lane, nibble, mixing, edges = (
         state.bytes.lanes[r],
@@ -122,7 +142,8 @@ def _end(mode, node, wanted, mass, r, k, choices, state):
         inputs[2 * i] = mixing.stretch[p >> 10] if n else 0
         inputs[2 * i + 1] = ((p >> 6) - 32768) >> 5 if n else 0
     base = choose_sets(0, lane, nibble)
-    _text_inputs(0, mass[edges[16]] - mass[edges[0]], mass[own + 1] - mass[own], nibble, state)
+    longer = _before(edges[16], r, state) - _before(edges[0], r, state)
+    _text_inputs(0, longer, int64(state.masses[r, state.trie.order[own]]), nibble, state)
     bit = _choose(mode, int(own == wanted), predict(0, base, nibble, mixing), k, choices)
     if bit >= 0:
         learn_node(0, bit, state.bytes.clock[RATE], nibble, mixing)
@@ -134,7 +155,7 @@ def _end(mode, node, wanted, mass, r, k, choices, state):
 
 
 @function
-def _nibble(mode, phase, node, wanted, mass, r, k, choices, state):
+def _nibble(mode, phase, node, wanted, r, k, choices, state):
     """(the symbol 0 … 15, or −1 where the words are damaged; how many choices there have been)"""
     lane, nibble, mixing, edges = (
         state.bytes.lanes[r],
@@ -147,7 +168,7 @@ def _nibble(mode, phase, node, wanted, mass, r, k, choices, state):
     find_slots(nibble, mixing.table)
     match_inputs(phase, lane, nibble.inputs, mixing, state.bytes.match_maps)
     base = choose_sets(phase, lane, nibble)
-    at = 1
+    at, before, after = 1, _before(edges[0], r, state), _before(edges[16], r, state)
     for level in range(4):
         first = (at << (4 - level)) - 16
         left, middle, right = edges[first], edges[first + (8 >> level)], edges[first + (16 >> level)]
@@ -155,11 +176,13 @@ def _nibble(mode, phase, node, wanted, mass, r, k, choices, state):
             at = 2 * at + (left == middle)
             continue
         history_inputs(at, phase, 2, nibble.slots, mixing, nibble.inputs[at], 0)
-        _text_inputs(at, mass[middle] - mass[left], mass[right] - mass[middle], nibble, state)
+        between = _before(middle, r, state)
+        _text_inputs(at, between - before, after - between, nibble, state)
         bit = _choose(mode, int(wanted >= middle), predict(at, base, nibble, mixing), k, choices)
         if bit < 0:
             return -1, k
         learn_node(at, bit, state.bytes.clock[RATE], nibble, mixing)
+        before, after = (between, after) if bit else (before, between)
         at, k = 2 * at + bit, k + 1
     learn_histories(at - 16, phase, 2, nibble.slots, mixing)
     learn_match(at - 16, phase, lane, state.bytes.match_maps)
@@ -167,12 +190,12 @@ def _nibble(mode, phase, node, wanted, mass, r, k, choices, state):
 
 
 @function
-def spell(mode, rows, symbols, choices, state):
-    """One token of each lane: `symbols` [rows] are coded, or are written. Returns how many choices that took; they and their
-    probabilities are in `choices`. −1 where the words are damaged."""
+def spell(mode, start, stop, ends, symbols, choices, state):
+    """One token of lanes start … stop − 1, the last ones of a step if it `ends`: symbols [n] are coded, or are written. Returns how
+    many choices that took; they and their probabilities are in `choices`. −1 where the words are damaged."""
     k, clock, width = 0, state.bytes.clock, state.bytes.clock[WIDTH]
-    for r in range(rows):
-        mass, lane = state.masses[r], state.bytes.lanes[r]
+    for r in range(start, stop):
+        lane = state.bytes.lanes[r]
         wanted = state.trie.rank[symbols[r]] if mode == KNOWN else 0
         node = 0
         while True:
@@ -180,14 +203,14 @@ def spell(mode, rows, symbols, choices, state):
             if own >= 0:
                 if state.trie.edges[node, 0] == state.trie.edges[node, 16]:  # nothing longer begins so
                     break
-                bit = _end(mode, node, wanted, mass, r, k, choices, state)
+                bit = _end(mode, node, wanted, r, k, choices, state)
                 if bit < 0:
                     return -1
                 k += 1
                 if bit:
                     break
             for phase in range(2):
-                symbol, k = _nibble(mode, phase, node, wanted, mass, r, k, choices, state)
+                symbol, k = _nibble(mode, phase, node, wanted, r, k, choices, state)
                 if symbol < 0:
                     return -1
                 node = state.trie.child[node, symbol]
@@ -202,6 +225,7 @@ def spell(mode, rows, symbols, choices, state):
                 state.bytes.hashes[r, LOCAL[i][0]] = hash31(state.bytes.hashes[r, LOCAL[i][1]] + own_lane)
             clock[CODED] += 1
         symbols[r] = state.trie.order[state.trie.own[node]]
-        choices.stops[r] = k
-    clock[RATE] = RATE_LAST + RATE_EXTRA * 256 // (256 + (clock[CODED] >> 4))
+        choices.stops[r - start] = k
+    if ends:
+        clock[RATE] = RATE_LAST + RATE_EXTRA * 256 // (256 + (clock[CODED] >> 4))
     return k

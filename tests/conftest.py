@@ -1,0 +1,21 @@
+"""One process for each processor, each on one thread: compiled code is what most tests wait for, and two that share a processor
+with two threads each wait for one another. `python -m pytest -n 0` is one process."""
+
+import os
+
+#: more would not help: the longest file takes a minute or two
+MOST_WORKERS = 8
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+def pytest_xdist_auto_num_workers(config) -> int:
+    """Of processors that this process may use; xdist's own rule counts a core with two threads once."""
+    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(available, MOST_WORKERS)
+
+
+def pytest_collection_modifyitems(items) -> None:
+    """The file that takes longest begins first, so that no process is left alone with it."""
+    items.sort(key=lambda item: "test_environments" not in item.nodeid)
