@@ -101,7 +101,9 @@ class ProductPrior(Prior):
         return all(member.shares_rows(rows) for member in self.members)
 
     def some_rows(self, state: State, previous: Tokens | None, some: slice, ready: Callable[[], Any]) -> Pmf:
-        one, other = (m.some_rows(own, previous, some, ready) for m, own in zip(self.members, state.members))
+        # the second, which is the larger one of `text-best`, first: only what comes before its head need not wait for `ready`
+        pairs = zip(reversed(self.members), reversed(state.members))
+        other, one = (member.some_rows(own, previous, some, ready) for member, own in pairs)
         return state.multiply(one, other, self.quarters)
 
     def stretch(self, state: State, previous: Tokens | None, symbols: Tokens) -> Iterator[Pmf]:
