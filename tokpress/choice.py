@@ -124,16 +124,26 @@ def choose_frame(source: bytes, options: Options, report: Report, grid: Grid | N
     """The smallest way we know to store one frame. grid: where it has samples, pixels or sound."""
     if not source:
         return Coded(Kind.RAW, 0, source)
-    whole = len(source) <= TRIAL_SIZE
-    part, part_grid = (source, grid) if whole else _part(source, grid)
-    yardstick = lzma_encode(part)
-    packing = Packing(source)
-    packed = (lambda: yardstick) if whole else beside(packing.go_on)
+    if len(source) > TRIAL_SIZE:
+        packing = Packing(source)
+        try:
+            return _choose_by_part(source, packing, options, report, grid)
+        except BaseException:
+            packing.limit = -1  # nobody waits for it any more
+            raise
+    packed = lzma_encode(source)
+    if _is_enough(packed, source, options):
+        return _packed(packed, source)
+    return _smaller(_best_trial(source, grid, len(packed), len(source), options, report), packed, source, options)
+
+
+def _choose_by_part(source: bytes, packing: Packing, options: Options, report: Report, grid: Grid | None) -> Coded:
+    """By trials of a part of the source."""
+    part, part_grid = _part(source, grid)
+    yardstick, packed = lzma_encode(part), beside(packing.go_on)
     if _is_enough(yardstick, part, options) and _is_enough(packed(), source, options):
         return _packed(packed(), source)
     winner = _best_trial(part, part_grid, len(yardstick), len(source), options, report)
-    if whole:
-        return _smaller(winner, yardstick, source, options)
     if winner:  # what was coded is a part of the frame, or nothing
         model = winner.model if len(winner.payload) < len(part) else None
         if winner.payload:  # lzma makes way once it needs more than that

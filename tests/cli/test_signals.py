@@ -126,6 +126,23 @@ def test_twice_in_a_row(place, tiny, packed):
         check(place / "x", ("compress", "--rm"), source, target, SOURCE, tiny, complete=running.returncode == 0)
 
 
+def test_another_thread_is_not_waited_for(place):
+    """One that compiles, for instance, which takes half a minute."""
+    (place / "a").write_bytes(SOURCE)
+    busy = (
+        "import threading, time; from tokpress import choice; work = threading.Thread(target=time.sleep, args=(300,)); "
+    )
+    busy += "choice.choose_frame = lambda *args: (work.start(), print(flush=True), time.sleep(300)); from tokpress.cli import main; main()"
+    with subprocess.Popen(
+        [sys.executable, "-c", busy, "compress", "a"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as running:
+        running.stdout.readline()
+        running.send_signal(signal.SIGTERM)
+        _, error = running.communicate(timeout=60)
+    assert running.returncode == 128 + signal.SIGTERM and b"tokpress: interrupted" in error
+    assert os.listdir(place) == ["a"]
+
+
 def test_ignored_signals_stay_ignored(place, tiny):
     """As under nohup."""
     (place / "a").write_bytes(letters(100_000))

@@ -3,13 +3,14 @@
 import faulthandler
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numba
 import numpy as np
 import pytest
 
-from tokpress.exact import turns
-from tokpress.exact.threads import run_both
+from tokpress.exact import threads, turns
+from tokpress.exact.threads import run_both, share_after
 
 
 @pytest.fixture(autouse=True)
@@ -79,3 +80,36 @@ def test_results_come_in_order_and_errors_from_either():
     for which in (0, 1):
         with pytest.raises(ZeroDivisionError):
             run_both(lambda thread, which=which: 1 // (thread - which))
+
+
+class Interrupting:
+    """A pool that is interrupted by a signal once the work has been handed over."""
+
+    def __init__(self, pool):
+        self.pool, self.begun = pool, []
+
+    def submit(self, *args):
+        self.begun.append(self.pool.submit(*args))
+        raise KeyboardInterrupt
+
+
+@pytest.fixture
+def interrupted(monkeypatch):
+    with ThreadPoolExecutor(1) as pool:
+        interrupting = Interrupting(pool)
+        monkeypatch.setattr(threads, "_pool", lambda: interrupting)
+        monkeypatch.setattr(threads, "threads", lambda: 2)
+        yield interrupting
+
+
+def test_nobody_is_left_waiting_in_turns_after_a_signal(interrupted):
+    counts = turns.counts()
+    with pytest.raises(KeyboardInterrupt):
+        run_both(lambda thread: turns.wait(counts, 0, 10**15), lambda: turns.post(counts, 0, turns.OVER))
+    interrupted.begun[0].result(60)
+
+
+def test_nobody_is_left_waiting_for_what_comes_first_after_a_signal(interrupted):
+    with pytest.raises(KeyboardInterrupt):
+        share_after(lambda: None, lambda some, ready: ready(), 8)
+    interrupted.begun[0].result(60)

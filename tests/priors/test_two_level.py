@@ -271,6 +271,19 @@ def test_few_tokens_in_many_lanes(tokens, count, monkeypatch):
     assert coding.score(prior, ZIPF[:tokens], 20).shape == (tokens,)
 
 
+@pytest.mark.parametrize("lanes", [3, 20])
+@pytest.mark.parametrize("before, after", [("numpy", "compiled"), ("compiled", "numpy"), ("numpy", "int8")])
+def test_a_frame_keeps_the_kernel_with_which_it_began(before, after, lanes, monkeypatch):
+    """Another thread has a frame for which the prior changes to another one."""
+    limit_threads(monkeypatch, 2)
+    payload = coding.encode(memory("numpy"), ZIPF, lanes)
+    for steps in (coding.encode, lambda prior, *rest: coding.decode(prior, payload, len(ZIPF), lanes, rest[-1])):
+        prior = memory(before)
+        made = steps(prior, ZIPF, lanes, lambda done, prior=prior: prior.prepare(0, after))
+        assert prior.base.engine.kernel.name == after
+        assert np.array_equal(made, ZIPF) if isinstance(made, np.ndarray) else made == payload
+
+
 @settings(deadline=None, max_examples=25)
 @given(st.lists(st.integers(0, 63), max_size=300), st.integers(1, 50), st.booleans())
 def test_any_tokens_come_back(tokens, lanes, two):

@@ -106,8 +106,9 @@ def njit(function: Callable | None = None, **options: Any) -> Any:
 def is_cached(function: Any) -> bool:
     """Whether a function made by `njit` has been compiled before, for this processor and from these sources."""
     with contextlib.suppress(Exception):  # of a damaged index nothing is known
-        here = cpu_target.target_context.codegen().magic_tuple()
-        return any(key[1] == here for key in function._cache._cache_file._load_index())
+        here, files = cpu_target.target_context.codegen().magic_tuple(), function._cache._cache_file
+        kept = [name for key, name in files._load_index().items() if key[1] == here]
+        return any(Path(files._data_path(name)).is_file() for name in kept)
     return False
 
 

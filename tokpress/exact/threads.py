@@ -4,7 +4,7 @@ barrier forty times a step."""
 
 import os
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import lru_cache
 from threading import Event, Lock
@@ -43,10 +43,15 @@ def share_rows(work: Callable[[slice], R], rows: int) -> list[R]:
     return [work(slice(0, half)), other.result()]
 
 
-def run_both(work: Callable[[int], R]) -> list[R]:
-    """`work(0)` and `work(1)` at once, on two threads that may wait for each other."""
-    other = _pool().submit(work, 1)
-    return [work(0), other.result()]
+def run_both(work: Callable[[int], R], give_up: Callable[[], None] = lambda: None) -> list[R]:
+    """`work(0)` and `work(1)` at once, on two threads that may wait for each other. Where there is an exception, of a signal for
+    instance, `give_up` lets thread 1 wait no longer for the other."""
+    try:
+        other = _pool().submit(work, 1)
+        return [work(0), other.result()]
+    except BaseException:
+        give_up()
+        raise
 
 
 def share_after(
@@ -58,14 +63,12 @@ def share_after(
         first()
         return [work(slice(0, rows), lambda: None)]
     done, early = Event(), rows // 2 if early is None else early
-    other = _pool().submit(work, slice(0, early), done.wait)
-    try:
+    try:  # a signal may raise anywhere here, and the other thread may not be left waiting
+        other = _pool().submit(work, slice(0, early), done.wait)
         first()
-        done.set()
-        late = work(slice(early, rows), lambda: None)
     finally:
         done.set()
-        wait([other])
+    late = work(slice(early, rows), lambda: None)
     return [other.result(), late]
 
 

@@ -203,7 +203,8 @@ class MemoryPrior(Prior):
 
     def loop(self, state: State) -> "Loop | None":
         """Its steps as one compiled loop, over a minGRU that is compiled."""
-        if getattr(self.base, "compiled", None) is None or state.kernel is not memory_kernel.compiled():
+        engine = getattr(state.base, "engine", None)
+        if engine is None or engine.compiled is None or state.kernel is not memory_kernel.compiled():
             return None
         from .two_level_loop_kernel import Loop
 

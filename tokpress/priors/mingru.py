@@ -19,7 +19,7 @@ Training: `tokpress.training.mingru_net`. Symbols: width D, hidden 2D, depth L, 
 import importlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -56,10 +56,25 @@ SHARE_FROM = 12
 ROWS_AT_ONCE = 128
 
 
+class Engine(NamedTuple):
+    """What computes, and the weights as it wants them. A frame keeps that with which it began, whatever other frames, in other
+    threads, make the prior change to."""
+
+    kernel: Kernel
+    xp: Any
+    #: (`mingru_kernel`, its weights), which are all that compiled code needs
+    compiled: Any = None
+    to: Callable[[Any], Any] = lambda v: v  # to an array of xp
+    rows: Any = None
+    vectors: Any = None
+    products: Any = None
+
+
 @dataclass
 class State:
     """The last inputs of both token shifts and the recurrent h, each [L, B, D] float32; the head, where it learns."""
 
+    engine: Engine
     last_mix: Any
     h: Any
     last_ff: Any
@@ -122,26 +137,29 @@ class MinGRUPrior(Prior):
         for name, (shape, dtype) in tensor_shapes(**self._config).items():
             checked(tensors, name, shape, dtype)
         self.levels = Levels.of(tensors["place"], config["groups"]) if "groups" in config else None
-        self.kernel = kernel
-        self.compiled: Any = None
+        self.engine: Engine | None = None
         if kernel is not None:
             self.use_kernel(kernel)
 
     def use_kernel(self, kernel: Kernel, xp: Any = np) -> None:
         """Compute with this product kernel and array library; the conditionals stay the same bits."""
-        self.kernel, self.xp, self.compiled = kernel, xp, None
+        self.engine = self._engine(kernel, xp)
+
+    def _engine(self, kernel: Kernel, xp: Any = np) -> Engine:
         t = self._tensors
         if kernel.name == "compiled":
             from . import mingru_kernel
 
-            self.compiled = mingru_kernel, mingru_kernel.pack_weights(t, self._config["depth"], self.grams)
-            return
+            packed = mingru_kernel.pack_weights(t, self._config["depth"], self.grams)
+            return Engine(kernel, np, (mingru_kernel, packed))
         to = (lambda v: v) if xp is np else (lambda v: xp.asarray(v).to(getattr(kernel, "device", "cpu")))
-        self._rows = to(t["embedding.weight"].astype(np.float32) * t["embedding.scale"][:, None])
-        self._vectors = {k: to(v) for k, v in t.items() if v.dtype == np.float32}
         looked_up = [f"{name}.weight" for name in ("embedding", TWO, THREE)]
-        self._products = {k[:-7]: kernel.prepare(v) for k, v in t.items() if v.dtype == np.int8 and k not in looked_up}
-        self._to = to
+        return Engine(
+            kernel, xp, to=to,
+            rows=to(t["embedding.weight"].astype(np.float32) * t["embedding.scale"][:, None]),
+            vectors={k: to(v) for k, v in t.items() if v.dtype == np.float32},
+            products={k[:-7]: kernel.prepare(v) for k, v in t.items() if v.dtype == np.int8 and k not in looked_up},
+        )  # fmt: skip
 
     def prepare(self, tokens: int, kernel: str = "auto") -> None:
         """A few small frames: numpy, nothing to import. From LOAD_FROM tokens in all: code that has been compiled before, if there
@@ -150,7 +168,7 @@ class MinGRUPrior(Prior):
         if kernel == "auto":
             compiled = self._asked >= COMPILE_FROM or (self._asked >= LOAD_FROM and self._was_compiled())
             kernel = "compiled" if compiled and self_test("compiled") else "numpy"
-        if self.kernel is None or kernel != self.kernel.name:
+        if self.engine is None or kernel != self.engine.kernel.name:
             xp = importlib.import_module("array_api_compat.torch") if kernel == "float" else np
             self.use_kernel(make_kernel(kernel), xp)
 
@@ -166,27 +184,28 @@ class MinGRUPrior(Prior):
         return is_cached(encode) and is_cached(decode)
 
     def init(self, lanes: int, tokens: int) -> State:
-        if self.kernel is None:
+        if self.engine is None:
             self.use_kernel(NumpyKernel())
+        engine = self.engine
+        assert engine is not None
         shape = (self._config["depth"], lanes, self._config["width"])
-        to = self._to if self.compiled is None else (lambda v: v)
-        mix, h, ff = (to(np.zeros(shape, np.float32)) for _ in range(3))
-        state = State(mix, h, ff, np.full((2, lanes), BEGIN, np.int32))
+        mix, h, ff = (engine.to(np.zeros(shape, np.float32)) for _ in range(3))
+        state = State(engine, mix, h, ff, np.full((2, lanes), BEGIN, np.int32))
         if self.levels:
-            state.head = self._two_level_head()(self._tensors, self.online, lanes, self.levels)
+            state.head = self._two_level_head(engine)(self._tensors, self.online, lanes, self.levels)
         elif self.online:
-            state.head = self._online_head()(self._tensors, self.online, lanes)
+            state.head = self._online_head(engine)(self._tensors, self.online, lanes)
         return state
 
-    def _online_head(self) -> type[OnlineHead]:
-        if self.compiled is None:
+    def _online_head(self, engine: Engine) -> type[OnlineHead]:
+        if engine.compiled is None:
             return OnlineHead
         from .online_kernel import CompiledHead
 
         return CompiledHead
 
-    def _two_level_head(self) -> type[TwoLevelHead]:
-        if self.compiled is None:
+    def _two_level_head(self, engine: Engine) -> type[TwoLevelHead]:
+        if engine.compiled is None:
             return TwoLevelHead
         from .two_level_kernel import CompiledTwoLevelHead
 
@@ -202,13 +221,13 @@ class MinGRUPrior(Prior):
 
     def shares_rows(self, rows: int) -> bool:
         """Whether a step of so many lanes is worth two threads (`exact.threads`)."""
-        return self.compiled is not None and rows >= SHARE_FROM
+        return self.engine is not None and self.engine.compiled is not None and rows >= SHARE_FROM
 
     def some_rows(self, state: State, previous: Tokens | None, some: slice, ready: Callable[[], Any]) -> Pmf:
         """One step of some of the lanes; lanes do not depend on each other."""
         a, r = self._next_features(state, previous, some)
         if not state.head:
-            return self._head(a, r)
+            return self._head(state.engine, a, r)
         ready()
         return state.head.step(a, r, some)
 
@@ -245,37 +264,36 @@ class MinGRUPrior(Prior):
                 before = symbols[:, start - 1] if start else previous
                 yield from state.head.steps(a, r, n, before, symbols[:, start : start + len(part)])
             else:
-                yield self._head(a, r).reshape(len(part), n, -1)
+                yield self._head(state.engine, a, r).reshape(len(part), n, -1)
 
-    def _head(self, a: Any, r: Any) -> Pmf:
+    def _head(self, engine: Engine, a: Any, r: Any) -> Pmf:
         """pmf [n, V] of features."""
-        if self.compiled is not None:
-            compiled, w = self.compiled
+        if engine.compiled is not None:
+            compiled, w = engine.compiled
             out = np.empty((len(a), self.vocab_size), np.float32)
             compiled.head(w.head, w.head_first, w.head_scale, w.bias, a, r, out)
             return out
-        kernel, v = self.kernel, self._vectors
-        assert kernel is not None, "init chose one"
-        pmf = ops.softmax(self.xp, kernel.product(a, self._products["head"]), v["head.scale"], r, v["bias"])
-        return pmf if self.xp is np else pmf.cpu().numpy()
+        xp, v = engine.xp, engine.vectors
+        pmf = ops.softmax(xp, engine.kernel.product(a, engine.products["head"]), v["head.scale"], r, v["bias"])
+        return pmf if xp is np else pmf.cpu().numpy()
 
     def _features(self, state: State, given: Tokens, some: slice) -> tuple[Any, Any]:
         """Steps [T, n] of some lanes → a [T · n, D], r [T · n, 1], what the head sees, and the state T steps on."""
-        if self.compiled is not None:
-            compiled, w = self.compiled
+        engine = state.engine
+        if engine.compiled is not None:
+            compiled, w = engine.compiled
             a, r = np.zeros((given.size, w.head.shape[1] * 4), np.uint8), np.empty(given.size, np.float32)
             states = state.last_mix, state.h, state.last_ff, state.last
             compiled.features(w, given.reshape(-1), *states, some.start, some.stop, a, r)
             return a, r
-        kernel, xp, v, n = self.kernel, self.xp, self._vectors, given.shape[1]
-        assert kernel is not None, "init chose one"
-        x = xp.take(self._rows, self._to(given.reshape(-1).astype(np.int64)), axis=0)
+        xp, v, n = engine.xp, engine.vectors, given.shape[1]
+        x = xp.take(engine.rows, engine.to(given.reshape(-1).astype(np.int64)), axis=0)
 
         def product(name: str, a: Any) -> Any:
-            return kernel.product(a, self._products[name])
+            return engine.kernel.product(a, engine.products[name])
 
         if self.grams:
-            a, r = ops.quantize_rows(xp, self._to(self._looked_up(state.last, given, some)))
+            a, r = ops.quantize_rows(xp, engine.to(self._looked_up(state.last, given, some)))
             ops.add(xp, x, product(MIX, a), v[MIX + ".scale"], r)
 
         def shift(last: Any, mu: Any) -> tuple[Any, Any]:

@@ -259,7 +259,7 @@ class Loop:
     """The steps of a frame. The memory's state and its base's stay what stepping would have made of them."""
 
     def __init__(self, prior: Any, state: Any) -> None:
-        m, of_base, (_, self.w) = state, state.base, prior.base.compiled
+        m, of_base, (_, self.w) = state, state.base, state.base.engine.compiled
         head, levels = of_base.head, state.levels
         self.prior, self.state, self.levels = prior, state, prior.levels
         self.network = Network(of_base.last_mix, of_base.h, of_base.last_ff, of_base.last)
@@ -320,7 +320,7 @@ class Loop:
                 turns.post(step.counts, thread, turns.OVER)
                 raise
 
-        done = all(run_both(run) if two else [run(0)])
+        done = all(run_both(run, lambda: turns.post(step.counts, 0, turns.OVER)) if two else [run(0)])
         if two:  # whoever waits longer has too few lanes
             self.share += int(np.sign(self.looks[0] - self.looks[1])) / rows
         m.seen += steps - 1 + known
