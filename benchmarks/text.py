@@ -2,6 +2,7 @@
 
 Also docs/results.md (every file, every codec), docs/rates.svg (English: bits per byte against speed) and
 benchmarks/results/rates.json. A run that was stopped goes on where it was. Peers that are not installed are left out.
+zstd's dictionary is learned from pieces of the text that the shipped models were trained on, where that is.
 `tokpress --best` and `text-large` are measured on English only, which takes 50 minutes as it is; `-m fast` leaves them out.
 """
 
@@ -13,9 +14,11 @@ from typing import Any
 
 from data import BINARY, ENGLISH, FOLDER, MIXED, ROOT, SCRATCH, chosen, expanded
 from results import Figure, Results, figures_table, machine_line, markdown, unwind_when_terminated
+from small_files import Dictionary, texts
 
 from tokpress.bench.codec import Codec
 from tokpress.bench.measure import Row, Run, measure, prepare, total
+from tokpress.bench.peers import ZstdDictionary
 from tokpress.bench.report import HEAD, cells, plot
 
 BEGIN, END = "<!-- rates: benchmarks/text.py writes what follows -->", "<!-- end of rates -->"
@@ -48,7 +51,8 @@ def main() -> None:
     if not sets:
         sys.exit(f"{asked.data}: none of the bench files is there")
     models = asked.model or ["fast", "best", "text-large"]
-    run = prepare(["tokpress", *(f"tokpress:{m}" for m in models), *asked.against.split(",")], asked.repeat)
+    ours = ["tokpress", *(f"tokpress:{m}" for m in models)]
+    run = prepare([*ours, *asked.against.split(","), *dictionary(asked)], asked.repeat)
     for name, reason in run.skipped.items():
         print(f"{name} is left out: {reason}", file=sys.stderr)
 
@@ -91,6 +95,17 @@ def main() -> None:
     for row in failed:
         print(f"{row.file}: {row.codec}: {row.error}", file=sys.stderr)
     sys.exit(bool(failed))
+
+
+def dictionary(asked: argparse.Namespace) -> list[str]:
+    """The codec that is zstd with a dictionary, where zstd is asked for, and there is text to learn it from."""
+    file, train = asked.scratch / "zstd.dictionary", asked.data.parent / "train"
+    if "zstd" not in asked.against.split(",") or not train.is_dir():
+        return []
+    if not file.is_file():
+        asked.scratch.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(Dictionary(list(texts(train))).made.as_bytes())
+    return [f"{ZstdDictionary.kind}:{file}"]
 
 
 def of_set(codecs: list[Codec], set_name: str) -> list[Codec]:

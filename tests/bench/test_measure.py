@@ -31,6 +31,20 @@ def test_every_peer_brings_the_bytes_back(kind, size, text):
         assert 10**6 < row.peak_bytes < 10**9
 
 
+def test_zstd_with_a_dictionary(text, tmp_path):
+    zstd = pytest.importorskip("zstandard")
+    words = SOURCE.read_bytes().split()
+    samples = [b" ".join(words[i : i + 40]) for i in range(0, len(words) - 40, 3)]
+    (tmp_path / "made").write_bytes(zstd.train_dictionary(2000, samples).as_bytes())
+    text.write_bytes(SOURCE.read_bytes()[3000:6000])
+    row = measure(find(f"zstd-dict:{tmp_path / 'made'}"), text)
+    assert row.verified and row.codec == "zstd-dict" and row.models == {"made": 2000}
+    assert row.compressed_bytes < measure(find("zstd"), text).compressed_bytes
+    assert "no dictionary" in find(f"zstd-dict:{tmp_path / 'none'}").missing()
+    with pytest.raises(BenchError, match="zstd-dict:FILE"):
+        find("zstd-dict")
+
+
 @pytest.mark.parametrize("names", [["xz:1", "xz:9e"], ["zstd:1", "zstd:22"], ["brotli:0", "brotli:11"], ["ppmd:2", "ppmd:6"]])  # fmt: skip
 def test_a_higher_level_is_smaller(names, text):
     if reason := find(names[0]).missing():

@@ -90,6 +90,42 @@ class Zstd(Library):
         return library.ZstdDecompressor(max_window_size=1 << 31).decompress(data)
 
 
+class ZstdDictionary(Zstd):
+    """zstd -22 with a dictionary, zstd-dict:FILE. Its bytes are counted as those of a model."""
+
+    kind = "zstd-dict"
+
+    def __init__(self, file: str = "") -> None:
+        super().__init__()
+        if not file:
+            raise BenchError(f"name the dictionary: {self.kind}:FILE, made by `zstd --train`")
+        self.file = Path(file).resolve()
+
+    def missing(self) -> str | None:
+        return super().missing() or (None if self.file.is_file() else f"there is no dictionary {self.file}")
+
+    def spec(self) -> str:
+        return f"{self.kind}:{self.file}"
+
+    def describe(self) -> str:
+        return f"{super().describe()}, a dictionary of {self.file.stat().st_size:,} bytes"
+
+    def run(self, action: str, source: Path, target: Path) -> tuple[float, dict[str, Any]]:
+        seconds, _ = super().run(action, source, target)
+        return seconds, {"models": {self.file.name: self.file.stat().st_size}}
+
+    def _dictionary(self, library: Any) -> Any:
+        return library.ZstdCompressionDict(self.file.read_bytes())
+
+    def compress(self, library: Any, source: bytes) -> bytes:
+        dictionary = self._dictionary(library)
+        return library.ZstdCompressor(level=self.level, write_checksum=True, dict_data=dictionary).compress(source)
+
+    def decompress(self, library: Any, data: bytes) -> bytes:
+        dictionary = self._dictionary(library)
+        return library.ZstdDecompressor(max_window_size=1 << 31, dict_data=dictionary).decompress(data)
+
+
 class Brotli(Library):
     kind, package, module, levels, default = "brotli", "brotli", "brotli", range(12), 11
     meaning = "quality"
@@ -169,7 +205,7 @@ PEERS: dict[str, type[Codec]] = {c.kind: c for c in (XZ, Zstd, Brotli, Bzip3, PP
 
 
 def find(name: str) -> Codec:
-    """The codec that KIND or KIND:LEVEL names. Raises BenchError.
+    """The codec that KIND or KIND:LEVEL names, or zstd-dict:FILE. Raises BenchError.
 
     >>> find("zstd:19").level
     19
@@ -177,6 +213,8 @@ def find(name: str) -> Codec:
     kind, _, level = name.partition(":")
     if kind == Tokpress.kind:
         return Tokpress(level)
+    if kind == ZstdDictionary.kind:
+        return ZstdDictionary(level)
     if kind not in PEERS:
         raise BenchError(f"no peer is called {kind!r}; there are: {', '.join(PEERS)}")
     return PEERS[kind](level)
