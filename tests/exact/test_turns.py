@@ -105,7 +105,7 @@ def interrupted(monkeypatch):
 def test_nobody_is_left_waiting_in_turns_after_a_signal(interrupted):
     counts = turns.counts()
     with pytest.raises(KeyboardInterrupt):
-        run_both(lambda thread: turns.wait(counts, 0, 10**15), lambda: turns.post(counts, 0, turns.OVER))
+        run_both(lambda thread: turns.wait(counts, 0, 10**15), lambda: turns.end(counts, 0))
     interrupted.begun[0].result(60)
 
 

@@ -61,6 +61,11 @@ def post(counts, thread, done):
     _store(counts, thread * APART, done)  # type: ignore[call-arg]  # numba gives the first argument
 
 
+def end(counts: np.ndarray, thread: int) -> None:
+    """`post` OVER, for whoever must not wait for a compiler: a store of one aligned int64, which no reader sees in halves."""
+    counts[thread * APART] = OVER
+
+
 @_jit
 def wait(counts, thread, done):
     """Until `thread` has posted this count or more; gives back how often that was looked for."""

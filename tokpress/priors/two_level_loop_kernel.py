@@ -317,10 +317,10 @@ class Loop:
             try:
                 return steps_of(thread, split, *bundles, *settings, *rest)
             except BaseException:  # the other one must not wait for ever
-                turns.post(step.counts, thread, turns.OVER)
+                turns.end(step.counts, thread)
                 raise
 
-        done = all(run_both(run, lambda: turns.post(step.counts, 0, turns.OVER)) if two else [run(0)])
+        done = all(run_both(run, lambda: turns.end(step.counts, 0)) if two else [run(0)])
         if two:  # whoever waits longer has too few lanes
             self.share += int(np.sign(self.looks[0] - self.looks[1])) / rows
         m.seen += steps - 1 + known
