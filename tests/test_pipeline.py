@@ -342,6 +342,27 @@ def test_a_large_frame_is_tried_with_every_model(monkeypatch):
         assert pipeline.choose_frame(small, Options(), lambda done: None).model.name == "text"  # a clear win is enough
 
 
+def test_what_nothing_shrinks_is_not_coded_whole(monkeypatch):
+    """By the only model of --fast; one that was asked for is tried on all of it."""
+    coded, encode = [], choice.encode
+
+    def watched(model, source, *rest):
+        coded.append(len(source))
+        return encode(model, source, *rest)
+
+    monkeypatch.setattr(choice, "encode", watched)
+    noise = np.random.default_rng(1).bytes(choice.TRIAL_SIZE + 1)
+    compress_stream(io.BytesIO(noise), out := io.BytesIO(), Options(effort="fast"))
+    assert coded == [choice.PIECES * choice.PIECE_SIZE] and len(out.getvalue()) < len(noise) + 32
+    coded.clear()
+    compress_stream(io.BytesIO(noise), io.BytesIO(), Options(models=[pipeline.store.load("adaptive")]))
+    assert coded == [len(noise)]
+    coded.clear()
+    half = np.random.default_rng(2).integers(0, 16, choice.TRIAL_SIZE + 1).astype(np.uint8).tobytes()
+    compress_stream(io.BytesIO(half), io.BytesIO(), Options(effort="fast"))
+    assert coded == [len(half)], "no trial where lzma says that something shrinks it"
+
+
 def test_an_effort_says_which_models_are_in_the_running(monkeypatch):
     asked = []
 

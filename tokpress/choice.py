@@ -23,6 +23,8 @@ PIECES, PIECE_SIZE, ROWS_SHARE = 4, 1 << 14, 16
 #: which begins with nothing gains about so much more than a trained one from the pieces to the whole (benchmarks/trials.py; chosen
 #: on nine files of the bench, which are also reported, for want of others that the text model has not read)
 LARGE, STARTS_EMPTY = 1 << 20, 0.91
+#: where lzma leaves more than this share of a part, a model is tried on it, also if there is no other: perhaps nothing shrinks it
+HARDLY = 0.98
 #: a model that needs less than this share of lzma's bytes is taken without trying the others
 CLEAR_WIN = 0.75
 #: sources that lzma shrinks beyond this are stored that way at once: there is nothing left to gain
@@ -177,11 +179,12 @@ def _best_trial(
     part: bytes, grid: Grid | None, yardstick: int, size: int, options: Options, report: Report
 ) -> Coded | None:
     """The part of a source of this size, coded by the model in the running that needs least for it; where there is but one model,
-    nothing coded by it. yardstick: lzma's bytes for the part."""
+    and lzma shrinks the part, nothing coded by it. yardstick: lzma's bytes for the part."""
     shipped = EFFORTS[options.effort][bool(grid)]
     names: Sequence[Model | str] = shipped if options.models is None else options.models
     large, alone = size >= LARGE, len(names) == 1
-    if alone and len(part) < size:
+    doubtful = options.models is None and yardstick > HARDLY * len(part)
+    if alone and len(part) < size and not doubtful:
         return Coded(Kind.MODEL, 0, b"", store.load(names[0]))
     trials: list[Coded] = []
     for name in names:
