@@ -110,6 +110,7 @@ def tensor_shapes(
 class MinGRUPrior(Prior):
     name = "mingru"
     warm_start = True
+    begin = BEGIN
 
     def __init__(self, config: Config, tensors: dict[str, np.ndarray], kernel: Kernel | None = None):
         self._config = {k: config[k] for k in ("symbols", "width", "depth", "hidden")}

@@ -21,7 +21,6 @@ from ..exact import jit, turns
 from ..exact.threads import run_both, threads
 from ..types import Tokens
 from . import memory_kernel
-from .mingru import BEGIN
 from .mingru_kernel import features
 from .online_kernel import _conditionals, _round
 from .two_level_kernel import _ranks, _teach
@@ -311,7 +310,7 @@ class Loop:
         split = max(1, min(rows - 1, round(self.share * rows))) if two else rows
         step = Step(place, self.group, self.group_sums, self.rank_sums, self.levels.symbol, turns.counts(), self.looks)
         bundles = self.w, self.network, self.head, self.memory, step
-        settings = self.prior.shift, BEGIN, m.seen + known, head.count + known, self.of_group
+        settings = self.prior.shift, self.prior.base.begin, m.seen + known, head.count + known, self.of_group
 
         def run(thread: int) -> bool:
             try:
