@@ -3,7 +3,7 @@ with two threads each wait for one another. `python -m pytest -n 0` is one proce
 
 import os
 
-#: more would not help: the longest file takes a minute or two
+#: each of them imports torch, and the longest file is one process's
 MOST_WORKERS = 8
 
 if "PYTEST_XDIST_WORKER" in os.environ:

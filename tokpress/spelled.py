@@ -83,19 +83,19 @@ def _spell_known(
 ) -> None:
     """`take(step, some lanes, bits, pmf, stops)` hears what `SpelledPrior.spelled` makes of tokens [N]."""
     state, grid, done = prior.start(layout.lanes, layout.tokens), layout.split(tokens), 0
-
-    def spell(t: int, symbols: Tokens, some: slice, ends: bool) -> None:
-        symbols[some] = grid[some, t]
-        take(t, some, *prior.spelled(state, symbols, some, ends))
-
     if _overlaps(prior, layout):
+
+        def spell(t: int, symbols: Tokens, some: slice, ends: bool) -> None:
+            symbols[some] = grid[some, t]
+            take(t, some, *prior.spelled(state, symbols, some, ends))
+
         _overlapping(prior, state, layout, spell, report)
         return
     for pmfs, symbols, at in known_conditionals(prior.base, layout, grid):
         for t, (pmf, of_step) in enumerate(zip(pmfs, symbols), at):
             every = slice(0, len(of_step))
             prior.take(state, pmf, every)
-            spell(t, of_step, every, True)
+            take(t, every, *prior.spelled(state, of_step, every, True))
         report(done := done + symbols.size)
 
 

@@ -185,10 +185,7 @@ class MinGRUPrior(Prior):
         return is_cached(encode) and is_cached(decode)
 
     def init(self, lanes: int, tokens: int) -> State:
-        if self.engine is None:
-            self.use_kernel(NumpyKernel())
-        engine = self.engine
-        assert engine is not None
+        engine = self.engine = self.engine or self._engine(NumpyKernel())
         shape = (self._config["depth"], lanes, self._config["width"])
         mix, h, ff = (engine.to(np.zeros(shape, np.float32)) for _ in range(3))
         state = State(engine, mix, h, ff, np.full((2, lanes), BEGIN, np.int32))
