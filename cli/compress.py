@@ -22,7 +22,7 @@ SUFFIX = ".tokp"
 )  # fmt: skip
 @click.option("--fast", "effort", flag_value="fast", help="Only what codes fast, about as zpaq -m5 does.")
 @click.option(
-    "--best", "effort", flag_value="best", help="Also try text-best: fewer bytes of text, a tenth of the speed."
+    "--best", "effort", flag_value="best", help="Also try text-best: fewer bytes of text, a sixteenth of the speed."
 )
 @click.option(
     "--lossy", is_flag=True, help="Store what the lossy tokenizer of the model -m leaves of pixels, sound or video."

@@ -340,6 +340,20 @@ def test_a_large_frame_is_tried_with_every_model(monkeypatch):
         assert coded.model.name == winner
         small = SOURCE[: choice.LARGE // 2]
         assert pipeline.choose_frame(small, Options(), lambda done: None).model.name == "text"  # a clear win is enough
+    for adaptive, winner in ((0.75, "adaptive"), (0.79, "text")):  # of a smaller frame too, where nothing wins clearly
+        models = {"text": Priced("text", True, 0.7, 0.7), "adaptive": Priced("adaptive", False, adaptive, adaptive)}
+        monkeypatch.setattr(pipeline.store, "load", models.get)
+        assert pipeline.choose_frame(small, Options(), lambda done: None).model.name == winner
+        whole = SOURCE[: choice.TRIAL_SIZE]  # nothing to gain any more
+        assert pipeline.choose_frame(whole, Options(), lambda done: None).model.name == "text"
+
+
+@pytest.mark.parametrize("size", range(choice.LONGER + 2))
+def test_what_cannot_shrink_is_not_tried(monkeypatch, size):
+    tried = []
+    monkeypatch.setattr(choice, "_best_trial", lambda *rest: tried.append(rest))
+    assert pipeline.choose_frame(bytes(size), Options(), lambda done: None).payload == bytes(size)
+    assert bool(tried) == (size > choice.LONGER)
 
 
 def test_what_nothing_shrinks_is_not_coded_whole(monkeypatch):

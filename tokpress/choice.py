@@ -19,10 +19,12 @@ FRAME_SIZE = 1 << 24
 TRIAL_SIZE = 1 << 17
 #: so many of this size, from all over the frame; of samples, rows from the middle, a sixteenth of the frame where that is more
 PIECES, PIECE_SIZE, ROWS_SHARE = 4, 1 << 14, 16
-#: a frame from this size on is tried with every candidate, on twice as many pieces; what they learn from it decides, so that one
-#: which begins with nothing gains about so much more than a trained one from the pieces to the whole (benchmarks/trials.py; chosen
-#: on nine files of the bench, which are also reported, for want of others that the text model has not read)
-LARGE, STARTS_EMPTY = 1 << 20, 0.91
+#: a frame from this size on is tried with every candidate, on twice as many pieces
+LARGE = 1 << 20
+#: what candidates learn from a frame decides: one that begins with nothing gains about so much more than a trained one from the
+#: pieces to the whole (benchmarks/trials.py; chosen on nine files of the bench, which are also reported, for want of others that
+#: the text model has not read)
+STARTS_EMPTY = 0.91
 #: where lzma leaves more than this share of a part, a model is tried on it, also if there is no other: perhaps nothing shrinks it
 HARDLY = 0.98
 #: a model that needs less than this share of lzma's bytes is taken without trying the others
@@ -124,8 +126,8 @@ def _of_model(model: Model, size: int, payload: bytes, tokens: int, lanes: int) 
 
 def choose_frame(source: bytes, options: Options, report: Report, grid: Grid | None = None) -> Coded:
     """The smallest way we know to store one frame. grid: where it has samples, pixels or sound."""
-    if not source:
-        return Coded(Kind.RAW, 0, source)
+    if len(source) <= LONGER:  # nothing can be smaller
+        return Coded(Kind.RAW, len(source), source)
     if len(source) > TRIAL_SIZE:
         packing = Packing(source)
         try:
@@ -182,9 +184,10 @@ def _best_trial(
     and lzma shrinks the part, nothing coded by it. yardstick: lzma's bytes for the part."""
     shipped = EFFORTS[options.effort][bool(grid)]
     names: Sequence[Model | str] = shipped if options.models is None else options.models
-    large, alone = size >= LARGE, len(names) == 1
+    large, partly, alone = size >= LARGE, len(part) < size, len(names) == 1
+    goes_on = large or (partly and not grid)
     doubtful = options.models is None and yardstick > HARDLY * len(part)
-    if alone and len(part) < size and not doubtful:
+    if alone and partly and not doubtful:
         return Coded(Kind.MODEL, 0, b"", store.load(names[0]))
     trials: list[Coded] = []
     for name in names:
@@ -195,7 +198,7 @@ def _best_trial(
         sure = options.effort != "best" and not large and not grid
         if sure and len(trials[-1].payload) < CLEAR_WIN * yardstick:
             break
-    key = lambda t: len(t.payload) * (STARTS_EMPTY if large and _starts_empty(t) else 1)  # noqa: E731
+    key = lambda t: len(t.payload) * (STARTS_EMPTY if goes_on and _starts_empty(t) else 1)  # noqa: E731
     return min(trials, key=key, default=None)
 
 

@@ -99,4 +99,7 @@ def by_id(id: bytes, extra: list[Model]) -> Model:
     have = (
         f"you gave {', '.join(f'{m.name} ({m.id.hex()})' for m in extra)}" if extra else "no shipped model is that one"
     )
-    raise ModelMismatchError(f"made with model {id.hex()}, which is not here ({have}); pass its directory with -m")
+    raise ModelMismatchError(
+        f"made with model {id.hex()}, which is not here ({have}); pass its directory with -m, or decode with the tokpress "
+        "that made it"
+    )
