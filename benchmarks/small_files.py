@@ -27,7 +27,7 @@ from typing import Any
 
 import click
 from data import ENGLISH, FOLDER, ROOT, SCRATCH, chosen, expanded
-from results import machine_line, markdown, unwind_when_terminated
+from results import Figure, figures_table, machine_line, markdown, unwind_when_terminated
 from training import trained
 
 import tokpress
@@ -200,6 +200,37 @@ def table(m: dict[str, Any], against: list[str]) -> list[str]:
     return markdown(["compressor", "bytes", "bits per byte", *(f"less with {mine}" for mine in ours)], rows)
 
 
+#: (part, ours, peer, share of its bytes to be saved)
+SAVED = (
+    ("messages", "tokpress", "zstd -19, dictionary", 0.4),
+    ("messages", "tokpress --best", "zstd -19, dictionary", 0.4),
+    ("records", "tokpress -m, trained", "zstd -19, dictionary", 0.3),
+    ("records", "tokpress -m, trained", "OpenZL, trained", 0.3),
+)
+
+
+def asked(kept: dict[str, Any]) -> list[Figure]:
+    """What was asked of messages and records, as far as it was measured."""
+    figures = []
+    for part, ours, peer, least in SAVED:
+        packed = kept[part]["packed"] if kept.get(part) else {}
+        if ours in packed and peer in packed:
+            share = 1 - packed[ours] / packed[peer]
+            figures.append(
+                Figure(
+                    f"{part}: fewer bytes by {ours} than by {peer}", f"≥ {least:.0%}", f"{share:.1%}", share >= least
+                )
+            )
+    if m := kept.get("records"):
+        whole = {name: row["compressed_bytes"] for name, row in m["whole"].items()}
+        if "zpaq" in whole:
+            share = 1 - whole["tokpress:trained"] / whole["zpaq"]
+            figures.append(Figure("records as one file: fewer bytes than zpaq", "> 0%", f"{share:.1%}", share > 0))
+        minutes = m["training_minutes"]
+        figures.append(Figure("minutes of training", "≤ 15", str(minutes), minutes <= 15))
+    return figures
+
+
 def report(kept: dict[str, Any]) -> None:
     peers = ["zstd -19, dictionary", "OpenZL, trained", "zstd -19", "brotli -11", "xz -9e"]
     lines = [
@@ -208,6 +239,8 @@ def report(kept: dict[str, Any]) -> None:
         "Each file compressed alone, headers included; every one was decoded and compared.",
         "",
     ]
+    if figures := asked(kept):
+        lines += ["## Asked and measured", "", *figures_table([figure.to_json() for figure in figures]), ""]
     if m := kept.get("messages"):
         lines += [
             f"## {m['number']} messages of 1 to 4 KB, {m['bytes']:,} bytes",
