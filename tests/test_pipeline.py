@@ -9,6 +9,7 @@ import threading
 import time
 import tracemalloc
 import zlib
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -346,6 +347,18 @@ def test_a_large_frame_is_tried_with_every_model(monkeypatch):
         assert pipeline.choose_frame(small, Options(), lambda done: None).model.name == winner
         whole = SOURCE[: choice.TRIAL_SIZE]  # nothing to gain any more
         assert pipeline.choose_frame(whole, Options(), lambda done: None).model.name == "text"
+
+
+def test_what_repeats_itself_is_tried_with_what_learns_fastest(monkeypatch):
+    """Which wins clearly: the text model is not even loaded."""
+    loaded, load = [], pipeline.store.load
+    monkeypatch.setattr(pipeline.store, "load", lambda name: loaded.append(name) or load(name))
+    drawn = np.random.default_rng(3).integers(0, (60, 4, 10_000), (1000, 3)).tolist()
+    log = "".join(f"2026-11-27 17:{a:02} INFO [worker-{b}] request {c} served\n" for a, b, c in drawn).encode()
+    for source, first in ((log, "adaptive"), (Path(choice.__file__).read_bytes(), "text")):
+        assert pipeline.choose_frame(source, Options(), lambda done: None).model.name == first
+        assert loaded == [first]
+        loaded.clear()
 
 
 @pytest.mark.parametrize("size", range(choice.LONGER + 2))
