@@ -203,6 +203,10 @@ def asked(rows: dict[str, list[Row]]) -> list[Figure]:
         mine, theirs = (found.get((set_name, codec), {}) for codec in (ours, peer))
         return [(mine[f], theirs[f]) for f in mine if f in theirs and low <= mine[f].source_bytes <= high]
 
+    def texts_from(size: int, set_name: str, ours: str) -> list[Row]:
+        mine = found.get((set_name, ours), {}).values()
+        return [row for row in mine if row.source_bytes >= size and row.file not in BINARY]
+
     for set_name, ours, peer, (low, high), least in SAVED:
         saved = [
             (1 - a.compressed_bytes / b.compressed_bytes, a.file)
@@ -237,12 +241,7 @@ def asked(rows: dict[str, list[Row]]) -> list[Figure]:
                 figures.append(Figure(f"{file}: bits per byte of {ours}", f"≤ {most:.2f}", f"{rate:.3f}", rate <= most))
     for ours, size, least in FAST_ENOUGH:
         for set_name in SETS:
-            mine = found.get((set_name, ours), {}).values()
-            found_speeds = [
-                (s, row.file)
-                for row in mine
-                if row.source_bytes >= size and row.file not in BINARY and (s := row.speed("decompress"))
-            ]
+            found_speeds = [(s, row.file) for row in texts_from(size, set_name, ours) if (s := row.speed("decompress"))]
             if found_speeds:
                 slow = sum(s < least for s, _ in found_speeds)
                 told = f"{len(found_speeds) - slow} of {len(found_speeds)} files; least {min(found_speeds)[0] / 1e3:.0f} KB/s ({min(found_speeds)[1]})"
@@ -250,13 +249,9 @@ def asked(rows: dict[str, list[Row]]) -> list[Figure]:
                 figures.append(Figure(name, f"≥ {least / 1e3:.0f} KB/s, each", told, not slow))
     both_ways = [
         (x / y, row.file)
-        for (_, ours), mine in found.items()
-        if ours == "tokpress"
-        for row in mine.values()
-        if row.source_bytes >= 100_000
-        and row.file not in BINARY
-        and (x := row.speed("compress"))
-        and (y := row.speed("decompress"))
+        for set_name in SETS
+        for row in texts_from(100_000, set_name, "tokpress")
+        if (x := row.speed("compress")) and (y := row.speed("decompress"))
     ]
     if both_ways:
         good = sum(ratio >= 1 for ratio, _ in both_ways)

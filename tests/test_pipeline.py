@@ -359,6 +359,10 @@ def test_what_repeats_itself_is_tried_with_what_learns_fastest(monkeypatch):
         assert pipeline.choose_frame(source, Options(), lambda done: None).model.name == first
         assert loaded == [first]
         loaded.clear()
+    coded, encode = [], choice.encode
+    monkeypatch.setattr(choice, "encode", lambda model, *rest: coded.append(model.name) or encode(model, *rest))
+    pipeline.choose_frame(log, Options(models=[load("adaptive"), load("text")]), lambda done: None)
+    assert coded == ["adaptive"], "models of the user's are tried in the order given"
 
 
 @pytest.mark.parametrize("size", range(choice.LONGER + 2))

@@ -29,8 +29,8 @@ STARTS_EMPTY = 0.91
 HARDLY = 0.98
 #: a model that needs less than this share of lzma's bytes is taken without trying the others
 CLEAR_WIN = 0.75
-#: what lzma leaves less of than this repeats itself (prose: a third and more): what learns fastest, the last of those in the running,
-#: is tried first, and where it wins clearly a text model need not even be loaded
+#: what lzma leaves less of than this repeats itself (prose: a third and more): what learns fastest, the last of the shipped ones in the
+#: running, is tried first, and where it wins clearly a text model need not even be loaded
 REPETITIVE = 0.2
 #: sources that lzma shrinks beyond this are stored that way at once: there is nothing left to gain
 LZMA_ENOUGH = 200
@@ -186,14 +186,14 @@ def _best_trial(
     """The part of a source of this size, coded by the model in the running that needs least for it; where there is but one model,
     and lzma shrinks the part, nothing coded by it. yardstick: lzma's bytes for the part."""
     shipped = EFFORTS[options.effort][bool(grid)]
+    if yardstick < REPETITIVE * len(part):
+        shipped = shipped[::-1]
     names: Sequence[Model | str] = shipped if options.models is None else options.models
     large, partly, alone = size >= LARGE, len(part) < size, len(names) == 1
     goes_on = large or (partly and not grid)
     doubtful = options.models is None and yardstick > HARDLY * len(part)
     if alone and partly and not doubtful:
         return Coded(Kind.MODEL, 0, b"", store.load(names[0]))
-    if yardstick < REPETITIVE * len(part):
-        names = names[::-1]
     trials: list[Coded] = []
     for name in names:
         model = store.load(name)  # here, not before: what a clear winner makes needless is never loaded
