@@ -1,7 +1,8 @@
-"""python benchmarks/trials.py: how well a trial on parts of a large file tells which shipped model suits the whole.
+"""python benchmarks/trials.py [FILE …]: how well parts of a large file tell which shipped model suits the whole.
 
-Prints a line per file: bits per byte of the trial and of the first frame under the text model and the adaptive one,
-and how much more the second gained from one to the other (tokpress.choice.STARTS_EMPTY stands for that).
+Of the bench's files, or of those given, a line each: what `tokpress.choice` knows before any trial (bytes of a token of the text model, and
+what lzma takes for one: PROSE_BYTES, PROSE_LZMA), bits per byte of the trial and of the first frame under the text model and the
+adaptive one, and how much more the second gained from one to the other (STARTS_EMPTY stands for that).
 """
 
 import argparse
@@ -11,25 +12,36 @@ from data import ENGLISH, FOLDER, MIXED, SCRATCH, chosen, expanded
 from results import markdown
 
 from tokpress import choice, store
+from tokpress.lzma2 import lzma_encode
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("files", nargs="*", type=Path, metavar="FILE", help="instead of those of the bench")
     parser.add_argument("--data", type=Path, default=FOLDER, help="the data folder (%(default)s)")
     parser.add_argument("--scratch", type=Path, default=SCRATCH, help="where archives are expanded (%(default)s)")
     asked = parser.parse_args()
     models = [store.load(name) for name in choice.EFFORTS["default"][0]]
+    files = {path.name: path for path in asked.files}
+    if not files:
+        files = chosen(expanded(asked.data, asked.scratch), (*ENGLISH, *MIXED))
     rows = []
-    for name, path in chosen(expanded(asked.data, asked.scratch), (*ENGLISH, *MIXED)).items():
+    for name, path in files.items():
         source = path.read_bytes()[: choice.FRAME_SIZE]
-        part, _ = choice._part(source, None)
-        if len(source) < choice.LARGE or choice._hopeless(models[0], part):
+        if len(source) <= choice.TRIAL_SIZE:
             continue
+        part, _ = choice._part(source, None)
+        tokens = len(models[0].tokenizer.encode(part))
+        if tokens > choice.HOPELESS * len(part):
+            continue
+        known = len(part) / tokens, len(lzma_encode(part)) / tokens
         rates = [8 * len(model.encode(data)[0]) / len(data) for data in (part, source) for model in models]
         gained = rates[3] / rates[2] / (rates[1] / rates[0])
-        rows.append([name, f"{len(source):,}", *(f"{rate:.3f}" for rate in rates), f"{gained:.3f}"])
+        rows.append([name, f"{len(source):,}", *(f"{each:.2f}" for each in known), *(f"{rate:.3f}" for rate in rates)])
+        rows[-1].append(f"{gained:.3f}")
         print(rows[-1], flush=True)
-    head = ["file", "bytes", *(f"{what}, {m.name}" for what in ("trial", "whole") for m in models), "gained"]
+    head = ["file", "bytes", "a token", "lzma's for it"]
+    head += [*(f"{what}, {m.name}" for what in ("trial", "whole") for m in models), "gained"]
     print("\n".join(markdown(head, rows)))
 
 

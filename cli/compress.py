@@ -51,9 +51,10 @@ def compress(
     if effort and model:
         raise click.UsageError(f"--{effort} chooses among the shipped models; it does not go with -m")
     models = options.bound([store.load(model)] if model else [], given) or None
-    total, begin = pipeline.Summary(), time.monotonic()
+    total, done, begin = pipeline.Summary(), 0, time.monotonic()
 
     def work(name: str) -> None:
+        nonlocal done
         if name.endswith(SUFFIX) and not force:
             return note(f"tokpress: {name}: ends in {SUFFIX} already, skipped: compress it again with -f", quiet)
         settings = pipeline.Options(models, lanes, frame_size, kernel, lossy=lossy, effort=effort or "default")
@@ -75,6 +76,7 @@ def compress(
                 with jobs.writing(place, source, name, target, binary=True) as out:
                     summary = pipeline.compress_stream(stream, out, settings)
         total.frames += summary.frames
+        done += 1
         line = _line(options.shown(name), summary, progress.seconds)
         of = "" if length is None else f", of a file of {length:,} bytes"
         lacks = f"; left out: {', '.join(left_out)}" if left_out else ""
@@ -86,7 +88,8 @@ def compress(
         jobs.each(ctx, names, work)
     finally:
         if len(names) > 1 and total.frames:
-            note(_line(f"{len(names)} files", total, time.monotonic() - begin), quiet)
+            count = f"{len(names)}" if done == len(names) else f"{done} of {len(names)}"
+            note(_line(f"{count} files", total, time.monotonic() - begin), quiet)
 
 
 def _line(name: str, summary, seconds: float) -> str:

@@ -94,9 +94,10 @@ def test_progress_within_frames_both_ways():
     options = Options(models=[OURS], frame_size=3000, lanes=4, report=(heard := []).append)
     compress_stream(io.BytesIO(DATA), out := io.BytesIO(), options)
     decompress_stream(io.BytesIO(out.getvalue()), io.BytesIO(), [OURS], report=(told := []).append)
-    for done in (heard, told):
-        assert done == sorted(done) and done[-1] == len(DATA)
-        assert {0 < n < 3000 for n in done} == {3000 < n < 6000 for n in done} == {True, False}
+    for done, begin in ((heard, int(pipeline.PACKING * 6000)), (told, 0)):  # lzma of all of it comes first
+        half = (begin + 6000) // 2
+        assert done == sorted(done) and done[-1] == len(DATA) and begin in [0, *done]
+        assert {begin < n < half for n in done} == {half < n < 6000 for n in done} == {True, False}
 
 
 class Pairs(Tokenizer):
@@ -363,6 +364,37 @@ def test_what_repeats_itself_is_tried_with_what_learns_fastest(monkeypatch):
     monkeypatch.setattr(choice, "encode", lambda model, *rest: coded.append(model.name) or encode(model, *rest))
     pipeline.choose_frame(log, Options(models=[load("adaptive"), load("text")]), lambda done: None)
     assert coded == ["adaptive"], "models of the user's are tried in the order given"
+
+
+def test_prose_is_coded_without_a_trial(monkeypatch):
+    """By the text model, or the best there is of them. What repeats itself is tried, and so is what its user chose a model for."""
+    text = pipeline.store.load("text")
+    drawn = np.random.default_rng(4).integers(256, text.tokenizer.vocab_size, 60_000).astype(np.int32)
+    prose = text.tokenizer.decode(drawn)[: choice.TRIAL_SIZE + 1000]
+    again = prose[:3000] * (len(prose) // 3000)
+    coded = []
+
+    def watched(model, source, *rest):
+        coded.append((model.name, len(source)))
+        return choice.Coded(Kind.MODEL, len(source), bytes(len(source) // 4), model, 1)
+
+    monkeypatch.setattr(choice, "encode", watched)
+    for source, options, expected in (
+        (prose, Options(), ["text"]),
+        (prose, Options(effort="best"), ["text-best"]),
+        (
+            prose[: choice.TRIAL_SIZE],
+            Options(effort="best"),
+            ["text-best", "text", "adaptive"],
+        ),  # what was tried is taken
+        (again, Options(), ["adaptive", "text", "adaptive"]),
+        (prose, Options([pipeline.store.load("adaptive"), text]), ["adaptive", "adaptive"]),
+    ):
+        choice.choose_frame(source, options, lambda done: None)
+        assert [name for name, _ in coded] == expected
+        whole = [size == len(source) for _, size in coded]
+        assert whole[-1] and any(whole[:-1]) == (len(expected) == 3 and source is not again)
+        coded.clear()
 
 
 @pytest.mark.parametrize("size", range(choice.LONGER + 2))

@@ -29,9 +29,14 @@ STARTS_EMPTY = 0.91
 HARDLY = 0.98
 #: a model that needs less than this share of lzma's bytes is taken without trying the others
 CLEAR_WIN = 0.75
+#: a vocabulary of strings of bytes that takes more tokens than this for a byte has hardly found any
+HOPELESS = 0.75
 #: what lzma leaves less of than this repeats itself (prose: a third and more): what learns fastest, the last of the shipped ones in the
 #: running, is tried first, and where it wins clearly a text model need not even be loaded
 REPETITIVE = 0.2
+#: prose: a text model finds tokens of so many bytes and more, for each of which lzma takes so many and more. There it is taken untried
+#: (it was the better one wherever lzma takes 0.9, but for one file at 0.87: benchmarks/trials.py); so many it takes itself, about
+PROSE_BYTES, PROSE_LZMA, PROSE_TEXT = 2.8, 1.0, 0.65
 #: sources that lzma shrinks beyond this are stored that way at once: there is nothing left to gain
 LZMA_ENOUGH = 200
 #: the size of a source that does not tell it
@@ -141,7 +146,8 @@ def choose_frame(source: bytes, options: Options, report: Report, grid: Grid | N
     packed = lzma_encode(source)
     if _is_enough(packed, source, options):
         return _packed(packed, source)
-    return _smaller(_best_trial(source, grid, len(packed), len(source), options, report), packed, source, options)
+    best = _best_trial(source, grid, len(packed), len(source), options, report)
+    return _smaller(best.coded if best else None, packed, source, options)
 
 
 def _choose_by_part(source: bytes, packing: Packing, options: Options, report: Report, grid: Grid | None) -> Coded:
@@ -150,12 +156,11 @@ def _choose_by_part(source: bytes, packing: Packing, options: Options, report: R
     yardstick, packed = lzma_encode(part), beside(packing.go_on)
     if _is_enough(yardstick, part, options) and _is_enough(packed(), source, options):
         return _packed(packed(), source)
-    winner = _best_trial(part, part_grid, len(yardstick), len(source), options, report)
-    if winner:  # what was coded is a part of the frame, or nothing
-        model = winner.model if len(winner.payload) < len(part) else None
-        if winner.payload:  # lzma makes way once it needs more than that
-            packing.limit = len(winner.payload) / len(part) * len(source)
-        winner = encode(model, source, options, report, grid) if model else None
+    best = _best_trial(part, part_grid, len(yardstick), len(source), options, report)
+    winner = None
+    if best and (best.coded is None or best.promised < len(part)):
+        packing.limit = best.promised / len(part) * len(source)  # lzma makes way once it needs more than that
+        winner = encode(best.model, source, options, report, grid)
     packed()  # or half of it, if there was a limit
     packing.limit = max(len(winner.payload) + LONGER, len(source) // LZMA_ENOUGH) if winner else math.inf
     return _smaller(winner, packing.go_on(), source, options)
@@ -180,11 +185,20 @@ def _is_enough(packed: bytes | None, source: bytes, options: Options) -> bool:
     return packed is not None and options.models is None and len(packed) * LZMA_ENOUGH < len(source)
 
 
+@dataclass(frozen=True)
+class Trial:
+    """What a model has made of a part of a source; None where it was taken untried. promised: bytes that the part takes, about."""
+
+    model: Model
+    promised: float
+    coded: Coded | None = None
+
+
 def _best_trial(
     part: bytes, grid: Grid | None, yardstick: int, size: int, options: Options, report: Report
-) -> Coded | None:
-    """The part of a source of this size, coded by the model in the running that needs least for it; where there is but one model,
-    and lzma shrinks the part, nothing coded by it. yardstick: lzma's bytes for the part."""
+) -> Trial | None:
+    """Of the models in the running the one that needs least for this part of a source of `size` bytes. Of a part that is not the whole
+    source, untried: the only model, where lzma shrinks the part, and a text model on prose. yardstick: lzma's bytes for the part."""
     shipped = EFFORTS[options.effort][bool(grid)]
     if yardstick < REPETITIVE * len(part):
         shipped = shipped[::-1]
@@ -193,17 +207,22 @@ def _best_trial(
     goes_on = large or (partly and not grid)
     doubtful = options.models is None and yardstick > HARDLY * len(part)
     if alone and partly and not doubtful:
-        return Coded(Kind.MODEL, 0, b"", store.load(names[0]))
-    trials: list[Coded] = []
+        return Trial(store.load(names[0]), yardstick)
+    trials: list[Trial] = []
     for name in names:
         model = store.load(name)  # here, not before: what a clear winner makes needless is never loaded
-        if _hopeless(model, part):
+        tokens = _found(model, part)
+        if tokens is not None and len(tokens) > HOPELESS * len(part):
             continue
-        trials.append(encode(model, part, options, report if alone else lambda n: None, grid))
+        choosing = options.models is None and partly and not grid
+        if choosing and tokens is not None and _is_prose(len(tokens), len(part), yardstick):
+            return Trial(model, PROSE_TEXT * len(tokens))
+        coded = encode(model, part, options, report if alone else lambda n: None, grid, None if grid else tokens)
+        trials.append(Trial(model, len(coded.payload), coded))
         sure = options.effort != "best" and not large and not grid
-        if sure and len(trials[-1].payload) < CLEAR_WIN * yardstick:
+        if sure and trials[-1].promised < CLEAR_WIN * yardstick:
             break
-    key = lambda t: len(t.payload) * (STARTS_EMPTY if goes_on and _starts_empty(t) else 1)  # noqa: E731
+    key = lambda t: t.promised * (STARTS_EMPTY if goes_on and _starts_empty(t.model) else 1)  # noqa: E731
     return min(trials, key=key, default=None)
 
 
@@ -221,15 +240,15 @@ def _pieces(source: bytes, count: int) -> bytes:
     return b"".join(source[at : at + PIECE_SIZE] for at in range(0, apart * count, apart))
 
 
-def _starts_empty(trial: Coded) -> bool:
+def _starts_empty(model: Model) -> bool:
     """Or with contexts that do."""
-    assert trial.model is not None
-    return isinstance(trial.model.prior, SpelledPrior) or not trial.model.prior.tensors()
+    return isinstance(model.prior, SpelledPrior) or not model.prior.tensors()
 
 
-def _hopeless(model: Model, part: bytes) -> bool:
-    """A vocabulary of byte strings that finds hardly any of them is not worth a trial."""
-    if model.tokenizer.vocab_size <= 256:
-        return False
-    probe = part[: 1 << 15]
-    return len(model.tokenizer.encode(probe)) > 0.75 * len(probe)
+def _is_prose(tokens: int, size: int, yardstick: int) -> bool:
+    return tokens * PROSE_BYTES < size and tokens * PROSE_LZMA < yardstick
+
+
+def _found(model: Model, part: bytes) -> Tokens | None:
+    """Its tokens of a part, where some of them are strings of several bytes."""
+    return model.tokenizer.encode(part) if model.tokenizer.vocab_size > 256 else None

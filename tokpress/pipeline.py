@@ -12,7 +12,7 @@ import shutil
 import tempfile
 import zlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import BinaryIO, cast
 
 from . import lossy, store
@@ -36,6 +36,8 @@ from .lzma2 import LzmaEncoder
 from .model import Model
 from .wire import ADVICE, PIECE
 
+#: of the work on a source that lzma also packs as a whole, what that is, about
+PACKING = 0.15
 #: decoded frames up to this size are checked before a byte of them is passed on
 HOLD = 1 << 26
 
@@ -131,7 +133,7 @@ def _lzma_whole(source: BinaryIO, length: int, spool: BinaryIO, report: Report) 
         if seen > length:
             return None
         spool.write(encoder.compress(piece))
-        report(0)
+        report(seen)
     spool.write(encoder.finish())
     size = spool.tell()
     spool.seek(0)
@@ -147,14 +149,19 @@ def compress_stream(source: BinaryIO, out: BinaryIO, options: Options | None = N
     length = bytes_left(source) or 0
     if length <= options.frame_size or options.lossy or options.completes:
         return cast(Summary, _compress_frames(source, out, options))
-    start = source.tell()
+    start, before = source.tell(), int(PACKING * length)
+
+    def in_frames(done: int) -> None:
+        options.report(before + (length - before) * done // length)
+
     with tempfile.TemporaryFile() as spool, tempfile.TemporaryFile() as frames:
-        header = _lzma_whole(source, length, spool, options.report)
+        header = _lzma_whole(source, length, spool, lambda seen: options.report(before * seen // length))
         source.seek(start)
         if header is None:
             return cast(Summary, _compress_frames(source, out, options))
         if options.models is not None or header.payload_length * LZMA_ENOUGH >= length:
-            summary = _compress_frames(source, frames, options, limit=header.payload_length + 32)
+            in_parts = replace(options, report=in_frames)
+            summary = _compress_frames(source, frames, in_parts, limit=header.payload_length + 32)
             if summary:
                 frames.seek(0)
                 shutil.copyfileobj(frames, out, PIECE)

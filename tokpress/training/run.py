@@ -10,6 +10,7 @@ import math
 import shutil
 import time
 from fnmatch import fnmatch
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from .sizes import vocabulary_for
 from .streams import Items, Source, validation_batch
 from .team import Team
 from .tokenize import pack_tokens, tokenizer_hash
+from .trainers import NEEDS_TORCH
 from .work import Settings
 
 
@@ -65,6 +67,8 @@ def train(
     folder, watcher, team, begun = Path(folder), watcher or Watcher(), Team(settings.fit.device), time.monotonic()
     place = folder / work.NAME
     init = _init(settings)
+    if prior_class(settings.prior).warm_start and find_spec("torch") is None:  # said before a vocabulary is learned
+        raise TokpressError(NEEDS_TORCH.format(name="torch"))
     team.first(lambda: _begin(settings, folder, resume, force))
     try:
         if team.size > 1 and team.main:
