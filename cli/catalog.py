@@ -16,7 +16,7 @@ def by_id(given: Iterable[str] = ()) -> dict[bytes, tuple[str, Path]]:
 
     given: names or directories, beside the models at hand. Raises ModelError where one of these is no model."""
     from tokpress.errors import ModelError
-    from tokpress.model import TOKENIZER_ONLY, identity, tokenizer_only
+    from tokpress.folder import TOKENIZER_ONLY, identity, tokenizer_only
     from tokpress.store import find, folders
 
     found: dict[bytes, tuple[str, Path]] = {}
@@ -58,13 +58,11 @@ def restores(folder: Path, begin: bytes) -> str | None:
 
 def describe(name: str, folder: Path) -> dict[str, Any]:
     """What a model directory says about itself; its bytes and parameters with those of models whose weights it uses. Raises OSError, ValueError, KeyError, TypeError where it does not."""
-    from tokpress.model import PARTS, TOKENIZER_PART, identity
+    from tokpress.folder import identity, needed
     from tokpress.store import needs
 
     config, used = json.loads((folder / "config.json").read_text()), list(needs(folder).values())
-    parts = [
-        each / part for each in used for part in ("config.json", *PARTS, TOKENIZER_PART) if (each / part).is_file()
-    ]
+    parts = [path for each in used for path in needed(each)]
     card = folder / "README.md"
     return {
         "name": name,

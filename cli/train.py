@@ -152,7 +152,7 @@ def prior(ctx, corpus, output, prior, tokenizer, values, given, **rest):
 
     Without --tokenizer: that of --init, or the one that DIR holds already (tokpress train tokenizer), else bytes.
     """
-    from tokpress.model import tokenizer_only
+    from tokpress.folder import tokenizer_only
     from tokpress.registry import tokenizer_names
 
     if not rest["resume"]:

@@ -10,7 +10,8 @@ import tokpress
 from tests.models import tiny_mingru, tiny_models
 from tokpress import store
 from tokpress.errors import ModelError, ModelMismatchError, TokpressError
-from tokpress.model import Model, identity, load_folder
+from tokpress.folder import identity
+from tokpress.model import Model, load_folder
 from tokpress.priors.histogram import HistogramPrior
 from tokpress.tokenizers.bytes import BytesTokenizer
 
@@ -187,3 +188,13 @@ def test_memories_in_memories_without_end(tmp_path):
     (tmp_path / "made" / "config.json").write_text(json.dumps(config))
     with pytest.raises(ModelError):
         load_folder(tmp_path / "made")
+
+
+def test_a_model_in_the_place_of_another(place):
+    """Nothing of the one that was there is left: its weights would be part of the new one's identity, its card would tell lies."""
+    histogram(4).save(place / "first", card="# Counted")
+    (place / "first" / "training_curve.json").write_text("[]")
+    empty = Model(BytesTokenizer(), HistogramPrior(256))
+    empty.save(place / "first")
+    assert os.listdir(place / "first") == ["config.json"]
+    assert load_folder(place / "first").id == empty.id

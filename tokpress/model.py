@@ -12,11 +12,9 @@ The model id is the first four bytes of a SHA-256 over all but the last. A frame
 model is an error before anything is decoded. Nothing is unpickled; all lengths are checked.
 """
 
-import hashlib
 import json
 import math
 import os
-import shutil
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -26,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from . import coding, content
+from . import folder as files
 from . import grid as grids
 from .bits import Bits
 from .errors import ChecksumError, ModelError, ModelMismatchError, TokenizerError, TokpressError
@@ -34,16 +33,6 @@ from .priors.several import side_by_side
 from .registry import prior_class, tokenizer_class
 from .tensors import write as write_tensors
 from .types import Prior, SpelledPrior, Tokenizer, Tokens
-
-FORMAT = 1
-#: the arithmetic of tokpress.exact; a change that alters one bit of one pmf makes a new one
-EXACT_PROFILE = 1
-#: the files that make up the identity, beside config.json
-PARTS = ("tokenizer.json", "model.safetensors")
-#: a part where it is there: of tokenizers that are trained
-TOKENIZER_PART = "tokenizer.safetensors"
-
-TOKENIZER_ONLY = "{0} is a tokenizer; train a prior for it: tokpress train prior --tokenizer {0} -o MODEL CORPUS"
 
 Report = Callable[[float], None]
 
@@ -76,7 +65,7 @@ class Model:
         if self._id is None:
             with tempfile.TemporaryDirectory() as folder:
                 self._write(Path(folder))
-                self._id = identity(Path(folder))
+                self._id = files.identity(Path(folder))
         return self._id
 
     def __repr__(self) -> str:
@@ -86,8 +75,8 @@ class Model:
 
     def config(self) -> dict[str, Any]:
         return {
-            "format": FORMAT,
-            "exact_profile": EXACT_PROFILE,
+            "format": files.FORMAT,
+            "exact_profile": files.EXACT_PROFILE,
             "tokenizer": {"name": self.tokenizer.name, **self.tokenizer.config()},
             **({"weights_of": list(self.weights_of)} if self.weights_of else {}),
             "prior": {"name": self.prior.name, **self.prior.config()},
@@ -310,23 +299,13 @@ class Model:
         ...     sorted(os.listdir(place + "/mine")), tokpress.load(place + "/mine").id == tokpress.load("adaptive").id
         (['README.md', 'config.json'], True)
         """
-        target = Path(folder)
-        if target.exists() and not (target / "config.json").is_file() and any(target.iterdir()):
-            raise ModelError(f"{target} exists and is no model directory; choose another place")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        new = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
-        new.chmod(0o755)
-        try:
-            self._write(new)
+
+        def write(place: Path) -> None:
+            self._write(place)
             if text := self.card if card is None else card:
-                (new / "README.md").write_text(text, "utf-8")
-            if target.exists():
-                for item in new.iterdir():
-                    item.replace(target / item.name)
-            else:
-                new.rename(target)
-        finally:
-            shutil.rmtree(new, ignore_errors=True)
+                (place / "README.md").write_text(text, "utf-8")
+
+        files.place(Path(folder), write)
 
     @property
     def size(self) -> int:
@@ -336,29 +315,6 @@ class Model:
             return sum(f.stat().st_size for f in Path(folder).iterdir()) + sum(
                 _by_id(id, self.name).size for id in self.weights_of
             )
-
-
-def identity(folder: Path) -> bytes:
-    """The id of the model in a directory: 4 bytes. Raises OSError, ValueError where there is none."""
-    config = json.loads((folder / "config.json").read_text())
-    digest = hashlib.sha256(json.dumps(config, sort_keys=True).encode())
-    for part in (*PARTS, *[TOKENIZER_PART] * (folder / TOKENIZER_PART).is_file()):
-        path = folder / part
-        data = path.read_bytes() if path.is_file() else b""
-        digest.update(part.encode() + len(data).to_bytes(8, "little") + data)
-    return digest.digest()[:4]
-
-
-def tokenizer_only(folder: Path) -> bool:
-    """Whether this is what `train tokenizer` writes: a model directory without a prior."""
-    try:
-        return _lacks_prior(json.loads((folder / "config.json").read_text()))
-    except (OSError, ValueError, RecursionError):
-        return False
-
-
-def _lacks_prior(config: Any) -> bool:
-    return isinstance(config, dict) and "tokenizer" in config and "prior" not in config
 
 
 def load_folder(folder: str | os.PathLike) -> Model:
@@ -371,19 +327,21 @@ def load_folder(folder: str | os.PathLike) -> Model:
         raise ModelError(f"{folder} is no model directory: {path.name}: {error.strerror}") from None
     except (ValueError, RecursionError) as error:
         raise ModelError(f"{path} is not JSON: {error}") from None
-    if _lacks_prior(config):
-        raise ModelError(TOKENIZER_ONLY.format(folder))
+    if files.lacks_prior(config):
+        raise ModelError(files.TOKENIZER_ONLY.format(folder))
     try:
-        if config["format"] != FORMAT or config["exact_profile"] != EXACT_PROFILE:
+        if config["format"] != files.FORMAT or config["exact_profile"] != files.EXACT_PROFILE:
             raise ModelError(
                 f"{path} has format {config['format']}, exact profile {config['exact_profile']}; this tokpress "
-                f"reads {FORMAT} and {EXACT_PROFILE}: use the version that wrote it, or a newer one"
+                f"reads {files.FORMAT} and {files.EXACT_PROFILE}: use the version that wrote it, or a newer one"
             )
         settings = dict(config["tokenizer"])
         tokenizer = tokenizer_class(settings.pop("name")).load(folder, settings)
         settings, weights_of = dict(config["prior"]), tuple(config.get("weights_of", ()))
         tensors = (
-            side_by_side([_by_id(id, folder).prior.tensors() for id in weights_of]) if weights_of else _tensors(folder)
+            side_by_side([_by_id(id, folder).prior.tensors() for id in weights_of])
+            if weights_of
+            else files.tensors(folder)
         )
         prior = prior_class(settings.pop("name")).load(settings, tensors, tokenizer.vocab_size)
     except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
@@ -392,7 +350,7 @@ def load_folder(folder: str | os.PathLike) -> Model:
         raise ModelError(f"{folder} is incomplete: {error}") from None
     card = folder / "README.md"
     text = card.read_text("utf-8", "replace") if card.is_file() else ""
-    model = Model(tokenizer, prior, identity(folder), folder.name, text)
+    model = Model(tokenizer, prior, files.identity(folder), folder.name, text)
     model.weights_of = weights_of
     return model
 
@@ -405,16 +363,3 @@ def _by_id(id: str, user: object) -> Model:
         return store.by_id(bytes.fromhex(id), [])
     except ModelMismatchError:
         raise ModelError(f"{user} uses the weights of model {id}, which is not here") from None
-
-
-def _tensors(folder: Path) -> dict[str, np.ndarray]:
-    path = folder / "model.safetensors"
-    if not path.is_file():
-        return {}
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
-
-    try:
-        return load_file(path)
-    except SafetensorError as error:
-        raise ModelError(f"{path} is damaged: {error}") from None

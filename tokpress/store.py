@@ -7,7 +7,8 @@ from functools import lru_cache
 from pathlib import Path
 
 from .errors import ModelError, ModelMismatchError
-from .model import Model, identity, load_folder
+from .folder import identity
+from .model import Model, load_folder
 
 SHIPPED = Path(__file__).parent / "models"
 

@@ -67,7 +67,6 @@ class Tokpress(InPython):
 
 def model_bytes(folder: Path) -> int:
     """What those files of a model that decoding needs take on disk."""
-    from ..model import PARTS
+    from ..folder import needed
 
-    parts = (folder / part for part in ("config.json", *PARTS))
-    return sum(part.stat().st_size for part in parts if part.is_file())
+    return sum(path.stat().st_size for path in needed(folder))

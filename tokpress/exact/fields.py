@@ -14,7 +14,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from . import attention
-from .arithmetic import Array, Exact, Weights
+from .arithmetic import Exact, Weights
+from .masks import Array
 
 #: (first, last) neighbour of each dimension, relative to a place: (−1, 1) is three wide, (−2, 0) three wide and causal
 Spans = Sequence[tuple[int, int]]

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from ..orders import Order, Shape
-from .arithmetic import Array, Exact, Taps, Weights, earlier_mask, own_mask, taps_of
+from .arithmetic import Exact, Weights
+from .masks import Array, Taps, earlier_mask, own_mask, taps_of
 from .rows import shifted
 
 

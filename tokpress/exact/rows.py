@@ -7,7 +7,8 @@ row by row of the array, as it does for single pixels.
 
 import numpy as np
 
-from .arithmetic import Array, Exact, Taps
+from .arithmetic import Exact
+from .masks import Array, Taps
 
 
 def shifted(right: int, columns: int) -> tuple[slice, slice]:

@@ -7,7 +7,8 @@ by row of the array, as it does for a step of the decoder.
 import numpy as np
 
 from . import attention
-from .arithmetic import Array, Exact
+from .arithmetic import Exact
+from .masks import Array
 
 
 class Whole(Exact):

@@ -15,7 +15,7 @@ Stepping costs O(layers) a symbol: rows of features wait in queues. D features, 
 
 from typing import Any, ClassVar
 
-from ..exact.arithmetic import Taps
+from ..exact.masks import Taps
 from .network import NetworkPrior
 
 

@@ -14,8 +14,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..errors import TokpressError
-from ..exact.arithmetic import Taps, earlier_mask, joinable, own_mask, taps_of
 from ..exact.attention import VALUE_LIMIT, Pattern
+from ..exact.masks import Taps, earlier_mask, joinable, own_mask, taps_of
 from ..orders import Shape, make_order
 from . import state_space
 from .parameters import Parameters

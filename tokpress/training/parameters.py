@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..errors import TokpressError
-from ..exact.arithmetic import is_raster
+from ..exact.masks import is_raster
 from ..orders import Order, Shape
 from . import state_space
 from .quantized import Grid, quantize_weight, straight

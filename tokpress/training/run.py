@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 
 from ..errors import CorpusError, ModelError, TokpressError
-from ..model import PARTS, TOKENIZER_PART, Model, load_folder
+from ..folder import move, needed
+from ..model import Model, load_folder
 from ..orders import parse_shape
 from ..registry import prior_class, tokenizer_class, tokenizer_names
 from ..types import Prior, Tokenizer
@@ -106,7 +107,7 @@ def train(
             model.save(made, card(facts, model))
             if facts.progress:
                 (made / "training_curve.json").write_text(json.dumps(facts.progress.curve, indent=1) + "\n")
-            work.publish(made, folder)
+            move(made, folder)
             if not keep_checkpoint:
                 shutil.rmtree(place)
 
@@ -176,8 +177,7 @@ def _written(
 ) -> None:
     """The tokenizer and its card."""
     work.save_tokenizer(tokenizer, folder)
-    parts = [folder / part for part in ("config.json", *PARTS, TOKENIZER_PART)]
-    size = sum(part.stat().st_size for part in parts if part.is_file())
+    size = sum(path.stat().st_size for path in needed(folder))
     minutes = (time.monotonic() - begun) / 60
     (folder / "README.md").write_text(tokenizer_card(settings, tokenizer, paths, progress, minutes, size), "utf-8")
 

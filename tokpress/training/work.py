@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ModelError, TokpressError
-from ..model import EXACT_PROFILE, FORMAT, tokenizer_only
+from ..folder import EXACT_PROFILE, FORMAT, tokenizer_only
 from ..registry import tokenizer_class
 from ..tokenizers.bpe import import_tokenizer
 from ..types import Tokenizer
@@ -161,16 +161,6 @@ def load_tokenizer(place: Path) -> Tokenizer:
         return tokenizer_class(settings.pop("name")).load(place, settings)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{place} holds no tokenizer ({error}); make one with tokpress train tokenizer") from error
-
-
-def publish(made: Path, folder: Path) -> None:
-    """Move a finished model up into its directory; config.json last, which makes it one."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for stale in ("tokenizer.json", "tokenizer.safetensors", "model.safetensors", "training_curve.json"):
-        if not (made / stale).exists():
-            (folder / stale).unlink(missing_ok=True)
-    for item in sorted(made.iterdir(), key=lambda path: path.name == "config.json"):
-        item.replace(folder / item.name)
 
 
 def limited(settings: Settings, **changes: Any) -> Settings:
