@@ -99,7 +99,9 @@ def features(w, given, last_mix, h, last_ff, last, start, stop, a, r):
     rows, width = given.shape[0], w.rows.shape[1]
     x = np.empty((rows, width), np.float32)
     for k in range(rows):
-        x[k] = w.rows[given[k]]
+        row = w.rows[given[k]]
+        for c in range(width):
+            x[k, c] = row[c]
     if w.grams.shape[1]:
         _add_grams(w, given, last[:, start:stop], x, r)
     wide = np.zeros((rows, w.ff_out.shape[2] * 4), np.uint8)

@@ -118,6 +118,16 @@ def _features(w, network, places, symbol, begin, start, stop, a, r):
 
 
 @_jit
+def _hand_over(a, r, start, head):
+    """Features to the head, for lanes from `start` on. (Assigned as slices they would take numba 5 seconds more to compile, for the
+    message of the error that their shapes differ.)"""
+    for i in range(a.shape[0]):
+        head.r[start + i] = r[i]
+        for c in range(a.shape[1]):
+            head.a[start + i, c] = a[i, c]
+
+
+@_jit
 def _predict_groups(head, memory, step, shift, seen, count, start, stop, out):
     """p(g) of lanes start … stop − 1 into out [n, G], and its sums."""
     m, groups, block = memory, head.settings[0], head.packed.shape[2]
@@ -167,7 +177,7 @@ def decode(
         _features(w, network, step.place[start:stop], step.symbol, begin, start, stop, a, r)
         if thread == 1:
             looks += turns.wait(counts, 0, told + 1)
-        head.a[start:stop], head.r[start:stop] = a, r
+        _hand_over(a, r, start, head)
         turns.post(counts, thread, told + 2)
         if two:
             looks += turns.wait(counts, other, told + 2)
@@ -227,7 +237,7 @@ def encode(
         _features(w, network, before, step.symbol, begin, start, stop, a, r)
         if thread == 1:
             looks += turns.wait(counts, 0, told + 1)
-        head.a[start:stop], head.r[start:stop] = a, r
+        _hand_over(a, r, start, head)
         _predict_groups(head, memory, step, shift, seen + t, count + t, start, stop, of_group)
         for i in range(start, stop):
             step.group[i] = places[i, t] // ranks
@@ -245,7 +255,8 @@ def encode(
         for part in range(0, 4, 2):
             for i in range(n):
                 push(words, encoder, intervals[i, part], intervals[i, part + 1])
-        step.place[:] = places[:, t]
+        for i in range(n):
+            step.place[i] = places[i, t]
     step.looks[thread] = looks
     return True
 
