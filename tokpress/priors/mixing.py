@@ -148,7 +148,7 @@ def learn_node(node, bit, rate, nibble, mixing):
 @inline
 def learn_weights(symbol, rate, nibble, mixing):
     """Move the weights on the symbol's path through the tree towards what happened."""
-    node = 1
+    node = int64(1)
     for level in range(4):
         if nibble.corrected[node] < 0:
             break

@@ -168,7 +168,7 @@ def _nibble(mode, phase, node, wanted, r, k, choices, state):
     find_slots(nibble, mixing.table)
     match_inputs(phase, lane, nibble.inputs, mixing, state.bytes.match_maps)
     base = choose_sets(phase, lane, nibble)
-    at, before, after = 1, _before(edges[0], r, state), _before(edges[16], r, state)
+    at, before, after = int64(1), _before(edges[0], r, state), _before(edges[16], r, state)
     for level in range(4):
         first = (at << (4 - level)) - 16
         left, middle, right = edges[first], edges[first + (8 >> level)], edges[first + (16 >> level)]
@@ -193,11 +193,12 @@ def _nibble(mode, phase, node, wanted, r, k, choices, state):
 def spell(mode, start, stop, ends, symbols, choices, state):
     """One token of lanes start … stop − 1, the last ones of a step if it `ends`: symbols [n] are coded, or are written. Returns how
     many choices that took; they and their probabilities are in `choices`. −1 where the words are damaged."""
-    k, clock, width = 0, state.bytes.clock, state.bytes.clock[WIDTH]
+    # int64(0): of a plain 0, numba would compile what is called once more, for the literal
+    k, clock, width = int64(0), state.bytes.clock, state.bytes.clock[WIDTH]
     for r in range(start, stop):
         lane = state.bytes.lanes[r]
         wanted = state.trie.rank[symbols[r]] if mode == KNOWN else 0
-        node = 0
+        node = int64(0)
         while True:
             own = state.trie.own[node]
             if own >= 0:
