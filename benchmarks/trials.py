@@ -31,9 +31,9 @@ def main() -> None:
         if len(source) <= choice.TRIAL_SIZE:
             continue
         part, _ = choice._part(source, None)
-        tokens = len(models[0].tokenizer.encode(part))
-        if tokens > choice.HOPELESS * len(part):
+        if choice._hopeless(models[0], part):
             continue
+        tokens = len(models[0].tokenizer.encode(part))
         known = len(part) / tokens, len(lzma_encode(part)) / tokens
         rates = [8 * len(model.encode(data)[0]) / len(data) for data in (part, source) for model in models]
         gained = rates[3] / rates[2] / (rates[1] / rates[0])

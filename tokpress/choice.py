@@ -29,8 +29,6 @@ STARTS_EMPTY = 0.91
 HARDLY = 0.98
 #: a model that needs less than this share of lzma's bytes is taken without trying the others
 CLEAR_WIN = 0.75
-#: a vocabulary of strings of bytes that takes more tokens than this for a byte has hardly found any
-HOPELESS = 0.75
 #: what lzma leaves less of than this repeats itself (prose: a third and more): what learns fastest, the last of the shipped ones in the
 #: running, is tried first, and where it wins clearly a text model need not even be loaded
 REPETITIVE = 0.2
@@ -205,19 +203,19 @@ def _best_trial(
     names: Sequence[Model | str] = shipped if options.models is None else options.models
     large, partly, alone = size >= LARGE, len(part) < size, len(names) == 1
     goes_on = large or (partly and not grid)
+    choosing = options.models is None and partly and not grid
     doubtful = options.models is None and yardstick > HARDLY * len(part)
     if alone and partly and not doubtful:
         return Trial(store.load(names[0]), yardstick)
     trials: list[Trial] = []
     for name in names:
         model = store.load(name)  # here, not before: what a clear winner makes needless is never loaded
-        tokens = _found(model, part)
-        if tokens is not None and len(tokens) > HOPELESS * len(part):
+        if _hopeless(model, part):
             continue
-        choosing = options.models is None and partly and not grid
-        if choosing and tokens is not None and _is_prose(len(tokens), len(part), yardstick):
+        tokens = model.tokenizer.encode(part) if choosing else None
+        if tokens is not None and _is_prose(len(tokens), len(part), yardstick):
             return Trial(model, PROSE_TEXT * len(tokens))
-        coded = encode(model, part, options, report if alone else lambda n: None, grid, None if grid else tokens)
+        coded = encode(model, part, options, report if alone else lambda n: None, grid, tokens)
         trials.append(Trial(model, len(coded.payload), coded))
         sure = options.effort != "best" and not large and not grid
         if sure and trials[-1].promised < CLEAR_WIN * yardstick:
@@ -249,6 +247,9 @@ def _is_prose(tokens: int, size: int, yardstick: int) -> bool:
     return tokens * PROSE_BYTES < size and tokens * PROSE_LZMA < yardstick
 
 
-def _found(model: Model, part: bytes) -> Tokens | None:
-    """Its tokens of a part, where some of them are strings of several bytes."""
-    return model.tokenizer.encode(part) if model.tokenizer.vocab_size > 256 else None
+def _hopeless(model: Model, part: bytes) -> bool:
+    """A vocabulary of byte strings that finds hardly any of them is not worth a trial."""
+    if model.tokenizer.vocab_size <= 256:
+        return False
+    probe = part[: 1 << 15]
+    return len(model.tokenizer.encode(probe)) > 0.75 * len(probe)
