@@ -159,6 +159,8 @@ class Prior(ABC):
     stride: int = 1
     #: whether `fit` can go on from `options.init`, a trained prior of this class (`tokpress train --init`)
     warm_start: bool = False
+    #: what `fit` imports that may not be installed; asked for before a tokenizer is trained
+    trains_with: tuple[str, ...] = ()
     #: of items (pictures): the order in which an item's tokens are coded (`orders`); None for sequences without end
     order: Order | None = None
     #: lanes of a frame of items

@@ -110,6 +110,7 @@ def tensor_shapes(
 class MinGRUPrior(Prior):
     name = "mingru"
     warm_start = True
+    trains_with = ("torch",)
     begin = BEGIN
 
     def __init__(self, config: Config, tensors: dict[str, np.ndarray], kernel: Kernel | None = None):

@@ -100,7 +100,7 @@ def features(w, given, last_mix, h, last_ff, last, start, stop, a, r):
     x = np.empty((rows, width), np.float32)
     for k in range(rows):
         row = w.rows[given[k]]
-        for c in range(width):
+        for c in range(width):  # no slice, as in two_level_loop_kernel._hand_over
             x[k, c] = row[c]
     if w.grams.shape[1]:
         _add_grams(w, given, last[:, start:stop], x, r)

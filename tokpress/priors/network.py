@@ -63,6 +63,7 @@ class NetworkPrior(Prior):
     #: settings and their first values; `shape` and `order` are in all of them
     defaults: ClassVar[Config]
     warm_start = True
+    trains_with = ("torch",)
 
     def __init__(self, settings: Config, tensors: dict[str, np.ndarray], vocab_size: int) -> None:
         from ..training.options import settings_of

@@ -68,8 +68,9 @@ def train(
     folder, watcher, team, begun = Path(folder), watcher or Watcher(), Team(settings.fit.device), time.monotonic()
     place = folder / work.NAME
     init = _init(settings)
-    if prior_class(settings.prior).warm_start and find_spec("torch") is None:  # said before a vocabulary is learned
-        raise TokpressError(NEEDS_TORCH.format(name="torch"))
+    for module in prior_class(settings.prior).trains_with:
+        if find_spec(module) is None:
+            raise TokpressError(NEEDS_TORCH.format(name=module))
     team.first(lambda: _begin(settings, folder, resume, force))
     try:
         if team.size > 1 and team.main:
