@@ -382,11 +382,8 @@ def test_prose_is_coded_without_a_trial(monkeypatch):
     for source, options, expected in (
         (prose, Options(), ["text"]),
         (prose, Options(effort="best"), ["text-best"]),
-        (
-            prose[: choice.TRIAL_SIZE],
-            Options(effort="best"),
-            ["text-best", "text", "adaptive"],
-        ),  # what was tried is taken
+        # what was tried is taken
+        (prose[: choice.TRIAL_SIZE], Options(effort="best"), ["text-best", "text", "adaptive"]),
         (again, Options(), ["adaptive", "text", "adaptive"]),
         (prose, Options([pipeline.store.load("adaptive"), text]), ["adaptive", "adaptive"]),
     ):
