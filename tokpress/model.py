@@ -106,7 +106,7 @@ class Model:
             tokens = (self.tokenizer.on(grid) if grid else self.tokenizer).encode(source)
         count = len(tokens)
         prior, before = self._on_grid(source, grid, count)
-        lanes = lanes or prior.lanes(count)
+        lanes = lanes or prior.lanes_taken(count)
         prior.prepare(count, self.kernel)
         tokens = prior.arrange(tokens)
         payload = coding.encode(prior, tokens, lanes, lambda done: report(done / max(count, 1)))
@@ -231,7 +231,7 @@ class Model:
         tokens = np.concatenate([before, tokenizer.encode(source)])
         prior, _ = self._on_grid(context + source, grid, len(tokens))
         prior.prepare(len(tokens), self.kernel)
-        lanes = lanes or prior.lanes(len(tokens))
+        lanes = lanes or prior.lanes_taken(len(tokens))
         bits = prior.in_place(coding.score(prior, prior.arrange(tokens), lanes))[len(before) :]
         if self.tokenizer.unit_tokens == 1 and not apart:
             return Bits(bits, self.tokenizer.lengths(tokens[len(before) :]))

@@ -174,6 +174,10 @@ class Prior(ABC):
 
         return default_lanes(tokens) if self.order is None else max(1, min(-(-tokens // self.stride), self.most_lanes))
 
+    def lanes_taken(self, tokens: int) -> int:
+        """Lanes in which an encoder that is told nothing codes so many tokens. The frame tells them where the rule says others."""
+        return self.lanes(tokens)
+
     def arrange(self, tokens: Tokens) -> Tokens:
         """Tokens [N] as they are coded: in which order, and by which symbols where those are others."""
         return tokens if self.order is None else arrange(tokens, self.order)

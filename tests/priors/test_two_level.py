@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.models import tiny_mingru, tiny_two_level
-from tokpress import coding, conditionals, two_level
+from tokpress import choice, coding, conditionals, two_level
 from tokpress.coders import reference
 from tokpress.conformance import check
 from tokpress.errors import ChecksumError, ModelError
@@ -522,6 +522,17 @@ def test_a_product_with_one_or_two_of_two_levels(wrap):
             assert model.decode(payload, tokens, lanes) == TEXT
             payloads.add(payload)
         assert len(payloads) == 1
+
+
+@pytest.mark.parametrize(("tokens", "told"), [(40, None), (700, 1), (1_025, 2), (8_191, 8), (8_192, None)])
+def test_few_lanes_where_there_are_few_tokens(tokens, told):
+    """A lane that begins knows nothing. The frame says how many there are where the rule of the format says others."""
+    source = (TEXT * 40)[:tokens]
+    model = Model(BytesTokenizer(), MemoryPrior(tiny_two_level()))
+    coded = choice.encode(model, source, choice.Options(), lambda done: None)
+    assert coded.lanes == told and model.decode(coded.payload, coded.tokens, coded.lanes) == source
+    assert 8 * len(coded.payload) == pytest.approx(model.score(source, lanes=None).total_bits, rel=0.02, abs=40)
+    assert Model(BytesTokenizer(), MemoryPrior(tiny_mingru())).encode(source)[2] == model.prior.lanes(tokens)
 
 
 @pytest.mark.parametrize("least", [0, 10**6], ids=["spelled", "too small to be"])

@@ -97,6 +97,9 @@ class MemoryPrior(Prior):
     def lanes(self, tokens: int) -> int:
         return self.base.lanes(tokens)
 
+    def lanes_taken(self, tokens: int) -> int:
+        return self.base.lanes_taken(tokens)
+
     def bind(self, given: Tokens) -> "MemoryPrior":
         return MemoryPrior(self.base.bind(given), tuple(self.orders.tolist()))
 

@@ -27,6 +27,7 @@ from ..errors import ModelError
 from ..exact import ops
 from ..exact.kernels import SPLIT, Kernel, NumpyKernel, make_kernel, self_test
 from ..exact.tensors import checked
+from ..lanes import fewer_lanes
 from ..levels import Levels
 from ..types import Config, Pmf, Prior, Tokenizer, Tokens
 from . import row_wise
@@ -49,7 +50,7 @@ ONLINE = 0.001
 #: and none is above
 MOST_ONLINE = 0.1
 #: tokens in all from which compiled code pays for being imported, and for being compiled
-LOAD_FROM, COMPILE_FROM = 2500, 6000
+LOAD_FROM, COMPILE_FROM = 256, 6000
 #: lanes from which two threads share a step
 SHARE_FROM = 12
 #: steps × lanes that the parallel form computes at a time: 4 MiB of conditionals for 4096 symbols
@@ -173,6 +174,10 @@ class MinGRUPrior(Prior):
         if self.engine is None or kernel != self.engine.kernel.name:
             xp = importlib.import_module("array_api_compat.torch") if kernel == "float" else np
             self.use_kernel(make_kernel(kernel), xp)
+
+    def lanes_taken(self, tokens: int) -> int:
+        """With two levels, whose compiled steps are short: few where there are few tokens."""
+        return self.lanes(tokens) if self.levels is None else fewer_lanes(tokens, self.lanes(tokens))
 
     def _was_compiled(self) -> bool:
         """Whether the loops of a prior with two levels, what takes longest to compile, are in the cache."""
