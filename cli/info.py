@@ -90,6 +90,6 @@ def _text(found: dict[str, Any], verbose: bool) -> str:
 def _kind(frame: dict[str, Any]) -> str:
     if frame["kind"] != "model":
         return frame["kind"]
-    lanes = f"{frame['lanes']} lanes" if frame["lanes"] else "default lanes"
+    lanes = {None: "default lanes", 1: "1 lane"}.get(frame["lanes"], f"{frame['lanes']} lanes")
     lost = ", tokens only: restores a reconstruction" if frame["restores"] == "reconstruction" else ""
     return f"model {frame['model'] or 'not here'} ({frame['model_id']}), {lanes}{lost}"

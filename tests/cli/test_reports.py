@@ -75,6 +75,8 @@ def test_verbose_shows_where(run, place):
 def test_info(run, place, tiny, monkeypatch):
     (place / "a").write_bytes(letters(3000))
     run("compress", "-m", tiny, "--frame-size", "1000", "--lanes", "2", "a")
+    run("compress", "-m", tiny, "--lanes", "1", "-o", "one", "a")
+    assert run("info", "one").stdout.rstrip().endswith(", 1 lane")
     (place / "b").write_bytes(b"x")
     run("compress", "-m", tiny, "b")
     found, plain = json.loads(run("info", "--json", "a.tokp", "b.tokp").stdout)
