@@ -20,10 +20,8 @@ SUFFIX = ".tokp"
     "--frame-size", type=options.Size(), default="16M", show_default=True, metavar="SIZE",
     help="Cut the source into pieces that are decoded independently.",
 )  # fmt: skip
-@click.option("--fast", "effort", flag_value="fast", help="Only what codes fast, about as zpaq -m5 does.")
-@click.option(
-    "--best", "effort", flag_value="best", help="Also try text-best: fewer bytes of text, a sixteenth of the speed."
-)
+@click.option("--fast", is_flag=True, help="Only what codes fast, about as zpaq -m5 does.")
+@click.option("--best", is_flag=True, help="Also try text-best: fewer bytes of text, a sixteenth of the speed.")
 @click.option(
     "--lossy", is_flag=True, help="Store what the lossy tokenizer of the model -m leaves of pixels, sound or video."
 )
@@ -33,7 +31,7 @@ SUFFIX = ".tokp"
 )  # fmt: skip
 @click.pass_context
 def compress(
-    ctx, files, output, stdout, force, keep, remove, model, given, lanes, kernel, frame_size, effort, lossy, content,
+    ctx, files, output, stdout, force, keep, remove, model, given, lanes, kernel, frame_size, fast, best, lossy, content,
     quiet, verbose,
 ):  # fmt: skip
     """Compress each FILE to FILE.tokp, or stdin to stdout.
@@ -48,7 +46,10 @@ def compress(
     place.check(names)
     from tokpress import pipeline, store
 
-    if effort and model:
+    if fast and best:
+        raise click.UsageError("--fast and --best exclude each other")
+    effort = "fast" if fast else "best" if best else "default"
+    if (fast or best) and model:
         raise click.UsageError(f"--{effort} chooses among the shipped models; it does not go with -m")
     models = options.bound([store.load(model)] if model else [], given) or None
     total, done, begin = pipeline.Summary(), 0, time.monotonic()
@@ -57,7 +58,7 @@ def compress(
         nonlocal done
         if name.endswith(SUFFIX) and not force:
             return note(f"tokpress: {name}: ends in {SUFFIX} already, skipped: compress it again with -f", quiet)
-        settings = pipeline.Options(models, lanes, frame_size, kernel, lossy=lossy, effort=effort or "default")
+        settings = pipeline.Options(models, lanes, frame_size, kernel, lossy=lossy, effort=effort)
         with jobs.reading(name, seekable=content or lossy) as source:
             length = None if name == "-" else os.fstat(source.fileno()).st_size
             stream, size, suffix = source, length, ""

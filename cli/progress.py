@@ -43,7 +43,7 @@ _told = _moving = False
 
 
 def tell_of_compiling(wanted: bool = True) -> None:
-    """From here on, say once that something is being compiled first: else nothing happens for some 20 seconds."""
+    """From here on, say once that something is being compiled first: else nothing happens for half a minute."""
     if _compiling in on_compile:
         on_compile.remove(_compiling)
     if wanted:
@@ -54,7 +54,7 @@ def _compiling() -> None:
     global _told
     if not _told and not _moving:
         _told = True
-        note("tokpress: compiling for this machine first, which may take some 20 seconds")
+        note("tokpress: compiling for this machine first, which may take half a minute")
 
 
 class Progress:

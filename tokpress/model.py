@@ -100,13 +100,13 @@ class Model:
         grid: Grid | None = None,
         tokens: Tokens | None = None,
     ) -> tuple[bytes, int, int]:
-        """(payload, tokens, lanes). `report` hears the share done, 0 … 1. grid: where samples are, and tokens: those of the
+        """(payload, tokens, lanes), no more lanes than tokens. `report` hears the share done, 0 … 1. grid: where samples are, and tokens: those of the
         source, if they are known already."""
         if tokens is None:
             tokens = (self.tokenizer.on(grid) if grid else self.tokenizer).encode(source)
         count = len(tokens)
         prior, before = self._on_grid(source, grid, count)
-        lanes = lanes or prior.lanes_taken(count)
+        lanes = max(1, min(lanes or prior.lanes_taken(count), count))
         prior.prepare(count, self.kernel)
         tokens = prior.arrange(tokens)
         payload = coding.encode(prior, tokens, lanes, lambda done: report(done / max(count, 1)))

@@ -41,7 +41,7 @@ def test_no_place_for_compiled_code(process, place):
 
 
 def test_compiling_is_told_of_once(process, place):
-    """For some 20 seconds nothing happened, where stderr is no terminal."""
+    """For half a minute nothing happened, where stderr is no terminal."""
     (place / "a").write_bytes(letters(30_000))
     shutil.copy("a", "b")
     environment = os.environ | {"NUMBA_CACHE_DIR": str(place / "cache")}

@@ -36,7 +36,12 @@ def test_help_of_each_command(run, name):
 def test_usage(run):
     assert run("--version").output.startswith("tokpress 0.")
     assert "no command 'press'; there are: compress" in run("press", code=2).stderr
-    for words in (["compress", "--no-such"], ["compress", "--frame-size", "1T"], ["compress", "--lanes", "0"]):
+    for words in (
+        ["compress", "--no-such"],
+        ["compress", "--frame-size", "1T"],
+        ["compress", "--lanes", "0"],
+        ["compress", "--fast", "--best"],
+    ):
         run(*words, code=2)
 
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import tokpress
 from tests.models import tiny_mingru, tiny_two_level
 from tokpress import choice, coding, conditionals, two_level
 from tokpress.coders import reference
@@ -533,6 +534,16 @@ def test_few_lanes_where_there_are_few_tokens(tokens, told):
     assert coded.lanes == told and model.decode(coded.payload, coded.tokens, coded.lanes) == source
     assert 8 * len(coded.payload) == pytest.approx(model.score(source, lanes=None).total_bits, rel=0.02, abs=40)
     assert Model(BytesTokenizer(), MemoryPrior(tiny_mingru())).encode(source)[2] == model.prior.lanes(tokens)
+
+
+def test_no_more_lanes_than_tokens():
+    """A header with more is against the rule: `--lanes 4096` failed on short files as if they were damaged."""
+    model = Model(BytesTokenizer(), MemoryPrior(tiny_two_level()))
+    assert choice.encode(model, TEXT[:20], choice.Options(lanes=4096), lambda done: None).lanes == 20
+    text = b"a sentence that the text model knows better than any other does."
+    for lanes in (17, 4096):
+        coded = tokpress.compress(text, "text", lanes)
+        assert len(coded) < len(text) and tokpress.decompress(coded) == text
 
 
 @pytest.mark.parametrize("least", [0, 10**6], ids=["spelled", "too small to be"])
