@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import tokpress
 from tests.models import GIVEN, NETWORKS, tiny_models
-from tokpress import pipeline
+from tokpress import choice, pipeline
 from tokpress.container import FrameHeader, iter_frames, write_frame
 from tokpress.errors import FormatError, ModelMismatchError, TokpressError
 from tokpress.lanes import Layout
@@ -25,11 +25,11 @@ NAMES = sorted({*MODELS} - {*NETWORKS, *GIVEN} | {"lstm", "transformer-images"})
 
 def frame(model: Model, source: bytes = TEXT, **lies) -> bytes:
     """A model frame, even where another kind were smaller. `lies`: header fields to be replaced, check and all."""
-    payload, tokens, lanes = model.encode(source)
-    payload = lies.pop("payload", payload)
+    coded = choice.encode(model, source, choice.Options(), lambda done: None)
+    payload = lies.pop("payload", coded.payload)
     header = FrameHeader(
         kind=pipeline.Kind.MODEL, source_length=len(source), payload_length=len(payload), source_crc=zlib.crc32(source),
-        model_id=model.id, tokens=tokens, lanes=None if lanes == model.prior.lanes(tokens) else lanes,
+        model_id=model.id, tokens=coded.tokens, lanes=coded.lanes,
     )  # fmt: skip
     write_frame(out := io.BytesIO(), replace(header, **lies), payload)
     return out.getvalue()

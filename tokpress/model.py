@@ -100,8 +100,8 @@ class Model:
         grid: Grid | None = None,
         tokens: Tokens | None = None,
     ) -> tuple[bytes, int, int]:
-        """(payload, tokens, lanes), no more lanes than tokens. `report` hears the share done, 0 … 1. grid: where samples are, and tokens: those of the
-        source, if they are known already."""
+        """(payload, tokens, lanes), no more lanes than tokens. `report` hears the share done, 0 … 1. grid: where samples are,
+        and tokens: those of the source, if they are known already."""
         if tokens is None:
             tokens = (self.tokenizer.on(grid) if grid else self.tokenizer).encode(source)
         count = len(tokens)
