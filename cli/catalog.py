@@ -7,9 +7,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-#: the highest bit of a payload's first byte, where the tokenizer takes apart pictures or sound: the rest follows its tokens
-COMPLETED = 0x80
-
 
 def by_id(given: Iterable[str] = ()) -> dict[bytes, tuple[str, Path]]:
     """id → (name, folder). Models are hashed, not opened; what is no model is passed over, unless it was given.
@@ -35,8 +32,8 @@ def by_id(given: Iterable[str] = ()) -> dict[bytes, tuple[str, Path]]:
 
 
 @lru_cache(maxsize=256)
-def _loses(folder: Path) -> tuple[bool, bool] | None:
-    """(whether its tokenizer loses information, whether files can complete it) by its config alone; None: of no known kind."""
+def loses(folder: Path) -> bool | None:
+    """Whether a model's tokenizer loses information, by its config alone; None: of no known kind."""
     from tokpress.errors import UnknownComponentError
     from tokpress.registry import tokenizer_class
 
@@ -45,15 +42,7 @@ def _loses(folder: Path) -> tuple[bool, bool] | None:
         kinds = [tokenizer_class(each["name"]) for each in (config, *config.get("parts", []))]
     except (OSError, ValueError, KeyError, TypeError, AttributeError, UnknownComponentError):
         return None
-    return not all(kind.lossless for kind in kinds), kinds[0].wants_grid
-
-
-def restores(folder: Path, begin: bytes) -> str | None:
-    """What a model's frame restores, "source" or "reconstruction", by what its payload begins with; None: not known."""
-    if (found := _loses(folder)) is None:
-        return None
-    loses, completes = found
-    return "reconstruction" if loses and not (completes and begin and begin[0] & COMPLETED) else "source"
+    return not all(kind.lossless for kind in kinds)
 
 
 def describe(name: str, folder: Path) -> dict[str, Any]:

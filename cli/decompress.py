@@ -84,6 +84,7 @@ def _salvage(source: BinaryIO, out: BinaryIO, models: list, kernel: str, progres
     """Write what is intact; returns the summary and a sentence about each hole."""
     from tokpress.container import Damaged
     from tokpress.pipeline import Frame, Summary, restored
+    from tokpress.wire import write_all
 
     summary = Summary()
     holes: list[tuple[Damaged, int | None]] = []
@@ -94,7 +95,7 @@ def _salvage(source: BinaryIO, out: BinaryIO, models: list, kernel: str, progres
             holes.append((item, missing(source, item.offset, item.offset + item.length)))
             continue
         header, piece, ends = item
-        out.write(piece)
+        write_all(out, piece)
         if ends:
             summary.frames.append(Frame(header.source_length, header.payload_length, len(header.pack()), ""))
             sequences.append(header.sequence)

@@ -39,7 +39,7 @@ def _look(name: str, source, known: dict[bytes, tuple[str, Path]] | None) -> dic
     from tokpress.container import iter_frames
 
     frames: list[dict[str, Any]] = []
-    for header, payload in iter_frames(source):
+    for header, _ in iter_frames(source):  # which reads and checks the payloads
         frame: dict[str, Any] = {
             "kind": header.kind.name.lower(),
             "offset": header.offset,
@@ -49,10 +49,12 @@ def _look(name: str, source, known: dict[bytes, tuple[str, Path]] | None) -> dic
         if header.model_id is not None:
             known = catalog.by_id() if known is None else known
             model, folder = known.get(header.model_id, (None, None))
-            begin = next(iter(payload), b"")  # iter_frames reads and checks the rest
             frame |= {"model_id": header.model_id.hex(), "model": model}
+            if header.residual_id is not None:
+                other, _ = known.get(header.residual_id, (None, None))
+                frame |= {"residual_model_id": header.residual_id.hex(), "residual_model": other}
             frame |= {"tokens": header.tokens, "lanes": header.lanes}
-            frame |= {"restores": folder and catalog.restores(folder, begin)}
+            frame |= {"restores": "source" if header.residual_id is not None else _restores(folder)}
         else:
             frame |= {"restores": "source"}
         frames.append(frame)
@@ -65,6 +67,12 @@ def _look(name: str, source, known: dict[bytes, tuple[str, Path]] | None) -> dic
     restores = "reconstruction" if "reconstruction" in made else None if None in made else "source"
     return {"file": name, **total, "restores": restores, "file_bytes": size, "ratio": ratio, "bits_per_byte": per_byte, "members": members,
             "frames": frames}  # fmt: skip
+
+
+def _restores(folder: Path | None) -> str | None:
+    """What a model's frame restores, "source" or "reconstruction"; None: not known."""
+    loses = catalog.loses(folder) if folder else None
+    return None if loses is None else "reconstruction" if loses else "source"
 
 
 def _text(found: dict[str, Any], verbose: bool) -> str:
@@ -88,8 +96,11 @@ def _text(found: dict[str, Any], verbose: bool) -> str:
 
 
 def _kind(frame: dict[str, Any]) -> str:
-    if frame["kind"] != "model":
+    if "model_id" not in frame:
         return frame["kind"]
     lanes = {None: "default lanes", 1: "1 lane"}.get(frame["lanes"], f"{frame['lanes']} lanes")
     lost = ", tokens only: restores a reconstruction" if frame["restores"] == "reconstruction" else ""
-    return f"model {frame['model'] or 'not here'} ({frame['model_id']}), {lanes}{lost}"
+    models = f"model {frame['model'] or 'not here'} ({frame['model_id']})"
+    if "residual_model_id" in frame:
+        models += f" and {frame['residual_model'] or 'not here'} ({frame['residual_model_id']})"
+    return f"{models}, {lanes}{lost}"

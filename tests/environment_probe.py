@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 import tests.models  # noqa: F401  registers a prior for models of one item given another
-from tokpress import residual
+from tokpress import residual, store
 from tokpress.model import load_folder
 
 KERNELS = ("numpy", "compiled", "int8", "float")
@@ -24,11 +24,12 @@ def main(folder: Path) -> dict[str, list[str]]:
         network = path.stem.startswith("network")
         if path.stem.startswith("tokens"):
             items = np.random.default_rng(3).bytes(3 * model.tokenizer.unit_bytes)
-            payload, tokens, lanes = residual.encode(model, items, None, lambda share: None, None)
+            rest, silent = store.load("samples"), lambda share: None
+            payload, tokens, lanes = residual.encode(model, rest, items, None, silent, None)
             reference = folder / f"{path.stem}.payload"
             if not reference.exists():
                 reference.write_bytes(payload)
-            same = model.decode(reference.read_bytes(), tokens, lanes, length=len(items)) == items
+            same = residual.decode(model, rest, reference.read_bytes(), tokens, lanes, silent, len(items)) == items
             found[path.stem] = [f"{same} {hashlib.sha256(payload).hexdigest()}"]
             continue
         for source in sorted(folder.glob("*.source")):

@@ -45,10 +45,10 @@ def test_every_byte_of_several_frames(mask):
     """The same file as `compress` makes it, three frames; and keeping going gives the other two."""
     model = MODELS["histogram-static"]
     parts = [TEXT[:40], TEXT[40:90], TEXT[90:110]]
-    data = b"".join(
-        frame(model, part, last=i == 2, sequence=i, total_length=110 if i == 2 else None)
-        for i, part in enumerate(parts)
-    )
+    member = pipeline.MemberWriter(file := io.BytesIO())
+    for i, part in enumerate(parts):
+        member.write(choice.encode(model, part, choice.Options(), lambda done: None), part, last=i == 2)
+    data = file.getvalue()
     starts = [header.offset for header, _ in iter_frames(io.BytesIO(data))] + [len(data)]
     assert tokpress.decompress(data, models=[model]) == TEXT[:110]
     for at in range(len(data)):

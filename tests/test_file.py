@@ -2,6 +2,8 @@
 
 import gc
 import io
+import zlib
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -9,11 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tokpress
+from tests.container.frames import rewritten
 from tests.models import tiny_autoencoders
 from tokpress import pipeline
-from tokpress.container import iter_frames
+from tokpress.container import MAX_NUMBER, FrameHeader, Kind, iter_frames, write_frame
 from tokpress.errors import ChecksumError, FormatError, ModelMismatchError, TokpressError
 from tokpress.file import TokpressFile
+from tokpress.lzma2 import lzma_encode
 from tokpress.model import Model
 from tokpress.priors.histogram import HistogramPrior
 from tokpress.tokenizers.bytes import BytesTokenizer
@@ -174,7 +178,7 @@ def test_unfinished_never_looks_complete(tmp_path, mode, size, how):
     whole = [
         p for p in pipeline.restored(io.BytesIO(path.read_bytes()), [MODEL], keep_going=True) if p.__class__ is tuple
     ]
-    assert b"".join(piece for _, piece, _ in whole) == data[: len(whole) // 2 * 1000]
+    assert b"".join(piece for _, piece, _ in whole) == data[: len(whole) * 1000]
 
 
 @pytest.mark.parametrize("source", [io.BytesIO, Pipe])
@@ -221,6 +225,197 @@ def test_large_lzma_frames_stream(monkeypatch):
     data[-1] ^= 1
     with pytest.raises(ChecksumError):
         reader(bytes(data)).read()
+
+
+def test_no_last_piece_of_a_frame_before_it_is_verified(monkeypatch):
+    """Of a large lzma frame whose source is another one, whoever reads exactly its length gets an error."""
+    monkeypatch.setattr(pipeline, "HOLD", 1000)
+    source = np.random.default_rng(1).integers(0, 9, 3_000_001).astype(np.uint8).tobytes()
+    payload = lzma_encode(source)
+    lengths = {"source_length": len(source), "payload_length": len(payload)}
+    wrong = rewritten(FrameHeader(kind=Kind.LZMA, source_crc=zlib.crc32(source) ^ 1, **lengths), payload)
+    for sizes in ([len(source)], [1 << 20] * 3, [100_000] * 31):
+        file, read = reader(wrong), 0
+        with pytest.raises(ChecksumError, match="probably damaged"):
+            for size in sizes:
+                read += len(file.read(size))
+        assert read < len(source)
+    with pytest.raises(ChecksumError):
+        pipeline.decompress(wrong)
+    pipeline.decompress_stream(io.BytesIO(wrong), out := io.BytesIO(), keep_going=True)
+    assert out.getvalue() == b""  # decoded once before a byte of it is written
+
+
+def other_member_of(data: bytes) -> bytes:
+    """A file of frames of the same sizes."""
+    return packed(bytes(reversed(data)))
+
+
+@pytest.mark.parametrize("source", [io.BytesIO, Pipe])
+def test_frames_of_another_member(source):
+    ours, other = packed(), other_member_of(DATA)
+    cuts, others = [*offsets(ours), len(ours)], [*offsets(other), len(other)]
+    for number in range(6):
+        spliced = ours[: cuts[number]] + other[others[number] : others[number + 1]] + ours[cuts[number + 1] :]
+        with pytest.raises(FormatError, match="does not belong to the frame before it"):
+            TokpressFile(source(spliced), model=MODEL).read()
+        with pytest.raises(FormatError, match="does not belong to the frame before it"):
+            reader(spliced).seek(0, io.SEEK_END)
+
+
+def relinked(data: bytes, **lies) -> bytes:
+    """The file with lies in its last header, and checks and links that hold."""
+    *_, (header, payload) = [(h, p.read()) for h, p in iter_frames(io.BytesIO(data))]
+    return data[: header.offset] + rewritten(header, payload, **lies)
+
+
+def test_a_digest_that_is_another():
+    wrong = relinked(packed(), digest=bytes(8))
+    with pytest.raises(ChecksumError, match="the whole is not"):
+        reader(wrong).read()
+    with pytest.raises(ChecksumError, match="the whole is not"):
+        tokpress.decompress(wrong, models=[MODEL])
+    file = reader(wrong)
+    assert file.read(5000) == DATA[:5000]
+    with pytest.raises(ChecksumError):
+        file.read(300)
+    file.seek(1000)
+    with pytest.raises(ChecksumError):
+        file.read()
+    summary = pipeline.decompress_stream(io.BytesIO(wrong), out := io.BytesIO(), [MODEL], keep_going=True)
+    assert out.getvalue() == DATA and "the whole is not" in summary.damaged[0].reason
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 5300), st.integers(0, 2000)), max_size=8))
+def test_a_digest_is_no_obstacle_to_moving_about(moves):
+    file = reader(packed())
+    for at, size in moves:
+        file.seek(at)
+        assert file.read(size) == DATA[at : at + size]
+    file.seek(0)
+    assert file.read() == DATA
+
+
+def test_more_source_than_a_file_can_have():
+    """Sums of lengths beyond 2^63, of one member and of several."""
+    huge = {"kind": Kind.LZMA, "source_length": MAX_NUMBER, "payload_length": 1, "source_crc": 0}
+    one = rewritten(FrameHeader(**huge), b"x")
+    first = FrameHeader(**huge, last=False)
+    write_frame(out := io.BytesIO(), first, b"x")
+    link = next(iter_frames(io.BytesIO(out.getvalue())))[0].next_link()
+    several = out.getvalue() + rewritten(FrameHeader(**huge, sequence=1, link=link, last=False), b"x")
+    for data in (one + one, several):
+        with pytest.raises(FormatError, match="2\\^63"):
+            reader(data).seek(0, io.SEEK_END)
+        with pytest.raises(TokpressError):
+            reader(data).read()
+
+
+class Raw(io.RawIOBase):
+    """Takes a few bytes at a time; None at the calls in `blocks`; raises at those in `fails`."""
+
+    def __init__(self, blocks=(), fails=()):
+        self.taken, self.calls, self.blocks, self.fails = bytearray(), 0, blocks, fails
+
+    def writable(self):
+        return True
+
+    def write(self, data):
+        self.calls += 1
+        if self.calls in self.fails:
+            raise OSError(28, "No space left on device")
+        if self.calls in self.blocks:
+            return None
+        self.taken += data[:5]
+        return min(len(data), 5)
+
+
+def test_short_writes():
+    with tokpress.open(raw := Raw(), "wb", model=MODEL, frame_size=1000) as file:
+        file.write(DATA)
+    assert tokpress.decompress(bytes(raw.taken), models=[MODEL]) == DATA
+    pipeline.compress_stream(io.BytesIO(DATA), raw := Raw(), pipeline.Options(models=[MODEL]))
+    packed_again = bytes(raw.taken)
+    pipeline.decompress_stream(io.BytesIO(packed_again), raw := Raw(), [MODEL])
+    assert raw.taken == DATA
+
+
+@pytest.mark.parametrize("raw", [Raw(blocks={9}), Raw(fails={9})], ids=["would block", "full"])
+def test_a_write_that_fails_is_an_error_and_so_is_closing(raw):
+    file = tokpress.open(raw, "wb", model=MODEL, frame_size=1000)
+    with pytest.raises(OSError):
+        file.write(DATA)
+    with pytest.raises(TokpressError, match="an earlier write failed"):
+        file.write(b"more")
+    with pytest.raises(TokpressError, match="an earlier write failed"):
+        file.close()
+    assert file.closed
+
+
+class OnlyReads:
+    def __init__(self, data):
+        self.read = io.BytesIO(data).read
+
+
+class OnlyWrites:
+    def __init__(self):
+        self.file = io.BytesIO()
+
+    def write(self, data):
+        self.file.write(data)  # and tells nothing
+
+
+def test_one_method_is_enough():
+    with tokpress.open(out := OnlyWrites(), "wb", model=MODEL, frame_size=1000) as file:
+        file.write(DATA)
+    data = out.file.getvalue()
+    assert TokpressFile(OnlyReads(data), model=MODEL).read() == DATA
+    pipeline.decompress_stream(OnlyReads(data), out := OnlyWrites(), [MODEL])
+    assert out.file.getvalue() == DATA
+    pipeline.compress_stream(OnlyReads(DATA), out := OnlyWrites(), pipeline.Options(models=[MODEL]))
+    assert tokpress.decompress(out.file.getvalue(), models=[MODEL]) == DATA
+
+
+@pytest.mark.parametrize("mode", ["rb", "wb", "ab", "rt", "wt"])
+@pytest.mark.parametrize("file", [None, 7, object()], ids=type)
+def test_what_is_no_file(file, mode):
+    with pytest.raises(TypeError, match=f"has no {'read' if mode[0] == 'r' else 'write'}"):
+        tokpress.open(file, mode)
+    gc.collect()  # no finalizer complains
+
+
+def test_a_text_file_is_no_binary_one():
+    with pytest.raises(TypeError, match="binary mode"):
+        tokpress.open(io.StringIO("text")).read()
+    with pytest.raises(TypeError, match="binary mode"):
+        pipeline.compress_stream(io.StringIO("text"), io.BytesIO())
+
+
+class NotReady(io.RawIOBase):
+    def readable(self):
+        return True
+
+    def readinto(self, buffer):
+        return None
+
+
+def test_an_input_that_is_not_ready():
+    with pytest.raises(BlockingIOError):
+        tokpress.open(NotReady()).read()
+    with pytest.raises(BlockingIOError):
+        pipeline.compress_stream(NotReady(), io.BytesIO())
+
+
+def test_threads_share_a_file():
+    out, lines = io.BytesIO(), [bytes([65 + i]) * 37 + b"\n" for i in range(8)]
+    with tokpress.open(out, "wb", model="adaptive", frame_size=5000) as file, ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda line: [file.write(line) for _ in range(60)], lines))
+    with tokpress.open(io.BytesIO(out.getvalue())) as file:
+        assert sorted(file) == sorted(lines * 60)
+    with tokpress.open(io.BytesIO(out.getvalue())) as file, ThreadPoolExecutor(8) as pool:
+        pieces = [piece for part in pool.map(lambda _: [file.read(38) for _ in range(60)], lines) for piece in part]
+    assert sorted(pieces) == sorted(lines * 60)
 
 
 def test_append(tmp_path):

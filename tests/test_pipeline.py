@@ -42,7 +42,7 @@ OURS, OTHER = histogram(b"abc\n", "ours"), histogram(b"abc\nd", "other")
 def frame(model: Model, source: bytes) -> bytes:
     out = io.BytesIO()
     coded = choice.encode(model, source, Options(), lambda done: None)
-    pipeline.write_coded(out, coded, source, True, 0, 0)
+    pipeline.MemberWriter(out).write(coded, source, last=True)
     return out.getvalue()
 
 
@@ -213,7 +213,7 @@ def test_a_part_that_shrinks_less_than_the_whole():
 def test_a_frame_is_not_written_for_another_source():
     coded = choice.encode(OURS, DATA[:500], Options(), lambda done: None)
     with pytest.raises(ValueError, match="500 bytes"):
-        pipeline.write_coded(out := io.BytesIO(), coded, DATA[:600], True, 0, 0)
+        pipeline.MemberWriter(out := io.BytesIO()).write(coded, DATA[:600], last=True)
     assert out.getvalue() == b""
 
 

@@ -22,7 +22,7 @@ from . import grid as grids
 from .choice import Options, choose_frame
 from .errors import ChecksumError, FormatError, TokpressError
 from .grid import MOST, Grid
-from .pipeline import Summary, write_coded
+from .pipeline import MemberWriter, Summary
 from .reader import Frames
 
 MAGIC = b"tokpress archive 1\n"
@@ -138,12 +138,12 @@ def write(
     if len(text) > MOST_INDEX:
         raise FormatError(f"an index of {len(text):,} bytes is too large; make several archives")
     laid.insert(0, (MAGIC + len(text).to_bytes(4, "little") + text, None))
-    summary, done = Summary(), 0
+    summary, member, done = Summary(), MemberWriter(out), 0
     for number, (source, grid) in enumerate(laid):
         mine = options if number else Options(kernel=options.kernel)
         coded = choose_frame(source, mine, lambda part, before=done: report(before + part), grid)  # type: ignore[misc]
         done += len(source)
-        summary.frames.append(write_coded(out, coded, source, number == len(laid) - 1, number, done))
+        summary.frames.append(member.write(coded, source, last=number == len(laid) - 1))
         report(done)
     return summary
 

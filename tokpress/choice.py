@@ -2,9 +2,9 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from . import store
+from . import residual, store
 from .container import MAX_LANES, MAX_SOURCE, Kind
 from .distortion import Distortion
 from .errors import TokpressError
@@ -41,6 +41,9 @@ LZMA_ENOUGH = 200
 UNKNOWN = 1 << 62
 #: a model frame's header is longer than a plain one's, by the model's id and the token count
 LONGER = 8
+
+#: what codes the residual of a lossy tokenizer; a frame names it by its id
+RESIDUAL_MODEL = "samples"
 
 #: effort → the models in the running; and where there are samples, pixels or sound
 EFFORTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
@@ -95,6 +98,8 @@ class Coded:
     model: Model | None = None
     tokens: int | None = None
     lanes: int | None = None
+    #: what codes the residual, of a lossy model's frame that restores its source all the same
+    residual_model: Model | None = None
     #: what it restores, where that is not the source, and what is lost
     restores: bytes | None = None
     distortion: Distortion | None = None
@@ -102,12 +107,13 @@ class Coded:
 
 def complete(model: Model, source: bytes, options: Options, report: Report, grid: Grid | None) -> Coded:
     """Tokens of a lossy tokenizer, and what their reconstruction lacks (`residual`)."""
-    from . import residual  # models of its own
-
     model.kernel = options.kernel
-    size = len(source)
-    payload, count, lanes = residual.encode(model, source, options.lanes, lambda share: report(int(share * size)), grid)
-    return _of_model(model, size, payload, count, lanes)
+    size, residual_model = len(source), store.load(RESIDUAL_MODEL)
+    payload, count, lanes = residual.encode(
+        model, residual_model, source, options.lanes, lambda share: report(int(share * size)), grid
+    )
+    coded = _of_model(model, size, payload, count, lanes)
+    return replace(coded, kind=Kind.RESIDUAL, residual_model=residual_model)
 
 
 def encode(

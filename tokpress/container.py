@@ -1,7 +1,10 @@
 """The .tokp container: frames, one after another, and nothing else. docs/format.md describes every byte.
 
-A CRC-16 finds damage before anything is decoded, a CRC-32 of the source finds a decoder that went wrong. No length
-is believed: payloads are read in pieces of at most 1 MiB, so memory follows the bytes that really came.
+Four checks guard a file. A CRC-16 of each frame finds damage before anything is decoded. A CRC-32 of its source finds a
+decoder that went wrong. In a member (the frames of one source) each later frame holds a CRC-32 of the header before it,
+its link, so that frames of two members never pass for one. The last of several frames holds a 64-bit digest of the
+member's whole source. No length is believed: payloads are read in pieces of at most 1 MiB, so memory follows the bytes
+that really came.
 
 >>> import io, zlib
 >>> header = FrameHeader(kind=Kind.RAW, source_length=5, payload_length=5, source_crc=zlib.crc32(b"hello"))
@@ -17,11 +20,12 @@ from binascii import crc_hqx
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
+from hashlib import blake2b
 from typing import BinaryIO
 
 from .errors import ChecksumError, FormatError
 from .lzma2 import lzma_decode
-from .wire import ADVICE, PIECE, pack_varint, read_up_to, size, take_varint
+from .wire import ADVICE, PIECE, pack_varint, read_some, read_up_to, size, take_varint, write_all
 
 SYNC = b"\xd4TP\x01"  # the last byte is the version of the format
 LAST, CONTINUES, LAYOUT, RESERVED = 8, 16, 32, 192  # flags in the kind byte, above its three bits of kind
@@ -30,10 +34,18 @@ MAX_NUMBER = (1 << 63) - 1  # what the nine bytes of the longest varint hold
 #: tokens of a byte
 MOST_TOKENS = 8
 MAX_LANES = 1 << 12
+ID_BYTES, LINK_BYTES, DIGEST_BYTES = 4, 4, 8
 
 
 class Kind(IntEnum):
-    RAW, LZMA, MODEL = 0, 1, 2
+    """RESIDUAL: tokens of a lossy model, then what their reconstruction lacks, coded by a second model."""
+
+    RAW, LZMA, MODEL, RESIDUAL = 0, 1, 2, 3
+
+    @property
+    def model_ids(self) -> int:
+        """Number of models that a frame of this kind needs and names."""
+        return {Kind.MODEL: 1, Kind.RESIDUAL: 2}.get(self, 0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,8 +58,11 @@ class FrameHeader:
     source_crc: int  # CRC-32 of the bytes this frame restores
     last: bool = True  # this frame ends its member (the frames of one source)
     sequence: int = 0  # 0 for the first frame of a member, then 1, 2, …
-    total_length: int | None = None  # source bytes of the whole member; present if last and sequence > 0
-    model_id: bytes | None = None  # this and the next two: model frames only
+    link: bytes = b""  # CRC-32 of the header before it in the member; present if sequence > 0
+    total_length: int | None = None  # source bytes of the whole member; this and the next: if last and sequence > 0
+    digest: bytes = b""  # BLAKE2b of the source of the whole member, 8 bytes
+    model_id: bytes | None = None  # this and the next three: model frames only
+    residual_id: bytes | None = None  # of the model that codes the residual: residual frames only
     tokens: int | None = None
     lanes: int | None = None  # None: as many as the default lane rule says
     check: int = 0  # CRC-16 of header and payload; write_frame fills it in
@@ -58,8 +73,13 @@ class FrameHeader:
     def where(self) -> str:
         return f"frame {self.number} (at byte {self.offset:,})"
 
+    @property
+    def model_ids(self) -> list[bytes]:
+        """Every model that the frame needs."""
+        return [id for id in (self.model_id, self.residual_id) if id is not None]
+
     def __post_init__(self) -> None:
-        model, tokens = self.kind == Kind.MODEL, self.tokens or 0
+        model, tokens, several = self.kind.model_ids > 0, self.tokens or 0, self.sequence > 0
         numbers = (self.sequence, self.source_length, self.payload_length, self.total_length or 0)
         rules = (  # a token stands for half a byte or more and costs 32 bits or less: hence the factors 2 and 8
             (min(numbers) >= 0 and max(numbers) <= MAX_NUMBER, "lengths lie in 0 … 2^63 − 1"),
@@ -67,8 +87,13 @@ class FrameHeader:
             (self.source_length > 0 or self.kind == Kind.RAW, "only a raw frame may restore nothing"),
             (self.payload_length == self.source_length or self.kind != Kind.RAW, "a raw payload is the source"),
             (self.payload_length <= 8 * self.source_length + 64 or not model, "payload ≤ 8 · source length + 64"),
-            ((self.total_length is not None) == (self.last and self.sequence > 0), "a total ends several frames"),
-            (len(self.model_id or b"") == 4 * model, "model frames, and no others, have a model id (4 bytes)"),
+            (len(self.link) == LINK_BYTES * several, "later frames, and no others, have a link (4 bytes)"),
+            ((self.total_length is not None) == (self.last and several), "a total ends several frames"),
+            (len(self.digest) == DIGEST_BYTES * (self.last and several), "a digest (8 bytes) ends several frames"),
+            (
+                [len(id) for id in self.model_ids] == [ID_BYTES] * self.kind.model_ids and (self.model_id or not model),
+                "frames have as many model ids (4 bytes) as their kind says",
+            ),
             (
                 1 <= tokens <= MOST_TOKENS * self.source_length if model else self.tokens is None,
                 "1 … 8 · source length tokens",
@@ -82,16 +107,22 @@ class FrameHeader:
     def pack(self) -> bytes:
         """The header as it stands in the file. A number has one spelling, so this undoes read_header byte for byte."""
         flags = LAST * self.last + CONTINUES * (self.sequence > 0) + LAYOUT * (self.lanes is not None)
-        head = SYNC + bytes([self.kind + flags]) + (pack_varint(self.sequence) if self.sequence else b"")
-        head += pack_varint(self.source_length) + (self.model_id or b"")
-        for number in (self.tokens, self.lanes, self.total_length, self.payload_length):
+        head = SYNC + bytes([self.kind + flags])
+        head += pack_varint(self.sequence) + self.link if self.sequence else b""
+        head += pack_varint(self.source_length) + b"".join(self.model_ids)
+        for number in (self.tokens, self.lanes, self.total_length):
             head += b"" if number is None else pack_varint(number)
+        head += self.digest + pack_varint(self.payload_length)
         return head + self.source_crc.to_bytes(4, "little") + self.check.to_bytes(2, "little")
 
     def crc(self) -> int:
         """CRC-16 of the header between sync and check, to go on with over the payload. Not half a CRC-32, because
         that overlooks a flipped bit here and there, and a CRC-16 never does."""
         return crc_hqx(self.pack()[len(SYNC) : -2], 0xFFFF)
+
+    def next_link(self) -> bytes:
+        """The link of the frame that follows this one in its member."""
+        return zlib.crc32(self.pack()).to_bytes(LINK_BYTES, "little")
 
 
 @dataclass(frozen=True)
@@ -119,7 +150,7 @@ class Payload:
 
     def __iter__(self) -> Iterator[bytes]:
         while self._left:
-            if not (piece := self._stream.read(min(PIECE, self._left))):
+            if not (piece := read_some(self._stream, min(PIECE, self._left))):
                 missing = f"{size(self._left)} of its payload of {size(self._header.payload_length)} missing"
                 raise FormatError(f"{self._header.where}: truncated, {missing}: get a complete copy of the file")
             self._left, self._crc = self._left - len(piece), crc_hqx(piece, self._crc)
@@ -130,8 +161,8 @@ class Payload:
         return b"".join(self)
 
 
-def write_frame(out: BinaryIO, header: FrameHeader, payload: bytes | BinaryIO) -> int:
-    """Write header (its check filled in) and payload; returns the bytes written. A payload that is a seekable file
+def write_frame(out: BinaryIO, header: FrameHeader, payload: bytes | BinaryIO) -> FrameHeader:
+    """Write header and payload; returns the header with its check filled in. A payload that is a seekable file
     is taken from where it stands, in pieces, twice: the check comes first in the frame."""
     stream = io.BytesIO(payload) if isinstance(payload, bytes) else payload
     start, crc, left = stream.tell(), header.crc(), header.payload_length
@@ -140,10 +171,10 @@ def write_frame(out: BinaryIO, header: FrameHeader, payload: bytes | BinaryIO) -
     if left or stream.read(1):
         raise ValueError("payload_length is not the length of the payload")
     stream.seek(start)
-    out.write((header := replace(header, check=crc)).pack())
+    write_all(out, (header := replace(header, check=crc)).pack())
     for piece in Payload(stream, header):
-        out.write(piece)
-    return len(header.pack()) + header.payload_length
+        write_all(out, piece)
+    return header
 
 
 def read_header(stream: BinaryIO, offset: int = 0, number: int = 1) -> FrameHeader | None:
@@ -158,12 +189,15 @@ def read_header(stream: BinaryIO, offset: int = 0, number: int = 1) -> FrameHead
     if not (sync := read_up_to(stream, len(SYNC))):
         return None
     if not SYNC.startswith(sync):
+        if number > 1 and not any(sync) and _only_zeros_follow(stream):
+            remedy = f"cut them off, `truncate -s {offset} FILE` does it"
+            raise FormatError(f"{where}: only zero bytes follow the last frame, the padding of a copy: {remedy}")
         if sync.startswith(SYNC[:3]):
             raise FormatError(f"{where}: format version {sync[3]}, but this tokpress reads {SYNC[3]}: upgrade tokpress")
         what = "not a .tokp file: check its name" if number == 1 else f"no frame begins here, damaged: {ADVICE}"
         raise FormatError(f"{where}: {what} (a frame begins with the bytes {SYNC.hex(' ')})")
     bits = take(1)[0]
-    if bits & 7 > max(Kind) or bits & RESERVED or (bits & LAYOUT and bits & 7 != Kind.MODEL):
+    if bits & 7 > max(Kind) or bits & RESERVED or (bits & LAYOUT and not Kind(bits & 7).model_ids):
         raise FormatError(f"{where}: kind byte {bits:#04x} is unknown: upgrade tokpress, or if it is new, {ADVICE}")
     kind, last = Kind(bits & 7), bool(bits & LAST)
     sequence = take_varint(take, where) if bits & CONTINUES else 0
@@ -171,15 +205,25 @@ def read_header(stream: BinaryIO, offset: int = 0, number: int = 1) -> FrameHead
         raise FormatError(f"{where}: impossible header, it continues a member as its frame 0: {ADVICE}")
     return FrameHeader(  # the arguments are evaluated in the order of the fields in the file
         kind=kind, last=last, sequence=sequence, offset=offset, number=number,
+        link=take(LINK_BYTES) if sequence else b"",
         source_length=take_varint(take, where),
-        model_id=take(4) if kind == Kind.MODEL else None,
-        tokens=take_varint(take, where) if kind == Kind.MODEL else None,
+        model_id=take(ID_BYTES) if kind.model_ids else None,
+        residual_id=take(ID_BYTES) if kind.model_ids > 1 else None,
+        tokens=take_varint(take, where) if kind.model_ids else None,
         lanes=take_varint(take, where) if bits & LAYOUT else None,
         total_length=take_varint(take, where) if last and sequence else None,
+        digest=take(DIGEST_BYTES) if last and sequence else b"",
         payload_length=take_varint(take, where),
         source_crc=int.from_bytes(take(4), "little"),
         check=int.from_bytes(take(2), "little"),
     )  # fmt: skip
+
+
+def _only_zeros_follow(stream: BinaryIO) -> bool:
+    while piece := read_up_to(stream, PIECE):
+        if piece.strip(b"\0"):
+            return False
+    return True
 
 
 def iter_frames(stream: BinaryIO) -> Iterator[tuple[FrameHeader, Payload]]:
@@ -260,10 +304,11 @@ def _may_follow(stream: BinaryIO, header: FrameHeader, after: int, end: int) -> 
 
 
 class Member:
-    """Follows the frames of one source: sequence numbers 0, 1, 2, …, and a total that adds up."""
+    """Follows the frames of one source: sequence numbers 0, 1, 2, …, links that fit, and a total that adds up."""
 
     due = restored = 0  # the sequence number to come; the source bytes so far
     whole = True
+    _link: bytes | None = None  # of the frame to come; None where the frame before it is missing
 
     def follow(self, header: FrameHeader) -> str | None:
         """What is wrong with this frame coming next, if anything is. Goes on from it either way."""
@@ -272,12 +317,40 @@ class Member:
             problem = f"frames {due} to {got - 1} of this member (counted from 0) are missing"
         elif got < due:
             problem = f"frame {got} of a member follows frame {due - 1} of one: frames are missing, or were moved"
+        elif got and self._link not in (None, header.link):
+            problem = f"frame {got} of a member does not belong to the frame before it: frames were exchanged"
         self.whole = not got or (self.whole and not problem)
         self.restored = header.source_length + (self.restored if got else 0)
-        self.due = 0 if header.last else got + 1
+        self.due, self._link = (0, None) if header.last else (got + 1, header.next_link())
+        if self.restored > MAX_NUMBER:
+            problem = "its member restores 2^63 bytes or more, which cannot be"
         if header.total_length is not None and self.whole and header.total_length != self.restored:
             problem = f"its member restores {self.restored:,} bytes instead of {header.total_length:,}"
         return problem
+
+
+class Digest:
+    """BLAKE2b (Aumasson et al. 2013, RFC 7693) of the source of a member, 8 bytes, as its pieces come."""
+
+    def __init__(self) -> None:
+        self._hash, self._length = blake2b(digest_size=DIGEST_BYTES), 0
+
+    def take(self, piece: bytes, at: int | None = None) -> None:
+        """The next piece, or one that begins at byte `at` of the member: what was taken already is passed over, and what
+        comes after a gap is left out."""
+        known = 0 if at is None else self._length - at
+        if 0 <= known < len(piece):
+            self._hash.update(memoryview(piece)[known:])
+            self._length += len(piece) - known
+
+    def value(self) -> bytes:
+        return self._hash.digest()
+
+    def check(self, header: FrameHeader) -> None:
+        """Raises ChecksumError where the last frame of a member tells another digest than that of the pieces. Of a member
+        that was not read as a whole nothing can be told."""
+        if header.digest and self._length == header.total_length and self.value() != header.digest:
+            raise ChecksumError(f"{header.where}: each frame of its member is intact, the whole is not: {ADVICE}")
 
 
 def check_source(header: FrameHeader, source: bytes) -> None:
@@ -288,20 +361,25 @@ def check_source(header: FrameHeader, source: bytes) -> None:
 def _check_source(header: FrameHeader, length: int, crc: int) -> None:
     if (length, crc) != (header.source_length, header.source_crc):
         raise ChecksumError(
-            f"{header.where}: the payload is undamaged, but the {size(length)} decoded from it are not the source of "
-            f"{size(header.source_length)}: if another machine decodes it, please report this one as inexact"
+            f"{header.where}: probably damaged, the {size(length)} decoded from it are not the source of "
+            f"{size(header.source_length)} that its checksum tells: {ADVICE}; if a copy that is surely undamaged fails in the "
+            "same way, please report it"
         )
 
 
 def restore_plain(header: FrameHeader, payload: Iterable[bytes]) -> Iterator[bytes]:
-    """The source of a raw or lzma frame in pieces of at most 1 MiB. Unproven until the iteration has ended."""
-    if header.kind == Kind.MODEL:
+    """The source of a raw or lzma frame in pieces of at most 1 MiB. The last piece comes after all of them are verified."""
+    if header.kind.model_ids:
         raise ValueError("a model frame is restored by its model")
     length = crc = 0
+    held: bytes | None = None
     for piece in payload if header.kind == Kind.RAW else lzma_decode(payload, header.source_length, header.where):
         length, crc = length + len(piece), zlib.crc32(piece, crc)
-        yield piece
+        if held is not None:
+            yield held
+        held = piece
     _check_source(header, length, crc)
+    yield held or b""
 
 
 def _find_sync(stream: BinaryIO, start: int, end: int) -> int:

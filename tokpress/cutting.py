@@ -20,6 +20,7 @@ from .container import MAX_SOURCE
 from .errors import TokpressError
 from .grid import Grid
 from .types import Tokenizer
+from .wire import can_seek, read_some
 
 #: bytes that tell how samples lie, however small a frame shall be
 LOOK = 1 << 17
@@ -112,7 +113,7 @@ def frame_end(block: bytes, options: Options) -> int:
 
 def bytes_left(source: BinaryIO) -> int | None:
     """In a source, if it can tell."""
-    if not source.seekable():
+    if not can_seek(source):
         return None
     start = source.tell()
     try:
@@ -148,7 +149,7 @@ class _Reader:
         """What the next `take` will give."""
         pieces, short = [self._held], count - len(self._held)
         while short > 0 and not self._ended:  # a terminal is not asked again once it has ended
-            pieces.append(self._source.read(short))
+            pieces.append(read_some(self._source, short))
             short -= len(pieces[-1])
             self._ended = not pieces[-1]
         self._held = b"".join(pieces)

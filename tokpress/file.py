@@ -6,6 +6,9 @@ not closed, or is left by an exception, lacks that last frame and so can never b
 a member: what the file holds stays as it is, and reading gives one source after the other. Nothing is appended to a
 file that lacks its end: what came after would be out of reach.
 
+Threads may share a file opened in a binary mode: each call is whole, and the order of the calls decides. Text modes are no
+more thread-safe than `io.TextIOWrapper`.
+
 >>> import io
 >>> with open(buffer := io.BytesIO(), "wt", model="adaptive") as file:
 ...     file.write("one line\\nand another\\n")
@@ -17,27 +20,43 @@ file that lacks its end: what came after would be out of reach.
 
 import builtins
 import codecs
+import contextlib
+import functools
 import io
 import os
+import threading
 import warnings
-from collections.abc import Iterable
-from typing import Any, BinaryIO, Literal, cast, overload
+from collections.abc import Callable, Iterable
+from typing import Any, BinaryIO, Literal, TypeVar, cast, overload
 
 from . import cutting, pipeline, store
 from .container import SYNC
 from .errors import FormatError, TokpressError
 from .model import Model
 from .reader import Frames
+from .wire import need
 
 PathLike = str | bytes | os.PathLike
+C = TypeVar("C", bound=Callable)
+
+
+def _locked(method: C) -> C:
+    """A method of TokpressFile that one thread at a time may be in."""
+
+    @functools.wraps(method)
+    def alone(self: "TokpressFile", *args: Any, **more: Any) -> Any:
+        with self._lock:
+            return method(self, *args, **more)
+
+    return cast(C, alone)
 
 
 class _Sink:
     """Bytes in, frames out; one frame is held back until it is known whether it is the last."""
 
     def __init__(self, stream: BinaryIO, options: pipeline.Options) -> None:
-        self._stream, self._options = stream, options
-        self._held, self._frames, self.length = bytearray(), 0, 0
+        self._member, self._options = pipeline.MemberWriter(stream), options
+        self._held, self.length, self._broken = bytearray(), 0, False
         self._grids = cutting.Grids()
 
     def write(self, data: Any) -> int:
@@ -54,12 +73,14 @@ class _Sink:
         self._flush(len(self._held), last=True)
 
     def _flush(self, size: int, last: bool) -> None:
+        if self._broken:
+            raise TokpressError("an earlier write failed, so this file cannot be completed: write it anew")
+        self._broken = True  # a frame may be half written when an exception leaves this method
         block = bytes(self._held[:size])
         coded = pipeline.choose_frame(block, self._options, lambda done: None, self._grids.of(block))
-        total = self.length if last else 0
-        pipeline.write_coded(self._stream, coded, block, last, self._frames, total)
+        self._member.write(coded, block, last)
         del self._held[:size]
-        self._frames += 1
+        self._broken = False
 
 
 def _holds_frames(file: PathLike) -> bool:
@@ -87,12 +108,13 @@ def _holds_frames(file: PathLike) -> bool:
 class TokpressFile(io.BufferedIOBase):
     """A .tokp file as a binary file: mode "rb", "wb" (overwrite), "xb" (a new file only) or "ab" (append).
 
-    `file`: a path, or a binary file object, which stays open on close. Reading: `model` and `models` are looked in
-    beside the shipped ones. Writing: they are chosen from, and without any the shipped ones are; `lanes`,
+    `file`: a path, or a binary file object, which stays open on close; read(n), or write(data), is all it needs to have.
+    Reading: `model` and `models` are looked in beside the shipped ones. Writing: they are chosen from, and without any the shipped ones are; `lanes`,
     `frame_size` and `kernel` as in `pipeline.Options`.
 
     Raises FormatError (ChecksumError), ModelMismatchError when reading; FormatError when appending to a file that is
-    none of ours; ModelError when a model cannot be opened; TokpressError where a model to write with loses information.
+    none of ours; ModelError when a model cannot be opened; TokpressError where a model to write with loses information;
+    TypeError where `file` is neither; BlockingIOError where it is non-blocking and not ready.
     """
 
     def __init__(
@@ -109,8 +131,11 @@ class TokpressFile(io.BufferedIOBase):
         self._reader: io.BufferedReader | None = None
         self._sink: _Sink | None = None
         self._stream: BinaryIO | None = None
+        self._lock = threading.RLock()
         if mode not in ("r", "rb", "w", "wb", "x", "xb", "a", "ab"):
             raise ValueError(f"mode must be rb, wb, xb or ab, not {mode!r}")
+        if not isinstance(file, str | bytes | os.PathLike):
+            need(file, "read" if mode[0] == "r" else "write")
         given = [*([model] if model is not None else []), *(models or [])]
         loaded = [store.load(each) for each in given]
         options = pipeline.Options(loaded if given and mode[0] != "r" else None, lanes, frame_size, kernel)
@@ -159,37 +184,46 @@ class TokpressFile(io.BufferedIOBase):
 
     # --- reading ---------------------------------------------------------------------------------
 
+    @_locked
     def read(self, size: int | None = -1) -> bytes:
         return self._reading().read(-1 if size is None else size)
 
+    @_locked
     def read1(self, size: int = -1) -> bytes:
         return self._reading().read1(size)
 
+    @_locked
     def readinto(self, buffer: Any) -> int:
         return self._reading().readinto(buffer)
 
+    @_locked
     def readline(self, size: int | None = -1) -> bytes:
         return self._reading().readline(-1 if size is None else size)
 
+    @_locked
     def peek(self, size: int = 0) -> bytes:
         """Some bytes from here on, without going on; none only at the end."""
         return self._reading().peek(size)
 
+    @_locked
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         return self._reading().seek(offset, whence)
 
+    @_locked
     def tell(self) -> int:
         self._open()
         return self._sink.length if self._sink else self._reading().tell()
 
     # --- writing ---------------------------------------------------------------------------------
 
+    @_locked
     def write(self, data: Any) -> int:
         self._open()
         if self._sink is None:
             raise io.UnsupportedOperation("this file is open for reading")
         return self._sink.write(data)
 
+    @_locked
     def close(self) -> None:
         """Write the last frame, if this is open for writing. A second close does nothing."""
         sink, self._sink = self._sink, None
@@ -214,7 +248,8 @@ class TokpressFile(io.BufferedIOBase):
                 "a tokpress file was not closed, it lacks its end", ResourceWarning, source=self, stacklevel=2
             )
         if hasattr(self, "_stream"):
-            self.abandon()
+            with contextlib.suppress(Exception):  # nobody is there to hear of it
+                self.abandon()
 
 
 class _Text(io.TextIOWrapper):

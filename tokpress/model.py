@@ -123,18 +123,14 @@ class Model:
         """The source of one frame, unchecked but for its `length`. `report` hears the share done, 0 … 1.
 
         Raises ChecksumError."""
-        from . import residual  # which needs models
-
-        prior, tokenizer, after = self.prior, self.tokenizer, None
+        prior, tokenizer = self.prior, self.tokenizer
         if prior.wants_grid or tokenizer.wants_grid:
-            size, exact = payload[0] & 0x7F if payload else 0, bool(payload) and payload[0] > 0x7F
-            if len(payload) <= size or (exact and not tokenizer.wants_grid):
+            size = payload[0] if payload else 0
+            if len(payload) <= size:
                 raise ChecksumError("the payload ends before what it is a payload of")
             tokenizer, grid = self._told(payload[1 : 1 + size], tokens, length)
             prior = prior.on(grid, tokens)
             payload = payload[1 + size :]
-            if exact:
-                payload, after = residual.split(payload)
         prior.prepare(tokens, self.kernel)
         lanes = lanes or prior.lanes(tokens)
         decoded = coding.decode(prior, payload, tokens, lanes, lambda done: report(done / max(tokens, 1)))
@@ -142,10 +138,9 @@ class Model:
         if length is not None and (made := tokenizer.source_length(decoded)) != length:
             raise ChecksumError(f"the decoded tokens make {made:,} bytes, not {length:,}")
         try:
-            restored = tokenizer.decode(decoded)
+            return tokenizer.decode(decoded)
         except TokenizerError as error:
             raise ChecksumError(f"the decoded tokens make no source: {error}") from None
-        return restored if after is None else residual.restore(self, restored, after)
 
     def _told(self, packed: bytes, tokens: int, length: int | None) -> tuple[Tokenizer, Grid | None]:
         """What the beginning of a payload says about where samples are, and the tokenizer for it. Raises ChecksumError."""

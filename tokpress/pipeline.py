@@ -8,18 +8,19 @@ tokpress never costs more than xz even where a match reaches over a frame's edge
 
 import io
 import math
-import shutil
 import tempfile
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import BinaryIO, cast
 
-from . import lossy, store
+from . import lossy, residual, store
 from .choice import FRAME_SIZE as FRAME_SIZE
 from .choice import LZMA_ENOUGH, Coded, Options, Report, choose_frame
 from .container import (
+    MAX_NUMBER,
     Damaged,
+    Digest,
     FrameHeader,
     Kind,
     Payload,
@@ -34,7 +35,7 @@ from .distortion import Distortion
 from .errors import ChecksumError, FormatError, ModelMismatchError
 from .lzma2 import LzmaEncoder
 from .model import Model
-from .wire import ADVICE, PIECE
+from .wire import ADVICE, PIECE, need, read_some, write_all
 
 #: of the work on a source that lzma also packs as a whole, what that is, about
 PACKING = 0.15
@@ -82,30 +83,46 @@ class Summary:
         return sum(lost[1:], lost[0]) if lost else None
 
 
-def write_coded(out: BinaryIO, coded: Coded, source: bytes, last: bool, number: int, total: int) -> Frame:
-    if coded.source_length != len(source):
-        raise ValueError(f"coded was a source of {coded.source_length} bytes, not this one of {len(source)}")
-    restored = source if coded.restores is None else coded.restores
-    header = FrameHeader(
-        kind=coded.kind,
-        source_length=len(restored),
-        payload_length=len(coded.payload),
-        source_crc=zlib.crc32(restored),
-        last=last,
-        sequence=number,
-        total_length=total if last and number else None,
-        model_id=coded.model.id if coded.model else None,
-        tokens=coded.tokens,
-        lanes=coded.lanes,
-    )
-    written = write_frame(out, header, coded.payload)
-    stored = coded.model.name if coded.model else coded.kind.name.lower()
-    return Frame(len(source), len(coded.payload), written - len(coded.payload), stored, coded.distortion)
+class MemberWriter:
+    """Writes the frames of one source to `out`, one after another."""
+
+    def __init__(self, out: BinaryIO) -> None:
+        self._out, self._digest = out, Digest()
+        self._frames = self._restored = 0
+        self._link = b""
+
+    def write(self, coded: Coded, source: bytes, last: bool) -> Frame:
+        """The next frame: `coded` is `source`. Raises ValueError where their lengths differ."""
+        if coded.source_length != len(source):
+            raise ValueError(f"coded was a source of {coded.source_length} bytes, not this one of {len(source)}")
+        restored = source if coded.restores is None else coded.restores
+        self._digest.take(restored)
+        self._restored += len(restored)
+        ends_several = last and self._frames > 0
+        header = FrameHeader(
+            kind=coded.kind,
+            source_length=len(restored),
+            payload_length=len(coded.payload),
+            source_crc=zlib.crc32(restored),
+            last=last,
+            sequence=self._frames,
+            link=self._link,
+            total_length=self._restored if ends_several else None,
+            digest=self._digest.value() if ends_several else b"",
+            model_id=coded.model.id if coded.model else None,
+            residual_id=coded.residual_model.id if coded.residual_model else None,
+            tokens=coded.tokens,
+            lanes=coded.lanes,
+        )
+        header = write_frame(self._out, header, coded.payload)
+        self._frames, self._link = self._frames + 1, header.next_link()
+        stored = coded.model.name if coded.model else coded.kind.name.lower()
+        return Frame(len(source), len(coded.payload), len(header.pack()), stored, coded.distortion)
 
 
 def _compress_frames(source: BinaryIO, out: BinaryIO, options: Options, limit: float = math.inf) -> Summary | None:
     """Frame by frame; None, with the rest left undone, once they take more than `limit` bytes."""
-    summary, done = Summary(), 0
+    summary, member, done = Summary(), MemberWriter(out), 0
     for block in blocks(source, options):
 
         def report(part: int, start: int = done) -> None:
@@ -117,8 +134,7 @@ def _compress_frames(source: BinaryIO, out: BinaryIO, options: Options, limit: f
             pieces = [(block.source, choose_frame(block.source, options, report, block.grid))]
         for i, (piece, coded) in enumerate(pieces, 1):
             done += len(piece)
-            last = block.last and i == len(pieces)
-            summary.frames.append(write_coded(out, coded, piece, last, len(summary.frames), done))
+            summary.frames.append(member.write(coded, piece, last=block.last and i == len(pieces)))
         options.report(done)
         if summary.file_bytes > limit:
             return None
@@ -128,7 +144,7 @@ def _compress_frames(source: BinaryIO, out: BinaryIO, options: Options, limit: f
 def _lzma_whole(source: BinaryIO, length: int, spool: BinaryIO, report: Report) -> FrameHeader | None:
     """The whole source as one lzma payload in `spool`, and its header; None if it changed under us."""
     encoder, crc, seen = LzmaEncoder(length), 0, 0
-    while piece := source.read(PIECE):
+    while piece := read_some(source, PIECE):
         crc, seen = zlib.crc32(piece, crc), seen + len(piece)
         if seen > length:
             return None
@@ -145,6 +161,8 @@ def compress_stream(source: BinaryIO, out: BinaryIO, options: Options | None = N
 
     A source that can seek and is longer than a frame is compressed by lzma as a whole too, in $TMPDIR, and the
     smaller result is taken. `out` is only written to, never cut or gone back in: what it holds already stays."""
+    need(source, "read")
+    need(out, "write")
     options = options or Options()
     length = bytes_left(source) or 0
     if length <= options.frame_size or options.lossy or options.completes:
@@ -164,21 +182,29 @@ def compress_stream(source: BinaryIO, out: BinaryIO, options: Options | None = N
             summary = _compress_frames(source, frames, in_parts, limit=header.payload_length + 32)
             if summary:
                 frames.seek(0)
-                shutil.copyfileobj(frames, out, PIECE)
+                while piece := frames.read(PIECE):
+                    write_all(out, piece)
                 return summary
-        written = write_frame(out, header, spool)
+        header = write_frame(out, header, spool)
         options.report(length)
-        return Summary([Frame(length, header.payload_length, written - header.payload_length, "lzma")])
+        return Summary([Frame(length, header.payload_length, len(header.pack()), "lzma")])
 
 
 def _restore(header: FrameHeader, payload: bytes, models: list[Model], kernel: str, report: Report) -> bytes:
-    assert header.model_id is not None and header.tokens is not None  # what Kind.MODEL means
-    model = store.by_id(header.model_id, models)
+    assert header.tokens is not None  # what a kind with models means
+    model, *residual_model = [store.by_id(id, models) for id in header.model_ids]
     model.kernel = kernel
     lanes = header.lanes or model.prior.lanes(header.tokens)
     size = header.source_length
+
+    def share_done(share: float) -> None:
+        report(int(share * size))
+
     try:
-        source = model.decode(payload, header.tokens, lanes, lambda share: report(int(share * size)), size)
+        if residual_model:
+            source = residual.decode(model, residual_model[0], payload, header.tokens, lanes, share_done, size)
+        else:
+            source = model.decode(payload, header.tokens, lanes, share_done, size)
     except ChecksumError as error:
         other = "; or --given names another file than the one that it was made with" if model.prior.wants_given else ""
         raise ChecksumError(f"{header.where}: {error}: {ADVICE}{other}") from error
@@ -189,16 +215,25 @@ def _restore(header: FrameHeader, payload: bytes, models: list[Model], kernel: s
 def restore_frame(
     header: FrameHeader, payload: Payload, models: list[Model], kernel: str = "auto", report: Report = lambda done: None
 ) -> Iterator[bytes]:
-    """The source of one frame in pieces. Up to HOLD bytes come checked and in one; larger lzma frames stream,
-    and their check comes at the end. `report` hears the bytes restored while a model is at work.
+    """The source of one frame in pieces. Up to HOLD bytes come checked and in one; larger lzma frames stream, and their
+    last piece comes checked. `report` hears the bytes restored while a model is at work.
 
     Raises FormatError, ChecksumError, ModelMismatchError."""
-    if header.kind == Kind.MODEL:
+    if header.kind.model_ids:
         yield _restore(header, payload.read(), models, kernel, report)
     elif header.source_length <= HOLD:
         yield b"".join(restore_plain(header, payload))
     else:
         yield from restore_plain(header, payload)
+
+
+def _verified(source: BinaryIO, header: FrameHeader, payload: Payload) -> Payload:
+    """The same payload again, after its frame has been decoded once and found intact. For files that can seek."""
+    begin = source.tell()
+    for _ in restore_plain(header, payload):
+        pass
+    source.seek(begin)
+    return Payload(source, header)
 
 
 def restored(
@@ -209,32 +244,45 @@ def restored(
     report: Report = lambda done: None,
 ) -> Iterator[tuple[FrameHeader, bytes, bool] | Damaged]:
     """Decoded pieces in order: (header, bytes, whether this ends the frame). With `keep_going`, holes as Damaged:
-    damage, and frames of models that are not here.
+    damage, and frames of models that are not here; then no piece of a frame comes before all of it is verified.
 
-    What is checked when, says `restore_frame`. `report` hears the bytes restored in all, within frames too."""
-    models, done = models or [], 0
+    No frame's last piece comes before the frame is verified (`restore_frame`), and no member's before the member is.
+    `report` hears the bytes restored in all, within frames too."""
+    models, done, digest, at = models or [], 0, Digest(), 0
     for item in iter_frames_keep_going(source) if keep_going else iter_frames(source):
         if isinstance(item, Damaged):
+            at = MAX_NUMBER  # behind a gap: the digest of this member tells nothing any more
             yield item
             continue
         header, payload = item
+        if not header.sequence:
+            digest, at = Digest(), 0
+
+        left = header.source_length
 
         def within(part: int, before: int = done) -> None:
             report(before + part)
 
         try:
+            if keep_going and not header.kind.model_ids and header.source_length > HOLD:
+                payload = _verified(source, header, payload)
             for piece in restore_frame(header, payload, models, kernel, within):
-                done += len(piece)
+                digest.take(piece, at)
+                done, at, left = done + len(piece), at + len(piece), left - len(piece)
                 report(done)
-                yield header, piece, False
-            yield header, b"", True
+                if not left and not keep_going:
+                    digest.check(header)
+                yield header, piece, not left
+            if keep_going:
+                digest.check(header)
         except (FormatError, ModelMismatchError) as error:
             if not keep_going:
                 raise
-            message = str(error)
+            message, lost = str(error), left and len(header.pack()) + header.payload_length
             if not message.startswith(header.where):
                 message = f"{header.where}: {message}"
-            yield Damaged(header.offset, len(header.pack()) + header.payload_length, message)
+            at = MAX_NUMBER
+            yield Damaged(header.offset, lost, message)
 
 
 def decompress_stream(
@@ -247,12 +295,14 @@ def decompress_stream(
 ) -> Summary:
     """Restore everything in `source` to `out`. Raises FormatError, ChecksumError, ModelMismatchError."""
     summary = Summary()
+    need(source, "read")
+    need(out, "write")
     for item in restored(source, models, kernel, keep_going, report):
         if isinstance(item, Damaged):
             summary.damaged.append(item)
             continue
         header, piece, ends = item
-        out.write(piece)
+        write_all(out, piece)
         if ends:
             name = header.kind.name.lower() if header.model_id is None else header.model_id.hex()
             summary.frames.append(Frame(header.source_length, header.payload_length, len(header.pack()), name))

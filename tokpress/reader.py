@@ -1,4 +1,8 @@
-"""The source behind a stream of frames, as a raw file: decoded frame by frame, as its bytes are asked for."""
+"""The source behind a stream of frames, as a raw file: decoded frame by frame, as its bytes are asked for.
+
+The last piece of a frame is handed out only after the whole frame is verified. A frame that does not belong to the one before
+it is refused wherever reading begins; a member that is read as a whole is compared with its digest too.
+"""
 
 import io
 from bisect import bisect_right
@@ -6,18 +10,19 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 from . import pipeline
-from .container import FrameHeader, Member, Payload, read_header
+from .container import MAX_NUMBER, Digest, FrameHeader, Member, Payload, read_header
 from .errors import FormatError
 from .model import Model
-from .wire import ADVICE
+from .wire import ADVICE, can_seek, need
 
 
 class Frames(io.RawIOBase):
     """The source behind a stream of frames, read only."""
 
     def __init__(self, stream: BinaryIO, models: list[Model], kernel: str) -> None:
+        need(stream, "read")
         self._stream, self._models, self._kernel = stream, models, kernel
-        self._can_seek = stream.seekable()
+        self._can_seek = can_seek(stream)
         self._base = stream.tell() if self._can_seek else 0  # the frames may begin inside a file
         self._end = stream.seek(0, io.SEEK_END) if self._can_seek else None
         self._headers: list[FrameHeader] = []  # of the frames met so far, and where the source of each begins
@@ -29,6 +34,7 @@ class Frames(io.RawIOBase):
         self._payload: Payload | None = None
         self._pieces: Iterator[bytes] = iter(())
         self._piece, self._piece_start = b"", 0
+        self._digest, self._digest_start = Digest(), 0  # of the member being read, and where the member begins
 
     def readable(self) -> bool:
         return True
@@ -91,7 +97,10 @@ class Frames(io.RawIOBase):
         after = self._next + len(header.pack()) + header.payload_length
         if self._end is not None and self._base + after > self._end:
             raise FormatError(f"{header.where}: truncated inside its payload: get a complete copy of the file")
-        if problem := self._member.follow(header):
+        problem = self._member.follow(header)
+        if not problem and self._met + header.source_length > MAX_NUMBER:
+            problem = "the file restores 2^63 bytes or more, which cannot be"
+        if problem:
             raise FormatError(f"{header.where}: {problem}: {ADVICE}")
         self._starts.append(self._met)
         self._headers.append(header)
@@ -127,6 +136,8 @@ class Frames(io.RawIOBase):
         """The next piece of the open frame. A frame that failed once is decoded afresh when it is asked for again."""
         try:
             piece = next(self._pieces, None)
+            if piece is not None:
+                self._compare(piece, self._piece_start + len(self._piece))
         except BaseException:
             self._current = -1
             raise
@@ -135,6 +146,17 @@ class Frames(io.RawIOBase):
         self._piece_start += len(self._piece)
         self._piece = piece
         return True
+
+    def _compare(self, piece: bytes, start: int) -> None:
+        """A piece of the open frame, and where it begins. Raises ChecksumError where it completes a member that fails its
+        digest."""
+        header = self._headers[self._current]
+        member_start = self._starts[self._current - header.sequence]
+        if member_start != self._digest_start:
+            self._digest, self._digest_start = Digest(), member_start
+        self._digest.take(piece, start - member_start)
+        if start + len(piece) == self._starts[self._current] + header.source_length:
+            self._digest.check(header)
 
     def _finish(self) -> None:
         """Let the open frame come to its end, where the check of a frame that streams is."""

@@ -3,24 +3,22 @@
     r = s − ŝ  (mod 2^bits, around the middle),     p(s) = p(tokens)·p(r | what of r came before),   ŝ = decode(tokens)
 
 The reconstruction is the same bits on every machine (`tokenizers.autoencoder`), so the difference restores the source. It is
-coded by the shipped prior over samples, on the grid of the source: where a tokenizer leaves noise, that is all there is to
+coded by a second model, of samples (`samples` of the shipped ones), on the grid of the source: where a tokenizer leaves noise, that is all there is to
 gain; what it does not beat is coding the samples directly (docs/tokenizers.md says by how much).
 """
 
+import io
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from . import store
 from .errors import ChecksumError
 from .grid import Grid
+from .wire import pack_varint, take_varint
 
 if TYPE_CHECKING:
     from .model import Model
-
-#: of the token stream's length
-LENGTH_BYTES = 4
 
 
 def _samples(data: bytes, sound: bool) -> np.ndarray:
@@ -53,31 +51,42 @@ def of_items(model: "Model", length: int) -> Grid:
 
 
 def encode(
-    model: "Model", source: bytes, lanes: int | None, report: Callable[[float], None], grid: Grid | None
+    model: "Model",
+    residual_model: "Model",
+    source: bytes,
+    lanes: int | None,
+    report: Callable[[float], None],
+    grid: Grid | None,
 ) -> tuple[bytes, int, int]:
-    """(payload, tokens, lanes), as `Model.encode`, of a payload that restores the source itself."""
+    """(payload, tokens, lanes), as `Model.encode`, of a payload that restores the source itself: the length of the lossy
+    model's payload, that payload, then the residual model's."""
     tokenizer = model.tokenizer.on(grid) if grid else model.tokenizer
     tokens = tokenizer.encode(source)
     rest = difference(source, tokenizer.decode(tokens), model.tokenizer.sound)
     lossy, count, lanes = model.encode(source, lanes, lambda share: report(share / 2), grid, tokens)
-    after, _, _ = store.load("samples").encode(
-        rest, None, lambda share: report(0.5 + share / 2), grid.stacked if grid else of_items(model, len(source))
-    )
-    head = 1 + lossy[0]
-    stream = lossy[head:]
-    whole = bytes([lossy[0] | 0x80]) + lossy[1:head] + len(stream).to_bytes(LENGTH_BYTES, "little") + stream + after
-    return whole, count, lanes
+    layout = grid.stacked if grid else of_items(model, len(source))
+    after, _, _ = residual_model.encode(rest, None, lambda share: report(0.5 + share / 2), layout)
+    return pack_varint(len(lossy)) + lossy + after, count, lanes
 
 
-def split(payload: bytes) -> tuple[bytes, bytes]:
-    """(the token stream, the rest) of what stands behind the grid. Raises ChecksumError."""
-    size = int.from_bytes(payload[:LENGTH_BYTES], "little")
-    if len(payload) < LENGTH_BYTES + size:
-        raise ChecksumError("the payload ends within its tokens")
-    return payload[LENGTH_BYTES : LENGTH_BYTES + size], payload[LENGTH_BYTES + size :]
+def decode(
+    model: "Model",
+    residual_model: "Model",
+    payload: bytes,
+    tokens: int,
+    lanes: int,
+    report: Callable[[float], None],
+    length: int,
+) -> bytes:
+    """The source of `length` bytes. Raises ChecksumError."""
+    stream = io.BytesIO(payload)
 
+    def take(count: int) -> bytes:
+        if len(data := stream.read(count)) < count:
+            raise ChecksumError("the payload ends within its tokens")
+        return data
 
-def restore(model: "Model", restored: bytes, after: bytes) -> bytes:
-    """The source from its reconstruction and what stands behind the tokens. Raises ChecksumError."""
-    rest = store.load("samples").decode(after, 2 * len(restored), length=len(restored))
+    lossy = take(take_varint(take, "residual frame"))
+    restored = model.decode(lossy, tokens, lanes, lambda share: report(share / 2), length)
+    rest = residual_model.decode(stream.read(), 2 * length, None, lambda share: report(0.5 + share / 2), length)
     return added(restored, rest, model.tokenizer.sound)

@@ -1,9 +1,11 @@
 """Small files of every kind of frame, and how they are read."""
 
+import hashlib
 import io
 import tracemalloc
 import zlib
 from collections.abc import Callable
+from dataclasses import replace
 
 from hypothesis import strategies as st
 
@@ -18,6 +20,7 @@ from tokpress.container import (
     check_source,
     iter_frames,
     iter_frames_keep_going,
+    read_header,
     restore_plain,
     write_frame,
 )
@@ -28,14 +31,16 @@ MODEL = bytes.fromhex("cafef00d")
 
 def frame(kind: Kind, source: bytes, **more) -> bytes:
     """One frame. A "model" codes by turning every byte over, so that the tests can decode it."""
-    payload = {Kind.RAW: bytes, Kind.LZMA: lzma_encode, Kind.MODEL: turned}[kind](source)
-    if kind == Kind.MODEL:
+    payload = {Kind.RAW: bytes, Kind.LZMA: lzma_encode}.get(kind, turned)(source)
+    if kind.model_ids:
         more = {"model_id": MODEL, "tokens": len(source)} | more
+    if kind == Kind.RESIDUAL:
+        more = {"residual_id": MODEL[::-1]} | more
     header = FrameHeader(
         kind=kind, source_length=len(source), payload_length=len(payload), source_crc=zlib.crc32(source), **more
     )
     out = io.BytesIO()
-    assert write_frame(out, header, payload) == len(out.getvalue())
+    assert len(write_frame(out, header, payload).pack()) + len(payload) == len(out.getvalue())
     return out.getvalue()
 
 
@@ -44,16 +49,28 @@ def turned(source: bytes) -> bytes:
 
 
 def member(*parts: tuple[Kind, bytes]) -> list[bytes]:
-    total = sum(len(source) for _, source in parts)
-    end = len(parts) - 1
-    return [
-        frame(kind, source, last=i == end, sequence=i, total_length=total if i == end and i else None)
-        for i, (kind, source) in enumerate(parts)
-    ]
+    """The frames of a member, as a writer of the format makes them."""
+    frames: list[bytes] = []
+    whole = b"".join(source for _, source in parts)
+    for i, (kind, source) in enumerate(parts):
+        more: dict = {"last": i == len(parts) - 1, "sequence": i}
+        if i:
+            before = read_header(io.BytesIO(frames[-1]))
+            more |= {"link": before.next_link()}
+        if i and more["last"]:
+            more |= {"total_length": len(whole), "digest": hashlib.blake2b(whole, digest_size=8).digest()}
+        frames.append(frame(kind, source, **more))
+    return frames
+
+
+def rewritten(header: FrameHeader, payload: bytes, **lies) -> bytes:
+    """The frame with other fields in its header, and checks that hold."""
+    write_frame(out := io.BytesIO(), replace(header, **lies), payload)
+    return out.getvalue()
 
 
 def restored(header: FrameHeader, payload: Payload) -> bytes:
-    if header.kind != Kind.MODEL:
+    if not header.kind.model_ids:
         return b"".join(restore_plain(header, payload))
     source = turned(payload.read())
     check_source(header, source)
@@ -72,6 +89,7 @@ def recovered(file: bytes) -> list[bytes | Damaged]:
 PARTS = [(Kind.MODEL, b"It was the best of times, "), (Kind.RAW, b"it was the worst"), (Kind.LZMA, b" of times" * 9)]
 THREE = member(*PARTS)
 SOURCES = [source for _, source in PARTS]
+#: the first of three frames; then one of each kind of frame, and the empty file
 FILES = [b"".join(THREE), *(frame(kind, source) for kind, source in PARTS), frame(Kind.RAW, b"")]
 
 small = st.integers(0, 300)
@@ -84,18 +102,22 @@ def headers(draw) -> FrameHeader:
     length = draw(st.one_of(small, st.integers(0, most)))
     length = length if kind == Kind.RAW else max(1, length)
     last, sequence = draw(st.booleans()), draw(st.one_of(small, st.integers(0, MAX_NUMBER)))
-    total = draw(st.integers(0, MAX_NUMBER)) if last and sequence else None
+    fixed = lambda size: draw(st.binary(min_size=size, max_size=size))  # noqa: E731
+    several = {"link": fixed(4)} if sequence else {}
+    if last and sequence:
+        several |= {"total_length": draw(st.integers(0, MAX_NUMBER)), "digest": fixed(8)}
     model = {}
-    if kind == Kind.MODEL:
+    if kind.model_ids:
         tokens = draw(st.integers(1, 2 * length))
         lanes = draw(st.none() | st.integers(1, min(tokens, MAX_LANES)))
-        model = {"model_id": draw(st.binary(min_size=4, max_size=4)), "tokens": tokens, "lanes": lanes}
-    most = 8 * length + 64 if kind == Kind.MODEL else MAX_NUMBER
+        model = {"model_id": fixed(4), "tokens": tokens, "lanes": lanes}
+        model |= {"residual_id": fixed(4)} if kind == Kind.RESIDUAL else {}
+    most = 8 * length + 64 if kind.model_ids else MAX_NUMBER
     payload = length if kind == Kind.RAW else draw(st.one_of(small.filter(lambda n: n <= most), st.integers(0, most)))
     crc, check = draw(st.integers(0, 2**32 - 1)), draw(st.integers(0, 2**16 - 1))
     return FrameHeader(
         kind=kind, source_length=length, payload_length=payload, source_crc=crc, check=check,
-        last=last, sequence=sequence, total_length=total, **model,
+        last=last, sequence=sequence, **several, **model,
     )  # fmt: skip
 
 

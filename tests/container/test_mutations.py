@@ -34,8 +34,11 @@ FIELDS = {
     "source_crc": st.integers(0, (1 << 32) - 1),
     "last": st.booleans(),
     "sequence": number,
+    "link": st.sampled_from([b"", bytes(4), b"link"]),
     "total_length": st.none() | number,
+    "digest": st.sampled_from([b"", bytes(8), b"digest.."]),
     "model_id": st.none() | st.binary(min_size=4, max_size=4),
+    "residual_id": st.none() | st.binary(min_size=4, max_size=4),
     "tokens": st.none() | number,
     "lanes": st.none() | number,
 }

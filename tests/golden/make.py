@@ -139,13 +139,13 @@ def frame(source: bytes, model: Model | None = None, kind: Kind = Kind.MODEL, la
         coded = choice.Coded(kind, len(source), lzma_encode(source) if kind == Kind.LZMA else source)
     else:
         coded = choice.encode(model, source, choice.Options(lanes=lanes), lambda done: None)
-    pipeline.write_coded(out := io.BytesIO(), coded, source, True, 0, 0)
+    pipeline.MemberWriter(out := io.BytesIO()).write(coded, source, last=True)
     return out.getvalue()
 
 
 def frames(source: bytes, models: list[Model], size: int) -> bytes:
     """A member of several frames, coded by one model after another, then lzma, then raw, and so on again."""
-    out = io.BytesIO()
+    member = pipeline.MemberWriter(out := io.BytesIO())
     blocks = [source[at : at + size] for at in range(0, len(source), size)]
     for number, block in enumerate(blocks):
         turn = number % (len(models) + 2)
@@ -154,7 +154,7 @@ def frames(source: bytes, models: list[Model], size: int) -> bytes:
         else:
             kind = (Kind.LZMA, Kind.RAW)[turn - len(models)]
             coded = choice.Coded(kind, len(block), lzma_encode(block) if kind == Kind.LZMA else block)
-        pipeline.write_coded(out, coded, block, number == len(blocks) - 1, number, len(source))
+        member.write(coded, block, last=number == len(blocks) - 1)
     return out.getvalue()
 
 
@@ -184,7 +184,7 @@ def cases(wanted: list[str]) -> Iterator[tuple[str, list[str], bytes, list[str]]
                 ):
                     options = choice.Options([models[each]])
                     coded = choice.complete(models[each], given[name], options, lambda done: None, GRIDS.get(name))
-                    pipeline.write_coded(out := io.BytesIO(), coded, given[name], True, 0, 0)
+                    pipeline.MemberWriter(out := io.BytesIO()).write(coded, given[name], last=True)
                     yield f"{each}-{name}", [name], out.getvalue(), [each]
         elif case in ("samples", "drawings"):
             for name in ("one", "prose", "picture", "sound", "sound24"):

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.models import tiny_autoencoder, tiny_autoencoders
-from tokpress import coding, pipeline, residual
+from tokpress import coding, pipeline, residual, store
 from tokpress.cli import costs
 from tokpress.container import read_header
 from tokpress.errors import ChecksumError, TokenizerError, TokpressError
@@ -259,8 +259,9 @@ def test_bits_of_a_picture():
 def test_a_rest_that_is_cut_off():
     model = Model(PICTURES, HistogramPrior(32))
     source = np.random.default_rng(0).bytes(192 * 4)
-    payload, tokens, lanes = residual.encode(model, source, None, lambda share: None, None)
-    assert model.decode(payload, tokens, lanes, length=len(source)) == source
+    codes_rest, silent = store.load("samples"), lambda share: None
+    payload, tokens, lanes = residual.encode(model, codes_rest, source, None, silent, None)
+    assert residual.decode(model, codes_rest, payload, tokens, lanes, silent, len(source)) == source
     for cut in (0, 1, 3, 5, 20):
         with pytest.raises(ChecksumError):
-            model.decode(payload[:cut], tokens, lanes, length=len(source))
+            residual.decode(model, codes_rest, payload[:cut], tokens, lanes, silent, len(source))
