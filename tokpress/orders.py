@@ -21,6 +21,8 @@ from .errors import TokpressError
 
 Order = NDArray[np.int64]
 Shape = tuple[int, ...]
+#: of an item
+MOST_POSITIONS = 1 << 20
 
 
 def _raster(rows: int, columns: int) -> Order:
@@ -100,7 +102,7 @@ def parse_shape(text: str, sides: int = 2) -> Shape:
         shape = tuple(int(part) for part in text.split("x"))
     except ValueError:
         shape = (0,)
-    if not 1 <= len(shape) <= sides + 1 or min(shape) < 1 or math.prod(shape) > 1 << 24:
+    if not 1 <= len(shape) <= sides + 1 or min(shape) < 1 or math.prod(shape) > MOST_POSITIONS:
         raise TokpressError(
             f"{text!r} is no shape of an item; write {'FRAMESx' * (sides > 2)}ROWSxCOLUMNS, …xCHANNELS or LENGTH"
         )

@@ -86,10 +86,14 @@ class HierarchicalPrior(Prior):
         from ..training.options import settings_of
 
         self.settings, self.vocab_size, self._tensors = settings_of(self.name, settings, DEFAULTS), vocab_size, tensors
-        self.stages = []
+        self.stages: list[Stage] = []
         for i, (inner, symbols, cells, known) in enumerate(plan(self.settings, vocab_size)):
             mine = {k.removeprefix(f"{i}."): v for k, v in tensors.items() if k.startswith(f"{i}.")}
             self.stages.append(Stage(PixelCNNPrior.load(inner, mine, symbols), cells, known))
+        if strange := [k for k in tensors if k.partition(".")[0] not in map(str, range(len(self.stages)))]:
+            raise ModelError(
+                f"the tensor {strange[0]} is none of this model; the file is damaged or foreign"
+            )
         self.places = self.order = np.concatenate([stage.cells[~stage.known] for stage in self.stages])
         self.stride = len(self.places)
 
