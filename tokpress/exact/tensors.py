@@ -27,6 +27,7 @@ class Kind:
 
     def fault(self, t: np.ndarray) -> str:
         """What is wrong with the values of a tensor of this dtype; nothing is where that is empty."""
+        t = np.asarray(t)
         if t.dtype == np.float32 and np.isnan(t).any():
             return "one is no number"
         if t.size and not (self.least <= t.min() and t.max() <= self.most):
