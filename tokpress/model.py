@@ -113,14 +113,14 @@ class Model:
         tokens: Tokens | None = None,
     ) -> tuple[bytes, int, int]:
         """(payload, tokens, lanes), no more lanes than tokens. `report` hears the share done, 0 … 1. grid: where samples are,
-        and tokens: those of the source, if they are known already.
+        and tokens: those of the source, if they are known already (and known to be its own).
 
         Raises TokenizerError where the tokens of a tokenizer that calls itself lossless are not those of this source."""
         if tokens is None:
             tokens = (self.tokenizer.on(grid) if grid else self.tokenizer).encode(source)
+            if self.tokenizer.lossless:
+                self._check_tokens(source, tokens)
         count = len(tokens)
-        if self.tokenizer.lossless:
-            self._check_tokens(source, tokens)
         prior, before = self._on_grid(source, grid, count)
         lanes = max(1, min(lanes or prior.lanes_taken(count), count))
         prior.prepare(count, self.kernel)
@@ -151,7 +151,7 @@ class Model:
 
         tiled = self.tokenizer.wants_grid
         if length is not None and not tiled and tokens not in self.tokenizer.possible_tokens(length):
-            raise ChecksumError(f"{tokens:,} tokens make no source of {length:,} bytes")
+            raise ChecksumError(f"{tokens:,} tokens make no source of that length, {length:,} bytes")
         prior, tokenizer, after = self.prior, self.tokenizer, None
         if prior.wants_grid or tokenizer.wants_grid:
             size, exact = payload[0] & 0x7F if payload else 0, bool(payload) and payload[0] > 0x7F
@@ -382,18 +382,14 @@ def _components(folder: Path, config: dict[str, Any], weights: bytes | None) -> 
     tokenizer = tokenizer_class(told["name"]).load(folder, settings)
     kind, settings = kind_of(config["prior"])
     if others := files.weights_of(config):
-        tensors = side_by_side([_weights_by_id(id, folder) for id in others])
+        tensors = side_by_side([_by_id(id, folder).prior.tensors() for id in others])
     else:
         tensors = {} if weights is None else model_files.tensors(weights, folder / model_files.WEIGHTS)
     return tokenizer, kind.load(settings, tensors, tokenizer.vocab_size)
 
 
-def _weights_by_id(id: bytes, user: Path) -> dict[str, np.ndarray]:
-    """The tensors of a model whose weights another one uses. Raises ModelError where it is not here."""
-    return _by_id(id, user).prior.tensors()
-
-
 def _by_id(id: bytes, user: object) -> Model:
+    """The model whose weights another one uses. Raises ModelError where it is not here."""
     from . import store  # which finds and opens models
 
     try:

@@ -23,6 +23,8 @@ Order = NDArray[np.int64]
 Shape = tuple[int, ...]
 #: of an item
 MOST_POSITIONS = 1 << 20
+#: in a list of them
+MOST_NUMBERS = 64
 
 
 def _raster(rows: int, columns: int) -> Order:
@@ -110,13 +112,14 @@ def parse_shape(text: str, sides: int = 2) -> Shape:
 
 
 def parse_numbers(text: str) -> list[int]:
-    """ "1,2,4" → [1, 2, 4]; nothing where these are no numbers.
+    """ "1,2,4" → [1, 2, 4]; nothing where these are no numbers, or too many.
 
     >>> parse_numbers("8,8"), parse_numbers("8,x")
     ([8, 8], [])
     """
+    parts = str(text).split(",")
     try:
-        return [int(part) for part in str(text).split(",")]
+        return [int(part) for part in parts] if len(parts) <= MOST_NUMBERS else []
     except ValueError:
         return []
 

@@ -44,7 +44,7 @@ def folders() -> dict[str, Path]:
 def find(model: str | os.PathLike) -> Path:
     """The directory of a model given by name (`tokpress models` lists them) or directory."""
     named = folders().get(str(model))
-    if named is None and not Path(model).is_dir():
+    if named is None and not os.path.isdir(model):
         raise ModelError(f"no model called {str(model)!r}, nor a directory; there are: {', '.join(folders())}")
     return named or Path(model)
 
