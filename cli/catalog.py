@@ -1,7 +1,6 @@
 """The models at hand, for people: shipped ones and those in the folders of $TOKPRESS_MODELS."""
 
 import contextlib
-import json
 from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
@@ -23,10 +22,10 @@ def by_id(given: Iterable[str] = ()) -> dict[bytes, tuple[str, Path]]:
             raise ModelError(TOKENIZER_ONLY.format(folder))
         try:
             found[identity(folder)] = folder.resolve().name, folder
-        except (OSError, ValueError, RecursionError) as error:
+        except ModelError as error:
             raise ModelError(f"{folder} is no sound model directory: {error}") from None
     for name, folder in folders().items():
-        with contextlib.suppress(OSError, ValueError, RecursionError):
+        with contextlib.suppress(ModelError):
             found.setdefault(identity(folder), (name, folder))
     return found
 
@@ -34,30 +33,32 @@ def by_id(given: Iterable[str] = ()) -> dict[bytes, tuple[str, Path]]:
 @lru_cache(maxsize=256)
 def loses(folder: Path) -> bool | None:
     """Whether a model's tokenizer loses information, by its config alone; None: of no known kind."""
-    from tokpress.errors import UnknownComponentError
+    from tokpress import model_files
+    from tokpress.errors import ModelError, UnknownComponentError
     from tokpress.registry import tokenizer_class
 
     try:
-        config = json.loads((folder / "config.json").read_text())["tokenizer"]
+        config = model_files.config(folder)["tokenizer"]
         kinds = [tokenizer_class(each["name"]) for each in (config, *config.get("parts", []))]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, UnknownComponentError):
+    except (ModelError, KeyError, TypeError, AttributeError, UnknownComponentError):
         return None
     return not all(kind.lossless for kind in kinds)
 
 
 def describe(name: str, folder: Path) -> dict[str, Any]:
-    """What a model directory says about itself; its bytes and parameters with those of models whose weights it uses. Raises OSError, ValueError, KeyError, TypeError where it does not."""
+    """What a model directory says about itself; its bytes and parameters with those of models whose weights it uses. Raises ModelError where it does not."""
+    from tokpress import model_files
     from tokpress.folder import identity, needed
     from tokpress.store import needs
 
-    config, used = json.loads((folder / "config.json").read_text()), list(needs(folder).values())
+    config, used = model_files.config(folder), list(needs(folder).values())
     parts = [path for each in used for path in needed(each)]
     card = folder / "README.md"
     return {
         "name": name,
         "id": identity(folder).hex(),
-        "tokenizer": config["tokenizer"]["name"],
-        "prior": config["prior"]["name"],
+        "tokenizer": _name(config, "tokenizer"),
+        "prior": _name(config, "prior"),
         "model_bytes": sum(part.stat().st_size for part in parts),
         "parameters": sum(_parameters(each / "model.safetensors") for each in used),
         "folder": str(folder),
@@ -65,20 +66,20 @@ def describe(name: str, folder: Path) -> dict[str, Any]:
     }
 
 
+def _name(config: dict[str, Any], part: str) -> str:
+    """Of the tokenizer or the prior of a model. Raises ModelError where its config names none."""
+    from tokpress.errors import ModelError
+
+    told = config.get(part)
+    if not isinstance(told, dict) or not isinstance(told.get("name"), str):
+        raise ModelError(f"config.json names no {part}")
+    return told["name"]
+
+
 def _parameters(path: Path) -> int:
-    """Numbers in a safetensors file, read off its header: 8 bytes of length, then JSON."""
-    if not path.is_file():
+    """Numbers in a safetensors file; 0 where there is none. Raises ModelError where it is damaged."""
+    from tokpress import model_files
+
+    if (data := model_files.read(path)) is None:
         return 0
-    with path.open("rb") as file:
-        length = int.from_bytes(file.read(8), "little")
-        if length > path.stat().st_size:
-            raise ValueError(f"{path.name} is damaged")
-        header = json.loads(file.read(length))
-    total = 0
-    for key, entry in header.items():
-        if key != "__metadata__":
-            count = 1
-            for extent in entry["shape"]:
-                count *= extent
-            total += count
-    return total
+    return sum(tensor.size for tensor in model_files.tensors(data, path).values())

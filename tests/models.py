@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from tokpress.exact.arithmetic import Exact, Weights
+from tokpress.exact.tensors import WEIGHT, Kind
 from tokpress.model import Model
 from tokpress.priors.adaptive import AdaptivePrior
 from tokpress.priors.bayes_net import BayesNetPrior
@@ -47,8 +48,8 @@ def tiny_mingru(
     config |= {"grams": grams, "features": 6} if grams else {}
     config |= {"groups": groups} if groups else {}
     tensors = {}
-    for name, (shape, dtype) in tensor_shapes(**config).items():
-        if dtype == "int8":
+    for name, (shape, kind) in tensor_shapes(**config).items():
+        if kind is WEIGHT:
             tensors[name] = rng.integers(-64, 64, shape).astype(np.int8)
         elif name == "place":
             tensors[name] = rng.permutation(symbols).astype(np.int32)
@@ -74,9 +75,9 @@ class Drawn(Weights):
         super().__init__({})
         self.rng = np.random.default_rng(seed)
 
-    def _checked(self, name: str, shape: tuple[int, ...], dtype: str) -> np.ndarray:
+    def _checked(self, name: str, shape: tuple[int, ...], kind: Kind) -> np.ndarray:
         if name not in self.tensors:
-            if dtype == "int8":
+            if kind is WEIGHT:
                 drawn = self.rng.integers(-64, 64, shape)
             elif name.endswith("scale"):
                 drawn = self.rng.random(shape) * 0.02 + 0.001
@@ -84,8 +85,8 @@ class Drawn(Weights):
                 drawn = self.rng.uniform(-0.6, 0.6, shape)  # of modulus below 1
             else:
                 drawn = self.rng.normal(size=shape) * 0.5
-            self.tensors[name] = drawn.astype(dtype)
-        return super()._checked(name, shape, dtype)
+            self.tensors[name] = drawn.astype(kind.dtype)
+        return super()._checked(name, shape, kind)
 
 
 def tiny_autoencoder(name: str, settings: Config, seed: int = 0) -> Tokenizer:

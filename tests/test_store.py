@@ -70,7 +70,7 @@ def test_broken_folders_are_passed_over(place):
 def test_a_broken_folder_is_warned_about(place):
     (place / "broken").mkdir()
     (place / "broken" / "config.json").write_text("{")
-    with pytest.warns(UserWarning, match=r"broken is no sound model directory, passed over: Expecting property name"):
+    with pytest.warns(UserWarning, match=r"broken is no sound model directory, passed over: .*Expecting property name"):
         store.by_id(load_folder(place / "last").id, [])
 
 
@@ -198,3 +198,28 @@ def test_a_model_in_the_place_of_another(place):
     empty.save(place / "first")
     assert os.listdir(place / "first") == ["config.json"]
     assert load_folder(place / "first").id == empty.id
+
+
+@pytest.mark.parametrize("name", ["a" * 5000, "a\0b", "", "a/b", "\ud800"])
+def test_names_that_are_no_names(name):
+    with pytest.raises(ModelError, match=r"no model called|no model directory"):
+        tokpress.load(name)
+
+
+def test_another_file_in_the_place_of_a_model(tmp_path):
+    (tmp_path / "file").write_text("here")
+    with pytest.raises(ModelError, match="is no model directory"):
+        histogram(1).save(tmp_path / "file")
+    with pytest.raises(ModelError):
+        load_folder(tmp_path / "file")
+    assert (tmp_path / "file").read_text() == "here"
+
+
+def test_a_model_whose_weights_change_is_read_again(place):
+    """Not only one whose config does."""
+    first, times = tokpress.load(place / "first").id, (place / "first" / "config.json").stat()
+    histogram(9).save(place / "other")
+    os.replace(place / "other" / "model.safetensors", place / "first" / "model.safetensors")
+    os.utime(place / "first" / "config.json", ns=(times.st_atime_ns, times.st_mtime_ns))
+    again = tokpress.load(place / "first").id
+    assert again != first and store.by_id(again, []).id == again

@@ -23,6 +23,7 @@ from .exact.likelihood import Joint, posterior
 from .exact.threads import one_blas_thread
 from .lanes import Layout
 from .types import ItemMixture, Pmf, Prior, Tokens
+from .watch import Watch
 
 
 def _uniform(n: int, symbols: int) -> Pmf:
@@ -83,12 +84,13 @@ def encode(prior: ItemMixture, tokens: Tokens, group: int, report: Report) -> by
 
 
 @one_blas_thread()
-def decode(prior: ItemMixture, stack: Stack, count: int, group: int, report: Report) -> Tokens:
+def decode(prior: ItemMixture, stack: Stack, count: int, group: int, watch: Watch) -> Tokens:
     """The reverse of `encode`. Raises ChecksumError where the stack of a sampler is used up."""
     size = prior.stride
     whole, rest = divmod(count, size)
     header = follow(prior.members[0], _header(prior, rest), stack.pop)
-    out, done = [], 0
+    watch(header)
+    out = []
     for at in range(0, whole, group):
         n = min(group, whole - at)
         some = np.zeros((n, size), np.int32)
@@ -100,7 +102,7 @@ def decode(prior: ItemMixture, stack: Stack, count: int, group: int, report: Rep
         if at + group < whole:
             stack.push(chosen, posterior(_likelihoods(prior, some)))
         out.append(some.reshape(-1))
-        report(done := done + some.size)
+        watch(out[-1])
     return np.concatenate([*out, header])
 
 

@@ -17,6 +17,7 @@ from .errors import ChecksumError
 from .exact.threads import one_blas_thread
 from .lanes import Layout
 from .types import ItemMixture, Prior, SpelledPrior, Tokens, TwoLevel
+from .watch import Watch, unwatched
 
 
 def _of_frame(prior: Prior, tokens: int) -> Prior:
@@ -35,31 +36,31 @@ def encode(prior: Prior, tokens: Tokens, lanes: int, report: Report = silent) ->
     return conditionals.encode(prior, tokens, lanes, report)
 
 
-def decode(prior: Prior, payload: bytes, count: int, lanes: int, report: Report = silent) -> Tokens:
+def decode(prior: Prior, payload: bytes, count: int, lanes: int, watch: Watch = unwatched) -> Tokens:
     """The reverse of `encode`. Raises ChecksumError where the damage shows; else a checksum must tell."""
     if isinstance(prior, ItemMixture):
-        tokens = bits_back.decode(prior, stack := Stack(payload), count, lanes, report)
+        tokens = bits_back.decode(prior, stack := Stack(payload), count, lanes, watch)
         if not stack.is_empty():
             raise ChecksumError("the coded words are damaged: some are left over")
         return tokens
     if isinstance(prior := _of_frame(prior, count), SpelledPrior):
-        return spelled.decode(prior, payload, count, lanes, report)
+        return spelled.decode(prior, payload, count, lanes, watch)
     if prior.levels:
-        return two_level.decode(cast(TwoLevel, prior), payload, count, lanes, report)
-    return conditionals.decode(prior, payload, count, lanes, report)
+        return two_level.decode(cast(TwoLevel, prior), payload, count, lanes, watch)
+    return conditionals.decode(prior, payload, count, lanes, watch)
 
 
-def decode_noise(prior: Prior, noise: bytes, count: int, lanes: int = 1, report: Report = silent) -> Tokens:
+def decode_noise(prior: Prior, noise: bytes, count: int, lanes: int = 1, watch: Watch = unwatched) -> Tokens:
     """`count` tokens off a stack of random bits: a sample from the prior, since coding makes uniform bits of samples.
 
     Raises ChecksumError where the bits are used up."""
     stack = Stack(noise, noise=True)
     if isinstance(prior, ItemMixture):
-        return bits_back.decode(prior, stack, count, lanes, report)
+        return bits_back.decode(prior, stack, count, lanes, watch)
     if isinstance(prior := _of_frame(prior, count), SpelledPrior):
-        return spelled.decode(prior, noise, count, lanes, report)
+        return spelled.decode(prior, noise, count, lanes, watch)
     with one_blas_thread():
-        return conditionals.follow(prior, Layout.of(count, lanes, prior.stride), stack.pop, report)
+        return conditionals.follow(prior, Layout.of(count, lanes, prior.stride), stack.pop, watch)
 
 
 def score(prior: Prior, tokens: Tokens, lanes: int = 1, report: Report = silent) -> np.ndarray:

@@ -18,10 +18,13 @@ from .errors import ChecksumError
 from .exact.threads import one_blas_thread
 from .lanes import Layout
 from .types import DecodesItself, Pmf, Prior, Tokens
+from .watch import WATCH_EVERY, Watch, unwatched
 
 Report = Callable[[int], None]
-#: symbols between two reports of a decoder that runs compiled
-REPORT_EVERY = 1 << 14
+#: symbols between two reports of a coder that runs compiled
+REPORT_EVERY = WATCH_EVERY
+#: steps after which one that steps tells of them, at the latest
+STEPS_EVERY = 64
 
 
 def silent(done: int) -> None:
@@ -53,26 +56,43 @@ def known_conditionals(prior: Prior, layout: Layout, grid: Tokens) -> Iterator[t
         previous = grid[:, stop - 1].copy()
 
 
-def follow(prior: Prior, layout: Layout, choose: Callable[[Pmf], Tokens], report: Report = silent) -> Tokens:
+def follow(prior: Prior, layout: Layout, choose: Callable[[Pmf], Tokens], watch: Watch = unwatched) -> Tokens:
     """Step the prior: `choose(pmf)` gives the symbols [n] of each step. Returns all of them, [N]."""
     if not layout.tokens:
         return np.zeros(0, np.int32)
     state = prior.init(layout.lanes, layout.tokens)
-    return take_steps(layout, lambda previous, rows: choose(prior.step(state, previous, rows)), report)
+    return take_steps(layout, lambda previous, rows: choose(prior.step(state, previous, rows)), watch)
 
 
-def take_steps(layout: Layout, step: Callable[[Tokens | None, int], Tokens], report: Report = silent) -> Tokens:
+def take_steps(layout: Layout, step: Callable[[Tokens | None, int], Tokens], watch: Watch = unwatched) -> Tokens:
     """`step(previous, rows)` gives the symbols [n] of each step. Returns all of them, [N]."""
-    grid, previous, done = Growing(layout), None, 0
+    grid, previous, watched = Growing(layout), None, InBlocks(watch)
     for rows, first, stop in layout.runs():
         for t in range(first, stop):
             previous = step(None if previous is None else previous[:rows], rows)
             grid.put(previous[:, None], t)
-            done += rows
-            if t % 64 == 63:
-                report(done)
-    report(done)
+            watched.add(previous)
+    watched.finish()
     return grid.join()
+
+
+class InBlocks:
+    """Hands the symbols of single steps on to `watch`, many at a time."""
+
+    def __init__(self, watch: Watch) -> None:
+        self._watch, self._count = watch, 0
+        self._waiting: list[Tokens] = []
+
+    def add(self, symbols: Tokens) -> None:
+        self._waiting.append(symbols)
+        self._count += len(symbols)
+        if len(self._waiting) >= STEPS_EVERY or self._count >= WATCH_EVERY:
+            self.finish()
+
+    def finish(self) -> None:
+        if self._waiting:
+            self._watch(np.concatenate(self._waiting))
+        self._waiting, self._count = [], 0
 
 
 class Growing:
@@ -103,16 +123,17 @@ def encode(prior: Prior, tokens: Tokens, lanes: int, report: Report = silent) ->
     return encoder.finish()
 
 
-def decode(prior: Prior, payload: bytes, count: int, lanes: int, report: Report = silent) -> Tokens:
-    """The reverse of `encode`. Raises ChecksumError where the damage shows; else a checksum must tell."""
+def decode(prior: Prior, payload: bytes, count: int, lanes: int, watch: Watch = unwatched) -> Tokens:
+    """The reverse of `encode`. Raises ChecksumError where the damage shows; else a checksum must tell. `watch` hears the
+    symbols as they come, and may raise."""
     layout = Layout.of(count, lanes, prior.stride)
     if layout.tokens and isinstance(prior, DecodesItself):
-        return _decode_compiled(prior, payload, layout, report)
-    return decode_by_steps(prior, payload, layout, report)
+        return _decode_compiled(prior, payload, layout, watch)
+    return decode_by_steps(prior, payload, layout, watch)
 
 
 @one_blas_thread()
-def decode_by_steps(prior: Prior, payload: bytes, layout: Layout, report: Report = silent) -> Tokens:
+def decode_by_steps(prior: Prior, payload: bytes, layout: Layout, watch: Watch = unwatched) -> Tokens:
     """`decode` by `conditionals` and constriction, whatever loop of its own the prior offers."""
     decoder = RangeDecoder(payload)
 
@@ -122,20 +143,20 @@ def decode_by_steps(prior: Prior, payload: bytes, layout: Layout, report: Report
             raise ChecksumError("the coded words are damaged: a symbol outside the vocabulary")
         return symbols
 
-    return follow(prior, layout, pop, report)
+    return follow(prior, layout, pop, watch)
 
 
-def _decode_compiled(prior: Prior, payload: bytes, layout: Layout, report: Report) -> Tokens:
+def _decode_compiled(prior: Prior, payload: bytes, layout: Layout, watch: Watch) -> Tokens:
     assert isinstance(prior, DecodesItself)
     state, decode_steps = prior.init(layout.lanes, layout.tokens), prior.decode_steps
-    return decode_by_loop(lambda *args: decode_steps(state, *args), payload, layout, report)
+    return decode_by_loop(lambda *args: decode_steps(state, *args), payload, layout, watch)
 
 
-def decode_by_loop(loop: Callable[..., Tokens], payload: bytes, layout: Layout, report: Report) -> Tokens:
+def decode_by_loop(loop: Callable[..., Tokens], payload: bytes, layout: Layout, watch: Watch) -> Tokens:
     """`loop(coder, previous, rows, steps)` gives the next symbols [rows, steps]."""
     from .coders import reference
 
-    coder, grid, previous, done = reference.start(payload), Growing(layout), None, 0
+    coder, grid, previous = reference.start(payload), Growing(layout), None
     for rows, first, stop in layout.runs():
         at_once = max(1, REPORT_EVERY // rows)
         for at in range(first, stop, at_once):
@@ -143,7 +164,7 @@ def decode_by_loop(loop: Callable[..., Tokens], payload: bytes, layout: Layout, 
             symbols = loop(coder, previous, rows, steps)
             grid.put(symbols, at)
             previous = symbols[:, -1].copy()
-            report(done := done + rows * steps)
+            watch(symbols)
     return grid.join()
 
 

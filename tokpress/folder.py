@@ -9,71 +9,94 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from . import model_files as files
 from .errors import ModelError
 
 FORMAT = 1
 #: the arithmetic of tokpress.exact; a change that alters one bit of one pmf makes a new one
 EXACT_PROFILE = 1
 #: the files that make up the identity, beside config.json
-PARTS = ("tokenizer.json", "model.safetensors")
+PARTS = (files.TOKENIZER, files.WEIGHTS)
 #: a part where it is there: of tokenizers that are trained
-TOKENIZER_PART = "tokenizer.safetensors"
+TOKENIZER_PART = files.TOKENIZER_WEIGHTS
 #: what tells of it, and is not needed
-ABOUT = ("README.md", "training_curve.json")
+ABOUT = (files.CARD, files.CURVE)
+#: models whose weights another one uses, at most
+MOST_OTHERS = 256
 
 TOKENIZER_ONLY = "{0} is a tokenizer; train a prior for it: tokpress train prior --tokenizer {0} -o MODEL CORPUS"
 
 
-def identity(folder: Path) -> bytes:
-    """The id of the model in a directory: 4 bytes. Raises OSError, ValueError where there is none."""
-    config = json.loads((folder / "config.json").read_text())
+def parts(folder: Path) -> dict[str, bytes | None]:
+    """The bytes of each file that makes up the identity, beside config.json; None of one that is not there. Raises ModelError."""
+    return {part: files.read(folder / part) for part in (*PARTS, TOKENIZER_PART)}
+
+
+def identity_of(config: dict[str, Any], parts: dict[str, bytes | None]) -> bytes:
+    """The id of a model, 4 bytes, from its config and `parts`."""
     digest = hashlib.sha256(json.dumps(config, sort_keys=True).encode())
-    for part in (*PARTS, *[TOKENIZER_PART] * (folder / TOKENIZER_PART).is_file()):
-        path = folder / part
-        data = path.read_bytes() if path.is_file() else b""
-        digest.update(part.encode() + len(data).to_bytes(8, "little") + data)
+    for part, data in parts.items():
+        if data is not None or part != TOKENIZER_PART:
+            digest.update(part.encode() + len(data or b"").to_bytes(8, "little"))
+            digest.update(data or b"")
     return digest.digest()[:4]
+
+
+def identity(folder: Path) -> bytes:
+    """The id of the model in a directory. Raises ModelError where there is none."""
+    return identity_of(files.config(folder), parts(folder))
+
+
+def stamp(folder: Path) -> tuple[object, ...]:
+    """What changes when a file of a model directory does: its inode, size and time of change."""
+    found: list[object] = []
+    for name in (files.CONFIG, *PARTS, TOKENIZER_PART, files.CARD):
+        try:
+            status = (folder / name).stat()
+        except (OSError, ValueError):
+            found.append(None)
+        else:
+            found.append((status.st_ino, status.st_size, status.st_mtime_ns))
+    return tuple(found)
 
 
 def needed(folder: Path) -> list[Path]:
     """The files in a model's directory that decoding needs."""
-    return [path for part in ("config.json", *PARTS, TOKENIZER_PART) if (path := folder / part).is_file()]
+    return [path for part in (files.CONFIG, *PARTS, TOKENIZER_PART) if (path := folder / part).is_file()]
 
 
 def tokenizer_only(folder: Path) -> bool:
     """Whether this is what `train tokenizer` writes: a model directory without a prior."""
     try:
-        return lacks_prior(json.loads((folder / "config.json").read_text()))
-    except (OSError, ValueError, RecursionError):
+        return lacks_prior(files.config(folder))
+    except ModelError:
         return False
 
 
-def lacks_prior(config: Any) -> bool:
+def lacks_prior(config: dict[str, Any]) -> bool:
     """Whether this is the config.json of a tokenizer by itself."""
-    return isinstance(config, dict) and "tokenizer" in config and "prior" not in config
+    return "tokenizer" in config and "prior" not in config
 
 
-def tensors(folder: Path) -> dict[str, np.ndarray]:
-    """What the prior has learned: {} where there is nothing. Raises ModelError where the file is damaged."""
-    path = folder / "model.safetensors"
-    if not path.is_file():
-        return {}
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
-
+def weights_of(config: dict[str, Any]) -> tuple[bytes, ...]:
+    """The ids of the models whose weights a model uses. Raises ModelError where these are no ids."""
+    told = config.get("weights_of", [])
     try:
-        return load_file(path)
-    except SafetensorError as error:
-        raise ModelError(f"{path} is damaged: {error}") from None
+        ids = tuple(bytes.fromhex(id) for id in told)
+    except (TypeError, ValueError):
+        ids = (b"",)
+    if not isinstance(told, list) or len(told) > MOST_OTHERS or not all(len(id) == 4 for id in ids):
+        raise ModelError(
+            f"config.json: weights_of should be a list of ids of models, of 8 digits each, not {str(told)[:80]}"
+        )
+    return ids
 
 
 def place(target: Path, write: Callable[[Path], None]) -> None:
     """What `write` writes into a directory, first a temporary one beside `target`, then renamed into its place.
 
     Raises ModelError where something else stands there."""
-    if target.exists() and not (target / "config.json").is_file() and any(target.iterdir()):
+    if target.exists() and not (target.is_dir() and ((target / files.CONFIG).is_file() or not any(target.iterdir()))):
         raise ModelError(f"{target} exists and is no model directory; choose another place")
     target.parent.mkdir(parents=True, exist_ok=True)
     new = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))

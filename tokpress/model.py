@@ -23,16 +23,18 @@ from typing import Any
 
 import numpy as np
 
-from . import coding, content
+from . import coding, content, model_files
 from . import folder as files
 from . import grid as grids
 from .bits import Bits
-from .errors import ChecksumError, ModelError, ModelMismatchError, TokenizerError, TokpressError
+from .errors import ChecksumError, ModelError, ModelMismatchError, TokenizerError, TokpressError, UnknownComponentError
 from .grid import Grid
-from .priors.several import side_by_side
-from .registry import prior_class, tokenizer_class
+from .packed_model import packed
+from .priors.several import kind_of, side_by_side
+from .registry import tokenizer_class
 from .tensors import write as write_tensors
 from .types import Prior, SpelledPrior, Tokenizer, Tokens
+from .watch import Counting
 
 Report = Callable[[float], None]
 
@@ -49,6 +51,8 @@ class Model:
 
     #: ids of the models whose weights it uses, where it has none of its own
     weights_of: tuple[str, ...] = ()
+    #: what `given` has bound its prior to
+    given_tokens: Tokens | None = None
 
     def __init__(self, tokenizer: Tokenizer, prior: Prior, id: bytes | None = None, name: str = "", card: str = ""):
         if tokenizer.vocab_size != prior.vocab_size:
@@ -86,9 +90,17 @@ class Model:
         """The same model with what its prior conditions on: y is coded given x, which whoever decodes must have too.
 
         Raises TokpressError where its prior takes nothing."""
-        model = Model(self.tokenizer, self.prior.bind(self.tokenizer.encode(source)), self.id, self.name, self.card)
-        model.kernel = self.kernel
+        return self._bound_to(self.tokenizer.encode(source))
+
+    def _bound_to(self, tokens: Tokens) -> "Model":
+        model = Model(self.tokenizer, self.prior.bind(tokens), self.id, self.name, self.card)
+        model.kernel, model.weights_of, model.given_tokens = self.kernel, self.weights_of, tokens
         return model
+
+    def __reduce__(self) -> tuple:
+        """By content, for pools of processes and for copies: nothing that coding has left on it, compiled code say, is taken
+        along. (No model is ever unpickled from a file.)"""
+        return packed(self)
 
     # --- one frame -------------------------------------------------------------------------------
 
@@ -101,9 +113,13 @@ class Model:
         tokens: Tokens | None = None,
     ) -> tuple[bytes, int, int]:
         """(payload, tokens, lanes), no more lanes than tokens. `report` hears the share done, 0 … 1. grid: where samples are,
-        and tokens: those of the source, if they are known already."""
+        and tokens: those of the source, if they are known already (and known to be its own).
+
+        Raises TokenizerError where the tokens of a tokenizer that calls itself lossless are not those of this source."""
         if tokens is None:
             tokens = (self.tokenizer.on(grid) if grid else self.tokenizer).encode(source)
+            if self.tokenizer.lossless:
+                self._check_tokens(source, tokens)
         count = len(tokens)
         prior, before = self._on_grid(source, grid, count)
         lanes = max(1, min(lanes or prior.lanes_taken(count), count))
@@ -111,6 +127,13 @@ class Model:
         tokens = prior.arrange(tokens)
         payload = coding.encode(prior, tokens, lanes, lambda done: report(done / max(count, 1)))
         return before + payload, count, lanes
+
+    def _check_tokens(self, source: bytes, tokens: Tokens) -> None:
+        """Whether a decoder would take these tokens, and get the source from them: some lose bytes, whatever they promise."""
+        if len(tokens) not in self.tokenizer.possible_tokens(len(source)) or self.tokenizer.decode(tokens) != source:
+            raise TokenizerError(
+                f"the tokenizer {self.tokenizer.name!r} does not give this source back; take another model"
+            )
 
     def decode(
         self,
@@ -122,7 +145,11 @@ class Model:
     ) -> bytes:
         """The source of one frame, unchecked but for its `length`. `report` hears the share done, 0 … 1.
 
-        Raises ChecksumError."""
+        Raises ChecksumError; before anything is decoded where no source of this `length` has so many tokens, and as soon as the
+        tokens make more bytes than that."""
+        tiled = self.tokenizer.wants_grid
+        if length is not None and not tiled and tokens not in self.tokenizer.possible_tokens(length):
+            raise ChecksumError(f"{tokens:,} tokens make no source of that length, {length:,} bytes")
         prior, tokenizer = self.prior, self.tokenizer
         if prior.wants_grid or tokenizer.wants_grid:
             size = payload[0] if payload else 0
@@ -133,7 +160,7 @@ class Model:
             payload = payload[1 + size :]
         prior.prepare(tokens, self.kernel)
         lanes = lanes or prior.lanes(tokens)
-        decoded = coding.decode(prior, payload, tokens, lanes, lambda done: report(done / max(tokens, 1)))
+        decoded = coding.decode(prior, payload, tokens, lanes, Counting(tokenizer, tokens, length, report))
         decoded = prior.restore(decoded)
         if length is not None and (made := tokenizer.source_length(decoded)) != length:
             raise ChecksumError(f"the decoded tokens make {made:,} bytes, not {length:,}")
@@ -152,7 +179,7 @@ class Model:
                 tiled = self.tokenizer.on(grid)
             except TokenizerError as error:
                 raise ChecksumError(str(error)) from None
-            if grid.stop != length or grid.start or grid.padding:
+            if grid.stop != length or grid.start or grid.padding or tokens not in tiled.possible_tokens(length):
                 raise ChecksumError("what it says about the samples cannot be")
             return tiled, grid
         held, over = divmod(tokens, self.tokenizer.unit_tokens)
@@ -308,53 +335,59 @@ class Model:
         with tempfile.TemporaryDirectory() as folder:
             self._write(Path(folder))
             return sum(f.stat().st_size for f in Path(folder).iterdir()) + sum(
-                _by_id(id, self.name).size for id in self.weights_of
+                _by_id(bytes.fromhex(id), self.name).size for id in self.weights_of
             )
 
 
 def load_folder(folder: str | os.PathLike) -> Model:
-    """Open a model directory. Raises ModelError naming the file that is wrong."""
+    """Open a model directory. Raises ModelError, TokenizerError or UnknownComponentError, naming the file that is wrong."""
     folder = Path(folder)
-    path = folder / "config.json"
-    try:
-        config = json.loads(path.read_text())
-    except OSError as error:
-        raise ModelError(f"{folder} is no model directory: {path.name}: {error.strerror}") from None
-    except (ValueError, RecursionError) as error:
-        raise ModelError(f"{path} is not JSON: {error}") from None
+    config = model_files.config(folder)
     if files.lacks_prior(config):
         raise ModelError(files.TOKENIZER_ONLY.format(folder))
+    parts, card = files.parts(folder), model_files.read(folder / model_files.CARD)
     try:
-        if config["format"] != files.FORMAT or config["exact_profile"] != files.EXACT_PROFILE:
-            raise ModelError(
-                f"{path} has format {config['format']}, exact profile {config['exact_profile']}; this tokpress "
-                f"reads {files.FORMAT} and {files.EXACT_PROFILE}: use the version that wrote it, or a newer one"
-            )
-        settings = dict(config["tokenizer"])
-        tokenizer = tokenizer_class(settings.pop("name")).load(folder, settings)
-        settings, weights_of = dict(config["prior"]), tuple(config.get("weights_of", ()))
-        tensors = (
-            side_by_side([_by_id(id, folder).prior.tensors() for id in weights_of])
-            if weights_of
-            else files.tensors(folder)
-        )
-        prior = prior_class(settings.pop("name")).load(settings, tensors, tokenizer.vocab_size)
-    except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
-        raise ModelError(f"{path} lacks or garbles a setting: {error}") from None
-    except OSError as error:
-        raise ModelError(f"{folder} is incomplete: {error}") from None
-    card = folder / "README.md"
-    text = card.read_text("utf-8", "replace") if card.is_file() else ""
-    model = Model(tokenizer, prior, files.identity(folder), folder.name, text)
-    model.weights_of = weights_of
+        tokenizer, prior = _components(folder, config, parts[model_files.WEIGHTS])
+        text = "" if card is None else card.decode("utf-8", "replace")
+        model = Model(tokenizer, prior, files.identity_of(config, parts), folder.name, text)
+    except (ModelError, TokenizerError, UnknownComponentError) as error:
+        raise (error if str(folder) in str(error) else type(error)(f"{folder}: {error}")) from error.__cause__
+    except Exception as error:  # of components that others wrote, too
+        told = str(error) if isinstance(error, TokpressError) else f"{type(error).__name__}: {error}"
+        raise ModelError(f"{folder / model_files.CONFIG} lacks or garbles a setting: {told}") from error
+    for part in (model_files.TOKENIZER, model_files.TOKENIZER_WEIGHTS):  # which the tokenizer has read by itself
+        if parts[part] != model_files.read(folder / part):
+            raise ModelError(f"{folder / part} changed while it was read; open the model again")
+    model.weights_of = tuple(id.hex() for id in files.weights_of(config))
     return model
 
 
-def _by_id(id: str, user: object) -> Model:
-    """The model whose weights another one uses. Raises ModelError where it is not here, and ValueError where that is no id."""
+def _components(folder: Path, config: dict[str, Any], weights: bytes | None) -> tuple[Tokenizer, Prior]:
+    """What config.json describes, with these bytes of model.safetensors."""
+    path = folder / model_files.CONFIG
+    model_files.has_settings("a model", config, {"format", "exact_profile", "tokenizer", "prior"}, {"weights_of"})
+    if (config["format"], config["exact_profile"]) != (files.FORMAT, files.EXACT_PROFILE):
+        raise ModelError(
+            f"{path} has format {config['format']}, exact profile {config['exact_profile']}; this tokpress "
+            f"reads {files.FORMAT} and {files.EXACT_PROFILE}: use the version that wrote it, or a newer one"
+        )
+    if not isinstance(told := config["tokenizer"], dict) or not isinstance(told.get("name"), str):
+        raise ModelError(f"{path} names no tokenizer")
+    settings = {key: value for key, value in told.items() if key != "name"}
+    tokenizer = tokenizer_class(told["name"]).load(folder, settings)
+    kind, settings = kind_of(config["prior"])
+    if others := files.weights_of(config):
+        tensors = side_by_side([_by_id(id, folder).prior.tensors() for id in others])
+    else:
+        tensors = {} if weights is None else model_files.tensors(weights, folder / model_files.WEIGHTS)
+    return tokenizer, kind.load(settings, tensors, tokenizer.vocab_size)
+
+
+def _by_id(id: bytes, user: object) -> Model:
+    """The model whose weights another one uses. Raises ModelError where it is not here."""
     from . import store  # which finds and opens models
 
     try:
-        return store.by_id(bytes.fromhex(id), [])
+        return store.owner_of_weights(id)
     except ModelMismatchError:
-        raise ModelError(f"{user} uses the weights of model {id}, which is not here") from None
+        raise ModelError(f"{user} uses the weights of model {id.hex()}, which is not here") from None

@@ -21,6 +21,10 @@ from .errors import TokpressError
 
 Order = NDArray[np.int64]
 Shape = tuple[int, ...]
+#: of an item
+MOST_POSITIONS = 1 << 20
+#: in a list of them
+MOST_NUMBERS = 64
 
 
 def _raster(rows: int, columns: int) -> Order:
@@ -100,7 +104,7 @@ def parse_shape(text: str, sides: int = 2) -> Shape:
         shape = tuple(int(part) for part in text.split("x"))
     except ValueError:
         shape = (0,)
-    if not 1 <= len(shape) <= sides + 1 or min(shape) < 1 or math.prod(shape) > 1 << 24:
+    if not 1 <= len(shape) <= sides + 1 or min(shape) < 1 or math.prod(shape) > MOST_POSITIONS:
         raise TokpressError(
             f"{text!r} is no shape of an item; write {'FRAMESx' * (sides > 2)}ROWSxCOLUMNS, …xCHANNELS or LENGTH"
         )
@@ -108,13 +112,14 @@ def parse_shape(text: str, sides: int = 2) -> Shape:
 
 
 def parse_numbers(text: str) -> list[int]:
-    """ "1,2,4" → [1, 2, 4]; nothing where these are no numbers.
+    """ "1,2,4" → [1, 2, 4]; nothing where these are no numbers, or too many.
 
     >>> parse_numbers("8,8"), parse_numbers("8,x")
     ([8, 8], [])
     """
+    parts = str(text).split(",")
     try:
-        return [int(part) for part in str(text).split(",")]
+        return [int(part) for part in parts] if len(parts) <= MOST_NUMBERS else []
     except ValueError:
         return []
 

@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 
 from .coders import RangeEncoder
-from .conditionals import Growing, Report, follow, known_conditionals
+from .conditionals import Growing, InBlocks, Report, follow, known_conditionals
 from .exact.threads import one_blas_thread, share_after
 from .lanes import Layout
 from .priors.row_wise import shares_rows
 from .types import Pmf, SpelledPrior, Tokens
+from .watch import Watch
 
 #: of the lanes, what the other thread has: where both are ready at the same time, about
 EARLY = 0.52
@@ -29,7 +30,8 @@ Spell = Callable[[int, Tokens, slice, bool], None]
 class _Steps:
     """Steps of the base of a prior, and `spell` for each. `finish` is owed where a step has been left half done."""
 
-    def __init__(self, prior: SpelledPrior, state: Any, layout: Layout, spell: Spell) -> None:
+    def __init__(self, prior: SpelledPrior, state: Any, layout: Layout, spell: Spell, watched: InBlocks) -> None:
+        self.watched = watched
         self.prior, self.state, self.spell, self.grid = prior, state, spell, Growing(layout)
         self.base: Any = prior.base
         self.of_base = self.base.init(layout.lanes, layout.tokens)
@@ -42,6 +44,7 @@ class _Steps:
             self.spell(self.at, self.symbols, slice(self.spelled, rows), True)
         self.spelled = rows
         self.grid.put(self.symbols[:, None], self.at)
+        self.watched.add(self.symbols)
 
     def step(self, rows: int) -> None:
         previous = self.symbols[:rows] if self.at >= 0 else None
@@ -60,17 +63,15 @@ class _Steps:
         self.spell(self.at, self.symbols, slice(0, early), False)
 
 
-def _overlapping(prior: SpelledPrior, state: Any, layout: Layout, spell: Spell, report: Report) -> Tokens:
+def _overlapping(prior: SpelledPrior, state: Any, layout: Layout, spell: Spell, watch: Watch) -> Tokens:
     """All steps of lanes that are independent. Returns the symbols [N]."""
-    steps, done = _Steps(prior, state, layout, spell), 0
+    watched = InBlocks(watch)
+    steps = _Steps(prior, state, layout, spell, watched)
     for rows, first, stop in layout.runs():
-        for t in range(first, stop):
+        for _ in range(first, stop):
             steps.step(rows)
-            done += rows
-            if t % 64 == 63:
-                report(done)
     steps.finish()
-    report(done)
+    watched.finish()
     return steps.grid.join()
 
 
@@ -89,7 +90,11 @@ def _spell_known(
             symbols[some] = grid[some, t]
             take(t, some, *prior.spelled(state, symbols, some, ends))
 
-        _overlapping(prior, state, layout, spell, report)
+        def told(symbols: Tokens) -> None:
+            nonlocal done
+            report(done := done + symbols.size)
+
+        _overlapping(prior, state, layout, spell, told)
         return
     for pmfs, symbols, at in known_conditionals(prior.base, layout, grid):
         for t, (pmf, of_step) in enumerate(zip(pmfs, symbols), at):
@@ -109,7 +114,7 @@ def encode(prior: SpelledPrior, tokens: Tokens, lanes: int, report: Report) -> b
 
 
 @one_blas_thread()
-def decode(prior: SpelledPrior, payload: bytes, count: int, lanes: int, report: Report) -> Tokens:
+def decode(prior: SpelledPrior, payload: bytes, count: int, lanes: int, watch: Watch) -> Tokens:
     """The reverse of `encode`. Raises ChecksumError where the damage shows; else a checksum must tell."""
     from .coders import reference  # compiled
 
@@ -120,7 +125,7 @@ def decode(prior: SpelledPrior, payload: bytes, count: int, lanes: int, report: 
         def spell(t: int, symbols: Tokens, some: slice, ends: bool) -> None:
             prior.decode_spelled(state, symbols, some, ends, coder)
 
-        return _overlapping(prior, state, layout, spell, report)
+        return _overlapping(prior, state, layout, spell, watch)
 
     def choose(pmf: Pmf) -> Tokens:
         symbols, every = np.zeros(len(pmf), np.int32), slice(0, len(pmf))
@@ -128,7 +133,7 @@ def decode(prior: SpelledPrior, payload: bytes, count: int, lanes: int, report: 
         prior.decode_spelled(state, symbols, every, True, coder)
         return symbols
 
-    return follow(prior.base, layout, choose, report)
+    return follow(prior.base, layout, choose, watch)
 
 
 @one_blas_thread()

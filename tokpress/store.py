@@ -1,42 +1,35 @@
 """Where models are found: shipped with the package, in folders named by $TOKPRESS_MODELS, or by path."""
 
-import json
 import os
 import warnings
 from functools import lru_cache
 from pathlib import Path
 
+from . import model_files as files
 from .errors import ModelError, ModelMismatchError
-from .folder import identity
+from .folder import identity, stamp, weights_of
 from .model import Model, load_folder
 
 SHIPPED = Path(__file__).parent / "models"
 
 
 @lru_cache(maxsize=8)
-def _cached(folder: Path, stamp: float) -> Model:
+def _cached(folder: Path, stamp: tuple) -> Model:
     return load_folder(folder)
 
 
 @lru_cache(maxsize=256)
-def _identity(folder: Path, stamp: float) -> bytes | None:
+def _identity(folder: Path, stamp: tuple) -> bytes | None:
     """The id of the model in a folder. None, with a warning, where there is none: others may still be sound."""
     try:
         return identity(folder)
-    except (OSError, ValueError, RecursionError) as error:
+    except ModelError as error:
         warnings.warn(f"{folder} is no sound model directory, passed over: {error}", stacklevel=3)
         return None
 
 
-def _stamp(folder: Path) -> float:
-    try:
-        return (folder / "config.json").stat().st_mtime
-    except OSError:
-        return 0.0
-
-
 def _open(folder: Path) -> Model:
-    return _cached(folder, _stamp(folder))
+    return _cached(folder, stamp(folder))
 
 
 def folders() -> dict[str, Path]:
@@ -51,7 +44,7 @@ def folders() -> dict[str, Path]:
 def find(model: str | os.PathLike) -> Path:
     """The directory of a model given by name (`tokpress models` lists them) or directory."""
     named = folders().get(str(model))
-    if named is None and not Path(model).is_dir():
+    if named is None and not os.path.isdir(model):
         raise ModelError(f"no model called {str(model)!r}, nor a directory; there are: {', '.join(folders())}")
     return named or Path(model)
 
@@ -74,18 +67,31 @@ def load(model: "str | os.PathLike | Model") -> Model:
 
 def _folder_of(id: bytes) -> Path | None:
     """By hashing what is here, not by opening it."""
-    return next((folder for folder in folders().values() if _identity(folder, _stamp(folder)) == id), None)
+    return next((folder for folder in folders().values() if _identity(folder, stamp(folder)) == id), None)
 
 
 def needs(folder: Path) -> dict[str, Path]:
-    """name → directory of a model, and of those whose weights it uses. Raises OSError, ValueError, TypeError or ModelError where
-    they cannot be told."""
-    found = {folder.name: folder}
-    for id in json.loads((folder / "config.json").read_text()).get("weights_of", ()):
-        if (other := _folder_of(bytes.fromhex(id))) is None:
-            raise ModelError(f"{folder} uses the weights of model {id}, which is not here")
-        found |= needs(other)
-    return found
+    """name → directory of a model, and of those whose weights it uses. Raises ModelError where they cannot be told."""
+    others = {}
+    for id in weights_of(files.config(folder)):
+        if (other := _folder_of(id)) is None:
+            raise ModelError(f"{folder} uses the weights of model {id.hex()}, which is not here")
+        others[_with_weights(other).name] = other
+    return {folder.name: folder, **others}
+
+
+def _with_weights(folder: Path) -> Path:
+    """A folder whose model has weights of its own: none is lent on, nor lent in a circle. Raises ModelError."""
+    if weights_of(files.config(folder)):
+        raise ModelError(f"{folder} has no weights of its own that another model could use")
+    return folder
+
+
+def owner_of_weights(id: bytes) -> Model:
+    """The model with this id, whose weights another one uses. Raises ModelMismatchError, ModelError."""
+    if (folder := _folder_of(id)) is not None:
+        _with_weights(folder)
+    return by_id(id, [])
 
 
 def by_id(id: bytes, extra: list[Model]) -> Model:

@@ -14,6 +14,7 @@ from .exact.threads import one_blas_thread, share_rows
 from .lanes import Layout
 from .priors.row_wise import after_learning
 from .types import LevelLoop, Pmf, Tokens, TwoLevel
+from .watch import Watch
 
 
 def _known(prior: TwoLevel, state: Any, layout: Layout, grid: Tokens) -> Iterator[tuple[int, Tokens, Tokens, Pmf, Pmf]]:
@@ -70,15 +71,15 @@ def encode_by_loop(loop: LevelLoop, layout: Layout, grid: Tokens, report: Report
 
 
 @one_blas_thread()
-def decode(prior: TwoLevel, payload: bytes, count: int, lanes: int, report: Report) -> Tokens:
+def decode(prior: TwoLevel, payload: bytes, count: int, lanes: int, watch: Watch) -> Tokens:
     """The reverse of `encode`. Raises ChecksumError where the damage shows; else a checksum must tell."""
     layout = Layout.of(count, lanes, prior.stride)
     if not layout.tokens:
         return np.zeros(0, np.int32)
     state = prior.init(layout.lanes, layout.tokens)
     if loop := prior.loop(state):
-        return decode_by_loop(loop.decode, payload, layout, report)
-    return take_steps(layout, _decode_step(prior, state, RangeDecoder(payload)), report)
+        return decode_by_loop(loop.decode, payload, layout, watch)
+    return take_steps(layout, _decode_step(prior, state, RangeDecoder(payload)), watch)
 
 
 def _decode_step(prior: TwoLevel, state: Any, decoder: RangeDecoder) -> Callable[[Tokens | None, int], Tokens]:

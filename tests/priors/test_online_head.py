@@ -88,3 +88,18 @@ def test_impossible_rates(rate):
     prior = tiny_mingru()
     with pytest.raises(ModelError, match="should be a number from 0 to"):
         MinGRUPrior({**prior.config(), "online": rate}, prior.tensors())
+
+
+def test_sums_of_thousands_of_lanes_wrap_around():
+    """As those of int32 do, on every machine: a float64 beyond them is another integer here and there."""
+    lanes, width = 4096, 4
+    tensors = {
+        "head.weight": np.zeros((2, width), np.int8),
+        "head.scale": np.full(2, 2.0**-80, np.float32),
+        "bias": np.zeros(2, np.float32),
+    }
+    head = online_head.OnlineHead(tensors, 0.1, lanes)
+    head.a[:] = 127
+    head._move(np.zeros((lanes, 9), np.int64), np.full((lanes, 9), 2047, np.float32))
+    exact = lanes * 9 * 2047 * 127
+    assert exact > 2**32 and (head.master[0] == (exact + 2**31) % 2**32 - 2**31).all() and not head.master[1].any()

@@ -11,7 +11,7 @@ from tokenizers import Tokenizer as HFTokenizer
 
 from tokpress.errors import TokenizerError
 from tokpress.registry import tokenizer_class
-from tokpress.tokenizers import bpe
+from tokpress.tokenizers import bpe, bpe_form
 from tokpress.tokenizers.bpe import BPETokenizer, import_tokenizer
 from tokpress.training.bpe import train_bpe
 
@@ -102,13 +102,108 @@ def test_load_says_what_is_wrong(tmp_path):
         BPETokenizer.load(tmp_path, {})
 
 
-def test_an_edited_file_that_drops_bytes_does_not_encode(own, tmp_path):
+#: edits of a sound file: what becomes of its top level, or of its model
+LOSSY: dict[str, dict] = {
+    "lower case": {"normalizer": {"type": "Lowercase"}},
+    "replaced": {"normalizer": {"type": "Replace", "pattern": {"String": "hidden"}, "content": "public"}},
+    "nothing normalized": {"normalizer": {"type": "Sequence", "normalizers": []}},
+    "words only": {"pre_tokenizer": {"type": "WhitespaceSplit"}},
+    "prefix space": {"pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": True, "use_regex": True}},
+    "byte level": {"pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": False, "use_regex": True}},
+    "removed": {"pre_tokenizer": {"type": "Split", "pattern": {"String": " "}, "behavior": "Removed", "invert": False}},
+    "removed inside": {
+        "pre_tokenizer": {
+            "type": "Sequence",
+            "pretokenizers": [{"type": "Digits", "individual_digits": True}, {"type": "Punctuation", "behavior": "Removed"}],
+        }
+    },
+    "metaspace": {"pre_tokenizer": {"type": "Metaspace", "replacement": "_", "prepend_scheme": "always", "split": True}},
+    "truncation": {"truncation": {"max_length": 5, "strategy": "LongestFirst", "stride": 0, "direction": "Right"}},
+    "padding": {"padding": {"strategy": {"Fixed": 99}, "direction": "Right", "pad_to_multiple_of": None, "pad_id": 0,
+                            "pad_type_id": 0, "pad_token": "a"}},
+    "post-processor": {"post_processor": {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": True, "use_regex": True}},
+    "decoder": {"decoder": {"type": "Strip", "content": " ", "start": 1, "stop": 0}},
+    "added token": {"added_tokens": [{"id": 5, "content": "the", "single_word": False, "lstrip": True, "rstrip": True,
+                                      "normalized": False, "special": True}]},
+    "of tomorrow": {"postprocessing": None},
+    "dropout": {"model": {"dropout": 0.5}},
+    "no dropout": {"model": {"dropout": 0}},
+    "unknown": {"model": {"unk_token": "a"}},
+    "fused": {"model": {"fuse_unk": True, "unk_token": "a"}},
+    "byte fallback": {"model": {"byte_fallback": True}},
+    "prefix": {"model": {"continuing_subword_prefix": "##"}},
+    "suffix": {"model": {"end_of_word_suffix": "</w>"}},
+    "unigram": {"model": {"type": "Unigram"}},
+    "cache": {"model": {"cache_capacity": 5}},
+    "merges": {"model": {"merges": [["t", "hh"]]}},
+    "merges as text": {"model": {"merges": ["t h"]}},
+    "no merges": {"model": {"merges": {}}},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("edit", LOSSY)
+def test_what_may_lose_bytes_is_refused_when_it_is_loaded(edit, own, tmp_path):
     own.save(tmp_path)
     whole = json.loads((tmp_path / "tokenizer.json").read_text("utf-8"))
-    whole["pre_tokenizer"] = {"type": "WhitespaceSplit"}
-    (tmp_path / "tokenizer.json").write_text(json.dumps(whole))
-    with pytest.raises(TokenizerError, match="does not give every byte back"):
-        BPETokenizer.load(tmp_path, {}).encode(b"a b")
+    changed = {**LOSSY[edit]}
+    changed["model"] = whole["model"] | changed.get("model", {})
+    (tmp_path / "tokenizer.json").write_text(json.dumps(whole | changed))
+    with pytest.raises(TokenizerError, match=r"tokenizer\.json .*"):
+        BPETokenizer.load(tmp_path, {})
+
+
+@pytest.mark.parametrize("vocab", [
+    {"ab": 65}, {"ab": -1}, {"ab": 1 << 24}, {"ab": 1 << 18}, {"ab": True}, {"ab": 300.0}, {"ab": "300"}, {"\u0100": 300}, {"": 300},
+    {"\ud800": 300},
+])  # fmt: skip
+def test_vocabularies_that_are_refused(vocab):
+    """Two tokens of one id, ids out of all proportion, no ids, and tokens of no bytes."""
+    whole = {"model": {"type": "BPE", "vocab": {chr(b): b for b in range(256)} | vocab, "merges": []}}
+    with pytest.raises(TokenizerError):
+        BPETokenizer(json.dumps(whole))
+
+
+def test_cuts_that_lose_nothing_are_accepted(own, tmp_path):
+    own.save(tmp_path)
+    whole = json.loads((tmp_path / "tokenizer.json").read_text("utf-8"))
+    parts = [
+        {"type": "Split", "pattern": {"Regex": "t"}, "behavior": b, "invert": i}
+        for b in bpe_form.BEHAVIORS
+        for i in (False, True)
+    ]
+    parts += [{"type": "Digits", "individual_digits": True}, {"type": "Punctuation", "behavior": "Isolated"}]
+    for rule in [None, *parts, {"type": "Sequence", "pretokenizers": parts}]:
+        tokenizer = BPETokenizer(json.dumps(whole | {"pre_tokenizer": rule}))
+        assert tokenizer.decode(tokenizer.encode(TEXT.encode())) == TEXT.encode()
+
+
+def test_encode_compares_what_its_ids_decode_to(own, monkeypatch):
+    """Also where the library would do what no structure tells."""
+    for lie in (b"public", b"PUBLIC", b"publi"):
+        wrong = BPETokenizer(own._text)
+        real = wrong._hf
+
+        class Lying:
+            def encode(self, text, lie=lie, real=real, **rest):
+                return real.encode(text.replace("hidden", lie.decode()), **rest)
+
+        monkeypatch.setattr(wrong, "_hf", Lying())
+        with pytest.raises(TokenizerError, match="does not give this source back"):
+            wrong.encode(b"what is hidden here")
+
+
+def test_a_panic_of_the_library_is_an_error_of_ours(own, monkeypatch):
+    class PanicException(BaseException):
+        pass
+
+    class Panicking:
+        def encode(self, *args, **rest):
+            raise PanicException("index out of bounds")
+
+    wrong = BPETokenizer(own._text)
+    monkeypatch.setattr(wrong, "_hf", Panicking())
+    with pytest.raises(TokenizerError, match="index out of bounds"):
+        wrong.encode(b"a")
 
 
 # ── imports ─────────────────────────────────────────────────────────────────────────────────────────

@@ -24,10 +24,12 @@ from ..orders import Order, Shape, make_order
 from . import attention, ops, states
 from .kernels import Kernel, NumpyKernel
 from .masks import Array, Taps, is_raster, joinable, taps_of
-from .tensors import checked
+from .tensors import MOST_INPUTS, SCALE, VECTOR, WEIGHT, Kind, checked, nothing_else
 
 #: |A|² of a state space: rounding may take it this far above 1
 LARGEST_GROWTH = 1 + 2.0**-20
+#: numbers that a layer may remember: a small file must not ask for all memory
+MOST_KEPT = 1 << 28
 
 
 class Weights:
@@ -39,12 +41,14 @@ class Weights:
         self._found: dict[tuple[str, tuple[int, ...]], Array] = {}
 
     def vector(self, name: str, *shape: int) -> Array:
-        return self._checked(name, shape, "float32")
+        return self._checked(name, shape, VECTOR)
 
     def quantized(self, name: str, outputs: int, inputs: int) -> tuple[Array, Array]:
         """(int8 [N, K] of −64 … 63, scales [N])"""
-        q = self._checked(name + ".weight", (outputs, inputs), "int8")
-        return q, self._checked(name + ".scale", (outputs,), "float32")
+        if inputs > MOST_INPUTS:
+            raise ModelError(f"model.safetensors: {name} has {inputs:,} inputs; {MOST_INPUTS:,} is the most")
+        q = self._checked(name + ".weight", (outputs, inputs), WEIGHT)
+        return q, self._checked(name + ".scale", (outputs,), SCALE)
 
     def product(self, name: str, outputs: int, inputs: int, part: slice = slice(None)) -> tuple:
         """(weights as the kernel wants them, scales), of some of the outputs and inputs"""
@@ -69,9 +73,13 @@ class Weights:
             self._made[name] = q.astype(np.float32) * s[:, None]
         return self._made[name]
 
-    def _checked(self, name: str, shape: tuple[int, ...], dtype: str) -> Array:
+    def nothing_else(self) -> None:
+        """Raises ModelError where there are tensors that nobody has asked for."""
+        nothing_else(self.tensors, {name for name, _ in self._found})
+
+    def _checked(self, name: str, shape: tuple[int, ...], kind: Kind) -> Array:
         if (name, shape) not in self._found:
-            self._found[name, shape] = checked(self.tensors, name, shape, dtype)
+            self._found[name, shape] = checked(self.tensors, name, shape, kind)
         return self._found[name, shape]
 
 
@@ -105,6 +113,8 @@ class Exact:
     def _kept(self, name: str, *shape: int, dtype: type = np.float32) -> Array:
         """What is remembered under a name, at first zeros; lanes are the second axis where there are two."""
         if name not in self.memory:
+            if math.prod(shape) > MOST_KEPT:
+                raise ModelError(f"{name} has to remember {math.prod(shape):,} numbers; {MOST_KEPT:,} is the most")
             self.memory[name] = np.zeros(shape, dtype)
         return self.memory[name]
 
@@ -121,6 +131,7 @@ class Exact:
         product, s = self.weights.product(name, outputs, x.shape[1])
         if limit:
             return self.weights.kernel.product(self._grid(x, limit), product) * s * np.float32(limit / 127)
+        self._finite(x)
         a, r = ops.normalize_rows(np, x) if normed else ops.quantize_rows(np, x)
         return self.weights.kernel.product(a, product) * s * r
 
@@ -133,6 +144,8 @@ class Exact:
         taps, c, width = taps_of(taps, strict, self.channels, self.raster), self.channels, x.shape[1]
         offsets = self._offsets(taps)
         reach = 1 - min(offsets)
+        # before anything is allocated
+        self.weights.quantized(name, c * outputs, len(taps) * c * width)
         queue = self._kept(name, reach, self.lanes, c * width)
         if (now := self.at - strict) >= 0:
             pixel, channel = divmod(now, c)
@@ -171,6 +184,7 @@ class Exact:
         return acc * s[mine] * np.float32(limit / 127) + bias
 
     def _grid(self, x: Array, limit: float) -> Array:
+        self._finite(x)
         return np.round(np.clip(x * np.float32(127 / limit), np.float32(-127), np.float32(127)))
 
     def _offsets(self, taps: Taps) -> list[int]:
@@ -203,6 +217,7 @@ class Exact:
 
     def norm(self, x: Array) -> Array:
         """x / rms(x) per row, the rms being that of the row rounded to 8 bits, an integer sum."""
+        self._finite(x)
         peak = np.maximum(np.abs(x).max(1, keepdims=True), np.float32(ops.TINY))
         up = (np.float32(1) / peak) * np.float32(ops.ACTIVATION_MAX)
         return x * (up * ops.normalize_rows(np, x)[1])
@@ -287,7 +302,9 @@ class Exact:
 
     def attend_given(self, name: str, q: Array, k: Array, v: Array, heads: int) -> Array:
         """Attention over encoded keys and values [lanes·M, C] (Vaswani et al. 2017, §3.2.3)."""
+        self._finite(q)
         if name not in self.caches:
+            self._finite(np.concatenate([k, v], 1))
             self.caches[name] = attention.Cache(self.lanes, len(k) // self.lanes, heads, q.shape[1] // heads)
             attention.fill(self.caches[name], k, v)
         return attention.look(self.caches[name], q)
@@ -319,6 +336,7 @@ class Exact:
         """Causal attention softmax(q·kᵀ/√d) v (Vaswani et al. 2017, §3.2) with a cache of keys and values. reach: how far
         back where there is no end to a sequence, with a learned bias for each distance. pattern: what a step may see."""
         distances = None if not reach else self.weights.vector(name + ".distance", heads, reach)
+        self._finite(np.concatenate([q, k, v], 1))
         if name not in self.caches:
             self.caches[name] = attention.Cache(self.lanes, reach or self.item, heads, q.shape[1] // heads)
         return attention.step(self.caches[name], q, k, v, self.at, self.rows, distances, pattern)

@@ -35,10 +35,11 @@ class Fields(Exact):
 
     def conv(self, name: str, x: Array, spans: Spans, outputs: int, limit: float = 4.0, gain: float = 1.0) -> Array:  # type: ignore[override]
         """y = b + Σ_k W_k x_{place + k}, k over the box of `spans`, zeros outside the grid."""
+        sides = [last - first + 1 for first, last in spans]
+        self.weights.quantized(name, outputs, math.prod(sides) * x.shape[1])  # before anything is allocated
         grid = self._grid(self._grid_of(x), limit)
         before_after = [(0, 0), *((-first, last) for first, last in spans), (0, 0)]
         padded = np.pad(grid, before_after)
-        sides = [last - first + 1 for first, last in spans]
         gathered = np.empty((*grid.shape[:-1], math.prod(sides), x.shape[1]), np.float32)
         for k, at in enumerate(np.ndindex(*sides)):
             part = tuple(slice(a, a + d) for a, d in zip(at, self.dims))
@@ -82,6 +83,7 @@ class Fields(Exact):
 
     def attend(self, name: str, q: Array, k: Array, v: Array, heads: int) -> Array:  # type: ignore[override]
         """Attention of every place to every other (Vaswani et al. 2017, §3.2)."""
+        self._finite(np.concatenate([q, k, v], 1))
         size = self.rows // self.lanes
         cache = attention.Cache(self.lanes, size, heads, q.shape[1] // heads)
         attention.fill(cache, k, v)

@@ -36,6 +36,7 @@ class Rows(Exact):
     ) -> Array:
         """`strict`: x is of the row above; taps are at least one row up. Else of this row, and taps may lie in it."""
         height, width, c = 1 - min(t[0] for t in taps), self.shape[1], x.shape[1]
+        self.weights.quantized(name, outputs, len(taps) * c)  # before anything is allocated
         queue = self._kept(name, height, self.lanes, width, c)
         if (now := self.at - strict) >= 0:
             queue[now % height, : self.rows] = self._grid(x, limit).reshape(self.rows, width, c)

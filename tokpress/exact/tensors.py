@@ -1,23 +1,75 @@
-"""What a tensor of a model file must be before anything is computed with it, or allocated for it."""
+"""What a tensor of a model file must be before anything is computed with it, or allocated for it.
+
+A prior says of each tensor its name, its shape and its kind. The kinds are what docs/exactness.md assumes of a model: within
+these bounds every kernel gives the same sums, and no float becomes an infinity that one machine rounds to another integer
+than the next.
+"""
+
+from dataclasses import dataclass
 
 import numpy as np
 
 from ..errors import ModelError
 
-#: of int8 weights; seven bits, so that no kernel's sums saturate
-LEAST_WEIGHT = -64
-#: of float32 tensors: far above what trains, far below what makes infinities of sums of products
-LARGEST = 2.0**16
+#: inputs of a product, at most: sums of K · 254 · 64, and of K · 127², stay below 2^31
+MOST_INPUTS = 1 << 17
 
 
-def checked(tensors: dict[str, np.ndarray], name: str, shape: tuple[int, ...], dtype: str) -> np.ndarray:
-    """The tensor of this name. Raises ModelError where it is missing, of another shape or dtype, holds what is no number
-    or a huge one (float32), or weights of more than seven bits (int8)."""
+@dataclass(frozen=True)
+class Kind:
+    """dtype and bounds, both included. permutation: each of 0 … N − 1 once."""
+
+    what: str
+    dtype: str
+    least: float
+    most: float
+    permutation: bool = False
+
+    def fault(self, t: np.ndarray) -> str:
+        """What is wrong with the values of a tensor of this dtype; nothing is where that is empty."""
+        t = np.asarray(t)
+        if t.dtype == np.float32 and np.isnan(t).any():
+            return "one is no number"
+        if t.size and not (self.least <= t.min() and t.max() <= self.most):
+            return f"{self.what} lie in {self.least:g} … {self.most:g}"
+        if self.permutation and not np.array_equal(np.sort(t, axis=None), np.arange(t.size)):
+            return f"{self.what} are each of 0 … {t.size - 1} once"
+        return ""
+
+
+#: of products; seven bits, so that the pair sums of no kernel saturate
+WEIGHT = Kind("weights", "int8", -64, 63)
+#: of the rows of weights; what trains is below 0.1, and products of three of them stay far from infinity
+SCALE = Kind("scales", "float32", 2.0**-80, 4.0)
+#: biases, learned vectors, code vectors: far above what trains, far below what makes infinities of sums of products
+VECTOR = Kind("values", "float32", -(2.0**16), 2.0**16)
+#: how often something was seen: sums over 2^24 symbols, doubled, stay below 2^63
+COUNT = Kind("counts", "int64", 0, 1 << 36)
+#: the same, doubled with 1 added
+DOUBLED = Kind("doubled counts", "int64", 1, 1 << 37)
+PERMUTATION = Kind("places", "int32", 0, 2**31 - 1, permutation=True)
+
+
+def index(below: int) -> Kind:
+    """Numbers of one of so many things."""
+    return Kind("numbers", "int32", 0, below - 1)
+
+
+def checked(tensors: dict[str, np.ndarray], name: str, shape: tuple[int, ...], kind: Kind) -> np.ndarray:
+    """The tensor of this name. Raises ModelError where it is missing, of another shape or dtype, or beyond the bounds of its
+    kind."""
     t = tensors.get(name)
-    if t is None or t.shape != shape or str(t.dtype) != dtype:
-        raise ModelError(f"model.safetensors: {name} should be {dtype} {shape}; the file is damaged or foreign")
-    if dtype == "float32" and t.size and not float(np.abs(t).max()) <= LARGEST:
-        raise ModelError(f"model.safetensors: {name} holds what is no number, or none of a model; the file is damaged")
-    if dtype == "int8" and t.size and int(t.min()) < LEAST_WEIGHT:
-        raise ModelError(f"model.safetensors: {name} holds weights below −64; 7-bit weights are required")
+    if t is None or t.shape != shape or t.dtype != np.dtype(kind.dtype):
+        there = "is missing" if t is None else f"is {t.dtype} {t.shape}"
+        raise ModelError(
+            f"the tensor {name} {there}, and should be {kind.dtype} {shape}; the file is damaged or foreign"
+        )
+    if fault := kind.fault(t):
+        raise ModelError(f"the tensor {name} is out of bounds: {fault}; the file is damaged or foreign")
     return t
+
+
+def nothing_else(tensors: dict[str, np.ndarray], names: set[str]) -> None:
+    """Raises ModelError where there are tensors beside those of these names."""
+    if strange := sorted(set(tensors) - names):
+        raise ModelError(f"the tensor {strange[0]} is none of this model; the file is damaged or foreign")

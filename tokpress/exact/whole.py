@@ -25,6 +25,7 @@ class Whole(Exact):
         pattern: attention.Pattern | None = None,
     ) -> Array:
         """Without a mask."""
+        self._finite(np.concatenate([q, k, v], 1))
         cache = attention.Cache(self.lanes, self.item, heads, q.shape[1] // heads)
         attention.fill(cache, k, v)
         out = [attention.look(cache, part) for part in q.reshape(self.lanes, self.item, -1).swapaxes(0, 1)]

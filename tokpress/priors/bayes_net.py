@@ -9,14 +9,16 @@ the tree's own. Sparse conditioning is cheap and a strong assumption: the lectur
 too weak a one for images. N items · V symbols · T positions; integer counts and one float32 division: exact.
 """
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..errors import ModelError, TokpressError
-from ..exact.tensors import checked
+from ..exact.tensors import DOUBLED, PERMUTATION, checked, index, nothing_else
 from ..orders import parse_shape
+from ..training.options import settings_of
 from ..types import Config, Pmf, Prior, Tokenizer, Tokens
 
 if TYPE_CHECKING:
@@ -42,19 +44,15 @@ class BayesNetPrior(Prior):
         """tensors: `order` [T] int32, positions parent first; `parent` [T] int32, the step of each step's parent (the
         first has none); `counts` [T, V, V] int64, doubled with 1 added, by the parent's symbol and the own one."""
         self.shape_setting, self.vocab_size, self._tensors = shape, vocab_size, tensors
-        self.stride = int(np.prod(parse_shape(shape)))
-        for name, expected, dtype in (
-            ("order", (self.stride,), "int32"),
-            ("parent", (self.stride,), "int32"),
-            ("counts", (self.stride, vocab_size, vocab_size), "int64"),
-        ):
-            checked(tensors, name, expected, dtype)
-        self.order, self.parent = tensors["order"].astype(np.int64), tensors["parent"]
-        steps = np.arange(self.stride)
-        if not np.array_equal(np.sort(self.order), steps) or (self.parent > np.maximum(steps - 1, 0)).any():
-            raise ModelError("model.safetensors: order is no order, or a parent comes after its child")
-        if self.parent.min() < 0 or tensors["counts"].min() < 1 or tensors["counts"].max() > 1 << 40:
-            raise ModelError("model.safetensors: counts outside 1 … 2^40, or a parent below 0")
+        if not (sides := parse_shape(shape)):
+            raise ModelError("config.json: a bayes_net prior is over the positions of an item, and needs its shape")
+        self.stride = math.prod(sides)
+        self.order = checked(tensors, "order", (self.stride,), PERMUTATION).astype(np.int64)
+        self.parent = checked(tensors, "parent", (self.stride,), index(self.stride))
+        checked(tensors, "counts", (self.stride, vocab_size, vocab_size), DOUBLED)
+        nothing_else(tensors, {"order", "parent", "counts"})
+        if (self.parent > np.maximum(np.arange(self.stride) - 1, 0)).any():
+            raise ModelError("model.safetensors: a parent comes after its child")
         self._tables = tensors["counts"].astype(np.float32) / tensors["counts"].sum(2, keepdims=True).astype(np.float32)
 
     def init(self, lanes: int, tokens: int) -> State:
@@ -70,7 +68,6 @@ class BayesNetPrior(Prior):
     @classmethod
     def fit(cls, sources: "list[Source]", tokenizer: Tokenizer, config: Config, options: "FitOptions") -> Prior:
         """Settings: shape. Counts all pairs of positions; sources count by their weight, rounded."""
-        from ..training.options import settings_of
         from ..training.streams import split_items
 
         shape = settings_of(cls.name, config, {"shape": ""})["shape"]
@@ -102,7 +99,7 @@ class BayesNetPrior(Prior):
 
     @classmethod
     def load(cls, config: Config, tensors: dict[str, np.ndarray], vocab_size: int) -> "BayesNetPrior":
-        return cls(config["shape"], tensors, vocab_size)
+        return cls(settings_of(cls.name, config, {"shape": ""})["shape"], tensors, vocab_size)
 
 
 def _root(own: np.ndarray) -> np.ndarray:

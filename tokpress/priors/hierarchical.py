@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from ..training.options import FitOptions
     from ..training.streams import Source
 
+#: each is a network
+MOST_STAGES = 16
 DEFAULTS = {"shape": "", "scales": "", "levels": 0, "width": 96, "depth": 6}
 
 
@@ -53,6 +55,8 @@ def plan(settings: Config, vocab_size: int) -> list[tuple[Config, int, np.ndarra
         ]
     stages, before = [], np.zeros(0, np.int64)
     names = [*settings["scales"].split(","), settings["shape"]]
+    if len(names) > MOST_STAGES:
+        raise TokpressError(f"the prior 'hierarchical' has at most {MOST_STAGES} scales, not {len(names):,}")
     for i, name in enumerate(names):
         cells = subsample(whole[None], shape, _shape(name))[0]
         given = {"given": names[i - 1]} if i else {}
@@ -86,10 +90,12 @@ class HierarchicalPrior(Prior):
         from ..training.options import settings_of
 
         self.settings, self.vocab_size, self._tensors = settings_of(self.name, settings, DEFAULTS), vocab_size, tensors
-        self.stages = []
+        self.stages: list[Stage] = []
         for i, (inner, symbols, cells, known) in enumerate(plan(self.settings, vocab_size)):
             mine = {k.removeprefix(f"{i}."): v for k, v in tensors.items() if k.startswith(f"{i}.")}
             self.stages.append(Stage(PixelCNNPrior.load(inner, mine, symbols), cells, known))
+        if strange := [k for k in tensors if k.partition(".")[0] not in map(str, range(len(self.stages)))]:
+            raise ModelError(f"the tensor {strange[0]} is none of this model; the file is damaged or foreign")
         self.places = self.order = np.concatenate([stage.cells[~stage.known] for stage in self.stages])
         self.stride = len(self.places)
 

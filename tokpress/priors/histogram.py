@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import ModelError
+from ..exact.tensors import COUNT, checked, nothing_else
+from ..training.options import settings_of
 from ..types import Config, Pmf, Prior, Tokenizer, Tokens
 
 if TYPE_CHECKING:
@@ -43,9 +45,7 @@ class HistogramPrior(Prior):
     def __init__(self, vocab_size: int, counts: np.ndarray | None = None):
         """`counts` [V] int64 makes it static."""
         self.vocab_size = vocab_size
-        self.counts = counts
-        if counts is not None and (counts.shape != (vocab_size,) or counts.dtype != np.int64 or counts.min() < 0):
-            raise ModelError(f"histogram counts must be {vocab_size} int64 values ≥ 0")
+        self.counts = counts if counts is None else checked({"counts": counts}, "counts", (vocab_size,), COUNT)
 
     def init(self, lanes: int, tokens: int) -> State:
         counts = np.zeros(self.vocab_size, np.int64) if self.counts is None else self.counts
@@ -62,8 +62,6 @@ class HistogramPrior(Prior):
         cls, sources: "list[Source]", tokenizer: Tokenizer, config: Config, options: "FitOptions"
     ) -> "HistogramPrior":
         """Count every token of the corpus; a source of weight w counts w times. Settings: static (default true)."""
-        from ..training.options import settings_of
-
         if not settings_of(cls.name, config, {"static": True})["static"]:
             return cls(tokenizer.vocab_size)
         counts = np.zeros(tokenizer.vocab_size, np.float64)
@@ -81,6 +79,8 @@ class HistogramPrior(Prior):
 
     @classmethod
     def load(cls, config: Config, tensors: dict[str, np.ndarray], vocab_size: int) -> "HistogramPrior":
-        if config.get("static") and "counts" not in tensors:
+        static = settings_of(cls.name, config, {"static": False})["static"]
+        nothing_else(tensors, {"counts"} if static else set())
+        if static and "counts" not in tensors:
             raise ModelError("model.safetensors has no histogram counts")
-        return cls(vocab_size, tensors["counts"] if config.get("static") else None)
+        return cls(vocab_size, tensors["counts"] if static else None)

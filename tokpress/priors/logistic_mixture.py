@@ -13,6 +13,8 @@ import numpy as np
 
 from ..errors import ModelError
 from ..exact import logistics
+from ..exact.tensors import VECTOR, checked, nothing_else
+from ..training.options import settings_of
 from ..types import Config, Pmf, Prior, Tokenizer, Tokens
 from .histogram import HistogramPrior
 
@@ -26,11 +28,10 @@ class LogisticMixturePrior(Prior):
 
     def __init__(self, parameters: np.ndarray, vocab_size: int) -> None:
         """parameters [3, K] float32: log weights, means and log scales on the scale −1 … 1 of all symbols."""
-        if parameters.ndim != 2 or len(parameters) != 3 or parameters.dtype != np.float32 or not parameters.size:
-            raise ModelError("model.safetensors: parameters should be float32 [3, components]")
-        if not np.isfinite(parameters).all():
-            raise ModelError("model.safetensors: a parameter of the mixture is no number")
-        self.parameters, self.vocab_size = parameters, vocab_size
+        if parameters.ndim != 2 or not parameters.size or vocab_size < 2:
+            raise ModelError("a mixture of logistics has one or more components, and two or more symbols")
+        self.parameters = checked({"parameters": parameters}, "parameters", (3, parameters.shape[1]), VECTOR)
+        self.vocab_size = vocab_size
         log_weights, means, log_scales = parameters[:, None]
         self.pmf = logistics.pmf(log_weights, means, log_scales, vocab_size)
 
@@ -44,7 +45,6 @@ class LogisticMixturePrior(Prior):
     def fit(cls, sources: "list[Source]", tokenizer: Tokenizer, config: Config, options: "FitOptions") -> Prior:
         """Settings: components. Trains on the histogram of the corpus, which says all that matters of it."""
         from ..training.mixture import fit_mixture
-        from ..training.options import settings_of
 
         components = settings_of(cls.name, config, {"components": 4})["components"]
         counted = HistogramPrior.fit(sources, tokenizer, {}, options)
@@ -58,6 +58,6 @@ class LogisticMixturePrior(Prior):
 
     @classmethod
     def load(cls, config: Config, tensors: dict[str, np.ndarray], vocab_size: int) -> "LogisticMixturePrior":
-        if "parameters" not in tensors or tensors["parameters"].shape != (3, config["components"]):
-            raise ModelError("model.safetensors: parameters are missing, or of another number of components")
-        return cls(tensors["parameters"], vocab_size)
+        components = settings_of(cls.name, config, {"components": 1})["components"]
+        nothing_else(tensors, {"parameters"})
+        return cls(checked(tensors, "parameters", (3, components), VECTOR), vocab_size)

@@ -23,8 +23,10 @@ from numpy.typing import NDArray
 
 from ..errors import ModelError, TokpressError
 from ..levels import Levels
+from ..model_files import has_settings
 from ..types import Config, Pmf, Prior, Tokenizer, Tokens
 from . import memory_kernel, row_wise
+from .several import kind_of
 
 if TYPE_CHECKING:
     from ..training.options import FitOptions
@@ -248,12 +250,19 @@ class MemoryPrior(Prior):
 
     @classmethod
     def load(cls, config: Config, tensors: dict[str, np.ndarray], vocab_size: int) -> "MemoryPrior":
-        from ..registry import prior_class
-
-        base, inside = dict(config["base"]), config["base"]
+        has_settings(f"a {cls.name} prior", config, {"base", "orders"}, set())
+        inside, orders = config["base"], config["orders"]
         for _ in range(MOST_NESTED):
-            inside = inside.get("base", {})
+            inside = inside.get("base") if isinstance(inside, dict) else None
         if inside:
             raise ModelError(f"config.json has a memory in a memory, more than {MOST_NESTED} times")
-        prior = prior_class(base.pop("name")).load(base, tensors, vocab_size)
-        return cls(prior, tuple(int(k) for k in config["orders"]))
+        if not isinstance(orders, list) or not all(type(k) is int for k in orders):
+            raise ModelError(
+                f"config.json: orders of a memory should be a list of whole numbers, not {str(orders)[:60]}"
+            )
+        kind, settings = kind_of(config["base"])
+        base = kind.load(settings, tensors, vocab_size)
+        try:
+            return cls(base, tuple(orders))
+        except ValueError as error:
+            raise ModelError(f"config.json: {error}") from None

@@ -26,9 +26,10 @@ import numpy as np
 from ..errors import ModelError
 from ..exact import ops
 from ..exact.kernels import SPLIT, Kernel, NumpyKernel, make_kernel, self_test
-from ..exact.tensors import checked
+from ..exact.tensors import PERMUTATION, SCALE, VECTOR, WEIGHT, Kind, checked, nothing_else
 from ..lanes import fewer_lanes
 from ..levels import Levels
+from ..model_files import has_settings
 from ..types import Config, Pmf, Prior, Tokenizer, Tokens
 from . import row_wise
 from .grams import MIX, THREE, TWO, slots
@@ -43,8 +44,7 @@ if TYPE_CHECKING:
 BEGIN = 0
 #: no setting is above
 MOST = 1 << 16
-#: nor more rows of hashed n-grams
-MOST_GRAMS = 1 << 20
+MOST_OF = {"depth": 256, "grams": 1 << 20}
 #: the learning rate of a head that learns while it codes (online_head.py), where a training run sets none
 ONLINE = 0.001
 #: and none is above
@@ -86,9 +86,9 @@ class State:
 
 def tensor_shapes(
     symbols: int, width: int, depth: int, hidden: int, grams: int = 0, features: int = 0, groups: int = 0
-) -> dict[str, tuple[tuple[int, ...], str]]:
-    """Every tensor of the model file: name → (shape, dtype). Weights int8, with float32 scales per output."""
-    shapes: dict[str, tuple[tuple[int, ...], str]] = {}
+) -> dict[str, tuple[tuple[int, ...], Kind]]:
+    """Every tensor of the model file: name → (shape, kind). Weights int8, with float32 scales per output."""
+    shapes: dict[str, tuple[tuple[int, ...], Kind]] = {}
     products = {"embedding": (symbols, width), "head": (groups + symbols, width)}
     if grams:
         products |= {name: (grams, features) for name in (TWO, THREE)} | {MIX: (width, 2 * features)}
@@ -98,13 +98,13 @@ def tensor_shapes(
         products[f"blocks.{i}.ff_in"] = (hidden, width)
         products[f"blocks.{i}.ff_out"] = (width, hidden)
         for vector in ("mix_mu", "ff_mu", "forget_bias"):
-            shapes[f"blocks.{i}.{vector}"] = ((width,), "float32")
+            shapes[f"blocks.{i}.{vector}"] = ((width,), VECTOR)
     for name, shape in products.items():
-        shapes[name + ".weight"] = (shape, "int8")
-        shapes[name + ".scale"] = ((shape[0],), "float32")
-    shapes["bias"] = ((groups + symbols,), "float32")
+        shapes[name + ".weight"] = (shape, WEIGHT)
+        shapes[name + ".scale"] = ((shape[0],), SCALE)
+    shapes["bias"] = ((groups + symbols,), VECTOR)
     if groups:
-        shapes["place"] = ((symbols,), "int32")
+        shapes["place"] = ((symbols,), PERMUTATION)
     return shapes
 
 
@@ -115,18 +115,24 @@ class MinGRUPrior(Prior):
     begin = BEGIN
 
     def __init__(self, config: Config, tensors: dict[str, np.ndarray], kernel: Kernel | None = None):
+        has_settings(
+            f"a {self.name} prior",
+            config,
+            {"symbols", "width", "depth", "hidden"},
+            {"grams", "features", "groups", "online"},
+        )
         self._config = {k: config[k] for k in ("symbols", "width", "depth", "hidden")}
         self.grams = config.get("grams", 0)
         if self.grams:
-            self._config |= {"grams": self.grams, "features": config["features"]}
+            self._config |= {"grams": self.grams, "features": config.get("features")}
         if "groups" in config:
             self._config |= {"groups": config["groups"]}
         self.online = config.get("online", 0.0)
         for key, value in self._config.items():
-            most = MOST_GRAMS if key == "grams" else MOST
+            most = MOST_OF.get(key, MOST)
             if type(value) is not int or not 1 <= value <= most:
                 raise ModelError(f"{key}={value!r} of a mingru prior should be a number from 1 to {most:,}")
-        if self.grams & (self.grams - 1):
+        if type(self.grams) is not int or self.grams & (self.grams - 1):
             raise ModelError(f"grams={self.grams} of a mingru prior should be a power of 2")
         if type(self.online) not in (int, float) or not 0 <= self.online <= MOST_ONLINE:
             raise ModelError(f"online={self.online!r} of a mingru prior should be a number from 0 to {MOST_ONLINE}")
@@ -137,8 +143,10 @@ class MinGRUPrior(Prior):
         self._asked = 0
         self.vocab_size = self._config["symbols"]
         self._tensors = tensors
-        for name, (shape, dtype) in tensor_shapes(**self._config).items():
-            checked(tensors, name, shape, dtype)
+        expected = tensor_shapes(**self._config)
+        for name, (shape, kind) in expected.items():
+            checked(tensors, name, shape, kind)
+        nothing_else(tensors, set(expected))
         self.levels = Levels.of(tensors["place"], config["groups"]) if "groups" in config else None
         self.engine: Engine | None = None
         if kernel is not None:

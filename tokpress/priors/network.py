@@ -131,7 +131,8 @@ class NetworkPrior(Prior):
             if exact.at == 0 and self._given is not None:
                 exact.given = self._given_of(state.first[part] + exact.items)
             new = previous is None or exact.at == 0
-            return self.network(exact, np.full(n, BEGIN) if new else previous[part])  # type: ignore[index]
+            with np.errstate(all="ignore"):  # what is not finite is an error of ours
+                return self.network(exact, np.full(n, BEGIN) if new else previous[part])  # type: ignore[index]
 
         if len(state.shares) == 1:
             return np.ascontiguousarray(work(*state.shares[0]))
@@ -169,7 +170,8 @@ class NetworkPrior(Prior):
                 known = Known(self._weights, self.shape, self.order, part.stop - part.start)
                 if given is not None:
                     known.given = given[part]
-                pmf = self.network(known, before[part].reshape(-1))
+                with np.errstate(all="ignore"):
+                    pmf = self.network(known, before[part].reshape(-1))
                 out[:, part] = pmf.reshape(part.stop - part.start, size, -1).swapaxes(0, 1)
 
         given = self._items_given(state, rows)
@@ -206,6 +208,7 @@ class NetworkPrior(Prior):
         prior = cls(config, tensors, vocab_size)
         probe = prior.bind(np.zeros(prior.given_size, np.int32)) if prior.wants_given else prior
         probe.step(probe.init(1, prior.stride), None, 1)  # asks for every tensor
+        prior._weights.nothing_else()
         return prior
 
     @classmethod

@@ -98,8 +98,9 @@ class OnlineHead:
         distinct, place = np.unique(rows.reshape(-1), return_inverse=True)
         together = np.zeros((len(distinct), n))
         np.add.at(together, (place.reshape(-1), np.repeat(np.arange(n), rows.shape[1])), moves.reshape(-1))
-        # whole numbers far below 2^53, so that float64 sums of them are exact
-        self.master[distinct] += (together @ self.a[:n].astype(np.float64)).astype(np.int32)
+        # whole numbers far below 2^53, so that float64 sums of them are exact; by way of int64, since what thousands of lanes with
+        # tiny scales add up to wraps around at 2^32, as sums of int32 do
+        self.master[distinct] += (together @ self.a[:n].astype(np.float64)).astype(np.int64).astype(np.int32)
         self.touched[distinct] = True
 
     def _round(self) -> None:

@@ -1,4 +1,7 @@
-"""Priors that are made of others: the others' tensors in one file, side by side, told apart by a number in front."""
+"""Priors that are made of others: the others' settings in theirs, and their tensors in one file, side by side, told apart by a
+number in front."""
+
+from typing import Any
 
 import numpy as np
 
@@ -14,16 +17,27 @@ def side_by_side(tensors: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
     return {f"{k}.{name}": value for k, each in enumerate(tensors) for name, value in each.items()}
 
 
-def loaded_members(told: list[Config], tensors: dict[str, np.ndarray], vocab_size: int) -> list[Prior]:
-    """The priors whose names and settings are told, each with its own of the tensors. Raises ModelError."""
+def kind_of(told: Any) -> tuple[type[Prior], Config]:
+    """The class and the settings of a prior that another one holds. Raises ModelError, UnknownComponentError."""
     from ..registry import prior_class
 
+    if not isinstance(told, dict) or not isinstance(told.get("name"), str):
+        raise ModelError(f"config.json: {str(told)[:80]} is no prior: an object with a name and settings is")
+    return prior_class(told["name"]), {key: value for key, value in told.items() if key != "name"}
+
+
+def loaded_members(told: Any, most: int, tensors: dict[str, np.ndarray], vocab_size: int) -> list[Prior]:
+    """The priors whose names and settings are told, each with its own of the tensors. Raises ModelError."""
+    if not isinstance(told, list) or len(told) > most:
+        raise ModelError(f"config.json: members should be a list of at most {most}")
+    if strange := [name for name in tensors if name.partition(".")[0] not in map(str, range(len(told)))]:
+        raise ModelError(f"the tensor {strange[0]} is none of this model; the file is damaged or foreign")
     members = []
     for k, settings in enumerate(told):
         of_this = {n.removeprefix(f"{k}."): v for n, v in tensors.items() if n.startswith(f"{k}.")}
-        rest = {key: value for key, value in settings.items() if key != "name"}
+        kind, rest = kind_of(settings)
         try:
-            members.append(prior_class(settings["name"]).load(rest, of_this, vocab_size))
+            members.append(kind.load(rest, of_this, vocab_size))
         except TokpressError as error:
             raise ModelError(f"config.json, member {k + 1}: {error}") from error
     return members

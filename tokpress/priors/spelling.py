@@ -24,8 +24,10 @@ from numpy.typing import NDArray
 from ..errors import ChecksumError, ModelError, TokpressError
 from ..exact.kernels import self_test
 from ..lanes import Layout
+from ..model_files import has_settings
 from ..types import Config, ItemMixture, Pmf, Prior, SpelledPrior, Tokenizer, Tokens
 from .adaptive import AdaptiveState, make_state
+from .several import kind_of
 
 if TYPE_CHECKING:
     from ..training.options import FitOptions
@@ -222,10 +224,8 @@ class SpellingPrior(SpelledPrior):
 
     @classmethod
     def load(cls, config: Config, tensors: dict[str, np.ndarray], vocab_size: int) -> "SpellingPrior":
-        from ..registry import prior_class
-
-        base = dict(config["base"])
-        kind = prior_class(base.pop("name"))
+        has_settings(f"a {cls.name} prior", config, {"base"}, {"least", "lanes"})
+        kind, base = kind_of(config["base"])
         if issubclass(kind, (SpelledPrior, ItemMixture)):
             raise ModelError(f"a {kind.name} prior cannot be spelled")
         return cls(kind.load(base, tensors, vocab_size), config.get("least", LEAST), lanes=config.get("lanes"))

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from .. import tensors
+from .. import model_files, tensors
 from ..errors import ModelError, TokenizerError, TokpressError
 from ..exact.arithmetic import Weights
 from ..exact.fields import Fields
@@ -198,7 +198,8 @@ class Autoencoder(Tokenizer):
         def some(part: slice) -> np.ndarray:
             m = self._fields(self.sides, part.stop - part.start)
             x = self.items(source[part.start * size : part.stop * size])
-            z = self.encoder(m, x.reshape(-1, self.channels))
+            with np.errstate(all="ignore"):  # what is not finite is an error of ours
+                z = self.encoder(m, x.reshape(-1, self.channels))
             if not np.isfinite(z).all():
                 raise ModelError(f"{FILE}: its numbers grow beyond all bounds; the file is damaged")
             return self.indices(z).reshape(part.stop - part.start, -1)
@@ -218,7 +219,8 @@ class Autoencoder(Tokenizer):
 
         def some(part: slice) -> bytes:
             m = self._fields(self.shape_of_codes(), part.stop - part.start)
-            x = self.decoder(m, self.codes(indices[part]))
+            with np.errstate(all="ignore"):
+                x = self.decoder(m, self.codes(indices[part]))
             if not np.isfinite(x).all():  # what is no number would be one byte here and another elsewhere
                 raise ModelError(f"{FILE}: its numbers grow beyond all bounds; the file is damaged")
             return self.samples(x)
@@ -259,15 +261,13 @@ class Autoencoder(Tokenizer):
 
     @classmethod
     def load(cls, folder: Path, config: Config) -> "Autoencoder":
-        from safetensors import SafetensorError
-        from safetensors.numpy import load_file
-
         path = Path(folder) / FILE
         try:
-            tokenizer = cls(config, load_file(path))
+            tokenizer = cls(config, model_files.tensors(model_files.read(path) or b"", path))
             # asks for every tensor
             tokenizer.decode(tokenizer.encode(bytes(tokenizer.unit_bytes)))
-        except (OSError, SafetensorError, TokpressError) as error:
+            tokenizer._weights.nothing_else()
+        except TokpressError as error:
             raise TokenizerError(f"{path} is no {cls.name} tokenizer: {error}") from error
         return tokenizer
 

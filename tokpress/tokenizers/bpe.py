@@ -19,12 +19,15 @@ import json
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import TokenizerError
+from ..errors import ModelError, TokenizerError
+from ..model_files import has_settings, parse
 from ..types import Config, Tokenizer, Tokens
+from . import bpe_form
+from .bpe_form import refuse
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer as HFTokenizer
@@ -36,8 +39,6 @@ FILE = "tokenizer.json"
 CUT_BYTES = 1 << 16
 #: this much is encoded at a time by all cores; the library's token objects take ≈ 100 bytes per byte
 BATCH_BYTES = 1 << 19
-#: constriction codes up to 2^24 − 2 symbols
-MAX_VOCAB = 1 << 24
 
 
 class BPETokenizer(Tokenizer):
@@ -56,23 +57,16 @@ class BPETokenizer(Tokenizer):
     learns = True
 
     def __init__(self, text: str, where: str = FILE, lazy: bool = False):
-        """`lazy`: whether it gives every byte back is found out when it first encodes; decoding needs only the table."""
+        """`lazy`: the library that merges is loaded when it first encodes; decoding needs only the table."""
         self._text = text  # saved as it came: a model's files keep their hash
         self._where = where
-        vocab = _vocabulary(text, where)
-        if not all(chr(byte) in vocab for byte in range(256)):
-            _refuse(where, "is not in tokpress form (one Latin-1 character per byte, no added tokens)",
-                    "convert it once with import_tokenizer")  # fmt: skip
+        self._rules = bpe_form.checked(text, where)
+        vocab: dict[str, int] = self._rules["model"]["vocab"]
         self.vocab_size = max(vocab.values()) + 1
-        if min(vocab.values()) < 0 or self.vocab_size >= MAX_VOCAB:
-            _refuse(where, f"has the token id {self.vocab_size - 1}", f"renumber it below {MAX_VOCAB - 1}")
         # id → its bytes; an id nobody uses stays empty
         self._bytes = [b""] * self.vocab_size
-        try:
-            for token, i in vocab.items():
-                self._bytes[i] = token.encode("latin-1")
-        except UnicodeEncodeError as error:
-            _refuse(where, f"has the token {token!r}, which no bytes spell", "convert it with import_tokenizer", error)
+        for token, i in vocab.items():
+            self._bytes[i] = token.encode("latin-1")
         self._lengths = np.array([len(b) for b in self._bytes], np.int64)
         if not lazy:
             _ = self._hf
@@ -81,33 +75,30 @@ class BPETokenizer(Tokenizer):
     def _hf(self) -> "HFTokenizer":
         from tokenizers import Tokenizer as HFTokenizer
 
-        try:
-            hf = HFTokenizer.from_str(self._text)
-        except Exception as error:  # the library raises nothing narrower
-            raise TokenizerError(f"{self._where} is not a tokenizer.json: {error}") from error
-        every_byte = bytes(range(256))
-        ids = hf.encode(every_byte.decode("latin-1"), add_special_tokens=False).ids
-        if self.decode(np.array(ids, np.int32)) != every_byte:
-            _refuse(self._where, "does not give every byte back", "remove its normalizer and pre_tokenizer")
-        return hf
+        with bpe_form.library_errors(self._where):
+            return HFTokenizer.from_str(
+                json.dumps(self._rules)
+            )  # what was checked, not what another reader finds in the text
 
     def encode(self, source: bytes) -> Tokens:
-        """ids int32 [N]. Memory beyond source and ids is bounded, whatever the length."""
-        view = memoryview(source)
-        if len(view) <= CUT_BYTES:
-            ids = np.array(self._hf.encode(str(view, "latin-1"), add_special_tokens=False).ids, np.int32)
-        else:
-            parts = []
-            for start in range(0, len(view), BATCH_BYTES):
-                batch = view[start : start + BATCH_BYTES]
-                texts = [str(batch[at : at + CUT_BYTES], "latin-1") for at in range(0, len(batch), CUT_BYTES)]
-                encodings = self._hf.encode_batch_fast(texts, add_special_tokens=False)
-                parts += [np.array(encoding.ids, np.int32) for encoding in encodings]
-            ids = np.concatenate(parts)
-        # the library drops what it cannot represent without a word; nothing may be lost silently here
-        if int(self._lengths[ids].sum()) != len(view):
-            raise TokenizerError("this tokenizer lost bytes while encoding: import its file with import_tokenizer")
-        return ids
+        """ids int32 [N], which decode to the source. Memory beyond source and ids is bounded, whatever the length.
+
+        Raises TokenizerError where the library's ids are not those of this source, or it fails."""
+        view, parts = memoryview(source), []
+        for start in range(0, len(view), BATCH_BYTES):
+            batch = view[start : start + BATCH_BYTES]
+            texts = [str(batch[at : at + CUT_BYTES], "latin-1") for at in range(0, len(batch), CUT_BYTES)]
+            with bpe_form.library_errors(self._where):
+                if len(texts) == 1:
+                    encodings = [self._hf.encode(texts[0], add_special_tokens=False)]
+                else:
+                    encodings = self._hf.encode_batch_fast(texts, add_special_tokens=False)
+            parts.append(np.concatenate([np.array(encoding.ids, np.int32) for encoding in encodings]))
+            if self.decode(parts[-1]) != batch:  # the library drops what it cannot represent without a word
+                raise TokenizerError(
+                    f"{self._where} does not give this source back: import its file with import_tokenizer"
+                )
+        return np.concatenate([np.zeros(0, np.int32), *parts])
 
     def decode(self, tokens: Tokens) -> bytes:
         tokens = np.asarray(tokens, np.int64)
@@ -127,7 +118,8 @@ class BPETokenizer(Tokenizer):
     @classmethod
     def load(cls, folder: Path, config: Config) -> "BPETokenizer":
         path = Path(folder) / FILE
-        return cls(_read(path), str(path), lazy=True)
+        has_settings("a bpe tokenizer", config)
+        return cls(bpe_form.read(path), str(path), lazy=True)
 
     @classmethod
     def fit(cls, paths: Sequence[Path], options: "TokenizerOptions") -> "BPETokenizer":
@@ -163,24 +155,29 @@ def import_tokenizer(path: Path | str) -> BPETokenizer:
     tokens are removed: no input can spell them. Whatever can lose or change bytes is refused."""
     where = str(path)
     try:
-        whole = json.loads(_read(path))
+        whole = parse(bpe_form.read(path).encode("utf-8"), where)
         model = whole["model"]
         kind = model.get("type", "BPE" if "merges" in model else "unknown")
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        _refuse(where, f"is not a tokenizer.json ({error!r})", "export one with tokenizer.save(...)", error)
+    except (ModelError, TypeError, KeyError, AttributeError) as error:
+        refuse(where, f"is not a tokenizer.json ({error!r})", "export one with tokenizer.save(...)", error)
     if kind != "BPE":
-        _refuse(where, f"is a {kind} model, which cannot spell every byte", "bring a byte-level BPE")
+        refuse(where, f"is a {kind} model, which cannot spell every byte", "bring a byte-level BPE")
     if whole.get("normalizer") is not None:
-        _refuse(where, f"changes its input first (normalizer {whole['normalizer'].get('type')})",
+        refuse(where, f"changes its input first (normalizer {whole['normalizer'].get('type')})",
                 'set "normalizer": null in the file, or bring another')  # fmt: skip
+    for key in ("dropout", "byte_fallback", "fuse_unk"):
+        if model.get(key):
+            refuse(
+                where, f"may code the same bytes in other ways ({key})", f"take {key} out of the file, or bring another"
+            )
     for key in ("continuing_subword_prefix", "end_of_word_suffix"):
         if model.get(key):
-            _refuse(where, f"marks word ends inside tokens ({key})", "bring a byte-level BPE")
+            refuse(where, f"marks word ends inside tokens ({key})", "bring a byte-level BPE")
     try:
         added = {token["content"] for token in whole.get("added_tokens") or []}
         text = json.dumps(_respelled(model, added, _pieces(whole.get("pre_tokenizer"), where), where))
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        _refuse(where, f"has parts nobody can read ({error!r})", "save it anew with tokenizers ≥ 0.20", error)
+        refuse(where, f"has parts nobody can read ({error!r})", "save it anew with tokenizers ≥ 0.20", error)
     tokenizer = BPETokenizer(text, where)
     _verify(tokenizer, sorted(added), where)
     return tokenizer
@@ -193,7 +190,7 @@ def _respelled(model: dict[str, Any], added: set[str], pieces: dict | None, wher
     missing = [[byte for byte in range(256) if alphabet[byte] not in vocab] for alphabet in alphabets]
     if all(missing):
         lost = min(missing, key=len)
-        _refuse(where, f"has no token for {len(lost)} of the 256 bytes (the first is {lost[0]:#04x})",
+        refuse(where, f"has no token for {len(lost)} of the 256 bytes (the first is {lost[0]:#04x})",
                 "train it with the full byte alphabet, or bring a byte-level BPE such as GPT-2's")  # fmt: skip
     alphabet = alphabets[0] if not missing[0] else alphabets[1]
     table = {ord(character): chr(byte) for byte, character in enumerate(alphabet)}
@@ -203,7 +200,7 @@ def _respelled(model: dict[str, Any], added: set[str], pieces: dict | None, wher
         if all(ord(character) in table for character in token):
             spelled[token.translate(table)] = i
         elif token not in added:  # a special token in other letters merely vanishes: no bytes can reach it
-            _refuse(where, f"has the token {token!r}, which no bytes spell", "bring a byte-level BPE")
+            refuse(where, f"has the token {token!r}, which no bytes spell", "bring a byte-level BPE")
     merges = []
     for merge in model["merges"]:
         left, right = merge.split(" ") if isinstance(merge, str) else merge
@@ -222,13 +219,13 @@ def _pieces(rule: dict[str, Any] | None, where: str) -> dict[str, Any] | None:
         return {"type": "Sequence", "pretokenizers": rules} if rules else None
     if kind == "ByteLevel":
         if rule.get("add_prefix_space", True):
-            _refuse(where, "puts a space before its input", 'set "add_prefix_space": false in the file')
+            refuse(where, "puts a space before its input", 'set "add_prefix_space": false in the file')
         if not rule.get("use_regex", True):
             return None
         rule = {"type": "Split", "pattern": {"Regex": GPT2_PATTERN}, "behavior": "Isolated", "invert": False}
         kind = "Split"
     if kind not in ("Split", "Digits", "Punctuation") or rule.get("behavior") == "Removed":
-        _refuse(where, f"drops or changes characters between words (pre_tokenizer {kind})",
+        refuse(where, f"drops or changes characters between words (pre_tokenizer {kind})",
                 "bring one that splits with ByteLevel, or Split without Removed")  # fmt: skip
     if kind == "Split" and "Regex" in rule["pattern"]:
         # bytes ≥ 0x80 are parts of letters far more often than not; \x{80}, because \x80 is a raw byte here
@@ -253,29 +250,4 @@ def _verify(tokenizer: BPETokenizer, added: list[str], where: str) -> None:
     trials += [f"x{token} {token}".encode("utf-8", "surrogatepass") for token in added[:100]]
     for trial in trials:
         if tokenizer.decode(tokenizer.encode(trial)) != trial:
-            _refuse(where, f"does not give {trial[:40]!r} back", "bring a byte-level BPE")
-
-
-def _vocabulary(text: str, where: str) -> dict[str, int]:
-    """The vocabulary of a file in tokpress form: token → id."""
-    try:
-        whole = json.loads(text)
-        vocab, added = whole["model"]["vocab"], whole.get("added_tokens")
-        if not all(type(token) is str and type(i) is int for token, i in vocab.items()):
-            raise TypeError("the vocabulary does not map strings to numbers")
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise TokenizerError(f"{where} is not a tokenizer.json: {error!r}") from error
-    if added:
-        _refuse(where, "has added tokens", "convert it once with import_tokenizer")
-    return vocab
-
-
-def _read(path: Path | str) -> str:
-    try:
-        return Path(path).read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise TokenizerError(f"cannot read the tokenizer {path}: {error}") from error
-
-
-def _refuse(where: str, why: str, remedy: str, cause: Exception | None = None) -> NoReturn:
-    raise TokenizerError(f"{where} {why}; {remedy}") from cause
+            refuse(where, f"does not give {trial[:40]!r} back", "bring a byte-level BPE")

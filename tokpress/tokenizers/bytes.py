@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import TokenizerError
+from ..model_files import has_settings
 from ..types import Config, Tokenizer, Tokens
 
 
@@ -40,6 +41,7 @@ class BytesTokenizer(Tokenizer):
 
     @classmethod
     def load(cls, folder: Path, config: Config) -> "BytesTokenizer":
+        has_settings(f"a {cls.name} tokenizer", config)
         return cls()
 
 
@@ -66,6 +68,7 @@ class _InTwo(Tokenizer):
 
     @classmethod
     def load(cls, folder: Path, config: Config) -> "_InTwo":
+        has_settings(f"a {cls.name} tokenizer", config)
         return cls()
 
 
@@ -114,4 +117,5 @@ class BitsTokenizer(Tokenizer):
 
     @classmethod
     def load(cls, folder: Path, config: Config) -> "BitsTokenizer":
+        has_settings(f"a {cls.name} tokenizer", config)
         return cls()

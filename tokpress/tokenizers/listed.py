@@ -11,11 +11,12 @@ from abc import abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import TokenizerError
+from ..errors import ModelError, TokenizerError
+from ..model_files import has_settings, parse, read
 from ..types import Config, Tokenizer, Tokens
 
 if TYPE_CHECKING:
@@ -29,6 +30,11 @@ MIN_COUNT = 2
 MAX_PIECE_BYTES = 64
 #: of the corpus, to count in
 SAMPLE_BYTES = 64 << 20
+
+
+def _written(vocab: dict[str, int]) -> dict[str, Any]:
+    """What tokenizer.json holds."""
+    return {"version": "1.0", "model": {"type": "WordLevel", "vocab": vocab, "unk_token": "[UNK]"}}
 
 
 class ListedTokenizer(Tokenizer):
@@ -85,18 +91,22 @@ class ListedTokenizer(Tokenizer):
 
     def save(self, folder: Path) -> None:
         vocab = {entry.decode("latin-1"): 256 + i for i, entry in enumerate(self.entries)}
-        written = {"version": "1.0", "model": {"type": "WordLevel", "vocab": vocab, "unk_token": "[UNK]"}}
-        (Path(folder) / FILE).write_text(json.dumps(written, indent=1) + "\n", "utf-8", newline="")
+        (Path(folder) / FILE).write_text(json.dumps(_written(vocab), indent=1) + "\n", "utf-8", newline="")
 
     @classmethod
     def load(cls, folder: Path, config: Config) -> "ListedTokenizer":
         path = Path(folder) / FILE
+        has_settings("a tokenizer of a list", config)
         try:
-            vocab = json.loads(path.read_text("utf-8"))["model"]["vocab"]
-            if sorted(vocab.values()) != list(range(256, 256 + len(vocab))):
+            whole = parse(read(path) or b"", path)
+            vocab, written = whole["model"]["vocab"], _written({})
+            if not isinstance(vocab, dict) or whole != written | {"model": written["model"] | {"vocab": vocab}}:
+                raise ValueError("it has other parts than a list of tokens")
+            numbers = list(vocab.values())
+            if set(map(type, numbers)) - {int} or sorted(numbers) != list(range(256, 256 + len(vocab))):
                 raise ValueError("its numbers are not 256, 257 …")
             return cls([entry.encode("latin-1") for entry in sorted(vocab, key=vocab.__getitem__)])
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        except (ModelError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise TokenizerError(f"{path} is no list of tokens: {error}") from error
 
     @classmethod

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import TokenizerError
+from ..errors import ModelError, TokenizerError
+from ..model_files import has_settings, parse, read
 from ..types import Config, Tokenizer, Tokens
 from .codebook import nearest
 
@@ -82,11 +83,14 @@ class PaletteTokenizer(Tokenizer):
     @classmethod
     def load(cls, folder: Path, config: Config) -> "PaletteTokenizer":
         path = Path(folder) / FILE
+        has_settings("a palette", config)
         try:
-            colours = np.array(json.loads(path.read_text("utf-8"))["colours"])
-            if colours.dtype != np.int64 or colours.min() < 0 or colours.max() > 255:
+            whole = parse(read(path) or b"", path)
+            has_settings("a palette", whole, {"colours"})
+            colours = np.array(whole["colours"])
+            if colours.dtype != np.int64 or colours.size == 0 or colours.min() < 0 or colours.max() > 255:
                 raise ValueError("its colours are not of numbers 0 … 255")
-        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        except (ModelError, ValueError, KeyError, TypeError, OverflowError) as error:
             raise TokenizerError(f"{path} is no palette: {error}") from error
         return cls(colours.astype(np.uint8))
 

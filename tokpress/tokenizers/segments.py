@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import tensors
+from .. import model_files, tensors
 from ..errors import TokenizerError, TokpressError
 from ..segments import HEAD, MOST_KINDS, complete, split
 from ..types import Config, Tokenizer, Tokens
@@ -123,6 +123,11 @@ class SegmentsTokenizer(Tokenizer):
         except TokenizerError:
             return -1  # no source has this length
 
+    def possible_tokens(self, length: int) -> range:
+        """A mark stands for the head of a segment; the one for bytes, for nothing."""
+        most = max(1, *(-(-part.unit_tokens // part.unit_bytes) for part in self.parts))
+        return range(min(length, 1), (length > 0) + most * length + 1)
+
     def lengths(self, tokens: Tokens) -> NDArray[np.int64]:
         out = []
         for kind, mine in self._runs(tokens):
@@ -156,24 +161,26 @@ class SegmentsTokenizer(Tokenizer):
 
     @classmethod
     def load(cls, folder: Path, config: Config) -> "SegmentsTokenizer":
-        from safetensors import SafetensorError
-        from safetensors.numpy import load_file
-
         from ..registry import tokenizer_class
 
         path = Path(folder) / FILE
         try:
-            files, parts = load_file(path), []
+            model_files.has_settings("a segments tokenizer", config, {"parts"})
+            files, parts = model_files.tensors(model_files.read(path) or b"", path), []
+            if not isinstance(config["parts"], list) or len(config["parts"]) > MOST_KINDS:
+                raise ValueError(f"parts should be a list of at most {MOST_KINDS} tokenizers")
             for i, settings in enumerate(config["parts"]):
                 settings = dict(settings)
                 kind = tokenizer_class(settings.pop("name"))
                 with TemporaryDirectory() as place:
                     for name in ("tokenizer.json", FILE):
                         if f"{i}/{name}" in files:
-                            (Path(place) / name).write_bytes(files[f"{i}/{name}"].astype(np.uint8).tobytes())
+                            if (stored := files[f"{i}/{name}"]).dtype != np.uint8:
+                                raise ValueError(f"{i}/{name} should be bytes")
+                            (Path(place) / name).write_bytes(stored.tobytes())
                     parts.append(kind.load(Path(place), settings))
             return cls(parts)
-        except (OSError, SafetensorError, KeyError, TypeError, ValueError, TokpressError) as error:
+        except (OSError, KeyError, TypeError, ValueError, TokpressError) as error:
             raise TokenizerError(f"{path} holds no segments of tokenizers: {error}") from error
 
     @classmethod

@@ -100,6 +100,9 @@ class Tiled(Tokenizer):
         samples = np.ascontiguousarray(whole).view(np.uint8).reshape(-1, self._dtype.itemsize)[:, ::-1]
         return self.grid.join(b"", samples)
 
+    def possible_tokens(self, length: int) -> range:
+        return range(self.tokens, self.tokens + (length == self.grid.stop))
+
     def source_length(self, tokens: Tokens) -> int:
         return self.grid.stop
 

@@ -15,7 +15,8 @@ from tokenizers import Regex, models, pre_tokenizers, trainers
 from tokenizers import Tokenizer as HFTokenizer
 
 from ..errors import TokenizerError
-from ..tokenizers.bpe import MAX_VOCAB, BPETokenizer
+from ..tokenizers.bpe import BPETokenizer
+from ..tokenizers.bpe_form import MAX_VOCAB
 from ..tokenizers.pieces import PIECE_PATTERN
 from .corpus import sample
 

@@ -135,6 +135,19 @@ class TokenizerOptions:
 MOST = {"depth": 256, "grams": 1 << 20}
 
 
+def _of_kind(value: Any, kind: type) -> Any:
+    """Text as what it spells, or a value that is of that type. Raises ValueError, OverflowError."""
+    if isinstance(value, str):
+        return value.lower() in ("1", "true", "yes") if kind is bool else kind(value)
+    if type(value) is kind:
+        return value
+    if kind is float and type(value) is int:
+        return float(value)
+    if kind is str and type(value) is int:
+        return str(value)
+    raise ValueError
+
+
 def settings_of(name: str, given: dict[str, Any], defaults: dict[str, Any], what: str = "the prior") -> dict[str, Any]:
     """`defaults` with what was `given`, whose values may be text; TokpressError names what does not fit.
 
@@ -147,9 +160,11 @@ def settings_of(name: str, given: dict[str, Any], defaults: dict[str, Any], what
             raise TokpressError(f"{what} {name!r} has no setting {key!r}; it has: {', '.join(defaults) or 'none'}")
         kind = type(defaults[key])
         try:
-            out[key] = str(value).lower() in ("1", "true", "yes") if kind is bool else kind(value)
-        except ValueError:
-            raise TokpressError(f"{key}={value} of {what} {name!r} should be of type {kind.__name__}") from None
+            out[key] = _of_kind(value, kind)
+        except (ValueError, OverflowError):
+            raise TokpressError(
+                f"{key}={str(value)[:60]} of {what} {name!r} should be of type {kind.__name__}"
+            ) from None
         if kind is int and out[key] > MOST.get(key, 1 << 16):
             raise TokpressError(f"{key}={value} of {what} {name!r} should be at most {MOST.get(key, 1 << 16):,}")
         if kind is float and not math.isfinite(out[key]):

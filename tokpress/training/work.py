@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from .. import model_files
 from ..errors import ModelError, TokpressError
 from ..folder import EXACT_PROFILE, FORMAT, tokenizer_only
 from ..registry import tokenizer_class
@@ -153,13 +154,12 @@ def load_tokenizer(place: Path) -> Tokenizer:
     try:
         if place.is_file():
             return import_tokenizer(theirs)
-        path = place / "config.json"
-        config = json.loads(path.read_text()) if path.is_file() or not theirs.is_file() else {}
+        config = model_files.config(place) if (place / "config.json").exists() or not theirs.is_file() else {}
         if "tokenizer" not in config and theirs.is_file():
             return import_tokenizer(theirs)
         settings = dict(config["tokenizer"])
         return tokenizer_class(settings.pop("name")).load(place, settings)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (ModelError, OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{place} holds no tokenizer ({error}); make one with tokpress train tokenizer") from error
 
 

@@ -1,0 +1,179 @@
+"""A small frame does not keep a decoder busy: its tokens are counted before, and their bytes while, it is decoded."""
+
+import numpy as np
+import pytest
+
+from tests.golden import make
+from tests.models import tiny_autoencoders, tiny_ensemble, tiny_mingru, tiny_models, tiny_two_level
+from tokpress import coding, conditionals
+from tokpress.coding import decode
+from tokpress.errors import ChecksumError, TokpressError
+from tokpress.grid import Grid
+from tokpress.lanes import Layout
+from tokpress.model import Model, load_folder
+from tokpress.priors.histogram import HistogramPrior
+from tokpress.priors.spelling import SpellingPrior
+from tokpress.segments import join
+from tokpress.tokenizers.bpe import BPETokenizer
+from tokpress.tokenizers.bytes import BitsTokenizer, BytesTokenizer, NibblesTokenizer, TopBitTokenizer
+from tokpress.tokenizers.chars import CharsTokenizer
+from tokpress.tokenizers.palette import PaletteTokenizer
+from tokpress.tokenizers.segments import SegmentsTokenizer
+from tokpress.tokenizers.words import WordsTokenizer
+from tokpress.watch import WATCH_EVERY
+
+TEXT = b"the cat saw the dog, the dog saw the cat. " * 3
+BPE: BPETokenizer = load_folder(make.MODELS / "memory-bpe").tokenizer  # type: ignore[assignment]
+LONGEST = int(BPE.token_bytes().argmax())
+
+
+class Counted(HistogramPrior):
+    """Counts its steps."""
+
+    steps = 0
+
+    def step(self, state, previous, rows):
+        self.steps += rows
+        return super().step(state, previous, rows)
+
+
+TOKENIZERS = [
+    BytesTokenizer(), NibblesTokenizer(), TopBitTokenizer(), BitsTokenizer(), BPE, WordsTokenizer.learn([TEXT], 300),
+    CharsTokenizer.learn([TEXT], 300), SegmentsTokenizer([BytesTokenizer(), BitsTokenizer()]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("tokenizer", TOKENIZERS, ids=lambda tokenizer: tokenizer.name)
+def test_what_is_encoded_is_possible(tokenizer):
+    rng = np.random.default_rng(0)
+    sources = [b"", b"a", TEXT, TEXT[1:], rng.bytes(300), b"\0" * 99, b" the" * 50]
+    sources += [
+        join([(0, b"")] * 7),
+        join([(1, b"ab"), (0, b"abc"), (1, b"")]),
+        join([(1, TEXT)]) + b"tail",
+        b"\x00\x01",
+    ]
+    for source in sources:
+        assert len(tokenizer.encode(source)) in tokenizer.possible_tokens(len(source))
+
+
+def test_pixels_are_counted_exactly():
+    palette = PaletteTokenizer(np.array([[0, 0, 0], [255, 255, 255]], np.uint8))
+    assert list(palette.possible_tokens(6)) == [2] and not palette.possible_tokens(7)
+
+
+@pytest.mark.parametrize("tokenizer", TOKENIZERS, ids=lambda tokenizer: tokenizer.name)
+def test_impossible_counts_are_refused_before_the_first_step(tokenizer):
+    prior = Counted(tokenizer.vocab_size)
+    model = Model(tokenizer, prior)
+    length = 1000
+    for tokens in (
+        0,
+        1,
+        8 * length + 1,
+        1 << 40,
+        *([8 * length] if tokenizer.unit_tokens < 8 and tokenizer.name != "segments" else []),
+    ):
+        if tokens in tokenizer.possible_tokens(length):
+            continue
+        with pytest.raises(ChecksumError, match="make no source of"):
+            model.decode(b"\x01", tokens, 1, length=length)
+    assert prior.steps == 0
+
+
+def test_tiles_are_counted_before_the_first_step():
+    model = tiny_autoencoders()["vq"]
+    prior = Counted(model.tokenizer.vocab_size)
+    model = Model(model.tokenizer, prior)
+    grid = Grid(True, 0, 16, 16, 3, 8)
+    payload, tokens, lanes = model.encode(bytes(16 * 16 * 3), 1, grid=grid)
+    before = prior.steps
+    for wrong in (tokens - 4, tokens + 4, 8 * 768):
+        with pytest.raises(ChecksumError):
+            model.decode(payload, wrong, lanes, length=768)
+    assert prior.steps == before
+
+
+def never_ending(prior, tokenizer, lanes: int, count: int) -> bytes:
+    """A payload that decodes to the longest token again and again."""
+    return coding.encode(prior, np.full(count, int(tokenizer.token_bytes().argmax()), np.int32), lanes)
+
+
+@pytest.mark.parametrize("lanes", [1, 7, 64])
+def test_a_decode_ends_when_there_are_too_many_bytes(lanes):
+    """By steps: no more tokens are computed than make the bytes, and a block."""
+    count = 40_000
+    prior = Counted(BPE.vocab_size)
+    payload, longest = never_ending(prior, BPE, lanes, count), int(BPE.token_bytes().max())
+    model, prior.steps = Model(BPE, prior), 0
+    with pytest.raises(ChecksumError, match=f"make more than {count:,} bytes"):
+        model.decode(payload, count, lanes, length=count)
+    assert count / longest <= prior.steps <= count / longest + max(WATCH_EVERY, 64 * lanes)
+
+
+@pytest.mark.parametrize(
+    "prior",
+    [
+        tiny_mingru(300), tiny_two_level(512, groups=16), SpellingPrior(tiny_mingru(300), least=0), tiny_ensemble(),
+        *(tiny_models()[name].prior for name in ("adaptive", "memory", "memory-two_level", "made", "samples")),
+    ],
+    ids=lambda prior: prior.name,
+)  # fmt: skip
+def test_every_way_of_coding_tells_its_symbols(prior):
+    """All of them, once, in blocks that are not large; what the watch raises ends the decode."""
+    if isinstance(prior, SpellingPrior):
+        prior = prior.spelled_by(BPE)
+    tokens = (
+        np.random.default_rng(1)
+        .integers(0, min(prior.vocab_size, 256), 3 * prior.stride * 200 // prior.stride)
+        .astype(np.int32)
+    )
+    payload = coding.encode(prior, tokens, 5)
+    seen: list[np.ndarray] = []
+    decoded = decode(prior, payload, len(tokens), 5, lambda symbols: seen.append(symbols.copy()))
+    assert np.array_equal(decoded, tokens)
+    assert sorted(np.concatenate([part.reshape(-1) for part in seen])) == sorted(tokens)
+    assert max(part.size for part in seen) <= WATCH_EVERY + 5
+
+    def stop(symbols: np.ndarray) -> None:
+        raise ChecksumError("enough")
+
+    with pytest.raises(ChecksumError, match="enough"):
+        decode(prior, payload, len(tokens), 5, stop)
+
+
+def test_a_compiled_loop_is_watched_in_blocks(monkeypatch):
+    prior, tokens = tiny_models()["adaptive"].prior, np.zeros(5 * WATCH_EVERY, np.int32)
+    payload, seen = coding.encode(prior, tokens, 1), []
+
+    def watch(symbols: np.ndarray) -> None:
+        seen.append(symbols.size)
+        if sum(seen) > WATCH_EVERY:
+            raise ChecksumError("enough")
+
+    with pytest.raises(ChecksumError, match="enough"):
+        conditionals.decode(prior, payload, len(tokens), 1, watch)
+    assert seen == [WATCH_EVERY] * 2 and Layout.of(len(tokens), 1).steps == len(tokens)
+
+
+def test_a_tokenizer_that_loses_bytes_does_not_encode():
+    """Whatever it promises: `compress --rm` would leave nothing to restore from."""
+
+    class Lower(BytesTokenizer):
+        def encode(self, source):
+            return super().encode(bytes(source).lower())
+
+    class Short(BytesTokenizer):
+        def encode(self, source):
+            return super().encode(source)[:-1]
+
+    class Marks(BytesTokenizer):
+        def encode(self, source):
+            return np.repeat(super().encode(source), 2)
+
+        def decode(self, tokens):
+            return super().decode(tokens[::2])
+
+    for tokenizer in (Lower(), Short(), Marks()):
+        with pytest.raises(TokpressError, match="does not give this source back"):
+            Model(tokenizer, HistogramPrior(256)).encode(b"A source")

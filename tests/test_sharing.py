@@ -1,0 +1,148 @@
+"""Models go to other processes and may be used by several threads, whatever has been done with them before."""
+
+import copy
+import multiprocessing
+import pickle
+import threading
+
+import numpy as np
+import pytest
+
+import tokpress
+from tests.golden import make
+from tests.models import GIVEN, tiny_autoencoders, tiny_models, tiny_network
+from tokpress.model import Model, load_folder
+
+TEXT = b"to and fro, and to and fro again: " * 2
+MODELS = tiny_models() | {f"tokens-{name}": model for name, model in tiny_autoencoders().items()}
+#: one of each kind of prior and tokenizer
+NAMES = sorted({(model.tokenizer.name, model.prior.name): name for name, model in reversed(MODELS.items())}.values())
+
+
+def source_for(model: Model) -> bytes:
+    size = model.tokenizer.unit_bytes
+    return TEXT if size == 1 else (TEXT * (2 * size // len(TEXT) + 1))[: 2 * size]
+
+
+def encoded(model: Model, source: bytes) -> bytes:
+    model.kernel = "numpy"
+    return model.encode(source, 2)[0]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_copies_are_the_same_models(name):
+    model = MODELS[name]
+    source, used = source_for(model), Model(model.tokenizer, model.prior, name="mine", card="# card")
+    before = encoded(used, source)
+    assert used.id == model.id
+    again = pickle.loads(pickle.dumps(used))
+    assert (again.id, again.name, again.card, again.kernel) == (
+        used.id,
+        "mine",
+        "# card",
+        "numpy",
+    )
+    assert encoded(again, source) == before
+    assert again.decode(before, *used.encode(source, 2)[1:], length=len(source)) == used.decode(
+        before, *used.encode(source, 2)[1:]
+    )
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy])
+def test_copies_by_the_copy_module(copied):
+    model = MODELS["mingru"]
+    before = encoded(model, TEXT)
+    again = copied(model)
+    assert again is not model and again.prior is not model.prior
+    assert again.id == model.id and encoded(again, TEXT) == before
+
+
+def test_a_used_model_of_byte_pairs_goes_along():
+    """Its tokenizer holds a library's object by then, its prior compiled code."""
+    model = load_folder(make.MODELS / "memory-bpe")
+    packed = model.compress(TEXT * 40)
+    again = pickle.loads(pickle.dumps(model))
+    assert again.compress(TEXT * 40) == packed and again.decompress(packed) == TEXT * 40
+
+
+def test_after_compiled_steps():
+    model = tiny_models()["memory-two_level"]
+    model.kernel = "compiled"
+    before = model.encode(TEXT, 2)
+    again = pickle.loads(pickle.dumps(model))
+    assert again.kernel == "compiled" and again.encode(TEXT, 2) == before
+
+
+@pytest.mark.parametrize("key", GIVEN)
+def test_what_is_given_goes_along(key):
+    name, settings, tokenizer = GIVEN[key]
+    model = Model(tokenizer, tiny_network(name, settings, tokenizer.vocab_size))
+    items = 4
+    given = bytes(range(items * model.prior.given_size // tokenizer.unit_tokens))
+    source = bytes(range(items * model.prior.stride // tokenizer.unit_tokens))
+    bound = model.given(given)
+    payload, *rest = bound.encode(source, 1)
+    for again in (pickle.loads(pickle.dumps(bound)), copy.deepcopy(bound)):
+        assert again.id == model.id and again.encode(source, 1)[0] == payload
+        assert again.decode(payload, *rest, length=len(source)) == source
+        with pytest.raises(tokpress.TokpressError, match="--given"):
+            pickle.loads(pickle.dumps(model)).encode(source, 1)
+
+
+def test_a_model_that_uses_the_weights_of_others():
+    model = tokpress.load("text-best")
+    again = copy.copy(model)
+    assert again.weights_of == model.weights_of and again.id == model.id
+    assert again.config() == model.config()
+
+
+def _in_another_process(model: Model, source: bytes) -> tuple[bytes, bytes]:
+    return model.id, model.encode(source, 2)[0]
+
+
+def test_a_pool_of_processes_that_spawn():
+    model = load_folder(make.MODELS / "mingru")
+    expected = _in_another_process(model, TEXT)
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        assert pool.apply(_in_another_process, (model, TEXT)) == expected
+
+
+@pytest.mark.parametrize(
+    "name", ["adaptive", "mingru-two_level", "memory-online", "transformer", "product", "ensemble"]
+)
+def test_eight_threads_use_one_model(name):
+    """With kernels that change under each other."""
+    model, source = tiny_models()[name], TEXT[:60]
+    expected, failed = model.encode(source, 3), []
+    gate = threading.Barrier(8)
+
+    def work(number: int) -> None:
+        try:
+            gate.wait()
+            for turn in range(2):
+                model.kernel = ("auto", "numpy", "compiled")[(number + turn) % 3]
+                made = model.encode(source, 3)
+                back = model.decode(*made, length=len(source))
+                if made != expected or back != source:
+                    failed.append(number)
+        except BaseException as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failed
+
+
+def test_eight_threads_encode_with_one_tokenizer():
+    model = load_folder(make.MODELS / "memory-bpe")
+    source = np.random.default_rng(0).bytes(3000) + TEXT
+    made: list = []
+    threads = [threading.Thread(target=lambda: made.append(model.tokenizer.encode(source).tolist())) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert made == [made[0]] * 8 and model.tokenizer.decode(np.array(made[0])) == source

@@ -1,0 +1,45 @@
+"""What watches a decoder: it stops once its tokens make more bytes than the frame says, before the rest is computed.
+
+A header is small and can say anything; without this, a frame of a few bytes keeps a decoder busy whose result is thrown away.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from .errors import ChecksumError, TokenizerError
+from .types import Tokenizer, Tokens
+
+#: hears the tokens that a decoder has made since it was called last
+Watch = Callable[[Tokens], None]
+#: a decoder calls it at least once in so many tokens
+WATCH_EVERY = 1 << 12
+
+
+def unwatched(tokens: Tokens) -> None:
+    """Nobody watches."""
+
+
+class Counting:
+    """Counts tokens for `report`, which hears the share done, 0 … 1, and their bytes for `limit`.
+
+    Raises ChecksumError, when called, where there are more bytes than that."""
+
+    def __init__(self, tokenizer: Tokenizer, tokens: int, limit: int | None, report: Callable[[float], None]) -> None:
+        self.tokens, self.limit, self.report = tokens, limit, report
+        self.done = self.made = 0
+        #: [V] bytes of each token; None where the number of tokens tells the number of bytes, or no token does by itself
+        self.lengths: np.ndarray | None = None
+        if limit is not None and tokenizer.unit_tokens == 1 and not tokenizer.wants_grid:
+            try:
+                self.lengths = tokenizer.token_bytes()
+            except TokenizerError:
+                self.lengths = None
+
+    def __call__(self, tokens: Tokens) -> None:
+        self.done += tokens.size
+        if self.lengths is not None and self.limit is not None:
+            self.made += int(self.lengths[tokens].sum())
+            if self.made > self.limit:
+                raise ChecksumError(f"{self.done:,} of {self.tokens:,} tokens make more than {self.limit:,} bytes")
+        self.report(self.done / max(self.tokens, 1))
