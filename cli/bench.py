@@ -7,9 +7,9 @@ from importlib.util import find_spec
 
 import click
 
-from . import jobs, options, output
+from . import jobs, options, output, streams
 from .main import Failure
-from .progress import note
+from .terminal import MovingLine, note, show_json, show_table
 
 PEERS = "xz,zstd,brotli,bzip3,ppmd,zpaq"
 PLOTS = (".png", ".svg", ".pdf")
@@ -104,20 +104,17 @@ def _measure(run, name: str, quiet: bool) -> None:
 
     from tokpress.bench.measure import measure
 
-    live = not quiet and sys.stderr is not None and sys.stderr.isatty()
+    line = MovingLine(not quiet)
     if not os.path.isfile(name):
         open(name, "rb").close()  # raises where it is missing
         raise output.OutputError(f"{name}: is no regular file")
     rows = []
     for codec in run.codecs:
-        if live:
-            sys.stderr.write(f"\r\033[K{name}: {codec.name} …")
-            sys.stderr.flush()
+        line.draw(f"{name}: {codec.name} …")
         try:
             rows.append(measure(codec, Path(name), repeat=run.repeat))
         finally:
-            if live:
-                sys.stderr.write("\r\033[K")
+            line.clear()
         if rows[-1].error:
             note(f"tokpress: {name}: {codec.name}: {rows[-1].error}")
     run.rows += rows
@@ -127,23 +124,20 @@ def _report(run, as_json: str | None, plot: str | None, force: bool) -> None:
     from tokpress.bench import report
 
     if as_json:
-        text = json.dumps(report.as_json(run, ["tokpress", *sys.argv[1:]]), indent=2, ensure_ascii=False) + "\n"
+        figures = report.as_json(run, ["tokpress", *sys.argv[1:]])
         if as_json == "-":
-            click.echo(text, nl=False)
+            show_json(figures)
         else:
-            with output.create(as_json, force) as out:
-                out.write(text.encode())
+            with streams.destination(as_json, force) as out:
+                out.write((json.dumps(figures, indent=2) + "\n").encode())
     if as_json != "-":
         _print(run)
     if plot:
-        with output.create(plot, force) as out:
+        with streams.destination(plot, force) as out:
             report.plot(run, out, os.path.splitext(plot)[1][1:])
 
 
 def _print(run) -> None:
-    from rich.console import Console
-
     from tokpress.bench.report import table
 
-    width = None if sys.stdout.isatty() else 200  # a pipe has no width to keep to
-    Console(file=sys.stdout, width=width, highlight=False).print(table(run))
+    show_table(table(run))

@@ -7,6 +7,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from tokpress.errors import TokpressError
+
+#: what a model directory that is not sound may raise
+BROKEN = (TokpressError, OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError)
+#: numbers of a model, at most
+MOST_PARAMETERS = 1 << 48
 #: the highest bit of a payload's first byte, where the tokenizer takes apart pictures or sound: the rest follows its tokens
 COMPLETED = 0x80
 
@@ -26,10 +32,10 @@ def by_id(given: Iterable[str] = ()) -> dict[bytes, tuple[str, Path]]:
             raise ModelError(TOKENIZER_ONLY.format(folder))
         try:
             found[identity(folder)] = folder.resolve().name, folder
-        except (OSError, ValueError, RecursionError) as error:
+        except BROKEN as error:
             raise ModelError(f"{folder} is no sound model directory: {error}") from None
     for name, folder in folders().items():
-        with contextlib.suppress(OSError, ValueError, RecursionError):
+        with contextlib.suppress(*BROKEN):
             found.setdefault(identity(folder), (name, folder))
     return found
 
@@ -37,13 +43,12 @@ def by_id(given: Iterable[str] = ()) -> dict[bytes, tuple[str, Path]]:
 @lru_cache(maxsize=256)
 def _loses(folder: Path) -> tuple[bool, bool] | None:
     """(whether its tokenizer loses information, whether files can complete it) by its config alone; None: of no known kind."""
-    from tokpress.errors import UnknownComponentError
     from tokpress.registry import tokenizer_class
 
     try:
         config = json.loads((folder / "config.json").read_text())["tokenizer"]
         kinds = [tokenizer_class(each["name"]) for each in (config, *config.get("parts", []))]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, UnknownComponentError):
+    except BROKEN:
         return None
     return not all(kind.lossless for kind in kinds), kinds[0].wants_grid
 
@@ -57,7 +62,9 @@ def restores(folder: Path, begin: bytes) -> str | None:
 
 
 def describe(name: str, folder: Path) -> dict[str, Any]:
-    """What a model directory says about itself; its bytes and parameters with those of models whose weights it uses. Raises OSError, ValueError, KeyError, TypeError where it does not."""
+    """What a model directory says about itself; its bytes and parameters with those of models whose weights it uses.
+
+    Raises any of BROKEN where it is not sound."""
     from tokpress.folder import identity, needed
     from tokpress.store import needs
 
@@ -67,13 +74,19 @@ def describe(name: str, folder: Path) -> dict[str, Any]:
     return {
         "name": name,
         "id": identity(folder).hex(),
-        "tokenizer": config["tokenizer"]["name"],
-        "prior": config["prior"]["name"],
+        "tokenizer": _text(config["tokenizer"]["name"]),
+        "prior": _text(config["prior"]["name"]),
         "model_bytes": sum(part.stat().st_size for part in parts),
         "parameters": sum(_parameters(each / "model.safetensors") for each in used),
         "folder": str(folder),
         "card": str(card) if card.is_file() else None,
     }
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"a name should be a text, and is {str(value)[:40]}")
+    return value
 
 
 def _parameters(path: Path) -> int:
@@ -90,6 +103,8 @@ def _parameters(path: Path) -> int:
         if key != "__metadata__":
             count = 1
             for extent in entry["shape"]:
-                count *= extent
+                if not isinstance(extent, int) or not 0 <= extent <= MOST_PARAMETERS:
+                    raise ValueError(f"{path.name} is damaged: a tensor has an extent of {str(extent)[:40]}")
+                count = min(count * extent, MOST_PARAMETERS)
             total += count
     return total

@@ -13,9 +13,9 @@ from typing import Any, NoReturn
 
 import click
 
-from . import signals
-from .progress import note
+from . import signals, terminal
 from .signals import Interrupted
+from .terminal import note
 
 #: name → help; the module of the same name beside this one holds a click command of the same name
 COMMANDS = {
@@ -87,9 +87,7 @@ def _exit_interrupted(ctx: click.Context, stop: KeyboardInterrupt) -> NoReturn:
 
 def _explain(error: Exception, verbose: bool) -> NoReturn:
     if verbose:
-        import traceback
-
-        traceback.print_exc()
+        terminal.traceback()
     raise Failure(describe(error)) from error
 
 
@@ -122,7 +120,7 @@ def _version(ctx: click.Context, option: click.Parameter, wanted: bool) -> None:
     if wanted and not ctx.resilient_parsing:
         from tokpress._version import __version__
 
-        click.echo(f"tokpress {__version__}")
+        terminal.say(f"tokpress {__version__}")
         ctx.exit()
 
 

@@ -163,10 +163,11 @@ def test_a_group_that_cannot_be_kept_gains_nothing(run, place, tiny, monkeypatch
     def refuse(*rest):
         raise PermissionError(errno.EPERM, "not yours")
 
-    monkeypatch.setattr(os, "chown", refuse)
+    monkeypatch.setattr(os, "fchown", refuse)
     from tokpress.cli import output
 
-    output._resemble("a", like)
+    with open("a", "rb") as file:
+        output._resemble(file.fileno(), like)
     assert os.stat("a").st_mode & 0o777 == 0o644
 
 
@@ -361,7 +362,7 @@ def test_limits_on_file_sizes(process, place, tiny, words, limit):
 
 def test_an_input_that_cannot_be_read_to_its_end(run, place, tiny, monkeypatch):
     """A bad sector: reading fails in the middle."""
-    from tokpress.cli import jobs
+    from tokpress.cli import streams
 
     (place / "a").write_bytes(DATA)
     real = open
@@ -382,6 +383,6 @@ def test_an_input_that_cannot_be_read_to_its_end(run, place, tiny, monkeypatch):
         def read(self, size=-1):
             raise OSError(errno.EIO, os.strerror(errno.EIO))
 
-    monkeypatch.setattr(jobs, "open", lambda *a, **k: Bad(real(*a, **k)), raising=False)
+    monkeypatch.setattr(streams, "open", lambda *a, **k: Bad(real(*a, **k)), raising=False)
     assert "tokpress: a: Input/output error" in run("compress", "--rm", "-m", tiny, "a", code=1).stderr
     assert os.listdir(place) == ["a"]

@@ -203,7 +203,7 @@ def test_what_a_compiler_calls_back_is_not_interrupted(fresh):
 def test_no_hard_links_and_a_failing_rename(place, monkeypatch):
     """The name that was reserved for the output does not stay behind, empty."""
 
-    def refuse(*names):
+    def refuse(*names, **more):
         raise PermissionError(1, "not here")
 
     monkeypatch.setattr(os, "link", refuse)
