@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from . import limits
 from .progress import tell_of_compiling
 
 THREADS = ("OMP", "OPENBLAS", "MKL", "VECLIB_MAXIMUM", "RAYON", "NUMBA")
@@ -23,7 +24,10 @@ def _quiet(ctx: click.Context, option: click.Parameter, value: bool) -> bool:
 
 
 def _threads(ctx: click.Context, option: click.Parameter, count: int) -> int:
-    """Limit the threads of everything that is imported later. Results never depend on it."""
+    """Limit the threads of everything that is imported later. Results never depend on it. Raises TokpressError where
+    memory is limited too much for that."""
+    if not ctx.resilient_parsing:
+        limits.check()
     if count and not ctx.resilient_parsing:
         for library in THREADS:
             if library.lower() not in sys.modules:  # a running numba refuses another count

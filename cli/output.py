@@ -71,6 +71,7 @@ def create(
             with signals.held():
                 temporary.publish(file, force)
         if sync:
+            temporary.remove()
             temporary.sync_folder()
 
 

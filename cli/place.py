@@ -79,7 +79,8 @@ class Place:
             if other == source:
                 raise output.OutputError(f"{source}: {target} is the input itself: choose another name with -o")
             raise output.OutputError(
-                f"{source}: would become {target}, and {other} is read too: leave one of them out, or choose another name with -o"
+                f"{source}: its output {target} would replace {other}, which is read too: leave one of them out, or choose "
+                "another name with -o"
             )
 
     def target(self, source: str, name: Callable[[str], str]) -> str | None:
