@@ -9,6 +9,7 @@ import click
 
 from . import jobs, options, output, streams
 from .main import Failure
+from .place import keys
 from .terminal import MovingLine, note, show_json, show_table
 
 PEERS = "xz,zstd,brotli,bzip3,ppmd,zpaq"
@@ -35,16 +36,22 @@ def bench(ctx, files, against, models, repeat, as_json, plot, force, quiet, verb
     process, start and loading of the model included; every decode is compared with the source. Peers that
     are not installed are skipped.
     """
+    found = _found(files)
+    measured = {key for name in found for key in keys(name)}
     for path in filter(None, (as_json, plot)):
         if path != "-":
             output.check(path, "-", force)
+            if measured.intersection(keys(path)):
+                raise output.OutputError(f"{path}: is one of the files to measure: choose another name")
+    if as_json and plot and set(keys(as_json)) & set(keys(plot)):
+        raise click.UsageError("--json and --plot name one file")
     if plot and os.path.splitext(plot)[1] not in PLOTS:
         raise click.UsageError(f"--plot {plot}: its name must end in {', '.join(PLOTS)}")
     _need("bench", *["rich"] * (as_json != "-"), *["matplotlib"] * bool(plot))
     run = _prepared(against, models, repeat, quiet)
     failed = False
     try:
-        jobs.each(ctx, _found(files), lambda name: _measure(run, name, quiet))
+        jobs.each(ctx, found, lambda name: _measure(run, name, quiet))
     except click.exceptions.Exit:  # some file could not be read
         failed = True
     except KeyboardInterrupt:

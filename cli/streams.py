@@ -23,6 +23,14 @@ def descriptor(name: str) -> int | None:
     return STREAMS.get(path)
 
 
+def _dup(name: str, number: int) -> int:
+    try:
+        return os.dup(number)
+    except OSError as error:
+        error.filename = name
+        raise
+
+
 def is_stdout(name: str | None) -> bool:
     return name == "-" or (name is not None and descriptor(name) == 1)
 
@@ -49,7 +57,7 @@ def opened(name: str) -> Iterator[BinaryIO]:
     if name == "-":
         yield sys.stdin.buffer
         return
-    with open(name if number is None else os.dup(number), "rb") as file:
+    with open(name if number is None else _dup(name, number), "rb") as file:
         yield file
 
 
@@ -57,7 +65,7 @@ def opened(name: str) -> Iterator[BinaryIO]:
 def writing(name: str, binary: bool, force: bool) -> Iterator[BinaryIO]:
     """A descriptor, a named pipe or a device to write to. `binary`: a terminal could not show what is written."""
     number = descriptor(name)
-    with named(name, ADVICE), open(name if number is None else os.dup(number), "wb", buffering=0) as stream:
+    with named(name, ADVICE), open(name if number is None else _dup(name, number), "wb", buffering=0) as stream:
         if binary and stream.isatty() and not force:
             raise _no_sense(name)
         yield cast(BinaryIO, Direct(stream))
