@@ -70,7 +70,10 @@ def _named_file(source: BinaryIO, name: str) -> os.stat_result | None:
     if name == "-" or streams.descriptor(name) is not None:
         return None
     read = os.fstat(source.fileno())
-    return read if os.path.samestat(read, os.stat(name)) else None
+    try:
+        return read if os.path.samestat(read, os.stat(name)) else None
+    except OSError:  # it is gone
+        return None
 
 
 def each(ctx: click.Context, names: Iterable[str], work: Callable[[str], None]) -> None:

@@ -14,6 +14,7 @@ from types import SimpleNamespace
 import pytest
 
 import tokpress
+from tests.limits import LAST_RESORT
 
 from .conftest import command, leftovers, letters
 
@@ -33,7 +34,9 @@ def fails(done, *parts: bytes) -> None:
 def sh(line, **more):
     """A shell line in which `tokpress` is the command."""
     words = f"{sys.executable} -m tokpress.cli"
-    return subprocess.run(["bash", "-c", line.replace("tokpress", words)], capture_output=True, timeout=60, **more)
+    return subprocess.run(
+        ["bash", "-c", line.replace("tokpress", words)], capture_output=True, timeout=LAST_RESORT, **more
+    )
 
 
 # --- names
