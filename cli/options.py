@@ -83,8 +83,9 @@ stdout = click.option("-c", "--stdout", is_flag=True, help="Write to stdout.")
 force = click.option("-f", "--force", is_flag=True, help="Overwrite; write to a terminal; compress .tokp files again.")
 keep = click.option("-k", "--keep", is_flag=True, help="Keep the inputs (the default).")
 remove = click.option(
-    "--rm", "remove", is_flag=True, help="Delete each input after its output was written, decoded and compared."
-)
+    "--rm", "remove", is_flag=True,
+    help="Delete each input after its output was written, decoded and compared. Links only with -f: the link, not its file.",
+)  # fmt: skip
 quiet = click.option("-q", "--quiet", is_flag=True, callback=_quiet, help="Only tell about errors.")
 verbose = click.option("-v", "--verbose", is_flag=True, callback=_verbose, help="Tell more; tracebacks of errors.")
 threads = click.option(

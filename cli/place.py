@@ -128,5 +128,5 @@ def file_keys(found: os.stat_result | None) -> list[Key]:
 
 
 def entry_key(name: str) -> Key:
-    folder, base = os.path.split(os.path.abspath(name))
+    folder, base = os.path.split(name)
     return os.path.realpath(folder), base

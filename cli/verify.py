@@ -28,14 +28,16 @@ class Same(io.RawIOBase):
         while at < len(data):
             piece = self._source.read(len(data) - at)
             if not piece or piece != data[at : at + len(piece)]:
-                raise Differs(f"it differs from the source after byte {self._taken + at:,} at the earliest")
+                raise Differs(
+                    f"it differs after byte {self._taken + at:,} at the earliest: please report this, with the model"
+                )
             at += len(piece)
         self._taken += at
         return at
 
     def end(self) -> None:
         if self._source.read(1):
-            raise Differs(f"it ends after byte {self._taken:,} of the source")
+            raise Differs(f"it ends after byte {self._taken:,}: please report this, with the model")
 
 
 def check(name: str, written: BinaryIO, source: BinaryIO | None, models: list, kernel: str, progress: Progress) -> None:
@@ -53,6 +55,5 @@ def check(name: str, written: BinaryIO, source: BinaryIO | None, models: list, k
             sink.end()
     except TokpressError as error:
         raise OutputError(
-            f"{name}: is kept, and nothing is written: what was compressed does not decode to it ({error}); please report "
-            "this, with the model"
+            f"{name}: is kept, and nothing is written: what was compressed does not decode to it: {error}"
         ) from error

@@ -54,7 +54,7 @@ def test_a_file_that_does_not_restore_its_source(run, place, tiny, wrong, monkey
     (place / "a").write_bytes(DATA)
     compress_otherwise(monkeypatch, WRONG[wrong])
     told = run("compress", "--rm", "-m", tiny, "a", code=1).stderr
-    assert told.startswith("tokpress: a: is kept, and nothing is written: what was compressed does not decode to it (")
+    assert told.startswith("tokpress: a: is kept, and nothing is written: what was compressed does not decode to it: ")
     assert told.count("\n") == 1 and os.listdir(place) == ["a"] and (place / "a").read_bytes() == DATA
     (place / "a.tokp").write_bytes(b"before")
     run("compress", "--rm", "-m", tiny, "a", "-f", code=1)

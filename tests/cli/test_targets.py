@@ -72,6 +72,18 @@ def test_decompress_over_another_input(untouched, run, place, tiny, words, more)
     untouched("decompress", *more, *words)
 
 
+def test_a_folder_above_a_link(run, place, tiny):
+    """`link/..` is the folder above what the link names, not the one that the link is in."""
+    (place / "x" / "deep").mkdir(parents=True)
+    os.symlink("x/deep", "link")
+    for name in ("a", "x/a"):
+        (place / name).write_bytes(DATA)
+    run("compress", "--rm", "-m", tiny, "a", "link/../a")
+    assert (place / "a.tokp").exists() and (place / "x" / "a.tokp").exists()
+    (place / "x" / "a").write_bytes(DATA)
+    assert "would replace" in run("compress", "-f", "-m", tiny, "link/../a", "x/a.tokp", code=1).stderr
+
+
 def test_an_input_that_is_not_there_yet(untouched, place, tiny):
     """The first output would be the second input."""
     (place / "x.tokp.tokp").write_bytes(tokpress.compress(tokpress.compress(DATA, tiny), tiny))
