@@ -305,6 +305,7 @@ def test_a_tokenizer_that_loses_bytes():
 #: Ctrl-C at a certain step, or before the first one
 INTERRUPTED = """
 import os, signal
+from tokpress.cli import main
 from tokpress.cli.training import Display
 phase, step = Display.phase, Display.step
 def interrupt():
@@ -318,12 +319,11 @@ def step_then(self, progress):
     if progress.step == {at}:
         interrupt()
 Display.phase, Display.step = phase_then, step_then
-from tokpress.cli import main
 main()
 """
 
 
-@pytest.mark.parametrize("at", [0, 3])
+@pytest.mark.parametrize("at", [pytest.param(0, marks=pytest.mark.slow), 3])
 def test_stop_and_resume(tmp_path, at):
     words = ("texts", "-o", "made", "--preset", "tiny", "--max-steps", 100_000, "--max-minutes", 5)
     process = subprocess.run(
