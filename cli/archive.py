@@ -8,10 +8,11 @@ from pathlib import Path
 
 import click
 
-from . import jobs, options
+from . import jobs, options, streams
 from . import output as targets
 from .main import describe
-from .progress import Progress, note, printable, rates, size, speed
+from .progress import Progress, rates, size, speed
+from .terminal import note, say
 
 Found = list[tuple[str, Path]]
 
@@ -65,7 +66,7 @@ def pack(ctx, files, output, content, group_size, force, model, kernel, quiet, v
     from tokpress.errors import TokpressError
 
     chosen, begin, taken = pipeline.Options([store.load(model)] if model else None, kernel=kernel), time.monotonic(), 0
-    if output in jobs.STDOUT:
+    if streams.is_stdout(output):
         raise click.UsageError("an archive is written to a file")
     targets.check(output, "-", force)
     unread, packed = 0, 0
@@ -105,7 +106,7 @@ def pack(ctx, files, output, content, group_size, force, model, kernel, quiet, v
         if found and not packed:
             raise TokpressError(f"{output}: there is nothing to pack: no file could be read")
 
-    with Progress(output, None, quiet) as progress, targets.create(output, force) as out:
+    with Progress(output, None, quiet) as progress, streams.destination(output, force) as out:
         summary = archive.write(items(), out, chosen, group_size, progress.report)
     told = f"{taken:,} → {summary.file_bytes:,} bytes, {rates(taken, summary.file_bytes)}"
     if any(lost):
@@ -138,7 +139,7 @@ def unpack(ctx, archive, names, output, listing, force, models, kernel, quiet, v
         chosen = list(names) or held.names()
         if listing:
             for name in chosen:
-                click.echo(f"{held.items[name].size:>12,}  {printable(name)}")
+                say(f"{held.items[name].size:>12,}  {name}")
             return
         folder = Path(output)
         into = {name: folder / name for name in chosen}

@@ -7,9 +7,10 @@ from importlib.util import find_spec
 
 import click
 
-from . import jobs, options, output
+from . import jobs, options, output, streams
 from .main import Failure
-from .progress import note
+from .place import keys
+from .terminal import MovingLine, note, show_json, show_table
 
 PEERS = "xz,zstd,brotli,bzip3,ppmd,zpaq"
 PLOTS = (".png", ".svg", ".pdf")
@@ -35,16 +36,22 @@ def bench(ctx, files, against, models, repeat, as_json, plot, force, quiet, verb
     process, start and loading of the model included; every decode is compared with the source. Peers that
     are not installed are skipped.
     """
+    found = _found(files)
+    measured = {key for name in found for key in keys(name)}
     for path in filter(None, (as_json, plot)):
         if path != "-":
             output.check(path, "-", force)
+            if measured.intersection(keys(path)):
+                raise output.OutputError(f"{path}: is one of the files to measure: choose another name")
+    if as_json and plot and set(keys(as_json)) & set(keys(plot)):
+        raise click.UsageError("--json and --plot name one file")
     if plot and os.path.splitext(plot)[1] not in PLOTS:
         raise click.UsageError(f"--plot {plot}: its name must end in {', '.join(PLOTS)}")
     _need("bench", *["rich"] * (as_json != "-"), *["matplotlib"] * bool(plot))
     run = _prepared(against, models, repeat, quiet)
     failed = False
     try:
-        jobs.each(ctx, _found(files), lambda name: _measure(run, name, quiet))
+        jobs.each(ctx, found, lambda name: _measure(run, name, quiet))
     except click.exceptions.Exit:  # some file could not be read
         failed = True
     except KeyboardInterrupt:
@@ -104,20 +111,17 @@ def _measure(run, name: str, quiet: bool) -> None:
 
     from tokpress.bench.measure import measure
 
-    live = not quiet and sys.stderr is not None and sys.stderr.isatty()
+    line = MovingLine(not quiet)
     if not os.path.isfile(name):
         open(name, "rb").close()  # raises where it is missing
         raise output.OutputError(f"{name}: is no regular file")
     rows = []
     for codec in run.codecs:
-        if live:
-            sys.stderr.write(f"\r\033[K{name}: {codec.name} …")
-            sys.stderr.flush()
+        line.draw(f"{name}: {codec.name} …")
         try:
             rows.append(measure(codec, Path(name), repeat=run.repeat))
         finally:
-            if live:
-                sys.stderr.write("\r\033[K")
+            line.clear()
         if rows[-1].error:
             note(f"tokpress: {name}: {codec.name}: {rows[-1].error}")
     run.rows += rows
@@ -127,23 +131,20 @@ def _report(run, as_json: str | None, plot: str | None, force: bool) -> None:
     from tokpress.bench import report
 
     if as_json:
-        text = json.dumps(report.as_json(run, ["tokpress", *sys.argv[1:]]), indent=2, ensure_ascii=False) + "\n"
+        figures = report.as_json(run, ["tokpress", *sys.argv[1:]])
         if as_json == "-":
-            click.echo(text, nl=False)
+            show_json(figures)
         else:
-            with output.create(as_json, force) as out:
-                out.write(text.encode())
+            with streams.destination(as_json, force) as out:
+                out.write((json.dumps(figures, indent=2) + "\n").encode())
     if as_json != "-":
         _print(run)
     if plot:
-        with output.create(plot, force) as out:
+        with streams.destination(plot, force) as out:
             report.plot(run, out, os.path.splitext(plot)[1][1:])
 
 
 def _print(run) -> None:
-    from rich.console import Console
-
     from tokpress.bench.report import table
 
-    width = None if sys.stdout.isatty() else 200  # a pipe has no width to keep to
-    Console(file=sys.stdout, width=width, highlight=False).print(table(run))
+    show_table(table(run))

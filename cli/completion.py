@@ -2,6 +2,8 @@
 
 import click
 
+from .terminal import show
+
 
 @click.command()
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
@@ -19,4 +21,4 @@ def completion(shell):
     from .main import cli
 
     writer = get_completion_class(shell)
-    click.echo(writer(cli, {}, "tokpress", "_TOKPRESS_COMPLETE").source())
+    show(writer(cli, {}, "tokpress", "_TOKPRESS_COMPLETE").source() + "\n")

@@ -5,8 +5,9 @@ import time
 
 import click
 
-from . import jobs, options
-from .progress import Progress, note, rates, speed
+from . import jobs, options, streams, verify
+from .progress import Progress, rates, speed
+from .terminal import note
 
 SUFFIX = ".tokp"
 
@@ -41,27 +42,29 @@ def compress(
     """
     if lossy and content:
         raise click.UsageError("--lossy stores a reconstruction, and --content all there is: give one of them")
-    names = options.sources(files)
-    place = jobs.Place(output, stdout, force, keep, remove, quiet)
-    place.check(names)
-    from tokpress import pipeline, store
-
     if fast and best:
         raise click.UsageError("--fast and --best exclude each other")
     effort = "fast" if fast else "best" if best else "default"
     if (fast or best) and model:
         raise click.UsageError(f"--{effort} chooses among the shipped models; it does not go with -m")
+    names = options.sources(files)
+    place = jobs.Place(output, stdout, force, keep, remove, quiet)
+    place.check(names)
+    for name in (skipped := [] if force else [name for name in names if name.endswith(SUFFIX)]):
+        note(f"tokpress: {name}: ends in {SUFFIX} already, skipped: compress it again with -f", quiet)
+    chosen = [name for name in names if name not in skipped]
+    place.plan(chosen, lambda name: name + SUFFIX, [given] if given else [])
+    from tokpress import pipeline, store
+
     models = options.bound([store.load(model)] if model else [], given) or None
     total, done, begin = pipeline.Summary(), 0, time.monotonic()
 
     def work(name: str) -> None:
         nonlocal done
-        if name.endswith(SUFFIX) and not force:
-            return note(f"tokpress: {name}: ends in {SUFFIX} already, skipped: compress it again with -f", quiet)
         settings = pipeline.Options(models, lanes, frame_size, kernel, lossy=lossy, effort=effort)
         with jobs.reading(name, seekable=content or lossy) as source:
-            length = None if name == "-" else os.fstat(source.fileno()).st_size
-            stream, size, suffix = source, length, ""
+            before, stream, suffix = streams.status(source), source, ""
+            length = size = None if name == "-" or not before else before.st_size
             left_out: list[str] = []
             if content or lossy:
                 from tokpress import media
@@ -69,16 +72,24 @@ def compress(
                 stream, size, suffix, left_out = media.opened(
                     source, models[0].tokenizer if models and not content else None
                 )
-            with Progress(options.shown(name), size or length, quiet) as progress:
+            start = stream.tell() if stream.seekable() else 0
+            target = place.target(name, lambda path: (os.path.splitext(path)[0] if suffix else path) + suffix + SUFFIX)
+            with (
+                Progress(options.shown(name), size or length, quiet) as progress,
+                jobs.writing(place, source, name, target, binary=True) as out,
+            ):
                 settings.report = progress.report
-                target = place.target(
-                    name, lambda path: (os.path.splitext(path)[0] if suffix else path) + suffix + SUFFIX
-                )
-                with jobs.writing(place, source, name, target, binary=True) as out:
-                    summary = pipeline.compress_stream(stream, out, settings)
+                summary = pipeline.compress_stream(stream, out, settings)
+                seconds = progress.seconds
+                jobs.check_unchanged(name, source, before)
+                if remove and before:
+                    if not lossy:
+                        stream.seek(start)
+                    with Progress(f"{name}: verifying", size or length, quiet) as verifying:
+                        verify.check(name, out, None if lossy else stream, models or [], kernel, verifying)
         total.frames += summary.frames
         done += 1
-        line = _line(options.shown(name), summary, progress.seconds)
+        line = _line(options.shown(name), summary, seconds)
         of = "" if length is None else f", of a file of {length:,} bytes"
         lacks = f"; left out: {', '.join(left_out)}" if left_out else ""
         note(line + (f"; stored as {suffix[1:]}{of}{lacks}" if suffix else ""), quiet)
@@ -86,7 +97,7 @@ def compress(
             note(f"  frame {number}: {frame.source_bytes:,} → {frame.payload_bytes:,} bytes, {frame.stored}")
 
     try:
-        jobs.each(ctx, names, work)
+        jobs.each(ctx, chosen, work)
     finally:
         if len(names) > 1 and total.frames:
             count = f"{len(names)}" if done == len(names) else f"{done} of {len(names)}"

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any, BinaryIO
 
-from .progress import printable
+from .terminal import printable
 
 Row = dict[str, Any]
 TEXT = 200  # bytes of a line or token that are shown

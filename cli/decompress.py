@@ -8,7 +8,8 @@ import click
 from . import jobs, options
 from .compress import SUFFIX
 from .output import OutputError
-from .progress import Progress, note, speed
+from .progress import Progress, speed
+from .terminal import note
 
 
 @click.command()
@@ -23,6 +24,7 @@ def decompress(ctx, files, output, stdout, force, keep, remove, models, given, k
     names = options.sources(files)
     place = jobs.Place(output, stdout, force, keep, remove, quiet)
     place.check(names)
+    place.plan(names, _without_suffix, [given] if given else [])
     from tokpress import pipeline, store
     from tokpress.archive import MAGIC
     from tokpress.errors import FormatError
@@ -62,7 +64,9 @@ def decompress(ctx, files, output, stdout, force, keep, remove, models, given, k
 
 
 def _without_suffix(name: str) -> str:
-    if not name.endswith(SUFFIX) or not os.path.basename(name).removesuffix(SUFFIX):
+    if os.path.basename(name) == SUFFIX:
+        raise OutputError(f"{name}: nothing is left of this name without {SUFFIX}: name the output with -o, or use -c")
+    if not name.endswith(SUFFIX):
         raise OutputError(f"{name}: does not end in {SUFFIX}: name the output with -o, or use -c")
     return name.removesuffix(SUFFIX)
 

@@ -1,13 +1,13 @@
 """tokpress info"""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import click
 
 from . import catalog, jobs, options
-from .progress import printable, rates
+from .progress import rates
+from .terminal import say, show_json
 
 
 @click.command()
@@ -26,13 +26,14 @@ def info(ctx, files, models, as_json, quiet, verbose):
         with jobs.reading(name) as source:
             found.append(_look(options.shown(name), source, known))
         if not as_json:
-            click.echo(_text(found[-1], verbose))
+            for line in _lines(found[-1], verbose):
+                say(line)
 
     try:
         jobs.each(ctx, options.sources(files), work)
     finally:
         if as_json:
-            click.echo(json.dumps(found, indent=2))
+            show_json(found)
 
 
 def _look(name: str, source, known: dict[bytes, tuple[str, Path]] | None) -> dict[str, Any]:
@@ -75,14 +76,14 @@ def _restores(folder: Path | None) -> str | None:
     return None if loses is None else "reconstruction" if loses else "source"
 
 
-def _text(found: dict[str, Any], verbose: bool) -> str:
+def _lines(found: dict[str, Any], verbose: bool) -> list[str]:
     frames, members = found["frames"], found["members"]
     kinds: dict[str, int] = {}
     for frame in frames:
         kinds[_kind(frame)] = kinds.get(_kind(frame), 0) + 1
     joined = f" in {members} sources joined" if members > 1 else ""
     lines = [
-        f"{printable(found['file'])}: {rates(found['source_bytes'], found['file_bytes'])}",
+        f"{found['file']}: {rates(found['source_bytes'], found['file_bytes'])}",
         f"  source   {found['source_bytes']:>15,} bytes{joined}",
         f"  payload  {found['payload_bytes']:>15,} bytes",
         f"  headers  {found['header_bytes']:>15,} bytes",
@@ -92,7 +93,7 @@ def _text(found: dict[str, Any], verbose: bool) -> str:
         sizes = f"{frame['source_bytes']:,} → {frame['payload_bytes']:,} + {frame['header_bytes']} bytes"
         tokens = f", {frame['tokens']:,} tokens" if "tokens" in frame else ""
         lines.append(f"  frame {number} at {frame['offset']:,}: {sizes}, {_kind(frame)}{tokens}")
-    return "\n".join(lines)
+    return lines
 
 
 def _kind(frame: dict[str, Any]) -> str:

@@ -3,49 +3,16 @@
 import contextlib
 import os
 import stat
-import sys
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
 from typing import BinaryIO, cast
 
 import click
 
-from . import output, signals
+from . import output, signals, streams
 from .main import describe
 from .options import shown
-from .progress import note
-
-STDOUT = ("-", "/dev/stdout")  # the latter would be replaced, being a link, instead of written to
-
-
-@dataclass
-class Place:
-    """What -o -c -f -k --rm said."""
-
-    output: str | None
-    stdout: bool
-    force: bool
-    keep: bool
-    remove: bool
-    quiet: bool
-    spared: set[str] = field(default_factory=set)  # inputs that --rm must leave alone after all
-    made: dict[str, str] = field(default_factory=dict)  # output → the input it was made of
-
-    def check(self, files: list[str]) -> None:
-        """Raise UsageError where the options contradict each other."""
-        self.stdout = self.stdout or self.output in STDOUT
-        if self.stdout and self.output not in (None, *STDOUT):
-            raise click.UsageError("-o and -c exclude each other")
-        if self.output and not self.stdout and len(files) > 1:
-            raise click.UsageError("-o takes one input; for several into one, use -c and redirect it")
-        if self.remove and (self.keep or self.stdout):
-            raise click.UsageError(f"--rm and {'-k' if self.keep else '-c'} exclude each other")
-
-    def target(self, source: str, name: Callable[[str], str]) -> str | None:
-        """Where the result of `source` goes, None for stdout; `name` derives it from the source's."""
-        if self.stdout or (source == "-" and not self.output):
-            return None
-        return self.output or name(source)
+from .place import Place, file_keys
+from .terminal import note, traceback
 
 
 @contextlib.contextmanager
@@ -53,9 +20,7 @@ def reading(name: str, seekable: bool = False) -> Iterator[BinaryIO]:
     """An input as a binary stream. `seekable`: what a pipe brings is copied to a temporary file first."""
     if os.path.isdir(name):
         raise output.OutputError(f"{name}: is a directory: name the files in it")
-    if name == "-" and sys.stdin is None:
-        raise output.OutputError("stdin: is closed: name a file to read")
-    with open(name, "rb") if name != "-" else contextlib.nullcontext(sys.stdin.buffer) as file:
+    with streams.opened(name) as file:
         if file.seekable() or not seekable:
             yield file
             return
@@ -72,22 +37,43 @@ def reading(name: str, seekable: bool = False) -> Iterator[BinaryIO]:
 def writing(place: Place, source: BinaryIO, name: str, target: str | None, binary: bool) -> Iterator[BinaryIO]:
     """The output of one input; at the end the input is removed if that was asked for."""
     if target is None:
-        with output.standard_output(binary, place.force, name) as out:
+        with streams.standard_output(binary, place.force) as out:
             yield out
         return
-    like = None if name == "-" else os.fstat(source.fileno())
-    before = place.made.setdefault(os.path.realpath(target), name)
-    if before != name:  # -f replaces what was there before this command, not what it has made
-        raise output.OutputError(f"{name}: would become {target}, as {before} did: do it by itself, with -o")
-    output.check(target, name, place.force)
-    with output.create(target, place.force, like, sync=place.remove) as out:
+    if streams.kind(target):
+        with streams.writing(target, binary, place.force) as out:
+            yield out
+        return
+    read = _named_file(source, name)
+    place.admit(name, target)
+    output.check(target, "-", place.force)
+    with output.create(target, place.force, read, sync=place.remove) as out:
         yield out
+        place.made |= dict.fromkeys(file_keys(os.fstat(out.fileno())), name)
     signals.check()
-    if place.remove and name not in place.spared and like and stat.S_ISREG(like.st_mode):
-        now = os.stat(name)
-        if (now.st_size, now.st_mtime_ns, now.st_ino) != (like.st_size, like.st_mtime_ns, like.st_ino):
-            raise output.OutputError(f"{name}: changed while it was read, so it is kept: look at it, and try again")
-        os.unlink(name)
+    if place.remove and name not in place.spared and read and stat.S_ISREG(read.st_mode):
+        output.remove(name, read)
+        for key in file_keys(read):  # another file may be given its inode
+            place.read.pop(key, None)
+
+
+def check_unchanged(name: str, source: BinaryIO, before: os.stat_result | None) -> None:
+    """Raise OutputError where a file was written to while it was read: it may have been read partly as it was before, and
+    partly as it is now."""
+    now = streams.status(source)
+    if before and not (now and output.unchanged(before, now)):
+        raise output.changed(shown(name), "nothing of it can be relied on")
+
+
+def _named_file(source: BinaryIO, name: str) -> os.stat_result | None:
+    """The status of an input, where it can be had by its name again: not of stdin, nor of what was spooled."""
+    if name == "-" or streams.descriptor(name) is not None:
+        return None
+    read = os.fstat(source.fileno())
+    try:
+        return read if os.path.samestat(read, os.stat(name)) else None
+    except OSError:  # it is gone
+        return None
 
 
 def each(ctx: click.Context, names: Iterable[str], work: Callable[[str], None]) -> None:
@@ -102,9 +88,7 @@ def each(ctx: click.Context, names: Iterable[str], work: Callable[[str], None]) 
             signals.check()
             failed = True
             if ctx.meta.get("tokpress.verbose"):
-                import traceback
-
-                traceback.print_exc()
+                traceback()
             note(f"tokpress: {describe(error, shown(name))}")
     if failed:
         ctx.exit(1)

@@ -13,9 +13,9 @@ from typing import Any, NoReturn
 
 import click
 
-from . import signals
-from .progress import note
+from . import limits, signals, terminal
 from .signals import Interrupted
+from .terminal import note
 
 #: name → help; the module of the same name beside this one holds a click command of the same name
 COMMANDS = {
@@ -87,9 +87,7 @@ def _exit_interrupted(ctx: click.Context, stop: KeyboardInterrupt) -> NoReturn:
 
 def _explain(error: Exception, verbose: bool) -> NoReturn:
     if verbose:
-        import traceback
-
-        traceback.print_exc()
+        terminal.traceback()
     raise Failure(describe(error)) from error
 
 
@@ -97,10 +95,12 @@ def describe(error: Exception, place: str = "") -> str:
     """What went wrong, where, and what to do: one line. `place` comes first unless the message begins with it."""
     from tokpress.errors import TokpressError
 
+    ctx = click.get_current_context(silent=True)
+    compressing = ctx is not None and ctx.info_name in ("compress", "pack")
     if isinstance(error, TokpressError):
         message = str(error)
-    elif isinstance(error, MemoryError):
-        message = "not enough memory: try a smaller --frame-size or fewer --lanes"
+    elif met := limits.message(error, compressing):
+        message = met
     elif isinstance(error, ModuleNotFoundError) and error.name in EXTRAS:
         message = f"this needs {error.name}: pip install 'tokpress[{EXTRAS[error.name]}]'"
     elif isinstance(error, OSError) and error.strerror:
@@ -108,6 +108,15 @@ def describe(error: Exception, place: str = "") -> str:
     else:
         message = f"unexpected {type(error).__name__}: {error} (please report this; -v shows where it happened)"
     return message if not place or message.startswith(f"{place}:") else f"{place}: {message}"
+
+
+def _show_usage(error: click.UsageError) -> None:
+    """As click does, with what was typed made printable."""
+    if error.ctx:
+        for line in error.ctx.get_usage().splitlines():
+            note(line)
+        note(f"Try '{error.ctx.command_path} --help' for help.")
+    note(f"Error: {error.format_message()}")
 
 
 def _silence_stdout() -> None:
@@ -122,7 +131,7 @@ def _version(ctx: click.Context, option: click.Parameter, wanted: bool) -> None:
     if wanted and not ctx.resilient_parsing:
         from tokpress._version import __version__
 
-        click.echo(f"tokpress {__version__}")
+        terminal.say(f"tokpress {__version__}")
         ctx.exit()
 
 
@@ -149,6 +158,9 @@ def run() -> None:
             code = cli.main(prog_name="tokpress", standalone_mode=False) or 0
             if sys.stdout:
                 sys.stdout.flush()
+        except click.UsageError as error:
+            _show_usage(error)
+            code = error.exit_code
         except click.ClickException as error:
             error.show()
             code = error.exit_code

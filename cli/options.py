@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from . import limits
 from .progress import tell_of_compiling
 
 THREADS = ("OMP", "OPENBLAS", "MKL", "VECLIB_MAXIMUM", "RAYON", "NUMBA")
@@ -23,7 +24,10 @@ def _quiet(ctx: click.Context, option: click.Parameter, value: bool) -> bool:
 
 
 def _threads(ctx: click.Context, option: click.Parameter, count: int) -> int:
-    """Limit the threads of everything that is imported later. Results never depend on it."""
+    """Limit the threads of everything that is imported later. Results never depend on it. Raises TokpressError where
+    memory is limited too much for that."""
+    if not ctx.resilient_parsing:
+        limits.check()
     if count and not ctx.resilient_parsing:
         for library in THREADS:
             if library.lower() not in sys.modules:  # a running numba refuses another count
@@ -78,7 +82,10 @@ output = click.option("-o", "--output", type=Name(), metavar="FILE", help="Write
 stdout = click.option("-c", "--stdout", is_flag=True, help="Write to stdout.")
 force = click.option("-f", "--force", is_flag=True, help="Overwrite; write to a terminal; compress .tokp files again.")
 keep = click.option("-k", "--keep", is_flag=True, help="Keep the inputs (the default).")
-remove = click.option("--rm", "remove", is_flag=True, help="Delete each input after success.")
+remove = click.option(
+    "--rm", "remove", is_flag=True,
+    help="Delete each input after its output was written, decoded and compared. Links only with -f: the link, not its file.",
+)  # fmt: skip
 quiet = click.option("-q", "--quiet", is_flag=True, callback=_quiet, help="Only tell about errors.")
 verbose = click.option("-v", "--verbose", is_flag=True, callback=_verbose, help="Tell more; tracebacks of errors.")
 threads = click.option(

@@ -1,14 +1,11 @@
 """What a person sees on stderr: a line that moves while work goes on, and one that stays at the end."""
 
-import contextlib
-import sys
 import time
-
-import click
 
 from tokpress.exact import on_compile
 
 from . import signals
+from .terminal import MovingLine, note
 
 
 def size(count: int) -> str:
@@ -24,18 +21,6 @@ def rates(source_bytes: int, file_bytes: int) -> str:
 
 def speed(source_bytes: int, seconds: float) -> str:
     return f"{source_bytes / 1e6 / max(seconds, 1e-9):.2f} MB/s"
-
-
-def printable(text: str) -> str:
-    """On one line, with nothing in it that a terminal would obey: file names may hold anything."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-
-
-def note(message: str, quiet: bool = False) -> None:
-    """One line on stderr; nowhere if that is closed or full."""
-    if not quiet:
-        with contextlib.suppress(OSError):
-            click.echo(printable(message), err=True)
 
 
 #: whether that has been said, and whether a moving line says it
@@ -61,10 +46,9 @@ class Progress:
     """`report(done)` as the pipeline calls it, in bytes of the source, of which there are `total`, if that is known."""
 
     def __init__(self, name: str, total: int | None, quiet: bool) -> None:
-        self._name, self._total = printable(name), total
+        self._name, self._total = name, total
         self._start = self._shown = time.monotonic()
-        self._live = not quiet and sys.stderr is not None and sys.stderr.isatty()
-        self._drawn = False
+        self._line = MovingLine(not quiet)
 
     @property
     def seconds(self) -> float:
@@ -73,35 +57,30 @@ class Progress:
     def report(self, done: int) -> None:
         signals.check()
         now = time.monotonic()
-        if not self._live or now - self._shown < 0.1:
+        if now - self._shown < 0.1:
             return
-        self._shown, self._drawn = now, True
+        self._shown = now
         part = min(done / self._total, 1.0) if self._total else 0.0
         known = f"{part:4.0%}  " if self._total else ""
         line = f"{self._name}: {known}{size(done)}, {speed(done, self.seconds)}"
         if part > 0.01:
             minutes, seconds = divmod(round(self.seconds * (1 - part) / part), 60)
             line += f", {minutes}:{seconds:02} left"
-        sys.stderr.write(f"\r\033[K{line}")
-        sys.stderr.flush()
+        self._line.draw(line)
 
     def _compiling(self) -> None:
-        self._drawn = True
-        sys.stderr.write(f"\r\033[K{self._name}: compiling for this machine, this once")
-        sys.stderr.flush()
+        self._line.draw(f"{self._name}: compiling for this machine, this once")
 
     def __enter__(self) -> "Progress":
         global _moving
-        _moving = self._live
-        if self._live:
+        _moving = self._line.live
+        if self._line.live:
             on_compile.append(self._compiling)
         return self
 
     def __exit__(self, *error: object) -> None:
         global _moving
         _moving = False
-        if self._live:
+        if self._line.live:
             on_compile.remove(self._compiling)
-        if self._drawn:
-            sys.stderr.write("\r\033[K")
-            sys.stderr.flush()
+        self._line.clear()

@@ -6,8 +6,10 @@ import sys
 import click
 
 from . import options
-from .output import check, create, standard_output
+from .output import check
 from .progress import tell_of_compiling
+from .streams import destination, standard_output
+from .terminal import show
 
 
 @click.command()
@@ -34,7 +36,7 @@ def sample(ctx, model, tokens, items, seed, temperature, by_decoding, png, given
     if png and not (items and output and output != "-"):
         raise click.UsageError("--png goes with --items N and -o FILE", ctx)
     if output and output != "-":
-        check(output, "-", force)
+        check(output, given or "-", force)
     tell_of_compiling()
     import numpy as np
 
@@ -56,19 +58,13 @@ def sample(ctx, model, tokens, items, seed, temperature, by_decoding, png, given
         drawn = chosen.sample(count, seed, temperature, items or 1)
     if output and output != "-":
         picture = pictures.grid(pictures.pixels(drawn, items, parse_shape(png))) if png else None
-        with create(output, force) as file:
+        with destination(output, force) as file:
             if picture is not None:
                 pictures.write_png(file, picture)
             else:
                 file.write(drawn)
     elif sys.stdout.isatty():
-        click.echo(_readable(drawn))
+        show(drawn.decode("utf-8", "replace") + "\n")
     else:
         with standard_output(binary=False) as stream:
             stream.write(drawn)
-
-
-def _readable(data: bytes) -> str:
-    """As text, with nothing in it that a terminal would obey."""
-    text = data.decode("utf-8", "replace")
-    return "".join(c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in text)

@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from . import costs, jobs, options
-from .progress import printable, tell_of_compiling
+from .progress import tell_of_compiling
+from .terminal import say, show
 
 
 @click.command()
@@ -76,11 +77,11 @@ class _JSON:
     def add(self, row: dict) -> None:
         import json
 
-        click.echo(self._before + json.dumps(row), nl=False)
+        show(self._before + json.dumps(row))
         self._before = ",\n"
 
     def end(self) -> None:
-        click.echo("[]" if self._before == "[\n" else "\n]")
+        show("[]\n" if self._before == "[\n" else "\n]\n")
 
 
 class _Table:
@@ -94,10 +95,10 @@ class _Table:
 
     def add(self, row: dict) -> None:
         if not self._started:
-            click.echo("\t".join(self._columns).replace("_", " "))
+            say(*(column.replace("_", " ") for column in self._columns), separator="\t")
             self._started = True
         values = (row[column] for column in self._columns)
-        click.echo("\t".join(f"{v:.3f}" if isinstance(v, float) else printable(str(v)) for v in values))
+        say(*(f"{v:.3f}" if isinstance(v, float) else str(v) for v in values), separator="\t")
 
     def end(self) -> None:
         pass

@@ -4,9 +4,10 @@ from typing import BinaryIO, cast
 
 import click
 
-from . import jobs, options, output
+from . import jobs, options, streams
 from .decompress import total
-from .progress import Progress, note, printable, speed
+from .progress import Progress, speed
+from .terminal import note, say
 
 
 @click.command()
@@ -25,11 +26,11 @@ def test(ctx, files, models, given, kernel, quiet, verbose):
         shown = options.shown(name)
         with jobs.reading(name) as source, Progress(shown, total(source), quiet) as progress:
             done = pipeline.decompress_stream(
-                source, cast(BinaryIO, output.Nowhere()), loaded, kernel, False, progress.report
+                source, cast(BinaryIO, streams.Nowhere()), loaded, kernel, False, progress.report
             )
         if not quiet:
-            click.echo(
-                f"{printable(shown)}: OK, {done.source_bytes:,} bytes in {len(done.frames):,} frame{'s' * (len(done.frames) != 1)}"
+            say(
+                f"{shown}: OK, {done.source_bytes:,} bytes in {len(done.frames):,} frame{'s' * (len(done.frames) != 1)}"
             )
         if verbose:
             note(f"{shown}: {speed(done.source_bytes, progress.seconds)}", quiet)

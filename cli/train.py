@@ -16,7 +16,7 @@ from tokpress.training.presets import PRESETS
 from . import options
 from .main import EXTRAS
 from .output import FULL
-from .progress import note
+from .terminal import note
 
 
 class Train(click.Command):

@@ -6,13 +6,13 @@ On a terminal: one bar per phase, with the time left. Elsewhere: a line per phas
 import contextlib
 import math
 import signal
-import sys
 import time
 from collections.abc import Iterator
 from typing import Any
 
 from .main import Interrupted
-from .progress import note, size
+from .progress import size
+from .terminal import is_live, note, note_above, printable
 
 #: without a terminal: seconds between lines about reading
 PLAIN_SECONDS = 30.0
@@ -29,14 +29,14 @@ class Display:
         self._name = ""
 
     def __enter__(self) -> "Display":
-        if not self.quiet and sys.stderr.isatty():
+        if not self.quiet and is_live():
             from rich.console import Console
             from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
             from rich.table import Column
 
             rest = Column(ratio=1, no_wrap=True, overflow="ellipsis")  # on a narrow terminal only this is cut
-            facts = TextColumn("{task.fields[facts]}", table_column=rest)
-            columns = ("{task.description}", BarColumn(16), TaskProgressColumn(), facts)
+            facts = TextColumn("{task.fields[facts]}", table_column=rest, markup=False)
+            columns = (TextColumn("{task.description}", markup=False), BarColumn(16), TaskProgressColumn(), facts)
             self._bar = Progress(*columns, console=Console(stderr=True), refresh_per_second=4, expand=True)
             self._bar.start()
         return self
@@ -50,14 +50,14 @@ class Display:
         if self._bar:
             if self._task is not None:
                 self._bar.update(self._task, completed=1.0)
-            self._task = self._bar.add_task(name, total=1.0, facts="")
+            self._task = self._bar.add_task(printable(name), total=1.0, facts="")
         else:
             note(f"{name} …", self.quiet)
         self._told = time.monotonic()
 
     def note(self, message: str) -> None:
         if self._bar:
-            self._bar.console.print(message, highlight=False)
+            note_above(self._bar, message)
         else:
             note(message, self.quiet)
 
@@ -70,7 +70,7 @@ class Display:
 
     def step(self, progress: Any) -> None:
         if self._bar:
-            self._bar.update(self._task, completed=min(progress.fraction, 1.0), facts=facts(progress))
+            self._bar.update(self._task, completed=min(progress.fraction, 1.0), facts=printable(facts(progress)))
         elif len(progress.curve) > self._points:
             note(f"{min(progress.fraction, 1):4.0%}  {facts(progress)}", self.quiet)
         self._points = len(progress.curve)

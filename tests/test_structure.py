@@ -55,3 +55,27 @@ def test_a_prior_is_a_short_file():
 
 def test_the_test_sees_imports():
     assert {"coders", "types"} <= imported(PACKAGE / "conditionals.py")
+
+
+def time_limits(path: Path) -> list[str]:
+    """Calls in a test that give another process or thread less than LAST_RESORT, or that wait for a time to pass."""
+    found = []
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Call):
+            limits = [each.value for each in node.keywords if each.arg in ("timeout", "deadline")]
+            if isinstance(node.func, ast.Attribute) and node.func.attr == "result":
+                limits += node.args
+            if ast.unparse(node.func) in ("time.sleep", "sleep") and node.args:
+                limits += node.args
+            found += [ast.unparse(node) for limit in limits if ast.unparse(limit) not in ("LAST_RESORT", "None", "0")]
+    return found
+
+
+def test_no_test_depends_on_the_speed_of_the_machine():
+    """Tests wait for events (tests/limits.py). What sleeps, to be given the chance to be wrong, is listed here."""
+    root = Path(__file__).parent
+    allowed = {"limits.py": 1, "exact/test_turns.py": 1}
+    for path in sorted(root.rglob("*.py")):
+        name = path.relative_to(root).as_posix()
+        found = time_limits(path)
+        assert len(found) <= allowed.get(name, 0), f"{name}: {found}"

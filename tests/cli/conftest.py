@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from tests.limits import LAST_RESORT
 from tokpress.cli.main import cli
 from tokpress.model import Model
 from tokpress.priors.histogram import HistogramPrior
@@ -63,13 +64,19 @@ def command(*args):
 def process(place):
     """The command as a process of its own."""
 
-    def call(*args, input=None, code=0, timeout=60, **settings):
-        done = subprocess.run(command(*args), input=input, capture_output=True, timeout=timeout, **settings)
+    def call(*args, input=None, code=0, **settings):
+        done = subprocess.run(command(*args), input=input, capture_output=True, timeout=LAST_RESORT, **settings)
         assert done.returncode == code, done.stderr.decode()
         assert b"Traceback" not in done.stderr
         return done
 
     return call
+
+
+def plugin(folder, code: str) -> tuple[str, str]:
+    """Options that run `code` in the command's process before it begins: what a real one cannot be made to do."""
+    (folder / "plugin.py").write_text(code)
+    return "--import", str(folder / "plugin.py")
 
 
 def leftovers(folder) -> list[str]:

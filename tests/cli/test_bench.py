@@ -4,11 +4,11 @@ import json
 import os
 import subprocess
 import sys
-import time
 
 import pytest
 
 from tests.bench.conftest import false_zpaq, text  # noqa: F401 (fixtures)
+from tests.limits import LAST_RESORT, wait_until
 
 from .conftest import command
 
@@ -90,26 +90,18 @@ def test_an_input_that_cannot_be_read(run, place, text):  # noqa: F811
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 def test_interrupted_leaves_nothing_running(place, false_zpaq):  # noqa: F811
     false_zpaq()
-    (place / "bin" / "zpaq").write_text(f"#!/bin/sh\necho $$ > {place}/pid\nexec sleep 60\n")
+    (place / "bin" / "zpaq").write_text(f"#!/bin/sh\necho $$ > {place}/pid\nexec sleep 100000\n")
     (place / "a").write_bytes(b"a")
     scratch = place / "scratch"
     scratch.mkdir()
     words = command("bench", "a", "--against", "zpaq", "--json", "j")
     started = subprocess.Popen(words, stderr=subprocess.PIPE, env=os.environ | {"TMPDIR": str(scratch)})
-    for _ in range(600):
-        if (place / "pid").exists() and (place / "pid").read_text().strip():
-            break
-        time.sleep(0.05)
+    wait_until(lambda: (place / "pid").exists() and (place / "pid").read_text().strip())
     started.terminate()
-    _, err = started.communicate(timeout=20)
+    _, err = started.communicate(timeout=LAST_RESORT)
     assert started.returncode == 128 + 15 and err == b"tokpress: interrupted\n"
     pid = int((place / "pid").read_text())
-    for _ in range(200):  # a process that was killed still has to be given the time to end
-        state = [line for line in _status(pid) if line.startswith("State:")]
-        if not state or "Z" in state[0]:
-            break
-        time.sleep(0.05)
-    assert not state or "Z" in state[0]
+    wait_until(lambda: not any("Z" not in line for line in _status(pid) if line.startswith("State:")))
     assert not (place / "j").exists() and list(scratch.iterdir()) == []
 
 

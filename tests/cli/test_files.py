@@ -76,7 +76,8 @@ def test_force_overwrites_and_packs_again(run, place, tiny):
     (place / "a.tokp").write_bytes(b"old")
     assert "skipped" in run("compress", "-m", tiny, "a.tokp").stderr
     assert sorted(os.listdir(place)) == ["a", "a.tokp"]
-    run("compress", "-f", "-m", tiny, "a", "a.tokp")
+    run("compress", "-f", "-m", tiny, "a.tokp")
+    run("compress", "-f", "-m", tiny, "a")
     assert run("decompress", "-c", "a.tokp").stdout == "new" and (place / "a.tokp.tokp").exists()
 
 
@@ -119,7 +120,7 @@ def test_a_target_that_appears_meanwhile_is_spared(place):
 
 
 def test_without_hard_links(place, monkeypatch):
-    def link(*names):
+    def link(*names, **more):
         raise PermissionError(1, "no hard links here")
 
     monkeypatch.setattr(os, "link", link)

@@ -46,11 +46,11 @@ def test_compiling_is_told_of_once(process, place):
     shutil.copy("a", "b")
     environment = os.environ | {"NUMBA_CACHE_DIR": str(place / "cache")}
     words = ("compress", "-f", "-m", "adaptive", "a", "b")
-    first = process(*words, env=environment, timeout=300).stderr.decode().splitlines()
+    first = process(*words, env=environment).stderr.decode().splitlines()
     assert first[0].startswith("tokpress: compiling") and sum("compiling" in line for line in first) == 1
     assert b"compiling" not in process(*words, env=environment).stderr
     shutil.rmtree("cache")
-    assert process(*words, "-q", env=environment, timeout=300).stderr == b""
+    assert process(*words, "-q", env=environment).stderr == b""
 
 
 def test_efforts(process, place):

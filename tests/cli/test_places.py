@@ -14,6 +14,7 @@ from types import SimpleNamespace
 import pytest
 
 import tokpress
+from tests.limits import LAST_RESORT
 
 from .conftest import command, leftovers, letters
 
@@ -33,7 +34,9 @@ def fails(done, *parts: bytes) -> None:
 def sh(line, **more):
     """A shell line in which `tokpress` is the command."""
     words = f"{sys.executable} -m tokpress.cli"
-    return subprocess.run(["bash", "-c", line.replace("tokpress", words)], capture_output=True, timeout=60, **more)
+    return subprocess.run(
+        ["bash", "-c", line.replace("tokpress", words)], capture_output=True, timeout=LAST_RESORT, **more
+    )
 
 
 # --- names
@@ -163,10 +166,11 @@ def test_a_group_that_cannot_be_kept_gains_nothing(run, place, tiny, monkeypatch
     def refuse(*rest):
         raise PermissionError(errno.EPERM, "not yours")
 
-    monkeypatch.setattr(os, "chown", refuse)
+    monkeypatch.setattr(os, "fchown", refuse)
     from tokpress.cli import output
 
-    output._resemble("a", like)
+    with open("a", "rb") as file:
+        output._resemble(file.fileno(), like)
     assert os.stat("a").st_mode & 0o777 == 0o644
 
 
@@ -361,7 +365,7 @@ def test_limits_on_file_sizes(process, place, tiny, words, limit):
 
 def test_an_input_that_cannot_be_read_to_its_end(run, place, tiny, monkeypatch):
     """A bad sector: reading fails in the middle."""
-    from tokpress.cli import jobs
+    from tokpress.cli import streams
 
     (place / "a").write_bytes(DATA)
     real = open
@@ -382,6 +386,6 @@ def test_an_input_that_cannot_be_read_to_its_end(run, place, tiny, monkeypatch):
         def read(self, size=-1):
             raise OSError(errno.EIO, os.strerror(errno.EIO))
 
-    monkeypatch.setattr(jobs, "open", lambda *a, **k: Bad(real(*a, **k)), raising=False)
+    monkeypatch.setattr(streams, "open", lambda *a, **k: Bad(real(*a, **k)), raising=False)
     assert "tokpress: a: Input/output error" in run("compress", "--rm", "-m", tiny, "a", code=1).stderr
     assert os.listdir(place) == ["a"]

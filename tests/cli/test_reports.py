@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 
+from tests.limits import LAST_RESORT
 from tests.models import tiny_autoencoders, tiny_network
 from tokpress.cli import costs, main
 from tokpress.model import Bits, Model, load_folder
@@ -54,12 +55,13 @@ def test_terminals(process, tiny):
         none = subprocess.run(command("compress"), stdin=slave, capture_output=True)
         assert none.returncode == 2 and b"no FILE given, and nothing is piped in" in none.stderr
         binary = subprocess.run(
-            command("compress", "-m", tiny), input=b"text", stdout=slave, stderr=subprocess.PIPE, timeout=30
+            command("compress", "-m", tiny), input=b"text", stdout=slave, stderr=subprocess.PIPE, timeout=LAST_RESORT
         )
         assert binary.returncode == 1 and b"make no sense on a terminal: use -o FILE" in binary.stderr
         live = subprocess.run(
             command("compress", "-c", "-m", tiny, "--frame-size", "1K"),
-            input=letters(100_000), stdout=subprocess.PIPE, stderr=slave, timeout=30,
+            input=letters(100_000), stdout=subprocess.PIPE, stderr=slave, timeout=LAST_RESORT,
+            env=os.environ | {"TERM": "xterm"},
         )  # fmt: skip
         assert live.returncode == 0
         shown = os.read(master, 65536)

@@ -32,12 +32,12 @@ def test_small_bench_files_in_one_call(process, place, size, model):
         shutil.copy(path, name := f"{number}-{path.name}")
         names.append(name)
     assert len(names) >= 4
-    done = process("compress", *([] if model is None else ["-m", model]), *names, timeout=300)
+    done = process("compress", *([] if model is None else ["-m", model]), *names)
     assert len([line for line in done.stderr.splitlines() if b": compiling" not in line]) == len(names) + 1
     os.mkdir("back")
     for name in names:
         shutil.move(name, "back")
-    process("decompress", *[f"{name}.tokp" for name in names], timeout=300)
+    process("decompress", *[f"{name}.tokp" for name in names])
     assert filecmp.cmpfiles(".", "back", names, shallow=False)[0] == names
 
 

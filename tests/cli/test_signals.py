@@ -10,30 +10,54 @@ import time
 import pytest
 
 import tokpress
+from tests.limits import LAST_RESORT
 from tokpress import pipeline
 from tokpress.cli import output, signals
 
 from .conftest import letters
 
-SOURCE = letters(500_000)
+SOURCE = letters(100_000)
 SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 # as the installed script starts; until it does, Ctrl-C finds Python's own handler, which prints where it was
-START = "import signal; signal.signal(signal.SIGINT, signal.SIG_DFL); from tokpress.cli import main; print(flush=True);main()"
+START = """
+import atexit, os, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+{before}
+from tokpress.cli import main, progress
+seen = 0
+def moment():
+    global seen
+    seen += 1
+    if seen {when}:
+        {what}
+def marked(function):
+    def call(*args, **more):
+        moment()
+        try:
+            return function(*args, **more)
+        finally:
+            moment()
+    return call
+progress.Progress.report = marked(progress.Progress.report)
+for name in ("open", "fsync", "fchmod", "link", "unlink"):
+    setattr(os, name, marked(getattr(os, name)))
+main()
+"""
 
 
-def start(*words):
-    """The command as a process that has just begun with our own code."""
-    running = subprocess.Popen(
-        [sys.executable, "-c", START, *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+def start(*words, when="< 0", what="pass", before=""):
+    """The command as a process, which does `what` at those of its moments: each report of progress, and each step that makes or
+    removes a file, before and after it. So it depends on no clock what a signal meets."""
+    code = START.format(when=when, what=what, before=before)
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
-    assert running.stdout.readline() == b"\n"
-    return running
 
 
 @pytest.fixture(scope="module")
 def packed(tiny):
-    """A file of many frames, so that decoding takes a while."""
-    return pipeline.compress(SOURCE[:4000], tiny) * 500
+    """A file of many frames, so that there are moments between them."""
+    return pipeline.compress(SOURCE[:4000], tiny) * 25
 
 
 def prepare(folder, words, packed) -> tuple[str, str]:
@@ -61,7 +85,7 @@ def check(folder, words, source: str, target: str, before: bytes, model: str, co
         assert (
             tokpress.decompress(data, models=[model]) == SOURCE
             if words[0] == "compress"
-            else data == SOURCE[:4000] * 500
+            else data == SOURCE[:4000] * 25
         )
 
 
@@ -75,70 +99,67 @@ COMMANDS = [
 ]
 
 
-def interrupt_at(moments, words, place, tiny, packed, names=SIGNALS) -> int:
-    """Interrupt a fresh run at each share of the time that a whole one takes; how many did not reach their end."""
-    folder, stopped = place / "x", 0
+def interrupt_at(moments, words, place, tiny, packed) -> list[int]:
+    """Interrupt a run at each of these shares of its moments; the exit codes."""
+    folder, codes = place / "x", []
     source, target = prepare(folder, words, packed)
     before = (folder / source).read_bytes()
-    with start(*words, "-m", tiny, source) as running:
-        begin = time.monotonic()
-        running.communicate()
-        whole = time.monotonic() - begin
+    count = "atexit.register(lambda: print(seen, flush=True))"
+    with start(*words, "-m", tiny, source, when="== 1", what=count) as running:
+        total = int(running.communicate(timeout=LAST_RESORT)[0])
     check(folder, words, source, target, before, tiny, complete=True)
-    for number, moment in enumerate(moments):
+    assert total > 20
+    for number, share in enumerate(moments):
         prepare(folder, words, packed)
-        signum = getattr(signal, names[number % len(names)])
-        with start(*words, "-m", tiny, source) as running:
-            time.sleep(moment * whole)
-            running.send_signal(signum)
-            _, error = running.communicate(timeout=30)
+        signum = getattr(signal, SIGNALS[number % len(SIGNALS)])
+        at, kill = max(1, round(share * total)), f"os.kill(os.getpid(), {int(signum)})"
+        with start(*words, "-m", tiny, source, when=f"== {at}", what=kill) as running:
+            _, error = running.communicate(timeout=LAST_RESORT)
         code = running.returncode
-        # −n: before we had begun, or as Python shut down after the end
-        assert code in (0, 128 + signum, -signum) and b"Traceback" not in error, (moment, code, error.decode())
-        assert code <= 0 or error.strip() in (b"tokpress: interrupted", b""), (moment, error.decode())
-        stopped += code != 0
+        assert code in (0, 128 + signum, -signum) and b"Traceback" not in error, (share, code, error.decode())
+        # −n: before we had begun
+        assert code <= 0 or error.strip() in (b"tokpress: interrupted", b""), (share, error.decode())
+        codes.append(code)
         check(folder, words, source, target, before, tiny, complete=code == 0)
-    return stopped
+    return codes
 
 
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
 def test_interrupted(place, tiny, packed, words):
-    assert interrupt_at((0.2, 0.6, 0.9), words, place, tiny, packed) >= 1
+    assert all(interrupt_at((0, 0.4, 0.9), words, place, tiny, packed))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
 def test_interrupted_at_many_moments(place, tiny, packed, words):
-    interrupt_at([i / 20 for i in range(21)], words, place, tiny, packed)
+    codes = interrupt_at([i / 40 for i in range(41)], words, place, tiny, packed)
+    assert all(codes[:30])
 
 
 def test_twice_in_a_row(place, tiny, packed):
     """An impatient user: the second Ctrl-C meets the cleaning up after the first."""
-    for pause in (0, 0.001, 0.01):
+    for number in (1, 3):
         source, target = prepare(place / "x", ("compress",), packed)
-        with start("compress", "--rm", "-m", tiny, source) as running:
-            time.sleep(0.4)
-            for _ in range(3):
+        with start("compress", "--rm", "-m", tiny, source, when="== 9", what="print(flush=True)") as running:
+            assert running.stdout.readline() == b"\n"
+            for _ in range(number + 1):
                 running.send_signal(signal.SIGINT)
-                time.sleep(pause)
-            _, error = running.communicate(timeout=30)
+            _, error = running.communicate(timeout=LAST_RESORT)
         assert b"Traceback" not in error
         check(place / "x", ("compress", "--rm"), source, target, SOURCE, tiny, complete=running.returncode == 0)
 
 
 def test_another_thread_is_not_waited_for(place):
-    """One that compiles, for instance, which takes half a minute."""
+    """One that compiles, for instance, which takes half a minute; here one that never ends."""
     (place / "a").write_bytes(SOURCE)
-    busy = (
-        "import threading, time; from tokpress import choice; work = threading.Thread(target=time.sleep, args=(300,)); "
-    )
-    busy += "choice.choose_frame = lambda *args: (work.start(), print(flush=True), time.sleep(300)); from tokpress.cli import main; main()"
+    busy = "import threading; from tokpress import choice; ever = threading.Event(); work = threading.Thread(target=ever.wait); "
+    busy += "choice.choose_frame = lambda *args: (work.start(), print(flush=True), ever.wait()); from tokpress.cli import main; main()"
     with subprocess.Popen(
         [sys.executable, "-c", busy, "compress", "a"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as running:
-        running.stdout.readline()
+        assert running.stdout.readline() == b"\n"
         running.send_signal(signal.SIGTERM)
-        _, error = running.communicate(timeout=60)
+        _, error = running.communicate(timeout=LAST_RESORT)
     assert running.returncode == 128 + signal.SIGTERM and b"tokpress: interrupted" in error
     assert os.listdir(place) == ["a"]
 
@@ -146,15 +167,10 @@ def test_another_thread_is_not_waited_for(place):
 def test_ignored_signals_stay_ignored(place, tiny):
     """As under nohup."""
     (place / "a").write_bytes(letters(100_000))
-    code = START.replace("signal.signal(signal.SIGINT, signal.SIG_DFL)", "signal.signal(signal.SIGHUP, signal.SIG_IGN)")
-    with subprocess.Popen(
-        [sys.executable, "-c", code, "compress", "-q", "-m", tiny, "a"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    ) as running:
-        running.stdout.readline()
-        for _ in range(20):
-            running.send_signal(signal.SIGHUP)
-            time.sleep(0.02)
-        assert running.communicate() == (b"", b"") and running.returncode == 0
+    hang_up = "os.kill(os.getpid(), signal.SIGHUP)"
+    ignored = "signal.signal(signal.SIGHUP, signal.SIG_IGN)"
+    with start("compress", "-q", "-m", tiny, "a", when="> 0", what=hang_up, before=ignored) as running:
+        assert running.communicate(timeout=LAST_RESORT) == (b"", b"") and running.returncode == 0
     assert sorted(os.listdir(place)) == ["a", "a.tokp"]
 
 
@@ -193,7 +209,7 @@ def test_what_a_compiler_calls_back_is_not_interrupted(fresh):
     try:
         with pytest.raises(signals.Interrupted) as stop:
             _raw_object_cache_notify()
-            time.sleep(10)
+            time.sleep(LAST_RESORT)  # until the timer asks again
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
@@ -203,7 +219,7 @@ def test_what_a_compiler_calls_back_is_not_interrupted(fresh):
 def test_no_hard_links_and_a_failing_rename(place, monkeypatch):
     """The name that was reserved for the output does not stay behind, empty."""
 
-    def refuse(*names):
+    def refuse(*names, **more):
         raise PermissionError(1, "not here")
 
     monkeypatch.setattr(os, "link", refuse)

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tokpress
+from tests.limits import LAST_RESORT
 from tests.models import tiny_mingru, tiny_two_level
 from tokpress import choice, coding, conditionals, two_level
 from tokpress.coders import reference
@@ -452,7 +453,9 @@ assert np.array_equal(coding.decode(prior, payload, len(here.ZIPF), 20), here.ZI
 @pytest.mark.parametrize("count", ["1", "2"])
 def test_damage_ends_in_an_error_or_in_other_tokens(count):
     """In a process of its own: two threads that wait for each other could wait for ever."""
-    done = subprocess.run([sys.executable, "-c", DAMAGE, count], cwd=ROOT, capture_output=True, text=True, timeout=240)
+    done = subprocess.run(
+        [sys.executable, "-c", DAMAGE, count], cwd=ROOT, capture_output=True, text=True, timeout=LAST_RESORT
+    )
     assert done.returncode == 0, done.stderr[-2000:]
 
 

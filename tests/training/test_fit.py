@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.limits import LAST_RESORT
 from tests.training.two_ranks import CONFIG as RANKS
 from tests.training.two_ranks import small_net as ranks_net
 from tokpress.errors import CorpusError, ModelError, TokpressError
@@ -234,7 +235,7 @@ def two_ranks(*words) -> list[tuple[int, list[str], str]]:
     ]  # fmt: skip
     told = []
     for process in ranks:
-        out, errors = process.communicate(timeout=120)
+        out, errors = process.communicate(timeout=LAST_RESORT)
         results = [line.split()[1:] for line in out.splitlines() if line.startswith("RESULT")]
         told.append((process.returncode, results[0] if results else [], errors))
     return told

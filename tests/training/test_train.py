@@ -6,16 +6,15 @@ import lzma
 import os
 import re
 import shlex
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
+from tests.limits import LAST_RESORT
 from tests.training.command import prose, round_trip, run, usable
 from tokpress import conformance, plugins
 from tokpress.cli.training import Display
@@ -303,21 +302,35 @@ def test_a_tokenizer_that_loses_bytes():
 # ── stop and resume ─────────────────────────────────────────────────────────────────────────────────
 
 
-def start(*args):
-    return subprocess.Popen(
-        [sys.executable, "-m", "tokpress.cli", "train", *map(str, args)], stderr=subprocess.PIPE, text=True,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
+#: Ctrl-C at a certain step, or before the first one
+INTERRUPTED = """
+import os, signal
+from tokpress.cli import main
+from tokpress.cli.training import Display
+phase, step = Display.phase, Display.step
+def interrupt():
+    os.kill(os.getpid(), signal.SIGINT)
+def phase_then(self, name):
+    phase(self, name)
+    if {at} == 0 and name.startswith("Training"):
+        interrupt()
+def step_then(self, progress):
+    step(self, progress)
+    if progress.step == {at}:
+        interrupt()
+Display.phase, Display.step = phase_then, step_then
+main()
+"""
+
+
+@pytest.mark.parametrize("at", [pytest.param(0, marks=pytest.mark.slow), 3])
+def test_stop_and_resume(tmp_path, at):
+    words = ("texts", "-o", "made", "--preset", "tiny", "--max-steps", 100_000, "--max-minutes", 5)
+    process = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED.format(at=at), "train", *map(str, words)], capture_output=True, text=True,
+        timeout=LAST_RESORT, env=os.environ | {"OMP_NUM_THREADS": "1"},
     )  # fmt: skip
-
-
-def test_stop_and_resume(tmp_path):
-    process = start("texts", "-o", "made", "--preset", "tiny", "--max-steps", 100_000, "--max-minutes", 5)
-    for line in process.stderr:
-        if "Training" in line:
-            break
-    time.sleep(4)  # some steps, or (on a busy machine) none: both must be resumable
-    process.send_signal(signal.SIGINT)
-    said = process.communicate(timeout=60)[1]
+    said = process.stderr
     assert process.returncode == 130 and "--resume" in said and "Traceback" not in said, said
     stopped_at = int(re.search(r"stopped at step (\d+)", said)[1])
     assert not Path("made/config.json").exists()
@@ -338,8 +351,8 @@ def test_stop_and_resume(tmp_path):
 
 def test_a_changed_corpus_is_not_resumed(corpus):
     run("train", "texts", "-o", "made", *TINY, "--keep-checkpoint", "-q")
-    time.sleep(0.01)
     (corpus / "one.txt").write_bytes(prose(3000, 9))
+    os.utime(corpus / "one.txt", (10**9, 10**9))
     assert "one.txt; begin anew" in run("train", "--resume", "-o", "made", code=1).output
 
 
@@ -349,7 +362,7 @@ def test_two_processes_train_one_model():
     words = ["tokpress.cli", "train", "texts", "-o", "made", *map(str, TINY)]
     process = subprocess.Popen([*launcher, *words], stderr=subprocess.PIPE, text=True)
     try:
-        said = process.communicate(timeout=240)[1]
+        said = process.communicate(timeout=LAST_RESORT)[1]
     finally:
         process.terminate()  # the launcher ends its processes too
         process.wait()

@@ -1,0 +1,132 @@
+"""Where the results of a call go: what its options say, and that no output takes the place of an input."""
+
+import os
+import stat
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import click
+
+from . import output, streams
+from .options import shown
+
+#: what two names of one file have in common
+Key = tuple[Any, ...]
+
+
+@dataclass
+class Place:
+    """What -o -c -f -k --rm said, and which files a call reads and has made."""
+
+    output: str | None
+    stdout: bool
+    force: bool
+    keep: bool
+    remove: bool
+    quiet: bool
+    spared: set[str] = field(default_factory=set)  # inputs that --rm must leave alone after all
+    read: dict[Key, str] = field(default_factory=dict)  # of a file → the input that it is
+    made: dict[Key, str] = field(default_factory=dict)  # of an output → the input it was made of
+
+    def check(self, files: list[str]) -> None:
+        """Raise UsageError where the options contradict each other."""
+        self.stdout = self.stdout or streams.is_stdout(self.output)
+        if self.stdout and self.output is not None and not streams.is_stdout(self.output):
+            raise click.UsageError("-o and -c exclude each other")
+        if self.output and not self.stdout and len(files) > 1:
+            raise click.UsageError("-o takes one input; for several into one, use -c and redirect it")
+        if self.remove and (self.keep or self.stdout):
+            raise click.UsageError(f"--rm and {'-k' if self.keep else '-c'} exclude each other")
+        if self.remove and self.output and (kind := streams.kind(self.output)):
+            raise click.UsageError(f"--rm deletes an input when its output is a file on disk; {self.output} is {kind}")
+        for name in files:
+            if self.remove and (name == "-" or streams.descriptor(name) is not None):
+                raise click.UsageError(f"--rm deletes files, and {shown(name)} is none")
+
+    def plan(self, files: list[str], name: Callable[[str], str], also: Iterable[str] = ()) -> None:
+        """Compare all targets with all inputs, and with what else is read, before anything is written.
+
+        Raises OutputError where a target is an input, or two inputs have one target."""
+        for path in (*files, *also):
+            for key in keys(path):
+                self.read.setdefault(key, path)
+        targets: dict[Key, str] = {}
+        for source in files:
+            try:
+                target = self.target(source, name)
+            except output.OutputError:  # told when its turn comes
+                continue
+            if target is None:
+                self._compare(source, "stdout", file_keys(streams.status(sys.stdout)))
+                continue
+            if streams.kind(target) or (os.path.lexists(target) and not self.force):  # nothing takes its place
+                continue
+            self._compare(source, target, keys(target))
+            entry = entry_key(target)
+            if entry in targets:
+                first = f"{targets[entry]} and {source}" if targets[entry] != source else f"{source}, given twice,"
+                raise output.OutputError(f"{first} would both become {target}: do one by itself, with -o")
+            targets[entry] = source
+
+    def _compare(self, source: str, target: str, found: Iterable[Key]) -> None:
+        for key in found:
+            if (other := self.read.get(key)) is None:
+                continue
+            if target == "stdout":
+                raise output.OutputError(f"{other}: is both input and output: send the output elsewhere")
+            if other == source:
+                raise output.OutputError(f"{source}: {target} is the input itself: choose another name with -o")
+            raise output.OutputError(
+                f"{source}: its output {target} would replace {other}, which is read too: leave one of them out, or choose "
+                "another name with -o"
+            )
+
+    def target(self, source: str, name: Callable[[str], str]) -> str | None:
+        """Where the result of `source` goes, None for stdout; `name` derives it from the source's.
+
+        Raises OutputError where it would not be a file, unless -o names it."""
+        if self.stdout or (source == "-" and not self.output):
+            return None
+        if self.output:
+            return self.output
+        if streams.kind(source) not in ("", "a named pipe"):
+            raise output.OutputError(f"{source}: is no file that an output is named after: name one with -o, or use -c")
+        target = name(source)
+        if kind := streams.kind(target):
+            raise output.OutputError(f"{target}: is {kind}: name the output with -o, or use -c")
+        return target
+
+    def admit(self, source: str, target: str) -> None:
+        """Raise OutputError where a target that is known only now is an input, or was made by this call."""
+        self._compare(source, target, keys(target))
+        for key in keys(target):
+            if key in self.made:
+                raise output.OutputError(
+                    f"{source}: would become {target}, as {self.made[key]} did: do it by itself, with -o"
+                )
+        if self.remove and os.path.islink(source) and not self.force:
+            raise output.OutputError(
+                f"{source}: is a symbolic link, and --rm deletes the link, not the file that it names: insist with -f"
+            )
+
+
+def keys(name: str) -> list[Key]:
+    """What tells whether two names are of one file: the file if there is one, and the folder with the name in it."""
+    if name == "-":
+        return file_keys(streams.status(sys.stdin))
+    try:
+        found = os.stat(name)
+    except OSError:
+        return [entry_key(name)]
+    return [entry_key(name), *([] if stat.S_ISCHR(found.st_mode) else file_keys(found))]
+
+
+def file_keys(found: os.stat_result | None) -> list[Key]:
+    return [(found.st_dev, found.st_ino)] if found else []
+
+
+def entry_key(name: str) -> Key:
+    folder, base = os.path.split(name)
+    return os.path.realpath(folder), base

@@ -1,0 +1,125 @@
+"""Inputs and outputs that are no files: standard streams, descriptors, named pipes, devices."""
+
+import contextlib
+import io
+import os
+import stat
+import sys
+from collections.abc import Iterator
+from typing import Any, BinaryIO, cast
+
+from .output import OutputError, create, named
+
+STREAMS = {"/dev/stdin": 0, "/dev/stdout": 1, "/dev/stderr": 2}
+ADVICE = "send the output elsewhere"
+
+
+def descriptor(name: str) -> int | None:
+    """The number of the open file that a name stands for: /dev/stdin, /dev/fd/3, /proc/self/fd/3. None for other names."""
+    path = os.path.abspath(name)
+    folder, base = os.path.split(path)
+    if folder in ("/dev/fd", "/proc/self/fd", "/proc/thread-self/fd", f"/proc/{os.getpid()}/fd") and base.isdecimal():
+        return int(base)
+    return STREAMS.get(path)
+
+
+def _dup(name: str, number: int) -> int:
+    try:
+        return os.dup(number)
+    except OSError as error:
+        error.filename = name
+        raise
+
+
+def is_stdout(name: str | None) -> bool:
+    return name == "-" or (name is not None and descriptor(name) == 1)
+
+
+def kind(name: str) -> str:
+    """What stands under a name, in words, if it is neither a file nor a folder; "" where it is, or nothing is there."""
+    if descriptor(name) is not None:
+        return "a stream"
+    try:
+        mode = os.stat(name).st_mode
+    except OSError:
+        return ""
+    if stat.S_ISREG(mode) or stat.S_ISDIR(mode):
+        return ""
+    return "a named pipe" if stat.S_ISFIFO(mode) else "a socket" if stat.S_ISSOCK(mode) else "a device"
+
+
+@contextlib.contextmanager
+def opened(name: str) -> Iterator[BinaryIO]:
+    """An input to read. A descriptor is not opened anew by its name: that would not do for a socket, nor where it stands."""
+    number = descriptor(name)
+    if (name == "-" or number == 0) and sys.stdin is None:
+        raise OutputError(f"{'stdin' if name == '-' else name}: is closed: name a file to read")
+    if name == "-":
+        yield sys.stdin.buffer
+        return
+    with open(name if number is None else _dup(name, number), "rb") as file:
+        yield file
+
+
+@contextlib.contextmanager
+def writing(name: str, binary: bool, force: bool) -> Iterator[BinaryIO]:
+    """A descriptor, a named pipe or a device to write to. `binary`: a terminal could not show what is written."""
+    number = descriptor(name)
+    with named(name, ADVICE), open(name if number is None else _dup(name, number), "wb", buffering=0) as stream:
+        if binary and stream.isatty() and not force:
+            raise _no_sense(name)
+        yield cast(BinaryIO, Direct(stream))
+
+
+def destination(name: str, force: bool) -> contextlib.AbstractContextManager[BinaryIO]:
+    """What -o names: a new file, or what stands under the name and is none."""
+    return writing(name, False, force) if kind(name) else create(name, force)
+
+
+@contextlib.contextmanager
+def standard_output(binary: bool, force: bool = True) -> Iterator[BinaryIO]:
+    """stdout for bytes. `binary`: a terminal could not show them."""
+    if sys.stdout is None:
+        raise OutputError("stdout: is closed: name an output with -o")
+    if binary and sys.stdout.isatty() and not force:
+        raise _no_sense("stdout")
+    sys.stdout.flush()
+    with named("stdout", ADVICE):
+        yield cast(BinaryIO, Direct(sys.stdout.buffer))
+
+
+def _no_sense(name: str) -> OutputError:
+    return OutputError(f"{name}: compressed bytes make no sense on a terminal: use -o FILE, or -f to insist")
+
+
+def status(stream: Any) -> os.stat_result | None:
+    """Of the regular file that a stream reads or writes; None where it is none."""
+    try:
+        found = os.fstat(stream.fileno())
+    except (AttributeError, OSError, ValueError):  # closed, or no file at all
+        return None
+    return found if stat.S_ISREG(found.st_mode) else None
+
+
+class Direct:
+    """A raw stream whose writes arrive at once and whole."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = getattr(stream, "raw", stream)
+
+    def write(self, data: bytes) -> int:
+        view = memoryview(data)
+        while view:  # a raw stream may take less than it is given
+            view = view[self._stream.write(view) :]
+        self._stream.flush()
+        return len(data)
+
+
+class Nowhere(io.RawIOBase):
+    """Takes everything, keeps nothing."""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        return len(data)
