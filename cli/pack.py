@@ -11,6 +11,8 @@ from typing import Any, BinaryIO, NamedTuple, cast
 
 import click
 
+from tokpress.errors import TokpressError
+
 from . import jobs, options
 from . import output as targets
 from .main import describe
@@ -54,7 +56,6 @@ def pack(ctx, files, output, content, group_size, force, model, kernel, quiet, v
     may read everything in it, less what the umask forbids.
     """
     from tokpress import archive, pipeline, store
-    from tokpress.errors import TokpressError
 
     if output in jobs.STDOUT:
         raise click.UsageError("an archive is written to a file")
@@ -86,8 +87,6 @@ def pack(ctx, files, output, content, group_size, force, model, kernel, quiet, v
 
 def _named(files: tuple[str, ...]) -> list[tuple[str, str]]:
     """(what was given, its name in the archive). Raises TokpressError where two have one name: before the work, not after it."""
-    from tokpress.errors import TokpressError
-
     first: dict[str, str] = {}
     named = []
     for path in files:
@@ -140,13 +139,14 @@ class Packing:
                         self.count += 1
             except OSError as error:  # the others go on
                 self.failed(type(error)(error.errno, error.strerror), found.path)
-            except targets.OutputError as error:
+            except TokpressError as error:
                 self.failed(error, found.path)
 
     def _item(self, found: Found, open_files: contextlib.ExitStack) -> Any:
         from tokpress.archive import Item, ItemKind
-        from tokpress.archive.names import to_text
+        from tokpress.archive.names import parts_of, to_text
 
+        parts_of(found.name)  # raises
         status = found.status
         if stat.S_ISDIR(status.st_mode):
             self._narrow(status, (status.st_mode & 0o011) << 2)
@@ -205,7 +205,6 @@ class Packing:
     def _shown(self, found: Found, data: bytes | BinaryIO) -> tuple[str, bytes | BinaryIO]:
         """(name, data) of what a picture or recording shows, or as it is."""
         from tokpress import media
-        from tokpress.errors import TokpressError
 
         if not isinstance(data, bytes) or len(data) > MOST_CONTENT:
             note(f"tokpress: {found.path}: is larger than {MOST_CONTENT >> 20} MiB; it is packed as it is", self._quiet)

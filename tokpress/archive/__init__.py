@@ -4,9 +4,9 @@
     item.py      what is put in, and what is told of it
     layout.py    items of one kind, laid one under the other: a group
     index.py     the index: columns of numbers and names
-    write.py     items in, frames out, in bounded memory
+    writer.py    items in, frames out, in bounded memory
     frames.py    the frames behind an archive, each decoded once by who reads in order
-    read.py      `Archive`: names, items, one or all
+    reader.py    `Archive`: names, items, one or all
 
 docs/format.md describes every byte, docs/archives.md what is kept.
 """
@@ -14,7 +14,7 @@ docs/format.md describes every byte, docs/archives.md what is kept.
 from .index import MAGIC
 from .item import Entry, Item, ItemKind
 from .layout import GROUP_SIZE
-from .read import Archive
-from .write import write
+from .reader import Archive
+from .writer import write
 
 __all__ = ["GROUP_SIZE", "MAGIC", "Archive", "Entry", "Item", "ItemKind", "write"]

@@ -71,6 +71,16 @@ class Frames:
         at = bisect_right(self._member_ends, position)
         return self._member_ends[at] if at < len(self._member_ends) else None
 
+    def length_from(self, position: int) -> int:
+        """Bytes of the source from here to the end of the frame that they are in."""
+        at = bisect_right(self._starts, position)
+        return (self._starts[at] if at < len(self._starts) else self.end) - position
+
+    def is_cut(self, position: int) -> bool:
+        """Whether a frame ends here, and another begins."""
+        at = bisect_left(self._starts, position)
+        return position == self.end or (at < len(self._starts) and self._starts[at] == position)
+
     def in_one(self, start: int, end: int) -> bool:
         """Whether one frame holds all of a range. What lies beyond the damage is not known, and cannot be read either."""
         return end > self.end or start == end or bisect_right(self._starts, start) == bisect_left(self._starts, end)

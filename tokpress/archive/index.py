@@ -179,14 +179,14 @@ class Index:
         return number
 
     def _append(self, kind: int, folder: int, name: bytes, text: bytes, mode: int, mtime: int, file: int) -> None:
-        length = len(name) + (self._path_lengths[folder] + 1 if folder >= 0 else 0)
-        if mode > 0o7777 or abs(mtime) > MOST_TIME or length > names.MOST:
+        above = self._path_lengths[folder] if folder >= 0 else 0
+        if mode > 0o7777 or abs(mtime) > MOST_TIME or len(name) > names.MOST or above > names.MOST_FOLDER:
             raise damaged("a mode, a time or a name is none")
         self._kinds.append(kind)
         self._modes.append(mode)
         self._times.append(mtime)
         self._parents.append(folder)
-        self._path_lengths.append(length)
+        self._path_lengths.append(above + bool(above) + len(name))
         self._texts += text
         self._text_ends.append(len(self._texts))
         self._keys.append(_key(self._keys[folder] if folder >= 0 else 0, name))

@@ -39,6 +39,9 @@ class Archive:
     def _part(self, position: int) -> int:
         """Take in the part of the index that begins here; returns where its groups end."""
         end = self._frames.member_end(position)
+        if self._frames.length_from(position) > HEAD + self._left:  # before it is decoded
+            what = "its index is" if position else "it is no archive of several files, or its index"
+            raise FormatError(f"{what} longer than {RATIO} times the file: decompress it instead")
         head = self._take(position, min(HEAD, self._frames.end - position))
         if len(head) < HEAD or not head.startswith(MAGIC):
             if not position:
@@ -53,6 +56,8 @@ class Archive:
         position += HEAD
         if end is not None and size > end - position:
             raise damaged("it is longer than what follows")
+        if not self._frames.is_cut(position + size) and position + size <= self._frames.end:
+            raise damaged("it shares a frame with something else")
         columns, position = self._take(position, size), position + size
         beyond = 1 << 62  # no archive is longer; with its end missing, all that is known
         return self._index.add(columns, bool(goes_on), position, end or beyond, self._frames.in_one)

@@ -60,102 +60,116 @@ class Writer:
         self._most, self._groups = max(size, options.frame_size), Groups(size)
         self._summary, self._done = Summary(), 0
         self._frame: tuple[Coded, bytes] | None = None  # written once it is known whether it is the last
-        self._numbers: dict[bytes, int] = {}  # name → number; what is not written yet has none, −1
-        self._folders: dict[bytes, int] = {b"": -1}  # the same, for folders, which get their number at once
+        #: (folder, name) → number; the folder as a row has it; files that are not written yet have none, −1
+        self._folders: dict[tuple[int, bytes], int] = {}
+        self._numbers: dict[tuple[int, bytes], int] = {}
+        self._others: set[tuple[int, bytes]] = set()  # links
         self._count = self._index_bytes = self._held = 0  # entries and bytes of index written; bytes collected
         self._first: list[Row] = []  # of the part to come: folders, files, links
-        self._files: list[tuple[bytes, Row]] = []
-        self._links: list[tuple[bytes, Row, bytes]] = []
+        self._files: list[Row] = []
+        self._links: list[tuple[Row, tuple[int, bytes] | None]] = []
 
     # --- collecting ------------------------------------------------------------------------------
 
     def add(self, item: Item) -> None:
         parts = names.parts_of(item.name)
-        name, parent = b"/".join(parts), self._folder(parts[:-1])
-        if name in self._numbers or name in self._folders:
+        folder = self._folder(parts[:-1])
+        place = folder, parts[-1]
+        if place in self._numbers or place in self._folders or place in self._others:
             raise FormatError(f"two items of the archive would be called {item.name}: rename one, or make two archives")
         if not 0 <= item.mode <= 0o7777:
             raise ValueError(f"mode bits must be 0 … 7777, not {item.mode:o}")
         if abs(item.mtime) > MOST_TIME:
             raise ValueError(f"a time must lie within 2^61 seconds of 1970, not {item.mtime:,}")
-        row = Row(item.kind, parent, parts[-1], item.mode, item.mtime)
-        self._held += len(name) + EACH
+        row = Row(item.kind, folder, parts[-1], item.mode, item.mtime)
+        self._held += len(parts[-1]) + EACH
         if item.kind == ItemKind.FILE:
-            self._file(name, row, item.data)
+            self._file(row, item.data)
         elif item.kind == ItemKind.FOLDER:
-            self._append_folder(name, row)
+            self._append_folder(row)
         else:
-            self._link(name, row, item)
+            self._link(row, item)
         if self._held >= HELD:
             self._flush()
 
     def _folder(self, parts: tuple[bytes, ...]) -> int:
-        """What a row of this folder has as `parent`. A folder that was not given is put in as a path."""
-        name = b"/".join(parts)
-        if name not in self._folders:
-            if name in self._numbers:
-                raise FormatError(f"{names.to_text(name)} is a file of the archive, and cannot be a folder too")
-            self._append_folder(name, Row(ItemKind.PATH, self._folder(parts[:-1]), parts[-1]))
-        return self._folders[name] + 1
+        """What a row in this folder has as `parent`. Folders that were not given are put in as paths."""
+        folder = 0
+        for i, part in enumerate(parts):
+            if (folder, part) in self._numbers or (folder, part) in self._others:
+                name = names.to_text(b"/".join(parts[: i + 1]))
+                raise FormatError(f"{name} is a file or a link of the archive, and cannot be a folder too")
+            if (folder, part) not in self._folders:
+                self._append_folder(Row(ItemKind.PATH, folder, part))
+            folder = self._folders[folder, part] + 1
+        return folder
 
-    def _append_folder(self, name: bytes, row: Row) -> None:
-        self._folders[name] = self._count + len(self._first)
+    def _append_folder(self, row: Row) -> None:
+        self._folders[row.parent, row.name] = self._count + len(self._first)
         self._first.append(row)
 
-    def _file(self, name: bytes, row: Row, data: bytes | BinaryIO) -> None:
-        self._numbers[name] = -1
+    def _file(self, row: Row, data: bytes | BinaryIO) -> None:
+        self._numbers[row.parent, row.name] = -1
         stream = io.BytesIO(data) if isinstance(data, bytes) else data
         size = stream.seek(0, io.SEEK_END)
         stream.seek(0)
         if size > self._most:
-            return self._flush((name, row._replace(head=size), stream, size))
+            return self._flush((row._replace(head=size), stream))
         self._groups.add(len(self._files), stream.read())
-        self._files.append((name, row))
+        self._files.append(row)
         self._held += size
 
-    def _link(self, name: bytes, row: Row, item: Item) -> None:
+    def _link(self, row: Row, item: Item) -> None:
         if item.kind == ItemKind.SYMLINK:
             target = item.target.encode("utf-8", "surrogateescape")
             if not 0 < len(target) <= names.MOST or b"\0" in target:
                 raise FormatError(f"{item.name}: a symbolic link to {item.target[:40]!r} cannot be in an archive")
-            self._links.append((name, row._replace(target=target), b""))
+            self._links.append((row._replace(target=target), None))
             self._held += len(target)
         elif item.kind == ItemKind.HARDLINK:
-            if (file := b"/".join(names.parts_of(item.target))) not in self._numbers:
-                raise FormatError(f"{item.name}: a hard link to {item.target}, which is no file put in before")
-            self._links.append((name, row, file))
+            self._links.append((row, self._file_called(item)))
         else:
             raise ValueError("an item is a file, a folder or a link")
-        self._numbers[name] = -1
+        self._others.add((row.parent, row.name))
+
+    def _file_called(self, item: Item) -> tuple[int, bytes]:
+        """Where the file is that a hard link is another name of."""
+        *above, name = names.parts_of(item.target)
+        folder = 0
+        for part in above:
+            folder = self._folders.get((folder, part), -2) + 1
+        if (folder, name) not in self._numbers:
+            raise FormatError(f"{item.name}: a hard link to {item.target}, which is no file put in before")
+        return folder, name
 
     # --- writing ---------------------------------------------------------------------------------
 
-    def _flush(self, large: tuple[bytes, Row, BinaryIO, int] | None = None) -> None:
+    def _flush(self, large: tuple[Row, BinaryIO] | None = None) -> None:
         """A part of the index, then the groups of what was collected, then an item that was not."""
         groups = self._groups.take()
-        coded, within, rows = [], 0, list(self._first)
-        for group in groups:
+        coded, counts, within, rows = [], [], 0, list(self._first)
+        while groups:  # each is let go of once it is laid: all bytes are held once
+            group = groups.pop(0)
+            counts.append(len(group.files))
             source, grid = group.laid()
             coded.append((self._choose(source, self._options, within, grid), source))
             within += len(source)
             for number, head, samples, tail in group.lengths():
-                name, row = self._files[number]
-                self._number(name, rows, row._replace(head=head, samples=samples, tail=tail))
+                self._number(rows, self._files[number]._replace(head=head, samples=samples, tail=tail))
         if large:
-            self._number(large[0], rows, large[1])
-        for name, row, file in self._links:
-            self._number(name, rows, row._replace(target=self._numbers[file]) if file else row)
-        counts = [len(group.files) for group in groups] + [1] * bool(large)
+            self._number(rows, large[0])
+        rows += [row._replace(target=self._numbers[file]) if file else row for row, file in self._links]
+        counts += [1] * bool(large)
         self._put_index(index.pack(rows, counts, self._count > 0), sum(len(each.payload) for each, _ in coded))
         for each, source in coded:
             self._put(each, source)
         self._count += len(rows)
         self._first, self._files, self._links, self._held = [], [], [], 0
         if large:
-            self._put_large(large[2], large[3])
+            self._put_large(large[1], large[0].head)
 
-    def _number(self, name: bytes, rows: list[Row], row: Row) -> None:
-        self._numbers[name] = self._count + len(rows)
+    def _number(self, rows: list[Row], row: Row) -> None:
+        self._numbers[row.parent, row.name] = self._count + len(rows)
         rows.append(row)
 
     def _choose(self, source: bytes, options: Options, within: int = 0, grid: cutting.Grid | None = None) -> Coded:
@@ -168,7 +182,7 @@ class Writer:
         least = -(-(self._index_bytes - FREE) // RATIO) - self._summary.file_bytes - following
         plain = 0
         while True:
-            coded = self._choose(part[plain:], Options(kernel=self._options.kernel))
+            coded = self._choose(part[plain:], Options(kernel=self._options.kernel, effort="fast"))
             if plain + len(coded.payload) >= min(least, len(part)):
                 break
             plain = min(len(part), max(2 * plain, least - len(coded.payload) + 64))
