@@ -163,14 +163,14 @@ class Packing:
         if (first := self._first.get(_identity(status))) and not self._content:
             self.files += 1
             return Item(found.name, kind=ItemKind.HARDLINK, target=first)
-        data, status = self._read(found, open_files)
+        data, size, status = self._read(found, open_files)
         name = found.name
         if self._content:
             name, data = self._shown(found, data)
         if status.st_nlink > 1:
             self._first[_identity(status)] = name
         self._narrow(status, status.st_mode)
-        self.files, self.bytes = self.files + 1, self.bytes + status.st_size
+        self.files, self.bytes = self.files + 1, self.bytes + size
         return Item(name, data, mode=stat.S_IMODE(status.st_mode), mtime=_seconds(status))
 
     def _tell_own(self) -> None:
@@ -179,8 +179,9 @@ class Packing:
             note(f"tokpress: {self._output}: the archive itself lies in a folder that is packed, and is left out")
         self._told_own = True
 
-    def _read(self, found: Found, open_files: contextlib.ExitStack) -> tuple[bytes | BinaryIO, os.stat_result]:
-        """Its bytes; where they are many, in a temporary file: the file itself may grow or shrink while it is packed."""
+    def _read(self, found: Found, open_files: contextlib.ExitStack) -> tuple[bytes | BinaryIO, int, os.stat_result]:
+        """Its bytes, how many, and its mode and time. Where they are many, they are in a temporary file: the file itself may
+        grow or shrink while it is packed."""
         with os.fdopen(os.open(found.leaf, _FLAGS, dir_fd=found.folder), "rb") as file:
             before = os.fstat(file.fileno())
             if not stat.S_ISREG(before.st_mode):
@@ -200,7 +201,7 @@ class Packing:
             note(
                 f"tokpress: {found.path}: changed while it was read: the archive holds {size:,} bytes of it; pack it again"
             )
-        return data, os.stat_result((*before[:6], size, *before[7:])) if size != before.st_size else before
+        return data, size, before
 
     def _shown(self, found: Found, data: bytes | BinaryIO) -> tuple[str, bytes | BinaryIO]:
         """(name, data) of what a picture or recording shows, or as it is."""

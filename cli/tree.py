@@ -10,6 +10,7 @@ from tokpress.errors import TokpressError
 Parts = tuple[bytes, ...]
 #: what the system says where a file or a link stands in a folder's place
 IN_THE_WAY = (errno.ENOTDIR, errno.ELOOP)
+_RELATIVE = os.open in os.supports_dir_fd
 _FLAGS = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0)
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 
@@ -18,7 +19,7 @@ class Tree:
     """One folder, and the one below it that was reached last, both open. Raises OSError where a folder cannot be opened."""
 
     def __init__(self, root: str) -> None:
-        if os.open not in os.supports_dir_fd:
+        if not _RELATIVE:
             raise TokpressError("pack and unpack need a system that opens files relative to folders; this one does not")
         self._root = os.open(root, _FLAGS)
         self._parts: Parts = ()

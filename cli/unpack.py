@@ -193,10 +193,9 @@ class Unpacking:
                     signals.check()
                 file.flush()
                 _set_time(number, entry)
-                made = os.fstat(number)
-            self._publish(folder, temporary, name)
-        if not os.path.samestat(made, os.stat(name, dir_fd=folder, follow_symlinks=False)):
-            raise targets.OutputError("was exchanged while it was written: it is not what the archive holds")
+                self._publish(folder, temporary, name)
+                if not os.path.samestat(os.fstat(number), os.stat(name, dir_fd=folder, follow_symlinks=False)):
+                    raise targets.OutputError("was exchanged while it was written: it is not what the archive holds")
         self._written[self._held.file(entry.number)] = parts
         self.files, self.bytes = self.files + 1, self.bytes + entry.size
 
@@ -286,12 +285,8 @@ def _exists() -> targets.OutputError:
 
 
 def _set_time(number: int, entry: "Entry") -> None:
-    try:
-        os.utime(number, ns=(time.time_ns(), entry.mtime * 10**9))
-    except OverflowError:
-        raise targets.OutputError(
-            f"its time, {entry.mtime:,} seconds from 1970, is none that this system has"
-        ) from None
+    """Of an open file or folder; a time that the file system does not have becomes the nearest one."""
+    os.utime(number, ns=(time.time_ns(), entry.mtime * 10**9))
 
 
 def _bytes(text: str) -> bytes:

@@ -22,7 +22,7 @@ from .common import opened, packed, picture
     size=st.sampled_from([1, 500, 1 << 20]),
     frame_size=st.sampled_from([300, 1 << 24]),
 )
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=12, deadline=None)
 def test_what_goes_in_comes_out(sizes, size, frame_size):
     def made(i: int, length: int, kind: str) -> bytes:
         whole = picture(i, 1 + length, 40 if kind == "wide" else 10)
