@@ -149,6 +149,8 @@ class Packing:
         parts_of(found.name)  # raises
         status = found.status
         if stat.S_ISDIR(status.st_mode):
+            if _too_deep(found.name):
+                raise targets.OutputError(f"{found.path}: its name is too long, so it and all in it is left out")
             self._narrow(status, (status.st_mode & 0o011) << 2)
             return Item(found.name, kind=ItemKind.FOLDER, mode=stat.S_IMODE(status.st_mode), mtime=_seconds(status))
         if stat.S_ISLNK(status.st_mode):
@@ -276,9 +278,16 @@ def _below(tree: Tree, path: str, name: str, failed: Callable[[Exception, str], 
                 continue
             called = "/".join((name, *(part.decode("utf-8", "surrogateescape") for part in (*parts, leaf))))
             yield Found(whole, called, status, leaf, folder, beside)
-            if stat.S_ISDIR(status.st_mode):
+            if stat.S_ISDIR(status.st_mode) and not _too_deep(called):
                 below.append((*parts, leaf))
         left += reversed(below)
+
+
+def _too_deep(name: str) -> bool:
+    """Whether nothing in a folder of this name can be in an archive."""
+    from tokpress.archive.names import MOST_FOLDER
+
+    return len(name.encode("utf-8", "surrogateescape")) > MOST_FOLDER
 
 
 def _special(mode: int) -> str:

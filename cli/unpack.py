@@ -58,7 +58,7 @@ def unpack(ctx, archive, names, output, listing, force, models, kernel, quiet, v
             for entry in held.entries(chosen):
                 click.echo(f"{entry.size:>12,}  {printable(_listed(entry))}")
         else:
-            os.makedirs(output, exist_ok=True)
+            _make_folder(output)
             with Tree(output) as tree:
                 work = Unpacking(held, tree, output, force)
                 work.all(chosen)
@@ -70,6 +70,13 @@ def unpack(ctx, archive, names, output, listing, force, models, kernel, quiet, v
         note(f"tokpress: {failure}")
     if failures:
         ctx.exit(1)
+
+
+def _make_folder(output: str) -> None:
+    try:
+        os.makedirs(output, exist_ok=True)
+    except FileExistsError:
+        raise targets.OutputError(f"{output}: is no folder: name one with -o") from None
 
 
 def _asked(name: str) -> str:

@@ -1,5 +1,6 @@
 """pack holds what tar would, or says by name what it leaves out, and exits with 1."""
 
+import contextlib
 import os
 import socket
 import subprocess
@@ -252,6 +253,18 @@ def test_large_content_is_packed_as_it_is(run, place, monkeypatch):
     assert "a.ppm: is larger than" in run("pack", "--content", "a.ppm", "-o", "all.tokp").stderr
     run("unpack", "-q", "all.tokp", "-o", "out")
     assert Path("out/a.ppm").read_bytes() == picture(2)
+
+
+def test_folders_that_are_too_deep(run, place):
+    Path("in").mkdir()
+    with contextlib.chdir("in"):
+        for i in range(25):
+            Path("a").write_bytes(b"%d" % i)
+            Path("d" * 200).mkdir()
+            os.chdir("d" * 200)
+    said = run("pack", "in", "-o", "all.tokp", code=1).stderr
+    assert said.count("d: its name is too long, so it and all in it") == 1 and "1 things" in said and "21 files" in said
+    run("unpack", "-q", "all.tokp", "-o", "out")
 
 
 def test_no_room_for_a_large_file(run, place, monkeypatch):

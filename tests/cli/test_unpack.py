@@ -29,6 +29,7 @@ def test_all_or_some(run, place):
     assert "holds no other" in run("unpack", "all.tokp", "other", code=1).stderr
     assert "holds no in/a/z" in run("unpack", "all.tokp", "in/a/z", "-o", "none", code=1).stderr
     assert not Path("none").exists()
+    assert "one: is no folder" in run("unpack", "all.tokp", "-o", "some/one", code=1).stderr
     listed = run("unpack", "-l", "all.tokp", "in/a").stdout
     assert [line.split()[1] for line in listed.splitlines()] == ["in/a/x", "in/a/y"]
 
