@@ -127,8 +127,9 @@ class Unpacking:
                 if self._held.kind(number) == ItemKind.SYMLINK:
                     self._try(number, self._symlink)
         finally:
-            for i in reversed(range(len(self._folders))):
-                self._try(self._folders[i], partial(self._finish_folder, self._identities[2 * i : 2 * i + 2]))
+            with signals.held():  # also if we are asked to stop
+                for i in reversed(range(len(self._folders))):
+                    self._try(self._folders[i], partial(self._finish_folder, self._identities[2 * i : 2 * i + 2]))
 
     def failures(self, archive: str) -> list[str]:
         """What to say at the end."""

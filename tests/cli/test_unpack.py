@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from tests.archive.common import packed, picture
 from tokpress import archive, compress
 from tokpress.archive import Item, ItemKind
+from tokpress.cli import signals
 from tokpress.cli.tree import Tree
 from tokpress.cli.unpack import Unpacking
 
@@ -212,6 +214,27 @@ def test_no_room(run, place, monkeypatch):
     monkeypatch.setattr("tokpress.cli.unpack.os.fdopen", full)
     said = run("unpack", "all.tokp", "-o", "out", code=1).stderr
     assert "out/2: No space left on device" in said and sorted(os.listdir("out")) == ["0", "1"] and len(made) == 3
+
+
+def test_an_interrupted_one_leaves_nothing_half_done(run, place, monkeypatch):
+    """Files are whole, and folders have the modes that they should."""
+    held(Item("in", kind=FOLDER, mode=0o751), *[(f"in/{i}", bytes([i]) * 99) for i in range(5)])
+    real, made = Unpacking._publish, []
+
+    def publish(self, *rest):
+        made.append(rest)
+        if len(made) == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+        return real(self, *rest)
+
+    monkeypatch.setattr(Unpacking, "_publish", publish)
+    previous = signal.signal(signal.SIGINT, signals._stop)
+    monkeypatch.setattr(signals, "_asked", 0)
+    try:
+        run("unpack", "-q", "all.tokp", "-o", "out", code=130)
+    finally:
+        signal.signal(signal.SIGINT, previous)
+    assert sorted(os.listdir("out/in")) == ["0", "1"] and os.stat("out/in").st_mode & 0o777 == 0o751
 
 
 def test_times_that_no_system_has(run, place):
