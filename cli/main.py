@@ -32,8 +32,6 @@ COMMANDS = {
     "train": "Train a tokenizer and a prior on your own files.",
     "completion": "Print a script for your shell's completion.",
 }
-#: where a command is, if not in a file of its name
-MODULES = {"pack": "archive", "unpack": "archive"}
 EXTRAS = {"torch": "torch", "array_api_compat": "torch", "accelerate": "train", "rich": "train", "zstandard": "train"}
 EXTRAS |= {"brotli": "bench", "bz3": "bench", "pyppmd": "bench", "matplotlib": "bench"}
 
@@ -50,8 +48,7 @@ class Commands(click.Group):
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        module = MODULES.get(name, name)
-        return getattr(import_module(f".{module}", __package__), name) if name in COMMANDS else None
+        return getattr(import_module(f".{name}", __package__), name) if name in COMMANDS else None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

@@ -1,0 +1,216 @@
+"""Items in, an archive out. Memory is bounded: HELD bytes of small items, and some frames of a large one.
+
+Items are collected until they are HELD bytes. Then comes a part of the index, and the groups of these items, each in one frame. An
+item larger than both a frame and a group comes last, in a group of its own, frame by frame.
+"""
+
+import io
+from collections.abc import Callable, Iterable
+from typing import BinaryIO
+
+from .. import choice, cutting
+from ..choice import Coded, Options
+from ..container import MAX_SOURCE, Kind
+from ..errors import FormatError, TokpressError
+from ..pipeline import MemberWriter, Summary
+from . import index, names
+from .index import FREE, HEAD, MOST_TIME, RATIO, Row
+from .item import Item, ItemKind
+from .layout import GROUP_SIZE, Groups
+
+#: bytes of items that are collected before they are written, and what an item counts for beside its bytes
+HELD, EACH = 1 << 25, 64
+
+Report = Callable[[int], None]
+
+
+def write(
+    items: Iterable[Item | tuple[str, bytes]],
+    out: BinaryIO,
+    options: Options | None = None,
+    size: int = GROUP_SIZE,
+    report: Report = lambda done: None,
+) -> Summary:
+    """Items as an archive. `size`: bytes of a group. `report` hears the bytes written of all items.
+
+    Raises FormatError for a name that an archive cannot hold, or that two items have.
+
+    >>> out = io.BytesIO()
+    >>> _ = write([("a.txt", b"one"), ("b/c.txt", b"two"), Item("b/d", kind=ItemKind.SYMLINK, target="../a.txt")], out)
+    >>> from tokpress.archive import Archive
+    >>> archive = Archive(out)
+    >>> archive.names(), archive.read("b/c.txt")
+    (['a.txt', 'b/c.txt', 'b/d'], b'two')
+    """
+    writer = Writer(out, options or Options(), size, report)
+    for item in items:
+        writer.add(Item(*item))
+    return writer.close()
+
+
+class Writer:
+    """An archive in the making."""
+
+    def __init__(self, out: BinaryIO, options: Options, size: int, report: Report) -> None:
+        if options.lossy or options.completes:
+            raise TokpressError("an archive takes models of lossless tokenizers")
+        if not 1 <= size <= MAX_SOURCE:
+            raise ValueError(f"a group must be of 1 … {MAX_SOURCE:,} bytes, not {size:,}")
+        self._member, self._options, self._report = MemberWriter(out), options, report
+        self._most, self._groups = max(size, options.frame_size), Groups(size)
+        self._summary, self._done = Summary(), 0
+        self._frame: tuple[Coded, bytes] | None = None  # written once it is known whether it is the last
+        #: (folder, name) → number; the folder as a row has it; files that are not written yet have none, −1
+        self._folders: dict[tuple[int, bytes], int] = {}
+        self._numbers: dict[tuple[int, bytes], int] = {}
+        self._others: set[tuple[int, bytes]] = set()  # links
+        self._count = self._index_bytes = self._held = 0  # entries and bytes of index written; bytes collected
+        self._first: list[Row] = []  # of the part to come: folders, files, links
+        self._files: list[Row] = []
+        self._links: list[tuple[Row, tuple[int, bytes] | None]] = []
+
+    # --- collecting ------------------------------------------------------------------------------
+
+    def add(self, item: Item) -> None:
+        parts = names.parts_of(item.name)
+        folder = self._folder(parts[:-1])
+        place = folder, parts[-1]
+        if place in self._numbers or place in self._folders or place in self._others:
+            raise FormatError(f"two items of the archive would be called {item.name}: rename one, or make two archives")
+        if not 0 <= item.mode <= 0o7777:
+            raise ValueError(f"mode bits must be 0 … 7777, not {item.mode:o}")
+        if abs(item.mtime) > MOST_TIME:
+            raise ValueError(f"a time must lie within 2^61 seconds of 1970, not {item.mtime:,}")
+        row = Row(item.kind, folder, parts[-1], item.mode, item.mtime)
+        self._held += len(parts[-1]) + EACH
+        if item.kind == ItemKind.FILE:
+            self._file(row, item.data)
+        elif item.kind == ItemKind.FOLDER:
+            self._append_folder(row)
+        else:
+            self._link(row, item)
+        if self._held >= HELD:
+            self._flush()
+
+    def _folder(self, parts: tuple[bytes, ...]) -> int:
+        """What a row in this folder has as `parent`. Folders that were not given are put in as paths."""
+        folder = 0
+        for i, part in enumerate(parts):
+            if (folder, part) in self._numbers or (folder, part) in self._others:
+                name = names.to_text(b"/".join(parts[: i + 1]))
+                raise FormatError(f"{name} is a file or a link of the archive, and cannot be a folder too")
+            if (folder, part) not in self._folders:
+                self._append_folder(Row(ItemKind.PATH, folder, part))
+            folder = self._folders[folder, part] + 1
+        return folder
+
+    def _append_folder(self, row: Row) -> None:
+        self._folders[row.parent, row.name] = self._count + len(self._first)
+        self._first.append(row)
+
+    def _file(self, row: Row, data: bytes | BinaryIO) -> None:
+        self._numbers[row.parent, row.name] = -1
+        stream = io.BytesIO(data) if isinstance(data, bytes) else data
+        size = stream.seek(0, io.SEEK_END)
+        stream.seek(0)
+        if size > self._most:
+            return self._flush((row._replace(head=size), stream))
+        self._groups.add(len(self._files), stream.read())
+        self._files.append(row)
+        self._held += size
+
+    def _link(self, row: Row, item: Item) -> None:
+        if item.kind == ItemKind.SYMLINK:
+            target = item.target.encode("utf-8", "surrogateescape")
+            if not 0 < len(target) <= names.MOST or b"\0" in target:
+                raise FormatError(f"{item.name}: a symbolic link to {item.target[:40]!r} cannot be in an archive")
+            self._links.append((row._replace(target=target), None))
+            self._held += len(target)
+        elif item.kind == ItemKind.HARDLINK:
+            self._links.append((row, self._file_called(item)))
+        else:
+            raise ValueError("an item is a file, a folder or a link")
+        self._others.add((row.parent, row.name))
+
+    def _file_called(self, item: Item) -> tuple[int, bytes]:
+        """Where the file is that a hard link is another name of."""
+        *above, name = names.parts_of(item.target)
+        folder = 0
+        for part in above:
+            folder = self._folders.get((folder, part), -2) + 1
+        if (folder, name) not in self._numbers:
+            raise FormatError(f"{item.name}: a hard link to {item.target}, which is no file put in before")
+        return folder, name
+
+    # --- writing ---------------------------------------------------------------------------------
+
+    def _flush(self, large: tuple[Row, BinaryIO] | None = None) -> None:
+        """A part of the index, then the groups of what was collected, then an item that was not."""
+        groups = self._groups.take()
+        coded, counts, within, rows = [], [], 0, list(self._first)
+        while groups:  # each is let go of once it is laid: all bytes are held once
+            group = groups.pop(0)
+            counts.append(len(group.files))
+            source, grid = group.laid()
+            coded.append((self._choose(source, self._options, within, grid), source))
+            within += len(source)
+            for number, head, samples, tail in group.lengths():
+                self._number(rows, self._files[number]._replace(head=head, samples=samples, tail=tail))
+        if large:
+            self._number(rows, large[0])
+        rows += [row._replace(target=self._numbers[file]) if file else row for row, file in self._links]
+        counts += [1] * bool(large)
+        self._put_index(index.pack(rows, counts, self._count > 0), sum(len(each.payload) for each, _ in coded))
+        for each, source in coded:
+            self._put(each, source)
+        self._count += len(rows)
+        self._first, self._files, self._links, self._held = [], [], [], 0
+        if large:
+            self._put_large(large[1], large[0].head)
+
+    def _number(self, rows: list[Row], row: Row) -> None:
+        self._numbers[row.parent, row.name] = self._count + len(rows)
+        rows.append(row)
+
+    def _choose(self, source: bytes, options: Options, within: int = 0, grid: cutting.Grid | None = None) -> Coded:
+        return choice.choose_frame(source, options, lambda part: self._report(self._done + within + part), grid)
+
+    def _put_index(self, part: bytes, following: int) -> None:
+        """`following`: bytes of the frames to come. A part that shrinks too well for a reader to believe it (an archive of nothing but
+        empty files) begins with a frame that is not compressed."""
+        self._index_bytes += len(part) - HEAD
+        least = -(-(self._index_bytes - FREE) // RATIO) - self._summary.file_bytes - following
+        plain = 0
+        while True:
+            coded = self._choose(part[plain:], Options(kernel=self._options.kernel, effort="fast"))
+            if plain + len(coded.payload) >= min(least, len(part)):
+                break
+            plain = min(len(part), max(2 * plain, least - len(coded.payload) + 64))
+        if plain:
+            self._put(Coded(Kind.RAW, plain, part[:plain]), part[:plain])
+        if plain < len(part):
+            self._put(coded, part[plain:])
+
+    def _put_large(self, stream: BinaryIO, size: int) -> None:
+        begin = self._done
+        for block in cutting.blocks(stream, self._options):
+            self._put(self._choose(block.source, self._options, 0, block.grid), block.source)
+        if self._done - begin != size:
+            raise TokpressError(f"an item of {size:,} bytes had {self._done - begin:,} when it was read: try again")
+
+    def _put(self, coded: Coded, source: bytes) -> None:
+        if self._frame:
+            self._write(*self._frame, last=False)
+        self._frame = coded, source
+        self._done += len(source)
+        self._report(self._done)
+
+    def _write(self, coded: Coded, source: bytes, last: bool) -> None:
+        self._summary.frames.append(self._member.write(coded, source, last))
+
+    def close(self) -> Summary:
+        if self._first or self._files or self._links or not self._count:
+            self._flush()
+        if self._frame:
+            self._write(*self._frame, last=True)
+        return self._summary
