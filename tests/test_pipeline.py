@@ -280,7 +280,7 @@ def test_huge_lengths_with_good_checks_are_found_out_early(name, lanes):
 
 def test_a_payload_of_nothing_for_a_huge_source():
     header = FrameHeader(
-        kind=Kind.MODEL, source_length=1 << 26, payload_length=0, source_crc=0, model_id=OURS.id, tokens=1 << 27
+        kind=Kind.MODEL, source_length=1 << 26, payload_length=0, source_crc=0, model_id=OURS.id, tokens=1 << 26
     )
     write_frame(out := io.BytesIO(), header, b"")
     with pytest.raises(ChecksumError, match="end before the tokens do"):
@@ -308,9 +308,9 @@ def test_other_kinds_of_bytes():
 def test_tokens_of_another_length_are_found_before_their_bytes_are_made(monkeypatch):
     """Many long tokens in a small payload would fill the memory."""
     data = frame(OURS, DATA)
-    monkeypatch.setattr(BytesTokenizer, "token_bytes", lambda self: np.full(256, 2))
+    monkeypatch.setattr(BytesTokenizer, "token_bytes", lambda self: np.arange(256) % 2 + 1)
     monkeypatch.setattr(BytesTokenizer, "decode", None)
-    with pytest.raises(ChecksumError, match="make 12,000 bytes, not 6,000"):
+    with pytest.raises(ChecksumError, match="make more than 6,000 bytes"):
         tokpress.decompress(data, models=[OURS])
 
 

@@ -59,14 +59,17 @@ class Tokenizer(ABC):
         return sum(int(lengths[tokens[at : at + at_once]].sum()) for at in range(0, len(tokens), at_once))
 
     def possible_tokens(self, length: int) -> range:
-        """How many tokens a source of so many bytes may become: what a frame says is held against it before it is decoded. A
-        tokenizer of tokens that stand for nothing by themselves says so itself."""
+        """How many tokens a source of so many bytes may become: what a frame says is held against it before it is decoded. Where
+        some tokens stand for no bytes by themselves, at most 8 a byte."""
         if self.unit_tokens > 1:
             whole, over = divmod(length, self.unit_bytes)
             return range(0) if over else range(whole * self.unit_tokens, whole * self.unit_tokens + 1)
-        lengths = self.token_bytes()
-        shortest = int(lengths[lengths > 0].min(initial=length + 1))
-        return range(-(-length // max(int(lengths.max()), 1)), length // shortest + 1)
+        try:
+            lengths = self.token_bytes()
+        except TokenizerError:
+            lengths = np.array([0, length])
+        shortest, longest = int(lengths.min()), max(int(lengths.max()), 1)
+        return range(-(-length // longest), (length // shortest if shortest else 8 * length) + 1)
 
     def whole(self, source: bytes) -> int:
         """How many bytes of the beginning of a longer source can be encoded without the rest, to the tokens that they have

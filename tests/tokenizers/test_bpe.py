@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from tokenizers import AddedToken, Regex, models, normalizers, pre_tokenizers, trainers
 from tokenizers import Tokenizer as HFTokenizer
 
+from tests.directories.mutate import places
 from tokpress.errors import TokenizerError
 from tokpress.registry import tokenizer_class
 from tokpress.tokenizers import bpe, bpe_form
@@ -365,3 +366,30 @@ def test_merges_of_unknown_tokens(own, tmp_path):
         (tmp_path / "bad.json").write_text(json.dumps(whole))
         with pytest.raises(TokenizerError, match=r"bad\.json"):
             import_tokenizer(tmp_path / "bad.json")
+
+
+VALUES = (None, True, -1, 10**30, 1.5, "x", "Removed", [], [1], {}, {"type": "Lowercase"}, "\ud800", "(")
+
+
+@pytest.mark.parametrize(
+    "name, values", [("llama3", 1), *(pytest.param(name, len(VALUES), marks=pytest.mark.slow) for name in FOREIGN)]
+)
+def test_mutated_files_are_refused_or_lose_nothing(name, values, tmp_path):
+    """Each value of the file, beside the words of its vocabulary, changed by type, one at a time."""
+    source = TEXT.encode()[:300] + bytes(range(256))
+    whole, path = json.loads(write(FOREIGN[name](), tmp_path).read_text("utf-8")), tmp_path / "changed.json"
+    vocab, merges = whole["model"]["vocab"], whole["model"]["merges"]
+    spots = [(container, key) for container, key in places(whole) if type(key) is str and container is not vocab]
+    spots += [(merges, 0), (vocab, "a"), (vocab, next(token for token in vocab if len(token) == 3))]
+    for number, (container, key) in enumerate(spots):
+        kept = container[key]
+        for i in range(values):
+            container[key] = VALUES[(number + i) % len(VALUES)]
+            path.write_text(json.dumps(whole))
+            for read in (import_tokenizer, lambda path: BPETokenizer(path.read_text())):
+                try:
+                    tokenizer = read(path)
+                    assert tokenizer.decode(tokenizer.encode(source)) == source
+                except TokenizerError as error:
+                    assert str(error)
+        container[key] = kept

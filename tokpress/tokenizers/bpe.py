@@ -109,6 +109,10 @@ class BPETokenizer(Tokenizer):
         batches = (tokens[at : at + CUT_BYTES].tolist() for at in range(0, len(tokens), CUT_BYTES))
         return b"".join([b"".join(map(self._bytes.__getitem__, batch)) for batch in batches])
 
+    def possible_tokens(self, length: int) -> range:
+        """The lengths of 0 are those of ids that nobody uses."""
+        return range(-(-length // int(self._lengths.max())), length + 1)
+
     def token_bytes(self) -> np.ndarray:
         return self._lengths.copy()
 
@@ -160,24 +164,25 @@ def import_tokenizer(path: Path | str) -> BPETokenizer:
         kind = model.get("type", "BPE" if "merges" in model else "unknown")
     except (ModelError, TypeError, KeyError, AttributeError) as error:
         refuse(where, f"is not a tokenizer.json ({error!r})", "export one with tokenizer.save(...)", error)
+    try:
+        return _imported(whole, model, kind, where)
+    except (ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
+        refuse(where, f"has parts nobody can read ({error!r})", "save it anew with tokenizers ≥ 0.20", error)
+
+
+def _imported(whole: dict[str, Any], model: dict[str, Any], kind: str, where: str) -> BPETokenizer:
     if kind != "BPE":
         refuse(where, f"is a {kind} model, which cannot spell every byte", "bring a byte-level BPE")
     if whole.get("normalizer") is not None:
         refuse(where, f"changes its input first (normalizer {whole['normalizer'].get('type')})",
                 'set "normalizer": null in the file, or bring another')  # fmt: skip
-    for key in ("dropout", "byte_fallback", "fuse_unk"):
-        if model.get(key):
-            refuse(
-                where, f"may code the same bytes in other ways ({key})", f"take {key} out of the file, or bring another"
-            )
+    if model.get("dropout"):
+        refuse(where, "codes the same bytes in other ways each time (dropout)", "take it out of the file")
     for key in ("continuing_subword_prefix", "end_of_word_suffix"):
         if model.get(key):
             refuse(where, f"marks word ends inside tokens ({key})", "bring a byte-level BPE")
-    try:
-        added = {token["content"] for token in whole.get("added_tokens") or []}
-        text = json.dumps(_respelled(model, added, _pieces(whole.get("pre_tokenizer"), where), where))
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        refuse(where, f"has parts nobody can read ({error!r})", "save it anew with tokenizers ≥ 0.20", error)
+    added = {token["content"] for token in whole.get("added_tokens") or []}
+    text = json.dumps(_respelled(model, added, _pieces(whole.get("pre_tokenizer"), where), where))
     tokenizer = BPETokenizer(text, where)
     _verify(tokenizer, sorted(added), where)
     return tokenizer
