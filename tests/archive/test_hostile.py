@@ -1,16 +1,17 @@
 """An index that lies, grows or repeats itself ends in a FormatError, in memory and time that follow the size of the file."""
 
 import contextlib
+import io
 import random
 import tracemalloc
 import zlib
 
 import pytest
 
-from tests.container.frames import frame, member
+from tests.container.frames import frame, member, rewritten
 from tokpress.archive import Archive, Item, ItemKind
 from tokpress.archive.index import COLUMNS, HEAD, MAGIC, Row, pack
-from tokpress.container import MAX_SOURCE, FrameHeader, Kind
+from tokpress.container import MAX_SOURCE, FrameHeader, Kind, iter_frames
 from tokpress.errors import FormatError, TokpressError
 from tokpress.lzma2 import lzma_encode
 from tokpress.wire import pack_varint
@@ -329,3 +330,22 @@ def test_cut_anywhere():
             opened(whole[:end])
         with contextlib.suppress(FormatError):
             read_all(whole[:end])
+
+
+def test_groups_of_another_archive():
+    """Two archives of one index whose groups have the same sizes: none of the one is read as if it were of the other."""
+    index = written(*(Row(FILE, 0, name, head=6) for name in (b"a", b"b", b"c")), groups=(1, 1, 1))
+    ours, other = by_hand(index, b"old--1", b"old--2", b"old--3"), by_hand(index, b"new--1", b"new--2", b"new--3")
+    cuts = [header.offset for header, _ in iter_frames(io.BytesIO(ours))] + [len(ours)]
+    for number in (1, 2, 3):
+        spliced = ours[: cuts[number]] + other[cuts[number] : cuts[number + 1]] + ours[cuts[number + 1] :]
+        with pytest.raises(FormatError, match="does not belong to the frame before it"):
+            opened(spliced)
+
+
+def test_the_digest_of_an_archive_that_is_read_in_order():
+    data = by_hand(columns(), b"xyz")
+    *_, (header, payload) = [(header, payload.read()) for header, payload in iter_frames(io.BytesIO(data))]
+    held = opened(data[: header.offset] + rewritten(header, payload, digest=bytes(8)))
+    with pytest.raises(FormatError, match="the whole is not"):
+        held.read("a")

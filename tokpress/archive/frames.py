@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from .. import pipeline
-from ..container import MAX_SOURCE, Member, Payload, read_header
+from ..container import MAX_SOURCE, Digest, Member, Payload, read_header
 from ..errors import FormatError, TokpressError
 from ..model import Model
 from ..wire import ADVICE
@@ -28,6 +28,7 @@ class Frames:
         self.damage: FormatError | None = None
         self._current, self._source = -1, b""
         self._error: TokpressError | None = None  # of the current frame
+        self._digest, self._digest_start = Digest(), 0  # of the member being read, and where it begins
         self.file_size = stream.seek(0, io.SEEK_END)
         try:
             self._walk()
@@ -121,4 +122,9 @@ class Frames:
         after = self._starts[number + 1] if number + 1 < len(self._starts) else self.end
         if len(source) != after - self._starts[number]:
             raise FormatError(f"{header.where}: changed while the archive was read: try again")
+        start = self._starts[number - header.sequence]
+        if start != self._digest_start:
+            self._digest, self._digest_start = Digest(), start
+        self._digest.take(source, self._starts[number] - start)
+        self._digest.check(header)
         return source
