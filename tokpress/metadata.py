@@ -156,7 +156,8 @@ def _of_pnm(data: bytes) -> list[str]:
 def _of_sound(data: bytes, made: bytes) -> list[str]:
     import soundfile
 
-    with soundfile.SoundFile(io.BytesIO(data)) as before, soundfile.SoundFile(io.BytesIO(made)) as after:
+    source, plain = recordings.Source(data), io.BytesIO(made)
+    with soundfile.SoundFile(source) as before, soundfile.SoundFile(plain) as after:
         lost = [tag for tag in TAGS if getattr(before, tag) and getattr(before, tag) != getattr(after, tag)]
         return list(dict.fromkeys([*lost, *recordings.left_out(data, {tag: getattr(after, tag) for tag in TAGS})]))
 

@@ -1,13 +1,12 @@
 """What the file of a recording says of its samples: whether they are all there, and what it says that a WAV file does not.
 
     inexact(data, file)         why the samples that soundfile gives are not the recording; "" where they are
-    altered(data, samples)      whether the digest in a FLAC file is of other samples
+    altered(data, digest)       whether the digest in a FLAC file is of other samples
     left_out(data, tags)        what is in it and in no WAV file with these tags, in words
 
 WAV files of plain PCM are found by `content` and stay as they are, so none is looked at here.
 """
 
-import hashlib
 import io
 import struct
 from collections import Counter
@@ -50,6 +49,16 @@ KEYS = {"ENCODER": "software", "DESCRIPTION": "comment"} | {
 }
 #: a size that says it is not known
 UNKNOWN = 0xFFFFFFFF
+
+
+class Source(io.BytesIO):
+    """The bytes of a recording for soundfile, which prints the exception of a seek to where nothing can be."""
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        try:
+            return super().seek(offset, whence)
+        except (ValueError, OverflowError):  # a size in the file says so
+            return self.tell()
 
 
 def inexact(data: bytes, file: Any) -> str:
@@ -95,11 +104,11 @@ def _chunks(data: bytes, kind: Chunked) -> tuple[list[tuple[bytes, int, int]], i
     return found, at
 
 
-def altered(data: bytes, samples: Any) -> bool:
-    """samples: integers, of the width that FLAC's digest is of and in its order of bytes."""
+def altered(data: bytes, digest: bytes) -> bool:
+    """digest: MD5 of the samples, integers of the width that FLAC's digest is of, the low byte first."""
     at = _flac_start(data) + 8 + 18
     told = data[at : at + 16]
-    return any(told) and hashlib.md5(samples, usedforsecurity=False).digest() != told
+    return any(told) and digest != told
 
 
 def left_out(data: bytes, tags: dict[str, str]) -> list[str]:
@@ -170,7 +179,7 @@ def _flac_end(data: bytes) -> int:
 
     def reaches(size: int) -> bool:
         try:
-            with soundfile.SoundFile(io.BytesIO(data[:size])) as file:
+            with soundfile.SoundFile(Source(data[:size])) as file:
                 file.seek(file.frames - 1)
                 return len(file.read(1)) == 1
         except (RuntimeError, ValueError):
