@@ -3,22 +3,20 @@
 import io
 import random
 import struct
-import warnings
 import wave
 from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
 
-from tokpress import content, grid, media, metadata, video
+from tokpress import content, grid, media, metadata, recordings, video
 from tokpress.errors import TokpressError
 
 Image = pytest.importorskip("PIL.Image")
 PngInfo = pytest.importorskip("PIL.PngImagePlugin").PngInfo
 soundfile = pytest.importorskip("soundfile")
 #: of each file: bytes changed, sizes changed, cut off
-import os
-CASES = int(os.environ.get("CASES", 60))
+CASES = 100
 #: what sizes and counts are replaced by
 LIES = (0, 1, 2, 0x7F, 0xFF, 0x100, 0x7FFF, 0xFFFF, 0x10000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFE, 0xFFFFFFFF)
 RNG = np.random.default_rng(0)
@@ -26,7 +24,11 @@ RNG = np.random.default_rng(0)
 
 def coded(mode: str, kind: str, **more: object) -> bytes:
     size = (9, 7, {"RGB": 3, "RGBA": 4, "LA": 2, "CMYK": 4}.get(mode, 1))
-    picture = Image.frombytes(mode, (7, 9), RNG.integers(0, 256, size).astype(np.uint8).tobytes()) if mode != "1" else Image.new("1", (7, 9))
+    picture = (
+        Image.frombytes(mode, (7, 9), RNG.integers(0, 256, size).astype(np.uint8).tobytes())
+        if mode != "1"
+        else Image.new("1", (7, 9))
+    )
     if mode == "P":
         picture.putpalette(bytes(range(256)) * 3)
     picture.save(out := io.BytesIO(), kind, **more)
@@ -109,7 +111,12 @@ ARRAYS: dict[str, Callable[[], bytes]] = {
     "NPY": lambda: array("<u2"),
     "IDX": lambda: b"\0\0\x08\2\0\0\0\2\0\0\0\3abcdef",
 }
-VIDEOS = {"AVI": ("avi", "mpeg4"), "MP4": ("mp4", "mpeg4"), "MKV": ("matroska", "ffv1"), "Y4M": ("yuv4mpegpipe", "wrapped_avframe")}
+VIDEOS = {
+    "AVI": ("avi", "mpeg4"),
+    "MP4": ("mp4", "mpeg4"),
+    "MKV": ("matroska", "ffv1"),
+    "Y4M": ("yuv4mpegpipe", "wrapped_avframe"),
+}
 
 
 def broken(whole: bytes, seed: str, cases: int = CASES) -> Iterator[bytes]:
@@ -172,6 +179,42 @@ def test_videos_that_are_broken(kind):
                 io.BufferedReader(video.Unpacked(io.BytesIO(data), channels)).read()
             except TokpressError as error:
                 assert str(error)
+
+
+def test_entries_of_a_tiff_file_are_not_expanded():
+    """Each of 2,000 names the same 2 MiB of the file. No time is measured: all of them were gigabytes."""
+    tracemalloc = pytest.importorskip("tracemalloc")
+    body, entries = bytes(2 << 20), 2000
+    tags = b"".join(struct.pack("<HHII", 1000 + i, 3, 1 << 20, 8) for i in range(entries))
+    same = b"".join(struct.pack("<HHII", 273 + 6 * (i % 2), 3, 1 << 20, 8) for i in range(entries))
+    for listed in (tags, same):
+        data = b"II*\0" + struct.pack("<I", 8 + len(body)) + body + struct.pack("<H", entries) + listed + bytes(4)
+        tracemalloc.start()
+        assert content.find(data) is None
+        assert tracemalloc.get_traced_memory()[1] < len(data)
+        tracemalloc.stop()
+
+
+def test_small_files_of_large_pictures_and_recordings_are_refused():
+    small = Image.new("1", (16000, 8000))
+    small.save(out := io.BytesIO(), "PNG")
+    with pytest.raises(TokpressError, match=r"128,000,000 bytes, more than the 67,108,864 .* 1,032 times the file"):
+        media.shown(out.getvalue())
+    with pytest.raises(TokpressError, match="are too many"):
+        media.shown(b"P5 16000 10000 65535 " + bytes(9) + b" ")
+    soundfile.write(out := io.BytesIO(), np.zeros(40_000_000, "int16"), 8000, format="FLAC")
+    with pytest.raises(TokpressError, match=r"samples would take 80,000,000 bytes"):
+        media.shown(out.getvalue()[:40_000])
+
+
+def test_parts_without_end_are_refused():
+    """Each would be kept: hundreds of bytes for eight."""
+    flac = recorded("FLAC", "PCM_16")
+    data = flac[:42].replace(b"\x80\0\0\x22", b"\0\0\0\x22") + bytes([1, 0, 0, 0]) * 20_000
+    with pytest.raises(TokpressError):
+        list(recordings.left_out(data, {}))
+    with pytest.raises(TokpressError, match="more than 262,144 chunks"):
+        list(metadata.chunks(bytes(12) * 300_000, 8, ">I4s", 4))
 
 
 def test_grids_that_are_broken():

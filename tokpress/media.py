@@ -263,7 +263,9 @@ def _sound(data: bytes, channels: int) -> Shown:
         kind, dtype = KINDS[file.subtype] if not channels else ("PCM_16", "int16")
         count = file.frames * file.channels
         if count > bounds.MOST_SAMPLES:
-            raise TokpressError(f"{count:,} samples are too many: --content and --lossy take up to {bounds.MOST_SAMPLES:,}")
+            raise TokpressError(
+                f"{count:,} samples are too many: --content and --lossy take up to {bounds.MOST_SAMPLES:,}"
+            )
         bounds.check(count * WIDTHS[kind], len(data), bounds.SOUND, "samples")
         if channels not in (0, 1, file.channels):
             raise TokpressError(f"{file.channels} channels are not the {channels} that the tokenizer takes")

@@ -13,6 +13,8 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from .errors import TokpressError
+
 
 class Chunked(NamedTuple):
     #: of the first chunk; its header; what sizes are padded to
@@ -47,6 +49,9 @@ KEYS = {"ENCODER": "software", "DESCRIPTION": "comment"} | {
     key.upper(): key
     for key in ("title", "copyright", "artist", "comment", "date", "album", "license", "tracknumber", "genre")
 }
+#: chunks, blocks and texts of a file
+MOST_PARTS = 10_000
+TOO_MANY = f"it has more than {MOST_PARTS:,} chunks, blocks or texts: leave --content out"
 #: a size that says it is not known
 UNKNOWN = 0xFFFFFFFF
 
@@ -100,6 +105,8 @@ def _chunks(data: bytes, kind: Chunked) -> tuple[list[tuple[bytes, int, int]], i
         if size < 0:
             return found, 0
         found.append((name, at, size))
+        if len(found) > MOST_PARTS:
+            raise TokpressError(TOO_MANY)
         at += size + -size % kind.align
     return found, at
 
@@ -144,6 +151,8 @@ def _comments(body: bytes, tags: dict[str, str]) -> Iterator[str]:
         (at,) = struct.unpack_from("<I", body)
         (count,) = struct.unpack_from("<I", body, 4 + at)
         at += 8
+        if count > MOST_PARTS:
+            raise TokpressError(TOO_MANY)
         for _ in range(count):
             (size,) = struct.unpack_from("<I", body, at)
             key, _, text = body[at + 4 : at + 4 + size].decode("utf-8", "replace").partition("=")
@@ -167,10 +176,13 @@ def _flac_start(data: bytes) -> int:
 
 def _flac_blocks(data: bytes) -> Iterator[tuple[int, bytes]]:
     at, last = _flac_start(data) + 4, False
-    while not last and at + 4 <= len(data):
+    for _ in range(MOST_PARTS):
+        if last or at + 4 > len(data):
+            return
         last, block, size = data[at] > 127, data[at] & 127, int.from_bytes(data[at + 1 : at + 4], "big")
         yield block, data[at + 4 : at + 4 + size]
         at += 4 + size
+    raise TokpressError(TOO_MANY)
 
 
 def _flac_end(data: bytes) -> int:

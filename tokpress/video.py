@@ -55,8 +55,8 @@ class Unpacked(io.RawIOBase):
         self._file, self._channels = file, channels
         self.left_out = _left_out(file, channels)
         count, shape = 0, (0, 0)
-        for shape in _decoded(file, lambda frame: (frame.height, frame.width)):
-            count += 1
+        for size in _decoded(file, lambda frame: (frame.height, frame.width)):
+            count, shape = count + 1, size
         if not count:
             raise TokpressError("no video that can be read: it holds no frames")
         np.lib.format.write_array_header_1_0(

@@ -40,7 +40,7 @@ def data(tmp_path):
 def script(name, data, *words, code=0):
     place = ["--data", data, "--scratch", data.parent / "scratch", "--root", data.parent / "root"]
     done = subprocess.run(
-        [sys.executable, SCRIPTS / name, *map(str, [*place, *words])], capture_output=True, text=True, timeout=300
+        [sys.executable, SCRIPTS / name, *map(str, [*place, *words])], capture_output=True, text=True, timeout=1800
     )
     assert done.returncode == code, done.stderr
     return done
@@ -59,7 +59,7 @@ def test_the_example_of_readme_is_what_is_printed(tmp_path):
         copy.write_bytes(path.read_bytes())
     script = [sys.executable, str(SCRIPTS / "readme_example.py"), "--root", str(tmp_path)]
     cold = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path / "numba")}
-    done = subprocess.run(script, capture_output=True, text=True, timeout=300, env=cold)
+    done = subprocess.run(script, capture_output=True, text=True, timeout=1800, env=cold)
     assert done.returncode == 0, done.stderr
     before, after = (
         re.sub(r"[\d.]+ MB/s", "", path.read_text()) for path in (ROOT / "README.md", tmp_path / "README.md")
@@ -114,7 +114,7 @@ def test_acceptance(data):
     done = subprocess.run(
         [sys.executable, SCRIPTS / "acceptance.py", "--data", data, "--scratch", data.parent / "scratch",
          "--root", root, "--only", "english"],
-        capture_output=True, text=True, timeout=300,
+        capture_output=True, text=True, timeout=1800,
     )  # fmt: skip
     told = json.loads((root / "benchmarks" / "results" / "acceptance.json").read_text())["sections"]["english"]
     figures = told["figures"]

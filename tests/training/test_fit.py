@@ -234,7 +234,7 @@ def two_ranks(*words) -> list[tuple[int, list[str], str]]:
     ]  # fmt: skip
     told = []
     for process in ranks:
-        out, errors = process.communicate(timeout=120)
+        out, errors = process.communicate(timeout=900)
         results = [line.split()[1:] for line in out.splitlines() if line.startswith("RESULT")]
         told.append((process.returncode, results[0] if results else [], errors))
     return told

@@ -169,7 +169,7 @@ def test_an_imported_file_takes_nobodys_name():
     (made,) = [module for module in list(sys.modules.values()) if getattr(module, "HERE", 0) is True]
     del sys.modules[made.__name__]
     Path("broken.py").write_text("import there_is_no_such_module\n")
-    with pytest.raises(TokpressError, match=r"cannot import broken\.py: No module"):
+    with pytest.raises(TokpressError, match=r"cannot import broken\.py: ModuleNotFoundError: No module"):
         plugins.load_module("broken.py")
 
 
@@ -317,7 +317,7 @@ def test_stop_and_resume(tmp_path):
             break
     time.sleep(4)  # some steps, or (on a busy machine) none: both must be resumable
     process.send_signal(signal.SIGINT)
-    said = process.communicate(timeout=60)[1]
+    said = process.communicate(timeout=900)[1]
     assert process.returncode == 130 and "--resume" in said and "Traceback" not in said, said
     stopped_at = int(re.search(r"stopped at step (\d+)", said)[1])
     assert not Path("made/config.json").exists()
@@ -349,7 +349,7 @@ def test_two_processes_train_one_model():
     words = ["tokpress.cli", "train", "texts", "-o", "made", *map(str, TINY)]
     process = subprocess.Popen([*launcher, *words], stderr=subprocess.PIPE, text=True)
     try:
-        said = process.communicate(timeout=240)[1]
+        said = process.communicate(timeout=900)[1]
     finally:
         process.terminate()  # the launcher ends its processes too
         process.wait()
