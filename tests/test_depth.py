@@ -99,10 +99,6 @@ EXACT = {
     "TIFF, CMYK": (tiff(DEEP.astype("u1"), 5), DEEP.astype("u1")),
     "TIFF, opacity": (tiff(DEEP.astype("u1"), 2, more={338: [2]}), DEEP.astype("u1")),
     "TIFF, white is 0": (tiff(GREY.astype("u1"), 0), 255 - GREY.astype("u1")),
-    "PNG, 1 bit with a hole": (
-        png(1, 0, np.packbits((GREY & 1).astype(bool), 1), chunk(b"tRNS", b"\0\1")),
-        np.stack([(GREY & 1) * 255] * 3 + [255 - (GREY & 1) * 255], 2).astype("u1"),
-    ),
     "P2, 16 bits": (plain("P2", 65535, GREY), GREY),
     "P2": (plain("P2", 255, GREY & 255), GREY.astype("u1")),
     "P3": (plain("P3", 255, DEEP[..., :3] & 255), DEEP[..., :3].astype("u1")),
@@ -173,11 +169,18 @@ def test_what_has_no_scale_is_refused_by_a_lossy_tokenizer(data):
         media.shown(data, 1)
 
 
+def test_one_transparent_level_of_two_is_refused():
+    """Some versions of Pillow forget which one it is."""
+    data = png(1, 0, np.packbits((GREY & 1).astype(bool), 1), chunk(b"tRNS", b"\0\1"))
+    with pytest.raises(TokpressError, match="the transparent level does not come out exactly"):
+        media.shown(data)
+
+
 def test_a_damaged_file_is_no_bug_of_ours():
     """It was an unexpected TypeError."""
     data = tiff(GREY, 1)
     at = 10 + 12 * data[8]  # where the next picture is said to be
-    with pytest.raises(TokpressError, match="no picture that can be read: Missing dimensions"):
+    with pytest.raises(TokpressError, match="no picture that can be read: "):
         media.shown(data[:at] + struct.pack("<I", len(data)) + data[at + 4 :] + bytes(6), 3)
 
 

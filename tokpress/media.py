@@ -12,17 +12,27 @@ Whoever decompresses gets the same pixels or samples in such a file, not the fil
 Raises TokpressError.
 """
 
+import hashlib
 import io
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO, NamedTuple, cast
 
-from . import content, depth, metadata, recordings, video
+from . import bounds, content, depth, metadata, recordings, video
 from .errors import TokpressError
 from .types import Tokenizer
 
-#: of pictures and of sound: more is no picture that fits in memory
-MOST_PIXELS, MOST_SAMPLES = 1 << 28, 1 << 30
+#: bytes of pixels, and frames of sound, that are copied at a time
+PIECE, FRAMES = 1 << 22, 1 << 16
 SOUNDS = (b"fLaC", b"RIFF", b"RIFX", b"RF64", b"riff\x2e\x91\xcf\x11", b"FORM", b"OggS", b"caff", b".snd", b"ID3")
+#: what is taken out exactly: soundfile's subtypes → that of the WAV file, and the type that holds its samples
+KINDS = {
+    "PCM_S8": ("PCM_U8", "int16"),
+    "PCM_U8": ("PCM_U8", "int16"),
+    "PCM_16": ("PCM_16", "int16"),
+    "PCM_24": ("PCM_24", "int32"),
+}
+WIDTHS = {"PCM_U8": 1, "PCM_16": 2, "PCM_24": 3}
 MODES = {1: "L", 3: "RGB", 4: "RGBA", 2: "LA"}
 
 
@@ -110,10 +120,12 @@ def shown(data: bytes, channels: int = 0, sound: bool = False) -> Shown:
         raise TokpressError(
             f"the model is for {'sound' if sound else 'pictures'}, and this is {'sound' if recording else 'a picture'}"
         )
-    made = (_sound if recording else _picture)(data, channels)
-    if channels or made.data is data:
-        return made
-    return made._replace(left_out=_reading("file", lambda: metadata.left_out(data, made.data)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of Pillow, about sizes, which `bounds` checks, and odd tags
+        made = (_sound if recording else _picture)(data, channels)
+        if channels or made.data is data:
+            return made
+        return made._replace(left_out=_reading("file", lambda: metadata.left_out(data, made.data)))
 
 
 def _picture(data: bytes, channels: int) -> Shown:
@@ -123,8 +135,7 @@ def _picture(data: bytes, channels: int) -> Shown:
     image_module = _needed("PIL.Image", "image")
     what = "picture" if recognised(data) else "picture or sound"
     with _reading(what, lambda: image_module.open(io.BytesIO(data))) as picture:
-        if picture.width * picture.height > MOST_PIXELS:
-            raise TokpressError(f"{picture.width} × {picture.height} pixels are too many for --content")
+        _check_size(picture, len(data))
         if _reading("picture", lambda: getattr(picture, "n_frames", 1)) > 1:
             raise TokpressError(f"it holds {picture.n_frames} pictures; --content takes one")
         declared = _reading("picture", lambda: depth.of(picture, data))  # Pillow forgets some of it when it loads
@@ -136,21 +147,57 @@ def _picture(data: bytes, channels: int) -> Shown:
         if channels:
             plain = _reading("picture", lambda: _of_channels(picture, channels, image_module))
             return Shown(*_plain(plain), _unseen(picture, data, channels, declared.bits))
-        kept = _reading("picture", lambda: metadata.kept(picture, image_module))
-        mode = {"1": "L", "PA": "RGBA", "I": "I;16"}.get(picture.mode, picture.mode)
-        if "transparency" in picture.info:
-            mode = "RGBA"
-        made = _reading("picture", lambda: picture if mode == picture.mode else picture.convert(mode))
-        if not kept and made.mode in ("L", "RGB"):
-            return Shown(*_plain(made), [])
-        out = io.BytesIO()
-        _reading("picture", lambda: made.save(out, "TIFF", compression="raw", strip_size=1 << 31, **kept))
-        # read without Pillow, which would turn what an orientation says is to be turned
-        plain = out.getvalue()
-        found, again = content.find(plain), image_module.open(io.BytesIO(plain))
-        if again.mode != made.mode or not found or content.values(plain, found).tobytes() != made.tobytes():
-            raise TokpressError(f"its pixels, {picture.mode}, do not come back from a TIFF file: leave --content out")
-        return Shown(plain, ".tif", [])
+        return _exactly(picture, image_module)
+
+
+def _check_size(picture: Any, size: int) -> None:
+    """By what Pillow and the plain file take for a pixel. Raises TokpressError."""
+    pixels = picture.width * picture.height
+    if pixels > bounds.MOST_PIXELS:
+        raise TokpressError(
+            f"{picture.width} × {picture.height} pixels are too many: --content and --lossy take pictures of up to "
+            f"{bounds.MOST_PIXELS:,}"
+        )
+    each = len(picture.getbands()) * (2 if _is_deep(picture) else 1)
+    bounds.check(pixels * each, size, bounds.PICTURES.get(picture.format, bounds.DEFLATE), "pixels")
+
+
+def _exactly(picture: Any, image_module: Any) -> Shown:
+    kept = _reading("picture", lambda: metadata.kept(picture, image_module))
+    mode = {"1": "L", "PA": "RGBA", "I": "I;16"}.get(picture.mode, picture.mode)
+    if "transparency" in picture.info:
+        mode = "RGBA"
+    made = _reading("picture", lambda: picture if mode == picture.mode else picture.convert(mode))
+    if not kept and made.mode in ("L", "RGB"):
+        return Shown(*_plain(made), [])
+    out = io.BytesIO()
+    _reading("picture", lambda: made.save(out, "TIFF", compression="raw", strip_size=1 << 31, **kept))
+    # read without Pillow, which would turn what an orientation says is to be turned
+    plain = out.getvalue()
+    if not _reading("picture", lambda: _is_same(made, plain, image_module)):
+        raise TokpressError(f"its pixels, {picture.mode}, do not come back from a TIFF file: leave --content out")
+    return Shown(plain, ".tif", [])
+
+
+def _is_same(picture: Any, plain: bytes, image_module: Any) -> bool:
+    """Whether a TIFF file holds these pixels."""
+    found = content.find(plain)
+    with image_module.open(io.BytesIO(plain)) as again:
+        if again.mode != picture.mode or not found or found.shape[:2] != (picture.height, picture.width):
+            return False
+    at, whole = found.start, memoryview(plain)
+    for rows in _rows(picture):
+        if whole[at : at + len(rows)] != rows:
+            return False
+        at += len(rows)
+    return at == found.stop
+
+
+def _rows(picture: Any) -> Iterator[bytes]:
+    """The pixels, some rows at a time: `tobytes` of a whole picture holds it twice."""
+    step = max(1, PIECE // max(1, 4 * picture.width))
+    for top in range(0, picture.height, step):
+        yield picture.crop((0, top, picture.width, min(top + step, picture.height))).tobytes()
 
 
 def _unseen(picture: Any, data: bytes, channels: int, bits: int) -> list[str]:
@@ -162,7 +209,11 @@ def _unseen(picture: Any, data: bytes, channels: int, bits: int) -> list[str]:
 
 def _plain(picture: Any) -> tuple[bytes, str]:
     kind, suffix = (b"P5", ".pgm") if picture.mode == "L" else (b"P6", ".ppm")
-    return kind + f" {picture.width} {picture.height} 255\n".encode() + picture.tobytes(), suffix
+    out = io.BytesIO()
+    out.write(kind + f" {picture.width} {picture.height} 255\n".encode())
+    for rows in _rows(picture):
+        out.write(rows)
+    return out.getvalue(), suffix
 
 
 def _of_channels(picture: Any, channels: int, image_module: Any) -> Any:
@@ -200,46 +251,63 @@ def _sound(data: bytes, channels: int) -> Shown:
     if found and found.kind == "sound" and (not channels or (found.dtype == "<i2" and found.shape[-1] == channels)):
         return Shown(data, ".wav", [])  # nothing to take out
     soundfile = _needed("soundfile", "sound")
-    with _reading("recording", lambda: soundfile.SoundFile(io.BytesIO(data))) as file:
+    with _reading("recording", lambda: soundfile.SoundFile(recordings.Source(data))) as file:
         if not file.frames:
             advice = "" if channels else ": leave --content out"
             raise TokpressError(f"its header says that it holds no samples (a recording that was cut off?){advice}")
-        kinds = {"PCM_S8": ("PCM_U8", "int16"), "PCM_U8": ("PCM_U8", "int16"), "PCM_16": ("PCM_16", "int16"),
-                 "PCM_24": ("PCM_24", "int32")}  # fmt: skip
-        why = "" if channels or file.subtype not in kinds else recordings.inexact(data, file)
+        why = "" if channels or file.subtype not in KINDS else _reading("file", lambda: recordings.inexact(data, file))
         if why:
             raise TokpressError(f"{why}: leave --content out")
-        if file.frames * file.channels > MOST_SAMPLES:
-            raise TokpressError(f"{file.frames:,} samples of {file.channels} channels are too many for --content")
-        if channels:
-            kind, dtype = "PCM_16", "int16"
-            samples = _reading("recording", lambda: sixteen_bits(file))
-        elif file.subtype in kinds:
-            kind, dtype = kinds[file.subtype]
-        else:
+        if not channels and file.subtype not in KINDS:
             raise TokpressError(f"sound stored as {file.subtype} is not taken out exactly: leave --content out")
+        kind, dtype = KINDS[file.subtype] if not channels else ("PCM_16", "int16")
+        count = file.frames * file.channels
+        if count > bounds.MOST_SAMPLES:
+            raise TokpressError(
+                f"{count:,} samples are too many: --content and --lossy take up to {bounds.MOST_SAMPLES:,}"
+            )
+        bounds.check(count * WIDTHS[kind], len(data), bounds.SOUND, "samples")
+        if channels not in (0, 1, file.channels):
+            raise TokpressError(f"{file.channels} channels are not the {channels} that the tokenizer takes")
         if not channels:
-            samples = _reading("recording", lambda: file.read(dtype=dtype, always_2d=True))
-            if file.format == "FLAC" and recordings.altered(data, _as_stored(samples, file.subtype)):
-                raise TokpressError("its samples are not those that its digest is of: leave --content out")
-        if channels and samples.shape[1] != channels:
-            if channels != 1:
-                raise TokpressError(f"{samples.shape[1]} channels are not the {channels} that the tokenizer takes")
-            samples = samples.mean(1, keepdims=True).astype(dtype)
-        mixed = [f"{file.channels} channels, mixed to one"] if file.channels > samples.shape[1] else []
-        shallow = ["bits below 16"] if channels and file.subtype in ("PCM_24", "PCM_32", "FLOAT", "DOUBLE") else []
-        out = io.BytesIO()
-        with soundfile.SoundFile(out, "w", file.samplerate, samples.shape[1], kind, format="WAV") as made:
-            for tag in metadata.TAGS if not channels else ():
-                if value := getattr(file, tag):
-                    setattr(made, tag, value)
+            return Shown(_reading("recording", lambda: _as_wav(data, file, kind, dtype, soundfile)), ".wav", [])
+        plain = _reading("recording", lambda: _mixed(file, channels, soundfile))
+        mixed = [f"{file.channels} channels, mixed to one"] if file.channels > channels else []
+        shallow = ["bits below 16"] if file.subtype in ("PCM_24", "PCM_32", "FLOAT", "DOUBLE") else []
+        return Shown(plain, ".wav", mixed + shallow)
+
+
+def _as_wav(data: bytes, file: Any, kind: str, dtype: str, soundfile: Any) -> bytes:
+    """The samples of an opened recording, exactly, and its texts."""
+    out, stored = io.BytesIO(), hashlib.md5(usedforsecurity=False)
+    given = hashlib.blake2b()
+    with soundfile.SoundFile(out, "w", file.samplerate, file.channels, kind, format="WAV") as made:
+        for tag in metadata.TAGS:
+            if value := getattr(file, tag):
+                setattr(made, tag, value)
+        for samples in _blocks(file, dtype):
+            stored.update(_as_stored(samples, file.subtype))
+            given.update(samples)
             made.write(samples)
-        if (
-            not channels
-            and (soundfile.read(io.BytesIO(out.getvalue()), dtype=dtype, always_2d=True)[0] != samples).any()
-        ):
-            raise TokpressError("its samples do not come back from a WAV file: leave --content out")
-        return Shown(out.getvalue(), ".wav", mixed + shallow)
+    if file.format == "FLAC" and recordings.altered(data, stored.digest()):
+        raise TokpressError("its samples are not those that its digest is of: leave --content out")
+    plain, again = out.getvalue(), hashlib.blake2b()
+    with soundfile.SoundFile(io.BytesIO(plain)) as made:
+        for samples in _blocks(made, dtype):
+            again.update(samples)
+    if again.digest() != given.digest():
+        raise TokpressError("its samples do not come back from a WAV file: leave --content out")
+    return plain
+
+
+def _mixed(file: Any, channels: int, soundfile: Any) -> bytes:
+    """16 bits of each sample; of several channels the mean, where the tokenizer takes one."""
+    out = io.BytesIO()
+    with soundfile.SoundFile(out, "w", file.samplerate, channels, "PCM_16", format="WAV") as made:
+        for samples in _blocks(file, "int16" if file.subtype.startswith("PCM_") else "float64"):
+            samples = _to_sixteen_bits(samples)
+            made.write(samples if samples.shape[1] == channels else samples.mean(1, keepdims=True).astype("int16"))
+    return out.getvalue()
 
 
 def _as_stored(samples: Any, subtype: str) -> bytes:
@@ -251,14 +319,22 @@ def _as_stored(samples: Any, subtype: str) -> bytes:
     return parts[:, samples.itemsize - width :].tobytes()
 
 
+def _blocks(file: Any, dtype: str) -> Iterator[Any]:
+    while len(samples := file.read(FRAMES, dtype=dtype, always_2d=True)):
+        yield samples
+
+
 def sixteen_bits(file: Any) -> Any:
     """All samples [T, channels] int16 of an opened recording; what is stored as floats has its peak at 1."""
+    return _to_sixteen_bits(file.read(dtype="int16" if file.subtype.startswith("PCM_") else "float64", always_2d=True))
+
+
+def _to_sixteen_bits(samples: Any) -> Any:
     import numpy as np
 
-    if file.subtype.startswith("PCM_"):
-        return file.read(dtype="int16", always_2d=True)
-    scaled = np.rint(file.read(dtype="float64", always_2d=True) * (1 << 15))
-    return np.clip(scaled, -(1 << 15), (1 << 15) - 1).astype(np.int16)
+    if samples.dtype == np.int16:
+        return samples
+    return np.clip(np.rint(samples * (1 << 15)), -(1 << 15), (1 << 15) - 1).astype(np.int16)
 
 
 def _needed(module: str, extra: str) -> Any:
@@ -273,7 +349,7 @@ def _needed(module: str, extra: str) -> Any:
 def _reading(what: str, work: Callable[[], Any]) -> Any:
     try:
         return work()
-    except TokpressError:
+    except (TokpressError, MemoryError):
         raise
     except Exception as error:  # whatever a reader of damaged files may raise
         said = str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from . import recordings
+from .errors import TokpressError
 
 #: of sound, by the names that soundfile has for them
 TAGS = ("title", "copyright", "software", "artist", "comment", "date", "album", "license", "tracknumber", "genre")
@@ -42,6 +43,8 @@ PIXELS = {
 PROFILE = 34675
 #: chunks of PNG that are pixels, or kept: tRNS becomes opacity
 KEPT = {"IHDR", "PLTE", "IDAT", "IEND", "tRNS", "pHYs", "iCCP", "eXIf", "tEXt", "zTXt", "iTXt"}
+#: of a file; a PNG of a gigabyte has a hundred thousand
+MOST_CHUNKS = 1 << 18
 #: all that is of a WebP file
 KEPT_WEBP = {"VP8L", "VP8X", "ICCP", "EXIF", "XMP "}
 
@@ -156,15 +159,19 @@ def _of_pnm(data: bytes) -> list[str]:
 def _of_sound(data: bytes, made: bytes) -> list[str]:
     import soundfile
 
-    with soundfile.SoundFile(io.BytesIO(data)) as before, soundfile.SoundFile(io.BytesIO(made)) as after:
+    source, plain = recordings.Source(data), io.BytesIO(made)
+    with soundfile.SoundFile(source) as before, soundfile.SoundFile(plain) as after:
         lost = [tag for tag in TAGS if getattr(before, tag) and getattr(before, tag) != getattr(after, tag)]
         return list(dict.fromkeys([*lost, *recordings.left_out(data, {tag: getattr(after, tag) for tag in TAGS})]))
 
 
 def chunks(data: bytes, at: int, layout: str, trailer: int = 0, even: bool = False) -> Iterator[tuple[str, int]]:
     """(name, where it ends) of each chunk; whatever a damaged file says, its end is the end."""
-    while at + 8 <= len(data):
+    for _ in range(MOST_CHUNKS):
+        if at + 8 > len(data):
+            return
         one, other = struct.unpack_from(layout, data, at)
         name, size = (one, other) if isinstance(one, bytes) else (other, one)
         at += 8 + size + trailer + (size % 2 if even else 0)
         yield name.decode("latin-1"), at
+    raise TokpressError(f"it has more than {MOST_CHUNKS:,} chunks: leave --content out")

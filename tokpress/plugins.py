@@ -24,8 +24,9 @@ def load_plugins() -> None:
     for point in entry_points(group=GROUP):
         try:
             point.load()
-        except Exception as error:
-            raise TokpressError(f"the plugin {point.name} = {point.value} cannot be imported: {error}") from error
+        except (Exception, SystemExit) as error:
+            name = f"the plugin {point.name} = {point.value}"
+            raise TokpressError(f"{name} cannot be imported: {_said(error)}; repair or uninstall it") from error
 
 
 def load_module(name: str) -> None:
@@ -35,8 +36,13 @@ def load_module(name: str) -> None:
             _load_file(Path(name).resolve())
         else:
             importlib.import_module(name)
-    except Exception as error:
-        raise TokpressError(f"cannot import {name}: {error}; give a module or a .py file") from error
+    except (Exception, SystemExit) as error:  # also of a script that ends by sys.exit()
+        raise TokpressError(f"cannot import {name}: {_said(error)}; give a module or a .py file") from error
+
+
+def _said(error: BaseException) -> str:
+    text = str(error)
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def _load_file(path: Path) -> None:

@@ -1,18 +1,19 @@
 """What the file of a recording says of its samples: whether they are all there, and what it says that a WAV file does not.
 
     inexact(data, file)         why the samples that soundfile gives are not the recording; "" where they are
-    altered(data, samples)      whether the digest in a FLAC file is of other samples
+    altered(data, digest)       whether the digest in a FLAC file is of other samples
     left_out(data, tags)        what is in it and in no WAV file with these tags, in words
 
 WAV files of plain PCM are found by `content` and stay as they are, so none is looked at here.
 """
 
-import hashlib
 import io
 import struct
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any, NamedTuple
+
+from .errors import TokpressError
 
 
 class Chunked(NamedTuple):
@@ -48,8 +49,21 @@ KEYS = {"ENCODER": "software", "DESCRIPTION": "comment"} | {
     key.upper(): key
     for key in ("title", "copyright", "artist", "comment", "date", "album", "license", "tracknumber", "genre")
 }
+#: chunks, blocks and texts of a file
+MOST_PARTS = 10_000
+TOO_MANY = f"it has more than {MOST_PARTS:,} chunks, blocks or texts: leave --content out"
 #: a size that says it is not known
 UNKNOWN = 0xFFFFFFFF
+
+
+class Source(io.BytesIO):
+    """The bytes of a recording for soundfile, which prints the exception of a seek to where nothing can be."""
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        try:
+            return super().seek(offset, whence)
+        except (ValueError, OverflowError):  # a size in the file says so
+            return self.tell()
 
 
 def inexact(data: bytes, file: Any) -> str:
@@ -91,15 +105,17 @@ def _chunks(data: bytes, kind: Chunked) -> tuple[list[tuple[bytes, int, int]], i
         if size < 0:
             return found, 0
         found.append((name, at, size))
+        if len(found) > MOST_PARTS:
+            raise TokpressError(TOO_MANY)
         at += size + -size % kind.align
     return found, at
 
 
-def altered(data: bytes, samples: Any) -> bool:
-    """samples: integers, of the width that FLAC's digest is of and in its order of bytes."""
+def altered(data: bytes, digest: bytes) -> bool:
+    """digest: MD5 of the samples, integers of the width that FLAC's digest is of, the low byte first."""
     at = _flac_start(data) + 8 + 18
     told = data[at : at + 16]
-    return any(told) and hashlib.md5(samples, usedforsecurity=False).digest() != told
+    return any(told) and digest != told
 
 
 def left_out(data: bytes, tags: dict[str, str]) -> list[str]:
@@ -135,6 +151,8 @@ def _comments(body: bytes, tags: dict[str, str]) -> Iterator[str]:
         (at,) = struct.unpack_from("<I", body)
         (count,) = struct.unpack_from("<I", body, 4 + at)
         at += 8
+        if count > MOST_PARTS:
+            raise TokpressError(TOO_MANY)
         for _ in range(count):
             (size,) = struct.unpack_from("<I", body, at)
             key, _, text = body[at + 4 : at + 4 + size].decode("utf-8", "replace").partition("=")
@@ -158,10 +176,13 @@ def _flac_start(data: bytes) -> int:
 
 def _flac_blocks(data: bytes) -> Iterator[tuple[int, bytes]]:
     at, last = _flac_start(data) + 4, False
-    while not last and at + 4 <= len(data):
+    for _ in range(MOST_PARTS):
+        if last or at + 4 > len(data):
+            return
         last, block, size = data[at] > 127, data[at] & 127, int.from_bytes(data[at + 1 : at + 4], "big")
         yield block, data[at + 4 : at + 4 + size]
         at += 4 + size
+    raise TokpressError(TOO_MANY)
 
 
 def _flac_end(data: bytes) -> int:
@@ -170,7 +191,7 @@ def _flac_end(data: bytes) -> int:
 
     def reaches(size: int) -> bool:
         try:
-            with soundfile.SoundFile(io.BytesIO(data[:size])) as file:
+            with soundfile.SoundFile(Source(data[:size])) as file:
                 file.seek(file.frames - 1)
                 return len(file.read(1)) == 1
         except (RuntimeError, ValueError):

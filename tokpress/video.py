@@ -10,7 +10,7 @@ Raises TokpressError.
 """
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, BinaryIO
 
@@ -25,6 +25,7 @@ NO_VIDEO = (b"avif", b"heic", b"heix", b"mif1", b"M4A ")
 LOOK = 16
 #: of a frame
 MOST_PIXELS = 1 << 26
+MOST_STREAMS = 100
 FORMATS = {1: "gray", 3: "rgb24"}
 
 
@@ -40,8 +41,7 @@ def frames(file: Any, channels: int) -> Iterator[np.ndarray]:
     if channels not in FORMATS:
         raise TokpressError(f"videos have 1 or 3 channels, not {channels}")
     shape = None
-    for frame in _decoded(file):
-        made = frame.to_ndarray(format=FORMATS[channels])
+    for made in _decoded(file, lambda frame: frame.to_ndarray(format=FORMATS[channels])):
         shape = shape or made.shape
         if made.shape != shape:
             raise TokpressError("the size of its frames changes; cut it up first")
@@ -55,8 +55,8 @@ class Unpacked(io.RawIOBase):
         self._file, self._channels = file, channels
         self.left_out = _left_out(file, channels)
         count, shape = 0, (0, 0)
-        for frame in _decoded(file):
-            count, shape = count + 1, (frame.height, frame.width)
+        for size in _decoded(file, lambda frame: (frame.height, frame.width)):
+            count, shape = count + 1, size
         if not count:
             raise TokpressError("no video that can be read: it holds no frames")
         np.lib.format.write_array_header_1_0(
@@ -92,22 +92,34 @@ def _opened(file: Any) -> Iterator[Any]:
         import av
     except ModuleNotFoundError:
         raise TokpressError('reading videos needs PyAV: pip install "tokpress[video]"') from None
-    if hasattr(file, "seek"):
-        file.seek(0)
     try:
-        with av.open(file) as opened:
-            size = opened.streams.video[0].codec_context
-            if size.width * size.height > MOST_PIXELS:
-                raise TokpressError(f"frames of {size.width} × {size.height} pixels are too large")
+        if not hasattr(file, "seek"):
+            with open(file, "rb") as named, _opened(named) as opened:
+                yield opened
+            return
+        file.seek(0)
+        # of the file nothing but itself is read: libav would open others that a playlist names
+        with av.open(file, options={"protocol_whitelist": "", "max_streams": str(MOST_STREAMS)}) as opened:
+            codec = opened.streams.video[0].codec_context
+            if codec is None:
+                raise TokpressError("no video that can be read: its codec is not known")
+            if codec.width * codec.height > MOST_PIXELS:
+                raise TokpressError(f"frames of {codec.width} × {codec.height} pixels are too large")
+            codec.options = {"max_pixels": str(MOST_PIXELS)}  # frames may say other sizes than the head of the file
             yield opened
-    except (av.FFmpegError, IndexError, ValueError) as error:  # an index: there is no video stream
-        said = "it holds no frames" if isinstance(error, IndexError) else getattr(error, "strerror", None) or error
-        raise TokpressError(f"no video that can be read: {said}") from error
+    except TokpressError:
+        raise
+    except IndexError:  # there is no video stream
+        raise TokpressError("no video that can be read: it holds no frames") from None
+    except (av.FFmpegError, OSError, ValueError, ArithmeticError, AttributeError, TypeError) as error:
+        raise TokpressError(f"no video that can be read: {getattr(error, 'strerror', None) or error}") from error
 
 
-def _decoded(file: Any) -> Iterator[Any]:
+def _decoded(file: Any, look: Callable[[Any], Any]) -> Iterator[Any]:
+    """What `look` makes of each frame. A frame that libav cannot convert is an error of the file, too."""
     with _opened(file) as opened:
-        yield from opened.decode(video=0)
+        for frame in opened.decode(video=0):
+            yield look(frame)
 
 
 def _left_out(file: Any, channels: int) -> list[str]:

@@ -113,3 +113,28 @@ def test_a_folder_that_goes_away(module, tmp_path):
     place = str(tmp_path / "mine")
     assert run(module, before=f"{code} shutil.rmtree({place!r})", NUMBA_CACHE_DIR=place) == 0
     shutil.rmtree(place, ignore_errors=True)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="files here have no owners")
+def test_what_others_can_write_to_is_not_used(module, tmp_path):
+    """What is in the cache is run. A file is made for its user alone, whatever the umask is."""
+    place = tmp_path / "mine"
+    assert run(module, before="import os; os.umask(0)", NUMBA_CACHE_DIR=str(place)) == 0
+    files = cached(place)
+    assert {os.stat(path).st_mode & 0o777 for path in files} == {0o600}
+    for path in files:
+        os.chmod(path, 0o666)
+        assert run(module, NUMBA_CACHE_DIR=str(place)) == 0  # made anew …
+    assert run(module, NUMBA_CACHE_DIR=str(place)) == 1  # … and one's own
+    os.chmod(os.path.dirname(files[0]), 0o777)
+    assert run(module, NUMBA_CACHE_DIR=str(place)) == 0
+
+
+@pytest.mark.skipif(os.name != "posix", reason="about home directories of POSIX")
+def test_nobody_without_a_home_gets_a_folder(module, tmp_path):
+    """Neither one called ~ nor a home directory."""
+    nobody = "import os, pwd; del os.environ['HOME']; pwd.getpwuid = lambda user: {}[user]; "
+    place = tmp_path / "here"
+    place.mkdir()
+    assert run(module, f"{nobody} os.chdir({str(place)!r}); import thrice; assert not os.listdir('.')") == 0
+    assert run(module, HOME=str(tmp_path / "missing")) == 0 and not (tmp_path / "missing").exists()

@@ -1,6 +1,7 @@
 """BLAS runs in one thread while a prior is stepped, and as before afterwards."""
 
 import threading
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from threadpoolctl import ThreadpoolController
 
 from tests.toy import ToyPrior
 from tokpress import conditionals
+from tokpress.errors import TokpressError
 from tokpress.exact import threads
 from tokpress.exact.threads import beside, one_blas_thread
 
@@ -60,7 +62,7 @@ def test_whoever_leaves_last_lets_go(two_threads):
 def test_what_runs_beside_takes_a_processor_until_it_ends(monkeypatch):
     monkeypatch.setattr(threads, "processors", lambda: 2)
     go_on = threading.Event()
-    result = beside(lambda: go_on.wait(60) and 7)
+    result = beside(lambda: go_on.wait() and 7)
     assert threads.threads() == 1
     second = beside(lambda: threading.get_ident())  # there is no processor left for it
     assert second() == threading.get_ident()
@@ -73,3 +75,53 @@ def test_an_error_beside_comes_with_the_result(monkeypatch):
     with pytest.raises(KeyError):
         beside(lambda: {}["missing"])()
     assert threads.threads() == 2
+
+
+def test_a_child_of_fork_forgets_the_limits_of_other_threads():
+    class Libraries:
+        limits: ClassVar[list[int]] = [2]
+
+        def limit(self, limits):
+            self.limits.append(limits)
+            return self
+
+        def restore_original_limits(self):
+            self.limits.pop()
+
+    blas = threads._Blas()
+    blas._libraries = libraries = Libraries()
+    other = threading.Thread(target=blas.enter)
+    other.start()
+    other.join()
+    mine = blas.enter()
+    assert libraries.limits == [2, 1]
+    blas._lock.acquire()  # by a thread that the child does not have
+    blas.after_fork()
+    blas.leave(mine)
+    assert libraries.limits == [2]
+    blas.leave(blas.enter())
+    assert libraries.limits == [2]
+
+
+def test_one_thread_where_no_other_can_be_started(monkeypatch):
+    """And it is asked for again later."""
+
+    def refuse(thread):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threads, "processors", lambda: 2)
+    monkeypatch.setattr(threads, "_started", threads._Started())
+    with monkeypatch.context() as refused:
+        refused.setattr(threads.Thread, "start", refuse)
+        assert threads.threads() == 1 and threads.share_rows(lambda some: some, 8) == [slice(0, 8)]
+        with pytest.raises(TokpressError, match="no second thread"):
+            threads.run_both(lambda thread: thread)
+    assert threads.threads() == 1
+    monkeypatch.setattr(threads._started, "_again", 0.0)
+    assert threads.threads() == 2 and threads.share_rows(lambda some: some, 8) == [slice(0, 4), slice(4, 8)]
+
+
+def test_a_thread_at_work_is_not_waited_for(monkeypatch):
+    """What runs on the second thread may share its own rows: with nobody."""
+    monkeypatch.setattr(threads, "processors", lambda: 2)
+    assert threads.run_both(lambda thread: threads.share_rows(lambda some: some, 8)) == 2 * [[slice(0, 8)]]

@@ -4,7 +4,6 @@ import faulthandler
 import sys
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 
 import numba
 import numpy as np
@@ -93,34 +92,30 @@ def test_results_come_in_order_and_errors_from_either():
             run_both(lambda thread, which=which: 1 // (thread - which))
 
 
-class Interrupting:
-    """A pool that is interrupted by a signal once the work has been handed over."""
-
-    def __init__(self, pool):
-        self.pool, self.begun = pool, []
+class Interrupting(threads.Helper):
+    """A thread whose user is interrupted by a signal once the work has been handed over."""
 
     def submit(self, *args):
-        self.begun.append(self.pool.submit(*args))
+        self.begun = super().submit(*args)
         raise KeyboardInterrupt
 
 
 @pytest.fixture
 def interrupted(monkeypatch):
-    with ThreadPoolExecutor(1) as pool:
-        interrupting = Interrupting(pool)
-        monkeypatch.setattr(threads, "_pool", lambda: interrupting)
-        monkeypatch.setattr(threads, "threads", lambda: 2)
-        yield interrupting
+    interrupting = Interrupting()
+    monkeypatch.setattr(threads, "_second_thread", lambda: interrupting)
+    monkeypatch.setattr(threads, "threads", lambda: 2)
+    return interrupting
 
 
 def test_nobody_is_left_waiting_in_turns_after_a_signal(interrupted):
     counts = turns.counts()
     with pytest.raises(KeyboardInterrupt):
         run_both(lambda thread: turns.wait(counts, 0, 10**15), lambda: turns.end(counts, 0))
-    interrupted.begun[0].result(LAST_RESORT)
+    interrupted.begun.result()
 
 
 def test_nobody_is_left_waiting_for_what_comes_first_after_a_signal(interrupted):
     with pytest.raises(KeyboardInterrupt):
         share_after(lambda: None, lambda some, ready: ready(), 8)
-    interrupted.begun[0].result(LAST_RESORT)
+    interrupted.begun.result()

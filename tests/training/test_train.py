@@ -168,7 +168,7 @@ def test_an_imported_file_takes_nobodys_name():
     (made,) = [module for module in list(sys.modules.values()) if getattr(module, "HERE", 0) is True]
     del sys.modules[made.__name__]
     Path("broken.py").write_text("import there_is_no_such_module\n")
-    with pytest.raises(TokpressError, match=r"cannot import broken\.py: No module"):
+    with pytest.raises(TokpressError, match=r"cannot import broken\.py: ModuleNotFoundError: No module"):
         plugins.load_module("broken.py")
 
 

@@ -46,7 +46,7 @@ def find(data: bytes, size: int | None = None) -> Samples | None:
         if view[: len(magic)] == magic:
             try:
                 found = reader(view, size)
-            except (ValueError, IndexError, KeyError, OverflowError, struct.error):  # whatever a broken header may say
+            except (ValueError, IndexError, KeyError, OverflowError, struct.error):  # what broken headers lead to
                 return None
             return found if found and found.fits(size) else None
     return None

@@ -19,12 +19,12 @@ def find(data: memoryview, size: int) -> Samples | None:
     columns, rows, most = (int(header[i]) for i in (3, 5, 7))
     if not 0 < most < 1 << 16:
         return None
-    channels, size = (3 if header[1] == b"6" else 1), 1 if most < 256 else 2
+    channels, width = (3 if header[1] == b"6" else 1), 1 if most < 256 else 2
     start = header.end()
     return Samples(
         "image",
         start,
-        start + rows * columns * channels * size,
+        start + rows * columns * channels * width,
         (rows, columns, channels),
-        "|u1" if size == 1 else ">u2",
+        "|u1" if width == 1 else ">u2",
     )

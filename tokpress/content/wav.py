@@ -10,13 +10,17 @@ from .samples import Samples
 
 PCM, EXTENSIBLE = 1, 0xFFFE
 DTYPES = {8: "|u1", 16: "<i2", 24: "|V3", 32: "<i4"}
+#: chunks before the samples: more are unusual, and cost time
+MOST_CHUNKS = 1000
 
 
 def find(data: memoryview, size: int) -> Samples | None:
     if len(data) < 12 or data[8:12] != b"WAVE":
         return None
     at, told = 12, None
-    while at + 8 <= len(data):
+    for _ in range(MOST_CHUNKS):
+        if at + 8 > len(data):
+            break
         name, length = bytes(data[at : at + 4]), struct.unpack_from("<I", data, at + 4)[0]
         body = at + 8
         if name == b"fmt " and length >= 16 and body + 16 <= len(data):

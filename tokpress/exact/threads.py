@@ -1,20 +1,108 @@
 """Two threads, half of the rows each: compiled code releases the interpreter, and rows do not depend on
 each other, so the bits cannot change. Cheaper than threads inside every small product, which meet at a
-barrier forty times a step."""
+barrier forty times a step.
+
+A second thread only saves time. Where none can be started (a limit on processes, little memory, an interpreter that is
+shutting down) everything runs on one. A child of `fork` has no thread but the one that forked, so it starts its own.
+"""
 
 import os
+import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import lru_cache
-from threading import Event, Lock
-from typing import Any, TypeVar
+from queue import SimpleQueue
+from threading import Event, Lock, Thread, get_ident
+from typing import Any, Generic, TypeVar, cast
+
+from ..errors import TokpressError
 
 R = TypeVar("R")
 
+#: seconds until a thread is asked for again, after none could be started
+PATIENCE = 60.0
 
-#: what `beside` has begun
-_beside: list[Future] = []
+
+class Task(Generic[R]):
+    """Work that another thread does. `run` never raises: `result` does."""
+
+    def __init__(self, work: Callable[..., R], *args: Any) -> None:
+        self._work, self._args, self._process = work, args, os.getpid()
+        self._ended = Event()
+        self._value: R | None = None
+        self._error: BaseException | None = None
+        #: a plain attribute: a lock might be held by a thread that a fork leaves behind
+        self.done = False
+
+    def run(self) -> None:
+        try:
+            self._value = self._work(*self._args)
+        except BaseException as error:  # the thread that waits gets it
+            self._error = error
+        del self._work, self._args
+        self.done = True
+        self._ended.set()
+
+    def result(self) -> R:
+        """Wait for the end. Raises what the work has raised, and TokpressError in a child of fork that has lost it."""
+        if not self.done:
+            if self._process != os.getpid():
+                raise TokpressError(
+                    "this process was forked while another thread was at work for it: begin the work anew"
+                )
+            self._ended.wait()
+        if self._error is not None:
+            raise self._error
+        return cast(R, self._value)
+
+
+class Helper:
+    """A thread that does one task after the other as long as the process lives: a step of some models takes no longer than
+    the start of a thread."""
+
+    def __init__(self) -> None:
+        """Raises RuntimeError or MemoryError where no thread can be started."""
+        self._tasks: SimpleQueue[Task] = SimpleQueue()
+        self._last: Task | None = None
+        Thread(target=self._serve, name="tokpress", daemon=True).start()
+
+    def _serve(self) -> None:
+        while True:
+            self._tasks.get().run()
+
+    @property
+    def busy(self) -> bool:
+        """Whether a new task would wait for another one."""
+        return self._last is not None and not self._last.done
+
+    def submit(self, work: Callable[..., R], *args: Any) -> Task[R]:
+        task = Task(work, *args)
+        self._last = task
+        self._tasks.put(task)
+        return task
+
+
+class _Started:
+    """The threads of this process. A child of fork begins with an empty one."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._helper: Helper | None = None
+        self._again = 0.0
+        #: what `beside` has begun
+        self.beside: list[Task] = []
+
+    def helper(self) -> Helper | None:
+        """None where no thread can be started."""
+        with self._lock:
+            if self._helper is None and time.monotonic() >= self._again:
+                try:
+                    self._helper = Helper()
+                except (RuntimeError, MemoryError):
+                    self._again = time.monotonic() + PATIENCE
+            return self._helper
+
+
+_started = _Started()
 
 
 def processors() -> int:
@@ -25,13 +113,19 @@ def processors() -> int:
 
 
 def threads() -> int:
-    """How many of them are free to share a step."""
-    return max(1, processors() - sum(not work.done() for work in _beside))
+    """How many threads may share a step: the free processors, or 1 where no second thread can be started or it is at work."""
+    free = processors() - sum(not task.done for task in _started.beside)
+    if free < 2:
+        return 1
+    helper = _started.helper()
+    return 1 if helper is None or helper.busy else free
 
 
-@lru_cache
-def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(1)
+def _second_thread() -> Helper:
+    helper = _started.helper()
+    if helper is None:
+        raise TokpressError("no second thread can be started: raise the limit on processes, or use one thread (-T 1)")
+    return helper
 
 
 def share_rows(work: Callable[[slice], R], rows: int) -> list[R]:
@@ -39,15 +133,15 @@ def share_rows(work: Callable[[slice], R], rows: int) -> list[R]:
     if rows < 2 or threads() < 2:
         return [work(slice(0, rows))]
     half = rows // 2
-    other = _pool().submit(work, slice(half, rows))
+    other = _second_thread().submit(work, slice(half, rows))
     return [work(slice(0, half)), other.result()]
 
 
 def run_both(work: Callable[[int], R], give_up: Callable[[], None] = lambda: None) -> list[R]:
-    """`work(0)` and `work(1)` at once, on two threads that may wait for each other. Where there is an exception, of a signal for
-    instance, `give_up` lets thread 1 wait no longer for the other."""
+    """`work(0)` and `work(1)` at once, on two threads that may wait for each other: only where `threads()` is 2 or more. After
+    an exception, of a signal for instance, `give_up` lets thread 1 wait no longer for the other."""
     try:
-        other = _pool().submit(work, 1)
+        other = _second_thread().submit(work, 1)
         return [work(0), other.result()]
     except BaseException:
         give_up()
@@ -64,40 +158,12 @@ def share_after(
         return [work(slice(0, rows), lambda: None)]
     done, early = Event(), rows // 2 if early is None else early
     try:  # a signal may raise anywhere here, and the other thread may not be left waiting
-        other = _pool().submit(work, slice(0, early), done.wait)
+        other = _second_thread().submit(work, slice(0, early), done.wait)
         first()
     finally:
         done.set()
     late = work(slice(early, rows), lambda: None)
     return [other.result(), late]
-
-
-class _Blas:
-    """numpy's BLAS, and how many are inside `one_blas_thread`: the first limits it, the last lets it go."""
-
-    def __init__(self) -> None:
-        self.lock, self.users = Lock(), 0
-        self._libraries: Any = None
-        self._limit: Any = None
-
-    def enter(self) -> None:
-        with self.lock:
-            self.users += 1
-            if self.users == 1:
-                if self._libraries is None:
-                    from threadpoolctl import ThreadpoolController
-
-                    self._libraries = ThreadpoolController().select(user_api="blas")
-                self._limit = self._libraries.limit(limits=1)
-
-    def leave(self) -> None:
-        with self.lock:
-            self.users -= 1
-            if self.users == 0:
-                self._limit.restore_original_limits()
-
-
-_BLAS = _Blas()
 
 
 def beside(work: Callable[[], R]) -> Callable[[], R]:
@@ -106,10 +172,61 @@ def beside(work: Callable[[], R]) -> Callable[[], R]:
     if threads() < 2:
         result = work()
         return lambda: result
-    pool = ThreadPoolExecutor(1)
-    _beside[:] = [*(work for work in _beside if not work.done()), future := pool.submit(work)]
-    pool.shutdown(wait=False)
-    return future.result
+    task = Task(work)
+    try:
+        Thread(target=task.run).start()
+    except (RuntimeError, MemoryError):  # no thread can be started
+        task.run()
+    _started.beside[:] = [*(other for other in _started.beside if not other.done), task]
+    return task.result
+
+
+class _Blas:
+    """numpy's BLAS, and who is inside `one_blas_thread`: the first limits it, the last lets it go."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        #: each one that is inside → its thread
+        self._users: dict[object, int] = {}
+        self._libraries: Any = None
+        self._limit: Any = None
+
+    def enter(self) -> object:
+        user = object()
+        with self._lock:
+            self._users[user] = get_ident()
+            if self._limit is None:
+                if self._libraries is None:
+                    from threadpoolctl import ThreadpoolController
+
+                    self._libraries = ThreadpoolController().select(user_api="blas")
+                self._limit = self._libraries.limit(limits=1)
+        return user
+
+    def leave(self, user: object) -> None:
+        with self._lock:
+            self._users.pop(user, None)
+            if not self._users and self._limit is not None:
+                self._limit.restore_original_limits()
+                self._limit = None
+
+    def after_fork(self) -> None:
+        """The other threads are gone, and will not leave. A limit of theirs ends with the next one that leaves."""
+        self._lock = Lock()
+        self._users = {user: thread for user, thread in self._users.items() if thread == get_ident()}
+
+
+_BLAS = _Blas()
+
+
+def _after_fork() -> None:
+    global _started
+    _started = _Started()
+    _BLAS.after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 @contextmanager
@@ -119,8 +236,8 @@ def one_blas_thread() -> Iterator[None]:
     if os.environ.get("OPENBLAS_NUM_THREADS") == "1":
         yield
         return
-    _BLAS.enter()
+    user = _BLAS.enter()
     try:
         yield
     finally:
-        _BLAS.leave()
+        _BLAS.leave(user)

@@ -15,7 +15,7 @@ Lanes r and steps t as everywhere; all lanes share what the contexts have learne
 """
 
 from decimal import Decimal, localcontext
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from ..errors import ChecksumError, ModelError, TokpressError
 from ..exact.kernels import self_test
 from ..lanes import Layout
+from ..lazy import lazy
 from ..model_files import has_settings
 from ..types import Config, ItemMixture, Pmf, Prior, SpelledPrior, Tokenizer, Tokens
 from .adaptive import AdaptiveState, make_state
@@ -135,7 +136,7 @@ class SpellingPrior(SpelledPrior):
             kernel = "compiled"  # as what spells the tokens is
         self.base.prepare(tokens, kernel)
 
-    @cached_property
+    @lazy
     def spellings(self) -> list[bytes]:
         """Of each symbol. Raises ModelError where they do not tell all tokens apart, or cannot spell a byte."""
         if self._tokenizer is None:
@@ -147,7 +148,7 @@ class SpellingPrior(SpelledPrior):
             raise ModelError("each byte should be a token by itself where tokens are spelled")
         return spellings
 
-    @cached_property
+    @lazy
     def _trie(self) -> Trie:
         return trie_of(self.spellings)
 

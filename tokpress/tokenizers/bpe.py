@@ -17,13 +17,13 @@ Raises TokenizerError: a file that is not a tokenizer or loses bytes; ids outsid
 
 import json
 from collections.abc import Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..errors import ModelError, TokenizerError
+from ..lazy import lazy
 from ..model_files import has_settings, parse
 from ..types import Config, Tokenizer, Tokens
 from . import bpe_form
@@ -71,7 +71,7 @@ class BPETokenizer(Tokenizer):
         if not lazy:
             _ = self._hf
 
-    @cached_property
+    @lazy
     def _hf(self) -> "HFTokenizer":
         from tokenizers import Tokenizer as HFTokenizer
 

@@ -1,0 +1,40 @@
+"""What `os.fork` must not leave half done: an import.
+
+A child of fork has only the thread that forked. A module that another thread was importing keeps its lock in the child for
+ever, and the first import of it there never returns. tokpress imports much on first use, so a fork waits until no other
+thread imports anything for tokpress. What else threads hold (compiler, pools, locks) is looked after where it is.
+"""
+
+import os
+import sys
+import threading
+import time
+from types import FrameType
+
+#: seconds between two looks, and until a fork goes ahead whatever other threads do
+LOOK, PATIENCE = 0.002, 120.0
+
+
+def _imports_for_tokpress(frame: FrameType | None) -> bool:
+    importing = ours = False
+    while frame is not None:
+        importing = importing or frame.f_code.co_filename.startswith("<frozen importlib")
+        ours = ours or frame.f_globals.get("__name__", "").partition(".")[0] == "tokpress"
+        frame = frame.f_back
+    return importing and ours
+
+
+def wait_for_imports() -> None:
+    """Wait while another thread imports something on behalf of tokpress."""
+    mine, until = threading.get_ident(), time.monotonic() + PATIENCE
+    while time.monotonic() < until:
+        frames = sys._current_frames()
+        frames.pop(mine, None)
+        if not any(map(_imports_for_tokpress, frames.values())):
+            return
+        del frames
+        time.sleep(LOOK)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=wait_for_imports)
