@@ -7,7 +7,7 @@ import stat
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from typing import Any, BinaryIO, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, cast
 
 import click
 
@@ -19,6 +19,9 @@ from .main import describe
 from .progress import Progress, rates, speed
 from .terminal import note
 from .tree import Parts, Tree
+
+if TYPE_CHECKING:
+    from tokpress.archive import Item
 
 #: with --content, files up to this size are looked into
 MOST_CONTENT = 1 << 26
@@ -52,9 +55,9 @@ class Found(NamedTuple):
 def pack(ctx, files, output, content, group_size, force, model, kernel, quiet, verbose):
     """Put FILES, and everything below DIRs, into one ARCHIVE, where files of one kind help each other.
 
-    Small files gain the most. `tokpress unpack` gives all of them back, or some. Folders, links, permission bits and times are
-    kept, as tar keeps them; owners are not. What cannot be kept is told, and the exit code is 1. The archive may be read by whoever
-    may read everything in it, less what the umask forbids.
+    Small files gain the most. `tokpress unpack` gives all of them back, or some. Folders, links, permission bits, times and the
+    numbers of owners and groups are kept, as tar keeps them. What cannot be kept is told, and the exit code is 1. The archive may be
+    read by whoever may read everything in it, less what the umask forbids.
     """
     from tokpress import archive, pipeline, store
 
@@ -153,7 +156,7 @@ class Packing:
             if _too_deep(found.name):
                 raise targets.OutputError(f"{found.path}: its name is too long, so it and all in it is left out")
             self._narrow(status, (status.st_mode & 0o011) << 2)
-            return Item(found.name, kind=ItemKind.FOLDER, mode=stat.S_IMODE(status.st_mode), mtime=_seconds(status))
+            return _with_attributes(Item(found.name, kind=ItemKind.FOLDER), status)
         if stat.S_ISLNK(status.st_mode):
             target = to_text(os.fsencode(os.readlink(found.leaf, dir_fd=found.folder)))
             return Item(found.name, kind=ItemKind.SYMLINK, target=target)
@@ -174,7 +177,7 @@ class Packing:
             self._first[_identity(status)] = name
         self._narrow(status, status.st_mode)
         self.files, self.bytes = self.files + 1, self.bytes + size
-        return Item(name, data, mode=stat.S_IMODE(status.st_mode), mtime=_seconds(status))
+        return _with_attributes(Item(name, data), status)
 
     def _tell_own(self) -> None:
         """Once, also where it replaces a former one. This is no failure: nobody wants the archive in itself."""
@@ -301,8 +304,10 @@ def _special(mode: int) -> str:
     return kinds.get(stat.S_IFMT(mode), "no file, folder or link")
 
 
-def _seconds(status: os.stat_result) -> int:
-    return status.st_mtime_ns // 10**9
+def _with_attributes(item: "Item", status: os.stat_result) -> "Item":
+    """A file or folder with its permission bits, time and owner."""
+    seconds = status.st_mtime_ns // 10**9
+    return item._replace(mode=stat.S_IMODE(status.st_mode), mtime=seconds, uid=status.st_uid, gid=status.st_gid)
 
 
 def _identity(status: os.stat_result) -> tuple[int, int]:

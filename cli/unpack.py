@@ -37,13 +37,16 @@ NO_LINKS = (errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP, errno.ENOSYS)
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option("-o", "--output", default=".", metavar="DIR", help="The folder to write to.  [default: this one]")
 @click.option("-l", "--list", "listing", is_flag=True, help="Tell what is in it, and write nothing.")
+@click.option(
+    "--no-same-owner", is_flag=True, help="Leave files to root, where root unpacks them; others own them anyway."
+)
 @options.all_of(options.force, options.models, options.kernel, options.threads, options.quiet, options.verbose)
 @click.pass_context
-def unpack(ctx, archive, names, output, listing, force, models, kernel, quiet, verbose):
+def unpack(ctx, archive, names, output, listing, no_same_owner, force, models, kernel, quiet, verbose):
     """Write the files of an ARCHIVE made by `tokpress pack`: all of them, or those NAMED, and what is in folders NAMED.
 
     What cannot be written is told, and the exit code is 1; the rest is written. Files that exist are kept without -f. Nothing is
-    written outside of DIR, nor through a link.
+    written outside of DIR, nor through a link. For root, files and folders get the owners and groups that they had, by number.
     """
     from tokpress import store
     from tokpress.archive import Archive
@@ -61,7 +64,8 @@ def unpack(ctx, archive, names, output, listing, force, models, kernel, quiet, v
         else:
             _make_folder(output)
             with Tree(output) as tree:
-                work = Unpacking(held, tree, output, force)
+                owners = not no_same_owner and hasattr(os, "geteuid") and os.geteuid() == 0
+                work = Unpacking(held, tree, output, force, owners)
                 work.all(chosen)
             note(f"{archive}: {work.files:,} files, {size(work.bytes)}", quiet)
             failures = work.failures(archive)
@@ -95,8 +99,8 @@ class Unpacking:
     """Writes items below one folder: folders and files in the order of the archive, then hard links, then symbolic links, so that
     nothing is written through one; permission bits and times of folders last, since nothing can be put into some."""
 
-    def __init__(self, held: "Archive", tree: Tree, output: str, force: bool) -> None:
-        self._held, self._tree, self._output, self._force = held, tree, output, force
+    def __init__(self, held: "Archive", tree: Tree, output: str, force: bool, owners: bool) -> None:
+        self._held, self._tree, self._output, self._force, self._owners = held, tree, output, force, owners
         self._umask = os.umask(0o077)
         os.umask(self._umask)
         self.files = self.bytes = self._failures = 0
@@ -188,20 +192,19 @@ class Unpacking:
         status = os.fstat(folder)
         if (status.st_dev, status.st_ino) != tuple(identity):
             raise targets.OutputError("was exchanged while files were put into it: its mode and time are not set")
-        os.fchmod(folder, entry.mode & 0o777 & ~self._umask | stat.S_IMODE(status.st_mode) & 0o7000)
-        _set_time(folder, entry)
+        self._set_attributes(folder, entry, status)
 
     def _file(self, entry: "Entry", parts: Parts) -> None:
         folder, name = self._place(parts)
         with self._temporary(folder) as temporary:
             with signals.held():
-                number = os.open(temporary, _NEW_FILE, entry.mode & 0o777, dir_fd=folder)
+                number = os.open(temporary, _NEW_FILE, 0o600, dir_fd=folder)
             with os.fdopen(number, "wb") as file:
                 for piece in self._held.pieces(entry):
                     file.write(piece)
                     signals.check()
                 file.flush()
-                _set_time(number, entry)
+                self._set_attributes(number, entry, os.fstat(number))
                 self._publish(folder, temporary, name)
                 if not os.path.samestat(os.fstat(number), os.stat(name, dir_fd=folder, follow_symlinks=False)):
                     raise targets.OutputError("was exchanged while it was written: it is not what the archive holds")
@@ -241,6 +244,17 @@ class Unpacking:
             os.replace(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
 
     # --- steps -----------------------------------------------------------------------------------
+
+    def _set_attributes(self, number: int, entry: "Entry", status: os.stat_result) -> None:
+        """Owner and group, permission bits and time of an open file or folder: the bits last, for the owner they are meant for."""
+        if self._owners and (status.st_uid, status.st_gid) != (entry.uid, entry.gid):
+            try:
+                os.fchown(number, entry.uid, entry.gid)
+            except OSError as error:  # in some containers
+                target = os.path.join(self._output, entry.name)
+                self._fail(f"{target}: is root's, its owner cannot be set ({error.strerror}): say --no-same-owner")
+        os.fchmod(number, entry.mode & 0o777 & ~self._umask | stat.S_IMODE(status.st_mode) & 0o7000)
+        _set_time(number, entry)
 
     def _place(self, parts: Parts) -> tuple[int, bytes]:
         """(the open folder of an item, its name there). Raises OutputError where it exists and may not be replaced."""

@@ -24,8 +24,10 @@ FILE, FOLDER, SYMLINK, HARDLINK, PATH = ItemKind
 def columns(**changed: bytes) -> bytes:
     """Those of one file a of three bytes in a group of its own, some of them changed."""
     plain = {"kinds": b"\0", "parents": b"\0", "lengths": b"\1", "names": b"a", "modes": b"\0", "times": b"\0"}
+    plain |= {"owners": b"\0\0"}
     plain |= {"targets": b"", "heads": b"\3", "samples": b"\0", "tails": b"\0", "groups": b"\1"}
-    return b"".join(pack_varint(len(column)) + column for column in (plain | changed).values())
+    every = plain | changed
+    return b"".join(pack_varint(len(every[name])) + every[name] for name in COLUMNS)
 
 
 def written(*rows: Row, groups: tuple[int, ...] = ()) -> bytes:
@@ -58,6 +60,7 @@ LONG = b"\xff" * 8 + b"\x7f"  # 2^63 − 1
         {"parents": b"\xff" * 9 + b"\1"}, {"lengths": b""}, {"lengths": b"\0"}, {"lengths": b"\2"}, {"lengths": LONG}, {"names": b""}, {"names": b"ab"},
         {"names": b"."}, {"names": b"/"}, {"names": b"\0"}, {"names": b"..", "lengths": b"\2"}, {"names": b"a" * 66_000, "lengths": pack_varint(66_000)},
         {"modes": b""}, {"modes": b"\x80\x20"}, {"modes": LONG}, {"times": b""}, {"times": LONG}, {"targets": b"\0"},
+        {"owners": b""}, {"owners": b"\0"}, {"owners": b"\0" + LONG}, {"owners": b"\xff\xff\xff\xff\x0f\0"},
         {"heads": b""}, {"heads": b"\4"}, {"heads": LONG}, {"heads": LONG, "samples": LONG, "tails": LONG}, {"samples": b""}, {"samples": LONG}, {"tails": b""},
         {"tails": b"\1"}, {"groups": b""}, {"groups": b"\0"}, {"groups": b"\2"}, {"groups": b"\1\1"}, {"groups": b"\0\1"}, {"groups": LONG},
     ],

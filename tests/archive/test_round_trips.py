@@ -52,7 +52,7 @@ def test_folders_links_modes_and_times():
         "empty": Entry(0, "empty", ItemKind.FOLDER, 0, 0o500, 2**40),
         "empty/not": Entry(0, "empty/not", ItemKind.FILE),
         "way/link": Entry(0, "way/link", ItemKind.SYMLINK, target=items[3].target),
-        "way/same": Entry(0, "way/same", ItemKind.HARDLINK, 3, 0o4755, -5, "a"),
+        "way/same": Entry(0, "way/same", ItemKind.HARDLINK, 3, 0o4755, -5, target="a"),
     }
     assert held.read("way/same") == b"one"
     for name in ("empty", "way/link", "way", "a/", "", "/a", "../a"):

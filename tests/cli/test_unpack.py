@@ -102,6 +102,41 @@ def test_bits_that_only_some_may_set_are_dropped(process, place):
     assert [os.stat(name).st_mode & 0o7777 for name in ("a", "b", "b/c")] == [0o750, 0o750, 0o640]
 
 
+OWNED = (Item("a", b"1", uid=12345, gid=54321), Item("b", kind=FOLDER, uid=12345), Item("b/c", b"2", gid=54321))
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="only root may give files away")
+def test_owners_come_back_for_root(process, place):
+    held(*OWNED)
+    process("unpack", "-q", "all.tokp", "-o", "same")
+    assert [(s.st_uid, s.st_gid) for s in map(os.stat, ("same/a", "same/b", "same/b/c"))] == [
+        (12345, 54321), (12345, 0), (0, 54321)
+    ]  # fmt: skip
+    process("unpack", "-q", "--no-same-owner", "all.tokp", "-o", "mine")
+    assert [(s.st_uid, s.st_gid) for s in map(os.stat, ("mine/a", "mine/b", "mine/b/c"))] == [(0, 0)] * 3
+    process("pack", "-q", "same", "-o", "again.tokp")
+    with open("again.tokp", "rb") as file:
+        again = archive.Archive(file)
+        assert [(again.entry(f"same/{name}").uid, again.entry(f"same/{name}").gid) for name in ("a", "b", "b/c")] == [
+            (12345, 54321), (12345, 0), (0, 54321)
+        ]  # fmt: skip
+
+
+def test_owners_that_cannot_be_set(run, place, monkeypatch):
+    """In a container whose root may give nothing away: all is written, and told."""
+
+    def refused(*args):
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    held(*OWNED)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(os, "fchown", refused)
+    said = run("unpack", "all.tokp", code=1).stderr
+    assert said.count("its owner cannot be set (Operation not permitted): say --no-same-owner") == 3
+    assert Path("a").read_bytes() == b"1" and Path("b/c").read_bytes() == b"2"
+    run("unpack", "--no-same-owner", "all.tokp", "-o", "other")
+
+
 def test_links_are_never_written_through(process, place):
     """Those of the archive, and those that are there."""
     (place / "elsewhere").mkdir()

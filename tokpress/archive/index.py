@@ -24,7 +24,11 @@ HEAD = len(MAGIC) + 5
 FREE, RATIO = 1 << 16, 8
 #: seconds from 1970, so that the difference of two is a number of at most nine bytes of seven bits
 MOST_TIME = 1 << 61
-COLUMNS = ("kinds", "parents", "lengths", "names", "modes", "times", "targets", "heads", "samples", "tails", "groups")
+#: numbers of owners and groups lie below: 2^32 − 1 means nobody
+NOBODY = (1 << 32) - 1
+COLUMNS = (
+    "kinds", "parents", "lengths", "names", "modes", "times", "owners", "targets", "heads", "samples", "tails", "groups"
+)  # fmt: skip
 FOLDERS = (ItemKind.FOLDER, ItemKind.PATH)
 
 
@@ -36,6 +40,8 @@ class Row(NamedTuple):
     name: bytes
     mode: int = 0
     mtime: int = 0
+    uid: int = 0
+    gid: int = 0
     target: bytes | int = 0
     head: int = 0
     samples: int = 0
@@ -55,6 +61,7 @@ def pack(rows: Iterable[Row], groups: Iterable[int], goes_on: bool) -> bytes:
         if row.kind in (ItemKind.FILE, ItemKind.FOLDER):
             columns["modes"] += pack_varint(row.mode)
             columns["times"] += pack_varint(_zigzag(row.mtime - mtime))
+            columns["owners"] += pack_varint(row.uid) + pack_varint(row.gid)
             mtime = row.mtime
         if row.kind == ItemKind.FILE:
             columns["heads"] += pack_varint(row.head)
@@ -116,6 +123,7 @@ class Index:
     def __init__(self) -> None:
         self._bases: list[int] = []  # the first number of each of the joined archives
         self._kinds, self._modes, self._times = bytearray(), array("H"), array("q")
+        self._uids, self._gids = array("I"), array("I")
         self._parents, self._path_lengths = array("q"), array("I")  # −1: no folder
         self._texts, self._text_ends = bytearray(), array("Q")  # the name; of a symbolic link also NUL and its target
         self._keys = array("Q")  # a hash of the whole name
@@ -152,9 +160,10 @@ class Index:
             name = text = columns["names"].take(columns["lengths"].number())
             if not names.is_part(name):
                 raise damaged(f"{names.to_text(name)!r} is no name for an item of an archive")
-            mode, file = 0, 0
+            mode, uid, gid, file = 0, 0, 0, 0
             if kind in (ItemKind.FILE, ItemKind.FOLDER):
                 mode, step = columns["modes"].number(), columns["times"].number()
+                uid, gid = columns["owners"].number(), columns["owners"].number()
                 mtime += -(step + 1 >> 1) if step & 1 else step >> 1
             elif kind == ItemKind.HARDLINK:
                 file = self._bases[-1] + columns["targets"].number()
@@ -165,6 +174,7 @@ class Index:
                 if not 0 < len(target) <= names.MOST or b"\0" in target:
                     raise damaged("a symbolic link leads nowhere")
                 text = name + b"\0" + target
+            self._own(uid, gid)
             self._append(kind, folder, name, text, mode, mtime, file)
         end_of_groups = self._place(columns, first, start, end, in_one_frame)
         if any(column.left for column in columns.values()):
@@ -177,6 +187,12 @@ class Index:
         if parent and (number >= len(self) or self._kinds[number] not in FOLDERS):
             raise damaged("an entry lies in no folder before it")
         return number
+
+    def _own(self, uid: int, gid: int) -> None:
+        if max(uid, gid) >= NOBODY:
+            raise damaged("an owner is none")
+        self._uids.append(uid)
+        self._gids.append(gid)
 
     def _append(self, kind: int, folder: int, name: bytes, text: bytes, mode: int, mtime: int, file: int) -> None:
         above = self._path_lengths[folder] if folder >= 0 else 0
@@ -299,7 +315,8 @@ class Index:
         if kind == ItemKind.HARDLINK:
             target = self.name(file)
         name = names.to_text(self.name(number))
-        return Entry(number, name, kind, size, self._modes[file], self._times[file], names.to_text(target))
+        owner = self._uids[file], self._gids[file]
+        return Entry(number, name, kind, size, self._modes[file], self._times[file], *owner, names.to_text(target))
 
     def ranges(self, number: int) -> tuple[tuple[int, int], tuple[int, int], int]:
         """Of a file: (where its head and tail are, where its samples are, length of the head); places are (start, size)."""

@@ -17,9 +17,11 @@ class Item(NamedTuple):
     #: of a file; a stream must be able to seek, and is read from its beginning
     data: bytes | BinaryIO = b""
     kind: ItemKind = ItemKind.FILE
-    #: of files and folders: permission bits, and seconds since 1970
+    #: of files and folders: permission bits, seconds since 1970, and the numbers of owner and group
     mode: int = 0o644
     mtime: int = 0
+    uid: int = 0
+    gid: int = 0
     #: what a symbolic link says, or the name of the file, put in before, that a hard link is another name of
     target: str = ""
 
@@ -33,4 +35,6 @@ class Entry(NamedTuple):
     size: int = 0
     mode: int = 0
     mtime: int = 0
+    uid: int = 0
+    gid: int = 0
     target: str = ""

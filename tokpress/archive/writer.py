@@ -14,7 +14,7 @@ from ..container import MAX_SOURCE, Kind
 from ..errors import FormatError, TokpressError
 from ..pipeline import MemberWriter, Summary
 from . import index, names
-from .index import FREE, HEAD, MOST_TIME, RATIO, Row
+from .index import FREE, HEAD, MOST_TIME, NOBODY, RATIO, Row
 from .item import Item, ItemKind
 from .layout import GROUP_SIZE, Groups
 
@@ -81,7 +81,9 @@ class Writer:
             raise ValueError(f"mode bits must be 0 … 7777, not {item.mode:o}")
         if abs(item.mtime) > MOST_TIME:
             raise ValueError(f"a time must lie within 2^61 seconds of 1970, not {item.mtime:,}")
-        row = Row(item.kind, folder, parts[-1], item.mode, item.mtime)
+        if not 0 <= min(item.uid, item.gid) <= max(item.uid, item.gid) < NOBODY:
+            raise ValueError(f"owner and group must be 0 … 2^32 − 2, not {item.uid:,} and {item.gid:,}")
+        row = Row(item.kind, folder, parts[-1], item.mode, item.mtime, item.uid, item.gid)
         self._held += len(parts[-1]) + EACH
         if item.kind == ItemKind.FILE:
             self._file(row, item.data)
