@@ -211,7 +211,10 @@ def test_two_inputs_never_share_an_output(tmp_path, monkeypatch):
     assert not (tmp_path / "a.png").exists() and (tmp_path / "a.webp").exists()
     run("decompress", "-q", "a.ppm.tokp")
     assert Image.open("a.ppm").tobytes() == drawn("RGB", (9, 7, 3), 0).tobytes()
-    run("compress", "--content", "-f", "a.webp", "a.webp")  # the same one twice is one
+    assert (
+        "a.webp, given twice, would both become"
+        in run("compress", "--content", "-f", "a.webp", "a.webp", code=1).output
+    )
 
 
 def test_the_command(tmp_path, monkeypatch):

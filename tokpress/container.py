@@ -8,8 +8,9 @@ that really came.
 
 >>> import io, zlib
 >>> header = FrameHeader(kind=Kind.RAW, source_length=5, payload_length=5, source_crc=zlib.crc32(b"hello"))
->>> write_frame(file := io.BytesIO(), header, b"hello")
-18
+>>> header = write_frame(file := io.BytesIO(), header, b"hello")
+>>> len(header.pack()), len(file.getvalue())
+(13, 18)
 >>> [b"".join(restore_plain(header, payload)) for header, payload in iter_frames(io.BytesIO(file.getvalue()))]
 [b'hello']
 """

@@ -61,7 +61,7 @@ def is_plain(shown: str) -> bool:
 
 def test_a_line_that_moves(place, tiny):
     (place / "a").write_bytes(letters(100_000))
-    shown = on_terminal("compress", "-m", tiny, "--frame-size", "1K", "a")
+    shown = on_terminal("compress", "-m", tiny, "--frame-size", "4K", "a")
     assert "\r\x1b[Ka: " in shown and shown.rstrip().endswith("model tiny")
 
 

@@ -5,6 +5,7 @@ import pytest
 
 from tests.models import tiny_bayes_net, tiny_mingru, tiny_network
 from tokpress import conditionals
+from tokpress.errors import ModelError
 from tokpress.priors import memory, memory_kernel
 from tokpress.priors.histogram import HistogramPrior
 from tokpress.priors.memory import MemoryPrior
@@ -85,7 +86,7 @@ def test_strengths_follow_the_gradient_of_the_log_loss():
 def test_orders_that_cannot_be(orders):
     """A model's config.json says them, and memory and time follow them."""
     config = {"orders": list(orders), "base": {"name": "histogram"}}
-    with pytest.raises(ValueError, match="orders must be"):
+    with pytest.raises(ModelError, match="orders must be"):
         MemoryPrior.load(config, {}, 256)
 
 
