@@ -5,7 +5,7 @@ import errno
 from tokpress.errors import TokpressError
 
 #: bytes of addresses that coding takes up, with the compiler's; below this some libraries end the process where they stand
-LEAST_ADDRESSES = 1 << 30
+LEAST_ADDRESSES = 768 << 20
 
 
 def addresses() -> int | None:

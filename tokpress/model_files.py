@@ -62,13 +62,16 @@ def read(path: Path, most: int | None = None) -> bytes | None:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
                 raise ModelError(f"{path} is no regular file; a model directory holds nothing else")
-            data = file.read(most + 1) if status.st_size <= most else None
+            # what a read asks for is allocated: no more than the file has, and one to see whether it grows
+            data = file.read(status.st_size + 1) if status.st_size <= most else None
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
         raise ModelError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from None
-    if data is None or len(data) > most:
+    if data is None:
         raise ModelError(f"{path} has more than {most:,} bytes, the most that this file may have")
+    if len(data) != status.st_size:
+        raise ModelError(f"{path} changed while it was read: try again")
     return data
 
 
