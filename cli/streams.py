@@ -8,6 +8,8 @@ import sys
 from collections.abc import Iterator
 from typing import Any, BinaryIO, cast
 
+from tokpress.wire import write_all
+
 from .output import OutputError, create, named
 
 STREAMS = {"/dev/stdin": 0, "/dev/stdout": 1, "/dev/stderr": 2}
@@ -108,9 +110,7 @@ class Direct:
         self._stream = getattr(stream, "raw", stream)
 
     def write(self, data: bytes) -> int:
-        view = memoryview(data)
-        while view:  # a raw stream may take less than it is given
-            view = view[self._stream.write(view) :]
+        write_all(self._stream, data)
         self._stream.flush()
         return len(data)
 
