@@ -20,6 +20,8 @@ from . import signals
 
 PREFIX = ".tokp-"
 FULL = {getattr(errno, name, 0) for name in ("ENOSPC", "EDQUOT", "EFBIG")}
+#: where a file cannot have a second name
+NO_LINKS = {getattr(errno, name, 0) for name in ("EPERM", "EMLINK", "EOPNOTSUPP", "ENOSYS")}
 #: Windows renames no file that is open
 CLOSED_FIRST = os.name == "nt"
 
@@ -85,8 +87,6 @@ class _Temporary:
         if self._folder is None:
             self._name = os.path.join(folder, self._name)
         self._target_name = target if self._folder is None else base
-        #: for calls that take two names
-        self._places = {} if self._folder is None else {"src_dir_fd": self._folder, "dst_dir_fd": self._folder}
         self._made: os.stat_result | None = None
 
     def __enter__(self) -> "_Temporary":
@@ -121,21 +121,10 @@ class _Temporary:
     def _rename(self, force: bool) -> None:
         if force:
             self._check_replaceable()
-            return os.replace(self._name, self._target_name, **self._places)
         try:
-            os.link(self._name, self._target_name, **self._places, follow_symlinks=not self._places)
+            rename(self._folder, self._name, self._target_name, force)
         except FileExistsError:
             raise exists(self._target) from None
-        except OSError:  # no hard links here: reserve the name, then take its place
-            try:
-                os.close(os.open(self._target_name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, dir_fd=self._folder))
-            except FileExistsError:
-                raise exists(self._target) from None
-            try:
-                os.replace(self._name, self._target_name, **self._places)
-            except OSError:
-                os.unlink(self._target_name, dir_fd=self._folder)
-                raise
 
     def _check_replaceable(self) -> None:
         """Raise OutputError where a file would take the place of a device or the like."""
@@ -172,6 +161,24 @@ class _Temporary:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+def rename(folder: int | None, temporary: str | bytes, name: str | bytes, force: bool) -> None:
+    """Give a finished file its name, both in an open folder. Without `force`, raises FileExistsError where it is taken."""
+    places = {} if folder is None else {"src_dir_fd": folder, "dst_dir_fd": folder}
+    if not force:
+        try:
+            return os.link(temporary, name, **places, follow_symlinks=not places)  # the temporary name is removed later
+        except OSError as error:
+            if error.errno not in NO_LINKS:
+                raise
+        os.close(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=folder))  # reserve the name
+    try:
+        os.replace(temporary, name, **places)
+    except OSError:
+        if not force:
+            os.unlink(name, dir_fd=folder)
+        raise
 
 
 #: temporary files that exist, or are about to

@@ -16,6 +16,7 @@ from tokpress.errors import TokpressError
 from . import options, streams
 from . import output as targets
 from .main import describe
+from .place import keys
 from .progress import Progress, rates, speed
 from .terminal import note
 from .tree import Parts, Tree
@@ -47,8 +48,7 @@ class Found(NamedTuple):
 )
 @click.option(
     "--group-size", type=options.Size(), default="128K", show_default=True, metavar="SIZE",
-    help="How much shares a stream: more takes fewer bytes, but all of it has to be decoded for one file, and is lost "
-    "where it is damaged.",
+    help="Bytes of files coded together. Larger groups are smaller on disk, but reading one file decodes its whole group.",
 )  # fmt: skip
 @options.all_of(options.force, options.model, options.kernel, options.threads, options.quiet, options.verbose)
 @click.pass_context
@@ -65,6 +65,10 @@ def pack(ctx, files, output, content, group_size, force, model, kernel, quiet, v
         raise click.UsageError("an archive is written to a file")
     named = _named(files)
     targets.check(output, "-", force)
+    taken = set(keys(output))
+    for path, _ in named:
+        if taken.intersection(keys(path)):
+            raise targets.OutputError(f"{output}: is one of the files to pack: choose another name with -o")
     chosen, begin = pipeline.Options([store.load(model)] if model else None, kernel=kernel), time.monotonic()
     with contextlib.ExitStack() as stack:
         progress = stack.enter_context(Progress(output, None, quiet))
@@ -194,9 +198,10 @@ class Packing:
                 raise targets.OutputError(
                     f"{found.path}: was exchanged while it was packed, and is left out: try again"
                 )
-            data: bytes | BinaryIO = file.read(self._most + 1)
+            most = max(self._most, MOST_CONTENT) if self._content else self._most
+            data: bytes | BinaryIO = file.read(most + 1)
             size = len(cast(bytes, data))
-            if size > self._most:
+            if size > most:
                 spool = cast(BinaryIO, open_files.enter_context(tempfile.TemporaryFile()))  # noqa: SIM115
                 spool.write(cast(bytes, data))
                 shutil.copyfileobj(file, spool, 1 << 20)
@@ -289,9 +294,9 @@ def _below(tree: Tree, path: str, name: str, failed: Callable[[Exception, str], 
 
 def _too_deep(name: str) -> bool:
     """Whether nothing in a folder of this name can be in an archive."""
-    from tokpress.archive.names import MOST_FOLDER
+    from tokpress.archive.names import MAX_FOLDER_NAME
 
-    return len(name.encode("utf-8", "surrogateescape")) > MOST_FOLDER
+    return len(name.encode("utf-8", "surrogateescape")) > MAX_FOLDER_NAME
 
 
 def _special(mode: int) -> str:

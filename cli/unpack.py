@@ -1,6 +1,5 @@
 """tokpress unpack"""
 
-import errno
 import os
 import secrets
 import stat
@@ -27,9 +26,6 @@ if TYPE_CHECKING:
     from tokpress.archive import Archive, Entry
 
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
-#: what the system says where nothing more can be written, and where a file cannot have a second name
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
-NO_LINKS = (errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP, errno.ENOSYS)
 
 
 @click.command()
@@ -37,9 +33,7 @@ NO_LINKS = (errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP, errno.ENOSYS)
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option("-o", "--output", default=".", metavar="DIR", help="The folder to write to.  [default: this one]")
 @click.option("-l", "--list", "listing", is_flag=True, help="Tell what is in it, and write nothing.")
-@click.option(
-    "--no-same-owner", is_flag=True, help="Leave files to root, where root unpacks them; others own them anyway."
-)
+@click.option("--no-same-owner", is_flag=True, help="As root: do not restore owners and groups.")
 @options.all_of(options.force, options.models, options.kernel, options.threads, options.quiet, options.verbose)
 @click.pass_context
 def unpack(ctx, archive, names, output, listing, no_same_owner, force, models, kernel, quiet, verbose):
@@ -65,7 +59,7 @@ def unpack(ctx, archive, names, output, listing, no_same_owner, force, models, k
             _make_folder(output)
             with Tree(output) as tree:
                 owners = not no_same_owner and hasattr(os, "geteuid") and os.geteuid() == 0
-                work = Unpacking(held, tree, output, force, owners)
+                work = Unpacking(held, os.fstat(stream.fileno()), tree, output, force, owners)
                 work.all(chosen)
             note(f"{archive}: {work.files:,} files, {size(work.bytes)}", quiet)
             failures = work.failures(archive)
@@ -99,34 +93,40 @@ class Unpacking:
     """Writes items below one folder: folders and files in the order of the archive, then hard links, then symbolic links, so that
     nothing is written through one; permission bits and times of folders last, since nothing can be put into some."""
 
-    def __init__(self, held: "Archive", tree: Tree, output: str, force: bool, owners: bool) -> None:
-        self._held, self._tree, self._output, self._force, self._owners = held, tree, output, force, owners
+    def __init__(
+        self, held: "Archive", archive: os.stat_result, tree: Tree, output: str, force: bool, owners: bool
+    ) -> None:
+        """archive: the status of its file. owners: whether items get the owners that they had."""
+        self._held, self._archive, self._tree, self._output = held, archive, tree, output
+        self._force, self._owners = force, owners
         self._umask = os.umask(0o077)
         os.umask(self._umask)
         self.files = self.bytes = self._failures = 0
         self._lost: dict[str, list[str]] = {}  # reason → names, of files whose bytes are damaged
         self._folders, self._identities = array("Q"), array("Q")  # that were made: numbers; device and inode of each
-        self._written: dict[int, Parts] = {}  # files that hard links are other names of
+        #: files that hard links are other names of, and where they were written
+        self._linked: set[int] = set()
+        self._written: dict[int, Parts] = {}
 
     def all(self, numbers: Sequence[int]) -> None:
         from tokpress.archive import ItemKind
 
         links = array("Q", (n for n in numbers if self._held.kind(n) == ItemKind.HARDLINK))
-        first: dict[
-            int, int
-        ] = {}  # file → the entry that it is written as: itself, or a link to it if only links are wanted
+        #: file → the entry that is written with its bytes: the file itself, or the first link to it where only links were chosen
+        writers: dict[int, int] = {}
         for number in links:
-            first.setdefault(self._held.file(number), number)
-        first |= {n: n for n in numbers if n in first}
+            writers.setdefault(self._held.file(number), number)
+        writers |= {n: n for n in numbers if n in writers}
+        self._linked = set(writers)
         try:
             for number in numbers:
                 if self._held.kind(number) == ItemKind.FOLDER:
                     self._try(number, self._folder)
-            files = (n for n in numbers if self._held.kind(n) == ItemKind.FILE and n not in first)
-            for number in merge(files, sorted(first)):  # in the order of their bytes: each frame is decoded once
-                self._try(first.get(number, number), self._file)
+            files = (n for n in numbers if self._held.kind(n) == ItemKind.FILE and n not in writers)
+            for number in merge(files, sorted(writers)):  # in the order of their bytes: each frame is decoded once
+                self._try(writers.get(number, number), self._file)
             for number in links:
-                if first[self._held.file(number)] != number:
+                if writers[self._held.file(number)] != number:
                     self._try(number, self._hard_link)
             for number in numbers:
                 if self._held.kind(number) == ItemKind.SYMLINK:
@@ -160,7 +160,7 @@ class Unpacking:
         except TokpressError as error:
             self._lost.setdefault(str(error).removesuffix(f": {ADVICE}"), []).append(entry.name)
         except OSError as error:
-            if error.errno in NO_ROOM:
+            if error.errno in targets.FULL:
                 raise targets.OutputError(
                     f"{target}: {error.strerror}: what was written before it is whole; free some space, or choose another place with -o"
                 ) from error
@@ -205,10 +205,9 @@ class Unpacking:
                     signals.check()
                 file.flush()
                 self._set_attributes(number, entry, os.fstat(number))
-                self._publish(folder, temporary, name)
-                if not os.path.samestat(os.fstat(number), os.stat(name, dir_fd=folder, follow_symlinks=False)):
-                    raise targets.OutputError("was exchanged while it was written: it is not what the archive holds")
-        self._written[self._held.file(entry.number)] = parts
+                self._publish(folder, temporary, name, number)
+        if (file_number := self._held.file(entry.number)) in self._linked:
+            self._written[file_number] = parts
         self.files, self.bytes = self.files + 1, self.bytes + entry.size
 
     def _hard_link(self, entry: "Entry", parts: Parts) -> None:
@@ -222,7 +221,7 @@ class Unpacking:
                     os.link(file[-1], temporary, src_dir_fd=other, dst_dir_fd=folder, follow_symlinks=False)
                 self._publish(folder, temporary, name)
         except OSError as error:
-            if error.errno in NO_LINKS:
+            if error.errno in targets.NO_LINKS:
                 raise targets.OutputError(
                     "there can be no hard links here: unpack it by its name, as a file"
                 ) from error
@@ -252,7 +251,9 @@ class Unpacking:
                 os.fchown(number, entry.uid, entry.gid)
             except OSError as error:  # in some containers
                 target = os.path.join(self._output, entry.name)
-                self._fail(f"{target}: is root's, its owner cannot be set ({error.strerror}): say --no-same-owner")
+                self._fail(
+                    f"{target}: stays root's: its owner cannot be set ({error.strerror}); --no-same-owner does not try"
+                )
         os.fchmod(number, entry.mode & 0o777 & ~self._umask | stat.S_IMODE(status.st_mode) & 0o7000)
         _set_time(number, entry)
 
@@ -260,7 +261,9 @@ class Unpacking:
         """(the open folder of an item, its name there). Raises OutputError where it exists and may not be replaced."""
         folder = self._tree.reach(parts[:-1], make=True)
         with suppress(FileNotFoundError):
-            os.stat(parts[-1], dir_fd=folder, follow_symlinks=False)
+            there = os.stat(parts[-1], dir_fd=folder, follow_symlinks=False)
+            if os.path.samestat(there, self._archive):
+                raise targets.OutputError("is the archive itself: choose another folder with -o")
             if not self._force:
                 raise _exists()
         return folder, parts[-1]
@@ -275,32 +278,23 @@ class Unpacking:
             with suppress(OSError):
                 os.unlink(name, dir_fd=folder)
 
-    def _publish(self, folder: int, temporary: bytes, name: bytes) -> None:
-        """Give a finished file its name: at once, and without -f only if nothing else has it."""
+    def _publish(self, folder: int, temporary: bytes, name: bytes, number: int | None = None) -> None:
+        """Give a finished file its name: at once, and without -f only if nothing else has it. number: its descriptor, where
+        somebody may have exchanged it meanwhile."""
         signals.check()
         with signals.held():
-            if self._force:
-                return os.replace(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+            self._check_same(folder, temporary, number)
             try:
-                os.link(temporary, name, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=False)
+                targets.rename(folder, temporary, name, self._force)
             except FileExistsError:
                 raise _exists() from None
-            except OSError as error:
-                if error.errno not in NO_LINKS:
-                    raise
-                self._reserve(folder, temporary, name)
+            self._check_same(folder, name, number)
 
-    def _reserve(self, folder: int, temporary: bytes, name: bytes) -> None:
-        """Where there are no hard links: take the name with an empty file, then its place."""
-        try:
-            os.close(os.open(name, _NEW_FILE, 0o600, dir_fd=folder))
-        except FileExistsError:
-            raise _exists() from None
-        try:
-            os.replace(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
-        except OSError:
-            os.unlink(name, dir_fd=folder)
-            raise
+    def _check_same(self, folder: int, name: bytes, number: int | None) -> None:
+        if number is not None:
+            found = os.stat(name, dir_fd=folder, follow_symlinks=False)
+            if not os.path.samestat(os.fstat(number), found):
+                raise targets.OutputError("was exchanged while it was written: it is not what the archive holds")
 
 
 def _exists() -> targets.OutputError:

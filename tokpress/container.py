@@ -82,7 +82,8 @@ class FrameHeader:
     def __post_init__(self) -> None:
         model, tokens, several = self.kind.model_ids > 0, self.tokens or 0, self.sequence > 0
         numbers = (self.sequence, self.source_length, self.payload_length, self.total_length or 0)
-        rules = (  # a token stands for half a byte or more and costs 32 bits or less: hence the factors 2 and 8
+        # MOST_TOKENS: a token stands for a bit or more. The payload limit bounds memory; a real payload is smaller than its source
+        rules = (
             (min(numbers) >= 0 and max(numbers) <= MAX_NUMBER, "lengths lie in 0 … 2^63 − 1"),
             (self.source_length <= MAX_SOURCE or self.kind == Kind.LZMA, "at most 64 MiB of source"),
             (self.source_length > 0 or self.kind == Kind.RAW, "only a raw frame may restore nothing"),
@@ -241,10 +242,7 @@ def iter_frames(stream: BinaryIO) -> Iterator[tuple[FrameHeader, Payload]]:
         for _ in payload:
             pass
         offset, number = offset + len(header.pack()) + header.payload_length, number + 1
-    if number == 1:
-        raise FormatError("not a .tokp file: it is empty, and even an empty source takes a frame: check the file name")
-    if member.due:
-        raise FormatError(f"truncated after frame {number - 1} (at byte {offset:,}): get a complete copy of the file")
+    check_end(number - 1, member)
 
 
 def iter_frames_keep_going(stream: BinaryIO) -> Iterator[tuple[FrameHeader, Payload] | Damaged]:
@@ -352,6 +350,30 @@ class Digest:
         that was not read as a whole nothing can be told."""
         if header.digest and self._length == header.total_length and self.value() != header.digest:
             raise ChecksumError(f"{header.where}: each frame of its member is intact, the whole is not: {ADVICE}")
+
+
+class MemberDigest:
+    """The digest of the member that is being read, in any order. A jump to another member begins anew."""
+
+    def __init__(self) -> None:
+        self._digest, self._member_start = Digest(), 0
+
+    def take(self, header: FrameHeader, member_start: int, at: int, piece: bytes, frame_end: int) -> None:
+        """A piece that begins at byte `at` of the source. Raises ChecksumError where it completes a member that fails its
+        digest."""
+        if member_start != self._member_start:
+            self._digest, self._member_start = Digest(), member_start
+        self._digest.take(piece, at - member_start)
+        if at + len(piece) == frame_end:
+            self._digest.check(header)
+
+
+def check_end(frames: int, member: Member) -> None:
+    """Raises FormatError where a file of so many frames may not end here."""
+    if not frames:
+        raise FormatError("not a .tokp file: it is empty, and even an empty source takes a frame: check the file name")
+    if member.due:
+        raise FormatError(f"truncated after frame {frames}: get a complete copy of the file")
 
 
 def check_source(header: FrameHeader, source: bytes) -> None:

@@ -270,7 +270,9 @@ def restored(
                 digest.take(piece, at)
                 done, at, left = done + len(piece), at + len(piece), left - len(piece)
                 report(done)
-                if not left and not keep_going:
+                if (
+                    not left and not keep_going
+                ):  # with it, the frame is right by itself: its bytes come, the member is reported
                     digest.check(header)
                 yield header, piece, not left
             if keep_going:

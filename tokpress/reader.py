@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 from . import pipeline
-from .container import MAX_NUMBER, Digest, FrameHeader, Member, Payload, read_header
+from .container import MAX_NUMBER, FrameHeader, Member, MemberDigest, Payload, check_end, read_header
 from .errors import FormatError
 from .model import Model
 from .wire import ADVICE, can_seek, need
@@ -34,7 +34,7 @@ class Frames(io.RawIOBase):
         self._payload: Payload | None = None
         self._pieces: Iterator[bytes] = iter(())
         self._piece, self._piece_start = b"", 0
-        self._digest, self._digest_start = Digest(), 0  # of the member being read, and where the member begins
+        self._digest = MemberDigest()
 
     def readable(self) -> bool:
         return True
@@ -88,10 +88,7 @@ class Frames(io.RawIOBase):
                 pass
         header = read_header(self._stream, self._next, len(self._headers) + 1)
         if header is None:
-            if not self._headers:
-                raise FormatError("not a .tokp file: it is empty, and even an empty source takes a frame")
-            if self._member.due:
-                raise FormatError(f"truncated after frame {len(self._headers)}: get a complete copy of the file")
+            check_end(len(self._headers), self._member)
             self._complete = True
             return False
         after = self._next + len(header.pack()) + header.payload_length
@@ -137,7 +134,10 @@ class Frames(io.RawIOBase):
         try:
             piece = next(self._pieces, None)
             if piece is not None:
-                self._compare(piece, self._piece_start + len(self._piece))
+                number, header = self._current, self._headers[self._current]
+                frame_end = self._starts[number] + header.source_length
+                member_start = self._starts[number - header.sequence]
+                self._digest.take(header, member_start, self._piece_start + len(self._piece), piece, frame_end)
         except BaseException:
             self._current = -1
             raise
@@ -146,17 +146,6 @@ class Frames(io.RawIOBase):
         self._piece_start += len(self._piece)
         self._piece = piece
         return True
-
-    def _compare(self, piece: bytes, start: int) -> None:
-        """A piece of the open frame, and where it begins. Raises ChecksumError where it completes a member that fails its
-        digest."""
-        header = self._headers[self._current]
-        member_start = self._starts[self._current - header.sequence]
-        if member_start != self._digest_start:
-            self._digest, self._digest_start = Digest(), member_start
-        self._digest.take(piece, start - member_start)
-        if start + len(piece) == self._starts[self._current] + header.source_length:
-            self._digest.check(header)
 
     def _finish(self) -> None:
         """Let the open frame come to its end, where the check of a frame that streams is."""

@@ -91,7 +91,7 @@ def test_a_stream_that_is_not_as_long_as_it_said():
 
 def test_many_parts(monkeypatch):
     """Each part of the index comes before what it is of; the folders of one are those of the next."""
-    monkeypatch.setattr("tokpress.archive.writer.HELD", 1000)
+    monkeypatch.setattr("tokpress.archive.writer.BATCH_BYTES", 1000)
     items = {f"folder/{i % 7}/{i}": b"%05d" % i * 20 for i in range(300)}
     data = packed(items, 200)
     held = opened(data)
@@ -112,7 +112,7 @@ def test_many_parts(monkeypatch):
 
 def test_memory_is_bounded(monkeypatch):
     """All items were held in memory, twice."""
-    monkeypatch.setattr("tokpress.archive.writer.HELD", 1 << 20)
+    monkeypatch.setattr("tokpress.archive.writer.BATCH_BYTES", 1 << 20)
 
     def items():
         for i in range(60):
@@ -268,7 +268,7 @@ def test_joined_archives_are_one():
 def test_what_follows_an_archive():
     one = packed({"a": b"1"})
     for more, message in (
-        (compress(b"no archive"), "joined with another file"),
+        (compress(b"no archive"), "another file was joined with it"),
         (b"garbage", "no frame begins here"),
         (b"\0", "only zero bytes follow"),
         (one[:30], "truncated"),
@@ -290,8 +290,8 @@ def test_what_is_no_archive():
 
 def test_an_index_that_shrinks_too_well(monkeypatch):
     """A reader believes 8 bytes of index for each byte of the file, so the writer makes no archive of fewer."""
-    monkeypatch.setattr("tokpress.archive.writer.FREE", 100)
-    monkeypatch.setattr("tokpress.archive.reader.FREE", 100)
+    monkeypatch.setattr("tokpress.archive.writer.FREE_INDEX_BYTES", 100)
+    monkeypatch.setattr("tokpress.archive.reader.FREE_INDEX_BYTES", 100)
     names = [f"{i:06}" for i in range(3000)]
     held = opened(data := packed(dict.fromkeys(names, b"")))
     assert sorted(held.names()) == names and len(data) < 10_000

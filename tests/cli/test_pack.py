@@ -136,6 +136,15 @@ def test_odd_names(process, place):
     assert all(Path("out/in", os.fsdecode(name)).read_bytes() == name for name in names)
 
 
+def test_no_file_to_pack_is_replaced_by_the_archive(process, place):
+    for name in ("x", "y"):
+        Path(name).write_bytes(name.encode())
+    os.link("x", "z")
+    for output in ("x", "./x", "z"):
+        assert b"is one of the files to pack" in process("pack", "-f", "-o", output, "x", "y", code=1).stderr
+    assert [Path(name).read_bytes() for name in "xyz"] == [b"x", b"y", b"x"]
+
+
 def test_the_archive_itself_is_left_out(run, place):
     """The former one was packed."""
     planted(place)

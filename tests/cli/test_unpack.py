@@ -132,7 +132,7 @@ def test_owners_that_cannot_be_set(run, place, monkeypatch):
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.setattr(os, "fchown", refused)
     said = run("unpack", "all.tokp", code=1).stderr
-    assert said.count("its owner cannot be set (Operation not permitted): say --no-same-owner") == 3
+    assert said.count("its owner cannot be set (Operation not permitted); --no-same-owner") == 3
     assert Path("a").read_bytes() == b"1" and Path("b/c").read_bytes() == b"2"
     run("unpack", "--no-same-owner", "all.tokp", "-o", "other")
 
@@ -208,16 +208,25 @@ def test_a_temporary_file_that_is_exchanged(run, place, monkeypatch, plant):
     held(Item("a", b"a", mode=0o777, mtime=77))
     real = Unpacking._publish
 
-    def publish(self, folder, temporary, name):
+    def publish(self, folder, temporary, name, number):
         path = os.path.join("out", os.fsdecode(temporary))
         os.unlink(path)
         os.symlink("../victim", path) if plant == "link" else os.link("victim", path)
-        return real(self, folder, temporary, name)
+        return real(self, folder, temporary, name, number)
 
     monkeypatch.setattr(Unpacking, "_publish", publish)
     assert "out/a: was exchanged" in run("unpack", "all.tokp", "-o", "out", code=1).stderr
+    assert not os.path.lexists("out/a")
     status = os.stat("victim")
     assert (status.st_mode & 0o777, status.st_mtime, Path("victim").read_bytes()) == (0o600, 5, b"victim")
+
+
+def test_the_archive_itself_is_not_replaced(process, place):
+    held(("all.tokp", b"another"), ("b", b"2"))
+    whole = Path("all.tokp").read_bytes()
+    said = process("unpack", "-f", "all.tokp", code=1).stderr.decode()
+    assert "all.tokp: is the archive itself" in said
+    assert Path("all.tokp").read_bytes() == whole and Path("b").read_bytes() == b"2"
 
 
 def test_no_hard_links_here(run, place, monkeypatch):
@@ -228,7 +237,7 @@ def test_no_hard_links_here(run, place, monkeypatch):
     def refuse(*rest, **more):
         raise OSError(errno.EPERM, "Operation not permitted")
 
-    monkeypatch.setattr("tokpress.cli.unpack.os.link", refuse)
+    monkeypatch.setattr(os, "link", refuse)
     said = run("unpack", "all.tokp", code=1).stderr
     assert "./b: there can be no hard links here" in said and Path("a").read_bytes() == b"data"
     assert Path("c").read_bytes() == b"kept" and leftovers(place) == []

@@ -11,14 +11,14 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from .. import pipeline
-from ..container import MAX_SOURCE, Digest, Member, Payload, read_header
+from ..container import MAX_SOURCE, Member, MemberDigest, Payload, check_end, read_header
 from ..errors import FormatError, TokpressError
 from ..model import Model
 from ..wire import ADVICE
 
 
-class Frames:
-    """The source of all frames of a file that can seek. `damage` says why there are no more of them, if there should be."""
+class FrameIndex:
+    """Frames of a seekable file by position. `damage`: the error at which the walk over the headers stopped, or None."""
 
     def __init__(self, stream: BinaryIO, models: list[Model], kernel: str) -> None:
         self._stream, self._models, self._kernel = stream, models, kernel
@@ -28,7 +28,7 @@ class Frames:
         self.damage: FormatError | None = None
         self._current, self._source = -1, b""
         self._error: TokpressError | None = None  # of the current frame
-        self._digest, self._digest_start = Digest(), 0  # of the member being read, and where it begins
+        self._digest = MemberDigest()
         self.file_size = stream.seek(0, io.SEEK_END)
         try:
             self._walk()
@@ -48,9 +48,7 @@ class Frames:
             if problem := member.follow(header):
                 raise FormatError(f"{header.where}: {problem}: {ADVICE}")
             if header.source_length > MAX_SOURCE:
-                raise FormatError(
-                    f"{header.where}: restores more than {MAX_SOURCE:,} bytes, so it is none of an archive"
-                )
+                raise FormatError(f"{header.where}: restores more than {MAX_SOURCE:,} bytes, so the file is no archive")
             if not header.source_length:  # it is never asked for: have it checked here
                 Payload(self._stream, header)
             self._offsets.append(at)
@@ -58,17 +56,14 @@ class Frames:
             self.end += header.source_length
             if header.last:
                 self._member_ends.append(self.end)
-        if not self._offsets:
-            raise FormatError("not a .tokp file: it is empty, and even an empty source takes a frame")
-        if member.due:
-            raise FormatError(f"truncated after frame {len(self._offsets)}: get a complete copy of the file")
+        check_end(len(self._offsets), member)
 
     def begins_member(self, position: int) -> bool:
         at = bisect_left(self._member_ends, position)
         return not position or (at < len(self._member_ends) and self._member_ends[at] == position)
 
     def member_end(self, position: int) -> int | None:
-        """Where the source of the member ends that the byte at this position is of; None if that is not known, for damage."""
+        """End of the member that holds this position; None where damage hides it."""
         at = bisect_right(self._member_ends, position)
         return self._member_ends[at] if at < len(self._member_ends) else None
 
@@ -122,9 +117,5 @@ class Frames:
         after = self._starts[number + 1] if number + 1 < len(self._starts) else self.end
         if len(source) != after - self._starts[number]:
             raise FormatError(f"{header.where}: changed while the archive was read: try again")
-        start = self._starts[number - header.sequence]
-        if start != self._digest_start:
-            self._digest, self._digest_start = Digest(), start
-        self._digest.take(source, self._starts[number] - start)
-        self._digest.check(header)
+        self._digest.take(header, self._starts[number - header.sequence], self._starts[number], source, after)
         return source

@@ -3,8 +3,8 @@
     part = MAGIC · 0 (the first part of an archive) or 1 · length of the columns (4 bytes, little-endian) · columns
     column = its length in bytes (varint) · its bytes
 
-No entry costs more than some 100 bytes of memory, and none less than 4 bytes of index. A reader takes at most FREE bytes of index
-and RATIO more for each byte of the file, so that memory follows the size of the file; a writer keeps to it.
+An entry costs about 130 bytes of memory beside its name (190 while `close` sorts), and at least 4 bytes of index. A reader takes at most FREE_INDEX_BYTES bytes of index
+and INDEX_BYTES_PER_FILE_BYTE more for each byte of the file, so that memory follows the size of the file; a writer keeps to it.
 """
 
 from array import array
@@ -14,16 +14,16 @@ from itertools import islice
 from typing import NamedTuple
 
 from ..errors import FormatError
-from ..wire import pack_varint
+from ..wire import pack_varint, take_varint
 from . import names
 from .item import Entry, ItemKind
 
 MAGIC = b"tokpress archive 2\n"
 #: MAGIC, whether it goes on an archive, and the length of the columns
-HEAD = len(MAGIC) + 5
-FREE, RATIO = 1 << 16, 8
+HEAD_BYTES = len(MAGIC) + 5
+FREE_INDEX_BYTES, INDEX_BYTES_PER_FILE_BYTE = 1 << 16, 8
 #: seconds from 1970, so that the difference of two is a number of at most nine bytes of seven bits
-MOST_TIME = 1 << 61
+MAX_TIME = 1 << 61
 #: numbers of owners and groups lie below: 2^32 − 1 means nobody
 NOBODY = (1 << 32) - 1
 COLUMNS = (
@@ -33,7 +33,8 @@ FOLDERS = (ItemKind.FOLDER, ItemKind.PATH)
 
 
 class Row(NamedTuple):
-    """An entry as it is written. parent: 0, or 1 + the number of the folder's entry. target: what a symbolic link says, or a number."""
+    """An entry as it is written. parent: 0, or 1 + the number of the folder's entry. target: the text of a symbolic link, or the
+    entry number of a hard link's file."""
 
     kind: ItemKind
     parent: int
@@ -98,16 +99,7 @@ class _Column:
         return self._data[self._at - count : self._at]
 
     def number(self) -> int:
-        value = shift = 0
-        while shift < 63:
-            byte = self.take(1)[0]
-            value |= (byte & 127) << shift
-            if byte < 128 and (byte or not shift):
-                return value
-            if byte < 128:
-                break
-            shift += 7
-        raise damaged("a number is spelled longer than it may be")
+        return take_varint(self.take, "the index of the archive")
 
     @property
     def left(self) -> int:
@@ -117,7 +109,7 @@ class _Column:
 class Index:
     """All entries of an archive, or of several that were joined, by number. They are kept in arrays: entries may be millions.
 
-    after `add` of each part in order, `close` once.
+    Call `add` for each part in order, then `close` once.
     """
 
     def __init__(self) -> None:
@@ -128,10 +120,8 @@ class Index:
         self._texts, self._text_ends = bytearray(), array("Q")  # the name; of a symbolic link also NUL and its target
         self._keys = array("Q")  # a hash of the whole name
         self._heads, self._samples, self._tails = array("Q"), array("Q"), array("Q")
-        self._around_at, self._samples_at = (
-            array("Q"),
-            array("Q"),
-        )  # in the source; of a hard link the number of its file
+        #: where heads and tails, and samples, begin in the source; for a hard link the first is the number of its file
+        self._around_at, self._samples_at = array("Q"), array("Q")
         self._sorted_keys, self._sorted_numbers = array("Q"), array("Q")
 
     def __len__(self) -> int:
@@ -171,10 +161,10 @@ class Index:
                     raise damaged("a hard link leads to no file before it")
             elif kind == ItemKind.SYMLINK:
                 target = columns["names"].take(columns["lengths"].number())
-                if not 0 < len(target) <= names.MOST or b"\0" in target:
+                if not 0 < len(target) <= names.MAX_NAME or b"\0" in target:
                     raise damaged("a symbolic link leads nowhere")
                 text = name + b"\0" + target
-            self._own(uid, gid)
+            self._append_owner(uid, gid)
             self._append(kind, folder, name, text, mode, mtime, file)
         end_of_groups = self._place(columns, first, start, end, in_one_frame)
         if any(column.left for column in columns.values()):
@@ -188,16 +178,16 @@ class Index:
             raise damaged("an entry lies in no folder before it")
         return number
 
-    def _own(self, uid: int, gid: int) -> None:
+    def _append_owner(self, uid: int, gid: int) -> None:
         if max(uid, gid) >= NOBODY:
-            raise damaged("an owner is none")
+            raise damaged("the number of an owner is 2^32 − 1 or more")
         self._uids.append(uid)
         self._gids.append(gid)
 
     def _append(self, kind: int, folder: int, name: bytes, text: bytes, mode: int, mtime: int, file: int) -> None:
         above = self._path_lengths[folder] if folder >= 0 else 0
-        if mode > 0o7777 or abs(mtime) > MOST_TIME or len(name) > names.MOST or above > names.MOST_FOLDER:
-            raise damaged("a mode, a time or a name is none")
+        if mode > 0o7777 or abs(mtime) > MAX_TIME or len(name) > names.MAX_NAME or above > names.MAX_FOLDER_NAME:
+            raise damaged("a mode is above 7777, a time beyond 2^61 seconds, or a name too long")
         self._kinds.append(kind)
         self._modes.append(mode)
         self._times.append(mtime)
@@ -249,10 +239,10 @@ class Index:
         for i in range(1, len(self) + 1):
             if i == len(self) or self._sorted_keys[i] != self._sorted_keys[begin]:
                 if i - begin > 1:
-                    self._apart(self._sorted_numbers[begin:i])
+                    self._check_same_name(self._sorted_numbers[begin:i])
                 begin = i
 
-    def _apart(self, numbers: Iterable[int]) -> None:
+    def _check_same_name(self, numbers: Iterable[int]) -> None:
         """Entries of one name must be folders, each of another of the joined archives."""
         seen: dict[bytes, tuple[bool, int]] = {}
         for number in numbers:

@@ -1,4 +1,4 @@
-"""What is put into an archive, and what an archive tells of it."""
+"""The items of an archive: `Item` goes in, `Entry` comes out."""
 
 from enum import IntEnum
 from typing import BinaryIO, NamedTuple
@@ -11,7 +11,7 @@ class ItemKind(IntEnum):
 
 
 class Item(NamedTuple):
-    """What is put in. (name, data) is enough for a file."""
+    """A file, folder or link to put in. (name, data) is enough for a file."""
 
     name: str
     #: of a file; a stream must be able to seek, and is read from its beginning
@@ -22,12 +22,12 @@ class Item(NamedTuple):
     mtime: int = 0
     uid: int = 0
     gid: int = 0
-    #: what a symbolic link says, or the name of the file, put in before, that a hard link is another name of
+    #: of a symbolic link its text; of a hard link the name of a file added before
     target: str = ""
 
 
 class Entry(NamedTuple):
-    """What an archive tells of one item. `size` is that of the file, also for a hard link to it."""
+    """An item of an archive. `size` is that of the file, also for a hard link to it."""
 
     number: int
     name: str

@@ -5,8 +5,8 @@ As text, a byte that is not UTF-8 is a code point of its own (`surrogateescape`)
 
 from ..errors import FormatError
 
-#: bytes of a name, and of the whole name of a folder: Linux takes no more at a time, and a list of items stays in proportion
-MOST, MOST_FOLDER = 1 << 16, 1 << 12
+#: bytes of one name, and of the whole name of the folder that holds an item (Linux: PATH_MAX is 4,096)
+MAX_NAME, MAX_FOLDER_NAME = 1 << 16, 1 << 12
 
 
 def is_part(part: bytes) -> bool:
@@ -31,8 +31,8 @@ def parts_of(name: str) -> tuple[bytes, ...]:
     parts = tuple(data.split(b"/"))
     if not all(map(is_part, parts)) or to_text(data) != name:
         raise FormatError(f"{name!r} is no name for an item of an archive: give files below one folder")
-    if len(parts[-1]) > MOST or len(data) - len(parts[-1]) - 1 > MOST_FOLDER:
+    if len(parts[-1]) > MAX_NAME or len(data) - len(parts[-1]) - 1 > MAX_FOLDER_NAME:
         raise FormatError(
-            f"{name[:40]!r}… is longer than a name may be: folders above an item have {MOST_FOLDER:,} bytes at most"
+            f"{name[:40]!r}… is longer than a name may be: folders above an item have {MAX_FOLDER_NAME:,} bytes at most"
         )
     return parts

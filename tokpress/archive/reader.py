@@ -6,23 +6,23 @@ from typing import BinaryIO
 
 from ..errors import FormatError
 from ..model import Model
-from .frames import Frames
-from .index import FREE, HEAD, MAGIC, RATIO, Index, damaged
+from .frames import FrameIndex
+from .index import FREE_INDEX_BYTES, HEAD_BYTES, INDEX_BYTES_PER_FILE_BYTE, MAGIC, Index, damaged
 from .item import Entry, ItemKind
 
 
 class Archive:
     """An archive in a file that can seek, or several that were joined. Raises FormatError where it is none, or damaged.
 
-    Memory is bounded by the size of the file, and one frame. keep_going: where the file is damaged, or ends too early, have what
-    comes before; `damage` then says what is wrong. What lies in a frame that is damaged is told when it is read.
+    Memory is bounded by the size of the file, and one frame. keep_going: open the part before the damage; `damage` holds the error.
+    A damaged frame raises when one of its files is read.
     """
 
     def __init__(
         self, stream: BinaryIO, models: list[Model] | None = None, kernel: str = "auto", keep_going: bool = False
     ) -> None:
-        self._frames, self._index = Frames(stream, models or [], kernel), Index()
-        self._left = FREE + RATIO * self._frames.file_size
+        self._frames, self._index = FrameIndex(stream, models or [], kernel), Index()
+        self._left = FREE_INDEX_BYTES + INDEX_BYTES_PER_FILE_BYTE * self._frames.file_size
         position = 0
         try:
             while not position or position < self._frames.end:
@@ -38,22 +38,26 @@ class Archive:
 
     def _part(self, position: int) -> int:
         """Take in the part of the index that begins here; returns where its groups end."""
+        if not self._frames.is_cut(position):
+            raise damaged("it shares a frame with something else")
         end = self._frames.member_end(position)
-        if self._frames.length_from(position) > HEAD + self._left:  # before it is decoded
+        if self._frames.length_from(position) > HEAD_BYTES + self._left:  # before it is decoded
             what = "its index is" if position else "it is no archive of several files, or its index"
-            raise FormatError(f"{what} longer than {RATIO} times the file: decompress it instead")
-        head = self._take(position, min(HEAD, self._frames.end - position))
-        if len(head) < HEAD or not head.startswith(MAGIC):
+            raise FormatError(f"{what} longer than {INDEX_BYTES_PER_FILE_BYTE} times the file: decompress it instead")
+        head = self._take(position, min(HEAD_BYTES, self._frames.end - position))
+        if len(head) < HEAD_BYTES or not head.startswith(MAGIC):
             if not position:
                 raise self._frames.damage or FormatError("it is no archive of several files: decompress it instead")
-            raise FormatError("what follows in the archive is none: it was joined with another file, or is damaged")
+            raise FormatError(
+                "after the archive comes something that is no archive: another file was joined with it, or it is damaged"
+            )
         goes_on, size = head[len(MAGIC)], int.from_bytes(head[-4:], "little")
         if goes_on != (not self._frames.begins_member(position)):
             raise damaged("a part of it stands where another should")
         self._left -= size
         if self._left < 0:
-            raise damaged(f"it is more than {RATIO} times as long as the file")
-        position += HEAD
+            raise damaged(f"it is more than {INDEX_BYTES_PER_FILE_BYTE} times as long as the file")
+        position += HEAD_BYTES
         if end is not None and size > end - position:
             raise damaged("it is longer than what follows")
         if not self._frames.is_cut(position + size) and position + size <= self._frames.end:
