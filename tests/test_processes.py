@@ -146,7 +146,7 @@ def test_a_task_that_a_fork_has_left_behind_is_an_error():
         from tokpress.errors import TokpressError
 
         go_on = threading.Event()
-        result = threads.beside(lambda: go_on.wait() and 7)
+        result = threads.start_in_background(lambda: go_on.wait() and 7)
         assert threads.threads() == 1
 
         def left_behind():
@@ -262,7 +262,7 @@ def test_one_thread_where_no_other_can_be_started(text):
         source = restore(FILES[0])
         assert restore(tokpress.compress(source, model="text")) == source
         assert restore(tokpress.compress(bytes(range(256)) * 1000)) == bytes(range(256)) * 1000
-        assert threads.beside(lambda: 7)() == 7
+        assert threads.start_in_background(lambda: 7)() == 7
         """,
         text,
     )
