@@ -17,10 +17,10 @@ from tests.limits import LAST_RESORT
 
 ROOT = Path(__file__).parent.parent
 #: what all scripts begin with: a text of two threads' worth, a short one, one of two levels and samples
-BEGIN = """
+BEGIN = f"""
     import faulthandler, multiprocessing, os, sys, threading
     from pathlib import Path
-    faulthandler.dump_traceback_later(800, exit=True)
+    faulthandler.dump_traceback_later({LAST_RESORT}, exit=True)
     import tokpress
     from tokpress.exact import threads
     threads.processors = lambda: 2  # also where there is one
@@ -168,12 +168,12 @@ def test_pools_of_processes(method, text, tmp_path):
     script = tmp_path / "pool.py"
     script.write_text(
         textwrap.dedent(
-            """
+            f"""
             import faulthandler, multiprocessing, os, sys
             import tokpress
 
             if __name__ == "__main__":
-                faulthandler.dump_traceback_later(800, exit=True)
+                faulthandler.dump_traceback_later({LAST_RESORT}, exit=True)
                 method, name = sys.argv[1:]
                 with open(name, "rb") as file:
                     packed = file.read()
