@@ -9,7 +9,7 @@ import click
 
 from . import jobs, options, output, streams
 from .main import Failure
-from .place import keys
+from .place import identities
 from .terminal import MovingLine, note, show_json, show_table
 
 PEERS = "xz,zstd,brotli,bzip3,ppmd,zpaq"
@@ -37,13 +37,13 @@ def bench(ctx, files, against, models, repeat, as_json, plot, force, quiet, verb
     are not installed are skipped.
     """
     found = _found(files)
-    measured = {key for name in found for key in keys(name)}
+    measured = {key for name in found for key in identities(name)}
     for path in filter(None, (as_json, plot)):
         if path != "-":
             output.check(path, "-", force)
-            if measured.intersection(keys(path)):
+            if measured.intersection(identities(path)):
                 raise output.OutputError(f"{path}: is one of the files to measure: choose another name")
-    if as_json and plot and set(keys(as_json)) & set(keys(plot)):
+    if as_json and plot and set(identities(as_json)) & set(identities(plot)):
         raise click.UsageError("--json and --plot name one file")
     if plot and os.path.splitext(plot)[1] not in PLOTS:
         raise click.UsageError(f"--plot {plot}: its name must end in {', '.join(PLOTS)}")

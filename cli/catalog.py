@@ -49,9 +49,9 @@ def describe(name: str, folder: Path) -> dict[str, Any]:
     """What a model directory says about itself; its bytes and parameters with those of models whose weights it uses. Raises ModelError where it does not."""
     from tokpress import model_files
     from tokpress.folder import identity, needed
-    from tokpress.store import needs
+    from tokpress.store import with_weight_owners
 
-    config, used = model_files.config(folder), list(needs(folder).values())
+    config, used = model_files.config(folder), list(with_weight_owners(folder).values())
     parts = [path for each in used for path in needed(each)]
     card = folder / "README.md"
     return {

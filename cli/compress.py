@@ -24,7 +24,7 @@ SUFFIX = ".tokp"
 @click.option("--fast", is_flag=True, help="Only what codes fast, about as zpaq -m5 does.")
 @click.option("--best", is_flag=True, help="Also try text-best: fewer bytes of text, a sixteenth of the speed.")
 @click.option(
-    "--lossy", is_flag=True, help="Store what the lossy tokenizer of the model -m leaves of pixels, sound or video."
+    "--lossy", is_flag=True, help="Store only the tokens of the lossy model -m; decompress gives a reconstruction."
 )
 @click.option(
     "--content", is_flag=True,

@@ -45,7 +45,7 @@ def writing(place: Place, source: BinaryIO, name: str, target: str | None, binar
             yield out
         return
     read = _named_file(source, name)
-    place.admit(name, target)
+    place.check_target(name, target)
     output.check(target, "-", place.force)
     with output.create(target, place.force, read, sync=place.remove) as out:
         yield out

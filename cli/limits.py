@@ -1,6 +1,7 @@
 """Limits that the system sets to a process: on memory, on threads and processes."""
 
 import errno
+import os
 
 from tokpress.errors import TokpressError
 
@@ -46,4 +47,5 @@ def message(error: BaseException, compressing: bool) -> str | None:
 
 
 def _is_fork(error: BaseException) -> bool:
-    return isinstance(error, BlockingIOError) and error.errno == errno.EAGAIN
+    """Whether the system refused a process. Our own errors about non-blocking streams have other words."""
+    return isinstance(error, BlockingIOError) and error.strerror == os.strerror(errno.EAGAIN)

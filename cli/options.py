@@ -81,10 +81,12 @@ files = click.argument("files", nargs=-1, type=Name(), metavar="[FILE]...")
 output = click.option("-o", "--output", type=Name(), metavar="FILE", help="Write to FILE (- is stdout).")
 stdout = click.option("-c", "--stdout", is_flag=True, help="Write to stdout.")
 force = click.option("-f", "--force", is_flag=True, help="Overwrite; write to a terminal; compress .tokp files again.")
+overwrite = click.option("-f", "--force", is_flag=True, help="Overwrite existing files.")
 keep = click.option("-k", "--keep", is_flag=True, help="Keep the inputs (the default).")
 remove = click.option(
     "--rm", "remove", is_flag=True,
-    help="Delete each input after its output was written, decoded and compared. Links only with -f: the link, not its file.",
+    help="Delete each input when its output is complete on disk. compress first decodes the output and compares it. "
+    "A link needs -f; its file stays.",
 )  # fmt: skip
 quiet = click.option("-q", "--quiet", is_flag=True, callback=_quiet, help="Only tell about errors.")
 verbose = click.option("-v", "--verbose", is_flag=True, callback=_verbose, help="Tell more; tracebacks of errors.")
@@ -118,10 +120,11 @@ plugins = click.option(
 model = all_of(click.option("-m", "--model", type=Name(), metavar="NAME|DIR", help="Use this model."), plugins)
 models = all_of(
     click.option(
-        "-m", "--model", "models", multiple=True, type=Name(), metavar="NAME|DIR", help="Also look in this model."
+        "-m", "--model", "models", multiple=True, type=Name(), metavar="NAME|DIR",
+        help="Also use this model; repeatable.",
     ),
     plugins,
-)
+)  # fmt: skip
 
 
 given = click.option(

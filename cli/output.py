@@ -251,10 +251,6 @@ def named(target: str, advice: str = LEFT_NOTHING) -> Iterator[None]:
     except OSError as error:
         if error.errno in FULL:
             raise OutputError(f"{target}: {error.strerror}: {advice}") from error
-        names = (
-            PREFIX in os.path.basename(str(error.filename or "")),
-            error.filename == (os.path.dirname(target) or "."),
-        )
-        if any(names):
+        if PREFIX in os.path.basename(str(error.filename or "")) or error.filename == (os.path.dirname(target) or "."):
             raise OutputError(f"{target}: {error.strerror}: choose another place with -o") from error
         raise

@@ -27,8 +27,8 @@ class Place:
     remove: bool
     quiet: bool
     spared: set[str] = field(default_factory=set)  # inputs that --rm must leave alone after all
-    read: dict[Key, str] = field(default_factory=dict)  # of a file → the input that it is
-    made: dict[Key, str] = field(default_factory=dict)  # of an output → the input it was made of
+    read: dict[Key, str] = field(default_factory=dict)  # key of each file read → its name
+    made: dict[Key, str] = field(default_factory=dict)  # key of each file written → its input
 
     def check(self, files: list[str]) -> None:
         """Raise UsageError where the options contradict each other."""
@@ -50,7 +50,7 @@ class Place:
 
         Raises OutputError where a target is an input, or two inputs have one target."""
         for path in (*files, *also):
-            for key in keys(path):
+            for key in identities(path):
                 self.read.setdefault(key, path)
         targets: dict[Key, str] = {}
         for source in files:
@@ -61,9 +61,10 @@ class Place:
             if target is None:
                 self._compare(source, "stdout", file_keys(streams.status(sys.stdout)))
                 continue
-            if streams.kind(target) or (os.path.lexists(target) and not self.force):  # nothing takes its place
+            # it will not be replaced, so it cannot destroy an input
+            if streams.kind(target) or (os.path.lexists(target) and not self.force):
                 continue
-            self._compare(source, target, keys(target))
+            self._compare(source, target, identities(target))
             entry = entry_key(target)
             if entry in targets:
                 first = f"{targets[entry]} and {source}" if targets[entry] != source else f"{source}, given twice,"
@@ -98,10 +99,10 @@ class Place:
             raise output.OutputError(f"{target}: is {kind}: name the output with -o, or use -c")
         return target
 
-    def admit(self, source: str, target: str) -> None:
+    def check_target(self, source: str, target: str) -> None:
         """Raise OutputError where a target that is known only now is an input, or was made by this call."""
-        self._compare(source, target, keys(target))
-        for key in keys(target):
+        self._compare(source, target, identities(target))
+        for key in identities(target):
             if key in self.made:
                 raise output.OutputError(
                     f"{source}: would become {target}, as {self.made[key]} did: do it by itself, with -o"
@@ -112,7 +113,7 @@ class Place:
             )
 
 
-def keys(name: str) -> list[Key]:
+def identities(name: str) -> list[Key]:
     """What tells whether two names are of one file: the file if there is one, and the folder with the name in it."""
     if name == "-":
         return file_keys(streams.status(sys.stdin))

@@ -23,7 +23,7 @@ from .terminal import show
 )  # fmt: skip
 @click.option("--by-decoding", is_flag=True, help="Decode random bits, in place of drawing token by token.")
 @click.option("--png", metavar="SHAPE", help="Write the items as one PNG of pictures of this SHAPE, 28x28 say.")
-@options.all_of(options.given, options.output, options.force, options.kernel, options.threads, options.verbose)
+@options.all_of(options.given, options.output, options.overwrite, options.kernel, options.threads, options.verbose)
 @click.pass_context
 def sample(ctx, model, tokens, items, seed, temperature, by_decoding, png, given, output, force, kernel, verbose):
     """Draw TOKENS tokens, or N items, from a model ("text" without -m) and print the bytes they stand for."""

@@ -66,11 +66,12 @@ def test_pixels_are_counted_exactly():
 def test_impossible_counts_are_refused_before_the_first_step(tokenizer):
     prior = Counted(tokenizer.vocab_size)
     model = Model(tokenizer, prior)
-    length = 1000
+    length, refused = 1000, 0
     for tokens in (
         0,
         1,
         8 * length + 1,
+        8 * length + 2,
         1 << 40,
         *([8 * length] if tokenizer.unit_tokens < 8 and tokenizer.name != "segments" else []),
     ):
@@ -78,7 +79,8 @@ def test_impossible_counts_are_refused_before_the_first_step(tokenizer):
             continue
         with pytest.raises(ChecksumError, match="make no source of"):
             model.decode(b"\x01", tokens, 1, length=length)
-    assert prior.steps == 0
+        refused += 1
+    assert refused >= 3 and prior.steps == 0
 
 
 def test_tiles_are_counted_before_the_first_step():

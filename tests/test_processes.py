@@ -17,10 +17,10 @@ from tests.limits import LAST_RESORT
 
 ROOT = Path(__file__).parent.parent
 #: what all scripts begin with: a text of two threads' worth, a short one, one of two levels and samples
-BEGIN = """
+BEGIN = f"""
     import faulthandler, multiprocessing, os, sys, threading
     from pathlib import Path
-    faulthandler.dump_traceback_later(800, exit=True)
+    faulthandler.dump_traceback_later({LAST_RESORT}, exit=True)
     import tokpress
     from tokpress.exact import threads
     threads.processors = lambda: 2  # also where there is one
@@ -146,7 +146,7 @@ def test_a_task_that_a_fork_has_left_behind_is_an_error():
         from tokpress.errors import TokpressError
 
         go_on = threading.Event()
-        result = threads.beside(lambda: go_on.wait() and 7)
+        result = threads.start_in_background(lambda: go_on.wait() and 7)
         assert threads.threads() == 1
 
         def left_behind():
@@ -168,12 +168,12 @@ def test_pools_of_processes(method, text, tmp_path):
     script = tmp_path / "pool.py"
     script.write_text(
         textwrap.dedent(
-            """
+            f"""
             import faulthandler, multiprocessing, os, sys
             import tokpress
 
             if __name__ == "__main__":
-                faulthandler.dump_traceback_later(800, exit=True)
+                faulthandler.dump_traceback_later({LAST_RESORT}, exit=True)
                 method, name = sys.argv[1:]
                 with open(name, "rb") as file:
                     packed = file.read()
@@ -262,7 +262,7 @@ def test_one_thread_where_no_other_can_be_started(text):
         source = restore(FILES[0])
         assert restore(tokpress.compress(source, model="text")) == source
         assert restore(tokpress.compress(bytes(range(256)) * 1000)) == bytes(range(256)) * 1000
-        assert threads.beside(lambda: 7)() == 7
+        assert threads.start_in_background(lambda: 7)() == 7
         """,
         text,
     )

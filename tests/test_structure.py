@@ -65,10 +65,22 @@ def time_limits(path: Path) -> list[str]:
             limits = [each.value for each in node.keywords if each.arg in ("timeout", "deadline")]
             if isinstance(node.func, ast.Attribute) and node.func.attr == "result":
                 limits += node.args
+            if isinstance(node.func, ast.Attribute) and node.func.attr in ("wait", "join", "get", "acquire"):
+                numbers = [
+                    each for each in node.args if isinstance(each, ast.Constant) and type(each.value) in (int, float)
+                ]
+                flags = [each for each in node.args if isinstance(each, ast.Constant) and type(each.value) is bool]
+                if len(numbers) + len(flags) == len(node.args):  # `get(True, 5)`, but not `settings.get("size", 5)`
+                    limits += numbers
             if ast.unparse(node.func) in ("time.sleep", "sleep") and node.args:
                 limits += node.args
             found += [ast.unparse(node) for limit in limits if ast.unparse(limit) not in ("LAST_RESORT", "None", "0")]
     return found
+
+
+def test_positional_limits_are_found(tmp_path):
+    (tmp_path / "a.py").write_text("a.wait(5)\nb.join(0.5)\nc.get(True, 5)\nd.acquire()\ne.get('f', 5)\n")
+    assert time_limits(tmp_path / "a.py") == ["a.wait(5)", "b.join(0.5)", "c.get(True, 5)"]
 
 
 def test_no_test_depends_on_the_speed_of_the_machine():

@@ -8,7 +8,7 @@ from . import residual, store
 from .container import MAX_LANES, MAX_SOURCE, Kind
 from .distortion import Distortion
 from .errors import TokpressError
-from .exact.threads import beside
+from .exact.threads import start_in_background
 from .grid import Grid
 from .lzma2 import Packing, lzma_encode
 from .model import Model
@@ -157,7 +157,7 @@ def choose_frame(source: bytes, options: Options, report: Report, grid: Grid | N
 def _choose_by_part(source: bytes, packing: Packing, options: Options, report: Report, grid: Grid | None) -> Coded:
     """By trials of a part of the source."""
     part, part_grid = _part(source, grid)
-    yardstick, packed = lzma_encode(part), beside(packing.go_on)
+    yardstick, packed = lzma_encode(part), start_in_background(packing.go_on)
     if _is_enough(yardstick, part, options) and _is_enough(packed(), source, options):
         return _packed(packed(), source)
     best = _best_trial(part, part_grid, len(yardstick), len(source), options, report)

@@ -32,7 +32,7 @@ SYNC = b"\xd4TP\x01"  # the last byte is the version of the format
 LAST, CONTINUES, LAYOUT, RESERVED = 8, 16, 32, 192  # flags in the kind byte, above its three bits of kind
 MAX_SOURCE = 1 << 26  # bytes that a raw or model frame may restore; lzma frames are restored in pieces, hence free
 MAX_NUMBER = (1 << 63) - 1  # what the nine bytes of the longest varint hold
-#: tokens of a byte
+#: tokens that one source byte may become, at most
 MOST_TOKENS = 8
 MAX_LANES = 1 << 12
 ID_BYTES, LINK_BYTES, DIGEST_BYTES = 4, 4, 8
@@ -67,7 +67,7 @@ class FrameHeader:
     tokens: int | None = None
     lanes: int | None = None  # None: as many as the default lane rule says
     check: int = 0  # CRC-16 of header and payload; write_frame fills it in
-    offset: int = field(default=0, compare=False)  # where in the file, and the how-many-eth frame: for messages
+    offset: int = field(default=0, compare=False)  # byte offset and frame number (from 1), for messages only
     number: int = field(default=1, compare=False)
 
     @property
@@ -102,8 +102,8 @@ class FrameHeader:
             ),
             (self.lanes is None or 1 <= self.lanes <= min(tokens, MAX_LANES), "1 … min(tokens, 4096) lanes"),
         )
-        for kept, rule in rules:
-            if not kept:
+        for holds, rule in rules:
+            if not holds:
                 raise FormatError(f"{self.where}: impossible header, against the rule “{rule}”: {ADVICE}")
 
     def pack(self) -> bytes:
@@ -346,8 +346,8 @@ class Digest:
         return self._hash.digest()
 
     def check(self, header: FrameHeader) -> None:
-        """Raises ChecksumError where the last frame of a member tells another digest than that of the pieces. Of a member
-        that was not read as a whole nothing can be told."""
+        """Raises ChecksumError where the last frame of a member tells another digest than that of the pieces. Does
+        nothing where part of the member was not read."""
         if header.digest and self._length == header.total_length and self.value() != header.digest:
             raise ChecksumError(f"{header.where}: each frame of its member is intact, the whole is not: {ADVICE}")
 

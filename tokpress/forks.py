@@ -1,8 +1,8 @@
-"""What `os.fork` must not leave half done: an import.
+"""Delay `os.fork` until no other thread imports a module of tokpress.
 
 A child of fork has only the thread that forked. A module that another thread was importing keeps its lock in the child for
 ever, and the first import of it there never returns. tokpress imports much on first use, so a fork waits until no other
-thread imports anything for tokpress. What else threads hold (compiler, pools, locks) is looked after where it is.
+thread imports anything for tokpress. exact/jit.py and exact/threads.py reset the compiler lock and the thread pool.
 """
 
 import os
@@ -11,8 +11,8 @@ import threading
 import time
 from types import FrameType
 
-#: seconds between two looks, and until a fork goes ahead whatever other threads do
-LOOK, PATIENCE = 0.002, 120.0
+#: seconds between two checks, and until a fork goes ahead whatever other threads import
+POLL_SECONDS, MAX_WAIT_SECONDS = 0.002, 120.0
 
 
 def _imports_for_tokpress(frame: FrameType | None) -> bool:
@@ -26,14 +26,14 @@ def _imports_for_tokpress(frame: FrameType | None) -> bool:
 
 def wait_for_imports() -> None:
     """Wait while another thread imports something on behalf of tokpress."""
-    mine, until = threading.get_ident(), time.monotonic() + PATIENCE
+    mine, until = threading.get_ident(), time.monotonic() + MAX_WAIT_SECONDS
     while time.monotonic() < until:
         frames = sys._current_frames()
         frames.pop(mine, None)
         if not any(map(_imports_for_tokpress, frames.values())):
             return
         del frames
-        time.sleep(LOOK)
+        time.sleep(POLL_SECONDS)
 
 
 if hasattr(os, "register_at_fork"):

@@ -18,7 +18,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO, NamedTuple, cast
 
-from . import bounds, content, depth, metadata, recordings, video
+from . import content, depth, memory_limits, metadata, recordings, video
 from .errors import TokpressError
 from .types import Tokenizer
 
@@ -121,7 +121,7 @@ def shown(data: bytes, channels: int = 0, sound: bool = False) -> Shown:
             f"the model is for {'sound' if sound else 'pictures'}, and this is {'sound' if recording else 'a picture'}"
         )
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of Pillow, about sizes, which `bounds` checks, and odd tags
+        warnings.simplefilter("ignore")  # of Pillow, about sizes, which `memory_limits` checks, and odd tags
         made = (_sound if recording else _picture)(data, channels)
         if channels or made.data is data:
             return made
@@ -153,13 +153,15 @@ def _picture(data: bytes, channels: int) -> Shown:
 def _check_size(picture: Any, size: int) -> None:
     """By what Pillow and the plain file take for a pixel. Raises TokpressError."""
     pixels = picture.width * picture.height
-    if pixels > bounds.MOST_PIXELS:
+    if pixels > memory_limits.MOST_PIXELS:
         raise TokpressError(
             f"{picture.width} × {picture.height} pixels are too many: --content and --lossy take pictures of up to "
-            f"{bounds.MOST_PIXELS:,}"
+            f"{memory_limits.MOST_PIXELS:,}"
         )
     each = len(picture.getbands()) * (2 if _is_deep(picture) else 1)
-    bounds.check(pixels * each, size, bounds.PICTURES.get(picture.format, bounds.DEFLATE), "pixels")
+    memory_limits.check(
+        pixels * each, size, memory_limits.PICTURES.get(picture.format, memory_limits.DEFLATE), "pixels"
+    )
 
 
 def _exactly(picture: Any, image_module: Any) -> Shown:
@@ -262,11 +264,11 @@ def _sound(data: bytes, channels: int) -> Shown:
             raise TokpressError(f"sound stored as {file.subtype} is not taken out exactly: leave --content out")
         kind, dtype = KINDS[file.subtype] if not channels else ("PCM_16", "int16")
         count = file.frames * file.channels
-        if count > bounds.MOST_SAMPLES:
+        if count > memory_limits.MOST_SAMPLES:
             raise TokpressError(
-                f"{count:,} samples are too many: --content and --lossy take up to {bounds.MOST_SAMPLES:,}"
+                f"{count:,} samples are too many: --content and --lossy take up to {memory_limits.MOST_SAMPLES:,}"
             )
-        bounds.check(count * WIDTHS[kind], len(data), bounds.SOUND, "samples")
+        memory_limits.check(count * WIDTHS[kind], len(data), memory_limits.SOUND, "samples")
         if channels not in (0, 1, file.channels):
             raise TokpressError(f"{file.channels} channels are not the {channels} that the tokenizer takes")
         if not channels:

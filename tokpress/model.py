@@ -29,7 +29,7 @@ from . import grid as grids
 from .bits import Bits
 from .errors import ChecksumError, ModelError, ModelMismatchError, TokenizerError, TokpressError, UnknownComponentError
 from .grid import Grid
-from .packed_model import packed
+from .packed_model import reduce_model
 from .priors.several import kind_of, side_by_side
 from .registry import tokenizer_class
 from .tensors import write as write_tensors
@@ -100,7 +100,7 @@ class Model:
     def __reduce__(self) -> tuple:
         """By content, for pools of processes and for copies: nothing that coding has left on it, compiled code say, is taken
         along. (No model is ever unpickled from a file.)"""
-        return packed(self)
+        return reduce_model(self)
 
     # --- one frame -------------------------------------------------------------------------------
 
@@ -143,7 +143,7 @@ class Model:
         report: Report = lambda share: None,
         length: int | None = None,
     ) -> bytes:
-        """The source of one frame, unchecked but for its `length`. `report` hears the share done, 0 … 1.
+        """The source of one frame. Only its length is checked; the caller compares the CRC. `report` hears the share done, 0 … 1.
 
         Raises ChecksumError; before anything is decoded where no source of this `length` has so many tokens, and as soon as the
         tokens make more bytes than that."""
@@ -365,7 +365,7 @@ def load_folder(folder: str | os.PathLike) -> Model:
 def _components(folder: Path, config: dict[str, Any], weights: bytes | None) -> tuple[Tokenizer, Prior]:
     """What config.json describes, with these bytes of model.safetensors."""
     path = folder / model_files.CONFIG
-    model_files.has_settings("a model", config, {"format", "exact_profile", "tokenizer", "prior"}, {"weights_of"})
+    model_files.check_settings("a model", config, {"format", "exact_profile", "tokenizer", "prior"}, {"weights_of"})
     if (config["format"], config["exact_profile"]) != (files.FORMAT, files.EXACT_PROFILE):
         raise ModelError(
             f"{path} has format {config['format']}, exact profile {config['exact_profile']}; this tokpress "

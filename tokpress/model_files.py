@@ -1,4 +1,4 @@
-"""Reading the files of a model directory: the one way in, for whoever reads any of them.
+"""All reading of model directories goes through `read`.
 
 A model directory may come from anyone. Only regular files of a bounded size are read (a pipe would wait for ever, a link to
 /dev/zero fills all memory), and what is in them is checked before anything is allocated for it.
@@ -50,7 +50,7 @@ MOST_HEADER, MOST_SIDES = 1 << 24, 8
 
 
 def read(path: Path, most: int | None = None) -> bytes | None:
-    """The bytes of a file of a model directory; None where there is none. most: bytes, where its name does not say.
+    """The bytes of a file, or None if it does not exist. most: size limit for files not named in MOST_BYTES.
 
     Raises ModelError where it is no regular file, is larger than its kind may be, or cannot be read."""
     most = MOST_BYTES[path.name] if most is None else most
@@ -99,10 +99,10 @@ def config(folder: Path) -> dict[str, Any]:
     return found
 
 
-def has_settings(
+def check_settings(
     what: str, config: dict[str, Any], needed: Set[str] = frozenset(), others: Set[str] = frozenset()
 ) -> None:
-    """Raises ModelError where a setting of `what` is missing, or one is there that it has not."""
+    """Raises ModelError where a needed setting is missing, or an unknown one present."""
     if missing := sorted(needed - set(config)):
         raise ModelError(f"{CONFIG}: {what} lacks the setting {missing[0]!r}")
     if strange := sorted(set(config) - needed - others):

@@ -1,4 +1,4 @@
-"""A model as what `pickle` and `copy` take along: what it is made of, never what coding has left on it.
+"""Pickling and copying of models: settings, files and tensors, without caches or compiled code.
 
 Process pools that spawn send models this way, and `copy.deepcopy` copies them. What comes back has the same id and codes the
 same bytes. The components' classes are named, so that their modules are imported, and register them, on the other side.
@@ -33,7 +33,7 @@ class Parts(NamedTuple):
     given: np.ndarray | None
 
 
-def packed(model: "Model") -> tuple[Any, ...]:
+def reduce_model(model: "Model") -> tuple[Any, ...]:
     """(function, arguments), as `__reduce__` gives them."""
     tokenizer, prior = model.tokenizer, model.prior
     with tempfile.TemporaryDirectory() as place:
@@ -43,10 +43,10 @@ def packed(model: "Model") -> tuple[Any, ...]:
         (type(tokenizer), tokenizer.config()), files, (type(prior), prior.config()), tuple(map(type, _inside(prior))),
         prior.tensors(), model._id, model.name, model.card, model.kernel, model.weights_of, model.given_tokens,
     )  # fmt: skip
-    return unpacked, (type(model), parts)
+    return rebuild_model, (type(model), parts)
 
 
-def unpacked(cls: "type[Model]", parts: Parts) -> "Model":
+def rebuild_model(cls: "type[Model]", parts: Parts) -> "Model":
     (tokenizer_kind, tokenizer_config), (kind, config) = parts.tokenizer, parts.prior
     with tempfile.TemporaryDirectory() as place:
         for name, data in parts.files.items():

@@ -45,7 +45,7 @@ HOLD = 1 << 26
 
 @dataclass
 class Frame:
-    """What became of one frame; `stored` as one of "raw", "lzma" or the model's name."""
+    """What became of one frame; stored: "raw", "lzma" or the model's name; after decompression, the model's id."""
 
     source_bytes: int
     payload_bytes: int

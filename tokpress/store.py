@@ -70,7 +70,7 @@ def _folder_of(id: bytes) -> Path | None:
     return next((folder for folder in folders().values() if _identity(folder, stamp(folder)) == id), None)
 
 
-def needs(folder: Path) -> dict[str, Path]:
+def with_weight_owners(folder: Path) -> dict[str, Path]:
     """name → directory of a model, and of those whose weights it uses. Raises ModelError where they cannot be told."""
     others = {}
     for id in weights_of(files.config(folder)):

@@ -59,8 +59,7 @@ class Tokenizer(ABC):
         return sum(int(lengths[tokens[at : at + at_once]].sum()) for at in range(0, len(tokens), at_once))
 
     def possible_tokens(self, length: int) -> range:
-        """How many tokens a source of so many bytes may become: what a frame says is held against it before it is decoded. Where
-        some tokens stand for no bytes by themselves, at most 8 a byte."""
+        """Range of token counts for a source of `length` bytes. A frame with another count is refused before decoding."""
         if self.unit_tokens > 1:
             whole, over = divmod(length, self.unit_bytes)
             return range(0) if over else range(whole * self.unit_tokens, whole * self.unit_tokens + 1)

@@ -1,4 +1,4 @@
-"""What watches a decoder: it stops once its tokens make more bytes than the frame says, before the rest is computed.
+"""Stop a decoder when its tokens make more bytes than the frame's source length.
 
 A header is small and can say anything; without this, a frame of a few bytes keeps a decoder busy whose result is thrown away.
 """
@@ -10,7 +10,7 @@ import numpy as np
 from .errors import ChecksumError, TokenizerError
 from .types import Tokenizer, Tokens
 
-#: hears the tokens that a decoder has made since it was called last
+#: called with the tokens decoded since its last call
 Watch = Callable[[Tokens], None]
 #: a decoder calls it at least once in so many tokens
 WATCH_EVERY = 1 << 12
@@ -28,7 +28,7 @@ class Counting:
     def __init__(self, tokenizer: Tokenizer, tokens: int, limit: int | None, report: Callable[[float], None]) -> None:
         self.tokens, self.limit, self.report = tokens, limit, report
         self.done = self.made = 0
-        #: [V] bytes of each token; None where the number of tokens tells the number of bytes, or no token does by itself
+        #: [V] bytes of each token. None where the token count alone fixes the length, and where a token has no length by itself
         self.lengths: np.ndarray | None = None
         if limit is not None and tokenizer.unit_tokens == 1 and not tokenizer.wants_grid:
             try:

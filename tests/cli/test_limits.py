@@ -1,5 +1,6 @@
 """Limits of the system, and users without a home: one plain line, nothing left behind, nothing made where it should not be."""
 
+import errno
 import os
 import resource
 import shutil
@@ -64,6 +65,7 @@ def test_what_a_limit_is_called(monkeypatch):
             FileNotFoundError(2, "no such file"),
             ModuleNotFoundError("x"),
             ValueError(),
+            BlockingIOError(errno.EAGAIN, "the input is not ready"),
         ):
             assert limits.message(other, True) is None
 

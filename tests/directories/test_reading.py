@@ -28,7 +28,7 @@ READERS = {
     "load": load_folder,
     "identity": identity,
     "store": tokpress.load,
-    "needs": store.needs,
+    "with_weight_owners": store.with_weight_owners,
     "tokenizer": load_tokenizer,
 }
 
@@ -65,7 +65,11 @@ def test_only_regular_files_of_a_bounded_size_are_read(file, put, place, monkeyp
     path.unlink(missing_ok=True)
     put(path)
     for name, read in READERS.items():
-        touches = {"needs": ("config.json",), "tokenizer": ("config.json", "tokenizer.json"), "identity": FILES[:-1]}
+        touches = {
+            "with_weight_owners": ("config.json",),
+            "tokenizer": ("config.json", "tokenizer.json"),
+            "identity": FILES[:-1],
+        }
         if file in touches.get(name, FILES):
             with pytest.raises(TokpressError, match=file):
                 read(place)
@@ -224,7 +228,7 @@ def test_ids_that_are_none_or_not_here(told, borrowing):
     with pytest.raises(ModelError, match=r"weights_of|uses the weights of model 00000000, which is not here"):
         load_folder(borrowing / "user")
     with pytest.raises(ModelError):
-        store.needs(borrowing / "user")
+        store.with_weight_owners(borrowing / "user")
 
 
 def test_weights_of_the_wrong_model(borrowing):
@@ -247,6 +251,6 @@ def test_weights_are_not_lent_on(borrowing):
     (borrowing / "third").mkdir()
     shutil.copy(borrowing / "user" / "config.json", borrowing / "third")
     rewritten(borrowing / "third" / "config.json", weights_of=[identity(borrowing / "user").hex()])
-    for read in (load_folder, store.needs):
+    for read in (load_folder, store.with_weight_owners):
         with pytest.raises(ModelError, match="no weights of its own"):
             read(borrowing / "third")

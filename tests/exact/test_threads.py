@@ -11,7 +11,7 @@ from tests.toy import ToyPrior
 from tokpress import conditionals
 from tokpress.errors import TokpressError
 from tokpress.exact import threads
-from tokpress.exact.threads import beside, one_blas_thread
+from tokpress.exact.threads import one_blas_thread, start_in_background
 
 
 def blas_threads() -> set[int]:
@@ -62,9 +62,9 @@ def test_whoever_leaves_last_lets_go(two_threads):
 def test_what_runs_beside_takes_a_processor_until_it_ends(monkeypatch):
     monkeypatch.setattr(threads, "processors", lambda: 2)
     go_on = threading.Event()
-    result = beside(lambda: go_on.wait() and 7)
+    result = start_in_background(lambda: go_on.wait() and 7)
     assert threads.threads() == 1
-    second = beside(lambda: threading.get_ident())  # there is no processor left for it
+    second = start_in_background(lambda: threading.get_ident())  # there is no processor left for it
     assert second() == threading.get_ident()
     go_on.set()
     assert result() == 7 and result() == 7 and threads.threads() == 2
@@ -73,7 +73,7 @@ def test_what_runs_beside_takes_a_processor_until_it_ends(monkeypatch):
 def test_an_error_beside_comes_with_the_result(monkeypatch):
     monkeypatch.setattr(threads, "processors", lambda: 2)
     with pytest.raises(KeyError):
-        beside(lambda: {}["missing"])()
+        start_in_background(lambda: {}["missing"])()
     assert threads.threads() == 2
 
 

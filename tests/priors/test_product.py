@@ -125,13 +125,13 @@ def test_models_that_are_needed_count(three):
     sizes = {m["name"]: m["model_bytes"] for m in (catalog.describe(n, p) for n, p in store.folders().items())}
     assert sizes["both"] == store.load("both").size
     assert sizes["both"] > sizes["a"] + sizes["b"]
-    assert list(store.needs(three / "both")) == ["both", "a", "b"]
+    assert list(store.with_weight_owners(three / "both")) == ["both", "a", "b"]
 
 
 def test_weights_that_are_not_here_are_named(three):
     missing = store.load("a").id.hex()
     (three / "a" / "config.json").unlink()
-    for look in (load_folder, store.needs):
+    for look in (load_folder, store.with_weight_owners):
         with pytest.raises(ModelError, match=f"both uses the weights of model {missing}, which is not here"):
             look(three / "both")
 

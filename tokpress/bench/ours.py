@@ -59,7 +59,7 @@ class Tokpress(InPython):
             folders = {models[0].name: Path(self.model)} if models else {}
         needed: dict[str, Path] = {}
         for name in stored:
-            needed |= store.needs(folders[name]) if name in folders else {}
+            needed |= store.with_weight_owners(folders[name]) if name in folders else {}
         sizes = {name: model_bytes(folder) for name, folder in needed.items()}
         header_bytes = sum(frame.header_bytes for frame in summary.frames)
         return seconds, {"stored": stored, "models": sizes, "header_bytes": header_bytes}

@@ -39,8 +39,8 @@ def _mine(found: os.stat_result) -> bool:
 
 
 def _check(folder: str, inside: bool) -> None:
-    """`inside`: whether it is to be used itself, not only what will be made in it. The folders above are this user's or root's, and
-    nobody else can rename what is in them: only their owner may write to them, or everybody may only change what is theirs."""
+    """`inside`: test the folder itself too, not only those above it. Each folder above must belong to this user or root, and be
+    writable by its owner alone or have the sticky bit."""
     if not hasattr(os, "geteuid"):
         return
     if inside and not _mine(os.stat(folder)):

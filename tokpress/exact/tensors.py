@@ -51,7 +51,7 @@ PERMUTATION = Kind("places", "int32", 0, 2**31 - 1, permutation=True)
 
 
 def index(below: int) -> Kind:
-    """Numbers of one of so many things."""
+    """Indices 0 … below − 1."""
     return Kind("numbers", "int32", 0, below - 1)
 
 

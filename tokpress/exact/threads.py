@@ -88,8 +88,8 @@ class _Started:
         self._lock = Lock()
         self._helper: Helper | None = None
         self._again = 0.0
-        #: what `beside` has begun
-        self.beside: list[Task] = []
+        #: what `start_in_background` has begun
+        self.background: list[Task] = []
 
     def helper(self) -> Helper | None:
         """None where no thread can be started."""
@@ -114,7 +114,7 @@ def processors() -> int:
 
 def threads() -> int:
     """How many threads may share a step: the free processors, or 1 where no second thread can be started or it is at work."""
-    free = processors() - sum(not task.done for task in _started.beside)
+    free = processors() - sum(not task.done for task in _started.background)
     if free < 2:
         return 1
     helper = _started.helper()
@@ -166,9 +166,9 @@ def share_after(
     return [other.result(), late]
 
 
-def beside(work: Callable[[], R]) -> Callable[[], R]:
-    """Begin `work` on another thread, where there are two processors, and give what waits for its result. Until it ends, steps
-    are not shared: of two threads that wait for each other, one would wait for `work`."""
+def start_in_background(work: Callable[[], R]) -> Callable[[], R]:
+    """Start `work` on a second thread; returns a function that waits for its result. While it runs, `threads()` counts one
+    processor less."""
     if threads() < 2:
         result = work()
         return lambda: result
@@ -177,7 +177,7 @@ def beside(work: Callable[[], R]) -> Callable[[], R]:
         Thread(target=task.run).start()
     except (RuntimeError, MemoryError):  # no thread can be started
         task.run()
-    _started.beside[:] = [*(other for other in _started.beside if not other.done), task]
+    _started.background[:] = [*(other for other in _started.background if not other.done), task]
     return task.result
 
 

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from ..errors import ChecksumError, ModelError
 from ..exact.tensors import nothing_else
 from ..grid import Grid
-from ..model_files import has_settings
+from ..model_files import check_settings
 from ..types import Config, Pmf, Prior, Tokens
 
 #: most 16-byte slots the hash table may have (2^22 = 64 MB), and most match heads (4 bytes each)
@@ -325,7 +325,7 @@ class AdaptivePrior(Prior):
 
     @classmethod
     def load(cls, config: Config, tensors: dict[str, np.ndarray], vocab_size: int) -> "AdaptivePrior":
-        has_settings(f"a {cls.name} prior", config, set(), {"on_grid"})
+        check_settings(f"a {cls.name} prior", config, set(), {"on_grid"})
         nothing_else(tensors, set())
         on_grid = config.get("on_grid", False)
         on_grid = {"true": True, "false": False}.get(on_grid, on_grid) if isinstance(on_grid, str) else on_grid

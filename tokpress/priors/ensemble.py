@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import ModelError, TokpressError
-from ..model_files import has_settings
+from ..model_files import check_settings
 from ..types import Config, ItemMixture, Prior, Tokenizer
 from .several import loaded_members, side_by_side
 
@@ -63,7 +63,7 @@ class EnsemblePrior(ItemMixture):
 
     @classmethod
     def load(cls, config: Config, tensors: dict[str, np.ndarray], vocab_size: int) -> "EnsemblePrior":
-        has_settings(f"a {cls.name} prior", config, {"members"}, set())
+        check_settings(f"a {cls.name} prior", config, {"members"}, set())
         members = loaded_members(config["members"], MOST_MEMBERS, tensors, vocab_size)
         try:
             return cls(members)

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from ..errors import ModelError, TokpressError
 from ..levels import Levels
-from ..model_files import has_settings
+from ..model_files import check_settings
 from ..types import Config, Pmf, Prior, Tokenizer, Tokens
 from . import memory_kernel, row_wise
 from .several import kind_of
@@ -250,7 +250,7 @@ class MemoryPrior(Prior):
 
     @classmethod
     def load(cls, config: Config, tensors: dict[str, np.ndarray], vocab_size: int) -> "MemoryPrior":
-        has_settings(f"a {cls.name} prior", config, {"base", "orders"}, set())
+        check_settings(f"a {cls.name} prior", config, {"base", "orders"}, set())
         inside, orders = config["base"], config["orders"]
         for _ in range(MOST_NESTED):
             inside = inside.get("base") if isinstance(inside, dict) else None

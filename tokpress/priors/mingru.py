@@ -29,7 +29,7 @@ from ..exact.kernels import SPLIT, Kernel, NumpyKernel, make_kernel, self_test
 from ..exact.tensors import PERMUTATION, SCALE, VECTOR, WEIGHT, Kind, checked, nothing_else
 from ..lanes import fewer_lanes
 from ..levels import Levels
-from ..model_files import has_settings
+from ..model_files import check_settings
 from ..types import Config, Pmf, Prior, Tokenizer, Tokens
 from . import row_wise
 from .grams import MIX, THREE, TWO, slots
@@ -115,7 +115,7 @@ class MinGRUPrior(Prior):
     begin = BEGIN
 
     def __init__(self, config: Config, tensors: dict[str, np.ndarray], kernel: Kernel | None = None):
-        has_settings(
+        check_settings(
             f"a {self.name} prior",
             config,
             {"symbols", "width", "depth", "hidden"},

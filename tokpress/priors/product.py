@@ -22,7 +22,7 @@ import numpy as np
 
 from ..errors import ModelError, TokpressError
 from ..exact.ops import WEIGHT_BITS, over_sum
-from ..model_files import has_settings
+from ..model_files import check_settings
 from ..types import Config, Pmf, Prior, Tokenizer, Tokens
 from . import row_wise
 from .several import loaded_members, side_by_side
@@ -125,7 +125,7 @@ class ProductPrior(Prior):
 
     @classmethod
     def load(cls, config: Config, tensors: dict[str, np.ndarray], vocab_size: int) -> "ProductPrior":
-        has_settings(f"a {cls.name} prior", config, {"members"}, {"quarters"})
+        check_settings(f"a {cls.name} prior", config, {"members"}, {"quarters"})
         members = loaded_members(config["members"], MEMBERS, tensors, vocab_size)
         try:
             return cls(members, config.get("quarters", 2))

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from ..errors import ChecksumError, ModelError
 from ..exact.tensors import nothing_else
 from ..grid import Grid
-from ..model_files import has_settings
+from ..model_files import check_settings
 from ..tokenizers.bytes import NibblesTokenizer
 from ..types import Config, Pmf, Prior, Tokens
 from .adaptive import SYMBOLS_AT_ONCE, AdaptivePrior
@@ -191,7 +191,7 @@ class SamplesPrior(Prior):
 
     @classmethod
     def load(cls, config: Config, tensors: dict[str, np.ndarray], vocab_size: int) -> "SamplesPrior":
-        has_settings(f"a {cls.name} prior", config, set(), set())
+        check_settings(f"a {cls.name} prior", config, set(), set())
         nothing_else(tensors, set())
         if vocab_size != cls.vocab_size:
             raise ModelError(f"a samples prior is over nibbles, not {vocab_size:,} symbols: --tokenizer nibbles")

@@ -25,7 +25,7 @@ from ..errors import ChecksumError, ModelError, TokpressError
 from ..exact.kernels import self_test
 from ..lanes import Layout
 from ..lazy import lazy
-from ..model_files import has_settings
+from ..model_files import check_settings
 from ..types import Config, ItemMixture, Pmf, Prior, SpelledPrior, Tokenizer, Tokens
 from .adaptive import AdaptiveState, make_state
 from .several import kind_of
@@ -225,7 +225,7 @@ class SpellingPrior(SpelledPrior):
 
     @classmethod
     def load(cls, config: Config, tensors: dict[str, np.ndarray], vocab_size: int) -> "SpellingPrior":
-        has_settings(f"a {cls.name} prior", config, {"base"}, {"least", "lanes"})
+        check_settings(f"a {cls.name} prior", config, {"base"}, {"least", "lanes"})
         kind, base = kind_of(config["base"])
         if issubclass(kind, (SpelledPrior, ItemMixture)):
             raise ModelError(f"a {kind.name} prior cannot be spelled")

@@ -24,7 +24,7 @@ import numpy as np
 
 from ..errors import ModelError, TokenizerError
 from ..lazy import lazy
-from ..model_files import has_settings, parse
+from ..model_files import check_settings, parse
 from ..types import Config, Tokenizer, Tokens
 from . import bpe_form
 from .bpe_form import refuse
@@ -122,7 +122,7 @@ class BPETokenizer(Tokenizer):
     @classmethod
     def load(cls, folder: Path, config: Config) -> "BPETokenizer":
         path = Path(folder) / FILE
-        has_settings("a bpe tokenizer", config)
+        check_settings("a bpe tokenizer", config)
         return cls(bpe_form.read(path), str(path), lazy=True)
 
     @classmethod

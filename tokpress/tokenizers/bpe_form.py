@@ -28,7 +28,7 @@ MOST_CUTS = 16
 
 
 def checked(text: str, where: str) -> dict[str, Any]:
-    """What a tokenizer.json in tokpress form holds. Raises TokenizerError where it is in no such form."""
+    """Parse a tokenizer.json. Raises TokenizerError unless every part of it is on the allow-list."""
     try:
         whole = model_files.parse(text.encode("utf-8"), where)
         model = whole["model"]

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import TokenizerError
-from ..model_files import has_settings
+from ..model_files import check_settings
 from ..types import Config, Tokenizer, Tokens
 
 
@@ -41,7 +41,7 @@ class BytesTokenizer(Tokenizer):
 
     @classmethod
     def load(cls, folder: Path, config: Config) -> "BytesTokenizer":
-        has_settings(f"a {cls.name} tokenizer", config)
+        check_settings(f"a {cls.name} tokenizer", config)
         return cls()
 
 
@@ -68,7 +68,7 @@ class _InTwo(Tokenizer):
 
     @classmethod
     def load(cls, folder: Path, config: Config) -> "_InTwo":
-        has_settings(f"a {cls.name} tokenizer", config)
+        check_settings(f"a {cls.name} tokenizer", config)
         return cls()
 
 
@@ -117,5 +117,5 @@ class BitsTokenizer(Tokenizer):
 
     @classmethod
     def load(cls, folder: Path, config: Config) -> "BitsTokenizer":
-        has_settings(f"a {cls.name} tokenizer", config)
+        check_settings(f"a {cls.name} tokenizer", config)
         return cls()

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import ModelError, TokenizerError
-from ..model_files import has_settings, parse, read
+from ..model_files import check_settings, parse, read
 from ..types import Config, Tokenizer, Tokens
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ class ListedTokenizer(Tokenizer):
     @classmethod
     def load(cls, folder: Path, config: Config) -> "ListedTokenizer":
         path = Path(folder) / FILE
-        has_settings("a tokenizer of a list", config)
+        check_settings("a tokenizer of a list", config)
         try:
             whole = parse(read(path) or b"", path)
             vocab, written = whole["model"]["vocab"], _written({})

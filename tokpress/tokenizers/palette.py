@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ModelError, TokenizerError
-from ..model_files import has_settings, parse, read
+from ..model_files import check_settings, parse, read
 from ..types import Config, Tokenizer, Tokens
 from .codebook import nearest
 
@@ -83,10 +83,10 @@ class PaletteTokenizer(Tokenizer):
     @classmethod
     def load(cls, folder: Path, config: Config) -> "PaletteTokenizer":
         path = Path(folder) / FILE
-        has_settings("a palette", config)
+        check_settings("a palette", config)
         try:
             whole = parse(read(path) or b"", path)
-            has_settings("a palette", whole, {"colours"})
+            check_settings("a palette", whole, {"colours"})
             colours = np.array(whole["colours"])
             if colours.dtype != np.int64 or colours.size == 0 or colours.min() < 0 or colours.max() > 255:
                 raise ValueError("its colours are not of numbers 0 … 255")

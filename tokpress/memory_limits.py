@@ -2,13 +2,13 @@
 
     decoded bytes  ≤  max(FREE, ratio · file bytes)
 
-The ratio is what the format's coder reaches at most, or, where it has no such bound (runs of any length), what silence or one
-colour takes in a file that somebody would make. Files beyond it are refused before anything is decoded.
+The ratio is the best that the format's coder can reach. Formats without such a bound (runs of any length) use the ratio of
+one colour or of silence. Files beyond it are refused before anything is decoded.
 """
 
 from .errors import TokpressError
 
-#: so much is always decoded
+#: bytes that a file of any size may decode to
 FREE = 1 << 26
 #: Deflate: a match of 258 bytes takes two bits
 DEFLATE = 1032
