@@ -16,7 +16,7 @@ from tokpress.errors import TokpressError
 from . import options, streams
 from . import output as targets
 from .main import describe
-from .place import keys
+from .place import identities
 from .progress import Progress, rates, speed
 from .terminal import note
 from .tree import Parts, Tree
@@ -50,7 +50,7 @@ class Found(NamedTuple):
     "--group-size", type=options.Size(), default="128K", show_default=True, metavar="SIZE",
     help="Bytes of files coded together. Larger groups are smaller on disk, but reading one file decodes its whole group.",
 )  # fmt: skip
-@options.all_of(options.force, options.model, options.kernel, options.threads, options.quiet, options.verbose)
+@options.all_of(options.overwrite, options.model, options.kernel, options.threads, options.quiet, options.verbose)
 @click.pass_context
 def pack(ctx, files, output, content, group_size, force, model, kernel, quiet, verbose):
     """Put FILES, and everything below DIRs, into one ARCHIVE, where files of one kind help each other.
@@ -65,9 +65,9 @@ def pack(ctx, files, output, content, group_size, force, model, kernel, quiet, v
         raise click.UsageError("an archive is written to a file")
     named = _named(files)
     targets.check(output, "-", force)
-    taken = set(keys(output))
+    taken = set(identities(output))
     for path, _ in named:
-        if taken.intersection(keys(path)):
+        if taken.intersection(identities(path)):
             raise targets.OutputError(f"{output}: is one of the files to pack: choose another name with -o")
     chosen, begin = pipeline.Options([store.load(model)] if model else None, kernel=kernel), time.monotonic()
     with contextlib.ExitStack() as stack:

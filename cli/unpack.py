@@ -34,7 +34,7 @@ _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
 @click.option("-o", "--output", default=".", metavar="DIR", help="The folder to write to.  [default: this one]")
 @click.option("-l", "--list", "listing", is_flag=True, help="Tell what is in it, and write nothing.")
 @click.option("--no-same-owner", is_flag=True, help="As root: do not restore owners and groups.")
-@options.all_of(options.force, options.models, options.kernel, options.threads, options.quiet, options.verbose)
+@options.all_of(options.overwrite, options.models, options.kernel, options.threads, options.quiet, options.verbose)
 @click.pass_context
 def unpack(ctx, archive, names, output, listing, no_same_owner, force, models, kernel, quiet, verbose):
     """Write the files of an ARCHIVE made by `tokpress pack`: all of them, or those NAMED, and what is in folders NAMED.

@@ -1,6 +1,7 @@
 """BLAS runs in one thread while a prior is stepped, and as before afterwards."""
 
 import threading
+from threading import Barrier
 from typing import ClassVar
 
 import numpy as np
@@ -124,4 +125,12 @@ def test_one_thread_where_no_other_can_be_started(monkeypatch):
 def test_a_thread_at_work_is_not_waited_for(monkeypatch):
     """What runs on the second thread may share its own rows: with nobody."""
     monkeypatch.setattr(threads, "processors", lambda: 2)
-    assert threads.run_both(lambda thread: threads.share_rows(lambda some: some, 8)) == 2 * [[slice(0, 8)]]
+    both = Barrier(2)
+
+    def work(thread):
+        both.wait()
+        shared = threads.share_rows(lambda some: some, 8)
+        both.wait()  # the second thread is at work until both have asked
+        return shared
+
+    assert threads.run_both(work) == 2 * [[slice(0, 8)]]

@@ -168,7 +168,7 @@ def share_after(
 
 def start_in_background(work: Callable[[], R]) -> Callable[[], R]:
     """Start `work` on a second thread; returns a function that waits for its result. While it runs, `threads()` counts one
-    processor less."""
+    processor less. Where no second thread is free, `work` runs at once."""
     if threads() < 2:
         result = work()
         return lambda: result
