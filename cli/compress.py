@@ -6,6 +6,7 @@ import time
 import click
 
 from . import jobs, options, streams, verify
+from .place import read_beside
 from .progress import Progress, rates, speed
 from .terminal import note
 
@@ -53,7 +54,7 @@ def compress(
     for name in (skipped := [] if force else [name for name in names if name.endswith(SUFFIX)]):
         note(f"tokpress: {name}: ends in {SUFFIX} already, skipped: compress it again with -f", quiet)
     chosen = [name for name in names if name not in skipped]
-    place.plan(chosen, lambda name: name + SUFFIX, [given] if given else [])
+    place.plan(chosen, lambda name: name + SUFFIX, read_beside(ctx, [model] if model else [], given))
     from tokpress import pipeline, store
 
     models = options.bound([store.load(model)] if model else [], given) or None

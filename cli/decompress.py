@@ -1,15 +1,19 @@
 """tokpress decompress"""
 
 import os
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
 from . import jobs, options
 from .compress import SUFFIX
 from .output import OutputError
+from .place import read_beside
 from .progress import Progress, speed
 from .terminal import note
+
+if TYPE_CHECKING:
+    from tokpress.container import Damaged
 
 
 @click.command()
@@ -24,7 +28,7 @@ def decompress(ctx, files, output, stdout, force, keep, remove, models, given, k
     names = options.sources(files)
     place = jobs.Place(output, stdout, force, keep, remove, quiet)
     place.check(names)
-    place.plan(names, _without_suffix, [given] if given else [])
+    place.plan(names, _without_suffix, read_beside(ctx, models, given))
     from tokpress import pipeline, store
     from tokpress.archive import MAGIC
     from tokpress.errors import FormatError
@@ -58,7 +62,10 @@ def decompress(ctx, files, output, stdout, force, keep, remove, models, given, k
                         quiet,
                     )
         if holes:
-            raise FormatError(f"damaged: what could be restored is in {target or 'stdout'}, the rest is missing")
+            place_of = target or "stdout"
+            raise FormatError(
+                f"damaged: what could be restored is in {place_of}; what is missing or unverified is told above"
+            )
 
     jobs.each(ctx, names, work)
 
@@ -107,11 +114,15 @@ def _salvage(source: BinaryIO, out: BinaryIO, models: list, kernel: str, progres
     if total and sequences == sorted(set(sequences)) and [count for _, count in holes] == [None]:
         holes = [(holes[0][0], total - summary.source_bytes)]
     return summary, [
-        f"{hole.reason}; "
-        + (f"{hole.length:,} bytes passed over, " if hole.length else "")
-        + (f"{count:,} bytes of the source are missing" if count is not None else "unknown how much source is missing")
+        f"{hole.reason}; " + (f"{hole.length:,} bytes passed over, " if hole.length else "") + _lost(hole, count)
         for hole, count in holes
     ]
+
+
+def _lost(hole: "Damaged", count: int | None) -> str:
+    if hole.unverified:
+        return f"what is restored around byte {hole.offset:,} is unverified as one source"
+    return f"{count:,} bytes of the source are missing" if count is not None else "unknown how much source is missing"
 
 
 def missing(source: BinaryIO, start: int, end: int) -> int | None:

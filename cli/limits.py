@@ -32,9 +32,13 @@ def check() -> None:
 def message(error: BaseException, compressing: bool) -> str | None:
     """What to say of an error if a limit was met; None where it was none."""
     limit = addresses()
-    advice = (
-        "try a smaller --frame-size or fewer --lanes" if compressing else "end other processes, or use a larger machine"
-    )
+    advice = "end other processes, or use a larger machine"
+    if compressing:
+        small, raise_it = (
+            "try a smaller --frame-size or fewer --lanes",
+            "raise it: lzma takes up to 700 MiB for a large file",
+        )
+        advice = small if limit is None else raise_it
     unloaded = isinstance(error, ImportError | OSError) and not getattr(error, "errno", None)
     if isinstance(error, MemoryError) or (
         unloaded and limit is not None and not isinstance(error, ModuleNotFoundError)

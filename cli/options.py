@@ -43,6 +43,7 @@ def _plugins(ctx: click.Context, option: click.Parameter, names: tuple[str, ...]
     if names and not ctx.resilient_parsing:
         from tokpress.plugins import load_module
 
+        ctx.meta["tokpress.imports"] = names
         for name in names:
             load_module(name)
 

@@ -225,8 +225,9 @@ def remove(name: str, read: os.stat_result) -> None:
             raise changed(name, "it is kept")
         os.unlink(here, dir_fd=place)
     except OSError as error:
-        error.filename = name
-        raise
+        raise OutputError(
+            f"{name}: its output is complete, but it cannot be deleted: {error.strerror}: delete it yourself"
+        ) from error
     finally:
         if place is not None:
             os.close(place)
@@ -249,6 +250,8 @@ def named(target: str, advice: str = LEFT_NOTHING) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        if error.errno == errno.EFBIG:
+            advice = "raise the limit on the size of files (ulimit -f), or choose another place with -o"
         if error.errno in FULL:
             raise OutputError(f"{target}: {error.strerror}: {advice}") from error
         if PREFIX in os.path.basename(str(error.filename or "")) or error.filename == (os.path.dirname(target) or "."):

@@ -15,8 +15,8 @@ from tokpress.errors import TokpressError
 
 from . import options, streams
 from . import output as targets
-from .main import describe
-from .place import identities
+from .main import Failure, describe
+from .place import check_not_read, read_beside
 from .progress import Progress, rates, speed
 from .terminal import note
 from .tree import Parts, Tree
@@ -65,10 +65,7 @@ def pack(ctx, files, output, content, group_size, force, model, kernel, quiet, v
         raise click.UsageError("an archive is written to a file")
     named = _named(files)
     targets.check(output, "-", force)
-    taken = set(identities(output))
-    for path, _ in named:
-        if taken.intersection(identities(path)):
-            raise targets.OutputError(f"{output}: is one of the files to pack: choose another name with -o")
+    check_not_read(output, [*(path for path, _ in named), *read_beside(ctx, [model] if model else [])])
     chosen, begin = pipeline.Options([store.load(model)] if model else None, kernel=kernel), time.monotonic()
     with contextlib.ExitStack() as stack:
         progress = stack.enter_context(Progress(output, None, quiet))
@@ -127,8 +124,13 @@ class Packing:
         self._told_own = False
         self._own: set[tuple[int, int]] = set()  # the archive that is written, and the one that it replaces
         self._shared = 0o077  # the permission bits that all files in it grant
+        #: a file of another kind in the archive's place, which is not to be lost
+        self._other: tuple[int, int] | None = None
         with contextlib.suppress(OSError):
-            self._own.add(_identity(os.lstat(output)))
+            former = os.lstat(output)
+            self._own.add(_identity(former))
+            if stat.S_ISREG(former.st_mode) and not _is_tokp(output):
+                self._other = _identity(former)
         with contextlib.suppress(OSError, AttributeError):  # what is no file has no number
             if stat.S_ISREG((status := os.fstat(number := out.fileno())).st_mode):
                 self._number, self._group = number, status.st_gid
@@ -146,7 +148,7 @@ class Packing:
                         yield item
                         self.count += 1
             except OSError as error:  # the others go on
-                self.failed(type(error)(error.errno, error.strerror), found.path)
+                self.failed(type(error)(error.errno, f"{error.strerror}, so it is left out"), found.path)
             except TokpressError as error:
                 self.failed(error, found.path)
 
@@ -168,6 +170,8 @@ class Packing:
             raise targets.OutputError(
                 f"{found.path}: is {_special(status.st_mode)}, and left out: an archive holds files"
             )
+        if _identity(status) == self._other:
+            raise Failure(f"{self._output}: is one of the files to pack: choose another name with -o")
         if _identity(status) in self._own:
             return self._tell_own()
         if (first := self._first.get(_identity(status))) and not self._content:
@@ -307,6 +311,14 @@ def _special(mode: int) -> str:
         stat.S_IFBLK: "a device",
     }
     return kinds.get(stat.S_IFMT(mode), "no file, folder or link")
+
+
+def _is_tokp(path: str) -> bool:
+    """Whether a file begins as ours do, as a former archive would."""
+    from tokpress.container import SYNC
+
+    with open(path, "rb") as file:
+        return file.read(len(SYNC)) == SYNC
 
 
 def _with_attributes(item: "Item", status: os.stat_result) -> "Item":

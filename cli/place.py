@@ -49,6 +49,11 @@ class Place:
         """Compare all targets with all inputs, and with what else is read, before anything is written.
 
         Raises OutputError where a target is an input, or two inputs have one target."""
+        also = list(also)
+        beside = {key for path in also for key in identities(path)}
+        for path in files if self.remove else ():
+            if beside.intersection(identities(path)):
+                raise output.OutputError(f"{path}: is needed to restore it, so it cannot be deleted: leave --rm out")
         for path in (*files, *also):
             for key in identities(path):
                 self.read.setdefault(key, path)
@@ -61,8 +66,10 @@ class Place:
             if target is None:
                 self._compare(source, "stdout", file_keys(streams.status(sys.stdout)))
                 continue
-            # it will not be replaced, so it cannot destroy an input
-            if streams.kind(target) or (os.path.lexists(target) and not self.force):
+            if streams.kind(target):  # an open file, perhaps
+                self._compare(source, target, identities(target))
+                continue
+            if os.path.lexists(target) and not self.force:  # it will not be replaced, so it cannot destroy an input
                 continue
             self._compare(source, target, identities(target))
             entry = entry_key(target)
@@ -111,6 +118,22 @@ class Place:
             raise output.OutputError(
                 f"{source}: is a symbolic link, and --rm deletes the link, not the file that it names: insist with -f"
             )
+
+
+def read_beside(ctx: click.Context, models: Iterable[str], given: str | None = None) -> list[str]:
+    """The files that a call reads beside its inputs: of model directories, modules that it imports, and what is given."""
+    found = [given] if given else []
+    for model in filter(os.path.isdir, models):
+        found += [os.path.join(model, name) for name in os.listdir(model)]
+    return found + [name for name in ctx.meta.get("tokpress.imports", ()) if os.path.isfile(name)]
+
+
+def check_not_read(target: str, read: Iterable[str]) -> None:
+    """Raise OutputError where a target is one of the files that are read."""
+    taken = set(identities(target))
+    for path in read:
+        if taken.intersection(identities(path)):
+            raise output.OutputError(f"{target}: is read by this command too: choose another name with -o")
 
 
 def identities(name: str) -> list[Key]:

@@ -7,6 +7,7 @@ import click
 
 from . import options
 from .output import check
+from .place import check_not_read, read_beside
 from .progress import tell_of_compiling
 from .streams import destination, standard_output
 from .terminal import show
@@ -36,7 +37,8 @@ def sample(ctx, model, tokens, items, seed, temperature, by_decoding, png, given
     if png and not (items and output and output != "-"):
         raise click.UsageError("--png goes with --items N and -o FILE", ctx)
     if output and output != "-":
-        check(output, given or "-", force)
+        check(output, "-", force)
+        check_not_read(output, read_beside(ctx, [model] if model else [], given))
     tell_of_compiling()
     import numpy as np
 

@@ -66,7 +66,7 @@ def traceback() -> None:
 
 def is_live() -> bool:
     """Whether stderr is a terminal that obeys control sequences, and the user wants them."""
-    plain = os.environ.get("TERM") == "dumb" or os.environ.get("NO_COLOR")
+    plain = os.environ.get("TERM") in ("dumb", "") or os.environ.get("NO_COLOR")
     return sys.stderr is not None and sys.stderr.isatty() and not plain
 
 

@@ -18,6 +18,7 @@ from tokpress.wire import ADVICE
 
 from . import jobs, options, signals
 from . import output as targets
+from .place import Key, file_keys, read_beside
 from .progress import size
 from .terminal import note, say
 from .tree import IN_THE_WAY, Parts, Tree
@@ -31,7 +32,14 @@ _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
 @click.command()
 @click.argument("archive", type=options.Name(), metavar="ARCHIVE")
 @click.argument("names", nargs=-1, metavar="[NAME]...")
-@click.option("-o", "--output", default=".", metavar="DIR", help="The folder to write to.  [default: this one]")
+@click.option(
+    "-o",
+    "--output",
+    type=options.Name(),
+    default=".",
+    metavar="DIR",
+    help="The folder to write to.  [default: this one]",
+)
 @click.option("-l", "--list", "listing", is_flag=True, help="Tell what is in it, and write nothing.")
 @click.option("--no-same-owner", is_flag=True, help="As root: do not restore owners and groups.")
 @options.all_of(options.overwrite, options.models, options.kernel, options.threads, options.quiet, options.verbose)
@@ -59,7 +67,9 @@ def unpack(ctx, archive, names, output, listing, no_same_owner, force, models, k
             _make_folder(output)
             with Tree(output) as tree:
                 owners = not no_same_owner and hasattr(os, "geteuid") and os.geteuid() == 0
-                work = Unpacking(held, os.fstat(stream.fileno()), tree, output, force, owners)
+                kept = {key for path in read_beside(ctx, models) for key in file_keys(os.stat(path))}
+                kept |= set(file_keys(os.fstat(stream.fileno())))
+                work = Unpacking(held, kept, tree, output, force, owners)
                 work.all(chosen)
             note(f"{archive}: {work.files:,} files, {size(work.bytes)}", quiet)
             failures = work.failures(archive)
@@ -93,11 +103,9 @@ class Unpacking:
     """Writes items below one folder: folders and files in the order of the archive, then hard links, then symbolic links, so that
     nothing is written through one; permission bits and times of folders last, since nothing can be put into some."""
 
-    def __init__(
-        self, held: "Archive", archive: os.stat_result, tree: Tree, output: str, force: bool, owners: bool
-    ) -> None:
-        """archive: the status of its file. owners: whether items get the owners that they had."""
-        self._held, self._archive, self._tree, self._output = held, archive, tree, output
+    def __init__(self, held: "Archive", kept: set[Key], tree: Tree, output: str, force: bool, owners: bool) -> None:
+        """kept: files that are read, the archive for one. owners: whether items get the owners that they had."""
+        self._held, self._kept, self._tree, self._output = held, kept, tree, output
         self._force, self._owners = force, owners
         self._umask = os.umask(0o077)
         os.umask(self._umask)
@@ -188,9 +196,10 @@ class Unpacking:
         self._identities.extend((made.st_dev, made.st_ino))
 
     def _finish_folder(self, identity: Sequence[int], entry: "Entry", parts: Parts) -> None:
+        parent = self._tree.reach(parts[:-1])
+        status = os.stat(parts[-1], dir_fd=parent, follow_symlinks=False)
         folder = self._tree.reach(parts)
-        status = os.fstat(folder)
-        if (status.st_dev, status.st_ino) != tuple(identity):
+        if (status.st_dev, status.st_ino) != tuple(identity) or not os.path.samestat(status, os.fstat(folder)):
             raise targets.OutputError("was exchanged while files were put into it: its mode and time are not set")
         self._set_attributes(folder, entry, status)
 
@@ -262,8 +271,8 @@ class Unpacking:
         folder = self._tree.reach(parts[:-1], make=True)
         with suppress(FileNotFoundError):
             there = os.stat(parts[-1], dir_fd=folder, follow_symlinks=False)
-            if os.path.samestat(there, self._archive):
-                raise targets.OutputError("is the archive itself: choose another folder with -o")
+            if self._kept.intersection(file_keys(there)):
+                raise targets.OutputError("is read by this command too: choose another folder with -o")
             if not self._force:
                 raise _exists()
         return folder, parts[-1]

@@ -129,11 +129,14 @@ class FrameHeader:
 
 @dataclass(frozen=True)
 class Damaged:
-    """A hole: `length` bytes from `offset` on hold no intact frame. Length 0: frames are missing without a trace."""
+    """A hole: `length` bytes from `offset` on hold no intact frame. Length 0: frames are missing without a trace.
+
+    unverified: nothing is known to be missing, but the frames around `offset` may not belong together."""
 
     offset: int
     length: int
     reason: str
+    unverified: bool = False
 
 
 class Payload:
@@ -272,12 +275,13 @@ def iter_frames_keep_going(stream: BinaryIO) -> Iterator[tuple[FrameHeader, Payl
             hole = hole or (position, str(error))
             position = _find_sync(stream, resume, end)
             continue
+        in_order = header.sequence == member.due
         problem = member.follow(header)
         if hole:
             yield Damaged(hole[0], position - hole[0], hole[1] + (f"; {problem}" if problem else ""))
             number, hole = number + 1, None
         elif problem:
-            yield Damaged(position, 0, f"{header.where}: {problem}")
+            yield Damaged(position, 0, f"{header.where}: {problem}", unverified=in_order)
         stream.seek(begin)
         yield replace(header, number=number), Payload(stream, header)
         position, number = after, number + 1

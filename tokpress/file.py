@@ -327,6 +327,9 @@ def open(
 ) -> TokpressFile | io.TextIOWrapper:
     """Open a .tokp file: "rb" (the default), "wb", "xb", "ab" as a TokpressFile, "rt", "wt", "xt", "at" as text over it.
 
+    Threads may share a file of a binary mode; of a text mode, as with any text file of Python's, they may not. What is read from
+    the beginning to the end of a member is compared with its digest too; parts of it are verified frame by frame.
+
     `encoding` (UTF-8 where none is given), `errors` and `newline` are those of the built-in `open`; the rest is as in
     `TokpressFile`.
 

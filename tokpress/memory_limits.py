@@ -2,8 +2,8 @@
 
     decoded bytes  ≤  max(FREE, ratio · file bytes)
 
-The ratio is the best that the format's coder can reach. Formats without such a bound (runs of any length) use the ratio of
-one colour or of silence. Files beyond it are refused before anything is decoded.
+The ratio is the best that the format's coder can reach, but at most MOST_RATIO: a file that shrinks more is one colour or
+silence, whose content --content would hardly store smaller. Files beyond it are refused before anything is decoded.
 """
 
 from .errors import TokpressError
@@ -18,6 +18,8 @@ LZW = 2731
 PICTURES = {"PNG": DEFLATE, "GIF": LZW, "TIFF": DEFLATE, "WEBP": DEFLATE, "BMP": 128, "PPM": 8, "QOI": 248}
 #: FLAC: 4,096 samples of silence in stereo take 14 bytes
 SOUND = 1200
+#: decoded bytes for a byte of any file
+MOST_RATIO = 100
 #: of one picture, whatever its file takes (Pillow's own limit is 179 million)
 MOST_PIXELS = 1 << 27
 #: of one recording, over all channels
@@ -26,6 +28,7 @@ MOST_SAMPLES = 1 << 30
 
 def check(decoded: int, file: int, ratio: int, what: str) -> None:
     """Raises TokpressError where a file of so many bytes asks for too many decoded ones."""
+    ratio = min(ratio, MOST_RATIO)
     most = max(FREE, ratio * file)
     if decoded > most:
         raise TokpressError(

@@ -192,7 +192,10 @@ def compress_stream(source: BinaryIO, out: BinaryIO, options: Options | None = N
 
 def _restore(header: FrameHeader, payload: bytes, models: list[Model], kernel: str, report: Report) -> bytes:
     assert header.tokens is not None  # what a kind with models means
-    model, *residual_model = [store.by_id(id, models) for id in header.model_ids]
+    try:
+        model, *residual_model = [store.by_id(id, models) for id in header.model_ids]
+    except ModelMismatchError as error:
+        raise ModelMismatchError(f"{header.where}: {error}") from None
     model.kernel = kernel
     lanes = header.lanes or model.prior.lanes(header.tokens)
     size = header.source_length
@@ -284,7 +287,7 @@ def restored(
             if not message.startswith(header.where):
                 message = f"{header.where}: {message}"
             at = MAX_NUMBER
-            yield Damaged(header.offset, lost, message)
+            yield Damaged(header.offset, lost, message, unverified=not lost)
 
 
 def decompress_stream(

@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 from .errors import FormatError
 
 PIECE = 1 << 20  # bytes read, and at most allocated, at a time
-ADVICE = "get an undamaged copy, or keep going past the damage to restore the rest"
+ADVICE = "get an undamaged copy; tokpress decompress --keep-going restores the rest"
 
 
 def pack_varint(number: int) -> bytes:

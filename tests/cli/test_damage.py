@@ -40,7 +40,7 @@ def test_keep_going_past_a_damaged_payload(run, place, tiny, packed):
     (place / "a.tokp").write_bytes(data)
     done = run("decompress", "--keep-going", "--rm", "-m", tiny, "a.tokp", code=1)
     assert f"{at[3] - at[2]:,} bytes passed over, 1,000 bytes of the source are missing" in done.stderr
-    assert "what could be restored is in a, the rest is missing" in done.stderr
+    assert "what could be restored is in a; what is missing or unverified is told above" in done.stderr
     source = letters(5000)
     assert (place / "a").read_bytes() == source[:2000] + source[3000:]
     assert sorted(os.listdir(place)) == ["a", "a.tokp"]  # the damaged file is not removed
@@ -55,6 +55,17 @@ def test_keep_going_past_a_damaged_header(run, place, tiny, packed):
     done = run("decompress", "--keep-going", "-m", tiny, "a.tokp", code=1)
     assert "1,000 bytes of the source are missing" in done.stderr  # the last frame tells the total
     assert (place / "a").read_bytes() == letters(5000)[:1000] + letters(5000)[2000:]
+
+
+def test_keep_going_over_frames_that_were_exchanged(run, place, tiny, packed):
+    """What is restored is marked as unverified."""
+    data, at = packed
+    run("compress", "-q", "-m", tiny, "--frame-size", "1000", "-o", "other.tokp", input=letters(5000)[::-1])
+    other = (place / "other.tokp").read_bytes()
+    ends = [header.offset for header, _ in iter_frames(io.BytesIO(other))]
+    (place / "a.tokp").write_bytes(data[: at[1]] + other[ends[1] : ends[2]] + data[at[2] :])
+    said = run("decompress", "--keep-going", "-m", tiny, "a.tokp", code=1).stderr
+    assert said.count("is unverified as one source") >= 1 and "does not belong to the frame before it" in said
 
 
 def test_keep_going_past_the_end(run, place, tiny, packed):
@@ -89,7 +100,8 @@ def test_wrong_model(run, place, tiny, other, packed):
     (place / "a.tokp").write_bytes(packed[0])
     name = load_folder(tiny).id.hex()
     error = run("decompress", "a.tokp", code=1).stderr
-    assert error.startswith(f"tokpress: a.tokp: made with model {name}, which is not here") and "with -m" in error
+    assert error.startswith(f"tokpress: a.tokp: frame 1 (at byte 0): made with model {name}, which is not here")
+    assert "with -m" in error
     assert "you gave other" in run("decompress", "-m", other, "a.tokp", code=1).stderr
     assert "no model called 'nowhere'" in run("compress", "-m", "nowhere", "a.tokp", code=1).stderr
     run("test", "-m", other, "-m", tiny, "a.tokp")
@@ -113,7 +125,9 @@ def test_full_disk(process, place, tiny):
         resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
 
     done = process("compress", "--rm", "-m", tiny, "--frame-size", "10K", "a", code=1, preexec_fn=limit)
-    assert done.stderr.startswith(b"tokpress: a: a.tokp: File too large: nothing was left behind; free some space")
+    assert done.stderr.startswith(
+        b"tokpress: a: a.tokp: File too large: raise the limit on the size of files (ulimit -f)"
+    )
     assert os.listdir(place) == ["a"] and len((place / "a").read_bytes()) == 300_000
 
 

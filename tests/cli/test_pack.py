@@ -140,8 +140,12 @@ def test_no_file_to_pack_is_replaced_by_the_archive(process, place):
         Path(name).write_bytes(name.encode())
     os.link("x", "z")
     for output in ("x", "./x", "z"):
-        assert b"is one of the files to pack" in process("pack", "-f", "-o", output, "x", "y", code=1).stderr
+        assert b"is read by this command too" in process("pack", "-f", "-o", output, "x", "y", code=1).stderr
     assert [Path(name).read_bytes() for name in "xyz"] == [b"x", b"y", b"x"]
+    Path("in").mkdir()
+    Path("in/precious").write_bytes(b"precious")
+    assert b"is one of the files to pack" in process("pack", "-f", "in", "-o", "in/precious", code=1).stderr
+    assert Path("in/precious").read_bytes() == b"precious" and leftovers("in") == []
 
 
 def test_the_archive_itself_is_left_out(run, place):

@@ -2,9 +2,11 @@
 
 import json
 import os
+import shutil
 import stat
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -133,6 +135,48 @@ def test_without_force_the_others_go_on(run, place, tiny):
     assert (place / "a.tokp").read_bytes() == b"mine" and (place / "b.tokp").exists()
 
 
+def own_model(tiny) -> None:
+    shutil.copytree(tiny, "own")
+    Path("imp.py").write_text("")
+    Path("a").write_bytes(DATA)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("compress", "-m", "own", "-o", "own/config.json", "a"), ("pack", "-m", "own", "-o", "own/config.json", "a"),
+     ("sample", "-m", "own", "-n", "4", "-o", "own/model.safetensors"), ("compress", "--import", "imp.py", "-o", "imp.py", "a"),
+     ("decompress", "-m", "own", "-o", "own/config.json", "a.tokp")],
+    ids=lambda words: words[0],
+)  # fmt: skip
+def test_over_a_model_or_a_module(process, place, tiny, words):
+    own_model(tiny)
+    process("compress", "-q", "-m", "own", "a")
+    before = contents(place)
+    said = process(*words, "-f", code=1).stderr
+    assert b"would replace" in said or b"is read by this command too" in said
+    assert contents(place) == before
+
+
+def test_no_part_of_the_model_is_deleted(process, place, tiny):
+    """Without it nothing could restore the file."""
+    own_model(tiny)
+    before = contents(place)
+    for name in ("config.json", "model.safetensors"):
+        assert b"is needed to restore it" in process("compress", "--rm", "-m", "own", f"own/{name}", code=1).stderr
+    assert contents(place) == before
+
+
+@pytest.mark.skipif(not os.path.isdir("/dev/fd"), reason="no names of open files here")
+def test_over_an_open_file(process, place):
+    """An output that a descriptor names is a file too."""
+    Path("a").write_bytes(DATA)
+    with open("a", "r+b") as file:
+        for name in ("/dev/fd/{}", "/proc/self/fd/{}"):
+            words = ("compress", "-f", "-o", name.format(file.fileno()), "a")
+            assert b"the input itself" in process(*words, code=1, pass_fds=[file.fileno()]).stderr
+            assert Path("a").read_bytes() == DATA
+
+
 @pytest.mark.parametrize("target", ["given", "./given", "link", "hard"])
 def test_over_what_else_is_read(untouched, place, target):
     for name in ("a", "given"):
@@ -140,7 +184,7 @@ def test_over_what_else_is_read(untouched, place, target):
     os.symlink("given", "link")
     os.link("given", "hard")
     untouched("compress", "-f", "--given", "given", "a", "-o", target)
-    untouched("sample", "-f", "--given", "given", "-o", target, message="is the input itself")
+    untouched("sample", "-f", "--given", "given", "-o", target, message="is read by this command too")
 
 
 def test_bench_over_what_it_measures(untouched, run, place):

@@ -196,7 +196,7 @@ def test_a_folder_that_is_exchanged_for_a_link(run, place, swapped):
     swapped("in", "../victim")
     said = run("unpack", "all.tokp", "-o", "out", code=1).stderr
     assert os.listdir("victim") == [] and os.stat("victim").st_mode == before.st_mode
-    assert os.stat("victim").st_mtime_ns == before.st_mtime_ns and "out/in: a file or a link stands" in said
+    assert os.stat("victim").st_mtime_ns == before.st_mtime_ns and "out/in: was exchanged" in said
 
 
 @pytest.mark.parametrize("plant", ["link", "file"])
@@ -221,11 +221,29 @@ def test_a_temporary_file_that_is_exchanged(run, place, monkeypatch, plant):
     assert (status.st_mode & 0o777, status.st_mtime, Path("victim").read_bytes()) == (0o600, 5, b"victim")
 
 
+def test_deep_folders_are_not_opened_anew_for_each_item(place, monkeypatch):
+    """3 KB of archive took 37 s: items that alternate between two folders 1,990 deep."""
+    opened, real = [], os.open
+    monkeypatch.setattr(os, "open", lambda *args, **more: opened.append(1) or real(*args, **more))
+    os.mkdir("root")
+    way = (b"d",) * 500
+    with Tree("root") as tree:
+        for i in range(50):
+            tree.reach((*way, b"%d" % (i % 2)), make=True)
+        assert len(opened) < 2000
+        before = len(opened)
+        for i in range(50):
+            tree.reach((*way, b"%d" % i), make=True)
+        assert len(opened) - before < 50 * 80
+        held = len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0
+    assert not held or held - len(os.listdir("/proc/self/fd")) <= 50
+
+
 def test_the_archive_itself_is_not_replaced(process, place):
     held(("all.tokp", b"another"), ("b", b"2"))
     whole = Path("all.tokp").read_bytes()
     said = process("unpack", "-f", "all.tokp", code=1).stderr.decode()
-    assert "all.tokp: is the archive itself" in said
+    assert "all.tokp: is read by this command too" in said
     assert Path("all.tokp").read_bytes() == whole and Path("b").read_bytes() == b"2"
 
 

@@ -3,10 +3,10 @@
 import io
 from dataclasses import replace
 
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from tokpress.container import Damaged, Kind, iter_frames, iter_frames_keep_going, write_frame
+from tokpress.container import Damaged, Kind, iter_frames, iter_frames_keep_going, read_header, write_frame
 from tokpress.errors import FormatError
 
 from .frames import decoded, member, restored
@@ -116,10 +116,11 @@ def test_wrong_bytes_are_never_passed_off(work):
 @given(worked_over())
 def test_what_nothing_happened_to_is_recovered(work):
     file, intact = work
-    found, holes = [], 0
+    found, holes, damaged = [], 0, []
     for item in iter_frames_keep_going(io.BytesIO(file)):
         if isinstance(item, Damaged):
             holes += 1
+            damaged.append(item)
             assert 0 <= item.offset <= item.offset + item.length <= len(file)
             continue
         try:
@@ -128,9 +129,21 @@ def test_what_nothing_happened_to_is_recovered(work):
             holes += 1
     assert all(piece in SOURCES or piece == b"" for piece in found)
     rest = iter(found)
-    assert all(source in rest for source in intact)  # in order, with what was mended by chance in between
+    if not all(source in rest for source in intact):  # in order, with what was mended by chance in between
+        assume(not any(reaches_exactly(file, hole) for hole in damaged))
+        raise AssertionError(f"{intact} were there, and {found} came back")
     if decoded_cleanly(file):
         assert not holes
+
+
+def reaches_exactly(file: bytes, hole: Damaged) -> bool:
+    """Whether a header tells that its payload ends where the hole does, before a frame that is due or the end of the file: it is
+    believed, whatever it covers (docs/format.md, "Around damage")."""
+    try:
+        header = read_header(io.BytesIO(file[hole.offset :]))
+    except FormatError:
+        return False
+    return header is not None and len(header.pack()) + header.payload_length == hole.length
 
 
 def decoded_cleanly(file: bytes) -> bool:

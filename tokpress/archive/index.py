@@ -245,7 +245,7 @@ class Index:
     def _check_same_name(self, numbers: Iterable[int]) -> None:
         """Entries of one name must be folders, each of another of the joined archives."""
         seen: dict[bytes, tuple[bool, int]] = {}
-        for number in numbers:
+        for number in sorted(numbers):
             name, mine = self.name(number), (self._kinds[number] in FOLDERS, bisect_right(self._bases, number))
             if (other := seen.get(name)) and not (mine[0] and other[0] and mine[1] != other[1]):
                 what = "the archives that were joined hold" if mine[1] != other[1] else "the archive holds"

@@ -88,6 +88,7 @@ class _Started:
         self._lock = Lock()
         self._helper: Helper | None = None
         self._again = 0.0
+        self.pool_can_start: bool | None = None
         #: what `start_in_background` has begun
         self.background: list[Task] = []
 
@@ -110,6 +111,29 @@ def processors() -> int:
     available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     limit = os.environ.get("OMP_NUM_THREADS", "")
     return max(1, min(available, int(limit) if limit.isdigit() and int(limit) else available))
+
+
+def pool_can_start() -> bool:
+    """Whether a library may start a thread for each processor: some panic where they cannot. Tried once a process."""
+    if _started.pool_can_start is None:
+        _started.pool_can_start = _can_start(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2)
+    return _started.pool_can_start
+
+
+def _can_start(count: int) -> bool:
+    go_on, started = Event(), []
+    try:
+        for _ in range(count):
+            started.append(Thread(target=go_on.wait, daemon=True))
+            started[-1].start()
+        return True
+    except (RuntimeError, MemoryError):
+        started.pop()
+        return False
+    finally:
+        go_on.set()
+        for thread in started:
+            thread.join()
 
 
 def threads() -> int:

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import ModelError, TokenizerError
+from ..exact.threads import pool_can_start
 from ..lazy import lazy
 from ..model_files import check_settings, parse
 from ..types import Config, Tokenizer, Tokens
@@ -89,8 +90,8 @@ class BPETokenizer(Tokenizer):
             batch = view[start : start + BATCH_BYTES]
             texts = [str(batch[at : at + CUT_BYTES], "latin-1") for at in range(0, len(batch), CUT_BYTES)]
             with bpe_form.library_errors(self._where):
-                if len(texts) == 1:
-                    encodings = [self._hf.encode(texts[0], add_special_tokens=False)]
+                if len(texts) == 1 or not pool_can_start():
+                    encodings = [self._hf.encode(text, add_special_tokens=False) for text in texts]
                 else:
                     encodings = self._hf.encode_batch_fast(texts, add_special_tokens=False)
             parts.append(np.concatenate([np.array(encoding.ids, np.int32) for encoding in encodings]))

@@ -119,10 +119,12 @@ def library_errors(where: str) -> Iterator[None]:
     """What `tokenizers` raises, a panic of it included, as a TokenizerError."""
     try:
         yield
+    except TokenizerError:
+        raise
     except BaseException as error:  # a panic is no Exception
         if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
             raise
-        raise TokenizerError(f"{where} is not a tokenizer.json that the tokenizers library takes: {error}") from error
+        raise TokenizerError(f"{where}: the tokenizers library fails with this file: {error}") from error
 
 
 def read(path: Path | str) -> str:
