@@ -251,7 +251,9 @@ def named(target: str, advice: str = LEFT_NOTHING) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno == errno.EFBIG:
-            advice = "raise the limit on the size of files (ulimit -f), or choose another place with -o"
+            advice = (
+                "nothing was left behind; raise the limit on the size of files (ulimit -f), or choose another place"
+            )
         if error.errno in FULL:
             raise OutputError(f"{target}: {error.strerror}: {advice}") from error
         if PREFIX in os.path.basename(str(error.filename or "")) or error.filename == (os.path.dirname(target) or "."):

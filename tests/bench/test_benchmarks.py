@@ -93,7 +93,10 @@ def test_readme_table(data):
     assert " on silesia/dickens" not in again.stderr and (root / "README.md").read_text() == text
 
 
-@pytest.mark.parametrize("machine", ["this", "other processor", "other instruction"])
+@pytest.mark.parametrize(
+    "machine",
+    ["this", *(pytest.param(f"other {part}", marks=pytest.mark.slow) for part in ("processor", "instruction"))],
+)
 def test_readme_table_measures_anew_for_other_code(data, machine):
     root = data.parent / "root"
     results = root / "benchmarks" / "results" / "rates.json"
