@@ -26,7 +26,6 @@ from .container import (
     Payload,
     check_source,
     iter_frames,
-    iter_frames_keep_going,
     restore_plain,
     write_frame,
 )
@@ -35,6 +34,7 @@ from .distortion import Distortion
 from .errors import ChecksumError, FormatError, ModelMismatchError
 from .lzma2 import LzmaEncoder
 from .model import Model
+from .salvage import iter_frames_keep_going
 from .wire import ADVICE, PIECE, need, read_some, write_all
 
 #: of the work on a source that lzma also packs as a whole, what that is, about
@@ -273,9 +273,8 @@ def restored(
                 digest.take(piece, at)
                 done, at, left = done + len(piece), at + len(piece), left - len(piece)
                 report(done)
-                if (
-                    not left and not keep_going
-                ):  # with it, the frame is right by itself: its bytes come, the member is reported
+                # with keep_going the frame is right by itself: its bytes come, and the member is reported afterwards
+                if not left and not keep_going:
                     digest.check(header)
                 yield header, piece, not left
             if keep_going:

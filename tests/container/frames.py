@@ -19,12 +19,12 @@ from tokpress.container import (
     Payload,
     check_source,
     iter_frames,
-    iter_frames_keep_going,
     read_header,
     restore_plain,
     write_frame,
 )
 from tokpress.lzma2 import lzma_encode
+from tokpress.salvage import iter_frames_keep_going
 
 MODEL = bytes.fromhex("cafef00d")
 

@@ -16,10 +16,10 @@ from tokpress.container import (
     Kind,
     check_source,
     iter_frames,
-    iter_frames_keep_going,
     read_header,
 )
 from tokpress.errors import ChecksumError, FormatError
+from tokpress.salvage import iter_frames_keep_going
 
 from .frames import (
     FILES,

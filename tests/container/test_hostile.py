@@ -15,9 +15,9 @@ from tokpress.container import (
     FrameHeader,
     Kind,
     iter_frames,
-    iter_frames_keep_going,
 )
 from tokpress.errors import FormatError
+from tokpress.salvage import iter_frames_keep_going
 from tokpress.wire import PIECE, pack_varint
 
 from .frames import (

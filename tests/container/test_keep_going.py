@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from tokpress.container import (
     Damaged,
     Kind,
-    iter_frames_keep_going,
 )
+from tokpress.salvage import iter_frames_keep_going
 
 from .frames import (
     FILES,

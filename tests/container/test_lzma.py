@@ -6,9 +6,10 @@ import random
 
 import pytest
 
-from tokpress.container import iter_frames_keep_going, restore_plain
+from tokpress.container import restore_plain
 from tokpress.errors import ChecksumError
 from tokpress.lzma2 import LzmaEncoder, Packing, lzma_decode, lzma_encode
+from tokpress.salvage import iter_frames_keep_going
 from tokpress.wire import PIECE
 
 from .frames import (

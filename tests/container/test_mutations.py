@@ -6,8 +6,9 @@ from dataclasses import replace
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from tokpress.container import Damaged, Kind, iter_frames, iter_frames_keep_going, read_header, write_frame
+from tokpress.container import Damaged, Kind, iter_frames, read_header, write_frame
 from tokpress.errors import FormatError
+from tokpress.salvage import iter_frames_keep_going
 
 from .frames import decoded, member, restored
 

@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tokpress.container import SYNC, FrameHeader, Kind, iter_frames, iter_frames_keep_going, read_header, write_frame
+from tokpress.container import SYNC, FrameHeader, Kind, iter_frames, read_header, write_frame
 from tokpress.errors import ChecksumError, FormatError
+from tokpress.salvage import iter_frames_keep_going
 from tokpress.wire import PIECE
 
 from .frames import (
