@@ -93,24 +93,12 @@ def total(source: BinaryIO) -> int | None:
 
 def _salvage(source: BinaryIO, out: BinaryIO, models: list, kernel: str, progress: Progress):
     """Write what is intact; returns the summary and a sentence about each hole."""
-    from tokpress.container import Damaged
-    from tokpress.pipeline import Frame, Summary, restored
-    from tokpress.wire import write_all
+    from tokpress.pipeline import decompress_stream
 
-    summary = Summary()
-    holes: list[tuple[Damaged, int | None]] = []
-    sequences: list[int] = []
-    total: int | None = None  # of the only member, as its last frame has it
-    for item in restored(source, models, kernel, keep_going=True, report=progress.report):
-        if isinstance(item, Damaged):
-            holes.append((item, missing(source, item.offset, item.offset + item.length)))
-            continue
-        header, piece, ends = item
-        write_all(out, piece)
-        if ends:
-            summary.frames.append(Frame(header.source_length, header.payload_length, len(header.pack()), ""))
-            sequences.append(header.sequence)
-            total = header.total_length
+    summary = decompress_stream(source, out, models, kernel, True, progress.report)
+    holes = [(hole, missing(source, hole.offset, hole.offset + hole.length)) for hole in summary.damaged]
+    sequences = [frame.sequence for frame in summary.frames]
+    total = summary.frames[-1].total_length if summary.frames else None  # of the only member, as its last frame has it
     if total and sequences == sorted(set(sequences)) and [count for _, count in holes] == [None]:
         holes = [(holes[0][0], total - summary.source_bytes)]
     return summary, [

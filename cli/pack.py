@@ -16,7 +16,7 @@ from tokpress.errors import TokpressError
 from . import options, streams
 from . import output as targets
 from .main import Failure, describe
-from .place import check_not_read, read_beside
+from .place import Key, check_not_read, identity, read_beside
 from .progress import Progress, rates, speed
 from .terminal import note
 from .tree import Parts, Tree
@@ -118,23 +118,23 @@ class Packing:
         self._output, self._content, self._most, self._quiet = output, content, most, quiet
         self.count = self.files = self.bytes = self.failures = 0
         self.left_out: list[list[str]] = []  # with --content, of each file what is not in the pixels or samples
-        self._first: dict[tuple[int, int], str] = {}  # of files with several names, the one that was packed
+        self._first: dict[Key, str] = {}  # of files with several names, the one that was packed
         self._number: int | None = None
         self._group: int | None = None  # of the archive, if it is a file: its descriptor, and its group
         self._told_own = False
-        self._own: set[tuple[int, int]] = set()  # the archive that is written, and the one that it replaces
+        self._own: set[Key] = set()  # the archive that is written, and the one that it replaces
         self._shared = 0o077  # the permission bits that all files in it grant
         #: a file of another kind in the archive's place, which is not to be lost
-        self._other: tuple[int, int] | None = None
+        self._other: Key | None = None
         with contextlib.suppress(OSError):
             former = os.lstat(output)
-            self._own.add(_identity(former))
+            self._own.add(identity(former))
             if stat.S_ISREG(former.st_mode) and not _is_tokp(output):
-                self._other = _identity(former)
+                self._other = identity(former)
         with contextlib.suppress(OSError, AttributeError):  # what is no file has no number
             if stat.S_ISREG((status := os.fstat(number := out.fileno())).st_mode):
                 self._number, self._group = number, status.st_gid
-                self._own.add(_identity(status))
+                self._own.add(identity(status))
 
     def failed(self, error: Exception, path: str) -> None:
         self.failures += 1
@@ -170,11 +170,11 @@ class Packing:
             raise targets.OutputError(
                 f"{found.path}: is {_special(status.st_mode)}, and left out: an archive holds files"
             )
-        if _identity(status) == self._other:
+        if identity(status) == self._other:
             raise Failure(f"{self._output}: is one of the files to pack: choose another name with -o")
-        if _identity(status) in self._own:
+        if identity(status) in self._own:
             return self._tell_own()
-        if (first := self._first.get(_identity(status))) and not self._content:
+        if (first := self._first.get(identity(status))) and not self._content:
             self.files += 1
             return Item(found.name, kind=ItemKind.HARDLINK, target=first)
         data, size, status = self._read(found, open_files)
@@ -182,7 +182,7 @@ class Packing:
         if self._content:
             name, data = self._shown(found, data)
         if status.st_nlink > 1:
-            self._first[_identity(status)] = name
+            self._first[identity(status)] = name
         self._narrow(status, status.st_mode)
         self.files, self.bytes = self.files + 1, self.bytes + size
         return _with_attributes(Item(name, data), status)
@@ -325,7 +325,3 @@ def _with_attributes(item: "Item", status: os.stat_result) -> "Item":
     """A file or folder with its permission bits, time and owner."""
     seconds = status.st_mtime_ns // 10**9
     return item._replace(mode=stat.S_IMODE(status.st_mode), mtime=seconds, uid=status.st_uid, gid=status.st_gid)
-
-
-def _identity(status: os.stat_result) -> tuple[int, int]:
-    return status.st_dev, status.st_ino

@@ -148,7 +148,12 @@ def identities(name: str) -> list[Key]:
 
 
 def file_keys(found: os.stat_result | None) -> list[Key]:
-    return [(found.st_dev, found.st_ino)] if found else []
+    return [identity(found)] if found else []
+
+
+def identity(found: os.stat_result) -> Key:
+    """What tells one file from another, whatever their names."""
+    return found.st_dev, found.st_ino
 
 
 def entry_key(name: str) -> Key:

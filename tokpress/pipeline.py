@@ -53,6 +53,9 @@ class Frame:
     stored: str
     #: where what is restored is not the source
     distortion: Distortion | None = None
+    #: as its header has them
+    sequence: int = 0
+    total_length: int | None = None
 
 
 @dataclass
@@ -309,7 +312,8 @@ def decompress_stream(
         write_all(out, piece)
         if ends:
             name = header.kind.name.lower() if header.model_id is None else header.model_id.hex()
-            summary.frames.append(Frame(header.source_length, header.payload_length, len(header.pack()), name))
+            sizes = header.source_length, header.payload_length, len(header.pack())
+            summary.frames.append(Frame(*sizes, name, sequence=header.sequence, total_length=header.total_length))
     return summary
 
 
