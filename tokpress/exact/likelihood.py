@@ -5,7 +5,7 @@ of the steps and splits into mantissa and exponent, all of them exact or correct
 
 import numpy as np
 
-from ..types import Pmf, Tokens
+from ..coding.base import Pmf, Tokens
 
 #: what the coder gives every symbol at least
 LEAST = np.float64(2.0**-24)
