@@ -1,0 +1,4 @@
+/* The whole core, compiled once for each instruction set (build.py): TP_ISA names it. */
+#include "core.h"
+
+#include "range_coder.c"
