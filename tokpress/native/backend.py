@@ -1,10 +1,11 @@
 """The build backend of pyproject.toml (PEP 517, PEP 660): setuptools' own, which compiles the core first.
 
 Where the system has no C compiler, `get_requires_for_build_wheel` asks for the package ziglang, which is one. Where that fails too,
-the package installs without a library, says so, and runs on its Python twins. The library needs nothing of Python's ABI, so one
+or $TOKPRESS_NO_CORE is set, the package installs without a library, says so, and runs on its Python twins. The library needs nothing of Python's ABI, so one
 wheel a platform serves every Python: py3-none-<platform>.
 """
 
+import os
 import platform
 import sys
 from collections.abc import Sequence
@@ -16,38 +17,44 @@ from setuptools import build_meta
 from setuptools.command.bdist_wheel import bdist_wheel
 
 LIBRARY = build.CORE.parent / build.file_name(platform.system())
+#: where PyPI has it as a wheel
+MACHINES = ("x86_64", "AMD64", "aarch64", "arm64", "i686", "armv7l", "ppc64le", "riscv64", "s390x")
 ZIG = "ziglang>=0.13"
 
 get_requires_for_build_sdist = build_meta.get_requires_for_build_sdist
 build_sdist = build_meta.build_sdist
 
 
-class _PlatformWheel(bdist_wheel):
-    """A wheel of this platform and any Python, where there is a library in it."""
+class _Distribution(setuptools.Distribution):
+    """It holds machine code where there is a library: its place is where a platform's packages are."""
 
-    def finalize_options(self) -> None:
-        super().finalize_options()
-        self.root_is_pure = not LIBRARY.is_file()
+    def has_ext_modules(self) -> bool:
+        return LIBRARY.is_file()
+
+
+class _Wheel(bdist_wheel):
+    """Of this platform and any Python, where there is a library in it."""
 
     def get_tag(self) -> tuple[str, str, str]:
-        if self.root_is_pure:
-            return super().get_tag()
-        return "py3", "none", super().get_tag()[2]
+        python, abi, system = super().get_tag()
+        return (python, abi, system) if self.root_is_pure else ("py3", "none", system)
 
 
 class _Backend(build_meta._BuildMetaBackend):
     """setuptools, with that wheel."""
 
     def run_setup(self, setup_script: str = "setup.py") -> None:
-        setuptools.setup(cmdclass={"bdist_wheel": _PlatformWheel})
+        setuptools.setup(distclass=_Distribution, cmdclass={"bdist_wheel": _Wheel})
 
 
 _BACKEND = _Backend()
 
 
 def _compile() -> None:
-    """The library of these sources, or none: never one of other sources."""
+    """The library of these sources, or none: never one of other sources. $TOKPRESS_NO_CORE: none."""
     LIBRARY.unlink(missing_ok=True)
+    if os.environ.get("TOKPRESS_NO_CORE"):
+        return
     try:
         build.build(LIBRARY)
     except (build.BuildError, OSError) as error:
@@ -56,7 +63,8 @@ def _compile() -> None:
 
 
 def _requires(ours: list[str]) -> list[str]:
-    return ours if build.system_compiler() else [*ours, ZIG]
+    has_one = os.environ.get("TOKPRESS_NO_CORE") or platform.machine() not in MACHINES or build.system_compiler()
+    return ours if has_one else [*ours, ZIG]
 
 
 def get_requires_for_build_wheel(config_settings: Any = None) -> list[str]:

@@ -97,18 +97,21 @@ def build(output: Path, compiler: list[str] | None = None, target: str = "", san
         commands = [[*compiler, *flags, *place, *more, "-c", str(CORE / source), "-o", str(Path(folder, name))]
                     for name, source, more in jobs]  # fmt: skip
         running = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for command in commands]
-        said = [(command, job.communicate()[1], job.returncode) for command, job in zip(commands, running)]
+        errors = [job.communicate()[1] for job in running]
+        made = [name for (name, _, _), job in zip(jobs, running) if job.returncode == 0]
+        for command, said in zip(commands, errors):
+            sys.stderr.write(said)
+            if command[-1] not in [str(Path(folder, name)) for name in made]:
+                # an old compiler does not know the newest instructions: the others do without
+                sys.stderr.write(f"build.py: left out, the compiler failed: {shlex.join(command)}\n")
+        if not {"portable.o", "cpu.o"} <= set(made):
+            raise BuildError(f"the compiler failed: {shlex.join(commands[0])}")
         linked = Path(folder, output.name)
-        objects = [str(Path(folder, name)) for name, _, _ in jobs]
-        if all(code == 0 for _, _, code in said):
-            command = [*compiler, *flags, *LINK, *objects, "-o", str(linked)]
-            job = subprocess.run(command, stderr=subprocess.PIPE, text=True)
-            said.append((command, job.stderr, job.returncode))
-        for args, errors, code in said:
-            if errors:
-                sys.stderr.write(errors)
-            if code:
-                raise BuildError(f"the compiler failed: {shlex.join(args)}")
+        command = [*compiler, *flags, *LINK, *(str(Path(folder, name)) for name in made), "-o", str(linked)]
+        job = subprocess.run(command, stderr=subprocess.PIPE, text=True)
+        sys.stderr.write(job.stderr)
+        if job.returncode:
+            raise BuildError(f"the linker failed: {shlex.join(command)}")
         os.replace(linked, output)
 
 
