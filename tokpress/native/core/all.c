@@ -2,4 +2,5 @@
 #include "core.h"
 
 #include "range_coder.c"
+#include "rows_coder.c"
 #include "scan.c"
