@@ -3,4 +3,5 @@
 
 #include "range_coder.c"
 #include "rows_coder.c"
+#include "samples.c"
 #include "scan.c"
