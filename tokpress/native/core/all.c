@@ -2,3 +2,4 @@
 #include "core.h"
 
 #include "range_coder.c"
+#include "bpe.c"
