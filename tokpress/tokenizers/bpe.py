@@ -63,11 +63,10 @@ class BPETokenizer(Tokenizer):
         self.vocab_size = self._pairs.vocab_size
         # an id nobody uses has length 0
         self._lengths = np.asarray(self._pairs.words()[0]).astype(np.int64)
-        if not self._pairs.can_encode:
-            _ = self._library
 
     @lazy
     def _library(self) -> "HFTokenizer":
+        """What encodes where the file cuts in another way than ours. Decoding needs the tables alone."""
         from tokenizers import Tokenizer as HFTokenizer
 
         rules = bpe_form.checked(self._text.encode("utf-8"), self._where)
