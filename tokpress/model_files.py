@@ -79,7 +79,9 @@ def read(path: Path, most: int | None = None) -> bytes | None:
 def parse(data: bytes, where: object) -> Any:
     """The JSON value that these bytes spell. Raises ModelError where they do not, or where its numbers are not finite."""
     try:
-        value = json.loads(data.decode("utf-8"), object_pairs_hook=_distinct, parse_constant=_no_number, parse_float=_finite)
+        value = json.loads(
+            data.decode("utf-8"), object_pairs_hook=_distinct, parse_constant=_no_number, parse_float=_finite
+        )
     except (ValueError, RecursionError) as error:
         raise ModelError(f"{where} is not JSON: {error}") from None
     layer = [value]

@@ -70,7 +70,9 @@ class BPETokenizer(Tokenizer):
         from tokenizers import Tokenizer as HFTokenizer
 
         rules = bpe_form.checked(self._text.encode("utf-8"), self._where)
-        with bpe_form.library_errors(self._where):  # told the rules that were checked, not the text, which it may read otherwise
+        with bpe_form.library_errors(
+            self._where
+        ):  # told the rules that were checked, not the text, which it may read otherwise
             return HFTokenizer.from_str(json.dumps(rules))
 
     def encode(self, source: bytes) -> Tokens:

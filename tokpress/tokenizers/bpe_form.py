@@ -6,7 +6,6 @@ tokens, byte fallback, prefixes and suffixes of words, and every key that this p
 """
 
 import json
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,8 +32,8 @@ BEHAVIORS = ("Isolated", "MergedWithPrevious", "MergedWithNext", "Contiguous")
 MOST_CUTS = 16
 
 
-#: where the vocabulary stands in a tokenizer.json; no string can hold this, since a quotation mark in one is escaped
-_VOCABULARY = re.compile(rb'"vocab"\s*:\s*')
+#: what stands before the vocabulary in a tokenizer.json; no string can hold this, since a quotation mark in one is escaped
+VOCABULARY = b'"vocab":'
 _BEGINNING_BYTES = 1 << 16
 Tables = core.Tables | merges.Tables
 
@@ -60,12 +59,12 @@ def tables(data: bytes, where: str) -> tuple[dict[str, Any], Tables]:
 
 def _by_core(data: bytes, where: str) -> tuple[dict[str, Any], core.Tables] | None:
     """The same for a file that the core reads; None where it is not, or where something is wrong with it."""
-    start = _VOCABULARY.search(data, 0, _BEGINNING_BYTES) if library.is_here() else None
-    if start is None or (read := core.Tables.read(data, start.end())) is None:
+    start = data.find(VOCABULARY, 0, _BEGINNING_BYTES) + len(VOCABULARY)
+    if start < len(VOCABULARY) or not library.is_here() or (read := core.Tables.read(data, start)) is None:
         return None
     found, end = read
     try:
-        rest = _parsed(data[: start.end()] + b'{},"merges":[]' + data[end:], where)
+        rest = _parsed(data[:start] + b'{},"merges":[]' + data[end:], where)
         _check_rest(rest, where)
     except TokenizerError:  # which the caller's second reading words better
         return None

@@ -52,7 +52,8 @@ class Tables:
     def encode(self, source: Any, classes: bytes | None, words_first: bool) -> array:
         """The ids int32 [N] of a buffer. classes [256]: of each byte (`pieces.CLASSES`); None: a source is not cut into pieces.
         words_first: a piece that is a word becomes its id unmerged."""
-        ids, known = array("i"), {}
+        ids = array("i")
+        known: dict[bytes, list[int]] = {}
         for piece in _pieces(memoryview(source).cast("B"), classes):
             if (found := known.get(piece)) is None:
                 if len(known) == MOST_KNOWN:
