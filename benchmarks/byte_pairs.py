@@ -30,7 +30,9 @@ def main() -> None:
     parser.add_argument("files", nargs="*", type=Path, metavar="FILE", help="instead of those of the bench")
     parser.add_argument("--data", type=Path, default=FOLDER, help="the data folder (%(default)s)")
     parser.add_argument("--scratch", type=Path, default=SCRATCH, help="where archives are expanded (%(default)s)")
-    parser.add_argument("--table-from", type=int, default=1 << 18, help="bytes of the files that get a line (%(default)s)")
+    parser.add_argument(
+        "--table-from", type=int, default=1 << 18, help="bytes of the files that get a line (%(default)s)"
+    )
     asked = parser.parse_args()
     text = (SHIPPED / "text" / "tokenizer.json").read_bytes()
     theirs = Tokenizer.from_str(text.decode())
