@@ -5,3 +5,4 @@
 #include "rows_coder.c"
 #include "samples.c"
 #include "scan.c"
+#include "bpe.c"
