@@ -23,6 +23,7 @@ GRIDS = {
     "stereo": Grid(False, 44, 1, 90, 2, 16, signed=True, little=True),
     "24 bits": Grid(False, 1, 1, 100, 1, 24, signed=True, little=True),
     "32 bits": Grid(False, 1, 1, 100, 1, 32, signed=True),
+    "sound in rows": Grid(False, 1, 3, 30, 2, 8, padding=2),
     "8 bits": Grid(False, 1, 1, 60, 3, 8),
 }
 
@@ -143,7 +144,7 @@ def test_progress_is_heard(core):
     "grid",
     [
         Grid(True, 0, 2, 3, 9, 8), Grid(True, 0, 2, 0, 3, 8), Grid(True, 0, 2, 1 << 18, 3, 8), Grid(True, 0, 2, 3, 1, 12),
-        Grid(False, 0, 2, 3, 1, 8), Grid(True, -1, 2, 3, 1, 8), Grid(True, 0, 2, 3, 1, 8, padding=-1),
+        Grid(True, -1, 2, 3, 1, 8), Grid(True, 0, 2, 3, 1, 8, padding=-1),
     ],
 )  # fmt: skip
 def test_grids_that_are_none_are_refused(core, grid):
