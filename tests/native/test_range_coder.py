@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tokpress.coders import reference
+from tokpress.coding.coders import reference
 from tokpress.errors import ChecksumError
 from tokpress.native import library, range_coder
 
