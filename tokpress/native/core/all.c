@@ -4,3 +4,4 @@
 #include "range_coder.c"
 #include "rows_coder.c"
 #include "scan.c"
+#include "bpe.c"
