@@ -1,0 +1,66 @@
+/* What every file of the core uses. The core is compiled as one unit for each instruction set (all.c), so everything is static
+ * but the functions that Python calls, whose names end in the instruction set: API(text_step) is tp_text_step_avx2.
+ *
+ * Rules: integers wrap only where they are unsigned; every float operation is one IEEE operation in the written order; no function
+ * of libm; every length and index from outside is checked or masked before use. Machines are little-endian. */
+#ifndef TP_CORE_H
+#define TP_CORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "the core reads words and weights as they lie in memory: little-endian machines only; others run the Python twins"
+#endif
+#if defined(__FAST_MATH__)
+#error "one bit of difference in a float destroys a file: no -ffast-math"
+#endif
+
+#define TP_PASTE_(name, isa) tp_##name##_##isa
+#define TP_PASTE(name, isa) TP_PASTE_(name, isa)
+#define API(name) TP_PASTE(name, TP_ISA)
+#if defined(_WIN32)
+#define EXPORT __declspec(dllexport)
+#else
+#define EXPORT __attribute__((visibility("default")))
+#endif
+#define INLINE static inline __attribute__((always_inline, unused))
+#define UNUSED __attribute__((unused))
+
+/* Results below zero. */
+enum { TP_DAMAGED = -1, TP_FULL = -2, TP_MEMORY = -3, TP_ARGUMENT = -4 };
+
+/* Vectors that compile for every target; where registers are narrower, the compiler splits them. */
+typedef int32_t i32x8 __attribute__((vector_size(32)));
+typedef uint32_t u32x8 __attribute__((vector_size(32)));
+typedef float f32x8 __attribute__((vector_size(32)));
+
+INLINE int32_t clamp(int32_t x, int32_t low, int32_t high) { return x < low ? low : x > high ? high : x; }
+
+/* Words at any address. */
+INLINE uint32_t load32(const void *from) {
+    uint32_t word;
+    memcpy(&word, from, 4);
+    return word;
+}
+INLINE void store32(void *to, uint32_t word) { memcpy(to, &word, 4); }
+
+INLINE void prefetch(const void *line) { __builtin_prefetch(line, 1, 3); }
+
+/* Zeroed memory at a cache line, or NULL; free with tp_free. Large blocks come from the system untouched. */
+static UNUSED void *tp_zeros(size_t size) {
+    if (size > SIZE_MAX - 128) return NULL;
+    void *raw = calloc(1, size + 64 + sizeof(void *));
+    if (raw == NULL) return NULL;
+    void **line = (void **)(((uintptr_t)raw + sizeof(void *) + 63) & ~(uintptr_t)63);
+    line[-1] = raw;
+    return line;
+}
+static UNUSED void tp_free(void *line) {
+    if (line != NULL) free(((void **)line)[-1]);
+}
+
+#endif
