@@ -193,11 +193,10 @@ static void head_list(text_head *h, const int32_t *places, int64_t rows) {
 }
 
 typedef uint8_t vb __attribute__((vector_size(LANES)));
+typedef vb vb_anywhere __attribute__((aligned(1), may_alias));
 /* total + move * (a - 128) of LANES bytes a; |move| < 2^11. */
 INLINE vu add_move(vu total, const uint8_t *a, int32_t move) {
-    vb bytes;
-    memcpy(&bytes, a, sizeof bytes);
-    vi features = __builtin_convertvector(bytes, vi) - OFFSET;
+    vi features = __builtin_convertvector(*(const vb_anywhere *)a, vi) - OFFSET;
 #if defined(__AVX512F__)
     return total + (vu)_mm512_madd_epi16((__m512i)features, _mm512_set1_epi32(move & 0xFFFF));
 #elif defined(__AVX2__)

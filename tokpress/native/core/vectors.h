@@ -27,18 +27,14 @@ typedef uint32_t vu __attribute__((vector_size(4 * LANES)));
 #define PAD 32
 INLINE int64_t padded(int64_t n) { return (n + PAD - 1) / PAD * PAD; }
 
-INLINE vf vf_load(const float *from) {
-    vf v;
-    memcpy(&v, from, sizeof v);
-    return v;
-}
-INLINE void vf_store(float *to, vf v) { memcpy(to, &v, sizeof v); }
-INLINE vi vi_load(const int32_t *from) {
-    vi v;
-    memcpy(&v, from, sizeof v);
-    return v;
-}
-INLINE void vi_store(int32_t *to, vi v) { memcpy(to, &v, sizeof v); }
+/* The same at any address. (memcpy of a wide vector keeps it in memory, in some compilers.) */
+typedef vf vf_anywhere __attribute__((aligned(4), may_alias));
+typedef vi vi_anywhere __attribute__((aligned(4), may_alias));
+
+INLINE vf vf_load(const float *from) { return *(const vf_anywhere *)from; }
+INLINE void vf_store(float *to, vf v) { *(vf_anywhere *)to = v; }
+INLINE vi vi_load(const int32_t *from) { return *(const vi_anywhere *)from; }
+INLINE void vi_store(int32_t *to, vi v) { *(vi_anywhere *)to = v; }
 INLINE vf vf_all(float x) { return x - (vf){0}; }
 INLINE vi vi_all(int32_t x) { return x - (vi){0}; }
 INLINE vf vf_of(vi v) { return __builtin_convertvector(v, vf); }
