@@ -10,50 +10,33 @@ Shapes: f, c, h [B, T, C] float32; h0 [B, C]. Coding uses the same recurrence on
 (`tokpress.exact.ops.recur`).
 """
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from types import ModuleType
 from typing import Any
 
-import numba
 import torch
 from torch import Tensor
 
-from ..exact import jit
-
-
-@jit.njit(parallel=True)
-def _forward(f, c, h0, h):
-    rows, steps, channels = f.shape
-    for b in numba.prange(rows):
-        for k in range(channels):
-            h[b, 0, k] = f[b, 0, k] * h0[b, k] + (1 - f[b, 0, k]) * c[b, 0, k]
-        for t in range(1, steps):
-            for k in range(channels):
-                h[b, t, k] = f[b, t, k] * h[b, t - 1, k] + (1 - f[b, t, k]) * c[b, t, k]
-
-
-@jit.njit(parallel=True)
-def _backward(f, c, h0, h, g, gf, gc):
-    rows, steps, channels = f.shape
-    for b in numba.prange(rows):
-        for k in range(channels):
-            gc[b, steps - 1, k] = g[b, steps - 1, k]
-        for t in range(steps - 2, -1, -1):
-            for k in range(channels):
-                gc[b, t, k] = g[b, t, k] + f[b, t + 1, k] * gc[b, t + 1, k]
-        for t in range(steps - 1, 0, -1):
-            for k in range(channels):
-                lam = gc[b, t, k]
-                gf[b, t, k] = lam * (h[b, t - 1, k] - c[b, t, k])
-                gc[b, t, k] = lam * (1 - f[b, t, k])
-        for k in range(channels):
-            lam = gc[b, 0, k]
-            gf[b, 0, k] = lam * (h0[b, k] - c[b, 0, k])
-            gc[b, 0, k] = lam * (1 - f[b, 0, k])
+from ..native import library
+from ..native import scan as core
 
 
 def _array(t: Tensor) -> Any:
     return t.detach().contiguous().numpy()
+
+
+def _in_parts(run: Callable[..., None], *arrays: Any) -> None:
+    """`run` on parts of the rows, by as many threads as torch uses; the core lets the interpreter go meanwhile."""
+    rows, parts = len(arrays[0]), torch.get_num_threads()
+    if parts < 2 or rows < 2:
+        run(*arrays)
+        return
+    parts = min(parts, rows)
+    edges = [rows * i // parts for i in range(parts + 1)]
+    with ThreadPoolExecutor(parts) as pool:
+        list(pool.map(lambda start, stop: run(*(x[start:stop] for x in arrays)), edges, edges[1:]))
 
 
 @lru_cache(maxsize=1)
@@ -70,14 +53,15 @@ def scan(f: Tensor, c: Tensor, h0: Tensor) -> Tensor:
     """h [B, T, C] from forget gates f, candidates c and the state h0 before the first step."""
     if f.device.type == "cuda" and (on_gpu := _triton()):
         return on_gpu.forward(f, c, h0)
-    if f.device.type != "cpu":
-        return _scan_torch(f, c, h0)
+    if f.device.type != "cpu" or not library.is_here():
+        return scan_by_steps(f, c, h0)
     h = torch.empty_like(f, memory_format=torch.contiguous_format)
-    _forward(_array(f), _array(c), _array(h0), h.numpy())
+    _in_parts(core.forward, _array(f), _array(c), _array(h0), h.numpy())
     return h
 
 
-def _scan_torch(f: Tensor, c: Tensor, h0: Tensor) -> Tensor:
+def scan_by_steps(f: Tensor, c: Tensor, h0: Tensor) -> Tensor:
+    """The same by torch, a step at a time: the core's twin."""
     h, out = h0, torch.empty_like(f)
     for t in range(f.shape[1]):
         h = f[:, t] * h + (1 - f[:, t]) * c[:, t]
@@ -95,17 +79,22 @@ def scan_backward(f: Tensor, c: Tensor, h0: Tensor, h: Tensor, g: Tensor) -> tup
     """Gradients of f and c. The state h0 gets none: backpropagation is truncated at the window."""
     if f.device.type == "cuda" and (on_gpu := _triton()):
         return on_gpu.backward(f, c, h0, h, g)
-    if f.device.type != "cpu":
-        lam, later = torch.empty_like(f), torch.zeros_like(h0)
-        for t in range(f.shape[1] - 1, -1, -1):
-            lam[:, t] = later = g[:, t] + later
-            later = later * f[:, t]
-        before = torch.cat([h0[:, None], h[:, :-1]], 1)
-        return lam * (before - c), lam * (1 - f)
+    if f.device.type != "cpu" or not library.is_here():
+        return scan_backward_by_steps(f, c, h0, h, g)
     gf = torch.empty_like(f, memory_format=torch.contiguous_format)
     gc = torch.empty_like(gf)
-    _backward(_array(f), _array(c), _array(h0), _array(h), _array(g), gf.numpy(), gc.numpy())
+    _in_parts(core.backward, _array(f), _array(c), _array(h0), _array(h), _array(g), gf.numpy(), gc.numpy())
     return gf, gc
+
+
+def scan_backward_by_steps(f: Tensor, c: Tensor, h0: Tensor, h: Tensor, g: Tensor) -> tuple[Tensor, Tensor]:
+    """The same by torch: the core's twin."""
+    lam, later = torch.empty_like(f), torch.zeros_like(h0)
+    for t in range(f.shape[1] - 1, -1, -1):
+        lam[:, t] = later = g[:, t] + later
+        later = later * f[:, t]
+    before = torch.cat([h0[:, None], h[:, :-1]], 1)
+    return lam * (before - c), lam * (1 - f)
 
 
 @scan_backward.register_fake

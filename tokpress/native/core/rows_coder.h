@@ -1,75 +1,77 @@
-/* Rows of float32 probabilities through the range coder. Each row becomes 24-bit frequencies, none below 1, by a fixed sequence of
- * float operations: sums are taken in the order of the symbols. coding/coders/reference.py is the twin. */
+/* Rows of float32 probabilities as intervals of the range coder and of the stack.
+ *
+ * With S(v) = p_0 + … + p_{v-1}, added in this order, and k symbols, symbol v has the interval
+ *
+ *     [⌊S(v) t⌋ + v, ⌊S(v+1) t⌋ + v + 1),     t = (2^24 - k) / S(k)
+ *
+ * and the last symbol ends at 2^24: none is empty. constriction's Categorical(perfect=False) does the same. */
 #ifndef TP_ROWS_CODER_H
 #define TP_ROWS_CODER_H
 
 #include "range_coder.h"
 
-/* Symbols from one sum that is kept to the next. */
+/* Rows that are added up side by side: an addition waits for the one before, so one row alone leaves the processor idle. */
+#define TOGETHER 8
+/* Symbols between two sums that are kept. */
 #define MARK 32
+
+typedef struct {
+    uint32_t left, right;
+} interval;
+
+/* ⌊sum · t⌋, or WHOLE where that is no number within the interval: negative or infinite probabilities. */
+INLINE uint32_t row_edge(float sum, float to_integer) {
+    float scaled = sum * to_integer;
+    return scaled >= 0 && scaled < (float)WHOLE ? (uint32_t)scaled : WHOLE;
+}
+
 INLINE int64_t marks_of(int64_t symbols) { return (symbols + MARK - 1) / MARK; }
 
-/* The sums of rows [n, stride] after each MARK symbols and after the last; eight rows at a time, since an addition waits for the one
- * before. sums [n, marks]. */
-static void add_up(const float *rows, int64_t stride, int64_t n, int64_t symbols, float *sums) {
-    enum { TOGETHER = 8 };
-    int64_t marks = marks_of(symbols), i = 0;
-    for (; i + TOGETHER <= n; i += TOGETHER) {
-        const float *row = rows + i * stride;
-        float sum[TOGETHER] = {0};
-        for (int64_t mark = 0; mark < marks; mark++) {
-            int64_t stop = (mark + 1) * MARK < symbols ? (mark + 1) * MARK : symbols;
-            for (int64_t v = mark * MARK; v < stop; v++)
-                for (int k = 0; k < TOGETHER; k++) sum[k] = sum[k] + row[k * stride + v];
-            for (int k = 0; k < TOGETHER; k++) sums[(i + k) * marks + mark] = sum[k];
-        }
+/* The sums of up to TOGETHER rows after each MARK symbols, and the whole sums behind them: sums [rows][marks + 1]. Rows are `stride`
+ * floats apart. */
+static UNUSED void row_sums(const float *rows, int64_t stride, int64_t count, int64_t symbols, float *sums) {
+    int64_t marks = (symbols + MARK - 1) / MARK;
+    float total[TOGETHER] = {0};
+    const float *row[TOGETHER];
+    for (int64_t i = 0; i < TOGETHER; i++) row[i] = rows + (i < count ? i : 0) * stride;
+    for (int64_t mark = 0; mark < marks; mark++) {
+        for (int64_t i = 0; i < count; i++) sums[i * (marks + 1) + mark] = total[i];
+        int64_t stop = (mark + 1) * MARK < symbols ? (mark + 1) * MARK : symbols;
+        for (int64_t v = mark * MARK; v < stop; v++)
+            for (int64_t i = 0; i < TOGETHER; i++) total[i] = total[i] + row[i][v];
     }
-    for (; i < n; i++) {
-        float sum = 0;
-        for (int64_t v = 0; v < symbols; v++) {
-            sum = sum + rows[i * stride + v];
-            if (v % MARK == MARK - 1 || v == symbols - 1) sums[i * marks + v / MARK] = sum;
-        }
-    }
+    for (int64_t i = 0; i < count; i++) sums[i * (marks + 1) + marks] = total[i];
 }
 
-/* To an integer below 2^24, or WHOLE for what is none. */
-INLINE uint32_t to_whole(float x) { return x < (float)WHOLE ? x > 0.0f ? (uint32_t)x : 0 : WHOLE; }
-
-/* The interval of a symbol; left >= right where a row holds no probabilities. */
-INLINE void row_interval(const float *row, const float *sums, int64_t symbols, int64_t symbol, uint32_t *left, uint32_t *right) {
+/* The interval of a known symbol of a row whose sums are known. left >= right where the row is no distribution. */
+INLINE interval row_interval(const float *row, int64_t symbols, const float *sums, int64_t symbol) {
     int64_t mark = symbol / MARK;
-    float to_integer = (float)(int32_t)(WHOLE - symbols) / sums[marks_of(symbols) - 1], sum = mark ? sums[mark - 1] : 0.0f;
+    float to_integer = (float)(WHOLE - symbols) / sums[(symbols + MARK - 1) / MARK], sum = sums[mark];
     for (int64_t v = mark * MARK; v < symbol; v++) sum = sum + row[v];
-    *left = symbol ? to_whole(sum * to_integer) + (uint32_t)symbol : 0;
-    *right = symbol == symbols - 1 ? WHOLE : to_whole((sum + row[symbol]) * to_integer) + (uint32_t)symbol + 1;
-    if (*right > WHOLE) *right = 0;
+    uint32_t left = row_edge(sum, to_integer) + (uint32_t)symbol;
+    if (symbol == symbols - 1) return (interval){left, WHOLE};
+    uint32_t right = row_edge(sum + row[symbol], to_integer) + (uint32_t)symbol + 1;
+    return (interval){left, right <= WHOLE ? right : left};
 }
 
-/* The next symbol, or TP_DAMAGED. */
-INLINE int64_t row_pop(range_decoder *d, const float *row, const float *sums, int64_t symbols) {
-    int64_t marks = marks_of(symbols), mark = 0;
-    float to_integer = (float)(int32_t)(WHOLE - symbols) / sums[marks - 1];
-    uint64_t target = range_target(d);
-    if (target >= WHOLE || range_is_over(d)) return TP_DAMAGED;
-    uint32_t left = 0, right = 0;
-    for (; mark < marks - 1; mark++) {
-        uint32_t after = to_whole(sums[mark] * to_integer) + (uint32_t)((mark + 1) * MARK);
-        if (target < after) break;
-        right = after;
-    }
-    float sum = mark ? sums[mark - 1] : 0.0f;
+/* The symbol in whose interval a target < WHOLE lies, and that interval; -1 where the row is no distribution. */
+INLINE int64_t row_find(const float *row, int64_t symbols, const float *sums, uint32_t target, interval *found) {
+    int64_t marks = (symbols + MARK - 1) / MARK, mark = 0;
+    float to_integer = (float)(WHOLE - symbols) / sums[marks];
+    while (mark + 1 < marks && row_edge(sums[mark + 1], to_integer) + (uint32_t)((mark + 1) * MARK) <= target) mark++;
+    float sum = sums[mark];
+    uint32_t left = row_edge(sum, to_integer) + (uint32_t)(mark * MARK);
     for (int64_t v = mark * MARK; v < symbols; v++) {
-        left = right;
         sum = sum + row[v];
-        right = v < symbols - 1 ? to_whole(sum * to_integer) + (uint32_t)v + 1 : WHOLE;
+        uint32_t right = v < symbols - 1 ? row_edge(sum, to_integer) + (uint32_t)v + 1 : WHOLE;
+        if (left >= right || right > WHOLE) return -1;
         if (target < right) {
-            if (left >= right || right > WHOLE) return TP_DAMAGED;
-            range_pop(d, left, right);
+            *found = (interval){left, right};
             return v;
         }
+        left = right;
     }
-    return TP_DAMAGED;
+    return -1;
 }
 
 #endif

@@ -88,10 +88,10 @@ EXPORT int64_t API(text_new)(
     t->symbols = h->symbols;
     t->level = h->level;
     t->outputs = h->outputs;
-    t->level_marks = marks_of(h->level);
+    t->level_marks = marks_of(h->level) + 1;
     t->ranks = h->ranks;
     t->rank_room = h->rank_room;
-    t->rank_marks = t->ranks ? marks_of(t->ranks) : 0;
+    t->rank_marks = t->ranks ? marks_of(t->ranks) + 1 : 0;
     while (t->ranks >> t->shift > 1) t->shift++;
     if (t->ranks && !l.wrong && !take_places(t, next_tensor(&l, 4 * t->symbols))) wrong = true;
     t->given = text_zeros(t, lanes, 4);
@@ -103,7 +103,7 @@ EXPORT int64_t API(text_new)(
     t->sums = text_floats(t, lanes * t->level_marks);
     t->rank_out = text_floats(t, lanes * t->rank_room);
     t->rank_sums = text_floats(t, lanes * t->rank_marks);
-    t->intervals = text_zeros(t, 4 * lanes, 4);
+    t->intervals = text_zeros(t, 2 * lanes, sizeof *t->intervals);
     if (members > 1) {
         t->base = text_zeros(t, lanes * t->outputs, 4);
         t->base_divisor = text_floats(t, lanes);
@@ -199,6 +199,17 @@ EXPORT int64_t API(text_start)(void *handle, const uint8_t *payload, int64_t siz
     return 0;
 }
 
+/* The next symbol, or TP_DAMAGED. */
+INLINE int64_t pop_row(range_decoder *d, const float *row, const float *sums, int64_t symbols) {
+    interval found;
+    uint64_t target = range_target(d);
+    if (target >= WHOLE || range_is_over(d)) return TP_DAMAGED;
+    int64_t symbol = row_find(row, symbols, sums, (uint32_t)target, &found);
+    if (symbol < 0) return TP_DAMAGED;
+    range_pop(d, found.left, found.right);
+    return symbol;
+}
+
 /* The next `steps` steps into tokens [N]: 0, TP_DAMAGED or TP_ARGUMENT. */
 EXPORT int64_t API(text_decode)(void *handle, int32_t *tokens, int64_t steps) {
     text *t = handle;
@@ -209,7 +220,7 @@ EXPORT int64_t API(text_decode)(void *handle, int32_t *tokens, int64_t steps) {
         begin_step(t);
         team_run(t->team, LEVEL, t->panels);
         for (int64_t i = 0; i < t->rows && result == 0; i++) {
-            int64_t at = row_pop(&t->decoder, t->out + i * t->outputs, t->sums + i * t->level_marks, t->level);
+            int64_t at = pop_row(&t->decoder, t->out + i * t->outputs, t->sums + i * t->level_marks, t->level);
             if (at < 0) result = at;
             if (t->ranks)
                 t->group[i] = (int32_t)at;
@@ -219,7 +230,7 @@ EXPORT int64_t API(text_decode)(void *handle, int32_t *tokens, int64_t steps) {
         if (result < 0) break;
         if (t->ranks) team_run(t->team, RANKS, t->panels);
         for (int64_t i = 0; i < t->rows && t->ranks && result == 0; i++) {
-            int64_t rank = row_pop(&t->decoder, t->rank_out + i * t->rank_room, t->rank_sums + i * t->rank_marks, t->ranks);
+            int64_t rank = pop_row(&t->decoder, t->rank_out + i * t->rank_room, t->rank_sums + i * t->rank_marks, t->ranks);
             if (rank < 0) result = rank;
             t->last[i] = t->group[i] * (int32_t)t->ranks + (int32_t)rank;
         }

@@ -57,17 +57,17 @@ INLINE uint32_t draw_uniform(uint32_t lane, uint32_t step) {
 
 /* DRAWS symbols by systematic resampling: min {v : the sum of weights to v > (j + u) / DRAWS of all}. */
 INLINE void draw(const int32_t *weights, int64_t count, int64_t total, uint32_t u, int32_t first, int32_t *out) {
-    enum { TOGETHER = 32 };
+    enum { BLOCK_OF = 32 };
     int64_t v = 0, before = 0; /* the sum of weights before v */
     int64_t block = 0;
-    for (int64_t k = 0; k < TOGETHER && k < count; k++) block += weights[k];
+    for (int64_t k = 0; k < BLOCK_OF && k < count; k++) block += weights[k];
     for (int64_t j = 0; j < DRAWS; j++) {
         int64_t wanted = ((j << 16) + u) * total / (DRAWS << 16);
-        while (before + block <= wanted && v + TOGETHER < count) {
+        while (before + block <= wanted && v + BLOCK_OF < count) {
             before += block;
-            v += TOGETHER;
+            v += BLOCK_OF;
             int32_t sum = 0;
-            for (int64_t k = v; k < v + TOGETHER && k < count; k++) sum += weights[k];
+            for (int64_t k = v; k < v + BLOCK_OF && k < count; k++) sum += weights[k];
             block = sum;
         }
         int64_t at = v, so_far = before + weights[v];
@@ -192,11 +192,9 @@ static void head_list(text_head *h, const int32_t *places, int64_t rows) {
     }
 }
 
-typedef uint8_t vb __attribute__((vector_size(LANES)));
-typedef vb vb_anywhere __attribute__((aligned(1), may_alias));
 /* total + move * (a - 128) of LANES bytes a; |move| < 2^11. */
 INLINE vu add_move(vu total, const uint8_t *a, int32_t move) {
-    vi features = __builtin_convertvector(*(const vb_anywhere *)a, vi) - OFFSET;
+    vi features = vi_of_bytes(a) - OFFSET;
 #if defined(__AVX512F__)
     return total + (vu)_mm512_madd_epi16((__m512i)features, _mm512_set1_epi32(move & 0xFFFF));
 #elif defined(__AVX2__)
@@ -210,35 +208,35 @@ INLINE vu add_move(vu total, const uint8_t *a, int32_t move) {
 
 /* One row: its moves, and, where it is time, its rounding. */
 static void head_move_row(text_head *h, int64_t row, bool rounds, int8_t *rounded) {
-    enum { TOGETHER = 32 / LANES };
+    enum { VECTORS_OF_PAD = PAD / LANES };
     int32_t *master = h->master + row * h->wide, sum = 0;
     if (!h->has_master[row]) {
         for (int64_t c = 0; c < h->width; c++) master[c] = h->trained[row * h->width + c] * (1 << FRACTION);
         h->has_master[row] = 1;
     }
     int8_t *to = h->groups && row >= h->groups ? h->of_ranks + (row - h->groups) * h->wide : rounded;
-    for (int64_t c = 0; c < h->wide; c += TOGETHER * LANES) {
-        vu m[TOGETHER];
-        for (int k = 0; k < TOGETHER; k++) m[k] = (vu)vi_load(master + c + k * LANES);
+    for (int64_t c = 0; c < h->wide; c += VECTORS_OF_PAD * LANES) {
+        vu m[VECTORS_OF_PAD];
+        for (int k = 0; k < VECTORS_OF_PAD; k++) m[k] = (vu)vi_load(master + c + k * LANES);
         for (int32_t at = h->move_of[row]; at;) {
             text_move move = h->moves[at - 1];
             const uint8_t *a = h->a + move.lane * h->wide + c;
-            for (int k = 0; k < TOGETHER; k++) m[k] = add_move(m[k], a + k * LANES, move.move);
+            for (int k = 0; k < VECTORS_OF_PAD; k++) m[k] = add_move(m[k], a + k * LANES, move.move);
             at = move.next;
         }
         if (rounds) {
-            vi total = {0}, q[TOGETHER];
-            for (int k = 0; k < TOGETHER; k++) {
+            vi total = {0}, q[VECTORS_OF_PAD];
+            for (int k = 0; k < VECTORS_OF_PAD; k++) {
                 vi kept = vi_max((vi)m[k], vi_all(LOWEST_WEIGHT));
                 kept = -vi_max(-kept, vi_all(-HIGHEST_WEIGHT));
                 m[k] = (vu)kept;
                 q[k] = (kept + (1 << (FRACTION - 1))) >> FRACTION;
                 total += q[k];
             }
-            for (int k = 0; k < TOGETHER; k += PACK) vi_bytes(q + k, 0, (uint8_t *)to + c + k * LANES);
+            for (int k = 0; k < VECTORS_OF_PAD; k += PACK) vi_bytes(q + k, 0, (uint8_t *)to + c + k * LANES);
             sum += (int32_t)vi_sum(total);
         }
-        for (int k = 0; k < TOGETHER; k++) vi_store(master + c + k * LANES, (vi)m[k]);
+        for (int k = 0; k < VECTORS_OF_PAD; k++) vi_store(master + c + k * LANES, (vi)m[k]);
     }
     h->move_of[row] = 0;
     if (!rounds) return;

@@ -58,22 +58,9 @@ INLINE void gram_slots(uint32_t now, uint32_t before, uint32_t long_before, uint
 }
 
 INLINE void scaled_row(const int8_t *from, float scale, int64_t count, float *to) {
-    for (int64_t c = 0; c < count; c++) to[c] = (float)from[c] * scale;
-}
-
-/* Ask for the rows of the symbols [rows] that lanes start ... have just got. */
-static void network_prefetch(const text_network *n, const int32_t *symbols, int64_t lanes, int64_t start, int64_t rows) {
-    for (int64_t i = 0; i < rows; i++) {
-        uint32_t two, three, now = (uint32_t)symbols[i];
-        const int8_t *row = n->embedding + (int64_t)now * n->width;
-        for (int64_t c = 0; c < n->width; c += 64) prefetch(row + c);
-        if (!n->grams) continue;
-        gram_slots(now, (uint32_t)n->before[start + i], (uint32_t)n->before[lanes + start + i], (uint32_t)n->grams, &two, &three);
-        prefetch(n->two + two * n->features);
-        prefetch(n->three + three * n->features);
-        prefetch(n->two_scale + 4 * (int64_t)two);
-        prefetch(n->three_scale + 4 * (int64_t)three);
-    }
+    int64_t c = 0;
+    for (; c + LANES <= count; c += LANES) vf_store(to + c, vf_of(vi_of_signed(from + c)) * scale);
+    for (; c < count; c++) to[c] = (float)from[c] * scale;
 }
 
 static void network_look_up(const text_network *n, text_room *m, int64_t lanes, int64_t start, int64_t rows, const int32_t *symbols) {

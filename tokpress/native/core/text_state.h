@@ -35,7 +35,7 @@ typedef struct {
     float *out, *sums, *rank_out, *rank_sums; /* probabilities, and their sums */
     int32_t *base; /* integer weights of the base's probabilities, the head's own where there is one network */
     float *base_divisor, *of_symbol;
-    uint32_t *intervals; /* [lanes, 4]: of groups, of ranks */
+    interval *intervals; /* [lanes, 2]: of groups or symbols, of ranks */
     int32_t *coded; /* places that are known, when they are encoded */
     double *costs; /* [lanes, 2]: probabilities of what came, when it is scored */
     text_room rooms[MOST_THREADS];

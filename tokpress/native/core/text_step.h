@@ -90,6 +90,11 @@ static void mix_level(text *t, int64_t lane) {
     if (t->remembers) memory_add(&t->memory, lane, t->shift, out);
 }
 
+static void add_up(const float *out, int64_t stride, int64_t rows, int64_t symbols, float *sums, int64_t marks) {
+    for (int64_t i = 0; i < rows; i += TOGETHER)
+        row_sums(out + i * stride, stride, rows - i < TOGETHER ? rows - i : TOGETHER, symbols, sums + i * marks);
+}
+
 static void level_of(text *t, int64_t panel, int thread) {
     int64_t start, rows;
     panel_of(t, panel, &start, &rows);
@@ -100,7 +105,7 @@ static void level_of(text *t, int64_t panel, int thread) {
         if (t->members > 1) multiply_members(t, i);
         mix_level(t, i);
     }
-    add_up(t->out + start * t->outputs, t->outputs, rows, t->level, t->sums + start * t->level_marks);
+    add_up(t->out + start * t->outputs, t->outputs, rows, t->level, t->sums + start * t->level_marks, t->level_marks);
 }
 
 static void mix_ranks(text *t, int64_t lane) {
@@ -137,7 +142,7 @@ static void ranks_of(text *t, int64_t panel, int thread) {
         head_ranks(h, i, t->group[i], t->step, m->acc, m->row);
         mix_ranks(t, i);
     }
-    add_up(t->rank_out + start * t->rank_room, t->rank_room, rows, t->ranks, t->rank_sums + start * t->rank_marks);
+    add_up(t->rank_out + start * t->rank_room, t->rank_room, rows, t->ranks, t->rank_sums + start * t->rank_marks, t->rank_marks);
 }
 
 /* The intervals, or the costs, of symbols that are known. */
@@ -147,7 +152,6 @@ static void find_intervals(text *t, int64_t panel) {
     for (int64_t i = start; i < start + rows; i++) {
         const float *row = t->out + i * t->outputs, *of_rank = t->rank_out + i * t->rank_room;
         int64_t at = t->ranks ? t->coded[i] / t->ranks : t->coded[i], rank = t->ranks ? t->coded[i] % t->ranks : 0;
-        uint32_t *to = t->intervals + 4 * i;
         if (t->costs) {
             double sum = 0;
             for (int64_t v = 0; v < t->level; v++) sum += (double)row[v];
@@ -156,18 +160,18 @@ static void find_intervals(text *t, int64_t panel) {
             for (int64_t r = 0; r < t->ranks; r++) sum += (double)of_rank[r];
             t->costs[2 * i + 1] = t->ranks ? (double)of_rank[rank] / sum : 1.0;
         }
-        row_interval(row, t->sums + i * t->level_marks, t->level, at, to, to + 1);
-        if (t->ranks) row_interval(of_rank, t->rank_sums + i * t->rank_marks, t->ranks, rank, to + 2, to + 3);
+        t->intervals[2 * i] = row_interval(row, t->level, t->sums + i * t->level_marks, at);
+        if (t->ranks) t->intervals[2 * i + 1] = row_interval(of_rank, t->ranks, t->rank_sums + i * t->rank_marks, rank);
     }
 }
 
 /* Push the intervals of a step; range_reserve has made room. */
 static void push_intervals(text *t, int64_t rows) {
-    for (int part = 0; part < (t->ranks ? 4 : 2); part += 2)
+    for (int part = 0; part < (t->ranks ? 2 : 1); part++)
         for (int64_t i = 0; i < rows; i++) {
-            uint32_t left = t->intervals[4 * i + part], right = t->intervals[4 * i + part + 1];
-            if (left < right)
-                range_push(&t->encoder, left, right);
+            interval of = t->intervals[2 * i + part];
+            if (of.left < of.right)
+                range_push(&t->encoder, of.left, of.right);
             else
                 t->failed = true; /* a model whose numbers are no probabilities */
         }

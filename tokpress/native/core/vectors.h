@@ -107,6 +107,18 @@ INLINE int64_t vi_sum(vi v) {
 INLINE float scalar_sqrt(float x) { return vf_sqrt(vf_all(x))[0]; }
 INLINE int32_t scalar_nearest(float x) { return vf_nearest(vf_all(x))[0]; }
 
+/* LANES bytes 0 ... 255, and LANES of -128 ... 127. */
+#if defined(__AVX512F__)
+INLINE vi vi_of_bytes(const uint8_t *from) { return (vi)_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)from)); }
+INLINE vi vi_of_signed(const int8_t *from) { return (vi)_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)from)); }
+#elif defined(__AVX2__)
+INLINE vi vi_of_bytes(const uint8_t *from) { return (vi)_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)from)); }
+INLINE vi vi_of_signed(const int8_t *from) { return (vi)_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)from)); }
+#else
+INLINE vi vi_of_bytes(const uint8_t *from) { return (vi){from[0], from[1], from[2], from[3]}; }
+INLINE vi vi_of_signed(const int8_t *from) { return (vi){from[0], from[1], from[2], from[3]}; }
+#endif
+
 /* PACK vectors of integers -127 ... 127 to PACK * LANES bytes, `offset` added to each. */
 #if defined(__AVX512F__)
 #define PACK 2

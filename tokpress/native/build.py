@@ -1,0 +1,132 @@
+"""Compile the core: one shared library that holds it once for each instruction set. A script, also used by `backend`.
+
+    python tokpress/native/build.py                                    in place, with the compiler that is found
+    python tokpress/native/build.py --sanitize -o /tmp/_core.so        with AddressSanitizer and UndefinedBehaviorSanitizer
+    python tokpress/native/build.py --target aarch64-linux-musl -o …   for another machine (needs ziglang)
+
+The flags are the same everywhere. They forbid what would make a float differ between machines: contraction to fused
+multiply-adds and reassociation.
+"""
+
+import argparse
+import importlib.util
+import os
+import platform
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from stamp import CORE, stamp
+
+FLAGS = [
+    "-std=c11", "-O3", "-fPIC", "-fvisibility=hidden", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math",
+    "-Wall", "-Wextra", "-Wno-unknown-pragmas", "-Wno-psabi", "-fno-ident", "-g0",
+]  # fmt: skip
+LINK = ["-shared"]
+SANITIZE = ["-g1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer"]
+#: architecture → instruction set → flags, the plainest first
+SETS: dict[str, dict[str, list[str]]] = {
+    "x86_64": {
+        "portable": [],
+        "avx2": ["-mavx2", "-mbmi", "-mbmi2"],
+        "avx512": ["-mavx2", "-mbmi", "-mbmi2", "-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512dq", "-mavx512vnni"],
+    },
+    "aarch64": {"portable": [], "neon": ["-mcpu=generic+dotprod"]},
+}
+
+
+class BuildError(Exception):
+    """No compiler, or one that does not compile the core."""
+
+
+def file_name(system: str) -> str:
+    """The library's name on a system, as `platform.system` calls it."""
+    return {"Darwin": "_core.dylib", "Windows": "_core.dll"}.get(system, "_core.so")
+
+
+def zig() -> list[str] | None:
+    return [sys.executable, "-m", "ziglang", "cc"] if importlib.util.find_spec("ziglang") else None
+
+
+def works(compiler: list[str]) -> bool:
+    """Whether it makes a shared library of a line of C."""
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder, "line.c")
+        source.write_text("#include <stdlib.h>\nint line(void) { return abs(-1); }\n")
+        command = [*compiler, "-std=c11", *LINK, "-fPIC", str(source), "-o", str(Path(folder, "line.so"))]
+        try:
+            return subprocess.run(command, capture_output=True, timeout=300).returncode == 0
+        except OSError:
+            return False
+
+
+def system_compiler() -> list[str] | None:
+    """$CC, or the first of cc, gcc and clang that works."""
+    if os.environ.get("TOKPRESS_NO_COMPILER"):  # for tests of what happens without one
+        return None
+    named = [shlex.split(os.environ["CC"])] if os.environ.get("CC") else []
+    for compiler in [*named, ["cc"], ["gcc"], ["clang"]]:
+        if shutil.which(compiler[0]) and works(compiler):
+            return compiler
+    return None
+
+
+def build(output: Path, compiler: list[str] | None = None, target: str = "", sanitize: bool = False) -> None:
+    """Write the library to `output`. Raises BuildError where there is no compiler, or it fails."""
+    if target:
+        compiler, machine = zig(), target.split("-")[0]
+    else:
+        compiler, machine = compiler or system_compiler() or zig(), platform.machine().lower()
+    if compiler is None:
+        raise BuildError("no C compiler: cc, gcc and clang are not here, nor is the package ziglang")
+    machine = {"amd64": "x86_64", "arm64": "aarch64"}.get(machine, machine)
+    sets = SETS.get(machine, {"portable": []})
+    flags = FLAGS + (["-target", target] if target else []) + (SANITIZE if sanitize else [])
+    if compiler[-2:] == ["ziglang", "cc"] and not sanitize:
+        flags = [*flags, "-fno-sanitize=undefined"]
+    if "windows" in target or platform.system() == "Windows":
+        flags = [flag for flag in flags if flag != "-fPIC"]
+    with tempfile.TemporaryDirectory(dir=output.parent) as folder:
+        jobs = [(f"{name}.o", "all.c", [f"-DTP_ISA={name}", *more]) for name, more in sets.items()]
+        jobs.append(("cpu.o", "cpu.c", [f'-DTP_STAMP="{stamp()}"']))
+        # the same paths everywhere, so that the same compiler writes the same bytes
+        place = [f"-ffile-prefix-map={CORE}=core"]
+        commands = [[*compiler, *flags, *place, *more, "-c", str(CORE / source), "-o", str(Path(folder, name))]
+                    for name, source, more in jobs]  # fmt: skip
+        running = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for command in commands]
+        errors = [job.communicate()[1] for job in running]
+        made = [name for (name, _, _), job in zip(jobs, running) if job.returncode == 0]
+        for command, said in zip(commands, errors):
+            sys.stderr.write(said)
+            if command[-1] not in [str(Path(folder, name)) for name in made]:
+                # an old compiler does not know the newest instructions: the others do without
+                sys.stderr.write(f"build.py: left out, the compiler failed: {shlex.join(command)}\n")
+        if not {"portable.o", "cpu.o"} <= set(made):
+            raise BuildError(f"the compiler failed: {shlex.join(commands[0])}")
+        linked = Path(folder, output.name)
+        command = [*compiler, *flags, *LINK, *(str(Path(folder, name)) for name in made), "-o", str(linked)]
+        job = subprocess.run(command, stderr=subprocess.PIPE, text=True)
+        sys.stderr.write(job.stderr)
+        if job.returncode:
+            raise BuildError(f"the linker failed: {shlex.join(command)}")
+        os.replace(linked, output)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--sanitize", action="store_true", help="with AddressSanitizer and UndefinedBehaviorSanitizer")
+    parser.add_argument("--target", default="", help="another machine, as zig names it: aarch64-linux-musl")
+    parser.add_argument("--zig", action="store_true", help="the compiler of the package ziglang")
+    parser.add_argument("-o", "--output", type=Path, default=CORE.parent / file_name(platform.system()))
+    options = parser.parse_args()
+    try:
+        build(options.output, zig() if options.zig else None, options.target, options.sanitize)
+    except BuildError as error:
+        sys.exit(f"build.py: {error}")
+
+
+if __name__ == "__main__":
+    main()
