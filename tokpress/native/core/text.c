@@ -2,7 +2,7 @@
  * tokens there are in how many lanes, and at which step it is. */
 #include "text_step.h"
 
-#define MOST_SYMBOLS (1 << 16)
+#define TEXT_SYMBOLS (1 << 16)
 #define MOST_TOKENS ((int64_t)1 << 40)
 
 EXPORT void API(text_free)(void *handle) {
@@ -19,7 +19,7 @@ EXPORT void API(text_free)(void *handle) {
 /* Settings of a member: symbols, width, depth, hidden, grams, features, groups. */
 enum { MEMBER_SETTINGS = 7 };
 static bool fits_member(const int64_t *s) {
-    const int64_t most[MEMBER_SETTINGS] = {MOST_SYMBOLS, 2064, MOST_DEPTH, MOST_INPUTS, 1 << 20, 1 << 12, MOST_SYMBOLS};
+    const int64_t most[MEMBER_SETTINGS] = {TEXT_SYMBOLS, 2064, MOST_DEPTH, MOST_INPUTS, 1 << 20, 1 << 12, TEXT_SYMBOLS};
     for (int i = 0; i < MEMBER_SETTINGS; i++)
         if (s[i] < (i < 4) || s[i] > most[i]) return false;
     if (s[0] < 2 || s[4] & (s[4] - 1) || (s[4] && !s[5])) return false;

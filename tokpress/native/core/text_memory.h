@@ -29,8 +29,12 @@ typedef struct {
     uint32_t *pool;
     int64_t pool_size, contexts_used, pool_used, limit;
     float scale[MOST_ORDERS][10][6]; /* s_k by bucket of n and of d */
-    int32_t *history; /* [lanes, longest], the newest first */
-    int32_t *slot, *at, *key; /* [lanes, depth]: the context, or -1; its first row; its key */
+    int64_t across; /* lanes, padded */
+    int32_t *history; /* [longest, across], the newest first */
+    int32_t *hashes; /* what the next four lie in */
+    int32_t *at, *key; /* [depth, across]: the first row of each context, and its key */
+    int32_t *next_at, *next_key; /* those of the step that begins, while the last one is learned */
+    int32_t *slot; /* [lanes, depth]: the context, or -1 */
     float *part; /* [lanes, depth]: what a count of each order weighs */
     float *left; /* [lanes]: what is left for the base */
     int32_t *found; /* [lanes, depth]: where among its successors the symbol stands, or -1 */
@@ -49,22 +53,41 @@ INLINE int32_t bucket_of_distinct(int32_t d) {
     return e < 5 ? e : 5;
 }
 
-/* Hash a lane's contexts of `seen` symbols at most, and ask for their rows. */
-INLINE void memory_hash(text_memory *m, int64_t lane, int64_t seen) {
-    const uint32_t low = 0x7FFFFFFF;
-    const int32_t *history = m->history + lane * m->longest;
+/* Push the last symbols onto the histories. */
+static void memory_push(text_memory *m, const int32_t *symbols, int64_t rows) {
+    memmove(m->history + m->across, m->history, (size_t)((m->longest - 1) * m->across) * 4);
+    memcpy(m->history, symbols, (size_t)rows * 4);
+}
+
+/* Hash the contexts of lanes start ... start + rows - 1, after `seen` symbols, and ask for their rows. */
+static void memory_hash(text_memory *m, int64_t start, int64_t rows, int64_t seen) {
+    const int32_t low = 0x7FFFFFFF;
     for (int64_t k = 0; k < m->depth; k++) {
         if (m->orders[k] > seen) continue;
-        uint32_t h = (uint32_t)m->orders[k] * 0x3C6EF372u & low;
-        for (int32_t i = 0; i < m->orders[k]; i++) {
-            h = ((h ^ (uint32_t)history[i]) * 0x2545F491u + 0x1B873593u) & low;
-            h ^= h >> 15;
+        for (int64_t i = start; i < start + rows; i += LANES) {
+            int64_t first = i + LANES <= m->across ? i : m->across - LANES;
+            vu h = (vu)vi_all((int32_t)((uint32_t)m->orders[k] * 0x3C6EF372u) & low);
+            for (int32_t age = 0; age < m->orders[k]; age++) {
+                h = ((h ^ (vu)vi_load(m->history + age * m->across + first)) * 0x2545F491u + 0x1B873593u) & (uint32_t)low;
+                h ^= h >> 15;
+            }
+            vi at = (vi)((h * 0x5851F42Du >> 9) & m->mask);
+            int32_t *to_at = m->next_at + k * m->across, *to_key = m->next_key + k * m->across;
+            for (int64_t lane = 0; lane < LANES; lane++)
+                if (first + lane >= i && first + lane < start + rows) { /* other lanes may be another thread's */
+                    to_at[first + lane] = at[lane];
+                    to_key[first + lane] = (int32_t)(h[lane] | 1);
+                    prefetch(m->contexts + at[lane]);
+                }
         }
-        int64_t at = lane * m->depth + k;
-        m->at[at] = (int32_t)((uint32_t)((uint64_t)h * 0x5851F42Du >> 9) & m->mask);
-        m->key[at] = (int32_t)(h | 1);
-        prefetch(m->contexts + m->at[at]);
     }
+}
+static void memory_swap(text_memory *m) {
+    int32_t *at = m->at, *key = m->key;
+    m->at = m->next_at;
+    m->key = m->next_key;
+    m->next_at = at;
+    m->next_key = key;
 }
 
 /* The row that holds the key; the first free one as -1 - row; after TRIES rows that are neither, -2 - mask. */
@@ -83,7 +106,7 @@ INLINE void memory_look_up(text_memory *m, int64_t lane, int64_t seen) {
     for (int64_t k = 0; k < m->depth; k++) {
         int64_t at = lane * m->depth + k, place = -1;
         if (m->orders[k] <= seen) {
-            place = memory_find(m, (uint32_t)m->at[at], m->key[at]);
+            place = memory_find(m, (uint32_t)m->at[k * m->across + lane], m->key[k * m->across + lane]);
             if (place < 0) place = -1;
         }
         m->slot[at] = (int32_t)place;
@@ -227,20 +250,22 @@ static void memory_adapt(text_memory *m, int64_t lane, uint32_t symbol, float p)
 }
 
 /* Count a symbol in the context of one order; a full table learns no new ones. Another lane may have counted in it meanwhile. */
-INLINE void memory_insert(text_memory *m, int64_t at, uint32_t symbol) {
+INLINE void memory_insert(text_memory *m, int64_t lane, int64_t k, uint32_t symbol) {
+    const int64_t at = lane * m->depth + k;
+    const int32_t key = m->key[k * m->across + lane];
     int64_t place = m->slot[at];
     int32_t where = -1, known = 0;
     if (place >= 0) {
         where = m->found[at];
         known = m->successors[at];
     } else {
-        place = memory_find(m, (uint32_t)m->at[at], m->key[at]);
+        place = memory_find(m, (uint32_t)m->at[k * m->across + lane], key);
     }
     if (place < 0) {
         place = -1 - place;
         if (place > (int64_t)m->mask || m->contexts_used >= m->limit) return;
         m->contexts_used++;
-        m->contexts[place] = (text_context){m->key[at], 1, 1, (int32_t)symbol};
+        m->contexts[place] = (text_context){key, 1, 1, (int32_t)symbol};
         return;
     }
     text_context *c = m->contexts + place;
@@ -274,15 +299,12 @@ INLINE void memory_insert(text_memory *m, int64_t at, uint32_t symbol) {
     c->d++;
 }
 
-/* After a step: p [rows] = p_0(symbol) of each lane. Adapt the strengths, count the symbols, push them onto the histories. */
+/* After a step: p [rows] = p_0(symbol) of each lane. Adapt the strengths, and count the symbols. */
 static void memory_learn(text_memory *m, const int32_t *symbols, const float *p, int64_t rows, int64_t seen) {
     for (int64_t i = 0; i < rows; i++) memory_adapt(m, i, (uint32_t)symbols[i], p[i]);
     for (int64_t i = 0; i < rows; i++) {
         for (int64_t k = 0; k < m->depth; k++)
-            if (m->orders[k] <= seen) memory_insert(m, i * m->depth + k, (uint32_t)symbols[i]);
-        int32_t *history = m->history + i * m->longest;
-        memmove(history + 1, history, (size_t)(m->longest - 1) * 4);
-        history[0] = symbols[i];
+            if (m->orders[k] <= seen) memory_insert(m, i, k, (uint32_t)symbols[i]);
     }
 }
 
@@ -290,6 +312,7 @@ static void memory_free(text_memory *m) {
     tp_free(m->contexts);
     tp_free(m->pool);
     tp_free(m->history);
+    tp_free(m->hashes);
     tp_free(m->slot);
     tp_free(m->part);
 }
@@ -319,16 +342,20 @@ static int64_t memory_start(text_memory *m, const int32_t *orders, int64_t depth
             for (int j = 0; j < 6; j++) m->scale[k][i][j] = j ? 30.0f : 8.0f;
     }
     size_t each = (size_t)(lanes * depth);
-    m->contexts = tp_zeros((size_t)contexts * sizeof *m->contexts);
-    m->pool = tp_zeros((size_t)(m->pool_size + 8) * 4); /* vectors read past the last block */
-    m->history = tp_zeros((size_t)(lanes * m->longest) * 4);
-    m->slot = tp_zeros(5 * each * 4);
+    m->contexts = tp_table((size_t)contexts * sizeof *m->contexts);
+    m->pool = tp_table((size_t)(m->pool_size + 8) * 4); /* vectors read past the last block */
+    m->across = padded(lanes);
+    m->history = tp_zeros((size_t)(m->across * m->longest) * 4);
+    m->hashes = tp_zeros((size_t)(4 * depth * m->across) * 4);
+    m->slot = tp_zeros(3 * each * 4);
     m->part = tp_zeros((each + (size_t)lanes) * 4);
-    if (!m->contexts || !m->pool || !m->history || !m->slot || !m->part) return TP_MEMORY;
-    m->at = m->slot + each;
-    m->key = m->slot + 2 * each;
-    m->found = m->slot + 3 * each;
-    m->successors = m->slot + 4 * each;
+    if (!m->contexts || !m->pool || !m->history || !m->hashes || !m->slot || !m->part) return TP_MEMORY;
+    m->at = m->hashes;
+    m->key = m->at + depth * m->across;
+    m->next_at = m->key + depth * m->across;
+    m->next_key = m->next_at + depth * m->across;
+    m->found = m->slot + each;
+    m->successors = m->slot + 2 * each;
     m->left = m->part + each;
     memset(m->slot, 255, each * 4);
     return 0;

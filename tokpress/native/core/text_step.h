@@ -44,29 +44,25 @@ static void multiply_members(text *t, int64_t lane) {
     t->base_divisor[lane] = (float)total;
 }
 
-/* p_0 of the last symbols, and the memory learns; then it looks for the contexts of this step. */
+/* p_0 of the last symbols, and the memory learns. */
 static void learn_memory(text *t) {
     text_memory *m = &t->memory;
-    if (!t->remembers) return;
-    if (t->step > 0) {
-        const text_head *h = &t->member[0].head;
+    const text_head *h = &t->member[0].head;
+    if (!t->remembers || t->step == 0) return;
         for (int64_t i = 0; i < t->rows; i++) {
-            int32_t place = t->last[i];
-            int64_t at = t->ranks ? place / t->ranks : place;
-            float p = (float)base_weights(t, i)[at] / base_divisor(t, i);
-            if (t->ranks) p = p * ((float)h->rank_weights[i * t->rank_room + place % t->ranks] / h->rank_divisor[i]);
-            t->of_symbol[i] = p;
-        }
-        memory_learn(m, t->last, t->of_symbol, t->rows, t->step - 1);
+        int32_t place = t->last[i];
+        int64_t at = t->ranks ? place / t->ranks : place;
+        float p = (float)base_weights(t, i)[at] / base_divisor(t, i);
+        if (t->ranks) p = p * ((float)h->rank_weights[i * t->rank_room + place % t->ranks] / h->rank_divisor[i]);
+        t->of_symbol[i] = p;
     }
-    for (int64_t i = 0; i < t->rows; i++) memory_hash(m, i, t->step);
-    for (int64_t i = 0; i < t->rows; i++) memory_look_up(m, i, t->step);
+    memory_learn(m, t->last, t->of_symbol, t->rows, t->step - 1);
 }
 
 static void features_of(text *t, int64_t panel, int thread) {
     int64_t start, rows;
     panel_of(t, panel, &start, &rows);
-    if (rows < 1) return;
+    if (t->remembers) memory_hash(&t->memory, start, rows, t->step);
     for (int64_t k = t->members - 1; k >= 0; k--) {
         text_member *m = t->member + k;
         const int64_t wide = m->head.wide;
@@ -98,8 +94,8 @@ static void add_up(const float *out, int64_t stride, int64_t rows, int64_t symbo
 static void level_of(text *t, int64_t panel, int thread) {
     int64_t start, rows;
     panel_of(t, panel, &start, &rows);
-    if (rows < 1) return;
     text_room *m = t->rooms + thread;
+    for (int64_t i = start; i < start + rows && t->remembers; i++) memory_look_up(&t->memory, i, t->step);
     for (int64_t k = 0; k < t->members; k++) head_level(&t->member[k].head, start, rows, t->step, m->acc, m->row);
     for (int64_t i = start; i < start + rows; i++) {
         if (t->members > 1) multiply_members(t, i);
@@ -218,7 +214,9 @@ static void step_learn(text *t) {
     if (threads > 1 && t->rows >= 2 * threads) t->panels = (t->panels + threads - 1) / threads * threads;
     for (int64_t k = 0; k < t->members; k++)
         if (t->member[k].head.learns && t->step > 0) head_list(&t->member[k].head, t->last, t->rows);
+    if (t->remembers && t->step > 0) memory_push(&t->memory, t->last, t->rows);
     team_run(t->team, LEARN, OF_HEADS + head_parts(t) * t->members + t->panels);
+    memory_swap(&t->memory);
     for (int64_t k = 0; k < t->members; k++) {
         text_member *m = t->member + k;
         text_head *h = &m->head;
