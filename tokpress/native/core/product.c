@@ -12,17 +12,18 @@ EXPORT int64_t API(product_size)(int64_t outputs, int64_t inputs) {
 }
 
 static packed_weights placed(void *packed, int64_t outputs, int64_t inputs) {
-    packed_weights p = {packed_outputs(outputs), packed_inputs(inputs), packed, NULL};
+    packed_weights p = {packed_outputs(outputs), packed_inputs(inputs), packed, NULL, false};
     p.first = (int32_t *)((char *)packed + p.outputs * p.inputs);
     return p;
 }
 
-/* Pack weights q [outputs, inputs], each -64 ... 63 (others: TP_ARGUMENT), into zeroed bytes of product_size, aligned to 4. */
+/* Pack weights q [outputs, inputs], each -64 ... 63 (others: TP_ARGUMENT), into product_size bytes, aligned to 4. */
 EXPORT int64_t API(product_pack)(const int8_t *q, int64_t outputs, int64_t inputs, void *packed) {
     if (!fits_product(outputs, inputs) || (uintptr_t)packed % 4) return TP_ARGUMENT;
     for (int64_t i = 0; i < outputs * inputs; i++)
         if (q[i] < -64 || q[i] > 63) return TP_ARGUMENT;
     packed_weights p = placed(packed, outputs, inputs);
+    pack_zeros(&p);
     for (int64_t v = 0; v < outputs; v++) pack_row(&p, v, q + v * inputs, inputs);
     return 0;
 }

@@ -15,6 +15,7 @@
 #define LOWEST_WEIGHT (-64 * (1 << FRACTION))
 #define HIGHEST_WEIGHT (63 * (1 << FRACTION))
 #define RANK_PAD 16
+#define RANK_OFFSET (OFFSET || WEIGHT_OFFSET ? 128 : 0) /* what dot_rows adds to activations */
 
 typedef struct {
     int32_t next, lane, move;
@@ -82,7 +83,7 @@ INLINE void dot_rows(const uint8_t *a, const int8_t *q, int64_t wide, int64_t ra
 #if defined(__AVX2__)
         __m256i s[4] = {_mm256_setzero_si256(), _mm256_setzero_si256(), _mm256_setzero_si256(), _mm256_setzero_si256()};
         for (int64_t k = 0; k < wide; k += 32) {
-            __m256i of_a = _mm256_loadu_si256((const __m256i *)(a + k));
+            __m256i of_a = _mm256_xor_si256(_mm256_loadu_si256((const __m256i *)(a + k)), _mm256_set1_epi8((char)(128 - OFFSET)));
             for (int i = 0; i < 4; i++) {
                 __m256i w = _mm256_loadu_si256((const __m256i *)(q + i * wide + k));
 #if defined(__AVX512VNNI__)
@@ -98,7 +99,7 @@ INLINE void dot_rows(const uint8_t *a, const int8_t *q, int64_t wide, int64_t ra
 #else
         for (int i = 0; i < 4; i++) {
             int32_t sum = 0;
-            for (int64_t k = 0; k < wide; k++) sum += a[k] * q[i * wide + k];
+            for (int64_t k = 0; k < wide; k++) sum += (int8_t)a[k] * q[i * wide + k];
             acc[r + i] = sum + first[r + i];
         }
 #endif
@@ -192,9 +193,9 @@ static void head_list(text_head *h, const int32_t *places, int64_t rows) {
     }
 }
 
-/* total + move * (a - 128) of LANES bytes a; |move| < 2^11. */
+/* total + move * a of LANES bytes a + OFFSET; |move| < 2^11. */
 INLINE vu add_move(vu total, const uint8_t *a, int32_t move) {
-    vi features = vi_of_bytes(a) - OFFSET;
+    vi features = OFFSET ? vi_of_bytes(a) - OFFSET : vi_of_signed((const int8_t *)a);
 #if defined(__AVX512F__)
     return total + (vu)_mm512_madd_epi16((__m512i)features, _mm512_set1_epi32(move & 0xFFFF));
 #elif defined(__AVX2__)
@@ -244,7 +245,7 @@ static void head_move_row(text_head *h, int64_t row, bool rounds, int8_t *rounde
     if (to == rounded)
         pack_row(&h->packed, row, rounded, h->width);
     else
-        h->first[row - h->groups] = -OFFSET * sum;
+        h->first[row - h->groups] = -RANK_OFFSET * sum;
 }
 
 /* Part `part` of `parts` of what head_list has listed. Where `rounds`, head_end follows when all parts are done. */

@@ -37,6 +37,7 @@ typedef struct {
     float *r; /* [rows] */
     uint8_t *a; /* [rows, the widest row of bytes] */
     int64_t stride;
+    some_quad *quads; /* of the widest row of bytes, for each row */
     int32_t *acc; /* [rows, the widest product] */
 } text_room;
 
@@ -86,6 +87,10 @@ static void network_look_up(const text_network *n, text_room *m, int64_t lanes, 
 
 /* A step of lanes start ... start + rows - 1 (at most m->rows) whose last symbols are given: features a [rows, stride] as bytes + 128,
  * and their scales r [rows]. */
+INLINE void prefetch_row(const float *row, int64_t width) {
+    for (int64_t c = 0; c < width; c += 16) prefetch(row + c);
+}
+
 static void network_features(
     const text_network *n, text_room *m, int64_t lanes, int64_t start, int64_t rows, const int32_t *symbols, uint8_t *a,
     int64_t stride, float *r
@@ -99,12 +104,14 @@ static void network_features(
             float *x = m->x + i * wide;
             if (of_before) add_row(x, m->acc + i * b->ff_out.outputs, of_before, m->r[i], wide);
             float *last = b->last_mix + (start + i) * wide;
+            prefetch_row(b->h + (start + i) * wide, wide); /* state of the operations that come next */
             m->r[i] = shift_row(x, last, b->mix_mu, b->mix_rest, m->row, wide, n->per, m->a + i * m->stride);
         }
         product(m->a, m->stride, rows, &b->mix_in, m->acc, b->mix_in.outputs);
         for (int64_t i = 0; i < rows; i++) {
             const int32_t *acc = m->acc + i * b->mix_in.outputs;
             float *h = b->h + (start + i) * wide;
+            prefetch_row(b->last_ff + (start + i) * wide, wide);
             m->r[i] = recur_row(acc, b->mix_in_scale, m->r[i], b->forget_bias, h, m->row, wide, m->a + i * m->stride);
         }
         product(m->a, m->stride, rows, &b->mix_out, m->acc, b->mix_out.outputs);
@@ -116,9 +123,10 @@ static void network_features(
         product(m->a, m->stride, rows, &b->ff_in, m->acc, b->ff_in.outputs);
         for (int64_t i = 0; i < rows; i++) {
             const int32_t *acc = m->acc + i * b->ff_in.outputs;
+            if (l + 1 < n->depth) prefetch_row(b[1].last_mix + (start + i) * wide, wide);
             m->r[i] = squared_relu_row(acc, b->ff_in_scale, m->r[i], m->row, hide, 0, m->a + i * m->stride);
         }
-        product_of_nonnegative(m->a, m->stride, rows, &b->ff_out, m->acc, b->ff_out.outputs);
+        product_of_nonnegative(m->a, m->stride, rows, &b->ff_out, m->acc, b->ff_out.outputs, m->quads);
     }
     const text_block *b = n->blocks + n->depth - 1;
     for (int64_t i = 0; i < rows; i++) {

@@ -96,18 +96,20 @@ static float *next_vector(text *t, tensor_list *l, int64_t count, int64_t parts)
 }
 
 /* Weights [parts * outputs, inputs], packed: each part's outputs are padded, so that they stand as next_vector's do. */
-static packed_weights pack(text *t, const int8_t *q, int64_t outputs, int64_t parts, int64_t inputs) {
-    packed_weights p = {packed_outputs(parts * padded(outputs)), packed_inputs(inputs), NULL, NULL};
+static packed_weights pack(text *t, const int8_t *q, int64_t outputs, int64_t parts, int64_t inputs, bool nonnegative) {
+    packed_weights p = {packed_outputs(parts * padded(outputs)), packed_inputs(inputs), NULL, NULL, nonnegative};
     p.weights = text_zeros(t, p.outputs * p.inputs, 1);
     p.first = text_zeros(t, p.outputs, 4);
-    if (q && p.weights && p.first)
+    if (!p.weights || !p.first) return p;
+    pack_zeros(&p);
+    if (q)
         for (int64_t part = 0; part < parts; part++)
             for (int64_t v = 0; v < outputs; v++)
                 pack_row(&p, part * padded(outputs) + v, q + (part * outputs + v) * inputs, inputs);
     return p;
 }
-static packed_weights next_packed(text *t, tensor_list *l, int64_t outputs, int64_t parts, int64_t inputs) {
-    return pack(t, next_tensor(l, outputs * parts * inputs), outputs, parts, inputs);
+static packed_weights next_packed(text *t, tensor_list *l, int64_t outputs, int64_t parts, int64_t inputs, bool nonnegative) {
+    return pack(t, next_tensor(l, outputs * parts * inputs), outputs, parts, inputs, nonnegative);
 }
 
 static float *rest_of(text *t, const float *mu, int64_t width) {
@@ -129,7 +131,7 @@ static void start_network(text *t, text_network *n, tensor_list *l) {
         n->two_scale = next_tensor(l, 4 * n->grams);
         n->three = next_tensor(l, n->grams * n->features);
         n->three_scale = next_tensor(l, 4 * n->grams);
-        n->mix = next_packed(t, l, d, 1, 2 * n->features);
+        n->mix = next_packed(t, l, d, 1, 2 * n->features, false);
         n->mix_scale = next_vector(t, l, d, 1);
     }
     n->before = text_zeros(t, 2 * t->lanes, 4);
@@ -137,13 +139,13 @@ static void start_network(text *t, text_network *n, tensor_list *l) {
     n->blocks = text_zeros(t, n->depth, sizeof *n->blocks);
     for (int64_t i = 0; n->blocks && i < n->depth; i++) {
         text_block *b = n->blocks + i;
-        b->mix_in = next_packed(t, l, d, 3, d);
+        b->mix_in = next_packed(t, l, d, 3, d, false);
         b->mix_in_scale = next_vector(t, l, d, 3);
-        b->mix_out = next_packed(t, l, d, 1, d);
+        b->mix_out = next_packed(t, l, d, 1, d, false);
         b->mix_out_scale = next_vector(t, l, d, 1);
-        b->ff_in = next_packed(t, l, h, 1, d);
+        b->ff_in = next_packed(t, l, h, 1, d, false);
         b->ff_in_scale = next_vector(t, l, h, 1);
-        b->ff_out = next_packed(t, l, d, 1, h);
+        b->ff_out = next_packed(t, l, d, 1, h, true);
         b->ff_out_scale = next_vector(t, l, d, 1);
         b->mix_mu = next_vector(t, l, d, 1);
         b->ff_mu = next_vector(t, l, d, 1);
@@ -164,7 +166,7 @@ static void start_head(text *t, text_head *h, tensor_list *l, double rate) {
     h->lanes = t->lanes;
     h->learns = rate > 0;
     h->every = 16 / t->lanes > 1 ? 16 / t->lanes : 1;
-    h->packed = pack(t, q, h->level, 1, h->width);
+    h->packed = pack(t, q, h->level, 1, h->width, false);
     h->level_scale = text_floats(t, h->outputs);
     h->level_bias = text_floats(t, h->outputs);
     h->unit = text_floats(t, h->rows);
@@ -212,7 +214,7 @@ static void start_head(text *t, text_head *h, tensor_list *l, double rate) {
         int32_t sum = 0;
         for (int64_t k = 0; k < h->width; k++) sum += row[k];
         memcpy(h->of_ranks + v * h->wide, row, (size_t)h->width);
-        h->first[v] = -OFFSET * sum;
+        h->first[v] = -RANK_OFFSET * sum;
     }
 }
 
@@ -235,6 +237,7 @@ static void start_rooms(text *t, int threads) {
         m->row = text_floats(t, widest);
         m->r = text_floats(t, PANEL);
         m->a = text_zeros(t, PANEL * bytes, 1);
+        m->quads = text_zeros(t, PANEL * bytes / 4, sizeof *m->quads);
         m->acc = text_zeros(t, PANEL * product, 4);
         t->rounded[i] = text_zeros(t, bytes, 1);
     }
