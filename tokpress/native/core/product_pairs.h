@@ -74,16 +74,16 @@ INLINE void product_block(
     while (k + 2 <= quads) {
         uint64_t one_by_one = large[k / 128];
         int64_t stop = (k / 128 + 1) * 128 < quads ? (k / 128 + 1) * 128 : quads & ~(int64_t)1;
-        for (; k < stop; one_by_one >>= 1) {
-            if (__builtin_expect(one_by_one & 1, 0)) {
-                EACH_ROW(ADD_ROW)
-                k++, weights += 4 * BLOCK;
-                EACH_ROW(ADD_ROW)
-                k++, weights += 4 * BLOCK;
-            } else {
+        while (k < stop) {
+            int64_t skipped = one_by_one ? __builtin_ctzll(one_by_one) : 64, until = k + 2 * skipped < stop ? k + 2 * skipped : stop;
+            for (; k < until; k += 2, weights += 8 * BLOCK) {
                 EACH_ROW(ADD_ROW_TWICE)
-                k += 2, weights += 8 * BLOCK;
             }
+            if (k == stop) break;
+            for (int twice = 0; twice < 2; twice++, k++, weights += 4 * BLOCK) {
+                EACH_ROW(ADD_ROW)
+            }
+            one_by_one = one_by_one >> skipped >> 1;
         }
     }
     if (k < quads) {
