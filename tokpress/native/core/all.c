@@ -5,4 +5,6 @@
 #include "range_coder.c"
 #include "rows_coder.c"
 #include "scan.c"
+#include "bpe.c"
+#include "rows.c"
 #include "text.c"

@@ -210,10 +210,11 @@ INLINE int64_t pop_row(range_decoder *d, const float *row, const float *sums, in
     return symbol;
 }
 
-/* The next `steps` steps into tokens [N]: 0, TP_DAMAGED or TP_ARGUMENT. */
+/* The next `steps` steps into tokens [lanes, steps], of lanes that have a token: 0, TP_DAMAGED or TP_ARGUMENT. */
 EXPORT int64_t API(text_decode)(void *handle, int32_t *tokens, int64_t steps) {
     text *t = handle;
     if (steps < 0 || steps > t->steps - t->step) return TP_ARGUMENT;
+    const int64_t first = t->step;
     int64_t result = 0;
     team_begin(t->team);
     for (int64_t stop = t->step + steps; t->step < stop && result == 0; t->step++) {
@@ -235,7 +236,7 @@ EXPORT int64_t API(text_decode)(void *handle, int32_t *tokens, int64_t steps) {
             t->last[i] = t->group[i] * (int32_t)t->ranks + (int32_t)rank;
         }
         if (result < 0) break;
-        for (int64_t i = 0; i < t->rows; i++) tokens[i * t->steps + t->step] = t->ranks ? t->symbol[t->last[i]] : t->last[i];
+        for (int64_t i = 0; i < t->rows; i++) tokens[i * steps + t->step - first] = t->ranks ? t->symbol[t->last[i]] : t->last[i];
     }
     team_end(t->team);
     return result;

@@ -1,0 +1,140 @@
+"""The range coder (Martin 1979), behind push and pop: the definition, in Python integers.
+
+A number in [0, 2^64) is narrowed symbol by symbol. With an interval [left, right) of 2^24 for the symbol (`intervals`):
+
+    scale = range >> 24     lower ← lower + scale · left     range ← scale · (right − left)
+    when range < 2^32, the top 32 bits of lower are settled: they are written, lower and range move up
+
+The decoder holds 64 bits of the words at `point`; (point − lower) / scale lies in its symbol's interval. One coder serves all lanes,
+time-major: a call codes the n live rows of one step. constriction's queue coder writes the same words.
+
+`range_encoder` and `range_decoder` give the core's (core/rows_coder.c) where it is here, else these.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from ...errors import ChecksumError
+from ...native import library
+from ..base import Pmf, Tokens
+from .intervals import PRECISION, WHOLE, edges
+
+WORD = 32
+MOST = (1 << 64) - 1
+LOW = (1 << WORD) - 1
+#: zero words that a decoder may read past the end: an encoder leaves out one, and the decoder reads two ahead
+BEYOND = 4
+
+
+class RangeEncoder:
+    """
+    >>> pmf = np.full((2, 4), 0.25, np.float32)
+    >>> encoder = RangeEncoder(); encoder.push(np.array([3, 1], np.int32), pmf)
+    >>> RangeDecoder(encoder.finish()).pop(pmf)
+    array([3, 1], dtype=int32)
+    """
+
+    def __init__(self) -> None:
+        self._lower, self._range = 0, MOST
+        self._words: list[int] = []
+
+    def push(self, symbols: Tokens, pmf: Pmf) -> None:
+        """symbols [n] int32, pmf [n, V]. Raises ValueError where a row is no distribution, or a symbol is none of its V."""
+        rows = edges(pmf)
+        if len(symbols) and not 0 <= int(np.min(symbols)) <= int(np.max(symbols)) < pmf.shape[1]:
+            raise ValueError("a symbol outside the alphabet")
+        for symbol, row in zip(symbols, rows, strict=True):
+            self.narrow(int(row[symbol]), int(row[symbol + 1]))
+
+    def narrow(self, left: int, right: int) -> None:
+        """To the interval [left, right) of 2^24."""
+        scale = self._range >> PRECISION
+        self._lower += scale * left
+        if self._lower > MOST:  # the carry may go through many words of ones
+            self._lower &= MOST
+            self._carry()
+        self._range = scale * (right - left)
+        if self._range <= LOW:
+            self._words.append(self._lower >> WORD)
+            self._lower, self._range = (self._lower << WORD) & MOST, self._range << WORD
+
+    def _carry(self) -> None:
+        at = len(self._words) - 1
+        while at >= 0:
+            self._words[at] = (self._words[at] + 1) & LOW
+            if self._words[at]:
+                return
+            at -= 1
+
+    def finish(self) -> bytes:
+        """The payload: little-endian words, the last without its zeros, which the decoder reads past the end."""
+        words = self._words
+        if words or self._range != MOST:
+            point = self._lower + LOW
+            if point > MOST:
+                self._carry()
+            last = (point >> WORD) & LOW
+            ends_there = ((self._lower + self._range) >> WORD) & LOW == last
+            words = [*words, last, 0] if ends_there else [*words, last]
+        payload = np.array(words, "<u4").tobytes()
+        return payload[:-4] + payload[-4:].rstrip(b"\0")
+
+
+class RangeDecoder:
+    """The reverse of RangeEncoder. Damaged bytes may decode to wrong symbols; a checksum must tell.
+
+    Where symbols cost bits, a token count that lies is found out soon after the payload's end. Symbols that are expected cost next to
+    nothing, as they do in honest files: such a lie takes the time of a frame, never its memory."""
+
+    def __init__(self, payload: bytes) -> None:
+        padded = payload + b"\0" * (-len(payload) % 4 + 4 * BEYOND)
+        self._words: list[int] = np.frombuffer(padded, "<u4").tolist()
+        self._lower, self._range, self._next = 0, MOST, 2
+        self._point = self._words[0] << WORD | self._words[1]
+
+    def pop(self, pmf: Pmf) -> Tokens:
+        """pmf [n, V] → symbols [n]. Raises ChecksumError where the damage shows."""
+        symbols = np.zeros(len(pmf), np.int32)
+        for i, row in enumerate(edges(pmf)):
+            symbol = int(np.searchsorted(row, self.target(), side="right")) - 1
+            self.narrow(int(row[symbol]), int(row[symbol + 1]))
+            symbols[i] = symbol
+        return symbols
+
+    def target(self) -> int:
+        """What lies in the interval of the next symbol. Raises ChecksumError where no encoder writes such words."""
+        target = ((self._point - self._lower) & MOST) // (self._range >> PRECISION)
+        if target >= WHOLE:
+            raise ChecksumError("the coded words are damaged")
+        return target
+
+    def narrow(self, left: int, right: int) -> None:
+        """To the interval of the symbol that was found. Raises ChecksumError where the words end before the symbols do."""
+        scale = self._range >> PRECISION
+        self._lower = (self._lower + scale * left) & MOST
+        self._range = scale * (right - left)
+        if self._range <= LOW:
+            if self._next >= len(self._words):
+                raise ChecksumError("the coded words are damaged: they end before the tokens do")
+            self._lower, self._range = (self._lower << WORD) & MOST, self._range << WORD
+            self._point = (self._point << WORD) & MOST | self._words[self._next]
+            self._next += 1
+
+
+def range_encoder() -> Any:
+    """The core's encoder, or its twin."""
+    if library.is_here():
+        from ...native import rows_coder
+
+        return rows_coder.RangeEncoder()
+    return RangeEncoder()
+
+
+def range_decoder(payload: bytes) -> Any:
+    """The core's decoder, or its twin."""
+    if library.is_here():
+        from ...native import rows_coder
+
+        return rows_coder.RangeDecoder(payload)
+    return RangeDecoder(payload)
