@@ -7,12 +7,12 @@ typedef struct {
     float *x, *y, *z, *s, *bias;
     int32_t *acc, *weights;
     uint8_t *a;
-} row_room;
+} padded_rows;
 
-static row_room new_rooms(int64_t width) {
+static padded_rows new_rooms(int64_t width) {
     const size_t floats = (size_t)padded(width) * 4;
     char *all = tp_zeros(7 * floats + (size_t)padded(width));
-    row_room m = {0};
+    padded_rows m = {0};
     if (all == NULL) return m;
     m.x = (float *)all;
     m.y = (float *)(all + floats);
@@ -27,7 +27,7 @@ static row_room new_rooms(int64_t width) {
 
 static bool fits_rows(int64_t n, int64_t width) { return n >= 0 && width >= 1 && width <= MOST_INPUTS; }
 
-INLINE void integers_out(const row_room *m, uint8_t offset, int64_t width, float *a) {
+INLINE void integers_out(const padded_rows *m, uint8_t offset, int64_t width, float *a) {
     for (int64_t c = 0; c < width; c++) a[c] = (float)(int8_t)(m->a[c] ^ offset);
 }
 /* Integer sums, which Python keeps as float32. */
@@ -38,7 +38,7 @@ INLINE void sums_in(const float *acc, int64_t width, int32_t *to) {
 /* a [n, width] of integers and scale [n] = max|x| / 127; with `norm`, 1 / rms(a). */
 EXPORT int64_t API(rows_quantize)(const float *x, int64_t n, int64_t width, int64_t norm, float *a, float *scale) {
     if (!fits_rows(n, width)) return TP_ARGUMENT;
-    const row_room m = new_rooms(width);
+    const padded_rows m = new_rooms(width);
     if (m.x == NULL) return TP_MEMORY;
     const int64_t wide = padded(width);
     for (int64_t i = 0; i < n; i++) {
@@ -53,7 +53,7 @@ EXPORT int64_t API(rows_quantize)(const float *x, int64_t n, int64_t width, int6
 /* Token shift and norm of x [n, width]; last [n, width] becomes x. */
 EXPORT int64_t API(rows_shift)(const float *x, float *last, const float *mu, int64_t n, int64_t width, float *a, float *scale) {
     if (!fits_rows(n, width)) return TP_ARGUMENT;
-    const row_room m = new_rooms(width);
+    const padded_rows m = new_rooms(width);
     if (m.x == NULL) return TP_MEMORY;
     for (int64_t c = 0; c < width; c++) {
         m.s[c] = mu[c];
@@ -76,7 +76,7 @@ EXPORT int64_t API(rows_recur)(
 ) {
     if (!fits_rows(n, width)) return TP_ARGUMENT;
     const int64_t wide = padded(width);
-    const row_room m = new_rooms(3 * wide);
+    const padded_rows m = new_rooms(3 * wide);
     if (m.x == NULL) return TP_MEMORY;
     memcpy(m.bias, bias, (size_t)width * 4);
     for (int64_t part = 0; part < 3; part++) memcpy(m.s + part * wide, s + part * width, (size_t)width * 4);
@@ -94,7 +94,7 @@ EXPORT int64_t API(rows_recur)(
 /* max(y, 0)^2 of y = acc s r. */
 EXPORT int64_t API(rows_squared_relu)(const float *acc, const float *s, const float *r, int64_t n, int64_t width, float *a, float *scale) {
     if (!fits_rows(n, width)) return TP_ARGUMENT;
-    const row_room m = new_rooms(width);
+    const padded_rows m = new_rooms(width);
     if (m.x == NULL) return TP_MEMORY;
     memcpy(m.s, s, (size_t)width * 4);
     for (int64_t i = 0; i < n; i++) {
@@ -109,7 +109,7 @@ EXPORT int64_t API(rows_squared_relu)(const float *acc, const float *s, const fl
 /* x [n, width] += acc s r. */
 EXPORT int64_t API(rows_add)(float *x, const float *acc, const float *s, const float *r, int64_t n, int64_t width) {
     if (!fits_rows(n, width)) return TP_ARGUMENT;
-    const row_room m = new_rooms(width);
+    const padded_rows m = new_rooms(width);
     if (m.x == NULL) return TP_MEMORY;
     memcpy(m.s, s, (size_t)width * 4);
     for (int64_t i = 0; i < n; i++) {
@@ -125,7 +125,7 @@ EXPORT int64_t API(rows_add)(float *x, const float *acc, const float *s, const f
 /* The integers of exp2_weights of logits [n, width]; their sums in total [n]. */
 EXPORT int64_t API(rows_weigh)(const float *logits, int64_t n, int64_t width, int32_t *weights, int64_t *total) {
     if (!fits_rows(n, width)) return TP_ARGUMENT;
-    const row_room m = new_rooms(width);
+    const padded_rows m = new_rooms(width);
     if (m.x == NULL) return TP_MEMORY;
     const int64_t wide = padded(width);
     for (int64_t i = 0; i < n; i++) {
