@@ -13,6 +13,7 @@ from tokpress.native import library
 from tokpress.native.text import Model, Text
 from tokpress.priors.memory import MemoryPrior
 from tokpress.priors.mingru import MinGRUPrior, tensor_shapes
+from tokpress.priors.product import ProductPrior
 
 ORDERS = (1, 2, 4)
 
@@ -93,6 +94,16 @@ def test_many_steps_change_the_head(core):
     """A rate so high that weights reach their bounds, and moves theirs."""
     check(random_prior(4, 0.1, groups=8, symbols=32), repeating(4, 600, 32), 4, core)
     check(random_prior(5, 0.1, symbols=32), repeating(5, 600, 32), 20, core)
+
+
+@pytest.mark.parametrize("quarters, online", [(1, 0.0), (2, 0.05), (3, 0.1)])
+def test_products(core, quarters, online):
+    """Of a network that is factored and one that is not, as in text-best; then of two alike."""
+    for groups in ({"groups": 16}, {}):
+        members = [random_prior(1, online, False, **groups), random_prior(2, online, False, width=33)]
+        prior = MemoryPrior(ProductPrior(members, quarters), ORDERS)
+        check(prior, repeating(3, 140, 64), 3, core)
+        check(prior, repeating(4, 140, 64), 14, core, threads=2)
 
 
 def test_step_is_the_twins(core):

@@ -10,15 +10,15 @@ from typing import Any
 from . import library
 
 _POINTER, _COUNT = ctypes.c_void_p, ctypes.c_int64
-#: tokens of a call: a second's, at most
-AT_ONCE = 1 << 14
+#: tokens of a call: `coding.base.WATCH_EVERY`
+AT_ONCE = 1 << 12
 MEMBER = ("symbols", "width", "depth", "hidden", "grams", "features", "groups")
 #: names of the tensors of one network, in the order in which core/text_state.h takes them
 _GRAMS = [f"embedding_grams.{part}" for part in ("two", "three", "mix")]
 
 
 def tensor_names(config: Mapping[str, Any]) -> list[str]:
-    """Of a mingru prior, but for `place`.
+    """Of a mingru prior.
 
     >>> tensor_names({"depth": 1})[:3]
     ['embedding.weight', 'embedding.scale', 'blocks.0.mix_in.weight']
@@ -29,7 +29,7 @@ def tensor_names(config: Mapping[str, Any]) -> list[str]:
         for name in ("mix_in", "mix_out", "ff_in", "ff_out"):
             names += [f"blocks.{i}.{name}.{part}" for part in ("weight", "scale")]
         names += [f"blocks.{i}.{name}" for name in ("mix_mu", "ff_mu", "forget_bias")]
-    return [*names, "head.weight", "head.scale", "bias"]
+    return [*names, "head.weight", "head.scale", "bias", *(["place"] if config.get("groups") else [])]
 
 
 class Model:
@@ -49,11 +49,9 @@ class Model:
         self.rates = [float(member.get("online", 0)) for member in members]
         prefixes = [""] if len(members) == 1 else [f"{i}." for i in range(len(members))]
         names = [prefix + name for prefix, member in zip(prefixes, members) for name in tensor_names(member)]
-        if len(members) == 1 and self.members[0][-1]:
-            names.append("place")
         buffers = [library.address(tensors[name]) for name in names]
         self.symbols = self.members[0][0]
-        self.factored = bool(self.members[0][-1])
+        self.factored = len(members) == 1 and bool(self.members[0][-1])
         self._kept = buffers, tensors
         self.tensors = (_POINTER * len(buffers))(*(ctypes.cast(pointer, _POINTER) for pointer, _ in buffers))
         self.sizes = (_COUNT * len(buffers))(*(size for _, size in buffers))

@@ -27,16 +27,16 @@ static bool fits_member(const int64_t *s) {
     return !s[6] || (s[6] >= 2 && ranks >= 2 && s[0] % s[6] == 0 && !(ranks & (ranks - 1)));
 }
 
-/* place is an order of all symbols: take it and its reverse. */
-static bool take_places(text *t, const uint8_t *place) {
-    t->place = text_zeros(t, t->symbols, 4);
-    t->symbol = text_zeros(t, t->symbols, 4);
-    if (!place || !t->place || !t->symbol) return false;
-    memcpy(t->place, place, (size_t)t->symbols * 4);
-    for (int64_t v = 0; v < t->symbols; v++) t->symbol[v] = -1;
-    for (int64_t v = 0; v < t->symbols; v++) {
-        if (t->place[v] < 0 || t->place[v] >= t->symbols || t->symbol[t->place[v]] >= 0) return false;
-        t->symbol[t->place[v]] = (int32_t)v;
+/* The head's `place`, an order of all symbols, and its reverse. */
+static bool take_places(text *t, text_head *h, const uint8_t *place) {
+    t->symbol = text_zeros(t, h->symbols, 4);
+    h->place = text_zeros(t, h->symbols, 4);
+    if (!place || !h->place || !t->symbol) return false;
+    memcpy(h->place, place, (size_t)h->symbols * 4);
+    for (int64_t v = 0; v < h->symbols; v++) t->symbol[v] = -1;
+    for (int64_t v = 0; v < h->symbols; v++) {
+        if (h->place[v] < 0 || h->place[v] >= h->symbols || t->symbol[h->place[v]] >= 0) return false;
+        t->symbol[h->place[v]] = (int32_t)v;
     }
     return true;
 }
@@ -61,7 +61,7 @@ EXPORT int64_t API(text_new)(
     }
     for (int64_t k = 0; k < members; k++) {
         const int64_t *s = settings + 6 + depth + k * MEMBER_SETTINGS;
-        if (!fits_member(s) || s[0] != settings[6 + depth] || (members > 1 && s[6])) return TP_ARGUMENT;
+        if (!fits_member(s) || s[0] != settings[6 + depth] ) return TP_ARGUMENT;
     }
     text *t = calloc(1, sizeof *t);
     if (t == NULL) return TP_MEMORY;
@@ -79,21 +79,24 @@ EXPORT int64_t API(text_new)(
         m->network = (text_network){.symbols = s[0], .width = s[1], .depth = s[2], .hidden = s[3], .grams = s[4], .features = s[5]};
         m->head = (text_head){.symbols = s[0], .groups = s[6], .width = s[1], .rows = s[0] + s[6], .level = s[6] ? s[6] : s[0]};
         m->head.ranks = s[6] ? s[0] / s[6] : 0;
+        m->head.whole = s[6] && members > 1;
         start_network(t, &m->network, &l);
         start_head(t, &m->head, &l, rates[k]);
+        if (s[6] && !l.wrong && !take_places(t, &m->head, next_tensor(&l, 4 * s[0]))) wrong = true;
         m->next_a = text_zeros(t, lanes * m->head.wide, 1);
         m->next_r = text_floats(t, lanes);
     }
     const text_head *h = &t->member[0].head;
     t->symbols = h->symbols;
-    t->level = h->level;
-    t->outputs = h->outputs;
-    t->level_marks = marks_of(h->level) + 1;
-    t->ranks = h->ranks;
-    t->rank_room = h->rank_room;
+    t->level = members > 1 ? h->symbols : h->level;
+    t->outputs = padded(t->level);
+    t->level_marks = marks_of(t->level) + 1;
+    t->ranks = members > 1 ? 0 : h->ranks;
+    t->rank_room = members > 1 ? 0 : h->rank_room;
+    t->place = h->place;
+    t->own = text_zeros(t, lanes, 4);
     t->rank_marks = t->ranks ? marks_of(t->ranks) + 1 : 0;
     while (t->ranks >> t->shift > 1) t->shift++;
-    if (t->ranks && !l.wrong && !take_places(t, next_tensor(&l, 4 * t->symbols))) wrong = true;
     t->given = text_zeros(t, lanes, 4);
     t->last = text_zeros(t, lanes, 4);
     t->group = text_zeros(t, lanes, 4);

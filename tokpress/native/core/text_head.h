@@ -27,7 +27,10 @@ typedef struct {
     int64_t level, outputs, rank_room; /* G or V; padded; R padded to RANK_PAD */
     int64_t lanes, every; /* steps after which weights are rounded anew */
     bool learns;
-    packed_weights packed; /* of groups, or of all symbols */
+    bool whole; /* factored, but asked for all symbols: a member of a product */
+    packed_weights packed; /* of groups, or of all rows */
+    int32_t *place; /* [V], where factored */
+    float *all; /* [lanes, V padded]: the probabilities of all symbols, where whole */
     int8_t *of_ranks; /* [V, wide], row by row: a rank reads those of one group */
     int32_t *first; /* [V] */
     float *level_scale, *level_bias; /* [outputs] */
@@ -106,8 +109,24 @@ INLINE void dot_rows(const uint8_t *a, const int8_t *q, int64_t wide, int64_t ra
     }
 }
 
+/* The probabilities of all symbols of a lane, from the sums of all rows. */
+static void head_all(text_head *h, int64_t lane, const int32_t *acc, float *row, float *by_place) {
+    const int32_t *of_groups = h->weights + lane * h->outputs;
+    int32_t *weights = h->rank_weights + lane * h->rank_room;
+    float *all = h->all + lane * padded(h->symbols);
+    for (int64_t g = 0; g < h->groups; g++) {
+        float divisor = (float)weigh_row(
+            acc + h->groups + g * h->ranks, h->rank_scale + g * h->rank_room, h->r[lane], h->rank_bias + g * h->rank_room, row,
+            h->rank_room, h->ranks, weights
+        );
+        float of_group = (float)of_groups[g] / h->divisor[lane];
+        for (int64_t r = 0; r < h->ranks; r++) by_place[g * h->ranks + r] = of_group * ((float)weights[r] / divisor);
+    }
+    for (int64_t v = 0; v < h->symbols; v++) all[v] = by_place[h->place[v]];
+}
+
 /* The level's integer weights of lanes start ... start + rows - 1, from the features in `a` and `r`; draws, where it learns. */
-static void head_level(text_head *h, int64_t start, int64_t rows, int64_t step, int32_t *acc, float *room) {
+static void head_level(text_head *h, int64_t start, int64_t rows, int64_t step, int32_t *acc, float *room, float *by_place) {
     product(h->a + start * h->wide, h->wide, rows, &h->packed, acc, h->packed.outputs);
     for (int64_t i = start; i < start + rows; i++) {
         int32_t *weights = h->weights + i * h->outputs;
@@ -116,6 +135,7 @@ static void head_level(text_head *h, int64_t start, int64_t rows, int64_t step, 
         );
         h->divisor[i] = (float)total;
         if (h->learns) draw(weights, h->level, total, draw_uniform((uint32_t)i, (uint32_t)step), 0, h->drawn + i * 2 * DRAWS);
+        if (h->whole) head_all(h, i, acc + (i - start) * h->packed.outputs, room, by_place);
     }
 }
 
@@ -242,10 +262,8 @@ static void head_move_row(text_head *h, int64_t row, bool rounds, int8_t *rounde
     h->move_of[row] = 0;
     if (!rounds) return;
     h->is_dirty[row] = 0;
-    if (to == rounded)
-        pack_row(&h->packed, row, rounded, h->width);
-    else
-        h->first[row - h->groups] = -RANK_OFFSET * sum;
+    if (to == rounded || h->whole) pack_row(&h->packed, row, to, h->width);
+    if (to != rounded) h->first[row - h->groups] = -RANK_OFFSET * sum;
 }
 
 /* Part `part` of `parts` of what head_list has listed. Where `rounds`, head_end follows when all parts are done. */

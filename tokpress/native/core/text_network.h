@@ -33,7 +33,7 @@ typedef struct {
 /* What one thread needs for `rows` lanes. */
 typedef struct {
     int64_t rows;
-    float *x, *row; /* [rows, wide]; one row, as wide as any */
+    float *x, *row, *by_place; /* [rows, wide]; one row, as wide as any; [V] */
     float *r; /* [rows] */
     uint8_t *a; /* [rows, the widest row of bytes] */
     int64_t stride;
@@ -65,10 +65,11 @@ INLINE void scaled_row(const int8_t *from, float scale, int64_t count, float *to
 }
 
 static void network_look_up(const text_network *n, text_room *m, int64_t lanes, int64_t start, int64_t rows, const int32_t *symbols) {
-    for (int64_t i = 0; i < rows; i++)
-        scaled_row(
-            n->embedding + symbols[i] * n->width, load_float(n->embedding_scale, symbols[i]), n->width, m->x + i * n->wide
-        );
+    for (int64_t i = 0; i < rows; i++) {
+        float *x = m->x + i * n->wide;
+        scaled_row(n->embedding + symbols[i] * n->width, load_float(n->embedding_scale, symbols[i]), n->width, x);
+        memset(x + n->width, 0, (size_t)(n->wide - n->width) * 4); /* another network has been here */
+    }
     if (!n->grams) return;
     for (int64_t i = 0; i < rows; i++) {
         int32_t *last = n->before + start + i, now = symbols[i];

@@ -28,7 +28,8 @@ typedef struct {
     bool remembers;
     int64_t symbols, level, outputs, level_marks, ranks, rank_room, rank_marks; /* level: groups, or symbols; shift: to the group */
     int shift;
-    int32_t *place, *symbol; /* [V], each the reverse of the other */
+    int32_t *place, *symbol; /* [V], each the reverse of the other, where symbols are coded by group and rank */
+    int32_t *own; /* [lanes]: places of the last symbols, for a member that is factored */
     /* of the step, [lanes, ...] */
     int64_t step, rows, panels, pushed; /* pushed: lanes whose intervals wait to be pushed */
     int32_t *given, *last, *group; /* symbols; places of the last symbols; groups */
@@ -166,7 +167,8 @@ static void start_head(text *t, text_head *h, tensor_list *l, double rate) {
     h->lanes = t->lanes;
     h->learns = rate > 0;
     h->every = 16 / t->lanes > 1 ? 16 / t->lanes : 1;
-    h->packed = pack(t, q, h->level, 1, h->width, false);
+    h->packed = pack(t, q, h->whole ? h->rows : h->level, 1, h->width, false);
+    if (h->whole) h->all = text_floats(t, t->lanes * padded(h->symbols));
     h->level_scale = text_floats(t, h->outputs);
     h->level_bias = text_floats(t, h->outputs);
     h->unit = text_floats(t, h->rows);
@@ -226,7 +228,7 @@ static void start_rooms(text *t, int threads) {
         int64_t rows[] = {n->wide, n->hide, n->found, h->outputs};
         for (int i = 0; i < 4; i++) widest = rows[i] > widest ? rows[i] : widest;
         for (int i = 0; i < 3; i++) bytes = rows[i] > bytes ? rows[i] : bytes;
-        int64_t outs[] = {packed_outputs(3 * n->wide), packed_outputs(n->hide), h->packed.outputs, h->rank_room};
+        int64_t outs[] = {packed_outputs(3 * n->wide), packed_outputs(n->hide), h->packed.outputs, h->packed.outputs + RANK_PAD};
         for (int i = 0; i < 4; i++) product = outs[i] > product ? outs[i] : product;
     }
     for (int i = 0; i < threads; i++) {
@@ -235,6 +237,7 @@ static void start_rooms(text *t, int threads) {
         m->stride = bytes;
         m->x = text_floats(t, PANEL * widest);
         m->row = text_floats(t, widest);
+        m->by_place = text_floats(t, t->symbols);
         m->r = text_floats(t, PANEL);
         m->a = text_zeros(t, PANEL * bytes, 1);
         m->quads = text_zeros(t, PANEL * bytes / 4, sizeof *m->quads);

@@ -27,14 +27,17 @@ INLINE float base_divisor(const text *t, int64_t lane) {
     return t->members == 1 ? t->member[0].head.divisor[lane] : t->base_divisor[lane];
 }
 
+INLINE vf member_row(const text_head *h, int64_t lane, int64_t v) {
+    if (h->whole) return vf_load(h->all + lane * padded(h->symbols) + v);
+    return vf_of(vi_load(h->weights + lane * h->outputs + v)) / h->divisor[lane];
+}
+
 static void multiply_members(text *t, int64_t lane) {
     const text_head *one = &t->member[0].head, *other = &t->member[1].head;
-    const int32_t *p = one->weights + lane * t->outputs, *q = other->weights + lane * t->outputs;
-    const float of_p = one->divisor[lane], of_q = other->divisor[lane];
     int32_t *to = t->base + lane * t->outputs;
     int64_t total = 0;
     for (int64_t v = 0; v < t->outputs; v += LANES) {
-        vf x = vf_of(vi_load(p + v)) / of_p, y = vf_of(vi_load(q + v)) / of_q, mean = vf_sqrt(x * y);
+        vf x = member_row(one, lane, v), y = member_row(other, lane, v), mean = vf_sqrt(x * y);
         if (t->quarters != 2) mean = vf_sqrt((t->quarters == 1 ? x : y) * mean);
         vi w = vi_max(vf_nearest(mean * WEIGHT_ONE), vi_all(1));
         vi_store(to + v, w);
@@ -42,6 +45,17 @@ static void multiply_members(text *t, int64_t lane) {
     }
     for (int64_t v = t->symbols; v < t->outputs; v++) total -= to[v]; /* those only fill the row */
     t->base_divisor[lane] = (float)total;
+}
+
+/* A member that is factored and whole has not been asked for the ranks of the group that came. */
+static void list_member(text *t, text_head *h, text_room *m) {
+    const int32_t *places = t->last;
+    for (int64_t i = 0; i < t->rows && h->whole; i++) {
+        t->own[i] = h->place[t->last[i]];
+        head_ranks(h, i, t->own[i] / h->ranks, t->step - 1, m->acc, m->row);
+        places = t->own;
+    }
+    head_list(h, places, t->rows);
 }
 
 /* p_0 of the last symbols, and the memory learns. */
@@ -96,7 +110,7 @@ static void level_of(text *t, int64_t panel, int thread) {
     panel_of(t, panel, &start, &rows);
     text_room *m = t->rooms + thread;
     for (int64_t i = start; i < start + rows && t->remembers; i++) memory_look_up(&t->memory, i, t->step);
-    for (int64_t k = 0; k < t->members; k++) head_level(&t->member[k].head, start, rows, t->step, m->acc, m->row);
+    for (int64_t k = 0; k < t->members; k++) head_level(&t->member[k].head, start, rows, t->step, m->acc, m->row, m->by_place);
     for (int64_t i = start; i < start + rows; i++) {
         if (t->members > 1) multiply_members(t, i);
         mix_level(t, i);
@@ -213,7 +227,7 @@ static void step_learn(text *t) {
     t->panels = (t->rows + PANEL - 1) / PANEL;
     if (threads > 1 && t->rows >= 2 * threads) t->panels = (t->panels + threads - 1) / threads * threads;
     for (int64_t k = 0; k < t->members; k++)
-        if (t->member[k].head.learns && t->step > 0) head_list(&t->member[k].head, t->last, t->rows);
+        if (t->member[k].head.learns && t->step > 0) list_member(t, &t->member[k].head, t->rooms);
     if (t->remembers && t->step > 0) memory_push(&t->memory, t->last, t->rows);
     team_run(t->team, LEARN, OF_HEADS + head_parts(t) * t->members + t->panels);
     memory_swap(&t->memory);
