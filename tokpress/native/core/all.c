@@ -3,3 +3,4 @@
 
 #include "range_coder.c"
 #include "scan.c"
+#include "adaptive.c"
