@@ -95,7 +95,7 @@ INLINE void adaptive_next(adaptive *a, const uint8_t *history, uint32_t byte) {
         a->channel = 0;
     }
     if (at < a->n) match_follow(&a->match, history, at);
-    for (int i = 0; i < HASHED; i++) a->check[i] ^= (byte & 1) * 0x55;
+    for (int i = 0; i < HASHED; i++) a->check[i] ^= (byte & 3) * 0x55;
 }
 
 /* 2^-20 bits, by squaring: each gives another binary digit of the logarithm. */
@@ -178,8 +178,9 @@ INLINE uint32_t adaptive_nibble(adaptive *a, const coding mode, const int phase,
         uint32_t now = node;
         node = 2 * node + (uint32_t)bit;
         if (phase == 0 && level == 1)
-            for (int i = 0; i < HASHED; i++) slots_step(&a->slots, node & 3, &a->line[i]);
-        if (phase == 1 && level == 2) adaptive_ask(a, history, (known & 0xF0) | (node & 7) << 1);
+            for (int i = 0; i < HASHED; i++) slots_step(&a->slots, (node & 3) | (a->bytes.last & 3) << 2, &a->line[i]);
+        if (phase == 1 && level == 1) adaptive_ask(a, history, (known & 0xF0) | (node & 3) << 2 | 1);
+        if (phase == 1 && level == 2) match_look(&a->match, history);
         /* learn */
         mixer_learn(inputs, row, ROWS, VECTORS, (bit << 16) - a->squash[x + CENTRE], rate);
         correction_learn(bin, bit);
@@ -282,7 +283,7 @@ EXPORT void *API(adaptive_new)(int64_t n, const int64_t *pixels) {
         if (i % MATCH_BUCKETS > 0) pair[0] = 1u << 30 | 8, pair[1] = 3u << 30 | 8; /* 3/4 that the expected bit comes */
     }
     a->position = -1;
-    adaptive_ask(a, NULL, 0);
+    adaptive_ask(a, NULL, 1);
     a->position = 0;
     return a;
 }

@@ -16,16 +16,23 @@ typedef struct {
     uint32_t *heads; /* 0: nowhere */
     int log2;
     uint32_t head;  /* of the bytes before the next one */
+    uint32_t found; /* what it held */
     int64_t place;  /* of the byte that is expected */
     int32_t length; /* bytes that agree; 0: none is expected */
     int32_t misses, bucket;
     uint32_t expected;
 } match_model;
 
-/* One bit early, the newest byte's last bit taken for 0: where the head lies. */
+/* Two bits early, those of the newest byte not being known: where the head lies. */
 INLINE void match_ask(match_model *m, uint64_t last) {
     m->head = (uint32_t)(scramble(last << 24 | 1) >> (64 - m->log2));
     prefetch(m->heads + m->head);
+}
+
+/* One bit early: where the last bytes ended before. */
+INLINE void match_look(match_model *m, const uint8_t *history) {
+    m->found = m->heads[m->head];
+    if (m->length == 0 && m->found > 0) prefetch(history + m->found - 1);
 }
 
 INLINE int32_t match_bucket(int32_t length) {
@@ -39,7 +46,7 @@ INLINE void match_follow(match_model *m, const uint8_t *history, int64_t here) {
         if (m->length < 65535) m->length++;
         if (m->length >= 16) m->misses = 0;
     } else if (here > MATCH_SHORTEST) {
-        int64_t found = m->heads[m->head];
+        int64_t found = m->found;
         int32_t length = 0;
         while (length < MATCH_LONGEST && length < found && history[found - 1 - length] == history[here - 1 - length]) length++;
         if (length >= MATCH_SHORTEST) {

@@ -39,8 +39,8 @@ INLINE void slots_place(const slot_table *t, uint64_t hash, uint32_t *line, uint
 }
 
 /* On to the line of the low nibble, two bits of the high one being known: one of four in the same kilobyte. */
-INLINE void slots_step(const slot_table *t, uint32_t two_bits, uint32_t *line) {
-    *line ^= 1 + two_bits;
+INLINE void slots_step(const slot_table *t, uint64_t bits, uint32_t *line) {
+    *line ^= 1 + (uint32_t)bits;
     prefetch(t->lines + ((size_t)*line << 6));
 }
 
