@@ -18,20 +18,22 @@
 #include "pixel_contexts.h"
 #include "range_coder.h"
 
-/* The counters, side by side: one for each hashed context, then those without histories, then the match's; two vectors of 8. */
+/* The counters, side by side: one for each hashed context, then those without histories and the match's; two vectors of 8. */
 #define DIRECT_0 HASHED
 #define DIRECT_1 (HASHED + 1)
 #define MATCHED (HASHED + 2)
+#define DIRECT_2 (HASHED + 3)
 #define CONSTANT 15
 #define ROWS 3
 #define VECTORS 2
 #define NODES 16        /* of a nibble: 1, then 2 · node + bit */
 #define HIGHS 17        /* a high nibble's tree, and those of the low nibbles */
-#define FIRST_WEIGHT 2200  /* 2^-14; of each context */
+#define FIRST_WEIGHT 2000  /* 2^-14; of each context */
 #define FIRST_MATCHED 4915
-#define RATE_LAST 38 /* of the mixer; RATE_EXTRA fades away as bytes are coded */
-#define RATE_EXTRA 250
-#define MOST_SEEN 1023
+#define RATE_LAST 48 /* of the mixer; RATE_EXTRA fades away as bytes are coded */
+#define RATE_EXTRA 220
+#define MOST_SEEN 1023 /* counters_learn: of histories; of the last bytes, which change faster; of matches */
+#define MOST_DIRECT 30
 #define MOST_MATCHED 255
 #define COST_UNIT 20 /* a score counts 2^-20 bits */
 
@@ -43,8 +45,9 @@ typedef struct {
     uint32_t counters[2][HASHED][256];             /* [phase]: p of a bit after a history */
     uint32_t direct_0[8][HIGHS * NODES];           /* [channel] */
     uint32_t direct_1[256][HIGHS * NODES];         /* [last byte] */
+    uint32_t direct_2[256][HIGHS * NODES];         /* [byte before, or above] */
     uint32_t matched[2][4][MATCH_BUCKETS][2];      /* [phase][level], [1]: where a one is expected */
-    uint16_t correction[MATCH_BUCKETS * HIGHS][NODES][CORRECTION_BINS];
+    uint16_t correction[MATCH_BUCKETS / 4 * HIGHS][NODES][CORRECTION_BINS];
     uint16_t squash[2 * CENTRE];
     history_table histories;
     slot_table slots;
@@ -152,10 +155,11 @@ INLINE uint32_t adaptive_nibble(adaptive *a, const coding mode, const int phase,
     int32_t bucket = a->match.bucket;
     i16x16(*rows[ROWS])[VECTORS] = {a->weights[0][bucket * 2 + phase], a->weights[1][phase * 256 + (a->bytes.last & 255)],
                                     a->weights[2][phase * 256 + a->beside]};
-    uint16_t(*correction)[CORRECTION_BINS] = a->correction[(uint32_t)bucket * HIGHS + high];
+    uint16_t(*correction)[CORRECTION_BINS] = a->correction[(uint32_t)bucket / 4 * HIGHS + high];
     uint32_t *direct_0 = a->direct_0[a->channel] + high * NODES, *direct_1 = a->direct_1[a->west] + high * NODES;
+    uint32_t *direct_2 = a->direct_2[a->beside] + high * NODES;
     uint32_t(*counters)[256] = a->counters[phase];
-    const i32x8 most[2] = {(i32x8){0} + MOST_SEEN, {MOST_SEEN, MOST_SEEN, MOST_SEEN, MOST_SEEN, MOST_MATCHED}};
+    const i32x8 most[2] = {(i32x8){0} + MOST_SEEN, {MOST_SEEN, MOST_SEEN, MOST_DIRECT, MOST_DIRECT, MOST_MATCHED, MOST_DIRECT}};
     uint32_t node = 1;
     for (int level = 0; level < 4; level++) {
         /* predict */
@@ -165,7 +169,7 @@ INLINE uint32_t adaptive_nibble(adaptive *a, const coding mode, const int phase,
 #define COUNTER(i) (int32_t)counters[i][slot[i][4 * node]]
         i32x8 counter[2] = {
             {COUNTER(0), COUNTER(1), COUNTER(2), COUNTER(3), COUNTER(4), COUNTER(5), COUNTER(6), COUNTER(7)},
-            {COUNTER(8), COUNTER(9), (int32_t)direct_0[node], (int32_t)direct_1[node], (int32_t)*matched, (int32_t)COUNTER_HALF,
+            {COUNTER(8), COUNTER(9), (int32_t)direct_0[node], (int32_t)direct_1[node], (int32_t)*matched, (int32_t)direct_2[node],
              (int32_t)COUNTER_HALF, (int32_t)COUNTER_HALF}};
 #undef COUNTER
         i16x16 inputs[VECTORS] = {(i16x16)counters_inputs(counter[0]),
@@ -180,7 +184,7 @@ INLINE uint32_t adaptive_nibble(adaptive *a, const coding mode, const int phase,
         if (phase == 0 && level == 1)
             for (int i = 0; i < HASHED; i++) slots_step(&a->slots, (node & 3) | (a->bytes.last & 3) << 2, &a->line[i]);
         if (phase == 1 && level == 1) adaptive_ask(a, history, (known & 0xF0) | (node & 3) << 2 | 1);
-        if (phase == 1 && level == 2) match_look(&a->match, history);
+        if (phase == 1 && level == 2) match_look(&a->match, history, (node & 1) << 1);
         /* learn */
         mixer_learn(inputs, row, ROWS, VECTORS, (bit << 16) - a->squash[x + CENTRE], rate);
         correction_learn(bin, bit);
@@ -194,6 +198,7 @@ INLINE uint32_t adaptive_nibble(adaptive *a, const coding mode, const int phase,
         direct_0[now] = (uint32_t)after[1][2];
         direct_1[now] = (uint32_t)after[1][3];
         *matched = (uint32_t)after[1][4];
+        direct_2[now] = (uint32_t)after[1][5];
         if (bucket > 0 && guess != (uint32_t)bit) {
             match_miss(&a->match);
             bucket = 0;
@@ -265,17 +270,17 @@ EXPORT void *API(adaptive_new)(int64_t n, const int64_t *pixels) {
     range_start_encoder(&a->encoder);
     squash_fill(a->squash);
     histories_fill(&a->histories);
-    correction_fill(a->correction[0][0], MATCH_BUCKETS * HIGHS * NODES, a->squash);
+    correction_fill(a->correction[0][0], MATCH_BUCKETS / 4 * HIGHS * NODES, a->squash);
     for (int choice = 0; choice < 2 * 256; choice++)
         for (int node = 0; node < NODES; node++)
-            for (int i = 0; i <= MATCHED; i++)
+            for (int i = 0; i <= DIRECT_2; i++)
                 a->weights[0][choice][node][i / 8][2 * (i % 8)] = i == MATCHED ? FIRST_MATCHED : FIRST_WEIGHT;
     for (int i = 0; i < HASHED; i++)
         for (int state = 0; state < 256; state++)
             a->counters[0][i][state] = a->counters[1][i][state] = a->histories.first_p[state] << 10;
     for (int i = 0; i < HIGHS * NODES; i++) {
         for (int channel = 0; channel < 8; channel++) a->direct_0[channel][i] = COUNTER_HALF;
-        for (int byte = 0; byte < 256; byte++) a->direct_1[byte][i] = COUNTER_HALF;
+        for (int byte = 0; byte < 256; byte++) a->direct_1[byte][i] = a->direct_2[byte][i] = COUNTER_HALF;
     }
     for (int i = 0; i < 2 * 4 * MATCH_BUCKETS; i++) {
         uint32_t *pair = a->matched[i / 4 / MATCH_BUCKETS][i / MATCH_BUCKETS % 4][i % MATCH_BUCKETS];
