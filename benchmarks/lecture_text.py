@@ -23,7 +23,7 @@ from data import FOLDER, ROOT, SCRATCH, expanded
 from results import machine_line, markdown, unwind_when_terminated
 from training import trained
 
-from tokpress import coding
+from tokpress.coding import Frame
 from tokpress.machine import describe
 from tokpress.model import Model, load_folder
 
@@ -62,12 +62,12 @@ def novels(work: Path, corpus: Path = CORPUS) -> Path:
 def speed(model: Model, source: bytes, lanes: int) -> tuple[float, float]:
     """KB/s of encoding and of decoding, of this many lanes, the model loaded."""
     tokens = model.tokenizer.encode(source)
-    model.prior.prepare(1 << 20)  # compiled, as for a large file
-    coding.encode(model.prior, tokens[: 16 * lanes], lanes)
+    codec = model.prior.codec(Frame(len(tokens), lanes, "compiled"))
+    codec.encode(tokens[: 16 * lanes])
     begun = time.perf_counter()
-    payload = coding.encode(model.prior, tokens, lanes)
+    payload = codec.encode(tokens)
     encoded = time.perf_counter()
-    same = np.array_equal(coding.decode(model.prior, payload, len(tokens), lanes), tokens)
+    same = np.array_equal(codec.decode(payload, len(tokens)), tokens)
     decoded = time.perf_counter()
     if not same:
         raise SystemExit(f"{model}: {lanes} lanes were not decoded back")

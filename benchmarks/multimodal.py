@@ -19,7 +19,7 @@ from data import ROOT
 from results import machine_line, markdown
 from training import trained
 
-from tokpress import coding
+from tokpress.coding import Frame
 from tokpress.machine import describe
 from tokpress.model import load_folder
 from tokpress.segments import join
@@ -50,8 +50,8 @@ def bits_of(model, before: list[bytes], first: list[bytes], second: list[bytes])
     sequences = [model.tokenizer.encode(x + a + b) for x, a, b in zip(before, first, second)]
     lead = len(model.tokenizer.encode(before[0] + first[0]))
     (length,) = {len(sequence) for sequence in sequences}
-    model.prior.prepare(length * len(sequences))
-    bits = coding.score(model.prior, np.concatenate(sequences), lanes=len(sequences))
+    codec = model.prior.codec(Frame(length * len(sequences), len(sequences)))
+    bits = codec.score(np.concatenate(sequences))
     return float(bits.reshape(len(sequences), length)[:, lead:].sum(1).mean())
 
 

@@ -24,7 +24,8 @@ import numpy as np
 from data import FOLDER, SCRATCH, expanded
 from results import command, machine, machine_line, markdown
 
-from tokpress import coding, store
+from tokpress import store
+from tokpress.coding import Frame
 from tokpress.exact import gemm
 from tokpress.machine import cores
 from tokpress.model import Model
@@ -77,7 +78,7 @@ def decode_seconds(model: Model, tokens: Tokens, payload: bytes, lanes: int, rou
     best = np.inf
     for _ in range(rounds):
         begun = time.perf_counter()
-        back = coding.decode(model.prior, payload, len(tokens), lanes)
+        back = model.prior.codec(Frame(len(tokens), lanes, "compiled")).decode(payload, len(tokens))
         best = min(best, time.perf_counter() - begun)
         if not np.array_equal(back, tokens):
             raise click.ClickException("what came back is not what was coded")
@@ -103,9 +104,8 @@ def main(file, name, sizes, rounds, output):
     }
     for size in sizes:
         tokens = model.tokenizer.encode(data[:size])
-        model.prior.prepare(max(len(tokens), 1 << 20))  # compiled
         lanes = model.prior.lanes(len(tokens))
-        payload = coding.encode(model.prior, tokens, lanes)
+        payload = model.prior.codec(Frame(len(tokens), lanes, "compiled")).encode(tokens)
         for threads in counts:
             os.environ["OMP_NUM_THREADS"] = str(threads)
             seconds = decode_seconds(model, tokens, payload, lanes, rounds)

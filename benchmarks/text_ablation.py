@@ -21,7 +21,8 @@ from data import ROOT
 from results import machine_line, markdown, unwind_when_terminated
 from text_dev import TRAIN, mix, with_rate
 
-from tokpress import coding, store
+from tokpress import store
+from tokpress.coding import Frame
 from tokpress.machine import describe
 from tokpress.model import Model
 from tokpress.priors.histogram import HistogramPrior
@@ -89,10 +90,9 @@ def measure(run: Run, pieces: dict[str, bytes]) -> dict[str, Any]:
     model, out = run.make(store.load("text")), {}
     for name, piece in pieces.items():
         tokens = model.tokenizer.encode(piece)
-        model.prior.prepare(max(len(tokens), 1 << 20))  # compiled
         lanes = run.lanes or model.prior.lanes(len(tokens))
         begun = time.perf_counter()
-        bits = coding.score(model.prior, tokens, lanes).sum()
+        bits = model.prior.codec(Frame(len(tokens), lanes, "compiled")).score(tokens).sum()
         out[name] = {"bytes": len(piece), "bits": float(bits), "seconds": round(time.perf_counter() - begun, 2)}
     return out
 

@@ -15,7 +15,8 @@ import click
 from data import ROOT
 from results import markdown
 
-from tokpress import coding, store
+from tokpress import store
+from tokpress.coding import Frame
 from tokpress.model import Model
 from tokpress.priors.memory import MemoryPrior
 from tokpress.priors.mingru import MinGRUPrior
@@ -46,8 +47,8 @@ def with_rate(model: Model, rate: float) -> Model:
 
 def bits(model: Model, data: bytes) -> float:
     tokens = model.tokenizer.encode(data)
-    model.prior.prepare(max(len(tokens), 1 << 20))  # compiled
-    return float(coding.score(model.prior, tokens, model.prior.lanes(len(tokens))).sum())
+    codec = model.prior.codec(Frame(len(tokens), model.prior.lanes(len(tokens)), "compiled"))
+    return float(codec.score(tokens).sum())
 
 
 @click.command()

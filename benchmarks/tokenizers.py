@@ -27,7 +27,8 @@ from tokenizers_report import report
 from tokenizers_runs import DATA, RUNS, Run
 from training import tokpress, trained
 
-from tokpress import coding, content
+from tokpress import content
+from tokpress.coding import Frame
 from tokpress.container import iter_frames
 from tokpress.distortion import Distortion
 from tokpress.machine import describe
@@ -74,11 +75,9 @@ def measure(run: Run, place: Path, files: list[Path], at: Path) -> dict[str, Any
         restored, _ = samples_of(at / path.name, model)
         wrong += restored != tokenizer.decode(tokens)
         if first:  # the symbols themselves, not only what they make
-            model.prior.prepare(len(tokens))
-            lanes = model.prior.lanes(len(tokens))
+            codec = model.prior.codec(Frame(len(tokens), model.prior.lanes(len(tokens))))
             arranged = model.prior.arrange(tokens)
-            payload = coding.encode(model.prior, arranged, lanes)
-            wrong += not np.array_equal(coding.decode(model.prior, payload, len(tokens), lanes), arranged)
+            wrong += not np.array_equal(codec.decode(codec.encode(arranged), len(tokens)), arranged)
             first = False
         lost = Distortion.of(source, restored, model.tokenizer.sound)
         distortion = lost if distortion is None else distortion + lost

@@ -13,7 +13,9 @@ Row = dict[str, Any]
 TEXT = 200  # bytes of a line or token that are shown
 
 
-def blocks(source: BinaryIO, model, lanes: int | None, context: bytes = b"") -> Iterator[tuple[bytes, Any]]:
+def blocks(
+    source: BinaryIO, model, lanes: int | None, context: bytes = b"", kernel: str = "auto"
+) -> Iterator[tuple[bytes, Any]]:
     """(source, Bits) of each piece that `compress` would make a frame of, in as many lanes as it would; of what a lossy
     tokenizer takes, of the samples.
 
@@ -31,7 +33,7 @@ def blocks(source: BinaryIO, model, lanes: int | None, context: bytes = b"") -> 
             piece, grid = piece[grid.start : grid.stop], replace(grid, start=0)
         if not piece or not block.suits:
             continue
-        bits = model.score(piece, lanes, context, grid)
+        bits = model.score(piece, lanes, context, grid, kernel)
         if bits.source_bytes != len(piece):
             raise ModelError(f"the tokenizer of {model.name} does not tell which bytes its tokens stand for")
         yield piece, bits

@@ -47,7 +47,6 @@ def sample(ctx, model, tokens, items, seed, temperature, by_decoding, png, given
     from tokpress.orders import parse_shape
 
     (chosen,) = options.bound([store.load(model or "text")], given)
-    chosen.kernel = kernel
     if items and chosen.prior.order is None:
         raise TokpressError(f"the prior of {chosen.name} knows no items: say how many tokens with -n")
     count = items * chosen.prior.stride if items else tokens or 256
@@ -55,9 +54,9 @@ def sample(ctx, model, tokens, items, seed, temperature, by_decoding, png, given
         noise = np.random.default_rng(seed).bytes(
             int(count * math.log2(chosen.prior.vocab_size) / 8) + (items or 0) + 64
         )
-        drawn = chosen.sample_bits(count, noise, items or 1)
+        drawn = chosen.sample_bits(count, noise, items or 1, kernel)
     else:
-        drawn = chosen.sample(count, seed, temperature, items or 1)
+        drawn = chosen.sample(count, seed, temperature, items or 1, kernel)
     if output and output != "-":
         picture = pictures.grid(pictures.pixels(drawn, items, parse_shape(png))) if png else None
         with destination(output, force) as file:

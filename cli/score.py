@@ -36,7 +36,6 @@ def score(ctx, files, model, given, lanes, kernel, by, top, rate, contexts, as_j
     from tokpress import store
 
     (chosen,) = options.bound([store.load(model or "text")], given)
-    chosen.kernel = kernel
     if contexts and (lanes or 1) != 1:
         raise click.UsageError("a context is read by one lane: leave --lanes out", ctx)
     context = b"".join(Path(name).read_bytes() for name in contexts)
@@ -46,7 +45,7 @@ def score(ctx, files, model, given, lanes, kernel, by, top, rate, contexts, as_j
 
     def rows(name: str) -> Iterator[dict]:
         with jobs.reading(name, seekable=not chosen.tokenizer.lossless) as source:
-            for row in costs.BY[by](costs.blocks(source, chosen, 1 if contexts else lanes, context)):
+            for row in costs.BY[by](costs.blocks(source, chosen, 1 if contexts else lanes, context, kernel)):
                 yield {"file": options.shown(name)} | row
 
     def work(name: str) -> None:

@@ -5,11 +5,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests import coding
 from tests.models import tiny_ensemble, tiny_mingru
-from tokpress import coding, conditionals
+from tokpress.coding.lanes import Layout
+from tokpress.coding.symbolwise import conditionals
 from tokpress.errors import ChecksumError, ModelError, TokpressError
 from tokpress.exact.likelihood import Joint, posterior
-from tokpress.lanes import Layout
 from tokpress.model import Model
 from tokpress.priors.ensemble import EnsemblePrior
 from tokpress.priors.memory import MemoryPrior
@@ -50,8 +51,8 @@ def test_rate_is_that_of_the_mean_of_joint_likelihoods():
 
 
 def test_conditionals_are_refused_where_there_are_none():
-    with pytest.raises(TokpressError, match="whole items"):
-        next(conditionals.conditionals(ENSEMBLE, Layout.of(SIZE, 1, SIZE)))
+    with pytest.raises(TokpressError, match="one symbol after the other"):
+        next(conditionals(ENSEMBLE, Layout.of(SIZE, 1, SIZE)))
     with pytest.raises(TokpressError):
         coding.encode(MemoryPrior(ENSEMBLE), np.zeros(SIZE, np.int32), 1)
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tokpress.coders import RangeDecoder, RangeEncoder, range_coder, reference
+from tokpress.coding.coders import RangeDecoder, RangeEncoder, range_coder, reference
 
 
 def rows_and_symbols(seed: int, rows: int, symbols: int, sharpness: float) -> tuple[np.ndarray, np.ndarray]:

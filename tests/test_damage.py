@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 import tokpress
 from tests.models import GIVEN, NETWORKS, tiny_models
 from tokpress import choice, pipeline
+from tokpress.coding.lanes import Layout
 from tokpress.container import FrameHeader, iter_frames, write_frame
 from tokpress.errors import FormatError, ModelMismatchError, TokpressError
-from tokpress.lanes import Layout
 from tokpress.model import Model
 
 TEXT = b"never wrong bytes, never a hang, never a traceback; " * 4

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
+from tests import coding
 from tests.golden import make
 from tests.models import tiny_autoencoders, tiny_ensemble, tiny_mingru, tiny_models, tiny_two_level
-from tokpress import coding, conditionals
-from tokpress.coding import decode
+from tokpress.coding.base import WATCH_EVERY
+from tokpress.coding.lanes import Layout
 from tokpress.errors import ChecksumError, TokpressError
 from tokpress.grid import Grid
-from tokpress.lanes import Layout
 from tokpress.model import Model, load_folder
 from tokpress.priors.histogram import HistogramPrior
 from tokpress.priors.spelling import SpellingPrior
@@ -20,7 +20,6 @@ from tokpress.tokenizers.chars import CharsTokenizer
 from tokpress.tokenizers.palette import PaletteTokenizer
 from tokpress.tokenizers.segments import SegmentsTokenizer
 from tokpress.tokenizers.words import WordsTokenizer
-from tokpress.watch import WATCH_EVERY
 
 TEXT = b"the cat saw the dog, the dog saw the cat. " * 3
 BPE: BPETokenizer = load_folder(make.MODELS / "memory-bpe").tokenizer  # type: ignore[assignment]
@@ -124,7 +123,7 @@ def test_a_decode_ends_when_there_are_too_many_bytes(lanes):
 def test_every_way_of_coding_tells_its_symbols(prior):
     """All of them, once, in blocks that are not large; what the watch raises ends the decode."""
     if isinstance(prior, SpellingPrior):
-        prior = prior.spelled_by(BPE)
+        prior = prior.for_tokenizer(BPE)
     tokens = (
         np.random.default_rng(1)
         .integers(0, min(prior.vocab_size, 256), 3 * prior.stride * 200 // prior.stride)
@@ -132,7 +131,7 @@ def test_every_way_of_coding_tells_its_symbols(prior):
     )
     payload = coding.encode(prior, tokens, 5)
     seen: list[np.ndarray] = []
-    decoded = decode(prior, payload, len(tokens), 5, lambda symbols: seen.append(symbols.copy()))
+    decoded = coding.decode(prior, payload, len(tokens), 5, lambda symbols: seen.append(symbols.copy()))
     assert np.array_equal(decoded, tokens)
     assert sorted(np.concatenate([part.reshape(-1) for part in seen])) == sorted(tokens)
     assert max(part.size for part in seen) <= WATCH_EVERY + 5
@@ -141,7 +140,7 @@ def test_every_way_of_coding_tells_its_symbols(prior):
         raise ChecksumError("enough")
 
     with pytest.raises(ChecksumError, match="enough"):
-        decode(prior, payload, len(tokens), 5, stop)
+        coding.decode(prior, payload, len(tokens), 5, stop)
 
 
 def test_a_compiled_loop_is_watched_in_blocks(monkeypatch):
@@ -154,7 +153,7 @@ def test_a_compiled_loop_is_watched_in_blocks(monkeypatch):
             raise ChecksumError("enough")
 
     with pytest.raises(ChecksumError, match="enough"):
-        conditionals.decode(prior, payload, len(tokens), 1, watch)
+        coding.decode(prior, payload, len(tokens), 1, watch)
     assert seen == [WATCH_EVERY] * 2 and Layout.of(len(tokens), 1).steps == len(tokens)
 
 

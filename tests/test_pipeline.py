@@ -324,11 +324,11 @@ def test_a_large_frame_is_tried_with_every_model(monkeypatch):
 
     class Priced:
         def __init__(self, name, trained, part, whole):
-            self.name, self.part, self.whole, self.kernel = name, part, whole, "auto"
-            self.prior = SimpleNamespace(tensors=lambda: {"w": 1} if trained else {}, lanes=lambda tokens: 1)
+            self.name, self.part, self.whole = name, part, whole
+            self.prior = SimpleNamespace(starts_empty=not trained, lanes=lambda tokens: 1)
             self.tokenizer = SimpleNamespace(vocab_size=256, encode=bytes)
 
-        def encode(self, source, lanes, report, grid, tokens):
+        def encode(self, source, lanes, report, grid, tokens, kernel):
             return b"x" * int(len(source) * (self.whole if len(source) == len(SOURCE) else self.part)), len(source), 1
 
     SOURCE = np.random.default_rng(0).integers(0, 99, choice.LARGE).astype(np.uint8).tobytes()

@@ -7,8 +7,10 @@ from pathlib import Path
 import tokpress
 
 PACKAGE = Path(tokpress.__file__).parent
-#: without compiled loops, one of which (`types.DecodesItself`) has the decoder in it
-PRIORS = [path for path in sorted((PACKAGE / "priors").glob("[a-z]*.py")) if not path.stem.endswith("_kernel")]
+#: without compiled loops, which have the decoder in them, and the codec around one of them
+COMPILED = ("_kernel", "spelled")
+PRIORS = [path for path in sorted((PACKAGE / "priors").glob("[a-z]*.py")) if not path.stem.endswith(COMPILED)]
+CODING = sorted((PACKAGE / "coding").rglob("[a-z]*.py"))
 #: what codes, reads and writes files, or talks to people
 OUTSIDE = {
     "coders",
@@ -24,22 +26,20 @@ OUTSIDE = {
     "file",
     "reader",
     "store",
-    "bits_back",
-    "conditionals",
     "cli",
     "click",
 }
 
 
 def imported(path: Path) -> set[str]:
-    """Modules by the first name after the package's, wherever in the file they are imported."""
+    """The parts of the names of modules, without the package's, wherever in the file they are imported."""
     names: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.Import):
-            names |= {alias.name.removeprefix("tokpress.").split(".")[0] for alias in node.names}
+            names |= {part for alias in node.names for part in alias.name.removeprefix("tokpress.").split(".")}
         elif isinstance(node, ast.ImportFrom):
             module = (node.module or "").removeprefix("tokpress").strip(".")
-            names |= {module.split(".")[0]} if module else {alias.name for alias in node.names}
+            names |= set(module.split(".")) if module else {alias.name for alias in node.names}
     return names
 
 
@@ -49,12 +49,18 @@ def test_priors_code_nothing_and_read_no_files():
         assert not imported(path) & OUTSIDE, path.name
 
 
+def test_codecs_know_priors_by_protocols_only():
+    assert len(CODING) > 8
+    for path in CODING:
+        assert not imported(path) & (OUTSIDE - {"coders"} | {"types", "priors", "tokenizers", "model"}), path.name
+
+
 def test_a_prior_is_a_short_file():
     assert statistics.median(len(path.read_text("utf-8").splitlines()) for path in PRIORS) <= 150
 
 
 def test_the_test_sees_imports():
-    assert {"coders", "types"} <= imported(PACKAGE / "conditionals.py")
+    assert {"coders", "stack", "errors"} <= imported(PACKAGE / "coding" / "symbolwise.py")
 
 
 def time_limits(path: Path) -> list[str]:

@@ -12,7 +12,7 @@ from .exact.threads import start_in_background
 from .grid import Grid
 from .lzma2 import Packing, lzma_encode
 from .model import Model
-from .types import SpelledPrior, Tokens
+from .types import Tokens
 
 FRAME_SIZE = 1 << 24
 #: frames up to this size are tried whole with every candidate that is in the running, of larger ones only pieces
@@ -107,10 +107,9 @@ class Coded:
 
 def complete(model: Model, source: bytes, options: Options, report: Report, grid: Grid | None) -> Coded:
     """Tokens of a lossy tokenizer, and what their reconstruction lacks (`residual`)."""
-    model.kernel = options.kernel
     size, residual_model = len(source), store.load(RESIDUAL_MODEL)
     payload, count, lanes = residual.encode(
-        model, residual_model, source, options.lanes, lambda share: report(int(share * size)), grid
+        model, residual_model, source, options.lanes, lambda share: report(int(share * size)), grid, options.kernel
     )
     coded = _of_model(model, size, payload, count, lanes)
     return replace(coded, kind=Kind.RESIDUAL, residual_model=residual_model)
@@ -125,9 +124,10 @@ def encode(
     tokens: Tokens | None = None,
 ) -> Coded:
     """grid, tokens: of the source, where they are known already."""
-    model.kernel = options.kernel
     size = len(source)
-    payload, count, lanes = model.encode(source, options.lanes, lambda share: report(int(share * size)), grid, tokens)
+    payload, count, lanes = model.encode(
+        source, options.lanes, lambda share: report(int(share * size)), grid, tokens, options.kernel
+    )
     return _of_model(model, size, payload, count, lanes)
 
 
@@ -226,7 +226,7 @@ def _best_trial(
         sure = options.effort != "best" and not large and not grid
         if sure and trials[-1].promised < CLEAR_WIN * yardstick:
             break
-    key = lambda t: t.promised * (STARTS_EMPTY if goes_on and _starts_empty(t.model) else 1)  # noqa: E731
+    key = lambda t: t.promised * (STARTS_EMPTY if goes_on and t.model.prior.starts_empty else 1)  # noqa: E731
     return min(trials, key=key, default=None)
 
 
@@ -242,11 +242,6 @@ def _part(source: bytes, grid: Grid | None) -> tuple[bytes, Grid | None]:
 def _pieces(source: bytes, count: int) -> bytes:
     apart = (len(source) - PIECE_SIZE) // (count - 1)
     return b"".join(source[at : at + PIECE_SIZE] for at in range(0, apart * count, apart))
-
-
-def _starts_empty(model: Model) -> bool:
-    """Or with contexts that do."""
-    return isinstance(model.prior, SpelledPrior) or not model.prior.tensors()
 
 
 def _is_prose(tokens: int, size: int, yardstick: int) -> bool:

@@ -10,36 +10,33 @@ twice; save → load → the same file.
 
 import math
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 
-from . import coding, conditionals
-from .lanes import Layout
+from .coding import Codec, Frame
+from .coding.base import SteppedPrior
+from .coding.lanes import Layout
+from .coding.row_wise import is_row_wise
+from .coding.symbolwise import Symbolwise, conditionals, known_conditionals
 from .model import Model, load_folder
-from .priors.row_wise import is_row_wise
-from .types import DecodesItself, ItemMixture, Pmf, Prior, RowWise, SpelledPrior, Tokens
+from .types import Pmf, Tokens
 
 TEXT = b"the cat sat on the mat; the cat ate the rat. " * 9 + bytes(range(250, 256)) + b"\0\xff\n"
 LANES = (1, 3, 7)
 
 
-def check(model: Model, folder: Path) -> None:
-    """Raises AssertionError, which says what broke. `folder`: an empty one, to save the model in."""
-    for stepped in [Model(model.tokenizer, m) for m in members(model.prior)]:
-        check_pmfs(stepped)
-        check_causal(stepped)
-        check_known(stepped)
-    check_coding(model)
+def check(model: Model, folder: Path, kernel: str = "auto") -> None:
+    """Raises AssertionError, which names the broken rule. folder: an empty one, to save the model in. kernel: as in
+    `coding.Frame`."""
+    tokens = model.tokenizer.encode(text_of(model))
+    for stepped in model.prior.codec(Frame(len(tokens), kernel=kernel)).stepped():
+        check_pmfs(stepped, tokens)
+        check_causal(stepped, tokens)
+        check_known(stepped, tokens)
+    check_steps(model, tokens)
+    check_coding(model, kernel)
     check_saved(model, folder)
     check_sample(model)
-
-
-def members(prior: Prior) -> list[Prior]:
-    """The priors that are stepped: itself, those that a mixture is made of, or what is spelled."""
-    if isinstance(prior, SpelledPrior):
-        return [prior.base]
-    return prior.members if isinstance(prior, ItemMixture) else [prior]
 
 
 def text_of(model: Model) -> bytes:
@@ -52,11 +49,11 @@ def _require(holds: bool, what: str) -> None:
         raise AssertionError(what)
 
 
-def _pmfs(prior: Prior, tokens: Tokens, lanes: int) -> list[Pmf]:
+def _pmfs(prior: SteppedPrior, tokens: Tokens, lanes: int) -> list[Pmf]:
     """Step by step, as a decoder gets them."""
     layout = Layout.of(len(tokens), lanes, prior.stride)
     grid, out = layout.split(tokens), []
-    steps = conditionals.conditionals(prior, layout)
+    steps = conditionals(prior, layout)
     pmf = next(steps)
     for t in range(layout.steps):
         out.append(pmf.copy())
@@ -67,61 +64,63 @@ def _pmfs(prior: Prior, tokens: Tokens, lanes: int) -> list[Pmf]:
     return out
 
 
-def check_pmfs(model: Model) -> None:
-    tokens = model.tokenizer.encode(text_of(model))
+def check_pmfs(prior: SteppedPrior, tokens: Tokens) -> None:
     for lanes in LANES:
-        for pmf in _pmfs(model.prior, tokens, lanes):
+        for pmf in _pmfs(prior, tokens, lanes):
             _require(pmf.dtype == np.float32 and pmf.flags.c_contiguous, "a pmf is not C-contiguous float32")
-            _require(pmf.shape[1] == model.prior.vocab_size, "a pmf has not vocab_size columns")
+            _require(pmf.shape[1] == prior.vocab_size, "a pmf has not vocab_size columns")
             _require(bool((pmf >= 0).all()), "a probability is negative, or no number")
             _require(np.abs(pmf.sum(1, dtype=np.float64) - 1).max() < 1e-4, "a pmf does not sum to 1")
 
 
-def check_causal(model: Model) -> None:
+def check_causal(prior: SteppedPrior, tokens: Tokens) -> None:
     """Changing what comes at or after step t changes no pmf up to and including step t, in any lane."""
-    tokens = model.tokenizer.encode(text_of(model))
-    layout = Layout.of(len(tokens), 4, model.prior.stride)
+    layout = Layout.of(len(tokens), 4, prior.stride)
     rng = np.random.default_rng(1)
-    before = _pmfs(model.prior, tokens, 4)
+    before = _pmfs(prior, tokens, 4)
     for t in (0, 1, layout.steps // 2, layout.steps - 1):
         grid = layout.split(tokens)
-        grid[:, t:] = rng.integers(0, model.prior.vocab_size, grid[:, t:].shape)
-        after = _pmfs(model.prior, layout.join(grid), 4)
+        grid[:, t:] = rng.integers(0, prior.vocab_size, grid[:, t:].shape)
+        after = _pmfs(prior, layout.join(grid), 4)
         for a, b in zip(before[: t + 1], after[: t + 1], strict=True):
             _require(np.array_equal(a, b), f"a pmf up to step {t} depends on a symbol at or after it")
 
 
-def check_known(model: Model) -> None:
-    """`Prior.stretch`, `RowWise` and `DecodesItself` give the bits that `step` gives."""
-    tokens, prior = model.tokenizer.encode(text_of(model)), model.prior
+def check_known(prior: SteppedPrior, tokens: Tokens) -> None:
+    """`Prior.stretch` and `RowWise.some_rows` give the bits that `step` gives."""
     for lanes in LANES:
         layout = Layout.of(len(tokens), lanes, prior.stride)
         stepped = _pmfs(prior, tokens, lanes)
-        for block, _, at in conditionals.known_conditionals(prior, layout, layout.split(tokens)):
+        for block, _, at in known_conditionals(prior, layout, layout.split(tokens)):
             for t, pmf in enumerate(block):
                 _require(np.array_equal(pmf, stepped[at + t]), f"stretch gives another pmf than step, at step {at + t}")
-        if is_row_wise(row_wise := cast(RowWise, prior)):
+        if is_row_wise(prior):
             state, middle = prior.init(layout.lanes, layout.tokens), layout.lanes // 2
             for some in (slice(0, middle), slice(middle, layout.lanes)):
-                same = np.array_equal(row_wise.some_rows(state, None, some, lambda: None), stepped[0][some])
+                same = np.array_equal(prior.some_rows(state, None, some, lambda: None), stepped[0][some])  # type: ignore[attr-defined]
                 _require(same, "some_rows gives another pmf than step")
-        if isinstance(prior, DecodesItself):
-            payload = coding.encode(prior, tokens, lanes)
-            by_steps = conditionals.decode_by_steps(prior, payload, layout)
-            _require(np.array_equal(by_steps, tokens), "decode_steps reads what step cannot")
 
 
-def check_coding(model: Model) -> None:
-    prior = model.prior
+def check_steps(model: Model, tokens: Tokens) -> None:
+    """A decoding loop of the prior's own (`Symbolwise.loop`) reads what steps read."""
+    for lanes in LANES:
+        codec = model.prior.codec(frame := Frame(len(tokens), lanes))
+        if isinstance(codec, Symbolwise):
+            by_steps = Symbolwise(codec.prior, frame).decode(codec.encode(tokens), len(tokens))
+            _require(np.array_equal(by_steps, tokens), "steps do not read what the decoding loop reads")
+
+
+def check_coding(model: Model, kernel: str) -> None:
     text, some = text_of(model), 300 // model.tokenizer.unit_tokens
     for source in (text, text[:1], b"", b"\0" * some, np.random.default_rng(0).bytes(some)):
         tokens = model.tokenizer.encode(source)
         for lanes in (1, 2, 5):
-            payload = coding.encode(prior, tokens, lanes)
-            decoded = coding.decode(prior, payload, len(tokens), lanes)
+            codec: Codec = model.prior.codec(Frame(len(tokens), lanes, kernel))
+            payload = codec.encode(tokens)
+            decoded = codec.decode(payload, len(tokens))
             _require(np.array_equal(tokens, decoded), "decoding gives other tokens")
-            _require(coding.encode(prior, tokens, lanes) == payload, "encoding twice gives different bytes")
-            bits = coding.score(prior, tokens, lanes).sum()
+            _require(codec.encode(tokens) == payload, "encoding twice gives different bytes")
+            bits = codec.score(tokens).sum()
             # one word of termination, and 2^−24 a symbol for the coder's integer frequencies
             coded = 8 * len(payload)
             _require(coded <= bits * 1.005 + 40 + len(tokens) * 0.01, f"{coded} bits coded, the score says {bits:.0f}")
@@ -134,7 +133,8 @@ def check_saved(model: Model, folder: Path) -> None:
     again = load_folder(folder / "saved")
     _require(again.id == model.id and again.config() == model.config(), "save and load make another model")
     tokens = model.tokenizer.encode(text_of(model))
-    same = coding.encode(again.prior, tokens, 3) == coding.encode(model.prior, tokens, 3)
+    frame = Frame(len(tokens), 3)
+    same = again.prior.codec(frame).encode(tokens) == model.prior.codec(frame).encode(tokens)
     _require(same, "the loaded model codes other bytes")
     _require(
         again.decompress(model.compress(text_of(model))) == text_of(model),
@@ -143,10 +143,10 @@ def check_saved(model: Model, folder: Path) -> None:
 
 
 def check_sample(model: Model) -> None:
-    prior = model.prior
-    first = coding.sample(prior, 40, seed=3)
-    _require(np.array_equal(first, coding.sample(prior, 40, seed=3)), "one seed gives two samples")
-    _require(len(first) == 40 and first.min() >= 0 and first.max() < prior.vocab_size, "a sample is no symbol")
+    codec = model.prior.codec(Frame(40))
+    first = codec.sample(40, seed=3)
+    _require(np.array_equal(first, codec.sample(40, seed=3)), "one seed gives two samples")
+    _require(len(first) == 40 and first.min() >= 0 and first.max() < model.prior.vocab_size, "a sample is no symbol")
     _require(isinstance(model.sample(40, seed=3), bytes), "a sample is not bytes")
     _require(
         math.isclose(model.score(text_of(model)).source_bytes, len(text_of(model))),

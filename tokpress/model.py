@@ -23,17 +23,18 @@ from typing import Any
 
 import numpy as np
 
-from . import coding, content, model_files
+from . import content, model_files
 from . import folder as files
 from . import grid as grids
 from .bits import Bits
+from .coding import Frame
 from .errors import ChecksumError, ModelError, ModelMismatchError, TokenizerError, TokpressError, UnknownComponentError
 from .grid import Grid
 from .packed_model import reduce_model
 from .priors.several import kind_of, side_by_side
 from .registry import tokenizer_class
 from .tensors import write as write_tensors
-from .types import Prior, SpelledPrior, Tokenizer, Tokens
+from .types import Prior, Tokenizer, Tokens
 from .watch import Counting
 
 Report = Callable[[float], None]
@@ -42,6 +43,9 @@ Report = Callable[[float], None]
 class Model:
     """A tokenizer and a prior over its symbols. Raises ModelError where their numbers of symbols differ.
 
+    A model never changes, so several threads may use one. `kernel` and `threads` of its methods say how to compute
+    (`coding.Frame`); the result is the same.
+
     >>> from tokpress.priors.histogram import HistogramPrior
     >>> from tokpress.tokenizers.bytes import BytesTokenizer
     >>> model = Model(BytesTokenizer(), HistogramPrior(256), name="mine")
@@ -49,19 +53,24 @@ class Model:
     ({'name': 'histogram', 'static': False}, '369217c9')
     """
 
-    #: ids of the models whose weights it uses, where it has none of its own
-    weights_of: tuple[str, ...] = ()
-    #: what `given` has bound its prior to
-    given_tokens: Tokens | None = None
-
-    def __init__(self, tokenizer: Tokenizer, prior: Prior, id: bytes | None = None, name: str = "", card: str = ""):
+    def __init__(
+        self,
+        tokenizer: Tokenizer,
+        prior: Prior,
+        id: bytes | None = None,
+        name: str = "",
+        card: str = "",
+        weights_of: tuple[str, ...] = (),
+        given_tokens: Tokens | None = None,
+    ) -> None:
+        """weights_of: ids of the models whose weights it uses, where it has none of its own. given_tokens: the tokens that its
+        prior is bound to (`given`)."""
         if tokenizer.vocab_size != prior.vocab_size:
             raise ModelError(
                 f"the tokenizer has {tokenizer.vocab_size} symbols but the prior predicts {prior.vocab_size}"
             )
-        prior = prior.spelled_by(tokenizer) if isinstance(prior, SpelledPrior) else prior
-        self.tokenizer, self.prior, self.name, self.card = tokenizer, prior, name, card
-        self.kernel = "auto"
+        self.tokenizer, self.prior, self.name, self.card = tokenizer, prior.for_tokenizer(tokenizer), name, card
+        self.weights_of, self.given_tokens = weights_of, given_tokens
         self._id = id
 
     @property
@@ -93,9 +102,8 @@ class Model:
         return self._bound_to(self.tokenizer.encode(source))
 
     def _bound_to(self, tokens: Tokens) -> "Model":
-        model = Model(self.tokenizer, self.prior.bind(tokens), self.id, self.name, self.card)
-        model.kernel, model.weights_of, model.given_tokens = self.kernel, self.weights_of, tokens
-        return model
+        prior = self.prior.bind(tokens)
+        return Model(self.tokenizer, prior, self.id, self.name, self.card, self.weights_of, tokens)
 
     def __reduce__(self) -> tuple:
         """By content, for pools of processes and for copies: nothing that coding has left on it, compiled code say, is taken
@@ -111,6 +119,8 @@ class Model:
         report: Report = lambda share: None,
         grid: Grid | None = None,
         tokens: Tokens | None = None,
+        kernel: str = "auto",
+        threads: int = 0,
     ) -> tuple[bytes, int, int]:
         """(payload, tokens, lanes), no more lanes than tokens. `report` hears the share done, 0 … 1. grid: where samples are,
         and tokens: those of the source, if they are known already (and known to be its own).
@@ -123,9 +133,8 @@ class Model:
         count = len(tokens)
         prior, before = self._on_grid(source, grid, count)
         lanes = max(1, min(lanes or prior.lanes_taken(count), count))
-        prior.prepare(count, self.kernel)
-        tokens = prior.arrange(tokens)
-        payload = coding.encode(prior, tokens, lanes, lambda done: report(done / max(count, 1)))
+        codec = prior.codec(Frame(count, lanes, kernel, threads))
+        payload = codec.encode(prior.arrange(tokens), lambda done: report(done / max(count, 1)))
         return before + payload, count, lanes
 
     def _check_tokens(self, source: bytes, tokens: Tokens) -> None:
@@ -142,6 +151,8 @@ class Model:
         lanes: int | None = None,
         report: Report = lambda share: None,
         length: int | None = None,
+        kernel: str = "auto",
+        threads: int = 0,
     ) -> bytes:
         """The source of one frame. Only its length is checked; the caller compares the CRC. `report` hears the share done, 0 … 1.
 
@@ -158,10 +169,8 @@ class Model:
             tokenizer, grid = self._told(payload[1 : 1 + size], tokens, length)
             prior = prior.on(grid, tokens)
             payload = payload[1 + size :]
-        prior.prepare(tokens, self.kernel)
-        lanes = lanes or prior.lanes(tokens)
-        decoded = coding.decode(prior, payload, tokens, lanes, Counting(tokenizer, tokens, length, report))
-        decoded = prior.restore(decoded)
+        codec = prior.codec(Frame(tokens, lanes or prior.lanes(tokens), kernel, threads))
+        decoded = prior.restore(codec.decode(payload, tokens, Counting(tokenizer, tokens, length, report)))
         if length is not None and (made := tokenizer.source_length(decoded)) != length:
             raise ChecksumError(f"the decoded tokens make {made:,} bytes, not {length:,}")
         try:
@@ -222,7 +231,15 @@ class Model:
 
         return pipeline.decompress(data, model=self)
 
-    def score(self, source: bytes, lanes: int | None = 1, context: bytes = b"", grid: Grid | None = None) -> Bits:
+    def score(
+        self,
+        source: bytes,
+        lanes: int | None = 1,
+        context: bytes = b"",
+        grid: Grid | None = None,
+        kernel: str = "auto",
+        threads: int = 0,
+    ) -> Bits:
         """Bits of each token of `source`, −log2 p, as coding in `lanes` lanes would charge them; None: in as many as `encode` takes.
 
         Of a picture, recording or video, where the tokenizer is for such: of its samples, an entry an item, without what stands
@@ -252,9 +269,8 @@ class Model:
             raise TokpressError("items are predicted one by one: a context should hold whole items")
         tokens = np.concatenate([before, tokenizer.encode(source)])
         prior, _ = self._on_grid(context + source, grid, len(tokens))
-        prior.prepare(len(tokens), self.kernel)
-        lanes = lanes or prior.lanes_taken(len(tokens))
-        bits = prior.in_place(coding.score(prior, prior.arrange(tokens), lanes))[len(before) :]
+        codec = prior.codec(Frame(len(tokens), lanes or prior.lanes_taken(len(tokens)), kernel, threads))
+        bits = prior.in_place(codec.score(prior.arrange(tokens)))[len(before) :]
         if self.tokenizer.unit_tokens == 1 and not apart:
             return Bits(bits, self.tokenizer.lengths(tokens[len(before) :]))
         bits = bits.reshape(-1, self.tokenizer.unit_tokens).sum(1)
@@ -262,7 +278,15 @@ class Model:
         lengths = np.diff(np.arange(len(bits) + 1) * len(source) // max(len(bits), 1))
         return Bits(bits, lengths, self.tokenizer.unit_tokens)
 
-    def sample(self, tokens: int, seed: int | None = None, temperature: float = 1.0, lanes: int = 1) -> bytes:
+    def sample(
+        self,
+        tokens: int,
+        seed: int | None = None,
+        temperature: float = 1.0,
+        lanes: int = 1,
+        kernel: str = "auto",
+        threads: int = 0,
+    ) -> bytes:
         """`tokens` tokens drawn from the prior, as bytes. The same seed draws the same ones.
 
         temperature: tokens are drawn from p^(1/temperature), so below 1 the likelier ones are favoured. lanes: so many
@@ -275,10 +299,10 @@ class Model:
         (10, True)
         """
         count = self._whole(tokens)
-        drawn = coding.sample(self.prior, count, seed, temperature, lanes)
+        drawn = self.prior.codec(Frame(count, lanes, kernel, threads)).sample(count, seed, temperature)
         return self.tokenizer.decode(self.prior.restore(drawn))
 
-    def sample_bits(self, tokens: int, noise: bytes, lanes: int = 1) -> bytes:
+    def sample_bits(self, tokens: int, noise: bytes, lanes: int = 1, kernel: str = "auto", threads: int = 0) -> bytes:
         """A sample from the prior made by decoding random bits: `noise` taken as what symbols were coded to. Raises
         ChecksumError where it is used up, at −log2 p bits a token.
 
@@ -288,7 +312,8 @@ class Model:
         >>> model.sample_bits(20, noise) == model.sample_bits(20, noise), len(model.sample_bits(20, noise))
         (True, 10)
         """
-        decoded = coding.decode_noise(self.prior, noise, self._whole(tokens), lanes)
+        count = self._whole(tokens)
+        decoded = self.prior.codec(Frame(count, lanes, kernel, threads)).decode_noise(noise, count)
         return self.tokenizer.decode(self.prior.restore(decoded))
 
     def _whole(self, tokens: int) -> int:
@@ -296,9 +321,7 @@ class Model:
         if tokens < 0:
             raise ValueError(f"{tokens} tokens cannot be drawn: give 0 or more")
         whole = math.lcm(self.prior.stride, self.tokenizer.unit_tokens)
-        count = -(-tokens // whole) * whole
-        self.prior.prepare(count, self.kernel)
-        return count
+        return -(-tokens // whole) * whole
 
     # --- on disk ---------------------------------------------------------------------------------
 
@@ -349,7 +372,8 @@ def load_folder(folder: str | os.PathLike) -> Model:
     try:
         tokenizer, prior = _components(folder, config, parts[model_files.WEIGHTS])
         text = "" if card is None else card.decode("utf-8", "replace")
-        model = Model(tokenizer, prior, files.identity_of(config, parts), folder.name, text)
+        weights_of = tuple(id.hex() for id in files.weights_of(config))
+        model = Model(tokenizer, prior, files.identity_of(config, parts), folder.name, text, weights_of)
     except (ModelError, TokenizerError, UnknownComponentError) as error:
         raise (error if str(folder) in str(error) else type(error)(f"{folder}: {error}")) from error.__cause__
     except Exception as error:  # of components that others wrote, too
@@ -358,7 +382,6 @@ def load_folder(folder: str | os.PathLike) -> Model:
     for part in (model_files.TOKENIZER, model_files.TOKENIZER_WEIGHTS):  # which the tokenizer has read by itself
         if parts[part] != model_files.read(folder / part):
             raise ModelError(f"{folder / part} changed while it was read; open the model again")
-    model.weights_of = tuple(id.hex() for id in files.weights_of(config))
     return model
 
 

@@ -28,7 +28,6 @@ class Parts(NamedTuple):
     id: bytes | None
     name: str
     card: str
-    kernel: str
     weights_of: tuple[str, ...]
     given: np.ndarray | None
 
@@ -41,7 +40,7 @@ def reduce_model(model: "Model") -> tuple[Any, ...]:
         files = {path.name: path.read_bytes() for path in sorted(Path(place).iterdir())}
     parts = Parts(
         (type(tokenizer), tokenizer.config()), files, (type(prior), prior.config()), tuple(map(type, _inside(prior))),
-        prior.tensors(), model._id, model.name, model.card, model.kernel, model.weights_of, model.given_tokens,
+        prior.tensors(), model._id, model.name, model.card, model.weights_of, model.given_tokens,
     )  # fmt: skip
     return rebuild_model, (type(model), parts)
 
@@ -53,8 +52,7 @@ def rebuild_model(cls: "type[Model]", parts: Parts) -> "Model":
             (Path(place) / name).write_bytes(data)
         tokenizer = tokenizer_kind.load(Path(place), tokenizer_config)
     prior = kind.load(config, parts.tensors, tokenizer.vocab_size)
-    model = cls(tokenizer, prior, parts.id, parts.name, parts.card)
-    model.kernel, model.weights_of = parts.kernel, parts.weights_of
+    model = cls(tokenizer, prior, parts.id, parts.name, parts.card, parts.weights_of)
     return model if parts.given is None else model._bound_to(parts.given)
 
 

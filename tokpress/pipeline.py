@@ -199,7 +199,6 @@ def _restore(header: FrameHeader, payload: bytes, models: list[Model], kernel: s
         model, *residual_model = [store.by_id(id, models) for id in header.model_ids]
     except ModelMismatchError as error:
         raise ModelMismatchError(f"{header.where}: {error}") from None
-    model.kernel = kernel
     lanes = header.lanes or model.prior.lanes(header.tokens)
     size = header.source_length
 
@@ -208,9 +207,9 @@ def _restore(header: FrameHeader, payload: bytes, models: list[Model], kernel: s
 
     try:
         if residual_model:
-            source = residual.decode(model, residual_model[0], payload, header.tokens, lanes, share_done, size)
+            source = residual.decode(model, residual_model[0], payload, header.tokens, lanes, share_done, size, kernel)
         else:
-            source = model.decode(payload, header.tokens, lanes, share_done, size)
+            source = model.decode(payload, header.tokens, lanes, share_done, size, kernel)
     except ChecksumError as error:
         other = "; or --given names another file than the one that it was made with" if model.prior.wants_given else ""
         raise ChecksumError(f"{header.where}: {error}: {ADVICE}{other}") from error

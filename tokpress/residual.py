@@ -57,15 +57,16 @@ def encode(
     lanes: int | None,
     report: Callable[[float], None],
     grid: Grid | None,
+    kernel: str = "auto",
 ) -> tuple[bytes, int, int]:
     """(payload, tokens, lanes), as `Model.encode`, of a payload that restores the source itself: the length of the lossy
     model's payload, that payload, then the residual model's."""
     tokenizer = model.tokenizer.on(grid) if grid else model.tokenizer
     tokens = tokenizer.encode(source)
     rest = difference(source, tokenizer.decode(tokens), model.tokenizer.sound)
-    lossy, count, lanes = model.encode(source, lanes, lambda share: report(share / 2), grid, tokens)
+    lossy, count, lanes = model.encode(source, lanes, lambda share: report(share / 2), grid, tokens, kernel)
     layout = grid.stacked if grid else of_items(model, len(source))
-    after, _, _ = residual_model.encode(rest, None, lambda share: report(0.5 + share / 2), layout)
+    after, _, _ = residual_model.encode(rest, None, lambda share: report(0.5 + share / 2), layout, None, kernel)
     return pack_varint(len(lossy)) + lossy + after, count, lanes
 
 
@@ -77,6 +78,7 @@ def decode(
     lanes: int,
     report: Callable[[float], None],
     length: int,
+    kernel: str = "auto",
 ) -> bytes:
     """The source of `length` bytes. Raises ChecksumError."""
     stream = io.BytesIO(payload)
@@ -87,6 +89,6 @@ def decode(
         return data
 
     lossy = take(take_varint(take, "residual frame"))
-    restored = model.decode(lossy, tokens, lanes, lambda share: report(share / 2), length)
-    rest = residual_model.decode(stream.read(), 2 * length, None, lambda share: report(0.5 + share / 2), length)
+    restored = model.decode(lossy, tokens, lanes, lambda share: report(share / 2), length, kernel)
+    rest = residual_model.decode(stream.read(), 2 * length, None, lambda share: report(0.5 + share / 2), length, kernel)
     return added(restored, rest, model.tokenizer.sound)

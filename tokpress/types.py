@@ -6,16 +6,18 @@ N tokens in all · B lanes · T steps · n ≤ B live lanes at a step · V symbo
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .coding.base import Codec, Frame, Pmf, Tokens
+from .coding.lanes import default_lanes
+from .coding.symbolwise import Symbolwise
 from .errors import TokenizerError, TokpressError
 from .grid import Grid
-from .levels import Levels
 from .orders import Order, arrange, restore
 
 if TYPE_CHECKING:
@@ -23,8 +25,6 @@ if TYPE_CHECKING:
     from .training.options import FitOptions, TokenizerOptions
     from .training.streams import Source
 
-Tokens = NDArray[np.int32]  # [N], values in 0 … V−1
-Pmf = NDArray[np.float32]  # [n, V], C-contiguous, every row sums to 1 within float32 rounding
 Config = dict[str, Any]  # what config.json holds: plain JSON values
 
 
@@ -177,13 +177,9 @@ class Prior(ABC):
     order: Order | None = None
     #: lanes of a frame of items
     most_lanes: int = 512
-    #: of one whose symbols are coded in two, group and rank (`TwoLevel`)
-    levels: Levels | None = None
 
     def lanes(self, tokens: int) -> int:
         """Lanes of a frame of so many tokens that does not say otherwise: part of the format."""
-        from .lanes import default_lanes
-
         return default_lanes(tokens) if self.order is None else max(1, min(-(-tokens // self.stride), self.most_lanes))
 
     def lanes_taken(self, tokens: int) -> int:
@@ -216,8 +212,22 @@ class Prior(ABC):
         """This prior with what it conditions on, p(y | x): the tokens [M] of x. Raises TokpressError where it takes none."""
         raise TokpressError(f"a {self.name} prior predicts from nothing but what came before; leave --given out")
 
-    def prepare(self, tokens: int, kernel: str = "auto") -> None:
-        """Choose the fastest arithmetic for a frame of this size; the conditionals stay the same bits."""
+    def for_tokenizer(self, tokenizer: Tokenizer) -> "Prior":
+        """This prior for the tokens of that tokenizer, where it has to know their bytes."""
+        return self
+
+    def for_frame(self, frame: Frame) -> "Prior":
+        """This prior with the arithmetic for a frame (`Frame.kernel`): the same conditionals, to the bit."""
+        return self
+
+    def codec(self, frame: Frame) -> Codec:
+        """The codec of one frame: symbol by symbol, unless the prior has one of its own."""
+        return Symbolwise(self.for_frame(frame), frame)
+
+    @property
+    def starts_empty(self) -> bool:
+        """Whether it begins with nothing learned, and so gains most on a longer file."""
+        return not self.tensors()
 
     @abstractmethod
     def init(self, lanes: int, tokens: int) -> Any:
@@ -258,119 +268,12 @@ class Prior(ABC):
         return cls.load(config, {}, tokenizer.vocab_size)
 
 
-class ItemMixture(Prior):
-    """A prior over whole items that is the mean of its members' joint likelihoods, p(x) = 1/K Σ_k p_k(x).
-
-    Members may code an item's symbols in different orders, so that no symbol has a conditional which could be stepped:
-    `tokpress.bits_back` codes whole items, `conditionals` hands them over to it. `order` is the raster one, and the lanes
-    of a frame are the items that are coded side by side."""
-
-    members: list[Prior]
-    most_lanes = 128
+class NotStepped(Prior):
+    """A prior that codes otherwise than symbol by symbol (whole items, bits), so that no symbol has a conditional that could be
+    stepped. It defines `codec`."""
 
     def init(self, lanes: int, tokens: int) -> Any:
-        raise TokpressError(f"a {self.name} prior predicts whole items, not one symbol after the other")
+        raise TokpressError(f"a {self.name} prior does not predict one symbol after the other")
 
     def step(self, state: Any, previous: Tokens | None, rows: int) -> Pmf:
         return self.init(rows, rows)
-
-
-class SpelledPrior(Prior):
-    """A prior whose symbols are coded bit by bit, so that another model may have its say in each bit. `base` predicts the
-    symbols; `tokpress.spelled` steps it, and codes what `spelled` makes of its conditionals."""
-
-    base: Prior
-
-    @abstractmethod
-    def spelled_by(self, tokenizer: Tokenizer) -> "SpelledPrior":
-        """This prior for the tokens of that tokenizer."""
-
-    @abstractmethod
-    def is_spelled(self, tokens: int) -> bool:
-        """Whether a frame of so many tokens is; else it is coded by the base alone."""
-
-    @abstractmethod
-    def start(self, lanes: int, tokens: int) -> Any:
-        """A fresh state of what it has beside the base's."""
-
-    @abstractmethod
-    def take(self, state: Any, pmf: Pmf, some: slice) -> None:
-        """The base's pmf of some lanes, [n, V], for the symbols that are spelled next. Compiled, and for any thread."""
-
-    @abstractmethod
-    def spelled(self, state: Any, symbols: Tokens, some: slice, ends: bool) -> tuple[Tokens, Pmf, NDArray[np.int64]]:
-        """The bits [k] of the known symbols of some lanes, which come lane by lane (those of the last one end the step), the pmf
-        [k, 2] of each, and how many bits there have been when each symbol ends. Later calls may write to these arrays."""
-
-    @abstractmethod
-    def decode_spelled(self, state: Any, symbols: Tokens, some: slice, ends: bool, coder: Any) -> None:
-        """The same for symbols that come from `coders.reference` words and decoder. Raises ChecksumError."""
-
-    @abstractmethod
-    def draw_spelled(self, state: Any, rows: int, rng: np.random.Generator, temperature: float) -> Tokens:
-        """The symbols [n] of a step, each bit drawn from p^(1/temperature)."""
-
-    def init(self, lanes: int, tokens: int) -> Any:
-        raise TokpressError(f"a {self.name} prior codes symbols bit by bit: they have no conditionals")
-
-    def step(self, state: Any, previous: Tokens | None, rows: int) -> Pmf:
-        return self.init(rows, rows)
-
-
-@runtime_checkable
-class RowWise(Protocol):
-    """What a prior may offer whose lanes are independent of each other: some of them at a time, so that
-    whoever wraps it can do its own work on the same lanes in the same thread."""
-
-    def shares_rows(self, rows: int) -> bool:
-        """Whether a step of so many lanes is worth two threads."""
-
-    def learn(self, state: Any, previous: Tokens | None) -> None:
-        """What a step does for all lanes at once; called once, before or while `some_rows` is."""
-
-    def some_rows(self, state: Any, previous: Tokens | None, some: slice, ready: Callable[[], Any]) -> Pmf:
-        """One step of these lanes only, [n, V]: an array that nothing writes to before the next `learn`. It calls `ready`,
-        which waits until `learn` is done, before it depends on that."""
-
-
-class TwoLevel(Protocol):
-    """What a prior offers whose `levels` are not None: p(group), then p(symbol | group). `two_level` codes symbols in these two;
-    `step` is for whoever wants the probabilities of all symbols at once."""
-
-    levels: Levels
-    stride: int
-
-    def init(self, lanes: int, tokens: int) -> Any: ...
-
-    def shares_rows(self, rows: int) -> bool:
-        """Whether a step of so many lanes is worth two threads."""
-
-    def learn(self, state: Any, previous: Tokens | None) -> None:
-        """What a step does for all lanes at once; called once, before or while `some_groups` is."""
-
-    def some_groups(self, state: Any, previous: Tokens | None, some: slice, ready: Callable[[], Any]) -> Pmf:
-        """p(g) of the next symbol of these lanes, [n, G]: an array of its own. It calls `ready`, which waits until `learn` is
-        done, before it depends on that."""
-
-    def some_ranks(self, state: Any, group: Tokens, some: slice) -> Pmf:
-        """p(r | g) of these lanes, whose groups [n] are known now, [n, R]: an array of its own."""
-
-    def loop(self, state: Any) -> "LevelLoop | None":
-        """The steps of a frame as one compiled loop, where there is one: the interpreter between them costs time."""
-
-
-class LevelLoop(Protocol):
-    def decode(self, coder: Any, previous: Tokens | None, rows: int, steps: int) -> Tokens:
-        """The next symbols [rows, steps] from `coders.reference` words and decoder. Raises ChecksumError."""
-
-    def encode(self, writer: Any, previous: Tokens | None, symbols: Tokens) -> None:
-        """The next symbols [rows, steps], which are known, to a `coders.reference` writer."""
-
-
-@runtime_checkable
-class DecodesItself(Protocol):
-    """What a prior may offer whose steps are so short that the interpreter between them would cost more:
-    the loop of `conditionals.decode`, compiled. The same words give the same symbols."""
-
-    def decode_steps(self, state: Any, coder: Any, previous: Tokens | None, rows: int, steps: int) -> Tokens:
-        """The next symbols [rows, steps] from `coders.reference` words and decoder. Raises ChecksumError."""

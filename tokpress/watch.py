@@ -10,18 +10,9 @@ import numpy as np
 from .errors import ChecksumError, TokenizerError
 from .types import Tokenizer, Tokens
 
-#: called with the tokens decoded since its last call
-Watch = Callable[[Tokens], None]
-#: a decoder calls it at least once in so many tokens
-WATCH_EVERY = 1 << 12
-
-
-def unwatched(tokens: Tokens) -> None:
-    """Nobody watches."""
-
 
 class Counting:
-    """Counts tokens for `report`, which hears the share done, 0 … 1, and their bytes for `limit`.
+    """A decoder's watch (`coding.base.Watch`). It counts tokens for `report`, which hears the share done, 0 … 1, and their bytes for `limit`.
 
     Raises ChecksumError, when called, where there are more bytes than that."""
 

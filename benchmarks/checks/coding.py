@@ -6,8 +6,9 @@ from typing import Any
 from results import Figure, markdown
 
 import tokpress
-from tokpress import conditionals
-from tokpress.lanes import Layout
+from tokpress.coding import Frame
+from tokpress.coding.lanes import Layout
+from tokpress.coding.symbolwise import Symbolwise
 
 from . import Bench, Outcome
 
@@ -67,8 +68,8 @@ def against_float(name: str, path: Path) -> dict[str, Any]:
     base = type(learning)({**learning.config(), "online": 0.0}, learning.tensors())
     tokens = model.tokenizer.encode(path.read_bytes())
     lanes = base.lanes(len(tokens))
-    base.prepare(len(tokens))
-    payload_bits = 8 * len(conditionals.encode(base, tokens, lanes))
+    frame = Frame(len(tokens), lanes)
+    payload_bits = 8 * len(Symbolwise(base.for_frame(frame), frame).encode(tokens))
     float_bits = unrounded_bits(base, tokens, lanes)
     return {"payload_bits": payload_bits, "float_bits": float_bits, "percent": 100 * (payload_bits / float_bits - 1)}
 

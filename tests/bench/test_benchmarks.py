@@ -154,12 +154,12 @@ def test_float_forward_is_that_of_the_network(monkeypatch):
     import numpy as np
     from checks.coding import unrounded_bits
 
+    from tests import coding
     from tests.models import tiny_mingru
-    from tokpress import conditionals
 
     prior = tiny_mingru()
     tokens = np.random.default_rng(5).integers(0, 256, 700).astype(np.int32)
-    exact = float(conditionals.score(prior, tokens, lanes=3).sum())
+    exact = float(coding.score(prior, tokens, lanes=3).sum())
     for window in (64, 1000):
         assert unrounded_bits(prior, tokens, 3, window) == pytest.approx(exact, rel=0.01)
     assert unrounded_bits(prior, tokens, 3) != exact

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
-xpt = pytest.importorskip("array_api_compat.torch")
+pytest.importorskip("array_api_compat.torch")
 
 from tests.models import tiny_mingru  # noqa: E402
+from tokpress.coding import Frame  # noqa: E402
 from tokpress.exact.guard import ExactOnly, InexactOperation  # noqa: E402
-from tokpress.exact.kernels import make_kernel  # noqa: E402
 
 X = torch.full((4, 4), 0.3)
 FORBIDDEN = {
@@ -38,7 +38,7 @@ def test_forbidden(name):
 def test_mingru_steps_within_the_rule():
     prior = tiny_mingru()
     expected = [p.copy() for p in _steps(prior)]
-    prior.use_kernel(make_kernel("float"), xpt)
+    prior = prior.for_frame(Frame(12, 3, "float"))
     with ExactOnly() as guard:
         guarded = [p.copy() for p in _steps(prior)]
     assert {"mm", "sqrt", "sum"} <= guard.seen

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from threadpoolctl import ThreadpoolController
 
+from tests import coding
 from tests.toy import ToyPrior
-from tokpress import conditionals
 from tokpress.errors import TokpressError
 from tokpress.exact import threads
 from tokpress.exact.threads import one_blas_thread, start_in_background
@@ -37,10 +37,10 @@ def two_threads(monkeypatch):
 def test_one_while_a_prior_steps(two_threads):
     prior = Watching(256)
     tokens = np.arange(20, dtype=np.int32)
-    payload = conditionals.encode(prior, tokens, 1)
-    assert (conditionals.decode(prior, payload, 20, 1) == tokens).all()
-    conditionals.score(prior, tokens)
-    conditionals.sample(prior, 3)
+    payload = coding.encode(prior, tokens, 1)
+    assert (coding.decode(prior, payload, 20, 1) == tokens).all()
+    coding.score(prior, tokens)
+    coding.sample(prior, 3)
     assert prior.seen == {1} and blas_threads() == {2}
 
 

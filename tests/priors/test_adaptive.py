@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tokpress.coders.range_coder import RangeDecoder, RangeEncoder
+from tokpress.coding.coders.range_coder import RangeDecoder, RangeEncoder
 from tokpress.priors.adaptive import AdaptivePrior, bit_histories, squash_table, stretch_table
 from tokpress.tokenizers.bytes import NibblesTokenizer
 

@@ -5,8 +5,8 @@ import itertools
 import numpy as np
 import pytest
 
+from tests import coding
 from tests.models import tiny_bayes_net
-from tokpress import conditionals
 from tokpress.errors import ModelError, TokpressError
 from tokpress.priors.bayes_net import BayesNetPrior, chow_liu, mutual_information
 from tokpress.tokenizers.bytes import BitsTokenizer
@@ -45,7 +45,7 @@ def test_fit_codes_near_the_entropy(tmp_path):
     (tmp_path / "tokens").write_bytes(x.astype("<u2").tobytes())
     prior = BayesNetPrior.fit([Source(tmp_path / "tokens")], BitsTokenizer(), {"shape": "6"}, FitOptions(tmp_path))
     new = chain(4096, 6).ravel().astype(np.int32)
-    bits = conditionals.score(prior, prior.arrange(new), 512).sum() / 4096
+    bits = coding.score(prior, prior.arrange(new), 512).sum() / 4096
     flip = -(0.125 * np.log2(0.125) + 0.875 * np.log2(0.875))
     assert bits == pytest.approx(1 + 5 * flip, rel=0.02)
 

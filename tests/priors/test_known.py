@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from tests.models import GIVEN, NETWORKS, tiny_network
-from tokpress import conditionals
-from tokpress.lanes import Layout
+from tokpress.coding.lanes import Layout
+from tokpress.coding.symbolwise import known_conditionals
 from tokpress.tokenizers.bytes import BitsTokenizer
 
 ITEMS = {name: told for name, told in (NETWORKS | GIVEN).items() if "shape" in told[1]} | {
@@ -29,10 +29,10 @@ def test_same_bits(name, lanes, monkeypatch):
     tokens = rng.integers(0, prior.vocab_size, count).astype(np.int32)
     layout = Layout.of(count, lanes, size)
     grid = layout.split(tokens)
-    at_once = list(conditionals.known_conditionals(prior, layout, grid))
+    at_once = list(known_conditionals(prior, layout, grid))
     assert max(len(pmf) for pmf, _, _ in at_once) == size
     monkeypatch.setattr(type(prior), "_fits", lambda self, rows: False)
-    by_step = list(conditionals.known_conditionals(prior, layout, grid))
+    by_step = list(known_conditionals(prior, layout, grid))
     assert max(len(pmf) for pmf, _, _ in by_step) == 1
     steps = [pmf for block, _, _ in at_once for pmf in block]
     assert len(steps) == len(by_step)

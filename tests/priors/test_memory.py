@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from tests import coding
 from tests.models import tiny_bayes_net, tiny_mingru, tiny_network
-from tokpress import conditionals
 from tokpress.errors import ModelError
 from tokpress.priors import memory, memory_kernel
 from tokpress.priors.histogram import HistogramPrior
@@ -19,37 +19,37 @@ LOOP = np.tile(RNG.integers(0, 256, 47), 32).astype(np.int32)
 @pytest.mark.parametrize("lanes", [1, 6])
 def test_plain_and_compiled_kernels_code_the_same_bytes(tokens, lanes, monkeypatch):
     prior = MemoryPrior(tiny_mingru())
-    plain = conditionals.encode(prior, tokens, lanes)
+    plain = coding.encode(prior, tokens, lanes)
     monkeypatch.setattr(memory, "COMPILE_FROM", 0)
-    assert conditionals.encode(prior, tokens, lanes) == plain
-    assert np.array_equal(conditionals.decode(prior, plain, len(tokens), lanes), tokens)
+    assert coding.encode(prior, tokens, lanes) == plain
+    assert np.array_equal(coding.decode(prior, plain, len(tokens), lanes), tokens)
 
 
 def test_full_tables_keep_working(monkeypatch):
     monkeypatch.setattr(memory, "MAX_CONTEXTS", 64)
     monkeypatch.setattr(memory, "MAX_POOL", 32)
     prior = MemoryPrior(HistogramPrior(256))
-    payload = conditionals.encode(prior, ZIPF, 3)
-    assert np.array_equal(conditionals.decode(prior, payload, len(ZIPF), 3), ZIPF)
+    payload = coding.encode(prior, ZIPF, 3)
+    assert np.array_equal(coding.decode(prior, payload, len(ZIPF), 3), ZIPF)
 
 
 def test_counts_at_their_limit_keep_working(monkeypatch):
     monkeypatch.setattr(memory_kernel, "MAX_COUNT", 5)
     prior = MemoryPrior(HistogramPrior(256))
-    payload = conditionals.encode(prior, LOOP, 2)
-    assert np.array_equal(conditionals.decode(prior, payload, len(LOOP), 2), LOOP)
+    payload = coding.encode(prior, LOOP, 2)
+    assert np.array_equal(coding.decode(prior, payload, len(LOOP), 2), LOOP)
 
 
 def test_it_learns_what_repeats():
     base = HistogramPrior(256)
-    alone = conditionals.score(base, LOOP, 4).sum()
-    remembered = conditionals.score(MemoryPrior(base), LOOP, 4).sum()
+    alone = coding.score(base, LOOP, 4).sum()
+    remembered = coding.score(MemoryPrior(base), LOOP, 4).sum()
     assert remembered < 0.4 * alone
 
 
 def test_lanes_share_what_they_have_seen():
     prior = MemoryPrior(HistogramPrior(256))
-    one, many = (conditionals.score(prior, LOOP, lanes).sum() for lanes in (1, 10))
+    one, many = (coding.score(prior, LOOP, lanes).sum() for lanes in (1, 10))
     assert many < 2 * one
 
 
@@ -101,8 +101,8 @@ def test_a_surprise_after_certainty(compile_from, monkeypatch):
     prior = MemoryPrior(HistogramPrior(vocab_size, counts))
     grid = np.full((lanes, sure + surprised), 7, np.int32)
     grid[:, sure:] = np.random.default_rng(0).integers(0, vocab_size, (lanes, surprised))
-    payload = conditionals.encode(prior, grid.ravel(), lanes)
-    assert (conditionals.decode(prior, payload, grid.size, lanes) == grid.ravel()).all()
+    payload = coding.encode(prior, grid.ravel(), lanes)
+    assert (coding.decode(prior, payload, grid.size, lanes) == grid.ravel()).all()
     state = prior.init(1, 100)
     slot = np.zeros((1, 6), np.int32)
     state.ctx[0] = 1, 30000, 1, 7

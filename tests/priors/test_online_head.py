@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from tests import coding
 from tests.models import tiny_mingru
-from tokpress import coding
 from tokpress.errors import ModelError
 from tokpress.exact import threads
 from tokpress.priors import online_head
@@ -28,9 +28,8 @@ def test_every_kernel_codes_the_same_bytes(lanes, wrapped):
     for kernel in ("numpy", "compiled"):
         prior = tiny_mingru(online=0.01)
         prior = MemoryPrior(prior) if wrapped else prior
-        prior.prepare(len(ZIPF), kernel)
-        payloads.add(coding.encode(prior, ZIPF, lanes))
-        assert np.array_equal(coding.decode(prior, next(iter(payloads)), len(ZIPF), lanes), ZIPF)
+        payloads.add(coding.encode(prior, ZIPF, lanes, kernel=kernel))
+        assert np.array_equal(coding.decode(prior, next(iter(payloads)), len(ZIPF), lanes, kernel=kernel), ZIPF)
     assert len(payloads) == 1
 
 
@@ -39,8 +38,7 @@ def test_two_threads_code_the_same_bytes(monkeypatch):
     for count in (1, 2):
         monkeypatch.setattr(threads, "threads", lambda count=count: count)
         prior = MemoryPrior(tiny_mingru(online=0.01))
-        prior.prepare(len(ZIPF), "compiled")
-        payloads.append(coding.encode(prior, ZIPF, 24))
+        payloads.append(coding.encode(prior, ZIPF, 24, kernel="compiled"))
     assert payloads[0] == payloads[1]
 
 

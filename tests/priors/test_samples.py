@@ -10,12 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tokpress import coding, content, pipeline, store
-from tokpress.conditionals import conditionals, decode_by_steps, known_conditionals
+from tests import coding
+from tokpress import content, pipeline, store
+from tokpress.coding import Frame
+from tokpress.coding.lanes import Layout
+from tokpress.coding.symbolwise import Symbolwise, conditionals, known_conditionals
 from tokpress.container import Kind, iter_frames
 from tokpress.errors import ChecksumError
 from tokpress.grid import MOST_ROW, Grid, unpack
-from tokpress.lanes import Layout
 from tokpress.model import Model
 from tokpress.priors.adaptive import AdaptivePrior
 from tokpress.priors.samples import SamplesPrior
@@ -89,7 +91,7 @@ def test_one_loop_whoever_steps(made, model):
             except StopIteration:
                 pmf = None
     payload = coding.encode(prior, coded, 1)
-    assert np.array_equal(decode_by_steps(prior, payload, layout), coded)
+    assert np.array_equal(Symbolwise(prior, Frame(len(coded))).decode(payload, len(coded)), coded)
     assert np.array_equal(coding.decode(prior, payload, len(coded), 1), coded)
     bits = coding.score(prior, coded)
     assert np.isclose(prior.in_place(bits).sum(), bits.sum())

@@ -7,12 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests import coding
 from tests.models import tiny_mingru
-from tokpress import coding
+from tokpress.coding import Frame
+from tokpress.coding.lanes import Layout
 from tokpress.conformance import check
 from tokpress.errors import ChecksumError, ModelError
 from tokpress.exact import threads
-from tokpress.lanes import Layout
 from tokpress.model import Model
 from tokpress.priors.histogram import HistogramPrior
 from tokpress.priors.memory import MemoryPrior
@@ -91,14 +92,13 @@ def test_steps_that_overlap_code_the_same_bytes(tokens, count, monkeypatch):
     prior = spelled(base, SPELLINGS)
     symbols = np.random.default_rng(5).integers(0, 40, tokens).astype(np.int32)
     assert not prior.base.shares_rows(17)
-    apart, costs = coding.encode(prior, symbols, 17), coding.score(prior, symbols, 17)
-    prior.prepare(tokens, "compiled")
-    assert prior.base.shares_rows(17)
-    assert coding.encode(prior, symbols, 17) == apart
-    assert np.allclose(coding.score(prior, symbols, 17), costs, rtol=1e-9)
-    assert np.array_equal(coding.decode(prior, apart, tokens, 17), symbols)
+    apart, costs = (of(prior, symbols, 17, kernel="numpy") for of in (coding.encode, coding.score))
+    assert prior.codec(Frame(tokens, 17, "compiled")).stepped()[0].shares_rows(17)
+    assert coding.encode(prior, symbols, 17, kernel="compiled") == apart
+    assert np.allclose(coding.score(prior, symbols, 17, kernel="compiled"), costs, rtol=1e-9)
+    assert np.array_equal(coding.decode(prior, apart, tokens, 17, kernel="compiled"), symbols)
     with pytest.raises(ChecksumError):
-        coding.decode(prior, apart[:20], tokens, 17)
+        coding.decode(prior, apart[:20], tokens, 17, kernel="compiled")
 
 
 def test_a_small_frame_is_coded_by_the_base():

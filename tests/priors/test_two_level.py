@@ -13,19 +13,21 @@ from hypothesis import strategies as st
 import tokpress
 from tests.limits import LAST_RESORT
 from tests.models import tiny_mingru, tiny_two_level
-from tokpress import choice, coding, conditionals, two_level
-from tokpress.coders import reference
+from tokpress import choice
+from tokpress.coding import Frame, class_factored, symbolwise
+from tokpress.coding.base import silent, unwatched
+from tokpress.coding.coders import reference
+from tokpress.coding.lanes import Layout
+from tokpress.coding.levels import Levels
 from tokpress.conformance import check
 from tokpress.errors import ChecksumError, ModelError
 from tokpress.exact import gemm, threads
-from tokpress.lanes import Layout
-from tokpress.levels import Levels
 from tokpress.model import Model
 from tokpress.priors import memory_kernel, two_level_loop_kernel
 from tokpress.priors.memory import MemoryPrior
 from tokpress.priors.mingru import MinGRUPrior
 from tokpress.priors.online_head import DRAWS, FRACTION
-from tokpress.priors.product import ProductPrior
+from tokpress.priors.product import ProductPrior, innermost
 from tokpress.priors.spelling import SpellingPrior
 from tokpress.priors.two_level_head import TwoLevelHead
 from tokpress.priors.two_level_kernel import CompiledTwoLevelHead
@@ -49,9 +51,24 @@ def small(**settings) -> MinGRUPrior:
 
 
 def memory(kernel: str, **settings) -> MemoryPrior:
-    prior = MemoryPrior(small(**settings))
-    prior.prepare(len(ZIPF), kernel)
-    return prior
+    return with_kernel(MemoryPrior(small(**settings)), kernel)
+
+
+def with_kernel(prior, kernel: str):
+    return prior.for_frame(Frame(len(ZIPF), kernel=kernel))
+
+
+def codec(prior, count: int, lanes: int):
+    """With the kernel that the prior has."""
+    return prior.codec(Frame(count, lanes, innermost(prior).kernel))
+
+
+def encode(prior, tokens: np.ndarray, lanes: int, report=silent) -> bytes:
+    return codec(prior, len(tokens), lanes).encode(tokens, report)
+
+
+def decode(prior, payload: bytes, count: int, lanes: int, watch=unwatched) -> np.ndarray:
+    return codec(prior, count, lanes).decode(payload, count, watch)
 
 
 # ── levels ──────────────────────────────────────────────────────────────────────────────────────────
@@ -246,8 +263,8 @@ def test_every_kernel_and_any_threads_code_the_same_bytes(shape, lanes, monkeypa
         limit_threads(monkeypatch, count)
         prior = memory(kernel, **shape)
         assert (prior.loop(prior.init(lanes, len(ZIPF))) is not None) == (kernel == "compiled")
-        payloads.append(coding.encode(prior, ZIPF, lanes))
-        assert np.array_equal(coding.decode(prior, payloads[0], len(ZIPF), lanes), ZIPF)
+        payloads.append(encode(prior, ZIPF, lanes))
+        assert np.array_equal(decode(prior, payloads[0], len(ZIPF), lanes), ZIPF)
     assert payloads[0] == payloads[1] == payloads[2]
 
 
@@ -255,35 +272,21 @@ def test_every_kernel_and_any_threads_code_the_same_bytes(shape, lanes, monkeypa
 @pytest.mark.parametrize("kernel", KERNELS)
 def test_a_bare_network_codes_the_same_bytes(kernel, lanes, monkeypatch):
     limit_threads(monkeypatch, 2)
-    plain, prior = small(), small()
-    prior.prepare(len(ZIPF), kernel)
-    payload = coding.encode(prior, ZIPF, lanes)
-    assert payload == coding.encode(plain, ZIPF, lanes)
-    assert np.array_equal(coding.decode(prior, payload, len(ZIPF), lanes), ZIPF)
+    plain, prior = small(), with_kernel(small(), kernel)
+    payload = encode(prior, ZIPF, lanes)
+    assert payload == encode(plain, ZIPF, lanes)
+    assert np.array_equal(decode(prior, payload, len(ZIPF), lanes), ZIPF)
 
 
 @pytest.mark.parametrize("tokens", [0, 1, 2, 19, 20, 21, 39, 41])
 @pytest.mark.parametrize("count", [1, 2])
 def test_few_tokens_in_many_lanes(tokens, count, monkeypatch):
     limit_threads(monkeypatch, count)
-    payload = coding.encode(memory("numpy"), ZIPF[:tokens], 20)
+    payload = encode(memory("numpy"), ZIPF[:tokens], 20)
     prior = memory("compiled")
-    assert coding.encode(prior, ZIPF[:tokens], 20) == payload
-    assert np.array_equal(coding.decode(prior, payload, tokens, 20), ZIPF[:tokens])
-    assert coding.score(prior, ZIPF[:tokens], 20).shape == (tokens,)
-
-
-@pytest.mark.parametrize("lanes", [3, 20])
-@pytest.mark.parametrize("before, after", [("numpy", "compiled"), ("compiled", "numpy"), ("numpy", "int8")])
-def test_a_frame_keeps_the_kernel_with_which_it_began(before, after, lanes, monkeypatch):
-    """Another thread has a frame for which the prior changes to another one."""
-    limit_threads(monkeypatch, 2)
-    payload = coding.encode(memory("numpy"), ZIPF, lanes)
-    for steps in (coding.encode, lambda prior, *rest: coding.decode(prior, payload, len(ZIPF), lanes, rest[-1])):
-        prior = memory(before)
-        made = steps(prior, ZIPF, lanes, lambda done, prior=prior: prior.prepare(0, after))
-        assert prior.base.engine.kernel.name == after
-        assert np.array_equal(made, ZIPF) if isinstance(made, np.ndarray) else made == payload
+    assert encode(prior, ZIPF[:tokens], 20) == payload
+    assert np.array_equal(decode(prior, payload, tokens, 20), ZIPF[:tokens])
+    assert codec(prior, len(ZIPF[:tokens]), 20).score(ZIPF[:tokens]).shape == (tokens,)
 
 
 @settings(deadline=None, max_examples=25)
@@ -293,8 +296,8 @@ def test_any_tokens_come_back(tokens, lanes, two):
     with pytest.MonkeyPatch.context() as patch:
         limit_threads(patch, 1 + two)
         prior = memory("compiled")
-        payload = coding.encode(prior, symbols, lanes)
-        assert np.array_equal(coding.decode(prior, payload, len(symbols), lanes), symbols)
+        payload = encode(prior, symbols, lanes)
+        assert np.array_equal(decode(prior, payload, len(symbols), lanes), symbols)
 
 
 @pytest.mark.parametrize("count", [1, 2])
@@ -302,13 +305,13 @@ def test_any_tokens_come_back(tokens, lanes, two):
 def test_a_loop_goes_on_where_it_stopped(at_once, count, monkeypatch):
     limit_threads(monkeypatch, count)
     prior, reports = memory("compiled"), []
-    whole = coding.encode(prior, ZIPF, 20)
-    for module in (conditionals, two_level):
+    whole = encode(prior, ZIPF, 20)
+    for module in (symbolwise, class_factored):
         monkeypatch.setattr(module, "REPORT_EVERY", at_once)
-    assert coding.encode(prior, ZIPF, 20, reports.append) == whole
+    assert encode(prior, ZIPF, 20, reports.append) == whole
     assert len(reports) >= 5 and reports[-1] == len(ZIPF) and reports == sorted(reports)
     watched = []
-    assert np.array_equal(coding.decode(prior, whole, len(ZIPF), 20, watched.append), ZIPF)
+    assert np.array_equal(decode(prior, whole, len(ZIPF), 20, watched.append), ZIPF)
     assert len(watched) >= 5 and sum(symbols.size for symbols in watched) == len(ZIPF)
 
 
@@ -346,12 +349,11 @@ def test_after_a_loop_the_state_is_what_steps_make_of_it(count, monkeypatch):
 @pytest.mark.parametrize("lanes", [3, 20])
 def test_the_score_is_what_is_coded(kernel, wrapped, lanes):
     """And what the probabilities of all symbols say."""
-    prior = MemoryPrior(small()) if wrapped else small()
-    prior.prepare(len(ZIPF), kernel)
-    bits = coding.score(prior, ZIPF, lanes)
-    coded = 8 * len(coding.encode(prior, ZIPF, lanes))
+    prior = with_kernel(MemoryPrior(small()) if wrapped else small(), kernel)
+    bits = codec(prior, len(ZIPF), lanes).score(ZIPF)
+    coded = 8 * len(encode(prior, ZIPF, lanes))
     assert bits.sum() * 0.995 - 40 <= coded <= bits.sum() * 1.005 + 40 + len(ZIPF) * 0.01
-    assert np.allclose(bits, conditionals.score(prior, ZIPF, lanes), rtol=1e-3, atol=1e-3)
+    assert np.allclose(bits, symbolwise.Symbolwise(prior, Frame(len(ZIPF), lanes)).score(ZIPF), rtol=1e-3, atol=1e-3)
 
 
 @pytest.mark.parametrize("kernel", KERNELS)
@@ -382,11 +384,10 @@ def test_two_levels_of_a_memory_are_its_mixture(kernel):
 def test_a_level_of_more_symbols_than_are_coded_in_one_step(symbols, groups, kernel, wrapped):
     """In more lanes than 16, where a pmf that wide is coded in two steps otherwise (`range_coder`)."""
     bare = small(symbols=symbols, groups=groups)
-    prior = MemoryPrior(bare) if wrapped else bare
-    prior.prepare(200, kernel)
+    prior = with_kernel(MemoryPrior(bare) if wrapped else bare, kernel)
     tokens = np.random.default_rng(1).integers(0, symbols, 200).astype(np.int32)
-    payload = coding.encode(prior, tokens, 20)
-    assert np.array_equal(coding.decode(prior, payload, 200, 20), tokens)
+    payload = encode(prior, tokens, 20)
+    assert np.array_equal(decode(prior, payload, 200, 20), tokens)
 
 
 @pytest.mark.parametrize("groups", [1, 64])
@@ -396,8 +397,8 @@ def test_a_level_of_one_symbol_is_refused_or_coded(groups, kernel):
         prior = memory(kernel, groups=groups)
     except ModelError:
         return
-    payload = coding.encode(prior, ZIPF, 3)
-    assert np.array_equal(coding.decode(prior, payload, len(ZIPF), 3), ZIPF)
+    payload = encode(prior, ZIPF, 3)
+    assert np.array_equal(decode(prior, payload, len(ZIPF), 3), ZIPF)
 
 
 def test_full_tables_keep_working(monkeypatch):
@@ -408,8 +409,8 @@ def test_full_tables_keep_working(monkeypatch):
     payloads = set()
     for kernel in KERNELS:
         prior = memory(kernel)
-        payloads.add(coding.encode(prior, ZIPF, 3))
-        assert np.array_equal(coding.decode(prior, next(iter(payloads)), len(ZIPF), 3), ZIPF)
+        payloads.add(encode(prior, ZIPF, 3))
+        assert np.array_equal(decode(prior, next(iter(payloads)), len(ZIPF), 3), ZIPF)
     assert len(payloads) == 1
 
 
@@ -419,8 +420,8 @@ def test_a_surprise_after_certainty():
     payloads = set()
     for kernel in KERNELS:
         prior = memory(kernel)
-        payloads.add(coding.encode(prior, tokens, 1))
-        assert np.array_equal(coding.decode(prior, next(iter(payloads)), len(tokens), 1), tokens)
+        payloads.add(encode(prior, tokens, 1))
+        assert np.array_equal(decode(prior, next(iter(payloads)), len(tokens), 1), tokens)
     assert len(payloads) == 1
 
 
@@ -430,23 +431,22 @@ DAMAGE = """
 import contextlib, sys
 import numpy as np
 from tests.priors import test_two_level as here
-from tokpress import coding
 from tokpress.errors import ChecksumError
 from tokpress.priors import two_level_loop_kernel
 
 two_level_loop_kernel.threads = lambda: int(sys.argv[1])
 prior, raised = here.memory("compiled"), 0
-payload = coding.encode(prior, here.ZIPF, 20)
+payload = here.encode(prior, here.ZIPF, 20)
 flips = [payload[:i] + bytes([payload[i] ^ 1 << i % 8]) + payload[i + 1 :] for i in range(0, len(payload) - 4, 3)]
 noise = [np.random.default_rng(k).bytes(len(payload)) for k in range(4)]
 cuts = [payload[:n] for n in range(0, len(payload) - 4, 5)]
 for damaged in [b"", *flips, *cuts, *noise, bytes(400), b"\\xff" * 400]:
     try:
-        assert not np.array_equal(coding.decode(prior, damaged, len(here.ZIPF), 20), here.ZIPF)
+        assert not np.array_equal(here.decode(prior, damaged, len(here.ZIPF), 20), here.ZIPF)
     except ChecksumError:
         raised += 1
 assert raised > len(cuts) // 2, raised
-assert np.array_equal(coding.decode(prior, payload, len(here.ZIPF), 20), here.ZIPF), "and goes on as if nothing was"
+assert np.array_equal(here.decode(prior, payload, len(here.ZIPF), 20), here.ZIPF), "and goes on as if nothing was"
 """
 
 
@@ -461,16 +461,15 @@ def test_damage_ends_in_an_error_or_in_other_tokens(count):
 
 @pytest.mark.parametrize("kernel", KERNELS)
 def test_steps_see_damage_too(kernel):
-    prior = small()
-    prior.prepare(len(ZIPF), kernel)
-    payload = coding.encode(prior, ZIPF, 5)
+    prior = with_kernel(small(), kernel)
+    payload = encode(prior, ZIPF, 5)
     for at in range(0, len(payload) - 4, 23):
         changed = payload[:at] + bytes([payload[at] ^ 16]) + payload[at + 1 :]
         with contextlib.suppress(ChecksumError):
-            assert not np.array_equal(coding.decode(prior, changed, len(ZIPF), 5), ZIPF)
+            assert not np.array_equal(decode(prior, changed, len(ZIPF), 5), ZIPF)
     for cut in (payload[: len(payload) // 2], b""):
         with pytest.raises(ChecksumError):
-            coding.decode(prior, cut, len(ZIPF), 5)
+            decode(prior, cut, len(ZIPF), 5)
 
 
 @pytest.mark.parametrize("count", [1, 2])
@@ -478,7 +477,7 @@ def test_a_payload_that_is_cut_ends_soon_after_its_end(count, monkeypatch):
     """However many tokens are still said to come."""
     limit_threads(monkeypatch, count)
     prior, tokens = memory("compiled"), np.random.default_rng(3).integers(0, 64, 2000).astype(np.int32)
-    payload = coding.encode(prior, tokens, 20)
+    payload = encode(prior, tokens, 20)
     for size in (0, 3, 100, 400):
         state = prior.init(20, 400_000)
         loop = prior.loop(state)
@@ -496,20 +495,17 @@ def test_a_payload_that_is_cut_ends_soon_after_its_end(count, monkeypatch):
 def test_models_conform(kernel, wrapped, tmp_path):
     bare = tiny_two_level(grams=64)
     model = Model(BytesTokenizer(), MemoryPrior(bare) if wrapped else bare)
-    model.kernel = kernel
-    model.prior.prepare(1, kernel)
-    check(model, tmp_path)
+    check(model, tmp_path, kernel)
 
 
 @pytest.mark.parametrize("kernel", KERNELS)
 def test_a_memory_of_a_memory(kernel):
     payloads = []
     for each in ("numpy", kernel):
-        prior = MemoryPrior(MemoryPrior(small(), orders=(1, 2)), orders=(3,))
-        prior.prepare(len(ZIPF), each)
+        prior = with_kernel(MemoryPrior(MemoryPrior(small(), orders=(1, 2)), orders=(3,)), each)
         assert prior.loop(prior.init(3, len(ZIPF))) is None
-        payloads.append(coding.encode(prior, ZIPF, 20))
-        assert np.array_equal(coding.decode(prior, payloads[0], len(ZIPF), 20), ZIPF)
+        payloads.append(encode(prior, ZIPF, 20))
+        assert np.array_equal(decode(prior, payloads[0], len(ZIPF), 20), ZIPF)
     assert payloads[0] == payloads[1]
 
 
@@ -521,9 +517,8 @@ def test_a_product_with_one_or_two_of_two_levels(wrap):
         payloads = set()
         for kernel in KERNELS:
             model = Model(BytesTokenizer(), wrap(ProductPrior([tiny_two_level(), other], quarters=3)))
-            model.kernel = kernel
-            payload, tokens, lanes = model.encode(TEXT, 20)
-            assert model.decode(payload, tokens, lanes) == TEXT
+            payload, tokens, lanes = model.encode(TEXT, 20, kernel=kernel)
+            assert model.decode(payload, tokens, lanes, kernel=kernel) == TEXT
             payloads.add(payload)
         assert len(payloads) == 1
 
@@ -555,9 +550,8 @@ def test_two_levels_spelled(least):
     payloads = {}
     for kernel in KERNELS:
         model = Model(BytesTokenizer(), SpellingPrior(MemoryPrior(tiny_two_level()), least))
-        model.kernel = kernel
-        payload, tokens, lanes = model.encode(TEXT, 20)
-        assert model.decode(payload, tokens, lanes) == TEXT
+        payload, tokens, lanes = model.encode(TEXT, 20, kernel=kernel)
+        assert model.decode(payload, tokens, lanes, kernel=kernel) == TEXT
         payloads[kernel] = payload
     assert payloads["numpy"] == payloads["compiled"]
     inside = Model(BytesTokenizer(), MemoryPrior(tiny_two_level()))
@@ -566,8 +560,8 @@ def test_two_levels_spelled(least):
 
 def test_samples_are_drawn_from_all_symbols():
     prior = memory("compiled")
-    drawn = coding.sample(prior, 60, seed=1, lanes=2)
-    assert np.array_equal(drawn, coding.sample(memory("numpy"), 60, seed=1, lanes=2))
+    drawn = codec(prior, 60, 2).sample(60, seed=1)
+    assert np.array_equal(drawn, codec(memory("numpy"), 60, 2).sample(60, seed=1))
     assert len(set(drawn.tolist())) > 5
 
 

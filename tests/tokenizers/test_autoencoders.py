@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests import coding
 from tests.models import tiny_autoencoder, tiny_autoencoders
-from tokpress import coding, pipeline, residual, store
+from tokpress import pipeline, residual, store
 from tokpress.cli import costs
 from tokpress.container import read_header
 from tokpress.errors import ChecksumError, TokenizerError, TokpressError

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 from tests.training.command import round_trip, run
 from tokpress.cli.main import cli
-from tokpress.levels import Levels
+from tokpress.coding.levels import Levels
 from tokpress.model import load_folder
 from tokpress.store import load
 from tokpress.training import groups

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from tokpress import coding, conditionals
+from tokpress.coding import Frame
+from tokpress.coding.symbolwise import Symbolwise
 from tokpress.priors.mingru import MinGRUPrior, tensor_shapes
 from tokpress.training.mingru_net import MinGRUNet, export, restore, shape_of
 from tokpress.training.quantized import (
@@ -152,9 +153,10 @@ def test_the_exact_prior_is_the_network(net):
     shifted = np.concatenate([np.zeros((6, 1), np.int64), tokens[:, :-1]], 1)  # BEGIN, then the tokens
     with torch.no_grad():
         nats, _ = net(torch.from_numpy(shifted), torch.from_numpy(tokens), net.initial_state(6))
-    bits = conditionals.score(MinGRUPrior(net.config, export(net)), tokens.astype(np.int32).ravel(), lanes=6)
+    prior, frame = MinGRUPrior(net.config, export(net)), Frame(tokens.size, lanes=6)
+    bits = Symbolwise(prior, frame).score(tokens.astype(np.int32).ravel())
     assert bits.mean() * np.log(2) == pytest.approx(float(nats), rel=1e-3)
-    coded = coding.score(MinGRUPrior(net.config, export(net)), tokens.astype(np.int32).ravel(), lanes=6)
+    coded = prior.codec(frame).score(tokens.astype(np.int32).ravel())
     assert coded.mean() * np.log(2) == pytest.approx(float(nats), rel=1e-3)
 
 

@@ -35,7 +35,9 @@ def _sources() -> tuple[tuple[str, float, int], ...]:
     """Name, time and size of every module here that may be compiled: a function is compiled with those it calls."""
     package = Path(__file__).parent.parent
     files = [
-        path for part in ("coders", "exact", "priors", "training") for path in sorted(package.glob(f"{part}/*.py"))
+        path
+        for part in ("coding/coders", "exact", "priors", "training")
+        for path in sorted(package.glob(f"{part}/*.py"))
     ]
     return tuple((path.name, path.stat().st_mtime, path.stat().st_size) for path in files)
 

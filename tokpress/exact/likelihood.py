@@ -5,7 +5,7 @@ of the steps and splits into mantissa and exponent, all of them exact or correct
 
 import numpy as np
 
-from ..types import Pmf, Tokens
+from numpy.typing import NDArray
 
 #: what the coder gives every symbol at least
 LEAST = np.float64(2.0**-24)
@@ -23,7 +23,7 @@ class Joint:
     def __init__(self, items: int) -> None:
         self.mantissa, self.exponent = np.full(items, 0.5), np.ones(items, np.int64)
 
-    def times(self, pmf: Pmf, symbols: Tokens) -> None:
+    def times(self, pmf: NDArray[np.float32], symbols: NDArray[np.int32]) -> None:
         """pmf [steps, n, V] and the symbols [steps, n] that came."""
         chosen = np.take_along_axis(pmf, symbols[:, :, None].astype(np.intp), axis=2)[:, :, 0].astype(np.float64)
         for p in np.maximum(chosen, LEAST):
@@ -35,7 +35,7 @@ class Joint:
         return np.log2(self.mantissa) + self.exponent
 
 
-def posterior(members: list[Joint]) -> Pmf:
+def posterior(members: list[Joint]) -> NDArray[np.float32]:
     """q(k | x) = p_k(x) / Σ_j p_j(x) of n items, [n, K]."""
     exponents = np.stack([joint.exponent for joint in members], 1)
     shift = np.maximum(exponents - exponents.max(1, keepdims=True), -64)

@@ -10,6 +10,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from queue import SimpleQueue
 from threading import Event, Lock, Thread, get_ident
 from typing import Any, Generic, TypeVar, cast
@@ -136,8 +137,24 @@ def _can_start(count: int) -> bool:
             thread.join()
 
 
+#: threads that the frame at hand may use; 0: all
+_most: ContextVar[int] = ContextVar("most threads", default=0)
+
+
+@contextmanager
+def at_most(count: int) -> Iterator[None]:
+    """Steps inside use at most `count` threads; 0 sets no limit."""
+    before = _most.set(count)
+    try:
+        yield
+    finally:
+        _most.reset(before)
+
+
 def threads() -> int:
     """How many threads may share a step: the free processors, or 1 where no second thread can be started or it is at work."""
+    if _most.get() == 1:
+        return 1
     free = processors() - sum(not task.done for task in _started.background)
     if free < 2:
         return 1

@@ -23,10 +23,10 @@ from stamp import CORE, stamp
 
 FLAGS = [
     "-std=c11", "-O3", "-fPIC", "-fvisibility=hidden", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math",
-    "-Wall", "-Wextra", "-Wno-unknown-pragmas", "-Wno-psabi", "-fno-ident",
+    "-Wall", "-Wextra", "-Wno-unknown-pragmas", "-Wno-psabi", "-fno-ident", "-g0",
 ]  # fmt: skip
 LINK = ["-shared"]
-SANITIZE = ["-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer"]
+SANITIZE = ["-g1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer"]
 #: architecture → instruction set → flags, the plainest first
 SETS: dict[str, dict[str, list[str]]] = {
     "x86_64": {
@@ -34,7 +34,7 @@ SETS: dict[str, dict[str, list[str]]] = {
         "avx2": ["-mavx2", "-mbmi", "-mbmi2"],
         "avx512": ["-mavx2", "-mbmi", "-mbmi2", "-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512dq", "-mavx512vnni"],
     },
-    "aarch64": {"portable": [], "neon": ["-march=armv8.2-a+dotprod"]},
+    "aarch64": {"portable": [], "neon": ["-mcpu=generic+dotprod"]},
 }
 
 

@@ -26,6 +26,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..coding import Codec, Frame
+from ..coding.symbolwise import Symbolwise
 from ..errors import ChecksumError, ModelError
 from ..exact.tensors import nothing_else
 from ..grid import Grid
@@ -309,6 +311,9 @@ class AdaptivePrior(Prior):
             kernel.advance_known(given, block, rows, pmfs, state)
             yield pmfs
             previous = block[-1]
+
+    def codec(self, frame: Frame) -> Codec:
+        return Symbolwise(self, frame, self.decode_steps)
 
     def decode_steps(self, state: AdaptiveState, coder: Any, previous: Tokens | None, rows: int, steps: int) -> Tokens:
         from . import adaptive_kernel as kernel

@@ -4,7 +4,7 @@ The phase is 0 while the high nibble of a byte is coded, 1 while the low one is.
 other, so the tables they share change in one fixed order. What is learned about a nibble is in `mixing.py`.
 """
 
-from ..coders.reference import pop
+from ..coding.coders.reference import pop
 from .grid_contexts import STOP, pixel_contexts
 from .mixing import (
     BINS,

@@ -5,16 +5,18 @@
 Germain et al. 2015 (MADE), §4.2, "order-agnostic training"; their ensembles average likelihoods of one network under
 several orders, here every member has weights of its own. Averaging *conditionals* per pixel over orders, as is sometimes
 done, lets a pixel be predicted from ones that are decoded after it. What is coded here is the mean above, by bits-back
-coding (`tokpress.bits_back`); −log2 p is at most log2 K above the best member's, for every item.
+coding (`coding.bits_back`); −log2 p is at most log2 K above the best member's, for every item.
 """
 
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..coding import Codec, Frame
+from ..coding.bits_back import BitsBack
 from ..errors import ModelError, TokpressError
 from ..model_files import check_settings
-from ..types import Config, ItemMixture, Prior, Tokenizer
+from ..types import Config, NotStepped, Prior, Tokenizer
 from .several import loaded_members, side_by_side
 
 if TYPE_CHECKING:
@@ -26,7 +28,10 @@ MOST_MEMBERS = 256
 MOST_HELD = 1 << 24
 
 
-class EnsemblePrior(ItemMixture):
+class EnsemblePrior(NotStepped):
+    """Members may code an item's symbols in different orders, so that single symbols have no conditionals. `order` is the raster
+    one, and the lanes of a frame are the items that are coded side by side."""
+
     name = "ensemble"
 
     def __init__(self, members: list[Prior]) -> None:
@@ -34,8 +39,8 @@ class EnsemblePrior(ItemMixture):
         if not 2 <= len(members) <= MOST_MEMBERS:
             raise TokpressError(f"an ensemble has 2 to {MOST_MEMBERS} members, not {len(members)}")
         for member in members:
-            if isinstance(member, ItemMixture):
-                raise TokpressError("an ensemble is no member of another one: name its members instead")
+            if isinstance(member, NotStepped):
+                raise TokpressError(f"a prior of the kind {member.name} is no member of an ensemble")
             if member.order is None or member.wants_given:
                 raise TokpressError(f"a {member.name} prior of no items, or of given ones, is no member of an ensemble")
             if (member.stride, member.vocab_size) != (members[0].stride, members[0].vocab_size):
@@ -44,9 +49,8 @@ class EnsemblePrior(ItemMixture):
         self.order = np.arange(self.stride)
         self.most_lanes = max(1, min(128, MOST_HELD // (self.stride * self.vocab_size)))
 
-    def prepare(self, tokens: int, kernel: str = "auto") -> None:
-        for member in self.members:
-            member.prepare(tokens, kernel)
+    def codec(self, frame: Frame) -> Codec:
+        return BitsBack([member.for_frame(frame) for member in self.members], frame, self.lanes(frame.tokens))
 
     @classmethod
     def fit(cls, sources: "list[Source]", tokenizer: Tokenizer, config: Config, options: "FitOptions") -> Prior:

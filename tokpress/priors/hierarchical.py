@@ -10,12 +10,14 @@ a picture of few levels first), §3.3 (pyramid PixelCNN, a smaller picture first
 Depth needs a tokenizer of two tokens a pixel, top bits first: `nibbles`, or `top_bit` with `levels=2` for a binary picture.
 """
 
+import copy
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..coding import Frame
 from ..errors import ModelError, TokpressError
 from ..orders import Shape, parse_shape, subsample
 from ..types import Config, Pmf, Prior, Tokenizer, Tokens
@@ -99,9 +101,10 @@ class HierarchicalPrior(Prior):
         self.places = self.order = np.concatenate([stage.cells[~stage.known] for stage in self.stages])
         self.stride = len(self.places)
 
-    def prepare(self, tokens: int, kernel: str = "auto") -> None:
-        for stage in self.stages:
-            stage.prior.prepare(tokens, kernel)
+    def for_frame(self, frame: Frame) -> "HierarchicalPrior":
+        bound = copy.copy(self)
+        bound.stages = [replace(stage, prior=stage.prior.for_frame(frame)) for stage in self.stages]
+        return bound
 
     def init(self, lanes: int, tokens: int) -> State:
         return State(np.zeros((lanes, self.stride), np.int32))

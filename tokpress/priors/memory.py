@@ -14,6 +14,7 @@ Cost per token: one scaling of the V-vector plus the successors of the contexts 
 bounded (`MAX_CONTEXTS`, `MAX_POOL`): a full table keeps what it has and adapts its counts.
 """
 
+import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -21,11 +22,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..coding import Codec, Frame, row_wise
+from ..coding.class_factored import ClassFactored
+from ..coding.levels import Levels, levels_of
+from ..coding.symbolwise import Symbolwise
 from ..errors import ModelError, TokpressError
-from ..levels import Levels
 from ..model_files import check_settings
 from ..types import Config, Pmf, Prior, Tokenizer, Tokens
-from . import memory_kernel, row_wise
+from . import memory_kernel
 from .several import kind_of
 
 if TYPE_CHECKING:
@@ -35,7 +39,7 @@ if TYPE_CHECKING:
 
 MAX_CONTEXTS = 1 << 22
 MAX_POOL = 1 << 22
-#: the first so many tokens of a process run the kernel as plain Python, what comes later compiled
+#: tokens of a frame from which the kernel runs compiled, not as plain Python
 COMPILE_FROM = 6000
 ORDERS = (1, 2, 3, 4, 6, 10)
 #: memories around memories
@@ -90,11 +94,10 @@ class MemoryPrior(Prior):
             raise ValueError(f"orders must be 1 … {MAX_ORDER} numbers from 1 to {MAX_ORDER}, not {str(orders)[:60]}")
         self.base = base
         self.vocab_size, self.stride, self.order = base.vocab_size, base.stride, base.order
-        self.wants_given, self.levels = base.wants_given, base.levels
+        self.wants_given, self.levels = base.wants_given, levels_of(base)
         self.orders = np.array(orders, np.int32)
         #: what takes a symbol's place to its group
         self.shift = 0 if self.levels is None else self.levels.ranks.bit_length() - 1
-        self._asked = 0
 
     def lanes(self, tokens: int) -> int:
         return self.base.lanes(tokens)
@@ -105,9 +108,14 @@ class MemoryPrior(Prior):
     def bind(self, given: Tokens) -> "MemoryPrior":
         return MemoryPrior(self.base.bind(given), tuple(self.orders.tolist()))
 
-    def prepare(self, tokens: int, kernel: str = "auto") -> None:
-        self._asked += tokens
-        self.base.prepare(tokens, kernel)
+    def for_frame(self, frame: Frame) -> "MemoryPrior":
+        bound = copy.copy(self)
+        bound.base = self.base.for_frame(frame)
+        return bound
+
+    def codec(self, frame: Frame) -> Codec:
+        prior = self.for_frame(frame)
+        return Symbolwise(prior, frame) if prior.levels is None else ClassFactored(prior, prior.levels, frame)
 
     def init(self, lanes: int, tokens: int) -> State:
         contexts = min(power_of_two(3 * len(self.orders) * tokens // 2 + 64), MAX_CONTEXTS)
@@ -115,7 +123,7 @@ class MemoryPrior(Prior):
         scale = np.full((len(self.orders), 10, 6), 30.0, np.float32)
         scale[:, :, 0] = 8.0
         base = self.base.init(lanes, tokens)
-        if max(tokens, self._asked) >= COMPILE_FROM or row_wise.runs_compiled(self.base):
+        if tokens >= COMPILE_FROM or row_wise.runs_compiled(self.base):
             kernel = memory_kernel.compiled()
         else:
             kernel = {name: getattr(memory_kernel, name) for name in memory_kernel.CALLED}

@@ -16,6 +16,7 @@ on learning while symbols are coded (`online_head.py`).
 Training: `tokpress.training.mingru_net`. Symbols: width D, hidden 2D, depth L, V symbols, n lanes.
 """
 
+import copy
 import importlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -23,15 +24,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from ..coding import Codec, Frame, row_wise
+from ..coding.class_factored import ClassFactored
+from ..coding.lanes import fewer_lanes
+from ..coding.levels import Levels
+from ..coding.symbolwise import Symbolwise
 from ..errors import ModelError
 from ..exact import ops
-from ..exact.kernels import SPLIT, Kernel, NumpyKernel, make_kernel, self_test
+from ..exact.kernels import SPLIT, Kernel, make_kernel, self_test
 from ..exact.tensors import PERMUTATION, SCALE, VECTOR, WEIGHT, Kind, checked, nothing_else
-from ..lanes import fewer_lanes
-from ..levels import Levels
 from ..model_files import check_settings
 from ..types import Config, Pmf, Prior, Tokenizer, Tokens
-from . import row_wise
 from .grams import MIX, THREE, TWO, slots
 from .online_head import OnlineHead
 from .two_level_head import TwoLevelHead
@@ -49,8 +52,8 @@ MOST_OF = {"depth": 256, "grams": 1 << 20}
 ONLINE = 0.001
 #: and none is above
 MOST_ONLINE = 0.1
-#: tokens in all from which compiled code pays for being imported, and for being compiled
-LOAD_FROM, COMPILE_FROM = 256, 6000
+#: tokens of a frame from which compiled code pays for being imported
+COMPILE_FROM = 6000
 #: lanes from which two threads share a step
 SHARE_FROM = 12
 #: steps × lanes that the parallel form computes at a time: 4 MiB of conditionals for 4096 symbols
@@ -58,8 +61,7 @@ ROWS_AT_ONCE = 128
 
 
 class Engine(NamedTuple):
-    """What computes, and the weights as it wants them. A frame keeps that with which it began, whatever other frames, in other
-    threads, make the prior change to."""
+    """A kernel, and the weights packed for it. It never changes."""
 
     kernel: Kernel
     xp: Any
@@ -114,7 +116,7 @@ class MinGRUPrior(Prior):
     trains_with = ("torch",)
     begin = BEGIN
 
-    def __init__(self, config: Config, tensors: dict[str, np.ndarray], kernel: Kernel | None = None):
+    def __init__(self, config: Config, tensors: dict[str, np.ndarray]):
         check_settings(
             f"a {self.name} prior",
             config,
@@ -140,7 +142,6 @@ class MinGRUPrior(Prior):
             raise ModelError(
                 f"width={self._config['width']} of a mingru prior that learns online, or has groups, should be at most {SPLIT}"
             )
-        self._asked = 0
         self.vocab_size = self._config["symbols"]
         self._tensors = tensors
         expected = tensor_shapes(**self._config)
@@ -148,18 +149,21 @@ class MinGRUPrior(Prior):
             checked(tensors, name, shape, kind)
         nothing_else(tensors, set(expected))
         self.levels = Levels.of(tensors["place"], config["groups"]) if "groups" in config else None
-        self.engine: Engine | None = None
-        if kernel is not None:
-            self.use_kernel(kernel)
+        #: the engines made so far, by their kernel; copies of this prior share them
+        self._engines: dict[str, Engine] = {}
+        self.kernel = "numpy"
 
-    def use_kernel(self, kernel: Kernel, xp: Any = np) -> None:
-        """Compute with this product kernel and array library; the conditionals stay the same bits."""
-        self.engine = self._engine(kernel, xp)
+    @property
+    def engine(self) -> Engine:
+        """Two threads may both make one; one of the two stays."""
+        if found := self._engines.get(self.kernel):
+            return found
+        return self._engines.setdefault(self.kernel, self._make_engine(make_kernel(self.kernel)))
 
-    def _engine(self, kernel: Kernel, xp: Any = np) -> Engine:
-        t = self._tensors
+    def _make_engine(self, kernel: Kernel) -> Engine:
+        t, xp = self._tensors, importlib.import_module("array_api_compat.torch") if kernel.name == "float" else np
         if kernel.name == "compiled":
-            from . import mingru_kernel
+            from . import mingru_kernel  # compiled
 
             packed = mingru_kernel.pack_weights(t, self._config["depth"], self.grams)
             return Engine(kernel, np, (mingru_kernel, packed))
@@ -172,34 +176,24 @@ class MinGRUPrior(Prior):
             products={k[:-7]: kernel.prepare(v) for k, v in t.items() if v.dtype == np.int8 and k not in looked_up},
         )  # fmt: skip
 
-    def prepare(self, tokens: int, kernel: str = "auto") -> None:
-        """A few small frames: numpy, nothing to import. From LOAD_FROM tokens in all: code that has been compiled before, if there
-        is any. From COMPILE_FROM: compiled code."""
-        self._asked += tokens
+    def for_frame(self, frame: Frame) -> "MinGRUPrior":
+        kernel = frame.kernel
         if kernel == "auto":
-            compiled = self._asked >= COMPILE_FROM or (self._asked >= LOAD_FROM and self._was_compiled())
-            kernel = "compiled" if compiled and self_test("compiled") else "numpy"
-        if self.engine is None or kernel != self.engine.kernel.name:
-            xp = importlib.import_module("array_api_compat.torch") if kernel == "float" else np
-            self.use_kernel(make_kernel(kernel), xp)
+            kernel = "compiled" if frame.tokens >= COMPILE_FROM and self_test("compiled") else "numpy"
+        bound = copy.copy(self)
+        bound.kernel = kernel
+        return bound
+
+    def codec(self, frame: Frame) -> Codec:
+        prior = self.for_frame(frame)
+        return Symbolwise(prior, frame) if prior.levels is None else ClassFactored(prior, prior.levels, frame)
 
     def lanes_taken(self, tokens: int) -> int:
         """With two levels, whose compiled steps are short: few where there are few tokens."""
         return self.lanes(tokens) if self.levels is None else fewer_lanes(tokens, self.lanes(tokens))
 
-    def _was_compiled(self) -> bool:
-        """Whether the loops of a prior with two levels, what takes longest to compile, are in the cache."""
-        if self.levels is None:
-            return False
-        try:
-            from ..exact.jit import is_cached
-            from .two_level_loop_kernel import decode, encode
-        except ImportError:
-            return False
-        return is_cached(encode) and is_cached(decode)
-
     def init(self, lanes: int, tokens: int) -> State:
-        engine = self.engine = self.engine or self._engine(NumpyKernel())
+        engine = self.engine
         shape = (self._config["depth"], lanes, self._config["width"])
         mix, h, ff = (engine.to(np.zeros(shape, np.float32)) for _ in range(3))
         state = State(engine, mix, h, ff, np.full((2, lanes), BEGIN, np.int32))
@@ -233,7 +227,7 @@ class MinGRUPrior(Prior):
 
     def shares_rows(self, rows: int) -> bool:
         """Whether a step of so many lanes is worth two threads (`exact.threads`)."""
-        return self.engine is not None and self.engine.compiled is not None and rows >= SHARE_FROM
+        return self.kernel == "compiled" and rows >= SHARE_FROM
 
     def some_rows(self, state: State, previous: Tokens | None, some: slice, ready: Callable[[], Any]) -> Pmf:
         """One step of some of the lanes; lanes do not depend on each other."""

@@ -22,12 +22,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from ..coding import Frame
+from ..coding.lanes import Layout
 from ..errors import TokpressError
 from ..exact.arithmetic import Exact, Weights
 from ..exact.kernels import make_kernel, self_test
 from ..exact.known import Known
 from ..exact.threads import processors, share_rows
-from ..lanes import Layout
 from ..orders import make_order, parse_shape
 from ..types import Config, Pmf, Prior, Tokenizer, Tokens
 
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
 #: what a lane has "seen" before its first token
 BEGIN = 0
-#: tokens in all from which compiled products pay for being imported
+#: tokens of a frame from which compiled products pay for being imported
 COMPILE_FROM = 50_000
 #: features of an attention head: products of 8-bit keys and queries must stay below 2^24
 WIDEST_HEAD = 1024
@@ -82,8 +83,9 @@ class NetworkPrior(Prior):
         self.given_size = math.prod(self.given_shape) if self.given_shape else 0
         self.wants_given = bool(self.given_size)
         self._given: np.ndarray | None = None
-        self._asked = 0
         self._tensors, self._weights = tensors, Weights(tensors)
+        #: the weights made so far, by their kernel; copies of this prior share them
+        self._made = {"numpy": self._weights}
 
     @abstractmethod
     def network(self, m: Any, tokens: Any) -> Any:
@@ -99,14 +101,17 @@ class NetworkPrior(Prior):
         bound._given = given[len(given) % self.given_size :].reshape(-1, self.given_size)
         return bound
 
-    def prepare(self, tokens: int, kernel: str = "auto") -> None:
-        self._asked += tokens
+    def for_frame(self, frame: Frame) -> "NetworkPrior":
+        kernel = frame.kernel
         if kernel == "auto":
-            kernel = "compiled" if self._asked >= COMPILE_FROM and self_test("compiled") else "numpy"
+            kernel = "compiled" if frame.tokens >= COMPILE_FROM and self_test("compiled") else "numpy"
         if kernel == "float":
             kernel = "numpy"  # the same carriers; these networks step in numpy
-        if kernel != self._weights.kernel.name:
-            self._weights = Weights(self._tensors, make_kernel(kernel))
+        bound = copy.copy(self)
+        bound._weights = self._made.get(kernel) or self._made.setdefault(
+            kernel, Weights(self._tensors, make_kernel(kernel))
+        )
+        return bound
 
     def init(self, lanes: int, tokens: int) -> State:
         half = lanes // 2

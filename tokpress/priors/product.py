@@ -15,16 +15,17 @@ A geometric mean of two is a root, m = √(p_1 · p_2), which every CPU rounds a
 Members are priors whose lanes do not depend on each other (`RowWise`). Each learns as it does alone. Lanes n, V symbols.
 """
 
+import copy
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from ..coding import Frame, row_wise
 from ..errors import ModelError, TokpressError
 from ..exact.ops import WEIGHT_BITS, over_sum
 from ..model_files import check_settings
 from ..types import Config, Pmf, Prior, Tokenizer, Tokens
-from . import row_wise
 from .several import loaded_members, side_by_side
 
 if TYPE_CHECKING:
@@ -79,9 +80,10 @@ class ProductPrior(Prior):
         self.quarters = quarters
         self.vocab_size = members[0].vocab_size
 
-    def prepare(self, tokens: int, kernel: str = "auto") -> None:
-        for member in self.members:
-            member.prepare(tokens, kernel)
+    def for_frame(self, frame: Frame) -> "ProductPrior":
+        bound = copy.copy(self)
+        bound.members = [member.for_frame(frame) for member in self.members]
+        return bound
 
     def init(self, lanes: int, tokens: int) -> State:
         states = [member.init(lanes, tokens) for member in self.members]

@@ -21,6 +21,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..coding import Codec, Frame
+from ..coding.symbolwise import Symbolwise
 from ..errors import ChecksumError, ModelError
 from ..exact.tensors import nothing_else
 from ..grid import Grid
@@ -170,6 +172,9 @@ class SamplesPrior(Prior):
             kernel.advance_known(last, block, pmfs, state.samples)
             state.done += len(block)
             yield pmfs
+
+    def codec(self, frame: Frame) -> Codec:
+        return Symbolwise(self, frame, self.decode_steps)
 
     def decode_steps(self, state: SamplesState, coder: Any, previous: Tokens | None, rows: int, steps: int) -> Tokens:
         if self.grid is None:

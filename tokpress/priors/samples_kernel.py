@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..coders.reference import pop
+from ..coding.coders.reference import pop
 from .mixing import (
     BINS,
     Mixing,

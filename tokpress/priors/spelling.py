@@ -14,6 +14,7 @@ A frame of fewer tokens than `least` is coded by the base alone: there the conte
 Lanes r and steps t as everywhere; all lanes share what the contexts have learned.
 """
 
+from dataclasses import replace
 from decimal import Decimal, localcontext
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -21,14 +22,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..coding import Codec, Frame
+from ..coding.lanes import Layout
 from ..errors import ChecksumError, ModelError, TokpressError
 from ..exact.kernels import self_test
-from ..lanes import Layout
 from ..lazy import lazy
 from ..model_files import check_settings
-from ..types import Config, ItemMixture, Pmf, Prior, SpelledPrior, Tokenizer, Tokens
+from ..types import Config, NotStepped, Pmf, Prior, Tokenizer, Tokens
 from .adaptive import AdaptiveState, make_state
 from .several import kind_of
+from .spelled import Spelled
 
 if TYPE_CHECKING:
     from ..training.options import FitOptions
@@ -111,8 +114,9 @@ class Choices(NamedTuple):
     power: float
 
 
-class SpellingPrior(SpelledPrior):
+class SpellingPrior(NotStepped):
     name = "spelling"
+    starts_empty = True
 
     def __init__(self, base: Prior, least: int = LEAST, tokenizer: Tokenizer | None = None, lanes: int | None = None):
         self.base, self.vocab_size, self.stride, self.order = base, base.vocab_size, base.stride, base.order
@@ -122,7 +126,7 @@ class SpellingPrior(SpelledPrior):
             raise ModelError(f"lanes={lanes!r} of a spelling prior should be a number above 0")
         self.least, self._tokenizer, self._lanes = least, tokenizer, lanes
 
-    def spelled_by(self, tokenizer: Tokenizer) -> "SpellingPrior":
+    def for_tokenizer(self, tokenizer: Tokenizer) -> "SpellingPrior":
         return SpellingPrior(self.base, self.least, tokenizer, self._lanes)
 
     def lanes(self, tokens: int) -> int:
@@ -131,10 +135,12 @@ class SpellingPrior(SpelledPrior):
         lanes = self.base.lanes(tokens)
         return lanes if self._lanes is None else max(1, min(lanes // 2, self._lanes))
 
-    def prepare(self, tokens: int, kernel: str = "auto") -> None:
-        if kernel == "auto" and self.is_spelled(tokens) and self_test("compiled"):
-            kernel = "compiled"  # as what spells the tokens is
-        self.base.prepare(tokens, kernel)
+    def codec(self, frame: Frame) -> Codec:
+        """Spelled, or by the base alone where the frame is small. The code that spells is compiled, so the base may be too."""
+        if not self.is_spelled(frame.tokens):
+            return self.base.codec(frame)
+        compiled = frame.kernel == "auto" and self_test("compiled")
+        return Spelled(self, self.base.for_frame(replace(frame, kernel="compiled") if compiled else frame), frame)
 
     @lazy
     def spellings(self) -> list[bytes]:
@@ -153,9 +159,11 @@ class SpellingPrior(SpelledPrior):
         return trie_of(self.spellings)
 
     def is_spelled(self, tokens: int) -> bool:
+        """Whether a frame of so many tokens is."""
         return tokens >= max(self.least, 1)
 
     def start(self, lanes: int, tokens: int) -> State:
+        """A fresh state, beside the base's."""
         from . import spelling_kernel as kernel
         from .grid_contexts import GEOMETRY_FIELDS
 
@@ -183,11 +191,14 @@ class SpellingPrior(SpelledPrior):
         )  # fmt: skip
 
     def take(self, state: State, pmf: Pmf, some: slice) -> None:
+        """The base's pmf of some lanes, [n, V], for the symbols that are spelled next. Compiled, and for any thread."""
         from . import spelling_kernel as kernel
 
         kernel.take(pmf, state.trie.order, state.masses, state.sums, some.start, some.stop)
 
     def spelled(self, state: State, symbols: Tokens, some: slice, ends: bool) -> tuple[Tokens, Pmf, NDArray[np.int64]]:
+        """The bits [k] of the known symbols of some lanes, lane by lane (the last lane's end the step), the pmf
+        [k, 2] of each bit, and the number of bits up to the end of each symbol. Later calls may write to these arrays."""
         from .spelling_kernel import KNOWN, spell
 
         choices = state.room
@@ -195,6 +206,7 @@ class SpellingPrior(SpelledPrior):
         return choices.bits[:count], choices.rows[:count], choices.stops[: some.stop - some.start]
 
     def decode_spelled(self, state: State, symbols: Tokens, some: slice, ends: bool, coder: Any) -> None:
+        """Fill in the symbols of some lanes from `coders.reference` words and decoder. Raises ChecksumError."""
         from .spelling_kernel import DECODED, spell
 
         words, decoder = coder
@@ -203,6 +215,7 @@ class SpellingPrior(SpelledPrior):
             raise ChecksumError("the coded words are damaged")
 
     def draw_spelled(self, state: State, rows: int, rng: np.random.Generator, temperature: float) -> Tokens:
+        """The symbols [n] of a step, each bit drawn from p^(1/temperature)."""
         from .spelling_kernel import DRAWN, spell
 
         symbols, drawn = np.zeros(rows, np.int32), rng.random(len(state.room.bits))
@@ -227,6 +240,6 @@ class SpellingPrior(SpelledPrior):
     def load(cls, config: Config, tensors: dict[str, np.ndarray], vocab_size: int) -> "SpellingPrior":
         check_settings(f"a {cls.name} prior", config, {"base"}, {"least", "lanes"})
         kind, base = kind_of(config["base"])
-        if issubclass(kind, (SpelledPrior, ItemMixture)):
+        if issubclass(kind, NotStepped):
             raise ModelError(f"a {kind.name} prior cannot be spelled")
         return cls(kind.load(base, tensors, vocab_size), config.get("least", LEAST), lanes=config.get("lanes"))

@@ -9,7 +9,7 @@ import math
 import numpy as np
 from numpy import int32, int64
 
-from ..coders.reference import pop
+from ..coding.coders.reference import pop
 from .adaptive_kernel import (
     BIAS,
     CODED,

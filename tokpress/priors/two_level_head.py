@@ -17,8 +17,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from ..coding.levels import Levels
 from ..exact import ops
-from ..levels import Levels
 from ..types import Pmf, Tokens
 from .online_head import AT_ONCE, DRAWS, PER_DRAW, OnlineHead, draw, uniform
 

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..coders import reference
-from ..coders.reference import add_up, interval, marks, pop_of, push
+from ..coding.coders import reference
+from ..coding.coders.reference import add_up, interval, marks, pop_of, push
 from ..errors import ChecksumError
 from ..exact import jit, turns
 from ..exact.threads import run_both, threads

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import coding
+from ..coding import Frame
 from ..types import Prior
 
 #: the held-out data of the final figures: at most ROWS lanes of LENGTH tokens
@@ -14,6 +14,5 @@ def exact_bits_per_byte(prior: Prior, batch: NDArray[np.int64], lengths: NDArray
     """Ideal code length of batch [B, T], coded in B lanes: Σ −log₂ p over the source bytes. All tokens count,
     the first of each lane too. No payload can be shorter by more than the coder's rounding."""
     usable = batch[:, : batch.shape[1] // prior.stride * prior.stride]
-    prior.prepare(usable.size)
-    bits = coding.score(prior, usable.astype(np.int32).ravel(), lanes=len(usable))
+    bits = prior.codec(Frame(usable.size, len(usable))).score(usable.astype(np.int32).ravel())
     return float(bits.sum()) / max(float(lengths[usable.ravel()].sum()), 1.0)

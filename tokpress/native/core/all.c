@@ -2,5 +2,6 @@
 #include "core.h"
 
 #include "range_coder.c"
+#include "rows_coder.c"
 #include "scan.c"
 #include "adaptive.c"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .types import Tokens
+from .base import Tokens
 
 #: a frame of fewer tokens than this is short
 SHORT, TOKENS_A_LANE = 8192, 1024

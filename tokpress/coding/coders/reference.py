@@ -14,7 +14,7 @@ back to the interpreter for each would cost more than the step (`AdaptivePrior.d
 
 import numpy as np
 
-from ..exact import jit
+from ...exact import jit
 from .range_coder import BEYOND
 
 _function = jit.njit(nogil=True, error_model="numpy", **jit.NO_ALLOCATION)

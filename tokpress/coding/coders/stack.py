@@ -8,8 +8,8 @@ the bits back. Bits-back coding rests on that, and so does sampling by decoding 
 import constriction
 import numpy as np
 
-from ..errors import ChecksumError
-from ..types import Pmf, Tokens
+from ...errors import ChecksumError
+from ..base import Pmf, Tokens
 from .range_coder import _FAMILY, _model_rows
 
 

@@ -1,11 +1,11 @@
-"""Where the symbols of a two-level alphabet stand: G groups of R symbols (priors/two_level_head.py)."""
+"""The groups of an alphabet: G groups of R symbols (class_factored.py, priors/two_level_head.py)."""
 
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import ModelError
+from ..errors import ModelError
 
 
 class Levels(NamedTuple):
@@ -42,3 +42,8 @@ class Levels(NamedTuple):
 
     def join(self, group: NDArray[np.int32], rank: NDArray[np.int32]) -> NDArray[np.int32]:
         return self.symbol[group * np.int32(self.ranks) + rank]
+
+
+def levels_of(prior: object) -> Levels | None:
+    """The groups of a prior that predicts them first; a wrapper has those of the prior inside."""
+    return getattr(prior, "levels", None)

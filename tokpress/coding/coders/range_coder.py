@@ -15,8 +15,8 @@ v mod G, whose probability is a sum over every G-th entry of the row, then v div
 import constriction
 import numpy as np
 
-from ..errors import ChecksumError
-from ..types import Pmf, Tokens
+from ...errors import ChecksumError
+from ..base import Pmf, Tokens
 
 _QUEUE = constriction.stream.queue
 _FAMILY = constriction.stream.model.Categorical(perfect=False)
@@ -64,7 +64,7 @@ def _two_steps(pmf: Pmf) -> bool:
 
 def _group_sums(table: Pmf) -> Pmf:
     """[n, J, G] → [n, G]: Σ_j in the order of j."""
-    from ..exact.fused import sum_middle
+    from ...exact.fused import sum_middle
 
     return sum_middle(table)
 
@@ -72,7 +72,7 @@ def _group_sums(table: Pmf) -> Pmf:
 def _within(table: Pmf, group: Tokens) -> Pmf:
     """[n, J]: each row's entries in its group, none below TINY, over their sum. What is next to nothing, or nothing,
     could not be scaled to frequencies; and of a row whose sum is far from 1, rounding may leave the last symbol none."""
-    from ..exact.fused import sum_middle
+    from ...exact.fused import sum_middle
 
     rows = np.maximum(table[np.arange(len(table)), :, group], TINY)
     return rows / sum_middle(rows[:, :, None])

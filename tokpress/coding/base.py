@@ -1,0 +1,118 @@
+"""The contract of every codec, and of the priors that codecs step.
+
+    codec = prior.codec(Frame(tokens=len(tokens), lanes=16))
+    payload = codec.encode(tokens)
+    codec.decode(payload, len(tokens))      the same tokens
+    codec.score(tokens)                     bits of each token, −log2 p; their sum is the payload's length, nearly
+
+N tokens in all · B lanes · T steps · n ≤ B live lanes at a step · V symbols.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..exact.threads import at_most, one_blas_thread
+
+Tokens = NDArray[np.int32]  # [N], values in 0 … V−1
+Pmf = NDArray[np.float32]  # [n, V], C-contiguous, every row sums to 1 within float32 rounding
+
+#: hears the number of tokens done
+Report = Callable[[int], None]
+#: hears the tokens decoded since its last call, and may raise
+Watch = Callable[[Tokens], None]
+#: A decoder calls its watch at least once in so many tokens, an encoder its report.
+WATCH_EVERY = 1 << 12
+
+
+def silent(done: int) -> None:
+    """The default report."""
+
+
+def unwatched(tokens: Tokens) -> None:
+    """The default watch."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Settings of one frame's codec.
+
+    tokens: how many the frame has; some priors choose how to code by it. lanes: at most so many (`lanes.Layout`). kernel: "auto" or
+    a name of `exact.kernels`; threads: at most so many, 0 for as many as there are. Kernel and threads change no bit."""
+
+    tokens: int
+    lanes: int = 1
+    kernel: str = "auto"
+    threads: int = 0
+
+
+class Codec(ABC):
+    """Encodes and decodes the tokens of one frame under a prior. It holds settings only: a call leaves nothing behind, so several
+    threads may use one codec."""
+
+    def __init__(self, frame: Frame) -> None:
+        self.frame = frame
+
+    @abstractmethod
+    def encode(self, tokens: Tokens, report: Report = silent) -> bytes:
+        """Tokens [N] → payload."""
+
+    @abstractmethod
+    def decode(self, payload: bytes, count: int, watch: Watch = unwatched) -> Tokens:
+        """Payload → `count` tokens. Raises ChecksumError where damage shows; damage that does not show gives other tokens."""
+
+    @abstractmethod
+    def score(self, tokens: Tokens, report: Report = silent) -> NDArray[np.float64]:
+        """−log2 p of each token [N]: what an ideal coder would charge."""
+
+    @abstractmethod
+    def sample(self, count: int, seed: int | None = None, temperature: float = 1.0) -> Tokens:
+        """Draw `count` tokens from p^(1/temperature). Raises ValueError unless 0 < temperature < ∞."""
+
+    @abstractmethod
+    def decode_noise(self, noise: bytes, count: int, watch: Watch = unwatched) -> Tokens:
+        """Decode random bits to `count` tokens: a sample from the prior, at −log2 p bits a token.
+
+        Raises ChecksumError where the bits are used up."""
+
+    @abstractmethod
+    def stepped(self) -> "list[SteppedPrior]":
+        """The priors that this codec steps, for tests of their conditionals."""
+
+
+class SteppedPrior(Protocol):
+    """The part of a prior that codecs step (`types.Prior` explains each)."""
+
+    vocab_size: int
+    stride: int
+
+    def init(self, lanes: int, tokens: int) -> Any: ...
+
+    def step(self, state: Any, previous: Tokens | None, rows: int) -> Pmf: ...
+
+    def stretch(self, state: Any, previous: Tokens | None, symbols: Tokens) -> Iterator[Pmf]: ...
+
+
+M = TypeVar("M", bound=Callable[..., Any])
+
+
+def with_threads(method: M) -> M:
+    """A codec's method, with the frame's number of threads, and one for BLAS."""
+
+    @wraps(method)
+    def run(self: Codec, *args: Any, **settings: Any) -> Any:
+        with one_blas_thread(), at_most(self.frame.threads):
+            return method(self, *args, **settings)
+
+    return run  # type: ignore[return-value]
+
+
+def check_temperature(temperature: float) -> None:
+    """Raises ValueError where it is no number above 0."""
+    if not 0 < temperature < np.inf:
+        raise ValueError(f"temperature must be a number above 0, not {temperature}")

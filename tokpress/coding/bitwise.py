@@ -1,0 +1,151 @@
+"""Bitwise coding: a symbol as a path of binary decisions, each learned from before the next one is predicted.
+
+    p(v) = Π_i p(b_i | b_1 … b_{i−1}, all symbols before)          b_1 b_2 … the bits of v
+
+So a model of bits can take part in the coding of tokens, and a context-mixing model sees each bit at once. One loop walks the paths:
+
+    encode: push the known bit │ decode: pop it │ score: add −log2 p │ sample: draw it
+
+Lanes are walked one after the other within a step, so a lane profits from the bits of those before it.
+"""
+
+from collections.abc import Callable, Generator, Iterable, Iterator
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .base import (
+    Codec,
+    Frame,
+    Pmf,
+    Report,
+    SteppedPrior,
+    Tokens,
+    Watch,
+    check_temperature,
+    silent,
+    unwatched,
+    with_threads,
+)
+from .coders import RangeDecoder, RangeEncoder
+from .coders.stack import Stack
+from .lanes import Layout
+from .symbolwise import take_steps
+
+
+class BitwisePrior(Protocol):
+    stride: int
+
+    def init(self, lanes: int, tokens: int) -> Any:
+        """A fresh state, as `Prior.init`."""
+
+    def begin(self, state: Any, previous: Tokens | None, rows: int) -> None:
+        """Begin a step of the first `rows` lanes, after their symbols [n] of the step before."""
+
+    def path(self, state: Any, lane: int) -> Generator[Pmf, int, int]:
+        """The decisions of a lane's next symbol: yields p of the next bit, [1, 2], receives the bit and learns it; returns
+        the symbol."""
+
+    def bits(self, symbol: int) -> Iterable[int]:
+        """The bits of a symbol, in the order of its path."""
+
+
+class Bitwise(Codec):
+    def __init__(self, prior: BitwisePrior, frame: Frame) -> None:
+        super().__init__(frame)
+        self.prior = prior
+
+    def stepped(self) -> list[SteppedPrior]:
+        """None: symbols have no conditionals but those of their bits."""
+        return []
+
+    def _layout(self, count: int) -> Layout:
+        return Layout.of(count, self.frame.lanes, self.prior.stride)
+
+    @with_threads
+    def encode(self, tokens: Tokens, report: Report = silent) -> bytes:
+        layout, encoder, done = self._layout(len(tokens)), RangeEncoder(), 0
+        known = self._known(layout, layout.split(tokens))
+
+        def push(p: Pmf) -> int:
+            _, bit = next(known)
+            encoder.push(np.array([bit], np.int32), p)
+            return bit
+
+        def count(symbols: Tokens) -> None:
+            nonlocal done
+            report(done := done + symbols.size)
+
+        self._walk(layout, push, count)
+        return encoder.finish()
+
+    @with_threads
+    def decode(self, payload: bytes, count: int, watch: Watch = unwatched) -> Tokens:
+        decoder = RangeDecoder(payload)
+        return self._walk(self._layout(count), lambda p: int(decoder.pop(p)[0]), watch)
+
+    @with_threads
+    def score(self, tokens: Tokens, report: Report = silent) -> NDArray[np.float64]:
+        """−log2 p of each token: the sum over its bits."""
+        layout, done = self._layout(len(tokens)), 0
+        known, costs = self._known(layout, layout.split(tokens)), np.zeros(layout.lanes * layout.steps)
+
+        def add(p: Pmf) -> int:
+            cell, bit = next(known)
+            costs[cell] -= np.log2(float(p[0, bit]) / float(p[0, 0] + p[0, 1]))
+            return bit
+
+        def count(symbols: Tokens) -> None:
+            nonlocal done
+            report(done := done + symbols.size)
+
+        self._walk(layout, add, count)
+        return costs[: layout.tokens]
+
+    @with_threads
+    def sample(self, count: int, seed: int | None = None, temperature: float = 1.0) -> Tokens:
+        """Each bit drawn from p^(1/temperature)."""
+        check_temperature(temperature)
+        rng = np.random.default_rng(seed)
+
+        def draw(p: Pmf) -> int:
+            with np.errstate(over="ignore"):
+                odds = np.exp((np.log(float(p[0, 0])) - np.log(float(p[0, 1]))) / temperature)  # of 0 against 1
+            return int(rng.random() * (1 + odds) >= odds)
+
+        return self._walk(self._layout(count), draw)
+
+    @with_threads
+    def decode_noise(self, noise: bytes, count: int, watch: Watch = unwatched) -> Tokens:
+        stack = Stack(noise, noise=True)
+        return self._walk(self._layout(count), lambda p: int(stack.pop(p)[0]), watch)
+
+    def _walk(self, layout: Layout, choose: Callable[[Pmf], int], watch: Watch = unwatched) -> Tokens:
+        """All paths; `choose(p)` gives each bit. Returns the symbols [N]."""
+        if not layout.tokens:
+            return np.zeros(0, np.int32)
+        state = self.prior.init(layout.lanes, layout.tokens)
+
+        def step(previous: Tokens | None, rows: int) -> Tokens:
+            self.prior.begin(state, previous, rows)
+            return np.array([_symbol(self.prior.path(state, lane), choose) for lane in range(rows)], np.int32)
+
+        return take_steps(layout, step, watch)
+
+    def _known(self, layout: Layout, grid: Tokens) -> Iterator[tuple[int, int]]:
+        """(place in the grid [B, T], bit) of each decision of known symbols, in the order of the walk."""
+        for rows, first, stop in layout.runs():
+            for t in range(first, stop):
+                for lane in range(rows):
+                    for bit in self.prior.bits(int(grid[lane, t])):
+                        yield lane * layout.steps + t, bit
+
+
+def _symbol(path: Generator[Pmf, int, int], choose: Callable[[Pmf], int]) -> int:
+    try:
+        p = next(path)
+        while True:
+            p = path.send(choose(p))
+    except StopIteration as end:
+        return end.value

@@ -1,0 +1,220 @@
+"""The default codec: one loop that steps a prior, symbol by symbol.
+
+The pmf [n, V] of the next symbol of each live lane is followed by those n symbols, and so on:
+
+    encode: push the known symbol │ decode: pop it │ score: add −log2 p │ sample: draw it
+
+`follow` steps where symbols come one by one; `known_conditionals` may take many steps at once where they are all known
+(`Prior.stretch`). Both give the same bits: the conformance kit compares them.
+"""
+
+from collections.abc import Callable, Generator, Iterator
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import ChecksumError
+from .base import (
+    WATCH_EVERY,
+    Codec,
+    Frame,
+    Pmf,
+    Report,
+    SteppedPrior,
+    Tokens,
+    Watch,
+    check_temperature,
+    silent,
+    unwatched,
+    with_threads,
+)
+from .coders import RangeDecoder, RangeEncoder
+from .coders.stack import Stack
+from .lanes import Layout
+
+#: symbols between two reports of a compiled loop
+REPORT_EVERY = WATCH_EVERY
+#: steps after which a watch hears of single steps, at the latest
+STEPS_EVERY = 64
+
+
+class DecodeLoop(Protocol):
+    """The decoding loop of a prior whose steps are so short that the interpreter between them would cost more."""
+
+    def __call__(self, state: Any, coder: Any, previous: Tokens | None, rows: int, steps: int) -> Tokens:
+        """The next symbols [rows, steps] from `coders.reference` words and decoder. Raises ChecksumError."""
+
+
+class Symbolwise(Codec):
+    """
+    >>> from tokpress.priors.histogram import HistogramPrior
+    >>> codec = Symbolwise(HistogramPrior(4), Frame(tokens=3))
+    >>> codec.decode(codec.encode(np.array([3, 0, 3], np.int32)), 3)
+    array([3, 0, 3], dtype=int32)
+    """
+
+    def __init__(self, prior: SteppedPrior, frame: Frame, loop: DecodeLoop | None = None) -> None:
+        """loop: decodes in place of `prior.step`; the same words give the same symbols."""
+        super().__init__(frame)
+        self.prior, self.loop = prior, loop
+
+    def stepped(self) -> list[SteppedPrior]:
+        return [self.prior]
+
+    def _layout(self, count: int) -> Layout:
+        return Layout.of(count, self.frame.lanes, self.prior.stride)
+
+    @with_threads
+    def encode(self, tokens: Tokens, report: Report = silent) -> bytes:
+        layout, encoder, done = self._layout(len(tokens)), RangeEncoder(), 0
+        for pmf, symbols, _ in known_conditionals(self.prior, layout, layout.split(tokens)):
+            encoder.push_steps(symbols, pmf)
+            report(done := done + symbols.size)
+        return encoder.finish()
+
+    @with_threads
+    def decode(self, payload: bytes, count: int, watch: Watch = unwatched) -> Tokens:
+        layout, loop = self._layout(count), self.loop
+        if loop is not None and count:
+            state = self.prior.init(layout.lanes, count)
+            return decode_by_loop(lambda *args: loop(state, *args), payload, layout, watch)
+        decoder = RangeDecoder(payload)
+
+        def pop(pmf: Pmf) -> Tokens:
+            symbols = decoder.pop(pmf)
+            if len(symbols) and int(symbols.max()) >= self.prior.vocab_size:
+                raise ChecksumError("the coded words are damaged: a symbol outside the vocabulary")
+            return symbols
+
+        return follow(self.prior, layout, pop, watch)
+
+    @with_threads
+    def score(self, tokens: Tokens, report: Report = silent) -> NDArray[np.float64]:
+        layout, done = self._layout(len(tokens)), 0
+        bits = np.zeros((layout.lanes, layout.steps), np.float64)
+        for pmf, symbols, at in known_conditionals(self.prior, layout, layout.split(tokens)):
+            chosen = np.take_along_axis(pmf, symbols[:, :, None].astype(np.intp), axis=2)[:, :, 0]
+            p = chosen.astype(np.float64) / pmf.sum(2, dtype=np.float64)
+            bits[: pmf.shape[1], at : at + len(pmf)] = -np.log2(np.maximum(p, 2.0**-24)).T
+            report(done := done + symbols.size)
+        return bits.reshape(-1)[: layout.tokens]
+
+    @with_threads
+    def sample(self, count: int, seed: int | None = None, temperature: float = 1.0) -> Tokens:
+        """Invert the cumulative distribution of p^(1/temperature) at u ~ U[0, 1). Towards temperature 0 that gives the likeliest
+        token, one of them at random where several are."""
+        check_temperature(temperature)
+        rng = np.random.default_rng(seed)
+
+        def draw(pmf: Pmf) -> Tokens:
+            with np.errstate(divide="ignore", under="ignore", over="ignore"):  # log 0 = −∞, and e^−∞ = 0
+                log_p = np.log(pmf.astype(np.float64))
+                p = np.exp((log_p - log_p.max(1, keepdims=True)) / temperature)  # the largest is 1 at any temperature
+            cumulative = np.cumsum(p, axis=1)
+            u = rng.random((len(pmf), 1)) * cumulative[:, -1:]
+            return np.minimum((cumulative <= u).sum(1), self.prior.vocab_size - 1).astype(np.int32)
+
+        return follow(self.prior, self._layout(count), draw)
+
+    @with_threads
+    def decode_noise(self, noise: bytes, count: int, watch: Watch = unwatched) -> Tokens:
+        return follow(self.prior, self._layout(count), Stack(noise, noise=True).pop, watch)
+
+
+def conditionals(prior: SteppedPrior, layout: Layout) -> Generator[Pmf, Tokens, None]:
+    """Yields the pmf [n, V] of each step and receives its symbols [n]."""
+    if not layout.tokens:
+        return
+    state = prior.init(layout.lanes, layout.tokens)
+    previous: Tokens | None = None
+    for rows, first, stop in layout.runs():
+        for _ in range(first, stop):
+            previous = yield prior.step(state, None if previous is None else previous[:rows], rows)
+
+
+def known_conditionals(prior: SteppedPrior, layout: Layout, grid: Tokens) -> Iterator[tuple[Pmf, Tokens, int]]:
+    """(pmf [steps, n, V], symbols [steps, n], first step) until the symbols [B, T] of all lanes are through."""
+    if not layout.tokens:
+        return
+    state = prior.init(layout.lanes, layout.tokens)
+    previous: Tokens | None = None
+    for rows, first, stop in layout.runs():
+        at = first
+        for pmf in prior.stretch(state, None if previous is None else previous[:rows], grid[:rows, first:stop]):
+            yield pmf, np.ascontiguousarray(grid[:rows, at : at + len(pmf)].T), at
+            at += len(pmf)
+        previous = grid[:, stop - 1].copy()
+
+
+def follow(prior: SteppedPrior, layout: Layout, choose: Callable[[Pmf], Tokens], watch: Watch = unwatched) -> Tokens:
+    """Step the prior: `choose(pmf)` gives the symbols [n] of each step. Returns all of them, [N]."""
+    if not layout.tokens:
+        return np.zeros(0, np.int32)
+    state = prior.init(layout.lanes, layout.tokens)
+    return take_steps(layout, lambda previous, rows: choose(prior.step(state, previous, rows)), watch)
+
+
+def take_steps(layout: Layout, step: Callable[[Tokens | None, int], Tokens], watch: Watch = unwatched) -> Tokens:
+    """`step(previous, rows)` gives the symbols [n] of each step. Returns all of them, [N]."""
+    grid, previous, watched = Growing(layout), None, InBlocks(watch)
+    for rows, first, stop in layout.runs():
+        for t in range(first, stop):
+            previous = step(None if previous is None else previous[:rows], rows)
+            grid.put(previous[:, None], t)
+            watched.add(previous)
+    watched.finish()
+    return grid.join()
+
+
+def decode_by_loop(loop: Callable[..., Tokens], payload: bytes, layout: Layout, watch: Watch) -> Tokens:
+    """`loop(coder, previous, rows, steps)` gives the next symbols [rows, steps]."""
+    from .coders import reference  # compiled
+
+    coder, grid, previous = reference.start(payload), Growing(layout), None
+    for rows, first, stop in layout.runs():
+        at_once = max(1, REPORT_EVERY // rows)
+        for at in range(first, stop, at_once):
+            steps = min(at_once, stop - at)
+            symbols = loop(coder, previous, rows, steps)
+            grid.put(symbols, at)
+            previous = symbols[:, -1].copy()
+            watch(symbols)
+    return grid.join()
+
+
+class InBlocks:
+    """Hands the symbols of single steps on to `watch`, many at a time."""
+
+    def __init__(self, watch: Watch) -> None:
+        self._watch, self._count = watch, 0
+        self._waiting: list[Tokens] = []
+
+    def add(self, symbols: Tokens) -> None:
+        self._waiting.append(symbols)
+        self._count += len(symbols)
+        if len(self._waiting) >= STEPS_EVERY or self._count >= WATCH_EVERY:
+            self.finish()
+
+    def finish(self) -> None:
+        if self._waiting:
+            self._watch(np.concatenate(self._waiting))
+        self._waiting, self._count = [], 0
+
+
+class Growing:
+    """Decoded symbols. The array grows with them, since a header's number of tokens may be a lie."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+        self._cells = np.zeros((layout.lanes, min(layout.steps, 1 << 10)), np.int32)
+
+    def put(self, symbols: Tokens, step: int) -> None:
+        """symbols [n, steps], from this step on"""
+        while step + symbols.shape[1] > self._cells.shape[1]:
+            more = min(self._cells.shape[1], self._layout.steps - self._cells.shape[1])
+            self._cells = np.concatenate([self._cells, np.zeros((len(self._cells), more), np.int32)], axis=1)
+        self._cells[: len(symbols), step : step + symbols.shape[1]] = symbols
+
+    def join(self) -> Tokens:
+        return self._layout.join(self._cells)
