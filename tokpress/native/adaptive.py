@@ -27,12 +27,15 @@ class Mixer:
         self._handle = None
         if not 0 <= n <= MOST_BYTES:
             raise ValueError(f"context mixing takes 0 to {MOST_BYTES:,} bytes at a time, not {n:,}")
+        place = (ctypes.c_int64 * 5)(*pixels) if pixels else None
+        if library.function("adaptive_accepts", _COUNT, _POINTER, using=using)(n, place) < 0:
+            raise ValueError(f"there are no such pixels in {n:,} bytes: {pixels}")
         new = library.function("adaptive_new", _COUNT, _POINTER, result=_POINTER, using=using)
         self._free = library.function("adaptive_free", _POINTER, result=None, using=using)
         self._using, self._n, self._position = using, n, 0
-        self._handle = new(n, (ctypes.c_int64 * 5)(*pixels) if pixels else None)
+        self._handle = new(n, place)
         if not self._handle:
-            raise MemoryError(f"no memory for context mixing of {n:,} bytes, or no such pixels: {pixels}")
+            raise MemoryError(f"no memory for context mixing of {n:,} bytes")
 
     def __del__(self) -> None:
         if self._handle:

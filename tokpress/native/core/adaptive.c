@@ -248,17 +248,24 @@ static int bits_of(int64_t n) {
     return bits;
 }
 
+static geometry geometry_of(const int64_t *pixels) {
+    return pixels == NULL ? (geometry){0} : (geometry){pixels[0], pixels[1], pixels[2], pixels[3], pixels[4]};
+}
+
+/* Whether the arguments of adaptive_new make sense. */
+EXPORT int64_t API(adaptive_accepts)(int64_t n, const int64_t *pixels) {
+    geometry g = geometry_of(pixels);
+    return n >= 0 && n <= INT32_MAX && geometry_is_sound(&g, n) ? 0 : TP_ARGUMENT;
+}
+
 /* A model that has seen nothing, for n < 2^31 bytes. pixels: NULL, or start, stop, pixel, row, used (pixel_contexts.h).
- * NULL where there is no memory or the numbers make no sense. */
+ * NULL where there is no memory, or adaptive_accepts says no. */
 EXPORT void *API(adaptive_new)(int64_t n, const int64_t *pixels) {
-    if (n < 0 || n > INT32_MAX) return NULL;
-    geometry g = {0};
-    if (pixels != NULL) g = (geometry){pixels[0], pixels[1], pixels[2], pixels[3], pixels[4]};
-    if (!geometry_is_sound(&g, n)) return NULL;
+    if (API(adaptive_accepts)(n, pixels) < 0) return NULL;
     adaptive *a = tp_zeros(sizeof *a);
     if (a == NULL) return NULL;
     a->n = n;
-    a->pixels = g;
+    a->pixels = geometry_of(pixels);
     a->slots.log2 = clamp(bits_of(2 * n * HASHED) - 2, 8, 20);
     a->slots.lines = tp_zeros((size_t)64 << a->slots.log2);
     a->match.log2 = clamp(bits_of(2 * n), 8, 22);
