@@ -92,7 +92,9 @@ class Mixer:
     def sample(self, prefix: bytes, uniforms: Callable[[int], Any], temperature: float = 1.0) -> bytearray:
         """n bytes that begin with the prefix, which is learned. uniforms(k): a buffer of k random uint32."""
         if len(prefix) > self._n or temperature <= 0:
-            raise ValueError(f"a prefix of {len(prefix):,} bytes and a temperature of {temperature} for {self._n:,} bytes")
+            raise ValueError(
+                f"a prefix of {len(prefix):,} bytes and a temperature of {temperature} for {self._n:,} bytes"
+            )
         out = bytearray(prefix) + bytearray(self._n - len(prefix))
         costs = array("i", bytes(4 * self._n))
         place, _ = library.writable(out)
@@ -117,12 +119,18 @@ class Mixer:
             raise ValueError(f"a model for {self._n:,} bytes, of which {self._position:,} are done, is given {size:,}")
 
 
-def encode(source: Any, pixels: Sequence[int] | None = None, progress: Progress | None = None, using: str | None = None) -> bytes:
+def encode(
+    source: Any, pixels: Sequence[int] | None = None, progress: Progress | None = None, using: str | None = None
+) -> bytes:
     return Mixer(memoryview(source).nbytes, pixels, using).encode(source, progress)
 
 
 def decode(
-    payload: Any, n: int, pixels: Sequence[int] | None = None, progress: Progress | None = None, using: str | None = None
+    payload: Any,
+    n: int,
+    pixels: Sequence[int] | None = None,
+    progress: Progress | None = None,
+    using: str | None = None,
 ) -> bytearray:
     """Raises ChecksumError where the payload is damaged and that can be seen."""
     if n > MOST_BYTES:

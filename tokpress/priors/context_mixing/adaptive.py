@@ -64,6 +64,8 @@ class ContextMixing:
         self._bytes = Bytes()
         self._channel = self._west = self._beside = 0
         self._node, self._phase, self._high = 1, 0, 0
+        self._bucket = self._set = 0
+        self._choices = 0, 0, 0  # of rows of weights
         self._ask(1)
         self._begin_nibble()
 

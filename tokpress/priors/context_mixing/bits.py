@@ -20,7 +20,10 @@ BEYOND = 4
 
 class Encoder:
     def __init__(self) -> None:
-        self._lower, self._range = 0, TOP - 1  # of the number; `_words` are what is above its 64 bits, a carry may still reach them
+        self._lower, self._range = (
+            0,
+            TOP - 1,
+        )  # of the number; `_words` are what is above its 64 bits, a carry may still reach them
         self._words: list[int] = []
 
     def push(self, bit: int, p: int) -> None:
