@@ -19,7 +19,6 @@ def test_every_dependency_has_a_bound():
     names = {line.partition("==")[0] for line in said}
     assert names >= {
         "click",
-        "constriction",
         "numba",
         "numpy",
         "safetensors",

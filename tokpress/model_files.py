@@ -10,11 +10,12 @@ import os
 import stat
 from collections.abc import Iterator, Set
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from .errors import ModelError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 CONFIG, TOKENIZER, TOKENIZER_WEIGHTS, WEIGHTS = (
     "config.json",
@@ -78,7 +79,9 @@ def read(path: Path, most: int | None = None) -> bytes | None:
 def parse(data: bytes, where: object) -> Any:
     """The JSON value that these bytes spell. Raises ModelError where they do not, or where its numbers are not finite."""
     try:
-        value = json.loads(data.decode("utf-8"), parse_constant=_no_number, parse_float=_finite)
+        value = json.loads(
+            data.decode("utf-8"), object_pairs_hook=_distinct, parse_constant=_no_number, parse_float=_finite
+        )
     except (ValueError, RecursionError) as error:
         raise ModelError(f"{where} is not JSON: {error}") from None
     layer = [value]
@@ -115,6 +118,13 @@ def _inside(value: Any) -> Iterator[Any]:
     return (each for each in inner if isinstance(each, (dict, list)))
 
 
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object; other readers may take another one of two values with one name."""
+    if len(value := dict(pairs)) < len(pairs):
+        raise ValueError("it names something twice")
+    return value
+
+
 def _no_number(text: str) -> Any:
     raise ValueError(f"{text} is no number of JSON")
 
@@ -125,12 +135,14 @@ def _finite(text: str) -> float:
     return value
 
 
-def tensors(data: bytes, where: object) -> dict[str, np.ndarray]:
+def tensors(data: bytes, where: object) -> "dict[str, np.ndarray]":
     """The arrays of a safetensors file, each writable, aligned and C-contiguous. Raises ModelError where its header does not
     describe its bytes exactly.
 
         length of the header, 8 bytes · header, a JSON object: name → dtype, shape, data_offsets · data
     """
+    import numpy as np  # a small file opens its model without
+
     length = int.from_bytes(data[:8], "little")
     if len(data) < 8 or length > min(MOST_HEADER, len(data) - 8):
         raise ModelError(f"{where} is damaged: it ends within its header")
@@ -151,8 +163,10 @@ def tensors(data: bytes, where: object) -> dict[str, np.ndarray]:
     return {name: out[name] for name in header}
 
 
-def _entry(name: str, told: Any, where: object) -> tuple[str, int, int, np.dtype, tuple[int, ...]]:
+def _entry(name: str, told: Any, where: object) -> "tuple[str, int, int, np.dtype, tuple[int, ...]]":
     """(name, begin, end, dtype, shape) of one tensor, whose sizes agree."""
+    import numpy as np
+
     try:
         dtype, shape, (begin, end) = np.dtype(DTYPES[told["dtype"]]), tuple(told["shape"]), told["data_offsets"]
     except (KeyError, TypeError, ValueError):

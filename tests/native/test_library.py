@@ -82,6 +82,7 @@ def test_the_same_sources_make_the_same_bytes(copy):
 def test_without_a_compiler_it_says_so(copy):
     blocked = copy / "blocked"
     (blocked / "ziglang").mkdir(parents=True)
+    (blocked / "ziglang" / "__init__.py").touch()
     (blocked / "ziglang" / "__main__.py").write_text("raise SystemExit('no zig here')")
     done = make(copy, TOKPRESS_NO_COMPILER="1", PYTHONPATH=str(blocked))
     assert done.returncode and "build.py:" in done.stderr and not (copy / "made.so").exists()

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tokpress.coders import reference
+from tokpress.coding.coders.range_coder import RangeEncoder
 from tokpress.errors import ChecksumError
 from tokpress.native import library, range_coder
 
@@ -15,11 +15,10 @@ WHOLE = 1 << 24
 
 
 def twin(left, right) -> bytes:
-    writer = reference.Writer()
-    writer.reserve(len(left))
+    encoder = RangeEncoder()
     for a, b in zip(left, right):
-        reference.push(writer.words, writer.encoder, a, b)
-    return writer.finish()
+        encoder.narrow(int(a), int(b))
+    return encoder.finish()
 
 
 def draw(rng, n, symbols):

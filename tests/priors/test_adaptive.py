@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tokpress.coding.coders.range_coder import RangeDecoder, RangeEncoder
+from tokpress.coding.coders import range_decoder, range_encoder
 from tokpress.priors.adaptive import AdaptivePrior, bit_histories, squash_table, stretch_table
 from tokpress.tokenizers.bytes import NibblesTokenizer
 
@@ -21,7 +21,7 @@ def _layout(tokens: int, lanes: int) -> tuple[int, list[int]]:
 
 
 def _encode(source: bytes, lanes: int) -> bytes:
-    prior, encoder = AdaptivePrior(), RangeEncoder()
+    prior, encoder = AdaptivePrior(), range_encoder()
     tokens = NibblesTokenizer().encode(source)
     per_lane, live = _layout(len(tokens), lanes)
     state, previous = prior.init(lanes, len(tokens)), None
@@ -37,7 +37,7 @@ def _encode(source: bytes, lanes: int) -> bytes:
 
 
 def _decode(payload: bytes, size: int, lanes: int) -> bytes:
-    prior, decoder = AdaptivePrior(), RangeDecoder(payload)
+    prior, decoder = AdaptivePrior(), range_decoder(payload)
     tokens = np.zeros(2 * size, np.int32)
     per_lane, live = _layout(2 * size, lanes)
     state, previous = prior.init(lanes, 2 * size), None

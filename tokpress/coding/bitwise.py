@@ -28,7 +28,7 @@ from .base import (
     unwatched,
     with_threads,
 )
-from .coders import RangeDecoder, RangeEncoder
+from .coders import range_decoder, range_encoder
 from .coders.stack import Stack
 from .lanes import Layout
 from .symbolwise import take_steps
@@ -65,7 +65,7 @@ class Bitwise(Codec):
 
     @with_threads
     def encode(self, tokens: Tokens, report: Report = silent) -> bytes:
-        layout, encoder, done = self._layout(len(tokens)), RangeEncoder(), 0
+        layout, encoder, done = self._layout(len(tokens)), range_encoder(), 0
         known = self._known(layout, layout.split(tokens))
 
         def push(p: Pmf) -> int:
@@ -82,7 +82,7 @@ class Bitwise(Codec):
 
     @with_threads
     def decode(self, payload: bytes, count: int, watch: Watch = unwatched) -> Tokens:
-        decoder = RangeDecoder(payload)
+        decoder = range_decoder(payload)
         return self._walk(self._layout(count), lambda p: int(decoder.pop(p)[0]), watch)
 
     @with_threads

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ..exact.threads import share_rows
 from .base import Codec, Frame, Pmf, Report, SteppedPrior, Tokens, Watch, silent, unwatched, with_threads
-from .coders import RangeDecoder, RangeEncoder
+from .coders import range_decoder, range_encoder
 from .lanes import Layout
 from .levels import Levels
 from .row_wise import after_learning
@@ -64,15 +64,15 @@ class ClassFactored(Codec):
 
     @with_threads
     def encode(self, tokens: Tokens, report: Report = silent) -> bytes:
-        layout, encoder, done = self._layout(len(tokens)), RangeEncoder(), 0
+        layout, encoder, done = self._layout(len(tokens)), range_encoder(), 0
         if not layout.tokens:
             return encoder.finish()
         grid, state = layout.split(tokens), self.prior.init(layout.lanes, layout.tokens)
         if loop := self.prior.loop(state):
             return _encode_by_loop(loop, layout, grid, report)
         for _, group, rank, of_group, of_rank in self._known(state, layout, grid):
-            encoder.push(group, of_group, one_step=True)
-            encoder.push(rank, of_rank, one_step=True)
+            encoder.push(group, of_group)
+            encoder.push(rank, of_rank)
             report(done := done + len(group))
         return encoder.finish()
 
@@ -84,7 +84,7 @@ class ClassFactored(Codec):
         state = self.prior.init(layout.lanes, layout.tokens)
         if loop := self.prior.loop(state):
             return decode_by_loop(loop.decode, payload, layout, watch)
-        return take_steps(layout, self._decode_step(state, RangeDecoder(payload)), watch)
+        return take_steps(layout, self._decode_step(state, range_decoder(payload)), watch)
 
     @with_threads
     def score(self, tokens: Tokens, report: Report = silent) -> NDArray[np.float64]:
@@ -128,7 +128,7 @@ class ClassFactored(Codec):
 
         return both
 
-    def _decode_step(self, state: Any, decoder: RangeDecoder) -> Callable[[Tokens | None, int], Tokens]:
+    def _decode_step(self, state: Any, decoder: Any) -> Callable[[Tokens | None, int], Tokens]:
         """A function that decodes the symbols [n] of the next step."""
         prior = self.prior
 
@@ -139,9 +139,9 @@ class ClassFactored(Codec):
             def ranks(some: slice) -> Pmf:
                 return prior.some_ranks(state, group[some], some)
 
-            group = decoder.pop(_joined(after_learning(prior, state, previous, rows, groups)), one_step=True)
+            group = decoder.pop(_joined(after_learning(prior, state, previous, rows, groups)))
             parts = share_rows(ranks, rows) if prior.shares_rows(rows) else [ranks(slice(0, rows))]
-            return self.levels.join(group, decoder.pop(_joined(parts), one_step=True))
+            return self.levels.join(group, decoder.pop(_joined(parts)))
 
         return step
 

@@ -29,7 +29,7 @@ from .base import (
     unwatched,
     with_threads,
 )
-from .coders import RangeDecoder, RangeEncoder
+from .coders import range_decoder, range_encoder
 from .coders.stack import Stack
 from .lanes import Layout
 
@@ -67,9 +67,9 @@ class Symbolwise(Codec):
 
     @with_threads
     def encode(self, tokens: Tokens, report: Report = silent) -> bytes:
-        layout, encoder, done = self._layout(len(tokens)), RangeEncoder(), 0
+        layout, encoder, done = self._layout(len(tokens)), range_encoder(), 0
         for pmf, symbols, _ in known_conditionals(self.prior, layout, layout.split(tokens)):
-            encoder.push_steps(symbols, pmf)
+            encoder.push(symbols.reshape(-1), pmf.reshape(-1, pmf.shape[2]))
             report(done := done + symbols.size)
         return encoder.finish()
 
@@ -79,7 +79,7 @@ class Symbolwise(Codec):
         if loop is not None and count:
             state = self.prior.init(layout.lanes, count)
             return decode_by_loop(lambda *args: loop(state, *args), payload, layout, watch)
-        decoder = RangeDecoder(payload)
+        decoder = range_decoder(payload)
 
         def pop(pmf: Pmf) -> Tokens:
             symbols = decoder.pop(pmf)

@@ -143,14 +143,3 @@ def softmax(acc, s, r, bias, pmf):
         divisor = F(weigh(acc[n], s, r[n], bias, row, weights))
         for v in range(pmf.shape[1]):
             row[v] = F(weights[v]) / divisor
-
-
-@_jit
-def sum_middle(x):
-    """[n, J, G] → [n, G], added in the order of j."""
-    out = np.zeros((x.shape[0], x.shape[2]), np.float32)
-    for n in range(x.shape[0]):
-        for j in range(x.shape[1]):
-            for g in range(x.shape[2]):
-                out[n, g] = out[n, g] + x[n, j, g]
-    return out

@@ -4,7 +4,6 @@ p(x) = Π_t p(x_t | x_<t) is below anything a float64 holds, so it is kept as m 
 of the steps and splits into mantissa and exponent, all of them exact or correctly rounded. No logarithm is taken."""
 
 import numpy as np
-
 from numpy.typing import NDArray
 
 #: what the coder gives every symbol at least

@@ -27,7 +27,7 @@ from ..coding.base import (
     unwatched,
     with_threads,
 )
-from ..coding.coders import RangeEncoder
+from ..coding.coders import range_encoder
 from ..coding.lanes import Layout
 from ..coding.row_wise import shares_rows
 from ..coding.symbolwise import Growing, InBlocks, follow, known_conditionals
@@ -58,7 +58,7 @@ class Spelled(Codec):
 
     @with_threads
     def encode(self, tokens: Tokens, report: Report = silent) -> bytes:
-        encoder = RangeEncoder()
+        encoder = range_encoder()
         self._spell_known(
             self._layout(len(tokens)), tokens, report, lambda t, some, bits, rows, stops: encoder.push(bits, rows)
         )

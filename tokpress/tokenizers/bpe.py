@@ -5,10 +5,10 @@ of its own (Gage 1994, "A new algorithm for data compression"; for language mode
 Birch 2016, "Neural machine translation of rare words with subword units", §3.2). To encode, replay the
 merges in the order they were learned, inside pieces (`pieces.py`) that no merge crosses.
 
-The merging itself is Hugging Face `tokenizers`, which wants text. Byte b is handed over as the
-character chr(b) (Latin-1): every byte string is then valid text, and every token is a byte string again.
+Byte b is written as the character chr(b) (Latin-1) in tokenizer.json, so Hugging Face `tokenizers` opens the file and gives the
+same ids. The merging is done by the core (`byte_pairs.py`); by the library where the file cuts its pieces in another way than ours.
 
-    source bytes ─latin-1─► text ─pieces─► ─merges─► ids int32 [N] ─table of byte strings─► source bytes
+    source bytes ─pieces─► ─merges─► ids int32 [N] ─table of byte strings─► source bytes
 
 `import_tokenizer` turns other people's byte-level files (GPT-2, Llama 3, …) into the same form.
 
@@ -29,15 +29,14 @@ from ..model_files import check_settings, parse
 from ..types import Config, Tokenizer, Tokens
 from . import bpe_form
 from .bpe_form import refuse
+from .byte_pairs import FILE, BytePairs
+from .merges import CUT_BYTES
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer as HFTokenizer
 
     from ..training.options import TokenizerOptions
 
-FILE = "tokenizer.json"
-#: the library slows down on very long texts: cut them (costs at most one token per cut)
-CUT_BYTES = 1 << 16
 #: this much is encoded at a time by all cores; the library's token objects take ≈ 100 bytes per byte
 BATCH_BYTES = 1 << 19
 
@@ -57,43 +56,43 @@ class BPETokenizer(Tokenizer):
     name = "bpe"
     learns = True
 
-    def __init__(self, text: str, where: str = FILE, lazy: bool = False):
-        """`lazy`: the library that merges is loaded when it first encodes; decoding needs only the table."""
+    def __init__(self, text: str, where: str = FILE):
         self._text = text  # saved as it came: a model's files keep their hash
         self._where = where
-        self._rules = bpe_form.checked(text, where)
-        vocab: dict[str, int] = self._rules["model"]["vocab"]
-        self.vocab_size = max(vocab.values()) + 1
-        # id → its bytes; an id nobody uses stays empty
-        self._bytes = [b""] * self.vocab_size
-        for token, i in vocab.items():
-            self._bytes[i] = token.encode("latin-1")
-        self._lengths = np.array([len(b) for b in self._bytes], np.int64)
-        if not lazy:
-            _ = self._hf
+        self._pairs = BytePairs(text.encode("utf-8", "surrogatepass"), where)
+        self.vocab_size = self._pairs.vocab_size
+        # an id nobody uses has length 0
+        self._lengths = np.asarray(self._pairs.words()[0]).astype(np.int64)
 
     @lazy
-    def _hf(self) -> "HFTokenizer":
+    def _library(self) -> "HFTokenizer":
+        """What encodes where the file cuts in another way than ours. Decoding needs the tables alone."""
         from tokenizers import Tokenizer as HFTokenizer
 
-        with bpe_form.library_errors(self._where):
-            return HFTokenizer.from_str(
-                json.dumps(self._rules)
-            )  # what was checked, not what another reader finds in the text
+        rules = bpe_form.checked(self._text.encode("utf-8"), self._where)
+        with bpe_form.library_errors(
+            self._where
+        ):  # told the rules that were checked, not the text, which it may read otherwise
+            return HFTokenizer.from_str(json.dumps(rules))
 
     def encode(self, source: bytes) -> Tokens:
         """ids int32 [N], which decode to the source. Memory beyond source and ids is bounded, whatever the length.
 
-        Raises TokenizerError where the library's ids are not those of this source, or it fails."""
+        Raises TokenizerError where the library encodes, and its ids are not those of this source, or it fails."""
+        if self._pairs.can_encode:
+            return np.asarray(self._pairs.encode(source))
+        return self._by_library(source)
+
+    def _by_library(self, source: bytes) -> Tokens:
         view, parts = memoryview(source), []
         for start in range(0, len(view), BATCH_BYTES):
             batch = view[start : start + BATCH_BYTES]
             texts = [str(batch[at : at + CUT_BYTES], "latin-1") for at in range(0, len(batch), CUT_BYTES)]
             with bpe_form.library_errors(self._where):
                 if len(texts) == 1 or not pool_can_start():
-                    encodings = [self._hf.encode(text, add_special_tokens=False) for text in texts]
+                    encodings = [self._library.encode(text, add_special_tokens=False) for text in texts]
                 else:
-                    encodings = self._hf.encode_batch_fast(texts, add_special_tokens=False)
+                    encodings = self._library.encode_batch_fast(texts, add_special_tokens=False)
             parts.append(np.concatenate([np.array(encoding.ids, np.int32) for encoding in encodings]))
             if self.decode(parts[-1]) != batch:  # the library drops what it cannot represent without a word
                 raise TokenizerError(
@@ -102,17 +101,21 @@ class BPETokenizer(Tokenizer):
         return np.concatenate([np.zeros(0, np.int32), *parts])
 
     def decode(self, tokens: Tokens) -> bytes:
-        tokens = np.asarray(tokens, np.int64)
-        if len(tokens) == 0:
-            return b""
-        if int(tokens.min()) < 0 or int(tokens.max()) >= self.vocab_size or not self._lengths[tokens].all():
-            raise TokenizerError(f"a token is none of this tokenizer's ids 0 … {self.vocab_size - 1}")
-        batches = (tokens[at : at + CUT_BYTES].tolist() for at in range(0, len(tokens), CUT_BYTES))
-        return b"".join([b"".join(map(self._bytes.__getitem__, batch)) for batch in batches])
+        return self._pairs.decode(self._int32(tokens))
+
+    def source_length(self, tokens: Tokens) -> int:
+        return self._pairs.source_length(self._int32(tokens))
+
+    def _int32(self, tokens: Tokens) -> Tokens:
+        """As the core takes them. A wider integer outside int32 becomes −1, which is no id either."""
+        tokens = np.asarray(tokens)
+        if tokens.dtype != np.int32:
+            tokens = np.where((tokens < 0) | (tokens >= self.vocab_size), -1, tokens).astype(np.int32)
+        return np.ascontiguousarray(tokens)
 
     def possible_tokens(self, length: int) -> range:
         """The lengths of 0 are those of ids that nobody uses."""
-        return range(-(-length // int(self._lengths.max())), length + 1)
+        return range(-(-length // self._pairs.longest), length + 1)
 
     def token_bytes(self) -> np.ndarray:
         return self._lengths.copy()
@@ -124,7 +127,7 @@ class BPETokenizer(Tokenizer):
     def load(cls, folder: Path, config: Config) -> "BPETokenizer":
         path = Path(folder) / FILE
         check_settings("a bpe tokenizer", config)
-        return cls(bpe_form.read(path), str(path), lazy=True)
+        return cls(bpe_form.read_text(path), str(path))
 
     @classmethod
     def fit(cls, paths: Sequence[Path], options: "TokenizerOptions") -> "BPETokenizer":
@@ -160,7 +163,7 @@ def import_tokenizer(path: Path | str) -> BPETokenizer:
     tokens are removed: no input can spell them. Whatever can lose or change bytes is refused."""
     where = str(path)
     try:
-        whole = parse(bpe_form.read(path).encode("utf-8"), where)
+        whole = parse(bpe_form.read(path), where)
         model = whole["model"]
         kind = model.get("type", "BPE" if "merges" in model else "unknown")
     except (ModelError, TypeError, KeyError, AttributeError) as error:

@@ -5,6 +5,7 @@ file is read, by its structure: normalizers, added tokens, truncation, padding, 
 tokens, byte fallback, prefixes and suffixes of words, and every key that this page does not name.
 """
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,10 @@ from typing import Any, NoReturn
 
 from .. import model_files
 from ..errors import ModelError, TokenizerError
+from ..native import bpe as core
+from ..native import library
+from . import merges
+from .pieces import CLASSES, PIECE_PATTERN
 
 #: constriction codes up to 2^24 − 2 symbols
 MAX_VOCAB = 1 << 24
@@ -27,12 +32,59 @@ BEHAVIORS = ("Isolated", "MergedWithPrevious", "MergedWithNext", "Contiguous")
 MOST_CUTS = 16
 
 
-def checked(text: str, where: str) -> dict[str, Any]:
-    """Parse a tokenizer.json. Raises TokenizerError unless every part of it is on the allow-list."""
+#: what stands before the vocabulary in a tokenizer.json; no string can hold this, since a quotation mark in one is escaped
+VOCABULARY = b'"vocab":'
+_BEGINNING_BYTES = 1 << 16
+Tables = core.Tables | merges.Tables
+
+
+def tables(data: bytes, where: str) -> tuple[dict[str, Any], Tables]:
+    """What a tokenizer.json holds beside its two long parts, vocabulary and merges, which are empty here; and these as tables.
+
+    The core reads the long parts itself (in a tenth of the time), the rest is read as JSON. Where the core does not read them (merges
+    before the vocabulary, say, or a mistake), `checked` reads the whole file, and says where it is wrong. So there is one list of
+    what is allowed. Raises TokenizerError."""
+    if (found := _by_core(data, where)) is not None:
+        return found
+    whole = checked(data, where)
+    model = whole["model"]
+    if not library.is_here():
+        return whole | {"model": model | {"vocab": {}, "merges": []}}, merges.Tables(model["vocab"], model["merges"])
+    parts = {"vocab": model.pop("vocab"), "merges": model.pop("merges")}  # last, and next to each other
+    whole["model"] = model | parts
+    if (found := _by_core(json.dumps(whole, separators=(",", ":")).encode(), where)) is None:
+        refuse(where, "has words that no hash table tells apart", "train it anew")
+    return found
+
+
+def _by_core(data: bytes, where: str) -> tuple[dict[str, Any], core.Tables] | None:
+    """The same for a file that the core reads; None where it is not, or where something is wrong with it."""
+    start = data.find(VOCABULARY, 0, _BEGINNING_BYTES) + len(VOCABULARY)
+    if start < len(VOCABULARY) or not library.is_here() or (read := core.Tables.read(data, start)) is None:
+        return None
+    found, end = read
     try:
-        whole = model_files.parse(text.encode("utf-8"), where)
+        rest = _parsed(data[:start] + b'{},"merges":[]' + data[end:], where)
+        _check_rest(rest, where)
+    except TokenizerError:  # which the caller's second reading words better
+        return None
+    return rest, found
+
+
+def checked(data: bytes, where: str) -> dict[str, Any]:
+    """Parse a tokenizer.json. Raises TokenizerError unless every part of it is on the allow-list."""
+    whole = _parsed(data, where)
+    _check_rest(whole, where)
+    _check_vocabulary(whole["model"]["vocab"], where)
+    _check_merges(whole["model"]["merges"], whole["model"]["vocab"], where)
+    return whole
+
+
+def _parsed(data: bytes, where: str) -> dict[str, Any]:
+    try:
+        whole = model_files.parse(data, where)
         model = whole["model"]
-        vocab, merges = model["vocab"], model["merges"]
+        vocab, _ = model["vocab"], model["merges"]
         if model["type"] != "BPE":
             raise TypeError("its model is not BPE")
         for told in (whole, model, vocab):
@@ -40,15 +92,25 @@ def checked(text: str, where: str) -> dict[str, Any]:
                 raise TypeError("its parts are no JSON objects")
     except (ModelError, ValueError, TypeError, KeyError) as error:
         raise TokenizerError(f"{where} is not a tokenizer.json of BPE: {error!r}") from error
+    return whole
+
+
+def _check_rest(whole: dict[str, Any], where: str) -> None:
+    """All but vocabulary and merges."""
     if whole.get("added_tokens"):
         refuse(where, "has added tokens", "convert it once with import_tokenizer")
     _allowed(whole, _TOP, ("model", "pre_tokenizer", "added_tokens"), where)
-    _allowed(model, _MODEL, ("vocab", "merges"), where)
-    _check_vocabulary(vocab, where)
-    _check_merges(merges, vocab, where)
+    _allowed(whole["model"], _MODEL, ("vocab", "merges"), where)
     if (cuts := whole.get("pre_tokenizer")) is not None:
         _check_cuts(cuts, where)
-    return whole
+
+
+def classes(cuts: Any) -> tuple[bool, bytes | None]:
+    """(whether the core and its twin cut as this pre-tokenizer does, the classes they cut by; None: they do not cut)."""
+    ours = {"type": "Split", "pattern": {"Regex": PIECE_PATTERN}, "behavior": "Isolated", "invert": False}
+    if cuts is None or cuts == ours:
+        return True, CLASSES if cuts else None
+    return False, None
 
 
 def _allowed(told: dict[str, Any], values: dict[str, tuple], others: tuple[str, ...], where: str) -> None:
@@ -127,14 +189,22 @@ def library_errors(where: str) -> Iterator[None]:
         raise TokenizerError(f"{where}: the tokenizers library fails with this file: {error}") from error
 
 
-def read(path: Path | str) -> str:
-    """The text of somebody's tokenizer.json, whatever its name. Raises TokenizerError."""
+def read(path: Path | str) -> bytes:
+    """The bytes of somebody's tokenizer.json, whatever its name. Raises TokenizerError."""
     try:
         data = model_files.read(Path(path), model_files.MOST_BYTES[model_files.TOKENIZER])
         if data is None:
             raise TokenizerError(f"cannot read the tokenizer {path}: there is no such file")
-        return data.decode("utf-8")
-    except (ModelError, UnicodeDecodeError) as error:
+        return data
+    except ModelError as error:
+        raise TokenizerError(f"cannot read the tokenizer {path}: {error}") from error
+
+
+def read_text(path: Path | str) -> str:
+    """The same as text. Raises TokenizerError."""
+    try:
+        return read(path).decode("utf-8")
+    except UnicodeDecodeError as error:
         raise TokenizerError(f"cannot read the tokenizer {path}: {error}") from error
 
 

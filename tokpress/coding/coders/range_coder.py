@@ -1,86 +1,34 @@
-"""constriction's range coder (Martin 1979; Bamler 2022, arXiv:2201.01741) behind push and pop.
+"""The range coder (Martin 1979), behind push and pop: the definition, in Python integers.
 
-One coder serves all lanes, time-major: each call codes the n live rows of one step. A pmf is
-float32 [n, V]; constriction turns each row into 24-bit integer frequencies, none below 1, by a fixed
-sequence of scalar IEEE operations, so the same pmf gives the same bits everywhere. The row is part
-of the format down to its dtype: a float64 copy would decode differently. It must sum to 1 ± k · 2^-24
-with k < V and k · (k + V) < 2^23: then (2^24 − V) / sum, rounded, times the sum, rounded, is at most 2^24 − V, and
-the last symbol keeps its 1. Farther from 1 it may lose it.
+A number in [0, 2^64) is narrowed symbol by symbol. With an interval [left, right) of 2^24 for the symbol (`intervals`):
 
-Turning a row into integer frequencies costs time for each of its V symbols. Where there are many rows of
-many symbols (MANY_ROWS, WIDE), the symbol v is therefore coded in two steps, which need 2√V: its group
-v mod G, whose probability is a sum over every G-th entry of the row, then v div G within the group.
+    scale = range >> 24     lower ← lower + scale · left     range ← scale · (right − left)
+    when range < 2^32, the top 32 bits of lower are settled: they are written, lower and range move up
+
+The decoder holds 64 bits of the words at `point`; (point − lower) / scale lies in its symbol's interval. One coder serves all lanes,
+time-major: a call codes the n live rows of one step. constriction's queue coder writes the same words.
+
+`range_encoder` and `range_decoder` give the core's (core/rows_coder.c) where it is here, else these.
 """
 
-import constriction
+from typing import Any
+
 import numpy as np
 
 from ...errors import ChecksumError
+from ...native import library
 from ..base import Pmf, Tokens
+from .intervals import PRECISION, WHOLE, edges
 
-_QUEUE = constriction.stream.queue
-_FAMILY = constriction.stream.model.Categorical(perfect=False)
-# its first use calls into numpy and aborts where that raises (a signal handler, say): have it here, in the import
-_QUEUE.RangeEncoder().get_compressed()
-_QUEUE.RangeDecoder(np.zeros(2, np.uint32)).decode(_FAMILY, np.ones((1, 2), np.float32))
-#: zero words after a payload: at most one was left out, the decoder reads two ahead, so nobody needs the last
+WORD = 32
+MOST = (1 << 64) - 1
+LOW = (1 << WORD) - 1
+#: zero words that a decoder may read past the end: an encoder leaves out one, and the decoder reads two ahead
 BEYOND = 4
-
-
-def _model_rows(pmf: Pmf) -> Pmf:
-    if pmf.dtype != np.float32 or pmf.ndim != 2 or not pmf.flags.c_contiguous:
-        raise TypeError(f"a pmf must be C-contiguous float32 [n, V], not {pmf.dtype} {pmf.shape}")
-    return pmf
-
-
-#: more rows than MANY_ROWS of more symbols than WIDE are coded in two steps
-MANY_ROWS = 16
-WIDE = 512
-#: far above what a float32 rounds to 0, far below what matters beside anything likely
-TINY = np.float32(2.0**-100)
-
-
-def groups(symbols: int) -> int:
-    """G, how many groups an alphabet of so many symbols has: a power of two near its root.
-
-    >>> groups(4096), groups(50257)
-    (64, 256)
-    """
-    return 1 << (symbols - 1).bit_length() // 2
-
-
-def _by_group(pmf: Pmf) -> Pmf:
-    """[n, V] → [n, J, G]: row j holds symbols j·G … j·G + G − 1; symbols past V have probability 0."""
-    size = groups(pmf.shape[1])
-    missing = -pmf.shape[1] % size
-    if missing:
-        pmf = np.concatenate([pmf, np.zeros((len(pmf), missing), np.float32)], axis=1)
-    return pmf.reshape(len(pmf), -1, size)
-
-
-def _two_steps(pmf: Pmf) -> bool:
-    return pmf.shape[0] > MANY_ROWS and pmf.shape[1] > WIDE
-
-
-def _group_sums(table: Pmf) -> Pmf:
-    """[n, J, G] → [n, G]: Σ_j in the order of j."""
-    from ...exact.fused import sum_middle
-
-    return sum_middle(table)
-
-
-def _within(table: Pmf, group: Tokens) -> Pmf:
-    """[n, J]: each row's entries in its group, none below TINY, over their sum. What is next to nothing, or nothing,
-    could not be scaled to frequencies; and of a row whose sum is far from 1, rounding may leave the last symbol none."""
-    from ...exact.fused import sum_middle
-
-    rows = np.maximum(table[np.arange(len(table)), :, group], TINY)
-    return rows / sum_middle(rows[:, :, None])
 
 
 class RangeEncoder:
     """
-    >>> import numpy as np
     >>> pmf = np.full((2, 4), 0.25, np.float32)
     >>> encoder = RangeEncoder(); encoder.push(np.array([3, 1], np.int32), pmf)
     >>> RangeDecoder(encoder.finish()).pop(pmf)
@@ -88,68 +36,105 @@ class RangeEncoder:
     """
 
     def __init__(self) -> None:
-        self._encoder = _QUEUE.RangeEncoder()
+        self._lower, self._range = 0, MOST
+        self._words: list[int] = []
 
-    def push(self, symbols: Tokens, pmf: Pmf, one_step: bool = False) -> None:
-        """symbols [n] int32, pmf [n, V]"""
-        pmf, symbols = _model_rows(pmf), np.ascontiguousarray(symbols, np.int32)
-        if one_step or not _two_steps(pmf):
-            self._encode(symbols, pmf)
-            return
-        table = _by_group(pmf)
-        rank, group = np.divmod(symbols, np.int32(table.shape[2]))
-        self._encode(group, _group_sums(table))
-        self._encode(rank, _within(table, group))
+    def push(self, symbols: Tokens, pmf: Pmf) -> None:
+        """symbols [n] int32, pmf [n, V]. Raises ValueError where a row is no distribution, or a symbol is none of its V."""
+        rows = edges(pmf)
+        if len(symbols) and not 0 <= int(np.min(symbols)) <= int(np.max(symbols)) < pmf.shape[1]:
+            raise ValueError("a symbol outside the alphabet")
+        for symbol, row in zip(symbols, rows, strict=True):
+            self.narrow(int(row[symbol]), int(row[symbol + 1]))
 
-    def _encode(self, symbols: Tokens, rows: Pmf) -> None:
-        try:
-            self._encoder.encode(symbols, _FAMILY, rows)
-        except BaseException as panic:
-            if type(panic).__name__ != "PanicException":
-                raise
-            raise ValueError(f"no probabilities that sum to 1: {panic}") from None
+    def narrow(self, left: int, right: int) -> None:
+        """To the interval [left, right) of 2^24."""
+        scale = self._range >> PRECISION
+        self._lower += scale * left
+        if self._lower > MOST:  # the carry may go through many words of ones
+            self._lower &= MOST
+            self._carry()
+        self._range = scale * (right - left)
+        if self._range <= LOW:
+            self._words.append(self._lower >> WORD)
+            self._lower, self._range = (self._lower << WORD) & MOST, self._range << WORD
 
-    def push_steps(self, symbols: Tokens, pmf: Pmf) -> None:
-        """symbols [steps, n], pmf [steps, n, V]: `push` for each step."""
-        if _two_steps(pmf[0]):
-            for row, rows in zip(symbols, pmf, strict=True):
-                self.push(row, rows)
-        else:
-            self.push(symbols.reshape(-1), pmf.reshape(-1, pmf.shape[2]), one_step=True)
+    def _carry(self) -> None:
+        at = len(self._words) - 1
+        while at >= 0:
+            self._words[at] = (self._words[at] + 1) & LOW
+            if self._words[at]:
+                return
+            at -= 1
 
     def finish(self) -> bytes:
-        words = self._encoder.get_compressed().astype("<u4").tobytes()
-        return words[:-4] + words[-4:].rstrip(b"\0")  # the decoder reads zeros past the end
+        """The payload: little-endian words, the last without its zeros, which the decoder reads past the end."""
+        words = self._words
+        if words or self._range != MOST:
+            point = self._lower + LOW
+            if point > MOST:
+                self._carry()
+            last = (point >> WORD) & LOW
+            ends_there = ((self._lower + self._range) >> WORD) & LOW == last
+            words = [*words, last, 0] if ends_there else [*words, last]
+        payload = np.array(words, "<u4").tobytes()
+        return payload[:-4] + payload[-4:].rstrip(b"\0")
 
 
 class RangeDecoder:
     """The reverse of RangeEncoder. Damaged bytes may decode to wrong symbols; a checksum must tell.
 
-    Where symbols cost bits, a token count that lies is found out soon after the payload's end. Symbols that are
-    expected cost next to nothing, as they do in honest files: such a lie takes the time of a frame, never its memory.
-    """
+    Where symbols cost bits, a token count that lies is found out soon after the payload's end. Symbols that are expected cost next to
+    nothing, as they do in honest files: such a lie takes the time of a frame, never its memory."""
 
     def __init__(self, payload: bytes) -> None:
         padded = payload + b"\0" * (-len(payload) % 4 + 4 * BEYOND)
-        self._decoder = _QUEUE.RangeDecoder(np.frombuffer(padded, "<u4").astype(np.uint32))
+        self._words: list[int] = np.frombuffer(padded, "<u4").tolist()
+        self._lower, self._range, self._next = 0, MOST, 2
+        self._point = self._words[0] << WORD | self._words[1]
 
-    def pop(self, pmf: Pmf, one_step: bool = False) -> Tokens:
+    def pop(self, pmf: Pmf) -> Tokens:
         """pmf [n, V] → symbols [n]. Raises ChecksumError where the damage shows."""
-        try:
-            pmf = _model_rows(pmf)
-            if one_step or not _two_steps(pmf):
-                symbols = self._decoder.decode(_FAMILY, pmf)
-            else:
-                table = _by_group(pmf)
-                group = self._decoder.decode(_FAMILY, _group_sums(table))
-                rank = self._decoder.decode(_FAMILY, _within(table, group))
-                symbols = rank * np.int32(table.shape[2]) + group
-        except (AssertionError, ValueError) as error:
-            raise ChecksumError(f"the coded words are damaged: {error}") from None
-        except BaseException as panic:
-            if type(panic).__name__ != "PanicException":
-                raise
-            raise ChecksumError("the coded words are damaged") from None
-        if self._decoder.maybe_exhausted():
-            raise ChecksumError("the coded words are damaged: they end before the tokens do")
+        symbols = np.zeros(len(pmf), np.int32)
+        for i, row in enumerate(edges(pmf)):
+            symbol = int(np.searchsorted(row, self.target(), side="right")) - 1
+            self.narrow(int(row[symbol]), int(row[symbol + 1]))
+            symbols[i] = symbol
         return symbols
+
+    def target(self) -> int:
+        """What lies in the interval of the next symbol. Raises ChecksumError where no encoder writes such words."""
+        target = ((self._point - self._lower) & MOST) // (self._range >> PRECISION)
+        if target >= WHOLE:
+            raise ChecksumError("the coded words are damaged")
+        return target
+
+    def narrow(self, left: int, right: int) -> None:
+        """To the interval of the symbol that was found. Raises ChecksumError where the words end before the symbols do."""
+        scale = self._range >> PRECISION
+        self._lower = (self._lower + scale * left) & MOST
+        self._range = scale * (right - left)
+        if self._range <= LOW:
+            if self._next >= len(self._words):
+                raise ChecksumError("the coded words are damaged: they end before the tokens do")
+            self._lower, self._range = (self._lower << WORD) & MOST, self._range << WORD
+            self._point = (self._point << WORD) & MOST | self._words[self._next]
+            self._next += 1
+
+
+def range_encoder() -> Any:
+    """The core's encoder, or its twin."""
+    if library.is_here():
+        from ...native import rows_coder
+
+        return rows_coder.RangeEncoder()
+    return RangeEncoder()
+
+
+def range_decoder(payload: bytes) -> Any:
+    """The core's decoder, or its twin."""
+    if library.is_here():
+        from ...native import rows_coder
+
+        return rows_coder.RangeDecoder(payload)
+    return RangeDecoder(payload)

@@ -1,16 +1,59 @@
-"""constriction's asymmetric numeral systems (Duda 2013; Bamler 2022, §2.4): a stack of bits.
+"""Asymmetric numeral systems (Duda 2013; Bamler 2022, §2.4): a stack of bits.
 
-What is pushed last is popped first. Every string of bits is what some symbols are coded as, which is not so of a range
-coder: popping from bits that mean something else gives symbols that look drawn from the pmf, and pushing them again gives
-the bits back. Bits-back coding rests on that, and so does sampling by decoding random bits.
+What is pushed last is popped first. Every string of bits is a code of some symbols, which is not so of a range coder: popping from
+bits that mean something else gives symbols that look drawn from the pmf, and pushing them again gives the bits back. Bits-back coding
+rests on that, and so does sampling by decoding random bits. With the interval [left, left + f) of a symbol (`intervals`):
+
+    push   state ← ⌊state / f⌋ · 2^24 + left + state mod f     after its low 32 bits went to the words, if it would exceed 64
+    pop    q = state mod 2^24 lies in the symbol's interval;  state ← ⌊state / 2^24⌋ · f + q − left;  below 2^32 it takes a word back
+
+constriction's AnsCoder does the same.
 """
 
-import constriction
 import numpy as np
 
 from ...errors import ChecksumError
+from ...native import library, rows_coder
 from ..base import Pmf, Tokens
-from .range_coder import _FAMILY, _model_rows
+from .intervals import PRECISION, WHOLE, edges
+
+LOW = (1 << 32) - 1
+
+
+class Words:
+    """The stack as words: the core's twin."""
+
+    def __init__(self, words: np.ndarray) -> None:
+        self._words: list[int] = words.tolist()
+        self._state = 0
+        while self._words and self._state <= LOW:
+            self._state = self._state << 32 | self._words.pop()
+
+    def push(self, symbols: Tokens, pmf: Pmf) -> None:
+        for symbol, row in zip(symbols[::-1], edges(pmf)[::-1]):
+            left, size = int(row[symbol]), int(row[symbol + 1] - row[symbol])
+            if self._state >> (64 - PRECISION) >= size:
+                self._words.append(self._state & LOW)
+                self._state >>= 32
+            self._state = self._state // size << PRECISION | self._state % size + left
+
+    def pop(self, pmf: Pmf) -> Tokens:
+        symbols = np.zeros(len(pmf), np.int32)
+        for i, row in enumerate(edges(pmf)):
+            quantile = self._state & (WHOLE - 1)
+            symbols[i] = symbol = int(np.searchsorted(row, quantile, side="right")) - 1
+            left, size = int(row[symbol]), int(row[symbol + 1] - row[symbol])
+            self._state = (self._state >> PRECISION) * size + quantile - left
+            if self._words and self._state <= LOW:
+                self._state = self._state << 32 | self._words.pop()
+        return symbols
+
+    def words(self) -> np.ndarray:
+        state = [self._state & LOW, self._state >> 32]
+        return np.array(self._words + state[: (self._state > 0) + (self._state > LOW)], np.uint32)
+
+    def count(self) -> int:
+        return len(self.words())
 
 
 class Stack:
@@ -24,29 +67,28 @@ class Stack:
     def __init__(self, bits: bytes = b"", noise: bool = False) -> None:
         """bits: what `finish` gave; or `noise`, every string of which will do, and which may run out."""
         if noise:
-            bits = bits[: len(bits) // 4 * 4]
+            bits = bits[: len(bits) // 4 * 4] + b"\1"  # the top word may not be 0
         words = np.frombuffer(bits + b"\0" * (-len(bits) % 4), "<u4").astype(np.uint32)
+        if len(words) and not words[-1]:
+            raise ChecksumError("the coded words are damaged: they end in zeros")
         self._noise = noise
-        try:
-            self._coder = constriction.stream.stack.AnsCoder(words, noise)
-        except (AssertionError, ValueError) as error:
-            raise ChecksumError(f"the coded words are damaged: {error}") from None
+        self._words = rows_coder.Stack(words) if library.is_here() else Words(words)
 
     def push(self, symbols: Tokens, pmf: Pmf) -> None:
         """symbols [n] and pmf [n, V]: popping gives them in the same order."""
-        self._coder.encode_reverse(np.ascontiguousarray(symbols, np.int32), _FAMILY, _model_rows(pmf))
+        self._words.push(symbols, pmf)
 
     def pop(self, pmf: Pmf) -> Tokens:
         """pmf [n, V] → symbols [n]. Raises ChecksumError where noise is used up."""
-        symbols = self._coder.decode(_FAMILY, _model_rows(pmf))
-        if self._noise and self._coder.num_words() < 2:  # nothing but what is left of the coder's state
+        symbols = self._words.pop(pmf)
+        if self._noise and self._words.count() < 2:  # nothing but the state
             raise ChecksumError("the random bits are used up: give more of them")
         return symbols
 
     def is_empty(self) -> bool:
         """Whether everything that was pushed has been popped, and nothing else."""
-        return self._coder.is_empty()
+        return self._words.count() == 0
 
     def finish(self) -> bytes:
         """All that was pushed. The last word, which is never 0, is written without its zeros at the end."""
-        return self._coder.get_compressed().astype("<u4").tobytes().rstrip(b"\0")
+        return self._words.words().astype("<u4").tobytes().rstrip(b"\0")

@@ -5,3 +5,4 @@
 #include "rows_coder.c"
 #include "scan.c"
 #include "adaptive.c"
+#include "bpe.c"
