@@ -55,8 +55,10 @@ static UNUSED void pixel_contexts(const surroundings *s, const geometry *g, int6
     uint64_t by_north = hash_bytes(s, begin - row, pixel, own + 1);
     uint64_t both = hash_bytes(s, begin - row, pixel, by_west + 2);
     uint64_t corner = hash_bytes(s, begin - row - pixel, pixel, both + 3);
-    hash[0] = own;
-    hash[1] = ((uint64_t)west << 8 | north) << 8 | (uint64_t)k | (uint64_t)1 << 60;
+    /* the first byte of a pixel has nothing of its own: its neighbours, roughly */
+    uint64_t around = west >> 3 << 15 | north >> 3 << 10 | north_west >> 3 << 5 | north_east >> 3;
+    hash[0] = k > 0 ? own : around | (uint64_t)1 << 60;
+    hash[1] = ((uint64_t)west << 16 | north << 8 | north_east) << 8 | (uint64_t)k | (uint64_t)3 << 60;
     hash[2] = by_west;
     hash[3] = by_north;
     hash[4] = both;

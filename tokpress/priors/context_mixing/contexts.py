@@ -90,9 +90,11 @@ def pixel_contexts(history: bytes | bytearray, here: int, newest: int, pixels: P
     by_north = bytes_from(begin - row, pixel, own + 1)
     both = bytes_from(begin - row, pixel, by_west + 2)
     corner = bytes_from(begin - row - pixel, pixel, both + 3)
+    # the first byte of a pixel has nothing of its own: its neighbours, roughly
+    around = west >> 3 << 15 | north >> 3 << 10 | north_west >> 3 << 5 | north_east >> 3
     hashes = [
-        own,
-        (west << 8 | north) << 8 | k | 1 << 60,
+        own if k else around | 1 << 60,
+        (west << 16 | north << 8 | north_east) << 8 | k | 3 << 60,
         by_west,
         by_north,
         both,
