@@ -5,6 +5,7 @@
 #include "range_coder.c"
 #include "rows_coder.c"
 #include "scan.c"
+#include "adaptive.c"
 #include "bpe.c"
 #include "rows.c"
 #include "text.c"

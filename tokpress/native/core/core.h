@@ -6,6 +6,10 @@
 #ifndef TP_CORE_H
 #define TP_CORE_H
 
+#if defined(__linux__)
+#define _DEFAULT_SOURCE /* madvise */
+#include <sys/mman.h>
+#endif
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -64,6 +68,13 @@ static UNUSED void *tp_zeros(size_t size) {
     if (raw == NULL) return NULL;
     void **line = (void **)(((uintptr_t)raw + sizeof(void *) + 63) & ~(uintptr_t)63);
     line[-1] = raw;
+#if defined(MADV_HUGEPAGE)
+    /* tables are read at random: with large pages the processor finds the places of more of them */
+    if (size >= (size_t)4 << 20) {
+        uintptr_t page = ((uintptr_t)line + 4095) & ~(uintptr_t)4095;
+        (void)madvise((void *)page, ((uintptr_t)line + size - page) & ~(uintptr_t)4095, MADV_HUGEPAGE);
+    }
+#endif
     return line;
 }
 /* The same for a large table that is read here and there: large pages where the system has them, since each new page costs a walk. */
