@@ -4,6 +4,7 @@
 #include "product.c"
 #include "range_coder.c"
 #include "rows_coder.c"
+#include "samples.c"
 #include "scan.c"
 #include "adaptive.c"
 #include "bpe.c"
