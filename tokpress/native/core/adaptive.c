@@ -255,7 +255,7 @@ static geometry geometry_of(const int64_t *pixels) {
 /* Whether the arguments of adaptive_new make sense. */
 EXPORT int64_t API(adaptive_accepts)(int64_t n, const int64_t *pixels) {
     geometry g = geometry_of(pixels);
-    return n >= 0 && n <= INT32_MAX && geometry_is_sound(&g, n) ? 0 : TP_ARGUMENT;
+    return n >= 0 && n <= INT32_MAX && geometry_is_sound(&g) ? 0 : TP_ARGUMENT;
 }
 
 /* A model that has seen nothing, for n < 2^31 bytes. pixels: NULL, or start, stop, pixel, row, used (pixel_contexts.h).

@@ -9,6 +9,7 @@
 #include "byte_contexts.h"
 
 #define PIXEL_MOST 64 /* bytes of a pixel */
+#define ROW_MOST ((int64_t)1 << 40)
 
 /* Bytes [start, stop) are pixels of `pixel` bytes, in rows of `row` bytes of which `used` are pixels. stop 0: there are none. */
 typedef struct {
@@ -33,9 +34,10 @@ static UNUSED uint64_t hash_bytes(const surroundings *s, int64_t at, int64_t cou
     return hash;
 }
 
-INLINE bool geometry_is_sound(const geometry *g, int64_t n) {
-    return g->stop == 0 || (g->start >= 0 && g->start < g->stop && g->stop <= n && g->pixel >= 1 && g->pixel <= PIXEL_MOST &&
-                            g->row >= g->pixel && g->row <= n + PIXEL_MOST && g->used >= 0 && g->used <= g->row);
+/* Pixels may go on after the last byte. */
+INLINE bool geometry_is_sound(const geometry *g) {
+    return g->stop == 0 || (g->start >= 0 && g->start < g->stop && g->pixel >= 1 && g->pixel <= PIXEL_MOST && g->row >= g->pixel &&
+                            g->row <= ROW_MOST && g->used >= 0 && g->used <= g->row);
 }
 
 /* The byte's place in its pixel, or -1 where it is part of none. */
