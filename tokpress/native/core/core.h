@@ -15,6 +15,13 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#if defined(__linux__)
+#include <sys/mman.h>
+#ifndef MADV_HUGEPAGE
+#define MADV_HUGEPAGE 14
+#endif
+int madvise(void *start, size_t size, int advice); /* which -std=c11 hides */
+#endif
 
 #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "the core reads words and weights as they lie in memory: little-endian machines only; others run the Python twins"
@@ -67,6 +74,15 @@ static UNUSED void *tp_zeros(size_t size) {
         uintptr_t page = ((uintptr_t)line + 4095) & ~(uintptr_t)4095;
         (void)madvise((void *)page, ((uintptr_t)line + size - page) & ~(uintptr_t)4095, MADV_HUGEPAGE);
     }
+#endif
+    return line;
+}
+/* The same for a large table that is read here and there: large pages where the system has them, since each new page costs a walk. */
+static UNUSED void *tp_table(size_t size) {
+    void *line = tp_zeros(size);
+#if defined(__linux__)
+    const uintptr_t page = (uintptr_t)1 << 21, start = ((uintptr_t)line + page - 1) & ~(page - 1), stop = ((uintptr_t)line + size) & ~(page - 1);
+    if (line != NULL && stop > start) madvise((void *)start, stop - start, MADV_HUGEPAGE);
 #endif
     return line;
 }
