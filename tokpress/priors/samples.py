@@ -56,7 +56,9 @@ class SamplesPrior(Prior):
     def codec(self, frame: Frame) -> Codec:
         if self.grid is None:
             return self._around.codec(frame)
-        return SamplesCodec(frame, self.grid, lambda tokens: self._around.codec(Frame(tokens, 1, frame.kernel, frame.threads)))
+        return SamplesCodec(
+            frame, self.grid, lambda tokens: self._around.codec(Frame(tokens, 1, frame.kernel, frame.threads))
+        )
 
     def init(self, lanes: int, tokens: int) -> Any:
         if self.grid is not None:
