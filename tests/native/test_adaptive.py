@@ -76,22 +76,21 @@ def test_score_is_the_twins_and_the_payloads_length(core, name):
     assert abs(sum(costs) / adaptive.COST_UNIT / 8 - len(twin_payload(name))) < 8
 
 
-@pytest.mark.parametrize("temperature", [1.0, 0.5, 2.0])
-def test_sample_is_the_twins(core, temperature):
+@pytest.mark.parametrize("sharpness", [65536, 131072, 30000, 1 << 32])
+def test_sample_is_the_twins(core, sharpness):
     prefix, n = PROSE[:300], 400
     words = array("I", [random.Random(5).getrandbits(32) for _ in range(8 * (n - len(prefix)))])
-    drawn = adaptive.Mixer(n, using=core).sample(prefix, lambda count: words[:count], temperature)
+    drawn = adaptive.Mixer(n, using=core).sample(prefix, lambda count: words[:count], sharpness)
     draws = iter(words)
-    assert drawn == bits.sample(n, prefix, lambda: next(draws), round(65536 / temperature))
+    assert drawn == bits.sample(n, prefix, lambda: next(draws), sharpness)
     assert drawn[:300] == prefix
 
 
-def test_blocks_give_the_same_bytes(core, monkeypatch):
-    monkeypatch.setattr(adaptive, "BLOCK", 100)
-    seen = []
-    assert adaptive.encode(PROSE, progress=seen.append, using=core) == twin_payload("prose")
+def test_blocks_give_the_same_bytes(core):
+    seen: list[int] = []
+    assert adaptive.Mixer(len(PROSE), using=core, block=100).encode(PROSE, seen.append) == twin_payload("prose")
     assert seen == [*range(100, len(PROSE), 100), len(PROSE)]
-    assert adaptive.decode(twin_payload("prose"), len(PROSE), using=core) == PROSE
+    assert adaptive.Mixer(len(PROSE), using=core, block=100).decode(twin_payload("prose")) == PROSE
 
 
 def test_a_payload_that_ends_early_is_found_out(core):
@@ -121,7 +120,7 @@ def test_the_twin_and_the_core_find_the_same_end(core):
 def test_damage_gives_other_bytes_or_an_error(core, seed):
     draw = random.Random(seed)
     payload = bytearray(twin_payload("drawing"))
-    payload[draw.randrange(len(payload))] ^= 1 << draw.randrange(8)
+    payload[draw.randrange(len(payload) - 8)] ^= 1 << draw.randrange(8)
     source, pixels = SOURCES["drawing"]
     with contextlib.suppress(ChecksumError):
         assert adaptive.decode(payload, len(source), pixels, using=core) != source
@@ -129,7 +128,15 @@ def test_damage_gives_other_bytes_or_an_error(core, seed):
 
 @pytest.mark.parametrize(
     "pixels",
-    [(-1, 5, 1, 1, 1), (0, 11, 1, 1, 1), (0, 10, 0, 1, 1), (0, 10, 65, 65, 1), (0, 10, 3, 2, 1), (0, 10, 1, 5, 6)],
+    [
+        (-1, 5, 1, 1, 1),
+        (0, 10, 1, (1 << 40) + 1, 1),
+        (0, 10, 0, 1, 1),
+        (0, 10, 65, 65, 1),
+        (0, 10, 3, 2, 1),
+        (0, 10, 1, 5, 6),
+        (5, 5, 1, 1, 1),
+    ],
 )
 def test_pixels_that_cannot_be_are_refused(core, pixels):
     with pytest.raises(ValueError):

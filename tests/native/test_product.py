@@ -5,7 +5,17 @@ import pytest
 
 from tokpress.native.product import Packed
 
-SHAPES = [(1, 1, 1), (1, 33, 17), (2, 7, 64), (5, 8, 65), (7, 192, 576), (13, 384, 192), (50, 80, 33), (3, 2100, 24), (2, 9000, 5)]
+SHAPES = [
+    (1, 1, 1),
+    (1, 33, 17),
+    (2, 7, 64),
+    (5, 8, 65),
+    (7, 192, 576),
+    (13, 384, 192),
+    (50, 80, 33),
+    (3, 2100, 24),
+    (2, 9000, 5),
+]
 
 
 def product(a, q, core):
@@ -42,7 +52,7 @@ def test_extremes(core, a_value, q_value):
 
 
 def test_refuses_eight_bits(core):
-    with pytest.raises(ValueError, match="-64 ... 63"):
+    with pytest.raises(ValueError, match=r"-64 \.\.\. 63"):
         Packed(np.full((2, 4), 64, np.int8), 2, 4, using=core)
     with pytest.raises(ValueError, match="are not"):
         Packed(np.zeros((2, 4), np.int8), 2, 5, using=core)

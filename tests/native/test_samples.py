@@ -1,7 +1,7 @@
 """Linear prediction in the core against its definition, bit for bit, and against damage."""
 
 import random
-from functools import lru_cache
+from functools import cache
 
 import pytest
 
@@ -41,11 +41,13 @@ def source(grid: Grid, kind: str, seed: int = 1) -> bytes:
                 step = draw.gauss(0, most / 100) if draw.random() > 0.01 else draw.uniform(-most, most)
                 value = min(max(value + int(step), 0), most)
             place = at + sample * grid.sample_bytes
-            out[place : place + grid.sample_bytes] = value.to_bytes(grid.sample_bytes, "little" if grid.little else "big")
+            out[place : place + grid.sample_bytes] = value.to_bytes(
+                grid.sample_bytes, "little" if grid.little else "big"
+            )
     return bytes(out)
 
 
-@lru_cache(maxsize=None)
+@cache
 def by_definition(name: str, kind: str) -> bytes:
     """The twin's payload, which the twin decodes."""
     grid = GRIDS[name]
@@ -56,7 +58,7 @@ def by_definition(name: str, kind: str) -> bytes:
     return payload
 
 
-@lru_cache(maxsize=None)
+@cache
 def scored_by_definition(name: str) -> list[float]:
     return codec.score(source(GRIDS[name], "walk"), GRIDS[name])
 
@@ -93,7 +95,11 @@ def test_scores_are_equal_and_add_up_to_the_payload(core, name):
 
 def test_a_window_of_many_rows_and_chunks(core):
     """Longer than the twin likes: rows wrap, chunks of sound end, tiles are wider than a batch."""
-    for grid in (Grid(True, 0, 70, 97, 3, 8), Grid(True, 0, 3, 30_000, 8, 8), Grid(False, 0, 1, 9_000, 2, 16, signed=True)):
+    for grid in (
+        Grid(True, 0, 70, 97, 3, 8),
+        Grid(True, 0, 3, 30_000, 8, 8),
+        Grid(False, 0, 1, 9_000, 2, 16, signed=True),
+    ):
         data = source(grid, "walk")
         payload = samples.encode(data, grid, using=core)
         out = emptied(data, grid)

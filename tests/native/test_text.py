@@ -122,7 +122,7 @@ def test_step_is_the_twins(core):
 
 def test_score_is_the_twins(core):
     prior, tokens = random_prior(7, groups=8), repeating(7, 80, 64)
-    text, layout = frame_of(prior, 80, 4, core)
+    text, _ = frame_of(prior, 80, 4, core)
     costs = np.frombuffer(text.score(tokens)).reshape(80, 2)
     wanted = prior.codec(Frame(80, 4, kernel="numpy")).score(tokens)
     assert np.allclose(-np.log2(costs).sum(1), wanted, rtol=1e-12)
@@ -148,7 +148,7 @@ def test_damage_ends(core, groups):
         except ChecksumError:
             refused += 1
             continue
-        assert 0 <= out.min() and out.max() < 64
+        assert out.min() >= 0 and out.max() < 64
         assert bytes(damaged) != payload
     assert refused
 

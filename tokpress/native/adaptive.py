@@ -8,7 +8,7 @@ from typing import Any
 from ..errors import ChecksumError
 from . import library
 
-#: bytes between two calls of `progress`, and chances to hear Ctrl-C
+#: bytes of a call of the core
 BLOCK = 1 << 18
 #: `Mixer.score` counts in 2^-20 bits
 COST_UNIT = 1 << 20
@@ -20,16 +20,19 @@ Progress = Callable[[int], None]
 class Mixer:
     """One pass over n bytes: encode, decode, score or sample, in that order of bytes. Not for two threads at once.
 
-    pixels: (start, stop, pixel, row, used) where some of the bytes are pixels (`core/pixel_contexts.h`).
+    pixels: (start, stop, pixel, row, used) where some of the bytes are pixels (`core/pixel_contexts.h`). block: bytes of a call of
+    the core, after each of which `progress` hears how many are done, and Ctrl-C is heard.
     Raises MemoryError, and ValueError where n or the pixels make no sense."""
 
-    def __init__(self, n: int, pixels: Sequence[int] | None = None, using: str | None = None) -> None:
-        self._handle = None
+    def __init__(
+        self, n: int, pixels: Sequence[int] | None = None, using: str | None = None, block: int = BLOCK
+    ) -> None:
+        self._handle, self._block = None, block
         if not 0 <= n <= MOST_BYTES:
             raise ValueError(f"context mixing takes 0 to {MOST_BYTES:,} bytes at a time, not {n:,}")
         place = (ctypes.c_int64 * 5)(*pixels) if pixels else None
         if library.function("adaptive_accepts", _COUNT, _POINTER, using=using)(n, place) < 0:
-            raise ValueError(f"there are no such pixels in {n:,} bytes: {pixels}")
+            raise ValueError(f"there are no such pixels: {pixels}")
         new = library.function("adaptive_new", _COUNT, _POINTER, result=_POINTER, using=using)
         self._free = library.function("adaptive_free", _POINTER, result=None, using=using)
         self._using, self._n, self._position = using, n, 0
@@ -48,7 +51,7 @@ class Mixer:
     def _blocks(self, count: int, step: Callable[[int], int], progress: Progress | None) -> None:
         end = self._position + count
         while self._position < end:
-            size = min(BLOCK, end - self._position)
+            size = min(self._block, end - self._position)
             library.checked(step(size))
             self._position += size
             if progress:
@@ -69,10 +72,11 @@ class Mixer:
                 return memoryview(payload)[: library.checked(result)].tobytes()
             room *= 2
 
-    def decode(self, payload: Any, progress: Progress | None = None) -> bytearray:
-        """All n bytes. Raises ChecksumError where the payload ends too early; other damage gives other bytes."""
-        out = bytearray(self._n)
-        place, _ = library.writable(out)
+    def decode(self, payload: Any, progress: Progress | None = None, out: bytearray | None = None) -> bytearray:
+        """All n bytes, written to `out` [n] where it is given. Raises ChecksumError where the payload ends too early; other damage gives other bytes."""
+        out = bytearray(self._n) if out is None else out
+        place, size = library.writable(out)
+        self._whole(size)
         words, size = library.address(payload)
         library.checked(self._function("start_decoder", _POINTER, _COUNT)(self._handle, words, size))
         decode = self._function("decode", _POINTER, _COUNT)
@@ -89,12 +93,11 @@ class Mixer:
         self._blocks(size, lambda count: score(self._handle, place, costs_place, count), progress)
         return costs
 
-    def sample(self, prefix: bytes, uniforms: Callable[[int], Any], temperature: float = 1.0) -> bytearray:
-        """n bytes that begin with the prefix, which is learned. uniforms(k): a buffer of k random uint32."""
-        if len(prefix) > self._n or temperature <= 0:
-            raise ValueError(
-                f"a prefix of {len(prefix):,} bytes and a temperature of {temperature} for {self._n:,} bytes"
-            )
+    def sample(self, prefix: bytes, uniforms: Callable[[int], Any], sharpness: int = 1 << 16) -> bytearray:
+        """n bytes that begin with the prefix, which is learned. uniforms(k): a buffer of k random uint32. sharpness:
+        2^16 / temperature, at most 2^32."""
+        if len(prefix) > self._n:
+            raise ValueError(f"a prefix of {len(prefix):,} bytes is longer than {self._n:,}")
         out = bytearray(prefix) + bytearray(self._n - len(prefix))
         costs = array("i", bytes(4 * self._n))
         place, _ = library.writable(out)
@@ -102,7 +105,6 @@ class Mixer:
         score = self._function("score", _POINTER, _POINTER, _COUNT)
         self._blocks(len(prefix), lambda count: score(self._handle, place, costs_place, count), None)
         draw = self._function("sample", _POINTER, _COUNT, _POINTER, _COUNT)
-        sharpness = min(round(65536 / temperature), 1 << 32)
 
         def step(count: int) -> int:
             words = uniforms(8 * count)

@@ -83,7 +83,9 @@ def decode(
         handle.code(*library.writable(out), None, report)
 
 
-def score(source: Any, grid: GridLike, report: Callable[[int], None] = _silent, using: str | None = None) -> list[float]:
+def score(
+    source: Any, grid: GridLike, report: Callable[[int], None] = _silent, using: str | None = None
+) -> list[float]:
     """Bits of each sample, in the order of the source."""
     with _Handle(grid, using) as handle:
         bits = (ctypes.c_double * handle.samples)()

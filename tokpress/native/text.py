@@ -63,7 +63,15 @@ class Text:
     def __init__(self, model: Model, lanes: int, tokens: int, threads: int = 1, using: str | None = None) -> None:
         self.model, self.lanes, self.tokens, self.steps, self.at = model, lanes, tokens, -(-tokens // lanes), 0
         self._using, self._payload = using, b""
-        settings = [lanes, tokens, max(1, threads), len(model.members), model.quarters, len(model.orders), *model.orders]
+        settings = [
+            lanes,
+            tokens,
+            max(1, threads),
+            len(model.members),
+            model.quarters,
+            len(model.orders),
+            *model.orders,
+        ]
         settings += [value for member in model.members for value in member]
         made = _POINTER()
         self._free = library.function("text_free", _POINTER, result=None, using=using)

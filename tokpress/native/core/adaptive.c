@@ -19,41 +19,40 @@
 #include "range_coder.h"
 
 /* The counters, side by side: one for each hashed context, then those without histories and the match's; two vectors of 8. */
-#define DIRECT_0 HASHED
-#define DIRECT_1 (HASHED + 1)
-#define MATCHED (HASHED + 2)
-#define DIRECT_2 (HASHED + 3)
-#define CONSTANT 15
-#define ROWS 3
-#define VECTORS 2
-#define NODES 16        /* of a nibble: 1, then 2 · node + bit */
-#define HIGHS 17        /* a high nibble's tree, and those of the low nibbles */
-#define FIRST_WEIGHT 2000  /* 2^-14; of each context */
-#define FIRST_MATCHED 4915
-#define RATE_LAST 48 /* of the mixer; RATE_EXTRA fades away as bytes are coded */
-#define RATE_EXTRA 220
-#define MOST_SEEN 1023 /* counters_learn: of histories; of the last bytes, which change faster; of matches */
-#define MOST_DIRECT 30
-#define MOST_MATCHED 255
-#define COST_UNIT 20 /* a score counts 2^-20 bits */
+#define ADAPTIVE_DIRECT_0 HASHED
+#define ADAPTIVE_DIRECT_1 (HASHED + 1)
+#define ADAPTIVE_MATCHED (HASHED + 2)
+#define ADAPTIVE_DIRECT_2 (HASHED + 3)
+#define ADAPTIVE_ROWS 3
+#define ADAPTIVE_VECTORS 2
+#define ADAPTIVE_NODES 16        /* of a nibble: 1, then 2 · node + bit */
+#define ADAPTIVE_HIGHS 17        /* a high nibble's tree, and those of the low nibbles */
+#define ADAPTIVE_FIRST_WEIGHT 2000  /* 2^-14; of each context */
+#define ADAPTIVE_FIRST_MATCHED 4915
+#define ADAPTIVE_RATE_LAST 48 /* of the mixer; ADAPTIVE_RATE_EXTRA fades away as bytes are coded */
+#define ADAPTIVE_RATE_EXTRA 220
+#define ADAPTIVE_MOST_SEEN 1023 /* counters_learn: of histories; of the last bytes, which change faster; of matches */
+#define ADAPTIVE_MOST_DIRECT 30
+#define ADAPTIVE_MOST_MATCHED 255
+#define ADAPTIVE_COST_UNIT 20 /* a score counts 2^-20 bits */
 
-typedef enum { ENCODE, DECODE, SCORE, SAMPLE } coding;
+typedef enum { ADAPTIVE_ENCODE, ADAPTIVE_DECODE, ADAPTIVE_SCORE, ADAPTIVE_SAMPLE } adaptive_mode;
 
 typedef struct {
     /* [row's kind][phase, byte or match][node] */
-    i16x16 weights[ROWS][2 * 256][NODES][VECTORS];
+    i16x16 weights[ADAPTIVE_ROWS][2 * 256][ADAPTIVE_NODES][ADAPTIVE_VECTORS];
     uint32_t counters[2][HASHED][256];             /* [phase]: p of a bit after a history */
-    uint32_t direct_0[8][HIGHS * NODES];           /* [channel] */
-    uint32_t direct_1[256][HIGHS * NODES];         /* [last byte] */
-    uint32_t direct_2[256][HIGHS * NODES];         /* [byte before, or above] */
+    uint32_t direct_0[8][ADAPTIVE_HIGHS * ADAPTIVE_NODES];           /* [channel] */
+    uint32_t direct_1[256][ADAPTIVE_HIGHS * ADAPTIVE_NODES];         /* [last byte] */
+    uint32_t direct_2[256][ADAPTIVE_HIGHS * ADAPTIVE_NODES];         /* [byte before, or above] */
     uint32_t matched[2][4][MATCH_BUCKETS][2];      /* [phase][level], [1]: where a one is expected */
-    uint16_t correction[MATCH_BUCKETS / 4 * HIGHS][NODES][CORRECTION_BINS];
-    uint16_t squash[2 * CENTRE];
+    uint16_t correction[MATCH_BUCKETS / 4 * ADAPTIVE_HIGHS][ADAPTIVE_NODES][CORRECTION_BINS];
+    uint16_t squash[2 * ODDS_CENTRE];
     history_table histories;
     slot_table slots;
     match_model match;
     byte_state bytes;
-    geometry pixels;
+    pixel_geometry pixels;
     uint32_t line[HASHED], check[HASHED];
     int64_t n, position;
     int32_t channel, west, beside; /* choose direct_0, direct_1 and the third row */
@@ -64,17 +63,17 @@ typedef struct {
 
 /* Where a bit comes from, or goes to. */
 typedef struct {
-    const uint32_t *uniforms; /* SAMPLE: one for each bit */
-    int64_t sharpness;        /* SAMPLE: 2^16 / temperature */
-    int64_t bits;             /* SCORE: so far */
-} bit_source;
+    const uint32_t *uniforms; /* ADAPTIVE_SAMPLE: one for each bit */
+    int64_t sharpness;        /* ADAPTIVE_SAMPLE: 2^16 / temperature */
+    int64_t bits;             /* ADAPTIVE_SCORE: so far */
+} adaptive_source;
 
 /* The contexts of the byte at `position`, whose newest byte's last bit is taken for 0: memory is asked for the slots a bit early. */
 static void adaptive_ask(adaptive *a, const uint8_t *history, uint32_t newest) {
     uint64_t hash[HASHED];
     int64_t at = a->position + 1;
     int64_t k = pixel_channel(&a->pixels, at);
-    surroundings s = {history, at, newest};
+    pixel_surroundings s = {history, at, newest};
     if (k >= 0)
         pixel_contexts(&s, &a->pixels, k, hash);
     else
@@ -106,14 +105,14 @@ static int64_t adaptive_start_scoring(adaptive *a) {
     if (a->cost != NULL) return 0;
     a->cost = malloc(65536 * sizeof *a->cost);
     if (a->cost == NULL) return TP_MEMORY;
-    a->cost[0] = 16u << COST_UNIT;
+    a->cost[0] = 16u << ADAPTIVE_COST_UNIT;
     for (uint32_t p = 1; p < 65536; p++) {
         uint32_t log = 0;
         uint64_t x = p;
         while (x < 1u << 31) x <<= 1, log++;
-        uint32_t cost = (log - 15) << COST_UNIT; /* of a power of 2; x / 2^31 in [1, 2) is over */
+        uint32_t cost = (log - 15) << ADAPTIVE_COST_UNIT; /* of a power of 2; x / 2^31 in [1, 2) is over */
         uint32_t over = 0;
-        for (int digit = COST_UNIT; digit-- > 0;) {
+        for (int digit = ADAPTIVE_COST_UNIT; digit-- > 0;) {
             x = x * x >> 31;
             if (x >> 32) {
                 over |= 1u << digit;
@@ -126,40 +125,40 @@ static int64_t adaptive_start_scoring(adaptive *a) {
 }
 
 /* p · 2^16 at another temperature. */
-INLINE int32_t sharpened(const adaptive *a, int32_t p, int64_t sharpness) {
+INLINE int32_t adaptive_sharpen(const adaptive *a, int32_t p, int64_t sharpness) {
     if (sharpness == 65536) return p;
     int64_t x = 2 * (int64_t)stretch((i32x8){0} + (p << 6))[0] * sharpness >> 16;
-    return a->squash[(x < -LIMIT ? -LIMIT : x > LIMIT ? LIMIT : x) + CENTRE];
+    return a->squash[(x < -ODDS_LIMIT ? -ODDS_LIMIT : x > ODDS_LIMIT ? ODDS_LIMIT : x) + ODDS_CENTRE];
 }
 
-INLINE int adaptive_bit(adaptive *a, const coding mode, uint32_t known, int32_t p, bit_source *io) {
+INLINE int adaptive_bit(adaptive *a, const adaptive_mode mode, uint32_t known, int32_t p, adaptive_source *io) {
     int bit = (int)known;
-    if (mode == ENCODE) {
+    if (mode == ADAPTIVE_ENCODE) {
         range_push_bit(&a->encoder, bit, (uint32_t)p << 8);
-    } else if (mode == DECODE) {
+    } else if (mode == ADAPTIVE_DECODE) {
         bit = range_pop_bit(&a->decoder, (uint32_t)p << 8);
-    } else if (mode == SCORE) {
+    } else if (mode == ADAPTIVE_SCORE) {
         io->bits += a->cost[bit ? p : 65536 - p];
     } else {
-        bit = *io->uniforms++ >> 16 < (uint32_t)sharpened(a, p, io->sharpness);
+        bit = *io->uniforms++ >> 16 < (uint32_t)adaptive_sharpen(a, p, io->sharpness);
     }
     return bit;
 }
 
 /* One nibble. known: the byte, or what is known of it. */
-INLINE uint32_t adaptive_nibble(adaptive *a, const coding mode, const int phase, uint32_t known, const uint8_t *history, int32_t rate,
-                                bit_source *io) {
+INLINE uint32_t adaptive_nibble(adaptive *a, const adaptive_mode mode, const int phase, uint32_t known, const uint8_t *history, int32_t rate,
+                                adaptive_source *io) {
     uint8_t *slot[HASHED];
     for (int i = 0; i < HASHED; i++) slot[i] = slots_find(&a->slots, a->line[i], a->check[i]);
     uint32_t high = phase ? 1 + (known >> 4) : 0;
     int32_t bucket = a->match.bucket;
-    i16x16(*rows[ROWS])[VECTORS] = {a->weights[0][bucket * 2 + phase], a->weights[1][phase * 256 + (a->bytes.last & 255)],
+    i16x16(*rows[ADAPTIVE_ROWS])[ADAPTIVE_VECTORS] = {a->weights[0][bucket * 2 + phase], a->weights[1][phase * 256 + (a->bytes.last & 255)],
                                     a->weights[2][phase * 256 + a->beside]};
-    uint16_t(*correction)[CORRECTION_BINS] = a->correction[(uint32_t)bucket / 4 * HIGHS + high];
-    uint32_t *direct_0 = a->direct_0[a->channel] + high * NODES, *direct_1 = a->direct_1[a->west] + high * NODES;
-    uint32_t *direct_2 = a->direct_2[a->beside] + high * NODES;
+    uint16_t(*correction)[CORRECTION_BINS] = a->correction[(uint32_t)bucket / 4 * ADAPTIVE_HIGHS + high];
+    uint32_t *direct_0 = a->direct_0[a->channel] + high * ADAPTIVE_NODES, *direct_1 = a->direct_1[a->west] + high * ADAPTIVE_NODES;
+    uint32_t *direct_2 = a->direct_2[a->beside] + high * ADAPTIVE_NODES;
     uint32_t(*counters)[256] = a->counters[phase];
-    const i32x8 most[2] = {(i32x8){0} + MOST_SEEN, {MOST_SEEN, MOST_SEEN, MOST_DIRECT, MOST_DIRECT, MOST_MATCHED, MOST_DIRECT}};
+    const i32x8 most[2] = {(i32x8){0} + ADAPTIVE_MOST_SEEN, {ADAPTIVE_MOST_SEEN, ADAPTIVE_MOST_SEEN, ADAPTIVE_MOST_DIRECT, ADAPTIVE_MOST_DIRECT, ADAPTIVE_MOST_MATCHED, ADAPTIVE_MOST_DIRECT}};
     uint32_t node = 1;
     for (int level = 0; level < 4; level++) {
         /* predict */
@@ -172,10 +171,10 @@ INLINE uint32_t adaptive_nibble(adaptive *a, const coding mode, const int phase,
             {COUNTER(8), COUNTER(9), (int32_t)direct_0[node], (int32_t)direct_1[node], (int32_t)*matched, (int32_t)direct_2[node],
              (int32_t)COUNTER_HALF, (int32_t)COUNTER_HALF}};
 #undef COUNTER
-        i16x16 inputs[VECTORS] = {(i16x16)counters_inputs(counter[0]),
+        i16x16 inputs[ADAPTIVE_VECTORS] = {(i16x16)counters_inputs(counter[0]),
                                   (i16x16)(counters_inputs(counter[1]) | (i32x8){0, 0, 0, 0, 0, 0, 0, MIXER_ONE})};
-        i16x16 *row[ROWS] = {rows[0][node], rows[1][node], rows[2][node]};
-        int32_t x = mixer_predict(inputs, row, ROWS, VECTORS);
+        i16x16 *row[ADAPTIVE_ROWS] = {rows[0][node], rows[1][node], rows[2][node]};
+        int32_t x = mixer_predict(inputs, row, ADAPTIVE_ROWS, ADAPTIVE_VECTORS);
         uint16_t *bin;
         int32_t p = clamp(correction_predict(correction[node], x, a->squash, &bin), 4, 65532);
         int bit = adaptive_bit(a, mode, known >> shift & 1, p, io);
@@ -186,7 +185,7 @@ INLINE uint32_t adaptive_nibble(adaptive *a, const coding mode, const int phase,
         if (phase == 1 && level == 1) adaptive_ask(a, history, (known & 0xF0) | (node & 3) << 2 | 1);
         if (phase == 1 && level == 2) match_look(&a->match, history, (node & 1) << 1);
         /* learn */
-        mixer_learn(inputs, row, ROWS, VECTORS, (bit << 16) - a->squash[x + CENTRE], rate);
+        mixer_learn(inputs, row, ADAPTIVE_ROWS, ADAPTIVE_VECTORS, (bit << 16) - a->squash[x + ODDS_CENTRE], rate);
         correction_learn(bin, bit);
         const uint8_t *next = a->histories.next[bit];
         i32x8 after[2] = {counters_learn(counter[0], bit, most[0]), counters_learn(counter[1], bit, most[1])};
@@ -210,24 +209,24 @@ INLINE uint32_t adaptive_nibble(adaptive *a, const coding mode, const int phase,
 }
 
 /* `count` bytes. given: where their values are, unless they are decoded or sampled; history: where they are, or are written. */
-INLINE int64_t adaptive_code(adaptive *a, const coding mode, const uint8_t *history, uint8_t *out, int32_t *costs, int64_t count,
-                             bit_source *io) {
+INLINE int64_t adaptive_code(adaptive *a, const adaptive_mode mode, const uint8_t *history, uint8_t *out, int32_t *costs, int64_t count,
+                             adaptive_source *io) {
     if (count < 0 || count > a->n - a->position) return TP_ARGUMENT;
-    if (mode == ENCODE && range_reserve(&a->encoder, (size_t)count * 8) < 0) return TP_MEMORY;
+    if (mode == ADAPTIVE_ENCODE && range_reserve(&a->encoder, (size_t)count * 8) < 0) return TP_MEMORY;
     for (int64_t end = a->position + count; a->position < end;) {
         int64_t at = a->position;
-        int32_t rate = RATE_LAST + RATE_EXTRA * 256 / (256 + (int32_t)((at >> 4) < 1 << 24 ? at >> 4 : 1 << 24));
-        const bool given = mode == ENCODE || mode == SCORE;
+        int32_t rate = ADAPTIVE_RATE_LAST + ADAPTIVE_RATE_EXTRA * 256 / (256 + (int32_t)((at >> 4) < 1 << 24 ? at >> 4 : 1 << 24));
+        const bool given = mode == ADAPTIVE_ENCODE || mode == ADAPTIVE_SCORE;
         uint32_t byte = given ? history[at] : 0;
         uint32_t high = adaptive_nibble(a, mode, 0, byte, history, rate, io);
         byte = given ? byte : high << 4;
         uint32_t low = adaptive_nibble(a, mode, 1, byte, history, rate, io);
         if (!given) out[at] = (uint8_t)(high << 4 | low);
-        if (mode == SCORE) {
+        if (mode == ADAPTIVE_SCORE) {
             costs[at] = (int32_t)io->bits;
             io->bits = 0;
         }
-        if (mode == DECODE && range_is_over(&a->decoder)) return TP_DAMAGED;
+        if (mode == ADAPTIVE_DECODE && range_is_over(&a->decoder)) return TP_DAMAGED;
         adaptive_next(a, history, high << 4 | low);
     }
     return count;
@@ -242,20 +241,20 @@ EXPORT void API(adaptive_free)(adaptive *a) {
     tp_free(a);
 }
 
-static int bits_of(int64_t n) {
+static int bit_length(int64_t n) {
     int bits = 0;
     while (n > 0) n >>= 1, bits++;
     return bits;
 }
 
-static geometry geometry_of(const int64_t *pixels) {
-    return pixels == NULL ? (geometry){0} : (geometry){pixels[0], pixels[1], pixels[2], pixels[3], pixels[4]};
+static pixel_geometry pixels_given(const int64_t *pixels) {
+    return pixels == NULL ? (pixel_geometry){0} : (pixel_geometry){pixels[0], pixels[1], pixels[2], pixels[3], pixels[4]};
 }
 
 /* Whether the arguments of adaptive_new make sense. */
 EXPORT int64_t API(adaptive_accepts)(int64_t n, const int64_t *pixels) {
-    geometry g = geometry_of(pixels);
-    return n >= 0 && n <= INT32_MAX && geometry_is_sound(&g, n) ? 0 : TP_ARGUMENT;
+    pixel_geometry g = pixels_given(pixels);
+    return n >= 0 && n <= INT32_MAX && pixel_geometry_is_sound(&g) ? 0 : TP_ARGUMENT;
 }
 
 /* A model that has seen nothing, for n < 2^31 bytes. pixels: NULL, or start, stop, pixel, row, used (pixel_contexts.h).
@@ -265,10 +264,10 @@ EXPORT void *API(adaptive_new)(int64_t n, const int64_t *pixels) {
     adaptive *a = tp_zeros(sizeof *a);
     if (a == NULL) return NULL;
     a->n = n;
-    a->pixels = geometry_of(pixels);
-    a->slots.log2 = clamp(bits_of(2 * n * HASHED) - 2, 8, 20);
+    a->pixels = pixels_given(pixels);
+    a->slots.log2 = clamp(bit_length(2 * n * HASHED) - 2, 8, 20);
     a->slots.lines = tp_zeros((size_t)64 << a->slots.log2);
-    a->match.log2 = clamp(bits_of(2 * n), 8, 22);
+    a->match.log2 = clamp(bit_length(2 * n), 8, 22);
     a->match.heads = tp_zeros(sizeof(uint32_t) << a->match.log2);
     if (a->slots.lines == NULL || a->match.heads == NULL) {
         API(adaptive_free)(a);
@@ -277,15 +276,15 @@ EXPORT void *API(adaptive_new)(int64_t n, const int64_t *pixels) {
     range_start_encoder(&a->encoder);
     squash_fill(a->squash);
     histories_fill(&a->histories);
-    correction_fill(a->correction[0][0], MATCH_BUCKETS / 4 * HIGHS * NODES, a->squash);
+    correction_fill(a->correction[0][0], MATCH_BUCKETS / 4 * ADAPTIVE_HIGHS * ADAPTIVE_NODES, a->squash);
     for (int choice = 0; choice < 2 * 256; choice++)
-        for (int node = 0; node < NODES; node++)
-            for (int i = 0; i <= DIRECT_2; i++)
-                a->weights[0][choice][node][i / 8][2 * (i % 8)] = i == MATCHED ? FIRST_MATCHED : FIRST_WEIGHT;
+        for (int node = 0; node < ADAPTIVE_NODES; node++)
+            for (int i = 0; i <= ADAPTIVE_DIRECT_2; i++)
+                a->weights[0][choice][node][i / 8][2 * (i % 8)] = i == ADAPTIVE_MATCHED ? ADAPTIVE_FIRST_MATCHED : ADAPTIVE_FIRST_WEIGHT;
     for (int i = 0; i < HASHED; i++)
         for (int state = 0; state < 256; state++)
             a->counters[0][i][state] = a->counters[1][i][state] = a->histories.first_p[state] << 10;
-    for (int i = 0; i < HIGHS * NODES; i++) {
+    for (int i = 0; i < ADAPTIVE_HIGHS * ADAPTIVE_NODES; i++) {
         for (int channel = 0; channel < 8; channel++) a->direct_0[channel][i] = COUNTER_HALF;
         for (int byte = 0; byte < 256; byte++) a->direct_1[byte][i] = a->direct_2[byte][i] = COUNTER_HALF;
     }
@@ -302,7 +301,7 @@ EXPORT void *API(adaptive_new)(int64_t n, const int64_t *pixels) {
 
 /* Encode the next `count` bytes of source [n]; then adaptive_finish. */
 EXPORT int64_t API(adaptive_encode)(adaptive *a, const uint8_t *source, int64_t count) {
-    return adaptive_code(a, ENCODE, source, NULL, NULL, count, NULL);
+    return adaptive_code(a, ADAPTIVE_ENCODE, source, NULL, NULL, count, NULL);
 }
 
 /* The payload's size, and no more bytes are coded; copied to `payload` where that has room (TP_FULL else; ask again). */
@@ -327,19 +326,19 @@ EXPORT int64_t API(adaptive_start_decoder)(adaptive *a, const uint8_t *payload, 
 /* Decode the next `count` bytes to their places in out [n], where those before still stand. */
 EXPORT int64_t API(adaptive_decode)(adaptive *a, uint8_t *out, int64_t count) {
     if (a->decoder.range == 0) return TP_ARGUMENT;
-    return adaptive_code(a, DECODE, out, out, NULL, count, NULL);
+    return adaptive_code(a, ADAPTIVE_DECODE, out, out, NULL, count, NULL);
 }
 
 /* Units of 2^-20 bits of the next `count` bytes of source [n], to their places in costs [n]. */
 EXPORT int64_t API(adaptive_score)(adaptive *a, const uint8_t *source, int32_t *costs, int64_t count) {
     if (adaptive_start_scoring(a) < 0) return TP_MEMORY;
-    bit_source io = {0};
-    return adaptive_code(a, SCORE, source, NULL, costs, count, &io);
+    adaptive_source io = {0};
+    return adaptive_code(a, ADAPTIVE_SCORE, source, NULL, costs, count, &io);
 }
 
 /* Draw the next `count` bytes to their places in out [n], from 8 · count random words; sharpness: 2^16 / temperature. */
 EXPORT int64_t API(adaptive_sample)(adaptive *a, uint8_t *out, int64_t count, const uint32_t *uniforms, int64_t sharpness) {
     if (sharpness < 0 || sharpness > (int64_t)1 << 32) return TP_ARGUMENT;
-    bit_source io = {.uniforms = uniforms, .sharpness = sharpness};
-    return adaptive_code(a, SAMPLE, out, out, NULL, count, &io);
+    adaptive_source io = {.uniforms = uniforms, .sharpness = sharpness};
+    return adaptive_code(a, ADAPTIVE_SAMPLE, out, out, NULL, count, &io);
 }

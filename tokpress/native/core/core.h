@@ -1,5 +1,5 @@
-/* What every file of the core uses. The core is compiled as one unit for each instruction set (all.c), so everything is static
- * but the functions that Python calls, whose names end in the instruction set: API(text_step) is tp_text_step_avx2.
+/* What every file of the core uses. Each .c file is compiled once for each instruction set, with the headers it needs: everything is
+ * static but the functions that Python calls, whose names end in the instruction set: API(text_step) is tp_text_step_avx2.
  *
  * Rules: integers wrap only where they are unsigned; every float operation is one IEEE operation in the written order; no function
  * of libm; every length and index from outside is checked or masked before use. Machines are little-endian. */

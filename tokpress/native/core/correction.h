@@ -14,12 +14,12 @@
 static UNUSED void correction_fill(uint16_t *rows, size_t count, const uint16_t *squash) {
     for (size_t r = 0; r < count; r++)
         for (int bin = 0; bin < CORRECTION_BINS; bin++)
-            rows[r * CORRECTION_BINS + (size_t)bin] = squash[clamp(bin * OCTAVE, 1, 2 * CENTRE - 1)];
+            rows[r * CORRECTION_BINS + (size_t)bin] = squash[clamp(bin * ODDS_OCTAVE, 1, 2 * ODDS_CENTRE - 1)];
 }
 
 /* p · 2^16 from log-odds; *bin is the one that learns. */
 INLINE int32_t correction_predict(uint16_t *row, int32_t log_odds, const uint16_t *squash, uint16_t **bin) {
-    int32_t x = log_odds + CENTRE, at = x >> 8, share = x & 255;
+    int32_t x = log_odds + ODDS_CENTRE, at = x >> 8, share = x & 255;
     *bin = row + at + (share >> 7);
     return (squash[x] + ((row[at] * (256 - share) + row[at + 1] * share) >> 8)) >> 1;
 }

@@ -7,19 +7,19 @@
 
 #include "core.h"
 
-#define OCTAVE 256                /* of mixed log-odds; those of an input are in 128ths */
-#define LIMIT (14 * OCTAVE - 1)   /* of |log-odds|: p down to 2^-14 */
-#define CENTRE (14 * OCTAVE)      /* squash[x + CENTRE] */
+#define ODDS_OCTAVE 256                /* of mixed log-odds; those of an input are in 128ths */
+#define ODDS_LIMIT (14 * ODDS_OCTAVE - 1)   /* of |log-odds|: p down to 2^-14 */
+#define ODDS_CENTRE (14 * ODDS_OCTAVE)      /* squash[x + ODDS_CENTRE] */
 #define HALF_22 (1 << 21)         /* inputs come with 22-bit probabilities */
 #define ROOT_OF_HALF 4283353945u  /* 2^32 · 2^(-1/256) */
 
-/* squash[2 · CENTRE]: p · 2^16, between 4 and 65532. */
+/* squash[2 · ODDS_CENTRE]: p · 2^16, between 4 and 65532. */
 static UNUSED void squash_fill(uint16_t *squash) {
     uint64_t power = (uint64_t)1 << 32; /* 2^(32 - x/256) */
-    for (int x = 0; x <= CENTRE; x++) {
+    for (int x = 0; x <= ODDS_CENTRE; x++) {
         int32_t p = (int32_t)(((uint64_t)1 << 48) / (((uint64_t)1 << 32) + power));
-        if (x < CENTRE) squash[CENTRE + x] = (uint16_t)clamp(p, 4, 65532);
-        if (x > 0) squash[CENTRE - x] = (uint16_t)clamp(65536 - p, 4, 65532);
+        if (x < ODDS_CENTRE) squash[ODDS_CENTRE + x] = (uint16_t)clamp(p, 4, 65532);
+        if (x > 0) squash[ODDS_CENTRE - x] = (uint16_t)clamp(65536 - p, 4, 65532);
         power = power * ROOT_OF_HALF >> 32;
     }
 }

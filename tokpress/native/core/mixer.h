@@ -85,7 +85,7 @@ INLINE int32_t mixer_predict(const i16x16 *inputs, i16x16 *const *row, const int
         for (int k = 1; k < rows; k++) weights = add_saturated(weights, row[k][v]);
         sum += multiply_pairs(inputs[v], weights);
     }
-    return clamp(sum_of(sum) >> 13, -LIMIT, LIMIT);
+    return clamp(sum_of(sum) >> 13, -ODDS_LIMIT, ODDS_LIMIT);
 }
 
 /* Move all rows. error: (bit - p) · 2^16; rate: at most 512. Small errors teach little and are passed over, to save time. */

@@ -1,6 +1,6 @@
 /* Contexts of a byte among pixels, for pictures that were drawn: few colours, sharp edges, repeated patterns.
  *
- * Nothing is computed from neighbours but a hash: what stood in the same surroundings is remembered. The surroundings are the pixels to
+ * Nothing is computed from neighbours but a hash: what stood in the same surroundings is remembered. These are the pixels to
  * the west W, north N, north-west and north-east, each with the bytes of this pixel that are known. Of a recording, N is the
  * sample two frames ago. */
 #ifndef TP_PIXEL_CONTEXTS_H
@@ -9,23 +9,24 @@
 #include "byte_contexts.h"
 
 #define PIXEL_MOST 64 /* bytes of a pixel */
+#define PIXEL_ROW_MOST ((int64_t)1 << 40)
 
 /* Bytes [start, stop) are pixels of `pixel` bytes, in rows of `row` bytes of which `used` are pixels. stop 0: there are none. */
 typedef struct {
     int64_t start, stop, pixel, row, used;
-} geometry;
+} pixel_geometry;
 
 typedef struct {
     const uint8_t *history;
     int64_t here; /* bytes that are known */
     uint32_t newest; /* the last of them, whose lowest bit is taken for 0 */
-} surroundings;
+} pixel_surroundings;
 
-INLINE uint32_t byte_at(const surroundings *s, int64_t at) {
+INLINE uint32_t byte_at(const pixel_surroundings *s, int64_t at) {
     return at < 0 || at >= s->here ? 0 : at == s->here - 1 ? s->newest : s->history[at];
 }
 
-static UNUSED uint64_t hash_bytes(const surroundings *s, int64_t at, int64_t count, uint64_t hash) {
+static UNUSED uint64_t hash_bytes(const pixel_surroundings *s, int64_t at, int64_t count, uint64_t hash) {
     for (int64_t i = 0; i < count; i++) {
         hash = (hash + byte_at(s, at + i) + 1) * 0x9E3779B97F4A7C15u;
         hash ^= hash >> 32;
@@ -33,20 +34,21 @@ static UNUSED uint64_t hash_bytes(const surroundings *s, int64_t at, int64_t cou
     return hash;
 }
 
-INLINE bool geometry_is_sound(const geometry *g, int64_t n) {
-    return g->stop == 0 || (g->start >= 0 && g->start < g->stop && g->stop <= n && g->pixel >= 1 && g->pixel <= PIXEL_MOST &&
-                            g->row >= g->pixel && g->row <= n + PIXEL_MOST && g->used >= 0 && g->used <= g->row);
+/* Pixels may go on after the last byte. */
+INLINE bool pixel_geometry_is_sound(const pixel_geometry *g) {
+    return g->stop == 0 || (g->start >= 0 && g->start < g->stop && g->pixel >= 1 && g->pixel <= PIXEL_MOST && g->row >= g->pixel &&
+                            g->row <= PIXEL_ROW_MOST && g->used >= 0 && g->used <= g->row);
 }
 
 /* The byte's place in its pixel, or -1 where it is part of none. */
-INLINE int64_t pixel_channel(const geometry *g, int64_t at) {
+INLINE int64_t pixel_channel(const pixel_geometry *g, int64_t at) {
     if (at < g->start || at >= g->stop) return -1;
     int64_t inside = (at - g->start) % g->row;
     return inside < g->used ? inside % g->pixel : -1;
 }
 
 /* Hashes for byte k of a pixel, the next one to come. */
-static UNUSED void pixel_contexts(const surroundings *s, const geometry *g, int64_t k, uint64_t *hash) {
+static UNUSED void pixel_contexts(const pixel_surroundings *s, const pixel_geometry *g, int64_t k, uint64_t *hash) {
     int64_t at = s->here, begin = at - k, pixel = g->pixel, row = g->row;
     uint32_t west = byte_at(s, at - pixel), north = byte_at(s, at - row);
     uint32_t north_west = byte_at(s, at - row - pixel), north_east = byte_at(s, at - row + pixel);

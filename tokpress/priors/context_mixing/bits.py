@@ -100,27 +100,43 @@ def _bits(source: Iterable[int]) -> Iterable[int]:
     return (byte >> (7 - k) & 1 for byte in source for k in range(8))
 
 
-def encode(source: bytes, pixels: Pixels | None = None) -> bytes:
+#: hears the number of bytes done
+Progress = Callable[[int], None]
+
+
+def silent(done: int) -> None:
+    """The default."""
+
+
+def encode(source: bytes, pixels: Pixels | None = None, progress: Progress = silent) -> bytes:
     """The payload."""
     model, encoder = ContextMixing(len(source), pixels), Encoder()
-    for bit in _bits(source):
-        encoder.push(bit, model.p() << 8)
-        model.update(bit)
+    for byte in source:
+        for bit in _bits([byte]):
+            encoder.push(bit, model.p() << 8)
+            model.update(bit)
+        progress(len(model.history))
     return encoder.finish()
 
 
-def decode(payload: bytes, n: int, pixels: Pixels | None = None) -> bytearray:
-    """All n bytes. Raises ChecksumError where the payload ends too early; other damage gives other bytes."""
+def decode(
+    payload: bytes, n: int, pixels: Pixels | None = None, progress: Progress = silent, out: bytearray | None = None
+) -> bytearray:
+    """All n bytes, also written to `out` as they come. Raises ChecksumError where the payload ends too early; other damage gives
+    other bytes."""
     model, decoder = ContextMixing(n, pixels), Decoder(bytes(payload))
     for _ in range(n):
         for _ in range(8):
             model.update(decoder.pop(model.p() << 8))
         if decoder.is_over():
             raise ChecksumError("the coded words are damaged")
+        if out is not None:
+            out[len(model.history) - 1] = model.history[-1]
+        progress(len(model.history))
     return model.history
 
 
-def score(source: bytes, pixels: Pixels | None = None) -> list[int]:
+def score(source: bytes, pixels: Pixels | None = None, progress: Progress = silent) -> list[int]:
     """Units of 2^-20 bits that each byte costs."""
     model, costs = ContextMixing(len(source), pixels), []
     for byte in source:
@@ -130,6 +146,7 @@ def score(source: bytes, pixels: Pixels | None = None) -> list[int]:
             cost += cost_table()[p if bit else 65536 - p]
             model.update(bit)
         costs.append(cost)
+        progress(len(costs))
     return costs
 
 

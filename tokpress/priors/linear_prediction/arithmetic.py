@@ -19,7 +19,7 @@ def total(x: Any) -> Any:
     return x[0]
 
 
-def clamp(x: Any, low: float, high: float) -> Any:
+def clamp(x: Any, low: Any, high: Any) -> Any:
     return np.minimum(np.maximum(x, F(low)), F(high))
 
 
