@@ -40,7 +40,7 @@ INLINE void pack_zeros(packed_weights *p) {
 
 /* Write one output's weights q [inputs], over zeros or former weights. */
 INLINE void pack_row(packed_weights *p, int64_t output, const int8_t *q, int64_t inputs) {
-    const bool moved = WEIGHT_OFFSET && !p->nonnegative; /* q + 64 of seven bits, without a carry to the next */
+    const bool moved = WEIGHT_OFFSET != 0 && !p->nonnegative; /* q + 64 of seven bits, without a carry to the next */
     const uint32_t low = moved ? 0x7F7F7F7Fu : ~0u, offset = moved ? 0x40404040u : 0;
     int8_t *to = p->weights + (output / OUTPUT_BLOCK * (p->inputs / 4) * OUTPUT_BLOCK + output % OUTPUT_BLOCK) * 4;
     int32_t sum = 0;
@@ -55,7 +55,7 @@ INLINE void pack_row(packed_weights *p, int64_t output, const int8_t *q, int64_t
  * together. */
 static UNUSED void pack_rows(packed_weights *p, int64_t output, const int8_t *q, int64_t count, int64_t inputs) {
     enum { AT_A_TIME = 16 };
-    const bool moved = WEIGHT_OFFSET && !p->nonnegative;
+    const bool moved = WEIGHT_OFFSET != 0 && !p->nonnegative;
     const uint32_t low = moved ? 0x7F7F7F7Fu : ~0u, offset = moved ? 0x40404040u : 0;
     int64_t v = 0;
     for (; v < count && (output + v) % AT_A_TIME; v++) pack_row(p, output + v, q + v * inputs, inputs);
@@ -68,7 +68,7 @@ static UNUSED void pack_rows(packed_weights *p, int64_t output, const int8_t *q,
         }
         for (int64_t k = 0; k < inputs; k += 4, to += OUTPUT_BLOCK * 4)
             for (int64_t i = 0; i < AT_A_TIME; i++) store32(to + 4 * i, (load32(from + i * inputs + k) & low) ^ offset);
-        for (int64_t i = 0; i < AT_A_TIME && OFFSET && !p->nonnegative; i++) {
+        for (int64_t i = 0; i < AT_A_TIME && OFFSET != 0 && !p->nonnegative; i++) {
             int32_t sum = 0;
             for (int64_t k = 0; k < inputs; k++) sum += from[i * inputs + k];
             p->first[output + v + i] = -OFFSET * sum;
