@@ -16,7 +16,6 @@ import numpy as np
 from .coding import Codec, Frame
 from .coding.base import SteppedPrior
 from .coding.lanes import Layout
-from .coding.row_wise import is_row_wise
 from .coding.symbolwise import Symbolwise, conditionals, known_conditionals
 from .model import Model, load_folder
 from .types import Pmf, Tokens
@@ -87,18 +86,13 @@ def check_causal(prior: SteppedPrior, tokens: Tokens) -> None:
 
 
 def check_known(prior: SteppedPrior, tokens: Tokens) -> None:
-    """`Prior.stretch` and `RowWise.some_rows` give the bits that `step` gives."""
+    """`Prior.stretch` gives the bits that `step` gives."""
     for lanes in LANES:
         layout = Layout.of(len(tokens), lanes, prior.stride)
         stepped = _pmfs(prior, tokens, lanes)
         for block, _, at in known_conditionals(prior, layout, layout.split(tokens)):
             for t, pmf in enumerate(block):
                 _require(np.array_equal(pmf, stepped[at + t]), f"stretch gives another pmf than step, at step {at + t}")
-        if is_row_wise(prior):
-            state, middle = prior.init(layout.lanes, layout.tokens), layout.lanes // 2
-            for some in (slice(0, middle), slice(middle, layout.lanes)):
-                same = np.array_equal(prior.some_rows(state, None, some, lambda: None), stepped[0][some])  # type: ignore[attr-defined]
-                _require(same, "some_rows gives another pmf than step")
 
 
 def check_steps(model: Model, tokens: Tokens) -> None:

@@ -14,7 +14,6 @@ A frame of fewer tokens than `least` is coded by the base alone: there the conte
 Lanes r and steps t as everywhere; all lanes share what the contexts have learned.
 """
 
-from dataclasses import replace
 from decimal import Decimal, localcontext
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -25,13 +24,13 @@ from numpy.typing import NDArray
 from ..coding import Codec, Frame
 from ..coding.lanes import Layout
 from ..errors import ChecksumError, ModelError, TokpressError
-from ..exact.kernels import self_test
 from ..lazy import lazy
 from ..model_files import check_settings
 from ..types import Config, NotStepped, Pmf, Prior, Tokenizer, Tokens
 from .adaptive import AdaptiveState, make_state
 from .several import kind_of
 from .spelled import Spelled
+from .text_core import CoreSteps, model_of
 
 if TYPE_CHECKING:
     from ..training.options import FitOptions
@@ -136,11 +135,13 @@ class SpellingPrior(NotStepped):
         return lanes if self._lanes is None else max(1, min(lanes // 2, self._lanes))
 
     def codec(self, frame: Frame) -> Codec:
-        """Spelled, or by the base alone where the frame is small. The code that spells is compiled, so the base may be too."""
+        """Spelled, or by the base alone where the frame is small."""
         if not self.is_spelled(frame.tokens):
             return self.base.codec(frame)
-        compiled = frame.kernel == "auto" and self_test("compiled")
-        return Spelled(self, self.base.for_frame(replace(frame, kernel="compiled") if compiled else frame), frame)
+        model = model_of(self.base) if frame.kernel == "auto" else None
+        if model is not None and not model.factored:
+            return Spelled(self, CoreSteps(self.base, model), frame)
+        return Spelled(self, self.base.for_frame(frame), frame)
 
     @lazy
     def spellings(self) -> list[bytes]:
