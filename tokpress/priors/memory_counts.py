@@ -36,12 +36,13 @@ def bucket(n: int, d: int) -> tuple[int, int]:
     return min(n.bit_length() - 1, 9), min((d - 1).bit_length(), 5)
 
 
-def hash_contexts(history: NDArray[np.int32], order: int, mask: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """(first row [n], key [n]) of the last `order` symbols of each lane, from histories [n, …], the newest symbol first."""
-    h = np.full(len(history), order * 0x3C6EF372 & 0x7FFFFFFF, np.int64)
-    for k in range(order):
-        h = ((h ^ history[:, k]) * 0x2545F491 + 0x1B873593) & 0x7FFFFFFF
-        h ^= h >> 15
+def hash_contexts(history: NDArray[np.int32], orders: list[int], mask: int) -> tuple[NDArray[np.int64], ...]:
+    """(first row, key) [n, K] of the last symbols of each lane, as many as the order says; histories [n, …], the newest first."""
+    order = np.array(orders, np.int64)
+    h = np.tile(order * 0x3C6EF372 & 0x7FFFFFFF, (len(history), 1))
+    for age in range(max(orders)):
+        mixed = ((h ^ history[:, age, None]) * 0x2545F491 + 0x1B873593) & 0x7FFFFFFF
+        h = np.where(age < order, mixed ^ mixed >> 15, h)
     return (h * 0x5851F42D >> 9) & mask, h | 1
 
 
@@ -111,13 +112,11 @@ class Counts:
 
     def _look_up(self, rows: int) -> None:
         """Find the contexts of all lanes, and weigh their counts."""
-        orders = [order for order in self.orders if order <= self.seen]
-        hashes = [hash_contexts(self.history[:rows], order, self.rows - 1) for order in self.orders]
-        by_lane = [[(int(at[lane]), int(key[lane])) for at, key in hashes] for lane in range(rows)]
-        self.hashes = by_lane
+        both = hash_contexts(self.history[:rows], self.orders, self.rows - 1)
+        self.hashes = [list(zip(*lane)) for lane in zip(*(part.tolist() for part in both))]
         self.found = [
-            [self._find(at, key)[0] if order in orders else None for order, (at, key) in zip(self.orders, each)]
-            for each in by_lane
+            [self._find(*hashed)[0] if order <= self.seen else None for order, hashed in zip(self.orders, lane)]
+            for lane in self.hashes
         ]
         self.parts = [self._weigh(lane, contexts) for lane, contexts in enumerate(self.found)]
 
