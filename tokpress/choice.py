@@ -12,7 +12,7 @@ from .exact.threads import start_in_background
 from .grid import Grid
 from .lzma2 import Packing, lzma_encode
 from .model import Model
-from .types import Tokens
+from .tokens import TokenBuffer
 
 FRAME_SIZE = 1 << 24
 #: frames up to this size are tried whole with every candidate that is in the running, of larger ones only pieces
@@ -121,7 +121,7 @@ def encode(
     options: Options,
     report: Report,
     grid: Grid | None = None,
-    tokens: Tokens | None = None,
+    tokens: TokenBuffer | None = None,
 ) -> Coded:
     """grid, tokens: of the source, where they are known already."""
     size = len(source)

@@ -5,11 +5,12 @@ source = what comes before · rows of columns · channels samples, each row foll
 The frames of a video lie one under the other: `rows` are those of all of them.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from .errors import ChecksumError
+from .lazy import np
 from .wire import pack_varint
 
 #: no side is longer, so that products of them stay small numbers
@@ -59,7 +60,7 @@ class Grid:
         return (self.stop - self.start) // self.slices
 
     @property
-    def stacked(self) -> "Grid":
+    def stacked(self) -> Grid:
         """The frames of a video as one picture."""
         return replace(self, frames=1)
 
@@ -75,7 +76,7 @@ class Grid:
         narrow = not self.picture or self.columns * self.channels <= MOST_ROW
         return whole and narrow and self.channels <= MOST_CHANNELS and self.bits in BITS and self.stop <= size
 
-    def within(self, begin: int, end: int) -> "Grid | None":
+    def within(self, begin: int, end: int) -> Grid | None:
         """What of it lies in source[begin:end], in whole slices; None if nothing does."""
         step = self.slice_bytes
         first = max(0, -(-(begin - self.start) // step))

@@ -12,6 +12,8 @@ The model id is the first four bytes of a SHA-256 over all but the last. A frame
 model is an error before anything is decoded. Nothing is unpickled; all lengths are checked.
 """
 
+from __future__ import annotations
+
 import json
 import math
 import os
@@ -21,8 +23,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from . import content, model_files
 from . import folder as files
 from . import grid as grids
@@ -30,11 +30,13 @@ from .bits import Bits
 from .coding import Frame
 from .errors import ChecksumError, ModelError, ModelMismatchError, TokenizerError, TokpressError, UnknownComponentError
 from .grid import Grid
+from .lazy import np
 from .packed_model import reduce_model
 from .priors.several import kind_of, side_by_side
 from .registry import tokenizer_class
 from .tensors import write as write_tensors
-from .types import Prior, Tokenizer, Tokens
+from .tokens import TokenBuffer, as_array
+from .types import Prior, Tokenizer
 from .watch import Counting
 
 Report = Callable[[float], None]
@@ -61,7 +63,7 @@ class Model:
         name: str = "",
         card: str = "",
         weights_of: tuple[str, ...] = (),
-        given_tokens: Tokens | None = None,
+        given_tokens: TokenBuffer | None = None,
     ) -> None:
         """weights_of: ids of the models whose weights it uses, where it has none of its own. given_tokens: the tokens that its
         prior is bound to (`given`)."""
@@ -95,13 +97,13 @@ class Model:
             "prior": {"name": self.prior.name, **self.prior.config()},
         }
 
-    def given(self, source: bytes) -> "Model":
+    def given(self, source: bytes) -> Model:
         """The same model with what its prior conditions on: y is coded given x, which whoever decodes must have too.
 
         Raises TokpressError where its prior takes nothing."""
         return self._bound_to(self.tokenizer.encode(source))
 
-    def _bound_to(self, tokens: Tokens) -> "Model":
+    def _bound_to(self, tokens: TokenBuffer) -> Model:
         prior = self.prior.bind(tokens)
         return Model(self.tokenizer, prior, self.id, self.name, self.card, self.weights_of, tokens)
 
@@ -118,7 +120,7 @@ class Model:
         lanes: int | None = None,
         report: Report = lambda share: None,
         grid: Grid | None = None,
-        tokens: Tokens | None = None,
+        tokens: TokenBuffer | None = None,
         kernel: str = "auto",
         threads: int = 0,
     ) -> tuple[bytes, int, int]:
@@ -137,7 +139,7 @@ class Model:
         payload = codec.encode(prior.arrange(tokens), lambda done: report(done / max(count, 1)))
         return before + payload, count, lanes
 
-    def _check_tokens(self, source: bytes, tokens: Tokens) -> None:
+    def _check_tokens(self, source: bytes, tokens: TokenBuffer) -> None:
         """Whether a decoder would take these tokens, and get the source from them: some lose bytes, whatever they promise."""
         if len(tokens) not in self.tokenizer.possible_tokens(len(source)) or self.tokenizer.decode(tokens) != source:
             raise TokenizerError(
@@ -267,7 +269,7 @@ class Model:
         before = self.tokenizer.encode(context)
         if self.prior.order is not None and len(before) % self.prior.stride:
             raise TokpressError("items are predicted one by one: a context should hold whole items")
-        tokens = np.concatenate([before, tokenizer.encode(source)])
+        tokens = np.concatenate([as_array(before), as_array(tokenizer.encode(source))])
         prior, _ = self._on_grid(context + source, grid, len(tokens))
         codec = prior.codec(Frame(len(tokens), lanes or prior.lanes_taken(len(tokens)), kernel, threads))
         bits = prior.in_place(codec.score(prior.arrange(tokens)))[len(before) :]

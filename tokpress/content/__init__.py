@@ -7,12 +7,13 @@ by looking. What is compressed, cut off, or unusual in any way is not found, and
     find(data) ──► Samples(start, stop, shape, dtype, …)      data[start:stop] are rows of `shape`, each padded to `row_bytes`
 """
 
+from __future__ import annotations
+
 import struct
 from collections.abc import Callable
 
-import numpy as np
-
 from ..grid import Grid
+from ..lazy import np
 from . import bmp, idx, npy, pnm, tiff, wav
 from .samples import Samples
 

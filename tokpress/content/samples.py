@@ -3,14 +3,21 @@
 import math
 from dataclasses import dataclass
 
-import numpy as np
-
 from ..grid import MOST_ROW, Grid
 
 #: of any side, so that products of sides stay small numbers
 MOST = 1 << 32
 #: a last dimension up to this is taken for channels
 CHANNELS = 4
+
+
+def item_bytes(dtype: str) -> int:
+    """Bytes of a sample of this type, by its name.
+
+    >>> item_bytes(">u2"), item_bytes("|V3")
+    (2, 3)
+    """
+    return int(dtype[2:])
 
 
 @dataclass(frozen=True)
@@ -34,7 +41,7 @@ class Samples:
 
     @property
     def row_bytes(self) -> int:
-        return math.prod(self.shape[1:]) * np.dtype(self.dtype).itemsize + self.padding
+        return math.prod(self.shape[1:]) * item_bytes(self.dtype) + self.padding
 
     def fits(self, size: int) -> bool:
         """Whether a file of so many bytes can hold them, and there are any."""
@@ -68,11 +75,10 @@ class Samples:
         return self._on(True, math.prod(frames) * rows, columns, channels, math.prod(frames))
 
     def _on(self, picture: bool, rows: int, columns: int, channels: int, frames: int = 1) -> Grid | None:
-        dtype = np.dtype(self.dtype)
         grid = Grid(
-            picture, self.start, rows, columns, channels, 8 * dtype.itemsize,
-            signed=dtype.kind in "iV", little=self.dtype[0] != ">", padding=self.padding, frames=frames,
+            picture, self.start, rows, columns, channels, 8 * item_bytes(self.dtype),
+            signed=self.dtype[1] in "iV", little=self.dtype[0] != ">", padding=self.padding, frames=frames,
         )  # fmt: skip
-        if dtype.kind not in "uiV" or grid.stop != self.stop or not grid.fits(self.stop):
+        if self.dtype[1] not in "uiV" or grid.stop != self.stop or not grid.fits(self.stop):
             return None
         return grid

@@ -28,6 +28,7 @@ from ..coding.levels import Levels, levels_of
 from ..coding.symbolwise import Symbolwise
 from ..errors import ModelError, TokpressError
 from ..model_files import check_settings
+from ..tokens import TokenBuffer
 from ..types import Config, Pmf, Prior, Tokenizer, Tokens
 from . import memory_kernel
 from .several import kind_of
@@ -105,7 +106,7 @@ class MemoryPrior(Prior):
     def lanes_taken(self, tokens: int) -> int:
         return self.base.lanes_taken(tokens)
 
-    def bind(self, given: Tokens) -> "MemoryPrior":
+    def bind(self, given: TokenBuffer) -> "MemoryPrior":
         return MemoryPrior(self.base.bind(given), tuple(self.orders.tolist()))
 
     def for_frame(self, frame: Frame) -> "MemoryPrior":

@@ -30,6 +30,7 @@ from ..exact.kernels import make_kernel, self_test
 from ..exact.known import Known
 from ..exact.threads import processors, share_rows
 from ..orders import make_order, parse_shape
+from ..tokens import TokenBuffer, as_array
 from ..types import Config, Pmf, Prior, Tokenizer, Tokens
 
 if TYPE_CHECKING:
@@ -93,12 +94,12 @@ class NetworkPrior(Prior):
 
     # --- coding ----------------------------------------------------------------------------------
 
-    def bind(self, given: Tokens) -> "NetworkPrior":
+    def bind(self, given: TokenBuffer) -> "NetworkPrior":
         """`given`: one x of `given_shape` for each item, in their order; a header before the first is passed over."""
         if not self.wants_given:
             super().bind(given)
         bound = copy.copy(self)
-        bound._given = given[len(given) % self.given_size :].reshape(-1, self.given_size)
+        bound._given = as_array(given)[len(given) % self.given_size :].reshape(-1, self.given_size)
         return bound
 
     def for_frame(self, frame: Frame) -> "NetworkPrior":

@@ -28,6 +28,7 @@ from ..exact.tensors import nothing_else
 from ..grid import Grid
 from ..model_files import check_settings
 from ..tokenizers.bytes import NibblesTokenizer
+from ..tokens import TokenBuffer, as_array
 from ..types import Config, Pmf, Prior, Tokens
 from .adaptive import SYMBOLS_AT_ONCE, AdaptivePrior
 from .samples_state import make_predictor, make_state
@@ -72,7 +73,7 @@ class SamplesPrior(Prior):
 
     # --- tokens and what is coded ------------------------------------------------------------------
 
-    def arrange(self, tokens: Tokens) -> Tokens:
+    def arrange(self, tokens: TokenBuffer) -> TokenBuffer:
         if self.grid is None:
             return tokens
         from . import prediction
@@ -83,9 +84,10 @@ class SamplesPrior(Prior):
         prediction.residuals(values, out, make_predictor(self.grid))
         return np.concatenate([NIBBLES.encode(rest), _spelled(out, self.grid.bits)])
 
-    def restore(self, tokens: Tokens) -> Tokens:
+    def restore(self, tokens: TokenBuffer) -> TokenBuffer:
         if self.grid is None:
             return tokens
+        tokens = as_array(tokens)
         from . import prediction
 
         before = len(tokens) - 2 * self.grid.sample_bytes * self.grid.samples

@@ -30,7 +30,8 @@ from ..exact.kernels import make_kernel, self_test
 from ..exact.threads import share_rows
 from ..grid import Grid
 from ..orders import Shape, parse_shape
-from ..types import Config, Tokenizer, Tokens
+from ..tokens import TokenBuffer, Tokens, as_array
+from ..types import Config, Tokenizer
 
 if TYPE_CHECKING:
     from ..training.options import TokenizerOptions
@@ -210,7 +211,8 @@ class Autoencoder(Tokenizer):
             .astype(np.int32)
         )
 
-    def decode(self, tokens: Tokens) -> bytes:
+    def decode(self, tokens: TokenBuffer) -> bytes:
+        tokens = as_array(tokens)
         if len(tokens) % self.unit_tokens:
             raise TokenizerError(f"{len(tokens):,} tokens are no whole number of items of {self.unit_tokens:,}")
         if len(tokens) and (int(tokens.min()) < 0 or int(tokens.max()) >= self.vocab_size):
