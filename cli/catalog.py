@@ -78,8 +78,8 @@ def _name(config: dict[str, Any], part: str) -> str:
 
 def _parameters(path: Path) -> int:
     """Numbers in a safetensors file; 0 where there is none. Raises ModelError where it is damaged."""
-    from tokpress import model_files
+    from tokpress import model_files, tensors
 
     if (data := model_files.read(path)) is None:
         return 0
-    return sum(tensor.size for tensor in model_files.tensors(data, path).values())
+    return tensors.read(data, path).size

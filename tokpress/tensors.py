@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .errors import ModelError
 from .lazy import np
+from .model_files import parse
 
 if TYPE_CHECKING:
     import mmap
@@ -108,8 +109,6 @@ def read(data: bytes | bytearray | mmap.mmap, where: object, trusted: bool = Fal
         length of the header, 8 bytes · header, a JSON object: name → dtype, shape, data_offsets · data
 
     data: bytes are copied; what can be written to (a bytearray, a private map) is used as it is."""
-    from .model_files import parse  # which reads files, these among them
-
     whole = memoryview(bytearray(data) if isinstance(data, bytes) else data)
     length = int.from_bytes(whole[:8], "little")
     if len(whole) < 8 or length > min(MOST_HEADER, len(whole) - 8):

@@ -265,7 +265,7 @@ class Autoencoder(Tokenizer):
     def load(cls, folder: Path, config: Config) -> "Autoencoder":
         path = Path(folder) / FILE
         try:
-            tokenizer = cls(config, model_files.tensors(model_files.read(path) or b"", path))
+            tokenizer = cls(config, tensors.read(model_files.read(path) or b"", path))
             # asks for every tensor
             tokenizer.decode(tokenizer.encode(bytes(tokenizer.unit_bytes)))
             tokenizer._weights.nothing_else()

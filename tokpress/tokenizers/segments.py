@@ -168,7 +168,7 @@ class SegmentsTokenizer(Tokenizer):
         path = Path(folder) / FILE
         try:
             model_files.check_settings("a segments tokenizer", config, {"parts"})
-            files, parts = model_files.tensors(model_files.read(path) or b"", path), []
+            files, parts = tensors.read(model_files.read(path) or b"", path), []
             if not isinstance(config["parts"], list) or len(config["parts"]) > MOST_KINDS:
                 raise ValueError(f"parts should be a list of at most {MOST_KINDS} tokenizers")
             for i, settings in enumerate(config["parts"]):
