@@ -11,7 +11,9 @@ import pytest
 import tokpress
 from tests.golden import make
 from tests.models import GIVEN, tiny_autoencoders, tiny_models, tiny_network
+from tokpress.lazy import lazy
 from tokpress.model import Model, load_folder
+from tokpress.types import Prior
 
 TEXT = b"to and fro, and to and fro again: " * 2
 MODELS = tiny_models() | {f"tokens-{name}": model for name, model in tiny_autoencoders().items()}
@@ -127,6 +129,29 @@ def test_eight_threads_use_one_model(name):
     for thread in threads:
         thread.join()
     assert not failed
+
+
+def attributes(prior: Prior) -> dict[str, int]:
+    """What a prior holds, and the priors in it; but for values that are computed when they are first asked for."""
+    found = {
+        name: id(value) for name, value in vars(prior).items() if not isinstance(vars(type(prior)).get(name), lazy)
+    }
+    for number, inner in enumerate([getattr(prior, "base", None), *getattr(prior, "members", ())]):
+        if isinstance(inner, Prior):
+            found |= {f"{number}.{name}": value for name, value in attributes(inner).items()}
+    return found
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_codec_leaves_nothing_on_the_prior(name):
+    model = MODELS[name]
+    source, before = source_for(model), attributes(model.prior)
+    for kernel in ("numpy", "compiled"):
+        made = model.encode(source, 2, kernel=kernel)
+        assert model.decode(*made, length=len(source), kernel=kernel) == source or not model.tokenizer.lossless
+        model.score(source, 2, kernel=kernel)
+    model.sample(8, seed=1)
+    assert attributes(model.prior) == before
 
 
 def test_eight_threads_encode_with_one_tokenizer():

@@ -1,7 +1,7 @@
 """BLAS runs in one thread while a prior is stepped, and as before afterwards."""
 
 import threading
-from threading import Barrier
+from threading import Barrier, Thread
 from typing import ClassVar
 
 import numpy as np
@@ -10,6 +10,7 @@ from threadpoolctl import ThreadpoolController
 
 from tests import coding
 from tests.toy import ToyPrior
+from tokpress.coding import Frame
 from tokpress.errors import TokpressError
 from tokpress.exact import threads
 from tokpress.exact.threads import one_blas_thread, start_in_background
@@ -22,6 +23,7 @@ def blas_threads() -> set[int]:
 class Watching(ToyPrior):
     def step(self, state, previous, rows):
         self.seen = getattr(self, "seen", set()) | blas_threads()
+        self.threads = getattr(self, "threads", set()) | {threads.threads()}
         return super().step(state, previous, rows)
 
 
@@ -42,6 +44,25 @@ def test_one_while_a_prior_steps(two_threads):
     coding.score(prior, tokens)
     coding.sample(prior, 3)
     assert prior.seen == {1} and blas_threads() == {2}
+
+
+def test_a_frame_may_limit_threads():
+    """In its own thread only, and no longer than it takes."""
+    if threads.threads() < 2:
+        pytest.skip("there is one processor, or no second thread")
+    prior, others = Watching(256), []
+    with threads.at_most(1):
+        assert threads.threads() == 1
+        with threads.at_most(0):
+            assert threads.threads() > 1
+        other = Thread(target=lambda: others.append(threads.threads()))
+        other.start()
+        other.join()
+    assert others[0] > 1 and threads.threads() > 1
+    for limit, seen in ((1, {1}), (0, {threads.threads()})):
+        prior.threads = set()
+        prior.codec(Frame(20, threads=limit)).encode(np.arange(20, dtype=np.int32))
+        assert prior.threads == seen
 
 
 def test_whoever_leaves_last_lets_go(two_threads):

@@ -153,9 +153,8 @@ def at_most(count: int) -> Iterator[None]:
 
 def threads() -> int:
     """How many threads may share a step: the free processors, or 1 where no second thread can be started or it is at work."""
-    if _most.get() == 1:
-        return 1
     free = processors() - sum(not task.done for task in _started.background)
+    free = min(free, _most.get() or free)
     if free < 2:
         return 1
     helper = _started.helper()

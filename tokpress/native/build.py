@@ -17,6 +17,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from stamp import CORE, stamp
@@ -90,29 +91,42 @@ def build(output: Path, compiler: list[str] | None = None, target: str = "", san
     if "windows" in target or platform.system() == "Windows":
         flags = [flag for flag in flags if flag != "-fPIC"]
     with tempfile.TemporaryDirectory(dir=output.parent) as folder:
-        jobs = [(f"{name}.o", "all.c", [f"-DTP_ISA={name}", *more]) for name, more in sets.items()]
-        jobs.append(("cpu.o", "cpu.c", [f'-DTP_STAMP="{stamp()}"']))
         # the same paths everywhere, so that the same compiler writes the same bytes
-        place = [f"-ffile-prefix-map={CORE}=core"]
-        commands = [[*compiler, *flags, *place, *more, "-c", str(CORE / source), "-o", str(Path(folder, name))]
-                    for name, source, more in jobs]  # fmt: skip
-        running = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for command in commands]
-        errors = [job.communicate()[1] for job in running]
-        made = [name for (name, _, _), job in zip(jobs, running) if job.returncode == 0]
-        for command, said in zip(commands, errors):
-            sys.stderr.write(said)
-            if command[-1] not in [str(Path(folder, name)) for name in made]:
-                # an old compiler does not know the newest instructions: the others do without
-                sys.stderr.write(f"build.py: left out, the compiler failed: {shlex.join(command)}\n")
-        if not {"portable.o", "cpu.o"} <= set(made):
-            raise BuildError(f"the compiler failed: {shlex.join(commands[0])}")
+        place = f"-ffile-prefix-map={CORE}=core"
+        jobs = {Path(folder, "cpu.o"): ["-c", str(CORE / "cpu.c"), f'-DTP_STAMP="{stamp()}"']}
+        for name, more in sets.items():
+            for source in sorted(CORE.glob("*.c")):
+                if source.name != "cpu.c":
+                    jobs[Path(folder, f"{name}-{source.stem}.o")] = ["-c", str(source), f"-DTP_ISA={name}", *more]
+        commands = {out: [*compiler, *flags, place, *of_job, "-o", str(out)] for out, of_job in jobs.items()}
+        failed = _run_all(commands)
+        # an old compiler does not know the newest instructions: the library does without
+        objects = [out for out in jobs if not any(out.name.startswith(f"{name}-") for name in failed)]
+        if failed & {"portable", "cpu.o"}:
+            raise BuildError(f"the compiler failed ({shlex.join(compiler)})")
         linked = Path(folder, output.name)
-        command = [*compiler, *flags, *LINK, *(str(Path(folder, name)) for name in made), "-o", str(linked)]
+        command = [*compiler, *flags, *LINK, *map(str, objects), "-o", str(linked)]
         job = subprocess.run(command, stderr=subprocess.PIPE, text=True)
         sys.stderr.write(job.stderr)
         if job.returncode:
             raise BuildError(f"the linker failed: {shlex.join(command)}")
         os.replace(linked, output)
+
+
+def _run_all(commands: dict[Path, list[str]]) -> set[str]:
+    """Compile all, as many at a time as there are processors. Returns the instruction sets that failed, and says why."""
+
+    def run(out: Path) -> tuple[Path, subprocess.CompletedProcess]:
+        return out, subprocess.run(commands[out], stderr=subprocess.PIPE, text=True)
+
+    failed = set()
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for out, job in pool.map(run, commands):
+            sys.stderr.write(job.stderr)
+            if job.returncode:
+                failed.add(out.name.split("-")[0])
+                sys.stderr.write(f"build.py: the compiler failed: {shlex.join(commands[out])}\n")
+    return failed
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Coders whose probabilities come from Python, row by row (core/rows_coder.c; the twins are in `coders`)."""
+"""Coders whose probabilities come from Python, row by row (core/rows_coder.c; the twins are in `coding.coders`)."""
 
 import ctypes
 from typing import Any

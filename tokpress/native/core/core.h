@@ -1,16 +1,27 @@
-/* What every file of the core uses. The core is compiled as one unit for each instruction set (all.c), so everything is static
- * but the functions that Python calls, whose names end in the instruction set: API(text_step) is tp_text_step_avx2.
+/* What every file of the core uses. Each .c file is compiled once for each instruction set, with the headers it needs: everything is
+ * static but the functions that Python calls, whose names end in the instruction set: API(text_step) is tp_text_step_avx2.
  *
  * Rules: integers wrap only where they are unsigned; every float operation is one IEEE operation in the written order; no function
  * of libm; every length and index from outside is checked or masked before use. Machines are little-endian. */
 #ifndef TP_CORE_H
 #define TP_CORE_H
 
+#if defined(__linux__)
+#define _DEFAULT_SOURCE /* madvise */
+#include <sys/mman.h>
+#endif
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#if defined(__linux__)
+#include <sys/mman.h>
+#ifndef MADV_HUGEPAGE
+#define MADV_HUGEPAGE 14
+#endif
+int madvise(void *start, size_t size, int advice); /* which -std=c11 hides */
+#endif
 
 #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "the core reads words and weights as they lie in memory: little-endian machines only; others run the Python twins"
@@ -57,6 +68,22 @@ static UNUSED void *tp_zeros(size_t size) {
     if (raw == NULL) return NULL;
     void **line = (void **)(((uintptr_t)raw + sizeof(void *) + 63) & ~(uintptr_t)63);
     line[-1] = raw;
+#if defined(MADV_HUGEPAGE)
+    /* tables are read at random: with large pages the processor finds the places of more of them */
+    if (size >= (size_t)4 << 20) {
+        uintptr_t page = ((uintptr_t)line + 4095) & ~(uintptr_t)4095;
+        (void)madvise((void *)page, ((uintptr_t)line + size - page) & ~(uintptr_t)4095, MADV_HUGEPAGE);
+    }
+#endif
+    return line;
+}
+/* The same for a large table that is read here and there: large pages where the system has them, since each new page costs a walk. */
+static UNUSED void *tp_table(size_t size) {
+    void *line = tp_zeros(size);
+#if defined(__linux__)
+    const uintptr_t page = (uintptr_t)1 << 21, start = ((uintptr_t)line + page - 1) & ~(page - 1), stop = ((uintptr_t)line + size) & ~(page - 1);
+    if (line != NULL && stop > start) madvise((void *)start, stop - start, MADV_HUGEPAGE);
+#endif
     return line;
 }
 static UNUSED void tp_free(void *line) {

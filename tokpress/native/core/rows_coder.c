@@ -46,7 +46,7 @@ EXPORT int64_t API(queue_encode)(queue_encoder *e, const int32_t *symbols, const
     int64_t marks = (k + MARK - 1) / MARK;
     for (int64_t i = 0; i < n; i += TOGETHER) {
         int64_t count = n - i < TOGETHER ? n - i : TOGETHER;
-        row_sums(rows + i * k, count, k, e->room.sums);
+        row_sums(rows + i * k, k, count, k, e->room.sums);
         for (int64_t j = 0; j < count; j++) {
             if (symbols[i + j] < 0 || symbols[i + j] >= k) return TP_ARGUMENT;
             interval found = row_interval(rows + (i + j) * k, k, e->room.sums + j * (marks + 1), symbols[i + j]);
@@ -96,7 +96,7 @@ EXPORT int64_t API(queue_decode)(queue_decoder *d, int32_t *symbols, const float
     if (failed < 0) return failed;
     for (int64_t i = 0; i < n; i += TOGETHER) {
         int64_t count = n - i < TOGETHER ? n - i : TOGETHER;
-        row_sums(rows + i * k, count, k, d->room.sums);
+        row_sums(rows + i * k, k, count, k, d->room.sums);
         for (int64_t j = 0; j < count; j++) {
             uint64_t target = range_target(&d->coder);
             if (target >= WHOLE || range_is_over(&d->coder)) return TP_DAMAGED;
@@ -159,7 +159,7 @@ EXPORT int64_t API(stack_push)(stack_coder *s, const int32_t *symbols, const flo
     if (found == NULL) return TP_MEMORY;
     for (int64_t i = 0; i < n; i += TOGETHER) {
         int64_t count = n - i < TOGETHER ? n - i : TOGETHER;
-        row_sums(rows + i * k, count, k, s->rows.sums);
+        row_sums(rows + i * k, k, count, k, s->rows.sums);
         for (int64_t j = 0; j < count; j++) {
             int32_t symbol = symbols[i + j];
             if (symbol >= 0 && symbol < k)
@@ -188,7 +188,7 @@ EXPORT int64_t API(stack_pop)(stack_coder *s, int32_t *symbols, const float *row
     if (failed < 0) return failed;
     for (int64_t i = 0; i < n; i += TOGETHER) {
         int64_t count = n - i < TOGETHER ? n - i : TOGETHER;
-        row_sums(rows + i * k, count, k, s->rows.sums);
+        row_sums(rows + i * k, k, count, k, s->rows.sums);
         for (int64_t j = 0; j < count; j++) {
             uint32_t quantile = (uint32_t)s->state & (WHOLE - 1);
             interval found;

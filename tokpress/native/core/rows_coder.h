@@ -25,12 +25,15 @@ INLINE uint32_t row_edge(float sum, float to_integer) {
     return scaled >= 0 && scaled < (float)WHOLE ? (uint32_t)scaled : WHOLE;
 }
 
-/* The sums of up to TOGETHER rows after each MARK symbols, and the whole sums behind them: sums [rows][marks + 1]. */
-static UNUSED void row_sums(const float *rows, int64_t count, int64_t symbols, float *sums) {
+INLINE int64_t marks_of(int64_t symbols) { return (symbols + MARK - 1) / MARK; }
+
+/* The sums of up to TOGETHER rows after each MARK symbols, and the whole sums behind them: sums [rows][marks + 1]. Rows are `stride`
+ * floats apart. */
+static UNUSED void row_sums(const float *rows, int64_t stride, int64_t count, int64_t symbols, float *sums) {
     int64_t marks = (symbols + MARK - 1) / MARK;
     float total[TOGETHER] = {0};
     const float *row[TOGETHER];
-    for (int64_t i = 0; i < TOGETHER; i++) row[i] = rows + (i < count ? i : 0) * symbols;
+    for (int64_t i = 0; i < TOGETHER; i++) row[i] = rows + (i < count ? i : 0) * stride;
     for (int64_t mark = 0; mark < marks; mark++) {
         for (int64_t i = 0; i < count; i++) sums[i * (marks + 1) + mark] = total[i];
         int64_t stop = (mark + 1) * MARK < symbols ? (mark + 1) * MARK : symbols;

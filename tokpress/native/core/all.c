@@ -1,7 +1,0 @@
-/* The whole core, compiled once for each instruction set (build.py): TP_ISA names it. */
-#include "core.h"
-
-#include "range_coder.c"
-#include "rows_coder.c"
-#include "scan.c"
-#include "bpe.c"

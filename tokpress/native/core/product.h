@@ -1,0 +1,178 @@
+/* The integer matrix product a q^T, 8-bit activations and 7-bit weights, in registers. Integer sums have one right answer, whatever
+ * the instruction and the order.
+ *
+ * Weights int8 [N, K] are packed to [N / BLOCK, K / 4, BLOCK, 4], N and K rounded up and filled with zeros. A register block is ROWS
+ * rows by BLOCK outputs: each weight that is loaded serves ROWS rows (Goto & van de Geijn 2008, "Anatomy of high-performance matrix
+ * multiplication", section 6). Activations of either sign are bytes a + OFFSET; those that are never negative, after a squared ReLU
+ * mostly zeros, are bytes 0 ... 127, whose quads of zeros are left out. */
+#ifndef TP_PRODUCT_H
+#define TP_PRODUCT_H
+
+#include "product_sums.h"
+
+#define VECTORS 4
+#define BLOCK (VECTORS * LANES)
+/* Most inputs of a product: 2^16 * 255 * 64 < 2^31; rows that are multiplied together. */
+#define MOST_INPUTS (1 << 16)
+#define MOST_ROWS 48
+
+/* Packed weights of N outputs (a multiple of BLOCK) and K inputs (of 4). `first`: what the sums of each output start from. */
+typedef struct {
+    int64_t outputs, inputs;
+    int8_t *weights;
+    int32_t *first;
+    bool nonnegative; /* for activations that are never negative */
+} packed_weights;
+
+/* A quad of activations that are not all 0, and which it is. */
+typedef struct {
+    uint32_t bytes, at;
+} some_quad;
+
+INLINE int64_t packed_outputs(int64_t outputs) { return (outputs + BLOCK - 1) / BLOCK * BLOCK; }
+INLINE int64_t packed_inputs(int64_t inputs) { return (inputs + 3) & ~(int64_t)3; }
+
+/* Weights of 0 everywhere. */
+INLINE void pack_zeros(packed_weights *p) {
+    memset(p->weights, p->nonnegative ? 0 : WEIGHT_OFFSET, (size_t)(p->outputs * p->inputs));
+    memset(p->first, 0, (size_t)p->outputs * 4);
+}
+
+/* Write one output's weights q [inputs], over zeros or former weights. */
+INLINE void pack_row(packed_weights *p, int64_t output, const int8_t *q, int64_t inputs) {
+    const bool moved = WEIGHT_OFFSET && !p->nonnegative; /* q + 64 of seven bits, without a carry to the next */
+    const uint32_t low = moved ? 0x7F7F7F7Fu : ~0u, offset = moved ? 0x40404040u : 0;
+    int8_t *to = p->weights + (output / BLOCK * (p->inputs / 4) * BLOCK + output % BLOCK) * 4;
+    int32_t sum = 0;
+    for (int64_t k = 0; k < inputs; k++) sum += q[k];
+    int64_t quad = 0;
+    for (; quad < inputs / 4; quad++) store32(to + quad * BLOCK * 4, (load32(q + quad * 4) & low) ^ offset);
+    for (int64_t k = 4 * quad; k < inputs; k++) to[quad * BLOCK * 4 + k % 4] = (int8_t)(((uint8_t)q[k] & (low & 255)) ^ (offset & 255));
+    p->first[output] = p->nonnegative ? 0 : -OFFSET * sum;
+}
+
+#if WEIGHT_OFFSET
+#include "product_pairs.h"
+#else
+/* Each sum is a variable of its own: compilers keep arrays in memory. */
+#define EACH_ROW(DO) DO(0) DO(1) DO(2) DO(3) DO(4) DO(5)
+#define START_ROW(m) sums of_##m##_0 = first_0, of_##m##_1 = first_1, of_##m##_2 = first_2, of_##m##_3 = first_3;
+#define ADD_ROW(m)                                                                                                                   \
+    if (rows > m) {                                                                                                                  \
+        quad_of quad = spread(a + m * stride + 4 * k);                                                                               \
+        of_##m##_0 = add_products(of_##m##_0, quad, q0), of_##m##_1 = add_products(of_##m##_1, quad, q1);                             \
+        of_##m##_2 = add_products(of_##m##_2, quad, q2), of_##m##_3 = add_products(of_##m##_3, quad, q3);                             \
+    }
+#define STORE_ROW(m)                                                                                                                 \
+    if (rows > m) {                                                                                                                  \
+        int32_t *to = out + m * out_stride;                                                                                          \
+        store_sums(to, of_##m##_0), store_sums(to + LANES, of_##m##_1);                                                              \
+        store_sums(to + 2 * LANES, of_##m##_2), store_sums(to + 3 * LANES, of_##m##_3);                                              \
+    }
+
+/* `rows` (a constant, at most ROWS) rows of one block of outputs. */
+INLINE void product_block(
+    const int rows, const uint8_t *a, int64_t stride, const int8_t *weights, const int32_t *first, int64_t quads, int32_t *out,
+    int64_t out_stride
+) {
+#if OFFSET
+    const sums first_0 = load_sums(first), first_1 = load_sums(first + LANES);
+    const sums first_2 = load_sums(first + 2 * LANES), first_3 = load_sums(first + 3 * LANES);
+#else
+    const sums first_0 = no_sums(), first_1 = no_sums(), first_2 = no_sums(), first_3 = no_sums();
+    (void)first;
+#endif
+    EACH_ROW(START_ROW)
+    for (int64_t k = 0; k < quads; k++, weights += 4 * BLOCK) {
+        const weights_of q0 = load_weights(weights), q1 = load_weights(weights + 4 * LANES);
+        const weights_of q2 = load_weights(weights + 8 * LANES), q3 = load_weights(weights + 12 * LANES);
+        EACH_ROW(ADD_ROW)
+    }
+    EACH_ROW(STORE_ROW)
+}
+
+/* out [n, outputs] int32 of bytes a + OFFSET [n, stride], the first `inputs` of each row; at most MOST_ROWS rows. */
+static UNUSED void product(const uint8_t *a, int64_t stride, int64_t n, const packed_weights *p, int32_t *out, int64_t out_stride) {
+    int64_t quads = p->inputs / 4, parts = (n + ROWS - 1) / ROWS;
+    for (int64_t block = 0; block < p->outputs / BLOCK; block++) {
+        const int8_t *weights = p->weights + block * quads * BLOCK * 4;
+        const int32_t *first = p->first + block * BLOCK;
+        for (int64_t part = 0, row = 0; part < parts; part++) {
+            int64_t rows = (n - row + parts - part - 1) / (parts - part); /* parts of nearly the same height */
+            const uint8_t *of_a = a + row * stride;
+            int32_t *to = out + row * out_stride + block * BLOCK;
+            switch (rows) {
+#define TP_CASE(R) \
+    case R: product_block(R < ROWS ? R : ROWS, of_a, stride, weights, first, quads, to, out_stride); break
+                TP_CASE(1);
+                TP_CASE(2);
+                TP_CASE(3);
+                TP_CASE(4);
+                TP_CASE(5);
+                TP_CASE(6);
+#undef TP_CASE
+            }
+            row += rows;
+        }
+    }
+}
+#endif
+
+/* One row of a block: the quads that are not all 0, two at a time. */
+INLINE void product_of_quads(const some_quad *some, int64_t count, const int8_t *weights, int32_t *out) {
+    sums one[VECTORS], two[VECTORS];
+    for (int v = 0; v < VECTORS; v++) one[v] = two[v] = no_sums();
+    int64_t k = 0;
+    for (; k + 2 <= count; k += 2) {
+        const quad_of a = spread((const uint8_t *)&some[k].bytes), b = spread((const uint8_t *)&some[k + 1].bytes);
+        const int8_t *q = weights + (int64_t)some[k].at * BLOCK * 4, *p = weights + (int64_t)some[k + 1].at * BLOCK * 4;
+        for (int v = 0; v < VECTORS; v++) {
+#if WEIGHT_OFFSET
+            one[v] = add_products_twice(one[v], a, b, load_weights(q + v * LANES * 4), load_weights(p + v * LANES * 4));
+#else
+            one[v] = add_products(one[v], a, load_weights(q + v * LANES * 4));
+            two[v] = add_products(two[v], b, load_weights(p + v * LANES * 4));
+#endif
+        }
+    }
+    if (k < count)
+        for (int v = 0; v < VECTORS; v++)
+            one[v] = add_products(
+                one[v], spread((const uint8_t *)&some[k].bytes), load_weights(weights + ((int64_t)some[k].at * BLOCK + v * LANES) * 4)
+            );
+    for (int v = 0; v < VECTORS; v++) {
+#if WEIGHT_OFFSET
+        store_sums(out + v * LANES, one[v]);
+        (void)two;
+#else
+        int32_t more[LANES];
+        store_sums(out + v * LANES, one[v]);
+        store_sums(more, two[v]);
+        vi_store(out + v * LANES, vi_load(out + v * LANES) + vi_load(more));
+#endif
+    }
+}
+
+/* The same as `product`, of bytes 0 ... 127; `room` is for n * inputs / 4 quads. */
+static UNUSED void product_of_nonnegative(
+    const uint8_t *a, int64_t stride, int64_t n, const packed_weights *p, int32_t *out, int64_t out_stride, some_quad *room
+) {
+    int64_t quads = p->inputs / 4, counts[MOST_ROWS];
+    for (int64_t i = 0; i < n; i++) {
+        some_quad *to = room + i * quads;
+        int64_t count = 0;
+        for (int64_t k = 0; k < quads; k++) {
+            uint32_t bytes = load32(a + i * stride + 4 * k);
+            to[count] = (some_quad){bytes, (uint32_t)k};
+            count += bytes != 0;
+        }
+        counts[i] = count;
+    }
+    for (int64_t block = 0; block < p->outputs / BLOCK; block++)
+        for (int64_t i = 0; i < n; i++) {
+            int32_t *to = out + i * out_stride + block * BLOCK;
+            product_of_quads(room + i * quads, counts[i], p->weights + block * quads * BLOCK * 4, to);
+        }
+}
+
+#endif

@@ -1,0 +1,165 @@
+/* A team of threads that share the tasks of one phase after the other. Which thread does a task cannot change a result: the caller
+ * says, by its phases, that tasks of one phase do not depend on each other.
+ *
+ * One word holds the phase, how many tasks it has and which is next, so that a thread that comes late takes a task of the phase that
+ * is on, or none. Phases last some 100 us, so threads look for work again and again, and offer their processor to others now and then;
+ * between calls they sleep. Where there are no POSIX threads, or none can be started, the caller does all tasks. */
+#ifndef TP_TEAM_H
+#define TP_TEAM_H
+
+#include "core.h"
+
+#if !defined(_WIN32) && !defined(__STDC_NO_ATOMICS__)
+#define TP_THREADS 1
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <unistd.h>
+#else
+#define TP_THREADS 0
+#endif
+
+#define MOST_THREADS 64
+
+typedef void (*team_work)(void *of, int phase, int64_t task, int thread);
+
+#if TP_THREADS
+
+typedef struct team team;
+typedef struct {
+    team *team;
+    int number;
+    pthread_t thread;
+} team_member;
+
+struct team {
+    team_work work;
+    void *of;
+    int threads; /* with the caller */
+    pid_t process;
+    _Alignas(64) atomic_uint_least64_t word; /* generation 24 | phase 8 | tasks 16 | next 16 */
+    _Alignas(64) atomic_int_least64_t done;
+    _Alignas(64) atomic_int awake; /* 1 while the caller is in a call, 2 to end */
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    team_member members[MOST_THREADS];
+    uint64_t generation;
+};
+
+INLINE void team_pause(void) {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+/* Do tasks as long as there are any. */
+static void team_do(team *t, int number) {
+    while ((atomic_load_explicit(&t->word, memory_order_relaxed) & 0xFFFF) < (atomic_load_explicit(&t->word, memory_order_relaxed) >> 16 & 0xFFFF)) {
+        uint64_t word = atomic_fetch_add_explicit(&t->word, 1, memory_order_acq_rel);
+        if ((word & 0xFFFF) >= (word >> 16 & 0xFFFF)) return;
+        t->work(t->of, (int)(word >> 32 & 0xFF), (int64_t)(word & 0xFFFF), number);
+        atomic_fetch_add_explicit(&t->done, 1, memory_order_acq_rel);
+    }
+}
+
+static void *team_serve(void *argument) {
+    team_member *m = argument;
+    team *t = m->team;
+    for (;;) {
+        for (int looks = 0; atomic_load_explicit(&t->awake, memory_order_acquire) == 1; looks++) {
+            team_do(t, m->number);
+            team_pause();
+            if (looks % 1024 == 1023) sched_yield();
+        }
+        pthread_mutex_lock(&t->lock);
+        while (atomic_load_explicit(&t->awake, memory_order_acquire) == 0) pthread_cond_wait(&t->wake, &t->lock);
+        pthread_mutex_unlock(&t->lock);
+        if (atomic_load_explicit(&t->awake, memory_order_acquire) == 2) return NULL;
+    }
+}
+
+static void team_set_awake(team *t, int awake) {
+    pthread_mutex_lock(&t->lock);
+    atomic_store_explicit(&t->awake, awake, memory_order_release);
+    pthread_cond_broadcast(&t->wake);
+    pthread_mutex_unlock(&t->lock);
+}
+
+/* Fewer threads where they cannot be started; NULL where there is no memory. */
+static team *team_new(int threads, team_work work, void *of) {
+    team *t = tp_zeros(sizeof *t);
+    if (t == NULL) return NULL;
+    t->work = work;
+    t->of = of;
+    t->threads = 1;
+    t->process = getpid();
+    if (pthread_mutex_init(&t->lock, NULL) || pthread_cond_init(&t->wake, NULL)) return t;
+    for (int i = 1; i < threads && i < MOST_THREADS; i++) {
+        t->members[i] = (team_member){.team = t, .number = i};
+        if (pthread_create(&t->members[i].thread, NULL, team_serve, &t->members[i])) break;
+        t->threads++;
+    }
+    return t;
+}
+
+static void team_free(team *t) {
+    if (t == NULL) return;
+    if (t->process == getpid() && t->threads > 1) { /* a child of fork has the caller only */
+        team_set_awake(t, 2);
+        for (int i = 1; i < t->threads; i++) pthread_join(t->members[i].thread, NULL);
+    }
+    tp_free(t);
+}
+
+/* Around the phases of a call. */
+static void team_begin(team *t) {
+    if (t->process != getpid()) t->threads = 1;
+    if (t->threads > 1) team_set_awake(t, 1);
+}
+static void team_end(team *t) {
+    if (t->threads > 1) team_set_awake(t, 0);
+}
+
+/* All tasks of a phase, at most 2^15. */
+static void team_run(team *t, int phase, int64_t tasks) {
+    if (t->threads == 1 || tasks == 1) {
+        for (int64_t i = 0; i < tasks; i++) t->work(t->of, phase, i, 0);
+        return;
+    }
+    atomic_store_explicit(&t->done, 0, memory_order_relaxed);
+    t->generation++;
+    uint64_t word = t->generation << 40 | (uint64_t)phase << 32 | (uint64_t)tasks << 16;
+    atomic_store_explicit(&t->word, word, memory_order_release);
+    team_do(t, 0);
+    for (int looks = 1; atomic_load_explicit(&t->done, memory_order_acquire) < tasks; looks++) {
+        team_pause();
+        if (looks % 1024 == 0) sched_yield();
+    }
+}
+
+#else
+
+typedef struct {
+    team_work work;
+    void *of;
+    int threads;
+} team;
+
+static team *team_new(int threads, team_work work, void *of) {
+    team *t = tp_zeros(sizeof *t);
+    (void)threads;
+    if (t) *t = (team){work, of, 1};
+    return t;
+}
+static void team_free(team *t) { tp_free(t); }
+static void team_begin(team *t) { (void)t; }
+static void team_end(team *t) { (void)t; }
+static void team_run(team *t, int phase, int64_t tasks) {
+    for (int64_t i = 0; i < tasks; i++) t->work(t->of, phase, i, 0);
+}
+
+#endif
+
+#endif

@@ -1,0 +1,263 @@
+/* The text models, a block of steps at a time. The handle of a frame is made from a model's settings and tensors; it knows how many
+ * tokens there are in how many lanes, and at which step it is. */
+#include "text_step.h"
+
+#define TEXT_SYMBOLS (1 << 16)
+#define MOST_TOKENS ((int64_t)1 << 40)
+
+EXPORT void API(text_free)(void *handle) {
+    text *t = handle;
+    if (t == NULL) return;
+    team_free(t->team);
+    memory_free(&t->memory);
+    range_free(&t->encoder);
+    for (int64_t i = 0; i < t->owned_count; i++) tp_free(t->owned[i]);
+    free(t->owned);
+    free(t);
+}
+
+/* Settings of a member: symbols, width, depth, hidden, grams, features, groups. */
+enum { MEMBER_SETTINGS = 7 };
+static bool fits_member(const int64_t *s) {
+    const int64_t most[MEMBER_SETTINGS] = {TEXT_SYMBOLS, 2064, MOST_DEPTH, MOST_INPUTS, 1 << 20, 1 << 12, TEXT_SYMBOLS};
+    for (int i = 0; i < MEMBER_SETTINGS; i++)
+        if (s[i] < (i < 4) || s[i] > most[i]) return false;
+    if (s[0] < 2 || s[4] & (s[4] - 1) || (s[4] && !s[5])) return false;
+    int64_t ranks = s[6] ? s[0] / s[6] : 2;
+    return !s[6] || (s[6] >= 2 && ranks >= 2 && s[0] % s[6] == 0 && !(ranks & (ranks - 1)));
+}
+
+/* The head's `place`, an order of all symbols, and its reverse. */
+static bool take_places(text *t, text_head *h, const uint8_t *place) {
+    t->symbol = text_zeros(t, h->symbols, 4);
+    h->place = text_zeros(t, h->symbols, 4);
+    if (!place || !h->place || !t->symbol) return false;
+    memcpy(h->place, place, (size_t)h->symbols * 4);
+    for (int64_t v = 0; v < h->symbols; v++) t->symbol[v] = -1;
+    for (int64_t v = 0; v < h->symbols; v++) {
+        if (h->place[v] < 0 || h->place[v] >= h->symbols || t->symbol[h->place[v]] >= 0) return false;
+        t->symbol[h->place[v]] = (int32_t)v;
+    }
+    return true;
+}
+
+/* settings: lanes, tokens, threads, members, quarters, number of orders, the orders (none: no memory), then MEMBER_SETTINGS of each
+ * member. rates [members]. Tensors in the order in which text_state.h takes them, with their sizes in bytes. The handle in *made;
+ * 0, TP_MEMORY or TP_ARGUMENT. */
+EXPORT int64_t API(text_new)(
+    const int64_t *settings, int64_t count, const double *rates, const void *const *tensors, const int64_t *sizes, int64_t tensor_count,
+    void **made
+) {
+    *made = NULL;
+    if (count < 6) return TP_ARGUMENT;
+    const int64_t lanes = settings[0], tokens = settings[1], threads = settings[2], members = settings[3], depth = settings[5];
+    if (lanes < 1 || lanes > MOST_LANES || tokens < lanes || tokens > MOST_TOKENS || threads < 1) return TP_ARGUMENT;
+    if (members < 1 || members > MEMBERS || settings[4] < 1 || settings[4] > 3 || depth < 0 || depth > MOST_ORDERS) return TP_ARGUMENT;
+    if (count != 6 + depth + members * MEMBER_SETTINGS) return TP_ARGUMENT;
+    int32_t orders[MOST_ORDERS];
+    for (int64_t k = 0; k < depth; k++) {
+        if (settings[6 + k] < 1 || settings[6 + k] > MOST_ORDER) return TP_ARGUMENT;
+        orders[k] = (int32_t)settings[6 + k];
+    }
+    for (int64_t k = 0; k < members; k++) {
+        const int64_t *s = settings + 6 + depth + k * MEMBER_SETTINGS;
+        if (!fits_member(s) || s[0] != settings[6 + depth] ) return TP_ARGUMENT;
+    }
+    text *t = calloc(1, sizeof *t);
+    if (t == NULL) return TP_MEMORY;
+    t->lanes = lanes;
+    t->tokens = tokens;
+    t->steps = (tokens + lanes - 1) / lanes;
+    t->members = members;
+    t->quarters = settings[4];
+    range_start_encoder(&t->encoder);
+    bool wrong = (lanes - 1) * t->steps >= tokens;
+    tensor_list l = {tensors, sizes, tensor_count, 0, false};
+    for (int64_t k = 0; k < members; k++) {
+        const int64_t *s = settings + 6 + depth + k * MEMBER_SETTINGS;
+        text_member *m = t->member + k;
+        m->network = (text_network){.symbols = s[0], .width = s[1], .depth = s[2], .hidden = s[3], .grams = s[4], .features = s[5]};
+        m->head = (text_head){.symbols = s[0], .groups = s[6], .width = s[1], .rows = s[0] + s[6], .level = s[6] ? s[6] : s[0]};
+        m->head.ranks = s[6] ? s[0] / s[6] : 0;
+        m->head.whole = s[6] && members > 1;
+        start_network(t, &m->network, &l);
+        start_head(t, &m->head, &l, rates[k]);
+        if (s[6] && !l.wrong && !take_places(t, &m->head, next_tensor(&l, 4 * s[0]))) wrong = true;
+        m->next_a = text_zeros(t, lanes * m->head.wide, 1);
+        m->next_r = text_floats(t, lanes);
+    }
+    const text_head *h = &t->member[0].head;
+    t->symbols = h->symbols;
+    t->level = members > 1 ? h->symbols : h->level;
+    t->outputs = padded(t->level);
+    t->level_marks = marks_of(t->level) + 1;
+    t->ranks = members > 1 ? 0 : h->ranks;
+    t->rank_room = members > 1 ? 0 : h->rank_room;
+    t->place = h->place;
+    t->own = text_zeros(t, lanes, 4);
+    t->rank_marks = t->ranks ? marks_of(t->ranks) + 1 : 0;
+    while (t->ranks >> t->shift > 1) t->shift++;
+    t->given = text_zeros(t, lanes, 4);
+    t->last = text_zeros(t, lanes, 4);
+    t->group = text_zeros(t, lanes, 4);
+    t->coded = text_zeros(t, lanes, 4);
+    t->of_symbol = text_floats(t, lanes);
+    t->out = text_floats(t, lanes * t->outputs);
+    t->sums = text_floats(t, lanes * t->level_marks);
+    t->rank_out = text_floats(t, lanes * t->rank_room);
+    t->rank_sums = text_floats(t, lanes * t->rank_marks);
+    t->intervals = text_zeros(t, 2 * lanes, sizeof *t->intervals);
+    if (members > 1) {
+        t->base = text_zeros(t, lanes * t->outputs, 4);
+        t->base_divisor = text_floats(t, lanes);
+    }
+    int most = lanes < 12 ? 1 : threads < MOST_THREADS ? (int)threads : MOST_THREADS;
+    start_rooms(t, most);
+    t->remembers = depth > 0;
+    if (depth && memory_start(&t->memory, orders, depth, lanes, tokens) < 0) t->failed = true;
+    if (!t->failed && !(wrong || l.wrong || l.next != l.count)) t->team = team_new(most, text_work, t);
+    if (t->team == NULL) {
+        int64_t error = wrong || l.wrong || l.next != l.count ? TP_ARGUMENT : TP_MEMORY;
+        API(text_free)(t);
+        return error;
+    }
+    *made = t;
+    return 0;
+}
+
+/* Lanes that have a token at a step. */
+INLINE int64_t live(const text *t, int64_t step) { return t->lanes - (step >= t->tokens - (t->lanes - 1) * t->steps); }
+
+/* Begin step t->step: what came before it is in t->last. */
+static void begin_step(text *t) {
+    t->rows = live(t, t->step);
+    for (int64_t i = 0; i < t->rows; i++)
+        t->given[i] = t->step == 0 ? (int32_t)t->begin : t->ranks ? t->symbol[t->last[i]] : t->last[i];
+    step_learn(t);
+}
+
+/* The next `steps` steps of tokens [N], which are known, each below V: into the handle's encoder, or, where `costs` is not NULL,
+ * the probabilities of what came, [N, 2]. 0, TP_ARGUMENT or TP_MEMORY. */
+static int64_t known_steps(text *t, const int32_t *tokens, int64_t steps, double *costs) {
+    if (steps < 0 || steps > t->steps - t->step) return TP_ARGUMENT;
+    for (int64_t i = 0; i < t->lanes; i++)
+        for (int64_t s = t->step; s < t->step + steps && i * t->steps + s < t->tokens; s++) {
+            int32_t v = tokens[i * t->steps + s];
+            if (v < 0 || v >= t->symbols) return TP_ARGUMENT;
+        }
+    if (!costs && range_reserve(&t->encoder, (size_t)(2 * steps * t->lanes)) < 0) return TP_MEMORY;
+    double *room = costs ? malloc((size_t)t->lanes * 2 * sizeof *room) : NULL;
+    if (costs && room == NULL) return TP_MEMORY;
+    t->costs = room;
+    team_begin(t->team);
+    for (int64_t stop = t->step + steps; t->step < stop; t->step++) {
+        begin_step(t);
+        for (int64_t i = 0; i < t->rows; i++) {
+            int32_t v = tokens[i * t->steps + t->step];
+            t->coded[i] = t->ranks ? t->place[v] : v;
+            if (t->ranks) t->group[i] = t->coded[i] / (int32_t)t->ranks;
+        }
+        team_run(t->team, LEVEL_AND_RANKS, t->panels);
+        for (int64_t i = 0; i < t->rows; i++) {
+            t->last[i] = t->coded[i];
+            if (costs) memcpy(costs + 2 * (i * t->steps + t->step), room + 2 * i, 2 * sizeof *room);
+        }
+        t->pushed = costs ? 0 : t->rows;
+    }
+    team_end(t->team);
+    push_intervals(t, t->pushed);
+    t->pushed = 0;
+    t->costs = NULL;
+    free(room);
+    return t->failed ? TP_ARGUMENT : 0;
+}
+
+EXPORT int64_t API(text_encode)(void *handle, const int32_t *tokens, int64_t steps) { return known_steps(handle, tokens, steps, NULL); }
+
+EXPORT int64_t API(text_score)(void *handle, const int32_t *tokens, int64_t steps, double *costs) {
+    return known_steps(handle, tokens, steps, costs);
+}
+
+/* The payload's size, once all steps are encoded; at most `room` bytes of it are written, and TP_FULL says that there are more. */
+EXPORT int64_t API(text_finish)(void *handle, uint8_t *payload, int64_t room) {
+    text *t = handle;
+    if (range_reserve(&t->encoder, 2) < 0) return TP_MEMORY;
+    int64_t size = (int64_t)range_finish(&t->encoder);
+    if (size > room) return TP_FULL;
+    if (size > 0) memcpy(payload, t->encoder.words, (size_t)size);
+    return size;
+}
+
+/* Bytes that the payload can have at most, as far as it is encoded. */
+EXPORT int64_t API(text_room)(void *handle) {
+    const text *t = handle;
+    return 4 * (int64_t)t->encoder.used + 8;
+}
+
+/* The payload that text_decode reads; it stays where it is until the last step is decoded. */
+EXPORT int64_t API(text_start)(void *handle, const uint8_t *payload, int64_t size) {
+    text *t = handle;
+    if (size < 0) return TP_ARGUMENT;
+    range_start_decoder(&t->decoder, payload, (size_t)size);
+    return 0;
+}
+
+/* The next symbol, or TP_DAMAGED. */
+INLINE int64_t pop_row(range_decoder *d, const float *row, const float *sums, int64_t symbols) {
+    interval found;
+    uint64_t target = range_target(d);
+    if (target >= WHOLE || range_is_over(d)) return TP_DAMAGED;
+    int64_t symbol = row_find(row, symbols, sums, (uint32_t)target, &found);
+    if (symbol < 0) return TP_DAMAGED;
+    range_pop(d, found.left, found.right);
+    return symbol;
+}
+
+/* The next `steps` steps into tokens [lanes, steps], of lanes that have a token: 0, TP_DAMAGED or TP_ARGUMENT. */
+EXPORT int64_t API(text_decode)(void *handle, int32_t *tokens, int64_t steps) {
+    text *t = handle;
+    if (steps < 0 || steps > t->steps - t->step) return TP_ARGUMENT;
+    const int64_t first = t->step;
+    int64_t result = 0;
+    team_begin(t->team);
+    for (int64_t stop = t->step + steps; t->step < stop && result == 0; t->step++) {
+        begin_step(t);
+        team_run(t->team, LEVEL, t->panels);
+        for (int64_t i = 0; i < t->rows && result == 0; i++) {
+            int64_t at = pop_row(&t->decoder, t->out + i * t->outputs, t->sums + i * t->level_marks, t->level);
+            if (at < 0) result = at;
+            if (t->ranks)
+                t->group[i] = (int32_t)at;
+            else
+                t->last[i] = (int32_t)at;
+        }
+        if (result < 0) break;
+        if (t->ranks) team_run(t->team, RANKS, t->panels);
+        for (int64_t i = 0; i < t->rows && t->ranks && result == 0; i++) {
+            int64_t rank = pop_row(&t->decoder, t->rank_out + i * t->rank_room, t->rank_sums + i * t->rank_marks, t->ranks);
+            if (rank < 0) result = rank;
+            t->last[i] = t->group[i] * (int32_t)t->ranks + (int32_t)rank;
+        }
+        if (result < 0) break;
+        for (int64_t i = 0; i < t->rows; i++) tokens[i * steps + t->step - first] = t->ranks ? t->symbol[t->last[i]] : t->last[i];
+    }
+    team_end(t->team);
+    return result;
+}
+
+/* One step for whoever codes symbols itself: previous [rows] symbols (NULL before the first) -> out [rows, V] float32. */
+EXPORT int64_t API(text_step)(void *handle, const int32_t *previous, int64_t rows, float *out) {
+    text *t = handle;
+    if (t->ranks || t->step >= t->steps || rows != live(t, t->step) || (previous == NULL) != (t->step == 0)) return TP_ARGUMENT;
+    for (int64_t i = 0; i < rows && previous; i++) {
+        if (previous[i] < 0 || previous[i] >= t->symbols) return TP_ARGUMENT;
+        t->last[i] = previous[i];
+    }
+    team_begin(t->team);
+    begin_step(t);
+    team_run(t->team, LEVEL, t->panels);
+    team_end(t->team);
+    t->step++;
+    for (int64_t i = 0; i < rows; i++) memcpy(out + i * t->symbols, t->out + i * t->outputs, (size_t)t->symbols * 4);
+    return 0;
+}

@@ -1,0 +1,249 @@
+/* What a frame of the text models has: one or two networks with their heads, a memory, and room for each thread. Everything is
+ * allocated here; tensors stay where they are mapped, but for those that are packed or padded. */
+#ifndef TP_TEXT_STATE_H
+#define TP_TEXT_STATE_H
+
+#include "rows_coder.h"
+#include "team.h"
+#include "text_head.h"
+#include "text_memory.h"
+#include "text_network.h"
+
+#define MEMBERS 2
+#define MOST_LANES (1 << 16)
+#define PANEL 24 /* lanes that one task takes */
+
+typedef struct {
+    text_network network;
+    text_head head;
+    uint8_t *next_a; /* features of the step that begins: `head` still learns from the others */
+    float *next_r;
+} text_member;
+
+typedef struct {
+    int64_t lanes, tokens, steps; /* lane i holds tokens i * steps ... */
+    int64_t members, quarters, begin;
+    text_member member[MEMBERS];
+    text_memory memory;
+    bool remembers;
+    int64_t symbols, level, outputs, level_marks, ranks, rank_room, rank_marks; /* level: groups, or symbols; shift: to the group */
+    int shift;
+    int32_t *place, *symbol; /* [V], each the reverse of the other, where symbols are coded by group and rank */
+    int32_t *own; /* [lanes]: places of the last symbols, for a member that is factored */
+    /* of the step, [lanes, ...] */
+    int64_t step, rows, panels, pushed; /* pushed: lanes whose intervals wait to be pushed */
+    int32_t *given, *last, *group; /* symbols; places of the last symbols; groups */
+    float *out, *sums, *rank_out, *rank_sums; /* probabilities, and their sums */
+    int32_t *base; /* integer weights of the base's probabilities, the head's own where there is one network */
+    float *base_divisor, *of_symbol;
+    interval *intervals; /* [lanes, 2]: of groups or symbols, of ranks */
+    int32_t *coded; /* places that are known, when they are encoded */
+    double *costs; /* [lanes, 2]: probabilities of what came, when it is scored */
+    text_room rooms[MOST_THREADS];
+    int8_t *rounded[MOST_THREADS];
+    team *team;
+    range_encoder encoder;
+    range_decoder decoder;
+    const uint8_t *payload;
+    void **owned; /* what is freed with it */
+    int64_t owned_count, owned_room;
+    bool failed;
+} text;
+
+/* Zeroed memory that goes with the handle; NULL sets t->failed. */
+static void *text_zeros(text *t, int64_t count, int64_t size) {
+    if (t->owned_count == t->owned_room) {
+        int64_t room = 2 * t->owned_room + 64;
+        void **owned = realloc(t->owned, (size_t)room * sizeof *owned);
+        if (owned == NULL) {
+            t->failed = true;
+            return NULL;
+        }
+        t->owned = owned;
+        t->owned_room = room;
+    }
+    void *memory = count >= 0 && count < (int64_t)1 << 40 ? tp_zeros((size_t)(count ? count : 1) * (size_t)size) : NULL;
+    if (memory == NULL)
+        t->failed = true;
+    else
+        t->owned[t->owned_count++] = memory;
+    return memory;
+}
+static float *text_floats(text *t, int64_t count) { return text_zeros(t, count, 4); }
+
+/* Tensors one after the other, each of the size that is expected. */
+typedef struct {
+    const void *const *tensors;
+    const int64_t *sizes;
+    int64_t count, next;
+    bool wrong;
+} tensor_list;
+
+static const void *next_tensor(tensor_list *l, int64_t bytes) {
+    if (l->wrong || l->next == l->count || l->sizes[l->next] != bytes) {
+        l->wrong = true;
+        return NULL;
+    }
+    return l->tensors[l->next++];
+}
+
+/* A vector of `count` floats, `parts` of them after each other, each padded. */
+static float *next_vector(text *t, tensor_list *l, int64_t count, int64_t parts) {
+    const uint8_t *from = next_tensor(l, 4 * count * parts);
+    float *to = text_floats(t, padded(count) * parts);
+    if (from && to)
+        for (int64_t p = 0; p < parts; p++) memcpy(to + p * padded(count), from + 4 * p * count, (size_t)(4 * count));
+    return to;
+}
+
+/* Weights [parts * outputs, inputs], packed: each part's outputs are padded, so that they stand as next_vector's do. */
+static packed_weights pack(text *t, const int8_t *q, int64_t outputs, int64_t parts, int64_t inputs, bool nonnegative) {
+    packed_weights p = {packed_outputs(parts * padded(outputs)), packed_inputs(inputs), NULL, NULL, nonnegative};
+    p.weights = text_zeros(t, p.outputs * p.inputs, 1);
+    p.first = text_zeros(t, p.outputs, 4);
+    if (!p.weights || !p.first) return p;
+    pack_zeros(&p);
+    if (q)
+        for (int64_t part = 0; part < parts; part++)
+            for (int64_t v = 0; v < outputs; v++)
+                pack_row(&p, part * padded(outputs) + v, q + (part * outputs + v) * inputs, inputs);
+    return p;
+}
+static packed_weights next_packed(text *t, tensor_list *l, int64_t outputs, int64_t parts, int64_t inputs, bool nonnegative) {
+    return pack(t, next_tensor(l, outputs * parts * inputs), outputs, parts, inputs, nonnegative);
+}
+
+static float *rest_of(text *t, const float *mu, int64_t width) {
+    float *rest = text_floats(t, padded(width));
+    for (int64_t c = 0; mu && rest && c < width; c++) rest[c] = 1.0f - mu[c];
+    return rest;
+}
+
+static void start_network(text *t, text_network *n, tensor_list *l) {
+    const int64_t d = n->width, h = n->hidden;
+    n->wide = padded(d);
+    n->hide = padded(h);
+    n->found = padded(2 * n->features);
+    n->per = 1.0f / (float)d;
+    n->embedding = next_tensor(l, n->symbols * d);
+    n->embedding_scale = next_tensor(l, 4 * n->symbols);
+    if (n->grams) {
+        n->two = next_tensor(l, n->grams * n->features);
+        n->two_scale = next_tensor(l, 4 * n->grams);
+        n->three = next_tensor(l, n->grams * n->features);
+        n->three_scale = next_tensor(l, 4 * n->grams);
+        n->mix = next_packed(t, l, d, 1, 2 * n->features, false);
+        n->mix_scale = next_vector(t, l, d, 1);
+    }
+    n->before = text_zeros(t, 2 * t->lanes, 4);
+    for (int64_t i = 0; n->before && i < 2 * t->lanes; i++) n->before[i] = (int32_t)t->begin;
+    n->blocks = text_zeros(t, n->depth, sizeof *n->blocks);
+    for (int64_t i = 0; n->blocks && i < n->depth; i++) {
+        text_block *b = n->blocks + i;
+        b->mix_in = next_packed(t, l, d, 3, d, false);
+        b->mix_in_scale = next_vector(t, l, d, 3);
+        b->mix_out = next_packed(t, l, d, 1, d, false);
+        b->mix_out_scale = next_vector(t, l, d, 1);
+        b->ff_in = next_packed(t, l, h, 1, d, false);
+        b->ff_in_scale = next_vector(t, l, h, 1);
+        b->ff_out = next_packed(t, l, d, 1, h, true);
+        b->ff_out_scale = next_vector(t, l, d, 1);
+        b->mix_mu = next_vector(t, l, d, 1);
+        b->ff_mu = next_vector(t, l, d, 1);
+        b->forget_bias = next_vector(t, l, d, 1);
+        b->mix_rest = rest_of(t, b->mix_mu, d);
+        b->ff_rest = rest_of(t, b->ff_mu, d);
+        b->last_mix = text_floats(t, t->lanes * n->wide);
+        b->h = text_floats(t, t->lanes * n->wide);
+        b->last_ff = text_floats(t, t->lanes * n->wide);
+    }
+}
+
+static void start_head(text *t, text_head *h, tensor_list *l, double rate) {
+    const int8_t *q = h->trained = next_tensor(l, h->rows * h->width);
+    const uint8_t *scale = next_tensor(l, 4 * h->rows), *bias = next_tensor(l, 4 * h->rows);
+    h->wide = padded(h->width);
+    h->outputs = padded(h->level);
+    h->lanes = t->lanes;
+    h->learns = rate > 0;
+    h->every = 16 / t->lanes > 1 ? 16 / t->lanes : 1;
+    h->packed = pack(t, q, h->whole ? h->rows : h->level, 1, h->width, false);
+    if (h->whole) h->all = text_floats(t, t->lanes * padded(h->symbols));
+    h->level_scale = text_floats(t, h->outputs);
+    h->level_bias = text_floats(t, h->outputs);
+    h->unit = text_floats(t, h->rows);
+    h->a = text_zeros(t, t->lanes * h->wide, 1);
+    h->r = text_floats(t, t->lanes);
+    h->drawn = text_zeros(t, t->lanes * 2 * DRAWS, 4);
+    h->weights = text_zeros(t, t->lanes * h->outputs, 4);
+    h->divisor = text_floats(t, t->lanes);
+    if (h->groups) {
+        h->rank_room = (h->ranks + RANK_PAD - 1) / RANK_PAD * RANK_PAD;
+        h->of_ranks = text_zeros(t, (h->symbols + 4) * h->wide, 1);
+        h->first = text_zeros(t, h->symbols + 4, 4);
+        h->rank_scale = text_floats(t, h->groups * h->rank_room);
+        h->rank_bias = text_floats(t, h->groups * h->rank_room);
+        h->rank_weights = text_zeros(t, t->lanes * h->rank_room, 4);
+        h->rank_divisor = text_floats(t, t->lanes);
+    }
+    if (h->learns) {
+        h->master = text_zeros(t, h->rows * h->wide, 4);
+        h->has_master = text_zeros(t, h->rows, 1);
+        h->is_dirty = text_zeros(t, h->rows, 1);
+        h->count = text_zeros(t, h->rows, 4);
+        h->move_of = text_zeros(t, h->rows, 4);
+        h->moved = text_zeros(t, h->rows, 4);
+        h->dirty = text_zeros(t, h->rows, 4);
+        h->moves = text_zeros(t, t->lanes * 2 * (DRAWS + 1), sizeof *h->moves);
+    }
+    if (t->failed || l->wrong) return;
+    for (int64_t v = 0; v < h->rows; v++) {
+        float s = load_float(scale, v);
+        h->unit[v] = (float)(rate * (1 << FRACTION)) / (s > 0x1p-40f ? s : 0x1p-40f);
+    }
+    for (int64_t v = 0; v < h->outputs; v++) {
+        h->level_scale[v] = v < h->level ? load_float(scale, v) : 0.0f;
+        h->level_bias[v] = v < h->level ? load_float(bias, v) : -0x1.fffffep127f;
+    }
+    for (int64_t g = 0; g < h->groups; g++)
+        for (int64_t r = 0; r < h->rank_room; r++) {
+            int64_t v = h->groups + g * h->ranks + r, at = g * h->rank_room + r;
+            h->rank_scale[at] = r < h->ranks ? load_float(scale, v) : 0.0f;
+            h->rank_bias[at] = r < h->ranks ? load_float(bias, v) : -0x1.fffffep127f;
+        }
+    for (int64_t v = 0; h->groups && v < h->symbols; v++) {
+        const int8_t *row = q + (h->groups + v) * h->width;
+        int32_t sum = 0;
+        for (int64_t k = 0; k < h->width; k++) sum += row[k];
+        memcpy(h->of_ranks + v * h->wide, row, (size_t)h->width);
+        h->first[v] = -RANK_OFFSET * sum;
+    }
+}
+
+static void start_rooms(text *t, int threads) {
+    int64_t widest = 0, bytes = 0, product = 0;
+    for (int64_t k = 0; k < t->members; k++) {
+        const text_network *n = &t->member[k].network;
+        const text_head *h = &t->member[k].head;
+        int64_t rows[] = {n->wide, n->hide, n->found, h->outputs};
+        for (int i = 0; i < 4; i++) widest = rows[i] > widest ? rows[i] : widest;
+        for (int i = 0; i < 3; i++) bytes = rows[i] > bytes ? rows[i] : bytes;
+        int64_t outs[] = {packed_outputs(3 * n->wide), packed_outputs(n->hide), h->packed.outputs, h->packed.outputs + RANK_PAD};
+        for (int i = 0; i < 4; i++) product = outs[i] > product ? outs[i] : product;
+    }
+    for (int i = 0; i < threads; i++) {
+        text_room *m = t->rooms + i;
+        m->rows = PANEL;
+        m->stride = bytes;
+        m->x = text_floats(t, PANEL * widest);
+        m->row = text_floats(t, widest);
+        m->by_place = text_floats(t, t->symbols);
+        m->r = text_floats(t, PANEL);
+        m->a = text_zeros(t, PANEL * bytes, 1);
+        m->quads = text_zeros(t, PANEL * bytes / 4, sizeof *m->quads);
+        m->acc = text_zeros(t, PANEL * product, 4);
+        t->rounded[i] = text_zeros(t, bytes, 1);
+    }
+}
+
+#endif

@@ -1,0 +1,247 @@
+/* A step of all live lanes, in phases whose tasks threads share (team.h). Lanes are cut into panels:
+ *
+ *     LEARN     from the last symbols: the memory │ the head, in parts │ code what is known │ features of each panel
+ *     LEVEL     of each panel: probabilities of groups, or of all symbols, with what the memory counts
+ *     RANKS     of each panel: probabilities within the groups that were coded
+ *
+ * An encoder knows the groups, so it takes LEVEL and RANKS together, and codes while the next step learns. */
+#ifndef TP_TEXT_STEP_H
+#define TP_TEXT_STEP_H
+
+#include "text_state.h"
+
+enum { LEARN, LEVEL, LEVEL_AND_RANKS, RANKS };
+/* Tasks before those of panels: the memory; the coder; then parts of each head. */
+enum { OF_MEMORY, OF_CODER, OF_HEADS };
+
+INLINE void panel_of(const text *t, int64_t panel, int64_t *start, int64_t *rows) {
+    *start = t->rows * panel / t->panels;
+    *rows = t->rows * (panel + 1) / t->panels - *start;
+}
+
+/* The base's integer weights of a lane: the head's, or of the product of two (priors/product.py). */
+INLINE const int32_t *base_weights(const text *t, int64_t lane) {
+    return (t->members == 1 ? t->member[0].head.weights : t->base) + lane * t->outputs;
+}
+INLINE float base_divisor(const text *t, int64_t lane) {
+    return t->members == 1 ? t->member[0].head.divisor[lane] : t->base_divisor[lane];
+}
+
+INLINE vf member_row(const text_head *h, int64_t lane, int64_t v) {
+    if (h->whole) return vf_load(h->all + lane * padded(h->symbols) + v);
+    return vf_of(vi_load(h->weights + lane * h->outputs + v)) / h->divisor[lane];
+}
+
+static void multiply_members(text *t, int64_t lane) {
+    const text_head *one = &t->member[0].head, *other = &t->member[1].head;
+    int32_t *to = t->base + lane * t->outputs;
+    int64_t total = 0;
+    for (int64_t v = 0; v < t->outputs; v += LANES) {
+        vf x = member_row(one, lane, v), y = member_row(other, lane, v), mean = vf_sqrt(x * y);
+        if (t->quarters != 2) mean = vf_sqrt((t->quarters == 1 ? x : y) * mean);
+        vi w = vi_max(vf_nearest(mean * WEIGHT_ONE), vi_all(1));
+        vi_store(to + v, w);
+        total += vi_sum(w);
+    }
+    for (int64_t v = t->symbols; v < t->outputs; v++) total -= to[v]; /* those only fill the row */
+    t->base_divisor[lane] = (float)total;
+}
+
+/* A member that is factored and whole has not been asked for the ranks of the group that came. */
+static void list_member(text *t, text_head *h, text_room *m) {
+    const int32_t *places = t->last;
+    for (int64_t i = 0; i < t->rows && h->whole; i++) {
+        t->own[i] = h->place[t->last[i]];
+        head_ranks(h, i, t->own[i] / h->ranks, t->step - 1, m->acc, m->row);
+        places = t->own;
+    }
+    head_list(h, places, t->rows);
+}
+
+/* p_0 of the last symbols, and the memory learns. */
+static void learn_memory(text *t) {
+    text_memory *m = &t->memory;
+    const text_head *h = &t->member[0].head;
+    if (!t->remembers || t->step == 0) return;
+        for (int64_t i = 0; i < t->rows; i++) {
+        int32_t place = t->last[i];
+        int64_t at = t->ranks ? place / t->ranks : place;
+        float p = (float)base_weights(t, i)[at] / base_divisor(t, i);
+        if (t->ranks) p = p * ((float)h->rank_weights[i * t->rank_room + place % t->ranks] / h->rank_divisor[i]);
+        t->of_symbol[i] = p;
+    }
+    memory_learn(m, t->last, t->of_symbol, t->rows, t->step - 1);
+}
+
+static void features_of(text *t, int64_t panel, int thread) {
+    int64_t start, rows;
+    panel_of(t, panel, &start, &rows);
+    if (t->remembers) memory_hash(&t->memory, start, rows, t->step);
+    for (int64_t k = t->members - 1; k >= 0; k--) {
+        text_member *m = t->member + k;
+        const int64_t wide = m->head.wide;
+        const int32_t *given = t->given + start;
+        network_features(
+            &m->network, t->rooms + thread, t->lanes, start, rows, given, m->next_a + start * wide, wide, m->next_r + start
+        );
+    }
+}
+
+/* out = base * left, then the counts. */
+static void mix_level(text *t, int64_t lane) {
+    const int32_t *weights = base_weights(t, lane);
+    const float divisor = base_divisor(t, lane);
+    float *out = t->out + lane * t->outputs, left = 1.0f;
+    if (t->remembers) {
+        memory_weigh(&t->memory, lane);
+        left = t->memory.left[lane];
+    }
+    for (int64_t v = 0; v < t->outputs; v += LANES) vf_store(out + v, vf_of(vi_load(weights + v)) / divisor * left);
+    if (t->remembers) memory_add(&t->memory, lane, t->shift, out);
+}
+
+static void add_up(const float *out, int64_t stride, int64_t rows, int64_t symbols, float *sums, int64_t marks) {
+    for (int64_t i = 0; i < rows; i += TOGETHER)
+        row_sums(out + i * stride, stride, rows - i < TOGETHER ? rows - i : TOGETHER, symbols, sums + i * marks);
+}
+
+static void level_of(text *t, int64_t panel, int thread) {
+    int64_t start, rows;
+    panel_of(t, panel, &start, &rows);
+    text_room *m = t->rooms + thread;
+    for (int64_t i = start; i < start + rows && t->remembers; i++) memory_look_up(&t->memory, i, t->step);
+    for (int64_t k = 0; k < t->members; k++) head_level(&t->member[k].head, start, rows, t->step, m->acc, m->row, m->by_place);
+    for (int64_t i = start; i < start + rows; i++) {
+        if (t->members > 1) multiply_members(t, i);
+        mix_level(t, i);
+    }
+    add_up(t->out + start * t->outputs, t->outputs, rows, t->level, t->sums + start * t->level_marks, t->level_marks);
+}
+
+static void mix_ranks(text *t, int64_t lane) {
+    const text_head *h = &t->member[0].head;
+    const int32_t *weights = h->rank_weights + lane * t->rank_room;
+    float *out = t->rank_out + lane * t->rank_room;
+    if (!t->remembers) {
+        for (int64_t r = 0; r < t->ranks; r++) out[r] = (float)weights[r] / h->rank_divisor[lane];
+        return;
+    }
+    int32_t group = t->group[lane];
+    float share = (float)base_weights(t, lane)[group] / base_divisor(t, lane) * t->memory.left[lane];
+    for (int64_t r = 0; r < t->rank_room; r += LANES)
+        vf_store(out + r, vf_of(vi_load(weights + r)) / h->rank_divisor[lane] * share);
+    memory_add_group(&t->memory, lane, group, t->shift, out);
+    float total = 0;
+    for (int64_t r = 0; r < t->ranks; r++) {
+        out[r] = out[r] > TINY_SHARE ? out[r] : TINY_SHARE;
+        total = total + out[r];
+    }
+    for (int64_t r = 0; r < t->rank_room; r += LANES) vf_store(out + r, vf_load(out + r) / total);
+}
+
+static void ranks_of(text *t, int64_t panel, int thread) {
+    int64_t start, rows;
+    panel_of(t, panel, &start, &rows);
+    text_head *h = &t->member[0].head;
+    text_room *m = t->rooms + thread;
+    for (int64_t i = start; i < start + rows; i++) {
+        const int8_t *q = h->of_ranks + t->group[i] * h->ranks * h->wide;
+        for (int64_t c = 0; c < h->ranks * h->wide; c += 64) prefetch(q + c);
+    }
+    for (int64_t i = start; i < start + rows; i++) {
+        head_ranks(h, i, t->group[i], t->step, m->acc, m->row);
+        mix_ranks(t, i);
+    }
+    add_up(t->rank_out + start * t->rank_room, t->rank_room, rows, t->ranks, t->rank_sums + start * t->rank_marks, t->rank_marks);
+}
+
+/* The intervals, or the costs, of symbols that are known. */
+static void find_intervals(text *t, int64_t panel) {
+    int64_t start, rows;
+    panel_of(t, panel, &start, &rows);
+    for (int64_t i = start; i < start + rows; i++) {
+        const float *row = t->out + i * t->outputs, *of_rank = t->rank_out + i * t->rank_room;
+        int64_t at = t->ranks ? t->coded[i] / t->ranks : t->coded[i], rank = t->ranks ? t->coded[i] % t->ranks : 0;
+        if (t->costs) {
+            double sum = 0;
+            for (int64_t v = 0; v < t->level; v++) sum += (double)row[v];
+            t->costs[2 * i] = (double)row[at] / sum;
+            sum = 0;
+            for (int64_t r = 0; r < t->ranks; r++) sum += (double)of_rank[r];
+            t->costs[2 * i + 1] = t->ranks ? (double)of_rank[rank] / sum : 1.0;
+        }
+        t->intervals[2 * i] = row_interval(row, t->level, t->sums + i * t->level_marks, at);
+        if (t->ranks) t->intervals[2 * i + 1] = row_interval(of_rank, t->ranks, t->rank_sums + i * t->rank_marks, rank);
+    }
+}
+
+/* Push the intervals of a step; range_reserve has made room. */
+static void push_intervals(text *t, int64_t rows) {
+    for (int part = 0; part < (t->ranks ? 2 : 1); part++)
+        for (int64_t i = 0; i < rows; i++) {
+            interval of = t->intervals[2 * i + part];
+            if (of.left < of.right)
+                range_push(&t->encoder, of.left, of.right);
+            else
+                t->failed = true; /* a model whose numbers are no probabilities */
+        }
+}
+
+/* How many parts the moves of a head are cut into. */
+INLINE int64_t head_parts(const text *t) { return t->team->threads > 1 ? 2 * t->team->threads : 1; }
+
+static void text_work(void *of, int phase, int64_t task, int thread) {
+    text *t = of;
+    int64_t parts = head_parts(t);
+    switch (phase) {
+    case LEARN:
+        if (task == OF_MEMORY) {
+            learn_memory(t);
+        } else if (task == OF_CODER) {
+            push_intervals(t, t->pushed);
+        } else if (task < OF_HEADS + parts * t->members) {
+            text_head *h = &t->member[(task - OF_HEADS) / parts].head;
+            if (h->learns && t->step > 0)
+                head_move(h, (task - OF_HEADS) % parts, parts, t->step % h->every == 0, t->rounded[thread]);
+        } else {
+            features_of(t, task - OF_HEADS - parts * t->members, thread);
+        }
+        break;
+    case LEVEL:
+        level_of(t, task, thread);
+        break;
+    case RANKS:
+        ranks_of(t, task, thread);
+        break;
+    case LEVEL_AND_RANKS:
+        level_of(t, task, thread);
+        if (t->ranks) ranks_of(t, task, thread);
+        find_intervals(t, task);
+        break;
+    }
+}
+
+/* The first phase of step t->step, whose lanes are t->rows: learn from t->last, and have features of t->given. */
+static void step_learn(text *t) {
+    int threads = t->team->threads;
+    t->panels = (t->rows + PANEL - 1) / PANEL;
+    if (threads > 1 && t->rows >= 2 * threads) t->panels = (t->panels + threads - 1) / threads * threads;
+    for (int64_t k = 0; k < t->members; k++)
+        if (t->member[k].head.learns && t->step > 0) list_member(t, &t->member[k].head, t->rooms);
+    if (t->remembers && t->step > 0) memory_push(&t->memory, t->last, t->rows);
+    team_run(t->team, LEARN, OF_HEADS + head_parts(t) * t->members + t->panels);
+    memory_swap(&t->memory);
+    for (int64_t k = 0; k < t->members; k++) {
+        text_member *m = t->member + k;
+        text_head *h = &m->head;
+        if (h->learns && t->step > 0 && t->step % h->every == 0) h->dirty_count = 0;
+        uint8_t *a = h->a;
+        float *r = h->r;
+        h->a = m->next_a;
+        h->r = m->next_r;
+        m->next_a = a;
+        m->next_r = r;
+    }
+}
+
+#endif

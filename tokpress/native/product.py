@@ -1,0 +1,35 @@
+"""The integer product a · qᵀ (core/product.h); `exact.kernels` has the twin."""
+
+import ctypes
+from typing import Any
+
+from . import library
+
+_POINTER, _COUNT = ctypes.c_void_p, ctypes.c_int64
+
+
+class Packed:
+    """Weights q [N, K] int8, each −64 … 63, as the core multiplies with them. Raises ValueError for others."""
+
+    def __init__(self, q: Any, outputs: int, inputs: int, using: str | None = None) -> None:
+        """q: N · K bytes, contiguous."""
+        self.outputs, self.inputs = outputs, inputs
+        weights, size = library.address(q)
+        if size != outputs * inputs or not size:
+            raise ValueError(f"{size} bytes are not {outputs} x {inputs} weights")
+        size = library.function("product_size", _COUNT, _COUNT, using=using)(outputs, inputs)
+        if size < 0:
+            raise ValueError(f"a product of {outputs} x {inputs} weights is too large")
+        self._packed = (ctypes.c_int32 * (size // 4))()
+        pack = library.function("product_pack", _POINTER, _COUNT, _COUNT, _POINTER, using=using)
+        if pack(weights, outputs, inputs, self._packed) < 0:
+            raise ValueError("weights of an integer product are -64 ... 63")
+        self._product = library.function("product", _POINTER, _COUNT, _POINTER, _COUNT, _COUNT, _POINTER, using=using)
+
+    def product(self, a: Any, rows: int, out: Any) -> None:
+        """out [rows, N] float32 = a · qᵀ, from a [rows, K] float32 of integers −127 … 127; both contiguous."""
+        given, size = library.address(a)
+        to, room = library.writable(out)
+        if size != 4 * rows * self.inputs or room != 4 * rows * self.outputs:
+            raise ValueError("the shapes of a product do not fit")
+        library.checked(self._product(given, rows, self._packed, self.outputs, self.inputs, to))

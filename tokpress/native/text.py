@@ -1,0 +1,154 @@
+"""Frames of the text models in the core (core/text.c): minGRU networks, their heads and a memory, step by step for all lanes.
+
+The twins are `priors.mingru`, `online_head`, `two_level_head`, `product` and `memory`. Nothing here imports numpy.
+"""
+
+import ctypes
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from . import library
+
+_POINTER, _COUNT = ctypes.c_void_p, ctypes.c_int64
+#: tokens of a call: `coding.base.WATCH_EVERY`
+AT_ONCE = 1 << 12
+MEMBER = ("symbols", "width", "depth", "hidden", "grams", "features", "groups")
+#: names of the tensors of one network, in the order in which core/text_state.h takes them
+_GRAMS = [f"embedding_grams.{part}" for part in ("two", "three", "mix")]
+
+
+def tensor_names(config: Mapping[str, Any]) -> list[str]:
+    """Of a mingru prior.
+
+    >>> tensor_names({"depth": 1})[:3]
+    ['embedding.weight', 'embedding.scale', 'blocks.0.mix_in.weight']
+    """
+    products = ["embedding", *(_GRAMS if config.get("grams") else [])]
+    names = [f"{name}.{part}" for name in products for part in ("weight", "scale")]
+    for i in range(config["depth"]):
+        for name in ("mix_in", "mix_out", "ff_in", "ff_out"):
+            names += [f"blocks.{i}.{name}.{part}" for part in ("weight", "scale")]
+        names += [f"blocks.{i}.{name}" for name in ("mix_mu", "ff_mu", "forget_bias")]
+    return [*names, "head.weight", "head.scale", "bias", *(["place"] if config.get("groups") else [])]
+
+
+class Model:
+    """A prior's settings and tensors, as the core takes them: a memory or none, over a mingru or a product of two.
+
+    config: what `prior.config()` says, with the prior's name; tensors: contiguous buffers by name, which stay where they are. Of a product,
+    the tensors of member i are those of "i." + name, as `priors.several` has them. Raises ValueError for other priors."""
+
+    def __init__(self, config: Mapping[str, Any], tensors: Mapping[str, Any]) -> None:
+        self.orders = list(config["orders"]) if config["name"] == "memory" else []
+        base = config["base"] if config["name"] == "memory" else config
+        members = base["members"] if base["name"] == "product" else [base]
+        if any(member["name"] != "mingru" for member in members) or len(members) > 2:
+            raise ValueError("the core steps a mingru, or a product of two, and a memory around it")
+        self.quarters = base.get("quarters", 2)
+        self.members = [[int(member.get(name, 0)) for name in MEMBER] for member in members]
+        self.rates = [float(member.get("online", 0)) for member in members]
+        prefixes = [""] if len(members) == 1 else [f"{i}." for i in range(len(members))]
+        names = [prefix + name for prefix, member in zip(prefixes, members) for name in tensor_names(member)]
+        buffers = [library.address(tensors[name]) for name in names]
+        self.symbols = self.members[0][0]
+        self.factored = len(members) == 1 and bool(self.members[0][-1])
+        self._kept = buffers, tensors
+        self.tensors = (_POINTER * len(buffers))(*(ctypes.cast(pointer, _POINTER) for pointer, _ in buffers))
+        self.sizes = (_COUNT * len(buffers))(*(size for _, size in buffers))
+
+
+class Text:
+    """The state of one frame of `tokens` tokens in `lanes` lanes, all of which have one (`coding.lanes.Layout`)."""
+
+    def __init__(self, model: Model, lanes: int, tokens: int, threads: int = 1, using: str | None = None) -> None:
+        self.model, self.lanes, self.tokens, self.steps, self.at = model, lanes, tokens, -(-tokens // lanes), 0
+        self._using, self._payload = using, b""
+        settings = [
+            lanes,
+            tokens,
+            max(1, threads),
+            len(model.members),
+            model.quarters,
+            len(model.orders),
+            *model.orders,
+        ]
+        settings += [value for member in model.members for value in member]
+        made = _POINTER()
+        self._free = library.function("text_free", _POINTER, result=None, using=using)
+        new = library.function("text_new", *[_POINTER, _COUNT], *[_POINTER] * 3, _COUNT, _POINTER, using=using)
+        rates = (ctypes.c_double * len(model.rates))(*model.rates)
+        result = new(
+            (_COUNT * len(settings))(*settings), len(settings), rates, model.tensors, model.sizes, len(model.sizes),
+            ctypes.byref(made),
+        )  # fmt: skip
+        library.checked(result)
+        self._handle = made.value
+
+    def __del__(self) -> None:
+        if handle := getattr(self, "_handle", None):
+            self._free(handle)
+
+    def _blocks(self) -> int:
+        """Steps of the next call."""
+        return min(max(1, AT_ONCE // self.lanes), self.steps - self.at)
+
+    def _call(self, name: str, kinds: list[Any], *arguments: Any) -> int:
+        return library.checked(library.function(name, _POINTER, *kinds, using=self._using)(self._handle, *arguments))
+
+    def _live(self, steps: int) -> int:
+        """Tokens of the next steps."""
+        last = self.tokens - (self.lanes - 1) * self.steps
+        return steps * (self.lanes - 1) + max(0, min(last - self.at, steps))
+
+    def encode(self, tokens: Any, report: Callable[[int], object] = lambda done: None) -> bytes:
+        """tokens: N int32, contiguous → the payload. `report` hears how many are done. Raises CoreError for symbols outside V."""
+        given, done = self._known(tokens), 0
+        while self.at < self.steps:
+            steps = self._blocks()
+            done += self._live(steps)
+            self._call("text_encode", [_POINTER, _COUNT], given, steps)
+            self.at += steps
+            report(done)
+        payload = bytearray(self._call("text_room", []))
+        size = self._call("text_finish", [_POINTER, _COUNT], library.writable(payload)[0], len(payload))
+        return bytes(payload[:size])
+
+    def score(self, tokens: Any, report: Callable[[int], object] = lambda done: None) -> Any:
+        """The probabilities of tokens [N]: 2 · N doubles, of each one's group and rank (1 where there are no groups)."""
+        given, done, costs = self._known(tokens), 0, (ctypes.c_double * (2 * self.tokens))()
+        while self.at < self.steps:
+            steps = self._blocks()
+            done += self._live(steps)
+            self._call("text_score", [_POINTER, _COUNT, _POINTER], given, steps, costs)
+            self.at += steps
+            report(done)
+        return costs
+
+    def _known(self, tokens: Any) -> Any:
+        given, size = library.address(tokens)
+        if size != 4 * self.tokens:
+            raise ValueError(f"{size} bytes are not the {self.tokens} tokens of this frame")
+        return given
+
+    def start(self, payload: bytes) -> None:
+        """What `decode` reads."""
+        self._payload = payload
+        self._call("text_start", [_POINTER, _COUNT], *library.address(payload))
+
+    def decode(self, out: Any, steps: int) -> None:
+        """The next steps into out: lanes · steps int32; cells of a lane without a token are left. Raises ChecksumError."""
+        to, size = library.writable(out)
+        if size != 4 * self.lanes * steps:
+            raise ValueError(f"{size} bytes have no room for {steps} steps of {self.lanes} lanes")
+        self._call("text_decode", [_POINTER, _COUNT], to, steps)
+        self.at += steps
+
+    def step(self, previous: Any, rows: int, out: Any) -> None:
+        """One step of a prior without groups, for whoever codes symbols itself: previous: rows int32, or None before the first;
+        out: rows · V float32, the conditionals."""
+        to, size = library.writable(out)
+        given, count = (None, 4 * rows) if previous is None else library.address(previous)
+        if size != 4 * rows * self.model.symbols or count != 4 * rows:
+            raise ValueError(f"{rows} rows of {self.model.symbols} probabilities do not fit these buffers")
+        self._call("text_step", [_POINTER, _COUNT, _POINTER], given, rows, to)
+        self.at += 1

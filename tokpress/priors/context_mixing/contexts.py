@@ -1,0 +1,107 @@
+"""Contexts of a byte: hashes of bytes before it, or of the pixels around it (`core/byte_contexts.h`, `core/pixel_contexts.h`).
+
+Both are asked for while the last two bits of the newest byte are unknown and taken for 01.
+"""
+
+from typing import NamedTuple
+
+from .slots import MASK, scramble
+
+HASHED = 10
+
+
+def is_letter(byte: int) -> bool:
+    return 97 <= byte <= 122 or 65 <= byte <= 90 or byte >= 128
+
+
+def word_with(word: int, byte: int) -> int:
+    """A hash of the letters since the last other byte; 0 after one that is none."""
+    if not is_letter(byte):
+        return 0
+    letter = byte + 32 if 65 <= byte <= 90 else byte
+    return ((word + letter + 1) * 0x2C1B3C6D297A2D39 & MASK) >> 20
+
+
+class Bytes(NamedTuple):
+    """What contexts of bytes need."""
+
+    last: int = 0  # the last 8 bytes, the newest lowest
+    word: int = 0
+    older_word: int = 0
+
+    def add(self, byte: int) -> "Bytes":
+        older = self.word if self.word and not is_letter(byte) else self.older_word
+        return Bytes((self.last << 8 | byte) & MASK, word_with(self.word, byte), older)
+
+
+def byte_contexts(state: Bytes, byte: int, position: int) -> list[int]:
+    """Hashes for the byte at `position`, of the state that will be after `byte`."""
+    last, word, older_word = state.add(byte)
+    hashes = [
+        (last & 0xFFFF) + (1 << 60),
+        (last & 0xFFFFFF) + (2 << 60),
+        (last & 0xFFFFFFFF) + (3 << 60),
+        (last & 0xFFFFFFFFFFFF) + (4 << 60),
+        word + ((last & 255) << 52) + 5,
+        word * 3 + older_word * 0x10001 + (last << 56) + 6,
+        (last & 0xFFFF00) + (7 << 60),  # the bytes 2 and 3 back
+        (last & 0xFFFF0000) + (8 << 60),  # 3 and 4 back
+        (last & 0xFF000000FF000000) + (position & 3) + 9,  # records of 4 bytes
+        (last & 0xF0F0F0F0) + (10 << 60),  # the kinds of the last four characters
+    ]
+    return [scramble(hash & MASK) for hash in hashes]
+
+
+class Pixels(NamedTuple):
+    """Bytes [start, stop) are pixels of `pixel` bytes, in rows of `row` bytes of which `used` are pixels."""
+
+    start: int
+    stop: int
+    pixel: int
+    row: int
+    used: int
+
+    def channel(self, at: int) -> int:
+        """The byte's place in its pixel, or −1 where it is part of none."""
+        if not self.start <= at < self.stop:
+            return -1
+        inside = (at - self.start) % self.row
+        return inside % self.pixel if inside < self.used else -1
+
+
+def pixel_contexts(history: bytes | bytearray, here: int, newest: int, pixels: Pixels, k: int) -> list[int]:
+    """Hashes for the byte at `here`, byte k of a pixel; the one before is taken for `newest`."""
+    _, _, pixel, row, _ = pixels
+    begin = here - k
+
+    def byte(at: int) -> int:
+        return 0 if not 0 <= at < here else newest if at == here - 1 else history[at]
+
+    def bytes_from(at: int, count: int, hash: int) -> int:
+        for i in range(count):
+            hash = (hash + byte(at + i) + 1) * 0x9E3779B97F4A7C15 & MASK
+            hash ^= hash >> 32
+        return hash
+
+    west, north = byte(here - pixel), byte(here - row)
+    north_west, north_east = byte(here - row - pixel), byte(here - row + pixel)
+    own = bytes_from(begin, k, k + 1)  # what is known of this pixel
+    by_west = bytes_from(begin - pixel, pixel, own)
+    by_north = bytes_from(begin - row, pixel, own + 1)
+    both = bytes_from(begin - row, pixel, by_west + 2)
+    corner = bytes_from(begin - row - pixel, pixel, both + 3)
+    # the first byte of a pixel has nothing of its own: its neighbours, roughly
+    around = west >> 3 << 15 | north >> 3 << 10 | north_west >> 3 << 5 | north_east >> 3
+    hashes = [
+        own if k else around | 1 << 60,
+        (west << 16 | north << 8 | north_east) << 8 | k | 3 << 60,
+        by_west,
+        by_north,
+        both,
+        corner,
+        bytes_from(begin - row + pixel, pixel, corner + 4),
+        bytes_from(begin - 2 * pixel, pixel, by_west + 5),
+        bytes_from(begin - 2 * row, pixel, by_north + 6),
+        ((west + north - north_west) & 0x1FF) << 16 | (north_east >> 4) << 8 | k | 2 << 60,
+    ]
+    return [scramble(hash & MASK) for hash in hashes]

@@ -1,0 +1,27 @@
+"""The last stage: a table of what really happened when the mixer said this (secondary symbol estimation; Mahoney's APM).
+
+A row holds a probability for each octave of log-odds; the answer is halfway between the mixer's and the table's, interpolated
+between two bins, of which the nearer one learns. `core/correction.h` is the same.
+"""
+
+from .logistic import CENTRE, OCTAVE, clamp, squash_table
+
+BINS = 32
+RATE = 6
+
+
+def new_row() -> list[int]:
+    """One that agrees with the mixer."""
+    return [squash_table()[clamp(OCTAVE * at, 1, 2 * CENTRE - 1)] for at in range(BINS)]
+
+
+def predict(row: list[int], log_odds: int) -> tuple[int, int]:
+    """(p · 2^16, the bin that learns)."""
+    x = log_odds + CENTRE
+    at, share = divmod(x, OCTAVE)
+    table = (row[at] * (OCTAVE - share) + row[at + 1] * share) >> 8
+    return clamp((squash_table()[x] + table) >> 1, 4, 65532), at + (share >> 7)
+
+
+def learn(row: list[int], at: int, bit: int) -> None:
+    row[at] += (bit * 65535 - row[at]) >> RATE

@@ -1,0 +1,55 @@
+"""Bit histories: what has followed a context, in a byte (after zpaq's state table; Mahoney, *The ZPAQ Open Standard Format*, 2016).
+
+A state is (zeros, ones, last bit), the last bit only while zeros + ones ≤ 17. Counts are bounded, more tightly the more both bits
+occur, and seeing one bit shrinks the other's count: the recent past matters. States are numbered by how much they have seen, so
+the lowest of some numbers is the one to forget. `core/histories.h` is the same.
+"""
+
+from functools import lru_cache
+
+#: the larger count may reach MOST[smaller count]
+MOST = (20, 48, 15, 8, 6, 5)
+
+
+def kinds(zeros: int, ones: int) -> int:
+    """How many states a pair of counts has: 0, 1, or 2 where the last bit is known too."""
+    small, large = sorted((zeros, ones))
+    if small < 0 or small >= len(MOST) or large > MOST[small]:
+        return 0
+    return 2 if small and zeros + ones <= 17 else 1
+
+
+def after(zeros: int, ones: int, bit: int) -> tuple[int, int]:
+    """The counts after one more bit."""
+    if zeros < ones:
+        ones, zeros = after(ones, zeros, 1 - bit)
+        return zeros, ones
+    seen, other = (ones, zeros) if bit else (zeros, ones)
+    seen, other = seen + 1, sum(other >= k for k in (1, 2, 3, 4, 5, 7, 8))
+    zeros, ones = (other, seen) if bit else (seen, other)
+    while not kinds(zeros, ones):
+        if ones < 2:
+            zeros -= 1
+        else:
+            zeros, ones = (zeros * (ones - 1) + ones // 2) // ones, ones - 1
+    return zeros, ones
+
+
+@lru_cache(maxsize=1)
+def history_tables() -> tuple[list[list[int]], list[int]]:
+    """next [2][256], the state after a bit; first p [256] of 22 bits, (ones + ½) / (zeros + ones + 1)."""
+    number: dict[tuple[int, int, int], int] = {}
+    states = 0
+    for total in range(50):
+        for ones in range(total + 1):
+            n = kinds(total - ones, ones)
+            if n:
+                number[total - ones, ones, 0] = states
+                number[total - ones, ones, 1] = states + n - 1
+                states += n
+    following, first = [[0] * 256, [0] * 256], [1 << 21] * 256
+    for (zeros, ones, _), state in number.items():
+        first[state] = ((2 * ones + 1) << 21) // (zeros + ones + 1)
+        for bit in (0, 1):
+            following[bit][state] = number[*after(zeros, ones, bit), bit]
+    return following, first

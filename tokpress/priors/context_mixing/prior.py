@@ -1,0 +1,140 @@
+"""Context mixing as a prior over bytes: nothing to train, for any file (`adaptive` explains the model).
+
+Its codec codes a byte as eight binary decisions, each learned before the next is predicted, so no byte has a pmf of its own. The core
+does it where it is here; the twin, 1,000 times as slow, elsewhere.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...coding.base import (
+    WATCH_EVERY,
+    Codec,
+    Frame,
+    Report,
+    SteppedPrior,
+    Tokens,
+    Watch,
+    check_temperature,
+    silent,
+    unwatched,
+)
+from ...errors import ModelError
+from ...exact.tensors import nothing_else
+from ...grid import Grid
+from ...model_files import check_settings
+from ...native import adaptive as core
+from ...native import library
+from ...types import Config, NotStepped
+from . import bits
+from .contexts import Pixels
+
+
+def pixels_of(grid: Grid | None) -> Pixels | None:
+    """Where a grid's pixels lie. Of a recording, the row above is the sample two frames ago."""
+    if grid is None or grid.stop <= grid.start:
+        return None
+    pixel = grid.channels * grid.sample_bytes
+    row = grid.row_bytes if grid.picture else 2 * pixel
+    return Pixels(grid.start, grid.stop, pixel, row, row - grid.padding)
+
+
+class ContextMixed(Codec):
+    """Bytes as binary decisions under the adaptive model."""
+
+    def __init__(self, frame: Frame, pixels: Pixels | None = None) -> None:
+        super().__init__(frame)
+        self._pixels = pixels
+
+    def stepped(self) -> list[SteppedPrior]:
+        return []
+
+    def _core(self, count: int) -> core.Mixer:
+        return core.Mixer(count, self._pixels, block=WATCH_EVERY)
+
+    def encode(self, tokens: Tokens, report: Report = silent) -> bytes:
+        source = tokens.astype(np.uint8).tobytes()
+        if library.is_here():
+            return self._core(len(source)).encode(source, report)
+        return bits.encode(source, self._pixels, report)
+
+    def decode(self, payload: bytes, count: int, watch: Watch = unwatched) -> Tokens:
+        out, heard = bytearray(count), 0
+
+        def tell(done: int) -> None:
+            nonlocal heard
+            if done - heard >= WATCH_EVERY or done == count:
+                watch(np.frombuffer(out, np.uint8)[heard:done].astype(np.int32))
+                heard = done
+
+        if library.is_here():
+            self._core(count).decode(payload, tell, out)
+        else:
+            bits.decode(payload, count, self._pixels, tell, out)
+        return np.frombuffer(out, np.uint8).astype(np.int32)
+
+    def decode_noise(self, noise: bytes, count: int, watch: Watch = unwatched) -> Tokens:
+        return self.decode(noise, count, watch)
+
+    def score(self, tokens: Tokens, report: Report = silent) -> NDArray[np.float64]:
+        source = tokens.astype(np.uint8).tobytes()
+        here = library.is_here()
+        costs: Any = self._core(len(source)).score(source, report) if here else bits.score(source, self._pixels, report)
+        return np.array(costs, np.float64) / core.COST_UNIT
+
+    def sample(self, count: int, seed: int | None = None, temperature: float = 1.0) -> Tokens:
+        check_temperature(temperature)
+        rng, sharpness = np.random.default_rng(seed), int(min(65536 / temperature, 1 << 32))
+        words = rng.integers(0, 1 << 32, 8 * count, np.uint32)
+        at = iter(range(0, 8 * count, 8 * WATCH_EVERY))
+        if library.is_here():
+            drawn = self._core(count).sample(b"", lambda some: words[(begin := next(at)) : begin + some], sharpness)
+        else:
+            each = iter(words.tolist())
+            drawn = bits.sample(count, b"", lambda: next(each), sharpness, self._pixels)
+        return np.frombuffer(drawn, np.uint8).astype(np.int32)
+
+
+class ContextMixingPrior(NotStepped):
+    """
+    >>> codec = ContextMixingPrior().codec(Frame(tokens=4)); tokens = np.array([65, 66, 65, 66], np.int32)
+    >>> codec.decode(codec.encode(tokens), 4)
+    array([65, 66, 65, 66], dtype=int32)
+    """
+
+    name = "adaptive"
+    vocab_size = 256
+
+    def __init__(self, on_grid: bool = False) -> None:
+        """on_grid: whether it wants to know where pixels are, to look at those around."""
+        self.wants_grid = on_grid
+        self._pixels: Pixels | None = None
+
+    def on(self, grid: Grid | None, tokens: int) -> "ContextMixingPrior":
+        bound = ContextMixingPrior(self.wants_grid)
+        bound._pixels = pixels_of(grid)
+        return bound
+
+    def lanes(self, tokens: int) -> int:
+        """One: what is new to several lanes is new to each of them."""
+        return 1
+
+    def codec(self, frame: Frame) -> Codec:
+        return ContextMixed(frame, self._pixels)
+
+    def config(self) -> Config:
+        return {"on_grid": True} if self.wants_grid else {}
+
+    @classmethod
+    def load(cls, config: Config, tensors: dict[str, np.ndarray], vocab_size: int) -> "ContextMixingPrior":
+        check_settings(f"a {cls.name} prior", config, set(), {"on_grid"})
+        nothing_else(tensors, set())
+        on_grid = config.get("on_grid", False)
+        on_grid = {"true": True, "false": False}.get(on_grid, on_grid) if isinstance(on_grid, str) else on_grid
+        if not isinstance(on_grid, bool):
+            raise ModelError(f"on_grid of an adaptive prior is true or false, not {on_grid!r}")
+        if vocab_size != cls.vocab_size:
+            raise ModelError(f"an adaptive prior is over bytes, not {vocab_size:,} symbols: --tokenizer bytes")
+        return cls(on_grid)

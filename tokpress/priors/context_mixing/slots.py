@@ -1,0 +1,39 @@
+"""Where the bit histories of contexts live: a hash table of cache lines (`core/slots.h` is the same).
+
+A nibble is four binary decisions: a path through a tree of 15 nodes, so a context has 15 histories. A line holds four contexts:
+
+    4 check bytes │ 4 histories of node 1 │ 4 of node 2 │ … │ 4 of node 15            (16 · 4 = 64 bytes)
+
+Latency is the cost, so a line's place is known two bits before it is needed; the last two bits only choose among neighbours.
+"""
+
+MASK = (1 << 64) - 1
+
+
+def scramble(x: int) -> int:
+    """Small differences of the input change all upper bits of the 64-bit result."""
+    x = x * 0x9E3779B97F4A7C15 & MASK
+    x ^= x >> 32
+    return x * 0xD6E8FEB86659FD93 & MASK
+
+
+class Slots:
+    def __init__(self, log2: int) -> None:
+        """2^log2 lines."""
+        self.log2 = log2
+        self.lines: dict[int, bytearray] = {}  # those that are in use
+
+    def place(self, hash: int) -> tuple[int, int]:
+        """(line, check) of a context from 64 bits of hash."""
+        return hash >> (64 - self.log2), hash >> 32 & 255
+
+    def find(self, line: int, check: int) -> tuple[bytearray, int]:
+        """(line, slot): the history of node n is line[4 · n + slot]. A new context takes the place of the least used."""
+        bytes_ = self.lines.setdefault(line, bytearray(64))
+        for slot in range(4):
+            if bytes_[slot] == check:
+                return bytes_, slot
+        slot = min(range(4), key=lambda slot: bytes_[4 + slot])
+        bytes_[slot::4] = bytes(16)
+        bytes_[slot] = check
+        return bytes_, slot

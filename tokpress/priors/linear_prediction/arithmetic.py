@@ -1,0 +1,60 @@
+"""Vectors of float32 whose every operation is one IEEE operation in a fixed order (core: samples_math.h).
+
+Sums over lanes go by halves: lane i and lane i + n/2 first. Logarithms and powers are to base 2 and by polynomials."""
+
+from typing import Any
+
+import numpy as np
+
+F = np.float32
+ROUND = F(12582912.0)  # 1.5 · 2^23: adding and subtracting it rounds to whole numbers
+LANES = 8
+
+
+def total(x: Any) -> Any:
+    """The sum of 2, 4 or 8 lanes."""
+    while len(x) > 1:
+        half = len(x) // 2
+        x = x[:half] + x[half:]
+    return x[0]
+
+
+def clamp(x: Any, low: Any, high: Any) -> Any:
+    return np.minimum(np.maximum(x, F(low)), F(high))
+
+
+def exp2(x: Any) -> Any:
+    """2^x for |x| ≤ 40, relative error 2^-17.
+
+    >>> exp2(np.array([3.0, -1.0], np.float32)).tolist()
+    [8.0, 0.5]
+    """
+    whole = (x + ROUND) - ROUND
+    f = x - whole
+    p = ((F(0.0096673) * f + F(0.0558759)) * f + F(0.2402231)) * f + F(0.6931272)
+    p = p * f + F(1)
+    return (p.view(np.int32) + (whole.astype(np.int32) << 23)).view(np.float32)
+
+
+def log2(x: Any) -> Any:
+    """log2 of normal positive numbers, error 2^-14.
+
+    >>> log2(np.array([8.0, 1.0], np.float32)).tolist()
+    [3.0, 0.0]
+    """
+    bits = x.view(np.int32)
+    exponent = (bits - 0x3F3504F3) >> 23
+    m = (bits - (exponent << 23)).view(np.float32) - F(1)
+    p = (((F(0.2404941) * m - F(0.3887535)) * m + F(0.4875218)) * m - F(0.7206297)) * m + F(1.4425580)
+    return exponent.astype(np.float32) + p * m
+
+
+def squash(x: np.float32) -> np.float32:
+    """1 / (1 + 2^−x)."""
+    return F(1) / (F(1) + exp2(np.array([-x], np.float32))[0])
+
+
+def energy_of(x: np.float32, most: int) -> int:
+    """Quarter octaves of 16 x + 1, 0 … most."""
+    power = np.array([F(16) * x + F(1)], np.float32).view(np.int32)[0]
+    return min(max((int(power) >> 21) - (127 << 2), 0), most)

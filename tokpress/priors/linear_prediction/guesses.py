@@ -1,0 +1,211 @@
+"""Guesses of the next sample from those before it, and what they learn from it (core: samples_guess.h, samples_learn.h).
+
+    pictures     least squares of the tile of columns and its neighbours, least squares of all samples before (Wu, Barthel & Zhang
+                 1998), and five simple ones as PNG, JPEG-LS and WebP have them, on the difference to the channel before
+    recordings   least squares, then three filters, each on top; and polynomials of degree 0, 1, 2 through the last samples
+    blend        Σ guess / error⁴ / Σ 1 / error⁴, errors being those of each guess close by
+
+Guesses are float32 relative to `reference`, an integer, so that samples of 32 bits keep their precision."""
+
+from typing import Any
+
+import numpy as np
+
+from ...grid import Grid
+from . import least_squares as squares
+from .arithmetic import LANES, F, clamp, energy_of, total
+from .filters import TAPS, Filter
+from .geometry import Geometry
+
+BLEND = 7
+ENERGIES = 96
+MOST_TILES = 3072  # in all channels
+BATCH_PICTURE, BATCH_SOUND = 8, 16
+KEEP_PICTURE, KEEP_SOUND, KEEP_ROW = F(0.9984), F(0.969), F(0.83)
+RIDGE_PICTURE, RIDGE_SOUND = 4, 2000
+GLOBAL_EVERY = 4
+
+
+def first_scale(energy: int) -> np.float32:
+    """The mean error that an energy tells of, before any was seen."""
+    power = np.array([(energy + (127 << 2)) << 21], np.int32).view(np.float32)[0]
+    return (power - F(1)) * F(0.0104)
+
+
+class Guesses:
+    """The guesses, of which `values` is the last one's, for the sample at the cursor."""
+
+    def __init__(self, grid: Grid) -> None:
+        self.grid, self.geometry = grid, Geometry(grid)
+        geometry, channels = self.geometry, grid.channels
+        self.lowest, self.highest = -(1 << (grid.bits - 1)), (1 << (grid.bits - 1)) - 1
+        self.window = [0] * geometry.window
+        self.errors = np.zeros((geometry.window, LANES), np.float32)
+        self.signed_errors = np.zeros(geometry.window, np.float32)
+        self.at = geometry.window - geometry.stride + geometry.pad * channels
+        self.column = self.channel = 0
+        first = F(4 if grid.bits == 8 else 200)
+        self.usual = np.full((channels, LANES), first, np.float32)
+        scales = [[first_scale(energy)] * LANES for energy in range(ENERGIES)]
+        self.scales = np.array([scales] * channels, np.float32)
+        self.seen = np.zeros((channels, ENERGIES), int)
+        self.dtype = np.float64 if grid.bits > 8 or not grid.picture else np.float32
+        self.near = [geometry.neighbours(c) for c in range(channels)]
+        self.rows: list[list[Any]] = [[] for _ in range(channels)]
+        self.batch = BATCH_PICTURE if grid.picture else BATCH_SOUND
+        self.tile_width = BATCH_PICTURE
+        while -(-geometry.columns // self.tile_width) > MOST_TILES // channels:
+            self.tile_width += BATCH_PICTURE
+        tiles = -(-geometry.columns // self.tile_width) if grid.picture else 0
+        empty = [np.zeros((len(near), squares.padded(len(near), self.dtype)), self.dtype) for near in self.near]
+        self.tiles = [[each.copy() for _ in range(tiles)] for each in empty]
+        self.all = [each.copy() for each in empty]
+        self.turns = [0] * channels
+        self.weights = [[each[0].copy() for _ in range(2)] for each in empty]
+        for pair in self.weights:
+            for w in pair:
+                w[0] = 0.5 if grid.picture else 1.0
+        self.filters = [[Filter(*each) for each in TAPS] if not grid.picture else [] for _ in range(channels)]
+        self.first_guess = F(0)
+
+    # --- guesses -----------------------------------------------------------------------------------------
+
+    def back(self, distance: int) -> int:
+        """A sample before the one at the cursor."""
+        return self.window[self.at - distance]
+
+    def guess(self) -> None:
+        """`reference`, `values` [8] and `energy` of the sample at the cursor."""
+        c, channels, stride, picture = self.channel, self.grid.channels, self.geometry.stride, self.grid.picture
+        west = self.back(channels)
+        north = self.back(stride) if picture else west
+        self.reference = (west + north) >> 1
+        low, high = F(self.lowest - self.reference), F(self.highest - self.reference)
+        values = np.zeros(LANES, np.float32)
+        values[:2] = self._by_squares()
+        if picture:
+            values[2:6] = [F(each - self.reference) for each in self._simple()]
+        else:
+            self.first_guess = sum_so_far = clamp(values[0], low, high)
+            for k, each in enumerate(self.filters[c]):
+                sum_so_far = sum_so_far + each.guess()
+                values[1 + k] = sum_so_far
+            before, older = self.back(2 * channels), self.back(3 * channels)
+            values[4:6] = [F(west - before), F(2 * west - 3 * before + older)]
+        values = clamp(values, low, high)
+
+        judged = self.usual[c].copy()
+        for distance, weight in self.geometry.close(c):
+            judged = judged + F(weight) * self.errors[self.at - distance]
+        trust = clamp((judged[BLEND] + F(0.01)) / (judged + F(0.01)), 0, 64)
+        trust = trust * trust
+        trust = trust * trust
+        trust[BLEND] = 0
+        in_all = total(trust)
+        values[BLEND] = clamp(total(trust * values) / in_all, low, high) if in_all > F(1e-30) else values[0]
+        self.values = values
+
+        energy = judged[BLEND] - self.usual[c][BLEND]
+        if picture:
+            north_west, north_east = self.back(stride + channels), self.back(stride - channels)
+            rough = F(abs(west - north_west)) + F(abs(north - north_west)) + F(abs(north - north_east))
+            energy = energy + rough
+        self.energy = energy_of(energy, ENERGIES - 1)
+
+    def _by_squares(self) -> list[np.float32]:
+        c, near = self.channel, self.near[self.channel]
+        row = np.zeros(self.all[c].shape[1], self.dtype)
+        reference = self.reference if self.grid.picture else 0
+        row[: len(near)] = [self.back(distance) - reference for distance in near]
+        self.row = row
+        if self.grid.picture:
+            found = [F(squares.dot(w, row)) for w in self.weights[c]]
+        else:
+            found = [F(squares.dot(self.weights[c][0], row) - np.float64(self.reference)), F(0)]
+        return [each if F(-1e10) < each < F(1e10) else F(0) for each in found]
+
+    def _simple(self) -> list[int]:
+        channels, stride = self.grid.channels, self.geometry.stride
+        west, north, north_west = self.back(channels), self.back(stride), self.back(stride + channels)
+        corner = north + self.back(stride - channels) - self.back(2 * stride - channels)
+        other = 0
+        if self.channel:
+            other = self.back(1)
+            west, north = west - self.back(1 + channels), north - self.back(1 + stride)
+            north_west -= self.back(1 + stride + channels)
+        median = sorted([west, north, west + north - north_west])[1]
+        second = other + ((west + north) >> 1) if self.channel else corner
+        return [other + median, second, other + west, other + north]
+
+    # --- learning ----------------------------------------------------------------------------------------
+
+    def learn(self, value: int) -> None:
+        """The sample at the cursor is known; go on to the next."""
+        c, at, picture = self.channel, self.at, self.grid.picture
+        difference = F(value - self.reference)
+        error = abs(difference - self.values)
+        self.window[at], self.errors[at] = value, error
+        self.signed_errors[at] = difference - self.values[BLEND]
+        self.usual[c] += (error - self.usual[c]) * F(0.03125)
+        seen = int(self.seen[c, self.energy])
+        self.scales[c, self.energy] += (error - self.scales[c, self.energy]) * (F(1) / F(seen + 4))
+        self.seen[c, self.energy] = min(seen + 1, 120)
+
+        row_ends = picture and self.column == self.grid.columns - 1
+        self.row[len(self.near[c])] = difference if picture else value
+        self.rows[c].append(self.row)
+        if len(self.rows[c]) == self.batch or row_ends:
+            self._learn_squares(c, row_ends)
+            self.rows[c] = []
+        rest = difference - self.first_guess
+        for each in self.filters[c]:
+            rest = each.learn(rest)
+        self._go_on()
+
+    def _learn_squares(self, c: int, row_ends: bool) -> None:
+        rows, real, tiles = np.array(self.rows[c]), np.dtype(self.dtype).type, self.tiles[c]
+        fresh = squares.batch(rows, len(self.near[c]))
+        ridge = RIDGE_PICTURE if self.grid.picture else RIDGE_SOUND
+        self.all[c] = self.all[c] * real(KEEP_PICTURE if self.grid.picture else KEEP_SOUND) + fresh
+        if tiles:
+            tile = self.column // self.tile_width
+            keep = real(1) if (self.column - len(rows) + 1) % self.tile_width else real(KEEP_ROW)
+            tiles[tile] = tiles[tile] * keep + fresh
+            following = 0 if row_ends else (self.column + 1) // self.tile_width
+            sums, *others = tiles[max(following - 1, 0) : following + 2]
+            sums = sums.copy()
+            for other in others:
+                sums = sums + other
+            self.weights[c][0] = squares.solve(sums, ridge, self.weights[c][0])
+            turn, self.turns[c] = self.turns[c], (self.turns[c] + 1) % GLOBAL_EVERY
+            if turn:
+                return
+        which = 1 if tiles else 0
+        self.weights[c][which] = squares.solve(self.all[c].copy(), ridge, self.weights[c][which])
+
+    def _go_on(self) -> None:
+        self.at += 1
+        self.channel += 1
+        if self.channel == self.grid.channels:
+            self.channel = 0
+            self.column += 1
+            if self.column == self.geometry.columns:
+                self._next_row()
+
+    def _next_row(self) -> None:
+        """Pad the row, forget the oldest one, and begin the next with the first pixel of the one above."""
+        stride, channels = self.geometry.stride, self.grid.channels
+        pad, start = self.geometry.pad * channels, self.geometry.window - stride
+        end = start + pad + self.geometry.columns * channels
+        for i in range(pad):
+            self._copy(end + i, end - channels + i % channels)
+        for each in (self.errors, self.signed_errors):
+            each[:start] = each[stride:].copy()
+        self.window[:start] = self.window[stride:]
+        for i in range(pad):
+            self._copy(start + i, start - stride + pad + i % channels)
+        self.column, self.at = 0, start + pad
+
+    def _copy(self, to: int, source: int) -> None:
+        self.window[to] = self.window[source]
+        self.errors[to], self.signed_errors[to] = self.errors[source], self.signed_errors[source]

@@ -1,0 +1,73 @@
+"""One binary decision: what experts and contexts say of it, mixed; coded; and learned at once (core: samples_mixing.h).
+
+    x_i     = log2 p_i / (1 − p_i)      of 8 experts (given as odds) and of CONTEXTS probabilities, these times n / (n + 8)
+    mixed   = 1 / (1 + 2^−(w · x)),     w the sum of two sets of weights; w += rate · (bit − mixed) · x      (Mahoney 2005)
+    p       = half mixed, half what happened when the mixer said this (linear between BUCKETS)
+
+A context's probability is a cell of 22 bits above a count of 10 bits; the rate of learning is 1 / (n + 1.6) at count n."""
+
+from typing import Any
+
+import numpy as np
+
+from .arithmetic import LANES, F, clamp, log2, squash, total
+
+CONTEXTS = 7
+NODES = 32  # decisions of a sample that have probabilities of their own
+BUCKETS = 33
+COLOURS = 4
+ENERGY_SETS = 12
+SETS = ENERGY_SETS + 4 * COLOURS
+MOST_COUNT = 250
+STRETCH_MOST = 12.0
+NEW = 1 << 31
+
+
+class Mixing:
+    def __init__(self, samples: int) -> None:
+        length = samples.bit_length()
+        most = [16, 12, 16, 16, 12, 12, 16]  # of exact values there are many
+        self.row_masks = [(1 << min(max(length, 8), each)) - 1 for each in most]
+        self.cells = [np.full((mask + 1, NODES), NEW, np.uint32) for mask in self.row_masks]
+        self.rows: list[int] = [0] * CONTEXTS
+        self.weights = np.full((SETS, NODES, 2, LANES), F(0.05), np.float32)
+        self.weights[:, :, 1] = F(0.025)
+        self.weights[:, :, 1, CONTEXTS] = 0
+        self.sets, self.colour, self.rate = (0, 0), 0, F(0)
+        happened = [squash(F(0.75) * F(i) - F(12)) for i in range(BUCKETS)]
+        self.correction = np.tile(np.array(happened, np.float32), (COLOURS, NODES, 1))
+
+    def decide(self, coder: Any, node: int, num: Any, den: Any, bit: int) -> int:
+        """Code a bit whose odds are num / den [8] by the experts; returns it."""
+        packed = np.array([self.cells[i][self.rows[i], node] for i in range(CONTEXTS)] + [NEW], np.uint32)
+        count = (packed & 1023).astype(np.int32)
+        n = count.astype(np.float32)
+        p = (packed >> 10).astype(np.int32).astype(np.float32) * F(1 / 4194304)
+        x = clamp(log2(num / den), -STRETCH_MOST, STRETCH_MOST)
+        y = log2(p / (F(1) - p)) * (n / (n + F(8)))
+        y[CONTEXTS] = F(0.3)
+        w, v = (self.weights[each, node] for each in self.sets)
+        said = clamp(total((w[0] + v[0]) * x + (w[1] + v[1]) * y), -STRETCH_MOST, STRETCH_MOST)
+        mixed = squash(said)
+
+        place = (said + F(12)) * F(1 / 0.75)
+        bucket = min(max(int(place), 0), BUCKETS - 2)
+        share = place - F(bucket)
+        happened = self.correction[self.colour, node]
+        corrected = happened[bucket] * (F(1) - share) + happened[bucket + 1] * share
+        one = min(max(int((F(0.5) * mixed + F(0.5) * corrected) * F(16777216)), 64), (1 << 24) - 64)
+        bit = coder.code(bit, one)
+
+        target = F(bit)
+        step = (target - mixed) * self.rate
+        for weights in (w, v):
+            weights[0] += step * x
+            weights[1] += step * y
+        happened[bucket] += (target - happened[bucket]) * (F(1) - share) * F(0.014)
+        happened[bucket + 1] += (target - happened[bucket + 1]) * share * F(0.014)
+        moved = clamp(p + (target - p) / (n + F(1.6)), 0.0005, 0.9995)
+        counted = count + (count < MOST_COUNT)
+        packed = (moved * F(4194304)).astype(np.int32).astype(np.uint32) << 10 | counted.astype(np.uint32)
+        for i in range(CONTEXTS):
+            self.cells[i][self.rows[i], node] = packed[i]
+        return bit

@@ -1,0 +1,159 @@
+"""A sample as binary decisions, so few that most take about a bit each (core: samples_residual.h).
+
+A boundary near the blend splits the range: is the sample above it? Then its distance m from the boundary is found in intervals
+[0, w) [w, 2w) [2w, 4w) …, "is it further?", and halved inside one; w = 2^k is about the error to be expected. Each expert's density is
+logistic: with F(b) = 1 / (1 + E), E = 2^−(distance of b from the guess / scale), the odds that a sample of the interval between a and
+c lies beyond b are (E_b − E_c) (1 + E_a) / ((E_a − E_b) (1 + E_c)).
+
+The boundary is a multiple of 2^j, j = k − 2: what is left in the end are j low bits of the sample itself, nearly equally likely unless
+the samples use fewer bits than they have."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ...grid import Grid
+from .arithmetic import LANES, F, clamp, energy_of, exp2
+from .guesses import BLEND, ENERGIES, Guesses
+from .mixing import COLOURS, ENERGY_SETS, Mixing
+
+SCALE_FLOOR = F(0.06)
+MIXED_BITS = 2
+CLASSES = (1, 2, 3, 5, 8, 13, 22, 40, 80)
+
+
+def hash2(a: int, b: int) -> int:
+    """32 bits from two numbers."""
+    x = (a * 0x9E3779B1 + b * 0x85EBCA77) & 0xFFFFFFFF
+    x ^= x >> 15
+    x = x * 0x2C1B3C6D & 0xFFFFFFFF
+    return x ^ x >> 13
+
+
+def class_of(x: int) -> int:
+    """The sign and about the logarithm of x, 0 … 18."""
+    k = sum(abs(x) >= least for least in CLASSES)
+    return 9 + (k if x > 0 else -k)
+
+
+def at_least(x: Any) -> Any:
+    return clamp(x, 1e-12, 1e30)
+
+
+class SampleCoder:
+    """Codes the samples of a grid one after the other."""
+
+    def __init__(self, grid: Grid) -> None:
+        self.grid, self.guesses, self.mixing, self.done = grid, Guesses(grid), Mixing(grid.samples), 0
+        self.low_bits = [[[32768] * 16 for _ in range(32)] for _ in range(grid.channels)]
+
+    def code(self, coder: Any, value: int) -> int:
+        """One sample, whose value a decoder ignores, by a coder of `bits.py`. Returns it."""
+        g, mixing = self.guesses, self.mixing
+        g.guess()
+        scale = g.scales[g.channel, g.energy]
+        self.inverse = F(2) / (scale + SCALE_FLOOR)  # 2 ln 2 is the mean error of scale 1, times log2 e
+        k = 0
+        while k < self.grid.bits - 2 and scale[BLEND] * F(1.25) >= F(2 << k):
+            k += 1
+        j = max(0, k - MIXED_BITS)
+        unit = 1 << j
+        boundary = (g.reference + math.floor(g.values[BLEND]) + 1 + (unit >> 1)) & -unit
+        boundary = min(max(boundary, g.lowest), g.highest + 1)
+        self._open_contexts(boundary, j)
+        mixing.colour = min(g.channel, COLOURS - 1)
+        mixing.sets = g.energy >> 3, ENERGY_SETS + mixing.colour * 4 + min(k, 3)
+        mixing.rate = F(0.001) + F(0.007) / (F(1) + F(self.done) * F(1 / 4096))
+
+        up = int(boundary <= g.lowest)
+        if g.lowest < boundary <= g.highest:
+            ones = np.ones(LANES, np.float32)
+            up = mixing.decide(coder, 0, self._edge(boundary, 1), ones, int(value >= boundary))
+        most = g.highest - boundary if up else boundary - 1 - g.lowest
+        distance = value - boundary if up else boundary - 1 - value
+        low = self._distance(coder, boundary, up, 1 << k, unit, most, distance)
+        value = self._low_bits(coder, boundary + low if up else boundary - low - unit, j, value)
+        self.done += 1
+        g.learn(value)
+        return value
+
+    def _distance(self, coder: Any, boundary: int, up: int, width: int, unit: int, most: int, distance: int) -> int:
+        """The distance of the sample from the boundary without its low bits; most: the largest that there is."""
+        side, decide = 1 if up else -1, self.mixing.decide
+        near, far = self._edge(boundary, side), np.zeros(LANES, np.float32)
+        low = steps = 0
+        while low + width <= most:
+            split = self._edge(boundary + side * (low + width), side)
+            odds = at_least(split * (F(1) + near)), at_least(near - split)
+            if not decide(coder, 1 + up * 8 + min(steps, 7), *odds, int(distance >= low + width)):
+                far = split
+                break
+            near = split
+            low += width
+            width <<= steps > 0
+            steps += 1
+        half, depth = width >> 1, 0
+        while half >= unit:
+            if low + half <= most:
+                split = self._edge(boundary + side * (low + half), side)
+                first = 17 + up * 4 + min(steps, 3)
+                later = 25 + (depth * 3 - 3 + min(steps, 2) if depth < 3 else 6)
+                odds = at_least((split - far) * (F(1) + near)), at_least((near - split) * (F(1) + far))
+                if decide(coder, later if depth else first, *odds, int(distance >= low + half)):
+                    low += half
+                    near = split
+                else:
+                    far = split
+            half >>= 1
+            depth += 1
+        return low
+
+    def _edge(self, b: int, side: int) -> Any:
+        """E of each expert at the boundary below the value b, seen from below (side 1) or from above (side −1)."""
+        z = ((F(b - self.guesses.reference) - F(0.5)) - self.guesses.values) * self.inverse
+        return exp2(clamp(z * F(-side), -30, 30))
+
+    def _low_bits(self, coder: Any, base: int, j: int, value: int) -> int:
+        before = 1
+        for i in range(j - 1, -1, -1):
+            tables = self.low_bits[self.guesses.channel][i]
+            p = tables[before & 15]
+            bit = coder.code(value >> i & 1, min(max(p << 8, 4096), (1 << 24) - 4096))
+            tables[before & 15] = p + (((bit << 16) - bit - p) >> 6)
+            base += bit << i
+            before = 8 | (before << 1 & 6) | bit if before >= 8 else before << 1 | bit
+        return base
+
+    def _open_contexts(self, boundary: int, shift: int) -> None:
+        """Which rows of probabilities the contexts have."""
+        g, channels = self.guesses, self.grid.channels
+        c, picture, back = g.channel, self.grid.picture, g.back
+        up = g.geometry.stride if picture else 2 * channels
+        corner = up - channels if picture else 3 * channels
+        west, north, first, second = back(channels), back(up), back(1), back(2)
+        if c:
+            differences = hash2(hash2(c, boundary - first), boundary - second if c > 1 else 0)
+        else:
+            differences = hash2(hash2(c, boundary - west), boundary - north)
+        classes = class_of((west - boundary) >> shift) * 32 + class_of((north - boundary) >> shift)
+        errors = (self._error(channels) * 32 + self._error(up)) * 32 + self._error(corner)
+        signed = self._signed(1 if c else channels, shift) * 32 + self._signed(2 if c > 1 else up, shift)
+        keys = [
+            differences,
+            hash2(c, classes),
+            hash2(c, boundary),
+            hash2(hash2(c, west), north),
+            hash2(c, errors),
+            hash2(c, signed),
+            hash2(hash2(hash2(c, boundary), first if c else west), second if c > 1 else 0),
+        ]
+        self.mixing.rows = [key & mask for key, mask in zip(keys, self.mixing.row_masks, strict=True)]
+
+    def _error(self, distance: int) -> int:
+        """Of a neighbour, in steps of 3/4 octaves."""
+        return energy_of(self.guesses.errors[self.guesses.at - distance, BLEND], ENERGIES - 1) // 3
+
+    def _signed(self, distance: int, shift: int) -> int:
+        error = clamp(F(2) * self.guesses.signed_errors[self.guesses.at - distance], -1e9, 1e9)
+        return class_of(int(error) >> shift)
