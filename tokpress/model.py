@@ -23,7 +23,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from . import content, model_files
+from . import content, model_files, shipped, tensors
 from . import folder as files
 from . import grid as grids
 from .bits import Bits
@@ -34,7 +34,7 @@ from .lazy import np
 from .packed_model import reduce_model
 from .priors.several import kind_of, side_by_side
 from .registry import tokenizer_class
-from .tensors import write as write_tensors
+from .tensors import Tensors
 from .tokens import TokenBuffer, as_array
 from .types import Prior, Tokenizer
 from .watch import Counting
@@ -330,9 +330,9 @@ class Model:
     def _write(self, folder: Path) -> None:
         self.tokenizer.save(folder)
         (folder / "config.json").write_text(json.dumps(self.config(), indent=2) + "\n")
-        tensors = {} if self.weights_of else self.prior.tensors()
-        if tensors:
-            write_tensors(tensors, folder / "model.safetensors")
+        found = {} if self.weights_of else self.prior.tensors()
+        if found:
+            tensors.write(found, folder / "model.safetensors")
 
     def save(self, folder: str | os.PathLike, card: str | None = None) -> None:
         """Write the directory: first to a temporary one beside it, then renamed into place. `card`: its README.md;
@@ -370,25 +370,37 @@ def load_folder(folder: str | os.PathLike) -> Model:
     config = model_files.config(folder)
     if files.lacks_prior(config):
         raise ModelError(files.TOKENIZER_ONLY.format(folder))
-    parts, card = files.parts(folder), model_files.read(folder / model_files.CARD)
+    id, card = shipped.identity(folder), model_files.read(folder / model_files.CARD)
+    trusted = id is not None
+    parts = {} if trusted else files.parts(folder)
     try:
-        tokenizer, prior = _components(folder, config, parts[model_files.WEIGHTS])
+        tokenizer, prior = _components(folder, config, _weights(folder, parts, trusted))
         text = "" if card is None else card.decode("utf-8", "replace")
         weights_of = tuple(id.hex() for id in files.weights_of(config))
-        model = Model(tokenizer, prior, files.identity_of(config, parts), folder.name, text, weights_of)
+        model = Model(tokenizer, prior, id or files.identity_of(config, parts), folder.name, text, weights_of)
     except (ModelError, TokenizerError, UnknownComponentError) as error:
         raise (error if str(folder) in str(error) else type(error)(f"{folder}: {error}")) from error.__cause__
     except Exception as error:  # of components that others wrote, too
         told = str(error) if isinstance(error, TokpressError) else f"{type(error).__name__}: {error}"
         raise ModelError(f"{folder / model_files.CONFIG} lacks or garbles a setting: {told}") from error
-    for part in (model_files.TOKENIZER, model_files.TOKENIZER_WEIGHTS):  # which the tokenizer has read by itself
+    for part in parts.keys() - {model_files.WEIGHTS}:  # which the tokenizer has read by itself
         if parts[part] != model_files.read(folder / part):
             raise ModelError(f"{folder / part} changed while it was read; open the model again")
     return model
 
 
-def _components(folder: Path, config: dict[str, Any], weights: bytes | None) -> tuple[Tokenizer, Prior]:
-    """What config.json describes, with these bytes of model.safetensors."""
+def _weights(folder: Path, parts: dict[str, bytes | None], trusted: bool) -> Tensors:
+    """What model.safetensors holds; nothing where there is none. The package's is memory-mapped, another's was read and hashed:
+    somebody could change it under a map after it was checked."""
+    path = folder / model_files.WEIGHTS
+    if trusted and path.is_file():
+        return tensors.read(model_files.mapped(path), path, trusted=True)
+    weights = parts.get(model_files.WEIGHTS)
+    return Tensors({}) if weights is None else tensors.read(weights, path)
+
+
+def _components(folder: Path, config: dict[str, Any], weights: Tensors) -> tuple[Tokenizer, Prior]:
+    """What config.json describes, with these weights."""
     path = folder / model_files.CONFIG
     model_files.check_settings("a model", config, {"format", "exact_profile", "tokenizer", "prior"}, {"weights_of"})
     if (config["format"], config["exact_profile"]) != (files.FORMAT, files.EXACT_PROFILE):
@@ -402,10 +414,8 @@ def _components(folder: Path, config: dict[str, Any], weights: bytes | None) -> 
     tokenizer = tokenizer_class(told["name"]).load(folder, settings)
     kind, settings = kind_of(config["prior"])
     if others := files.weights_of(config):
-        tensors = side_by_side([_by_id(id, folder).prior.tensors() for id in others])
-    else:
-        tensors = {} if weights is None else model_files.tensors(weights, folder / model_files.WEIGHTS)
-    return tokenizer, kind.load(settings, tensors, tokenizer.vocab_size)
+        return tokenizer, kind.load(settings, side_by_side([_by_id(id, folder).prior.tensors() for id in others]), tokenizer.vocab_size)
+    return tokenizer, kind.load(settings, weights, tokenizer.vocab_size)
 
 
 def _by_id(id: bytes, user: object) -> Model:

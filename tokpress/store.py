@@ -7,10 +7,11 @@ from pathlib import Path
 
 from . import model_files as files
 from .errors import ModelError, ModelMismatchError
+from . import shipped
 from .folder import identity, stamp, weights_of
 from .model import Model, load_folder
 
-SHIPPED = Path(__file__).parent / "models"
+SHIPPED = shipped.MODELS
 
 
 @lru_cache(maxsize=8)
@@ -22,7 +23,7 @@ def _cached(folder: Path, stamp: tuple) -> Model:
 def _identity(folder: Path, stamp: tuple) -> bytes | None:
     """The id of the model in a folder. None, with a warning, where there is none: others may still be sound."""
     try:
-        return identity(folder)
+        return shipped.identity(folder) or identity(folder)
     except ModelError as error:
         warnings.warn(f"{folder} is no sound model directory, passed over: {error}", stacklevel=3)
         return None
@@ -66,7 +67,9 @@ def load(model: "str | os.PathLike | Model") -> Model:
 
 
 def _folder_of(id: bytes) -> Path | None:
-    """By hashing what is here, not by opening it."""
+    """By the list of the shipped ones, then by hashing what is here; none is opened."""
+    if (found := shipped.folder_of(id)) is not None:
+        return found
     return next((folder for folder in folders().values() if _identity(folder, stamp(folder)) == id), None)
 
 
