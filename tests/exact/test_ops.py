@@ -159,20 +159,3 @@ def test_compiled_code_has_no_fused_multiply_add():
         for signature in getattr(fused, name).signatures:
             jitted.compile(signature)
         assert all("fmadd" not in asm and "fmla" not in asm for asm in jitted.inspect_asm().values())
-
-
-def test_linear_prediction_has_no_fused_multiply_add():
-    """Its floats are float64 in loops, so it stands on this alone."""
-    import numba
-
-    from tokpress.grid import Grid
-    from tokpress.priors import prediction
-    from tokpress.priors.samples_state import make_predictor
-
-    for grid in (Grid(True, 0, 4, 5, 3, 8), Grid(False, 0, 1, 20, 2, 16)):
-        values = np.arange(grid.samples, dtype=np.int32)
-        jitted = numba.njit(nogil=True, boundscheck=False, error_model="numpy")(prediction.residuals.py_func)
-        jitted(values, np.empty_like(values), make_predictor(grid))
-        for asm in jitted.inspect_asm().values():
-            assert "mulsd" in asm or "mulpd" in asm or "fmul" in asm  # it is all in there
-            assert "fmadd" not in asm and "fmla" not in asm

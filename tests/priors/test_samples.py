@@ -71,12 +71,12 @@ def test_round_trip_on_any_grid(made):
 
 
 @settings(max_examples=20, deadline=None)
-@given(sources(), st.sampled_from([MODEL, DRAWINGS]))
-def test_one_loop_whoever_steps(made, model):
-    """step, stretch and decode_steps give the same bits; the score is of every token in its place."""
+@given(sources())
+def test_one_loop_whoever_steps(made):
+    """Where drawings are: step, stretch and decode_steps give the same bits."""
     source, grid = made
-    tokens = model.tokenizer.encode(source)
-    prior = model.prior.on(grid, len(tokens))
+    tokens = DRAWINGS.tokenizer.encode(source)
+    prior = DRAWINGS.prior.on(grid, len(tokens))
     coded = prior.arrange(tokens)
     assert np.array_equal(prior.restore(coded), tokens)
     layout = Layout.of(len(coded), 2, prior.stride)
@@ -92,13 +92,22 @@ def test_one_loop_whoever_steps(made, model):
                 pmf = None
     payload = coding.encode(prior, coded, 1)
     assert np.array_equal(Symbolwise(prior, Frame(len(coded))).decode(payload, len(coded)), coded)
-    assert np.array_equal(coding.decode(prior, payload, len(coded), 1), coded)
-    bits = coding.score(prior, coded)
-    assert np.isclose(prior.in_place(bits).sum(), bits.sum())
-    places = prior.in_place(np.arange(len(coded)))
-    assert np.array_equal(np.sort(places), np.arange(len(coded)))
-    if model is MODEL:
-        assert places[2 * grid.start] >= 2 * (len(source) - grid.sample_bytes * grid.samples)
+
+
+@settings(max_examples=20, deadline=None)
+@given(sources(), st.sampled_from([MODEL, DRAWINGS]))
+def test_a_codec_on_a_grid(made, model):
+    """Decoding is heard in order and whole; the score is of each token in its place and adds up; noise is a sample."""
+    source, grid = made
+    tokens = model.tokenizer.encode(source)
+    prior = model.prior.on(grid, len(tokens))
+    coded = prior.arrange(tokens)
+    payload, heard = coding.encode(prior, coded), []
+    assert np.array_equal(coding.decode(prior, payload, len(coded), watch=heard.append), coded)
+    assert np.array_equal(np.concatenate([each.reshape(-1) for each in heard]), coded)
+    bits = prior.in_place(coding.score(prior, coded))
+    assert bits.shape == (len(tokens),) and abs(bits.sum() / 8 - len(payload)) < 12 + 0.01 * len(payload)
+    assert np.array_equal(coding.sample(prior, len(tokens), seed=1), coding.sample(prior, len(tokens), seed=1))
 
 
 def test_pictures_and_sound_are_smaller_than_without():
@@ -269,7 +278,7 @@ def test_flat_and_extreme_pictures(value):
     compressed = pipeline.compress(source, model="samples")
     assert pipeline.decompress(compressed) == source
     if value != "ends":
-        assert len(compressed) < 60
+        assert len(compressed) < 64
 
 
 def test_the_score_is_what_is_coded():

@@ -26,7 +26,7 @@ INLINE bool grid_is_good(const sample_grid *g) {
     if (g->channels < 1 || g->channels > MOST_CHANNELS || g->padding < 0 || g->padding >= most) return false;
     if (g->start < 0 || g->start >= (int64_t)1 << 62) return false;
     if (g->bits != 8 && g->bits != 16 && g->bits != 24 && g->bits != 32) return false;
-    return g->picture ? g->columns * g->channels <= MOST_ROW : g->rows == 1;
+    return !g->picture || g->columns * g->channels <= MOST_ROW;
 }
 
 /* Bytes of a row; below 2^40. */

@@ -1,10 +1,10 @@
 /* One binary decision: what experts and contexts say of it, mixed; coded; and learned at once.
  *
- *     x_i     = log2 p_i / (1 - p_i)      of 8 experts (given as odds) and of CONTEXTS probabilities, these times n / (n + 8)
+ *     x_i     = log2 p_i / (1 - p_i)      of 8 experts (given as odds) and of CONTEXTS probabilities, these times n / (n + 1.5)
  *     mixed   = 1 / (1 + 2^-(w . x)),     w the sum of two sets of weights; w += rate * (bit - mixed) * x      (Mahoney 2005)
  *     p       = half mixed, half what happened when the mixer said this (linear between BUCKETS)
  *
- * A context's probability is a cell of 22 bits above a count of 10 bits; the rate of learning is 1 / (n + 1.6) at count n.
+ * A context's probability is a cell of 22 bits above a count of 10 bits; the rate of learning is 1 / (n + 1.4) at count n.
  * Cells are kept xor NEW, so that zeroed memory is new cells. The twin is priors/linear_prediction/mixing.py. */
 #ifndef TP_SAMPLES_MIXING_H
 #define TP_SAMPLES_MIXING_H
@@ -54,7 +54,7 @@ INLINE int32_t decide(samples_model *m, int32_t node, f32x8 num, f32x8 den, int3
     const f32x8 p = __builtin_convertvector((i32x8)(packed >> 10), f32x8) * (1.0f / 4194304.0f);
 
     const f32x8 x = clamp8(log2_8(num / den), -STRETCH_MOST, STRETCH_MOST);
-    f32x8 y = log2_8(p / (1.0f - p)) * (n / (n + 8.0f));
+    f32x8 y = log2_8(p / (1.0f - p)) * (n / (n + 1.5f));
     y[7] = 0.3f;
     f32x8 *w = m->mixer + 2 * (m->sets[0] * NODES + node), *v = m->mixer + 2 * (m->sets[1] * NODES + node);
     const float s = clampf(sum8((w[0] + v[0]) * x + (w[1] + v[1]) * y), -STRETCH_MOST, STRETCH_MOST);
@@ -76,7 +76,7 @@ INLINE int32_t decide(samples_model *m, int32_t node, f32x8 num, f32x8 den, int3
     v[1] += change_y;
     happened[0] += (target - happened[0]) * (1.0f - share) * 0.014f;
     happened[1] += (target - happened[1]) * share * 0.014f;
-    const f32x8 moved = clamp8(p + (target - p) / (n + 1.6f), 0.0005f, 0.9995f);
+    const f32x8 moved = clamp8(p + (target - p) / (n + 1.4f), 0.0005f, 0.9995f);
     const i32x8 counted = count - (count < MOST_COUNT);
     *(u32x8 *)cells = (((u32x8)__builtin_convertvector(moved * 4194304.0f, i32x8) << 10) | (u32x8)counted) ^ NEW;
     for (int32_t i = 0; i < CONTEXTS; i++) m->row[i][node] = cells[i];

@@ -47,11 +47,16 @@ static void open_contexts(samples_model *m, int64_t boundary, int32_t shift) {
     const int32_t *v = m->values + m->at;
     const uint32_t b = (uint32_t)boundary, west = (uint32_t)v[-ch], north = (uint32_t)v[-up], own = (uint32_t)c;
     const uint32_t first = (uint32_t)v[-1], second = (uint32_t)v[-2]; /* of the same pixel, where c allows */
+    const bool colour = m->grid.picture && c > 0;
     uint32_t keys[CONTEXTS];
     keys[0] = c ? hash2(hash2(own, b - first), c > 1 ? b - second : 0) : hash2(hash2(own, b - west), b - north);
     keys[1] = hash2(own, class_of(((int64_t)v[-ch] - boundary) >> shift) * 32 + class_of(((int64_t)v[-up] - boundary) >> shift));
     keys[2] = hash2(own, b);
     keys[3] = hash2(hash2(own, west), north);
+    if (colour) { /* which chroma this value would give, beside the neighbours' */
+        const uint32_t west_first = (uint32_t)v[-ch - 1], north_first = (uint32_t)v[-up - 1];
+        keys[3] = hash2(hash2(hash2(own, b - first), west - west_first), north - north_first);
+    }
     keys[4] = hash2(own, (class_of_error(m, ch) * 32 + class_of_error(m, up)) * 32 + class_of_error(m, corner));
     keys[5] = hash2(own, class_of_signed(m, c ? 1 : ch, shift) * 32 + class_of_signed(m, c > 1 ? 2 : up, shift));
     keys[6] = hash2(hash2(hash2(own, b), c ? first : west), c > 1 ? second : 0);

@@ -6,5 +6,6 @@ guesses.py         eight guesses of the next sample, and what they learn from it
 mixing.py          one binary decision, predicted by experts and contexts together
 residuals.py       a sample as a few such decisions
 codec.py           the samples of a source to a payload and back
-arithmetic.py      float32 in a fixed order; bits.py the range coder over bits
+frame.py           the codec of a frame: the samples, and what is around them
+arithmetic.py      float32 in a fixed order        bits.py the range coder over bits
 """

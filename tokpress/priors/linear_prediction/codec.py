@@ -1,31 +1,38 @@
-"""The samples of a source to a payload and back; what is around them is not coded here (core: samples.c, binding: native/samples.py)."""
+"""The samples of a source to a payload and back; what is around them is not coded here (core: samples.c, binding: native/samples.py).
 
+report: hears how many samples are done."""
+
+from collections.abc import Callable
 from typing import Any
 
+from ...coding.base import silent
 from ...grid import Grid
 from . import bits
 from .geometry import bytes_of, offset, place, value_of
 from .residuals import SampleCoder
 
+#: samples between two reports
 SAMPLES_AT_ONCE = 256
 
 
-def encode(source: Any, grid: Grid) -> bytes:
+def encode(source: Any, grid: Grid, report: Callable[[int], None] = silent) -> bytes:
     """The payload of the samples of a source."""
     coder, model = bits.Encoder(), SampleCoder(grid)
     for done in range(grid.samples):
         model.code(coder, _read(source, grid, place(grid, done)))
+        if done % SAMPLES_AT_ONCE == SAMPLES_AT_ONCE - 1 or done == grid.samples - 1:
+            report(done + 1)
     return coder.finish()
 
 
-def decode(payload: bytes, out: bytearray, grid: Grid) -> None:
+def decode(payload: bytes, out: bytearray, grid: Grid, report: Callable[[int], None] = silent) -> None:
     """Write the samples to their places in `out`. Raises ChecksumError where the payload ends early."""
     coder, model = bits.Decoder(payload), SampleCoder(grid)
     for done in range(grid.samples):
         at = offset(grid, place(grid, done))
         out[at : at + grid.sample_bytes] = bytes_of(grid, model.code(coder, 0))
         if done % SAMPLES_AT_ONCE == SAMPLES_AT_ONCE - 1 or done == grid.samples - 1:
-            coder.check()
+            report(done + 1)
 
 
 def score(source: Any, grid: Grid) -> list[float]:

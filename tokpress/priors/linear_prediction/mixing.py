@@ -1,10 +1,10 @@
 """One binary decision: what experts and contexts say of it, mixed; coded; and learned at once (core: samples_mixing.h).
 
-    x_i     = log2 p_i / (1 − p_i)      of 8 experts (given as odds) and of CONTEXTS probabilities, these times n / (n + 8)
+    x_i     = log2 p_i / (1 − p_i)      of 8 experts (given as odds) and of CONTEXTS probabilities, these times n / (n + 1.5)
     mixed   = 1 / (1 + 2^−(w · x)),     w the sum of two sets of weights; w += rate · (bit − mixed) · x      (Mahoney 2005)
     p       = half mixed, half what happened when the mixer said this (linear between BUCKETS)
 
-A context's probability is a cell of 22 bits above a count of 10 bits; the rate of learning is 1 / (n + 1.6) at count n."""
+A context's probability is a cell of 22 bits above a count of 10 bits; the rate of learning is 1 / (n + 1.4) at count n."""
 
 from typing import Any
 
@@ -44,7 +44,7 @@ class Mixing:
         n = count.astype(np.float32)
         p = (packed >> 10).astype(np.int32).astype(np.float32) * F(1 / 4194304)
         x = clamp(log2(num / den), -STRETCH_MOST, STRETCH_MOST)
-        y = log2(p / (F(1) - p)) * (n / (n + F(8)))
+        y = log2(p / (F(1) - p)) * (n / (n + F(1.5)))
         y[CONTEXTS] = F(0.3)
         w, v = (self.weights[each, node] for each in self.sets)
         said = clamp(total((w[0] + v[0]) * x + (w[1] + v[1]) * y), -STRETCH_MOST, STRETCH_MOST)
@@ -65,7 +65,7 @@ class Mixing:
             weights[1] += step * y
         happened[bucket] += (target - happened[bucket]) * (F(1) - share) * F(0.014)
         happened[bucket + 1] += (target - happened[bucket + 1]) * share * F(0.014)
-        moved = clamp(p + (target - p) / (n + F(1.6)), 0.0005, 0.9995)
+        moved = clamp(p + (target - p) / (n + F(1.4)), 0.0005, 0.9995)
         counted = count + (count < MOST_COUNT)
         packed = (moved * F(4194304)).astype(np.int32).astype(np.uint32) << 10 | counted.astype(np.uint32)
         for i in range(CONTEXTS):

@@ -139,11 +139,15 @@ class SampleCoder:
         classes = class_of((west - boundary) >> shift) * 32 + class_of((north - boundary) >> shift)
         errors = (self._error(channels) * 32 + self._error(up)) * 32 + self._error(corner)
         signed = self._signed(1 if c else channels, shift) * 32 + self._signed(2 if c > 1 else up, shift)
+        neighbours = hash2(hash2(c, west), north)
+        if picture and c:  # which chroma this value would give, beside the neighbours'
+            chroma = hash2(hash2(c, boundary - first), west - back(channels + 1))
+            neighbours = hash2(chroma, north - back(up + 1))
         keys = [
             differences,
             hash2(c, classes),
             hash2(c, boundary),
-            hash2(hash2(c, west), north),
+            neighbours,
             hash2(c, errors),
             hash2(c, signed),
             hash2(hash2(hash2(c, boundary), first if c else west), second if c > 1 else 0),
