@@ -99,6 +99,22 @@ class Grid:
         sides = (self.start, self.rows, self.columns, self.channels, self.padding, *[self.frames] * video)
         return bytes([kinds]) + b"".join(map(pack_varint, sides))
 
+    def around(self, source: bytes) -> bytes:
+        """All that is no sample: before, behind each row, and after."""
+        used = self.row_bytes - self.padding
+        rows = range(self.start + used, self.stop, self.row_bytes) if self.padding else ()
+        paddings = [source[at : at + self.padding] for at in rows]
+        return b"".join([source[: self.start], *paddings, source[self.stop :]])
+
+    def blank(self, rest: bytes) -> bytearray:
+        """The source whose `around` is `rest` and whose samples are zeros."""
+        padded = self.start + self.rows * self.padding
+        out = bytearray(rest[: self.start]) + bytearray(self.stop - self.start) + rest[padded:]
+        for row in range(self.rows if self.padding else 0):
+            begin, end = self.start + row * self.padding, self.start + (row + 1) * self.row_bytes
+            out[end - self.padding : end] = rest[begin : begin + self.padding]
+        return out
+
     def split(self, source: bytes) -> tuple[bytes, np.ndarray]:
         """(all else, samples [rows · columns · channels, bytes] with the highest byte first)."""
         rows = np.frombuffer(source, np.uint8, self.stop - self.start, self.start).reshape(self.rows, self.row_bytes)

@@ -414,7 +414,9 @@ def _components(folder: Path, config: dict[str, Any], weights: Tensors) -> tuple
     tokenizer = tokenizer_class(told["name"]).load(folder, settings)
     kind, settings = kind_of(config["prior"])
     if others := files.weights_of(config):
-        return tokenizer, kind.load(settings, side_by_side([_by_id(id, folder).prior.tensors() for id in others]), tokenizer.vocab_size)
+        return tokenizer, kind.load(
+            settings, side_by_side([_by_id(id, folder).prior.tensors() for id in others]), tokenizer.vocab_size
+        )
     return tokenizer, kind.load(settings, weights, tokenizer.vocab_size)
 
 

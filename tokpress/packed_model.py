@@ -7,7 +7,7 @@ same bytes. The components' classes are named, so that their modules are importe
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -27,7 +27,7 @@ class Parts(NamedTuple):
     files: dict[str, bytes]
     prior: tuple[type[Prior], Config]
     inner: tuple[type[Prior], ...]
-    tensors: dict[str, np.ndarray]
+    tensors: Mapping[str, np.ndarray]
     id: bytes | None
     name: str
     card: str

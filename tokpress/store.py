@@ -6,8 +6,8 @@ from functools import lru_cache
 from pathlib import Path
 
 from . import model_files as files
-from .errors import ModelError, ModelMismatchError
 from . import shipped
+from .errors import ModelError, ModelMismatchError
 from .folder import identity, stamp, weights_of
 from .model import Model, load_folder
 

@@ -103,6 +103,13 @@ class Tensors(Mapping[str, "np.ndarray"]):
         return cls(raw, all(part.trusted for part in parts))
 
 
+def buffers(tensors: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """name → contiguous buffer, for the core; without numpy where the tensors come from a file."""
+    if isinstance(tensors, Tensors):
+        return {name: tensor.data for name, tensor in tensors._raw.items()}
+    return {name: np.ascontiguousarray(value) for name, value in tensors.items()}
+
+
 def read(data: bytes | bytearray | mmap.mmap, where: object, trusted: bool = False) -> Tensors:
     """The arrays of a safetensors file. Raises ModelError where its header does not describe its bytes exactly.
 
@@ -125,7 +132,10 @@ def read(data: bytes | bytearray | mmap.mmap, where: object, trusted: bool = Fal
                 f"{where} is damaged: the place of {name} is not behind the tensor before it, or not in the file"
             )
         aligned = (8 + length + begin) % width == 0
-        raw[name], at = Tensor(dtype, shape, body[begin:end] if aligned else memoryview(bytearray(body[begin:end]))), end
+        raw[name], at = (
+            Tensor(dtype, shape, body[begin:end] if aligned else memoryview(bytearray(body[begin:end]))),
+            end,
+        )
     if at != len(body):
         raise ModelError(f"{where} is damaged: {len(body) - at:,} bytes belong to no tensor")
     return Tensors({name: raw[name] for name in header}, trusted)

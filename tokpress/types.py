@@ -8,7 +8,7 @@ N tokens in all · B lanes · T steps · n ≤ B live lanes at a step · V symbo
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -254,13 +254,13 @@ class Prior(ABC):
     def config(self) -> Config:
         return {}
 
-    def tensors(self) -> dict[str, np.ndarray]:
+    def tensors(self) -> Mapping[str, np.ndarray]:
         """Trained weights, as they go into model.safetensors. Integers and float32 only."""
         return {}
 
     @classmethod
     @abstractmethod
-    def load(cls, config: Config, tensors: dict[str, np.ndarray], vocab_size: int) -> Prior: ...
+    def load(cls, config: Config, tensors: Mapping[str, np.ndarray], vocab_size: int) -> Prior: ...
 
     @classmethod
     def fit(cls, sources: list[Source], tokenizer: Tokenizer, config: Config, options: FitOptions) -> Prior:

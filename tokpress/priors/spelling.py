@@ -14,6 +14,7 @@ A frame of fewer tokens than `least` is coded by the base alone: there the conte
 Lanes r and steps t as everywhere; all lanes share what the contexts have learned.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal, localcontext
 from functools import lru_cache
@@ -233,11 +234,11 @@ class SpellingPrior(NotStepped):
         lanes = {} if self._lanes is None else {"lanes": self._lanes}
         return {**least, **lanes, "base": {"name": self.base.name, **self.base.config()}}
 
-    def tensors(self) -> dict[str, np.ndarray]:
+    def tensors(self) -> Mapping[str, np.ndarray]:
         return self.base.tensors()
 
     @classmethod
-    def load(cls, config: Config, tensors: dict[str, np.ndarray], vocab_size: int) -> "SpellingPrior":
+    def load(cls, config: Config, tensors: Mapping[str, np.ndarray], vocab_size: int) -> "SpellingPrior":
         check_settings(f"a {cls.name} prior", config, {"base"}, {"least", "lanes"})
         kind, base = kind_of(config["base"])
         if issubclass(kind, NotStepped):

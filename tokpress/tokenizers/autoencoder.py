@@ -16,7 +16,7 @@ are little-endian: x = sample/2^15); `on(grid)` cuts a larger picture, recording
 
 import math
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -59,7 +59,7 @@ class Autoencoder(Tokenizer):
     causal: ClassVar[tuple[int, ...]] = ()
     defaults: ClassVar[Config] = {"shape": "32x32x3", "down": 4, "width": 64, "depth": 2}
 
-    def __init__(self, settings: Config, tensors: dict[str, np.ndarray]) -> None:
+    def __init__(self, settings: Config, tensors: Mapping[str, np.ndarray]) -> None:
         from ..training.options import settings_of
 
         self.settings = settings_of(self.name, settings, self.defaults, "the tokenizer")
