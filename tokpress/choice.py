@@ -2,7 +2,8 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from . import residual, store
 from .container import MAX_LANES, MAX_SOURCE, Kind
@@ -90,8 +91,7 @@ class Options:
             raise ValueError(f"frame_size must be 1 … {MAX_SOURCE:,} bytes, not {self.frame_size:,}")
 
 
-@dataclass(frozen=True)
-class Coded:
+class Coded(NamedTuple):
     kind: Kind
     source_length: int
     payload: bytes
@@ -112,7 +112,7 @@ def complete(model: Model, source: bytes, options: Options, report: Report, grid
         model, residual_model, source, options.lanes, lambda share: report(int(share * size)), grid, options.kernel
     )
     coded = _of_model(model, size, payload, count, lanes)
-    return replace(coded, kind=Kind.RESIDUAL, residual_model=residual_model)
+    return coded._replace(kind=Kind.RESIDUAL, residual_model=residual_model)
 
 
 def encode(
@@ -189,8 +189,7 @@ def _is_enough(packed: bytes | None, source: bytes, options: Options) -> bool:
     return packed is not None and options.models is None and len(packed) * LZMA_ENOUGH < len(source)
 
 
-@dataclass(frozen=True)
-class Trial:
+class Trial(NamedTuple):
     """What a model has made of a part of a source; None where it was taken untried. promised: bytes that the part takes, about."""
 
     model: Model

@@ -22,7 +22,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from hashlib import blake2b
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from .errors import ChecksumError, FormatError
 from .lzma2 import lzma_decode
@@ -127,8 +127,7 @@ class FrameHeader:
         return zlib.crc32(self.pack()).to_bytes(LINK_BYTES, "little")
 
 
-@dataclass(frozen=True)
-class Damaged:
+class Damaged(NamedTuple):
     """A hole: `length` bytes from `offset` on hold no intact frame. Length 0: frames are missing without a trace.
 
     unverified: nothing is known to be missing, but the frames around `offset` may not belong together."""

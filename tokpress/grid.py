@@ -7,7 +7,7 @@ The frames of a video lie one under the other: `rows` are those of all of them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from .errors import ChecksumError
 from .lazy import np
@@ -21,8 +21,7 @@ MOST_ROW = 1 << 18
 BITS = (8, 16, 24, 32)
 
 
-@dataclass(frozen=True)
-class Grid:
+class Grid(NamedTuple):
     #: rows lie above each other; else there is one row, which goes on and on
     picture: bool
     start: int
@@ -62,7 +61,7 @@ class Grid:
     @property
     def stacked(self) -> Grid:
         """The frames of a video as one picture."""
-        return replace(self, frames=1)
+        return self._replace(frames=1)
 
     @property
     def stop(self) -> int:
@@ -83,10 +82,10 @@ class Grid:
         last = min(self.slices, (end - self.start) // step)
         if first >= last:
             return None
-        moved, count = replace(self, start=self.start + first * step - begin), last - first
+        moved, count = self._replace(start=self.start + first * step - begin), last - first
         if not self.picture:
-            return replace(moved, columns=count)
-        return replace(moved, rows=self.rows // self.slices * count, frames=count if self.frames > 1 else 1)
+            return moved._replace(columns=count)
+        return moved._replace(rows=self.rows // self.slices * count, frames=count if self.frames > 1 else 1)
 
     def pack(self) -> bytes:
         """One byte of kinds, then start, rows, columns, channels and padding as varints, and the frames of a video.

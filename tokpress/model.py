@@ -19,7 +19,6 @@ import math
 import os
 import tempfile
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -265,7 +264,7 @@ class Model:
         if apart and not grid and (found := content.find(source)):
             grid = tokenizer.takes(found)
         if apart and grid:
-            source, tokenizer = source[grid.start : grid.stop], tokenizer.on(replace(grid, start=0))
+            source, tokenizer = source[grid.start : grid.stop], tokenizer.on(grid._replace(start=0))
         before = self.tokenizer.encode(context)
         if self.prior.order is not None and len(before) % self.prior.stride:
             raise TokpressError("items are predicted one by one: a context should hold whole items")

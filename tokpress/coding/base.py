@@ -13,9 +13,8 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import wraps
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from ..exact.threads import at_most, one_blas_thread
 from ..tokens import TokenBuffer, Tokens
@@ -44,8 +43,7 @@ def unwatched(tokens: TokenBuffer) -> None:
     """The default watch."""
 
 
-@dataclass(frozen=True)
-class Frame:
+class Frame(NamedTuple):
     """Settings of one frame's codec.
 
     tokens: how many the frame has; some priors choose how to code by it. lanes: at most so many (`lanes.Layout`). kernel: "auto" or

@@ -16,7 +16,6 @@ member, and pays log2 K for telling. A header before the items, shorter than an 
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from ..errors import ChecksumError
@@ -112,7 +111,7 @@ class BitsBack(Codec):
             item = np.log2(len(log2)) - peak - np.log2(np.exp2(log2 - peak).sum(0))
             bits[at * size :][: some.size] = np.repeat(item / size, size)
             report(done := done + some.size)
-        header = Symbolwise(self.members[0], replace(self.frame, lanes=1))
+        header = Symbolwise(self.members[0], self.frame._replace(lanes=1))
         bits[whole * size :] = header.score(tokens[whole * size :])
         return bits
 
@@ -124,7 +123,7 @@ class BitsBack(Codec):
         items, chosen = np.zeros((whole, size), np.int32), rng.integers(len(self.members), size=whole)
         for k, member in enumerate(self.members):
             if n := int((chosen == k).sum()):
-                codec = Symbolwise(member, replace(self.frame, lanes=min(n, self.frame.lanes)))
+                codec = Symbolwise(member, self.frame._replace(lanes=min(n, self.frame.lanes)))
                 drawn = codec.sample(n * size, int(rng.integers(1 << 32)), temperature)
                 items[chosen == k] = as_array(member.restore(drawn)).reshape(n, size)
         return items.reshape(-1)[:count]

@@ -5,7 +5,7 @@ Lane i holds tokens i·T … min((i+1)·T, N) − 1 with T = ⌈N / B⌉ rounded
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ..lazy import np
 from ..tokens import TokenBuffer, Tokens, as_array
@@ -29,8 +29,7 @@ def fewer_lanes(tokens: int, rule: int) -> int:
     return min(rule, -(-tokens // TOKENS_A_LANE)) if 0 < tokens < SHORT else rule
 
 
-@dataclass(frozen=True)
-class Layout:
+class Layout(NamedTuple):
     tokens: int
     lanes: int
     steps: int

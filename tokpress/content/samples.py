@@ -1,7 +1,7 @@
 """Where the samples of a file are."""
 
 import math
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ..grid import MOST_ROW, Grid
 
@@ -20,8 +20,7 @@ def item_bytes(dtype: str) -> int:
     return int(dtype[2:])
 
 
-@dataclass(frozen=True)
-class Samples:
+class Samples(NamedTuple):
     #: image: shape (rows, columns, channels); sound: (frames, channels); array: anything
     kind: str
     start: int

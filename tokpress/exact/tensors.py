@@ -8,8 +8,7 @@ than the next.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..errors import ModelError
 from ..lazy import np
@@ -19,8 +18,7 @@ from ..tensors import Tensors
 MOST_INPUTS = 1 << 17
 
 
-@dataclass(frozen=True)
-class Kind:
+class Kind(NamedTuple):
     """dtype and bounds, both included. permutation: each of 0 … N − 1 once."""
 
     what: str

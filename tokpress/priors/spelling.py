@@ -15,7 +15,6 @@ Lanes r and steps t as everywhere; all lanes share what the contexts have learne
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 from decimal import Decimal, localcontext
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -141,7 +140,7 @@ class SpellingPrior(NotStepped):
         if not self.is_spelled(frame.tokens):
             return self.base.codec(frame)
         compiled = frame.kernel == "auto" and self_test("compiled")
-        return Spelled(self, self.base.for_frame(replace(frame, kernel="compiled") if compiled else frame), frame)
+        return Spelled(self, self.base.for_frame(frame._replace(kernel="compiled") if compiled else frame), frame)
 
     @lazy
     def spellings(self) -> list[bytes]:
