@@ -1,19 +1,23 @@
 """How one frame is stored: the choice among models, lzma and the bytes as they are, and what a user may decide about it."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from . import residual, store
+from . import store
 from .container import MAX_LANES, MAX_SOURCE, Kind
-from .distortion import Distortion
 from .errors import TokpressError
 from .exact.threads import start_in_background
 from .grid import Grid
 from .lzma2 import Packing, lzma_encode
 from .model import Model
 from .tokens import TokenBuffer
+
+if TYPE_CHECKING:
+    from .distortion import Distortion
 
 FRAME_SIZE = 1 << 24
 #: frames up to this size are tried whole with every candidate that is in the running, of larger ones only pieces
@@ -107,6 +111,8 @@ class Coded(NamedTuple):
 
 def complete(model: Model, source: bytes, options: Options, report: Report, grid: Grid | None) -> Coded:
     """Tokens of a lossy tokenizer, and what their reconstruction lacks (`residual`)."""
+    from . import residual  # numpy
+
     size, residual_model = len(source), store.load(RESIDUAL_MODEL)
     payload, count, lanes = residual.encode(
         model, residual_model, source, options.lanes, lambda share: report(int(share * size)), grid, options.kernel

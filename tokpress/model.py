@@ -17,26 +17,26 @@ from __future__ import annotations
 import json
 import math
 import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import content, model_files, shipped, tensors
 from . import folder as files
 from . import grid as grids
-from .bits import Bits
 from .coding import Frame
 from .errors import ChecksumError, ModelError, ModelMismatchError, TokenizerError, TokpressError, UnknownComponentError
 from .grid import Grid
 from .lazy import np
-from .packed_model import reduce_model
 from .priors.several import kind_of, side_by_side
 from .registry import tokenizer_class
 from .tensors import Tensors
 from .tokens import TokenBuffer, as_array
 from .types import Prior, Tokenizer
 from .watch import Counting
+
+if TYPE_CHECKING:
+    from .bits import Bits
 
 Report = Callable[[float], None]
 
@@ -77,6 +77,8 @@ class Model:
     @property
     def id(self) -> bytes:
         if self._id is None:
+            import tempfile  # slow to import, and rarely needed
+
             with tempfile.TemporaryDirectory() as folder:
                 self._write(Path(folder))
                 self._id = files.identity(Path(folder))
@@ -109,6 +111,8 @@ class Model:
     def __reduce__(self) -> tuple:
         """By content, for pools of processes and for copies: nothing that coding has left on it, compiled code say, is taken
         along. (No model is ever unpickled from a file.)"""
+        from .packed_model import reduce_model  # for pools and copies only
+
         return reduce_model(self)
 
     # --- one frame -------------------------------------------------------------------------------
@@ -258,6 +262,8 @@ class Model:
         >>> round(bits.total_bits / 25, 6) == round(bits.bits_per_byte, 6)
         True
         """
+        from .bits import Bits
+
         if context and lanes != 1:
             raise ValueError(f"a context is read by one lane, not by {lanes}")
         tokenizer, apart = self.tokenizer, self.tokenizer.wants_grid and not context
@@ -356,6 +362,8 @@ class Model:
     @property
     def size(self) -> int:
         """Model bytes: what the files that make up the identity take on disk, and those of the models whose weights it uses."""
+        import tempfile  # slow to import, and rarely needed
+
         with tempfile.TemporaryDirectory() as folder:
             self._write(Path(folder))
             return sum(f.stat().st_size for f in Path(folder).iterdir()) + sum(

@@ -1,8 +1,8 @@
 """The models that the package ships: their ids are listed, so that opening one does not hash 25 MB.
 
-    models/ids.json         name → id, SHA-256 of its config.json, sizes of its other parts
+    models/ids.json         name → id, CRC-32 of its config.json, sizes of its other parts
 
-The list speaks for a directory only while its config.json has this hash and its parts have these sizes; else they are hashed, as
+The list speaks for a directory only while its config.json has this CRC and its parts have these sizes; else they are hashed, as
 anybody's. A test holds the list against the files; `python -m tokpress.shipped` writes it anew after a change of a model.
 """
 
@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import json
 from functools import lru_cache
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 from . import folder as folders
 from . import model_files as files
@@ -25,7 +25,7 @@ def described(folder: Path) -> dict[str, Any]:
     """The entry of a model in the list."""
     return {
         "id": folders.identity(folder).hex(),
-        "config": sha256(files.read(folder / files.CONFIG) or b"").hexdigest(),
+        "config": crc32(files.read(folder / files.CONFIG) or b""),
         "sizes": _sizes(folder),
     }
 
@@ -51,7 +51,7 @@ def identity(folder: Path) -> bytes | None:
     if folder.parent != MODELS or (entry := _listed().get(folder.name)) is None:
         return None
     config = files.read(folder / files.CONFIG)
-    if config is None or sha256(config).hexdigest() != entry["config"] or _sizes(folder) != entry["sizes"]:
+    if config is None or crc32(config) != entry["config"] or _sizes(folder) != entry["sizes"]:
         return None
     return bytes.fromhex(entry["id"])
 

@@ -5,10 +5,11 @@ import warnings
 from functools import lru_cache
 from pathlib import Path
 
+from . import folder as folder_files
 from . import model_files as files
 from . import shipped
 from .errors import ModelError, ModelMismatchError
-from .folder import identity, stamp, weights_of
+from .folder import stamp, weights_of
 from .model import Model, load_folder
 
 SHIPPED = shipped.MODELS
@@ -19,11 +20,16 @@ def _cached(folder: Path, stamp: tuple) -> Model:
     return load_folder(folder)
 
 
+def identity(folder: Path) -> bytes:
+    """The id of the model in a directory, by the list of the shipped ones, or by hashing its files. Raises ModelError."""
+    return shipped.identity(folder) or folder_files.identity(folder)
+
+
 @lru_cache(maxsize=256)
 def _identity(folder: Path, stamp: tuple) -> bytes | None:
     """The id of the model in a folder. None, with a warning, where there is none: others may still be sound."""
     try:
-        return shipped.identity(folder) or identity(folder)
+        return identity(folder)
     except ModelError as error:
         warnings.warn(f"{folder} is no sound model directory, passed over: {error}", stacklevel=3)
         return None

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 from .coding.base import Codec, Frame, Pmf
 from .coding.lanes import default_lanes
-from .coding.symbolwise import Symbolwise
 from .errors import TokenizerError, TokpressError
 from .grid import Grid
 from .lazy import np
@@ -228,6 +227,8 @@ class Prior(ABC):
 
     def codec(self, frame: Frame) -> Codec:
         """The codec of one frame: symbol by symbol, unless the prior has one of its own."""
+        from .coding.symbolwise import Symbolwise  # most files are coded by codecs in the core
+
         return Symbolwise(self.for_frame(frame), frame)
 
     @property

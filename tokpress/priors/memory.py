@@ -22,9 +22,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..coding import Codec, Frame, row_wise
-from ..coding.class_factored import ClassFactored
 from ..coding.levels import Levels, levels_of
-from ..coding.symbolwise import Symbolwise
 from ..errors import ModelError, TokpressError
 from ..lazy import lazy, np
 from ..model_files import check_settings
@@ -130,6 +128,9 @@ class MemoryPrior(Prior):
         return in_core(self, frame, self._twin)
 
     def _twin(self, frame: Frame) -> Codec:
+        from ..coding.class_factored import ClassFactored
+        from ..coding.symbolwise import Symbolwise
+
         prior = self.for_frame(frame)
         return Symbolwise(prior, frame) if prior.levels is None else ClassFactored(prior, prior.levels, frame)
 

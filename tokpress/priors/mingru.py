@@ -25,10 +25,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..coding import Codec, Frame, row_wise
-from ..coding.class_factored import ClassFactored
 from ..coding.lanes import fewer_lanes
 from ..coding.levels import Levels
-from ..coding.symbolwise import Symbolwise
 from ..errors import ModelError
 from ..exact import ops
 from ..exact.kernels import SPLIT, Kernel, make_kernel, self_test
@@ -194,6 +192,9 @@ class MinGRUPrior(Prior):
         return in_core(self, frame, self._twin)
 
     def _twin(self, frame: Frame) -> Codec:
+        from ..coding.class_factored import ClassFactored
+        from ..coding.symbolwise import Symbolwise
+
         prior = self.for_frame(frame)
         return Symbolwise(prior, frame) if prior.levels is None else ClassFactored(prior, prior.levels, frame)
 
