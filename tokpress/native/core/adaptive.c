@@ -7,8 +7,8 @@
  *     mixer       adds their log-odds, weighed by three rows of weights (mixer.h)
  *     correction  by what happened when the mixer said so (correction.h)
  *
- * and after it all of them learn. Encoding, decoding, scoring and sampling are one loop that differs in where the bit comes from.
- * priors/context_mixing/ is the twin. */
+ * and after it all of them learn. Encoding, decoding, scoring and sampling are one loop that differs in where the bit
+ * comes from. priors/context_mixing/ is the twin. */
 #include "byte_contexts.h"
 #include "correction.h"
 #include "counters.h"
@@ -18,7 +18,8 @@
 #include "pixel_contexts.h"
 #include "range_coder.h"
 
-/* The counters, side by side: one for each hashed context, then those without histories and the match's; two vectors of 8. */
+/* The counters, side by side: one for each hashed context, then those without histories and the match's; two vectors
+ * of 8. */
 #define ADAPTIVE_DIRECT_0 HASHED
 #define ADAPTIVE_DIRECT_1 (HASHED + 1)
 #define ADAPTIVE_MATCHED (HASHED + 2)
@@ -63,12 +64,13 @@ typedef struct {
 
 /* Where a bit comes from, or goes to. */
 typedef struct {
-    const uint32_t *uniforms; /* ADAPTIVE_SAMPLE: one for each bit */
-    int64_t sharpness;        /* ADAPTIVE_SAMPLE: 2^16 / temperature */
-    int64_t bits;             /* ADAPTIVE_SCORE: so far */
+    const uint32_t *uniforms; /* of a sample: one for each bit */
+    int64_t sharpness;        /* of a sample: 2^16 / temperature */
+    int64_t bits;             /* of a score: so far, in its units */
 } adaptive_source;
 
-/* The contexts of the byte at `position`, whose newest byte's last bit is taken for 0: memory is asked for the slots a bit early. */
+/* Hash the contexts of the next byte while the last two bits of the newest one are unknown and taken for 01: memory is
+ * asked for their slots early. */
 static void adaptive_ask(adaptive *a, const uint8_t *history, uint32_t newest) {
     uint64_t hash[HASHED];
     int64_t at = a->position + 1;
@@ -146,19 +148,23 @@ INLINE int adaptive_bit(adaptive *a, const adaptive_mode mode, uint32_t known, i
 }
 
 /* One nibble. known: the byte, or what is known of it. */
-INLINE uint32_t adaptive_nibble(adaptive *a, const adaptive_mode mode, const int phase, uint32_t known, const uint8_t *history, int32_t rate,
-                                adaptive_source *io) {
+INLINE uint32_t adaptive_nibble(adaptive *a, const adaptive_mode mode, const int phase, uint32_t known,
+                                const uint8_t *history, int32_t rate, adaptive_source *io) {
     uint8_t *slot[HASHED];
     for (int i = 0; i < HASHED; i++) slot[i] = slots_find(&a->slots, a->line[i], a->check[i]);
     uint32_t high = phase ? 1 + (known >> 4) : 0;
     int32_t bucket = a->match.bucket;
-    i16x16(*rows[ADAPTIVE_ROWS])[ADAPTIVE_VECTORS] = {a->weights[0][bucket * 2 + phase], a->weights[1][phase * 256 + (a->bytes.last & 255)],
-                                    a->weights[2][phase * 256 + a->beside]};
+    i16x16(*rows[ADAPTIVE_ROWS])[ADAPTIVE_VECTORS] = {a->weights[0][bucket * 2 + phase],
+                                                      a->weights[1][phase * 256 + (a->bytes.last & 255)],
+                                                      a->weights[2][phase * 256 + a->beside]};
     uint16_t(*correction)[CORRECTION_BINS] = a->correction[(uint32_t)bucket / 4 * ADAPTIVE_HIGHS + high];
-    uint32_t *direct_0 = a->direct_0[a->channel] + high * ADAPTIVE_NODES, *direct_1 = a->direct_1[a->west] + high * ADAPTIVE_NODES;
+    uint32_t *direct_0 = a->direct_0[a->channel] + high * ADAPTIVE_NODES;
+    uint32_t *direct_1 = a->direct_1[a->west] + high * ADAPTIVE_NODES;
     uint32_t *direct_2 = a->direct_2[a->beside] + high * ADAPTIVE_NODES;
     uint32_t(*counters)[256] = a->counters[phase];
-    const i32x8 most[2] = {(i32x8){0} + ADAPTIVE_MOST_SEEN, {ADAPTIVE_MOST_SEEN, ADAPTIVE_MOST_SEEN, ADAPTIVE_MOST_DIRECT, ADAPTIVE_MOST_DIRECT, ADAPTIVE_MOST_MATCHED, ADAPTIVE_MOST_DIRECT}};
+    const i32x8 most[2] = {(i32x8){0} + ADAPTIVE_MOST_SEEN,
+                           {ADAPTIVE_MOST_SEEN, ADAPTIVE_MOST_SEEN, ADAPTIVE_MOST_DIRECT, ADAPTIVE_MOST_DIRECT,
+                            ADAPTIVE_MOST_MATCHED, ADAPTIVE_MOST_DIRECT}};
     uint32_t node = 1;
     for (int level = 0; level < 4; level++) {
         /* predict */
@@ -168,7 +174,8 @@ INLINE uint32_t adaptive_nibble(adaptive *a, const adaptive_mode mode, const int
 #define COUNTER(i) (int32_t)counters[i][slot[i][4 * node]]
         i32x8 counter[2] = {
             {COUNTER(0), COUNTER(1), COUNTER(2), COUNTER(3), COUNTER(4), COUNTER(5), COUNTER(6), COUNTER(7)},
-            {COUNTER(8), COUNTER(9), (int32_t)direct_0[node], (int32_t)direct_1[node], (int32_t)*matched, (int32_t)direct_2[node],
+            {COUNTER(8), COUNTER(9), (int32_t)direct_0[node], (int32_t)direct_1[node], (int32_t)*matched,
+             (int32_t)direct_2[node],
              (int32_t)COUNTER_HALF, (int32_t)COUNTER_HALF}};
 #undef COUNTER
         i16x16 inputs[ADAPTIVE_VECTORS] = {(i16x16)counters_inputs(counter[0]),
@@ -208,14 +215,15 @@ INLINE uint32_t adaptive_nibble(adaptive *a, const adaptive_mode mode, const int
     return node & 15;
 }
 
-/* `count` bytes. given: where their values are, unless they are decoded or sampled; history: where they are, or are written. */
-INLINE int64_t adaptive_code(adaptive *a, const adaptive_mode mode, const uint8_t *history, uint8_t *out, int32_t *costs, int64_t count,
-                             adaptive_source *io) {
+/* `count` bytes, which are in `history` already, or are decoded or sampled to `out`, which then is the same. */
+INLINE int64_t adaptive_code(adaptive *a, const adaptive_mode mode, const uint8_t *history, uint8_t *out,
+                             int32_t *costs, int64_t count, adaptive_source *io) {
     if (count < 0 || count > a->n - a->position) return TP_ARGUMENT;
     if (mode == ADAPTIVE_ENCODE && range_reserve(&a->encoder, (size_t)count * 8) < 0) return TP_MEMORY;
     for (int64_t end = a->position + count; a->position < end;) {
         int64_t at = a->position;
-        int32_t rate = ADAPTIVE_RATE_LAST + ADAPTIVE_RATE_EXTRA * 256 / (256 + (int32_t)((at >> 4) < 1 << 24 ? at >> 4 : 1 << 24));
+        int32_t age = (int32_t)(at >> 4 < 1 << 24 ? at >> 4 : 1 << 24);
+        int32_t rate = ADAPTIVE_RATE_LAST + ADAPTIVE_RATE_EXTRA * 256 / (256 + age);
         const bool given = mode == ADAPTIVE_ENCODE || mode == ADAPTIVE_SCORE;
         uint32_t byte = given ? history[at] : 0;
         uint32_t high = adaptive_nibble(a, mode, 0, byte, history, rate, io);
@@ -248,7 +256,8 @@ static int bit_length(int64_t n) {
 }
 
 static pixel_geometry pixels_given(const int64_t *pixels) {
-    return pixels == NULL ? (pixel_geometry){0} : (pixel_geometry){pixels[0], pixels[1], pixels[2], pixels[3], pixels[4]};
+    if (pixels == NULL) return (pixel_geometry){0};
+    return (pixel_geometry){pixels[0], pixels[1], pixels[2], pixels[3], pixels[4]};
 }
 
 /* Whether the arguments of adaptive_new make sense. */
@@ -280,7 +289,8 @@ EXPORT void *API(adaptive_new)(int64_t n, const int64_t *pixels) {
     for (int choice = 0; choice < 2 * 256; choice++)
         for (int node = 0; node < ADAPTIVE_NODES; node++)
             for (int i = 0; i <= ADAPTIVE_DIRECT_2; i++)
-                a->weights[0][choice][node][i / 8][2 * (i % 8)] = i == ADAPTIVE_MATCHED ? ADAPTIVE_FIRST_MATCHED : ADAPTIVE_FIRST_WEIGHT;
+                a->weights[0][choice][node][i / 8][2 * (i % 8)] =
+                    i == ADAPTIVE_MATCHED ? ADAPTIVE_FIRST_MATCHED : ADAPTIVE_FIRST_WEIGHT;
     for (int i = 0; i < HASHED; i++)
         for (int state = 0; state < 256; state++)
             a->counters[0][i][state] = a->counters[1][i][state] = a->histories.first_p[state] << 10;
@@ -304,7 +314,8 @@ EXPORT int64_t API(adaptive_encode)(adaptive *a, const uint8_t *source, int64_t 
     return adaptive_code(a, ADAPTIVE_ENCODE, source, NULL, NULL, count, NULL);
 }
 
-/* The payload's size, and no more bytes are coded; copied to `payload` where that has room (TP_FULL else; ask again). */
+/* The payload's size, and no more bytes are coded; copied to `payload` where that has room (TP_FULL else; ask again).
+ * */
 EXPORT int64_t API(adaptive_finish)(adaptive *a, uint8_t *payload, int64_t room) {
     if (a->n >= 0) { /* once */
         if (range_reserve(&a->encoder, 0) < 0) return TP_MEMORY;
@@ -336,8 +347,10 @@ EXPORT int64_t API(adaptive_score)(adaptive *a, const uint8_t *source, int32_t *
     return adaptive_code(a, ADAPTIVE_SCORE, source, NULL, costs, count, &io);
 }
 
-/* Draw the next `count` bytes to their places in out [n], from 8 · count random words; sharpness: 2^16 / temperature. */
-EXPORT int64_t API(adaptive_sample)(adaptive *a, uint8_t *out, int64_t count, const uint32_t *uniforms, int64_t sharpness) {
+/* Draw the next `count` bytes to their places in out [n], from 8 · count random words; sharpness: 2^16 / temperature.
+ * */
+EXPORT int64_t API(adaptive_sample)(adaptive *a, uint8_t *out, int64_t count, const uint32_t *uniforms,
+                                    int64_t sharpness) {
     if (sharpness < 0 || sharpness > (int64_t)1 << 32) return TP_ARGUMENT;
     adaptive_source io = {.uniforms = uniforms, .sharpness = sharpness};
     return adaptive_code(a, ADAPTIVE_SAMPLE, out, out, NULL, count, &io);

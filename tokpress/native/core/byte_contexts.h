@@ -11,7 +11,9 @@ typedef struct {
     uint64_t word, older_word; /* hashes of the letters since the last other byte, and of the word before */
 } byte_state;
 
-INLINE bool is_letter(uint32_t byte) { return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') || byte >= 128; }
+INLINE bool is_letter(uint32_t byte) {
+    return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') || byte >= 128;
+}
 
 INLINE uint64_t word_with(uint64_t word, uint32_t byte) {
     if (!is_letter(byte)) return 0;

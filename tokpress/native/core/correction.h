@@ -1,7 +1,8 @@
-/* The last stage: a table of what really happened when the mixer said this (secondary symbol estimation; Mahoney's APM).
+/* The last stage: a table of what really happened when the mixer said this (secondary symbol estimation; Mahoney's
+ * APM).
  *
- * A row holds a probability for each octave of log-odds; the answer is halfway between the mixer's and the table's, interpolated
- * between two bins, of which the nearer one learns. */
+ * A row holds a probability for each octave of log-odds; the answer is halfway between the mixer's and the table's,
+ * interpolated between two bins, of which the nearer one learns. */
 #ifndef TP_CORRECTION_H
 #define TP_CORRECTION_H
 
@@ -24,6 +25,8 @@ INLINE int32_t correction_predict(uint16_t *row, int32_t log_odds, const uint16_
     return (squash[x] + ((row[at] * (256 - share) + row[at + 1] * share) >> 8)) >> 1;
 }
 
-INLINE void correction_learn(uint16_t *bin, int bit) { *bin = (uint16_t)(*bin + ((bit * 65535 - *bin) >> CORRECTION_RATE)); }
+INLINE void correction_learn(uint16_t *bin, int bit) {
+    *bin = (uint16_t)(*bin + ((bit * 65535 - *bin) >> CORRECTION_RATE));
+}
 
 #endif

@@ -1,7 +1,7 @@
 /* Adaptive probabilities, sixteen learned side by side: each moves towards what happened by 1 / (times seen + 3/2).
  *
- * A counter is a word: p of a one, 22 bits, above the times it was used, 10 bits. The division is of floats, for speed; for these
- * numbers it gives the integer quotient (2 · error) / (2 · seen + 3), rounded towards zero. */
+ * A counter is a word: p of a one, 22 bits, above the times it was used, 10 bits. The division is of floats, for
+ * speed; for these numbers it gives the integer quotient (2 · error) / (2 · seen + 3), rounded towards zero. */
 #ifndef TP_COUNTERS_H
 #define TP_COUNTERS_H
 
@@ -9,7 +9,8 @@
 
 #define COUNTER_HALF ((uint32_t)HALF_22 << 10)
 
-/* Two inputs of a mixer from each of 8 counters: stretch(p), and p - 1/2, which is small where the counter is unsure. int16 pairs. */
+/* Two inputs of a mixer from each of 8 counters: stretch(p), and p - 1/2, which is small where the counter is unsure.
+ * int16 pairs. */
 INLINE i32x8 counters_inputs(i32x8 counters) {
     i32x8 p = (i32x8)((u32x8)counters >> 10);
     return (((p >> 12) - 512) << 16) | (stretch(p) & 0xFFFF);

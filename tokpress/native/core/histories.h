@@ -1,8 +1,10 @@
-/* Bit histories: what has followed a context, in a byte (after zpaq's state table; Mahoney, The ZPAQ Open Standard Format, 2016).
+/* Bit histories: what has followed a context, in a byte (after zpaq's state table; Mahoney, The ZPAQ Open Standard
+ * Format, 2016).
  *
- * A state is (zeros, ones, last bit), the last bit only while zeros + ones <= 17. Counts are bounded, more tightly the more both
- * bits occur, and seeing one bit shrinks the other's count: the recent past matters. States are numbered by how much they have
- * seen, so the lowest of some numbers is the one to forget. priors/context_mixing/histories.py is the twin. */
+ * A state is (zeros, ones, last bit), the last bit only while zeros + ones <= 17. Counts are bounded, more tightly
+ * the more both bits occur, and seeing one bit shrinks the other's count: the recent past matters. States are
+ * numbered by how much they have seen, so the lowest of some numbers is the one to forget.
+ * priors/context_mixing/histories.py is the twin. */
 #ifndef TP_HISTORIES_H
 #define TP_HISTORIES_H
 

@@ -1,7 +1,8 @@
 /* Probabilities and their log-odds, in octaves: stretch(p) = log2(p / (1 - p)), squash(x) = 1 / (1 + 2^-x) undoes it.
  *
- * A mixer adds log-odds, as independent evidence adds up. A table gives squash. Stretch needs none: the bits of a float, read as an
- * integer, are a piecewise linear log2 (exponent · 2^23 + mantissa), at most 0.09 octaves off, and no step of the conversion rounds. */
+ * A mixer adds log-odds, as independent evidence adds up. A table gives squash. Stretch needs none: the bits of a
+ * float, read as an integer, are a piecewise linear log2 (exponent · 2^23 + mantissa), at most 0.09 octaves off, and
+ * no step of the conversion rounds. */
 #ifndef TP_LOGISTIC_H
 #define TP_LOGISTIC_H
 

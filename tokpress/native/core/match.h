@@ -1,7 +1,7 @@
 /* The match model: follow the last place where the last bytes occurred, and expect what came there.
  *
- * A table tells, for a hash of five bytes, where they ended last. A match is verified by comparing bytes, and given up only after
- * some failures: one differing byte does not end it, as a record goes on after its number. */
+ * A table tells, for a hash of five bytes, where they ended last. A match is verified by comparing bytes, and given
+ * up only after some failures: one differing byte does not end it, as a record goes on after its number. */
 #ifndef TP_MATCH_H
 #define TP_MATCH_H
 
@@ -51,7 +51,8 @@ INLINE void match_follow(match_model *m, const uint8_t *history, int64_t here) {
     } else if (here > MATCH_SHORTEST) {
         int64_t found = *head;
         int32_t length = 0;
-        while (length < MATCH_LONGEST && length < found && history[found - 1 - length] == history[here - 1 - length]) length++;
+        while (length < MATCH_LONGEST && length < found && history[found - 1 - length] == history[here - 1 - length])
+            length++;
         if (length >= MATCH_SHORTEST) {
             place = found;
             m->length = length;

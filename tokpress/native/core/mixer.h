@@ -2,9 +2,9 @@
  *
  *     x = sum_i w_i · input_i        p = squash(x)        w_i += rate · (bit - p) · input_i
  *
- * w is the sum of some rows, each chosen by another context: what holds in general is learned in one, what is special in others.
- * They learn alike. A weight of 1 is 2^14. With at most 16 inputs of log-odds and 16 of p - 1/2 (counters.h) and one constant of
- * MIXER_ONE, |x| stays below 2^31: 16 · (22 · 128 + 512) · 2^15 + 512 · 2^15. */
+ * w is the sum of some rows, each chosen by another context: what holds in general is learned in one, what is special
+ * in others. They learn alike. A weight of 1 is 2^14. With at most 16 inputs of log-odds and 16 of p - 1/2
+ * (counters.h) and one constant of MIXER_ONE, |x| stays below 2^31: 16 · (22 · 128 + 512) · 2^15 + 512 · 2^15. */
 #ifndef TP_MIXER_H
 #define TP_MIXER_H
 
@@ -88,8 +88,10 @@ INLINE int32_t mixer_predict(const i16x16 *inputs, i16x16 *const *row, const int
     return clamp(sum_of(sum) >> 13, -ODDS_LIMIT, ODDS_LIMIT);
 }
 
-/* Move all rows. error: (bit - p) · 2^16; rate: at most 512. Small errors teach little and are passed over, to save time. */
-INLINE void mixer_learn(const i16x16 *inputs, i16x16 *const *row, const int rows, const int vectors, int32_t error, int32_t rate) {
+/* Move all rows. error: (bit - p) · 2^16; rate: at most 512. Small errors teach little and are passed over, to save
+ * time. */
+INLINE void mixer_learn(const i16x16 *inputs, i16x16 *const *row, const int rows, const int vectors, int32_t error,
+                        int32_t rate) {
     if (error > -MIXER_SMALL && error < MIXER_SMALL) return;
     int16_t step = (int16_t)(error * rate >> 10);
     i16x16 steps = (i16x16){0} + step;

@@ -1,8 +1,8 @@
 /* Contexts of a byte among pixels, for pictures that were drawn: few colours, sharp edges, repeated patterns.
  *
- * Nothing is computed from neighbours but a hash: what stood in the same surroundings is remembered. These are the pixels to
- * the west W, north N, north-west and north-east, each with the bytes of this pixel that are known. Of a recording, N is the
- * sample two frames ago. */
+ * Nothing is computed from neighbours but a hash: what stood in the same surroundings is remembered. These are the
+ * pixels to the west W, north N, north-west and north-east, each with the bytes of this pixel that are known. Of a
+ * recording, N is the sample two frames ago. */
 #ifndef TP_PIXEL_CONTEXTS_H
 #define TP_PIXEL_CONTEXTS_H
 
@@ -11,7 +11,8 @@
 #define PIXEL_MOST 64 /* bytes of a pixel */
 #define PIXEL_ROW_MOST ((int64_t)1 << 40)
 
-/* Bytes [start, stop) are pixels of `pixel` bytes, in rows of `row` bytes of which `used` are pixels. stop 0: there are none. */
+/* Bytes [start, stop) are pixels of `pixel` bytes, in rows of `row` bytes of which `used` are pixels. stop 0: there
+ * are none. */
 typedef struct {
     int64_t start, stop, pixel, row, used;
 } pixel_geometry;
@@ -19,7 +20,7 @@ typedef struct {
 typedef struct {
     const uint8_t *history;
     int64_t here; /* bytes that are known */
-    uint32_t newest; /* the last of them, whose lowest bit is taken for 0 */
+    uint32_t newest; /* the last of them, as far as it is known */
 } pixel_surroundings;
 
 INLINE uint32_t byte_at(const pixel_surroundings *s, int64_t at) {
@@ -36,8 +37,9 @@ static UNUSED uint64_t hash_bytes(const pixel_surroundings *s, int64_t at, int64
 
 /* Pixels may go on after the last byte. */
 INLINE bool pixel_geometry_is_sound(const pixel_geometry *g) {
-    return g->stop == 0 || (g->start >= 0 && g->start < g->stop && g->pixel >= 1 && g->pixel <= PIXEL_MOST && g->row >= g->pixel &&
-                            g->row <= PIXEL_ROW_MOST && g->used >= 0 && g->used <= g->row);
+    if (g->stop == 0) return true;
+    return g->start >= 0 && g->start < g->stop && g->pixel >= 1 && g->pixel <= PIXEL_MOST && g->row >= g->pixel &&
+           g->row <= PIXEL_ROW_MOST && g->used >= 0 && g->used <= g->row;
 }
 
 /* The byte's place in its pixel, or -1 where it is part of none. */
@@ -68,7 +70,8 @@ static UNUSED void pixel_contexts(const pixel_surroundings *s, const pixel_geome
     hash[6] = hash_bytes(s, begin - row + pixel, pixel, corner + 4);
     hash[7] = hash_bytes(s, begin - 2 * pixel, pixel, by_west + 5);
     hash[8] = hash_bytes(s, begin - 2 * row, pixel, by_north + 6);
-    hash[9] = (uint64_t)((west + north - north_west) & 0x1FF) << 16 | (north_east >> 4) << 8 | (uint64_t)k | (uint64_t)2 << 60;
+    hash[9] = (uint64_t)((west + north - north_west) & 0x1FF) << 16 | (north_east >> 4) << 8 | (uint64_t)k |
+              (uint64_t)2 << 60;
     for (int i = 0; i < HASHED; i++) hash[i] = scramble(hash[i]);
 }
 

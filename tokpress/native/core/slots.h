@@ -1,11 +1,13 @@
 /* Where the bit histories of contexts live: a hash table of cache lines.
  *
- * A nibble is four binary decisions: a path through a tree of 15 nodes, so a context has 15 histories. A line holds four contexts:
+ * A nibble is four binary decisions: a path through a tree of 15 nodes, so a context has 15 histories. A line holds
+ * four contexts:
  *
  *     4 check bytes | 4 histories of node 1 | 4 of node 2 | … | 4 of node 15            (16 · 4 = 64 bytes)
  *
- * One word compares all checks, one more tells the least used. Latency is the cost, so a line's place is known two bits before it
- * is needed: the line of a low nibble depends on the upper half of the high one, and only the check on the rest (slots_step). */
+ * One word compares all checks, one more tells the least used. Latency is the cost, so a line's place is known two
+ * bits before it is needed: the line of a low nibble depends on the upper half of the high one, and only the check on
+ * the rest (slots_step). */
 #ifndef TP_SLOTS_H
 #define TP_SLOTS_H
 
@@ -20,7 +22,8 @@ typedef struct {
 INLINE uint8_t *slots_find(const slot_table *t, uint32_t line, uint32_t check) {
     uint8_t *at = t->lines + ((size_t)line << 6);
     uint32_t differ = load32(at) ^ check * 0x01010101u;
-    uint32_t same = (differ - 0x01010101u) & ~differ & 0x80808080u; /* the lowest bit set is right, those above may not be */
+    /* the zero bytes; of these bits the lowest is right, those above it may not be */
+    uint32_t same = (differ - 0x01010101u) & ~differ & 0x80808080u;
     if (__builtin_expect(same != 0, 1)) return at + (__builtin_ctz(same) >> 3);
     int slot = 0;
     for (int k = 1; k < 4; k++)
