@@ -13,7 +13,17 @@ from tokpress.registry import prior_class
 
 pytestmark = pytest.mark.skipif(not library.is_here(), reason="the twins compute with numpy")
 
-HEAVY = {"numpy", "numba", "llvmlite", "torch", "tokenizers", "constriction", "safetensors", "threadpoolctl", "huggingface_hub"}
+HEAVY = {
+    "numpy",
+    "numba",
+    "llvmlite",
+    "torch",
+    "tokenizers",
+    "constriction",
+    "safetensors",
+    "threadpoolctl",
+    "huggingface_hub",
+}
 CODE = """
 import sys
 from tokpress.cli import main
