@@ -75,3 +75,24 @@ def test_no_command_imports_numpy(kind, tmp_path):
 def test_the_test_sees_numpy(tmp_path):
     (tmp_path / "a").write_bytes(b"again and again")
     assert "numpy" in imported(tmp_path, "score", "a")
+
+
+def test_the_process_ends_at_once_and_leaves_nothing_undone(tmp_path):
+    """What is registered for the end runs, what is printed arrives, and the exit code is the command's."""
+    code = "import atexit, sys; from tokpress.cli import process; atexit.register(print, 'at the end'); process()"
+    for words, status, said in ((["--version"], 0, "tokpress"), (["info", "nothing"], 1, ""), (["--no"], 2, "")):
+        done = subprocess.run(
+            [sys.executable, "-c", code, *words], cwd=tmp_path, capture_output=True, text=True, timeout=LAST_RESORT
+        )
+        assert done.returncode == status and done.stdout.startswith(said) and done.stdout.endswith("at the end\n")
+
+
+def test_a_thread_that_works_is_waited_for():
+    code = (
+        "import sys, threading; from tokpress.cli import process\n"
+        "go = threading.Event()\n"
+        "threading.Thread(target=lambda: (go.wait(), print('done'))).start()\n"
+        "sys.modules['tokpress.cli'].main = go.set\n"
+        "process()"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=LAST_RESORT).stdout == b"done\n"

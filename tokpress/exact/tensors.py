@@ -20,7 +20,7 @@ MOST_INPUTS = 1 << 17
 #: numbers that Python compares one by one
 MOST_BY_PYTHON = 1 << 18
 #: dtype → the letter of `memoryview.cast`
-FORMATS = {"float32": "f", "int32": "i", "int64": "q"}
+FORMATS: dict[str, Any] = {"float32": "f", "int32": "i", "int64": "q"}
 
 
 class Kind(NamedTuple):
