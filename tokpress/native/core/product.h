@@ -14,7 +14,7 @@
 #define OUTPUT_BLOCK (BLOCK_VECTORS * FLOATS)
 /* Most inputs of a product: 2^16 * 255 * 64 < 2^31; rows that are multiplied together. */
 #define MOST_INPUTS (1 << 16)
-#define MOST_ROWS 48
+#define MOST_ROWS 64
 
 /* Packed weights of N outputs (a multiple of OUTPUT_BLOCK) and K inputs (of 4). `first`: what the sums of each output start from. */
 typedef struct {
@@ -40,7 +40,7 @@ INLINE void pack_zeros(packed_weights *p) {
 
 /* Write one output's weights q [inputs], over zeros or former weights. */
 INLINE void pack_row(packed_weights *p, int64_t output, const int8_t *q, int64_t inputs) {
-    const bool moved = WEIGHT_OFFSET && !p->nonnegative; /* q + 64 of seven bits, without a carry to the next */
+    const bool moved = WEIGHT_OFFSET != 0 && !p->nonnegative; /* q + 64 of seven bits, without a carry to the next */
     const uint32_t low = moved ? 0x7F7F7F7Fu : ~0u, offset = moved ? 0x40404040u : 0;
     int8_t *to = p->weights + (output / OUTPUT_BLOCK * (p->inputs / 4) * OUTPUT_BLOCK + output % OUTPUT_BLOCK) * 4;
     int32_t sum = 0;
@@ -49,6 +49,32 @@ INLINE void pack_row(packed_weights *p, int64_t output, const int8_t *q, int64_t
     for (; quad < inputs / 4; quad++) store32(to + quad * OUTPUT_BLOCK * 4, (load32(q + quad * 4) & low) ^ offset);
     for (int64_t k = 4 * quad; k < inputs; k++) to[quad * OUTPUT_BLOCK * 4 + k % 4] = (int8_t)(((uint8_t)q[k] & (low & 255)) ^ (offset & 255));
     p->first[output] = p->nonnegative ? 0 : -OFFSET * sum;
+}
+
+/* The same of many outputs, from `output` on, whose weights are q [count, inputs]: some rows at a time, so that what is written lies
+ * together. */
+static UNUSED void pack_rows(packed_weights *p, int64_t output, const int8_t *q, int64_t count, int64_t inputs) {
+    enum { AT_A_TIME = 16 };
+    const bool moved = WEIGHT_OFFSET != 0 && !p->nonnegative;
+    const uint32_t low = moved ? 0x7F7F7F7Fu : ~0u, offset = moved ? 0x40404040u : 0;
+    int64_t v = 0;
+    for (; v < count && (output + v) % AT_A_TIME; v++) pack_row(p, output + v, q + v * inputs, inputs);
+    for (; v + AT_A_TIME <= count; v += AT_A_TIME) {
+        const int8_t *from = q + v * inputs;
+        int8_t *to = p->weights + ((output + v) / OUTPUT_BLOCK * (p->inputs / 4) * OUTPUT_BLOCK + (output + v) % OUTPUT_BLOCK) * 4;
+        if (inputs % 4) {
+            for (int64_t i = 0; i < AT_A_TIME; i++) pack_row(p, output + v + i, from + i * inputs, inputs);
+            continue;
+        }
+        for (int64_t k = 0; k < inputs; k += 4, to += OUTPUT_BLOCK * 4)
+            for (int64_t i = 0; i < AT_A_TIME; i++) store32(to + 4 * i, (load32(from + i * inputs + k) & low) ^ offset);
+        for (int64_t i = 0; i < AT_A_TIME && OFFSET != 0 && !p->nonnegative; i++) {
+            int32_t sum = 0;
+            for (int64_t k = 0; k < inputs; k++) sum += from[i * inputs + k];
+            p->first[output + v + i] = -OFFSET * sum;
+        }
+    }
+    for (; v < count; v++) pack_row(p, output + v, q + v * inputs, inputs);
 }
 
 #if WEIGHT_OFFSET

@@ -15,7 +15,7 @@
 #define LOWEST_WEIGHT (-64 * (1 << FRACTION))
 #define HIGHEST_WEIGHT (63 * (1 << FRACTION))
 #define RANK_PAD 16
-#define RANK_OFFSET (OFFSET || WEIGHT_OFFSET ? 128 : 0) /* what dot_rows adds to activations */
+#define RANK_OFFSET (OFFSET + WEIGHT_OFFSET > 0 ? 128 : 0) /* what dot_rows adds to activations */
 
 typedef struct {
     int32_t next, lane, move;

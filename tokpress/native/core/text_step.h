@@ -224,7 +224,7 @@ static void text_work(void *of, int phase, int64_t task, int thread) {
 /* The first phase of step t->step, whose lanes are t->rows: learn from t->last, and have features of t->given. */
 static void step_learn(text *t) {
     int threads = t->team->threads;
-    t->panels = (t->rows + PANEL - 1) / PANEL;
+    t->panels = (t->rows + t->panel - 1) / t->panel;
     if (threads > 1 && t->rows >= 2 * threads) t->panels = (t->panels + threads - 1) / threads * threads;
     for (int64_t k = 0; k < t->members; k++)
         if (t->member[k].head.learns && t->step > 0) list_member(t, &t->member[k].head, t->rooms);
