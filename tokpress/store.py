@@ -2,6 +2,7 @@
 
 import os
 import warnings
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -103,7 +104,7 @@ def owner_of_weights(id: bytes) -> Model:
     return by_id(id, [])
 
 
-def by_id(id: bytes, extra: list[Model]) -> Model:
+def by_id(id: bytes, extra: Sequence[Model]) -> Model:
     """The model a frame names. `extra` are those the user gave, and come first. Others are hashed, not opened.
 
     Raises ModelMismatchError."""
