@@ -32,6 +32,7 @@ from ..coding.lanes import Layout
 from ..coding.row_wise import shares_rows
 from ..coding.symbolwise import Growing, InBlocks, follow, known_conditionals
 from ..exact.threads import share_after
+from ..tokens import TokenBuffer
 
 if TYPE_CHECKING:
     from .spelling import SpellingPrior
@@ -57,7 +58,7 @@ class Spelled(Codec):
         return layout.tokens > 0 and shares_rows(self.base, layout.lanes)
 
     @with_threads
-    def encode(self, tokens: Tokens, report: Report = silent) -> bytes:
+    def encode(self, tokens: TokenBuffer, report: Report = silent) -> bytes:
         encoder = range_encoder()
         self._spell_known(
             self._layout(len(tokens)), tokens, report, lambda t, some, bits, rows, stops: encoder.push(bits, rows)
@@ -89,7 +90,7 @@ class Spelled(Codec):
         return self.decode(noise, count, watch)
 
     @with_threads
-    def score(self, tokens: Tokens, report: Report = silent) -> NDArray[np.float64]:
+    def score(self, tokens: TokenBuffer, report: Report = silent) -> NDArray[np.float64]:
         """−log2 p of each token: the sum over its bits."""
         layout = self._layout(len(tokens))
         costs = np.zeros((layout.lanes, layout.steps))
@@ -114,7 +115,7 @@ class Spelled(Codec):
 
         return follow(self.base, layout, draw)
 
-    def _spell_known(self, layout: Layout, tokens: Tokens, report: Report, take: Callable[..., None]) -> None:
+    def _spell_known(self, layout: Layout, tokens: TokenBuffer, report: Report, take: Callable[..., None]) -> None:
         """`take(step, some lanes, bits, pmf, stops)` hears the bits of tokens [N], as `SpellingPrior.spelled` gives them."""
         prior, grid, done = self.prior, layout.split(tokens), 0
         state = prior.start(layout.lanes, layout.tokens)
@@ -124,9 +125,9 @@ class Spelled(Codec):
                 symbols[some] = grid[some, t]
                 take(t, some, *prior.spelled(state, symbols, some, ends))
 
-            def count(symbols: Tokens) -> None:
+            def count(symbols: TokenBuffer) -> None:
                 nonlocal done
-                report(done := done + symbols.size)
+                report(done := done + len(symbols))
 
             self._overlapping(state, layout, spell, count)
             return

@@ -14,7 +14,7 @@ A frame of fewer tokens than `least` is coded by the base alone: there the conte
 Lanes r and steps t as everywhere; all lanes share what the contexts have learned.
 """
 
-from dataclasses import replace
+from collections.abc import Mapping
 from decimal import Decimal, localcontext
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -140,7 +140,7 @@ class SpellingPrior(NotStepped):
         if not self.is_spelled(frame.tokens):
             return self.base.codec(frame)
         compiled = frame.kernel == "auto" and self_test("compiled")
-        return Spelled(self, self.base.for_frame(replace(frame, kernel="compiled") if compiled else frame), frame)
+        return Spelled(self, self.base.for_frame(frame._replace(kernel="compiled") if compiled else frame), frame)
 
     @lazy
     def spellings(self) -> list[bytes]:
@@ -233,11 +233,11 @@ class SpellingPrior(NotStepped):
         lanes = {} if self._lanes is None else {"lanes": self._lanes}
         return {**least, **lanes, "base": {"name": self.base.name, **self.base.config()}}
 
-    def tensors(self) -> dict[str, np.ndarray]:
+    def tensors(self) -> Mapping[str, np.ndarray]:
         return self.base.tensors()
 
     @classmethod
-    def load(cls, config: Config, tensors: dict[str, np.ndarray], vocab_size: int) -> "SpellingPrior":
+    def load(cls, config: Config, tensors: Mapping[str, np.ndarray], vocab_size: int) -> "SpellingPrior":
         check_settings(f"a {cls.name} prior", config, {"base"}, {"least", "lanes"})
         kind, base = kind_of(config["base"])
         if issubclass(kind, NotStepped):
