@@ -65,7 +65,7 @@ def load(model: "str | os.PathLike | Model") -> Model:
     >>> import tokpress
     >>> model = tokpress.load("adaptive")
     >>> model.name, model.tokenizer.name, model.prior.name
-    ('adaptive', 'nibbles', 'adaptive')
+    ('adaptive', 'bytes', 'adaptive')
     >>> tokpress.load("no such model")  # doctest: +ELLIPSIS
     Traceback (most recent call last):
     tokpress.errors.ModelError: no model called 'no such model', nor a directory; there are: adaptive, drawings, ...

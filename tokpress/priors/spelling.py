@@ -165,7 +165,6 @@ class SpellingPrior(NotStepped):
     def start(self, lanes: int, tokens: int) -> State:
         """A fresh state, beside the base's."""
         from . import spelling_kernel as kernel
-        from .grid_contexts import GEOMETRY_FIELDS
 
         longest = max(map(len, self.spellings))
         width = Layout.of(tokens, lanes, self.stride).steps * longest
@@ -173,7 +172,7 @@ class SpellingPrior(NotStepped):
         most, none = lanes * 9 * longest, np.zeros(0, np.uint64)  # a token's bits: eight a byte, and whether it ends
         contexts = make_state(
             lanes, width, 2 * size, size, (1311, 2621),  # 0.02 and 0.04
-            kernel.RATE_LAST + kernel.RATE_EXTRA, kernel.MIXERS, 1, np.zeros(GEOMETRY_FIELDS, np.int64), kernel.SETS_TEXT,
+            kernel.RATE_LAST + kernel.RATE_EXTRA, kernel.MIXERS, 1, kernel.SETS_TEXT,
         )  # fmt: skip
         contexts.mixing.weights[:, :, kernel.TEXT] = 58982  # 0.9
         return State(
