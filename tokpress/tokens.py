@@ -42,9 +42,9 @@ def as_array(tokens: TokenBuffer) -> Tokens:
 
 
 def count(tokens: Any) -> int:
-    """How many they are; of a block [n, steps] too."""
-    view = memoryview(tokens)
-    return view.nbytes // view.itemsize
+    """How many they are; of a numpy block [n, steps] too."""
+    size = getattr(tokens, "size", None)
+    return len(tokens) if size is None else int(size)
 
 
 def as_ids(tokens: TokenBuffer) -> Any:
