@@ -1,6 +1,7 @@
 """Tokens in buffers of either kind, and what is none."""
 
 from array import array
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -63,7 +64,7 @@ def test_bytes_in_parts_as_numpy_cuts_them(tokenizer):
     bits = np.unpackbits(np.frombuffer(source, np.uint8)).reshape(256, 8)
     parts = getattr(tokenizer, "parts", (8,))
     edges = np.cumsum((0, *parts))
-    wanted = [[int("".join(map(str, row[a:b])), 2) for a, b in zip(edges, edges[1:])] for row in bits.tolist()]
+    wanted = [[int("".join(map(str, row[a:b])), 2) for a, b in pairwise(edges)] for row in bits.tolist()]
     tokens = tokenizer.encode(source)
     assert tokens.tolist() == [token for row in wanted for token in row]
     assert tokenizer.decode(tokens) == tokenizer.decode(np.array(tokens, np.int64)) == source

@@ -36,7 +36,7 @@ def test_payloads_decode_and_the_score_is_their_length(engine, grid):
 def test_core_and_twin_do_the_same(monkeypatch, grid):
     def results():
         codec = ContextMixingPrior(on_grid=True).on(grid, len(TOKENS)).codec(Frame(tokens=len(TOKENS)))
-        return codec.encode(TOKENS), codec.score(TOKENS).tolist(), codec.sample(60, 7, 0.8).tolist()
+        return codec.encode(TOKENS), codec.score(TOKENS).tolist(), bytes(codec.sample(60, 7, 0.8))
 
     if not library.is_here():
         pytest.skip("the core is not built here")
