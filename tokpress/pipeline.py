@@ -6,45 +6,41 @@ themselves. A seekable source of several frames is also compressed by lzma as a 
 tokpress never costs more than xz even where a match reaches over a frame's edge.
 """
 
+from __future__ import annotations
+
 import io
 import math
-import tempfile
 import zlib
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
-from typing import BinaryIO, cast
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple, cast
 
-from . import lossy, residual, store
+from . import store
+from .ahead import Ahead, Sum
 from .choice import FRAME_SIZE as FRAME_SIZE
 from .choice import LZMA_ENOUGH, Coded, Options, Report, choose_frame
 from .container import (
-    MAX_NUMBER,
     Damaged,
     Digest,
     FrameHeader,
     Kind,
-    Payload,
-    check_source,
-    iter_frames,
-    restore_plain,
     write_frame,
 )
-from .cutting import blocks, bytes_left
-from .distortion import Distortion
-from .errors import ChecksumError, FormatError, ModelMismatchError
+from .cutting import Block, blocks, bytes_left
+from .exact.threads import processors
 from .lzma2 import LzmaEncoder
 from .model import Model
-from .salvage import iter_frames_keep_going
-from .wire import ADVICE, PIECE, need, read_some, write_all
+from .restoring import restored
+from .wire import PIECE, need, read_some, write_all
+
+if TYPE_CHECKING:
+    from .distortion import Distortion
 
 #: of the work on a source that lzma also packs as a whole, what that is, about
 PACKING = 0.15
-#: decoded frames up to this size are checked before a byte of them is passed on
-HOLD = 1 << 26
 
 
-@dataclass
-class Frame:
+class Frame(NamedTuple):
     """What became of one frame; stored: "raw", "lzma" or the model's name; after decompression, the model's id."""
 
     source_bytes: int
@@ -58,10 +54,12 @@ class Frame:
     total_length: int | None = None
 
 
-@dataclass
 class Summary:
-    frames: list[Frame] = field(default_factory=list)
-    damaged: list[Damaged] = field(default_factory=list)
+    """What became of all frames, and where some are missing."""
+
+    def __init__(self, frames: Iterable[Frame] = ()) -> None:
+        self.frames = list(frames)
+        self.damaged: list[Damaged] = []
 
     @property
     def source_bytes(self) -> int:
@@ -99,7 +97,8 @@ class MemberWriter:
         if coded.source_length != len(source):
             raise ValueError(f"coded was a source of {coded.source_length} bytes, not this one of {len(source)}")
         restored = source if coded.restores is None else coded.restores
-        self._digest.take(restored)
+        if self._frames or not last:  # a member of a single frame has no digest
+            self._digest.take(restored)
         self._restored += len(restored)
         ends_several = last and self._frames > 0
         header = FrameHeader(
@@ -124,23 +123,32 @@ class MemberWriter:
 
 
 def _compress_frames(source: BinaryIO, out: BinaryIO, options: Options, limit: float = math.inf) -> Summary | None:
-    """Frame by frame; None, with the rest left undone, once they take more than `limit` bytes."""
-    summary, member, done = Summary(), MemberWriter(out), 0
-    for block in blocks(source, options):
+    """Frame by frame, several at once; None, with the rest left undone, once they take more than `limit` bytes."""
+    summary, member, progress = Summary(), MemberWriter(out), Sum(options.report)
 
-        def report(part: int, start: int = done) -> None:
-            options.report(start + part)
+    def code(block: Block) -> tuple[bool, list[tuple[bytes, Coded]]]:
+        """Whether the block ends the source, and its pieces."""
+        tell = progress.of_one()
+
+        def report(done: int) -> None:
+            ahead.check()
+            tell(done)
 
         if options.lossy or options.completes:
+            from . import lossy  # which imports much
+
             pieces = lossy.coded_pieces(block, options, report)
         else:
             pieces = [(block.source, choose_frame(block.source, options, report, block.grid))]
-        for i, (piece, coded) in enumerate(pieces, 1):
-            done += len(piece)
-            summary.frames.append(member.write(coded, piece, last=block.last and i == len(pieces)))
-        options.report(done)
-        if summary.file_bytes > limit:
-            return None
+        report(len(block.source))
+        return block.last, pieces
+
+    with Ahead(blocks(source, options), code, processors()) as ahead:
+        for last, pieces in ahead:
+            for i, (piece, coded) in enumerate(pieces, 1):
+                summary.frames.append(member.write(coded, piece, last=last and i == len(pieces)))
+            if summary.file_bytes > limit:
+                return None
     return summary
 
 
@@ -175,6 +183,8 @@ def compress_stream(source: BinaryIO, out: BinaryIO, options: Options | None = N
     def in_frames(done: int) -> None:
         options.report(before + (length - before) * done // length)
 
+    import tempfile  # slow to import, and rarely needed
+
     with tempfile.TemporaryFile() as spool, tempfile.TemporaryFile() as frames:
         header = _lzma_whole(source, length, spool, lambda seen: options.report(before * seen // length))
         source.seek(start)
@@ -191,104 +201,6 @@ def compress_stream(source: BinaryIO, out: BinaryIO, options: Options | None = N
         header = write_frame(out, header, spool)
         options.report(length)
         return Summary([Frame(length, header.payload_length, len(header.pack()), "lzma")])
-
-
-def _restore(header: FrameHeader, payload: bytes, models: list[Model], kernel: str, report: Report) -> bytes:
-    assert header.tokens is not None  # what a kind with models means
-    try:
-        model, *residual_model = [store.by_id(id, models) for id in header.model_ids]
-    except ModelMismatchError as error:
-        raise ModelMismatchError(f"{header.where}: {error}") from None
-    lanes = header.lanes or model.prior.lanes(header.tokens)
-    size = header.source_length
-
-    def share_done(share: float) -> None:
-        report(int(share * size))
-
-    try:
-        if residual_model:
-            source = residual.decode(model, residual_model[0], payload, header.tokens, lanes, share_done, size, kernel)
-        else:
-            source = model.decode(payload, header.tokens, lanes, share_done, size, kernel)
-    except ChecksumError as error:
-        other = "; or --given names another file than the one that it was made with" if model.prior.wants_given else ""
-        raise ChecksumError(f"{header.where}: {error}: {ADVICE}{other}") from error
-    check_source(header, source)
-    return source
-
-
-def restore_frame(
-    header: FrameHeader, payload: Payload, models: list[Model], kernel: str = "auto", report: Report = lambda done: None
-) -> Iterator[bytes]:
-    """The source of one frame in pieces. Up to HOLD bytes come checked and in one; larger lzma frames stream, and their
-    last piece comes checked. `report` hears the bytes restored while a model is at work.
-
-    Raises FormatError, ChecksumError, ModelMismatchError."""
-    if header.kind.model_ids:
-        yield _restore(header, payload.read(), models, kernel, report)
-    elif header.source_length <= HOLD:
-        yield b"".join(restore_plain(header, payload))
-    else:
-        yield from restore_plain(header, payload)
-
-
-def _verified(source: BinaryIO, header: FrameHeader, payload: Payload) -> Payload:
-    """The same payload again, after its frame has been decoded once and found intact. For files that can seek."""
-    begin = source.tell()
-    for _ in restore_plain(header, payload):
-        pass
-    source.seek(begin)
-    return Payload(source, header)
-
-
-def restored(
-    source: BinaryIO,
-    models: list[Model] | None = None,
-    kernel: str = "auto",
-    keep_going: bool = False,
-    report: Report = lambda done: None,
-) -> Iterator[tuple[FrameHeader, bytes, bool] | Damaged]:
-    """Decoded pieces in order: (header, bytes, whether this ends the frame). With `keep_going`, holes as Damaged:
-    damage, and frames of models that are not here; then no piece of a frame comes before all of it is verified.
-
-    No frame's last piece comes before the frame is verified (`restore_frame`), and no member's before the member is.
-    `report` hears the bytes restored in all, within frames too."""
-    models, done, digest, at = models or [], 0, Digest(), 0
-    for item in iter_frames_keep_going(source) if keep_going else iter_frames(source):
-        if isinstance(item, Damaged):
-            at = MAX_NUMBER  # behind a gap: the digest of this member tells nothing any more
-            yield item
-            continue
-        header, payload = item
-        if not header.sequence:
-            digest, at = Digest(), 0
-
-        left = header.source_length
-
-        def within(part: int, before: int = done) -> None:
-            report(before + part)
-
-        try:
-            if keep_going and not header.kind.model_ids and header.source_length > HOLD:
-                payload = _verified(source, header, payload)
-            for piece in restore_frame(header, payload, models, kernel, within):
-                digest.take(piece, at)
-                done, at, left = done + len(piece), at + len(piece), left - len(piece)
-                report(done)
-                # with keep_going the frame is right by itself: its bytes come, and the member is reported afterwards
-                if not left and not keep_going:
-                    digest.check(header)
-                yield header, piece, not left
-            if keep_going:
-                digest.check(header)
-        except (FormatError, ModelMismatchError) as error:
-            if not keep_going:
-                raise
-            message, lost = str(error), left and len(header.pack()) + header.payload_length
-            if not message.startswith(header.where):
-                message = f"{header.where}: {message}"
-            at = MAX_NUMBER
-            yield Damaged(header.offset, lost, message, unverified=not lost)
 
 
 def decompress_stream(
@@ -316,9 +228,7 @@ def decompress_stream(
     return summary
 
 
-def compress(
-    data: bytes, model: "Model | str | None" = None, lanes: int | None = None, effort: str = "default"
-) -> bytes:
+def compress(data: bytes, model: Model | str | None = None, lanes: int | None = None, effort: str = "default") -> bytes:
     """`data` as a complete .tokp file.
 
     model: a Model, or the name or directory of one; without it the best of the shipped ones is chosen for each frame.
@@ -338,7 +248,7 @@ def compress(
     return out.getvalue()
 
 
-def decompress(data: bytes, model: "Model | str | None" = None, models: "Iterable[Model | str] | None" = None) -> bytes:
+def decompress(data: bytes, model: Model | str | None = None, models: Iterable[Model | str] | None = None) -> bytes:
     """The source of a .tokp file; of several, if they were joined. `model` and `models` (Models, or names or
     directories of some) are looked in beside the shipped ones.
 

@@ -2,20 +2,28 @@
 
 import os
 import warnings
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
+from . import folder as folder_files
 from . import model_files as files
+from . import shipped
 from .errors import ModelError, ModelMismatchError
-from .folder import identity, stamp, weights_of
+from .folder import stamp, weights_of
 from .model import Model, load_folder
 
-SHIPPED = Path(__file__).parent / "models"
+SHIPPED = shipped.MODELS
 
 
 @lru_cache(maxsize=8)
 def _cached(folder: Path, stamp: tuple) -> Model:
     return load_folder(folder)
+
+
+def identity(folder: Path) -> bytes:
+    """The id of the model in a directory, by the list of the shipped ones, or by hashing its files. Raises ModelError."""
+    return shipped.identity(folder) or folder_files.identity(folder)
 
 
 @lru_cache(maxsize=256)
@@ -57,7 +65,7 @@ def load(model: "str | os.PathLike | Model") -> Model:
     >>> import tokpress
     >>> model = tokpress.load("adaptive")
     >>> model.name, model.tokenizer.name, model.prior.name
-    ('adaptive', 'nibbles', 'adaptive')
+    ('adaptive', 'bytes', 'adaptive')
     >>> tokpress.load("no such model")  # doctest: +ELLIPSIS
     Traceback (most recent call last):
     tokpress.errors.ModelError: no model called 'no such model', nor a directory; there are: adaptive, drawings, ...
@@ -66,7 +74,9 @@ def load(model: "str | os.PathLike | Model") -> Model:
 
 
 def _folder_of(id: bytes) -> Path | None:
-    """By hashing what is here, not by opening it."""
+    """By the list of the shipped ones, then by hashing what is here; none is opened."""
+    if (found := shipped.folder_of(id)) is not None:
+        return found
     return next((folder for folder in folders().values() if _identity(folder, stamp(folder)) == id), None)
 
 
@@ -94,7 +104,7 @@ def owner_of_weights(id: bytes) -> Model:
     return by_id(id, [])
 
 
-def by_id(id: bytes, extra: list[Model]) -> Model:
+def by_id(id: bytes, extra: Sequence[Model]) -> Model:
     """The model a frame names. `extra` are those the user gave, and come first. Others are hashed, not opened.
 
     Raises ModelMismatchError."""

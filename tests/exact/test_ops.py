@@ -67,7 +67,7 @@ def test_numpy_torch_and_the_core_agree_bit_for_bit(name, seed, count):
     data = case(seed, count)
     expected = run(ops, np, name, data, lambda v: v)
     others = [run(ops, xpt, name, data, torch.from_numpy)]
-    if library.is_here():
+    if library.is_here() and hasattr(rows, name):
         others.append(run(Core(), np, name, data, lambda v: v))
     for other in others:
         for a, b in zip(expected, other, strict=True):

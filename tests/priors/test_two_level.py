@@ -88,7 +88,7 @@ def test_a_damaged_model_is_refused(change):
         MinGRUPrior(prior.config(), {**prior.tensors(), **change})
 
 
-@pytest.mark.parametrize("groups", [0, -8, 128, 3, 8.0, True, "8", None])
+@pytest.mark.parametrize("groups", [0, 1, -8, 64, 128, 3, 8.0, True, "8", None])
 def test_groups_that_cannot_be(groups):
     prior = small()
     with pytest.raises(ModelError):
@@ -238,15 +238,11 @@ def test_a_level_of_more_symbols_than_are_coded_in_one_step(symbols, groups, ker
     assert np.array_equal(decode(prior, payload, 200, 20, kernel=kernel), tokens)
 
 
-@pytest.mark.parametrize("groups", [1, 64])
-@pytest.mark.parametrize("kernel", KERNELS)
-def test_a_level_of_one_symbol_is_refused_or_coded(groups, kernel):
-    try:
-        prior = memory(groups=groups)
-    except ModelError:
-        return
-    payload = encode(prior, ZIPF, 3, kernel=kernel)
-    assert np.array_equal(decode(prior, payload, len(ZIPF), 3, kernel=kernel), ZIPF)
+@pytest.mark.parametrize(("symbols", "groups"), [(64, 1), (64, 64), (12, 4), (9, 2)])
+def test_groups_that_do_not_fit_are_refused(symbols, groups):
+    """Of one symbol, one of all, three symbols, and not all of one size."""
+    with pytest.raises(ModelError, match="groups="):
+        tiny_two_level(symbols=symbols, groups=groups)
 
 
 def test_a_surprise_after_certainty():

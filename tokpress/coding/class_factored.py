@@ -5,17 +5,21 @@
 Each step codes the groups of all lanes, then their ranks. Neither side ever computes the probabilities of all V symbols.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
+from ..lazy import np
+from ..tokens import TokenBuffer
 from .base import Codec, Frame, Pmf, Report, SteppedPrior, Tokens, Watch, silent, unwatched, with_threads
 from .coders import range_decoder, range_encoder
 from .lanes import Layout
 from .levels import Levels
 from .symbolwise import Symbolwise, take_steps
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 class FactoredPrior(SteppedPrior, Protocol):
@@ -41,7 +45,7 @@ class ClassFactored(Codec):
         return Layout.of(count, self.frame.lanes, self.prior.stride)
 
     @with_threads
-    def encode(self, tokens: Tokens, report: Report = silent) -> bytes:
+    def encode(self, tokens: TokenBuffer, report: Report = silent) -> bytes:
         layout, encoder, done = self._layout(len(tokens)), range_encoder(), 0
         if not layout.tokens:
             return encoder.finish()
@@ -67,7 +71,7 @@ class ClassFactored(Codec):
         return take_steps(layout, step, watch)
 
     @with_threads
-    def score(self, tokens: Tokens, report: Report = silent) -> NDArray[np.float64]:
+    def score(self, tokens: TokenBuffer, report: Report = silent) -> NDArray[np.float64]:
         """−log2 p of each token: of its group, and of its rank within the group."""
         layout, done = self._layout(len(tokens)), 0
         if not layout.tokens:

@@ -19,27 +19,15 @@ follows the last place, in any lane, where the last bytes occurred. Integers onl
 operation is weight · 2^-30, which is exact up to the rounding of the weight to float32.
 """
 
-from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..coding import Codec, Frame
-from ..coding.symbolwise import Symbolwise
-from ..errors import ChecksumError, ModelError
-from ..exact.tensors import nothing_else
-from ..grid import Grid
-from ..model_files import check_settings
-from ..types import Config, Pmf, Prior, Tokens
-
 #: most 16-byte slots the hash table may have (2^22 = 64 MB), and most match heads (4 bytes each)
 MAX_SLOTS_LOG2 = 22
 MAX_HEADS_LOG2 = 22
-#: how many symbols' conditionals are kept at a time where the symbols are known: 1 MiB
-SYMBOLS_AT_ONCE = 1 << 14
-_NOTHING = np.empty(0, np.int32)
 
 
 def squash_table() -> NDArray[np.int32]:
@@ -133,8 +121,6 @@ class AdaptiveState(NamedTuple):
     match_maps: NDArray[np.int32]  # [buckets · 2 · 4], p · 2^16 that the expected bit comes
     mixing: Any  # mixing.Mixing
     nibbles: Any  # mixing.Nibble, each array with the lanes in front
-    geometry: NDArray[np.int64]  # where pixels are (grid_contexts.py)
-    pmf: Pmf
 
 
 @lru_cache(maxsize=1)
@@ -204,7 +190,6 @@ def make_state(
     rate: int,
     mixers: int,
     at_once: int,
-    geometry: NDArray[np.int64],
     more_sets: int = 0,
 ) -> AdaptiveState:
     """One that has learned nothing. width: bytes of a lane, at most; tables are sized by the `nibbles` and match `heads` that are
@@ -231,8 +216,6 @@ def make_state(
             kernel.BUCKETS * kernel.SETS_NIBBLE,
         ),
         nibbles=make_nibbles(at_once, CONTEXTS, INPUTS, mixers, kernel.BIAS),
-        geometry=geometry,
-        pmf=np.zeros((at_once, 16), np.float32),
     )  # fmt: skip
 
 
@@ -241,101 +224,3 @@ def _aligned_zeros(size: int) -> NDArray[np.uint8]:
     raw = np.zeros(size + 64, np.uint8)
     start = -raw.ctypes.data % 64
     return raw[start : start + size]
-
-
-class AdaptivePrior(Prior):
-    """
-    >>> prior = AdaptivePrior(); state = prior.init(lanes=1, tokens=4)
-    >>> prior.step(state, None, 1).shape
-    (1, 16)
-    """
-
-    name = "adaptive"
-    vocab_size = 16
-    stride = 2
-
-    def __init__(self, on_grid: bool = False) -> None:
-        """on_grid: whether it wants to know where pixels are, to look at those around (grid_contexts.py)."""
-        self.wants_grid = on_grid
-        self._grid: Grid | None = None
-
-    def on(self, grid: Grid | None, tokens: int) -> "AdaptivePrior":
-        bound = AdaptivePrior(self.wants_grid)
-        if grid is not None:
-            bound._grid, bound.stride = grid, tokens  # a lane begins at multiples of the stride: there is one
-        return bound
-
-    def lanes(self, tokens: int) -> int:
-        """One: the step runs compiled, so lanes would save no time, and they meet what is new to all at once."""
-        return 1
-
-    def init(self, lanes: int, tokens: int) -> AdaptiveState:
-        """Lane r must hold the tokens r·T … of one file, T = ⌈tokens / lanes⌉ rounded up to even."""
-        from . import adaptive_kernel as kernel
-
-        return make_state(
-            lanes, max(1, -(-tokens // (2 * lanes))), tokens, tokens, (11796, 19660),  # 0.18 and 0.3
-            kernel.RATE_LAST + kernel.RATE_EXTRA, kernel.MIXERS, lanes, self._geometry(),
-        )  # fmt: skip
-
-    def _geometry(self) -> NDArray[np.int64]:
-        from .grid_contexts import GEOMETRY_FIELDS
-
-        geometry = np.zeros(GEOMETRY_FIELDS, np.int64)
-        if grid := self._grid:
-            pixel = grid.channels * grid.sample_bytes
-            row = grid.row_bytes if grid.picture else 2 * pixel
-            geometry[:5] = grid.start, grid.stop, pixel, row, row - grid.padding
-        return geometry
-
-    def step(self, state: AdaptiveState, previous: Tokens | None, rows: int) -> Pmf:
-        from . import adaptive_kernel as kernel
-
-        if rows > len(state.lanes) or (previous is not None and not rows <= len(previous) <= len(state.lanes)):
-            raise ValueError(f"a step of {rows} rows does not follow, in a state of {len(state.lanes)} lanes")
-        # a copy, so that the compiled kernel sees one kind of array whatever the caller slices
-        symbols = _NOTHING if previous is None else np.array(previous, np.int32)
-        kernel.advance(symbols, rows, state)
-        return state.pmf[:rows]
-
-    def stretch(self, state: AdaptiveState, previous: Tokens | None, symbols: Tokens) -> Iterator[Pmf]:
-        from . import adaptive_kernel as kernel
-
-        rows, steps = symbols.shape
-        at_once = max(1, SYMBOLS_AT_ONCE // rows)
-        by_step = np.ascontiguousarray(symbols.T, np.int32)
-        for at in range(0, steps, at_once):
-            block = by_step[at : at + at_once]
-            pmfs = np.empty((len(block), rows, 16), np.float32)
-            given = _NOTHING if previous is None else np.array(previous, np.int32)
-            kernel.advance_known(given, block, rows, pmfs, state)
-            yield pmfs
-            previous = block[-1]
-
-    def codec(self, frame: Frame) -> Codec:
-        return Symbolwise(self, frame, self.decode_steps)
-
-    def decode_steps(self, state: AdaptiveState, coder: Any, previous: Tokens | None, rows: int, steps: int) -> Tokens:
-        from . import adaptive_kernel as kernel
-
-        out = np.empty((steps, rows), np.int32)
-        given = _NOTHING if previous is None else np.array(previous[:rows], np.int32)
-        words, decoder = coder
-        if not kernel.advance_decoding(given, words, decoder, rows, out, state):
-            raise ChecksumError("the coded words are damaged")
-        return out.T
-
-    def config(self) -> Config:
-        return {"on_grid": True} if self.wants_grid else {}
-
-    @classmethod
-    def load(cls, config: Config, tensors: dict[str, np.ndarray], vocab_size: int) -> "AdaptivePrior":
-        check_settings(f"a {cls.name} prior", config, set(), {"on_grid"})
-        nothing_else(tensors, set())
-        on_grid = config.get("on_grid", False)
-        on_grid = {"true": True, "false": False}.get(on_grid, on_grid) if isinstance(on_grid, str) else on_grid
-        if not isinstance(on_grid, bool):
-            raise ModelError(f"on_grid of an adaptive prior is true or false, not {on_grid!r}")
-        if vocab_size != cls.vocab_size:
-            raise ModelError(f"an adaptive prior is over nibbles, not {vocab_size:,} symbols: --tokenizer nibbles")
-        return cls(on_grid)

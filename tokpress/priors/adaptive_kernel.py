@@ -4,23 +4,12 @@ The phase is 0 while the high nibble of a byte is coded, 1 while the low one is.
 other, so the tables they share change in one fixed order. What is learned about a nibble is in `mixing.py`.
 """
 
-from ..coding.coders.reference import pop
-from .grid_contexts import STOP, pixel_contexts
 from .mixing import (
     BINS,
     Nibble,
-    ask_for_slots,
-    find_slots,
     function,
     hash31,
-    history_inputs,
     inline,
-    is_unlikely,
-    learn_histories,
-    learn_weights,
-    leaves,
-    mix,
-    open_tree,
 )
 
 CONTEXTS = 12
@@ -103,8 +92,8 @@ def _follow_match(lane, column, here, width, history, heads, reached):
 
 
 @function
-def next_byte(byte, column, here, width, lane, hashes, history, heads, reached, geometry):
-    """The whole byte is known: store it, and hash the contexts of the next one. A geometry is of a single lane.
+def next_byte(byte, column, here, width, lane, hashes, history, heads, reached):
+    """The whole byte is known: store it, and hash the contexts of the next one.
 
     reached [B]: the last column of each lane that has been coded."""
     history[here - 1] = byte
@@ -117,8 +106,6 @@ def next_byte(byte, column, here, width, lane, hashes, history, heads, reached, 
         lane[OLDER_WORD] = lane[WORD]
         lane[WORD] = 0
     _follow_match(lane, column, here, width, history, heads, reached)
-    if geometry[STOP] and pixel_contexts(here, geometry, history, hashes):
-        return
     last = lane[LAST4]
     before = lane[BEFORE4]
     order4 = hash31(hash31(last & 0xFFFFFF) + (last >> 24))
@@ -166,20 +153,6 @@ def choose_sets(phase, lane, nibble):
 
 
 @inline
-def _predict(phase, lane, nibble, mixing, match_maps, pmf):
-    inputs = nibble.inputs
-    match_inputs(phase, lane, inputs, mixing, match_maps)
-    base = choose_sets(phase, lane, nibble)
-    open_tree(nibble)
-    for node in range(1, 16):
-        if is_unlikely(node, nibble):
-            continue
-        history_inputs(node, phase, 2, nibble.slots, mixing, inputs[node], 0)
-        mix(node, base, nibble, mixing)
-    leaves(nibble, pmf)
-
-
-@inline
 def nibble_of(lane, state):
     """The views of one lane."""
     of = state.nibbles
@@ -192,64 +165,3 @@ def nibble_of(lane, state):
         of.corrected[lane],
         of.sets[lane],
     )
-
-
-@function
-def advance(previous, rows, state):
-    """Learn the symbols `previous` [n] in lane order, then write the next pmf [rows, 16]; n, rows ≤ B."""
-    n = previous.shape[0]
-    clock, mixing = state.clock, state.mixing
-    width, phase, rate = clock[WIDTH], clock[PHASE], clock[RATE]
-    for r in range(n):
-        learn_match(previous[r] & 15, phase, state.lanes[r], state.match_maps)
-    if n and phase:
-        column = min(clock[COLUMN], width - 1)  # a caller that goes on too long must not write elsewhere
-        state.reached[:] = column
-        for r in range(n):
-            byte = state.lanes[r, HIGH] * 16 + (previous[r] & 15)
-            next_byte(byte, column, r * width + column + 1, width, state.lanes[r], state.hashes[r], state.history,
-                      state.heads, state.reached, state.geometry)  # fmt: skip
-        clock[PHASE] = 0
-        clock[COLUMN] += 1
-        clock[CODED] += n
-        clock[RATE] = RATE_LAST + RATE_EXTRA * 256 // (256 + (clock[CODED] >> 4))
-    elif n:
-        for r in range(n):
-            state.lanes[r, HIGH] = previous[r] & 15
-        clock[PHASE] = 1
-    for r in range(rows):
-        more = (state.lanes[r, HIGH] + 1) * 0x1F3D5B7 if clock[PHASE] else 0
-        ask_for_slots(state.hashes[r], more, nibble_of(r, state), mixing.table)
-    for r in range(n):  # meanwhile
-        nibble = nibble_of(r, state)
-        learn_weights(previous[r] & 15, rate, nibble, mixing)
-        learn_histories(previous[r] & 15, phase, 2, nibble.slots, mixing)
-    for r in range(rows):
-        find_slots(nibble_of(r, state), mixing.table)
-    for r in range(rows):
-        _predict(clock[PHASE], state.lanes[r], nibble_of(r, state), mixing, state.match_maps, state.pmf[r])
-
-
-@function
-def advance_known(previous, symbols, rows, pmfs, state):
-    """Several steps whose symbols [T, n] are known: pmfs [T, n, 16]. The last symbols are not learned yet."""
-    for t in range(symbols.shape[0]):
-        advance(previous, rows, state)
-        for r in range(rows):
-            for v in range(16):
-                pmfs[t, r, v] = state.pmf[r, v]
-        previous = symbols[t]
-
-
-@function
-def advance_decoding(previous, words, decoder, rows, out, state):
-    """Several steps whose symbols out [T, n] are decoded one after the other; False where the words are damaged."""
-    for t in range(out.shape[0]):
-        advance(previous, rows, state)
-        for r in range(rows):
-            symbol = pop(words, decoder, state.pmf[r])
-            if symbol < 0:
-                return False
-            out[t, r] = symbol
-        previous = out[t]
-    return True

@@ -15,29 +15,29 @@ bounded: a full table keeps what it has and adapts its counts. `memory_counts.py
 (`text_core.py`), or, where Python steps the base, their counts do (`native.memory`).
 """
 
+from __future__ import annotations
+
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from ..coding import Codec, Frame
-from ..coding.class_factored import ClassFactored
-from ..coding.levels import levels_of
-from ..coding.symbolwise import Symbolwise
+from ..coding.levels import Levels, levels_of
 from ..errors import ModelError, TokpressError
+from ..lazy import lazy, np
 from ..model_files import check_settings
 from ..native import library
-from ..native.memory import MOST_SYMBOLS, Memory
-from ..types import Config, Pmf, Prior, Tokenizer, Tokens
-from .memory_counts import Counts
+from ..tokens import TokenBuffer
+from ..types import Config, NotStepped, Pmf, Prior, Tokenizer, Tokens
 from .several import kind_of
 from .text_core import in_core
 
 if TYPE_CHECKING:
+    from ..native.memory import Memory
     from ..training.options import FitOptions
     from ..training.streams import Source
+    from .memory_counts import Counts
 
 ORDERS = (1, 2, 3, 4, 6, 10)
 #: memories around memories
@@ -58,12 +58,18 @@ class MemoryPrior(Prior):
     def __init__(self, base: Prior, orders: tuple[int, ...] = ORDERS):
         if not 1 <= len(orders) <= MAX_ORDER or not all(1 <= k <= MAX_ORDER for k in orders):
             raise ValueError(f"orders must be 1 … {MAX_ORDER} numbers from 1 to {MAX_ORDER}, not {str(orders)[:60]}")
+        if isinstance(base, NotStepped):
+            raise ModelError(f"a {base.name} prior takes no memory: it does not predict one symbol after the other")
         self.base = base
         self.vocab_size, self.stride, self.order = base.vocab_size, base.stride, base.order
-        self.wants_given, self.levels = base.wants_given, levels_of(base)
+        self.wants_given = base.wants_given
         self.orders = list(orders)
         #: whether the counts of a base that Python steps may be the core's
         self.kernel = "auto"
+
+    @lazy
+    def levels(self) -> Levels | None:
+        return levels_of(self.base)
 
     def lanes(self, tokens: int) -> int:
         return self.base.lanes(tokens)
@@ -71,20 +77,28 @@ class MemoryPrior(Prior):
     def lanes_taken(self, tokens: int) -> int:
         return self.base.lanes_taken(tokens)
 
-    def bind(self, given: Tokens) -> "MemoryPrior":
+    def bind(self, given: TokenBuffer) -> MemoryPrior:
         return MemoryPrior(self.base.bind(given), tuple(self.orders))
 
-    def for_frame(self, frame: Frame) -> "MemoryPrior":
+    def for_frame(self, frame: Frame) -> MemoryPrior:
         bound = copy.copy(self)
         bound.base, bound.kernel = self.base.for_frame(frame), frame.kernel
         return bound
 
     def codec(self, frame: Frame) -> Codec:
+        return in_core(self, frame, self._twin)
+
+    def _twin(self, frame: Frame) -> Codec:
+        from ..coding.class_factored import ClassFactored
+        from ..coding.symbolwise import Symbolwise
+
         prior = self.for_frame(frame)
-        twin = Symbolwise(prior, frame) if prior.levels is None else ClassFactored(prior, prior.levels, frame)
-        return in_core(self, frame, twin)
+        return Symbolwise(prior, frame) if prior.levels is None else ClassFactored(prior, prior.levels, frame)
 
     def init(self, lanes: int, tokens: int) -> State:
+        from ..native.memory import MOST_SYMBOLS, Memory  # imports numpy
+        from .memory_counts import Counts
+
         base = self.base.init(lanes, tokens)
         if self.levels is not None:
             return State(base, Counts(self.orders, lanes, tokens, self.levels.ranks.bit_length() - 1))
@@ -122,17 +136,17 @@ class MemoryPrior(Prior):
         return None if symbols is None or self.levels is None else self.levels.place[symbols]
 
     @classmethod
-    def fit(cls, sources: "list[Source]", tokenizer: Tokenizer, config: Config, options: "FitOptions") -> Prior:
+    def fit(cls, sources: list[Source], tokenizer: Tokenizer, config: Config, options: FitOptions) -> Prior:
         raise TokpressError("a memory is wrapped around another prior: train that one with --memory")
 
     def config(self) -> Config:
         return {"orders": list(self.orders), "base": {"name": self.base.name, **self.base.config()}}
 
-    def tensors(self) -> dict[str, np.ndarray]:
+    def tensors(self) -> Mapping[str, np.ndarray]:
         return self.base.tensors()
 
     @classmethod
-    def load(cls, config: Config, tensors: dict[str, np.ndarray], vocab_size: int) -> "MemoryPrior":
+    def load(cls, config: Config, tensors: Mapping[str, np.ndarray], vocab_size: int) -> MemoryPrior:
         check_settings(f"a {cls.name} prior", config, {"base", "orders"}, set())
         inside, orders = config["base"], config["orders"]
         for _ in range(MOST_NESTED):

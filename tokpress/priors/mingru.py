@@ -16,29 +16,27 @@ on learning while symbols are coded (`online_head.py`).
 Training: `tokpress.training.mingru_net`. Symbols: width D, hidden 2D, depth L, V symbols, n lanes.
 """
 
+from __future__ import annotations
+
 import copy
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-
 from ..coding import Codec, Frame
-from ..coding.class_factored import ClassFactored
 from ..coding.lanes import fewer_lanes
 from ..coding.levels import Levels
-from ..coding.symbolwise import Symbolwise
 from ..errors import ModelError
 from ..exact import ops
 from ..exact.kernels import SPLIT, Kernel, make_kernel
-from ..exact.tensors import PERMUTATION, SCALE, VECTOR, WEIGHT, Kind, checked, nothing_else
+from ..exact.tensors import PERMUTATION, SCALE, VECTOR, WEIGHT, Kind, check, nothing_else
+from ..lazy import lazy, np
 from ..model_files import check_settings
+from ..native import library
 from ..types import Config, Pmf, Prior, Tokenizer, Tokens
 from .grams import MIX, THREE, TWO, slots
-from .online_head import OnlineHead
 from .text_core import in_core
-from .two_level_head import TwoLevelHead
 
 if TYPE_CHECKING:
     from ..training.options import FitOptions
@@ -109,7 +107,7 @@ class MinGRUPrior(Prior):
     trains_with = ("torch",)
     begin = BEGIN
 
-    def __init__(self, config: Config, tensors: dict[str, np.ndarray]):
+    def __init__(self, config: Config, tensors: Mapping[str, np.ndarray]):
         check_settings(
             f"a {self.name} prior",
             config,
@@ -136,15 +134,25 @@ class MinGRUPrior(Prior):
                 f"width={self._config['width']} of a mingru prior that learns online, or has groups, should be at most {SPLIT}"
             )
         self.vocab_size = self._config["symbols"]
+        groups = self._config.get("groups", 0)
+        ranks = self.vocab_size // groups if groups else 2
+        if groups == 1 or ranks < 2 or ranks & (ranks - 1) or groups and self.vocab_size % groups:
+            raise ModelError(
+                f"groups={groups} of a mingru prior should cut {self.vocab_size} symbols into 2 or more groups of 2, 4, 8 … symbols"
+            )
         self._tensors = tensors
         expected = tensor_shapes(**self._config)
         for name, (shape, kind) in expected.items():
-            checked(tensors, name, shape, kind)
+            check(tensors, name, shape, kind)
         nothing_else(tensors, set(expected))
-        self.levels = Levels.of(tensors["place"], config["groups"]) if "groups" in config else None
         #: the engines made so far, by their kernel; copies of this prior share them
         self._engines: dict[str, Engine] = {}
         self.kernel = "numpy"
+
+    @lazy
+    def levels(self) -> Levels | None:
+        """The groups of its symbols, where it has any."""
+        return Levels.of(self._tensors["place"], self._config["groups"]) if "groups" in self._config else None
 
     @property
     def engine(self) -> Engine:
@@ -164,25 +172,33 @@ class MinGRUPrior(Prior):
             products={k[:-7]: kernel.prepare(v) for k, v in t.items() if v.dtype == np.int8 and k not in looked_up},
         )  # fmt: skip
 
-    def for_frame(self, frame: Frame) -> "MinGRUPrior":
+    def for_frame(self, frame: Frame) -> MinGRUPrior:
         bound = copy.copy(self)
-        bound.kernel = "numpy" if frame.kernel == "auto" else frame.kernel
+        bound.kernel = ("native" if library.is_here() else "numpy") if frame.kernel == "auto" else frame.kernel
         return bound
 
     def codec(self, frame: Frame) -> Codec:
+        return in_core(self, frame, self._twin)
+
+    def _twin(self, frame: Frame) -> Codec:
+        from ..coding.class_factored import ClassFactored
+        from ..coding.symbolwise import Symbolwise
+
         prior = self.for_frame(frame)
-        twin = Symbolwise(prior, frame) if prior.levels is None else ClassFactored(prior, prior.levels, frame)
-        return in_core(self, frame, twin)
+        return Symbolwise(prior, frame) if prior.levels is None else ClassFactored(prior, prior.levels, frame)
 
     def lanes_taken(self, tokens: int) -> int:
         """With two levels, whose steps are short: few where there are few tokens."""
-        return self.lanes(tokens) if self.levels is None else fewer_lanes(tokens, self.lanes(tokens))
+        return self.lanes(tokens) if "groups" not in self._config else fewer_lanes(tokens, self.lanes(tokens))
 
     def init(self, lanes: int, tokens: int) -> State:
         engine = self.engine
         shape = (self._config["depth"], lanes, self._config["width"])
         mix, h, ff = (engine.to(np.zeros(shape, np.float32)) for _ in range(3))
         state = State(engine, mix, h, ff, np.full((2, lanes), BEGIN, np.int32))
+        from .online_head import OnlineHead  # imports numpy
+        from .two_level_head import TwoLevelHead
+
         if self.levels:
             state.head = TwoLevelHead(self._tensors, self.online, lanes, self.levels)
         elif self.online:
@@ -251,15 +267,15 @@ class MinGRUPrior(Prior):
     def config(self) -> Config:
         return {**self._config, **({"online": self.online} if self.online else {})}
 
-    def tensors(self) -> dict[str, np.ndarray]:
+    def tensors(self) -> Mapping[str, np.ndarray]:
         return self._tensors
 
     @classmethod
-    def load(cls, config: Config, tensors: dict[str, np.ndarray], vocab_size: int) -> "MinGRUPrior":
+    def load(cls, config: Config, tensors: Mapping[str, np.ndarray], vocab_size: int) -> MinGRUPrior:
         return cls(config, tensors)
 
     @classmethod
-    def fit(cls, sources: "list[Source]", tokenizer: Tokenizer, config: Config, options: "FitOptions") -> "MinGRUPrior":
+    def fit(cls, sources: list[Source], tokenizer: Tokenizer, config: Config, options: FitOptions) -> MinGRUPrior:
         """Train with torch. Settings: width, depth, hidden, online."""
         from ..training.trainers import fit_mingru
 

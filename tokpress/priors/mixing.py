@@ -146,18 +146,6 @@ def learn_node(node, bit, rate, nibble, mixing):
 
 
 @inline
-def learn_weights(symbol, rate, nibble, mixing):
-    """Move the weights on the symbol's path through the tree towards what happened."""
-    node = int64(1)
-    for level in range(4):
-        if nibble.corrected[node] < 0:
-            break
-        bit = (symbol >> (3 - level)) & 1
-        learn_node(node, bit, rate, nibble, mixing)
-        node = 2 * node + bit
-
-
-@inline
 def learn_histories(symbol, phase, phases, slots, mixing):
     """The bit histories of all contexts, and what follows such histories."""
     for i in range(slots.shape[0]):
@@ -189,24 +177,6 @@ def history_inputs(node, phase, phases, slots, mixing, x, first):
 
 
 @inline
-def open_tree(nibble):
-    """2^30 is shared out down the tree, so the 16 leaves sum to 2^30 exactly; none gets less than FLOOR."""
-    nibble.final[1, 1] = (1 << 30) - 16 * FLOOR
-
-
-@inline
-def is_unlikely(node, nibble):
-    """Whether hardly anything is left for this node; if so, its children share it equally and it is done."""
-    share_of = nibble.final[1]
-    if share_of[node] >= UNLIKELY:
-        return False
-    nibble.corrected[node] = -1
-    share_of[2 * node + 1] = share_of[node] >> 1
-    share_of[2 * node] = share_of[node] - (share_of[node] >> 1)
-    return True
-
-
-@inline
 def predict(node, base, nibble, mixing):
     """p · 2^16 of the node from its inputs. base: where the corrections of its set begin."""
     x = nibble.inputs[node]
@@ -228,18 +198,3 @@ def predict(node, base, nibble, mixing):
     nibble.corrected[node] = at + (share >> 7)
     nibble.final[0, node] = min(max(mixing.squash[total] + (shift >> 1), MIN_P), 65536 - MIN_P)
     return nibble.final[0, node]
-
-
-@inline
-def mix(node, base, nibble, mixing):
-    """`predict`, and the shares of the node's children."""
-    share_of = nibble.final[1]
-    one = (share_of[node] * predict(node, base, nibble, mixing)) >> 16
-    share_of[2 * node + 1] = one
-    share_of[2 * node] = share_of[node] - one
-
-
-@inline
-def leaves(nibble, pmf):
-    for k in range(16):
-        pmf[k] = np.float32(nibble.final[1, 16 + k] + FLOOR) * UNIT

@@ -16,13 +16,12 @@ Members are any two priors that step over the same tokens. Each learns as it doe
 """
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..coding import Codec, Frame
-from ..coding.symbolwise import Symbolwise
 from ..errors import ModelError, TokpressError
 from ..exact.ops import WEIGHT_BITS, over_sum
 from ..model_files import check_settings
@@ -84,7 +83,7 @@ class ProductPrior(Prior):
         return bound
 
     def codec(self, frame: Frame) -> Codec:
-        return in_core(self, frame, Symbolwise(self.for_frame(frame), frame))
+        return in_core(self, frame, super().codec)
 
     def init(self, lanes: int, tokens: int) -> list[Any]:
         return [member.init(lanes, tokens) for member in self.members]
@@ -105,11 +104,11 @@ class ProductPrior(Prior):
         quarters = {} if self.quarters == 2 else {"quarters": self.quarters}
         return {**quarters, "members": [{"name": member.name, **member.config()} for member in self.members]}
 
-    def tensors(self) -> dict[str, np.ndarray]:
+    def tensors(self) -> Mapping[str, np.ndarray]:
         return side_by_side([member.tensors() for member in self.members])
 
     @classmethod
-    def load(cls, config: Config, tensors: dict[str, np.ndarray], vocab_size: int) -> "ProductPrior":
+    def load(cls, config: Config, tensors: Mapping[str, np.ndarray], vocab_size: int) -> "ProductPrior":
         check_settings(f"a {cls.name} prior", config, {"members"}, {"quarters"})
         members = loaded_members(config["members"], MEMBERS, tensors, vocab_size)
         try:

@@ -25,6 +25,7 @@ from ..coding.base import (
 from ..coding.coders import range_encoder
 from ..coding.lanes import Layout
 from ..coding.symbolwise import follow, known_conditionals
+from ..tokens import TokenBuffer
 
 if TYPE_CHECKING:
     from .spelling import SpellingPrior
@@ -42,7 +43,7 @@ class Spelled(Codec):
         return Layout.of(count, self.frame.lanes, self.prior.stride)
 
     @with_threads
-    def encode(self, tokens: Tokens, report: Report = silent) -> bytes:
+    def encode(self, tokens: TokenBuffer, report: Report = silent) -> bytes:
         encoder = range_encoder()
         self._spell_known(
             self._layout(len(tokens)), tokens, report, lambda t, some, bits, rows, stops: encoder.push(bits, rows)
@@ -68,7 +69,7 @@ class Spelled(Codec):
         return self.decode(noise, count, watch)
 
     @with_threads
-    def score(self, tokens: Tokens, report: Report = silent) -> NDArray[np.float64]:
+    def score(self, tokens: TokenBuffer, report: Report = silent) -> NDArray[np.float64]:
         """−log2 p of each token: the sum over its bits."""
         layout = self._layout(len(tokens))
         costs = np.zeros((layout.lanes, layout.steps))
@@ -93,7 +94,7 @@ class Spelled(Codec):
 
         return follow(self.base, layout, draw)
 
-    def _spell_known(self, layout: Layout, tokens: Tokens, report: Report, take: Callable[..., None]) -> None:
+    def _spell_known(self, layout: Layout, tokens: TokenBuffer, report: Report, take: Callable[..., None]) -> None:
         """`take(step, some lanes, bits, pmf, stops)` hears the bits of tokens [N], as `SpellingPrior.spelled` gives them."""
         prior, grid, done = self.prior, layout.split(tokens), 0
         state = prior.start(layout.lanes, layout.tokens)

@@ -14,6 +14,7 @@ A frame of fewer tokens than `least` is coded by the base alone: there the conte
 Lanes r and steps t as everywhere; all lanes share what the contexts have learned.
 """
 
+from collections.abc import Mapping
 from decimal import Decimal, localcontext
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -166,7 +167,6 @@ class SpellingPrior(NotStepped):
     def start(self, lanes: int, tokens: int) -> State:
         """A fresh state, beside the base's."""
         from . import spelling_kernel as kernel
-        from .grid_contexts import GEOMETRY_FIELDS
 
         longest = max(map(len, self.spellings))
         width = Layout.of(tokens, lanes, self.stride).steps * longest
@@ -174,7 +174,7 @@ class SpellingPrior(NotStepped):
         most, none = lanes * 9 * longest, np.zeros(0, np.uint64)  # a token's bits: eight a byte, and whether it ends
         contexts = make_state(
             lanes, width, 2 * size, size, (1311, 2621),  # 0.02 and 0.04
-            kernel.RATE_LAST + kernel.RATE_EXTRA, kernel.MIXERS, 1, np.zeros(GEOMETRY_FIELDS, np.int64), kernel.SETS_TEXT,
+            kernel.RATE_LAST + kernel.RATE_EXTRA, kernel.MIXERS, 1, kernel.SETS_TEXT,
         )  # fmt: skip
         contexts.mixing.weights[:, :, kernel.TEXT] = 58982  # 0.9
         return State(
@@ -234,11 +234,11 @@ class SpellingPrior(NotStepped):
         lanes = {} if self._lanes is None else {"lanes": self._lanes}
         return {**least, **lanes, "base": {"name": self.base.name, **self.base.config()}}
 
-    def tensors(self) -> dict[str, np.ndarray]:
+    def tensors(self) -> Mapping[str, np.ndarray]:
         return self.base.tensors()
 
     @classmethod
-    def load(cls, config: Config, tensors: dict[str, np.ndarray], vocab_size: int) -> "SpellingPrior":
+    def load(cls, config: Config, tensors: Mapping[str, np.ndarray], vocab_size: int) -> "SpellingPrior":
         check_settings(f"a {cls.name} prior", config, {"base"}, {"least", "lanes"})
         kind, base = kind_of(config["base"])
         if issubclass(kind, NotStepped):

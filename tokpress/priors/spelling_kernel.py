@@ -220,7 +220,7 @@ def spell(mode, start, stop, ends, symbols, choices, state):
             column = state.bytes.reached[r] + 1
             state.bytes.reached[r] = column
             next_byte(lane[HIGH] * 16 + symbol, column, r * width + column + 1, width, lane, state.bytes.hashes[r],
-                      state.bytes.history, state.bytes.heads, state.bytes.reached, state.bytes.geometry)  # fmt: skip
+                      state.bytes.history, state.bytes.heads, state.bytes.reached)  # fmt: skip
             own_lane = hash31(r + 0x7654321)
             for i in range(len(LOCAL)):
                 state.bytes.hashes[r, LOCAL[i][0]] = hash31(state.bytes.hashes[r, LOCAL[i][1]] + own_lane)

@@ -16,7 +16,7 @@ are little-endian: x = sample/2^15); `on(grid)` cuts a larger picture, recording
 
 import math
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -26,11 +26,13 @@ from .. import model_files, tensors
 from ..errors import ModelError, TokenizerError, TokpressError
 from ..exact.arithmetic import Weights
 from ..exact.fields import Fields
-from ..exact.kernels import make_kernel, self_test
+from ..exact.kernels import make_kernel
 from ..exact.threads import share_rows
 from ..grid import Grid
+from ..native import library
 from ..orders import Shape, parse_shape
-from ..types import Config, Tokenizer, Tokens
+from ..tokens import TokenBuffer, Tokens, as_array
+from ..types import Config, Tokenizer
 
 if TYPE_CHECKING:
     from ..training.options import TokenizerOptions
@@ -58,7 +60,7 @@ class Autoencoder(Tokenizer):
     causal: ClassVar[tuple[int, ...]] = ()
     defaults: ClassVar[Config] = {"shape": "32x32x3", "down": 4, "width": 64, "depth": 2}
 
-    def __init__(self, settings: Config, tensors: dict[str, np.ndarray]) -> None:
+    def __init__(self, settings: Config, tensors: Mapping[str, np.ndarray]) -> None:
         from ..training.options import settings_of
 
         self.settings = settings_of(self.name, settings, self.defaults, "the tokenizer")
@@ -89,7 +91,8 @@ class Autoencoder(Tokenizer):
         self.bits = 16 if self.sound else 8
         self.unit_bytes = math.prod(shape) * self.bits // 8
         self.unit_tokens = math.prod(self.item_shape)
-        self._tensors, self._weights = tensors, Weights(tensors)
+        kernel = make_kernel("native") if library.is_here() else None
+        self._tensors, self._weights = tensors, Weights(tensors, kernel)
 
     # --- what a kind says --------------------------------------------------------------------------
 
@@ -210,7 +213,8 @@ class Autoencoder(Tokenizer):
             .astype(np.int32)
         )
 
-    def decode(self, tokens: Tokens) -> bytes:
+    def decode(self, tokens: TokenBuffer) -> bytes:
+        tokens = as_array(tokens)
         if len(tokens) % self.unit_tokens:
             raise TokenizerError(f"{len(tokens):,} tokens are no whole number of items of {self.unit_tokens:,}")
         if len(tokens) and (int(tokens.min()) < 0 or int(tokens.max()) >= self.vocab_size):
@@ -232,8 +236,6 @@ class Autoencoder(Tokenizer):
 
     def _shared(self, some: Any, items: int) -> list:
         """`some` of a few items at a time, on all threads."""
-        if self_test("compiled") and items * self.unit_bytes >= 1 << 16 and self._weights.kernel.name != "compiled":
-            self._weights = Weights(self._tensors, make_kernel("compiled"))
         at_once = max(1, PLACES_AT_ONCE * math.prod(self.stages[0]) // math.prod(self.sides))
         parts = [slice(at, min(at + at_once, items)) for at in range(0, items, at_once)]
         return [
@@ -263,7 +265,7 @@ class Autoencoder(Tokenizer):
     def load(cls, folder: Path, config: Config) -> "Autoencoder":
         path = Path(folder) / FILE
         try:
-            tokenizer = cls(config, model_files.tensors(model_files.read(path) or b"", path))
+            tokenizer = cls(config, tensors.read(model_files.read(path) or b"", path))
             # asks for every tensor
             tokenizer.decode(tokenizer.encode(bytes(tokenizer.unit_bytes)))
             tokenizer._weights.nothing_else()
