@@ -16,7 +16,7 @@ import numpy as np
 from .coding import Codec, Frame
 from .coding.base import SteppedPrior
 from .coding.lanes import Layout
-from .coding.symbolwise import Symbolwise, conditionals, known_conditionals
+from .coding.symbolwise import conditionals, known_conditionals
 from .model import Model, load_folder
 from .tokens import Tokens, as_array
 from .types import Pmf
@@ -33,7 +33,7 @@ def check(model: Model, folder: Path, kernel: str = "auto") -> None:
         check_pmfs(stepped, tokens)
         check_causal(stepped, tokens)
         check_known(stepped, tokens)
-    check_steps(model, tokens)
+    check_kernels(model)
     check_coding(model, kernel)
     check_saved(model, folder)
     check_sample(model)
@@ -96,13 +96,14 @@ def check_known(prior: SteppedPrior, tokens: Tokens) -> None:
                 _require(np.array_equal(pmf, stepped[at + t]), f"stretch gives another pmf than step, at step {at + t}")
 
 
-def check_steps(model: Model, tokens: Tokens) -> None:
-    """A decoding loop of the prior's own (`Symbolwise.loop`) reads what steps read."""
-    for lanes in LANES:
-        codec = model.prior.codec(frame := Frame(len(tokens), lanes))
-        if isinstance(codec, Symbolwise):
-            by_steps = Symbolwise(codec.prior, frame).decode(codec.encode(tokens), len(tokens))
-            _require(np.array_equal(by_steps, tokens), "steps do not read what the decoding loop reads")
+def check_kernels(model: Model) -> None:
+    """The core and its twins code the same bytes."""
+    tokens = model.tokenizer.encode(text_of(model)[: 100 // model.tokenizer.unit_tokens])
+    for lanes in (1, 3):
+        core, twin = (model.prior.codec(Frame(len(tokens), lanes, kernel)) for kernel in ("auto", "numpy"))
+        payload = core.encode(tokens)
+        _require(payload == twin.encode(tokens), "another kernel codes other bytes")
+        _require(np.array_equal(twin.decode(payload, len(tokens)), tokens), "another kernel decodes other tokens")
 
 
 def check_coding(model: Model, kernel: str) -> None:

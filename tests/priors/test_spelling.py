@@ -9,11 +9,9 @@ from hypothesis import strategies as st
 
 from tests import coding
 from tests.models import tiny_mingru
-from tokpress.coding import Frame
 from tokpress.coding.lanes import Layout
 from tokpress.conformance import check
 from tokpress.errors import ChecksumError, ModelError
-from tokpress.exact import threads
 from tokpress.model import Model
 from tokpress.priors.histogram import HistogramPrior
 from tokpress.priors.memory import MemoryPrior
@@ -83,22 +81,17 @@ def test_the_contexts_learn_what_the_base_cannot():
     assert coding.score(prior, tokens, 4).sum() < 0.35 * coding.score(prior.base, tokens, 4).sum()
 
 
-@pytest.mark.parametrize("count", [1, 2])
 @pytest.mark.parametrize("tokens", [17 * 9, 17 * 9 - 5])
-def test_steps_that_overlap_code_the_same_bytes(tokens, count, monkeypatch):
-    """Lanes that are spelled while another thread is at the next step of others, and lanes that are not."""
-    monkeypatch.setattr(threads, "threads", lambda: count)
+def test_a_base_in_the_core_codes_the_same_bytes(tokens):
     base = MemoryPrior(tiny_mingru(symbols=len(SPELLINGS), online=0.01), (1, 2))
     prior = spelled(base, SPELLINGS)
     symbols = np.random.default_rng(5).integers(0, 40, tokens).astype(np.int32)
-    assert not prior.base.shares_rows(17)
-    apart, costs = (of(prior, symbols, 17, kernel="numpy") for of in (coding.encode, coding.score))
-    assert prior.codec(Frame(tokens, 17, "compiled")).stepped()[0].shares_rows(17)
-    assert coding.encode(prior, symbols, 17, kernel="compiled") == apart
-    assert np.allclose(coding.score(prior, symbols, 17, kernel="compiled"), costs, rtol=1e-9)
-    assert np.array_equal(coding.decode(prior, apart, tokens, 17, kernel="compiled"), symbols)
+    payload, costs = (of(prior, symbols, 17, kernel="numpy") for of in (coding.encode, coding.score))
+    assert coding.encode(prior, symbols, 17) == payload
+    assert np.allclose(coding.score(prior, symbols, 17), costs, rtol=1e-9)
+    assert np.array_equal(coding.decode(prior, payload, tokens, 17), symbols)
     with pytest.raises(ChecksumError):
-        coding.decode(prior, apart[:20], tokens, 17, kernel="compiled")
+        coding.decode(prior, payload[:20], tokens, 17)
 
 
 def test_a_small_frame_is_coded_by_the_base():

@@ -1,6 +1,5 @@
-"""Two threads, half of the rows each: compiled code releases the interpreter, and rows do not depend on
-each other, so the bits cannot change. Cheaper than threads inside every small product, which meet at a
-barrier forty times a step.
+"""How many threads a frame may use, and a second thread for Python's own work: half of the rows each (`share_rows`), where numpy and
+the core release the interpreter, and rows do not depend on each other, so the bits cannot change.
 
 A second thread only saves time. Where none can be started (a limit on processes, little memory, an interpreter that is
 shutting down) everything runs on one. A child of `fork` has no thread but the one that forked, so it starts its own.

@@ -136,7 +136,7 @@ class MinGRUPrior(Prior):
         self.vocab_size = self._config["symbols"]
         groups = self._config.get("groups", 0)
         ranks = self.vocab_size // groups if groups else 2
-        if groups == 1 or ranks < 2 or ranks & (ranks - 1) or groups and self.vocab_size % groups:
+        if groups == 1 or ranks < 2 or ranks & (ranks - 1) or (groups and self.vocab_size % groups):
             raise ModelError(
                 f"groups={groups} of a mingru prior should cut {self.vocab_size} symbols into 2 or more groups of 2, 4, 8 … symbols"
             )

@@ -21,7 +21,6 @@ from numpy import int32, int64
 from numpy.typing import NDArray
 
 from ..exact import jit
-from ..exact.prefetch import prefetch
 
 LIMIT = 2815
 CENTRE = 3072  # squash[x + CENTRE]
@@ -111,7 +110,6 @@ def ask_for_slots(hashes, more, nibble, table):
     for i in range(hashes.shape[0]):
         key = hash31(hashes[i] + more) if more else hashes[i]
         nibble.keys[i] = key
-        prefetch(table, _line_of(table, key))
 
 
 @inline
