@@ -31,6 +31,7 @@ from ..model_files import check_settings
 from ..types import Config, Pmf, Prior, Tokenizer, Tokens
 from . import memory_kernel
 from .several import kind_of
+from .text_core import in_core
 
 if TYPE_CHECKING:
     from ..training.options import FitOptions
@@ -115,7 +116,8 @@ class MemoryPrior(Prior):
 
     def codec(self, frame: Frame) -> Codec:
         prior = self.for_frame(frame)
-        return Symbolwise(prior, frame) if prior.levels is None else ClassFactored(prior, prior.levels, frame)
+        twin = Symbolwise(prior, frame) if prior.levels is None else ClassFactored(prior, prior.levels, frame)
+        return in_core(self, frame, twin)
 
     def init(self, lanes: int, tokens: int) -> State:
         contexts = min(power_of_two(3 * len(self.orders) * tokens // 2 + 64), MAX_CONTEXTS)

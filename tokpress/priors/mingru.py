@@ -37,6 +37,7 @@ from ..model_files import check_settings
 from ..types import Config, Pmf, Prior, Tokenizer, Tokens
 from .grams import MIX, THREE, TWO, slots
 from .online_head import OnlineHead
+from .text_core import in_core
 from .two_level_head import TwoLevelHead
 
 if TYPE_CHECKING:
@@ -186,7 +187,8 @@ class MinGRUPrior(Prior):
 
     def codec(self, frame: Frame) -> Codec:
         prior = self.for_frame(frame)
-        return Symbolwise(prior, frame) if prior.levels is None else ClassFactored(prior, prior.levels, frame)
+        twin = Symbolwise(prior, frame) if prior.levels is None else ClassFactored(prior, prior.levels, frame)
+        return in_core(self, frame, twin)
 
     def lanes_taken(self, tokens: int) -> int:
         """With two levels, whose compiled steps are short: few where there are few tokens."""

@@ -24,7 +24,7 @@ EXPORT int64_t API(product_pack)(const int8_t *q, int64_t outputs, int64_t input
         if (q[i] < -64 || q[i] > 63) return TP_ARGUMENT;
     packed_weights p = placed(packed, outputs, inputs);
     pack_zeros(&p);
-    for (int64_t v = 0; v < outputs; v++) pack_row(&p, v, q + v * inputs, inputs);
+    pack_rows(&p, 0, q, outputs, inputs);
     return 0;
 }
 
@@ -32,7 +32,7 @@ EXPORT int64_t API(product_pack)(const int8_t *q, int64_t outputs, int64_t input
 EXPORT int64_t API(product)(const float *a, int64_t n, const void *packed, int64_t outputs, int64_t inputs, float *out) {
     if (!fits_product(outputs, inputs) || n < 0) return TP_ARGUMENT;
     packed_weights p = placed((void *)packed, outputs, inputs);
-    int64_t stride = padded(inputs), at_once = 8 * ROWS;
+    int64_t stride = padded(inputs), at_once = MOST_ROWS / PRODUCT_ROWS * PRODUCT_ROWS;
     uint8_t *bytes = tp_zeros((size_t)(at_once * stride));
     int32_t *sums_of = tp_zeros((size_t)(at_once * p.outputs) * 4);
     if (bytes == NULL || sums_of == NULL) {

@@ -1,8 +1,8 @@
 /* The integer matrix product a q^T, 8-bit activations and 7-bit weights, in registers. Integer sums have one right answer, whatever
  * the instruction and the order.
  *
- * Weights int8 [N, K] are packed to [N / BLOCK, K / 4, BLOCK, 4], N and K rounded up and filled with zeros. A register block is ROWS
- * rows by BLOCK outputs: each weight that is loaded serves ROWS rows (Goto & van de Geijn 2008, "Anatomy of high-performance matrix
+ * Weights int8 [N, K] are packed to [N / OUTPUT_BLOCK, K / 4, OUTPUT_BLOCK, 4], N and K rounded up and filled with zeros. A register block is PRODUCT_ROWS
+ * rows by OUTPUT_BLOCK outputs: each weight that is loaded serves PRODUCT_ROWS rows (Goto & van de Geijn 2008, "Anatomy of high-performance matrix
  * multiplication", section 6). Activations of either sign are bytes a + OFFSET; those that are never negative, after a squared ReLU
  * mostly zeros, are bytes 0 ... 127, whose quads of zeros are left out. */
 #ifndef TP_PRODUCT_H
@@ -10,13 +10,13 @@
 
 #include "product_sums.h"
 
-#define VECTORS 4
-#define BLOCK (VECTORS * LANES)
+#define BLOCK_VECTORS 4
+#define OUTPUT_BLOCK (BLOCK_VECTORS * FLOATS)
 /* Most inputs of a product: 2^16 * 255 * 64 < 2^31; rows that are multiplied together. */
 #define MOST_INPUTS (1 << 16)
-#define MOST_ROWS 48
+#define MOST_ROWS 64
 
-/* Packed weights of N outputs (a multiple of BLOCK) and K inputs (of 4). `first`: what the sums of each output start from. */
+/* Packed weights of N outputs (a multiple of OUTPUT_BLOCK) and K inputs (of 4). `first`: what the sums of each output start from. */
 typedef struct {
     int64_t outputs, inputs;
     int8_t *weights;
@@ -29,7 +29,7 @@ typedef struct {
     uint32_t bytes, at;
 } some_quad;
 
-INLINE int64_t packed_outputs(int64_t outputs) { return (outputs + BLOCK - 1) / BLOCK * BLOCK; }
+INLINE int64_t packed_outputs(int64_t outputs) { return (outputs + OUTPUT_BLOCK - 1) / OUTPUT_BLOCK * OUTPUT_BLOCK; }
 INLINE int64_t packed_inputs(int64_t inputs) { return (inputs + 3) & ~(int64_t)3; }
 
 /* Weights of 0 everywhere. */
@@ -40,15 +40,41 @@ INLINE void pack_zeros(packed_weights *p) {
 
 /* Write one output's weights q [inputs], over zeros or former weights. */
 INLINE void pack_row(packed_weights *p, int64_t output, const int8_t *q, int64_t inputs) {
-    const bool moved = WEIGHT_OFFSET && !p->nonnegative; /* q + 64 of seven bits, without a carry to the next */
+    const bool moved = WEIGHT_OFFSET != 0 && !p->nonnegative; /* q + 64 of seven bits, without a carry to the next */
     const uint32_t low = moved ? 0x7F7F7F7Fu : ~0u, offset = moved ? 0x40404040u : 0;
-    int8_t *to = p->weights + (output / BLOCK * (p->inputs / 4) * BLOCK + output % BLOCK) * 4;
+    int8_t *to = p->weights + (output / OUTPUT_BLOCK * (p->inputs / 4) * OUTPUT_BLOCK + output % OUTPUT_BLOCK) * 4;
     int32_t sum = 0;
     for (int64_t k = 0; k < inputs; k++) sum += q[k];
     int64_t quad = 0;
-    for (; quad < inputs / 4; quad++) store32(to + quad * BLOCK * 4, (load32(q + quad * 4) & low) ^ offset);
-    for (int64_t k = 4 * quad; k < inputs; k++) to[quad * BLOCK * 4 + k % 4] = (int8_t)(((uint8_t)q[k] & (low & 255)) ^ (offset & 255));
+    for (; quad < inputs / 4; quad++) store32(to + quad * OUTPUT_BLOCK * 4, (load32(q + quad * 4) & low) ^ offset);
+    for (int64_t k = 4 * quad; k < inputs; k++) to[quad * OUTPUT_BLOCK * 4 + k % 4] = (int8_t)(((uint8_t)q[k] & (low & 255)) ^ (offset & 255));
     p->first[output] = p->nonnegative ? 0 : -OFFSET * sum;
+}
+
+/* The same of many outputs, from `output` on, whose weights are q [count, inputs]: some rows at a time, so that what is written lies
+ * together. */
+static UNUSED void pack_rows(packed_weights *p, int64_t output, const int8_t *q, int64_t count, int64_t inputs) {
+    enum { AT_A_TIME = 16 };
+    const bool moved = WEIGHT_OFFSET != 0 && !p->nonnegative;
+    const uint32_t low = moved ? 0x7F7F7F7Fu : ~0u, offset = moved ? 0x40404040u : 0;
+    int64_t v = 0;
+    for (; v < count && (output + v) % AT_A_TIME; v++) pack_row(p, output + v, q + v * inputs, inputs);
+    for (; v + AT_A_TIME <= count; v += AT_A_TIME) {
+        const int8_t *from = q + v * inputs;
+        int8_t *to = p->weights + ((output + v) / OUTPUT_BLOCK * (p->inputs / 4) * OUTPUT_BLOCK + (output + v) % OUTPUT_BLOCK) * 4;
+        if (inputs % 4) {
+            for (int64_t i = 0; i < AT_A_TIME; i++) pack_row(p, output + v + i, from + i * inputs, inputs);
+            continue;
+        }
+        for (int64_t k = 0; k < inputs; k += 4, to += OUTPUT_BLOCK * 4)
+            for (int64_t i = 0; i < AT_A_TIME; i++) store32(to + 4 * i, (load32(from + i * inputs + k) & low) ^ offset);
+        for (int64_t i = 0; i < AT_A_TIME && OFFSET != 0 && !p->nonnegative; i++) {
+            int32_t sum = 0;
+            for (int64_t k = 0; k < inputs; k++) sum += from[i * inputs + k];
+            p->first[output + v + i] = -OFFSET * sum;
+        }
+    }
+    for (; v < count; v++) pack_row(p, output + v, q + v * inputs, inputs);
 }
 
 #if WEIGHT_OFFSET
@@ -66,26 +92,26 @@ INLINE void pack_row(packed_weights *p, int64_t output, const int8_t *q, int64_t
 #define STORE_ROW(m)                                                                                                                 \
     if (rows > m) {                                                                                                                  \
         int32_t *to = out + m * out_stride;                                                                                          \
-        store_sums(to, of_##m##_0), store_sums(to + LANES, of_##m##_1);                                                              \
-        store_sums(to + 2 * LANES, of_##m##_2), store_sums(to + 3 * LANES, of_##m##_3);                                              \
+        store_sums(to, of_##m##_0), store_sums(to + FLOATS, of_##m##_1);                                                              \
+        store_sums(to + 2 * FLOATS, of_##m##_2), store_sums(to + 3 * FLOATS, of_##m##_3);                                              \
     }
 
-/* `rows` (a constant, at most ROWS) rows of one block of outputs. */
+/* `rows` (a constant, at most PRODUCT_ROWS) rows of one block of outputs. */
 INLINE void product_block(
     const int rows, const uint8_t *a, int64_t stride, const int8_t *weights, const int32_t *first, int64_t quads, int32_t *out,
     int64_t out_stride
 ) {
 #if OFFSET
-    const sums first_0 = load_sums(first), first_1 = load_sums(first + LANES);
-    const sums first_2 = load_sums(first + 2 * LANES), first_3 = load_sums(first + 3 * LANES);
+    const sums first_0 = load_sums(first), first_1 = load_sums(first + FLOATS);
+    const sums first_2 = load_sums(first + 2 * FLOATS), first_3 = load_sums(first + 3 * FLOATS);
 #else
     const sums first_0 = no_sums(), first_1 = no_sums(), first_2 = no_sums(), first_3 = no_sums();
     (void)first;
 #endif
     EACH_ROW(START_ROW)
-    for (int64_t k = 0; k < quads; k++, weights += 4 * BLOCK) {
-        const weights_of q0 = load_weights(weights), q1 = load_weights(weights + 4 * LANES);
-        const weights_of q2 = load_weights(weights + 8 * LANES), q3 = load_weights(weights + 12 * LANES);
+    for (int64_t k = 0; k < quads; k++, weights += 4 * OUTPUT_BLOCK) {
+        const weights_of q0 = load_weights(weights), q1 = load_weights(weights + 4 * FLOATS);
+        const weights_of q2 = load_weights(weights + 8 * FLOATS), q3 = load_weights(weights + 12 * FLOATS);
         EACH_ROW(ADD_ROW)
     }
     EACH_ROW(STORE_ROW)
@@ -93,17 +119,17 @@ INLINE void product_block(
 
 /* out [n, outputs] int32 of bytes a + OFFSET [n, stride], the first `inputs` of each row; at most MOST_ROWS rows. */
 static UNUSED void product(const uint8_t *a, int64_t stride, int64_t n, const packed_weights *p, int32_t *out, int64_t out_stride) {
-    int64_t quads = p->inputs / 4, parts = (n + ROWS - 1) / ROWS;
-    for (int64_t block = 0; block < p->outputs / BLOCK; block++) {
-        const int8_t *weights = p->weights + block * quads * BLOCK * 4;
-        const int32_t *first = p->first + block * BLOCK;
+    int64_t quads = p->inputs / 4, parts = (n + PRODUCT_ROWS - 1) / PRODUCT_ROWS;
+    for (int64_t block = 0; block < p->outputs / OUTPUT_BLOCK; block++) {
+        const int8_t *weights = p->weights + block * quads * OUTPUT_BLOCK * 4;
+        const int32_t *first = p->first + block * OUTPUT_BLOCK;
         for (int64_t part = 0, row = 0; part < parts; part++) {
             int64_t rows = (n - row + parts - part - 1) / (parts - part); /* parts of nearly the same height */
             const uint8_t *of_a = a + row * stride;
-            int32_t *to = out + row * out_stride + block * BLOCK;
+            int32_t *to = out + row * out_stride + block * OUTPUT_BLOCK;
             switch (rows) {
 #define TP_CASE(R) \
-    case R: product_block(R < ROWS ? R : ROWS, of_a, stride, weights, first, quads, to, out_stride); break
+    case R: product_block(R < PRODUCT_ROWS ? R : PRODUCT_ROWS, of_a, stride, weights, first, quads, to, out_stride); break
                 TP_CASE(1);
                 TP_CASE(2);
                 TP_CASE(3);
@@ -120,35 +146,35 @@ static UNUSED void product(const uint8_t *a, int64_t stride, int64_t n, const pa
 
 /* One row of a block: the quads that are not all 0, two at a time. */
 INLINE void product_of_quads(const some_quad *some, int64_t count, const int8_t *weights, int32_t *out) {
-    sums one[VECTORS], two[VECTORS];
-    for (int v = 0; v < VECTORS; v++) one[v] = two[v] = no_sums();
+    sums one[BLOCK_VECTORS], two[BLOCK_VECTORS];
+    for (int v = 0; v < BLOCK_VECTORS; v++) one[v] = two[v] = no_sums();
     int64_t k = 0;
     for (; k + 2 <= count; k += 2) {
         const quad_of a = spread((const uint8_t *)&some[k].bytes), b = spread((const uint8_t *)&some[k + 1].bytes);
-        const int8_t *q = weights + (int64_t)some[k].at * BLOCK * 4, *p = weights + (int64_t)some[k + 1].at * BLOCK * 4;
-        for (int v = 0; v < VECTORS; v++) {
+        const int8_t *q = weights + (int64_t)some[k].at * OUTPUT_BLOCK * 4, *p = weights + (int64_t)some[k + 1].at * OUTPUT_BLOCK * 4;
+        for (int v = 0; v < BLOCK_VECTORS; v++) {
 #if WEIGHT_OFFSET
-            one[v] = add_products_twice(one[v], a, b, load_weights(q + v * LANES * 4), load_weights(p + v * LANES * 4));
+            one[v] = add_products_twice(one[v], a, b, load_weights(q + v * FLOATS * 4), load_weights(p + v * FLOATS * 4));
 #else
-            one[v] = add_products(one[v], a, load_weights(q + v * LANES * 4));
-            two[v] = add_products(two[v], b, load_weights(p + v * LANES * 4));
+            one[v] = add_products(one[v], a, load_weights(q + v * FLOATS * 4));
+            two[v] = add_products(two[v], b, load_weights(p + v * FLOATS * 4));
 #endif
         }
     }
     if (k < count)
-        for (int v = 0; v < VECTORS; v++)
+        for (int v = 0; v < BLOCK_VECTORS; v++)
             one[v] = add_products(
-                one[v], spread((const uint8_t *)&some[k].bytes), load_weights(weights + ((int64_t)some[k].at * BLOCK + v * LANES) * 4)
+                one[v], spread((const uint8_t *)&some[k].bytes), load_weights(weights + ((int64_t)some[k].at * OUTPUT_BLOCK + v * FLOATS) * 4)
             );
-    for (int v = 0; v < VECTORS; v++) {
+    for (int v = 0; v < BLOCK_VECTORS; v++) {
 #if WEIGHT_OFFSET
-        store_sums(out + v * LANES, one[v]);
+        store_sums(out + v * FLOATS, one[v]);
         (void)two;
 #else
-        int32_t more[LANES];
-        store_sums(out + v * LANES, one[v]);
+        int32_t more[FLOATS];
+        store_sums(out + v * FLOATS, one[v]);
         store_sums(more, two[v]);
-        vi_store(out + v * LANES, vi_load(out + v * LANES) + vi_load(more));
+        vi_store(out + v * FLOATS, vi_load(out + v * FLOATS) + vi_load(more));
 #endif
     }
 }
@@ -168,10 +194,10 @@ static UNUSED void product_of_nonnegative(
         }
         counts[i] = count;
     }
-    for (int64_t block = 0; block < p->outputs / BLOCK; block++)
+    for (int64_t block = 0; block < p->outputs / OUTPUT_BLOCK; block++)
         for (int64_t i = 0; i < n; i++) {
-            int32_t *to = out + i * out_stride + block * BLOCK;
-            product_of_quads(room + i * quads, counts[i], p->weights + block * quads * BLOCK * 4, to);
+            int32_t *to = out + i * out_stride + block * OUTPUT_BLOCK;
+            product_of_quads(room + i * quads, counts[i], p->weights + block * quads * OUTPUT_BLOCK * 4, to);
         }
 }
 

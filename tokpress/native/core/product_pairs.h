@@ -44,27 +44,27 @@ INLINE int32_t look_at(const uint8_t *a, int64_t inputs, uint64_t *large) {
     if (rows > m) {                                                                                                                  \
         quad_of quad = spread(a + m * stride + 4 * k);                                                                               \
         of_##m##_0 = add_signed(of_##m##_0, quad, load_weights(weights));                                                            \
-        of_##m##_1 = add_signed(of_##m##_1, quad, load_weights(weights + 4 * LANES));                                                \
-        of_##m##_2 = add_signed(of_##m##_2, quad, load_weights(weights + 8 * LANES));                                                \
-        of_##m##_3 = add_signed(of_##m##_3, quad, load_weights(weights + 12 * LANES));                                               \
+        of_##m##_1 = add_signed(of_##m##_1, quad, load_weights(weights + 4 * FLOATS));                                                \
+        of_##m##_2 = add_signed(of_##m##_2, quad, load_weights(weights + 8 * FLOATS));                                                \
+        of_##m##_3 = add_signed(of_##m##_3, quad, load_weights(weights + 12 * FLOATS));                                               \
     }
 #define ADD_ROW_TWICE(m)                                                                                                             \
     if (rows > m) {                                                                                                                  \
         quad_of quad = spread(a + m * stride + 4 * k), next = spread(a + m * stride + 4 * k + 4);                                    \
-        const int8_t *q = weights, *p = weights + 4 * BLOCK;                                                                         \
+        const int8_t *q = weights, *p = weights + 4 * OUTPUT_BLOCK;                                                                         \
         of_##m##_0 = add_signed_twice(of_##m##_0, quad, next, load_weights(q), load_weights(p));                                     \
-        of_##m##_1 = add_signed_twice(of_##m##_1, quad, next, load_weights(q + 4 * LANES), load_weights(p + 4 * LANES));             \
-        of_##m##_2 = add_signed_twice(of_##m##_2, quad, next, load_weights(q + 8 * LANES), load_weights(p + 8 * LANES));             \
-        of_##m##_3 = add_signed_twice(of_##m##_3, quad, next, load_weights(q + 12 * LANES), load_weights(p + 12 * LANES));           \
+        of_##m##_1 = add_signed_twice(of_##m##_1, quad, next, load_weights(q + 4 * FLOATS), load_weights(p + 4 * FLOATS));             \
+        of_##m##_2 = add_signed_twice(of_##m##_2, quad, next, load_weights(q + 8 * FLOATS), load_weights(p + 8 * FLOATS));             \
+        of_##m##_3 = add_signed_twice(of_##m##_3, quad, next, load_weights(q + 12 * FLOATS), load_weights(p + 12 * FLOATS));           \
     }
 #define STORE_ROW(m)                                                                                                                 \
     if (rows > m) {                                                                                                                  \
         int32_t *to = out + m * out_stride;                                                                                          \
-        store_sums(to, of_##m##_0), store_sums(to + LANES, of_##m##_1);                                                              \
-        store_sums(to + 2 * LANES, of_##m##_2), store_sums(to + 3 * LANES, of_##m##_3);                                              \
+        store_sums(to, of_##m##_0), store_sums(to + FLOATS, of_##m##_1);                                                              \
+        store_sums(to + 2 * FLOATS, of_##m##_2), store_sums(to + 3 * FLOATS, of_##m##_3);                                              \
     }
 
-/* `rows` (a constant, at most ROWS) rows of one block of outputs; `large` are the bits of all of them. */
+/* `rows` (a constant, at most PRODUCT_ROWS) rows of one block of outputs; `large` are the bits of all of them. */
 INLINE void product_block(
     const int rows, const uint8_t *a, int64_t stride, const int8_t *weights, const int32_t *first, int64_t quads,
     const uint64_t *large, int32_t *out, int64_t out_stride
@@ -76,11 +76,11 @@ INLINE void product_block(
         int64_t stop = (k / 128 + 1) * 128 < quads ? (k / 128 + 1) * 128 : quads & ~(int64_t)1;
         while (k < stop) {
             int64_t skipped = one_by_one ? __builtin_ctzll(one_by_one) : 64, until = k + 2 * skipped < stop ? k + 2 * skipped : stop;
-            for (; k < until; k += 2, weights += 8 * BLOCK) {
+            for (; k < until; k += 2, weights += 8 * OUTPUT_BLOCK) {
                 EACH_ROW(ADD_ROW_TWICE)
             }
             if (k == stop) break;
-            for (int twice = 0; twice < 2; twice++, k++, weights += 4 * BLOCK) {
+            for (int twice = 0; twice < 2; twice++, k++, weights += 4 * OUTPUT_BLOCK) {
                 EACH_ROW(ADD_ROW)
             }
             one_by_one = one_by_one >> skipped >> 1;
@@ -104,8 +104,8 @@ static UNUSED void product(const uint8_t *a, int64_t stride, int64_t n, const pa
         for (int64_t i = 0; i < rows; i++) first[row + i] = -WEIGHT_OFFSET * look_at(a + (row + i) * stride, p->inputs, many[i]);
         for (int64_t w = 0; w < words && few; w++) bits[row / 2 * 4 + w] = many[0][w] | (rows > 1 ? many[1][w] : 0);
     }
-    for (int64_t block = 0; block < p->outputs / BLOCK; block++) {
-        const int8_t *weights = p->weights + block * quads * BLOCK * 4;
+    for (int64_t block = 0; block < p->outputs / OUTPUT_BLOCK; block++) {
+        const int8_t *weights = p->weights + block * quads * OUTPUT_BLOCK * 4;
         for (int64_t row = 0; row < n; row += 2) {
             const uint8_t *of_a = a + row * stride;
             const uint64_t *of_rows = large + row / 2 * 4;
@@ -115,7 +115,7 @@ static UNUSED void product(const uint8_t *a, int64_t stride, int64_t n, const pa
                 for (int64_t w = 0; w < words && n - row > 1; w++) many[0][w] |= many[1][w];
                 of_rows = many[0];
             }
-            int32_t *to = out + row * out_stride + block * BLOCK;
+            int32_t *to = out + row * out_stride + block * OUTPUT_BLOCK;
             if (n - row > 1)
                 product_block(2, of_a, stride, weights, first + row, quads, of_rows, to, out_stride);
             else

@@ -1,4 +1,4 @@
-/* What the processor does for an integer product: `sums` are LANES sums of outputs in a register, to which the products of a quad of
+/* What the processor does for an integer product: `sums` are FLOATS sums of outputs in a register, to which the products of a quad of
  * activations (the same four everywhere) with a quad of weights of each output are added. One operand of the x86 instructions is
  * unsigned, so either activations or weights are moved up, and the sums start from what takes that back.
  *
@@ -12,23 +12,23 @@
 
 #include "vectors.h"
 
-/* What is added to activations of either sign, and to the weights beside them. ROWS: rows that share the weights they load. */
+/* What is added to activations of either sign, and to the weights beside them. PRODUCT_ROWS: rows that share the weights they load. */
 #if defined(__AVX512VNNI__)
 #define OFFSET 128
 #define WEIGHT_OFFSET 0
-#define ROWS 6
+#define PRODUCT_ROWS 6
 #elif defined(__AVX2__)
 #define OFFSET 0
 #define WEIGHT_OFFSET 64
-#define ROWS 2
+#define PRODUCT_ROWS 2
 #elif defined(__aarch64__)
 #define OFFSET 0
 #define WEIGHT_OFFSET 0
-#define ROWS 4
+#define PRODUCT_ROWS 4
 #else
 #define OFFSET 0
 #define WEIGHT_OFFSET 0
-#define ROWS 2
+#define PRODUCT_ROWS 2
 #endif
 
 #if defined(__AVX512VNNI__)
@@ -110,7 +110,7 @@ INLINE void store_sums(int32_t *to, sums s) { vi_store(to, s); }
 INLINE weights_of load_weights(const int8_t *q) { return q; }
 INLINE quad_of spread(const uint8_t *a) { return (quad_of){{(int8_t)a[0], (int8_t)a[1], (int8_t)a[2], (int8_t)a[3]}}; }
 INLINE sums add_products(sums total, quad_of a, weights_of q) {
-    for (int v = 0; v < LANES; v++)
+    for (int v = 0; v < FLOATS; v++)
         total[v] += a.each[0] * q[4 * v] + a.each[1] * q[4 * v + 1] + a.each[2] * q[4 * v + 2] + a.each[3] * q[4 * v + 3];
     return total;
 }

@@ -131,7 +131,7 @@ EXPORT int64_t API(rows_weigh)(const float *logits, int64_t n, int64_t width, in
     for (int64_t i = 0; i < n; i++) {
         vf top = vf_all(-0x1.fffffep127f);
         for (int64_t v = 0; v < wide; v++) m.x[v] = v < width ? logits[i * width + v] : -0x1.fffffep127f;
-        for (int64_t v = 0; v < wide; v += LANES) top = vf_max(top, vf_load(m.x + v));
+        for (int64_t v = 0; v < wide; v += FLOATS) top = vf_max(top, vf_load(m.x + v));
         total[i] = weigh_logits(m.x, top, wide, width, m.weights);
         memcpy(weights + i * width, m.weights, (size_t)width * 4);
     }

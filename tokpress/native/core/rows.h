@@ -1,5 +1,5 @@
 /* The element-wise half of the exact layers, a row at a time: the same float32 operations in the same order as exact/ops.py, its
- * twin. Rows are padded with zeros to PAD, which changes no extreme and no sum; integers go out as the bytes that product.h takes. */
+ * twin. Rows are padded with zeros to ROW_PAD, which changes no extreme and no sum; integers go out as the bytes that product.h takes. */
 #ifndef TP_ROWS_H
 #define TP_ROWS_H
 
@@ -27,9 +27,9 @@ INLINE float quantize(const float *x, int64_t width, float peak, uint8_t offset,
     peak = peak > TINY_PEAK ? peak : TINY_PEAK;
     float by = (1.0f / peak) * 127.0f;
     vi sum = {0};
-    for (int64_t c = 0; c < width; c += PACK * LANES) {
+    for (int64_t c = 0; c < width; c += PACK * FLOATS) {
         vi v[PACK];
-        for (int p = 0; p < PACK; p++) v[p] = vf_nearest(vf_load(x + c + p * LANES) * by);
+        for (int p = 0; p < PACK; p++) v[p] = vf_nearest(vf_load(x + c + p * FLOATS) * by);
         vi_bytes(v, offset, a + c);
         if (squares)
             for (int p = 0; p < PACK; p++) sum += v[p] * v[p];
@@ -40,7 +40,7 @@ INLINE float quantize(const float *x, int64_t width, float peak, uint8_t offset,
 
 INLINE float peak_of(const float *x, int64_t width) {
     vf peak = {0};
-    for (int64_t c = 0; c < width; c += LANES) peak = vf_max(peak, vf_abs(vf_load(x + c)));
+    for (int64_t c = 0; c < width; c += FLOATS) peak = vf_max(peak, vf_abs(vf_load(x + c)));
     return vf_highest(peak);
 }
 
@@ -55,7 +55,7 @@ INLINE float normalize(const float *x, int64_t width, float peak, float per, uin
 
 /* x += acc * s * r. */
 INLINE void add_row(float *x, const int32_t *acc, const float *s, float r, int64_t width) {
-    for (int64_t c = 0; c < width; c += LANES) vf_store(x + c, vf_load(x + c) + vf_of(vi_load(acc + c)) * vf_load(s + c) * r);
+    for (int64_t c = 0; c < width; c += FLOATS) vf_store(x + c, vf_load(x + c) + vf_of(vi_load(acc + c)) * vf_load(s + c) * r);
 }
 
 /* Token shift, then norm, of mu * x + rest * last, where rest = 1 - mu; `last` becomes x. `mixed` is room for a row. */
@@ -63,7 +63,7 @@ INLINE float shift_row(
     const float *x, float *last, const float *mu, const float *rest, float *mixed, int64_t width, float per, uint8_t *a
 ) {
     vf peak = {0};
-    for (int64_t c = 0; c < width; c += LANES) {
+    for (int64_t c = 0; c < width; c += FLOATS) {
         vf now = vf_load(x + c), m = vf_load(mu + c) * now + vf_load(rest + c) * vf_load(last + c);
         vf_store(last + c, now);
         vf_store(mixed + c, m);
@@ -75,7 +75,7 @@ INLINE float shift_row(
 /* minGRU: f = gate(. + bias), h = f * h + (1 - f) * c; the quantised row of h * o * gate(o). acc and s hold f, c and o, `width` each. */
 INLINE float recur_row(const int32_t *acc, const float *s, float r, const float *bias, float *h, float *u, int64_t width, uint8_t *a) {
     vf peak = {0};
-    for (int64_t c = 0; c < width; c += LANES) {
+    for (int64_t c = 0; c < width; c += FLOATS) {
         vf f = gate(vf_of(vi_load(acc + c)) * vf_load(s + c) * r + vf_load(bias + c));
         vf y = vf_of(vi_load(acc + width + c)) * vf_load(s + width + c) * r;
         vf o = vf_of(vi_load(acc + 2 * width + c)) * vf_load(s + 2 * width + c) * r;
@@ -91,7 +91,7 @@ INLINE float recur_row(const int32_t *acc, const float *s, float r, const float 
 /* The quantised row of max(y, 0)^2, which is never negative: bytes without offset, for product_of_nonnegative. */
 INLINE float squared_relu_row(const int32_t *acc, const float *s, float r, float *u, int64_t width, uint8_t offset, uint8_t *a) {
     vf peak = {0};
-    for (int64_t c = 0; c < width; c += LANES) {
+    for (int64_t c = 0; c < width; c += FLOATS) {
         vf y = vf_max(vf_of(vi_load(acc + c)) * vf_load(s + c) * r, (vf){0});
         y = y * y;
         vf_store(u + c, y);
@@ -106,8 +106,8 @@ INLINE int64_t weigh_logits(const float *logits, vf top_of, int64_t width, int64
     int64_t total = 0;
     for (int64_t start = 0; start < width;) {
         vi sum = {0}; /* of 64 vectors: 64 * 2^23 < 2^31 */
-        int64_t stop = width - start > 64 * LANES ? start + 64 * LANES : width;
-        for (int64_t v = start; v < stop; v += LANES) {
+        int64_t stop = width - start > 64 * FLOATS ? start + 64 * FLOATS : width;
+        for (int64_t v = start; v < stop; v += FLOATS) {
             vf t = vf_min((top - vf_load(logits + v)) * LOG2_E, vf_all(30.0f));
             vi down = vf_truncate(t);
             vi w = vf_nearest(exp2_negative(t - vf_of(down)) * WEIGHT_ONE) >> down;
@@ -126,7 +126,7 @@ INLINE int64_t weigh_row(
     const int32_t *acc, const float *s, float r, const float *bias, float *row, int64_t width, int64_t count, int32_t *weights
 ) {
     vf top = vf_all(-0x1.fffffep127f);
-    for (int64_t v = 0; v < width; v += LANES) {
+    for (int64_t v = 0; v < width; v += FLOATS) {
         vf l = vf_of(vi_load(acc + v)) * vf_load(s + v) * r + vf_load(bias + v);
         vf_store(row + v, l);
         top = vf_max(top, l);

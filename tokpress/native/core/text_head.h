@@ -15,7 +15,7 @@
 #define LOWEST_WEIGHT (-64 * (1 << FRACTION))
 #define HIGHEST_WEIGHT (63 * (1 << FRACTION))
 #define RANK_PAD 16
-#define RANK_OFFSET (OFFSET || WEIGHT_OFFSET ? 128 : 0) /* what dot_rows adds to activations */
+#define RANK_OFFSET (OFFSET + WEIGHT_OFFSET > 0 ? 128 : 0) /* what dot_rows adds to activations */
 
 typedef struct {
     int32_t next, lane, move;
@@ -213,7 +213,7 @@ static void head_list(text_head *h, const int32_t *places, int64_t rows) {
     }
 }
 
-/* total + move * a of LANES bytes a + OFFSET; |move| < 2^11. */
+/* total + move * a of FLOATS bytes a + OFFSET; |move| < 2^11. */
 INLINE vu add_move(vu total, const uint8_t *a, int32_t move) {
     vi features = OFFSET ? vi_of_bytes(a) - OFFSET : vi_of_signed((const int8_t *)a);
 #if defined(__AVX512F__)
@@ -229,20 +229,20 @@ INLINE vu add_move(vu total, const uint8_t *a, int32_t move) {
 
 /* One row: its moves, and, where it is time, its rounding. */
 static void head_move_row(text_head *h, int64_t row, bool rounds, int8_t *rounded) {
-    enum { VECTORS_OF_PAD = PAD / LANES };
+    enum { VECTORS_OF_PAD = ROW_PAD / FLOATS };
     int32_t *master = h->master + row * h->wide, sum = 0;
     if (!h->has_master[row]) {
         for (int64_t c = 0; c < h->width; c++) master[c] = h->trained[row * h->width + c] * (1 << FRACTION);
         h->has_master[row] = 1;
     }
     int8_t *to = h->groups && row >= h->groups ? h->of_ranks + (row - h->groups) * h->wide : rounded;
-    for (int64_t c = 0; c < h->wide; c += VECTORS_OF_PAD * LANES) {
+    for (int64_t c = 0; c < h->wide; c += VECTORS_OF_PAD * FLOATS) {
         vu m[VECTORS_OF_PAD];
-        for (int k = 0; k < VECTORS_OF_PAD; k++) m[k] = (vu)vi_load(master + c + k * LANES);
+        for (int k = 0; k < VECTORS_OF_PAD; k++) m[k] = (vu)vi_load(master + c + k * FLOATS);
         for (int32_t at = h->move_of[row]; at;) {
             text_move move = h->moves[at - 1];
             const uint8_t *a = h->a + move.lane * h->wide + c;
-            for (int k = 0; k < VECTORS_OF_PAD; k++) m[k] = add_move(m[k], a + k * LANES, move.move);
+            for (int k = 0; k < VECTORS_OF_PAD; k++) m[k] = add_move(m[k], a + k * FLOATS, move.move);
             at = move.next;
         }
         if (rounds) {
@@ -254,10 +254,10 @@ static void head_move_row(text_head *h, int64_t row, bool rounds, int8_t *rounde
                 q[k] = (kept + (1 << (FRACTION - 1))) >> FRACTION;
                 total += q[k];
             }
-            for (int k = 0; k < VECTORS_OF_PAD; k += PACK) vi_bytes(q + k, 0, (uint8_t *)to + c + k * LANES);
+            for (int k = 0; k < VECTORS_OF_PAD; k += PACK) vi_bytes(q + k, 0, (uint8_t *)to + c + k * FLOATS);
             sum += (int32_t)vi_sum(total);
         }
-        for (int k = 0; k < VECTORS_OF_PAD; k++) vi_store(master + c + k * LANES, (vi)m[k]);
+        for (int k = 0; k < VECTORS_OF_PAD; k++) vi_store(master + c + k * FLOATS, (vi)m[k]);
     }
     h->move_of[row] = 0;
     if (!rounds) return;

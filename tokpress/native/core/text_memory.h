@@ -13,7 +13,7 @@
 #define MOST_ORDERS 64
 #define MOST_ORDER 64
 #define DISCOUNT 0.5f
-#define MOST_COUNT 30000
+#define MOST_COUNTED 30000
 #define TRIES 16
 #define TINY_SHARE 0x1p-100f
 
@@ -64,8 +64,8 @@ static void memory_hash(text_memory *m, int64_t start, int64_t rows, int64_t see
     const int32_t low = 0x7FFFFFFF;
     for (int64_t k = 0; k < m->depth; k++) {
         if (m->orders[k] > seen) continue;
-        for (int64_t i = start; i < start + rows; i += LANES) {
-            int64_t first = i + LANES <= m->across ? i : m->across - LANES;
+        for (int64_t i = start; i < start + rows; i += FLOATS) {
+            int64_t first = i + FLOATS <= m->across ? i : m->across - FLOATS;
             vu h = (vu)vi_all((int32_t)((uint32_t)m->orders[k] * 0x3C6EF372u) & low);
             for (int32_t age = 0; age < m->orders[k]; age++) {
                 h = ((h ^ (vu)vi_load(m->history + age * m->across + first)) * 0x2545F491u + 0x1B873593u) & (uint32_t)low;
@@ -73,7 +73,7 @@ static void memory_hash(text_memory *m, int64_t start, int64_t rows, int64_t see
             }
             vi at = (vi)((h * 0x5851F42Du >> 9) & m->mask);
             int32_t *to_at = m->next_at + k * m->across, *to_key = m->next_key + k * m->across;
-            for (int64_t lane = 0; lane < LANES; lane++)
+            for (int64_t lane = 0; lane < FLOATS; lane++)
                 if (first + lane >= i && first + lane < start + rows) { /* other lanes may be another thread's */
                     to_at[first + lane] = at[lane];
                     to_key[first + lane] = (int32_t)(h[lane] | 1);
@@ -269,7 +269,7 @@ INLINE void memory_insert(text_memory *m, int64_t lane, int64_t k, uint32_t symb
         return;
     }
     text_context *c = m->contexts + place;
-    if (c->n >= MOST_COUNT) return;
+    if (c->n >= MOST_COUNTED) return;
     if (c->d == 1) {
         if ((uint32_t)c->start == symbol) {
             c->n++;

@@ -60,7 +60,7 @@ INLINE void gram_slots(uint32_t now, uint32_t before, uint32_t long_before, uint
 
 INLINE void scaled_row(const int8_t *from, float scale, int64_t count, float *to) {
     int64_t c = 0;
-    for (; c + LANES <= count; c += LANES) vf_store(to + c, vf_of(vi_of_signed(from + c)) * scale);
+    for (; c + FLOATS <= count; c += FLOATS) vf_store(to + c, vf_of(vi_of_signed(from + c)) * scale);
     for (; c < count; c++) to[c] = (float)from[c] * scale;
 }
 

@@ -11,7 +11,11 @@
 
 #define MEMBERS 2
 #define MOST_LANES (1 << 16)
-#define PANEL 24 /* lanes that one task takes */
+/* Lanes that one task takes. Sums of many lanes leave the nearest cache; but weights that do not fit the next one are better read
+ * seldom. */
+#define PANEL 24
+#define PANEL_OF_LARGE MOST_ROWS
+#define LARGE (2 << 20) /* bytes of weights */
 
 typedef struct {
     text_network network;
@@ -31,6 +35,7 @@ typedef struct {
     int32_t *place, *symbol; /* [V], each the reverse of the other, where symbols are coded by group and rank */
     int32_t *own; /* [lanes]: places of the last symbols, for a member that is factored */
     /* of the step, [lanes, ...] */
+    int64_t panel, weights; /* lanes of a task; bytes that are packed */
     int64_t step, rows, panels, pushed; /* pushed: lanes whose intervals wait to be pushed */
     int32_t *given, *last, *group; /* symbols; places of the last symbols; groups */
     float *out, *sums, *rank_out, *rank_sums; /* probabilities, and their sums */
@@ -101,12 +106,12 @@ static packed_weights pack(text *t, const int8_t *q, int64_t outputs, int64_t pa
     packed_weights p = {packed_outputs(parts * padded(outputs)), packed_inputs(inputs), NULL, NULL, nonnegative};
     p.weights = text_zeros(t, p.outputs * p.inputs, 1);
     p.first = text_zeros(t, p.outputs, 4);
+    t->weights += p.outputs * p.inputs;
     if (!p.weights || !p.first) return p;
     pack_zeros(&p);
     if (q)
         for (int64_t part = 0; part < parts; part++)
-            for (int64_t v = 0; v < outputs; v++)
-                pack_row(&p, part * padded(outputs) + v, q + (part * outputs + v) * inputs, inputs);
+            pack_rows(&p, part * padded(outputs), q + part * outputs * inputs, outputs, inputs);
     return p;
 }
 static packed_weights next_packed(text *t, tensor_list *l, int64_t outputs, int64_t parts, int64_t inputs, bool nonnegative) {
@@ -231,17 +236,18 @@ static void start_rooms(text *t, int threads) {
         int64_t outs[] = {packed_outputs(3 * n->wide), packed_outputs(n->hide), h->packed.outputs, h->packed.outputs + RANK_PAD};
         for (int i = 0; i < 4; i++) product = outs[i] > product ? outs[i] : product;
     }
+    t->panel = t->weights > LARGE ? PANEL_OF_LARGE : PANEL;
     for (int i = 0; i < threads; i++) {
         text_room *m = t->rooms + i;
-        m->rows = PANEL;
+        m->rows = t->panel;
         m->stride = bytes;
-        m->x = text_floats(t, PANEL * widest);
+        m->x = text_floats(t, t->panel * widest);
         m->row = text_floats(t, widest);
         m->by_place = text_floats(t, t->symbols);
-        m->r = text_floats(t, PANEL);
-        m->a = text_zeros(t, PANEL * bytes, 1);
-        m->quads = text_zeros(t, PANEL * bytes / 4, sizeof *m->quads);
-        m->acc = text_zeros(t, PANEL * product, 4);
+        m->r = text_floats(t, t->panel);
+        m->a = text_zeros(t, t->panel * bytes, 1);
+        m->quads = text_zeros(t, t->panel * bytes / 4, sizeof *m->quads);
+        m->acc = text_zeros(t, t->panel * product, 4);
         t->rounded[i] = text_zeros(t, bytes, 1);
     }
 }

@@ -36,7 +36,7 @@ static void multiply_members(text *t, int64_t lane) {
     const text_head *one = &t->member[0].head, *other = &t->member[1].head;
     int32_t *to = t->base + lane * t->outputs;
     int64_t total = 0;
-    for (int64_t v = 0; v < t->outputs; v += LANES) {
+    for (int64_t v = 0; v < t->outputs; v += FLOATS) {
         vf x = member_row(one, lane, v), y = member_row(other, lane, v), mean = vf_sqrt(x * y);
         if (t->quarters != 2) mean = vf_sqrt((t->quarters == 1 ? x : y) * mean);
         vi w = vi_max(vf_nearest(mean * WEIGHT_ONE), vi_all(1));
@@ -96,7 +96,7 @@ static void mix_level(text *t, int64_t lane) {
         memory_weigh(&t->memory, lane);
         left = t->memory.left[lane];
     }
-    for (int64_t v = 0; v < t->outputs; v += LANES) vf_store(out + v, vf_of(vi_load(weights + v)) / divisor * left);
+    for (int64_t v = 0; v < t->outputs; v += FLOATS) vf_store(out + v, vf_of(vi_load(weights + v)) / divisor * left);
     if (t->remembers) memory_add(&t->memory, lane, t->shift, out);
 }
 
@@ -128,7 +128,7 @@ static void mix_ranks(text *t, int64_t lane) {
     }
     int32_t group = t->group[lane];
     float share = (float)base_weights(t, lane)[group] / base_divisor(t, lane) * t->memory.left[lane];
-    for (int64_t r = 0; r < t->rank_room; r += LANES)
+    for (int64_t r = 0; r < t->rank_room; r += FLOATS)
         vf_store(out + r, vf_of(vi_load(weights + r)) / h->rank_divisor[lane] * share);
     memory_add_group(&t->memory, lane, group, t->shift, out);
     float total = 0;
@@ -136,7 +136,7 @@ static void mix_ranks(text *t, int64_t lane) {
         out[r] = out[r] > TINY_SHARE ? out[r] : TINY_SHARE;
         total = total + out[r];
     }
-    for (int64_t r = 0; r < t->rank_room; r += LANES) vf_store(out + r, vf_load(out + r) / total);
+    for (int64_t r = 0; r < t->rank_room; r += FLOATS) vf_store(out + r, vf_load(out + r) / total);
 }
 
 static void ranks_of(text *t, int64_t panel, int thread) {
@@ -224,7 +224,7 @@ static void text_work(void *of, int phase, int64_t task, int thread) {
 /* The first phase of step t->step, whose lanes are t->rows: learn from t->last, and have features of t->given. */
 static void step_learn(text *t) {
     int threads = t->team->threads;
-    t->panels = (t->rows + PANEL - 1) / PANEL;
+    t->panels = (t->rows + t->panel - 1) / t->panel;
     if (threads > 1 && t->rows >= 2 * threads) t->panels = (t->panels + threads - 1) / threads * threads;
     for (int64_t k = 0; k < t->members; k++)
         if (t->member[k].head.learns && t->step > 0) list_member(t, &t->member[k].head, t->rooms);

@@ -1,5 +1,5 @@
-/* Vectors of LANES float32, and what generic vectors cannot say: roots, rounding, extremes, bytes. LANES is the width of a register.
- * Rows of numbers are padded with zeros to PAD, so that no loop has a remainder. */
+/* Vectors of FLOATS float32, and what generic vectors cannot say: roots, rounding, extremes, bytes. FLOATS is the width of a register.
+ * Rows of numbers are padded with zeros to ROW_PAD, so that no loop has a remainder. */
 #ifndef TP_VECTORS_H
 #define TP_VECTORS_H
 
@@ -12,20 +12,20 @@
 #endif
 
 #if defined(__AVX512F__)
-#define LANES 16
+#define FLOATS 16
 #elif defined(__AVX2__)
-#define LANES 8
+#define FLOATS 8
 #else
-#define LANES 4
+#define FLOATS 4
 #endif
 
-typedef float vf __attribute__((vector_size(4 * LANES)));
-typedef int32_t vi __attribute__((vector_size(4 * LANES)));
-typedef uint32_t vu __attribute__((vector_size(4 * LANES)));
+typedef float vf __attribute__((vector_size(4 * FLOATS)));
+typedef int32_t vi __attribute__((vector_size(4 * FLOATS)));
+typedef uint32_t vu __attribute__((vector_size(4 * FLOATS)));
 
 /* Floats, and bytes, to which every row is padded. */
-#define PAD 32
-INLINE int64_t padded(int64_t n) { return (n + PAD - 1) / PAD * PAD; }
+#define ROW_PAD 32
+INLINE int64_t padded(int64_t n) { return (n + ROW_PAD - 1) / ROW_PAD * ROW_PAD; }
 
 /* The same at any address. (memcpy of a wide vector keeps it in memory, in some compilers.) */
 typedef vf vf_anywhere __attribute__((aligned(4), may_alias));
@@ -82,7 +82,7 @@ INLINE vf vf_min(vf a, vf b) {
     return (vf)(((vi)a & less) | ((vi)b & ~less));
 }
 INLINE vf vf_sqrt(vf a) {
-    for (int k = 0; k < LANES; k++) a[k] = __builtin_sqrtf(a[k]);
+    for (int k = 0; k < FLOATS; k++) a[k] = __builtin_sqrtf(a[k]);
     return a;
 }
 /* Adding 1.5 * 2^23 rounds |x| < 2^22 to an integer, which then stands in the low bits. */
@@ -96,18 +96,18 @@ INLINE vi vi_max(vi a, vi b) {
 
 INLINE float vf_highest(vf v) {
     float highest = v[0];
-    for (int k = 1; k < LANES; k++) highest = v[k] > highest ? v[k] : highest;
+    for (int k = 1; k < FLOATS; k++) highest = v[k] > highest ? v[k] : highest;
     return highest;
 }
 INLINE int64_t vi_sum(vi v) {
     int64_t sum = 0;
-    for (int k = 0; k < LANES; k++) sum += v[k];
+    for (int k = 0; k < FLOATS; k++) sum += v[k];
     return sum;
 }
 INLINE float scalar_sqrt(float x) { return vf_sqrt(vf_all(x))[0]; }
 INLINE int32_t scalar_nearest(float x) { return vf_nearest(vf_all(x))[0]; }
 
-/* LANES bytes 0 ... 255, and LANES of -128 ... 127. */
+/* FLOATS bytes 0 ... 255, and FLOATS of -128 ... 127. */
 #if defined(__AVX512F__)
 INLINE vi vi_of_bytes(const uint8_t *from) { return (vi)_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)from)); }
 INLINE vi vi_of_signed(const int8_t *from) { return (vi)_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)from)); }
@@ -119,7 +119,7 @@ INLINE vi vi_of_bytes(const uint8_t *from) { return (vi){from[0], from[1], from[
 INLINE vi vi_of_signed(const int8_t *from) { return (vi){from[0], from[1], from[2], from[3]}; }
 #endif
 
-/* PACK vectors of integers -127 ... 127 to PACK * LANES bytes, `offset` added to each. */
+/* PACK vectors of integers -127 ... 127 to PACK * FLOATS bytes, `offset` added to each. */
 #if defined(__AVX512F__)
 #define PACK 2
 #else
@@ -138,7 +138,7 @@ INLINE void vi_bytes(const vi v[PACK], uint8_t offset, uint8_t *to) {
     _mm_storeu_si128((__m128i *)to, _mm_xor_si128(_mm_packs_epi16(low, high), _mm_set1_epi8((char)offset)));
 #else
     for (int p = 0; p < PACK; p++)
-        for (int k = 0; k < LANES; k++) to[p * LANES + k] = (uint8_t)((uint32_t)v[p][k] + offset);
+        for (int k = 0; k < FLOATS; k++) to[p * FLOATS + k] = (uint8_t)((uint32_t)v[p][k] + offset);
 #endif
 }
 

@@ -1,0 +1,104 @@
+"""Text priors in the core: a minGRU, or a product of two, and a memory around it, stepped by `native.text`.
+
+`in_core` gives the codec that runs there; its twin, which steps the priors in Python, does what the core does not: samples, and noise.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..coding.base import Codec, Frame, Pmf, Report, SteppedPrior, Tokens, Watch, silent, unwatched, with_threads
+from ..coding.lanes import Layout
+from ..coding.symbolwise import Growing
+from ..exact.threads import threads
+from ..native import library
+from ..native.text import AT_ONCE, Model, Text
+from ..types import Prior
+
+#: no probability of a symbol is below one interval of the coder
+LEAST = 2.0**-24
+
+
+def model_of(prior: Prior) -> Model | None:
+    """The prior as the core takes it; None where it does not, or is not here."""
+    if not library.is_here():
+        return None
+    try:
+        return Model({"name": prior.name, **prior.config()}, prior.tensors())
+    except ValueError:
+        return None
+
+
+def in_core(prior: Prior, frame: Frame, twin: Codec) -> Codec:
+    """The frame's codec in the core, or the twin: where the core is not here, and where a kernel of the twin is asked for."""
+    model = model_of(prior) if frame.kernel == "auto" else None
+    return twin if model is None else TextCodec(model, frame, twin)
+
+
+class TextCodec(Codec):
+    def __init__(self, model: Model, frame: Frame, twin: Codec) -> None:
+        super().__init__(frame)
+        self.model, self.twin = model, twin
+
+    def stepped(self) -> list[SteppedPrior]:
+        return self.twin.stepped()
+
+    def _start(self, count: int) -> tuple[Layout, Text]:
+        layout = Layout.of(count, self.frame.lanes)
+        return layout, Text(self.model, layout.lanes, layout.tokens, threads())
+
+    @with_threads
+    def encode(self, tokens: Tokens, report: Report = silent) -> bytes:
+        if not len(tokens):
+            return b""
+        return self._start(len(tokens))[1].encode(np.ascontiguousarray(tokens, np.int32), report)
+
+    @with_threads
+    def decode(self, payload: bytes, count: int, watch: Watch = unwatched) -> Tokens:
+        if not count:
+            return np.zeros(0, np.int32)
+        layout, text = self._start(count)
+        grid, at_once = Growing(layout), max(1, AT_ONCE // layout.lanes)
+        text.start(payload)
+        for rows, first, stop in layout.runs():
+            for at in range(first, stop, at_once):
+                block = np.zeros((layout.lanes, min(at_once, stop - at)), np.int32)
+                text.decode(block, block.shape[1])
+                grid.put(block[:rows], at)
+                watch(block[:rows])
+        return grid.join()
+
+    @with_threads
+    def score(self, tokens: Tokens, report: Report = silent) -> NDArray[np.float64]:
+        if not len(tokens):
+            return np.zeros(0)
+        p = np.frombuffer(self._start(len(tokens))[1].score(np.ascontiguousarray(tokens, np.int32), report))
+        return -np.log2(np.maximum(p, LEAST)).reshape(-1, 2).sum(1)
+
+    def sample(self, count: int, seed: int | None = None, temperature: float = 1.0) -> Tokens:
+        return self.twin.sample(count, seed, temperature)
+
+    def decode_noise(self, noise: bytes, count: int, watch: Watch = unwatched) -> Tokens:
+        return self.twin.decode_noise(noise, count, watch)
+
+
+class CoreSteps:
+    """A prior without groups whose steps run in the core, for codecs that step it themselves."""
+
+    def __init__(self, prior: Prior, model: Model) -> None:
+        self.vocab_size, self.stride, self._model = prior.vocab_size, prior.stride, model
+
+    def init(self, lanes: int, tokens: int) -> Text:
+        return Text(self._model, lanes, tokens, threads())
+
+    def step(self, state: Any, previous: Tokens | None, rows: int) -> Pmf:
+        pmf = np.empty((rows, self.vocab_size), np.float32)
+        state.step(None if previous is None else np.ascontiguousarray(previous, np.int32), rows, pmf)
+        return pmf
+
+    def stretch(self, state: Any, previous: Tokens | None, symbols: Tokens) -> Iterator[Pmf]:
+        for t in range(symbols.shape[1]):
+            yield self.step(state, previous, len(symbols))[None]
+            previous = np.ascontiguousarray(symbols[:, t])
