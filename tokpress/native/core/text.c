@@ -125,17 +125,6 @@ EXPORT int64_t API(text_new)(
     return 0;
 }
 
-/* Lanes that have a token at a step. */
-INLINE int64_t live(const text *t, int64_t step) { return t->lanes - (step >= t->tokens - (t->lanes - 1) * t->steps); }
-
-/* Begin step t->step: what came before it is in t->last. */
-static void begin_step(text *t) {
-    t->rows = live(t, t->step);
-    for (int64_t i = 0; i < t->rows; i++)
-        t->given[i] = t->step == 0 ? (int32_t)t->begin : t->ranks ? t->symbol[t->last[i]] : t->last[i];
-    step_learn(t);
-}
-
 /* The next `steps` steps of tokens [N], which are known, each below V: into the handle's encoder, or, where `costs` is not NULL,
  * the probabilities of what came, [N, 2]. 0, TP_ARGUMENT or TP_MEMORY. */
 static int64_t known_steps(text *t, const int32_t *tokens, int64_t steps, double *costs) {

@@ -10,6 +10,8 @@
 
 #include "text_state.h"
 
+#define MASSES_TOGETHER 16
+
 enum { LEARN, LEVEL, LEVEL_AND_RANKS, RANKS };
 /* Tasks before those of panels: the memory; the coder; then parts of each head. */
 enum { OF_MEMORY, OF_CODER, OF_HEADS };
@@ -105,6 +107,26 @@ static void add_up(const float *out, int64_t stride, int64_t rows, int64_t symbo
         row_sums(out + i * stride, stride, rows - i < TOGETHER ? rows - i : TOGETHER, symbols, sums + i * marks);
 }
 
+/* 2^30 p of all symbols by rank, none 0, and sums of them, which wrap where a model's numbers are no probabilities. */
+static void weigh_by_rank(text *t, int64_t lane) {
+    const float *out = t->out + lane * t->outputs;
+    uint32_t *masses = t->masses + lane * t->mass_room, *sums = t->mass_sums + lane * (t->mass_room / MASSES_TOGETHER + 1), total = 0;
+    for (int64_t at = 0; at < t->mass_room; at += MASSES_TOGETHER) {
+        float p[MASSES_TOGETHER];
+        for (int i = 0; i < MASSES_TOGETHER; i++) p[i] = out[t->spelled[at + i]];
+        vi sum = {0};
+        for (int i = 0; i < MASSES_TOGETHER; i += FLOATS) {
+            vf bounded = vf_min(vf_max(vf_load(p + i), vf_all(0.0f)), vf_all(1.0f));
+            vi mass = vf_truncate(bounded * (float)(1 << 30)) + 1;
+            vi_store((int32_t *)masses + at + i, mass);
+            sum = (vi)((vu)sum + (vu)mass);
+        }
+        sums[at / MASSES_TOGETHER] = total;
+        for (int i = 0; i < FLOATS; i++) total += (uint32_t)sum[i];
+    }
+    sums[t->mass_room / MASSES_TOGETHER] = total;
+}
+
 static void level_of(text *t, int64_t panel, int thread) {
     int64_t start, rows;
     panel_of(t, panel, &start, &rows);
@@ -114,6 +136,10 @@ static void level_of(text *t, int64_t panel, int thread) {
     for (int64_t i = start; i < start + rows; i++) {
         if (t->members > 1) multiply_members(t, i);
         mix_level(t, i);
+    }
+    if (t->spelled) {
+        for (int64_t i = start; i < start + rows; i++) weigh_by_rank(t, i);
+        return;
     }
     add_up(t->out + start * t->outputs, t->outputs, rows, t->level, t->sums + start * t->level_marks, t->level_marks);
 }
@@ -190,7 +216,7 @@ static void push_intervals(text *t, int64_t rows) {
 /* How many parts the moves of a head are cut into. */
 INLINE int64_t head_parts(const text *t) { return t->team->threads > 1 ? 2 * t->team->threads : 1; }
 
-static void text_work(void *of, int phase, int64_t task, int thread) {
+static UNUSED void text_work(void *of, int phase, int64_t task, int thread) {
     text *t = of;
     int64_t parts = head_parts(t);
     switch (phase) {
@@ -198,7 +224,10 @@ static void text_work(void *of, int phase, int64_t task, int thread) {
         if (task == OF_MEMORY) {
             learn_memory(t);
         } else if (task == OF_CODER) {
-            push_intervals(t, t->pushed);
+            if (t->spell)
+                t->spell(t->spelling);
+            else
+                push_intervals(t, t->pushed);
         } else if (task < OF_HEADS + parts * t->members) {
             text_head *h = &t->member[(task - OF_HEADS) / parts].head;
             if (h->learns && t->step > 0)
@@ -242,6 +271,17 @@ static void step_learn(text *t) {
         m->next_a = a;
         m->next_r = r;
     }
+}
+
+/* Lanes that have a token at a step. */
+INLINE int64_t live(const text *t, int64_t step) { return t->lanes - (step >= t->tokens - (t->lanes - 1) * t->steps); }
+
+/* Begin step t->step: what came before it is in t->last. */
+static void begin_step(text *t) {
+    t->rows = live(t, t->step);
+    for (int64_t i = 0; i < t->rows; i++)
+        t->given[i] = t->step == 0 ? (int32_t)t->begin : t->ranks ? t->symbol[t->last[i]] : t->last[i];
+    step_learn(t);
 }
 
 #endif
