@@ -62,7 +62,7 @@ def novels(work: Path, corpus: Path = CORPUS) -> Path:
 def speed(model: Model, source: bytes, lanes: int) -> tuple[float, float]:
     """KB/s of encoding and of decoding, of this many lanes, the model loaded."""
     tokens = model.tokenizer.encode(source)
-    codec = model.prior.codec(Frame(len(tokens), lanes, "compiled"))
+    codec = model.prior.codec(Frame(len(tokens), lanes))
     codec.encode(tokens[: 16 * lanes])
     begun = time.perf_counter()
     payload = codec.encode(tokens)

@@ -2,7 +2,7 @@
 
     python benchmarks/products.py [--model text] [--bytes 1000000 …] [--rounds 3] [--output FILE] [FILE]
 
-    limit       multiply-adds a second of `exact.gemm` alone, on as many threads: the best of some shapes that caches hold
+    limit       multiply-adds a second of the core's product alone (floats in and out), on as many threads: the best of some shapes that caches hold
     needed      multiply-adds a token: every int8 weight of the blocks, of the mix of n-grams and of the head that is multiplied
     share       needed / seconds a token of decoding (model loaded) / limit
     products    the same products in the shapes of a step, one after the other on each thread: what part of the time is theirs
@@ -26,9 +26,9 @@ from results import command, machine, machine_line, markdown
 
 from tokpress import store
 from tokpress.coding import Frame
-from tokpress.exact import gemm
 from tokpress.machine import cores
 from tokpress.model import Model
+from tokpress.native.product import Packed
 from tokpress.types import Tokens
 
 RESULT = Path(__file__).with_name("results") / "products.json"
@@ -40,10 +40,9 @@ SECONDS = 0.3
 
 def product_of(rows: int, inputs: int, outputs: int) -> Callable[[], None]:
     rng = np.random.default_rng(0)
-    packed, first = gemm.pack(rng.integers(-64, 64, (outputs, inputs)).astype(np.int8))
-    a = rng.integers(1, 256, (rows, packed.shape[1] * 4)).astype(np.uint8)
-    out = np.empty((rows, len(first)), np.int32)
-    return lambda: gemm.product(a, packed, first, out)
+    packed = Packed(rng.integers(-64, 64, (outputs, inputs)).astype(np.int8), outputs, inputs)
+    a, out = rng.integers(-127, 128, (rows, inputs)).astype(np.float32), np.empty((rows, outputs), np.float32)
+    return lambda: packed.product(a, rows, out)
 
 
 def rate(works: list[list[Callable[[], None]]], operations: int, rounds: int) -> float:
@@ -78,7 +77,7 @@ def decode_seconds(model: Model, tokens: Tokens, payload: bytes, lanes: int, rou
     best = np.inf
     for _ in range(rounds):
         begun = time.perf_counter()
-        back = model.prior.codec(Frame(len(tokens), lanes, "compiled")).decode(payload, len(tokens))
+        back = model.prior.codec(Frame(len(tokens), lanes)).decode(payload, len(tokens))
         best = min(best, time.perf_counter() - begun)
         if not np.array_equal(back, tokens):
             raise click.ClickException("what came back is not what was coded")
@@ -105,7 +104,7 @@ def main(file, name, sizes, rounds, output):
     for size in sizes:
         tokens = model.tokenizer.encode(data[:size])
         lanes = model.prior.lanes(len(tokens))
-        payload = model.prior.codec(Frame(len(tokens), lanes, "compiled")).encode(tokens)
+        payload = model.prior.codec(Frame(len(tokens), lanes)).encode(tokens)
         for threads in counts:
             os.environ["OMP_NUM_THREADS"] = str(threads)
             seconds = decode_seconds(model, tokens, payload, lanes, rounds)

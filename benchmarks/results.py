@@ -17,8 +17,8 @@ from data import ROOT
 import tokpress
 import tokpress.cli
 from tokpress.bench.report import PACKAGES
-from tokpress.exact.gemm import instruction
 from tokpress.machine import describe
+from tokpress.native.library import instruction_set
 
 
 def code() -> str:
@@ -127,7 +127,7 @@ def _now() -> str:
 
 def machine() -> dict[str, Any]:
     """This one, with the instruction that makes int8 products: processors of one name differ in that by a factor of two."""
-    return describe(*PACKAGES) | {"int8": instruction()}
+    return describe(*PACKAGES) | {"int8": instruction_set() or "twin"}
 
 
 def machine_line(machine: dict[str, Any]) -> str:

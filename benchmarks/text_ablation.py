@@ -92,7 +92,7 @@ def measure(run: Run, pieces: dict[str, bytes]) -> dict[str, Any]:
         tokens = model.tokenizer.encode(piece)
         lanes = run.lanes or model.prior.lanes(len(tokens))
         begun = time.perf_counter()
-        bits = model.prior.codec(Frame(len(tokens), lanes, "compiled")).score(tokens).sum()
+        bits = model.prior.codec(Frame(len(tokens), lanes)).score(tokens).sum()
         out[name] = {"bytes": len(piece), "bits": float(bits), "seconds": round(time.perf_counter() - begun, 2)}
     return out
 

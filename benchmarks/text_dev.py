@@ -47,7 +47,7 @@ def with_rate(model: Model, rate: float) -> Model:
 
 def bits(model: Model, data: bytes) -> float:
     tokens = model.tokenizer.encode(data)
-    codec = model.prior.codec(Frame(len(tokens), model.prior.lanes(len(tokens)), "compiled"))
+    codec = model.prior.codec(Frame(len(tokens), model.prior.lanes(len(tokens))))
     return float(codec.score(tokens).sum())
 
 

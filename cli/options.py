@@ -96,7 +96,7 @@ threads = click.option(
     metavar="N", help="Use at most N threads (0: all). The result is the same.",
 )  # fmt: skip
 kernel = click.option(
-    "--kernel", type=click.Choice(["auto", "numpy", "compiled", "int8", "float"]), default="auto", show_default=True,
+    "--kernel", type=click.Choice(["auto", "numpy", "native", "int8", "float"]), default="auto", show_default=True,
     help="How integer products are computed. The result is the same.",
 )  # fmt: skip
 lanes = click.option("--lanes", type=click.IntRange(1, 4096), metavar="N", help="Sequences coded in lock-step.")

@@ -63,9 +63,9 @@ def test_a_used_model_of_byte_pairs_goes_along():
 
 def test_after_compiled_steps():
     model = tiny_models()["memory-two_level"]
-    before = model.encode(TEXT, 2, kernel="compiled")
+    before = model.encode(TEXT, 2, kernel="native")
     again = pickle.loads(pickle.dumps(model))
-    assert again.encode(TEXT, 2, kernel="compiled") == before
+    assert again.encode(TEXT, 2, kernel="native") == before
 
 
 @pytest.mark.parametrize("key", GIVEN)
@@ -115,7 +115,7 @@ def test_eight_threads_use_one_model(name):
         try:
             gate.wait()
             for turn in range(2):
-                kernel = ("auto", "numpy", "compiled")[(number + turn) % 3]
+                kernel = ("auto", "numpy", "native")[(number + turn) % 3]
                 made = model.encode(source, 3, kernel=kernel)
                 back = model.decode(*made, length=len(source), kernel=kernel)
                 if made != expected or back != source:
@@ -146,7 +146,7 @@ def attributes(prior: Prior) -> dict[str, int]:
 def test_a_codec_leaves_nothing_on_the_prior(name):
     model = MODELS[name]
     source, before = source_for(model), attributes(model.prior)
-    for kernel in ("numpy", "compiled"):
+    for kernel in ("numpy", "native"):
         made = model.encode(source, 2, kernel=kernel)
         assert model.decode(*made, length=len(source), kernel=kernel) == source or not model.tokenizer.lossless
         model.score(source, 2, kernel=kernel)

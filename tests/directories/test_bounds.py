@@ -142,7 +142,7 @@ def test_what_grows_without_end_is_an_error_with_every_kernel():
 
     rng = np.random.default_rng(0)
     tensors = {"w.weight": rng.integers(-64, 64, (4, 4)).astype(np.int8), "w.scale": np.full(4, 0.01, np.float32)}
-    for kernel in ("numpy", "compiled"):
+    for kernel in ("numpy", "native"):
         m = Exact(Weights(tensors, make_kernel(kernel)), (), None, 1)
         for value in (np.inf, -np.inf, np.nan):
             x = np.array([[1, value, 0, 0]], np.float32)

@@ -4,7 +4,7 @@ a [n, K] holds −127 … 127, q [N, K] holds −64 … 63, so an integer sum ha
 order of summation. Three carriers give it:
 
     numpy     float32 BLAS, exact while K · 64 · 127 < 2^24, i.e. K ≤ 2064; longer rows are split
-    compiled  int8 into int32 by the processor's own instruction for it (`gemm.py`)
+    native    int8 into int32 by the processor's own instructions, in the core (core/product.h)
     int8      torch._int_mm into int32; seven-bit weights keep the pair sums of CPUs without VNNI from saturating
     float     torch float32, the same bound as numpy (also the choice on a GPU, with TF32 off)
 
@@ -19,6 +19,9 @@ from typing import Any
 import numpy as np
 
 from ..errors import TokpressError
+from ..native import library
+from ..native.library import CoreError
+from ..native.product import Packed
 
 SPLIT = 2064
 
@@ -70,6 +73,21 @@ class CompiledKernel(Kernel):
         out = np.empty((len(a), len(first)), np.int32)
         gemm.product(unsigned, packed, first, out)
         return out[:, :outputs].astype(np.float32)
+
+
+class NativeKernel(Kernel):
+    """The core's product."""
+
+    name = "native"
+
+    def prepare(self, q: np.ndarray) -> Packed:
+        return Packed(np.ascontiguousarray(q), *q.shape)
+
+    def product(self, a: np.ndarray, prepared: Packed) -> np.ndarray:
+        out = np.empty((len(a), prepared.outputs), np.float32)
+        if len(a):
+            prepared.product(np.ascontiguousarray(a, np.float32), len(a), out)
+        return out
 
 
 class Int8Kernel(Kernel):
@@ -135,14 +153,16 @@ def self_test(name: str) -> bool:
                 got = kernel.product(on_device, kernel.prepare(q.astype(np.int8))).cpu().numpy()
             else:
                 got = kernel.product(a.astype(np.float32), kernel.prepare(q.astype(np.int8)))
-        except (ImportError, RuntimeError, AttributeError):
+        except (ImportError, RuntimeError, AttributeError, CoreError):
             return False
         if not np.array_equal(got, (a @ q.T).astype(np.float32)):
             return False
     return True
 
 
-KERNELS: dict[str, type[Kernel]] = {k.name: k for k in (NumpyKernel, CompiledKernel, Int8Kernel, FloatKernel)}
+KERNELS: dict[str, type[Kernel]] = {
+    k.name: k for k in (NumpyKernel, CompiledKernel, NativeKernel, Int8Kernel, FloatKernel)
+}
 
 
 def make_kernel(name: str) -> Kernel:
@@ -151,6 +171,8 @@ def make_kernel(name: str) -> Kernel:
         raise TokpressError(f"no kernel is called {name!r}; there are: {', '.join(KERNELS)}")
     if name in ("int8", "float") and find_spec("torch") is None:
         raise TokpressError(f"the {name} kernel needs torch: pip install 'tokpress[torch]', or use --kernel numpy")
+    if name == "native" and not library.is_here():
+        raise TokpressError("the core is not here, or TOKPRESS_CORE=twin forbids it; use --kernel numpy")
     if not self_test(name):
         raise TokpressError(f"the {name} kernel is not exact on this machine; use --kernel numpy")
     return KERNELS[name]()

@@ -26,7 +26,7 @@ FLAGS = [
     "-std=c11", "-O3", "-fPIC", "-fvisibility=hidden", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math",
     "-Wall", "-Wextra", "-Wno-unknown-pragmas", "-Wno-psabi", "-fno-ident", "-g0",
 ]  # fmt: skip
-LINK = ["-shared"]
+LINK = ["-shared", "-pthread"]
 SANITIZE = ["-g1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer"]
 #: architecture → instruction set → flags, the plainest first
 SETS: dict[str, dict[str, list[str]]] = {

@@ -26,9 +26,10 @@ from ..coding import Frame
 from ..coding.lanes import Layout
 from ..errors import TokpressError
 from ..exact.arithmetic import Exact, Weights
-from ..exact.kernels import make_kernel, self_test
+from ..exact.kernels import make_kernel
 from ..exact.known import Known
 from ..exact.threads import processors, share_rows
+from ..native import library
 from ..orders import make_order, parse_shape
 from ..types import Config, Pmf, Prior, Tokenizer, Tokens
 
@@ -38,8 +39,6 @@ if TYPE_CHECKING:
 
 #: what a lane has "seen" before its first token
 BEGIN = 0
-#: tokens of a frame from which compiled products pay for being imported
-COMPILE_FROM = 50_000
 #: features of an attention head: products of 8-bit keys and queries must stay below 2^24
 WIDEST_HEAD = 1024
 #: lanes from which two threads share a step
@@ -104,7 +103,7 @@ class NetworkPrior(Prior):
     def for_frame(self, frame: Frame) -> "NetworkPrior":
         kernel = frame.kernel
         if kernel == "auto":
-            kernel = "compiled" if frame.tokens >= COMPILE_FROM and self_test("compiled") else "numpy"
+            kernel = "native" if library.is_here() else "numpy"
         if kernel == "float":
             kernel = "numpy"  # the same carriers; these networks step in numpy
         bound = copy.copy(self)

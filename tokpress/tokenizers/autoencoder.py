@@ -26,9 +26,10 @@ from .. import model_files, tensors
 from ..errors import ModelError, TokenizerError, TokpressError
 from ..exact.arithmetic import Weights
 from ..exact.fields import Fields
-from ..exact.kernels import make_kernel, self_test
+from ..exact.kernels import make_kernel
 from ..exact.threads import share_rows
 from ..grid import Grid
+from ..native import library
 from ..orders import Shape, parse_shape
 from ..types import Config, Tokenizer, Tokens
 
@@ -89,7 +90,8 @@ class Autoencoder(Tokenizer):
         self.bits = 16 if self.sound else 8
         self.unit_bytes = math.prod(shape) * self.bits // 8
         self.unit_tokens = math.prod(self.item_shape)
-        self._tensors, self._weights = tensors, Weights(tensors)
+        kernel = make_kernel("native") if library.is_here() else None
+        self._tensors, self._weights = tensors, Weights(tensors, kernel)
 
     # --- what a kind says --------------------------------------------------------------------------
 
@@ -232,8 +234,6 @@ class Autoencoder(Tokenizer):
 
     def _shared(self, some: Any, items: int) -> list:
         """`some` of a few items at a time, on all threads."""
-        if self_test("compiled") and items * self.unit_bytes >= 1 << 16 and self._weights.kernel.name != "compiled":
-            self._weights = Weights(self._tensors, make_kernel("compiled"))
         at_once = max(1, PLACES_AT_ONCE * math.prod(self.stages[0]) // math.prod(self.sides))
         parts = [slice(at, min(at + at_once, items)) for at in range(0, items, at_once)]
         return [
