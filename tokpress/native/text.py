@@ -36,9 +36,11 @@ class Model:
     """A prior's settings and tensors, as the core takes them: a memory or none, over a mingru or a product of two.
 
     config: what `prior.config()` says, with the prior's name; tensors: contiguous buffers by name, which stay where they are. Of a product,
-    the tensors of member i are those of "i." + name, as `priors.several` has them. Raises ValueError for other priors."""
+    the tensors of member i are those of "i." + name, as `priors.several` has them. factored: whether a class-factored network codes
+    groups, then ranks; else it gives the probabilities of all symbols.
+     Raises ValueError for other priors."""
 
-    def __init__(self, config: Mapping[str, Any], tensors: Mapping[str, Any]) -> None:
+    def __init__(self, config: Mapping[str, Any], tensors: Mapping[str, Any], factored: bool = True) -> None:
         self.orders = list(config["orders"]) if config["name"] == "memory" else []
         base = config["base"] if config["name"] == "memory" else config
         members = base["members"] if base["name"] == "product" else [base]
@@ -51,7 +53,7 @@ class Model:
         names = [prefix + name for prefix, member in zip(prefixes, members) for name in tensor_names(member)]
         buffers = [library.address(tensors[name]) for name in names]
         self.symbols = self.members[0][0]
-        self.factored = len(members) == 1 and bool(self.members[0][-1])
+        self.factored = factored and len(members) == 1 and bool(self.members[0][-1])
         self._kept = buffers, tensors
         self.tensors = (_POINTER * len(buffers))(*(ctypes.cast(pointer, _POINTER) for pointer, _ in buffers))
         self.sizes = (_COUNT * len(buffers))(*(size for _, size in buffers))
@@ -69,6 +71,7 @@ class Text:
             max(1, threads),
             len(model.members),
             model.quarters,
+            not model.factored,
             len(model.orders),
             *model.orders,
         ]

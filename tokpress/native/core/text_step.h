@@ -68,7 +68,8 @@ static void learn_memory(text *t) {
         for (int64_t i = 0; i < t->rows; i++) {
         int32_t place = t->last[i];
         int64_t at = t->ranks ? place / t->ranks : place;
-        float p = (float)base_weights(t, i)[at] / base_divisor(t, i);
+        bool whole = t->members == 1 && h->whole;
+        float p = whole ? h->all[i * padded(h->symbols) + at] : (float)base_weights(t, i)[at] / base_divisor(t, i);
         if (t->ranks) p = p * ((float)h->rank_weights[i * t->rank_room + place % t->ranks] / h->rank_divisor[i]);
         t->of_symbol[i] = p;
     }
@@ -98,7 +99,10 @@ static void mix_level(text *t, int64_t lane) {
         memory_weigh(&t->memory, lane);
         left = t->memory.left[lane];
     }
-    for (int64_t v = 0; v < t->outputs; v += FLOATS) vf_store(out + v, vf_of(vi_load(weights + v)) / divisor * left);
+    if (t->members == 1 && t->member[0].head.whole)
+        for (int64_t v = 0; v < t->outputs; v += FLOATS) vf_store(out + v, member_row(&t->member[0].head, lane, v) * left);
+    else
+        for (int64_t v = 0; v < t->outputs; v += FLOATS) vf_store(out + v, vf_of(vi_load(weights + v)) / divisor * left);
     if (t->remembers) memory_add(&t->memory, lane, t->shift, out);
 }
 
