@@ -15,7 +15,6 @@ import shutil
 import sys
 import time
 from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +44,7 @@ def samples_of(path: Path, model: Model) -> tuple[bytes, Any]:
         return raw, model.tokenizer
     grid = found.grid()
     assert grid is not None
-    return raw[found.start : found.stop], model.tokenizer.on(replace(grid, start=0))
+    return raw[found.start : found.stop], model.tokenizer.on(grid._replace(start=0))
 
 
 def streams(model: Model, files: Iterable[Path]) -> int:

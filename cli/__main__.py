@@ -1,6 +1,6 @@
 """python -m tokpress.cli"""
 
-from . import main
+from . import process
 
 if __name__ == "__main__":
-    main()
+    process()

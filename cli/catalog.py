@@ -12,8 +12,8 @@ def by_id(given: Iterable[str] = ()) -> dict[bytes, tuple[str, Path]]:
 
     given: names or directories, beside the models at hand. Raises ModelError where one of these is no model."""
     from tokpress.errors import ModelError
-    from tokpress.folder import TOKENIZER_ONLY, identity, tokenizer_only
-    from tokpress.store import find, folders
+    from tokpress.folder import TOKENIZER_ONLY, tokenizer_only
+    from tokpress.store import find, folders, identity
 
     found: dict[bytes, tuple[str, Path]] = {}
     for model in given:
@@ -48,8 +48,8 @@ def loses(folder: Path) -> bool | None:
 def describe(name: str, folder: Path) -> dict[str, Any]:
     """What a model directory says about itself; its bytes and parameters with those of models whose weights it uses. Raises ModelError where it does not."""
     from tokpress import model_files
-    from tokpress.folder import identity, needed
-    from tokpress.store import with_weight_owners
+    from tokpress.folder import needed
+    from tokpress.store import identity, with_weight_owners
 
     config, used = model_files.config(folder), list(with_weight_owners(folder).values())
     parts = [path for each in used for path in needed(each)]
@@ -78,8 +78,8 @@ def _name(config: dict[str, Any], part: str) -> str:
 
 def _parameters(path: Path) -> int:
     """Numbers in a safetensors file; 0 where there is none. Raises ModelError where it is damaged."""
-    from tokpress import model_files
+    from tokpress import model_files, tensors
 
     if (data := model_files.read(path)) is None:
         return 0
-    return sum(tensor.size for tensor in model_files.tensors(data, path).values())
+    return tensors.read(data, path).size

@@ -4,7 +4,6 @@ A token may reach over a newline, or cover several bytes: its bits are then spli
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from typing import Any, BinaryIO
 
 from .terminal import printable
@@ -30,7 +29,7 @@ def blocks(
     for block in cutting.blocks(source, Options([model], frame_size=FRAME_SIZE, lossy=lossy)):
         piece, grid = block.source, None if context else block.grid
         if grid and lossy:
-            piece, grid = piece[grid.start : grid.stop], replace(grid, start=0)
+            piece, grid = piece[grid.start : grid.stop], grid._replace(start=0)
         if not piece or not block.suits:
             continue
         bits = model.score(piece, lanes, context, grid, kernel)

@@ -9,7 +9,6 @@ nothing is published unless the temporary name still names the file that was wri
 import contextlib
 import errno
 import os
-import secrets
 import stat
 from collections.abc import Iterator
 from typing import BinaryIO, cast
@@ -82,7 +81,7 @@ class _Temporary:
 
     def __init__(self, target: str) -> None:
         folder, base = os.path.split(target)
-        self._target, self._name = target, PREFIX + secrets.token_hex(8)
+        self._target, self._name = target, PREFIX + os.urandom(8).hex()
         self._folder = _open_folder(folder)
         if self._folder is None:
             self._name = os.path.join(folder, self._name)

@@ -23,6 +23,7 @@ from tokpress.model import Model
 from tokpress.pipeline import Options, compress_stream, decompress_stream, restored
 from tokpress.priors.histogram import HistogramPrior
 from tokpress.tokenizers.bytes import BytesTokenizer
+from tokpress.tokens import as_array
 from tokpress.types import Tokenizer
 
 LETTERS = np.frombuffer(b"abc\n", np.uint8)
@@ -283,7 +284,7 @@ def test_a_payload_of_nothing_for_a_huge_source():
         kind=Kind.MODEL, source_length=1 << 26, payload_length=0, source_crc=0, model_id=OURS.id, tokens=1 << 26
     )
     write_frame(out := io.BytesIO(), header, b"")
-    with pytest.raises(ChecksumError, match="end before the tokens do"):
+    with pytest.raises(ChecksumError, match="the coded words are damaged"):
         tokpress.decompress(out.getvalue(), models=[OURS])
 
 
@@ -308,7 +309,7 @@ def test_other_kinds_of_bytes():
 def test_tokens_of_another_length_are_found_before_their_bytes_are_made(monkeypatch):
     """Many long tokens in a small payload would fill the memory."""
     data = frame(OURS, DATA)
-    monkeypatch.setattr(BytesTokenizer, "token_bytes", lambda self: np.arange(256) % 2 + 1)
+    monkeypatch.setattr(BytesTokenizer, "source_length", lambda self, tokens: sum(b % 2 + 1 for b in as_array(tokens)))
     monkeypatch.setattr(BytesTokenizer, "decode", None)
     with pytest.raises(ChecksumError, match="make more than 6,000 bytes"):
         tokpress.decompress(data, models=[OURS])

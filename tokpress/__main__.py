@@ -1,6 +1,6 @@
 """python -m tokpress"""
 
-from tokpress.cli import main
+from tokpress.cli import process
 
 if __name__ == "__main__":
-    main()
+    process()

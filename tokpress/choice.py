@@ -1,18 +1,23 @@
 """How one frame is stored: the choice among models, lzma and the bytes as they are, and what a user may decide about it."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
 
-from . import residual, store
+from . import store
 from .container import MAX_LANES, MAX_SOURCE, Kind
-from .distortion import Distortion
 from .errors import TokpressError
 from .exact.threads import start_in_background
 from .grid import Grid
 from .lzma2 import Packing, lzma_encode
 from .model import Model
-from .types import Tokens
+from .tokens import TokenBuffer
+
+if TYPE_CHECKING:
+    from .distortion import Distortion
 
 FRAME_SIZE = 1 << 24
 #: frames up to this size are tried whole with every candidate that is in the running, of larger ones only pieces
@@ -90,8 +95,7 @@ class Options:
             raise ValueError(f"frame_size must be 1 … {MAX_SOURCE:,} bytes, not {self.frame_size:,}")
 
 
-@dataclass(frozen=True)
-class Coded:
+class Coded(NamedTuple):
     kind: Kind
     source_length: int
     payload: bytes
@@ -107,12 +111,14 @@ class Coded:
 
 def complete(model: Model, source: bytes, options: Options, report: Report, grid: Grid | None) -> Coded:
     """Tokens of a lossy tokenizer, and what their reconstruction lacks (`residual`)."""
+    from . import residual  # numpy
+
     size, residual_model = len(source), store.load(RESIDUAL_MODEL)
     payload, count, lanes = residual.encode(
         model, residual_model, source, options.lanes, lambda share: report(int(share * size)), grid, options.kernel
     )
     coded = _of_model(model, size, payload, count, lanes)
-    return replace(coded, kind=Kind.RESIDUAL, residual_model=residual_model)
+    return coded._replace(kind=Kind.RESIDUAL, residual_model=residual_model)
 
 
 def encode(
@@ -121,7 +127,7 @@ def encode(
     options: Options,
     report: Report,
     grid: Grid | None = None,
-    tokens: Tokens | None = None,
+    tokens: TokenBuffer | None = None,
 ) -> Coded:
     """grid, tokens: of the source, where they are known already."""
     size = len(source)
@@ -189,8 +195,7 @@ def _is_enough(packed: bytes | None, source: bytes, options: Options) -> bool:
     return packed is not None and options.models is None and len(packed) * LZMA_ENOUGH < len(source)
 
 
-@dataclass(frozen=True)
-class Trial:
+class Trial(NamedTuple):
     """What a model has made of a part of a source; None where it was taken untried. promised: bytes that the part takes, about."""
 
     model: Model

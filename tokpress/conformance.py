@@ -19,7 +19,8 @@ from .coding.lanes import Layout
 from .coding.row_wise import is_row_wise
 from .coding.symbolwise import Symbolwise, conditionals, known_conditionals
 from .model import Model, load_folder
-from .types import Pmf, Tokens
+from .tokens import Tokens, as_array
+from .types import Pmf
 
 TEXT = b"the cat sat on the mat; the cat ate the rat. " * 9 + bytes(range(250, 256)) + b"\0\xff\n"
 LANES = (1, 3, 7)
@@ -28,7 +29,7 @@ LANES = (1, 3, 7)
 def check(model: Model, folder: Path, kernel: str = "auto") -> None:
     """Raises AssertionError, which names the broken rule. folder: an empty one, to save the model in. kernel: as in
     `coding.Frame`."""
-    tokens = model.tokenizer.encode(text_of(model))
+    tokens = as_array(model.tokenizer.encode(text_of(model)))
     for stepped in model.prior.codec(Frame(len(tokens), kernel=kernel)).stepped():
         check_pmfs(stepped, tokens)
         check_causal(stepped, tokens)
@@ -144,7 +145,7 @@ def check_saved(model: Model, folder: Path) -> None:
 
 def check_sample(model: Model) -> None:
     codec = model.prior.codec(Frame(40))
-    first = codec.sample(40, seed=3)
+    first = as_array(codec.sample(40, seed=3))
     _require(np.array_equal(first, codec.sample(40, seed=3)), "one seed gives two samples")
     _require(len(first) == 40 and first.min() >= 0 and first.max() < model.prior.vocab_size, "a sample is no symbol")
     _require(isinstance(model.sample(40, seed=3), bytes), "a sample is not bytes")

@@ -21,8 +21,7 @@ from binascii import crc_hqx
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
-from hashlib import blake2b
-from typing import BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 from .errors import ChecksumError, FormatError
 from .lzma2 import lzma_decode
@@ -73,6 +72,11 @@ class FrameHeader:
     @property
     def where(self) -> str:
         return f"frame {self.number} (at byte {self.offset:,})"
+
+    @property
+    def alone(self) -> bool:
+        """Whether it is the only frame of its member, which has no digest then."""
+        return self.last and not self.sequence
 
     @property
     def model_ids(self) -> list[bytes]:
@@ -127,8 +131,7 @@ class FrameHeader:
         return zlib.crc32(self.pack()).to_bytes(LINK_BYTES, "little")
 
 
-@dataclass(frozen=True)
-class Damaged:
+class Damaged(NamedTuple):
     """A hole: `length` bytes from `offset` on hold no intact frame. Length 0: frames are missing without a trace.
 
     unverified: nothing is known to be missing, but the frames around `offset` may not belong together."""
@@ -278,18 +281,26 @@ class Digest:
     """BLAKE2b (Aumasson et al. 2013, RFC 7693) of the source of a member, 8 bytes, as its pieces come."""
 
     def __init__(self) -> None:
-        self._hash, self._length = blake2b(digest_size=DIGEST_BYTES), 0
+        self._hash: Any = None
+        self._length = 0
 
     def take(self, piece: bytes, at: int | None = None) -> None:
         """The next piece, or one that begins at byte `at` of the member: what was taken already is passed over, and what
         comes after a gap is left out."""
         known = 0 if at is None else self._length - at
         if 0 <= known < len(piece):
-            self._hash.update(memoryview(piece)[known:])
+            self._started().update(memoryview(piece)[known:])
             self._length += len(piece) - known
 
+    def _started(self) -> Any:
+        if self._hash is None:
+            from hashlib import blake2b  # slow to import
+
+            self._hash = blake2b(digest_size=DIGEST_BYTES)
+        return self._hash
+
     def value(self) -> bytes:
-        return self._hash.digest()
+        return self._started().digest()
 
     def check(self, header: FrameHeader) -> None:
         """Raises ChecksumError where the last frame of a member tells another digest than that of the pieces. Does
@@ -307,6 +318,8 @@ class MemberDigest:
     def take(self, header: FrameHeader, member_start: int, at: int, piece: bytes, frame_end: int) -> None:
         """A piece that begins at byte `at` of the source. Raises ChecksumError where it completes a member that fails its
         digest."""
+        if header.alone:
+            return
         if member_start != self._member_start:
             self._digest, self._member_start = Digest(), member_start
         self._digest.take(piece, at - member_start)

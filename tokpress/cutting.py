@@ -11,8 +11,7 @@ What comes before the first whole item, the head of a file say, goes into the fi
 import io
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from . import content
 from .choice import UNKNOWN, Options
@@ -28,8 +27,7 @@ LOOK = 1 << 17
 MOST_FILLED = 1 << 27
 
 
-@dataclass(frozen=True)
-class Block:
+class Block(NamedTuple):
     source: bytes
     #: whether the source ends with it
     last: bool
@@ -77,7 +75,7 @@ def _suited(found: content.Samples, tokenizer: Tokenizer, frame_size: int, left:
         raise TokpressError("--lossy takes a whole file: this one is cut off")
     each = grid.slice_bytes
     one = grid.within(grid.start, grid.start + each)
-    tiled = one and tokenizer.on(replace(one, start=0))
+    tiled = one and tokenizer.on(one._replace(start=0))
     many = frame_size // each
     if isinstance(tiled, Tiled):
         side = tiled.inner.sides[tokenizer.video and grid.frames == 1]  # a single frame is cut along its rows

@@ -3,8 +3,7 @@
 import math
 from dataclasses import dataclass
 
-import numpy as np
-
+from .lazy import np
 from .wire import PIECE
 
 

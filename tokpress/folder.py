@@ -1,10 +1,7 @@
 """The directory of a model: which files it has, what makes up its identity, and how it is put in its place (`model.py` says what is in
 them)."""
 
-import hashlib
 import json
-import shutil
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -34,6 +31,8 @@ def parts(folder: Path) -> dict[str, bytes | None]:
 
 def identity_of(config: dict[str, Any], parts: dict[str, bytes | None]) -> bytes:
     """The id of a model, 4 bytes, from its config and `parts`."""
+    import hashlib  # slow to import, and rarely needed
+
     digest = hashlib.sha256(json.dumps(config, sort_keys=True).encode())
     for part, data in parts.items():
         if data is not None or part != TOKENIZER_PART:
@@ -99,6 +98,9 @@ def place(target: Path, write: Callable[[Path], None]) -> None:
     if target.exists() and not (target.is_dir() and ((target / files.CONFIG).is_file() or not any(target.iterdir()))):
         raise ModelError(f"{target} exists and is no model directory; choose another place")
     target.parent.mkdir(parents=True, exist_ok=True)
+    import shutil  # slow to import, and rarely needed
+    import tempfile
+
     new = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
     new.chmod(0o755)
     try:

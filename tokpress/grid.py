@@ -5,11 +5,12 @@ source = what comes before · rows of columns · channels samples, each row foll
 The frames of a video lie one under the other: `rows` are those of all of them.
 """
 
-from dataclasses import dataclass, replace
+from __future__ import annotations
 
-import numpy as np
+from typing import NamedTuple
 
 from .errors import ChecksumError
+from .lazy import np
 from .wire import pack_varint
 
 #: no side is longer, so that products of them stay small numbers
@@ -20,8 +21,7 @@ MOST_ROW = 1 << 18
 BITS = (8, 16, 24, 32)
 
 
-@dataclass(frozen=True)
-class Grid:
+class Grid(NamedTuple):
     #: rows lie above each other; else there is one row, which goes on and on
     picture: bool
     start: int
@@ -59,9 +59,9 @@ class Grid:
         return (self.stop - self.start) // self.slices
 
     @property
-    def stacked(self) -> "Grid":
+    def stacked(self) -> Grid:
         """The frames of a video as one picture."""
-        return replace(self, frames=1)
+        return self._replace(frames=1)
 
     @property
     def stop(self) -> int:
@@ -75,17 +75,17 @@ class Grid:
         narrow = not self.picture or self.columns * self.channels <= MOST_ROW
         return whole and narrow and self.channels <= MOST_CHANNELS and self.bits in BITS and self.stop <= size
 
-    def within(self, begin: int, end: int) -> "Grid | None":
+    def within(self, begin: int, end: int) -> Grid | None:
         """What of it lies in source[begin:end], in whole slices; None if nothing does."""
         step = self.slice_bytes
         first = max(0, -(-(begin - self.start) // step))
         last = min(self.slices, (end - self.start) // step)
         if first >= last:
             return None
-        moved, count = replace(self, start=self.start + first * step - begin), last - first
+        moved, count = self._replace(start=self.start + first * step - begin), last - first
         if not self.picture:
-            return replace(moved, columns=count)
-        return replace(moved, rows=self.rows // self.slices * count, frames=count if self.frames > 1 else 1)
+            return moved._replace(columns=count)
+        return moved._replace(rows=self.rows // self.slices * count, frames=count if self.frames > 1 else 1)
 
     def pack(self) -> bytes:
         """One byte of kinds, then start, rows, columns, channels and padding as varints, and the frames of a video.
@@ -97,6 +97,22 @@ class Grid:
         kinds = self.picture | self.signed << 1 | self.little << 2 | (self.sample_bytes - 1) << 3 | video << 5
         sides = (self.start, self.rows, self.columns, self.channels, self.padding, *[self.frames] * video)
         return bytes([kinds]) + b"".join(map(pack_varint, sides))
+
+    def around(self, source: bytes) -> bytes:
+        """All that is no sample: before, behind each row, and after."""
+        used = self.row_bytes - self.padding
+        rows = range(self.start + used, self.stop, self.row_bytes) if self.padding else ()
+        paddings = [source[at : at + self.padding] for at in rows]
+        return b"".join([source[: self.start], *paddings, source[self.stop :]])
+
+    def blank(self, rest: bytes) -> bytearray:
+        """The source whose `around` is `rest` and whose samples are zeros."""
+        padded = self.start + self.rows * self.padding
+        out = bytearray(rest[: self.start]) + bytearray(self.stop - self.start) + rest[padded:]
+        for row in range(self.rows if self.padding else 0):
+            begin, end = self.start + row * self.padding, self.start + (row + 1) * self.row_bytes
+            out[end - self.padding : end] = rest[begin : begin + self.padding]
+        return out
 
     def split(self, source: bytes) -> tuple[bytes, np.ndarray]:
         """(all else, samples [rows · columns · channels, bytes] with the highest byte first)."""

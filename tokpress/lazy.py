@@ -1,11 +1,12 @@
-"""`lazy`: an attribute that is computed when it is first asked for.
+"""Work that waits until it is needed: `lazy`, an attribute computed when it is first asked for, and `np`, numpy imported at its first use.
 
 `functools.cached_property` up to Python 3.11 computes under a lock, which a fork beside another thread leaves locked for ever.
 Here two threads may both compute a value; one of the two stays.
 """
 
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar, overload
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 T = TypeVar("T")
 
@@ -37,3 +38,22 @@ class lazy(Generic[T]):
         if owner is None:
             return self
         return owner.__dict__.setdefault(self._name, self._compute(owner))
+
+
+class _OnFirstUse:
+    """A module that is imported when an attribute of it is first asked for."""
+
+    def __init__(self, name: str) -> None:
+        self.__dict__["__name__"] = name
+
+    def __getattr__(self, attribute: str) -> Any:
+        value = getattr(import_module(self.__name__), attribute)
+        self.__dict__[attribute] = value  # later look-ups do not come here
+        return value
+
+
+if TYPE_CHECKING:
+    import numpy as np
+else:
+    #: numpy, for modules that a small file goes through without needing it: `import numpy` takes longer than all else there
+    np = _OnFirstUse("numpy")

@@ -5,8 +5,6 @@ same on every machine and is what its checksums are of. Otherwise the rest follo
 restores its source. What stands around the samples of a PPM, WAV or NPY file is stored as it is, in frames of its own.
 """
 
-from dataclasses import replace
-
 from .choice import Coded, Options, Report, choose_frame, complete, encode
 from .container import MOST_TOKENS
 from .cutting import Block
@@ -28,7 +26,7 @@ def coded_pieces(block: Block, options: Options, report: Report) -> list[tuple[b
     start, stop = (grid.start, grid.stop) if grid else (0, len(source))
     samples = source[start:stop]
     store_part = _exactly if options.completes else _with_loss
-    coded = store_part(model, samples, options, report, grid and replace(grid, start=0))
+    coded = store_part(model, samples, options, report, grid and grid._replace(start=0))
     pieces = [(part, choose_frame(part, around, lambda done: None)) for part in (source[:start], source[stop:])]
     return [piece for piece in (pieces[0], (samples, coded), pieces[1]) if piece[0]]
 
@@ -49,7 +47,7 @@ def _with_loss(model: Model, samples: bytes, options: Options, report: Report, g
     if not _worth(coded, samples):
         restored, coded = samples, choose_frame(samples, Options(kernel=options.kernel), report)
     lost = Distortion.of(samples, restored, model.tokenizer.sound)
-    return replace(coded, restores=restored, distortion=lost)
+    return coded._replace(restores=restored, distortion=lost)
 
 
 def _worth(coded: Coded, samples: bytes) -> bool:

@@ -12,30 +12,31 @@ The model id is the first four bytes of a SHA-256 over all but the last. A frame
 model is an error before anything is decoded. Nothing is unpickled; all lengths are checked.
 """
 
+from __future__ import annotations
+
 import json
 import math
 import os
-import tempfile
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from . import content, model_files
+from . import content, model_files, shipped, tensors
 from . import folder as files
 from . import grid as grids
-from .bits import Bits
 from .coding import Frame
 from .errors import ChecksumError, ModelError, ModelMismatchError, TokenizerError, TokpressError, UnknownComponentError
 from .grid import Grid
-from .packed_model import reduce_model
+from .lazy import np
 from .priors.several import kind_of, side_by_side
 from .registry import tokenizer_class
-from .tensors import write as write_tensors
-from .types import Prior, Tokenizer, Tokens
+from .tensors import Tensors
+from .tokens import TokenBuffer, as_array
+from .types import Prior, Tokenizer
 from .watch import Counting
+
+if TYPE_CHECKING:
+    from .bits import Bits
 
 Report = Callable[[float], None]
 
@@ -61,7 +62,7 @@ class Model:
         name: str = "",
         card: str = "",
         weights_of: tuple[str, ...] = (),
-        given_tokens: Tokens | None = None,
+        given_tokens: TokenBuffer | None = None,
     ) -> None:
         """weights_of: ids of the models whose weights it uses, where it has none of its own. given_tokens: the tokens that its
         prior is bound to (`given`)."""
@@ -76,6 +77,8 @@ class Model:
     @property
     def id(self) -> bytes:
         if self._id is None:
+            import tempfile  # slow to import, and rarely needed
+
             with tempfile.TemporaryDirectory() as folder:
                 self._write(Path(folder))
                 self._id = files.identity(Path(folder))
@@ -95,19 +98,21 @@ class Model:
             "prior": {"name": self.prior.name, **self.prior.config()},
         }
 
-    def given(self, source: bytes) -> "Model":
+    def given(self, source: bytes) -> Model:
         """The same model with what its prior conditions on: y is coded given x, which whoever decodes must have too.
 
         Raises TokpressError where its prior takes nothing."""
         return self._bound_to(self.tokenizer.encode(source))
 
-    def _bound_to(self, tokens: Tokens) -> "Model":
+    def _bound_to(self, tokens: TokenBuffer) -> Model:
         prior = self.prior.bind(tokens)
         return Model(self.tokenizer, prior, self.id, self.name, self.card, self.weights_of, tokens)
 
     def __reduce__(self) -> tuple:
         """By content, for pools of processes and for copies: nothing that coding has left on it, compiled code say, is taken
         along. (No model is ever unpickled from a file.)"""
+        from .packed_model import reduce_model  # for pools and copies only
+
         return reduce_model(self)
 
     # --- one frame -------------------------------------------------------------------------------
@@ -118,7 +123,7 @@ class Model:
         lanes: int | None = None,
         report: Report = lambda share: None,
         grid: Grid | None = None,
-        tokens: Tokens | None = None,
+        tokens: TokenBuffer | None = None,
         kernel: str = "auto",
         threads: int = 0,
     ) -> tuple[bytes, int, int]:
@@ -137,7 +142,7 @@ class Model:
         payload = codec.encode(prior.arrange(tokens), lambda done: report(done / max(count, 1)))
         return before + payload, count, lanes
 
-    def _check_tokens(self, source: bytes, tokens: Tokens) -> None:
+    def _check_tokens(self, source: bytes, tokens: TokenBuffer) -> None:
         """Whether a decoder would take these tokens, and get the source from them: some lose bytes, whatever they promise."""
         if len(tokens) not in self.tokenizer.possible_tokens(len(source)) or self.tokenizer.decode(tokens) != source:
             raise TokenizerError(
@@ -257,17 +262,19 @@ class Model:
         >>> round(bits.total_bits / 25, 6) == round(bits.bits_per_byte, 6)
         True
         """
+        from .bits import Bits
+
         if context and lanes != 1:
             raise ValueError(f"a context is read by one lane, not by {lanes}")
         tokenizer, apart = self.tokenizer, self.tokenizer.wants_grid and not context
         if apart and not grid and (found := content.find(source)):
             grid = tokenizer.takes(found)
         if apart and grid:
-            source, tokenizer = source[grid.start : grid.stop], tokenizer.on(replace(grid, start=0))
+            source, tokenizer = source[grid.start : grid.stop], tokenizer.on(grid._replace(start=0))
         before = self.tokenizer.encode(context)
         if self.prior.order is not None and len(before) % self.prior.stride:
             raise TokpressError("items are predicted one by one: a context should hold whole items")
-        tokens = np.concatenate([before, tokenizer.encode(source)])
+        tokens = np.concatenate([as_array(before), as_array(tokenizer.encode(source))])
         prior, _ = self._on_grid(context + source, grid, len(tokens))
         codec = prior.codec(Frame(len(tokens), lanes or prior.lanes_taken(len(tokens)), kernel, threads))
         bits = prior.in_place(codec.score(prior.arrange(tokens)))[len(before) :]
@@ -328,9 +335,9 @@ class Model:
     def _write(self, folder: Path) -> None:
         self.tokenizer.save(folder)
         (folder / "config.json").write_text(json.dumps(self.config(), indent=2) + "\n")
-        tensors = {} if self.weights_of else self.prior.tensors()
-        if tensors:
-            write_tensors(tensors, folder / "model.safetensors")
+        found = {} if self.weights_of else self.prior.tensors()
+        if found:
+            tensors.write(found, folder / "model.safetensors")
 
     def save(self, folder: str | os.PathLike, card: str | None = None) -> None:
         """Write the directory: first to a temporary one beside it, then renamed into place. `card`: its README.md;
@@ -355,6 +362,8 @@ class Model:
     @property
     def size(self) -> int:
         """Model bytes: what the files that make up the identity take on disk, and those of the models whose weights it uses."""
+        import tempfile  # slow to import, and rarely needed
+
         with tempfile.TemporaryDirectory() as folder:
             self._write(Path(folder))
             return sum(f.stat().st_size for f in Path(folder).iterdir()) + sum(
@@ -368,25 +377,37 @@ def load_folder(folder: str | os.PathLike) -> Model:
     config = model_files.config(folder)
     if files.lacks_prior(config):
         raise ModelError(files.TOKENIZER_ONLY.format(folder))
-    parts, card = files.parts(folder), model_files.read(folder / model_files.CARD)
+    id, card = shipped.identity(folder), model_files.read(folder / model_files.CARD)
+    trusted = id is not None
+    parts = {} if trusted else files.parts(folder)
     try:
-        tokenizer, prior = _components(folder, config, parts[model_files.WEIGHTS])
+        tokenizer, prior = _components(folder, config, _weights(folder, parts, trusted))
         text = "" if card is None else card.decode("utf-8", "replace")
         weights_of = tuple(id.hex() for id in files.weights_of(config))
-        model = Model(tokenizer, prior, files.identity_of(config, parts), folder.name, text, weights_of)
+        model = Model(tokenizer, prior, id or files.identity_of(config, parts), folder.name, text, weights_of)
     except (ModelError, TokenizerError, UnknownComponentError) as error:
         raise (error if str(folder) in str(error) else type(error)(f"{folder}: {error}")) from error.__cause__
     except Exception as error:  # of components that others wrote, too
         told = str(error) if isinstance(error, TokpressError) else f"{type(error).__name__}: {error}"
         raise ModelError(f"{folder / model_files.CONFIG} lacks or garbles a setting: {told}") from error
-    for part in (model_files.TOKENIZER, model_files.TOKENIZER_WEIGHTS):  # which the tokenizer has read by itself
+    for part in parts.keys() - {model_files.WEIGHTS}:  # which the tokenizer has read by itself
         if parts[part] != model_files.read(folder / part):
             raise ModelError(f"{folder / part} changed while it was read; open the model again")
     return model
 
 
-def _components(folder: Path, config: dict[str, Any], weights: bytes | None) -> tuple[Tokenizer, Prior]:
-    """What config.json describes, with these bytes of model.safetensors."""
+def _weights(folder: Path, parts: dict[str, bytes | None], trusted: bool) -> Tensors:
+    """What model.safetensors holds; nothing where there is none. The package's is memory-mapped, another's was read and hashed:
+    somebody could change it under a map after it was checked."""
+    path = folder / model_files.WEIGHTS
+    if trusted and path.is_file():
+        return tensors.read(model_files.mapped(path), path, trusted=True)
+    weights = parts.get(model_files.WEIGHTS)
+    return Tensors({}) if weights is None else tensors.read(weights, path)
+
+
+def _components(folder: Path, config: dict[str, Any], weights: Tensors) -> tuple[Tokenizer, Prior]:
+    """What config.json describes, with these weights."""
     path = folder / model_files.CONFIG
     model_files.check_settings("a model", config, {"format", "exact_profile", "tokenizer", "prior"}, {"weights_of"})
     if (config["format"], config["exact_profile"]) != (files.FORMAT, files.EXACT_PROFILE):
@@ -400,10 +421,10 @@ def _components(folder: Path, config: dict[str, Any], weights: bytes | None) -> 
     tokenizer = tokenizer_class(told["name"]).load(folder, settings)
     kind, settings = kind_of(config["prior"])
     if others := files.weights_of(config):
-        tensors = side_by_side([_by_id(id, folder).prior.tensors() for id in others])
-    else:
-        tensors = {} if weights is None else model_files.tensors(weights, folder / model_files.WEIGHTS)
-    return tokenizer, kind.load(settings, tensors, tokenizer.vocab_size)
+        return tokenizer, kind.load(
+            settings, side_by_side([_by_id(id, folder).prior.tensors() for id in others]), tokenizer.vocab_size
+        )
+    return tokenizer, kind.load(settings, weights, tokenizer.vocab_size)
 
 
 def _by_id(id: bytes, user: object) -> Model:

@@ -4,18 +4,20 @@ A model directory may come from anyone. Only regular files of a bounded size are
 /dev/zero fills all memory), and what is in them is checked before anything is allocated for it.
 """
 
+from __future__ import annotations
+
 import json
 import math
+import mmap
 import os
 import stat
-from collections.abc import Iterator, Set
+from collections.abc import Callable, Iterator, Set
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, BinaryIO, TypeVar
 
 from .errors import ModelError
 
-if TYPE_CHECKING:
-    import numpy as np
+T = TypeVar("T")
 
 CONFIG, TOKENIZER, TOKENIZER_WEIGHTS, WEIGHTS = (
     "config.json",
@@ -35,25 +37,32 @@ MOST_BYTES = {
 }
 #: JSON values inside each other
 MOST_DEPTH = 64
-#: dtypes of safetensors files: the integers and float32
-DTYPES = {
-    "I8": "i1",
-    "U8": "u1",
-    "I16": "<i2",
-    "U16": "<u2",
-    "I32": "<i4",
-    "U32": "<u4",
-    "I64": "<i8",
-    "U64": "<u8",
-    "F32": "<f4",
-}
-MOST_HEADER, MOST_SIDES = 1 << 24, 8
 
 
 def read(path: Path, most: int | None = None) -> bytes | None:
     """The bytes of a file, or None if it does not exist. most: size limit for files not named in MOST_BYTES.
 
     Raises ModelError where it is no regular file, is larger than its kind may be, or cannot be read."""
+    # what a read asks for is allocated: no more than the file has, and one to see whether it grows
+    found = _opened(path, most, lambda file, size: file.read(size + 1))
+    if found is not None and len(found[0]) != found[1]:
+        raise ModelError(f"{path} changed while it was read: try again")
+    return None if found is None else found[0]
+
+
+def mapped(path: Path) -> mmap.mmap:
+    """A private map of a file: pages are read where they are used, and what is written to them stays in this process.
+
+    Only for files that nobody changes meanwhile, those of the package: who cuts one off stops this process by a signal.
+    Raises ModelError as `read` does, and where it does not exist, or is empty."""
+    found = _opened(path, None, lambda file, size: mmap.mmap(file.fileno(), size, access=mmap.ACCESS_COPY))
+    if found is None:
+        raise ModelError(f"{path} cannot be read: there is no such file")
+    return found[0]
+
+
+def _opened(path: Path, most: int | None, take: Callable[[BinaryIO, int], T]) -> tuple[T, int] | None:
+    """(`take(file, its size)`, its size) of a regular file, or None where there is none. Raises ModelError."""
     most = MOST_BYTES[path.name] if most is None else most
     try:
         if not stat.S_ISREG(path.stat().st_mode):  # before it is opened: that may do something to a device
@@ -63,17 +72,13 @@ def read(path: Path, most: int | None = None) -> bytes | None:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
                 raise ModelError(f"{path} is no regular file; a model directory holds nothing else")
-            # what a read asks for is allocated: no more than the file has, and one to see whether it grows
-            data = file.read(status.st_size + 1) if status.st_size <= most else None
+            if status.st_size <= most:
+                return take(file, status.st_size), status.st_size
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
         raise ModelError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from None
-    if data is None:
-        raise ModelError(f"{path} has more than {most:,} bytes, the most that this file may have")
-    if len(data) != status.st_size:
-        raise ModelError(f"{path} changed while it was read: try again")
-    return data
+    raise ModelError(f"{path} has more than {most:,} bytes, the most that this file may have")
 
 
 def parse(data: bytes, where: object) -> Any:
@@ -133,49 +138,3 @@ def _finite(text: str) -> float:
     if not math.isfinite(value := float(text)):
         raise ValueError(f"the number {text[:40]} is too large")
     return value
-
-
-def tensors(data: bytes, where: object) -> "dict[str, np.ndarray]":
-    """The arrays of a safetensors file, each writable, aligned and C-contiguous. Raises ModelError where its header does not
-    describe its bytes exactly.
-
-        length of the header, 8 bytes · header, a JSON object: name → dtype, shape, data_offsets · data
-    """
-    import numpy as np  # a small file opens its model without
-
-    length = int.from_bytes(data[:8], "little")
-    if len(data) < 8 or length > min(MOST_HEADER, len(data) - 8):
-        raise ModelError(f"{where} is damaged: it ends within its header")
-    header, body = parse(data[8 : 8 + length], f"{where}, its header,"), memoryview(data)[8 + length :]
-    if not isinstance(header, dict):
-        raise ModelError(f"{where} is damaged: its header is no JSON object")
-    header.pop("__metadata__", None)
-    entries = sorted((_entry(name, told, where) for name, told in header.items()), key=lambda entry: entry[1:3])
-    out, at = {}, 0
-    for name, begin, end, dtype, shape in entries:
-        if begin != at or end > len(body):
-            raise ModelError(
-                f"{where} is damaged: the place of {name} is not behind the tensor before it, or not in the file"
-            )
-        out[name], at = np.frombuffer(body[begin:end], dtype).reshape(shape).astype(dtype.newbyteorder("=")), end
-    if at != len(body):
-        raise ModelError(f"{where} is damaged: {len(body) - at:,} bytes belong to no tensor")
-    return {name: out[name] for name in header}
-
-
-def _entry(name: str, told: Any, where: object) -> "tuple[str, int, int, np.dtype, tuple[int, ...]]":
-    """(name, begin, end, dtype, shape) of one tensor, whose sizes agree."""
-    import numpy as np
-
-    try:
-        dtype, shape, (begin, end) = np.dtype(DTYPES[told["dtype"]]), tuple(told["shape"]), told["data_offsets"]
-    except (KeyError, TypeError, ValueError):
-        raise ModelError(
-            f"{where}: the header does not say what {name} is, or it is none of {', '.join(DTYPES)}"
-        ) from None
-    numbers = (*shape, begin, end)
-    if not all(type(n) is int and 0 <= n <= MOST_BYTES[WEIGHTS] for n in numbers) or len(shape) > MOST_SIDES:
-        raise ModelError(f"{where}: the header tells an impossible size of {name}")
-    if math.prod(shape) * dtype.itemsize != end - begin:
-        raise ModelError(f"{where}: {name} has the shape {shape}, but {end - begin:,} bytes")
-    return name, begin, end, dtype, shape

@@ -10,16 +10,23 @@ channels): `order[t]` is the position coded at step t. The channels of a pixel a
 Germain et al. 2015 (MADE), §4.2, for several orders; the lecture's slide "MADE – Different Orderings" for the list.
 """
 
+from __future__ import annotations
+
 import math
 import re
 from collections.abc import Callable
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from .errors import TokpressError
+from .lazy import np
 
-Order = NDArray[np.int64]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Order = NDArray[np.int64]
+else:
+    Order = Any
+
 Shape = tuple[int, ...]
 #: of an item
 MOST_POSITIONS = 1 << 20

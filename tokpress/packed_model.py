@@ -4,16 +4,19 @@ Process pools that spawn send models this way, and `copy.deepcopy` copies them. 
 same bytes. The components' classes are named, so that their modules are imported, and register them, on the other side.
 """
 
+from __future__ import annotations
+
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-
+from .tokens import TokenBuffer
 from .types import Config, Prior, Tokenizer
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from .model import Model
 
 
@@ -24,15 +27,15 @@ class Parts(NamedTuple):
     files: dict[str, bytes]
     prior: tuple[type[Prior], Config]
     inner: tuple[type[Prior], ...]
-    tensors: dict[str, np.ndarray]
+    tensors: Mapping[str, np.ndarray]
     id: bytes | None
     name: str
     card: str
     weights_of: tuple[str, ...]
-    given: np.ndarray | None
+    given: TokenBuffer | None
 
 
-def reduce_model(model: "Model") -> tuple[Any, ...]:
+def reduce_model(model: Model) -> tuple[Any, ...]:
     """(function, arguments), as `__reduce__` gives them."""
     tokenizer, prior = model.tokenizer, model.prior
     with tempfile.TemporaryDirectory() as place:
@@ -45,7 +48,7 @@ def reduce_model(model: "Model") -> tuple[Any, ...]:
     return rebuild_model, (type(model), parts)
 
 
-def rebuild_model(cls: "type[Model]", parts: Parts) -> "Model":
+def rebuild_model(cls: type[Model], parts: Parts) -> Model:
     (tokenizer_kind, tokenizer_config), (kind, config) = parts.tokenizer, parts.prior
     with tempfile.TemporaryDirectory() as place:
         for name, data in parts.files.items():

@@ -6,15 +6,16 @@ themselves. A seekable source of several frames is also compressed by lzma as a 
 tokpress never costs more than xz even where a match reaches over a frame's edge.
 """
 
+from __future__ import annotations
+
 import io
 import math
-import tempfile
 import zlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
-from typing import BinaryIO, cast
+from dataclasses import replace
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple, cast
 
-from . import lossy, residual, store
+from . import store
 from .choice import FRAME_SIZE as FRAME_SIZE
 from .choice import LZMA_ENOUGH, Coded, Options, Report, choose_frame
 from .container import (
@@ -30,12 +31,13 @@ from .container import (
     write_frame,
 )
 from .cutting import blocks, bytes_left
-from .distortion import Distortion
 from .errors import ChecksumError, FormatError, ModelMismatchError
 from .lzma2 import LzmaEncoder
 from .model import Model
-from .salvage import iter_frames_keep_going
 from .wire import ADVICE, PIECE, need, read_some, write_all
+
+if TYPE_CHECKING:
+    from .distortion import Distortion
 
 #: of the work on a source that lzma also packs as a whole, what that is, about
 PACKING = 0.15
@@ -43,8 +45,7 @@ PACKING = 0.15
 HOLD = 1 << 26
 
 
-@dataclass
-class Frame:
+class Frame(NamedTuple):
     """What became of one frame; stored: "raw", "lzma" or the model's name; after decompression, the model's id."""
 
     source_bytes: int
@@ -58,10 +59,12 @@ class Frame:
     total_length: int | None = None
 
 
-@dataclass
 class Summary:
-    frames: list[Frame] = field(default_factory=list)
-    damaged: list[Damaged] = field(default_factory=list)
+    """What became of all frames, and where some are missing."""
+
+    def __init__(self, frames: Iterable[Frame] = ()) -> None:
+        self.frames = list(frames)
+        self.damaged: list[Damaged] = []
 
     @property
     def source_bytes(self) -> int:
@@ -99,7 +102,8 @@ class MemberWriter:
         if coded.source_length != len(source):
             raise ValueError(f"coded was a source of {coded.source_length} bytes, not this one of {len(source)}")
         restored = source if coded.restores is None else coded.restores
-        self._digest.take(restored)
+        if self._frames or not last:  # a member of a single frame has no digest
+            self._digest.take(restored)
         self._restored += len(restored)
         ends_several = last and self._frames > 0
         header = FrameHeader(
@@ -132,6 +136,8 @@ def _compress_frames(source: BinaryIO, out: BinaryIO, options: Options, limit: f
             options.report(start + part)
 
         if options.lossy or options.completes:
+            from . import lossy  # which imports much
+
             pieces = lossy.coded_pieces(block, options, report)
         else:
             pieces = [(block.source, choose_frame(block.source, options, report, block.grid))]
@@ -175,6 +181,8 @@ def compress_stream(source: BinaryIO, out: BinaryIO, options: Options | None = N
     def in_frames(done: int) -> None:
         options.report(before + (length - before) * done // length)
 
+    import tempfile  # slow to import, and rarely needed
+
     with tempfile.TemporaryFile() as spool, tempfile.TemporaryFile() as frames:
         header = _lzma_whole(source, length, spool, lambda seen: options.report(before * seen // length))
         source.seek(start)
@@ -207,6 +215,8 @@ def _restore(header: FrameHeader, payload: bytes, models: list[Model], kernel: s
 
     try:
         if residual_model:
+            from . import residual  # numpy
+
             source = residual.decode(model, residual_model[0], payload, header.tokens, lanes, share_done, size, kernel)
         else:
             source = model.decode(payload, header.tokens, lanes, share_done, size, kernel)
@@ -241,6 +251,12 @@ def _verified(source: BinaryIO, header: FrameHeader, payload: Payload) -> Payloa
     return Payload(source, header)
 
 
+def _past_damage(source: BinaryIO) -> Iterator[tuple[FrameHeader, Payload] | Damaged]:
+    from .salvage import iter_frames_keep_going  # for damaged files only
+
+    return iter_frames_keep_going(source)
+
+
 def restored(
     source: BinaryIO,
     models: list[Model] | None = None,
@@ -254,7 +270,7 @@ def restored(
     No frame's last piece comes before the frame is verified (`restore_frame`), and no member's before the member is.
     `report` hears the bytes restored in all, within frames too."""
     models, done, digest, at = models or [], 0, Digest(), 0
-    for item in iter_frames_keep_going(source) if keep_going else iter_frames(source):
+    for item in _past_damage(source) if keep_going else iter_frames(source):
         if isinstance(item, Damaged):
             at = MAX_NUMBER  # behind a gap: the digest of this member tells nothing any more
             yield item
@@ -272,7 +288,8 @@ def restored(
             if keep_going and not header.kind.model_ids and header.source_length > HOLD:
                 payload = _verified(source, header, payload)
             for piece in restore_frame(header, payload, models, kernel, within):
-                digest.take(piece, at)
+                if not header.alone:
+                    digest.take(piece, at)
                 done, at, left = done + len(piece), at + len(piece), left - len(piece)
                 report(done)
                 # with keep_going the frame is right by itself: its bytes come, and the member is reported afterwards
@@ -316,9 +333,7 @@ def decompress_stream(
     return summary
 
 
-def compress(
-    data: bytes, model: "Model | str | None" = None, lanes: int | None = None, effort: str = "default"
-) -> bytes:
+def compress(data: bytes, model: Model | str | None = None, lanes: int | None = None, effort: str = "default") -> bytes:
     """`data` as a complete .tokp file.
 
     model: a Model, or the name or directory of one; without it the best of the shipped ones is chosen for each frame.
@@ -338,7 +353,7 @@ def compress(
     return out.getvalue()
 
 
-def decompress(data: bytes, model: "Model | str | None" = None, models: "Iterable[Model | str] | None" = None) -> bytes:
+def decompress(data: bytes, model: Model | str | None = None, models: Iterable[Model | str] | None = None) -> bytes:
     """The source of a .tokp file; of several, if they were joined. `model` and `models` (Models, or names or
     directories of some) are looked in beside the shipped ones.
 

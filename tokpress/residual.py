@@ -7,14 +7,15 @@ coded by a second model, of samples (`samples` of the shipped ones), on the grid
 gain; what it does not beat is coding the samples directly (docs/tokenizers.md says by how much).
 """
 
+from __future__ import annotations
+
 import io
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from .errors import ChecksumError
 from .grid import Grid
+from .lazy import np
 from .wire import pack_varint, take_varint
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def added(restored: bytes, rest: bytes, sound: bool) -> bytes:
     return (made + r if sound else made + r - np.uint8(128)).tobytes()
 
 
-def of_items(model: "Model", length: int) -> Grid:
+def of_items(model: Model, length: int) -> Grid:
     """Items one after the other, as one picture or recording."""
     tokenizer = model.tokenizer
     *sides, channels = tokenizer.sample_shape
@@ -51,8 +52,8 @@ def of_items(model: "Model", length: int) -> Grid:
 
 
 def encode(
-    model: "Model",
-    residual_model: "Model",
+    model: Model,
+    residual_model: Model,
     source: bytes,
     lanes: int | None,
     report: Callable[[float], None],
@@ -71,8 +72,8 @@ def encode(
 
 
 def decode(
-    model: "Model",
-    residual_model: "Model",
+    model: Model,
+    residual_model: Model,
     payload: bytes,
     tokens: int,
     lanes: int,

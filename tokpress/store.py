@@ -5,17 +5,24 @@ import warnings
 from functools import lru_cache
 from pathlib import Path
 
+from . import folder as folder_files
 from . import model_files as files
+from . import shipped
 from .errors import ModelError, ModelMismatchError
-from .folder import identity, stamp, weights_of
+from .folder import stamp, weights_of
 from .model import Model, load_folder
 
-SHIPPED = Path(__file__).parent / "models"
+SHIPPED = shipped.MODELS
 
 
 @lru_cache(maxsize=8)
 def _cached(folder: Path, stamp: tuple) -> Model:
     return load_folder(folder)
+
+
+def identity(folder: Path) -> bytes:
+    """The id of the model in a directory, by the list of the shipped ones, or by hashing its files. Raises ModelError."""
+    return shipped.identity(folder) or folder_files.identity(folder)
 
 
 @lru_cache(maxsize=256)
@@ -66,7 +73,9 @@ def load(model: "str | os.PathLike | Model") -> Model:
 
 
 def _folder_of(id: bytes) -> Path | None:
-    """By hashing what is here, not by opening it."""
+    """By the list of the shipped ones, then by hashing what is here; none is opened."""
+    if (found := shipped.folder_of(id)) is not None:
+        return found
     return next((folder for folder in folders().values() if _identity(folder, stamp(folder)) == id), None)
 
 

@@ -5,22 +5,25 @@
 N tokens in all · B lanes · T steps · n ≤ B live lanes at a step · V symbols.
 """
 
+from __future__ import annotations
+
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from .coding.base import Codec, Frame, Pmf, Tokens
+from .coding.base import Codec, Frame, Pmf
 from .coding.lanes import default_lanes
-from .coding.symbolwise import Symbolwise
 from .errors import TokenizerError, TokpressError
 from .grid import Grid
+from .lazy import np
 from .orders import Order, arrange, restore
+from .tokens import TokenBuffer, Tokens, as_array
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from .content import Samples
     from .training.options import FitOptions, TokenizerOptions
     from .training.streams import Source
@@ -37,25 +40,32 @@ class Tokenizer(ABC):
     #: pixel of three bytes, a picture (at most 8 tokens a byte)
     unit_bytes: int = 1
     unit_tokens: int = 1
+    #: whether a part of a sequence has a length by itself; not where that depends on the tokens before it
+    lengths_add_up: bool = True
     #: whether decode(encode(b)) is b; else it is a reconstruction of it, as short as b, with the same tokens
     lossless: bool = True
 
     @abstractmethod
-    def encode(self, source: bytes) -> Tokens: ...
+    def encode(self, source: bytes) -> TokenBuffer:
+        """A buffer of int32, or of uint8 where V ≤ 256 (`tokens.py`)."""
 
     @abstractmethod
-    def decode(self, tokens: Tokens) -> bytes:
-        """Raises TokenizerError on a token outside 0 … V−1."""
+    def decode(self, tokens: TokenBuffer) -> bytes:
+        """Of a buffer of either kind. Raises TokenizerError on a token outside 0 … V−1."""
+
+    def spellings(self) -> list[bytes]:
+        """[V]: the bytes of each token, where a token stands for the same ones wherever it is."""
+        return [self.decode(array("i", [v])) for v in range(self.vocab_size)]
 
     @abstractmethod
     def token_bytes(self) -> NDArray[np.int64]:
         """[V]: how many source bytes each token stands for. Raises TokenizerError where several tokens make a unit."""
 
-    def source_length(self, tokens: Tokens) -> int:
+    def source_length(self, tokens: TokenBuffer) -> int:
         """How many bytes `decode(tokens)` gives, without making them."""
         if self.unit_tokens > 1:
             return len(tokens) // self.unit_tokens * self.unit_bytes
-        lengths, at_once = self.token_bytes(), 1 << 20
+        lengths, tokens, at_once = self.token_bytes(), as_array(tokens), 1 << 20
         return sum(int(lengths[tokens[at : at + at_once]].sum()) for at in range(0, len(tokens), at_once))
 
     def possible_tokens(self, length: int) -> range:
@@ -76,10 +86,10 @@ class Tokenizer(ABC):
         begins and ends need say less than all."""
         return len(source)
 
-    def lengths(self, tokens: Tokens) -> NDArray[np.int64]:
+    def lengths(self, tokens: TokenBuffer) -> NDArray[np.int64]:
         """[N]: the source bytes that each of these tokens stands for; the last of a unit stands for the unit."""
         if self.unit_tokens == 1:
-            return self.token_bytes()[tokens]
+            return self.token_bytes()[as_array(tokens)]
         out = np.zeros(len(tokens), np.int64)
         out[self.unit_tokens - 1 :: self.unit_tokens] = self.unit_bytes
         return out
@@ -99,7 +109,7 @@ class Tokenizer(ABC):
 
     @classmethod
     @abstractmethod
-    def load(cls, folder: Path, config: Config) -> "Tokenizer": ...
+    def load(cls, folder: Path, config: Config) -> Tokenizer: ...
 
     #: of lossy ones: whether a source is sound of 16 bits, else pixels of a byte a channel
     sound: bool = False
@@ -113,7 +123,7 @@ class Tokenizer(ABC):
         """Whether its items have a side of time, beside rows and columns."""
         return len(self.sample_shape) == 4
 
-    def takes(self, found: "Samples") -> Grid:
+    def takes(self, found: Samples) -> Grid:
         """Of lossy ones: how the samples of a file lie. Raises TokenizerError where it is not for them."""
         grid = None
         if found.dtype == ("<i2" if self.sound else "|u1") and not found.padding and not found.blue_first:
@@ -132,7 +142,7 @@ class Tokenizer(ABC):
     #: whether it takes apart pictures, sound or video, and can be told how these lie in a source (`on`)
     wants_grid: bool = False
 
-    def on(self, grid: Grid) -> "Tokenizer":
+    def on(self, grid: Grid) -> Tokenizer:
         """This tokenizer for one source that is the samples of this grid and nothing else."""
         return self
 
@@ -150,7 +160,7 @@ class Tokenizer(ABC):
     least_symbols: int = 256
 
     @classmethod
-    def fit(cls, paths: Sequence[Path], options: "TokenizerOptions") -> "Tokenizer":
+    def fit(cls, paths: Sequence[Path], options: TokenizerOptions) -> Tokenizer:
         """Learn from a corpus: what `tokpress train tokenizer --kind NAME` calls. A tokenizer that does not define it has
         nothing to learn."""
         return cls.load(Path(), {})
@@ -186,13 +196,13 @@ class Prior(ABC):
         """Lanes in which an encoder that is told nothing codes so many tokens. The frame tells them where the rule says others."""
         return self.lanes(tokens)
 
-    def arrange(self, tokens: Tokens) -> Tokens:
+    def arrange(self, tokens: TokenBuffer) -> TokenBuffer:
         """Tokens [N] as they are coded: in which order, and by which symbols where those are others."""
-        return tokens if self.order is None else arrange(tokens, self.order)
+        return tokens if self.order is None else arrange(as_array(tokens), self.order)
 
-    def restore(self, tokens: Tokens) -> Tokens:
+    def restore(self, tokens: TokenBuffer) -> TokenBuffer:
         """The reverse of `arrange`."""
-        return tokens if self.order is None else restore(tokens, self.order)
+        return tokens if self.order is None else restore(as_array(tokens), self.order)
 
     def in_place(self, bits: np.ndarray) -> np.ndarray:
         """What coding each symbol took [N], in the order of the tokens."""
@@ -201,27 +211,29 @@ class Prior(ABC):
     #: whether it predicts samples, pixels or sound, and has to be told where they are (`on`)
     wants_grid: bool = False
 
-    def on(self, grid: Grid | None, tokens: int) -> "Prior":
+    def on(self, grid: Grid | None, tokens: int) -> Prior:
         """This prior for one source of so many tokens, whose samples lie on this grid; None: there are none."""
         return self
 
     #: whether it predicts an item from another one that both sides have (`bind`)
     wants_given: bool = False
 
-    def bind(self, given: Tokens) -> "Prior":
+    def bind(self, given: TokenBuffer) -> Prior:
         """This prior with what it conditions on, p(y | x): the tokens [M] of x. Raises TokpressError where it takes none."""
         raise TokpressError(f"a {self.name} prior predicts from nothing but what came before; leave --given out")
 
-    def for_tokenizer(self, tokenizer: Tokenizer) -> "Prior":
+    def for_tokenizer(self, tokenizer: Tokenizer) -> Prior:
         """This prior for the tokens of that tokenizer, where it has to know their bytes."""
         return self
 
-    def for_frame(self, frame: Frame) -> "Prior":
+    def for_frame(self, frame: Frame) -> Prior:
         """This prior with the arithmetic for a frame (`Frame.kernel`): the same conditionals, to the bit."""
         return self
 
     def codec(self, frame: Frame) -> Codec:
         """The codec of one frame: symbol by symbol, unless the prior has one of its own."""
+        from .coding.symbolwise import Symbolwise  # most files are coded by codecs in the core
+
         return Symbolwise(self.for_frame(frame), frame)
 
     @property
@@ -248,16 +260,16 @@ class Prior(ABC):
     def config(self) -> Config:
         return {}
 
-    def tensors(self) -> dict[str, np.ndarray]:
+    def tensors(self) -> Mapping[str, np.ndarray]:
         """Trained weights, as they go into model.safetensors. Integers and float32 only."""
         return {}
 
     @classmethod
     @abstractmethod
-    def load(cls, config: Config, tensors: dict[str, np.ndarray], vocab_size: int) -> "Prior": ...
+    def load(cls, config: Config, tensors: Mapping[str, np.ndarray], vocab_size: int) -> Prior: ...
 
     @classmethod
-    def fit(cls, sources: "list[Source]", tokenizer: Tokenizer, config: Config, options: "FitOptions") -> "Prior":
+    def fit(cls, sources: list[Source], tokenizer: Tokenizer, config: Config, options: FitOptions) -> Prior:
         """Learn from a corpus: what `tokpress train prior --prior NAME --set key=value…` calls.
 
         sources: packed token files; `source.tokens` [N] uint16 to learn from, `source.weight` its share per

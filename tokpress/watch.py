@@ -4,11 +4,11 @@ A header is small and can say anything; without this, a frame of a few bytes kee
 """
 
 from collections.abc import Callable
-
-import numpy as np
+from contextlib import suppress
 
 from .errors import ChecksumError, TokenizerError
-from .types import Tokenizer, Tokens
+from .tokens import TokenBuffer, count
+from .types import Tokenizer
 
 
 class Counting:
@@ -19,18 +19,20 @@ class Counting:
     def __init__(self, tokenizer: Tokenizer, tokens: int, limit: int | None, report: Callable[[float], None]) -> None:
         self.tokens, self.limit, self.report = tokens, limit, report
         self.done = self.made = 0
-        #: [V] bytes of each token. None where the token count alone fixes the length, and where a token has no length by itself
-        self.lengths: np.ndarray | None = None
-        if limit is not None and tokenizer.unit_tokens == 1 and not tokenizer.wants_grid:
-            try:
-                self.lengths = tokenizer.token_bytes()
-            except TokenizerError:
-                self.lengths = None
+        #: None where the token count alone fixes the length, and where a token has no length by itself
+        self.tokenizer: Tokenizer | None = None
+        if limit is not None and tokenizer.lengths_add_up and tokenizer.unit_tokens == 1 and not tokenizer.wants_grid:
+            with suppress(TokenizerError):
+                tokenizer.source_length(b"")
+                self.tokenizer = tokenizer
 
-    def __call__(self, tokens: Tokens) -> None:
-        self.done += tokens.size
-        if self.lengths is not None and self.limit is not None:
-            self.made += int(self.lengths[tokens].sum())
+    def __call__(self, tokens: TokenBuffer) -> None:
+        self.done += count(tokens)
+        if self.tokenizer is not None and self.limit is not None:
+            try:
+                self.made += self.tokenizer.source_length(tokens)
+            except TokenizerError as error:
+                raise ChecksumError(f"the decoded tokens make no source: {error}") from None
             if self.made > self.limit:
                 raise ChecksumError(f"{self.done:,} of {self.tokens:,} tokens make more than {self.limit:,} bytes")
         self.report(self.done / max(self.tokens, 1))

@@ -14,7 +14,7 @@ from safetensors.numpy import load_file
 import tokpress
 from tests.golden import make
 from tests.models import tiny_mingru
-from tokpress import model_files, store
+from tokpress import model_files, store, tensors
 from tokpress.cli.main import cli
 from tokpress.errors import ModelError, TokpressError
 from tokpress.folder import identity, tokenizer_only
@@ -165,12 +165,12 @@ LIES = {
 @pytest.mark.parametrize("lie", LIES)
 def test_a_header_that_lies(lie):
     with pytest.raises(ModelError, match="here"):
-        model_files.tensors(LIES[lie], "here")
+        tensors.read(LIES[lie], "here")
 
 
 @pytest.mark.parametrize("path", sorted(make.MODELS.glob("*/*.safetensors")), ids=lambda path: path.parent.name)
 def test_files_are_read_as_the_library_reads_them(path):
-    ours, theirs = model_files.tensors(path.read_bytes(), path), load_file(path)
+    ours, theirs = tensors.read(path.read_bytes(), path), load_file(path)
     assert list(ours) == sorted(ours, key=list(ours).index) and set(ours) == set(theirs)
     for name, t in ours.items():
         assert t.dtype == theirs[name].dtype and np.array_equal(t, theirs[name]), name
@@ -179,7 +179,7 @@ def test_files_are_read_as_the_library_reads_them(path):
 
 def test_scalars_and_arrays_of_nothing():
     body = np.float32(1.5).tobytes()
-    made = model_files.tensors(
+    made = tensors.read(
         packed({"a": entry(shape=(), offsets=(0, 4)), "b": entry(shape=(0, 3), offsets=(0, 0))}, body), "x"
     )
     assert made["a"] == np.float32(1.5) and made["b"].shape == (0, 3)

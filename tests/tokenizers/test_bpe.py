@@ -14,6 +14,7 @@ from tokpress.errors import TokenizerError
 from tokpress.registry import tokenizer_class
 from tokpress.tokenizers import bpe, bpe_form
 from tokpress.tokenizers.bpe import BPETokenizer, import_tokenizer
+from tokpress.tokens import as_array
 from tokpress.training.bpe import train_bpe
 
 TEXT = "It's the cat that sat on the mat; the cat's hat, 1234 times!\n\tNaïve café, “quoted” — Ελλάδα 漢字.\n" * 40
@@ -59,7 +60,7 @@ def write(made: HFTokenizer, folder):
 @given(source=st.binary(max_size=2000) | st.text(max_size=500).map(lambda s: s.encode("utf-8", "surrogatepass")))
 def test_any_bytes_come_back(own, source):
     tokens = own.encode(source)
-    assert tokens.dtype == np.int32
+    assert as_array(tokens).dtype == np.int32
     assert own.decode(tokens) == source
     assert own.token_bytes()[tokens].sum() == len(source)
 
@@ -96,7 +97,7 @@ def test_ids_out_of_range(own, wrong):
 def test_save_and_load(own, tmp_path):
     own.save(tmp_path)
     again = tokenizer_class("bpe").load(tmp_path, own.config())
-    assert (again.encode(TEXT.encode()) == own.encode(TEXT.encode())).all()
+    assert again.encode(TEXT.encode()) == own.encode(TEXT.encode())
     again.save(tmp_path / "..")
     assert (tmp_path / "tokenizer.json").read_bytes() == (tmp_path / ".." / "tokenizer.json").read_bytes()
 
@@ -249,7 +250,7 @@ def test_import_gives_bytes_back(imported, tmp_path):
         assert tokenizer.decode(tokenizer.encode(source)) == source
     tokenizer.save(tmp_path)
     again = BPETokenizer.load(tmp_path, {})
-    assert (again.encode(sources[0]) == tokenizer.encode(sources[0])).all()
+    assert again.encode(sources[0]) == tokenizer.encode(sources[0])
     assert len(tokenizer.encode(sources[0])) < 0.8 * len(sources[0])
 
 
@@ -284,7 +285,7 @@ def test_an_id_nobody_uses_does_not_decode(tmp_path):
 def test_own_files_import_unchanged(own, tmp_path):
     own.save(tmp_path)
     tokenizer = import_tokenizer(tmp_path / "tokenizer.json")
-    assert (tokenizer.encode(TEXT.encode()) == own.encode(TEXT.encode())).all()
+    assert tokenizer.encode(TEXT.encode()) == own.encode(TEXT.encode())
 
 
 def _word_piece():

@@ -7,7 +7,7 @@ Everything else is laid end to end, as heads alone.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from .. import content
@@ -42,7 +42,7 @@ class Group:
         grid = self.files[0][2]
         if grid:
             together = {"rows": rows} if grid.picture else {"columns": columns}
-            grid = replace(grid, start=len(first), **together)  # type: ignore[arg-type]
+            grid = grid._replace(start=len(first), **together)  # type: ignore[arg-type]
             grid = grid if max(rows, columns) < MOST else None
         return first + b"".join(samples), grid
 

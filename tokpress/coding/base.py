@@ -2,30 +2,35 @@
 
     codec = prior.codec(Frame(tokens=len(tokens), lanes=16))
     payload = codec.encode(tokens)
-    codec.decode(payload, len(tokens))      the same tokens
+    codec.decode(payload, len(tokens))      the same tokens, in a buffer of either kind (`tokens.py`)
     codec.score(tokens)                     bits of each token, −log2 p; their sum is the payload's length, nearly
 
 N tokens in all · B lanes · T steps · n ≤ B live lanes at a step · V symbols.
 """
 
+from __future__ import annotations
+
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import wraps
-from typing import Any, Protocol, TypeVar
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from ..exact.threads import at_most, one_blas_thread
+from ..tokens import TokenBuffer, Tokens
 
-Tokens = NDArray[np.int32]  # [N], values in 0 … V−1
-Pmf = NDArray[np.float32]  # [n, V], C-contiguous, every row sums to 1 within float32 rounding
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Pmf = NDArray[np.float32]  # [n, V], C-contiguous, every row sums to 1 within float32 rounding
+else:
+    Pmf = Any
 
 #: hears the number of tokens done
 Report = Callable[[int], None]
 #: hears the tokens decoded since its last call, and may raise
-Watch = Callable[[Tokens], None]
+Watch = Callable[[TokenBuffer], None]
 #: A decoder calls its watch at least once in so many tokens, an encoder its report.
 WATCH_EVERY = 1 << 12
 
@@ -34,12 +39,11 @@ def silent(done: int) -> None:
     """The default report."""
 
 
-def unwatched(tokens: Tokens) -> None:
+def unwatched(tokens: TokenBuffer) -> None:
     """The default watch."""
 
 
-@dataclass(frozen=True)
-class Frame:
+class Frame(NamedTuple):
     """Settings of one frame's codec.
 
     tokens: how many the frame has; some priors choose how to code by it. lanes: at most so many (`lanes.Layout`). kernel: "auto" or
@@ -59,29 +63,29 @@ class Codec(ABC):
         self.frame = frame
 
     @abstractmethod
-    def encode(self, tokens: Tokens, report: Report = silent) -> bytes:
+    def encode(self, tokens: TokenBuffer, report: Report = silent) -> bytes:
         """Tokens [N] → payload."""
 
     @abstractmethod
-    def decode(self, payload: bytes, count: int, watch: Watch = unwatched) -> Tokens:
+    def decode(self, payload: bytes, count: int, watch: Watch = unwatched) -> TokenBuffer:
         """Payload → `count` tokens. Raises ChecksumError where damage shows; damage that does not show gives other tokens."""
 
     @abstractmethod
-    def score(self, tokens: Tokens, report: Report = silent) -> NDArray[np.float64]:
+    def score(self, tokens: TokenBuffer, report: Report = silent) -> NDArray[np.float64]:
         """−log2 p of each token [N]: what an ideal coder would charge."""
 
     @abstractmethod
-    def sample(self, count: int, seed: int | None = None, temperature: float = 1.0) -> Tokens:
+    def sample(self, count: int, seed: int | None = None, temperature: float = 1.0) -> TokenBuffer:
         """Draw `count` tokens from p^(1/temperature). Raises ValueError unless 0 < temperature < ∞."""
 
     @abstractmethod
-    def decode_noise(self, noise: bytes, count: int, watch: Watch = unwatched) -> Tokens:
+    def decode_noise(self, noise: bytes, count: int, watch: Watch = unwatched) -> TokenBuffer:
         """Decode random bits to `count` tokens: a sample from the prior, at −log2 p bits a token.
 
         Raises ChecksumError where the bits are used up."""
 
     @abstractmethod
-    def stepped(self) -> "list[SteppedPrior]":
+    def stepped(self) -> list[SteppedPrior]:
         """The priors that this codec steps, for tests of their conditionals."""
 
 
@@ -114,5 +118,5 @@ def with_threads(method: M) -> M:
 
 def check_temperature(temperature: float) -> None:
     """Raises ValueError where it is no number above 0."""
-    if not 0 < temperature < np.inf:
+    if not 0 < temperature < math.inf:
         raise ValueError(f"temperature must be a number above 0, not {temperature}")

@@ -14,26 +14,29 @@ frame has lanes. The first group on the stack finds nothing to take its choices 
 member, and pays log2 K for telling. A header before the items, shorter than an item, is coded by the first member.
 """
 
-from dataclasses import replace
-from typing import Protocol
+from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Protocol
 
 from ..errors import ChecksumError
 from ..exact.likelihood import Joint, posterior
+from ..lazy import np
+from ..tokens import TokenBuffer, as_array
 from .base import Codec, Frame, Pmf, Report, SteppedPrior, Tokens, Watch, silent, unwatched, with_threads
 from .coders.stack import Stack
 from .lanes import Layout
 from .symbolwise import Symbolwise, follow, known_conditionals
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
 
 class ItemPrior(SteppedPrior, Protocol):
     """A member of the mixture: `stride` tokens make an item, which it codes in an order of its own."""
 
-    def arrange(self, tokens: Tokens) -> Tokens: ...
+    def arrange(self, tokens: TokenBuffer) -> TokenBuffer: ...
 
-    def restore(self, tokens: Tokens) -> Tokens: ...
+    def restore(self, tokens: TokenBuffer) -> TokenBuffer: ...
 
 
 class BitsBack(Codec):
@@ -46,8 +49,8 @@ class BitsBack(Codec):
         return list(self.members)
 
     @with_threads
-    def encode(self, tokens: Tokens, report: Report = silent) -> bytes:
-        size, stack, group = self.size, Stack(), self.frame.lanes
+    def encode(self, tokens: TokenBuffer, report: Report = silent) -> bytes:
+        tokens, size, stack, group = as_array(tokens), self.size, Stack(), self.frame.lanes
         whole = len(tokens) // size
         items, done = tokens[: whole * size].reshape(whole, size), 0
         starts = list(range(0, whole, group))
@@ -88,7 +91,7 @@ class BitsBack(Codec):
             for k, member in enumerate(self.members):
                 if (mine := chosen == k).any():
                     drawn = follow(member, _in_lanes(some[mine]), stack.pop)
-                    some[mine] = member.restore(drawn).reshape(-1, size)
+                    some[mine] = as_array(member.restore(drawn)).reshape(-1, size)
             if at + group < whole:
                 stack.push(chosen, posterior(self._likelihoods(some)))
             out.append(some.reshape(-1))
@@ -96,9 +99,9 @@ class BitsBack(Codec):
         return np.concatenate([*out, header])
 
     @with_threads
-    def score(self, tokens: Tokens, report: Report = silent) -> NDArray[np.float64]:
+    def score(self, tokens: TokenBuffer, report: Report = silent) -> NDArray[np.float64]:
         """−log2 p of each item, in equal parts for its tokens, which have no conditionals."""
-        size, group = self.size, max(self.frame.lanes, self.scored)
+        tokens, size, group = as_array(tokens), self.size, max(self.frame.lanes, self.scored)
         whole, done = len(tokens) // size, 0
         bits = np.zeros(len(tokens))
         for at in range(0, whole, group):
@@ -108,7 +111,7 @@ class BitsBack(Codec):
             item = np.log2(len(log2)) - peak - np.log2(np.exp2(log2 - peak).sum(0))
             bits[at * size :][: some.size] = np.repeat(item / size, size)
             report(done := done + some.size)
-        header = Symbolwise(self.members[0], replace(self.frame, lanes=1))
+        header = Symbolwise(self.members[0], self.frame._replace(lanes=1))
         bits[whole * size :] = header.score(tokens[whole * size :])
         return bits
 
@@ -120,9 +123,9 @@ class BitsBack(Codec):
         items, chosen = np.zeros((whole, size), np.int32), rng.integers(len(self.members), size=whole)
         for k, member in enumerate(self.members):
             if n := int((chosen == k).sum()):
-                codec = Symbolwise(member, replace(self.frame, lanes=min(n, self.frame.lanes)))
+                codec = Symbolwise(member, self.frame._replace(lanes=min(n, self.frame.lanes)))
                 drawn = codec.sample(n * size, int(rng.integers(1 << 32)), temperature)
-                items[chosen == k] = member.restore(drawn).reshape(n, size)
+                items[chosen == k] = as_array(member.restore(drawn)).reshape(n, size)
         return items.reshape(-1)[:count]
 
     def _likelihoods(self, items: np.ndarray) -> list[Joint]:
@@ -150,7 +153,7 @@ def _in_lanes(items: np.ndarray) -> Layout:
 
 def _arranged(member: ItemPrior, items: np.ndarray) -> np.ndarray:
     """Items [n, N], each in the member's order."""
-    return member.arrange(items.reshape(-1)).reshape(items.shape)
+    return as_array(member.arrange(items.reshape(-1))).reshape(items.shape)
 
 
 def _push(stack: Stack, member: SteppedPrior, layout: Layout, grid: np.ndarray) -> None:

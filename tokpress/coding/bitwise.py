@@ -9,12 +9,13 @@ So a model of bits can take part in the coding of tokens, and a context-mixing m
 Lanes are walked one after the other within a step, so a lane profits from the bits of those before it.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Generator, Iterable, Iterator
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
+from ..lazy import np
+from ..tokens import TokenBuffer
 from .base import (
     Codec,
     Frame,
@@ -32,6 +33,9 @@ from .coders import range_decoder, range_encoder
 from .coders.stack import Stack
 from .lanes import Layout
 from .symbolwise import take_steps
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 class BitwisePrior(Protocol):
@@ -64,7 +68,7 @@ class Bitwise(Codec):
         return Layout.of(count, self.frame.lanes, self.prior.stride)
 
     @with_threads
-    def encode(self, tokens: Tokens, report: Report = silent) -> bytes:
+    def encode(self, tokens: TokenBuffer, report: Report = silent) -> bytes:
         layout, encoder, done = self._layout(len(tokens)), range_encoder(), 0
         known = self._known(layout, layout.split(tokens))
 
@@ -73,9 +77,9 @@ class Bitwise(Codec):
             encoder.push(np.array([bit], np.int32), p)
             return bit
 
-        def count(symbols: Tokens) -> None:
+        def count(symbols: TokenBuffer) -> None:
             nonlocal done
-            report(done := done + symbols.size)
+            report(done := done + len(symbols))
 
         self._walk(layout, push, count)
         return encoder.finish()
@@ -86,7 +90,7 @@ class Bitwise(Codec):
         return self._walk(self._layout(count), lambda p: int(decoder.pop(p)[0]), watch)
 
     @with_threads
-    def score(self, tokens: Tokens, report: Report = silent) -> NDArray[np.float64]:
+    def score(self, tokens: TokenBuffer, report: Report = silent) -> NDArray[np.float64]:
         """−log2 p of each token: the sum over its bits."""
         layout, done = self._layout(len(tokens)), 0
         known, costs = self._known(layout, layout.split(tokens)), np.zeros(layout.lanes * layout.steps)
@@ -96,9 +100,9 @@ class Bitwise(Codec):
             costs[cell] -= np.log2(float(p[0, bit]) / float(p[0, 0] + p[0, 1]))
             return bit
 
-        def count(symbols: Tokens) -> None:
+        def count(symbols: TokenBuffer) -> None:
             nonlocal done
-            report(done := done + symbols.size)
+            report(done := done + len(symbols))
 
         self._walk(layout, add, count)
         return costs[: layout.tokens]

@@ -5,19 +5,23 @@
 Each step codes the groups of all lanes, then their ranks. Neither side ever computes the probabilities of all V symbols.
 """
 
-from collections.abc import Callable, Iterator
-from typing import Any, Protocol
+from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..exact.threads import share_rows
+from ..lazy import np
+from ..tokens import TokenBuffer
 from .base import Codec, Frame, Pmf, Report, SteppedPrior, Tokens, Watch, silent, unwatched, with_threads
 from .coders import range_decoder, range_encoder
 from .lanes import Layout
 from .levels import Levels
 from .row_wise import after_learning
 from .symbolwise import REPORT_EVERY, Symbolwise, decode_by_loop, take_steps
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 class Loop(Protocol):
@@ -63,7 +67,7 @@ class ClassFactored(Codec):
         return Layout.of(count, self.frame.lanes, self.prior.stride)
 
     @with_threads
-    def encode(self, tokens: Tokens, report: Report = silent) -> bytes:
+    def encode(self, tokens: TokenBuffer, report: Report = silent) -> bytes:
         layout, encoder, done = self._layout(len(tokens)), range_encoder(), 0
         if not layout.tokens:
             return encoder.finish()
@@ -87,7 +91,7 @@ class ClassFactored(Codec):
         return take_steps(layout, self._decode_step(state, range_decoder(payload)), watch)
 
     @with_threads
-    def score(self, tokens: Tokens, report: Report = silent) -> NDArray[np.float64]:
+    def score(self, tokens: TokenBuffer, report: Report = silent) -> NDArray[np.float64]:
         """−log2 p of each token: of its group, and of its rank within the group."""
         layout, done = self._layout(len(tokens)), 0
         if not layout.tokens:

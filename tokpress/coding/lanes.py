@@ -3,11 +3,12 @@
 Lane i holds tokens i·T … min((i+1)·T, N) − 1 with T = ⌈N / B⌉ rounded up to the prior's stride.
 """
 
-from dataclasses import dataclass
+from __future__ import annotations
 
-import numpy as np
+from typing import NamedTuple
 
-from .base import Tokens
+from ..lazy import np
+from ..tokens import TokenBuffer, Tokens, as_array
 
 #: a frame of fewer tokens than this is short
 SHORT, TOKENS_A_LANE = 8192, 1024
@@ -28,14 +29,13 @@ def fewer_lanes(tokens: int, rule: int) -> int:
     return min(rule, -(-tokens // TOKENS_A_LANE)) if 0 < tokens < SHORT else rule
 
 
-@dataclass(frozen=True)
-class Layout:
+class Layout(NamedTuple):
     tokens: int
     lanes: int
     steps: int
 
     @classmethod
-    def of(cls, tokens: int, lanes: int, stride: int = 1) -> "Layout":
+    def of(cls, tokens: int, lanes: int, stride: int = 1) -> Layout:
         """The layout with at most `lanes` lanes; fewer where the last ones would be empty."""
         units = -(-tokens // stride)
         per_lane = -(-units // max(1, min(lanes, units))) * stride if units else 0
@@ -52,10 +52,10 @@ class Layout:
         runs = [(self.lanes, 0, last), (self.lanes - 1, last, self.steps)]
         return [run for run in runs if run[0] > 0 and run[1] < run[2]]
 
-    def split(self, tokens: Tokens) -> Tokens:
+    def split(self, tokens: TokenBuffer) -> Tokens:
         """[N] → [B, T], the end of the last lane padded with zeros that are never coded."""
         grid = np.zeros(self.lanes * self.steps, np.int32)
-        grid[: self.tokens] = tokens
+        grid[: self.tokens] = as_array(tokens)
         return grid.reshape(self.lanes, self.steps)
 
     def join(self, grid: Tokens) -> Tokens:

@@ -1,11 +1,14 @@
 """The groups of an alphabet: G groups of R symbols (class_factored.py, priors/two_level_head.py)."""
 
-from typing import NamedTuple
+from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import ModelError
+from ..lazy import np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 class Levels(NamedTuple):
@@ -23,7 +26,7 @@ class Levels(NamedTuple):
     ranks: int
 
     @classmethod
-    def of(cls, place: NDArray[np.int32], groups: int) -> "Levels":
+    def of(cls, place: NDArray[np.int32], groups: int) -> Levels:
         """Raises ModelError where these are not the places of all symbols, in two or more groups of the same size, a power of 2."""
         ranks = len(place) // groups
         if (

@@ -1,11 +1,12 @@
 """The step of a prior whose lanes do not depend on each other, by one thread or by two."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
-import numpy as np
-
 from ..exact.threads import share_after
+from ..lazy import np
 from .base import Pmf, Tokens
 
 R = TypeVar("R")

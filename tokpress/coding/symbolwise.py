@@ -8,13 +8,14 @@ The pmf [n, V] of the next symbol of each live lane is followed by those n symbo
 (`Prior.stretch`). Both give the same bits: the conformance kit compares them.
 """
 
-from collections.abc import Callable, Generator, Iterator
-from typing import Any, Protocol
+from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
+from collections.abc import Callable, Generator, Iterator
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..errors import ChecksumError
+from ..lazy import np
+from ..tokens import TokenBuffer
 from .base import (
     WATCH_EVERY,
     Codec,
@@ -32,6 +33,9 @@ from .base import (
 from .coders import range_decoder, range_encoder
 from .coders.stack import Stack
 from .lanes import Layout
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 #: symbols between two reports of a compiled loop
 REPORT_EVERY = WATCH_EVERY
@@ -66,7 +70,7 @@ class Symbolwise(Codec):
         return Layout.of(count, self.frame.lanes, self.prior.stride)
 
     @with_threads
-    def encode(self, tokens: Tokens, report: Report = silent) -> bytes:
+    def encode(self, tokens: TokenBuffer, report: Report = silent) -> bytes:
         layout, encoder, done = self._layout(len(tokens)), range_encoder(), 0
         for pmf, symbols, _ in known_conditionals(self.prior, layout, layout.split(tokens)):
             encoder.push(symbols.reshape(-1), pmf.reshape(-1, pmf.shape[2]))
@@ -90,7 +94,7 @@ class Symbolwise(Codec):
         return follow(self.prior, layout, pop, watch)
 
     @with_threads
-    def score(self, tokens: Tokens, report: Report = silent) -> NDArray[np.float64]:
+    def score(self, tokens: TokenBuffer, report: Report = silent) -> NDArray[np.float64]:
         layout, done = self._layout(len(tokens)), 0
         bits = np.zeros((layout.lanes, layout.steps), np.float64)
         for pmf, symbols, at in known_conditionals(self.prior, layout, layout.split(tokens)):

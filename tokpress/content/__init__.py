@@ -7,27 +7,28 @@ by looking. What is compressed, cut off, or unusual in any way is not found, and
     find(data) ──► Samples(start, stop, shape, dtype, …)      data[start:stop] are rows of `shape`, each padded to `row_bytes`
 """
 
+from __future__ import annotations
+
 import struct
 from collections.abc import Callable
-
-import numpy as np
+from importlib import import_module
 
 from ..grid import Grid
-from . import bmp, idx, npy, pnm, tiff, wav
+from ..lazy import np
 from .samples import Samples
 
 __all__ = ["Samples", "find", "grid_of", "values"]
 
-#: what a file begins with → who reads it on
-FORMATS: list[tuple[bytes, Callable[[memoryview, int], Samples | None]]] = [
-    (b"P5", pnm.find),
-    (b"P6", pnm.find),
-    (b"BM", bmp.find),
-    (b"II*\0", tiff.find),
-    (b"MM\0*", tiff.find),
-    (b"RIFF", wav.find),
-    (b"\x93NUMPY", npy.find),
-    (b"\0\0", idx.find),
+#: what a file begins with → the module here that reads it on, with a function `find(data, size)`
+FORMATS = [
+    (b"P5", "pnm"),
+    (b"P6", "pnm"),
+    (b"BM", "bmp"),
+    (b"II*\0", "tiff"),
+    (b"MM\0*", "tiff"),
+    (b"RIFF", "wav"),
+    (b"\x93NUMPY", "npy"),
+    (b"\0\0", "idx"),
 ]
 
 
@@ -44,8 +45,9 @@ def find(data: bytes, size: int | None = None) -> Samples | None:
     size = len(view) if size is None else size
     for magic, reader in FORMATS:
         if view[: len(magic)] == magic:
+            read: Callable[[memoryview, int], Samples | None] = import_module(f".{reader}", __name__).find
             try:
-                found = reader(view, size)
+                found = read(view, size)
             except (ValueError, IndexError, KeyError, OverflowError, struct.error):  # what broken headers lead to
                 return None
             return found if found and found.fits(size) else None

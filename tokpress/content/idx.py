@@ -3,9 +3,7 @@
 import math
 import struct
 
-import numpy as np
-
-from .samples import Samples
+from .samples import Samples, item_bytes
 
 DTYPES = {0x08: "|u1", 0x09: "|i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 
@@ -16,4 +14,4 @@ def find(data: memoryview, size: int) -> Samples | None:
     start = 4 + 4 * data[3]
     shape = struct.unpack_from(f">{data[3]}I", data, 4)
     dtype = DTYPES[data[2]]
-    return Samples("array", start, start + math.prod(shape) * np.dtype(dtype).itemsize, shape, dtype)
+    return Samples("array", start, start + math.prod(shape) * item_bytes(dtype), shape, dtype)

@@ -7,9 +7,7 @@ import math
 import re
 import struct
 
-import numpy as np
-
-from .samples import Samples
+from .samples import Samples, item_bytes
 
 #: NumPy reads no longer header either, unless it is told to
 MOST_HEADER = 10_000
@@ -33,7 +31,7 @@ def find(data: memoryview, size: int) -> Samples | None:
         return None
     dtype, shape = told
     start = begin + header
-    return Samples("array", start, start + math.prod(shape) * np.dtype(dtype).itemsize, shape, dtype)
+    return Samples("array", start, start + math.prod(shape) * item_bytes(dtype), shape, dtype)
 
 
 def _told(header: str) -> tuple[str, tuple[int, ...]] | None:

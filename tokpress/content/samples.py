@@ -1,9 +1,7 @@
 """Where the samples of a file are."""
 
 import math
-from dataclasses import dataclass
-
-import numpy as np
+from typing import NamedTuple
 
 from ..grid import MOST_ROW, Grid
 
@@ -13,8 +11,16 @@ MOST = 1 << 32
 CHANNELS = 4
 
 
-@dataclass(frozen=True)
-class Samples:
+def item_bytes(dtype: str) -> int:
+    """Bytes of a sample of this type, by its name.
+
+    >>> item_bytes(">u2"), item_bytes("|V3")
+    (2, 3)
+    """
+    return int(dtype[2:])
+
+
+class Samples(NamedTuple):
     #: image: shape (rows, columns, channels); sound: (frames, channels); array: anything
     kind: str
     start: int
@@ -34,7 +40,7 @@ class Samples:
 
     @property
     def row_bytes(self) -> int:
-        return math.prod(self.shape[1:]) * np.dtype(self.dtype).itemsize + self.padding
+        return math.prod(self.shape[1:]) * item_bytes(self.dtype) + self.padding
 
     def fits(self, size: int) -> bool:
         """Whether a file of so many bytes can hold them, and there are any."""
@@ -68,11 +74,10 @@ class Samples:
         return self._on(True, math.prod(frames) * rows, columns, channels, math.prod(frames))
 
     def _on(self, picture: bool, rows: int, columns: int, channels: int, frames: int = 1) -> Grid | None:
-        dtype = np.dtype(self.dtype)
         grid = Grid(
-            picture, self.start, rows, columns, channels, 8 * dtype.itemsize,
-            signed=dtype.kind in "iV", little=self.dtype[0] != ">", padding=self.padding, frames=frames,
+            picture, self.start, rows, columns, channels, 8 * item_bytes(self.dtype),
+            signed=self.dtype[1] in "iV", little=self.dtype[0] != ">", padding=self.padding, frames=frames,
         )  # fmt: skip
-        if dtype.kind not in "uiV" or grid.stop != self.stop or not grid.fits(self.stop):
+        if self.dtype[1] not in "uiV" or grid.stop != self.stop or not grid.fits(self.stop):
             return None
         return grid

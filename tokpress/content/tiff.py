@@ -4,10 +4,11 @@ The first picture is found. Tiles, planes and strips that are scattered are unus
 Only the tags named here are read, each once, and as views of the file: nothing is expanded, whatever the counts say.
 """
 
+from __future__ import annotations
+
 import struct
 
-import numpy as np
-
+from ..lazy import np
 from .samples import Samples
 
 WIDTH, HEIGHT, BITS, COMPRESSION, OFFSETS, CHANNELS, COUNTS, PLANES = 256, 257, 258, 259, 273, 277, 279, 284

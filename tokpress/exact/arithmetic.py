@@ -15,7 +15,7 @@ sequence without end. At every item's beginning the memory is empty.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -35,7 +35,7 @@ MOST_KEPT = 1 << 28
 class Weights:
     """The tensors of a model by name, checked as they are asked for. Raises ModelError where one is not as it should be."""
 
-    def __init__(self, tensors: dict[str, Array], kernel: Kernel | None = None) -> None:
+    def __init__(self, tensors: Mapping[str, Array], kernel: Kernel | None = None) -> None:
         self.tensors, self.kernel = tensors, kernel or NumpyKernel()
         self._made: dict = {}
         self._found: dict[tuple[str, tuple[int, ...]], Array] = {}

@@ -11,14 +11,14 @@ order of summation. Three carriers give it:
 A kernel is used only after it reproduced an int64 product on this machine (`self_test`).
 """
 
+from __future__ import annotations
+
 from abc import ABC, abstractmethod
 from functools import lru_cache
-from importlib.util import find_spec
 from typing import Any
 
-import numpy as np
-
 from ..errors import TokpressError
+from ..lazy import np
 from ..native import library
 from ..native.library import CoreError
 from ..native.product import Packed
@@ -169,6 +169,8 @@ def make_kernel(name: str) -> Kernel:
     """The kernel of this name. Raises TokpressError if it is not exact here."""
     if name not in KERNELS:
         raise TokpressError(f"no kernel is called {name!r}; there are: {', '.join(KERNELS)}")
+    from importlib.util import find_spec  # slow to import
+
     if name in ("int8", "float") and find_spec("torch") is None:
         raise TokpressError(f"the {name} kernel needs torch: pip install 'tokpress[torch]', or use --kernel numpy")
     if name == "native" and not library.is_here():

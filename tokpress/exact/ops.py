@@ -9,10 +9,12 @@ Shapes: n rows (lanes), K inputs, N outputs. acc [n, N] float32 holds an integer
 scales, r [n, 1] the row scales, a [n, K] float32 holding integers −127 … 127.
 """
 
+from __future__ import annotations
+
 from types import ModuleType
 from typing import Any
 
-import numpy as np
+from ..lazy import np
 
 Array = Any
 

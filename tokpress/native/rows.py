@@ -1,10 +1,11 @@
 """The row operations (core/rows.c); `exact.ops` has the formulas, and is the twin. Arrays are numpy's, float32 and contiguous."""
 
+from __future__ import annotations
+
 import ctypes
 from typing import Any
 
-import numpy as np
-
+from ..lazy import np
 from . import library
 
 Rows = Any

@@ -1,10 +1,11 @@
 """Coders whose probabilities come from Python, row by row (core/rows_coder.c; the twins are in `coding.coders`)."""
 
+from __future__ import annotations
+
 import ctypes
 from typing import Any
 
-import numpy as np
-
+from ..lazy import np
 from . import library
 
 _POINTER, _COUNT = ctypes.c_void_p, ctypes.c_int64

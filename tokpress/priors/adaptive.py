@@ -19,7 +19,7 @@ follows the last place, in any lane, where the last bytes occurred. Integers onl
 operation is weight · 2^-30, which is exact up to the rounding of the weight to float32.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -329,7 +329,7 @@ class AdaptivePrior(Prior):
         return {"on_grid": True} if self.wants_grid else {}
 
     @classmethod
-    def load(cls, config: Config, tensors: dict[str, np.ndarray], vocab_size: int) -> "AdaptivePrior":
+    def load(cls, config: Config, tensors: Mapping[str, np.ndarray], vocab_size: int) -> "AdaptivePrior":
         check_settings(f"a {cls.name} prior", config, set(), {"on_grid"})
         nothing_else(tensors, set())
         on_grid = config.get("on_grid", False)

@@ -10,6 +10,7 @@ too weak a one for images. N items · V symbols · T positions; integer counts a
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -40,7 +41,7 @@ class State:
 class BayesNetPrior(Prior):
     name = "bayes_net"
 
-    def __init__(self, shape: str, tensors: dict[str, np.ndarray], vocab_size: int) -> None:
+    def __init__(self, shape: str, tensors: Mapping[str, np.ndarray], vocab_size: int) -> None:
         """tensors: `order` [T] int32, positions parent first; `parent` [T] int32, the step of each step's parent (the
         first has none); `counts` [T, V, V] int64, doubled with 1 added, by the parent's symbol and the own one."""
         self.shape_setting, self.vocab_size, self._tensors = shape, vocab_size, tensors
@@ -94,11 +95,11 @@ class BayesNetPrior(Prior):
     def config(self) -> Config:
         return {"shape": self.shape_setting}
 
-    def tensors(self) -> dict[str, np.ndarray]:
+    def tensors(self) -> Mapping[str, np.ndarray]:
         return self._tensors
 
     @classmethod
-    def load(cls, config: Config, tensors: dict[str, np.ndarray], vocab_size: int) -> "BayesNetPrior":
+    def load(cls, config: Config, tensors: Mapping[str, np.ndarray], vocab_size: int) -> "BayesNetPrior":
         return cls(settings_of(cls.name, config, {"shape": ""})["shape"], tensors, vocab_size)
 
 

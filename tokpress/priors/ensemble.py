@@ -8,6 +8,7 @@ done, lets a pixel be predicted from ones that are decoded after it. What is cod
 coding (`coding.bits_back`); −log2 p is at most log2 K above the best member's, for every item.
 """
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -62,11 +63,11 @@ class EnsemblePrior(NotStepped):
     def config(self) -> Config:
         return {"members": [{"name": member.name, **member.config()} for member in self.members]}
 
-    def tensors(self) -> dict[str, np.ndarray]:
+    def tensors(self) -> Mapping[str, np.ndarray]:
         return side_by_side([member.tensors() for member in self.members])
 
     @classmethod
-    def load(cls, config: Config, tensors: dict[str, np.ndarray], vocab_size: int) -> "EnsemblePrior":
+    def load(cls, config: Config, tensors: Mapping[str, np.ndarray], vocab_size: int) -> "EnsemblePrior":
         check_settings(f"a {cls.name} prior", config, {"members"}, set())
         members = loaded_members(config["members"], MOST_MEMBERS, tensors, vocab_size)
         try:

@@ -11,6 +11,7 @@ Depth needs a tokenizer of two tokens a pixel, top bits first: `nibbles`, or `to
 """
 
 import copy
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -88,7 +89,7 @@ class State:
 class HierarchicalPrior(Prior):
     name = "hierarchical"
 
-    def __init__(self, settings: Config, tensors: dict[str, np.ndarray], vocab_size: int) -> None:
+    def __init__(self, settings: Config, tensors: Mapping[str, np.ndarray], vocab_size: int) -> None:
         from ..training.options import settings_of
 
         self.settings, self.vocab_size, self._tensors = settings_of(self.name, settings, DEFAULTS), vocab_size, tensors
@@ -173,11 +174,11 @@ class HierarchicalPrior(Prior):
     def config(self) -> Config:
         return dict(self.settings)
 
-    def tensors(self) -> dict[str, np.ndarray]:
+    def tensors(self) -> Mapping[str, np.ndarray]:
         return self._tensors
 
     @classmethod
-    def load(cls, config: Config, tensors: dict[str, np.ndarray], vocab_size: int) -> "HierarchicalPrior":
+    def load(cls, config: Config, tensors: Mapping[str, np.ndarray], vocab_size: int) -> "HierarchicalPrior":
         try:
             return cls(config, tensors, vocab_size)
         except TokpressError as error:

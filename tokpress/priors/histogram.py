@@ -7,6 +7,7 @@
 integer until one float32 division. The adaptive counts are shared by all lanes.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -74,11 +75,11 @@ class HistogramPrior(Prior):
     def config(self) -> Config:
         return {"static": self.counts is not None}
 
-    def tensors(self) -> dict[str, np.ndarray]:
+    def tensors(self) -> Mapping[str, np.ndarray]:
         return {} if self.counts is None else {"counts": self.counts}
 
     @classmethod
-    def load(cls, config: Config, tensors: dict[str, np.ndarray], vocab_size: int) -> "HistogramPrior":
+    def load(cls, config: Config, tensors: Mapping[str, np.ndarray], vocab_size: int) -> "HistogramPrior":
         static = settings_of(cls.name, config, {"static": False})["static"]
         nothing_else(tensors, {"counts"} if static else set())
         if static and "counts" not in tensors:

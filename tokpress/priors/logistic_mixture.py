@@ -7,6 +7,7 @@ its edges at ±∞ (`exact.logistics`). K = 1 is the discretized logistic. Where
 seen, 3K numbers must generalise: docs/one_dimension.md draws both. All positions and lanes share one pmf.
 """
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -53,11 +54,11 @@ class LogisticMixturePrior(Prior):
     def config(self) -> Config:
         return {"components": self.parameters.shape[1]}
 
-    def tensors(self) -> dict[str, np.ndarray]:
+    def tensors(self) -> Mapping[str, np.ndarray]:
         return {"parameters": self.parameters}
 
     @classmethod
-    def load(cls, config: Config, tensors: dict[str, np.ndarray], vocab_size: int) -> "LogisticMixturePrior":
+    def load(cls, config: Config, tensors: Mapping[str, np.ndarray], vocab_size: int) -> "LogisticMixturePrior":
         components = settings_of(cls.name, config, {"components": 1})["components"]
         nothing_else(tensors, {"parameters"})
         return cls(checked(tensors, "parameters", (3, components), VECTOR), vocab_size)

@@ -14,26 +14,26 @@ Cost per token: one scaling of the V-vector plus the successors of the contexts 
 bounded (`MAX_CONTEXTS`, `MAX_POOL`): a full table keeps what it has and adapts its counts.
 """
 
+from __future__ import annotations
+
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
 from ..coding import Codec, Frame, row_wise
-from ..coding.class_factored import ClassFactored
 from ..coding.levels import Levels, levels_of
-from ..coding.symbolwise import Symbolwise
 from ..errors import ModelError, TokpressError
+from ..lazy import lazy, np
 from ..model_files import check_settings
+from ..tokens import TokenBuffer
 from ..types import Config, Pmf, Prior, Tokenizer, Tokens
-from . import memory_kernel
 from .several import kind_of
 from .text_core import in_core
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from ..training.options import FitOptions
     from ..training.streams import Source
     from .two_level_loop_kernel import Loop
@@ -57,7 +57,7 @@ class LevelState(NamedTuple):
     left: NDArray[np.float32]  # [B]: what the counts leave to the base
 
     @classmethod
-    def of(cls, lanes: int, levels: Levels) -> "LevelState":
+    def of(cls, lanes: int, levels: Levels) -> LevelState:
         sizes = (lanes, levels.groups), (lanes, levels.ranks), (lanes,)
         return cls(*(np.zeros(size, np.float32) for size in sizes))
 
@@ -95,10 +95,20 @@ class MemoryPrior(Prior):
             raise ValueError(f"orders must be 1 … {MAX_ORDER} numbers from 1 to {MAX_ORDER}, not {str(orders)[:60]}")
         self.base = base
         self.vocab_size, self.stride, self.order = base.vocab_size, base.stride, base.order
-        self.wants_given, self.levels = base.wants_given, levels_of(base)
-        self.orders = np.array(orders, np.int32)
-        #: what takes a symbol's place to its group
-        self.shift = 0 if self.levels is None else self.levels.ranks.bit_length() - 1
+        self.wants_given, self._orders = base.wants_given, orders
+
+    @lazy
+    def orders(self) -> NDArray[np.int32]:
+        return np.array(self._orders, np.int32)
+
+    @lazy
+    def levels(self) -> Levels | None:
+        return levels_of(self.base)
+
+    @property
+    def shift(self) -> int:
+        """What takes a symbol's place to its group."""
+        return 0 if self.levels is None else self.levels.ranks.bit_length() - 1
 
     def lanes(self, tokens: int) -> int:
         return self.base.lanes(tokens)
@@ -106,29 +116,36 @@ class MemoryPrior(Prior):
     def lanes_taken(self, tokens: int) -> int:
         return self.base.lanes_taken(tokens)
 
-    def bind(self, given: Tokens) -> "MemoryPrior":
-        return MemoryPrior(self.base.bind(given), tuple(self.orders.tolist()))
+    def bind(self, given: TokenBuffer) -> MemoryPrior:
+        return MemoryPrior(self.base.bind(given), self._orders)
 
-    def for_frame(self, frame: Frame) -> "MemoryPrior":
+    def for_frame(self, frame: Frame) -> MemoryPrior:
         bound = copy.copy(self)
         bound.base = self.base.for_frame(frame)
         return bound
 
     def codec(self, frame: Frame) -> Codec:
+        return in_core(self, frame, self._twin)
+
+    def _twin(self, frame: Frame) -> Codec:
+        from ..coding.class_factored import ClassFactored
+        from ..coding.symbolwise import Symbolwise
+
         prior = self.for_frame(frame)
-        twin = Symbolwise(prior, frame) if prior.levels is None else ClassFactored(prior, prior.levels, frame)
-        return in_core(self, frame, twin)
+        return Symbolwise(prior, frame) if prior.levels is None else ClassFactored(prior, prior.levels, frame)
 
     def init(self, lanes: int, tokens: int) -> State:
         contexts = min(power_of_two(3 * len(self.orders) * tokens // 2 + 64), MAX_CONTEXTS)
         pool = min(power_of_two(2 * len(self.orders) * tokens + 64), MAX_POOL)
         scale = np.full((len(self.orders), 10, 6), 30.0, np.float32)
         scale[:, :, 0] = 8.0
+        from . import memory_kernel as kernels  # compiled
+
         base = self.base.init(lanes, tokens)
         if tokens >= COMPILE_FROM or row_wise.runs_compiled(self.base):
-            kernel = memory_kernel.compiled()
+            kernel = kernels.compiled()
         else:
-            kernel = {name: getattr(memory_kernel, name) for name in memory_kernel.CALLED}
+            kernel = {name: getattr(kernels, name) for name in kernels.CALLED}
         return State(
             base=base,
             kernel=kernel,
@@ -216,10 +233,12 @@ class MemoryPrior(Prior):
         k["mix_ranks"](*tables, some.start, some.stop)
         return out
 
-    def loop(self, state: State) -> "Loop | None":
+    def loop(self, state: State) -> Loop | None:
         """Its steps as one compiled loop, over a minGRU that is compiled."""
         engine = getattr(state.base, "engine", None)
-        if engine is None or engine.compiled is None or state.kernel is not memory_kernel.compiled():
+        from . import memory_kernel as kernels  # compiled
+
+        if engine is None or engine.compiled is None or state.kernel is not kernels.compiled():
             return None
         from .two_level_loop_kernel import Loop
 
@@ -249,17 +268,17 @@ class MemoryPrior(Prior):
             m.seen += 1
 
     @classmethod
-    def fit(cls, sources: "list[Source]", tokenizer: Tokenizer, config: Config, options: "FitOptions") -> Prior:
+    def fit(cls, sources: list[Source], tokenizer: Tokenizer, config: Config, options: FitOptions) -> Prior:
         raise TokpressError("a memory is wrapped around another prior: train that one with --memory")
 
     def config(self) -> Config:
-        return {"orders": self.orders.tolist(), "base": {"name": self.base.name, **self.base.config()}}
+        return {"orders": list(self._orders), "base": {"name": self.base.name, **self.base.config()}}
 
-    def tensors(self) -> dict[str, np.ndarray]:
+    def tensors(self) -> Mapping[str, np.ndarray]:
         return self.base.tensors()
 
     @classmethod
-    def load(cls, config: Config, tensors: dict[str, np.ndarray], vocab_size: int) -> "MemoryPrior":
+    def load(cls, config: Config, tensors: Mapping[str, np.ndarray], vocab_size: int) -> MemoryPrior:
         check_settings(f"a {cls.name} prior", config, {"base", "orders"}, set())
         inside, orders = config["base"], config["orders"]
         for _ in range(MOST_NESTED):

@@ -16,33 +16,32 @@ on learning while symbols are coded (`online_head.py`).
 Training: `tokpress.training.mingru_net`. Symbols: width D, hidden 2D, depth L, V symbols, n lanes.
 """
 
+from __future__ import annotations
+
 import copy
 import importlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-
 from ..coding import Codec, Frame, row_wise
-from ..coding.class_factored import ClassFactored
 from ..coding.lanes import fewer_lanes
 from ..coding.levels import Levels
-from ..coding.symbolwise import Symbolwise
 from ..errors import ModelError
 from ..exact import ops
 from ..exact.kernels import SPLIT, Kernel, make_kernel, self_test
-from ..exact.tensors import PERMUTATION, SCALE, VECTOR, WEIGHT, Kind, checked, nothing_else
+from ..exact.tensors import PERMUTATION, SCALE, VECTOR, WEIGHT, Kind, check, nothing_else
+from ..lazy import lazy, np
 from ..model_files import check_settings
 from ..types import Config, Pmf, Prior, Tokenizer, Tokens
 from .grams import MIX, THREE, TWO, slots
-from .online_head import OnlineHead
 from .text_core import in_core
-from .two_level_head import TwoLevelHead
 
 if TYPE_CHECKING:
     from ..training.options import FitOptions
     from ..training.streams import Source
+    from .online_head import OnlineHead
+    from .two_level_head import TwoLevelHead
 
 #: what a lane has "seen" before its first token
 BEGIN = 0
@@ -117,7 +116,7 @@ class MinGRUPrior(Prior):
     trains_with = ("torch",)
     begin = BEGIN
 
-    def __init__(self, config: Config, tensors: dict[str, np.ndarray]):
+    def __init__(self, config: Config, tensors: Mapping[str, np.ndarray]):
         check_settings(
             f"a {self.name} prior",
             config,
@@ -147,12 +146,16 @@ class MinGRUPrior(Prior):
         self._tensors = tensors
         expected = tensor_shapes(**self._config)
         for name, (shape, kind) in expected.items():
-            checked(tensors, name, shape, kind)
+            check(tensors, name, shape, kind)
         nothing_else(tensors, set(expected))
-        self.levels = Levels.of(tensors["place"], config["groups"]) if "groups" in config else None
         #: the engines made so far, by their kernel; copies of this prior share them
         self._engines: dict[str, Engine] = {}
         self.kernel = "numpy"
+
+    @lazy
+    def levels(self) -> Levels | None:
+        """The groups of its symbols, where it has any."""
+        return Levels.of(self._tensors["place"], self._config["groups"]) if "groups" in self._config else None
 
     @property
     def engine(self) -> Engine:
@@ -177,7 +180,7 @@ class MinGRUPrior(Prior):
             products={k[:-7]: kernel.prepare(v) for k, v in t.items() if v.dtype == np.int8 and k not in looked_up},
         )  # fmt: skip
 
-    def for_frame(self, frame: Frame) -> "MinGRUPrior":
+    def for_frame(self, frame: Frame) -> MinGRUPrior:
         kernel = frame.kernel
         if kernel == "auto":
             kernel = "compiled" if frame.tokens >= COMPILE_FROM and self_test("compiled") else "numpy"
@@ -186,13 +189,18 @@ class MinGRUPrior(Prior):
         return bound
 
     def codec(self, frame: Frame) -> Codec:
+        return in_core(self, frame, self._twin)
+
+    def _twin(self, frame: Frame) -> Codec:
+        from ..coding.class_factored import ClassFactored
+        from ..coding.symbolwise import Symbolwise
+
         prior = self.for_frame(frame)
-        twin = Symbolwise(prior, frame) if prior.levels is None else ClassFactored(prior, prior.levels, frame)
-        return in_core(self, frame, twin)
+        return Symbolwise(prior, frame) if prior.levels is None else ClassFactored(prior, prior.levels, frame)
 
     def lanes_taken(self, tokens: int) -> int:
         """With two levels, whose compiled steps are short: few where there are few tokens."""
-        return self.lanes(tokens) if self.levels is None else fewer_lanes(tokens, self.lanes(tokens))
+        return self.lanes(tokens) if "groups" not in self._config else fewer_lanes(tokens, self.lanes(tokens))
 
     def init(self, lanes: int, tokens: int) -> State:
         engine = self.engine
@@ -207,6 +215,8 @@ class MinGRUPrior(Prior):
 
     def _online_head(self, engine: Engine) -> type[OnlineHead]:
         if engine.compiled is None:
+            from .online_head import OnlineHead
+
             return OnlineHead
         from .online_kernel import CompiledHead
 
@@ -214,6 +224,8 @@ class MinGRUPrior(Prior):
 
     def _two_level_head(self, engine: Engine) -> type[TwoLevelHead]:
         if engine.compiled is None:
+            from .two_level_head import TwoLevelHead
+
             return TwoLevelHead
         from .two_level_kernel import CompiledTwoLevelHead
 
@@ -350,15 +362,15 @@ class MinGRUPrior(Prior):
     def config(self) -> Config:
         return {**self._config, **({"online": self.online} if self.online else {})}
 
-    def tensors(self) -> dict[str, np.ndarray]:
+    def tensors(self) -> Mapping[str, np.ndarray]:
         return self._tensors
 
     @classmethod
-    def load(cls, config: Config, tensors: dict[str, np.ndarray], vocab_size: int) -> "MinGRUPrior":
+    def load(cls, config: Config, tensors: Mapping[str, np.ndarray], vocab_size: int) -> MinGRUPrior:
         return cls(config, tensors)
 
     @classmethod
-    def fit(cls, sources: "list[Source]", tokenizer: Tokenizer, config: Config, options: "FitOptions") -> "MinGRUPrior":
+    def fit(cls, sources: list[Source], tokenizer: Tokenizer, config: Config, options: FitOptions) -> MinGRUPrior:
         """Train with torch. Settings: width, depth, hidden, online."""
         from ..training.trainers import fit_mingru
 

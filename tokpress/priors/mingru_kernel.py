@@ -4,6 +4,7 @@ Nothing in it needs the interpreter, so two threads run it on half of the lanes 
 one another. A test holds it to the readable form bit for bit.
 """
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -42,7 +43,7 @@ class Weights(NamedTuple):
     bias: np.ndarray  # [V] float32
 
 
-def pack_weights(tensors: dict[str, np.ndarray], depth: int, grams: int) -> Weights:
+def pack_weights(tensors: Mapping[str, np.ndarray], depth: int, grams: int) -> Weights:
     nothing: dict[str, np.ndarray] = {"weight": np.zeros((0, 1), np.int8), "scale": np.zeros(0, np.float32)}
 
     def of_grams(name: str, part: str) -> np.ndarray:

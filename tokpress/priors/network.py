@@ -16,7 +16,7 @@ the x that belongs to each item (`Prior.bind`); `m.given` are its symbols.
 import copy
 import math
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -31,6 +31,7 @@ from ..exact.known import Known
 from ..exact.threads import processors, share_rows
 from ..native import library
 from ..orders import make_order, parse_shape
+from ..tokens import TokenBuffer, as_array
 from ..types import Config, Pmf, Prior, Tokenizer, Tokens
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ class NetworkPrior(Prior):
     warm_start = True
     trains_with = ("torch",)
 
-    def __init__(self, settings: Config, tensors: dict[str, np.ndarray], vocab_size: int) -> None:
+    def __init__(self, settings: Config, tensors: Mapping[str, np.ndarray], vocab_size: int) -> None:
         from ..training.options import settings_of
 
         self.settings = settings_of(self.name, settings, {"shape": "", "order": "raster", **self.defaults})
@@ -92,12 +93,12 @@ class NetworkPrior(Prior):
 
     # --- coding ----------------------------------------------------------------------------------
 
-    def bind(self, given: Tokens) -> "NetworkPrior":
+    def bind(self, given: TokenBuffer) -> "NetworkPrior":
         """`given`: one x of `given_shape` for each item, in their order; a header before the first is passed over."""
         if not self.wants_given:
             super().bind(given)
         bound = copy.copy(self)
-        bound._given = given[len(given) % self.given_size :].reshape(-1, self.given_size)
+        bound._given = as_array(given)[len(given) % self.given_size :].reshape(-1, self.given_size)
         return bound
 
     def for_frame(self, frame: Frame) -> "NetworkPrior":
@@ -203,11 +204,11 @@ class NetworkPrior(Prior):
     def config(self) -> Config:
         return dict(self.settings)
 
-    def tensors(self) -> dict[str, np.ndarray]:
+    def tensors(self) -> Mapping[str, np.ndarray]:
         return self._tensors
 
     @classmethod
-    def load(cls, config: Config, tensors: dict[str, np.ndarray], vocab_size: int) -> "NetworkPrior":
+    def load(cls, config: Config, tensors: Mapping[str, np.ndarray], vocab_size: int) -> "NetworkPrior":
         """Raises ModelError where a tensor is missing or of another shape."""
         prior = cls(config, tensors, vocab_size)
         probe = prior.bind(np.zeros(prior.given_size, np.int32)) if prior.wants_given else prior

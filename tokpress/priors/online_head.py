@@ -14,7 +14,7 @@ after a step, both sides know the symbols of every lane. The weights that produc
 `TOGETHER` symbols. Symbols: V symbols, D features, n lanes, J draws.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
@@ -57,7 +57,7 @@ class OnlineHead:
     #: rows drawn for each symbol
     draws = DRAWS
 
-    def __init__(self, tensors: dict[str, np.ndarray], rate: float, lanes: int) -> None:
+    def __init__(self, tensors: Mapping[str, np.ndarray], rate: float, lanes: int) -> None:
         q = tensors["head.weight"]
         self.scale, self.bias = tensors["head.scale"], tensors["bias"]
         self.master = q.astype(np.int32) << FRACTION

@@ -16,7 +16,7 @@ Members are priors whose lanes do not depend on each other (`RowWise`). Each lea
 """
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -122,11 +122,11 @@ class ProductPrior(Prior):
         quarters = {} if self.quarters == 2 else {"quarters": self.quarters}
         return {**quarters, "members": [{"name": member.name, **member.config()} for member in self.members]}
 
-    def tensors(self) -> dict[str, np.ndarray]:
+    def tensors(self) -> Mapping[str, np.ndarray]:
         return side_by_side([member.tensors() for member in self.members])
 
     @classmethod
-    def load(cls, config: Config, tensors: dict[str, np.ndarray], vocab_size: int) -> "ProductPrior":
+    def load(cls, config: Config, tensors: Mapping[str, np.ndarray], vocab_size: int) -> "ProductPrior":
         check_settings(f"a {cls.name} prior", config, {"members"}, {"quarters"})
         members = loaded_members(config["members"], MEMBERS, tensors, vocab_size)
         try:

@@ -13,15 +13,16 @@ Tokens are nibbles. Where the samples are is told beside them (`grid.Grid`); eve
 prior, which is also all there is where no samples are known. Only one lane: each sample is predicted from all before it.
 """
 
-from collections.abc import Iterator
-from typing import Any
+from __future__ import annotations
 
-import numpy as np
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from ..coding import Codec, Frame
 from ..errors import ModelError, TokpressError
 from ..exact.tensors import nothing_else
 from ..grid import Grid
+from ..lazy import np
 from ..model_files import check_settings
 from ..types import Config, Pmf, Prior, Tokens
 from .adaptive import AdaptivePrior
@@ -44,7 +45,7 @@ class SamplesPrior(Prior):
         self.grid: Grid | None = None
         self._around = AdaptivePrior()
 
-    def on(self, grid: Grid | None, tokens: int) -> "SamplesPrior":
+    def on(self, grid: Grid | None, tokens: int) -> SamplesPrior:
         bound = SamplesPrior()
         if grid is not None:
             bound.grid, bound.stride = grid, tokens  # a lane begins at multiples of the stride: there is one
@@ -72,7 +73,7 @@ class SamplesPrior(Prior):
         return self._around.stretch(state, previous, symbols)
 
     @classmethod
-    def load(cls, config: Config, tensors: dict[str, np.ndarray], vocab_size: int) -> "SamplesPrior":
+    def load(cls, config: Config, tensors: Mapping[str, np.ndarray], vocab_size: int) -> SamplesPrior:
         check_settings(f"a {cls.name} prior", config, set(), set())
         nothing_else(tensors, set())
         if vocab_size != cls.vocab_size:

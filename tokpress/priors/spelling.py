@@ -11,18 +11,18 @@ characters", §3 (ours is that of one segmentation, which is why the ends are co
 Lanes r and steps t as everywhere; all lanes share what the contexts have learned. `core/spelling.c` is the same.
 """
 
-from collections.abc import Generator, Iterable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
+from collections.abc import Generator, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..coding import Codec, Frame
 from ..coding.bitwise import Bitwise
 from ..coding.lanes import Layout
 from ..errors import ModelError, TokpressError
-from ..lazy import lazy
+from ..lazy import lazy, np
 from ..model_files import check_settings
+from ..native.spelling import Spellings
 from ..types import Config, NotStepped, Pmf, Prior, Tokenizer, Tokens
 from .several import kind_of
 from .spelling_core import in_core
@@ -30,6 +30,8 @@ from .spelling_model import SpellingModel
 from .spelling_tree import DIGITS, LONGEST, Tree
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from ..training.options import FitOptions
     from ..training.streams import Source
 
@@ -44,7 +46,7 @@ class SpellingPrior(NotStepped):
             raise ModelError(f"lanes={lanes!r} of a spelling prior should be a number above 0")
         self._tokenizer, self._lanes = tokenizer, lanes
 
-    def for_tokenizer(self, tokenizer: Tokenizer) -> "SpellingPrior":
+    def for_tokenizer(self, tokenizer: Tokenizer) -> SpellingPrior:
         return SpellingPrior(self.base, tokenizer, self._lanes)
 
     def lanes(self, tokens: int) -> int:
@@ -54,17 +56,21 @@ class SpellingPrior(NotStepped):
         return lanes if self._lanes is None else max(1, min(lanes // 2, self._lanes))
 
     def codec(self, frame: Frame) -> Codec:
-        return in_core(self.base, self.spellings, frame, Bitwise(SpelledSteps(self, frame), frame))
+        return in_core(self.base, lambda: self._ranked, frame, lambda frame: Bitwise(SpelledSteps(self, frame), frame))
 
     @lazy
     def spellings(self) -> list[bytes]:
         """Of each symbol. Raises ModelError where they do not tell all tokens apart."""
         if self._tokenizer is None:
             raise ModelError("a spelling prior codes for a model: its tokenizer says how tokens are spelled")
-        spellings = [self._tokenizer.decode(np.array([v], np.int32)) for v in range(self.vocab_size)]
+        spellings = self._tokenizer.spellings()
         if len(set(spellings)) < self.vocab_size or not all(1 <= len(s) <= LONGEST for s in spellings):
             raise ModelError(f"tokens that are spelled should be different strings of 1 to {LONGEST} bytes")
         return spellings
+
+    @lazy
+    def _ranked(self) -> Spellings:
+        return Spellings(self.spellings)
 
     @lazy
     def tree(self) -> Tree:
@@ -72,19 +78,19 @@ class SpellingPrior(NotStepped):
 
     @classmethod
     def fit(
-        cls, sources: "list[Source]", tokenizer: Tokenizer, config: Config, options: "FitOptions"
-    ) -> "SpellingPrior":
+        cls, sources: list[Source], tokenizer: Tokenizer, config: Config, options: FitOptions
+    ) -> SpellingPrior:
         raise TokpressError("what spells tokens is wrapped around another prior: train that one")
 
     def config(self) -> Config:
         lanes = {} if self._lanes is None else {"lanes": self._lanes}
         return {**lanes, "base": {"name": self.base.name, **self.base.config()}}
 
-    def tensors(self) -> dict[str, np.ndarray]:
+    def tensors(self) -> Mapping[str, np.ndarray]:
         return self.base.tensors()
 
     @classmethod
-    def load(cls, config: Config, tensors: dict[str, np.ndarray], vocab_size: int) -> "SpellingPrior":
+    def load(cls, config: Config, tensors: Mapping[str, np.ndarray], vocab_size: int) -> SpellingPrior:
         check_settings(f"a {cls.name} prior", config, {"base"}, {"lanes"})
         kind, base = kind_of(config["base"])
         if issubclass(kind, NotStepped):

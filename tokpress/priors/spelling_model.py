@@ -14,8 +14,7 @@ to follow it again. After Mahoney's lpaq1; the parts are those of `context_mixin
 
 from collections import defaultdict
 
-import numpy as np
-
+from ..lazy import np
 from .context_mixing import correction, counters, mixer
 from .context_mixing.contexts import HASHED, Bytes, is_letter
 from .context_mixing.counters import UNKNOWN, Counter

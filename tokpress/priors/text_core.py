@@ -3,19 +3,24 @@
 `in_core` gives the codec that runs there; its twin, which steps the priors in Python, does what the core does not: samples, and noise.
 """
 
-from collections.abc import Iterator
-from typing import Any
+from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
+from array import array
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
 
 from ..coding.base import Codec, Frame, Pmf, Report, SteppedPrior, Tokens, Watch, silent, unwatched, with_threads
 from ..coding.lanes import Layout
-from ..coding.symbolwise import Growing
 from ..exact.threads import threads
+from ..lazy import np
 from ..native import library
 from ..native.text import AT_ONCE, Model, Text
+from ..tensors import buffers
+from ..tokens import TokenBuffer, as_ids
 from ..types import Prior
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 #: no probability of a symbol is below one interval of the coder
 LEAST = 2.0**-24
@@ -26,62 +31,64 @@ def model_of(prior: Prior, factored: bool = True) -> Model | None:
     if not library.is_here():
         return None
     try:
-        return Model({"name": prior.name, **prior.config()}, prior.tensors(), factored)
+        return Model({"name": prior.name, **prior.config()}, buffers(prior.tensors()), factored)
     except ValueError:
         return None
 
 
-def in_core(prior: Prior, frame: Frame, twin: Codec) -> Codec:
+def in_core(prior: Prior, frame: Frame, twin: Callable[[Frame], Codec]) -> Codec:
     """The frame's codec in the core, or the twin: where the core is not here, and where a kernel of the twin is asked for."""
     model = model_of(prior) if frame.kernel == "auto" else None
-    return twin if model is None else TextCodec(model, frame, twin)
+    return twin(frame) if model is None else TextCodec(model, frame, twin)
 
 
 class TextCodec(Codec):
-    def __init__(self, model: Model, frame: Frame, twin: Codec) -> None:
+    def __init__(self, model: Model, frame: Frame, twin: Callable[[Frame], Codec]) -> None:
         super().__init__(frame)
-        self.model, self.twin = model, twin
+        self.model, self._twin = model, twin
 
     def stepped(self) -> list[SteppedPrior]:
-        return self.twin.stepped()
+        return self._twin(self.frame).stepped()
 
     def _start(self, count: int) -> tuple[Layout, Text]:
         layout = Layout.of(count, self.frame.lanes)
         return layout, Text(self.model, layout.lanes, layout.tokens, threads())
 
     @with_threads
-    def encode(self, tokens: Tokens, report: Report = silent) -> bytes:
+    def encode(self, tokens: TokenBuffer, report: Report = silent) -> bytes:
         if not len(tokens):
             return b""
-        return self._start(len(tokens))[1].encode(np.ascontiguousarray(tokens, np.int32), report)
+        return self._start(len(tokens))[1].encode(as_ids(tokens), report)
 
     @with_threads
-    def decode(self, payload: bytes, count: int, watch: Watch = unwatched) -> Tokens:
+    def decode(self, payload: bytes, count: int, watch: Watch = unwatched) -> array[int]:
         if not count:
-            return np.zeros(0, np.int32)
+            return array("i")
         layout, text = self._start(count)
-        grid, at_once = Growing(layout), max(1, AT_ONCE // layout.lanes)
+        at_once, lanes = max(1, AT_ONCE // layout.lanes), [array("i") for _ in range(layout.lanes)]
         text.start(payload)
-        for rows, first, stop in layout.runs():
+        for rows, first, stop in layout.runs():  # lanes grow as they are decoded: a frame that lies takes no memory
             for at in range(first, stop, at_once):
-                block = np.zeros((layout.lanes, min(at_once, stop - at)), np.int32)
-                text.decode(block, block.shape[1])
-                grid.put(block[:rows], at)
-                watch(block[:rows])
-        return grid.join()
+                steps = min(at_once, stop - at)
+                block = array("i", bytes(4 * layout.lanes * steps))
+                text.decode(block, steps)
+                for lane in range(rows):
+                    lanes[lane] += block[lane * steps : (lane + 1) * steps]
+                watch(block[: rows * steps])
+        return sum(lanes[1:], lanes[0])
 
     @with_threads
-    def score(self, tokens: Tokens, report: Report = silent) -> NDArray[np.float64]:
+    def score(self, tokens: TokenBuffer, report: Report = silent) -> NDArray[np.float64]:
         if not len(tokens):
             return np.zeros(0)
-        p = np.frombuffer(self._start(len(tokens))[1].score(np.ascontiguousarray(tokens, np.int32), report))
+        p = np.frombuffer(self._start(len(tokens))[1].score(as_ids(tokens), report))
         return -np.log2(np.maximum(p, LEAST)).reshape(-1, 2).sum(1)
 
-    def sample(self, count: int, seed: int | None = None, temperature: float = 1.0) -> Tokens:
-        return self.twin.sample(count, seed, temperature)
+    def sample(self, count: int, seed: int | None = None, temperature: float = 1.0) -> TokenBuffer:
+        return self._twin(self.frame).sample(count, seed, temperature)
 
-    def decode_noise(self, noise: bytes, count: int, watch: Watch = unwatched) -> Tokens:
-        return self.twin.decode_noise(noise, count, watch)
+    def decode_noise(self, noise: bytes, count: int, watch: Watch = unwatched) -> TokenBuffer:
+        return self._twin(self.frame).decode_noise(noise, count, watch)
 
 
 class CoreSteps:

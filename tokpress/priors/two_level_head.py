@@ -13,7 +13,7 @@ a symbol, the row of its group and its own are pulled towards f, and J rows draw
 What was drawn and is the symbol's own is not moved both ways: of c such draws of J, the pull is (J − c) / J.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
@@ -28,7 +28,7 @@ class TwoLevelHead(OnlineHead):
 
     draws = 2 * DRAWS
 
-    def __init__(self, tensors: dict[str, np.ndarray], rate: float, lanes: int, levels: Levels) -> None:
+    def __init__(self, tensors: Mapping[str, np.ndarray], rate: float, lanes: int, levels: Levels) -> None:
         self.levels, self.learns, self.whole = levels, rate > 0, False
         super().__init__(tensors, rate, lanes)
 

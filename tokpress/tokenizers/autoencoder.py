@@ -16,7 +16,7 @@ are little-endian: x = sample/2^15); `on(grid)` cuts a larger picture, recording
 
 import math
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -31,7 +31,8 @@ from ..exact.threads import share_rows
 from ..grid import Grid
 from ..native import library
 from ..orders import Shape, parse_shape
-from ..types import Config, Tokenizer, Tokens
+from ..tokens import TokenBuffer, Tokens, as_array
+from ..types import Config, Tokenizer
 
 if TYPE_CHECKING:
     from ..training.options import TokenizerOptions
@@ -59,7 +60,7 @@ class Autoencoder(Tokenizer):
     causal: ClassVar[tuple[int, ...]] = ()
     defaults: ClassVar[Config] = {"shape": "32x32x3", "down": 4, "width": 64, "depth": 2}
 
-    def __init__(self, settings: Config, tensors: dict[str, np.ndarray]) -> None:
+    def __init__(self, settings: Config, tensors: Mapping[str, np.ndarray]) -> None:
         from ..training.options import settings_of
 
         self.settings = settings_of(self.name, settings, self.defaults, "the tokenizer")
@@ -212,7 +213,8 @@ class Autoencoder(Tokenizer):
             .astype(np.int32)
         )
 
-    def decode(self, tokens: Tokens) -> bytes:
+    def decode(self, tokens: TokenBuffer) -> bytes:
+        tokens = as_array(tokens)
         if len(tokens) % self.unit_tokens:
             raise TokenizerError(f"{len(tokens):,} tokens are no whole number of items of {self.unit_tokens:,}")
         if len(tokens) and (int(tokens.min()) < 0 or int(tokens.max()) >= self.vocab_size):
@@ -263,7 +265,7 @@ class Autoencoder(Tokenizer):
     def load(cls, folder: Path, config: Config) -> "Autoencoder":
         path = Path(folder) / FILE
         try:
-            tokenizer = cls(config, model_files.tensors(model_files.read(path) or b"", path))
+            tokenizer = cls(config, tensors.read(model_files.read(path) or b"", path))
             # asks for every tensor
             tokenizer.decode(tokenizer.encode(bytes(tokenizer.unit_bytes)))
             tokenizer._weights.nothing_else()

@@ -15,24 +15,28 @@ same ids. The merging is done by the core (`byte_pairs.py`); by the library wher
 Raises TokenizerError: a file that is not a tokenizer or loses bytes; ids outside 0 … V−1.
 """
 
+from __future__ import annotations
+
 import json
+from array import array
 from collections.abc import Sequence
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from ..errors import ModelError, TokenizerError
 from ..exact.threads import pool_can_start
-from ..lazy import lazy
+from ..lazy import lazy, np
 from ..model_files import check_settings, parse
-from ..types import Config, Tokenizer, Tokens
+from ..tokens import TokenBuffer, as_ids
+from ..types import Config, Tokenizer
 from . import bpe_form
 from .bpe_form import refuse
 from .byte_pairs import FILE, BytePairs
 from .merges import CUT_BYTES
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from tokenizers import Tokenizer as HFTokenizer
 
     from ..training.options import TokenizerOptions
@@ -48,7 +52,7 @@ class BPETokenizer(Tokenizer):
     >>> vocab = {chr(byte): byte for byte in range(256)} | {"ab": ab}
     >>> tokenizer = BPETokenizer(json.dumps({"model": {"type": "BPE", "vocab": vocab, "merges": [["a", "b"]]}}))
     >>> tokenizer.encode(b"abba")
-    array([256,  98,  97], dtype=int32)
+    array('i', [256, 98, 97])
     >>> tokenizer.decode([ab, b, a])
     b'abba'
     """
@@ -61,11 +65,14 @@ class BPETokenizer(Tokenizer):
         self._where = where
         self._pairs = BytePairs(text.encode("utf-8", "surrogatepass"), where)
         self.vocab_size = self._pairs.vocab_size
-        # an id nobody uses has length 0
-        self._lengths = np.asarray(self._pairs.words()[0]).astype(np.int64)
 
     @lazy
-    def _library(self) -> "HFTokenizer":
+    def _lengths(self) -> NDArray[np.int64]:
+        """[V]; an id nobody uses has length 0."""
+        return np.asarray(self._pairs.words()[0]).astype(np.int64)
+
+    @lazy
+    def _library(self) -> HFTokenizer:
         """What encodes where the file cuts in another way than ours. Decoding needs the tables alone."""
         from tokenizers import Tokenizer as HFTokenizer
 
@@ -75,16 +82,16 @@ class BPETokenizer(Tokenizer):
         ):  # told the rules that were checked, not the text, which it may read otherwise
             return HFTokenizer.from_str(json.dumps(rules))
 
-    def encode(self, source: bytes) -> Tokens:
+    def encode(self, source: bytes) -> array[int]:
         """ids int32 [N], which decode to the source. Memory beyond source and ids is bounded, whatever the length.
 
         Raises TokenizerError where the library encodes, and its ids are not those of this source, or it fails."""
         if self._pairs.can_encode:
-            return np.asarray(self._pairs.encode(source))
+            return self._pairs.encode(source)
         return self._by_library(source)
 
-    def _by_library(self, source: bytes) -> Tokens:
-        view, parts = memoryview(source), []
+    def _by_library(self, source: bytes) -> array[int]:
+        view, ids = memoryview(source), array("i")
         for start in range(0, len(view), BATCH_BYTES):
             batch = view[start : start + BATCH_BYTES]
             texts = [str(batch[at : at + CUT_BYTES], "latin-1") for at in range(0, len(batch), CUT_BYTES)]
@@ -93,44 +100,43 @@ class BPETokenizer(Tokenizer):
                     encodings = [self._library.encode(text, add_special_tokens=False) for text in texts]
                 else:
                     encodings = self._library.encode_batch_fast(texts, add_special_tokens=False)
-            parts.append(np.concatenate([np.array(encoding.ids, np.int32) for encoding in encodings]))
-            if self.decode(parts[-1]) != batch:  # the library drops what it cannot represent without a word
+            part = array("i", [id for encoding in encodings for id in encoding.ids])
+            if self.decode(part) != batch:  # the library drops what it cannot represent without a word
                 raise TokenizerError(
                     f"{self._where} does not give this source back: import its file with import_tokenizer"
                 )
-        return np.concatenate([np.zeros(0, np.int32), *parts])
+            ids += part
+        return ids
 
-    def decode(self, tokens: Tokens) -> bytes:
-        return self._pairs.decode(self._int32(tokens))
+    def decode(self, tokens: TokenBuffer) -> bytes:
+        return self._pairs.decode(as_ids(tokens))
 
-    def source_length(self, tokens: Tokens) -> int:
-        return self._pairs.source_length(self._int32(tokens))
+    def spellings(self) -> list[bytes]:
+        lengths, words = self._pairs.words()
+        ends = list(accumulate(lengths))
+        return [words[end - length : end] for length, end in zip(lengths, ends)]
 
-    def _int32(self, tokens: Tokens) -> Tokens:
-        """As the core takes them. A wider integer outside int32 becomes −1, which is no id either."""
-        tokens = np.asarray(tokens)
-        if tokens.dtype != np.int32:
-            tokens = np.where((tokens < 0) | (tokens >= self.vocab_size), -1, tokens).astype(np.int32)
-        return np.ascontiguousarray(tokens)
+    def source_length(self, tokens: TokenBuffer) -> int:
+        return self._pairs.source_length(as_ids(tokens))
 
     def possible_tokens(self, length: int) -> range:
         """The lengths of 0 are those of ids that nobody uses."""
         return range(-(-length // self._pairs.longest), length + 1)
 
-    def token_bytes(self) -> np.ndarray:
+    def token_bytes(self) -> NDArray[np.int64]:
         return self._lengths.copy()
 
     def save(self, folder: Path) -> None:
         (Path(folder) / FILE).write_text(self._text, "utf-8", newline="")
 
     @classmethod
-    def load(cls, folder: Path, config: Config) -> "BPETokenizer":
+    def load(cls, folder: Path, config: Config) -> BPETokenizer:
         path = Path(folder) / FILE
         check_settings("a bpe tokenizer", config)
         return cls(bpe_form.read_text(path), str(path))
 
     @classmethod
-    def fit(cls, paths: Sequence[Path], options: "TokenizerOptions") -> "BPETokenizer":
+    def fit(cls, paths: Sequence[Path], options: TokenizerOptions) -> BPETokenizer:
         from ..training.bpe import train_bpe
 
         o = options

@@ -17,7 +17,8 @@ import numpy as np
 
 from ..errors import ModelError, TokenizerError
 from ..model_files import check_settings, parse, read
-from ..types import Config, Tokenizer, Tokens
+from ..tokens import TokenBuffer, Tokens, as_array
+from ..types import Config, Tokenizer
 
 if TYPE_CHECKING:
     from ..training.options import TokenizerOptions
@@ -80,8 +81,8 @@ class ListedTokenizer(Tokenizer):
                 out.append(token)
         return np.array(out, np.int32)
 
-    def decode(self, tokens: Tokens) -> bytes:
-        tokens = np.asarray(tokens, np.int64)
+    def decode(self, tokens: TokenBuffer) -> bytes:
+        tokens = as_array(tokens)
         if len(tokens) and (int(tokens.min()) < 0 or int(tokens.max()) >= self.vocab_size):
             raise TokenizerError(f"a token lies outside 0 … {self.vocab_size - 1}")
         return b"".join(map(self._bytes.__getitem__, tokens.tolist()))

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 
 from ..errors import ModelError, TokenizerError
 from ..model_files import check_settings, parse, read
-from ..types import Config, Tokenizer, Tokens
+from ..tokens import TokenBuffer, Tokens, as_array
+from ..types import Config, Tokenizer
 from .codebook import nearest
 
 if TYPE_CHECKING:
@@ -68,7 +69,8 @@ class PaletteTokenizer(Tokenizer):
         different, places = np.unique(pixels, axis=0, return_inverse=True)
         return nearest(different, self.colours)[places.reshape(-1)].astype(np.int32)
 
-    def decode(self, tokens: Tokens) -> bytes:
+    def decode(self, tokens: TokenBuffer) -> bytes:
+        tokens = as_array(tokens)
         if len(tokens) and (int(tokens.min()) < 0 or int(tokens.max()) >= self.vocab_size):
             raise TokenizerError(f"a token lies outside 0 … {self.vocab_size - 1}")
         return self.colours[tokens].tobytes()

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from .. import model_files, tensors
 from ..errors import TokenizerError, TokpressError
 from ..segments import HEAD, MOST_KINDS, complete, split
-from ..types import Config, Tokenizer, Tokens
+from ..tokens import TokenBuffer, Tokens, as_array
+from ..types import Config, Tokenizer
 
 if TYPE_CHECKING:
     from ..training.options import TokenizerOptions
@@ -41,6 +42,7 @@ class SegmentsTokenizer(Tokenizer):
 
     name = "segments"
     learns = takes_settings = True
+    lengths_add_up = False
     sized_by = "--set parts=NAME,DIR,… (the sum of theirs)"
 
     def __init__(self, parts: Sequence[Tokenizer]) -> None:
@@ -81,11 +83,11 @@ class SegmentsTokenizer(Tokenizer):
             tokens = part.encode(data)
         except TokenizerError:
             return None
-        return tokens.astype(np.int64) if part.source_length(tokens) == len(data) else None
+        return as_array(tokens).astype(np.int64) if part.source_length(tokens) == len(data) else None
 
-    def _runs(self, tokens: Tokens) -> list[tuple[int, np.ndarray]]:
+    def _runs(self, tokens: TokenBuffer) -> list[tuple[int, np.ndarray]]:
         """(kind, its tokens) of each segment. Raises TokenizerError."""
-        tokens = np.asarray(tokens, np.int64)
+        tokens = as_array(tokens)
         if not len(tokens):
             return []
         if tokens.min() < 0 or tokens.max() >= self.vocab_size:
@@ -104,7 +106,7 @@ class SegmentsTokenizer(Tokenizer):
             out.append((kind, (mine - begin).astype(np.int32)))
         return out
 
-    def decode(self, tokens: Tokens) -> bytes:
+    def decode(self, tokens: TokenBuffer) -> bytes:
         out = []
         for kind, mine in self._runs(tokens):
             if kind == self.marks - 1:
@@ -114,7 +116,7 @@ class SegmentsTokenizer(Tokenizer):
                 out.append(bytes([kind]) + len(data).to_bytes(HEAD - 1, "little") + data)
         return b"".join(out)
 
-    def source_length(self, tokens: Tokens) -> int:
+    def source_length(self, tokens: TokenBuffer) -> int:
         try:
             return sum(
                 len(mine) if kind == self.marks - 1 else HEAD + self.parts[kind].source_length(mine)
@@ -128,7 +130,7 @@ class SegmentsTokenizer(Tokenizer):
         most = max(1, *(-(-part.unit_tokens // part.unit_bytes) for part in self.parts))
         return range(min(length, 1), (length > 0) + most * length + 1)
 
-    def lengths(self, tokens: Tokens) -> NDArray[np.int64]:
+    def lengths(self, tokens: TokenBuffer) -> NDArray[np.int64]:
         out = []
         for kind, mine in self._runs(tokens):
             if kind == self.marks - 1:
@@ -166,7 +168,7 @@ class SegmentsTokenizer(Tokenizer):
         path = Path(folder) / FILE
         try:
             model_files.check_settings("a segments tokenizer", config, {"parts"})
-            files, parts = model_files.tensors(model_files.read(path) or b"", path), []
+            files, parts = tensors.read(model_files.read(path) or b"", path), []
             if not isinstance(config["parts"], list) or len(config["parts"]) > MOST_KINDS:
                 raise ValueError(f"parts should be a list of at most {MOST_KINDS} tokenizers")
             for i, settings in enumerate(config["parts"]):

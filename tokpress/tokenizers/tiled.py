@@ -11,7 +11,8 @@ import numpy as np
 
 from ..errors import TokenizerError
 from ..grid import Grid
-from ..types import Config, Tokenizer, Tokens
+from ..tokens import TokenBuffer
+from ..types import Config, Tokenizer
 
 if TYPE_CHECKING:
     from .autoencoder import Autoencoder
@@ -53,7 +54,7 @@ def joined(made: np.ndarray, extent: tuple[int, ...]) -> np.ndarray:
 class Tiled(Tokenizer):
     """Raises TokenizerError where the samples are not what the tokenizer is for."""
 
-    lossless = False
+    lossless = lengths_add_up = False
 
     def __init__(self, inner: "Autoencoder", grid: Grid) -> None:
         self.inner, self.grid = inner, grid
@@ -85,14 +86,14 @@ class Tiled(Tokenizer):
         """How many a source becomes."""
         return count(self.extent, self.inner.sides) * self.inner.unit_tokens
 
-    def encode(self, source: bytes) -> Tokens:
+    def encode(self, source: bytes) -> TokenBuffer:
         if len(source) != self.grid.stop or self.grid.start or self.grid.padding:
             raise TokenizerError("the source is not the samples of this grid, and nothing else")
         _, samples = self.grid.split(source)
         values = np.ascontiguousarray(samples[:, ::-1]).view(self._dtype).reshape(*self.extent, self.grid.channels)
         return self.inner.encode(tiles(values, self.inner.sides).tobytes())
 
-    def decode(self, tokens: Tokens) -> bytes:
+    def decode(self, tokens: TokenBuffer) -> bytes:
         if len(tokens) != self.tokens:
             raise TokenizerError(f"{len(tokens):,} tokens make no samples that take {self.tokens:,}")
         made = np.frombuffer(self.inner.decode(tokens), self._dtype)
@@ -103,7 +104,7 @@ class Tiled(Tokenizer):
     def possible_tokens(self, length: int) -> range:
         return range(self.tokens, self.tokens + (length == self.grid.stop))
 
-    def source_length(self, tokens: Tokens) -> int:
+    def source_length(self, tokens: TokenBuffer) -> int:
         return self.grid.stop
 
     def token_bytes(self) -> np.ndarray:

@@ -155,7 +155,7 @@ def export(net: MinGRUNet) -> dict[str, np.ndarray]:
     return out
 
 
-def restore(tensors: dict[str, np.ndarray]) -> MinGRUNet:
+def restore(tensors: Mapping[str, np.ndarray]) -> MinGRUNet:
     """The reverse of `export`: a network whose float weights are the integers times their scales.
 
     What was below the rounding is lost; the forward pass, which rounds anyway, is the same."""

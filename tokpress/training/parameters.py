@@ -5,7 +5,7 @@ is what the network computes with.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -130,7 +130,7 @@ class Parameters(nn.Module):
         return Grid.apply(x, limit).to(self.product_dtype)
 
     @torch.no_grad()
-    def restore(self, tensors: dict[str, np.ndarray]) -> None:
+    def restore(self, tensors: Mapping[str, np.ndarray]) -> None:
         """The reverse of `export`: what was below the rounding is lost, the forward pass is the same."""
         tensors = dict(tensors)
         for name in self._state_spaces():

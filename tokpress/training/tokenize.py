@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import CorpusError
+from ..tokens import as_array
 from ..types import Tokenizer
 from .corpus import read_chunks, weighted_files
 from .streams import Source
@@ -147,9 +148,9 @@ def _tokens(tokenizer: Tokenizer, path: Path, told: Callable[[int], None]) -> It
         stop = tokenizer.whole(chunk)
         rest = chunk[stop:]
         if stop:
-            yield tokenizer.encode(chunk[:stop])
+            yield as_array(tokenizer.encode(chunk[:stop]))
     if rest:
-        yield tokenizer.encode(rest)
+        yield as_array(tokenizer.encode(rest))
 
 
 def _write_atomically(target: Path, parts: Iterator[bytes] | list[bytes]) -> None:

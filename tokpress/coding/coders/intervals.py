@@ -9,8 +9,9 @@ dtype: a float64 copy would decode differently. These are the intervals of const
 arXiv:2201.01741); core/rows_coder.h computes them in C.
 """
 
-import numpy as np
+from __future__ import annotations
 
+from ...lazy import np
 from ..base import Pmf
 
 PRECISION = 24

@@ -11,11 +11,12 @@ time-major: a call codes the n live rows of one step. constriction's queue coder
 `range_encoder` and `range_decoder` give the core's (core/rows_coder.c) where it is here, else these.
 """
 
+from __future__ import annotations
+
 from typing import Any
 
-import numpy as np
-
 from ...errors import ChecksumError
+from ...lazy import np
 from ...native import library
 from ..base import Pmf, Tokens
 from .intervals import PRECISION, WHOLE, edges

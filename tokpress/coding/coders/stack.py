@@ -10,9 +10,10 @@ rests on that, and so does sampling by decoding random bits. With the interval [
 constriction's AnsCoder does the same.
 """
 
-import numpy as np
+from __future__ import annotations
 
 from ...errors import ChecksumError
+from ...lazy import np
 from ...native import library, rows_coder
 from ..base import Pmf, Tokens
 from .intervals import PRECISION, WHOLE, edges

@@ -4,10 +4,10 @@ Its codec codes a byte as eight binary decisions, each learned before the next i
 does it where it is here; the twin, 1,000 times as slow, elsewhere.
 """
 
-from typing import Any
+from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from ...coding.base import (
     WATCH_EVERY,
@@ -15,7 +15,6 @@ from ...coding.base import (
     Frame,
     Report,
     SteppedPrior,
-    Tokens,
     Watch,
     check_temperature,
     silent,
@@ -24,12 +23,17 @@ from ...coding.base import (
 from ...errors import ModelError
 from ...exact.tensors import nothing_else
 from ...grid import Grid
+from ...lazy import np
 from ...model_files import check_settings
 from ...native import adaptive as core
 from ...native import library
+from ...tokens import TokenBuffer, as_bytes
 from ...types import Config, NotStepped
 from . import bits
 from .contexts import Pixels
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 def pixels_of(grid: Grid | None) -> Pixels | None:
@@ -54,37 +58,37 @@ class ContextMixed(Codec):
     def _core(self, count: int) -> core.Mixer:
         return core.Mixer(count, self._pixels, block=WATCH_EVERY)
 
-    def encode(self, tokens: Tokens, report: Report = silent) -> bytes:
-        source = tokens.astype(np.uint8).tobytes()
+    def encode(self, tokens: TokenBuffer, report: Report = silent) -> bytes:
+        source = as_bytes(tokens)
         if library.is_here():
             return self._core(len(source)).encode(source, report)
         return bits.encode(source, self._pixels, report)
 
-    def decode(self, payload: bytes, count: int, watch: Watch = unwatched) -> Tokens:
+    def decode(self, payload: bytes, count: int, watch: Watch = unwatched) -> bytearray:
         out, heard = bytearray(count), 0
 
         def tell(done: int) -> None:
             nonlocal heard
             if done - heard >= WATCH_EVERY or done == count:
-                watch(np.frombuffer(out, np.uint8)[heard:done].astype(np.int32))
+                watch(out[heard:done])
                 heard = done
 
         if library.is_here():
             self._core(count).decode(payload, tell, out)
         else:
             bits.decode(payload, count, self._pixels, tell, out)
-        return np.frombuffer(out, np.uint8).astype(np.int32)
+        return out
 
-    def decode_noise(self, noise: bytes, count: int, watch: Watch = unwatched) -> Tokens:
+    def decode_noise(self, noise: bytes, count: int, watch: Watch = unwatched) -> bytearray:
         return self.decode(noise, count, watch)
 
-    def score(self, tokens: Tokens, report: Report = silent) -> NDArray[np.float64]:
-        source = tokens.astype(np.uint8).tobytes()
+    def score(self, tokens: TokenBuffer, report: Report = silent) -> NDArray[np.float64]:
+        source = as_bytes(tokens)
         here = library.is_here()
         costs: Any = self._core(len(source)).score(source, report) if here else bits.score(source, self._pixels, report)
         return np.array(costs, np.float64) / core.COST_UNIT
 
-    def sample(self, count: int, seed: int | None = None, temperature: float = 1.0) -> Tokens:
+    def sample(self, count: int, seed: int | None = None, temperature: float = 1.0) -> bytearray:
         check_temperature(temperature)
         rng, sharpness = np.random.default_rng(seed), int(min(65536 / temperature, 1 << 32))
         words = rng.integers(0, 1 << 32, 8 * count, np.uint32)
@@ -94,14 +98,14 @@ class ContextMixed(Codec):
         else:
             each = iter(words.tolist())
             drawn = bits.sample(count, b"", lambda: next(each), sharpness, self._pixels)
-        return np.frombuffer(drawn, np.uint8).astype(np.int32)
+        return drawn
 
 
 class ContextMixingPrior(NotStepped):
     """
-    >>> codec = ContextMixingPrior().codec(Frame(tokens=4)); tokens = np.array([65, 66, 65, 66], np.int32)
-    >>> codec.decode(codec.encode(tokens), 4)
-    array([65, 66, 65, 66], dtype=int32)
+    >>> codec = ContextMixingPrior().codec(Frame(tokens=4))
+    >>> codec.decode(codec.encode(b"ABAB"), 4)
+    bytearray(b'ABAB')
     """
 
     name = "adaptive"
@@ -112,7 +116,7 @@ class ContextMixingPrior(NotStepped):
         self.wants_grid = on_grid
         self._pixels: Pixels | None = None
 
-    def on(self, grid: Grid | None, tokens: int) -> "ContextMixingPrior":
+    def on(self, grid: Grid | None, tokens: int) -> ContextMixingPrior:
         bound = ContextMixingPrior(self.wants_grid)
         bound._pixels = pixels_of(grid)
         return bound
@@ -128,7 +132,7 @@ class ContextMixingPrior(NotStepped):
         return {"on_grid": True} if self.wants_grid else {}
 
     @classmethod
-    def load(cls, config: Config, tensors: dict[str, np.ndarray], vocab_size: int) -> "ContextMixingPrior":
+    def load(cls, config: Config, tensors: Mapping[str, np.ndarray], vocab_size: int) -> ContextMixingPrior:
         check_settings(f"a {cls.name} prior", config, set(), {"on_grid"})
         nothing_else(tensors, set())
         on_grid = config.get("on_grid", False)
