@@ -15,8 +15,8 @@ from tokpress.errors import ChecksumError
 from tokpress.native.library import CoreError
 from tokpress.native.spelling import COST_UNIT, Spelled, Spellings
 from tokpress.native.text import Model
-from tokpress.priors.product import ProductPrior
 from tokpress.priors.memory import MemoryPrior
+from tokpress.priors.product import ProductPrior
 from tokpress.priors.spelling import SpelledSteps, SpellingPrior
 from tokpress.tokenizers.bytes import BytesTokenizer
 
@@ -25,10 +25,10 @@ class Listed(BytesTokenizer):
     """Of tokens that are spelled as a list says."""
 
     def __init__(self, spellings: list[bytes]) -> None:
-        self.spellings, self.vocab_size = spellings, len(spellings)
+        self._listed, self.vocab_size = spellings, len(spellings)
 
     def decode(self, tokens):
-        return b"".join(self.spellings[v] for v in tokens)
+        return b"".join(self._listed[v] for v in tokens)
 
 
 def words(count: int, seed: int = 0) -> list[bytes]:

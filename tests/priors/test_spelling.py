@@ -31,10 +31,10 @@ class Listed(BytesTokenizer):
     """Of tokens that are spelled as a list says."""
 
     def __init__(self, spellings: list[bytes]) -> None:
-        self.spellings, self.vocab_size = spellings, len(spellings)
+        self._listed, self.vocab_size = spellings, len(spellings)
 
     def decode(self, tokens):
-        return b"".join(self.spellings[v] for v in tokens)
+        return b"".join(self._listed[v] for v in tokens)
 
 
 def spelled(base, spellings: list[bytes]) -> SpellingPrior:

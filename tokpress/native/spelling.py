@@ -49,7 +49,12 @@ class Spelled:
         new = library.function("spelling_new", *[_POINTER] * 4, _COUNT, _POINTER, using=using)
         made = _POINTER()
         result = new(
-            self.text.handle, spellings.symbols, spellings.sizes, spellings.bytes, len(spellings.bytes), ctypes.byref(made)
+            self.text.handle,
+            spellings.symbols,
+            spellings.sizes,
+            spellings.bytes,
+            len(spellings.bytes),
+            ctypes.byref(made),
         )
         library.checked(result)
         self._handle = made.value

@@ -77,9 +77,7 @@ class SpellingPrior(NotStepped):
         return Tree(self.spellings)
 
     @classmethod
-    def fit(
-        cls, sources: list[Source], tokenizer: Tokenizer, config: Config, options: FitOptions
-    ) -> SpellingPrior:
+    def fit(cls, sources: list[Source], tokenizer: Tokenizer, config: Config, options: FitOptions) -> SpellingPrior:
         raise TokpressError("what spells tokens is wrapped around another prior: train that one")
 
     def config(self) -> Config:
@@ -120,7 +118,9 @@ class SpelledSteps:
 
     def begin(self, state: State, previous: Tokens | None, rows: int) -> None:
         pmf: Pmf = self.base.step(state.base, previous, rows)
-        masses = (np.clip(pmf, 0, 1)[:, self.tree.symbol] * np.float32(1 << 30)).astype(np.int32) + 1  # none has nothing
+        masses = (np.clip(pmf, 0, 1)[:, self.tree.symbol] * np.float32(1 << 30)).astype(
+            np.int32
+        ) + 1  # none has nothing
         np.cumsum(masses, 1, out=state.below[:rows, 1:], dtype=np.int64)
         state.model.set_rate()
 
