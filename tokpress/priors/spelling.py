@@ -141,7 +141,7 @@ class SpelledSteps:
                 nibble = place > 4
                 found = model.find(own, known >> 4 if nibble else None)
             p = model.p(own, place, known, below[split] - below[low], below[high] - below[split], found)
-            bit = yield np.float32([[(65536 - p) / 65536, p / 65536]])
+            bit = yield np.array([[65536 - p, p]], np.float32) / np.float32(65536)
             model.learn(bit)
             low, high = (split, high) if bit else (low, split)
             split = tree.above[split] if bit else tree.below[split]

@@ -89,7 +89,7 @@ class SpellingModel:
         """For lanes of at most `width` bytes each, some `size` in all."""
         self.history = bytearray(lanes * width + 64)  # zeros: of a match that runs over the end
         self._slots = Slots(clamp((size * HASHED // 2).bit_length(), 8, 20))
-        log2, heads = clamp((2 * size).bit_length(), 8, 22), {}
+        log2, heads = clamp((2 * size).bit_length(), 8, 22), dict[int, int]()
         self.lanes = [Lane(number, number * width, Match(log2, heads)) for number in range(lanes)]
         for lane in self.lanes:
             self.ask(lane)
