@@ -7,8 +7,8 @@ import numpy as np
 from tokpress.exact.arithmetic import Exact, Weights
 from tokpress.exact.tensors import WEIGHT, Kind
 from tokpress.model import Model
-from tokpress.priors.adaptive import AdaptivePrior
 from tokpress.priors.bayes_net import BayesNetPrior
+from tokpress.priors.context_mixing.prior import ContextMixingPrior
 from tokpress.priors.ensemble import EnsemblePrior
 from tokpress.priors.hierarchical import DEFAULTS, HierarchicalPrior, plan
 from tokpress.priors.histogram import HistogramPrior
@@ -257,9 +257,9 @@ def tiny_models() -> dict[str, Model]:
             ),
             "histogram": Model(BytesTokenizer(), HistogramPrior(256)),
             "histogram-static": Model(BytesTokenizer(), HistogramPrior(256, counts)),
-            "adaptive": Model(NibblesTokenizer(), AdaptivePrior()),
-            "adaptive-on_grid": Model(NibblesTokenizer(), AdaptivePrior(on_grid=True)),
-            "samples": Model(NibblesTokenizer(), SamplesPrior()),
+            "adaptive": Model(BytesTokenizer(), ContextMixingPrior()),
+            "adaptive-on_grid": Model(BytesTokenizer(), ContextMixingPrior(on_grid=True)),
+            "samples": Model(BytesTokenizer(), SamplesPrior()),
             "spelling": Model(BytesTokenizer(), tiny_spelling()),
             "product": Model(BytesTokenizer(), tiny_product()),
             "mingru": Model(BytesTokenizer(), tiny_mingru()),

@@ -16,12 +16,12 @@ import pytest
 from tests.golden import make
 from tests.models import AUTOENCODERS, tiny_autoencoders, tiny_mingru, tiny_models, tiny_two_level
 from tokpress.model import Model, load_folder
-from tokpress.priors.adaptive import AdaptivePrior
+from tokpress.priors.context_mixing.prior import ContextMixingPrior
 from tokpress.priors.memory import MemoryPrior
 from tokpress.priors.product import ProductPrior
 from tokpress.priors.samples import SamplesPrior
 from tokpress.store import SHIPPED
-from tokpress.tokenizers.bytes import BytesTokenizer, NibblesTokenizer
+from tokpress.tokenizers.bytes import BytesTokenizer
 from tokpress.types import Prior
 
 pytest.importorskip("torch")
@@ -79,9 +79,9 @@ def folder(tmp_path_factory) -> Path:
     wide = {"width": 64, "hidden": 96}
     members: list[Prior] = [tiny_mingru(**wide, online=0.01), tiny_mingru(**wide, grams=64, seed=1)]
     Model(BytesTokenizer(), MemoryPrior(ProductPrior(members))).save(place / "product.model")
-    Model(NibblesTokenizer(), AdaptivePrior()).save(place / "adaptive.model")
-    Model(NibblesTokenizer(), SamplesPrior()).save(place / "samples.model")
-    Model(NibblesTokenizer(), AdaptivePrior(on_grid=True)).save(place / "drawings.model")
+    Model(BytesTokenizer(), ContextMixingPrior()).save(place / "adaptive.model")
+    Model(BytesTokenizer(), SamplesPrior()).save(place / "samples.model")
+    Model(BytesTokenizer(), ContextMixingPrior(on_grid=True)).save(place / "drawings.model")
     models = tiny_models()
     for name in NETWORKS:
         models[name].save(place / f"network-{name}.model")

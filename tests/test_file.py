@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import tokpress
 from tests.container.frames import rewritten
 from tests.models import tiny_autoencoders
-from tokpress import pipeline
+from tokpress import pipeline, restoring
 from tokpress.container import MAX_NUMBER, FrameHeader, Kind, iter_frames, write_frame
 from tokpress.errors import ChecksumError, FormatError, ModelMismatchError, TokpressError
 from tokpress.file import TokpressFile
@@ -58,14 +58,14 @@ def offsets(data: bytes) -> list[int]:
 @pytest.fixture
 def decoded(monkeypatch):
     """The numbers of the frames that were decoded."""
-    numbers, real = [], pipeline.restore_frame
+    numbers, real = [], restoring.restore_frame
 
     def spy(header, *rest):
         for piece in real(header, *rest):
             numbers.append(header.number)
             yield piece
 
-    monkeypatch.setattr(pipeline, "restore_frame", spy)
+    monkeypatch.setattr(restoring, "restore_frame", spy)
     return numbers
 
 
@@ -176,7 +176,7 @@ def test_unfinished_never_looks_complete(tmp_path, mode, size, how):
     ):
         file.read()
     whole = [
-        p for p in pipeline.restored(io.BytesIO(path.read_bytes()), [MODEL], keep_going=True) if p.__class__ is tuple
+        p for p in restoring.restored(io.BytesIO(path.read_bytes()), [MODEL], keep_going=True) if p.__class__ is tuple
     ]
     assert b"".join(piece for _, piece, _ in whole) == data[: len(whole) * 1000]
 
@@ -216,7 +216,7 @@ def test_a_frame_missing_or_moved():
 
 
 def test_large_lzma_frames_stream(monkeypatch):
-    monkeypatch.setattr(pipeline, "HOLD", 1000)
+    monkeypatch.setattr(restoring, "HOLD", 1000)
     source = bytes(3_000_000)
     data = bytearray(pipeline.compress(source))
     file = reader(bytes(data))
@@ -229,7 +229,7 @@ def test_large_lzma_frames_stream(monkeypatch):
 
 def test_no_last_piece_of_a_frame_before_it_is_verified(monkeypatch):
     """Of a large lzma frame whose source is another one, whoever reads exactly its length gets an error."""
-    monkeypatch.setattr(pipeline, "HOLD", 1000)
+    monkeypatch.setattr(restoring, "HOLD", 1000)
     source = np.random.default_rng(1).integers(0, 9, 3_000_001).astype(np.uint8).tobytes()
     payload = lzma_encode(source)
     lengths = {"source_length": len(source), "payload_length": len(payload)}

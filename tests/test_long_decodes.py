@@ -20,6 +20,7 @@ from tokpress.tokenizers.chars import CharsTokenizer
 from tokpress.tokenizers.palette import PaletteTokenizer
 from tokpress.tokenizers.segments import SegmentsTokenizer
 from tokpress.tokenizers.words import WordsTokenizer
+from tokpress.tokens import as_array
 
 TEXT = b"the cat saw the dog, the dog saw the cat. " * 3
 BPE: BPETokenizer = load_folder(make.MODELS / "memory-bpe").tokenizer  # type: ignore[assignment]
@@ -131,7 +132,7 @@ def test_every_way_of_coding_tells_its_symbols(prior):
     )
     payload = coding.encode(prior, tokens, 5)
     seen: list[np.ndarray] = []
-    decoded = coding.decode(prior, payload, len(tokens), 5, lambda symbols: seen.append(symbols.copy()))
+    decoded = coding.decode(prior, payload, len(tokens), 5, lambda symbols: seen.append(as_array(symbols).copy()))
     assert np.array_equal(decoded, tokens)
     assert sorted(np.concatenate([part.reshape(-1) for part in seen])) == sorted(tokens)
     assert max(part.size for part in seen) <= WATCH_EVERY + 5
@@ -148,7 +149,7 @@ def test_a_compiled_loop_is_watched_in_blocks(monkeypatch):
     payload, seen = coding.encode(prior, tokens, 1), []
 
     def watch(symbols: np.ndarray) -> None:
-        seen.append(symbols.size)
+        seen.append(len(symbols))
         if sum(seen) > WATCH_EVERY:
             raise ChecksumError("enough")
 

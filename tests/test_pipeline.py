@@ -20,8 +20,9 @@ from tokpress.container import Damaged, FrameHeader, Kind, iter_frames, write_fr
 from tokpress.errors import ChecksumError, FormatError, ModelMismatchError
 from tokpress.lzma2 import LzmaEncoder, lzma_encode
 from tokpress.model import Model
-from tokpress.pipeline import Options, compress_stream, decompress_stream, restored
+from tokpress.pipeline import Options, compress_stream, decompress_stream
 from tokpress.priors.histogram import HistogramPrior
+from tokpress.restoring import restored
 from tokpress.tokenizers.bytes import BytesTokenizer
 from tokpress.tokens import as_array
 from tokpress.types import Tokenizer

@@ -140,7 +140,7 @@ class Model:
         lanes = max(1, min(lanes or prior.lanes_taken(count), count))
         codec = prior.codec(Frame(count, lanes, kernel, threads))
         payload = codec.encode(prior.arrange(tokens), lambda done: report(done / max(count, 1)))
-        return before + payload, count, lanes
+        return before + payload, count, codec.frame.lanes
 
     def _check_tokens(self, source: bytes, tokens: TokenBuffer) -> None:
         """Whether a decoder would take these tokens, and get the source from them: some lose bytes, whatever they promise."""
@@ -303,7 +303,7 @@ class Model:
         >>> import tokpress
         >>> model = tokpress.load("adaptive")
         >>> len(model.sample(20, seed=3)), model.sample(20, seed=3) == model.sample(20, seed=3)
-        (10, True)
+        (20, True)
         """
         count = self._whole(tokens)
         drawn = self.prior.codec(Frame(count, lanes, kernel, threads)).sample(count, seed, temperature)
@@ -317,7 +317,7 @@ class Model:
         >>> model = tokpress.load("adaptive")
         >>> noise = np.random.default_rng(0).bytes(99)
         >>> model.sample_bits(20, noise) == model.sample_bits(20, noise), len(model.sample_bits(20, noise))
-        (True, 10)
+        (True, 20)
         """
         count = self._whole(tokens)
         decoded = self.prior.codec(Frame(count, lanes, kernel, threads)).decode_noise(noise, count)

@@ -11,38 +11,33 @@ from __future__ import annotations
 import io
 import math
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple, cast
 
 from . import store
+from .ahead import Ahead, Sum
 from .choice import FRAME_SIZE as FRAME_SIZE
 from .choice import LZMA_ENOUGH, Coded, Options, Report, choose_frame
 from .container import (
-    MAX_NUMBER,
     Damaged,
     Digest,
     FrameHeader,
     Kind,
-    Payload,
-    check_source,
-    iter_frames,
-    restore_plain,
     write_frame,
 )
-from .cutting import blocks, bytes_left
-from .errors import ChecksumError, FormatError, ModelMismatchError
+from .cutting import Block, blocks, bytes_left
+from .exact.threads import processors
 from .lzma2 import LzmaEncoder
 from .model import Model
-from .wire import ADVICE, PIECE, need, read_some, write_all
+from .restoring import restored
+from .wire import PIECE, need, read_some, write_all
 
 if TYPE_CHECKING:
     from .distortion import Distortion
 
 #: of the work on a source that lzma also packs as a whole, what that is, about
 PACKING = 0.15
-#: decoded frames up to this size are checked before a byte of them is passed on
-HOLD = 1 << 26
 
 
 class Frame(NamedTuple):
@@ -128,12 +123,16 @@ class MemberWriter:
 
 
 def _compress_frames(source: BinaryIO, out: BinaryIO, options: Options, limit: float = math.inf) -> Summary | None:
-    """Frame by frame; None, with the rest left undone, once they take more than `limit` bytes."""
-    summary, member, done = Summary(), MemberWriter(out), 0
-    for block in blocks(source, options):
+    """Frame by frame, several at once; None, with the rest left undone, once they take more than `limit` bytes."""
+    summary, member, progress = Summary(), MemberWriter(out), Sum(options.report)
 
-        def report(part: int, start: int = done) -> None:
-            options.report(start + part)
+    def code(block: Block) -> tuple[bool, list[tuple[bytes, Coded]]]:
+        """Whether the block ends the source, and its pieces."""
+        tell = progress.of_one()
+
+        def report(done: int) -> None:
+            ahead.check()
+            tell(done)
 
         if options.lossy or options.completes:
             from . import lossy  # which imports much
@@ -141,12 +140,15 @@ def _compress_frames(source: BinaryIO, out: BinaryIO, options: Options, limit: f
             pieces = lossy.coded_pieces(block, options, report)
         else:
             pieces = [(block.source, choose_frame(block.source, options, report, block.grid))]
-        for i, (piece, coded) in enumerate(pieces, 1):
-            done += len(piece)
-            summary.frames.append(member.write(coded, piece, last=block.last and i == len(pieces)))
-        options.report(done)
-        if summary.file_bytes > limit:
-            return None
+        report(len(block.source))
+        return block.last, pieces
+
+    with Ahead(blocks(source, options), code, processors()) as ahead:
+        for last, pieces in ahead:
+            for i, (piece, coded) in enumerate(pieces, 1):
+                summary.frames.append(member.write(coded, piece, last=last and i == len(pieces)))
+            if summary.file_bytes > limit:
+                return None
     return summary
 
 
@@ -199,113 +201,6 @@ def compress_stream(source: BinaryIO, out: BinaryIO, options: Options | None = N
         header = write_frame(out, header, spool)
         options.report(length)
         return Summary([Frame(length, header.payload_length, len(header.pack()), "lzma")])
-
-
-def _restore(header: FrameHeader, payload: bytes, models: list[Model], kernel: str, report: Report) -> bytes:
-    assert header.tokens is not None  # what a kind with models means
-    try:
-        model, *residual_model = [store.by_id(id, models) for id in header.model_ids]
-    except ModelMismatchError as error:
-        raise ModelMismatchError(f"{header.where}: {error}") from None
-    lanes = header.lanes or model.prior.lanes(header.tokens)
-    size = header.source_length
-
-    def share_done(share: float) -> None:
-        report(int(share * size))
-
-    try:
-        if residual_model:
-            from . import residual  # numpy
-
-            source = residual.decode(model, residual_model[0], payload, header.tokens, lanes, share_done, size, kernel)
-        else:
-            source = model.decode(payload, header.tokens, lanes, share_done, size, kernel)
-    except ChecksumError as error:
-        other = "; or --given names another file than the one that it was made with" if model.prior.wants_given else ""
-        raise ChecksumError(f"{header.where}: {error}: {ADVICE}{other}") from error
-    check_source(header, source)
-    return source
-
-
-def restore_frame(
-    header: FrameHeader, payload: Payload, models: list[Model], kernel: str = "auto", report: Report = lambda done: None
-) -> Iterator[bytes]:
-    """The source of one frame in pieces. Up to HOLD bytes come checked and in one; larger lzma frames stream, and their
-    last piece comes checked. `report` hears the bytes restored while a model is at work.
-
-    Raises FormatError, ChecksumError, ModelMismatchError."""
-    if header.kind.model_ids:
-        yield _restore(header, payload.read(), models, kernel, report)
-    elif header.source_length <= HOLD:
-        yield b"".join(restore_plain(header, payload))
-    else:
-        yield from restore_plain(header, payload)
-
-
-def _verified(source: BinaryIO, header: FrameHeader, payload: Payload) -> Payload:
-    """The same payload again, after its frame has been decoded once and found intact. For files that can seek."""
-    begin = source.tell()
-    for _ in restore_plain(header, payload):
-        pass
-    source.seek(begin)
-    return Payload(source, header)
-
-
-def _past_damage(source: BinaryIO) -> Iterator[tuple[FrameHeader, Payload] | Damaged]:
-    from .salvage import iter_frames_keep_going  # for damaged files only
-
-    return iter_frames_keep_going(source)
-
-
-def restored(
-    source: BinaryIO,
-    models: list[Model] | None = None,
-    kernel: str = "auto",
-    keep_going: bool = False,
-    report: Report = lambda done: None,
-) -> Iterator[tuple[FrameHeader, bytes, bool] | Damaged]:
-    """Decoded pieces in order: (header, bytes, whether this ends the frame). With `keep_going`, holes as Damaged:
-    damage, and frames of models that are not here; then no piece of a frame comes before all of it is verified.
-
-    No frame's last piece comes before the frame is verified (`restore_frame`), and no member's before the member is.
-    `report` hears the bytes restored in all, within frames too."""
-    models, done, digest, at = models or [], 0, Digest(), 0
-    for item in _past_damage(source) if keep_going else iter_frames(source):
-        if isinstance(item, Damaged):
-            at = MAX_NUMBER  # behind a gap: the digest of this member tells nothing any more
-            yield item
-            continue
-        header, payload = item
-        if not header.sequence:
-            digest, at = Digest(), 0
-
-        left = header.source_length
-
-        def within(part: int, before: int = done) -> None:
-            report(before + part)
-
-        try:
-            if keep_going and not header.kind.model_ids and header.source_length > HOLD:
-                payload = _verified(source, header, payload)
-            for piece in restore_frame(header, payload, models, kernel, within):
-                if not header.alone:
-                    digest.take(piece, at)
-                done, at, left = done + len(piece), at + len(piece), left - len(piece)
-                report(done)
-                # with keep_going the frame is right by itself: its bytes come, and the member is reported afterwards
-                if not left and not keep_going:
-                    digest.check(header)
-                yield header, piece, not left
-            if keep_going:
-                digest.check(header)
-        except (FormatError, ModelMismatchError) as error:
-            if not keep_going:
-                raise
-            message, lost = str(error), left and len(header.pack()) + header.payload_length
-            if not message.startswith(header.where):
-                message = f"{header.where}: {message}"
-            at = MAX_NUMBER
-            yield Damaged(header.offset, lost, message, unverified=not lost)
 
 
 def decompress_stream(

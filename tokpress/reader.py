@@ -9,7 +9,7 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
-from . import pipeline
+from . import restoring
 from .container import MAX_NUMBER, FrameHeader, Member, MemberDigest, Payload, check_end, read_header
 from .errors import FormatError
 from .model import Model
@@ -112,7 +112,7 @@ class Frames(io.RawIOBase):
             self._stream.seek(self._base + header.offset + len(header.pack()))
         self._current, self._piece, self._piece_start = number, b"", self._starts[number]
         self._payload = Payload(self._stream, header)
-        self._pieces = pipeline.restore_frame(header, self._payload, self._models, self._kernel)
+        self._pieces = restoring.restore_frame(header, self._payload, self._models, self._kernel)
 
     def _reach(self) -> bool:
         """Have the piece at hand that holds the position; False at the end of the source."""

@@ -14,7 +14,7 @@ T = TypeVar("T", bound=type)
 #: name → "module:class", relative to this package
 _PRIORS: dict[str, "str | type[Prior]"] = {
     "histogram": ".priors.histogram:HistogramPrior",
-    "adaptive": ".priors.adaptive:AdaptivePrior",
+    "adaptive": ".priors.context_mixing.prior:ContextMixingPrior",
     "samples": ".priors.samples:SamplesPrior",
     "mingru": ".priors.mingru:MinGRUPrior",
     "memory": ".priors.memory:MemoryPrior",

@@ -91,5 +91,6 @@ def decode(
 
     lossy = take(take_varint(take, "residual frame"))
     restored = model.decode(lossy, tokens, lanes, lambda share: report(share / 2), length, kernel)
-    rest = residual_model.decode(stream.read(), 2 * length, None, lambda share: report(0.5 + share / 2), length, kernel)
+    count = length // residual_model.tokenizer.unit_bytes * residual_model.tokenizer.unit_tokens
+    rest = residual_model.decode(stream.read(), count, None, lambda share: report(0.5 + share / 2), length, kernel)
     return added(restored, rest, model.tokenizer.sound)

@@ -2,6 +2,7 @@
 
 import os
 import warnings
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -64,7 +65,7 @@ def load(model: "str | os.PathLike | Model") -> Model:
     >>> import tokpress
     >>> model = tokpress.load("adaptive")
     >>> model.name, model.tokenizer.name, model.prior.name
-    ('adaptive', 'nibbles', 'adaptive')
+    ('adaptive', 'bytes', 'adaptive')
     >>> tokpress.load("no such model")  # doctest: +ELLIPSIS
     Traceback (most recent call last):
     tokpress.errors.ModelError: no model called 'no such model', nor a directory; there are: adaptive, drawings, ...
@@ -103,7 +104,7 @@ def owner_of_weights(id: bytes) -> Model:
     return by_id(id, [])
 
 
-def by_id(id: bytes, extra: list[Model]) -> Model:
+def by_id(id: bytes, extra: Sequence[Model]) -> Model:
     """The model a frame names. `extra` are those the user gave, and come first. Others are hashed, not opened.
 
     Raises ModelMismatchError."""

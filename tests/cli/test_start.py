@@ -9,7 +9,6 @@ import pytest
 from tests.golden import make
 from tests.limits import LAST_RESORT
 from tokpress.native import library
-from tokpress.registry import prior_class
 
 pytestmark = pytest.mark.skipif(not library.is_here(), reason="the twins compute with numpy")
 
@@ -58,10 +57,6 @@ def imported(place: Path, *words: str) -> set[str]:
 
 @pytest.mark.parametrize("kind", SOURCES)
 def test_no_command_imports_numpy(kind, tmp_path):
-    if kind not in BY_TEXT and "context_mixing" not in prior_class("adaptive").__module__:
-        pytest.skip("the prior adaptive does not run in the core yet")
-    if kind in ("picture", "sound") and hasattr(sys.modules[prior_class("samples").__module__], "AdaptivePrior"):
-        pytest.skip("what is around samples is not coded by the core yet")
     (tmp_path / "a").write_bytes(SOURCES[kind])
     for words in (["compress", "a"], ["info", "a.tokp"], ["test", "a.tokp"], ["decompress", "-o", "b", "a.tokp"]):
         assert not HEAVY & imported(tmp_path, *words), words[0]

@@ -190,11 +190,11 @@ def cases(wanted: list[str]) -> Iterator[tuple[str, list[str], bytes, list[str]]
             for name in ("one", "prose", "picture", "sound", "sound24"):
                 yield f"{case}-{name}", [name], frame(given[name], store.load(case)), []
         elif case in ("adaptive", "text"):
-            model, lanes = store.load(case), {"adaptive": 7, "text": 24}[case]
+            model = store.load(case)
             for name in ("one", "bytes", "binary", "prose", "code"):
                 yield f"{case}-{name}", [name], frame(given[name], model), []
-            yield f"{case}-code-lanes", ["code"], frame(given["code"], model, lanes=lanes), []
             if case == "text":
+                yield f"{case}-code-lanes", ["code"], frame(given["code"], model, lanes=24), []
                 for name in ("text-large", "text-best"):
                     yield f"{name}-prose", ["prose"], frame(given["prose"], store.load(name)), []
         else:

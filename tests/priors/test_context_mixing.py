@@ -1,13 +1,21 @@
-"""The adaptive prior over bytes: its codec with the core and with the twin."""
+"""The adaptive prior over bytes: its codec with the core and with the twin, and where it is refused."""
+
+import lzma
 
 import numpy as np
 import pytest
 
+from tests.golden.make import binary
 from tokpress.coding.base import WATCH_EVERY, Frame
-from tokpress.errors import ModelError
+from tokpress.errors import ModelError, TokpressError
 from tokpress.grid import Grid
 from tokpress.native import library
 from tokpress.priors.context_mixing.prior import ContextMixingPrior
+from tokpress.priors.ensemble import EnsemblePrior
+from tokpress.priors.memory import MemoryPrior
+from tokpress.priors.product import ProductPrior
+from tokpress.priors.samples import SamplesPrior
+from tokpress.priors.spelling import SpellingPrior
 
 RGB = Grid(picture=True, start=5, rows=6, columns=7, channels=3, bits=8, padding=3)
 SOUND = Grid(picture=False, start=0, rows=1, columns=50, channels=2, bits=16, signed=True, little=True)
@@ -36,7 +44,7 @@ def test_payloads_decode_and_the_score_is_their_length(engine, grid):
 def test_core_and_twin_do_the_same(monkeypatch, grid):
     def results():
         codec = ContextMixingPrior(on_grid=True).on(grid, len(TOKENS)).codec(Frame(tokens=len(TOKENS)))
-        return codec.encode(TOKENS), codec.score(TOKENS).tolist(), codec.sample(60, 7, 0.8).tolist()
+        return codec.encode(TOKENS), codec.score(TOKENS).tolist(), list(codec.sample(60, 7, 0.8))
 
     if not library.is_here():
         pytest.skip("the core is not built here")
@@ -68,3 +76,40 @@ def test_settings_are_checked():
         ContextMixingPrior.load({"on_grid": 3}, {}, 256)
     with pytest.raises(ModelError):
         ContextMixingPrior.load({}, {}, 16)
+    with pytest.raises(ModelError, match="--tokenizer bytes"):
+        SamplesPrior.load({}, {}, 16)
+
+
+def test_one_lane_whatever_is_asked_for():
+    prior = ContextMixingPrior()
+    payload = prior.codec(Frame(tokens=300)).encode(TOKENS)
+    assert prior.codec(Frame(tokens=300, lanes=7)).encode(TOKENS) == payload
+    assert prior.codec(Frame(tokens=300, lanes=7)).frame.lanes == 1
+
+
+def test_repetition_is_cheap_and_noise_is_not_dear():
+    if not library.is_here():
+        pytest.skip("the core is not built here")
+    for source, most in (
+        (b"2024-01-01 12:00:00 INFO service started on port 8080\n" * 400, 120),
+        (np.random.default_rng(3).bytes(20000), 20000 * 1.01),
+        (binary(), 0.95 * len(lzma.compress(binary(), preset=9 | lzma.PRESET_EXTREME))),
+        (b"", 0),
+    ):
+        assert len(ContextMixingPrior().codec(Frame(tokens=len(source))).encode(source)) <= most
+
+
+@pytest.mark.parametrize("prior", [ContextMixingPrior(), SamplesPrior()])
+def test_priors_that_step_others_refuse_it(prior):
+    """It has no conditionals of symbols."""
+    told = {"name": prior.name}
+    for kind, config in (
+        (MemoryPrior, {"base": told, "orders": [1]}),
+        (SpellingPrior, {"base": told}),
+        (ProductPrior, {"members": [told, told]}),
+        (EnsemblePrior, {"members": [told, told]}),
+    ):
+        with pytest.raises(ModelError, match=prior.name):
+            kind.load(config, {}, 256)
+    with pytest.raises(TokpressError, match="one symbol after the other"):
+        prior.step(None, None, 1)

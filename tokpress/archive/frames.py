@@ -10,7 +10,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from .. import pipeline
+from .. import restoring
 from ..container import MAX_SOURCE, Member, MemberDigest, Payload, check_end, read_header
 from ..errors import FormatError, TokpressError
 from ..model import Model
@@ -113,7 +113,7 @@ class FrameIndex:
         if header is None:  # the file has become shorter meanwhile
             raise FormatError(f"frame {number + 1} (at byte {offset:,}): truncated: get a complete copy of the file")
         payload = Payload(self._stream, header)
-        source = b"".join(pipeline.restore_frame(header, payload, self._models, self._kernel))
+        source = b"".join(restoring.restore_frame(header, payload, self._models, self._kernel))
         after = self._starts[number + 1] if number + 1 < len(self._starts) else self.end
         if len(source) != after - self._starts[number]:
             raise FormatError(f"{header.where}: changed while the archive was read: try again")

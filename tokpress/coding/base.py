@@ -57,7 +57,7 @@ class Frame(NamedTuple):
 
 class Codec(ABC):
     """Encodes and decodes the tokens of one frame under a prior. It holds settings only: a call leaves nothing behind, so several
-    threads may use one codec."""
+    threads may use one codec. `frame` tells the lanes that it takes, which may be fewer than asked for."""
 
     def __init__(self, frame: Frame) -> None:
         self.frame = frame

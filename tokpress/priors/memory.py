@@ -27,7 +27,7 @@ from ..errors import ModelError, TokpressError
 from ..lazy import lazy, np
 from ..model_files import check_settings
 from ..tokens import TokenBuffer
-from ..types import Config, Pmf, Prior, Tokenizer, Tokens
+from ..types import Config, NotStepped, Pmf, Prior, Tokenizer, Tokens
 from .several import kind_of
 from .text_core import in_core
 
@@ -93,6 +93,8 @@ class MemoryPrior(Prior):
     def __init__(self, base: Prior, orders: tuple[int, ...] = ORDERS):
         if not 1 <= len(orders) <= MAX_ORDER or not all(1 <= k <= MAX_ORDER for k in orders):
             raise ValueError(f"orders must be 1 … {MAX_ORDER} numbers from 1 to {MAX_ORDER}, not {str(orders)[:60]}")
+        if isinstance(base, NotStepped):
+            raise ModelError(f"a {base.name} prior takes no memory: it does not predict one symbol after the other")
         self.base = base
         self.vocab_size, self.stride, self.order = base.vocab_size, base.stride, base.order
         self.wants_given, self._orders = base.wants_given, orders

@@ -9,73 +9,52 @@ before, mixed online:
 After the lossless coders of Meyer & Tischer (TMW, 1997), Wu, Barthel & Zhang (2-D least squares, 1998), of audio Ghido (OptimFROG)
 and Ashland (Monkey's Audio, cascades of sign LMS), with Mahoney's mixing (PAQ). The parts are in `linear_prediction/`.
 
-Tokens are nibbles. Where the samples are is told beside them (`grid.Grid`); everything around them is coded first, by an adaptive
-prior, which is also all there is where no samples are known. Only one lane: each sample is predicted from all before it.
+Tokens are bytes. A grid (`grid.Grid`) tells where the samples are; the bytes around them are coded first, by `context_mixing`,
+which codes all of a source without a grid. There is one lane: each sample is predicted from all before it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Mapping
 
-from ..coding import Codec, Frame
-from ..errors import ModelError, TokpressError
+from ..coding.base import Codec, Frame
+from ..errors import ModelError
 from ..exact.tensors import nothing_else
 from ..grid import Grid
 from ..lazy import np
 from ..model_files import check_settings
-from ..types import Config, Pmf, Prior, Tokens
-from .adaptive import AdaptivePrior
+from ..types import Config, NotStepped
+from .context_mixing.prior import ContextMixed
 from .linear_prediction.frame import SamplesCodec
 
 
-class SamplesPrior(Prior):
+class SamplesPrior(NotStepped):
     """
-    >>> prior = SamplesPrior(); state = prior.init(lanes=1, tokens=4)
-    >>> prior.step(state, None, 1).shape
-    (1, 16)
+    >>> codec = SamplesPrior().on(Grid(True, 0, 2, 3, 1, 8), 6).codec(Frame(6))
+    >>> codec.decode(codec.encode(bytes([7, 8, 9, 7, 8, 9])), 6)
+    bytearray(b'\\x07\\x08\\t\\x07\\x08\\t')
     """
 
     name = "samples"
-    vocab_size = 16
-    stride = 2
+    vocab_size = 256
     wants_grid = True
 
-    def __init__(self) -> None:
-        self.grid: Grid | None = None
-        self._around = AdaptivePrior()
+    def __init__(self, grid: Grid | None = None) -> None:
+        self.grid = grid
 
     def on(self, grid: Grid | None, tokens: int) -> SamplesPrior:
-        bound = SamplesPrior()
-        if grid is not None:
-            bound.grid, bound.stride = grid, tokens  # a lane begins at multiples of the stride: there is one
-        return bound
+        return SamplesPrior(grid)
 
     def lanes(self, tokens: int) -> int:
         return 1
 
     def codec(self, frame: Frame) -> Codec:
-        if self.grid is None:
-            return self._around.codec(frame)
-        return SamplesCodec(
-            frame, self.grid, lambda tokens: self._around.codec(Frame(tokens, 1, frame.kernel, frame.threads))
-        )
-
-    def init(self, lanes: int, tokens: int) -> Any:
-        if self.grid is not None:
-            raise TokpressError("samples are not predicted one nibble after the other")
-        return self._around.init(lanes, tokens)
-
-    def step(self, state: Any, previous: Tokens | None, rows: int) -> Pmf:
-        return self._around.step(state, previous, rows)
-
-    def stretch(self, state: Any, previous: Tokens | None, symbols: Tokens) -> Iterator[Pmf]:
-        return self._around.stretch(state, previous, symbols)
+        return ContextMixed(frame) if self.grid is None else SamplesCodec(frame, self.grid)
 
     @classmethod
     def load(cls, config: Config, tensors: Mapping[str, np.ndarray], vocab_size: int) -> SamplesPrior:
         check_settings(f"a {cls.name} prior", config, set(), set())
         nothing_else(tensors, set())
         if vocab_size != cls.vocab_size:
-            raise ModelError(f"a samples prior is over nibbles, not {vocab_size:,} symbols: --tokenizer nibbles")
+            raise ModelError(f"a {cls.name} prior is over bytes, not {vocab_size:,} symbols: --tokenizer bytes")
         return cls()

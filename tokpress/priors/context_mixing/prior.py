@@ -41,15 +41,16 @@ def pixels_of(grid: Grid | None) -> Pixels | None:
     if grid is None or grid.stop <= grid.start:
         return None
     pixel = grid.channels * grid.sample_bytes
-    row = grid.row_bytes if grid.picture else 2 * pixel
-    return Pixels(grid.start, grid.stop, pixel, row, row - grid.padding)
+    if grid.picture:
+        return Pixels(grid.start, grid.stop, pixel, grid.row_bytes, grid.row_bytes - grid.padding)
+    return Pixels(grid.start, grid.stop, pixel, 2 * pixel, 2 * pixel)
 
 
 class ContextMixed(Codec):
-    """Bytes as binary decisions under the adaptive model."""
+    """Bytes as binary decisions under the adaptive model, in one lane, whatever the frame asks for."""
 
     def __init__(self, frame: Frame, pixels: Pixels | None = None) -> None:
-        super().__init__(frame)
+        super().__init__(frame._replace(lanes=1))
         self._pixels = pixels
 
     def stepped(self) -> list[SteppedPrior]:
@@ -62,7 +63,7 @@ class ContextMixed(Codec):
         source = as_bytes(tokens)
         if library.is_here():
             return self._core(len(source)).encode(source, report)
-        return bits.encode(source, self._pixels, report)
+        return bits.encode(bytes(source), self._pixels, report)
 
     def decode(self, payload: bytes, count: int, watch: Watch = unwatched) -> bytearray:
         out, heard = bytearray(count), 0
@@ -85,7 +86,9 @@ class ContextMixed(Codec):
     def score(self, tokens: TokenBuffer, report: Report = silent) -> NDArray[np.float64]:
         source = as_bytes(tokens)
         here = library.is_here()
-        costs: Any = self._core(len(source)).score(source, report) if here else bits.score(source, self._pixels, report)
+        costs: Any = (
+            self._core(len(source)).score(source, report) if here else bits.score(bytes(source), self._pixels, report)
+        )
         return np.array(costs, np.float64) / core.COST_UNIT
 
     def sample(self, count: int, seed: int | None = None, temperature: float = 1.0) -> bytearray:
