@@ -15,15 +15,16 @@ A geometric mean of two is a root, m = √(p_1 · p_2), which every CPU rounds a
 Members are priors whose lanes do not depend on each other (`RowWise`). Each learns as it does alone. Lanes n, V symbols.
 """
 
+from __future__ import annotations
+
 import copy
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-
 from ..coding import Frame, row_wise
 from ..errors import ModelError, TokpressError
 from ..exact.ops import WEIGHT_BITS, over_sum
+from ..lazy import np
 from ..model_files import check_settings
 from ..types import Config, Pmf, Prior, Tokenizer, Tokens
 from .several import loaded_members, side_by_side
@@ -33,9 +34,6 @@ if TYPE_CHECKING:
     from ..training.streams import Source
 
 MEMBERS = 2
-SCALE = np.float32(2.0**WEIGHT_BITS)
-
-
 #: the weight of the second member, in quarters
 QUARTERS = (1, 2, 3)
 
@@ -49,7 +47,7 @@ def multiply(one: Pmf, other: Pmf, quarters: int = 2) -> Pmf:
     mean = np.sqrt(one * other)
     if quarters != 2:
         mean = np.sqrt((one if quarters == 1 else other) * mean)
-    return over_sum(np, np.maximum(np.rint(mean * SCALE).astype(np.int32), 1))
+    return over_sum(np, np.maximum(np.rint(mean * np.float32(2.0**WEIGHT_BITS)).astype(np.int32), 1))
 
 
 class State(NamedTuple):
