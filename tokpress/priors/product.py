@@ -15,15 +15,16 @@ A geometric mean of two is a root, m = √(p_1 · p_2), which every CPU rounds a
 Members are any two priors that step over the same tokens. Each learns as it does alone. Lanes n, V symbols.
 """
 
+from __future__ import annotations
+
 import copy
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from ..coding import Codec, Frame
 from ..errors import ModelError, TokpressError
 from ..exact.ops import WEIGHT_BITS, over_sum
+from ..lazy import np
 from ..model_files import check_settings
 from ..types import Config, NotStepped, Pmf, Prior, Tokenizer, Tokens
 from .several import loaded_members, side_by_side
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from ..training.streams import Source
 
 MEMBERS = 2
-SCALE = np.float32(2.0**WEIGHT_BITS)
 
 
 #: the weight of the second member, in quarters
@@ -50,7 +50,7 @@ def multiply(one: Pmf, other: Pmf, quarters: int = 2) -> Pmf:
     mean = np.sqrt(one * other)
     if quarters != 2:
         mean = np.sqrt((one if quarters == 1 else other) * mean)
-    return over_sum(np, np.maximum(np.rint(mean * SCALE).astype(np.int32), 1))
+    return over_sum(np, np.maximum(np.rint(mean * np.float32(2.0**WEIGHT_BITS)).astype(np.int32), 1))
 
 
 class ProductPrior(Prior):
@@ -77,7 +77,7 @@ class ProductPrior(Prior):
         self.members, self.quarters = members, quarters
         self.vocab_size, self.stride, self.order = members[0].vocab_size, members[0].stride, members[0].order
 
-    def for_frame(self, frame: Frame) -> "ProductPrior":
+    def for_frame(self, frame: Frame) -> ProductPrior:
         bound = copy.copy(self)
         bound.members = [member.for_frame(frame) for member in self.members]
         return bound
@@ -108,7 +108,7 @@ class ProductPrior(Prior):
         return side_by_side([member.tensors() for member in self.members])
 
     @classmethod
-    def load(cls, config: Config, tensors: Mapping[str, np.ndarray], vocab_size: int) -> "ProductPrior":
+    def load(cls, config: Config, tensors: Mapping[str, np.ndarray], vocab_size: int) -> ProductPrior:
         check_settings(f"a {cls.name} prior", config, {"members"}, {"quarters"})
         members = loaded_members(config["members"], MEMBERS, tensors, vocab_size)
         try:
@@ -117,9 +117,7 @@ class ProductPrior(Prior):
             raise ModelError(f"config.json: {error}") from error
 
     @classmethod
-    def fit(
-        cls, sources: "list[Source]", tokenizer: Tokenizer, config: Config, options: "FitOptions"
-    ) -> "ProductPrior":
+    def fit(cls, sources: list[Source], tokenizer: Tokenizer, config: Config, options: FitOptions) -> ProductPrior:
         """Settings: members, two model directories with a comma between them; quarters. They are trained already; what is
         wrapped around their networks, a memory for instance, is left out."""
         from ..training.trainers import trained_members
