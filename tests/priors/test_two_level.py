@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tokpress
-from tests.coding import decode, encode, sample, score
+from tests.coding import decode, encode, score
 from tests.models import tiny_mingru, tiny_two_level
 from tokpress import choice
 from tokpress.coding import Frame, symbolwise
@@ -343,7 +343,10 @@ def test_two_levels_spelled():
     assert len(payloads) == 1
 
 
-def test_samples_are_drawn_from_all_symbols():
-    drawn = sample(memory(), 60, seed=1, lanes=2)
-    assert np.array_equal(drawn, sample(memory(), 60, seed=1, lanes=2))
-    assert len(set(drawn.tolist())) > 5
+@pytest.mark.parametrize("prior", [memory(), small(grams=32), MemoryPrior(tiny_mingru(64, online=0.01))])
+def test_samples_are_drawn_from_all_symbols(prior):
+    drawn, again = (prior.codec(Frame(60, 2, kernel)).sample(60, seed=1) for kernel in KERNELS)
+    assert np.array_equal(drawn, again) and len(set(np.asarray(drawn).tolist())) > 5
+    noise = np.random.default_rng(1).bytes(400)
+    read = [prior.codec(Frame(60, 2, kernel)).decode_noise(noise, 60) for kernel in KERNELS]
+    assert np.array_equal(*read)
