@@ -17,7 +17,7 @@ from .coding import Codec, Frame
 from .coding.base import SteppedPrior
 from .coding.lanes import Layout
 from .coding.row_wise import is_row_wise
-from .coding.symbolwise import Symbolwise, conditionals, known_conditionals
+from .coding.symbolwise import conditionals, known_conditionals
 from .model import Model, load_folder
 from .tokens import Tokens, as_array
 from .types import Pmf
@@ -34,7 +34,6 @@ def check(model: Model, folder: Path, kernel: str = "auto") -> None:
         check_pmfs(stepped, tokens)
         check_causal(stepped, tokens)
         check_known(stepped, tokens)
-    check_steps(model, tokens)
     check_coding(model, kernel)
     check_saved(model, folder)
     check_sample(model)
@@ -100,15 +99,6 @@ def check_known(prior: SteppedPrior, tokens: Tokens) -> None:
             for some in (slice(0, middle), slice(middle, layout.lanes)):
                 same = np.array_equal(prior.some_rows(state, None, some, lambda: None), stepped[0][some])  # type: ignore[attr-defined]
                 _require(same, "some_rows gives another pmf than step")
-
-
-def check_steps(model: Model, tokens: Tokens) -> None:
-    """A decoding loop of the prior's own (`Symbolwise.loop`) reads what steps read."""
-    for lanes in LANES:
-        codec = model.prior.codec(frame := Frame(len(tokens), lanes))
-        if isinstance(codec, Symbolwise):
-            by_steps = Symbolwise(codec.prior, frame).decode(codec.encode(tokens), len(tokens))
-            _require(np.array_equal(by_steps, tokens), "steps do not read what the decoding loop reads")
 
 
 def check_coding(model: Model, kernel: str) -> None:

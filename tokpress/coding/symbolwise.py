@@ -11,7 +11,7 @@ The pmf [n, V] of the next symbol of each live lane is followed by those n symbo
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
 from ..errors import ChecksumError
 from ..lazy import np
@@ -43,13 +43,6 @@ REPORT_EVERY = WATCH_EVERY
 STEPS_EVERY = 64
 
 
-class DecodeLoop(Protocol):
-    """The decoding loop of a prior whose steps are so short that the interpreter between them would cost more."""
-
-    def __call__(self, state: Any, coder: Any, previous: Tokens | None, rows: int, steps: int) -> Tokens:
-        """The next symbols [rows, steps] from `coders.reference` words and decoder. Raises ChecksumError."""
-
-
 class Symbolwise(Codec):
     """
     >>> from tokpress.priors.histogram import HistogramPrior
@@ -58,10 +51,9 @@ class Symbolwise(Codec):
     array([3, 0, 3], dtype=int32)
     """
 
-    def __init__(self, prior: SteppedPrior, frame: Frame, loop: DecodeLoop | None = None) -> None:
-        """loop: decodes in place of `prior.step`; the same words give the same symbols."""
+    def __init__(self, prior: SteppedPrior, frame: Frame) -> None:
         super().__init__(frame)
-        self.prior, self.loop = prior, loop
+        self.prior = prior
 
     def stepped(self) -> list[SteppedPrior]:
         return [self.prior]
@@ -79,10 +71,6 @@ class Symbolwise(Codec):
 
     @with_threads
     def decode(self, payload: bytes, count: int, watch: Watch = unwatched) -> Tokens:
-        layout, loop = self._layout(count), self.loop
-        if loop is not None and count:
-            state = self.prior.init(layout.lanes, count)
-            return decode_by_loop(lambda *args: loop(state, *args), payload, layout, watch)
         decoder = range_decoder(payload)
 
         def pop(pmf: Pmf) -> Tokens:
@@ -91,7 +79,7 @@ class Symbolwise(Codec):
                 raise ChecksumError("the coded words are damaged: a symbol outside the vocabulary")
             return symbols
 
-        return follow(self.prior, layout, pop, watch)
+        return follow(self.prior, self._layout(count), pop, watch)
 
     @with_threads
     def score(self, tokens: TokenBuffer, report: Report = silent) -> NDArray[np.float64]:

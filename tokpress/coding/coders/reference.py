@@ -9,7 +9,7 @@ sum of those before the symbol:
 The decoder holds 64 bits of the words at `point`; (point − lower) / scale lies in its symbol's interval.
 
 `pop` and `push` are the oracle of the tests, and the coder inside compiled loops over many small steps, where going
-back to the interpreter for each would cost more than the step (`AdaptivePrior.decode_steps`, `priors/two_level_loop_kernel.py`).
+back to the interpreter for each would cost more than the step (`priors/two_level_loop_kernel.py`).
 """
 
 import numpy as np
