@@ -227,7 +227,7 @@ def tiny_ensemble() -> EnsemblePrior:
 
 
 def tiny_spelling() -> SpellingPrior:
-    return SpellingPrior(tiny_mingru(), least=0)
+    return SpellingPrior(tiny_mingru())
 
 
 def tiny_product() -> ProductPrior:

@@ -116,7 +116,7 @@ def test_a_decode_ends_when_there_are_too_many_bytes(lanes):
 @pytest.mark.parametrize(
     "prior",
     [
-        tiny_mingru(300), tiny_two_level(512, groups=16), SpellingPrior(tiny_mingru(300), least=0), tiny_ensemble(),
+        tiny_mingru(300), tiny_two_level(512, groups=16), SpellingPrior(tiny_mingru(300)), tiny_ensemble(),
         *(tiny_models()[name].prior for name in ("adaptive", "memory", "memory-two_level", "made", "samples")),
     ],
     ids=lambda prior: prior.name,

@@ -7,8 +7,8 @@ from pathlib import Path
 import tokpress
 
 PACKAGE = Path(tokpress.__file__).parent
-#: without compiled loops, which have the decoder in them, and the codec around one of them
-COMPILED = ("_kernel", "spelled")
+#: without compiled loops, which have the decoder in them
+COMPILED = "_kernel"
 PRIORS = [path for path in sorted((PACKAGE / "priors").glob("[a-z]*.py")) if not path.stem.endswith(COMPILED)]
 CODING = sorted((PACKAGE / "coding").rglob("[a-z]*.py"))
 #: what codes, reads and writes files, or talks to people

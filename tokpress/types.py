@@ -8,6 +8,7 @@ N tokens in all · B lanes · T steps · n ≤ B live lanes at a step · V symbo
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -51,6 +52,10 @@ class Tokenizer(ABC):
     @abstractmethod
     def decode(self, tokens: TokenBuffer) -> bytes:
         """Of a buffer of either kind. Raises TokenizerError on a token outside 0 … V−1."""
+
+    def spellings(self) -> list[bytes]:
+        """[V]: the bytes of each token, where a token stands for the same ones wherever it is."""
+        return [self.decode(array("i", [v])) for v in range(self.vocab_size)]
 
     @abstractmethod
     def token_bytes(self) -> NDArray[np.int64]:

@@ -130,7 +130,7 @@ def _spelled() -> Model:
     from tokpress.priors.spelling import SpellingPrior
 
     model = load_folder(MODELS / "memory-bpe")
-    return Model(model.tokenizer, SpellingPrior(model.prior, least=40))
+    return Model(model.tokenizer, SpellingPrior(model.prior))
 
 
 def frame(source: bytes, model: Model | None = None, kind: Kind = Kind.MODEL, lanes: int | None = None) -> bytes:

@@ -36,9 +36,11 @@ class Model:
     """A prior's settings and tensors, as the core takes them: a memory or none, over a mingru or a product of two.
 
     config: what `prior.config()` says, with the prior's name; tensors: contiguous buffers by name, which stay where they are. Of a product,
-    the tensors of member i are those of "i." + name, as `priors.several` has them. Raises ValueError for other priors."""
+    the tensors of member i are those of "i." + name, as `priors.several` has them. factored: whether a class-factored network codes
+    groups, then ranks; else it gives the probabilities of all symbols.
+     Raises ValueError for other priors."""
 
-    def __init__(self, config: Mapping[str, Any], tensors: Mapping[str, Any]) -> None:
+    def __init__(self, config: Mapping[str, Any], tensors: Mapping[str, Any], factored: bool = True) -> None:
         self.orders = list(config["orders"]) if config["name"] == "memory" else []
         base = config["base"] if config["name"] == "memory" else config
         members = base["members"] if base["name"] == "product" else [base]
@@ -51,7 +53,7 @@ class Model:
         names = [prefix + name for prefix, member in zip(prefixes, members) for name in tensor_names(member)]
         buffers = [library.address(tensors[name]) for name in names]
         self.symbols = self.members[0][0]
-        self.factored = len(members) == 1 and bool(self.members[0][-1])
+        self.factored = factored and len(members) == 1 and bool(self.members[0][-1])
         self._kept = buffers, tensors
         self.tensors = (_POINTER * len(buffers))(*(ctypes.cast(pointer, _POINTER) for pointer, _ in buffers))
         self.sizes = (_COUNT * len(buffers))(*(size for _, size in buffers))
@@ -62,13 +64,14 @@ class Text:
 
     def __init__(self, model: Model, lanes: int, tokens: int, threads: int = 1, using: str | None = None) -> None:
         self.model, self.lanes, self.tokens, self.steps, self.at = model, lanes, tokens, -(-tokens // lanes), 0
-        self._using, self._payload = using, b""
+        self.using, self._payload = using, b""
         settings = [
             lanes,
             tokens,
             max(1, threads),
             len(model.members),
             model.quarters,
+            not model.factored,
             len(model.orders),
             *model.orders,
         ]
@@ -82,49 +85,55 @@ class Text:
             ctypes.byref(made),
         )  # fmt: skip
         library.checked(result)
-        self._handle = made.value
+        self.handle = made.value
 
     def __del__(self) -> None:
-        if handle := getattr(self, "_handle", None):
+        if handle := getattr(self, "handle", None):
             self._free(handle)
 
-    def _blocks(self) -> int:
+    def next_block(self) -> int:
         """Steps of the next call."""
         return min(max(1, AT_ONCE // self.lanes), self.steps - self.at)
 
-    def _call(self, name: str, kinds: list[Any], *arguments: Any) -> int:
-        return library.checked(library.function(name, _POINTER, *kinds, using=self._using)(self._handle, *arguments))
+    def call(self, name: str, kinds: list[Any], *arguments: Any) -> int:
+        """A function of the core on this handle. Raises what its result says."""
+        return library.checked(library.function(name, _POINTER, *kinds, using=self.using)(self.handle, *arguments))
 
-    def _live(self, steps: int) -> int:
+    def live(self, steps: int) -> int:
         """Tokens of the next steps."""
         last = self.tokens - (self.lanes - 1) * self.steps
         return steps * (self.lanes - 1) + max(0, min(last - self.at, steps))
 
     def encode(self, tokens: Any, report: Callable[[int], object] = lambda done: None) -> bytes:
         """tokens: N int32, contiguous → the payload. `report` hears how many are done. Raises CoreError for symbols outside V."""
-        given, done = self._known(tokens), 0
+        given, done = self.known(tokens), 0
         while self.at < self.steps:
-            steps = self._blocks()
-            done += self._live(steps)
-            self._call("text_encode", [_POINTER, _COUNT], given, steps)
+            steps = self.next_block()
+            done += self.live(steps)
+            self.call("text_encode", [_POINTER, _COUNT], given, steps)
             self.at += steps
             report(done)
-        payload = bytearray(self._call("text_room", []))
-        size = self._call("text_finish", [_POINTER, _COUNT], library.writable(payload)[0], len(payload))
+        return self.finish()
+
+    def finish(self) -> bytes:
+        """The payload, once all is encoded."""
+        payload = bytearray(self.call("text_room", []))
+        size = self.call("text_finish", [_POINTER, _COUNT], library.writable(payload)[0], len(payload))
         return bytes(payload[:size])
 
     def score(self, tokens: Any, report: Callable[[int], object] = lambda done: None) -> Any:
         """The probabilities of tokens [N]: 2 · N doubles, of each one's group and rank (1 where there are no groups)."""
-        given, done, costs = self._known(tokens), 0, (ctypes.c_double * (2 * self.tokens))()
+        given, done, costs = self.known(tokens), 0, (ctypes.c_double * (2 * self.tokens))()
         while self.at < self.steps:
-            steps = self._blocks()
-            done += self._live(steps)
-            self._call("text_score", [_POINTER, _COUNT, _POINTER], given, steps, costs)
+            steps = self.next_block()
+            done += self.live(steps)
+            self.call("text_score", [_POINTER, _COUNT, _POINTER], given, steps, costs)
             self.at += steps
             report(done)
         return costs
 
-    def _known(self, tokens: Any) -> Any:
+    def known(self, tokens: Any) -> Any:
+        """Where the frame's tokens lie, N int32."""
         given, size = library.address(tokens)
         if size != 4 * self.tokens:
             raise ValueError(f"{size} bytes are not the {self.tokens} tokens of this frame")
@@ -133,14 +142,14 @@ class Text:
     def start(self, payload: bytes) -> None:
         """What `decode` reads."""
         self._payload = payload
-        self._call("text_start", [_POINTER, _COUNT], *library.address(payload))
+        self.call("text_start", [_POINTER, _COUNT], *library.address(payload))
 
     def decode(self, out: Any, steps: int) -> None:
         """The next steps into out: lanes · steps int32; cells of a lane without a token are left. Raises ChecksumError."""
         to, size = library.writable(out)
         if size != 4 * self.lanes * steps:
             raise ValueError(f"{size} bytes have no room for {steps} steps of {self.lanes} lanes")
-        self._call("text_decode", [_POINTER, _COUNT], to, steps)
+        self.call("text_decode", [_POINTER, _COUNT], to, steps)
         self.at += steps
 
     def step(self, previous: Any, rows: int, out: Any) -> None:
@@ -150,5 +159,5 @@ class Text:
         given, count = (None, 4 * rows) if previous is None else library.address(previous)
         if size != 4 * rows * self.model.symbols or count != 4 * rows:
             raise ValueError(f"{rows} rows of {self.model.symbols} probabilities do not fit these buffers")
-        self._call("text_step", [_POINTER, _COUNT, _POINTER], given, rows, to)
+        self.call("text_step", [_POINTER, _COUNT, _POINTER], given, rows, to)
         self.at += 1

@@ -15,15 +15,16 @@ A geometric mean of two is a root, m = √(p_1 · p_2), which every CPU rounds a
 Members are priors whose lanes do not depend on each other (`RowWise`). Each learns as it does alone. Lanes n, V symbols.
 """
 
+from __future__ import annotations
+
 import copy
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-
 from ..coding import Frame, row_wise
 from ..errors import ModelError, TokpressError
 from ..exact.ops import WEIGHT_BITS, over_sum
+from ..lazy import np
 from ..model_files import check_settings
 from ..types import Config, Pmf, Prior, Tokenizer, Tokens
 from .several import loaded_members, side_by_side
@@ -33,9 +34,6 @@ if TYPE_CHECKING:
     from ..training.streams import Source
 
 MEMBERS = 2
-SCALE = np.float32(2.0**WEIGHT_BITS)
-
-
 #: the weight of the second member, in quarters
 QUARTERS = (1, 2, 3)
 
@@ -49,7 +47,7 @@ def multiply(one: Pmf, other: Pmf, quarters: int = 2) -> Pmf:
     mean = np.sqrt(one * other)
     if quarters != 2:
         mean = np.sqrt((one if quarters == 1 else other) * mean)
-    return over_sum(np, np.maximum(np.rint(mean * SCALE).astype(np.int32), 1))
+    return over_sum(np, np.maximum(np.rint(mean * np.float32(2.0**WEIGHT_BITS)).astype(np.int32), 1))
 
 
 class State(NamedTuple):
@@ -80,7 +78,7 @@ class ProductPrior(Prior):
         self.quarters = quarters
         self.vocab_size = members[0].vocab_size
 
-    def for_frame(self, frame: Frame) -> "ProductPrior":
+    def for_frame(self, frame: Frame) -> ProductPrior:
         bound = copy.copy(self)
         bound.members = [member.for_frame(frame) for member in self.members]
         return bound
@@ -126,7 +124,7 @@ class ProductPrior(Prior):
         return side_by_side([member.tensors() for member in self.members])
 
     @classmethod
-    def load(cls, config: Config, tensors: Mapping[str, np.ndarray], vocab_size: int) -> "ProductPrior":
+    def load(cls, config: Config, tensors: Mapping[str, np.ndarray], vocab_size: int) -> ProductPrior:
         check_settings(f"a {cls.name} prior", config, {"members"}, {"quarters"})
         members = loaded_members(config["members"], MEMBERS, tensors, vocab_size)
         try:
@@ -135,9 +133,7 @@ class ProductPrior(Prior):
             raise ModelError(f"config.json: {error}") from error
 
     @classmethod
-    def fit(
-        cls, sources: "list[Source]", tokenizer: Tokenizer, config: Config, options: "FitOptions"
-    ) -> "ProductPrior":
+    def fit(cls, sources: list[Source], tokenizer: Tokenizer, config: Config, options: FitOptions) -> ProductPrior:
         """Settings: members, two model directories with a comma between them; quarters. They are trained already; what is
         wrapped around their networks, a memory for instance, is left out."""
         from ..training.trainers import trained_members

@@ -3,7 +3,9 @@
 import numpy as np
 
 from ..exact import jit
-from .product import SCALE
+from ..exact.ops import WEIGHT_BITS
+
+SCALE = np.float32(2.0**WEIGHT_BITS)
 
 _jit = jit.njit(nogil=True, error_model="numpy", fastmath={"nnan", "nsz"})
 F = np.float32

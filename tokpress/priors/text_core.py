@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 LEAST = 2.0**-24
 
 
-def model_of(prior: Prior) -> Model | None:
-    """The prior as the core takes it; None where it does not, or is not here."""
+def model_of(prior: Prior, factored: bool = True) -> Model | None:
+    """The prior as the core takes it; None where it does not, or is not here. factored: as `Model` takes it."""
     if not library.is_here():
         return None
     try:
-        return Model({"name": prior.name, **prior.config()}, buffers(prior.tensors()))
+        return Model({"name": prior.name, **prior.config()}, buffers(prior.tensors()), factored)
     except ValueError:
         return None
 

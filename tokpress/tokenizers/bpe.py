@@ -20,6 +20,7 @@ from __future__ import annotations
 import json
 from array import array
 from collections.abc import Sequence
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -109,6 +110,11 @@ class BPETokenizer(Tokenizer):
 
     def decode(self, tokens: TokenBuffer) -> bytes:
         return self._pairs.decode(as_ids(tokens))
+
+    def spellings(self) -> list[bytes]:
+        lengths, words = self._pairs.words()
+        ends = list(accumulate(lengths))
+        return [words[end - length : end] for length, end in zip(lengths, ends)]
 
     def source_length(self, tokens: TokenBuffer) -> int:
         return self._pairs.source_length(as_ids(tokens))

@@ -11,6 +11,7 @@
  * comes from. priors/context_mixing/ is the twin. */
 #include "byte_contexts.h"
 #include "correction.h"
+#include "costs.h"
 #include "counters.h"
 #include "histories.h"
 #include "match.h"
@@ -35,7 +36,6 @@
 #define ADAPTIVE_MOST_SEEN 1023 /* counters_learn: of histories; of the last bytes, which change faster; of matches */
 #define ADAPTIVE_MOST_DIRECT 30
 #define ADAPTIVE_MOST_MATCHED 255
-#define ADAPTIVE_COST_UNIT 20 /* a score counts 2^-20 bits */
 
 typedef enum { ADAPTIVE_ENCODE, ADAPTIVE_DECODE, ADAPTIVE_SCORE, ADAPTIVE_SAMPLE } adaptive_mode;
 
@@ -102,27 +102,11 @@ INLINE void adaptive_next(adaptive *a, const uint8_t *history, uint32_t byte) {
     for (int i = 0; i < HASHED; i++) a->check[i] ^= (byte & 3) * 0x55;
 }
 
-/* 2^-20 bits, by squaring: each gives another binary digit of the logarithm. */
 static int64_t adaptive_start_scoring(adaptive *a) {
     if (a->cost != NULL) return 0;
     a->cost = malloc(65536 * sizeof *a->cost);
     if (a->cost == NULL) return TP_MEMORY;
-    a->cost[0] = 16u << ADAPTIVE_COST_UNIT;
-    for (uint32_t p = 1; p < 65536; p++) {
-        uint32_t log = 0;
-        uint64_t x = p;
-        while (x < 1u << 31) x <<= 1, log++;
-        uint32_t cost = (log - 15) << ADAPTIVE_COST_UNIT; /* of a power of 2; x / 2^31 in [1, 2) is over */
-        uint32_t over = 0;
-        for (int digit = ADAPTIVE_COST_UNIT; digit-- > 0;) {
-            x = x * x >> 31;
-            if (x >> 32) {
-                over |= 1u << digit;
-                x >>= 1;
-            }
-        }
-        a->cost[p] = cost - over;
-    }
+    costs_fill(a->cost);
     return 0;
 }
 

@@ -51,8 +51,9 @@ INLINE void match_follow(match_model *m, const uint8_t *history, int64_t here) {
     } else if (here > MATCH_SHORTEST) {
         int64_t found = *head;
         int32_t length = 0;
-        while (length < MATCH_LONGEST && length < found && history[found - 1 - length] == history[here - 1 - length])
-            length++;
+        int64_t most = found < here ? found : here; /* several matches in one history: what is found may be further on */
+        if (most > MATCH_LONGEST) most = MATCH_LONGEST;
+        while (length < most && history[found - 1 - length] == history[here - 1 - length]) length++;
         if (length >= MATCH_SHORTEST) {
             place = found;
             m->length = length;

@@ -88,7 +88,7 @@ static void team_set_awake(team *t, int awake) {
 }
 
 /* Fewer threads where they cannot be started; NULL where there is no memory. */
-static team *team_new(int threads, team_work work, void *of) {
+static UNUSED team *team_new(int threads, team_work work, void *of) {
     team *t = tp_zeros(sizeof *t);
     if (t == NULL) return NULL;
     t->work = work;
@@ -104,7 +104,7 @@ static team *team_new(int threads, team_work work, void *of) {
     return t;
 }
 
-static void team_free(team *t) {
+static UNUSED void team_free(team *t) {
     if (t == NULL) return;
     if (t->process == getpid() && t->threads > 1) { /* a child of fork has the caller only */
         team_set_awake(t, 2);
@@ -147,13 +147,13 @@ typedef struct {
     int threads;
 } team;
 
-static team *team_new(int threads, team_work work, void *of) {
+static UNUSED team *team_new(int threads, team_work work, void *of) {
     team *t = tp_zeros(sizeof *t);
     (void)threads;
     if (t) *t = (team){work, of, 1};
     return t;
 }
-static void team_free(team *t) { tp_free(t); }
+static UNUSED void team_free(team *t) { tp_free(t); }
 static void team_begin(team *t) { (void)t; }
 static void team_end(team *t) { (void)t; }
 static void team_run(team *t, int phase, int64_t tasks) {

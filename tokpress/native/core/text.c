@@ -41,7 +41,7 @@ static bool take_places(text *t, text_head *h, const uint8_t *place) {
     return true;
 }
 
-/* settings: lanes, tokens, threads, members, quarters, number of orders, the orders (none: no memory), then MEMBER_SETTINGS of each
+/* settings: lanes, tokens, threads, members, quarters, whether all symbols are predicted at once, number of orders, the orders (none: no memory), then MEMBER_SETTINGS of each
  * member. rates [members]. Tensors in the order in which text_state.h takes them, with their sizes in bytes. The handle in *made;
  * 0, TP_MEMORY or TP_ARGUMENT. */
 EXPORT int64_t API(text_new)(
@@ -49,19 +49,20 @@ EXPORT int64_t API(text_new)(
     void **made
 ) {
     *made = NULL;
-    if (count < 6) return TP_ARGUMENT;
-    const int64_t lanes = settings[0], tokens = settings[1], threads = settings[2], members = settings[3], depth = settings[5];
+    if (count < 7) return TP_ARGUMENT;
+    const int64_t lanes = settings[0], tokens = settings[1], threads = settings[2], members = settings[3], depth = settings[6];
+    const bool all = members > 1 || settings[5];
     if (lanes < 1 || lanes > MOST_LANES || tokens < lanes || tokens > MOST_TOKENS || threads < 1) return TP_ARGUMENT;
     if (members < 1 || members > MEMBERS || settings[4] < 1 || settings[4] > 3 || depth < 0 || depth > MOST_ORDERS) return TP_ARGUMENT;
-    if (count != 6 + depth + members * MEMBER_SETTINGS) return TP_ARGUMENT;
+    if (count != 7 + depth + members * MEMBER_SETTINGS) return TP_ARGUMENT;
     int32_t orders[MOST_ORDERS];
     for (int64_t k = 0; k < depth; k++) {
-        if (settings[6 + k] < 1 || settings[6 + k] > MOST_ORDER) return TP_ARGUMENT;
-        orders[k] = (int32_t)settings[6 + k];
+        if (settings[7 + k] < 1 || settings[7 + k] > MOST_ORDER) return TP_ARGUMENT;
+        orders[k] = (int32_t)settings[7 + k];
     }
     for (int64_t k = 0; k < members; k++) {
-        const int64_t *s = settings + 6 + depth + k * MEMBER_SETTINGS;
-        if (!fits_member(s) || s[0] != settings[6 + depth] ) return TP_ARGUMENT;
+        const int64_t *s = settings + 7 + depth + k * MEMBER_SETTINGS;
+        if (!fits_member(s) || s[0] != settings[7 + depth] ) return TP_ARGUMENT;
     }
     text *t = calloc(1, sizeof *t);
     if (t == NULL) return TP_MEMORY;
@@ -74,12 +75,12 @@ EXPORT int64_t API(text_new)(
     bool wrong = (lanes - 1) * t->steps >= tokens;
     tensor_list l = {tensors, sizes, tensor_count, 0, false};
     for (int64_t k = 0; k < members; k++) {
-        const int64_t *s = settings + 6 + depth + k * MEMBER_SETTINGS;
+        const int64_t *s = settings + 7 + depth + k * MEMBER_SETTINGS;
         text_member *m = t->member + k;
         m->network = (text_network){.symbols = s[0], .width = s[1], .depth = s[2], .hidden = s[3], .grams = s[4], .features = s[5]};
         m->head = (text_head){.symbols = s[0], .groups = s[6], .width = s[1], .rows = s[0] + s[6], .level = s[6] ? s[6] : s[0]};
         m->head.ranks = s[6] ? s[0] / s[6] : 0;
-        m->head.whole = s[6] && members > 1;
+        m->head.whole = s[6] && all;
         start_network(t, &m->network, &l);
         start_head(t, &m->head, &l, rates[k]);
         if (s[6] && !l.wrong && !take_places(t, &m->head, next_tensor(&l, 4 * s[0]))) wrong = true;
@@ -88,11 +89,11 @@ EXPORT int64_t API(text_new)(
     }
     const text_head *h = &t->member[0].head;
     t->symbols = h->symbols;
-    t->level = members > 1 ? h->symbols : h->level;
+    t->level = all ? h->symbols : h->level;
     t->outputs = padded(t->level);
     t->level_marks = marks_of(t->level) + 1;
-    t->ranks = members > 1 ? 0 : h->ranks;
-    t->rank_room = members > 1 ? 0 : h->rank_room;
+    t->ranks = all ? 0 : h->ranks;
+    t->rank_room = all ? 0 : h->rank_room;
     t->place = h->place;
     t->own = text_zeros(t, lanes, 4);
     t->rank_marks = t->ranks ? marks_of(t->ranks) + 1 : 0;
@@ -123,17 +124,6 @@ EXPORT int64_t API(text_new)(
     }
     *made = t;
     return 0;
-}
-
-/* Lanes that have a token at a step. */
-INLINE int64_t live(const text *t, int64_t step) { return t->lanes - (step >= t->tokens - (t->lanes - 1) * t->steps); }
-
-/* Begin step t->step: what came before it is in t->last. */
-static void begin_step(text *t) {
-    t->rows = live(t, t->step);
-    for (int64_t i = 0; i < t->rows; i++)
-        t->given[i] = t->step == 0 ? (int32_t)t->begin : t->ranks ? t->symbol[t->last[i]] : t->last[i];
-    step_learn(t);
 }
 
 /* The next `steps` steps of tokens [N], which are known, each below V: into the handle's encoder, or, where `costs` is not NULL,

@@ -308,7 +308,7 @@ static void memory_learn(text_memory *m, const int32_t *symbols, const float *p,
     }
 }
 
-static void memory_free(text_memory *m) {
+static UNUSED void memory_free(text_memory *m) {
     tp_free(m->contexts);
     tp_free(m->pool);
     tp_free(m->history);
@@ -325,7 +325,7 @@ INLINE int64_t memory_room(int64_t n) {
 }
 
 /* For so many lanes and tokens; orders have been checked. 0 or TP_MEMORY. */
-static int64_t memory_start(text_memory *m, const int32_t *orders, int64_t depth, int64_t lanes, int64_t tokens) {
+static UNUSED int64_t memory_start(text_memory *m, const int32_t *orders, int64_t depth, int64_t lanes, int64_t tokens) {
     const int64_t most = (int64_t)1 << 22;
     int64_t contexts = tokens < most ? memory_room(3 * depth * tokens / 2 + 64) : most;
     int64_t pool = tokens < most ? memory_room(2 * depth * tokens + 64) : most;

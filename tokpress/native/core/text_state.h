@@ -44,6 +44,12 @@ typedef struct {
     interval *intervals; /* [lanes, 2]: of groups or symbols, of ranks */
     int32_t *coded; /* places that are known, when they are encoded */
     double *costs; /* [lanes, 2]: probabilities of what came, when it is scored */
+    /* where symbols are spelled (spelling.c); else NULL */
+    void (*spell)(void *spelling); /* the coder's task while the next step begins */
+    void *spelling;
+    const int32_t *spelled; /* [V]: the symbol of each rank */
+    uint32_t *masses, *mass_sums; /* [lanes, ...]: 2^30 p by rank; sums before each MASSES_TOGETHER of them, and of all */
+    int64_t mass_room;
     text_room rooms[MOST_THREADS];
     int8_t *rounded[MOST_THREADS];
     team *team;
@@ -124,7 +130,7 @@ static float *rest_of(text *t, const float *mu, int64_t width) {
     return rest;
 }
 
-static void start_network(text *t, text_network *n, tensor_list *l) {
+static UNUSED void start_network(text *t, text_network *n, tensor_list *l) {
     const int64_t d = n->width, h = n->hidden;
     n->wide = padded(d);
     n->hide = padded(h);
@@ -164,7 +170,7 @@ static void start_network(text *t, text_network *n, tensor_list *l) {
     }
 }
 
-static void start_head(text *t, text_head *h, tensor_list *l, double rate) {
+static UNUSED void start_head(text *t, text_head *h, tensor_list *l, double rate) {
     const int8_t *q = h->trained = next_tensor(l, h->rows * h->width);
     const uint8_t *scale = next_tensor(l, 4 * h->rows), *bias = next_tensor(l, 4 * h->rows);
     h->wide = padded(h->width);
@@ -225,7 +231,7 @@ static void start_head(text *t, text_head *h, tensor_list *l, double rate) {
     }
 }
 
-static void start_rooms(text *t, int threads) {
+static UNUSED void start_rooms(text *t, int threads) {
     int64_t widest = 0, bytes = 0, product = 0;
     for (int64_t k = 0; k < t->members; k++) {
         const text_network *n = &t->member[k].network;

@@ -10,6 +10,8 @@
 
 #include "text_state.h"
 
+#define MASSES_TOGETHER 16
+
 enum { LEARN, LEVEL, LEVEL_AND_RANKS, RANKS };
 /* Tasks before those of panels: the memory; the coder; then parts of each head. */
 enum { OF_MEMORY, OF_CODER, OF_HEADS };
@@ -66,7 +68,8 @@ static void learn_memory(text *t) {
         for (int64_t i = 0; i < t->rows; i++) {
         int32_t place = t->last[i];
         int64_t at = t->ranks ? place / t->ranks : place;
-        float p = (float)base_weights(t, i)[at] / base_divisor(t, i);
+        bool whole = t->members == 1 && h->whole;
+        float p = whole ? h->all[i * padded(h->symbols) + at] : (float)base_weights(t, i)[at] / base_divisor(t, i);
         if (t->ranks) p = p * ((float)h->rank_weights[i * t->rank_room + place % t->ranks] / h->rank_divisor[i]);
         t->of_symbol[i] = p;
     }
@@ -96,13 +99,36 @@ static void mix_level(text *t, int64_t lane) {
         memory_weigh(&t->memory, lane);
         left = t->memory.left[lane];
     }
-    for (int64_t v = 0; v < t->outputs; v += FLOATS) vf_store(out + v, vf_of(vi_load(weights + v)) / divisor * left);
+    if (t->members == 1 && t->member[0].head.whole)
+        for (int64_t v = 0; v < t->outputs; v += FLOATS) vf_store(out + v, member_row(&t->member[0].head, lane, v) * left);
+    else
+        for (int64_t v = 0; v < t->outputs; v += FLOATS) vf_store(out + v, vf_of(vi_load(weights + v)) / divisor * left);
     if (t->remembers) memory_add(&t->memory, lane, t->shift, out);
 }
 
 static void add_up(const float *out, int64_t stride, int64_t rows, int64_t symbols, float *sums, int64_t marks) {
     for (int64_t i = 0; i < rows; i += TOGETHER)
         row_sums(out + i * stride, stride, rows - i < TOGETHER ? rows - i : TOGETHER, symbols, sums + i * marks);
+}
+
+/* 2^30 p of all symbols by rank, none 0, and sums of them, which wrap where a model's numbers are no probabilities. */
+static void weigh_by_rank(text *t, int64_t lane) {
+    const float *out = t->out + lane * t->outputs;
+    uint32_t *masses = t->masses + lane * t->mass_room, *sums = t->mass_sums + lane * (t->mass_room / MASSES_TOGETHER + 1), total = 0;
+    for (int64_t at = 0; at < t->mass_room; at += MASSES_TOGETHER) {
+        float p[MASSES_TOGETHER];
+        for (int i = 0; i < MASSES_TOGETHER; i++) p[i] = out[t->spelled[at + i]];
+        vi sum = {0};
+        for (int i = 0; i < MASSES_TOGETHER; i += FLOATS) {
+            vf bounded = vf_min(vf_max(vf_load(p + i), vf_all(0.0f)), vf_all(1.0f));
+            vi mass = vf_truncate(bounded * (float)(1 << 30)) + 1;
+            vi_store((int32_t *)masses + at + i, mass);
+            sum = (vi)((vu)sum + (vu)mass);
+        }
+        sums[at / MASSES_TOGETHER] = total;
+        for (int i = 0; i < FLOATS; i++) total += (uint32_t)sum[i];
+    }
+    sums[t->mass_room / MASSES_TOGETHER] = total;
 }
 
 static void level_of(text *t, int64_t panel, int thread) {
@@ -114,6 +140,10 @@ static void level_of(text *t, int64_t panel, int thread) {
     for (int64_t i = start; i < start + rows; i++) {
         if (t->members > 1) multiply_members(t, i);
         mix_level(t, i);
+    }
+    if (t->spelled) {
+        for (int64_t i = start; i < start + rows; i++) weigh_by_rank(t, i);
+        return;
     }
     add_up(t->out + start * t->outputs, t->outputs, rows, t->level, t->sums + start * t->level_marks, t->level_marks);
 }
@@ -190,7 +220,7 @@ static void push_intervals(text *t, int64_t rows) {
 /* How many parts the moves of a head are cut into. */
 INLINE int64_t head_parts(const text *t) { return t->team->threads > 1 ? 2 * t->team->threads : 1; }
 
-static void text_work(void *of, int phase, int64_t task, int thread) {
+static UNUSED void text_work(void *of, int phase, int64_t task, int thread) {
     text *t = of;
     int64_t parts = head_parts(t);
     switch (phase) {
@@ -198,7 +228,10 @@ static void text_work(void *of, int phase, int64_t task, int thread) {
         if (task == OF_MEMORY) {
             learn_memory(t);
         } else if (task == OF_CODER) {
-            push_intervals(t, t->pushed);
+            if (t->spell)
+                t->spell(t->spelling);
+            else
+                push_intervals(t, t->pushed);
         } else if (task < OF_HEADS + parts * t->members) {
             text_head *h = &t->member[(task - OF_HEADS) / parts].head;
             if (h->learns && t->step > 0)
@@ -242,6 +275,17 @@ static void step_learn(text *t) {
         m->next_a = a;
         m->next_r = r;
     }
+}
+
+/* Lanes that have a token at a step. */
+INLINE int64_t live(const text *t, int64_t step) { return t->lanes - (step >= t->tokens - (t->lanes - 1) * t->steps); }
+
+/* Begin step t->step: what came before it is in t->last. */
+static void begin_step(text *t) {
+    t->rows = live(t, t->step);
+    for (int64_t i = 0; i < t->rows; i++)
+        t->given[i] = t->step == 0 ? (int32_t)t->begin : t->ranks ? t->symbol[t->last[i]] : t->last[i];
+    step_learn(t);
 }
 
 #endif

@@ -149,7 +149,7 @@ class ContextMixing:
             self._channel = k & 7
             self._west = self.history[west] if west >= 0 else 0
             self._beside = self.history[north] if north >= 0 else 0
-        self._match.follow(self.history)
+        self._match.follow(self.history, at)
         self._places = [(line, check ^ (byte & 3) * 0x55) for line, check in self._places]
         self._phase, self._node, self._high = 0, 1, 0
         self._begin_nibble()

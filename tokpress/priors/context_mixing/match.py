@@ -19,10 +19,10 @@ def bucket_of(length: int) -> int:
 
 
 class Match:
-    def __init__(self, log2: int) -> None:
-        """2^log2 heads."""
+    def __init__(self, log2: int, heads: dict[int, int] | None = None) -> None:
+        """2^log2 heads; several matches in one history may share them."""
         self.log2 = log2
-        self.heads: dict[int, int] = {}
+        self.heads = {} if heads is None else heads
         self.head = 0  # the first of four, of which the last two bits of the newest byte choose one
         self.place = self.length = self.misses = self.bucket = self.expected = 0
 
@@ -30,10 +30,9 @@ class Match:
         """The newest byte's last two bits are not known yet."""
         self.head = scramble((last << 24 | 1) & MASK) >> (66 - self.log2) << 2
 
-    def follow(self, history: bytes | bytearray) -> None:
-        """A byte has been added to the history."""
-        here = len(history)
-        head = self.head + (history[-1] & 3)
+    def follow(self, history: bytes | bytearray, here: int) -> None:
+        """A byte has been added to the history, which goes up to `here`."""
+        head = self.head + (history[here - 1] & 3)
         place = self.place + 1 if self.place else 0
         if self.length:
             self.length = min(self.length + 1, 65535)
@@ -41,7 +40,7 @@ class Match:
                 self.misses = 0
         elif here > SHORTEST:
             found, length = self.heads.get(head, 0), 0
-            while length < LONGEST and length < found and history[found - 1 - length] == history[here - 1 - length]:
+            while length < min(LONGEST, found, here) and history[found - 1 - length] == history[here - 1 - length]:
                 length += 1
             if length >= SHORTEST:
                 place, self.length, self.misses = found, length, 0

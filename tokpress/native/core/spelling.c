@@ -1,0 +1,250 @@
+/* Frames of tokens that are spelled: the text models of text.c predict a token, the model of spelling_model.h codes it digit by digit on
+ * its way through the tree of spelling_tree.h.
+ *
+ * A step's lanes are spelled one after the other, since they share what is learned. An encoder knows the tokens, so it spells a step while
+ * the other threads begin the next one. The handle borrows that of a text model and its coder: text_finish, text_room and text_start are
+ * those of text.c. priors/spelling.py is the twin. */
+#include "costs.h"
+#include "spelling_model.h"
+#include "spelling_tree.h"
+#include "text_step.h"
+
+#define MOST_HISTORY ((int64_t)1 << 31)
+#define MOST_SHARPNESS ((int64_t)1 << 32)
+
+typedef enum { SPELL_ENCODE, SPELL_SCORE, SPELL_DECODE } spelling_mode;
+
+typedef struct {
+    text *text;
+    spelling_tree tree;
+    spelling_model *model;
+    spelling_mode mode;
+    int64_t waiting, waiting_step; /* lanes of a step that waits to be spelled */
+    int32_t *ranks; /* [lanes]: of its tokens */
+    int32_t *by_rank; /* [V, padded]: symbols */
+    int64_t sharpness; /* 2^16 / temperature, when decoding */
+    uint32_t *cost; /* [65536], made by the first score */
+    int64_t *costs; /* [N]: where scores go */
+    int64_t result;
+} spelling;
+
+/* The sum of 2^30 p of all tokens below a rank. */
+INLINE uint32_t mass_below(const uint32_t *masses, const uint32_t *sums, int64_t rank) {
+    static const int32_t taken[2 * MASSES_TOGETHER] = {-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1};
+    const int64_t first = rank / MASSES_TOGETHER * MASSES_TOGETHER;
+    const int32_t *mask = taken + MASSES_TOGETHER - (rank - first);
+    uint32_t total = sums[rank / MASSES_TOGETHER];
+    for (int i = 0; i < MASSES_TOGETHER; i++) total += masses[first + i] & (uint32_t)mask[i];
+    return total;
+}
+/* Where a model's numbers are no probabilities, sums have wrapped. */
+INLINE uint32_t mass_between(uint32_t low, uint32_t high) {
+    uint32_t mass = (high - low) & 0x7FFFFFFF;
+    return mass + (mass == 0);
+}
+
+/* The upper edge of a zero, of the row (1 - p, p) in rows_coder.h's rule. */
+INLINE uint32_t edge_of_zero(int32_t p) { return (uint32_t)((float)(65536 - p) * 0x1p-16f * (float)(WHOLE - 2)) + 1; }
+
+INLINE int spelling_bit(spelling *s, const spelling_mode mode, int known, int32_t p, int64_t *cost) {
+    if (mode == SPELL_ENCODE) {
+        range_push_bit(&s->text->encoder, !known, edge_of_zero(p));
+        return known;
+    }
+    if (mode == SPELL_SCORE) {
+        *cost += s->cost[known ? p : 65536 - p];
+        return known;
+    }
+    if (s->sharpness != 65536) {
+        int64_t x = 2 * (int64_t)stretch((i32x8){0} + (p << 6))[0] * s->sharpness >> 16;
+        p = s->model->squash[(x < -ODDS_LIMIT ? -ODDS_LIMIT : x > ODDS_LIMIT ? ODDS_LIMIT : x) + ODDS_CENTRE];
+    }
+    return !range_pop_bit(&s->text->decoder, edge_of_zero(p));
+}
+
+/* One token: its rank, which is `wanted` unless it is decoded. */
+INLINE int64_t spell_token(spelling *s, const spelling_mode mode, int64_t lane, int64_t wanted, int64_t *cost) {
+    const spelling_tree *tree = &s->tree;
+    spelling_model *m = s->model;
+    spelling_lane *l = m->lanes + lane;
+    const uint32_t *masses = s->text->masses + lane * s->text->mass_room;
+    const uint32_t *sums = s->text->mass_sums + lane * (s->text->mass_room / MASSES_TOGETHER + 1);
+    int64_t low = 0, pushed = 0;
+    uint32_t below = 0, above = mass_below(masses, sums, tree->symbols);
+    int found = -1; /* the nibble whose histories `slot` are */
+    uint8_t *slot[HASHED];
+    spelling_digit d = {.slot = slot};
+    for (uint32_t split = tree->root; split;) {
+        const spelling_split *at = tree->splits + split;
+        const int64_t byte = at->place / SPELLING_DIGITS;
+        const int place = at->place % SPELLING_DIGITS;
+        const uint8_t *bytes = tree->bytes + tree->start[low];
+        for (; pushed < byte; pushed++, found = -1) spelling_byte(m, l, bytes[pushed]);
+        if (!l->hashed) spelling_hash(m, l, lane);
+        const uint32_t known = place > 1 ? bytes[byte] & (0xFF00u >> (place - 1)) & 0xFF : 0;
+        if (place > 0 && found != (place > 4)) {
+            found = place > 4;
+            spelling_find(m, l, found ? (int32_t)(known >> 4) : -1, slot);
+        }
+        const uint32_t middle = mass_below(masses, sums, split);
+        int32_t p = spelling_predict(m, l, &d, place, known, mass_between(below, middle), mass_between(middle, above));
+        int bit = spelling_bit(s, mode, wanted >= (int64_t)split, p, cost);
+        spelling_learn(m, &d, bit);
+        if (bit) {
+            low = split;
+            below = middle;
+            split = at->above;
+        } else {
+            above = middle;
+            split = at->below;
+        }
+    }
+    const uint8_t *bytes = tree->bytes + tree->start[low];
+    for (int64_t size = spelling_size(tree, low); pushed < size; pushed++) spelling_byte(m, l, bytes[pushed]);
+    spelling_hash(m, l, lane); /* early: memory is asked for what the next token needs */
+    return low;
+}
+
+/* The step that waits. */
+static void spell_waiting(void *of) {
+    spelling *s = of;
+    text *t = s->text;
+    const int64_t rows = s->waiting;
+    s->waiting = 0;
+    if (rows == 0 || s->result < 0) return;
+    spelling_set_rate(s->model);
+    if (s->mode == SPELL_ENCODE && range_reserve(&t->encoder, (size_t)(rows * s->tree.longest * SPELLING_DIGITS)) < 0) {
+        s->result = TP_MEMORY;
+        return;
+    }
+    for (int64_t i = 0; i < rows; i++) {
+        if (s->mode == SPELL_ENCODE) {
+            spell_token(s, SPELL_ENCODE, i, s->ranks[i], NULL);
+        } else if (s->mode == SPELL_SCORE) {
+            int64_t *cost = s->costs + i * t->steps + s->waiting_step;
+            *cost = 0;
+            spell_token(s, SPELL_SCORE, i, s->ranks[i], cost);
+        } else {
+            s->ranks[i] = (int32_t)spell_token(s, SPELL_DECODE, i, 0, NULL);
+            if (range_is_over(&t->decoder)) {
+                s->result = TP_DAMAGED;
+                return;
+            }
+        }
+    }
+}
+
+EXPORT void API(spelling_free)(void *handle) {
+    spelling *s = handle;
+    if (s == NULL) return;
+    spelling_tree_free(&s->tree);
+    spelling_model_free(s->model);
+    tp_free(s->ranks);
+    tp_free(s->by_rank);
+    free(s->cost);
+    free(s);
+}
+
+/* Spell the tokens of a text handle, which is fresh, codes symbols and not groups, and is freed after this one. symbol [V]: of each
+ * rank; sizes [V] in bytes and all bytes, by rank. The handle in *made; 0, TP_MEMORY or TP_ARGUMENT. */
+EXPORT int64_t API(spelling_new)(
+    void *of_text, const int32_t *symbol, const int32_t *sizes, const uint8_t *bytes, int64_t byte_count, void **made
+) {
+    text *t = of_text;
+    *made = NULL;
+    if (t->ranks || t->step || t->spell) return TP_ARGUMENT;
+    spelling *s = calloc(1, sizeof *s);
+    if (s == NULL) return TP_MEMORY;
+    s->text = t;
+    int64_t result = spelling_tree_start(&s->tree, t->symbols, symbol, sizes, bytes, byte_count);
+    const int64_t width = t->steps < MOST_HISTORY ? t->steps * s->tree.longest : MOST_HISTORY;
+    if (result == 0 && t->lanes * width >= MOST_HISTORY) result = TP_ARGUMENT;
+    if (result == 0) {
+        t->mass_room = padded(t->symbols);
+        t->masses = text_zeros(t, t->lanes * t->mass_room, 4);
+        t->mass_sums = text_zeros(t, t->lanes * (t->mass_room / MASSES_TOGETHER + 1), 4);
+        s->ranks = tp_zeros((size_t)t->lanes * 4);
+        s->by_rank = tp_zeros((size_t)t->mass_room * 4);
+        s->model = spelling_model_new(t->lanes, width, 4 * t->tokens);
+        if (!t->masses || !t->mass_sums || !s->ranks || !s->by_rank || !s->model) result = TP_MEMORY;
+    }
+    if (result < 0) {
+        API(spelling_free)(s);
+        return result;
+    }
+    memcpy(s->by_rank, symbol, (size_t)t->symbols * 4);
+    t->spelled = s->by_rank;
+    t->spell = spell_waiting;
+    t->spelling = s;
+    *made = s;
+    return 0;
+}
+
+/* The next `steps` steps of tokens [N], which are known. */
+static int64_t spell_known(spelling *s, const int32_t *tokens, int64_t steps) {
+    text *t = s->text;
+    if (steps < 0 || steps > t->steps - t->step) return TP_ARGUMENT;
+    for (int64_t i = 0; i < t->lanes; i++)
+        for (int64_t at = t->step; at < t->step + steps && i * t->steps + at < t->tokens; at++) {
+            int32_t v = tokens[i * t->steps + at];
+            if (v < 0 || v >= t->symbols) return TP_ARGUMENT;
+        }
+    team_begin(t->team);
+    for (int64_t stop = t->step + steps; t->step < stop; t->step++) {
+        begin_step(t);
+        team_run(t->team, LEVEL, t->panels);
+        for (int64_t i = 0; i < t->rows; i++) {
+            t->last[i] = tokens[i * t->steps + t->step];
+            s->ranks[i] = s->tree.rank[t->last[i]];
+        }
+        s->waiting = t->rows;
+        s->waiting_step = t->step;
+    }
+    team_end(t->team);
+    spell_waiting(s);
+    return s->result;
+}
+
+EXPORT int64_t API(spelling_encode)(void *handle, const int32_t *tokens, int64_t steps) {
+    spelling *s = handle;
+    s->mode = SPELL_ENCODE;
+    return spell_known(s, tokens, steps);
+}
+
+/* Units of 2^-20 bits of the next steps' tokens [N], to their places in costs [N]. */
+EXPORT int64_t API(spelling_score)(void *handle, const int32_t *tokens, int64_t steps, int64_t *costs) {
+    spelling *s = handle;
+    s->mode = SPELL_SCORE;
+    s->costs = costs;
+    if (s->cost == NULL) {
+        s->cost = malloc(65536 * sizeof *s->cost);
+        if (s->cost == NULL) return TP_MEMORY;
+        costs_fill(s->cost);
+    }
+    return spell_known(s, tokens, steps);
+}
+
+/* The next `steps` steps into tokens [lanes, steps], of lanes that have a token. sharpness: 65536, or 2^16 / temperature when the payload
+ * is noise. 0, TP_DAMAGED or TP_ARGUMENT. */
+EXPORT int64_t API(spelling_decode)(void *handle, int32_t *tokens, int64_t steps, int64_t sharpness) {
+    spelling *s = handle;
+    text *t = s->text;
+    if (steps < 0 || steps > t->steps - t->step || sharpness < 0 || sharpness > MOST_SHARPNESS) return TP_ARGUMENT;
+    if (t->decoder.range == 0) return TP_ARGUMENT;
+    s->mode = SPELL_DECODE;
+    s->sharpness = sharpness;
+    const int64_t first = t->step;
+    team_begin(t->team);
+    for (int64_t stop = t->step + steps; t->step < stop && s->result == 0; t->step++) {
+        begin_step(t);
+        team_run(t->team, LEVEL, t->panels);
+        s->waiting = t->rows;
+        spell_waiting(s);
+        for (int64_t i = 0; i < t->rows && s->result == 0; i++) {
+            t->last[i] = s->tree.symbol[s->ranks[i]];
+            tokens[i * steps + t->step - first] = t->last[i];
+        }
+    }
+    team_end(t->team);
+    return s->result;
+}

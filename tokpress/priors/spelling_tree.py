@@ -1,0 +1,59 @@
+"""All tokens as the leaves of a binary tree: a token is spelled by the decisions on the way to it. `core/spelling_tree.h` is the same.
+
+Tokens are numbered by rank, in the order of their bytes. Each byte of a spelling is nine binary digits: whether there is one (0: the
+token ends before it), then its bits, the highest first. Two neighbours r − 1 and r differ first at one such digit, the place of split r,
+where a decision parts the tokens below rank r from the others. So V tokens need V − 1 splits, and digits that all remaining tokens
+share are no decisions. The split of the lowest place is the root of its range (a Cartesian tree; Vuillemin 1980).
+"""
+
+from collections.abc import Sequence
+
+LONGEST = 32
+DIGITS = 9  # of a byte
+
+
+def place_between(one: bytes, other: bytes) -> int:
+    """The first digit at which two spellings differ, the lower one first.
+
+    >>> place_between(b"a", b"ab"), place_between(b"a", b"b"), place_between(b"az", b"b")
+    (9, 7, 7)
+    """
+    at = 0
+    while at < len(one) and one[at] == other[at]:
+        at += 1
+    return DIGITS * at + (0 if at == len(one) else 9 - (one[at] ^ other[at]).bit_length())
+
+
+class Tree:
+    """
+    symbol, rank [V]: the symbol of each rank, and the reverse; spelling [V]: by rank; place, below, above [V]: of each split; 0 is none.
+
+    >>> tree = Tree([b"b", b"a", b"ab"]); tree.symbol, tree.root, tree.path(2)
+    ([1, 2, 0], 2, [1])
+    """
+
+    def __init__(self, spellings: Sequence[bytes]) -> None:
+        """Spellings are different, and none is empty."""
+        count = len(spellings)
+        self.symbol = sorted(range(count), key=spellings.__getitem__)
+        self.rank = sorted(range(count), key=self.symbol.__getitem__)
+        self.spelling = [spellings[v] for v in self.symbol]
+        self.longest = max(map(len, spellings))
+        self.place, self.below, self.above = [0] * count, [0] * count, [0] * count
+        open_: list[int] = []  # splits whose upper side is not complete yet, from the root down: their places rise
+        for r in range(1, count):
+            self.place[r] = place_between(self.spelling[r - 1], self.spelling[r])
+            while open_ and self.place[open_[-1]] >= self.place[r]:
+                self.below[r] = open_.pop()
+            if open_:
+                self.above[open_[-1]] = r
+            open_.append(r)
+        self.root = open_[0] if open_ else 0
+
+    def path(self, rank: int) -> list[int]:
+        """The decisions that lead to a rank."""
+        bits, split = [], self.root
+        while split:
+            bits.append(int(rank >= split))
+            split = self.above[split] if rank >= split else self.below[split]
+        return bits
