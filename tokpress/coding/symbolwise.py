@@ -69,7 +69,6 @@ class Symbolwise(Codec):
 
     @with_threads
     def decode(self, payload: bytes, count: int, watch: Watch = unwatched) -> Tokens:
-        layout = self._layout(count)
         decoder = range_decoder(payload)
 
         def pop(pmf: Pmf) -> Tokens:
@@ -78,7 +77,7 @@ class Symbolwise(Codec):
                 raise ChecksumError("the coded words are damaged: a symbol outside the vocabulary")
             return symbols
 
-        return follow(self.prior, layout, pop, watch)
+        return follow(self.prior, self._layout(count), pop, watch)
 
     @with_threads
     def score(self, tokens: TokenBuffer, report: Report = silent) -> NDArray[np.float64]:

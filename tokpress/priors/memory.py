@@ -59,7 +59,7 @@ class MemoryPrior(Prior):
         if not 1 <= len(orders) <= MAX_ORDER or not all(1 <= k <= MAX_ORDER for k in orders):
             raise ValueError(f"orders must be 1 … {MAX_ORDER} numbers from 1 to {MAX_ORDER}, not {str(orders)[:60]}")
         if isinstance(base, NotStepped):
-            raise ModelError(f"a {base.name} prior takes no memory: it does not predict one symbol after the other")
+            raise ModelError(f"the prior {base.name} takes no memory: it does not predict one symbol after the other")
         self.base = base
         self.vocab_size, self.stride, self.order = base.vocab_size, base.stride, base.order
         self.wants_given = base.wants_given
