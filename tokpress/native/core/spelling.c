@@ -161,7 +161,7 @@ EXPORT int64_t API(spelling_new)(
     if (result == 0 && t->lanes * width >= MOST_HISTORY) result = TP_ARGUMENT;
     if (result == 0) {
         t->mass_room = padded(t->symbols);
-        t->masses = text_zeros(t, t->lanes * t->mass_room, 4);
+        t->masses = text_zeros(t, t->lanes * t->mass_room + MASSES_TOGETHER, 4); /* mass_below reads all of a block */
         t->mass_sums = text_zeros(t, t->lanes * (t->mass_room / MASSES_TOGETHER + 1), 4);
         s->ranks = tp_zeros((size_t)t->lanes * 4);
         s->by_rank = tp_zeros((size_t)t->mass_room * 4);
