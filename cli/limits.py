@@ -5,8 +5,8 @@ import os
 
 from tokpress.errors import TokpressError
 
-#: bytes of addresses that coding takes up, with the compiler's; below this some libraries end the process where they stand
-LEAST_ADDRESSES = 768 << 20
+#: bytes of addresses that the smallest file takes up
+LEAST_ADDRESSES = 64 << 20
 
 
 def addresses() -> int | None:

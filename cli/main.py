@@ -178,7 +178,7 @@ def run() -> None:
         code = 128 + stop.signum
     if output := sys.modules.get(f"{__package__}.output"):
         output.sweep()
-    if code > 128:  # a signal: another thread, which compiles for instance, is not waited for
+    if code > 128:  # a signal: another thread is not waited for
         for stream in filter(None, (sys.stdout, sys.stderr)):
             with contextlib.suppress(OSError, ValueError):
                 stream.flush()

@@ -8,9 +8,9 @@ from typing import Any
 import click
 
 from . import limits
-from .progress import tell_of_compiling
+from .progress import tell_of_twins
 
-THREADS = ("OMP", "OPENBLAS", "MKL", "VECLIB_MAXIMUM", "RAYON", "NUMBA")
+THREADS = ("OMP", "OPENBLAS", "MKL", "VECLIB_MAXIMUM", "RAYON")
 
 
 def _verbose(ctx: click.Context, option: click.Parameter, value: bool) -> bool:
@@ -19,7 +19,8 @@ def _verbose(ctx: click.Context, option: click.Parameter, value: bool) -> bool:
 
 
 def _quiet(ctx: click.Context, option: click.Parameter, value: bool) -> bool:
-    tell_of_compiling(not value and not ctx.resilient_parsing)
+    if not value and not ctx.resilient_parsing:
+        tell_of_twins()
     return value
 
 
@@ -30,9 +31,8 @@ def _threads(ctx: click.Context, option: click.Parameter, count: int) -> int:
         limits.check()
     if count and not ctx.resilient_parsing:
         for library in THREADS:
-            if library.lower() not in sys.modules:  # a running numba refuses another count
-                name = f"{library}_NUM_THREADS" if "_" not in library else f"{library}_THREADS"
-                os.environ[name] = str(count)
+            name = f"{library}_NUM_THREADS" if "_" not in library else f"{library}_THREADS"
+            os.environ[name] = str(count)
         if torch := sys.modules.get("torch"):
             torch.set_num_threads(count)
     return count

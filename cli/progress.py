@@ -1,8 +1,7 @@
 """What a person sees on stderr: a line that moves while work goes on, and one that stays at the end."""
 
+import os
 import time
-
-from tokpress.exact import on_compile
 
 from . import signals
 from .terminal import MovingLine, note
@@ -23,23 +22,17 @@ def speed(source_bytes: int, seconds: float) -> str:
     return f"{source_bytes / 1e6 / max(seconds, 1e-9):.2f} MB/s"
 
 
-#: whether that has been said, and whether a moving line says it
-_told = _moving = False
+def tell_of_twins() -> None:
+    """Say that everything takes long, where the core is not here and nobody asked for its twins.
 
+    Raises CoreError where the library is of another version."""
+    from tokpress.native import library  # not for --help
 
-def tell_of_compiling(wanted: bool = True) -> None:
-    """From here on, say once that something is being compiled first: else nothing happens for half a minute."""
-    if _compiling in on_compile:
-        on_compile.remove(_compiling)
-    if wanted:
-        on_compile.append(_compiling)
-
-
-def _compiling() -> None:
-    global _told
-    if not _told and not _moving:
-        _told = True
-        note("tokpress: compiling for this machine first, which may take half a minute")
+    if not library.is_here() and not os.environ.get("TOKPRESS_CORE"):
+        note(
+            "tokpress: the native core is not installed; its Python twins give the same files, hundreds of times slower"
+        )
+        note("tokpress: to have it, install a C compiler (gcc, clang) and then tokpress again")
 
 
 class Progress:
@@ -68,19 +61,8 @@ class Progress:
             line += f", {minutes}:{seconds:02} left"
         self._line.draw(line)
 
-    def _compiling(self) -> None:
-        self._line.draw(f"{self._name}: compiling for this machine, this once")
-
     def __enter__(self) -> "Progress":
-        global _moving
-        _moving = self._line.live
-        if self._line.live:
-            on_compile.append(self._compiling)
         return self
 
     def __exit__(self, *error: object) -> None:
-        global _moving
-        _moving = False
-        if self._line.live:
-            on_compile.remove(self._compiling)
         self._line.clear()

@@ -8,7 +8,7 @@ import click
 from . import options
 from .output import check
 from .place import check_not_read, read_beside
-from .progress import tell_of_compiling
+from .progress import tell_of_twins
 from .streams import destination, standard_output
 from .terminal import show
 
@@ -39,7 +39,7 @@ def sample(ctx, model, tokens, items, seed, temperature, by_decoding, png, given
     if output and output != "-":
         check(output, "-", force)
         check_not_read(output, read_beside(ctx, [model] if model else [], given))
-    tell_of_compiling()
+    tell_of_twins()
     import numpy as np
 
     from tokpress import pictures, store

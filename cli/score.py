@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from . import costs, jobs, options
-from .progress import tell_of_compiling
+from .progress import tell_of_twins
 from .terminal import say, show
 
 
@@ -32,7 +32,7 @@ def score(ctx, files, model, given, lanes, kernel, by, top, rate, contexts, as_j
     without context, which makes their first bytes dearer: --lanes 1 avoids it, slowly.
     """
     names = options.sources(files)
-    tell_of_compiling()
+    tell_of_twins()
     from tokpress import store
 
     (chosen,) = options.bound([store.load(model or "text")], given)

@@ -32,15 +32,12 @@ def _stop(signum: int, frame: Any) -> None:
 
 #: the timer that asks again a little later
 _AGAIN = getattr(signal, "SIGALRM", 0)
-#: of llvmlite
-CALLED_BACK = ("_raw_object_cache_notify", "_raw_object_cache_getbuffer")
 
 
 def _fragile(frame: Any) -> bool:
-    """Where code written in other languages does not expect an exception: in the midst of an import some modules
-    abort; in what a compiler calls back it is printed and forgotten."""
+    """Whether an exception may not be raised here: in the midst of an import some modules abort."""
     while frame is not None:
-        if frame.f_code.co_filename == "<frozen importlib._bootstrap>" or frame.f_code.co_name in CALLED_BACK:
+        if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
             return True
         frame = frame.f_back
     return False

@@ -42,9 +42,9 @@ def as_array(tokens: TokenBuffer) -> Tokens:
 
 
 def count(tokens: Any) -> int:
-    """How many they are; of a block [n, steps] too."""
-    view = memoryview(tokens)
-    return view.nbytes // view.itemsize
+    """How many they are; of a numpy block [n, steps] too."""
+    size = getattr(tokens, "size", None)
+    return len(tokens) if size is None else int(size)
 
 
 def as_ids(tokens: TokenBuffer) -> Any:
@@ -58,16 +58,19 @@ def as_ids(tokens: TokenBuffer) -> Any:
 
 
 def as_bytes(tokens: TokenBuffer) -> Any:
-    """A contiguous buffer of uint8: the tokens themselves where they are one. Raises ValueError where one lies outside 0 … 255."""
-    kind = _kind(tokens)
-    if kind == "B":
-        return tokens
-    if kind == "i" and isinstance(tokens, array):
-        return bytes(tokens.tolist())
+    """A contiguous buffer of uint8, whose items are Python's integers: the tokens themselves where they are one, and not numpy's.
+
+    Raises ValueError where one lies outside 0 … 255."""
+    if isinstance(tokens, bytes | bytearray | memoryview | array):
+        kind = _kind(tokens)
+        if kind == "B":
+            return tokens
+        if kind == "i" and isinstance(tokens, array):
+            return bytes(tokens.tolist())
     found = as_array(tokens)
     if found.size and (int(found.min()) < 0 or int(found.max()) > 255):
         raise ValueError("a token lies outside 0 … 255")
-    return found.astype(np.uint8)
+    return found.astype(np.uint8).tobytes()
 
 
 def _kind(tokens: Any) -> str:

@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import subprocess
+import sys
 
 import pytest
 
@@ -40,17 +42,32 @@ def test_no_place_for_compiled_code(process, place):
     process("decompress", "-f", "a.tokp", env=environment)
 
 
-def test_compiling_is_told_of_once(process, place):
-    """For half a minute nothing happened, where stderr is no terminal."""
-    (place / "a").write_bytes(letters(30_000))
+def test_a_missing_core_is_told_of_once(process, place):
+    """It takes long without; whoever asks for the twins knows."""
+    (place / "a").write_bytes(b"to and fro")
     shutil.copy("a", "b")
-    environment = os.environ | {"NUMBA_CACHE_DIR": str(place / "cache")}
-    words = ("compress", "-f", "-m", "adaptive", "a", "b")
-    first = process(*words, env=environment).stderr.decode().splitlines()
-    assert first[0].startswith("tokpress: compiling") and sum("compiling" in line for line in first) == 1
-    assert b"compiling" not in process(*words, env=environment).stderr
-    shutil.rmtree("cache")
-    assert process(*words, "-q", env=environment).stderr == b""
+    said = run_without_core("compress", "-f", "-m", "adaptive", "a", "b").stderr
+    assert said.count("the native core is not installed") == 1
+    assert "core" not in run_without_core("compress", "-f", "-q", "-m", "adaptive", "a", "b").stderr
+    environment = os.environ | {"TOKPRESS_CORE": "twin"}
+    assert b"core" not in process("compress", "-f", "-m", "adaptive", "a", "b", env=environment).stderr
+    process("decompress", "-f", "a.tokp", "b.tokp")
+
+
+def run_without_core(*words):
+    """The command line in a process that finds no library."""
+    code = f"""
+import sys
+from pathlib import Path
+from tokpress.native import library
+library.path = lambda: Path("none")
+from tokpress.cli import main
+sys.argv = ["tokpress", *{words!r}]
+main()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done
 
 
 def test_efforts(process, place):

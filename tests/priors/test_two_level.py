@@ -509,9 +509,7 @@ def test_a_memory_of_a_memory(kernel):
     assert payloads[0] == payloads[1]
 
 
-@pytest.mark.parametrize(
-    "wrap", [lambda p: p, MemoryPrior, SpellingPrior], ids=["", "memory", "spelled"]
-)
+@pytest.mark.parametrize("wrap", [lambda p: p, MemoryPrior, SpellingPrior], ids=["", "memory", "spelled"])
 def test_a_product_with_one_or_two_of_two_levels(wrap):
     for other in (tiny_mingru(seed=1), tiny_two_level(groups=32, seed=1)):
         payloads = set()

@@ -78,7 +78,7 @@ class ProductPrior(Prior):
         self.quarters = quarters
         self.vocab_size = members[0].vocab_size
 
-    def for_frame(self, frame: Frame) -> "ProductPrior":
+    def for_frame(self, frame: Frame) -> ProductPrior:
         bound = copy.copy(self)
         bound.members = [member.for_frame(frame) for member in self.members]
         return bound
@@ -124,7 +124,7 @@ class ProductPrior(Prior):
         return side_by_side([member.tensors() for member in self.members])
 
     @classmethod
-    def load(cls, config: Config, tensors: Mapping[str, np.ndarray], vocab_size: int) -> "ProductPrior":
+    def load(cls, config: Config, tensors: Mapping[str, np.ndarray], vocab_size: int) -> ProductPrior:
         check_settings(f"a {cls.name} prior", config, {"members"}, {"quarters"})
         members = loaded_members(config["members"], MEMBERS, tensors, vocab_size)
         try:
@@ -133,9 +133,7 @@ class ProductPrior(Prior):
             raise ModelError(f"config.json: {error}") from error
 
     @classmethod
-    def fit(
-        cls, sources: "list[Source]", tokenizer: Tokenizer, config: Config, options: "FitOptions"
-    ) -> "ProductPrior":
+    def fit(cls, sources: list[Source], tokenizer: Tokenizer, config: Config, options: FitOptions) -> ProductPrior:
         """Settings: members, two model directories with a comma between them; quarters. They are trained already; what is
         wrapped around their networks, a memory for instance, is left out."""
         from ..training.trainers import trained_members

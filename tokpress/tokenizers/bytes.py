@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Self
 from ..errors import TokenizerError
 from ..lazy import np
 from ..model_files import check_settings
-from ..tokens import TokenBuffer, as_bytes
+from ..tokens import TokenBuffer, as_bytes, count
 from ..types import Config, Tokenizer
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class BytesTokenizer(Tokenizer):
         return _checked(tokens, 256)
 
     def source_length(self, tokens: TokenBuffer) -> int:
-        return len(tokens)
+        return count(tokens)
 
     def possible_tokens(self, length: int) -> range:
         return range(length, length + 1)
