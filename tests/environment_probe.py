@@ -14,7 +14,7 @@ import tests.models  # noqa: F401  registers a prior for models of one item give
 from tokpress import residual, store
 from tokpress.model import load_folder
 
-KERNELS = ("numpy", "native", "int8", "float")
+KERNELS = ("auto", "numpy", "native", "int8", "float")
 
 
 def main(folder: Path) -> dict[str, list[str]]:

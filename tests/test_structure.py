@@ -92,7 +92,7 @@ def test_positional_limits_are_found(tmp_path):
 def test_no_test_depends_on_the_speed_of_the_machine():
     """Tests wait for events (tests/limits.py). What sleeps, to be given the chance to be wrong, is listed here."""
     root = Path(__file__).parent
-    allowed = {"limits.py": 1, "exact/test_turns.py": 1}
+    allowed = {"limits.py": 1}
     for path in sorted(root.rglob("*.py")):
         name = path.relative_to(root).as_posix()
         found = time_limits(path)

@@ -285,7 +285,7 @@ class NotStepped(Prior):
     stepped. It defines `codec`."""
 
     def init(self, lanes: int, tokens: int) -> Any:
-        raise TokpressError(f"a {self.name} prior does not predict one symbol after the other")
+        raise TokpressError(f"the prior {self.name} does not predict one symbol after the other")
 
     def step(self, state: Any, previous: Tokens | None, rows: int) -> Pmf:
         return self.init(rows, rows)

@@ -94,7 +94,7 @@ def test_100_mb_in_bounded_memory(place, kind):
 
 @pytest.mark.slow
 def test_zeros_under_a_limit_on_memory(place):
-    """Not only is little used: little is asked for. (numpy, numba and the code itself are in it, too.)"""
+    """Not only is little used: little is asked for. (The code itself is in it, too.)"""
     with open("a", "wb") as file:
         file.truncate(10**8)
 

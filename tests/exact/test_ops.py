@@ -1,11 +1,12 @@
-"""The exact operations: right, the same in numpy, torch and compiled, and held to the rule's list."""
+"""The exact operations: right, the same in numpy, torch and the core, and held to the rule's list."""
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tokpress.exact import fused, ops
+from tokpress.exact import ops
+from tokpress.native import library, rows
 
 torch = pytest.importorskip("torch")
 xpt = pytest.importorskip("array_api_compat.torch")
@@ -27,46 +28,11 @@ def case(seed: int, rows: int, width: int = 96) -> dict[str, np.ndarray]:
     }
 
 
-class Compiled:
-    """`fused` behind the signatures of `ops`: bytes a + 128 become integers a again."""
+class Core:
+    """`native.rows` behind the signatures of `ops`."""
 
-    @staticmethod
-    def _integers(a: np.ndarray) -> np.ndarray:
-        return a.astype(np.float32) - 128
-
-    @staticmethod
-    def normalize_rows(xp, x):
-        a, r = np.zeros(x.shape, np.uint8), np.zeros(len(x), np.float32)
-        fused.normalize_rows(x, np.float32(ops.per(x.shape[1])), a, r)
-        return Compiled._integers(a), r[:, None]
-
-    @staticmethod
-    def shift(xp, x, last, mu):
-        a, r = np.zeros(x.shape, np.uint8), np.zeros(len(x), np.float32)
-        fused.shift(x, last, mu, np.float32(ops.per(x.shape[1])), a, r)
-        return Compiled._integers(a), r[:, None]
-
-    @staticmethod
-    def recur(xp, acc, s, r, bias, h):
-        a, r = np.zeros(h.shape, np.uint8), r[:, 0].copy()
-        fused.recur(acc.astype(np.int32), s, r, bias, h, a)
-        return Compiled._integers(a), r[:, None]
-
-    @staticmethod
-    def squared_relu(xp, acc, s, r):
-        a, r = np.zeros(acc.shape, np.uint8), r[:, 0].copy()
-        fused.squared_relu(acc.astype(np.int32), s, r, a)
-        return Compiled._integers(a), r[:, None]
-
-    @staticmethod
-    def add(xp, x, acc, s, r):
-        fused.add(x, acc.astype(np.int32), s, r[:, 0].copy())
-
-    @staticmethod
-    def softmax(xp, acc, s, r, bias):
-        pmf = np.zeros(acc.shape, np.float32)
-        fused.softmax(acc.astype(np.int32), s, r[:, 0].copy(), bias, pmf)
-        return pmf
+    def __getattr__(self, name: str):
+        return lambda xp, *arguments: getattr(rows, name)(*arguments)
 
 
 #: function → its arguments by name; `w` means the first third of the columns
@@ -96,13 +62,13 @@ def run(module, xp, name: str, data: dict, convert) -> list[np.ndarray]:
 
 @pytest.mark.parametrize("name", CALLS)
 @settings(max_examples=20, deadline=None)
-@given(seed=st.integers(0, 2**32), rows=st.integers(1, 40))
-def test_numpy_torch_and_compiled_agree_bit_for_bit(name, seed, rows):
-    data = case(seed, rows)
+@given(seed=st.integers(0, 2**32), count=st.integers(1, 40))
+def test_numpy_torch_and_the_core_agree_bit_for_bit(name, seed, count):
+    data = case(seed, count)
     expected = run(ops, np, name, data, lambda v: v)
     others = [run(ops, xpt, name, data, torch.from_numpy)]
-    if hasattr(Compiled, name):
-        others.append(run(Compiled, np, name, data, lambda v: v))
+    if library.is_here() and hasattr(rows, name):
+        others.append(run(Core(), np, name, data, lambda v: v))
     for other in others:
         for a, b in zip(expected, other, strict=True):
             assert np.array_equal(a, b)
@@ -147,15 +113,3 @@ def test_exp2_polynomial_error_is_what_the_comment_says():
 def test_constants_are_float32_values():
     for c in (*ops.EXP2_NEG, ops.LOG2_E, ops.PER_ACTIVATION_MAX, ops.TINY):
         assert float(np.float32(c)) == c
-
-
-def test_compiled_code_has_no_fused_multiply_add():
-    """Needs a fresh compile: code from numba's cache cannot be looked into."""
-    import numba
-
-    for name in ("softmax", "recur", "shift", "add"):
-        plain = getattr(fused, name).py_func
-        jitted = numba.njit(nogil=True, error_model="numpy", fastmath={"nnan", "nsz"})(plain)
-        for signature in getattr(fused, name).signatures:
-            jitted.compile(signature)
-        assert all("fmadd" not in asm and "fmla" not in asm for asm in jitted.inspect_asm().values())

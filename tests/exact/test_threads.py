@@ -11,7 +11,6 @@ from threadpoolctl import ThreadpoolController
 from tests import coding
 from tests.toy import ToyPrior
 from tokpress.coding import Frame
-from tokpress.errors import TokpressError
 from tokpress.exact import threads
 from tokpress.exact.threads import one_blas_thread, start_in_background
 
@@ -136,11 +135,17 @@ def test_one_thread_where_no_other_can_be_started(monkeypatch):
     with monkeypatch.context() as refused:
         refused.setattr(threads.Thread, "start", refuse)
         assert threads.threads() == 1 and threads.share_rows(lambda some: some, 8) == [slice(0, 8)]
-        with pytest.raises(TokpressError, match="no second thread"):
-            threads.run_both(lambda thread: thread)
     assert threads.threads() == 1
     monkeypatch.setattr(threads._started, "_again", 0.0)
     assert threads.threads() == 2 and threads.share_rows(lambda some: some, 8) == [slice(0, 4), slice(4, 8)]
+
+
+def test_results_come_in_order_and_errors_from_either(monkeypatch):
+    monkeypatch.setattr(threads, "processors", lambda: 2)
+    assert threads.share_rows(lambda some: some.start, 9) == [0, 4]
+    for which in (4, 0):  # the first of them waits for the other thread
+        with pytest.raises(ZeroDivisionError):
+            threads.share_rows(lambda some, which=which: 1 // (some.start - which), 9)
 
 
 def test_a_thread_at_work_is_not_waited_for(monkeypatch):
@@ -148,10 +153,10 @@ def test_a_thread_at_work_is_not_waited_for(monkeypatch):
     monkeypatch.setattr(threads, "processors", lambda: 2)
     both = Barrier(2)
 
-    def work(thread):
+    def work(some):
         both.wait()
-        shared = threads.share_rows(lambda some: some, 8)
+        shared = threads.share_rows(lambda rows: rows, 8)
         both.wait()  # the second thread is at work until both have asked
         return shared
 
-    assert threads.run_both(work) == 2 * [[slice(0, 8)]]
+    assert threads.share_rows(work, 2) == 2 * [[slice(0, 8)]]

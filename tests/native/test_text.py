@@ -106,6 +106,13 @@ def test_products(core, quarters, online):
         check(prior, repeating(4, 140, 64), 14, core, threads=2)
 
 
+@pytest.mark.parametrize("groups", [2, 64])
+def test_levels_that_are_wider_than_the_network(core, groups):
+    for memory in (False, True):
+        prior = random_prior(groups, 0.05, memory, symbols=2048, groups=groups, width=4, hidden=4)
+        check(prior, repeating(1, 60, 2048), 3, core)
+
+
 def test_step_is_the_twins(core):
     prior = random_prior(6, grams=16, features=3)
     tokens, layout = repeating(6, 95, 64), Layout.of(95, 10)

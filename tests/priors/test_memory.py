@@ -1,49 +1,51 @@
-"""The memory: compiled and plain kernels agree, bounded tables, and it learns."""
+"""The memory, in the core and as its twin: bounded tables, what it learns, and what it is around (tests/native/test_memory.py and
+test_text.py hold both to the same bits)."""
 
 import numpy as np
 import pytest
 
 from tests import coding
-from tests.models import tiny_bayes_net, tiny_mingru, tiny_network
+from tests.models import tiny_bayes_net, tiny_mingru, tiny_network, tiny_two_level
+from tokpress.coding import Frame
 from tokpress.errors import ModelError
-from tokpress.priors import memory, memory_kernel
+from tokpress.priors import memory_counts
 from tokpress.priors.histogram import HistogramPrior
 from tokpress.priors.memory import MemoryPrior
+from tokpress.priors.memory_counts import Context, Counts, bucket
 
 RNG = np.random.default_rng(5)
 ZIPF = np.minimum(RNG.zipf(1.3, 1500) - 1, 255).astype(np.int32)
 LOOP = np.tile(RNG.integers(0, 256, 47), 32).astype(np.int32)
 
 
-@pytest.mark.parametrize("tokens", [ZIPF, LOOP], ids=["zipf", "loop"])
-@pytest.mark.parametrize("lanes", [1, 6])
-def test_plain_and_compiled_kernels_code_the_same_bytes(tokens, lanes, monkeypatch):
-    prior = MemoryPrior(tiny_mingru())
-    plain = coding.encode(prior, tokens, lanes)
-    monkeypatch.setattr(memory, "COMPILE_FROM", 0)
-    assert coding.encode(prior, tokens, lanes) == plain
-    assert np.array_equal(coding.decode(prior, plain, len(tokens), lanes), tokens)
+#: of `Frame`: the core's counts, and the twin's
+KERNELS = ("auto", "numpy")
 
 
-def test_full_tables_keep_working(monkeypatch):
-    monkeypatch.setattr(memory, "MAX_CONTEXTS", 64)
-    monkeypatch.setattr(memory, "MAX_POOL", 32)
-    prior = MemoryPrior(HistogramPrior(256))
-    payload = coding.encode(prior, ZIPF, 3)
-    assert np.array_equal(coding.decode(prior, payload, len(ZIPF), 3), ZIPF)
+@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize(
+    "base", [tiny_mingru(), tiny_two_level(), HistogramPrior(256)], ids=["", "two levels", "stepped"]
+)
+def test_full_tables_keep_working(kernel, base, monkeypatch):
+    monkeypatch.setattr(memory_counts, "MAX_CONTEXTS", 64)
+    monkeypatch.setattr(memory_counts, "MAX_POOL", 32)
+    prior, tokens = MemoryPrior(base), ZIPF[:300]
+    payload = coding.encode(prior, tokens, 3, kernel=kernel)
+    assert np.array_equal(coding.decode(prior, payload, len(tokens), 3, kernel=kernel), tokens)
 
 
 def test_counts_at_their_limit_keep_working(monkeypatch):
-    monkeypatch.setattr(memory_kernel, "MAX_COUNT", 5)
+    monkeypatch.setattr(memory_counts, "MAX_COUNT", 5)
     prior = MemoryPrior(HistogramPrior(256))
-    payload = coding.encode(prior, LOOP, 2)
-    assert np.array_equal(coding.decode(prior, payload, len(LOOP), 2), LOOP)
+    payload = coding.encode(prior, LOOP, 2, kernel="numpy")
+    assert np.array_equal(coding.decode(prior, payload, len(LOOP), 2, kernel="numpy"), LOOP)
 
 
-def test_it_learns_what_repeats():
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_it_learns_what_repeats(kernel):
     base = HistogramPrior(256)
     alone = coding.score(base, LOOP, 4).sum()
-    remembered = coding.score(MemoryPrior(base), LOOP, 4).sum()
+    remembered = coding.score(MemoryPrior(base), LOOP, 4, kernel).sum()
     assert remembered < 0.4 * alone
 
 
@@ -54,31 +56,30 @@ def test_lanes_share_what_they_have_seen():
 
 
 def test_strengths_follow_the_gradient_of_the_log_loss():
-    """The hand-written ∂ ln p_K / ∂ ln s_k against finite differences of `mix`."""
-    k = memory_kernel
-    prior = MemoryPrior(HistogramPrior(8), orders=(1, 2))
-    state = prior.init(1, 64)
-    for symbol in (1, 2, 1, 3, 1, 2, 1, 2):
-        prior.step(state, np.array([symbol], np.int32) if state.p0 else None, 1)
-    state.scale[:] = np.float32(3)
-    symbol = 1
-    base = state.p0[0].astype(np.float32)
+    """The hand-written ∂ ln p_K / ∂ ln s_k against finite differences of p_K."""
+    counts = Counts([1, 2], 1, 64)
+    p0, previous, symbol = np.random.default_rng(1).dirichlet(np.ones(8), 1).astype(np.float32), None, 1
+    for each in (None, 1, 2, 1, 3, 1, 2, 1, 2):
+        previous = None if each is None else np.array([each], np.int32)
+        counts.step(previous, p0)
+    start = np.full_like(counts.scale, 3)
 
     def log_p(scale):
-        out = np.empty((1, 8), np.float32)
-        k.mix(state.ctx, state.pool, state.slot, scale, base, out, state.parts, 0, 1)
-        return float(np.log(out[0, symbol].astype(np.float64)))
+        counts.scale = scale
+        counts.parts = [counts._weigh(0, counts.found[0])]
+        p = p0[0, symbol].astype(np.float64) * counts.left[0]
+        return float(np.log(p + sum(float(c[v == symbol].sum()) for v, c in counts._counted(0))))
 
-    moved = state.scale.copy()
-    buffers = (np.zeros(2, np.float32), np.zeros(2, np.float32), np.zeros(2, np.float32), np.zeros(2, np.int32))
-    k.adapt(state.ctx, state.pool, state.slot, moved, base[0, symbol], 0, symbol, *buffers)
-    changed = np.argwhere(moved != state.scale)
-    assert len(changed)
+    counts.scale = start.copy()
+    counts.adapt(counts.found[0], symbol, p0[0, symbol])
+    moved = counts.scale
+    changed = np.argwhere(moved != start)
+    assert len(changed) == 2
     for index in map(tuple, changed):
-        up = state.scale.copy()
+        up = start.copy()
         up[index] *= np.float32(1.02)
-        numeric = (log_p(up) - log_p(state.scale)) / np.log(1.02)
-        exact = (moved[index] / state.scale[index] - 1) / float(k.RATE)
+        numeric = (log_p(up) - log_p(start)) / np.log(1.02)
+        exact = (moved[index] / start[index] - 1) / float(memory_counts.RATE)
         assert abs(numeric - exact) < 0.02 + 0.1 * abs(numeric)
 
 
@@ -90,27 +91,47 @@ def test_orders_that_cannot_be(orders):
         MemoryPrior.load(config, {}, 256)
 
 
-@pytest.mark.parametrize("compile_from", [1, 10**9])
-def test_a_surprise_after_certainty(compile_from, monkeypatch):
+@pytest.mark.parametrize(("kernel", "sure"), [("auto", 4000), ("numpy", 300)])
+def test_a_surprise_after_certainty(kernel, sure):
     """Six orders that are sure of a symbol leave the others less than the least float32."""
-    monkeypatch.setattr(memory, "COMPILE_FROM", compile_from)
-    sure, surprised = (4000, 50) if compile_from == 1 else (300, 5)
-    vocab_size, lanes = 1024, 20
+    vocab_size, lanes, surprised = 1024, 20, 5
     counts = np.zeros(vocab_size, np.int64)
     counts[7] = 10**9
     prior = MemoryPrior(HistogramPrior(vocab_size, counts))
     grid = np.full((lanes, sure + surprised), 7, np.int32)
     grid[:, sure:] = np.random.default_rng(0).integers(0, vocab_size, (lanes, surprised))
-    payload = coding.encode(prior, grid.ravel(), lanes)
-    assert (coding.decode(prior, payload, grid.size, lanes) == grid.ravel()).all()
-    state = prior.init(1, 100)
-    slot = np.zeros((1, 6), np.int32)
-    state.ctx[0] = 1, 30000, 1, 7
-    before, after, inverses = state.work
-    for p in (1e-44, 0.0):  # of the symbol under the base prior
-        args = (state.ctx, state.pool, slot, state.scale, np.float32(p), 0, 9, after, before, inverses, state.places)
-        memory_kernel.adapt(*args)
-        assert np.isfinite(state.scale).all()
+    payload = coding.encode(prior, grid.ravel(), lanes, kernel=kernel)
+    assert (coding.decode(prior, payload, grid.size, lanes, kernel=kernel) == grid.ravel()).all()
+
+
+@pytest.mark.parametrize("p", [1e-44, 0.0])
+def test_strengths_stay_finite(p):
+    """Where the base thinks a symbol next to impossible."""
+    counts = Counts(list(range(1, 7)), 1, 100)
+    counts.adapt([Context(1, 30000, {7: 30000})] * 6, 9, np.float32(p))
+    assert np.isfinite(counts.scale).all()
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_two_levels_of_a_memory_are_its_mixture(kernel):
+    """p(g) and p(r | g) of the counts, against p of all symbols from one state."""
+    prior = MemoryPrior(tiny_two_level(symbols=64, groups=8)).for_frame(Frame(400, 4, kernel))
+    states, previous, levels = [prior.init(4, 400) for _ in range(2)], None, prior.levels
+    assert levels
+    lanes = np.arange(4)
+    for step in range(60):
+        symbols = np.tile(ZIPF[: 4 * 15] % 64, 4)[4 * step : 4 * step + 4].astype(np.int32)
+        whole = prior.step(states[0], previous, 4).astype(np.float64)
+        of_group = prior.groups(states[1], previous, 4)
+        group, rank = levels.split(symbols)
+        inside = prior.ranks(states[1], group)
+        assert np.allclose(inside.sum(1, dtype=np.float64), 1, atol=1e-5) and (inside > 0).all()
+        by_place = whole[:, levels.symbol].reshape(4, levels.groups, levels.ranks)
+        assert np.allclose(of_group, by_place.sum(2), rtol=1e-3, atol=1e-6)
+        p = of_group[lanes, group].astype(np.float64) * inside[lanes, rank]
+        assert np.allclose(p, whole[lanes, symbols], rtol=2e-3, atol=1e-6)
+        previous = symbols
+    assert len(states[0].counts.table) == len(states[1].counts.table) > 20
 
 
 def test_a_memory_of_items_is_in_their_order():
@@ -125,9 +146,8 @@ def test_a_memory_of_items_is_in_their_order():
     assert given.wants_given and bound.init(1, 12) and bound.config() == given.config()
 
 
-@pytest.mark.parametrize("count", [*range(1, 70), 511, 512, 513, 4095, memory_kernel.MAX_COUNT])
+@pytest.mark.parametrize("count", [*range(1, 70), 511, 512, 513, 4095, memory_counts.MAX_COUNT])
 def test_buckets_are_powers_of_two(count):
-    of_n, of_d = memory_kernel.bucket(count, count)
+    of_n, of_d = bucket(count, count)
     assert of_n == min(count.bit_length() - 1, 9)
     assert of_d == min((count - 1).bit_length(), 5)
-    assert all(memory_kernel._exponent(n) == memory_kernel.exponent(n) for n in (count, count - 1))

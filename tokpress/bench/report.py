@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 FORMAT = 1
-PACKAGES = ("numpy", "numba", "torch", "zstandard", "brotli", "bzip3", "pyppmd")
+PACKAGES = ("numpy", "torch", "zstandard", "brotli", "bzip3", "pyppmd")
 
 
 def as_json(run: Run, command: list[str]) -> dict[str, Any]:

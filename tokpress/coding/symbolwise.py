@@ -11,7 +11,7 @@ The pmf [n, V] of the next symbol of each live lane is followed by those n symbo
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
 from ..errors import ChecksumError
 from ..lazy import np
@@ -37,17 +37,8 @@ from .lanes import Layout
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-#: symbols between two reports of a compiled loop
-REPORT_EVERY = WATCH_EVERY
 #: steps after which a watch hears of single steps, at the latest
 STEPS_EVERY = 64
-
-
-class DecodeLoop(Protocol):
-    """The decoding loop of a prior whose steps are so short that the interpreter between them would cost more."""
-
-    def __call__(self, state: Any, coder: Any, previous: Tokens | None, rows: int, steps: int) -> Tokens:
-        """The next symbols [rows, steps] from `coders.reference` words and decoder. Raises ChecksumError."""
 
 
 class Symbolwise(Codec):
@@ -58,10 +49,9 @@ class Symbolwise(Codec):
     array([3, 0, 3], dtype=int32)
     """
 
-    def __init__(self, prior: SteppedPrior, frame: Frame, loop: DecodeLoop | None = None) -> None:
-        """loop: decodes in place of `prior.step`; the same words give the same symbols."""
+    def __init__(self, prior: SteppedPrior, frame: Frame) -> None:
         super().__init__(frame)
-        self.prior, self.loop = prior, loop
+        self.prior = prior
 
     def stepped(self) -> list[SteppedPrior]:
         return [self.prior]
@@ -79,10 +69,6 @@ class Symbolwise(Codec):
 
     @with_threads
     def decode(self, payload: bytes, count: int, watch: Watch = unwatched) -> Tokens:
-        layout, loop = self._layout(count), self.loop
-        if loop is not None and count:
-            state = self.prior.init(layout.lanes, count)
-            return decode_by_loop(lambda *args: loop(state, *args), payload, layout, watch)
         decoder = range_decoder(payload)
 
         def pop(pmf: Pmf) -> Tokens:
@@ -91,7 +77,7 @@ class Symbolwise(Codec):
                 raise ChecksumError("the coded words are damaged: a symbol outside the vocabulary")
             return symbols
 
-        return follow(self.prior, layout, pop, watch)
+        return follow(self.prior, self._layout(count), pop, watch)
 
     @with_threads
     def score(self, tokens: TokenBuffer, report: Report = silent) -> NDArray[np.float64]:
@@ -168,22 +154,6 @@ def take_steps(layout: Layout, step: Callable[[Tokens | None, int], Tokens], wat
             grid.put(previous[:, None], t)
             watched.add(previous)
     watched.finish()
-    return grid.join()
-
-
-def decode_by_loop(loop: Callable[..., Tokens], payload: bytes, layout: Layout, watch: Watch) -> Tokens:
-    """`loop(coder, previous, rows, steps)` gives the next symbols [rows, steps]."""
-    from .coders import reference  # compiled
-
-    coder, grid, previous = reference.start(payload), Growing(layout), None
-    for rows, first, stop in layout.runs():
-        at_once = max(1, REPORT_EVERY // rows)
-        for at in range(first, stop, at_once):
-            steps = min(at_once, stop - at)
-            symbols = loop(coder, previous, rows, steps)
-            grid.put(symbols, at)
-            previous = symbols[:, -1].copy()
-            watch(symbols)
     return grid.join()
 
 

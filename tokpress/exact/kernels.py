@@ -54,27 +54,6 @@ class NumpyKernel(Kernel):
         return total.astype(np.float32)
 
 
-class CompiledKernel(Kernel):
-    """The product that compiled steps call (`priors.mingru_kernel`), behind the common interface."""
-
-    name = "compiled"
-
-    def prepare(self, q: np.ndarray) -> Any:
-        from . import gemm
-
-        return *gemm.pack(q), q.shape[0]
-
-    def product(self, a: np.ndarray, prepared: Any) -> np.ndarray:
-        from . import gemm
-
-        packed, first, outputs = prepared
-        unsigned = np.zeros((len(a), packed.shape[1] * 4), np.uint8)
-        unsigned[:, : a.shape[1]] = a + np.float32(gemm.OFFSET)
-        out = np.empty((len(a), len(first)), np.int32)
-        gemm.product(unsigned, packed, first, out)
-        return out[:, :outputs].astype(np.float32)
-
-
 class NativeKernel(Kernel):
     """The core's product."""
 
@@ -160,9 +139,7 @@ def self_test(name: str) -> bool:
     return True
 
 
-KERNELS: dict[str, type[Kernel]] = {
-    k.name: k for k in (NumpyKernel, CompiledKernel, NativeKernel, Int8Kernel, FloatKernel)
-}
+KERNELS: dict[str, type[Kernel]] = {k.name: k for k in (NumpyKernel, NativeKernel, Int8Kernel, FloatKernel)}
 
 
 def make_kernel(name: str) -> Kernel:

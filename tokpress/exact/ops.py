@@ -2,8 +2,8 @@
 
 Only correctly rounded IEEE float32 operations in a fixed order (+ − × ÷ √ min max round floor) and
 integer sums: the same bits on every CPU, GPU, thread count and batch size (docs/exactness.md).
-`xp` is numpy or array_api_compat.torch. `tokpress.exact.fused` holds the same functions as single
-compiled loops; a test compares the two bit for bit.
+`xp` is numpy or array_api_compat.torch. The core has the same functions as single loops (`tokpress.native.rows`); a test compares
+the two bit for bit.
 
 Shapes: n rows (lanes), K inputs, N outputs. acc [n, N] float32 holds an integer sum, s [N] the weight
 scales, r [n, 1] the row scales, a [n, K] float32 holding integers −127 … 127.

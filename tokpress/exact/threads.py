@@ -1,6 +1,5 @@
-"""Two threads, half of the rows each: compiled code releases the interpreter, and rows do not depend on
-each other, so the bits cannot change. Cheaper than threads inside every small product, which meet at a
-barrier forty times a step.
+"""How many threads a frame may use, and a second thread for Python's own work: half of the rows each (`share_rows`), where numpy and
+the core release the interpreter, and rows do not depend on each other, so the bits cannot change.
 
 A second thread only saves time. Where none can be started (a limit on processes, little memory, an interpreter that is
 shutting down) everything runs on one. A child of `fork` has no thread but the one that forked, so it starts its own.
@@ -175,35 +174,6 @@ def share_rows(work: Callable[[slice], R], rows: int) -> list[R]:
     half = rows // 2
     other = _second_thread().submit(work, slice(half, rows))
     return [work(slice(0, half)), other.result()]
-
-
-def run_both(work: Callable[[int], R], give_up: Callable[[], None] = lambda: None) -> list[R]:
-    """`work(0)` and `work(1)` at once, on two threads that may wait for each other: only where `threads()` is 2 or more. After
-    an exception, of a signal for instance, `give_up` lets thread 1 wait no longer for the other."""
-    try:
-        other = _second_thread().submit(work, 1)
-        return [work(0), other.result()]
-    except BaseException:
-        give_up()
-        raise
-
-
-def share_after(
-    first: Callable[[], None], work: Callable[[slice, Callable[[], Any]], R], rows: int, early: int | None = None
-) -> list[R]:
-    """`share_rows`, where there is something to do `first`. Another thread begins with the first rows, `early` ones, at once;
-    its `work` calls its second argument before it needs what `first` has made."""
-    if rows < 2 or threads() < 2:
-        first()
-        return [work(slice(0, rows), lambda: None)]
-    done, early = Event(), rows // 2 if early is None else early
-    try:  # a signal may raise anywhere here, and the other thread may not be left waiting
-        other = _second_thread().submit(work, slice(0, early), done.wait)
-        first()
-    finally:
-        done.set()
-    late = work(slice(early, rows), lambda: None)
-    return [other.result(), late]
 
 
 def start_in_background(work: Callable[[], R]) -> Callable[[], R]:

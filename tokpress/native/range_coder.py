@@ -1,4 +1,4 @@
-"""The range coder over given intervals (core/range_coder.c; `coding.coders.reference` is the twin)."""
+"""The range coder over given intervals (core/range_coder.c; `coding.coders.range_coder` is the twin)."""
 
 import ctypes
 from collections.abc import Sequence

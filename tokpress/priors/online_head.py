@@ -14,7 +14,7 @@ after a step, both sides know the symbols of every lane. The weights that produc
 `TOGETHER` symbols. Symbols: V symbols, D features, n lanes, J draws.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -52,7 +52,7 @@ def draw(weights: np.ndarray, u: int) -> np.ndarray:
 
 
 class OnlineHead:
-    """The head of one frame, in numpy; `online_kernel.CompiledHead` is the compiled one."""
+    """The head of one frame. core/text_head.h computes the same bit for bit."""
 
     #: rows drawn for each symbol
     draws = DRAWS
@@ -68,19 +68,18 @@ class OnlineHead:
         self.a: np.ndarray = np.zeros((lanes, q.shape[1]), np.int32)
         self.r = np.zeros(lanes, np.float32)
         self.drawn = np.zeros((lanes, self.draws), np.int32)
-        self._prepare(q)
-
-    def _prepare(self, q: np.ndarray) -> None:
         self.columns = np.ascontiguousarray(q.T).astype(np.float32)
 
-    def _conditionals(self, a: np.ndarray, r: np.ndarray, lane: int, lanes: int) -> tuple[Pmf, np.ndarray]:
-        """(pmf [T · n, V], symbols drawn from each [T · n, J]) of T steps of `lanes` lanes, from `lane` and this step on."""
+    def step(self, a: np.ndarray, r: np.ndarray) -> Pmf:
+        """The conditionals of the first n lanes from their features a [n, D], r [n, 1]; to be learned from at the next step."""
         w = ops.exp2_weights(np, a @ self.columns * self.scale * r + self.bias)
-        at = [(lane + k % lanes, self.count + k // lanes) for k in range(len(a))]
-        drawn = np.zeros((len(a), DRAWS), np.int64)
-        for row, each, out in zip(w, at, drawn):
-            out[:] = draw(row, uniform(*each))
-        return ops.over_sum(np, w), drawn
+        self._await(a, r)
+        for lane, row in enumerate(w):
+            self.drawn[lane, :DRAWS] = draw(row, uniform(lane, self.count))
+        return ops.over_sum(np, w)
+
+    def _await(self, a: np.ndarray, r: np.ndarray) -> None:
+        self.a[: len(a)], self.r[: len(a)] = a, r.reshape(-1)
 
     def _learn(self, symbols: Tokens) -> None:
         n = len(symbols)
@@ -119,30 +118,3 @@ class OnlineHead:
         if self.since == self.every:
             self.since = 0
             self._round()
-
-    def _await(self, a: np.ndarray, r: np.ndarray, drawn: np.ndarray, some: slice) -> None:
-        self.a[some], self.r[some], self.drawn[some] = a, r.reshape(-1), drawn
-
-    def step(self, a: np.ndarray, r: np.ndarray, some: slice) -> Pmf:
-        """The conditionals of some lanes from their features a [n, D], r [n, 1]; to be learned from at the next step."""
-        pmf, drawn = self._conditionals(a, r, some.start, len(a))
-        self._await(a, r, drawn, some)
-        return pmf
-
-    def steps(
-        self, a: np.ndarray, r: np.ndarray, lanes: int, previous: Tokens | None, symbols: Tokens
-    ) -> Iterator[Pmf]:
-        """Several steps whose symbols [n, T] are known, `previous` before them, from a [T · n, D]: blocks [t, n, V]."""
-        t, steps = 0, symbols.shape[1]
-        while t < steps:
-            self.learn(previous if t == 0 else symbols[:, t - 1])
-            count = min(self.every - self.since, steps - t)  # no weight changes within them
-            part = slice(t * lanes, (t + count) * lanes)
-            pmf, drawn = self._conditionals(a[part], r[part], 0, lanes)
-            for i in range(count):
-                if i:
-                    self.learn(symbols[:, t + i - 1])
-                mine, one = slice(i * lanes, (i + 1) * lanes), slice((t + i) * lanes, (t + i + 1) * lanes)
-                self._await(a[one], r[one], drawn[mine], slice(0, lanes))
-            yield pmf.reshape(count, lanes, -1)
-            t += count

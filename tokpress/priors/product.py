@@ -12,28 +12,31 @@ A geometric mean of two is a root, m = √(p_1 · p_2), which every CPU rounds a
 
     u(v) = max(round(2^23 · p_1(v)^(1 − w) · p_2(v)^w), 1),     p(v) = u(v) / Σ u
 
-Members are priors whose lanes do not depend on each other (`RowWise`). Each learns as it does alone. Lanes n, V symbols.
+Members are any two priors that step over the same tokens. Each learns as it does alone. Lanes n, V symbols.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
-from ..coding import Frame, row_wise
+from ..coding import Codec, Frame
 from ..errors import ModelError, TokpressError
 from ..exact.ops import WEIGHT_BITS, over_sum
 from ..lazy import np
 from ..model_files import check_settings
-from ..types import Config, Pmf, Prior, Tokenizer, Tokens
+from ..types import Config, NotStepped, Pmf, Prior, Tokenizer, Tokens
 from .several import loaded_members, side_by_side
+from .text_core import in_core
 
 if TYPE_CHECKING:
     from ..training.options import FitOptions
     from ..training.streams import Source
 
 MEMBERS = 2
+
+
 #: the weight of the second member, in quarters
 QUARTERS = (1, 2, 3)
 
@@ -50,17 +53,12 @@ def multiply(one: Pmf, other: Pmf, quarters: int = 2) -> Pmf:
     return over_sum(np, np.maximum(np.rint(mean * np.float32(2.0**WEIGHT_BITS)).astype(np.int32), 1))
 
 
-class State(NamedTuple):
-    members: list[Any]
-    multiply: Callable[[Pmf, Pmf, int], Pmf]
-
-
 class ProductPrior(Prior):
     name = "product"
 
     def __init__(self, members: list[Prior], quarters: int = 2) -> None:
-        """`quarters`: the weight of the second one. Raises TokpressError where they are not two, of the same symbols, with lanes
-        that are independent."""
+        """`quarters`: the weight of the second one. Raises TokpressError where they are not two that step, over the same tokens in the
+        same order."""
         if type(quarters) is not int or quarters not in QUARTERS:
             raise TokpressError(
                 f"quarters={quarters!r} of a product should be 1, 2 or 3, the weight of its second member"
@@ -68,53 +66,39 @@ class ProductPrior(Prior):
         if len(members) != MEMBERS:
             raise TokpressError(f"a product has {MEMBERS} members, not {len(members)}")
         for member in members:
-            if not row_wise.is_row_wise(member):
+            if isinstance(member, NotStepped) or member.wants_given:
                 raise TokpressError(
-                    f"a {member.name} prior cannot be a member of a product: its lanes are not independent"
+                    f"a {member.name} prior cannot be a member of a product: it does not step, or is given items"
                 )
             if member.vocab_size != members[0].vocab_size:
                 raise TokpressError("the members of a product predict the same symbols")
-        self.members: list[Any] = members
-        self.quarters = quarters
-        self.vocab_size = members[0].vocab_size
+            if member.stride != members[0].stride or not _same_order(member.order, members[0].order):
+                raise TokpressError("the members of a product code the symbols of items in the same order")
+        self.members, self.quarters = members, quarters
+        self.vocab_size, self.stride, self.order = members[0].vocab_size, members[0].stride, members[0].order
 
     def for_frame(self, frame: Frame) -> ProductPrior:
         bound = copy.copy(self)
         bound.members = [member.for_frame(frame) for member in self.members]
         return bound
 
-    def init(self, lanes: int, tokens: int) -> State:
-        states = [member.init(lanes, tokens) for member in self.members]
-        if not row_wise.runs_compiled(self):
-            return State(states, multiply)
-        from .product_kernel import multiply as compiled
+    def codec(self, frame: Frame) -> Codec:
+        return in_core(self, frame, super().codec)
 
-        return State(states, compiled)
+    def init(self, lanes: int, tokens: int) -> list[Any]:
+        return [member.init(lanes, tokens) for member in self.members]
 
-    def step(self, state: State, previous: Tokens | None, rows: int) -> Pmf:
-        return row_wise.step(self, state, previous, rows)
+    def step(self, state: list[Any], previous: Tokens | None, rows: int) -> Pmf:
+        one, other = (member.step(own, previous, rows) for member, own in zip(self.members, state))
+        return multiply(one, other, self.quarters)
 
-    def learn(self, state: State, previous: Tokens | None) -> None:
-        for member, own in zip(self.members, state.members):
-            member.learn(own, previous)
-
-    def shares_rows(self, rows: int) -> bool:
-        return all(member.shares_rows(rows) for member in self.members)
-
-    def some_rows(self, state: State, previous: Tokens | None, some: slice, ready: Callable[[], Any]) -> Pmf:
-        # the second, which is the larger one of `text-best`, first: only what comes before its head need not wait for `ready`
-        pairs = zip(reversed(self.members), reversed(state.members))
-        other, one = (member.some_rows(own, previous, some, ready) for member, own in pairs)
-        return state.multiply(one, other, self.quarters)
-
-    def stretch(self, state: State, previous: Tokens | None, symbols: Tokens) -> Iterator[Pmf]:
+    def stretch(self, state: list[Any], previous: Tokens | None, symbols: Tokens) -> Iterator[Pmf]:
         def steps(member: Prior, own: Any) -> Iterator[Pmf]:
             for block in member.stretch(own, previous, symbols):
                 yield from block
 
-        members = (steps(member, own) for member, own in zip(self.members, state.members))
-        for one, other in zip(*members, strict=True):
-            yield state.multiply(one, other, self.quarters)[None]
+        for one, other in zip(*(steps(member, own) for member, own in zip(self.members, state)), strict=True):
+            yield multiply(one, other, self.quarters)[None]
 
     def config(self) -> Config:
         quarters = {} if self.quarters == 2 else {"quarters": self.quarters}
@@ -140,6 +124,10 @@ class ProductPrior(Prior):
 
         members, chosen = trained_members("product", config, tokenizer, {"quarters": 2})
         return cls([innermost(member) for member in members], chosen["quarters"])
+
+
+def _same_order(one: Any, other: Any) -> bool:
+    return (one is None) == (other is None) and (one is None or np.array_equal(one, other))
 
 
 def innermost(prior: Prior) -> Prior:

@@ -1,6 +1,6 @@
 """Text priors in the core: a minGRU, or a product of two, and a memory around it, stepped by `native.text`.
 
-`in_core` gives the codec that runs there; its twin, which steps the priors in Python, does what the core does not: samples, and noise.
+`in_core` gives the codec that runs there, or its twin, which steps the priors in Python.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ def model_of(prior: Prior, factored: bool = True) -> Model | None:
 def in_core(prior: Prior, frame: Frame, twin: Callable[[Frame], Codec]) -> Codec:
     """The frame's codec in the core, or the twin: where the core is not here, and where a kernel of the twin is asked for."""
     model = model_of(prior) if frame.kernel == "auto" else None
-    return twin(frame) if model is None else TextCodec(model, frame, twin)
+    return twin(frame) if model is None else TextCodec(prior, model, frame, twin)
 
 
 class TextCodec(Codec):
-    def __init__(self, model: Model, frame: Frame, twin: Callable[[Frame], Codec]) -> None:
+    def __init__(self, prior: Prior, model: Model, frame: Frame, twin: Callable[[Frame], Codec]) -> None:
         super().__init__(frame)
-        self.model, self._twin = model, twin
+        self.prior, self.model, self._twin = prior, model, twin
 
     def stepped(self) -> list[SteppedPrior]:
         return self._twin(self.frame).stepped()
@@ -85,14 +85,21 @@ class TextCodec(Codec):
         return -np.log2(np.maximum(p, LEAST)).reshape(-1, 2).sum(1)
 
     def sample(self, count: int, seed: int | None = None, temperature: float = 1.0) -> TokenBuffer:
-        return self._twin(self.frame).sample(count, seed, temperature)
+        return self._by_symbols().sample(count, seed, temperature)
 
     def decode_noise(self, noise: bytes, count: int, watch: Watch = unwatched) -> TokenBuffer:
-        return self._twin(self.frame).decode_noise(noise, count, watch)
+        return self._by_symbols().decode_noise(noise, count, watch)
+
+    def _by_symbols(self) -> Codec:
+        """The codec of the probabilities of all symbols, step by step: what is drawn is no known symbol, and of no known group."""
+        from ..coding.symbolwise import Symbolwise  # imports numpy
+
+        model = model_of(self.prior, factored=False)
+        return self._twin(self.frame) if model is None else Symbolwise(CoreSteps(self.prior, model), self.frame)
 
 
 class CoreSteps:
-    """A prior without groups whose steps run in the core, for codecs that step it themselves."""
+    """A prior whose steps run in the core: the probabilities of all symbols."""
 
     def __init__(self, prior: Prior, model: Model) -> None:
         self.vocab_size, self.stride, self._model = prior.vocab_size, prior.stride, model

@@ -13,7 +13,7 @@ a symbol, the row of its group and its own are pulled towards f, and J rows draw
 What was drawn and is the symbol's own is not moved both ways: of c such draws of J, the pull is (J − c) / J.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -24,7 +24,7 @@ from .online_head import AT_ONCE, DRAWS, PER_DRAW, OnlineHead, draw, uniform
 
 
 class TwoLevelHead(OnlineHead):
-    """The head of one frame, in numpy. A learning rate of 0 leaves it as it was trained."""
+    """The head of one frame. A learning rate of 0 leaves it as it was trained."""
 
     draws = 2 * DRAWS
 
@@ -43,39 +43,32 @@ class TwoLevelHead(OnlineHead):
         logits = np.einsum("nk,knr->nr", a, self.columns[:, at]) * self.scale[at] * r + self.bias[at]
         return ops.exp2_weights(np, logits)
 
-    def groups(self, a: np.ndarray, r: np.ndarray, some: slice) -> Pmf:
-        """p(g) [n, G] of some lanes, from their features a [n, D], r [n, 1]; to be learned from at the next step."""
+    def groups(self, a: np.ndarray, r: np.ndarray) -> Pmf:
+        """p(g) [n, G] of the first n lanes, from their features a [n, D], r [n, 1]; to be learned from at the next step."""
         w = self._of_groups(a, r)
-        self.a[some], self.r[some] = a, r.reshape(-1)
+        self._await(a, r)
         if self.learns:
-            for lane, row in enumerate(w, some.start):
+            for lane, row in enumerate(w):
                 self.drawn[lane, :DRAWS] = draw(row, uniform(lane, self.count))
         return ops.over_sum(np, w)
 
-    def ranks(self, group: Tokens, some: slice) -> Pmf:
+    def ranks(self, group: Tokens) -> Pmf:
         """p(r | g) [n, R] of the same lanes, now that their groups are known."""
-        w = self._of_ranks(self.a[some].astype(np.float32), self.r[some, None], group)
+        n = len(group)
+        w = self._of_ranks(self.a[:n].astype(np.float32), self.r[:n, None], group)
         if self.learns:
-            for lane, (row, start) in enumerate(zip(w, self._first_rows(group)), some.start):
+            for lane, (row, start) in enumerate(zip(w, self._first_rows(group))):
                 self.drawn[lane, DRAWS:] = start + draw(row, uniform(lane, self.count))
         return ops.over_sum(np, w)
 
-    def step(self, a: np.ndarray, r: np.ndarray, some: slice) -> Pmf:
+    def step(self, a: np.ndarray, r: np.ndarray) -> Pmf:
         """The conditionals of all symbols [n, V]."""
         self.whole = True
-        of_group, g, ranks = self.groups(a, r, some), self.levels.groups, self.levels.ranks
+        of_group, g, ranks = self.groups(a, r), self.levels.groups, self.levels.ranks
         logits = a @ self.columns[:, g:] * self.scale[g:] * r + self.bias[g:]
         inside = ops.over_sum(np, ops.exp2_weights(np, logits.reshape(len(a), g, ranks)))
         by_place = (of_group[:, :, None] * inside).reshape(len(a), g * ranks)
         return np.ascontiguousarray(by_place[:, self.levels.place])
-
-    def steps(
-        self, a: np.ndarray, r: np.ndarray, lanes: int, previous: Tokens | None, symbols: Tokens
-    ) -> Iterator[Pmf]:
-        for t in range(symbols.shape[1]):
-            self.learn(previous if t == 0 else symbols[:, t - 1])
-            now = slice(t * lanes, (t + 1) * lanes)
-            yield self.step(a[now], r[now], slice(0, lanes))[None]
 
     def _first_rows(self, group: Tokens) -> np.ndarray:
         """The row of the first symbol of each group."""
@@ -86,7 +79,7 @@ class TwoLevelHead(OnlineHead):
             return
         group, rank = self.levels.split(symbols)
         if self.whole:  # nobody has asked for ranks
-            self.ranks(group, slice(0, len(symbols)))
+            self.ranks(group)
         self._teach(self.drawn[: len(symbols)], np.stack([group, self._first_rows(group) + rank], 1))
 
     def _teach(self, drawn: np.ndarray, own: np.ndarray) -> None:

@@ -5,7 +5,7 @@
  *     when range < 2^32, the top 32 bits of lower are settled: they are written, lower and range move up
  *
  * The decoder holds 64 bits of the words at `point`; (point - lower) / scale lies in its symbol's interval. constriction's queue
- * coder does the same (Bamler 2022); coding/coders/reference.py is the twin. */
+ * coder does the same (Bamler 2022); coding/coders/range_coder.py is the twin. */
 #ifndef TP_RANGE_CODER_H
 #define TP_RANGE_CODER_H
 

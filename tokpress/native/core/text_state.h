@@ -236,10 +236,10 @@ static UNUSED void start_rooms(text *t, int threads) {
     for (int64_t k = 0; k < t->members; k++) {
         const text_network *n = &t->member[k].network;
         const text_head *h = &t->member[k].head;
-        int64_t rows[] = {n->wide, n->hide, n->found, h->outputs};
-        for (int i = 0; i < 4; i++) widest = rows[i] > widest ? rows[i] : widest;
+        int64_t rows[] = {n->wide, n->hide, n->found, h->outputs, h->rank_room};
+        for (int i = 0; i < 5; i++) widest = rows[i] > widest ? rows[i] : widest;
         for (int i = 0; i < 3; i++) bytes = rows[i] > bytes ? rows[i] : bytes;
-        int64_t outs[] = {packed_outputs(3 * n->wide), packed_outputs(n->hide), h->packed.outputs, h->packed.outputs + RANK_PAD};
+        int64_t outs[] = {packed_outputs(3 * n->wide), packed_outputs(n->hide), h->packed.outputs + RANK_PAD, h->rank_room};
         for (int i = 0; i < 4; i++) product = outs[i] > product ? outs[i] : product;
     }
     t->panel = t->weights > LARGE ? PANEL_OF_LARGE : PANEL;
