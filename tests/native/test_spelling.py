@@ -1,4 +1,5 @@
-"""Tokens that are spelled in the core against the twin: the same payloads, scores and trees; damage; real text under a shipped model."""
+"""Tokens that are spelled in the core against the twin: the same payloads, scores and trees; damage; real text under a
+shipped model."""
 
 import contextlib
 import random

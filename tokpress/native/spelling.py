@@ -1,4 +1,5 @@
-"""Frames of tokens that are spelled, in the core (core/spelling.c): `text.Text` predicts a token, and its digits are mixed and coded.
+"""Frames of tokens that are spelled, in the core (core/spelling.c): `text.Text` predicts a token, and its digits are
+mixed and coded.
 
 The twin is `priors.spelling`. Nothing here imports numpy.
 """
@@ -68,7 +69,8 @@ class Spelled:
         return library.checked(function(self._handle, *arguments))
 
     def encode(self, tokens: Any, report: Callable[[int], object] = lambda done: None) -> bytes:
-        """tokens: N int32, contiguous → the payload. `report` hears how many are done. Raises CoreError for symbols outside V."""
+        """tokens: N int32, contiguous → the payload. `report` hears how many are done. Raises CoreError for symbols
+        outside V."""
         given = self.text.known(tokens)
         self._blocks(lambda steps: self._call("spelling_encode", [_POINTER, _COUNT], given, steps), report)
         return self.text.finish()
@@ -94,8 +96,8 @@ class Spelled:
         self.text.start(payload)
 
     def decode(self, out: Any, steps: int, sharpness: int = 1 << 16) -> None:
-        """The next steps into out: lanes · steps int32; cells of a lane without a token are left. sharpness: 2^16 / temperature where
-        the payload is noise. Raises ChecksumError."""
+        """The next steps into out: lanes · steps int32; cells of a lane without a token are left. sharpness: 2^16 /
+        temperature where the payload is noise. Raises ChecksumError."""
         to, size = library.writable(out)
         if size != 4 * self.text.lanes * steps:
             raise ValueError(f"{size} bytes have no room for {steps} steps of {self.text.lanes} lanes")

@@ -1,12 +1,13 @@
-"""A prior over tokens, spelled: a token is coded digit by digit, and context mixing of the bytes before has its say in each digit.
+"""A prior over tokens, spelled: a token is coded digit by digit, and context mixing of the bytes before has its say in
+each digit.
 
     tree of all tokens    mass(ranks) = Σ p(v), v in a range of ranks      p from the base prior, one pmf a token
-    each decision         p = mass(its upper side) / mass(both sides), one input of a logistic mixing (`spelling_model.py`)
+    each decision         p = mass(its upper side) / mass(both sides), one input of a mixer (`spelling_model.py`)
 
-The base has read much text, and knows its language; the contexts have read this file only, and know its names, phrases and
-layout, byte by byte, where the tokens' own counts (`memory.py`) see whole tokens. The tokens stay those of the tokenizer.
-Spelling out a distribution over tokens: Vieira et al. 2024, "From language models over tokens to language models over
-characters", §3 (ours is that of one segmentation, which is why the ends are coded); mixing: Mahoney 2005.
+The base has read much text, and knows its language; the contexts have read this file only, and know its names, phrases
+and layout, byte by byte, where the tokens' own counts (`memory.py`) see whole tokens. The tokens stay those of the
+tokenizer. Spelling out a distribution over tokens: Vieira et al. 2024, "From language models over tokens to language
+models over characters", §3 (ours is that of one segmentation, which is why the ends are coded); mixing: Mahoney 2005.
 
 Lanes r and steps t as everywhere; all lanes share what the contexts have learned. `core/spelling.c` is the same.
 """
@@ -50,8 +51,8 @@ class SpellingPrior(NotStepped):
         return SpellingPrior(self.base, tokenizer, self._lanes)
 
     def lanes(self, tokens: int) -> int:
-        """Those of the base; with `lanes`, half as many, and not more: the fewer there are, the less each starts without what is
-        next to it, and the more contexts follow the file's own order. That is slower."""
+        """Those of the base; with `lanes`, half as many, and not more: the fewer there are, the less each starts
+        without what is next to it, and the more contexts follow the file's own order. That is slower."""
         lanes = self.base.lanes(tokens)
         return lanes if self._lanes is None else max(1, min(lanes // 2, self._lanes))
 

@@ -34,8 +34,8 @@ DRAWN_BYTES = 16
 
 
 def in_core(base: Prior, spellings: Callable[[], Spellings], frame: Frame, twin: Callable[[Frame], Codec]) -> Codec:
-    """The frame's codec in the core, or the twin: where the core is not here or does not step such a base, and where a kernel of the
-    twin is asked for."""
+    """The frame's codec in the core, or the twin: where the core is not here or does not step such a base, and where a
+    kernel of the twin is asked for."""
     model = model_of(base, factored=False) if frame.kernel == "auto" else None
     return twin(frame) if model is None else SpelledCodec(model, spellings(), frame, twin)
 

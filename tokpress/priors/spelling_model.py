@@ -1,15 +1,16 @@
-"""Context mixing of the binary digits of tokens: the base's odds of a digit are one input beside those of contexts of bytes, which have
-read this file only. `core/spelling_model.h` is the same.
+"""Context mixing of the binary digits of tokens: the base's odds of a digit are one input beside those of contexts of
+bytes, which have read this file only. `core/spelling_model.h` is the same.
 
-    contexts     of the bytes before: ten hashed ones, whose bit histories (slots, histories) lie by nibbles; the last byte
+    contexts     of the bytes before: ten hashed ones, whose bit histories (slots, histories) lie by nibbles
+    direct       a counter for each last byte and node
     ends         the digit that says whether a token ends has counters of its own under five of the contexts
     match        what came after the last bytes before (match), in whichever lane that was
     mixer        adds all log-odds, weighed by the sum of five rows of weights (mixer)
     correction   by what happened when the mixer said so (correction)
 
-The base knows its language, so it begins with a weight near 1, and all others near 0. Lanes share what is learned, but for the match
-and for three contexts that are a lane's own: lanes read different places, and what followed a context here is likelier
-to follow it again. After Mahoney's lpaq1; the parts are those of `context_mixing`.
+The base knows its language, so it begins with a weight near 1, and all others near 0. Lanes share what is learned, but
+for the match and for three contexts that are a lane's own: lanes read different places, and what followed a context
+here is likelier to follow it again. After Mahoney's lpaq1; the parts are those of `context_mixing`.
 """
 
 from collections import defaultdict
@@ -137,8 +138,8 @@ class SpellingModel:
         return [self._slots.find(line ^ (1 + high), (check + 11 * high + 1) & 255) for line, check in lane.places]
 
     def p(self, lane: Lane, place: int, known: int, zero: int, one: int, found: list[tuple[bytearray, int]]) -> int:
-        """p · 2^16 that digit `place` of the byte that comes is one. known: the byte's bits before it, others 0; zero, one: what the
-        base gives both, up to a factor; found: of the nibble."""
+        """p · 2^16 that digit `place` of the byte that comes is one. known: the byte's bits before it, others 0; zero,
+        one: what the base gives both, up to a factor; found: of the nibble."""
         match, level, after = lane.match, (place - 1) & 3, 8 - place
         phase = END if place == 0 else HIGH if place <= 4 else LOW
         node = high = guess = 0

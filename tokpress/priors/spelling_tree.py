@@ -1,9 +1,11 @@
-"""All tokens as the leaves of a binary tree: a token is spelled by the decisions on the way to it. `core/spelling_tree.h` is the same.
+"""All tokens as the leaves of a binary tree: a token is spelled by the decisions on the way to it.
+`core/spelling_tree.h` is the same.
 
-Tokens are numbered by rank, in the order of their bytes. Each byte of a spelling is nine binary digits: whether there is one (0: the
-token ends before it), then its bits, the highest first. Two neighbours r − 1 and r differ first at one such digit, the place of split r,
-where a decision parts the tokens below rank r from the others. So V tokens need V − 1 splits, and digits that all remaining tokens
-share are no decisions. The split of the lowest place is the root of its range (a Cartesian tree; Vuillemin 1980).
+Tokens are numbered by rank, in the order of their bytes. Each byte of a spelling is nine binary digits: whether there
+is one (0: the token ends before it), then its bits, the highest first. Two neighbours r − 1 and r differ first at one
+such digit, the place of split r, where a decision parts the tokens below rank r from the others. So V tokens need V − 1
+splits, and digits that all remaining tokens share are no decisions. The split of the lowest place is the root of its
+range (a Cartesian tree; Vuillemin 1980).
 """
 
 from collections.abc import Sequence
@@ -26,7 +28,8 @@ def place_between(one: bytes, other: bytes) -> int:
 
 class Tree:
     """
-    symbol, rank [V]: the symbol of each rank, and the reverse; spelling [V]: by rank; place, below, above [V]: of each split; 0 is none.
+    symbol, rank [V]: the symbol of each rank, and the reverse; spelling [V]: by rank; place, below, above [V]: of each
+    split; 0 is none.
 
     >>> tree = Tree([b"b", b"a", b"ab"]); tree.symbol, tree.root, tree.path(2)
     ([1, 2, 0], 2, [1])

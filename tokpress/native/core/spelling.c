@@ -1,9 +1,9 @@
-/* Frames of tokens that are spelled: the text models of text.c predict a token, the model of spelling_model.h codes it digit by digit on
- * its way through the tree of spelling_tree.h.
+/* Frames of tokens that are spelled: the text models of text.c predict a token, the model of spelling_model.h codes it
+ * digit by digit on its way through the tree of spelling_tree.h.
  *
- * A step's lanes are spelled one after the other, since they share what is learned. An encoder knows the tokens, so it spells a step while
- * the other threads begin the next one. The handle borrows that of a text model and its coder: text_finish, text_room and text_start are
- * those of text.c. priors/spelling.py is the twin. */
+ * A step's lanes are spelled one after the other, since they share what is learned. An encoder knows the tokens, so it
+ * spells a step while the other threads begin the next one. The handle borrows that of a text model and its coder:
+ * text_finish, text_room and text_start are those of text.c. priors/spelling.py is the twin. */
 #include "costs.h"
 #include "spelling_model.h"
 #include "spelling_tree.h"
@@ -145,8 +145,8 @@ EXPORT void API(spelling_free)(void *handle) {
     free(s);
 }
 
-/* Spell the tokens of a text handle, which is fresh, codes symbols and not groups, and is freed after this one. symbol [V]: of each
- * rank; sizes [V] in bytes and all bytes, by rank. The handle in *made; 0, TP_MEMORY or TP_ARGUMENT. */
+/* Spell the tokens of a text handle, which is fresh, codes symbols and not groups, and is freed after this one. symbol
+ * [V]: of each rank; sizes [V] in bytes and all bytes, by rank. The handle in *made; 0, TP_MEMORY or TP_ARGUMENT. */
 EXPORT int64_t API(spelling_new)(
     void *of_text, const int32_t *symbol, const int32_t *sizes, const uint8_t *bytes, int64_t byte_count, void **made
 ) {
@@ -161,7 +161,7 @@ EXPORT int64_t API(spelling_new)(
     if (result == 0 && t->lanes * width >= MOST_HISTORY) result = TP_ARGUMENT;
     if (result == 0) {
         t->mass_room = padded(t->symbols);
-        t->masses = text_zeros(t, t->lanes * t->mass_room, 4);
+        t->masses = text_zeros(t, t->lanes * t->mass_room + MASSES_TOGETHER, 4); /* mass_below reads all of a block */
         t->mass_sums = text_zeros(t, t->lanes * (t->mass_room / MASSES_TOGETHER + 1), 4);
         s->ranks = tp_zeros((size_t)t->lanes * 4);
         s->by_rank = tp_zeros((size_t)t->mass_room * 4);
@@ -224,8 +224,8 @@ EXPORT int64_t API(spelling_score)(void *handle, const int32_t *tokens, int64_t 
     return spell_known(s, tokens, steps);
 }
 
-/* The next `steps` steps into tokens [lanes, steps], of lanes that have a token. sharpness: 65536, or 2^16 / temperature when the payload
- * is noise. 0, TP_DAMAGED or TP_ARGUMENT. */
+/* The next `steps` steps into tokens [lanes, steps], of lanes that have a token. sharpness: 65536, or 2^16 /
+ * temperature when the payload is noise. 0, TP_DAMAGED or TP_ARGUMENT. */
 EXPORT int64_t API(spelling_decode)(void *handle, int32_t *tokens, int64_t steps, int64_t sharpness) {
     spelling *s = handle;
     text *t = s->text;

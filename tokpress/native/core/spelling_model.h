@@ -1,15 +1,16 @@
-/* Context mixing of the binary digits of tokens: the base's odds of a digit are one input beside those of contexts of bytes, which have
- * read this file only.
+/* Context mixing of the binary digits of tokens: the base's odds of a digit are one input beside those of contexts of
+ * bytes, which have read this file only.
  *
- *     contexts     of the bytes before: ten hashed ones, whose bit histories (slots.h, histories.h) lie by nibbles; the last byte
+ *     contexts     of the bytes before: ten hashed ones, whose bit histories (slots.h, histories.h) lie by nibbles
+ *     direct       a counter for each last byte and node
  *     ends         the digit that says whether a token ends has counters of its own under five of the contexts
  *     match        what came after the last bytes before (match.h), in whichever lane that was
  *     mixer        adds all log-odds, weighed by the sum of five rows of weights (mixer.h)
  *     correction   by what happened when the mixer said so (correction.h)
  *
- * The base knows its language, so it begins with a weight near 1, and all others near 0. Lanes share what is learned, but for the
- * match and for three contexts that are a lane's own: lanes read different places, and what followed a context here is
- * likelier to follow it again. priors/spelling_model.py is the twin. */
+ * The base knows its language, so it begins with a weight near 1, and all others near 0. Lanes share what is learned,
+ * but for the match and for three contexts that are a lane's own: lanes read different places, and what followed a
+ * context here is likelier to follow it again. priors/spelling_model.py is the twin. */
 #ifndef TP_SPELLING_MODEL_H
 #define TP_SPELLING_MODEL_H
 
@@ -24,7 +25,8 @@
 #define SPELLING_HIGHS 17 /* a high nibble's tree, and those of the low nibbles */
 #define SPELLING_ENDS 5
 #define SPELLING_END_LOG2 16
-/* The counters, side by side, two vectors of 8: the hashed contexts, or five of them where a token may end; then these. */
+/* The counters, side by side, two vectors of 8: the hashed contexts, or five of them where a token may end;
+ * then these. */
 #define SPELLING_DIRECT HASHED
 #define SPELLING_MATCHED (HASHED + 1)
 #define SPELLING_TEXT (HASHED + 2) /* no counter: the base's odds */
@@ -63,7 +65,8 @@ typedef struct {
     uint32_t direct[256][SPELLING_HIGHS * SPELLING_NODES]; /* [last byte] */
     uint32_t matched[2][4][MATCH_BUCKETS][2]; /* [phase][level], [1]: where a one is expected */
     uint32_t ends[SPELLING_ENDS][1 << SPELLING_END_LOG2];
-    uint16_t correction[256][SPELLING_HIGHS * SPELLING_NODES][CORRECTION_BINS]; /* [last byte]; node 0: where a token may end */
+    /* [last byte]; node 0: where a token may end */
+    uint16_t correction[256][SPELLING_HIGHS * SPELLING_NODES][CORRECTION_BINS];
     uint16_t squash[2 * ODDS_CENTRE];
     history_table histories;
     slot_table slots;
@@ -123,7 +126,8 @@ INLINE void spelling_byte(spelling_model *m, spelling_lane *l, uint32_t byte) {
     byte_add(&l->bytes, byte);
     m->history[l->here++] = (uint8_t)byte;
     match_follow(match, m->history, l->here);
-    if (match->expected == 0) match->place = match->length = match->bucket = 0; /* a place that has not been written yet, most likely */
+    /* a place that has not been written yet, most likely */
+    if (match->expected == 0) match->place = match->length = match->bucket = 0;
     l->hashed = false;
     m->coded++;
 }
@@ -132,13 +136,18 @@ INLINE void spelling_byte(spelling_model *m, spelling_lane *l, uint32_t byte) {
 INLINE void spelling_find(const spelling_model *m, const spelling_lane *l, int32_t high, uint8_t **slot) {
     for (int i = 0; i < HASHED; i++) {
         uint32_t line = l->line[i], check = l->check[i];
-        slot[i] = high < 0 ? slots_find(&m->slots, line, check)
-                           : slots_find(&m->slots, line ^ (1 + (uint32_t)high), (check + 11 * (uint32_t)high + 1) & 255);
+        if (high >= 0) {
+            line ^= 1 + (uint32_t)high;
+            check = (check + 11 * (uint32_t)high + 1) & 255;
+        }
+        slot[i] = slots_find(&m->slots, line, check);
     }
 }
 
-/* The match, where a token may end, or what it expects of the bits of the byte. */
-INLINE void spelling_counters(spelling_model *m, spelling_lane *l, spelling_digit *d, uint32_t high, int level, uint32_t expected) {
+/* The counters of a digit. expected: by the match. */
+INLINE void spelling_counters(
+    spelling_model *m, spelling_lane *l, spelling_digit *d, uint32_t high, int level, uint32_t expected
+) {
     int32_t counter[16];
     for (int i = 0; i < 16; i++) counter[i] = (int32_t)COUNTER_HALF;
     if (d->phase == END_OF_TOKEN) {
@@ -157,8 +166,8 @@ INLINE void spelling_counters(spelling_model *m, spelling_lane *l, spelling_digi
     memcpy(d->counter, counter, sizeof counter);
 }
 
-/* p · 2^16 that digit `place` of the byte that comes is one. known: the byte's bits before it, others 0; zero, one: what the base gives
- * both, up to a factor. d->slot: of the nibble. */
+/* p · 2^16 that digit `place` of the byte that comes is one. known: the byte's bits before it, others 0; zero, one:
+ * what the base gives both, up to a factor. d->slot: of the nibble. */
 INLINE int32_t spelling_predict(
     spelling_model *m, spelling_lane *l, spelling_digit *d, int place, uint32_t known, uint32_t zero, uint32_t one
 ) {
@@ -181,7 +190,8 @@ INLINE int32_t spelling_predict(
     d->inputs[1][2 * (SPELLING_TEXT - 8)] = (int16_t)x;
     d->inputs[1][2 * (SPELLING_TEXT - 8) + 1] = (int16_t)((m->squash[bounded + ODDS_CENTRE] >> 6) - 512);
     d->inputs[1][15] = MIXER_ONE;
-    const uint32_t phase = (uint32_t)d->phase, last = l->bytes.last & 255, tree = phase == END_OF_TOKEN ? SPELLING_HIGHS : high;
+    const uint32_t phase = (uint32_t)d->phase, last = l->bytes.last & 255;
+    const uint32_t tree = phase == END_OF_TOKEN ? SPELLING_HIGHS : high;
     uint32_t letters = 0;
     for (int i = 0; i < 4; i++) letters |= (uint32_t)is_letter(l->bytes.last >> 8 * i & 255) << i;
     d->row[0] = m->weights[phase * MATCH_BUCKETS + (uint32_t)l->match.bucket];
@@ -198,7 +208,8 @@ INLINE void spelling_learn(spelling_model *m, const spelling_digit *d, int bit) 
     const i32x8 most[2] = {
         (i32x8){0} + SPELLING_MOST_SEEN,
         {SPELLING_MOST_SEEN, SPELLING_MOST_SEEN, SPELLING_MOST_DIRECT, SPELLING_MOST_MATCHED}};
-    mixer_learn(d->inputs, d->row, SPELLING_ROWS, SPELLING_VECTORS, (bit << 16) - m->squash[d->log_odds + ODDS_CENTRE], m->rate);
+    const int32_t error = (bit << 16) - m->squash[d->log_odds + ODDS_CENTRE];
+    mixer_learn(d->inputs, d->row, SPELLING_ROWS, SPELLING_VECTORS, error, m->rate);
     correction_learn(d->bin, bit);
     i32x8 after[2] = {counters_learn(d->counter[0], bit, most[0]), counters_learn(d->counter[1], bit, most[1])};
     if (d->phase == END_OF_TOKEN) {

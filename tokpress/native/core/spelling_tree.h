@@ -1,9 +1,10 @@
 /* All tokens as the leaves of a binary tree: a token is spelled by the decisions on the way to it.
  *
- * Tokens are numbered by rank, in the order of their bytes. Each byte of a spelling is nine binary digits: whether there is one (0: the
- * token ends before it), then its bits, the highest first. Two neighbours r - 1 and r differ first at one such digit, the `place` of split
- * r, where a decision parts the tokens below rank r from the others. So V tokens need V - 1 splits, and digits that all remaining tokens
- * share are no decisions. The split of the lowest place is the root of its range (a Cartesian tree; Vuillemin 1980). */
+ * Tokens are numbered by rank, in the order of their bytes. Each byte of a spelling is nine binary digits: whether
+ * there is one (0: the token ends before it), then its bits, the highest first. Two neighbours r - 1 and r differ first
+ * at one such digit, the `place` of split r, where a decision parts the tokens below rank r from the others. So V
+ * tokens need V - 1 splits, and digits that all remaining tokens share are no decisions. The split of the lowest place
+ * is the root of its range (a Cartesian tree; Vuillemin 1980). */
 #ifndef TP_SPELLING_TREE_H
 #define TP_SPELLING_TREE_H
 
@@ -47,9 +48,11 @@ static int32_t spelling_place(const spelling_tree *t, int64_t rank) {
 
 /* Of V tokens: symbol [V] of each rank, sizes [V] in bytes, and all bytes, by rank. 0, TP_MEMORY or TP_ARGUMENT. */
 static int64_t spelling_tree_start(
-    spelling_tree *t, int64_t symbols, const int32_t *symbol, const int32_t *sizes, const uint8_t *bytes, int64_t byte_count
+    spelling_tree *t, int64_t symbols, const int32_t *symbol, const int32_t *sizes, const uint8_t *bytes,
+    int64_t byte_count
 ) {
-    if (symbols < 2 || symbols > 1 << 16 || byte_count < symbols || byte_count > symbols * LONGEST_SPELLING) return TP_ARGUMENT;
+    if (symbols < 2 || symbols > 1 << 16) return TP_ARGUMENT;
+    if (byte_count < symbols || byte_count > symbols * LONGEST_SPELLING) return TP_ARGUMENT;
     t->symbols = symbols;
     t->splits = tp_zeros((size_t)symbols * sizeof *t->splits);
     t->bytes = tp_zeros((size_t)byte_count);
