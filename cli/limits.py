@@ -39,7 +39,8 @@ def message(error: BaseException, compressing: bool) -> str | None:
             "raise it: lzma takes up to 700 MiB for a large file",
         )
         advice = small if limit is None else raise_it
-    unloaded = isinstance(error, ImportError | OSError) and not getattr(error, "errno", None)
+    # numpy's import raises SystemError where memory ends within it
+    unloaded = isinstance(error, ImportError | OSError | SystemError) and not getattr(error, "errno", None)
     if isinstance(error, MemoryError) or (
         unloaded and limit is not None and not isinstance(error, ModuleNotFoundError)
     ):

@@ -387,6 +387,8 @@ def load_folder(folder: str | os.PathLike) -> Model:
         model = Model(tokenizer, prior, id or files.identity_of(config, parts), folder.name, text, weights_of)
     except (ModelError, TokenizerError, UnknownComponentError) as error:
         raise (error if str(folder) in str(error) else type(error)(f"{folder}: {error}")) from error.__cause__
+    except (MemoryError, ImportError, SystemError):  # what a limit on memory makes of numpy's import
+        raise
     except Exception as error:  # of components that others wrote, too
         told = str(error) if isinstance(error, TokpressError) else f"{type(error).__name__}: {error}"
         raise ModelError(f"{folder / model_files.CONFIG} lacks or garbles a setting: {told}") from error

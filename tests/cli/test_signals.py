@@ -5,7 +5,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -195,25 +194,6 @@ def test_a_swallowed_interruption_is_not_forgotten(fresh, place):
         with pytest.raises(signals.Interrupted):
             signals._stop(signal.SIGINT, None)
     assert os.listdir(place) == []
-
-
-def test_what_a_compiler_calls_back_is_not_interrupted(fresh):
-    """There the exception would be printed and forgotten."""
-    before = signal.signal(signal.SIGALRM, signals._stop)
-    done = []
-
-    def _raw_object_cache_notify():
-        signals._stop(signal.SIGHUP, sys._getframe())
-        done.append("all of it")
-
-    try:
-        with pytest.raises(signals.Interrupted) as stop:
-            _raw_object_cache_notify()
-            time.sleep(LAST_RESORT)  # until the timer asks again
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
-    assert done and stop.value.signum == signal.SIGHUP
 
 
 def test_no_hard_links_and_a_failing_rename(place, monkeypatch):

@@ -43,7 +43,7 @@ def sqrt(xp: ModuleType, x: Array) -> Array:
     """Correctly rounded √. torch's own float32 root is not (its vector library allows almost one unit),
     so there the root is taken in float64: no float32 has a root so near a rounding boundary that an
     error of one float64 unit could cross it (53 ≥ 2·24 + 2; Figueroa 1995)."""
-    if xp is np:
+    if xp.__name__ == "numpy":
         return np.sqrt(x)
     return xp.astype(xp.sqrt(xp.astype(x, xp.float64)), xp.float32)
 
