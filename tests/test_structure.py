@@ -2,14 +2,15 @@
 
 import ast
 import statistics
+import tomllib
 from pathlib import Path
+
+import pytest
 
 import tokpress
 
 PACKAGE = Path(tokpress.__file__).parent
-#: without compiled loops, which have the decoder in them
-COMPILED = "_kernel"
-PRIORS = [path for path in sorted((PACKAGE / "priors").glob("[a-z]*.py")) if not path.stem.endswith(COMPILED)]
+PRIORS = sorted((PACKAGE / "priors").glob("[a-z]*.py"))
 CODING = sorted((PACKAGE / "coding").rglob("[a-z]*.py"))
 #: what codes, reads and writes files, or talks to people
 OUTSIDE = {
@@ -97,3 +98,13 @@ def test_no_test_depends_on_the_speed_of_the_machine():
         name = path.relative_to(root).as_posix()
         found = time_limits(path)
         assert len(found) <= allowed.get(name, 0), f"{name}: {found}"
+
+
+def test_every_package_is_installed():
+    """setuptools installs what is listed; an editable installation would not show what is missing."""
+    project = Path(__file__).parent.parent / "pyproject.toml"
+    if not project.is_file():
+        pytest.skip("only in a checkout")
+    listed = set(tomllib.loads(project.read_text("utf-8"))["tool"]["setuptools"]["packages"])
+    found = {".".join(("tokpress", *path.parent.relative_to(PACKAGE).parts)) for path in PACKAGE.rglob("*.py")}
+    assert listed == found | {"tokpress.cli"}

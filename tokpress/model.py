@@ -28,6 +28,7 @@ from .coding import Frame
 from .errors import ChecksumError, ModelError, ModelMismatchError, TokenizerError, TokpressError, UnknownComponentError
 from .grid import Grid
 from .lazy import np
+from .native.library import CoreError
 from .priors.several import kind_of, side_by_side
 from .registry import tokenizer_class
 from .tensors import Tensors
@@ -387,7 +388,12 @@ def load_folder(folder: str | os.PathLike) -> Model:
         model = Model(tokenizer, prior, id or files.identity_of(config, parts), folder.name, text, weights_of)
     except (ModelError, TokenizerError, UnknownComponentError) as error:
         raise (error if str(folder) in str(error) else type(error)(f"{folder}: {error}")) from error.__cause__
-    except (MemoryError, ImportError, SystemError):  # what a limit on memory makes of numpy's import
+    except (
+        MemoryError,
+        ImportError,
+        SystemError,
+        CoreError,
+    ):  # of this installation, or a limit on memory: not of the model
         raise
     except Exception as error:  # of components that others wrote, too
         told = str(error) if isinstance(error, TokpressError) else f"{type(error).__name__}: {error}"

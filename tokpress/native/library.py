@@ -29,7 +29,7 @@ class CoreError(TokpressError):
 def path() -> Path:
     """Where the library is, or would be."""
     if chosen := os.environ.get("TOKPRESS_CORE_LIBRARY"):
-        return Path(chosen)
+        return Path(chosen).absolute()
     name = {"darwin": "_core.dylib", "win32": "_core.dll"}.get(sys.platform, "_core.so")
     return Path(__file__).parent / name
 
