@@ -94,7 +94,7 @@ def measure(name: str, folder: Path, files: dict[str, Path], minutes: float) -> 
         "held_out": curve[-1]["held_out_bits_per_byte"],
         "sizes": sizes,
         "speed": {lanes: [round(v, 2) for v in speed(model, source[:count], lanes)] for lanes, count in LANES.items()},
-        "machine": describe("torch", "numpy", "numba"),
+        "machine": describe("torch", "numpy"),
         "measured": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
     }
 

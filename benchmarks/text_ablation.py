@@ -4,7 +4,7 @@
 
 The shipped `text`, with one part left out or changed, on the development mix of text_dev.py, which is neither trained on nor
 the bench. Nothing is trained anew: where weights are left out or made coarser, the others are as they were. Bits are −log2 p,
-exactly as coding would charge them; seconds those of scoring, after everything has been compiled. Measurements are kept in
+exactly as coding would charge them; seconds those of scoring. Measurements are kept in
 benchmarks/results/text_ablation.json; a call goes on where the last one stopped.
 """
 
@@ -157,7 +157,7 @@ def main(only, count, data, only_report):
             measure(RUNS[name], {"warm": b"to compile what is compiled; " * 4000})
             kept["runs"][name] = measure(RUNS[name], pieces)
             kept |= {
-                "machine": describe("numpy", "numba"),
+                "machine": describe("numpy"),
                 "measured": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
             }
             RESULT.write_text(json.dumps(kept, indent=1) + "\n")

@@ -78,7 +78,7 @@ def _past_damage(source: BinaryIO) -> Iterator[tuple[FrameHeader, Payload] | Dam
     return iter_frames_keep_going(source)
 
 
-class _Coded(NamedTuple):
+class _Drawn(NamedTuple):
     """A frame that was read, and what hears how much of it is restored. The payload of a plain one is still in the stream."""
 
     header: FrameHeader
@@ -86,8 +86,8 @@ class _Coded(NamedTuple):
     tell: Report
 
 
-def _is_streamed(item: _Coded | Damaged) -> bool:
-    return isinstance(item, _Coded) and isinstance(item.payload, Payload)
+def _is_streamed(item: _Drawn | Damaged) -> bool:
+    return isinstance(item, _Drawn) and isinstance(item.payload, Payload)
 
 
 def restored(
@@ -105,16 +105,16 @@ def restored(
     `report` hears the bytes restored in all, within frames too."""
     progress, digest, at = Sum(report), Digest(), 0
 
-    def drawn() -> Iterator[_Coded | Damaged]:
+    def drawn() -> Iterator[_Drawn | Damaged]:
         for item in _past_damage(source) if keep_going else iter_frames(source):
             if isinstance(item, Damaged):
                 yield item
                 continue
             header, payload = item
             # what a model decodes is read at once, so that the frames behind it can be drawn
-            yield _Coded(header, payload.read() if header.kind.model_ids else payload, progress.of_one())
+            yield _Drawn(header, payload.read() if header.kind.model_ids else payload, progress.of_one())
 
-    def decode(item: _Coded | Damaged) -> tuple[FrameHeader, Iterable[bytes] | TokpressError, Report] | Damaged:
+    def decode(item: _Drawn | Damaged) -> tuple[FrameHeader, Iterable[bytes] | TokpressError, Report] | Damaged:
         if isinstance(item, Damaged):
             return item
         header, payload, tell = item

@@ -21,10 +21,10 @@ from ..coding.lanes import Layout
 from ..exact.threads import threads
 from ..lazy import np
 from ..native.spelling import COST_UNIT, SHARPEST, Spelled, Spellings
-from ..native.text import AT_ONCE, Model
+from ..native.text import Model
 from ..tokens import TokenBuffer, as_ids
 from ..types import Prior
-from .text_core import model_of
+from .text_core import decode_in_blocks, model_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -66,18 +66,9 @@ class SpelledCodec(Codec):
         if not count:
             return array("i")
         layout = Layout.of(count, self.frame.lanes)
-        spelled, at_once = self._start(layout), max(1, AT_ONCE // layout.lanes)
-        lanes = [array("i") for _ in range(layout.lanes)]
+        spelled = self._start(layout)
         spelled.start(payload)
-        for rows, first, stop in layout.runs():  # lanes grow as they are decoded: a frame that lies takes no memory
-            for at in range(first, stop, at_once):
-                steps = min(at_once, stop - at)
-                block = array("i", bytes(4 * layout.lanes * steps))
-                spelled.decode(block, steps, sharpness)
-                for lane in range(rows):
-                    lanes[lane] += block[lane * steps : (lane + 1) * steps]
-                watch(block[: rows * steps])
-        return sum(lanes[1:], lanes[0])
+        return decode_in_blocks(layout, lambda block, steps: spelled.decode(block, steps, sharpness), watch)
 
     @with_threads
     def score(self, tokens: TokenBuffer, report: Report = silent) -> NDArray[np.float64]:

@@ -17,7 +17,7 @@ from collections import defaultdict
 
 from ..lazy import np
 from .context_mixing import correction, counters, mixer
-from .context_mixing.contexts import HASHED, Bytes, is_letter
+from .context_mixing.contexts import HASHED, Bytes, is_letter, orders_and_words
 from .context_mixing.counters import UNKNOWN, Counter
 from .context_mixing.histories import history_tables
 from .context_mixing.logistic import CENTRE, LIMIT, clamp, squash_table
@@ -34,7 +34,6 @@ MOST_ODDS = 20 * 128  # of the base, in 128ths of an octave
 CURVE = 11357  # 0.3466 · 2^15: log2(1 + x) is x + 0.3466 · x · (1 − x), nearly
 END_CONTEXTS, END_LOG2 = (1, 2, 3, 4, 9), 16
 HIGH, LOW, END = range(3)  # phases: a high nibble, a low one, whether the token ends
-HIGHS = 17
 
 
 def log2(n: int) -> int:
@@ -66,15 +65,10 @@ class Lane:
         self.places: list[tuple[int, int]] = []
 
     def contexts(self) -> list[int]:
-        last, word, older_word = self.bytes
+        last, word, _ = self.bytes
         own = self.own
         hashes = [
-            (last & 0xFFFF) + (1 << 60),
-            (last & 0xFFFFFF) + (2 << 60),
-            (last & 0xFFFFFFFF) + (3 << 60),
-            (last & 0xFFFFFFFFFFFF) + (4 << 60),
-            word + ((last & 255) << 52) + 5,
-            word * 3 + older_word * 0x10001 + (last << 56) + 6,
+            *orders_and_words(self.bytes),
             (last & 0xFFFFFF0000) + (8 << 60),  # the bytes 3 to 5 back
             (last & 0xFFFFFF) + own + (7 << 60),
             (last & 0xFFFFFFFFFF) + own * 3 + 9,

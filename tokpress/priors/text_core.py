@@ -42,6 +42,25 @@ def in_core(prior: Prior, frame: Frame, twin: Callable[[Frame], Codec]) -> Codec
     return twin(frame) if model is None else TextCodec(prior, model, frame, twin)
 
 
+def decode_in_blocks(layout: Layout, decode: Callable[[array[int], int], object], watch: Watch) -> array[int]:
+    """The tokens [N] of all lanes. `decode(block, steps)` fills a block [lanes, steps]; `watch` hears each.
+
+    Lanes grow as they are decoded: a frame that lies about its tokens takes no memory."""
+    lanes, at_once = [array("i") for _ in range(layout.lanes)], max(1, AT_ONCE // layout.lanes)
+    for rows, first, stop in layout.runs():
+        for at in range(first, stop, at_once):
+            steps = min(at_once, stop - at)
+            block = array("i", bytes(4 * layout.lanes * steps))
+            decode(block, steps)
+            for lane in range(rows):
+                lanes[lane] += block[lane * steps : (lane + 1) * steps]
+            watch(block[: rows * steps])
+    tokens = lanes[0]
+    for behind in lanes[1:]:
+        tokens += behind
+    return tokens
+
+
 class TextCodec(Codec):
     def __init__(self, prior: Prior, model: Model, frame: Frame, twin: Callable[[Frame], Codec]) -> None:
         super().__init__(frame)
@@ -65,17 +84,8 @@ class TextCodec(Codec):
         if not count:
             return array("i")
         layout, text = self._start(count)
-        at_once, lanes = max(1, AT_ONCE // layout.lanes), [array("i") for _ in range(layout.lanes)]
         text.start(payload)
-        for rows, first, stop in layout.runs():  # lanes grow as they are decoded: a frame that lies takes no memory
-            for at in range(first, stop, at_once):
-                steps = min(at_once, stop - at)
-                block = array("i", bytes(4 * layout.lanes * steps))
-                text.decode(block, steps)
-                for lane in range(rows):
-                    lanes[lane] += block[lane * steps : (lane + 1) * steps]
-                watch(block[: rows * steps])
-        return sum(lanes[1:], lanes[0])
+        return decode_in_blocks(layout, text.decode, watch)
 
     @with_threads
     def score(self, tokens: TokenBuffer, report: Report = silent) -> NDArray[np.float64]:

@@ -34,16 +34,25 @@ class Bytes(NamedTuple):
         return Bytes((self.last << 8 | byte) & MASK, word_with(self.word, byte), older)
 
 
-def byte_contexts(state: Bytes, byte: int, position: int) -> list[int]:
-    """Hashes for the byte at `position`, of the state that will be after `byte`."""
-    last, word, older_word = state.add(byte)
-    hashes = [
+def orders_and_words(state: Bytes) -> list[int]:
+    """The contexts that every model of bytes has: the last 2, 3, 4 and 6 bytes, the word, and two words."""
+    last, word, older_word = state
+    return [
         (last & 0xFFFF) + (1 << 60),
         (last & 0xFFFFFF) + (2 << 60),
         (last & 0xFFFFFFFF) + (3 << 60),
         (last & 0xFFFFFFFFFFFF) + (4 << 60),
         word + ((last & 255) << 52) + 5,
         word * 3 + older_word * 0x10001 + (last << 56) + 6,
+    ]
+
+
+def byte_contexts(state: Bytes, byte: int, position: int) -> list[int]:
+    """Hashes for the byte at `position`, of the state that will be after `byte`."""
+    after = state.add(byte)
+    last = after.last
+    hashes = [
+        *orders_and_words(after),
         (last & 0xFFFF00) + (7 << 60),  # the bytes 2 and 3 back
         (last & 0xFFFF0000) + (8 << 60),  # 3 and 4 back
         (last & 0xFF000000FF000000) + (position & 3) + 9,  # records of 4 bytes
