@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 class SpellingPrior(NotStepped):
     name = "spelling"
     starts_empty = True
+    tokens_a_byte = 1 << 6  # its steps are the slowest
 
     def __init__(self, base: Prior, tokenizer: Tokenizer | None = None, lanes: int | None = None) -> None:
         self.base, self.vocab_size, self.stride, self.order = base, base.vocab_size, base.stride, base.order
