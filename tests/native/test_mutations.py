@@ -174,7 +174,14 @@ def stack_popped(rng: Rng) -> None:
 @cache
 def tokenizer_file() -> bytes:
     """A small one, of all bytes and a few merges."""
-    vocab = {chr(byte): byte for byte in range(256)} | {"th": 256, "the": 257, "in": 300, "ing": 259, "aa": 260, "aaaa": 261}
+    vocab = {chr(byte): byte for byte in range(256)} | {
+        "th": 256,
+        "the": 257,
+        "in": 300,
+        "ing": 259,
+        "aa": 260,
+        "aaaa": 261,
+    }
     merges = [["t", "h"], ["th", "e"], ["i", "n"], ["in", "g"], ["a", "a"], ["aa", "aa"]]
     return json.dumps({"model": {"type": "BPE", "vocab": vocab, "merges": merges}}).encode()
 
