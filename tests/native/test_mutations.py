@@ -30,21 +30,29 @@ REFUSED = (TokpressError, ValueError)
 Rng = np.random.Generator
 
 
+def changed(rng: Rng, data: bytes) -> bytes:
+    """One change: bits, bytes, a cut, a doubling, zeros, ones, noise."""
+    at, size = int(rng.integers(len(data) + 1)), int(rng.integers(1, 1 << rng.integers(1, 7)))
+    before, here, after = data[:at], data[at : at + size], data[at + size :]
+    noise, same = rng.bytes(size), bytes([rng.choice([0, 255])])
+    flipped = bytes([(here or b"\0")[0] ^ 1 << rng.integers(8)])
+    return [
+        before + noise + after,
+        before + flipped + data[at + 1 :],
+        before,
+        before + after,
+        before + here + here + after,
+        before + same * size + after,
+        before + noise + here + after,
+        same * len(data),
+        rng.bytes(len(data)),
+    ][rng.integers(9)]
+
+
 def mutated(rng: Rng, data: bytes) -> bytes:
-    """A few changes: bits, bytes, cuts, doublings, zeros, ones, noise."""
+    """A few changes."""
     for _ in range(rng.integers(1, 4)):
-        at, size = int(rng.integers(len(data) + 1)), int(rng.integers(1, 1 << rng.integers(1, 7)))
-        data = [
-            lambda: data[:at] + rng.bytes(size) + data[at + size :],
-            lambda: data[:at] + bytes([(data[at : at + 1] or b"\0")[0] ^ 1 << rng.integers(8)]) + data[at + 1 :],
-            lambda: data[:at],
-            lambda: data[:at] + data[at + size :],
-            lambda: data[:at] + data[at : at + size] * 2 + data[at + size :],
-            lambda: data[:at] + bytes([rng.choice([0, 255])]) * size + data[at + size :],
-            lambda: data[:at] + rng.bytes(size) + data[at:],
-            lambda: bytes([rng.choice([0, 255])]) * len(data),
-            lambda: rng.bytes(len(data)),
-        ][rng.integers(9)]()
+        data = changed(rng, data)
     return data
 
 
