@@ -88,7 +88,8 @@ def test_every_prior_s_short_payload_is_padded(name, monkeypatch):
     """With a bound of one token a byte, and the same source back."""
     model = MODELS[name]
     plain = model.encode(b"to be, or not to be " * 9)
-    monkeypatch.setattr(type(model.prior), "tokens_a_byte", 1)
+    for where in (type(model.prior), model.prior):  # some bind themselves anew
+        monkeypatch.setattr(where, "tokens_a_byte", 1, raising=False)
     source = b"to be, or not to be " * 9
     payload, tokens, lanes = model.encode(source)
     assert len(payload) == max(len(plain[0]), least_payload(tokens, lanes, 1))
@@ -96,6 +97,14 @@ def test_every_prior_s_short_payload_is_padded(name, monkeypatch):
     if len(payload) > len(plain[0]):
         with pytest.raises(ChecksumError, match="does not hold"):
             model.decode(plain[0], tokens, lanes, length=len(source))
+
+
+def test_what_wraps_a_text_model_keeps_its_bound():
+    least = MODELS["mingru"].prior.tokens_a_byte
+    assert least < MODELS["histogram"].prior.tokens_a_byte == MODELS["memory-histogram"].prior.tokens_a_byte
+    for name in ("memory", "memory-memory", "spelling", "product"):
+        assert MODELS[name].prior.tokens_a_byte == least
+    assert {store.load(name).prior.tokens_a_byte for name in ("text", "text-large", "text-best")} == {least}
 
 
 def test_lanes_are_paid_for():
