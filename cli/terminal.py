@@ -8,6 +8,8 @@ import contextlib
 import io
 import os
 import sys
+from collections.abc import Iterator
+from contextvars import ContextVar
 from typing import Any
 
 import click
@@ -18,16 +20,56 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
+class Desk:
+    """What a job prints while others run beside it is kept here, and shown when its turn has come."""
+
+    def __init__(self) -> None:
+        self._kept: list[tuple[str, bool]] = []
+        self.due = False
+
+    def take_turn(self) -> None:
+        """From here on its moving line is drawn; its other lines wait for its end."""
+        self.due = True
+
+    def keep(self, line: str, err: bool) -> None:
+        self._kept.append((line, err))
+
+    @contextlib.contextmanager
+    def used(self) -> Iterator[None]:
+        """What is printed inside, by this thread and by those that it starts, is kept."""
+        before = _desk.set(self)
+        try:
+            yield
+        finally:
+            _desk.reset(before)
+
+    def show(self) -> None:
+        """Print all that was kept."""
+        for line, err in self._kept:
+            _print(line, err)
+        self._kept = []
+
+
+_desk: ContextVar[Desk | None] = ContextVar("desk", default=None)
+
+
+def _print(line: str, err: bool) -> None:
+    if desk := _desk.get():
+        desk.keep(line, err)
+        return
+    with contextlib.suppress(OSError) if err else contextlib.nullcontext():
+        click.echo(line, err=err)
+
+
 def note(message: str, quiet: bool = False) -> None:
     """Print one line on stderr; nothing where stderr is closed or full."""
     if not quiet:
-        with contextlib.suppress(OSError):
-            click.echo(printable(message), err=True)
+        _print(printable(message), err=True)
 
 
 def say(*cells: str, separator: str = "") -> None:
     """Print one line on stdout."""
-    click.echo(separator.join(map(printable, cells)))
+    _print(separator.join(map(printable, cells)), err=False)
 
 
 def show(text: str) -> None:
@@ -71,14 +113,15 @@ def is_live() -> bool:
 
 
 class MovingLine:
-    """The last line of the terminal, drawn again and again; nothing where `live` is false."""
+    """The last line of the terminal, drawn again and again; nothing where `live` is false, or another job's turn is now."""
 
     def __init__(self, live: bool) -> None:
         self.live = live and is_live()
         self._drawn = False
 
     def draw(self, text: str) -> None:
-        if self.live:
+        desk = _desk.get()
+        if self.live and (desk is None or desk.due):
             self._drawn = True
             self._write(f"\r\033[K{printable(text)}")
 
