@@ -6,7 +6,7 @@ import signal
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from threading import current_thread, main_thread
-from typing import Any
+from types import FrameType
 
 NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
 _asked = 0  # the signal that asked us to stop
@@ -23,7 +23,7 @@ class Interrupted(KeyboardInterrupt):
         self.signum = signum
 
 
-def _stop(signum: int, frame: Any) -> None:
+def _stop(signum: int, frame: FrameType | None) -> None:
     global _asked
     _asked = _asked or (signum if signum != _AGAIN else 0)
     if not _asked or _holding or _over:
@@ -38,7 +38,7 @@ def _stop(signum: int, frame: Any) -> None:
 _AGAIN = getattr(signal, "SIGALRM", 0)
 
 
-def _fragile(frame: Any) -> bool:
+def _fragile(frame: FrameType | None) -> bool:
     """Whether an exception may not be raised here: in the midst of an import some modules abort."""
     while frame is not None:
         if frame.f_code.co_filename == "<frozen importlib._bootstrap>":

@@ -10,9 +10,6 @@ import os
 import sys
 from collections.abc import Iterator
 from contextvars import ContextVar
-from typing import Any
-
-import click
 
 
 def printable(text: str) -> str:
@@ -24,15 +21,15 @@ class Desk:
     """What a job prints while others run beside it is kept here, and shown when its turn has come."""
 
     def __init__(self) -> None:
-        self._kept: list[tuple[str, bool]] = []
+        self._kept: list[tuple[str, bool]] = []  # texts, and whether they go to stderr
         self.due = False
 
     def take_turn(self) -> None:
         """From here on its moving line is drawn; its other lines wait for its end."""
         self.due = True
 
-    def keep(self, line: str, err: bool) -> None:
-        self._kept.append((line, err))
+    def keep(self, text: str, err: bool) -> None:
+        self._kept.append((text, err))
 
     @contextlib.contextmanager
     def used(self) -> Iterator[None]:
@@ -45,46 +42,50 @@ class Desk:
 
     def show(self) -> None:
         """Print all that was kept."""
-        for line, err in self._kept:
-            _print(line, err)
+        for text, err in self._kept:
+            _print(text, err)
         self._kept = []
 
 
 _desk: ContextVar[Desk | None] = ContextVar("desk", default=None)
 
 
-def _print(line: str, err: bool) -> None:
+def _print(text: str, err: bool) -> None:
     if desk := _desk.get():
-        desk.keep(line, err)
+        desk.keep(text, err)
+        return
+    stream = sys.stderr if err else sys.stdout
+    if stream is None:  # closed
         return
     with contextlib.suppress(OSError) if err else contextlib.nullcontext():
-        click.echo(line, err=err)
+        stream.write(text)
+        stream.flush()
 
 
 def note(message: str, quiet: bool = False) -> None:
     """Print one line on stderr; nothing where stderr is closed or full."""
     if not quiet:
-        _print(printable(message), err=True)
+        _print(printable(message) + "\n", err=True)
 
 
 def say(*cells: str, separator: str = "") -> None:
     """Print one line on stdout."""
-    _print(separator.join(map(printable, cells)), err=False)
+    _print(separator.join(map(printable, cells)) + "\n", err=False)
 
 
-def show(text: str) -> None:
-    """Print text of several lines on stdout: newlines and tabs stay."""
-    click.echo("".join(c if c in "\n\t" else printable(c) for c in text), nl=False)
+def show(text: str, err: bool = False) -> None:
+    """Print text of several lines: newlines and tabs stay."""
+    _print("".join(c if c in "\n\t" else printable(c) for c in text), err)
 
 
-def show_json(value: Any) -> None:
+def show_json(value: object) -> None:
     """Print JSON on stdout. It escapes all but printable ASCII by its own rules, so that it can be read back."""
     import json
 
     show(json.dumps(value, indent=2) + "\n")
 
 
-def show_table(table: Any) -> None:
+def show_table(table: object) -> None:
     """Print a table of rich's on stdout, as plain text."""
     from rich.console import Console
 
@@ -93,7 +94,7 @@ def show_table(table: Any) -> None:
     show(text.getvalue())
 
 
-def note_above(bar: Any, message: str) -> None:
+def note_above(bar, message: str) -> None:
     """Print one line above a progress bar of rich's."""
     bar.console.print(printable(message), highlight=False, markup=False)
 
