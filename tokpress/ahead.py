@@ -55,7 +55,8 @@ class Ahead(Generic[T, R]):
     """Results of `work(item)` for each item, in order: an iterator, and a context that ends all threads.
 
     most: threads in all, fewer where a limit on threads holds here (`at_most`). alone: whether an item must be worked on before the
-    next one is drawn. due: hears of each item when its turn comes, on the caller's thread. `work` calls `check` now and then; it
+    next one is drawn. due: hears of each item when its turn comes, on the caller's thread. ready: whether an item can be drawn without waiting; until then
+    what is drawn is worked on. `work` calls `check` now and then; it
     raises Stopped once the context has ended."""
 
     def __init__(
@@ -65,8 +66,10 @@ class Ahead(Generic[T, R]):
         most: int,
         alone: Callable[[T], bool] = lambda item: False,
         due: Callable[[T], None] = lambda item: None,
+        ready: Callable[[], bool] = lambda: True,
     ) -> None:
-        self._items, self._work, self._most, self._alone, self._due = items, work, allowed(most), alone, due
+        self._items, self._work, self._most, self._alone = items, work, allowed(most), alone
+        self._due, self._ready = due, ready
         self._jobs: deque[_Job[T, R]] = deque()
         self._error: BaseException | None = None
         self._ended = self._stopped = False
@@ -101,7 +104,7 @@ class Ahead(Generic[T, R]):
     def _fill(self) -> bool:
         """Draw items until all threads have one. An error of theirs waits until the items before it are through."""
         while not self._ended and len(self._jobs) < self._most:
-            if self._jobs and self._alone(self._jobs[-1].item):
+            if self._jobs and (self._alone(self._jobs[-1].item) or not self._ready()):
                 break
             try:
                 item = next(self._items)
