@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from . import store
 from .container import MAX_LANES, MAX_SOURCE, Kind
 from .errors import TokpressError
-from .exact.threads import start_in_background
+from .exact.threads import start_in_background, threads
 from .grid import Grid
 from .lzma2 import Packing, lzma_encode
 from .model import Model
@@ -147,12 +147,7 @@ def choose_frame(source: bytes, options: Options, report: Report, grid: Grid | N
     if len(source) <= LONGER:  # nothing can be smaller
         return Coded(Kind.RAW, len(source), source)
     if len(source) > TRIAL_SIZE:
-        packing = Packing(source)
-        try:
-            return _choose_by_part(source, packing, options, report, grid)
-        except BaseException:
-            packing.limit = -1  # nobody waits for it any more
-            raise
+        return _choose_by_part(source, options, report, grid)
     packed = lzma_encode(source)
     if _is_enough(packed, source, options):
         return _packed(packed, source)
@@ -160,10 +155,43 @@ def choose_frame(source: bytes, options: Options, report: Report, grid: Grid | N
     return _smaller(best.coded if best else None, packed, source, options)
 
 
-def _choose_by_part(source: bytes, packing: Packing, options: Options, report: Report, grid: Grid | None) -> Coded:
-    """By trials of a part of the source."""
+def _choose_by_part(source: bytes, options: Options, report: Report, grid: Grid | None) -> Coded:
+    """By trials of a part of the source. lzma packs all of it beside the models where there is a thread for that, else after the
+    winner, and goes no further than is needed to see that it is larger."""
+    if threads() < 2:
+        alone = _Alone(source, report)
+        return _by_part(source, alone, alone.go_on, options, alone.report, grid)
+    packing = Packing(source)
+    try:
+        return _by_part(source, packing, start_in_background(packing.go_on), options, report, grid)
+    except BaseException:
+        packing.limit = -1  # nobody waits for it any more
+        raise
+
+
+class _Alone(Packing):
+    """One that is at work while no model is: what was reported last is reported again meanwhile, which tells of signals."""
+
+    def __init__(self, source: bytes, report: Report) -> None:
+        super().__init__(source, lambda: report(self._last))
+        self._last, self._report = 0, report
+
+    def report(self, done: int) -> None:
+        self._last = done
+        self._report(done)
+
+
+def _by_part(
+    source: bytes,
+    packing: Packing,
+    packed: Callable[[], bytes | None],
+    options: Options,
+    report: Report,
+    grid: Grid | None,
+) -> Coded:
+    """packed: what lzma makes of the source, as far as the limit lets it."""
     part, part_grid = _part(source, grid)
-    yardstick, packed = lzma_encode(part), start_in_background(packing.go_on)
+    yardstick = lzma_encode(part)
     if _is_enough(yardstick, part, options) and _is_enough(packed(), source, options):
         return _packed(packed(), source)
     best = _best_trial(part, part_grid, len(yardstick), len(source), options, report)

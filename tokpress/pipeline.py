@@ -3,7 +3,8 @@
 A source is cut into frames of FRAME_SIZE bytes. Each is coded by the candidate that a trial on part of it
 favours, and kept only if that is smaller than lzma at the strength of `xz -9e` and than the bytes
 themselves. A seekable source of several frames is also compressed by lzma as a whole, so that choosing
-tokpress never costs more than xz even where a match reaches over a frame's edge.
+tokpress never costs more than xz even where a match reaches over a frame's edge: not more than `xz -9e` for
+sources up to 32 MiB, nor than `xz -8e`, which looks back so far, for larger ones.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from .container import (
 )
 from .cutting import Block, blocks, bytes_left
 from .exact.threads import processors
-from .lzma2 import LzmaEncoder
+from .lzma2 import LzmaEncoder, in_turn
 from .model import Model
 from .restoring import restored
 from .wire import PIECE, need, read_some, write_all
@@ -154,14 +155,16 @@ def _compress_frames(source: BinaryIO, out: BinaryIO, options: Options, limit: f
 
 def _lzma_whole(source: BinaryIO, length: int, spool: BinaryIO, report: Report) -> FrameHeader | None:
     """The whole source as one lzma payload in `spool`, and its header; None if it changed under us."""
-    encoder, crc, seen = LzmaEncoder(length), 0, 0
-    while piece := read_some(source, PIECE):
-        crc, seen = zlib.crc32(piece, crc), seen + len(piece)
-        if seen > length:
-            return None
-        spool.write(encoder.compress(piece))
-        report(seen)
-    spool.write(encoder.finish())
+    crc = seen = 0
+    with in_turn(lambda: report(0)):
+        encoder = LzmaEncoder(length)
+        while piece := read_some(source, PIECE):
+            crc, seen = zlib.crc32(piece, crc), seen + len(piece)
+            if seen > length:
+                return None
+            spool.write(encoder.compress(piece))
+            report(seen)
+        spool.write(encoder.finish())
     size = spool.tell()
     spool.seek(0)
     return FrameHeader(kind=Kind.LZMA, source_length=seen, payload_length=size, source_crc=crc)

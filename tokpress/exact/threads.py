@@ -140,14 +140,19 @@ def _can_start(count: int) -> bool:
             thread.join()
 
 
-#: threads that the frame at hand may use; 0: all
+#: threads that the work at hand may use; 0: all
 _most: ContextVar[int] = ContextVar("most threads", default=0)
+
+
+def allowed(count: int) -> int:
+    """`count` threads, or as many as `at_most` leaves of them; `count` 0 stands for all, and 0 comes back where nothing limits them."""
+    return min(filter(None, (count, _most.get())), default=0)
 
 
 @contextmanager
 def at_most(count: int) -> Iterator[None]:
-    """Steps inside use at most `count` threads; 0 sets no limit."""
-    before = _most.set(count)
+    """Steps inside use at most `count` threads. A limit around this one stays: 0, or a larger count, changes nothing."""
+    before = _most.set(allowed(count))
     try:
         yield
     finally:
@@ -158,7 +163,7 @@ def threads() -> int:
     """How many threads may share a step: the free processors, or 1 while the second thread is at work. Whether so many can be started
     is for who starts them."""
     free = processors() - sum(not task.done for task in _started.background)
-    free = min(free, _most.get() or free)
+    free = allowed(free)
     return 1 if free < 2 or _started.busy else free
 
 
