@@ -40,6 +40,12 @@ int madvise(void *start, size_t size, int advice); /* which -std=c11 hides */
 #endif
 #define INLINE static inline __attribute__((always_inline, unused))
 #define UNUSED __attribute__((unused))
+/* Before a loop whose number of turns is a small constant, so that arrays in it are registers. */
+#if defined(__clang__)
+#define UNROLL _Pragma("unroll")
+#else
+#define UNROLL _Pragma("GCC unroll 16")
+#endif
 
 /* Results below zero. */
 enum { TP_DAMAGED = -1, TP_FULL = -2, TP_MEMORY = -3, TP_ARGUMENT = -4 };

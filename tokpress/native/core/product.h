@@ -10,13 +10,17 @@
 
 #include "product_sums.h"
 
+/* To which inputs are filled up with zeros. */
+#define INPUTS_PAD (WEIGHT_OFFSET ? 32 : 4)
+
 #define BLOCK_VECTORS 4
 #define OUTPUT_BLOCK (BLOCK_VECTORS * FLOATS)
 /* Most inputs of a product: 2^16 * 255 * 64 < 2^31; rows that are multiplied together. */
 #define MOST_INPUTS (1 << 16)
 #define MOST_ROWS 64
 
-/* Packed weights of N outputs (a multiple of OUTPUT_BLOCK) and K inputs (of 4). `first`: what the sums of each output start from. */
+/* Packed weights of N outputs (a multiple of OUTPUT_BLOCK) and K inputs (of INPUTS_PAD). `first`: what the sums of each output start
+ * from, or, with AVX2, what product_pairs.h knows of its weights. */
 typedef struct {
     int64_t outputs, inputs;
     int8_t *weights;
@@ -30,7 +34,18 @@ typedef struct {
 } some_quad;
 
 INLINE int64_t packed_outputs(int64_t outputs) { return (outputs + OUTPUT_BLOCK - 1) / OUTPUT_BLOCK * OUTPUT_BLOCK; }
-INLINE int64_t packed_inputs(int64_t inputs) { return (inputs + 3) & ~(int64_t)3; }
+INLINE int64_t packed_inputs(int64_t inputs) { return (inputs + INPUTS_PAD - 1) / INPUTS_PAD * INPUTS_PAD; }
+
+#if WEIGHT_OFFSET
+#include "product_pairs.h"
+INLINE int32_t first_of(const int8_t *q, int64_t inputs) { return largest_square(q, inputs); }
+#else
+INLINE int32_t first_of(const int8_t *q, int64_t inputs) {
+    int32_t sum = 0;
+    for (int64_t k = 0; k < inputs && OFFSET != 0; k++) sum += q[k];
+    return -OFFSET * sum;
+}
+#endif
 
 /* Weights of 0 everywhere. */
 INLINE void pack_zeros(packed_weights *p) {
@@ -43,12 +58,10 @@ INLINE void pack_row(packed_weights *p, int64_t output, const int8_t *q, int64_t
     const bool moved = WEIGHT_OFFSET != 0 && !p->nonnegative; /* q + 64 of seven bits, without a carry to the next */
     const uint32_t low = moved ? 0x7F7F7F7Fu : ~0u, offset = moved ? 0x40404040u : 0;
     int8_t *to = p->weights + (output / OUTPUT_BLOCK * (p->inputs / 4) * OUTPUT_BLOCK + output % OUTPUT_BLOCK) * 4;
-    int32_t sum = 0;
-    for (int64_t k = 0; k < inputs; k++) sum += q[k];
     int64_t quad = 0;
     for (; quad < inputs / 4; quad++) store32(to + quad * OUTPUT_BLOCK * 4, (load32(q + quad * 4) & low) ^ offset);
     for (int64_t k = 4 * quad; k < inputs; k++) to[quad * OUTPUT_BLOCK * 4 + k % 4] = (int8_t)(((uint8_t)q[k] & (low & 255)) ^ (offset & 255));
-    p->first[output] = p->nonnegative ? 0 : -OFFSET * sum;
+    p->first[output] = p->nonnegative ? 0 : first_of(q, inputs);
 }
 
 /* The same of many outputs, from `output` on, whose weights are q [count, inputs]: some rows at a time, so that what is written lies
@@ -68,18 +81,12 @@ static UNUSED void pack_rows(packed_weights *p, int64_t output, const int8_t *q,
         }
         for (int64_t k = 0; k < inputs; k += 4, to += OUTPUT_BLOCK * 4)
             for (int64_t i = 0; i < AT_A_TIME; i++) store32(to + 4 * i, (load32(from + i * inputs + k) & low) ^ offset);
-        for (int64_t i = 0; i < AT_A_TIME && OFFSET != 0 && !p->nonnegative; i++) {
-            int32_t sum = 0;
-            for (int64_t k = 0; k < inputs; k++) sum += from[i * inputs + k];
-            p->first[output + v + i] = -OFFSET * sum;
-        }
+        for (int64_t i = 0; i < AT_A_TIME && !p->nonnegative; i++) p->first[output + v + i] = first_of(from + i * inputs, inputs);
     }
     for (; v < count; v++) pack_row(p, output + v, q + v * inputs, inputs);
 }
 
-#if WEIGHT_OFFSET
-#include "product_pairs.h"
-#else
+#if !WEIGHT_OFFSET
 /* Each sum is a variable of its own: compilers keep arrays in memory. */
 #define EACH_ROW(DO) DO(0) DO(1) DO(2) DO(3) DO(4) DO(5)
 #define START_ROW(m) sums of_##m##_0 = first_0, of_##m##_1 = first_1, of_##m##_2 = first_2, of_##m##_3 = first_3;
