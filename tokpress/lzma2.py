@@ -8,7 +8,7 @@ from .errors import ChecksumError
 from .wire import ADVICE, PIECE, size
 
 #: of the source, between two looks at the limit
-AT_ONCE = 1 << 18
+AT_ONCE = 1 << 16
 MAX_DICTIONARY = 28  # as the payload's first byte spells it: 64 MiB, what `xz -9` uses
 
 

@@ -160,6 +160,11 @@ def threads() -> int:
     return 1 if helper is None or helper.busy else free
 
 
+def most_threads() -> int:
+    """How many threads may share a step once all processors are free."""
+    return min(processors(), _most.get() or processors())
+
+
 def _second_thread() -> Helper:
     helper = _started.helper()
     if helper is None:

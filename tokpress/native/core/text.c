@@ -126,6 +126,13 @@ EXPORT int64_t API(text_new)(
     return 0;
 }
 
+/* So many threads, of those that it was made with, share the next calls. */
+EXPORT int64_t API(text_use)(void *handle, int64_t threads) {
+    text *t = handle;
+    team_use(t->team, threads < MOST_THREADS ? (int)threads : MOST_THREADS);
+    return 0;
+}
+
 /* The next `steps` steps of tokens [N], which are known, each below V: into the handle's encoder, or, where `costs` is not NULL,
  * the probabilities of what came, [N, 2]. 0, TP_ARGUMENT or TP_MEMORY. */
 static int64_t known_steps(text *t, const int32_t *tokens, int64_t steps, double *costs) {

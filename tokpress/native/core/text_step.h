@@ -218,7 +218,7 @@ static void push_intervals(text *t, int64_t rows) {
 }
 
 /* How many parts the moves of a head are cut into. */
-INLINE int64_t head_parts(const text *t) { return t->team->threads > 1 ? 2 * t->team->threads : 1; }
+INLINE int64_t head_parts(const text *t) { return t->team->used > 1 ? 2 * t->team->used : 1; }
 
 static UNUSED void text_work(void *of, int phase, int64_t task, int thread) {
     text *t = of;
@@ -256,7 +256,7 @@ static UNUSED void text_work(void *of, int phase, int64_t task, int thread) {
 
 /* The first phase of step t->step, whose lanes are t->rows: learn from t->last, and have features of t->given. */
 static void step_learn(text *t) {
-    int threads = t->team->threads;
+    const int threads = t->team->used;
     t->panels = (t->rows + t->panel - 1) / t->panel;
     if (threads > 1 && t->rows >= 2 * threads) t->panels = (t->panels + threads - 1) / threads * threads;
     for (int64_t k = 0; k < t->members; k++)
