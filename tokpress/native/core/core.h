@@ -66,6 +66,8 @@ INLINE uint32_t load32(const void *from) {
 INLINE void store32(void *to, uint32_t word) { memcpy(to, &word, 4); }
 
 INLINE void prefetch(const void *line) { __builtin_prefetch(line, 1, 3); }
+/* The same of what is only read. */
+INLINE void prefetch_read(const void *line) { __builtin_prefetch(line, 0, 3); }
 
 /* Zeroed memory at a cache line, or NULL; free with tp_free. Large blocks come from the system untouched. */
 static UNUSED void *tp_zeros(size_t size) {

@@ -28,11 +28,6 @@ typedef struct {
     bool nonnegative; /* for activations that are never negative */
 } packed_weights;
 
-/* A quad of activations that are not all 0, and which it is. */
-typedef struct {
-    uint32_t bytes, at;
-} some_quad;
-
 INLINE int64_t packed_outputs(int64_t outputs) { return (outputs + OUTPUT_BLOCK - 1) / OUTPUT_BLOCK * OUTPUT_BLOCK; }
 INLINE int64_t packed_inputs(int64_t inputs) { return (inputs + INPUTS_PAD - 1) / INPUTS_PAD * INPUTS_PAD; }
 
@@ -151,27 +146,27 @@ static UNUSED void product(const uint8_t *a, int64_t stride, int64_t n, const pa
 }
 #endif
 
-/* One row of a block: the quads that are not all 0, two at a time. */
-INLINE void product_of_quads(const some_quad *some, int64_t count, const int8_t *weights, int32_t *out) {
+/* One row of a block: the quads that are not all 0, two at a time. some: where they begin. */
+INLINE void product_of_quads(const uint8_t *a, const uint32_t *some, int64_t count, const int8_t *weights, int32_t *out) {
     sums one[BLOCK_VECTORS], two[BLOCK_VECTORS];
     for (int v = 0; v < BLOCK_VECTORS; v++) one[v] = two[v] = no_sums();
     int64_t k = 0;
     for (; k + 2 <= count; k += 2) {
-        const quad_of a = spread((const uint8_t *)&some[k].bytes), b = spread((const uint8_t *)&some[k + 1].bytes);
-        const int8_t *q = weights + (int64_t)some[k].at * OUTPUT_BLOCK * 4, *p = weights + (int64_t)some[k + 1].at * OUTPUT_BLOCK * 4;
-        for (int v = 0; v < BLOCK_VECTORS; v++) {
+        const quad_of x = spread(a + some[k]), y = spread(a + some[k + 1]);
+        const int8_t *q = weights + (size_t)some[k] * OUTPUT_BLOCK, *p = weights + (size_t)some[k + 1] * OUTPUT_BLOCK;
+        UNROLL for (int v = 0; v < BLOCK_VECTORS; v++) {
 #if WEIGHT_OFFSET
-            one[v] = add_products_twice(one[v], a, b, load_weights(q + v * FLOATS * 4), load_weights(p + v * FLOATS * 4));
+            one[v] = add_products_twice(one[v], x, y, load_weights(q + v * FLOATS * 4), load_weights(p + v * FLOATS * 4));
 #else
-            one[v] = add_products(one[v], a, load_weights(q + v * FLOATS * 4));
-            two[v] = add_products(two[v], b, load_weights(p + v * FLOATS * 4));
+            one[v] = add_products(one[v], x, load_weights(q + v * FLOATS * 4));
+            two[v] = add_products(two[v], y, load_weights(p + v * FLOATS * 4));
 #endif
         }
     }
     if (k < count)
         for (int v = 0; v < BLOCK_VECTORS; v++)
             one[v] = add_products(
-                one[v], spread((const uint8_t *)&some[k].bytes), load_weights(weights + ((int64_t)some[k].at * OUTPUT_BLOCK + v * FLOATS) * 4)
+                one[v], spread(a + some[k]), load_weights(weights + (size_t)some[k] * OUTPUT_BLOCK + v * FLOATS * 4)
             );
     for (int v = 0; v < BLOCK_VECTORS; v++) {
 #if WEIGHT_OFFSET
@@ -186,25 +181,32 @@ INLINE void product_of_quads(const some_quad *some, int64_t count, const int8_t 
     }
 }
 
-/* The same as `product`, of bytes 0 ... 127; `room` is for n * inputs / 4 quads. */
+/* The same as `product`, of bytes 0 ... 127; `room` is for n * inputs / 4 numbers. */
 static UNUSED void product_of_nonnegative(
-    const uint8_t *a, int64_t stride, int64_t n, const packed_weights *p, int32_t *out, int64_t out_stride, some_quad *room
+    const uint8_t *a, int64_t stride, int64_t n, const packed_weights *p, int32_t *out, int64_t out_stride, uint32_t *room
 ) {
     int64_t quads = p->inputs / 4, counts[MOST_ROWS];
     for (int64_t i = 0; i < n; i++) {
-        some_quad *to = room + i * quads;
-        int64_t count = 0;
-        for (int64_t k = 0; k < quads; k++) {
-            uint32_t bytes = load32(a + i * stride + 4 * k);
-            to[count] = (some_quad){bytes, (uint32_t)k};
-            count += bytes != 0;
+        const uint8_t *row = a + i * stride;
+        uint32_t *to = room + i * quads;
+        int64_t count = 0, k = 0;
+#if defined(__AVX2__)
+        for (; k + 8 <= quads; k += 8) {
+            const __m256i none = _mm256_cmpeq_epi32(_mm256_loadu_si256((const __m256i *)(row + 4 * k)), _mm256_setzero_si256());
+            for (uint32_t some = 0xFF ^ (uint32_t)_mm256_movemask_ps(_mm256_castsi256_ps(none)); some; some &= some - 1)
+                to[count++] = 4 * ((uint32_t)k + (uint32_t)__builtin_ctz(some));
+        }
+#endif
+        for (; k < quads; k++) {
+            to[count] = 4 * (uint32_t)k;
+            count += load32(row + 4 * k) != 0;
         }
         counts[i] = count;
     }
     for (int64_t block = 0; block < p->outputs / OUTPUT_BLOCK; block++)
         for (int64_t i = 0; i < n; i++) {
             int32_t *to = out + i * out_stride + block * OUTPUT_BLOCK;
-            product_of_quads(room + i * quads, counts[i], p->weights + block * quads * OUTPUT_BLOCK * 4, to);
+            product_of_quads(a + i * stride, room + i * quads, counts[i], p->weights + block * quads * OUTPUT_BLOCK * 4, to);
         }
 }
 

@@ -44,9 +44,10 @@ INLINE __m256i back_of(const group_look *g) { return _mm256_add_epi16(_mm256_set
 /* The largest |q|^2 of weights that meet in one int16. */
 static UNUSED int32_t largest_square(const int8_t *q, int64_t inputs) {
     int32_t largest = 0;
+    uint8_t rest[GROUP_INPUTS] = {0};
     for (int64_t k = 0; k < inputs; k += GROUP_INPUTS) {
-        uint8_t group[GROUP_INPUTS] = {0};
-        memcpy(group, q + k, (size_t)(inputs - k < GROUP_INPUTS ? inputs - k : GROUP_INPUTS));
+        const uint8_t *group = (const uint8_t *)q + k;
+        if (inputs - k < GROUP_INPUTS) group = memcpy(rest, group, (size_t)(inputs - k));
         const int32_t square = look_at(group).square;
         largest = square > largest ? square : largest;
     }
@@ -139,7 +140,10 @@ static UNUSED void product(const uint8_t *a, int64_t stride, int64_t n, const pa
             }
             const int32_t most = MOST_SQUARES / largest;
             const int8_t *weights = p->weights + (block * all + start) * GROUP_INPUTS * OUTPUT_BLOCK;
+            const int8_t *next = weights + all * GROUP_INPUTS * OUTPUT_BLOCK, *end = next + groups * GROUP_INPUTS * OUTPUT_BLOCK;
+            const int64_t share = (end - next) / ((n + 1) / 2) + 63;
             for (int64_t row = 0; row < n; row += 2) {
+                for (const int8_t *stop = next + share; next < stop && next < end; next += 64) prefetch_read(next);
                 const uint8_t *of_a = a + row * stride + start * GROUP_INPUTS;
                 const group_look *look = looks + row * GROUPS_AT_ONCE;
                 int32_t *to = out + row * out_stride + block * OUTPUT_BLOCK;
