@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from . import store
 from .container import MAX_LANES, MAX_SOURCE, Kind
 from .errors import TokpressError
-from .exact.threads import start_in_background
+from .exact.threads import start_in_background, threads
 from .grid import Grid
 from .lzma2 import Packing, lzma_encode
 from .model import Model
@@ -163,7 +163,9 @@ def choose_frame(source: bytes, options: Options, report: Report, grid: Grid | N
 def _choose_by_part(source: bytes, packing: Packing, options: Options, report: Report, grid: Grid | None) -> Coded:
     """By trials of a part of the source."""
     part, part_grid = _part(source, grid)
-    yardstick, packed = lzma_encode(part), start_in_background(packing.go_on)
+    # beside the trials where there is a processor for it; else once there is a limit
+    packed = start_in_background(packing.go_on) if threads() > 1 else packing.go_on
+    yardstick = lzma_encode(part)
     if _is_enough(yardstick, part, options) and _is_enough(packed(), source, options):
         return _packed(packed(), source)
     best = _best_trial(part, part_grid, len(yardstick), len(source), options, report)
@@ -171,7 +173,7 @@ def _choose_by_part(source: bytes, packing: Packing, options: Options, report: R
     if best and (best.coded is None or best.promised < len(part)):
         packing.limit = best.promised / len(part) * len(source)  # lzma makes way once it needs more than that
         winner = encode(best.model, source, options, report, grid)
-    packed()  # or half of it, if there was a limit
+    packed()  # or a part of it, where there is a limit
     packing.limit = max(len(winner.payload) + LONGER, len(source) // LZMA_ENOUGH) if winner else math.inf
     return _smaller(winner, packing.go_on(), source, options)
 
