@@ -146,7 +146,40 @@ static UNUSED void product(const uint8_t *a, int64_t stride, int64_t n, const pa
 }
 #endif
 
-/* One row of a block: the quads that are not all 0, two at a time. some: where they begin. */
+#if defined(__AVX2__)
+/* Where the ones of four bits stand, times 4. */
+static const uint32_t places_of_ones[16] = {
+    0,   0,     0x4,   0x400,   0x8,   0x800,   0x804,   0x80400, /* below 8 */
+    0xC, 0xC00, 0xC04, 0xC0400, 0xC08, 0xC0800, 0xC0804, 0xC080400,
+};
+/* Write them, from `base` on; four numbers are written, of which the next call overwrites the rest. */
+INLINE uint32_t *put_places(uint32_t *to, uint32_t ones, uint32_t base) {
+    const __m128i at = _mm_cvtepu8_epi32(_mm_cvtsi32_si128((int32_t)places_of_ones[ones]));
+    _mm_storeu_si128((__m128i *)to, _mm_add_epi32(at, _mm_set1_epi32((int32_t)base)));
+    return to + __builtin_popcount(ones);
+}
+#endif
+
+/* Where the quads of a row begin that are not all 0; their number. */
+INLINE int64_t find_quads(const uint8_t *row, int64_t quads, uint32_t *room) {
+    uint32_t *to = room;
+    int64_t k = 0;
+#if defined(__AVX2__)
+    for (; k + 8 <= quads; k += 8) {
+        const __m256i none = _mm256_cmpeq_epi32(_mm256_loadu_si256((const __m256i *)(row + 4 * k)), _mm256_setzero_si256());
+        const uint32_t some = 0xFF ^ (uint32_t)_mm256_movemask_ps(_mm256_castsi256_ps(none));
+        to = put_places(to, some & 15, 4 * (uint32_t)k);
+        to = put_places(to, some >> 4, 4 * (uint32_t)k + 16);
+    }
+#endif
+    for (; k < quads; k++) {
+        *to = 4 * (uint32_t)k;
+        to += load32(row + 4 * k) != 0;
+    }
+    return to - room;
+}
+
+/* One row of a block: the quads that are not all 0, two at a time. */
 INLINE void product_of_quads(const uint8_t *a, const uint32_t *some, int64_t count, const int8_t *weights, int32_t *out) {
     sums one[BLOCK_VECTORS], two[BLOCK_VECTORS];
     for (int v = 0; v < BLOCK_VECTORS; v++) one[v] = two[v] = no_sums();
@@ -181,32 +214,17 @@ INLINE void product_of_quads(const uint8_t *a, const uint32_t *some, int64_t cou
     }
 }
 
-/* The same as `product`, of bytes 0 ... 127; `room` is for n * inputs / 4 numbers. */
+/* The same as `product`, of bytes 0 ... 127; `room` is for n * (inputs / 4 + 4) numbers. */
 static UNUSED void product_of_nonnegative(
     const uint8_t *a, int64_t stride, int64_t n, const packed_weights *p, int32_t *out, int64_t out_stride, uint32_t *room
 ) {
-    int64_t quads = p->inputs / 4, counts[MOST_ROWS];
-    for (int64_t i = 0; i < n; i++) {
-        const uint8_t *row = a + i * stride;
-        uint32_t *to = room + i * quads;
-        int64_t count = 0, k = 0;
-#if defined(__AVX2__)
-        for (; k + 8 <= quads; k += 8) {
-            const __m256i none = _mm256_cmpeq_epi32(_mm256_loadu_si256((const __m256i *)(row + 4 * k)), _mm256_setzero_si256());
-            for (uint32_t some = 0xFF ^ (uint32_t)_mm256_movemask_ps(_mm256_castsi256_ps(none)); some; some &= some - 1)
-                to[count++] = 4 * ((uint32_t)k + (uint32_t)__builtin_ctz(some));
-        }
-#endif
-        for (; k < quads; k++) {
-            to[count] = 4 * (uint32_t)k;
-            count += load32(row + 4 * k) != 0;
-        }
-        counts[i] = count;
-    }
+    const int64_t quads = p->inputs / 4, each = quads + 4; /* some are written past the last one */
+    int64_t counts[MOST_ROWS];
+    for (int64_t i = 0; i < n; i++) counts[i] = find_quads(a + i * stride, quads, room + i * each);
     for (int64_t block = 0; block < p->outputs / OUTPUT_BLOCK; block++)
         for (int64_t i = 0; i < n; i++) {
             int32_t *to = out + i * out_stride + block * OUTPUT_BLOCK;
-            product_of_quads(a + i * stride, room + i * quads, counts[i], p->weights + block * quads * OUTPUT_BLOCK * 4, to);
+            product_of_quads(a + i * stride, room + i * each, counts[i], p->weights + block * quads * OUTPUT_BLOCK * 4, to);
         }
 }
 

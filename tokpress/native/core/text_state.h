@@ -247,7 +247,7 @@ static UNUSED void start_rooms(text *t, int threads) {
         m->by_place = text_floats(t, t->symbols);
         m->r = text_floats(t, panel);
         m->a = text_zeros(t, panel * bytes, 1);
-        m->quads = text_zeros(t, panel * bytes / 4, sizeof *m->quads);
+        m->quads = text_zeros(t, panel * (bytes / 4 + 4), sizeof *m->quads);
         m->acc = text_zeros(t, panel * product, 4);
         t->rounded[i] = text_zeros(t, bytes, 1);
     }

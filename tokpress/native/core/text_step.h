@@ -12,6 +12,7 @@
 #include "text_state.h"
 
 #define MASSES_TOGETHER 16
+#define AHEAD 8 /* lanes whose contexts are asked for meanwhile: since memory_hash they may have left the nearest cache */
 
 enum { LEARN, MOVE, LEVEL, LEVEL_AND_RANKS, RANKS };
 /* Tasks before those of panels: the memory; the coder; then each head. */
@@ -137,7 +138,10 @@ static void level_of(text *t, int64_t panel, int thread) {
     int64_t start, rows;
     panel_of(t, panel, &start, &rows);
     text_room *m = t->rooms + thread;
-    for (int64_t i = start; i < start + rows && t->remembers; i++) memory_look_up(&t->memory, i, t->step);
+    for (int64_t i = start; i < start + rows && t->remembers; i++) {
+        if (i + AHEAD < start + rows) memory_ask(&t->memory, i + AHEAD);
+        memory_look_up(&t->memory, i, t->step);
+    }
     for (int64_t k = 0; k < t->members; k++) head_level(&t->member[k].head, start, rows, t->step, m->acc, m->row, m->by_place);
     for (int64_t i = start; i < start + rows; i++) {
         if (t->members > 1) multiply_members(t, i);
