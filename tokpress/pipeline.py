@@ -232,7 +232,7 @@ def compress(data: bytes, model: Model | str | None = None, lanes: int | None = 
     """`data` as a complete .tokp file.
 
     model: a Model, or the name or directory of one; without it the best of the shipped ones is chosen for each frame.
-    lanes: sequences coded in lock-step, 1 … 4096; without it what the model's rule says for this size.
+    lanes: sequences coded in lock-step, 1 … 512; without it what the model's rule says for this size.
     effort: without a model, which ones are in the running: those that are "fast", "default", or "best", however slow.
     The result is never larger than lzma's, or than `data` and 20 bytes. Raises ModelError.
 

@@ -92,6 +92,10 @@ class _Started:
         #: what `start_in_background` has begun
         self.background: list[Task] = []
 
+    @property
+    def busy(self) -> bool:
+        return self._helper is not None and self._helper.busy
+
     def helper(self) -> Helper | None:
         """None where no thread can be started."""
         with self._lock:
@@ -151,13 +155,11 @@ def at_most(count: int) -> Iterator[None]:
 
 
 def threads() -> int:
-    """How many threads may share a step: the free processors, or 1 where no second thread can be started or it is at work."""
+    """How many threads may share a step: the free processors, or 1 while the second thread is at work. Whether so many can be started
+    is for who starts them."""
     free = processors() - sum(not task.done for task in _started.background)
     free = min(free, _most.get() or free)
-    if free < 2:
-        return 1
-    helper = _started.helper()
-    return 1 if helper is None or helper.busy else free
+    return 1 if free < 2 or _started.busy else free
 
 
 def most_threads() -> int:
@@ -165,19 +167,13 @@ def most_threads() -> int:
     return min(processors(), _most.get() or processors())
 
 
-def _second_thread() -> Helper:
-    helper = _started.helper()
-    if helper is None:
-        raise TokpressError("no second thread can be started: raise the limit on processes, or use one thread (-T 1)")
-    return helper
-
-
 def share_rows(work: Callable[[slice], R], rows: int) -> list[R]:
-    """`work` on all rows in two halves at once, where there are two processors: the results in order."""
-    if rows < 2 or threads() < 2:
+    """`work` on all rows in two halves at once, where there are two processors and a second thread: the results in order."""
+    helper = _started.helper() if rows >= 2 and threads() >= 2 else None
+    if helper is None:
         return [work(slice(0, rows))]
     half = rows // 2
-    other = _second_thread().submit(work, slice(half, rows))
+    other = helper.submit(work, slice(half, rows))
     return [work(slice(0, half)), other.result()]
 
 

@@ -23,6 +23,7 @@ from ..exact.tensors import nothing_else
 from ..grid import Grid
 from ..lazy import np
 from ..model_files import check_settings
+from ..proportion import TOKENS_A_BYTE
 from ..types import Config, NotStepped
 from .context_mixing.prior import ContextMixed
 from .linear_prediction.frame import SamplesCodec
@@ -37,6 +38,7 @@ class SamplesPrior(NotStepped):
 
     name = "samples"
     vocab_size = 256
+    tokens_a_byte = TOKENS_A_BYTE
     wants_grid = True
 
     def __init__(self, grid: Grid | None = None) -> None:

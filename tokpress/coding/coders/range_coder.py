@@ -5,14 +5,16 @@ A number in [0, 2^64) is narrowed symbol by symbol. With an interval [left, righ
     scale = range >> 24     lower ← lower + scale · left     range ← scale · (right − left)
     when range < 2^32, the top 32 bits of lower are settled: they are written, lower and range move up
 
-The decoder holds 64 bits of the words at `point`; (point − lower) / scale lies in its symbol's interval. One coder serves all lanes,
-time-major: a call codes the n live rows of one step. constriction's queue coder writes the same words.
+The payload is that number's digits: its bytes, the highest first, without the zeros at the end. The decoder holds 64 bits of it at
+`point`; (point − lower) / scale lies in its symbol's interval. One coder serves all lanes, time-major: a call codes the n live rows of one
+step. constriction's queue coder narrows alike.
 
 `range_encoder` and `range_decoder` give the core's (core/rows_coder.c) where it is here, else these.
 """
 
 from __future__ import annotations
 
+import struct
 from typing import Any
 
 from ...errors import ChecksumError
@@ -68,18 +70,22 @@ class RangeEncoder:
                 return
             at -= 1
 
+    def push_bit(self, bit: int, one: int) -> None:
+        """A binary decision; one: p of a one, in 2^-24."""
+        self.narrow(*((0, one) if bit else (one, WHOLE)))
+
     def finish(self) -> bytes:
-        """The payload: little-endian words, the last without its zeros, which the decoder reads past the end."""
-        words = self._words
-        if words or self._range != MOST:
-            point = self._lower + LOW
-            if point > MOST:
-                self._carry()
-            last = (point >> WORD) & LOW
-            ends_there = ((self._lower + self._range) >> WORD) & LOW == last
-            words = [*words, last, 0] if ends_there else [*words, last]
-        payload = np.array(words, "<u4").tobytes()
-        return payload[:-4] + payload[-4:].rstrip(b"\0")
+        """The payload. Of the numbers left, the one whose last word has the most zero bytes at its end, which are not written: the
+        range is above 2^32, so a number that ends in four zero bytes always is among them."""
+        for used in range(5):
+            zeros = MOST >> 8 * used
+            point = (self._lower + zeros) & ~zeros
+            if point - self._lower < self._range:
+                break
+        if point > MOST:
+            self._carry()
+        last = (point & MOST).to_bytes(8, "big")[:used]
+        return b"".join(word.to_bytes(4, "big") for word in self._words) + last
 
 
 class RangeDecoder:
@@ -89,8 +95,8 @@ class RangeDecoder:
     nothing, as they do in honest files: such a lie takes the time of a frame, never its memory."""
 
     def __init__(self, payload: bytes) -> None:
-        padded = payload + b"\0" * (-len(payload) % 4 + 4 * BEYOND)
-        self._words: list[int] = np.frombuffer(padded, "<u4").tolist()
+        padded = bytes(payload) + b"\0" * (-len(payload) % 4 + 4 * BEYOND)
+        self._words = [word for (word,) in struct.iter_unpack(">I", padded)]
         self._lower, self._range, self._next = 0, MOST, 2
         self._point = self._words[0] << WORD | self._words[1]
 
@@ -102,6 +108,12 @@ class RangeDecoder:
             self.narrow(int(row[symbol]), int(row[symbol + 1]))
             symbols[i] = symbol
         return symbols
+
+    def pop_bit(self, one: int) -> int:
+        """A binary decision; words that no encoder writes give zeros."""
+        bit = int((self._point - self._lower) & MOST < (self._range >> PRECISION) * one)
+        self.narrow(*((0, one) if bit else (one, WHOLE)))
+        return bit
 
     def target(self) -> int:
         """What lies in the interval of the next symbol. Raises ChecksumError where no encoder writes such words."""

@@ -65,6 +65,10 @@ INLINE uint32_t load32(const void *from) {
 }
 INLINE void store32(void *to, uint32_t word) { memcpy(to, &word, 4); }
 
+/* The same, the highest byte first. */
+INLINE uint32_t load32_big(const void *from) { return __builtin_bswap32(load32(from)); }
+INLINE void store32_big(void *to, uint32_t word) { store32(to, __builtin_bswap32(word)); }
+
 INLINE void prefetch(const void *line) { __builtin_prefetch(line, 1, 3); }
 /* The same of what is only read. */
 INLINE void prefetch_read(const void *line) { __builtin_prefetch(line, 0, 3); }

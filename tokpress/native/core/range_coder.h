@@ -4,8 +4,9 @@
  *     scale = range >> 24     lower += scale * left     range = scale * (right - left)
  *     when range < 2^32, the top 32 bits of lower are settled: they are written, lower and range move up
  *
- * The decoder holds 64 bits of the words at `point`; (point - lower) / scale lies in its symbol's interval. constriction's queue
- * coder does the same (Bamler 2022); coding/coders/range_coder.py is the twin. */
+ * The payload is that number's digits: its bytes, the highest first, without the zeros at the end. The decoder holds 64 bits of it at
+ * `point`; (point - lower) / scale lies in its symbol's interval. constriction's queue coder narrows alike (Bamler 2022);
+ * coding/coders/range_coder.py is the twin. */
 #ifndef TP_RANGE_CODER_H
 #define TP_RANGE_CODER_H
 
@@ -39,7 +40,7 @@ static UNUSED void range_free(range_encoder *e) {
 /* Room for so many more symbols, none of which takes more than a word. 0 or TP_MEMORY. */
 static UNUSED int64_t range_reserve(range_encoder *e, size_t symbols) {
     if (symbols > SIZE_MAX / 16 || e->used > SIZE_MAX / 16) return TP_MEMORY;
-    size_t wanted = e->used + symbols + 2; /* two: what range_finish writes */
+    size_t wanted = e->used + symbols + 1; /* one: what range_finish writes */
     if (wanted <= e->room) return 0;
     if (wanted < 2 * e->room) wanted = 2 * e->room;
     uint8_t *words = realloc(e->words, 4 * wanted);
@@ -52,8 +53,8 @@ static UNUSED int64_t range_reserve(range_encoder *e, size_t symbols) {
 /* Add 1 to the number that the words are. */
 static UNUSED void range_carry(range_encoder *e) {
     for (size_t at = e->used; at-- > 0;) {
-        uint32_t word = load32(e->words + 4 * at) + 1;
-        store32(e->words + 4 * at, word);
+        uint32_t word = load32_big(e->words + 4 * at) + 1;
+        store32_big(e->words + 4 * at, word);
         if (word != 0) return;
     }
 }
@@ -65,31 +66,34 @@ INLINE void range_push(range_encoder *e, uint32_t left, uint32_t right) {
     if (e->lower < before) range_carry(e);
     e->range = scale * (right - left);
     if (e->range < (uint64_t)1 << 32) {
-        store32(e->words + 4 * e->used++, (uint32_t)(e->lower >> 32));
+        store32_big(e->words + 4 * e->used++, (uint32_t)(e->lower >> 32));
         e->lower <<= 32;
         e->range <<= 32;
     }
 }
 
-/* Settle the number in as few bytes as may be: returns how many; the decoder reads zeros past them. */
+/* Settle the number: the one of the interval whose last word has the most zero bytes at its end, which are left out. Returns the
+ * payload's size. The range is above 2^32, so a number that ends in four zero bytes always lies in it. */
 static UNUSED size_t range_finish(range_encoder *e) {
-    if (e->used == 0 && e->range == ~(uint64_t)0) return 0;
-    uint64_t point = e->lower + 0xFFFFFFFFu;
+    uint64_t point = e->lower;
+    int bytes = 0; /* of the last word that are not left out */
+    for (; bytes <= 4; bytes++) {
+        uint64_t zeros = bytes > 0 ? ~(uint64_t)0 >> 8 * bytes : ~(uint64_t)0;
+        point = (e->lower + zeros) & ~zeros;
+        if (point - e->lower < e->range) break;
+    }
     if (point < e->lower) range_carry(e);
-    uint32_t last = (uint32_t)(point >> 32);
-    store32(e->words + 4 * e->used++, last);
-    if ((uint32_t)((e->lower + e->range) >> 32) == last) store32(e->words + 4 * e->used++, 0);
-    size_t size = 4 * e->used, least = size - 4;
-    while (size > least && e->words[size - 1] == 0) size--;
-    return size;
+    store32_big(e->words + 4 * e->used, (uint32_t)(point >> 32));
+    return 4 * e->used + (size_t)bytes;
 }
 
+/* The next four bytes, zeros behind the end. */
 INLINE uint32_t range_word(range_decoder *d) {
     uint32_t word = 0;
     if (d->next + 4 <= d->size)
-        word = load32(d->payload + d->next);
-    else if (d->next < d->size)
-        memcpy(&word, d->payload + d->next, d->size - d->next);
+        word = load32_big(d->payload + d->next);
+    else
+        for (size_t at = d->next; at < d->size; at++) word |= (uint32_t)d->payload[at] << (24 - 8 * (at - d->next));
     d->next += 4;
     return word;
 }

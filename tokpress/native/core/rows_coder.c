@@ -63,7 +63,7 @@ EXPORT int64_t API(queue_finish)(queue_encoder *e, uint8_t *payload, int64_t roo
         if (range_reserve(&e->coder, 0) < 0) return TP_MEMORY;
         return (int64_t)range_finish(&e->coder);
     }
-    if (room < 0 || (size_t)room > 4 * e->coder.used) return TP_ARGUMENT;
+    if (room < 0 || (size_t)room > 4 * (e->coder.used + 1)) return TP_ARGUMENT;
     memcpy(payload, e->coder.words, (size_t)room);
     return room;
 }

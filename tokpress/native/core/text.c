@@ -188,7 +188,7 @@ EXPORT int64_t API(text_finish)(void *handle, uint8_t *payload, int64_t room) {
 /* Bytes that the payload can have at most, as far as it is encoded. */
 EXPORT int64_t API(text_room)(void *handle) {
     const text *t = handle;
-    return 4 * (int64_t)t->encoder.used + 8;
+    return 4 * (int64_t)t->encoder.used + 4;
 }
 
 /* The payload that text_decode reads; it stays where it is until the last step is decoded. */

@@ -15,7 +15,7 @@ class Encoder:
         self._coder = RangeEncoder()
 
     def code(self, bit: int, one: int) -> int:
-        self._coder.narrow(*((0, one) if bit else (one, WHOLE)))
+        self._coder.push_bit(bit, one)
         return bit
 
     def finish(self) -> bytes:
@@ -29,9 +29,7 @@ class Decoder:
         self._coder = RangeDecoder(payload)
 
     def code(self, bit: int, one: int) -> int:
-        found = int(self._coder.target() < one)
-        self._coder.narrow(*((0, one) if found else (one, WHOLE)))
-        return found
+        return self._coder.pop_bit(one)
 
 
 class Scorer:
