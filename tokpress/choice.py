@@ -199,7 +199,7 @@ def _by_part(
     if best and (best.coded is None or best.promised < len(part)):
         packing.limit = best.promised / len(part) * len(source)  # lzma makes way once it needs more than that
         winner = encode(best.model, source, options, report, grid)
-    packed()  # or half of it, if there was a limit
+    packed()  # or a part of it, where there is a limit
     packing.limit = max(len(winner.payload) + LONGER, len(source) // LZMA_ENOUGH) if winner else math.inf
     return _smaller(winner, packing.go_on(), source, options)
 

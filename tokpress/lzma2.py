@@ -15,7 +15,7 @@ from .errors import ChecksumError
 from .wire import ADVICE, PIECE, size
 
 #: of the source, between two looks at the limit
-AT_ONCE = 1 << 18
+AT_ONCE = 1 << 16
 MAX_DICTIONARY = 28  # of payloads that are read, as the first byte spells it: 64 MiB, what `xz -9` uses
 OUR_DICTIONARY = 26  # of payloads that we write, at most: 32 MiB
 #: seconds between two looks at whether somebody still waits for a frame whose turn has not come

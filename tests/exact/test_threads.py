@@ -150,6 +150,7 @@ def test_one_thread_where_no_other_can_be_started(monkeypatch):
 
 def test_results_come_in_order_and_errors_from_either(monkeypatch):
     monkeypatch.setattr(threads, "processors", lambda: 2)
+    monkeypatch.setattr(threads, "_started", threads._Started())  # other tests may have left work in the background
     assert threads.share_rows(lambda some: some.start, 9) == [0, 4]
     for which in (4, 0):  # the first of them waits for the other thread
         with pytest.raises(ZeroDivisionError):
@@ -159,6 +160,7 @@ def test_results_come_in_order_and_errors_from_either(monkeypatch):
 def test_a_thread_at_work_is_not_waited_for(monkeypatch):
     """What runs on the second thread may share its own rows: with nobody."""
     monkeypatch.setattr(threads, "processors", lambda: 2)
+    monkeypatch.setattr(threads, "_started", threads._Started())  # other tests may have left work in the background
     both = Barrier(2)
 
     def work(some):

@@ -167,6 +167,11 @@ def threads() -> int:
     return 1 if free < 2 or _started.busy else free
 
 
+def most_threads() -> int:
+    """How many threads may share a step once all processors are free."""
+    return min(processors(), _most.get() or processors())
+
+
 def share_rows(work: Callable[[slice], R], rows: int) -> list[R]:
     """`work` on all rows in two halves at once, where there are two processors and a second thread: the results in order."""
     helper = _started.helper() if rows >= 2 and threads() >= 2 else None
