@@ -25,8 +25,8 @@ from data import ROOT
 from results import machine_line, markdown
 from training import tokpress
 
-from tokpress.archive import Archive
-from tokpress.machine import describe
+from tokpress.codec.archive import Archive
+from tokpress.training.machine import describe
 
 RESULT = Path(__file__).with_name("results") / "archives.json"
 SHARED = ROOT.parent / "shared" / "data" / "bench"

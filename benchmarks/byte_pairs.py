@@ -16,11 +16,11 @@ from data import FOLDER, SCRATCH, expanded
 from results import markdown
 from tokenizers import Tokenizer
 
+from tokpress.models.store import SHIPPED
 from tokpress.native import bpe, library
-from tokpress.store import SHIPPED
-from tokpress.tokenizers.bpe_form import VOCABULARY
-from tokpress.tokenizers.merges import CUT_BYTES
-from tokpress.tokenizers.pieces import CLASSES
+from tokpress.tokenizers.text.bpe_form import VOCABULARY
+from tokpress.tokenizers.text.merges import CUT_BYTES
+from tokpress.tokenizers.text.pieces import CLASSES
 
 SHARE_BYTES = 1 << 22  # the library's tokens take a hundred times the room of ours
 

@@ -15,14 +15,14 @@ import matplotlib
 import numpy as np
 from data import ROOT
 
-from tokpress.priors.bayes_net import BayesNetPrior, chow_liu
-from tokpress.priors.hierarchical import DEFAULTS, HierarchicalPrior, plan
-from tokpress.priors.histogram import HistogramPrior
-from tokpress.priors.logistic_mixture import LogisticMixturePrior
-from tokpress.priors.network import NetworkPrior
-from tokpress.priors.pixelcnn import PixelCNNPrior
-from tokpress.registry import prior_class
-from tokpress.training.arithmetic import Trained
+from tokpress.models.registry import prior_class
+from tokpress.priors.lecture.bayes_net import BayesNetPrior, chow_liu
+from tokpress.priors.lecture.hierarchical import DEFAULTS, HierarchicalPrior, plan
+from tokpress.priors.lecture.histogram import HistogramPrior
+from tokpress.priors.lecture.logistic_mixture import LogisticMixturePrior
+from tokpress.priors.lecture.network import NetworkPrior
+from tokpress.priors.lecture.pixelcnn import PixelCNNPrior
+from tokpress.training.nets.arithmetic import Trained
 from tokpress.types import Prior
 
 matplotlib.use("Agg")

@@ -23,9 +23,9 @@ from results import machine_line, markdown
 
 from tokpress.bench.report import PACKAGES
 from tokpress.exact.threads import one_blas_thread
-from tokpress.machine import describe
-from tokpress.priors.transformer import TransformerPrior
-from tokpress.training.arithmetic import Trained
+from tokpress.priors.lecture.transformer import TransformerPrior
+from tokpress.training.machine import describe
+from tokpress.training.nets.arithmetic import Trained
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt

@@ -34,8 +34,8 @@ from lecture_runs import CIFAR, GREY, MNIST, RUNS, Data, Run
 from results import unwind_when_terminated
 from training import tokpress, trained
 
-from tokpress.machine import describe
-from tokpress.model import load_folder
+from tokpress.models.model import load_folder
+from tokpress.training.machine import describe
 
 RESULT = Path(__file__).with_name("results") / "lecture.json"
 SAMPLE_FOLDER = ROOT / "docs" / "samples"

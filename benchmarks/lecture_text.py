@@ -24,8 +24,8 @@ from results import machine_line, markdown, unwind_when_terminated
 from training import trained
 
 from tokpress.coding import Frame
-from tokpress.machine import describe
-from tokpress.model import Model, load_folder
+from tokpress.models.model import Model, load_folder
+from tokpress.training.machine import describe
 
 RESULT = Path(__file__).with_name("results") / "lecture_text.json"
 CORPUS = ROOT.parent / "shared" / "data" / "train" / "text" / "novels_en.xz"

@@ -20,9 +20,9 @@ from results import machine_line, markdown
 from training import trained
 
 from tokpress.coding import Frame
-from tokpress.machine import describe
-from tokpress.model import load_folder
-from tokpress.segments import join
+from tokpress.media.segments import join
+from tokpress.models.model import load_folder
+from tokpress.training.machine import describe
 
 RESULT = Path(__file__).with_name("results") / "multimodal.json"
 SHARED = ROOT.parent / "shared" / "data"

@@ -16,11 +16,11 @@ import numpy as np
 from data import ROOT
 from results import markdown
 
-from tokpress.priors.histogram import HistogramPrior
-from tokpress.priors.logistic_mixture import LogisticMixturePrior
-from tokpress.tokenizers.bytes import BytesTokenizer
+from tokpress.priors.lecture.histogram import HistogramPrior
+from tokpress.priors.lecture.logistic_mixture import LogisticMixturePrior
+from tokpress.tokenizers.text.bytes import BytesTokenizer
+from tokpress.training.data.streams import Source
 from tokpress.training.options import FitOptions
-from tokpress.training.streams import Source
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt

@@ -24,11 +24,11 @@ import numpy as np
 from data import FOLDER, SCRATCH, expanded
 from results import command, machine, machine_line, markdown
 
-from tokpress import store
 from tokpress.coding import Frame
-from tokpress.machine import cores
-from tokpress.model import Model
+from tokpress.models import store
+from tokpress.models.model import Model
 from tokpress.native.product import Packed
+from tokpress.training.machine import cores
 from tokpress.types import Tokens
 
 RESULT = Path(__file__).with_name("results") / "products.json"

@@ -17,8 +17,8 @@ from data import ROOT
 import tokpress
 import tokpress.cli
 from tokpress.bench.report import PACKAGES
-from tokpress.machine import describe
 from tokpress.native.library import instruction_set
+from tokpress.training.machine import describe
 
 
 def code() -> str:

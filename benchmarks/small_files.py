@@ -33,8 +33,8 @@ from training import trained
 import tokpress
 from tokpress.bench.measure import measure
 from tokpress.bench.peers import find
-from tokpress.machine import describe
-from tokpress.model import load_folder
+from tokpress.models.model import load_folder
+from tokpress.training.machine import describe
 
 RESULT = Path(__file__).with_name("results") / "small_files.json"
 TRAIN = FOLDER.parent / "train"

@@ -21,14 +21,14 @@ from data import ROOT
 from results import machine_line, markdown, unwind_when_terminated
 from text_dev import TRAIN, mix, with_rate
 
-from tokpress import store
 from tokpress.coding import Frame
-from tokpress.machine import describe
-from tokpress.model import Model
-from tokpress.priors.histogram import HistogramPrior
-from tokpress.priors.memory import MemoryPrior
-from tokpress.priors.mingru import MinGRUPrior
-from tokpress.priors.spelling import SpellingPrior
+from tokpress.models import store
+from tokpress.models.model import Model
+from tokpress.priors.compose.memory import MemoryPrior
+from tokpress.priors.lecture.histogram import HistogramPrior
+from tokpress.priors.text.bitwise import SpellingPrior
+from tokpress.priors.text.mingru import MinGRUPrior
+from tokpress.training.machine import describe
 
 RESULT = Path(__file__).with_name("results") / "text_ablation.json"
 PAGE = ROOT / "docs" / "text_ablation.md"

@@ -15,11 +15,11 @@ import click
 from data import ROOT
 from results import markdown
 
-from tokpress import store
 from tokpress.coding import Frame
-from tokpress.model import Model
-from tokpress.priors.memory import MemoryPrior
-from tokpress.priors.mingru import MinGRUPrior
+from tokpress.models import store
+from tokpress.models.model import Model
+from tokpress.priors.compose.memory import MemoryPrior
+from tokpress.priors.text.mingru import MinGRUPrior
 
 TRAIN = ROOT.parent / "shared" / "data" / "train"
 RECORDS_BYTES = 2_000_000

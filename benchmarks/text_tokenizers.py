@@ -22,8 +22,8 @@ from lecture_text import FILES, novels
 from results import machine_line, markdown, unwind_when_terminated
 from training import trained
 
-from tokpress.machine import describe
-from tokpress.model import load_folder
+from tokpress.models.model import load_folder
+from tokpress.training.machine import describe
 
 RESULT = Path(__file__).with_name("results") / "text_tokenizers.json"
 #: name → (kind, most symbols)

@@ -26,12 +26,12 @@ from tokenizers_report import report
 from tokenizers_runs import DATA, RUNS, Run
 from training import tokpress, trained
 
-from tokpress import content
 from tokpress.coding import Frame
-from tokpress.container import iter_frames
-from tokpress.distortion import Distortion
-from tokpress.machine import describe
-from tokpress.model import Model, load_folder
+from tokpress.container.frames import iter_frames
+from tokpress.media import formats
+from tokpress.media.distortion import Distortion
+from tokpress.models.model import Model, load_folder
+from tokpress.training.machine import describe
 
 RESULT = Path(__file__).with_name("results") / "tokenizers.json"
 
@@ -39,7 +39,7 @@ RESULT = Path(__file__).with_name("results") / "tokenizers.json"
 def samples_of(path: Path, model: Model) -> tuple[bytes, Any]:
     """(the samples of a test file, the tokenizer for them)"""
     raw = path.read_bytes()
-    found = content.find(raw)
+    found = formats.find(raw)
     if found is None:
         return raw, model.tokenizer
     grid = found.grid()

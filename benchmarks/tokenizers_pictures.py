@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from tokenizers_runs import RUNS, clip_size
 
-from tokpress import content
+from tokpress.media import formats
 
 #: of the first photograph: left, top, right, bottom
 CROP = (240, 180, 496, 436)
@@ -84,7 +84,7 @@ def _voices(runs: list[str], work: Path, target: Path) -> str:
     axes = figure.subplots(len(made), 2, sharex="all", squeeze=False)
     for row, (name, path) in zip(axes, made):
         raw = path.read_bytes()
-        samples = content.values(raw, content.find(raw))[:, 0] / 2**15
+        samples = formats.values(raw, formats.find(raw))[:, 0] / 2**15
         row[0].plot(np.arange(len(samples)) / 8000, samples, linewidth=0.5)
         row[0].set_ylabel(name)
         row[0].sharey(axes[0][0])

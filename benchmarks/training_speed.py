@@ -28,17 +28,17 @@ from rich.table import Table
 
 from tokpress._version import __version__
 from tokpress.training.card import processor
-from tokpress.training.fit import keep_freed_memory, make_optimizers
-from tokpress.training.mingru_net import MinGRUNet
+from tokpress.training.loop.fit import keep_freed_memory, make_optimizers
+from tokpress.training.nets.mingru import MinGRUNet
+from tokpress.training.nets.quantized import QuantLinear, product_dtype, set_product_dtype
+from tokpress.training.nets.scan import scan
 from tokpress.training.presets import PRESETS
-from tokpress.training.quantized import QuantLinear, product_dtype, set_product_dtype
-from tokpress.training.scan import scan
 
 RESULT = Path(__file__).with_name("results") / "training_speed.json"
 
 
 def step_of(net: MinGRUNet, rows: int, window: int, compiled: bool) -> Callable[[], None]:
-    """One training step, as in tokpress.training.fit."""
+    """One training step, as in tokpress.training.loop.fit."""
     device = net.bias.device
     optimizers = make_optimizers(net, 1e-3)
     run = torch.compile(net) if compiled else net

@@ -1,6 +1,6 @@
 """python benchmarks/trials.py [FILE …]: how well parts of a large file tell which shipped model suits the whole.
 
-Of the bench's files, or of those given, a line each: what `tokpress.choice` knows before any trial (bytes of a token of the text model, and
+Of the bench's files, or of those given, a line each: what `tokpress.codec.selection` knows before any trial (bytes of a token of the text model, and
 what lzma takes for one: PROSE_BYTES, PROSE_LZMA), bits per byte of the trial and of the first frame under the text model and the
 adaptive one, and how much more the second gained from one to the other (STARTS_EMPTY stands for that).
 """
@@ -11,8 +11,9 @@ from pathlib import Path
 from data import ENGLISH, FOLDER, MIXED, SCRATCH, chosen, expanded
 from results import markdown
 
-from tokpress import choice, store
-from tokpress.lzma2 import lzma_encode
+from tokpress.codec import selection
+from tokpress.container.lzma2 import lzma_encode
+from tokpress.models import store
 
 
 def main() -> None:
@@ -21,17 +22,17 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=FOLDER, help="the data folder (%(default)s)")
     parser.add_argument("--scratch", type=Path, default=SCRATCH, help="where archives are expanded (%(default)s)")
     asked = parser.parse_args()
-    models = [store.load(name) for name in choice.EFFORTS["default"][0]]
+    models = [store.load(name) for name in selection.EFFORTS["default"][0]]
     files = {path.name: path for path in asked.files}
     if not files:
         files = chosen(expanded(asked.data, asked.scratch), (*ENGLISH, *MIXED))
     rows = []
     for name, path in files.items():
-        source = path.read_bytes()[: choice.FRAME_SIZE]
-        if len(source) <= choice.TRIAL_SIZE:
+        source = path.read_bytes()[: selection.FRAME_SIZE]
+        if len(source) <= selection.TRIAL_SIZE:
             continue
-        part, _ = choice._part(source, None)
-        if choice._hopeless(models[0], part):
+        part, _ = selection._part(source, None)
+        if selection._hopeless(models[0], part):
             continue
         tokens = len(models[0].tokenizer.encode(part))
         known = len(part) / tokens, len(lzma_encode(part)) / tokens

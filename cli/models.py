@@ -20,7 +20,7 @@ def models(ctx, as_json, verbose):
 
     -v shows where each lives, and its card.
     """
-    from tokpress.store import folders
+    from tokpress.models.store import folders
 
     found: list[dict[str, Any]] = []
     broken = False

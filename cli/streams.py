@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any, BinaryIO, cast
 
-from tokpress.wire import write_all
+from tokpress.container.varint import write_all
 
 from .output import OutputError, create, named
 

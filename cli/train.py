@@ -152,8 +152,8 @@ def prior(ctx, corpus, output, prior, tokenizer, values, given, **rest):
 
     Without --tokenizer: that of --init, or the one that DIR holds already (tokpress train tokenizer), else bytes.
     """
-    from tokpress.folder import tokenizer_only
-    from tokpress.registry import tokenizer_names
+    from tokpress.models.folder import tokenizer_only
+    from tokpress.models.registry import tokenizer_names
 
     if not rest["resume"]:
         prior = prior or "mingru"
@@ -187,7 +187,7 @@ def tokenizer(ctx, corpus, output, kind, values, vocab_size, weights, resume, fo
     from dataclasses import replace
 
     from tokpress.training.run import Settings, train_tokenizer
-    from tokpress.training.work import limited, read_settings
+    from tokpress.training.run_dir import limited, read_settings
 
     if resume and force:
         raise click.UsageError("--resume and -f exclude each other", ctx)
@@ -218,9 +218,9 @@ def _train(
     """Put the settings together (those of the unfinished run first, where there is one), and run."""
     from dataclasses import replace
 
-    from tokpress.store import find
+    from tokpress.models.store import find
     from tokpress.training.run import Settings, train
-    from tokpress.training.work import limited, read_settings
+    from tokpress.training.run_dir import limited, read_settings
 
     if resume and force:
         raise click.UsageError("--resume and -f exclude each other", ctx)
@@ -250,7 +250,7 @@ def _train(
 def _check_size(tokenizer: str | None, asked: int | None) -> None:
     """Raises TokpressError where --vocab-size was given and would mean nothing."""
     from tokpress.errors import TokpressError
-    from tokpress.registry import tokenizer_class
+    from tokpress.models.registry import tokenizer_class
 
     if not asked or not tokenizer:
         return

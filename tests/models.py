@@ -6,21 +6,21 @@ import numpy as np
 
 from tokpress.exact.arithmetic import Exact, Weights
 from tokpress.exact.tensors import WEIGHT, Kind
-from tokpress.model import Model
-from tokpress.priors.bayes_net import BayesNetPrior
+from tokpress.models.model import Model
+from tokpress.models.registry import prior_class, register_prior, tokenizer_class
+from tokpress.priors.compose.ensemble import EnsemblePrior
+from tokpress.priors.compose.memory import MemoryPrior
+from tokpress.priors.compose.product import ProductPrior
 from tokpress.priors.context_mixing.prior import ContextMixingPrior
-from tokpress.priors.ensemble import EnsemblePrior
-from tokpress.priors.hierarchical import DEFAULTS, HierarchicalPrior, plan
-from tokpress.priors.histogram import HistogramPrior
-from tokpress.priors.logistic_mixture import LogisticMixturePrior
-from tokpress.priors.memory import MemoryPrior
-from tokpress.priors.mingru import MinGRUPrior, tensor_shapes
-from tokpress.priors.network import NetworkPrior
-from tokpress.priors.product import ProductPrior
-from tokpress.priors.samples import SamplesPrior
-from tokpress.priors.spelling import SpellingPrior
-from tokpress.registry import prior_class, register_prior, tokenizer_class
-from tokpress.tokenizers.bytes import BitsTokenizer, BytesTokenizer, NibblesTokenizer, TopBitTokenizer
+from tokpress.priors.lecture.bayes_net import BayesNetPrior
+from tokpress.priors.lecture.hierarchical import DEFAULTS, HierarchicalPrior, plan
+from tokpress.priors.lecture.histogram import HistogramPrior
+from tokpress.priors.lecture.logistic_mixture import LogisticMixturePrior
+from tokpress.priors.lecture.network import NetworkPrior
+from tokpress.priors.linear_prediction.prior import SamplesPrior
+from tokpress.priors.text.bitwise import SpellingPrior
+from tokpress.priors.text.mingru import MinGRUPrior, tensor_shapes
+from tokpress.tokenizers.text.bytes import BitsTokenizer, BytesTokenizer, NibblesTokenizer, TopBitTokenizer
 from tokpress.types import Config, Prior, Tokenizer
 
 

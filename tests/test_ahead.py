@@ -6,9 +6,10 @@ import threading
 
 import pytest
 
-from tokpress import ahead, pipeline, restoring, store
-from tokpress.ahead import Ahead, Stopped, Sum
+from tokpress.codec import ahead, restore, stream
+from tokpress.codec.ahead import Ahead, Stopped, Sum
 from tokpress.errors import ChecksumError, FormatError
+from tokpress.models import store
 
 
 def test_results_come_in_order_and_several_are_at_work_at_once():
@@ -118,30 +119,30 @@ class Pipe(io.BytesIO):
 def test_the_file_does_not_depend_on_the_threads(monkeypatch, count):
     made = []
     for n in (1, count):
-        monkeypatch.setattr(pipeline, "processors", lambda n=n: n)
-        monkeypatch.setattr(restoring, "processors", lambda n=n: n)
+        monkeypatch.setattr(stream, "processors", lambda n=n: n)
+        monkeypatch.setattr(restore, "processors", lambda n=n: n)
         out, done = io.BytesIO(), []
-        options = pipeline.Options(models=[store.load("adaptive")], frame_size=1500, report=done.append)
-        summary = pipeline.compress_stream(Pipe(SOURCE), out, options)
+        options = stream.Options(models=[store.load("adaptive")], frame_size=1500, report=done.append)
+        summary = stream.compress_stream(Pipe(SOURCE), out, options)
         assert [frame.stored for frame in summary.frames] == ["adaptive"] * -(-len(SOURCE) // 1500)
         assert done == sorted(done) and done[-1] == len(SOURCE)
         made.append(out.getvalue())
-        assert pipeline.decompress(made[-1]) == SOURCE
+        assert stream.decompress(made[-1]) == SOURCE
     assert made[0] == made[1]
 
 
 @pytest.mark.parametrize("count", [1, 4])
 def test_damage_is_told_in_its_place(monkeypatch, count):
-    monkeypatch.setattr(restoring, "processors", lambda: count)
+    monkeypatch.setattr(restore, "processors", lambda: count)
     out = io.BytesIO()
-    options = pipeline.Options(models=[store.load("adaptive")], frame_size=1500)
-    pipeline.compress_stream(Pipe(SOURCE), out, options)
+    options = stream.Options(models=[store.load("adaptive")], frame_size=1500)
+    stream.compress_stream(Pipe(SOURCE), out, options)
     packed = bytearray(out.getvalue())
     packed[len(packed) // 2] ^= 1
     back = io.BytesIO()
     with pytest.raises((ChecksumError, FormatError)):
-        pipeline.decompress_stream(io.BytesIO(packed), back)
+        stream.decompress_stream(io.BytesIO(packed), back)
     assert back.getvalue() and SOURCE.startswith(back.getvalue()) and len(back.getvalue()) % 1500 == 0
     back = io.BytesIO()
-    summary = pipeline.decompress_stream(io.BytesIO(packed), back, keep_going=True)
+    summary = stream.decompress_stream(io.BytesIO(packed), back, keep_going=True)
     assert summary.damaged and len(back.getvalue()) >= len(SOURCE) - 3000

@@ -11,10 +11,10 @@ from tokpress.coding.lanes import Layout
 from tokpress.coding.symbolwise import conditionals
 from tokpress.errors import ChecksumError, ModelError, TokpressError
 from tokpress.exact.likelihood import Joint, posterior
-from tokpress.model import Model
-from tokpress.priors.ensemble import EnsemblePrior
-from tokpress.priors.memory import MemoryPrior
-from tokpress.tokenizers.bytes import BitsTokenizer
+from tokpress.models.model import Model
+from tokpress.priors.compose.ensemble import EnsemblePrior
+from tokpress.priors.compose.memory import MemoryPrior
+from tokpress.tokenizers.text.bytes import BitsTokenizer
 
 ENSEMBLE = tiny_ensemble()
 SIZE = ENSEMBLE.stride

@@ -5,9 +5,9 @@ import pytest
 from tests import toy  # noqa: F401  registers a prior the way a user would
 from tests.models import tiny_models
 from tokpress.conformance import check
-from tokpress.model import Model
-from tokpress.registry import prior_class, prior_names, tokenizer_names
-from tokpress.tokenizers.bytes import BytesTokenizer
+from tokpress.models.model import Model
+from tokpress.models.registry import prior_class, prior_names, tokenizer_names
+from tokpress.tokenizers.text.bytes import BytesTokenizer
 
 BUILT_IN = tiny_models()
 

@@ -11,8 +11,9 @@ from PIL import Image
 
 from tests.test_media import chunk, coded, drawn
 from tests.training.command import run
-from tokpress import content, media
 from tokpress.errors import TokpressError
+from tokpress.media import content as media
+from tokpress.media import formats
 
 GREY = (np.arange(24 * 20).reshape(20, 24) * 131 % 65536).astype(np.uint16)
 DEEP = np.random.default_rng(0).integers(0, 65536, (20, 24, 4)).astype(np.uint16)
@@ -111,7 +112,7 @@ EXACT = {
 def test_what_it_gives_is_exact(case):
     data, values = EXACT[case]
     made = media.shown(data).data
-    seen = content.values(made, content.find(made))
+    seen = formats.values(made, formats.find(made))
     assert np.array_equal(seen.reshape(values.shape), values)
 
 
@@ -121,7 +122,7 @@ def test_an_orientation_stays_and_nothing_is_turned(kind, more, turn):
     (exif := Image.Exif())[274] = turn
     picture = drawn("RGB", (6, 5, 3))
     made = media.shown(coded(picture, kind, exif=exif, **more)).data
-    assert content.values(made, content.find(made)).tobytes() == picture.tobytes()
+    assert formats.values(made, formats.find(made)).tobytes() == picture.tobytes()
     assert Image.open(io.BytesIO(made)).tag_v2[274] == turn
 
 
@@ -144,7 +145,7 @@ def test_a_lossy_tokenizer_takes_the_upper_8_of_16_bits(case):
     """Grey was clipped to white, and the PSNR told was of that."""
     data, values = LOSSY[case]
     made = media.shown(data, 3)
-    seen = content.values(made.data, content.find(made.data))
+    seen = formats.values(made.data, formats.find(made.data))
     assert "bits below 8" in made.left_out
     if case == "PNG with a hole":
         assert "opacity, over black" in made.left_out and not seen[3, 3].any()

@@ -14,14 +14,14 @@ import pytest
 
 from tests.golden import make
 from tests.models import AUTOENCODERS, tiny_autoencoders, tiny_mingru, tiny_models, tiny_two_level
-from tokpress.model import Model, load_folder
+from tokpress.models.model import Model, load_folder
+from tokpress.models.store import SHIPPED
 from tokpress.native import library
+from tokpress.priors.compose.memory import MemoryPrior
+from tokpress.priors.compose.product import ProductPrior
 from tokpress.priors.context_mixing.prior import ContextMixingPrior
-from tokpress.priors.memory import MemoryPrior
-from tokpress.priors.product import ProductPrior
-from tokpress.priors.samples import SamplesPrior
-from tokpress.store import SHIPPED
-from tokpress.tokenizers.bytes import BytesTokenizer
+from tokpress.priors.linear_prediction.prior import SamplesPrior
+from tokpress.tokenizers.text.bytes import BytesTokenizer
 from tokpress.types import Prior
 
 pytest.importorskip("torch")

@@ -13,14 +13,15 @@ from hypothesis import strategies as st
 import tokpress
 from tests.container.frames import rewritten
 from tests.models import tiny_autoencoders
-from tokpress import pipeline, restoring
-from tokpress.container import MAX_NUMBER, FrameHeader, Kind, iter_frames, write_frame
+from tokpress.codec import restore
+from tokpress.codec import stream as pipeline
+from tokpress.codec.file import TokpressFile
+from tokpress.container.frames import MAX_NUMBER, FrameHeader, Kind, iter_frames, write_frame
+from tokpress.container.lzma2 import lzma_encode
 from tokpress.errors import ChecksumError, FormatError, ModelMismatchError, TokpressError
-from tokpress.file import TokpressFile
-from tokpress.lzma2 import lzma_encode
-from tokpress.model import Model
-from tokpress.priors.histogram import HistogramPrior
-from tokpress.tokenizers.bytes import BytesTokenizer
+from tokpress.models.model import Model
+from tokpress.priors.lecture.histogram import HistogramPrior
+from tokpress.tokenizers.text.bytes import BytesTokenizer
 
 MODEL = Model(BytesTokenizer(), HistogramPrior(256, np.bincount([97, 98, 99, 10], minlength=256) * 1000), name="tiny")
 DATA = np.random.default_rng(0).choice(np.frombuffer(b"abc\n", np.uint8), 5300).tobytes()
@@ -58,14 +59,14 @@ def offsets(data: bytes) -> list[int]:
 @pytest.fixture
 def decoded(monkeypatch):
     """The numbers of the frames that were decoded."""
-    numbers, real = [], restoring.restore_frame
+    numbers, real = [], restore.restore_frame
 
     def spy(header, *rest):
         for piece in real(header, *rest):
             numbers.append(header.number)
             yield piece
 
-    monkeypatch.setattr(restoring, "restore_frame", spy)
+    monkeypatch.setattr(restore, "restore_frame", spy)
     return numbers
 
 
@@ -176,7 +177,7 @@ def test_unfinished_never_looks_complete(tmp_path, mode, size, how):
     ):
         file.read()
     whole = [
-        p for p in restoring.restored(io.BytesIO(path.read_bytes()), [MODEL], keep_going=True) if p.__class__ is tuple
+        p for p in restore.restored(io.BytesIO(path.read_bytes()), [MODEL], keep_going=True) if p.__class__ is tuple
     ]
     assert b"".join(piece for _, piece, _ in whole) == data[: len(whole) * 1000]
 
@@ -216,7 +217,7 @@ def test_a_frame_missing_or_moved():
 
 
 def test_large_lzma_frames_stream(monkeypatch):
-    monkeypatch.setattr(restoring, "HOLD", 1000)
+    monkeypatch.setattr(restore, "HOLD", 1000)
     source = bytes(3_000_000)
     data = bytearray(pipeline.compress(source))
     file = reader(bytes(data))
@@ -229,7 +230,7 @@ def test_large_lzma_frames_stream(monkeypatch):
 
 def test_no_last_piece_of_a_frame_before_it_is_verified(monkeypatch):
     """Of a large lzma frame whose source is another one, whoever reads exactly its length gets an error."""
-    monkeypatch.setattr(restoring, "HOLD", 1000)
+    monkeypatch.setattr(restore, "HOLD", 1000)
     source = np.random.default_rng(1).integers(0, 9, 3_000_001).astype(np.uint8).tobytes()
     payload = lzma_encode(source)
     lengths = {"source_length": len(source), "payload_length": len(payload)}

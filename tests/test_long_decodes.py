@@ -9,17 +9,17 @@ from tests.models import tiny_autoencoders, tiny_ensemble, tiny_mingru, tiny_mod
 from tokpress.coding.base import WATCH_EVERY
 from tokpress.coding.lanes import Layout
 from tokpress.errors import ChecksumError, TokpressError
-from tokpress.grid import Grid
-from tokpress.model import Model, load_folder
-from tokpress.priors.histogram import HistogramPrior
-from tokpress.priors.spelling import SpellingPrior
-from tokpress.segments import join
-from tokpress.tokenizers.bpe import BPETokenizer
-from tokpress.tokenizers.bytes import BitsTokenizer, BytesTokenizer, NibblesTokenizer, TopBitTokenizer
-from tokpress.tokenizers.chars import CharsTokenizer
-from tokpress.tokenizers.palette import PaletteTokenizer
+from tokpress.media.grid import Grid
+from tokpress.media.segments import join
+from tokpress.models.model import Model, load_folder
+from tokpress.priors.lecture.histogram import HistogramPrior
+from tokpress.priors.text.bitwise import SpellingPrior
+from tokpress.tokenizers.pixels.palette import PaletteTokenizer
 from tokpress.tokenizers.segments import SegmentsTokenizer
-from tokpress.tokenizers.words import WordsTokenizer
+from tokpress.tokenizers.text.bpe import BPETokenizer
+from tokpress.tokenizers.text.bytes import BitsTokenizer, BytesTokenizer, NibblesTokenizer, TopBitTokenizer
+from tokpress.tokenizers.text.chars import CharsTokenizer
+from tokpress.tokenizers.text.words import WordsTokenizer
 from tokpress.tokens import as_array
 
 TEXT = b"the cat saw the dog, the dog saw the cat. " * 3

@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 
-from tokpress import content, grid, media, metadata, recordings, video
 from tokpress.errors import TokpressError
+from tokpress.media import content as media
+from tokpress.media import formats, grid, metadata, recordings, video
 
 Image = pytest.importorskip("PIL.Image")
 PngInfo = pytest.importorskip("PIL.PngImagePlugin").PngInfo
@@ -144,12 +145,12 @@ def broken(whole: bytes, seed: str, cases: int = CASES) -> Iterator[bytes]:
 
 def look(data: bytes) -> None:
     """All that reads a file before it is coded."""
-    content.grid_of(data[:100], 1 << 40)
-    found = content.find(data)
+    formats.grid_of(data[:100], 1 << 40)
+    found = formats.find(data)
     if found is not None:
         assert found.stop <= len(data)
-        content.values(data, found)
-        if place := content.grid_of(data):
+        formats.values(data, found)
+        if place := formats.grid_of(data):
             assert grid.unpack(place.pack(), len(data)) == place
             place.join(*place.split(data))
     for channels, sound in ((0, False), (1, False), (3, False), (1, True), (2, True)):
@@ -190,7 +191,7 @@ def test_entries_of_a_tiff_file_are_not_expanded():
     for listed in (tags, same):
         data = b"II*\0" + struct.pack("<I", 8 + len(body)) + body + struct.pack("<H", entries) + listed + bytes(4)
         tracemalloc.start()
-        assert content.find(data) is None
+        assert formats.find(data) is None
         assert tracemalloc.get_traced_memory()[1] < len(data)
         tracemalloc.stop()
 

@@ -11,8 +11,9 @@ from PIL import Image, PngImagePlugin
 
 import tokpress
 from tests.training.command import run
-from tokpress import content, media, metadata
 from tokpress.errors import TokpressError
+from tokpress.media import content as media
+from tokpress.media import formats, metadata
 
 
 def coded(picture: Image.Image, kind: str, **more: object) -> bytes:
@@ -55,7 +56,7 @@ def test_pictures(case):
     if picture.mode == "I;16":
         assert after.tobytes() == picture.tobytes()
     assert after.info.get("icc_profile") == before.info.get("icc_profile")
-    assert content.find(made) and media.shown(made)[0] == made
+    assert formats.find(made) and media.shown(made)[0] == made
     assert tokpress.decompress(tokpress.compress(made)) == made
 
 
@@ -75,7 +76,7 @@ def test_texts_stay(mode):
     tags = {tag: value for tag, value in Image.open(io.BytesIO(made)).tag_v2.items() if tag in metadata.TEXTS}
     told = {269: "Dot", 315: "Ünal", 270: "one\nComment: two\nCreation Time: 2020"}
     assert {tag: value.encode("latin-1").decode() for tag, value in tags.items()} == told
-    assert suffix == ".tif" and content.find(made) and left_out == []
+    assert suffix == ".tif" and formats.find(made) and left_out == []
 
 
 def test_exif_and_texts_both_stay():
@@ -111,7 +112,7 @@ def test_what_content_leaves_out_is_told(tmp_path, monkeypatch):
 def test_pictures_for_a_lossy_tokenizer():
     for picture in (drawn("RGBA", (6, 5, 4)), drawn("L", (6, 5)), PALETTE, drawn("RGB", (6, 5, 3))):
         made, suffix, _ = media.shown(coded(picture, "PNG"), channels=3)
-        assert suffix == ".ppm" and made.startswith(b"P6") and content.find(made).shape[2] == 3
+        assert suffix == ".ppm" and made.startswith(b"P6") and formats.find(made).shape[2] == 3
         assert media.shown(coded(picture, "PNG"), channels=1)[1] == ".pgm"
     made, _, _ = media.shown(coded(Image.new("RGBA", (2, 2), (200, 100, 50, 0)), "PNG"), channels=3)
     assert made[-12:] == bytes(12)  # nothing to be seen is black
@@ -163,13 +164,13 @@ def test_sound(kind, subtype):
     before, after = (soundfile.SoundFile(io.BytesIO(each)) for each in (data, made))
     assert after.samplerate == 8000 and after.title == before.title
     assert np.array_equal(before.read(dtype="int32"), after.read(dtype="int32"))
-    assert content.find(made) and tokpress.decompress(tokpress.compress(made)) == made
+    assert formats.find(made) and tokpress.decompress(tokpress.compress(made)) == made
     assert media.shown(made) == (made, ".wav", [])
 
 
 def test_sound_for_a_lossy_tokenizer():
     made, _, _ = media.shown(sound("FLAC", "PCM_24"), 1, sound=True)
-    found = content.find(made)
+    found = formats.find(made)
     assert found.dtype == "<i2" and found.shape == (300, 1)
     with pytest.raises(TokpressError, match="channels"):
         media.shown(sound("FLAC", "PCM_16", 1), 2, sound=True)
@@ -188,7 +189,7 @@ def test_floats_have_their_peak_at_one(subtype):
     with soundfile.SoundFile(out := io.BytesIO(), "w", 8000, 1, subtype, format="WAV") as file:
         file.write(wave)
     made, _, _ = media.shown(out.getvalue(), 1, sound=True)
-    samples = content.values(made, content.find(made))
+    samples = formats.values(made, formats.find(made))
     assert np.abs(samples / 2**15 - wave).max() < 2**-15
 
 

@@ -15,15 +15,16 @@ import pytest
 
 import tokpress
 from tests.models import tiny_models
-from tokpress import choice, pipeline
-from tokpress.container import Damaged, FrameHeader, Kind, iter_frames, write_frame
+from tokpress.codec import selection
+from tokpress.codec import stream as pipeline
+from tokpress.codec.restore import restored
+from tokpress.codec.stream import Options, compress_stream, decompress_stream
+from tokpress.container.frames import Damaged, FrameHeader, Kind, iter_frames, write_frame
+from tokpress.container.lzma2 import LzmaEncoder, lzma_encode
 from tokpress.errors import ChecksumError, FormatError, ModelMismatchError
-from tokpress.lzma2 import LzmaEncoder, lzma_encode
-from tokpress.model import Model
-from tokpress.pipeline import Options, compress_stream, decompress_stream
-from tokpress.priors.histogram import HistogramPrior
-from tokpress.restoring import restored
-from tokpress.tokenizers.bytes import BytesTokenizer
+from tokpress.models.model import Model
+from tokpress.priors.lecture.histogram import HistogramPrior
+from tokpress.tokenizers.text.bytes import BytesTokenizer
 from tokpress.tokens import as_array
 from tokpress.types import Tokenizer
 
@@ -41,7 +42,7 @@ OURS, OTHER = histogram(b"abc\n", "ours"), histogram(b"abc\nd", "other")
 
 def frame(model: Model, source: bytes) -> bytes:
     out = io.BytesIO()
-    coded = choice.encode(model, source, Options(), lambda done: None)
+    coded = selection.encode(model, source, Options(), lambda done: None)
     pipeline.MemberWriter(out).write(coded, source, last=True)
     return out.getvalue()
 
@@ -195,7 +196,7 @@ def test_a_source_that_grows_meanwhile(tmp_path):
 @pytest.mark.parametrize("more", [-1, 0, 1, 50_000])
 def test_sources_that_no_trial_shrinks(models, more):
     """Beyond TRIAL_SIZE only a part is tried: its payload must never be taken for that of the whole."""
-    source = np.random.default_rng(8).bytes(choice.TRIAL_SIZE + more)
+    source = np.random.default_rng(8).bytes(selection.TRIAL_SIZE + more)
     named = {"ours": OURS, "other": OTHER, "adaptive": "adaptive"}
     chosen = None if models is None else [tokpress.load(named[name]) for name in models]
     compress_stream(io.BytesIO(source), out := io.BytesIO(), Options(models=chosen))
@@ -204,14 +205,14 @@ def test_sources_that_no_trial_shrinks(models, more):
 
 def test_a_part_that_shrinks_less_than_the_whole():
     """Noise and letters in turn: whatever the trial makes of its pieces, all of it comes back."""
-    noise = np.random.default_rng(9).bytes(choice.TRIAL_SIZE)
+    noise = np.random.default_rng(9).bytes(selection.TRIAL_SIZE)
     for source in (DATA * 30 + noise + DATA * 30, noise + DATA * 60 + noise):
         compress_stream(io.BytesIO(source), out := io.BytesIO(), Options(models=[OURS, OTHER]))
         assert tokpress.decompress(out.getvalue(), models=[OURS, OTHER]) == source
 
 
 def test_a_frame_is_not_written_for_another_source():
-    coded = choice.encode(OURS, DATA[:500], Options(), lambda done: None)
+    coded = selection.encode(OURS, DATA[:500], Options(), lambda done: None)
     with pytest.raises(ValueError, match="500 bytes"):
         pipeline.MemberWriter(out := io.BytesIO()).write(coded, DATA[:600], last=True)
     assert out.getvalue() == b""
@@ -333,19 +334,19 @@ def test_a_large_frame_is_tried_with_every_model(monkeypatch):
         def encode(self, source, lanes, report, grid, tokens, kernel):
             return b"x" * int(len(source) * (self.whole if len(source) == len(SOURCE) else self.part)), len(source), 1
 
-    SOURCE = np.random.default_rng(0).integers(0, 99, choice.LARGE).astype(np.uint8).tobytes()
+    SOURCE = np.random.default_rng(0).integers(0, 99, selection.LARGE).astype(np.uint8).tobytes()
     for adaptive, winner in ((0.43, "adaptive"), (0.45, "text")):
         models = {"text": Priced("text", True, 0.4, 0.3), "adaptive": Priced("adaptive", False, adaptive, 0.29)}
         monkeypatch.setattr(pipeline.store, "load", models.get)
         coded = pipeline.choose_frame(SOURCE, Options(), lambda done: None)
         assert coded.model.name == winner
-        small = SOURCE[: choice.LARGE // 2]
+        small = SOURCE[: selection.LARGE // 2]
         assert pipeline.choose_frame(small, Options(), lambda done: None).model.name == "text"  # a clear win is enough
     for adaptive, winner in ((0.75, "adaptive"), (0.79, "text")):  # of a smaller frame too, where nothing wins clearly
         models = {"text": Priced("text", True, 0.7, 0.7), "adaptive": Priced("adaptive", False, adaptive, adaptive)}
         monkeypatch.setattr(pipeline.store, "load", models.get)
         assert pipeline.choose_frame(small, Options(), lambda done: None).model.name == winner
-        whole = SOURCE[: choice.TRIAL_SIZE]  # nothing to gain any more
+        whole = SOURCE[: selection.TRIAL_SIZE]  # nothing to gain any more
         assert pipeline.choose_frame(whole, Options(), lambda done: None).model.name == "text"
 
 
@@ -355,12 +356,12 @@ def test_what_repeats_itself_is_tried_with_what_learns_fastest(monkeypatch):
     monkeypatch.setattr(pipeline.store, "load", lambda name: loaded.append(name) or load(name))
     drawn = np.random.default_rng(3).integers(0, (60, 4, 10_000), (1000, 3)).tolist()
     log = "".join(f"2026-11-27 17:{a:02} INFO [worker-{b}] request {c} served\n" for a, b, c in drawn).encode()
-    for source, first in ((log, "adaptive"), (Path(choice.__file__).read_bytes(), "text")):
+    for source, first in ((log, "adaptive"), (Path(selection.__file__).read_bytes(), "text")):
         assert pipeline.choose_frame(source, Options(), lambda done: None).model.name == first
         assert loaded == [first]
         loaded.clear()
-    coded, encode = [], choice.encode
-    monkeypatch.setattr(choice, "encode", lambda model, *rest: coded.append(model.name) or encode(model, *rest))
+    coded, encode = [], selection.encode
+    monkeypatch.setattr(selection, "encode", lambda model, *rest: coded.append(model.name) or encode(model, *rest))
     pipeline.choose_frame(log, Options(models=[load("adaptive"), load("text")]), lambda done: None)
     assert coded == ["adaptive"], "models of the user's are tried in the order given"
 
@@ -369,55 +370,55 @@ def test_prose_is_coded_without_a_trial(monkeypatch):
     """By the text model, or the best there is of them. What repeats itself is tried, and so is what its user chose a model for."""
     text = pipeline.store.load("text")
     drawn = np.random.default_rng(4).integers(256, text.tokenizer.vocab_size, 60_000).astype(np.int32)
-    prose = text.tokenizer.decode(drawn)[: choice.TRIAL_SIZE + 1000]
+    prose = text.tokenizer.decode(drawn)[: selection.TRIAL_SIZE + 1000]
     again = prose[:3000] * (len(prose) // 3000)
     coded = []
 
     def watched(model, source, *rest):
         coded.append((model.name, len(source)))
-        return choice.Coded(Kind.MODEL, len(source), bytes(len(source) // 4), model, 1)
+        return selection.Coded(Kind.MODEL, len(source), bytes(len(source) // 4), model, 1)
 
-    monkeypatch.setattr(choice, "encode", watched)
+    monkeypatch.setattr(selection, "encode", watched)
     for source, options, expected in (
         (prose, Options(), ["text"]),
         (prose, Options(effort="best"), ["text-best"]),
         # what was tried is taken
-        (prose[: choice.TRIAL_SIZE], Options(effort="best"), ["text-best", "text", "adaptive"]),
+        (prose[: selection.TRIAL_SIZE], Options(effort="best"), ["text-best", "text", "adaptive"]),
         (again, Options(), ["adaptive", "text", "adaptive"]),
         (prose, Options([pipeline.store.load("adaptive"), text]), ["adaptive", "adaptive"]),
     ):
-        choice.choose_frame(source, options, lambda done: None)
+        selection.choose_frame(source, options, lambda done: None)
         assert [name for name, _ in coded] == expected
         whole = [size == len(source) for _, size in coded]
         assert whole[-1] and any(whole[:-1]) == (len(expected) == 3 and source is not again)
         coded.clear()
 
 
-@pytest.mark.parametrize("size", range(choice.LONGER + 2))
+@pytest.mark.parametrize("size", range(selection.LONGER + 2))
 def test_what_cannot_shrink_is_not_tried(monkeypatch, size):
     tried = []
-    monkeypatch.setattr(choice, "_best_trial", lambda *rest: tried.append(rest))
+    monkeypatch.setattr(selection, "_best_trial", lambda *rest: tried.append(rest))
     assert pipeline.choose_frame(bytes(size), Options(), lambda done: None).payload == bytes(size)
-    assert bool(tried) == (size > choice.LONGER)
+    assert bool(tried) == (size > selection.LONGER)
 
 
 def test_what_nothing_shrinks_is_not_coded_whole(monkeypatch):
     """By the only model of --fast; one that was asked for is tried on all of it."""
-    coded, encode = [], choice.encode
+    coded, encode = [], selection.encode
 
     def watched(model, source, *rest):
         coded.append(len(source))
         return encode(model, source, *rest)
 
-    monkeypatch.setattr(choice, "encode", watched)
-    noise = np.random.default_rng(1).bytes(choice.TRIAL_SIZE + 1)
+    monkeypatch.setattr(selection, "encode", watched)
+    noise = np.random.default_rng(1).bytes(selection.TRIAL_SIZE + 1)
     compress_stream(io.BytesIO(noise), out := io.BytesIO(), Options(effort="fast"))
-    assert coded == [choice.PIECES * choice.PIECE_SIZE] and len(out.getvalue()) < len(noise) + 32
+    assert coded == [selection.PIECES * selection.PIECE_SIZE] and len(out.getvalue()) < len(noise) + 32
     coded.clear()
     compress_stream(io.BytesIO(noise), io.BytesIO(), Options(models=[pipeline.store.load("adaptive")]))
     assert coded == [len(noise)]
     coded.clear()
-    half = np.random.default_rng(2).integers(0, 16, choice.TRIAL_SIZE + 1).astype(np.uint8).tobytes()
+    half = np.random.default_rng(2).integers(0, 16, selection.TRIAL_SIZE + 1).astype(np.uint8).tobytes()
     compress_stream(io.BytesIO(half), io.BytesIO(), Options(effort="fast"))
     assert coded == [len(half)], "no trial where lzma says that something shrinks it"
 
@@ -430,7 +431,7 @@ def test_an_effort_says_which_models_are_in_the_running(monkeypatch):
         return OURS
 
     monkeypatch.setattr(pipeline.store, "load", load)
-    monkeypatch.setattr(choice, "CLEAR_WIN", 2)
+    monkeypatch.setattr(selection, "CLEAR_WIN", 2)
     for effort, names in (("fast", ["adaptive"]), ("default", ["text"]), ("best", ["text-best", "text", "adaptive"])):
         asked.clear()
         compress_stream(io.BytesIO(DATA), io.BytesIO(), Options(effort=effort))

@@ -12,7 +12,7 @@ import tokpress
 from tests.golden import make
 from tests.models import GIVEN, tiny_autoencoders, tiny_models, tiny_network
 from tokpress.lazy import lazy
-from tokpress.model import Model, load_folder
+from tokpress.models.model import Model, load_folder
 from tokpress.types import Prior
 
 TEXT = b"to and fro, and to and fro again: " * 2

@@ -8,12 +8,12 @@ import pytest
 
 import tokpress
 from tests.models import tiny_mingru, tiny_models
-from tokpress import store
 from tokpress.errors import ModelError, ModelMismatchError, TokpressError
-from tokpress.folder import identity
-from tokpress.model import Model, load_folder
-from tokpress.priors.histogram import HistogramPrior
-from tokpress.tokenizers.bytes import BytesTokenizer
+from tokpress.models import store
+from tokpress.models.folder import identity
+from tokpress.models.model import Model, load_folder
+from tokpress.priors.lecture.histogram import HistogramPrior
+from tokpress.tokenizers.text.bytes import BytesTokenizer
 
 TEXT = b"aaaabbbc" * 50
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tokpress.registry import register_prior
+from tokpress.models.registry import register_prior
 from tokpress.types import Prior
 
 

@@ -17,7 +17,7 @@ from .coding import Codec, Frame
 from .coding.base import SteppedPrior
 from .coding.lanes import Layout
 from .coding.symbolwise import conditionals, known_conditionals
-from .model import Model, load_folder
+from .models.model import Model, load_folder
 from .tokens import Tokens, as_array
 from .types import Pmf
 

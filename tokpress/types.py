@@ -16,17 +16,17 @@ from typing import TYPE_CHECKING, Any
 from .coding.base import Codec, Frame, Pmf
 from .coding.lanes import default_lanes
 from .errors import TokenizerError, TokpressError
-from .grid import Grid
+from .exact.orders import Order, arrange, restore
 from .lazy import np
-from .orders import Order, arrange, restore
+from .media.grid import Grid
 from .tokens import TokenBuffer, Tokens, as_array
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from .content import Samples
+    from .media.formats import Samples
+    from .training.data.streams import Source
     from .training.options import FitOptions, TokenizerOptions
-    from .training.streams import Source
 
 Config = dict[str, Any]  # what config.json holds: plain JSON values
 

@@ -104,8 +104,8 @@ def unrounded(prior: Any) -> Any:
     import torch
     import torch.nn.functional as F
 
-    from tokpress.training.mingru_net import MinGRUNet
-    from tokpress.training.quantized import TINY, QuantEmbedding, QuantLinear
+    from tokpress.training.nets.mingru import MinGRUNet
+    from tokpress.training.nets.quantized import TINY, QuantEmbedding, QuantLinear
 
     def product(layer: QuantLinear, x: torch.Tensor) -> torch.Tensor:
         if layer.normed:

@@ -5,11 +5,11 @@ import io
 import numpy as np
 
 from tests.container.frames import member
-from tokpress import archive
-from tokpress.archive.index import MAGIC
-from tokpress.choice import Options
-from tokpress.container import Kind
-from tokpress.store import load
+from tokpress.codec import archive
+from tokpress.codec.archive.index import MAGIC
+from tokpress.codec.selection import Options
+from tokpress.container.frames import Kind
+from tokpress.models.store import load
 
 
 def picture(seed: int, rows: int = 12, columns: int = 10) -> bytes:

@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tokpress import archive, compress
-from tokpress.archive import Entry, Item, ItemKind, write
-from tokpress.choice import Options
+from tokpress import compress
+from tokpress.codec import archive
+from tokpress.codec.archive import Entry, Item, ItemKind, write
+from tokpress.codec.selection import Options
 from tokpress.errors import FormatError, TokpressError
-from tokpress.store import load
+from tokpress.models.store import load
 
 from .common import opened, packed, picture
 
@@ -91,7 +92,7 @@ def test_a_stream_that_is_not_as_long_as_it_said():
 
 def test_many_parts(monkeypatch):
     """Each part of the index comes before what it is of; the folders of one are those of the next."""
-    monkeypatch.setattr("tokpress.archive.writer.BATCH_BYTES", 1000)
+    monkeypatch.setattr("tokpress.codec.archive.writer.BATCH_BYTES", 1000)
     items = {f"folder/{i % 7}/{i}": b"%05d" % i * 20 for i in range(300)}
     data = packed(items, 200)
     held = opened(data)
@@ -112,7 +113,7 @@ def test_many_parts(monkeypatch):
 
 def test_memory_is_bounded(monkeypatch):
     """All items were held in memory, twice."""
-    monkeypatch.setattr("tokpress.archive.writer.BATCH_BYTES", 1 << 20)
+    monkeypatch.setattr("tokpress.codec.archive.writer.BATCH_BYTES", 1 << 20)
 
     def items():
         for i in range(60):
@@ -290,8 +291,8 @@ def test_what_is_no_archive():
 
 def test_an_index_that_shrinks_too_well(monkeypatch):
     """A reader believes 8 bytes of index for each byte of the file, so the writer makes no archive of fewer."""
-    monkeypatch.setattr("tokpress.archive.writer.FREE_INDEX_BYTES", 100)
-    monkeypatch.setattr("tokpress.archive.reader.FREE_INDEX_BYTES", 100)
+    monkeypatch.setattr("tokpress.codec.archive.writer.FREE_INDEX_BYTES", 100)
+    monkeypatch.setattr("tokpress.codec.archive.reader.FREE_INDEX_BYTES", 100)
     names = [f"{i:06}" for i in range(3000)]
     held = opened(data := packed(dict.fromkeys(names, b"")))
     assert sorted(held.names()) == names and len(data) < 10_000

@@ -11,8 +11,8 @@ import zipfile
 import pytest
 
 from tests.limits import LAST_RESORT
-from tokpress.machine import describe
 from tokpress.native.library import instruction_set
+from tokpress.training.machine import describe
 
 from .conftest import ROOT
 

@@ -6,8 +6,8 @@ import stat
 
 import pytest
 
-from tokpress import pipeline
 from tokpress.cli import output
+from tokpress.codec import stream
 
 from .conftest import leftovers, letters, plugin
 
@@ -77,14 +77,14 @@ EXCHANGES = [link, hard_link, other_file, nothing]
 
 
 def during(monkeypatch, function: str, what) -> None:
-    real = getattr(pipeline, function)
+    real = getattr(stream, function)
 
     def doing(*args, **more):
         done = real(*args, **more)
         what()
         return done
 
-    monkeypatch.setattr(pipeline, function, doing)
+    monkeypatch.setattr(stream, function, doing)
 
 
 @pytest.mark.parametrize("exchange", EXCHANGES)

@@ -10,8 +10,8 @@ import pytest
 
 import tokpress
 from tests.limits import LAST_RESORT
-from tokpress import pipeline
 from tokpress.cli import output, signals
+from tokpress.codec import stream
 
 from .conftest import letters
 
@@ -56,7 +56,7 @@ def start(*words, when="< 0", what="pass", before=""):
 @pytest.fixture(scope="module")
 def packed(tiny):
     """A file of many frames, so that there are moments between them."""
-    return pipeline.compress(SOURCE[:4000], tiny) * 25
+    return stream.compress(SOURCE[:4000], tiny) * 25
 
 
 def prepare(folder, words, packed) -> tuple[str, str]:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tokpress import content
+from tokpress.media import formats
 
 Image = pytest.importorskip("PIL.Image")
 RNG = np.random.default_rng(0)
@@ -32,9 +32,9 @@ def picture(mode: str, size: tuple[int, int], kind: str, **options) -> tuple[byt
 
 def shown(data: bytes) -> np.ndarray:
     """As a picture is looked at: rows from the top, red first."""
-    found = content.find(data)
+    found = formats.find(data)
     assert found is not None
-    pixels = content.values(data, found)
+    pixels = formats.values(data, found)
     pixels = pixels[::-1] if found.upside_down else pixels
     if found.blue_first:
         pixels = np.concatenate([pixels[:, :, 2::-1], pixels[:, :, 3:]], 2)
@@ -67,10 +67,10 @@ def test_sound(width, channels, tail):
         file.setframerate(8000)
         file.writeframes(frames)
     data = out.getvalue() + tail
-    found = content.find(data)
+    found = formats.find(data)
     assert found is not None and found.kind == "sound" and found.shape == (21, channels)
-    assert data[found.start : found.stop] == frames == content.values(data, found).tobytes()
-    cut = content.find(data[: found.stop - 3])  # as a recorder leaves it that was cut off
+    assert data[found.start : found.stop] == frames == formats.values(data, found).tobytes()
+    cut = formats.find(data[: found.stop - 3])  # as a recorder leaves it that was cut off
     assert cut is None or data[cut.start : cut.stop] == frames[: (cut.stop - cut.start)]
 
 
@@ -78,12 +78,12 @@ def test_sound(width, channels, tail):
 def test_arrays(dtype):
     array = RNG.integers(0, 99, (5, 4, 3)).astype(dtype)
     np.save(out := io.BytesIO(), array)
-    found = content.find(out.getvalue())
-    assert found is not None and np.array_equal(content.values(out.getvalue(), found), array)
+    found = formats.find(out.getvalue())
+    assert found is not None and np.array_equal(formats.values(out.getvalue(), found), array)
     header = bytes([0, 0, 8, 2]) + struct.pack(">II", 5, 12)
     idx = header + array.astype(np.uint8).tobytes()
-    found = content.find(idx)
-    assert found is not None and content.values(idx, found).tobytes() == idx[12:]
+    found = formats.find(idx)
+    assert found is not None and formats.values(idx, found).tobytes() == idx[12:]
 
 
 @pytest.mark.parametrize(
@@ -91,13 +91,13 @@ def test_arrays(dtype):
     [("RGB", "TIFF", {"compression": "tiff_lzw"}), ("RGB", "PNG", {}), ("RGB", "JPEG", {}), ("L", "GIF", {})],
 )
 def test_what_is_compressed_stays_bytes(mode, kind, options):
-    assert content.find(picture(mode, (9, 9), kind, **options)[0]) is None
+    assert formats.find(picture(mode, (9, 9), kind, **options)[0]) is None
 
 
 def test_unusual_arrays_stay_bytes():
     for array in (np.asfortranarray(np.ones((3, 4))), np.array(3), np.zeros((0, 4)), np.array([{}], object)):
         np.save(out := io.BytesIO(), array, allow_pickle=True)
-        assert content.find(out.getvalue()) is None
+        assert formats.find(out.getvalue()) is None
 
 
 WHOLE = [picture("RGB", (5, 4), kind)[0] for kind in ("PPM", "BMP", "TIFF")] + [
@@ -111,7 +111,7 @@ def test_broken_headers_never_raise(whole, data):
     broken = bytearray(whole[: data.draw(st.integers(0, len(whole)))])
     for _ in range(data.draw(st.integers(0, 4)) if broken else 0):
         broken[data.draw(st.integers(0, len(broken) - 1))] = data.draw(st.integers(0, 255))
-    found = content.find(bytes(broken))
+    found = formats.find(bytes(broken))
     if found is not None:
         assert found.stop <= len(broken)
-        content.values(bytes(broken), found)
+        formats.values(bytes(broken), found)

@@ -7,9 +7,9 @@ from tests.models import AUTOENCODERS, tiny_autoencoder, tiny_models, tiny_produ
 from tokpress.errors import ModelError, TokenizerError, TokpressError
 from tokpress.exact import tensors as kinds
 from tokpress.exact.tensors import checked
-from tokpress.priors.memory import MemoryPrior
-from tokpress.registry import prior_class, prior_names
-from tokpress.tensors import write
+from tokpress.models.registry import prior_class, prior_names
+from tokpress.priors.compose.memory import MemoryPrior
+from tokpress.storage.tensors import write
 from tokpress.types import Prior
 
 #: by dtype: values that no tensor of it may hold

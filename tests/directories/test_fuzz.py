@@ -11,8 +11,8 @@ from tests.directories.mutate import mutate
 from tests.golden import make
 from tests.models import GIVEN, tiny_models
 from tokpress.errors import TokpressError
-from tokpress.model import Model, load_folder
-from tokpress.registry import prior_names
+from tokpress.models.model import Model, load_folder
+from tokpress.models.registry import prior_names
 
 TEXT = b"the rat sat\n" * 2 + b"\0\xff"
 GOLDEN = sorted(path.name for path in make.MODELS.iterdir())

@@ -20,10 +20,10 @@ import tokpress
 from tokpress.errors import TokenizerError
 from tokpress.native import bpe as core_bpe
 from tokpress.native import library
-from tokpress.tokenizers import bpe_form, merges
-from tokpress.tokenizers.byte_pairs import BytePairs
-from tokpress.tokenizers.merges import CUT_BYTES
-from tokpress.tokenizers.pieces import CLASSES, PIECE_PATTERN, cut
+from tokpress.tokenizers.text import bpe_form, merges
+from tokpress.tokenizers.text.byte_pairs import BytePairs
+from tokpress.tokenizers.text.merges import CUT_BYTES
+from tokpress.tokenizers.text.pieces import CLASSES, PIECE_PATTERN, cut
 
 ROOT = Path(tokpress.__file__).parents[1]
 SHIPPED = sorted(Path(tokpress.__file__).parent.glob("models/*/tokenizer.json"))
@@ -337,7 +337,7 @@ def test_threads_share_tables(shipped, core):
 
 def test_nothing_heavy_is_imported():
     code = (
-        "import sys; from tokpress.tokenizers.byte_pairs import BytePairs; from tokpress.tokenizers import bpe_form\n"
+        "import sys; from tokpress.tokenizers.text.byte_pairs import BytePairs; from tokpress.tokenizers import bpe_form\n"
         f"pairs = BytePairs(bpe_form.read({str(SHIPPED[0])!r})); assert pairs.decode(pairs.encode(b'to and fro')) == b'to and fro'\n"
         "print(sorted({'numpy', 'tokenizers', 'torch', 'numba'} & set(sys.modules)))"
     )

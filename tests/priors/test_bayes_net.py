@@ -8,10 +8,10 @@ import pytest
 from tests import coding
 from tests.models import tiny_bayes_net
 from tokpress.errors import ModelError, TokpressError
-from tokpress.priors.bayes_net import BayesNetPrior, chow_liu, mutual_information
-from tokpress.tokenizers.bytes import BitsTokenizer
+from tokpress.priors.lecture.bayes_net import BayesNetPrior, chow_liu, mutual_information
+from tokpress.tokenizers.text.bytes import BitsTokenizer
+from tokpress.training.data.streams import Source
 from tokpress.training.options import FitOptions
-from tokpress.training.streams import Source
 
 
 def chain(items: int, size: int = 6) -> np.ndarray:

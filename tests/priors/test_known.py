@@ -6,7 +6,7 @@ import pytest
 from tests.models import GIVEN, NETWORKS, tiny_network
 from tokpress.coding.lanes import Layout
 from tokpress.coding.symbolwise import known_conditionals
-from tokpress.tokenizers.bytes import BitsTokenizer
+from tokpress.tokenizers.text.bytes import BitsTokenizer
 
 ITEMS = {name: told for name, told in (NETWORKS | GIVEN).items() if "shape" in told[1]} | {
     f"{name}-{shape}": (name, {"shape": shape, "width": 8, "depth": 2}, BitsTokenizer())

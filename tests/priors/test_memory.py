@@ -8,10 +8,10 @@ from tests import coding
 from tests.models import tiny_bayes_net, tiny_mingru, tiny_network, tiny_two_level
 from tokpress.coding import Frame
 from tokpress.errors import ModelError
-from tokpress.priors import memory_counts
-from tokpress.priors.histogram import HistogramPrior
-from tokpress.priors.memory import MemoryPrior
-from tokpress.priors.memory_counts import Context, Counts, bucket
+from tokpress.priors.compose import memory_counts
+from tokpress.priors.compose.memory import MemoryPrior
+from tokpress.priors.compose.memory_counts import Context, Counts, bucket
+from tokpress.priors.lecture.histogram import HistogramPrior
 
 RNG = np.random.default_rng(5)
 ZIPF = np.minimum(RNG.zipf(1.3, 1500) - 1, 255).astype(np.int32)

@@ -7,11 +7,11 @@ import torch
 from tests.models import GIVEN, NETWORKS, tiny_network
 from tokpress.errors import ModelError, TokpressError
 from tokpress.exact import states
-from tokpress.model import Model
-from tokpress.priors.network import NetworkPrior
-from tokpress.registry import prior_class
-from tokpress.training import state_space
-from tokpress.training.arithmetic import Trained
+from tokpress.models.model import Model
+from tokpress.models.registry import prior_class
+from tokpress.priors.lecture.network import NetworkPrior
+from tokpress.training.nets import state_space
+from tokpress.training.nets.arithmetic import Trained
 
 #: rounding of an attention weight or of an activation on the edge between two integers
 CLOSE = 0.02

@@ -10,16 +10,16 @@ from hypothesis import strategies as st
 
 from tests.models import tiny_mingru, tiny_network
 from tests.training.command import run
-from tokpress import store
 from tokpress.cli import catalog
 from tokpress.conformance import check
 from tokpress.errors import ModelError, TokpressError
-from tokpress.model import Model, load_folder
-from tokpress.priors.histogram import HistogramPrior
-from tokpress.priors.memory import MemoryPrior
-from tokpress.priors.product import ProductPrior, innermost, multiply
-from tokpress.priors.spelling import SpellingPrior
-from tokpress.tokenizers.bytes import BytesTokenizer
+from tokpress.models import store
+from tokpress.models.model import Model, load_folder
+from tokpress.priors.compose.memory import MemoryPrior
+from tokpress.priors.compose.product import ProductPrior, innermost, multiply
+from tokpress.priors.lecture.histogram import HistogramPrior
+from tokpress.priors.text.bitwise import SpellingPrior
+from tokpress.tokenizers.text.bytes import BytesTokenizer
 
 
 @settings(deadline=None)

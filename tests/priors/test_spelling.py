@@ -14,13 +14,13 @@ from tokpress.coding import Frame
 from tokpress.coding.lanes import Layout
 from tokpress.conformance import check
 from tokpress.errors import ChecksumError, ModelError
-from tokpress.model import Model
-from tokpress.priors.histogram import HistogramPrior
-from tokpress.priors.spelling import SpelledSteps, SpellingPrior
-from tokpress.priors.spelling_model import log2
-from tokpress.priors.spelling_tree import DIGITS, Tree
-from tokpress.tokenizers.bpe import BPETokenizer
-from tokpress.tokenizers.bytes import BytesTokenizer
+from tokpress.models.model import Model
+from tokpress.priors.lecture.histogram import HistogramPrior
+from tokpress.priors.text.bitwise import SpelledSteps, SpellingPrior
+from tokpress.priors.text.bitwise_model import log2
+from tokpress.priors.text.bitwise_tree import DIGITS, Tree
+from tokpress.tokenizers.text.bpe import BPETokenizer
+from tokpress.tokenizers.text.bytes import BytesTokenizer
 from tokpress.training.options import TokenizerOptions
 
 TEXT = b"It is a truth universally acknowledged, that a single man in possession of a good fortune " * 12

@@ -10,19 +10,19 @@ from hypothesis import strategies as st
 import tokpress
 from tests.coding import decode, encode, score
 from tests.models import tiny_mingru, tiny_two_level
-from tokpress import choice
+from tokpress.codec import selection
 from tokpress.coding import Frame, symbolwise
 from tokpress.coding.levels import Levels
 from tokpress.conformance import check
 from tokpress.errors import ChecksumError, ModelError
-from tokpress.model import Model
-from tokpress.priors.memory import MemoryPrior
-from tokpress.priors.mingru import MinGRUPrior
-from tokpress.priors.online_head import DRAWS, FRACTION
-from tokpress.priors.product import ProductPrior
-from tokpress.priors.spelling import SpellingPrior
-from tokpress.priors.two_level_head import TwoLevelHead
-from tokpress.tokenizers.bytes import BytesTokenizer
+from tokpress.models.model import Model
+from tokpress.priors.compose.memory import MemoryPrior
+from tokpress.priors.compose.product import ProductPrior
+from tokpress.priors.text.bitwise import SpellingPrior
+from tokpress.priors.text.class_head import TwoLevelHead
+from tokpress.priors.text.mingru import MinGRUPrior
+from tokpress.priors.text.online_head import DRAWS, FRACTION
+from tokpress.tokenizers.text.bytes import BytesTokenizer
 
 RNG = np.random.default_rng(5)
 #: of 64 symbols; neither 3 nor 20 nor 40 lanes are all as long
@@ -317,7 +317,7 @@ def test_few_lanes_where_there_are_few_tokens(tokens, told):
     """A lane that begins knows nothing. The frame says how many there are where the rule of the format says others."""
     source = (TEXT * 40)[:tokens]
     model = Model(BytesTokenizer(), MemoryPrior(tiny_two_level()))
-    coded = choice.encode(model, source, choice.Options(), lambda done: None)
+    coded = selection.encode(model, source, selection.Options(), lambda done: None)
     assert coded.lanes == told and model.decode(coded.payload, coded.tokens, coded.lanes) == source
     assert 8 * len(coded.payload) == pytest.approx(model.score(source, lanes=None).total_bits, rel=0.02, abs=40)
     assert Model(BytesTokenizer(), MemoryPrior(tiny_mingru())).encode(source)[2] == model.prior.lanes(tokens)
@@ -326,7 +326,7 @@ def test_few_lanes_where_there_are_few_tokens(tokens, told):
 def test_no_more_lanes_than_tokens():
     """A header with more is against the rule: `--lanes 4096` failed on short files as if they were damaged."""
     model = Model(BytesTokenizer(), MemoryPrior(tiny_two_level()))
-    assert choice.encode(model, TEXT[:20], choice.Options(lanes=4096), lambda done: None).lanes == 20
+    assert selection.encode(model, TEXT[:20], selection.Options(lanes=4096), lambda done: None).lanes == 20
     text = b"a sentence that the text model knows better than any other does."
     for lanes in (17, 4096):
         coded = tokpress.compress(text, "text", lanes)

@@ -11,11 +11,11 @@ from tokenizers import Tokenizer as HFTokenizer
 
 from tests.directories.mutate import places
 from tokpress.errors import TokenizerError
-from tokpress.registry import tokenizer_class
-from tokpress.tokenizers import bpe, bpe_form
-from tokpress.tokenizers.bpe import BPETokenizer, import_tokenizer
+from tokpress.models.registry import tokenizer_class
+from tokpress.tokenizers.text import bpe, bpe_form
+from tokpress.tokenizers.text.bpe import BPETokenizer, import_tokenizer
 from tokpress.tokens import as_array
-from tokpress.training.bpe import train_bpe
+from tokpress.training.loop.bpe import train_bpe
 
 TEXT = "It's the cat that sat on the mat; the cat's hat, 1234 times!\n\tNaïve café, “quoted” — Ελλάδα 漢字.\n" * 40
 LLAMA3 = (

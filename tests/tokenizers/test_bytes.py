@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tokpress.errors import TokenizerError
-from tokpress.registry import tokenizer_class
-from tokpress.tokenizers.bytes import BytesTokenizer, NibblesTokenizer
+from tokpress.models.registry import tokenizer_class
+from tokpress.tokenizers.text.bytes import BytesTokenizer, NibblesTokenizer
 from tokpress.tokens import as_array
 
 BOTH = [BytesTokenizer(), NibblesTokenizer()]

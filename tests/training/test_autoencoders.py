@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from tests.training.command import run
-from tokpress.distortion import Distortion
-from tokpress.registry import tokenizer_class
-from tokpress.tokenizers.autoencoder import Autoencoder
-from tokpress.training.autoencoder import Net, held_out, scaled
+from tokpress.media.distortion import Distortion
+from tokpress.models.registry import tokenizer_class
+from tokpress.tokenizers.learned.autoencoder import Autoencoder
+from tokpress.training.loop.autoencoder import Net, held_out, scaled
 
 SMALL = {"width": 16, "depth": 1}
 KINDS = {
@@ -197,6 +197,6 @@ def test_a_tokenizer_is_no_model(pictures):
 
 
 def test_without_torch(pictures, monkeypatch):
-    monkeypatch.delitem(sys.modules, "tokpress.training.autoencoder", raising=False)
+    monkeypatch.delitem(sys.modules, "tokpress.training.loop.autoencoder", raising=False)
     monkeypatch.setitem(sys.modules, "torch", None)
     assert "pip install 'tokpress[train]'" in run(*words("fsq", "--max-steps", 1, "-q"), code=1).output

@@ -6,16 +6,16 @@ import torch
 
 from tokpress.coding import Frame
 from tokpress.coding.symbolwise import Symbolwise
-from tokpress.priors.mingru import MinGRUPrior, tensor_shapes
-from tokpress.training.mingru_net import MinGRUNet, export, restore, shape_of
-from tokpress.training.quantized import (
+from tokpress.priors.text.mingru import MinGRUPrior, tensor_shapes
+from tokpress.training.nets.mingru import MinGRUNet, export, restore, shape_of
+from tokpress.training.nets.quantized import (
     QuantLinear,
     product_dtype,
     quantize_rows,
     quantize_weight,
     set_product_dtype,
 )
-from tokpress.training.scan import scan
+from tokpress.training.nets.scan import scan
 
 B, T, C = 3, 9, 5
 
@@ -93,7 +93,7 @@ def test_precision_is_chosen_for_the_device(monkeypatch):
     assert product_dtype("bf16", cpu) is torch.bfloat16 and product_dtype("fp32", cpu) is torch.float32
     assert product_dtype("auto", torch.device("cuda")) is torch.bfloat16
     for has, dtype in ((True, torch.bfloat16), (False, torch.float32)):
-        monkeypatch.setattr("tokpress.training.quantized._cpu_multiplies_bf16", lambda has=has: has)
+        monkeypatch.setattr("tokpress.training.nets.quantized._cpu_multiplies_bf16", lambda has=has: has)
         assert product_dtype("auto", cpu) is dtype
     net = MinGRUNet(16, 8, 2, 8)
     set_product_dtype(net, torch.bfloat16)

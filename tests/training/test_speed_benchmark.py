@@ -8,7 +8,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from tokpress.training.mingru_net import MinGRUNet
+from tokpress.training.nets.mingru import MinGRUNet
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks/training_speed.py"
 

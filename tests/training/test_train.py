@@ -16,12 +16,13 @@ from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
 from tests.limits import LAST_RESORT
 from tests.training.command import prose, round_trip, run, usable
-from tokpress import conformance, plugins
+from tokpress import conformance
 from tokpress.cli.training import Display
 from tokpress.errors import TokpressError, UnknownComponentError
-from tokpress.model import load_folder
-from tokpress.registry import prior_class
-from tokpress.store import load
+from tokpress.models import plugins
+from tokpress.models.model import load_folder
+from tokpress.models.registry import prior_class
+from tokpress.models.store import load
 from tokpress.training.options import Progress
 
 pytestmark = pytest.mark.usefixtures("corpus")
@@ -184,7 +185,7 @@ def test_a_prior_with_nothing_to_learn(monkeypatch):
 def test_plugins_of_installed_packages(monkeypatch, tmp_path):
     (tmp_path / "some_plugin.py").write_text("LOADED = True\n")
     (tmp_path / "some-1.0.dist-info").mkdir()
-    (tmp_path / "some-1.0.dist-info/entry_points.txt").write_text("[tokpress.plugins]\nsome = some_plugin\n")
+    (tmp_path / "some-1.0.dist-info/entry_points.txt").write_text("[tokpress.models.plugins]\nsome = some_plugin\n")
     (tmp_path / "some-1.0.dist-info/METADATA").write_text("Name: some\nVersion: 1.0\n")
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(UnknownComponentError, match="no prior is called 'unheard-of'"):
@@ -256,7 +257,7 @@ def test_what_exists_is_kept():
 
 
 def test_without_torch(monkeypatch):
-    monkeypatch.delitem(sys.modules, "tokpress.training.fit", raising=False)
+    monkeypatch.delitem(sys.modules, "tokpress.training.loop.fit", raising=False)
     monkeypatch.setitem(sys.modules, "torch", None)
     said = run("train", "texts", "-o", "made", *TINY, code=1).output
     assert said == 'tokpress: training needs torch, which is not installed: pip install "tokpress[train]"\n', (

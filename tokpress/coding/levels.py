@@ -1,4 +1,4 @@
-"""The groups of an alphabet: G groups of R symbols (class_factored.py, priors/two_level_head.py)."""
+"""The groups of an alphabet: G groups of R symbols (class_factored.py, priors/text/class_head.py)."""
 
 from __future__ import annotations
 

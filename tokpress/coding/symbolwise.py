@@ -43,7 +43,7 @@ STEPS_EVERY = 64
 
 class Symbolwise(Codec):
     """
-    >>> from tokpress.priors.histogram import HistogramPrior
+    >>> from tokpress.priors.lecture.histogram import HistogramPrior
     >>> codec = Symbolwise(HistogramPrior(4), Frame(tokens=3))
     >>> codec.decode(codec.encode(np.array([3, 0, 3], np.int32)), 3)
     array([3, 0, 3], dtype=int32)

@@ -1,7 +1,7 @@
 """The arithmetic in which a prior's network codes: one step of every lane, in numpy, the same bits everywhere.
 
-A network (`tokpress.priors.network`) is written once, in terms of the methods below. `Exact` computes them one step
-at a time and remembers what later steps need (queues, keys and values, recurrent states); `training.arithmetic.Trained`
+A network (`tokpress.priors.lecture.network`) is written once, in terms of the methods below. `Exact` computes them one step
+at a time and remembers what later steps need (queues, keys and values, recurrent states); `training.nets.arithmetic.Trained`
 computes the same functions for all steps at once, with gradients. A test compares the two.
 
     values        x [n, C] float32: one row per lane
@@ -20,10 +20,10 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from ..errors import ModelError, TokpressError
-from ..orders import Order, Shape, make_order
 from . import attention, ops, states
 from .kernels import Kernel, NumpyKernel
 from .masks import Array, Taps, is_raster, joinable, taps_of
+from .orders import Order, Shape, make_order
 from .tensors import MOST_INPUTS, SCALE, VECTOR, WEIGHT, Kind, checked, nothing_else
 
 #: |A|² of a state space: rounding may take it this far above 1

@@ -2,7 +2,7 @@
 
 An encoder or a decoder of a learned tokenizer is written once in the methods below and those of `exact.arithmetic.Exact`
 that work row by row (linear, norm, relu …). `Fields` computes them exactly in numpy, so that tokens are decoded to the same
-reconstruction on every machine; `training.fields.TrainedFields` computes the same functions with gradients.
+reconstruction on every machine; `training.nets.fields.TrainedFields` computes the same functions with gradients.
 
     values   x [n·D_1·D_2·…, C] float32: n items, a row per place of the grid `dims` = (D_1, D_2, …), raster order
     dims     time for sound, rows and columns for pictures, time, rows and columns for video

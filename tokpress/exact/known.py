@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from ..orders import Order, Shape
 from .arithmetic import Exact, Weights
 from .masks import Array, Taps, earlier_mask, own_mask, taps_of
+from .orders import Order, Shape
 from .rows import shifted
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..errors import TokpressError
-from ..orders import Order
+from .orders import Order
 
 Array = np.ndarray
 Taps = Sequence[tuple[int, ...]]

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from ..errors import ModelError
 from ..lazy import np
-from ..tensors import Tensor, Tensors
+from ..storage.tensors import Tensor, Tensors
 
 #: inputs of a product, at most: sums of K · 254 · 64, and of K · 127², stay below 2^31
 MOST_INPUTS = 1 << 17

@@ -1,4 +1,4 @@
-"""The memory around a prior that Python steps (core/memory.c). The twin is `priors.memory_counts.Counts`."""
+"""The memory around a prior that Python steps (core/memory.c). The twin is `priors.compose.memory_counts.Counts`."""
 
 import ctypes
 from collections.abc import Sequence

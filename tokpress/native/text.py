@@ -1,6 +1,6 @@
 """Frames of the text models in the core (core/text.c): minGRU networks, their heads and a memory, step by step for all lanes.
 
-The twins are `priors.mingru`, `online_head`, `two_level_head`, `product` and `memory`. Nothing here imports numpy.
+The twins are `priors.text.mingru`, `online_head`, `two_level_head`, `product` and `memory`. Nothing here imports numpy.
 """
 
 import ctypes
@@ -36,7 +36,7 @@ class Model:
     """A prior's settings and tensors, as the core takes them: a memory or none, over a mingru or a product of two.
 
     config: what `prior.config()` says, with the prior's name; tensors: contiguous buffers by name, which stay where they are. Of a product,
-    the tensors of member i are those of "i." + name, as `priors.several` has them. factored: whether a class-factored network codes
+    the tensors of member i are those of "i." + name, as `priors.compose.parts` has them. factored: whether a class-factored network codes
     groups, then ranks; else it gives the probabilities of all symbols.
      Raises ValueError for other priors."""
 

@@ -1,6 +1,6 @@
 """Segments: several tokenizers share one vocabulary, and marks say which of them speaks.
 
-    source   segments of several kinds (`tokpress.segments`): a caption, its picture …
+    source   segments of several kinds (`tokpress.media.segments`): a caption, its picture …
     tokens   mark_k, then the tokens of kind k's tokenizer, shifted to a range of their own; mark_j …
     V        kinds + 1 + 256 + Σ_k V_k
 
@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import model_files, tensors
 from ..errors import TokenizerError, TokpressError
-from ..segments import HEAD, MOST_KINDS, complete, split
+from ..media.segments import HEAD, MOST_KINDS, complete, split
+from ..storage import files as model_files
+from ..storage import tensors
 from ..tokens import TokenBuffer, Tokens, as_array
 from ..types import Config, Tokenizer
 
@@ -31,8 +32,8 @@ FILE = "tokenizer.safetensors"
 
 class SegmentsTokenizer(Tokenizer):
     """
-    >>> from tokpress.segments import join
-    >>> from tokpress.tokenizers.bytes import BitsTokenizer, BytesTokenizer
+    >>> from tokpress.media.segments import join
+    >>> from tokpress.tokenizers.text.bytes import BitsTokenizer, BytesTokenizer
     >>> both = SegmentsTokenizer([BytesTokenizer(), BitsTokenizer()])
     >>> tokens = both.encode(join([(0, b"A"), (1, b"\\x81")])); tokens.tolist()
     [0, 324, 1, 516, 515, 515, 515, 515, 515, 515, 516]
@@ -163,7 +164,7 @@ class SegmentsTokenizer(Tokenizer):
 
     @classmethod
     def load(cls, folder: Path, config: Config) -> "SegmentsTokenizer":
-        from ..registry import tokenizer_class
+        from ..models.registry import tokenizer_class
 
         path = Path(folder) / FILE
         try:
@@ -188,9 +189,9 @@ class SegmentsTokenizer(Tokenizer):
     @classmethod
     def fit(cls, paths: Sequence[Path], options: "TokenizerOptions") -> "SegmentsTokenizer":
         """Settings: parts, names of tokenizers that learn nothing, or directories of others, one for each kind."""
-        from ..registry import tokenizer_class, tokenizer_names
+        from ..models.registry import tokenizer_class, tokenizer_names
         from ..training.options import settings_of
-        from ..training.work import load_tokenizer
+        from ..training.run_dir import load_tokenizer
 
         named = settings_of(cls.name, options.settings, {"parts": ""}, "the tokenizer")["parts"]
         if not named:

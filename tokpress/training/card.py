@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from .._version import __version__
-from ..distortion import Distortion
-from ..machine import processor, version
-from ..model import Model
+from ..media.distortion import Distortion
+from ..models.model import Model
 from ..types import Prior, Tokenizer
-from .corpus import read_chunks
+from .data.corpus import read_chunks
+from .machine import processor, version
 from .options import Progress
-from .work import Settings
+from .run_dir import Settings
 
 #: files listed one by one; the rest is in the sum
 LISTED = 100

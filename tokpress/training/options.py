@@ -10,7 +10,7 @@ from ..errors import TokpressError
 
 if TYPE_CHECKING:
     from ..types import Prior
-    from .streams import Source
+    from .data.streams import Source
 
 
 @dataclass

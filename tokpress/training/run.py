@@ -17,21 +17,21 @@ from typing import Any
 import numpy as np
 
 from ..errors import CorpusError, ModelError, TokpressError
-from ..folder import move, needed
-from ..model import Model, load_folder
-from ..orders import parse_shape
-from ..registry import prior_class, tokenizer_class, tokenizer_names
+from ..exact.orders import parse_shape
+from ..models.folder import move, needed
+from ..models.model import Model, load_folder
+from ..models.registry import prior_class, tokenizer_class, tokenizer_names
 from ..types import Prior, Tokenizer
-from . import measure, work
+from . import evaluate, run_dir
 from .card import Facts, card, tokenizer_card
-from .corpus import corpus_files
+from .data.corpus import corpus_files
+from .data.streams import Items, Source, validation_batch
+from .data.tokenize import pack_tokens, tokenizer_hash
+from .loop.team import Team
 from .options import FitOptions, Progress, Stopped, TokenizerOptions
+from .run_dir import Settings
 from .sizes import vocabulary_for
-from .streams import Items, Source, validation_batch
-from .team import Team
-from .tokenize import pack_tokens, tokenizer_hash
 from .trainers import NEEDS_TORCH
-from .work import Settings
 
 
 class Watcher:
@@ -66,7 +66,7 @@ def train(
 
     Raises CorpusError, ModelError (the place), TokpressError (settings); Stopped as `fit` does."""
     folder, watcher, team, begun = Path(folder), watcher or Watcher(), Team(settings.fit.device), time.monotonic()
-    place = folder / work.NAME
+    place = folder / run_dir.NAME
     init = _init(settings)
     for module in prior_class(settings.prior).trains_with:
         if find_spec(module) is None:
@@ -80,7 +80,7 @@ def train(
         packed = team.first(lambda: _prepare(settings, place, watcher))
         sources = [Source(Path(path), weight) for path, weight in packed["corpus"]]
         given = [Source(Path(path)) for path, _ in packed["given"]] or None
-        tokenizer = work.load_tokenizer(place / "tokenizer")
+        tokenizer = run_dir.load_tokenizer(place / "tokenizer")
 
         if team.main:
             _remark_on_remains(settings, sources, watcher)
@@ -117,7 +117,7 @@ def train(
         raise
     except (TokpressError, OSError):
         if team.main and not resume:
-            work.discard(folder)
+            run_dir.discard(folder)
         raise
     return load_folder(folder) if team.main else None
 
@@ -140,13 +140,13 @@ def train_tokenizer(
     if not kind.trains:
         if resume:
             raise TokpressError(f"learning a {kind.name} tokenizer is not a run that could be resumed")
-        work.check_target(folder, force)
+        run_dir.check_target(folder, force)
         paths, weights = _weighted(settings)
         tokenizer = _learned(settings, paths, weights, watcher)
         _written(settings, tokenizer, folder, paths, None, begun)
         return tokenizer
     paths, weights = _weighted(settings)
-    place = work.begin(folder, settings, _facts(paths), resume, force)
+    place = run_dir.begin(folder, settings, _facts(paths), resume, force)
     watcher.phase(f"Training the {kind.name} tokenizer")
     heard: list[Progress] = []
 
@@ -167,7 +167,7 @@ def train_tokenizer(
         raise
     except (TokpressError, OSError):
         if not resume:
-            work.discard(folder)
+            run_dir.discard(folder)
         raise
     shutil.rmtree(place)
     return tokenizer
@@ -177,7 +177,7 @@ def _written(
     settings: Settings, tokenizer: Tokenizer, folder: Path, paths: list[Path], progress: Progress | None, begun: float
 ) -> None:
     """The tokenizer and its card."""
-    work.save_tokenizer(tokenizer, folder)
+    run_dir.save_tokenizer(tokenizer, folder)
     size = sum(path.stat().st_size for path in needed(folder))
     minutes = (time.monotonic() - begun) / 60
     (folder / "README.md").write_text(tokenizer_card(settings, tokenizer, paths, progress, minutes, size), "utf-8")
@@ -208,7 +208,7 @@ def _init(settings: Settings) -> Model | None:
     if given in tokenizer_names() and tokenizer_class(given).learns:
         raise ModelError(f"a vocabulary learned anew is not that of {settings.init}; take the tokenizer from there")
     tokenizer = tokenizer_class(given).load(Path(), {}) if given in tokenizer_names() else None
-    if tokenizer_hash(tokenizer or work.load_tokenizer(Path(given))) != tokenizer_hash(model.tokenizer):
+    if tokenizer_hash(tokenizer or run_dir.load_tokenizer(Path(given))) != tokenizer_hash(model.tokenizer):
         raise ModelError(f"the tokenizer {given} is not the one that {settings.init} was trained with")
     return model
 
@@ -218,12 +218,12 @@ def _begin(settings: Settings, folder: Path, resume: bool, force: bool) -> None:
     prior_class(settings.prior)
     paths, _ = _weighted(settings)
     if settings.tokenizer not in tokenizer_names():
-        work.load_tokenizer(Path(settings.tokenizer))
+        run_dir.load_tokenizer(Path(settings.tokenizer))
     if settings.given:
         if len(paths) != 1 or not Path(settings.given).is_file():
             raise CorpusError("--given goes with a corpus of one file, and names the one file that belongs to it")
         paths = [*paths, Path(settings.given)]
-    work.begin(folder, settings, _facts(paths), resume, force)
+    run_dir.begin(folder, settings, _facts(paths), resume, force)
 
 
 def _prepare(settings: Settings, place: Path, watcher: Watcher) -> dict[str, list[tuple[str, float]]]:
@@ -234,10 +234,10 @@ def _prepare(settings: Settings, place: Path, watcher: Watcher) -> dict[str, lis
         if given in tokenizer_names():
             tokenizer = _learned(settings, paths, weights, watcher)
         else:
-            tokenizer = work.load_tokenizer(Path(given))
-        work.save_tokenizer(tokenizer, at)
+            tokenizer = run_dir.load_tokenizer(Path(given))
+        run_dir.save_tokenizer(tokenizer, at)
     watcher.phase("Tokenizing")
-    tokenizer = work.load_tokenizer(at)
+    tokenizer = run_dir.load_tokenizer(at)
     sources = {"corpus": pack_tokens(tokenizer, paths, place / "tokens", weights, watcher.bytes), "given": []}
     if settings.given:
         sources["given"] = pack_tokens(tokenizer, [settings.given], place / "given", report=watcher.bytes)
@@ -260,7 +260,7 @@ def _remark_on_remains(settings: Settings, sources: list[Source], watcher: Watch
 
 def _standing(folder: Path) -> str:
     """From where a resumed run goes on, in words."""
-    place = folder / work.NAME
+    place = folder / run_dir.NAME
     for state in (place / "state", place / "state.old"):
         if (state / "progress.json").is_file():
             told = json.loads((state / "progress.json").read_text())["progress"]
@@ -311,7 +311,7 @@ def _fit(settings: Settings, sources: list[Source], tokenizer: Tokenizer, option
         ) from error
     if not settings.memory:
         return prior
-    from ..priors.memory import MemoryPrior
+    from ..priors.compose.memory import MemoryPrior
 
     return MemoryPrior(prior)
 
@@ -324,7 +324,7 @@ def _measured(
     order = prior.order
     try:
         if order is None:
-            batch = validation_batch(sources, measure.ROWS, measure.LENGTH, 1)
+            batch = validation_batch(sources, evaluate.ROWS, evaluate.LENGTH, 1)
         else:
             items = Items(sources, 1, order, 0, given, getattr(_inner(prior), "given_size", 0))
             batch = items.validation[:, order].astype(np.int64)
@@ -335,8 +335,8 @@ def _measured(
         watcher.note(str(error))
         return float("nan"), None
     base = _inner(prior)
-    alone = None if base is prior else measure.exact_bits_per_byte(base, batch, lengths)
-    return measure.exact_bits_per_byte(prior, batch, lengths), alone
+    alone = None if base is prior else evaluate.exact_bits_per_byte(base, batch, lengths)
+    return evaluate.exact_bits_per_byte(prior, batch, lengths), alone
 
 
 __all__: list[str] = ["Settings", "Watcher", "train", "train_tokenizer"]

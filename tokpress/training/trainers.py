@@ -11,8 +11,8 @@ from .presets import PRESETS
 from .sizes import shrunk
 
 if TYPE_CHECKING:
-    from ..priors.network import NetworkPrior
-    from .streams import Source
+    from ..priors.lecture.network import NetworkPrior
+    from .data.streams import Source
 
 NEEDS_TORCH = 'training needs {name}, which is not installed: pip install "tokpress[train]"'
 
@@ -24,7 +24,7 @@ def fit_mingru(
     the prior to start from, or of the `text` preset. grams, features: rows and numbers of the tables of hashed n-grams, which
     a prior to start from may lack. groups: of symbols, for a head of two levels; 0 is a head of one. online: the rate at which its
     head learns while it codes. dropout: of what blocks and tables add, while it is trained."""
-    from ..priors.mingru import ONLINE
+    from ..priors.text.mingru import ONLINE
 
     text, init = PRESETS["text"], options.init
     defaults = {"width": text.width, "depth": text.depth, "hidden": text.hidden, "groups": 0}
@@ -51,9 +51,9 @@ def fit_mingru(
     try:
         import torch
 
-        from .fit import fit
-        from .groups import places
-        from .mingru_net import MinGRUNet, export, restore
+        from .loop.fit import fit
+        from .nets.classes import places
+        from .nets.mingru import MinGRUNet, export, restore
     except ModuleNotFoundError as error:
         if error.name not in ("torch", "accelerate"):
             raise
@@ -79,11 +79,11 @@ def fit_mingru(
 def fit_network(
     cls: "type[NetworkPrior]", sources: "list[Source]", tokenizer: Tokenizer, settings: Config, options: FitOptions
 ) -> tuple[dict[str, np.ndarray], int]:
-    """(tensors, vocabulary size) of a prior of `priors.network`."""
+    """(tensors, vocabulary size) of a prior of `priors.lecture.network`."""
     plan = cls(settings, {}, tokenizer.vocab_size)
     try:
-        from .arithmetic import Trained
-        from .fit import fit
+        from .loop.fit import fit
+        from .nets.arithmetic import Trained
     except ModuleNotFoundError as error:
         if error.name not in ("torch", "accelerate"):
             raise
@@ -121,8 +121,8 @@ def trained_members(
 ) -> tuple[list[Prior], Config]:
     """The priors of the model directories that the setting `members` names, and the other settings, of which these are what
     they are if not given. Raises TokpressError, ModelError."""
-    from ..model import load_folder
-    from .tokenize import tokenizer_hash
+    from ..models.model import load_folder
+    from .data.tokenize import tokenizer_hash
 
     chosen = settings_of(prior, config, {"members": "", **(settings or {})})
     named = chosen.pop("members")

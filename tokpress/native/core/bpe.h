@@ -1,6 +1,6 @@
 /* Byte-pair encoding: the tables of a vocabulary, and the way from bytes to token ids.
  *
- * The definition is tokpress/tokenizers/merges.py. A word is the byte string of an id. Merge r (its rank) says: the neighbours
+ * The definition is tokpress/tokenizers/text/merges.py. A word is the byte string of an id. Merge r (its rank) says: the neighbours
  * `left` and `right` become `made`, whose word is the word of left and the word of right together. So ids always decode to the
  * bytes that they were encoded from, whatever the ranks are.
  *

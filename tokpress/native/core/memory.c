@@ -1,4 +1,4 @@
-/* The memory around a prior that is stepped in Python (priors/memory_counts.py is the twin). The handle keeps the base's last
+/* The memory around a prior that is stepped in Python (priors/compose/memory_counts.py is the twin). The handle keeps the base's last
  * conditionals, since the next call learns from them. */
 #include "text_memory.h"
 

@@ -3,7 +3,7 @@
  *
  * A step's lanes are spelled one after the other, since they share what is learned. An encoder knows the tokens, so it
  * spells a step while the other threads begin the next one. The handle borrows that of a text model and its coder:
- * text_finish, text_room and text_start are those of text.c. priors/spelling.py is the twin. */
+ * text_finish, text_room and text_start are those of text.c. priors/text/bitwise.py is the twin. */
 #include "costs.h"
 #include "spelling_model.h"
 #include "spelling_tree.h"

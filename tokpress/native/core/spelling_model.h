@@ -10,7 +10,7 @@
  *
  * The base knows its language, so it begins with a weight near 1, and all others near 0. Lanes share what is learned,
  * but for the match and for three contexts that are a lane's own: lanes read different places, and what followed a
- * context here is likelier to follow it again. priors/spelling_model.py is the twin. */
+ * context here is likelier to follow it again. priors/text/bitwise_model.py is the twin. */
 #ifndef TP_SPELLING_MODEL_H
 #define TP_SPELLING_MODEL_H
 

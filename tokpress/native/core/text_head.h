@@ -1,4 +1,4 @@
-/* The output layer (priors/online_head.py and two_level_head.py have the formulas, and are the twins): integer weights of a softmax over
+/* The output layer (priors/text/online_head.py and two_level_head.py have the formulas, and are the twins): integer weights of a softmax over
  * all V symbols, or class-factored, over G groups and then over the R symbols of one group. Where it learns, rows that a step teaches
  * are listed with their moves, so that each is read and written once a step; rows do not depend on each other, so several threads may
  * share them. Master weights are kept of rows that were ever taught; before that they are the trained weights, where they are mapped. */

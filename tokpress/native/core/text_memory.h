@@ -1,4 +1,4 @@
-/* The memory (priors/memory.py has the formulas; memory_kernel.py is the twin): counts of the symbols after the contexts of several
+/* The memory (priors/compose/memory.py has the formulas; memory_kernel.py is the twin): counts of the symbols after the contexts of several
  * orders, shared by all lanes.
  *
  *     context   key (0 = empty) | n | d | start      d = 1: the only successor is `start`; else pool[start ... start + d - 1]

@@ -21,7 +21,7 @@ INLINE void panel_of(const text *t, int64_t panel, int64_t *start, int64_t *rows
     *rows = t->rows * (panel + 1) / t->panels - *start;
 }
 
-/* The base's integer weights of a lane: the head's, or of the product of two (priors/product.py). */
+/* The base's integer weights of a lane: the head's, or of the product of two (priors/compose/product.py). */
 INLINE const int32_t *base_weights(const text *t, int64_t lane) {
     return (t->members == 1 ? t->member[0].head.weights : t->base) + lane * t->outputs;
 }

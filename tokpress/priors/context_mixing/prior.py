@@ -22,11 +22,11 @@ from ...coding.base import (
 )
 from ...errors import ModelError
 from ...exact.tensors import nothing_else
-from ...grid import Grid
 from ...lazy import np
-from ...model_files import check_settings
+from ...media.grid import Grid
 from ...native import adaptive as core
 from ...native import library
+from ...storage.files import check_settings
 from ...tokens import TokenBuffer, as_bytes
 from ...types import Config, NotStepped
 from . import bits

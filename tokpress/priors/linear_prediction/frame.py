@@ -9,13 +9,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ...coding.base import Codec, Frame, Report, SteppedPrior, Watch, check_temperature, silent, unwatched
+from ...container.varint import pack_varint
 from ...errors import ChecksumError, TokpressError
-from ...grid import Grid
 from ...lazy import np
+from ...media.grid import Grid
 from ...native import library
 from ...native import samples as native
 from ...tokens import TokenBuffer, as_bytes
-from ...wire import pack_varint
 from ..context_mixing.prior import ContextMixed
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ at each side that repeat the row's end, so that neighbours need no looking at ed
 
 from dataclasses import dataclass
 
-from ...grid import Grid
+from ...media.grid import Grid
 
 PAD = 4
 CHUNK = 4096  # samples of a recording's channel that are kept in one piece

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ...grid import Grid
+from ...media.grid import Grid
 from . import least_squares as squares
 from .arithmetic import LANES, F, clamp, energy_of, total
 from .filters import TAPS, Filter

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ...grid import Grid
+from ...media.grid import Grid
 from .arithmetic import LANES, F, clamp, energy_of, exp2
 from .guesses import BLEND, ENERGIES, Guesses
 from .mixing import COLOURS, ENERGY_SETS, Mixing

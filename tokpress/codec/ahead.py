@@ -1,0 +1,125 @@
+"""Work on several items at once, in threads, with the results in order.
+
+The caller's thread works on the item that is due; other threads work on the items behind it. A single item starts no thread, and where none
+can be started, everything runs in the caller's. Items are drawn by the caller's thread alone, so they may come from a stream.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from threading import Lock, Thread
+from typing import Generic, TypeVar
+
+from ..exact.threads import Task, at_most
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class Stopped(Exception):
+    """Nobody waits for this work any more."""
+
+
+class _Job(Generic[T, R]):
+    def __init__(self, item: T, work: Callable[[T], R]) -> None:
+        self.item = item
+        self._task = Task(work, item)
+        self._runs = False
+
+    def start(self, threads: int) -> None:
+        """On a thread of its own, which uses so many more itself; not at all where none can be started."""
+
+        def run() -> None:
+            with at_most(threads):
+                self._task.run()
+
+        with suppress(RuntimeError, MemoryError):
+            Thread(target=run, name="tokpress-ahead", daemon=True).start()
+            self._runs = True
+
+    def result(self) -> R:
+        if not self._runs:
+            self._runs = True
+            self._task.run()
+        return self._task.result()
+
+    def wait(self) -> None:
+        if self._runs:
+            with suppress(BaseException):
+                self._task.result()
+
+
+class Ahead(Generic[T, R]):
+    """Results of `work(item)` for each item, in order: an iterator, and a context that ends all threads.
+
+    most: threads in all. alone: whether an item must be worked on before the next one is drawn. `work` calls `check` now and then;
+    it raises Stopped once the context has ended."""
+
+    def __init__(
+        self, items: Iterator[T], work: Callable[[T], R], most: int, alone: Callable[[T], bool] = lambda item: False
+    ) -> None:
+        self._items, self._work, self._most, self._alone = items, work, most, alone
+        self._jobs: deque[_Job[T, R]] = deque()
+        self._error: BaseException | None = None
+        self._ended = self._stopped = False
+
+    def check(self) -> None:
+        if self._stopped:
+            raise Stopped
+
+    def __enter__(self) -> "Ahead[T, R]":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stopped = True
+        for job in self._jobs:
+            job.wait()
+
+    def __iter__(self) -> Iterator[R]:
+        while self._fill():
+            behind = list(self._jobs)[1:]
+            each = max(1, self._most // len(self._jobs))
+            for job in behind:
+                if not job._runs:
+                    job.start(each)
+            with at_most(each if behind else 0):
+                result = self._jobs[0].result()
+            self._jobs.popleft()
+            yield result
+        if self._error is not None:
+            raise self._error
+
+    def _fill(self) -> bool:
+        """Draw items until all threads have one. An error of theirs waits until the items before it are through."""
+        while not self._ended and len(self._jobs) < self._most:
+            if self._jobs and self._alone(self._jobs[-1].item):
+                break
+            try:
+                item = next(self._items)
+            except StopIteration:
+                self._ended = True
+            except Exception as error:
+                self._error, self._ended = error, True
+            else:
+                self._jobs.append(_Job(item, self._work))
+        return bool(self._jobs)
+
+
+class Sum:
+    """Progress of several items at once: `report` hears their sum."""
+
+    def __init__(self, report: Callable[[int], None]) -> None:
+        self._report, self._lock, self._total = report, Lock(), 0
+
+    def of_one(self) -> Callable[[int], None]:
+        """What one item calls with how much of it is done."""
+        done = 0
+
+        def report(now: int) -> None:
+            nonlocal done
+            with self._lock:
+                self._total += now - done
+                done = now
+                self._report(self._total)
+
+        return report

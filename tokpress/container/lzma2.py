@@ -1,0 +1,85 @@
+"""The payload of an lzma frame: a byte for the dictionary's size, then a raw LZMA2 stream as `xz -9e` makes it."""
+
+import lzma
+import math
+from collections.abc import Iterable, Iterator
+
+from ..errors import ChecksumError
+from .varint import ADVICE, PIECE, size
+
+#: of the source, between two looks at the limit
+AT_ONCE = 1 << 18
+MAX_DICTIONARY = 28  # as the payload's first byte spells it: 64 MiB, what `xz -9` uses
+
+
+class LzmaEncoder:
+    """Makes an lzma payload at the strength of `xz -9e`, piece by piece. Knowing the source length saves memory."""
+
+    def __init__(self, source_length: int | None = None) -> None:
+        sizes = (n for n in range(MAX_DICTIONARY) if source_length is not None and _dictionary(n) >= source_length)
+        self._start = bytes([next(sizes, MAX_DICTIONARY)])
+        lzma2 = {"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "dict_size": _dictionary(self._start[0])}
+        self._lzma = lzma.LZMACompressor(lzma.FORMAT_RAW, filters=[lzma2])
+
+    def compress(self, source: bytes | memoryview) -> bytes:
+        start, self._start = self._start, b""
+        return start + self._lzma.compress(source)
+
+    def finish(self) -> bytes:
+        return self._start + self._lzma.flush()
+
+
+class Packing:
+    """An lzma payload in the making, which is given up, or put off, where it comes to more than `limit` bytes."""
+
+    def __init__(self, source: bytes) -> None:
+        self.limit = math.inf
+        self._encoder, self._left = LzmaEncoder(len(source)), memoryview(source)
+        self._pieces: list[bytes] = []
+        self._size, self._done = 0, False
+
+    def go_on(self) -> bytes | None:
+        """All of it, or None where it takes more bytes than the limit, which may change meanwhile."""
+        while not self._done and self._size <= self.limit:  # between pieces, Python can act on a signal
+            piece, self._left = self._left[:AT_ONCE], self._left[AT_ONCE:]
+            self._done = not self._left
+            made = self._encoder.compress(piece) + (self._encoder.finish() if self._done else b"")
+            self._pieces.append(made)
+            self._size += len(made)
+        return b"".join(self._pieces) if self._done and self._size <= self.limit else None
+
+
+def lzma_encode(source: bytes) -> bytes:
+    packed = Packing(source).go_on()
+    assert packed is not None, "there was no limit"
+    return packed
+
+
+def lzma_decode(payload: Iterable[bytes], source_length: int, where: str = "lzma frame") -> Iterator[bytes]:
+    """The source of an lzma payload in pieces of at most 1 MiB, `source_length` bytes at most. Raises ChecksumError."""
+    decoder, left = None, source_length
+    try:
+        for piece in filter(None, payload):
+            if decoder is None:
+                if piece[0] > MAX_DICTIONARY:
+                    raise lzma.LZMAError("its dictionary is larger than 64 MiB")
+                reach = max(4096, min(_dictionary(piece[0]), source_length))  # no distance reaches beyond the start
+                lzma2 = {"id": lzma.FILTER_LZMA2, "dict_size": reach}
+                decoder, piece = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=[lzma2]), piece[1:]
+            while piece or not (decoder.needs_input or decoder.eof):
+                if decoder.eof:
+                    raise lzma.LZMAError("bytes follow its end")
+                source, piece = decoder.decompress(piece, min(PIECE, left + 1)), decoder.unused_data
+                if (left := left - len(source)) < 0:
+                    raise lzma.LZMAError("it restores more than its header says")
+                if source:
+                    yield source
+        if decoder is None or not decoder.eof or left:
+            raise lzma.LZMAError(f"it ends {size(left)} too early")
+    except lzma.LZMAError as error:
+        raise ChecksumError(f"{where}: the lzma payload does not decode, {error}: {ADVICE}") from error
+
+
+def _dictionary(byte: int) -> int:
+    """Bytes of dictionary, as .xz spells them: 2 · 2^n and 3 · 2^n in turn, from 4 KiB."""
+    return (2 + byte % 2) << byte // 2 + 11
