@@ -15,15 +15,15 @@ import matplotlib
 import numpy as np
 from data import ROOT
 
-from tokpress.models.registry import prior_class
+from tokpress.priors.base import Prior
 from tokpress.priors.lecture.bayes_net import BayesNetPrior, chow_liu
 from tokpress.priors.lecture.hierarchical import DEFAULTS, HierarchicalPrior, plan
 from tokpress.priors.lecture.histogram import HistogramPrior
 from tokpress.priors.lecture.logistic_mixture import LogisticMixturePrior
 from tokpress.priors.lecture.network import NetworkPrior
 from tokpress.priors.lecture.pixelcnn import PixelCNNPrior
+from tokpress.priors.registry import PRIORS
 from tokpress.training.nets.arithmetic import Trained
-from tokpress.types import Prior
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
@@ -81,7 +81,7 @@ def made(name: str, settings: dict) -> Prior:
         return HistogramPrior(2)
     if name == "logistic_mixture":
         return LogisticMixturePrior(np.zeros((3, 1), np.float32), 2)
-    cls = prior_class(name)
+    cls = PRIORS.find(name)
     assert issubclass(cls, NetworkPrior)
     return drawn(cls, settings)
 

@@ -28,8 +28,8 @@ from tokpress.coding import Frame
 from tokpress.models import store
 from tokpress.models.model import Model
 from tokpress.native.product import Packed
+from tokpress.tokens import Tokens
 from tokpress.training.machine import cores
-from tokpress.types import Tokens
 
 RESULT = Path(__file__).with_name("results") / "products.json"
 #: rows, inputs and outputs; smaller ones would measure what a call costs

@@ -34,12 +34,12 @@ def by_id(given: Iterable[str] = ()) -> dict[bytes, tuple[str, Path]]:
 def loses(folder: Path) -> bool | None:
     """Whether a model's tokenizer loses information, by its config alone; None: of no known kind."""
     from tokpress.errors import ModelError, UnknownComponentError
-    from tokpress.models.registry import tokenizer_class
     from tokpress.storage import files
+    from tokpress.tokenizers.registry import TOKENIZERS
 
     try:
         config = files.config(folder)["tokenizer"]
-        kinds = [tokenizer_class(each["name"]) for each in (config, *config.get("parts", []))]
+        kinds = [TOKENIZERS.find(each["name"]) for each in (config, *config.get("parts", []))]
     except (ModelError, KeyError, TypeError, AttributeError, UnknownComponentError):
         return None
     return not all(kind.lossless for kind in kinds)

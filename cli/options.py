@@ -41,7 +41,7 @@ def _threads(ctx: click.Context, option: click.Parameter, count: int) -> int:
 def _plugins(ctx: click.Context, option: click.Parameter, names: tuple[str, ...]) -> None:
     """Import the user's own components before anything looks for them."""
     if names and not ctx.resilient_parsing:
-        from tokpress.models.plugins import load_module
+        from tokpress.registry import load_module
 
         ctx.meta["tokpress.imports"] = names
         for name in names:

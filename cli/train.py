@@ -153,7 +153,7 @@ def prior(ctx, corpus, output, prior, tokenizer, values, given, **rest):
     Without --tokenizer: that of --init, or the one that DIR holds already (tokpress train tokenizer), else bytes.
     """
     from tokpress.models.folder import tokenizer_only
-    from tokpress.models.registry import tokenizer_names
+    from tokpress.tokenizers.registry import TOKENIZERS
 
     if not rest["resume"]:
         prior = prior or "mingru"
@@ -161,7 +161,7 @@ def prior(ctx, corpus, output, prior, tokenizer, values, given, **rest):
             rest["memory"] = prior == "mingru"
         if tokenizer is None and not rest["init"]:
             tokenizer = output if tokenizer_only(Path(output)) else "bytes"
-    if tokenizer and tokenizer not in tokenizer_names():
+    if tokenizer and tokenizer not in TOKENIZERS.names():
         tokenizer = os.path.abspath(tokenizer)
     changes = {"prior": prior, "tokenizer": tokenizer, "prior_config": dict(values) or None}
     changes["given"] = os.path.abspath(given) if given else None
@@ -250,13 +250,13 @@ def _train(
 def _check_size(tokenizer: str | None, asked: int | None) -> None:
     """Raises TokpressError where --vocab-size was given and would mean nothing."""
     from tokpress.errors import TokpressError
-    from tokpress.models.registry import tokenizer_class
+    from tokpress.tokenizers.registry import TOKENIZERS
 
     if not asked or not tokenizer:
         return
     if os.path.isabs(tokenizer):
         raise TokpressError(f"the tokenizer in {tokenizer} has its symbols already; leave --vocab-size out")
-    kind = tokenizer_class(tokenizer)
+    kind = TOKENIZERS.find(tokenizer)
     if not kind.learns:
         raise TokpressError(
             f"the tokenizer {tokenizer!r} always has {kind.vocab_size} symbols: leave --vocab-size out, or take another one"

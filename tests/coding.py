@@ -4,7 +4,7 @@ import numpy as np
 
 from tokpress.coding import Frame
 from tokpress.coding.base import Report, Tokens, Watch, silent, unwatched
-from tokpress.types import Prior
+from tokpress.priors.base import Prior
 
 
 def encode(prior: Prior, tokens: Tokens, lanes: int = 1, report: Report = silent, kernel: str = "auto") -> bytes:

@@ -7,7 +7,7 @@ import numpy as np
 from tokpress.exact.arithmetic import Exact, Weights
 from tokpress.exact.tensors import WEIGHT, Kind
 from tokpress.models.model import Model
-from tokpress.models.registry import prior_class, register_prior, tokenizer_class
+from tokpress.priors.base import Prior
 from tokpress.priors.compose.ensemble import EnsemblePrior
 from tokpress.priors.compose.memory import MemoryPrior
 from tokpress.priors.compose.product import ProductPrior
@@ -18,10 +18,12 @@ from tokpress.priors.lecture.histogram import HistogramPrior
 from tokpress.priors.lecture.logistic_mixture import LogisticMixturePrior
 from tokpress.priors.lecture.network import NetworkPrior
 from tokpress.priors.linear_prediction.prior import SamplesPrior
+from tokpress.priors.registry import PRIORS, register_prior
 from tokpress.priors.text.bitwise import SpellingPrior
 from tokpress.priors.text.mingru import MinGRUPrior, tensor_shapes
+from tokpress.tokenizers.base import Config, Tokenizer
+from tokpress.tokenizers.registry import TOKENIZERS
 from tokpress.tokenizers.text.bytes import BitsTokenizer, BytesTokenizer, NibblesTokenizer, TopBitTokenizer
-from tokpress.types import Config, Prior, Tokenizer
 
 
 class Reusing(HistogramPrior):
@@ -90,7 +92,7 @@ class Drawn(Weights):
 
 
 def tiny_autoencoder(name: str, settings: Config, seed: int = 0) -> Tokenizer:
-    cls: Any = tokenizer_class(name)
+    cls: Any = TOKENIZERS.find(name)
     drawn = cls(settings, {})
     drawn._weights = Drawn(seed)
     tokens = drawn.encode(bytes(drawn.unit_bytes))
@@ -121,7 +123,7 @@ def tiny_autoencoders() -> dict[str, Model]:
 
 
 def tiny_network(name: str, settings: Config, symbols: int, seed: int = 0) -> NetworkPrior:
-    cls = prior_class(name)
+    cls = PRIORS.find(name)
     assert issubclass(cls, NetworkPrior)
     plan, weights = cls(settings, {}, symbols), Drawn(seed)
     exact = Exact(weights, plan.shape, plan.order, 1)
@@ -207,7 +209,7 @@ class Bound(Prior):
     @classmethod
     def load(cls, config, tensors, vocab_size):
         base = dict(config["base"])
-        return cls(prior_class(base.pop("name")).load(base, tensors, vocab_size))
+        return cls(PRIORS.find(base.pop("name")).load(base, tensors, vocab_size))
 
 
 def tiny_bayes_net(seed: int = 0) -> BayesNetPrior:

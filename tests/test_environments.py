@@ -17,12 +17,12 @@ from tests.models import AUTOENCODERS, tiny_autoencoders, tiny_mingru, tiny_mode
 from tokpress.models.model import Model, load_folder
 from tokpress.models.store import SHIPPED
 from tokpress.native import library
+from tokpress.priors.base import Prior
 from tokpress.priors.compose.memory import MemoryPrior
 from tokpress.priors.compose.product import ProductPrior
 from tokpress.priors.context_mixing.prior import ContextMixingPrior
 from tokpress.priors.linear_prediction.prior import SamplesPrior
 from tokpress.tokenizers.text.bytes import BytesTokenizer
-from tokpress.types import Prior
 
 pytest.importorskip("torch")
 pytest.importorskip("array_api_compat")

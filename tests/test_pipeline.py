@@ -24,9 +24,9 @@ from tokpress.container.lzma2 import LzmaEncoder, lzma_encode
 from tokpress.errors import ChecksumError, FormatError, ModelMismatchError
 from tokpress.models.model import Model
 from tokpress.priors.lecture.histogram import HistogramPrior
+from tokpress.tokenizers.base import Tokenizer
 from tokpress.tokenizers.text.bytes import BytesTokenizer
 from tokpress.tokens import as_array
-from tokpress.types import Tokenizer
 
 LETTERS = np.frombuffer(b"abc\n", np.uint8)
 DATA = np.random.default_rng(0).choice(LETTERS, 6000).tobytes()

@@ -13,7 +13,7 @@ from tests.golden import make
 from tests.models import GIVEN, tiny_autoencoders, tiny_models, tiny_network
 from tokpress.lazy import lazy
 from tokpress.models.model import Model, load_folder
-from tokpress.types import Prior
+from tokpress.priors.base import Prior
 
 TEXT = b"to and fro, and to and fro again: " * 2
 MODELS = tiny_models() | {f"tokens-{name}": model for name, model in tiny_autoencoders().items()}

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from .errors import ChecksumError, FormatError, ModelError, ModelMismatchError, TokpressError, UnknownComponentError
     from .models.bits import Bits
     from .models.model import Model
-    from .models.registry import register_prior, register_tokenizer
     from .models.store import load
+    from .priors.registry import register_prior
+    from .tokenizers.registry import register_tokenizer
 
 _HOME = {
     "Bits": "models.bits",
@@ -34,8 +35,8 @@ _HOME = {
     "decompress": "codec.stream",
     "load": "models.store",
     "open": "codec.file",
-    "register_prior": "models.registry",
-    "register_tokenizer": "models.registry",
+    "register_prior": "priors.registry",
+    "register_tokenizer": "tokenizers.registry",
 }
 __all__ = [
     "Bits",

@@ -7,10 +7,10 @@ from tests.models import AUTOENCODERS, tiny_autoencoder, tiny_models, tiny_produ
 from tokpress.errors import ModelError, TokenizerError, TokpressError
 from tokpress.exact import tensors as kinds
 from tokpress.exact.tensors import checked
-from tokpress.models.registry import prior_class, prior_names
+from tokpress.priors.base import Prior
 from tokpress.priors.compose.memory import MemoryPrior
+from tokpress.priors.registry import PRIORS
 from tokpress.storage.tensors import write
-from tokpress.types import Prior
 
 #: by dtype: values that no tensor of it may hold
 BEYOND = {
@@ -43,13 +43,13 @@ def otherwise(t: np.ndarray) -> list[np.ndarray]:
 
 
 def has_tensors(prior: Prior) -> bool:
-    return bool(prior.tensors()) and prior.name in prior_names()
+    return bool(prior.tensors()) and prior.name in PRIORS.names()
 
 
 @pytest.mark.parametrize("key", [key for key, prior in (KINDS | MADE_OF).items() if has_tensors(prior)])
 def test_tensors_of_priors(key):
     prior = (KINDS | MADE_OF)[key]
-    tensors, kind = prior.tensors(), prior_class(prior.name)
+    tensors, kind = prior.tensors(), PRIORS.find(prior.name)
 
     def load(tensors: dict[str, np.ndarray]) -> None:
         kind.load(prior.config(), tensors, prior.vocab_size)
@@ -93,7 +93,7 @@ def test_places_are_a_permutation(name):
 
 def test_every_kind_of_prior_with_tensors_is_tested():
     here = {inside.name for prior in KINDS.values() for inside in (prior, getattr(prior, "base", prior))}
-    ours = [name for name in prior_names() if prior_class(name).__module__.startswith("tokpress.")]
+    ours = [name for name in PRIORS.names() if PRIORS.find(name).__module__.startswith("tokpress.")]
     for name in ours:  # tests register others
         assert name in here, f"{name}: add a small one to tests/models.py"
 

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from tests.models import tiny_mingru, tiny_network
 from tests.training.command import run
 from tokpress.cli import catalog
-from tokpress.conformance import check
 from tokpress.errors import ModelError, TokpressError
 from tokpress.models import store
+from tokpress.models.conformance import check
 from tokpress.models.model import Model, load_folder
 from tokpress.priors.compose.memory import MemoryPrior
 from tokpress.priors.compose.product import ProductPrior, innermost, multiply

@@ -16,8 +16,8 @@ from tokpress.errors import ChecksumError, TokenizerError, TokpressError
 from tokpress.media.grid import Grid
 from tokpress.models import store
 from tokpress.models.model import Model, load_folder
-from tokpress.models.registry import tokenizer_class
 from tokpress.priors.lecture.histogram import HistogramPrior
+from tokpress.tokenizers.registry import TOKENIZERS
 
 SMALL = {"width": 8, "depth": 1}
 KINDS = {
@@ -102,7 +102,7 @@ def test_what_is_no_item(tokenizer):
 )  # fmt: skip
 def test_settings_that_cannot_be(kind, bad):
     with pytest.raises(TokpressError):
-        tokenizer_class(kind)({**KINDS[kind], **bad}, {})
+        TOKENIZERS.find(kind)({**KINDS[kind], **bad}, {})
 
 
 PICTURES, SOUND = tiny_autoencoder("vq", KINDS["vq"]), tiny_autoencoder("audio_rvq", KINDS["audio_rvq"])

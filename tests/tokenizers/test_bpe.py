@@ -11,7 +11,7 @@ from tokenizers import Tokenizer as HFTokenizer
 
 from tests.directories.mutate import places
 from tokpress.errors import TokenizerError
-from tokpress.models.registry import tokenizer_class
+from tokpress.tokenizers.registry import TOKENIZERS
 from tokpress.tokenizers.text import bpe, bpe_form
 from tokpress.tokenizers.text.bpe import BPETokenizer, import_tokenizer
 from tokpress.tokens import as_array
@@ -96,7 +96,7 @@ def test_ids_out_of_range(own, wrong):
 
 def test_save_and_load(own, tmp_path):
     own.save(tmp_path)
-    again = tokenizer_class("bpe").load(tmp_path, own.config())
+    again = TOKENIZERS.find("bpe").load(tmp_path, own.config())
     assert again.encode(TEXT.encode()) == own.encode(TEXT.encode())
     again.save(tmp_path / "..")
     assert (tmp_path / "tokenizer.json").read_bytes() == (tmp_path / ".." / "tokenizer.json").read_bytes()

@@ -10,8 +10,8 @@ import torch
 
 from tests.training.command import run
 from tokpress.media.distortion import Distortion
-from tokpress.models.registry import tokenizer_class
 from tokpress.tokenizers.learned.autoencoder import Autoencoder
+from tokpress.tokenizers.registry import TOKENIZERS
 from tokpress.training.loop.autoencoder import Net, held_out, scaled
 
 SMALL = {"width": 16, "depth": 1}
@@ -30,7 +30,7 @@ KINDS = {
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_trained_and_exact_are_one_function(kind):
-    plan = tokenizer_class(kind)({**SMALL, **KINDS[kind]}, {})
+    plan = TOKENIZERS.find(kind)({**SMALL, **KINDS[kind]}, {})
     assert isinstance(plan, Autoencoder)
     net = Net(plan, 0)
     rng = np.random.default_rng(0)
@@ -53,9 +53,9 @@ def test_trained_and_exact_are_one_function(kind):
 
 
 def test_the_first_frame_of_a_video_alone_is_a_picture():
-    plan = tokenizer_class("video_lfq")({**SMALL, **KINDS["video_lfq"]}, {})
-    video = tokenizer_class("video_lfq")(plan.settings, Net(plan, 0).export())
-    one = tokenizer_class("video_lfq")({**plan.settings, "shape": "1x8x8x3"}, Net(plan, 0).export())
+    plan = TOKENIZERS.find("video_lfq")({**SMALL, **KINDS["video_lfq"]}, {})
+    video = TOKENIZERS.find("video_lfq")(plan.settings, Net(plan, 0).export())
+    one = TOKENIZERS.find("video_lfq")({**plan.settings, "shape": "1x8x8x3"}, Net(plan, 0).export())
     source = np.random.default_rng(0).bytes(video.unit_bytes)
     first = source[: one.unit_bytes]
     tokens = video.encode(source)
@@ -123,7 +123,7 @@ def test_of_sound_snr_is_told(corpus):
 
 @pytest.mark.parametrize("kind", ["vq", "audio_rvq"])
 def test_decibels_are_those_of_files(kind):
-    plan = tokenizer_class(kind)({**SMALL, **KINDS[kind]}, {})
+    plan = TOKENIZERS.find(kind)({**SMALL, **KINDS[kind]}, {})
     net, sound = Net(plan, 0), plan.sound
     shape = (16, int(np.prod(plan.sides)), plan.channels)
     items = np.random.default_rng(0).integers(0, 20000 if sound else 256, shape).astype("<i2" if sound else "u1")

@@ -16,13 +16,13 @@ from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
 from tests.limits import LAST_RESORT
 from tests.training.command import prose, round_trip, run, usable
-from tokpress import conformance
+from tokpress import registry
 from tokpress.cli.training import Display
 from tokpress.errors import TokpressError, UnknownComponentError
-from tokpress.models import plugins
+from tokpress.models import conformance
 from tokpress.models.model import load_folder
-from tokpress.models.registry import prior_class
 from tokpress.models.store import load
+from tokpress.priors.registry import PRIORS
 from tokpress.training.options import Progress
 
 pytestmark = pytest.mark.usefixtures("corpus")
@@ -164,13 +164,13 @@ def test_an_imported_file_takes_nobodys_name():
     import json as before
 
     Path("json.py").write_text("HERE = True\n")
-    plugins.load_module("json.py")
+    registry.load_module("json.py")
     assert sys.modules["json"] is before
     (made,) = [module for module in list(sys.modules.values()) if getattr(module, "HERE", 0) is True]
     del sys.modules[made.__name__]
     Path("broken.py").write_text("import there_is_no_such_module\n")
     with pytest.raises(TokpressError, match=r"cannot import broken\.py: ModuleNotFoundError: No module"):
-        plugins.load_module("broken.py")
+        registry.load_module("broken.py")
 
 
 def test_a_prior_with_nothing_to_learn(monkeypatch):
@@ -185,15 +185,15 @@ def test_a_prior_with_nothing_to_learn(monkeypatch):
 def test_plugins_of_installed_packages(monkeypatch, tmp_path):
     (tmp_path / "some_plugin.py").write_text("LOADED = True\n")
     (tmp_path / "some-1.0.dist-info").mkdir()
-    (tmp_path / "some-1.0.dist-info/entry_points.txt").write_text("[tokpress.models.plugins]\nsome = some_plugin\n")
+    (tmp_path / "some-1.0.dist-info/entry_points.txt").write_text("[tokpress.plugins]\nsome = some_plugin\n")
     (tmp_path / "some-1.0.dist-info/METADATA").write_text("Name: some\nVersion: 1.0\n")
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(UnknownComponentError, match="no prior is called 'unheard-of'"):
-        prior_class("unheard-of")
+        PRIORS.find("unheard-of")
     assert sys.modules.pop("some_plugin").LOADED
     (tmp_path / "some_plugin.py").write_text("import there_is_no_such_module\n")
     with pytest.raises(TokpressError, match="plugin some = some_plugin"):
-        plugins.load_plugins()
+        registry.load_plugins()
 
 
 # ── what cannot be trained, and says so ─────────────────────────────────────────────────────────────

@@ -18,7 +18,7 @@ from ..container.varint import can_seek, read_some
 from ..errors import TokpressError
 from ..media import formats
 from ..media.grid import Grid
-from ..types import Tokenizer
+from ..tokenizers.base import Tokenizer
 from .selection import UNKNOWN, Options
 
 #: bytes that tell how samples lie, however small a frame shall be

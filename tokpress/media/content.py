@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO, NamedTuple, cast
 
 from ..errors import TokpressError
-from ..types import Tokenizer
+from ..tokenizers.base import Tokenizer
 from . import depth, formats, memory_limits, metadata, recordings, video
 
 #: bytes of pixels, and frames of sound, that are copied at a time

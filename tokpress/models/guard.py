@@ -7,8 +7,8 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from ..errors import ChecksumError, TokenizerError
+from ..tokenizers.base import Tokenizer
 from ..tokens import TokenBuffer, count
-from ..types import Tokenizer
 
 
 class Counting:

@@ -28,16 +28,17 @@ from ..media import formats
 from ..media import grid as grids
 from ..media.grid import Grid
 from ..native.library import CoreError
+from ..priors.base import Prior
 from ..priors.compose.parts import kind_of, side_by_side
 from ..storage import files as model_files
 from ..storage import tensors
 from ..storage.tensors import Tensors
+from ..tokenizers.base import Tokenizer
+from ..tokenizers.registry import TOKENIZERS
 from ..tokens import TokenBuffer, as_array
-from ..types import Prior, Tokenizer
 from . import folder as files
 from . import identity
 from .guard import Counting
-from .registry import tokenizer_class
 
 if TYPE_CHECKING:
     from .bits import Bits
@@ -429,7 +430,7 @@ def _components(folder: Path, config: dict[str, Any], weights: Tensors) -> tuple
     if not isinstance(told := config["tokenizer"], dict) or not isinstance(told.get("name"), str):
         raise ModelError(f"{path} names no tokenizer")
     settings = {key: value for key, value in told.items() if key != "name"}
-    tokenizer = tokenizer_class(told["name"]).load(folder, settings)
+    tokenizer = TOKENIZERS.find(told["name"]).load(folder, settings)
     kind, settings = kind_of(config["prior"])
     if others := files.weights_of(config):
         return tokenizer, kind.load(

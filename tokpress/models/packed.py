@@ -11,8 +11,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ..priors.base import Prior
+from ..tokenizers.base import Config, Tokenizer
 from ..tokens import TokenBuffer
-from ..types import Config, Prior, Tokenizer
 
 if TYPE_CHECKING:
     import numpy as np

@@ -22,7 +22,7 @@ from ..media.segments import HEAD, MOST_KINDS, complete, split
 from ..storage import files as model_files
 from ..storage import tensors
 from ..tokens import TokenBuffer, Tokens, as_array
-from ..types import Config, Tokenizer
+from .base import Config, Tokenizer
 
 if TYPE_CHECKING:
     from ..training.options import TokenizerOptions
@@ -164,7 +164,7 @@ class SegmentsTokenizer(Tokenizer):
 
     @classmethod
     def load(cls, folder: Path, config: Config) -> "SegmentsTokenizer":
-        from ..models.registry import tokenizer_class
+        from .registry import TOKENIZERS
 
         path = Path(folder) / FILE
         try:
@@ -174,7 +174,7 @@ class SegmentsTokenizer(Tokenizer):
                 raise ValueError(f"parts should be a list of at most {MOST_KINDS} tokenizers")
             for i, settings in enumerate(config["parts"]):
                 settings = dict(settings)
-                kind = tokenizer_class(settings.pop("name"))
+                kind = TOKENIZERS.find(settings.pop("name"))
                 with TemporaryDirectory() as place:
                     for name in ("tokenizer.json", FILE):
                         if f"{i}/{name}" in files:
@@ -189,15 +189,15 @@ class SegmentsTokenizer(Tokenizer):
     @classmethod
     def fit(cls, paths: Sequence[Path], options: "TokenizerOptions") -> "SegmentsTokenizer":
         """Settings: parts, names of tokenizers that learn nothing, or directories of others, one for each kind."""
-        from ..models.registry import tokenizer_class, tokenizer_names
         from ..training.options import settings_of
         from ..training.run_dir import load_tokenizer
+        from .registry import TOKENIZERS
 
         named = settings_of(cls.name, options.settings, {"parts": ""}, "the tokenizer")["parts"]
         if not named:
             raise TokpressError("segments are made of tokenizers: say --set parts=bytes,DIR,…")
         parts = []
         for name in named.split(","):
-            known = name in tokenizer_names() and not tokenizer_class(name).learns
-            parts.append(tokenizer_class(name).load(Path(), {}) if known else load_tokenizer(Path(name)))
+            known = name in TOKENIZERS.names() and not TOKENIZERS.find(name).learns
+            parts.append(TOKENIZERS.find(name).load(Path(), {}) if known else load_tokenizer(Path(name)))
         return cls(parts)

@@ -11,7 +11,8 @@ import numpy as np
 from .._version import __version__
 from ..media.distortion import Distortion
 from ..models.model import Model
-from ..types import Prior, Tokenizer
+from ..priors.base import Prior
+from ..tokenizers.base import Tokenizer
 from .data.corpus import read_chunks
 from .machine import processor, version
 from .options import Progress

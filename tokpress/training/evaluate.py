@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..coding import Frame
-from ..types import Prior
+from ..priors.base import Prior
 
 #: the held-out data of the final figures: at most ROWS lanes of LENGTH tokens
 ROWS, LENGTH = 32, 1024

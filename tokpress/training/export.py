@@ -14,9 +14,10 @@ from safetensors.torch import load_file
 
 from ..errors import TokpressError
 from ..models.model import Model
+from ..priors.base import Prior
 from ..priors.compose.memory import MemoryPrior
 from ..priors.text.mingru import ONLINE, MinGRUPrior
-from ..types import Prior, Tokenizer
+from ..tokenizers.base import Tokenizer
 from .nets.mingru import MinGRUNet, export, shape_of
 from .run_dir import load_tokenizer
 

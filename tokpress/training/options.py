@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import TokpressError
 
 if TYPE_CHECKING:
-    from ..types import Prior
+    from ..priors.base import Prior
     from .data.streams import Source
 
 

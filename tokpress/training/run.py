@@ -20,8 +20,10 @@ from ..errors import CorpusError, ModelError, TokpressError
 from ..exact.orders import parse_shape
 from ..models.folder import move, needed
 from ..models.model import Model, load_folder
-from ..models.registry import prior_class, tokenizer_class, tokenizer_names
-from ..types import Prior, Tokenizer
+from ..priors.base import Prior
+from ..priors.registry import PRIORS
+from ..tokenizers.base import Tokenizer
+from ..tokenizers.registry import TOKENIZERS
 from . import evaluate, run_dir
 from .card import Facts, card, tokenizer_card
 from .data.corpus import corpus_files
@@ -68,7 +70,7 @@ def train(
     folder, watcher, team, begun = Path(folder), watcher or Watcher(), Team(settings.fit.device), time.monotonic()
     place = folder / run_dir.NAME
     init = _init(settings)
-    for module in prior_class(settings.prior).trains_with:
+    for module in PRIORS.find(settings.prior).trains_with:
         if find_spec(module) is None:
             raise TokpressError(NEEDS_TORCH.format(name=module))
     team.first(lambda: _begin(settings, folder, resume, force))
@@ -134,7 +136,7 @@ def train_tokenizer(
     One that is trained keeps checkpoints in DIR/.checkpoint, and leaves the curve of held-out data in
     DIR/training_curve.json. Raises as `train` does."""
     folder, watcher, begun = Path(folder), watcher or Watcher(), time.monotonic()
-    kind = tokenizer_class(settings.tokenizer)
+    kind = TOKENIZERS.find(settings.tokenizer)
     if settings.tokenizer_config and not kind.takes_settings:
         raise TokpressError(f"the tokenizer {kind.name!r} has no settings; leave --set out")
     if not kind.trains:
@@ -205,9 +207,9 @@ def _init(settings: Settings) -> Model | None:
     if not prior.warm_start:
         raise ModelError(f"a {prior.name} prior cannot start from another one; leave --init out")
     given = settings.tokenizer
-    if given in tokenizer_names() and tokenizer_class(given).learns:
+    if given in TOKENIZERS.names() and TOKENIZERS.find(given).learns:
         raise ModelError(f"a vocabulary learned anew is not that of {settings.init}; take the tokenizer from there")
-    tokenizer = tokenizer_class(given).load(Path(), {}) if given in tokenizer_names() else None
+    tokenizer = TOKENIZERS.find(given).load(Path(), {}) if given in TOKENIZERS.names() else None
     if tokenizer_hash(tokenizer or run_dir.load_tokenizer(Path(given))) != tokenizer_hash(model.tokenizer):
         raise ModelError(f"the tokenizer {given} is not the one that {settings.init} was trained with")
     return model
@@ -215,9 +217,9 @@ def _init(settings: Settings) -> Model | None:
 
 def _begin(settings: Settings, folder: Path, resume: bool, force: bool) -> None:
     """Check everything that can be told before hours of work, then make DIR/.checkpoint."""
-    prior_class(settings.prior)
+    PRIORS.find(settings.prior)
     paths, _ = _weighted(settings)
-    if settings.tokenizer not in tokenizer_names():
+    if settings.tokenizer not in TOKENIZERS.names():
         run_dir.load_tokenizer(Path(settings.tokenizer))
     if settings.given:
         if len(paths) != 1 or not Path(settings.given).is_file():
@@ -231,7 +233,7 @@ def _prepare(settings: Settings, place: Path, watcher: Watcher) -> dict[str, lis
     paths, weights = _weighted(settings)
     at, given = place / "tokenizer", settings.tokenizer
     if not (at / "config.json").is_file():
-        if given in tokenizer_names():
+        if given in TOKENIZERS.names():
             tokenizer = _learned(settings, paths, weights, watcher)
         else:
             tokenizer = run_dir.load_tokenizer(Path(given))
@@ -284,7 +286,7 @@ def _weighted(settings: Settings) -> tuple[list[Path], list[float]]:
 
 def _learned(settings: Settings, paths: list[Path], weights: list[float], watcher: Watcher) -> Tokenizer:
     """The tokenizer of this name, which may have to learn from the corpus first."""
-    kind = tokenizer_class(settings.tokenizer)
+    kind = TOKENIZERS.find(settings.tokenizer)
     if not kind.learns:
         return kind.load(Path(), {})
     if kind.trains:
@@ -304,7 +306,7 @@ def _learned(settings: Settings, paths: list[Path], weights: list[float], watche
 
 def _fit(settings: Settings, sources: list[Source], tokenizer: Tokenizer, options: FitOptions) -> Prior:
     try:
-        prior = prior_class(settings.prior).fit(sources, tokenizer, settings.prior_config, options)
+        prior = PRIORS.find(settings.prior).fit(sources, tokenizer, settings.prior_config, options)
     except (KeyError, TypeError) as error:
         raise TokpressError(
             f"the prior {settings.prior!r} cannot be made with the settings {settings.prior_config}: {error!r}"

@@ -16,10 +16,10 @@ from typing import Any
 
 from ..errors import ModelError, TokpressError
 from ..models.folder import EXACT_PROFILE, FORMAT, tokenizer_only
-from ..models.registry import tokenizer_class
 from ..storage import files as model_files
+from ..tokenizers.base import Tokenizer
+from ..tokenizers.registry import TOKENIZERS
 from ..tokenizers.text.bpe import import_tokenizer
-from ..types import Tokenizer
 from .options import FitConfig
 
 NAME = ".checkpoint"
@@ -158,7 +158,7 @@ def load_tokenizer(place: Path) -> Tokenizer:
         if "tokenizer" not in config and theirs.is_file():
             return import_tokenizer(theirs)
         settings = dict(config["tokenizer"])
-        return tokenizer_class(settings.pop("name")).load(place, settings)
+        return TOKENIZERS.find(settings.pop("name")).load(place, settings)
     except (ModelError, OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{place} holds no tokenizer ({error}); make one with tokpress train tokenizer") from error
 

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import TokpressError
-from ..types import Config, Prior, Tokenizer
+from ..priors.base import Prior
+from ..tokenizers.base import Config, Tokenizer
 from .options import FitOptions, settings_of
 from .presets import PRESETS
 from .sizes import shrunk

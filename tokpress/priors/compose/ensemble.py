@@ -17,7 +17,8 @@ from ...coding import Codec, Frame
 from ...coding.bits_back import BitsBack
 from ...errors import ModelError, TokpressError
 from ...storage.files import check_settings
-from ...types import Config, NotStepped, Prior, Tokenizer
+from ...tokenizers.base import Config, Tokenizer
+from ..base import NotStepped, Prior
 from .parts import loaded_members, side_by_side
 
 if TYPE_CHECKING:

@@ -23,13 +23,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ...coding import Codec, Frame
+from ...coding.base import Pmf
 from ...coding.levels import Levels, levels_of
 from ...errors import ModelError, TokpressError
 from ...lazy import lazy, np
 from ...native import library
 from ...storage.files import check_settings
-from ...tokens import TokenBuffer
-from ...types import Config, NotStepped, Pmf, Prior, Tokenizer, Tokens
+from ...tokenizers.base import Config, Tokenizer
+from ...tokens import TokenBuffer, Tokens
+from ..base import NotStepped, Prior
 from ..text.core import in_core
 from .parts import kind_of
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from ...types import Pmf, Tokens
+from ...coding.base import Pmf
+from ...tokens import Tokens
 
 F = np.float32
 ZERO, ONE = F(0), F(1)

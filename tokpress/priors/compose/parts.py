@@ -9,7 +9,8 @@ from typing import Any
 from ...errors import ModelError, TokpressError
 from ...lazy import np
 from ...storage.tensors import Tensors
-from ...types import Config, Prior
+from ...tokenizers.base import Config
+from ..base import Prior
 
 
 def side_by_side(tensors: Sequence[Mapping[str, np.ndarray]]) -> Mapping[str, np.ndarray]:
@@ -25,11 +26,11 @@ def side_by_side(tensors: Sequence[Mapping[str, np.ndarray]]) -> Mapping[str, np
 
 def kind_of(told: Any) -> tuple[type[Prior], Config]:
     """The class and the settings of a prior that another one holds. Raises ModelError, UnknownComponentError."""
-    from ...models.registry import prior_class
+    from ..registry import PRIORS
 
     if not isinstance(told, dict) or not isinstance(told.get("name"), str):
         raise ModelError(f"config.json: {str(told)[:80]} is no prior: an object with a name and settings is")
-    return prior_class(told["name"]), {key: value for key, value in told.items() if key != "name"}
+    return PRIORS.find(told["name"]), {key: value for key, value in told.items() if key != "name"}
 
 
 def loaded_members(told: Any, most: int, tensors: Mapping[str, np.ndarray], vocab_size: int) -> list[Prior]:

@@ -22,11 +22,14 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ...coding import Codec, Frame
+from ...coding.base import Pmf
 from ...errors import ModelError, TokpressError
 from ...exact.ops import WEIGHT_BITS, over_sum
 from ...lazy import np
 from ...storage.files import check_settings
-from ...types import Config, NotStepped, Pmf, Prior, Tokenizer, Tokens
+from ...tokenizers.base import Config, Tokenizer
+from ...tokens import Tokens
+from ..base import NotStepped, Prior
 from ..text.core import in_core
 from .parts import loaded_members, side_by_side
 

@@ -27,8 +27,9 @@ from ...media.grid import Grid
 from ...native import adaptive as core
 from ...native import library
 from ...storage.files import check_settings
+from ...tokenizers.base import Config
 from ...tokens import TokenBuffer, as_bytes
-from ...types import Config, NotStepped
+from ..base import NotStepped
 from . import bits
 from .contexts import Pixels
 

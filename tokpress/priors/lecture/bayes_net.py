@@ -16,11 +16,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ...coding.base import Pmf
 from ...errors import ModelError, TokpressError
 from ...exact.orders import parse_shape
 from ...exact.tensors import DOUBLED, PERMUTATION, checked, index, nothing_else
+from ...tokenizers.base import Config, Tokenizer
+from ...tokens import Tokens
 from ...training.options import settings_of
-from ...types import Config, Pmf, Prior, Tokenizer, Tokens
+from ..base import Prior
 
 if TYPE_CHECKING:
     from ...training.data.streams import Source

@@ -19,9 +19,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...coding import Frame
+from ...coding.base import Pmf
 from ...errors import ModelError, TokpressError
 from ...exact.orders import Shape, parse_shape, subsample
-from ...types import Config, Pmf, Prior, Tokenizer, Tokens
+from ...tokenizers.base import Config, Tokenizer
+from ...tokens import Tokens
+from ..base import Prior
 from .network import NetworkPrior
 from .pixelcnn import PixelCNNPrior
 

@@ -12,11 +12,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ...coding.base import Pmf
 from ...errors import ModelError
 from ...exact import logistics
 from ...exact.tensors import VECTOR, checked, nothing_else
+from ...tokenizers.base import Config, Tokenizer
+from ...tokens import Tokens
 from ...training.options import settings_of
-from ...types import Config, Pmf, Prior, Tokenizer, Tokens
+from ..base import Prior
 from .histogram import HistogramPrior
 
 if TYPE_CHECKING:

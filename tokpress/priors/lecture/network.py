@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from ...coding import Frame
+from ...coding.base import Pmf
 from ...coding.lanes import Layout
 from ...errors import TokpressError
 from ...exact.arithmetic import Exact, Weights
@@ -31,8 +32,9 @@ from ...exact.known import Known
 from ...exact.orders import make_order, parse_shape
 from ...exact.threads import processors, share_rows
 from ...native import library
-from ...tokens import TokenBuffer, as_array
-from ...types import Config, Pmf, Prior, Tokenizer, Tokens
+from ...tokenizers.base import Config, Tokenizer
+from ...tokens import TokenBuffer, Tokens, as_array
+from ..base import Prior
 
 if TYPE_CHECKING:
     from ...training.data.streams import Source

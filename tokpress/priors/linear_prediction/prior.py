@@ -23,7 +23,8 @@ from ...exact.tensors import nothing_else
 from ...lazy import np
 from ...media.grid import Grid
 from ...storage.files import check_settings
-from ...types import Config, NotStepped
+from ...tokenizers.base import Config
+from ..base import NotStepped
 from ..context_mixing.prior import ContextMixed
 from .frame import SamplesCodec
 

@@ -18,13 +18,16 @@ from collections.abc import Generator, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...coding import Codec, Frame
+from ...coding.base import Pmf
 from ...coding.bitwise import Bitwise
 from ...coding.lanes import Layout
 from ...errors import ModelError, TokpressError
 from ...lazy import lazy, np
 from ...native.spelling import Spellings
 from ...storage.files import check_settings
-from ...types import Config, NotStepped, Pmf, Prior, Tokenizer, Tokens
+from ...tokenizers.base import Config, Tokenizer
+from ...tokens import Tokens
+from ..base import NotStepped, Prior
 from ..compose.parts import kind_of
 from .bitwise_core import in_core
 from .bitwise_model import SpellingModel

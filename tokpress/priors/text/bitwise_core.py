@@ -13,7 +13,7 @@ from ...lazy import np
 from ...native.spelling import COST_UNIT, SHARPEST, Spelled, Spellings
 from ...native.text import Model
 from ...tokens import TokenBuffer, as_ids
-from ...types import Prior
+from ..base import Prior
 from .core import decode_in_blocks, model_of
 
 if TYPE_CHECKING:

@@ -17,9 +17,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from ...coding.base import Pmf
 from ...coding.levels import Levels
 from ...exact import ops
-from ...types import Pmf, Tokens
+from ...tokens import Tokens
 from .online_head import AT_ONCE, DRAWS, PER_DRAW, OnlineHead, draw, uniform
 
 

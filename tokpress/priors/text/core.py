@@ -17,7 +17,7 @@ from ...native import library
 from ...native.text import AT_ONCE, Model, Text
 from ...storage.tensors import buffers
 from ...tokens import TokenBuffer, as_ids
-from ...types import Prior
+from ..base import Prior
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...coding import Codec, Frame
+from ...coding.base import Pmf
 from ...coding.lanes import fewer_lanes
 from ...coding.levels import Levels
 from ...errors import ModelError
@@ -34,7 +35,9 @@ from ...exact.tensors import PERMUTATION, SCALE, VECTOR, WEIGHT, Kind, check, no
 from ...lazy import lazy, np
 from ...native import library
 from ...storage.files import check_settings
-from ...types import Config, Pmf, Prior, Tokenizer, Tokens
+from ...tokenizers.base import Config, Tokenizer
+from ...tokens import Tokens
+from ..base import Prior
 from .core import in_core
 from .grams import MIX, THREE, TWO, slots
 

@@ -18,8 +18,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from ...coding.base import Pmf
 from ...exact import ops
-from ...types import Pmf, Tokens
+from ...tokens import Tokens
 
 DRAWS = 8
 #: symbols after which the weights are rounded anew, where lanes are few

@@ -32,7 +32,7 @@ from ...media.grid import Grid
 from ...native import library
 from ...storage import files, tensors
 from ...tokens import TokenBuffer, Tokens, as_array
-from ...types import Config, Tokenizer
+from ..base import Config, Tokenizer
 
 if TYPE_CHECKING:
     from ...training.options import TokenizerOptions

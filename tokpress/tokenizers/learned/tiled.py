@@ -12,7 +12,7 @@ import numpy as np
 from ...errors import TokenizerError
 from ...media.grid import Grid
 from ...tokens import TokenBuffer
-from ...types import Config, Tokenizer
+from ..base import Config, Tokenizer
 
 if TYPE_CHECKING:
     from .autoencoder import Autoencoder

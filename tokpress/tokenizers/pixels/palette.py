@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from ...errors import ModelError, TokenizerError
 from ...storage.files import check_settings, parse, read
 from ...tokens import TokenBuffer, Tokens, as_array
-from ...types import Config, Tokenizer
+from ..base import Config, Tokenizer
 from ..learned.codebook import nearest
 
 if TYPE_CHECKING:

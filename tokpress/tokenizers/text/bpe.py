@@ -29,7 +29,7 @@ from ...exact.threads import pool_can_start
 from ...lazy import lazy, np
 from ...storage.files import check_settings, parse
 from ...tokens import TokenBuffer, as_ids
-from ...types import Config, Tokenizer
+from ..base import Config, Tokenizer
 from . import bpe_form
 from .bpe_form import refuse
 from .byte_pairs import FILE, BytePairs

@@ -16,7 +16,7 @@ from ...errors import TokenizerError
 from ...lazy import np
 from ...storage.files import check_settings
 from ...tokens import TokenBuffer, as_bytes, count
-from ...types import Config, Tokenizer
+from ..base import Config, Tokenizer
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

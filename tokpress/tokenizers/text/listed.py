@@ -18,7 +18,7 @@ import numpy as np
 from ...errors import ModelError, TokenizerError
 from ...storage.files import check_settings, parse, read
 from ...tokens import TokenBuffer, Tokens, as_array
-from ...types import Config, Tokenizer
+from ..base import Config, Tokenizer
 
 if TYPE_CHECKING:
     from ...training.options import TokenizerOptions

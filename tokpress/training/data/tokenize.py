@@ -25,8 +25,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import CorpusError
+from ...tokenizers.base import Tokenizer
 from ...tokens import as_array
-from ...types import Tokenizer
 from .corpus import read_chunks, weighted_files
 from .streams import Source
 
