@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..coding.base import Codec, Frame, Pmf
 from ..coding.lanes import default_lanes
+from ..coding.symbolwise import Symbolwise
 from ..errors import TokpressError
 from ..exact.orders import Order, arrange, restore
 from ..lazy import np
@@ -91,7 +92,6 @@ class Prior(ABC):
 
     def codec(self, frame: Frame) -> Codec:
         """The codec of one frame: symbol by symbol, unless the prior has one of its own."""
-        from .coding.symbolwise import Symbolwise  # most files are coded by codecs in the core
 
         return Symbolwise(self.for_frame(frame), frame)
 
