@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 from ..coding.base import Codec, Frame, Pmf
 from ..coding.lanes import default_lanes
-from ..coding.symbolwise import Symbolwise
 from ..errors import TokpressError
 from ..exact.orders import Order, arrange, restore
 from ..lazy import np
@@ -92,6 +91,8 @@ class Prior(ABC):
 
     def codec(self, frame: Frame) -> Codec:
         """The codec of one frame: symbol by symbol, unless the prior has one of its own."""
+
+        from ..coding.symbolwise import Symbolwise  # here, because files that the core codes start faster without it
 
         return Symbolwise(self.for_frame(frame), frame)
 
