@@ -4,8 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from tokpress.exact.arithmetic import Exact, Weights
+from tokpress.exact.arithmetic import Exact
 from tokpress.exact.tensors import WEIGHT, Kind
+from tokpress.exact.weights import Weights
 from tokpress.models.model import Model
 from tokpress.priors.base import Prior
 from tokpress.priors.compose.ensemble import EnsemblePrior
@@ -127,7 +128,7 @@ def tiny_network(name: str, settings: Config, symbols: int, seed: int = 0) -> Ne
     assert issubclass(cls, NetworkPrior)
     plan, weights = cls(settings, {}, symbols), Drawn(seed)
     exact = Exact(weights, plan.shape, plan.order, 1)
-    exact.given = np.zeros((1, plan.given_size), np.int64)
+    exact.give(np.zeros((1, plan.given_size), np.int64))
     for _ in range(plan.stride):  # some are asked for only later in an item
         exact.begin_step(1)
         plan.network(exact, np.zeros(1, np.int64))

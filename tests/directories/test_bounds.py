@@ -129,7 +129,7 @@ def test_sums_stay_within_what_they_are_kept_in():
 
 
 def test_a_layer_of_too_many_inputs_is_refused():
-    from tokpress.exact.arithmetic import Weights
+    from tokpress.exact.weights import Weights
 
     with pytest.raises(ModelError, match="inputs"):
         Weights({}).quantized("wide", 1, kinds.MOST_INPUTS + 1)
@@ -137,8 +137,9 @@ def test_a_layer_of_too_many_inputs_is_refused():
 
 def test_what_grows_without_end_is_an_error_with_every_kernel():
     """No infinity is rounded to an integer, which would be one here and another there."""
-    from tokpress.exact.arithmetic import Exact, Weights
+    from tokpress.exact.arithmetic import Exact
     from tokpress.exact.kernels import make_kernel
+    from tokpress.exact.weights import Weights
 
     rng = np.random.default_rng(0)
     tensors = {"w.weight": rng.integers(-64, 64, (4, 4)).astype(np.int8), "w.scale": np.full(4, 0.01, np.float32)}

@@ -115,12 +115,12 @@ class MemoryPrior(Prior):
         in_place = state.counts.step(self._places(previous), np.ascontiguousarray(p0[:, levels.symbol]))
         return np.ascontiguousarray(in_place[:, levels.place])
 
-    def stretch(self, state: State, previous: Tokens | None, symbols: Tokens) -> Iterator[Pmf]:
+    def step_block(self, state: State, previous: Tokens | None, symbols: Tokens) -> Iterator[Pmf]:
         if self.levels is not None:
-            yield from super().stretch(state, previous, symbols)
+            yield from super().step_block(state, previous, symbols)
             return
         t = 0
-        for block in self.base.stretch(state.base, previous, symbols):
+        for block in self.base.step_block(state.base, previous, symbols):
             for p0 in block:
                 yield state.counts.step(previous, p0)[None]
                 previous = np.ascontiguousarray(symbols[:, t])

@@ -122,7 +122,7 @@ class CoreSteps:
         state.step(None if previous is None else np.ascontiguousarray(previous, np.int32), rows, pmf)
         return pmf
 
-    def stretch(self, state: Any, previous: Tokens | None, symbols: Tokens) -> Iterator[Pmf]:
+    def step_block(self, state: Any, previous: Tokens | None, symbols: Tokens) -> Iterator[Pmf]:
         for t in range(symbols.shape[1]):
             yield self.step(state, previous, len(symbols))[None]
             previous = np.ascontiguousarray(symbols[:, t])

@@ -6,7 +6,7 @@
 
 van den Oord, Vinyals & Kavukcuoglu 2017, "Neural discrete representation learning", §3. What the kinds (`vq`, `fsq`, `lfq`,
 `gumbel` …) have in common is here; each says in a file of its own what its bottleneck is, and `training.loop.autoencoder` trains
-them. Encoder and decoder are the same network everywhere, written once in the methods of `exact.fields.Fields`: patches,
+them. Encoder and decoder are the same network everywhere, written once in the operations of `exact.network_ops.FieldOps`: patches,
 then at each resolution `depth` residual blocks with a convolution 3 wide.
 
 The decoder is exact: tokens are decoded to the same bytes on every machine, so that their checksum is one of the file, and a
@@ -23,11 +23,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from ...errors import ModelError, TokenizerError, TokpressError
-from ...exact.arithmetic import Weights
 from ...exact.fields import Fields
 from ...exact.kernels import make_kernel
+from ...exact.network_ops import FieldOps, Spans, Values
 from ...exact.orders import Shape, parse_shape
 from ...exact.threads import share_rows
+from ...exact.weights import Weights
 from ...media.grid import Grid
 from ...native import library
 from ...storage import files, tensors
@@ -146,7 +147,7 @@ class Autoencoder(Tokenizer):
 
     # --- the network -------------------------------------------------------------------------------
 
-    def encoder(self, m: Any, x: Any) -> Any:
+    def encoder(self, m: FieldOps, x: Values) -> Values:
         s = self.settings
         h = x
         for i, factors in enumerate(self.stages):
@@ -154,7 +155,7 @@ class Autoencoder(Tokenizer):
             h = self._blocks(m, f"encoder.blocks.{i}", h)
         return m.linear("encoder.out", h, self.dim(), normed=True)
 
-    def decoder(self, m: Any, codes: Any) -> Any:
+    def decoder(self, m: FieldOps, codes: Values) -> Values:
         s = self.settings
         h = m.linear("decoder.in", codes, s["width"])
         for i, factors in reversed(list(enumerate(self.stages))):
@@ -164,11 +165,11 @@ class Autoencoder(Tokenizer):
         h = m.conv("decoder.out", m.norm(h), self._spans(), self.channels * math.prod(self.stages[0]), gain=0.3)
         return m.up(h, self.stages[0])
 
-    def _spans(self) -> list[tuple[int, int]]:
+    def _spans(self) -> Spans:
         r = self.reach
         return [(-2 * r, 0) if i in self.causal else (-r, r) for i in range(self.spatial)]
 
-    def _blocks(self, m: Any, name: str, h: Any) -> Any:
+    def _blocks(self, m: FieldOps, name: str, h: Values) -> Values:
         width = self.settings["width"]
         for i in range(self.settings["depth"]):
             u = m.relu(m.conv(f"{name}.{i}.conv", m.norm(h), self._spans(), width))
