@@ -63,11 +63,11 @@ def tiny_mingru(
     return MinGRUPrior({**config, "online": online}, tensors)
 
 
-def tiny_two_level(
+def tiny_class_factored(
     symbols: int = 256, width: int = 24, depth: int = 1, hidden: int = 32, seed: int = 0, online: float = 0.01,
     grams: int = 0, groups: int = 16,
 ) -> MinGRUPrior:  # fmt: skip
-    """A minGRU whose head says the group of a symbol, then the symbol."""
+    """A minGRU with a class-factored softmax."""
     return tiny_mingru(symbols, width, depth, hidden, seed, online, grams, groups)
 
 
@@ -268,9 +268,9 @@ def tiny_models() -> dict[str, Model]:
             "mingru": Model(BytesTokenizer(), tiny_mingru()),
             "mingru-online": Model(BytesTokenizer(), tiny_mingru(online=0.01)),
             "mingru-grams": Model(BytesTokenizer(), tiny_mingru(grams=128)),
-            "mingru-two_level": Model(BytesTokenizer(), tiny_two_level()),
+            "mingru-class_factored": Model(BytesTokenizer(), tiny_class_factored()),
             "memory": Model(BytesTokenizer(), MemoryPrior(tiny_mingru())),
-            "memory-two_level": Model(BytesTokenizer(), MemoryPrior(tiny_two_level(grams=64))),
+            "memory-class_factored": Model(BytesTokenizer(), MemoryPrior(tiny_class_factored(grams=64))),
             "memory-online": Model(BytesTokenizer(), MemoryPrior(tiny_mingru(online=0.01))),
             "memory-memory": Model(BytesTokenizer(), MemoryPrior(MemoryPrior(tiny_mingru(), orders=(1,)))),
             "memory-reusing": Model(BytesTokenizer(), MemoryPrior(Reusing())),

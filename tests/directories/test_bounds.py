@@ -81,7 +81,7 @@ def test_tensors_of_tokenizers(name, tmp_path):
                 load(tensors | {key: wrong})
 
 
-@pytest.mark.parametrize("name", ["mingru-two_level", "bayes_net"])
+@pytest.mark.parametrize("name", ["mingru-class_factored", "bayes_net"])
 def test_places_are_a_permutation(name):
     """Also within the bounds."""
     prior = KINDS[name]

@@ -145,14 +145,14 @@ EXPORT void API(spelling_free)(void *handle) {
     free(s);
 }
 
-/* Spell the tokens of a text handle, which is fresh, codes symbols and not groups, and is freed after this one. symbol
+/* Spell the tokens of a text handle, which is fresh, codes symbols and not classes, and is freed after this one. symbol
  * [V]: of each rank; sizes [V] in bytes and all bytes, by rank. The handle in *made; 0, TP_MEMORY or TP_ARGUMENT. */
 EXPORT int64_t API(spelling_new)(
     void *of_text, const int32_t *symbol, const int32_t *sizes, const uint8_t *bytes, int64_t byte_count, void **made
 ) {
     text *t = of_text;
     *made = NULL;
-    if (t->ranks || t->step || t->spell) return TP_ARGUMENT;
+    if (t->members || t->step || t->spell) return TP_ARGUMENT;
     spelling *s = calloc(1, sizeof *s);
     if (s == NULL) return TP_MEMORY;
     s->text = t;
@@ -192,7 +192,7 @@ static int64_t spell_known(spelling *s, const int32_t *tokens, int64_t steps) {
     team_begin(t->team);
     for (int64_t stop = t->step + steps; t->step < stop; t->step++) {
         begin_step(t);
-        team_run(t->team, LEVEL, t->panels);
+        team_run(t->team, TOP, t->panels);
         for (int64_t i = 0; i < t->rows; i++) {
             t->last[i] = tokens[i * t->steps + t->step];
             s->ranks[i] = s->tree.rank[t->last[i]];
@@ -237,7 +237,7 @@ EXPORT int64_t API(spelling_decode)(void *handle, int32_t *tokens, int64_t steps
     team_begin(t->team);
     for (int64_t stop = t->step + steps; t->step < stop && s->result == 0; t->step++) {
         begin_step(t);
-        team_run(t->team, LEVEL, t->panels);
+        team_run(t->team, TOP, t->panels);
         s->waiting = t->rows;
         spell_waiting(s);
         for (int64_t i = 0; i < t->rows && s->result == 0; i++) {

@@ -4,7 +4,7 @@
  *     context   key (0 = empty) | n | d | start      d = 1: the only successor is `start`; else pool[start ... start + d - 1]
  *     pool      symbol | count << 16, in blocks of 4, 8, 16 ...
  *
- * A symbol is its place where the head is factored, so that the successors of one group have neighbouring numbers. */
+ * A symbol is its place where the head is factored, so that the successors of one class have neighbouring numbers. */
 #ifndef TP_TEXT_MEMORY_H
 #define TP_TEXT_MEMORY_H
 
@@ -152,9 +152,9 @@ INLINE void memory_add(const text_memory *m, int64_t lane, int shift, float *out
     }
 }
 
-/* Those of one group of 2^shift symbols: out[v mod 2^shift]. */
-INLINE void memory_add_group(const text_memory *m, int64_t lane, int64_t group, int shift, float *out) {
-    const uint32_t mask = 0xFFFFu >> shift << shift, wanted = (uint32_t)group << shift, low = (1u << shift) - 1;
+/* Those of one class of 2^shift members: out[v mod 2^shift]. */
+INLINE void memory_add_members(const text_memory *m, int64_t lane, int64_t of_class, int shift, float *out) {
+    const uint32_t mask = 0xFFFFu >> shift << shift, wanted = (uint32_t)of_class << shift, low = (1u << shift) - 1;
     for (int64_t k = 0; k < m->depth; k++) {
         int32_t place = m->slot[lane * m->depth + k];
         if (place < 0) continue;
@@ -170,9 +170,9 @@ INLINE void memory_add_group(const text_memory *m, int64_t lane, int64_t group, 
         const uint32_t *e = m->pool + c->start;
         int32_t i = 0;
 #if defined(__AVX2__)
-        const __m256i of_group = _mm256_set1_epi32((int32_t)mask), here = _mm256_set1_epi32((int32_t)wanted);
+        const __m256i class_mask = _mm256_set1_epi32((int32_t)mask), here = _mm256_set1_epi32((int32_t)wanted);
         for (; i < c->d; i += 8) { /* the pool goes on past its last block */
-            __m256i v = _mm256_and_si256(_mm256_loadu_si256((const __m256i *)(e + i)), of_group);
+            __m256i v = _mm256_and_si256(_mm256_loadu_si256((const __m256i *)(e + i)), class_mask);
             uint32_t hits = (uint32_t)_mm256_movemask_ps(_mm256_castsi256_ps(_mm256_cmpeq_epi32(v, here)));
             if (c->d - i < 8) hits &= (1u << (c->d - i)) - 1;
             for (; hits; hits &= hits - 1) {

@@ -101,7 +101,7 @@ class TextCodec(Codec):
         return self._by_symbols().decode_noise(noise, count, watch)
 
     def _by_symbols(self) -> Codec:
-        """The codec of the probabilities of all symbols, step by step: what is drawn is no known symbol, and of no known group."""
+        """The codec of the probabilities of all symbols, step by step: the class of a drawn symbol is not known beforehand."""
         from ...coding.symbolwise import Symbolwise  # imports numpy
 
         model = model_of(self.prior, factored=False)

@@ -26,8 +26,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...coding import Codec, Frame
 from ...coding.base import Pmf
+from ...coding.classes import SymbolClasses
 from ...coding.lanes import fewer_lanes
-from ...coding.levels import Levels
 from ...errors import ModelError
 from ...exact import ops
 from ...exact.kernels import SPLIT, Kernel, make_kernel
@@ -77,7 +77,7 @@ class State:
     last_ff: Any
     #: the last two symbols [2, B], the newer ones first
     last: np.ndarray
-    head: Any = None  # an OnlineHead or a TwoLevelHead
+    head: Any = None  # an OnlineHead or a ClassFactoredHead
 
 
 def tensor_shapes(
@@ -138,8 +138,8 @@ class MinGRUPrior(Prior):
             )
         self.vocab_size = self._config["symbols"]
         groups = self._config.get("groups", 0)
-        ranks = self.vocab_size // groups if groups else 2
-        if groups == 1 or ranks < 2 or ranks & (ranks - 1) or (groups and self.vocab_size % groups):
+        members = self.vocab_size // groups if groups else 2
+        if groups == 1 or members < 2 or members & (members - 1) or (groups and self.vocab_size % groups):
             raise ModelError(
                 f"groups={groups} of a mingru prior should cut {self.vocab_size} symbols into 2 or more groups of 2, 4, 8 … symbols"
             )
@@ -153,9 +153,9 @@ class MinGRUPrior(Prior):
         self.kernel = "numpy"
 
     @lazy
-    def levels(self) -> Levels | None:
-        """The groups of its symbols, where it has any."""
-        return Levels.of(self._tensors["place"], self._config["groups"]) if "groups" in self._config else None
+    def classes(self) -> SymbolClasses | None:
+        """The classes of its symbols, where its softmax is class-factored."""
+        return SymbolClasses.of(self._tensors["place"], self._config["groups"]) if "groups" in self._config else None
 
     @property
     def engine(self) -> Engine:
@@ -188,10 +188,10 @@ class MinGRUPrior(Prior):
         from ...coding.symbolwise import Symbolwise
 
         prior = self.for_frame(frame)
-        return Symbolwise(prior, frame) if prior.levels is None else ClassFactored(prior, prior.levels, frame)
+        return Symbolwise(prior, frame) if prior.classes is None else ClassFactored(prior, prior.classes, frame)
 
     def lanes_taken(self, tokens: int) -> int:
-        """With two levels, whose steps are short: few where there are few tokens."""
+        """Fewer lanes for few tokens where the softmax is class-factored, since its steps are short."""
         return self.lanes(tokens) if "groups" not in self._config else fewer_lanes(tokens, self.lanes(tokens))
 
     def init(self, lanes: int, tokens: int) -> State:
@@ -199,11 +199,11 @@ class MinGRUPrior(Prior):
         shape = (self._config["depth"], lanes, self._config["width"])
         mix, h, ff = (engine.to(np.zeros(shape, np.float32)) for _ in range(3))
         state = State(engine, mix, h, ff, np.full((2, lanes), BEGIN, np.int32))
-        from .class_head import TwoLevelHead
+        from .class_head import ClassFactoredHead
         from .online_head import OnlineHead  # imports numpy
 
-        if self.levels:
-            state.head = TwoLevelHead(self._tensors, self.online, lanes, self.levels)
+        if self.classes:
+            state.head = ClassFactoredHead(self._tensors, self.online, lanes, self.classes)
         elif self.online:
             state.head = OnlineHead(self._tensors, self.online, lanes)
         return state
@@ -216,11 +216,11 @@ class MinGRUPrior(Prior):
         pmf = ops.softmax(xp, kernel.product(a, state.engine.products["head"]), v["head.scale"], r, v["bias"])
         return pmf if xp is np else pmf.cpu().numpy()
 
-    def groups(self, state: State, previous: Tokens | None, rows: int) -> Pmf:
-        return state.head.groups(*self._next_features(state, previous, rows))
+    def class_pmf(self, state: State, previous: Tokens | None, rows: int) -> Pmf:
+        return state.head.class_pmf(*self._next_features(state, previous, rows))
 
-    def ranks(self, state: State, group: Tokens) -> Pmf:
-        return state.head.ranks(group)
+    def member_pmf(self, state: State, of_class: Tokens) -> Pmf:
+        return state.head.member_pmf(of_class)
 
     def _next_features(self, state: State, previous: Tokens | None, rows: int) -> tuple[Any, Any]:
         """a [n, D], r [n, 1] that the head sees, after it has learned the symbols before."""
