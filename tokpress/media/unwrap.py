@@ -16,10 +16,9 @@ import hashlib
 import io
 import warnings
 from collections.abc import Callable, Iterator
-from typing import Any, BinaryIO, NamedTuple, cast
+from typing import Any, BinaryIO, NamedTuple, Protocol, cast
 
 from ..errors import TokpressError
-from ..tokenizers.base import Tokenizer
 from . import depth, formats, memory_limits, metadata, recordings, video
 
 #: bytes of pixels, and frames of sound, that are copied at a time
@@ -52,6 +51,17 @@ PICTURES = (
 )
 
 
+class Wanted(Protocol):
+    """What a lossy tokenizer takes: so many channels, of sound or of pictures, or of video."""
+
+    @property
+    def channels(self) -> int: ...
+    @property
+    def sound(self) -> bool: ...
+    @property
+    def video(self) -> bool: ...
+
+
 def recognised(data: bytes) -> bool:
     """Whether it begins as a picture or recording does."""
     return (data.startswith(PICTURES) or _is_recording(data)) and not video.is_video(data[: video.LOOK])
@@ -67,7 +77,7 @@ class Opened(NamedTuple):
     left_out: list[str]
 
 
-def opened(source: BinaryIO, tokenizer: Tokenizer | None) -> Opened:
+def opened(source: BinaryIO, tokenizer: Wanted | None) -> Opened:
     """Of a file that can seek, what a lossy tokenizer takes of it; without one what `shown` gives exactly."""
     start, as_it_is = source.tell(), Opened(source, None, "", [])
     head = source.read(video.LOOK)
