@@ -221,12 +221,12 @@ class Packing:
 
     def _shown(self, found: Found, data: bytes | BinaryIO) -> tuple[str, bytes | BinaryIO]:
         """(name, data) of what a picture or recording shows, or as it is."""
-        from tokpress.media import unwrap
+        from tokpress.media import signatures, unwrap
 
         if not isinstance(data, bytes) or len(data) > MOST_CONTENT:
             note(f"tokpress: {found.path}: is larger than {MOST_CONTENT >> 20} MiB; it is packed as it is", self._quiet)
             return found.name, data
-        if not unwrap.recognised(data):
+        if not signatures.recognised(data):
             return found.name, data
         try:
             shown, suffix, left_out = unwrap.shown(data)

@@ -10,7 +10,7 @@ import soundfile
 from tests.test_media import coded, drawn, said
 from tests.training.command import run
 from tokpress.errors import TokpressError
-from tokpress.media import unwrap
+from tokpress.media import signatures, unwrap
 
 SAMPLES = (np.sin(np.arange(3000) / 9) * 9000).astype(np.int16)
 
@@ -160,12 +160,12 @@ def test_png_says_what_it_leaves_out():
 def test_sounds_are_called_so():
     mp3 = recorded("MP3", "MPEG_LAYER_III")
     for data in (mp3, KINDS["W64"], KINDS["RIFX"]):
-        assert unwrap.recognised(data)
+        assert signatures.recognised(data)
         with pytest.raises(TokpressError, match="for pictures, and this is sound"):
             unwrap.shown(data, 3)
     with pytest.raises(TokpressError, match="sound stored as MPEG_LAYER_III"):
         unwrap.shown(mp3)
-    assert not unwrap.recognised(b"\xff\xf3\xf0\xff" + bytes(20))  # raw samples
+    assert not signatures.recognised(b"\xff\xf3\xf0\xff" + bytes(20))  # raw samples
     with pytest.raises(TokpressError, match="no picture or sound that can be read"):
         unwrap.shown(b"a text")
 
