@@ -34,7 +34,7 @@ from lecture_runs import CIFAR, GREY, MNIST, RUNS, Data, Run
 from results import unwind_when_terminated
 from training import tokpress, trained
 
-from tokpress.models.model import load_folder
+from tokpress.models.store import load_folder, model_bytes
 from tokpress.training.machine import describe
 
 RESULT = Path(__file__).with_name("results") / "lecture.json"
@@ -183,7 +183,7 @@ def measure(run: Run, place: Place) -> dict[str, Any]:
         "encode_seconds": round(encode, 1),
         "decode_seconds": round(decode, 1),
         "parameters": int(sum(t.size for t in loaded.prior.tensors().values() if t.dtype == np.int8)),
-        "model_bytes": loaded.size,
+        "model_bytes": model_bytes(loaded),
         "threads": run.threads,
         "machine": describe("torch", "numpy"),
         "measured": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),

@@ -24,7 +24,8 @@ from results import machine_line, markdown, unwind_when_terminated
 from training import trained
 
 from tokpress.coding import Frame
-from tokpress.models.model import Model, load_folder
+from tokpress.models.model import Model
+from tokpress.models.store import load_folder, model_bytes
 from tokpress.training.machine import describe
 
 RESULT = Path(__file__).with_name("results") / "lecture_text.json"
@@ -88,7 +89,7 @@ def measure(name: str, folder: Path, files: dict[str, Path], minutes: float) -> 
     return {
         "command": "tokpress " + shlex.join(command(name, Path("novels.txt"), Path(name), minutes)),
         "parameters": int(sum(t.size for t in model.prior.tensors().values() if t.dtype == np.int8)),
-        "model_bytes": model.size,
+        "model_bytes": model_bytes(model),
         "minutes": round(curve[-1]["seconds"] / 60, 1),
         "tokens": curve[-1]["tokens"],
         "held_out": curve[-1]["held_out_bits_per_byte"],

@@ -19,9 +19,10 @@ from data import ROOT
 from results import machine_line, markdown
 from training import trained
 
+import tokpress
 from tokpress.coding import Frame
 from tokpress.media.segments import join
-from tokpress.models.model import load_folder
+from tokpress.models.store import load_folder, model_bytes
 from tokpress.training.machine import describe
 
 RESULT = Path(__file__).with_name("results") / "multimodal.json"
@@ -78,7 +79,7 @@ def measure(minutes: float, work: Path) -> dict:
     nothing = [b""] * len(held)
     # in the corpus, picture first and caption first take turns
     then_picture, then_caption = ([x + y for x, y in learned[: len(held)]], [y + x for x, y in learned[: len(held)]])
-    coded = model.compress(captions[0] + pictures[0])
+    coded = tokpress.compress(captions[0] + pictures[0], model=model)
     return {
         "minutes": minutes,
         "pairs": len(held),
@@ -87,8 +88,8 @@ def measure(minutes: float, work: Path) -> dict:
         "picture after another caption": bits_of(model, then_caption, captions[1:] + captions[:1], pictures),
         "caption alone": bits_of(model, then_caption, nothing, captions),
         "caption after its picture": bits_of(model, then_picture, pictures, captions),
-        "round_trip": model.decompress(coded) == captions[0] + pictures[0],
-        "model_bytes": model.size,
+        "round_trip": tokpress.decompress(coded, model=model) == captions[0] + pictures[0],
+        "model_bytes": model_bytes(model),
         "command": " ".join(str(word).replace(f"{work}/", "") for word in words[1]),
         "machine": describe("torch", "numpy"),
         "measured": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),

@@ -33,7 +33,7 @@ from training import trained
 import tokpress
 from tokpress.bench.measure import measure
 from tokpress.bench.peers import find
-from tokpress.models.model import load_folder
+from tokpress.models.store import load_folder
 from tokpress.training.machine import describe
 
 RESULT = Path(__file__).with_name("results") / "small_files.json"

@@ -22,7 +22,7 @@ from lecture_text import FILES, novels
 from results import machine_line, markdown, unwind_when_terminated
 from training import trained
 
-from tokpress.models.model import load_folder
+from tokpress.models.store import load_folder, model_bytes
 from tokpress.training.machine import describe
 
 RESULT = Path(__file__).with_name("results") / "text_tokenizers.json"
@@ -81,7 +81,7 @@ def measure(name: str, folder: Path, files: dict[str, Path], words: list[list[st
     return {
         "commands": ["tokpress " + shlex.join(each) for each in words],
         "symbols": model.tokenizer.vocab_size,
-        "model_bytes": model.size,
+        "model_bytes": model_bytes(model),
         "minutes": round(curve[-1]["seconds"] / 60, 1),
         "training_tokens": curve[-1]["tokens"],
         "sizes": sizes,

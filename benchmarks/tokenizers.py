@@ -30,7 +30,8 @@ from tokpress.coding import Frame
 from tokpress.container.frames import iter_frames
 from tokpress.media import formats
 from tokpress.media.distortion import Distortion
-from tokpress.models.model import Model, load_folder
+from tokpress.models.model import Model
+from tokpress.models.store import load_folder, model_bytes
 from tokpress.training.machine import describe
 
 RESULT = Path(__file__).with_name("results") / "tokenizers.json"
@@ -108,7 +109,7 @@ def measure(run: Run, place: Path, files: list[Path], at: Path) -> dict[str, Any
         "measure": "SNR" if distortion.sound else "PSNR",
         "encode_seconds": round(encode, 1),
         "decode_seconds": round(decode, 1),
-        "model_bytes": model.size,
+        "model_bytes": model_bytes(model),
         "machine": describe("torch", "numpy", "vector-quantize-pytorch"),
         "measured": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
     }

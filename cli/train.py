@@ -243,8 +243,10 @@ def _train(
         ctx, output, quiet, lambda display: train(settings, output, resume, force, keep_checkpoint, display)
     )
     if made is not None:
+        from tokpress.models.store import model_bytes
+
         hint = f"try tokpress compress -m {shlex.quote(output)} FILE"
-        note(f"{output}: {made.size:,} bytes, model {made.id.hex()}; {hint}", quiet)
+        note(f"{output}: {model_bytes(made):,} bytes, model {made.id.hex()}; {hint}", quiet)
 
 
 def _check_size(tokenizer: str | None, asked: int | None) -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from tests import toy  # noqa: F401  registers a prior the way a user would
 from tests.models import tiny_models
-from tokpress.models.conformance import check
+from tokpress.conformance import check
 from tokpress.models.model import Model
 from tokpress.priors.registry import PRIORS
 from tokpress.tokenizers.registry import TOKENIZERS

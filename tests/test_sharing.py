@@ -12,7 +12,8 @@ import tokpress
 from tests.golden import make
 from tests.models import GIVEN, tiny_autoencoders, tiny_models, tiny_network
 from tokpress.lazy import lazy
-from tokpress.models.model import Model, load_folder
+from tokpress.models.model import Model
+from tokpress.models.store import load_folder
 from tokpress.priors.base import Prior
 
 TEXT = b"to and fro, and to and fro again: " * 2
@@ -56,9 +57,9 @@ def test_copies_by_the_copy_module(copied):
 def test_a_used_model_of_byte_pairs_goes_along():
     """Its tokenizer holds a library's object by then, its prior compiled code."""
     model = load_folder(make.MODELS / "memory-bpe")
-    packed = model.compress(TEXT * 40)
+    packed = tokpress.compress(TEXT * 40, model=model)
     again = pickle.loads(pickle.dumps(model))
-    assert again.compress(TEXT * 40) == packed and again.decompress(packed) == TEXT * 40
+    assert tokpress.compress(TEXT * 40, model=again) == packed and tokpress.decompress(packed, model=again) == TEXT * 40
 
 
 def test_after_compiled_steps():

@@ -22,8 +22,6 @@ def use(path: Path) -> None:
     assert_type(model, tokpress.Model)
     assert_type(tokpress.decompress(data, models=[model]), bytes)
     assert_type(tokpress.decompress(data, "adaptive"), bytes)
-    assert_type(model.compress(b"text"), bytes)
-    assert_type(model.decompress(data), bytes)
     bits = model.score(b"text", lanes=1)
     assert_type(bits, tokpress.Bits)
     assert_type(bits.total_bits, float)

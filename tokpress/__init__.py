@@ -8,8 +8,8 @@ b'hello, hello, hello'
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from . import forks  # noqa: F401  looks after forks beside other threads
 from ._version import __version__
+from .native import forks  # noqa: F401  looks after forks beside other threads
 
 if TYPE_CHECKING:
     from .codec.file import TokpressFile, open

@@ -18,7 +18,8 @@ from tokpress.cli.main import cli
 from tokpress.errors import ModelError, TokpressError
 from tokpress.models import store
 from tokpress.models.folder import identity, tokenizer_only
-from tokpress.models.model import Model, load_folder
+from tokpress.models.model import Model
+from tokpress.models.store import load_folder
 from tokpress.priors.lecture.histogram import HistogramPrior
 from tokpress.storage import files, tensors
 from tokpress.tokenizers.text.bytes import BytesTokenizer

@@ -16,7 +16,8 @@ from tokpress.exact.tensors import COUNT, PERMUTATION, SCALE, VECTOR, WEIGHT, ch
 from tokpress.models import identity as shipped
 from tokpress.models import store
 from tokpress.models.folder import identity
-from tokpress.models.model import Model, load_folder
+from tokpress.models.model import Model
+from tokpress.models.store import load_folder
 from tokpress.native import library
 from tokpress.storage.tensors import Tensors, buffers, read, write
 from tokpress.tokenizers.text.bytes import BytesTokenizer

@@ -27,7 +27,8 @@ from tokpress.container.frames import FrameHeader, Kind
 from tokpress.container.lzma2 import lzma_encode
 from tokpress.media.grid import Grid
 from tokpress.models import store
-from tokpress.models.model import Model, load_folder
+from tokpress.models.model import Model
+from tokpress.models.store import load_folder
 from tokpress.priors.compose.memory import MemoryPrior
 from tokpress.priors.lecture.histogram import HistogramPrior
 from tokpress.tokenizers.text.bytes import BytesTokenizer

@@ -13,8 +13,8 @@ from tests.models import tiny_class_factored, tiny_mingru
 from tokpress.codec import selection
 from tokpress.coding import Frame, symbolwise
 from tokpress.coding.classes import SymbolClasses
+from tokpress.conformance import check
 from tokpress.errors import ChecksumError, ModelError
-from tokpress.models.conformance import check
 from tokpress.models.model import Model
 from tokpress.priors.compose.memory import MemoryPrior
 from tokpress.priors.compose.product import ProductPrior

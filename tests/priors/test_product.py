@@ -8,13 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import tokpress
 from tests.models import tiny_mingru, tiny_network
 from tests.training.command import run
 from tokpress.cli import catalog
+from tokpress.conformance import check
 from tokpress.errors import ModelError, TokpressError
 from tokpress.models import store
-from tokpress.models.conformance import check
-from tokpress.models.model import Model, load_folder
+from tokpress.models.model import Model
+from tokpress.models.store import load_folder
 from tokpress.priors.compose.memory import MemoryPrior
 from tokpress.priors.compose.product import ProductPrior, innermost, multiply
 from tokpress.priors.lecture.histogram import HistogramPrior
@@ -133,8 +135,8 @@ def test_a_model_may_use_the_weights_of_others(three):
     again = three / "again"
     both.save(again)
     assert load_folder(again).id == both.id
-    packed = both.compress(text)
-    assert both.decompress(packed) == text
+    packed = tokpress.compress(text, model=both)
+    assert tokpress.decompress(packed, model=both) == text
 
 
 def test_models_that_are_needed_count(three):

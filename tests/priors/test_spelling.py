@@ -12,8 +12,8 @@ from tests import coding
 from tests.models import tiny_mingru
 from tokpress.coding import Frame
 from tokpress.coding.lanes import Layout
+from tokpress.conformance import check
 from tokpress.errors import ChecksumError, ModelError
-from tokpress.models.conformance import check
 from tokpress.models.model import Model
 from tokpress.priors.lecture.histogram import HistogramPrior
 from tokpress.priors.text.bitwise import SpelledSteps, SpellingPrior

@@ -9,8 +9,7 @@ from click.testing import CliRunner
 from tests.training.command import round_trip, run
 from tokpress.cli.main import cli
 from tokpress.coding.classes import SymbolClasses
-from tokpress.models.model import load_folder
-from tokpress.models.store import load
+from tokpress.models.store import load, load_folder
 from tokpress.training.data.streams import Source
 from tokpress.training.export import model_of_checkpoint
 from tokpress.training.nets import classes as symbol_classes

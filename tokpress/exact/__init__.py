@@ -1,6 +1,7 @@
-"""The exactness rule: every number that a coder depends on is the same on every machine.
+"""The exactness rule (docs/exactness.md): operations whose result is the same on every machine.
 
-`ops`, `kernels`, `attention`, `recurrent`, `logistics` compute; `network_ops` says what networks are written in, `arithmetic`
-(step by step), `parallel` (known items) and `fields` (autoencoders) are its exact forms; `tensors` and `weights` check what a
-model file holds; `orders` and `masks` say who sees whom; `guard` and `guard_numpy` reject inexact operations in tests.
+network_ops     the operations that networks are written in: arithmetic (step by step), parallel (known items), fields (autoencoders)
+kernels, ops    the integer product; rows: quantise, normalise, softmax      attention, recurrent, logistics    parts of networks
+orders, masks   scan orders; what a position may see      tensors, weights    what a model file may hold
+guard*          test modes that reject other operations   threads             how many a frame may use
 """

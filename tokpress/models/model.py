@@ -22,22 +22,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..coding import Frame
-from ..errors import ChecksumError, ModelError, ModelMismatchError, TokenizerError, TokpressError, UnknownComponentError
+from ..errors import ChecksumError, ModelError, TokenizerError, TokpressError
 from ..lazy import np
 from ..media import formats
 from ..media import grid as grids
 from ..media.grid import Grid
-from ..native.library import CoreError
 from ..priors.base import Prior
-from ..priors.compose.parts import kind_of, side_by_side
-from ..storage import files as model_files
 from ..storage import tensors
-from ..storage.tensors import Tensors
 from ..tokenizers.base import Tokenizer
-from ..tokenizers.registry import TOKENIZERS
 from ..tokens import TokenBuffer, as_array
 from . import folder as files
-from . import identity
 from .guard import Counting
 
 if TYPE_CHECKING:
@@ -113,12 +107,12 @@ class Model:
         prior = self.prior.bind(tokens)
         return Model(self.tokenizer, prior, self.id, self.name, self.card, self.weights_of, tokens)
 
-    def __reduce__(self) -> tuple:
-        """By content, for pools of processes and for copies: nothing that coding has left on it, compiled code say, is taken
-        along. (No model is ever unpickled from a file.)"""
-        from .packed import reduce_model  # for pools and copies only
+    def __reduce__(self) -> tuple[Any, ...]:
+        """By content, for pools of processes and for copies. (No model is ever unpickled from a file.)"""
+        from .packed import pack  # for pools and copies only
 
-        return reduce_model(self)
+        settings = (self._id, self.name, self.card, self.weights_of)
+        return _rebuilt, (type(self), pack(self.tokenizer, self.prior), settings, self.given_tokens)
 
     # --- one frame -------------------------------------------------------------------------------
 
@@ -221,25 +215,7 @@ class Model:
         packed = grid.pack() if grid else b""
         return self.prior.on(grid, tokens), bytes([len(packed)]) + packed
 
-    # --- whole files -----------------------------------------------------------------------------
-
-    def compress(self, source: bytes) -> bytes:
-        """A complete .tokp file of `source` under this model (or stored some other way where that is smaller).
-
-        >>> import tokpress
-        >>> model = tokpress.load("adaptive")
-        >>> model.decompress(model.compress(b"to and fro"))
-        b'to and fro'
-        """
-        from ..codec import stream
-
-        return stream.compress(source, model=self)
-
-    def decompress(self, data: bytes) -> bytes:
-        """The source of a .tokp file made with this model, or a shipped one. Raises as `tokpress.decompress` does."""
-        from ..codec import stream
-
-        return stream.decompress(data, model=self)
+    # --- bits and samples --------------------------------------------------------------------------
 
     def score(
         self,
@@ -364,86 +340,10 @@ class Model:
 
         files.place(Path(folder), write)
 
-    @property
-    def size(self) -> int:
-        """Model bytes: what the files that make up the identity take on disk, and those of the models whose weights it uses."""
-        import tempfile  # slow to import, and rarely needed
 
-        with tempfile.TemporaryDirectory() as folder:
-            self._write(Path(folder))
-            return sum(f.stat().st_size for f in Path(folder).iterdir()) + sum(
-                _by_id(bytes.fromhex(id), self.name).size for id in self.weights_of
-            )
+def _rebuilt(cls: type[Model], parts: Any, settings: tuple[Any, ...], given: TokenBuffer | None) -> Model:
+    """What `Model.__reduce__` took apart."""
+    from .packed import unpack
 
-
-def load_folder(folder: str | os.PathLike) -> Model:
-    """Open a model directory. Raises ModelError, TokenizerError or UnknownComponentError, naming the file that is wrong."""
-    folder = Path(folder)
-    config = model_files.config(folder)
-    if files.lacks_prior(config):
-        raise ModelError(files.TOKENIZER_ONLY.format(folder))
-    id, card = identity.identity(folder), model_files.read(folder / model_files.CARD)
-    trusted = id is not None
-    parts = {} if trusted else files.parts(folder)
-    try:
-        tokenizer, prior = _components(folder, config, _weights(folder, parts, trusted))
-        text = "" if card is None else card.decode("utf-8", "replace")
-        weights_of = tuple(id.hex() for id in files.weights_of(config))
-        model = Model(tokenizer, prior, id or files.identity_of(config, parts), folder.name, text, weights_of)
-    except (ModelError, TokenizerError, UnknownComponentError) as error:
-        raise (error if str(folder) in str(error) else type(error)(f"{folder}: {error}")) from error.__cause__
-    except (
-        MemoryError,
-        ImportError,
-        SystemError,
-        CoreError,
-    ):  # of this installation, or a limit on memory: not of the model
-        raise
-    except Exception as error:  # of components that others wrote, too
-        told = str(error) if isinstance(error, TokpressError) else f"{type(error).__name__}: {error}"
-        raise ModelError(f"{folder / model_files.CONFIG} lacks or garbles a setting: {told}") from error
-    for part in parts.keys() - {model_files.WEIGHTS}:  # which the tokenizer has read by itself
-        if parts[part] != model_files.read(folder / part):
-            raise ModelError(f"{folder / part} changed while it was read; open the model again")
-    return model
-
-
-def _weights(folder: Path, parts: dict[str, bytes | None], trusted: bool) -> Tensors:
-    """What model.safetensors holds; nothing where there is none. The package's is memory-mapped, another's was read and hashed:
-    somebody could change it under a map after it was checked."""
-    path = folder / model_files.WEIGHTS
-    if trusted and path.is_file():
-        return tensors.read(model_files.mapped(path), path, trusted=True)
-    weights = parts.get(model_files.WEIGHTS)
-    return Tensors({}) if weights is None else tensors.read(weights, path)
-
-
-def _components(folder: Path, config: dict[str, Any], weights: Tensors) -> tuple[Tokenizer, Prior]:
-    """What config.json describes, with these weights."""
-    path = folder / model_files.CONFIG
-    model_files.check_settings("a model", config, {"format", "exact_profile", "tokenizer", "prior"}, {"weights_of"})
-    if (config["format"], config["exact_profile"]) != (files.FORMAT, files.EXACT_PROFILE):
-        raise ModelError(
-            f"{path} has format {config['format']}, exact profile {config['exact_profile']}; this tokpress "
-            f"reads {files.FORMAT} and {files.EXACT_PROFILE}: use the version that wrote it, or a newer one"
-        )
-    if not isinstance(told := config["tokenizer"], dict) or not isinstance(told.get("name"), str):
-        raise ModelError(f"{path} names no tokenizer")
-    settings = {key: value for key, value in told.items() if key != "name"}
-    tokenizer = TOKENIZERS.find(told["name"]).load(folder, settings)
-    kind, settings = kind_of(config["prior"])
-    if others := files.weights_of(config):
-        return tokenizer, kind.load(
-            settings, side_by_side([_by_id(id, folder).prior.tensors() for id in others]), tokenizer.vocab_size
-        )
-    return tokenizer, kind.load(settings, weights, tokenizer.vocab_size)
-
-
-def _by_id(id: bytes, user: object) -> Model:
-    """The model whose weights another one uses. Raises ModelError where it is not here."""
-    from . import store  # which finds and opens models
-
-    try:
-        return store.owner_of_weights(id)
-    except ModelMismatchError:
-        raise ModelError(f"{user} uses the weights of model {id.hex()}, which is not here") from None
+    model = cls(*unpack(parts), *settings)
+    return model if given is None else model._bound_to(given)

@@ -11,7 +11,8 @@ from ..storage import files
 from . import folder as folder_files
 from . import identity as shipped
 from .folder import stamp, weights_of
-from .model import Model, load_folder
+from .loading import open_folder
+from .model import Model
 
 SHIPPED = shipped.MODELS
 
@@ -120,3 +121,23 @@ def by_id(id: bytes, extra: Sequence[Model]) -> Model:
         f"made with model {id.hex()}, which is not here ({have}); pass its directory with -m, or decode with the tokpress "
         "that made it"
     )
+
+
+def load_folder(folder: str | os.PathLike) -> Model:
+    """Open a model directory, whether opened before or not. Raises ModelError, TokenizerError or UnknownComponentError, naming the
+    file that is wrong."""
+    return open_folder(folder, owner_of_weights)
+
+
+def model_bytes(model: Model) -> int:
+    """What the files that make up the identity take on disk, and those of the models whose weights it uses. Raises ModelError where
+    one of these is not here."""
+    import tempfile  # slow to import, and rarely needed
+
+    with tempfile.TemporaryDirectory() as place:
+        model.save(Path(place) / "model", card="")
+        own = sum(f.stat().st_size for f in (Path(place) / "model").iterdir())
+    try:
+        return own + sum(model_bytes(owner_of_weights(bytes.fromhex(id))) for id in model.weights_of)
+    except ModelMismatchError as error:
+        raise ModelError(f"{model.name} uses the weights of a model that is not here: {error}") from None

@@ -19,7 +19,8 @@ import numpy as np
 from ..errors import CorpusError, ModelError, TokpressError
 from ..exact.orders import parse_shape
 from ..models.folder import move, needed
-from ..models.model import Model, load_folder
+from ..models.model import Model
+from ..models.store import load_folder
 from ..priors.base import Prior
 from ..priors.registry import PRIORS
 from ..tokenizers.base import Tokenizer

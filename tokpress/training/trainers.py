@@ -122,7 +122,7 @@ def trained_members(
 ) -> tuple[list[Prior], Config]:
     """The priors of the model directories that the setting `members` names, and the other settings, of which these are what
     they are if not given. Raises TokpressError, ModelError."""
-    from ..models.model import load_folder
+    from ..models.store import load_folder
     from .data.tokenize import tokenizer_hash
 
     chosen = settings_of(prior, config, {"members": "", **(settings or {})})

@@ -1,6 +1,6 @@
 """What every prior must do, whoever wrote it: `check(model, folder)` runs it all on a small input.
 
-    from tokpress.models.conformance import check
+    from tokpress.conformance import check
     check(Model(BytesTokenizer(), MyPrior(256)), tmp_path)
 
 Probabilities that are positive and sum to 1; none that depends on what comes later, in any lane; known symbols
@@ -13,12 +13,14 @@ from pathlib import Path
 
 import numpy as np
 
-from ..coding import Codec, Frame
-from ..coding.base import Pmf, SteppedPrior
-from ..coding.lanes import Layout
-from ..coding.symbolwise import conditionals, known_conditionals
-from ..models.model import Model, load_folder
-from ..tokens import Tokens, as_array
+from .codec.stream import compress, decompress
+from .coding import Codec, Frame
+from .coding.base import Pmf, SteppedPrior
+from .coding.lanes import Layout
+from .coding.symbolwise import conditionals, known_conditionals
+from .models.model import Model
+from .models.store import load_folder
+from .tokens import Tokens, as_array
 
 TEXT = b"the cat sat on the mat; the cat ate the rat. " * 5 + bytes(range(250, 256)) + b"\0\xff\n"
 LANES = (1, 3, 7)
@@ -134,7 +136,7 @@ def check_saved(model: Model, folder: Path) -> None:
     same = again.prior.codec(frame).encode(tokens) == model.prior.codec(frame).encode(tokens)
     _require(same, "the loaded model codes other bytes")
     _require(
-        again.decompress(model.compress(text_of(model))) == text_of(model),
+        decompress(compress(text_of(model), model=model), model=again) == text_of(model),
         "the loaded model does not decompress the file",
     )
 
