@@ -18,7 +18,7 @@ from .weights import Weights
 #: |A|² of a state space: rounding may take it this far above 1
 LARGEST_GROWTH = 1 + 2.0**-20
 #: numbers that a layer may remember: a small file must not ask for all memory
-MOST_KEPT = 1 << 28
+MAX_KEPT = 1 << 28
 
 
 class LayersExact(RowwiseExact):
@@ -60,8 +60,8 @@ class LayersExact(RowwiseExact):
     def _kept(self, name: str, *shape: int, dtype: type = np.float32) -> Array:
         """The array kept under a name, zeros at first."""
         if name not in self.memory:
-            if math.prod(shape) > MOST_KEPT:
-                raise ModelError(f"{name} has to remember {math.prod(shape):,} numbers; {MOST_KEPT:,} is the most")
+            if math.prod(shape) > MAX_KEPT:
+                raise ModelError(f"{name} has to remember {math.prod(shape):,} numbers; {MAX_KEPT:,} is the most")
             self.memory[name] = np.zeros(shape, dtype)
         return self.memory[name]
 

@@ -7,7 +7,7 @@ import numpy as np
 from ..errors import ModelError
 from .kernels import Kernel, NumpyKernel
 from .masks import Array
-from .tensors import MOST_INPUTS, SCALE, VECTOR, WEIGHT, Kind, checked, nothing_else
+from .tensors import MAX_INPUTS, SCALE, VECTOR, WEIGHT, Kind, checked, nothing_else
 
 
 class Weights:
@@ -23,8 +23,8 @@ class Weights:
 
     def quantized(self, name: str, outputs: int, inputs: int) -> tuple[Array, Array]:
         """(int8 [N, K] of −64 … 63, scales [N])"""
-        if inputs > MOST_INPUTS:
-            raise ModelError(f"model.safetensors: {name} has {inputs:,} inputs; {MOST_INPUTS:,} is the most")
+        if inputs > MAX_INPUTS:
+            raise ModelError(f"model.safetensors: {name} has {inputs:,} inputs; {MAX_INPUTS:,} is the most")
         q = self._checked(name + ".weight", (outputs, inputs), WEIGHT)
         return q, self._checked(name + ".scale", (outputs,), SCALE)
 

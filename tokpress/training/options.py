@@ -132,7 +132,7 @@ class TokenizerOptions:
 
 
 #: of a setting; of those not named, 65,536
-MOST = {"depth": 256, "grams": 1 << 20}
+MAX_SETTINGS = {"depth": 256, "grams": 1 << 20}
 
 
 def _of_kind(value: Any, kind: type) -> Any:
@@ -165,8 +165,10 @@ def settings_of(name: str, given: dict[str, Any], defaults: dict[str, Any], what
             raise TokpressError(
                 f"{key}={str(value)[:60]} of {what} {name!r} should be of type {kind.__name__}"
             ) from None
-        if kind is int and out[key] > MOST.get(key, 1 << 16):
-            raise TokpressError(f"{key}={value} of {what} {name!r} should be at most {MOST.get(key, 1 << 16):,}")
+        if kind is int and out[key] > MAX_SETTINGS.get(key, 1 << 16):
+            raise TokpressError(
+                f"{key}={value} of {what} {name!r} should be at most {MAX_SETTINGS.get(key, 1 << 16):,}"
+            )
         if kind is float and not math.isfinite(out[key]):
             raise TokpressError(f"{key}={value} of {what} {name!r} should be a finite number")
         if key == "dropout" and out[key] >= 1:

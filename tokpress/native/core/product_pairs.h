@@ -6,8 +6,8 @@
 #ifndef TP_PRODUCT_PAIRS_H
 #define TP_PRODUCT_PAIRS_H
 
-#define MOST_SUM 258
-#define PAIR_WORDS (MOST_INPUTS / 8 / 64)
+#define MAX_SUM 258
+#define PAIR_WORDS (MAX_INPUTS / 8 / 64)
 
 /* Of a row: sum_k a, and a bit for each pair of quads that is too large, of those before the last one if their number is odd. */
 INLINE int32_t look_at(const uint8_t *a, int64_t inputs, uint64_t *large) {
@@ -30,7 +30,7 @@ INLINE int32_t look_at(const uint8_t *a, int64_t inputs, uint64_t *large) {
         __m256i most = _mm256_max_epi16(
             _mm256_add_epi16(up, _mm256_srli_epi64(up, 32)), _mm256_add_epi16(down, _mm256_srli_epi64(down, 32))
         );
-        __m256i over = _mm256_cmpgt_epi16(most, _mm256_set1_epi16(MOST_SUM));
+        __m256i over = _mm256_cmpgt_epi16(most, _mm256_set1_epi16(MAX_SUM));
         over = _mm256_or_si256(_mm256_slli_epi64(over, 32), _mm256_slli_epi64(over, 48));
         large[k / 512] |= (uint64_t)(uint32_t)_mm256_movemask_pd(_mm256_castsi256_pd(over)) << (k / 8 % 64);
     }
@@ -92,11 +92,11 @@ INLINE void product_block(
     EACH_ROW(STORE_ROW)
 }
 
-/* out [n, outputs] int32 of bytes a [n, stride], the first `inputs` of each row; at most MOST_ROWS rows. */
+/* out [n, outputs] int32 of bytes a [n, stride], the first `inputs` of each row; at most MAX_ROWS rows. */
 static UNUSED void product(const uint8_t *a, int64_t stride, int64_t n, const packed_weights *p, int32_t *out, int64_t out_stride) {
     int64_t quads = p->inputs / 4, words = quads / 128 + 1;
-    uint64_t large[MOST_ROWS / 2 * 4], *bits = large;
-    int32_t first[MOST_ROWS];
+    uint64_t large[MAX_ROWS / 2 * 4], *bits = large;
+    int32_t first[MAX_ROWS];
     uint64_t many[2][PAIR_WORDS + 1];
     const bool few = words <= 4;
     for (int64_t row = 0; row < n; row += 2) { /* where inputs are few, their bits are kept; else they are looked at again */

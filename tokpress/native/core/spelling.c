@@ -9,8 +9,8 @@
 #include "spelling_tree.h"
 #include "text_step.h"
 
-#define MOST_HISTORY ((int64_t)1 << 31)
-#define MOST_SHARPNESS ((int64_t)1 << 32)
+#define MAX_HISTORY ((int64_t)1 << 31)
+#define MAX_SHARPNESS ((int64_t)1 << 32)
 
 typedef enum { SPELL_ENCODE, SPELL_SCORE, SPELL_DECODE } spelling_mode;
 
@@ -157,8 +157,8 @@ EXPORT int64_t API(spelling_new)(
     if (s == NULL) return TP_MEMORY;
     s->text = t;
     int64_t result = spelling_tree_start(&s->tree, t->symbols, symbol, sizes, bytes, byte_count);
-    const int64_t width = t->steps < MOST_HISTORY ? t->steps * s->tree.longest : MOST_HISTORY;
-    if (result == 0 && t->lanes * width >= MOST_HISTORY) result = TP_ARGUMENT;
+    const int64_t width = t->steps < MAX_HISTORY ? t->steps * s->tree.longest : MAX_HISTORY;
+    if (result == 0 && t->lanes * width >= MAX_HISTORY) result = TP_ARGUMENT;
     if (result == 0) {
         t->mass_room = padded(t->symbols);
         t->masses = text_zeros(t, t->lanes * t->mass_room + MASSES_TOGETHER, 4); /* mass_below reads all of a block */
@@ -229,7 +229,7 @@ EXPORT int64_t API(spelling_score)(void *handle, const int32_t *tokens, int64_t 
 EXPORT int64_t API(spelling_decode)(void *handle, int32_t *tokens, int64_t steps, int64_t sharpness) {
     spelling *s = handle;
     text *t = s->text;
-    if (steps < 0 || steps > t->steps - t->step || sharpness < 0 || sharpness > MOST_SHARPNESS) return TP_ARGUMENT;
+    if (steps < 0 || steps > t->steps - t->step || sharpness < 0 || sharpness > MAX_SHARPNESS) return TP_ARGUMENT;
     if (t->decoder.range == 0) return TP_ARGUMENT;
     s->mode = SPELL_DECODE;
     s->sharpness = sharpness;

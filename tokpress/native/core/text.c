@@ -3,7 +3,7 @@
 #include "text_step.h"
 
 #define TEXT_SYMBOLS (1 << 16)
-#define MOST_TOKENS ((int64_t)1 << 40)
+#define MAX_TOKENS ((int64_t)1 << 40)
 
 EXPORT void API(text_free)(void *handle) {
     text *t = handle;
@@ -19,7 +19,7 @@ EXPORT void API(text_free)(void *handle) {
 /* Settings of an expert: symbols, width, depth, hidden, grams, features, classes. */
 enum { EXPERT_SETTINGS = 7 };
 static bool fits_expert(const int64_t *s) {
-    const int64_t most[EXPERT_SETTINGS] = {TEXT_SYMBOLS, 2064, MOST_DEPTH, MOST_INPUTS, 1 << 20, 1 << 12, TEXT_SYMBOLS};
+    const int64_t most[EXPERT_SETTINGS] = {TEXT_SYMBOLS, 2064, MAX_DEPTH, MAX_INPUTS, 1 << 20, 1 << 12, TEXT_SYMBOLS};
     for (int i = 0; i < EXPERT_SETTINGS; i++)
         if (s[i] < (i < 4) || s[i] > most[i]) return false;
     if (s[0] < 2 || s[4] & (s[4] - 1) || (s[4] && !s[5])) return false;
@@ -52,12 +52,12 @@ EXPORT int64_t API(text_new)(
     if (count < 7) return TP_ARGUMENT;
     const int64_t lanes = settings[0], tokens = settings[1], threads = settings[2], experts = settings[3], depth = settings[6];
     const bool all = experts > 1 || settings[5];
-    if (lanes < 1 || lanes > MOST_LANES || tokens < lanes || tokens > MOST_TOKENS || threads < 1) return TP_ARGUMENT;
-    if (experts < 1 || experts > MAX_EXPERTS || settings[4] < 1 || settings[4] > 3 || depth < 0 || depth > MOST_ORDERS) return TP_ARGUMENT;
+    if (lanes < 1 || lanes > MAX_LANES || tokens < lanes || tokens > MAX_TOKENS || threads < 1) return TP_ARGUMENT;
+    if (experts < 1 || experts > MAX_EXPERTS || settings[4] < 1 || settings[4] > 3 || depth < 0 || depth > MAX_ORDERS) return TP_ARGUMENT;
     if (count != 7 + depth + experts * EXPERT_SETTINGS) return TP_ARGUMENT;
-    int32_t orders[MOST_ORDERS];
+    int32_t orders[MAX_ORDERS];
     for (int64_t k = 0; k < depth; k++) {
-        if (settings[7 + k] < 1 || settings[7 + k] > MOST_ORDER) return TP_ARGUMENT;
+        if (settings[7 + k] < 1 || settings[7 + k] > MAX_ORDER) return TP_ARGUMENT;
         orders[k] = (int32_t)settings[7 + k];
     }
     for (int64_t k = 0; k < experts; k++) {
@@ -112,7 +112,7 @@ EXPORT int64_t API(text_new)(
         t->base = text_zeros(t, lanes * t->outputs, 4);
         t->base_divisor = text_floats(t, lanes);
     }
-    int most = lanes < 12 ? 1 : threads < MOST_THREADS ? (int)threads : MOST_THREADS;
+    int most = lanes < 12 ? 1 : threads < MAX_THREADS ? (int)threads : MAX_THREADS;
     start_rooms(t, most);
     t->remembers = depth > 0;
     if (depth && memory_start(&t->memory, orders, depth, lanes, tokens) < 0) t->failed = true;

@@ -10,7 +10,7 @@
 #define DRAWS 8
 #define PER_DRAW (-1.0f / DRAWS)
 #define AT_ONCE 64.0f
-#define MOST_MOVE 2047.0f
+#define MAX_MOVE 2047.0f
 #define FRACTION 16
 #define LOWEST_WEIGHT (-64 * (1 << FRACTION))
 #define HIGHEST_WEIGHT (63 * (1 << FRACTION))
@@ -155,7 +155,7 @@ INLINE void head_members(text_head *h, int64_t lane, int64_t of_class, int64_t s
 }
 
 INLINE void head_list_move(text_head *h, int64_t row, int64_t lane, float by) {
-    by = by > MOST_MOVE ? MOST_MOVE : by < -MOST_MOVE ? -MOST_MOVE : by;
+    by = by > MAX_MOVE ? MAX_MOVE : by < -MAX_MOVE ? -MAX_MOVE : by;
     h->moves[h->move_count] = (text_move){h->move_of[row], (int32_t)lane, scalar_nearest(by)};
     h->move_of[row] = (int32_t)++h->move_count;
 }

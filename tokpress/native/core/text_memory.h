@@ -10,10 +10,10 @@
 
 #include "vectors.h"
 
-#define MOST_ORDERS 64
-#define MOST_ORDER 64
+#define MAX_ORDERS 64
+#define MAX_ORDER 64
 #define DISCOUNT 0.5f
-#define MOST_COUNTED 30000
+#define MAX_COUNTED 30000
 #define TRIES 16
 #define TINY_SHARE 0x1p-100f
 
@@ -23,12 +23,12 @@ typedef struct {
 
 typedef struct {
     int64_t depth, lanes, longest; /* orders; the highest */
-    int32_t orders[MOST_ORDERS];
+    int32_t orders[MAX_ORDERS];
     text_context *contexts;
     uint32_t mask; /* contexts - 1 */
     uint32_t *pool;
     int64_t pool_size, contexts_used, pool_used, limit;
-    float scale[MOST_ORDERS][10][6]; /* s_k by bucket of n and of d */
+    float scale[MAX_ORDERS][10][6]; /* s_k by bucket of n and of d */
     int64_t across; /* lanes, padded */
     int32_t *history; /* [longest, across], the newest first */
     int32_t *hashes; /* what the next four lie in */
@@ -210,8 +210,8 @@ INLINE int32_t memory_where(const uint32_t *successors, int32_t from, int32_t d,
 
 /* One gradient step on ln s_k of every order that was seen, towards a larger p_K(symbol), from p = p_0(symbol). */
 static void memory_adapt(text_memory *m, int64_t lane, uint32_t symbol, float p) {
-    float before[MOST_ORDERS], after[MOST_ORDERS], inverses[MOST_ORDERS], strengths[MOST_ORDERS];
-    float *scales[MOST_ORDERS];
+    float before[MAX_ORDERS], after[MAX_ORDERS], inverses[MAX_ORDERS], strengths[MAX_ORDERS];
+    float *scales[MAX_ORDERS];
     int64_t top = -1;
     for (int64_t k = 0; k < m->depth; k++) {
         int64_t at = lane * m->depth + k;
@@ -269,7 +269,7 @@ INLINE void memory_insert(text_memory *m, int64_t lane, int64_t k, uint32_t symb
         return;
     }
     text_context *c = m->contexts + place;
-    if (c->n >= MOST_COUNTED) return;
+    if (c->n >= MAX_COUNTED) return;
     if (c->d == 1) {
         if ((uint32_t)c->start == symbol) {
             c->n++;

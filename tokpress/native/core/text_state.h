@@ -10,11 +10,11 @@
 #include "text_network.h"
 
 #define MAX_EXPERTS 2
-#define MOST_LANES (1 << 16)
+#define MAX_LANES (1 << 16)
 /* Lanes that one task takes. Sums of many lanes leave the nearest cache; but weights that do not fit the next one are better read
  * seldom. */
 #define PANEL 24
-#define PANEL_OF_LARGE MOST_ROWS
+#define PANEL_OF_LARGE MAX_ROWS
 #define LARGE (2 << 20) /* bytes of weights */
 
 typedef struct {
@@ -50,8 +50,8 @@ typedef struct {
     const int32_t *spelled; /* [V]: the symbol of each rank */
     uint32_t *masses, *mass_sums; /* [lanes, ...]: 2^30 p by rank; sums before each MASSES_TOGETHER of them, and of all */
     int64_t mass_room;
-    text_room rooms[MOST_THREADS];
-    int8_t *rounded[MOST_THREADS];
+    text_room rooms[MAX_THREADS];
+    int8_t *rounded[MAX_THREADS];
     team *team;
     range_encoder encoder;
     range_decoder decoder;

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 ORDERS = (1, 2, 3, 4, 6, 10)
 #: memories around memories
-MOST_NESTED = 4
+MAX_NESTED = 4
 #: at most so many orders, and none above it
 MAX_ORDER = 64
 
@@ -98,13 +98,13 @@ class MemoryPrior(Prior):
         return Symbolwise(prior, frame) if prior.classes is None else ClassFactored(prior, prior.classes, frame)
 
     def init(self, lanes: int, tokens: int) -> State:
-        from ...native.memory import MOST_SYMBOLS, Memory  # imports numpy
+        from ...native.memory import MAX_SYMBOLS, Memory  # imports numpy
         from .memory_counts import Counts
 
         base = self.base.init(lanes, tokens)
         if self.classes is not None:
             return State(base, Counts(self.orders, lanes, tokens, self.classes.members.bit_length() - 1))
-        if self.kernel == "auto" and self.vocab_size <= MOST_SYMBOLS and library.is_here():
+        if self.kernel == "auto" and self.vocab_size <= MAX_SYMBOLS and library.is_here():
             return State(base, Memory(self.orders, lanes, tokens, self.vocab_size))
         return State(base, Counts(self.orders, lanes, tokens))
 
@@ -151,10 +151,10 @@ class MemoryPrior(Prior):
     def load(cls, config: Config, tensors: Mapping[str, np.ndarray], vocab_size: int) -> MemoryPrior:
         check_settings(f"a {cls.name} prior", config, {"base", "orders"}, set())
         inside, orders = config["base"], config["orders"]
-        for _ in range(MOST_NESTED):
+        for _ in range(MAX_NESTED):
             inside = inside.get("base") if isinstance(inside, dict) else None
         if inside:
-            raise ModelError(f"config.json has a memory in a memory, more than {MOST_NESTED} times")
+            raise ModelError(f"config.json has a memory in a memory, more than {MAX_NESTED} times")
         if not isinstance(orders, list) or not all(type(k) is int for k in orders):
             raise ModelError(
                 f"config.json: orders of a memory should be a list of whole numbers, not {str(orders)[:60]}"

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 #: items counted at a time
 ITEMS_AT_ONCE = 4096
 #: one-hot columns of an item (T·V): their pairs are counted
-MOST_COLUMNS = 16384
+MAX_COLUMNS = 16384
 
 
 @dataclass
@@ -78,9 +78,9 @@ class BayesNetPrior(Prior):
         if not shape:
             raise TokpressError("the prior 'bayes_net' is over the positions of an item: say --set shape=28x28")
         size, symbols = int(np.prod(parse_shape(shape))), tokenizer.vocab_size
-        if size * symbols > MOST_COLUMNS:
+        if size * symbols > MAX_COLUMNS:
             raise TokpressError(
-                f"{size} positions of {symbols} symbols make too many pairs; {MOST_COLUMNS:,} is the most"
+                f"{size} positions of {symbols} symbols make too many pairs; {MAX_COLUMNS:,} is the most"
             )
         pairs = np.zeros((size * symbols, size * symbols), np.float64)
         for source in sources:

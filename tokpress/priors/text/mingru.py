@@ -48,12 +48,12 @@ if TYPE_CHECKING:
 #: what a lane has "seen" before its first token
 BEGIN = 0
 #: no setting is above
-MOST = 1 << 16
-MOST_OF = {"depth": 256, "grams": 1 << 20}
+MAX_SETTING = 1 << 16
+MAX_SETTINGS = {"depth": 256, "grams": 1 << 20}
 #: the learning rate of a head that learns while it codes (online_head.py), where a training run sets none
 ONLINE = 0.001
 #: and none is above
-MOST_ONLINE = 0.1
+MAX_ONLINE = 0.1
 
 
 class Engine(NamedTuple):
@@ -125,13 +125,13 @@ class MinGRUPrior(Prior):
             self._config |= {"groups": config["groups"]}
         self.online = config.get("online", 0.0)
         for key, value in self._config.items():
-            most = MOST_OF.get(key, MOST)
+            most = MAX_SETTINGS.get(key, MAX_SETTING)
             if type(value) is not int or not 1 <= value <= most:
                 raise ModelError(f"{key}={value!r} of a mingru prior should be a number from 1 to {most:,}")
         if type(self.grams) is not int or self.grams & (self.grams - 1):
             raise ModelError(f"grams={self.grams} of a mingru prior should be a power of 2")
-        if type(self.online) not in (int, float) or not 0 <= self.online <= MOST_ONLINE:
-            raise ModelError(f"online={self.online!r} of a mingru prior should be a number from 0 to {MOST_ONLINE}")
+        if type(self.online) not in (int, float) or not 0 <= self.online <= MAX_ONLINE:
+            raise ModelError(f"online={self.online!r} of a mingru prior should be a number from 0 to {MAX_ONLINE}")
         if (self.online or "groups" in config) and self._config["width"] > SPLIT:
             raise ModelError(
                 f"width={self._config['width']} of a mingru prior that learns online, or has groups, should be at most {SPLIT}"

@@ -42,7 +42,7 @@ FILE = "tokenizer.safetensors"
 #: places of the finest grid that the network computes that are held at once
 PLACES_AT_ONCE = 1 << 13
 #: values of an item, and symbols (packed token files hold 16 bits a token)
-MOST_VALUES, MOST_CODES = 1 << 20, 1 << 16
+MAX_VALUES, MAX_CODES = 1 << 20, 1 << 16
 
 
 class Autoencoder(Tokenizer):
@@ -80,13 +80,13 @@ class Autoencoder(Tokenizer):
                     f"the sides of shape={self.settings['shape']} should be multiples of {self.settings['down']}"
                 )
             self.latent = tuple(side // f for side, f in zip(self.latent, factors))
-        if math.prod(shape) > MOST_VALUES:
-            raise TokpressError(f"shape={self.settings['shape']} makes items of more than {MOST_VALUES:,} values")
+        if math.prod(shape) > MAX_VALUES:
+            raise TokpressError(f"shape={self.settings['shape']} makes items of more than {MAX_VALUES:,} values")
         self.item_shape = self.shape_of_tokens()
         self.vocab_size = self.symbols()
-        if not 2 <= self.vocab_size <= MOST_CODES:
+        if not 2 <= self.vocab_size <= MAX_CODES:
             raise TokpressError(
-                f"the tokenizer {self.name!r} should have 2 to {MOST_CODES:,} codes, not {self.vocab_size:,}"
+                f"the tokenizer {self.name!r} should have 2 to {MAX_CODES:,} codes, not {self.vocab_size:,}"
             )
         #: of a sample: 8 unsigned, or 16 signed
         self.bits = 16 if self.sound else 8

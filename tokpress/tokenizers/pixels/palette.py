@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 FILE = "tokenizer.json"
 CHANNELS = 3
 #: packed token files hold 16 bits a token
-MOST_COLOURS = 1 << 16
+MAX_COLOURS = 1 << 16
 #: of the corpus, to find colours in; a chunk holds whole pixels
 SAMPLE_BYTES = 3 << 20
 CHUNK_BYTES = 3 << 12
@@ -53,8 +53,8 @@ class PaletteTokenizer(Tokenizer):
 
     def __init__(self, colours: NDArray[np.uint8]) -> None:
         """colours [K, 3], red, green and blue, each one once. Raises TokenizerError."""
-        if colours.ndim != 2 or colours.shape[1] != CHANNELS or not 2 <= len(colours) <= MOST_COLOURS:
-            raise TokenizerError(f"a palette is 2 to {MOST_COLOURS:,} colours of {CHANNELS} bytes each")
+        if colours.ndim != 2 or colours.shape[1] != CHANNELS or not 2 <= len(colours) <= MAX_COLOURS:
+            raise TokenizerError(f"a palette is 2 to {MAX_COLOURS:,} colours of {CHANNELS} bytes each")
         if len(np.unique(colours, axis=0)) < len(colours):
             raise TokenizerError("a colour is twice in the palette")
         self.colours = colours
@@ -109,7 +109,7 @@ class PaletteTokenizer(Tokenizer):
             raise TokenizerError(
                 f"the corpus has {len(different)} different pixels of {CHANNELS} bytes; a palette needs two"
             )
-        colours = min(options.vocab_size, len(different), MOST_COLOURS)
+        colours = min(options.vocab_size, len(different), MAX_COLOURS)
         return cls(k_means(different, counts, colours, options.config.seed, options.report))
 
 
