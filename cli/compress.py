@@ -69,9 +69,9 @@ def compress(
             length = size = None if name == "-" or not before else before.st_size
             left_out: list[str] = []
             if content or lossy:
-                from tokpress.media import content as media
+                from tokpress.media import unwrap
 
-                stream, size, suffix, left_out = media.opened(
+                stream, size, suffix, left_out = unwrap.opened(
                     source, models[0].tokenizer if models and not content else None
                 )
             start = stream.tell() if stream.seekable() else 0

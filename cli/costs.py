@@ -22,11 +22,11 @@ def blocks(
     from tokpress.codec import framing
     from tokpress.codec.stream import FRAME_SIZE, Options
     from tokpress.errors import ModelError
-    from tokpress.media import content
+    from tokpress.media import unwrap
 
     lossy = not model.tokenizer.lossless
     if lossy and not context:
-        source = content.opened(source, model.tokenizer).stream
+        source = unwrap.opened(source, model.tokenizer).stream
     for block in framing.blocks(source, Options([model], frame_size=FRAME_SIZE, lossy=lossy)):
         piece, grid = block.source, None if context else block.grid
         if grid and lossy:

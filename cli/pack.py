@@ -221,15 +221,15 @@ class Packing:
 
     def _shown(self, found: Found, data: bytes | BinaryIO) -> tuple[str, bytes | BinaryIO]:
         """(name, data) of what a picture or recording shows, or as it is."""
-        from tokpress.media import content as media
+        from tokpress.media import signatures, unwrap
 
         if not isinstance(data, bytes) or len(data) > MOST_CONTENT:
             note(f"tokpress: {found.path}: is larger than {MOST_CONTENT >> 20} MiB; it is packed as it is", self._quiet)
             return found.name, data
-        if not media.recognised(data):
+        if not signatures.recognised(data):
             return found.name, data
         try:
-            shown, suffix, left_out = media.shown(data)
+            shown, suffix, left_out = unwrap.shown(data)
             name = os.path.splitext(found.name)[0] + suffix if suffix else found.name
             leaf = name.rpartition("/")[2].encode("utf-8", "surrogateescape")
             if name != found.name and leaf in found.beside:

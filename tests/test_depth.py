@@ -12,8 +12,7 @@ from PIL import Image
 from tests.test_media import chunk, coded, drawn
 from tests.training.command import run
 from tokpress.errors import TokpressError
-from tokpress.media import content as media
-from tokpress.media import formats
+from tokpress.media import formats, unwrap
 
 GREY = (np.arange(24 * 20).reshape(20, 24) * 131 % 65536).astype(np.uint16)
 DEEP = np.random.default_rng(0).integers(0, 65536, (20, 24, 4)).astype(np.uint16)
@@ -90,7 +89,7 @@ def test_what_pillow_would_shorten_is_refused(case):
     """It was stored: 480 levels of grey as 3, negative values as 0, 32 bits clipped to 16."""
     data, told = REFUSED[case]
     with pytest.raises(TokpressError, match=f"{told}.*: leave --content out"):
-        media.shown(data)
+        unwrap.shown(data)
 
 
 EXACT = {
@@ -111,7 +110,7 @@ EXACT = {
 @pytest.mark.parametrize("case", EXACT)
 def test_what_it_gives_is_exact(case):
     data, values = EXACT[case]
-    made = media.shown(data).data
+    made = unwrap.shown(data).data
     seen = formats.values(made, formats.find(made))
     assert np.array_equal(seen.reshape(values.shape), values)
 
@@ -121,7 +120,7 @@ def test_what_it_gives_is_exact(case):
 def test_an_orientation_stays_and_nothing_is_turned(kind, more, turn):
     (exif := Image.Exif())[274] = turn
     picture = drawn("RGB", (6, 5, 3))
-    made = media.shown(coded(picture, kind, exif=exif, **more)).data
+    made = unwrap.shown(coded(picture, kind, exif=exif, **more)).data
     assert formats.values(made, formats.find(made)).tobytes() == picture.tobytes()
     assert Image.open(io.BytesIO(made)).tag_v2[274] == turn
 
@@ -144,7 +143,7 @@ LOSSY = {
 def test_a_lossy_tokenizer_takes_the_upper_8_of_16_bits(case):
     """Grey was clipped to white, and the PSNR told was of that."""
     data, values = LOSSY[case]
-    made = media.shown(data, 3)
+    made = unwrap.shown(data, 3)
     seen = formats.values(made.data, formats.find(made.data))
     assert "bits below 8" in made.left_out
     if case == "PNG with a hole":
@@ -152,7 +151,7 @@ def test_a_lossy_tokenizer_takes_the_upper_8_of_16_bits(case):
         values = np.where(GREY[3, 3] == GREY, 0, GREY_8)
     if values is not None:
         assert np.array_equal(seen, values if values.ndim > 2 else np.repeat(values[..., None], 3, 2))
-    assert ("colour" in media.shown(data, 1).left_out) == ("colour" in case or case in ("PPM", "TIFF, CMYK"))
+    assert ("colour" in unwrap.shown(data, 1).left_out) == ("colour" in case or case in ("PPM", "TIFF, CMYK"))
 
 
 @pytest.mark.parametrize(
@@ -167,14 +166,14 @@ def test_a_lossy_tokenizer_takes_the_upper_8_of_16_bits(case):
 )
 def test_what_has_no_scale_is_refused_by_a_lossy_tokenizer(data):
     with pytest.raises(TokpressError, match="convert it first"):
-        media.shown(data, 1)
+        unwrap.shown(data, 1)
 
 
 def test_one_transparent_level_of_two_is_refused():
     """Some versions of Pillow forget which one it is."""
     data = png(1, 0, np.packbits((GREY & 1).astype(bool), 1), chunk(b"tRNS", b"\0\1"))
     with pytest.raises(TokpressError, match="the transparent level does not come out exactly"):
-        media.shown(data)
+        unwrap.shown(data)
 
 
 def test_a_damaged_file_is_no_bug_of_ours():
@@ -182,15 +181,15 @@ def test_a_damaged_file_is_no_bug_of_ours():
     data = tiff(GREY, 1)
     at = 10 + 12 * data[8]  # where the next picture is said to be
     with pytest.raises(TokpressError, match="no picture that can be read: "):
-        media.shown(data[:at] + struct.pack("<I", len(data)) + data[at + 4 :] + bytes(6), 3)
+        unwrap.shown(data[:at] + struct.pack("<I", len(data)) + data[at + 4 :] + bytes(6), 3)
 
 
 def test_raw_pictures_need_no_pillow(monkeypatch):
     monkeypatch.setitem(sys.modules, "PIL.Image", None)
     data = b"P6 24 20 255 " + COLOUR_8.tobytes()
-    assert media.shown(data, 3).data == media.shown(data).data == data
+    assert unwrap.shown(data, 3).data == unwrap.shown(data).data == data
     with pytest.raises(TokpressError, match=r"pip install .*image"):
-        media.shown(data, 1)
+        unwrap.shown(data, 1)
 
 
 def test_lossy_and_content_are_two_things(tmp_path, monkeypatch):

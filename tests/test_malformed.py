@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 
 from tokpress.errors import TokpressError
-from tokpress.media import content as media
-from tokpress.media import formats, grid, metadata, recordings, video
+from tokpress.media import formats, grid, metadata, recordings, unwrap, video
 
 Image = pytest.importorskip("PIL.Image")
 PngInfo = pytest.importorskip("PIL.PngImagePlugin").PngInfo
@@ -155,7 +154,7 @@ def look(data: bytes) -> None:
             place.join(*place.split(data))
     for channels, sound in ((0, False), (1, False), (3, False), (1, True), (2, True)):
         try:
-            media.shown(data, channels, sound)
+            unwrap.shown(data, channels, sound)
         except TokpressError as error:
             assert str(error)
 
@@ -200,12 +199,12 @@ def test_small_files_of_large_pictures_and_recordings_are_refused():
     small = Image.new("1", (16000, 8000))
     small.save(out := io.BytesIO(), "PNG")
     with pytest.raises(TokpressError, match=r"128,000,000 bytes, more than the 67,108,864 .* 100 times the file"):
-        media.shown(out.getvalue())
+        unwrap.shown(out.getvalue())
     with pytest.raises(TokpressError, match="are too many"):
-        media.shown(b"P5 16000 10000 65535 " + bytes(9) + b" ")
+        unwrap.shown(b"P5 16000 10000 65535 " + bytes(9) + b" ")
     soundfile.write(out := io.BytesIO(), np.zeros(40_000_000, "int16"), 8000, format="FLAC")
     with pytest.raises(TokpressError, match=r"samples would take 80,000,000 bytes"):
-        media.shown(out.getvalue()[:40_000])
+        unwrap.shown(out.getvalue()[:40_000])
 
 
 def test_parts_without_end_are_refused():

@@ -12,8 +12,7 @@ from PIL import Image, PngImagePlugin
 import tokpress
 from tests.training.command import run
 from tokpress.errors import TokpressError
-from tokpress.media import content as media
-from tokpress.media import formats, metadata
+from tokpress.media import formats, metadata, unwrap
 
 
 def coded(picture: Image.Image, kind: str, **more: object) -> bytes:
@@ -49,14 +48,14 @@ CASES = {
 def test_pictures(case):
     picture, kind, more, suffix = CASES[case]
     data = coded(picture, kind, **more)
-    made, as_what, _ = media.shown(data)
+    made, as_what, _ = unwrap.shown(data)
     assert as_what == suffix
     before, after = Image.open(io.BytesIO(data)), Image.open(io.BytesIO(made))
     assert after.convert("RGBA").tobytes() == before.convert("RGBA").tobytes() and after.size == picture.size
     if picture.mode == "I;16":
         assert after.tobytes() == picture.tobytes()
     assert after.info.get("icc_profile") == before.info.get("icc_profile")
-    assert formats.find(made) and media.shown(made)[0] == made
+    assert formats.find(made) and unwrap.shown(made)[0] == made
     assert tokpress.decompress(tokpress.compress(made)) == made
 
 
@@ -72,7 +71,7 @@ def test_texts_stay(mode):
     """They were dropped without a word."""
     picture = drawn(mode, (6, 5, len(mode) if mode != "L" else 1)[: 2 if mode == "L" else 3])
     texts = said(Title="Dot", Author="Ünal", Description="one", Comment="two", Creation_Time="2020")
-    made, suffix, left_out = media.shown(coded(picture, "PNG", pnginfo=texts))
+    made, suffix, left_out = unwrap.shown(coded(picture, "PNG", pnginfo=texts))
     tags = {tag: value for tag, value in Image.open(io.BytesIO(made)).tag_v2.items() if tag in metadata.TEXTS}
     told = {269: "Dot", 315: "Ünal", 270: "one\nComment: two\nCreation Time: 2020"}
     assert {tag: value.encode("latin-1").decode() for tag, value in tags.items()} == told
@@ -82,7 +81,7 @@ def test_texts_stay(mode):
 def test_exif_and_texts_both_stay():
     (exif := Image.Exif())[315] = "by Exif"
     data = coded(drawn("L", (6, 5)), "PNG", pnginfo=said(Author="by text"), exif=exif)
-    tags = Image.open(io.BytesIO(media.shown(data)[0])).tag_v2
+    tags = Image.open(io.BytesIO(unwrap.shown(data)[0])).tag_v2
     assert (tags[315], tags[270]) == ("by Exif", "Author: by text")
 
 
@@ -91,10 +90,10 @@ def test_other_formats_say_things_too():
         coded(PALETTE, "GIF", comment=b"a comment"),
         coded(drawn("L", (6, 5)), "TIFF", compression="tiff_lzw", description="Comment: a comment"),
     ):
-        made, _, left_out = media.shown(data)
+        made, _, left_out = unwrap.shown(data)
         assert Image.open(io.BytesIO(made)).tag_v2[270] == "Comment: a comment"
         assert left_out == []
-    made, _, _ = media.shown(coded(drawn("RGB", (6, 5, 3)), "WEBP", lossless=True, xmp=b"<xmp/>"))
+    made, _, _ = unwrap.shown(coded(drawn("RGB", (6, 5, 3)), "WEBP", lossless=True, xmp=b"<xmp/>"))
     assert Image.open(io.BytesIO(made)).tag_v2[metadata.XMP] == b"<xmp/>"
 
 
@@ -106,15 +105,15 @@ def test_what_content_leaves_out_is_told(tmp_path, monkeypatch):
     assert "left out of 1 files: gAMA, tIME" in run("pack", "--content", "a.png", "-o", "b.tokp").output
     data = sound("FLAC", "PCM_16")
     data = data[:42] + b"\x02\0\0\4mine" + data[42:]  # after the block of stream facts
-    assert media.shown(data).left_out == ["application data"]
+    assert unwrap.shown(data).left_out == ["application data"]
 
 
 def test_pictures_for_a_lossy_tokenizer():
     for picture in (drawn("RGBA", (6, 5, 4)), drawn("L", (6, 5)), PALETTE, drawn("RGB", (6, 5, 3))):
-        made, suffix, _ = media.shown(coded(picture, "PNG"), channels=3)
+        made, suffix, _ = unwrap.shown(coded(picture, "PNG"), channels=3)
         assert suffix == ".ppm" and made.startswith(b"P6") and formats.find(made).shape[2] == 3
-        assert media.shown(coded(picture, "PNG"), channels=1)[1] == ".pgm"
-    made, _, _ = media.shown(coded(Image.new("RGBA", (2, 2), (200, 100, 50, 0)), "PNG"), channels=3)
+        assert unwrap.shown(coded(picture, "PNG"), channels=1)[1] == ".pgm"
+    made, _, _ = unwrap.shown(coded(Image.new("RGBA", (2, 2), (200, 100, 50, 0)), "PNG"), channels=3)
     assert made[-12:] == bytes(12)  # nothing to be seen is black
 
 
@@ -142,7 +141,7 @@ def depth_16_in_colour() -> bytes:
 )
 def test_what_is_refused(data, told):
     with pytest.raises(TokpressError, match=told):
-        media.shown(data)
+        unwrap.shown(data)
 
 
 def sound(kind: str, subtype: str, channels: int = 2) -> bytes:
@@ -159,27 +158,27 @@ def sound(kind: str, subtype: str, channels: int = 2) -> bytes:
 )
 def test_sound(kind, subtype):
     data = sound(kind, subtype)
-    made, suffix, _ = media.shown(data)
+    made, suffix, _ = unwrap.shown(data)
     assert suffix == ".wav" and made.startswith(b"RIFF")
     before, after = (soundfile.SoundFile(io.BytesIO(each)) for each in (data, made))
     assert after.samplerate == 8000 and after.title == before.title
     assert np.array_equal(before.read(dtype="int32"), after.read(dtype="int32"))
     assert formats.find(made) and tokpress.decompress(tokpress.compress(made)) == made
-    assert media.shown(made) == (made, ".wav", [])
+    assert unwrap.shown(made) == (made, ".wav", [])
 
 
 def test_sound_for_a_lossy_tokenizer():
-    made, _, _ = media.shown(sound("FLAC", "PCM_24"), 1, sound=True)
+    made, _, _ = unwrap.shown(sound("FLAC", "PCM_24"), 1, sound=True)
     found = formats.find(made)
     assert found.dtype == "<i2" and found.shape == (300, 1)
     with pytest.raises(TokpressError, match="channels"):
-        media.shown(sound("FLAC", "PCM_16", 1), 2, sound=True)
+        unwrap.shown(sound("FLAC", "PCM_16", 1), 2, sound=True)
     with pytest.raises(TokpressError, match="for pictures, and this is sound"):
-        media.shown(sound("FLAC", "PCM_16", 1), 1)
+        unwrap.shown(sound("FLAC", "PCM_16", 1), 1)
     with pytest.raises(TokpressError, match="for sound, and this is a picture"):
-        media.shown(coded(PALETTE, "PNG"), 1, sound=True)
+        unwrap.shown(coded(PALETTE, "PNG"), 1, sound=True)
     with pytest.raises(TokpressError, match="DOUBLE"):
-        media.shown(sound("WAV", "DOUBLE"))
+        unwrap.shown(sound("WAV", "DOUBLE"))
 
 
 @pytest.mark.parametrize("subtype", ["FLOAT", "DOUBLE"])
@@ -188,18 +187,18 @@ def test_floats_have_their_peak_at_one(subtype):
     wave = np.sin(np.arange(400) / 9)[:, None] * 0.5
     with soundfile.SoundFile(out := io.BytesIO(), "w", 8000, 1, subtype, format="WAV") as file:
         file.write(wave)
-    made, _, _ = media.shown(out.getvalue(), 1, sound=True)
+    made, _, _ = unwrap.shown(out.getvalue(), 1, sound=True)
     samples = formats.values(made, formats.find(made))
     assert np.abs(samples / 2**15 - wave).max() < 2**-15
 
 
 def test_what_a_lossy_tokenizer_leaves_out_is_told():
-    assert media.shown(coded(drawn("RGBA", (6, 5, 4)), "PNG"), 3).left_out == ["opacity, over black"]
-    assert media.shown(coded(drawn("I;16", (20, 7)), "PNG"), 3).left_out == ["bits below 8"]
-    assert media.shown(coded(drawn("RGB", (6, 5, 3)), "PNG"), 1).left_out == ["colour"]
-    assert media.shown(coded(drawn("RGB", (6, 5, 3)), "PNG"), 3).left_out == []
-    assert media.shown(sound("WAV", "PCM_24"), 1, sound=True).left_out == ["2 channels, mixed to one", "bits below 16"]
-    assert media.shown(sound("WAV", "PCM_16", 1), 1, sound=True).left_out == []
+    assert unwrap.shown(coded(drawn("RGBA", (6, 5, 4)), "PNG"), 3).left_out == ["opacity, over black"]
+    assert unwrap.shown(coded(drawn("I;16", (20, 7)), "PNG"), 3).left_out == ["bits below 8"]
+    assert unwrap.shown(coded(drawn("RGB", (6, 5, 3)), "PNG"), 1).left_out == ["colour"]
+    assert unwrap.shown(coded(drawn("RGB", (6, 5, 3)), "PNG"), 3).left_out == []
+    assert unwrap.shown(sound("WAV", "PCM_24"), 1, sound=True).left_out == ["2 channels, mixed to one", "bits below 16"]
+    assert unwrap.shown(sound("WAV", "PCM_16", 1), 1, sound=True).left_out == []
 
 
 def test_two_inputs_never_share_an_output(tmp_path, monkeypatch):

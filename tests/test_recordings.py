@@ -10,7 +10,7 @@ import soundfile
 from tests.test_media import coded, drawn, said
 from tests.training.command import run
 from tokpress.errors import TokpressError
-from tokpress.media import content
+from tokpress.media import signatures, unwrap
 
 SAMPLES = (np.sin(np.arange(3000) / 9) * 9000).astype(np.int16)
 
@@ -38,7 +38,7 @@ def test_a_recording_that_was_cut_off(tmp_path, monkeypatch):
     run("unpack", "b.tokp", "-o", "c")
     assert (tmp_path / "c/a.wav").read_bytes() == cut_off()
     with pytest.raises(TokpressError, match="holds no samples"):
-        content.shown(cut_off(), 1, sound=True)
+        unwrap.shown(cut_off(), 1, sound=True)
 
 
 KINDS = {
@@ -56,7 +56,7 @@ KINDS = {
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_whole_recordings(kind):
-    made, suffix, left_out = content.shown(KINDS[kind])
+    made, suffix, left_out = unwrap.shown(KINDS[kind])
     before, after = (soundfile.read(io.BytesIO(each), dtype="int32")[0] for each in (KINDS[kind], made))
     assert suffix == ".wav" and left_out == [] and np.array_equal(before, after) and len(after) == 3000
 
@@ -66,7 +66,7 @@ def test_whole_recordings(kind):
 def test_recordings_of_another_length_than_they_say(kind, length):
     data = KINDS[kind]
     with pytest.raises(TokpressError, match=r"do not add up|can be read"):
-        content.shown(data[:length] if length < 0 else data + b"\1" * length)
+        unwrap.shown(data[:length] if length < 0 else data + b"\1" * length)
 
 
 @pytest.mark.parametrize("kind", ["AIFF", "RIFX"])
@@ -76,12 +76,12 @@ def test_a_chunk_of_samples_that_is_too_short(kind):
     for size in (8, 1000):
         data = KINDS[kind][:at] + struct.pack(">I", size) + KINDS[kind][at + 4 :]
         with pytest.raises(TokpressError):
-            content.shown(data)
+            unwrap.shown(data)
 
 
 def test_chunks_that_are_left_out_have_names_that_can_be_printed():
     more = b"\x1b[2J" + struct.pack(">I", 3) + b"abc\0"
-    assert content.shown(KINDS["AIFF"] + more).left_out == [r"\x1b[2J"]
+    assert unwrap.shown(KINDS["AIFF"] + more).left_out == [r"\x1b[2J"]
 
 
 def test_texts_of_other_recordings_that_are_not_kept_are_told():
@@ -89,15 +89,15 @@ def test_texts_of_other_recordings_that_are_not_kept_are_told():
         with soundfile.SoundFile(out := io.BytesIO(), "w", 8000, 1, "PCM_16", format=kind, **more) as file:
             file.title, file.artist, file.comment, file.copyright = "one", "two", "three", "four"
             file.write(SAMPLES)
-        made, _, left_out = content.shown(out.getvalue())
+        made, _, left_out = unwrap.shown(out.getvalue())
         assert left_out == [] and soundfile.SoundFile(io.BytesIO(made)).artist == "two"
-    assert content.shown(KINDS["AIFF"] + b"ANNO\0\0\0\2abANNO\0\0\0\2cd").left_out == ["ANNO"]
+    assert unwrap.shown(KINDS["AIFF"] + b"ANNO\0\0\0\2abANNO\0\0\0\2cd").left_out == ["ANNO"]
     for body, told in ((b"INFOIENG\2\0\0\0xy", "IENG"), (b"adtlnote", "LIST")):
         data = KINDS["RF64"] + b"LIST" + struct.pack("<I", len(body)) + body
-        assert content.shown(data).left_out == [told]
+        assert unwrap.shown(data).left_out == [told]
     au = KINDS["AU"]
     told = au[:4] + struct.pack(">I", 32) + au[8:24] + b"said\0\0\0\0" + au[24:]
-    assert content.shown(told).left_out == ["an annotation"]
+    assert unwrap.shown(told).left_out == ["an annotation"]
 
 
 def commented(*texts: str) -> bytes:
@@ -117,19 +117,19 @@ def commented(*texts: str) -> bytes:
 
 def test_texts_of_flac_that_are_not_kept_are_told():
     """They were dropped without a word."""
-    kept = content.shown(commented("TITLE=a title", "artist=Ünal", "COMMENT=one"))
+    kept = unwrap.shown(commented("TITLE=a title", "artist=Ünal", "COMMENT=one"))
     assert kept.left_out == [] and soundfile.SoundFile(io.BytesIO(kept.data)).artist == "Ünal"
     texts = ("TITLE=a", "TITLE=b", "ALBUMARTIST=c", "REPLAYGAIN_TRACK_GAIN=-1 dB", "\x1b[2J=d")
-    told = content.shown(commented(*texts)).left_out
+    told = unwrap.shown(commented(*texts)).left_out
     assert told == ["TITLE (1 of 2)", "ALBUMARTIST", "REPLAYGAIN_TRACK_GAIN", r"\x1b[2J"]
 
 
 def test_what_surrounds_flac_is_told():
     data = recorded("FLAC")
-    assert content.shown(data).left_out == []
-    assert content.shown(data + b"x").left_out == ["1 byte after its end"]
-    assert content.shown(data + bytes(5000)).left_out == ["5,000 bytes after its end"]
-    assert content.shown(b"ID3\4\0\0\0\0\0\x0a" + bytes(10) + data).left_out == ["an ID3 tag before it"]
+    assert unwrap.shown(data).left_out == []
+    assert unwrap.shown(data + b"x").left_out == ["1 byte after its end"]
+    assert unwrap.shown(data + bytes(5000)).left_out == ["5,000 bytes after its end"]
+    assert unwrap.shown(b"ID3\4\0\0\0\0\0\x0a" + bytes(10) + data).left_out == ["an ID3 tag before it"]
 
 
 def test_flac_that_says_another_number_of_samples():
@@ -137,39 +137,39 @@ def test_flac_that_says_another_number_of_samples():
     for count, told in ((0, "how many samples"), (1000, "digest")):
         lies = data[:21] + bytes([data[21] & 0xF0]) + count.to_bytes(4, "big") + data[26:]
         with pytest.raises(TokpressError, match=told):
-            content.shown(lies)
+            unwrap.shown(lies)
     for subtype in ("PCM_S8", "PCM_24"):
-        assert content.shown(recorded("FLAC", subtype)).left_out == []
+        assert unwrap.shown(recorded("FLAC", subtype)).left_out == []
 
 
 @pytest.mark.parametrize(("kind", "more"), [("PNG", {}), ("WEBP", {"lossless": True}), ("GIF", {"comment": b"said"})])
 def test_what_follows_a_picture_is_told(kind, more):
     for mode, shape in (("L", (6, 5)), ("RGB", (40, 31, 3))):
         data = coded(drawn(mode, shape), kind, **more)
-        assert content.shown(data).left_out == []
-        assert content.shown(data + b"junk after it").left_out == ["13 bytes after its end"]
+        assert unwrap.shown(data).left_out == []
+        assert unwrap.shown(data + b"junk after it").left_out == ["13 bytes after its end"]
 
 
 def test_png_says_what_it_leaves_out():
     texts = said(Title="Dot")
     texts.add_itxt("Comment", "ein", lang="de", tkey="Kommentar")
     data = coded(drawn("L", (6, 5)), "PNG", pnginfo=texts)
-    assert content.shown(data).left_out == ["language of Comment", "translated keyword of Comment"]
+    assert unwrap.shown(data).left_out == ["language of Comment", "translated keyword of Comment"]
 
 
 def test_sounds_are_called_so():
     mp3 = recorded("MP3", "MPEG_LAYER_III")
     for data in (mp3, KINDS["W64"], KINDS["RIFX"]):
-        assert content.recognised(data)
+        assert signatures.recognised(data)
         with pytest.raises(TokpressError, match="for pictures, and this is sound"):
-            content.shown(data, 3)
+            unwrap.shown(data, 3)
     with pytest.raises(TokpressError, match="sound stored as MPEG_LAYER_III"):
-        content.shown(mp3)
-    assert not content.recognised(b"\xff\xf3\xf0\xff" + bytes(20))  # raw samples
+        unwrap.shown(mp3)
+    assert not signatures.recognised(b"\xff\xf3\xf0\xff" + bytes(20))  # raw samples
     with pytest.raises(TokpressError, match="no picture or sound that can be read"):
-        content.shown(b"a text")
+        unwrap.shown(b"a text")
 
 
 @pytest.mark.parametrize(("subtype", "told"), [("ULAW", []), ("IMA_ADPCM", []), ("PCM_24", ["bits below 16"])])
 def test_what_has_no_more_than_16_bits_lacks_none(subtype, told):
-    assert content.shown(recorded("WAV", subtype), 1, sound=True).left_out == told
+    assert unwrap.shown(recorded("WAV", subtype), 1, sound=True).left_out == told

@@ -12,7 +12,7 @@ from tests.models import tiny_autoencoder
 from tests.tokenizers.test_video import COLOUR, GREY, glide, reconstruction
 from tests.training.command import run
 from tokpress.errors import TokpressError
-from tokpress.media import content, video
+from tokpress.media import signatures, video
 from tokpress.models.model import Model
 from tokpress.priors.lecture.histogram import HistogramPrior
 
@@ -143,7 +143,7 @@ def test_what_is_refused(here):
 def test_what_begins_as_a_video(here):
     for name in ("a.mkv", "a.avi"):
         data = clip(here / name, glide(2, 16, 16, 3)).read_bytes()
-        assert video.is_video(data[: video.LOOK]) and not content.recognised(data)
+        assert video.is_video(data[: video.LOOK]) and not signatures.recognised(data)
     for head in (
         b"RIFF0000WAVEfmt ",
         b"RIFF0000WEBPVP8L",

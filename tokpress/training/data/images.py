@@ -22,7 +22,7 @@ import numpy as np
 
 from ...errors import CorpusError
 from ...media import formats
-from ...media.content import MODES, on_black
+from ...media.unwrap_picture import MODES, on_black
 
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pbm")
 ARRAYS = (".npy", ".npz")

@@ -7,7 +7,7 @@ import numpy as np
 
 from ...errors import CorpusError
 from ...media import formats
-from ...media.content import sixteen_bits
+from ...media.unwrap_sound import sixteen_bits
 
 SOUNDS = (".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif")
 
