@@ -122,7 +122,7 @@ def small_models() -> dict[str, Model]:
 
 
 def _bpe() -> Model:
-    from tokpress.training.loop.bpe import train_bpe
+    from tokpress.training.learners.bpe import train_bpe
 
     tokenizer = train_bpe([SOURCES / "prose.txt"], 300)
     return Model(tokenizer, MemoryPrior(tiny_mingru(symbols=tokenizer.vocab_size)))

@@ -18,7 +18,8 @@ from tokpress.models import store
 from tokpress.models.model import Model
 from tokpress.models.store import load_folder
 from tokpress.priors.compose.memory import MemoryPrior
-from tokpress.priors.compose.product import ProductPrior, innermost, multiply
+from tokpress.priors.compose.parts import innermost
+from tokpress.priors.compose.product import ProductPrior, multiply
 from tokpress.priors.lecture.histogram import HistogramPrior
 from tokpress.priors.text.bitwise import SpellingPrior
 from tokpress.tokenizers.text.bytes import BytesTokenizer

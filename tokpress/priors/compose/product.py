@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...coding import Codec, Frame
 from ...coding.base import Pmf
@@ -27,15 +27,11 @@ from ...errors import ModelError, TokpressError
 from ...exact.ops import WEIGHT_BITS, over_sum
 from ...lazy import np
 from ...storage.files import check_settings
-from ...tokenizers.base import Config, Tokenizer
+from ...tokenizers.base import Config
 from ...tokens import Tokens
 from ..base import NotStepped, Prior
 from ..text.core import in_core
 from .parts import loaded_members, side_by_side
-
-if TYPE_CHECKING:
-    from ...training.data.streams import Source
-    from ...training.options import FitOptions
 
 MEMBERS = 2
 
@@ -119,21 +115,6 @@ class ProductPrior(Prior):
         except TokpressError as error:
             raise ModelError(f"config.json: {error}") from error
 
-    @classmethod
-    def fit(cls, sources: list[Source], tokenizer: Tokenizer, config: Config, options: FitOptions) -> ProductPrior:
-        """Settings: members, two model directories with a comma between them; quarters. They are trained already; what is
-        wrapped around their networks, a memory for instance, is left out."""
-        from ...training.trainers import trained_members
-
-        members, chosen = trained_members("product", config, tokenizer, {"quarters": 2})
-        return cls([innermost(member) for member in members], chosen["quarters"])
-
 
 def _same_order(one: Any, other: Any) -> bool:
     return (one is None) == (other is None) and (one is None or np.array_equal(one, other))
-
-
-def innermost(prior: Prior) -> Prior:
-    while isinstance(inside := getattr(prior, "base", None), Prior):
-        prior = inside
-    return prior

@@ -21,7 +21,7 @@ from ...coding import Codec, Frame
 from ...coding.base import Pmf
 from ...coding.bitwise import Bitwise
 from ...coding.lanes import Layout
-from ...errors import ModelError, TokpressError
+from ...errors import ModelError
 from ...lazy import lazy, np
 from ...native.spelling import Spellings
 from ...storage.files import check_settings
@@ -35,9 +35,6 @@ from .bitwise_tree import DIGITS, LONGEST, Tree
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    from ...training.data.streams import Source
-    from ...training.options import FitOptions
 
 
 class SpellingPrior(NotStepped):
@@ -79,10 +76,6 @@ class SpellingPrior(NotStepped):
     @lazy
     def tree(self) -> Tree:
         return Tree(self.spellings)
-
-    @classmethod
-    def fit(cls, sources: list[Source], tokenizer: Tokenizer, config: Config, options: FitOptions) -> SpellingPrior:
-        raise TokpressError("what spells tokens is wrapped around another prior: train that one")
 
     def config(self) -> Config:
         lanes = {} if self._lanes is None else {"lanes": self._lanes}
