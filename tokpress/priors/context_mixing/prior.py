@@ -26,6 +26,7 @@ from ...lazy import np
 from ...media.grid import Grid
 from ...native import adaptive as core
 from ...native import library
+from ...proportion import TOKENS_A_BYTE
 from ...storage.files import check_settings
 from ...tokens import TokenBuffer, as_bytes
 from ...types import Config, NotStepped
@@ -113,6 +114,7 @@ class ContextMixingPrior(NotStepped):
 
     name = "adaptive"
     vocab_size = 256
+    tokens_a_byte = TOKENS_A_BYTE
 
     def __init__(self, on_grid: bool = False) -> None:
         """on_grid: whether it wants to know where pixels are, to look at those around."""
