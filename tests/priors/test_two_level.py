@@ -324,11 +324,11 @@ def test_few_lanes_where_there_are_few_tokens(tokens, told):
 
 
 def test_no_more_lanes_than_tokens():
-    """A header with more is against the rule: `--lanes 4096` failed on short files as if they were damaged."""
+    """A header with more is against the rule: `--lanes 512` failed on short files as if they were damaged."""
     model = Model(BytesTokenizer(), MemoryPrior(tiny_two_level()))
-    assert selection.encode(model, TEXT[:20], selection.Options(lanes=4096), lambda done: None).lanes == 20
+    assert selection.encode(model, TEXT[:20], selection.Options(lanes=512), lambda done: None).lanes == 20
     text = b"a sentence that the text model knows better than any other does."
-    for lanes in (17, 4096):
+    for lanes in (17, 512):
         coded = tokpress.compress(text, "text", lanes)
         assert len(coded) < len(text) and tokpress.decompress(coded) == text
 

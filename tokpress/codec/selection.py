@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ..container.frames import MAX_LANES, MAX_SOURCE, Kind
 from ..container.lzma2 import Packing, lzma_encode
 from ..errors import TokpressError
-from ..exact.threads import start_in_background
+from ..exact.threads import start_in_background, threads
 from ..media.grid import Grid
 from ..models import store
 from ..models.model import Model
@@ -147,12 +147,7 @@ def choose_frame(source: bytes, options: Options, report: Report, grid: Grid | N
     if len(source) <= LONGER:  # nothing can be smaller
         return Coded(Kind.RAW, len(source), source)
     if len(source) > TRIAL_SIZE:
-        packing = Packing(source)
-        try:
-            return _choose_by_part(source, packing, options, report, grid)
-        except BaseException:
-            packing.limit = -1  # nobody waits for it any more
-            raise
+        return _choose_by_part(source, options, report, grid)
     packed = lzma_encode(source)
     if _is_enough(packed, source, options):
         return _packed(packed, source)
@@ -160,10 +155,43 @@ def choose_frame(source: bytes, options: Options, report: Report, grid: Grid | N
     return _smaller(best.coded if best else None, packed, source, options)
 
 
-def _choose_by_part(source: bytes, packing: Packing, options: Options, report: Report, grid: Grid | None) -> Coded:
-    """By trials of a part of the source."""
+def _choose_by_part(source: bytes, options: Options, report: Report, grid: Grid | None) -> Coded:
+    """By trials of a part of the source. lzma packs all of it beside the models where there is a thread for that, else after the
+    winner, and goes no further than is needed to see that it is larger."""
+    if threads() < 2:
+        alone = _Alone(source, report)
+        return _by_part(source, alone, alone.go_on, options, alone.report, grid)
+    packing = Packing(source)
+    try:
+        return _by_part(source, packing, start_in_background(packing.go_on), options, report, grid)
+    except BaseException:
+        packing.limit = -1  # nobody waits for it any more
+        raise
+
+
+class _Alone(Packing):
+    """One that is at work while no model is: what was reported last is reported again meanwhile, which tells of signals."""
+
+    def __init__(self, source: bytes, report: Report) -> None:
+        super().__init__(source, lambda: report(self._last))
+        self._last, self._report = 0, report
+
+    def report(self, done: int) -> None:
+        self._last = done
+        self._report(done)
+
+
+def _by_part(
+    source: bytes,
+    packing: Packing,
+    packed: Callable[[], bytes | None],
+    options: Options,
+    report: Report,
+    grid: Grid | None,
+) -> Coded:
+    """packed: what lzma makes of the source, as far as the limit lets it."""
     part, part_grid = _part(source, grid)
-    yardstick, packed = lzma_encode(part), start_in_background(packing.go_on)
+    yardstick = lzma_encode(part)
     if _is_enough(yardstick, part, options) and _is_enough(packed(), source, options):
         return _packed(packed(), source)
     best = _best_trial(part, part_grid, len(yardstick), len(source), options, report)
@@ -171,7 +199,7 @@ def _choose_by_part(source: bytes, packing: Packing, options: Options, report: R
     if best and (best.coded is None or best.promised < len(part)):
         packing.limit = best.promised / len(part) * len(source)  # lzma makes way once it needs more than that
         winner = encode(best.model, source, options, report, grid)
-    packed()  # or half of it, if there was a limit
+    packed()  # or a part of it, where there is a limit
     packing.limit = max(len(winner.payload) + LONGER, len(source) // LZMA_ENOUGH) if winner else math.inf
     return _smaller(winner, packing.go_on(), source, options)
 

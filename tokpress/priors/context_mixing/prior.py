@@ -26,6 +26,7 @@ from ...lazy import np
 from ...media.grid import Grid
 from ...native import adaptive as core
 from ...native import library
+from ...container.proportion import TOKENS_A_BYTE
 from ...storage.files import check_settings
 from ...tokenizers.base import Config
 from ...tokens import TokenBuffer, as_bytes
@@ -114,6 +115,7 @@ class ContextMixingPrior(NotStepped):
 
     name = "adaptive"
     vocab_size = 256
+    tokens_a_byte = TOKENS_A_BYTE
 
     def __init__(self, on_grid: bool = False) -> None:
         """on_grid: whether it wants to know where pixels are, to look at those around."""

@@ -22,6 +22,7 @@ from ...errors import ModelError
 from ...exact.tensors import nothing_else
 from ...lazy import np
 from ...media.grid import Grid
+from ...container.proportion import TOKENS_A_BYTE
 from ...storage.files import check_settings
 from ...tokenizers.base import Config
 from ..base import NotStepped
@@ -38,6 +39,7 @@ class SamplesPrior(NotStepped):
 
     name = "samples"
     vocab_size = 256
+    tokens_a_byte = TOKENS_A_BYTE
     wants_grid = True
 
     def __init__(self, grid: Grid | None = None) -> None:
