@@ -8,7 +8,7 @@ import pytest
 
 import tokpress
 from tests.models import tiny_autoencoders, tiny_models
-from tokpress.codec import selection
+from tokpress.codec import encoded_frame, options
 from tokpress.coding import Frame
 from tokpress.container.frames import MAX_LANES, FrameHeader, Kind, write_frame
 from tokpress.container.proportion import FREE_BYTES, FREE_LANES, TOKENS_A_BYTE, least_payload
@@ -123,14 +123,14 @@ def test_a_residual_s_parts_keep_to_it(monkeypatch):
     model = tiny_autoencoders()["vq"]
     monkeypatch.setattr(type(model.prior), "tokens_a_byte", 1)
     source = bytes(model.tokenizer.unit_bytes * 40)
-    coded = selection.complete(model, source, selection.Options(models=[model]), lambda done: None, None)
+    coded = encoded_frame.complete(model, source, options.Options(models=[model]), lambda done: None, None)
     assert len(coded.payload) >= least_payload(coded.tokens, 1, 1)
     assert np.array_equal(
         np.frombuffer(tokpress.decompress(_written(coded, source), models=[model]), np.uint8), np.zeros(len(source))
     )
 
 
-def _written(coded: selection.Coded, source: bytes) -> bytes:
+def _written(coded: encoded_frame.EncodedFrame, source: bytes) -> bytes:
     from tokpress.codec.stream import MemberWriter
 
     MemberWriter(out := io.BytesIO()).write(coded, source, last=True)

@@ -23,10 +23,12 @@ from ..exact.threads import processors
 from ..models import store
 from ..models.model import Model
 from .ahead import Ahead, Sum
+from .choose import LZMA_ENOUGH, choose_frame
+from .encoded_frame import EncodedFrame
 from .framing import Block, blocks, bytes_left
+from .options import FRAME_SIZE as FRAME_SIZE
+from .options import Options, Report
 from .restore import restored
-from .selection import FRAME_SIZE as FRAME_SIZE
-from .selection import LZMA_ENOUGH, Coded, Options, Report, choose_frame
 
 if TYPE_CHECKING:
     from ..media.distortion import Distortion
@@ -87,7 +89,7 @@ class MemberWriter:
         self._frames = self._restored = 0
         self._link = b""
 
-    def write(self, coded: Coded, source: bytes, last: bool) -> Frame:
+    def write(self, coded: EncodedFrame, source: bytes, last: bool) -> Frame:
         """The next frame: `coded` is `source`. Raises ValueError where their lengths differ."""
         if coded.source_length != len(source):
             raise ValueError(f"coded was a source of {coded.source_length} bytes, not this one of {len(source)}")
@@ -121,7 +123,7 @@ def _compress_frames(source: BinaryIO, out: BinaryIO, options: Options, limit: f
     """Frame by frame, several at once; None, with the rest left undone, once they take more than `limit` bytes."""
     summary, member, progress = Summary(), MemberWriter(out), Sum(options.report)
 
-    def code(block: Block) -> tuple[bool, list[tuple[bytes, Coded]]]:
+    def code(block: Block) -> tuple[bool, list[tuple[bytes, EncodedFrame]]]:
         """Whether the block ends the source, and its pieces."""
         tell = progress.of_one()
 

@@ -20,13 +20,13 @@ from ...coding.base import (
     silent,
     unwatched,
 )
+from ...container.proportion import TOKENS_A_BYTE
 from ...errors import ModelError
 from ...exact.tensors import nothing_else
 from ...lazy import np
 from ...media.grid import Grid
 from ...native import adaptive as core
 from ...native import library
-from ...container.proportion import TOKENS_A_BYTE
 from ...storage.files import check_settings
 from ...tokenizers.base import Config
 from ...tokens import TokenBuffer, as_bytes

@@ -18,11 +18,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ...coding.base import Codec, Frame
+from ...container.proportion import TOKENS_A_BYTE
 from ...errors import ModelError
 from ...exact.tensors import nothing_else
 from ...lazy import np
 from ...media.grid import Grid
-from ...container.proportion import TOKENS_A_BYTE
 from ...storage.files import check_settings
 from ...tokenizers.base import Config
 from ..base import NotStepped
