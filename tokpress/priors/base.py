@@ -38,6 +38,8 @@ class Prior(ABC):
     order: Order | None = None
     #: lanes of a frame of items
     most_lanes: int = 512
+    #: tokens that a byte of payload may stand for (`container.proportion`): 1/32 bit each. Part of the format
+    tokens_a_byte: int = 1 << 8
 
     def lanes(self, tokens: int) -> int:
         """Lanes of a frame of so many tokens that does not say otherwise: part of the format."""

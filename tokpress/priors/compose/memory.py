@@ -62,7 +62,7 @@ class MemoryPrior(Prior):
             raise ModelError(f"the prior {base.name} takes no memory: it does not predict one symbol after the other")
         self.base = base
         self.vocab_size, self.stride, self.order = base.vocab_size, base.stride, base.order
-        self.wants_given = base.wants_given
+        self.wants_given, self.tokens_a_byte = base.wants_given, base.tokens_a_byte
         self.orders = list(orders)
         #: whether the counts of a base that Python steps may be the core's
         self.kernel = "auto"

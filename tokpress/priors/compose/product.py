@@ -74,6 +74,7 @@ class ProductPrior(Prior):
             if member.stride != members[0].stride or not _same_order(member.order, members[0].order):
                 raise TokpressError("the members of a product code the symbols of items in the same order")
         self.members, self.quarters = members, quarters
+        self.tokens_a_byte = min(member.tokens_a_byte for member in members)
         self.vocab_size, self.stride, self.order = members[0].vocab_size, members[0].stride, members[0].order
 
     def for_frame(self, frame: Frame) -> ProductPrior:

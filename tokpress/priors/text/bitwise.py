@@ -43,6 +43,7 @@ class SpellingPrior(NotStepped):
 
     def __init__(self, base: Prior, tokenizer: Tokenizer | None = None, lanes: int | None = None) -> None:
         self.base, self.vocab_size, self.stride, self.order = base, base.vocab_size, base.stride, base.order
+        self.tokens_a_byte = base.tokens_a_byte
         if lanes is not None and (type(lanes) is not int or lanes < 1):
             raise ModelError(f"lanes={lanes!r} of a spelling prior should be a number above 0")
         self._tokenizer, self._lanes = tokenizer, lanes

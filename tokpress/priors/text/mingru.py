@@ -103,6 +103,7 @@ def tensor_shapes(
 class MinGRUPrior(Prior):
     name = "mingru"
     begin = BEGIN
+    tokens_a_byte = 1 << 6  # steps of a text model are slow, and a token of text stands for several bytes
 
     def __init__(self, config: Config, tensors: Mapping[str, np.ndarray]):
         check_settings(
