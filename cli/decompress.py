@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @options.all_of(
-    options.files, options.output, options.stdout, options.force, options.keep, options.remove, options.models,
+    options.files, options.output, options.stdout, options.force_restore, options.keep, options.remove_compressed, options.models,
     options.given, options.kernel, options.threads, options.quiet, options.verbose,
 )  # fmt: skip
 @click.option("--keep-going", is_flag=True, help="Restore what is intact past damage; exit 1 all the same.")

@@ -114,6 +114,7 @@ def test_many_parts(monkeypatch):
 def test_memory_is_bounded(monkeypatch):
     """All items were held in memory, twice."""
     monkeypatch.setattr("tokpress.codec.archive.writer.BATCH_BYTES", 1 << 20)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # each thread has an encoder of its own
 
     def items():
         for i in range(60):

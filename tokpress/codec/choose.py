@@ -42,15 +42,14 @@ def choose_frame(source: bytes, options: Options, report: Report, grid: Grid | N
 def _choose_by_part(source: bytes, options: Options, report: Report, grid: Grid | None) -> EncodedFrame:
     """By trials of a part of the source. lzma packs all of it beside the models where there is a thread for that, else after the
     winner, and goes no further than is needed to see that it is larger."""
-    if threads() < 2:
-        alone = _Alone(source, report)
-        return _by_part(source, alone, alone.go_on, options, alone.report, grid)
-    packing = Packing(source)
+    beside = threads() > 1
+    packing = Packing(source) if beside else _Alone(source, report)
     try:
-        return _by_part(source, packing, start_in_background(packing.go_on), options, report, grid)
-    except BaseException:
-        packing.limit = -1  # nobody waits for it any more
-        raise
+        packed = start_in_background(packing.go_on) if beside else packing.go_on
+        told = packing.report if isinstance(packing, _Alone) else report
+        return _by_part(source, packing, packed, options, told, grid)
+    finally:
+        packing.give_up()
 
 
 class _Alone(Packing):

@@ -34,7 +34,12 @@ def _restore(header: FrameHeader, payload: bytes, models: Sequence[Model], kerne
         model, *residual_model = [store.by_id(id, models) for id in header.model_ids]
     except ModelMismatchError as error:
         raise ModelMismatchError(f"{header.where}: {error}") from None
-    lanes = header.lanes or model.prior.lanes(header.tokens)
+    lanes = model.prior.lanes(header.tokens)
+    if header.lanes == lanes:  # a header has one spelling
+        raise FormatError(
+            f"{header.where}: it tells the {lanes:,} lanes that the model's rule gives: get a complete copy of the file"
+        )
+    lanes = header.lanes or lanes
     size = header.source_length
 
     def share_done(share: float) -> None:

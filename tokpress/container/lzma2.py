@@ -85,14 +85,20 @@ class Packing:
                 self._pack()
         return b"".join(self._pieces) if self._done and self._size <= self.limit else None
 
+    def give_up(self) -> None:
+        """Nobody waits for it any more: its memory is free, at once or after the piece that another thread packs."""
+        self.limit = -1
+        self._encoder, self._source, self._pieces = None, b"", []
+
     def _pack(self) -> None:
+        source = self._source
         while not self._done and self._size <= self.limit:  # between pieces, Python can act on a signal
             self._check()
-            encoder = self._encoder = self._encoder or LzmaEncoder(len(self._source))
-            piece = memoryview(self._source)[self._at : self._at + AT_ONCE]
+            encoder = self._encoder = self._encoder or LzmaEncoder(len(source))
+            piece = memoryview(source)[self._at : self._at + AT_ONCE]
             self._at += len(piece)
             made = encoder.compress(piece)
-            if self._at == len(self._source):
+            if self._at == len(source):
                 made, self._done, self._encoder = made + encoder.finish(), True, None  # its memory is free
             self._pieces.append(made)
             self._size += len(made)

@@ -176,6 +176,8 @@ class Model:
             prior = prior.on(grid, tokens)
             payload = payload[1 + size :]
         codec = prior.codec(Frame(tokens, lanes or prior.lanes(tokens), kernel, threads))
+        if lanes and lanes != codec.frame.lanes:
+            raise ChecksumError(f"{tokens:,} tokens are coded in {codec.frame.lanes:,} lanes, not {lanes:,}")
         proportion.check(whole, tokens, codec.frame.lanes, prior.tokens_a_byte)
         decoded = prior.restore(codec.decode(payload, tokens, Counting(tokenizer, tokens, length, report)))
         if length is not None and (made := tokenizer.source_length(decoded)) != length:
