@@ -7,6 +7,7 @@
 
 import logging
 import re
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 
@@ -14,8 +15,9 @@ import click
 
 ROOT = Path(__file__).parent.parent
 log = logging.getLogger("mkdocs.hooks.tokpress")
-#: a file of this repository, named in backquotes
-NAMED = re.compile(r"`((?:tokpress|cli|tests|benchmarks|docs|\.ci)/[\w./-]*[\w/])`")
+#: a source file named in backquotes, by its name or by the end of its path; a folder or file below one of ours
+NAMED = re.compile(r"`([\w./-]+\.(?:py|c|h)|(?:tokpress|cli|tests|benchmarks|docs|\.ci)/[\w./-]*[\w/])`")
+FOLDERS = ("tokpress", "cli", "tests", "benchmarks", "docs", ".ci")
 CODE = re.compile(r"^The code[^\n`]*: `(?P<path>[^`]+\.py)`.*$", re.MULTILINE)
 LOADED = re.compile(r"""<(?:script|img|iframe|link rel="(?:stylesheet|preconnect|preload)")[^>]*(?:src|href)="https?://""")
 #: notes and reports of past days name the files of their day
@@ -29,7 +31,7 @@ def on_page_markdown(markdown, page, config, files):
     name = page.file.src_uri
     if not name.startswith(DATED):
         for path in NAMED.findall(markdown):
-            if not (ROOT / path).exists():
+            if not _is_here(path, markdown):
                 log.warning("%s names %s, which is not there", name, path)
     if "<!-- commands -->" in markdown:
         markdown = markdown.replace("<!-- commands -->", commands())
@@ -41,6 +43,18 @@ def on_post_page(output, page, config):
     for found in LOADED.findall(output):
         log.warning("%s loads something from the network: %s…", page.file.src_uri, found)
     return output
+
+
+def _is_here(path: str, markdown: str) -> bool:
+    """Whether a file of the repository, or a block of the page with that title, has this name."""
+    if (ROOT / path).exists() or f'title="{path}"' in markdown:
+        return True
+    return any(f"/{file}".endswith(f"/{path}") for file in _files())
+
+
+@cache
+def _files() -> list[str]:
+    return [str(path.relative_to(ROOT)) for folder in FOLDERS for path in (ROOT / folder).rglob("*.*")]
 
 
 def _listing(page: str, path: str) -> str:
