@@ -23,7 +23,8 @@ def _comment_above(obj: griffe.Object) -> str:
     while at >= 0 and lines[at].strip().startswith("#:"):
         found.append(lines[at].strip()[2:].strip())
         at -= 1
-    return "\n".join(reversed(found))
+    text = "\n".join(reversed(found))
+    return text[:1].upper() + text[1:]
 
 
 def _fenced(text: str) -> str:

@@ -19,7 +19,9 @@ log = logging.getLogger("mkdocs.hooks.tokpress")
 NAMED = re.compile(r"`([\w./-]+\.(?:py|c|h)|(?:tokpress|cli|tests|benchmarks|docs|\.ci)/[\w./-]*[\w/])`")
 FOLDERS = ("tokpress", "cli", "tests", "benchmarks", "docs", ".ci")
 CODE = re.compile(r"^The code[^\n`]*: `(?P<path>[^`]+\.py)`.*$", re.MULTILINE)
-LOADED = re.compile(r"""<(?:script|img|iframe|link rel="(?:stylesheet|preconnect|preload)")[^>]*(?:src|href)="https?://""")
+LOADED = re.compile(
+    r"""<(?:script|img|iframe|link rel="(?:stylesheet|preconnect|preload)")[^>]*(?:src|href)="https?://"""
+)
 #: notes and reports of past days name the files of their day
 DATED = ("notes/", "acceptance.md", "results.md")
 #: longer files are folded

@@ -96,7 +96,9 @@ def make_files(folder: Path) -> None:
     (folder / "new.txt").write_bytes(texts[0][::-1] + texts[1])
     (folder / "report.txt").write_bytes(texts[2])
     (folder / "large.txt").write_bytes(b"".join(texts))
-    (folder / "new.json").write_text("".join(json.dumps({"id": i, "mood": rng.choice("abc")}) + "\n" for i in range(60)))
+    (folder / "new.json").write_text(
+        "".join(json.dumps({"id": i, "mood": rng.choice("abc")}) + "\n" for i in range(60))
+    )
 
 
 def make_pictures(folder: Path) -> None:
