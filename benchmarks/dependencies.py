@@ -16,13 +16,14 @@ import numpy as np
 from data import ROOT
 
 from tokpress.priors.base import Prior
-from tokpress.priors.lecture.bayes_net import BayesNetPrior, chow_liu
+from tokpress.priors.lecture.bayes_net import BayesNetPrior
 from tokpress.priors.lecture.hierarchical import DEFAULTS, HierarchicalPrior, plan
 from tokpress.priors.lecture.histogram import HistogramPrior
 from tokpress.priors.lecture.logistic_mixture import LogisticMixturePrior
 from tokpress.priors.lecture.network import NetworkPrior
 from tokpress.priors.lecture.pixelcnn import PixelCNNPrior
 from tokpress.priors.registry import PRIORS
+from tokpress.training.learners.bayes_net import chow_liu
 from tokpress.training.nets.arithmetic import Trained
 
 matplotlib.use("Agg")

@@ -20,6 +20,7 @@ from tokpress.priors.lecture.histogram import HistogramPrior
 from tokpress.priors.lecture.logistic_mixture import LogisticMixturePrior
 from tokpress.tokenizers.text.bytes import BytesTokenizer
 from tokpress.training.data.streams import Source
+from tokpress.training.learners.registry import fit_prior
 from tokpress.training.options import FitOptions
 
 matplotlib.use("Agg")
@@ -46,8 +47,8 @@ def fit(samples: np.ndarray, folder: Path) -> dict[str, np.ndarray]:
     source = Source(path)
     source.held_out = len(source.all) - len(samples)
     options, tokenizer = FitOptions(folder), BytesTokenizer()
-    histogram = HistogramPrior.fit([source], tokenizer, {}, options)
-    mixture = LogisticMixturePrior.fit([source], tokenizer, {"components": 4}, options)
+    histogram = fit_prior(HistogramPrior, [source], tokenizer, {}, options)
+    mixture = fit_prior(LogisticMixturePrior, [source], tokenizer, {"components": 4}, options)
     return {
         "histogram": histogram.step(histogram.init(1, 1), None, 1)[0],
         "mixture of 4 logistics": mixture.step(None, None, 1)[0],

@@ -11,7 +11,7 @@ from pathlib import Path
 from data import ENGLISH, FOLDER, MIXED, SCRATCH, chosen, expanded
 from results import markdown
 
-from tokpress.codec import selection
+from tokpress.codec import choose, options, selection
 from tokpress.container.lzma2 import lzma_encode
 from tokpress.models import store
 
@@ -22,16 +22,16 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=FOLDER, help="the data folder (%(default)s)")
     parser.add_argument("--scratch", type=Path, default=SCRATCH, help="where archives are expanded (%(default)s)")
     asked = parser.parse_args()
-    models = [store.load(name) for name in selection.EFFORTS["default"][0]]
+    models = [store.load(name) for name in options.EFFORTS["default"][0]]
     files = {path.name: path for path in asked.files}
     if not files:
         files = chosen(expanded(asked.data, asked.scratch), (*ENGLISH, *MIXED))
     rows = []
     for name, path in files.items():
-        source = path.read_bytes()[: selection.FRAME_SIZE]
+        source = path.read_bytes()[: options.FRAME_SIZE]
         if len(source) <= selection.TRIAL_SIZE:
             continue
-        part, _ = selection._part(source, None)
+        part, _ = choose._part(source, None)
         if selection._hopeless(models[0], part):
             continue
         tokens = len(models[0].tokenizer.encode(part))

@@ -2,7 +2,7 @@
 
     python make_data.py
 
-pictures.bits, new.bits       4,000 and 100 pictures of 28 × 28 bits: a disc, a frame or a bar somewhere (train, measure)
+pictures.bits, new.bits       4,000 and 32 pictures of 28 × 28 bits: a disc, a frame or a bar somewhere (train, measure)
 small.bits, small_new.bits    every fourth pixel of them, 7 × 7: the x of p(y | x)
 levels.bytes, new.bytes       20,000 and 5,000 samples of three bells over 0 … 255
 text.txt, new.txt             Python's own sources
@@ -42,7 +42,7 @@ def ppm(pixels: np.ndarray) -> bytes:
     return b"P6 64 64 255\n" + pixels.tobytes()
 
 
-for end, small, count in (("pictures.bits", "small.bits", 4000), ("new.bits", "small_new.bits", 100)):
+for end, small, count in (("pictures.bits", "small.bits", 4000), ("new.bits", "small_new.bits", 32)):
     pictures = np.stack([picture() for _ in range(count)])
     save(end, np.packbits(pictures).tobytes())
     save(small, np.packbits(pictures[:, ::4, ::4]).tobytes())
@@ -51,7 +51,7 @@ for name, count in (("levels.bytes", 20_000), ("new.bytes", 5000)):
     save(name, bells.clip(0, 255).astype(np.uint8).tobytes())
 sources = sorted(pathlib.Path(json.__file__).parent.parent.glob("*.py"))
 save("text.txt", b"".join(path.read_bytes() for path in sources[1:]))
-save("new.txt", sources[0].read_bytes()[:4000])
+save("new.txt", sources[0].read_bytes()[:2000])
 pathlib.Path("photos").mkdir(exist_ok=True)
 for number in range(40):
     save(f"photos/{number}.ppm", ppm(photo()))
