@@ -5,7 +5,6 @@ import json
 import lzma
 import os
 import re
-import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -25,12 +24,16 @@ from tokpress.priors.registry import PRIORS
 from tokpress.training.options import Progress
 
 pytestmark = pytest.mark.usefixtures("corpus")
-DOCS = Path(__file__).parents[2] / "docs/training.md"
+DOCS = Path(__file__).parents[2] / "docs"
 
 
-def from_docs(part: str) -> str:
-    """The one block of code in docs/training.md that has this in it."""
-    (block,) = [each for each in re.findall(r"```\w+\n(.*?)```", DOCS.read_text(), re.DOTALL) if part in each]
+def from_docs(page: str, part: str) -> str:
+    """The one block of code in a page of docs/ that has this in it."""
+    (block,) = [
+        each
+        for each in re.findall(r"^```\w[^\n]*\n(.*?)^```", (DOCS / page).read_text(), re.DOTALL | re.MULTILINE)
+        if part in each
+    ]
     return block
 
 
@@ -142,11 +145,12 @@ def test_other_kinds_of_tokens(kind):
 
 
 def test_the_prior_of_the_docs_by_registration_alone(tmp_path):
-    """docs/training.md has a complete prior in one file and the commands that use it: they are run as they stand."""
-    Path("my_prior.py").write_text(from_docs("register_prior"))
-    for command in from_docs("my_prior.py").splitlines():
-        words = shlex.split(command.replace("SAMPLES", "texts").replace("FILE", "new.txt"))
-        run(*words[1:])
+    """docs/guide/prior.md has a complete prior in one file (tests/test_docs.py runs the page); here it learns and codes text."""
+    Path("my_prior.py").write_text(from_docs("guide/prior.md", "@register_prior"))
+    mine = ("--import", "my_prior.py")
+    run("train", "prior", "texts", "-o", "made", "--prior", "pairs", *mine)
+    run("compress", "-m", "made", *mine, "new.txt")
+    run("decompress", "-m", "made", *mine, "new.txt.tokp", "-o", "back")
     assert Path("back").read_bytes() == Path("new.txt").read_bytes()
     assert Path("new.txt.tokp").stat().st_size < 0.6 * Path("new.txt").stat().st_size
     model = load("made")
@@ -342,7 +346,7 @@ def test_stop_and_resume(tmp_path, at):
     assert "vocab size 320, not 1024" in run("train", "--resume", "-o", "made", "--preset", "small", code=1).output
     told = run("train", "--resume", "-o", "made", "--max-steps", stopped_at + 3, "--keep-checkpoint").output
     assert f"resuming at step {stopped_at:,}" in told and f", step {stopped_at + 3:,}, " in told
-    exec(from_docs("model_of_checkpoint"), {})
+    exec(from_docs("training.md", "model_of_checkpoint"), {})
     assert load("as_it_stands").id == load("made").id
     told = run("train", "texts", "--resume", "-o", "made", "--max-steps", stopped_at + 5).output
     assert f", step {stopped_at + 5:,}, " in told and not Path("made/.checkpoint").exists()
