@@ -316,11 +316,11 @@ class Acceptance(Benchmark):
     def report(self, results: Results, setup: Setup) -> list[str]:
         parts = outcomes(results)
         table = figures_table([figure for figures, _ in parts.values() for figure in figures])
-        lines = ["# Asked and measured", "", "KB and MB are 10³ and 10⁶ bytes. All sizes are those of files that were written, "
-                 "decoded and compared.", "", *table]  # fmt: skip
+        lines = ["# Asked and measured", "", f"{results.machines()} KB and MB are 10³ and 10⁶ bytes. All sizes are those of files that were written, decoded "
+            "and compared.", "", *table]  # fmt: skip
         for name, (_, details) in parts.items():
             cases = [f"{name}: {case}" for case in results.values(f"{name}: ")]
-            lines += ["", f"## {name}", "", results.made_by(cases), "", *details]
+            lines += ["", f"## {name}", "", results.made_by(cases, machine=False), "", *details]
         write_page(setup.docs / "acceptance.md", lines)
         readme = setup.root / "README.md"
         if readme.is_file() and marks(self.name, "figures")[0] in readme.read_text("utf-8"):

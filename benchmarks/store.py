@@ -131,9 +131,12 @@ class Results:
         used = {self._cases[case]["run"] for case in cases if case in self._cases}
         return [self.runs[index] for index in sorted(used)]
 
-    def made_by(self, cases: Iterable[str] | None = None) -> str:
+    def made_by(self, cases: Iterable[str] | None = None, machine: bool = True) -> str:
         """Sentences for a page: command, date, code, load and machine of each run that these cases come from."""
-        return " ".join(made_by(run) for run in self.runs_of(self._cases if cases is None else cases))
+        return " ".join(made_by(run, machine) for run in self.runs_of(self._cases if cases is None else cases))
+
+    def machines(self) -> str:
+        return " ".join(sorted({f"Machine: {machine_line(run)}." for run in self.runs_of(self._cases)}))
 
     def write(self) -> None:
         """One case a line: a diff shows which cases were measured. Runs without cases are dropped."""
@@ -155,12 +158,12 @@ class Results:
         temporary.replace(self.path)
 
 
-def made_by(run: dict[str, Any]) -> str:
+def made_by(run: dict[str, Any], machine: bool = True) -> str:
     parts = [f"`{run['command']}`"]
     parts += [run["finished"]] * bool(run["finished"])
     parts += [f"code {run['code']}"] * bool(run["code"])
     parts += [f"load average at the end {run['load']:g}"] if run["load"] is not None else []
-    return f"Made by {', '.join(parts)}; {machine_line(run)}."
+    return f"Made by {', '.join(parts)}{f'; {machine_line(run)}' if machine else ''}."
 
 
 def _json(value: Any) -> str:

@@ -112,7 +112,7 @@ def fits_page(found: dict[str, Any]) -> list[str]:
         "# One dimension: histogram and mixture of logistics",
         "",
         "The lecture's first comparison. Samples of 100 of the 256 bytes come from three bells; a histogram (`histogram`, counts plus",
-        "½) and a mixture of four discretized logistics (`logistic_mixture`) are fitted to a few of them, then coded are 100,000 others.",
+        "½) and a mixture of four discretized logistics (`logistic_mixture`) are fitted to a few of them; the table shows the cost of 100,000 others.",
         "The histogram has a number for every symbol and believes the gaps between its samples; the mixture has",
         "eleven numbers and must generalise. With enough samples the histogram is as good, and then better, having no shape to be",
         "wrong about.",
