@@ -99,7 +99,7 @@ def measure(
         except OutOfTime:
             _say("out of time; the next call goes on here")
             break
-        except MeasurementError as error:
+        except (MeasurementError, FileNotFoundError) as error:  # of data or of a program that is not here
             wrong.append(f"{name}: {error}")
     return wrong
 
@@ -143,7 +143,7 @@ def main(name, files, data, only, again, missing, report, minutes, sets, work, r
         raise click.BadParameter(f"{name}: no such benchmark; there are: {', '.join(REGISTRY)}, data")
     each = REGISTRY[name]
     if files and not each.takes_files:
-        raise click.BadParameter(f"{name} takes no FILE")
+        raise click.BadParameter(f"{files[0]}: {name} takes no FILE")
     deadline = time.monotonic() + 60 * minutes
     setup = Setup(data, work / name, root, files, each.settings | parsed(each.settings, sets), deadline)
     results = Results(root / "benchmarks" / "results" / f"{name}.json" if each.stored else None, name)

@@ -143,5 +143,7 @@ def show(data: Path, table: Path = TABLE) -> list[str]:
         files = [data / "bench" / file["path"] for file in corpus["files"]]
         here = sum(any(path.with_name(path.name + end).is_file() for end in ("", ".xz", ".gz")) for path in files)
         size = sum(file["bytes"] for file in corpus["files"])
-        print(f"{name:12} {here:3} of {len(files):3} files here, {size:12,} bytes, {corpus['licence']}; {corpus['url']}")
+        print(
+            f"{name:12} {here:3} of {len(files):3} files here, {size:12,} bytes, {corpus['licence']}; {corpus['url']}"
+        )
     return []

@@ -86,7 +86,7 @@ class Results:
     def begin(self, settings: dict[str, Any], packages: Iterable[str], facts: dict[str, Any]) -> None:
         """Cases that are kept from now on belong to this run."""
         run = {
-            "command": command(), "settings": settings, "code": fingerprint(), "started": now(), "finished": None,
+            "command": command(), "settings": json.loads(json.dumps(settings)), "code": fingerprint(), "started": now(), "finished": None,
             "load": None, "machine": this_machine(), "versions": describe(*packages)["versions"], "facts": facts,
         }  # fmt: skip
         for old in self.runs:
