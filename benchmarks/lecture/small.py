@@ -30,6 +30,8 @@ from ..store import Results
 # --- one dimension: a histogram memorises few samples, a mixture of logistics generalises -----------------------------------
 
 SAMPLES = (20, 50, 100, 300, 1_000, 10_000, 100_000)
+#: number and seed of the samples that are coded
+OTHERS = (100_000, 999)
 #: the count whose models are plotted
 PLOTTED = 50
 #: (share, mean, spread) of each normal distribution that the samples come from
@@ -73,14 +75,10 @@ class OneDimension(Benchmark):
         return []
 
 
-def others() -> np.ndarray:
-    return samples_of(100_000, 999)
-
-
 def fitted(count: int) -> dict[str, Any]:
     with TemporaryDirectory() as folder:
         made = fit(samples_of(count, count), Path(folder))
-    found: dict[str, Any] = {name: float(-np.log(pmf[others()]).mean()) for name, pmf in made.items()}
+    found: dict[str, Any] = {name: float(-np.log(pmf[samples_of(*OTHERS)]).mean()) for name, pmf in made.items()}
     if count == PLOTTED:
         found["pmf"] = {name: [round(float(p), 6) for p in pmf[:100]] for name, pmf in made.items()}
     return found
@@ -92,7 +90,7 @@ COLOURS = {"histogram": "crimson", "mixture of 4 logistics": "seagreen"}
 def plot_fits(found: dict[str, Any], path: Path) -> None:
     from matplotlib.figure import Figure
 
-    figure, new = Figure(figsize=(10, 3.6), layout="constrained"), others()
+    figure, new = Figure(figsize=(10, 3.6), layout="constrained"), samples_of(*OTHERS)
     left, right = figure.subplots(1, 2)
     left.bar(range(100), np.bincount(new, minlength=100) / len(new), color="lightgrey", width=1, label="100,000 others")
     for name, pmf in found.get(str(PLOTTED), {}).get("pmf", {}).items():
@@ -111,15 +109,14 @@ def fits_page(found: dict[str, Any]) -> list[str]:
     return [
         "# One dimension: histogram and mixture of logistics",
         "",
-        "The lecture's first comparison. Samples of 100 of the 256 bytes come from three bells; a histogram (`histogram`, counts plus",
-        "½) and a mixture of four discretized logistics (`logistic_mixture`) are fitted to a few of them; the table shows the cost of 100,000 others.",
-        "The histogram has a number for every symbol and believes the gaps between its samples; the mixture has",
-        "eleven numbers and must generalise. With enough samples the histogram is as good, and then better, having no shape to be",
-        "wrong about.",
+        "The lecture's first comparison. Samples of 100 of the 256 bytes come from three bells. A histogram (`histogram`, counts plus ½)",
+        "and a mixture of four discretized logistics (`logistic_mixture`) are fitted to some of them; the table shows the cost of others.",
+        "The histogram has a number for every symbol and believes the gaps between its samples. The mixture has eleven numbers and must",
+        "generalise. With enough samples the histogram is as good, and then better, as it has no shape to be wrong about.",
         "",
         "![Both models and their cost](one_dimension.png)",
         "",
-        f"Nats per symbol of {len(others()):,} others:",
+        f"Nats per symbol of {OTHERS[0]:,} others:",
         "",
         *markdown(["samples", *COLOURS], rows),
         "",
