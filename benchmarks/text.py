@@ -16,7 +16,7 @@ import numpy as np
 
 import tokpress
 from tokpress.bench.report import PACKAGES
-from tokpress.codec import selection
+from tokpress.codec import choose, options, selection
 from tokpress.coding import Frame
 from tokpress.container.lzma2 import lzma_encode
 from tokpress.models import store
@@ -308,7 +308,7 @@ class Trials(Benchmark):
         return {name: lambda path=path: trial(path) for name, path in files.items()}
 
     def report(self, results: Results, setup: Setup) -> list[str]:
-        names = selection.EFFORTS["default"][0]
+        names = options.EFFORTS["default"][0]
         head = [
             "file",
             "bytes",
@@ -327,12 +327,12 @@ class Trials(Benchmark):
 
 def trial(path: Path) -> dict[str, Any] | None:
     """None where the file is coded without a trial."""
-    models = [store.load(name) for name in selection.EFFORTS["default"][0]]
-    source = path.read_bytes()[: selection.FRAME_SIZE]
+    models = [store.load(name) for name in options.EFFORTS["default"][0]]
+    source = path.read_bytes()[: options.FRAME_SIZE]
     if len(source) <= selection.TRIAL_SIZE:
         return None
-    part, _ = selection._part(source, None)
-    if selection._hopeless(models[0], part):
+    part, _ = choose._part(source, None)
+    if choose._is_hopeless(models[0], part):
         return None
     tokens = len(models[0].tokenizer.encode(part))
     rates = [8 * len(model.encode(data)[0]) / len(data) for data in (part, source) for model in models]

@@ -61,8 +61,7 @@ def compress(
     models = options.bound([store.load(model)] if model else [], given) or None
     total, done, begin = pipeline.Summary(), 0, time.monotonic()
 
-    def work(name: str) -> None:
-        nonlocal done
+    def work(name: str) -> pipeline.Summary:
         settings = pipeline.Options(models, lanes, frame_size, kernel, lossy=lossy, effort=effort)
         with jobs.reading(name, seekable=content or lossy) as source:
             before, stream, suffix = streams.status(source), source, ""
@@ -89,21 +88,27 @@ def compress(
                         stream.seek(start)
                     with Progress(f"{name}: verifying", size or length, quiet) as verifying:
                         verify.check(name, out, None if lossy else stream, models or [], kernel, verifying)
-        total.frames += summary.frames
-        done += 1
         line = _line(options.shown(name), summary, seconds)
         of = "" if length is None else f", of a file of {length:,} bytes"
         lacks = f"; left out: {', '.join(left_out)}" if left_out else ""
         note(line + (f"; stored as {suffix[1:]}{of}{lacks}" if suffix else ""), quiet)
         for number, frame in enumerate(summary.frames if verbose and not quiet else [], 1):
             note(f"  frame {number}: {frame.source_bytes:,} → {frame.payload_bytes:,} bytes, {frame.stored}")
+        return summary
 
+    def count(summary: pipeline.Summary) -> None:
+        nonlocal done
+        total.frames += summary.frames
+        done += 1
+
+    # with --content and --lossy a target is known only when its input is open
+    apart = place.apart and not (content or lossy) and jobs.are_files(chosen)
     try:
-        jobs.each(ctx, chosen, work)
+        jobs.each(ctx, chosen, work, count, (lambda name: jobs.size_of(name) > frame_size) if apart else None)
     finally:
         if len(names) > 1 and total.frames:
-            count = f"{len(names)}" if done == len(names) else f"{done} of {len(names)}"
-            note(_line(f"{count} files", total, time.monotonic() - begin), quiet)
+            which = f"{len(names)}" if done == len(names) else f"{done} of {len(names)}"
+            note(_line(f"{which} files", total, time.monotonic() - begin), quiet)
 
 
 def _line(name: str, summary, seconds: float) -> str:

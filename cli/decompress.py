@@ -68,7 +68,7 @@ def decompress(ctx, files, output, stdout, force, keep, remove, models, given, k
                 f"damaged: what could be restored is in {place_of}; what is missing or unverified is told above"
             )
 
-    jobs.each(ctx, names, work)
+    jobs.each(ctx, names, work, large=restores_much if place.apart and jobs.are_files(names) else None)
 
 
 def _without_suffix(name: str) -> str:
@@ -77,6 +77,20 @@ def _without_suffix(name: str) -> str:
     if not name.endswith(SUFFIX):
         raise OutputError(f"{name}: does not end in {SUFFIX}: name the output with -o, or use -c")
     return name.removesuffix(SUFFIX)
+
+
+def restores_much(name: str) -> bool:
+    """Whether a file is one of several frames, which all threads decode, by the header of its first."""
+    from tokpress.codec.stream import FRAME_SIZE
+    from tokpress.container.frames import read_header
+    from tokpress.errors import FormatError
+
+    try:
+        with open(name, "rb") as file:
+            header = read_header(file, 0)
+    except (OSError, FormatError):  # told when its turn comes
+        return False
+    return header is not None and (not header.last or header.source_length > FRAME_SIZE)
 
 
 def total(source: BinaryIO) -> int | None:

@@ -1,10 +1,16 @@
-"""One input after another: open it, find its target, do the work, go on with the next after an error."""
+"""The inputs of a call: open each, find its target, do the work, go on with the next after an error.
+
+One after another, or side by side in threads (`side_by_side`) where each is a file, and its output another. What is seen of them is
+the same, in the same order: lines are kept until the turn of their input has come.
+"""
 
 import contextlib
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator
-from typing import BinaryIO, cast
+from collections.abc import Callable, Generator, Iterable, Iterator
+from functools import partial
+from itertools import groupby
+from typing import BinaryIO, TypeVar, cast
 
 import click
 
@@ -12,7 +18,11 @@ from . import output, signals, streams
 from .main import describe
 from .options import shown
 from .place import Place, file_keys
-from .terminal import note, traceback
+from .terminal import Desk, note, traceback
+
+R = TypeVar("R")
+#: gives what the work on one input has made, or raises
+Outcome = Callable[[], R]
 
 
 @contextlib.contextmanager
@@ -76,19 +86,77 @@ def _named_file(source: BinaryIO, name: str) -> os.stat_result | None:
         return None
 
 
-def each(ctx: click.Context, names: Iterable[str], work: Callable[[str], None]) -> None:
-    """`work` on each input. Errors are told, and the exit code is 1 if there were any."""
+def each(
+    ctx: click.Context,
+    names: Iterable[str],
+    work: Callable[[str], R],
+    done: Callable[[R], None] = lambda made: None,
+    large: Callable[[str], bool] | None = None,
+) -> None:
+    """`work` on each input, then `done` with what it has made, in order. Errors are told, and the exit code is 1 if there were any.
+
+    large: whether an input takes all threads itself; the others are worked on side by side. None: one after another."""
     failed = False
-    for name in names:
-        try:
-            work(name)
-        except (click.ClickException, click.exceptions.Exit, BrokenPipeError):
-            raise
-        except Exception as error:
-            signals.check()
-            failed = True
-            if ctx.meta.get("tokpress.verbose"):
-                traceback()
-            note(f"tokpress: {describe(error, shown(name))}")
+    outcomes = one_by_one(names, work) if large is None else side_by_side(names, work, large)
+    with contextlib.closing(outcomes):
+        for name, outcome in outcomes:
+            try:
+                done(outcome())
+            except (click.ClickException, click.exceptions.Exit, BrokenPipeError):
+                raise
+            except Exception as error:
+                signals.check()
+                failed = True
+                if ctx.meta.get("tokpress.verbose"):
+                    traceback()
+                note(f"tokpress: {describe(error, shown(name))}")
     if failed:
         ctx.exit(1)
+
+
+def one_by_one(names: Iterable[str], work: Callable[[str], R]) -> Generator[tuple[str, Outcome[R]], None, None]:
+    for name in names:
+        yield name, partial(work, name)
+
+
+def side_by_side(
+    names: Iterable[str], work: Callable[[str], R], large: Callable[[str], bool]
+) -> Generator[tuple[str, Outcome[R]], None, None]:
+    """As many inputs at once as there are threads; but a large one, which uses all of them itself and needs much memory, alone.
+
+    Whoever closes this iterator early stops the work behind, at its next look at `signals.check`."""
+    from tokpress.codec.ahead import Ahead  # not for --help
+    from tokpress.exact.threads import Task, processors
+
+    def run(job: tuple[str, Desk]) -> tuple[str, Outcome[R]]:
+        name, desk = job
+        task = Task(work, name)
+        with desk.used(), signals.stopping(ahead.check):
+            task.run()
+
+        def outcome() -> R:
+            desk.show()
+            return task.result()
+
+        return name, outcome
+
+    for alone, group in groupby(names, large):
+        if alone or processors() < 2:
+            yield from one_by_one(group, work)
+            continue
+        jobs = ((name, Desk()) for name in group)
+        with Ahead(jobs, run, processors(), due=lambda job: job[1].take_turn()) as ahead:
+            yield from ahead
+
+
+def are_files(names: Iterable[str]) -> bool:
+    """Whether each is on disk, or missing, which is told when its turn comes; a stream or a pipe can be read by one job only."""
+    return all(name != "-" and not streams.kind(name) for name in names)
+
+
+def size_of(name: str) -> int:
+    """Bytes of a file; 0 where there is none, which is told when its turn comes."""
+    try:
+        return os.stat(name).st_size
+    except OSError:
+        return 0

@@ -36,7 +36,7 @@ def message(error: BaseException, compressing: bool) -> str | None:
     if compressing:
         small, raise_it = (
             "try a smaller --frame-size or fewer --lanes",
-            "raise it: lzma takes up to 700 MiB for a large file",
+            "raise it: lzma takes up to 400 MiB for a large file",
         )
         advice = small if limit is None else raise_it
     # numpy's import raises SystemError where memory ends within it

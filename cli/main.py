@@ -13,25 +13,11 @@ from typing import Any, NoReturn
 
 import click
 
-from . import limits, signals, terminal
+from . import limits, overview, signals, terminal
+from .overview import COMMANDS
 from .signals import Interrupted
 from .terminal import note
 
-#: name → help; the module of the same name beside this one holds a click command of the same name
-COMMANDS = {
-    "compress": "Compress files to .tokp.",
-    "decompress": "Restore the sources of .tokp files.",
-    "pack": "Put many small files into one .tokp file.",
-    "unpack": "Take files out of an archive of pack's.",
-    "test": "Decode .tokp files without writing anything.",
-    "info": "Tell what .tokp files hold, without decoding.",
-    "models": "List the models at hand.",
-    "score": "Bits that each file, line, token or byte costs.",
-    "sample": "Draw bytes from a model.",
-    "bench": "Measure tokpress and other compressors on your files.",
-    "train": "Train a tokenizer and a prior on your own files.",
-    "completion": "Print a script for your shell's completion.",
-}
 EXTRAS = {"torch": "torch", "array_api_compat": "torch", "accelerate": "train", "rich": "train", "zstandard": "train"}
 EXTRAS |= {"brotli": "bench", "bz3": "bench", "pyppmd": "bench", "matplotlib": "bench"}
 
@@ -50,9 +36,8 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         return getattr(import_module(f".{name}", __package__), name) if name in COMMANDS else None
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+    def get_help(self, ctx: click.Context) -> str:
+        return overview.text().rstrip()
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         if args[0] not in COMMANDS and not args[0].startswith("-"):
@@ -137,10 +122,7 @@ def _version(ctx: click.Context, option: click.Parameter, wanted: bool) -> None:
     "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Print the version."
 )
 def cli() -> None:
-    """Lossless compression by autoregressive models, exact on every machine.
-
-    `tokpress compress book.txt` writes book.txt.tokp, `tokpress decompress book.txt.tokp` gives the file back.
-    """
+    """Its help is `overview.text`."""
 
 
 def run() -> None:

@@ -99,7 +99,7 @@ kernel = click.option(
     "--kernel", type=click.Choice(["auto", "numpy", "native", "int8", "float"]), default="auto", show_default=True,
     help="How integer products are computed. The result is the same.",
 )  # fmt: skip
-lanes = click.option("--lanes", type=click.IntRange(1, 4096), metavar="N", help="Sequences coded in lock-step.")
+lanes = click.option("--lanes", type=click.IntRange(1, 512), metavar="N", help="Sequences coded in lock-step.")
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 

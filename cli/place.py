@@ -29,6 +29,9 @@ class Place:
     spared: set[str] = field(default_factory=set)  # inputs that --rm must leave alone after all
     read: dict[Key, str] = field(default_factory=dict)  # key of each file read → its name
     made: dict[Key, str] = field(default_factory=dict)  # key of each file written → its input
+    apart: bool = (
+        False  # whether each input has a target of its own, a file that `plan` knows: jobs may run side by side
+    )
 
     def check(self, files: list[str]) -> None:
         """Raise UsageError where the options contradict each other."""
@@ -58,17 +61,21 @@ class Place:
             for key in identities(path):
                 self.read.setdefault(key, path)
         targets: dict[Key, str] = {}
+        self.apart = True
         for source in files:
             try:
                 target = self.target(source, name)
             except output.OutputError:  # told when its turn comes
                 continue
             if target is None:
+                self.apart = False
                 self._compare(source, "stdout", file_keys(streams.status(sys.stdout)))
                 continue
             if streams.kind(target):  # an open file, perhaps
+                self.apart = False
                 self._compare(source, target, identities(target))
                 continue
+            self.apart = self.apart and not os.path.islink(target)  # to another job's target, perhaps
             if os.path.lexists(target) and not self.force:  # it will not be replaced, so it cannot destroy an input
                 continue
             self._compare(source, target, identities(target))

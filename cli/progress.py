@@ -30,9 +30,9 @@ def tell_of_twins() -> None:
 
     if not library.is_here() and not os.environ.get("TOKPRESS_CORE"):
         note(
-            "tokpress: the native core is not installed; its Python twins give the same files, hundreds of times slower"
+            "tokpress: the native core is not installed, so everything takes hundreds of times longer; to have it, install a C "
+            "compiler (gcc or clang), unset TOKPRESS_NO_CORE, and run pip install --force-reinstall --no-deps tokpress"
         )
-        note("tokpress: to have it, install a C compiler (gcc, clang) and then tokpress again")
 
 
 class Progress:

@@ -3,13 +3,17 @@
 import contextlib
 import os
 import signal
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
+from threading import current_thread, main_thread
+from types import FrameType
 
 NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
 _asked = 0  # the signal that asked us to stop
-_holding = 0
+_holding = 0  # of the main thread, which alone hears signals
 _over = False
+#: raises where nobody waits for the work at hand any more
+_wanted: ContextVar[Callable[[], None]] = ContextVar("wanted", default=lambda: None)
 
 
 class Interrupted(KeyboardInterrupt):
@@ -19,7 +23,7 @@ class Interrupted(KeyboardInterrupt):
         self.signum = signum
 
 
-def _stop(signum: int, frame: Any) -> None:
+def _stop(signum: int, frame: FrameType | None) -> None:
     global _asked
     _asked = _asked or (signum if signum != _AGAIN else 0)
     if not _asked or _holding or _over:
@@ -34,7 +38,7 @@ def _stop(signum: int, frame: Any) -> None:
 _AGAIN = getattr(signal, "SIGALRM", 0)
 
 
-def _fragile(frame: Any) -> bool:
+def _fragile(frame: FrameType | None) -> bool:
     """Whether an exception may not be raised here: in the midst of an import some modules abort."""
     while frame is not None:
         if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
@@ -60,21 +64,37 @@ def over() -> None:
 
 
 def check() -> None:
-    """Raise Interrupted if that was asked for. Wherever the handler ran (in a finaliser, within an import), its
-    exception may have been swallowed, or become another one."""
-    if _asked and not _holding and not _over:
+    """Raise Interrupted if that was asked for, and what `stopping` raises. Wherever the handler ran (in a finaliser, within an
+    import), its exception may have been swallowed, or become another one; in other threads it never runs."""
+    if _asked and not _over and not (_holding and _in_main_thread()):
         raise Interrupted(_asked)
+    _wanted.get()()
+
+
+@contextlib.contextmanager
+def stopping(wanted: Callable[[], None]) -> Iterator[None]:
+    """Work that somebody may give up: `check` calls `wanted`, which raises then."""
+    before = _wanted.set(wanted)
+    try:
+        yield
+    finally:
+        _wanted.reset(before)
+
+
+def _in_main_thread() -> bool:
+    return current_thread() is main_thread()
 
 
 @contextlib.contextmanager
 def held() -> Iterator[None]:
-    """Steps that belong together: a signal is acted upon when they are done."""
+    """Steps that belong together: a signal is acted upon when they are done. What another thread does no signal interrupts."""
     global _holding
-    _holding += 1
+    held = _in_main_thread()
+    _holding += held
     try:
         yield
     finally:
-        _holding -= 1
+        _holding -= held
     check()
 
 

@@ -5,7 +5,7 @@ from typing import BinaryIO, cast
 import click
 
 from . import jobs, options, streams
-from .decompress import total
+from .decompress import restores_much, total
 from .progress import Progress, speed
 from .terminal import note, say
 
@@ -36,4 +36,4 @@ def test(ctx, files, models, given, kernel, quiet, verbose):
         if verbose:
             note(f"{shown}: {speed(done.source_bytes, progress.seconds)}", quiet)
 
-    jobs.each(ctx, names, work)
+    jobs.each(ctx, names, work, large=restores_much if jobs.are_files(names) else None)

@@ -253,23 +253,25 @@ def _check_size(tokenizer: str | None, asked: int | None) -> None:
     """Raises TokpressError where --vocab-size was given and would mean nothing."""
     from tokpress.errors import TokpressError
     from tokpress.tokenizers.registry import TOKENIZERS
+    from tokpress.training.learners.registry import tokenizer_learner
 
     if not asked or not tokenizer:
         return
     if os.path.isabs(tokenizer):
         raise TokpressError(f"the tokenizer in {tokenizer} has its symbols already; leave --vocab-size out")
     kind = TOKENIZERS.find(tokenizer)
-    if not kind.learns:
+    learner = tokenizer_learner(kind)
+    if learner is None:
         raise TokpressError(
             f"the tokenizer {tokenizer!r} always has {kind.vocab_size} symbols: leave --vocab-size out, or take another one"
         )
-    if not kind.sized_by.startswith("--vocab-size"):
+    if not learner.sized_by.startswith("--vocab-size"):
         raise TokpressError(
-            f"--vocab-size is not for the tokenizer {tokenizer!r}: what decides its number of symbols is {kind.sized_by}"
+            f"--vocab-size is not for the tokenizer {tokenizer!r}: what decides its number of symbols is {learner.sized_by}"
         )
-    if asked < kind.least_symbols:
+    if asked < learner.least_symbols:
         raise TokpressError(
-            f"--vocab-size {asked} is too small for the tokenizer {tokenizer!r}: {kind.least_symbols} or more"
+            f"--vocab-size {asked} is too small for the tokenizer {tokenizer!r}: {learner.least_symbols} or more"
         )
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import tokpress
 from tests.models import GIVEN, NETWORKS, tiny_models
-from tokpress.codec import selection, stream
+from tokpress.codec import encoded_frame, options, stream
 from tokpress.coding.lanes import Layout
 from tokpress.container.frames import FrameHeader, iter_frames, write_frame
 from tokpress.errors import FormatError, ModelMismatchError, TokpressError
@@ -25,7 +25,7 @@ NAMES = sorted({*MODELS} - {*NETWORKS, *GIVEN} | {"lstm", "transformer-images"})
 
 def frame(model: Model, source: bytes = TEXT, **lies) -> bytes:
     """A model frame, even where another kind were smaller. `lies`: header fields to be replaced, check and all."""
-    coded = selection.encode(model, source, selection.Options(), lambda done: None)
+    coded = encoded_frame.encode(model, source, options.Options(), lambda done: None)
     payload = lies.pop("payload", coded.payload)
     header = FrameHeader(
         kind=stream.Kind.MODEL, source_length=len(source), payload_length=len(payload), source_crc=zlib.crc32(source),
@@ -47,7 +47,7 @@ def test_every_byte_of_several_frames(mask):
     parts = [TEXT[:40], TEXT[40:90], TEXT[90:110]]
     member = stream.MemberWriter(file := io.BytesIO())
     for i, part in enumerate(parts):
-        member.write(selection.encode(model, part, selection.Options(), lambda done: None), part, last=i == 2)
+        member.write(encoded_frame.encode(model, part, options.Options(), lambda done: None), part, last=i == 2)
     data = file.getvalue()
     starts = [header.offset for header, _ in iter_frames(io.BytesIO(data))] + [len(data)]
     assert tokpress.decompress(data, models=[model]) == TEXT[:110]

@@ -12,6 +12,7 @@ import tokpress
 from tests.golden import make
 from tests.models import GIVEN, tiny_autoencoders, tiny_models, tiny_network
 from tokpress.lazy import lazy
+from tokpress.models import store
 from tokpress.models.model import Model
 from tokpress.models.store import load_folder
 from tokpress.priors.base import Prior
@@ -165,3 +166,23 @@ def test_eight_threads_encode_with_one_tokenizer():
     for thread in threads:
         thread.join()
     assert made == [made[0]] * 8 and model.tokenizer.decode(np.array(made[0])) == source
+
+
+def test_threads_that_compress_at_once():
+    """The choice among the shipped models, which all of them load at once, included."""
+    store._cached.cache_clear()
+    sources = [TEXT * 30, bytes(range(256)) * 20, b"x" * 5000, b'{"key": 1}\n' * 300] * 2
+    gate, made = threading.Barrier(len(sources)), [b""] * len(sources)
+
+    def work(number: int) -> None:
+        gate.wait()
+        packed = tokpress.compress(sources[number])
+        made[number] = packed if tokpress.decompress(packed) == sources[number] else b"differs"
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(len(sources))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert made == [tokpress.compress(source) for source in sources]
+    assert store._cached.cache_info().misses == store._cached.cache_info().currsize  # each model was loaded once

@@ -6,11 +6,11 @@ b'hello, hello, hello'
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
 from ._version import __version__
 from .native import forks  # noqa: F401  looks after forks beside other threads
 
+TYPE_CHECKING = False  # true to type checkers; to import it from typing would take 4 ms
 if TYPE_CHECKING:
     from .codec.file import TokpressFile, open
     from .codec.stream import compress, decompress
@@ -58,7 +58,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     """Import on first use: `tokpress --help` and small inputs import only what they touch."""
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

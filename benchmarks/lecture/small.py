@@ -11,7 +11,7 @@ import numpy as np
 from tokpress.bench.report import PACKAGES
 from tokpress.exact.threads import one_blas_thread
 from tokpress.priors.base import Prior
-from tokpress.priors.lecture.bayes_net import BayesNetPrior, chow_liu
+from tokpress.priors.lecture.bayes_net import BayesNetPrior
 from tokpress.priors.lecture.hierarchical import DEFAULTS, HierarchicalPrior, plan
 from tokpress.priors.lecture.histogram import HistogramPrior
 from tokpress.priors.lecture.logistic_mixture import LogisticMixturePrior
@@ -21,6 +21,8 @@ from tokpress.priors.lecture.transformer import TransformerPrior
 from tokpress.priors.registry import PRIORS
 from tokpress.tokenizers.text.bytes import BytesTokenizer
 from tokpress.training.data.streams import Source
+from tokpress.training.learners.bayes_net import chow_liu
+from tokpress.training.learners.registry import fit_prior
 from tokpress.training.options import FitOptions
 
 from ..pages import markdown, write_page
@@ -53,8 +55,8 @@ def fit(samples: np.ndarray, folder: Path) -> dict[str, np.ndarray]:
     source = Source(path)
     source.held_out = len(source.all) - len(samples)
     options, tokenizer = FitOptions(folder), BytesTokenizer()
-    histogram = HistogramPrior.fit([source], tokenizer, {}, options)
-    mixture = LogisticMixturePrior.fit([source], tokenizer, {"components": 4}, options)
+    histogram = fit_prior(HistogramPrior, [source], tokenizer, {}, options)
+    mixture = fit_prior(LogisticMixturePrior, [source], tokenizer, {"components": 4}, options)
     return {
         "histogram": histogram.step(histogram.init(1, 1), None, 1)[0],
         "mixture of 4 logistics": mixture.step(None, None, 1)[0],

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tokpress import compress
 from tokpress.codec import archive
 from tokpress.codec.archive import Entry, Item, ItemKind, write
-from tokpress.codec.selection import Options
+from tokpress.codec.options import Options
 from tokpress.errors import FormatError, TokpressError
 from tokpress.models.store import load
 

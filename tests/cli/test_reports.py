@@ -27,8 +27,14 @@ def test_help_imports_nothing_heavy():
         "finally: print(*{m.split('.')[0] for m in sys.modules}, file=sys.stderr)"
     )
     done = subprocess.run([sys.executable, "-c", code, "--help"], capture_output=True, text=True, check=True)
-    assert not {"numpy", "numba", "torch", "constriction", "tokenizers", "safetensors", "json"} & {*done.stderr.split()}
+    assert not {"click", "typing", "threading", "numpy", "torch", "json"} & {*done.stderr.split()}
     assert all(f"  {name} " in done.stdout for name in main.COMMANDS)
+
+
+def test_help_is_the_same_with_click_and_without(run, process):
+    for words in (["--help"], ["-h"], ["--version"]):
+        assert process(*words).stdout.decode() == run(*words).stdout
+    assert process(code=2).stderr.decode() == run("--help").stdout
 
 
 @pytest.mark.parametrize("name", [n for n in main.COMMANDS if n != "train"])

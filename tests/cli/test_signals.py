@@ -19,15 +19,15 @@ SOURCE = letters(100_000)
 SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 # as the installed script starts; until it does, Ctrl-C finds Python's own handler, which prints where it was
 START = """
-import atexit, os, signal, sys
+import atexit, itertools, os, signal, sys
 signal.signal(signal.SIGINT, signal.SIG_DFL)
 {before}
 from tokpress.cli import main, progress
-seen = 0
+seen, moments = 0, itertools.count(1)
 def moment():
     global seen
-    seen += 1
-    if seen {when}:
+    seen = now = next(moments)  # of several threads, each sees a number of its own
+    if now {when}:
         {what}
 def marked(function):
     def call(*args, **more):

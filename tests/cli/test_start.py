@@ -14,8 +14,6 @@ pytestmark = pytest.mark.skipif(not library.is_here(), reason="the twins compute
 
 HEAVY = {
     "numpy",
-    "numba",
-    "llvmlite",
     "torch",
     "tokenizers",
     "constriction",

@@ -318,7 +318,7 @@ def test_deep_folders(process, place):
 
 
 def test_a_missing_model_is_told_for_each(process, place, tiny):
-    from tokpress.codec.selection import Options
+    from tokpress.codec.options import Options
     from tokpress.models.store import load
 
     items = [("a", letters(3000)), ("b", bytes(100))]

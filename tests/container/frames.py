@@ -24,6 +24,7 @@ from tokpress.container.frames import (
     write_frame,
 )
 from tokpress.container.lzma2 import lzma_encode
+from tokpress.container.proportion import least_payload
 from tokpress.container.salvage import iter_frames_keep_going
 
 MODEL = bytes.fromhex("cafef00d")
@@ -106,14 +107,16 @@ def headers(draw) -> FrameHeader:
     several = {"link": fixed(4)} if sequence else {}
     if last and sequence:
         several |= {"total_length": draw(st.integers(0, MAX_NUMBER)), "digest": fixed(8)}
-    model = {}
+    model, least = {}, 0
     if kind.model_ids:
         tokens = draw(st.integers(1, 2 * length))
         lanes = draw(st.none() | st.integers(1, min(tokens, MAX_LANES)))
+        least = least_payload(tokens, lanes or 1)
         model = {"model_id": fixed(4), "tokens": tokens, "lanes": lanes}
         model |= {"residual_id": fixed(4)} if kind == Kind.RESIDUAL else {}
     most = 8 * length + 64 if kind.model_ids else MAX_NUMBER
-    payload = length if kind == Kind.RAW else draw(st.one_of(small.filter(lambda n: n <= most), st.integers(0, most)))
+    sizes = st.one_of(st.integers(least, min(most, least + 300)), st.integers(least, most))
+    payload = length if kind == Kind.RAW else draw(sizes)
     crc, check = draw(st.integers(0, 2**32 - 1)), draw(st.integers(0, 2**16 - 1))
     return FrameHeader(
         kind=kind, source_length=length, payload_length=payload, source_crc=crc, check=check,

@@ -3,11 +3,12 @@
 import io
 import lzma
 import random
+import threading
 
 import pytest
 
 from tokpress.container.frames import restore_plain
-from tokpress.container.lzma2 import LzmaEncoder, Packing, lzma_decode, lzma_encode
+from tokpress.container.lzma2 import LzmaEncoder, Packing, in_turn, lzma_decode, lzma_encode
 from tokpress.container.salvage import iter_frames_keep_going
 from tokpress.container.varint import PIECE
 from tokpress.errors import ChecksumError
@@ -47,13 +48,48 @@ def test_packing_stops_at_its_limit_and_may_go_on():
 def test_lzma_by_pieces_of_unknown_length():
     encoder = LzmaEncoder()
     payload = b"".join([*(encoder.compress(TEXT[i : i + 999]) for i in range(0, len(TEXT), 999)), encoder.finish()])
-    assert payload[0] == 28
+    assert payload[0] == 26
     assert b"".join(lzma_decode([payload], len(TEXT))) == TEXT
 
 
 @pytest.mark.parametrize(("length", "byte"), [(1, 0), (4096, 0), (4097, 1), (6145, 2), (1 << 20, 16)])
 def test_the_dictionary_is_the_smallest_that_holds_the_source(length, byte):
     assert LzmaEncoder(length).finish()[0] == byte
+
+
+def test_one_frame_at_a_time_is_packed(monkeypatch):
+    """However many threads there are: each takes much memory. Whoever waits hears of a reason to stop."""
+    source, most, lock, now = random.Random(4).randbytes(1 << 19), 0, threading.Lock(), 0
+    compress = LzmaEncoder.compress
+
+    def counted(self, piece):
+        nonlocal now, most
+        with lock:
+            now, most = now + 1, max(most, now + 1)
+        try:
+            return compress(self, piece)
+        finally:
+            with lock:
+                now -= 1
+
+    monkeypatch.setattr(LzmaEncoder, "compress", counted)
+    made = []
+    threads = [threading.Thread(target=lambda: made.append(Packing(source).go_on())) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most == 1 and made == 4 * [lzma_encode(source)]
+
+    class Stop(Exception):
+        pass
+
+    def stop():
+        raise Stop
+
+    with in_turn(), pytest.raises(Stop):
+        Packing(source, stop).go_on()
+    assert Packing(source).go_on() == made[0], "whoever gave up waiting leaves it free"
 
 
 def test_lzma_that_lies_is_rejected():

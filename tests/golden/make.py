@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from tests.models import NETWORKS, tiny_autoencoders, tiny_mingru, tiny_models, tiny_product
-from tokpress.codec import selection, stream
+from tokpress.codec import encoded_frame, options, stream
 from tokpress.container.frames import FrameHeader, Kind
 from tokpress.container.lzma2 import lzma_encode
 from tokpress.media.grid import Grid
@@ -122,7 +122,7 @@ def small_models() -> dict[str, Model]:
 
 
 def _bpe() -> Model:
-    from tokpress.training.loop.bpe import train_bpe
+    from tokpress.training.learners.bpe import train_bpe
 
     tokenizer = train_bpe([SOURCES / "prose.txt"], 300)
     return Model(tokenizer, MemoryPrior(tiny_mingru(symbols=tokenizer.vocab_size)))
@@ -138,9 +138,9 @@ def _spelled() -> Model:
 def frame(source: bytes, model: Model | None = None, kind: Kind = Kind.MODEL, lanes: int | None = None) -> bytes:
     """One frame of the kind asked for, even where another were smaller."""
     if model is None:
-        coded = selection.Coded(kind, len(source), lzma_encode(source) if kind == Kind.LZMA else source)
+        coded = encoded_frame.EncodedFrame(kind, len(source), lzma_encode(source) if kind == Kind.LZMA else source)
     else:
-        coded = selection.encode(model, source, selection.Options(lanes=lanes), lambda done: None)
+        coded = encoded_frame.encode(model, source, options.Options(lanes=lanes), lambda done: None)
     stream.MemberWriter(out := io.BytesIO()).write(coded, source, last=True)
     return out.getvalue()
 
@@ -152,10 +152,10 @@ def frames(source: bytes, models: list[Model], size: int) -> bytes:
     for number, block in enumerate(blocks):
         turn = number % (len(models) + 2)
         if turn < len(models):
-            coded = selection.encode(models[turn], block, selection.Options(), lambda done: None)
+            coded = encoded_frame.encode(models[turn], block, options.Options(), lambda done: None)
         else:
             kind = (Kind.LZMA, Kind.RAW)[turn - len(models)]
-            coded = selection.Coded(kind, len(block), lzma_encode(block) if kind == Kind.LZMA else block)
+            coded = encoded_frame.EncodedFrame(kind, len(block), lzma_encode(block) if kind == Kind.LZMA else block)
         member.write(coded, block, last=number == len(blocks) - 1)
     return out.getvalue()
 
@@ -184,8 +184,10 @@ def cases(wanted: list[str]) -> Iterator[tuple[str, list[str], bytes, list[str]]
                 for name in (
                     ("samples",) if tokenizer.sound else ("items", "frames") if tokenizer.video else ("pixels",)
                 ):
-                    options = selection.Options([models[each]])
-                    coded = selection.complete(models[each], given[name], options, lambda done: None, GRIDS.get(name))
+                    chosen = options.Options([models[each]])
+                    coded = encoded_frame.complete(
+                        models[each], given[name], chosen, lambda done: None, GRIDS.get(name)
+                    )
                     stream.MemberWriter(out := io.BytesIO()).write(coded, given[name], last=True)
                     yield f"{each}-{name}", [name], out.getvalue(), [each]
         elif case in ("samples", "drawings"):

@@ -33,14 +33,14 @@ def test_random(core, rows, inputs, outputs):
 
 @pytest.mark.parametrize("rows, inputs, outputs", SHAPES)
 def test_activations_as_networks_have_them(core, rows, inputs, outputs):
-    """Mostly small: pairs of products are then added before they are widened, but for a few that are too large."""
+    """Mostly small: many products are then added before they are widened, but for some that are too large."""
     rng = np.random.default_rng(rows)
     a = np.clip(np.rint(rng.standard_t(3, (rows, inputs)) * 30), -127, 127).astype(np.int64)
     q = rng.integers(-64, 64, (outputs, inputs))
     assert np.array_equal(product(a, q, core), (a @ q.T).astype(np.float32))
 
 
-@pytest.mark.parametrize("a_value", [-127, 127, 65, 64, -65])
+@pytest.mark.parametrize("a_value", [-127, 127, 64, 65, -65, 31, 32, -32, 33, 34])
 @pytest.mark.parametrize("q_value", [-64, 63])
 def test_extremes(core, a_value, q_value):
     """Whatever is largest, everywhere and at every place alone, on either side of what fits."""

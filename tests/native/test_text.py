@@ -84,6 +84,21 @@ def test_widths_that_vectors_do_not_divide(core, width, hidden, depth):
     check(prior, repeating(2, 90, 64), 2, core)
 
 
+def test_threads_come_and_go(core):
+    """What is free is asked before each block."""
+    prior, tokens = random_prior(3, grams=32, features=4, groups=16), repeating(3, 9000, 64)
+    text, layout = frame_of(prior, len(tokens), 30, core)
+    payload = text.encode(tokens)
+    free, asked = itertools.cycle([1, 3, 2, 0, 9]), []
+    model = Model({"name": prior.name, **prior.config()}, prior.tensors())
+    for _ in range(2):
+        text = Text(model, layout.lanes, len(tokens), 3, core, lambda: asked.append(next(free)) or asked[-1])
+        assert text.encode(tokens) == payload
+    text = Text(model, layout.lanes, len(tokens), 3, core, lambda: asked.append(next(free)) or asked[-1])
+    assert np.array_equal(decoded(text, layout, payload), tokens)
+    assert {1, 3, 2, 0, 9} <= set(asked)
+
+
 @pytest.mark.parametrize("tokens, lanes", [(1, 1), (2, 2), (17, 16), (100, 17), (231, 33), (77, 77)])
 @pytest.mark.parametrize("threads", [1, 2, 5])
 def test_lanes_and_threads(core, tokens, lanes, threads):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import tokpress
 from tests.coding import decode, encode, score
 from tests.models import tiny_mingru, tiny_two_level
-from tokpress.codec import selection
+from tokpress.codec import encoded_frame, options
 from tokpress.coding import Frame, symbolwise
 from tokpress.coding.levels import Levels
 from tokpress.conformance import check
@@ -317,18 +317,18 @@ def test_few_lanes_where_there_are_few_tokens(tokens, told):
     """A lane that begins knows nothing. The frame says how many there are where the rule of the format says others."""
     source = (TEXT * 40)[:tokens]
     model = Model(BytesTokenizer(), MemoryPrior(tiny_two_level()))
-    coded = selection.encode(model, source, selection.Options(), lambda done: None)
+    coded = encoded_frame.encode(model, source, options.Options(), lambda done: None)
     assert coded.lanes == told and model.decode(coded.payload, coded.tokens, coded.lanes) == source
     assert 8 * len(coded.payload) == pytest.approx(model.score(source, lanes=None).total_bits, rel=0.02, abs=40)
     assert Model(BytesTokenizer(), MemoryPrior(tiny_mingru())).encode(source)[2] == model.prior.lanes(tokens)
 
 
 def test_no_more_lanes_than_tokens():
-    """A header with more is against the rule: `--lanes 4096` failed on short files as if they were damaged."""
+    """A header with more is against the rule: `--lanes 512` failed on short files as if they were damaged."""
     model = Model(BytesTokenizer(), MemoryPrior(tiny_two_level()))
-    assert selection.encode(model, TEXT[:20], selection.Options(lanes=4096), lambda done: None).lanes == 20
+    assert encoded_frame.encode(model, TEXT[:20], options.Options(lanes=512), lambda done: None).lanes == 20
     text = b"a sentence that the text model knows better than any other does."
-    for lanes in (17, 4096):
+    for lanes in (17, 512):
         coded = tokpress.compress(text, "text", lanes)
         assert len(coded) < len(text) and tokpress.decompress(coded) == text
 

@@ -15,7 +15,7 @@ from tokpress.tokenizers.registry import TOKENIZERS
 from tokpress.tokenizers.text import bpe, bpe_form
 from tokpress.tokenizers.text.bpe import BPETokenizer, import_tokenizer
 from tokpress.tokens import as_array
-from tokpress.training.loop.bpe import train_bpe
+from tokpress.training.learners.bpe import train_bpe
 
 TEXT = "It's the cat that sat on the mat; the cat's hat, 1234 times!\n\tNaïve café, “quoted” — Ελλάδα 漢字.\n" * 40
 LLAMA3 = (

@@ -15,6 +15,7 @@ from tokpress.models.store import load_folder
 from tokpress.priors.lecture.histogram import HistogramPrior
 from tokpress.tokenizers.learned.codebook import nearest
 from tokpress.tokenizers.pixels.palette import PaletteTokenizer
+from tokpress.training.learners.registry import fit_tokenizer
 from tokpress.training.options import TokenizerOptions
 
 COLOURS = np.array([[0, 0, 0], [250, 10, 10], [10, 200, 30], [250, 250, 250]], np.uint8)
@@ -41,12 +42,12 @@ def test_fit_finds_the_colours(tmp_path):
     (tmp_path / "pixels.raw").write_bytes(np.clip(drawn, 0, 255).astype(np.uint8).tobytes())
     told = []
     options = TokenizerOptions(4, [1.0], lambda done, total: told.append((done, total)))
-    learned = PaletteTokenizer.fit([tmp_path / "pixels.raw"], options)
+    learned = fit_tokenizer(PaletteTokenizer, [tmp_path / "pixels.raw"], options)
     assert (
         learned.vocab_size == 4 and told[-1][0] <= told[-1][1] == 15000
     )  # bytes of the corpus, as the command line shows
     assert ((learned.colours[nearest(COLOURS, learned.colours)].astype(int) - COLOURS) ** 2).max() <= 4
-    same = PaletteTokenizer.fit([tmp_path / "pixels.raw"], TokenizerOptions(4, [1.0]))
+    same = fit_tokenizer(PaletteTokenizer, [tmp_path / "pixels.raw"], TokenizerOptions(4, [1.0]))
     assert np.array_equal(same.colours, learned.colours)
     learned.save(tmp_path)
     assert np.array_equal(PaletteTokenizer.load(tmp_path, {}).colours, learned.colours)

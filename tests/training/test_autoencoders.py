@@ -12,7 +12,7 @@ from tests.training.command import run
 from tokpress.media.distortion import Distortion
 from tokpress.tokenizers.learned.autoencoder import Autoencoder
 from tokpress.tokenizers.registry import TOKENIZERS
-from tokpress.training.loop.autoencoder import Net, held_out, scaled
+from tokpress.training.learners.autoencoder import Net, held_out, scaled
 
 SMALL = {"width": 16, "depth": 1}
 KINDS = {
@@ -197,6 +197,6 @@ def test_a_tokenizer_is_no_model(pictures):
 
 
 def test_without_torch(pictures, monkeypatch):
-    monkeypatch.delitem(sys.modules, "tokpress.training.loop.autoencoder", raising=False)
+    monkeypatch.delitem(sys.modules, "tokpress.training.learners.autoencoder", raising=False)
     monkeypatch.setitem(sys.modules, "torch", None)
     assert "pip install 'tokpress[train]'" in run(*words("fsq", "--max-steps", 1, "-q"), code=1).output

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tokpress.errors import CorpusError
-from tokpress.training.data.items import read
+from tokpress.training.data.samples import read
 from tokpress.training.data.video import is_video, read_video
 
 

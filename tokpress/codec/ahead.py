@@ -7,10 +7,11 @@ can be started, everything runs in the caller's. Items are drawn by the caller's
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from contextvars import copy_context
 from threading import Lock, Thread
 from typing import Generic, TypeVar
 
-from ..exact.threads import Task, at_most
+from ..exact.threads import Task, allowed, at_most
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -27,14 +28,15 @@ class _Job(Generic[T, R]):
         self._runs = False
 
     def start(self, threads: int) -> None:
-        """On a thread of its own, which uses so many more itself; not at all where none can be started."""
+        """On a thread of its own, which uses so many in all; not at all where none can be started. It sees the context variables of
+        the thread that starts it."""
 
         def run() -> None:
             with at_most(threads):
                 self._task.run()
 
         with suppress(RuntimeError, MemoryError):
-            Thread(target=run, name="tokpress-ahead", daemon=True).start()
+            Thread(target=copy_context().run, args=(run,), name="tokpress-ahead", daemon=True).start()
             self._runs = True
 
     def result(self) -> R:
@@ -52,13 +54,22 @@ class _Job(Generic[T, R]):
 class Ahead(Generic[T, R]):
     """Results of `work(item)` for each item, in order: an iterator, and a context that ends all threads.
 
-    most: threads in all. alone: whether an item must be worked on before the next one is drawn. `work` calls `check` now and then;
-    it raises Stopped once the context has ended."""
+    most: threads in all, fewer where a limit on threads holds here (`at_most`). alone: whether an item must be worked on before the
+    next one is drawn. due: hears of each item when its turn comes, on the caller's thread. ready: whether an item can be drawn without waiting; until then
+    what is drawn is worked on. `work` calls `check` now and then; it
+    raises Stopped once the context has ended."""
 
     def __init__(
-        self, items: Iterator[T], work: Callable[[T], R], most: int, alone: Callable[[T], bool] = lambda item: False
+        self,
+        items: Iterator[T],
+        work: Callable[[T], R],
+        most: int,
+        alone: Callable[[T], bool] = lambda item: False,
+        due: Callable[[T], None] = lambda item: None,
+        ready: Callable[[], bool] = lambda: True,
     ) -> None:
-        self._items, self._work, self._most, self._alone = items, work, most, alone
+        self._items, self._work, self._most, self._alone = items, work, allowed(most), alone
+        self._due, self._ready = due, ready
         self._jobs: deque[_Job[T, R]] = deque()
         self._error: BaseException | None = None
         self._ended = self._stopped = False
@@ -82,6 +93,7 @@ class Ahead(Generic[T, R]):
             for job in behind:
                 if not job._runs:
                     job.start(each)
+            self._due(self._jobs[0].item)
             with at_most(each if behind else 0):
                 result = self._jobs[0].result()
             self._jobs.popleft()
@@ -92,7 +104,7 @@ class Ahead(Generic[T, R]):
     def _fill(self) -> bool:
         """Draw items until all threads have one. An error of theirs waits until the items before it are through."""
         while not self._ended and len(self._jobs) < self._most:
-            if self._jobs and self._alone(self._jobs[-1].item):
+            if self._jobs and (self._alone(self._jobs[-1].item) or not self._ready()):
                 break
             try:
                 item = next(self._items)

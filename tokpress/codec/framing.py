@@ -19,8 +19,10 @@ from ..errors import TokpressError
 from ..media import formats
 from ..media.grid import Grid
 from ..tokenizers.base import Tokenizer
-from .selection import UNKNOWN, Options
+from .options import Options
 
+#: the size of a source that does not tell it
+UNKNOWN = 1 << 62
 #: bytes that tell how samples lie, however small a frame shall be
 LOOK = 1 << 17
 #: bytes of a block's items, with what fills up the last ones

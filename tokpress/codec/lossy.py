@@ -9,11 +9,13 @@ from ..container.frames import MOST_TOKENS
 from ..media.distortion import Distortion
 from ..media.grid import Grid
 from ..models.model import Model
+from .choose import choose_frame
+from .encoded_frame import EncodedFrame, complete, encode
 from .framing import Block
-from .selection import Coded, Options, Report, choose_frame, complete, encode
+from .options import Options, Report
 
 
-def coded_pieces(block: Block, options: Options, report: Report) -> list[tuple[bytes, Coded]]:
+def coded_pieces(block: Block, options: Options, report: Report) -> list[tuple[bytes, EncodedFrame]]:
     """The frames of a block, each with its part of the source.
 
     Without `options.lossy` what the tokens lack follows them (`residual`), and what the tokenizer is not for is stored by
@@ -31,7 +33,7 @@ def coded_pieces(block: Block, options: Options, report: Report) -> list[tuple[b
     return [piece for piece in (pieces[0], (samples, coded), pieces[1]) if piece[0]]
 
 
-def _exactly(model: Model, samples: bytes, options: Options, report: Report, grid: Grid | None) -> Coded:
+def _exactly(model: Model, samples: bytes, options: Options, report: Report, grid: Grid | None) -> EncodedFrame:
     if grid or (samples and not len(samples) % model.tokenizer.unit_bytes):
         coded = complete(model, samples, options, report, grid)
         if _worth(coded, samples):
@@ -39,7 +41,7 @@ def _exactly(model: Model, samples: bytes, options: Options, report: Report, gri
     return choose_frame(samples, Options(kernel=options.kernel), report, grid and grid.stacked)
 
 
-def _with_loss(model: Model, samples: bytes, options: Options, report: Report, grid: Grid | None) -> Coded:
+def _with_loss(model: Model, samples: bytes, options: Options, report: Report, grid: Grid | None) -> EncodedFrame:
     tokenizer = model.tokenizer.on(grid) if grid else model.tokenizer
     tokens = tokenizer.encode(samples)
     restored = tokenizer.decode(tokens)
@@ -50,6 +52,6 @@ def _with_loss(model: Model, samples: bytes, options: Options, report: Report, g
     return coded._replace(restores=restored, distortion=lost)
 
 
-def _worth(coded: Coded, samples: bytes) -> bool:
+def _worth(coded: EncodedFrame, samples: bytes) -> bool:
     """Not so, for instance, where a few samples are filled up to a whole item."""
     return len(coded.payload) < len(samples) and (coded.tokens or 0) <= MOST_TOKENS * len(samples)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import BinaryIO, NamedTuple
 
 from ..container.frames import (
@@ -15,7 +16,7 @@ from ..container.frames import (
     iter_frames,
     restore_plain,
 )
-from ..container.varint import ADVICE
+from ..container.varint import ADVICE, has_more_now
 from ..errors import ChecksumError, FormatError, ModelMismatchError, TokpressError
 from ..exact.threads import processors
 from ..models import store
@@ -144,7 +145,8 @@ def restored(
             payload = _verified(source, header, payload)
         yield from restore_frame(header, payload)
 
-    with Ahead(drawn(), decode, processors(), alone=_is_streamed) as ahead:
+    ready = partial(has_more_now, source)  # what came through a pipe is passed on before the next frame is waited for
+    with Ahead(drawn(), decode, processors(), alone=_is_streamed, ready=ready) as ahead:
         for item in ahead:
             if isinstance(item, Damaged):
                 at = MAX_NUMBER  # behind a gap: the digest of this member tells nothing any more

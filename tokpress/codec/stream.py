@@ -3,7 +3,8 @@
 A source is cut into frames of FRAME_SIZE bytes. Each is coded by the candidate that a trial on part of it
 favours, and kept only if that is smaller than lzma at the strength of `xz -9e` and than the bytes
 themselves. A seekable source of several frames is also compressed by lzma as a whole, so that choosing
-tokpress never costs more than xz even where a match reaches over a frame's edge.
+tokpress never costs more than xz even where a match reaches over a frame's edge: not more than `xz -9e` for
+sources up to 32 MiB, nor than `xz -8e`, which looks back so far, for larger ones.
 """
 
 from __future__ import annotations
@@ -16,16 +17,18 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple, cast
 
 from ..container.frames import Damaged, Digest, FrameHeader, Kind, write_frame
-from ..container.lzma2 import LzmaEncoder
+from ..container.lzma2 import LzmaEncoder, in_turn
 from ..container.varint import PIECE, need, read_some, write_all
 from ..exact.threads import processors
 from ..models import store
 from ..models.model import Model
 from .ahead import Ahead, Sum
+from .choose import LZMA_ENOUGH, choose_frame
+from .encoded_frame import EncodedFrame
 from .framing import Block, blocks, bytes_left
+from .options import FRAME_SIZE as FRAME_SIZE
+from .options import Options, Report
 from .restore import restored
-from .selection import FRAME_SIZE as FRAME_SIZE
-from .selection import LZMA_ENOUGH, Coded, Options, Report, choose_frame
 
 if TYPE_CHECKING:
     from ..media.distortion import Distortion
@@ -86,7 +89,7 @@ class MemberWriter:
         self._frames = self._restored = 0
         self._link = b""
 
-    def write(self, coded: Coded, source: bytes, last: bool) -> Frame:
+    def write(self, coded: EncodedFrame, source: bytes, last: bool) -> Frame:
         """The next frame: `coded` is `source`. Raises ValueError where their lengths differ."""
         if coded.source_length != len(source):
             raise ValueError(f"coded was a source of {coded.source_length} bytes, not this one of {len(source)}")
@@ -120,7 +123,7 @@ def _compress_frames(source: BinaryIO, out: BinaryIO, options: Options, limit: f
     """Frame by frame, several at once; None, with the rest left undone, once they take more than `limit` bytes."""
     summary, member, progress = Summary(), MemberWriter(out), Sum(options.report)
 
-    def code(block: Block) -> tuple[bool, list[tuple[bytes, Coded]]]:
+    def code(block: Block) -> tuple[bool, list[tuple[bytes, EncodedFrame]]]:
         """Whether the block ends the source, and its pieces."""
         tell = progress.of_one()
 
@@ -148,14 +151,16 @@ def _compress_frames(source: BinaryIO, out: BinaryIO, options: Options, limit: f
 
 def _lzma_whole(source: BinaryIO, length: int, spool: BinaryIO, report: Report) -> FrameHeader | None:
     """The whole source as one lzma payload in `spool`, and its header; None if it changed under us."""
-    encoder, crc, seen = LzmaEncoder(length), 0, 0
-    while piece := read_some(source, PIECE):
-        crc, seen = zlib.crc32(piece, crc), seen + len(piece)
-        if seen > length:
-            return None
-        spool.write(encoder.compress(piece))
-        report(seen)
-    spool.write(encoder.finish())
+    crc = seen = 0
+    with in_turn(lambda: report(0)):
+        encoder = LzmaEncoder(length)
+        while piece := read_some(source, PIECE):
+            crc, seen = zlib.crc32(piece, crc), seen + len(piece)
+            if seen > length:
+                return None
+            spool.write(encoder.compress(piece))
+            report(seen)
+        spool.write(encoder.finish())
     size = spool.tell()
     spool.seek(0)
     return FrameHeader(kind=Kind.LZMA, source_length=seen, payload_length=size, source_crc=crc)
@@ -226,7 +231,7 @@ def compress(data: bytes, model: Model | str | None = None, lanes: int | None = 
     """`data` as a complete .tokp file.
 
     model: a Model, or the name or directory of one; without it the best of the shipped ones is chosen for each frame.
-    lanes: sequences coded in lock-step, 1 … 4096; without it what the model's rule says for this size.
+    lanes: sequences coded in lock-step, 1 … 512; without it what the model's rule says for this size.
     effort: without a model, which ones are in the running: those that are "fast", "default", or "best", however slow.
     The result is never larger than lzma's, or than `data` and 20 bytes. Raises ModelError.
 

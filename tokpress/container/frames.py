@@ -25,6 +25,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 from ..errors import ChecksumError, FormatError
 from .lzma2 import lzma_decode
+from .proportion import least_payload
 from .varint import ADVICE, PIECE, pack_varint, read_some, read_up_to, size, take_varint, write_all
 
 SYNC = b"\xd4TP\x01"  # the last byte is the version of the format
@@ -33,7 +34,8 @@ MAX_SOURCE = 1 << 26  # bytes that a raw or model frame may restore; lzma frames
 MAX_NUMBER = (1 << 63) - 1  # what the nine bytes of the longest varint hold
 #: tokens that one source byte may become, at most
 MOST_TOKENS = 8
-MAX_LANES = 1 << 12
+#: lanes of a frame; the rules of the priors take no more (docs/format.md, "Default lane rule")
+MAX_LANES = 512
 ID_BYTES, LINK_BYTES, DIGEST_BYTES = 4, 4, 8
 
 
@@ -104,7 +106,11 @@ class FrameHeader:
                 1 <= tokens <= MOST_TOKENS * self.source_length if model else self.tokens is None,
                 "1 … 8 · source length tokens",
             ),
-            (self.lanes is None or 1 <= self.lanes <= min(tokens, MAX_LANES), "1 … min(tokens, 4096) lanes"),
+            (self.lanes is None or 1 <= self.lanes <= min(tokens, MAX_LANES), f"1 … min(tokens, {MAX_LANES}) lanes"),
+            (
+                not model or self.payload_length >= least_payload(tokens, self.lanes or 1),
+                "payload ≥ tokens / 2^14 − 4, and ≥ lanes − 16",
+            ),
         )
         for holds, rule in rules:
             if not holds:

@@ -1,23 +1,57 @@
-"""The payload of an lzma frame: a byte for the dictionary's size, then a raw LZMA2 stream as `xz -9e` makes it."""
+"""The payload of an lzma frame: a byte for the dictionary's size, then a raw LZMA2 stream as `xz -9e` makes it.
+
+The encoder needs 11.5 bytes for each byte of the dictionary: 190 MB for a frame of 16 MB, more than all else. So one frame at a time
+is packed, however many are at work, and no dictionary is larger than 32 MiB (390 MB), which is what `xz -8e` takes.
+"""
 
 import lzma
 import math
-from collections.abc import Iterable, Iterator
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from threading import Lock
 
 from ..errors import ChecksumError
 from .varint import ADVICE, PIECE, size
 
 #: of the source, between two looks at the limit
-AT_ONCE = 1 << 18
-MAX_DICTIONARY = 28  # as the payload's first byte spells it: 64 MiB, what `xz -9` uses
+AT_ONCE = 1 << 16
+MAX_DICTIONARY = 28  # of payloads that are read, as the first byte spells it: 64 MiB, what `xz -9` uses
+OUR_DICTIONARY = 26  # of payloads that we write, at most: 32 MiB
+#: seconds between two looks at whether somebody still waits for a frame whose turn has not come
+LOOK = 0.05
+
+_turn = Lock()
+
+
+def _after_fork() -> None:
+    """A thread of the parent, which is not here, may hold it."""
+    global _turn
+    _turn = Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+@contextmanager
+def in_turn(check: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """One encoder at a time is at work inside. `check` is called while others are, and may raise."""
+    turn = _turn
+    while not turn.acquire(timeout=LOOK):
+        check()
+    try:
+        yield
+    finally:
+        turn.release()
 
 
 class LzmaEncoder:
     """Makes an lzma payload at the strength of `xz -9e`, piece by piece. Knowing the source length saves memory."""
 
     def __init__(self, source_length: int | None = None) -> None:
-        sizes = (n for n in range(MAX_DICTIONARY) if source_length is not None and _dictionary(n) >= source_length)
-        self._start = bytes([next(sizes, MAX_DICTIONARY)])
+        sizes = (n for n in range(OUR_DICTIONARY) if source_length is not None and _dictionary(n) >= source_length)
+        self._start = bytes([next(sizes, OUR_DICTIONARY)])
         lzma2 = {"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "dict_size": _dictionary(self._start[0])}
         self._lzma = lzma.LZMACompressor(lzma.FORMAT_RAW, filters=[lzma2])
 
@@ -30,23 +64,38 @@ class LzmaEncoder:
 
 
 class Packing:
-    """An lzma payload in the making, which is given up, or put off, where it comes to more than `limit` bytes."""
+    """An lzma payload in the making, which is given up, or put off, where it comes to more than `limit` bytes.
 
-    def __init__(self, source: bytes) -> None:
+    `check` is called between pieces, and may raise."""
+
+    def __init__(self, source: bytes, check: Callable[[], None] = lambda: None) -> None:
         self.limit = math.inf
-        self._encoder, self._left = LzmaEncoder(len(source)), memoryview(source)
+        self._source, self._check = source, check
+        self._encoder: LzmaEncoder | None = None
+        self._at = self._size = 0
         self._pieces: list[bytes] = []
-        self._size, self._done = 0, False
+        self._done = False
 
     def go_on(self) -> bytes | None:
         """All of it, or None where it takes more bytes than the limit, which may change meanwhile."""
+        if len(self._source) < AT_ONCE:  # takes little memory
+            self._pack()
+        elif not self._done and self._size <= self.limit:
+            with in_turn(self._check):
+                self._pack()
+        return b"".join(self._pieces) if self._done and self._size <= self.limit else None
+
+    def _pack(self) -> None:
         while not self._done and self._size <= self.limit:  # between pieces, Python can act on a signal
-            piece, self._left = self._left[:AT_ONCE], self._left[AT_ONCE:]
-            self._done = not self._left
-            made = self._encoder.compress(piece) + (self._encoder.finish() if self._done else b"")
+            self._check()
+            encoder = self._encoder = self._encoder or LzmaEncoder(len(self._source))
+            piece = memoryview(self._source)[self._at : self._at + AT_ONCE]
+            self._at += len(piece)
+            made = encoder.compress(piece)
+            if self._at == len(self._source):
+                made, self._done, self._encoder = made + encoder.finish(), True, None  # its memory is free
             self._pieces.append(made)
             self._size += len(made)
-        return b"".join(self._pieces) if self._done and self._size <= self.limit else None
 
 
 def lzma_encode(source: bytes) -> bytes:

@@ -44,6 +44,20 @@ def can_seek(stream: Any) -> bool:
     return callable(seekable) and bool(seekable())
 
 
+def has_more_now(source: BinaryIO) -> bool:
+    """Whether a read would not wait: a file, or a pipe that holds bytes or has ended. True where nobody can tell."""
+    if can_seek(source) or not hasattr(source, "fileno"):
+        return True
+    import select
+
+    try:
+        return bool(select.select([source.fileno()], [], [], 0)[0])
+    except io.UnsupportedOperation:  # no file of the system's
+        return True
+    except (OSError, ValueError):  # a system that cannot ask pipes, or too large a number
+        return False
+
+
 def read_some(stream: BinaryIO, count: int) -> bytes:
     """Up to `count` bytes; none only where the stream ends. Raises BlockingIOError where a non-blocking stream has none
     yet, TypeError where what it gives are no bytes."""

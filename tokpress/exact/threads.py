@@ -92,6 +92,10 @@ class _Started:
         #: what `start_in_background` has begun
         self.background: list[Task] = []
 
+    @property
+    def busy(self) -> bool:
+        return self._helper is not None and self._helper.busy
+
     def helper(self) -> Helper | None:
         """None where no thread can be started."""
         with self._lock:
@@ -136,14 +140,19 @@ def _can_start(count: int) -> bool:
             thread.join()
 
 
-#: threads that the frame at hand may use; 0: all
+#: threads that the work at hand may use; 0: all
 _most: ContextVar[int] = ContextVar("most threads", default=0)
+
+
+def allowed(count: int) -> int:
+    """`count` threads, or as many as `at_most` leaves of them; `count` 0 stands for all, and 0 comes back where nothing limits them."""
+    return min(filter(None, (count, _most.get())), default=0)
 
 
 @contextmanager
 def at_most(count: int) -> Iterator[None]:
-    """Steps inside use at most `count` threads; 0 sets no limit."""
-    before = _most.set(count)
+    """Steps inside use at most `count` threads. A limit around this one stays: 0, or a larger count, changes nothing."""
+    before = _most.set(allowed(count))
     try:
         yield
     finally:
@@ -151,28 +160,25 @@ def at_most(count: int) -> Iterator[None]:
 
 
 def threads() -> int:
-    """How many threads may share a step: the free processors, or 1 where no second thread can be started or it is at work."""
+    """How many threads may share a step: the free processors, or 1 while the second thread is at work. Whether so many can be started
+    is for who starts them."""
     free = processors() - sum(not task.done for task in _started.background)
-    free = min(free, _most.get() or free)
-    if free < 2:
-        return 1
-    helper = _started.helper()
-    return 1 if helper is None or helper.busy else free
+    free = allowed(free)
+    return 1 if free < 2 or _started.busy else free
 
 
-def _second_thread() -> Helper:
-    helper = _started.helper()
-    if helper is None:
-        raise TokpressError("no second thread can be started: raise the limit on processes, or use one thread (-T 1)")
-    return helper
+def most_threads() -> int:
+    """How many threads may share a step once all processors are free."""
+    return min(processors(), _most.get() or processors())
 
 
 def share_rows(work: Callable[[slice], R], rows: int) -> list[R]:
-    """`work` on all rows in two halves at once, where there are two processors: the results in order."""
-    if rows < 2 or threads() < 2:
+    """`work` on all rows in two halves at once, where there are two processors and a second thread: the results in order."""
+    helper = _started.helper() if rows >= 2 and threads() >= 2 else None
+    if helper is None:
         return [work(slice(0, rows))]
     half = rows // 2
-    other = _second_thread().submit(work, slice(half, rows))
+    other = helper.submit(work, slice(half, rows))
     return [work(slice(0, half)), other.result()]
 
 

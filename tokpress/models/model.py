@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..coding import Frame
+from ..container import proportion
 from ..errors import ChecksumError, ModelError, TokenizerError, TokpressError
 from ..lazy import np
 from ..media import formats
@@ -139,7 +140,8 @@ class Model:
         lanes = max(1, min(lanes or prior.lanes_taken(count), count))
         codec = prior.codec(Frame(count, lanes, kernel, threads))
         payload = codec.encode(prior.arrange(tokens), lambda done: report(done / max(count, 1)))
-        return before + payload, count, codec.frame.lanes
+        lanes = codec.frame.lanes
+        return proportion.padded(before + payload, count, lanes, prior.tokens_a_byte), count, lanes
 
     def _check_tokens(self, source: bytes, tokens: TokenBuffer) -> None:
         """Whether a decoder would take these tokens, and get the source from them: some lose bytes, whatever they promise."""
@@ -160,9 +162,9 @@ class Model:
     ) -> bytes:
         """The source of one frame. Only its length is checked; the caller compares the CRC. `report` hears the share done, 0 … 1.
 
-        Raises ChecksumError; before anything is decoded where no source of this `length` has so many tokens, and as soon as the
-        tokens make more bytes than that."""
-        tiled = self.tokenizer.wants_grid
+        Raises ChecksumError; before anything is decoded where no source of this `length`, or no payload that short, has so many
+        tokens, and as soon as the tokens make more bytes than that."""
+        tiled, whole = self.tokenizer.wants_grid, payload
         if length is not None and not tiled and tokens not in self.tokenizer.possible_tokens(length):
             raise ChecksumError(f"{tokens:,} tokens make no source of that length, {length:,} bytes")
         prior, tokenizer = self.prior, self.tokenizer
@@ -174,6 +176,7 @@ class Model:
             prior = prior.on(grid, tokens)
             payload = payload[1 + size :]
         codec = prior.codec(Frame(tokens, lanes or prior.lanes(tokens), kernel, threads))
+        proportion.check(whole, tokens, codec.frame.lanes, prior.tokens_a_byte)
         decoded = prior.restore(codec.decode(payload, tokens, Counting(tokenizer, tokens, length, report)))
         if length is not None and (made := tokenizer.source_length(decoded)) != length:
             raise ChecksumError(f"the decoded tokens make {made:,} bytes, not {length:,}")

@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
+from threading import RLock
 
 from ..errors import ModelError, ModelMismatchError
 from ..storage import files
@@ -15,6 +16,10 @@ from .loading import open_folder
 from .model import Model
 
 SHIPPED = shipped.MODELS
+
+
+#: one thread loads a model, the others that want it wait; a child of fork begins with a lock that is free
+_loading = RLock()
 
 
 @lru_cache(maxsize=8)
@@ -38,7 +43,17 @@ def _identity(folder: Path, stamp: tuple) -> bytes | None:
 
 
 def _open(folder: Path) -> Model:
-    return _cached(folder, stamp(folder))
+    with _loading:  # a model may use the weights of another one, which is opened within
+        return _cached(folder, stamp(folder))
+
+
+def _after_fork() -> None:
+    global _loading
+    _loading = RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def folders() -> dict[str, Path]:

@@ -1,7 +1,8 @@
 """The build backend of pyproject.toml (PEP 517, PEP 660): setuptools' own, which compiles the core first.
 
 Where the system has no C compiler, `get_requires_for_build_wheel` asks for the package ziglang, which is one. Where that fails too,
-or $TOKPRESS_NO_CORE is set, the package installs without a library, says so, and runs on its Python twins. The library needs nothing of Python's ABI, so one
+or $TOKPRESS_NO_CORE is set, the package installs without a library, says so, and runs on its Python twins; with $TOKPRESS_NO_CORE a
+library that is in the source tree stays there, for others to use. The library needs nothing of Python's ABI, so one
 wheel a platform serves every Python: py3-none-<platform>.
 """
 
@@ -15,6 +16,7 @@ import build
 import setuptools
 from setuptools import build_meta
 from setuptools.command.bdist_wheel import bdist_wheel
+from setuptools.command.build_py import build_py
 
 LIBRARY = build.CORE.parent / build.file_name(platform.system())
 #: where PyPI has it as a wheel
@@ -29,7 +31,15 @@ class _Distribution(setuptools.Distribution):
     """It holds machine code where there is a library: its place is where a platform's packages are."""
 
     def has_ext_modules(self) -> bool:
-        return LIBRARY.is_file()
+        return _goes_along()
+
+
+class _Modules(build_py):
+    """The package's files, without a library that shall not go along."""
+
+    def find_data_files(self, package: str, src_dir: str) -> list[str]:
+        found = super().find_data_files(package, src_dir)
+        return [name for name in found if _goes_along() or os.path.basename(name) != LIBRARY.name]
 
 
 class _Wheel(bdist_wheel):
@@ -44,22 +54,34 @@ class _Backend(build_meta._BuildMetaBackend):
     """setuptools, with that wheel."""
 
     def run_setup(self, setup_script: str = "setup.py") -> None:
-        setuptools.setup(distclass=_Distribution, cmdclass={"bdist_wheel": _Wheel})
+        setuptools.setup(distclass=_Distribution, cmdclass={"bdist_wheel": _Wheel, "build_py": _Modules})
 
 
 _BACKEND = _Backend()
 
 
+def _goes_along() -> bool:
+    """Whether the library becomes part of what is installed."""
+    return not os.environ.get("TOKPRESS_NO_CORE") and LIBRARY.is_file()
+
+
 def _compile() -> None:
-    """The library of these sources, or none: never one of other sources. $TOKPRESS_NO_CORE: none."""
-    LIBRARY.unlink(missing_ok=True)
+    """The library of these sources, or none: never one of other sources. $TOKPRESS_NO_CORE: the source tree stays as it is."""
     if os.environ.get("TOKPRESS_NO_CORE"):
+        _tell("as TOKPRESS_NO_CORE asks; to have it later, unset that")
         return
+    LIBRARY.unlink(missing_ok=True)
     try:
         build.build(LIBRARY)
     except (build.BuildError, OSError) as error:
-        sys.stderr.write(f"tokpress: the native core is not compiled ({error}).\n")
-        sys.stderr.write("tokpress: it runs on its Python twins: the same files, but very slowly.\n")
+        _tell(f"since it did not compile ({error}); to have it later, install a C compiler (gcc or clang)")
+
+
+def _tell(why: str) -> None:
+    sys.stderr.write(
+        f"tokpress installs without its native core, {why} and install tokpress again: until then it makes the same files "
+        "hundreds of times slower.\n"
+    )
 
 
 def _requires(ours: list[str]) -> list[str]:

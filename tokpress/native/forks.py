@@ -7,8 +7,8 @@ thread imports anything for tokpress. exact/threads.py begins anew with its thre
 
 import os
 import sys
-import threading
 import time
+from _thread import get_ident  # threading takes 1 ms to import
 from types import FrameType
 
 #: seconds between two checks, and until a fork goes ahead whatever other threads import
@@ -26,7 +26,7 @@ def _imports_for_tokpress(frame: FrameType | None) -> bool:
 
 def wait_for_imports() -> None:
     """Wait while another thread imports something on behalf of tokpress."""
-    mine, until = threading.get_ident(), time.monotonic() + MAX_WAIT_SECONDS
+    mine, until = get_ident(), time.monotonic() + MAX_WAIT_SECONDS
     while time.monotonic() < until:
         frames = sys._current_frames()
         frames.pop(mine, None)

@@ -44,8 +44,9 @@ class Spelled:
         tokens: int,
         threads: int = 1,
         using: str | None = None,
+        free: Callable[[], int] | None = None,
     ) -> None:
-        self.text = Text(model, lanes, tokens, threads, using)
+        self.text = Text(model, lanes, tokens, threads, using, free)
         self._free = library.function("spelling_free", _POINTER, result=None, using=using)
         new = library.function("spelling_new", *[_POINTER] * 4, _COUNT, _POINTER, using=using)
         made = _POINTER()
@@ -101,5 +102,6 @@ class Spelled:
         to, size = library.writable(out)
         if size != 4 * self.text.lanes * steps:
             raise ValueError(f"{size} bytes have no room for {steps} steps of {self.text.lanes} lanes")
+        self.text.share()
         self._call("spelling_decode", [_POINTER, _COUNT, _COUNT], to, steps, sharpness)
         self.text.at += steps

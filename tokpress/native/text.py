@@ -62,7 +62,17 @@ class Model:
 class Text:
     """The state of one frame of `tokens` tokens in `lanes` lanes, all of which have one (`coding.lanes.Layout`)."""
 
-    def __init__(self, model: Model, lanes: int, tokens: int, threads: int = 1, using: str | None = None) -> None:
+    def __init__(
+        self,
+        model: Model,
+        lanes: int,
+        tokens: int,
+        threads: int = 1,
+        using: str | None = None,
+        free: Callable[[], int] | None = None,
+    ) -> None:
+        """threads: at most so many share the steps. free: how many may at the moment, asked before each block."""
+        self._free_threads = free
         self.model, self.lanes, self.tokens, self.steps, self.at = model, lanes, tokens, -(-tokens // lanes), 0
         self.using, self._payload = using, b""
         settings = [
@@ -93,7 +103,13 @@ class Text:
 
     def next_block(self) -> int:
         """Steps of the next call."""
+        self.share()
         return min(max(1, AT_ONCE // self.lanes), self.steps - self.at)
+
+    def share(self) -> None:
+        """Let as many threads share the next call as are free."""
+        if self._free_threads is not None:
+            self.call("text_use", [_COUNT], self._free_threads())
 
     def call(self, name: str, kinds: list[Any], *arguments: Any) -> int:
         """A function of the core on this handle. Raises what its result says."""
@@ -149,6 +165,7 @@ class Text:
         to, size = library.writable(out)
         if size != 4 * self.lanes * steps:
             raise ValueError(f"{size} bytes have no room for {steps} steps of {self.lanes} lanes")
+        self.share()
         self.call("text_decode", [_POINTER, _COUNT], to, steps)
         self.at += steps
 

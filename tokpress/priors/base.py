@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..coding.base import Codec, Frame, Pmf
 from ..coding.lanes import default_lanes
@@ -19,10 +19,6 @@ from ..lazy import np
 from ..media.grid import Grid
 from ..tokenizers.base import Config, Tokenizer
 from ..tokens import TokenBuffer, Tokens, as_array
-
-if TYPE_CHECKING:
-    from ..training.data.streams import Source
-    from ..training.options import FitOptions
 
 
 class Prior(ABC):
@@ -38,14 +34,12 @@ class Prior(ABC):
     vocab_size: int
     #: lanes may only begin at multiples of this many tokens (2 where two tokens make a byte, an item's where there are)
     stride: int = 1
-    #: whether `fit` can go on from `options.init`, a trained prior of this class (`tokpress train --init`)
-    warm_start: bool = False
-    #: what `fit` imports that may not be installed; asked for before a tokenizer is trained
-    trains_with: tuple[str, ...] = ()
     #: of items (pictures): the order in which an item's tokens are coded (`orders`); None for sequences without end
     order: Order | None = None
     #: lanes of a frame of items
     most_lanes: int = 512
+    #: tokens that a byte of payload may stand for (`container.proportion`): 1/32 bit each. Part of the format
+    tokens_a_byte: int = 1 << 8
 
     def lanes(self, tokens: int) -> int:
         """Lanes of a frame of so many tokens that does not say otherwise: part of the format."""
@@ -127,17 +121,6 @@ class Prior(ABC):
     @classmethod
     @abstractmethod
     def load(cls, config: Config, tensors: Mapping[str, np.ndarray], vocab_size: int) -> Prior: ...
-
-    @classmethod
-    def fit(cls, sources: list[Source], tokenizer: Tokenizer, config: Config, options: FitOptions) -> Prior:
-        """Learn from a corpus: what `tokpress train prior --prior NAME --set key=value…` calls.
-
-        sources: packed token files; `source.tokens` [N] uint16 to learn from, `source.weight` its share per
-        token, `source.validation` never to be learned from. config: the --set settings, whose values may be
-        text (`settings_of` checks them). options: limits, seed, a folder for checkpoints, `report`, `stop`.
-
-        A prior that does not define it has nothing to learn beforehand, and is made from its settings as it is."""
-        return cls.load(config, {}, tokenizer.vocab_size)
 
 
 class NotStepped(Prior):

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from array import array
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..media.formats import Samples
-    from ..training.options import TokenizerOptions
 
 Config = dict[str, Any]  # what config.json holds: plain JSON values
 
@@ -144,19 +142,3 @@ class Tokenizer(ABC):
 
     #: of an item's tokens, where sources are items of several: what priors of items take for their `shape`
     item_shape: tuple[int, ...] = ()
-    #: whether `fit` finds another one for another corpus
-    learns: bool = False
-    #: whether it has settings (`train tokenizer --set`)
-    takes_settings: bool = False
-    #: whether that takes a training run, with limits, settings and checkpoints
-    trains: bool = False
-    #: of those that learn: what says how many symbols it has
-    sized_by: str = "--vocab-size V"
-    #: of those sized by --vocab-size: the fewest; the others have the 256 bytes
-    least_symbols: int = 256
-
-    @classmethod
-    def fit(cls, paths: Sequence[Path], options: TokenizerOptions) -> Tokenizer:
-        """Learn from a corpus: what `tokpress train tokenizer --kind NAME` calls. A tokenizer that does not define it has
-        nothing to learn."""
-        return cls.load(Path(), {})

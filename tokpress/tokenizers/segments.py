@@ -12,7 +12,6 @@ is lossless as long as all the tokenizers are.
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,9 +22,7 @@ from ..storage import files as model_files
 from ..storage import tensors
 from ..tokens import TokenBuffer, Tokens, as_array
 from .base import Config, Tokenizer
-
-if TYPE_CHECKING:
-    from ..training.options import TokenizerOptions
+from .registry import TOKENIZERS
 
 FILE = "tokenizer.safetensors"
 
@@ -42,9 +39,7 @@ class SegmentsTokenizer(Tokenizer):
     """
 
     name = "segments"
-    learns = takes_settings = True
     lengths_add_up = False
-    sized_by = "--set parts=NAME,DIR,… (the sum of theirs)"
 
     def __init__(self, parts: Sequence[Tokenizer]) -> None:
         if not 1 <= len(parts) <= MOST_KINDS:
@@ -164,8 +159,6 @@ class SegmentsTokenizer(Tokenizer):
 
     @classmethod
     def load(cls, folder: Path, config: Config) -> "SegmentsTokenizer":
-        from .registry import TOKENIZERS
-
         path = Path(folder) / FILE
         try:
             model_files.check_settings("a segments tokenizer", config, {"parts"})
@@ -185,19 +178,3 @@ class SegmentsTokenizer(Tokenizer):
             return cls(parts)
         except (OSError, KeyError, TypeError, ValueError, TokpressError) as error:
             raise TokenizerError(f"{path} holds no segments of tokenizers: {error}") from error
-
-    @classmethod
-    def fit(cls, paths: Sequence[Path], options: "TokenizerOptions") -> "SegmentsTokenizer":
-        """Settings: parts, names of tokenizers that learn nothing, or directories of others, one for each kind."""
-        from ..training.options import settings_of
-        from ..training.run_dir import load_tokenizer
-        from .registry import TOKENIZERS
-
-        named = settings_of(cls.name, options.settings, {"parts": ""}, "the tokenizer")["parts"]
-        if not named:
-            raise TokpressError("segments are made of tokenizers: say --set parts=bytes,DIR,…")
-        parts = []
-        for name in named.split(","):
-            known = name in TOKENIZERS.names() and not TOKENIZERS.find(name).learns
-            parts.append(TOKENIZERS.find(name).load(Path(), {}) if known else load_tokenizer(Path(name)))
-        return cls(parts)

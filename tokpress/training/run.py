@@ -1,6 +1,6 @@
 """One run from corpus to model directory: tokenizer, tokens, prior, measurement, card.
 
-    corpus ──Tokenizer.fit──► tokenizer ──pack_tokens──► sources ──Prior.fit──► prior (── memory) ──► DIR
+    corpus ──learner──► tokenizer ──pack_tokens──► sources ──learner──► prior (── memory) ──► DIR
 
 Every step finds what an interrupted run has left in DIR/.checkpoint (work.py) and goes on from there.
 """
@@ -10,7 +10,6 @@ import math
 import shutil
 import time
 from fnmatch import fnmatch
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +29,11 @@ from .card import Facts, card, tokenizer_card
 from .data.corpus import corpus_files
 from .data.streams import Items, Source, validation_batch
 from .data.tokenize import pack_tokens, tokenizer_hash
+from .learners.registry import fit_prior, prior_learner, tokenizer_learner
 from .loop.team import Team
 from .options import FitOptions, Progress, Stopped, TokenizerOptions
 from .run_dir import Settings
 from .sizes import vocabulary_for
-from .trainers import NEEDS_TORCH
 
 
 class Watcher:
@@ -71,9 +70,8 @@ def train(
     folder, watcher, team, begun = Path(folder), watcher or Watcher(), Team(settings.fit.device), time.monotonic()
     place = folder / run_dir.NAME
     init = _init(settings)
-    for module in PRIORS.find(settings.prior).trains_with:
-        if find_spec(module) is None:
-            raise TokpressError(NEEDS_TORCH.format(name=module))
+    if learner := prior_learner(PRIORS.find(settings.prior)):
+        learner.require_packages()
     team.first(lambda: _begin(settings, folder, resume, force))
     try:
         if team.size > 1 and team.main:
@@ -138,9 +136,10 @@ def train_tokenizer(
     DIR/training_curve.json. Raises as `train` does."""
     folder, watcher, begun = Path(folder), watcher or Watcher(), time.monotonic()
     kind = TOKENIZERS.find(settings.tokenizer)
-    if settings.tokenizer_config and not kind.takes_settings:
+    learner = tokenizer_learner(kind)
+    if settings.tokenizer_config and not (learner and learner.takes_settings):
         raise TokpressError(f"the tokenizer {kind.name!r} has no settings; leave --set out")
-    if not kind.trains:
+    if learner is None or not learner.trains:
         if resume:
             raise TokpressError(f"learning a {kind.name} tokenizer is not a run that could be resumed")
         run_dir.check_target(folder, force)
@@ -162,7 +161,7 @@ def train_tokenizer(
         watcher.stop,
     )  # fmt: skip
     try:
-        tokenizer = kind.fit(paths, options)
+        tokenizer = learner.fit(kind, paths, options)
         _written(settings, tokenizer, folder, paths, heard[-1] if heard else None, begun)
         if heard:
             (folder / "training_curve.json").write_text(json.dumps(heard[-1].curve, indent=1) + "\n")
@@ -205,10 +204,11 @@ def _init(settings: Settings) -> Model | None:
     prior = _inner(model.prior)
     if prior.name != settings.prior:
         raise ModelError(f"{settings.init} is a {prior.name} prior; it cannot start a {settings.prior} prior")
-    if not prior.warm_start:
+    learner = prior_learner(type(prior))
+    if learner is None or not learner.warm_start:
         raise ModelError(f"a {prior.name} prior cannot start from another one; leave --init out")
     given = settings.tokenizer
-    if given in TOKENIZERS.names() and TOKENIZERS.find(given).learns:
+    if given in TOKENIZERS.names() and tokenizer_learner(TOKENIZERS.find(given)):
         raise ModelError(f"a vocabulary learned anew is not that of {settings.init}; take the tokenizer from there")
     tokenizer = TOKENIZERS.find(given).load(Path(), {}) if given in TOKENIZERS.names() else None
     if tokenizer_hash(tokenizer or run_dir.load_tokenizer(Path(given))) != tokenizer_hash(model.tokenizer):
@@ -288,9 +288,10 @@ def _weighted(settings: Settings) -> tuple[list[Path], list[float]]:
 def _learned(settings: Settings, paths: list[Path], weights: list[float], watcher: Watcher) -> Tokenizer:
     """The tokenizer of this name, which may have to learn from the corpus first."""
     kind = TOKENIZERS.find(settings.tokenizer)
-    if not kind.learns:
+    learner = tokenizer_learner(kind)
+    if learner is None:
         return kind.load(Path(), {})
-    if kind.trains:
+    if learner.trains:
         raise TokpressError(
             f"a {kind.name} tokenizer is trained first: tokpress train tokenizer --kind {kind.name} -o DIR CORPUS, "
             "then --tokenizer DIR"
@@ -298,8 +299,8 @@ def _learned(settings: Settings, paths: list[Path], weights: list[float], watche
     watcher.phase("Learning the vocabulary")
     size = vocabulary_for(paths, settings.vocab_size)
     options = TokenizerOptions(size, weights, watcher.bytes, settings.tokenizer_config, settings.fit)
-    tokenizer = kind.fit(paths, options)
-    if tokenizer.vocab_size < settings.vocab_size and not kind.takes_settings:
+    tokenizer = learner.fit(kind, paths, options)
+    if tokenizer.vocab_size < settings.vocab_size and not learner.takes_settings:
         few = f"{tokenizer.vocab_size} symbols, not {settings.vocab_size}"
         watcher.note(f"the vocabulary has {few}: the corpus has no use for more")
     return tokenizer
@@ -307,7 +308,7 @@ def _learned(settings: Settings, paths: list[Path], weights: list[float], watche
 
 def _fit(settings: Settings, sources: list[Source], tokenizer: Tokenizer, options: FitOptions) -> Prior:
     try:
-        prior = PRIORS.find(settings.prior).fit(sources, tokenizer, settings.prior_config, options)
+        prior = fit_prior(PRIORS.find(settings.prior), sources, tokenizer, settings.prior_config, options)
     except (KeyError, TypeError) as error:
         raise TokpressError(
             f"the prior {settings.prior!r} cannot be made with the settings {settings.prior_config}: {error!r}"

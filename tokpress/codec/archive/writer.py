@@ -10,8 +10,9 @@ from typing import BinaryIO
 
 from ...container.frames import MAX_SOURCE, Kind
 from ...errors import FormatError, TokpressError
-from .. import framing, selection
-from ..selection import Coded, Options
+from .. import choose, framing
+from ..encoded_frame import EncodedFrame
+from ..options import Options
 from ..stream import MemberWriter, Summary
 from . import index, names
 from .index import FREE_INDEX_BYTES, HEAD_BYTES, INDEX_BYTES_PER_FILE_BYTE, MAX_TIME, NOBODY, Row
@@ -59,7 +60,7 @@ class Writer:
         self._member, self._options, self._report = MemberWriter(out), options, report
         self._batch_item_limit, self._groups = max(size, options.frame_size), Groups(size)
         self._summary, self._done = Summary(), 0
-        self._frame: tuple[Coded, bytes] | None = None  # written once it is known whether it is the last
+        self._frame: tuple[EncodedFrame, bytes] | None = None  # written once it is known whether it is the last
         #: (folder, name) → number; the folder as a row has it; files that are not written yet have none, −1
         self._folders: dict[tuple[int, bytes], int] = {}
         self._numbers: dict[tuple[int, bytes], int] = {}
@@ -174,8 +175,10 @@ class Writer:
         self._numbers[row.parent, row.name] = self._count + len(rows)
         rows.append(row)
 
-    def _choose(self, source: bytes, options: Options, within: int = 0, grid: framing.Grid | None = None) -> Coded:
-        return selection.choose_frame(source, options, lambda part: self._report(self._done + within + part), grid)
+    def _choose(
+        self, source: bytes, options: Options, within: int = 0, grid: framing.Grid | None = None
+    ) -> EncodedFrame:
+        return choose.choose_frame(source, options, lambda part: self._report(self._done + within + part), grid)
 
     def _put_index(self, part: bytes, following: int) -> None:
         """A reader refuses an index over INDEX_BYTES_PER_FILE_BYTE times the file. Where the index compresses better than that (an archive of empty
@@ -193,7 +196,7 @@ class Writer:
                 break
             raw_bytes = min(len(part), max(2 * raw_bytes, needed_bytes - len(coded.payload) + 64))
         if raw_bytes:
-            self._put(Coded(Kind.RAW, raw_bytes, part[:raw_bytes]), part[:raw_bytes])
+            self._put(EncodedFrame(Kind.RAW, raw_bytes, part[:raw_bytes]), part[:raw_bytes])
         if raw_bytes < len(part):
             self._put(coded, part[raw_bytes:])
 
@@ -204,14 +207,14 @@ class Writer:
         if self._done - begin != size:
             raise TokpressError(f"an item of {size:,} bytes had {self._done - begin:,} when it was read: try again")
 
-    def _put(self, coded: Coded, source: bytes) -> None:
+    def _put(self, coded: EncodedFrame, source: bytes) -> None:
         if self._frame:
             self._write(*self._frame, last=False)
         self._frame = coded, source
         self._done += len(source)
         self._report(self._done)
 
-    def _write(self, coded: Coded, source: bytes, last: bool) -> None:
+    def _write(self, coded: EncodedFrame, source: bytes, last: bool) -> None:
         self._summary.frames.append(self._member.write(coded, source, last))
 
     def close(self) -> Summary:

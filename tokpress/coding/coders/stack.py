@@ -66,12 +66,11 @@ class Stack:
     """
 
     def __init__(self, bits: bytes = b"", noise: bool = False) -> None:
-        """bits: what `finish` gave; or `noise`, every string of which will do, and which may run out."""
+        """bits: what `finish` gave, perhaps with zeros behind it; or `noise`, every string of which will do, and which may run out."""
         if noise:
             bits = bits[: len(bits) // 4 * 4] + b"\1"  # the top word may not be 0
+        bits = bits.rstrip(b"\0")  # the last byte is never 0 but where a payload was padded (`proportion`)
         words = np.frombuffer(bits + b"\0" * (-len(bits) % 4), "<u4").astype(np.uint32)
-        if len(words) and not words[-1]:
-            raise ChecksumError("the coded words are damaged: they end in zeros")
         self._noise = noise
         self._words = rows_coder.Stack(words) if library.is_here() else Words(words)
 

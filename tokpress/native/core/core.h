@@ -40,6 +40,12 @@ int madvise(void *start, size_t size, int advice); /* which -std=c11 hides */
 #endif
 #define INLINE static inline __attribute__((always_inline, unused))
 #define UNUSED __attribute__((unused))
+/* Before a loop whose number of turns is a small constant, so that arrays in it are registers. */
+#if defined(__clang__)
+#define UNROLL _Pragma("unroll")
+#else
+#define UNROLL _Pragma("GCC unroll 16")
+#endif
 
 /* Results below zero. */
 enum { TP_DAMAGED = -1, TP_FULL = -2, TP_MEMORY = -3, TP_ARGUMENT = -4 };
@@ -64,6 +70,8 @@ INLINE uint32_t load32_big(const void *from) { return __builtin_bswap32(load32(f
 INLINE void store32_big(void *to, uint32_t word) { store32(to, __builtin_bswap32(word)); }
 
 INLINE void prefetch(const void *line) { __builtin_prefetch(line, 1, 3); }
+/* The same of what is only read. */
+INLINE void prefetch_read(const void *line) { __builtin_prefetch(line, 0, 3); }
 
 /* Zeroed memory at a cache line, or NULL; free with tp_free. Large blocks come from the system untouched. */
 static UNUSED void *tp_zeros(size_t size) {

@@ -1,125 +1,157 @@
-/* The product with AVX2. Weights q + 64 are unsigned, activations keep their sign: sum_k (q + 64) a = sum_k q a + 64 sum_k a.
+/* The product with AVX2. Weights q + 64 are unsigned and activations keep their sign, so that vpmaddubsw adds two products to an int16,
+ * at most 127 * 127 * 2 < 2^15. The pair sums of GROUP quads are added up as int16 before they are widened once:
  *
- * A pair of products is at most 127 * 127 * 2 < 2^15, but two pairs may be more, and then they cannot be added as int16. They nearly
- * never are: where neither the positive nor the negative ones of the four activations add up to more than 258 (127 * 258 < 2^15),
- * one widening serves two quads. A first look at each row says which pairs of quads must be taken one by one. */
+ *     sum_k (q + 64) a - 64 sum_k a = sum_k q a     modulo 2^16, over the 2 * GROUP inputs k that meet in one int16
+ *
+ * Sums that wrap on the way do no harm where the result fits, and |sum_k q a| <= |q| |a| (Cauchy and Schwarz). Where the largest |q|^2
+ * of a block of outputs times |a|^2 is more than (2^15 - 1)^2, which is seldom, each quad is widened. */
 #ifndef TP_PRODUCT_PAIRS_H
 #define TP_PRODUCT_PAIRS_H
 
-#define MOST_SUM 258
-#define PAIR_WORDS (MOST_INPUTS / 8 / 64)
+#define GROUP 8
+#define GROUP_INPUTS (4 * GROUP)
+#define MOST_SQUARES (32767 * 32767)
+/* Groups that are multiplied before the next ones: of more inputs, sums wait in memory. */
+#define GROUPS_AT_ONCE 64
 
-/* Of a row: sum_k a, and a bit for each pair of quads that is too large, of those before the last one if their number is odd. */
-INLINE int32_t look_at(const uint8_t *a, int64_t inputs, uint64_t *large) {
-    const __m256i ones = _mm256_set1_epi8(1), none = _mm256_setzero_si256();
-    __m256i total = none;
-    int64_t k = 0;
-    memset(large, 0, (size_t)(inputs / 512 + 1) * 8);
-    for (; k < inputs; k += 32) {
-        __m256i x;
-        if (k + 32 <= inputs) {
-            x = _mm256_loadu_si256((const __m256i *)(a + k));
-        } else {
-            uint8_t rest[32] = {0};
-            memcpy(rest, a + k, (size_t)(inputs - k));
-            x = _mm256_loadu_si256((const __m256i *)rest);
-        }
-        __m256i up = _mm256_maddubs_epi16(_mm256_max_epi8(x, none), ones);
-        __m256i down = _mm256_maddubs_epi16(_mm256_max_epi8(_mm256_sub_epi8(none, x), none), ones);
-        total = _mm256_add_epi32(total, _mm256_madd_epi16(_mm256_sub_epi16(up, down), _mm256_set1_epi16(1)));
-        __m256i most = _mm256_max_epi16(
-            _mm256_add_epi16(up, _mm256_srli_epi64(up, 32)), _mm256_add_epi16(down, _mm256_srli_epi64(down, 32))
-        );
-        __m256i over = _mm256_cmpgt_epi16(most, _mm256_set1_epi16(MOST_SUM));
-        over = _mm256_or_si256(_mm256_slli_epi64(over, 32), _mm256_slli_epi64(over, 48));
-        large[k / 512] |= (uint64_t)(uint32_t)_mm256_movemask_pd(_mm256_castsi256_pd(over)) << (k / 8 % 64);
+/* Of a group of activations, and of its halves: |a|^2, the larger one of both int16, and the larger one of both halves;
+ * -64 sum_k a of both int16, side by side, of each half. */
+typedef struct {
+    int32_t square, square_of_half, back[2];
+} group_look;
+
+INLINE group_look look_at(const uint8_t *a) {
+    const __m256i x = _mm256_loadu_si256((const __m256i *)a), size = _mm256_abs_epi8(x);
+    __m256i sum = _mm256_maddubs_epi16(_mm256_set1_epi8(1), x);
+    sum = _mm256_add_epi16(sum, _mm256_shuffle_epi32(sum, 0x4E));
+    sum = _mm256_add_epi16(sum, _mm256_shuffle_epi32(sum, 0xB1));
+    sum = _mm256_sub_epi16(_mm256_setzero_si256(), _mm256_slli_epi16(sum, 6));
+    const __m256i squares = _mm256_maddubs_epi16(size, size);
+    const __m256i even = _mm256_and_si256(squares, _mm256_set1_epi32(0xFFFF)), odd = _mm256_srli_epi32(squares, 16);
+    __m256i both = _mm256_hadd_epi32(even, odd); /* even, even, odd, odd, of each half */
+    both = _mm256_add_epi32(both, _mm256_shuffle_epi32(both, 0xB1));
+    const __m128i low = _mm256_castsi256_si128(both), high = _mm256_extracti128_si256(both, 1);
+    __m128i whole = _mm_add_epi32(low, high), half = _mm_max_epi32(low, high);
+    whole = _mm_max_epi32(whole, _mm_shuffle_epi32(whole, 0x4E));
+    half = _mm_max_epi32(half, _mm_shuffle_epi32(half, 0x4E));
+    return (group_look){
+        _mm_cvtsi128_si32(whole), _mm_cvtsi128_si32(half),
+        {_mm_cvtsi128_si32(_mm256_castsi256_si128(sum)), _mm_cvtsi128_si32(_mm256_extracti128_si256(sum, 1))}};
+}
+/* That of the whole group. */
+INLINE __m256i back_of(const group_look *g) { return _mm256_add_epi16(_mm256_set1_epi32(g->back[0]), _mm256_set1_epi32(g->back[1])); }
+
+/* The largest |q|^2 of weights that meet in one int16. */
+static UNUSED int32_t largest_square(const int8_t *q, int64_t inputs) {
+    int32_t largest = 0;
+    uint8_t rest[GROUP_INPUTS] = {0};
+    for (int64_t k = 0; k < inputs; k += GROUP_INPUTS) {
+        const uint8_t *group = (const uint8_t *)q + k;
+        if (inputs - k < GROUP_INPUTS) group = memcpy(rest, group, (size_t)(inputs - k));
+        const int32_t square = look_at(group).square;
+        largest = square > largest ? square : largest;
     }
-    return (int32_t)vi_sum((vi)total);
+    return largest;
 }
 
-#define EACH_ROW(DO) DO(0) DO(1)
-#define START_ROW(m) \
-    sums of_##m##_0 = all_sums(first[m]), of_##m##_1 = of_##m##_0, of_##m##_2 = of_##m##_0, of_##m##_3 = of_##m##_0;
-#define ADD_ROW(m)                                                                                                                   \
+/* Each sum is a variable of its own, and instructions stay in this order: compilers keep arrays in memory. */
+#define EACH_VECTOR(DO, m) DO(m, 0) DO(m, 1) DO(m, 2) DO(m, 3)
+#define START_PAIRS(m, v) __m256i pairs_##m##_##v = back_##m;
+#define ADD_PAIRS(m, v)                                                                                                              \
     if (rows > m) {                                                                                                                  \
-        quad_of quad = spread(a + m * stride + 4 * k);                                                                               \
-        of_##m##_0 = add_signed(of_##m##_0, quad, load_weights(weights));                                                            \
-        of_##m##_1 = add_signed(of_##m##_1, quad, load_weights(weights + 4 * FLOATS));                                                \
-        of_##m##_2 = add_signed(of_##m##_2, quad, load_weights(weights + 8 * FLOATS));                                                \
-        of_##m##_3 = add_signed(of_##m##_3, quad, load_weights(weights + 12 * FLOATS));                                               \
+        const __m256i more = _mm256_maddubs_epi16(q, quad_##m);                                                                      \
+        __asm__("vpaddw %1, %0, %0" : "+x"(pairs_##m##_##v) : "x"(more));                                                            \
     }
-#define ADD_ROW_TWICE(m)                                                                                                             \
-    if (rows > m) {                                                                                                                  \
-        quad_of quad = spread(a + m * stride + 4 * k), next = spread(a + m * stride + 4 * k + 4);                                    \
-        const int8_t *q = weights, *p = weights + 4 * OUTPUT_BLOCK;                                                                         \
-        of_##m##_0 = add_signed_twice(of_##m##_0, quad, next, load_weights(q), load_weights(p));                                     \
-        of_##m##_1 = add_signed_twice(of_##m##_1, quad, next, load_weights(q + 4 * FLOATS), load_weights(p + 4 * FLOATS));             \
-        of_##m##_2 = add_signed_twice(of_##m##_2, quad, next, load_weights(q + 8 * FLOATS), load_weights(p + 8 * FLOATS));             \
-        of_##m##_3 = add_signed_twice(of_##m##_3, quad, next, load_weights(q + 12 * FLOATS), load_weights(p + 12 * FLOATS));           \
+#define ADD_VECTOR(m, v)                                                                                                             \
+    {                                                                                                                                \
+        weights_of q = load_weights(weights + (k * BLOCK_VECTORS + v) * 4 * FLOATS);                                                 \
+        __asm__("" : "+x"(q)); /* is loaded once */                                                                                  \
+        ADD_PAIRS(0, v) ADD_PAIRS(1, v)                                                                                              \
     }
-#define STORE_ROW(m)                                                                                                                 \
+#define WIDEN_PAIRS(m, v)                                                                                                            \
     if (rows > m) {                                                                                                                  \
-        int32_t *to = out + m * out_stride;                                                                                          \
-        store_sums(to, of_##m##_0), store_sums(to + FLOATS, of_##m##_1);                                                              \
-        store_sums(to + 2 * FLOATS, of_##m##_2), store_sums(to + 3 * FLOATS, of_##m##_3);                                              \
+        int32_t *to = out + m * out_stride + v * FLOATS;                                                                             \
+        store_sums(to, add_pairs(first ? no_sums() : load_sums(to), pairs_##m##_##v));                                               \
     }
 
-/* `rows` (a constant, at most PRODUCT_ROWS) rows of one block of outputs; `large` are the bits of all of them. */
-INLINE void product_block(
-    const int rows, const uint8_t *a, int64_t stride, const int8_t *weights, const int32_t *first, int64_t quads,
-    const uint64_t *large, int32_t *out, int64_t out_stride
+/* `quads` (a constant) quads of `rows` (a constant, 1 or 2) rows, whose sums wait in `out`, since registers are few. */
+INLINE void add_group(
+    const int rows, const int quads, const uint8_t *a, int64_t stride, const int8_t *weights, __m256i back_0, __m256i back_1, bool first,
+    int32_t *out, int64_t out_stride
 ) {
-    EACH_ROW(START_ROW)
-    int64_t k = 0;
-    while (k + 2 <= quads) {
-        uint64_t one_by_one = large[k / 128];
-        int64_t stop = (k / 128 + 1) * 128 < quads ? (k / 128 + 1) * 128 : quads & ~(int64_t)1;
-        while (k < stop) {
-            int64_t skipped = one_by_one ? __builtin_ctzll(one_by_one) : 64, until = k + 2 * skipped < stop ? k + 2 * skipped : stop;
-            for (; k < until; k += 2, weights += 8 * OUTPUT_BLOCK) {
-                EACH_ROW(ADD_ROW_TWICE)
-            }
-            if (k == stop) break;
-            for (int twice = 0; twice < 2; twice++, k++, weights += 4 * OUTPUT_BLOCK) {
-                EACH_ROW(ADD_ROW)
-            }
-            one_by_one = one_by_one >> skipped >> 1;
-        }
+    EACH_VECTOR(START_PAIRS, 0)
+    EACH_VECTOR(START_PAIRS, 1)
+    UNROLL for (int k = 0; k < quads; k++) {
+        const quad_of quad_0 = spread(a + 4 * k), quad_1 = spread(a + (rows > 1) * stride + 4 * k);
+        EACH_VECTOR(ADD_VECTOR, 0)
+        (void)quad_1;
     }
-    if (k < quads) {
-        EACH_ROW(ADD_ROW)
-    }
-    EACH_ROW(STORE_ROW)
+    EACH_VECTOR(WIDEN_PAIRS, 0)
+    EACH_VECTOR(WIDEN_PAIRS, 1)
 }
 
-/* out [n, outputs] int32 of bytes a [n, stride], the first `inputs` of each row; at most MOST_ROWS rows. */
-static UNUSED void product(const uint8_t *a, int64_t stride, int64_t n, const packed_weights *p, int32_t *out, int64_t out_stride) {
-    int64_t quads = p->inputs / 4, words = quads / 128 + 1;
-    uint64_t large[MOST_ROWS / 2 * 4], *bits = large;
-    int32_t first[MOST_ROWS];
-    uint64_t many[2][PAIR_WORDS + 1];
-    const bool few = words <= 4;
-    for (int64_t row = 0; row < n; row += 2) { /* where inputs are few, their bits are kept; else they are looked at again */
-        int64_t rows = n - row < 2 ? 1 : 2;
-        for (int64_t i = 0; i < rows; i++) first[row + i] = -WEIGHT_OFFSET * look_at(a + (row + i) * stride, p->inputs, many[i]);
-        for (int64_t w = 0; w < words && few; w++) bits[row / 2 * 4 + w] = many[0][w] | (rows > 1 ? many[1][w] : 0);
-    }
-    for (int64_t block = 0; block < p->outputs / OUTPUT_BLOCK; block++) {
-        const int8_t *weights = p->weights + block * quads * OUTPUT_BLOCK * 4;
-        for (int64_t row = 0; row < n; row += 2) {
-            const uint8_t *of_a = a + row * stride;
-            const uint64_t *of_rows = large + row / 2 * 4;
-            if (!few) {
-                look_at(of_a, p->inputs, many[0]);
-                if (n - row > 1) look_at(of_a + stride, p->inputs, many[1]);
-                for (int64_t w = 0; w < words && n - row > 1; w++) many[0][w] |= many[1][w];
-                of_rows = many[0];
+/* The same of one row, each quad widened. */
+static UNUSED void add_quads(const uint8_t *a, const int8_t *weights, bool first, int32_t *out) {
+    sums total[BLOCK_VECTORS];
+    int32_t sum = 0;
+    for (int k = 0; k < GROUP_INPUTS; k++) sum += (int8_t)a[k];
+    for (int v = 0; v < BLOCK_VECTORS; v++) total[v] = _mm256_sub_epi32(first ? no_sums() : load_sums(out + v * FLOATS), all_sums(WEIGHT_OFFSET * sum));
+    for (int k = 0; k < GROUP; k++)
+        for (int v = 0; v < BLOCK_VECTORS; v++)
+            total[v] = add_signed(total[v], spread(a + 4 * k), load_weights(weights + (k * BLOCK_VECTORS + v) * 4 * FLOATS));
+    for (int v = 0; v < BLOCK_VECTORS; v++) store_sums(out + v * FLOATS, total[v]);
+}
+
+/* Groups of one block of outputs. look [2, GROUPS_AT_ONCE]; most: the squares that need no care. */
+INLINE void product_block(
+    const int rows, const uint8_t *a, int64_t stride, const int8_t *weights, int64_t groups, const group_look *look, int32_t most,
+    bool first, int32_t *out, int64_t out_stride
+) {
+    for (; groups > 0; groups--, look++, a += GROUP_INPUTS, weights += GROUP_INPUTS * OUTPUT_BLOCK, first = false) {
+        const group_look *x = look, *y = look + (rows > 1) * GROUPS_AT_ONCE;
+        if (x->square <= most && y->square <= most) {
+            add_group(rows, GROUP, a, stride, weights, back_of(x), back_of(y), first, out, out_stride);
+        } else if (x->square_of_half <= most && y->square_of_half <= most) {
+            for (int half = 0; half < 2; half++) {
+                const __m256i back_0 = _mm256_set1_epi32(x->back[half]), back_1 = _mm256_set1_epi32(y->back[half]);
+                const uint8_t *of_a = a + half * GROUP_INPUTS / 2;
+                const int8_t *q = weights + half * GROUP_INPUTS / 2 * OUTPUT_BLOCK;
+                add_group(rows, GROUP / 2, of_a, stride, q, back_0, back_1, first && !half, out, out_stride);
             }
-            int32_t *to = out + row * out_stride + block * OUTPUT_BLOCK;
-            if (n - row > 1)
-                product_block(2, of_a, stride, weights, first + row, quads, of_rows, to, out_stride);
-            else
-                product_block(1, of_a, stride, weights, first + row, quads, of_rows, to, out_stride);
+        } else {
+            for (int m = 0; m < rows; m++) add_quads(a + m * stride, weights, first, out + m * out_stride);
+        }
+    }
+}
+
+/* out [n, outputs] int32 of bytes a [n, stride], of which each row's first `inputs` count; at most MOST_ROWS rows. */
+static UNUSED void product(const uint8_t *a, int64_t stride, int64_t n, const packed_weights *p, int32_t *out, int64_t out_stride) {
+    const int64_t all = p->inputs / GROUP_INPUTS;
+    group_look looks[MOST_ROWS * GROUPS_AT_ONCE];
+    for (int64_t start = 0; start < all; start += GROUPS_AT_ONCE) {
+        const int64_t groups = all - start < GROUPS_AT_ONCE ? all - start : GROUPS_AT_ONCE;
+        for (int64_t row = 0; row < n; row++)
+            for (int64_t g = 0; g < groups; g++) looks[row * GROUPS_AT_ONCE + g] = look_at(a + row * stride + (start + g) * GROUP_INPUTS);
+        for (int64_t block = 0; block < p->outputs / OUTPUT_BLOCK; block++) {
+            int32_t largest = 1;
+            for (int i = 0; i < OUTPUT_BLOCK; i++) {
+                int32_t square = p->first[block * OUTPUT_BLOCK + i];
+                largest = square > largest ? square : largest;
+            }
+            const int32_t most = MOST_SQUARES / largest;
+            const int8_t *weights = p->weights + (block * all + start) * GROUP_INPUTS * OUTPUT_BLOCK;
+            const int8_t *next = weights + all * GROUP_INPUTS * OUTPUT_BLOCK, *end = next + groups * GROUP_INPUTS * OUTPUT_BLOCK;
+            const int64_t share = (end - next) / ((n + 1) / 2) + 63;
+            for (int64_t row = 0; row < n; row += 2) {
+                for (const int8_t *stop = next + share; next < stop && next < end; next += 64) prefetch_read(next);
+                const uint8_t *of_a = a + row * stride + start * GROUP_INPUTS;
+                const group_look *look = looks + row * GROUPS_AT_ONCE;
+                int32_t *to = out + row * out_stride + block * OUTPUT_BLOCK;
+                if (n - row > 1)
+                    product_block(2, of_a, stride, weights, groups, look, most, start == 0, to, out_stride);
+                else
+                    product_block(1, of_a, stride, weights, groups, look, most, start == 0, to, out_stride);
+            }
         }
     }
 }

@@ -62,10 +62,7 @@ INLINE sums add_pairs(sums total, __m256i pairs) {
  * 127 * 127 * 2 < 2^15. */
 INLINE sums add_signed(sums total, quad_of a, weights_of q) { return add_pairs(total, _mm256_maddubs_epi16(q, a)); }
 INLINE sums add_products(sums total, quad_of a, weights_of q) { return add_pairs(total, _mm256_maddubs_epi16(a, q)); }
-/* Of two quads at once, where their pair sums together fit an int16 too: one widening serves eight products. */
-INLINE sums add_signed_twice(sums total, quad_of a, quad_of b, weights_of q, weights_of p) {
-    return add_pairs(total, _mm256_add_epi16(_mm256_maddubs_epi16(q, a), _mm256_maddubs_epi16(p, b)));
-}
+/* Of two quads at once: with activations 0 ... 127, four products fit an int16. */
 INLINE sums add_products_twice(sums total, quad_of a, quad_of b, weights_of q, weights_of p) {
     return add_pairs(total, _mm256_add_epi16(_mm256_maddubs_epi16(a, q), _mm256_maddubs_epi16(b, p)));
 }

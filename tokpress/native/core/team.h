@@ -35,11 +35,11 @@ typedef struct {
 struct team {
     team_work work;
     void *of;
-    int threads; /* with the caller */
+    int threads, used; /* with the caller: that there are; that share the next call's tasks */
     pid_t process;
     _Alignas(64) atomic_uint_least64_t word; /* generation 24 | phase 8 | tasks 16 | next 16 */
     _Alignas(64) atomic_int_least64_t done;
-    _Alignas(64) atomic_int awake; /* 1 while the caller is in a call, 2 to end */
+    _Alignas(64) atomic_int awake; /* in a call, the threads that share its tasks; between calls 0; -1: end */
     pthread_mutex_t lock;
     pthread_cond_t wake;
     team_member members[MOST_THREADS];
@@ -68,15 +68,17 @@ static void *team_serve(void *argument) {
     team_member *m = argument;
     team *t = m->team;
     for (;;) {
-        for (int looks = 0; atomic_load_explicit(&t->awake, memory_order_acquire) == 1; looks++) {
+        for (int looks = 0; atomic_load_explicit(&t->awake, memory_order_acquire) > m->number; looks++) {
             team_do(t, m->number);
             team_pause();
             if (looks % 1024 == 1023) sched_yield();
         }
         pthread_mutex_lock(&t->lock);
-        while (atomic_load_explicit(&t->awake, memory_order_acquire) == 0) pthread_cond_wait(&t->wake, &t->lock);
+        int awake;
+        while ((awake = atomic_load_explicit(&t->awake, memory_order_acquire)) >= 0 && awake <= m->number)
+            pthread_cond_wait(&t->wake, &t->lock);
         pthread_mutex_unlock(&t->lock);
-        if (atomic_load_explicit(&t->awake, memory_order_acquire) == 2) return NULL;
+        if (awake < 0) return NULL;
     }
 }
 
@@ -101,30 +103,34 @@ static UNUSED team *team_new(int threads, team_work work, void *of) {
         if (pthread_create(&t->members[i].thread, NULL, team_serve, &t->members[i])) break;
         t->threads++;
     }
+    t->used = t->threads;
     return t;
 }
 
 static UNUSED void team_free(team *t) {
     if (t == NULL) return;
     if (t->process == getpid() && t->threads > 1) { /* a child of fork has the caller only */
-        team_set_awake(t, 2);
+        team_set_awake(t, -1);
         for (int i = 1; i < t->threads; i++) pthread_join(t->members[i].thread, NULL);
     }
     tp_free(t);
 }
 
+/* From the next call on, `threads` of them share the tasks. */
+static UNUSED void team_use(team *t, int threads) { t->used = threads < 1 ? 1 : threads < t->threads ? threads : t->threads; }
+
 /* Around the phases of a call. */
 static void team_begin(team *t) {
-    if (t->process != getpid()) t->threads = 1;
-    if (t->threads > 1) team_set_awake(t, 1);
+    if (t->process != getpid()) t->threads = t->used = 1; /* a child of fork */
+    if (t->used > 1) team_set_awake(t, t->used);
 }
 static void team_end(team *t) {
-    if (t->threads > 1) team_set_awake(t, 0);
+    if (t->used > 1) team_set_awake(t, 0);
 }
 
 /* All tasks of a phase, at most 2^15. */
 static void team_run(team *t, int phase, int64_t tasks) {
-    if (t->threads == 1 || tasks == 1) {
+    if (t->used == 1 || tasks == 1) {
         for (int64_t i = 0; i < tasks; i++) t->work(t->of, phase, i, 0);
         return;
     }
@@ -144,16 +150,17 @@ static void team_run(team *t, int phase, int64_t tasks) {
 typedef struct {
     team_work work;
     void *of;
-    int threads;
+    int threads, used;
 } team;
 
 static UNUSED team *team_new(int threads, team_work work, void *of) {
     team *t = tp_zeros(sizeof *t);
     (void)threads;
-    if (t) *t = (team){work, of, 1};
+    if (t) *t = (team){work, of, 1, 1};
     return t;
 }
 static UNUSED void team_free(team *t) { tp_free(t); }
+static UNUSED void team_use(team *t, int threads) { (void)t, (void)threads; }
 static void team_begin(team *t) { (void)t; }
 static void team_end(team *t) { (void)t; }
 static void team_run(team *t, int phase, int64_t tasks) {

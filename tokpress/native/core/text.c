@@ -86,6 +86,7 @@ EXPORT int64_t API(text_new)(
         if (s[6] && !l.wrong && !take_places(t, &m->head, next_tensor(&l, 4 * s[0]))) wrong = true;
         m->next_a = text_zeros(t, lanes * m->head.wide, 1);
         m->next_r = text_floats(t, lanes);
+        m->own = text_zeros(t, lanes, 4);
     }
     const text_head *h = &t->member[0].head;
     t->symbols = h->symbols;
@@ -95,7 +96,6 @@ EXPORT int64_t API(text_new)(
     t->ranks = all ? 0 : h->ranks;
     t->rank_room = all ? 0 : h->rank_room;
     t->place = h->place;
-    t->own = text_zeros(t, lanes, 4);
     t->rank_marks = t->ranks ? marks_of(t->ranks) + 1 : 0;
     while (t->ranks >> t->shift > 1) t->shift++;
     t->given = text_zeros(t, lanes, 4);
@@ -123,6 +123,13 @@ EXPORT int64_t API(text_new)(
         return error;
     }
     *made = t;
+    return 0;
+}
+
+/* So many threads, of those that it was made with, share the next calls. */
+EXPORT int64_t API(text_use)(void *handle, int64_t threads) {
+    text *t = handle;
+    team_use(t->team, threads < MOST_THREADS ? (int)threads : MOST_THREADS);
     return 0;
 }
 

@@ -59,23 +59,27 @@ INLINE uint32_t draw_uniform(uint32_t lane, uint32_t step) {
     return (x ^ (x >> 12)) & 0xFFFF;
 }
 
-/* DRAWS symbols by systematic resampling: min {v : the sum of weights to v > (j + u) / DRAWS of all}. */
+/* DRAWS symbols by systematic resampling: min {v : the sum of weights to v > (j + u) / DRAWS of all}. What is asked for grows with j,
+ * so one way through the weights finds all; blocks that are passed are added up at once. */
 INLINE void draw(const int32_t *weights, int64_t count, int64_t total, uint32_t u, int32_t first, int32_t *out) {
     enum { BLOCK_OF = 32 };
-    int64_t v = 0, before = 0; /* the sum of weights before v */
-    int64_t block = 0;
-    for (int64_t k = 0; k < BLOCK_OF && k < count; k++) block += weights[k];
+    int64_t at = 0, so_far = weights[0];
     for (int64_t j = 0; j < DRAWS; j++) {
-        int64_t wanted = ((j << 16) + u) * total / (DRAWS << 16);
-        while (before + block <= wanted && v + BLOCK_OF < count) {
-            before += block;
-            v += BLOCK_OF;
-            int32_t sum = 0;
-            for (int64_t k = v; k < v + BLOCK_OF && k < count; k++) sum += weights[k];
-            block = sum;
+        const int64_t wanted = ((j << 16) + u) * total / (DRAWS << 16);
+        while (so_far <= wanted && at + 1 < count) {
+            const int32_t *next = weights + at + 1;
+            if ((at + 1) % BLOCK_OF == 0 && at + 1 + BLOCK_OF < count) {
+                int32_t sum = 0; /* at most 32 * 2^23 */
+                for (int k = 0; k < BLOCK_OF; k++) sum += next[k];
+                if (so_far + sum <= wanted) {
+                    at += BLOCK_OF;
+                    so_far += sum;
+                    continue;
+                }
+            }
+            so_far += *next;
+            at++;
         }
-        int64_t at = v, so_far = before + weights[v];
-        while (so_far <= wanted && at + 1 < count) so_far += weights[++at];
         out[j] = first + (int32_t)at;
     }
 }

@@ -101,6 +101,11 @@ INLINE int64_t memory_find(const text_memory *m, uint32_t at, int32_t key) {
     return -2 - (int64_t)m->mask;
 }
 
+/* Ask again for what memory_hash has asked for. */
+INLINE void memory_ask(const text_memory *m, int64_t lane) {
+    for (int64_t k = 0; k < m->depth; k++) prefetch(m->contexts + m->at[k * m->across + lane]);
+}
+
 /* Find a lane's contexts, once memory_hash has been there; ask for their successors. */
 INLINE void memory_look_up(text_memory *m, int64_t lane, int64_t seen) {
     for (int64_t k = 0; k < m->depth; k++) {

@@ -37,7 +37,7 @@ typedef struct {
     float *r; /* [rows] */
     uint8_t *a; /* [rows, the widest row of bytes] */
     int64_t stride;
-    some_quad *quads; /* of the widest row of bytes, for each row */
+    uint32_t *quads; /* of the widest row of bytes, for each row */
     int32_t *acc; /* [rows, the widest product] */
 } text_room;
 
@@ -64,7 +64,33 @@ INLINE void scaled_row(const int8_t *from, float scale, int64_t count, float *to
     for (; c < count; c++) to[c] = (float)from[c] * scale;
 }
 
+INLINE void prefetch_row(const float *row, int64_t width) {
+    for (int64_t c = 0; c < width; c += 16) prefetch(row + c);
+}
+INLINE void prefetch_bytes(const void *from, int64_t size) {
+    const char *first = from;
+    for (int64_t c = 0; c < size; c += 64) prefetch_read(first + c);
+    prefetch_read(first + size - 1);
+}
+
+/* Ask for the rows that the next function reads: tables are larger than caches. */
+static void network_ask(const text_network *n, int64_t lanes, int64_t start, int64_t rows, const int32_t *symbols) {
+    for (int64_t i = 0; i < rows; i++) {
+        const int32_t *last = n->before + start + i;
+        prefetch_bytes(n->embedding + symbols[i] * n->width, n->width);
+        prefetch_read(n->embedding_scale + 4 * symbols[i]);
+        if (!n->grams) continue;
+        uint32_t two, three;
+        gram_slots((uint32_t)symbols[i], (uint32_t)last[0], (uint32_t)last[lanes], (uint32_t)n->grams, &two, &three);
+        prefetch_bytes(n->two + two * n->features, n->features);
+        prefetch_bytes(n->three + three * n->features, n->features);
+        prefetch_read(n->two_scale + 4 * two);
+        prefetch_read(n->three_scale + 4 * three);
+    }
+}
+
 static void network_look_up(const text_network *n, text_room *m, int64_t lanes, int64_t start, int64_t rows, const int32_t *symbols) {
+    network_ask(n, lanes, start, rows, symbols);
     for (int64_t i = 0; i < rows; i++) {
         float *x = m->x + i * n->wide;
         scaled_row(n->embedding + symbols[i] * n->width, load_float(n->embedding_scale, symbols[i]), n->width, x);
@@ -88,10 +114,6 @@ static void network_look_up(const text_network *n, text_room *m, int64_t lanes, 
 
 /* A step of lanes start ... start + rows - 1 (at most m->rows) whose last symbols are given: features a [rows, stride] as bytes + 128,
  * and their scales r [rows]. */
-INLINE void prefetch_row(const float *row, int64_t width) {
-    for (int64_t c = 0; c < width; c += 16) prefetch(row + c);
-}
-
 static void network_features(
     const text_network *n, text_room *m, int64_t lanes, int64_t start, int64_t rows, const int32_t *symbols, uint8_t *a,
     int64_t stride, float *r

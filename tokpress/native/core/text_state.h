@@ -11,17 +11,15 @@
 
 #define MEMBERS 2
 #define MOST_LANES (1 << 16)
-/* Lanes that one task takes. Sums of many lanes leave the nearest cache; but weights that do not fit the next one are better read
- * seldom. */
-#define PANEL 24
-#define PANEL_OF_LARGE MOST_ROWS
-#define LARGE (2 << 20) /* bytes of weights */
+/* Lanes that one task takes at most: weights, which are larger than a near cache, are read once for all of them. */
+#define PANEL MOST_ROWS
 
 typedef struct {
     text_network network;
     text_head head;
     uint8_t *next_a; /* features of the step that begins: `head` still learns from the others */
     float *next_r;
+    int32_t *own; /* [lanes]: places of the last symbols, where the head is factored but coded whole */
 } text_member;
 
 typedef struct {
@@ -33,9 +31,7 @@ typedef struct {
     int64_t symbols, level, outputs, level_marks, ranks, rank_room, rank_marks; /* level: groups, or symbols; shift: to the group */
     int shift;
     int32_t *place, *symbol; /* [V], each the reverse of the other, where symbols are coded by group and rank */
-    int32_t *own; /* [lanes]: places of the last symbols, for a member that is factored */
     /* of the step, [lanes, ...] */
-    int64_t panel, weights; /* lanes of a task; bytes that are packed */
     int64_t step, rows, panels, pushed; /* pushed: lanes whose intervals wait to be pushed */
     int32_t *given, *last, *group; /* symbols; places of the last symbols; groups */
     float *out, *sums, *rank_out, *rank_sums; /* probabilities, and their sums */
@@ -112,7 +108,6 @@ static packed_weights pack(text *t, const int8_t *q, int64_t outputs, int64_t pa
     packed_weights p = {packed_outputs(parts * padded(outputs)), packed_inputs(inputs), NULL, NULL, nonnegative};
     p.weights = text_zeros(t, p.outputs * p.inputs, 1);
     p.first = text_zeros(t, p.outputs, 4);
-    t->weights += p.outputs * p.inputs;
     if (!p.weights || !p.first) return p;
     pack_zeros(&p);
     if (q)
@@ -242,18 +237,18 @@ static UNUSED void start_rooms(text *t, int threads) {
         int64_t outs[] = {packed_outputs(3 * n->wide), packed_outputs(n->hide), h->packed.outputs + RANK_PAD, h->rank_room};
         for (int i = 0; i < 4; i++) product = outs[i] > product ? outs[i] : product;
     }
-    t->panel = t->weights > LARGE ? PANEL_OF_LARGE : PANEL;
+    const int64_t panel = t->lanes < PANEL ? t->lanes : PANEL;
     for (int i = 0; i < threads; i++) {
         text_room *m = t->rooms + i;
-        m->rows = t->panel;
+        m->rows = panel;
         m->stride = bytes;
-        m->x = text_floats(t, t->panel * widest);
+        m->x = text_floats(t, panel * widest);
         m->row = text_floats(t, widest);
         m->by_place = text_floats(t, t->symbols);
-        m->r = text_floats(t, t->panel);
-        m->a = text_zeros(t, t->panel * bytes, 1);
-        m->quads = text_zeros(t, t->panel * bytes / 4, sizeof *m->quads);
-        m->acc = text_zeros(t, t->panel * product, 4);
+        m->r = text_floats(t, panel);
+        m->a = text_zeros(t, panel * bytes, 1);
+        m->quads = text_zeros(t, panel * (bytes / 4 + 4), sizeof *m->quads);
+        m->acc = text_zeros(t, panel * product, 4);
         t->rounded[i] = text_zeros(t, bytes, 1);
     }
 }

@@ -1,6 +1,7 @@
 /* A step of all live lanes, in phases whose tasks threads share (team.h). Lanes are cut into panels:
  *
- *     LEARN     from the last symbols: the memory │ the head, in parts │ code what is known │ features of each panel
+ *     LEARN     from the last symbols: the memory │ what moves in each head │ code what is known │ features of each panel
+ *     MOVE      the heads, in parts
  *     LEVEL     of each panel: probabilities of groups, or of all symbols, with what the memory counts
  *     RANKS     of each panel: probabilities within the groups that were coded
  *
@@ -11,9 +12,10 @@
 #include "text_state.h"
 
 #define MASSES_TOGETHER 16
+#define AHEAD 8 /* lanes whose contexts are asked for meanwhile: since memory_hash they may have left the nearest cache */
 
-enum { LEARN, LEVEL, LEVEL_AND_RANKS, RANKS };
-/* Tasks before those of panels: the memory; the coder; then parts of each head. */
+enum { LEARN, MOVE, LEVEL, LEVEL_AND_RANKS, RANKS };
+/* Tasks before those of panels: the memory; the coder; then each head. */
 enum { OF_MEMORY, OF_CODER, OF_HEADS };
 
 INLINE void panel_of(const text *t, int64_t panel, int64_t *start, int64_t *rows) {
@@ -50,12 +52,13 @@ static void multiply_members(text *t, int64_t lane) {
 }
 
 /* A member that is factored and whole has not been asked for the ranks of the group that came. */
-static void list_member(text *t, text_head *h, text_room *m) {
+static void list_member(text *t, text_member *m, text_room *room) {
+    text_head *h = &m->head;
     const int32_t *places = t->last;
     for (int64_t i = 0; i < t->rows && h->whole; i++) {
-        t->own[i] = h->place[t->last[i]];
-        head_ranks(h, i, t->own[i] / h->ranks, t->step - 1, m->acc, m->row);
-        places = t->own;
+        m->own[i] = h->place[t->last[i]];
+        head_ranks(h, i, m->own[i] / h->ranks, t->step - 1, room->acc, room->row);
+        places = m->own;
     }
     head_list(h, places, t->rows);
 }
@@ -135,7 +138,10 @@ static void level_of(text *t, int64_t panel, int thread) {
     int64_t start, rows;
     panel_of(t, panel, &start, &rows);
     text_room *m = t->rooms + thread;
-    for (int64_t i = start; i < start + rows && t->remembers; i++) memory_look_up(&t->memory, i, t->step);
+    for (int64_t i = start; i < start + rows && t->remembers; i++) {
+        if (i + AHEAD < start + rows) memory_ask(&t->memory, i + AHEAD);
+        memory_look_up(&t->memory, i, t->step);
+    }
     for (int64_t k = 0; k < t->members; k++) head_level(&t->member[k].head, start, rows, t->step, m->acc, m->row, m->by_place);
     for (int64_t i = start; i < start + rows; i++) {
         if (t->members > 1) multiply_members(t, i);
@@ -218,7 +224,9 @@ static void push_intervals(text *t, int64_t rows) {
 }
 
 /* How many parts the moves of a head are cut into. */
-INLINE int64_t head_parts(const text *t) { return t->team->threads > 1 ? 2 * t->team->threads : 1; }
+INLINE int64_t head_parts(const text *t) { return t->team->used > 1 ? 2 * t->team->used : 1; }
+
+INLINE bool head_learns(const text *t, int64_t member) { return t->member[member].head.learns && t->step > 0; }
 
 static UNUSED void text_work(void *of, int phase, int64_t task, int thread) {
     text *t = of;
@@ -232,12 +240,16 @@ static UNUSED void text_work(void *of, int phase, int64_t task, int thread) {
                 t->spell(t->spelling);
             else
                 push_intervals(t, t->pushed);
-        } else if (task < OF_HEADS + parts * t->members) {
-            text_head *h = &t->member[(task - OF_HEADS) / parts].head;
-            if (h->learns && t->step > 0)
-                head_move(h, (task - OF_HEADS) % parts, parts, t->step % h->every == 0, t->rounded[thread]);
+        } else if (task < OF_HEADS + t->members) {
+            if (head_learns(t, task - OF_HEADS)) list_member(t, t->member + task - OF_HEADS, t->rooms + thread);
         } else {
-            features_of(t, task - OF_HEADS - parts * t->members, thread);
+            features_of(t, task - OF_HEADS - t->members, thread);
+        }
+        break;
+    case MOVE:
+        if (head_learns(t, task / parts)) {
+            text_head *h = &t->member[task / parts].head;
+            head_move(h, task % parts, parts, t->step % h->every == 0, t->rounded[thread]);
         }
         break;
     case LEVEL:
@@ -254,15 +266,14 @@ static UNUSED void text_work(void *of, int phase, int64_t task, int thread) {
     }
 }
 
-/* The first phase of step t->step, whose lanes are t->rows: learn from t->last, and have features of t->given. */
+/* The first phases of step t->step, whose lanes are t->rows: learn from t->last, and have features of t->given. */
 static void step_learn(text *t) {
-    int threads = t->team->threads;
-    t->panels = (t->rows + t->panel - 1) / t->panel;
+    const int threads = t->team->used;
+    t->panels = (t->rows + PANEL - 1) / PANEL;
     if (threads > 1 && t->rows >= 2 * threads) t->panels = (t->panels + threads - 1) / threads * threads;
-    for (int64_t k = 0; k < t->members; k++)
-        if (t->member[k].head.learns && t->step > 0) list_member(t, &t->member[k].head, t->rooms);
     if (t->remembers && t->step > 0) memory_push(&t->memory, t->last, t->rows);
-    team_run(t->team, LEARN, OF_HEADS + head_parts(t) * t->members + t->panels);
+    team_run(t->team, LEARN, OF_HEADS + t->members + t->panels);
+    team_run(t->team, MOVE, head_parts(t) * t->members);
     memory_swap(&t->memory);
     for (int64_t k = 0; k < t->members; k++) {
         text_member *m = t->member + k;

@@ -9,7 +9,6 @@ coding (`coding.bits_back`); −log2 p is at most log2 K above the best member's
 """
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,13 +16,9 @@ from ...coding import Codec, Frame
 from ...coding.bits_back import BitsBack
 from ...errors import ModelError, TokpressError
 from ...storage.files import check_settings
-from ...tokenizers.base import Config, Tokenizer
+from ...tokenizers.base import Config
 from ..base import NotStepped, Prior
 from .parts import loaded_members, side_by_side
-
-if TYPE_CHECKING:
-    from ...training.data.streams import Source
-    from ...training.options import FitOptions
 
 MOST_MEMBERS = 256
 #: probabilities of a group of items that a writer holds
@@ -53,13 +48,6 @@ class EnsemblePrior(NotStepped):
 
     def codec(self, frame: Frame) -> Codec:
         return BitsBack([member.for_frame(frame) for member in self.members], frame, self.lanes(frame.tokens))
-
-    @classmethod
-    def fit(cls, sources: "list[Source]", tokenizer: Tokenizer, config: Config, options: "FitOptions") -> Prior:
-        """Settings: members, model directories with commas between them. They are trained already."""
-        from ...training.trainers import trained_members
-
-        return cls(trained_members("ensemble", config, tokenizer)[0])
 
     def config(self) -> Config:
         return {"members": [{"name": member.name, **member.config()} for member in self.members]}

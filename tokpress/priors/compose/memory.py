@@ -25,11 +25,11 @@ from typing import TYPE_CHECKING, Any
 from ...coding import Codec, Frame
 from ...coding.base import Pmf
 from ...coding.levels import Levels, levels_of
-from ...errors import ModelError, TokpressError
+from ...errors import ModelError
 from ...lazy import lazy, np
 from ...native import library
 from ...storage.files import check_settings
-from ...tokenizers.base import Config, Tokenizer
+from ...tokenizers.base import Config
 from ...tokens import TokenBuffer, Tokens
 from ..base import NotStepped, Prior
 from ..text.core import in_core
@@ -37,8 +37,6 @@ from .parts import kind_of
 
 if TYPE_CHECKING:
     from ...native.memory import Memory
-    from ...training.data.streams import Source
-    from ...training.options import FitOptions
     from .memory_counts import Counts
 
 ORDERS = (1, 2, 3, 4, 6, 10)
@@ -64,7 +62,7 @@ class MemoryPrior(Prior):
             raise ModelError(f"the prior {base.name} takes no memory: it does not predict one symbol after the other")
         self.base = base
         self.vocab_size, self.stride, self.order = base.vocab_size, base.stride, base.order
-        self.wants_given = base.wants_given
+        self.wants_given, self.tokens_a_byte = base.wants_given, base.tokens_a_byte
         self.orders = list(orders)
         #: whether the counts of a base that Python steps may be the core's
         self.kernel = "auto"
@@ -136,10 +134,6 @@ class MemoryPrior(Prior):
     def _places(self, symbols: Tokens | None) -> Tokens | None:
         """What is counted where there are groups: a symbol's place, so that those of a group have neighbouring numbers."""
         return None if symbols is None or self.levels is None else self.levels.place[symbols]
-
-    @classmethod
-    def fit(cls, sources: list[Source], tokenizer: Tokenizer, config: Config, options: FitOptions) -> Prior:
-        raise TokpressError("a memory is wrapped around another prior: train that one with --memory")
 
     def config(self) -> Config:
         return {"orders": list(self.orders), "base": {"name": self.base.name, **self.base.config()}}

@@ -11,6 +11,7 @@ from ...lazy import np
 from ...storage.tensors import Tensors
 from ...tokenizers.base import Config
 from ..base import Prior
+from ..registry import PRIORS
 
 
 def side_by_side(tensors: Sequence[Mapping[str, np.ndarray]]) -> Mapping[str, np.ndarray]:
@@ -26,8 +27,6 @@ def side_by_side(tensors: Sequence[Mapping[str, np.ndarray]]) -> Mapping[str, np
 
 def kind_of(told: Any) -> tuple[type[Prior], Config]:
     """The class and the settings of a prior that another one holds. Raises ModelError, UnknownComponentError."""
-    from ..registry import PRIORS
-
     if not isinstance(told, dict) or not isinstance(told.get("name"), str):
         raise ModelError(f"config.json: {str(told)[:80]} is no prior: an object with a name and settings is")
     return PRIORS.find(told["name"]), {key: value for key, value in told.items() if key != "name"}
@@ -52,3 +51,10 @@ def loaded_members(told: Any, most: int, tensors: Mapping[str, np.ndarray], voca
         except TokpressError as error:
             raise ModelError(f"config.json, member {k + 1}: {error}") from error
     return members
+
+
+def innermost(prior: Prior) -> Prior:
+    """The prior inside all wrappers (memory, spelling); the prior itself where there are none."""
+    while isinstance(inside := getattr(prior, "base", None), Prior):
+        prior = inside
+    return prior

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...coding import Codec, Frame
 from ...coding.base import Pmf
@@ -27,15 +27,11 @@ from ...errors import ModelError, TokpressError
 from ...exact.ops import WEIGHT_BITS, over_sum
 from ...lazy import np
 from ...storage.files import check_settings
-from ...tokenizers.base import Config, Tokenizer
+from ...tokenizers.base import Config
 from ...tokens import Tokens
 from ..base import NotStepped, Prior
 from ..text.core import in_core
 from .parts import loaded_members, side_by_side
-
-if TYPE_CHECKING:
-    from ...training.data.streams import Source
-    from ...training.options import FitOptions
 
 MEMBERS = 2
 
@@ -78,6 +74,7 @@ class ProductPrior(Prior):
             if member.stride != members[0].stride or not _same_order(member.order, members[0].order):
                 raise TokpressError("the members of a product code the symbols of items in the same order")
         self.members, self.quarters = members, quarters
+        self.tokens_a_byte = min(member.tokens_a_byte for member in members)
         self.vocab_size, self.stride, self.order = members[0].vocab_size, members[0].stride, members[0].order
 
     def for_frame(self, frame: Frame) -> ProductPrior:
@@ -119,21 +116,6 @@ class ProductPrior(Prior):
         except TokpressError as error:
             raise ModelError(f"config.json: {error}") from error
 
-    @classmethod
-    def fit(cls, sources: list[Source], tokenizer: Tokenizer, config: Config, options: FitOptions) -> ProductPrior:
-        """Settings: members, two model directories with a comma between them; quarters. They are trained already; what is
-        wrapped around their networks, a memory for instance, is left out."""
-        from ...training.trainers import trained_members
-
-        members, chosen = trained_members("product", config, tokenizer, {"quarters": 2})
-        return cls([innermost(member) for member in members], chosen["quarters"])
-
 
 def _same_order(one: Any, other: Any) -> bool:
     return (one is None) == (other is None) and (one is None or np.array_equal(one, other))
-
-
-def innermost(prior: Prior) -> Prior:
-    while isinstance(inside := getattr(prior, "base", None), Prior):
-        prior = inside
-    return prior

@@ -20,6 +20,7 @@ from ...coding.base import (
     silent,
     unwatched,
 )
+from ...container.proportion import TOKENS_A_BYTE
 from ...errors import ModelError
 from ...exact.tensors import nothing_else
 from ...lazy import np
@@ -114,6 +115,7 @@ class ContextMixingPrior(NotStepped):
 
     name = "adaptive"
     vocab_size = 256
+    tokens_a_byte = TOKENS_A_BYTE
 
     def __init__(self, on_grid: bool = False) -> None:
         """on_grid: whether it wants to know where pixels are, to look at those around."""

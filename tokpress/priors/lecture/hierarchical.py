@@ -13,8 +13,7 @@ Depth needs a tokenizer of two tokens a pixel, top bits first: `nibbles`, or `to
 import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -22,15 +21,12 @@ from ...coding import Frame
 from ...coding.base import Pmf
 from ...errors import ModelError, TokpressError
 from ...exact.orders import Shape, parse_shape, subsample
-from ...tokenizers.base import Config, Tokenizer
+from ...storage.settings import settings_of
+from ...tokenizers.base import Config
 from ...tokens import Tokens
 from ..base import Prior
 from .network import NetworkPrior
 from .pixelcnn import PixelCNNPrior
-
-if TYPE_CHECKING:
-    from ...training.data.streams import Source
-    from ...training.options import FitOptions
 
 #: each is a network
 MOST_STAGES = 16
@@ -93,8 +89,6 @@ class HierarchicalPrior(Prior):
     name = "hierarchical"
 
     def __init__(self, settings: Config, tensors: Mapping[str, np.ndarray], vocab_size: int) -> None:
-        from ...training.options import settings_of
-
         self.settings, self.vocab_size, self._tensors = settings_of(self.name, settings, DEFAULTS), vocab_size, tensors
         self.stages: list[Stage] = []
         for i, (inner, symbols, cells, known) in enumerate(plan(self.settings, vocab_size)):
@@ -144,35 +138,6 @@ class HierarchicalPrior(Prior):
             return prior.step(inner, None, rows)
         symbols = state.items[:rows, stage.cells[state.cell - 1]]
         return prior.step(inner, np.minimum(symbols, prior.vocab_size - 1), rows)
-
-    @classmethod
-    def fit(cls, sources: "list[Source]", tokenizer: Tokenizer, config: Config, options: "FitOptions") -> Prior:
-        """Settings: shape, scales, levels, and width and depth of every stage's pixelcnn. The stages are trained one
-        after the other, with an equal part of the time each."""
-        from ...training.data.cells import stage_sources
-        from ...training.options import settings_of
-        from ...training.trainers import fit_network
-
-        settings = settings_of(cls.name, config, DEFAULTS)
-        stages = plan(settings, tokenizer.vocab_size)
-        if not settings["scales"] and (tokenizer.unit_tokens, tokenizer.unit_bytes) != (2, 1):
-            raise TokpressError("a depth in two parts needs two tokens a pixel: --tokenizer nibbles or top_bit")
-        limits = options.config
-        limits = replace(limits, max_minutes=limits.max_minutes / len(stages))
-        tensors: dict[str, np.ndarray] = {}
-        before = None
-        item = sum(int((~known).sum()) for *_, known in stages)
-        for i, (inner, symbols, cells, _) in enumerate(stages):
-            folder = options.folder.with_name(f"{options.folder.name}-{i}")
-            made = stage_sources(sources, item, cells, options.folder.parent / f"stage-{i}")
-            # told as if every cell were a bit
-            each = np.full(symbols, 1 / 8)
-            of_stage = SimpleNamespace(vocab_size=symbols, item_shape=(), average_bytes=lambda each=each: each)
-            told = replace(options, folder=folder, config=limits, given=before, init=None)
-            trained, _ = fit_network(PixelCNNPrior, made, of_stage, inner, told)  # type: ignore[arg-type]
-            tensors |= {f"{i}.{name}": value for name, value in trained.items()}
-            before = made
-        return cls(settings, tensors, tokenizer.vocab_size)
 
     def config(self) -> Config:
         return dict(self.settings)

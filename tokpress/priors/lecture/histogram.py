@@ -9,24 +9,16 @@ integer until one float32 division. The adaptive counts are shared by all lanes.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ...coding.base import Pmf
 from ...errors import ModelError
 from ...exact.tensors import COUNT, checked, nothing_else
-from ...tokenizers.base import Config, Tokenizer
+from ...storage.settings import settings_of
+from ...tokenizers.base import Config
 from ...tokens import Tokens
-from ...training.options import settings_of
 from ..base import Prior
-
-if TYPE_CHECKING:
-    from ...training.data.streams import Source
-    from ...training.options import FitOptions
-
-#: tokens of a corpus in memory at a time
-COUNTED_AT_ONCE = 1 << 22
 
 
 @dataclass
@@ -60,20 +52,6 @@ class HistogramPrior(Prior):
             np.add.at(state.doubled, previous, 2)
         row = state.doubled.astype(np.float32) / np.float32(int(state.doubled.sum()))
         return np.repeat(row[None], rows, 0)
-
-    @classmethod
-    def fit(
-        cls, sources: "list[Source]", tokenizer: Tokenizer, config: Config, options: "FitOptions"
-    ) -> "HistogramPrior":
-        """Count every token of the corpus; a source of weight w counts w times. Settings: static (default true)."""
-        if not settings_of(cls.name, config, {"static": True})["static"]:
-            return cls(tokenizer.vocab_size)
-        counts = np.zeros(tokenizer.vocab_size, np.float64)
-        for source in sources:
-            for at in range(0, len(source.tokens), COUNTED_AT_ONCE):
-                part = source.tokens[at : at + COUNTED_AT_ONCE]
-                counts += source.weight * np.bincount(part, minlength=tokenizer.vocab_size)
-        return cls(tokenizer.vocab_size, np.rint(counts).astype(np.int64))
 
     def config(self) -> Config:
         return {"static": self.counts is not None}

@@ -8,7 +8,6 @@ seen, 3K numbers must generalise: docs/one_dimension.md draws both. All position
 """
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,15 +15,10 @@ from ...coding.base import Pmf
 from ...errors import ModelError
 from ...exact import logistics
 from ...exact.tensors import VECTOR, checked, nothing_else
-from ...tokenizers.base import Config, Tokenizer
+from ...storage.settings import settings_of
+from ...tokenizers.base import Config
 from ...tokens import Tokens
-from ...training.options import settings_of
 from ..base import Prior
-from .histogram import HistogramPrior
-
-if TYPE_CHECKING:
-    from ...training.data.streams import Source
-    from ...training.options import FitOptions
 
 
 class LogisticMixturePrior(Prior):
@@ -44,15 +38,6 @@ class LogisticMixturePrior(Prior):
 
     def step(self, state: None, previous: Tokens | None, rows: int) -> Pmf:
         return np.repeat(self.pmf, rows, 0)
-
-    @classmethod
-    def fit(cls, sources: "list[Source]", tokenizer: Tokenizer, config: Config, options: "FitOptions") -> Prior:
-        """Settings: components. Trains on the histogram of the corpus, which says all that matters of it."""
-        from ...training.nets.mixture import fit_mixture
-
-        components = settings_of(cls.name, config, {"components": 4})["components"]
-        counted = HistogramPrior.fit(sources, tokenizer, {}, options)
-        return cls(fit_mixture(counted.tensors()["counts"], components), tokenizer.vocab_size)
 
     def config(self) -> Config:
         return {"components": self.parameters.shape[1]}

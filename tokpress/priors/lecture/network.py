@@ -18,7 +18,7 @@ import math
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -32,13 +32,10 @@ from ...exact.known import Known
 from ...exact.orders import make_order, parse_shape
 from ...exact.threads import processors, share_rows
 from ...native import library
-from ...tokenizers.base import Config, Tokenizer
+from ...storage.settings import settings_of
+from ...tokenizers.base import Config
 from ...tokens import TokenBuffer, Tokens, as_array
 from ..base import Prior
-
-if TYPE_CHECKING:
-    from ...training.data.streams import Source
-    from ...training.options import FitOptions
 
 #: what a lane has "seen" before its first token
 BEGIN = 0
@@ -65,12 +62,8 @@ class NetworkPrior(Prior):
 
     #: settings and their first values; `shape` and `order` are in all of them
     defaults: ClassVar[Config]
-    warm_start = True
-    trains_with = ("torch",)
 
     def __init__(self, settings: Config, tensors: Mapping[str, np.ndarray], vocab_size: int) -> None:
-        from ...training.options import settings_of
-
         self.settings = settings_of(self.name, settings, {"shape": "", "order": "raster", **self.defaults})
         heads, width = self.settings.get("heads", 1), self.settings.get("width", 1)
         if width % heads or width // heads > WIDEST_HEAD:
@@ -217,13 +210,3 @@ class NetworkPrior(Prior):
         probe.step(probe.init(1, prior.stride), None, 1)  # asks for every tensor
         prior._weights.nothing_else()
         return prior
-
-    @classmethod
-    def fit(cls, sources: "list[Source]", tokenizer: Tokenizer, config: Config, options: "FitOptions") -> "Prior":
-        """Train with torch. Settings: `defaults`, `shape`, `order`."""
-        from ...training.trainers import fit_network
-
-        settings = (options.init.config() if options.init else {}) | config
-        if not settings.get("shape") and tokenizer.item_shape:
-            settings["shape"] = "x".join(map(str, tokenizer.item_shape))
-        return cls.load(settings, *fit_network(cls, sources, tokenizer, settings, options))

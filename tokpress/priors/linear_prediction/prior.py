@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ...coding.base import Codec, Frame
+from ...container.proportion import TOKENS_A_BYTE
 from ...errors import ModelError
 from ...exact.tensors import nothing_else
 from ...lazy import np
@@ -38,6 +39,7 @@ class SamplesPrior(NotStepped):
 
     name = "samples"
     vocab_size = 256
+    tokens_a_byte = TOKENS_A_BYTE
     wants_grid = True
 
     def __init__(self, grid: Grid | None = None) -> None:

@@ -21,7 +21,7 @@ from ...coding import Codec, Frame
 from ...coding.base import Pmf
 from ...coding.bitwise import Bitwise
 from ...coding.lanes import Layout
-from ...errors import ModelError, TokpressError
+from ...errors import ModelError
 from ...lazy import lazy, np
 from ...native.spelling import Spellings
 from ...storage.files import check_settings
@@ -36,9 +36,6 @@ from .bitwise_tree import DIGITS, LONGEST, Tree
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ...training.data.streams import Source
-    from ...training.options import FitOptions
-
 
 class SpellingPrior(NotStepped):
     name = "spelling"
@@ -46,6 +43,7 @@ class SpellingPrior(NotStepped):
 
     def __init__(self, base: Prior, tokenizer: Tokenizer | None = None, lanes: int | None = None) -> None:
         self.base, self.vocab_size, self.stride, self.order = base, base.vocab_size, base.stride, base.order
+        self.tokens_a_byte = base.tokens_a_byte
         if lanes is not None and (type(lanes) is not int or lanes < 1):
             raise ModelError(f"lanes={lanes!r} of a spelling prior should be a number above 0")
         self._tokenizer, self._lanes = tokenizer, lanes
@@ -79,10 +77,6 @@ class SpellingPrior(NotStepped):
     @lazy
     def tree(self) -> Tree:
         return Tree(self.spellings)
-
-    @classmethod
-    def fit(cls, sources: list[Source], tokenizer: Tokenizer, config: Config, options: FitOptions) -> SpellingPrior:
-        raise TokpressError("what spells tokens is wrapped around another prior: train that one")
 
     def config(self) -> Config:
         lanes = {} if self._lanes is None else {"lanes": self._lanes}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ...coding.base import Codec, Frame, Report, SteppedPrior, Watch, check_temperature, silent, unwatched, with_threads
 from ...coding.lanes import Layout
-from ...exact.threads import threads
+from ...exact.threads import most_threads, threads
 from ...lazy import np
 from ...native.spelling import COST_UNIT, SHARPEST, Spelled, Spellings
 from ...native.text import Model
@@ -39,7 +39,7 @@ class SpelledCodec(Codec):
         return self._twin(self.frame).stepped()
 
     def _start(self, layout: Layout) -> Spelled:
-        return Spelled(self.model, self.spellings, layout.lanes, layout.tokens, threads())
+        return Spelled(self.model, self.spellings, layout.lanes, layout.tokens, most_threads(), free=threads)
 
     @with_threads
     def encode(self, tokens: TokenBuffer, report: Report = silent) -> bytes:

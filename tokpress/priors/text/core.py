@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...coding.base import Codec, Frame, Pmf, Report, SteppedPrior, Tokens, Watch, silent, unwatched, with_threads
 from ...coding.lanes import Layout
-from ...exact.threads import threads
+from ...exact.threads import most_threads, threads
 from ...lazy import np
 from ...native import library
 from ...native.text import AT_ONCE, Model, Text
@@ -71,7 +71,7 @@ class TextCodec(Codec):
 
     def _start(self, count: int) -> tuple[Layout, Text]:
         layout = Layout.of(count, self.frame.lanes)
-        return layout, Text(self.model, layout.lanes, layout.tokens, threads())
+        return layout, Text(self.model, layout.lanes, layout.tokens, most_threads(), free=threads)
 
     @with_threads
     def encode(self, tokens: TokenBuffer, report: Report = silent) -> bytes:

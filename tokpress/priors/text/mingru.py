@@ -22,7 +22,7 @@ import copy
 import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from ...coding import Codec, Frame
 from ...coding.base import Pmf
@@ -35,15 +35,11 @@ from ...exact.tensors import PERMUTATION, SCALE, VECTOR, WEIGHT, Kind, check, no
 from ...lazy import lazy, np
 from ...native import library
 from ...storage.files import check_settings
-from ...tokenizers.base import Config, Tokenizer
+from ...tokenizers.base import Config
 from ...tokens import Tokens
 from ..base import Prior
 from .core import in_core
 from .grams import MIX, THREE, TWO, slots
-
-if TYPE_CHECKING:
-    from ...training.data.streams import Source
-    from ...training.options import FitOptions
 
 #: what a lane has "seen" before its first token
 BEGIN = 0
@@ -106,9 +102,8 @@ def tensor_shapes(
 
 class MinGRUPrior(Prior):
     name = "mingru"
-    warm_start = True
-    trains_with = ("torch",)
     begin = BEGIN
+    tokens_a_byte = 1 << 6  # steps of a text model are slow, and a token of text stands for several bytes
 
     def __init__(self, config: Config, tensors: Mapping[str, np.ndarray]):
         check_settings(
@@ -276,10 +271,3 @@ class MinGRUPrior(Prior):
     @classmethod
     def load(cls, config: Config, tensors: Mapping[str, np.ndarray], vocab_size: int) -> MinGRUPrior:
         return cls(config, tensors)
-
-    @classmethod
-    def fit(cls, sources: list[Source], tokenizer: Tokenizer, config: Config, options: FitOptions) -> MinGRUPrior:
-        """Train with torch. Settings: width, depth, hidden, online."""
-        from ...training.trainers import fit_mingru
-
-        return cls(*fit_mingru(sources, tokenizer, config, options))

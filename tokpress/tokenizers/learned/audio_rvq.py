@@ -7,7 +7,7 @@ Zeghidour et al. 2021, "SoundStream", §III-C, algorithm 1; Défossez et al. 202
 codes them one after the other, which is what EnCodec's language model over entropy-coded streams does (§3.3).
 """
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
@@ -50,8 +50,3 @@ class AudioRVQTokenizer(Autoencoder):
         for codebook, mine in zip(self._codebooks(), by_level):  # in this order: sums of floats have one
             total = total + codebook[mine]
         return total
-
-    def bottleneck(self) -> Any:
-        from ...training.nets.bottlenecks import Residual
-
-        return Residual(self.dim(), self.symbols(), self.settings["levels"], self.settings["commitment"])

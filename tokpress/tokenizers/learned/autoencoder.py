@@ -5,8 +5,8 @@
     x̂ = decoder(c_t)    the reconstruction, from the codes alone
 
 van den Oord, Vinyals & Kavukcuoglu 2017, "Neural discrete representation learning", §3. What the kinds (`vq`, `fsq`, `lfq`,
-`gumbel` …) have in common is here; each says in a file of its own what its bottleneck is, and `training.loop.autoencoder` trains
-them. Encoder and decoder are the same network everywhere, written once in the methods of `exact.fields.Fields`: patches,
+`gumbel` …) have in common is here; each says in a file of its own what its bottleneck is. `training.learners.autoencoder`
+trains them. Encoder and decoder are the same network everywhere, written once in the methods of `exact.fields.Fields`: patches,
 then at each resolution `depth` residual blocks with a convolution 3 wide.
 
 The decoder is exact: tokens are decoded to the same bytes on every machine, so that their checksum is one of the file, and a
@@ -16,9 +16,9 @@ are little-endian: x = sample/2^15); `on(grid)` cuts a larger picture, recording
 
 import math
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -31,11 +31,10 @@ from ...exact.threads import share_rows
 from ...media.grid import Grid
 from ...native import library
 from ...storage import files, tensors
+from ...storage.settings import settings_of
 from ...tokens import TokenBuffer, Tokens, as_array
 from ..base import Config, Tokenizer
-
-if TYPE_CHECKING:
-    from ...training.options import TokenizerOptions
+from .tiled import Tiled
 
 FILE = "tokenizer.safetensors"
 #: places of the finest grid that the network computes that are held at once
@@ -48,10 +47,7 @@ class Autoencoder(Tokenizer):
     """Abstract: a kind has `name`, `defaults`, and the methods that are abstract here."""
 
     lossless = False
-    learns = True
-    trains = takes_settings = True
     wants_grid = True
-    sized_by = "--set codes=K"
     #: dimensions of the grid: 1 for sound, 2 for pictures, 3 for video
     spatial: ClassVar[int] = 2
     #: of a convolution, places to each side
@@ -61,8 +57,6 @@ class Autoencoder(Tokenizer):
     defaults: ClassVar[Config] = {"shape": "32x32x3", "down": 4, "width": 64, "depth": 2}
 
     def __init__(self, settings: Config, tensors: Mapping[str, np.ndarray]) -> None:
-        from ...training.options import settings_of
-
         self.settings = settings_of(self.name, settings, self.defaults, "the tokenizer")
         shape = parse_shape(self.settings["shape"], self.spatial)
         if len(shape) not in (self.spatial, self.spatial + 1):
@@ -107,14 +101,6 @@ class Autoencoder(Tokenizer):
     def code_dim(self) -> int:
         """Numbers of a code."""
         return self.dim()
-
-    @abstractmethod
-    def bottleneck(self) -> Any:
-        """What it is in training, from `training.nets.bottlenecks`."""
-
-    def critic(self) -> Any:
-        """Of `training.nets.adversarial`, if it is taught by one too."""
-        return None
 
     @abstractmethod
     def indices(self, z: np.ndarray) -> np.ndarray:
@@ -242,10 +228,8 @@ class Autoencoder(Tokenizer):
             made for half in share_rows(lambda rows: [some(part) for part in parts[rows]], len(parts)) for made in half
         ]
 
-    def on(self, grid: Grid) -> "Tokenizer":
+    def on(self, grid: Grid) -> Tokenizer:
         """For the samples of one picture, recording or video, as they lie in its file."""
-        from .tiled import Tiled
-
         return Tiled(self, grid)
 
     def token_bytes(self) -> np.ndarray:
@@ -272,9 +256,3 @@ class Autoencoder(Tokenizer):
         except TokpressError as error:
             raise TokenizerError(f"{path} is no {cls.name} tokenizer: {error}") from error
         return tokenizer
-
-    @classmethod
-    def fit(cls, paths: Sequence[Path], options: "TokenizerOptions") -> "Autoencoder":
-        from ...training.loop.autoencoder import fit_autoencoder
-
-        return fit_autoencoder(cls, paths, options)

@@ -7,7 +7,7 @@ lie symmetrically is that of Parker et al. 2024 (Stable Codec), §3.2. Nothing i
 """
 
 import math
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
@@ -19,7 +19,6 @@ from .autoencoder import Autoencoder
 class FSQTokenizer(Autoencoder):
     name = "fsq"
     defaults: ClassVar = {**Autoencoder.defaults, "levels": "8,8,8"}
-    sized_by = "--set levels=L,L,… (as many symbols as their product)"
 
     def levels(self) -> list[int]:
         levels = parse_numbers(self.settings["levels"])
@@ -49,8 +48,3 @@ class FSQTokenizer(Autoencoder):
             rest, step = np.divmod(rest, level)
             out.append((2 * step - (level - 1)).astype(np.float32) / np.float32(level - 1))
         return np.stack(out, 1)
-
-    def bottleneck(self) -> Any:
-        from ...training.nets.bottlenecks import Lattice
-
-        return Lattice(self.levels())

@@ -9,7 +9,7 @@ by distances (Agustsson et al. 2017, §3.2, without noise) the codes are near wh
 more of them come to be used (docs/tokenizers.md).
 """
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from .vq import VQTokenizer
 
@@ -17,9 +17,3 @@ from .vq import VQTokenizer
 class GumbelTokenizer(VQTokenizer):
     name = "gumbel"
     defaults: ClassVar = {**VQTokenizer.defaults, "sharpness": 4.0, "kl": 0.02}
-
-    def bottleneck(self) -> Any:
-        from ...training.nets.bottlenecks import Concrete
-
-        s = self.settings
-        return Concrete(self.symbols(), self.dim(), s["sharpness"], s["kl"])

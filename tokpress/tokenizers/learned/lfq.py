@@ -6,7 +6,7 @@
 Yu et al. 2024, "Language model beats diffusion: tokenizer is key to visual generation" (MAGVIT-v2), §3.1, eq. 4–5.
 """
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
@@ -41,9 +41,3 @@ class LFQTokenizer(Autoencoder):
 
     def codes(self, tokens: np.ndarray) -> np.ndarray:
         return signs(tokens.reshape(-1), self.dim())
-
-    def bottleneck(self) -> Any:
-        from ...training.nets.bottlenecks import Signs
-
-        s = self.settings
-        return Signs(self.dim(), s["entropy"], s["diversity"], s["commitment"])

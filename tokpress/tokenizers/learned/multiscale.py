@@ -9,9 +9,8 @@ each divides the next, and the last is that of the encoder's grid. A prior that 
 `next_scale`.
 """
 
-import math
 from itertools import pairwise
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
@@ -72,9 +71,3 @@ class MultiscaleTokenizer(VQTokenizer):
             total = total + repeated(mine, self.latent[0])
             at += side * side
         return total.reshape(-1, self.dim())
-
-    def bottleneck(self) -> Any:
-        from ...training.nets.bottlenecks import Scales
-
-        s = self.settings
-        return Scales(self.dim(), self.symbols(), self.scales(), math.isqrt(math.prod(self.latent)), s["commitment"])

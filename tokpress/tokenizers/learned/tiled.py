@@ -5,7 +5,7 @@ The last tiles of a side are filled up with what stands at the edge, and cut off
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 
@@ -13,9 +13,6 @@ from ...errors import TokenizerError
 from ...media.grid import Grid
 from ...tokens import TokenBuffer
 from ..base import Config, Tokenizer
-
-if TYPE_CHECKING:
-    from .autoencoder import Autoencoder
 
 #: bytes of all tiles of a video: those of frames a pixel wide would take many times as many as the frames
 MOST_FILLED = 1 << 29
@@ -51,12 +48,39 @@ def joined(made: np.ndarray, extent: tuple[int, ...]) -> np.ndarray:
     return whole[tuple(slice(0, have) for have in extent)]
 
 
+class ItemTokenizer(Protocol):
+    """A tokenizer whose source is whole items: samples [sides …, channels] of `bits` bits."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def vocab_size(self) -> int: ...
+    @property
+    def unit_bytes(self) -> int: ...
+    @property
+    def unit_tokens(self) -> int: ...
+    @property
+    def item_shape(self) -> tuple[int, ...]: ...
+    @property
+    def sides(self) -> tuple[int, ...]: ...
+    @property
+    def channels(self) -> int: ...
+    @property
+    def bits(self) -> int: ...
+    @property
+    def spatial(self) -> int: ...
+    @property
+    def video(self) -> bool: ...
+    def encode(self, source: bytes) -> TokenBuffer: ...
+    def decode(self, tokens: TokenBuffer) -> bytes: ...
+
+
 class Tiled(Tokenizer):
     """Raises TokenizerError where the samples are not what the tokenizer is for."""
 
     lossless = lengths_add_up = False
 
-    def __init__(self, inner: "Autoencoder", grid: Grid) -> None:
+    def __init__(self, inner: ItemTokenizer, grid: Grid) -> None:
         self.inner, self.grid = inner, grid
         frame = (grid.rows // grid.frames, grid.columns)
         #: one frame is a video too

@@ -6,7 +6,7 @@ van den Oord, Vinyals & Kavukcuoglu 2017, "Neural discrete representation learni
 codes is small (Yu et al. 2022, ViT-VQGAN, §3.2), so that all of them are used; a dead code is replaced by a z of the batch.
 """
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
@@ -32,8 +32,3 @@ class VQTokenizer(Autoencoder):
 
     def codes(self, tokens: np.ndarray) -> np.ndarray:
         return self._codebook()[tokens.reshape(-1)]
-
-    def bottleneck(self) -> Any:
-        from ...training.nets.bottlenecks import Nearest
-
-        return Nearest(self.dim(), self.symbols(), self.settings["commitment"])

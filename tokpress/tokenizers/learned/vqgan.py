@@ -7,7 +7,7 @@ et al. 2017, §2.2.2) with the hinge loss, after a third of the run; λ by the g
 perceptual loss is whatever `training.nets.adversarial.register_perceptual` was given; none is downloaded. What is coded is VQ's.
 """
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from .vq import VQTokenizer
 
@@ -15,8 +15,3 @@ from .vq import VQTokenizer
 class VQGANTokenizer(VQTokenizer):
     name = "vqgan"
     defaults: ClassVar = {**VQTokenizer.defaults, "adversarial": 0.5, "perceptual": ""}
-
-    def critic(self) -> Any:
-        from ...training.nets.adversarial import Critic
-
-        return Critic(self.channels, self.settings["adversarial"], self.settings["perceptual"])

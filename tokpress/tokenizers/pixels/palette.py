@@ -2,17 +2,14 @@
 
     encode   t = argmin_k ‖x − c_k‖²         a pixel of 24 bits → one token of log2 K bits (512 colours: 9)
     decode   x̂ = c_t
-    fit      k-means over the pixels of a corpus: c_k = mean of the pixels that are nearest to it, until they stay
-             (Lloyd 1982), begun with k-means++ (Arthur & Vassilvitskii 2007)
+    fit      k-means over the pixels of a corpus (`training.learners.palette`)
 
 Three times fewer tokens than bytes, and a loss: x̂ is the reconstruction, and what `tokpress compress --lossy` stores. All
 arithmetic of encode and decode is of integers. The colours are in tokenizer.json.
 """
 
 import json
-from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,17 +20,10 @@ from ...tokens import TokenBuffer, Tokens, as_array
 from ..base import Config, Tokenizer
 from ..learned.codebook import nearest
 
-if TYPE_CHECKING:
-    from ...training.options import TokenizerOptions
-
 FILE = "tokenizer.json"
 CHANNELS = 3
 #: packed token files hold 16 bits a token
 MOST_COLOURS = 1 << 16
-#: of the corpus, to find colours in; a chunk holds whole pixels
-SAMPLE_BYTES = 3 << 20
-CHUNK_BYTES = 3 << 12
-ROUNDS = 40
 
 
 class PaletteTokenizer(Tokenizer):
@@ -47,8 +37,6 @@ class PaletteTokenizer(Tokenizer):
 
     name = "palette"
     lossless = False
-    learns = True
-    least_symbols = 2
     unit_bytes = channels = CHANNELS
 
     def __init__(self, colours: NDArray[np.uint8]) -> None:
@@ -95,45 +83,3 @@ class PaletteTokenizer(Tokenizer):
         except (ModelError, ValueError, KeyError, TypeError, OverflowError) as error:
             raise TokenizerError(f"{path} is no palette: {error}") from error
         return cls(colours.astype(np.uint8))
-
-    @classmethod
-    def fit(cls, paths: Sequence[Path], options: "TokenizerOptions") -> "PaletteTokenizer":
-        from ...training.data.corpus import sample
-
-        chunks = sample(paths, SAMPLE_BYTES, options.config.seed, options.weights, CHUNK_BYTES)
-        pixels = np.concatenate([
-            np.frombuffer(chunk[: len(chunk) // CHANNELS * CHANNELS], np.uint8).reshape(-1, CHANNELS) for chunk in chunks
-        ])  # fmt: skip
-        different, counts = np.unique(pixels, axis=0, return_counts=True)
-        if len(different) < 2:
-            raise TokenizerError(
-                f"the corpus has {len(different)} different pixels of {CHANNELS} bytes; a palette needs two"
-            )
-        colours = min(options.vocab_size, len(different), MOST_COLOURS)
-        return cls(k_means(different, counts, colours, options.config.seed, options.report))
-
-
-def k_means(
-    pixels: NDArray[np.uint8], counts: np.ndarray, colours: int, seed: int, report: Callable[[int, int], None]
-) -> NDArray[np.uint8]:
-    """Different pixels [N, 3] and how often each comes → so many different colours, or fewer, sorted."""
-    rng = np.random.default_rng(seed)
-    points, mass = pixels.astype(np.float64), counts.astype(np.float64)
-    centres: NDArray[np.float64] = points[rng.choice(len(points), 1, p=mass / mass.sum())]
-    away = ((points - centres[0]) ** 2).sum(1)
-    while len(centres) < colours:  # k-means++: the next one is far from those there are
-        chance = mass * away
-        new = points[rng.choice(len(points), p=chance / chance.sum())]
-        centres = np.vstack([centres, new])
-        away = np.minimum(away, ((points - new) ** 2).sum(1))
-    whole = int(counts.sum()) * CHANNELS  # progress is told in bytes
-    for done in range(ROUNDS):
-        label = nearest(points, centres)
-        total = np.bincount(label, mass, colours).astype(np.float64)
-        sums = np.stack([np.bincount(label, mass * points[:, c], colours) for c in range(CHANNELS)], 1)
-        moved = np.where(total[:, None] > 0, sums / np.maximum(total, 1.0)[:, None], centres)
-        report(whole * (done + 1) // ROUNDS, whole)
-        if np.array_equal(moved, centres):
-            break
-        centres = moved
-    return np.unique(np.round(centres).astype(np.uint8), axis=0)

@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import json
 from array import array
-from collections.abc import Sequence
 from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,8 +38,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from tokenizers import Tokenizer as HFTokenizer
 
-    from ...training.options import TokenizerOptions
-
 #: this much is encoded at a time by all cores; the library's token objects take ≈ 100 bytes per byte
 BATCH_BYTES = 1 << 19
 
@@ -58,7 +55,6 @@ class BPETokenizer(Tokenizer):
     """
 
     name = "bpe"
-    learns = True
 
     def __init__(self, text: str, where: str = FILE):
         self._text = text  # saved as it came: a model's files keep their hash
@@ -134,13 +130,6 @@ class BPETokenizer(Tokenizer):
         path = Path(folder) / FILE
         check_settings("a bpe tokenizer", config)
         return cls(bpe_form.read_text(path), str(path))
-
-    @classmethod
-    def fit(cls, paths: Sequence[Path], options: TokenizerOptions) -> BPETokenizer:
-        from ...training.loop.bpe import train_bpe
-
-        o = options
-        return train_bpe(paths, o.vocab_size, seed=o.config.seed, weights=o.weights, report=o.report)
 
 
 # ── other people's tokenizer.json ──────────────────────────────────────────────────────────────────

@@ -9,9 +9,9 @@ what a piece is. The list is in tokenizer.json, as a Hugging Face `WordLevel` vo
 import json
 from abc import abstractmethod
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -20,17 +20,12 @@ from ...storage.files import check_settings, parse, read
 from ...tokens import TokenBuffer, Tokens, as_array
 from ..base import Config, Tokenizer
 
-if TYPE_CHECKING:
-    from ...training.options import TokenizerOptions
-
 FILE = "tokenizer.json"
 #: packed token files hold 16 bits a token
 MAX_VOCAB = 1 << 16
 #: a piece that came once is no word of the language
 MIN_COUNT = 2
 MAX_PIECE_BYTES = 64
-#: of the corpus, to count in
-SAMPLE_BYTES = 64 << 20
 
 
 def _written(vocab: dict[str, int]) -> dict[str, Any]:
@@ -40,8 +35,6 @@ def _written(vocab: dict[str, int]) -> dict[str, Any]:
 
 class ListedTokenizer(Tokenizer):
     """Final but for `name` and `pieces`."""
-
-    learns = True
 
     def __init__(self, entries: list[bytes]) -> None:
         """Raises TokenizerError where an entry is there twice, too short or too long to be one."""
@@ -109,18 +102,3 @@ class ListedTokenizer(Tokenizer):
             return cls([entry.encode("latin-1") for entry in sorted(vocab, key=vocab.__getitem__)])
         except (ModelError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise TokenizerError(f"{path} is no list of tokens: {error}") from error
-
-    @classmethod
-    def fit(cls, paths: Sequence[Path], options: "TokenizerOptions") -> "ListedTokenizer":
-        from ...training.data.corpus import sample
-
-        chunks = sample(paths, SAMPLE_BYTES, options.config.seed, options.weights)
-        total, done = sum(map(len, chunks)), 0
-
-        def told() -> Iterator[bytes]:
-            nonlocal done
-            for chunk in chunks:
-                yield chunk
-                options.report(done := done + len(chunk), total)
-
-        return cls.learn(told(), options.vocab_size)

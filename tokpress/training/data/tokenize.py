@@ -19,14 +19,16 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import CorpusError
 from ...tokenizers.base import Tokenizer
+from ...tokenizers.learned.tiled import ItemTokenizer, tiles
 from ...tokens import as_array
+from . import samples
 from .corpus import read_chunks, weighted_files
 from .streams import Source
 
@@ -35,6 +37,10 @@ READ_BYTES = 1 << 22
 #: a file below this, or below a 64th of the corpus, shares its token file
 OWN_FILE_BYTES = 1 << 20
 OWN_FILE_SHARE = 64
+#: items that are tokenized at once
+ITEMS_AT_ONCE = 256
+#: where the tiles of a picture or recording begin, in parts of an item: the same content in other tiles
+SHIFTS = (0.0, 0.37, 0.71)
 MANIFEST = "manifest.json"
 
 
@@ -137,9 +143,7 @@ def _pack(tokenizer: Tokenizer, files: list[list[Any]], target: Path, on_read: C
 
 def _tokens(tokenizer: Tokenizer, path: Path, told: Callable[[int], None]) -> Iterator[NDArray[np.int32]]:
     if tokenizer.wants_grid:
-        from .items import tokenized
-
-        yield from tokenized(path, tokenizer)  # type: ignore[arg-type]
+        yield from _item_tokens(path, cast(ItemTokenizer, tokenizer))
         told(path.stat().st_size)
         return
     rest, unit = b"", tokenizer.unit_bytes
@@ -151,6 +155,20 @@ def _tokens(tokenizer: Tokenizer, path: Path, told: Callable[[int], None]) -> It
             yield as_array(tokenizer.encode(chunk[:stop]))
     if rest:
         yield as_array(tokenizer.encode(rest))
+
+
+def _item_tokens(path: Path, tokenizer: ItemTokenizer) -> Iterator[NDArray[np.int32]]:
+    """The tokens of a file of samples: an array item by item; a picture, video or recording in tiles, from several places on."""
+    array = samples.read(path, tokenizer.sides, tokenizer.channels, tokenizer.bits)
+    if array.ndim > len(tokenizer.sides) + 1:
+        for at in range(0, len(array), ITEMS_AT_ONCE):
+            yield as_array(tokenizer.encode(array[at : at + ITEMS_AT_ONCE].tobytes()))
+        return
+    for shift in SHIFTS:
+        starts = [int(shift * side) for side in tokenizer.sides]
+        if all(have - start >= side for have, start, side in zip(array.shape, starts, tokenizer.sides)):
+            part = array[tuple(slice(start, None) for start in starts)]
+            yield as_array(tokenizer.encode(tiles(part, tokenizer.sides).tobytes()))
 
 
 def _write_atomically(target: Path, parts: Iterator[bytes] | list[bytes]) -> None:

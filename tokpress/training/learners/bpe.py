@@ -19,6 +19,7 @@ from ...tokenizers.text.bpe import BPETokenizer
 from ...tokenizers.text.bpe_form import MAX_VOCAB
 from ...tokenizers.text.pieces import PIECE_PATTERN
 from ..data.corpus import sample
+from ..options import TokenizerOptions
 
 #: longer tokens are quotations of the sample, not parts of the language
 MAX_TOKEN_BYTES = 16
@@ -28,6 +29,12 @@ MIN_FREQUENCY = 2
 MAX_PIECE_BYTES = 64
 #: the trainer keeps every distinct piece, ≈ 80 bytes per byte: fewer bytes of sample where few repeat
 MAX_DISTINCT_BYTES = 1 << 24
+
+
+def fit_bpe(cls: type[BPETokenizer], paths: Sequence[Path], options: TokenizerOptions) -> BPETokenizer:
+    """`train_bpe` as a run calls it."""
+    seed, weights = options.config.seed, options.weights
+    return train_bpe(paths, options.vocab_size, seed=seed, weights=weights, report=options.report)
 
 
 def train_bpe(

@@ -1,31 +1,16 @@
-"""Items to train a tokenizer on: cut at random places out of pictures and recordings, or taken as they are from arrays.
-
-    pictures            PNG, JPEG, PPM … in the channels asked for: any place (Pillow; `pip install "tokpress[image]"`)
-    videos              MP4, WebM …: any stretch of any part (PyAV; `pip install "tokpress[video]"`)
-    recordings          WAV of 16 bits (FLAC and others: soundfile, `pip install "tokpress[sound]"`): any stretch
-    .npy .npz idx       arrays whose last sides are those of an item: an item each
-    anything else       raw samples, an item after the other
+"""Items to train a tokenizer on: crops at random places of pictures, videos and recordings; items of arrays as they are.
 
 A twentieth is held out: files where there are many, else the ends of arrays. Raises CorpusError.
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ...errors import CorpusError
-from ...tokenizers.learned.tiled import tiles
-from . import images
-from .corpus import read_chunks
-from .sound import is_sound, read_sound
-from .video import is_video, read_video
-
-if TYPE_CHECKING:
-    from ...tokenizers.learned.autoencoder import Autoencoder
+from .samples import Array, read
 
 #: of all arrays together, in memory
 MOST_BYTES = 1 << 32
@@ -33,31 +18,8 @@ MOST_BYTES = 1 << 32
 HELD_OUT, MOST_HELD_OUT = 20, 128
 MANY_FILES = 20
 
-#: items that are tokenized at once
-AT_ONCE = 256
 
-Array = np.ndarray
-
-
-#: of a picture or recording, parts of an item from which a prior's corpus is cut anew: the same content in other tiles
-SHIFTS = (0.0, 0.37, 0.71)
-
-
-def tokenized(path: Path, tokenizer: "Autoencoder") -> Iterator[NDArray[np.int32]]:
-    """The tokens of a file for a prior to learn from: of a picture or recording, cut into items from several places on."""
-    array = read(path, tokenizer.sides, tokenizer.channels, tokenizer.bits)
-    if array.ndim > len(tokenizer.sides) + 1:
-        for at in range(0, len(array), AT_ONCE):
-            yield tokenizer.encode(array[at : at + AT_ONCE].tobytes())
-        return
-    for shift in SHIFTS:
-        starts = [int(shift * side) for side in tokenizer.sides]
-        if all(have - start >= side for have, start, side in zip(array.shape, starts, tokenizer.sides)):
-            part = array[tuple(slice(start, None) for start in starts)]
-            yield tokenizer.encode(tiles(part, tokenizer.sides).tobytes())
-
-
-class Items:
+class Crops:
     """sides and channels of an item, bits 8 (uint8) or 16 (int16)."""
 
     def __init__(
@@ -126,32 +88,3 @@ class Items:
         each = max(1, MOST_HELD_OUT // max(len(arrays), 1))
         made = [self._draw(array, random) for array in arrays for _ in range(each)][:MOST_HELD_OUT]
         return np.stack(made) if made else np.zeros((0, math.prod(self.sides), self.channels), np.uint8)
-
-
-# --- reading -----------------------------------------------------------------------------------
-
-#: sides of an item → what it is of, one and many, whether a file is one by its name, and what reads it
-MEDIA: dict[int, tuple[str, str, Callable[[Path], bool], Callable[[Path, int], Array]]] = {
-    1: ("a recording", "recordings", is_sound, read_sound),
-    2: ("a picture", "pictures", lambda path: path.suffix.lower() in images.PICTURES, images.pixels),
-    3: ("a video", "videos", is_video, read_video),
-}
-
-
-def read(path: Path, sides: tuple[int, ...], channels: int, bits: int) -> Array:
-    """[extent …, channels], at least as large as an item, or items [N, sides …, channels]."""
-    for dimensions, (one, _, holds, taken) in MEDIA.items():
-        if holds(path):
-            if dimensions != len(sides):
-                raise CorpusError(f"{path} is {one}, and the tokenizer is for {MEDIA[len(sides)][1]}; leave it out")
-            return _filled(taken(path, channels), sides)
-    raw = images.read(path) if images.is_picture(path) else b"".join(read_chunks(path))
-    kind, shape = np.dtype("u1" if bits == 8 else "<i2"), (*sides, channels)
-    whole = len(raw) // (math.prod(shape) * kind.itemsize)
-    return np.frombuffer(raw, kind, whole * math.prod(shape)).reshape(whole, *shape)
-
-
-def _filled(array: Array, sides: tuple[int, ...]) -> Array:
-    """Edges are repeated where it is smaller than an item."""
-    short = [(0, max(0, side - have)) for side, have in zip(sides, array.shape)]
-    return np.pad(array, [*short, (0, 0)], mode="edge") if array.size else array

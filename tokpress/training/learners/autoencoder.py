@@ -11,21 +11,20 @@ import math
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..data.items import Items
+from ...tokenizers.learned.autoencoder import Autoencoder
+from ..data.crops import Crops
+from ..loop.checkpoint import Checkpoint
+from ..loop.fit import finite, fraction_over, keep_freed_memory, make_optimizers, set_learning_rate
 from ..nets.fields import TrainedFields
 from ..nets.quantized import product_dtype, set_product_dtype
 from ..options import Progress, Stopped, TokenizerOptions
-from .checkpoint import Checkpoint
-from .fit import finite, fraction_over, keep_freed_memory, make_optimizers, set_learning_rate
-
-if TYPE_CHECKING:
-    from ...tokenizers.learned.autoencoder import Autoencoder
+from .bottlenecks import bottleneck_of, critic_of
 
 #: of held-out items that are reconstructed at once
 EVALUATED = 32
@@ -34,13 +33,13 @@ EVALUATED = 32
 class Net(nn.Module):
     """Encoder, bottleneck and decoder of a tokenizer."""
 
-    def __init__(self, tokenizer: "Autoencoder", seed: int) -> None:
+    def __init__(self, tokenizer: Autoencoder, seed: int) -> None:
         super().__init__()
         torch.manual_seed(seed)
         self.plan = tokenizer
-        self.bottleneck = tokenizer.bottleneck()
+        self.bottleneck = bottleneck_of(tokenizer)
         self.encoder = TrainedFields(tokenizer.encoder, tokenizer.sides, tokenizer.channels, seed)
-        self.critic = tokenizer.critic()
+        self.critic = critic_of(tokenizer)
         self.decoder = TrainedFields(tokenizer.decoder, tokenizer.shape_of_codes(), tokenizer.code_dim(), seed + 1)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -79,11 +78,11 @@ def held_out(net: Net, items: np.ndarray, dtype_device: torch.device) -> tuple[f
     )
 
 
-def fit_autoencoder(cls: "type[Autoencoder]", paths: Sequence[Path], options: TokenizerOptions) -> "Autoencoder":
+def fit_autoencoder(cls: type[Autoencoder], paths: Sequence[Path], options: TokenizerOptions) -> Autoencoder:
     """A tokenizer of this kind. Raises Stopped (the checkpoint is saved), TokpressError where the loss diverges."""
     config = options.config
     plan = cls(options.settings, {})
-    items = Items(paths, options.weights, plan.sides, plan.channels, plan.bits, config.seed)
+    items = Crops(paths, options.weights, plan.sides, plan.channels, plan.bits, config.seed)
     keep_freed_memory()
     net = Net(plan, config.seed)
     device = torch.device(config.device if config.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu")
@@ -131,7 +130,7 @@ def fit_autoencoder(cls: "type[Autoencoder]", paths: Sequence[Path], options: To
         if net.critic:
             pictures = [v.unflatten(1, plan.sides).movedim(-1, 1) for v in (x, made)]
             last = net.decoder.values["decoder/out"]
-            more = more + net.critic.decoders(*pictures, loss, last, progress.fraction)
+            more = more + net.critic.decoders(pictures[0], pictures[1], loss, last, progress.fraction)
         loss = loss + more
         loss.backward()
         nn.utils.clip_grad_norm_(learned, 1.0)
