@@ -27,7 +27,7 @@ from tokpress.tokenizers.text.merges import CUT_BYTES
 from tokpress.tokenizers.text.pieces import CLASSES, PIECE_PATTERN, cut
 
 ROOT = Path(tokpress.__file__).parents[1]
-SHIPPED = sorted(Path(tokpress.__file__).parent.glob("models/*/tokenizer.json"))
+SHIPPED = sorted(Path(tokpress.__file__).parent.glob("models/shipped/*/tokenizer.json"))
 ADVERSARIAL = [
     b"",
     b" ",
@@ -338,7 +338,7 @@ def test_threads_share_tables(shipped, core):
 
 def test_nothing_heavy_is_imported():
     code = (
-        "import sys; from tokpress.tokenizers.text.byte_pairs import BytePairs; from tokpress.tokenizers import bpe_form\n"
+        "import sys; from tokpress.tokenizers.text.byte_pairs import BytePairs; from tokpress.tokenizers.text import bpe_form\n"
         f"pairs = BytePairs(bpe_form.read({str(SHIPPED[0])!r})); assert pairs.decode(pairs.encode(b'to and fro')) == b'to and fro'\n"
         "print(sorted({'numpy', 'tokenizers', 'torch'} & set(sys.modules)))"
     )
