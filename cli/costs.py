@@ -101,7 +101,7 @@ def by_segment(pieces: Iterable[tuple[bytes, Any]]) -> Iterator[Row]:
     number = 0
     for block, bits in pieces:
         cumulative, at = np.concatenate([[0.0], np.cumsum(per_byte(bits))]), 0
-        for kind, data in segments.split(block, segments.MOST_KINDS):
+        for kind, data in segments.split(block, segments.MAX_KINDS):
             end, number = at + segments.HEAD + len(data), number + 1
             cost = {"bits": float(cumulative[end] - cumulative[at]), "bytes": len(data)}
             yield {"segment": number, "kind": kind} | _rated(cost)

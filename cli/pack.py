@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tokpress.codec.archive import Item
 
 #: with --content, files up to this size are looked into
-MOST_CONTENT = 1 << 26
+MAX_CONTENT = 1 << 26
 _FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
 
 
@@ -203,7 +203,7 @@ class Packing:
                 raise targets.OutputError(
                     f"{found.path}: was exchanged while it was packed, and is left out: try again"
                 )
-            most = max(self._most, MOST_CONTENT) if self._content else self._most
+            most = max(self._most, MAX_CONTENT) if self._content else self._most
             data: bytes | BinaryIO = file.read(most + 1)
             size = len(cast(bytes, data))
             if size > most:
@@ -223,8 +223,8 @@ class Packing:
         """(name, data) of what a picture or recording shows, or as it is."""
         from tokpress.media import signatures, unwrap
 
-        if not isinstance(data, bytes) or len(data) > MOST_CONTENT:
-            note(f"tokpress: {found.path}: is larger than {MOST_CONTENT >> 20} MiB; it is packed as it is", self._quiet)
+        if not isinstance(data, bytes) or len(data) > MAX_CONTENT:
+            note(f"tokpress: {found.path}: is larger than {MAX_CONTENT >> 20} MiB; it is packed as it is", self._quiet)
             return found.name, data
         if not signatures.recognised(data):
             return found.name, data

@@ -4,8 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from tokpress.exact.arithmetic import Exact, Weights
+from tokpress.exact.arithmetic import Exact
 from tokpress.exact.tensors import WEIGHT, Kind
+from tokpress.exact.weights import Weights
 from tokpress.models.model import Model
 from tokpress.priors.base import Prior
 from tokpress.priors.compose.ensemble import EnsemblePrior
@@ -62,11 +63,11 @@ def tiny_mingru(
     return MinGRUPrior({**config, "online": online}, tensors)
 
 
-def tiny_two_level(
+def tiny_class_factored(
     symbols: int = 256, width: int = 24, depth: int = 1, hidden: int = 32, seed: int = 0, online: float = 0.01,
     grams: int = 0, groups: int = 16,
 ) -> MinGRUPrior:  # fmt: skip
-    """A minGRU whose head says the group of a symbol, then the symbol."""
+    """A minGRU with a class-factored softmax."""
     return tiny_mingru(symbols, width, depth, hidden, seed, online, grams, groups)
 
 
@@ -127,7 +128,7 @@ def tiny_network(name: str, settings: Config, symbols: int, seed: int = 0) -> Ne
     assert issubclass(cls, NetworkPrior)
     plan, weights = cls(settings, {}, symbols), Drawn(seed)
     exact = Exact(weights, plan.shape, plan.order, 1)
-    exact.given = np.zeros((1, plan.given_size), np.int64)
+    exact.give(np.zeros((1, plan.given_size), np.int64))
     for _ in range(plan.stride):  # some are asked for only later in an item
         exact.begin_step(1)
         plan.network(exact, np.zeros(1, np.int64))
@@ -267,9 +268,9 @@ def tiny_models() -> dict[str, Model]:
             "mingru": Model(BytesTokenizer(), tiny_mingru()),
             "mingru-online": Model(BytesTokenizer(), tiny_mingru(online=0.01)),
             "mingru-grams": Model(BytesTokenizer(), tiny_mingru(grams=128)),
-            "mingru-two_level": Model(BytesTokenizer(), tiny_two_level()),
+            "mingru-class_factored": Model(BytesTokenizer(), tiny_class_factored()),
             "memory": Model(BytesTokenizer(), MemoryPrior(tiny_mingru())),
-            "memory-two_level": Model(BytesTokenizer(), MemoryPrior(tiny_two_level(grams=64))),
+            "memory-class_factored": Model(BytesTokenizer(), MemoryPrior(tiny_class_factored(grams=64))),
             "memory-online": Model(BytesTokenizer(), MemoryPrior(tiny_mingru(online=0.01))),
             "memory-memory": Model(BytesTokenizer(), MemoryPrior(MemoryPrior(tiny_mingru(), orders=(1,)))),
             "memory-reusing": Model(BytesTokenizer(), MemoryPrior(Reusing())),

@@ -5,7 +5,7 @@ import pytest
 
 from tests import coding
 from tests.golden import make
-from tests.models import tiny_autoencoders, tiny_ensemble, tiny_mingru, tiny_models, tiny_two_level
+from tests.models import tiny_autoencoders, tiny_class_factored, tiny_ensemble, tiny_mingru, tiny_models
 from tokpress.coding.base import WATCH_EVERY
 from tokpress.coding.lanes import Layout
 from tokpress.errors import ChecksumError, TokpressError
@@ -117,8 +117,8 @@ def test_a_decode_ends_when_there_are_too_many_bytes(lanes):
 @pytest.mark.parametrize(
     "prior",
     [
-        tiny_mingru(300), tiny_two_level(512, groups=16), SpellingPrior(tiny_mingru(300)), tiny_ensemble(),
-        *(tiny_models()[name].prior for name in ("adaptive", "memory", "memory-two_level", "made", "samples")),
+        tiny_mingru(300), tiny_class_factored(512, groups=16), SpellingPrior(tiny_mingru(300)), tiny_ensemble(),
+        *(tiny_models()[name].prior for name in ("adaptive", "memory", "memory-class_factored", "made", "samples")),
     ],
     ids=lambda prior: prior.name,
 )  # fmt: skip

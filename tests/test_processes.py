@@ -16,7 +16,7 @@ from tests.golden import make
 from tests.limits import LAST_RESORT
 
 ROOT = Path(__file__).parent.parent
-#: what all scripts begin with: a text of two threads' worth, a short one, one of two levels and samples
+#: what all scripts begin with: a text of two threads' worth, a short one, a class-factored one and samples
 BEGIN = f"""
     import faulthandler, multiprocessing, os, sys, threading
     from pathlib import Path

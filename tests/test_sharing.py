@@ -64,7 +64,7 @@ def test_a_used_model_of_byte_pairs_goes_along():
 
 
 def test_after_compiled_steps():
-    model = tiny_models()["memory-two_level"]
+    model = tiny_models()["memory-class_factored"]
     before = model.encode(TEXT, 2, kernel="native")
     again = pickle.loads(pickle.dumps(model))
     assert again.encode(TEXT, 2, kernel="native") == before
@@ -105,7 +105,7 @@ def test_a_pool_of_processes_that_spawn():
 
 
 @pytest.mark.parametrize(
-    "name", ["adaptive", "mingru-two_level", "memory-online", "transformer", "product", "ensemble"]
+    "name", ["adaptive", "mingru-class_factored", "memory-online", "transformer", "product", "ensemble"]
 )
 def test_eight_threads_use_one_model(name):
     """With several kernels at once."""

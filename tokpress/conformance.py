@@ -88,13 +88,15 @@ def check_causal(prior: SteppedPrior, tokens: Tokens) -> None:
 
 
 def check_known(prior: SteppedPrior, tokens: Tokens) -> None:
-    """`Prior.stretch` gives the bits that `step` gives."""
+    """`Prior.step_block` gives the bits that `step` gives."""
     for lanes in LANES:
         layout = Layout.of(len(tokens), lanes, prior.stride)
         stepped = _pmfs(prior, tokens, lanes)
         for block, _, at in known_conditionals(prior, layout, layout.split(tokens)):
             for t, pmf in enumerate(block):
-                _require(np.array_equal(pmf, stepped[at + t]), f"stretch gives another pmf than step, at step {at + t}")
+                _require(
+                    np.array_equal(pmf, stepped[at + t]), f"step_block gives another pmf than step, at step {at + t}"
+                )
 
 
 def check_kernels(model: Model) -> None:

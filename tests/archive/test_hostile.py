@@ -143,7 +143,7 @@ def test_each_frame_is_decoded_once(monkeypatch):
     """An archive of 12 KB decoded 80 MB for each of its items."""
     decoded = []
     monkeypatch.setattr(
-        "tokpress.codec.archive.frames.restoring.restore_frame",
+        "tokpress.codec.archive.frames.restore.restore_frame",
         lambda header, payload, *rest: decoded.append(header.number) or [payload.read()],
     )
     held = opened(packed_raw([(f"{i}", b"%06d" % i * 10) for i in range(100)]))
@@ -169,7 +169,7 @@ def test_a_frame_that_fails_fails_once(monkeypatch):
             raise FormatError("no")
         return [payload.read()]
 
-    monkeypatch.setattr("tokpress.codec.archive.frames.restoring.restore_frame", refuse)
+    monkeypatch.setattr("tokpress.codec.archive.frames.restore.restore_frame", refuse)
     held = opened(data)
     for name in held.names():
         with pytest.raises(FormatError, match="no"):

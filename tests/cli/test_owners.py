@@ -117,14 +117,14 @@ def test_a_process_whose_file_is_exchanged(process, place, tiny, evil, victim):
     before = status(victim)
     code = f"""
 import glob, os
-from tokpress import pipeline
-real = pipeline.compress_stream
+from tokpress.codec import stream
+real = stream.compress_stream
 def exchange(*args):
     done = real(*args)
     name, = glob.glob("evil/.tokp-*")
     os.unlink(name), os.symlink({str(victim)!r}, name)
     return done
-pipeline.compress_stream = exchange
+stream.compress_stream = exchange
 """
     told = process("compress", "-m", tiny, *plugin(place, code), "evil/a", code=1).stderr
     assert b"somebody exchanged the file" in told and status(victim) == before

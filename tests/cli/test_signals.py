@@ -151,8 +151,8 @@ def test_twice_in_a_row(place, tiny, packed):
 def test_another_thread_is_not_waited_for(place):
     """One that compiles, for instance, which takes half a minute; here one that never ends."""
     (place / "a").write_bytes(SOURCE)
-    busy = "import threading; from tokpress import choice; ever = threading.Event(); work = threading.Thread(target=ever.wait); "
-    busy += "choice.choose_frame = lambda *args: (work.start(), print(flush=True), ever.wait()); from tokpress.cli import main; main()"
+    busy = "import threading; from tokpress.codec import stream; ever = threading.Event(); work = threading.Thread(target=ever.wait); "
+    busy += "stream.choose_frame = lambda *args: (work.start(), print(flush=True), ever.wait()); from tokpress.cli import main; main()"
     with subprocess.Popen(
         [sys.executable, "-c", busy, "compress", "a"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as running:

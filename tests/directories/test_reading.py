@@ -49,7 +49,7 @@ def folder_of(path: Path) -> None:
 
 def too_long(path: Path) -> None:
     with path.open("wb") as file:
-        file.truncate(files.MOST_BYTES[path.name] + 1)  # a hole, which takes no room
+        file.truncate(files.MAX_BYTES[path.name] + 1)  # a hole, which takes no room
 
 
 @pytest.fixture

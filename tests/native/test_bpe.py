@@ -329,7 +329,7 @@ def test_ids_without_a_word(shipped, wrong):
 
 def test_threads_share_tables(shipped, core):
     tables = shipped.tables[core]
-    sources = [path.read_bytes() for path in sorted(ROOT.glob("tokpress/tokenizers/*.py"))]
+    sources = [path.read_bytes() for path in sorted(ROOT.glob("tokpress/tokenizers/**/*.py"))]
     expected = [tables.encode(source, CLASSES, False) for source in sources]
     with ThreadPoolExecutor(4) as pool:
         for _ in range(5):

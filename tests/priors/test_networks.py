@@ -6,7 +6,7 @@ import torch
 
 from tests.models import GIVEN, NETWORKS, tiny_network
 from tokpress.errors import ModelError, TokpressError
-from tokpress.exact import states
+from tokpress.exact import recurrent
 from tokpress.models.model import Model
 from tokpress.priors.lecture.network import NetworkPrior
 from tokpress.priors.registry import PRIORS
@@ -177,7 +177,7 @@ def test_linear_attention_steps_as_it_trains(width):
     whole, _ = state_space.linear_attention(*map(torch.from_numpy, (q, k, v)), torch.zeros(1, 2, width, width + 1))
     sums = np.zeros((1, 2, width, width + 1), np.float32)
     for t in range(9):
-        step = states.linear_attention(*(x[:, t].reshape(1, -1) for x in (q, k, v)), sums)
+        step = recurrent.linear_attention(*(x[:, t].reshape(1, -1) for x in (q, k, v)), sums)
         np.testing.assert_allclose(step, whole[:, t].reshape(1, -1).numpy(), rtol=1e-4, atol=1e-5)
 
 

@@ -180,7 +180,7 @@ def test_symbols_keep_the_places_they_are_given():
     assert len(tensors["bias"]) == len(tensors["head.weight"]) == 45
 
 
-def test_the_loss_of_two_levels_is_that_of_their_product():
+def test_the_class_factored_loss_is_that_of_the_product():
     """Against the softmax of each level, in numpy; places that are swapped make another loss."""
     torch.manual_seed(1)
     net, x = MinGRUNet(40, 32, 1, 48, groups=5, place=PLACE), torch.randn(3, 7, 32)
@@ -188,10 +188,10 @@ def test_the_loss_of_two_levels_is_that_of_their_product():
         net.bias.normal_()
         logits = (net.head(x) + net.bias).double().numpy().reshape(21, 45)
     targets = np.random.default_rng(2).integers(0, 40, (3, 7))
-    of_group, inside = logits[:, :5], logits[:, 5:].reshape(21, 5, 8)
-    group, rank = PLACE[targets.ravel()] // 8, PLACE[targets.ravel()] % 8
+    class_logits, inside = logits[:, :5], logits[:, 5:].reshape(21, 5, 8)
+    of_class, member = PLACE[targets.ravel()] // 8, PLACE[targets.ravel()] % 8
     rows, nats = np.arange(21), 0.0
-    for level, own in ((of_group, group), (inside[rows, group], rank)):
+    for level, own in ((class_logits, of_class), (inside[rows, of_class], member)):
         nats += (np.log(np.exp(level).sum(1)) - level[rows, own]).mean()
     with torch.no_grad():
         assert float(net.loss(x, torch.from_numpy(targets))) == pytest.approx(nats, rel=1e-4)

@@ -26,7 +26,7 @@ UNKNOWN = 1 << 62
 #: bytes that tell how samples lie, however small a frame shall be
 LOOK = 1 << 17
 #: bytes of a block's items, with what fills up the last ones
-MOST_FILLED = 1 << 27
+MAX_FILLED = 1 << 27
 
 
 class Block(NamedTuple):
@@ -81,7 +81,7 @@ def _suited(found: formats.Samples, tokenizer: Tokenizer, frame_size: int, left:
     many = frame_size // each
     if isinstance(tiled, Tiled):
         side = tiled.inner.sides[tokenizer.video and grid.frames == 1]  # a single frame is cut along its rows
-        many = max(1, min(frame_size // (side * each), MOST_FILLED // tiled.filled)) * side
+        many = max(1, min(frame_size // (side * each), MAX_FILLED // tiled.filled)) * side
     size = min(max(1, many), MAX_SOURCE // each) * each
     if not size:
         raise TokpressError(f"--lossy takes videos whose frames are at most {MAX_SOURCE:,} bytes; these are {each:,}")

@@ -5,7 +5,7 @@ same on every machine and is what its checksums are of. Otherwise the rest follo
 restores its source. What stands around the samples of a PPM, WAV or NPY file is stored as it is, in frames of its own.
 """
 
-from ..container.frames import MOST_TOKENS
+from ..container.frames import MAX_TOKENS
 from ..media.distortion import Distortion
 from ..media.grid import Grid
 from ..models.model import Model
@@ -54,4 +54,4 @@ def _with_loss(model: Model, samples: bytes, options: Options, report: Report, g
 
 def _worth(coded: EncodedFrame, samples: bytes) -> bool:
     """Not so, for instance, where a few samples are filled up to a whole item."""
-    return len(coded.payload) < len(samples) and (coded.tokens or 0) <= MOST_TOKENS * len(samples)
+    return len(coded.payload) < len(samples) and (coded.tokens or 0) <= MAX_TOKENS * len(samples)

@@ -33,7 +33,7 @@ LAST, CONTINUES, LAYOUT, RESERVED = 8, 16, 32, 192  # flags in the kind byte, ab
 MAX_SOURCE = 1 << 26  # bytes that a raw or model frame may restore; lzma frames are restored in pieces, hence free
 MAX_NUMBER = (1 << 63) - 1  # what the nine bytes of the longest varint hold
 #: tokens that one source byte may become, at most
-MOST_TOKENS = 8
+MAX_TOKENS = 8
 #: lanes of a frame; the rules of the priors take no more (docs/format.md, "Default lane rule")
 MAX_LANES = 512
 ID_BYTES, LINK_BYTES, DIGEST_BYTES = 4, 4, 8
@@ -88,7 +88,7 @@ class FrameHeader:
     def __post_init__(self) -> None:
         model, tokens, several = self.kind.model_ids > 0, self.tokens or 0, self.sequence > 0
         numbers = (self.sequence, self.source_length, self.payload_length, self.total_length or 0)
-        # MOST_TOKENS: a token stands for a bit or more. The payload limit bounds memory; a real payload is smaller than its source
+        # MAX_TOKENS: a token stands for a bit or more. The payload limit bounds memory; a real payload is smaller than its source
         rules = (
             (min(numbers) >= 0 and max(numbers) <= MAX_NUMBER, "lengths lie in 0 … 2^63 − 1"),
             (self.source_length <= MAX_SOURCE or self.kind == Kind.LZMA, "at most 64 MiB of source"),
@@ -103,7 +103,7 @@ class FrameHeader:
                 "frames have as many model ids (4 bytes) as their kind says",
             ),
             (
-                1 <= tokens <= MOST_TOKENS * self.source_length if model else self.tokens is None,
+                1 <= tokens <= MAX_TOKENS * self.source_length if model else self.tokens is None,
                 "1 … 8 · source length tokens",
             ),
             (self.lanes is None or 1 <= self.lanes <= min(tokens, MAX_LANES), f"1 … min(tokens, {MAX_LANES}) lanes"),

@@ -1,6 +1,7 @@
 """The exactness rule (docs/exactness.md): operations whose result is the same on every machine.
 
-kernels     the integer product           ops         rows: quantise, normalise, softmax
-attention, recurrent, masks, logistics    parts of networks      orders      scan orders
-guard*      test modes that reject other operations              threads     how many a frame may use
+network_ops     the operations that networks are written in: arithmetic (step by step), parallel (known items), fields (autoencoders)
+kernels, ops    the integer product; rows: quantise, normalise, softmax      attention, recurrent, logistics    parts of networks
+orders, masks   scan orders; what a position may see      tensors, weights    what a model file may hold
+guard*          test modes that reject other operations   threads             how many a frame may use
 """

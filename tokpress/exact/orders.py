@@ -29,9 +29,9 @@ else:
 
 Shape = tuple[int, ...]
 #: of an item
-MOST_POSITIONS = 1 << 20
+MAX_POSITIONS = 1 << 20
 #: in a list of them
-MOST_NUMBERS = 64
+MAX_NUMBERS = 64
 
 
 def _raster(rows: int, columns: int) -> Order:
@@ -111,7 +111,7 @@ def parse_shape(text: str, sides: int = 2) -> Shape:
         shape = tuple(int(part) for part in text.split("x"))
     except ValueError:
         shape = (0,)
-    if not 1 <= len(shape) <= sides + 1 or min(shape) < 1 or math.prod(shape) > MOST_POSITIONS:
+    if not 1 <= len(shape) <= sides + 1 or min(shape) < 1 or math.prod(shape) > MAX_POSITIONS:
         raise TokpressError(
             f"{text!r} is no shape of an item; write {'FRAMESx' * (sides > 2)}ROWSxCOLUMNS, …xCHANNELS or LENGTH"
         )
@@ -126,7 +126,7 @@ def parse_numbers(text: str) -> list[int]:
     """
     parts = str(text).split(",")
     try:
-        return [int(part) for part in parts] if len(parts) <= MOST_NUMBERS else []
+        return [int(part) for part in parts] if len(parts) <= MAX_NUMBERS else []
     except ValueError:
         return []
 

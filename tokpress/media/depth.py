@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .formats.pnm import MOST_HEADER
+from .formats.pnm import MAX_HEADER
 from .metadata import chunks
 
 #: what Pillow reads that is stored with a loss, so that its pixels take more room than the file
@@ -106,7 +106,7 @@ def _tiff(picture: Any, _: bytes) -> Declared:
 
 def _pnm(picture: Any, data: bytes) -> Declared:
     # a match of a long header takes memory for each of its bytes
-    header = (_BITS if data[1:2] in b"14" else _PNM).match(data[:MOST_HEADER])
+    header = (_BITS if data[1:2] in b"14" else _PNM).match(data[:MAX_HEADER])
     if not header:
         unscaled = "its samples are floats, not of 8 or 16 bits" if picture.mode == "F" else ""
         return Declared(8, "of this kind of PNM file it is not known that its pixels come out exactly", unscaled)

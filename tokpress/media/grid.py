@@ -14,10 +14,10 @@ from ..errors import ChecksumError
 from ..lazy import np
 
 #: no side is longer, so that products of them stay small numbers
-MOST = 1 << 32
-MOST_CHANNELS = 8
+MAX_SIDE = 1 << 32
+MAX_CHANNELS = 8
 #: samples of a row of a picture, several of which are kept
-MOST_ROW = 1 << 18
+MAX_ROW = 1 << 18
 BITS = (8, 16, 24, 32)
 
 
@@ -70,10 +70,10 @@ class Grid(NamedTuple):
     def fits(self, size: int) -> bool:
         """Whether a source of so many bytes can hold it."""
         sides = (self.rows, self.columns, self.channels)
-        whole = all(0 < side < MOST for side in sides) and 0 <= self.padding < MOST and self.start >= 0
+        whole = all(0 < side < MAX_SIDE for side in sides) and 0 <= self.padding < MAX_SIDE and self.start >= 0
         whole = whole and 0 < self.frames <= self.rows and not self.rows % self.frames
-        narrow = not self.picture or self.columns * self.channels <= MOST_ROW
-        return whole and narrow and self.channels <= MOST_CHANNELS and self.bits in BITS and self.stop <= size
+        narrow = not self.picture or self.columns * self.channels <= MAX_ROW
+        return whole and narrow and self.channels <= MAX_CHANNELS and self.bits in BITS and self.stop <= size
 
     def within(self, begin: int, end: int) -> Grid | None:
         """What of it lies in source[begin:end], in whole slices; None if nothing does."""

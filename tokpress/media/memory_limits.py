@@ -2,7 +2,7 @@
 
     decoded bytes  ≤  max(FREE, ratio · file bytes)
 
-The ratio is the best that the format's coder can reach, but at most MOST_RATIO: a file that shrinks more is one colour or
+The ratio is the best that the format's coder can reach, but at most MAX_RATIO: a file that shrinks more is one colour or
 silence, whose content --content would hardly store smaller. Files beyond it are refused before anything is decoded.
 """
 
@@ -19,16 +19,16 @@ PICTURES = {"PNG": DEFLATE, "GIF": LZW, "TIFF": DEFLATE, "WEBP": DEFLATE, "BMP":
 #: FLAC: 4,096 samples of silence in stereo take 14 bytes
 SOUND = 1200
 #: decoded bytes for a byte of any file
-MOST_RATIO = 100
+MAX_RATIO = 100
 #: of one picture, whatever its file takes (Pillow's own limit is 179 million)
-MOST_PIXELS = 1 << 27
+MAX_PIXELS = 1 << 27
 #: of one recording, over all channels
-MOST_SAMPLES = 1 << 30
+MAX_SAMPLES = 1 << 30
 
 
 def check(decoded: int, file: int, ratio: int, what: str) -> None:
     """Raises TokpressError where a file of so many bytes asks for too many decoded ones."""
-    ratio = min(ratio, MOST_RATIO)
+    ratio = min(ratio, MAX_RATIO)
     most = max(FREE, ratio * file)
     if decoded > most:
         raise TokpressError(

@@ -44,7 +44,7 @@ PROFILE = 34675
 #: chunks of PNG that are pixels, or kept: tRNS becomes opacity
 KEPT = {"IHDR", "PLTE", "IDAT", "IEND", "tRNS", "pHYs", "iCCP", "eXIf", "tEXt", "zTXt", "iTXt"}
 #: of a file; a PNG of a gigabyte has a hundred thousand
-MOST_CHUNKS = 1 << 18
+MAX_CHUNKS = 1 << 18
 #: all that is of a WebP file
 KEPT_WEBP = {"VP8L", "VP8X", "ICCP", "EXIF", "XMP "}
 
@@ -167,11 +167,11 @@ def _of_sound(data: bytes, made: bytes) -> list[str]:
 
 def chunks(data: bytes, at: int, layout: str, trailer: int = 0, even: bool = False) -> Iterator[tuple[str, int]]:
     """(name, where it ends) of each chunk; whatever a damaged file says, its end is the end."""
-    for _ in range(MOST_CHUNKS):
+    for _ in range(MAX_CHUNKS):
         if at + 8 > len(data):
             return
         one, other = struct.unpack_from(layout, data, at)
         name, size = (one, other) if isinstance(one, bytes) else (other, one)
         at += 8 + size + trailer + (size % 2 if even else 0)
         yield name.decode("latin-1"), at
-    raise TokpressError(f"it has more than {MOST_CHUNKS:,} chunks: leave --content out")
+    raise TokpressError(f"it has more than {MAX_CHUNKS:,} chunks: leave --content out")

@@ -50,8 +50,8 @@ KEYS = {"ENCODER": "software", "DESCRIPTION": "comment"} | {
     for key in ("title", "copyright", "artist", "comment", "date", "album", "license", "tracknumber", "genre")
 }
 #: chunks, blocks and texts of a file
-MOST_PARTS = 10_000
-TOO_MANY = f"it has more than {MOST_PARTS:,} chunks, blocks or texts: leave --content out"
+MAX_PARTS = 10_000
+TOO_MANY = f"it has more than {MAX_PARTS:,} chunks, blocks or texts: leave --content out"
 #: a size that says it is not known
 UNKNOWN = 0xFFFFFFFF
 
@@ -105,7 +105,7 @@ def _chunks(data: bytes, kind: Chunked) -> tuple[list[tuple[bytes, int, int]], i
         if size < 0:
             return found, 0
         found.append((name, at, size))
-        if len(found) > MOST_PARTS:
+        if len(found) > MAX_PARTS:
             raise TokpressError(TOO_MANY)
         at += size + -size % kind.align
     return found, at
@@ -151,7 +151,7 @@ def _comments(body: bytes, tags: dict[str, str]) -> Iterator[str]:
         (at,) = struct.unpack_from("<I", body)
         (count,) = struct.unpack_from("<I", body, 4 + at)
         at += 8
-        if count > MOST_PARTS:
+        if count > MAX_PARTS:
             raise TokpressError(TOO_MANY)
         for _ in range(count):
             (size,) = struct.unpack_from("<I", body, at)
@@ -176,7 +176,7 @@ def _flac_start(data: bytes) -> int:
 
 def _flac_blocks(data: bytes) -> Iterator[tuple[int, bytes]]:
     at, last = _flac_start(data) + 4, False
-    for _ in range(MOST_PARTS):
+    for _ in range(MAX_PARTS):
         if last or at + 4 > len(data):
             return
         last, block, size = data[at] > 127, data[at] & 127, int.from_bytes(data[at + 1 : at + 4], "big")

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from ..errors import TokenizerError
 
 HEAD = 5
-MOST_KINDS = 16
+MAX_KINDS = 16
 
 
 def join(parts: Iterable[tuple[int, bytes]]) -> bytes:

@@ -40,10 +40,10 @@ def picture(data: bytes, channels: int) -> Shown:
 def _check_size(picture: Any, size: int) -> None:
     """By what Pillow and the plain file take for a pixel. Raises TokpressError."""
     pixels = picture.width * picture.height
-    if pixels > memory_limits.MOST_PIXELS:
+    if pixels > memory_limits.MAX_PIXELS:
         raise TokpressError(
             f"{picture.width} × {picture.height} pixels are too many: --content and --lossy take pictures of up to "
-            f"{memory_limits.MOST_PIXELS:,}"
+            f"{memory_limits.MAX_PIXELS:,}"
         )
     each = len(picture.getbands()) * (2 if _is_deep(picture) else 1)
     memory_limits.check(

@@ -63,9 +63,9 @@ def _for_tokenizer(data: bytes, file: Any, channels: int, soundfile: Any) -> Sho
 
 def _check_size(data: bytes, file: Any, kind: str) -> None:
     count = file.frames * file.channels
-    if count > memory_limits.MOST_SAMPLES:
+    if count > memory_limits.MAX_SAMPLES:
         raise TokpressError(
-            f"{count:,} samples are too many: --content and --lossy take up to {memory_limits.MOST_SAMPLES:,}"
+            f"{count:,} samples are too many: --content and --lossy take up to {memory_limits.MAX_SAMPLES:,}"
         )
     memory_limits.check(count * WIDTHS[kind], len(data), memory_limits.SOUND, "samples")
 

@@ -24,8 +24,8 @@ BEGINNINGS, BOXES, AVI = (b"\x1aE\xdf\xa3", b"YUV4MPEG2"), (b"ftyp", b"moov", b"
 NO_VIDEO = (b"avif", b"heic", b"heix", b"mif1", b"M4A ")
 LOOK = 16
 #: of a frame
-MOST_PIXELS = 1 << 26
-MOST_STREAMS = 100
+MAX_PIXELS = 1 << 26
+MAX_STREAMS = 100
 FORMATS = {1: "gray", 3: "rgb24"}
 
 
@@ -99,13 +99,13 @@ def _opened(file: Any) -> Iterator[Any]:
             return
         file.seek(0)
         # of the file nothing but itself is read: libav would open others that a playlist names
-        with av.open(file, options={"protocol_whitelist": "", "max_streams": str(MOST_STREAMS)}) as opened:
+        with av.open(file, options={"protocol_whitelist": "", "max_streams": str(MAX_STREAMS)}) as opened:
             codec = opened.streams.video[0].codec_context
             if codec is None:
                 raise TokpressError("no video that can be read: its codec is not known")
-            if codec.width * codec.height > MOST_PIXELS:
+            if codec.width * codec.height > MAX_PIXELS:
                 raise TokpressError(f"frames of {codec.width} × {codec.height} pixels are too large")
-            codec.options = {"max_pixels": str(MOST_PIXELS)}  # frames may say other sizes than the head of the file
+            codec.options = {"max_pixels": str(MAX_PIXELS)}  # frames may say other sizes than the head of the file
             yield opened
     except TokpressError:
         raise

@@ -19,7 +19,7 @@ TOKENIZER_PART = files.TOKENIZER_WEIGHTS
 #: what tells of it, and is not needed
 ABOUT = (files.CARD, files.CURVE)
 #: models whose weights another one uses, at most
-MOST_OTHERS = 256
+MAX_OTHERS = 256
 
 TOKENIZER_ONLY = "{0} is a tokenizer; train a prior for it: tokpress train prior --tokenizer {0} -o MODEL CORPUS"
 
@@ -84,7 +84,7 @@ def weights_of(config: dict[str, Any]) -> tuple[bytes, ...]:
         ids = tuple(bytes.fromhex(id) for id in told)
     except (TypeError, ValueError):
         ids = (b"",)
-    if not isinstance(told, list) or len(told) > MOST_OTHERS or not all(len(id) == 4 for id in ids):
+    if not isinstance(told, list) or len(told) > MAX_OTHERS or not all(len(id) == 4 for id in ids):
         raise ModelError(
             f"config.json: weights_of should be a list of ids of models, of 8 digits each, not {str(told)[:80]}"
         )

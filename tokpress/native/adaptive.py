@@ -12,7 +12,7 @@ from . import library
 BLOCK = 1 << 18
 #: `Mixer.score` counts in 2^-20 bits
 COST_UNIT = 1 << 20
-MOST_BYTES = 2**31 - 1
+MAX_BYTES = 2**31 - 1
 _POINTER, _COUNT = ctypes.c_void_p, ctypes.c_int64
 Progress = Callable[[int], None]
 
@@ -28,8 +28,8 @@ class Mixer:
         self, n: int, pixels: Sequence[int] | None = None, using: str | None = None, block: int = BLOCK
     ) -> None:
         self._handle, self._block = None, block
-        if not 0 <= n <= MOST_BYTES:
-            raise ValueError(f"context mixing takes 0 to {MOST_BYTES:,} bytes at a time, not {n:,}")
+        if not 0 <= n <= MAX_BYTES:
+            raise ValueError(f"context mixing takes 0 to {MAX_BYTES:,} bytes at a time, not {n:,}")
         place = (ctypes.c_int64 * 5)(*pixels) if pixels else None
         if library.function("adaptive_accepts", _COUNT, _POINTER, using=using)(n, place) < 0:
             raise ValueError(f"there are no such pixels: {pixels}")
@@ -135,6 +135,6 @@ def decode(
     using: str | None = None,
 ) -> bytearray:
     """Raises ChecksumError where the payload is damaged and that can be seen."""
-    if n > MOST_BYTES:
-        raise ChecksumError(f"a frame of context mixing has at most {MOST_BYTES:,} bytes, not {n:,}")
+    if n > MAX_BYTES:
+        raise ChecksumError(f"a frame of context mixing has at most {MAX_BYTES:,} bytes, not {n:,}")
     return Mixer(n, pixels, using).decode(payload, progress)

@@ -9,7 +9,7 @@ import numpy as np
 from . import library
 
 #: alphabets are not larger
-MOST_SYMBOLS = 1 << 16
+MAX_SYMBOLS = 1 << 16
 _POINTER, _COUNT = ctypes.c_void_p, ctypes.c_int64
 
 

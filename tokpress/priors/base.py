@@ -103,7 +103,7 @@ class Prior(ABC):
     def step(self, state: Any, previous: Tokens | None, rows: int) -> Pmf:
         """The next conditional of the first `rows` lanes, [rows, V]. The array may be reused by the next step."""
 
-    def stretch(self, state: Any, previous: Tokens | None, symbols: Tokens) -> Iterator[Pmf]:
+    def step_block(self, state: Any, previous: Tokens | None, symbols: Tokens) -> Iterator[Pmf]:
         """The conditionals of T steps whose symbols [n, T] are known already, as an encoder's are, in blocks
         [steps, n, V]: the same bits as T calls of `step`, and the same state afterwards. A prior that can
         compute many steps at once (its parallel form) overrides this. A block may be reused by the next."""

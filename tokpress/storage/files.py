@@ -27,7 +27,7 @@ CONFIG, TOKENIZER, TOKENIZER_WEIGHTS, WEIGHTS = (
 )
 CARD, CURVE = "README.md", "training_curve.json"
 #: bytes of each file, at most
-MOST_BYTES = {
+MAX_BYTES = {
     CONFIG: 1 << 20,
     TOKENIZER: 1 << 26,
     TOKENIZER_WEIGHTS: 1 << 30,
@@ -36,11 +36,11 @@ MOST_BYTES = {
     CURVE: 1 << 24,
 }
 #: JSON values inside each other
-MOST_DEPTH = 64
+MAX_DEPTH = 64
 
 
 def read(path: Path, most: int | None = None) -> bytes | None:
-    """The bytes of a file, or None if it does not exist. most: size limit for files not named in MOST_BYTES.
+    """The bytes of a file, or None if it does not exist. most: size limit for files not named in MAX_BYTES.
 
     Raises ModelError where it is no regular file, is larger than its kind may be, or cannot be read."""
     # what a read asks for is allocated: no more than the file has, and one to see whether it grows
@@ -63,7 +63,7 @@ def mapped(path: Path) -> mmap.mmap:
 
 def _opened(path: Path, most: int | None, take: Callable[[BinaryIO, int], T]) -> tuple[T, int] | None:
     """(`take(file, its size)`, its size) of a regular file, or None where there is none. Raises ModelError."""
-    most = MOST_BYTES[path.name] if most is None else most
+    most = MAX_BYTES[path.name] if most is None else most
     try:
         if not stat.S_ISREG(path.stat().st_mode):  # before it is opened: that may do something to a device
             raise ModelError(f"{path} is no regular file; a model directory holds nothing else")
@@ -90,10 +90,10 @@ def parse(data: bytes, where: object) -> Any:
     except (ValueError, RecursionError) as error:
         raise ModelError(f"{where} is not JSON: {error}") from None
     layer = [value]
-    for _ in range(MOST_DEPTH):
+    for _ in range(MAX_DEPTH):
         layer = [inner for outer in layer for inner in _inside(outer)]
     if layer:
-        raise ModelError(f"{where} holds values more than {MOST_DEPTH} levels deep")
+        raise ModelError(f"{where} holds values more than {MAX_DEPTH} levels deep")
     return value
 
 

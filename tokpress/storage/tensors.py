@@ -32,7 +32,7 @@ DTYPES = {
     "U64": ("uint64", 8),
     "F32": ("float32", 4),
 }
-MOST_HEADER, MOST_SIDES, MOST_BYTES = 1 << 24, 8, 1 << 31
+MAX_HEADER, MAX_SIDES, MAX_BYTES = 1 << 24, 8, 1 << 31
 
 
 class Tensor(NamedTuple):
@@ -118,7 +118,7 @@ def read(data: bytes | bytearray | mmap.mmap, where: object, trusted: bool = Fal
     data: bytes are copied; what can be written to (a bytearray, a private map) is used as it is."""
     whole = memoryview(bytearray(data) if isinstance(data, bytes) else data)
     length = int.from_bytes(whole[:8], "little")
-    if len(whole) < 8 or length > min(MOST_HEADER, len(whole) - 8):
+    if len(whole) < 8 or length > min(MAX_HEADER, len(whole) - 8):
         raise ModelError(f"{where} is damaged: it ends within its header")
     header, body = parse(bytes(whole[8 : 8 + length]), f"{where}, its header,"), whole[8 + length :]
     if not isinstance(header, dict):
@@ -150,7 +150,7 @@ def _entry(name: str, told: Any, where: object) -> tuple[str, int, int, tuple[st
             f"{where}: the header does not say what {name} is, or it is none of {', '.join(DTYPES)}"
         ) from None
     numbers = (*shape, begin, end)
-    if not all(type(n) is int and 0 <= n <= MOST_BYTES for n in numbers) or len(shape) > MOST_SIDES:
+    if not all(type(n) is int and 0 <= n <= MAX_BYTES for n in numbers) or len(shape) > MAX_SIDES:
         raise ModelError(f"{where}: the header tells an impossible size of {name}")
     if math.prod(shape) * dtype[1] != end - begin:
         raise ModelError(f"{where}: {name} has the shape {shape}, but {end - begin:,} bytes")

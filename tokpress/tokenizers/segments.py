@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import TokenizerError, TokpressError
-from ..media.segments import HEAD, MOST_KINDS, complete, split
+from ..media.segments import HEAD, MAX_KINDS, complete, split
 from ..storage import files as model_files
 from ..storage import tensors
 from ..tokens import TokenBuffer, Tokens, as_array
@@ -42,8 +42,8 @@ class SegmentsTokenizer(Tokenizer):
     lengths_add_up = False
 
     def __init__(self, parts: Sequence[Tokenizer]) -> None:
-        if not 1 <= len(parts) <= MOST_KINDS:
-            raise TokenizerError(f"segments are of 1 to {MOST_KINDS} kinds, not {len(parts)}")
+        if not 1 <= len(parts) <= MAX_KINDS:
+            raise TokenizerError(f"segments are of 1 to {MAX_KINDS} kinds, not {len(parts)}")
         self.parts = list(parts)
         self.lossless = all(part.lossless for part in parts)
         #: where each kind's symbols begin; before them the marks, the last of which is for bytes, and these
@@ -163,8 +163,8 @@ class SegmentsTokenizer(Tokenizer):
         try:
             model_files.check_settings("a segments tokenizer", config, {"parts"})
             files, parts = tensors.read(model_files.read(path) or b"", path), []
-            if not isinstance(config["parts"], list) or len(config["parts"]) > MOST_KINDS:
-                raise ValueError(f"parts should be a list of at most {MOST_KINDS} tokenizers")
+            if not isinstance(config["parts"], list) or len(config["parts"]) > MAX_KINDS:
+                raise ValueError(f"parts should be a list of at most {MAX_KINDS} tokenizers")
             for i, settings in enumerate(config["parts"]):
                 settings = dict(settings)
                 kind = TOKENIZERS.find(settings.pop("name"))

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ...media import formats
-from ...media.grid import MOST, Grid
+from ...media.grid import MAX_SIDE, Grid
 
 #: bytes of a group: what has to be decoded for one item, and what one flipped bit can lose (benchmarks/archives.py: larger ones
 #: save some more)
@@ -43,7 +43,7 @@ class Group:
         if grid:
             together = {"rows": rows} if grid.picture else {"columns": columns}
             grid = grid._replace(start=len(first), **together)  # type: ignore[arg-type]
-            grid = grid if max(rows, columns) < MOST else None
+            grid = grid if max(rows, columns) < MAX_SIDE else None
         return first + b"".join(samples), grid
 
     def lengths(self) -> Iterator[tuple[int, int, int, int]]:

@@ -10,8 +10,8 @@ import struct
 from .samples import Samples, item_bytes
 
 #: NumPy reads no longer header either, unless it is told to
-MOST_HEADER = 10_000
-MOST_SIDES = 32
+MAX_HEADER = 10_000
+MAX_SIDES = 32
 _DESCR = r"'descr': *'(?P<descr>[<>|](?:[ui]1|[uif][248]))'"
 _ORDER = r"'fortran_order': *False"
 _SHAPE = r"'shape': *\((?P<shape>(?:\d{1,10}(?:, *|(?=\))))*)\)"
@@ -24,7 +24,7 @@ def find(data: memoryview, size: int) -> Samples | None:
     long = data[6] > 1
     (header,) = struct.unpack_from("<I" if long else "<H", data, 8)
     begin = 12 if long else 10
-    if begin + header > len(data) or header > MOST_HEADER:
+    if begin + header > len(data) or header > MAX_HEADER:
         return None
     told = _told(bytes(data[begin : begin + header]).decode("latin-1").strip())
     if told is None:
@@ -47,4 +47,4 @@ def _told(header: str) -> tuple[str, tuple[int, ...]] | None:
     if "descr" not in found or "shape" not in found:
         return None
     sides = [int(side) for side in found["shape"].split(",") if side.strip()]
-    return (found["descr"], tuple(sides)) if len(sides) <= MOST_SIDES else None
+    return (found["descr"], tuple(sides)) if len(sides) <= MAX_SIDES else None

@@ -9,11 +9,11 @@ from .samples import Samples
 
 #: numbers with white space or comments between them; one white space ends the header
 _HEADER = re.compile(rb"P([56])((?:\s|#[^\n]*\n)+)(\d{1,9})((?:\s|#[^\n]*\n)+)(\d{1,9})((?:\s|#[^\n]*\n)+)(\d{1,5})\s")
-MOST_HEADER = 1 << 12
+MAX_HEADER = 1 << 12
 
 
 def find(data: memoryview, size: int) -> Samples | None:
-    header = _HEADER.match(bytes(data[:MOST_HEADER]))
+    header = _HEADER.match(bytes(data[:MAX_HEADER]))
     if not header:
         return None
     columns, rows, most = (int(header[i]) for i in (3, 5, 7))

@@ -3,10 +3,10 @@
 import math
 from typing import NamedTuple
 
-from ..grid import MOST_ROW, Grid
+from ..grid import MAX_ROW, Grid
 
 #: of any side, so that products of sides stay small numbers
-MOST = 1 << 32
+MAX_SIDE = 1 << 32
 #: a last dimension up to this is taken for channels
 CHANNELS = 4
 
@@ -44,7 +44,7 @@ class Samples(NamedTuple):
 
     def fits(self, size: int) -> bool:
         """Whether a file of so many bytes can hold them, and there are any."""
-        if not self.shape or not all(0 < side < MOST for side in self.shape) or self.padding < 0:
+        if not self.shape or not all(0 < side < MAX_SIDE for side in self.shape) or self.padding < 0:
             return False
         return 0 <= self.start < self.stop <= size and self.stop - self.start == self.rows * self.row_bytes
 
@@ -60,7 +60,7 @@ class Samples(NamedTuple):
             rows, columns = math.prod(self.shape[:-1]), self.shape[-1]
         else:
             rows, columns = 1, self.shape[0]
-        if picture and columns * channels > MOST_ROW and not self.padding:  # rows too long to look at what is above
+        if picture and columns * channels > MAX_ROW and not self.padding:  # rows too long to look at what is above
             picture, rows, columns = False, 1, rows * columns
         return self._on(picture, rows, columns, channels)
 

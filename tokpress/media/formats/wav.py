@@ -11,14 +11,14 @@ from .samples import Samples
 PCM, EXTENSIBLE = 1, 0xFFFE
 DTYPES = {8: "|u1", 16: "<i2", 24: "|V3", 32: "<i4"}
 #: chunks before the samples: more are unusual, and cost time
-MOST_CHUNKS = 1000
+MAX_CHUNKS = 1000
 
 
 def find(data: memoryview, size: int) -> Samples | None:
     if len(data) < 12 or data[8:12] != b"WAVE":
         return None
     at, told = 12, None
-    for _ in range(MOST_CHUNKS):
+    for _ in range(MAX_CHUNKS):
         if at + 8 > len(data):
             break
         name, length = bytes(data[at : at + 4]), struct.unpack_from("<I", data, at + 4)[0]

@@ -33,9 +33,9 @@
 #define ADAPTIVE_FIRST_MATCHED 4915
 #define ADAPTIVE_RATE_LAST 48 /* of the mixer; ADAPTIVE_RATE_EXTRA fades away as bytes are coded */
 #define ADAPTIVE_RATE_EXTRA 220
-#define ADAPTIVE_MOST_SEEN 1023 /* counters_learn: of histories; of the last bytes, which change faster; of matches */
-#define ADAPTIVE_MOST_DIRECT 30
-#define ADAPTIVE_MOST_MATCHED 255
+#define ADAPTIVE_MAX_SEEN 1023 /* counters_learn: of histories; of the last bytes, which change faster; of matches */
+#define ADAPTIVE_MAX_DIRECT 30
+#define ADAPTIVE_MAX_MATCHED 255
 
 typedef enum { ADAPTIVE_ENCODE, ADAPTIVE_DECODE, ADAPTIVE_SCORE, ADAPTIVE_SAMPLE } adaptive_mode;
 
@@ -146,9 +146,9 @@ INLINE uint32_t adaptive_nibble(adaptive *a, const adaptive_mode mode, const int
     uint32_t *direct_1 = a->direct_1[a->west] + high * ADAPTIVE_NODES;
     uint32_t *direct_2 = a->direct_2[a->beside] + high * ADAPTIVE_NODES;
     uint32_t(*counters)[256] = a->counters[phase];
-    const i32x8 most[2] = {(i32x8){0} + ADAPTIVE_MOST_SEEN,
-                           {ADAPTIVE_MOST_SEEN, ADAPTIVE_MOST_SEEN, ADAPTIVE_MOST_DIRECT, ADAPTIVE_MOST_DIRECT,
-                            ADAPTIVE_MOST_MATCHED, ADAPTIVE_MOST_DIRECT}};
+    const i32x8 most[2] = {(i32x8){0} + ADAPTIVE_MAX_SEEN,
+                           {ADAPTIVE_MAX_SEEN, ADAPTIVE_MAX_SEEN, ADAPTIVE_MAX_DIRECT, ADAPTIVE_MAX_DIRECT,
+                            ADAPTIVE_MAX_MATCHED, ADAPTIVE_MAX_DIRECT}};
     uint32_t node = 1;
     for (int level = 0; level < 4; level++) {
         /* predict */

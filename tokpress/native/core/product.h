@@ -16,8 +16,8 @@
 #define BLOCK_VECTORS 4
 #define OUTPUT_BLOCK (BLOCK_VECTORS * FLOATS)
 /* Most inputs of a product: 2^16 * 255 * 64 < 2^31; rows that are multiplied together. */
-#define MOST_INPUTS (1 << 16)
-#define MOST_ROWS 64
+#define MAX_INPUTS (1 << 16)
+#define MAX_ROWS 64
 
 /* Packed weights of N outputs (a multiple of OUTPUT_BLOCK) and K inputs (of INPUTS_PAD). `first`: what the sums of each output start
  * from, or, with AVX2, what product_pairs.h knows of its weights. */
@@ -119,7 +119,7 @@ INLINE void product_block(
     EACH_ROW(STORE_ROW)
 }
 
-/* out [n, outputs] int32 of bytes a + OFFSET [n, stride], the first `inputs` of each row; at most MOST_ROWS rows. */
+/* out [n, outputs] int32 of bytes a + OFFSET [n, stride], the first `inputs` of each row; at most MAX_ROWS rows. */
 static UNUSED void product(const uint8_t *a, int64_t stride, int64_t n, const packed_weights *p, int32_t *out, int64_t out_stride) {
     int64_t quads = p->inputs / 4, parts = (n + PRODUCT_ROWS - 1) / PRODUCT_ROWS;
     for (int64_t block = 0; block < p->outputs / OUTPUT_BLOCK; block++) {
@@ -219,7 +219,7 @@ static UNUSED void product_of_nonnegative(
     const uint8_t *a, int64_t stride, int64_t n, const packed_weights *p, int32_t *out, int64_t out_stride, uint32_t *room
 ) {
     const int64_t quads = p->inputs / 4, each = quads + 4; /* some are written past the last one */
-    int64_t counts[MOST_ROWS];
+    int64_t counts[MAX_ROWS];
     for (int64_t i = 0; i < n; i++) counts[i] = find_quads(a + i * stride, quads, room + i * each);
     for (int64_t block = 0; block < p->outputs / OUTPUT_BLOCK; block++)
         for (int64_t i = 0; i < n; i++) {

@@ -10,7 +10,7 @@
 
 #define GROUP 8
 #define GROUP_INPUTS (4 * GROUP)
-#define MOST_SQUARES (32767 * 32767)
+#define MAX_SQUARES (32767 * 32767)
 /* Groups that are multiplied before the next ones: of more inputs, sums wait in memory. */
 #define GROUPS_AT_ONCE 64
 
@@ -124,10 +124,10 @@ INLINE void product_block(
     }
 }
 
-/* out [n, outputs] int32 of bytes a [n, stride], of which each row's first `inputs` count; at most MOST_ROWS rows. */
+/* out [n, outputs] int32 of bytes a [n, stride], of which each row's first `inputs` count; at most MAX_ROWS rows. */
 static UNUSED void product(const uint8_t *a, int64_t stride, int64_t n, const packed_weights *p, int32_t *out, int64_t out_stride) {
     const int64_t all = p->inputs / GROUP_INPUTS;
-    group_look looks[MOST_ROWS * GROUPS_AT_ONCE];
+    group_look looks[MAX_ROWS * GROUPS_AT_ONCE];
     for (int64_t start = 0; start < all; start += GROUPS_AT_ONCE) {
         const int64_t groups = all - start < GROUPS_AT_ONCE ? all - start : GROUPS_AT_ONCE;
         for (int64_t row = 0; row < n; row++)
@@ -138,7 +138,7 @@ static UNUSED void product(const uint8_t *a, int64_t stride, int64_t n, const pa
                 int32_t square = p->first[block * OUTPUT_BLOCK + i];
                 largest = square > largest ? square : largest;
             }
-            const int32_t most = MOST_SQUARES / largest;
+            const int32_t most = MAX_SQUARES / largest;
             const int8_t *weights = p->weights + (block * all + start) * GROUP_INPUTS * OUTPUT_BLOCK;
             const int8_t *next = weights + all * GROUP_INPUTS * OUTPUT_BLOCK, *end = next + groups * GROUP_INPUTS * OUTPUT_BLOCK;
             const int64_t share = (end - next) / ((n + 1) / 2) + 63;

@@ -9,7 +9,7 @@
 #include "samples_math.h"
 
 #define FILTERS 3
-#define MOST_TAPS 1024
+#define MAX_TAPS 1024
 /* The newest number lies at `newest`, which moves down; at 0 the numbers in use move to the end. */
 #define FILTER_ROOM 4096
 
@@ -17,9 +17,9 @@ static const int32_t filter_taps[FILTERS] = {1024, 256, 32};
 static const float filter_rate[FILTERS] = {3e-5f, 1.2e-4f, 2.4e-4f};
 
 typedef struct {
-    float weights[MOST_TAPS] __attribute__((aligned(64)));
-    float recent[FILTER_ROOM + MOST_TAPS] __attribute__((aligned(64)));
-    float signs[FILTER_ROOM + MOST_TAPS] __attribute__((aligned(64)));
+    float weights[MAX_TAPS] __attribute__((aligned(64)));
+    float recent[FILTER_ROOM + MAX_TAPS] __attribute__((aligned(64)));
+    float signs[FILTER_ROOM + MAX_TAPS] __attribute__((aligned(64)));
     int32_t newest;
     float guess, usual;
 } lms_filter;

@@ -26,7 +26,7 @@ static UNUSED void NAME(batch)(VECTOR *out, const REAL *rows, int32_t room, int3
 
 /* Row i of the elimination: subtract the rows above, each times its column i. `count` is a constant where this is inlined. */
 INLINE void NAME(eliminate)(VECTOR *a, const REAL *over_pivot, int32_t i, int32_t blocks, const int32_t count) {
-    VECTOR sum[MOST_BLOCKS], *own = a + NAME(row)(i, blocks);
+    VECTOR sum[MAX_BLOCKS], *own = a + NAME(row)(i, blocks);
     const int32_t first = blocks - count;
     for (int32_t k = 0; k < count; k++) sum[k] = own[k];
     for (int32_t group = 0; group <= first; group++) {

@@ -37,10 +37,10 @@
 #define SPELLING_FIRST_TEXT 14000
 #define SPELLING_RATE_LAST 12 /* of the mixer; SPELLING_RATE_EXTRA fades away as bytes are coded */
 #define SPELLING_RATE_EXTRA 60
-#define SPELLING_MOST_SEEN 1023
-#define SPELLING_MOST_DIRECT 30
-#define SPELLING_MOST_MATCHED 255
-#define SPELLING_MOST_ODDS (20 * 128) /* of the base, in 128ths of an octave */
+#define SPELLING_MAX_SEEN 1023
+#define SPELLING_MAX_DIRECT 30
+#define SPELLING_MAX_MATCHED 255
+#define SPELLING_MAX_ODDS (20 * 128) /* of the base, in 128ths of an octave */
 #define SPELLING_CURVE 11357 /* 0.3466 · 2^15: log2(1 + x) is x + 0.3466 · x · (1 - x), nearly */
 /* Weights: rows by match, by the base's odds, by the last byte, by node, by the last four characters. */
 enum { HIGH_NIBBLE, LOW_NIBBLE, END_OF_TOKEN, SPELLING_PHASES };
@@ -185,7 +185,7 @@ INLINE int32_t spelling_predict(
     spelling_counters(m, l, d, high, level, expected);
     d->inputs[0] = (i16x16)counters_inputs(d->counter[0]);
     d->inputs[1] = (i16x16)counters_inputs(d->counter[1]);
-    int32_t x = clamp((spelling_log2(one) - spelling_log2(zero)) >> 16, -SPELLING_MOST_ODDS, SPELLING_MOST_ODDS);
+    int32_t x = clamp((spelling_log2(one) - spelling_log2(zero)) >> 16, -SPELLING_MAX_ODDS, SPELLING_MAX_ODDS);
     int32_t bounded = clamp(2 * x, -ODDS_LIMIT, ODDS_LIMIT), strength = (x < 0 ? -x : x) >> 6;
     d->inputs[1][2 * (SPELLING_TEXT - 8)] = (int16_t)x;
     d->inputs[1][2 * (SPELLING_TEXT - 8) + 1] = (int16_t)((m->squash[bounded + ODDS_CENTRE] >> 6) - 512);
@@ -206,8 +206,8 @@ INLINE int32_t spelling_predict(
 
 INLINE void spelling_learn(spelling_model *m, const spelling_digit *d, int bit) {
     const i32x8 most[2] = {
-        (i32x8){0} + SPELLING_MOST_SEEN,
-        {SPELLING_MOST_SEEN, SPELLING_MOST_SEEN, SPELLING_MOST_DIRECT, SPELLING_MOST_MATCHED}};
+        (i32x8){0} + SPELLING_MAX_SEEN,
+        {SPELLING_MAX_SEEN, SPELLING_MAX_SEEN, SPELLING_MAX_DIRECT, SPELLING_MAX_MATCHED}};
     const int32_t error = (bit << 16) - m->squash[d->log_odds + ODDS_CENTRE];
     mixer_learn(d->inputs, d->row, SPELLING_ROWS, SPELLING_VECTORS, error, m->rate);
     correction_learn(d->bin, bit);

@@ -19,7 +19,7 @@
 #define TP_THREADS 0
 #endif
 
-#define MOST_THREADS 64
+#define MAX_THREADS 64
 
 typedef void (*team_work)(void *of, int phase, int64_t task, int thread);
 
@@ -42,7 +42,7 @@ struct team {
     _Alignas(64) atomic_int awake; /* in a call, the threads that share its tasks; between calls 0; -1: end */
     pthread_mutex_t lock;
     pthread_cond_t wake;
-    team_member members[MOST_THREADS];
+    team_member members[MAX_THREADS];
     uint64_t generation;
 };
 
@@ -98,7 +98,7 @@ static UNUSED team *team_new(int threads, team_work work, void *of) {
     t->threads = 1;
     t->process = getpid();
     if (pthread_mutex_init(&t->lock, NULL) || pthread_cond_init(&t->wake, NULL)) return t;
-    for (int i = 1; i < threads && i < MOST_THREADS; i++) {
+    for (int i = 1; i < threads && i < MAX_THREADS; i++) {
         t->members[i] = (team_member){.team = t, .number = i};
         if (pthread_create(&t->members[i].thread, NULL, team_serve, &t->members[i])) break;
         t->threads++;

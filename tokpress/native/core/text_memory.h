@@ -4,16 +4,16 @@
  *     context   key (0 = empty) | n | d | start      d = 1: the only successor is `start`; else pool[start ... start + d - 1]
  *     pool      symbol | count << 16, in blocks of 4, 8, 16 ...
  *
- * A symbol is its place where the head is factored, so that the successors of one group have neighbouring numbers. */
+ * A symbol is its place where the head is factored, so that the successors of one class have neighbouring numbers. */
 #ifndef TP_TEXT_MEMORY_H
 #define TP_TEXT_MEMORY_H
 
 #include "vectors.h"
 
-#define MOST_ORDERS 64
-#define MOST_ORDER 64
+#define MAX_ORDERS 64
+#define MAX_ORDER 64
 #define DISCOUNT 0.5f
-#define MOST_COUNTED 30000
+#define MAX_COUNTED 30000
 #define TRIES 16
 #define TINY_SHARE 0x1p-100f
 
@@ -23,12 +23,12 @@ typedef struct {
 
 typedef struct {
     int64_t depth, lanes, longest; /* orders; the highest */
-    int32_t orders[MOST_ORDERS];
+    int32_t orders[MAX_ORDERS];
     text_context *contexts;
     uint32_t mask; /* contexts - 1 */
     uint32_t *pool;
     int64_t pool_size, contexts_used, pool_used, limit;
-    float scale[MOST_ORDERS][10][6]; /* s_k by bucket of n and of d */
+    float scale[MAX_ORDERS][10][6]; /* s_k by bucket of n and of d */
     int64_t across; /* lanes, padded */
     int32_t *history; /* [longest, across], the newest first */
     int32_t *hashes; /* what the next four lie in */
@@ -157,9 +157,9 @@ INLINE void memory_add(const text_memory *m, int64_t lane, int shift, float *out
     }
 }
 
-/* Those of one group of 2^shift symbols: out[v mod 2^shift]. */
-INLINE void memory_add_group(const text_memory *m, int64_t lane, int64_t group, int shift, float *out) {
-    const uint32_t mask = 0xFFFFu >> shift << shift, wanted = (uint32_t)group << shift, low = (1u << shift) - 1;
+/* Those of one class of 2^shift members: out[v mod 2^shift]. */
+INLINE void memory_add_members(const text_memory *m, int64_t lane, int64_t of_class, int shift, float *out) {
+    const uint32_t mask = 0xFFFFu >> shift << shift, wanted = (uint32_t)of_class << shift, low = (1u << shift) - 1;
     for (int64_t k = 0; k < m->depth; k++) {
         int32_t place = m->slot[lane * m->depth + k];
         if (place < 0) continue;
@@ -175,9 +175,9 @@ INLINE void memory_add_group(const text_memory *m, int64_t lane, int64_t group, 
         const uint32_t *e = m->pool + c->start;
         int32_t i = 0;
 #if defined(__AVX2__)
-        const __m256i of_group = _mm256_set1_epi32((int32_t)mask), here = _mm256_set1_epi32((int32_t)wanted);
+        const __m256i class_mask = _mm256_set1_epi32((int32_t)mask), here = _mm256_set1_epi32((int32_t)wanted);
         for (; i < c->d; i += 8) { /* the pool goes on past its last block */
-            __m256i v = _mm256_and_si256(_mm256_loadu_si256((const __m256i *)(e + i)), of_group);
+            __m256i v = _mm256_and_si256(_mm256_loadu_si256((const __m256i *)(e + i)), class_mask);
             uint32_t hits = (uint32_t)_mm256_movemask_ps(_mm256_castsi256_ps(_mm256_cmpeq_epi32(v, here)));
             if (c->d - i < 8) hits &= (1u << (c->d - i)) - 1;
             for (; hits; hits &= hits - 1) {
@@ -215,8 +215,8 @@ INLINE int32_t memory_where(const uint32_t *successors, int32_t from, int32_t d,
 
 /* One gradient step on ln s_k of every order that was seen, towards a larger p_K(symbol), from p = p_0(symbol). */
 static void memory_adapt(text_memory *m, int64_t lane, uint32_t symbol, float p) {
-    float before[MOST_ORDERS], after[MOST_ORDERS], inverses[MOST_ORDERS], strengths[MOST_ORDERS];
-    float *scales[MOST_ORDERS];
+    float before[MAX_ORDERS], after[MAX_ORDERS], inverses[MAX_ORDERS], strengths[MAX_ORDERS];
+    float *scales[MAX_ORDERS];
     int64_t top = -1;
     for (int64_t k = 0; k < m->depth; k++) {
         int64_t at = lane * m->depth + k;
@@ -274,7 +274,7 @@ INLINE void memory_insert(text_memory *m, int64_t lane, int64_t k, uint32_t symb
         return;
     }
     text_context *c = m->contexts + place;
-    if (c->n >= MOST_COUNTED) return;
+    if (c->n >= MAX_COUNTED) return;
     if (c->d == 1) {
         if ((uint32_t)c->start == symbol) {
             c->n++;

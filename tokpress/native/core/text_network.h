@@ -8,7 +8,7 @@
 
 #include "rows.h"
 
-#define MOST_DEPTH 256
+#define MAX_DEPTH 256
 
 /* Float rows are padded (vectors.h); `rest` is 1 - mu. */
 typedef struct {

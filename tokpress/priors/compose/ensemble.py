@@ -20,9 +20,9 @@ from ...tokenizers.base import Config
 from ..base import NotStepped, Prior
 from .parts import loaded_members, side_by_side
 
-MOST_MEMBERS = 256
+MAX_MEMBERS = 256
 #: probabilities of a group of items that a writer holds
-MOST_HELD = 1 << 24
+MAX_HELD = 1 << 24
 
 
 class EnsemblePrior(NotStepped):
@@ -33,8 +33,8 @@ class EnsemblePrior(NotStepped):
 
     def __init__(self, members: list[Prior]) -> None:
         """Raises TokpressError where they are not of items of one size and alphabet."""
-        if not 2 <= len(members) <= MOST_MEMBERS:
-            raise TokpressError(f"an ensemble has 2 to {MOST_MEMBERS} members, not {len(members)}")
+        if not 2 <= len(members) <= MAX_MEMBERS:
+            raise TokpressError(f"an ensemble has 2 to {MAX_MEMBERS} members, not {len(members)}")
         for member in members:
             if isinstance(member, NotStepped):
                 raise TokpressError(f"a prior of the kind {member.name} is no member of an ensemble")
@@ -44,7 +44,7 @@ class EnsemblePrior(NotStepped):
                 raise TokpressError("the members of an ensemble are of items of one size, and of one alphabet")
         self.members, self.vocab_size, self.stride = members, members[0].vocab_size, members[0].stride
         self.order = np.arange(self.stride)
-        self.most_lanes = max(1, min(128, MOST_HELD // (self.stride * self.vocab_size)))
+        self.most_lanes = max(1, min(128, MAX_HELD // (self.stride * self.vocab_size)))
 
     def codec(self, frame: Frame) -> Codec:
         return BitsBack([member.for_frame(frame) for member in self.members], frame, self.lanes(frame.tokens))
@@ -58,7 +58,7 @@ class EnsemblePrior(NotStepped):
     @classmethod
     def load(cls, config: Config, tensors: Mapping[str, np.ndarray], vocab_size: int) -> "EnsemblePrior":
         check_settings(f"a {cls.name} prior", config, {"members"}, set())
-        members = loaded_members(config["members"], MOST_MEMBERS, tensors, vocab_size)
+        members = loaded_members(config["members"], MAX_MEMBERS, tensors, vocab_size)
         try:
             return cls(members)
         except TokpressError as error:

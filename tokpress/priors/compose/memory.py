@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...coding import Codec, Frame
 from ...coding.base import Pmf
-from ...coding.levels import Levels, levels_of
+from ...coding.classes import SymbolClasses, classes_of
 from ...errors import ModelError
 from ...lazy import lazy, np
 from ...native import library
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 ORDERS = (1, 2, 3, 4, 6, 10)
 #: memories around memories
-MOST_NESTED = 4
+MAX_NESTED = 4
 #: at most so many orders, and none above it
 MAX_ORDER = 64
 
@@ -68,8 +68,8 @@ class MemoryPrior(Prior):
         self.kernel = "auto"
 
     @lazy
-    def levels(self) -> Levels | None:
-        return levels_of(self.base)
+    def classes(self) -> SymbolClasses | None:
+        return classes_of(self.base)
 
     def lanes(self, tokens: int) -> int:
         return self.base.lanes(tokens)
@@ -93,47 +93,47 @@ class MemoryPrior(Prior):
         from ...coding.symbolwise import Symbolwise
 
         prior = self.for_frame(frame)
-        return Symbolwise(prior, frame) if prior.levels is None else ClassFactored(prior, prior.levels, frame)
+        return Symbolwise(prior, frame) if prior.classes is None else ClassFactored(prior, prior.classes, frame)
 
     def init(self, lanes: int, tokens: int) -> State:
-        from ...native.memory import MOST_SYMBOLS, Memory  # imports numpy
+        from ...native.memory import MAX_SYMBOLS, Memory  # imports numpy
         from .memory_counts import Counts
 
         base = self.base.init(lanes, tokens)
-        if self.levels is not None:
-            return State(base, Counts(self.orders, lanes, tokens, self.levels.ranks.bit_length() - 1))
-        if self.kernel == "auto" and self.vocab_size <= MOST_SYMBOLS and library.is_here():
+        if self.classes is not None:
+            return State(base, Counts(self.orders, lanes, tokens, self.classes.members.bit_length() - 1))
+        if self.kernel == "auto" and self.vocab_size <= MAX_SYMBOLS and library.is_here():
             return State(base, Memory(self.orders, lanes, tokens, self.vocab_size))
         return State(base, Counts(self.orders, lanes, tokens))
 
     def step(self, state: State, previous: Tokens | None, rows: int) -> Pmf:
-        p0, levels = self.base.step(state.base, previous, rows), self.levels
-        if levels is None:
+        p0, classes = self.base.step(state.base, previous, rows), self.classes
+        if classes is None:
             return state.counts.step(previous, p0)
-        in_place = state.counts.step(self._places(previous), np.ascontiguousarray(p0[:, levels.symbol]))
-        return np.ascontiguousarray(in_place[:, levels.place])
+        in_place = state.counts.step(self._places(previous), np.ascontiguousarray(p0[:, classes.symbol]))
+        return np.ascontiguousarray(in_place[:, classes.place])
 
-    def stretch(self, state: State, previous: Tokens | None, symbols: Tokens) -> Iterator[Pmf]:
-        if self.levels is not None:
-            yield from super().stretch(state, previous, symbols)
+    def step_block(self, state: State, previous: Tokens | None, symbols: Tokens) -> Iterator[Pmf]:
+        if self.classes is not None:
+            yield from super().step_block(state, previous, symbols)
             return
         t = 0
-        for block in self.base.stretch(state.base, previous, symbols):
+        for block in self.base.step_block(state.base, previous, symbols):
             for p0 in block:
                 yield state.counts.step(previous, p0)[None]
                 previous = np.ascontiguousarray(symbols[:, t])
                 t += 1
 
-    def groups(self, state: State, previous: Tokens | None, rows: int) -> Pmf:
+    def class_pmf(self, state: State, previous: Tokens | None, rows: int) -> Pmf:
         base, counts = self.base, state.counts
-        return counts.groups(self._places(previous), base.groups(state.base, previous, rows))  # type: ignore
+        return counts.class_pmf(self._places(previous), base.class_pmf(state.base, previous, rows))  # type: ignore
 
-    def ranks(self, state: State, group: Tokens) -> Pmf:
-        return state.counts.ranks(group, self.base.ranks(state.base, group))  # type: ignore
+    def member_pmf(self, state: State, of_class: Tokens) -> Pmf:
+        return state.counts.member_pmf(of_class, self.base.member_pmf(state.base, of_class))  # type: ignore
 
     def _places(self, symbols: Tokens | None) -> Tokens | None:
-        """What is counted where there are groups: a symbol's place, so that those of a group have neighbouring numbers."""
-        return None if symbols is None or self.levels is None else self.levels.place[symbols]
+        """The symbols' places, where they have classes: members of a class have neighbouring numbers in the counts."""
+        return None if symbols is None or self.classes is None else self.classes.place[symbols]
 
     def config(self) -> Config:
         return {"orders": list(self.orders), "base": {"name": self.base.name, **self.base.config()}}
@@ -145,10 +145,10 @@ class MemoryPrior(Prior):
     def load(cls, config: Config, tensors: Mapping[str, np.ndarray], vocab_size: int) -> MemoryPrior:
         check_settings(f"a {cls.name} prior", config, {"base", "orders"}, set())
         inside, orders = config["base"], config["orders"]
-        for _ in range(MOST_NESTED):
+        for _ in range(MAX_NESTED):
             inside = inside.get("base") if isinstance(inside, dict) else None
         if inside:
-            raise ModelError(f"config.json has a memory in a memory, more than {MOST_NESTED} times")
+            raise ModelError(f"config.json has a memory in a memory, more than {MAX_NESTED} times")
         if not isinstance(orders, list) or not all(type(k) is int for k in orders):
             raise ModelError(
                 f"config.json: orders of a memory should be a list of whole numbers, not {str(orders)[:60]}"

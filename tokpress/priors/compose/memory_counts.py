@@ -57,8 +57,8 @@ class Context:
 
 
 class Counts:
-    """What a frame has counted. `step` wants a base's pmf of all symbols, `groups` and `ranks` those of two levels, where symbol v is in
-    group v >> shift. Each begins with learning the symbols of the step before."""
+    """What a frame has counted. `step` takes a base's pmf of all symbols, `class_pmf` and `member_pmf` those of a class-factored base, where
+    symbol v is in class v >> shift. Each begins with learning the symbols of the step before."""
 
     def __init__(self, orders: list[int], lanes: int, tokens: int, shift: int = 0) -> None:
         self.orders, self.shift = orders, shift
@@ -69,7 +69,7 @@ class Counts:
         self.scale = np.full((len(orders), 10, 6), 30, np.float32)
         self.scale[:, :, 0] = 8
         self.history = np.zeros((lanes, max(orders)), np.int32)
-        # of the step whose symbols are not known yet: the base's pmf of symbols, or of groups and of ranks
+        # of the step whose symbols are not known yet: the base's pmf of symbols, or of classes and of members
         self.base: tuple[Pmf, ...] = ()
         #: for each lane and order: the context, if there is one, and where its row would begin, with its key
         self.found: list[list[Context | None]] = []
@@ -82,22 +82,22 @@ class Counts:
         """p_K [n, V] of all symbols, from p_0 [n, V]."""
         return self._begin(previous, p0, 0)
 
-    def groups(self, previous: Tokens | None, p0: Pmf) -> Pmf:
-        """p_K [n, G] of groups."""
+    def class_pmf(self, previous: Tokens | None, p0: Pmf) -> Pmf:
+        """p_K [n, C] of classes."""
         return self._begin(previous, p0, self.shift)
 
-    def ranks(self, group: Tokens, inside: Pmf) -> Pmf:
-        """p_K [n, R] of the symbols of each lane's group, over their sum."""
-        of_group, ranks = self.base[0], inside.shape[1]
-        self.base = of_group, inside.copy()
-        lanes = np.arange(len(inside))
-        out: Pmf = inside * (of_group[lanes, group] * self.left[lanes])[:, None]
-        for lane, (row, g) in enumerate(zip(out, group.tolist())):
+    def member_pmf(self, of_class: Tokens, p0: Pmf) -> Pmf:
+        """p_K [n, M] of the members of each lane's class, over their sum; p0 [n, M] are the base's."""
+        class_pmf, members = self.base[0], p0.shape[1]
+        self.base = class_pmf, p0.copy()
+        lanes = np.arange(len(p0))
+        out: Pmf = p0 * (class_pmf[lanes, of_class] * self.left[lanes])[:, None]
+        for lane, (row, c) in enumerate(zip(out, of_class.tolist())):
             for v, counted in self._counted(lane):
-                here = v >> self.shift == g
-                row[v[here] & (ranks - 1)] += counted[here]
+                here = v >> self.shift == c
+                row[v[here] & (members - 1)] += counted[here]
         np.maximum(out, TINY, out=out)
-        out /= np.cumsum(out, axis=1, dtype=np.float32)[:, -1:]  # a sum in the order of ranks
+        out /= np.cumsum(out, axis=1, dtype=np.float32)[:, -1:]  # a sum in the order of members
         return out
 
     def _begin(self, previous: Tokens | None, p0: Pmf, shift: int) -> Pmf:
@@ -159,8 +159,8 @@ class Counts:
         if len(self.base) == 1:
             p0 = self.base[0][lanes, symbols]
         else:
-            of_group, inside = self.base
-            p0 = of_group[lanes, symbols >> self.shift] * inside[lanes, symbols & (inside.shape[1] - 1)]
+            class_pmf, member_pmf = self.base
+            p0 = class_pmf[lanes, symbols >> self.shift] * member_pmf[lanes, symbols & (member_pmf.shape[1] - 1)]
         for contexts, symbol, p in zip(self.found, symbols.tolist(), p0):
             self.adapt(contexts, symbol, p)
         for contexts, hashes, symbol in zip(self.found, self.hashes, symbols.tolist()):

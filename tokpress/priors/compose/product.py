@@ -92,9 +92,9 @@ class ProductPrior(Prior):
         one, other = (member.step(own, previous, rows) for member, own in zip(self.members, state))
         return multiply(one, other, self.quarters)
 
-    def stretch(self, state: list[Any], previous: Tokens | None, symbols: Tokens) -> Iterator[Pmf]:
+    def step_block(self, state: list[Any], previous: Tokens | None, symbols: Tokens) -> Iterator[Pmf]:
         def steps(member: Prior, own: Any) -> Iterator[Pmf]:
-            for block in member.stretch(own, previous, symbols):
+            for block in member.step_block(own, previous, symbols):
                 yield from block
 
         for one, other in zip(*(steps(member, own) for member, own in zip(self.members, state)), strict=True):

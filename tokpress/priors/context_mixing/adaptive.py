@@ -25,15 +25,15 @@ INPUTS = 32  # two of each counter, and a constant
 FIRST_WEIGHT, FIRST_MATCHED = 2000, 4915  # 2^-14; of the log-odds of each context, and of the match
 RATE_LAST, RATE_EXTRA = 48, 220  # of the mixer; the second fades away as bytes are coded
 #: `counters.learn`: of histories; of the last bytes, which change faster; of matches
-MOST_SEEN, MOST_DIRECT, MOST_MATCHED = 1023, 30, 255
-MOST = [MOST_SEEN] * HASHED + [MOST_DIRECT, MOST_DIRECT, MOST_MATCHED, MOST_DIRECT]
+MAX_SEEN, MAX_DIRECT, MAX_MATCHED = 1023, 30, 255
+MAX_COUNTS = [MAX_SEEN] * HASHED + [MAX_DIRECT, MAX_DIRECT, MAX_MATCHED, MAX_DIRECT]
 
 
 def _first_weights(rows: int) -> list[int]:
     """Of one row: only the first of those that are added knows something at the beginning."""
     weights = [0] * INPUTS
     if rows == 0:
-        weights[: 2 * len(MOST) : 2] = [FIRST_WEIGHT] * len(MOST)
+        weights[: 2 * len(MAX_COUNTS) : 2] = [FIRST_WEIGHT] * len(MAX_COUNTS)
         weights[2 * (HASHED + 2)] = FIRST_MATCHED
     return weights
 
@@ -103,7 +103,7 @@ class ContextMixing:
         rate = RATE_LAST + RATE_EXTRA * 256 // (256 + min(done >> 4, 1 << 24))
         mixer.learn(self._inputs, self._row, (bit << 16) - squash_table()[self._log_odds + CENTRE], rate)
         correction.learn(self._corrected, self._bin, bit)
-        after = [counters.learn(counter, bit, most) for counter, most in zip(self._now, MOST)]
+        after = [counters.learn(counter, bit, most) for counter, most in zip(self._now, MAX_COUNTS)]
         for table, counter, (line, slot) in zip(self._counters[phase], after, self._found):
             at = 4 * node + slot
             table[line[at]] = counter

@@ -7,14 +7,14 @@ the lowest of some numbers is the one to forget. `core/histories.h` is the same.
 
 from functools import lru_cache
 
-#: the larger count may reach MOST[smaller count]
-MOST = (20, 48, 15, 8, 6, 5)
+#: the larger count may reach MAX_COUNTS[smaller count]
+MAX_COUNTS = (20, 48, 15, 8, 6, 5)
 
 
 def kinds(zeros: int, ones: int) -> int:
     """How many states a pair of counts has: 0, 1, or 2 where the last bit is known too."""
     small, large = sorted((zeros, ones))
-    if small < 0 or small >= len(MOST) or large > MOST[small]:
+    if small < 0 or small >= len(MAX_COUNTS) or large > MAX_COUNTS[small]:
         return 0
     return 2 if small and zeros + ones <= 17 else 1
 

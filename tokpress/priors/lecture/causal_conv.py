@@ -10,8 +10,9 @@ does not depend on the length; the receptive field is linear in the number of la
 Stepping costs O(layers) a symbol: each layer keeps its last k inputs. D features (`width`), k = `kernel`, L = `depth`.
 """
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
+from ...exact.network_ops import NetworkOps, Values
 from .network import NetworkPrior
 
 
@@ -19,7 +20,7 @@ class CausalConvPrior(NetworkPrior):
     name = "causal_conv"
     defaults: ClassVar = {"width": 96, "depth": 5, "kernel": 16, "location": True, "embedding": 8, "dropout": 0.0}
 
-    def network(self, m: Any, tokens: Any) -> Any:
+    def network(self, m: NetworkOps, tokens: Values) -> Values:
         s = self.settings
         width, taps = s["width"], [(-j,) for j in range(s["kernel"])]
         h = m.linear("input", m.embed("embedding", tokens, self.vocab_size, s["embedding"]), width, gain=2.0)

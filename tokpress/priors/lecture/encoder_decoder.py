@@ -9,9 +9,10 @@ above for a row, a coarse picture for a fine one. `tokpress compress --given FIL
 decompresses must have it. The encoder runs once for each item; a step of the decoder costs O(L + M).
 """
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from ...errors import TokpressError
+from ...exact.network_ops import LayerOps, NetworkOps, RowOps, Values
 from .network import NetworkPrior
 
 
@@ -20,17 +21,17 @@ class EncoderDecoderPrior(NetworkPrior):
     most_lanes = 128
     defaults: ClassVar = {"width": 128, "depth": 3, "heads": 4, "dropout": 0.0, "given": "1"}
 
-    def network(self, m: Any, tokens: Any) -> Any:
+    def network(self, m: NetworkOps, tokens: Values) -> Values:
         s = self.settings
         width, depth, heads = s["width"], s["depth"], s["heads"]
         if not self.shape or not self.given_shape:
             raise TokpressError("an encoder–decoder is for items given items: say --set shape=… --set given=…")
 
-        def mlp(m: Any, b: str, h: Any) -> Any:
+        def mlp(m: RowOps, b: str, h: Values) -> Values:
             u = m.relu(m.linear(b + "up", h, 4 * width, normed=True))
             return h + m.dropout(m.linear(b + "down", u * u, width, gain=0.5), s["dropout"])
 
-        def encoder(m: Any, x: Any) -> Any:
+        def encoder(m: LayerOps, x: Values) -> Values:
             """Keys and values for every layer of the decoder, side by side."""
             e = m.embed("encoder.embedding", x, self.vocab_size, width) + m.coordinates("encoder.where", width)
             for i in range(depth):
@@ -47,8 +48,7 @@ class EncoderDecoderPrior(NetworkPrior):
             q, k, v = m.parts(m.linear(b + "qkv", h, 3 * width, normed=True), 3)
             h = h + m.linear(b + "mix", m.attend(b + "attention", q, k, v, heads), width, gain=0.5)
             q = m.linear(b + "ask", h, width, normed=True)
-            h = h + m.linear(
-                b + "across", m.attend_given(b + "given", q, *of_x[2 * i : 2 * i + 2], heads), width, gain=0.5
-            )
+            seen = m.attend_given(b + "given", q, of_x[2 * i], of_x[2 * i + 1], heads)
+            h = h + m.linear(b + "across", seen, width, gain=0.5)
             h = mlp(m, b, h)
         return m.predict("head", h, self.vocab_size)

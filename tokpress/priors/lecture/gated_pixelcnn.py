@@ -10,8 +10,9 @@ when the row above is complete (`exact.rows`); a test shows that `pixelcnn` has 
 tanh and σ are algebraic. D features, L blocks; a pixel's channels are coded one after the other.
 """
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
+from ...exact.network_ops import LayerOps, NetworkOps, Values
 from .network import NetworkPrior
 
 
@@ -19,13 +20,13 @@ class GatedPixelCNNPrior(NetworkPrior):
     name = "gated_pixelcnn"
     defaults: ClassVar = {"width": 64, "depth": 6, "embedding": 8, "components": 0, "dropout": 0.0}
 
-    def network(self, m: Any, tokens: Any) -> Any:
+    def network(self, m: NetworkOps, tokens: Values) -> Values:
         s = self.settings
         width, depth = s["width"], s["depth"]
         near = [(r, c) for r in (-1, 0) for c in (-1, 0, 1)]
         far = [(r, c) for r in (-3, -2, -1) for c in range(-3, 4)]
 
-        def stack(m: Any, x: Any) -> Any:
+        def stack(m: LayerOps, x: Values) -> Values:
             """The vertical features of all blocks, side by side."""
             v = m.conv("vertical", x, far, width, strict=True)
             out = []

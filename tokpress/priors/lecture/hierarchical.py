@@ -29,7 +29,7 @@ from .network import NetworkPrior
 from .pixelcnn import PixelCNNPrior
 
 #: each is a network
-MOST_STAGES = 16
+MAX_STAGES = 16
 DEFAULTS = {"shape": "", "scales": "", "levels": 0, "width": 96, "depth": 6}
 
 
@@ -57,8 +57,8 @@ def plan(settings: Config, vocab_size: int) -> list[tuple[Config, int, np.ndarra
         ]
     stages, before = [], np.zeros(0, np.int64)
     names = [*settings["scales"].split(","), settings["shape"]]
-    if len(names) > MOST_STAGES:
-        raise TokpressError(f"the prior 'hierarchical' has at most {MOST_STAGES} scales, not {len(names):,}")
+    if len(names) > MAX_STAGES:
+        raise TokpressError(f"the prior 'hierarchical' has at most {MAX_STAGES} scales, not {len(names):,}")
     for i, name in enumerate(names):
         cells = subsample(whole[None], shape, _shape(name))[0]
         given = {"given": names[i - 1]} if i else {}

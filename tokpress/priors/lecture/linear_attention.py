@@ -6,11 +6,12 @@
 
 Katharopoulos et al. 2020, "Transformers are RNNs", eq. 9–10 (parallel), 18–20 (recurrent). φ is an algebraic softplus
 in place of elu + 1. The parallel form trains, the recurrent form codes at O(1) a step (`training.nets.state_space`,
-`exact.states`). A convolution of two taps tells which symbols stood side by side; items have coordinates as well.
+`exact.recurrent`). A convolution of two taps tells which symbols stood side by side; items have coordinates as well.
 """
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
+from ...exact.network_ops import NetworkOps, Values
 from .network import NetworkPrior
 
 
@@ -19,7 +20,7 @@ class LinearAttentionPrior(NetworkPrior):
     most_lanes = 256
     defaults: ClassVar = {"width": 128, "depth": 4, "heads": 8, "dropout": 0.0}
 
-    def network(self, m: Any, tokens: Any) -> Any:
+    def network(self, m: NetworkOps, tokens: Values) -> Values:
         s = self.settings
         width = s["width"]
         h = m.embed("embedding", tokens, self.vocab_size, width)

@@ -8,8 +8,9 @@ Hochreiter & Schmidhuber 1997 with the forget gate of Gers et al. 2000; Karpathy
 algebraic (½ + ½·x/√(1+x²), x/√(1+x²)). `location` adds the pixel's coordinates to the input. D cells, L layers.
 """
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
+from ...exact.network_ops import NetworkOps, Values
 from .network import NetworkPrior
 
 
@@ -17,7 +18,7 @@ class LSTMPrior(NetworkPrior):
     name = "lstm"
     defaults: ClassVar = {"width": 256, "depth": 1, "location": True, "embedding": 32, "dropout": 0.0}
 
-    def network(self, m: Any, tokens: Any) -> Any:
+    def network(self, m: NetworkOps, tokens: Values) -> Values:
         s = self.settings
         width = s["width"]
         x = m.embed("embedding", tokens, self.vocab_size, s["embedding"])
@@ -27,7 +28,7 @@ class LSTMPrior(NetworkPrior):
             b = f"blocks.{i}."
             slow = m.bias(b + "forget", width, 0.0, 4.0)  # some cells forget slowly from the start
 
-            def cell(x_t: Any, h: Any, c: Any, b: str = b, slow: Any = slow) -> tuple[Any, Any]:
+            def cell(x_t: Values, h: Values, c: Values, b: str = b, slow: Values = slow) -> tuple[Values, Values]:
                 f, i, o, g = m.parts(x_t + m.linear(b + "hidden", h, 4 * width, limit=1.0), 4)
                 c = m.gate(f + slow) * c + m.gate(i) * m.bounded(g)
                 return m.gate(o) * m.bounded(c), c

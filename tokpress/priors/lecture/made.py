@@ -9,8 +9,9 @@ positions here, so every unit keeps some input and the masks are block triangula
 No two positions share weights, hence `order` may be any. D units a node (`width`), L hidden layers.
 """
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
+from ...exact.network_ops import NetworkOps, Values
 from .network import NetworkPrior
 
 
@@ -18,7 +19,7 @@ class MADEPrior(NetworkPrior):
     name = "made"
     defaults: ClassVar = {"width": 4, "depth": 1, "embedding": 1, "dropout": 0.0}
 
-    def network(self, m: Any, tokens: Any) -> Any:
+    def network(self, m: NetworkOps, tokens: Values) -> Values:
         s = self.settings
         x = m.embed("embedding", tokens, self.vocab_size, s["embedding"])
         h = x

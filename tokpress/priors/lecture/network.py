@@ -2,15 +2,15 @@
 
 A prior of this kind is one function,
 
-    def network(self, m, tokens): …; return m.predict("head", x, self.vocab_size)
+    def network(self, m: NetworkOps, tokens: Values) -> Values: …; return m.predict("head", x, self.vocab_size)
 
-in the methods of `exact.arithmetic.Exact` (step by step, exact) and `training.nets.arithmetic.Trained` (all steps at once,
-with gradients). `tokens` are the symbols one step before. Everything else is here: settings, items and their order,
+in the operations of `exact.network_ops.NetworkOps`, which `exact.arithmetic.Exact` computes step by step, exactly, and
+`training.nets.arithmetic.Trained` all steps at once, with gradients. `tokens` are the symbols one step before. Everything else is here: settings, items and their order,
 stepping in lanes, weights to and from a model directory, training.
 
 Settings of every such prior: `shape` of an item ("28x28", "32x32x3", or empty for sequences without end) and the
 `order` in which an item's symbols are coded (`tokpress.exact.orders`). A prior of p(y | x) has a setting `given`, the shape of
-the x that belongs to each item (`Prior.bind`); `m.given` are its symbols.
+the x that belongs to each item (`Prior.bind`).
 """
 
 import copy
@@ -18,7 +18,7 @@ import math
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
@@ -26,11 +26,13 @@ from ...coding import Frame
 from ...coding.base import Pmf
 from ...coding.lanes import Layout
 from ...errors import TokpressError
-from ...exact.arithmetic import Exact, Weights
+from ...exact.arithmetic import Exact
 from ...exact.kernels import make_kernel
-from ...exact.known import Known
+from ...exact.network_ops import NetworkOps, Values
 from ...exact.orders import make_order, parse_shape
+from ...exact.parallel import ParallelExact
 from ...exact.threads import processors, share_rows
+from ...exact.weights import Weights
 from ...native import library
 from ...storage.settings import settings_of
 from ...tokenizers.base import Config
@@ -43,10 +45,12 @@ BEGIN = 0
 WIDEST_HEAD = 1024
 #: lanes from which two threads share a step
 SHARE_FROM = 32
-#: probabilities [T, n, V] of known items that are held at once; steps [n·T] that are computed at once
-MOST_KNOWN, KNOWN_ROWS = 1 << 25, 1 << 14
-#: steps of an item that is computed at once: all its features are held then
-MOST_ITEM = 1 << 15
+#: probabilities [T, n, V] of known items that are held at once
+MAX_PARALLEL_PMF = 1 << 25
+#: steps [n·T] that are computed at once
+PARALLEL_ROWS = 1 << 14
+#: steps of an item that is computed at once, whose features are all held then
+MAX_PARALLEL_ITEM = 1 << 15
 
 
 @dataclass
@@ -83,7 +87,7 @@ class NetworkPrior(Prior):
         self._made = {"numpy": self._weights}
 
     @abstractmethod
-    def network(self, m: Any, tokens: Any) -> Any:
+    def network(self, m: NetworkOps, tokens: Values) -> Values:
         """The next symbol's conditional from the symbols before it, in the methods of `m`."""
 
     # --- coding ----------------------------------------------------------------------------------
@@ -129,7 +133,7 @@ class NetworkPrior(Prior):
             n = min(part.stop, rows) - part.start
             exact.begin_step(n)
             if exact.at == 0 and self._given is not None:
-                exact.given = self._given_of(state.first[part] + exact.items)
+                exact.give(self._given_of(state.first[part] + exact.items))
             new = previous is None or exact.at == 0
             with np.errstate(all="ignore"):  # what is not finite is an error of ours
                 return self.network(exact, np.full(n, BEGIN) if new else previous[part])  # type: ignore[index]
@@ -140,8 +144,8 @@ class NetworkPrior(Prior):
         both = share_rows(lambda some: [work(*state.shares[i]) for i in range(some.start, some.stop)], 2)
         return np.concatenate([pmf for half in both for pmf in half])
 
-    def stretch(self, state: State, previous: Tokens | None, symbols: Tokens) -> Iterator[Pmf]:
-        """Whole items at once, where their symbols are known (`exact.known`); the rest step by step."""
+    def step_block(self, state: State, previous: Tokens | None, symbols: Tokens) -> Iterator[Pmf]:
+        """Complete items are computed at once (`exact.parallel`), the other symbols step by step."""
         rows, steps = symbols.shape
         at = 0
         while at < steps:
@@ -156,7 +160,7 @@ class NetworkPrior(Prior):
             previous = symbols[:, at - 1].copy()
 
     def _fits(self, rows: int) -> bool:
-        return 1 < self.stride <= MOST_ITEM and rows * self.stride * self.vocab_size <= MOST_KNOWN
+        return 1 < self.stride <= MAX_PARALLEL_ITEM and rows * self.stride * self.vocab_size <= MAX_PARALLEL_PMF
 
     def _item(self, state: State, symbols: Tokens) -> Pmf:
         """[T, n, V]: all conditionals of the next item of each lane; the state is as if they had been stepped."""
@@ -167,15 +171,15 @@ class NetworkPrior(Prior):
         def work(some: slice) -> None:
             for at in range(some.start, some.stop, at_once):
                 part = slice(at, min(at + at_once, some.stop))
-                known = Known(self._weights, self.shape, self.order, part.stop - part.start)
+                parallel = ParallelExact(self._weights, self.shape, self.order, part.stop - part.start)
                 if given is not None:
-                    known.given = given[part]
+                    parallel.give(given[part])
                 with np.errstate(all="ignore"):
-                    pmf = self.network(known, before[part].reshape(-1))
+                    pmf = self.network(parallel, before[part].reshape(-1))
                 out[:, part] = pmf.reshape(part.stop - part.start, size, -1).swapaxes(0, 1)
 
         given = self._items_given(state, rows)
-        at_once = max(1, KNOWN_ROWS // size)
+        at_once = max(1, PARALLEL_ROWS // size)
         share_rows(work, rows)
         for _, exact in state.shares:
             exact.end_item()

@@ -10,12 +10,13 @@ No h holds a code of its own map, so that all of them could be decoded at once; 
 everything else, which costs the same bits. `scales` are those of the tokenizer (`multiscale`). D features, L blocks.
 """
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
 from ...errors import TokpressError
 from ...exact.attention import Pattern
+from ...exact.network_ops import NetworkOps, Values
 from ...exact.orders import parse_numbers
 from .network import NetworkPrior
 
@@ -50,7 +51,7 @@ class NextScalePrior(NetworkPrior):
             )
         return scales
 
-    def network(self, m: Any, tokens: Any) -> Any:
+    def network(self, m: NetworkOps, tokens: Values) -> Values:
         s = self.settings
         width, pattern = s["width"], coarser(self.scales())
         codes = m.embed("embedding", tokens, self.vocab_size, width) + m.coordinates("from", width)

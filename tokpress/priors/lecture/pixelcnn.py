@@ -13,9 +13,10 @@ a coarser picture that both sides have, "7x7" say, adds features of its 3×3 nei
 Stepping costs O(layers) a symbol: rows of features wait in queues. D features, L blocks.
 """
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from ...exact.masks import Taps
+from ...exact.network_ops import NetworkOps, Values
 from .network import NetworkPrior
 
 
@@ -34,7 +35,7 @@ class PixelCNNPrior(NetworkPrior):
     name = "pixelcnn"
     defaults: ClassVar = {"width": 128, "depth": 7, "embedding": 8, "components": 0, "dropout": 0.0, "given": ""}
 
-    def network(self, m: Any, tokens: Any) -> Any:
+    def network(self, m: NetworkOps, tokens: Values) -> Values:
         s = self.settings
         x = m.embed("embedding", tokens, self.vocab_size, s["embedding"])
         h = m.conv("first", x, causal_taps(4, 7), s["width"], strict=True) + m.coordinates("where", s["width"])

@@ -7,7 +7,7 @@ Child et al. 2019, "Generating long sequences with sparse transformers", ยง4.2โ€
 Everything else is `transformer`. Stepping looks at the listed steps of the cache only. l = `stride`, c = `summary`.
 """
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
@@ -45,7 +45,7 @@ class SparseTransformerPrior(TransformerPrior):
     name = "sparse_transformer"
     defaults: ClassVar = {**TransformerPrior.defaults, "pattern": "strided", "stride": 28, "summary": 4}
 
-    def pattern(self, layer: int) -> Any:
+    def pattern(self, layer: int) -> Pattern | None:
         s = self.settings
         if not self.shape:
             raise TokpressError("a sparse transformer is for items; give it a shape")

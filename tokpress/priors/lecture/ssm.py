@@ -9,9 +9,10 @@ Gu et al. 2022, S4 (convolution) and "On the parameterization of diagonal state 
 products of A and h are four float32 multiplications, the sum over N goes by halves: exact. N = `states`, a power of 2.
 """
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from ...errors import TokpressError
+from ...exact.network_ops import NetworkOps, Values
 from .network import NetworkPrior
 
 
@@ -19,7 +20,7 @@ class SSMPrior(NetworkPrior):
     name = "ssm"
     defaults: ClassVar = {"width": 128, "depth": 4, "states": 8, "dropout": 0.0}
 
-    def network(self, m: Any, tokens: Any) -> Any:
+    def network(self, m: NetworkOps, tokens: Values) -> Values:
         s = self.settings
         width, size = s["width"], s["states"]
         if size & (size - 1):

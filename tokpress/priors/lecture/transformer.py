@@ -11,8 +11,10 @@ Sequences: each head sees `reach` steps, with a learned bias for each distance (
 Stepping keeps keys and values: O(L) a step, where computing all anew is O(L²). D features, L blocks, heads of D/heads.
 """
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
+from ...exact.attention import Pattern
+from ...exact.network_ops import NetworkOps, Values
 from .network import NetworkPrior
 
 
@@ -21,11 +23,11 @@ class TransformerPrior(NetworkPrior):
     most_lanes = 128
     defaults: ClassVar = {"width": 128, "depth": 4, "heads": 4, "reach": 256, "dropout": 0.0}
 
-    def pattern(self, layer: int) -> Any:
-        """Which steps a step of this layer may see (`exact.attention.Pattern`); None: all up to itself."""
+    def pattern(self, layer: int) -> Pattern | None:
+        """The steps that each step of this layer may see; None: all up to itself."""
         return None
 
-    def network(self, m: Any, tokens: Any) -> Any:
+    def network(self, m: NetworkOps, tokens: Values) -> Values:
         s = self.settings
         width, reach = s["width"], 0 if self.shape else s["reach"]
         h = m.embed("embedding", tokens, self.vocab_size, width)

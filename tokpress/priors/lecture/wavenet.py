@@ -10,8 +10,9 @@ Stepping costs O(layers) a symbol: a queue of 2^i steps for each
 layer (Paine et al. 2016, "Fast WaveNet generation"). D features, L layers, dilations 1, 2, 4 … `longest`, and again.
 """
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
+from ...exact.network_ops import NetworkOps, Values
 from .network import NetworkPrior
 
 
@@ -19,7 +20,7 @@ class WaveNetPrior(NetworkPrior):
     name = "wavenet"
     defaults: ClassVar = {"width": 96, "depth": 14, "longest": 64, "location": True, "embedding": 16, "dropout": 0.0}
 
-    def network(self, m: Any, tokens: Any) -> Any:
+    def network(self, m: NetworkOps, tokens: Values) -> Values:
         s = self.settings
         width, cycle = s["width"], s["longest"].bit_length()
         h = m.linear("input", m.embed("embedding", tokens, self.vocab_size, s["embedding"]), width, gain=2.0)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 #: the longest varint of a length
-MOST_VARINT = 9
+MAX_VARINT = 9
 
 
 def _coder() -> Any:
@@ -111,7 +111,7 @@ class SamplesCodec(Codec):
 def _take_varint(payload: bytes) -> tuple[int, int]:
     """(a number, where it ends)."""
     number = 0
-    for at, byte in enumerate(payload[:MOST_VARINT]):
+    for at, byte in enumerate(payload[:MAX_VARINT]):
         number |= (byte & 127) << 7 * at
         if byte < 128:
             return number, at + 1

@@ -9,7 +9,7 @@ from ...media.grid import Grid
 
 PAD = 4
 CHUNK = 4096  # samples of a recording's channel that are kept in one piece
-MOST_NEIGHBOURS = 48
+MAX_NEIGHBOURS = 48
 #: (columns to the left, rows up) in the sample's own channel, in channels coded before it, and in channels coded after it
 OWN = [(1, 0), (0, 1), (1, 1), (-1, 1), (2, 0), (0, 2), (2, 1), (-2, 1), (3, 0), (1, 2), (-1, 2), (2, 2), (-2, 2), (0, 3),
        (3, 1), (-3, 1)]  # fmt: skip
@@ -48,13 +48,13 @@ class Geometry:
         if not self.grid.picture:
             own = [channels * (i + 1) for i in range(32)]
             others = [d + channels * i for i in range(16) for d in range(1, channels)]
-            return (own + others)[:MOST_NEIGHBOURS]
+            return (own + others)[:MAX_NEIGHBOURS]
         near = [channels * left + stride * up for left, up in OWN]
         for other in range(c - 1, max(-1, c - 4), -1):
             near += [c - other + channels * left + stride * up for left, up in EARLIER]
         for other in range(c + 1, min(channels, c + 3)):
             near += [c - other + channels * left + stride * up for left, up in LATER]
-        return near[:MOST_NEIGHBOURS]
+        return near[:MAX_NEIGHBOURS]
 
     def close(self, c: int) -> list[tuple[int, int]]:
         """(how far back, weight) of the errors that judge a guess."""

@@ -19,7 +19,7 @@ from .geometry import Geometry
 
 BLEND = 7
 ENERGIES = 96
-MOST_TILES = 3072  # in all channels
+MAX_TILES = 3072  # in all channels
 BATCH_PICTURE, BATCH_SOUND = 8, 16
 KEEP_PICTURE, KEEP_SOUND, KEEP_ROW = F(0.9984), F(0.969), F(0.83)
 RIDGE_PICTURE, RIDGE_SOUND = 4, 2000
@@ -54,7 +54,7 @@ class Guesses:
         self.rows: list[list[Any]] = [[] for _ in range(channels)]
         self.batch = BATCH_PICTURE if grid.picture else BATCH_SOUND
         self.tile_width = BATCH_PICTURE
-        while -(-geometry.columns // self.tile_width) > MOST_TILES // channels:
+        while -(-geometry.columns // self.tile_width) > MAX_TILES // channels:
             self.tile_width += BATCH_PICTURE
         tiles = -(-geometry.columns // self.tile_width) if grid.picture else 0
         empty = [np.zeros((len(near), squares.padded(len(near), self.dtype)), self.dtype) for near in self.near]

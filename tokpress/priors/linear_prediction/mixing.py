@@ -18,8 +18,8 @@ BUCKETS = 33
 COLOURS = 4
 ENERGY_SETS = 12
 SETS = ENERGY_SETS + 4 * COLOURS
-MOST_COUNT = 250
-STRETCH_MOST = 12.0
+MAX_COUNT = 250
+STRETCH_MAX = 12.0
 NEW = 1 << 31
 
 
@@ -43,11 +43,11 @@ class Mixing:
         count = (packed & 1023).astype(np.int32)
         n = count.astype(np.float32)
         p = (packed >> 10).astype(np.int32).astype(np.float32) * F(1 / 4194304)
-        x = clamp(log2(num / den), -STRETCH_MOST, STRETCH_MOST)
+        x = clamp(log2(num / den), -STRETCH_MAX, STRETCH_MAX)
         y = log2(p / (F(1) - p)) * (n / (n + F(1.5)))
         y[CONTEXTS] = F(0.3)
         w, v = (self.weights[each, node] for each in self.sets)
-        said = clamp(total((w[0] + v[0]) * x + (w[1] + v[1]) * y), -STRETCH_MOST, STRETCH_MOST)
+        said = clamp(total((w[0] + v[0]) * x + (w[1] + v[1]) * y), -STRETCH_MAX, STRETCH_MAX)
         mixed = squash(said)
 
         place = (said + F(12)) * F(1 / 0.75)
@@ -66,7 +66,7 @@ class Mixing:
         happened[bucket] += (target - happened[bucket]) * (F(1) - share) * F(0.014)
         happened[bucket + 1] += (target - happened[bucket + 1]) * share * F(0.014)
         moved = clamp(p + (target - p) / (n + F(1.4)), 0.0005, 0.9995)
-        counted = count + (count < MOST_COUNT)
+        counted = count + (count < MAX_COUNT)
         packed = (moved * F(4194304)).astype(np.int32).astype(np.uint32) << 10 | counted.astype(np.uint32)
         for i in range(CONTEXTS):
             self.cells[i][self.rows[i], node] = packed[i]

@@ -28,9 +28,9 @@ DIRECT, MATCHED, TEXT = HASHED, HASHED + 1, HASHED + 2  # inputs after those of 
 INPUTS = 32
 FIRST_WEIGHT, FIRST_MATCHED, FIRST_TEXT = 600, 1500, 14000  # 2^-14
 RATE_LAST, RATE_EXTRA = 12, 60  # of the mixer; the second fades away as bytes are coded
-MOST_SEEN, MOST_DIRECT, MOST_MATCHED = 1023, 30, 255
-MOST = [MOST_SEEN] * HASHED + [MOST_DIRECT, MOST_MATCHED]
-MOST_ODDS = 20 * 128  # of the base, in 128ths of an octave
+MAX_SEEN, MAX_DIRECT, MAX_MATCHED = 1023, 30, 255
+MAX_COUNTS = [MAX_SEEN] * HASHED + [MAX_DIRECT, MAX_MATCHED]
+MAX_ODDS = 20 * 128  # of the base, in 128ths of an octave
 CURVE = 11357  # 0.3466 · 2^15: log2(1 + x) is x + 0.3466 · x · (1 − x), nearly
 END_CONTEXTS, END_LOG2 = (1, 2, 3, 4, 9), 16
 HIGH, LOW, END = range(3)  # phases: a high nibble, a low one, whether the token ends
@@ -156,7 +156,7 @@ class SpellingModel:
             self._now = [table[state] for table, state in zip(self._counters[phase], states)]
             self._now += [self._direct[self._direct_key], self._matched.get(self._match_key, expected)]
         inputs = [x for counter in self._now for x in counters.inputs(counter)]
-        x = clamp((log2(one) - log2(zero)) >> 16, -MOST_ODDS, MOST_ODDS)
+        x = clamp((log2(one) - log2(zero)) >> 16, -MAX_ODDS, MAX_ODDS)
         confidence = (squash_table()[clamp(2 * x, -LIMIT, LIMIT) + CENTRE] >> 6) - 512
         self._inputs = inputs + [0] * (2 * TEXT - len(inputs)) + [x, confidence] + [0] * (INPUTS - 2 * TEXT - 2)
         self._inputs[INPUTS - 1] = mixer.ONE
@@ -175,7 +175,7 @@ class SpellingModel:
         phase, at = self._phase, 4 * self._node
         mixer.learn(self._inputs, self._rows, (bit << 16) - squash_table()[self._log_odds + CENTRE], self._rate)
         correction.learn(self._corrected, self._bin, bit)
-        after = [counters.learn(counter, bit, most) for counter, most in zip(self._now, MOST)]
+        after = [counters.learn(counter, bit, most) for counter, most in zip(self._now, MAX_COUNTS)]
         if phase == END:
             self._ends.update(zip(self._keys, after))
             return

@@ -101,7 +101,7 @@ class TextCodec(Codec):
         return self._by_symbols().decode_noise(noise, count, watch)
 
     def _by_symbols(self) -> Codec:
-        """The codec of the probabilities of all symbols, step by step: what is drawn is no known symbol, and of no known group."""
+        """The codec of the probabilities of all symbols, step by step: the class of a drawn symbol is not known beforehand."""
         from ...coding.symbolwise import Symbolwise  # imports numpy
 
         model = model_of(self.prior, factored=False)
@@ -122,7 +122,7 @@ class CoreSteps:
         state.step(None if previous is None else np.ascontiguousarray(previous, np.int32), rows, pmf)
         return pmf
 
-    def stretch(self, state: Any, previous: Tokens | None, symbols: Tokens) -> Iterator[Pmf]:
+    def step_block(self, state: Any, previous: Tokens | None, symbols: Tokens) -> Iterator[Pmf]:
         for t in range(symbols.shape[1]):
             yield self.step(state, previous, len(symbols))[None]
             previous = np.ascontiguousarray(symbols[:, t])

@@ -26,8 +26,8 @@ from typing import Any, NamedTuple
 
 from ...coding import Codec, Frame
 from ...coding.base import Pmf
+from ...coding.classes import SymbolClasses
 from ...coding.lanes import fewer_lanes
-from ...coding.levels import Levels
 from ...errors import ModelError
 from ...exact import ops
 from ...exact.kernels import SPLIT, Kernel, make_kernel
@@ -44,12 +44,12 @@ from .grams import MIX, THREE, TWO, slots
 #: what a lane has "seen" before its first token
 BEGIN = 0
 #: no setting is above
-MOST = 1 << 16
-MOST_OF = {"depth": 256, "grams": 1 << 20}
+MAX_SETTING = 1 << 16
+MAX_SETTINGS = {"depth": 256, "grams": 1 << 20}
 #: the learning rate of a head that learns while it codes (online_head.py), where a training run sets none
 ONLINE = 0.001
 #: and none is above
-MOST_ONLINE = 0.1
+MAX_ONLINE = 0.1
 
 
 class Engine(NamedTuple):
@@ -73,7 +73,7 @@ class State:
     last_ff: Any
     #: the last two symbols [2, B], the newer ones first
     last: np.ndarray
-    head: Any = None  # an OnlineHead or a TwoLevelHead
+    head: Any = None  # an OnlineHead or a ClassFactoredHead
 
 
 def tensor_shapes(
@@ -120,21 +120,21 @@ class MinGRUPrior(Prior):
             self._config |= {"groups": config["groups"]}
         self.online = config.get("online", 0.0)
         for key, value in self._config.items():
-            most = MOST_OF.get(key, MOST)
+            most = MAX_SETTINGS.get(key, MAX_SETTING)
             if type(value) is not int or not 1 <= value <= most:
                 raise ModelError(f"{key}={value!r} of a mingru prior should be a number from 1 to {most:,}")
         if type(self.grams) is not int or self.grams & (self.grams - 1):
             raise ModelError(f"grams={self.grams} of a mingru prior should be a power of 2")
-        if type(self.online) not in (int, float) or not 0 <= self.online <= MOST_ONLINE:
-            raise ModelError(f"online={self.online!r} of a mingru prior should be a number from 0 to {MOST_ONLINE}")
+        if type(self.online) not in (int, float) or not 0 <= self.online <= MAX_ONLINE:
+            raise ModelError(f"online={self.online!r} of a mingru prior should be a number from 0 to {MAX_ONLINE}")
         if (self.online or "groups" in config) and self._config["width"] > SPLIT:
             raise ModelError(
                 f"width={self._config['width']} of a mingru prior that learns online, or has groups, should be at most {SPLIT}"
             )
         self.vocab_size = self._config["symbols"]
         groups = self._config.get("groups", 0)
-        ranks = self.vocab_size // groups if groups else 2
-        if groups == 1 or ranks < 2 or ranks & (ranks - 1) or (groups and self.vocab_size % groups):
+        members = self.vocab_size // groups if groups else 2
+        if groups == 1 or members < 2 or members & (members - 1) or (groups and self.vocab_size % groups):
             raise ModelError(
                 f"groups={groups} of a mingru prior should cut {self.vocab_size} symbols into 2 or more groups of 2, 4, 8 … symbols"
             )
@@ -148,9 +148,9 @@ class MinGRUPrior(Prior):
         self.kernel = "numpy"
 
     @lazy
-    def levels(self) -> Levels | None:
-        """The groups of its symbols, where it has any."""
-        return Levels.of(self._tensors["place"], self._config["groups"]) if "groups" in self._config else None
+    def classes(self) -> SymbolClasses | None:
+        """The classes of its symbols, where its softmax is class-factored."""
+        return SymbolClasses.of(self._tensors["place"], self._config["groups"]) if "groups" in self._config else None
 
     @property
     def engine(self) -> Engine:
@@ -183,10 +183,10 @@ class MinGRUPrior(Prior):
         from ...coding.symbolwise import Symbolwise
 
         prior = self.for_frame(frame)
-        return Symbolwise(prior, frame) if prior.levels is None else ClassFactored(prior, prior.levels, frame)
+        return Symbolwise(prior, frame) if prior.classes is None else ClassFactored(prior, prior.classes, frame)
 
     def lanes_taken(self, tokens: int) -> int:
-        """With two levels, whose steps are short: few where there are few tokens."""
+        """Fewer lanes for few tokens where the softmax is class-factored, since its steps are short."""
         return self.lanes(tokens) if "groups" not in self._config else fewer_lanes(tokens, self.lanes(tokens))
 
     def init(self, lanes: int, tokens: int) -> State:
@@ -194,11 +194,11 @@ class MinGRUPrior(Prior):
         shape = (self._config["depth"], lanes, self._config["width"])
         mix, h, ff = (engine.to(np.zeros(shape, np.float32)) for _ in range(3))
         state = State(engine, mix, h, ff, np.full((2, lanes), BEGIN, np.int32))
-        from .class_head import TwoLevelHead
+        from .class_head import ClassFactoredHead
         from .online_head import OnlineHead  # imports numpy
 
-        if self.levels:
-            state.head = TwoLevelHead(self._tensors, self.online, lanes, self.levels)
+        if self.classes:
+            state.head = ClassFactoredHead(self._tensors, self.online, lanes, self.classes)
         elif self.online:
             state.head = OnlineHead(self._tensors, self.online, lanes)
         return state
@@ -211,11 +211,11 @@ class MinGRUPrior(Prior):
         pmf = ops.softmax(xp, kernel.product(a, state.engine.products["head"]), v["head.scale"], r, v["bias"])
         return pmf if xp is np else pmf.cpu().numpy()
 
-    def groups(self, state: State, previous: Tokens | None, rows: int) -> Pmf:
-        return state.head.groups(*self._next_features(state, previous, rows))
+    def class_pmf(self, state: State, previous: Tokens | None, rows: int) -> Pmf:
+        return state.head.class_pmf(*self._next_features(state, previous, rows))
 
-    def ranks(self, state: State, group: Tokens) -> Pmf:
-        return state.head.ranks(group)
+    def member_pmf(self, state: State, of_class: Tokens) -> Pmf:
+        return state.head.member_pmf(of_class)
 
     def _next_features(self, state: State, previous: Tokens | None, rows: int) -> tuple[Any, Any]:
         """a [n, D], r [n, 1] that the head sees, after it has learned the symbols before."""

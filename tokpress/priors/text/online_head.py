@@ -29,7 +29,7 @@ FRACTION = 16
 HALF = 1 << (FRACTION - 1)
 LOWEST, HIGHEST = -64, 63
 #: of a weight, in 2^-16, that one symbol may move it for each unit of an activation
-MOST = np.float32(2047)
+MAX_MOVE = np.float32(2047)
 PER_DRAW = np.float32(-1 / DRAWS)
 #: a row that is taught more often in one step, counted in draws, is taught less each time: lanes that are alike would push it
 #: all the same way, beyond where it should be
@@ -94,7 +94,7 @@ class OnlineHead:
 
     def _move(self, rows: np.ndarray, by: np.ndarray) -> None:
         """Add by [n, M], rounded, times the features of each lane to rows [n, M]."""
-        n, moves = len(rows), np.rint(np.minimum(np.maximum(by, -MOST), MOST)).astype(np.float64)
+        n, moves = len(rows), np.rint(np.minimum(np.maximum(by, -MAX_MOVE), MAX_MOVE)).astype(np.float64)
         distinct, place = np.unique(rows.reshape(-1), return_inverse=True)
         together = np.zeros((len(distinct), n))
         np.add.at(together, (place.reshape(-1), np.repeat(np.arange(n), rows.shape[1])), moves.reshape(-1))

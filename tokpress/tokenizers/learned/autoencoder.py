@@ -6,8 +6,8 @@
 
 van den Oord, Vinyals & Kavukcuoglu 2017, "Neural discrete representation learning", §3. What the kinds (`vq`, `fsq`, `lfq`,
 `gumbel` …) have in common is here; each says in a file of its own what its bottleneck is. `training.learners.autoencoder`
-trains them. Encoder and decoder are the same network everywhere, written once in the methods of `exact.fields.Fields`: patches,
-then at each resolution `depth` residual blocks with a convolution 3 wide.
+trains them. Encoder and decoder are the same network everywhere, written once in the operations of
+`exact.network_ops.FieldOps`: patches, then at each resolution `depth` residual blocks with a convolution 3 wide.
 
 The decoder is exact: tokens are decoded to the same bytes on every machine, so that their checksum is one of the file, and a
 lossless stage can build on them. A source is whole items, bytes as they lie in the file (x = byte/127.5 − 1; 16-bit samples
@@ -23,11 +23,12 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ...errors import ModelError, TokenizerError, TokpressError
-from ...exact.arithmetic import Weights
 from ...exact.fields import Fields
 from ...exact.kernels import make_kernel
+from ...exact.network_ops import FieldOps, Spans, Values
 from ...exact.orders import Shape, parse_shape
 from ...exact.threads import share_rows
+from ...exact.weights import Weights
 from ...media.grid import Grid
 from ...native import library
 from ...storage import files, tensors
@@ -40,7 +41,7 @@ FILE = "tokenizer.safetensors"
 #: places of the finest grid that the network computes that are held at once
 PLACES_AT_ONCE = 1 << 13
 #: values of an item, and symbols (packed token files hold 16 bits a token)
-MOST_VALUES, MOST_CODES = 1 << 20, 1 << 16
+MAX_VALUES, MAX_CODES = 1 << 20, 1 << 16
 
 
 class Autoencoder(Tokenizer):
@@ -73,13 +74,13 @@ class Autoencoder(Tokenizer):
                     f"the sides of shape={self.settings['shape']} should be multiples of {self.settings['down']}"
                 )
             self.latent = tuple(side // f for side, f in zip(self.latent, factors))
-        if math.prod(shape) > MOST_VALUES:
-            raise TokpressError(f"shape={self.settings['shape']} makes items of more than {MOST_VALUES:,} values")
+        if math.prod(shape) > MAX_VALUES:
+            raise TokpressError(f"shape={self.settings['shape']} makes items of more than {MAX_VALUES:,} values")
         self.item_shape = self.shape_of_tokens()
         self.vocab_size = self.symbols()
-        if not 2 <= self.vocab_size <= MOST_CODES:
+        if not 2 <= self.vocab_size <= MAX_CODES:
             raise TokpressError(
-                f"the tokenizer {self.name!r} should have 2 to {MOST_CODES:,} codes, not {self.vocab_size:,}"
+                f"the tokenizer {self.name!r} should have 2 to {MAX_CODES:,} codes, not {self.vocab_size:,}"
             )
         #: of a sample: 8 unsigned, or 16 signed
         self.bits = 16 if self.sound else 8
@@ -132,7 +133,7 @@ class Autoencoder(Tokenizer):
 
     # --- the network -------------------------------------------------------------------------------
 
-    def encoder(self, m: Any, x: Any) -> Any:
+    def encoder(self, m: FieldOps, x: Values) -> Values:
         s = self.settings
         h = x
         for i, factors in enumerate(self.stages):
@@ -140,7 +141,7 @@ class Autoencoder(Tokenizer):
             h = self._blocks(m, f"encoder.blocks.{i}", h)
         return m.linear("encoder.out", h, self.dim(), normed=True)
 
-    def decoder(self, m: Any, codes: Any) -> Any:
+    def decoder(self, m: FieldOps, codes: Values) -> Values:
         s = self.settings
         h = m.linear("decoder.in", codes, s["width"])
         for i, factors in reversed(list(enumerate(self.stages))):
@@ -150,11 +151,11 @@ class Autoencoder(Tokenizer):
         h = m.conv("decoder.out", m.norm(h), self._spans(), self.channels * math.prod(self.stages[0]), gain=0.3)
         return m.up(h, self.stages[0])
 
-    def _spans(self) -> list[tuple[int, int]]:
+    def _spans(self) -> Spans:
         r = self.reach
         return [(-2 * r, 0) if i in self.causal else (-r, r) for i in range(self.spatial)]
 
-    def _blocks(self, m: Any, name: str, h: Any) -> Any:
+    def _blocks(self, m: FieldOps, name: str, h: Values) -> Values:
         width = self.settings["width"]
         for i in range(self.settings["depth"]):
             u = m.relu(m.conv(f"{name}.{i}.conv", m.norm(h), self._spans(), width))

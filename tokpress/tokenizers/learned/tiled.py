@@ -15,7 +15,7 @@ from ...tokens import TokenBuffer
 from ..base import Config, Tokenizer
 
 #: bytes of all tiles of a video: those of frames a pixel wide would take many times as many as the frames
-MOST_FILLED = 1 << 29
+MAX_FILLED = 1 << 29
 
 
 def tiles(array: np.ndarray, sides: tuple[int, ...]) -> np.ndarray:
@@ -94,7 +94,7 @@ class Tiled(Tokenizer):
                 f"not {grid.channels} of {grid.bits}{'' if grid.signed or grid.bits == 8 else ', unsigned'}"
             )
         self.name, self.vocab_size, self.item_shape = inner.name, inner.vocab_size, inner.item_shape
-        if inner.video and self.filled > MOST_FILLED:
+        if inner.video and self.filled > MAX_FILLED:
             raise TokenizerError(
                 f"frames of {frame[0]:,} × {frame[1]:,} leave too much of items of {inner.sides} empty"
             )

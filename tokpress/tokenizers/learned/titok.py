@@ -8,8 +8,9 @@ the bottleneck is that of VQ. As everywhere here, attention and norms are the ex
 """
 
 import math
-from typing import Any, ClassVar
+from typing import ClassVar
 
+from ...exact.network_ops import FieldOps, Values
 from ...exact.orders import Shape
 from .autoencoder import Autoencoder
 from .vq import VQTokenizer
@@ -32,7 +33,7 @@ class TiTokTokenizer(VQTokenizer):
     def shape_of_codes(self) -> Shape:
         return (self.settings["latents"],)
 
-    def encoder(self, m: Any, x: Any) -> Any:
+    def encoder(self, m: FieldOps, x: Values) -> Values:
         s, patches = self.settings, math.prod(self.latent)
         h = m.linear("encoder.in", m.down(x, self.stages[0]), s["width"])
         h = m.beside(h + m.places("encoder.where", s["width"]), "encoder.latents", s["latents"])
@@ -40,7 +41,7 @@ class TiTokTokenizer(VQTokenizer):
         h = m.cut(h, patches, patches + s["latents"], (s["latents"],))
         return m.linear("encoder.out", h, self.dim(), normed=True)
 
-    def decoder(self, m: Any, codes: Any) -> Any:
+    def decoder(self, m: FieldOps, codes: Values) -> Values:
         s, patches = self.settings, math.prod(self.latent)
         h = m.linear("decoder.in", codes, s["width"]) + m.places("decoder.which", s["width"])
         h = m.beside(h, "decoder.patches", patches)
@@ -49,7 +50,7 @@ class TiTokTokenizer(VQTokenizer):
         h = m.conv("decoder.out", m.norm(h), self._spans(), self.channels * math.prod(self.stages[0]), gain=0.3)
         return m.up(h, self.stages[0])
 
-    def _transformer(self, m: Any, name: str, h: Any) -> Any:
+    def _transformer(self, m: FieldOps, name: str, h: Values) -> Values:
         """Vaswani et al. 2017, §3.1, norms first (Xiong et al. 2020)."""
         s = self.settings
         for i in range(s["depth"]):

@@ -8,9 +8,10 @@ A video of any size is cut into such items over time, rows and columns (`tiled`)
 """
 
 import math
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from ...errors import TokpressError
+from ...exact.network_ops import FieldOps, Values
 from ...exact.orders import Shape
 from .lfq import LFQTokenizer
 
@@ -44,10 +45,10 @@ class VideoLFQTokenizer(LFQTokenizer):
         """The frames of codes one under the other."""
         return (self.latent[0] * self.latent[1], self.latent[2])
 
-    def encoder(self, m: Any, x: Any) -> Any:
+    def encoder(self, m: FieldOps, x: Values) -> Values:
         return super().encoder(m, m.ahead(x, self.settings["slower"] - 1))
 
-    def decoder(self, m: Any, codes: Any) -> Any:
+    def decoder(self, m: FieldOps, codes: Values) -> Values:
         made, first = super().decoder(m, codes), self.settings["slower"] - 1
         frame = math.prod(self.sides[1:])
         return m.cut(made, first * frame, (first + self.sides[0]) * frame, self.sides)

@@ -23,7 +23,7 @@ from ..learned.codebook import nearest
 FILE = "tokenizer.json"
 CHANNELS = 3
 #: packed token files hold 16 bits a token
-MOST_COLOURS = 1 << 16
+MAX_COLOURS = 1 << 16
 
 
 class PaletteTokenizer(Tokenizer):
@@ -41,8 +41,8 @@ class PaletteTokenizer(Tokenizer):
 
     def __init__(self, colours: NDArray[np.uint8]) -> None:
         """colours [K, 3], red, green and blue, each one once. Raises TokenizerError."""
-        if colours.ndim != 2 or colours.shape[1] != CHANNELS or not 2 <= len(colours) <= MOST_COLOURS:
-            raise TokenizerError(f"a palette is 2 to {MOST_COLOURS:,} colours of {CHANNELS} bytes each")
+        if colours.ndim != 2 or colours.shape[1] != CHANNELS or not 2 <= len(colours) <= MAX_COLOURS:
+            raise TokenizerError(f"a palette is 2 to {MAX_COLOURS:,} colours of {CHANNELS} bytes each")
         if len(np.unique(colours, axis=0)) < len(colours):
             raise TokenizerError("a colour is twice in the palette")
         self.colours = colours

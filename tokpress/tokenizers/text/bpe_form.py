@@ -21,7 +21,7 @@ from .pieces import CLASSES, PIECE_PATTERN
 #: constriction codes up to 2^24 − 2 symbols
 MAX_VOCAB = 1 << 24
 #: of a vocabulary, ids that no token has, at most: so many, and three times as many as there are tokens
-MOST_HOLES = 1 << 16
+MAX_HOLES = 1 << 16
 #: key → what it may hold, beside the model, its pre-tokenizer and its added tokens
 _TOP = {"version": ("1.0",), "truncation": (None,), "padding": (None,), "normalizer": (None,), "post_processor": (None,),
         "decoder": (None,)}  # fmt: skip
@@ -29,7 +29,7 @@ _MODEL = {"type": ("BPE",), "dropout": (None,), "unk_token": (None,), "continuin
           "end_of_word_suffix": (None,), "fuse_unk": (False,), "byte_fallback": (False,), "ignore_merges": (False, True)}  # fmt: skip
 #: what becomes of the place where a text is cut; Removed would lose it
 BEHAVIORS = ("Isolated", "MergedWithPrevious", "MergedWithNext", "Contiguous")
-MOST_CUTS = 16
+MAX_CUTS = 16
 
 
 #: what stands before the vocabulary in a tokenizer.json; no string can hold this, since a quotation mark in one is escaped
@@ -136,7 +136,7 @@ def _check_vocabulary(vocab: dict[str, Any], where: str) -> None:
             where, "is not in tokpress form (one Latin-1 character per byte)", "convert it once with import_tokenizer"
         )
     least, most = min(vocab.values()), max(vocab.values())
-    if least < 0 or most >= min(MAX_VOCAB - 1, 4 * len(vocab) + MOST_HOLES):
+    if least < 0 or most >= min(MAX_VOCAB - 1, 4 * len(vocab) + MAX_HOLES):
         refuse(where, f"has the token id {least if least < 0 else most}", f"renumber its {len(vocab):,} tokens from 0")
     if len(set(vocab.values())) < len(vocab):
         refuse(where, "gives two tokens the same id", "give each its own")
@@ -159,7 +159,7 @@ def _check_cuts(rule: Any, where: str) -> None:
     """A pre-tokenizer that cuts, and neither drops nor changes anything."""
     kind = rule.get("type") if isinstance(rule, dict) else None
     parts = rule["pretokenizers"] if kind == "Sequence" and set(rule) == {"type", "pretokenizers"} else None
-    if isinstance(parts, list) and len(parts) <= MOST_CUTS:
+    if isinstance(parts, list) and len(parts) <= MAX_CUTS:
         for part in parts:
             _check_cuts(part, where)
         return
@@ -192,7 +192,7 @@ def library_errors(where: str) -> Iterator[None]:
 def read(path: Path | str) -> bytes:
     """The bytes of somebody's tokenizer.json, whatever its name. Raises TokenizerError."""
     try:
-        data = files.read(Path(path), files.MOST_BYTES[files.TOKENIZER])
+        data = files.read(Path(path), files.MAX_BYTES[files.TOKENIZER])
         if data is None:
             raise TokenizerError(f"cannot read the tokenizer {path}: there is no such file")
         return data

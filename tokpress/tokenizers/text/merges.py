@@ -18,7 +18,7 @@ from .pieces import cut
 #: pieces end at multiples of this: it bounds memory, and frames and blocks may begin there
 CUT_BYTES = 1 << 16
 #: pieces whose ids are remembered, at most
-MOST_KNOWN = 1 << 16
+MAX_KNOWN = 1 << 16
 
 
 class Tables:
@@ -56,7 +56,7 @@ class Tables:
         known: dict[bytes, list[int]] = {}
         for piece in _pieces(memoryview(source).cast("B"), classes):
             if (found := known.get(piece)) is None:
-                if len(known) == MOST_KNOWN:
+                if len(known) == MAX_KNOWN:
                     known.clear()
                 whole = self._ids.get(piece) if words_first else None
                 found = known[piece] = self._merged(piece) if whole is None else [whole]

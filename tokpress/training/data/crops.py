@@ -13,9 +13,9 @@ from ...errors import CorpusError
 from .samples import Array, read
 
 #: of all arrays together, in memory
-MOST_BYTES = 1 << 32
+MAX_BYTES = 1 << 32
 #: held out: one in so many, and at most so many items
-HELD_OUT, MOST_HELD_OUT = 20, 128
+HELD_OUT, MAX_HELD_OUT = 20, 128
 MANY_FILES = 20
 
 
@@ -37,8 +37,8 @@ class Crops:
         for path, weight in zip(paths, weights):
             if path.stat().st_size:
                 arrays.append((read(path, sides, channels, bits), weight))
-            if sum(array.nbytes for array, _ in arrays) > MOST_BYTES:
-                raise CorpusError(f"the corpus is more than {MOST_BYTES:,} bytes of samples; take a part of it")
+            if sum(array.nbytes for array, _ in arrays) > MAX_BYTES:
+                raise CorpusError(f"the corpus is more than {MAX_BYTES:,} bytes of samples; take a part of it")
         arrays = [(array, weight) for array, weight in arrays if array.size]
         if not arrays:
             raise CorpusError(f"no items of {'x'.join(map(str, (*sides, channels)))} in {', '.join(map(str, paths))}")
@@ -85,6 +85,6 @@ class Crops:
     def _some(self, arrays: list[Array]) -> Array:
         """Items from all over what is held out, always the same; nothing where nothing is."""
         random = np.random.default_rng(1)
-        each = max(1, MOST_HELD_OUT // max(len(arrays), 1))
-        made = [self._draw(array, random) for array in arrays for _ in range(each)][:MOST_HELD_OUT]
+        each = max(1, MAX_HELD_OUT // max(len(arrays), 1))
+        made = [self._draw(array, random) for array in arrays for _ in range(each)][:MAX_HELD_OUT]
         return np.stack(made) if made else np.zeros((0, math.prod(self.sides), self.channels), np.uint8)

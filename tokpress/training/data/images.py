@@ -27,7 +27,7 @@ from ...media.unwrap_picture import MODES, on_black
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pbm")
 ARRAYS = (".npy", ".npz")
 #: a picture larger than this is no training data
-MOST_PIXELS = 1 << 28
+MAX_PIXELS = 1 << 28
 
 
 def is_picture(path: Path) -> bool:
@@ -101,6 +101,6 @@ def _opened(path: Path, work: Callable[[Any], Any]) -> Any:
     except ModuleNotFoundError:
         raise CorpusError(f'{path}: reading pictures needs Pillow: pip install "tokpress[image]"') from None
     with Image.open(io.BytesIO(path.read_bytes())) as picture:
-        if picture.width * picture.height > MOST_PIXELS:
+        if picture.width * picture.height > MAX_PIXELS:
             raise CorpusError(f"{path} has {picture.width} × {picture.height} pixels, too many; cut it up first")
         return work(picture)

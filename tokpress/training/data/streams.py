@@ -33,9 +33,9 @@ class Batch(NamedTuple):
 
 
 #: held out of each source: a 50th, but no more than this and no less (up to a tenth of the source)
-MOST_HELD_OUT, LEAST_HELD_OUT = 1 << 15, 1 << 10
+MAX_HELD_OUT, LEAST_HELD_OUT = 1 << 15, 1 << 10
 #: held out of each source, where it consists of items
-MOST_ITEMS = 512
+MAX_ITEMS = 512
 
 
 @dataclass
@@ -49,7 +49,7 @@ class Source:
     def __post_init__(self) -> None:
         self.all = np.memmap(self.path, dtype="<u2", mode="r")
         n = len(self.all)
-        self.held_out = min(max(n // 50, min(n // 10, LEAST_HELD_OUT)), MOST_HELD_OUT)
+        self.held_out = min(max(n // 50, min(n // 10, LEAST_HELD_OUT)), MAX_HELD_OUT)
 
     @property
     def tokens(self) -> NDArray[np.uint16]:
@@ -116,9 +116,9 @@ class Streams:
 
 
 def split_items(source: Source, size: int) -> tuple[NDArray[np.uint16], NDArray[np.uint16]]:
-    """(items to learn from, items held out), both [n, size]: a 50th is held out, but never more than MOST_ITEMS."""
+    """(items to learn from, items held out), both [n, size]: a 50th is held out, but never more than MAX_ITEMS."""
     items = source.all[len(source.all) % size :].reshape(-1, size)  # a header before the first is passed over
-    held_out = max(min(len(items) // 50, MOST_ITEMS), min(len(items) - 1, 1), 0)
+    held_out = max(min(len(items) // 50, MAX_ITEMS), min(len(items) - 1, 1), 0)
     return items[: len(items) - held_out], items[len(items) - held_out :]
 
 

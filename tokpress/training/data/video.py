@@ -9,7 +9,7 @@ from ...media.video import frames
 
 VIDEOS = (".mp4", ".mkv", ".webm", ".mov", ".avi", ".y4m", ".m4v")
 #: of a file, in memory
-MOST_VALUES = 1 << 31
+MAX_VALUES = 1 << 31
 
 
 def is_video(path: Path) -> bool:
@@ -23,7 +23,7 @@ def read_video(path: Path, channels: int) -> np.ndarray:
     try:
         for frame in frames(str(path), channels):
             found.append(frame)
-            if len(found) * frame.size > MOST_VALUES:
+            if len(found) * frame.size > MAX_VALUES:
                 raise CorpusError(f"{path} is too long; cut it up first")
     except CorpusError:
         raise

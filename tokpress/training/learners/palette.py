@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ...errors import TokenizerError
 from ...tokenizers.learned.codebook import nearest
-from ...tokenizers.pixels.palette import CHANNELS, MOST_COLOURS, PaletteTokenizer
+from ...tokenizers.pixels.palette import CHANNELS, MAX_COLOURS, PaletteTokenizer
 from ..data.corpus import sample
 from ..options import TokenizerOptions
 
@@ -33,7 +33,7 @@ def fit_palette(cls: type[PaletteTokenizer], paths: Sequence[Path], options: Tok
         raise TokenizerError(
             f"the corpus has {len(different)} different pixels of {CHANNELS} bytes; a palette needs two"
         )
-    colours = min(options.vocab_size, len(different), MOST_COLOURS)
+    colours = min(options.vocab_size, len(different), MAX_COLOURS)
     return cls(k_means(different, counts, colours, options.config.seed, options.report))
 
 

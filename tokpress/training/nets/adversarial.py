@@ -20,7 +20,7 @@ _PERCEPTUAL: dict[str, Callable[[Tensor, Tensor], Tensor]] = {}
 #: the part of a run after which the critic is listened to
 BEGIN = 1 / 3
 WIDTH = 32
-MOST_WEIGHT = 1e4
+MAX_WEIGHT = 1e4
 
 
 def register_perceptual(name: str, loss: Callable[[Tensor, Tensor], Tensor]) -> None:
@@ -49,7 +49,7 @@ class Critic(nn.Module):
         mine = -self.layers(made).mean()
         (of_reconstruction,) = torch.autograd.grad(reconstruction + more, last, retain_graph=True)
         (of_mine,) = torch.autograd.grad(mine, last, retain_graph=True)
-        scale = (of_reconstruction.norm() / of_mine.norm().clamp_min(1e-8)).clamp_max(MOST_WEIGHT)
+        scale = (of_reconstruction.norm() / of_mine.norm().clamp_min(1e-8)).clamp_max(MAX_WEIGHT)
         return more + self.weight * scale.detach() * mine
 
     def learn(self, x: Tensor, made: Tensor) -> None:

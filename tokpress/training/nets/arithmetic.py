@@ -1,8 +1,7 @@
 """The arithmetic in which a prior's network trains: all steps at once, with gradients.
 
-The methods are those of `exact.arithmetic.Exact`, where each is explained; values are [B, T, C] here. Rounding is that
-of the coder, with gradients passing straight through (Bengio et al. 2013, §3), so that the coded rate is the trained
-one. What is learned and kept is in `parameters`.
+The operations are those of `exact.network_ops.NetworkOps`, where each is explained; values are [B, T, C] here. `rowwise` has those
+of single rows, `parameters` what is learned and kept.
 """
 
 import math
@@ -14,12 +13,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ...errors import TokpressError
-from ...exact.attention import VALUE_LIMIT, Pattern
+from ...exact.attention import Pattern
 from ...exact.masks import Taps, earlier_mask, joinable, own_mask, taps_of
+from ...exact.network_ops import Stack
 from ...exact.orders import Shape, make_order
 from . import state_space
-from .parameters import Parameters
-from .quantized import ACTIVATION_MAX, TINY, WEIGHT_MAX, Product, over_rms, straight
+from .logistics import log_mass, log_pmf
+from .quantized import ACTIVATION_MAX
+from .rowwise import RowwiseTrained
 from .scan import scan
 
 #: in which a triangular matrix of weights is multiplied
@@ -30,33 +31,10 @@ def _floats(mask: np.ndarray) -> Tensor:
     return torch.from_numpy(mask).float()
 
 
-class Trained(Parameters):
+class Trained(RowwiseTrained):
     """The operations; values are [B, T, C]."""
 
     # --- products --------------------------------------------------------------------------------
-
-    def embed(self, name: str, tokens: Tensor, symbols: int, width: int) -> Tensor:
-        def make() -> Tensor:
-            table = torch.randn(symbols, width) * 0.5
-            # ordered symbols (intensities) are told apart at once, if there are many by every step of a grid
-            most = 4.0 if self.item and symbols >= 64 else 1.0
-            table[:, 0] = torch.linspace(-most, most, symbols)
-            return table
-
-        weight = self._value(name, "table", make)[tokens]
-        s = weight.detach().abs().amax(-1, keepdim=True).clamp_min(TINY) / WEIGHT_MAX
-        return straight((weight.detach() / s).round() * s, weight)
-
-    def linear(
-        self, name: str, x: Tensor, outputs: int, normed: bool = False, limit: float = 0.0, gain: float = 1.0
-    ) -> Tensor:
-        weight = self._matrix(name, outputs, x.shape[-1], gain)
-        if limit:
-            q, s = self._integers(name, weight)
-            return (self._grid(x, limit) @ q.T).float() * s.T * (limit / ACTIVATION_MAX)
-        if normed:
-            x = over_rms(x)
-        return Product.apply(x, weight, normed, self.product_dtype)
 
     def conv(
         self,
@@ -125,11 +103,6 @@ class Trained(Parameters):
         y = y.float() * (s[:, 0] * (limit / ACTIVATION_MAX))
         return y.unflatten(1, (size, outputs)) + self._vector(name + ".bias", lambda: torch.zeros(size, outputs))
 
-    # --- element by element ------------------------------------------------------------------------
-
-    def bias(self, name: str, width: int, first: float = 0.0, last: float | None = None) -> Tensor:
-        return self._vector(name, lambda: torch.linspace(first, first if last is None else last, width))
-
     def coordinates(self, name: str, width: int) -> Tensor:
         rows, columns, channels = (*self.shape, 1, 1)[:3]
 
@@ -146,33 +119,6 @@ class Trained(Parameters):
             out = out + table("channel", channels)[order % channels]
         return out[None]
 
-    def norm(self, x: Tensor) -> Tensor:
-        up = ACTIVATION_MAX / x.detach().abs().amax(-1, keepdim=True).clamp_min(TINY)
-        squares = (x.detach() * up).round().square().mean(-1, keepdim=True).clamp_min(1 / x.shape[-1])
-        return straight(x.detach() * (up * squares.rsqrt()), over_rms(x))
-
-    def gate(self, x: Tensor) -> Tensor:
-        return 0.5 + 0.5 * (x / torch.sqrt(1 + x * x))
-
-    def bounded(self, x: Tensor) -> Tensor:
-        return x / torch.sqrt(1 + x * x)
-
-    def relu(self, x: Tensor) -> Tensor:
-        return F.relu(x)
-
-    def positive(self, x: Tensor) -> Tensor:
-        return 0.5 * (x + torch.sqrt(x * x + 1))
-
-    def dropout(self, x: Tensor, share: float) -> Tensor:
-        return F.dropout(x, share, self.training)
-
-    def joint(self, *x: Tensor) -> Tensor:
-        rows = max(len(v) for v in x)
-        return torch.cat([v.expand(rows, -1, -1) for v in x], -1)
-
-    def parts(self, x: Tensor, count: int) -> Sequence[Tensor]:
-        return x.chunk(count, -1)
-
     # --- over time ---------------------------------------------------------------------------------
 
     def _begin(self, name: str, like: Tensor, *shape: int) -> Tensor:
@@ -185,7 +131,7 @@ class Trained(Parameters):
         self._next[name] = h[:, -1]
         return h
 
-    def vertical(self, name: str, stack: Callable, x: Tensor) -> Tensor:
+    def vertical(self, name: str, stack: Stack, x: Tensor) -> Tensor:
         c = self.channels
         pixels = F.pad(x[:, 1:], (0, 0, 0, 1)).unflatten(1, (-1, c)).flatten(2)
         self.channels = 1  # one value for all channels of a pixel
@@ -208,7 +154,7 @@ class Trained(Parameters):
         below = (rows[:, None] * w + columns).flatten().repeat_interleave(self.channels)
         return y[:, below.to(y.device)]
 
-    def encoded(self, stack: Callable, shape: Shape) -> Tensor:
+    def encoded(self, stack: Stack, shape: Shape) -> Tensor:
         mine = self.shape, self.order, self.item_order, self.channels, self.item, self.masked
         order = make_order("raster", shape)
         channels = shape[2] if len(shape) == 3 else 1
@@ -228,7 +174,7 @@ class Trained(Parameters):
     def attend_given(self, name: str, q: Tensor, k: Tensor, v: Tensor, heads: int) -> Tensor:
         return self._attend(q, k, v, heads, None, causal=False)
 
-    def unroll(self, name: str, cell: Callable, x: Tensor, widths: Sequence[int]) -> Tensor:
+    def unroll(self, name: str, cell: Callable[..., Sequence[Tensor]], x: Tensor, widths: Sequence[int]) -> Tensor:
         self.unrolls = True
         state = [self._begin(f"{name}.{i}", x, width) for i, width in enumerate(widths)]
         out = []
@@ -257,18 +203,6 @@ class Trained(Parameters):
             mask = self.patterns[name].to(q.device)
         return self._attend(q, k, v, heads, mask, causal=self.masked and mask is None)
 
-    def _attend(self, q: Tensor, k: Tensor, v: Tensor, heads: int, mask: Tensor | None, causal: bool) -> Tensor:
-        q, k, v = (x.unflatten(2, (heads, -1)).transpose(1, 2) for x in (q, k, v))
-        q, k = self._on_rows(q).to(self.product_dtype), self._on_rows(k).to(self.product_dtype)
-        v = (self._grid(v, VALUE_LIMIT) * (VALUE_LIMIT / ACTIVATION_MAX)).to(self.product_dtype)
-        out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=causal)
-        return out.transpose(1, 2).flatten(2).float()
-
-    @staticmethod
-    def _on_rows(x: Tensor) -> Tensor:
-        s = x.detach().abs().amax(-1, keepdim=True).clamp_min(TINY) / ACTIVATION_MAX
-        return straight((x.detach() / s).round() * s, x)
-
     def attend_linear(self, name: str, q: Tensor, k: Tensor, v: Tensor, heads: int) -> Tensor:
         d = q.shape[2] // heads
         q, k, v = (x.unflatten(2, (heads, -1)) for x in (self.positive(q), self.positive(k), v))
@@ -292,8 +226,6 @@ class Trained(Parameters):
         return F.pad(logits, (1, 0))
 
     def predict_logistics(self, name: str, x: Tensor, symbols: int, components: int) -> Tensor:
-        from .logistics import log_mass, log_pmf
-
         def bias() -> Tensor:
             first = [torch.zeros(components), torch.linspace(-0.8, 0.8, components), torch.full((components,), -1.5)]
             return torch.cat(first)

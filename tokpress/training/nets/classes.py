@@ -1,11 +1,11 @@
-"""Groups of symbols for a head of two levels: symbols that come after the same ones stand together.
+"""Classes of symbols for a class-factored softmax: symbols that come after the same ones share a class.
 
     a_v = (√p(u before | v), √p(w after | v))        u, w among the most frequent symbols (Hellinger: inner products of such
                                                       vectors are sums of √(p q); Lebret & Collobert 2014, "Word embeddings
                                                       through Hellinger PCA", §3)
-    halve the symbols along the first principal axis of their a, again and again, until groups have V / G
+    halve the symbols along the first principal axis of their a, again and again, until classes have V / C
 
-What decides a group is easy to predict then, and what is left within it is fine. (Classes for speed: Goodman 2001, "Classes for
+The class is easy to predict then, and the choice within it is fine. (Classes for speed: Goodman 2001, "Classes for
 fast maximum entropy training", §2; Brown et al. 1992, §3, find them by mutual information.)
 """
 
@@ -22,10 +22,10 @@ AXES = 96
 SAMPLE, PIECE = 20_000_000, 100_000
 
 
-def places(sources: list[Source], symbols: int, groups: int, seed: int) -> NDArray[np.int32]:
-    """[V]: where each symbol stands when groups of V / G follow one another; V and G are powers of 2."""
+def places(sources: list[Source], symbols: int, classes: int, seed: int) -> NDArray[np.int32]:
+    """[V]: where each symbol stands when classes of V / C members follow one another; V and C are powers of 2."""
     described, parts = _described(_sample(sources, seed), symbols), [np.arange(symbols)]
-    while len(parts) < groups:
+    while len(parts) < classes:
         parts = [half for part in parts for half in _halves(part, described)]
     place = np.empty(symbols, np.int32)
     place[np.concatenate(parts)] = np.arange(symbols)

@@ -1,4 +1,4 @@
-"""The arithmetic of autoencoders in training: `exact.fields`, where each method is explained, with gradients.
+"""The arithmetic of autoencoders in training: the operations of `exact.network_ops.FieldOps`, with gradients.
 
 Values are [B, D_1·D_2·…, C] here.
 """
@@ -10,14 +10,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ...exact.fields import Spans
-from .arithmetic import Trained
+from ...exact.network_ops import Spans
 from .quantized import ACTIVATION_MAX
+from .rowwise import RowwiseTrained
 
 CONVOLUTIONS = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
 
 
-class TrainedFields(Trained):
+class TrainedFields(RowwiseTrained):
     """`run(arithmetic, x)` is called once on zeros [2, places, channels], to make the parameters."""
 
     dims: tuple[int, ...]
@@ -32,7 +32,7 @@ class TrainedFields(Trained):
         self.dims, self._rounded = dims, {}
         return network(self, x)
 
-    def conv(self, name: str, x: Tensor, spans: Spans, outputs: int, limit: float = 4.0, gain: float = 1.0) -> Tensor:  # type: ignore[override]
+    def conv(self, name: str, x: Tensor, spans: Spans, outputs: int, limit: float = 4.0, gain: float = 1.0) -> Tensor:
         sides = [last - first + 1 for first, last in spans]
         q, s = self._integers(name, self._matrix(name, outputs, math.prod(sides) * x.shape[-1], gain))
         kernel = q.unflatten(1, (*sides, x.shape[-1])).movedim(-1, 1)
@@ -76,7 +76,7 @@ class TrainedFields(Trained):
             out = out + vector.reshape(*(side if j == i else 1 for j in range(len(self.dims))), width)
         return out.reshape(1, -1, width)
 
-    def attend(self, name: str, q: Tensor, k: Tensor, v: Tensor, heads: int) -> Tensor:  # type: ignore[override]
+    def attend(self, name: str, q: Tensor, k: Tensor, v: Tensor, heads: int) -> Tensor:
         return self._attend(q, k, v, heads, None, causal=False)
 
     def beside(self, x: Tensor, name: str, count: int) -> Tensor:

@@ -70,7 +70,7 @@ class Grams(nn.Module):
 
 
 class MinGRUNet(nn.Module):
-    """`place` [V]: where each symbol stands in a head of two levels, `groups` groups of V / groups symbols one after the other
+    """`place` [V]: where each symbol stands in a class-factored head, `groups` classes of V / groups members one after the other
     (`tokpress.priors.text.class_head`); as they come where it is not given. `dropout`: of what the blocks and the tables add (Srivastava et
     al. 2014)."""
 
@@ -132,11 +132,11 @@ class MinGRUNet(nn.Module):
         logits = (self.head(x) + self.bias).flatten(0, 1)
         if not self.groups:
             return F.cross_entropy(logits, targets.flatten())
-        of_group, of_all = logits[:, : self.groups], logits[:, self.groups :].unflatten(1, (self.groups, -1))
+        class_logits, member_logits = logits[:, : self.groups], logits[:, self.groups :].unflatten(1, (self.groups, -1))
         place = self.place[targets.flatten()]
-        group, rank = place // of_all.shape[2], place % of_all.shape[2]
-        inside = of_all.gather(1, group[:, None, None].expand(-1, 1, of_all.shape[2]))[:, 0]
-        return F.cross_entropy(of_group, group) + F.cross_entropy(inside, rank)
+        of_class, member = place // member_logits.shape[2], place % member_logits.shape[2]
+        inside = member_logits.gather(1, of_class[:, None, None].expand(-1, 1, member_logits.shape[2]))[:, 0]
+        return F.cross_entropy(class_logits, of_class) + F.cross_entropy(inside, member)
 
 
 @torch.no_grad()

@@ -1,4 +1,4 @@
-"""Three forms of one recurrence for training: loop, convolution, associative scan. `exact.states` is a fourth, which codes.
+"""Three forms of one recurrence for training: loop, convolution, associative scan. `exact.recurrent` is a fourth, which codes.
 
     h_t = A h_{t−1} + u_t per channel and complex state, y_t = Re Σ_N C_N h_N,t
     recurrent     T steps in order

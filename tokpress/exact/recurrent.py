@@ -1,4 +1,4 @@
-"""Recurrent forms of linear attention and of diagonal linear state spaces: element by element, sums in a fixed order."""
+"""The recurrent forms of linear attention and of diagonal linear state spaces: element by element, sums in a fixed order."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Groups of symbols for a head of two levels: found in a corpus, trained with, kept; and settings that cannot be."""
+"""Classes of symbols for a class-factored softmax: found in a corpus, trained with, kept; and settings that cannot be."""
 
 from pathlib import Path
 
@@ -8,11 +8,11 @@ from click.testing import CliRunner
 
 from tests.training.command import round_trip, run
 from tokpress.cli.main import cli
-from tokpress.coding.levels import Levels
+from tokpress.coding.classes import SymbolClasses
 from tokpress.models.store import load, load_folder
 from tokpress.training.data.streams import Source
 from tokpress.training.export import model_of_checkpoint
-from tokpress.training.nets import classes as groups
+from tokpress.training.nets import classes as symbol_classes
 
 SYMBOLS, GROUPS = 64, 8
 
@@ -20,7 +20,7 @@ SYMBOLS, GROUPS = 64, 8
 @pytest.fixture(autouse=True)
 def few_contexts(monkeypatch):
     """Axes of 128 numbers take no time."""
-    monkeypatch.setattr(groups, "CONTEXTS", 64)
+    monkeypatch.setattr(symbol_classes, "CONTEXTS", 64)
 
 
 def classes(seed: int = 0) -> np.ndarray:
@@ -46,29 +46,29 @@ def chained(tmp_path_factory) -> Source:
 
 
 def test_symbols_with_the_same_neighbours_stand_together(chained):
-    place = groups.places([chained], SYMBOLS, GROUPS, seed=0)
+    place = symbol_classes.places([chained], SYMBOLS, GROUPS, seed=0)
     assert place.dtype == np.int32
-    group, _ = Levels.of(place, GROUPS).split(np.arange(SYMBOLS, dtype=np.int32))  # or no permutation
+    group, _ = SymbolClasses.of(place, GROUPS).split(np.arange(SYMBOLS, dtype=np.int32))  # or no permutation
     found = [set(np.flatnonzero(group == g).tolist()) for g in range(GROUPS)]
     wanted = [set(np.flatnonzero(classes() == k).tolist()) for k in range(GROUPS)]
     assert sorted(map(sorted, found)) == sorted(map(sorted, wanted))
 
 
 @pytest.mark.parametrize("count", [1, 2, 32, 64])
-def test_any_number_of_groups_makes_an_order(chained, count):
-    place = groups.places([chained], SYMBOLS, count, seed=0)
+def test_any_number_of_classes_makes_an_order(chained, count):
+    place = symbol_classes.places([chained], SYMBOLS, count, seed=0)
     assert np.array_equal(np.sort(place), np.arange(SYMBOLS))
 
 
 def test_one_seed_makes_one_order(chained, monkeypatch):
-    monkeypatch.setattr(groups, "PIECE", 500)
-    monkeypatch.setattr(groups, "SAMPLE", 4000)
-    orders = [groups.places([chained], SYMBOLS, 32, seed).tolist() for seed in (0, 0, 1)]
+    monkeypatch.setattr(symbol_classes, "PIECE", 500)
+    monkeypatch.setattr(symbol_classes, "SAMPLE", 4000)
+    orders = [symbol_classes.places([chained], SYMBOLS, 32, seed).tolist() for seed in (0, 0, 1)]
     assert orders[0] == orders[1] != orders[2]
 
 
 def test_symbols_that_never_come_have_a_place(chained):
-    place = groups.places([chained], 4 * SYMBOLS, 16, seed=0)
+    place = symbol_classes.places([chained], 4 * SYMBOLS, 16, seed=0)
     assert np.array_equal(np.sort(place), np.arange(4 * SYMBOLS))
 
 
@@ -76,8 +76,8 @@ def test_what_is_drawn_more_often_counts_more(tmp_path, monkeypatch):
     """Of a source with three times the weight, three times as many pieces."""
     for name, symbol in (("a", 1), ("b", 2)):
         np.full(50_000, symbol, "<u2").tofile(tmp_path / name)
-    monkeypatch.setattr(groups, "PIECE", 100)
-    drawn = groups._sample([Source(tmp_path / "a", 3.0), Source(tmp_path / "b", 1.0)], seed=0)
+    monkeypatch.setattr(symbol_classes, "PIECE", 100)
+    drawn = symbol_classes._sample([Source(tmp_path / "a", 3.0), Source(tmp_path / "b", 1.0)], seed=0)
     assert (drawn == 1).sum() == pytest.approx(3 * (drawn == 2).sum(), rel=0.02)
 
 
@@ -85,7 +85,7 @@ def test_what_is_drawn_more_often_counts_more(tmp_path, monkeypatch):
 def test_small_weights_are_shares_too(tmp_path, weights):
     """`--weight '*.txt=0.3'` of the only source there is leaves all of it."""
     sources = [source(tmp_path / f"{k}.u16", 3000, weight, k) for k, weight in enumerate(weights)]
-    place = groups.places(sources, SYMBOLS, GROUPS, seed=0)
+    place = symbol_classes.places(sources, SYMBOLS, GROUPS, seed=0)
     assert np.array_equal(np.sort(place), np.arange(SYMBOLS))
 
 
@@ -113,7 +113,7 @@ def test_from_the_corpus_to_a_file_and_back():
     )
     model = load("made")
     base = model.prior.config()["base"]
-    assert base["groups"] == 16 and "dropout" not in base and model.prior.levels.groups == 16
+    assert base["groups"] == 16 and "dropout" not in base and model.prior.classes.classes == 16
     size = Path("new.txt").stat().st_size
     assert round_trip("made") < 0.7 * size
     as_it_stands = model_of_checkpoint("made/.checkpoint/state", "made/.checkpoint/tokenizer")

@@ -1,9 +1,8 @@
-"""The parallel form of `Exact`: all steps of items whose symbols are known, as an encoder's are. The same bits.
+"""The parallel form of `Exact`: all steps of items whose symbols are known, as in encoding. The same bits.
 
-Values are [n·T, C], the T steps of one item after the other. Products are of integers, so that many rows at once give what
-each gives alone; whatever works row by row is inherited. What remains is which rows a step may see: convolutions gather
-them from the whole item, masked products mask their weights, and what is recurrent, attention included, still goes step
-by step between products that do not.
+Values are [n·T, C], the T steps of one item after the other. Operations row by row are inherited: sums of integers are the same
+for many rows at once. The others differ in which rows a step may see: convolutions gather them from the whole item, joined
+layers mask their weights, and recurrences and attention go step by step.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,10 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from .arithmetic import Exact, Weights
+from .arithmetic import Exact
+from .layers import LayersExact
 from .masks import Array, Taps, earlier_mask, own_mask, taps_of
+from .network_ops import Stack
 from .orders import Order, Shape
 from .rows import shifted
+from .weights import Weights
 
 
 def gather(grid: Array, taps: Sequence[tuple[int, ...]]) -> Array:
@@ -29,7 +31,7 @@ def gather(grid: Array, taps: Sequence[tuple[int, ...]]) -> Array:
     return out.reshape(n * rows * columns, -1)
 
 
-class Known(Exact):
+class ParallelExact(Exact):
     """`lanes` items, all their steps at once."""
 
     def __init__(self, weights: Weights, shape: Shape, order: Order | None, lanes: int) -> None:
@@ -39,7 +41,7 @@ class Known(Exact):
     # --- products over the whole item --------------------------------------------------------------
 
     def _of_positions(self, x: Array, strict: bool) -> Array:
-        """[n, T, C] of positions. `strict`: step t was given what stands at t − 1; what stands last is seen by none."""
+        """[n, T, C] by position. `strict`: row t holds features of the symbol at t − 1; no row holds those of the last symbol."""
         x = x.reshape(self.lanes, self.item, -1)
         return np.concatenate([x[:, 1:], np.zeros_like(x[:, :1])], 1) if strict else x
 
@@ -75,14 +77,14 @@ class Known(Exact):
 
     def coordinates(self, name: str, width: int) -> Array:
         return np.tile(
-            np.concatenate(self._steps(lambda: super(Known, self).coordinates(name, width))), (self.lanes, 1)
+            np.concatenate(self._steps(lambda: super(ParallelExact, self).coordinates(name, width))), (self.lanes, 1)
         )
 
-    def vertical(self, name: str, stack: Callable[[Exact, Array], Array], x: Array) -> Array:
+    def vertical(self, name: str, stack: Stack, x: Array) -> Array:
         height, width, c = self.shape[0], self.shape[1], self.channels
         pixels = self._of_positions(x, True).reshape(self.lanes, height, width, -1)
         above = np.concatenate([np.zeros_like(pixels[:, :1]), pixels[:, :-1]], 1)
-        made = stack(_KnownRows(self.weights, (height, width), None, self.lanes), above.reshape(-1, above.shape[3]))
+        made = stack(_ParallelRows(self.weights, (height, width), None, self.lanes), above.reshape(-1, above.shape[3]))
         return np.repeat(made, c, 0)
 
     def joint(self, *x: Array) -> Array:
@@ -105,35 +107,35 @@ class Known(Exact):
         return np.stack(self._steps(work, *x), 1).reshape(self.rows, -1)
 
     def recur(self, name: str, f: Array, c: Array) -> Array:
-        return self._stepped(lambda f, c: super(Known, self).recur(name, f, c), f, c)
+        return self._stepped(lambda f, c: super(ParallelExact, self).recur(name, f, c), f, c)
 
-    def unroll(self, name: str, cell: Callable, x: Array, widths: Sequence[int]) -> Array:
-        return self._stepped(lambda x: super(Known, self).unroll(name, cell, x, widths).copy(), x)
+    def unroll(self, name: str, cell: Callable[..., Sequence[Array]], x: Array, widths: Sequence[int]) -> Array:
+        return self._stepped(lambda x: super(ParallelExact, self).unroll(name, cell, x, widths).copy(), x)
 
     def attend(self, name: str, q: Array, k: Array, v: Array, heads: int, *more: Any) -> Array:
-        return self._stepped(lambda q, k, v: super(Known, self).attend(name, q, k, v, heads, *more), q, k, v)
+        return self._stepped(lambda q, k, v: super(ParallelExact, self).attend(name, q, k, v, heads, *more), q, k, v)
 
     def attend_linear(self, name: str, q: Array, k: Array, v: Array, heads: int) -> Array:
-        return self._stepped(lambda q, k, v: super(Known, self).attend_linear(name, q, k, v, heads), q, k, v)
+        return self._stepped(lambda q, k, v: super(ParallelExact, self).attend_linear(name, q, k, v, heads), q, k, v)
 
     def state_space(self, name: str, u: Array, size: int) -> Array:
-        return self._stepped(lambda u: super(Known, self).state_space(name, u, size), u)
+        return self._stepped(lambda u: super(ParallelExact, self).state_space(name, u, size), u)
 
     def upsampled(self, name: str, shape: Shape, symbols: int, width: int, outputs: int) -> Array:
-        return self._stepped(lambda: super(Known, self).upsampled(name, shape, symbols, width, outputs))
+        return self._stepped(lambda: super(ParallelExact, self).upsampled(name, shape, symbols, width, outputs))
 
     def attend_given(self, name: str, q: Array, k: Array, v: Array, heads: int) -> Array:
-        return self._stepped(lambda q: super(Known, self).attend_given(name, q, k, v, heads), q)
+        return self._stepped(lambda q: super(ParallelExact, self).attend_given(name, q, k, v, heads), q)
 
 
-class _KnownRows(Exact):
+class _ParallelRows(LayersExact):
     """A vertical stack (`rows.Rows`) over all rows of a picture: values [n·H·W, C]."""
 
     def conv(
         self, name: str, x: Array, taps: Taps, outputs: int, limit: float = 4.0, strict: bool = False, gain: float = 1.0
     ) -> Array:
         grid = self._grid(x, limit).reshape(self.lanes, *self.shape, -1)
-        if strict:  # a row was given what stands in the row above it; what stands in the last is seen by none
+        if strict:  # a row holds features of the row above it; no row holds those of the last one
             grid = np.concatenate([grid[:, 1:], np.zeros_like(grid[:, :1])], 1)
         gathered = gather(grid, taps)  # type: ignore[arg-type]
         product, s = self.weights.product(name, outputs, gathered.shape[1])

@@ -1,18 +1,24 @@
-"""An encoder: features of something that is known as a whole, where every position may see every other.
+"""An encoder: features of a conditioning item, all of whose symbols are known, so that every position may see every other.
 
-Values are [n·M, C], the M positions of one lane's x after the other. Everything but attention and coordinates works row
-by row of the array, as it does for a step of the decoder.
+Values are [n·M, C], the M positions of one lane's item after the other. Operations row by row are those of a decoder's step;
+attention has no mask, and coordinates are those of all positions.
 """
 
 import numpy as np
 
 from . import attention
-from .arithmetic import Exact
+from .layers import LayersExact
 from .masks import Array
+from .orders import Shape, make_order
+from .weights import Weights
 
 
-class Whole(Exact):
-    """The arithmetic for all positions of x at once."""
+class Encoder(LayersExact):
+    """The arithmetic for all positions of `lanes` items of `shape` at once."""
+
+    def __init__(self, weights: Weights, shape: Shape, lanes: int) -> None:
+        super().__init__(weights, shape, make_order("raster", shape), lanes)
+        self.rows = lanes * self.item
 
     def attend(
         self,
@@ -24,7 +30,6 @@ class Whole(Exact):
         reach: int = 0,
         pattern: attention.Pattern | None = None,
     ) -> Array:
-        """Without a mask."""
         self._finite(np.concatenate([q, k, v], 1))
         cache = attention.Cache(self.lanes, self.item, heads, q.shape[1] // heads)
         attention.fill(cache, k, v)

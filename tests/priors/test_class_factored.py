@@ -1,4 +1,4 @@
-"""Symbols coded in two, group and rank: the head by its formula, the core as its twin, and damage."""
+"""Class-factored softmax, class then member: the head by its formula, the core as its twin, and damage."""
 
 import contextlib
 
@@ -9,17 +9,17 @@ from hypothesis import strategies as st
 
 import tokpress
 from tests.coding import decode, encode, score
-from tests.models import tiny_mingru, tiny_two_level
+from tests.models import tiny_class_factored, tiny_mingru
 from tokpress.codec import encoded_frame, options
 from tokpress.coding import Frame, symbolwise
-from tokpress.coding.levels import Levels
+from tokpress.coding.classes import SymbolClasses
 from tokpress.conformance import check
 from tokpress.errors import ChecksumError, ModelError
 from tokpress.models.model import Model
 from tokpress.priors.compose.memory import MemoryPrior
 from tokpress.priors.compose.product import ProductPrior
 from tokpress.priors.text.bitwise import SpellingPrior
-from tokpress.priors.text.class_head import TwoLevelHead
+from tokpress.priors.text.class_head import ClassFactoredHead
 from tokpress.priors.text.mingru import MinGRUPrior
 from tokpress.priors.text.online_head import DRAWS, FRACTION
 from tokpress.tokenizers.text.bytes import BytesTokenizer
@@ -33,26 +33,26 @@ KERNELS = ("auto", "numpy")
 
 
 def small(**settings) -> MinGRUPrior:
-    return tiny_two_level(**{"symbols": 64, "groups": 8, **settings})
+    return tiny_class_factored(**{"symbols": 64, "groups": 8, **settings})
 
 
 def memory(**settings) -> MemoryPrior:
     return MemoryPrior(small(**settings))
 
 
-# ── levels ──────────────────────────────────────────────────────────────────────────────────────────
+# ── classes ──────────────────────────────────────────────────────────────────────────────────────────
 
 
 @settings(deadline=None)
 @given(st.integers(2, 9), st.integers(1, 5), st.integers(0, 2**32 - 1))
-def test_split_and_join_are_inverse(groups, ranks_log2, seed):
-    count = groups << ranks_log2
-    levels = Levels.of(np.random.default_rng(seed).permutation(count).astype(np.int32), groups)
+def test_split_and_join_are_inverse(groups, members_log2, seed):
+    count = groups << members_log2
+    classes = SymbolClasses.of(np.random.default_rng(seed).permutation(count).astype(np.int32), groups)
     symbols = np.arange(count, dtype=np.int32)
-    group, rank = levels.split(symbols)
-    assert group.max() == groups - 1 and rank.max() == levels.ranks - 1 == (1 << ranks_log2) - 1
-    assert np.array_equal(group * levels.ranks + rank, levels.place)
-    assert np.array_equal(levels.join(group, rank), symbols)
+    of_class, member = classes.split(symbols)
+    assert of_class.max() == groups - 1 and member.max() == classes.members - 1 == (1 << members_log2) - 1
+    assert np.array_equal(of_class * classes.members + member, classes.place)
+    assert np.array_equal(classes.join(of_class, member), symbols)
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_split_and_join_are_inverse(groups, ranks_log2, seed):
 )
 def test_places_that_are_none(place, groups):
     with pytest.raises(ModelError, match="place is no order of"):
-        Levels.of(np.array(place, np.int32), groups)
+        SymbolClasses.of(np.array(place, np.int32), groups)
 
 
 @pytest.mark.parametrize(
@@ -98,16 +98,16 @@ def test_groups_that_cannot_be(groups):
 def test_a_width_whose_sums_are_not_exact_is_refused():
     """The plain head multiplies in float32, also where it does not learn."""
     with pytest.raises(ModelError, match="width"):
-        tiny_two_level(symbols=8, width=2068, depth=1, hidden=4, groups=2, online=0.0)
+        tiny_class_factored(symbols=8, width=2068, depth=1, hidden=4, groups=2, online=0.0)
 
 
 # ── the head ────────────────────────────────────────────────────────────────────────────────────────
 
 
-def head_of(lanes: int, rate: float = 0.01, **settings) -> TwoLevelHead:
+def head_of(lanes: int, rate: float = 0.01, **settings) -> ClassFactoredHead:
     prior = small(**settings)
-    assert prior.levels
-    return TwoLevelHead({name: t.copy() for name, t in prior.tensors().items()}, rate, lanes, prior.levels)
+    assert prior.classes
+    return ClassFactoredHead({name: t.copy() for name, t in prior.tensors().items()}, rate, lanes, prior.classes)
 
 
 def features(rng: np.random.Generator, lanes: int, width: int = 24) -> tuple[np.ndarray, np.ndarray]:
@@ -116,33 +116,33 @@ def features(rng: np.random.Generator, lanes: int, width: int = 24) -> tuple[np.
 
 
 @pytest.mark.parametrize(("symbols", "groups"), [(64, 8), (48, 3), (256, 2)])
-def test_a_step_is_the_product_of_both_levels(symbols, groups):
+def test_a_step_is_the_product_of_class_and_member(symbols, groups):
     """And each level the softmax that the formula says."""
     head, (a, r) = head_of(3, 0.0, symbols=symbols, groups=groups), features(RNG, 3)
-    levels, t = head.levels, small(symbols=symbols, groups=groups).tensors()
+    classes, t = head.classes, small(symbols=symbols, groups=groups).tensors()
     logits = (a.astype(np.float64) @ t["head.weight"].T) * t["head.scale"] * r + t["bias"]
-    of_group, inside = logits[:, :groups], logits[:, groups:].reshape(3, groups, -1)
-    softmax = [np.exp(x - x.max(-1, keepdims=True)) for x in (of_group, inside)]
-    p_group, p_rank = (x / x.sum(-1, keepdims=True) for x in softmax)
+    class_pmf, inside = logits[:, :groups], logits[:, groups:].reshape(3, groups, -1)
+    softmax = [np.exp(x - x.max(-1, keepdims=True)) for x in (class_pmf, inside)]
+    p_class, p_member = (x / x.sum(-1, keepdims=True) for x in softmax)
     made = head.step(a, r)
     assert np.allclose(made.sum(1, dtype=np.float64), 1, atol=1e-5)
-    p = head.groups(a, r)
-    assert np.allclose(p, p_group, rtol=1e-3, atol=2.0**-20)
+    p = head.class_pmf(a, r)
+    assert np.allclose(p, p_class, rtol=1e-3, atol=2.0**-20)
     for v in range(symbols):
-        group, rank = levels.split(np.full(3, v, np.int32))
-        q = head.ranks(group)
-        assert np.allclose(q, p_rank[np.arange(3), group], rtol=1e-3, atol=2.0**-20)
-        both = p[np.arange(3), group].astype(np.float64) * q[np.arange(3), rank]
+        of_class, member = classes.split(np.full(3, v, np.int32))
+        q = head.member_pmf(of_class)
+        assert np.allclose(q, p_member[np.arange(3), of_class], rtol=1e-3, atol=2.0**-20)
+        both = p[np.arange(3), of_class].astype(np.float64) * q[np.arange(3), member]
         assert np.allclose(made[:, v], both, rtol=1e-5, atol=1e-12)
 
 
 def test_what_comes_again_is_expected():
     head, (a, r) = head_of(2), features(np.random.default_rng(1), 2)
     symbols, before = np.array([5, 40], np.int32), None
-    group, rank = head.levels.split(symbols)
+    of_class, member = head.classes.split(symbols)
     for _ in range(80):
-        of_group = head.groups(a, r)[[0, 1], group]
-        both = of_group, head.ranks(group)[[0, 1], rank]
+        class_pmf = head.class_pmf(a, r)[[0, 1], of_class]
+        both = class_pmf, head.member_pmf(of_class)[[0, 1], member]
         before = both if before is None else before
         head.learn(symbols)
     assert before is not None
@@ -163,17 +163,17 @@ def test_each_level_pulls_as_much_as_it_pushes():
     """Where rows have one scale: what was drawn and is the symbol's own counts for neither."""
     prior = small()
     tensors = {**prior.tensors(), "head.scale": np.full(72, 0.002, np.float32)}
-    assert prior.levels
-    head, moved = TwoLevelHead(tensors, 0.001, 1, prior.levels), False
+    assert prior.classes
+    head, moved = ClassFactoredHead(tensors, 0.001, 1, prior.classes), False
     a, r = features(np.random.default_rng(2), 1)
     for symbol in range(8):
         before = head.master.astype(np.int64)
         head.step(a, r)
         head.learn(np.array([symbol], np.int32))
         change = head.master - before
-        group, rank = head.levels.split(np.array([symbol], np.int32))
-        inside = slice(8 + 8 * int(group[0]), 16 + 8 * int(group[0]))
-        for level, own in ((slice(0, 8), group[0]), (inside, 8 + 8 * group[0] + rank[0])):
+        of_class, member = head.classes.split(np.array([symbol], np.int32))
+        inside = slice(8 + 8 * int(of_class[0]), 16 + 8 * int(of_class[0]))
+        for level, own in ((slice(0, 8), of_class[0]), (inside, 8 + 8 * of_class[0] + member[0])):
             # nine whole numbers, each rounded, times an activation
             assert (np.abs(change[level].sum(0)) <= (DRAWS + 1) / 2 * 127).all()
             moved |= bool(np.abs(change[own]).max() > 1 << (FRACTION - 8))
@@ -242,7 +242,7 @@ def test_a_level_of_more_symbols_than_are_coded_in_one_step(symbols, groups, ker
 def test_groups_that_do_not_fit_are_refused(symbols, groups):
     """Of one symbol, one of all, three symbols, and not all of one size."""
     with pytest.raises(ModelError, match="groups="):
-        tiny_two_level(symbols=symbols, groups=groups)
+        tiny_class_factored(symbols=symbols, groups=groups)
 
 
 def test_a_surprise_after_certainty():
@@ -290,7 +290,7 @@ def test_a_payload_that_is_cut_ends_soon_after_its_end(kernel, size):
 
 
 def test_the_twin_conforms(tmp_path):
-    check(Model(BytesTokenizer(), MemoryPrior(tiny_two_level(grams=64))), tmp_path, "numpy")
+    check(Model(BytesTokenizer(), MemoryPrior(tiny_class_factored(grams=64))), tmp_path, "numpy")
 
 
 @pytest.mark.parametrize("kernel", KERNELS)
@@ -302,9 +302,9 @@ def test_a_memory_of_a_memory(kernel):
 
 
 @pytest.mark.parametrize("wrap", [lambda p: p, MemoryPrior, SpellingPrior], ids=["", "memory", "spelled"])
-@pytest.mark.parametrize("other", [tiny_mingru(seed=1), tiny_two_level(groups=32, seed=1)], ids=["one", "two"])
-def test_a_product_with_one_or_two_of_two_levels(wrap, other):
-    model, payloads = Model(BytesTokenizer(), wrap(ProductPrior([tiny_two_level(), other], quarters=3))), set()
+@pytest.mark.parametrize("other", [tiny_mingru(seed=1), tiny_class_factored(groups=32, seed=1)], ids=["one", "two"])
+def test_a_product_with_one_or_two_class_factored(wrap, other):
+    model, payloads = Model(BytesTokenizer(), wrap(ProductPrior([tiny_class_factored(), other], quarters=3))), set()
     for kernel in KERNELS:
         payload, tokens, lanes = model.encode(TEXT, 20, kernel=kernel)
         assert model.decode(payload, tokens, lanes, kernel=kernel) == TEXT
@@ -316,7 +316,7 @@ def test_a_product_with_one_or_two_of_two_levels(wrap, other):
 def test_few_lanes_where_there_are_few_tokens(tokens, told):
     """A lane that begins knows nothing. The frame says how many there are where the rule of the format says others."""
     source = (TEXT * 40)[:tokens]
-    model = Model(BytesTokenizer(), MemoryPrior(tiny_two_level()))
+    model = Model(BytesTokenizer(), MemoryPrior(tiny_class_factored()))
     coded = encoded_frame.encode(model, source, options.Options(), lambda done: None)
     assert coded.lanes == told and model.decode(coded.payload, coded.tokens, coded.lanes) == source
     assert 8 * len(coded.payload) == pytest.approx(model.score(source, lanes=None).total_bits, rel=0.02, abs=40)
@@ -325,7 +325,7 @@ def test_few_lanes_where_there_are_few_tokens(tokens, told):
 
 def test_no_more_lanes_than_tokens():
     """A header with more is against the rule: `--lanes 512` failed on short files as if they were damaged."""
-    model = Model(BytesTokenizer(), MemoryPrior(tiny_two_level()))
+    model = Model(BytesTokenizer(), MemoryPrior(tiny_class_factored()))
     assert encoded_frame.encode(model, TEXT[:20], options.Options(lanes=512), lambda done: None).lanes == 20
     text = b"a sentence that the text model knows better than any other does."
     for lanes in (17, 512):
@@ -333,9 +333,9 @@ def test_no_more_lanes_than_tokens():
         assert len(coded) < len(text) and tokpress.decompress(coded) == text
 
 
-def test_two_levels_spelled():
+def test_class_factored_spelled():
     """Tokens that are spelled need the probabilities of all."""
-    payloads, model = set(), Model(BytesTokenizer(), SpellingPrior(MemoryPrior(tiny_two_level())))
+    payloads, model = set(), Model(BytesTokenizer(), SpellingPrior(MemoryPrior(tiny_class_factored())))
     for kernel in KERNELS:
         payload, tokens, lanes = model.encode(TEXT[:150], 20, kernel=kernel)
         assert model.decode(payload, tokens, lanes, kernel=kernel) == TEXT[:150]

@@ -1,4 +1,4 @@
-"""Items whose symbols are known are computed at once (`exact.known`): the bits of one step after the other."""
+"""Items whose symbols are known are computed at once (`exact.parallel`): the bits of one step after the other."""
 
 import numpy as np
 import pytest
@@ -44,7 +44,7 @@ def test_steps_go_on_after_an_item_that_was_known():
     prior = tiny_network("pixelcnn", {"shape": "5x6", "width": 12, "depth": 2}, 2)
     tokens = np.random.default_rng(0).integers(0, 2, (3, 90)).astype(np.int32)
     known, stepped = prior.init(3, 270), prior.init(3, 270)
-    list(prior.stretch(known, None, tokens[:, :30]))
+    list(prior.step_block(known, None, tokens[:, :30]))
     previous = None
     for t in range(30):
         prior.step(stepped, previous, 3)
@@ -52,7 +52,7 @@ def test_steps_go_on_after_an_item_that_was_known():
     for t in range(30, 60):
         assert np.array_equal(prior.step(known, previous, 3), prior.step(stepped, previous, 3))
         previous = tokens[:, t].copy()
-    (block,) = prior.stretch(known, previous, tokens[:, 60:])
+    (block,) = prior.step_block(known, previous, tokens[:, 60:])
     for t in range(60, 90):
         assert np.array_equal(block[t - 60], prior.step(stepped, previous, 3))
         previous = tokens[:, t].copy()
