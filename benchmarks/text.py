@@ -51,7 +51,7 @@ def with_rate(model: Model, rate: float) -> Model:
     assert isinstance(prior, MemoryPrior) and isinstance(prior.base, MinGRUPrior)
     base = MinGRUPrior({**prior.base.config(), "online": rate}, prior.base.tensors())
     return Model(
-        model.tokenizer, MemoryPrior(base, tuple(prior.orders.tolist())), name=f"{model.name}, online {rate:g}"
+        model.tokenizer, MemoryPrior(base, tuple(map(int, prior.orders))), name=f"{model.name}, online {rate:g}"
     )
 
 
