@@ -293,10 +293,9 @@ def made(name: str, settings: dict) -> Prior:
         return BayesNetPrior(f"{SIDE}x{SIDE}", tensors, 2)
     if name == "hierarchical":
         settings = DEFAULTS | {"shape": f"{SIDE}x{SIDE}"} | settings
-        tensors: dict[str, np.ndarray] = {}
-        for i, (inner, *_) in enumerate(plan(settings, 2)):
-            tensors |= {f"{i}.{key}": value for key, value in drawn(PixelCNNPrior, inner).tensors().items()}
-        return HierarchicalPrior(settings, tensors, 2)
+        parts = [drawn(PixelCNNPrior, inner).tensors() for inner, *_ in plan(settings, 2)]
+        named = {f"{i}.{key}": value for i, part in enumerate(parts) for key, value in part.items()}
+        return HierarchicalPrior(settings, named, 2)
     if name == "histogram":
         return HistogramPrior(2)
     if name == "logistic_mixture":
@@ -397,9 +396,7 @@ class Dependencies(Benchmark):
 
 def draw_prior(shown: str, path: Path) -> None:
     if shown == "ensemble":
-        draw_members(path)
-        return
+        return draw_members(path)
     name, settings = SHOWN[shown]
     order = ORDER.get(name, settings.get("order", "raster"))
-    prior, changed = depends(name, settings)
-    draw(f"{shown}, order {order}", prior, changed, path)
+    draw(f"{shown}, order {order}", *depends(name, settings), path)
