@@ -135,17 +135,17 @@ STEPS = 16
 
 def least(rounds: int, work: Callable[[], None]) -> float:
     """Seconds of the fastest round."""
-    found = []
+    best = float("inf")
     for _ in range(rounds):
         begun = time.perf_counter()
         work()
-        found.append(time.perf_counter() - begun)
-    return min(found)
+        best = min(best, time.perf_counter() - begun)
+    return best
 
 
 def slope(lengths: list[int], seconds: list[float]) -> float:
-    half = len(lengths) // 2
-    return float(np.polyfit(np.log(lengths[half:]), np.log(seconds[half:]), 1)[0])
+    upper = slice(len(lengths) // 2, None)
+    return float(np.polyfit(np.log(lengths[upper]), np.log(seconds[upper]), 1)[0])
 
 
 @benchmark("kv_cache", page="docs/kv_cache.md", takes="3 minutes", settings={"rounds": 5, "longest": LENGTHS[-1]})
@@ -333,10 +333,8 @@ def depends(name: str, settings: dict) -> tuple[Prior, np.ndarray]:
 
 
 def by_position(prior: Prior, changed: np.ndarray) -> np.ndarray:
-    if prior.order is None:
-        return changed
     placed = np.zeros_like(changed)
-    placed[:, prior.order] = changed
+    placed[:, slice(None) if prior.order is None else prior.order] = changed
     return placed
 
 
@@ -398,5 +396,5 @@ def draw_prior(shown: str, path: Path) -> None:
     if shown == "ensemble":
         return draw_members(path)
     name, settings = SHOWN[shown]
-    order = ORDER.get(name, settings.get("order", "raster"))
-    draw(f"{shown}, order {order}", *depends(name, settings), path)
+    title = f"{shown}, order {ORDER.get(name, settings.get('order', 'raster'))}"
+    draw(title, *depends(name, settings), path)
