@@ -1,8 +1,8 @@
 """The core's byte pairs against their twin and against Hugging Face's library: the same ids, whatever the source and the tables."""
 
-import importlib.util
 import json
 import lzma
+import os
 import random
 import subprocess
 import sys
@@ -17,6 +17,7 @@ from tokenizers import Regex, models, pre_tokenizers, trainers
 from tokenizers import Tokenizer as HFTokenizer
 
 import tokpress
+from benchmarks.data import FOLDER
 from tokpress.errors import TokenizerError
 from tokpress.native import bpe as core_bpe
 from tokpress.native import library
@@ -26,7 +27,7 @@ from tokpress.tokenizers.text.merges import CUT_BYTES
 from tokpress.tokenizers.text.pieces import CLASSES, PIECE_PATTERN, cut
 
 ROOT = Path(tokpress.__file__).parents[1]
-SHIPPED = sorted(Path(tokpress.__file__).parent.glob("models/*/tokenizer.json"))
+SHIPPED = sorted(Path(tokpress.__file__).parent.glob("models/shipped/*/tokenizer.json"))
 ADVERSARIAL = [
     b"",
     b" ",
@@ -347,14 +348,12 @@ def test_nothing_heavy_is_imported():
 
 def bench_files() -> list[Path]:
     """The files that benchmarks measure, where they are."""
-    place = importlib.util.spec_from_file_location("data_of_benchmarks", ROOT / "benchmarks" / "data.py")
-    module = importlib.util.module_from_spec(place)
-    place.loader.exec_module(module)
-    return sorted(path for path in module.FOLDER.rglob("*") if path.is_file())
+    folder = Path(os.environ.get("TOKPRESS_DATA", FOLDER)) / "bench"
+    return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
 def test_the_beginnings_of_the_bench(shipped):
-    """benchmarks/byte_pairs.py compares whole files."""
+    """`python -m benchmarks byte_pairs` compares whole files."""
     if not (files := bench_files()):
         pytest.skip("the data of the benchmarks is not here")
     for path in files:

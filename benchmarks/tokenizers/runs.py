@@ -1,4 +1,4 @@
-"""What benchmarks/tokenizers.py trains: one line a run, and the data."""
+"""The runs of lossy tokenizers, one line each, and their data."""
 
 import re
 import zipfile
@@ -8,16 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from data import ROOT
-
-SHARED = ROOT.parent / "shared" / "data"
 
 
 @dataclass(frozen=True)
 class Data:
     about: str
-    #: folder → (the corpus, test files): made there where they are not yet
-    prepare: Callable[[Path], tuple[Path, list[Path]]]
+    #: (folder with bench/ and train/, target) → (the corpus, test files), made in the target where they are not there yet
+    prepare: Callable[[Path, Path], tuple[Path, list[Path]]]
     pictures: bool = False
 
 
@@ -38,40 +35,40 @@ def _unzipped(archive: Path, into: Path, suffix: str) -> None:
                 (into / Path(name).name).write_bytes(held.read(name))
 
 
-def photographs(folder: Path) -> tuple[Path, list[Path]]:
+def photographs(data: Path, folder: Path) -> tuple[Path, list[Path]]:
     """60 photographs of BSDS500 to learn from; the 24 of Kodak as PPM files to report on."""
 
     def write(train: Path, test: Path) -> None:
         from PIL import Image
 
-        _unzipped(SHARED / "train/images/bsds500_jpg.zip", train, ".jpg")
-        for path in sorted((SHARED / "bench/images/kodak").glob("*.png")):
+        _unzipped(data / "train/images/bsds500_jpg.zip", train, ".jpg")
+        for path in sorted((data / "bench/images/kodak").glob("*.png")):
             Image.open(path).convert("RGB").save(test / f"{path.stem}.ppm")
 
     return _made(folder, write, ".ppm")
 
 
-def cifar(folder: Path) -> tuple[Path, list[Path]]:
+def cifar(data: Path, folder: Path) -> tuple[Path, list[Path]]:
     """4,000 training images, 32×32; the first 500 test images, in one file of raw pixels."""
 
     def write(train: Path, test: Path) -> None:
-        learned = next(iter(np.load(SHARED / "train/images/cifar10/train_4000.npz").values()))
+        learned = next(iter(np.load(data / "train/images/cifar10/train_4000.npz").values()))
         np.save(train / "train.npy", learned)
-        held = next(iter(np.load(SHARED / "bench/images/cifar10_test_first500.npz").values()))
+        held = next(iter(np.load(data / "bench/images/cifar10_test_first500.npz").values()))
         (test / "test.raw").write_bytes(np.ascontiguousarray(held).tobytes())
 
     return _made(folder, write, ".raw")
 
 
-def voices(folder: Path) -> tuple[Path, list[Path]]:
+def voices(data: Path, folder: Path) -> tuple[Path, list[Path]]:
     """Spoken digits, 8 kHz: 600 of five speakers to learn from, each also three times louder or softer and faster or slower;
     80 of a sixth speaker to report on."""
 
     def write(train: Path, test: Path) -> None:
         import soundfile
 
-        _unzipped(SHARED / "train/audio/spoken_digits.zip", train, ".wav")
-        _unzipped(SHARED / "bench/audio/spoken_digits.zip", test, ".wav")
+        _unzipped(data / "train/audio/spoken_digits.zip", train, ".wav")
+        _unzipped(data / "bench/audio/spoken_digits.zip", test, ".wav")
         rng = np.random.default_rng(0)
         for path in sorted(train.glob("*.wav")):
             samples, rate = soundfile.read(path, dtype="int16")
@@ -85,14 +82,14 @@ def voices(folder: Path) -> tuple[Path, list[Path]]:
     return _made(folder, write, ".wav")
 
 
-def glides(folder: Path) -> tuple[Path, list[Path]]:
+def glides(data: Path, folder: Path) -> tuple[Path, list[Path]]:
     """5 frames of 32×32 that glide over the photographs of BSDS500, straight and evenly, to learn from; real clips, cut into
     such pieces, to report on."""
 
     def write(train: Path, test: Path) -> None:
         from PIL import Image
 
-        corpus, _ = photographs(folder.parent / "photographs")
+        corpus, _ = photographs(data, folder.parent / "photographs")
         rng, made = np.random.default_rng(0), []
         for path in sorted(corpus.glob("*.jpg")):
             pixels = np.asarray(Image.open(path).convert("RGB"))
@@ -102,7 +99,7 @@ def glides(folder: Path) -> tuple[Path, list[Path]]:
                 places = [np.round(top + i * step).astype(int) for i in range(5)]
                 made.append(np.stack([pixels[r : r + 32, c : c + 32] for r, c in places]))
         np.save(train / "glides.npy", np.stack(made))
-        for path in sorted((SHARED / "bench/video").glob("*.yuv")):
+        for path in sorted((data / "bench/video").glob("*.yuv")):
             columns, rows = clip_size(path)
             clip = yuv(path.read_bytes(), rows, columns)
             clip = clip[: len(clip) // 5 * 5, : rows // 32 * 32, : columns // 32 * 32]

@@ -1,29 +1,21 @@
-"""docs/lecture.md, its plots and the figures in docs/priors/*.md, from what benchmarks/lecture.py measured."""
+"""docs/lecture.md, its plots and the figures in docs/priors/*.md, from the stored runs."""
 
 import math
-import re
 import shlex
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from lecture_runs import CIFAR, DATA, GREY, LOCATION, MNIST, ORDERS, PIXEL_RNN, REMARKS, RUNS, WHY_NOT, Data, Run
-from results import machine_line, markdown
+from ..pages import markdown, write_part
+from ..store import Results
+from .runs import CIFAR, DATA, GREY, LOCATION, MNIST, ORDERS, PIXEL_RNN, REMARKS, RUNS, WHY_NOT, Data, Run
 
-BEGIN, END = "<!-- measured: benchmarks/lecture.py writes what follows -->", "<!-- end of measured -->"
 HEAD = [
-    "run",
-    "{unit}",
-    "asked",
-    "tokens",
-    "parameters",
-    "model bytes",
-    "training",
-    "images seen",
-    "encode {images:,}",
-    "decode {decoded:,}",
-    "others",
-]
+    "run", "{unit}", "asked", "tokens", "parameters", "model bytes", "training", "images seen", "encode {images:,}",
+    "decode {decoded:,}", "others",
+]  # fmt: skip
+#: of the benchmark, in the marks of its pages
+NAME = "lecture"
 Kept = dict[str, dict[str, Any]]
 
 
@@ -38,9 +30,10 @@ def told(m: dict[str, Any]) -> float:
     return figure(m["data"], m["coded_bytes"] * 8 / m["images"])
 
 
-def report(kept: Kept, docs: Path) -> None:
+def report(results: Results, docs: Path) -> None:
     """Write everything anew; nothing where nothing has been measured."""
-    kept = {run.name: kept[run.name] for run in RUNS if run.name in kept}
+    found = results.values()
+    kept = {run.name: found[run.name] for run in RUNS if run.name in found}
     if not kept:
         return
     runs = {run.name: run for run in RUNS}
@@ -55,15 +48,13 @@ def report(kept: Kept, docs: Path) -> None:
                 lines += [f"![Held-out {data.unit} while training](lecture_{data.name}.png)", ""]
     lines += [*_claims(kept, runs), *_formats(kept), *_samples(kept, docs)]
     lines += ["### Commands and machines", "", *(f"* {name}: `{m['command']}`" for name, m in kept.items()), ""]
-    lines += [f"Machine: {line}." for line in sorted({machine_line(m["machine"]) for m in kept.values()})]
-    _replace(docs / "lecture.md", lines)
+    lines.append(results.made_by(kept))
+    write_part(docs / "lecture.md", NAME, lines)
     for path in sorted((docs / "priors").glob("*.md")):
         mine = {name: m for name, m in kept.items() if m["prior"] == path.stem}
         if mine:
-            _replace(
-                path,
-                [*_short(mine, runs, kept), "", "The size of a file of all test images; [all runs](../lecture.md)."],
-            )
+            all_runs = "The size of a file of all test images; [all runs](../lecture.md)."
+            write_part(path, NAME, [*_short(mine, runs, kept), "", all_runs])
 
 
 def _table(kept: Kept, runs: dict[str, Run], data: Data) -> list[str]:
@@ -163,12 +154,6 @@ def _samples(kept: Kept, docs: Path) -> list[str]:
         row = slice(at, at + 4)
         out += [*markdown(names[row], [pictures[row]]), ""]
     return out
-
-
-def _replace(path: Path, lines: list[str]) -> None:
-    text = path.read_text("utf-8")
-    block = "\n".join([BEGIN, *lines, END])
-    path.write_text(re.sub(f"{re.escape(BEGIN)}.*?{re.escape(END)}", lambda _: block, text, flags=re.S), "utf-8")
 
 
 def plot(kept: Kept, path: Path, unit: str) -> bool:

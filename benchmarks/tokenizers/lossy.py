@@ -1,30 +1,16 @@
-"""Every lossy tokenizer: trained by the command line, its tokens coded by a prior into files, and back.
+"""Every lossy tokenizer: trained by the command line, its tokens coded by a prior into files, and decoded.
 
-    python benchmarks/tokenizers.py [--budget-minutes 60] [--only NAME …] [--again NAME …] [--report]
-
-Trains what is not in benchmarks/results/tokenizers.json yet (tokenizers_runs.py: what, on which data, for how long; a run that
-is cut off by the budget is resumed by the next call), compresses every test file with `tokpress compress --lossy`, decodes it,
-and writes docs/tokenizers.md, its plots and reconstructions.
---report only writes the page from what the JSON file holds.
+A run compresses every test file with `tokpress compress --lossy`, decodes it, and compares it with the reconstruction.
 """
 
 import json
-import math
 import shlex
 import shutil
-import sys
-import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import click
 import numpy as np
-from data import ROOT
-from results import unwind_when_terminated
-from tokenizers_report import report
-from tokenizers_runs import DATA, RUNS, Run
-from training import tokpress, trained
 
 from tokpress.coding import Frame
 from tokpress.container.frames import iter_frames
@@ -32,9 +18,11 @@ from tokpress.media import formats
 from tokpress.media.distortion import Distortion
 from tokpress.models.model import Model
 from tokpress.models.store import load_folder, model_bytes
-from tokpress.training.machine import describe
 
-RESULT = Path(__file__).with_name("results") / "tokenizers.json"
+from ..registry import Benchmark, Cases, MeasurementError, Setup, benchmark, tokpress
+from ..store import Results
+from .report import report
+from .runs import DATA, RUNS, Run
 
 
 def samples_of(path: Path, model: Model) -> tuple[bytes, Any]:
@@ -110,8 +98,6 @@ def measure(run: Run, place: Path, files: list[Path], at: Path) -> dict[str, Any
         "encode_seconds": round(encode, 1),
         "decode_seconds": round(decode, 1),
         "model_bytes": model_bytes(model),
-        "machine": describe("torch", "numpy", "vector-quantize-pytorch"),
-        "measured": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
     }
     if DATA[run.data].pictures:
         found |= one_picture(place / run.name, files[0], at)
@@ -140,54 +126,28 @@ def one_picture(model: Path, file: Path, at: Path) -> dict[str, Any]:
         sizes[name] = (at / "one.tokp").stat().st_size
         tokpress("decompress", "-q", "-f", *(["-m", model] if words else []), at / "one.tokp", "-o", at / "one.back")
         if "--lossy" not in words and (at / "one.back").read_bytes() != source.read_bytes():
-            raise click.ClickException(f"{source} did not come back by {name}")
+            raise MeasurementError(f"{source} did not come back by {name}")
     _, tokenizer = samples_of(at / "crop.ppm", load_folder(model))
     return sizes | {"file": file.name, "file_bytes": file.stat().st_size, "crop_tokens": tokenizer.tokens}
 
 
-@click.command()
-@click.option("--budget-minutes", type=float, default=math.inf, help="Stop after this long; call again to go on.")
-@click.option("--only", multiple=True, help="These runs (default: all).")
-@click.option("--again", multiple=True, help="Forget what was measured of these, and their models.")
-@click.option("--measure", "anew", multiple=True, help="Measure these again, with the models that are there.")
-@click.option("--work", type=click.Path(path_type=Path), default=ROOT / ".tokenizers", help="Models and checkpoints.")
-@click.option("--report", "only_report", is_flag=True, help="Only write docs/tokenizers.md.")
-def main(budget_minutes, only, again, anew, work, only_report):
-    unwind_when_terminated()
-    begun = time.monotonic()
-    kept = json.loads(RESULT.read_text()) if RESULT.is_file() else {}
-    if not only_report:
-        only = (*only, *anew)
-        for name in anew:
-            kept.pop(name, None)
-        unknown = {*only, *again} - {run.name for run in RUNS}
-        if unknown:
-            raise click.UsageError(f"no such run: {', '.join(unknown)}")
-        for name in again:
-            kept.pop(name, None)
-            for folder in (work / name, work / f"{name}.tokenizer"):
-                shutil.rmtree(folder, ignore_errors=True)
-        for run in RUNS:
-            if run.name in kept or (only and run.name not in only):
-                continue
-            corpus, files = DATA[run.data].prepare(work / "data" / run.data)
+@benchmark("tokenizers", page="docs/tokenizers.md", takes="4 hours of training, 30 minutes with trained models")
+class Tokenizers(Benchmark):
+    """Every lossy tokenizer with a prior over its tokens, on photographs, CIFAR-10, video and speech: bits and decibels."""
 
-            def left() -> float:
-                return budget_minutes - (time.monotonic() - begun) / 60
+    packages = ("torch", "numpy", "vector-quantize-pytorch")
 
-            words = run.tokenizer_words(corpus, work)
-            if left() < 1 or (words and not trained(words, work / f"{run.name}.tokenizer", left())):
-                break
-            if left() < 1 or not trained(run.prior_words(corpus, work), work / run.name, left()):
-                break
-            measured = measure(run, work, files, work / f"{run.name}.files")
-            kept = json.loads(RESULT.read_text()) if RESULT.is_file() else {}  # another call may have added to it
-            kept[run.name] = measured
-            RESULT.write_text(json.dumps(kept, indent=1) + "\n")
-            bits = 8 * measured["coded_bytes"] / measured["tokens"]
-            print(f"{run.name}: {bits:.3f} bits/token, {measured['decibels']:.2f} dB", file=sys.stderr, flush=True)
-    report(kept, ROOT / "docs", work)
+    def cases(self, setup: Setup) -> Cases:
+        return {run.name: lambda run=run: self.one(run, setup) for run in RUNS}
 
+    def one(self, run: Run, setup: Setup) -> dict[str, Any]:
+        work = setup.work
+        corpus, files = DATA[run.data].prepare(setup.data, work / "data" / run.data)
+        if words := run.tokenizer_words(corpus, work):
+            setup.train(words, work / f"{run.name}.tokenizer")
+        setup.train(run.prior_words(corpus, work), work / run.name)
+        return measure(run, work, files, work / f"{run.name}.files")
 
-if __name__ == "__main__":
-    main()
+    def report(self, results: Results, setup: Setup) -> list[str]:
+        report(results, setup.docs, setup.work)
+        return []

@@ -1,4 +1,4 @@
-"""What benchmarks/lecture.py trains: one line a run, with what was asked of it and what others had."""
+"""The runs of the lecture on images: one line each, with its target and results of other people."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
