@@ -54,10 +54,9 @@ class _Job(Generic[T, R]):
 class Ahead(Generic[T, R]):
     """Results of `work(item)` for each item, in order: an iterator, and a context that ends all threads.
 
-    most: threads in all, fewer where a limit on threads holds here (`at_most`). alone: whether an item must be worked on before the
-    next one is drawn. due: hears of each item when its turn comes, on the caller's thread. ready: whether an item can be drawn without waiting; until then
-    what is drawn is worked on. `work` calls `check` now and then; it
-    raises Stopped once the context has ended."""
+    most: threads in all, fewer under a limit of `at_most`. alone(item): the next item may only be drawn when this one is done.
+    due(item): called on the caller's thread when the item's turn comes. ready(): whether an item can be drawn without waiting;
+    while it cannot, the drawn items are worked on. `work` calls `check` regularly, which raises Stopped after the context ended."""
 
     def __init__(
         self,
@@ -102,7 +101,7 @@ class Ahead(Generic[T, R]):
             raise self._error
 
     def _fill(self) -> bool:
-        """Draw items until all threads have one. An error of theirs waits until the items before it are through."""
+        """Draw items until every thread has one. An error of the iterator is raised after the results of the items before it."""
         while not self._ended and len(self._jobs) < self._most:
             if self._jobs and (self._alone(self._jobs[-1].item) or not self._ready()):
                 break

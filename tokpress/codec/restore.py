@@ -94,7 +94,7 @@ def _past_damage(source: BinaryIO) -> Iterator[tuple[FrameHeader, Payload] | Dam
 
 
 class _Drawn(NamedTuple):
-    """A frame that was read, and what hears how much of it is restored. The payload of a plain one is still in the stream."""
+    """A frame that was read, and its progress report. The payload of a raw or lzma frame is still in the stream."""
 
     header: FrameHeader
     payload: bytes | Payload

@@ -33,7 +33,7 @@ from .restore import restored
 if TYPE_CHECKING:
     from ..media.distortion import Distortion
 
-#: of the work on a source that lzma also packs as a whole, what that is, about
+#: share of the progress that packing the whole source by lzma counts for, about
 PACKING = 0.15
 
 

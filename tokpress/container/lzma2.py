@@ -18,14 +18,14 @@ from .varint import ADVICE, PIECE, size
 AT_ONCE = 1 << 16
 MAX_DICTIONARY = 28  # of payloads that are read, as the first byte spells it: 64 MiB, what `xz -9` uses
 OUR_DICTIONARY = 26  # of payloads that we write, at most: 32 MiB
-#: seconds between two looks at whether somebody still waits for a frame whose turn has not come
+#: seconds between two calls of `check` while a frame waits for the encoder
 LOOK = 0.05
 
 _turn = Lock()
 
 
 def _after_fork() -> None:
-    """A thread of the parent, which is not here, may hold it."""
+    """Replace the lock: a thread of the parent may hold it, and would never release it in the child."""
     global _turn
     _turn = Lock()
 
@@ -64,7 +64,7 @@ class LzmaEncoder:
 
 
 class Packing:
-    """An lzma payload in the making, which is given up, or put off, where it comes to more than `limit` bytes.
+    """An lzma payload in the making. Packing pauses where it exceeds `limit` bytes, and goes on if the limit is raised.
 
     `check` is called between pieces, and may raise."""
 

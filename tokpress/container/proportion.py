@@ -9,8 +9,8 @@ zero bytes: a decoder reads zeros behind the end anyway, so they change nothing.
 
 from ..errors import ChecksumError
 
-#: Tokens of a payload byte, of any prior. A byte under context mixing takes 8 decisions of −log2(1 − 4 / 2^16) bits or more, so there
-#: are 11,360 at most, and such payloads are never padded.
+#: Most tokens for each payload byte, for any prior. Context mixing stays below it, at 11,360: a byte takes 8 decisions of at least
+#: −log2(1 − 4 / 2^16) bits. So its payloads are never padded.
 TOKENS_A_BYTE = 1 << 14
 #: bytes that the coder's state stands for beyond the words written
 FREE_BYTES = 4

@@ -1,4 +1,4 @@
-"""Load the core, name a stale one, and choose the instruction set.
+"""Load the core, refuse one built from other sources, and choose the instruction set.
 
 TOKPRESS_CORE=portable|avx2|avx512|neon     this set, an error where the processor has not got it
 TOKPRESS_CORE=twin                          no library: the Python twins, which are slow and the same bit for bit

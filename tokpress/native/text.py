@@ -10,7 +10,7 @@ from typing import Any
 from . import library
 
 _POINTER, _COUNT = ctypes.c_void_p, ctypes.c_int64
-#: tokens of a call: `coding.base.WATCH_EVERY`
+#: tokens coded in one call of the core, as many as `coding.base.WATCH_EVERY`
 AT_ONCE = 1 << 12
 #: settings of one network
 NETWORK = ("symbols", "width", "depth", "hidden", "grams", "features", "groups")
@@ -19,7 +19,7 @@ _GRAMS = [f"embedding_grams.{part}" for part in ("two", "three", "mix")]
 
 
 def tensor_names(config: Mapping[str, Any]) -> list[str]:
-    """Of a mingru prior.
+    """Names of the tensors of a mingru prior, in the order in which the core takes them.
 
     >>> tensor_names({"depth": 1})[:3]
     ['embedding.weight', 'embedding.scale', 'blocks.0.mix_in.weight']

@@ -13,8 +13,8 @@ from typing import Any
 from ...media import formats
 from ...media.grid import MAX_SIDE, Grid
 
-#: bytes of a group: what has to be decoded for one item, and what one flipped bit can lose (benchmarks/archives.py: larger ones
-#: save some more)
+#: bytes of a group: what has to be decoded for one item, and what one flipped bit can lose (`python -m benchmarks
+#: archives`: larger ones save some more)
 GROUP_SIZE = 1 << 17
 
 

@@ -1,10 +1,11 @@
-/* The integer matrix product a q^T, 8-bit activations and 7-bit weights, in registers. Integer sums have one right answer, whatever
- * the instruction and the order.
+/* The integer matrix product a q^T, 8-bit activations and 7-bit weights, in registers. Integer sums have one right
+ * answer, whatever the instruction and the order.
  *
- * Weights int8 [N, K] are packed to [N / OUTPUT_BLOCK, K / 4, OUTPUT_BLOCK, 4], N and K rounded up and filled with zeros. A register block is PRODUCT_ROWS
- * rows by OUTPUT_BLOCK outputs: each weight that is loaded serves PRODUCT_ROWS rows (Goto & van de Geijn 2008, "Anatomy of high-performance matrix
- * multiplication", section 6). Activations of either sign are bytes a + OFFSET; those that are never negative, after a squared ReLU
- * mostly zeros, are bytes 0 ... 127, whose quads of zeros are left out. */
+ * Weights int8 [N, K] are packed to [N / OUTPUT_BLOCK, K / 4, OUTPUT_BLOCK, 4], N and K rounded up and filled with
+ * zeros. A register block is PRODUCT_ROWS rows by OUTPUT_BLOCK outputs: each weight that is loaded serves PRODUCT_ROWS
+ * rows (Goto & van de Geijn 2008, "Anatomy of high-performance matrix multiplication", section 6). Signed activations
+ * are stored as bytes a + OFFSET. Activations after a squared ReLU are stored as bytes 0 ... 127; most are 0, so quads
+ * of four zeros are skipped. */
 #ifndef TP_PRODUCT_H
 #define TP_PRODUCT_H
 

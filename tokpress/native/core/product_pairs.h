@@ -1,10 +1,12 @@
-/* The product with AVX2. Weights q + 64 are unsigned and activations keep their sign, so that vpmaddubsw adds two products to an int16,
- * at most 127 * 127 * 2 < 2^15. The pair sums of GROUP quads are added up as int16 before they are widened once:
+/* The product with AVX2. Weights q + 64 are unsigned and activations keep their sign, so that vpmaddubsw adds two
+ * products to an int16, at most 127 * 127 * 2 < 2^15. The pair sums of GROUP quads are added up as int16 before they
+ * are widened once:
  *
  *     sum_k (q + 64) a - 64 sum_k a = sum_k q a     modulo 2^16, over the 2 * GROUP inputs k that meet in one int16
  *
- * Sums that wrap on the way do no harm where the result fits, and |sum_k q a| <= |q| |a| (Cauchy and Schwarz). Where the largest |q|^2
- * of a block of outputs times |a|^2 is more than (2^15 - 1)^2, which is seldom, each quad is widened. */
+ * Intermediate sums may wrap, since only the result must fit int16, and |sum_k q a| <= |q| |a| (Cauchy-Schwarz). Where
+ * |q|^2 |a|^2 > (2^15 - 1)^2, with the largest |q|^2 of a block of outputs, which is rare, each quad is widened to
+ * int32 alone. */
 #ifndef TP_PRODUCT_PAIRS_H
 #define TP_PRODUCT_PAIRS_H
 

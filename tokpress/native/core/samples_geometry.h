@@ -1,8 +1,8 @@
-/* Where samples lie in the source, and which neighbours of a sample are looked at.
+/* Where samples lie in the source, and which neighbours predict a sample.
  *
- * Samples are coded in the order of the source, but green before red. The last rows are kept in a window in that order, with PAD
- * pixels at each side that repeat the row's end, so that neighbours need no looking at edges. The neighbours are told by how far
- * back they lie. The twin is priors/linear_prediction/geometry.py. */
+ * Samples are coded in the order of the source, except that green precedes red. A window holds the last rows in coding
+ * order, with PAD pixels on each side that repeat the edge pixel, so that neighbours need no bounds checks. A neighbour
+ * is an offset backwards in the window. The twin is priors/linear_prediction/geometry.py. */
 #ifndef TP_SAMPLES_GEOMETRY_H
 #define TP_SAMPLES_GEOMETRY_H
 

@@ -1,11 +1,12 @@
-/* One binary decision: what experts and contexts say of it, mixed; coded; and learned at once.
+/* One binary decision: mix the predictions of experts and contexts, code the bit, learn it.
  *
- *     x_i     = log2 p_i / (1 - p_i)      of 8 experts (given as odds) and of CONTEXTS probabilities, these times n / (n + 1.5)
- *     mixed   = 1 / (1 + 2^-(w . x)),     w the sum of two sets of weights; w += rate * (bit - mixed) * x      (Mahoney 2005)
- *     p       = half mixed, half what happened when the mixer said this (linear between BUCKETS)
+ *     x_i     = log2(p_i / (1 - p_i))     of 8 experts, and of CONTEXTS cells times n / (n + 1.5); one constant, 0.3
+ *     mixed   = 1 / (1 + 2^-(w . x))      w: the sum of two rows, each += rate * (bit - mixed) * x      (Mahoney 2005)
+ *     p       = (mixed + correction) / 2  correction: how often a one followed such a w . x, linear between BUCKETS
  *
- * A context's probability is a cell of 22 bits above a count of 10 bits; the rate of learning is 1 / (n + 1.4) at count n.
- * Cells are kept xor NEW, so that zeroed memory is new cells. The twin is priors/linear_prediction/mixing.py. */
+ * A cell is a 22-bit probability p above a 10-bit count n; p += (bit - p) / (n + 1.4). A new cell, p = 1/2 and n = 0,
+ * is NEW; cells are stored xor NEW, so zeroed memory holds new cells. The twin is
+ * priors/linear_prediction/mixing.py. */
 #ifndef TP_SAMPLES_MIXING_H
 #define TP_SAMPLES_MIXING_H
 

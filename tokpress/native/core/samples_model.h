@@ -1,5 +1,5 @@
-/* What linear prediction and the mixing of its guesses have learned, for one grid of samples. The twin is
- * priors/linear_prediction/model.py. */
+/* The state of linear prediction for one grid of samples: window, least squares, filters, mixing.
+ * Its twins are the constructors of `Guesses` (guesses.py) and `Mixing` (mixing.py) in priors/linear_prediction/. */
 #ifndef TP_SAMPLES_MODEL_H
 #define TP_SAMPLES_MODEL_H
 
@@ -156,7 +156,7 @@ static bool allocate(samples_model *m) {
     return good;
 }
 
-/* The mean error that an energy tells of, before any was seen: see `guess` for its weights. */
+/* Initial mean error for an energy: (2^(energy / 4) - 1) * 0.0104, the inverse of energy_of up to a factor. */
 INLINE float first_scale(int32_t energy) {
     union {
         int32_t bits;

@@ -1,5 +1,5 @@
-/* Context mixing of the binary digits of tokens: the base's odds of a digit are one input beside those of contexts of
- * bytes, which have read this file only.
+/* Context mixing of the binary digits of a token (spelling_tree.h). One input of the mixer is the log-odds of a digit
+ * under the base prior; the others come from contexts of bytes, which have learned from this file only.
  *
  *     contexts     of the bytes before: ten hashed ones, whose bit histories (slots.h, histories.h) lie by nibbles
  *     direct       a counter for each last byte and node
@@ -8,9 +8,9 @@
  *     mixer        adds all log-odds, weighed by the sum of five rows of weights (mixer.h)
  *     correction   by what happened when the mixer said so (correction.h)
  *
- * The base knows its language, so it begins with a weight near 1, and all others near 0. Lanes share what is learned,
- * but for the match and for three contexts that are a lane's own: lanes read different places, and what followed a
- * context here is likelier to follow it again. priors/text/bitwise_model.py is the twin. */
+ * The base is trained, so its weight starts near 1 and the others near 0. Lanes share all tables. Each lane has its own
+ * match, and three contexts hash the lane's number: lanes read different parts of the file, and a context predicts best
+ * in the part where it was seen. priors/text/bitwise_model.py is the twin. */
 #ifndef TP_SPELLING_MODEL_H
 #define TP_SPELLING_MODEL_H
 
@@ -166,8 +166,9 @@ INLINE void spelling_counters(
     memcpy(d->counter, counter, sizeof counter);
 }
 
-/* p · 2^16 that digit `place` of the byte that comes is one. known: the byte's bits before it, others 0; zero, one:
- * what the base gives both, up to a factor. d->slot: of the nibble. */
+/* p · 2^16 that digit `place` of the next byte is one (0: does the token go on; 1 ... 8: its bits). known: the byte's
+ * bits before that digit, the others 0. zero, one: the base's masses of the two values, in any unit. d->slot is already
+ * set. */
 INLINE int32_t spelling_predict(
     spelling_model *m, spelling_lane *l, spelling_digit *d, int place, uint32_t known, uint32_t zero, uint32_t one
 ) {

@@ -1,5 +1,5 @@
-/* The text models, a block of steps at a time. The handle of a frame is made from a model's settings and tensors; it knows how many
- * tokens there are in how many lanes, and at which step it is. */
+/* The text models: functions that Python calls, each for a block of steps. A handle holds the state of one frame: the
+ * model's settings and tensors, the numbers of tokens and lanes, and the current step. */
 #include "text_step.h"
 
 #define TEXT_SYMBOLS (1 << 16)
@@ -133,8 +133,8 @@ EXPORT int64_t API(text_use)(void *handle, int64_t threads) {
     return 0;
 }
 
-/* The next `steps` steps of tokens [N], which are known, each below V: into the handle's encoder, or, where `costs` is not NULL,
- * the probabilities of what came, [N, 2]. 0, TP_ARGUMENT or TP_MEMORY. */
+/* Run `steps` steps over known tokens [N], each below V. costs NULL: encode them; else write to costs [N, 2] the
+ * probabilities of each token's group (or symbol) and rank. Returns 0, TP_ARGUMENT or TP_MEMORY. */
 static int64_t known_steps(text *t, const int32_t *tokens, int64_t steps, double *costs) {
     if (steps < 0 || steps > t->steps - t->step) return TP_ARGUMENT;
     for (int64_t i = 0; i < t->lanes; i++)

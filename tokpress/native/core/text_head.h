@@ -59,8 +59,8 @@ INLINE uint32_t draw_uniform(uint32_t lane, uint32_t step) {
     return (x ^ (x >> 12)) & 0xFFFF;
 }
 
-/* DRAWS symbols by systematic resampling: min {v : the sum of weights to v > (j + u) / DRAWS of all}. What is asked for grows with j,
- * so one way through the weights finds all; blocks that are passed are added up at once. */
+/* DRAWS symbols by systematic resampling: v_j = min {v : w_0 + ... + w_v > (j + u / 2^16) * total / DRAWS}. The bounds
+ * rise with j, so one pass over the weights finds all draws; blocks that hold no draw are summed with vectors. */
 INLINE void draw(const int32_t *weights, int64_t count, int64_t total, uint32_t u, int32_t first, int32_t *out) {
     enum { BLOCK_OF = 32 };
     int64_t at = 0, so_far = weights[0];
@@ -164,7 +164,7 @@ INLINE void head_list_move(text_head *h, int64_t row, int64_t lane, float by) {
     h->move_of[row] = (int32_t)++h->move_count;
 }
 
-/* Count one more lesson of a row, and list the row. */
+/* Count `lessons` updates of a row in this step, and list the row. */
 INLINE void head_count(text_head *h, int64_t row, int32_t lessons) {
     if (h->count[row] == 0) h->moved[h->moved_count++] = (int32_t)row;
     h->count[row] += lessons;

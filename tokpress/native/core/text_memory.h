@@ -1,4 +1,4 @@
-/* The memory (priors/compose/memory.py has the formulas; memory_kernel.py is the twin): counts of the symbols after the contexts of several
+/* The memory (priors/compose/memory.py has the formulas; memory_counts.py is the twin): counts of the symbols after the contexts of several
  * orders, shared by all lanes.
  *
  *     context   key (0 = empty) | n | d | start      d = 1: the only successor is `start`; else pool[start ... start + d - 1]
@@ -59,7 +59,7 @@ static void memory_push(text_memory *m, const int32_t *symbols, int64_t rows) {
     memcpy(m->history, symbols, (size_t)rows * 4);
 }
 
-/* Hash the contexts of lanes start ... start + rows - 1, after `seen` symbols, and ask for their rows. */
+/* Hash the contexts of lanes start ... start + rows - 1, after `seen` symbols each, and prefetch their table rows. */
 static void memory_hash(text_memory *m, int64_t start, int64_t rows, int64_t seen) {
     const int32_t low = 0x7FFFFFFF;
     for (int64_t k = 0; k < m->depth; k++) {
@@ -90,7 +90,8 @@ static void memory_swap(text_memory *m) {
     m->next_key = key;
 }
 
-/* The row that holds the key; the first free one as -1 - row; after TRIES rows that are neither, -2 - mask. */
+/* Linear probing. Returns the row that holds the key, or -1 - r for a free row r, or -2 - mask after TRIES other
+ * rows. */
 INLINE int64_t memory_find(const text_memory *m, uint32_t at, int32_t key) {
     for (uint32_t i = 0; i < TRIES; i++) {
         uint32_t place = (at + i) & m->mask;
@@ -101,7 +102,7 @@ INLINE int64_t memory_find(const text_memory *m, uint32_t at, int32_t key) {
     return -2 - (int64_t)m->mask;
 }
 
-/* Ask again for what memory_hash has asked for. */
+/* Prefetch a lane's contexts again: they may have left the nearest cache since memory_hash. */
 INLINE void memory_ask(const text_memory *m, int64_t lane) {
     for (int64_t k = 0; k < m->depth; k++) prefetch(m->contexts + m->at[k * m->across + lane]);
 }
@@ -122,7 +123,7 @@ INLINE void memory_look_up(text_memory *m, int64_t lane, int64_t seen) {
     }
 }
 
-/* What a count of each order weighs, and what is left for the base. */
+/* The factor of each order's discounted counts, and the share left to the base prior. */
 INLINE void memory_weigh(text_memory *m, int64_t lane) {
     float weight = 1.0f;
     for (int64_t k = m->depth - 1; k >= 0; k--) {
@@ -213,7 +214,10 @@ INLINE int32_t memory_where(const uint32_t *successors, int32_t from, int32_t d,
     return -1;
 }
 
-/* One gradient step on ln s_k of every order that was seen, towards a larger p_K(symbol), from p = p_0(symbol). */
+/* One gradient step on ln s_k of every order whose context was found, towards a larger p_K(symbol); p: p_0(symbol).
+ * From the top order down, with weight = d p_K / d p_k / p_K:
+ *
+ *     g = clamp(s / (n + s) * weight * (p_{k-1} - p_k), -1, 1)     s *= 1 + 0.15 g, kept in 0.05 ... 4000 */
 static void memory_adapt(text_memory *m, int64_t lane, uint32_t symbol, float p) {
     float before[MAX_ORDERS], after[MAX_ORDERS], inverses[MAX_ORDERS], strengths[MAX_ORDERS];
     float *scales[MAX_ORDERS];
@@ -322,7 +326,7 @@ static UNUSED void memory_free(text_memory *m) {
     tp_free(m->part);
 }
 
-/* power_of_two of memory.py */
+/* The smallest power of two >= n, at least 2 (`power_of_two` of priors/memory_counts.py). */
 INLINE int64_t memory_room(int64_t n) {
     int64_t room = 2;
     while (room < n) room *= 2;

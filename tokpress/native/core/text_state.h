@@ -1,5 +1,6 @@
-/* What a frame of the text models has: one or two networks with their heads, a memory, and room for each thread. Everything is
- * allocated here; tensors stay where they are mapped, but for those that are packed or padded. */
+/* The state of one frame of a text model: one or two networks with their heads, a memory, and scratch space for each
+ * thread. All of it is allocated here. Tensors are used where they are mapped, except those that must be packed or
+ * padded. */
 #ifndef TP_TEXT_STATE_H
 #define TP_TEXT_STATE_H
 

@@ -63,7 +63,7 @@ static void list_expert(text *t, text_expert *m, text_room *room) {
     head_list(h, places, t->rows);
 }
 
-/* p_0 of the last symbols, and the memory learns. */
+/* The memory learns the last symbols, given their probabilities under the base prior (p_0). */
 static void learn_memory(text *t) {
     text_memory *m = &t->memory;
     const text_head *h = &t->expert[0].head;
@@ -93,7 +93,7 @@ static void features_of(text *t, int64_t panel, int thread) {
     }
 }
 
-/* out = base * left, then the counts. */
+/* out = base probabilities * the share that the memory leaves to the base, + the memory's counts. */
 static void mix_top(text *t, int64_t lane) {
     const int32_t *weights = base_weights(t, lane);
     const float divisor = base_divisor(t, lane);
@@ -114,7 +114,8 @@ static void add_up(const float *out, int64_t stride, int64_t rows, int64_t symbo
         row_sums(out + i * stride, stride, rows - i < TOGETHER ? rows - i : TOGETHER, symbols, sums + i * marks);
 }
 
-/* 2^30 p of all symbols by rank, none 0, and sums of them, which wrap where a model's numbers are no probabilities. */
+/* floor(2^30 p) + 1 of all symbols, by rank, and their prefix sums. The sums wrap where the row is not a
+ * distribution. */
 static void weigh_by_rank(text *t, int64_t lane) {
     const float *out = t->out + lane * t->outputs;
     uint32_t *masses = t->masses + lane * t->mass_room, *sums = t->mass_sums + lane * (t->mass_room / MASSES_TOGETHER + 1), total = 0;
@@ -288,7 +289,7 @@ static void step_learn(text *t) {
     }
 }
 
-/* Lanes that have a token at a step. */
+/* Number of lanes that have a token at a step: all, or all but the last. */
 INLINE int64_t live(const text *t, int64_t step) { return t->lanes - (step >= t->tokens - (t->lanes - 1) * t->steps); }
 
 /* Begin step t->step: what came before it is in t->last. */

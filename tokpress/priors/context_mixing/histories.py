@@ -1,8 +1,8 @@
-"""Bit histories: what has followed a context, in a byte (after zpaq's state table; Mahoney, *The ZPAQ Open Standard Format*, 2016).
+"""Bit histories: the bits that followed a context, summarised in one byte (zpaq's state table; Mahoney, *The ZPAQ Open Standard Format*).
 
-A state is (zeros, ones, last bit), the last bit only while zeros + ones ≤ 17. Counts are bounded, more tightly the more both bits
-occur, and seeing one bit shrinks the other's count: the recent past matters. States are numbered by how much they have seen, so
-the lowest of some numbers is the one to forget. `core/histories.h` is the same.
+A state is (zeros, ones, last bit); the last bit is kept only while zeros + ones ≤ 17. The larger count is at most MOST[smaller
+count]. Each bit shrinks the other bit's count, so that recent bits weigh more. States are numbered by zeros + ones, so the lowest
+number has seen least: its slot is reused first. `core/histories.h` is the same.
 """
 
 from functools import lru_cache

@@ -118,7 +118,7 @@ class ContextMixingPrior(NotStepped):
     tokens_a_byte = TOKENS_A_BYTE
 
     def __init__(self, on_grid: bool = False) -> None:
-        """on_grid: whether it wants to know where pixels are, to look at those around."""
+        """on_grid: use the pixels around a byte as its contexts, where the source holds pixels."""
         self.wants_grid = on_grid
         self._pixels: Pixels | None = None
 

@@ -1,7 +1,8 @@
-"""Where samples lie in the source, and which neighbours of a sample are looked at (core: samples_geometry.h).
+"""Where samples lie in the source, and which neighbours predict a sample (core: samples_geometry.h).
 
-Samples are coded in the order of the source, but green before red. The last rows are kept in a window in that order, with PAD pixels
-at each side that repeat the row's end, so that neighbours need no looking at edges. Neighbours are told by how far back they lie."""
+Samples are coded in the order of the source, except that green precedes red. A window holds the last rows in coding order, with
+PAD pixels on each side that repeat the edge pixel, so that neighbours need no bounds checks. A neighbour is an offset backwards in
+the window."""
 
 from dataclasses import dataclass
 
@@ -21,7 +22,7 @@ CLOSENESS = [4, 3, 3, 2, 2, 2, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1]
 
 @dataclass(frozen=True)
 class Geometry:
-    """What a grid's window looks like: columns of a row, pixels of padding at each side, numbers of a row, numbers in all."""
+    """The window of a grid. columns: pixels of a row; pad: pixels added on each side; stride: numbers of a row; window: all numbers."""
 
     grid: Grid
 

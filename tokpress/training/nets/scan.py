@@ -2,7 +2,7 @@
 
 The channels of a row are independent and contiguous, so the inner loop is a SIMD loop and the whole
 scan costs one read of f and c and one write of h: far below the matrix products around it
-(measured by benchmarks/training_speed.py). On a GPU it is `scan_triton`'s. Backward, with λ_t the total gradient of h_t:
+(measured by python -m benchmarks training_speed). On a GPU it is `scan_triton`'s. Backward, with λ_t the total gradient of h_t:
 
     λ_t = g_t + f_{t+1}·λ_{t+1}        ∂f_t = λ_t·(h_{t−1} − c_t)        ∂c_t = λ_t·(1 − f_t)
 
