@@ -10,7 +10,6 @@ import re
 import subprocess
 import sys
 import threading
-import time
 import zipfile
 
 import click
@@ -219,7 +218,7 @@ def test_only_again_and_missing(tmp_path):
 
 
 def test_no_case_begins_after_the_deadline(tmp_path):
-    each, setup = Small(), Setup(tmp_path, tmp_path, tmp_path, settings={"size": 1}, deadline=time.monotonic() - 1)
+    each, setup = Small(), Setup(tmp_path, tmp_path, tmp_path, settings={"size": 1}, deadline=0)
     assert runner.measure(each, setup, Results(None, "small"), (), False, False) == [] and each.calls == []
 
 
