@@ -1,4 +1,4 @@
-"""What the first version was asked to show, asked against measured: docs/acceptance.md and a table in README.md.
+"""What the first version was asked to show, asked against measured: docs/acceptance.md.
 
 A part is a group of cases "PART: …". Each part turns its results into figures and the lines behind them.
 """
@@ -19,7 +19,7 @@ from tokpress.bench.report import PACKAGES
 from . import exact
 from .data import ENGLISH, chosen, database, noise, part, programs, repeated
 from .exact import Found, Outcome, row
-from .pages import Figure, figures_table, markdown, marks, write_page, write_part
+from .pages import Figure, figures_table, markdown, write_page
 from .registry import Benchmark, Cases, MeasurementError, Setup, benchmark
 from .store import Results
 
@@ -303,7 +303,7 @@ PARTS: dict[str, tuple[Callable[[Setup], Cases], Callable[[Found], Outcome]]] = 
 }
 
 
-@benchmark("acceptance", page="docs/acceptance.md, README.md", takes="2 hours; --only 'small*' a minute")
+@benchmark("acceptance", page="docs/acceptance.md", takes="2 hours; --only 'small*' a minute")
 class Acceptance(Benchmark):
     """What the first version was asked to show: start, speed, memory, exact code lengths, English, mixed files, every test file."""
 
@@ -322,9 +322,6 @@ class Acceptance(Benchmark):
             cases = [f"{name}: {case}" for case in results.values(f"{name}: ")]
             lines += ["", f"## {name}", "", results.made_by(cases, machine=False), "", *details]
         write_page(setup.docs / "acceptance.md", lines)
-        readme = setup.root / "README.md"
-        if readme.is_file() and marks(self.name, "figures")[0] in readme.read_text("utf-8"):
-            write_part(readme, self.name, table, "figures")
         return table
 
     def failures(self, results: Results) -> list[str]:

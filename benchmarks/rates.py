@@ -98,7 +98,7 @@ class Rates(Benchmark):
         if not rows:
             return []
         totals = {name: totals_of(name, some) for name, some in rows.items()}
-        write_part(setup.root / "README.md", self.name, short(rows, totals, results), "rates")
+        write_part(setup.root / "README.md", self.name, by_kind(rows, results), "rates")
         write_page(setup.docs / "results.md", long(rows, totals, results))
         if "English" in rows:
             codecs = [_Named(row.codec) for row in totals["English"]]
@@ -140,29 +140,47 @@ def totals_of(set_name: str, rows: list[Row]) -> list[Row]:
     return [total((r for r in rows if r.codec == codec), f"{set_name}, {files} files") for codec in codecs]
 
 
-def short(rows: Sets, totals: Sets, results: Results) -> list[str]:
-    """README's table: a line for each codec, rates of each set, speed and memory over all files it was measured on."""
+#: kinds of files in README's table
+KINDS = {
+    "English prose": ENGLISH,
+    "source code": (*(f"text/calgary/prog{c}" for c in "clp"), "text/canterbury/fields.c"),
+    "logs": tuple(name for name in MIXED if name.startswith("logs/")),
+    "JSON": tuple(name for name in MIXED if name.startswith("json/")),
+}
+#: codecs in README's table
+SHOWN = {"tokpress": "tokpress", "tokpress:fast": "tokpress --fast", "zpaq": "zpaq -m5", "xz": "xz -9e"}
+
+
+def by_kind(rows: Sets, results: Results) -> list[str]:
+    """README's table: a line for each kind of files, a column for each codec: size, and speed out and back."""
+    every = [row for some in rows.values() for row in some if not row.error]
     lines = []
-    for codec in dict.fromkeys(row.codec for found in totals.values() for row in found):
-        same_codec = [next((row for row in found if row.codec == codec), None) for found in totals.values()]
-        both = total(row for row in same_codec if row)
-        rates = [f"{row.bits_per_byte:.3f}" if row and row.bits_per_byte is not None else "–" for row in same_codec]
-        first = next(row for row in same_codec if row)
-        counted = 8 * ((first.compressed_bytes or 0) + first.model_bytes) / first.source_bytes
-        rates.insert(1, f"{counted:.3f}" if first.model_bytes else "")
-        _, _, _, *rest = cells(both) if not both.error else [""] * len(HEAD)
-        lines.append([codec, *rates, *rest])
-    sizes = "; ".join(f"{rows[0].file}, {rows[0].source_bytes:,} bytes" for rows in totals.values())
-    failed = [f"{row.codec} on {row.file}" for found in rows.values() for row in found if row.error]
-    note = f" Not restored, so without a total: {', '.join(failed)}." if failed else ""
-    head = ["codec", *(f"{name}, bits per byte" for name in totals), *HEAD[3:]]
-    head.insert(2, "with its models")
+    for kind, names in KINDS.items():
+        cells_of = []
+        for codec in SHOWN:
+            found = [row for row in every if row.codec in (codec, level(codec, every)) and row.file in names]
+            cells_of.append(_size_and_speed(total(iter(found))) if found else "–")
+        size = sum({row.file: row.source_bytes for row in every if row.file in names}.values())
+        lines.append([f"{kind}, {size / 1e6:.1f} MB", *cells_of])
     return [
-        *markdown(head, lines), "",
-        f"{sizes}. Speeds and peak memory are those of whole processes, start and loading of the model included, over "
-        f"all files. Every decode was compared with its source.{note} Levels, versions and every file: "
-        f"[docs/results.md](docs/results.md); a picture: [docs/rates.svg](docs/rates.svg). {results.made_by()}",
+        *markdown(["", *SHOWN.values()], lines), "",
+        "Bits per byte; MB/s of compressing and decompressing, whole processes on two cores. Every decode was compared with its source. "
+        f"{results.made_by()}",
     ]  # fmt: skip
+
+
+def level(codec: str, rows: list[Row]) -> str | None:
+    """A codec that was measured at another level than its default: "xz:6" for "xz"."""
+    return next(
+        (row.codec for row in rows if row.codec.startswith(f"{codec}:") and not codec.startswith("tokpress")), None
+    )
+
+
+def _size_and_speed(row: Row) -> str:
+    out, back = (
+        row.source_bytes / 1e6 / max(seconds, 1e-9) for seconds in (row.compress_seconds, row.decompress_seconds)
+    )
+    return f"{row.bits_per_byte or 0:.3f}; {out:.2g}, {back:.2g}"
 
 
 def long(rows: Sets, totals: Sets, results: Results) -> list[str]:
