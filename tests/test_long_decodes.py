@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests import coding
+from tests.coding import common as coding
 from tests.golden import make
 from tests.models import tiny_autoencoders, tiny_class_factored, tiny_ensemble, tiny_mingru, tiny_models
 from tokpress.coding.base import WATCH_EVERY

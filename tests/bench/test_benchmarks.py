@@ -311,7 +311,7 @@ def test_float_forward_is_that_of_the_network():
     import numpy as np
 
     from benchmarks.exact import unrounded_bits
-    from tests import coding
+    from tests.coding import common as coding
     from tests.models import tiny_mingru
 
     prior = tiny_mingru()

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.archive.common import picture
+from tests.codec.archive.common import picture
 
 from .conftest import command, leftovers
 from .test_places import NOBODY, nobody, root  # noqa: F401

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.archive.common import packed, picture
+from tests.codec.archive.common import packed, picture
 from tokpress import compress
 from tokpress.cli import signals
 from tokpress.cli.tree import Tree

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from tests import coding
+from tests.coding import common as coding
 from tests.models import tiny_bayes_net
 from tokpress.errors import ModelError, TokpressError
 from tokpress.priors.lecture.bayes_net import BayesNetPrior

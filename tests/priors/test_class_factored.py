@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tokpress
-from tests.coding import decode, encode, score
+from tests.coding.common import decode, encode, score
 from tests.models import tiny_class_factored, tiny_mingru
 from tokpress.codec import encoded_frame, options
 from tokpress.coding import Frame, symbolwise

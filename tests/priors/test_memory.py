@@ -4,7 +4,7 @@ test_text.py hold both to the same bits)."""
 import numpy as np
 import pytest
 
-from tests import coding
+from tests.coding import common as coding
 from tests.models import tiny_bayes_net, tiny_class_factored, tiny_mingru, tiny_network
 from tokpress.coding import Frame
 from tokpress.errors import ModelError

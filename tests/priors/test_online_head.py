@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests import coding
+from tests.coding import common as coding
 from tests.models import tiny_mingru
 from tokpress.errors import ModelError
 from tokpress.priors.compose.memory import MemoryPrior

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests import coding
+from tests.coding import common as coding
 from tokpress.codec import stream as pipeline
 from tokpress.container.frames import Kind, iter_frames
 from tokpress.errors import ChecksumError

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests import coding
+from tests.coding import common as coding
 from tests.models import tiny_mingru
 from tokpress.coding import Frame
 from tokpress.coding.lanes import Layout

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests import coding
+from tests.coding import common as coding
 from tests.models import tiny_autoencoder, tiny_autoencoders
 from tokpress.cli import costs
 from tokpress.codec import residual, stream

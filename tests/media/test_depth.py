@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.test_media import chunk, coded, drawn
+from tests.media.test_unwrap import chunk, coded, drawn
 from tests.training.command import run
 from tokpress.errors import TokpressError
 from tokpress.media import formats, unwrap

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tokpress
-from tests import coding
+from tests.coding import common as coding
 from tests.models import tiny_ensemble, tiny_mingru
 from tokpress.coding.lanes import Layout
 from tokpress.coding.symbolwise import conditionals

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from tests.test_media import coded, drawn, said
+from tests.media.test_unwrap import coded, drawn, said
 from tests.training.command import run
 from tokpress.errors import TokpressError
 from tokpress.media import signatures, unwrap
