@@ -16,7 +16,7 @@ from tests.typed_use import use
 ROOT = Path(__file__).parent.parent
 WITH_EXAMPLES = [
     tokpress.compress, tokpress.decompress, tokpress.load, tokpress.open, tokpress.Model,
-    tokpress.Model.score, tokpress.Model.sample, tokpress.Model.save, tokpress.Model.compress,
+    tokpress.Model.score, tokpress.Model.sample, tokpress.Model.save,
 ]  # fmt: skip
 
 
