@@ -22,5 +22,5 @@ python tokpress/native/build.py --target aarch64-linux-gnu -o "$place/_core.so"
 for set in neon portable; do
     TOKPRESS_CORE=$set TOKPRESS_CORE_LIBRARY=$place/_core.so PYTHONPATH=$place/site:. PYTHONDONTWRITEBYTECODE=1 \
         qemu-aarch64-static -L "$place/root" "$place/root/usr/bin/python3.11" -m pytest -q -p no:cacheprovider \
-        --override-ini addopts=--import-mode=importlib --deselect tests/native/test_library.py -k "not process and not nothing_heavy" tests/native tests/coders "$@"
+        --override-ini addopts=--import-mode=importlib --deselect tests/native/test_library.py -k "not process and not nothing_heavy" tests/native tests/coding/coders "$@"
 done

@@ -1,7 +1,6 @@
-"""The files that are measured: the data folder with every .xz, .gz and .zip expanded, and files made here.
+"""The files that are measured: the test folder with every .xz, .gz and .zip expanded, and files made here.
 
-The data is not part of the repository. `folder` is one laid out as the README beside the data says
-(text/calgary, text/canterbury, silesia, logs, …); what is absent is left out, and told.
+The data is not part of the repository. README.md in this folder says where it comes from; files that are absent are left out, with a line on stderr.
 """
 
 import gzip
@@ -17,10 +16,8 @@ import zipfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-if Path(sys.path[0]).resolve() == Path(__file__).resolve().parent:
-    sys.path.append(sys.path.pop(0))  # tokenizers.py beside this file must not hide the package of that name
-FOLDER = ROOT.parent / "shared" / "data" / "bench"
-SCRATCH = Path(tempfile.gettempdir()) / "tokpress-bench"
+#: the folder with bench/ and train/ where neither --data nor the environment names one
+FOLDER = ROOT / "data"
 
 #: English prose: books, articles, papers (some with troff marks), a bible, a fact book
 ENGLISH = (
@@ -53,7 +50,7 @@ BINARY = (
 def expanded(folder: Path, scratch: Path) -> dict[str, Path]:
     """Every file of the data folder by its name, archives expanded into a folder in `scratch`, once."""
     if not folder.is_dir():
-        sys.exit(f"{folder}: no such folder; name the data folder with --data")
+        sys.exit(f"{folder}: no such folder; name the folder that holds bench/ by --data or TOKPRESS_DATA")
     scratch = scratch / f"data-{hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:8]}"
     found: dict[str, Path] = {}
     for path in sorted(p for p in folder.rglob("*") if p.is_file()):

@@ -1,7 +1,5 @@
 """Messages of 1 to 4 KB, and records of one kind after training on such records: docs/small_files.md.
 
-    python benchmarks/small_files.py [--only messages|records] [--report]
-
 Messages: pieces of the bench's English, each compressed alone by the shipped models. The dictionary of zstd, 112,640 bytes, is
 learned from pieces as long of the text that the shipped models were trained on.
 
@@ -10,7 +8,8 @@ as one file. The dictionary of zstd is learned from the records that tokpress tr
 where its command `zli` is on the PATH: `zli train -p zstd … -O …`, the one of its profiles that carries text from one file to
 the next. That takes some 20 minutes of one core; what it makes is kept beside the model.
 
-Bytes are those of complete files, headers included; models and dictionaries are not counted, and told. What is decoded is compared.
+Bytes are those of complete files, headers included; models and dictionaries are not counted, their sizes are on the page. Every file
+is decoded and compared.
 """
 
 import importlib
@@ -25,19 +24,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import click
-from data import ENGLISH, FOLDER, ROOT, SCRATCH, chosen, expanded
-from results import Figure, figures_table, machine_line, markdown, unwind_when_terminated
-from training import trained
-
 import tokpress
 from tokpress.bench.measure import measure
 from tokpress.bench.peers import find
-from tokpress.machine import describe
-from tokpress.model import load_folder
+from tokpress.models.store import load_folder
 
-RESULT = Path(__file__).with_name("results") / "small_files.json"
-TRAIN = FOLDER.parent / "train"
+from .data import ENGLISH, chosen
+from .pages import Figure, figures_table, markdown, write_page
+from .registry import Benchmark, Cases, MeasurementError, Setup, benchmark
+from .store import Results
+
 DICTIONARY = 112_640
 SAMPLES_OF_EACH = 2_000  # of each training text, for the dictionary
 PIECES, SIZES = 12, (1 << 10, 2 << 10, 3 << 10, 4 << 10)
@@ -86,7 +82,7 @@ class Dictionary:
     def size(self, data: bytes) -> int:
         packed = self.encoder.compress(data)
         if self.decoder.decompress(packed) != data:
-            raise click.ClickException("zstd did not restore a file")
+            raise MeasurementError("zstd did not restore a file")
         return len(packed)
 
 
@@ -111,7 +107,7 @@ class OpenZL:
             self._run("compress", source, "-c", self.how[0], "-D", self.how[1], "-o", packed)
             self._run("decompress", packed, "-D", self.how[1], "-o", restored)
             if restored.read_bytes() != data:
-                raise click.ClickException("OpenZL did not restore a file")
+                raise MeasurementError("OpenZL did not restore a file")
             return packed.stat().st_size
 
 
@@ -121,7 +117,7 @@ def ours(model: str | None, effort: str = "default") -> Callable[[bytes], int]:
     def size(data: bytes) -> int:
         packed = tokpress.compress(data, loaded, effort=effort)
         if tokpress.decompress(packed, loaded) != data:
-            raise click.ClickException("tokpress did not restore a file")
+            raise MeasurementError("tokpress did not restore a file")
         return len(packed)
 
     return size
@@ -144,8 +140,8 @@ def sums(sources: list[bytes], ways: dict[str, Callable[[bytes], int]]) -> dict[
     return out
 
 
-def measure_messages(files: dict[str, Path]) -> dict[str, Any]:
-    dictionary = Dictionary(list(texts(TRAIN)))
+def measure_messages(setup: Setup) -> dict[str, Any]:
+    dictionary = Dictionary(list(texts(setup.train_data)))
     ways = {
         "tokpress": ours(None),
         "tokpress --best": ours(None, "best"),
@@ -154,15 +150,15 @@ def measure_messages(files: dict[str, Path]) -> dict[str, Any]:
         "brotli -11": library("brotli"),
         "xz -9e": library("xz"),
     }
-    return sums(messages(files), ways)
+    return sums(messages(chosen(setup.bench, ENGLISH)), ways)
 
 
-def measure_records(work: Path, minutes: float) -> dict[str, Any] | None:
-    corpus, model = TRAIN / "records" / "packages.txt.xz", work / "records"
-    words = ["train", str(corpus), "-o", str(model), "--preset", "small", "--max-minutes", f"{minutes:g}"]
-    if not trained(words, model, 2 * minutes):
-        return None
-    new = records(FOLDER / "records" / "packages.txt.xz")
+def measure_records(setup: Setup) -> dict[str, Any]:
+    corpus, model = setup.train_data / "records" / "packages.txt.xz", setup.work / "records"
+    limit = f"{setup.settings['training_minutes']:g}"
+    words = ["train", str(corpus), "-o", str(model), "--preset", "small", "--max-minutes", limit]
+    setup.train(words, model)
+    new = records(setup.bench_data / "records" / "packages.txt.xz")
     some = new[:: max(1, len(new) // RECORDS)][:RECORDS]
     ways = {
         "tokpress -m, trained": ours(str(model)),
@@ -172,23 +168,23 @@ def measure_records(work: Path, minutes: float) -> dict[str, Any] | None:
         "brotli -11": library("brotli"),
     }
     if shutil.which("zli"):
-        ways["OpenZL, trained"] = OpenZL(records(corpus), work).size
+        ways["OpenZL, trained"] = OpenZL(records(corpus), setup.work).size
     out = sums(some, ways)
-    with tempfile.NamedTemporaryFile() as whole:
-        Path(whole.name).write_bytes(b"".join(new))
+    with tempfile.NamedTemporaryFile() as joined:
+        Path(joined.name).write_bytes(b"".join(new))
         names = [f"tokpress:{model}", "tokpress", "zpaq", "xz", "zstd"]
         out["whole"] = {
-            name.replace(str(model), "trained"): measure(find(name), Path(whole.name)).to_json()
+            name.replace(str(model), "trained"): measure(find(name), Path(joined.name)).to_json()
             for name in names
             if not find(name).missing()
         }
     curve = json.loads((model / "training_curve.json").read_text())
-    out |= {
+    shown = [*words[:1], "packages.txt.xz", "-o", "records", *words[4:]]
+    return out | {
         "training_minutes": round(curve[-1]["seconds"] / 60, 1),
         "model_bytes": sum(p.stat().st_size for p in model.iterdir() if p.suffix in (".json", ".safetensors")),
-        "command": "tokpress " + subprocess.list2cmdline([*words[:1], "packages.txt.xz", "-o", "records", *words[4:]]),
-    }  # fmt: skip
-    return out
+        "command": "tokpress " + subprocess.list2cmdline(shown),
+    }
 
 
 def table(m: dict[str, Any], against: list[str]) -> list[str]:
@@ -210,17 +206,14 @@ SAVED = (
 
 
 def asked(kept: dict[str, Any]) -> list[Figure]:
-    """What was asked of messages and records, as far as it was measured."""
+    """The figures of messages and records, of the parts that were measured."""
     figures = []
     for part, ours, peer, least in SAVED:
         packed = kept[part]["packed"] if kept.get(part) else {}
         if ours in packed and peer in packed:
             share = 1 - packed[ours] / packed[peer]
-            figures.append(
-                Figure(
-                    f"{part}: fewer bytes by {ours} than by {peer}", f"≥ {least:.0%}", f"{share:.1%}", share >= least
-                )
-            )
+            name = f"{part}: fewer bytes by {ours} than by {peer}"
+            figures.append(Figure(name, f"≥ {least:.0%}", f"{share:.1%}", share >= least))
     if m := kept.get("records"):
         whole = {name: row["compressed_bytes"] for name, row in m["whole"].items()}
         if "zpaq" in whole:
@@ -231,7 +224,7 @@ def asked(kept: dict[str, Any]) -> list[Figure]:
     return figures
 
 
-def report(kept: dict[str, Any]) -> None:
+def page(kept: dict[str, Any], made_by: str) -> list[str]:
     peers = ["zstd -19, dictionary", "OpenZL, trained", "zstd -19", "brotli -11", "xz -9e"]
     lines = [
         "# Small files",
@@ -240,7 +233,7 @@ def report(kept: dict[str, Any]) -> None:
         "",
     ]
     if figures := asked(kept):
-        lines += ["## Asked and measured", "", *figures_table([figure.to_json() for figure in figures]), ""]
+        lines += ["## Asked and measured", "", *figures_table(figures), ""]
     if m := kept.get("messages"):
         lines += [
             f"## {m['number']} messages of 1 to 4 KB, {m['bytes']:,} bytes",
@@ -270,31 +263,24 @@ def report(kept: dict[str, Any]) -> None:
             *markdown(["compressor", "bytes", "bits per byte", "compress MB/s", "decompress MB/s"], whole),
             "",
         ]
-    lines += [f"`python benchmarks/small_files.py`, {kept['measured']}, {machine_line(kept['machine'])}.", ""]
-    (ROOT / "docs" / "small_files.md").write_text("\n".join(lines), "utf-8")
+    return [*lines, made_by]
 
 
-@click.command()
-@click.option("--only", type=click.Choice(["messages", "records"]), help="This part.")
-@click.option("--minutes", type=float, default=12.0, show_default=True, help="Of training on records.")
-@click.option("--scratch", type=click.Path(path_type=Path), default=SCRATCH)
-@click.option("--work", type=click.Path(path_type=Path), default=ROOT / ".tokenizers", help="The trained model.")
-@click.option("--report", "only_report", is_flag=True, help="Only write docs/small_files.md.")
-def main(only, minutes, scratch, work, only_report):
-    unwind_when_terminated()
-    kept = json.loads(RESULT.read_text()) if RESULT.is_file() else {}
-    if not only_report:
-        if only != "records":
-            kept["messages"] = measure_messages(chosen(expanded(FOLDER, scratch), ENGLISH))
-        if only != "messages":
-            kept["records"] = measure_records(work, minutes) or kept.get("records")
-        kept |= {
-            "machine": describe("numpy", "zstandard", "brotli"),
-            "measured": time.strftime("%Y-%m-%d", time.gmtime()),
-        }
-        RESULT.write_text(json.dumps(kept, indent=1) + "\n")
-    report(kept)
+@benchmark(
+    "small_files",
+    page="docs/small_files.md",
+    takes="1 hour, 12 minutes of it training",
+    settings={"training_minutes": 12.0},
+)
+class SmallFiles(Benchmark):
+    """Messages of 1 to 4 KB and records of one kind, each compressed alone, beside zstd and OpenZL with dictionaries."""
 
+    packages = ("numpy", "zstandard", "brotli")
 
-if __name__ == "__main__":
-    main()
+    def cases(self, setup: Setup) -> Cases:
+        return {"messages": lambda: measure_messages(setup), "records": lambda: measure_records(setup)}
+
+    def report(self, results: Results, setup: Setup) -> list[str]:
+        if kept := results.values():
+            write_page(setup.docs / "small_files.md", page(kept, results.made_by()))
+        return []

@@ -1,281 +1,374 @@
-"""python benchmarks/text.py: measure all codecs on the bench files, write the table of README.md.
+"""The text models: the worth of each part, a context read before, a quick development mix, the choice between models, pieces.
 
-Also docs/results.md (every file, every codec), docs/rates.svg (English: bits per byte against speed) and
-benchmarks/results/rates.json. A run that was stopped goes on where it was. Peers that are not installed are left out.
-zstd's dictionary is learned from pieces of the text that the shipped models were trained on, where that is.
-`tokpress --best` and `text-large` are measured on English only, which takes 50 minutes as it is; `-m fast` leaves them out.
+The development mix: the last bytes of each training text, which the shipped models were not trained on (training holds 32,768 tokens
+of each file out), and the first 2 MB of the package descriptions, which they were not trained on at all. Experiments are tried on this
+mix and not on the test files. Bits are −log2 p, exactly as coding would charge them.
 """
 
-import argparse
-import sys
-from dataclasses import fields
+import lzma
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from data import BINARY, ENGLISH, FOLDER, MIXED, ROOT, SCRATCH, chosen, expanded
-from results import Figure, Results, figures_table, machine_line, markdown, unwind_when_terminated
-from small_files import Dictionary, texts
+import numpy as np
 
-from tokpress.bench.codec import Codec
-from tokpress.bench.measure import Row, Run, measure, prepare, total
-from tokpress.bench.peers import ZstdDictionary
-from tokpress.bench.report import HEAD, cells, plot
+import tokpress
+from tokpress.bench.report import PACKAGES
+from tokpress.codec import choose, options, selection
+from tokpress.coding import Frame
+from tokpress.container.lzma2 import lzma_encode
+from tokpress.models import store
+from tokpress.models.model import Model
+from tokpress.native.adaptive import encode
+from tokpress.priors.compose.memory import MemoryPrior
+from tokpress.priors.lecture.histogram import HistogramPrior
+from tokpress.priors.text.bitwise import SpellingPrior
+from tokpress.priors.text.mingru import MinGRUPrior
 
-BEGIN, END = "<!-- rates: benchmarks/text.py writes what follows -->", "<!-- end of rates -->"
-SETS = {"English": ENGLISH, "mixed": MIXED}
-#: codec → the sets that it is measured on, where that is not all
-ONLY = {"tokpress:best": ("English",), "tokpress:text-large": ("English",)}
-#: measured once for nothing by each codec that measures anything: what is used for the first time may be compiled
-WARM = "text/calgary/paper1"
+from .data import ENGLISH, MIXED, chosen
+from .pages import markdown, write_page
+from .registry import Benchmark, Cases, Setup, benchmark
+from .store import Results
+
+RECORDS_BYTES = 2_000_000
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=FOLDER, help="the data folder (%(default)s)")
-    parser.add_argument("--scratch", type=Path, default=SCRATCH, help="where archives are expanded (%(default)s)")
-    parser.add_argument("--against", default="xz,zstd,brotli,bzip3,ppmd,zpaq", help="the peers (%(default)s)")
-    parser.add_argument(
-        "-m", "--model", action="append", help="also this effort, or model; without any, fast, best and text-large"
+def mix(folder: Path, count: int) -> dict[str, bytes]:
+    """The development mix: name → bytes. `folder`: the training data; `count`: bytes of the end of each text."""
+    pieces = {}
+    for path in sorted((folder / "text").glob("*.xz")):
+        pieces[path.stem] = lzma.decompress(path.read_bytes())[-count:]
+    with lzma.open(folder / "records" / "packages.txt.xz") as file:
+        pieces["packages"] = file.read(RECORDS_BYTES)
+    return pieces
+
+
+def with_rate(model: Model, rate: float) -> Model:
+    """The same weights, with another learning rate of the head."""
+    prior = model.prior
+    assert isinstance(prior, MemoryPrior) and isinstance(prior.base, MinGRUPrior)
+    base = MinGRUPrior({**prior.base.config(), "online": rate}, prior.base.tensors())
+    return Model(
+        model.tokenizer, MemoryPrior(base, tuple(map(int, prior.orders))), name=f"{model.name}, online {rate:g}"
     )
-    parser.add_argument("--repeat", type=int, default=1, help="best time of so many (%(default)s)")
-    parser.add_argument("--root", type=Path, default=ROOT, help="write README.md, docs and results below this folder")
-    asked = parser.parse_args()
-    unwind_when_terminated()
 
-    readme = asked.root / "README.md"
-    text = readme.read_text()
-    if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
-        sys.exit(f"{readme}: must hold these two lines, once each, in this order:\n{BEGIN}\n{END}")
-    files = expanded(asked.data, asked.scratch)
-    sets = {name: some for name, names in SETS.items() if (some := chosen(files, names))}
-    if not sets:
-        sys.exit(f"{asked.data}: none of the bench files is there")
-    models = asked.model or ["fast", "best", "text-large"]
-    ours = ["tokpress", *(f"tokpress:{m}" for m in models)]
-    run = prepare([*ours, *asked.against.split(","), *dictionary(asked)], asked.repeat)
-    for name, reason in run.skipped.items():
-        print(f"{name} is left out: {reason}", file=sys.stderr)
 
-    results = Results(asked.root / "benchmarks" / "results" / "rates.json")
-    section = results.section("rates")
-    rows: dict[str, list[Row]] = {}
-    warm: set[str] = set()
-    for set_name, some in sets.items():
-        for name, path in some.items():
-            for codec in of_set(run.codecs, set_name):
+def bits(model: Model, data: bytes) -> float:
+    tokens = model.tokenizer.encode(data)
+    codec = model.prior.codec(Frame(len(tokens), model.prior.lanes(len(tokens))))
+    return float(codec.score(tokens).sum())
 
-                def make(codec=codec, path=path, name=name) -> dict[str, Any]:
-                    if codec.name not in warm:
-                        warm.add(codec.name)
-                        measure(codec, files.get(WARM, path), WARM, 1)
-                    return measure(codec, path, name, run.repeat).to_json()
 
-                key = f"{codec.name} × {asked.repeat} on {name}"
-                rows.setdefault(set_name, []).append(row_of(section.once(key, make)))
-    totals = {
-        set_name: [
-            total([r for r in found if r.codec == codec.name], f"{set_name}, {len(sets[set_name])} files")
-            for codec in of_set(run.codecs, set_name)
+@benchmark("text_dev", takes="1 minute a model", settings={"models": ("text",), "online": (), "bytes": 80_000})
+class TextDev(Benchmark):
+    """Bits per byte of text models on the development mix, for quick experiments.
+
+    Settings: models, rates at which the head learns (none: as shipped), bytes of the end of each training text.
+    """
+
+    stored = False
+
+    def cases(self, setup: Setup) -> Cases:
+        models = [store.load(name) for name in setup.settings["models"]]
+        if rates := setup.settings["online"]:
+            models = [with_rate(model, float(rate)) for model in models for rate in rates]
+
+        def one(piece: bytes) -> dict[str, Any]:
+            found = {}
+            for model in models:
+                begun = time.monotonic()
+                rate = bits(model, piece) / len(piece)
+                found[model.name] = {"bytes": len(piece), "rate": rate, "seconds": time.monotonic() - begun}
+            return found
+
+        pieces = mix(setup.train_data, setup.settings["bytes"])
+        return {name: lambda piece=piece: one(piece) for name, piece in pieces.items()}
+
+    def report(self, results: Results, setup: Setup) -> list[str]:
+        if not (found := results.values()):
+            return []
+        models = list(next(iter(found.values())))
+        rows = [
+            [name, f"{next(iter(m.values()))['bytes']:,}", *(f"{m[model]['rate']:.4f}" for model in models)]
+            for name, m in found.items()
         ]
-        for set_name, found in rows.items()
-    }
-    section.data["codecs"] = {codec.name: codec.describe() for codec in run.codecs}
-    section.data["totals"] = {set_name: [row.to_json() for row in found] for set_name, found in totals.items()}
-    results.write()
-
-    before, after = text.split(BEGIN)[0], text.split(END)[1]
-    readme.write_text(f"{before}{BEGIN}\n{short(rows, totals, results.data, section.data)}\n{END}{after}")
-    page = asked.root / "docs" / "results.md"
-    page.parent.mkdir(exist_ok=True)
-    page.write_text(long(rows, totals, results.data, section.data))
-    if "English" in rows:
-        with (page.parent / "rates.svg").open("wb") as out:
-            plot(Run(run.codecs, rows=rows["English"]), out, "svg")
-    failed = [row for found in rows.values() for row in found if row.error]
-    for row in failed:
-        print(f"{row.file}: {row.codec}: {row.error}", file=sys.stderr)
-    sys.exit(bool(failed))
+        means = [np.mean([m[model]["rate"] for m in found.values()]) for model in models]
+        seconds = [sum(m[model]["seconds"] for m in found.values()) for model in models]
+        rows.append(["mean of the rates", "", *(f"{mean:.4f}" for mean in means)])
+        rows.append(["seconds", "", *(f"{each:.1f}" for each in seconds)])
+        return markdown(["bits per byte", "bytes", *models], rows)
 
 
-def dictionary(asked: argparse.Namespace) -> list[str]:
-    """The codec that is zstd with a dictionary, where zstd is asked for, and there is text to learn it from."""
-    file, train = asked.scratch / "zstd.dictionary", asked.data.parent / "train"
-    if "zstd" not in asked.against.split(",") or not train.is_dir():
-        return []
-    if not file.is_file():
-        asked.scratch.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(Dictionary(list(texts(train))).made.as_bytes())
-    return [f"{ZstdDictionary.kind}:{file}"]
+# --- the worth of each part ----------------------------------------------------------------------------------------
+
+PROSE = ("novels_en", "books_en")
 
 
-def of_set(codecs: list[Codec], set_name: str) -> list[Codec]:
-    return [codec for codec in codecs if set_name in ONLY.get(codec.name, SETS)]
+@dataclass
+class Variant:
+    about: str
+    make: Callable[[Model], Model]
+    lanes: int | None = None
 
 
-def row_of(told: dict[str, Any]) -> Row:
-    return Row(**{field.name: told[field.name] for field in fields(Row)})
+def reweighed(model: Model, change: Callable[[str, np.ndarray], np.ndarray]) -> Model:
+    """The same model with other int8 weights."""
+    memory = model.prior
+    assert isinstance(memory, MemoryPrior) and isinstance(memory.base, MinGRUPrior)
+    tensors = {k: change(k, v) if v.dtype == np.int8 else v for k, v in memory.base.tensors().items()}
+    return Model(model.tokenizer, MemoryPrior(MinGRUPrior(memory.base.config(), tensors)))
 
 
-def short(
-    rows: dict[str, list[Row]], totals: dict[str, list[Row]], data: dict[str, Any], section: dict[str, Any]
-) -> str:
-    """README's table: a line per codec, rates of each set, speed and memory over all that it was measured on."""
-    lines = []
-    for codec in dict.fromkeys(row.codec for found in totals.values() for row in found):
-        same_codec = [next((row for row in found if row.codec == codec), None) for found in totals.values()]
-        whole = total(row for row in same_codec if row)
-        rates = [f"{row.bits_per_byte:.3f}" if row and row.bits_per_byte is not None else "–" for row in same_codec]
-        first = next(row for row in same_codec if row)
-        counted = 8 * ((first.compressed_bytes or 0) + first.model_bytes) / first.source_bytes
-        rates.insert(1, f"{counted:.3f}" if first.model_bytes else "")
-        _, _, _, *rest = cells(whole) if not whole.error else [""] * len(HEAD)
-        lines.append([codec, *rates, *rest])
-    sizes = "; ".join(f"{rows[0].file}, {rows[0].source_bytes:,} bytes" for rows in totals.values())
-    failed = [f"{row.codec} on {row.file}" for found in rows.values() for row in found if row.error]
-    note = f" Not restored, so without a total: {', '.join(failed)}." if failed else ""
-    head = ["codec", *(f"{name}, bits per byte" for name in totals), *HEAD[3:]]
-    head.insert(2, "with its models")
-    return "\n".join([
-        "", *markdown(head, lines), "",
-        f"{sizes}. Speeds and peak memory are those of whole processes, start and loading of the model included, over "
-        f"all files ({section['finished']}, {data['machine']['cpu']}, {data['machine']['cores']} cores, int8 products by {data['machine']['int8']}). "
-        f"Every decode was compared with its source.{note} Levels, versions and every file: "
-        f"[docs/results.md](docs/results.md); a picture: [docs/rates.svg](docs/rates.svg); made by `{section['command']}`.", "",
-    ])  # fmt: skip
+def coarser(bits: int) -> Callable[[Model], Model]:
+    """Weights of 7 bits, rounded to `bits`."""
+    step = 1 << (7 - bits)
+
+    def rounded(name: str, q: np.ndarray) -> np.ndarray:
+        return np.clip(np.rint(q.astype(np.float32) / step) * step, -64, 63).astype(np.int8)
+
+    return lambda model: reweighed(model, rounded)
 
 
-def long(
-    rows: dict[str, list[Row]], totals: dict[str, list[Row]], data: dict[str, Any], section: dict[str, Any]
-) -> str:
-    lines = [
-        "# Results", "",
-        f"Made by `{section['command']}` (code {section['code']}), finished {section['finished']}, "
-        f"load average at the end {section['load']}.", "", machine_line(data["machine"]) + ".", "",
-        "Each codec ran in processes of its own; seconds and peak memory are those of the whole process, start and "
-        "loading of the model included. Every decode was compared with its source. MB are 10⁶ bytes. "
-        "Model bytes are not part of the compressed bytes.", "",
-    ]  # fmt: skip
-    lines += [f"* `{name}`: {what}" for name, what in section["codecs"].items()]
-    if figures := asked(rows):
-        lines += ["", "## Asked and measured", "", *figures_table([figure.to_json() for figure in figures])]
-    for set_name, found in totals.items():
-        lines += ["", f"## {found[0].file}, {found[0].source_bytes:,} bytes", ""]
-        lines += [*markdown(list(HEAD), [cells(row) for row in found]), "", "Bits per byte of each file:", ""]
-        by_file: dict[str, list[Row]] = {}
-        for row in rows[set_name]:
-            by_file.setdefault(row.file, []).append(row)
-        lines += markdown(
-            ["file", "bytes", *(row.codec for row in found)],
-            [[name, f"{some[0].source_bytes:,}", *(cells(row)[2] or "failed" for row in some)] for name, some in by_file.items()],
-        )  # fmt: skip
-    return "\n".join(lines) + "\n"
+def without_memory(model: Model) -> Model:
+    assert isinstance(model.prior, MemoryPrior)
+    return Model(model.tokenizer, model.prior.base)
 
 
-#: (set, our codec, peer, bytes of the files, share of the peer's bytes to be saved): each file must reach it
-SAVED = (
-    *(("English", ours, "zpaq", (10_000, 11_000_000), 0.2) for ours in ("tokpress", "tokpress:best")),
-    *(
-        ("English", ours, peer, (0, 100_000), least)
-        for peer, least in (("brotli", 0.4), ("ppmd", 0.28))
-        for ours in ("tokpress", "tokpress:best")
+VARIANTS = {
+    "as shipped": Variant("", lambda model: model),
+    "no memory": Variant("the network alone", without_memory),
+    "no learning head": Variant("`online=0`", lambda model: with_rate(model, 0)),
+    "neither": Variant("", lambda model: without_memory(with_rate(model, 0))),
+    "no n-gram tables": Variant(
+        "set to 0, after training with them", lambda model: reweighed(model, lambda k, q: q * 0 if "gram" in k else q)
     ),
-    ("mixed", "tokpress", "xz", (0, 1 << 62), 0.0),
-)
+    "no network": Variant("the memory over counts of tokens", lambda model: Model(model.tokenizer, MemoryPrior(HistogramPrior(model.tokenizer.vocab_size)))),
+    "no tokens": Variant("`adaptive`: context mixing of bytes", lambda model: store.load("adaptive")),
+    "spelled": Variant("mixed with contexts of bytes, bit by bit", lambda model: Model(model.tokenizer, SpellingPrior(model.prior))),
+    "weights of 6 bits": Variant("of 7, rounded after training", coarser(6)),
+    "weights of 5 bits": Variant("", coarser(5)),
+    "weights of 4 bits": Variant("", coarser(4)),
+    "1 lane": Variant("by the rule: one for some 1,024 tokens, at most 128", lambda model: model, 1),
+    "16 lanes": Variant("", lambda model: model, 16),
+    "64 lanes": Variant("", lambda model: model, 64),
+    "256 lanes": Variant("", lambda model: model, 256),
+}  # fmt: skip
 
-#: English files → bits per byte, at most
-AIMS = {"text/canterbury/alice29.txt": 1.42, "text/calgary/book1": 1.78, "silesia/dickens": 1.4}
-#: (our codec, bytes of the files, bytes a second): so fast should each file be decoded
-FAST_ENOUGH = (("tokpress", 100_000, 1e5), ("tokpress:text-large", 1_000_000, 4e4))
-#: our codec → bytes of its models, at most
-MODEL_SIZES = {"tokpress": 8_000_000, "tokpress:text-large": 25_000_000}
+
+def scored(variant: Variant, pieces: dict[str, bytes]) -> dict[str, Any]:
+    model, out = variant.make(store.load("text")), {}
+    for name, piece in pieces.items():
+        tokens = model.tokenizer.encode(piece)
+        lanes = variant.lanes or model.prior.lanes(len(tokens))
+        begun = time.perf_counter()
+        bits = model.prior.codec(Frame(len(tokens), lanes)).score(tokens).sum()
+        out[name] = {"bytes": len(piece), "bits": float(bits), "seconds": round(time.perf_counter() - begun, 2)}
+    return out
 
 
-def asked(rows: dict[str, list[Row]]) -> list[Figure]:
-    """What a text model was asked to show, of the codecs that were measured."""
-    found: dict[tuple[str, str], dict[str, Row]] = {}
-    for set_name, some in rows.items():
-        for row in some:
-            if not row.error:
-                found.setdefault((set_name, row.codec), {})[row.file] = row
-    figures = []
+@benchmark("text_ablation", page="docs/text_ablation.md", takes="15 minutes", settings={"bytes": 80_000})
+class TextAblation(Benchmark):
+    """The shipped `text` with one part left out or changed, on the development mix; nothing is trained again.
 
-    def pairs(set_name: str, ours: str, peer: str, low: int, high: int) -> list[tuple[Row, Row]]:
-        mine, theirs = (found.get((set_name, codec), {}) for codec in (ours, peer))
-        return [(mine[f], theirs[f]) for f in mine if f in theirs and low <= mine[f].source_bytes <= high]
+    Settings: bytes of the end of each training text.
+    """
 
-    def texts_from(size: int, set_name: str, ours: str) -> list[Row]:
-        mine = found.get((set_name, ours), {}).values()
-        return [row for row in mine if row.source_bytes >= size and row.file not in BINARY]
+    def cases(self, setup: Setup) -> Cases:
+        def one(variant: Variant) -> dict[str, Any]:
+            scored(variant, {"warm": b"for loops that run for the first time; " * 4000})
+            return scored(variant, mix(setup.train_data, setup.settings["bytes"]))
 
-    for set_name, ours, peer, (low, high), least in SAVED:
-        saved = [
-            (1 - a.compressed_bytes / b.compressed_bytes, a.file)
-            for a, b in pairs(set_name, ours, peer, low, high)
-            if a.compressed_bytes is not None and b.compressed_bytes
-        ]
-        if saved:
-            good, worst = sum(share >= least for share, _ in saved), min(saved)
-            sizes = "" if high > 1 << 60 else f", files of {low:,} to {high:,} bytes"
-            told = f"{good} of {len(saved)} files; least {worst[0]:.1%} ({worst[1]})"
-            name = f"{set_name}{sizes}: fewer bytes by {ours} than by {peer}"
-            figures.append(Figure(name, f"≥ {least:.0%}, each", told, good == len(saved)))
-    smaller = [
-        (a.compressed_bytes or 0) < (b.compressed_bytes or 0)
-        for a, b in pairs("mixed", "tokpress", "zpaq", 0, 1 << 62)
-        if a.file not in BINARY
-    ]
-    if smaller:
-        told = f"{sum(smaller)} of {len(smaller)} files"
-        figures.append(
-            Figure(
-                "mixed, logs, JSON, source, tables, mark-up: smaller than zpaq's",
-                "≥ 3 of 4",
-                told,
-                4 * sum(smaller) >= 3 * len(smaller),
-            )
-        )
-    for file, most in AIMS.items():
-        for ours in ("tokpress", "tokpress:best"):
-            if (row := found.get(("English", ours), {}).get(file)) and row.bits_per_byte is not None:
-                rate = row.bits_per_byte
-                figures.append(Figure(f"{file}: bits per byte of {ours}", f"≤ {most:.2f}", f"{rate:.3f}", rate <= most))
-    for ours, size, least in FAST_ENOUGH:
-        for set_name in SETS:
-            found_speeds = [(s, row.file) for row in texts_from(size, set_name, ours) if (s := row.speed("decompress"))]
-            if found_speeds:
-                slow = sum(s < least for s, _ in found_speeds)
-                told = f"{len(found_speeds) - slow} of {len(found_speeds)} files; least {min(found_speeds)[0] / 1e3:.0f} KB/s ({min(found_speeds)[1]})"
-                name = f"{set_name}, no binaries, files from {size:,} bytes: {ours} decompresses, whole processes"
-                figures.append(Figure(name, f"≥ {least / 1e3:.0f} KB/s, each", told, not slow))
-    both_ways = [
-        (x / y, row.file)
-        for set_name in SETS
-        for row in texts_from(100_000, set_name, "tokpress")
-        if (x := row.speed("compress")) and (y := row.speed("decompress"))
-    ]
-    if both_ways:
-        good = sum(ratio >= 1 for ratio, _ in both_ways)
-        told = f"{good} of {len(both_ways)} files; {min(both_ways)[0]:.2f} to {max(both_ways)[0]:.2f}"
-        name = "both sets, no binaries, files from 100,000 bytes: tokpress compresses as fast as it decompresses"
-        figures.append(Figure(name, "≥ 1, each", told, good == len(both_ways)))
-    for ours, most_bytes in MODEL_SIZES.items():
-        if row := next(iter(found.get(("English", ours), {}).values()), None):
-            name = f"bytes of the models of {ours}"
-            figures.append(Figure(name, f"≤ {most_bytes:,}", f"{row.model_bytes:,}", row.model_bytes <= most_bytes))
-    for ours in ("tokpress", "tokpress:fast", "tokpress:best"):
-        for action in ("compress", "decompress"):
-            speeds = [
-                (x / y, a.file)
-                for a, b in pairs("English", ours, "zpaq", 1_000_000, 1 << 62)
-                if (x := a.speed(action)) and (y := b.speed(action))
+        return {name: lambda variant=variant: one(variant) for name, variant in VARIANTS.items()}
+
+    def report(self, results: Results, setup: Setup) -> list[str]:
+        found = results.values()
+        if "as shipped" in found:
+            write_page(setup.docs / "text_ablation.md", ablation(found, results.made_by()))
+        return []
+
+
+def ablation(runs: dict[str, Any], made_by: str) -> list[str]:
+    rows, base = [], None
+    for name, variant in VARIANTS.items():
+        if name not in runs:
+            continue
+        found = runs[name]
+        rates = {key: each["bits"] / each["bytes"] for key, each in found.items()}
+        mean = float(np.mean(list(rates.values())))
+        base = mean if base is None else base
+        prose = float(np.mean([rates[key] for key in PROSE]))
+        seconds = sum(each["seconds"] for each in found.values())
+        size = sum(each["bytes"] for each in found.values())
+        rows.append(
+            [name, variant.about, f"{mean:.4f}", f"{mean / base - 1:+.1%}", f"{prose:.4f}", f"{rates['packages']:.4f}",
+             f"{size / seconds / 1e3:.0f}"]
+        )  # fmt: skip
+    return [
+        "# What each part of the text model is worth",
+        "",
+        "The shipped `text` with one part left out or changed, on a mix that it was not trained on and that is not the bench:",
+        "the ends of ten kinds of text (the last {} bytes of each), and 2 MB of package descriptions. Nothing is trained".format(
+            f"{runs['as shipped']['novels_en']['bytes']:,}"
+        ),
+        "anew, so that what is left out of the network was not made up for.",
+        "",
+        *markdown(
+            ["text", "", "bits per byte, mean of the rates", "against it", "novels and books", "package descriptions",
+             "KB/s, one core"],
+            rows,
+        ),
+        "",
+        "Vocabularies are compared in [text_tokenizers.md](text_tokenizers.md).",
+        "",
+        made_by,
+    ]  # fmt: skip
+
+
+# --- a context read before -------------------------------------------------------------------------------------------
+
+CONTEXT_BYTES = 40_000
+#: (scored, read before, about the second), from the test files; #1 and #2 are the halves of the first 2 · CONTEXT_BYTES
+PAIRS = [
+    ("text/calgary/paper2", "text/calgary/paper1", "another paper on computing"),
+    ("text/calgary/progp", "text/calgary/progc", "a program in another language"),
+    ("logs/HDFS_2k.log#2", "logs/HDFS_2k.log#1", "the log's first half"),
+    ("logs/Apache_2k.log#2", "logs/Apache_2k.log#1", "the log's first half"),
+    ("text/canterbury/alice29.txt#2", "text/canterbury/alice29.txt#1", "the book's first half"),
+    ("text/canterbury/alice29.txt#2", "logs/HDFS_2k.log#1", "a log, which has nothing to do with it"),
+]
+
+
+def half(files: dict[str, Path], name: str) -> bytes:
+    path, _, number = name.partition("#")
+    data = files[path].read_bytes()
+    return data[CONTEXT_BYTES : 2 * CONTEXT_BYTES] if number == "2" else data[:CONTEXT_BYTES]
+
+
+@benchmark("in_context", page="docs/in_context.md", takes="1 minute")
+class InContext(Benchmark):
+    """Bits per byte of a file after the text model has read another file: `tokpress score --context`."""
+
+    packages = PACKAGES
+
+    def cases(self, setup: Setup) -> Cases:
+        model, files = tokpress.load("text"), setup.bench
+        found: Cases = {}
+        for name, before, _ in PAIRS:
+            if all(each.partition("#")[0] in files for each in (name, before)):
+                found[name] = lambda name=name: model.score(half(files, name)).bits_per_byte
+                found[f"{name} given {before}"] = lambda name=name, before=before: (
+                    model.score(half(files, name), context=half(files, before)).bits_per_byte
+                )
+        return found
+
+    def report(self, results: Results, setup: Setup) -> list[str]:
+        rows, found = [], results.values()
+        for name, before, about in PAIRS:
+            alone, given = found.get(name), found.get(f"{name} given {before}")
+            if alone and given:
+                rows.append(
+                    [name, f"{before}: {about}", f"{alone:.3f}", f"{given:.3f}", f"{100 * (given / alone - 1):+.1f} %"]
+                )
+        if rows:
+            lines = [
+                "# In context",
+                "",
+                "A model that has read a similar file before may predict a file better, with nothing trained: the recurrent state",
+                "and the memory of earlier tokens do it. A file of another kind does harm. `tokpress score --context FIRST SECOND`",
+                "shows by how much. Bits per byte of 40,000 bytes each (`#1`, `#2`: the first and the second 40,000 of a file), under",
+                "the shipped text model in one lane:",
+                "",
+                *markdown(["scored", "read before, at no cost", "alone", "in context", ""], rows),
+                "",
+                results.made_by(),
             ]
-            if speeds:
-                told = f"{min(speeds)[0]:.2f} to {max(speeds)[0]:.2f}"
-                ok = min(speeds)[0] >= 1 if (ours, action) == ("tokpress", "decompress") else None
-                name = f"English, files from 1 MB: {ours} {action}es as fast as zpaq, whole processes"
-                figures.append(Figure(name, "≥ 1" if ok is not None else "–", told, ok))
-    return figures
+            write_page(setup.docs / "in_context.md", lines)
+        return []
 
 
-if __name__ == "__main__":
-    main()
+# --- the choice between models, and pieces --------------------------------------------------------------------------
+
+
+@benchmark("trials", takes="1 hour")
+class Trials(Benchmark):
+    """How well parts of a large file tell which shipped model suits all of it: the data behind tokpress/codec/selection.py.
+
+    A line for each test file, or FILE: bytes of a token of the text model, and of lzma's output for one (PROSE_BYTES, PROSE_LZMA), bits
+    per byte of the trial and of the first frame under the text model and the adaptive one, and how much more the second gained
+    from one to the other (STARTS_EMPTY stands for that).
+    """
+
+    takes_files = True
+    stored = False
+
+    def cases(self, setup: Setup) -> Cases:
+        files = setup.sources if setup.files else chosen(setup.bench, (*ENGLISH, *MIXED))
+        return {name: lambda path=path: trial(path) for name, path in files.items()}
+
+    def report(self, results: Results, setup: Setup) -> list[str]:
+        names = options.EFFORTS["default"][0]
+        head = [
+            "file",
+            "bytes",
+            "a token",
+            "lzma's for it",
+            *(f"{part}, {name}" for part in ("trial", "whole") for name in names),
+        ]
+        rows = [
+            [name, f"{m['bytes']:,}", f"{m['token']:.2f}", f"{m['lzma']:.2f}", *(f"{rate:.3f}" for rate in m["rates"]),
+             f"{m['rates'][3] / m['rates'][2] / (m['rates'][1] / m['rates'][0]):.3f}"]
+            for name, m in results.values().items()
+            if m
+        ]  # fmt: skip
+        return markdown([*head, "gained"], rows)
+
+
+def trial(path: Path) -> dict[str, Any] | None:
+    """None where the file is coded without a trial."""
+    models = [store.load(name) for name in options.EFFORTS["default"][0]]
+    source = path.read_bytes()[: options.FRAME_SIZE]
+    if len(source) <= selection.TRIAL_SIZE:
+        return None
+    part, _ = choose._part(source, None)
+    if choose._is_hopeless(models[0], part):
+        return None
+    tokens = len(models[0].tokenizer.encode(part))
+    rates = [8 * len(model.encode(data)[0]) / len(data) for data in (part, source) for model in models]
+    return {"bytes": len(source), "token": len(part) / tokens, "lzma": len(lzma_encode(part)) / tokens, "rates": rates}
+
+
+PIECES = (2, 4, 8)
+
+
+@benchmark("cuts", takes="1 minute for 10 MB")
+class Cuts(Benchmark):
+    """Bytes that context mixing loses where a FILE is cut into 2, 4 or 8 pieces that are coded apart."""
+
+    takes_files = True
+    stored = False
+
+    def cases(self, setup: Setup) -> Cases:
+        return {name: lambda path=path: in_pieces(path.read_bytes()) for name, path in setup.sources.items()}
+
+    def report(self, results: Results, setup: Setup) -> list[str]:
+        rows = [
+            [
+                name,
+                f"{m['bytes']:,}",
+                f"{m['coded'][0]:,}",
+                *(f"{size / m['coded'][0] - 1:+.2%}" for size in m["coded"][1:]),
+            ]
+            for name, m in results.values().items()
+            if m["coded"][0]
+        ]
+        return markdown(["file", "bytes", "coded", *(f"{count} pieces" for count in PIECES)], rows)
+
+
+def in_pieces(data: bytes) -> dict[str, Any]:
+    coded = []
+    for count in (1, *PIECES):
+        size = max(1, -(-len(data) // count))
+        coded.append(sum(len(encode(data[at : at + size])) for at in range(0, len(data), size)))
+    return {"bytes": len(data), "coded": coded}

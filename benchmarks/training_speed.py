@@ -1,6 +1,4 @@
-"""What a training step costs, how much of that is matrix products, and how long the recurrence takes.
-
-    python benchmarks/training_speed.py [--preset text] [--rounds 10] [--precision auto] [--no-compile]
+"""The cost of a training step, the part of it that is matrix products, and the time of the recurrence.
 
 A step is what `tokpress train` does: forward, backward, optimisers, on random tokens (its cost does not depend on
 them). The products are those of the same step alone, in their shapes and dtype: for each linear layer of K inputs
@@ -8,37 +6,30 @@ and N outputs over M = rows · window tokens, one forward [M,K]·[K,N] and two b
 No implementation of this network can be faster than they are; their share of the step says how near we are. The
 recurrence is its forward and backward scan, as often as there are blocks. The three are timed in turn, so that other
 work on the machine hits them alike; the median of the rounds counts.
-
-Prints a table and writes benchmarks/results/training_speed.json.
 """
 
-import json
-import os
 import shutil
 import statistics
-import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import click
-import torch
-from rich.console import Console
-from rich.table import Table
+from .pages import markdown
+from .registry import Benchmark, Cases, Setup, benchmark
+from .store import Results
 
-from tokpress._version import __version__
-from tokpress.training.card import processor
-from tokpress.training.fit import keep_freed_memory, make_optimizers
-from tokpress.training.mingru_net import MinGRUNet
-from tokpress.training.presets import PRESETS
-from tokpress.training.quantized import QuantLinear, product_dtype, set_product_dtype
-from tokpress.training.scan import scan
+if TYPE_CHECKING:
+    import torch
 
-RESULT = Path(__file__).with_name("results") / "training_speed.json"
+    from tokpress.training.nets.mingru import MinGRUNet
 
 
-def step_of(net: MinGRUNet, rows: int, window: int, compiled: bool) -> Callable[[], None]:
-    """One training step, as in tokpress.training.fit."""
+def step_of(net: "MinGRUNet", rows: int, window: int, compiled: bool) -> Callable[[], None]:
+    """One training step, as in tokpress.training.loop.fit."""
+    import torch
+
+    from tokpress.training.loop.fit import make_optimizers
+
     device = net.bias.device
     optimizers = make_optimizers(net, 1e-3)
     run = torch.compile(net) if compiled else net
@@ -56,8 +47,12 @@ def step_of(net: MinGRUNet, rows: int, window: int, compiled: bool) -> Callable[
     return step
 
 
-def products_of(net: MinGRUNet, tokens: int, dtype: torch.dtype) -> tuple[Callable[[], None], int]:
-    """The matrix products of a step and nothing else; and how many multiplications and additions they are."""
+def products_of(net: "MinGRUNet", tokens: int, dtype: "torch.dtype") -> tuple[Callable[[], None], int]:
+    """The matrix products of a step and nothing else; and their number of multiplications and additions."""
+    import torch
+
+    from tokpress.training.nets.quantized import QuantLinear
+
     shapes = [tuple(m.weight.shape) for m in net.modules() if isinstance(m, QuantLinear)]
     device = net.bias.device
     operands = [
@@ -74,8 +69,12 @@ def products_of(net: MinGRUNet, tokens: int, dtype: torch.dtype) -> tuple[Callab
     return products, sum(3 * 2 * tokens * outputs * inputs for outputs, inputs in shapes)
 
 
-def recurrence_of(net: MinGRUNet, rows: int, window: int) -> Callable[[], None]:
+def recurrence_of(net: "MinGRUNet", rows: int, window: int) -> Callable[[], None]:
     """The scans of a step, forward and backward."""
+    import torch
+
+    from tokpress.training.nets.scan import scan
+
     shape, device = (rows, window, net.config["width"]), net.bias.device
     f = torch.rand(shape, device=device, requires_grad=True)
     c = torch.randn(shape, device=device, requires_grad=True)
@@ -89,8 +88,10 @@ def recurrence_of(net: MinGRUNet, rows: int, window: int) -> Callable[[], None]:
     return recurrence
 
 
-def median_seconds(works: dict[str, Callable[[], None]], rounds: int, device: torch.device) -> dict[str, float]:
+def median_seconds(works: dict[str, Callable[[], None]], rounds: int, device: "torch.device") -> dict[str, float]:
     """Each work once per round, in turn; two more rounds before, which do not count (compilation, caches)."""
+    import torch
+
     taken: dict[str, list[float]] = {name: [] for name in works}
     for _ in range(rounds + 2):
         for name, work in works.items():
@@ -102,8 +103,15 @@ def median_seconds(works: dict[str, Callable[[], None]], rounds: int, device: to
     return {name: statistics.median(seconds[2:]) for name, seconds in taken.items()}
 
 
-def measure(preset: str, rounds: int, precision: str, compiled: bool, device: str = "cpu") -> dict:
-    """Everything the table shows, as JSON values."""
+def measure(preset: str, rounds: int, precision: str, compiled: bool, device: str = "cpu") -> dict[str, Any]:
+    """All values of the table, as JSON values."""
+    import torch
+
+    from tokpress.training.loop.fit import keep_freed_memory
+    from tokpress.training.nets.mingru import MinGRUNet
+    from tokpress.training.nets.quantized import product_dtype, set_product_dtype
+    from tokpress.training.presets import PRESETS
+
     p, on = PRESETS[preset], torch.device(device)
     keep_freed_memory()
     torch.manual_seed(0)
@@ -132,51 +140,59 @@ def measure(preset: str, rounds: int, precision: str, compiled: bool, device: st
         "products_share": seconds["products"] / seconds["step"],
         "recurrence_share": seconds["recurrence"] / seconds["step"],
         "products_gflops": operations / seconds["products"] / 1e9,
-        "machine": {
-            "processor": processor() if on.type == "cpu" else torch.cuda.get_device_name(on),
-            "cores": os.cpu_count(),
-            "threads": torch.get_num_threads(),
-            "load_before": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
-            "torch": torch.__version__,
-            "tokpress": __version__,
-        },
-        "command": " ".join(["python", "benchmarks/training_speed.py", *sys.argv[1:]]),
+        "device": str(on) if on.type == "cpu" else torch.cuda.get_device_name(on),
+        "threads": torch.get_num_threads(),
     }
 
 
-def show(result: dict) -> None:
-    machine, seconds = result["machine"], result["seconds"]
-    title = (
-        f"{result['preset']}: {result['parameters']:,} parameters, {result['rows']} × {result['window']} tokens a step"
-    )
-    table = Table("", "ms", "share of the step", "tokens/s", title=title)
-    for name, label in (("step", "training step"), ("products", "its matrix products alone"), ("recurrence", "its recurrence alone")):  # fmt: skip
-        rate = result["rows"] * result["window"] / seconds[name]
-        table.add_row(label, f"{1000 * seconds[name]:,.1f}", f"{seconds[name] / seconds['step']:.1%}", f"{rate:,.0f}")
-    console = Console()
-    console.print(table)
-    console.print(
+@benchmark(
+    "training_speed",
+    takes="1 minute",
+    settings={
+        "preset": "text",
+        "rounds": 10,
+        "precision": "auto",
+        "compile": shutil.which("g++") is not None,
+        "device": "cpu",
+    },
+)
+class TrainingSpeed(Benchmark):
+    """Tokens a second of `tokpress train`, and its share of the limit that matrix products set.
+
+    Settings: preset; precision auto, bf16 or fp32; compile true or false (default: where g++ is); device.
+    """
+
+    packages = ("torch",)
+
+    def cases(self, setup: Setup) -> Cases:
+        s = setup.settings
+        return {s["preset"]: lambda: measure(s["preset"], s["rounds"], s["precision"], s["compile"], s["device"])}
+
+    def report(self, results: Results, setup: Setup) -> list[str]:
+        return [line for result in results.values().values() for line in table(result)]
+
+
+LABELS = {"step": "training step", "products": "its matrix products alone", "recurrence": "its recurrence alone"}
+
+
+def table(result: dict[str, Any]) -> list[str]:
+    seconds, tokens = result["seconds"], result["rows"] * result["window"]
+    rows = [
+        [
+            label,
+            f"{1000 * seconds[name]:,.1f}",
+            f"{seconds[name] / seconds['step']:.1%}",
+            f"{tokens / seconds[name]:,.0f}",
+        ]
+        for name, label in LABELS.items()
+    ]
+    size = f"{result['rows']} × {result['window']} tokens a step"
+    return [
+        f"{result['preset']}: {result['parameters']:,} parameters, {size}",
+        "",
+        *markdown(["", "ms", "share of the step", "tokens/s"], rows),
+        "",
         f"products in {result['dtype']} at {result['products_gflops']:,.0f} GFLOP/s; "
-        f"{'compiled' if result['compiled'] else 'not compiled'}; {machine['processor']}, {machine['threads']} threads, "
-        f"torch {machine['torch']}, load before {machine['load_before']}",
-        highlight=False,
-    )
-
-
-@click.command()
-@click.option("--preset", type=click.Choice(list(PRESETS)), default="text", show_default=True)
-@click.option("--rounds", type=click.IntRange(1), default=10, show_default=True)
-@click.option("--precision", type=click.Choice(["auto", "bf16", "fp32"]), default="auto", show_default=True)
-@click.option("--compile/--no-compile", "compiled", default=shutil.which("g++") is not None, help="[default: with g++]")
-@click.option("--device", default="cpu", show_default=True)
-@click.option("--output", type=click.Path(path_type=Path), default=RESULT, help="[default: benchmarks/results/…]")
-def main(preset, rounds, precision, compiled, device, output):
-    """Tokens/s of training, and what share of the matrix-product limit that is."""
-    result = measure(preset, rounds, precision, compiled, device)
-    show(result)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    output.write_text(json.dumps(result, indent=1) + "\n")
-
-
-if __name__ == "__main__":
-    main()
+        f"{'compiled' if result['compiled'] else 'not compiled'}; {result['device']}, {result['threads']} threads",
+        "",
+    ]

@@ -73,9 +73,9 @@ def _need(extra: str, *packages: str) -> None:
 
 def _prepared(against: str, models: tuple[str, ...], repeat: int, quiet: bool):
     """The run, without the peers that are not here."""
-    from tokpress import store
     from tokpress.bench import measure
     from tokpress.bench.codec import BenchError
+    from tokpress.models import store
 
     for name in models:
         store.load(name)  # raises for what is no model

@@ -12,8 +12,8 @@ def by_id(given: Iterable[str] = ()) -> dict[bytes, tuple[str, Path]]:
 
     given: names or directories, beside the models at hand. Raises ModelError where one of these is no model."""
     from tokpress.errors import ModelError
-    from tokpress.folder import TOKENIZER_ONLY, tokenizer_only
-    from tokpress.store import find, folders, identity
+    from tokpress.models.folder import TOKENIZER_ONLY, tokenizer_only
+    from tokpress.models.store import find, folders, identity
 
     found: dict[bytes, tuple[str, Path]] = {}
     for model in given:
@@ -33,13 +33,13 @@ def by_id(given: Iterable[str] = ()) -> dict[bytes, tuple[str, Path]]:
 @lru_cache(maxsize=256)
 def loses(folder: Path) -> bool | None:
     """Whether a model's tokenizer loses information, by its config alone; None: of no known kind."""
-    from tokpress import model_files
     from tokpress.errors import ModelError, UnknownComponentError
-    from tokpress.registry import tokenizer_class
+    from tokpress.storage import files
+    from tokpress.tokenizers.registry import TOKENIZERS
 
     try:
-        config = model_files.config(folder)["tokenizer"]
-        kinds = [tokenizer_class(each["name"]) for each in (config, *config.get("parts", []))]
+        config = files.config(folder)["tokenizer"]
+        kinds = [TOKENIZERS.find(each["name"]) for each in (config, *config.get("parts", []))]
     except (ModelError, KeyError, TypeError, AttributeError, UnknownComponentError):
         return None
     return not all(kind.lossless for kind in kinds)
@@ -47,11 +47,11 @@ def loses(folder: Path) -> bool | None:
 
 def describe(name: str, folder: Path) -> dict[str, Any]:
     """What a model directory says about itself; its bytes and parameters with those of models whose weights it uses. Raises ModelError where it does not."""
-    from tokpress import model_files
-    from tokpress.folder import needed
-    from tokpress.store import identity, with_weight_owners
+    from tokpress.models.folder import needed
+    from tokpress.models.store import identity, with_weight_owners
+    from tokpress.storage import files
 
-    config, used = model_files.config(folder), list(with_weight_owners(folder).values())
+    config, used = files.config(folder), list(with_weight_owners(folder).values())
     parts = [path for each in used for path in needed(each)]
     card = folder / "README.md"
     return {
@@ -78,8 +78,8 @@ def _name(config: dict[str, Any], part: str) -> str:
 
 def _parameters(path: Path) -> int:
     """Numbers in a safetensors file; 0 where there is none. Raises ModelError where it is damaged."""
-    from tokpress import model_files, tensors
+    from tokpress.storage import files, tensors
 
-    if (data := model_files.read(path)) is None:
+    if (data := files.read(path)) is None:
         return 0
     return tensors.read(data, path).size

@@ -55,7 +55,8 @@ def compress(
         note(f"tokpress: {name}: ends in {SUFFIX} already, skipped: compress it again with -f", quiet)
     chosen = [name for name in names if name not in skipped]
     place.plan(chosen, lambda name: name + SUFFIX, read_beside(ctx, [model] if model else [], given))
-    from tokpress import pipeline, store
+    from tokpress.codec import stream as pipeline
+    from tokpress.models import store
 
     models = options.bound([store.load(model)] if model else [], given) or None
     total, done, begin = pipeline.Summary(), 0, time.monotonic()
@@ -67,9 +68,9 @@ def compress(
             length = size = None if name == "-" or not before else before.st_size
             left_out: list[str] = []
             if content or lossy:
-                from tokpress import media
+                from tokpress.media import unwrap
 
-                stream, size, suffix, left_out = media.opened(
+                stream, size, suffix, left_out = unwrap.opened(
                     source, models[0].tokenizer if models and not content else None
                 )
             start = stream.tell() if stream.seekable() else 0

@@ -19,14 +19,15 @@ def blocks(
     tokenizer takes, of the samples.
 
     context: what the model has read before each piece; the source is then taken as it is."""
-    from tokpress import cutting, media
+    from tokpress.codec import framing
+    from tokpress.codec.stream import FRAME_SIZE, Options
     from tokpress.errors import ModelError
-    from tokpress.pipeline import FRAME_SIZE, Options
+    from tokpress.media import unwrap
 
     lossy = not model.tokenizer.lossless
     if lossy and not context:
-        source = media.opened(source, model.tokenizer).stream
-    for block in cutting.blocks(source, Options([model], frame_size=FRAME_SIZE, lossy=lossy)):
+        source = unwrap.opened(source, model.tokenizer).stream
+    for block in framing.blocks(source, Options([model], frame_size=FRAME_SIZE, lossy=lossy)):
         piece, grid = block.source, None if context else block.grid
         if grid and lossy:
             piece, grid = piece[grid.start : grid.stop], grid._replace(start=0)
@@ -92,15 +93,15 @@ def by_byte(pieces: Iterable[tuple[bytes, Any]]) -> Iterator[Row]:
 
 
 def by_segment(pieces: Iterable[tuple[bytes, Any]]) -> Iterator[Row]:
-    """Of a source of several kinds (`tokpress.segments`), each with the mark before it."""
+    """Of a source of several kinds (`tokpress.media.segments`), each with the mark before it."""
     import numpy as np
 
-    from tokpress import segments
+    from tokpress.media import segments
 
     number = 0
     for block, bits in pieces:
         cumulative, at = np.concatenate([[0.0], np.cumsum(per_byte(bits))]), 0
-        for kind, data in segments.split(block, segments.MOST_KINDS):
+        for kind, data in segments.split(block, segments.MAX_KINDS):
             end, number = at + segments.HEAD + len(data), number + 1
             cost = {"bits": float(cumulative[end] - cumulative[at]), "bytes": len(data)}
             yield {"segment": number, "kind": kind} | _rated(cost)

@@ -13,12 +13,12 @@ from .progress import Progress, speed
 from .terminal import note
 
 if TYPE_CHECKING:
-    from tokpress.container import Damaged
+    from tokpress.container.frames import Damaged
 
 
 @click.command()
 @options.all_of(
-    options.files, options.output, options.stdout, options.force, options.keep, options.remove, options.models,
+    options.files, options.output, options.stdout, options.force_restore, options.keep, options.remove_compressed, options.models,
     options.given, options.kernel, options.threads, options.quiet, options.verbose,
 )  # fmt: skip
 @click.option("--keep-going", is_flag=True, help="Restore what is intact past damage; exit 1 all the same.")
@@ -29,9 +29,10 @@ def decompress(ctx, files, output, stdout, force, keep, remove, models, given, k
     place = jobs.Place(output, stdout, force, keep, remove, quiet)
     place.check(names)
     place.plan(names, _without_suffix, read_beside(ctx, models, given))
-    from tokpress import pipeline, store
-    from tokpress.archive import MAGIC
+    from tokpress.codec import stream
+    from tokpress.codec.archive import MAGIC
     from tokpress.errors import FormatError
+    from tokpress.models import store
 
     loaded = options.bound([store.load(name) for name in models], given)
 
@@ -45,7 +46,7 @@ def decompress(ctx, files, output, stdout, force, keep, remove, models, given, k
             if keep_going:
                 done, holes = _salvage(source, out, loaded, kernel, progress)
             else:
-                done, holes = pipeline.decompress_stream(source, out, loaded, kernel, False, progress.report), []
+                done, holes = stream.decompress_stream(source, out, loaded, kernel, False, progress.report), []
             if holes:
                 place.spared.add(name)
             if holes and not done.frames:
@@ -80,9 +81,9 @@ def _without_suffix(name: str) -> str:
 
 def restores_much(name: str) -> bool:
     """Whether a file is one of several frames, which all threads decode, by the header of its first."""
-    from tokpress.container import read_header
+    from tokpress.codec.stream import FRAME_SIZE
+    from tokpress.container.frames import read_header
     from tokpress.errors import FormatError
-    from tokpress.pipeline import FRAME_SIZE
 
     try:
         with open(name, "rb") as file:
@@ -107,7 +108,7 @@ def total(source: BinaryIO) -> int | None:
 
 def _salvage(source: BinaryIO, out: BinaryIO, models: list, kernel: str, progress: Progress):
     """Write what is intact; returns the summary and a sentence about each hole."""
-    from tokpress.pipeline import decompress_stream
+    from tokpress.codec.stream import decompress_stream
 
     summary = decompress_stream(source, out, models, kernel, True, progress.report)
     holes = [(hole, missing(source, hole.offset, hole.offset + hole.length)) for hole in summary.damaged]
@@ -130,7 +131,7 @@ def _lost(hole: "Damaged", count: int | None) -> str:
 def missing(source: BinaryIO, start: int, end: int) -> int | None:
     """Bytes that the frames from `start` to `end` would restore, if their headers still fill it exactly, or the file
     ends within the last one."""
-    from tokpress.container import read_header
+    from tokpress.container.frames import read_header
     from tokpress.errors import FormatError
 
     at, count = start, 0

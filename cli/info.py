@@ -37,7 +37,7 @@ def info(ctx, files, models, as_json, quiet, verbose):
 
 
 def _look(name: str, source, known: dict[bytes, tuple[str, Path]] | None) -> dict[str, Any]:
-    from tokpress.container import iter_frames
+    from tokpress.container.frames import iter_frames
 
     frames: list[dict[str, Any]] = []
     for header, _ in iter_frames(source):  # which reads and checks the payloads

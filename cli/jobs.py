@@ -1,7 +1,7 @@
 """The inputs of a call: open each, find its target, do the work, go on with the next after an error.
 
-One after another, or side by side in threads (`side_by_side`) where each is a file, and its output another. What is seen of them is
-the same, in the same order: lines are kept until the turn of their input has come.
+They run one after another, or side by side in threads (`side_by_side`) where each input is a file and each output another file. The
+user sees the same messages in the same order: messages are held until their input's turn comes.
 """
 
 import contextlib
@@ -125,7 +125,7 @@ def side_by_side(
     """As many inputs at once as there are threads; but a large one, which uses all of them itself and needs much memory, alone.
 
     Whoever closes this iterator early stops the work behind, at its next look at `signals.check`."""
-    from tokpress.ahead import Ahead  # not for --help
+    from tokpress.codec.ahead import Ahead  # not for --help
     from tokpress.exact.threads import Task, processors
 
     def run(job: tuple[str, Desk]) -> tuple[str, Outcome[R]]:
@@ -150,7 +150,7 @@ def side_by_side(
 
 
 def are_files(names: Iterable[str]) -> bool:
-    """Whether each is on disk, or missing, which is told when its turn comes; a stream or a pipe can be read by one job only."""
+    """Whether all inputs are files on disk (or missing: an error for later), so that jobs may read them side by side."""
     return all(name != "-" and not streams.kind(name) for name in names)
 
 

@@ -33,12 +33,10 @@ def message(error: BaseException, compressing: bool) -> str | None:
     """What to say of an error if a limit was met; None where it was none."""
     limit = addresses()
     advice = "end other processes, or use a larger machine"
-    if compressing:
-        small, raise_it = (
-            "try a smaller --frame-size or fewer --lanes",
-            "raise it: lzma takes up to 400 MiB for a large file",
-        )
-        advice = small if limit is None else raise_it
+    if limit is not None:
+        advice = "raise it" + (": lzma takes up to 400 MiB for a large file" if compressing else "")
+    elif compressing:
+        advice = "try a smaller --frame-size or fewer --lanes"
     # numpy's import raises SystemError where memory ends within it
     unloaded = isinstance(error, ImportError | OSError | SystemError) and not getattr(error, "errno", None)
     if isinstance(error, MemoryError) or (

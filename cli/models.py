@@ -20,13 +20,15 @@ def models(ctx, as_json, verbose):
 
     -v shows where each lives, and its card.
     """
-    from tokpress.store import folders
+    from tokpress.models.store import folders
 
     found: list[dict[str, Any]] = []
     broken = False
     for name, folder in folders().items():
         try:
             found.append(catalog.describe(name, folder))
+        except MemoryError:  # not the model's fault
+            raise
         except Exception as error:  # a directory may hold anything; the others are listed all the same
             note(f"tokpress: model {name}: {folder} is no sound model directory: {type(error).__name__}: {error}")
             broken = True

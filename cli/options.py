@@ -41,7 +41,7 @@ def _threads(ctx: click.Context, option: click.Parameter, count: int) -> int:
 def _plugins(ctx: click.Context, option: click.Parameter, names: tuple[str, ...]) -> None:
     """Import the user's own components before anything looks for them."""
     if names and not ctx.resilient_parsing:
-        from tokpress.plugins import load_module
+        from tokpress.registry import load_module
 
         ctx.meta["tokpress.imports"] = names
         for name in names:
@@ -82,12 +82,16 @@ files = click.argument("files", nargs=-1, type=Name(), metavar="[FILE]...")
 output = click.option("-o", "--output", type=Name(), metavar="FILE", help="Write to FILE (- is stdout).")
 stdout = click.option("-c", "--stdout", is_flag=True, help="Write to stdout.")
 force = click.option("-f", "--force", is_flag=True, help="Overwrite; write to a terminal; compress .tokp files again.")
+force_restore = click.option("-f", "--force", is_flag=True, help="Overwrite existing files; write to a terminal.")
 overwrite = click.option("-f", "--force", is_flag=True, help="Overwrite existing files.")
 keep = click.option("-k", "--keep", is_flag=True, help="Keep the inputs (the default).")
 remove = click.option(
     "--rm", "remove", is_flag=True,
-    help="Delete each input when its output is complete on disk. compress first decodes the output and compares it. "
-    "A link needs -f; its file stays.",
+    help="Delete each input once its output is on disk, decoded and compared. A link needs -f; its file stays.",
+)  # fmt: skip
+remove_compressed = click.option(
+    "--rm", "remove", is_flag=True,
+    help="Delete each input once its output is complete on disk. A link needs -f; its file stays.",
 )  # fmt: skip
 quiet = click.option("-q", "--quiet", is_flag=True, callback=_quiet, help="Only tell about errors.")
 verbose = click.option("-v", "--verbose", is_flag=True, callback=_verbose, help="Tell more; tracebacks of errors.")
@@ -97,9 +101,14 @@ threads = click.option(
 )  # fmt: skip
 kernel = click.option(
     "--kernel", type=click.Choice(["auto", "numpy", "native", "int8", "float"]), default="auto", show_default=True,
-    help="How integer products are computed. The result is the same.",
+    help="What computes integer products: the native core, numpy, or torch (int8, float). The result is the same.",
 )  # fmt: skip
-lanes = click.option("--lanes", type=click.IntRange(1, 512), metavar="N", help="Sequences coded in lock-step.")
+lanes = click.option(
+    "--lanes",
+    type=click.IntRange(1, 512),
+    metavar="N",
+    help="Code N sequences side by side: more are faster, and take more bytes.",
+)
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 

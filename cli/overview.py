@@ -1,4 +1,4 @@
-"""What `tokpress` alone, `--help` and `--version` tell, without click: its import takes three times as long as all else there."""
+"""Answer `tokpress`, `tokpress --help` and `tokpress --version` without click: its import takes three times as long as the rest."""
 
 import os
 
@@ -44,7 +44,7 @@ def text() -> str:
 
 
 def answer(words: list[str]) -> int | None:
-    """Tell what these words ask for, if it is this; the exit code, or None where they are for a command. Raises OSError."""
+    """Print the overview, help or version. Returns the exit code, or None where the words name a command. Raises OSError."""
     if "_TOKPRESS_COMPLETE" in os.environ:  # a shell asks for completions
         return None
     if not words:

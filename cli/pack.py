@@ -22,10 +22,10 @@ from .terminal import note
 from .tree import Parts, Tree
 
 if TYPE_CHECKING:
-    from tokpress.archive import Item
+    from tokpress.codec.archive import Item
 
 #: with --content, files up to this size are looked into
-MOST_CONTENT = 1 << 26
+MAX_CONTENT = 1 << 26
 _FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
 
 
@@ -59,14 +59,15 @@ def pack(ctx, files, output, content, group_size, force, model, kernel, quiet, v
     numbers of owners and groups are kept, as tar keeps them. What cannot be kept is told, and the exit code is 1. The archive may be
     read by whoever may read everything in it, less what the umask forbids.
     """
-    from tokpress import archive, pipeline, store
+    from tokpress.codec import archive, stream
+    from tokpress.models import store
 
     if streams.is_stdout(output):
         raise click.UsageError("an archive is written to a file")
     named = _named(files)
     targets.check(output, "-", force)
     check_not_read(output, [*(path for path, _ in named), *read_beside(ctx, [model] if model else [])])
-    chosen, begin = pipeline.Options([store.load(model)] if model else None, kernel=kernel), time.monotonic()
+    chosen, begin = stream.Options([store.load(model)] if model else None, kernel=kernel), time.monotonic()
     with contextlib.ExitStack() as stack:
         progress = stack.enter_context(Progress(output, None, quiet))
         umask = os.umask(0o077)  # until it is known who may read the archive, nobody else may
@@ -153,8 +154,8 @@ class Packing:
                 self.failed(error, found.path)
 
     def _item(self, found: Found, open_files: contextlib.ExitStack) -> Any:
-        from tokpress.archive import Item, ItemKind
-        from tokpress.archive.names import parts_of, to_text
+        from tokpress.codec.archive import Item, ItemKind
+        from tokpress.codec.archive.names import parts_of, to_text
 
         parts_of(found.name)  # raises
         status = found.status
@@ -202,7 +203,7 @@ class Packing:
                 raise targets.OutputError(
                     f"{found.path}: was exchanged while it was packed, and is left out: try again"
                 )
-            most = max(self._most, MOST_CONTENT) if self._content else self._most
+            most = max(self._most, MAX_CONTENT) if self._content else self._most
             data: bytes | BinaryIO = file.read(most + 1)
             size = len(cast(bytes, data))
             if size > most:
@@ -220,15 +221,15 @@ class Packing:
 
     def _shown(self, found: Found, data: bytes | BinaryIO) -> tuple[str, bytes | BinaryIO]:
         """(name, data) of what a picture or recording shows, or as it is."""
-        from tokpress import media
+        from tokpress.media import signatures, unwrap
 
-        if not isinstance(data, bytes) or len(data) > MOST_CONTENT:
-            note(f"tokpress: {found.path}: is larger than {MOST_CONTENT >> 20} MiB; it is packed as it is", self._quiet)
+        if not isinstance(data, bytes) or len(data) > MAX_CONTENT:
+            note(f"tokpress: {found.path}: is larger than {MAX_CONTENT >> 20} MiB; it is packed as it is", self._quiet)
             return found.name, data
-        if not media.recognised(data):
+        if not signatures.recognised(data):
             return found.name, data
         try:
-            shown, suffix, left_out = media.shown(data)
+            shown, suffix, left_out = unwrap.shown(data)
             name = os.path.splitext(found.name)[0] + suffix if suffix else found.name
             leaf = name.rpartition("/")[2].encode("utf-8", "surrogateescape")
             if name != found.name and leaf in found.beside:
@@ -298,7 +299,7 @@ def _below(tree: Tree, path: str, name: str, failed: Callable[[Exception, str], 
 
 def _too_deep(name: str) -> bool:
     """Whether nothing in a folder of this name can be in an archive."""
-    from tokpress.archive.names import MAX_FOLDER_NAME
+    from tokpress.codec.archive.names import MAX_FOLDER_NAME
 
     return len(name.encode("utf-8", "surrogateescape")) > MAX_FOLDER_NAME
 
@@ -315,7 +316,7 @@ def _special(mode: int) -> str:
 
 def _is_tokp(path: str) -> bool:
     """Whether a file begins as ours do, as a former archive would."""
-    from tokpress.container import SYNC
+    from tokpress.container.frames import SYNC
 
     with open(path, "rb") as file:
         return file.read(len(SYNC)) == SYNC

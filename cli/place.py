@@ -165,4 +165,7 @@ def identity(found: os.stat_result) -> Key:
 
 def entry_key(name: str) -> Key:
     folder, base = os.path.split(name)
-    return os.path.realpath(folder), base
+    try:
+        return os.path.realpath(folder), base
+    except FileNotFoundError:  # the working directory was removed
+        return folder, base

@@ -30,8 +30,9 @@ def tell_of_twins() -> None:
 
     if not library.is_here() and not os.environ.get("TOKPRESS_CORE"):
         note(
-            "tokpress: the native core is not installed, so everything takes hundreds of times longer; to have it, install a C "
-            "compiler (gcc or clang), unset TOKPRESS_NO_CORE, and run pip install --force-reinstall --no-deps tokpress"
+            "tokpress: the native core is not installed, so everything takes hundreds of times longer; to have it, unset "
+            "TOKPRESS_NO_CORE and install tokpress again from where it came (pip install --force-reinstall --no-deps FOLDER); without a C "
+            "compiler, pip fetches one"
         )
 
 

@@ -42,9 +42,10 @@ def sample(ctx, model, tokens, items, seed, temperature, by_decoding, png, given
     tell_of_twins()
     import numpy as np
 
-    from tokpress import pictures, store
     from tokpress.errors import TokpressError
-    from tokpress.orders import parse_shape
+    from tokpress.exact.orders import parse_shape
+    from tokpress.media import pictures
+    from tokpress.models import store
 
     (chosen,) = options.bound([store.load(model or "text")], given)
     if items and chosen.prior.order is None:

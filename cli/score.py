@@ -33,7 +33,7 @@ def score(ctx, files, model, given, lanes, kernel, by, top, rate, contexts, as_j
     """
     names = options.sources(files)
     tell_of_twins()
-    from tokpress import store
+    from tokpress.models import store
 
     (chosen,) = options.bound([store.load(model or "text")], given)
     if contexts and (lanes or 1) != 1:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any, BinaryIO, cast
 
-from tokpress.wire import write_all
+from tokpress.container.varint import write_all
 
 from .output import OutputError, create, named
 
@@ -18,7 +18,7 @@ ADVICE = "send the output elsewhere"
 
 def descriptor(name: str) -> int | None:
     """The number of the open file that a name stands for: /dev/stdin, /dev/fd/3, /proc/self/fd/3. None for other names."""
-    path = os.path.abspath(name)
+    path = os.path.normpath(name)
     folder, base = os.path.split(path)
     if folder in ("/dev/fd", "/proc/self/fd", "/proc/thread-self/fd", f"/proc/{os.getpid()}/fd") and base.isdecimal():
         return int(base)

@@ -18,14 +18,15 @@ from .terminal import note, say
 def test(ctx, files, models, given, kernel, quiet, verbose):
     """Decode each FILE.tokp, or stdin, and write nothing: is all of it intact?"""
     names = options.sources(files)
-    from tokpress import pipeline, store
+    from tokpress.codec import stream
+    from tokpress.models import store
 
     loaded = options.bound([store.load(name) for name in models], given)
 
     def work(name: str) -> None:
         shown = options.shown(name)
         with jobs.reading(name) as source, Progress(shown, total(source), quiet) as progress:
-            done = pipeline.decompress_stream(
+            done = stream.decompress_stream(
                 source, cast(BinaryIO, streams.Nowhere()), loaded, kernel, False, progress.report
             )
         if not quiet:

@@ -152,8 +152,8 @@ def prior(ctx, corpus, output, prior, tokenizer, values, given, **rest):
 
     Without --tokenizer: that of --init, or the one that DIR holds already (tokpress train tokenizer), else bytes.
     """
-    from tokpress.folder import tokenizer_only
-    from tokpress.registry import tokenizer_names
+    from tokpress.models.folder import tokenizer_only
+    from tokpress.tokenizers.registry import TOKENIZERS
 
     if not rest["resume"]:
         prior = prior or "mingru"
@@ -161,7 +161,7 @@ def prior(ctx, corpus, output, prior, tokenizer, values, given, **rest):
             rest["memory"] = prior == "mingru"
         if tokenizer is None and not rest["init"]:
             tokenizer = output if tokenizer_only(Path(output)) else "bytes"
-    if tokenizer and tokenizer not in tokenizer_names():
+    if tokenizer and tokenizer not in TOKENIZERS.names():
         tokenizer = os.path.abspath(tokenizer)
     changes = {"prior": prior, "tokenizer": tokenizer, "prior_config": dict(values) or None}
     changes["given"] = os.path.abspath(given) if given else None
@@ -187,7 +187,7 @@ def tokenizer(ctx, corpus, output, kind, values, vocab_size, weights, resume, fo
     from dataclasses import replace
 
     from tokpress.training.run import Settings, train_tokenizer
-    from tokpress.training.work import limited, read_settings
+    from tokpress.training.run_dir import limited, read_settings
 
     if resume and force:
         raise click.UsageError("--resume and -f exclude each other", ctx)
@@ -218,9 +218,9 @@ def _train(
     """Put the settings together (those of the unfinished run first, where there is one), and run."""
     from dataclasses import replace
 
-    from tokpress.store import find
+    from tokpress.models.store import find
     from tokpress.training.run import Settings, train
-    from tokpress.training.work import limited, read_settings
+    from tokpress.training.run_dir import limited, read_settings
 
     if resume and force:
         raise click.UsageError("--resume and -f exclude each other", ctx)
@@ -243,31 +243,35 @@ def _train(
         ctx, output, quiet, lambda display: train(settings, output, resume, force, keep_checkpoint, display)
     )
     if made is not None:
+        from tokpress.models.store import model_bytes
+
         hint = f"try tokpress compress -m {shlex.quote(output)} FILE"
-        note(f"{output}: {made.size:,} bytes, model {made.id.hex()}; {hint}", quiet)
+        note(f"{output}: {model_bytes(made):,} bytes, model {made.id.hex()}; {hint}", quiet)
 
 
 def _check_size(tokenizer: str | None, asked: int | None) -> None:
     """Raises TokpressError where --vocab-size was given and would mean nothing."""
     from tokpress.errors import TokpressError
-    from tokpress.registry import tokenizer_class
+    from tokpress.tokenizers.registry import TOKENIZERS
+    from tokpress.training.learners.registry import tokenizer_learner
 
     if not asked or not tokenizer:
         return
     if os.path.isabs(tokenizer):
         raise TokpressError(f"the tokenizer in {tokenizer} has its symbols already; leave --vocab-size out")
-    kind = tokenizer_class(tokenizer)
-    if not kind.learns:
+    kind = TOKENIZERS.find(tokenizer)
+    learner = tokenizer_learner(kind)
+    if learner is None:
         raise TokpressError(
             f"the tokenizer {tokenizer!r} always has {kind.vocab_size} symbols: leave --vocab-size out, or take another one"
         )
-    if not kind.sized_by.startswith("--vocab-size"):
+    if not learner.sized_by.startswith("--vocab-size"):
         raise TokpressError(
-            f"--vocab-size is not for the tokenizer {tokenizer!r}: what decides its number of symbols is {kind.sized_by}"
+            f"--vocab-size is not for the tokenizer {tokenizer!r}: what decides its number of symbols is {learner.sized_by}"
         )
-    if asked < kind.least_symbols:
+    if asked < learner.least_symbols:
         raise TokpressError(
-            f"--vocab-size {asked} is too small for the tokenizer {tokenizer!r}: {kind.least_symbols} or more"
+            f"--vocab-size {asked} is too small for the tokenizer {tokenizer!r}: {learner.least_symbols} or more"
         )
 
 

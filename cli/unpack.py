@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from tokpress.container.varint import ADVICE
 from tokpress.errors import TokpressError
-from tokpress.wire import ADVICE
 
 from . import jobs, options, signals
 from . import output as targets
@@ -24,7 +24,7 @@ from .terminal import note, say
 from .tree import IN_THE_WAY, Parts, Tree
 
 if TYPE_CHECKING:
-    from tokpress.archive import Archive, Entry
+    from tokpress.codec.archive import Archive, Entry
 
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
 
@@ -50,8 +50,8 @@ def unpack(ctx, archive, names, output, listing, no_same_owner, force, models, k
     What cannot be written is told, and the exit code is 1; the rest is written. Files that exist are kept without -f. Nothing is
     written outside of DIR, nor through a link. For root, files and folders get the owners and groups that they had, by number.
     """
-    from tokpress import store
-    from tokpress.archive import Archive
+    from tokpress.codec.archive import Archive
+    from tokpress.models import store
 
     with jobs.reading(archive, seekable=True) as stream:
         held = Archive(stream, [store.load(name) for name in models], kernel, keep_going=True)
@@ -117,7 +117,7 @@ class Unpacking:
         self._written: dict[int, Parts] = {}
 
     def all(self, numbers: Sequence[int]) -> None:
-        from tokpress.archive import ItemKind
+        from tokpress.codec.archive import ItemKind
 
         links = array("Q", (n for n in numbers if self._held.kind(n) == ItemKind.HARDLINK))
         #: file → the entry that is written with its bytes: the file itself, or the first link to it where only links were chosen

@@ -44,7 +44,7 @@ def check(name: str, written: BinaryIO, source: BinaryIO | None, models: list, k
     """Decode the file `written` and compare it with `source`; where that is None, the checksums of its frames decide.
 
     Raises OutputError where it does not restore the source."""
-    from tokpress.pipeline import decompress_stream
+    from tokpress.codec.stream import decompress_stream
 
     written.flush()
     written.seek(0)

@@ -10,7 +10,7 @@ settings.register_profile("any machine", deadline=None, suppress_health_check=[H
 settings.load_profile("any machine")
 
 #: each of them imports torch, and the longest file is one process's
-MOST_WORKERS = 8
+MAX_WORKERS = 8
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -19,7 +19,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 def pytest_xdist_auto_num_workers(config) -> int:
     """Of processors that this process may use; xdist's own rule counts a core with two threads once."""
     available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(available, MOST_WORKERS)
+    return min(available, MAX_WORKERS)
 
 
 def pytest_collection_modifyitems(items) -> None:

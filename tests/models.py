@@ -4,24 +4,27 @@ from typing import Any
 
 import numpy as np
 
-from tokpress.exact.arithmetic import Exact, Weights
+from tokpress.exact.arithmetic import Exact
 from tokpress.exact.tensors import WEIGHT, Kind
-from tokpress.model import Model
-from tokpress.priors.bayes_net import BayesNetPrior
+from tokpress.exact.weights import Weights
+from tokpress.models.model import Model
+from tokpress.priors.base import Prior
+from tokpress.priors.compose.ensemble import EnsemblePrior
+from tokpress.priors.compose.memory import MemoryPrior
+from tokpress.priors.compose.product import ProductPrior
 from tokpress.priors.context_mixing.prior import ContextMixingPrior
-from tokpress.priors.ensemble import EnsemblePrior
-from tokpress.priors.hierarchical import DEFAULTS, HierarchicalPrior, plan
-from tokpress.priors.histogram import HistogramPrior
-from tokpress.priors.logistic_mixture import LogisticMixturePrior
-from tokpress.priors.memory import MemoryPrior
-from tokpress.priors.mingru import MinGRUPrior, tensor_shapes
-from tokpress.priors.network import NetworkPrior
-from tokpress.priors.product import ProductPrior
-from tokpress.priors.samples import SamplesPrior
-from tokpress.priors.spelling import SpellingPrior
-from tokpress.registry import prior_class, register_prior, tokenizer_class
-from tokpress.tokenizers.bytes import BitsTokenizer, BytesTokenizer, NibblesTokenizer, TopBitTokenizer
-from tokpress.types import Config, Prior, Tokenizer
+from tokpress.priors.lecture.bayes_net import BayesNetPrior
+from tokpress.priors.lecture.hierarchical import DEFAULTS, HierarchicalPrior, plan
+from tokpress.priors.lecture.histogram import HistogramPrior
+from tokpress.priors.lecture.logistic_mixture import LogisticMixturePrior
+from tokpress.priors.lecture.network import NetworkPrior
+from tokpress.priors.linear_prediction.prior import SamplesPrior
+from tokpress.priors.registry import PRIORS, register_prior
+from tokpress.priors.text.bitwise import SpellingPrior
+from tokpress.priors.text.mingru import MinGRUPrior, tensor_shapes
+from tokpress.tokenizers.base import Config, Tokenizer
+from tokpress.tokenizers.registry import TOKENIZERS
+from tokpress.tokenizers.text.bytes import BitsTokenizer, BytesTokenizer, NibblesTokenizer, TopBitTokenizer
 
 
 class Reusing(HistogramPrior):
@@ -60,11 +63,11 @@ def tiny_mingru(
     return MinGRUPrior({**config, "online": online}, tensors)
 
 
-def tiny_two_level(
+def tiny_class_factored(
     symbols: int = 256, width: int = 24, depth: int = 1, hidden: int = 32, seed: int = 0, online: float = 0.01,
     grams: int = 0, groups: int = 16,
 ) -> MinGRUPrior:  # fmt: skip
-    """A minGRU whose head says the group of a symbol, then the symbol."""
+    """A minGRU with a class-factored softmax."""
     return tiny_mingru(symbols, width, depth, hidden, seed, online, grams, groups)
 
 
@@ -90,7 +93,7 @@ class Drawn(Weights):
 
 
 def tiny_autoencoder(name: str, settings: Config, seed: int = 0) -> Tokenizer:
-    cls: Any = tokenizer_class(name)
+    cls: Any = TOKENIZERS.find(name)
     drawn = cls(settings, {})
     drawn._weights = Drawn(seed)
     tokens = drawn.encode(bytes(drawn.unit_bytes))
@@ -121,11 +124,11 @@ def tiny_autoencoders() -> dict[str, Model]:
 
 
 def tiny_network(name: str, settings: Config, symbols: int, seed: int = 0) -> NetworkPrior:
-    cls = prior_class(name)
+    cls = PRIORS.find(name)
     assert issubclass(cls, NetworkPrior)
     plan, weights = cls(settings, {}, symbols), Drawn(seed)
     exact = Exact(weights, plan.shape, plan.order, 1)
-    exact.given = np.zeros((1, plan.given_size), np.int64)
+    exact.give(np.zeros((1, plan.given_size), np.int64))
     for _ in range(plan.stride):  # some are asked for only later in an item
         exact.begin_step(1)
         plan.network(exact, np.zeros(1, np.int64))
@@ -207,7 +210,7 @@ class Bound(Prior):
     @classmethod
     def load(cls, config, tensors, vocab_size):
         base = dict(config["base"])
-        return cls(prior_class(base.pop("name")).load(base, tensors, vocab_size))
+        return cls(PRIORS.find(base.pop("name")).load(base, tensors, vocab_size))
 
 
 def tiny_bayes_net(seed: int = 0) -> BayesNetPrior:
@@ -265,9 +268,9 @@ def tiny_models() -> dict[str, Model]:
             "mingru": Model(BytesTokenizer(), tiny_mingru()),
             "mingru-online": Model(BytesTokenizer(), tiny_mingru(online=0.01)),
             "mingru-grams": Model(BytesTokenizer(), tiny_mingru(grams=128)),
-            "mingru-two_level": Model(BytesTokenizer(), tiny_two_level()),
+            "mingru-class_factored": Model(BytesTokenizer(), tiny_class_factored()),
             "memory": Model(BytesTokenizer(), MemoryPrior(tiny_mingru())),
-            "memory-two_level": Model(BytesTokenizer(), MemoryPrior(tiny_two_level(grams=64))),
+            "memory-class_factored": Model(BytesTokenizer(), MemoryPrior(tiny_class_factored(grams=64))),
             "memory-online": Model(BytesTokenizer(), MemoryPrior(tiny_mingru(online=0.01))),
             "memory-memory": Model(BytesTokenizer(), MemoryPrior(MemoryPrior(tiny_mingru(), orders=(1,)))),
             "memory-reusing": Model(BytesTokenizer(), MemoryPrior(Reusing())),

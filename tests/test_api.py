@@ -16,7 +16,7 @@ from tests.typed_use import use
 ROOT = Path(__file__).parent.parent
 WITH_EXAMPLES = [
     tokpress.compress, tokpress.decompress, tokpress.load, tokpress.open, tokpress.Model,
-    tokpress.Model.score, tokpress.Model.sample, tokpress.Model.save, tokpress.Model.compress,
+    tokpress.Model.score, tokpress.Model.sample, tokpress.Model.save,
 ]  # fmt: skip
 
 
@@ -63,5 +63,5 @@ def test_the_wheel_ships_types_and_models(tmp_path):
     names = set(zipfile.ZipFile(wheel).namelist())
     source = {str(path.relative_to(ROOT)) for path in (ROOT / "tokpress").rglob("*.py")}
     assert source <= names and "tokpress/py.typed" in names and "tokpress/cli/main.py" in names
-    assert {"tokpress/models/text/model.safetensors", "tokpress/models/adaptive/config.json"} <= names
+    assert {"tokpress/models/shipped/text/model.safetensors", "tokpress/models/shipped/adaptive/config.json"} <= names
     assert not [name for name in names if name.startswith(("tests", "cli", "benchmarks"))]

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 import tokpress
 from tests.models import GIVEN, NETWORKS, tiny_models
-from tokpress import choice, pipeline
+from tokpress.codec import encoded_frame, options, stream
 from tokpress.coding.lanes import Layout
-from tokpress.container import FrameHeader, iter_frames, write_frame
+from tokpress.container.frames import FrameHeader, iter_frames, write_frame
 from tokpress.errors import FormatError, ModelMismatchError, TokpressError
-from tokpress.model import Model
+from tokpress.models.model import Model
 
 TEXT = b"never wrong bytes, never a hang, never a traceback; " * 4
 MODELS = tiny_models()
@@ -25,10 +25,10 @@ NAMES = sorted({*MODELS} - {*NETWORKS, *GIVEN} | {"lstm", "transformer-images"})
 
 def frame(model: Model, source: bytes = TEXT, **lies) -> bytes:
     """A model frame, even where another kind were smaller. `lies`: header fields to be replaced, check and all."""
-    coded = choice.encode(model, source, choice.Options(), lambda done: None)
+    coded = encoded_frame.encode(model, source, options.Options(), lambda done: None)
     payload = lies.pop("payload", coded.payload)
     header = FrameHeader(
-        kind=pipeline.Kind.MODEL, source_length=len(source), payload_length=len(payload), source_crc=zlib.crc32(source),
+        kind=stream.Kind.MODEL, source_length=len(source), payload_length=len(payload), source_crc=zlib.crc32(source),
         model_id=model.id, tokens=coded.tokens, lanes=coded.lanes,
     )  # fmt: skip
     write_frame(out := io.BytesIO(), replace(header, **lies), payload)
@@ -45,9 +45,9 @@ def test_every_byte_of_several_frames(mask):
     """The same file as `compress` makes it, three frames; and keeping going gives the other two."""
     model = MODELS["histogram-static"]
     parts = [TEXT[:40], TEXT[40:90], TEXT[90:110]]
-    member = pipeline.MemberWriter(file := io.BytesIO())
+    member = stream.MemberWriter(file := io.BytesIO())
     for i, part in enumerate(parts):
-        member.write(choice.encode(model, part, choice.Options(), lambda done: None), part, last=i == 2)
+        member.write(encoded_frame.encode(model, part, options.Options(), lambda done: None), part, last=i == 2)
     data = file.getvalue()
     starts = [header.offset for header, _ in iter_frames(io.BytesIO(data))] + [len(data)]
     assert tokpress.decompress(data, models=[model]) == TEXT[:110]
@@ -56,7 +56,7 @@ def test_every_byte_of_several_frames(mask):
         with pytest.raises(FormatError):
             tokpress.decompress(bad, models=[model])
         hit = next(i for i in range(3) if at < starts[i + 1])
-        summary = pipeline.decompress_stream(io.BytesIO(bad), out := io.BytesIO(), [model], keep_going=True)
+        summary = stream.decompress_stream(io.BytesIO(bad), out := io.BytesIO(), [model], keep_going=True)
         assert out.getvalue() == b"".join(part for i, part in enumerate(parts) if i != hit) and summary.damaged
     for length in range(len(data)):
         with pytest.raises(FormatError):
@@ -144,10 +144,10 @@ def test_models_that_are_damaged(tmp_path):
         for at in places:
             path.write_bytes(good[:at] + bytes([good[at] ^ 1 << at % 7]) + good[at + 1 :])
             with pytest.raises(TokpressError):
-                tokpress.decompress(packed, models=[tokpress.model.load_folder(tmp_path / "m")])
+                tokpress.decompress(packed, models=[tokpress.models.store.load_folder(tmp_path / "m")])
         for length in (0, 1, 8, 100, len(good) - 3):
             path.write_bytes(good[: min(length, len(good) - 3)])
             with pytest.raises(TokpressError):
-                tokpress.decompress(packed, models=[tokpress.model.load_folder(tmp_path / "m")])
+                tokpress.decompress(packed, models=[tokpress.models.store.load_folder(tmp_path / "m")])
         path.write_bytes(good)
     assert tokpress.decompress(packed, models=[tokpress.load(tmp_path / "m")]) == TEXT

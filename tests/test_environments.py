@@ -13,16 +13,16 @@ import numpy as np
 import pytest
 
 from tests.golden import make
-from tests.models import AUTOENCODERS, tiny_autoencoders, tiny_mingru, tiny_models, tiny_two_level
-from tokpress.model import Model, load_folder
+from tests.models import AUTOENCODERS, tiny_autoencoders, tiny_class_factored, tiny_mingru, tiny_models
+from tokpress.models.model import Model
+from tokpress.models.store import SHIPPED, load_folder
 from tokpress.native import library
+from tokpress.priors.base import Prior
+from tokpress.priors.compose.memory import MemoryPrior
+from tokpress.priors.compose.product import ProductPrior
 from tokpress.priors.context_mixing.prior import ContextMixingPrior
-from tokpress.priors.memory import MemoryPrior
-from tokpress.priors.product import ProductPrior
-from tokpress.priors.samples import SamplesPrior
-from tokpress.store import SHIPPED
-from tokpress.tokenizers.bytes import BytesTokenizer
-from tokpress.types import Prior
+from tokpress.priors.linear_prediction.prior import SamplesPrior
+from tokpress.tokenizers.text.bytes import BytesTokenizer
 
 pytest.importorskip("torch")
 pytest.importorskip("array_api_compat")
@@ -74,8 +74,8 @@ def folder(tmp_path_factory) -> Path:
     Model(BytesTokenizer(), MemoryPrior(tiny_mingru(width=64, hidden=96, online=0.01, grams=64))).save(
         place / "online.model"
     )
-    two_level = tiny_two_level(width=64, hidden=96, depth=2, grams=64)
-    Model(BytesTokenizer(), MemoryPrior(two_level)).save(place / "levels.model")
+    class_factored = tiny_class_factored(width=64, hidden=96, depth=2, grams=64)
+    Model(BytesTokenizer(), MemoryPrior(class_factored)).save(place / "class_factored.model")
     load_folder(make.MODELS / "spelling-bpe").save(place / "spelling.model")
     wide = {"width": 64, "hidden": 96}
     members: list[Prior] = [tiny_mingru(**wide, online=0.01), tiny_mingru(**wide, grams=64, seed=1)]

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from tests.golden import make
-from tokpress import pipeline
-from tokpress.container import Kind, iter_frames, write_frame
+from tokpress.codec import stream
+from tokpress.container.frames import Kind, iter_frames, write_frame
 from tokpress.errors import FormatError, TokpressError
-from tokpress.model import load_folder
+from tokpress.models.store import load_folder
 
 FILES = [
     path for path in sorted(make.HERE.glob("*.tokp")) if 13 < path.stat().st_size < 3000
@@ -71,7 +71,7 @@ def models():
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_no_wrong_bytes(path, models):
     data = path.read_bytes()
-    source = pipeline.decompress(data, models=models)
+    source = stream.decompress(data, models=models)
     lengths = [header.source_length for header, _ in iter_frames(io.BytesIO(data))]
     parts = combinations(source, lengths)
     rng, refused = np.random.default_rng([*path.stem.encode()]), 0
@@ -81,9 +81,9 @@ def test_no_wrong_bytes(path, models):
         except (FormatError, ValueError):  # cannot be spelled
             continue
         try:
-            assert pipeline.decompress(hostile, models=models) == source
+            assert stream.decompress(hostile, models=models) == source
         except TokpressError:
             refused += 1
-        pipeline.decompress_stream(io.BytesIO(hostile), out := io.BytesIO(), models, keep_going=True)
+        stream.decompress_stream(io.BytesIO(hostile), out := io.BytesIO(), models, keep_going=True)
         assert out.getvalue() in parts
     assert refused

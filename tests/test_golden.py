@@ -7,10 +7,11 @@ import json
 import pytest
 
 from tests.golden import make
-from tokpress import pipeline, store
-from tokpress.container import Kind, iter_frames
+from tokpress.codec import stream
+from tokpress.container.frames import Kind, iter_frames
 from tokpress.errors import ModelMismatchError
-from tokpress.model import load_folder
+from tokpress.models import store
+from tokpress.models.store import load_folder
 
 FILES = sorted(make.HERE.glob("*.tokp"))
 
@@ -34,7 +35,7 @@ def test_they_are_all_there(manifest):
 @pytest.mark.parametrize("kernel", ["auto", "numpy"])
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_decodes(path, kernel, manifest, models):
-    pipeline.decompress_stream(io.BytesIO(path.read_bytes()), out := io.BytesIO(), models, kernel)
+    stream.decompress_stream(io.BytesIO(path.read_bytes()), out := io.BytesIO(), models, kernel)
     entry, source = manifest[path.name], out.getvalue()
     assert (len(source), hashlib.sha256(source).hexdigest()) == (entry["source_bytes"], entry["sha256"])
     assert source == b"".join(make.sources()[name] for name in entry["sources"])
@@ -59,4 +60,4 @@ def test_small_models_are_needed(models):
     """Without them a golden file is refused, not decoded to something else."""
     path = make.HERE / "mixed-frames.tokp"
     with pytest.raises(ModelMismatchError, match=r"^frame 1 \(at byte 0\): made with model"):
-        pipeline.decompress(path.read_bytes())
+        stream.decompress(path.read_bytes())

@@ -3,23 +3,24 @@
 import numpy as np
 import pytest
 
-from tests import coding
+from tests.coding import common as coding
 from tests.golden import make
-from tests.models import tiny_autoencoders, tiny_ensemble, tiny_mingru, tiny_models, tiny_two_level
+from tests.models import tiny_autoencoders, tiny_class_factored, tiny_ensemble, tiny_mingru, tiny_models
 from tokpress.coding.base import WATCH_EVERY
 from tokpress.coding.lanes import Layout
 from tokpress.errors import ChecksumError, TokpressError
-from tokpress.grid import Grid
-from tokpress.model import Model, load_folder
-from tokpress.priors.histogram import HistogramPrior
-from tokpress.priors.spelling import SpellingPrior
-from tokpress.segments import join
-from tokpress.tokenizers.bpe import BPETokenizer
-from tokpress.tokenizers.bytes import BitsTokenizer, BytesTokenizer, NibblesTokenizer, TopBitTokenizer
-from tokpress.tokenizers.chars import CharsTokenizer
-from tokpress.tokenizers.palette import PaletteTokenizer
+from tokpress.media.grid import Grid
+from tokpress.media.segments import join
+from tokpress.models.model import Model
+from tokpress.models.store import load_folder
+from tokpress.priors.lecture.histogram import HistogramPrior
+from tokpress.priors.text.bitwise import SpellingPrior
+from tokpress.tokenizers.pixels.palette import PaletteTokenizer
 from tokpress.tokenizers.segments import SegmentsTokenizer
-from tokpress.tokenizers.words import WordsTokenizer
+from tokpress.tokenizers.text.bpe import BPETokenizer
+from tokpress.tokenizers.text.bytes import BitsTokenizer, BytesTokenizer, NibblesTokenizer, TopBitTokenizer
+from tokpress.tokenizers.text.chars import CharsTokenizer
+from tokpress.tokenizers.text.words import WordsTokenizer
 from tokpress.tokens import as_array
 
 TEXT = b"the cat saw the dog, the dog saw the cat. " * 3
@@ -116,8 +117,8 @@ def test_a_decode_ends_when_there_are_too_many_bytes(lanes):
 @pytest.mark.parametrize(
     "prior",
     [
-        tiny_mingru(300), tiny_two_level(512, groups=16), SpellingPrior(tiny_mingru(300)), tiny_ensemble(),
-        *(tiny_models()[name].prior for name in ("adaptive", "memory", "memory-two_level", "made", "samples")),
+        tiny_mingru(300), tiny_class_factored(512, groups=16), SpellingPrior(tiny_mingru(300)), tiny_ensemble(),
+        *(tiny_models()[name].prior for name in ("adaptive", "memory", "memory-class_factored", "made", "samples")),
     ],
     ids=lambda prior: prior.name,
 )  # fmt: skip

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 
-from tokpress import content, grid, media, metadata, recordings, video
 from tokpress.errors import TokpressError
+from tokpress.media import formats, grid, metadata, recordings, unwrap, video
 
 Image = pytest.importorskip("PIL.Image")
 PngInfo = pytest.importorskip("PIL.PngImagePlugin").PngInfo
@@ -144,17 +144,17 @@ def broken(whole: bytes, seed: str, cases: int = CASES) -> Iterator[bytes]:
 
 def look(data: bytes) -> None:
     """All that reads a file before it is coded."""
-    content.grid_of(data[:100], 1 << 40)
-    found = content.find(data)
+    formats.grid_of(data[:100], 1 << 40)
+    found = formats.find(data)
     if found is not None:
         assert found.stop <= len(data)
-        content.values(data, found)
-        if place := content.grid_of(data):
+        formats.values(data, found)
+        if place := formats.grid_of(data):
             assert grid.unpack(place.pack(), len(data)) == place
             place.join(*place.split(data))
     for channels, sound in ((0, False), (1, False), (3, False), (1, True), (2, True)):
         try:
-            media.shown(data, channels, sound)
+            unwrap.shown(data, channels, sound)
         except TokpressError as error:
             assert str(error)
 
@@ -190,7 +190,7 @@ def test_entries_of_a_tiff_file_are_not_expanded():
     for listed in (tags, same):
         data = b"II*\0" + struct.pack("<I", 8 + len(body)) + body + struct.pack("<H", entries) + listed + bytes(4)
         tracemalloc.start()
-        assert content.find(data) is None
+        assert formats.find(data) is None
         assert tracemalloc.get_traced_memory()[1] < len(data)
         tracemalloc.stop()
 
@@ -199,12 +199,12 @@ def test_small_files_of_large_pictures_and_recordings_are_refused():
     small = Image.new("1", (16000, 8000))
     small.save(out := io.BytesIO(), "PNG")
     with pytest.raises(TokpressError, match=r"128,000,000 bytes, more than the 67,108,864 .* 100 times the file"):
-        media.shown(out.getvalue())
+        unwrap.shown(out.getvalue())
     with pytest.raises(TokpressError, match="are too many"):
-        media.shown(b"P5 16000 10000 65535 " + bytes(9) + b" ")
+        unwrap.shown(b"P5 16000 10000 65535 " + bytes(9) + b" ")
     soundfile.write(out := io.BytesIO(), np.zeros(40_000_000, "int16"), 8000, format="FLAC")
     with pytest.raises(TokpressError, match=r"samples would take 80,000,000 bytes"):
-        media.shown(out.getvalue()[:40_000])
+        unwrap.shown(out.getvalue()[:40_000])
 
 
 def test_parts_without_end_are_refused():

@@ -16,7 +16,7 @@ from tests.golden import make
 from tests.limits import LAST_RESORT
 
 ROOT = Path(__file__).parent.parent
-#: what all scripts begin with: a text of two threads' worth, a short one, one of two levels and samples
+#: what all scripts begin with: a text of two threads' worth, a short one, a class-factored one and samples
 BEGIN = f"""
     import faulthandler, multiprocessing, os, sys, threading
     from pathlib import Path
@@ -225,11 +225,11 @@ def test_eight_threads_share_one_model(text):
         """
         model, wrong = tokpress.load("text"), []
         source = restore(FILES[0])
-        packed = [model.compress(source[i:3000 + 900 * i]) for i in range(8)]
+        packed = [tokpress.compress(source[i:3000 + 900 * i], model=model) for i in range(8)]
 
         def work(i):
             try:
-                if model.decompress(packed[i]) != source[i:3000 + 900 * i] or model.compress(source[i:3000 + 900 * i]) != packed[i]:
+                if tokpress.decompress(packed[i], model=model) != source[i:3000 + 900 * i] or tokpress.compress(source[i:3000 + 900 * i], model=model) != packed[i]:
                     wrong.append(i)
             except BaseException as error:
                 wrong.append(error)

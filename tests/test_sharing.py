@@ -11,10 +11,11 @@ import pytest
 import tokpress
 from tests.golden import make
 from tests.models import GIVEN, tiny_autoencoders, tiny_models, tiny_network
-from tokpress import store
 from tokpress.lazy import lazy
-from tokpress.model import Model, load_folder
-from tokpress.types import Prior
+from tokpress.models import store
+from tokpress.models.model import Model
+from tokpress.models.store import load_folder
+from tokpress.priors.base import Prior
 
 TEXT = b"to and fro, and to and fro again: " * 2
 MODELS = tiny_models() | {f"tokens-{name}": model for name, model in tiny_autoencoders().items()}
@@ -57,13 +58,13 @@ def test_copies_by_the_copy_module(copied):
 def test_a_used_model_of_byte_pairs_goes_along():
     """Its tokenizer holds a library's object by then, its prior compiled code."""
     model = load_folder(make.MODELS / "memory-bpe")
-    packed = model.compress(TEXT * 40)
+    packed = tokpress.compress(TEXT * 40, model=model)
     again = pickle.loads(pickle.dumps(model))
-    assert again.compress(TEXT * 40) == packed and again.decompress(packed) == TEXT * 40
+    assert tokpress.compress(TEXT * 40, model=again) == packed and tokpress.decompress(packed, model=again) == TEXT * 40
 
 
 def test_after_compiled_steps():
-    model = tiny_models()["memory-two_level"]
+    model = tiny_models()["memory-class_factored"]
     before = model.encode(TEXT, 2, kernel="native")
     again = pickle.loads(pickle.dumps(model))
     assert again.encode(TEXT, 2, kernel="native") == before
@@ -104,7 +105,7 @@ def test_a_pool_of_processes_that_spawn():
 
 
 @pytest.mark.parametrize(
-    "name", ["adaptive", "mingru-two_level", "memory-online", "transformer", "product", "ensemble"]
+    "name", ["adaptive", "mingru-class_factored", "memory-online", "transformer", "product", "ensemble"]
 )
 def test_eight_threads_use_one_model(name):
     """With several kernels at once."""

@@ -8,12 +8,13 @@ import pytest
 
 import tokpress
 from tests.models import tiny_mingru, tiny_models
-from tokpress import store
 from tokpress.errors import ModelError, ModelMismatchError, TokpressError
-from tokpress.folder import identity
-from tokpress.model import Model, load_folder
-from tokpress.priors.histogram import HistogramPrior
-from tokpress.tokenizers.bytes import BytesTokenizer
+from tokpress.models import store
+from tokpress.models.folder import identity
+from tokpress.models.model import Model
+from tokpress.models.store import load_folder
+from tokpress.priors.lecture.histogram import HistogramPrior
+from tokpress.tokenizers.text.bytes import BytesTokenizer
 
 TEXT = b"aaaabbbc" * 50
 
@@ -59,7 +60,7 @@ def test_broken_folders_are_passed_over(place):
     for name in ("first", "last"):
         model = load_folder(place / name)
         assert store.by_id(model.id, []).id == model.id
-        assert tokpress.decompress(model.compress(TEXT)) == TEXT
+        assert tokpress.decompress(tokpress.compress(TEXT, model=model)) == TEXT
     with pytest.raises(ModelMismatchError, match="no shipped model is that one"):
         store.by_id(b"none", [])
     for name in broken:
@@ -139,7 +140,7 @@ def test_the_weights_may_be_read_by_whoever_may_read_the_rest(tmp_path):
 def test_one_model_or_several_to_decompress_with(tmp_path):
     histogram(1).save(tmp_path / "first")
     source = np.random.default_rng(0).choice(np.frombuffer(TEXT, np.uint8), 200).tobytes()  # nothing for lzma
-    packed = histogram(1).compress(source)
+    packed = tokpress.compress(source, model=histogram(1))
     assert tokpress.decompress(packed, model=str(tmp_path / "first")) == source
     assert tokpress.decompress(packed, models=[histogram(2), histogram(1)]) == source
     with pytest.raises(ModelMismatchError):

@@ -1,67 +1,108 @@
 """What the parts may know of each other."""
 
 import ast
-import statistics
 import tomllib
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
 import tokpress
+import tokpress.cli
 
 PACKAGE = Path(tokpress.__file__).parent
-PRIORS = sorted((PACKAGE / "priors").glob("[a-z]*.py"))
-CODING = sorted((PACKAGE / "coding").rglob("[a-z]*.py"))
-#: what codes, reads and writes files, or talks to people
-OUTSIDE = {
-    "coders",
-    "container",
-    "pipeline",
-    "choice",
-    "cutting",
-    "lossy",
-    "residual",
-    "archive",
-    "media",
-    "video",
-    "file",
-    "reader",
-    "store",
-    "cli",
-    "click",
-}
+CLI = Path(tokpress.cli.__file__).parent
+#: imports go downwards; the last room is for files that every room may use
+ROOMS = (
+    "cli", "bench", "training", "codec", "models", "priors", "tokenizers", "coding", "media", "exact", "storage", "native", "container",
+    "loose",
+)  # fmt: skip
+#: loose files that stand above all rooms
+ABOVE = {"tokpress", "tokpress.__main__", "tokpress.conformance"}
+MAX_LOOSE = 9
 
 
-def imported(path: Path) -> set[str]:
-    """The parts of the names of modules, without the package's, wherever in the file they are imported."""
-    names: set[str] = set()
+def modules() -> dict[str, Path]:
+    """Every module of the package by its name."""
+    found = {}
+    for folder, base in ((PACKAGE, "tokpress"), (CLI, "tokpress.cli")):
+        for path in folder.rglob("*.py"):
+            parts = [base, *path.relative_to(folder).with_suffix("").parts]
+            found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+def imported(name: str, path: Path, known: Iterable[str]) -> set[str]:
+    """The modules that a module imports, wherever in the file: at its top, in functions, for type checkers."""
+    package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+    found = set()
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.Import):
-            names |= {part for alias in node.names for part in alias.name.removeprefix("tokpress.").split(".")}
+            found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            module = (node.module or "").removeprefix("tokpress").strip(".")
-            names |= set(module.split(".")) if module else {alias.name for alias in node.names}
-    return names
+            above = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
+            module = ".".join([*above, *([node.module] if node.module else [])])
+            found |= {f"{module}.{alias.name}" if f"{module}.{alias.name}" in known else module for alias in node.names}
+    return (found & set(known)) - {name}
 
 
-def test_priors_code_nothing_and_read_no_files():
-    assert len(PRIORS) > 15
-    for path in PRIORS:
-        assert not imported(path) & OUTSIDE, path.name
+@pytest.fixture(scope="module")
+def imports() -> dict[str, set[str]]:
+    found = modules()
+    return {name: imported(name, path, found) for name, path in found.items()}
 
 
-def test_codecs_know_priors_by_protocols_only():
-    assert len(CODING) > 8
-    for path in CODING:
-        assert not imported(path) & (OUTSIDE - {"coders"} | {"types", "priors", "tokenizers", "model"}), path.name
+def room(name: str) -> str:
+    part = name.split(".")[1] if "." in name else ""
+    return part if part in ROOMS else "loose"
 
 
-def test_a_prior_is_a_short_file():
-    assert statistics.median(len(path.read_text("utf-8").splitlines()) for path in PRIORS) <= 150
+def circles(imports: dict[str, set[str]]) -> list[list[str]]:
+    """The groups of modules each of which reaches the others."""
+
+    def reached(start: str) -> set[str]:
+        seen, left = set(), [start]
+        while left:
+            for name in imports[left.pop()] - seen:
+                seen.add(name)
+                left.append(name)
+        return seen
+
+    all_reached = {name: reached(name) for name in imports}
+    groups = {tuple(sorted(b for b in all_reached[a] if a in all_reached[b])) for a in imports if a in all_reached[a]}
+    return [list(group) for group in sorted(groups)]
 
 
-def test_the_test_sees_imports():
-    assert {"coders", "stack", "errors"} <= imported(PACKAGE / "coding" / "symbolwise.py")
+def test_no_circles(imports):
+    assert circles(imports) == []
+
+
+def test_circles_are_found():
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == [["b", "c"]]
+
+
+def test_imports_go_downwards(imports):
+    assert {room(name) for name in imports} == set(ROOMS)
+    upwards = [
+        f"{name} imports {other}"
+        for name, others in imports.items()
+        for other in sorted(others)
+        if name not in ABOVE and (other in ABOVE or ROOMS.index(room(other)) < ROOMS.index(room(name)))
+    ]
+    assert upwards == []
+
+
+def test_imports_are_seen_wherever_they_stand(tmp_path):
+    (tmp_path / "a.py").write_text(
+        "from typing import TYPE_CHECKING\nfrom . import c\nif TYPE_CHECKING:\n    from ..b import X\n"
+        "def f():\n    import tokpress.d\n"
+    )
+    known = {"tokpress.r.a", "tokpress.r.c", "tokpress.b", "tokpress.d"}
+    assert imported("tokpress.r.a", tmp_path / "a.py", known) == known - {"tokpress.r.a"}
+
+
+def test_few_files_are_loose():
+    assert len(list(PACKAGE.glob("*.py"))) <= MAX_LOOSE
 
 
 def time_limits(path: Path) -> list[str]:

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from tokpress.errors import ChecksumError, TokenizerError
-from tokpress.tokenizers.bytes import BitsTokenizer, BytesTokenizer, NibblesTokenizer, TopBitTokenizer
+from tokpress.models.guard import Counting
+from tokpress.tokenizers.text.bytes import BitsTokenizer, BytesTokenizer, NibblesTokenizer, TopBitTokenizer
 from tokpress.tokens import as_array, as_bytes, as_ids, count
-from tokpress.watch import Counting
 
 BUFFERS = {
     "bytes": b"\x00\x07\xff",

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from tokpress.registry import register_prior
-from tokpress.types import Prior
+from tokpress.priors.base import Prior
+from tokpress.priors.registry import register_prior
 
 
 @register_prior("toy")

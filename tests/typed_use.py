@@ -2,9 +2,17 @@
 
 import io
 from pathlib import Path
-from typing import assert_type
+from typing import TYPE_CHECKING, assert_type
 
 import tokpress
+
+if TYPE_CHECKING:
+    from tokpress.exact.arithmetic import Exact
+    from tokpress.exact.fields import Fields
+    from tokpress.exact.network_ops import FieldOps, NetworkOps
+    from tokpress.exact.parallel import ParallelExact
+    from tokpress.training.nets.arithmetic import Trained
+    from tokpress.training.nets.fields import TrainedFields
 
 
 def use(path: Path) -> None:
@@ -14,8 +22,6 @@ def use(path: Path) -> None:
     assert_type(model, tokpress.Model)
     assert_type(tokpress.decompress(data, models=[model]), bytes)
     assert_type(tokpress.decompress(data, "adaptive"), bytes)
-    assert_type(model.compress(b"text"), bytes)
-    assert_type(model.decompress(data), bytes)
     bits = model.score(b"text", lanes=1)
     assert_type(bits, tokpress.Bits)
     assert_type(bits.total_bits, float)
@@ -32,3 +38,10 @@ def use(path: Path) -> None:
     with tokpress.open(str(path / "a.tokp"), "rt", encoding="ascii") as text:
         assert_type(text, io.TextIOWrapper)
         assert_type(text.read(), str)
+
+
+def network_operations(
+    exact: "Exact", parallel: "ParallelExact", trained: "Trained", fields: "Fields", trained_fields: "TrainedFields"
+) -> "tuple[list[NetworkOps], list[FieldOps]]":
+    """Every arithmetic implements the protocol that networks are written in."""
+    return [exact, parallel, trained], [fields, trained_fields]

@@ -7,42 +7,36 @@ b'hello, hello, hello'
 
 from importlib import import_module
 
-from . import forks  # noqa: F401  looks after forks beside other threads
 from ._version import __version__
+from .native import forks  # noqa: F401  looks after forks beside other threads
 
 TYPE_CHECKING = False  # true to type checkers; to import it from typing would take 4 ms
 if TYPE_CHECKING:
-    from .bits import Bits
-    from .errors import (
-        ChecksumError,
-        FormatError,
-        ModelError,
-        ModelMismatchError,
-        TokpressError,
-        UnknownComponentError,
-    )
-    from .file import TokpressFile, open
-    from .model import Model
-    from .pipeline import compress, decompress
-    from .registry import register_prior, register_tokenizer
-    from .store import load
+    from .codec.file import TokpressFile, open
+    from .codec.stream import compress, decompress
+    from .errors import ChecksumError, FormatError, ModelError, ModelMismatchError, TokpressError, UnknownComponentError
+    from .models.bits import Bits
+    from .models.model import Model
+    from .models.store import load
+    from .priors.registry import register_prior
+    from .tokenizers.registry import register_tokenizer
 
 _HOME = {
-    "Bits": "bits",
+    "Bits": "models.bits",
     "ChecksumError": "errors",
     "FormatError": "errors",
-    "Model": "model",
+    "Model": "models.model",
     "ModelError": "errors",
     "ModelMismatchError": "errors",
     "TokpressError": "errors",
-    "TokpressFile": "file",
+    "TokpressFile": "codec.file",
     "UnknownComponentError": "errors",
-    "compress": "pipeline",
-    "decompress": "pipeline",
-    "load": "store",
-    "open": "file",
-    "register_prior": "registry",
-    "register_tokenizer": "registry",
+    "compress": "codec.stream",
+    "decompress": "codec.stream",
+    "load": "models.store",
+    "open": "codec.file",
+    "register_prior": "priors.registry",
+    "register_tokenizer": "tokenizers.registry",
 }
 __all__ = [
     "Bits",

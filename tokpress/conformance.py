@@ -13,13 +13,14 @@ from pathlib import Path
 
 import numpy as np
 
+from .codec.stream import compress, decompress
 from .coding import Codec, Frame
-from .coding.base import SteppedPrior
+from .coding.base import Pmf, SteppedPrior
 from .coding.lanes import Layout
 from .coding.symbolwise import conditionals, known_conditionals
-from .model import Model, load_folder
+from .models.model import Model
+from .models.store import load_folder
 from .tokens import Tokens, as_array
-from .types import Pmf
 
 TEXT = b"the cat sat on the mat; the cat ate the rat. " * 5 + bytes(range(250, 256)) + b"\0\xff\n"
 LANES = (1, 3, 7)
@@ -87,13 +88,15 @@ def check_causal(prior: SteppedPrior, tokens: Tokens) -> None:
 
 
 def check_known(prior: SteppedPrior, tokens: Tokens) -> None:
-    """`Prior.stretch` gives the bits that `step` gives."""
+    """`Prior.step_block` gives the bits that `step` gives."""
     for lanes in LANES:
         layout = Layout.of(len(tokens), lanes, prior.stride)
         stepped = _pmfs(prior, tokens, lanes)
         for block, _, at in known_conditionals(prior, layout, layout.split(tokens)):
             for t, pmf in enumerate(block):
-                _require(np.array_equal(pmf, stepped[at + t]), f"stretch gives another pmf than step, at step {at + t}")
+                _require(
+                    np.array_equal(pmf, stepped[at + t]), f"step_block gives another pmf than step, at step {at + t}"
+                )
 
 
 def check_kernels(model: Model) -> None:
@@ -133,7 +136,7 @@ def check_saved(model: Model, folder: Path) -> None:
     same = again.prior.codec(frame).encode(tokens) == model.prior.codec(frame).encode(tokens)
     _require(same, "the loaded model codes other bytes")
     _require(
-        again.decompress(model.compress(text_of(model))) == text_of(model),
+        decompress(compress(text_of(model), model=model), model=again) == text_of(model),
         "the loaded model does not decompress the file",
     )
 

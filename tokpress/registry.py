@@ -1,112 +1,104 @@
-"""Names → components. Built-in ones are imported on first use, so that `--help` and small inputs
-import only what they touch; your own are added with `register_prior` / `register_tokenizer`. A name
-that nobody has registered is looked for in installed packages (plugins.py)."""
+"""Names → components: `Registry`. Built-in ones are imported on first use, so that `--help` and small inputs import only what they
+touch. A name that nobody has registered is looked for in installed packages, if they offer a module in the entry point group:
 
-from collections.abc import Callable
-from importlib import import_module
-from typing import TypeVar
+    [project.entry-points."tokpress.plugins"]
+    mine = "my_package.my_prior"
 
-from .errors import UnknownComponentError
-from .types import Prior, Tokenizer
+A file or module is imported where the user names it (`--import`), never because a model directory does.
+"""
 
+import hashlib
+import importlib
+import importlib.util
+import sys
+from collections.abc import Callable, Mapping
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from .errors import TokpressError, UnknownComponentError
+
+GROUP = "tokpress.plugins"
 T = TypeVar("T", bound=type)
 
-#: name → "module:class", relative to this package
-_PRIORS: dict[str, "str | type[Prior]"] = {
-    "histogram": ".priors.histogram:HistogramPrior",
-    "adaptive": ".priors.context_mixing.prior:ContextMixingPrior",
-    "samples": ".priors.samples:SamplesPrior",
-    "mingru": ".priors.mingru:MinGRUPrior",
-    "memory": ".priors.memory:MemoryPrior",
-    "product": ".priors.product:ProductPrior",
-    "spelling": ".priors.spelling:SpellingPrior",
-    "logistic_mixture": ".priors.logistic_mixture:LogisticMixturePrior",
-    "bayes_net": ".priors.bayes_net:BayesNetPrior",
-    "made": ".priors.made:MADEPrior",
-    "ensemble": ".priors.ensemble:EnsemblePrior",
-    "causal_conv": ".priors.causal_conv:CausalConvPrior",
-    "wavenet": ".priors.wavenet:WaveNetPrior",
-    "lstm": ".priors.lstm:LSTMPrior",
-    "pixelcnn": ".priors.pixelcnn:PixelCNNPrior",
-    "gated_pixelcnn": ".priors.gated_pixelcnn:GatedPixelCNNPrior",
-    "transformer": ".priors.transformer:TransformerPrior",
-    "sparse_transformer": ".priors.sparse_transformer:SparseTransformerPrior",
-    "next_scale": ".priors.next_scale:NextScalePrior",
-    "hierarchical": ".priors.hierarchical:HierarchicalPrior",
-    "encoder_decoder": ".priors.encoder_decoder:EncoderDecoderPrior",
-    "linear_attention": ".priors.linear_attention:LinearAttentionPrior",
-    "ssm": ".priors.ssm:SSMPrior",
-}
-_TOKENIZERS: dict[str, "str | type[Tokenizer]"] = {
-    "bytes": ".tokenizers.bytes:BytesTokenizer",
-    "nibbles": ".tokenizers.bytes:NibblesTokenizer",
-    "bits": ".tokenizers.bytes:BitsTokenizer",
-    "top_bit": ".tokenizers.bytes:TopBitTokenizer",
-    "bpe": ".tokenizers.bpe:BPETokenizer",
-    "chars": ".tokenizers.chars:CharsTokenizer",
-    "palette": ".tokenizers.palette:PaletteTokenizer",
-    "vq": ".tokenizers.vq:VQTokenizer",
-    "fsq": ".tokenizers.fsq:FSQTokenizer",
-    "lfq": ".tokenizers.lfq:LFQTokenizer",
-    "gumbel": ".tokenizers.gumbel:GumbelTokenizer",
-    "vqgan": ".tokenizers.vqgan:VQGANTokenizer",
-    "titok": ".tokenizers.titok:TiTokTokenizer",
-    "multiscale": ".tokenizers.multiscale:MultiscaleTokenizer",
-    "video_lfq": ".tokenizers.video_lfq:VideoLFQTokenizer",
-    "audio_rvq": ".tokenizers.audio_rvq:AudioRVQTokenizer",
-    "segments": ".tokenizers.segments:SegmentsTokenizer",
-    "words": ".tokenizers.words:WordsTokenizer",
-}
+
+class Registry(Generic[T]):
+    """Components of one kind by name. built_in: name → "module:class"."""
+
+    def __init__(self, kind: str, built_in: Mapping[str, str]) -> None:
+        self._kind = kind
+        self._table: dict[str, str | T] = {**built_in}
+
+    def register(self, name: str) -> Callable[[T], T]:
+        """Class decorator: make a component usable by name. Raises ValueError for a name that is taken."""
+
+        def add(component: T) -> T:
+            if name in self._table:
+                raise ValueError(f"a {self._kind} named {name!r} is registered already")
+            self._table[name] = component
+            return component
+
+        return add
+
+    def find(self, name: str) -> T:
+        """The component with this name. Raises UnknownComponentError."""
+        if name not in self._table:
+            load_plugins()
+        found = self._table.get(name)
+        if found is None:
+            raise UnknownComponentError(
+                f"no {self._kind} is called {name!r}; there are: {', '.join(self.names())}; one of your own is found with "
+                "--import FILE"
+            )
+        if isinstance(found, str):
+            module, cls = found.split(":")
+            component: T = getattr(importlib.import_module(module), cls)
+            return component
+        return found
+
+    def names(self) -> list[str]:
+        """All names, sorted."""
+        return sorted(self._table)
 
 
-def _register(table: dict, kind: str, name: str) -> Callable[[T], T]:
-    def add(cls: T) -> T:
-        if name in table:
-            raise ValueError(f"a {kind} named {name!r} is registered already")
-        table[name] = cls
-        return cls
-
-    return add
-
-
-def register_prior(name: str) -> Callable[[T], T]:
-    """Class decorator: make a Prior usable by name in config.json, `train` and `compress`."""
-    return _register(_PRIORS, "prior", name)
+def load_plugins() -> None:
+    """Import what installed packages offer. Importing twice does no harm."""
+    for point in entry_points(group=GROUP):
+        try:
+            point.load()
+        except (Exception, SystemExit) as error:
+            name = f"the plugin {point.name} = {point.value}"
+            raise TokpressError(f"{name} cannot be imported: {_said(error)}; repair or uninstall it") from error
 
 
-def register_tokenizer(name: str) -> Callable[[T], T]:
-    """Class decorator: make a Tokenizer usable by name in config.json, `train` and `compress`."""
-    return _register(_TOKENIZERS, "tokenizer", name)
+def load_module(name: str) -> None:
+    """Import a module by its name (package.module), or a file by its path (prior.py), once."""
+    try:
+        if name.endswith(".py"):
+            _load_file(Path(name).resolve())
+        else:
+            importlib.import_module(name)
+    except (Exception, SystemExit) as error:  # also of a script that ends by sys.exit()
+        raise TokpressError(f"cannot import {name}: {_said(error)}; give a module or a .py file") from error
 
 
-def _find(table: dict, kind: str, name: str) -> type:
-    found = table.get(name)
-    if found is None:
-        from .plugins import load_plugins
-
-        load_plugins()
-        found = table.get(name)
-    if found is None:
-        raise UnknownComponentError(
-            f"no {kind} is called {name!r}; there are: {', '.join(sorted(table))}; one of your own is found with --import FILE"
-        )
-    if isinstance(found, str):
-        module, cls = found.split(":")
-        found = getattr(import_module(module, __package__), cls)
-    return found
+def _said(error: BaseException) -> str:
+    text = str(error)
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
-def prior_class(name: str) -> type[Prior]:
-    return _find(_PRIORS, "prior", name)
-
-
-def tokenizer_class(name: str) -> type[Tokenizer]:
-    return _find(_TOKENIZERS, "tokenizer", name)
-
-
-def prior_names() -> list[str]:
-    return sorted(_PRIORS)
-
-
-def tokenizer_names() -> list[str]:
-    return sorted(_TOKENIZERS)
+def _load_file(path: Path) -> None:
+    if str(path) in (getattr(module, "__file__", None) for module in list(sys.modules.values())):
+        return
+    # a name of its own: a file called json.py must not become the json of everyone else
+    name = f"tokpress_plugin_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise ImportError("no Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise

@@ -12,7 +12,7 @@ from tokpress.bench.measure import Failed, Row, Run, measure, prepare, timed, to
 from tokpress.bench.peers import PEERS, find
 
 #: some 10 KB of real text
-SOURCE = ROOT / "tokpress" / "tokenizers" / "bpe.py"
+SOURCE = ROOT / "tokpress" / "tokenizers" / "text" / "bpe.py"
 FAST = {"zpaq": "zpaq:1"}
 
 

@@ -10,9 +10,9 @@ from click.testing import CliRunner
 
 from tests.limits import LAST_RESORT
 from tokpress.cli.main import cli
-from tokpress.model import Model
-from tokpress.priors.histogram import HistogramPrior
-from tokpress.tokenizers.bytes import BytesTokenizer
+from tokpress.models.model import Model
+from tokpress.priors.lecture.histogram import HistogramPrior
+from tokpress.tokenizers.text.bytes import BytesTokenizer
 
 LETTERS = b"abc\n"
 

@@ -7,9 +7,9 @@ import subprocess
 
 import pytest
 
-from tokpress import pipeline
-from tokpress.container import iter_frames
-from tokpress.model import load_folder
+from tokpress.codec import stream
+from tokpress.container.frames import iter_frames
+from tokpress.models.store import load_folder
 
 from .conftest import command, letters
 
@@ -17,8 +17,8 @@ from .conftest import command, letters
 @pytest.fixture
 def packed(tiny):
     """5 frames of 1000 bytes, and where each begins."""
-    options = pipeline.Options(models=[load_folder(tiny)], frame_size=1000)
-    pipeline.compress_stream(io.BytesIO(letters(5000)), out := io.BytesIO(), options)
+    options = stream.Options(models=[load_folder(tiny)], frame_size=1000)
+    stream.compress_stream(io.BytesIO(letters(5000)), out := io.BytesIO(), options)
     data = out.getvalue()
     return bytearray(data), [header.offset for header, _ in iter_frames(io.BytesIO(data))] + [len(data)]
 
@@ -135,6 +135,6 @@ def test_out_of_memory(run, place, tiny, monkeypatch):
     def no_memory(*anything):
         raise MemoryError
 
-    monkeypatch.setattr(pipeline, "choose_frame", no_memory)
+    monkeypatch.setattr(stream, "choose_frame", no_memory)
     assert "tokpress: a: not enough memory: try a smaller --frame-size" in run("compress", "a", code=1).stderr
     assert os.listdir(place) == ["a"]

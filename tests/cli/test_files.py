@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from tokpress.cli import output
-from tokpress.container import Kind, iter_frames, read_header
+from tokpress.container.frames import Kind, iter_frames, read_header
 
 from .conftest import command, leftovers, letters
 

@@ -6,8 +6,8 @@ import stat
 
 import pytest
 
-from tokpress import pipeline
 from tokpress.cli import output
+from tokpress.codec import stream
 
 from .conftest import leftovers, letters, plugin
 
@@ -77,14 +77,14 @@ EXCHANGES = [link, hard_link, other_file, nothing]
 
 
 def during(monkeypatch, function: str, what) -> None:
-    real = getattr(pipeline, function)
+    real = getattr(stream, function)
 
     def doing(*args, **more):
         done = real(*args, **more)
         what()
         return done
 
-    monkeypatch.setattr(pipeline, function, doing)
+    monkeypatch.setattr(stream, function, doing)
 
 
 @pytest.mark.parametrize("exchange", EXCHANGES)
@@ -117,14 +117,14 @@ def test_a_process_whose_file_is_exchanged(process, place, tiny, evil, victim):
     before = status(victim)
     code = f"""
 import glob, os
-from tokpress import pipeline
-real = pipeline.compress_stream
+from tokpress.codec import stream
+real = stream.compress_stream
 def exchange(*args):
     done = real(*args)
     name, = glob.glob("evil/.tokp-*")
     os.unlink(name), os.symlink({str(victim)!r}, name)
     return done
-pipeline.compress_stream = exchange
+stream.compress_stream = exchange
 """
     told = process("compress", "-m", tiny, *plugin(place, code), "evil/a", code=1).stderr
     assert b"somebody exchanged the file" in told and status(victim) == before

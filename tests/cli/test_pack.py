@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.archive.common import picture
+from tests.codec.archive.common import picture
 
 from .conftest import command, leftovers
 from .test_places import NOBODY, nobody, root  # noqa: F401
@@ -261,7 +261,7 @@ def test_two_contents_of_one_name(run, place):
 
 
 def test_large_content_is_packed_as_it_is(run, place, monkeypatch):
-    monkeypatch.setattr("tokpress.cli.pack.MOST_CONTENT", 100)
+    monkeypatch.setattr("tokpress.cli.pack.MAX_CONTENT", 100)
     Path("a.ppm").write_bytes(picture(2))
     assert "a.ppm: is larger than" in run("pack", "--content", "a.ppm", "-o", "all.tokp").stderr
     run("unpack", "-q", "all.tokp", "-o", "out")

@@ -8,8 +8,8 @@ import subprocess
 
 import pytest
 
-from tokpress import pipeline
 from tokpress.cli import output
+from tokpress.codec import stream
 
 from .conftest import command, leftovers, letters, plugin
 
@@ -18,13 +18,13 @@ DATA = letters(3000)
 
 def compress_otherwise(monkeypatch, work) -> None:
     """Let `work(data, out, compress)` compress in place of what does."""
-    real = pipeline.compress_stream
+    real = stream.compress_stream
 
     def compress_stream(source, out, options):
         work(source.read(), out, lambda data: real(io.BytesIO(data), out, options))
-        return pipeline.Summary()
+        return stream.Summary()
 
-    monkeypatch.setattr(pipeline, "compress_stream", compress_stream)
+    monkeypatch.setattr(stream, "compress_stream", compress_stream)
 
 
 def then(data, out, compress, seek, whence, more: bytes) -> None:
@@ -63,7 +63,7 @@ def test_a_file_that_does_not_restore_its_source(run, place, tiny, wrong, monkey
 
 def test_a_process_that_compresses_wrongly(process, place, tiny):
     (place / "a").write_bytes(DATA)
-    code = "import tokpress.model as m; real = m.Model.encode\n"
+    code = "import tokpress.models.model as m; real = m.Model.encode\n"
     code += "m.Model.encode = lambda self, source, *more, **rest: real(self, source.replace(b'a', b'b'), *more, **rest)"
     told = process("compress", "--rm", "-m", tiny, *plugin(place, code), "a", code=1).stderr
     assert b"a: is kept, and nothing is written" in told and sorted(os.listdir(place)) == ["a", "plugin.py"]
@@ -260,7 +260,7 @@ CHANGES = {
 
 def changed_by(monkeypatch, function: str, change: str, name: str) -> None:
     """Let `function` of the pipeline be followed by a change of a file."""
-    real = getattr(pipeline, function)
+    real = getattr(stream, function)
     os.utime(name, (10**9, 10**9))
 
     def changing(*args, **more):
@@ -268,7 +268,7 @@ def changed_by(monkeypatch, function: str, change: str, name: str) -> None:
         CHANGES[change](name)
         return done
 
-    monkeypatch.setattr(pipeline, function, changing)
+    monkeypatch.setattr(stream, function, changing)
 
 
 @pytest.mark.parametrize("change", CHANGES)

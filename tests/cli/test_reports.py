@@ -11,9 +11,11 @@ import pytest
 from tests.limits import LAST_RESORT
 from tests.models import tiny_autoencoders, tiny_network
 from tokpress.cli import costs, main
-from tokpress.model import Bits, Model, load_folder
-from tokpress.priors.histogram import HistogramPrior
-from tokpress.tokenizers.bytes import BitsTokenizer, BytesTokenizer
+from tokpress.models.bits import Bits
+from tokpress.models.model import Model
+from tokpress.models.store import load_folder
+from tokpress.priors.lecture.histogram import HistogramPrior
+from tokpress.tokenizers.text.bytes import BitsTokenizer, BytesTokenizer
 
 from .conftest import letters
 

@@ -17,7 +17,7 @@ import tokpress
 
 from .conftest import command
 
-BENCH = Path(__file__).parents[3] / "shared" / "data" / "bench"
+BENCH = Path(os.environ.get("TOKPRESS_DATA", "data")) / "bench"
 FILES = sorted(path for path in BENCH.rglob("*") if path.is_file()) if BENCH.is_dir() else []
 SMALL = 25_000
 FEW = 5000  # so much takes no time even while the text model runs as plain Python

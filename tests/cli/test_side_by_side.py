@@ -22,8 +22,8 @@ threads.processors = lambda: 3
 #: counts the files that are at work at once
 COUNT = """
 import atexit, threading, time
-from tokpress import pipeline
-lock, now, most, real = threading.Lock(), 0, 0, pipeline.compress_stream
+from tokpress.codec import stream
+lock, now, most, real = threading.Lock(), 0, 0, stream.compress_stream
 def counted(source, out, options):
     global now, most
     with lock:
@@ -35,7 +35,7 @@ def counted(source, out, options):
     finally:
         with lock:
             now -= 1
-pipeline.compress_stream = counted
+stream.compress_stream = counted
 atexit.register(lambda: print(most, "at once", flush=True))
 """
 
@@ -79,8 +79,8 @@ def test_the_first_to_end_waits_for_its_turn(process, sources, tiny):
     """The files behind are done before the first has begun, and their lines come after its."""
     late = """
 import threading
-from tokpress import pipeline
-real, others, left = pipeline.compress_stream, threading.Event(), 2
+from tokpress.codec import stream
+real, others, left = stream.compress_stream, threading.Event(), 2
 def delayed(source, out, options):
     global left
     if source.name == "a":
@@ -90,7 +90,7 @@ def delayed(source, out, options):
     if not left:
         others.set()
     return done
-pipeline.compress_stream = delayed
+stream.compress_stream = delayed
 """
     done = process("compress", "-m", tiny, *three(sources, late), *NAMES)
     assert [line.split(":")[0] for line in told(done)] == [*NAMES, "5 files"]
@@ -146,8 +146,8 @@ def test_back_and_damage(process, sources, tiny):
 
 
 def test_verbose_errors_are_traced_in_their_place(process, sources, tiny):
-    failing = "from tokpress import pipeline\nreal = pipeline.compress_stream\n"
-    failing += "pipeline.compress_stream = lambda s, *more: 1 // (s.name != 'b') and real(s, *more)"
+    failing = "from tokpress.codec import stream\nreal = stream.compress_stream\n"
+    failing += "stream.compress_stream = lambda s, *more: 1 // (s.name != 'b') and real(s, *more)"
     words = ["compress", "-v", "-m", tiny, *three(sources, failing), *NAMES]
     lines = [line for line in start_and_end(*words) if not line.startswith((" ", "Traceback"))]
     heads = [line.split(":")[0] if not line.startswith("tokpress") else line[10] for line in lines]

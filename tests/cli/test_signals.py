@@ -10,8 +10,8 @@ import pytest
 
 import tokpress
 from tests.limits import LAST_RESORT
-from tokpress import pipeline
 from tokpress.cli import output, signals
+from tokpress.codec import stream
 
 from .conftest import letters
 
@@ -56,7 +56,7 @@ def start(*words, when="< 0", what="pass", before=""):
 @pytest.fixture(scope="module")
 def packed(tiny):
     """A file of many frames, so that there are moments between them."""
-    return pipeline.compress(SOURCE[:4000], tiny) * 25
+    return stream.compress(SOURCE[:4000], tiny) * 25
 
 
 def prepare(folder, words, packed) -> tuple[str, str]:
@@ -151,8 +151,8 @@ def test_twice_in_a_row(place, tiny, packed):
 def test_another_thread_is_not_waited_for(place):
     """One that compiles, for instance, which takes half a minute; here one that never ends."""
     (place / "a").write_bytes(SOURCE)
-    busy = "import threading; from tokpress import choice; ever = threading.Event(); work = threading.Thread(target=ever.wait); "
-    busy += "choice.choose_frame = lambda *args: (work.start(), print(flush=True), ever.wait()); from tokpress.cli import main; main()"
+    busy = "import threading; from tokpress.codec import stream; ever = threading.Event(); work = threading.Thread(target=ever.wait); "
+    busy += "stream.choose_frame = lambda *args: (work.start(), print(flush=True), ever.wait()); from tokpress.cli import main; main()"
     with subprocess.Popen(
         [sys.executable, "-c", busy, "compress", "a"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as running:

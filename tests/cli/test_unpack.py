@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.archive.common import packed, picture
-from tokpress import archive, compress
-from tokpress.archive import Item, ItemKind
+from tests.codec.archive.common import packed, picture
+from tokpress import compress
 from tokpress.cli import signals
 from tokpress.cli.tree import Tree
 from tokpress.cli.unpack import Unpacking
+from tokpress.codec import archive
+from tokpress.codec.archive import Item, ItemKind
 
 from .conftest import leftovers, letters
 
@@ -317,8 +318,8 @@ def test_deep_folders(process, place):
 
 
 def test_a_missing_model_is_told_for_each(process, place, tiny):
-    from tokpress.choice import Options
-    from tokpress.store import load
+    from tokpress.codec.options import Options
+    from tokpress.models.store import load
 
     items = [("a", letters(3000)), ("b", bytes(100))]
     with open("all.tokp", "wb") as out:

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from hypothesis import strategies as st
 
-from tokpress.container import (
+from tokpress.container.frames import (
     MAX_LANES,
     MAX_NUMBER,
     MAX_SOURCE,
@@ -23,9 +23,9 @@ from tokpress.container import (
     restore_plain,
     write_frame,
 )
-from tokpress.lzma2 import lzma_encode
-from tokpress.proportion import least_payload
-from tokpress.salvage import iter_frames_keep_going
+from tokpress.container.lzma2 import lzma_encode
+from tokpress.container.proportion import least_payload
+from tokpress.container.salvage import iter_frames_keep_going
 
 MODEL = bytes.fromhex("cafef00d")
 

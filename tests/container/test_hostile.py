@@ -6,19 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tokpress.container import (
-    MAX_LANES,
-    MAX_NUMBER,
-    MAX_SOURCE,
-    SYNC,
-    Damaged,
-    FrameHeader,
-    Kind,
-    iter_frames,
-)
+from tokpress.container.frames import MAX_LANES, MAX_NUMBER, MAX_SOURCE, SYNC, Damaged, FrameHeader, Kind, iter_frames
+from tokpress.container.salvage import iter_frames_keep_going
+from tokpress.container.varint import PIECE, pack_varint
 from tokpress.errors import FormatError
-from tokpress.salvage import iter_frames_keep_going
-from tokpress.wire import PIECE, pack_varint
 
 from .frames import (
     MODEL,

@@ -7,11 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tokpress.container import (
-    Damaged,
-    Kind,
-)
-from tokpress.salvage import iter_frames_keep_going
+from tokpress.container.frames import Damaged, Kind
+from tokpress.container.salvage import iter_frames_keep_going
 
 from .frames import (
     FILES,

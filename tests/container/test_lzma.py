@@ -7,11 +7,11 @@ import threading
 
 import pytest
 
-from tokpress.container import restore_plain
+from tokpress.container.frames import restore_plain
+from tokpress.container.lzma2 import LzmaEncoder, Packing, in_turn, lzma_decode, lzma_encode
+from tokpress.container.salvage import iter_frames_keep_going
+from tokpress.container.varint import PIECE
 from tokpress.errors import ChecksumError
-from tokpress.lzma2 import LzmaEncoder, Packing, in_turn, lzma_decode, lzma_encode
-from tokpress.salvage import iter_frames_keep_going
-from tokpress.wire import PIECE
 
 from .frames import (
     FILES,

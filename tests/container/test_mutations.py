@@ -6,9 +6,9 @@ from dataclasses import replace
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from tokpress.container import Damaged, Kind, iter_frames, read_header, write_frame
+from tokpress.container.frames import Damaged, Kind, iter_frames, read_header, write_frame
+from tokpress.container.salvage import iter_frames_keep_going
 from tokpress.errors import FormatError
-from tokpress.salvage import iter_frames_keep_going
 
 from .frames import decoded, member, restored
 

@@ -11,13 +11,14 @@ from tests.directories.mutate import mutate
 from tests.golden import make
 from tests.models import GIVEN, tiny_models
 from tokpress.errors import TokpressError
-from tokpress.model import Model, load_folder
-from tokpress.registry import prior_names
+from tokpress.models.model import Model
+from tokpress.models.store import load_folder
+from tokpress.priors.registry import PRIORS
 
 TEXT = b"the rat sat\n" * 2 + b"\0\xff"
 GOLDEN = sorted(path.name for path in make.MODELS.iterdir())
 #: kinds of priors that no golden model has
-OTHERS = ("bound", "encoder_decoder", "next_scale", "mingru-two_level", "adaptive", "samples")
+OTHERS = ("bound", "encoder_decoder", "next_scale", "mingru-class_factored", "adaptive", "samples")
 
 
 def coded(folder: Path) -> str:
@@ -68,7 +69,7 @@ def made(tmp_path_factory) -> dict[str, Path]:
 
 def test_every_kind_of_prior_is_here(made):
     kinds = {part["name"] for folder in made.values() for part in _priors(load_folder(folder))}
-    assert kinds >= {name for name in prior_names() if name in tiny_models() or name in GIVEN}
+    assert kinds >= {name for name in PRIORS.names() if name in tiny_models() or name in GIVEN}
 
 
 def _priors(model: Model) -> list[dict]:

@@ -14,14 +14,16 @@ from safetensors.numpy import load_file
 import tokpress
 from tests.golden import make
 from tests.models import tiny_mingru
-from tokpress import model_files, store, tensors
 from tokpress.cli.main import cli
 from tokpress.errors import ModelError, TokpressError
-from tokpress.folder import identity, tokenizer_only
-from tokpress.model import Model, load_folder
-from tokpress.priors.histogram import HistogramPrior
-from tokpress.tokenizers.bytes import BytesTokenizer
-from tokpress.training.work import load_tokenizer
+from tokpress.models import store
+from tokpress.models.folder import identity, tokenizer_only
+from tokpress.models.model import Model
+from tokpress.models.store import load_folder
+from tokpress.priors.lecture.histogram import HistogramPrior
+from tokpress.storage import files, tensors
+from tokpress.tokenizers.text.bytes import BytesTokenizer
+from tokpress.training.run_dir import load_tokenizer
 
 FILES = ("config.json", "tokenizer.json", "model.safetensors", "tokenizer.safetensors", "README.md")
 READERS = {
@@ -47,7 +49,7 @@ def folder_of(path: Path) -> None:
 
 def too_long(path: Path) -> None:
     with path.open("wb") as file:
-        file.truncate(model_files.MOST_BYTES[path.name] + 1)  # a hole, which takes no room
+        file.truncate(files.MAX_BYTES[path.name] + 1)  # a hole, which takes no room
 
 
 @pytest.fixture

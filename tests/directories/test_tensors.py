@@ -11,14 +11,16 @@ import pytest
 import tokpress
 from tests.limits import LAST_RESORT
 from tests.models import tiny_mingru
-from tokpress import shipped, store
 from tokpress.errors import ModelError
 from tokpress.exact.tensors import COUNT, PERMUTATION, SCALE, VECTOR, WEIGHT, check
-from tokpress.folder import identity
-from tokpress.model import Model, load_folder
+from tokpress.models import identity as shipped
+from tokpress.models import store
+from tokpress.models.folder import identity
+from tokpress.models.model import Model
+from tokpress.models.store import load_folder
 from tokpress.native import library
-from tokpress.tensors import Tensors, buffers, read, write
-from tokpress.tokenizers.bytes import BytesTokenizer
+from tokpress.storage.tensors import Tensors, buffers, read, write
+from tokpress.tokenizers.text.bytes import BytesTokenizer
 
 KINDS = {"weights": WEIGHT, "scales": SCALE, "vectors": VECTOR, "counts": COUNT, "places": PERMUTATION}
 
@@ -99,13 +101,13 @@ def test_only_the_package_is_trusted(tmp_path):
 
 
 def test_the_list_says_what_the_files_say():
-    """Where this fails, a shipped model has changed: `python -m tokpress.shipped` writes the list anew."""
+    """Where this fails, a shipped model has changed: `python -m tokpress.models.identity` writes the list anew."""
     found = {path.parent.name: shipped.described(path.parent) for path in sorted(shipped.MODELS.glob("*/config.json"))}
     assert json.loads(shipped.LIST.read_text()) == found and "text" in found
 
 
 def test_shipped_models_are_not_hashed(monkeypatch):
-    monkeypatch.setattr("tokpress.folder.identity_of", None)
+    monkeypatch.setattr("tokpress.models.folder.identity_of", None)
     store._cached.cache_clear()
     store._identity.cache_clear()
     for name in store.folders():

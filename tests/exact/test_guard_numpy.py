@@ -5,8 +5,8 @@ import pytest
 
 from tests.models import AUTOENCODERS, GIVEN, NETWORKS, tiny_autoencoder, tiny_network
 from tokpress.exact import guard_numpy, logistics
-from tokpress.exact.arithmetic import Weights
 from tokpress.exact.guard_numpy import InexactOperation, guarded
+from tokpress.exact.weights import Weights
 
 ONES = guarded(np.ones((3, 4), np.float32))
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from threadpoolctl import ThreadpoolController
 
-from tests import coding
+from tests.coding import common as coding
 from tests.toy import ToyPrior
 from tokpress.coding import Frame
 from tokpress.exact import threads

@@ -22,14 +22,16 @@ from pathlib import Path
 import numpy as np
 
 from tests.models import NETWORKS, tiny_autoencoders, tiny_mingru, tiny_models, tiny_product
-from tokpress import choice, pipeline, store
-from tokpress.container import FrameHeader, Kind
-from tokpress.grid import Grid
-from tokpress.lzma2 import lzma_encode
-from tokpress.model import Model, load_folder
-from tokpress.priors.histogram import HistogramPrior
-from tokpress.priors.memory import MemoryPrior
-from tokpress.tokenizers.bytes import BytesTokenizer
+from tokpress.codec import encoded_frame, options, stream
+from tokpress.container.frames import FrameHeader, Kind
+from tokpress.container.lzma2 import lzma_encode
+from tokpress.media.grid import Grid
+from tokpress.models import store
+from tokpress.models.model import Model
+from tokpress.models.store import load_folder
+from tokpress.priors.compose.memory import MemoryPrior
+from tokpress.priors.lecture.histogram import HistogramPrior
+from tokpress.tokenizers.text.bytes import BytesTokenizer
 
 HERE = Path(__file__).parent
 SOURCES = HERE / "sources"
@@ -120,14 +122,14 @@ def small_models() -> dict[str, Model]:
 
 
 def _bpe() -> Model:
-    from tokpress.training.bpe import train_bpe
+    from tokpress.training.learners.bpe import train_bpe
 
     tokenizer = train_bpe([SOURCES / "prose.txt"], 300)
     return Model(tokenizer, MemoryPrior(tiny_mingru(symbols=tokenizer.vocab_size)))
 
 
 def _spelled() -> Model:
-    from tokpress.priors.spelling import SpellingPrior
+    from tokpress.priors.text.bitwise import SpellingPrior
 
     model = load_folder(MODELS / "memory-bpe")
     return Model(model.tokenizer, SpellingPrior(model.prior))
@@ -136,24 +138,24 @@ def _spelled() -> Model:
 def frame(source: bytes, model: Model | None = None, kind: Kind = Kind.MODEL, lanes: int | None = None) -> bytes:
     """One frame of the kind asked for, even where another were smaller."""
     if model is None:
-        coded = choice.Coded(kind, len(source), lzma_encode(source) if kind == Kind.LZMA else source)
+        coded = encoded_frame.EncodedFrame(kind, len(source), lzma_encode(source) if kind == Kind.LZMA else source)
     else:
-        coded = choice.encode(model, source, choice.Options(lanes=lanes), lambda done: None)
-    pipeline.MemberWriter(out := io.BytesIO()).write(coded, source, last=True)
+        coded = encoded_frame.encode(model, source, options.Options(lanes=lanes), lambda done: None)
+    stream.MemberWriter(out := io.BytesIO()).write(coded, source, last=True)
     return out.getvalue()
 
 
 def frames(source: bytes, models: list[Model], size: int) -> bytes:
     """A member of several frames, coded by one model after another, then lzma, then raw, and so on again."""
-    member = pipeline.MemberWriter(out := io.BytesIO())
+    member = stream.MemberWriter(out := io.BytesIO())
     blocks = [source[at : at + size] for at in range(0, len(source), size)]
     for number, block in enumerate(blocks):
         turn = number % (len(models) + 2)
         if turn < len(models):
-            coded = choice.encode(models[turn], block, choice.Options(), lambda done: None)
+            coded = encoded_frame.encode(models[turn], block, options.Options(), lambda done: None)
         else:
             kind = (Kind.LZMA, Kind.RAW)[turn - len(models)]
-            coded = choice.Coded(kind, len(block), lzma_encode(block) if kind == Kind.LZMA else block)
+            coded = encoded_frame.EncodedFrame(kind, len(block), lzma_encode(block) if kind == Kind.LZMA else block)
         member.write(coded, block, last=number == len(blocks) - 1)
     return out.getvalue()
 
@@ -182,9 +184,11 @@ def cases(wanted: list[str]) -> Iterator[tuple[str, list[str], bytes, list[str]]
                 for name in (
                     ("samples",) if tokenizer.sound else ("items", "frames") if tokenizer.video else ("pixels",)
                 ):
-                    options = choice.Options([models[each]])
-                    coded = choice.complete(models[each], given[name], options, lambda done: None, GRIDS.get(name))
-                    pipeline.MemberWriter(out := io.BytesIO()).write(coded, given[name], last=True)
+                    chosen = options.Options([models[each]])
+                    coded = encoded_frame.complete(
+                        models[each], given[name], chosen, lambda done: None, GRIDS.get(name)
+                    )
+                    stream.MemberWriter(out := io.BytesIO()).write(coded, given[name], last=True)
                     yield f"{each}-{name}", [name], out.getvalue(), [each]
         elif case in ("samples", "drawings"):
             for name in ("one", "prose", "picture", "sound", "sound24"):
@@ -205,7 +209,7 @@ def cases(wanted: list[str]) -> Iterator[tuple[str, list[str], bytes, list[str]]
 
 
 def describe(data: bytes, names: list[str], source: bytes) -> dict:
-    from tokpress.container import iter_frames
+    from tokpress.container.frames import iter_frames
 
     headers: list[FrameHeader] = [header for header, _ in iter_frames(io.BytesIO(data))]
     kinds = sorted({header.kind.name.lower() for header in headers})

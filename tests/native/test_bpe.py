@@ -1,8 +1,8 @@
 """The core's byte pairs against their twin and against Hugging Face's library: the same ids, whatever the source and the tables."""
 
-import importlib.util
 import json
 import lzma
+import os
 import random
 import subprocess
 import sys
@@ -17,16 +17,17 @@ from tokenizers import Regex, models, pre_tokenizers, trainers
 from tokenizers import Tokenizer as HFTokenizer
 
 import tokpress
+from benchmarks.data import FOLDER
 from tokpress.errors import TokenizerError
 from tokpress.native import bpe as core_bpe
 from tokpress.native import library
-from tokpress.tokenizers import bpe_form, merges
-from tokpress.tokenizers.byte_pairs import BytePairs
-from tokpress.tokenizers.merges import CUT_BYTES
-from tokpress.tokenizers.pieces import CLASSES, PIECE_PATTERN, cut
+from tokpress.tokenizers.text import bpe_form, merges
+from tokpress.tokenizers.text.byte_pairs import BytePairs
+from tokpress.tokenizers.text.merges import CUT_BYTES
+from tokpress.tokenizers.text.pieces import CLASSES, PIECE_PATTERN, cut
 
 ROOT = Path(tokpress.__file__).parents[1]
-SHIPPED = sorted(Path(tokpress.__file__).parent.glob("models/*/tokenizer.json"))
+SHIPPED = sorted(Path(tokpress.__file__).parent.glob("models/shipped/*/tokenizer.json"))
 ADVERSARIAL = [
     b"",
     b" ",
@@ -328,7 +329,7 @@ def test_ids_without_a_word(shipped, wrong):
 
 def test_threads_share_tables(shipped, core):
     tables = shipped.tables[core]
-    sources = [path.read_bytes() for path in sorted(ROOT.glob("tokpress/tokenizers/*.py"))]
+    sources = [path.read_bytes() for path in sorted(ROOT.glob("tokpress/tokenizers/**/*.py"))]
     expected = [tables.encode(source, CLASSES, False) for source in sources]
     with ThreadPoolExecutor(4) as pool:
         for _ in range(5):
@@ -337,7 +338,7 @@ def test_threads_share_tables(shipped, core):
 
 def test_nothing_heavy_is_imported():
     code = (
-        "import sys; from tokpress.tokenizers.byte_pairs import BytePairs; from tokpress.tokenizers import bpe_form\n"
+        "import sys; from tokpress.tokenizers.text.byte_pairs import BytePairs; from tokpress.tokenizers.text import bpe_form\n"
         f"pairs = BytePairs(bpe_form.read({str(SHIPPED[0])!r})); assert pairs.decode(pairs.encode(b'to and fro')) == b'to and fro'\n"
         "print(sorted({'numpy', 'tokenizers', 'torch'} & set(sys.modules)))"
     )
@@ -347,14 +348,12 @@ def test_nothing_heavy_is_imported():
 
 def bench_files() -> list[Path]:
     """The files that benchmarks measure, where they are."""
-    place = importlib.util.spec_from_file_location("data_of_benchmarks", ROOT / "benchmarks" / "data.py")
-    module = importlib.util.module_from_spec(place)
-    place.loader.exec_module(module)
-    return sorted(path for path in module.FOLDER.rglob("*") if path.is_file())
+    folder = Path(os.environ.get("TOKPRESS_DATA", FOLDER)) / "bench"
+    return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
 def test_the_beginnings_of_the_bench(shipped):
-    """benchmarks/byte_pairs.py compares whole files."""
+    """`python -m benchmarks byte_pairs` compares whole files."""
     if not (files := bench_files()):
         pytest.skip("the data of the benchmarks is not here")
     for path in files:

@@ -9,10 +9,10 @@ from tokpress.coding import Frame
 from tokpress.errors import TokpressError
 from tokpress.native import library
 from tokpress.native.memory import Memory
-from tokpress.priors import memory_counts
-from tokpress.priors.histogram import HistogramPrior
-from tokpress.priors.memory import ORDERS, MemoryPrior
-from tokpress.priors.memory_counts import Counts
+from tokpress.priors.compose import memory_counts
+from tokpress.priors.compose.memory import ORDERS, MemoryPrior
+from tokpress.priors.compose.memory_counts import Counts
+from tokpress.priors.lecture.histogram import HistogramPrior
 
 
 def follow(core, orders, grid, symbols, tokens=None, ends=None, sharpness=0.3):

@@ -21,8 +21,8 @@ from tokpress.errors import TokenizerError, TokpressError
 from tokpress.exact.tensors import SCALE, VECTOR, WEIGHT
 from tokpress.native import adaptive, bpe, library, rows_coder, samples
 from tokpress.native.text import Model, Text
-from tokpress.priors.memory import MemoryPrior
-from tokpress.priors.product import ProductPrior
+from tokpress.priors.compose.memory import MemoryPrior
+from tokpress.priors.compose.product import ProductPrior
 
 SHORT, LONG = 25, 1500
 SEED = "TOKPRESS_SEED"

@@ -6,7 +6,7 @@ from functools import cache
 import pytest
 
 from tokpress.errors import ChecksumError
-from tokpress.grid import Grid
+from tokpress.media.grid import Grid
 from tokpress.native import samples
 from tokpress.native.library import CoreError
 from tokpress.priors.linear_prediction import codec

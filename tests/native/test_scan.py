@@ -5,7 +5,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from tokpress.native import scan as core_scan  # noqa: E402
-from tokpress.training import scan  # noqa: E402
+from tokpress.training.nets import scan  # noqa: E402
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 1), (3, 7, 5), (2, 33, 64), (5, 2, 19)])

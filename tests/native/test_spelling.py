@@ -8,18 +8,18 @@ import numpy as np
 import pytest
 
 from tests.native.test_text import random_prior, repeating
-from tokpress import store
 from tokpress.coding import Frame
 from tokpress.coding.bitwise import Bitwise
 from tokpress.coding.lanes import Layout
 from tokpress.errors import ChecksumError
+from tokpress.models import store
 from tokpress.native.library import CoreError
 from tokpress.native.spelling import COST_UNIT, Spelled, Spellings
 from tokpress.native.text import Model
-from tokpress.priors.memory import MemoryPrior
-from tokpress.priors.product import ProductPrior
-from tokpress.priors.spelling import SpelledSteps, SpellingPrior
-from tokpress.tokenizers.bytes import BytesTokenizer
+from tokpress.priors.compose.memory import MemoryPrior
+from tokpress.priors.compose.product import ProductPrior
+from tokpress.priors.text.bitwise import SpelledSteps, SpellingPrior
+from tokpress.tokenizers.text.bytes import BytesTokenizer
 
 
 class Listed(BytesTokenizer):

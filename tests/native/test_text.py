@@ -11,9 +11,9 @@ from tokpress.errors import ChecksumError
 from tokpress.exact.tensors import PERMUTATION, SCALE, WEIGHT
 from tokpress.native import library
 from tokpress.native.text import Model, Text
-from tokpress.priors.memory import MemoryPrior
-from tokpress.priors.mingru import MinGRUPrior, tensor_shapes
-from tokpress.priors.product import ProductPrior
+from tokpress.priors.compose.memory import MemoryPrior
+from tokpress.priors.compose.product import ProductPrior
+from tokpress.priors.text.mingru import MinGRUPrior, tensor_shapes
 
 ORDERS = (1, 2, 4)
 
@@ -194,7 +194,7 @@ def test_refuses_tensors_of_another_size(core):
 @pytest.mark.parametrize("lanes", [1, 12, 40])
 def test_shipped_text(core, lanes, english):
     """Real text under the shipped model."""
-    from tokpress.store import load
+    from tokpress.models.store import load
 
     model = load("text")
     tokens = np.asarray(model.tokenizer.encode(english), np.int32)[: 40 * lanes]

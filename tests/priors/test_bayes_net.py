@@ -5,13 +5,15 @@ import itertools
 import numpy as np
 import pytest
 
-from tests import coding
+from tests.coding import common as coding
 from tests.models import tiny_bayes_net
 from tokpress.errors import ModelError, TokpressError
-from tokpress.priors.bayes_net import BayesNetPrior, chow_liu, mutual_information
-from tokpress.tokenizers.bytes import BitsTokenizer
+from tokpress.priors.lecture.bayes_net import BayesNetPrior
+from tokpress.tokenizers.text.bytes import BitsTokenizer
+from tokpress.training.data.streams import Source
+from tokpress.training.learners.bayes_net import chow_liu, mutual_information
+from tokpress.training.learners.registry import fit_prior
 from tokpress.training.options import FitOptions
-from tokpress.training.streams import Source
 
 
 def chain(items: int, size: int = 6) -> np.ndarray:
@@ -43,7 +45,9 @@ def test_the_tree_that_made_the_data_is_found():
 def test_fit_codes_near_the_entropy(tmp_path):
     x = chain(4096, 6)
     (tmp_path / "tokens").write_bytes(x.astype("<u2").tobytes())
-    prior = BayesNetPrior.fit([Source(tmp_path / "tokens")], BitsTokenizer(), {"shape": "6"}, FitOptions(tmp_path))
+    prior = fit_prior(
+        BayesNetPrior, [Source(tmp_path / "tokens")], BitsTokenizer(), {"shape": "6"}, FitOptions(tmp_path)
+    )
     new = chain(4096, 6).ravel().astype(np.int32)
     bits = coding.score(prior, prior.arrange(new), 512).sum() / 4096
     flip = -(0.125 * np.log2(0.125) + 0.875 * np.log2(0.875))
@@ -54,9 +58,9 @@ def test_what_cannot_be_counted_is_refused(tmp_path):
     (tmp_path / "tokens").write_bytes(bytes(4000))
     sources, options = [Source(tmp_path / "tokens")], FitOptions(tmp_path)
     with pytest.raises(TokpressError, match="shape"):
-        BayesNetPrior.fit(sources, BitsTokenizer(), {}, options)
+        fit_prior(BayesNetPrior, sources, BitsTokenizer(), {}, options)
     with pytest.raises(TokpressError, match="too many pairs"):
-        BayesNetPrior.fit(sources, BitsTokenizer(), {"shape": "100x100"}, options)
+        fit_prior(BayesNetPrior, sources, BitsTokenizer(), {"shape": "100x100"}, options)
 
 
 @pytest.mark.parametrize(

@@ -8,14 +8,14 @@ import pytest
 from tests.golden.make import binary
 from tokpress.coding.base import WATCH_EVERY, Frame
 from tokpress.errors import ModelError, TokpressError
-from tokpress.grid import Grid
+from tokpress.media.grid import Grid
 from tokpress.native import library
+from tokpress.priors.compose.ensemble import EnsemblePrior
+from tokpress.priors.compose.memory import MemoryPrior
+from tokpress.priors.compose.product import ProductPrior
 from tokpress.priors.context_mixing.prior import ContextMixingPrior
-from tokpress.priors.ensemble import EnsemblePrior
-from tokpress.priors.memory import MemoryPrior
-from tokpress.priors.product import ProductPrior
-from tokpress.priors.samples import SamplesPrior
-from tokpress.priors.spelling import SpellingPrior
+from tokpress.priors.linear_prediction.prior import SamplesPrior
+from tokpress.priors.text.bitwise import SpellingPrior
 
 RGB = Grid(picture=True, start=5, rows=6, columns=7, channels=3, bits=8, padding=3)
 SOUND = Grid(picture=False, start=0, rows=1, columns=50, channels=2, bits=16, signed=True, little=True)

@@ -6,9 +6,9 @@ import torch
 
 from tokpress.errors import ModelError
 from tokpress.exact import logistics
-from tokpress.priors.logistic_mixture import LogisticMixturePrior
-from tokpress.training.logistics import log_mass, log_pmf
-from tokpress.training.mixture import fit_mixture
+from tokpress.priors.lecture.logistic_mixture import LogisticMixturePrior
+from tokpress.training.nets.logistics import log_mass, log_pmf
+from tokpress.training.nets.mixture import fit_mixture
 
 
 @pytest.mark.parametrize("symbols", [2, 3, 16, 256, 1000])

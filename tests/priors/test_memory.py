@@ -4,14 +4,14 @@ test_text.py hold both to the same bits)."""
 import numpy as np
 import pytest
 
-from tests import coding
-from tests.models import tiny_bayes_net, tiny_mingru, tiny_network, tiny_two_level
+from tests.coding import common as coding
+from tests.models import tiny_bayes_net, tiny_class_factored, tiny_mingru, tiny_network
 from tokpress.coding import Frame
 from tokpress.errors import ModelError
-from tokpress.priors import memory_counts
-from tokpress.priors.histogram import HistogramPrior
-from tokpress.priors.memory import MemoryPrior
-from tokpress.priors.memory_counts import Context, Counts, bucket
+from tokpress.priors.compose import memory_counts
+from tokpress.priors.compose.memory import MemoryPrior
+from tokpress.priors.compose.memory_counts import Context, Counts, bucket
+from tokpress.priors.lecture.histogram import HistogramPrior
 
 RNG = np.random.default_rng(5)
 ZIPF = np.minimum(RNG.zipf(1.3, 1500) - 1, 255).astype(np.int32)
@@ -24,7 +24,7 @@ KERNELS = ("auto", "numpy")
 
 @pytest.mark.parametrize("kernel", KERNELS)
 @pytest.mark.parametrize(
-    "base", [tiny_mingru(), tiny_two_level(), HistogramPrior(256)], ids=["", "two levels", "stepped"]
+    "base", [tiny_mingru(), tiny_class_factored(), HistogramPrior(256)], ids=["", "two levels", "stepped"]
 )
 def test_full_tables_keep_working(kernel, base, monkeypatch):
     monkeypatch.setattr(memory_counts, "MAX_CONTEXTS", 64)
@@ -113,22 +113,22 @@ def test_strengths_stay_finite(p):
 
 
 @pytest.mark.parametrize("kernel", KERNELS)
-def test_two_levels_of_a_memory_are_its_mixture(kernel):
-    """p(g) and p(r | g) of the counts, against p of all symbols from one state."""
-    prior = MemoryPrior(tiny_two_level(symbols=64, groups=8)).for_frame(Frame(400, 4, kernel))
-    states, previous, levels = [prior.init(4, 400) for _ in range(2)], None, prior.levels
-    assert levels
+def test_class_and_member_of_a_memory_are_its_mixture(kernel):
+    """p(c) and p(m | c) of the counts, against p of all symbols from one state."""
+    prior = MemoryPrior(tiny_class_factored(symbols=64, groups=8)).for_frame(Frame(400, 4, kernel))
+    states, previous, classes = [prior.init(4, 400) for _ in range(2)], None, prior.classes
+    assert classes
     lanes = np.arange(4)
     for step in range(60):
         symbols = np.tile(ZIPF[: 4 * 15] % 64, 4)[4 * step : 4 * step + 4].astype(np.int32)
         whole = prior.step(states[0], previous, 4).astype(np.float64)
-        of_group = prior.groups(states[1], previous, 4)
-        group, rank = levels.split(symbols)
-        inside = prior.ranks(states[1], group)
-        assert np.allclose(inside.sum(1, dtype=np.float64), 1, atol=1e-5) and (inside > 0).all()
-        by_place = whole[:, levels.symbol].reshape(4, levels.groups, levels.ranks)
-        assert np.allclose(of_group, by_place.sum(2), rtol=1e-3, atol=1e-6)
-        p = of_group[lanes, group].astype(np.float64) * inside[lanes, rank]
+        class_pmf = prior.class_pmf(states[1], previous, 4)
+        of_class, member = classes.split(symbols)
+        member_pmf = prior.member_pmf(states[1], of_class)
+        assert np.allclose(member_pmf.sum(1, dtype=np.float64), 1, atol=1e-5) and (member_pmf > 0).all()
+        by_place = whole[:, classes.symbol].reshape(4, classes.classes, classes.members)
+        assert np.allclose(class_pmf, by_place.sum(2), rtol=1e-3, atol=1e-6)
+        p = class_pmf[lanes, of_class].astype(np.float64) * member_pmf[lanes, member]
         assert np.allclose(p, whole[lanes, symbols], rtol=2e-3, atol=1e-6)
         previous = symbols
     assert len(states[0].counts.table) == len(states[1].counts.table) > 20

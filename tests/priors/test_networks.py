@@ -6,12 +6,12 @@ import torch
 
 from tests.models import GIVEN, NETWORKS, tiny_network
 from tokpress.errors import ModelError, TokpressError
-from tokpress.exact import states
-from tokpress.model import Model
-from tokpress.priors.network import NetworkPrior
-from tokpress.registry import prior_class
-from tokpress.training import state_space
-from tokpress.training.arithmetic import Trained
+from tokpress.exact import recurrent
+from tokpress.models.model import Model
+from tokpress.priors.lecture.network import NetworkPrior
+from tokpress.priors.registry import PRIORS
+from tokpress.training.nets import state_space
+from tokpress.training.nets.arithmetic import Trained
 
 #: rounding of an attention weight or of an activation on the edge between two integers
 CLOSE = 0.02
@@ -20,7 +20,7 @@ CLOSE = 0.02
 def trained(name: str, seed: int = 0) -> tuple[NetworkPrior, Trained]:
     """A freshly initialised network with biases that are not zero, and the exact prior that it exports."""
     registered, settings, tokenizer = (NETWORKS | GIVEN)[name]
-    cls = prior_class(registered)
+    cls = PRIORS.find(registered)
     assert issubclass(cls, NetworkPrior)
     plan = cls(settings, {}, tokenizer.vocab_size)
     net = Trained(plan.network, plan.shape, plan.order, seed, plan.given_size).eval()
@@ -177,7 +177,7 @@ def test_linear_attention_steps_as_it_trains(width):
     whole, _ = state_space.linear_attention(*map(torch.from_numpy, (q, k, v)), torch.zeros(1, 2, width, width + 1))
     sums = np.zeros((1, 2, width, width + 1), np.float32)
     for t in range(9):
-        step = states.linear_attention(*(x[:, t].reshape(1, -1) for x in (q, k, v)), sums)
+        step = recurrent.linear_attention(*(x[:, t].reshape(1, -1) for x in (q, k, v)), sums)
         np.testing.assert_allclose(step, whole[:, t].reshape(1, -1).numpy(), rtol=1e-4, atol=1e-5)
 
 
@@ -188,7 +188,7 @@ def test_linear_attention_steps_as_it_trains(width):
 )  # fmt: skip
 def test_settings_that_cannot_be_are_named(name, settings):
     with pytest.raises(TokpressError, match=r"multiple of heads|too many weights"):
-        plan = prior_class(name)(settings, {}, 2)
+        plan = PRIORS.find(name)(settings, {}, 2)
         Trained(plan.network, plan.shape, plan.order)
 
 
@@ -228,7 +228,7 @@ def test_next_scale_sees_no_code_of_its_own_map():
 def test_training_is_one_graph(name):
     """A break in it would cost more than compiling gains, and warn whoever trains. (An LSTM's steps are not compiled.)"""
     prior, settings, tokenizer = NETWORKS[name]
-    plan = prior_class(prior)(settings, {}, tokenizer.vocab_size)
+    plan = PRIORS.find(prior)(settings, {}, tokenizer.vocab_size)
     net = Trained(plan.network, plan.shape, plan.order)
     torch.compiler.reset()  # the other networks count as recompilations
     compiled = torch.compile(net, fullgraph=True, dynamic=False, backend="eager")

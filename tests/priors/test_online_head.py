@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from tests import coding
+from tests.coding import common as coding
 from tests.models import tiny_mingru
 from tokpress.errors import ModelError
-from tokpress.priors import online_head
-from tokpress.priors.memory import MemoryPrior
-from tokpress.priors.mingru import MinGRUPrior
+from tokpress.priors.compose.memory import MemoryPrior
+from tokpress.priors.text import online_head
+from tokpress.priors.text.mingru import MinGRUPrior
 
 RNG = np.random.default_rng(5)
 ZIPF = np.minimum(RNG.zipf(1.3, 900) - 1, 255).astype(np.int32)

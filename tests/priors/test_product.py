@@ -8,18 +8,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import tokpress
 from tests.models import tiny_mingru, tiny_network
 from tests.training.command import run
-from tokpress import store
 from tokpress.cli import catalog
 from tokpress.conformance import check
 from tokpress.errors import ModelError, TokpressError
-from tokpress.model import Model, load_folder
-from tokpress.priors.histogram import HistogramPrior
-from tokpress.priors.memory import MemoryPrior
-from tokpress.priors.product import ProductPrior, innermost, multiply
-from tokpress.priors.spelling import SpellingPrior
-from tokpress.tokenizers.bytes import BytesTokenizer
+from tokpress.models import store
+from tokpress.models.model import Model
+from tokpress.models.store import load_folder
+from tokpress.priors.compose.memory import MemoryPrior
+from tokpress.priors.compose.parts import innermost
+from tokpress.priors.compose.product import ProductPrior, multiply
+from tokpress.priors.lecture.histogram import HistogramPrior
+from tokpress.priors.text.bitwise import SpellingPrior
+from tokpress.tokenizers.text.bytes import BytesTokenizer
 
 
 @settings(deadline=None)
@@ -125,7 +128,7 @@ def three(tmp_path, monkeypatch):
 def test_a_model_may_use_the_weights_of_others(three):
     both = store.load("both")
     assert not (three / "both" / "model.safetensors").exists()
-    assert both.size > store.load("a").size + store.load("b").size
+    assert store.model_bytes(both) > store.model_bytes(store.load("a")) + store.model_bytes(store.load("b"))
     whole = Model(BytesTokenizer(), both.prior)
     text = b"as they are, or by the names of two others: the same bits" * 3
     assert both.encode(text) == whole.encode(text)
@@ -133,13 +136,13 @@ def test_a_model_may_use_the_weights_of_others(three):
     again = three / "again"
     both.save(again)
     assert load_folder(again).id == both.id
-    packed = both.compress(text)
-    assert both.decompress(packed) == text
+    packed = tokpress.compress(text, model=both)
+    assert tokpress.decompress(packed, model=both) == text
 
 
 def test_models_that_are_needed_count(three):
     sizes = {m["name"]: m["model_bytes"] for m in (catalog.describe(n, p) for n, p in store.folders().items())}
-    assert sizes["both"] == store.load("both").size
+    assert sizes["both"] == store.model_bytes(store.load("both"))
     assert sizes["both"] > sizes["a"] + sizes["b"]
     assert list(store.with_weight_owners(three / "both")) == ["both", "a", "b"]
 

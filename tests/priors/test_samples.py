@@ -10,15 +10,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests import coding
-from tokpress import content, pipeline, store
-from tokpress.container import Kind, iter_frames
+from tests.coding import common as coding
+from tokpress.codec import stream as pipeline
+from tokpress.container.frames import Kind, iter_frames
 from tokpress.errors import ChecksumError
-from tokpress.grid import MOST_ROW, Grid, unpack
-from tokpress.model import Model
+from tokpress.media import formats
+from tokpress.media.grid import MAX_ROW, Grid, unpack
+from tokpress.models import store
+from tokpress.models.model import Model
 from tokpress.priors.context_mixing.prior import ContextMixingPrior
-from tokpress.priors.samples import SamplesPrior
-from tokpress.tokenizers.bytes import BytesTokenizer
+from tokpress.priors.linear_prediction.prior import SamplesPrior
+from tokpress.tokenizers.text.bytes import BytesTokenizer
 from tokpress.tokens import as_array
 
 MODEL = Model(BytesTokenizer(), SamplesPrior())
@@ -152,9 +154,9 @@ def pipeline_file(stream):
 
 
 def test_rows_too_long_for_a_picture_are_a_recording():
-    np.save(out := io.BytesIO(), np.zeros((2, MOST_ROW + 1), np.uint8))
-    grid = content.grid_of(out.getvalue())
-    assert grid is not None and not grid.picture and grid.samples == 2 * (MOST_ROW + 1)
+    np.save(out := io.BytesIO(), np.zeros((2, MAX_ROW + 1), np.uint8))
+    grid = formats.grid_of(out.getvalue())
+    assert grid is not None and not grid.picture and grid.samples == 2 * (MAX_ROW + 1)
     assert MODEL.decode(*MODEL.encode(out.getvalue())) == out.getvalue()
 
 
@@ -202,7 +204,7 @@ def test_files_of_pillow_come_back(mode):
         picture.save(out := io.BytesIO(), kind)
         source = out.getvalue()
         assert pipeline.decompress(pipeline.compress(source)) == source
-        found = content.grid_of(source)
+        found = formats.grid_of(source)
         assert (found is None) == (kind == "PNG")
 
 
@@ -232,7 +234,7 @@ def test_hostile_descriptions():
                 MODEL.decode(payload, 400)
     with pytest.raises(ChecksumError, match="that length"):
         MODEL.decode(bytes([6]) + Grid(True, 0, 4, 4, 3, 8).pack() + b"abcd", 400, length=60)
-    wide = Grid(True, 0, 1, MOST_ROW // 3 + 1, 3, 8)  # what is kept of four rows would be too much
+    wide = Grid(True, 0, 1, MAX_ROW // 3 + 1, 3, 8)  # what is kept of four rows would be too much
     with pytest.raises(ChecksumError):
         unpack(wide.pack(), 1 << 28)
     with pytest.raises(ChecksumError):

@@ -8,20 +8,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests import coding
+from tests.coding import common as coding
 from tests.models import tiny_mingru
 from tokpress.coding import Frame
 from tokpress.coding.lanes import Layout
 from tokpress.conformance import check
 from tokpress.errors import ChecksumError, ModelError
-from tokpress.model import Model
-from tokpress.priors.histogram import HistogramPrior
-from tokpress.priors.spelling import SpelledSteps, SpellingPrior
-from tokpress.priors.spelling_model import log2
-from tokpress.priors.spelling_tree import DIGITS, Tree
-from tokpress.tokenizers.bpe import BPETokenizer
-from tokpress.tokenizers.bytes import BytesTokenizer
-from tokpress.training.options import TokenizerOptions
+from tokpress.models.model import Model
+from tokpress.priors.lecture.histogram import HistogramPrior
+from tokpress.priors.text.bitwise import SpelledSteps, SpellingPrior
+from tokpress.priors.text.bitwise_model import log2
+from tokpress.priors.text.bitwise_tree import DIGITS, Tree
+from tokpress.tokenizers.text.bpe import BPETokenizer
+from tokpress.tokenizers.text.bytes import BytesTokenizer
+from tokpress.training.learners.bpe import train_bpe
 
 TEXT = b"It is a truth universally acknowledged, that a single man in possession of a good fortune " * 12
 SPELLINGS = [bytes([b]) for b in range(256)] + [b"th", b"the", b"there", b" t", b"\xff\xff\xff", b"a\0"]
@@ -45,7 +45,7 @@ def spelled(base, spellings: list[bytes]) -> SpellingPrior:
 def bpe(tmp_path_factory) -> BPETokenizer:
     corpus = tmp_path_factory.mktemp("bpe") / "corpus.txt"
     corpus.write_bytes(TEXT)
-    return BPETokenizer.fit([corpus], TokenizerOptions(vocab_size=300, weights=[1.0]))
+    return train_bpe([corpus], 300)
 
 
 def test_a_model_of_spelled_byte_pairs_conforms(bpe, tmp_path):

@@ -7,16 +7,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests import coding
+from tests.coding import common as coding
 from tests.models import tiny_autoencoder, tiny_autoencoders
-from tokpress import pipeline, residual, store
 from tokpress.cli import costs
-from tokpress.container import read_header
+from tokpress.codec import residual, stream
+from tokpress.container.frames import read_header
 from tokpress.errors import ChecksumError, TokenizerError, TokpressError
-from tokpress.grid import Grid
-from tokpress.model import Model, load_folder
-from tokpress.priors.histogram import HistogramPrior
-from tokpress.registry import tokenizer_class
+from tokpress.media.grid import Grid
+from tokpress.models import store
+from tokpress.models.model import Model
+from tokpress.models.store import load_folder
+from tokpress.priors.lecture.histogram import HistogramPrior
+from tokpress.tokenizers.registry import TOKENIZERS
 
 SMALL = {"width": 8, "depth": 1}
 KINDS = {
@@ -101,7 +103,7 @@ def test_what_is_no_item(tokenizer):
 )  # fmt: skip
 def test_settings_that_cannot_be(kind, bad):
     with pytest.raises(TokpressError):
-        tokenizer_class(kind)({**KINDS[kind], **bad}, {})
+        TOKENIZERS.find(kind)({**KINDS[kind], **bad}, {})
 
 
 PICTURES, SOUND = tiny_autoencoder("vq", KINDS["vq"]), tiny_autoencoder("audio_rvq", KINDS["audio_rvq"])
@@ -114,8 +116,8 @@ def test_pictures_of_any_size(rows, columns, seed):
     source = f"P6 {columns} {rows} 255\n".encode() + pixels + b"behind"
     model = Model(PICTURES, HistogramPrior(32), name="pictures")
     out = io.BytesIO()
-    summary = pipeline.compress_stream(io.BytesIO(source), out, pipeline.Options([model], lossy=True))
-    restored = pipeline.decompress(out.getvalue(), model=model)
+    summary = stream.compress_stream(io.BytesIO(source), out, stream.Options([model], lossy=True))
+    restored = stream.decompress(out.getvalue(), model=model)
     assert len(restored) == len(source) and restored[:9] == source[:9] and restored.endswith(b"behind")
     error = ((np.frombuffer(source, np.uint8).astype(int) - np.frombuffer(restored, np.uint8)) ** 2).sum()
     assert summary.distortion.error == error and "PSNR" in str(summary.distortion)
@@ -139,8 +141,8 @@ def test_sound_of_any_length(length, seed):
     source = head + len(sound).to_bytes(4, "little") + sound
     model = Model(SOUND, HistogramPrior(16), name="sound")
     out = io.BytesIO()
-    summary = pipeline.compress_stream(io.BytesIO(source), out, pipeline.Options([model], lossy=True))
-    restored = pipeline.decompress(out.getvalue(), model=model)
+    summary = stream.compress_stream(io.BytesIO(source), out, stream.Options([model], lossy=True))
+    restored = stream.decompress(out.getvalue(), model=model)
     assert restored[:44] == source[:44] and len(restored) == len(source) and "SNR" in str(summary.distortion)
     s, made = (np.frombuffer(each[44:], "<i2").astype(int) for each in (source, restored))
     assert summary.distortion.error == ((s - made) ** 2).sum() and summary.distortion.signal == (s * s).sum()
@@ -152,7 +154,7 @@ def test_sound_of_any_length(length, seed):
 def test_samples_of_another_kind_are_refused(source):
     model = Model(PICTURES, HistogramPrior(32), name="pictures")
     with pytest.raises(TokpressError):
-        pipeline.compress_stream(io.BytesIO(source), io.BytesIO(), pipeline.Options([model], lossy=True))
+        stream.compress_stream(io.BytesIO(source), io.BytesIO(), stream.Options([model], lossy=True))
 
 
 def test_payloads_that_lie():
@@ -183,8 +185,8 @@ def test_raw_items_come_in_frames():
     model = Model(PICTURES, HistogramPrior(32), name="pictures")
     source = samples("vq", 7)
     out = io.BytesIO()
-    pipeline.compress_stream(io.BytesIO(source), out, pipeline.Options([model], lossy=True, frame_size=400))
-    assert pipeline.decompress(out.getvalue(), model=model) == PICTURES.decode(PICTURES.encode(source))
+    stream.compress_stream(io.BytesIO(source), out, stream.Options([model], lossy=True, frame_size=400))
+    assert stream.decompress(out.getvalue(), model=model) == PICTURES.decode(PICTURES.encode(source))
     assert read_header(io.BytesIO(out.getvalue())).source_length == 384  # two items, not 400 bytes
 
 
@@ -214,15 +216,15 @@ def gradient(rows: int, columns: int) -> bytes:
 )
 def test_without_lossy_nothing_is_lost(model, source):
     out = io.BytesIO()
-    summary = pipeline.compress_stream(io.BytesIO(source), out, pipeline.Options([model]))
+    summary = stream.compress_stream(io.BytesIO(source), out, stream.Options([model]))
     assert "m" in [frame.stored for frame in summary.frames] and summary.distortion is None
     coded = out.getvalue()
-    assert len(coded) < len(source) and pipeline.decompress(coded, model=model) == source
+    assert len(coded) < len(source) and stream.decompress(coded, model=model) == source
     for at in np.random.default_rng(0).integers(len(coded), size=40):
         wrong = bytearray(coded)
         wrong[at] ^= 1 << at % 8
         with pytest.raises(TokpressError):
-            pipeline.decompress(bytes(wrong), model=model)
+            stream.decompress(bytes(wrong), model=model)
 
 
 @pytest.mark.parametrize(
@@ -231,9 +233,9 @@ def test_without_lossy_nothing_is_lost(model, source):
 def test_what_the_tokenizer_is_not_for_is_stored_otherwise(source):
     model = Model(PICTURES, HistogramPrior(32), name="m")
     out = io.BytesIO()
-    summary = pipeline.compress_stream(io.BytesIO(source), out, pipeline.Options([model]))
+    summary = stream.compress_stream(io.BytesIO(source), out, stream.Options([model]))
     assert "m" not in [frame.stored for frame in summary.frames]
-    assert pipeline.decompress(out.getvalue(), model=model) == source
+    assert stream.decompress(out.getvalue(), model=model) == source
 
 
 @pytest.mark.parametrize("source", [b"P6 30 40 255\n" + gradient(40, 30), b"text " * 50])
@@ -241,8 +243,8 @@ def test_a_tokenizer_of_video_takes_no_picture(source):
     """It was an error even where nothing was to be lost."""
     model = tiny_autoencoders()["video_lfq"]
     out = io.BytesIO()
-    pipeline.compress_stream(io.BytesIO(source), out, pipeline.Options([model]))
-    assert pipeline.decompress(out.getvalue(), model=model) == source
+    stream.compress_stream(io.BytesIO(source), out, stream.Options([model]))
+    assert stream.decompress(out.getvalue(), model=model) == source
 
 
 def test_bits_of_a_picture():

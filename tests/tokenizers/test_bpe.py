@@ -11,11 +11,11 @@ from tokenizers import Tokenizer as HFTokenizer
 
 from tests.directories.mutate import places
 from tokpress.errors import TokenizerError
-from tokpress.registry import tokenizer_class
-from tokpress.tokenizers import bpe, bpe_form
-from tokpress.tokenizers.bpe import BPETokenizer, import_tokenizer
+from tokpress.tokenizers.registry import TOKENIZERS
+from tokpress.tokenizers.text import bpe, bpe_form
+from tokpress.tokenizers.text.bpe import BPETokenizer, import_tokenizer
 from tokpress.tokens import as_array
-from tokpress.training.bpe import train_bpe
+from tokpress.training.learners.bpe import train_bpe
 
 TEXT = "It's the cat that sat on the mat; the cat's hat, 1234 times!\n\tNaïve café, “quoted” — Ελλάδα 漢字.\n" * 40
 LLAMA3 = (
@@ -96,7 +96,7 @@ def test_ids_out_of_range(own, wrong):
 
 def test_save_and_load(own, tmp_path):
     own.save(tmp_path)
-    again = tokenizer_class("bpe").load(tmp_path, own.config())
+    again = TOKENIZERS.find("bpe").load(tmp_path, own.config())
     assert again.encode(TEXT.encode()) == own.encode(TEXT.encode())
     again.save(tmp_path / "..")
     assert (tmp_path / "tokenizer.json").read_bytes() == (tmp_path / ".." / "tokenizer.json").read_bytes()

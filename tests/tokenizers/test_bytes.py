@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tokpress.errors import TokenizerError
-from tokpress.registry import tokenizer_class
-from tokpress.tokenizers.bytes import BytesTokenizer, NibblesTokenizer
+from tokpress.tokenizers.registry import TOKENIZERS
+from tokpress.tokenizers.text.bytes import BytesTokenizer, NibblesTokenizer
 from tokpress.tokens import as_array
 
 BOTH = [BytesTokenizer(), NibblesTokenizer()]
@@ -50,5 +50,5 @@ def test_token_bytes_add_up_to_the_source():
 
 @pytest.mark.parametrize("tokenizer", BOTH, ids=lambda t: t.name)
 def test_found_by_name_and_rebuilt_from_its_config(tokenizer):
-    again = tokenizer_class(tokenizer.name).load(Path(), tokenizer.config())
+    again = TOKENIZERS.find(tokenizer.name).load(Path(), tokenizer.config())
     assert again.decode(tokenizer.encode(b"\x00\xffA")) == b"\x00\xffA"

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tokpress.errors import TokenizerError
-from tokpress.tokenizers.chars import CharsTokenizer
-from tokpress.tokenizers.listed import ListedTokenizer
-from tokpress.tokenizers.words import WordsTokenizer
+from tokpress.tokenizers.text.chars import CharsTokenizer
+from tokpress.tokenizers.text.listed import ListedTokenizer
+from tokpress.tokenizers.text.words import WordsTokenizer
 
 TEXT = ("It was the best of times, it was the worst of times: été, Ελλάδα, 世界, 🙂🙂.\r\n\t" * 30).encode()
 BOTH = [WordsTokenizer.learn([TEXT], 400), CharsTokenizer.learn([TEXT], 400)]

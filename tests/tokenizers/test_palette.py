@@ -8,12 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.training.command import run
-from tokpress import pipeline
+from tokpress.codec import stream
 from tokpress.errors import TokenizerError, TokpressError
-from tokpress.model import Model, load_folder
-from tokpress.priors.histogram import HistogramPrior
-from tokpress.tokenizers.codebook import nearest
-from tokpress.tokenizers.palette import PaletteTokenizer
+from tokpress.models.model import Model
+from tokpress.models.store import load_folder
+from tokpress.priors.lecture.histogram import HistogramPrior
+from tokpress.tokenizers.learned.codebook import nearest
+from tokpress.tokenizers.pixels.palette import PaletteTokenizer
+from tokpress.training.learners.registry import fit_tokenizer
 from tokpress.training.options import TokenizerOptions
 
 COLOURS = np.array([[0, 0, 0], [250, 10, 10], [10, 200, 30], [250, 250, 250]], np.uint8)
@@ -40,12 +42,12 @@ def test_fit_finds_the_colours(tmp_path):
     (tmp_path / "pixels.raw").write_bytes(np.clip(drawn, 0, 255).astype(np.uint8).tobytes())
     told = []
     options = TokenizerOptions(4, [1.0], lambda done, total: told.append((done, total)))
-    learned = PaletteTokenizer.fit([tmp_path / "pixels.raw"], options)
+    learned = fit_tokenizer(PaletteTokenizer, [tmp_path / "pixels.raw"], options)
     assert (
         learned.vocab_size == 4 and told[-1][0] <= told[-1][1] == 15000
     )  # bytes of the corpus, as the command line shows
     assert ((learned.colours[nearest(COLOURS, learned.colours)].astype(int) - COLOURS) ** 2).max() <= 4
-    same = PaletteTokenizer.fit([tmp_path / "pixels.raw"], TokenizerOptions(4, [1.0]))
+    same = fit_tokenizer(PaletteTokenizer, [tmp_path / "pixels.raw"], TokenizerOptions(4, [1.0]))
     assert np.array_equal(same.colours, learned.colours)
     learned.save(tmp_path)
     assert np.array_equal(PaletteTokenizer.load(tmp_path, {}).colours, learned.colours)
@@ -72,25 +74,25 @@ def test_lossy_files_restore_the_reconstruction(tmp_path):
     left = PALETTE.decode(PALETTE.encode(pixels))
     for source, expected in ((pixels, left), (picture(pixels), picture(left))):
         out = io.BytesIO()
-        summary = pipeline.compress_stream(io.BytesIO(source), out, pipeline.Options([model], lossy=True))
-        assert pipeline.decompress(out.getvalue(), model=model) == expected
+        summary = stream.compress_stream(io.BytesIO(source), out, stream.Options([model], lossy=True))
+        assert stream.decompress(out.getvalue(), model=model) == expected
         error = np.frombuffer(pixels, np.uint8).astype(float) - np.frombuffer(left, np.uint8)
         assert summary.distortion.decibels == pytest.approx(10 * np.log10(255**2 * len(pixels) / (error**2).sum()))
         assert len(out.getvalue()) < len(source)
-    frames = [pipeline.compress_stream(io.BytesIO(pixels), out, pipeline.Options([model], frame_size=100, lossy=True))]
+    frames = [stream.compress_stream(io.BytesIO(pixels), out, stream.Options([model], frame_size=100, lossy=True))]
     assert len(frames[0].frames) == 7  # whole pixels each
     exact = io.BytesIO()
-    summary = pipeline.compress_stream(io.BytesIO(left), exact, pipeline.Options([model], lossy=True))
+    summary = stream.compress_stream(io.BytesIO(left), exact, stream.Options([model], lossy=True))
     assert summary.distortion.decibels == float("inf")
 
 
 def test_what_loses_must_be_asked_for():
     with pytest.raises(TokpressError, match="--lossy"):
-        pipeline.compress(bytes(30), model=MODEL)
+        stream.compress(bytes(30), model=MODEL)
     with pytest.raises(TokpressError, match="one model"):
-        pipeline.Options(lossy=True)
+        stream.Options(lossy=True)
     with pytest.raises(TokpressError, match="one model"):
-        pipeline.Options([Model(PALETTE, HistogramPrior(4)), MODEL], lossy=True)
+        stream.Options([Model(PALETTE, HistogramPrior(4)), MODEL], lossy=True)
 
 
 @pytest.mark.parametrize(
@@ -98,7 +100,7 @@ def test_what_loses_must_be_asked_for():
 )
 def test_what_is_no_pixels_of_three_bytes(source):
     with pytest.raises(TokpressError):
-        pipeline.compress_stream(io.BytesIO(source), io.BytesIO(), pipeline.Options([MODEL], lossy=True))
+        stream.compress_stream(io.BytesIO(source), io.BytesIO(), stream.Options([MODEL], lossy=True))
 
 
 def test_what_is_scored_is_what_lossy_stores():

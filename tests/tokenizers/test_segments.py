@@ -9,15 +9,16 @@ from hypothesis import strategies as st
 
 import tokpress
 from tests.models import AUTOENCODERS, tiny_autoencoder
-from tokpress import pipeline
-from tokpress.container import iter_frames
+from tokpress.codec import stream
+from tokpress.container.frames import iter_frames
 from tokpress.errors import TokenizerError
-from tokpress.model import Model, load_folder
-from tokpress.priors.histogram import HistogramPrior
-from tokpress.segments import HEAD, join, split
-from tokpress.tokenizers.bytes import BitsTokenizer, BytesTokenizer, NibblesTokenizer
+from tokpress.media.segments import HEAD, join, split
+from tokpress.models.model import Model
+from tokpress.models.store import load_folder
+from tokpress.priors.lecture.histogram import HistogramPrior
 from tokpress.tokenizers.segments import SegmentsTokenizer
-from tokpress.tokenizers.words import WordsTokenizer
+from tokpress.tokenizers.text.bytes import BitsTokenizer, BytesTokenizer, NibblesTokenizer
+from tokpress.tokenizers.text.words import WordsTokenizer
 
 BOTH = SegmentsTokenizer([WordsTokenizer([b"seven ", b"eight "]), BitsTokenizer(), NibblesTokenizer()])
 
@@ -69,7 +70,7 @@ def test_no_frame_cuts_a_segment_in_two():
     ends = {0, *np.cumsum([HEAD + len(data) for _, data in parts]).tolist()}
     with tokpress.open(written := io.BytesIO(), "wb", model=model, frame_size=200) as file:
         file.write(source)
-    pipeline._compress_frames(io.BytesIO(source), out := io.BytesIO(), pipeline.Options([model], frame_size=200))
+    stream._compress_frames(io.BytesIO(source), out := io.BytesIO(), stream.Options([model], frame_size=200))
     for data in (out.getvalue(), written.getvalue()):
         lengths = [header.source_length for header, _ in iter_frames(io.BytesIO(data))]
         starts = np.cumsum([0, *lengths])
@@ -82,7 +83,7 @@ def test_what_is_scored_is_cut_there_too(monkeypatch):
     from tokpress.cli import costs
 
     parts = [(i % 3, bytes(30)) for i in range(20)]
-    monkeypatch.setattr(pipeline, "FRAME_SIZE", 100)
+    monkeypatch.setattr(stream, "FRAME_SIZE", 100)
     model = Model(BOTH, HistogramPrior(BOTH.vocab_size))
     rows = list(costs.by_segment(costs.blocks(io.BytesIO(join(parts)), model, 1)))
     assert len(rows) == 20 and {row["bytes"] for row in rows} == {30}

@@ -8,13 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.models import tiny_autoencoder
-from tokpress import grid as grids
-from tokpress import pipeline
-from tokpress.container import iter_frames
+from tokpress.codec import stream
+from tokpress.container.frames import iter_frames
 from tokpress.errors import ChecksumError, TokenizerError, TokpressError
-from tokpress.grid import Grid
-from tokpress.model import Model
-from tokpress.priors.histogram import HistogramPrior
+from tokpress.media import grid as grids
+from tokpress.media.grid import Grid
+from tokpress.models.model import Model
+from tokpress.priors.lecture.histogram import HistogramPrior
 
 SMALL = {"width": 8, "depth": 1, "slower": 2, "codes": 16}
 COLOUR = Model(tiny_autoencoder("video_lfq", {**SMALL, "shape": "3x8x8x3"}), HistogramPrior(16), name="v")
@@ -33,9 +33,9 @@ def glide(*shape: int) -> np.ndarray:
     return values.reshape(*values.shape, *[1] * (len(shape) - 3)).repeat(shape[3], -1) if len(shape) > 3 else values
 
 
-def stored(source: bytes, model: Model, lossy: bool = True, **more: int) -> tuple[bytes, pipeline.Summary]:
-    options = pipeline.Options([model], lossy=lossy, **more)
-    summary = pipeline.compress_stream(io.BytesIO(source), out := io.BytesIO(), options)
+def stored(source: bytes, model: Model, lossy: bool = True, **more: int) -> tuple[bytes, stream.Summary]:
+    options = stream.Options([model], lossy=lossy, **more)
+    summary = stream.compress_stream(io.BytesIO(source), out := io.BytesIO(), options)
     return out.getvalue(), summary
 
 
@@ -62,7 +62,7 @@ def test_videos_of_any_size(shape, grey, seed):
     video = np.random.default_rng(seed).integers(0, 256, (*shape, 1 if grey else 3)).astype(np.uint8)
     source = npy(video[..., 0] if grey and seed % 2 else video) + b"behind"
     coded, summary = stored(source, model)
-    restored = pipeline.decompress(coded, model=model)
+    restored = stream.decompress(coded, model=model)
     assert len(restored) == len(source) and restored.endswith(b"behind")
     back = np.load(io.BytesIO(restored)).reshape(video.shape)
     assert np.array_equal(back, reconstruction(video, model)) or np.array_equal(
@@ -80,7 +80,7 @@ def test_a_long_video_is_many_frames_of_a_file(frame_size, lossy):
     video = glide(31, 20, 27, 3)
     source = npy(video)
     coded, summary = stored(source, COLOUR, lossy, frame_size=frame_size)
-    restored = pipeline.decompress(coded, model=COLOUR)
+    restored = stream.decompress(coded, model=COLOUR)
     item = 3 * 20 * 27 * 3
     each = max(1, frame_size // item) * item
     lengths = [header.source_length for header, _ in iter_frames(io.BytesIO(coded))]
@@ -96,13 +96,13 @@ def test_a_single_large_frame_is_cut_along_its_rows():
     video = glide(1, 61, 50, 3)
     coded, _ = stored(npy(video), COLOUR, frame_size=4000)
     assert [header.source_length for header, _ in iter_frames(io.BytesIO(coded))] == [128, 3600, 3600, 1950]  # 24 rows
-    restored = pipeline.decompress(coded, model=COLOUR)
+    restored = stream.decompress(coded, model=COLOUR)
     assert np.array_equal(np.load(io.BytesIO(restored)), reconstruction(video, COLOUR))
 
 
 def test_several_videos_in_one_array():
     videos = glide(12, 20, 27, 3).reshape(4, 3, 20, 27, 3)
-    restored = np.load(io.BytesIO(pipeline.decompress(stored(npy(videos), COLOUR)[0], model=COLOUR)))
+    restored = np.load(io.BytesIO(stream.decompress(stored(npy(videos), COLOUR)[0], model=COLOUR)))
     assert np.array_equal(restored[2], reconstruction(videos[2], COLOUR))
 
 
@@ -121,7 +121,7 @@ def test_what_is_no_video_of_this_kind(source, told):
         stored(source, COLOUR)
     coded, summary = stored(source, COLOUR, lossy=False)
     assert "v" not in [frame.stored for frame in summary.frames]
-    assert pipeline.decompress(coded, model=COLOUR) == source
+    assert stream.decompress(coded, model=COLOUR) == source
 
 
 def test_frames_that_leave_items_all_but_empty():
@@ -179,9 +179,9 @@ def test_a_picture_longer_than_a_frame():
     )
     pixels = glide(1, 61, 50, 3)[0]
     source = b"P6 50 61 255\n" + pixels.tobytes() + b"behind" * 99
-    whole = pipeline.decompress(stored(source, model)[0], model=model)
+    whole = stream.decompress(stored(source, model)[0], model=model)
     assert whole != source and whole.endswith(b"behind" * 99)
     coded, _ = stored(source, model, frame_size=3000)
-    assert pipeline.decompress(coded, model=model) == whole
+    assert stream.decompress(coded, model=model) == whole
     assert 2400 in [header.source_length for header, _ in iter_frames(io.BytesIO(coded))]  # 16 rows
-    assert pipeline.decompress(stored(source, model, lossy=False, frame_size=3000)[0], model=model) == source
+    assert stream.decompress(stored(source, model, lossy=False, frame_size=3000)[0], model=model) == source

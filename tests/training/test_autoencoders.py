@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from tests.training.command import run
-from tokpress.distortion import Distortion
-from tokpress.registry import tokenizer_class
-from tokpress.tokenizers.autoencoder import Autoencoder
-from tokpress.training.autoencoder import Net, held_out, scaled
+from tokpress.media.distortion import Distortion
+from tokpress.tokenizers.learned.autoencoder import Autoencoder
+from tokpress.tokenizers.registry import TOKENIZERS
+from tokpress.training.learners.autoencoder import Net, held_out, scaled
 
 SMALL = {"width": 16, "depth": 1}
 KINDS = {
@@ -30,7 +30,7 @@ KINDS = {
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_trained_and_exact_are_one_function(kind):
-    plan = tokenizer_class(kind)({**SMALL, **KINDS[kind]}, {})
+    plan = TOKENIZERS.find(kind)({**SMALL, **KINDS[kind]}, {})
     assert isinstance(plan, Autoencoder)
     net = Net(plan, 0)
     rng = np.random.default_rng(0)
@@ -53,9 +53,9 @@ def test_trained_and_exact_are_one_function(kind):
 
 
 def test_the_first_frame_of_a_video_alone_is_a_picture():
-    plan = tokenizer_class("video_lfq")({**SMALL, **KINDS["video_lfq"]}, {})
-    video = tokenizer_class("video_lfq")(plan.settings, Net(plan, 0).export())
-    one = tokenizer_class("video_lfq")({**plan.settings, "shape": "1x8x8x3"}, Net(plan, 0).export())
+    plan = TOKENIZERS.find("video_lfq")({**SMALL, **KINDS["video_lfq"]}, {})
+    video = TOKENIZERS.find("video_lfq")(plan.settings, Net(plan, 0).export())
+    one = TOKENIZERS.find("video_lfq")({**plan.settings, "shape": "1x8x8x3"}, Net(plan, 0).export())
     source = np.random.default_rng(0).bytes(video.unit_bytes)
     first = source[: one.unit_bytes]
     tokens = video.encode(source)
@@ -123,7 +123,7 @@ def test_of_sound_snr_is_told(corpus):
 
 @pytest.mark.parametrize("kind", ["vq", "audio_rvq"])
 def test_decibels_are_those_of_files(kind):
-    plan = tokenizer_class(kind)({**SMALL, **KINDS[kind]}, {})
+    plan = TOKENIZERS.find(kind)({**SMALL, **KINDS[kind]}, {})
     net, sound = Net(plan, 0), plan.sound
     shape = (16, int(np.prod(plan.sides)), plan.channels)
     items = np.random.default_rng(0).integers(0, 20000 if sound else 256, shape).astype("<i2" if sound else "u1")
@@ -197,6 +197,6 @@ def test_a_tokenizer_is_no_model(pictures):
 
 
 def test_without_torch(pictures, monkeypatch):
-    monkeypatch.delitem(sys.modules, "tokpress.training.autoencoder", raising=False)
+    monkeypatch.delitem(sys.modules, "tokpress.training.learners.autoencoder", raising=False)
     monkeypatch.setitem(sys.modules, "torch", None)
     assert "pip install 'tokpress[train]'" in run(*words("fsq", "--max-steps", 1, "-q"), code=1).output

@@ -10,11 +10,11 @@ import pytest
 import zstandard
 
 from tokpress.errors import CorpusError, TokenizerError
-from tokpress.tokenizers.bytes import BytesTokenizer
-from tokpress.training import corpus, tokenize
-from tokpress.training.bpe import train_bpe
-from tokpress.training.corpus import corpus_files, read_chunks, sample
-from tokpress.training.tokenize import pack_tokens
+from tokpress.tokenizers.text.bytes import BytesTokenizer
+from tokpress.training.data import corpus, tokenize
+from tokpress.training.data.corpus import corpus_files, read_chunks, sample
+from tokpress.training.data.tokenize import pack_tokens
+from tokpress.training.learners.bpe import train_bpe
 
 DATA = np.random.default_rng(0).integers(97, 105, 300_000).astype(np.uint8).tobytes()
 
@@ -184,7 +184,7 @@ def test_a_tiny_corpus_gives_a_small_vocabulary(tmp_path):
 def test_data_without_words_is_learned_in_bounded_time_and_memory(tmp_path, monkeypatch):
     rng = np.random.default_rng(2)
     (tmp_path / "dna").write_bytes(np.frombuffer(b"ACGT", np.uint8)[rng.integers(0, 4, 500_000)].tobytes())
-    monkeypatch.setattr("tokpress.training.bpe.MAX_DISTINCT_BYTES", 100_000)
+    monkeypatch.setattr("tokpress.training.learners.bpe.MAX_DISTINCT_BYTES", 100_000)
     reports = []
     tokenizer = train_bpe([tmp_path], 300, report=lambda *progress: reports.append(progress))
     assert tokenizer.vocab_size == 300
@@ -289,6 +289,6 @@ def test_what_cannot_be_packed(tmp_path):
 
 
 def test_chunk_size_default_is_the_tokenizers_cut():
-    from tokpress.tokenizers.bpe import CUT_BYTES
+    from tokpress.tokenizers.text.bpe import CUT_BYTES
 
     assert corpus.CHUNK_BYTES == CUT_BYTES

@@ -12,20 +12,21 @@ import numpy as np
 import pytest
 import torch
 
+import tokpress
 from tests.limits import LAST_RESORT
 from tests.training.two_ranks import CONFIG as RANKS
 from tests.training.two_ranks import small_net as ranks_net
 from tokpress.errors import CorpusError, ModelError, TokpressError
-from tokpress.model import load_folder
-from tokpress.priors.mingru import ONLINE
-from tokpress.tokenizers.bytes import BytesTokenizer, NibblesTokenizer
-from tokpress.training.checkpoint import Checkpoint
+from tokpress.models.store import load_folder
+from tokpress.priors.text.mingru import ONLINE
+from tokpress.tokenizers.text.bytes import BytesTokenizer, NibblesTokenizer
+from tokpress.training.data.streams import BEGIN, Items, Source, Streams, validation_batch
 from tokpress.training.export import model_of_checkpoint
-from tokpress.training.fit import fit, learning_rate, make_optimizers
-from tokpress.training.mingru_net import MinGRUNet, export
+from tokpress.training.loop.checkpoint import Checkpoint
+from tokpress.training.loop.fit import fit, learning_rate, make_optimizers
+from tokpress.training.nets.mingru import MinGRUNet, export
 from tokpress.training.options import FitConfig, Progress, Stopped
 from tokpress.training.sizes import shrunk, vocabulary_for
-from tokpress.training.streams import BEGIN, Items, Source, Streams, validation_batch
 
 
 def source(path: Path, tokens, weight: float = 1.0) -> Source:
@@ -296,7 +297,7 @@ def test_a_checkpoint_becomes_a_model(patterned, tmp_path):
         assert np.array_equal(again.prior.tensors()[name], tensor)
     assert model_of_checkpoint(tmp_path / "c", tmp_path / "made", memory=False).prior.name == "mingru"
     data = b"some bytes of a text, and some more"
-    assert again.decompress(again.compress(data)) == data
+    assert tokpress.decompress(tokpress.compress(data, model=again), model=again) == data
     with pytest.raises(ModelError, match="symbols"):
         model_of_checkpoint(tmp_path / "c", NibblesTokenizer())
     (tmp_path / "c/net.safetensors").write_bytes((tmp_path / "c/optimizer0.safetensors").read_bytes())

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from tokpress.errors import CorpusError
-from tokpress.training import images
-from tokpress.training.corpus import read_chunks
+from tokpress.training.data import images
+from tokpress.training.data.corpus import read_chunks
 
 VALUES = np.random.default_rng(0).integers(0, 256, (5, 4, 3), dtype=np.uint8)
 

@@ -6,16 +6,16 @@ import torch
 
 from tokpress.coding import Frame
 from tokpress.coding.symbolwise import Symbolwise
-from tokpress.priors.mingru import MinGRUPrior, tensor_shapes
-from tokpress.training.mingru_net import MinGRUNet, export, restore, shape_of
-from tokpress.training.quantized import (
+from tokpress.priors.text.mingru import MinGRUPrior, tensor_shapes
+from tokpress.training.nets.mingru import MinGRUNet, export, restore, shape_of
+from tokpress.training.nets.quantized import (
     QuantLinear,
     product_dtype,
     quantize_rows,
     quantize_weight,
     set_product_dtype,
 )
-from tokpress.training.scan import scan
+from tokpress.training.nets.scan import scan
 
 B, T, C = 3, 9, 5
 
@@ -93,7 +93,7 @@ def test_precision_is_chosen_for_the_device(monkeypatch):
     assert product_dtype("bf16", cpu) is torch.bfloat16 and product_dtype("fp32", cpu) is torch.float32
     assert product_dtype("auto", torch.device("cuda")) is torch.bfloat16
     for has, dtype in ((True, torch.bfloat16), (False, torch.float32)):
-        monkeypatch.setattr("tokpress.training.quantized._cpu_multiplies_bf16", lambda has=has: has)
+        monkeypatch.setattr("tokpress.training.nets.quantized._cpu_multiplies_bf16", lambda has=has: has)
         assert product_dtype("auto", cpu) is dtype
     net = MinGRUNet(16, 8, 2, 8)
     set_product_dtype(net, torch.bfloat16)
@@ -180,7 +180,7 @@ def test_symbols_keep_the_places_they_are_given():
     assert len(tensors["bias"]) == len(tensors["head.weight"]) == 45
 
 
-def test_the_loss_of_two_levels_is_that_of_their_product():
+def test_the_class_factored_loss_is_that_of_the_product():
     """Against the softmax of each level, in numpy; places that are swapped make another loss."""
     torch.manual_seed(1)
     net, x = MinGRUNet(40, 32, 1, 48, groups=5, place=PLACE), torch.randn(3, 7, 32)
@@ -188,10 +188,10 @@ def test_the_loss_of_two_levels_is_that_of_their_product():
         net.bias.normal_()
         logits = (net.head(x) + net.bias).double().numpy().reshape(21, 45)
     targets = np.random.default_rng(2).integers(0, 40, (3, 7))
-    of_group, inside = logits[:, :5], logits[:, 5:].reshape(21, 5, 8)
-    group, rank = PLACE[targets.ravel()] // 8, PLACE[targets.ravel()] % 8
+    class_logits, inside = logits[:, :5], logits[:, 5:].reshape(21, 5, 8)
+    of_class, member = PLACE[targets.ravel()] // 8, PLACE[targets.ravel()] % 8
     rows, nats = np.arange(21), 0.0
-    for level, own in ((of_group, group), (inside[rows, group], rank)):
+    for level, own in ((class_logits, of_class), (inside[rows, of_class], member)):
         nats += (np.log(np.exp(level).sum(1)) - level[rows, own]).mean()
     with torch.no_grad():
         assert float(net.loss(x, torch.from_numpy(targets))) == pytest.approx(nats, rel=1e-4)

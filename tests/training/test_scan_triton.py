@@ -5,7 +5,7 @@ import os
 import pytest
 import torch
 
-from tokpress.training import scan
+from tokpress.training.nets import scan
 
 pytest.importorskip("triton", reason="triton comes with torch for GPUs")
 interpreted = os.environ.get("TRITON_INTERPRET") == "1"
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.mark.parametrize("shape", [(2, 70, 40), (1, 32, 32), (3, 5, 7), (2, 64, 33)])
 def test_same_states_and_gradients_as_on_the_cpu(shape):
-    from tokpress.training import scan_triton
+    from tokpress.training.nets import scan_triton
 
     torch.manual_seed(0)
     device = "cpu" if interpreted else "cuda"

@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 
 from tests.training.command import run
-from tokpress.model import load_folder
-from tokpress.segments import join
-from tokpress.tokenizers.bytes import BitsTokenizer, BytesTokenizer
+from tokpress.media.segments import join
+from tokpress.models.store import load_folder
 from tokpress.tokenizers.segments import SegmentsTokenizer
-from tokpress.training import tokenize
+from tokpress.tokenizers.text.bytes import BitsTokenizer, BytesTokenizer
+from tokpress.training.data import tokenize
 
 
 def test_from_the_command_line(corpus):

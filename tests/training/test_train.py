@@ -5,7 +5,6 @@ import json
 import lzma
 import os
 import re
-import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -14,23 +13,27 @@ import numpy as np
 import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
+import tokpress
 from tests.limits import LAST_RESORT
 from tests.training.command import prose, round_trip, run, usable
-from tokpress import conformance, plugins
+from tokpress import conformance, registry
 from tokpress.cli.training import Display
 from tokpress.errors import TokpressError, UnknownComponentError
-from tokpress.model import load_folder
-from tokpress.registry import prior_class
-from tokpress.store import load
+from tokpress.models.store import load, load_folder
+from tokpress.priors.registry import PRIORS
 from tokpress.training.options import Progress
 
 pytestmark = pytest.mark.usefixtures("corpus")
-DOCS = Path(__file__).parents[2] / "docs/training.md"
+DOCS = Path(__file__).parents[2] / "docs"
 
 
-def from_docs(part: str) -> str:
-    """The one block of code in docs/training.md that has this in it."""
-    (block,) = [each for each in re.findall(r"```\w+\n(.*?)```", DOCS.read_text(), re.DOTALL) if part in each]
+def from_docs(page: str, part: str) -> str:
+    """The one block of code in a page of docs/ that has this in it."""
+    (block,) = [
+        each
+        for each in re.findall(r"^```\w[^\n]*\n(.*?)^```", (DOCS / page).read_text(), re.DOTALL | re.MULTILINE)
+        if part in each
+    ]
     return block
 
 
@@ -142,11 +145,12 @@ def test_other_kinds_of_tokens(kind):
 
 
 def test_the_prior_of_the_docs_by_registration_alone(tmp_path):
-    """docs/training.md has a complete prior in one file and the commands that use it: they are run as they stand."""
-    Path("my_prior.py").write_text(from_docs("register_prior"))
-    for command in from_docs("my_prior.py").splitlines():
-        words = shlex.split(command.replace("SAMPLES", "texts").replace("FILE", "new.txt"))
-        run(*words[1:])
+    """docs/guide/prior.md has a complete prior in one file (tests/test_docs.py runs the page); here it learns and codes text."""
+    Path("my_prior.py").write_text(from_docs("guide/prior.md", "@register_prior"))
+    mine = ("--import", "my_prior.py")
+    run("train", "prior", "texts", "-o", "made", "--prior", "pairs", *mine)
+    run("compress", "-m", "made", *mine, "new.txt")
+    run("decompress", "-m", "made", *mine, "new.txt.tokp", "-o", "back")
     assert Path("back").read_bytes() == Path("new.txt").read_bytes()
     assert Path("new.txt.tokp").stat().st_size < 0.6 * Path("new.txt").stat().st_size
     model = load("made")
@@ -163,13 +167,13 @@ def test_an_imported_file_takes_nobodys_name():
     import json as before
 
     Path("json.py").write_text("HERE = True\n")
-    plugins.load_module("json.py")
+    registry.load_module("json.py")
     assert sys.modules["json"] is before
     (made,) = [module for module in list(sys.modules.values()) if getattr(module, "HERE", 0) is True]
     del sys.modules[made.__name__]
     Path("broken.py").write_text("import there_is_no_such_module\n")
     with pytest.raises(TokpressError, match=r"cannot import broken\.py: ModuleNotFoundError: No module"):
-        plugins.load_module("broken.py")
+        registry.load_module("broken.py")
 
 
 def test_a_prior_with_nothing_to_learn(monkeypatch):
@@ -188,11 +192,11 @@ def test_plugins_of_installed_packages(monkeypatch, tmp_path):
     (tmp_path / "some-1.0.dist-info/METADATA").write_text("Name: some\nVersion: 1.0\n")
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(UnknownComponentError, match="no prior is called 'unheard-of'"):
-        prior_class("unheard-of")
+        PRIORS.find("unheard-of")
     assert sys.modules.pop("some_plugin").LOADED
     (tmp_path / "some_plugin.py").write_text("import there_is_no_such_module\n")
     with pytest.raises(TokpressError, match="plugin some = some_plugin"):
-        plugins.load_plugins()
+        registry.load_plugins()
 
 
 # ── what cannot be trained, and says so ─────────────────────────────────────────────────────────────
@@ -256,7 +260,7 @@ def test_what_exists_is_kept():
 
 
 def test_without_torch(monkeypatch):
-    monkeypatch.delitem(sys.modules, "tokpress.training.fit", raising=False)
+    monkeypatch.delitem(sys.modules, "tokpress.training.loop.fit", raising=False)
     monkeypatch.setitem(sys.modules, "torch", None)
     said = run("train", "texts", "-o", "made", *TINY, code=1).output
     assert said == 'tokpress: training needs torch, which is not installed: pip install "tokpress[train]"\n', (
@@ -289,7 +293,10 @@ def test_a_tokenizer_of_other_people(given):
     run("train", "prior", "texts", "-o", "made", "--prior", "histogram", "--tokenizer", given, "-q")
     model, text = load("made"), Path("new.txt").read_bytes().replace("é".encode(), b"e")
     assert model.tokenizer.encode(text).tolist() == theirs.encode(text.decode("ascii")).ids
-    assert model.decompress(model.compress(bytes(range(256)) + text)) == bytes(range(256)) + text
+    assert (
+        tokpress.decompress(tokpress.compress(bytes(range(256)) + text, model=model), model=model)
+        == bytes(range(256)) + text
+    )
     round_trip("made")
 
 
@@ -339,7 +346,7 @@ def test_stop_and_resume(tmp_path, at):
     assert "vocab size 320, not 1024" in run("train", "--resume", "-o", "made", "--preset", "small", code=1).output
     told = run("train", "--resume", "-o", "made", "--max-steps", stopped_at + 3, "--keep-checkpoint").output
     assert f"resuming at step {stopped_at:,}" in told and f", step {stopped_at + 3:,}, " in told
-    exec(from_docs("model_of_checkpoint"), {})
+    exec(from_docs("training.md", "model_of_checkpoint"), {})
     assert load("as_it_stands").id == load("made").id
     told = run("train", "texts", "--resume", "-o", "made", "--max-steps", stopped_at + 5).output
     assert f", step {stopped_at + 5:,}, " in told and not Path("made/.checkpoint").exists()

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from tokpress.errors import CorpusError
-from tokpress.training.items import read
-from tokpress.training.video import is_video, read_video
+from tokpress.training.data.samples import read
+from tokpress.training.data.video import is_video, read_video
 
 
 def clip(path: Path, frames: int) -> np.ndarray:

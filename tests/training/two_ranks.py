@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from tokpress.training.fit import fit
-from tokpress.training.mingru_net import MinGRUNet
+from tokpress.training.data.streams import Source
+from tokpress.training.loop.fit import fit
+from tokpress.training.nets.mingru import MinGRUNet
 from tokpress.training.options import FitConfig
-from tokpress.training.streams import Source
 
 CONFIG = FitConfig(
     max_steps=6, max_minutes=600, rows=4, window=16, warmup=2, compile=False, precision="fp32", checkpoint_seconds=0

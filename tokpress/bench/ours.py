@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from ..machine import version
+from ..training.machine import version
 from .codec import InPython
 
 
@@ -16,7 +16,7 @@ class Tokpress(InPython):
     kind = "tokpress"
 
     def __init__(self, model: str = "") -> None:
-        from ..choice import EFFORTS
+        from ..codec.options import EFFORTS
 
         super().__init__(model)
         self.effort = model if model in EFFORTS else "default"
@@ -26,7 +26,7 @@ class Tokpress(InPython):
         return None
 
     def spec(self) -> str:
-        from .. import store
+        from ..models import store
 
         if self.model is None or self.model in store.folders():
             return self.name
@@ -40,15 +40,16 @@ class Tokpress(InPython):
         """From file to file in bounded memory, as the command does. Tells how frames are stored, the bytes of
         their headers, and the models that decoding needs."""
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as tokpress.cli does
-        from .. import pipeline, store
+        from ..codec import stream
+        from ..models import store
 
         models = [store.load(self.model)] if self.model else None
         begin = time.perf_counter()
         with source.open("rb") as file, target.open("w+b") as out:
             if action == "compress":
-                summary = pipeline.compress_stream(file, out, pipeline.Options(models, effort=self.effort))
+                summary = stream.compress_stream(file, out, stream.Options(models, effort=self.effort))
             else:
-                summary = pipeline.decompress_stream(file, out, models)
+                summary = stream.decompress_stream(file, out, models)
         seconds = time.perf_counter() - begin
         if action != "compress":
             return seconds, {}
@@ -67,6 +68,6 @@ class Tokpress(InPython):
 
 def model_bytes(folder: Path) -> int:
     """What those files of a model that decoding needs take on disk."""
-    from ..folder import needed
+    from ..models.folder import needed
 
     return sum(path.stat().st_size for path in needed(folder))

@@ -12,7 +12,7 @@ from abc import abstractmethod
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ..machine import version
+from ..training.machine import version
 from .codec import BenchError, Codec, InPython, parse_level
 from .ours import Tokpress
 

@@ -4,7 +4,7 @@ import time
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ..exact.threads import processors
-from ..machine import describe
+from ..training.machine import describe
 from .measure import Row, Run
 
 if TYPE_CHECKING:

@@ -1,7 +1,7 @@
 """From tokens to a frame's payload and back.
 
 `prior.codec(frame)` makes the `Codec` of one frame (`base.py`). There are four: `symbolwise`, the default, steps a prior symbol by
-symbol; `class_factored` codes a symbol's group, then its rank; `bitwise` codes a path of binary decisions; `bits_back` codes whole
+symbol; `class_factored` codes a symbol's class, then its member; `bitwise` codes a path of binary decisions; `bits_back` codes whole
 items. `lanes` says how tokens are cut into lanes. `coders/` turns symbols and probabilities into words. Nothing here imports a prior.
 """
 

@@ -56,8 +56,8 @@ class Frame(NamedTuple):
 
 
 class Codec(ABC):
-    """Encodes and decodes the tokens of one frame under a prior. It holds settings only: a call leaves nothing behind, so several
-    threads may use one codec. `frame` tells the lanes that it takes, which may be fewer than asked for."""
+    """Encodes and decodes the tokens of one frame under a prior. It is immutable, so several threads may use one codec.
+    `frame.lanes` is the number of lanes it uses, which may be below the number asked for."""
 
     def __init__(self, frame: Frame) -> None:
         self.frame = frame
@@ -80,7 +80,7 @@ class Codec(ABC):
 
     @abstractmethod
     def decode_noise(self, noise: bytes, count: int, watch: Watch = unwatched) -> TokenBuffer:
-        """Decode random bits to `count` tokens: a sample from the prior, at −log2 p bits a token.
+        """Sample `count` tokens by decoding random bits, of which each token uses about −log2 p.
 
         Raises ChecksumError where the bits are used up."""
 
@@ -99,7 +99,7 @@ class SteppedPrior(Protocol):
 
     def step(self, state: Any, previous: Tokens | None, rows: int) -> Pmf: ...
 
-    def stretch(self, state: Any, previous: Tokens | None, symbols: Tokens) -> Iterator[Pmf]: ...
+    def step_block(self, state: Any, previous: Tokens | None, symbols: Tokens) -> Iterator[Pmf]: ...
 
 
 M = TypeVar("M", bound=Callable[..., Any])

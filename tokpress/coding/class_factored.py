@@ -1,8 +1,8 @@
-"""Class-factored coding: a symbol's group, then its rank within the group.
+"""Class-factored coding: the class of a symbol, then the member of that class.
 
-    p(v) = p(g) · p(r | g)          G groups of R symbols, V = G · R (Goodman 2001, "Classes for fast maximum entropy training", §2)
+    p(v) = p(c) · p(m | c)          C classes of M members, V = C · M (Goodman 2001, "Classes for fast maximum entropy training", §2)
 
-Each step codes the groups of all lanes, then their ranks. Neither side ever computes the probabilities of all V symbols.
+Each step codes the classes of all lanes, then their members. Neither side ever computes the probabilities of all V symbols.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 from ..lazy import np
 from ..tokens import TokenBuffer
 from .base import Codec, Frame, Pmf, Report, SteppedPrior, Tokens, Watch, silent, unwatched, with_threads
+from .classes import SymbolClasses
 from .coders import range_decoder, range_encoder
 from .lanes import Layout
-from .levels import Levels
 from .symbolwise import Symbolwise, take_steps
 
 if TYPE_CHECKING:
@@ -23,19 +23,19 @@ if TYPE_CHECKING:
 
 
 class FactoredPrior(SteppedPrior, Protocol):
-    """A prior that predicts groups, then ranks. Its `step` gives the probabilities of all symbols: samplers use it."""
+    """A prior that predicts a symbol's class, then its member. Its `step` gives the probabilities of all symbols, for sampling."""
 
-    def groups(self, state: Any, previous: Tokens | None, rows: int) -> Pmf:
-        """Begin a step, as `step` does: p(g) of the next symbol of the first `rows` lanes, [n, G]."""
+    def class_pmf(self, state: Any, previous: Tokens | None, rows: int) -> Pmf:
+        """Begin a step, as `step` does: p(c) of the next symbol of the first `rows` lanes, [n, C]."""
 
-    def ranks(self, state: Any, group: Tokens) -> Pmf:
-        """p(r | g) [n, R] of the same lanes, whose groups [n] are known now."""
+    def member_pmf(self, state: Any, of_class: Tokens) -> Pmf:
+        """p(m | c) [n, M] of the same lanes, whose classes [n] are known now."""
 
 
 class ClassFactored(Codec):
-    def __init__(self, prior: FactoredPrior, levels: Levels, frame: Frame) -> None:
+    def __init__(self, prior: FactoredPrior, classes: SymbolClasses, frame: Frame) -> None:
         super().__init__(frame)
-        self.prior, self.levels = prior, levels
+        self.prior, self.classes = prior, classes
         self._all_symbols = Symbolwise(prior, frame)
 
     def stepped(self) -> list[SteppedPrior]:
@@ -50,10 +50,10 @@ class ClassFactored(Codec):
         if not layout.tokens:
             return encoder.finish()
         grid, state = layout.split(tokens), self.prior.init(layout.lanes, layout.tokens)
-        for _, group, rank, of_group, of_rank in self._known(state, layout, grid):
-            encoder.push(group, of_group)
-            encoder.push(rank, of_rank)
-            report(done := done + len(group))
+        for _, of_class, member, class_pmf, member_pmf in self._known(state, layout, grid):
+            encoder.push(of_class, class_pmf)
+            encoder.push(member, member_pmf)
+            report(done := done + len(of_class))
         return encoder.finish()
 
     @with_threads
@@ -65,23 +65,23 @@ class ClassFactored(Codec):
         decoder = range_decoder(payload)
 
         def step(previous: Tokens | None, rows: int) -> Tokens:
-            group = decoder.pop(self.prior.groups(state, previous, rows))
-            return self.levels.join(group, decoder.pop(self.prior.ranks(state, group)))
+            of_class = decoder.pop(self.prior.class_pmf(state, previous, rows))
+            return self.classes.join(of_class, decoder.pop(self.prior.member_pmf(state, of_class)))
 
         return take_steps(layout, step, watch)
 
     @with_threads
     def score(self, tokens: TokenBuffer, report: Report = silent) -> NDArray[np.float64]:
-        """−log2 p of each token: of its group, and of its rank within the group."""
+        """−log2 p of each token: of its class plus of its member."""
         layout, done = self._layout(len(tokens)), 0
         if not layout.tokens:
             return np.zeros(0)
         bits, state = np.zeros((layout.lanes, layout.steps)), self.prior.init(layout.lanes, layout.tokens)
-        for t, group, rank, of_group, of_rank in self._known(state, layout, layout.split(tokens)):
-            for symbols, pmf in ((group, of_group), (rank, of_rank)):
+        for t, of_class, member, class_pmf, member_pmf in self._known(state, layout, layout.split(tokens)):
+            for symbols, pmf in ((of_class, class_pmf), (member, member_pmf)):
                 p = pmf[np.arange(len(pmf)), symbols].astype(np.float64) / pmf.sum(1, dtype=np.float64)
                 bits[: len(pmf), t] -= np.log2(np.maximum(p, 2.0**-24))
-            report(done := done + len(group))
+            report(done := done + len(of_class))
         return bits.reshape(-1)[: layout.tokens]
 
     def sample(self, count: int, seed: int | None = None, temperature: float = 1.0) -> Tokens:
@@ -91,14 +91,14 @@ class ClassFactored(Codec):
         return self._all_symbols.decode_noise(noise, count, watch)
 
     def _known(self, state: Any, layout: Layout, grid: Tokens) -> Iterator[tuple[int, Tokens, Tokens, Pmf, Pmf]]:
-        """(step, groups [n], ranks [n], pmf [n, G], pmf [n, R]) of known symbols [B, T]."""
+        """(step, classes [n], members [n], pmf [n, C], pmf [n, M]) of known symbols [B, T]."""
         previous: Tokens | None = None
-        groups, ranks = self.levels.split(grid)
+        classes, members = self.classes.split(grid)
         for rows, first, stop in layout.runs():
             previous = None if previous is None else previous[:rows]
             for t in range(first, stop):
-                group = np.ascontiguousarray(groups[:rows, t])
-                of_group = self.prior.groups(state, previous, rows)
-                of_rank = self.prior.ranks(state, group)
-                yield t, group, np.ascontiguousarray(ranks[:rows, t]), of_group, of_rank
+                of_class = np.ascontiguousarray(classes[:rows, t])
+                class_pmf = self.prior.class_pmf(state, previous, rows)
+                member_pmf = self.prior.member_pmf(state, of_class)
+                yield t, of_class, np.ascontiguousarray(members[:rows, t]), class_pmf, member_pmf
                 previous = np.ascontiguousarray(grid[:rows, t])

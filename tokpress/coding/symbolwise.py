@@ -5,7 +5,7 @@ The pmf [n, V] of the next symbol of each live lane is followed by those n symbo
     encode: push the known symbol │ decode: pop it │ score: add −log2 p │ sample: draw it
 
 `follow` steps where symbols come one by one; `known_conditionals` may take many steps at once where they are all known
-(`Prior.stretch`). Both give the same bits: the conformance kit compares them.
+(`Prior.step_block`). Both give the same bits: the conformance kit compares them.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ STEPS_EVERY = 64
 
 class Symbolwise(Codec):
     """
-    >>> from tokpress.priors.histogram import HistogramPrior
+    >>> from tokpress.priors.lecture.histogram import HistogramPrior
     >>> codec = Symbolwise(HistogramPrior(4), Frame(tokens=3))
     >>> codec.decode(codec.encode(np.array([3, 0, 3], np.int32)), 3)
     array([3, 0, 3], dtype=int32)
@@ -131,7 +131,7 @@ def known_conditionals(prior: SteppedPrior, layout: Layout, grid: Tokens) -> Ite
     previous: Tokens | None = None
     for rows, first, stop in layout.runs():
         at = first
-        for pmf in prior.stretch(state, None if previous is None else previous[:rows], grid[:rows, first:stop]):
+        for pmf in prior.step_block(state, None if previous is None else previous[:rows], grid[:rows, first:stop]):
             yield pmf, np.ascontiguousarray(grid[:rows, at : at + len(pmf)].T), at
             at += len(pmf)
         previous = grid[:, stop - 1].copy()

@@ -1,8 +1,8 @@
 """The arithmetic of autoencoders: whole items at once, on grids that get coarser and finer, the same bits everywhere.
 
-An encoder or a decoder of a learned tokenizer is written once in the methods below and those of `exact.arithmetic.Exact`
-that work row by row (linear, norm, relu …). `Fields` computes them exactly in numpy, so that tokens are decoded to the same
-reconstruction on every machine; `training.fields.TrainedFields` computes the same functions with gradients.
+An encoder or a decoder of a learned tokenizer is written once in the operations of `network_ops.FieldOps`. `Fields` computes
+them exactly in numpy, so that tokens are decoded to the same reconstruction on every machine;
+`training.nets.fields.TrainedFields` computes the same functions with gradients.
 
     values   x [n·D_1·D_2·…, C] float32: n items, a row per place of the grid `dims` = (D_1, D_2, …), raster order
     dims     time for sound, rows and columns for pictures, time, rows and columns for video
@@ -14,16 +14,16 @@ from collections.abc import Sequence
 import numpy as np
 
 from . import attention
-from .arithmetic import Exact, Weights
 from .masks import Array
+from .network_ops import Spans
+from .rowwise import RowwiseExact
+from .weights import Weights
 
-#: (first, last) neighbour of each dimension, relative to a place: (−1, 1) is three wide, (−2, 0) three wide and causal
-Spans = Sequence[tuple[int, int]]
 
-
-class Fields(Exact):
+class Fields(RowwiseExact):
     def __init__(self, weights: Weights, dims: tuple[int, ...], items: int) -> None:
-        super().__init__(weights, (), None, items)
+        super().__init__(weights, items * math.prod(dims))
+        self.lanes = items
         self._set(dims)
 
     def _set(self, dims: tuple[int, ...]) -> None:
@@ -33,8 +33,7 @@ class Fields(Exact):
     def _grid_of(self, x: Array) -> Array:
         return x.reshape(self.lanes, *self.dims, -1)
 
-    def conv(self, name: str, x: Array, spans: Spans, outputs: int, limit: float = 4.0, gain: float = 1.0) -> Array:  # type: ignore[override]
-        """y = b + Σ_k W_k x_{place + k}, k over the box of `spans`, zeros outside the grid."""
+    def conv(self, name: str, x: Array, spans: Spans, outputs: int, limit: float = 4.0, gain: float = 1.0) -> Array:
         sides = [last - first + 1 for first, last in spans]
         self.weights.quantized(name, outputs, math.prod(sides) * x.shape[1])  # before anything is allocated
         grid = self._grid(self._grid_of(x), limit)
@@ -50,7 +49,6 @@ class Fields(Exact):
         return acc * s * np.float32(limit / 127) + self.weights.vector(name + ".bias", outputs)
 
     def down(self, x: Array, factors: Sequence[int]) -> Array:
-        """A grid that is coarser by `factors`, the places of each block side by side: [n·D/f …, f·C]."""
         d, w = len(factors), x.shape[1]
         coarse = tuple(side // f for side, f in zip(self.dims, factors))
         split = x.reshape(self.lanes, *(s for pair in zip(coarse, factors) for s in pair), w)
@@ -59,7 +57,6 @@ class Fields(Exact):
         return np.ascontiguousarray(split.transpose(order)).reshape(self.rows, -1)
 
     def up(self, x: Array, factors: Sequence[int]) -> Array:
-        """The reverse of `down`."""
         d, w = len(factors), x.shape[1] // math.prod(factors)
         split = x.reshape(self.lanes, *self.dims, *factors, w)
         order = [0, *(axis for i in range(d) for axis in (1 + i, 1 + d + i)), 2 * d + 1]
@@ -67,22 +64,19 @@ class Fields(Exact):
         return np.ascontiguousarray(split.transpose(order)).reshape(self.rows, w)
 
     def ahead(self, x: Array, count: int) -> Array:
-        """The first place of the first dimension stands so many times more before it."""
         grid = self._grid_of(x)
         grid = np.concatenate([grid[:, :1]] * count + [grid], 1)
         self._set((self.dims[0] + count, *self.dims[1:]))
         return grid.reshape(self.rows, -1)
 
     def places(self, name: str, width: int) -> Array:
-        """A learned vector of each place, the sum of one for each dimension."""
         out = np.zeros((1,) * len(self.dims) + (width,), np.float32)
         for i, side in enumerate(self.dims):
             vector = self.weights.vector(f"{name}.{i}", side, width)
             out = out + vector.reshape(*(side if j == i else 1 for j in range(len(self.dims))), width)
         return np.tile(out.reshape(-1, width), (self.lanes, 1))
 
-    def attend(self, name: str, q: Array, k: Array, v: Array, heads: int) -> Array:  # type: ignore[override]
-        """Attention of every place to every other (Vaswani et al. 2017, §3.2)."""
+    def attend(self, name: str, q: Array, k: Array, v: Array, heads: int) -> Array:
         self._finite(np.concatenate([q, k, v], 1))
         size = self.rows // self.lanes
         cache = attention.Cache(self.lanes, size, heads, q.shape[1] // heads)
@@ -91,7 +85,6 @@ class Fields(Exact):
         return np.stack(out, 1).reshape(self.rows, -1)
 
     def beside(self, x: Array, name: str, count: int) -> Array:
-        """A sequence: the places of x, then `count` places of learned vectors. `dims` is one number from here on."""
         vectors = self.weights.vector(name, count, x.shape[1])
         size = self.rows // self.lanes
         both = np.concatenate([x.reshape(self.lanes, size, -1), np.tile(vectors, (self.lanes, 1, 1))], 1)
@@ -99,7 +92,6 @@ class Fields(Exact):
         return both.reshape(self.rows, -1)
 
     def cut(self, x: Array, first: int, last: int, dims: tuple[int, ...]) -> Array:
-        """Places first … last − 1 of a sequence, from here on on a grid of `dims`."""
         kept = x.reshape(self.lanes, self.rows // self.lanes, -1)[:, first:last]
         self._set(dims)
         return np.ascontiguousarray(kept).reshape(self.rows, -1)

@@ -10,7 +10,7 @@ import numpy as np
 
 from . import ops
 
-LEAST_LOG_SCALE, MOST_LOG_SCALE = -7.0, 3.0
+MIN_LOG_SCALE, MAX_LOG_SCALE = -7.0, 3.0
 E_TO_7 = np.float32(1096.6331584284585)
 
 
@@ -24,9 +24,9 @@ def pmf(log_weights: np.ndarray, means: np.ndarray, log_scales: np.ndarray, symb
     """[n, V] float32, from integer weights of at least 1 in 2^23."""
     w = ops.exp2_weights(np, log_weights)
     share = w.astype(np.float32) / w.sum(1, dtype=np.int64, keepdims=True).astype(np.float32)
-    log_scales = np.clip(log_scales, np.float32(LEAST_LOG_SCALE), np.float32(MOST_LOG_SCALE))
+    log_scales = np.clip(log_scales, np.float32(MIN_LOG_SCALE), np.float32(MAX_LOG_SCALE))
     # e^−ln s = e^7 · e^−(ln s + 7), whose exponent is never positive
-    inverse = ops.exp_neg(np, log_scales - np.float32(LEAST_LOG_SCALE)) * E_TO_7
+    inverse = ops.exp_neg(np, log_scales - np.float32(MIN_LOG_SCALE)) * E_TO_7
     edges = ((np.arange(1, symbols, dtype=np.float32) - np.float32(0.5)) * np.float32(2 / (symbols - 1))) - np.float32(
         1
     )

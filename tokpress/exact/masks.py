@@ -8,12 +8,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..errors import TokpressError
-from ..orders import Order
+from .orders import Order
 
 Array = np.ndarray
 Taps = Sequence[tuple[int, ...]]
 #: weights of a layer that joins every position with every other
-MOST_JOINED = 1 << 28
+MAX_JOINED = 1 << 28
 
 
 def is_raster(order: Order | None) -> bool:
@@ -48,5 +48,5 @@ def earlier_mask(size: int, strict: bool, width: int, outputs: int) -> Array:
 
 def joinable(size: int, width: int, outputs: int) -> None:
     """Raises TokpressError where a layer over whole items would be out of all proportion."""
-    if size * size * width * outputs > MOST_JOINED:
+    if size * size * width * outputs > MAX_JOINED:
         raise TokpressError(f"{size:,} positions joined with each other make too many weights; take smaller items")

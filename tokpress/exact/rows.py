@@ -7,7 +7,7 @@ row by row of the array, as it does for single pixels.
 
 import numpy as np
 
-from .arithmetic import Exact
+from .layers import LayersExact
 from .masks import Array, Taps
 
 
@@ -21,7 +21,7 @@ def shifted(right: int, columns: int) -> tuple[slice, slice]:
     return here, slice(min(columns, max(0, right)), max(0, min(columns, columns + right)))
 
 
-class Rows(Exact):
+class Rows(LayersExact):
     """The arithmetic for a whole row at a time."""
 
     def conv(
@@ -34,7 +34,7 @@ class Rows(Exact):
         strict: bool = False,
         gain: float = 1.0,
     ) -> Array:
-        """`strict`: x is of the row above; taps are at least one row up. Else of this row, and taps may lie in it."""
+        """`strict`: x is of the row above, and taps are at least one row up; otherwise x is of this row, and taps may lie in it."""
         height, width, c = 1 - min(t[0] for t in taps), self.shape[1], x.shape[1]
         self.weights.quantized(name, outputs, len(taps) * c)  # before anything is allocated
         queue = self._kept(name, height, self.lanes, width, c)

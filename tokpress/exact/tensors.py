@@ -13,12 +13,12 @@ from typing import Any, NamedTuple
 
 from ..errors import ModelError
 from ..lazy import np
-from ..tensors import Tensor, Tensors
+from ..storage.tensors import Tensor, Tensors
 
 #: inputs of a product, at most: sums of K · 254 · 64, and of K · 127², stay below 2^31
-MOST_INPUTS = 1 << 17
+MAX_INPUTS = 1 << 17
 #: numbers that Python compares one by one
-MOST_BY_PYTHON = 1 << 18
+MAX_BY_PYTHON = 1 << 18
 #: dtype → the letter of `memoryview.cast`
 FORMATS: dict[str, Any] = {"float32": "f", "int32": "i", "int64": "q"}
 
@@ -50,7 +50,7 @@ class Kind(NamedTuple):
             return (
                 f"{self.what} lie in {self.least:g} … {self.most:g}" if bytes(t.data).translate(None, allowed) else ""
             )
-        if t.size > MOST_BY_PYTHON or sys.byteorder != "little":
+        if t.size > MAX_BY_PYTHON or sys.byteorder != "little":
             return self.fault(t.array())
         values = t.data.cast(FORMATS[self.dtype])
         if self.dtype == "float32" and any(value != value for value in values):

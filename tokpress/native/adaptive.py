@@ -12,13 +12,13 @@ from . import library
 BLOCK = 1 << 18
 #: `Mixer.score` counts in 2^-20 bits
 COST_UNIT = 1 << 20
-MOST_BYTES = 2**31 - 1
+MAX_BYTES = 2**31 - 1
 _POINTER, _COUNT = ctypes.c_void_p, ctypes.c_int64
 Progress = Callable[[int], None]
 
 
 class Mixer:
-    """One pass over n bytes: encode, decode, score or sample, in that order of bytes. Not for two threads at once.
+    """One pass over n bytes: encode, decode, score or sample them, once. One thread at a time may use it.
 
     pixels: (start, stop, pixel, row, used) where some of the bytes are pixels (`core/pixel_contexts.h`). block: bytes of a call of
     the core, after each of which `progress` hears how many are done, and Ctrl-C is heard.
@@ -28,8 +28,8 @@ class Mixer:
         self, n: int, pixels: Sequence[int] | None = None, using: str | None = None, block: int = BLOCK
     ) -> None:
         self._handle, self._block = None, block
-        if not 0 <= n <= MOST_BYTES:
-            raise ValueError(f"context mixing takes 0 to {MOST_BYTES:,} bytes at a time, not {n:,}")
+        if not 0 <= n <= MAX_BYTES:
+            raise ValueError(f"context mixing takes 0 to {MAX_BYTES:,} bytes at a time, not {n:,}")
         place = (ctypes.c_int64 * 5)(*pixels) if pixels else None
         if library.function("adaptive_accepts", _COUNT, _POINTER, using=using)(n, place) < 0:
             raise ValueError(f"there are no such pixels: {pixels}")
@@ -84,7 +84,7 @@ class Mixer:
         return out
 
     def score(self, source: Any, progress: Progress | None = None) -> array:
-        """Units of 2^-20 bits that each of the n bytes costs, int32."""
+        """The cost of each of the n bytes, int32, in 2^-20 bits."""
         place, size = library.address(source)
         self._whole(size)
         costs = array("i", bytes(4 * size))
@@ -134,7 +134,7 @@ def decode(
     progress: Progress | None = None,
     using: str | None = None,
 ) -> bytearray:
-    """Raises ChecksumError where the payload is damaged and that can be seen."""
-    if n > MOST_BYTES:
-        raise ChecksumError(f"a frame of context mixing has at most {MOST_BYTES:,} bytes, not {n:,}")
+    """Raises ChecksumError where the damage is detected: a payload that is too short, or more than MOST_BYTES bytes."""
+    if n > MAX_BYTES:
+        raise ChecksumError(f"a frame of context mixing has at most {MAX_BYTES:,} bytes, not {n:,}")
     return Mixer(n, pixels, using).decode(payload, progress)

@@ -19,7 +19,7 @@ from setuptools.command.bdist_wheel import bdist_wheel
 from setuptools.command.build_py import build_py
 
 LIBRARY = build.CORE.parent / build.file_name(platform.system())
-#: where PyPI has it as a wheel
+#: machines for which PyPI has a ziglang wheel
 MACHINES = ("x86_64", "AMD64", "aarch64", "arm64", "i686", "armv7l", "ppc64le", "riscv64", "s390x")
 ZIG = "ziglang>=0.13"
 
@@ -28,14 +28,14 @@ build_sdist = build_meta.build_sdist
 
 
 class _Distribution(setuptools.Distribution):
-    """It holds machine code where there is a library: its place is where a platform's packages are."""
+    """Installs into platlib, not purelib, where a library is included: it is machine code."""
 
     def has_ext_modules(self) -> bool:
         return _goes_along()
 
 
 class _Modules(build_py):
-    """The package's files, without a library that shall not go along."""
+    """The package's files; the library only where it is to be installed."""
 
     def find_data_files(self, package: str, src_dir: str) -> list[str]:
         found = super().find_data_files(package, src_dir)
@@ -43,7 +43,7 @@ class _Modules(build_py):
 
 
 class _Wheel(bdist_wheel):
-    """Of this platform and any Python, where there is a library in it."""
+    """A wheel tagged py3-none-<platform> where it holds a library: ctypes needs no Python ABI."""
 
     def get_tag(self) -> tuple[str, str, str]:
         python, abi, system = super().get_tag()
@@ -66,7 +66,7 @@ def _goes_along() -> bool:
 
 
 def _compile() -> None:
-    """The library of these sources, or none: never one of other sources. $TOKPRESS_NO_CORE: the source tree stays as it is."""
+    """Build the library, after deleting the old one, so that no stale library is ever installed. $TOKPRESS_NO_CORE: do nothing."""
     if os.environ.get("TOKPRESS_NO_CORE"):
         _tell("as TOKPRESS_NO_CORE asks; to have it later, unset that")
         return

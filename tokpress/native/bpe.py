@@ -1,4 +1,4 @@
-"""Byte-pair encoding by the core (core/bpe.c; `tokenizers.merges` is the twin)."""
+"""Byte-pair encoding by the core (core/bpe.c; `tokenizers.text.merges` is the twin)."""
 
 import ctypes
 from array import array

@@ -60,7 +60,7 @@ def works(compiler: list[str]) -> bool:
         command = [*compiler, "-std=c11", *LINK, "-fPIC", str(source), "-o", str(Path(folder, "line.so"))]
         try:
             return subprocess.run(command, capture_output=True, timeout=300).returncode == 0
-        except OSError:
+        except (OSError, subprocess.TimeoutExpired):
             return False
 
 
@@ -68,7 +68,11 @@ def system_compiler() -> list[str] | None:
     """$CC, or the first of cc, gcc and clang that works."""
     if os.environ.get("TOKPRESS_NO_COMPILER"):  # for tests of what happens without one
         return None
-    named = [shlex.split(os.environ["CC"])] if os.environ.get("CC") else []
+    try:
+        named = [named] if (named := shlex.split(os.environ.get("CC", ""))) else []
+    except ValueError as error:
+        named = []
+        sys.stderr.write(f"build.py: CC={os.environ['CC']}: {error}\n")
     for compiler in [*named, ["cc"], ["gcc"], ["clang"]]:
         if shutil.which(compiler[0]) and works(compiler):
             return compiler

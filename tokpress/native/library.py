@@ -1,4 +1,4 @@
-"""Load the core, name a stale one, and choose the instruction set.
+"""Load the core, refuse one built from other sources, and choose the instruction set.
 
 TOKPRESS_CORE=portable|avx2|avx512|neon     this set, an error where the processor has not got it
 TOKPRESS_CORE=twin                          no library: the Python twins, which are slow and the same bit for bit
@@ -7,6 +7,7 @@ TOKPRESS_CORE_LIBRARY=path                  another library than the one beside 
 
 import ctypes
 import os
+import struct
 import sys
 from collections.abc import Callable
 from functools import lru_cache
@@ -34,21 +35,39 @@ def path() -> Path:
     return Path(__file__).parent / name
 
 
+def _is_cut_off(where: Path) -> bool:
+    """Whether an ELF file ends before its table of sections, which is the last thing in it (ELF-64 header: e_shoff, e_shentsize, e_shnum)."""
+    with open(where, "rb") as file:
+        head = file.read(64)
+    if len(head) < 64 or head[:5] != b"\x7fELF\2":
+        return False
+    (offset,), (size, count) = struct.unpack_from("<Q", head, 40), struct.unpack_from("<HH", head, 58)
+    return where.stat().st_size < offset + size * count
+
+
 @lru_cache(maxsize=1)
 def _library() -> ctypes.CDLL | None:
     where = path()
     if not where.is_file():
+        if os.path.lexists(where):
+            raise CoreError(f"{where} is no file; install tokpress again")
         if os.environ.get("TOKPRESS_CORE_LIBRARY"):
             raise CoreError(f"TOKPRESS_CORE_LIBRARY={where}: no such file")
         return None
     try:
+        if _is_cut_off(where):  # which ends the process while it is loaded
+            raise OSError("the file is cut off")
         library = ctypes.CDLL(str(where))
         library.tp_stamp.restype = ctypes.c_char_p
         library.tp_processor.restype = ctypes.c_int64
         built_from = library.tp_stamp().decode()
     except (OSError, AttributeError) as error:
         raise CoreError(f"{where} is not this package's library ({error}); install tokpress again") from None
-    if built_from != (here := stamp()):
+    try:
+        here = stamp()
+    except OSError as error:
+        raise CoreError(f"the sources of {where} cannot be read ({error}); install tokpress again") from None
+    if built_from != here:
         raise CoreError(
             f"{where} was built from other sources ({built_from}) than those beside it ({here}); install tokpress again"
         )

@@ -1,4 +1,4 @@
-"""The memory around a prior that Python steps (core/memory.c). The twin is `priors.memory_counts.Counts`."""
+"""The memory around a prior that Python steps (core/memory.c). The twin is `priors.compose.memory_counts.Counts`."""
 
 import ctypes
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ import numpy as np
 from . import library
 
 #: alphabets are not larger
-MOST_SYMBOLS = 1 << 16
+MAX_SYMBOLS = 1 << 16
 _POINTER, _COUNT = ctypes.c_void_p, ctypes.c_int64
 
 

@@ -1,4 +1,4 @@
-"""The training recurrence over arrays [rows, steps, channels] (core/scan.c; `training.scan` has the formulas and the twin)."""
+"""The training recurrence over arrays [rows, steps, channels] (core/scan.c; `training.nets.scan` has the formulas and the twin)."""
 
 import ctypes
 from typing import Any

@@ -1,7 +1,7 @@
 """Frames of tokens that are spelled, in the core (core/spelling.c): `text.Text` predicts a token, and its digits are
 mixed and coded.
 
-The twin is `priors.spelling`. Nothing here imports numpy.
+The twin is `priors.text.bitwise`. Nothing here imports numpy.
 """
 
 import ctypes

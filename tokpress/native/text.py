@@ -1,6 +1,6 @@
 """Frames of the text models in the core (core/text.c): minGRU networks, their heads and a memory, step by step for all lanes.
 
-The twins are `priors.mingru`, `online_head`, `two_level_head`, `product` and `memory`. Nothing here imports numpy.
+The twins are `priors.text.mingru`, `online_head`, `class_head`, `product` and `memory`. Nothing here imports numpy.
 """
 
 import ctypes
@@ -10,15 +10,16 @@ from typing import Any
 from . import library
 
 _POINTER, _COUNT = ctypes.c_void_p, ctypes.c_int64
-#: tokens of a call: `coding.base.WATCH_EVERY`
+#: tokens coded in one call of the core, as many as `coding.base.WATCH_EVERY`
 AT_ONCE = 1 << 12
-MEMBER = ("symbols", "width", "depth", "hidden", "grams", "features", "groups")
+#: settings of one network
+NETWORK = ("symbols", "width", "depth", "hidden", "grams", "features", "groups")
 #: names of the tensors of one network, in the order in which core/text_state.h takes them
 _GRAMS = [f"embedding_grams.{part}" for part in ("two", "three", "mix")]
 
 
 def tensor_names(config: Mapping[str, Any]) -> list[str]:
-    """Of a mingru prior.
+    """Names of the tensors of a mingru prior, in the order in which the core takes them.
 
     >>> tensor_names({"depth": 1})[:3]
     ['embedding.weight', 'embedding.scale', 'blocks.0.mix_in.weight']
@@ -36,9 +37,8 @@ class Model:
     """A prior's settings and tensors, as the core takes them: a memory or none, over a mingru or a product of two.
 
     config: what `prior.config()` says, with the prior's name; tensors: contiguous buffers by name, which stay where they are. Of a product,
-    the tensors of member i are those of "i." + name, as `priors.several` has them. factored: whether a class-factored network codes
-    groups, then ranks; else it gives the probabilities of all symbols.
-     Raises ValueError for other priors."""
+    the tensors of member i are those of "i." + name, as `priors.compose.parts` has them. factored: whether a class-factored network codes
+    classes, then members; otherwise it gives the probabilities of all symbols. Raises ValueError for other priors."""
 
     def __init__(self, config: Mapping[str, Any], tensors: Mapping[str, Any], factored: bool = True) -> None:
         self.orders = list(config["orders"]) if config["name"] == "memory" else []
@@ -47,13 +47,13 @@ class Model:
         if any(member["name"] != "mingru" for member in members) or len(members) > 2:
             raise ValueError("the core steps a mingru, or a product of two, and a memory around it")
         self.quarters = base.get("quarters", 2)
-        self.members = [[int(member.get(name, 0)) for name in MEMBER] for member in members]
+        self.networks = [[int(member.get(name, 0)) for name in NETWORK] for member in members]
         self.rates = [float(member.get("online", 0)) for member in members]
         prefixes = [""] if len(members) == 1 else [f"{i}." for i in range(len(members))]
         names = [prefix + name for prefix, member in zip(prefixes, members) for name in tensor_names(member)]
         buffers = [library.address(tensors[name]) for name in names]
-        self.symbols = self.members[0][0]
-        self.factored = factored and len(members) == 1 and bool(self.members[0][-1])
+        self.symbols = self.networks[0][0]
+        self.factored = factored and len(members) == 1 and bool(self.networks[0][-1])
         self._kept = buffers, tensors
         self.tensors = (_POINTER * len(buffers))(*(ctypes.cast(pointer, _POINTER) for pointer, _ in buffers))
         self.sizes = (_COUNT * len(buffers))(*(size for _, size in buffers))
@@ -79,13 +79,13 @@ class Text:
             lanes,
             tokens,
             max(1, threads),
-            len(model.members),
+            len(model.networks),
             model.quarters,
             not model.factored,
             len(model.orders),
             *model.orders,
         ]
-        settings += [value for member in model.members for value in member]
+        settings += [value for network in model.networks for value in network]
         made = _POINTER()
         self._free = library.function("text_free", _POINTER, result=None, using=using)
         new = library.function("text_new", *[_POINTER, _COUNT], *[_POINTER] * 3, _COUNT, _POINTER, using=using)
@@ -138,7 +138,7 @@ class Text:
         return bytes(payload[:size])
 
     def score(self, tokens: Any, report: Callable[[int], object] = lambda done: None) -> Any:
-        """The probabilities of tokens [N]: 2 · N doubles, of each one's group and rank (1 where there are no groups)."""
+        """The probabilities of tokens [N]: 2 · N doubles, of each one's class and member (1 where there are no classes)."""
         given, done, costs = self.known(tokens), 0, (ctypes.c_double * (2 * self.tokens))()
         while self.at < self.steps:
             steps = self.next_block()

@@ -1,6 +1,6 @@
 """Segments: several tokenizers share one vocabulary, and marks say which of them speaks.
 
-    source   segments of several kinds (`tokpress.segments`): a caption, its picture …
+    source   segments of several kinds (`tokpress.media.segments`): a caption, its picture …
     tokens   mark_k, then the tokens of kind k's tokenizer, shifted to a range of their own; mark_j …
     V        kinds + 1 + 256 + Σ_k V_k
 
@@ -12,27 +12,25 @@ is lossless as long as all the tokenizers are.
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import model_files, tensors
 from ..errors import TokenizerError, TokpressError
-from ..segments import HEAD, MOST_KINDS, complete, split
+from ..media.segments import HEAD, MAX_KINDS, complete, split
+from ..storage import files as model_files
+from ..storage import tensors
 from ..tokens import TokenBuffer, Tokens, as_array
-from ..types import Config, Tokenizer
-
-if TYPE_CHECKING:
-    from ..training.options import TokenizerOptions
+from .base import Config, Tokenizer
+from .registry import TOKENIZERS
 
 FILE = "tokenizer.safetensors"
 
 
 class SegmentsTokenizer(Tokenizer):
     """
-    >>> from tokpress.segments import join
-    >>> from tokpress.tokenizers.bytes import BitsTokenizer, BytesTokenizer
+    >>> from tokpress.media.segments import join
+    >>> from tokpress.tokenizers.text.bytes import BitsTokenizer, BytesTokenizer
     >>> both = SegmentsTokenizer([BytesTokenizer(), BitsTokenizer()])
     >>> tokens = both.encode(join([(0, b"A"), (1, b"\\x81")])); tokens.tolist()
     [0, 324, 1, 516, 515, 515, 515, 515, 515, 515, 516]
@@ -41,13 +39,11 @@ class SegmentsTokenizer(Tokenizer):
     """
 
     name = "segments"
-    learns = takes_settings = True
     lengths_add_up = False
-    sized_by = "--set parts=NAME,DIR,… (the sum of theirs)"
 
     def __init__(self, parts: Sequence[Tokenizer]) -> None:
-        if not 1 <= len(parts) <= MOST_KINDS:
-            raise TokenizerError(f"segments are of 1 to {MOST_KINDS} kinds, not {len(parts)}")
+        if not 1 <= len(parts) <= MAX_KINDS:
+            raise TokenizerError(f"segments are of 1 to {MAX_KINDS} kinds, not {len(parts)}")
         self.parts = list(parts)
         self.lossless = all(part.lossless for part in parts)
         #: where each kind's symbols begin; before them the marks, the last of which is for bytes, and these
@@ -163,17 +159,15 @@ class SegmentsTokenizer(Tokenizer):
 
     @classmethod
     def load(cls, folder: Path, config: Config) -> "SegmentsTokenizer":
-        from ..registry import tokenizer_class
-
         path = Path(folder) / FILE
         try:
             model_files.check_settings("a segments tokenizer", config, {"parts"})
             files, parts = tensors.read(model_files.read(path) or b"", path), []
-            if not isinstance(config["parts"], list) or len(config["parts"]) > MOST_KINDS:
-                raise ValueError(f"parts should be a list of at most {MOST_KINDS} tokenizers")
+            if not isinstance(config["parts"], list) or len(config["parts"]) > MAX_KINDS:
+                raise ValueError(f"parts should be a list of at most {MAX_KINDS} tokenizers")
             for i, settings in enumerate(config["parts"]):
                 settings = dict(settings)
-                kind = tokenizer_class(settings.pop("name"))
+                kind = TOKENIZERS.find(settings.pop("name"))
                 with TemporaryDirectory() as place:
                     for name in ("tokenizer.json", FILE):
                         if f"{i}/{name}" in files:
@@ -184,19 +178,3 @@ class SegmentsTokenizer(Tokenizer):
             return cls(parts)
         except (OSError, KeyError, TypeError, ValueError, TokpressError) as error:
             raise TokenizerError(f"{path} holds no segments of tokenizers: {error}") from error
-
-    @classmethod
-    def fit(cls, paths: Sequence[Path], options: "TokenizerOptions") -> "SegmentsTokenizer":
-        """Settings: parts, names of tokenizers that learn nothing, or directories of others, one for each kind."""
-        from ..registry import tokenizer_class, tokenizer_names
-        from ..training.options import settings_of
-        from ..training.work import load_tokenizer
-
-        named = settings_of(cls.name, options.settings, {"parts": ""}, "the tokenizer")["parts"]
-        if not named:
-            raise TokpressError("segments are made of tokenizers: say --set parts=bytes,DIR,…")
-        parts = []
-        for name in named.split(","):
-            known = name in tokenizer_names() and not tokenizer_class(name).learns
-            parts.append(tokenizer_class(name).load(Path(), {}) if known else load_tokenizer(Path(name)))
-        return cls(parts)

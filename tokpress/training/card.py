@@ -9,13 +9,15 @@ from typing import Any
 import numpy as np
 
 from .._version import __version__
-from ..distortion import Distortion
-from ..machine import processor, version
-from ..model import Model
-from ..types import Prior, Tokenizer
-from .corpus import read_chunks
+from ..media.distortion import Distortion
+from ..models.model import Model
+from ..models.store import model_bytes
+from ..priors.base import Prior
+from ..tokenizers.base import Tokenizer
+from .data.corpus import read_chunks
+from .machine import processor, version
 from .options import Progress
-from .work import Settings
+from .run_dir import Settings
 
 #: files listed one by one; the rest is in the sum
 LISTED = 100
@@ -45,7 +47,7 @@ def card(facts: Facts, model: Model) -> str:
     return "\n".join([
         *_head(title, "compression, lossless"),
         f"A tokpress model: `{model.tokenizer.name}` tokenizer ({model.tokenizer.vocab_size:,} symbols) and "
-        f"`{model.prior.name}` prior, {model.size:,} bytes, id `{model.id.hex()}`.", "",
+        f"`{model.prior.name}` prior, {model_bytes(model):,} bytes, id `{model.id.hex()}`.", "",
         "    tokpress compress -m DIR FILE", "    tokpress decompress -m DIR FILE.tokp", "",
         "## Rates", "", *_rates(facts), "",
         "## Training", "", *_training(facts), "",

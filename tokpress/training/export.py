@@ -13,12 +13,13 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from ..errors import TokpressError
-from ..model import Model
-from ..priors.memory import MemoryPrior
-from ..priors.mingru import ONLINE, MinGRUPrior
-from ..types import Prior, Tokenizer
-from .mingru_net import MinGRUNet, export, shape_of
-from .work import load_tokenizer
+from ..models.model import Model
+from ..priors.base import Prior
+from ..priors.compose.memory import MemoryPrior
+from ..priors.text.mingru import ONLINE, MinGRUPrior
+from ..tokenizers.base import Tokenizer
+from .nets.mingru import MinGRUNet, export, shape_of
+from .run_dir import load_tokenizer
 
 
 def model_of_checkpoint(checkpoint: Path | str, tokenizer: Tokenizer | Path | str, memory: bool = True) -> Model:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Preset:
-    """A BPE vocabulary of V symbols and a minGRU of this shape (tokpress.priors.mingru), in a memory."""
+    """A BPE vocabulary of V symbols and a minGRU of this shape (tokpress.priors.text.mingru), in a memory."""
 
     about: str
     vocab_size: int

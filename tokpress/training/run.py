@@ -1,6 +1,6 @@
 """One run from corpus to model directory: tokenizer, tokens, prior, measurement, card.
 
-    corpus ──Tokenizer.fit──► tokenizer ──pack_tokens──► sources ──Prior.fit──► prior (── memory) ──► DIR
+    corpus ──learner──► tokenizer ──pack_tokens──► sources ──learner──► prior (── memory) ──► DIR
 
 Every step finds what an interrupted run has left in DIR/.checkpoint (work.py) and goes on from there.
 """
@@ -10,28 +10,30 @@ import math
 import shutil
 import time
 from fnmatch import fnmatch
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..errors import CorpusError, ModelError, TokpressError
-from ..folder import move, needed
-from ..model import Model, load_folder
-from ..orders import parse_shape
-from ..registry import prior_class, tokenizer_class, tokenizer_names
-from ..types import Prior, Tokenizer
-from . import measure, work
+from ..exact.orders import parse_shape
+from ..models.folder import move, needed
+from ..models.model import Model
+from ..models.store import load_folder
+from ..priors.base import Prior
+from ..priors.registry import PRIORS
+from ..tokenizers.base import Tokenizer
+from ..tokenizers.registry import TOKENIZERS
+from . import evaluate, run_dir
 from .card import Facts, card, tokenizer_card
-from .corpus import corpus_files
+from .data.corpus import corpus_files
+from .data.streams import Items, Source, validation_batch
+from .data.tokenize import pack_tokens, tokenizer_hash
+from .learners.registry import fit_prior, prior_learner, tokenizer_learner
+from .loop.team import Team
 from .options import FitOptions, Progress, Stopped, TokenizerOptions
+from .run_dir import Settings
 from .sizes import vocabulary_for
-from .streams import Items, Source, validation_batch
-from .team import Team
-from .tokenize import pack_tokens, tokenizer_hash
-from .trainers import NEEDS_TORCH
-from .work import Settings
 
 
 class Watcher:
@@ -66,11 +68,10 @@ def train(
 
     Raises CorpusError, ModelError (the place), TokpressError (settings); Stopped as `fit` does."""
     folder, watcher, team, begun = Path(folder), watcher or Watcher(), Team(settings.fit.device), time.monotonic()
-    place = folder / work.NAME
+    place = folder / run_dir.NAME
     init = _init(settings)
-    for module in prior_class(settings.prior).trains_with:
-        if find_spec(module) is None:
-            raise TokpressError(NEEDS_TORCH.format(name=module))
+    if learner := prior_learner(PRIORS.find(settings.prior)):
+        learner.require_packages()
     team.first(lambda: _begin(settings, folder, resume, force))
     try:
         if team.size > 1 and team.main:
@@ -80,7 +81,7 @@ def train(
         packed = team.first(lambda: _prepare(settings, place, watcher))
         sources = [Source(Path(path), weight) for path, weight in packed["corpus"]]
         given = [Source(Path(path)) for path, _ in packed["given"]] or None
-        tokenizer = work.load_tokenizer(place / "tokenizer")
+        tokenizer = run_dir.load_tokenizer(place / "tokenizer")
 
         if team.main:
             _remark_on_remains(settings, sources, watcher)
@@ -117,7 +118,7 @@ def train(
         raise
     except (TokpressError, OSError):
         if team.main and not resume:
-            work.discard(folder)
+            run_dir.discard(folder)
         raise
     return load_folder(folder) if team.main else None
 
@@ -134,19 +135,20 @@ def train_tokenizer(
     One that is trained keeps checkpoints in DIR/.checkpoint, and leaves the curve of held-out data in
     DIR/training_curve.json. Raises as `train` does."""
     folder, watcher, begun = Path(folder), watcher or Watcher(), time.monotonic()
-    kind = tokenizer_class(settings.tokenizer)
-    if settings.tokenizer_config and not kind.takes_settings:
+    kind = TOKENIZERS.find(settings.tokenizer)
+    learner = tokenizer_learner(kind)
+    if settings.tokenizer_config and not (learner and learner.takes_settings):
         raise TokpressError(f"the tokenizer {kind.name!r} has no settings; leave --set out")
-    if not kind.trains:
+    if learner is None or not learner.trains:
         if resume:
             raise TokpressError(f"learning a {kind.name} tokenizer is not a run that could be resumed")
-        work.check_target(folder, force)
+        run_dir.check_target(folder, force)
         paths, weights = _weighted(settings)
         tokenizer = _learned(settings, paths, weights, watcher)
         _written(settings, tokenizer, folder, paths, None, begun)
         return tokenizer
     paths, weights = _weighted(settings)
-    place = work.begin(folder, settings, _facts(paths), resume, force)
+    place = run_dir.begin(folder, settings, _facts(paths), resume, force)
     watcher.phase(f"Training the {kind.name} tokenizer")
     heard: list[Progress] = []
 
@@ -159,7 +161,7 @@ def train_tokenizer(
         watcher.stop,
     )  # fmt: skip
     try:
-        tokenizer = kind.fit(paths, options)
+        tokenizer = learner.fit(kind, paths, options)
         _written(settings, tokenizer, folder, paths, heard[-1] if heard else None, begun)
         if heard:
             (folder / "training_curve.json").write_text(json.dumps(heard[-1].curve, indent=1) + "\n")
@@ -167,7 +169,7 @@ def train_tokenizer(
         raise
     except (TokpressError, OSError):
         if not resume:
-            work.discard(folder)
+            run_dir.discard(folder)
         raise
     shutil.rmtree(place)
     return tokenizer
@@ -177,7 +179,7 @@ def _written(
     settings: Settings, tokenizer: Tokenizer, folder: Path, paths: list[Path], progress: Progress | None, begun: float
 ) -> None:
     """The tokenizer and its card."""
-    work.save_tokenizer(tokenizer, folder)
+    run_dir.save_tokenizer(tokenizer, folder)
     size = sum(path.stat().st_size for path in needed(folder))
     minutes = (time.monotonic() - begun) / 60
     (folder / "README.md").write_text(tokenizer_card(settings, tokenizer, paths, progress, minutes, size), "utf-8")
@@ -202,28 +204,29 @@ def _init(settings: Settings) -> Model | None:
     prior = _inner(model.prior)
     if prior.name != settings.prior:
         raise ModelError(f"{settings.init} is a {prior.name} prior; it cannot start a {settings.prior} prior")
-    if not prior.warm_start:
+    learner = prior_learner(type(prior))
+    if learner is None or not learner.warm_start:
         raise ModelError(f"a {prior.name} prior cannot start from another one; leave --init out")
     given = settings.tokenizer
-    if given in tokenizer_names() and tokenizer_class(given).learns:
+    if given in TOKENIZERS.names() and tokenizer_learner(TOKENIZERS.find(given)):
         raise ModelError(f"a vocabulary learned anew is not that of {settings.init}; take the tokenizer from there")
-    tokenizer = tokenizer_class(given).load(Path(), {}) if given in tokenizer_names() else None
-    if tokenizer_hash(tokenizer or work.load_tokenizer(Path(given))) != tokenizer_hash(model.tokenizer):
+    tokenizer = TOKENIZERS.find(given).load(Path(), {}) if given in TOKENIZERS.names() else None
+    if tokenizer_hash(tokenizer or run_dir.load_tokenizer(Path(given))) != tokenizer_hash(model.tokenizer):
         raise ModelError(f"the tokenizer {given} is not the one that {settings.init} was trained with")
     return model
 
 
 def _begin(settings: Settings, folder: Path, resume: bool, force: bool) -> None:
     """Check everything that can be told before hours of work, then make DIR/.checkpoint."""
-    prior_class(settings.prior)
+    PRIORS.find(settings.prior)
     paths, _ = _weighted(settings)
-    if settings.tokenizer not in tokenizer_names():
-        work.load_tokenizer(Path(settings.tokenizer))
+    if settings.tokenizer not in TOKENIZERS.names():
+        run_dir.load_tokenizer(Path(settings.tokenizer))
     if settings.given:
         if len(paths) != 1 or not Path(settings.given).is_file():
             raise CorpusError("--given goes with a corpus of one file, and names the one file that belongs to it")
         paths = [*paths, Path(settings.given)]
-    work.begin(folder, settings, _facts(paths), resume, force)
+    run_dir.begin(folder, settings, _facts(paths), resume, force)
 
 
 def _prepare(settings: Settings, place: Path, watcher: Watcher) -> dict[str, list[tuple[str, float]]]:
@@ -231,13 +234,13 @@ def _prepare(settings: Settings, place: Path, watcher: Watcher) -> dict[str, lis
     paths, weights = _weighted(settings)
     at, given = place / "tokenizer", settings.tokenizer
     if not (at / "config.json").is_file():
-        if given in tokenizer_names():
+        if given in TOKENIZERS.names():
             tokenizer = _learned(settings, paths, weights, watcher)
         else:
-            tokenizer = work.load_tokenizer(Path(given))
-        work.save_tokenizer(tokenizer, at)
+            tokenizer = run_dir.load_tokenizer(Path(given))
+        run_dir.save_tokenizer(tokenizer, at)
     watcher.phase("Tokenizing")
-    tokenizer = work.load_tokenizer(at)
+    tokenizer = run_dir.load_tokenizer(at)
     sources = {"corpus": pack_tokens(tokenizer, paths, place / "tokens", weights, watcher.bytes), "given": []}
     if settings.given:
         sources["given"] = pack_tokens(tokenizer, [settings.given], place / "given", report=watcher.bytes)
@@ -260,7 +263,7 @@ def _remark_on_remains(settings: Settings, sources: list[Source], watcher: Watch
 
 def _standing(folder: Path) -> str:
     """From where a resumed run goes on, in words."""
-    place = folder / work.NAME
+    place = folder / run_dir.NAME
     for state in (place / "state", place / "state.old"):
         if (state / "progress.json").is_file():
             told = json.loads((state / "progress.json").read_text())["progress"]
@@ -284,10 +287,11 @@ def _weighted(settings: Settings) -> tuple[list[Path], list[float]]:
 
 def _learned(settings: Settings, paths: list[Path], weights: list[float], watcher: Watcher) -> Tokenizer:
     """The tokenizer of this name, which may have to learn from the corpus first."""
-    kind = tokenizer_class(settings.tokenizer)
-    if not kind.learns:
+    kind = TOKENIZERS.find(settings.tokenizer)
+    learner = tokenizer_learner(kind)
+    if learner is None:
         return kind.load(Path(), {})
-    if kind.trains:
+    if learner.trains:
         raise TokpressError(
             f"a {kind.name} tokenizer is trained first: tokpress train tokenizer --kind {kind.name} -o DIR CORPUS, "
             "then --tokenizer DIR"
@@ -295,8 +299,8 @@ def _learned(settings: Settings, paths: list[Path], weights: list[float], watche
     watcher.phase("Learning the vocabulary")
     size = vocabulary_for(paths, settings.vocab_size)
     options = TokenizerOptions(size, weights, watcher.bytes, settings.tokenizer_config, settings.fit)
-    tokenizer = kind.fit(paths, options)
-    if tokenizer.vocab_size < settings.vocab_size and not kind.takes_settings:
+    tokenizer = learner.fit(kind, paths, options)
+    if tokenizer.vocab_size < settings.vocab_size and not learner.takes_settings:
         few = f"{tokenizer.vocab_size} symbols, not {settings.vocab_size}"
         watcher.note(f"the vocabulary has {few}: the corpus has no use for more")
     return tokenizer
@@ -304,14 +308,14 @@ def _learned(settings: Settings, paths: list[Path], weights: list[float], watche
 
 def _fit(settings: Settings, sources: list[Source], tokenizer: Tokenizer, options: FitOptions) -> Prior:
     try:
-        prior = prior_class(settings.prior).fit(sources, tokenizer, settings.prior_config, options)
+        prior = fit_prior(PRIORS.find(settings.prior), sources, tokenizer, settings.prior_config, options)
     except (KeyError, TypeError) as error:
         raise TokpressError(
             f"the prior {settings.prior!r} cannot be made with the settings {settings.prior_config}: {error!r}"
         ) from error
     if not settings.memory:
         return prior
-    from ..priors.memory import MemoryPrior
+    from ..priors.compose.memory import MemoryPrior
 
     return MemoryPrior(prior)
 
@@ -324,7 +328,7 @@ def _measured(
     order = prior.order
     try:
         if order is None:
-            batch = validation_batch(sources, measure.ROWS, measure.LENGTH, 1)
+            batch = validation_batch(sources, evaluate.ROWS, evaluate.LENGTH, 1)
         else:
             items = Items(sources, 1, order, 0, given, getattr(_inner(prior), "given_size", 0))
             batch = items.validation[:, order].astype(np.int64)
@@ -335,8 +339,8 @@ def _measured(
         watcher.note(str(error))
         return float("nan"), None
     base = _inner(prior)
-    alone = None if base is prior else measure.exact_bits_per_byte(base, batch, lengths)
-    return measure.exact_bits_per_byte(prior, batch, lengths), alone
+    alone = None if base is prior else evaluate.exact_bits_per_byte(base, batch, lengths)
+    return evaluate.exact_bits_per_byte(prior, batch, lengths), alone
 
 
 __all__: list[str] = ["Settings", "Watcher", "train", "train_tokenizer"]

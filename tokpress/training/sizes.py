@@ -5,9 +5,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..errors import CorpusError
-from .corpus import read_chunks
+from .data.corpus import read_chunks
+from .data.streams import Source
 from .options import FitConfig
-from .streams import Source
 
 #: a symbol must be learned from somewhere: one new one for so many bytes of corpus
 BYTES_PER_SYMBOL = 64

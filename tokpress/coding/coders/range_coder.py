@@ -24,7 +24,7 @@ from ..base import Pmf, Tokens
 from .intervals import PRECISION, WHOLE, edges
 
 WORD = 32
-MOST = (1 << 64) - 1
+MAX_STATE = (1 << 64) - 1
 LOW = (1 << WORD) - 1
 #: zero words that a decoder may read past the end: an encoder leaves out one, and the decoder reads two ahead
 BEYOND = 4
@@ -39,7 +39,7 @@ class RangeEncoder:
     """
 
     def __init__(self) -> None:
-        self._lower, self._range = 0, MOST
+        self._lower, self._range = 0, MAX_STATE
         self._words: list[int] = []
 
     def push(self, symbols: Tokens, pmf: Pmf) -> None:
@@ -54,13 +54,13 @@ class RangeEncoder:
         """To the interval [left, right) of 2^24."""
         scale = self._range >> PRECISION
         self._lower += scale * left
-        if self._lower > MOST:  # the carry may go through many words of ones
-            self._lower &= MOST
+        if self._lower > MAX_STATE:  # the carry may go through many words of ones
+            self._lower &= MAX_STATE
             self._carry()
         self._range = scale * (right - left)
         if self._range <= LOW:
             self._words.append(self._lower >> WORD)
-            self._lower, self._range = (self._lower << WORD) & MOST, self._range << WORD
+            self._lower, self._range = (self._lower << WORD) & MAX_STATE, self._range << WORD
 
     def _carry(self) -> None:
         at = len(self._words) - 1
@@ -78,13 +78,13 @@ class RangeEncoder:
         """The payload. Of the numbers left, the one whose last word has the most zero bytes at its end, which are not written: the
         range is above 2^32, so a number that ends in four zero bytes always is among them."""
         for used in range(5):
-            zeros = MOST >> 8 * used
+            zeros = MAX_STATE >> 8 * used
             point = (self._lower + zeros) & ~zeros
             if point - self._lower < self._range:
                 break
-        if point > MOST:
+        if point > MAX_STATE:
             self._carry()
-        last = (point & MOST).to_bytes(8, "big")[:used]
+        last = (point & MAX_STATE).to_bytes(8, "big")[:used]
         return b"".join(word.to_bytes(4, "big") for word in self._words) + last
 
 
@@ -97,7 +97,7 @@ class RangeDecoder:
     def __init__(self, payload: bytes) -> None:
         padded = bytes(payload) + b"\0" * (-len(payload) % 4 + 4 * BEYOND)
         self._words = [word for (word,) in struct.iter_unpack(">I", padded)]
-        self._lower, self._range, self._next = 0, MOST, 2
+        self._lower, self._range, self._next = 0, MAX_STATE, 2
         self._point = self._words[0] << WORD | self._words[1]
 
     def pop(self, pmf: Pmf) -> Tokens:
@@ -111,13 +111,13 @@ class RangeDecoder:
 
     def pop_bit(self, one: int) -> int:
         """A binary decision; words that no encoder writes give zeros."""
-        bit = int((self._point - self._lower) & MOST < (self._range >> PRECISION) * one)
+        bit = int((self._point - self._lower) & MAX_STATE < (self._range >> PRECISION) * one)
         self.narrow(*((0, one) if bit else (one, WHOLE)))
         return bit
 
     def target(self) -> int:
         """What lies in the interval of the next symbol. Raises ChecksumError where no encoder writes such words."""
-        target = ((self._point - self._lower) & MOST) // (self._range >> PRECISION)
+        target = ((self._point - self._lower) & MAX_STATE) // (self._range >> PRECISION)
         if target >= WHOLE:
             raise ChecksumError("the coded words are damaged")
         return target
@@ -125,13 +125,13 @@ class RangeDecoder:
     def narrow(self, left: int, right: int) -> None:
         """To the interval of the symbol that was found. Raises ChecksumError where the words end before the symbols do."""
         scale = self._range >> PRECISION
-        self._lower = (self._lower + scale * left) & MOST
+        self._lower = (self._lower + scale * left) & MAX_STATE
         self._range = scale * (right - left)
         if self._range <= LOW:
             if self._next >= len(self._words):
                 raise ChecksumError("the coded words are damaged: they end before the tokens do")
-            self._lower, self._range = (self._lower << WORD) & MOST, self._range << WORD
-            self._point = (self._point << WORD) & MOST | self._words[self._next]
+            self._lower, self._range = (self._lower << WORD) & MAX_STATE, self._range << WORD
+            self._point = (self._point << WORD) & MAX_STATE | self._words[self._next]
             self._next += 1
 
 

@@ -1,11 +1,13 @@
 """Asymmetric numeral systems (Duda 2013; Bamler 2022, §2.4): a stack of bits.
 
-What is pushed last is popped first. Every string of bits is a code of some symbols, which is not so of a range coder: popping from
-bits that mean something else gives symbols that look drawn from the pmf, and pushing them again gives the bits back. Bits-back coding
-rests on that, and so does sampling by decoding random bits. With the interval [left, left + f) of a symbol (`intervals`):
+The last symbol pushed is the first one popped. Unlike for a range coder, every bit string is a code: popping from unrelated bits
+gives symbols distributed as the pmf, and pushing them again restores the bits. Bits-back coding and sampling from random bits use
+that. A symbol has the interval [left, left + f) of 2^24 (`intervals`); the state has up to 64 bits:
 
-    push   state ← ⌊state / f⌋ · 2^24 + left + state mod f     after its low 32 bits went to the words, if it would exceed 64
-    pop    q = state mod 2^24 lies in the symbol's interval;  state ← ⌊state / 2^24⌋ · f + q − left;  below 2^32 it takes a word back
+    push   if state ≥ f · 2^40, append its low 32 bits to the words and shift them out
+           state ← ⌊state / f⌋ · 2^24 + state mod f + left
+    pop    q ← state mod 2^24; the symbol is the one whose interval holds q
+           state ← ⌊state / 2^24⌋ · f + q − left;  if state < 2^32, shift the last word back in
 
 constriction's AnsCoder does the same.
 """

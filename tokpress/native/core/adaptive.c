@@ -1,14 +1,14 @@
-/* Context mixing of bytes, without training: every table begins empty and learns from what was coded.
+/* Context mixing of bytes, without training: every table starts empty and learns from the bytes already coded.
  *
- * A byte is two nibbles of four binary decisions, the highest bit first. Before each bit
+ * A byte is two nibbles of four bits each, the highest bit first. Each bit is predicted in four stages:
  *
- *     contexts    hash (slots.h) or index a bit history (histories.h) or a counter (counters.h)
- *     counters    one for each kind of history and context: p of a one, learned
- *     mixer       adds their log-odds, weighed by three rows of weights (mixer.h)
- *     correction  by what happened when the mixer said so (correction.h)
+ *     contexts    a hash of each context finds its bit history (slots.h, histories.h); a few index a counter directly
+ *     counters    one for each pair (context, history): the learned p of a one (counters.h)
+ *     mixer       sums the counters' log-odds, with weights from three rows (mixer.h)
+ *     correction  averages the mixer's p with how often a one followed such a p (correction.h)
  *
- * and after it all of them learn. Encoding, decoding, scoring and sampling are one loop that differs in where the bit
- * comes from. priors/context_mixing/ is the twin. */
+ * Then every stage learns the bit. Encoding, decoding, scoring and sampling share one loop; only the source of the bit
+ * differs. priors/context_mixing/ is the twin. */
 #include "byte_contexts.h"
 #include "correction.h"
 #include "costs.h"
@@ -27,20 +27,20 @@
 #define ADAPTIVE_DIRECT_2 (HASHED + 3)
 #define ADAPTIVE_ROWS 3
 #define ADAPTIVE_VECTORS 2
-#define ADAPTIVE_NODES 16        /* of a nibble: 1, then 2 · node + bit */
-#define ADAPTIVE_HIGHS 17        /* a high nibble's tree, and those of the low nibbles */
+#define ADAPTIVE_NODES 16        /* of a nibble's binary tree: the root is 1, the child of a node 2 · node + bit */
+#define ADAPTIVE_HIGHS 17        /* trees: 1 of the high nibble, 16 of the low one, by the high one */
 #define ADAPTIVE_FIRST_WEIGHT 2000  /* 2^-14; of each context */
 #define ADAPTIVE_FIRST_MATCHED 4915
-#define ADAPTIVE_RATE_LAST 48 /* of the mixer; ADAPTIVE_RATE_EXTRA fades away as bytes are coded */
+#define ADAPTIVE_RATE_LAST 48 /* of the mixer: LAST + EXTRA · 256 / (256 + bytes / 16) */
 #define ADAPTIVE_RATE_EXTRA 220
-#define ADAPTIVE_MOST_SEEN 1023 /* counters_learn: of histories; of the last bytes, which change faster; of matches */
-#define ADAPTIVE_MOST_DIRECT 30
-#define ADAPTIVE_MOST_MATCHED 255
+#define ADAPTIVE_MAX_SEEN 1023 /* counters_learn: of histories; of the last bytes, which change faster; of matches */
+#define ADAPTIVE_MAX_DIRECT 30
+#define ADAPTIVE_MAX_MATCHED 255
 
 typedef enum { ADAPTIVE_ENCODE, ADAPTIVE_DECODE, ADAPTIVE_SCORE, ADAPTIVE_SAMPLE } adaptive_mode;
 
 typedef struct {
-    /* [row's kind][phase, byte or match][node] */
+    /* [row][match bucket and phase, last byte and phase, or byte beside and phase][node] */
     i16x16 weights[ADAPTIVE_ROWS][2 * 256][ADAPTIVE_NODES][ADAPTIVE_VECTORS];
     uint32_t counters[2][HASHED][256];             /* [phase]: p of a bit after a history */
     uint32_t direct_0[8][ADAPTIVE_HIGHS * ADAPTIVE_NODES];           /* [channel] */
@@ -56,7 +56,7 @@ typedef struct {
     pixel_geometry pixels;
     uint32_t line[HASHED], check[HASHED];
     int64_t n, position;
-    int32_t channel, west, beside; /* choose direct_0, direct_1 and the third row */
+    int32_t channel, west, beside; /* select direct_0, direct_1, direct_2; `beside` also the third row of weights */
     uint32_t *cost; /* [65536]: -log2(p / 2^16), made by the first score */
     range_encoder encoder;
     range_decoder decoder;
@@ -69,8 +69,8 @@ typedef struct {
     int64_t bits;             /* of a score: so far, in its units */
 } adaptive_source;
 
-/* Hash the contexts of the next byte while the last two bits of the newest one are unknown and taken for 01: memory is
- * asked for their slots early. */
+/* Hash the contexts of the next byte two bits before the newest byte is complete (its last two bits count as 01), and
+ * prefetch their slots: the cache miss then overlaps with two bits of coding. */
 static void adaptive_ask(adaptive *a, const uint8_t *history, uint32_t newest) {
     uint64_t hash[HASHED];
     int64_t at = a->position + 1;
@@ -84,7 +84,7 @@ static void adaptive_ask(adaptive *a, const uint8_t *history, uint32_t newest) {
     match_ask(&a->match, a->bytes.last << 8 | newest);
 }
 
-/* The byte is whole. */
+/* Update the state after a complete byte; the check bytes take in its last two bits, which adaptive_ask lacked. */
 INLINE void adaptive_next(adaptive *a, const uint8_t *history, uint32_t byte) {
     byte_add(&a->bytes, byte);
     int64_t at = ++a->position;
@@ -131,7 +131,7 @@ INLINE int adaptive_bit(adaptive *a, const adaptive_mode mode, uint32_t known, i
     return bit;
 }
 
-/* One nibble. known: the byte, or what is known of it. */
+/* Code one nibble and return it. known: the byte; of a decoder, the high nibble · 16, or 0 before it. */
 INLINE uint32_t adaptive_nibble(adaptive *a, const adaptive_mode mode, const int phase, uint32_t known,
                                 const uint8_t *history, int32_t rate, adaptive_source *io) {
     uint8_t *slot[HASHED];
@@ -146,9 +146,9 @@ INLINE uint32_t adaptive_nibble(adaptive *a, const adaptive_mode mode, const int
     uint32_t *direct_1 = a->direct_1[a->west] + high * ADAPTIVE_NODES;
     uint32_t *direct_2 = a->direct_2[a->beside] + high * ADAPTIVE_NODES;
     uint32_t(*counters)[256] = a->counters[phase];
-    const i32x8 most[2] = {(i32x8){0} + ADAPTIVE_MOST_SEEN,
-                           {ADAPTIVE_MOST_SEEN, ADAPTIVE_MOST_SEEN, ADAPTIVE_MOST_DIRECT, ADAPTIVE_MOST_DIRECT,
-                            ADAPTIVE_MOST_MATCHED, ADAPTIVE_MOST_DIRECT}};
+    const i32x8 most[2] = {(i32x8){0} + ADAPTIVE_MAX_SEEN,
+                           {ADAPTIVE_MAX_SEEN, ADAPTIVE_MAX_SEEN, ADAPTIVE_MAX_DIRECT, ADAPTIVE_MAX_DIRECT,
+                            ADAPTIVE_MAX_MATCHED, ADAPTIVE_MAX_DIRECT}};
     uint32_t node = 1;
     for (int level = 0; level < 4; level++) {
         /* predict */
@@ -199,7 +199,8 @@ INLINE uint32_t adaptive_nibble(adaptive *a, const adaptive_mode mode, const int
     return node & 15;
 }
 
-/* `count` bytes, which are in `history` already, or are decoded or sampled to `out`, which then is the same. */
+/* Code `count` bytes. Encoding and scoring read them from `history`; decoding and sampling write them to `out` ==
+ * `history`. */
 INLINE int64_t adaptive_code(adaptive *a, const adaptive_mode mode, const uint8_t *history, uint8_t *out,
                              int32_t *costs, int64_t count, adaptive_source *io) {
     if (count < 0 || count > a->n - a->position) return TP_ARGUMENT;
@@ -298,8 +299,7 @@ EXPORT int64_t API(adaptive_encode)(adaptive *a, const uint8_t *source, int64_t 
     return adaptive_code(a, ADAPTIVE_ENCODE, source, NULL, NULL, count, NULL);
 }
 
-/* The payload's size, and no more bytes are coded; copied to `payload` where that has room (TP_FULL else; ask again).
- * */
+/* End the coding and copy the payload. Returns its size; TP_FULL where `room` is too small: call again with more. */
 EXPORT int64_t API(adaptive_finish)(adaptive *a, uint8_t *payload, int64_t room) {
     if (a->n >= 0) { /* once */
         if (range_reserve(&a->encoder, 0) < 0) return TP_MEMORY;

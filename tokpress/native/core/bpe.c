@@ -20,7 +20,7 @@ EXPORT void API(bpe_free)(void *handle) {
 EXPORT void *API(bpe_new)(const uint8_t *text, int64_t size, int64_t at, int64_t *result) {
     json_reader r = {text, size, at};
     result[0] = TP_ARGUMENT, result[1] = 0;
-    if (size < 0 || size > BPE_MOST_TEXT || at < 0 || at > size) return NULL;
+    if (size < 0 || size > BPE_MAX_TEXT || at < 0 || at > size) return NULL;
     bpe_tables *t = tp_zeros(sizeof *t);
     result[0] = t == NULL ? TP_MEMORY : bpe_read(t, &r);
     result[1] = r.at;
@@ -64,7 +64,7 @@ INLINE int64_t piece_end(const uint8_t *classes, const uint8_t *source, int64_t 
 /* ── encode ─────────────────────────────────────────────────────────────────────────────────────── */
 
 /* Pieces never cross a place that is a multiple of this: it bounds memory, and frames and blocks may begin there. */
-enum { BPE_CUT = 1 << 16, BPE_KEY = 16, BPE_KEPT = 10, BPE_MOST_LINES = 1 << 14 };
+enum { BPE_CUT = 1 << 16, BPE_KEY = 16, BPE_KEPT = 10, BPE_MAX_LINES = 1 << 14 };
 
 /* A piece of up to 16 bytes and its ids: one cache line. */
 typedef struct {
@@ -125,7 +125,7 @@ EXPORT int64_t API(bpe_encode)(const void *handle, const uint8_t *classes, int64
                                int64_t length, int32_t *ids, int64_t room) {
     if (length < 0 || room < length) return TP_ARGUMENT;
     int64_t lines = 64, count = 0;
-    while (lines < length / 8 && lines < BPE_MOST_LINES) lines *= 2;
+    while (lines < length / 8 && lines < BPE_MAX_LINES) lines *= 2;
     bpe_encoder e = {.tables = handle, .words_first = words_first != 0, .line_mask = (uint64_t)lines - 1};
     e.lines = tp_zeros((size_t)lines * sizeof *e.lines);
     if (e.lines == NULL) return TP_MEMORY;

@@ -1,6 +1,6 @@
 /* Byte-pair encoding: the tables of a vocabulary, and the way from bytes to token ids.
  *
- * The definition is tokpress/tokenizers/merges.py. A word is the byte string of an id. Merge r (its rank) says: the neighbours
+ * The definition is tokpress/tokenizers/text/merges.py. A word is the byte string of an id. Merge r (its rank) says: the neighbours
  * `left` and `right` become `made`, whose word is the word of left and the word of right together. So ids always decode to the
  * bytes that they were encoded from, whatever the ranks are.
  *
@@ -11,10 +11,10 @@
 #include "core.h"
 
 enum {
-    BPE_MOST_IDS = (1 << 24) - 1,  /* below the 2^24 symbols of a coder */
-    BPE_MOST_HOLES = 1 << 16,      /* ids without a word: so many, and three times as many as there are words */
-    BPE_MOST_TEXT = 1 << 26,       /* bytes of a tokenizer.json */
-    BPE_MOST_PROBES = 512,         /* slots tried for one key: a file whose keys all collide is refused, not waited for */
+    BPE_MAX_IDS = (1 << 24) - 1,  /* below the 2^24 symbols of a coder */
+    BPE_MAX_HOLES = 1 << 16,      /* ids without a word: so many, and three times as many as there are words */
+    BPE_MAX_TEXT = 1 << 26,       /* bytes of a tokenizer.json */
+    BPE_MAX_PROBES = 512,         /* slots tried for one key: a file whose keys all collide is refused, not waited for */
     BPE_SLACK = 16,                /* bytes behind the last word, so that 16 can always be copied */
 };
 #define BPE_NONE UINT32_MAX
@@ -55,7 +55,7 @@ INLINE uint32_t bpe_hash_pair(uint32_t left, uint32_t right) {
 /* The id of a word, or BPE_NONE. */
 static UNUSED uint32_t bpe_find_word(const bpe_tables *t, const uint8_t *word, int64_t length) {
     uint32_t slot = bpe_hash_word(word, length) & t->slot_mask;
-    for (int probe = 0; probe < BPE_MOST_PROBES && t->slots[slot]; probe++, slot = (slot + 1) & t->slot_mask) {
+    for (int probe = 0; probe < BPE_MAX_PROBES && t->slots[slot]; probe++, slot = (slot + 1) & t->slot_mask) {
         uint32_t id = t->slots[slot] - 1;
         if (t->length[id] == length && !memcmp(t->words + t->start[id], word, (size_t)length)) return id;
     }
@@ -65,7 +65,7 @@ static UNUSED uint32_t bpe_find_word(const bpe_tables *t, const uint8_t *word, i
 /* The rank of a pair of neighbours, or BPE_NONE where no merge is of them. */
 INLINE uint32_t bpe_rank(const bpe_tables *t, uint32_t left, uint32_t right) {
     uint32_t slot = bpe_hash_pair(left, right) & t->pair_mask;
-    for (int probe = 0; probe < BPE_MOST_PROBES; probe++, slot = (slot + 1) & t->pair_mask) {
+    for (int probe = 0; probe < BPE_MAX_PROBES; probe++, slot = (slot + 1) & t->pair_mask) {
         const bpe_pair *pair = &t->pairs[slot];
         if (pair->rank == BPE_NONE || (pair->left == left && pair->right == right)) return pair->rank;
     }

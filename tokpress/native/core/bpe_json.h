@@ -65,15 +65,15 @@ static int64_t json_bytes(json_reader *r, uint8_t *out) {
     }
 }
 
-/* A whole number up to BPE_MOST_IDS without sign or leading zeros, or −1. */
+/* A whole number up to BPE_MAX_IDS without sign or leading zeros, or −1. */
 static int64_t json_number(json_reader *r) {
     while (json_peek(r) == ' ') r->at++;
     int64_t value = -1;
     for (int c; (c = json_peek(r)) >= '0' && c <= '9'; r->at++) {
-        if (value == 0 || value > BPE_MOST_IDS) return -1;
+        if (value == 0 || value > BPE_MAX_IDS) return -1;
         value = (value < 0 ? 0 : value * 10) + (c - '0');
     }
-    return value > BPE_MOST_IDS ? -1 : value;
+    return value > BPE_MAX_IDS ? -1 : value;
 }
 
 /* A power of two with room for twice `count` entries. */
@@ -96,7 +96,7 @@ static int64_t bpe_index_words(bpe_tables *t, int64_t count) {
         for (; t->slots[slot]; probe++, slot = (slot + 1) & t->slot_mask) {
             uint32_t other = t->slots[slot] - 1;
             bool same = t->length[other] == t->length[id] && !memcmp(t->words + t->start[other], word, t->length[id]);
-            if (same || probe == BPE_MOST_PROBES - 1) return TP_ARGUMENT; /* a word twice */
+            if (same || probe == BPE_MAX_PROBES - 1) return TP_ARGUMENT; /* a word twice */
         }
         t->slots[slot] = (uint32_t)id + 1;
     }
@@ -130,7 +130,7 @@ static int64_t bpe_read_words(bpe_tables *t, json_reader *r) {
             if (id > most) most = id;
             more = json_take(r, ',');
         }
-        int64_t ids_allowed = 4 * count + BPE_MOST_HOLES < BPE_MOST_IDS ? 4 * count + BPE_MOST_HOLES : BPE_MOST_IDS;
+        int64_t ids_allowed = 4 * count + BPE_MAX_HOLES < BPE_MAX_IDS ? 4 * count + BPE_MAX_HOLES : BPE_MAX_IDS;
         if (sound && json_take(r, '}') && most < ids_allowed) {
             t->ids = most + 1;
             t->start = tp_zeros((size_t)t->ids * sizeof *t->start);
@@ -159,7 +159,7 @@ static int64_t bpe_index_merges(bpe_tables *t) {
         uint32_t slot = bpe_hash_pair(left, right) & t->pair_mask;
         for (int probe = 0; t->pairs[slot].rank != BPE_NONE; probe++, slot = (slot + 1) & t->pair_mask) {
             if (t->pairs[slot].left == left && t->pairs[slot].right == right) break; /* told twice: the last rank holds */
-            if (probe == BPE_MOST_PROBES - 1) return TP_ARGUMENT;
+            if (probe == BPE_MAX_PROBES - 1) return TP_ARGUMENT;
         }
         t->pairs[slot] = (bpe_pair){left, right, (uint32_t)rank};
     }

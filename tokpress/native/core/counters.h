@@ -16,7 +16,8 @@ INLINE i32x8 counters_inputs(i32x8 counters) {
     return (((p >> 12) - 512) << 16) | (stretch(p) & 0xFFFF);
 }
 
-/* The counters after a bit. most: the times seen are counted up to there, so the last 1/rate bits matter. */
+/* The counters after a bit. most: `seen` stops there, so that the rate never falls below 1 / (most + 3/2) and about the
+ * last `most` bits count. */
 INLINE i32x8 counters_learn(i32x8 counters, int bit, i32x8 most) {
     i32x8 p = (i32x8)((u32x8)counters >> 10), seen = counters & 1023;
     f32x8 error = __builtin_convertvector((bit << 22) - p, f32x8);

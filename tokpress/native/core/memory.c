@@ -1,10 +1,10 @@
-/* The memory around a prior that is stepped in Python (priors/memory_counts.py is the twin). The handle keeps the base's last
+/* The memory around a prior that is stepped in Python (priors/compose/memory_counts.py is the twin). The handle keeps the base's last
  * conditionals, since the next call learns from them. */
 #include "text_memory.h"
 
-#define MOST_SYMBOLS (1 << 16)
-#define MOST_LANES (1 << 20)
-#define MOST_TOKENS ((int64_t)1 << 40)
+#define MAX_SYMBOLS (1 << 16)
+#define MAX_LANES (1 << 20)
+#define MAX_TOKENS ((int64_t)1 << 40)
 
 typedef struct {
     text_memory counts;
@@ -25,10 +25,10 @@ EXPORT void API(memory_free)(void *handle) {
 /* A memory of `depth` orders, for so many lanes and tokens, of symbols 0 ... symbols - 1. NULL where there is no memory, or a number
  * is out of bounds. */
 EXPORT void *API(memory_new)(const int32_t *orders, int64_t depth, int64_t lanes, int64_t tokens, int64_t symbols) {
-    if (depth < 1 || depth > MOST_ORDERS || lanes < 1 || lanes > MOST_LANES || tokens < 0 || tokens > MOST_TOKENS) return NULL;
-    if (symbols < 1 || symbols > MOST_SYMBOLS) return NULL;
+    if (depth < 1 || depth > MAX_ORDERS || lanes < 1 || lanes > MAX_LANES || tokens < 0 || tokens > MAX_TOKENS) return NULL;
+    if (symbols < 1 || symbols > MAX_SYMBOLS) return NULL;
     for (int64_t k = 0; k < depth; k++)
-        if (orders[k] < 1 || orders[k] > MOST_ORDER) return NULL;
+        if (orders[k] < 1 || orders[k] > MAX_ORDER) return NULL;
     memory *m = calloc(1, sizeof *m);
     if (m == NULL) return NULL;
     m->symbols = symbols;

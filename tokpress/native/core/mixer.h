@@ -1,9 +1,10 @@
 /* A mixer: online logistic regression over int16 inputs (Mahoney, Florida Tech CS-2005-16).
  *
- *     x = sum_i w_i · input_i        p = squash(x)        w_i += rate · (bit - p) · input_i
+ *     x = sum_i w_i · input_i        p = squash(x)        w_i += rate / 2^9 · (bit - p) · input_i
  *
- * w is the sum of some rows, each chosen by another context: what holds in general is learned in one, what is special
- * in others. They learn alike. A weight of 1 is 2^14. With at most 16 inputs of log-odds and 16 of p - 1/2
+ * w is the sum of several rows of weights. A context selects each row: a row with few choices learns what holds in
+ * general, a row with many choices learns special cases. All rows get the same update. 2^14 is a weight of 1; inputs
+ * are in 1/128 octave and x in 1/256, hence >> 13. With at most 16 inputs of log-odds and 16 of p - 1/2
  * (counters.h) and one constant of MIXER_ONE, |x| stays below 2^31: 16 · (22 · 128 + 512) · 2^15 + 512 · 2^15. */
 #ifndef TP_MIXER_H
 #define TP_MIXER_H
@@ -14,9 +15,9 @@
 #include <immintrin.h>
 #endif
 
-#define MIXER_ONE 512  /* a constant input */
+#define MIXER_ONE 512  /* the bias: an input that is always this */
 #define MIXER_WIDE 16  /* inputs of a vector */
-#define MIXER_SMALL 128 /* of 2^16 */
+#define MIXER_SMALL 128 /* smallest |error| that is learned, in 2^-16 */
 
 typedef int16_t i16x16 __attribute__((vector_size(32)));
 
@@ -34,7 +35,7 @@ INLINE i16x16 add_saturated(i16x16 a, i16x16 b) {
 #endif
 }
 
-/* sum over pairs a · b. */
+/* Lane i: a[2i] · b[2i] + a[2i + 1] · b[2i + 1]. */
 INLINE i32x8 multiply_pairs(i16x16 a, i16x16 b) {
 #if defined(__AVX2__)
     return (i32x8)_mm256_madd_epi16((__m256i)a, (__m256i)b);
@@ -49,7 +50,7 @@ INLINE i32x8 multiply_pairs(i16x16 a, i16x16 b) {
 #endif
 }
 
-/* (a · b / 2^14 + 1) >> 1, for |a| < 2^13 and |b| < 2^15. */
+/* a · b / 2^15, rounded: ((a · b >> 14) + 1) >> 1, for |a| < 2^13 and |b| < 2^15. */
 INLINE i16x16 multiply_rounded(i16x16 a, i16x16 b) {
 #if defined(__AVX2__)
     return (i16x16)_mm256_mulhrs_epi16((__m256i)a, (__m256i)b);
@@ -77,7 +78,7 @@ INLINE int32_t sum_of(i32x8 v) {
 #endif
 }
 
-/* The log-odds, from `vectors` times 16 inputs and the sum of `rows` rows of weights. */
+/* x in 1/256 octave, from 16 · `vectors` inputs and the sum of `rows` rows of weights. */
 INLINE int32_t mixer_predict(const i16x16 *inputs, i16x16 *const *row, const int rows, const int vectors) {
     i32x8 sum = {0};
     for (int v = 0; v < vectors; v++) {
@@ -88,8 +89,7 @@ INLINE int32_t mixer_predict(const i16x16 *inputs, i16x16 *const *row, const int
     return clamp(sum_of(sum) >> 13, -ODDS_LIMIT, ODDS_LIMIT);
 }
 
-/* Move all rows. error: (bit - p) · 2^16; rate: at most 512. Small errors teach little and are passed over, to save
- * time. */
+/* Update all rows. error: (bit - p) · 2^16; rate: at most 512. Errors below MIXER_SMALL are skipped, to save time. */
 INLINE void mixer_learn(const i16x16 *inputs, i16x16 *const *row, const int rows, const int vectors, int32_t error,
                         int32_t rate) {
     if (error > -MIXER_SMALL && error < MIXER_SMALL) return;

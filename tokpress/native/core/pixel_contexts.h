@@ -8,8 +8,8 @@
 
 #include "byte_contexts.h"
 
-#define PIXEL_MOST 64 /* bytes of a pixel */
-#define PIXEL_ROW_MOST ((int64_t)1 << 40)
+#define PIXEL_MAX 64 /* bytes of a pixel */
+#define PIXEL_ROW_MAX ((int64_t)1 << 40)
 
 /* Bytes [start, stop) are pixels of `pixel` bytes, in rows of `row` bytes of which `used` are pixels. stop 0: there
  * are none. */
@@ -38,8 +38,8 @@ static UNUSED uint64_t hash_bytes(const pixel_surroundings *s, int64_t at, int64
 /* Pixels may go on after the last byte. */
 INLINE bool pixel_geometry_is_sound(const pixel_geometry *g) {
     if (g->stop == 0) return true;
-    return g->start >= 0 && g->start < g->stop && g->pixel >= 1 && g->pixel <= PIXEL_MOST && g->row >= g->pixel &&
-           g->row <= PIXEL_ROW_MOST && g->used >= 0 && g->used <= g->row;
+    return g->start >= 0 && g->start < g->stop && g->pixel >= 1 && g->pixel <= PIXEL_MAX && g->row >= g->pixel &&
+           g->row <= PIXEL_ROW_MAX && g->used >= 0 && g->used <= g->row;
 }
 
 /* The byte's place in its pixel, or -1 where it is part of none. */

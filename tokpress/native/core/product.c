@@ -2,7 +2,7 @@
 #include "product.h"
 
 static bool fits_product(int64_t outputs, int64_t inputs) {
-    return outputs >= 1 && inputs >= 1 && inputs <= MOST_INPUTS && outputs <= (int64_t)1 << 31;
+    return outputs >= 1 && inputs >= 1 && inputs <= MAX_INPUTS && outputs <= (int64_t)1 << 31;
 }
 
 /* Bytes of packed weights of q [outputs, inputs], with their first sums behind them. */
@@ -32,7 +32,7 @@ EXPORT int64_t API(product_pack)(const int8_t *q, int64_t outputs, int64_t input
 EXPORT int64_t API(product)(const float *a, int64_t n, const void *packed, int64_t outputs, int64_t inputs, float *out) {
     if (!fits_product(outputs, inputs) || n < 0) return TP_ARGUMENT;
     packed_weights p = placed((void *)packed, outputs, inputs);
-    int64_t stride = padded(inputs), at_once = MOST_ROWS / PRODUCT_ROWS * PRODUCT_ROWS;
+    int64_t stride = padded(inputs), at_once = MAX_ROWS / PRODUCT_ROWS * PRODUCT_ROWS;
     uint8_t *bytes = tp_zeros((size_t)(at_once * stride));
     int32_t *sums_of = tp_zeros((size_t)(at_once * p.outputs) * 4);
     if (bytes == NULL || sums_of == NULL) {

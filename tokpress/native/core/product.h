@@ -1,10 +1,11 @@
-/* The integer matrix product a q^T, 8-bit activations and 7-bit weights, in registers. Integer sums have one right answer, whatever
- * the instruction and the order.
+/* The integer matrix product a q^T, 8-bit activations and 7-bit weights, in registers. Integer sums have one right
+ * answer, whatever the instruction and the order.
  *
- * Weights int8 [N, K] are packed to [N / OUTPUT_BLOCK, K / 4, OUTPUT_BLOCK, 4], N and K rounded up and filled with zeros. A register block is PRODUCT_ROWS
- * rows by OUTPUT_BLOCK outputs: each weight that is loaded serves PRODUCT_ROWS rows (Goto & van de Geijn 2008, "Anatomy of high-performance matrix
- * multiplication", section 6). Activations of either sign are bytes a + OFFSET; those that are never negative, after a squared ReLU
- * mostly zeros, are bytes 0 ... 127, whose quads of zeros are left out. */
+ * Weights int8 [N, K] are packed to [N / OUTPUT_BLOCK, K / 4, OUTPUT_BLOCK, 4], N and K rounded up and filled with
+ * zeros. A register block is PRODUCT_ROWS rows by OUTPUT_BLOCK outputs: each weight that is loaded serves PRODUCT_ROWS
+ * rows (Goto & van de Geijn 2008, "Anatomy of high-performance matrix multiplication", section 6). Signed activations
+ * are stored as bytes a + OFFSET. Activations after a squared ReLU are stored as bytes 0 ... 127; most are 0, so quads
+ * of four zeros are skipped. */
 #ifndef TP_PRODUCT_H
 #define TP_PRODUCT_H
 
@@ -16,8 +17,8 @@
 #define BLOCK_VECTORS 4
 #define OUTPUT_BLOCK (BLOCK_VECTORS * FLOATS)
 /* Most inputs of a product: 2^16 * 255 * 64 < 2^31; rows that are multiplied together. */
-#define MOST_INPUTS (1 << 16)
-#define MOST_ROWS 64
+#define MAX_INPUTS (1 << 16)
+#define MAX_ROWS 64
 
 /* Packed weights of N outputs (a multiple of OUTPUT_BLOCK) and K inputs (of INPUTS_PAD). `first`: what the sums of each output start
  * from, or, with AVX2, what product_pairs.h knows of its weights. */
@@ -119,7 +120,7 @@ INLINE void product_block(
     EACH_ROW(STORE_ROW)
 }
 
-/* out [n, outputs] int32 of bytes a + OFFSET [n, stride], the first `inputs` of each row; at most MOST_ROWS rows. */
+/* out [n, outputs] int32 of bytes a + OFFSET [n, stride], the first `inputs` of each row; at most MAX_ROWS rows. */
 static UNUSED void product(const uint8_t *a, int64_t stride, int64_t n, const packed_weights *p, int32_t *out, int64_t out_stride) {
     int64_t quads = p->inputs / 4, parts = (n + PRODUCT_ROWS - 1) / PRODUCT_ROWS;
     for (int64_t block = 0; block < p->outputs / OUTPUT_BLOCK; block++) {
@@ -219,7 +220,7 @@ static UNUSED void product_of_nonnegative(
     const uint8_t *a, int64_t stride, int64_t n, const packed_weights *p, int32_t *out, int64_t out_stride, uint32_t *room
 ) {
     const int64_t quads = p->inputs / 4, each = quads + 4; /* some are written past the last one */
-    int64_t counts[MOST_ROWS];
+    int64_t counts[MAX_ROWS];
     for (int64_t i = 0; i < n; i++) counts[i] = find_quads(a + i * stride, quads, room + i * each);
     for (int64_t block = 0; block < p->outputs / OUTPUT_BLOCK; block++)
         for (int64_t i = 0; i < n; i++) {

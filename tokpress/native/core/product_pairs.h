@@ -1,16 +1,18 @@
-/* The product with AVX2. Weights q + 64 are unsigned and activations keep their sign, so that vpmaddubsw adds two products to an int16,
- * at most 127 * 127 * 2 < 2^15. The pair sums of GROUP quads are added up as int16 before they are widened once:
+/* The product with AVX2. Weights q + 64 are unsigned and activations keep their sign, so that vpmaddubsw adds two
+ * products to an int16, at most 127 * 127 * 2 < 2^15. The pair sums of GROUP quads are added up as int16 before they
+ * are widened once:
  *
  *     sum_k (q + 64) a - 64 sum_k a = sum_k q a     modulo 2^16, over the 2 * GROUP inputs k that meet in one int16
  *
- * Sums that wrap on the way do no harm where the result fits, and |sum_k q a| <= |q| |a| (Cauchy and Schwarz). Where the largest |q|^2
- * of a block of outputs times |a|^2 is more than (2^15 - 1)^2, which is seldom, each quad is widened. */
+ * Intermediate sums may wrap, since only the result must fit int16, and |sum_k q a| <= |q| |a| (Cauchy-Schwarz). Where
+ * |q|^2 |a|^2 > (2^15 - 1)^2, with the largest |q|^2 of a block of outputs, which is rare, each quad is widened to
+ * int32 alone. */
 #ifndef TP_PRODUCT_PAIRS_H
 #define TP_PRODUCT_PAIRS_H
 
 #define GROUP 8
 #define GROUP_INPUTS (4 * GROUP)
-#define MOST_SQUARES (32767 * 32767)
+#define MAX_SQUARES (32767 * 32767)
 /* Groups that are multiplied before the next ones: of more inputs, sums wait in memory. */
 #define GROUPS_AT_ONCE 64
 
@@ -124,10 +126,10 @@ INLINE void product_block(
     }
 }
 
-/* out [n, outputs] int32 of bytes a [n, stride], of which each row's first `inputs` count; at most MOST_ROWS rows. */
+/* out [n, outputs] int32 of bytes a [n, stride], of which each row's first `inputs` count; at most MAX_ROWS rows. */
 static UNUSED void product(const uint8_t *a, int64_t stride, int64_t n, const packed_weights *p, int32_t *out, int64_t out_stride) {
     const int64_t all = p->inputs / GROUP_INPUTS;
-    group_look looks[MOST_ROWS * GROUPS_AT_ONCE];
+    group_look looks[MAX_ROWS * GROUPS_AT_ONCE];
     for (int64_t start = 0; start < all; start += GROUPS_AT_ONCE) {
         const int64_t groups = all - start < GROUPS_AT_ONCE ? all - start : GROUPS_AT_ONCE;
         for (int64_t row = 0; row < n; row++)
@@ -138,7 +140,7 @@ static UNUSED void product(const uint8_t *a, int64_t stride, int64_t n, const pa
                 int32_t square = p->first[block * OUTPUT_BLOCK + i];
                 largest = square > largest ? square : largest;
             }
-            const int32_t most = MOST_SQUARES / largest;
+            const int32_t most = MAX_SQUARES / largest;
             const int8_t *weights = p->weights + (block * all + start) * GROUP_INPUTS * OUTPUT_BLOCK;
             const int8_t *next = weights + all * GROUP_INPUTS * OUTPUT_BLOCK, *end = next + groups * GROUP_INPUTS * OUTPUT_BLOCK;
             const int64_t share = (end - next) / ((n + 1) / 2) + 63;

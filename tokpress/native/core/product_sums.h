@@ -1,18 +1,18 @@
-/* What the processor does for an integer product: `sums` are FLOATS sums of outputs in a register, to which the products of a quad of
- * activations (the same four everywhere) with a quad of weights of each output are added. One operand of the x86 instructions is
- * unsigned, so either activations or weights are moved up, and the sums start from what takes that back.
+/* The instructions of an integer product. A register `sums` holds FLOATS outputs. One operation adds to each output the
+ * dot product of four activations (a quad, the same for all outputs) with four of its weights. x86 instructions need
+ * one unsigned operand, so an offset is added to the activations or the weights; the initial sums cancel it.
  *
- *     vpdpbusd      (AVX-512 VNNI) four products u8 * s8 added to an int32      activations a + 128
- *     vpmaddubsw    (AVX2) two products u8 * s8 added to an int16               weights q + 64, or activations that are never negative
+ *     vpdpbusd      (AVX-512 VNNI) four products u8 * s8 added to an int32    activations a + 128
+ *     vpmaddubsw    (AVX2) two products u8 * s8 added to an int16    weights q + 64, or activations >= 0
  *     pmaddwd       (SSE2) two products of int16 added to an int32
- *     sdot          (NEON) four products s8 * s8 added to an int32
- */
+ *     sdot          (NEON) four products s8 * s8 added to an int32 */
 #ifndef TP_PRODUCT_SUMS_H
 #define TP_PRODUCT_SUMS_H
 
 #include "vectors.h"
 
-/* What is added to activations of either sign, and to the weights beside them. PRODUCT_ROWS: rows that share the weights they load. */
+/* OFFSET: added to signed activations. WEIGHT_OFFSET: added to their weights. PRODUCT_ROWS: rows that use each loaded
+ * weight. */
 #if defined(__AVX512VNNI__)
 #define OFFSET 128
 #define WEIGHT_OFFSET 0

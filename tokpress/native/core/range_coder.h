@@ -14,7 +14,8 @@
 
 #define PRECISION 24
 #define WHOLE (1u << PRECISION)
-/* Zero words that a decoder may read past the end: an encoder leaves out one at most, and the decoder reads two ahead. */
+/* Most zero words that a decoder reads past the end. A valid payload needs fewer: an encoder drops one word at most,
+ * and a decoder reads two words ahead. Part of the format. */
 #define BEYOND 4
 
 typedef struct {
@@ -72,8 +73,8 @@ INLINE void range_push(range_encoder *e, uint32_t left, uint32_t right) {
     }
 }
 
-/* Settle the number: the one of the interval whose last word has the most zero bytes at its end, which are left out. Returns the
- * payload's size. The range is above 2^32, so a number that ends in four zero bytes always lies in it. */
+/* Choose the number of [lower, lower + range) that ends in the most zero bytes, and drop these. Returns the payload's
+ * size in bytes. The range is at least 2^32, so a number that ends in four zero bytes always lies in it. */
 static UNUSED size_t range_finish(range_encoder *e) {
     uint64_t point = e->lower;
     int bytes = 0; /* of the last word that are not left out */
@@ -104,7 +105,7 @@ static UNUSED void range_start_decoder(range_decoder *d, const uint8_t *payload,
     d->point |= range_word(d);
 }
 
-/* Whether more words have been read than an encoder can have left out: the payload ends before its symbols do. */
+/* Whether more than BEYOND words past the end have been read: the payload is too short for its symbols. */
 INLINE bool range_is_over(const range_decoder *d) { return d->next > ((d->size + 3) & ~(size_t)3) + 4 * BEYOND; }
 
 /* A number in the interval of the next symbol; WHOLE or more where no encoder writes such words. */

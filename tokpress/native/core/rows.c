@@ -25,7 +25,7 @@ static padded_rows new_rooms(int64_t width) {
     return m;
 }
 
-static bool fits_rows(int64_t n, int64_t width) { return n >= 0 && width >= 1 && width <= MOST_INPUTS; }
+static bool fits_rows(int64_t n, int64_t width) { return n >= 0 && width >= 1 && width <= MAX_INPUTS; }
 
 INLINE void integers_out(const padded_rows *m, uint8_t offset, int64_t width, float *a) {
     for (int64_t c = 0; c < width; c++) a[c] = (float)(int8_t)(m->a[c] ^ offset);

@@ -100,7 +100,10 @@ INLINE float squared_relu_row(const int32_t *acc, const float *s, float r, float
     return quantize(u, width, vf_highest(peak), offset, a, NULL);
 }
 
-/* Integers floor(2^23 * e^(l - max l)), at least 1, of logits [count], which are padded to `width` with -FLT_MAX; their sum. */
+/* Softmax weights of logits [count], padded to `width` with -FLT_MAX. Returns their sum. With
+ * t = min((max l - l) log2(e), 30),
+ *
+ *     w = max(1, round(2^23 * 2^-(t - floor t)) >> floor t),     about 2^23 * e^(l - max l) */
 INLINE int64_t weigh_logits(const float *logits, vf top_of, int64_t width, int64_t count, int32_t *weights) {
     float top = vf_highest(top_of);
     int64_t total = 0;

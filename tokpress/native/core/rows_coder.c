@@ -2,7 +2,7 @@
 #include "rows_coder.h"
 
 /* Alphabets: 2 … 2^23 symbols, so that 2^24 - k, and every edge, is a whole float32. */
-#define MOST_SYMBOLS (1 << 23)
+#define MAX_SYMBOLS (1 << 23)
 
 /* Room for the sums of TOGETHER rows, kept by a coder. */
 typedef struct {
@@ -11,7 +11,7 @@ typedef struct {
 } row_room;
 
 static int64_t row_reserve(row_room *room, int64_t n, int64_t symbols) {
-    if (n < 0 || symbols < 2 || symbols > MOST_SYMBOLS) return TP_ARGUMENT;
+    if (n < 0 || symbols < 2 || symbols > MAX_SYMBOLS) return TP_ARGUMENT;
     int64_t marks = (symbols + MARK - 1) / MARK;
     if (marks <= room->marks) return 0;
     float *sums = realloc(room->sums, (size_t)(marks + 1) * TOGETHER * sizeof *sums);

@@ -2,7 +2,7 @@
 #include "samples_residual.h"
 
 #define BLOCK 256
-#define MOST_DECISIONS 128 /* of a sample: below 33 further, 33 halves, 30 low bits */
+#define MAX_DECISIONS 128 /* of a sample: below 33 further, 33 halves, 30 low bits */
 
 /* grid [9]: the fields of sample_grid. NULL: no memory, or no such grid. */
 EXPORT void *API(samples_new)(const int64_t *grid) {
@@ -39,7 +39,7 @@ EXPORT int64_t API(samples_code)(void *handle, uint8_t *bytes, int64_t size, int
     const int64_t sample_bytes = g->bits / 8, row = grid_row(g);
     while (count > 0) {
         const int64_t block = count < BLOCK ? count : BLOCK;
-        if (m->mode == ENCODING && range_reserve(&m->encoder, (size_t)block * MOST_DECISIONS) < 0) return TP_MEMORY;
+        if (m->mode == ENCODING && range_reserve(&m->encoder, (size_t)block * MAX_DECISIONS) < 0) return TP_MEMORY;
         for (int64_t i = 0; i < block; i++) {
             const int64_t pixel = m->done / g->channels, place = pixel * g->channels + source_channel(g, m->channel);
             uint8_t *at = bytes + g->start + pixel / g->columns * row + (place - pixel / g->columns * g->columns * g->channels) * sample_bytes;

@@ -1,6 +1,8 @@
-/* Long filters of a recording: each guesses from the numbers that the filter before it left over, and learns from their signs.
+/* A cascade of sign-LMS filters for sound (as in Monkey's Audio and OptimFROG). The input of each filter is the
+ * prediction error of the filter before it; x are the last inputs.
  *
- *     guess = w . x,   w += rate * clamp(rest / mean |rest|, -2, 2) * sign(x)     (after the cascades of Monkey's Audio and OptimFROG)
+ *     guess = w . x     rest = input - guess     w += rate * clamp(rest / (usual + 0.1), -2, 2) * sign(x)
+ *     usual += (|rest| - usual) / 128                                                      the running mean of |rest|
  *
  * The twin is priors/linear_prediction/filters.py. */
 #ifndef TP_SAMPLES_FILTERS_H
@@ -9,7 +11,7 @@
 #include "samples_math.h"
 
 #define FILTERS 3
-#define MOST_TAPS 1024
+#define MAX_TAPS 1024
 /* The newest number lies at `newest`, which moves down; at 0 the numbers in use move to the end. */
 #define FILTER_ROOM 4096
 
@@ -17,9 +19,9 @@ static const int32_t filter_taps[FILTERS] = {1024, 256, 32};
 static const float filter_rate[FILTERS] = {3e-5f, 1.2e-4f, 2.4e-4f};
 
 typedef struct {
-    float weights[MOST_TAPS] __attribute__((aligned(64)));
-    float recent[FILTER_ROOM + MOST_TAPS] __attribute__((aligned(64)));
-    float signs[FILTER_ROOM + MOST_TAPS] __attribute__((aligned(64)));
+    float weights[MAX_TAPS] __attribute__((aligned(64)));
+    float recent[FILTER_ROOM + MAX_TAPS] __attribute__((aligned(64)));
+    float signs[FILTER_ROOM + MAX_TAPS] __attribute__((aligned(64)));
     int32_t newest;
     float guess, usual;
 } lms_filter;
@@ -36,7 +38,7 @@ INLINE float filter_guess(const lms_filter *f, int32_t taps) {
     return sum8((sum[0] + sum[1]) + (sum[2] + sum[3]));
 }
 
-/* `input` came, of which the guess leaves over the result. */
+/* Update with the true input. Returns the prediction error, the input of the next filter. */
 INLINE float filter_learn(lms_filter *f, int32_t taps, float rate, float input) {
     float rest = input - f->guess;
     float step = rate * clampf(rest / (f->usual + 0.1f), -2.0f, 2.0f);

@@ -1,20 +1,20 @@
-/* Where samples lie in the source, and which neighbours of a sample are looked at.
+/* Where samples lie in the source, and which neighbours predict a sample.
  *
- * Samples are coded in the order of the source, but green before red. The last rows are kept in a window in that order, with PAD
- * pixels at each side that repeat the row's end, so that neighbours need no looking at edges. The neighbours are told by how far
- * back they lie. The twin is priors/linear_prediction/geometry.py. */
+ * Samples are coded in the order of the source, except that green precedes red. A window holds the last rows in coding
+ * order, with PAD pixels on each side that repeat the edge pixel, so that neighbours need no bounds checks. A neighbour
+ * is an offset backwards in the window. The twin is priors/linear_prediction/geometry.py. */
 #ifndef TP_SAMPLES_GEOMETRY_H
 #define TP_SAMPLES_GEOMETRY_H
 
 #include "core.h"
 
-#define MOST_CHANNELS 8
-#define MOST_ROW (1 << 18)
+#define MAX_CHANNELS 8
+#define MAX_ROW (1 << 18)
 #define PAD 4
 #define CHUNK 4096 /* samples of a recording's channel that are kept in one piece */
 #define SQUARES_ROOM 64 /* at most 48 neighbours, the target, and whole vectors */
-#define MOST_NEIGHBOURS 48
-#define MOST_CLOSE 16
+#define MAX_NEIGHBOURS 48
+#define MAX_CLOSE 16
 
 typedef struct {
     int64_t start, rows, columns, channels, bits, picture, is_signed, little, padding;
@@ -23,10 +23,10 @@ typedef struct {
 INLINE bool grid_is_good(const sample_grid *g) {
     const int64_t most = (int64_t)1 << 32;
     if (g->rows < 1 || g->rows >= most || g->columns < 1 || g->columns >= most) return false;
-    if (g->channels < 1 || g->channels > MOST_CHANNELS || g->padding < 0 || g->padding >= most) return false;
+    if (g->channels < 1 || g->channels > MAX_CHANNELS || g->padding < 0 || g->padding >= most) return false;
     if (g->start < 0 || g->start >= (int64_t)1 << 62) return false;
     if (g->bits != 8 && g->bits != 16 && g->bits != 24 && g->bits != 32) return false;
-    return !g->picture || g->columns * g->channels <= MOST_ROW;
+    return !g->picture || g->columns * g->channels <= MAX_ROW;
 }
 
 /* Bytes of a row; below 2^40. */
@@ -65,11 +65,11 @@ static const int8_t earlier_neighbours[9][2] = {{0, 0}, {1, 0}, {0, 1}, {1, 1}, 
 static const int8_t later_neighbours[4][2] = {{1, 0}, {0, 1}, {1, 1}, {-1, 1}};
 
 typedef struct {
-    int32_t count, back[MOST_NEIGHBOURS];
+    int32_t count, back[MAX_NEIGHBOURS];
 } neighbour_list;
 
 static void add_neighbours(neighbour_list *list, const int8_t (*places)[2], int32_t count, int32_t channels, int32_t stride, int32_t back) {
-    for (int32_t i = 0; i < count && list->count < MOST_NEIGHBOURS; i++)
+    for (int32_t i = 0; i < count && list->count < MAX_NEIGHBOURS; i++)
         list->back[list->count++] = back + channels * places[i][0] + stride * places[i][1];
 }
 
@@ -86,7 +86,7 @@ static neighbour_list neighbours_of(const sample_grid *g, int32_t c, int32_t str
     }
     for (int32_t i = 0; i < 32; i++) list.back[list.count++] = channels * (i + 1);
     for (int32_t i = 0; i < 16; i++) /* the other channels' samples, the newest first */
-        for (int32_t d = 1; d < channels && list.count < MOST_NEIGHBOURS; d++) list.back[list.count++] = d + channels * i;
+        for (int32_t d = 1; d < channels && list.count < MAX_NEIGHBOURS; d++) list.back[list.count++] = d + channels * i;
     return list;
 }
 

@@ -1,18 +1,21 @@
 /* Guesses of the next sample from those before it.
  *
- *     pictures   least squares of the tile of columns and its neighbours, least squares of all samples before (Wu, Barthel & Zhang
- *                1998), and five simple ones as PNG, JPEG-LS and WebP have them, on the difference to the channel before
- *     recordings least squares, then three filters, each on top; and polynomials of degree 0, 1, 2 through the last samples
- *     blend      sum of guess / error^4 over sum of 1 / error^4, errors being those of each guess close by
+ *     pictures   least squares over nearby columns; least squares over all samples before (Wu, Barthel & Zhang 1998);
+ *                five simple predictors of PNG, JPEG-LS and WebP, applied to the difference from the channel before
+ *     recordings least squares; three filters, each correcting the sum so far; polynomials of degree 0, 1, 2 through
+ *                the last samples
+ *     blend      sum of t * guess over sum of t, t = min(e_blend / e, 64)^4
+ *                e: 0.01 + a guess's weighted sum of errors at the neighbours
  *
- * Guesses are floats relative to `reference`, an integer, so that samples of 32 bits keep their precision. The twin is
+ * Guesses are floats relative to the integer `reference`, since a float cannot hold a 32-bit sample. The twin is
  * priors/linear_prediction/guesses.py. */
 #ifndef TP_SAMPLES_GUESS_H
 #define TP_SAMPLES_GUESS_H
 
 #include "samples_model.h"
 
-/* Quarter octaves of x / 16 + 1, 0 ... ENERGIES - 1. */
+/* 4 log2(16 x + 1), rounded down, kept in 0 ... ENERGIES - 1; log2 is linear between powers of 2 (bits of the
+ * float). */
 INLINE int32_t energy_of(float x) {
     union {
         float value;

@@ -1,4 +1,5 @@
-/* A sample is known: what the guesses learn from it, and the next place. The twin is priors/linear_prediction/learning.py. */
+/* After a sample is coded: update all predictors, then move the cursor to the next sample.
+ * The twin is `Guesses.learn` in priors/linear_prediction/guesses.py. */
 #ifndef TP_SAMPLES_LEARN_H
 #define TP_SAMPLES_LEARN_H
 
@@ -11,7 +12,8 @@
 #define RIDGE_SOUND 2000
 #define GLOBAL_EVERY 4 /* batches between two solutions over all samples, where tiles have theirs */
 
-/* A batch is full: add it to the statistics, and solve for the weights of the samples that follow. */
+/* Add a full batch to A and b, and solve for new weights: of the next tile and its two neighbours each time
+ * (weights[0]), of all samples every GLOBAL_EVERY batches (weights[1]; [0] where there are no tiles). */
 #define LEARN_SQUARES(SQUARES, VECTOR, REAL, MEMBER)                                                                            \
     static void SQUARES##_learn(samples_model *m, int32_t c, bool row_ends) {                                             \
         const int32_t n = m->near[c].count, last_tile = m->tiles - 1, lanes = (int32_t)(32 / sizeof(REAL));               \
@@ -51,7 +53,7 @@ INLINE void copy_place(samples_model *m, int32_t to, int32_t from) {
     m->signed_errors[to] = m->signed_errors[from];
 }
 
-/* A row is full: pad it, forget the oldest one, and begin the next with the first pixel of the one above. */
+/* Pad the full row, drop the oldest, and pad the left of the next row with the first pixel of the row above. */
 static void next_row(samples_model *m) {
     const int32_t ch = (int32_t)m->grid.channels, start = m->window - m->stride, pad = m->pad * ch;
     const int32_t end = start + pad + m->columns * ch;

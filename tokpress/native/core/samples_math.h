@@ -1,7 +1,7 @@
 /* Vectors of floats for linear prediction, and the logistic function on them.
  *
- * Every operation is one IEEE operation in the written order; sums over lanes are taken by halves (lane i and lane i + n/2 first),
- * so that any register width, and numpy, gives the same bits. Logarithms and powers are to base 2 and by polynomials.
+ * Every operation is one IEEE operation in the written order. Lanes are summed by halves: first lane i + lane i + n/2,
+ * then the same of the result. So every register width, and numpy, gives the same bits. log2 and exp2 are polynomials.
  * The twin is priors/linear_prediction/arithmetic.py. */
 #ifndef TP_SAMPLES_MATH_H
 #define TP_SAMPLES_MATH_H
@@ -46,7 +46,8 @@ INLINE f32x8 exp2_8(f32x8 x) {
     return out;
 }
 
-/* log2 x for positive normal x: the exponent, and a polynomial of the mantissa in [sqrt(1/2), sqrt(2)) (error 2^-13). */
+/* log2 x for positive normal x: the exponent, and a polynomial of the mantissa in [sqrt(1/2), sqrt(2)) (error <
+ * 2^-14). */
 INLINE f32x8 log2_8(f32x8 x) {
     i32x8 bits = (i32x8)x;
     i32x8 e = (bits - 0x3F3504F3) >> 23;

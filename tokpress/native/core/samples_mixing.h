@@ -1,19 +1,20 @@
-/* One binary decision: what experts and contexts say of it, mixed; coded; and learned at once.
+/* One binary decision: mix the predictions of experts and contexts, code the bit, learn it.
  *
- *     x_i     = log2 p_i / (1 - p_i)      of 8 experts (given as odds) and of CONTEXTS probabilities, these times n / (n + 1.5)
- *     mixed   = 1 / (1 + 2^-(w . x)),     w the sum of two sets of weights; w += rate * (bit - mixed) * x      (Mahoney 2005)
- *     p       = half mixed, half what happened when the mixer said this (linear between BUCKETS)
+ *     x_i     = log2(p_i / (1 - p_i))     of 8 experts, and of CONTEXTS cells times n / (n + 1.5); one constant, 0.3
+ *     mixed   = 1 / (1 + 2^-(w . x))      w: the sum of two rows, each += rate * (bit - mixed) * x      (Mahoney 2005)
+ *     p       = (mixed + correction) / 2  correction: how often a one followed such a w . x, linear between BUCKETS
  *
- * A context's probability is a cell of 22 bits above a count of 10 bits; the rate of learning is 1 / (n + 1.4) at count n.
- * Cells are kept xor NEW, so that zeroed memory is new cells. The twin is priors/linear_prediction/mixing.py. */
+ * A cell is a 22-bit probability p above a 10-bit count n; p += (bit - p) / (n + 1.4). A new cell, p = 1/2 and n = 0,
+ * is NEW; cells are stored xor NEW, so zeroed memory holds new cells. The twin is
+ * priors/linear_prediction/mixing.py. */
 #ifndef TP_SAMPLES_MIXING_H
 #define TP_SAMPLES_MIXING_H
 
 #include "samples_model.h"
 
 #define NEW 0x80000000u
-#define MOST_COUNT 250
-#define STRETCH_MOST 12.0f
+#define MAX_COUNT 250
+#define STRETCH_MAX 12.0f
 
 /* Minus log2 of a product of probabilities. */
 INLINE double bits_of(double chance) {
@@ -53,11 +54,11 @@ INLINE int32_t decide(samples_model *m, int32_t node, f32x8 num, f32x8 den, int3
     const f32x8 n = __builtin_convertvector(count, f32x8);
     const f32x8 p = __builtin_convertvector((i32x8)(packed >> 10), f32x8) * (1.0f / 4194304.0f);
 
-    const f32x8 x = clamp8(log2_8(num / den), -STRETCH_MOST, STRETCH_MOST);
+    const f32x8 x = clamp8(log2_8(num / den), -STRETCH_MAX, STRETCH_MAX);
     f32x8 y = log2_8(p / (1.0f - p)) * (n / (n + 1.5f));
     y[7] = 0.3f;
     f32x8 *w = m->mixer + 2 * (m->sets[0] * NODES + node), *v = m->mixer + 2 * (m->sets[1] * NODES + node);
-    const float s = clampf(sum8((w[0] + v[0]) * x + (w[1] + v[1]) * y), -STRETCH_MOST, STRETCH_MOST);
+    const float s = clampf(sum8((w[0] + v[0]) * x + (w[1] + v[1]) * y), -STRETCH_MAX, STRETCH_MAX);
     const float mixed = squash(s);
 
     const float place = (s + 12.0f) * (1.0f / 0.75f);
@@ -77,7 +78,7 @@ INLINE int32_t decide(samples_model *m, int32_t node, f32x8 num, f32x8 den, int3
     happened[0] += (target - happened[0]) * (1.0f - share) * 0.014f;
     happened[1] += (target - happened[1]) * share * 0.014f;
     const f32x8 moved = clamp8(p + (target - p) / (n + 1.4f), 0.0005f, 0.9995f);
-    const i32x8 counted = count - (count < MOST_COUNT);
+    const i32x8 counted = count - (count < MAX_COUNT);
     *(u32x8 *)cells = (((u32x8)__builtin_convertvector(moved * 4194304.0f, i32x8) << 10) | (u32x8)counted) ^ NEW;
     for (int32_t i = 0; i < CONTEXTS; i++) m->row[i][node] = cells[i];
     return bit;

@@ -1,5 +1,5 @@
-/* What linear prediction and the mixing of its guesses have learned, for one grid of samples. The twin is
- * priors/linear_prediction/model.py. */
+/* The state of linear prediction for one grid of samples: window, least squares, filters, mixing.
+ * Its twins are the constructors of `Guesses` (guesses.py) and `Mixing` (mixing.py) in priors/linear_prediction/. */
 #ifndef TP_SAMPLES_MODEL_H
 #define TP_SAMPLES_MODEL_H
 
@@ -8,7 +8,7 @@
 #include "samples_geometry.h"
 #include "samples_math.h"
 
-#define MOST_BLOCKS 13
+#define MAX_BLOCKS 13
 #define REAL float
 #define VECTOR f32x8
 #define LANES 8
@@ -58,27 +58,27 @@ typedef struct {
     int32_t *values; /* [window] */
     f32x8 *errors;   /* [window], how far each guess was off */
     float *signed_errors; /* [window], of the blend */
-    neighbour_list near[MOST_CHANNELS];
-    int32_t close_count[MOST_CHANNELS], close[MOST_CHANNELS][MOST_CLOSE];
-    float closeness[MOST_CHANNELS][MOST_CLOSE];
+    neighbour_list near[MAX_CHANNELS];
+    int32_t close_count[MAX_CHANNELS], close[MAX_CHANNELS][MAX_CLOSE];
+    float closeness[MAX_CHANNELS][MAX_CLOSE];
 
     /* least squares: of tiles of columns (pictures), and of all samples; doubles where samples have more than 8 bits */
     bool wide;
-    int32_t batch, tile_width, tiles, batched[MOST_CHANNELS], turns[MOST_CHANNELS];
+    int32_t batch, tile_width, tiles, batched[MAX_CHANNELS], turns[MAX_CHANNELS];
     size_t normal_size; /* bytes of one matrix */
     uint8_t *normals;   /* [tiles + 1][channels] */
     uint8_t *scratch;   /* two matrices */
-    squares_batch rows[MOST_CHANNELS] __attribute__((aligned(64)));
-    squares_row weights[2][MOST_CHANNELS] __attribute__((aligned(64)));
+    squares_batch rows[MAX_CHANNELS] __attribute__((aligned(64)));
+    squares_row weights[2][MAX_CHANNELS] __attribute__((aligned(64)));
     lms_filter *filters; /* [channels][FILTERS], of a recording */
 
     /* the guesses of the sample at the cursor, relative to `reference` */
     int64_t reference;
     f32x8 guesses, inverse; /* and 2 / scale of each one's density */
-    f32x8 usual[MOST_CHANNELS];
+    f32x8 usual[MAX_CHANNELS];
     int32_t energy;
-    f32x8 scales[MOST_CHANNELS][ENERGIES];
-    int32_t seen[MOST_CHANNELS][ENERGIES];
+    f32x8 scales[MAX_CHANNELS][ENERGIES];
+    int32_t seen[MAX_CHANNELS][ENERGIES];
     float first_guess;
 
     /* mixing */
@@ -88,7 +88,7 @@ typedef struct {
     int32_t sets[2];
     float rate;
     float correction[COLOURS][NODES][BUCKETS];
-    uint16_t low_bits[MOST_CHANNELS][32][16];
+    uint16_t low_bits[MAX_CHANNELS][32][16];
 } samples_model;
 
 #define MIXER_SETS (ENERGY_SETS + COLOURS * 4)
@@ -100,7 +100,7 @@ INLINE uint8_t *normal_of(const samples_model *m, int32_t tile, int32_t c) {
 }
 
 static void choose_neighbours(samples_model *m) {
-    static const float sound[MOST_CLOSE] = {4, 3, 3, 2, 2, 2, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
+    static const float sound[MAX_CLOSE] = {4, 3, 3, 2, 2, 2, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
     const int32_t channels = (int32_t)m->grid.channels, stride = m->stride;
     for (int32_t c = 0; c < channels; c++) {
         m->near[c] = neighbours_of(&m->grid, c, stride);
@@ -111,7 +111,7 @@ static void choose_neighbours(samples_model *m) {
             for (; count < 4; count++) close[count] = places[count], closeness[count] = count < 2 ? 2 : 1;
             for (int32_t d = 1; d <= c; d++, count++) close[count] = d, closeness[count] = 2;
         } else {
-            for (; count < MOST_CLOSE; count++) close[count] = channels * (count + 1), closeness[count] = sound[count];
+            for (; count < MAX_CLOSE; count++) close[count] = channels * (count + 1), closeness[count] = sound[count];
         }
         m->close_count[c] = count;
     }
@@ -156,7 +156,7 @@ static bool allocate(samples_model *m) {
     return good;
 }
 
-/* The mean error that an energy tells of, before any was seen: see `guess` for its weights. */
+/* Initial mean error for an energy: (2^(energy / 4) - 1) * 0.0104, the inverse of energy_of up to a factor. */
 INLINE float first_scale(int32_t energy) {
     union {
         int32_t bits;

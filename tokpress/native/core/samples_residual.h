@@ -1,12 +1,15 @@
-/* A sample as binary decisions, so few that most take about a bit each.
+/* A sample as a path of binary decisions, chosen so that most cost about one bit:
  *
- * A boundary near the blend splits the range: is the sample above it? Then its distance m from the boundary is found in intervals
- * [0, w) [w, 2w) [2w, 4w) ... , "is it further?", and halved inside one; w = 2^k is about the error to be expected. Each expert's
- * density is logistic: with F(b) = 1 / (1 + E), E = 2^-(distance of b from the guess / scale), the odds that a sample of the interval
- * between a and c lies beyond b are (E_b - E_c) (1 + E_a) / ((E_a - E_b) (1 + E_c)).
+ *     1. Is the sample above a boundary near the blend?
+ *     2. In which interval [0, w) [w, 2w) [2w, 4w) ... is its distance from the boundary? Asked outwards; w = 2^k is
+ *        about the expected error.
+ *     3. In which half of that interval? Asked down to a width of 2^j, j = max(0, k - 2).
+ *     4. The j low bits of the sample, which are nearly uniform unless the samples use fewer bits than they have.
  *
- * The boundary is a multiple of 2^j, j = k - 2: what is left in the end are j low bits of the sample itself, nearly equally likely
- * unless the samples use fewer bits than they have. The twin is priors/linear_prediction/residuals.py. */
+ * The boundary is a multiple of 2^j, so that step 4 codes bits of the sample itself. Each expert's density is logistic:
+ * P(sample < b) = 1 / (1 + E_b), E_b = 2^-((b - 1/2 - guess) * 2 / (scale + SCALE_FLOOR)), scale: its mean error. The
+ * odds that a sample between a and c lies beyond b are (E_b - E_c) (1 + E_a) / ((E_a - E_b) (1 + E_c)). The twin is
+ * priors/linear_prediction/residuals.py. */
 #ifndef TP_SAMPLES_RESIDUAL_H
 #define TP_SAMPLES_RESIDUAL_H
 
@@ -24,7 +27,7 @@ INLINE uint32_t hash2(uint32_t a, uint32_t b) {
     return x ^ x >> 13;
 }
 
-/* The sign and about the logarithm of x, 0 ... 18. */
+/* Class of x, 0 ... 18: 9 for 0, and up to nine classes of |x|, about logarithmic, on each side. */
 INLINE uint32_t class_of(int64_t x) {
     const int64_t a = x < 0 ? -x : x;
     const int32_t k = (a >= 1) + (a >= 2) + (a >= 3) + (a >= 5) + (a >= 8) + (a >= 13) + (a >= 22) + (a >= 40) + (a >= 80);
@@ -40,7 +43,7 @@ INLINE uint32_t class_of_signed(const samples_model *m, int32_t back, int32_t sh
     return class_of((int32_t)error >> shift);
 }
 
-/* The contexts' rows of probabilities. */
+/* Hash the seven contexts of the sample to rows of the mixing tables, and prefetch them. */
 static void open_contexts(samples_model *m, int64_t boundary, int32_t shift) {
     const int32_t c = m->channel, ch = (int32_t)m->grid.channels;
     const int32_t up = m->grid.picture ? m->stride : 2 * ch, corner = m->grid.picture ? up - ch : 3 * ch;
@@ -87,11 +90,11 @@ INLINE int64_t code_low_bits(samples_model *m, int64_t base, int32_t j, int64_t 
     return base;
 }
 
-/* Code one sample, whose value is ignored while decoding, and learn it. Returns it. */
+/* Code one sample, learn it and return it. A decoder ignores `value`. */
 static int64_t code_sample(samples_model *m, int64_t value) {
     guess(m);
     const f32x8 scale = m->scales[m->channel][m->energy];
-    m->inverse = 2.0f / (scale + SCALE_FLOOR); /* 2 ln 2 is the mean error of scale 1, times log2 e */
+    m->inverse = 2.0f / (scale + SCALE_FLOOR); /* logistic of scale s: mean |error| 2 s ln 2; log2(e) / s = 2 / mean */
     int32_t k = 0;
     for (float edge = 2.0f; k < (int32_t)m->grid.bits - 2 && scale[BLEND] * 1.25f >= edge; edge *= 2.0f) k++;
     const int32_t j = k > MIXED_BITS ? k - MIXED_BITS : 0;

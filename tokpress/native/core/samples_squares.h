@@ -1,11 +1,11 @@
-/* Least squares over the neighbours of a sample: the weights w that would have been best for the samples before.
+/* Ridge regression of a sample on its neighbours: the weights w with the least weighted squared error so far.
  *
- *     A = sum of decay^age x x',   b = sum of decay^age x s,   (A + ridge I) w = b     by L D L' (Cholesky without roots)
+ *     A = sum of decay^age x x'    b = sum of decay^age x s    (A + ridge I) w = b, by L D L' (Cholesky without roots)
  *
- * Rows hold the n neighbours x and behind them the target s, so that b is one more column of A and the elimination of A carries b
- * along. Only the upper triangle is kept, in whole vectors: row i begins with the block of LANES columns that holds column i.
- * This file is included once for each type: REAL, VECTOR of LANES of them, SUM of a vector's lanes, NAME(x).
- * The twin is priors/linear_prediction/least_squares.py. */
+ * A row is the n neighbours x, then the target s, so b is column n of A, and the elimination of A carries b along. Only
+ * the upper triangle is kept, in whole vectors: row i begins with the block of LANES columns that holds column i. This
+ * file is included once for each type: REAL, VECTOR of LANES of them, SUM of a vector's lanes, NAME(x). The twin is
+ * priors/linear_prediction/least_squares.py. */
 
 /* Where row i begins, in vectors; row i of n rows has blocks i / LANES ... n / LANES. */
 INLINE int32_t NAME(row)(int32_t i, int32_t blocks) {
@@ -26,7 +26,7 @@ static UNUSED void NAME(batch)(VECTOR *out, const REAL *rows, int32_t room, int3
 
 /* Row i of the elimination: subtract the rows above, each times its column i. `count` is a constant where this is inlined. */
 INLINE void NAME(eliminate)(VECTOR *a, const REAL *over_pivot, int32_t i, int32_t blocks, const int32_t count) {
-    VECTOR sum[MOST_BLOCKS], *own = a + NAME(row)(i, blocks);
+    VECTOR sum[MAX_BLOCKS], *own = a + NAME(row)(i, blocks);
     const int32_t first = blocks - count;
     for (int32_t k = 0; k < count; k++) sum[k] = own[k];
     for (int32_t group = 0; group <= first; group++) {
@@ -40,7 +40,8 @@ INLINE void NAME(eliminate)(VECTOR *a, const REAL *over_pivot, int32_t i, int32_
     for (int32_t k = 0; k < count; k++) own[k] = sum[k];
 }
 
-/* Solve for w [blocks * LANES], zero behind n; it stays as it is where rounding leaves a pivot below the ridge. A is used up. */
+/* Solve for w [blocks * LANES], zero behind n. Destroys A. Leaves w unchanged where a pivot is not above ridge / 16:
+ * exact pivots are at least the ridge, so a smaller one is only rounding error. */
 static UNUSED void NAME(solve)(VECTOR *a, REAL ridge, REAL *w, int32_t n) {
     REAL over_pivot[SQUARES_ROOM], solution[SQUARES_ROOM] __attribute__((aligned(64))) = {0};
     const int32_t blocks = n / LANES + 1;

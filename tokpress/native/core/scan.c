@@ -1,4 +1,4 @@
-/* The training recurrence h_t = f_t h_{t-1} + (1 - f_t) c_t and its gradient (training/scan.py has the formulas and the twin). Rows
+/* The training recurrence h_t = f_t h_{t-1} + (1 - f_t) c_t and its gradient (training/nets/scan.py has the formulas and the twin). Rows
  * and channels are independent, so the loop over channels is one of vectors; arrays are [rows, steps, channels] float32. */
 #include "core.h"
 

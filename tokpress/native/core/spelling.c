@@ -3,14 +3,14 @@
  *
  * A step's lanes are spelled one after the other, since they share what is learned. An encoder knows the tokens, so it
  * spells a step while the other threads begin the next one. The handle borrows that of a text model and its coder:
- * text_finish, text_room and text_start are those of text.c. priors/spelling.py is the twin. */
+ * text_finish, text_room and text_start are those of text.c. priors/text/bitwise.py is the twin. */
 #include "costs.h"
 #include "spelling_model.h"
 #include "spelling_tree.h"
 #include "text_step.h"
 
-#define MOST_HISTORY ((int64_t)1 << 31)
-#define MOST_SHARPNESS ((int64_t)1 << 32)
+#define MAX_HISTORY ((int64_t)1 << 31)
+#define MAX_SHARPNESS ((int64_t)1 << 32)
 
 typedef enum { SPELL_ENCODE, SPELL_SCORE, SPELL_DECODE } spelling_mode;
 
@@ -145,20 +145,20 @@ EXPORT void API(spelling_free)(void *handle) {
     free(s);
 }
 
-/* Spell the tokens of a text handle, which is fresh, codes symbols and not groups, and is freed after this one. symbol
+/* Spell the tokens of a text handle, which is fresh, codes symbols and not classes, and is freed after this one. symbol
  * [V]: of each rank; sizes [V] in bytes and all bytes, by rank. The handle in *made; 0, TP_MEMORY or TP_ARGUMENT. */
 EXPORT int64_t API(spelling_new)(
     void *of_text, const int32_t *symbol, const int32_t *sizes, const uint8_t *bytes, int64_t byte_count, void **made
 ) {
     text *t = of_text;
     *made = NULL;
-    if (t->ranks || t->step || t->spell) return TP_ARGUMENT;
+    if (t->members || t->step || t->spell) return TP_ARGUMENT;
     spelling *s = calloc(1, sizeof *s);
     if (s == NULL) return TP_MEMORY;
     s->text = t;
     int64_t result = spelling_tree_start(&s->tree, t->symbols, symbol, sizes, bytes, byte_count);
-    const int64_t width = t->steps < MOST_HISTORY ? t->steps * s->tree.longest : MOST_HISTORY;
-    if (result == 0 && t->lanes * width >= MOST_HISTORY) result = TP_ARGUMENT;
+    const int64_t width = t->steps < MAX_HISTORY ? t->steps * s->tree.longest : MAX_HISTORY;
+    if (result == 0 && t->lanes * width >= MAX_HISTORY) result = TP_ARGUMENT;
     if (result == 0) {
         t->mass_room = padded(t->symbols);
         t->masses = text_zeros(t, t->lanes * t->mass_room + MASSES_TOGETHER, 4); /* mass_below reads all of a block */
@@ -192,7 +192,7 @@ static int64_t spell_known(spelling *s, const int32_t *tokens, int64_t steps) {
     team_begin(t->team);
     for (int64_t stop = t->step + steps; t->step < stop; t->step++) {
         begin_step(t);
-        team_run(t->team, LEVEL, t->panels);
+        team_run(t->team, TOP, t->panels);
         for (int64_t i = 0; i < t->rows; i++) {
             t->last[i] = tokens[i * t->steps + t->step];
             s->ranks[i] = s->tree.rank[t->last[i]];
@@ -229,7 +229,7 @@ EXPORT int64_t API(spelling_score)(void *handle, const int32_t *tokens, int64_t 
 EXPORT int64_t API(spelling_decode)(void *handle, int32_t *tokens, int64_t steps, int64_t sharpness) {
     spelling *s = handle;
     text *t = s->text;
-    if (steps < 0 || steps > t->steps - t->step || sharpness < 0 || sharpness > MOST_SHARPNESS) return TP_ARGUMENT;
+    if (steps < 0 || steps > t->steps - t->step || sharpness < 0 || sharpness > MAX_SHARPNESS) return TP_ARGUMENT;
     if (t->decoder.range == 0) return TP_ARGUMENT;
     s->mode = SPELL_DECODE;
     s->sharpness = sharpness;
@@ -237,7 +237,7 @@ EXPORT int64_t API(spelling_decode)(void *handle, int32_t *tokens, int64_t steps
     team_begin(t->team);
     for (int64_t stop = t->step + steps; t->step < stop && s->result == 0; t->step++) {
         begin_step(t);
-        team_run(t->team, LEVEL, t->panels);
+        team_run(t->team, TOP, t->panels);
         s->waiting = t->rows;
         spell_waiting(s);
         for (int64_t i = 0; i < t->rows && s->result == 0; i++) {

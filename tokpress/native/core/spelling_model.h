@@ -1,5 +1,5 @@
-/* Context mixing of the binary digits of tokens: the base's odds of a digit are one input beside those of contexts of
- * bytes, which have read this file only.
+/* Context mixing of the binary digits of a token (spelling_tree.h). One input of the mixer is the log-odds of a digit
+ * under the base prior; the others come from contexts of bytes, which have learned from this file only.
  *
  *     contexts     of the bytes before: ten hashed ones, whose bit histories (slots.h, histories.h) lie by nibbles
  *     direct       a counter for each last byte and node
@@ -8,9 +8,9 @@
  *     mixer        adds all log-odds, weighed by the sum of five rows of weights (mixer.h)
  *     correction   by what happened when the mixer said so (correction.h)
  *
- * The base knows its language, so it begins with a weight near 1, and all others near 0. Lanes share what is learned,
- * but for the match and for three contexts that are a lane's own: lanes read different places, and what followed a
- * context here is likelier to follow it again. priors/spelling_model.py is the twin. */
+ * The base is trained, so its weight starts near 1 and the others near 0. Lanes share all tables. Each lane has its own
+ * match, and three contexts hash the lane's number: lanes read different parts of the file, and a context predicts best
+ * in the part where it was seen. priors/text/bitwise_model.py is the twin. */
 #ifndef TP_SPELLING_MODEL_H
 #define TP_SPELLING_MODEL_H
 
@@ -37,10 +37,10 @@
 #define SPELLING_FIRST_TEXT 14000
 #define SPELLING_RATE_LAST 12 /* of the mixer; SPELLING_RATE_EXTRA fades away as bytes are coded */
 #define SPELLING_RATE_EXTRA 60
-#define SPELLING_MOST_SEEN 1023
-#define SPELLING_MOST_DIRECT 30
-#define SPELLING_MOST_MATCHED 255
-#define SPELLING_MOST_ODDS (20 * 128) /* of the base, in 128ths of an octave */
+#define SPELLING_MAX_SEEN 1023
+#define SPELLING_MAX_DIRECT 30
+#define SPELLING_MAX_MATCHED 255
+#define SPELLING_MAX_ODDS (20 * 128) /* of the base, in 128ths of an octave */
 #define SPELLING_CURVE 11357 /* 0.3466 · 2^15: log2(1 + x) is x + 0.3466 · x · (1 - x), nearly */
 /* Weights: rows by match, by the base's odds, by the last byte, by node, by the last four characters. */
 enum { HIGH_NIBBLE, LOW_NIBBLE, END_OF_TOKEN, SPELLING_PHASES };
@@ -166,8 +166,9 @@ INLINE void spelling_counters(
     memcpy(d->counter, counter, sizeof counter);
 }
 
-/* p · 2^16 that digit `place` of the byte that comes is one. known: the byte's bits before it, others 0; zero, one:
- * what the base gives both, up to a factor. d->slot: of the nibble. */
+/* p · 2^16 that digit `place` of the next byte is one (0: does the token go on; 1 ... 8: its bits). known: the byte's
+ * bits before that digit, the others 0. zero, one: the base's masses of the two values, in any unit. d->slot is already
+ * set. */
 INLINE int32_t spelling_predict(
     spelling_model *m, spelling_lane *l, spelling_digit *d, int place, uint32_t known, uint32_t zero, uint32_t one
 ) {
@@ -185,7 +186,7 @@ INLINE int32_t spelling_predict(
     spelling_counters(m, l, d, high, level, expected);
     d->inputs[0] = (i16x16)counters_inputs(d->counter[0]);
     d->inputs[1] = (i16x16)counters_inputs(d->counter[1]);
-    int32_t x = clamp((spelling_log2(one) - spelling_log2(zero)) >> 16, -SPELLING_MOST_ODDS, SPELLING_MOST_ODDS);
+    int32_t x = clamp((spelling_log2(one) - spelling_log2(zero)) >> 16, -SPELLING_MAX_ODDS, SPELLING_MAX_ODDS);
     int32_t bounded = clamp(2 * x, -ODDS_LIMIT, ODDS_LIMIT), strength = (x < 0 ? -x : x) >> 6;
     d->inputs[1][2 * (SPELLING_TEXT - 8)] = (int16_t)x;
     d->inputs[1][2 * (SPELLING_TEXT - 8) + 1] = (int16_t)((m->squash[bounded + ODDS_CENTRE] >> 6) - 512);
@@ -206,8 +207,8 @@ INLINE int32_t spelling_predict(
 
 INLINE void spelling_learn(spelling_model *m, const spelling_digit *d, int bit) {
     const i32x8 most[2] = {
-        (i32x8){0} + SPELLING_MOST_SEEN,
-        {SPELLING_MOST_SEEN, SPELLING_MOST_SEEN, SPELLING_MOST_DIRECT, SPELLING_MOST_MATCHED}};
+        (i32x8){0} + SPELLING_MAX_SEEN,
+        {SPELLING_MAX_SEEN, SPELLING_MAX_SEEN, SPELLING_MAX_DIRECT, SPELLING_MAX_MATCHED}};
     const int32_t error = (bit << 16) - m->squash[d->log_odds + ODDS_CENTRE];
     mixer_learn(d->inputs, d->row, SPELLING_ROWS, SPELLING_VECTORS, error, m->rate);
     correction_learn(d->bin, bit);

@@ -1,10 +1,10 @@
-/* All tokens as the leaves of a binary tree: a token is spelled by the decisions on the way to it.
+/* All tokens as the leaves of a binary tree: the path to a leaf spells the token.
  *
- * Tokens are numbered by rank, in the order of their bytes. Each byte of a spelling is nine binary digits: whether
- * there is one (0: the token ends before it), then its bits, the highest first. Two neighbours r - 1 and r differ first
- * at one such digit, the `place` of split r, where a decision parts the tokens below rank r from the others. So V
- * tokens need V - 1 splits, and digits that all remaining tokens share are no decisions. The split of the lowest place
- * is the root of its range (a Cartesian tree; Vuillemin 1980). */
+ * A token's rank is its place in the order of the tokens' bytes. A byte is spelled by nine binary digits: 1 if the
+ * token has this byte (0: it has ended), then the byte's bits, the highest first. Split r is the first digit, its
+ * `place`, at which the tokens of ranks r - 1 and r differ: a decision there separates the ranks below r from the
+ * others. V tokens have V - 1 splits; a digit that all remaining tokens share is not coded. Within a range of ranks,
+ * the split of the lowest place is the root (a Cartesian tree; Vuillemin 1980). */
 #ifndef TP_SPELLING_TREE_H
 #define TP_SPELLING_TREE_H
 

@@ -1,9 +1,10 @@
-/* A team of threads that share the tasks of one phase after the other. Which thread does a task cannot change a result: the caller
- * says, by its phases, that tasks of one phase do not depend on each other.
+/* A team of threads that share the tasks of one phase, then of the next. Tasks of one phase must not depend on each
+ * other, so the result does not depend on which thread runs a task.
  *
- * One word holds the phase, how many tasks it has and which is next, so that a thread that comes late takes a task of the phase that
- * is on, or none. Phases last some 100 us, so threads look for work again and again, and offer their processor to others now and then;
- * between calls they sleep. Where there are no POSIX threads, or none can be started, the caller does all tasks. */
+ * One atomic word holds the phase, its number of tasks and the next task, so a late thread takes a task of the current
+ * phase or none. Phases last about 100 us, so waiting threads spin, with sched_yield every 1,024 looks; between calls
+ * they sleep on a condition variable. Without POSIX threads, or where none can be started, the caller runs all
+ * tasks. */
 #ifndef TP_TEAM_H
 #define TP_TEAM_H
 
@@ -19,7 +20,7 @@
 #define TP_THREADS 0
 #endif
 
-#define MOST_THREADS 64
+#define MAX_THREADS 64
 
 typedef void (*team_work)(void *of, int phase, int64_t task, int thread);
 
@@ -35,14 +36,14 @@ typedef struct {
 struct team {
     team_work work;
     void *of;
-    int threads, used; /* with the caller: that there are; that share the next call's tasks */
+    int threads, used; /* the caller included: all threads; threads that share the next call's tasks */
     pid_t process;
     _Alignas(64) atomic_uint_least64_t word; /* generation 24 | phase 8 | tasks 16 | next 16 */
     _Alignas(64) atomic_int_least64_t done;
     _Alignas(64) atomic_int awake; /* in a call, the threads that share its tasks; between calls 0; -1: end */
     pthread_mutex_t lock;
     pthread_cond_t wake;
-    team_member members[MOST_THREADS];
+    team_member members[MAX_THREADS];
     uint64_t generation;
 };
 
@@ -98,7 +99,7 @@ static UNUSED team *team_new(int threads, team_work work, void *of) {
     t->threads = 1;
     t->process = getpid();
     if (pthread_mutex_init(&t->lock, NULL) || pthread_cond_init(&t->wake, NULL)) return t;
-    for (int i = 1; i < threads && i < MOST_THREADS; i++) {
+    for (int i = 1; i < threads && i < MAX_THREADS; i++) {
         t->members[i] = (team_member){.team = t, .number = i};
         if (pthread_create(&t->members[i].thread, NULL, team_serve, &t->members[i])) break;
         t->threads++;

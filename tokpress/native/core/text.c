@@ -1,9 +1,9 @@
-/* The text models, a block of steps at a time. The handle of a frame is made from a model's settings and tensors; it knows how many
- * tokens there are in how many lanes, and at which step it is. */
+/* The text models: functions that Python calls, each for a block of steps. A handle holds the state of one frame: the
+ * model's settings and tensors, the numbers of tokens and lanes, and the current step. */
 #include "text_step.h"
 
 #define TEXT_SYMBOLS (1 << 16)
-#define MOST_TOKENS ((int64_t)1 << 40)
+#define MAX_TOKENS ((int64_t)1 << 40)
 
 EXPORT void API(text_free)(void *handle) {
     text *t = handle;
@@ -16,15 +16,15 @@ EXPORT void API(text_free)(void *handle) {
     free(t);
 }
 
-/* Settings of a member: symbols, width, depth, hidden, grams, features, groups. */
-enum { MEMBER_SETTINGS = 7 };
-static bool fits_member(const int64_t *s) {
-    const int64_t most[MEMBER_SETTINGS] = {TEXT_SYMBOLS, 2064, MOST_DEPTH, MOST_INPUTS, 1 << 20, 1 << 12, TEXT_SYMBOLS};
-    for (int i = 0; i < MEMBER_SETTINGS; i++)
+/* Settings of an expert: symbols, width, depth, hidden, grams, features, classes. */
+enum { EXPERT_SETTINGS = 7 };
+static bool fits_expert(const int64_t *s) {
+    const int64_t most[EXPERT_SETTINGS] = {TEXT_SYMBOLS, 2064, MAX_DEPTH, MAX_INPUTS, 1 << 20, 1 << 12, TEXT_SYMBOLS};
+    for (int i = 0; i < EXPERT_SETTINGS; i++)
         if (s[i] < (i < 4) || s[i] > most[i]) return false;
     if (s[0] < 2 || s[4] & (s[4] - 1) || (s[4] && !s[5])) return false;
-    int64_t ranks = s[6] ? s[0] / s[6] : 2;
-    return !s[6] || (s[6] >= 2 && ranks >= 2 && s[0] % s[6] == 0 && !(ranks & (ranks - 1)));
+    int64_t members = s[6] ? s[0] / s[6] : 2;
+    return !s[6] || (s[6] >= 2 && members >= 2 && s[0] % s[6] == 0 && !(members & (members - 1)));
 }
 
 /* The head's `place`, an order of all symbols, and its reverse. */
@@ -41,8 +41,8 @@ static bool take_places(text *t, text_head *h, const uint8_t *place) {
     return true;
 }
 
-/* settings: lanes, tokens, threads, members, quarters, whether all symbols are predicted at once, number of orders, the orders (none: no memory), then MEMBER_SETTINGS of each
- * member. rates [members]. Tensors in the order in which text_state.h takes them, with their sizes in bytes. The handle in *made;
+/* settings: lanes, tokens, threads, experts, quarters, whether all symbols are predicted at once, number of orders, the orders (none: no memory), then EXPERT_SETTINGS of each
+ * expert. rates [experts]. Tensors in the order in which text_state.h takes them, with their sizes in bytes. The handle in *made;
  * 0, TP_MEMORY or TP_ARGUMENT. */
 EXPORT int64_t API(text_new)(
     const int64_t *settings, int64_t count, const double *rates, const void *const *tensors, const int64_t *sizes, int64_t tensor_count,
@@ -50,37 +50,37 @@ EXPORT int64_t API(text_new)(
 ) {
     *made = NULL;
     if (count < 7) return TP_ARGUMENT;
-    const int64_t lanes = settings[0], tokens = settings[1], threads = settings[2], members = settings[3], depth = settings[6];
-    const bool all = members > 1 || settings[5];
-    if (lanes < 1 || lanes > MOST_LANES || tokens < lanes || tokens > MOST_TOKENS || threads < 1) return TP_ARGUMENT;
-    if (members < 1 || members > MEMBERS || settings[4] < 1 || settings[4] > 3 || depth < 0 || depth > MOST_ORDERS) return TP_ARGUMENT;
-    if (count != 7 + depth + members * MEMBER_SETTINGS) return TP_ARGUMENT;
-    int32_t orders[MOST_ORDERS];
+    const int64_t lanes = settings[0], tokens = settings[1], threads = settings[2], experts = settings[3], depth = settings[6];
+    const bool all = experts > 1 || settings[5];
+    if (lanes < 1 || lanes > MAX_LANES || tokens < lanes || tokens > MAX_TOKENS || threads < 1) return TP_ARGUMENT;
+    if (experts < 1 || experts > MAX_EXPERTS || settings[4] < 1 || settings[4] > 3 || depth < 0 || depth > MAX_ORDERS) return TP_ARGUMENT;
+    if (count != 7 + depth + experts * EXPERT_SETTINGS) return TP_ARGUMENT;
+    int32_t orders[MAX_ORDERS];
     for (int64_t k = 0; k < depth; k++) {
-        if (settings[7 + k] < 1 || settings[7 + k] > MOST_ORDER) return TP_ARGUMENT;
+        if (settings[7 + k] < 1 || settings[7 + k] > MAX_ORDER) return TP_ARGUMENT;
         orders[k] = (int32_t)settings[7 + k];
     }
-    for (int64_t k = 0; k < members; k++) {
-        const int64_t *s = settings + 7 + depth + k * MEMBER_SETTINGS;
-        if (!fits_member(s) || s[0] != settings[7 + depth] ) return TP_ARGUMENT;
+    for (int64_t k = 0; k < experts; k++) {
+        const int64_t *s = settings + 7 + depth + k * EXPERT_SETTINGS;
+        if (!fits_expert(s) || s[0] != settings[7 + depth] ) return TP_ARGUMENT;
     }
     text *t = calloc(1, sizeof *t);
     if (t == NULL) return TP_MEMORY;
     t->lanes = lanes;
     t->tokens = tokens;
     t->steps = (tokens + lanes - 1) / lanes;
-    t->members = members;
+    t->experts = experts;
     t->quarters = settings[4];
     range_start_encoder(&t->encoder);
     bool wrong = (lanes - 1) * t->steps >= tokens;
     tensor_list l = {tensors, sizes, tensor_count, 0, false};
-    for (int64_t k = 0; k < members; k++) {
-        const int64_t *s = settings + 7 + depth + k * MEMBER_SETTINGS;
-        text_member *m = t->member + k;
+    for (int64_t k = 0; k < experts; k++) {
+        const int64_t *s = settings + 7 + depth + k * EXPERT_SETTINGS;
+        text_expert *m = t->expert + k;
         m->network = (text_network){.symbols = s[0], .width = s[1], .depth = s[2], .hidden = s[3], .grams = s[4], .features = s[5]};
-        m->head = (text_head){.symbols = s[0], .groups = s[6], .width = s[1], .rows = s[0] + s[6], .level = s[6] ? s[6] : s[0]};
-        m->head.ranks = s[6] ? s[0] / s[6] : 0;
-        m->head.whole = s[6] && all;
+        m->head = (text_head){.symbols = s[0], .classes = s[6], .width = s[1], .rows = s[0] + s[6], .top = s[6] ? s[6] : s[0]};
+        m->head.members = s[6] ? s[0] / s[6] : 0;
+        m->head.gives_all = s[6] && all;
         start_network(t, &m->network, &l);
         start_head(t, &m->head, &l, rates[k]);
         if (s[6] && !l.wrong && !take_places(t, &m->head, next_tensor(&l, 4 * s[0]))) wrong = true;
@@ -88,31 +88,31 @@ EXPORT int64_t API(text_new)(
         m->next_r = text_floats(t, lanes);
         m->own = text_zeros(t, lanes, 4);
     }
-    const text_head *h = &t->member[0].head;
+    const text_head *h = &t->expert[0].head;
     t->symbols = h->symbols;
-    t->level = all ? h->symbols : h->level;
-    t->outputs = padded(t->level);
-    t->level_marks = marks_of(t->level) + 1;
-    t->ranks = all ? 0 : h->ranks;
-    t->rank_room = all ? 0 : h->rank_room;
+    t->top = all ? h->symbols : h->top;
+    t->outputs = padded(t->top);
+    t->top_marks = marks_of(t->top) + 1;
+    t->members = all ? 0 : h->members;
+    t->member_room = all ? 0 : h->member_room;
     t->place = h->place;
-    t->rank_marks = t->ranks ? marks_of(t->ranks) + 1 : 0;
-    while (t->ranks >> t->shift > 1) t->shift++;
+    t->member_marks = t->members ? marks_of(t->members) + 1 : 0;
+    while (t->members >> t->shift > 1) t->shift++;
     t->given = text_zeros(t, lanes, 4);
     t->last = text_zeros(t, lanes, 4);
-    t->group = text_zeros(t, lanes, 4);
+    t->of_class = text_zeros(t, lanes, 4);
     t->coded = text_zeros(t, lanes, 4);
     t->of_symbol = text_floats(t, lanes);
     t->out = text_floats(t, lanes * t->outputs);
-    t->sums = text_floats(t, lanes * t->level_marks);
-    t->rank_out = text_floats(t, lanes * t->rank_room);
-    t->rank_sums = text_floats(t, lanes * t->rank_marks);
+    t->sums = text_floats(t, lanes * t->top_marks);
+    t->member_out = text_floats(t, lanes * t->member_room);
+    t->member_sums = text_floats(t, lanes * t->member_marks);
     t->intervals = text_zeros(t, 2 * lanes, sizeof *t->intervals);
-    if (members > 1) {
+    if (experts > 1) {
         t->base = text_zeros(t, lanes * t->outputs, 4);
         t->base_divisor = text_floats(t, lanes);
     }
-    int most = lanes < 12 ? 1 : threads < MOST_THREADS ? (int)threads : MOST_THREADS;
+    int most = lanes < 12 ? 1 : threads < MAX_THREADS ? (int)threads : MAX_THREADS;
     start_rooms(t, most);
     t->remembers = depth > 0;
     if (depth && memory_start(&t->memory, orders, depth, lanes, tokens) < 0) t->failed = true;
@@ -129,12 +129,12 @@ EXPORT int64_t API(text_new)(
 /* So many threads, of those that it was made with, share the next calls. */
 EXPORT int64_t API(text_use)(void *handle, int64_t threads) {
     text *t = handle;
-    team_use(t->team, threads < MOST_THREADS ? (int)threads : MOST_THREADS);
+    team_use(t->team, threads < MAX_THREADS ? (int)threads : MAX_THREADS);
     return 0;
 }
 
-/* The next `steps` steps of tokens [N], which are known, each below V: into the handle's encoder, or, where `costs` is not NULL,
- * the probabilities of what came, [N, 2]. 0, TP_ARGUMENT or TP_MEMORY. */
+/* Run `steps` steps over known tokens [N], each below V. costs NULL: encode them; else write to costs [N, 2] the
+ * probabilities of each token's group (or symbol) and rank. Returns 0, TP_ARGUMENT or TP_MEMORY. */
 static int64_t known_steps(text *t, const int32_t *tokens, int64_t steps, double *costs) {
     if (steps < 0 || steps > t->steps - t->step) return TP_ARGUMENT;
     for (int64_t i = 0; i < t->lanes; i++)
@@ -151,10 +151,10 @@ static int64_t known_steps(text *t, const int32_t *tokens, int64_t steps, double
         begin_step(t);
         for (int64_t i = 0; i < t->rows; i++) {
             int32_t v = tokens[i * t->steps + t->step];
-            t->coded[i] = t->ranks ? t->place[v] : v;
-            if (t->ranks) t->group[i] = t->coded[i] / (int32_t)t->ranks;
+            t->coded[i] = t->members ? t->place[v] : v;
+            if (t->members) t->of_class[i] = t->coded[i] / (int32_t)t->members;
         }
-        team_run(t->team, LEVEL_AND_RANKS, t->panels);
+        team_run(t->team, TOP_AND_MEMBERS, t->panels);
         for (int64_t i = 0; i < t->rows; i++) {
             t->last[i] = t->coded[i];
             if (costs) memcpy(costs + 2 * (i * t->steps + t->step), room + 2 * i, 2 * sizeof *room);
@@ -219,24 +219,24 @@ EXPORT int64_t API(text_decode)(void *handle, int32_t *tokens, int64_t steps) {
     team_begin(t->team);
     for (int64_t stop = t->step + steps; t->step < stop && result == 0; t->step++) {
         begin_step(t);
-        team_run(t->team, LEVEL, t->panels);
+        team_run(t->team, TOP, t->panels);
         for (int64_t i = 0; i < t->rows && result == 0; i++) {
-            int64_t at = pop_row(&t->decoder, t->out + i * t->outputs, t->sums + i * t->level_marks, t->level);
+            int64_t at = pop_row(&t->decoder, t->out + i * t->outputs, t->sums + i * t->top_marks, t->top);
             if (at < 0) result = at;
-            if (t->ranks)
-                t->group[i] = (int32_t)at;
+            if (t->members)
+                t->of_class[i] = (int32_t)at;
             else
                 t->last[i] = (int32_t)at;
         }
         if (result < 0) break;
-        if (t->ranks) team_run(t->team, RANKS, t->panels);
-        for (int64_t i = 0; i < t->rows && t->ranks && result == 0; i++) {
-            int64_t rank = pop_row(&t->decoder, t->rank_out + i * t->rank_room, t->rank_sums + i * t->rank_marks, t->ranks);
-            if (rank < 0) result = rank;
-            t->last[i] = t->group[i] * (int32_t)t->ranks + (int32_t)rank;
+        if (t->members) team_run(t->team, MEMBERS, t->panels);
+        for (int64_t i = 0; i < t->rows && t->members && result == 0; i++) {
+            int64_t member = pop_row(&t->decoder, t->member_out + i * t->member_room, t->member_sums + i * t->member_marks, t->members);
+            if (member < 0) result = member;
+            t->last[i] = t->of_class[i] * (int32_t)t->members + (int32_t)member;
         }
         if (result < 0) break;
-        for (int64_t i = 0; i < t->rows; i++) tokens[i * steps + t->step - first] = t->ranks ? t->symbol[t->last[i]] : t->last[i];
+        for (int64_t i = 0; i < t->rows; i++) tokens[i * steps + t->step - first] = t->members ? t->symbol[t->last[i]] : t->last[i];
     }
     team_end(t->team);
     return result;
@@ -245,14 +245,14 @@ EXPORT int64_t API(text_decode)(void *handle, int32_t *tokens, int64_t steps) {
 /* One step for whoever codes symbols itself: previous [rows] symbols (NULL before the first) -> out [rows, V] float32. */
 EXPORT int64_t API(text_step)(void *handle, const int32_t *previous, int64_t rows, float *out) {
     text *t = handle;
-    if (t->ranks || t->step >= t->steps || rows != live(t, t->step) || (previous == NULL) != (t->step == 0)) return TP_ARGUMENT;
+    if (t->members || t->step >= t->steps || rows != live(t, t->step) || (previous == NULL) != (t->step == 0)) return TP_ARGUMENT;
     for (int64_t i = 0; i < rows && previous; i++) {
         if (previous[i] < 0 || previous[i] >= t->symbols) return TP_ARGUMENT;
         t->last[i] = previous[i];
     }
     team_begin(t->team);
     begin_step(t);
-    team_run(t->team, LEVEL, t->panels);
+    team_run(t->team, TOP, t->panels);
     team_end(t->team);
     t->step++;
     for (int64_t i = 0; i < rows; i++) memcpy(out + i * t->symbols, t->out + i * t->outputs, (size_t)t->symbols * 4);

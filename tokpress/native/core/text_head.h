@@ -1,5 +1,5 @@
-/* The output layer (priors/online_head.py and two_level_head.py have the formulas, and are the twins): integer weights of a softmax over
- * all V symbols, or class-factored, over G groups and then over the R symbols of one group. Where it learns, rows that a step teaches
+/* The output layer (priors/text/online_head.py and class_head.py have the formulas, and are the twins): integer weights of a softmax over
+ * all V symbols, or class-factored, over C classes and then over the M members of one class. Where it learns, rows that a step teaches
  * are listed with their moves, so that each is read and written once a step; rows do not depend on each other, so several threads may
  * share them. Master weights are kept of rows that were ever taught; before that they are the trained weights, where they are mapped. */
 #ifndef TP_TEXT_HEAD_H
@@ -10,31 +10,31 @@
 #define DRAWS 8
 #define PER_DRAW (-1.0f / DRAWS)
 #define AT_ONCE 64.0f
-#define MOST_MOVE 2047.0f
+#define MAX_MOVE 2047.0f
 #define FRACTION 16
 #define LOWEST_WEIGHT (-64 * (1 << FRACTION))
 #define HIGHEST_WEIGHT (63 * (1 << FRACTION))
-#define RANK_PAD 16
-#define RANK_OFFSET (OFFSET + WEIGHT_OFFSET > 0 ? 128 : 0) /* what dot_rows adds to activations */
+#define MEMBER_PAD 16
+#define MEMBER_OFFSET (OFFSET + WEIGHT_OFFSET > 0 ? 128 : 0) /* what dot_rows adds to activations */
 
 typedef struct {
     int32_t next, lane, move;
 } text_move;
 
 typedef struct {
-    int64_t symbols, groups, ranks; /* groups: 0 where there is one softmax */
-    int64_t width, wide, rows; /* D, padded; groups + symbols */
-    int64_t level, outputs, rank_room; /* G or V; padded; R padded to RANK_PAD */
+    int64_t symbols, classes, members; /* classes: 0 where there is one softmax */
+    int64_t width, wide, rows; /* D, padded; classes + symbols */
+    int64_t top, outputs, member_room; /* outputs of the first softmax, C or V; padded; M padded to MEMBER_PAD */
     int64_t lanes, every; /* steps after which weights are rounded anew */
     bool learns;
-    bool whole; /* factored, but asked for all symbols: a member of a product */
-    packed_weights packed; /* of groups, or of all rows */
+    bool gives_all; /* factored, but asked for the probabilities of all symbols, as an expert of a product is */
+    packed_weights packed; /* of classes, or of all rows */
     int32_t *place; /* [V], where factored */
-    float *all; /* [lanes, V padded]: the probabilities of all symbols, where whole */
-    int8_t *of_ranks; /* [V, wide], row by row: a rank reads those of one group */
+    float *all; /* [lanes, V padded]: the probabilities of all symbols, where gives_all */
+    int8_t *member_rows; /* [V, wide], row by row: a step reads those of one class */
     int32_t *first; /* [V] */
-    float *level_scale, *level_bias; /* [outputs] */
-    float *rank_scale, *rank_bias; /* [G, rank_room] */
+    float *top_scale, *top_bias; /* [outputs] */
+    float *member_scale, *member_bias; /* [C, member_room] */
     float *unit; /* [rows]: of a learning rate and the scales */
     const int8_t *trained; /* mapped [rows, D] */
     int32_t *master; /* [rows, wide], 2^-16 of a weight */
@@ -47,9 +47,9 @@ typedef struct {
     /* of the step whose symbols are not known yet, [lanes, ...] */
     uint8_t *a;
     float *r;
-    int32_t *drawn; /* DRAWS of the level, DRAWS of the ranks */
-    int32_t *weights, *rank_weights;
-    float *divisor, *rank_divisor;
+    int32_t *drawn; /* DRAWS of the first softmax, DRAWS of the members */
+    int32_t *weights, *member_weights;
+    float *divisor, *member_divisor;
 } text_head;
 
 INLINE uint32_t draw_uniform(uint32_t lane, uint32_t step) {
@@ -59,8 +59,8 @@ INLINE uint32_t draw_uniform(uint32_t lane, uint32_t step) {
     return (x ^ (x >> 12)) & 0xFFFF;
 }
 
-/* DRAWS symbols by systematic resampling: min {v : the sum of weights to v > (j + u) / DRAWS of all}. What is asked for grows with j,
- * so one way through the weights finds all; blocks that are passed are added up at once. */
+/* DRAWS symbols by systematic resampling: v_j = min {v : w_0 + ... + w_v > (j + u / 2^16) * total / DRAWS}. The bounds
+ * rise with j, so one pass over the weights finds all draws; blocks that hold no draw are summed with vectors. */
 INLINE void draw(const int32_t *weights, int64_t count, int64_t total, uint32_t u, int32_t first, int32_t *out) {
     enum { BLOCK_OF = 32 };
     int64_t at = 0, so_far = weights[0];
@@ -84,9 +84,9 @@ INLINE void draw(const int32_t *weights, int64_t count, int64_t total, uint32_t 
     }
 }
 
-/* acc [R] of bytes a [wide] and R rows of weights q [R, wide], four at a time (the last may be beyond R). */
-INLINE void dot_rows(const uint8_t *a, const int8_t *q, int64_t wide, int64_t ranks, const int32_t *first, int32_t *acc) {
-    for (int64_t r = 0; r < ranks; r += 4, q += 4 * wide) {
+/* acc [n] of bytes a [wide] and n rows of weights q [n, wide], four at a time (the last may be beyond n). */
+INLINE void dot_rows(const uint8_t *a, const int8_t *q, int64_t wide, int64_t n, const int32_t *first, int32_t *acc) {
+    for (int64_t r = 0; r < n; r += 4, q += 4 * wide) {
 #if defined(__AVX2__)
         __m256i s[4] = {_mm256_setzero_si256(), _mm256_setzero_si256(), _mm256_setzero_si256(), _mm256_setzero_si256()};
         for (int64_t k = 0; k < wide; k += 32) {
@@ -115,56 +115,56 @@ INLINE void dot_rows(const uint8_t *a, const int8_t *q, int64_t wide, int64_t ra
 
 /* The probabilities of all symbols of a lane, from the sums of all rows. */
 static void head_all(text_head *h, int64_t lane, const int32_t *acc, float *row, float *by_place) {
-    const int32_t *of_groups = h->weights + lane * h->outputs;
-    int32_t *weights = h->rank_weights + lane * h->rank_room;
+    const int32_t *class_weights = h->weights + lane * h->outputs;
+    int32_t *weights = h->member_weights + lane * h->member_room;
     float *all = h->all + lane * padded(h->symbols);
-    for (int64_t g = 0; g < h->groups; g++) {
+    for (int64_t c = 0; c < h->classes; c++) {
         float divisor = (float)weigh_row(
-            acc + h->groups + g * h->ranks, h->rank_scale + g * h->rank_room, h->r[lane], h->rank_bias + g * h->rank_room, row,
-            h->rank_room, h->ranks, weights
+            acc + h->classes + c * h->members, h->member_scale + c * h->member_room, h->r[lane], h->member_bias + c * h->member_room, row,
+            h->member_room, h->members, weights
         );
-        float of_group = (float)of_groups[g] / h->divisor[lane];
-        for (int64_t r = 0; r < h->ranks; r++) by_place[g * h->ranks + r] = of_group * ((float)weights[r] / divisor);
+        float class_p = (float)class_weights[c] / h->divisor[lane];
+        for (int64_t r = 0; r < h->members; r++) by_place[c * h->members + r] = class_p * ((float)weights[r] / divisor);
     }
     for (int64_t v = 0; v < h->symbols; v++) all[v] = by_place[h->place[v]];
 }
 
-/* The level's integer weights of lanes start ... start + rows - 1, from the features in `a` and `r`; draws, where it learns. */
-static void head_level(text_head *h, int64_t start, int64_t rows, int64_t step, int32_t *acc, float *room, float *by_place) {
+/* The first softmax's integer weights of lanes start ... start + rows - 1, from the features in `a` and `r`; draws, where it learns. */
+static void head_top(text_head *h, int64_t start, int64_t rows, int64_t step, int32_t *acc, float *room, float *by_place) {
     product(h->a + start * h->wide, h->wide, rows, &h->packed, acc, h->packed.outputs);
     for (int64_t i = start; i < start + rows; i++) {
         int32_t *weights = h->weights + i * h->outputs;
         int64_t total = weigh_row(
-            acc + (i - start) * h->packed.outputs, h->level_scale, h->r[i], h->level_bias, room, h->outputs, h->level, weights
+            acc + (i - start) * h->packed.outputs, h->top_scale, h->r[i], h->top_bias, room, h->outputs, h->top, weights
         );
         h->divisor[i] = (float)total;
-        if (h->learns) draw(weights, h->level, total, draw_uniform((uint32_t)i, (uint32_t)step), 0, h->drawn + i * 2 * DRAWS);
-        if (h->whole) head_all(h, i, acc + (i - start) * h->packed.outputs, room, by_place);
+        if (h->learns) draw(weights, h->top, total, draw_uniform((uint32_t)i, (uint32_t)step), 0, h->drawn + i * 2 * DRAWS);
+        if (h->gives_all) head_all(h, i, acc + (i - start) * h->packed.outputs, room, by_place);
     }
 }
 
-/* The integer weights of the ranks within a lane's group. */
-INLINE void head_ranks(text_head *h, int64_t lane, int64_t group, int64_t step, int32_t *acc, float *room) {
-    int64_t row = group * h->ranks;
-    int32_t *weights = h->rank_weights + lane * h->rank_room;
-    dot_rows(h->a + lane * h->wide, h->of_ranks + row * h->wide, h->wide, h->ranks, h->first + row, acc);
+/* The integer weights of the members of a lane's class. */
+INLINE void head_members(text_head *h, int64_t lane, int64_t of_class, int64_t step, int32_t *acc, float *room) {
+    int64_t row = of_class * h->members;
+    int32_t *weights = h->member_weights + lane * h->member_room;
+    dot_rows(h->a + lane * h->wide, h->member_rows + row * h->wide, h->wide, h->members, h->first + row, acc);
     int64_t total = weigh_row(
-        acc, h->rank_scale + group * h->rank_room, h->r[lane], h->rank_bias + group * h->rank_room, room, h->rank_room, h->ranks,
+        acc, h->member_scale + of_class * h->member_room, h->r[lane], h->member_bias + of_class * h->member_room, room, h->member_room, h->members,
         weights
     );
-    h->rank_divisor[lane] = (float)total;
-    int32_t first = (int32_t)(h->groups + row);
+    h->member_divisor[lane] = (float)total;
+    int32_t first = (int32_t)(h->classes + row);
     if (h->learns)
-        draw(weights, h->ranks, total, draw_uniform((uint32_t)lane, (uint32_t)step), first, h->drawn + lane * 2 * DRAWS + DRAWS);
+        draw(weights, h->members, total, draw_uniform((uint32_t)lane, (uint32_t)step), first, h->drawn + lane * 2 * DRAWS + DRAWS);
 }
 
 INLINE void head_list_move(text_head *h, int64_t row, int64_t lane, float by) {
-    by = by > MOST_MOVE ? MOST_MOVE : by < -MOST_MOVE ? -MOST_MOVE : by;
+    by = by > MAX_MOVE ? MAX_MOVE : by < -MAX_MOVE ? -MAX_MOVE : by;
     h->moves[h->move_count] = (text_move){h->move_of[row], (int32_t)lane, scalar_nearest(by)};
     h->move_of[row] = (int32_t)++h->move_count;
 }
 
-/* Count one more lesson of a row, and list the row. */
+/* Count `lessons` updates of a row in this step, and list the row. */
 INLINE void head_count(text_head *h, int64_t row, int32_t lessons) {
     if (h->count[row] == 0) h->moved[h->moved_count++] = (int32_t)row;
     h->count[row] += lessons;
@@ -177,7 +177,7 @@ INLINE float head_unit(const text_head *h, int64_t row) {
 /* List the moves that the symbols (by place where the head is factored) of `rows` lanes ask for. */
 static void head_list(text_head *h, const int32_t *places, int64_t rows) {
     h->move_count = h->moved_count = 0;
-    if (!h->groups) {
+    if (!h->classes) {
         for (int64_t i = 0; i < rows; i++) {
             head_count(h, places[i], DRAWS);
             for (int j = 0; j < DRAWS; j++) head_count(h, h->drawn[i * 2 * DRAWS + j], 1);
@@ -192,10 +192,10 @@ static void head_list(text_head *h, const int32_t *places, int64_t rows) {
     } else {
         for (int pass = 0; pass < 2; pass++)
             for (int64_t i = 0; i < rows; i++)
-                for (int level = 0; level < 2; level++) {
-                    int32_t own = level ? (int32_t)(h->groups + places[i]) : (int32_t)(places[i] / h->ranks), pulls = 0;
+                for (int softmax = 0; softmax < 2; softmax++) {
+                    int32_t own = softmax ? (int32_t)(h->classes + places[i]) : (int32_t)(places[i] / h->members), pulls = 0;
                     for (int j = 0; j < DRAWS; j++) {
-                        int32_t v = h->drawn[(i * 2 + level) * DRAWS + j];
+                        int32_t v = h->drawn[(i * 2 + softmax) * DRAWS + j];
                         if (v == own) continue;
                         pulls++;
                         if (pass == 0)
@@ -239,7 +239,7 @@ static void head_move_row(text_head *h, int64_t row, bool rounds, int8_t *rounde
         for (int64_t c = 0; c < h->width; c++) master[c] = h->trained[row * h->width + c] * (1 << FRACTION);
         h->has_master[row] = 1;
     }
-    int8_t *to = h->groups && row >= h->groups ? h->of_ranks + (row - h->groups) * h->wide : rounded;
+    int8_t *to = h->classes && row >= h->classes ? h->member_rows + (row - h->classes) * h->wide : rounded;
     for (int64_t c = 0; c < h->wide; c += VECTORS_OF_PAD * FLOATS) {
         vu m[VECTORS_OF_PAD];
         for (int k = 0; k < VECTORS_OF_PAD; k++) m[k] = (vu)vi_load(master + c + k * FLOATS);
@@ -266,8 +266,8 @@ static void head_move_row(text_head *h, int64_t row, bool rounds, int8_t *rounde
     h->move_of[row] = 0;
     if (!rounds) return;
     h->is_dirty[row] = 0;
-    if (to == rounded || h->whole) pack_row(&h->packed, row, to, h->width);
-    if (to != rounded) h->first[row - h->groups] = -RANK_OFFSET * sum;
+    if (to == rounded || h->gives_all) pack_row(&h->packed, row, to, h->width);
+    if (to != rounded) h->first[row - h->classes] = -MEMBER_OFFSET * sum;
 }
 
 /* Part `part` of `parts` of what head_list has listed. Where `rounds`, head_end follows when all parts are done. */

@@ -1,19 +1,19 @@
-/* The memory (priors/memory.py has the formulas; memory_kernel.py is the twin): counts of the symbols after the contexts of several
+/* The memory (priors/compose/memory.py has the formulas; memory_counts.py is the twin): counts of the symbols after the contexts of several
  * orders, shared by all lanes.
  *
  *     context   key (0 = empty) | n | d | start      d = 1: the only successor is `start`; else pool[start ... start + d - 1]
  *     pool      symbol | count << 16, in blocks of 4, 8, 16 ...
  *
- * A symbol is its place where the head is factored, so that the successors of one group have neighbouring numbers. */
+ * A symbol is its place where the head is factored, so that the successors of one class have neighbouring numbers. */
 #ifndef TP_TEXT_MEMORY_H
 #define TP_TEXT_MEMORY_H
 
 #include "vectors.h"
 
-#define MOST_ORDERS 64
-#define MOST_ORDER 64
+#define MAX_ORDERS 64
+#define MAX_ORDER 64
 #define DISCOUNT 0.5f
-#define MOST_COUNTED 30000
+#define MAX_COUNTED 30000
 #define TRIES 16
 #define TINY_SHARE 0x1p-100f
 
@@ -23,12 +23,12 @@ typedef struct {
 
 typedef struct {
     int64_t depth, lanes, longest; /* orders; the highest */
-    int32_t orders[MOST_ORDERS];
+    int32_t orders[MAX_ORDERS];
     text_context *contexts;
     uint32_t mask; /* contexts - 1 */
     uint32_t *pool;
     int64_t pool_size, contexts_used, pool_used, limit;
-    float scale[MOST_ORDERS][10][6]; /* s_k by bucket of n and of d */
+    float scale[MAX_ORDERS][10][6]; /* s_k by bucket of n and of d */
     int64_t across; /* lanes, padded */
     int32_t *history; /* [longest, across], the newest first */
     int32_t *hashes; /* what the next four lie in */
@@ -59,7 +59,7 @@ static void memory_push(text_memory *m, const int32_t *symbols, int64_t rows) {
     memcpy(m->history, symbols, (size_t)rows * 4);
 }
 
-/* Hash the contexts of lanes start ... start + rows - 1, after `seen` symbols, and ask for their rows. */
+/* Hash the contexts of lanes start ... start + rows - 1, after `seen` symbols each, and prefetch their table rows. */
 static void memory_hash(text_memory *m, int64_t start, int64_t rows, int64_t seen) {
     const int32_t low = 0x7FFFFFFF;
     for (int64_t k = 0; k < m->depth; k++) {
@@ -90,7 +90,8 @@ static void memory_swap(text_memory *m) {
     m->next_key = key;
 }
 
-/* The row that holds the key; the first free one as -1 - row; after TRIES rows that are neither, -2 - mask. */
+/* Linear probing. Returns the row that holds the key, or -1 - r for a free row r, or -2 - mask after TRIES other
+ * rows. */
 INLINE int64_t memory_find(const text_memory *m, uint32_t at, int32_t key) {
     for (uint32_t i = 0; i < TRIES; i++) {
         uint32_t place = (at + i) & m->mask;
@@ -101,7 +102,7 @@ INLINE int64_t memory_find(const text_memory *m, uint32_t at, int32_t key) {
     return -2 - (int64_t)m->mask;
 }
 
-/* Ask again for what memory_hash has asked for. */
+/* Prefetch a lane's contexts again: they may have left the nearest cache since memory_hash. */
 INLINE void memory_ask(const text_memory *m, int64_t lane) {
     for (int64_t k = 0; k < m->depth; k++) prefetch(m->contexts + m->at[k * m->across + lane]);
 }
@@ -122,7 +123,7 @@ INLINE void memory_look_up(text_memory *m, int64_t lane, int64_t seen) {
     }
 }
 
-/* What a count of each order weighs, and what is left for the base. */
+/* The factor of each order's discounted counts, and the share left to the base prior. */
 INLINE void memory_weigh(text_memory *m, int64_t lane) {
     float weight = 1.0f;
     for (int64_t k = m->depth - 1; k >= 0; k--) {
@@ -157,9 +158,9 @@ INLINE void memory_add(const text_memory *m, int64_t lane, int shift, float *out
     }
 }
 
-/* Those of one group of 2^shift symbols: out[v mod 2^shift]. */
-INLINE void memory_add_group(const text_memory *m, int64_t lane, int64_t group, int shift, float *out) {
-    const uint32_t mask = 0xFFFFu >> shift << shift, wanted = (uint32_t)group << shift, low = (1u << shift) - 1;
+/* Those of one class of 2^shift members: out[v mod 2^shift]. */
+INLINE void memory_add_members(const text_memory *m, int64_t lane, int64_t of_class, int shift, float *out) {
+    const uint32_t mask = 0xFFFFu >> shift << shift, wanted = (uint32_t)of_class << shift, low = (1u << shift) - 1;
     for (int64_t k = 0; k < m->depth; k++) {
         int32_t place = m->slot[lane * m->depth + k];
         if (place < 0) continue;
@@ -175,9 +176,9 @@ INLINE void memory_add_group(const text_memory *m, int64_t lane, int64_t group, 
         const uint32_t *e = m->pool + c->start;
         int32_t i = 0;
 #if defined(__AVX2__)
-        const __m256i of_group = _mm256_set1_epi32((int32_t)mask), here = _mm256_set1_epi32((int32_t)wanted);
+        const __m256i class_mask = _mm256_set1_epi32((int32_t)mask), here = _mm256_set1_epi32((int32_t)wanted);
         for (; i < c->d; i += 8) { /* the pool goes on past its last block */
-            __m256i v = _mm256_and_si256(_mm256_loadu_si256((const __m256i *)(e + i)), of_group);
+            __m256i v = _mm256_and_si256(_mm256_loadu_si256((const __m256i *)(e + i)), class_mask);
             uint32_t hits = (uint32_t)_mm256_movemask_ps(_mm256_castsi256_ps(_mm256_cmpeq_epi32(v, here)));
             if (c->d - i < 8) hits &= (1u << (c->d - i)) - 1;
             for (; hits; hits &= hits - 1) {
@@ -213,10 +214,13 @@ INLINE int32_t memory_where(const uint32_t *successors, int32_t from, int32_t d,
     return -1;
 }
 
-/* One gradient step on ln s_k of every order that was seen, towards a larger p_K(symbol), from p = p_0(symbol). */
+/* One gradient step on ln s_k of every order whose context was found, towards a larger p_K(symbol); p: p_0(symbol).
+ * From the top order down, with weight = d p_K / d p_k / p_K:
+ *
+ *     g = clamp(s / (n + s) * weight * (p_{k-1} - p_k), -1, 1)     s *= 1 + 0.15 g, kept in 0.05 ... 4000 */
 static void memory_adapt(text_memory *m, int64_t lane, uint32_t symbol, float p) {
-    float before[MOST_ORDERS], after[MOST_ORDERS], inverses[MOST_ORDERS], strengths[MOST_ORDERS];
-    float *scales[MOST_ORDERS];
+    float before[MAX_ORDERS], after[MAX_ORDERS], inverses[MAX_ORDERS], strengths[MAX_ORDERS];
+    float *scales[MAX_ORDERS];
     int64_t top = -1;
     for (int64_t k = 0; k < m->depth; k++) {
         int64_t at = lane * m->depth + k;
@@ -274,7 +278,7 @@ INLINE void memory_insert(text_memory *m, int64_t lane, int64_t k, uint32_t symb
         return;
     }
     text_context *c = m->contexts + place;
-    if (c->n >= MOST_COUNTED) return;
+    if (c->n >= MAX_COUNTED) return;
     if (c->d == 1) {
         if ((uint32_t)c->start == symbol) {
             c->n++;
@@ -322,7 +326,7 @@ static UNUSED void memory_free(text_memory *m) {
     tp_free(m->part);
 }
 
-/* power_of_two of memory.py */
+/* The smallest power of two >= n, at least 2 (`power_of_two` of priors/memory_counts.py). */
 INLINE int64_t memory_room(int64_t n) {
     int64_t room = 2;
     while (room < n) room *= 2;

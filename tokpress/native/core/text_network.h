@@ -1,4 +1,4 @@
-/* minGRU with hashed n-grams (priors/mingru.py and grams.py have the formulas, and are the twin): from the last symbols of some
+/* minGRU with hashed n-grams (priors/text/mingru.py and grams.py have the formulas, and are the twin): from the last symbols of some
  * lanes to the features that a head sees. Lanes do not depend on each other, so any thread may take any of them.
  *
  * A network of width D, hidden H, L blocks; tables of G rows of F numbers for the last two and three symbols. Large tables stay where
@@ -8,7 +8,7 @@
 
 #include "rows.h"
 
-#define MOST_DEPTH 256
+#define MAX_DEPTH 256
 
 /* Float rows are padded (vectors.h); `rest` is 1 - mu. */
 typedef struct {

@@ -1,5 +1,6 @@
-/* What a frame of the text models has: one or two networks with their heads, a memory, and room for each thread. Everything is
- * allocated here; tensors stay where they are mapped, but for those that are packed or padded. */
+/* The state of one frame of a text model: one or two networks with their heads, a memory, and scratch space for each
+ * thread. All of it is allocated here. Tensors are used where they are mapped, except those that must be packed or
+ * padded. */
 #ifndef TP_TEXT_STATE_H
 #define TP_TEXT_STATE_H
 
@@ -9,35 +10,35 @@
 #include "text_memory.h"
 #include "text_network.h"
 
-#define MEMBERS 2
-#define MOST_LANES (1 << 16)
+#define MAX_EXPERTS 2
+#define MAX_LANES (1 << 16)
 /* Lanes that one task takes at most: weights, which are larger than a near cache, are read once for all of them. */
-#define PANEL MOST_ROWS
+#define PANEL MAX_ROWS
 
 typedef struct {
     text_network network;
     text_head head;
     uint8_t *next_a; /* features of the step that begins: `head` still learns from the others */
     float *next_r;
-    int32_t *own; /* [lanes]: places of the last symbols, where the head is factored but coded whole */
-} text_member;
+    int32_t *own; /* [lanes]: places of the last symbols, where the head is factored but gives all */
+} text_expert;
 
 typedef struct {
     int64_t lanes, tokens, steps; /* lane i holds tokens i * steps ... */
-    int64_t members, quarters, begin;
-    text_member member[MEMBERS];
+    int64_t experts, quarters, begin;
+    text_expert expert[MAX_EXPERTS];
     text_memory memory;
     bool remembers;
-    int64_t symbols, level, outputs, level_marks, ranks, rank_room, rank_marks; /* level: groups, or symbols; shift: to the group */
+    int64_t symbols, top, outputs, top_marks, members, member_room, member_marks; /* top: classes, or symbols; shift: to the class */
     int shift;
-    int32_t *place, *symbol; /* [V], each the reverse of the other, where symbols are coded by group and rank */
+    int32_t *place, *symbol; /* [V], each the reverse of the other, where symbols are coded by class and member */
     /* of the step, [lanes, ...] */
     int64_t step, rows, panels, pushed; /* pushed: lanes whose intervals wait to be pushed */
-    int32_t *given, *last, *group; /* symbols; places of the last symbols; groups */
-    float *out, *sums, *rank_out, *rank_sums; /* probabilities, and their sums */
+    int32_t *given, *last, *of_class; /* symbols; places of the last symbols; classes */
+    float *out, *sums, *member_out, *member_sums; /* probabilities, and their sums */
     int32_t *base; /* integer weights of the base's probabilities, the head's own where there is one network */
     float *base_divisor, *of_symbol;
-    interval *intervals; /* [lanes, 2]: of groups or symbols, of ranks */
+    interval *intervals; /* [lanes, 2]: of classes or symbols, of members */
     int32_t *coded; /* places that are known, when they are encoded */
     double *costs; /* [lanes, 2]: probabilities of what came, when it is scored */
     /* where symbols are spelled (spelling.c); else NULL */
@@ -46,8 +47,8 @@ typedef struct {
     const int32_t *spelled; /* [V]: the symbol of each rank */
     uint32_t *masses, *mass_sums; /* [lanes, ...]: 2^30 p by rank; sums before each MASSES_TOGETHER of them, and of all */
     int64_t mass_room;
-    text_room rooms[MOST_THREADS];
-    int8_t *rounded[MOST_THREADS];
+    text_room rooms[MAX_THREADS];
+    int8_t *rounded[MAX_THREADS];
     team *team;
     range_encoder encoder;
     range_decoder decoder;
@@ -169,28 +170,28 @@ static UNUSED void start_head(text *t, text_head *h, tensor_list *l, double rate
     const int8_t *q = h->trained = next_tensor(l, h->rows * h->width);
     const uint8_t *scale = next_tensor(l, 4 * h->rows), *bias = next_tensor(l, 4 * h->rows);
     h->wide = padded(h->width);
-    h->outputs = padded(h->level);
+    h->outputs = padded(h->top);
     h->lanes = t->lanes;
     h->learns = rate > 0;
     h->every = 16 / t->lanes > 1 ? 16 / t->lanes : 1;
-    h->packed = pack(t, q, h->whole ? h->rows : h->level, 1, h->width, false);
-    if (h->whole) h->all = text_floats(t, t->lanes * padded(h->symbols));
-    h->level_scale = text_floats(t, h->outputs);
-    h->level_bias = text_floats(t, h->outputs);
+    h->packed = pack(t, q, h->gives_all ? h->rows : h->top, 1, h->width, false);
+    if (h->gives_all) h->all = text_floats(t, t->lanes * padded(h->symbols));
+    h->top_scale = text_floats(t, h->outputs);
+    h->top_bias = text_floats(t, h->outputs);
     h->unit = text_floats(t, h->rows);
     h->a = text_zeros(t, t->lanes * h->wide, 1);
     h->r = text_floats(t, t->lanes);
     h->drawn = text_zeros(t, t->lanes * 2 * DRAWS, 4);
     h->weights = text_zeros(t, t->lanes * h->outputs, 4);
     h->divisor = text_floats(t, t->lanes);
-    if (h->groups) {
-        h->rank_room = (h->ranks + RANK_PAD - 1) / RANK_PAD * RANK_PAD;
-        h->of_ranks = text_zeros(t, (h->symbols + 4) * h->wide, 1);
+    if (h->classes) {
+        h->member_room = (h->members + MEMBER_PAD - 1) / MEMBER_PAD * MEMBER_PAD;
+        h->member_rows = text_zeros(t, (h->symbols + 4) * h->wide, 1);
         h->first = text_zeros(t, h->symbols + 4, 4);
-        h->rank_scale = text_floats(t, h->groups * h->rank_room);
-        h->rank_bias = text_floats(t, h->groups * h->rank_room);
-        h->rank_weights = text_zeros(t, t->lanes * h->rank_room, 4);
-        h->rank_divisor = text_floats(t, t->lanes);
+        h->member_scale = text_floats(t, h->classes * h->member_room);
+        h->member_bias = text_floats(t, h->classes * h->member_room);
+        h->member_weights = text_zeros(t, t->lanes * h->member_room, 4);
+        h->member_divisor = text_floats(t, t->lanes);
     }
     if (h->learns) {
         h->master = text_zeros(t, h->rows * h->wide, 4);
@@ -208,33 +209,33 @@ static UNUSED void start_head(text *t, text_head *h, tensor_list *l, double rate
         h->unit[v] = (float)(rate * (1 << FRACTION)) / (s > 0x1p-40f ? s : 0x1p-40f);
     }
     for (int64_t v = 0; v < h->outputs; v++) {
-        h->level_scale[v] = v < h->level ? load_float(scale, v) : 0.0f;
-        h->level_bias[v] = v < h->level ? load_float(bias, v) : -0x1.fffffep127f;
+        h->top_scale[v] = v < h->top ? load_float(scale, v) : 0.0f;
+        h->top_bias[v] = v < h->top ? load_float(bias, v) : -0x1.fffffep127f;
     }
-    for (int64_t g = 0; g < h->groups; g++)
-        for (int64_t r = 0; r < h->rank_room; r++) {
-            int64_t v = h->groups + g * h->ranks + r, at = g * h->rank_room + r;
-            h->rank_scale[at] = r < h->ranks ? load_float(scale, v) : 0.0f;
-            h->rank_bias[at] = r < h->ranks ? load_float(bias, v) : -0x1.fffffep127f;
+    for (int64_t c = 0; c < h->classes; c++)
+        for (int64_t m = 0; m < h->member_room; m++) {
+            int64_t v = h->classes + c * h->members + m, at = c * h->member_room + m;
+            h->member_scale[at] = m < h->members ? load_float(scale, v) : 0.0f;
+            h->member_bias[at] = m < h->members ? load_float(bias, v) : -0x1.fffffep127f;
         }
-    for (int64_t v = 0; h->groups && v < h->symbols; v++) {
-        const int8_t *row = q + (h->groups + v) * h->width;
+    for (int64_t v = 0; h->classes && v < h->symbols; v++) {
+        const int8_t *row = q + (h->classes + v) * h->width;
         int32_t sum = 0;
         for (int64_t k = 0; k < h->width; k++) sum += row[k];
-        memcpy(h->of_ranks + v * h->wide, row, (size_t)h->width);
-        h->first[v] = -RANK_OFFSET * sum;
+        memcpy(h->member_rows + v * h->wide, row, (size_t)h->width);
+        h->first[v] = -MEMBER_OFFSET * sum;
     }
 }
 
 static UNUSED void start_rooms(text *t, int threads) {
     int64_t widest = 0, bytes = 0, product = 0;
-    for (int64_t k = 0; k < t->members; k++) {
-        const text_network *n = &t->member[k].network;
-        const text_head *h = &t->member[k].head;
-        int64_t rows[] = {n->wide, n->hide, n->found, h->outputs, h->rank_room};
+    for (int64_t k = 0; k < t->experts; k++) {
+        const text_network *n = &t->expert[k].network;
+        const text_head *h = &t->expert[k].head;
+        int64_t rows[] = {n->wide, n->hide, n->found, h->outputs, h->member_room};
         for (int i = 0; i < 5; i++) widest = rows[i] > widest ? rows[i] : widest;
         for (int i = 0; i < 3; i++) bytes = rows[i] > bytes ? rows[i] : bytes;
-        int64_t outs[] = {packed_outputs(3 * n->wide), packed_outputs(n->hide), h->packed.outputs + RANK_PAD, h->rank_room};
+        int64_t outs[] = {packed_outputs(3 * n->wide), packed_outputs(n->hide), h->packed.outputs + MEMBER_PAD, h->member_room};
         for (int i = 0; i < 4; i++) product = outs[i] > product ? outs[i] : product;
     }
     const int64_t panel = t->lanes < PANEL ? t->lanes : PANEL;

@@ -1,13 +1,13 @@
-"""Context mixing of bytes, without training: every table begins empty and learns from what was coded.
+"""Context mixing of bytes, without training: every table starts empty and learns from the bytes already coded.
 
-A byte is two nibbles of four binary decisions, the highest bit first. Before each bit
+A byte is two nibbles of four bits each, the highest bit first. Each bit is predicted in four stages:
 
-    contexts    hash (slots) or index a bit history (histories) or a counter (counters)
-    counters    one for each kind of history and context: p of a one, learned
-    mixer       adds their log-odds, weighed by three rows of weights (mixer)
-    correction  by what happened when the mixer said so (correction)
+    contexts    a hash of each context finds its bit history (slots, histories); a few index a counter directly
+    counters    one for each pair (context, history): the learned p of a one
+    mixer       sums the counters' log-odds, with weights from three rows
+    correction  averages the mixer's p with how often a one followed such a p
 
-and after it all of them learn. Encoding, decoding, scoring and sampling are one loop that differs in where the bit comes from.
+Then every stage learns the bit. Encoding, decoding, scoring and sampling share one loop; only the source of the bit differs.
 After Mahoney's lpaq1 and zpaq. `core/adaptive.c` is the same.
 """
 
@@ -23,17 +23,17 @@ from .slots import Slots
 
 INPUTS = 32  # two of each counter, and a constant
 FIRST_WEIGHT, FIRST_MATCHED = 2000, 4915  # 2^-14; of the log-odds of each context, and of the match
-RATE_LAST, RATE_EXTRA = 48, 220  # of the mixer; the second fades away as bytes are coded
+RATE_LAST, RATE_EXTRA = 48, 220  # of the mixer: LAST + EXTRA · 256 / (256 + bytes / 16)
 #: `counters.learn`: of histories; of the last bytes, which change faster; of matches
-MOST_SEEN, MOST_DIRECT, MOST_MATCHED = 1023, 30, 255
-MOST = [MOST_SEEN] * HASHED + [MOST_DIRECT, MOST_DIRECT, MOST_MATCHED, MOST_DIRECT]
+MAX_SEEN, MAX_DIRECT, MAX_MATCHED = 1023, 30, 255
+MAX_COUNTS = [MAX_SEEN] * HASHED + [MAX_DIRECT, MAX_DIRECT, MAX_MATCHED, MAX_DIRECT]
 
 
 def _first_weights(rows: int) -> list[int]:
-    """Of one row: only the first of those that are added knows something at the beginning."""
+    """Initial weights of a row: those of row 0 are the prior, those of the others 0, since rows are added."""
     weights = [0] * INPUTS
     if rows == 0:
-        weights[: 2 * len(MOST) : 2] = [FIRST_WEIGHT] * len(MOST)
+        weights[: 2 * len(MAX_COUNTS) : 2] = [FIRST_WEIGHT] * len(MAX_COUNTS)
         weights[2 * (HASHED + 2)] = FIRST_MATCHED
     return weights
 
@@ -54,7 +54,7 @@ class ContextMixing:
         self._next_state, first = history_tables()
         #: [phase][context][history]
         self._counters = [[[(p, 0) for p in first] for _ in range(HASHED)] for _ in range(2)]
-        #: by what they look at: (kind, its value, high nibble + 1 or 0, node)
+        #: counters indexed without a hash: by (which of three, its context's value, high nibble + 1 or 0, node)
         self._direct: defaultdict[tuple[int, int, int, int], Counter] = defaultdict(lambda: UNKNOWN)
         #: by (phase, level, bucket, expected bit)
         self._matched: dict[tuple[int, int, int, int], Counter] = {}
@@ -103,7 +103,7 @@ class ContextMixing:
         rate = RATE_LAST + RATE_EXTRA * 256 // (256 + min(done >> 4, 1 << 24))
         mixer.learn(self._inputs, self._row, (bit << 16) - squash_table()[self._log_odds + CENTRE], rate)
         correction.learn(self._corrected, self._bin, bit)
-        after = [counters.learn(counter, bit, most) for counter, most in zip(self._now, MOST)]
+        after = [counters.learn(counter, bit, most) for counter, most in zip(self._now, MAX_COUNTS)]
         for table, counter, (line, slot) in zip(self._counters[phase], after, self._found):
             at = 4 * node + slot
             table[line[at]] = counter
@@ -122,7 +122,7 @@ class ContextMixing:
             self._next_byte((self._high - 1) << 4 | node & 15)
 
     def _ask(self, newest: int) -> None:
-        """The contexts of the next byte, for which the last two bits of this one are not needed."""
+        """Hash the contexts of the next byte. The last two bits of this one are not known yet and count as 01."""
         at = len(self.history) + (self._phase == 1)
         k = self._pixels.channel(at) if self._pixels else -1
         if self._pixels and k >= 0:

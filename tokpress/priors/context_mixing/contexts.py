@@ -1,6 +1,6 @@
 """Contexts of a byte: hashes of bytes before it, or of the pixels around it (`core/byte_contexts.h`, `core/pixel_contexts.h`).
 
-Both are asked for while the last two bits of the newest byte are unknown and taken for 01.
+Both are computed two bits before the newest byte is complete: its last two bits count as 01.
 """
 
 from typing import NamedTuple
@@ -15,7 +15,7 @@ def is_letter(byte: int) -> bool:
 
 
 def word_with(word: int, byte: int) -> int:
-    """A hash of the letters since the last other byte; 0 after one that is none."""
+    """A hash of the current word, with `byte` added: its letters in lower case; 0 where `byte` is not a letter."""
     if not is_letter(byte):
         return 0
     letter = byte + 32 if 65 <= byte <= 90 else byte
@@ -23,7 +23,7 @@ def word_with(word: int, byte: int) -> int:
 
 
 class Bytes(NamedTuple):
-    """What contexts of bytes need."""
+    """The last 8 bytes, and the hashes of the current word and the word before it."""
 
     last: int = 0  # the last 8 bytes, the newest lowest
     word: int = 0
@@ -48,7 +48,7 @@ def orders_and_words(state: Bytes) -> list[int]:
 
 
 def byte_contexts(state: Bytes, byte: int, position: int) -> list[int]:
-    """Hashes for the byte at `position`, of the state that will be after `byte`."""
+    """Hashes of the contexts of the byte at `position`, which follows `byte`; `state` does not hold `byte` yet."""
     after = state.add(byte)
     last = after.last
     hashes = [
@@ -79,7 +79,7 @@ class Pixels(NamedTuple):
 
 
 def pixel_contexts(history: bytes | bytearray, here: int, newest: int, pixels: Pixels, k: int) -> list[int]:
-    """Hashes for the byte at `here`, byte k of a pixel; the one before is taken for `newest`."""
+    """Hashes of the contexts of the byte at `here`, which is byte k of its pixel; `newest` is the byte before it."""
     _, _, pixel, row, _ = pixels
     begin = here - k
 

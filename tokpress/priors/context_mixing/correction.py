@@ -1,7 +1,7 @@
-"""The last stage: a table of what really happened when the mixer said this (secondary symbol estimation; Mahoney's APM).
+"""The last stage: average the mixer's p with how often a one followed such a p (secondary symbol estimation; Mahoney's APM).
 
-A row holds a probability for each octave of log-odds; the answer is halfway between the mixer's and the table's, interpolated
-between two bins, of which the nearer one learns. `core/correction.h` is the same.
+A row holds one probability for each octave of log-odds. The table's p is interpolated between two bins; the result is the mean of
+the mixer's p and the table's p. The nearer bin learns: bin += (bit − bin) / 2^6. `core/correction.h` is the same.
 """
 
 from .logistic import CENTRE, OCTAVE, clamp, squash_table

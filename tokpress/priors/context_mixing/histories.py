@@ -1,20 +1,20 @@
-"""Bit histories: what has followed a context, in a byte (after zpaq's state table; Mahoney, *The ZPAQ Open Standard Format*, 2016).
+"""Bit histories: the bits that followed a context, summarised in one byte (zpaq's state table; Mahoney, *The ZPAQ Open Standard Format*).
 
-A state is (zeros, ones, last bit), the last bit only while zeros + ones ≤ 17. Counts are bounded, more tightly the more both bits
-occur, and seeing one bit shrinks the other's count: the recent past matters. States are numbered by how much they have seen, so
-the lowest of some numbers is the one to forget. `core/histories.h` is the same.
+A state is (zeros, ones, last bit); the last bit is kept only while zeros + ones ≤ 17. The larger count is at most MOST[smaller
+count]. Each bit shrinks the other bit's count, so that recent bits weigh more. States are numbered by zeros + ones, so the lowest
+number has seen least: its slot is reused first. `core/histories.h` is the same.
 """
 
 from functools import lru_cache
 
-#: the larger count may reach MOST[smaller count]
-MOST = (20, 48, 15, 8, 6, 5)
+#: the larger count may reach MAX_COUNTS[smaller count]
+MAX_COUNTS = (20, 48, 15, 8, 6, 5)
 
 
 def kinds(zeros: int, ones: int) -> int:
     """How many states a pair of counts has: 0, 1, or 2 where the last bit is known too."""
     small, large = sorted((zeros, ones))
-    if small < 0 or small >= len(MOST) or large > MOST[small]:
+    if small < 0 or small >= len(MAX_COUNTS) or large > MAX_COUNTS[small]:
         return 0
     return 2 if small and zeros + ones <= 17 else 1
 

@@ -1,7 +1,7 @@
-"""The match model: follow the last place where the last bytes occurred, and expect what came there. `core/match.h` is the same.
+"""The match model: find the last earlier occurrence of the last bytes, and predict the byte that followed. `core/match.h` is the same.
 
-A table tells, for a hash of five bytes, where they ended last. A match is verified by comparing bytes, and given up only after
-some failures: one differing byte does not end it, as a record goes on after its number.
+A hash table maps the last five bytes to the place behind their last occurrence. A match is verified by comparing bytes. It is
+dropped only after PATIENCE wrong bytes, so that it survives a record's changing number.
 """
 
 from .slots import MASK, scramble
@@ -27,7 +27,7 @@ class Match:
         self.place = self.length = self.misses = self.bucket = self.expected = 0
 
     def ask(self, last: int) -> None:
-        """The newest byte's last two bits are not known yet."""
+        """Hash the last bytes early: the last two bits of the newest one are not known yet, and choose one of four heads later."""
         self.head = scramble((last << 24 | 1) & MASK) >> (66 - self.log2) << 2
 
     def follow(self, history: bytes | bytearray, here: int) -> None:
@@ -54,6 +54,6 @@ class Match:
         self.expected = history[place]
 
     def miss(self) -> None:
-        """Another bit came than was expected."""
+        """The coded bit differs from the predicted one."""
         self.length = self.bucket = 0
         self.misses += 1

@@ -1,16 +1,17 @@
 """A mixer: online logistic regression over int16 inputs (Mahoney, Florida Tech CS-2005-16). `core/mixer.h` is the same.
 
-    x = Σ_i w_i · input_i        p = squash(x)        w_i += rate · (bit − p) · input_i
+    x = Σ_i w_i · input_i        p = squash(x)        w_i += rate / 2^9 · (bit − p) · input_i
 
-w is the sum of some rows, each chosen by another context: what holds in general is learned in one, what is special in others.
-They learn alike. A weight of 1 is 2^14.
+w is the sum of several rows of weights. A context selects each row: a row with few choices learns what holds in general, a row
+with many choices learns special cases. All rows get the same update. 2^14 is a weight of 1; inputs are in 1/128 octave and x in
+1/256, hence >> 13.
 """
 
 from .logistic import LIMIT, clamp
 
-#: a constant input
+#: the bias: an input that is always this
 ONE = 512
-#: of 2^16: smaller errors teach little and are passed over, to save time
+#: smallest |error|, in 2^-16, that is learned: smaller ones change little and cost time
 SMALL = 128
 
 
@@ -30,7 +31,7 @@ def predict(inputs: list[int], rows: list[list[int]]) -> int:
 
 
 def learn(inputs: list[int], rows: list[list[int]], error: int, rate: int) -> None:
-    """Move all rows. error: (bit − p) · 2^16."""
+    """Update all rows. error: (bit − p) · 2^16; rate: at most 512."""
     if -SMALL < error < SMALL:
         return
     step = error * rate >> 10

@@ -20,16 +20,17 @@ from ...coding.base import (
     silent,
     unwatched,
 )
+from ...container.proportion import TOKENS_A_BYTE
 from ...errors import ModelError
 from ...exact.tensors import nothing_else
-from ...grid import Grid
 from ...lazy import np
-from ...model_files import check_settings
+from ...media.grid import Grid
 from ...native import adaptive as core
 from ...native import library
-from ...proportion import TOKENS_A_BYTE
+from ...storage.files import check_settings
+from ...tokenizers.base import Config
 from ...tokens import TokenBuffer, as_bytes
-from ...types import Config, NotStepped
+from ..base import NotStepped
 from . import bits
 from .contexts import Pixels
 
@@ -117,7 +118,7 @@ class ContextMixingPrior(NotStepped):
     tokens_a_byte = TOKENS_A_BYTE
 
     def __init__(self, on_grid: bool = False) -> None:
-        """on_grid: whether it wants to know where pixels are, to look at those around."""
+        """on_grid: use the pixels around a byte as its contexts, where the source holds pixels."""
         self.wants_grid = on_grid
         self._pixels: Pixels | None = None
 

@@ -4,14 +4,15 @@ A nibble is four binary decisions: a path through a tree of 15 nodes, so a conte
 
     4 check bytes │ 4 histories of node 1 │ 4 of node 2 │ … │ 4 of node 15            (16 · 4 = 64 bytes)
 
-Latency is the cost, so a line's place is known two bits before it is needed; the last two bits only choose among neighbours.
+A cache miss costs more than the arithmetic, so the line is chosen two bits before the nibble ends; the last two bits only change
+the check byte.
 """
 
 MASK = (1 << 64) - 1
 
 
 def scramble(x: int) -> int:
-    """Small differences of the input change all upper bits of the 64-bit result."""
+    """Hash 64 bits to 64: a change of any input bit changes about half of the upper bits."""
     x = x * 0x9E3779B97F4A7C15 & MASK
     x ^= x >> 32
     return x * 0xD6E8FEB86659FD93 & MASK

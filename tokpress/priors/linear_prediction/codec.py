@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ...coding.base import silent
-from ...grid import Grid
+from ...media.grid import Grid
 from . import bits
 from .geometry import bytes_of, offset, place, value_of
 from .residuals import SampleCoder

@@ -1,7 +1,9 @@
-"""Long filters of a recording: each guesses from the numbers that the filter before it left over, and learns from their signs (core:
-samples_filters.h).
+"""A cascade of sign-LMS filters for sound, as in Monkey's Audio and OptimFROG (core: samples_filters.h).
 
-    guess = w · x,   w += rate · clamp(rest / mean |rest|, −2, 2) · sign(x)      (after the cascades of Monkey's Audio and OptimFROG)
+The input of each filter is the prediction error of the filter before it; x are the last inputs.
+
+    guess = w · x     rest = input − guess     w += rate · clamp(rest / (usual + 0.1), −2, 2) · sign(x)
+    usual += (|rest| − usual) / 128                                                     the running mean of |rest|
 """
 
 import numpy as np
@@ -25,7 +27,7 @@ class Filter:
         return self.guessed
 
     def learn(self, came: np.float32) -> np.float32:
-        """`came` is what there was to guess. Returns what the guess leaves over."""
+        """Update with the true input, `came`. Returns the prediction error, the input of the next filter."""
         rest = came - self.guessed
         step = self.rate * clamp(rest / (self.usual + F(0.1)), -2, 2)
         self.weights += step * np.sign(self.recent)

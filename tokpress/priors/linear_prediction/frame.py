@@ -9,20 +9,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ...coding.base import Codec, Frame, Report, SteppedPrior, Watch, check_temperature, silent, unwatched
+from ...container.varint import pack_varint
 from ...errors import ChecksumError, TokpressError
-from ...grid import Grid
 from ...lazy import np
+from ...media.grid import Grid
 from ...native import library
 from ...native import samples as native
 from ...tokens import TokenBuffer, as_bytes
-from ...wire import pack_varint
 from ..context_mixing.prior import ContextMixed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 #: the longest varint of a length
-MOST_VARINT = 9
+MAX_VARINT = 9
 
 
 def _coder() -> Any:
@@ -111,7 +111,7 @@ class SamplesCodec(Codec):
 def _take_varint(payload: bytes) -> tuple[int, int]:
     """(a number, where it ends)."""
     number = 0
-    for at, byte in enumerate(payload[:MOST_VARINT]):
+    for at, byte in enumerate(payload[:MAX_VARINT]):
         number |= (byte & 127) << 7 * at
         if byte < 128:
             return number, at + 1

@@ -1,15 +1,16 @@
-"""Where samples lie in the source, and which neighbours of a sample are looked at (core: samples_geometry.h).
+"""Where samples lie in the source, and which neighbours predict a sample (core: samples_geometry.h).
 
-Samples are coded in the order of the source, but green before red. The last rows are kept in a window in that order, with PAD pixels
-at each side that repeat the row's end, so that neighbours need no looking at edges. Neighbours are told by how far back they lie."""
+Samples are coded in the order of the source, except that green precedes red. A window holds the last rows in coding order, with
+PAD pixels on each side that repeat the edge pixel, so that neighbours need no bounds checks. A neighbour is an offset backwards in
+the window."""
 
 from dataclasses import dataclass
 
-from ...grid import Grid
+from ...media.grid import Grid
 
 PAD = 4
 CHUNK = 4096  # samples of a recording's channel that are kept in one piece
-MOST_NEIGHBOURS = 48
+MAX_NEIGHBOURS = 48
 #: (columns to the left, rows up) in the sample's own channel, in channels coded before it, and in channels coded after it
 OWN = [(1, 0), (0, 1), (1, 1), (-1, 1), (2, 0), (0, 2), (2, 1), (-2, 1), (3, 0), (1, 2), (-1, 2), (2, 2), (-2, 2), (0, 3),
        (3, 1), (-3, 1)]  # fmt: skip
@@ -21,7 +22,7 @@ CLOSENESS = [4, 3, 3, 2, 2, 2, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1]
 
 @dataclass(frozen=True)
 class Geometry:
-    """What a grid's window looks like: columns of a row, pixels of padding at each side, numbers of a row, numbers in all."""
+    """The window of a grid. columns: pixels of a row; pad: pixels added on each side; stride: numbers of a row; window: all numbers."""
 
     grid: Grid
 
@@ -48,13 +49,13 @@ class Geometry:
         if not self.grid.picture:
             own = [channels * (i + 1) for i in range(32)]
             others = [d + channels * i for i in range(16) for d in range(1, channels)]
-            return (own + others)[:MOST_NEIGHBOURS]
+            return (own + others)[:MAX_NEIGHBOURS]
         near = [channels * left + stride * up for left, up in OWN]
         for other in range(c - 1, max(-1, c - 4), -1):
             near += [c - other + channels * left + stride * up for left, up in EARLIER]
         for other in range(c + 1, min(channels, c + 3)):
             near += [c - other + channels * left + stride * up for left, up in LATER]
-        return near[:MOST_NEIGHBOURS]
+        return near[:MAX_NEIGHBOURS]
 
     def close(self, c: int) -> list[tuple[int, int]]:
         """(how far back, weight) of the errors that judge a guess."""

@@ -1,17 +1,18 @@
 """Guesses of the next sample from those before it, and what they learn from it (core: samples_guess.h, samples_learn.h).
 
-    pictures     least squares of the tile of columns and its neighbours, least squares of all samples before (Wu, Barthel & Zhang
-                 1998), and five simple ones as PNG, JPEG-LS and WebP have them, on the difference to the channel before
-    recordings   least squares, then three filters, each on top; and polynomials of degree 0, 1, 2 through the last samples
-    blend        Σ guess / error⁴ / Σ 1 / error⁴, errors being those of each guess close by
+    pictures     least squares over nearby columns; least squares over all samples before (Wu, Barthel & Zhang 1998); five simple
+                 predictors of PNG, JPEG-LS and WebP, applied to the difference from the channel before
+    recordings   least squares; three filters, each correcting the sum so far; polynomials of degree 0, 1, 2 through the last
+                 samples
+    blend        Σ t · guess / Σ t, t = min(e_blend / e, 64)⁴; e: 0.01 + a guess's weighted sum of errors at the neighbours
 
-Guesses are float32 relative to `reference`, an integer, so that samples of 32 bits keep their precision."""
+Guesses are float32 relative to the integer `reference`, since float32 cannot hold a 32-bit sample."""
 
 from typing import Any
 
 import numpy as np
 
-from ...grid import Grid
+from ...media.grid import Grid
 from . import least_squares as squares
 from .arithmetic import LANES, F, clamp, energy_of, total
 from .filters import TAPS, Filter
@@ -19,7 +20,7 @@ from .geometry import Geometry
 
 BLEND = 7
 ENERGIES = 96
-MOST_TILES = 3072  # in all channels
+MAX_TILES = 3072  # in all channels
 BATCH_PICTURE, BATCH_SOUND = 8, 16
 KEEP_PICTURE, KEEP_SOUND, KEEP_ROW = F(0.9984), F(0.969), F(0.83)
 RIDGE_PICTURE, RIDGE_SOUND = 4, 2000
@@ -27,13 +28,13 @@ GLOBAL_EVERY = 4
 
 
 def first_scale(energy: int) -> np.float32:
-    """The mean error that an energy tells of, before any was seen."""
+    """Initial mean error for an energy: (2^(energy / 4) − 1) · 0.0104, log2 as in `energy_of`."""
     power = np.array([(energy + (127 << 2)) << 21], np.int32).view(np.float32)[0]
     return (power - F(1)) * F(0.0104)
 
 
 class Guesses:
-    """The guesses, of which `values` is the last one's, for the sample at the cursor."""
+    """The predictors and their state. `values` [8] are the guesses of the sample at the cursor, the last one the blend."""
 
     def __init__(self, grid: Grid) -> None:
         self.grid, self.geometry = grid, Geometry(grid)
@@ -54,7 +55,7 @@ class Guesses:
         self.rows: list[list[Any]] = [[] for _ in range(channels)]
         self.batch = BATCH_PICTURE if grid.picture else BATCH_SOUND
         self.tile_width = BATCH_PICTURE
-        while -(-geometry.columns // self.tile_width) > MOST_TILES // channels:
+        while -(-geometry.columns // self.tile_width) > MAX_TILES // channels:
             self.tile_width += BATCH_PICTURE
         tiles = -(-geometry.columns // self.tile_width) if grid.picture else 0
         empty = [np.zeros((len(near), squares.padded(len(near), self.dtype)), self.dtype) for near in self.near]

@@ -1,4 +1,4 @@
-"""Least squares over the neighbours of a sample: the weights w that would have been best for the samples before (core: samples_squares.h).
+"""Ridge regression of a sample on its neighbours: the weights w with the least weighted squared error so far (core: samples_squares.h).
 
     A = Σ decay^age x xᵀ,   b = Σ decay^age x s,   (A + ridge I) w = b     by L D Lᵀ (Cholesky without roots)
 
@@ -43,7 +43,9 @@ def dot(w: Matrix, x: Matrix) -> Any:
 
 
 def solve(a: Matrix, ridge: float, w: Matrix) -> Matrix:
-    """The weights, or w where rounding leaves a pivot below the ridge. A is used up."""
+    """The weights; the old ones, w, where a pivot is not above ridge / 16. Destroys A.
+
+    Exact pivots are at least the ridge, so a smaller one is only rounding error."""
     n, real = a.shape[0], a.dtype.type
     over_pivot = np.zeros(n, a.dtype)
     for i in range(n):

@@ -1,10 +1,10 @@
-"""One binary decision: what experts and contexts say of it, mixed; coded; and learned at once (core: samples_mixing.h).
+"""One binary decision: mix the predictions of experts and contexts, code the bit, learn it (core: samples_mixing.h).
 
-    x_i     = log2 p_i / (1 − p_i)      of 8 experts (given as odds) and of CONTEXTS probabilities, these times n / (n + 1.5)
-    mixed   = 1 / (1 + 2^−(w · x)),     w the sum of two sets of weights; w += rate · (bit − mixed) · x      (Mahoney 2005)
-    p       = half mixed, half what happened when the mixer said this (linear between BUCKETS)
+    x_i     = log2(p_i / (1 − p_i))     of 8 experts, and of CONTEXTS cells times n / (n + 1.5); one constant, 0.3
+    mixed   = 1 / (1 + 2^−(w · x))      w: the sum of two rows of weights, each += rate · (bit − mixed) · x      (Mahoney 2005)
+    p       = (mixed + correction) / 2  correction: how often a one followed such a w · x, linear between BUCKETS
 
-A context's probability is a cell of 22 bits above a count of 10 bits; the rate of learning is 1 / (n + 1.4) at count n."""
+A cell is a 22-bit probability p above a 10-bit count n; p += (bit − p) / (n + 1.4). A new cell, p = ½ and n = 0, is NEW."""
 
 from typing import Any
 
@@ -18,8 +18,8 @@ BUCKETS = 33
 COLOURS = 4
 ENERGY_SETS = 12
 SETS = ENERGY_SETS + 4 * COLOURS
-MOST_COUNT = 250
-STRETCH_MOST = 12.0
+MAX_COUNT = 250
+STRETCH_MAX = 12.0
 NEW = 1 << 31
 
 
@@ -38,16 +38,16 @@ class Mixing:
         self.correction = np.tile(np.array(happened, np.float32), (COLOURS, NODES, 1))
 
     def decide(self, coder: Any, node: int, num: Any, den: Any, bit: int) -> int:
-        """Code a bit whose odds are num / den [8] by the experts; returns it."""
+        """Code a bit, learn it and return it. The experts' odds of a one are num / den [8]. A decoder ignores `bit`."""
         packed = np.array([self.cells[i][self.rows[i], node] for i in range(CONTEXTS)] + [NEW], np.uint32)
         count = (packed & 1023).astype(np.int32)
         n = count.astype(np.float32)
         p = (packed >> 10).astype(np.int32).astype(np.float32) * F(1 / 4194304)
-        x = clamp(log2(num / den), -STRETCH_MOST, STRETCH_MOST)
+        x = clamp(log2(num / den), -STRETCH_MAX, STRETCH_MAX)
         y = log2(p / (F(1) - p)) * (n / (n + F(1.5)))
         y[CONTEXTS] = F(0.3)
         w, v = (self.weights[each, node] for each in self.sets)
-        said = clamp(total((w[0] + v[0]) * x + (w[1] + v[1]) * y), -STRETCH_MOST, STRETCH_MOST)
+        said = clamp(total((w[0] + v[0]) * x + (w[1] + v[1]) * y), -STRETCH_MAX, STRETCH_MAX)
         mixed = squash(said)
 
         place = (said + F(12)) * F(1 / 0.75)
@@ -66,7 +66,7 @@ class Mixing:
         happened[bucket] += (target - happened[bucket]) * (F(1) - share) * F(0.014)
         happened[bucket + 1] += (target - happened[bucket + 1]) * share * F(0.014)
         moved = clamp(p + (target - p) / (n + F(1.4)), 0.0005, 0.9995)
-        counted = count + (count < MOST_COUNT)
+        counted = count + (count < MAX_COUNT)
         packed = (moved * F(4194304)).astype(np.int32).astype(np.uint32) << 10 | counted.astype(np.uint32)
         for i in range(CONTEXTS):
             self.cells[i][self.rows[i], node] = packed[i]

@@ -1,19 +1,21 @@
-"""A sample as binary decisions, so few that most take about a bit each (core: samples_residual.h).
+"""A sample as a path of binary decisions, chosen so that most cost about one bit (core: samples_residual.h).
 
-A boundary near the blend splits the range: is the sample above it? Then its distance m from the boundary is found in intervals
-[0, w) [w, 2w) [2w, 4w) …, "is it further?", and halved inside one; w = 2^k is about the error to be expected. Each expert's density is
-logistic: with F(b) = 1 / (1 + E), E = 2^−(distance of b from the guess / scale), the odds that a sample of the interval between a and
-c lies beyond b are (E_b − E_c) (1 + E_a) / ((E_a − E_b) (1 + E_c)).
+    1. Is the sample above a boundary near the blend?
+    2. In which interval [0, w) [w, 2w) [2w, 4w) … is its distance from the boundary? Asked outwards; w = 2^k is about the
+       expected error.
+    3. In which half of that interval? Asked down to a width of 2^j, j = max(0, k − 2).
+    4. The j low bits of the sample, which are nearly uniform unless the samples use fewer bits than they have.
 
-The boundary is a multiple of 2^j, j = k − 2: what is left in the end are j low bits of the sample itself, nearly equally likely unless
-the samples use fewer bits than they have."""
+The boundary is a multiple of 2^j, so that step 4 codes bits of the sample itself. Each expert's density is logistic:
+P(sample < b) = 1 / (1 + E_b), E_b = 2^−((b − ½ − guess) · 2 / (scale + SCALE_FLOOR)), scale: its mean error. The odds that a
+sample between a and c lies beyond b are (E_b − E_c) (1 + E_a) / ((E_a − E_b) (1 + E_c))."""
 
 import math
 from typing import Any
 
 import numpy as np
 
-from ...grid import Grid
+from ...media.grid import Grid
 from .arithmetic import LANES, F, clamp, energy_of, exp2
 from .guesses import BLEND, ENERGIES, Guesses
 from .mixing import COLOURS, ENERGY_SETS, Mixing
@@ -32,7 +34,7 @@ def hash2(a: int, b: int) -> int:
 
 
 def class_of(x: int) -> int:
-    """The sign and about the logarithm of x, 0 … 18."""
+    """Class of x, 0 … 18: 9 for 0, and up to nine classes of |x|, about logarithmic, on each side."""
     k = sum(abs(x) >= least for least in CLASSES)
     return 9 + (k if x > 0 else -k)
 
@@ -49,11 +51,13 @@ class SampleCoder:
         self.low_bits = [[[32768] * 16 for _ in range(32)] for _ in range(grid.channels)]
 
     def code(self, coder: Any, value: int) -> int:
-        """One sample, whose value a decoder ignores, by a coder of `bits.py`. Returns it."""
+        """Code one sample with a coder of `bits.py`, learn it and return it. A decoder ignores `value`."""
         g, mixing = self.guesses, self.mixing
         g.guess()
         scale = g.scales[g.channel, g.energy]
-        self.inverse = F(2) / (scale + SCALE_FLOOR)  # 2 ln 2 is the mean error of scale 1, times log2 e
+        self.inverse = F(2) / (
+            scale + SCALE_FLOOR
+        )  # a logistic of scale s has mean |error| 2 s ln 2: log2(e) / s = 2 / mean
         k = 0
         while k < self.grid.bits - 2 and scale[BLEND] * F(1.25) >= F(2 << k):
             k += 1
@@ -79,7 +83,7 @@ class SampleCoder:
         return value
 
     def _distance(self, coder: Any, boundary: int, up: int, width: int, unit: int, most: int, distance: int) -> int:
-        """The distance of the sample from the boundary without its low bits; most: the largest that there is."""
+        """Code the distance from the boundary, without its low bits. most: the largest possible distance."""
         side, decide = 1 if up else -1, self.mixing.decide
         near, far = self._edge(boundary, side), np.zeros(LANES, np.float32)
         low = steps = 0
@@ -126,7 +130,7 @@ class SampleCoder:
         return base
 
     def _open_contexts(self, boundary: int, shift: int) -> None:
-        """Which rows of probabilities the contexts have."""
+        """Hash the seven contexts of the sample to rows of the mixing tables."""
         g, channels = self.guesses, self.grid.channels
         c, picture, back = g.channel, self.grid.picture, g.back
         up = g.geometry.stride if picture else 2 * channels

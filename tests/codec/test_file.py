@@ -1,0 +1,516 @@
+"""tokpress.open: like the built-in one, over frames."""
+
+import gc
+import io
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import tokpress
+from tests.container.frames import rewritten
+from tests.models import tiny_autoencoders
+from tokpress.codec import restore
+from tokpress.codec import stream as pipeline
+from tokpress.codec.file import TokpressFile
+from tokpress.container.frames import MAX_NUMBER, FrameHeader, Kind, iter_frames, write_frame
+from tokpress.container.lzma2 import lzma_encode
+from tokpress.errors import ChecksumError, FormatError, ModelMismatchError, TokpressError
+from tokpress.models.model import Model
+from tokpress.priors.lecture.histogram import HistogramPrior
+from tokpress.tokenizers.text.bytes import BytesTokenizer
+
+MODEL = Model(BytesTokenizer(), HistogramPrior(256, np.bincount([97, 98, 99, 10], minlength=256) * 1000), name="tiny")
+DATA = np.random.default_rng(0).choice(np.frombuffer(b"abc\n", np.uint8), 5300).tobytes()
+
+
+class Pipe(io.RawIOBase):
+    """A stream that hands out a few bytes at a time and cannot seek."""
+
+    def __init__(self, data):
+        self._data = io.BytesIO(data)
+
+    def readable(self):
+        return True
+
+    def readinto(self, buffer):
+        piece = self._data.read(min(len(buffer), 7))
+        buffer[: len(piece)] = piece
+        return len(piece)
+
+
+def packed(data=DATA, frame_size=1000) -> bytes:
+    with tokpress.open(out := io.BytesIO(), "wb", model=MODEL, frame_size=frame_size) as file:
+        file.write(data)
+    return out.getvalue()
+
+
+def reader(data, **more) -> TokpressFile:
+    return TokpressFile(io.BytesIO(data), model=MODEL, **more)
+
+
+def offsets(data: bytes) -> list[int]:
+    return [header.offset for header, _ in iter_frames(io.BytesIO(data))]
+
+
+@pytest.fixture
+def decoded(monkeypatch):
+    """The numbers of the frames that were decoded."""
+    numbers, real = [], restore.restore_frame
+
+    def spy(header, *rest):
+        for piece in real(header, *rest):
+            numbers.append(header.number)
+            yield piece
+
+    monkeypatch.setattr(restore, "restore_frame", spy)
+    return numbers
+
+
+def test_what_is_written_is_an_ordinary_file(tmp_path):
+    path = tmp_path / "a.tokp"
+    with tokpress.open(path, "xb", model=MODEL, frame_size=1000) as file:
+        assert [file.write(DATA[:1500]), file.write(memoryview(DATA)[1500:]), file.tell()] == [1500, 3800, 5300]
+        assert file.writable() and not file.readable() and not file.seekable()
+    data = path.read_bytes()
+    assert tokpress.decompress(data, models=[MODEL]) == DATA and len(offsets(data)) == 6
+    with pytest.raises(FileExistsError):
+        tokpress.open(path, "xb")
+    with tokpress.open(str(path), models=[MODEL]) as file:
+        assert file.read() == DATA and file.read() == b"" and file.readable() and not file.writable()
+    assert file.closed
+
+
+@pytest.mark.parametrize("size", [0, 1, 999, 1000, 1001, 2000])
+def test_sizes_around_a_frame(size):
+    assert reader(packed(DATA[:size])).read() == DATA[:size]
+    assert len(offsets(packed(DATA[:size]))) == max(1, -(-size // 1000))
+
+
+@pytest.mark.parametrize("source", [io.BytesIO, Pipe])
+def test_streaming_decodes_frame_by_frame(decoded, source):
+    file = TokpressFile(source(packed()), model=MODEL)
+    assert file.read1(10) == DATA[:10] and decoded == [1]
+    assert file.read(985) == DATA[10:995] and file.readline() == DATA[995 : DATA.index(b"\n", 995) + 1]
+    assert set(decoded) <= {1, 2}
+    rest = DATA[file.tell() :]
+    assert list(file) == io.BytesIO(rest).readlines() and decoded == [1, 2, 3, 4, 5, 6]
+
+
+def test_seek_decodes_what_is_needed(decoded):
+    file = reader(packed())
+    assert file.seek(4100) == 4100 and file.read(5) == DATA[4100:4105] and decoded == [5]
+    assert file.seek(-4000, io.SEEK_CUR) == 105 and file.peek(1)[:9] == DATA[105:114] and decoded == [5, 1]
+    assert file.seek(-10, io.SEEK_END) == 5290 and file.read() == DATA[5290:] and decoded == [5, 1, 6]
+    assert file.seek(99_999) == 5300 and file.read(1) == b"" and decoded == [5, 1, 6]
+    with pytest.raises(ValueError, match="before the start"):
+        file.seek(-1)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 11_000), st.integers(0, 3000)), max_size=8))
+def test_like_bytesio(moves):
+    member = packed()
+    ours, plain = reader(member + packed(b"") + member), io.BytesIO(2 * DATA)
+    for position, count in moves:
+        assert ours.seek(position) == min(plain.seek(position), len(2 * DATA))
+        assert ours.read(count) == plain.read(count)
+        buffers = bytearray(50), bytearray(50)
+        assert ours.readinto(buffers[0]) == plain.readinto(buffers[1]) and buffers[0] == buffers[1]
+    ours.seek(0)
+    assert ours.read() == 2 * DATA
+
+
+def test_frames_may_begin_inside_a_file():
+    stream = io.BytesIO(b"something else" + packed())
+    stream.seek(14)
+    file = TokpressFile(stream, model=MODEL)
+    file.seek(3000)
+    assert file.read() == DATA[3000:]
+    file.close()
+    assert not stream.closed  # it is the caller's
+
+
+def test_a_pipe_cannot_seek():
+    file = TokpressFile(Pipe(packed()), model=MODEL)
+    assert not file.seekable()
+    with pytest.raises(io.UnsupportedOperation):
+        file.seek(0)
+
+
+def test_text(tmp_path):
+    path = tmp_path / "a.tokp"
+    with tokpress.open(path, "wt", model=MODEL, encoding="utf-16", newline="\r\n") as file:
+        file.write("één\ntwee\n")
+    with tokpress.open(path, "rt", model=MODEL, encoding="utf-16") as file:
+        assert file.readlines() == ["één\n", "twee\n"]
+    with tokpress.open(path, models=[MODEL]) as file:
+        assert file.read().decode("utf-16") == "één\r\ntwee\r\n"
+
+
+@pytest.mark.parametrize("mode", ["wb", "wt"])
+@pytest.mark.parametrize("size", [10, 5300])
+@pytest.mark.parametrize("how", ["exception", "left"])
+def test_unfinished_never_looks_complete(tmp_path, mode, size, how):
+    path, data = tmp_path / "a.tokp", DATA[:size]
+    if how == "exception":
+        with (
+            pytest.raises(RuntimeError),
+            tokpress.open(path, mode, model=MODEL, frame_size=1000) as file,
+        ):
+            file.write(data if mode == "wb" else data.decode())
+            raise RuntimeError
+    else:
+        file = tokpress.open(path, mode, model=MODEL, frame_size=1000)
+        file.write(data if mode == "wb" else data.decode())
+        with pytest.warns(ResourceWarning, match="not closed"):
+            del file
+            gc.collect()
+    with pytest.raises(FormatError, match=r"truncated after frame|it is empty"):
+        tokpress.decompress(path.read_bytes(), models=[MODEL])
+    with (
+        pytest.raises(FormatError, match=r"truncated after frame|it is empty"),
+        tokpress.open(path, model=MODEL) as file,
+    ):
+        file.read()
+    whole = [
+        p for p in restore.restored(io.BytesIO(path.read_bytes()), [MODEL], keep_going=True) if p.__class__ is tuple
+    ]
+    assert b"".join(piece for _, piece, _ in whole) == data[: len(whole) * 1000]
+
+
+@pytest.mark.parametrize("source", [io.BytesIO, Pipe])
+def test_damage(source):
+    data = bytearray(packed())
+    data[offsets(bytes(data))[2] + 30] ^= 1
+    file = TokpressFile(source(bytes(data)), model=MODEL)
+    assert file.read(2000) == DATA[:2000]
+    for _ in range(2):
+        with pytest.raises(FormatError, match="frame"):
+            file.read(1)
+    if source is io.BytesIO:
+        file.seek(3000)
+        assert file.read() == DATA[3000:]  # frames are independent
+
+
+@pytest.mark.parametrize("source", [io.BytesIO, Pipe])
+def test_every_flip_and_every_length_is_an_error(source):
+    data = packed(DATA[:90], 40)
+    assert len(offsets(data)) == 3
+    cases = [data[:at] for at in range(len(data))]
+    cases += [data[:at] + bytes([data[at] ^ 1 << at % 8]) + data[at + 1 :] for at in range(len(data))]
+    cases += [packed(b"")[:-1] + b"?"]
+    for case in cases:
+        with pytest.raises(FormatError):
+            TokpressFile(source(case), model=MODEL).read()
+
+
+def test_a_frame_missing_or_moved():
+    data, at = packed(), offsets(packed())
+    with pytest.raises(FormatError, match="missing"):
+        reader(data[: at[1]] + data[at[2] :]).read()
+    with pytest.raises(FormatError, match="missing"):
+        reader(data[at[1] :]).seek(0, io.SEEK_END)
+
+
+def test_large_lzma_frames_stream(monkeypatch):
+    monkeypatch.setattr(restore, "HOLD", 1000)
+    source = bytes(3_000_000)
+    data = bytearray(pipeline.compress(source))
+    file = reader(bytes(data))
+    assert file.read(10) == source[:10] and file.seek(2_500_000) and file.read() == source[2_500_000:]
+    assert file.seek(5) == 5 and file.read() == source[5:]
+    data[-1] ^= 1
+    with pytest.raises(ChecksumError):
+        reader(bytes(data)).read()
+
+
+def test_no_last_piece_of_a_frame_before_it_is_verified(monkeypatch):
+    """Of a large lzma frame whose source is another one, whoever reads exactly its length gets an error."""
+    monkeypatch.setattr(restore, "HOLD", 1000)
+    source = np.random.default_rng(1).integers(0, 9, 3_000_001).astype(np.uint8).tobytes()
+    payload = lzma_encode(source)
+    lengths = {"source_length": len(source), "payload_length": len(payload)}
+    wrong = rewritten(FrameHeader(kind=Kind.LZMA, source_crc=zlib.crc32(source) ^ 1, **lengths), payload)
+    for sizes in ([len(source)], [1 << 20] * 3, [100_000] * 31):
+        file, read = reader(wrong), 0
+        with pytest.raises(ChecksumError, match="probably damaged"):
+            for size in sizes:
+                read += len(file.read(size))
+        assert read < len(source)
+    with pytest.raises(ChecksumError):
+        pipeline.decompress(wrong)
+    pipeline.decompress_stream(io.BytesIO(wrong), out := io.BytesIO(), keep_going=True)
+    assert out.getvalue() == b""  # decoded once before a byte of it is written
+
+
+def other_member_of(data: bytes) -> bytes:
+    """A file of frames of the same sizes."""
+    return packed(bytes(reversed(data)))
+
+
+@pytest.mark.parametrize("source", [io.BytesIO, Pipe])
+def test_frames_of_another_member(source):
+    ours, other = packed(), other_member_of(DATA)
+    cuts, others = [*offsets(ours), len(ours)], [*offsets(other), len(other)]
+    for number in range(6):
+        spliced = ours[: cuts[number]] + other[others[number] : others[number + 1]] + ours[cuts[number + 1] :]
+        with pytest.raises(FormatError, match="does not belong to the frame before it"):
+            TokpressFile(source(spliced), model=MODEL).read()
+        with pytest.raises(FormatError, match="does not belong to the frame before it"):
+            reader(spliced).seek(0, io.SEEK_END)
+
+
+def relinked(data: bytes, **lies) -> bytes:
+    """The file with lies in its last header, and checks and links that hold."""
+    *_, (header, payload) = [(h, p.read()) for h, p in iter_frames(io.BytesIO(data))]
+    return data[: header.offset] + rewritten(header, payload, **lies)
+
+
+def test_a_digest_that_is_another():
+    wrong = relinked(packed(), digest=bytes(8))
+    with pytest.raises(ChecksumError, match="the whole is not"):
+        reader(wrong).read()
+    with pytest.raises(ChecksumError, match="the whole is not"):
+        tokpress.decompress(wrong, models=[MODEL])
+    file = reader(wrong)
+    assert file.read(5000) == DATA[:5000]
+    with pytest.raises(ChecksumError):
+        file.read(300)
+    file.seek(1000)
+    with pytest.raises(ChecksumError):
+        file.read()
+    summary = pipeline.decompress_stream(io.BytesIO(wrong), out := io.BytesIO(), [MODEL], keep_going=True)
+    assert out.getvalue() == DATA and "the whole is not" in summary.damaged[0].reason
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 5300), st.integers(0, 2000)), max_size=8))
+def test_a_digest_is_no_obstacle_to_moving_about(moves):
+    file = reader(packed())
+    for at, size in moves:
+        file.seek(at)
+        assert file.read(size) == DATA[at : at + size]
+    file.seek(0)
+    assert file.read() == DATA
+
+
+def test_more_source_than_a_file_can_have():
+    """Sums of lengths beyond 2^63, of one member and of several."""
+    huge = {"kind": Kind.LZMA, "source_length": MAX_NUMBER, "payload_length": 1, "source_crc": 0}
+    one = rewritten(FrameHeader(**huge), b"x")
+    first = FrameHeader(**huge, last=False)
+    write_frame(out := io.BytesIO(), first, b"x")
+    link = next(iter_frames(io.BytesIO(out.getvalue())))[0].next_link()
+    several = out.getvalue() + rewritten(FrameHeader(**huge, sequence=1, link=link, last=False), b"x")
+    for data in (one + one, several):
+        with pytest.raises(FormatError, match="2\\^63"):
+            reader(data).seek(0, io.SEEK_END)
+        with pytest.raises(TokpressError):
+            reader(data).read()
+
+
+class Raw(io.RawIOBase):
+    """Takes a few bytes at a time; None at the calls in `blocks`; raises at those in `fails`."""
+
+    def __init__(self, blocks=(), fails=()):
+        self.taken, self.calls, self.blocks, self.fails = bytearray(), 0, blocks, fails
+
+    def writable(self):
+        return True
+
+    def write(self, data):
+        self.calls += 1
+        if self.calls in self.fails:
+            raise OSError(28, "No space left on device")
+        if self.calls in self.blocks:
+            return None
+        self.taken += data[:5]
+        return min(len(data), 5)
+
+
+def test_short_writes():
+    with tokpress.open(raw := Raw(), "wb", model=MODEL, frame_size=1000) as file:
+        file.write(DATA)
+    assert tokpress.decompress(bytes(raw.taken), models=[MODEL]) == DATA
+    pipeline.compress_stream(io.BytesIO(DATA), raw := Raw(), pipeline.Options(models=[MODEL]))
+    packed_again = bytes(raw.taken)
+    pipeline.decompress_stream(io.BytesIO(packed_again), raw := Raw(), [MODEL])
+    assert raw.taken == DATA
+
+
+@pytest.mark.parametrize("raw", [Raw(blocks={9}), Raw(fails={9})], ids=["would block", "full"])
+def test_a_write_that_fails_is_an_error_and_so_is_closing(raw):
+    file = tokpress.open(raw, "wb", model=MODEL, frame_size=1000)
+    with pytest.raises(OSError):
+        file.write(DATA)
+    with pytest.raises(TokpressError, match="an earlier write failed"):
+        file.write(b"more")
+    with pytest.raises(TokpressError, match="an earlier write failed"):
+        file.close()
+    assert file.closed
+
+
+class OnlyReads:
+    def __init__(self, data):
+        self.read = io.BytesIO(data).read
+
+
+class OnlyWrites:
+    def __init__(self):
+        self.file = io.BytesIO()
+
+    def write(self, data):
+        self.file.write(data)  # and tells nothing
+
+
+def test_one_method_is_enough():
+    with tokpress.open(out := OnlyWrites(), "wb", model=MODEL, frame_size=1000) as file:
+        file.write(DATA)
+    data = out.file.getvalue()
+    assert TokpressFile(OnlyReads(data), model=MODEL).read() == DATA
+    pipeline.decompress_stream(OnlyReads(data), out := OnlyWrites(), [MODEL])
+    assert out.file.getvalue() == DATA
+    pipeline.compress_stream(OnlyReads(DATA), out := OnlyWrites(), pipeline.Options(models=[MODEL]))
+    assert tokpress.decompress(out.file.getvalue(), models=[MODEL]) == DATA
+
+
+@pytest.mark.parametrize("mode", ["rb", "wb", "ab", "rt", "wt"])
+@pytest.mark.parametrize("file", [None, 7, object()], ids=type)
+def test_what_is_no_file(file, mode):
+    with pytest.raises(TypeError, match=f"has no {'read' if mode[0] == 'r' else 'write'}"):
+        tokpress.open(file, mode)
+    gc.collect()  # no finalizer complains
+
+
+def test_a_text_file_is_no_binary_one():
+    with pytest.raises(TypeError, match="binary mode"):
+        tokpress.open(io.StringIO("text")).read()
+    with pytest.raises(TypeError, match="binary mode"):
+        pipeline.compress_stream(io.StringIO("text"), io.BytesIO())
+
+
+class NotReady(io.RawIOBase):
+    def readable(self):
+        return True
+
+    def readinto(self, buffer):
+        return None
+
+
+def test_an_input_that_is_not_ready():
+    with pytest.raises(BlockingIOError):
+        tokpress.open(NotReady()).read()
+    with pytest.raises(BlockingIOError):
+        pipeline.compress_stream(NotReady(), io.BytesIO())
+
+
+def test_threads_share_a_file():
+    out, lines = io.BytesIO(), [bytes([65 + i]) * 37 + b"\n" for i in range(8)]
+    with tokpress.open(out, "wb", model="adaptive", frame_size=5000) as file, ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda line: [file.write(line) for _ in range(60)], lines))
+    with tokpress.open(io.BytesIO(out.getvalue())) as file:
+        assert sorted(file) == sorted(lines * 60)
+    with tokpress.open(io.BytesIO(out.getvalue())) as file, ThreadPoolExecutor(8) as pool:
+        pieces = [piece for part in pool.map(lambda _: [file.read(38) for _ in range(60)], lines) for piece in part]
+    assert sorted(pieces) == sorted(lines * 60)
+
+
+def test_append(tmp_path):
+    """Like lzma.open: what is there stays, and is followed by a new member."""
+    path = tmp_path / "a.tokp"
+    for number, part in enumerate((DATA[:1500], b"", DATA[1500:])):
+        before = path.read_bytes() if number else b""
+        with tokpress.open(path, "ab", model=MODEL, frame_size=1000) as file:
+            assert file.writable() and file.tell() == 0
+            file.write(part)
+        assert path.read_bytes().startswith(before)
+    with tokpress.open(path, model=MODEL) as file:
+        assert file.read() == DATA
+    assert tokpress.decompress(path.read_bytes(), models=[MODEL]) == DATA
+
+
+def test_append_that_is_left_by_an_exception(tmp_path):
+    """What was there before can still be read, and the file does not look complete."""
+    path = tmp_path / "a.tokp"
+    path.write_bytes(packed())
+    with pytest.raises(RuntimeError), tokpress.open(path, "ab", model=MODEL, frame_size=1000) as file:
+        file.write(DATA[:2500])
+        raise RuntimeError
+    data = path.read_bytes()
+    assert data.startswith(packed()) and len(data) > len(packed())
+    with tokpress.open(path, model=MODEL) as file:
+        assert file.read(len(DATA) + 2000) == DATA + DATA[:2000]
+        with pytest.raises(FormatError, match="truncated"):
+            file.read()
+    pipeline.decompress_stream(io.BytesIO(data), out := io.BytesIO(), [MODEL], keep_going=True)
+    assert out.getvalue() == DATA + DATA[:2000]
+
+
+def test_append_to_what_is_no_tokp_file(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"precious")
+    with pytest.raises(FormatError, match=r"a\.txt: not a \.tokp file"):
+        tokpress.open(path, "ab", model=MODEL)
+    assert path.read_bytes() == b"precious"
+
+
+def test_append_to_what_lacks_its_end(tmp_path):
+    """A log whose writer was killed: what is appended after it could not be read."""
+    path = tmp_path / "a.tokp"
+    with pytest.raises(RuntimeError), tokpress.open(path, "wb", model=MODEL, frame_size=1000) as file:
+        file.write(DATA[:2500])
+        raise RuntimeError
+    for data in (path.read_bytes(), packed()[:-1], packed() + b"x"):
+        path.write_bytes(data)
+        with pytest.raises(FormatError, match="nothing is appended"):
+            tokpress.open(path, "ab", model=MODEL)
+        assert path.read_bytes() == data
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_append_text(tmp_path, encoding):
+    path = tmp_path / "a.tokp"
+    for line in ("één\n", "twee\n"):
+        with tokpress.open(path, "at", model=MODEL, encoding=encoding) as file:
+            file.write(line)
+    with tokpress.open(path, "rt", models=[MODEL], encoding=encoding) as file:
+        assert file.read() == "één\ntwee\n"
+
+
+def test_wrong_use(tmp_path):
+    with pytest.raises(ModelMismatchError):
+        TokpressFile(io.BytesIO(packed())).read()
+    for mode in ("rw", "ra", "a+", "rbt", "", "z"):
+        with pytest.raises(ValueError, match="mode"):
+            tokpress.open(io.BytesIO(), mode)
+    with pytest.raises(ValueError, match="frame_size"):
+        tokpress.open(io.BytesIO(), "wb", frame_size=0)
+    with pytest.raises(ValueError, match="text modes"):
+        tokpress.open(io.BytesIO(), "rb", encoding="utf-8")
+    with pytest.raises(FileNotFoundError):
+        tokpress.open(tmp_path / "none")
+    file = reader(packed())
+    with pytest.raises(io.UnsupportedOperation):
+        file.write(b"x")
+    file.close()
+    file.close()
+    for use in (file.read, file.tell, file.readable, lambda: file.write(b"")):
+        with pytest.raises(ValueError, match="closed file"):
+            use()
+    with tokpress.open(io.BytesIO(), "wb", model=MODEL) as file, pytest.raises(io.UnsupportedOperation):
+        file.read()
+
+
+def test_a_lossy_tokenizer_writes_no_stream():
+    """It stored the tokens alone, as if they restored the source."""
+    lossy = tiny_autoencoders()["vq"]
+    with pytest.raises(TokpressError, match="lossless"):
+        tokpress.open(io.BytesIO(), "wb", model=lossy)
+    source = (np.arange(192 * 40) // 97 % 256).astype(np.uint8).tobytes()
+    packed = tokpress.compress(source, model=lossy)
+    with tokpress.open(io.BytesIO(packed), model=lossy) as file:
+        assert file.read() == source

@@ -1,0 +1,106 @@
+"""Which candidate codes a frame: by costs alone, and by those of the shipped models."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tokpress.codec import choose, selection
+from tokpress.codec.options import EFFORTS, Options
+from tokpress.codec.selection import LARGE, PROSE_TEXT, TRIAL_SIZE, Cost, Part, is_prose, select, tells_prose
+from tokpress.container.frames import Kind
+from tokpress.models import store
+
+#: of a file up to TRIAL_SIZE; of a larger one; of one that is large
+WHOLE, PIECES, LARGE_PART = Part(1000, 1000, 600), Part(1000, LARGE // 2, 600), Part(1000, LARGE, 600)
+
+
+def tried(costs, part):
+    """(the number chosen, the numbers tried, in order)"""
+    numbers = []
+
+    def cost(number):
+        numbers.append(number)
+        return costs[number]
+
+    choice = select(len(costs), part, cost)
+    return choice and choice.number, numbers
+
+
+def test_the_cheapest_is_chosen():
+    assert tried([Cost(500), Cost(490)], WHOLE) == (1, [0, 1])
+    assert tried([Cost(490), Cost(490)], WHOLE) == (0, [0, 1])
+    assert tried([None, Cost(490)], WHOLE) == (1, [0, 1])
+    assert tried([None, None], WHOLE) == (None, [0, 1])
+
+
+def test_a_clear_win_ends_the_trials():
+    clear = [Cost(400), Cost(300)]
+    assert tried(clear, WHOLE) == (0, [0])
+    assert tried(clear, PIECES) == (0, [0])
+    for part in (LARGE_PART, WHOLE._replace(best=True), WHOLE._replace(samples=True)):
+        assert tried(clear, part) == (1, [0, 1])
+
+
+@pytest.mark.parametrize("part", [PIECES, LARGE_PART])
+def test_who_begins_with_nothing_gains_more_from_the_rest(part):
+    """It wins a narrow trial, and loses a clear one."""
+    narrow, clear = [Cost(500), Cost(540, starts_empty=True)], [Cost(500), Cost(560, starts_empty=True)]
+    assert tried(narrow, part)[0] == 1 and tried(clear, part)[0] == 0
+    assert tried(narrow, WHOLE)[0] == 0, "of a whole source there is no rest"
+
+
+def test_what_repeats_itself_is_tried_with_the_fastest_learner_first():
+    part = WHOLE._replace(lzma=100)
+    assert tried([Cost(60), Cost(70)], part) == (1, [1])
+    assert tried([Cost(60), Cost(70)], part._replace(own=True)) == (0, [0]), "the user's stay in the order given"
+
+
+def test_a_single_candidate_is_tried_only_where_nothing_may_shrink_the_source():
+    assert tried([Cost(1)], PIECES) == (0, [])
+    assert tried([Cost(1)], PIECES._replace(lzma=990)) == (0, [0])
+    assert tried([Cost(1)], PIECES._replace(lzma=990, own=True)) == (0, [])
+    assert tried([Cost(1)], WHOLE) == (0, [0])
+
+
+def test_a_final_cost_is_taken_at_once():
+    assert tried([Cost(999, final=True), Cost(1)], PIECES) == (0, [0])
+    assert is_prose(300, PIECES) and not is_prose(400, PIECES) and not is_prose(300, PIECES._replace(lzma=299))
+    assert tells_prose(PIECES)
+    assert not any(tells_prose(part) for part in (WHOLE, PIECES._replace(own=True), PIECES._replace(samples=True)))
+
+
+def model_of(source, **options):
+    coded = choose.choose_frame(source, Options(**options), lambda done: None)
+    return coded.model.name if coded.model else coded.kind
+
+
+def test_sources_and_the_models_that_code_them():
+    drawn = np.random.default_rng(3).integers(0, (60, 4, 10_000), (1000, 3)).tolist()
+    log = "".join(f"2026-11-27 17:{a:02} INFO [worker-{b}] request {c} served\n" for a, b, c in drawn).encode()
+    python = Path(selection.__file__).read_bytes()
+    noise = np.random.default_rng(1).bytes(TRIAL_SIZE + 1)
+    assert model_of(log) == "adaptive" and model_of(python) == "text"
+    assert model_of(python, effort="fast") == "adaptive"
+    assert model_of(python, effort="best") == "text-best"
+    assert model_of(noise, effort="fast") == model_of(noise) == Kind.RAW
+
+
+def test_tokens_of_the_text_model_tell_prose():
+    text = store.load("text")
+    drawn = np.random.default_rng(4).integers(256, text.tokenizer.vocab_size, 60_000).astype(np.int32)
+    prose = text.tokenizer.decode(drawn)[: TRIAL_SIZE + 1000]
+    part = Part(len(prose), len(prose) + 1, len(prose))
+    tokens = len(text.tokenizer.encode(prose))
+    assert is_prose(tokens, part) and PROSE_TEXT * tokens < len(prose)
+
+
+@pytest.mark.parametrize("size", range(choose.LONGER + 2))
+def test_a_source_that_cannot_shrink_is_stored(size):
+    assert choose.choose_frame(bytes(size), Options(), lambda done: None).payload == bytes(size)
+
+
+def test_each_effort_has_candidates_with_and_without_samples():
+    assert set(EFFORTS) == {"fast", "default", "best"}
+    known = set(store.folders())
+    assert all(names and set(names) <= known for both in EFFORTS.values() for names in both)

@@ -1,0 +1,325 @@
+"""The index of an archive, in parts: columns of numbers and names, each part before the groups that it is of.
+
+    part = MAGIC · 0 (the first part of an archive) or 1 · length of the columns (4 bytes, little-endian) · columns
+    column = its length in bytes (varint) · its bytes
+
+An entry costs about 130 bytes of memory beside its name (190 while `close` sorts), and at least 4 bytes of index. A reader takes at most FREE_INDEX_BYTES bytes of index
+and INDEX_BYTES_PER_FILE_BYTE more for each byte of the file, so that memory follows the size of the file; a writer keeps to it.
+"""
+
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from typing import NamedTuple
+
+from ...container.varint import pack_varint, take_varint
+from ...errors import FormatError
+from . import names
+from .item import Entry, ItemKind
+
+MAGIC = b"tokpress archive 2\n"
+#: MAGIC, whether it goes on an archive, and the length of the columns
+HEAD_BYTES = len(MAGIC) + 5
+FREE_INDEX_BYTES, INDEX_BYTES_PER_FILE_BYTE = 1 << 16, 8
+#: seconds from 1970, so that the difference of two is a number of at most nine bytes of seven bits
+MAX_TIME = 1 << 61
+#: numbers of owners and groups lie below: 2^32 − 1 means nobody
+NOBODY = (1 << 32) - 1
+COLUMNS = (
+    "kinds", "parents", "lengths", "names", "modes", "times", "owners", "targets", "heads", "samples", "tails", "groups"
+)  # fmt: skip
+FOLDERS = (ItemKind.FOLDER, ItemKind.PATH)
+
+
+class Row(NamedTuple):
+    """An entry as it is written. parent: 0, or 1 + the number of the folder's entry. target: the text of a symbolic link, or the
+    entry number of a hard link's file."""
+
+    kind: ItemKind
+    parent: int
+    name: bytes
+    mode: int = 0
+    mtime: int = 0
+    uid: int = 0
+    gid: int = 0
+    target: bytes | int = 0
+    head: int = 0
+    samples: int = 0
+    tail: int = 0
+
+
+def pack(rows: Iterable[Row], groups: Iterable[int], goes_on: bool) -> bytes:
+    """A part. groups: how many of the rows that are files each group holds."""
+    columns = {name: bytearray() for name in COLUMNS}
+    parent = mtime = 0
+    for row in rows:
+        columns["kinds"].append(row.kind)
+        columns["parents"] += pack_varint(0 if row.parent == parent else row.parent + 1)
+        columns["lengths"] += pack_varint(len(row.name))
+        columns["names"] += row.name
+        parent = row.parent
+        if row.kind in (ItemKind.FILE, ItemKind.FOLDER):
+            columns["modes"] += pack_varint(row.mode)
+            columns["times"] += pack_varint(_zigzag(row.mtime - mtime))
+            columns["owners"] += pack_varint(row.uid) + pack_varint(row.gid)
+            mtime = row.mtime
+        if row.kind == ItemKind.FILE:
+            columns["heads"] += pack_varint(row.head)
+            columns["samples"] += pack_varint(row.samples)
+            columns["tails"] += pack_varint(row.tail)
+        elif row.kind == ItemKind.HARDLINK and isinstance(row.target, int):
+            columns["targets"] += pack_varint(row.target)
+        elif isinstance(row.target, bytes):
+            columns["lengths"] += pack_varint(len(row.target))
+            columns["names"] += row.target
+    columns["groups"] += b"".join(map(pack_varint, groups))
+    body = b"".join(pack_varint(len(column)) + column for column in columns.values())
+    return MAGIC + bytes([goes_on]) + len(body).to_bytes(4, "little") + body
+
+
+def _zigzag(number: int) -> int:
+    return 2 * number if number >= 0 else -2 * number - 1
+
+
+def damaged(what: str) -> FormatError:
+    return FormatError(f"the index of the archive is damaged, {what}: get an undamaged copy")
+
+
+class _Column:
+    """Bytes that are taken one after another, none that are not there."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data, self._at = data, 0
+
+    def take(self, count: int) -> bytes:
+        if count > len(self._data) - self._at:
+            raise damaged("a column ends too early")
+        self._at += count
+        return self._data[self._at - count : self._at]
+
+    def number(self) -> int:
+        return take_varint(self.take, "the index of the archive")
+
+    @property
+    def left(self) -> int:
+        return len(self._data) - self._at
+
+
+class Index:
+    """All entries of an archive, or of several that were joined, by number. They are kept in arrays: entries may be millions.
+
+    Call `add` for each part in order, then `close` once.
+    """
+
+    def __init__(self) -> None:
+        self._bases: list[int] = []  # the first number of each of the joined archives
+        self._kinds, self._modes, self._times = bytearray(), array("H"), array("q")
+        self._uids, self._gids = array("I"), array("I")
+        self._parents, self._path_lengths = array("q"), array("I")  # −1: no folder
+        self._texts, self._text_ends = bytearray(), array("Q")  # the name; of a symbolic link also NUL and its target
+        self._keys = array("Q")  # a hash of the whole name
+        self._heads, self._samples, self._tails = array("Q"), array("Q"), array("Q")
+        #: where heads and tails, and samples, begin in the source; for a hard link the first is the number of its file
+        self._around_at, self._samples_at = array("Q"), array("Q")
+        self._sorted_keys, self._sorted_numbers = array("Q"), array("Q")
+
+    def __len__(self) -> int:
+        return len(self._kinds)
+
+    # --- parsing ---------------------------------------------------------------------------------
+
+    def add(self, data: bytes, goes_on: bool, start: int, end: int, in_one_frame: Callable[[int, int], bool]) -> int:
+        """Parse the columns of a part; returns where its groups end. Raises FormatError.
+
+        start, end: where its groups begin, and where the source of the member ends. in_one_frame: whether one frame holds
+        all of a range: a group of several files, or of samples, must lie in one, for who reads in order to decode it once."""
+        body = _Column(data)
+        columns = {name: _Column(body.take(body.number())) for name in COLUMNS}
+        if body.left:
+            raise damaged("bytes follow its columns")
+        if not goes_on:
+            self._bases.append(len(self))
+        first, parent, mtime = len(self), 0, 0
+        for kind in columns["kinds"].take(columns["kinds"].left):
+            if kind > max(ItemKind):
+                raise damaged(f"it has an entry of the unknown kind {kind}")
+            if shown := columns["parents"].number():
+                parent = shown - 1
+            folder = self._folder(parent)
+            name = text = columns["names"].take(columns["lengths"].number())
+            if not names.is_part(name):
+                raise damaged(f"{names.to_text(name)!r} is no name for an item of an archive")
+            mode, uid, gid, file = 0, 0, 0, 0
+            if kind in (ItemKind.FILE, ItemKind.FOLDER):
+                mode, step = columns["modes"].number(), columns["times"].number()
+                uid, gid = columns["owners"].number(), columns["owners"].number()
+                mtime += -(step + 1 >> 1) if step & 1 else step >> 1
+            elif kind == ItemKind.HARDLINK:
+                file = self._bases[-1] + columns["targets"].number()
+                if file >= len(self) or self._kinds[file] != ItemKind.FILE:
+                    raise damaged("a hard link leads to no file before it")
+            elif kind == ItemKind.SYMLINK:
+                target = columns["names"].take(columns["lengths"].number())
+                if not 0 < len(target) <= names.MAX_NAME or b"\0" in target:
+                    raise damaged("a symbolic link leads nowhere")
+                text = name + b"\0" + target
+            self._append_owner(uid, gid)
+            self._append(kind, folder, name, text, mode, mtime, file)
+        end_of_groups = self._place(columns, first, start, end, in_one_frame)
+        if any(column.left for column in columns.values()):
+            raise damaged("a column is longer than its entries")
+        return end_of_groups
+
+    def _folder(self, parent: int) -> int:
+        """The number of a folder's entry, −1 for none."""
+        number = self._bases[-1] + parent - 1 if parent else -1
+        if parent and (number >= len(self) or self._kinds[number] not in FOLDERS):
+            raise damaged("an entry lies in no folder before it")
+        return number
+
+    def _append_owner(self, uid: int, gid: int) -> None:
+        if max(uid, gid) >= NOBODY:
+            raise damaged("the number of an owner is 2^32 − 1 or more")
+        self._uids.append(uid)
+        self._gids.append(gid)
+
+    def _append(self, kind: int, folder: int, name: bytes, text: bytes, mode: int, mtime: int, file: int) -> None:
+        above = self._path_lengths[folder] if folder >= 0 else 0
+        if mode > 0o7777 or abs(mtime) > MAX_TIME or len(name) > names.MAX_NAME or above > names.MAX_FOLDER_NAME:
+            raise damaged("a mode is above 7777, a time beyond 2^61 seconds, or a name too long")
+        self._kinds.append(kind)
+        self._modes.append(mode)
+        self._times.append(mtime)
+        self._parents.append(folder)
+        self._path_lengths.append(above + bool(above) + len(name))
+        self._texts += text
+        self._text_ends.append(len(self._texts))
+        self._keys.append(_key(self._keys[folder] if folder >= 0 else 0, name))
+        self._around_at.append(file)
+        for column in (self._heads, self._samples, self._tails, self._samples_at):
+            column.append(0)
+
+    def _place(
+        self, columns: dict[str, _Column], first: int, start: int, end: int, in_one_frame: Callable[[int, int], bool]
+    ) -> int:
+        """Where the bytes of each file are."""
+        files = (number for number in range(first, len(self)) if self._kinds[number] == ItemKind.FILE)
+        for count in _numbers(columns["groups"]):
+            group = list(islice(files, count))
+            if not count or len(group) < count:
+                raise damaged("its groups hold other files than it has")
+            around = total = 0
+            for number in group:
+                for name, column in (("heads", self._heads), ("samples", self._samples), ("tails", self._tails)):
+                    column[number] = size = columns[name].number()
+                    total += size
+                    around += size if name != "samples" else 0
+                if total > end - start:
+                    raise FormatError("the archive ends before what its index promises: get a complete copy")
+            if (len(group) > 1 or total > around) and not in_one_frame(start, start + total):
+                raise damaged("a group of several files is in several frames")
+            around_at, samples_at = start, start + around
+            for number in group:
+                self._around_at[number], self._samples_at[number] = around_at, samples_at
+                around_at += self._heads[number] + self._tails[number]
+                samples_at += self._samples[number]
+            start += total
+        if next(files, None) is not None:
+            raise damaged("a file of it is in no group")
+        return start
+
+    def close(self) -> None:
+        """Sort the names. Raises FormatError where two items have one."""
+        ordered = sorted(key << 40 | number for number, key in enumerate(self._keys))
+        self._sorted_keys = array("Q", (each >> 40 for each in ordered))
+        self._sorted_numbers = array("Q", (each & (1 << 40) - 1 for each in ordered))
+        del self._keys
+        begin = 0
+        for i in range(1, len(self) + 1):
+            if i == len(self) or self._sorted_keys[i] != self._sorted_keys[begin]:
+                if i - begin > 1:
+                    self._check_same_name(self._sorted_numbers[begin:i])
+                begin = i
+
+    def _check_same_name(self, numbers: Iterable[int]) -> None:
+        """Entries of one name must be folders, each of another of the joined archives."""
+        seen: dict[bytes, tuple[bool, int]] = {}
+        for number in sorted(numbers):
+            name, mine = self.name(number), (self._kinds[number] in FOLDERS, bisect_right(self._bases, number))
+            if (other := seen.get(name)) and not (mine[0] and other[0] and mine[1] != other[1]):
+                what = "the archives that were joined hold" if mine[1] != other[1] else "the archive holds"
+                raise FormatError(f"{what} two items called {names.to_text(name)}: it is not known which one is meant")
+            seen[name] = mine
+
+    # --- asking ----------------------------------------------------------------------------------
+
+    def find(self, name: str) -> list[int]:
+        """The numbers of an item: one, of a folder in joined archives several, none where there is none."""
+        try:
+            parts, key = names.parts_of(name), 0
+        except FormatError:
+            return []
+        for part in parts:
+            key = _key(key, part)
+        at, whole, found = bisect_left(self._sorted_keys, key), b"/".join(parts), []
+        while at < len(self) and self._sorted_keys[at] == key:
+            if self.name(self._sorted_numbers[at]) == whole:
+                found.append(self._sorted_numbers[at])
+            at += 1
+        return found
+
+    def below(self, chosen: Iterable[int]) -> Iterator[int]:
+        """The numbers of these entries and of all that are in these folders, in order."""
+        marks = bytearray(len(self))
+        for number in chosen:
+            marks[number] = 1
+        for number in range(len(self)):
+            if marks[number] or (self._parents[number] >= 0 and marks[self._parents[number]]):
+                marks[number] = 1
+                yield number
+
+    def kind(self, number: int) -> ItemKind:
+        return ItemKind(self._kinds[number])
+
+    def file(self, number: int) -> int:
+        """The entry of the file that a hard link is another name of; of any other entry, itself."""
+        return self._around_at[number] if self._kinds[number] == ItemKind.HARDLINK else number
+
+    def name(self, number: int) -> bytes:
+        parts = []
+        while number >= 0:
+            parts.append(self._text(number)[0])
+            number = self._parents[number]
+        return b"/".join(reversed(parts))
+
+    def _text(self, number: int) -> tuple[bytes, bytes]:
+        """(the name within the folder, what a symbolic link says)"""
+        start = self._text_ends[number - 1] if number else 0
+        name, _, target = bytes(self._texts[start : self._text_ends[number]]).partition(b"\0")
+        return name, target
+
+    def entry(self, number: int) -> Entry:
+        kind, file, target = self.kind(number), self.file(number), self._text(number)[1]
+        size = self._heads[file] + self._samples[file] + self._tails[file]
+        if kind == ItemKind.HARDLINK:
+            target = self.name(file)
+        name = names.to_text(self.name(number))
+        owner = self._uids[file], self._gids[file]
+        return Entry(number, name, kind, size, self._modes[file], self._times[file], *owner, names.to_text(target))
+
+    def ranges(self, number: int) -> tuple[tuple[int, int], tuple[int, int], int]:
+        """Of a file: (where its head and tail are, where its samples are, length of the head); places are (start, size)."""
+        around = self._heads[number] + self._tails[number]
+        samples = self._samples_at[number], self._samples[number]
+        return (self._around_at[number], around), samples, self._heads[number]
+
+
+def _key(folder: int, name: bytes) -> int:
+    """64 bits of a whole name, from those of its folder: another number in every process, so nobody can aim at two alike."""
+    return hash((folder, name)) & (1 << 64) - 1
+
+
+def _numbers(column: _Column) -> Iterator[int]:
+    while column.left:
+        yield column.number()

@@ -1,0 +1,38 @@
+"""Names of items: bytes as the file system has them, in parts between slashes, below the folder they are unpacked in.
+
+As text, a byte that is not UTF-8 is a code point of its own (`surrogateescape`), as Python has the names of files.
+"""
+
+from ...errors import FormatError
+
+#: bytes of one name, and of the whole name of the folder that holds an item (Linux: PATH_MAX is 4,096)
+MAX_NAME, MAX_FOLDER_NAME = 1 << 16, 1 << 12
+
+
+def is_part(part: bytes) -> bool:
+    """Whether a file or folder may have this name within its folder."""
+    return part not in (b"", b".", b"..") and b"/" not in part and b"\0" not in part
+
+
+def to_text(name: bytes) -> str:
+    return name.decode("utf-8", "surrogateescape")
+
+
+def parts_of(name: str) -> tuple[bytes, ...]:
+    """A relative name that stays below its folder, part by part. Raises FormatError.
+
+    >>> parts_of("folder/one.txt")
+    (b'folder', b'one.txt')
+    """
+    try:
+        data = name.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        data = b""
+    parts = tuple(data.split(b"/"))
+    if not all(map(is_part, parts)) or to_text(data) != name:
+        raise FormatError(f"{name!r} is no name for an item of an archive: give files below one folder")
+    if len(parts[-1]) > MAX_NAME or len(data) - len(parts[-1]) - 1 > MAX_FOLDER_NAME:
+        raise FormatError(
+            f"{name[:40]!r}… is longer than a name may be: folders above an item have {MAX_FOLDER_NAME:,} bytes at most"
+        )
+    return parts

@@ -1,0 +1,127 @@
+"""An archive in a file: what it holds, and the bytes of its items."""
+
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from typing import BinaryIO
+
+from ...errors import FormatError
+from ...models.model import Model
+from .frames import FrameIndex
+from .index import FREE_INDEX_BYTES, HEAD_BYTES, INDEX_BYTES_PER_FILE_BYTE, MAGIC, Index, damaged
+from .item import Entry, ItemKind
+
+
+class Archive:
+    """An archive in a file that can seek, or several that were joined. Raises FormatError where it is none, or damaged.
+
+    Memory is bounded by the size of the file, and one frame. keep_going: open the part before the damage; `damage` holds the error.
+    A damaged frame raises when one of its files is read.
+    """
+
+    def __init__(
+        self, stream: BinaryIO, models: list[Model] | None = None, kernel: str = "auto", keep_going: bool = False
+    ) -> None:
+        self._frames, self._index = FrameIndex(stream, models or [], kernel), Index()
+        self._left = FREE_INDEX_BYTES + INDEX_BYTES_PER_FILE_BYTE * self._frames.file_size
+        position = 0
+        try:
+            while not position or position < self._frames.end:
+                position = self._part(position)
+            self.damage = self._frames.damage
+        except FormatError as error:
+            if not position:
+                raise
+            self.damage = error
+        if self.damage and not keep_going:
+            raise self.damage
+        self._index.close()
+
+    def _part(self, position: int) -> int:
+        """Take in the part of the index that begins here; returns where its groups end."""
+        if not self._frames.is_cut(position):
+            raise damaged("it shares a frame with something else")
+        end = self._frames.member_end(position)
+        if self._frames.length_from(position) > HEAD_BYTES + self._left:  # before it is decoded
+            what = "its index is" if position else "it is no archive of several files, or its index"
+            raise FormatError(f"{what} longer than {INDEX_BYTES_PER_FILE_BYTE} times the file: decompress it instead")
+        head = self._take(position, min(HEAD_BYTES, self._frames.end - position))
+        if len(head) < HEAD_BYTES or not head.startswith(MAGIC):
+            if not position:
+                raise self._frames.damage or FormatError("it is no archive of several files: decompress it instead")
+            raise FormatError(
+                "after the archive comes something that is no archive: another file was joined with it, or it is damaged"
+            )
+        goes_on, size = head[len(MAGIC)], int.from_bytes(head[-4:], "little")
+        if goes_on != (not self._frames.begins_member(position)):
+            raise damaged("a part of it stands where another should")
+        self._left -= size
+        if self._left < 0:
+            raise damaged(f"it is more than {INDEX_BYTES_PER_FILE_BYTE} times as long as the file")
+        position += HEAD_BYTES
+        if end is not None and size > end - position:
+            raise damaged("it is longer than what follows")
+        if not self._frames.is_cut(position + size) and position + size <= self._frames.end:
+            raise damaged("it shares a frame with something else")
+        columns, position = self._take(position, size), position + size
+        beyond = 1 << 62  # no archive is longer; with its end missing, all that is known
+        return self._index.add(columns, bool(goes_on), position, end or beyond, self._frames.in_one)
+
+    def _take(self, start: int, size: int) -> bytes:
+        return b"".join(self._frames.read(start, size))
+
+    # --- what it holds ---------------------------------------------------------------------------
+
+    def numbers(self) -> Sequence[int]:
+        """Of all entries, in the order in which they are stored."""
+        return range(len(self._index))
+
+    def entries(self, numbers: Iterable[int] | None = None) -> Iterator[Entry]:
+        """Files, folders and links in the order in which they are stored, or those of these numbers."""
+        for number in self.numbers() if numbers is None else numbers:
+            if self.kind(number) != ItemKind.PATH:
+                yield self._index.entry(number)
+
+    def names(self) -> list[str]:
+        return [entry.name for entry in self.entries()]
+
+    def entry(self, name: str) -> Entry:
+        """Raises KeyError where there is none of that name."""
+        if not (found := self._index.find(name)):
+            raise KeyError(name)
+        return self._index.entry(found[0])
+
+    def within(self, names: Iterable[str]) -> Sequence[int]:
+        """The numbers of the items of these names, and of everything in the folders among them. Raises KeyError."""
+        chosen: list[int] = []
+        for name in names:
+            if not (found := self._index.find(name)):
+                raise KeyError(name)
+            chosen += found
+        return array("Q", self._index.below(chosen))
+
+    def numbered(self, number: int) -> Entry:
+        return self._index.entry(number)
+
+    def kind(self, number: int) -> ItemKind:
+        return self._index.kind(number)
+
+    def file(self, number: int) -> int:
+        """The number of the entry that has the bytes: of a hard link that of the file, else the same."""
+        return self._index.file(number)
+
+    # --- its bytes -------------------------------------------------------------------------------
+
+    def read(self, name: str) -> bytes:
+        """The bytes of a file. Raises KeyError, and FormatError where they are damaged."""
+        return b"".join(self.pieces(self.entry(name)))
+
+    def pieces(self, entry: Entry) -> Iterator[bytes]:
+        """The bytes of a file, a frame at a time. Files read in the order of `entries` decode each frame once."""
+        if entry.kind not in (ItemKind.FILE, ItemKind.HARDLINK):
+            raise KeyError(f"{entry.name} is no file")
+        around, samples, head = self._index.ranges(self.file(entry.number))
+        if not samples[1]:
+            yield from self._frames.read(*around)
+            return
+        outside, inside = self._take(*around), self._take(*samples)
+        yield outside[:head] + inside + outside[head:]

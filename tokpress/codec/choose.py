@@ -1,0 +1,154 @@
+"""The smallest way we know to store one frame: models are tried, lzma packs beside them (`selection` decides by their costs)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+from ..container.lzma2 import Packing, lzma_encode
+from ..exact.threads import start_in_background, threads
+from ..media.grid import Grid
+from ..models import store
+from ..models.model import Model
+from .encoded_frame import EncodedFrame, encode, plain
+from .options import EFFORTS, Options, Report
+from .selection import LARGE, PROSE_TEXT, TRIAL_SIZE, Choice, Cost, Part, is_prose, select, tells_prose
+
+#: pieces of a large source that are tried, of this size, from all over it; of samples, rows from the middle, a sixteenth of the frame
+#: where that is more
+PIECES, PIECE_SIZE, ROWS_SHARE = 4, 1 << 14, 16
+#: sources that lzma shrinks beyond this are stored that way at once: there is nothing left to gain
+LZMA_ENOUGH = 200
+#: a model frame's header is longer than a plain one's, by the model's id and the token count
+LONGER = 8
+#: Tokens of a probe for each byte, above which a vocabulary of byte strings finds hardly any of them.
+HOPELESS, PROBE = 0.75, 1 << 15
+
+
+def choose_frame(source: bytes, options: Options, report: Report, grid: Grid | None = None) -> EncodedFrame:
+    """The smallest way we know to store one frame. grid: where it has samples, pixels or sound."""
+    if len(source) <= LONGER:  # nothing can be smaller
+        return plain(None, source)
+    if len(source) > TRIAL_SIZE:
+        return _choose_by_part(source, options, report, grid)
+    packed = lzma_encode(source)
+    if _is_enough(packed, source, options):
+        return plain(packed, source)
+    trials = _Trials(source, grid, options, report)
+    choice = trials.select(len(packed), len(source))
+    return _smaller(trials.encoded[choice.number] if choice else None, packed, source, options)
+
+
+def _choose_by_part(source: bytes, options: Options, report: Report, grid: Grid | None) -> EncodedFrame:
+    """By trials of a part of the source. lzma packs all of it beside the models where there is a thread for that, else after the
+    winner, and goes no further than is needed to see that it is larger."""
+    beside = threads() > 1
+    packing = Packing(source) if beside else _Alone(source, report)
+    try:
+        packed = start_in_background(packing.go_on) if beside else packing.go_on
+        told = packing.report if isinstance(packing, _Alone) else report
+        return _by_part(source, packing, packed, options, told, grid)
+    finally:
+        packing.give_up()
+
+
+class _Alone(Packing):
+    """One that is at work while no model is: what was reported last is reported again meanwhile, which tells of signals."""
+
+    def __init__(self, source: bytes, report: Report) -> None:
+        super().__init__(source, lambda: report(self._last))
+        self._last, self._report = 0, report
+
+    def report(self, done: int) -> None:
+        self._last = done
+        self._report(done)
+
+
+def _by_part(
+    source: bytes,
+    packing: Packing,
+    packed: Callable[[], bytes | None],
+    options: Options,
+    report: Report,
+    grid: Grid | None,
+) -> EncodedFrame:
+    """packed: what lzma makes of the source, as far as the limit lets it."""
+    part, part_grid = _part(source, grid)
+    part_packed = lzma_encode(part)
+    if _is_enough(part_packed, part, options) and _is_enough(packed(), source, options):
+        return plain(packed(), source)
+    trials = _Trials(part, part_grid, options, report)
+    choice, winner = trials.select(len(part_packed), len(source)), None
+    if choice and (choice.number not in trials.encoded or choice.payload < len(part)):
+        packing.limit = choice.payload / len(part) * len(source)  # lzma makes way once it needs more than that
+        winner = encode(trials.model(choice.number), source, options, report, grid)
+    packed()  # or a part of it, where there is a limit
+    packing.limit = max(len(winner.payload) + LONGER, len(source) // LZMA_ENOUGH) if winner else math.inf
+    return _smaller(winner, packing.go_on(), source, options)
+
+
+class _Trials:
+    """Trials of the candidates on a part of a source. encoded: by a candidate's number, what it has made of the part."""
+
+    def __init__(self, part: bytes, grid: Grid | None, options: Options, report: Report) -> None:
+        self._part, self._grid, self._options = part, grid, options
+        shipped = EFFORTS[options.effort][bool(grid)]
+        self._candidates: Sequence[Model | str] = shipped if options.models is None else options.models
+        self._report = report if len(self._candidates) == 1 else lambda done: None
+        self.encoded: dict[int, EncodedFrame] = {}
+
+    def model(self, number: int) -> Model:
+        """Loaded when it is asked for: what a clear winner makes needless is never loaded."""
+        return store.load(self._candidates[number])
+
+    def select(self, lzma: int, source_size: int) -> Choice | None:
+        """The best candidate. lzma: bytes that it packs the part in."""
+        options = self._options
+        own, best = options.models is not None, options.effort == "best"
+        part = Part(len(self._part), source_size, lzma, bool(self._grid), own, best)
+        return select(len(self._candidates), part, lambda number: self._cost(number, part))
+
+    def _cost(self, number: int, part: Part) -> Cost | None:
+        model = self.model(number)
+        if _is_hopeless(model, self._part):
+            return None
+        tokens = model.tokenizer.encode(self._part) if tells_prose(part) else None
+        if tokens is not None and is_prose(len(tokens), part):
+            return Cost(PROSE_TEXT * len(tokens), final=True)
+        found = encode(model, self._part, self._options, self._report, self._grid, tokens)
+        self.encoded[number] = found
+        return Cost(len(found.payload), model.prior.starts_empty)
+
+
+def _smaller(winner: EncodedFrame | None, packed: bytes | None, source: bytes, options: Options) -> EncodedFrame:
+    """What a model has made of the source, or what lzma has, which is None where it is larger."""
+    best = plain(packed, source)
+    if winner is None or _is_enough(packed, source, options):
+        return best
+    return winner if len(winner.payload) + LONGER < len(best.payload) else best
+
+
+def _is_enough(packed: bytes | None, source: bytes, options: Options) -> bool:
+    return packed is not None and options.models is None and len(packed) * LZMA_ENOUGH < len(source)
+
+
+def _part(source: bytes, grid: Grid | None) -> tuple[bytes, Grid | None]:
+    """What is tried of a source, and where its samples are: pieces from all over; of samples, rows from the middle."""
+    if grid is None:
+        return _pieces(source, 2 * PIECES if len(source) >= LARGE else PIECES), None
+    size, middle = max(PIECES * PIECE_SIZE, len(source) // ROWS_SHARE), (grid.start + grid.stop) // 2
+    begin = max(0, middle - size // 2)
+    return source[begin : begin + size], grid.within(begin, begin + size)
+
+
+def _pieces(source: bytes, count: int) -> bytes:
+    apart = (len(source) - PIECE_SIZE) // (count - 1)
+    return b"".join(source[at : at + PIECE_SIZE] for at in range(0, apart * count, apart))
+
+
+def _is_hopeless(model: Model, part: bytes) -> bool:
+    """Whether a vocabulary of byte strings finds hardly any of them, so that a trial is not worth its time."""
+    if model.tokenizer.vocab_size <= 256:
+        return False
+    probe = part[:PROBE]
+    return len(model.tokenizer.encode(probe)) > HOPELESS * len(probe)

@@ -1,0 +1,74 @@
+"""One frame, encoded: by a model, by a lossy model with a residual, by lzma, or as raw bytes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from ..container.frames import Kind
+from ..media.grid import Grid
+from ..models import store
+from ..models.model import Model
+from ..tokens import TokenBuffer
+from .options import Options, Report
+
+if TYPE_CHECKING:
+    from ..media.distortion import Distortion
+
+#: the model that codes the residual of a lossy tokenizer; a frame names it by its id
+RESIDUAL_MODEL = "samples"
+
+
+class EncodedFrame(NamedTuple):
+    """A payload, and what its header says. model, tokens, lanes: of a model's frame; lanes is None where the prior's rule gives them."""
+
+    kind: Kind
+    source_length: int
+    payload: bytes
+    model: Model | None = None
+    tokens: int | None = None
+    lanes: int | None = None
+    #: what codes the residual, of a lossy model's frame that restores its source all the same
+    residual_model: Model | None = None
+    #: what it restores, where that is not the source, and what is lost
+    restores: bytes | None = None
+    distortion: Distortion | None = None
+
+
+def complete(model: Model, source: bytes, options: Options, report: Report, grid: Grid | None) -> EncodedFrame:
+    """Tokens of a lossy tokenizer, and what their reconstruction lacks (`residual`)."""
+    from . import residual  # numpy
+
+    size, residual_model = len(source), store.load(RESIDUAL_MODEL)
+    payload, count, lanes = residual.encode(
+        model, residual_model, source, options.lanes, lambda share: report(int(share * size)), grid, options.kernel
+    )
+    coded = _of_model(model, size, payload, count, lanes)
+    return coded._replace(kind=Kind.RESIDUAL, residual_model=residual_model)
+
+
+def encode(
+    model: Model,
+    source: bytes,
+    options: Options,
+    report: Report,
+    grid: Grid | None = None,
+    tokens: TokenBuffer | None = None,
+) -> EncodedFrame:
+    """grid, tokens: of the source, where they are known already."""
+    size = len(source)
+    payload, count, lanes = model.encode(
+        source, options.lanes, lambda share: report(int(share * size)), grid, tokens, options.kernel
+    )
+    return _of_model(model, size, payload, count, lanes)
+
+
+def _of_model(model: Model, size: int, payload: bytes, tokens: int, lanes: int) -> EncodedFrame:
+    """Lanes are told where they are not those of the rule."""
+    return EncodedFrame(Kind.MODEL, size, payload, model, tokens, None if lanes == model.prior.lanes(tokens) else lanes)
+
+
+def plain(packed: bytes | None, source: bytes) -> EncodedFrame:
+    """A frame without a model: by lzma where that is smaller, else raw bytes."""
+    if packed is not None and len(packed) < len(source):
+        return EncodedFrame(Kind.LZMA, len(source), packed)
+    return EncodedFrame(Kind.RAW, len(source), source)

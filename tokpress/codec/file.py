@@ -1,0 +1,365 @@
+"""`tokpress.open`: a .tokp file as a Python file, in the manner of `lzma.open`.
+
+Reading holds one frame's source at a time and decodes a frame only when a byte of it is asked for: a seek goes over
+the payloads in between by what their headers say. Writing holds one frame, and closing writes the last one. What is
+not closed, or is left by an exception, lacks that last frame and so can never be taken for complete. Appending adds
+a member: what the file holds stays as it is, and reading gives one source after the other. Nothing is appended to a
+file that lacks its end: what came after would be out of reach.
+
+Threads may share a file opened in a binary mode: each call is whole, and the order of the calls decides. Text modes are no
+more thread-safe than `io.TextIOWrapper`.
+
+>>> import io
+>>> with open(buffer := io.BytesIO(), "wt", model="adaptive") as file:
+...     file.write("one line\\nand another\\n")
+21
+>>> with open(io.BytesIO(buffer.getvalue()), "rt") as file:
+...     [line for line in file]
+['one line\\n', 'and another\\n']
+"""
+
+import builtins
+import codecs
+import contextlib
+import functools
+import io
+import os
+import threading
+import warnings
+from collections.abc import Callable, Iterable
+from typing import Any, BinaryIO, Literal, TypeVar, cast, overload
+
+from ..container.frames import SYNC
+from ..container.varint import need
+from ..errors import FormatError, TokpressError
+from ..models import store
+from ..models.model import Model
+from . import framing
+from . import stream as pipeline
+from .reader import Frames
+
+PathLike = str | bytes | os.PathLike
+C = TypeVar("C", bound=Callable)
+
+
+def _locked(method: C) -> C:
+    """A method of TokpressFile that one thread at a time may be in."""
+
+    @functools.wraps(method)
+    def alone(self: "TokpressFile", *args: Any, **more: Any) -> Any:
+        with self._lock:
+            return method(self, *args, **more)
+
+    return cast(C, alone)
+
+
+class _Sink:
+    """Bytes in, frames out; one frame is held back until it is known whether it is the last."""
+
+    def __init__(self, stream: BinaryIO, options: pipeline.Options) -> None:
+        self._member, self._options = pipeline.MemberWriter(stream), options
+        self._held, self.length, self._broken = bytearray(), 0, False
+        self._grids = framing.Grids()
+
+    def write(self, data: Any) -> int:
+        view = memoryview(data).cast("B")
+        size, _ = framing.frame_of_items(self._options)
+        for start in range(0, len(view), size):
+            self._held += view[start : start + size]
+            while len(self._held) > size:
+                self._flush(framing.frame_end(bytes(self._held[:size]), self._options), last=False)
+        self.length += len(view)
+        return len(view)
+
+    def finish(self) -> None:
+        self._flush(len(self._held), last=True)
+
+    def _flush(self, size: int, last: bool) -> None:
+        if self._broken:
+            raise TokpressError("an earlier write failed, so this file cannot be completed: write it anew")
+        self._broken = True  # a frame may be half written when an exception leaves this method
+        block = bytes(self._held[:size])
+        coded = pipeline.choose_frame(block, self._options, lambda done: None, self._grids.of(block))
+        self._member.write(coded, block, last)
+        del self._held[:size]
+        self._broken = False
+
+
+def _holds_frames(file: PathLike) -> bool:
+    """Whether there is something to append to. Raises FormatError where that is no .tokp file, or not a whole one."""
+    name = os.fsdecode(file)
+    try:
+        with builtins.open(file, "rb") as stream:
+            start = stream.read(len(SYNC))
+            if start and start != SYNC:
+                raise FormatError(f"{name}: not a .tokp file, so nothing is appended to it: check its name")
+            if start and stream.seekable():
+                stream.seek(0)
+                Frames(stream, [], "auto").seek(0, io.SEEK_END)
+    except FileNotFoundError:
+        return False
+    except FormatError as error:
+        if str(error).startswith(name):
+            raise
+        raise FormatError(
+            f"{name}: nothing is appended to what is not whole: {error}; `tokpress decompress --keep-going` restores what it holds"
+        ) from None
+    return bool(start)
+
+
+class TokpressFile(io.BufferedIOBase):
+    """A .tokp file as a binary file: mode "rb", "wb" (overwrite), "xb" (a new file only) or "ab" (append).
+
+    `file`: a path, or a binary file object, which stays open on close; read(n), or write(data), is all it needs to have.
+    Reading: `model` and `models` are looked in beside the shipped ones. Writing: they are chosen from, and without any the shipped ones are; `lanes`,
+    `frame_size` and `kernel` as in `pipeline.Options`.
+
+    Raises FormatError (ChecksumError), ModelMismatchError when reading; FormatError when appending to a file that is
+    none of ours; ModelError when a model cannot be opened; TokpressError where a model to write with loses information;
+    TypeError where `file` is neither; BlockingIOError where it is non-blocking and not ready.
+    """
+
+    def __init__(
+        self,
+        file: PathLike | BinaryIO,
+        mode: str = "rb",
+        *,
+        model: Model | str | os.PathLike | None = None,
+        models: Iterable[Model | str | os.PathLike] | None = None,
+        lanes: int | None = None,
+        frame_size: int = pipeline.FRAME_SIZE,
+        kernel: str = "auto",
+    ) -> None:
+        self._reader: io.BufferedReader | None = None
+        self._sink: _Sink | None = None
+        self._stream: BinaryIO | None = None
+        self._lock = threading.RLock()
+        if mode not in ("r", "rb", "w", "wb", "x", "xb", "a", "ab"):
+            raise ValueError(f"mode must be rb, wb, xb or ab, not {mode!r}")
+        if not isinstance(file, str | bytes | os.PathLike):
+            need(file, "read" if mode[0] == "r" else "write")
+        given = [*([model] if model is not None else []), *(models or [])]
+        loaded = [store.load(each) for each in given]
+        options = pipeline.Options(loaded if given and mode[0] != "r" else None, lanes, frame_size, kernel)
+        if options.completes:
+            raise TokpressError(
+                "tokpress.open writes with models of lossless tokenizers; tokpress.compress takes this one"
+            )
+        self._owned = isinstance(file, str | bytes | os.PathLike)
+        self.appends = mode[0] == "a" and isinstance(file, str | bytes | os.PathLike) and _holds_frames(file)
+        if isinstance(file, str | bytes | os.PathLike):
+            self._stream = cast(BinaryIO, builtins.open(file, mode[0] + "b"))  # noqa: SIM115 (close() closes it)
+        else:
+            self._stream = file
+        if mode[0] == "r":
+            self._reader = io.BufferedReader(Frames(self._stream, loaded, kernel))
+        else:
+            self._sink = _Sink(self._stream, options)
+
+    # --- state -----------------------------------------------------------------------------------
+
+    @property
+    def closed(self) -> bool:
+        return self._stream is None
+
+    def readable(self) -> bool:
+        self._open()
+        return self._reader is not None
+
+    def writable(self) -> bool:
+        self._open()
+        return self._sink is not None
+
+    def seekable(self) -> bool:
+        self._open()
+        return self._reader is not None and self._reader.seekable()
+
+    def _open(self) -> None:
+        if self.closed:
+            raise ValueError("I/O operation on closed file")
+
+    def _reading(self) -> io.BufferedReader:
+        self._open()
+        if self._reader is None:
+            raise io.UnsupportedOperation("this file is open for writing")
+        return self._reader
+
+    # --- reading ---------------------------------------------------------------------------------
+
+    @_locked
+    def read(self, size: int | None = -1) -> bytes:
+        return self._reading().read(-1 if size is None else size)
+
+    @_locked
+    def read1(self, size: int = -1) -> bytes:
+        return self._reading().read1(size)
+
+    @_locked
+    def readinto(self, buffer: Any) -> int:
+        return self._reading().readinto(buffer)
+
+    @_locked
+    def readline(self, size: int | None = -1) -> bytes:
+        return self._reading().readline(-1 if size is None else size)
+
+    @_locked
+    def peek(self, size: int = 0) -> bytes:
+        """Some bytes from here on, without going on; none only at the end."""
+        return self._reading().peek(size)
+
+    @_locked
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        return self._reading().seek(offset, whence)
+
+    @_locked
+    def tell(self) -> int:
+        self._open()
+        return self._sink.length if self._sink else self._reading().tell()
+
+    # --- writing ---------------------------------------------------------------------------------
+
+    @_locked
+    def write(self, data: Any) -> int:
+        self._open()
+        if self._sink is None:
+            raise io.UnsupportedOperation("this file is open for reading")
+        return self._sink.write(data)
+
+    @_locked
+    def close(self) -> None:
+        """Write the last frame, if this is open for writing. A second close does nothing."""
+        sink, self._sink = self._sink, None
+        try:
+            if sink:
+                sink.finish()
+        finally:
+            self.abandon()
+
+    def abandon(self) -> None:
+        """Close without the last frame: what was written cannot be taken for complete."""
+        stream, self._stream, self._sink, self._reader = self._stream, None, None, None
+        if stream and self._owned:
+            stream.close()
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: Any) -> None:
+        self.abandon() if kind else self.close()
+
+    def __del__(self) -> None:
+        if getattr(self, "_sink", None):
+            warnings.warn(
+                "a tokpress file was not closed, it lacks its end", ResourceWarning, source=self, stacklevel=2
+            )
+        if hasattr(self, "_stream"):
+            with contextlib.suppress(Exception):  # nobody is there to hear of it
+                self.abandon()
+
+
+class _Text(io.TextIOWrapper):
+    """Text over a TokpressFile, which leaves a file incomplete under the same circumstances."""
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: Any) -> None:
+        if kind:
+            cast(TokpressFile, self.buffer).abandon()
+        else:
+            self.close()
+
+    def __del__(self) -> None:
+        try:
+            buffer = cast(TokpressFile, self.buffer)
+        except (ValueError, AttributeError):  # detached, or never made
+            return
+        buffer.__del__()
+
+
+BinaryMode = Literal["r", "rb", "w", "wb", "x", "xb", "a", "ab"]
+TextMode = Literal["rt", "wt", "xt", "at"]
+
+
+@overload
+def open(
+    file: PathLike | BinaryIO,
+    mode: BinaryMode = "rb",
+    *,
+    model: Model | str | os.PathLike | None = None,
+    models: Iterable[Model | str | os.PathLike] | None = None,
+    lanes: int | None = None,
+    frame_size: int = pipeline.FRAME_SIZE,
+    kernel: str = "auto",
+) -> TokpressFile: ...
+@overload
+def open(
+    file: PathLike | BinaryIO,
+    mode: TextMode,
+    *,
+    model: Model | str | os.PathLike | None = None,
+    models: Iterable[Model | str | os.PathLike] | None = None,
+    lanes: int | None = None,
+    frame_size: int = pipeline.FRAME_SIZE,
+    kernel: str = "auto",
+    encoding: str | None = None,
+    errors: str | None = None,
+    newline: str | None = None,
+) -> io.TextIOWrapper: ...
+@overload
+def open(
+    file: PathLike | BinaryIO,
+    mode: str,
+    *,
+    model: Model | str | os.PathLike | None = None,
+    models: Iterable[Model | str | os.PathLike] | None = None,
+    lanes: int | None = None,
+    frame_size: int = pipeline.FRAME_SIZE,
+    kernel: str = "auto",
+    encoding: str | None = None,
+    errors: str | None = None,
+    newline: str | None = None,
+) -> TokpressFile | io.TextIOWrapper: ...
+def open(
+    file: PathLike | BinaryIO,
+    mode: str = "rb",
+    *,
+    model: Model | str | os.PathLike | None = None,
+    models: Iterable[Model | str | os.PathLike] | None = None,
+    lanes: int | None = None,
+    frame_size: int = pipeline.FRAME_SIZE,
+    kernel: str = "auto",
+    encoding: str | None = None,
+    errors: str | None = None,
+    newline: str | None = None,
+) -> TokpressFile | io.TextIOWrapper:
+    """Open a .tokp file: "rb" (the default), "wb", "xb", "ab" as a TokpressFile, "rt", "wt", "xt", "at" as text over it.
+
+    Threads may share a file of a binary mode; of a text mode, as with any text file of Python's, they may not. What is read from
+    the beginning to the end of a member is compared with its digest too; parts of it are verified frame by frame.
+
+    `encoding` (UTF-8 where none is given), `errors` and `newline` are those of the built-in `open`; the rest is as in
+    `TokpressFile`.
+
+    >>> import tempfile
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> path = folder.name + "/log.tokp"
+    >>> for line in ["first\\n", "second\\n"]:
+    ...     with open(path, "at", model="adaptive") as log:
+    ...         _ = log.write(line)
+    >>> with open(path) as log:
+    ...     log.seek(6)
+    ...     log.read()
+    6
+    b'second\\n'
+    >>> folder.cleanup()
+    """
+    text = "t" in mode
+    if text and "b" in mode:
+        raise ValueError(f"mode must be text or binary, not both: {mode!r}")
+    if not text and (encoding, errors, newline) != (None, None, None):
+        raise ValueError("encoding, errors and newline belong to text modes: rt, wt, xt, at")
+    binary = TokpressFile(
+        file, mode.replace("t", ""), model=model, models=models, lanes=lanes, frame_size=frame_size, kernel=kernel
+    )
+    if not text:
+        return binary
+    if binary.writable() and not binary.appends and codecs.lookup(encoding or "utf-8").name in ("utf-16", "utf-32"):
+        binary.write("".encode(encoding or ""))  # TextIOWrapper leaves this mark out where it cannot seek
+    if binary.appends and codecs.lookup(encoding or "utf-8").name == "utf-8-sig":
+        encoding = "utf-8"  # the mark stands at the beginning already
+    return _Text(cast(BinaryIO, binary), encoding or "utf-8", errors, newline)

@@ -1,0 +1,162 @@
+"""A source in blocks, each of which becomes a frame, or a few where something stands around its samples.
+
+    any source             `frame_size` bytes a block, whole items of the model's (whole pictures, say)
+    pictures, sound,       as many rows, columns or frames as fit, in whole items of the tokenizer's: a video of any length
+    video, with a loss     becomes many frames of a file, each of which is decoded without the others
+
+A block ends where the tokenizer may be cut (`Tokenizer.whole`): segments, a caption and its picture say, are not cut in two.
+What comes before the first whole item, the head of a file say, goes into the first block.
+"""
+
+import io
+import math
+from collections.abc import Iterator
+from typing import BinaryIO, NamedTuple
+
+from ..container.frames import MAX_SOURCE
+from ..container.varint import can_seek, read_some
+from ..errors import TokpressError
+from ..media import formats
+from ..media.grid import Grid
+from ..tokenizers.base import Tokenizer
+from .options import Options
+
+#: the size of a source that does not tell it
+UNKNOWN = 1 << 62
+#: bytes that tell how samples lie, however small a frame shall be
+LOOK = 1 << 17
+#: bytes of a block's items, with what fills up the last ones
+MAX_FILLED = 1 << 27
+
+
+class Block(NamedTuple):
+    source: bytes
+    #: whether the source ends with it
+    last: bool
+    #: where samples are in it
+    grid: Grid | None
+    #: whether the lossy tokenizer that was chosen, if one was, is for them, or for all of it where `grid` is None
+    suits: bool = True
+
+
+def blocks(source: BinaryIO, options: Options) -> Iterator[Block]:
+    """Raises TokpressError where samples should be stored with a loss, and the tokenizer is not for them."""
+    left, reader, done = bytes_left(source), _Reader(source), 0
+    size, item = frame_of_items(options)
+    lead, grids = (left or 0) % item, Grids(left)
+    whole, suits = None, True
+    if (options.lossy or options.completes) and (found := formats.find(reader.look(max(size + lead, LOOK)), UNKNOWN)):
+        assert options.models  # there is one
+        try:
+            whole, size = _suited(found, options.models[0].tokenizer, options.frame_size, left)
+            lead = whole.start
+        except TokpressError:
+            if options.lossy:
+                raise
+            suits = False
+    while True:
+        most = size if done else lead + size
+        following = reader.look(most + 1)
+        block = reader.take(frame_end(following[:most], options) if len(following) > most else most)
+        grid, last = grids.of(block), not reader.look(1)
+        if whole:  # what stands behind it is not for the tokenizer either
+            grid = whole.within(done, done + len(block))
+            suits = grid is not None
+        yield Block(block, last, grid, suits)
+        done += len(block)
+        if last:
+            return
+
+
+def _suited(found: formats.Samples, tokenizer: Tokenizer, frame_size: int, left: int | None) -> tuple[Grid, int]:
+    """(how samples lie that the tokenizer is for, bytes of them in a block). Raises TokpressError."""
+    from ..tokenizers.learned.tiled import Tiled  # for lossy ones only: a start counts milliseconds
+
+    grid = tokenizer.takes(found)
+    if left is not None and grid.stop > left:
+        raise TokpressError("--lossy takes a whole file: this one is cut off")
+    each = grid.slice_bytes
+    one = grid.within(grid.start, grid.start + each)
+    tiled = one and tokenizer.on(one._replace(start=0))
+    many = frame_size // each
+    if isinstance(tiled, Tiled):
+        side = tiled.inner.sides[tokenizer.video and grid.frames == 1]  # a single frame is cut along its rows
+        many = max(1, min(frame_size // (side * each), MAX_FILLED // tiled.filled)) * side
+    size = min(max(1, many), MAX_SOURCE // each) * each
+    if not size:
+        raise TokpressError(f"--lossy takes videos whose frames are at most {MAX_SOURCE:,} bytes; these are {each:,}")
+    return grid, size
+
+
+def frame_of_items(options: Options) -> tuple[int, int]:
+    """(bytes of a frame, bytes of an item): a frame cuts no item of the model's, no picture say, in two, and holds at most
+    two tokens for each byte of the frame size. What comes before the first whole item goes into the first frame."""
+    if options.models is None or len(options.models) != 1:
+        return options.frame_size, 1
+    (model,) = options.models
+    pieces, size = model.tokenizer.unit_tokens, model.tokenizer.unit_bytes
+    item = math.lcm(model.prior.stride, pieces) // pieces * size
+    most = min(options.frame_size, MAX_SOURCE - (item - 1))
+    most = min(most, most * 2 * size // pieces)
+    if item > most or model.prior.wants_given:
+        return options.frame_size, 1
+    return most // item * item, item
+
+
+def frame_end(block: bytes, options: Options) -> int:
+    """How much of a block a frame takes where more follows: all but what the tokenizer of the one model would cut in two, unless
+    that is longer than a frame."""
+    if options.models is None or len(options.models) != 1:
+        return len(block)
+    return options.models[0].tokenizer.whole(block) or len(block)
+
+
+def bytes_left(source: BinaryIO) -> int | None:
+    """In a source, if it can tell."""
+    if not can_seek(source):
+        return None
+    start = source.tell()
+    try:
+        length = source.seek(0, io.SEEK_END) - start
+    except OSError:  # files in /proc seek, but not to their end
+        return None
+    source.seek(start)
+    return length
+
+
+class Grids:
+    """Where the samples in each block of a source are: the head of the first one tells of all."""
+
+    def __init__(self, size: int | None = None) -> None:
+        self._size, self._done = size, 0
+        self._whole: Grid | None = None
+
+    def of(self, block: bytes) -> Grid | None:
+        """Of the next block."""
+        if not self._done:
+            self._whole = formats.grid_of(block, UNKNOWN if self._size is None else self._size)
+        begin, self._done = self._done, self._done + len(block)
+        return self._whole and self._whole.within(begin, self._done)
+
+
+class _Reader:
+    """A stream that is looked into before it is read."""
+
+    def __init__(self, source: BinaryIO) -> None:
+        self._source, self._held, self._ended = source, b"", False
+
+    def look(self, count: int) -> bytes:
+        """What the next `take` will give."""
+        pieces, short = [self._held], count - len(self._held)
+        while short > 0 and not self._ended:  # a terminal is not asked again once it has ended
+            pieces.append(read_some(self._source, short))
+            short -= len(pieces[-1])
+            self._ended = not pieces[-1]
+        self._held = b"".join(pieces)
+        return self._held[:count]
+
+    def take(self, count: int) -> bytes:
+        """`count` bytes, fewer only where the stream ends."""
+        taken = self.look(count)
+        self._held = self._held[len(taken) :]
+        return taken

@@ -1,0 +1,57 @@
+"""Files whose pixels or sound are stored as the tokens of a lossy tokenizer, with or without what these leave out.
+
+`tokpress compress --lossy` stores tokens only. Such a file restores a reconstruction, decode(encode(source)), which is the
+same on every machine and is what its checksums are of. Otherwise the rest follows the tokens (`residual`), and the file
+restores its source. What stands around the samples of a PPM, WAV or NPY file is stored as it is, in frames of its own.
+"""
+
+from ..container.frames import MAX_TOKENS
+from ..media.distortion import Distortion
+from ..media.grid import Grid
+from ..models.model import Model
+from .choose import choose_frame
+from .encoded_frame import EncodedFrame, complete, encode
+from .framing import Block
+from .options import Options, Report
+
+
+def coded_pieces(block: Block, options: Options, report: Report) -> list[tuple[bytes, EncodedFrame]]:
+    """The frames of a block, each with its part of the source.
+
+    Without `options.lossy` what the tokens lack follows them (`residual`), and what the tokenizer is not for is stored by
+    other means."""
+    assert options.models is not None
+    (model,) = options.models
+    source, around, grid = block.source, Options(kernel=options.kernel), block.grid
+    if not source or not block.suits:
+        return [(source, choose_frame(source, around, report, grid))]
+    start, stop = (grid.start, grid.stop) if grid else (0, len(source))
+    samples = source[start:stop]
+    store_part = _exactly if options.completes else _with_loss
+    coded = store_part(model, samples, options, report, grid and grid._replace(start=0))
+    pieces = [(part, choose_frame(part, around, lambda done: None)) for part in (source[:start], source[stop:])]
+    return [piece for piece in (pieces[0], (samples, coded), pieces[1]) if piece[0]]
+
+
+def _exactly(model: Model, samples: bytes, options: Options, report: Report, grid: Grid | None) -> EncodedFrame:
+    if grid or (samples and not len(samples) % model.tokenizer.unit_bytes):
+        coded = complete(model, samples, options, report, grid)
+        if _worth(coded, samples):
+            return coded
+    return choose_frame(samples, Options(kernel=options.kernel), report, grid and grid.stacked)
+
+
+def _with_loss(model: Model, samples: bytes, options: Options, report: Report, grid: Grid | None) -> EncodedFrame:
+    tokenizer = model.tokenizer.on(grid) if grid else model.tokenizer
+    tokens = tokenizer.encode(samples)
+    restored = tokenizer.decode(tokens)
+    coded = encode(model, samples, options, report, grid, tokens)
+    if not _worth(coded, samples):
+        restored, coded = samples, choose_frame(samples, Options(kernel=options.kernel), report)
+    lost = Distortion.of(samples, restored, model.tokenizer.sound)
+    return coded._replace(restores=restored, distortion=lost)
+
+
+def _worth(coded: EncodedFrame, samples: bytes) -> bool:
+    """Not so, for instance, where a few samples are filled up to a whole item."""
+    return len(coded.payload) < len(samples) and (coded.tokens or 0) <= MAX_TOKENS * len(samples)

@@ -1,0 +1,153 @@
+"""The source behind a stream of frames, as a raw file: decoded frame by frame, as its bytes are asked for.
+
+The last piece of a frame is handed out only after the whole frame is verified. A frame that does not belong to the one before
+it is refused wherever reading begins; a member that is read as a whole is compared with its digest too.
+"""
+
+import io
+from bisect import bisect_right
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+from ..container.frames import MAX_NUMBER, FrameHeader, Member, MemberDigest, Payload, check_end, read_header
+from ..container.varint import ADVICE, can_seek, need
+from ..errors import FormatError
+from ..models.model import Model
+from . import restore
+
+
+class Frames(io.RawIOBase):
+    """The source behind a stream of frames, read only."""
+
+    def __init__(self, stream: BinaryIO, models: list[Model], kernel: str) -> None:
+        need(stream, "read")
+        self._stream, self._models, self._kernel = stream, models, kernel
+        self._can_seek = can_seek(stream)
+        self._base = stream.tell() if self._can_seek else 0  # the frames may begin inside a file
+        self._end = stream.seek(0, io.SEEK_END) if self._can_seek else None
+        self._headers: list[FrameHeader] = []  # of the frames met so far, and where the source of each begins
+        self._starts: list[int] = []
+        self._next = 0  # where the header after those begins, from the base
+        self._member, self._complete = Member(), False
+        self._position = 0
+        self._current = -1  # the frame that is open, its payload, its pieces to come, the last one and where it begins
+        self._payload: Payload | None = None
+        self._pieces: Iterator[bytes] = iter(())
+        self._piece, self._piece_start = b"", 0
+        self._digest = MemberDigest()
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return self._can_seek
+
+    def tell(self) -> int:
+        return self._position
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        if not self._can_seek:
+            raise io.UnsupportedOperation("the file underneath cannot seek")
+        if whence not in (io.SEEK_SET, io.SEEK_CUR, io.SEEK_END):
+            raise ValueError(f"whence must be 0, 1 or 2, not {whence}")
+        if whence == io.SEEK_END:
+            while self._meet():
+                pass
+            offset += self._met
+        elif whence == io.SEEK_CUR:
+            offset += self._position
+        if offset < 0:
+            raise ValueError(f"cannot seek to {offset}, before the start")
+        while self._met < offset and self._meet():
+            pass
+        self._position = min(offset, self._met)
+        return self._position
+
+    def readinto(self, buffer: Any) -> int:
+        view = memoryview(buffer).cast("B")
+        if not len(view) or not self._reach():
+            return 0
+        piece = memoryview(self._piece)[self._position - self._piece_start :][: len(view)]
+        view[: len(piece)] = piece
+        self._position += len(piece)
+        return len(piece)
+
+    @property
+    def _met(self) -> int:
+        """Source bytes of the frames met so far."""
+        return self._starts[-1] + self._headers[-1].source_length if self._starts else 0
+
+    def _meet(self) -> bool:
+        """Read one more header; False where the file ends. The payload of the one before is read or gone over."""
+        if self._complete:
+            return False
+        if self._can_seek:
+            self._stream.seek(self._base + self._next)
+        elif self._payload:
+            for _ in self._payload:
+                pass
+        header = read_header(self._stream, self._next, len(self._headers) + 1)
+        if header is None:
+            check_end(len(self._headers), self._member)
+            self._complete = True
+            return False
+        after = self._next + len(header.pack()) + header.payload_length
+        if self._end is not None and self._base + after > self._end:
+            raise FormatError(f"{header.where}: truncated inside its payload: get a complete copy of the file")
+        problem = self._member.follow(header)
+        if not problem and self._met + header.source_length > MAX_NUMBER:
+            problem = "the file restores 2^63 bytes or more, which cannot be"
+        if problem:
+            raise FormatError(f"{header.where}: {problem}: {ADVICE}")
+        self._starts.append(self._met)
+        self._headers.append(header)
+        self._next = after
+        if not self._can_seek or not header.source_length:  # an empty frame is never asked for: have it checked here
+            self._open(len(self._headers) - 1)
+        return True
+
+    def _open(self, number: int) -> None:
+        header = self._headers[number]
+        if self._can_seek:
+            self._stream.seek(self._base + header.offset + len(header.pack()))
+        self._current, self._piece, self._piece_start = number, b"", self._starts[number]
+        self._payload = Payload(self._stream, header)
+        self._pieces = restore.restore_frame(header, self._payload, self._models, self._kernel)
+
+    def _reach(self) -> bool:
+        """Have the piece at hand that holds the position; False at the end of the source."""
+        while True:
+            if 0 <= self._position - self._piece_start < len(self._piece):
+                return True
+            if self._position >= self._met:
+                self._finish()
+                if not self._meet():
+                    return False
+                continue
+            number = bisect_right(self._starts, self._position) - 1  # the last to begin there: never an empty one
+            if number != self._current or self._position < self._piece_start:
+                self._open(number)
+            self._step()
+
+    def _step(self) -> bool:
+        """The next piece of the open frame. A frame that failed once is decoded afresh when it is asked for again."""
+        try:
+            piece = next(self._pieces, None)
+            if piece is not None:
+                number, header = self._current, self._headers[self._current]
+                frame_end = self._starts[number] + header.source_length
+                member_start = self._starts[number - header.sequence]
+                self._digest.take(header, member_start, self._piece_start + len(self._piece), piece, frame_end)
+        except BaseException:
+            self._current = -1
+            raise
+        if piece is None:
+            return False
+        self._piece_start += len(self._piece)
+        self._piece = piece
+        return True
+
+    def _finish(self) -> None:
+        """Let the open frame come to its end, where the check of a frame that streams is."""
+        while self._current >= 0 and self._current == len(self._headers) - 1 and self._step():
+            pass

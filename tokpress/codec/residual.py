@@ -1,0 +1,96 @@
+"""Lossless files over a lossy tokenizer: after the tokens, what their reconstruction lacks.
+
+    r = s − ŝ  (mod 2^bits, around the middle),     p(s) = p(tokens)·p(r | what of r came before),   ŝ = decode(tokens)
+
+The reconstruction is the same bits on every machine (`tokenizers.learned.autoencoder`), so the difference restores the source. It is
+coded by a second model, of samples (`samples` of the shipped ones), on the grid of the source: where a tokenizer leaves noise, that is all there is to
+gain; what it does not beat is coding the samples directly (docs/tokenizers.md says by how much).
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from ..container.varint import pack_varint, take_varint
+from ..errors import ChecksumError
+from ..lazy import np
+from ..media.grid import Grid
+
+if TYPE_CHECKING:
+    from ..models.model import Model
+
+
+def _samples(data: bytes, sound: bool) -> np.ndarray:
+    return np.frombuffer(data, "<i2" if sound else "u1")
+
+
+def difference(source: bytes, restored: bytes, sound: bool) -> bytes:
+    """s − ŝ, of pixels around 128, of sound around 0, wrapped.
+
+    >>> list(difference(bytes([3, 200]), bytes([5, 200]), sound=False))
+    [126, 128]
+    """
+    s, made = _samples(source, sound), _samples(restored, sound)
+    return (s - made if sound else s - made + np.uint8(128)).tobytes()
+
+
+def added(restored: bytes, rest: bytes, sound: bool) -> bytes:
+    """The reverse of `difference`."""
+    made, r = _samples(restored, sound), _samples(rest, sound)
+    return (made + r if sound else made + r - np.uint8(128)).tobytes()
+
+
+def of_items(model: Model, length: int) -> Grid:
+    """Items one after the other, as one picture or recording."""
+    tokenizer = model.tokenizer
+    *sides, channels = tokenizer.sample_shape
+    rows, columns = (1, length // (2 * channels)) if tokenizer.sound else (length // (sides[-1] * channels), sides[-1])
+    bits = 16 if tokenizer.sound else 8
+    return Grid(not tokenizer.sound, 0, rows, columns, channels, bits, signed=tokenizer.sound, little=tokenizer.sound)
+
+
+def encode(
+    model: Model,
+    residual_model: Model,
+    source: bytes,
+    lanes: int | None,
+    report: Callable[[float], None],
+    grid: Grid | None,
+    kernel: str = "auto",
+) -> tuple[bytes, int, int]:
+    """(payload, tokens, lanes), as `Model.encode`, of a payload that restores the source itself: the length of the lossy
+    model's payload, that payload, then the residual model's."""
+    tokenizer = model.tokenizer.on(grid) if grid else model.tokenizer
+    tokens = tokenizer.encode(source)
+    rest = difference(source, tokenizer.decode(tokens), model.tokenizer.sound)
+    lossy, count, lanes = model.encode(source, lanes, lambda share: report(share / 2), grid, tokens, kernel)
+    layout = grid.stacked if grid else of_items(model, len(source))
+    after, _, _ = residual_model.encode(rest, None, lambda share: report(0.5 + share / 2), layout, None, kernel)
+    return pack_varint(len(lossy)) + lossy + after, count, lanes
+
+
+def decode(
+    model: Model,
+    residual_model: Model,
+    payload: bytes,
+    tokens: int,
+    lanes: int,
+    report: Callable[[float], None],
+    length: int,
+    kernel: str = "auto",
+) -> bytes:
+    """The source of `length` bytes. Raises ChecksumError."""
+    stream = io.BytesIO(payload)
+
+    def take(count: int) -> bytes:
+        if len(data := stream.read(count)) < count:
+            raise ChecksumError("the payload ends within its tokens")
+        return data
+
+    lossy = take(take_varint(take, "residual frame"))
+    restored = model.decode(lossy, tokens, lanes, lambda share: report(share / 2), length, kernel)
+    count = length // residual_model.tokenizer.unit_bytes * residual_model.tokenizer.unit_tokens
+    rest = residual_model.decode(stream.read(), count, None, lambda share: report(0.5 + share / 2), length, kernel)
+    return added(restored, rest, model.tokenizer.sound)

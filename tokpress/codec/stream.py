@@ -1,0 +1,268 @@
+"""Files in, frames out, and back: the choice of model per frame, and streaming in bounded memory.
+
+A source is cut into frames of FRAME_SIZE bytes. Each is coded by the candidate that a trial on part of it
+favours, and kept only if that is smaller than lzma at the strength of `xz -9e` and than the bytes
+themselves. A seekable source of several frames is also compressed by lzma as a whole, so that choosing
+tokpress never costs more than xz even where a match reaches over a frame's edge: not more than `xz -9e` for
+sources up to 32 MiB, nor than `xz -8e`, which looks back so far, for larger ones.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import zlib
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple, cast
+
+from ..container.frames import Damaged, Digest, FrameHeader, Kind, write_frame
+from ..container.lzma2 import LzmaEncoder, in_turn
+from ..container.varint import PIECE, need, read_some, write_all
+from ..exact.threads import processors
+from ..models import store
+from ..models.model import Model
+from .ahead import Ahead, Sum
+from .choose import LZMA_ENOUGH, choose_frame
+from .encoded_frame import EncodedFrame
+from .framing import Block, blocks, bytes_left
+from .options import FRAME_SIZE as FRAME_SIZE
+from .options import Options, Report
+from .restore import restored
+
+if TYPE_CHECKING:
+    from ..media.distortion import Distortion
+
+#: share of the progress that packing the whole source by lzma counts for, about
+PACKING = 0.15
+
+
+class Frame(NamedTuple):
+    """What became of one frame; stored: "raw", "lzma" or the model's name; after decompression, the model's id."""
+
+    source_bytes: int
+    payload_bytes: int
+    header_bytes: int
+    stored: str
+    #: where what is restored is not the source
+    distortion: Distortion | None = None
+    #: as its header has them
+    sequence: int = 0
+    total_length: int | None = None
+
+
+class Summary:
+    """What became of all frames, and where some are missing."""
+
+    def __init__(self, frames: Iterable[Frame] = ()) -> None:
+        self.frames = list(frames)
+        self.damaged: list[Damaged] = []
+
+    @property
+    def source_bytes(self) -> int:
+        return sum(f.source_bytes for f in self.frames)
+
+    @property
+    def payload_bytes(self) -> int:
+        return sum(f.payload_bytes for f in self.frames)
+
+    @property
+    def header_bytes(self) -> int:
+        return sum(f.header_bytes for f in self.frames)
+
+    @property
+    def file_bytes(self) -> int:
+        return self.payload_bytes + self.header_bytes
+
+    @property
+    def distortion(self) -> Distortion | None:
+        """Of all frames that lost something; None where nothing was to be lost."""
+        lost = [f.distortion for f in self.frames if f.distortion]
+        return sum(lost[1:], lost[0]) if lost else None
+
+
+class MemberWriter:
+    """Writes the frames of one source to `out`, one after another."""
+
+    def __init__(self, out: BinaryIO) -> None:
+        self._out, self._digest = out, Digest()
+        self._frames = self._restored = 0
+        self._link = b""
+
+    def write(self, coded: EncodedFrame, source: bytes, last: bool) -> Frame:
+        """The next frame: `coded` is `source`. Raises ValueError where their lengths differ."""
+        if coded.source_length != len(source):
+            raise ValueError(f"coded was a source of {coded.source_length} bytes, not this one of {len(source)}")
+        restored = source if coded.restores is None else coded.restores
+        if self._frames or not last:  # a member of a single frame has no digest
+            self._digest.take(restored)
+        self._restored += len(restored)
+        ends_several = last and self._frames > 0
+        header = FrameHeader(
+            kind=coded.kind,
+            source_length=len(restored),
+            payload_length=len(coded.payload),
+            source_crc=zlib.crc32(restored),
+            last=last,
+            sequence=self._frames,
+            link=self._link,
+            total_length=self._restored if ends_several else None,
+            digest=self._digest.value() if ends_several else b"",
+            model_id=coded.model.id if coded.model else None,
+            residual_id=coded.residual_model.id if coded.residual_model else None,
+            tokens=coded.tokens,
+            lanes=coded.lanes,
+        )
+        header = write_frame(self._out, header, coded.payload)
+        self._frames, self._link = self._frames + 1, header.next_link()
+        stored = coded.model.name if coded.model else coded.kind.name.lower()
+        return Frame(len(source), len(coded.payload), len(header.pack()), stored, coded.distortion)
+
+
+def _compress_frames(source: BinaryIO, out: BinaryIO, options: Options, limit: float = math.inf) -> Summary | None:
+    """Frame by frame, several at once; None, with the rest left undone, once they take more than `limit` bytes."""
+    summary, member, progress = Summary(), MemberWriter(out), Sum(options.report)
+
+    def code(block: Block) -> tuple[bool, list[tuple[bytes, EncodedFrame]]]:
+        """Whether the block ends the source, and its pieces."""
+        tell = progress.of_one()
+
+        def report(done: int) -> None:
+            ahead.check()
+            tell(done)
+
+        if options.lossy or options.completes:
+            from . import lossy  # which imports much
+
+            pieces = lossy.coded_pieces(block, options, report)
+        else:
+            pieces = [(block.source, choose_frame(block.source, options, report, block.grid))]
+        report(len(block.source))
+        return block.last, pieces
+
+    with Ahead(blocks(source, options), code, processors()) as ahead:
+        for last, pieces in ahead:
+            for i, (piece, coded) in enumerate(pieces, 1):
+                summary.frames.append(member.write(coded, piece, last=last and i == len(pieces)))
+            if summary.file_bytes > limit:
+                return None
+    return summary
+
+
+def _lzma_whole(source: BinaryIO, length: int, spool: BinaryIO, report: Report) -> FrameHeader | None:
+    """The whole source as one lzma payload in `spool`, and its header; None if it changed under us."""
+    crc = seen = 0
+    with in_turn(lambda: report(0)):
+        encoder = LzmaEncoder(length)
+        while piece := read_some(source, PIECE):
+            crc, seen = zlib.crc32(piece, crc), seen + len(piece)
+            if seen > length:
+                return None
+            spool.write(encoder.compress(piece))
+            report(seen)
+        spool.write(encoder.finish())
+    size = spool.tell()
+    spool.seek(0)
+    return FrameHeader(kind=Kind.LZMA, source_length=seen, payload_length=size, source_crc=crc)
+
+
+def compress_stream(source: BinaryIO, out: BinaryIO, options: Options | None = None) -> Summary:
+    """Compress everything left in `source` to `out`. Memory is bounded by the frame size and lzma's dictionary.
+
+    A source that can seek and is longer than a frame is compressed by lzma as a whole too, in $TMPDIR, and the
+    smaller result is taken. `out` is only written to, never cut or gone back in: what it holds already stays."""
+    need(source, "read")
+    need(out, "write")
+    options = options or Options()
+    length = bytes_left(source) or 0
+    if length <= options.frame_size or options.lossy or options.completes:
+        return cast(Summary, _compress_frames(source, out, options))
+    start, before = source.tell(), int(PACKING * length)
+
+    def in_frames(done: int) -> None:
+        options.report(before + (length - before) * done // length)
+
+    import tempfile  # slow to import, and rarely needed
+
+    with tempfile.TemporaryFile() as spool, tempfile.TemporaryFile() as frames:
+        header = _lzma_whole(source, length, spool, lambda seen: options.report(before * seen // length))
+        source.seek(start)
+        if header is None:
+            return cast(Summary, _compress_frames(source, out, options))
+        if options.models is not None or header.payload_length * LZMA_ENOUGH >= length:
+            in_parts = replace(options, report=in_frames)
+            summary = _compress_frames(source, frames, in_parts, limit=header.payload_length + 32)
+            if summary:
+                frames.seek(0)
+                while piece := frames.read(PIECE):
+                    write_all(out, piece)
+                return summary
+        header = write_frame(out, header, spool)
+        options.report(length)
+        return Summary([Frame(length, header.payload_length, len(header.pack()), "lzma")])
+
+
+def decompress_stream(
+    source: BinaryIO,
+    out: BinaryIO,
+    models: list[Model] | None = None,
+    kernel: str = "auto",
+    keep_going: bool = False,
+    report: Report = lambda done: None,
+) -> Summary:
+    """Restore everything in `source` to `out`. Raises FormatError, ChecksumError, ModelMismatchError."""
+    summary = Summary()
+    need(source, "read")
+    need(out, "write")
+    for item in restored(source, models, kernel, keep_going, report):
+        if isinstance(item, Damaged):
+            summary.damaged.append(item)
+            continue
+        header, piece, ends = item
+        write_all(out, piece)
+        if ends:
+            name = header.kind.name.lower() if header.model_id is None else header.model_id.hex()
+            sizes = header.source_length, header.payload_length, len(header.pack())
+            summary.frames.append(Frame(*sizes, name, sequence=header.sequence, total_length=header.total_length))
+    return summary
+
+
+def compress(data: bytes, model: Model | str | None = None, lanes: int | None = None, effort: str = "default") -> bytes:
+    """`data` as a complete .tokp file.
+
+    model: a Model, or the name or directory of one; without it the best of the shipped ones is chosen for each frame.
+    lanes: sequences coded in lock-step, 1 … 512; without it what the model's rule says for this size.
+    effort: without a model, which ones are in the running: those that are "fast", "default", or "best", however slow.
+    The result is never larger than lzma's, or than `data` and 20 bytes. Raises ModelError.
+
+    >>> import tokpress
+    >>> data = b"a stitch in time saves nine; " * 40
+    >>> packed = tokpress.compress(data, model="adaptive")
+    >>> len(packed) < len(data) / 15, tokpress.decompress(packed) == data
+    (True, True)
+    """
+    out = io.BytesIO()
+    models = None if model is None else [store.load(model)]
+    compress_stream(io.BytesIO(memoryview(data)), out, Options(models=models, lanes=lanes, effort=effort))
+    return out.getvalue()
+
+
+def decompress(data: bytes, model: Model | str | None = None, models: Iterable[Model | str] | None = None) -> bytes:
+    """The source of a .tokp file; of several, if they were joined. `model` and `models` (Models, or names or
+    directories of some) are looked in beside the shipped ones.
+
+    Raises FormatError (ChecksumError where bytes were changed) and ModelMismatchError; never gives wrong bytes.
+
+    >>> import tokpress
+    >>> packed = tokpress.compress(b"one") + tokpress.compress(b" and two")
+    >>> tokpress.decompress(packed)
+    b'one and two'
+    >>> tokpress.decompress(packed[:-1])
+    Traceback (most recent call last):
+    tokpress.errors.FormatError: frame 2 (at byte 16): truncated, 1 byte of its payload of 8 bytes missing: get a \
+complete copy of the file
+    """
+    given = [*([] if model is None else [model]), *(models or [])]
+    out = io.BytesIO()
+    decompress_stream(io.BytesIO(memoryview(data)), out, [store.load(m) for m in given])
+    return out.getvalue()

@@ -1,0 +1,370 @@
+"""The .tokp container: frames, one after another, and nothing else. docs/format.md describes every byte.
+
+Four checks guard a file. A CRC-16 of each frame finds damage before anything is decoded. A CRC-32 of its source finds a
+decoder that went wrong. In a member (the frames of one source) each later frame holds a CRC-32 of the header before it,
+its link, so that frames of two members never pass for one. The last of several frames holds a 64-bit digest of the
+member's whole source. No length is believed: payloads are read in pieces of at most 1 MiB, so memory follows the bytes
+that really came.
+
+>>> import io, zlib
+>>> header = FrameHeader(kind=Kind.RAW, source_length=5, payload_length=5, source_crc=zlib.crc32(b"hello"))
+>>> header = write_frame(file := io.BytesIO(), header, b"hello")
+>>> len(header.pack()), len(file.getvalue())
+(13, 18)
+>>> [b"".join(restore_plain(header, payload)) for header, payload in iter_frames(io.BytesIO(file.getvalue()))]
+[b'hello']
+"""
+
+import io
+import zlib
+from binascii import crc_hqx
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from enum import IntEnum
+from typing import Any, BinaryIO, NamedTuple
+
+from ..errors import ChecksumError, FormatError
+from .lzma2 import lzma_decode
+from .proportion import least_payload
+from .varint import ADVICE, PIECE, pack_varint, read_some, read_up_to, size, take_varint, write_all
+
+SYNC = b"\xd4TP\x01"  # the last byte is the version of the format
+LAST, CONTINUES, LAYOUT, RESERVED = 8, 16, 32, 192  # flags in the kind byte, above its three bits of kind
+MAX_SOURCE = 1 << 26  # bytes that a raw or model frame may restore; lzma frames are restored in pieces, hence free
+MAX_NUMBER = (1 << 63) - 1  # what the nine bytes of the longest varint hold
+#: tokens that one source byte may become, at most
+MAX_TOKENS = 8
+#: lanes of a frame; the rules of the priors take no more (docs/format.md, "Default lane rule")
+MAX_LANES = 512
+ID_BYTES, LINK_BYTES, DIGEST_BYTES = 4, 4, 8
+
+
+class Kind(IntEnum):
+    """RESIDUAL: tokens of a lossy model, then what their reconstruction lacks, coded by a second model."""
+
+    RAW, LZMA, MODEL, RESIDUAL = 0, 1, 2, 3
+
+    @property
+    def model_ids(self) -> int:
+        """Number of models that a frame of this kind needs and names."""
+        return {Kind.MODEL: 1, Kind.RESIDUAL: 2}.get(self, 0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrameHeader:
+    """What stands before a payload. A header that breaks the format's rules cannot be made: FormatError."""
+
+    kind: Kind
+    source_length: int  # bytes this frame restores
+    payload_length: int
+    source_crc: int  # CRC-32 of the bytes this frame restores
+    last: bool = True  # this frame ends its member (the frames of one source)
+    sequence: int = 0  # 0 for the first frame of a member, then 1, 2, …
+    link: bytes = b""  # CRC-32 of the header before it in the member; present if sequence > 0
+    total_length: int | None = None  # source bytes of the whole member; this and the next: if last and sequence > 0
+    digest: bytes = b""  # BLAKE2b of the source of the whole member, 8 bytes
+    model_id: bytes | None = None  # this and the next three: model frames only
+    residual_id: bytes | None = None  # of the model that codes the residual: residual frames only
+    tokens: int | None = None
+    lanes: int | None = None  # None: as many as the default lane rule says
+    check: int = 0  # CRC-16 of header and payload; write_frame fills it in
+    offset: int = field(default=0, compare=False)  # byte offset and frame number (from 1), for messages only
+    number: int = field(default=1, compare=False)
+
+    @property
+    def where(self) -> str:
+        return f"frame {self.number} (at byte {self.offset:,})"
+
+    @property
+    def alone(self) -> bool:
+        """Whether it is the only frame of its member, which has no digest then."""
+        return self.last and not self.sequence
+
+    @property
+    def model_ids(self) -> list[bytes]:
+        """Every model that the frame needs."""
+        return [id for id in (self.model_id, self.residual_id) if id is not None]
+
+    def __post_init__(self) -> None:
+        model, tokens, several = self.kind.model_ids > 0, self.tokens or 0, self.sequence > 0
+        numbers = (self.sequence, self.source_length, self.payload_length, self.total_length or 0)
+        # MAX_TOKENS: a token stands for a bit or more. The payload limit bounds memory; a real payload is smaller than its source
+        rules = (
+            (min(numbers) >= 0 and max(numbers) <= MAX_NUMBER, "lengths lie in 0 … 2^63 − 1"),
+            (self.source_length <= MAX_SOURCE or self.kind == Kind.LZMA, "at most 64 MiB of source"),
+            (self.source_length > 0 or self.kind == Kind.RAW, "only a raw frame may restore nothing"),
+            (self.payload_length == self.source_length or self.kind != Kind.RAW, "a raw payload is the source"),
+            (self.payload_length <= 8 * self.source_length + 64 or not model, "payload ≤ 8 · source length + 64"),
+            (len(self.link) == LINK_BYTES * several, "later frames, and no others, have a link (4 bytes)"),
+            ((self.total_length is not None) == (self.last and several), "a total ends several frames"),
+            (len(self.digest) == DIGEST_BYTES * (self.last and several), "a digest (8 bytes) ends several frames"),
+            (
+                [len(id) for id in self.model_ids] == [ID_BYTES] * self.kind.model_ids and (self.model_id or not model),
+                "frames have as many model ids (4 bytes) as their kind says",
+            ),
+            (
+                1 <= tokens <= MAX_TOKENS * self.source_length if model else self.tokens is None,
+                "1 … 8 · source length tokens",
+            ),
+            (self.lanes is None or 1 <= self.lanes <= min(tokens, MAX_LANES), f"1 … min(tokens, {MAX_LANES}) lanes"),
+            (
+                not model or self.payload_length >= least_payload(tokens, self.lanes or 1),
+                "payload ≥ tokens / 2^14 − 4, and ≥ lanes − 16",
+            ),
+        )
+        for holds, rule in rules:
+            if not holds:
+                raise FormatError(f"{self.where}: impossible header, against the rule “{rule}”: {ADVICE}")
+
+    def pack(self) -> bytes:
+        """The header as it stands in the file. A number has one spelling, so this undoes read_header byte for byte."""
+        flags = LAST * self.last + CONTINUES * (self.sequence > 0) + LAYOUT * (self.lanes is not None)
+        head = SYNC + bytes([self.kind + flags])
+        head += pack_varint(self.sequence) + self.link if self.sequence else b""
+        head += pack_varint(self.source_length) + b"".join(self.model_ids)
+        for number in (self.tokens, self.lanes, self.total_length):
+            head += b"" if number is None else pack_varint(number)
+        head += self.digest + pack_varint(self.payload_length)
+        return head + self.source_crc.to_bytes(4, "little") + self.check.to_bytes(2, "little")
+
+    def crc(self) -> int:
+        """CRC-16 of the header between sync and check, to go on with over the payload. Not half a CRC-32, because
+        that overlooks a flipped bit here and there, and a CRC-16 never does."""
+        return crc_hqx(self.pack()[len(SYNC) : -2], 0xFFFF)
+
+    def next_link(self) -> bytes:
+        """The link of the frame that follows this one in its member."""
+        return zlib.crc32(self.pack()).to_bytes(LINK_BYTES, "little")
+
+
+class Damaged(NamedTuple):
+    """A hole: `length` bytes from `offset` on hold no intact frame. Length 0: frames are missing without a trace.
+
+    unverified: nothing is known to be missing, but the frames around `offset` may not belong together."""
+
+    offset: int
+    length: int
+    reason: str
+    unverified: bool = False
+
+
+class Payload:
+    """The payload after a header, once: `read()` it whole, or iterate over pieces of at most 1 MiB.
+
+    Its last piece is handed out only if the check holds. Raises FormatError (truncated) or ChecksumError (damaged).
+    """
+
+    def __init__(self, stream: BinaryIO, header: FrameHeader) -> None:
+        self._stream, self._header, self._left, self._crc = stream, header, header.payload_length, header.crc()
+        self._verify()
+
+    def _verify(self) -> None:
+        if not self._left and self._crc != self._header.check:
+            raise ChecksumError(f"{self._header.where}: damaged, header and payload fail their check: {ADVICE}")
+
+    def __iter__(self) -> Iterator[bytes]:
+        while self._left:
+            if not (piece := read_some(self._stream, min(PIECE, self._left))):
+                missing = f"{size(self._left)} of its payload of {size(self._header.payload_length)} missing"
+                raise FormatError(f"{self._header.where}: truncated, {missing}: get a complete copy of the file")
+            self._left, self._crc = self._left - len(piece), crc_hqx(piece, self._crc)
+            self._verify()
+            yield piece
+
+    def read(self) -> bytes:
+        return b"".join(self)
+
+
+def write_frame(out: BinaryIO, header: FrameHeader, payload: bytes | BinaryIO) -> FrameHeader:
+    """Write header and payload; returns the header with its check filled in. A payload that is a seekable file
+    is taken from where it stands, in pieces, twice: the check comes first in the frame."""
+    stream = io.BytesIO(payload) if isinstance(payload, bytes) else payload
+    start, crc, left = stream.tell(), header.crc(), header.payload_length
+    while left and (piece := stream.read(min(PIECE, left))):
+        crc, left = crc_hqx(piece, crc), left - len(piece)
+    if left or stream.read(1):
+        raise ValueError("payload_length is not the length of the payload")
+    stream.seek(start)
+    write_all(out, (header := replace(header, check=crc)).pack())
+    for piece in Payload(stream, header):
+        write_all(out, piece)
+    return header
+
+
+def read_header(stream: BinaryIO, offset: int = 0, number: int = 1) -> FrameHeader | None:
+    """The header that begins here; None if the stream ends here. `offset` and `number` go into messages only."""
+    where = f"frame {number} (at byte {offset:,})"
+
+    def take(count: int) -> bytes:
+        if len(data := read_up_to(stream, count)) < count:
+            raise FormatError(f"{where}: truncated inside the frame's header: get a complete copy of the file")
+        return data
+
+    if not (sync := read_up_to(stream, len(SYNC))):
+        return None
+    if not SYNC.startswith(sync):
+        if number > 1 and not any(sync) and _only_zeros_follow(stream):
+            remedy = f"cut them off, `truncate -s {offset} FILE` does it"
+            raise FormatError(f"{where}: only zero bytes follow the last frame, the padding of a copy: {remedy}")
+        if sync.startswith(SYNC[:3]):
+            raise FormatError(f"{where}: format version {sync[3]}, but this tokpress reads {SYNC[3]}: upgrade tokpress")
+        what = "not a .tokp file: check its name" if number == 1 else f"no frame begins here, damaged: {ADVICE}"
+        raise FormatError(f"{where}: {what} (a frame begins with the bytes {SYNC.hex(' ')})")
+    bits = take(1)[0]
+    if bits & 7 > max(Kind) or bits & RESERVED or (bits & LAYOUT and not Kind(bits & 7).model_ids):
+        raise FormatError(f"{where}: kind byte {bits:#04x} is unknown: upgrade tokpress, or if it is new, {ADVICE}")
+    kind, last = Kind(bits & 7), bool(bits & LAST)
+    sequence = take_varint(take, where) if bits & CONTINUES else 0
+    if bits & CONTINUES and not sequence:
+        raise FormatError(f"{where}: impossible header, it continues a member as its frame 0: {ADVICE}")
+    return FrameHeader(  # the arguments are evaluated in the order of the fields in the file
+        kind=kind, last=last, sequence=sequence, offset=offset, number=number,
+        link=take(LINK_BYTES) if sequence else b"",
+        source_length=take_varint(take, where),
+        model_id=take(ID_BYTES) if kind.model_ids else None,
+        residual_id=take(ID_BYTES) if kind.model_ids > 1 else None,
+        tokens=take_varint(take, where) if kind.model_ids else None,
+        lanes=take_varint(take, where) if bits & LAYOUT else None,
+        total_length=take_varint(take, where) if last and sequence else None,
+        digest=take(DIGEST_BYTES) if last and sequence else b"",
+        payload_length=take_varint(take, where),
+        source_crc=int.from_bytes(take(4), "little"),
+        check=int.from_bytes(take(2), "little"),
+    )  # fmt: skip
+
+
+def _only_zeros_follow(stream: BinaryIO) -> bool:
+    while piece := read_up_to(stream, PIECE):
+        if piece.strip(b"\0"):
+            return False
+    return True
+
+
+def iter_frames(stream: BinaryIO) -> Iterator[tuple[FrameHeader, Payload]]:
+    """Every frame in order, up to the first error: FormatError, ChecksumError. Needs no seeking.
+
+    What the caller leaves of a payload is read and verified here. Offsets count from where the stream stands now.
+    """
+    offset, number, member = 0, 1, Member()
+    while header := read_header(stream, offset, number):
+        if problem := member.follow(header):
+            raise FormatError(f"{header.where}: {problem}: {ADVICE}")
+        payload = Payload(stream, header)
+        yield header, payload
+        for _ in payload:
+            pass
+        offset, number = offset + len(header.pack()) + header.payload_length, number + 1
+    check_end(number - 1, member)
+
+
+class Member:
+    """Follows the frames of one source: sequence numbers 0, 1, 2, …, links that fit, and a total that adds up."""
+
+    due = restored = 0  # the sequence number to come; the source bytes so far
+    whole = True
+    _link: bytes | None = None  # of the frame to come; None where the frame before it is missing
+
+    def follow(self, header: FrameHeader) -> str | None:
+        """What is wrong with this frame coming next, if anything is. Goes on from it either way."""
+        got, due, problem = header.sequence, self.due, None
+        if got > due:
+            problem = f"frames {due} to {got - 1} of this member (counted from 0) are missing"
+        elif got < due:
+            problem = f"frame {got} of a member follows frame {due - 1} of one: frames are missing, or were moved"
+        elif got and self._link not in (None, header.link):
+            problem = f"frame {got} of a member does not belong to the frame before it: frames were exchanged"
+        self.whole = not got or (self.whole and not problem)
+        self.restored = header.source_length + (self.restored if got else 0)
+        self.due, self._link = (0, None) if header.last else (got + 1, header.next_link())
+        if self.restored > MAX_NUMBER:
+            problem = "its member restores 2^63 bytes or more, which cannot be"
+        if header.total_length is not None and self.whole and header.total_length != self.restored:
+            problem = f"its member restores {self.restored:,} bytes instead of {header.total_length:,}"
+        return problem
+
+
+class Digest:
+    """BLAKE2b (Aumasson et al. 2013, RFC 7693) of the source of a member, 8 bytes, as its pieces come."""
+
+    def __init__(self) -> None:
+        self._hash: Any = None
+        self._length = 0
+
+    def take(self, piece: bytes, at: int | None = None) -> None:
+        """The next piece, or one that begins at byte `at` of the member: what was taken already is passed over, and what
+        comes after a gap is left out."""
+        known = 0 if at is None else self._length - at
+        if 0 <= known < len(piece):
+            self._started().update(memoryview(piece)[known:])
+            self._length += len(piece) - known
+
+    def _started(self) -> Any:
+        if self._hash is None:
+            from hashlib import blake2b  # slow to import
+
+            self._hash = blake2b(digest_size=DIGEST_BYTES)
+        return self._hash
+
+    def value(self) -> bytes:
+        return self._started().digest()
+
+    def check(self, header: FrameHeader) -> None:
+        """Raises ChecksumError where the last frame of a member tells another digest than that of the pieces. Does
+        nothing where part of the member was not read."""
+        if header.digest and self._length == header.total_length and self.value() != header.digest:
+            raise ChecksumError(f"{header.where}: each frame of its member is intact, the whole is not: {ADVICE}")
+
+
+class MemberDigest:
+    """The digest of the member that is being read, in any order. A jump to another member begins anew."""
+
+    def __init__(self) -> None:
+        self._digest, self._member_start = Digest(), 0
+
+    def take(self, header: FrameHeader, member_start: int, at: int, piece: bytes, frame_end: int) -> None:
+        """A piece that begins at byte `at` of the source. Raises ChecksumError where it completes a member that fails its
+        digest."""
+        if header.alone:
+            return
+        if member_start != self._member_start:
+            self._digest, self._member_start = Digest(), member_start
+        self._digest.take(piece, at - member_start)
+        if at + len(piece) == frame_end:
+            self._digest.check(header)
+
+
+def check_end(frames: int, member: Member) -> None:
+    """Raises FormatError where a file of so many frames may not end here."""
+    if not frames:
+        raise FormatError("not a .tokp file: it is empty, and even an empty source takes a frame: check the file name")
+    if member.due:
+        raise FormatError(f"truncated after frame {frames}: get a complete copy of the file")
+
+
+def check_source(header: FrameHeader, source: bytes) -> None:
+    """Raises ChecksumError unless `source` is what was compressed into this frame."""
+    _check_source(header, len(source), zlib.crc32(source))
+
+
+def _check_source(header: FrameHeader, length: int, crc: int) -> None:
+    if (length, crc) != (header.source_length, header.source_crc):
+        raise ChecksumError(
+            f"{header.where}: probably damaged, the {size(length)} decoded from it are not the source of "
+            f"{size(header.source_length)} that its checksum tells: {ADVICE}; if a copy that is surely undamaged fails in the "
+            "same way, please report it"
+        )
+
+
+def restore_plain(header: FrameHeader, payload: Iterable[bytes]) -> Iterator[bytes]:
+    """The source of a raw or lzma frame in pieces of at most 1 MiB. The last piece comes after all of them are verified."""
+    if header.kind.model_ids:
+        raise ValueError("a model frame is restored by its model")
+    length = crc = 0
+    held: bytes | None = None
+    for piece in payload if header.kind == Kind.RAW else lzma_decode(payload, header.source_length, header.where):
+        length, crc = length + len(piece), zlib.crc32(piece, crc)
+        if held is not None:
+            yield held
+        held = piece
+    _check_source(header, length, crc)
+    yield held or b""

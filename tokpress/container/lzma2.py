@@ -1,0 +1,140 @@
+"""The payload of an lzma frame: a byte for the dictionary's size, then a raw LZMA2 stream as `xz -9e` makes it.
+
+The encoder needs 11.5 bytes for each byte of the dictionary: 190 MB for a frame of 16 MB, more than all else. So one frame at a time
+is packed, however many are at work, and no dictionary is larger than 32 MiB (390 MB), which is what `xz -8e` takes.
+"""
+
+import lzma
+import math
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from threading import Lock
+
+from ..errors import ChecksumError
+from .varint import ADVICE, PIECE, size
+
+#: of the source, between two looks at the limit
+AT_ONCE = 1 << 16
+MAX_DICTIONARY = 28  # of payloads that are read, as the first byte spells it: 64 MiB, what `xz -9` uses
+OUR_DICTIONARY = 26  # of payloads that we write, at most: 32 MiB
+#: seconds between two calls of `check` while a frame waits for the encoder
+LOOK = 0.05
+
+_turn = Lock()
+
+
+def _after_fork() -> None:
+    """Replace the lock: a thread of the parent may hold it, and would never release it in the child."""
+    global _turn
+    _turn = Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+@contextmanager
+def in_turn(check: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """One encoder at a time is at work inside. `check` is called while others are, and may raise."""
+    turn = _turn
+    while not turn.acquire(timeout=LOOK):
+        check()
+    try:
+        yield
+    finally:
+        turn.release()
+
+
+class LzmaEncoder:
+    """Makes an lzma payload at the strength of `xz -9e`, piece by piece. Knowing the source length saves memory."""
+
+    def __init__(self, source_length: int | None = None) -> None:
+        sizes = (n for n in range(OUR_DICTIONARY) if source_length is not None and _dictionary(n) >= source_length)
+        self._start = bytes([next(sizes, OUR_DICTIONARY)])
+        lzma2 = {"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "dict_size": _dictionary(self._start[0])}
+        self._lzma = lzma.LZMACompressor(lzma.FORMAT_RAW, filters=[lzma2])
+
+    def compress(self, source: bytes | memoryview) -> bytes:
+        start, self._start = self._start, b""
+        return start + self._lzma.compress(source)
+
+    def finish(self) -> bytes:
+        return self._start + self._lzma.flush()
+
+
+class Packing:
+    """An lzma payload in the making. Packing pauses where it exceeds `limit` bytes, and goes on if the limit is raised.
+
+    `check` is called between pieces, and may raise."""
+
+    def __init__(self, source: bytes, check: Callable[[], None] = lambda: None) -> None:
+        self.limit = math.inf
+        self._source, self._check = source, check
+        self._encoder: LzmaEncoder | None = None
+        self._at = self._size = 0
+        self._pieces: list[bytes] = []
+        self._done = False
+
+    def go_on(self) -> bytes | None:
+        """All of it, or None where it takes more bytes than the limit, which may change meanwhile."""
+        if len(self._source) < AT_ONCE:  # takes little memory
+            self._pack()
+        elif not self._done and self._size <= self.limit:
+            with in_turn(self._check):
+                self._pack()
+        return b"".join(self._pieces) if self._done and self._size <= self.limit else None
+
+    def give_up(self) -> None:
+        """Nobody waits for it any more: its memory is free, at once or after the piece that another thread packs."""
+        self.limit = -1
+        self._encoder, self._source, self._pieces = None, b"", []
+
+    def _pack(self) -> None:
+        source = self._source
+        while not self._done and self._size <= self.limit:  # between pieces, Python can act on a signal
+            self._check()
+            encoder = self._encoder = self._encoder or LzmaEncoder(len(source))
+            piece = memoryview(source)[self._at : self._at + AT_ONCE]
+            self._at += len(piece)
+            made = encoder.compress(piece)
+            if self._at == len(source):
+                made, self._done, self._encoder = made + encoder.finish(), True, None  # its memory is free
+            self._pieces.append(made)
+            self._size += len(made)
+
+
+def lzma_encode(source: bytes) -> bytes:
+    packed = Packing(source).go_on()
+    assert packed is not None, "there was no limit"
+    return packed
+
+
+def lzma_decode(payload: Iterable[bytes], source_length: int, where: str = "lzma frame") -> Iterator[bytes]:
+    """The source of an lzma payload in pieces of at most 1 MiB, `source_length` bytes at most. Raises ChecksumError."""
+    decoder, left = None, source_length
+    try:
+        for piece in filter(None, payload):
+            if decoder is None:
+                if piece[0] > MAX_DICTIONARY:
+                    raise lzma.LZMAError("its dictionary is larger than 64 MiB")
+                reach = max(4096, min(_dictionary(piece[0]), source_length))  # no distance reaches beyond the start
+                lzma2 = {"id": lzma.FILTER_LZMA2, "dict_size": reach}
+                decoder, piece = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=[lzma2]), piece[1:]
+            while piece or not (decoder.needs_input or decoder.eof):
+                if decoder.eof:
+                    raise lzma.LZMAError("bytes follow its end")
+                source, piece = decoder.decompress(piece, min(PIECE, left + 1)), decoder.unused_data
+                if (left := left - len(source)) < 0:
+                    raise lzma.LZMAError("it restores more than its header says")
+                if source:
+                    yield source
+        if decoder is None or not decoder.eof or left:
+            raise lzma.LZMAError(f"it ends {size(left)} too early")
+    except lzma.LZMAError as error:
+        raise ChecksumError(f"{where}: the lzma payload does not decode, {error}: {ADVICE}") from error
+
+
+def _dictionary(byte: int) -> int:
+    """Bytes of dictionary, as .xz spells them: 2 · 2^n and 3 · 2^n in turn, from 4 KiB."""
+    return (2 + byte % 2) << byte // 2 + 11

@@ -1,0 +1,82 @@
+"""What is left of a damaged .tokp file: every intact frame, and every hole (docs/format.md, "Around damage")."""
+
+import io
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import BinaryIO
+
+from ..errors import FormatError
+from .frames import SYNC, Damaged, FrameHeader, Member, Payload, read_header
+from .varint import PIECE, read_up_to
+
+
+def iter_frames_keep_going(stream: BinaryIO) -> Iterator[tuple[FrameHeader, Payload] | Damaged]:
+    """Every intact frame (verified before it is handed out), and a Damaged for every hole. Needs seeking.
+
+    After damage, the search is for the next sync that begins an intact frame. Time stays linear in a hostile file: a
+    damaged payload followed by the frame that is due is skipped for good; the others may add up to 4 times the file.
+    """
+    position, end = stream.tell(), stream.seek(0, io.SEEK_END)
+    budget, number, hole, member = 4 * (end - position), 1, None, Member()
+    while position < end:
+        stream.seek(position)
+        resume = position + 1
+        try:
+            header = read_header(stream, position, number)
+            begin = stream.tell()
+            if header is None or (after := begin + header.payload_length) > end:
+                raise FormatError(f"frame {number} (at byte {position:,}): truncated, or a damaged length")
+            if _may_follow(stream, header, after, end):
+                resume = after
+            elif (budget := budget - header.payload_length) < 0:
+                raise FormatError(f"{header.where}: too many false frames came before to examine this one")
+            stream.seek(begin)
+            for _ in Payload(stream, header):
+                pass
+        except FormatError as error:
+            hole = hole or (position, str(error))
+            position = _find_sync(stream, resume, end)
+            continue
+        in_order = header.sequence == member.due
+        problem = member.follow(header)
+        if hole:
+            yield Damaged(hole[0], position - hole[0], hole[1] + (f"; {problem}" if problem else ""))
+            number, hole = number + 1, None
+        elif problem:
+            yield Damaged(position, 0, f"{header.where}: {problem}", unverified=in_order)
+        stream.seek(begin)
+        yield replace(header, number=number), Payload(stream, header)
+        position, number = after, number + 1
+    if hole or member.due or number == 1:
+        at, reason = hole or (end, "truncated: the file ends before its last frame")
+        yield Damaged(at, end - at, reason)
+
+
+def _may_follow(stream: BinaryIO, header: FrameHeader, after: int, end: int) -> bool:
+    """Whether the next frame of a member, or of the file, begins where a header says that its payload ends. If so,
+    that length is believed although the payload is damaged: what looks like frames within it is part of the source."""
+    if after == end:
+        return header.last
+    stream.seek(after)
+    if read_up_to(stream, len(SYNC)) != SYNC:
+        return False
+    stream.seek(after)
+    try:
+        following = read_header(stream)
+    except FormatError:
+        return True
+    return following is not None and following.sequence == (0 if header.last else header.sequence + 1)
+
+
+def _find_sync(stream: BinaryIO, start: int, end: int) -> int:
+    """Where the next sync begins, or `end`. Windows grow from 64 bytes: finding one costs no more than it is away."""
+    window = 64
+    while start < end:
+        stream.seek(start)
+        data = read_up_to(stream, min(window, end - start))
+        if (found := data.find(SYNC)) >= 0:
+            return start + found
+        if len(data) < window:
+            break
+        start, window = start + window - len(SYNC) + 1, min(2 * window, PIECE)
+    return end

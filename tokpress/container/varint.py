@@ -1,0 +1,99 @@
+"""What every layer of the container reads and writes with: numbers, pieces, and words about sizes."""
+
+import errno
+import io
+from collections.abc import Callable
+from typing import Any, BinaryIO
+
+from ..errors import FormatError
+
+PIECE = 1 << 20  # bytes read, and at most allocated, at a time
+ADVICE = "get an undamaged copy; tokpress decompress --keep-going restores the rest"
+
+
+def pack_varint(number: int) -> bytes:
+    """LEB128: seven bits a byte, lowest first; the top bit is set in all but the last. 300 is ac 02."""
+    out = bytearray()
+    while number > 127:
+        out.append(number & 127 | 128)
+        number >>= 7
+    return bytes(out) + bytes([number])
+
+
+def take_varint(take: Callable[[int], bytes], where: str) -> int:
+    number = 0
+    for group in range(9):
+        byte = take(1)[0]
+        number |= (byte & 127) << 7 * group
+        if byte == 0 and group:  # a shorter spelling exists
+            break
+        if byte < 128:
+            return number
+    raise FormatError(f"{where}: impossible header, a number is spelled longer than it may be: {ADVICE}")
+
+
+def need(file: Any, *methods: str) -> None:
+    """Raises TypeError where a file object lacks one of these methods."""
+    if missing := [name for name in methods if not callable(getattr(file, name, None))]:
+        raise TypeError(f"{type(file).__name__} object is no file to {methods[0]}: it has no {missing[0]}() method")
+
+
+def can_seek(stream: Any) -> bool:
+    """Whether a file object can seek; one that has only read() or write() cannot."""
+    seekable = getattr(stream, "seekable", None)
+    return callable(seekable) and bool(seekable())
+
+
+def has_more_now(source: BinaryIO) -> bool:
+    """Whether a read would not wait: a file, or a pipe that holds bytes or has ended. True where nobody can tell."""
+    if can_seek(source) or not hasattr(source, "fileno"):
+        return True
+    import select
+
+    try:
+        return bool(select.select([source.fileno()], [], [], 0)[0])
+    except io.UnsupportedOperation:  # no file of the system's
+        return True
+    except (OSError, ValueError):  # a system that cannot ask pipes, or too large a number
+        return False
+
+
+def read_some(stream: BinaryIO, count: int) -> bytes:
+    """Up to `count` bytes; none only where the stream ends. Raises BlockingIOError where a non-blocking stream has none
+    yet, TypeError where what it gives are no bytes."""
+    data: Any = stream.read(count)
+    if data is None:
+        raise BlockingIOError(errno.EAGAIN, "the input is not ready: make the stream blocking, or wait for it")
+    if isinstance(data, str):
+        raise TypeError(f"{type(stream).__name__} object is a text file: open it in binary mode")
+    return bytes(data)
+
+
+def read_up_to(stream: BinaryIO, count: int) -> bytes:
+    """`count` bytes, fewer only where the stream ends: a pipe may hand them out bit by bit."""
+    data = read_some(stream, count)
+    while data and len(data) < count and (more := read_some(stream, count - len(data))):
+        data += more
+    return data
+
+
+def write_all(stream: BinaryIO, data: bytes | memoryview) -> None:
+    """All of `data`, also to a raw stream, which may take less than it is given. Raises BlockingIOError where a
+    non-blocking stream takes nothing more, OSError where a stream takes nothing at all."""
+    view, done = memoryview(data).cast("B"), 0
+    while done < len(view):
+        taken: Any = stream.write(view[done:])
+        if taken is None:
+            if isinstance(stream, io.RawIOBase):
+                why = "the output takes no more for now: make the stream blocking, or write to a file"
+                raise BlockingIOError(errno.EAGAIN, why, done)
+            return  # an object that tells nothing has taken all, or raises
+        if not 0 < taken <= len(view) - done:
+            raise OSError(errno.EIO, f"the output took {taken} of {len(view) - done:,} bytes: it cannot be written to")
+        done += taken
+
+
+def size(count: int) -> str:
+    """A number of bytes for people to read."""
+    power = 0 if count < 10_000 else 1 if count < 10**6 else 2 if count < 10**9 else 3
+    return f"{count / 1000**power:,.1f} {' kMG'[power]}B" if power else f"{count:,} byte{'s' * (count != 1)}"

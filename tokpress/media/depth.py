@@ -1,0 +1,159 @@
+"""What a file of a picture says of its samples, and whether Pillow gives all of it.
+
+    of(picture, data) ──► Declared(bits, inexact, unscaled)
+
+Pillow shortens what it has no mode for (16 bits in colour to 8), clips (32 bits) and rescales (a PGM file of 1000 levels),
+without a word, and what it gives then looks whole. So the file's own header decides, before any pixel is read, and by a list of
+what is known to come out exactly: all else does not.
+"""
+
+import re
+import struct
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .formats.pnm import MAX_HEADER
+from .metadata import chunks
+
+#: what Pillow reads that is stored with a loss, so that its pixels take more room than the file
+LOSSY_FORMATS = {"JPEG", "MPO", "JPEG2000", "AVIF"}
+WITH_A_LOSS = "a {} picture is stored with a loss, and its pixels take more room than the file"
+#: TIFF: none, three of fax, LZW, Deflate, PackBits, Deflate as it was, LZMA, Zstandard
+LOSSLESS_TIFF = {1, 2, 3, 4, 5, 8, 32773, 32946, 34925, 50000}
+BITS, COMPRESSION, PHOTOMETRIC, ORIENTATION, CHANNELS, COLOUR_MAP, EXTRA, SAMPLE_FORMAT = (
+    258,
+    259,
+    262,
+    274,
+    277,
+    320,
+    338,
+    339,
+)
+#: of unsigned samples: photometric interpretation, bits of each sample, what more than colours they are → Pillow's mode
+EXACT_TIFF: dict[tuple[int, tuple[int, ...], tuple[int, ...]], str] = {
+    **{(white, (bits,), ()): "L" for white in (0, 1) for bits in (2, 4, 8)},
+    **{(white, (1,), ()): "1" for white in (0, 1)},
+    **{(3, (bits,), ()): "P" for bits in (1, 2, 4, 8)},
+    (1, (16,), ()): "I;16",
+    (1, (8, 8), (2,)): "LA",
+    (2, (8, 8, 8), ()): "RGB",
+    (2, (8, 8, 8, 8), ()): "RGBA",
+    (2, (8, 8, 8, 8), (2,)): "RGBA",
+    (5, (8, 8, 8, 8), ()): "CMYK",
+}
+_GAP = rb"(?:\s|#[^\n]*\n)+"
+_SIZE = rb"P([1-6])" + _GAP + rb"(\d+)" + _GAP + rb"(\d+)"
+_PNM, _BITS = re.compile(_SIZE + _GAP + rb"(\d{1,5})\s"), re.compile(_SIZE + rb"\s")
+
+
+class Declared(NamedTuple):
+    #: of its deepest sample
+    bits: int
+    #: why its pixels do not come out exactly; "" where they do
+    inexact: str = ""
+    #: why 8 bits of each sample cannot be taken; "" where they can
+    unscaled: str = ""
+
+
+def of(picture: Any, data: bytes) -> Declared:
+    """Of a picture that Pillow has opened and not loaded yet."""
+    if picture.format in LOSSY_FORMATS:
+        return Declared(8, WITH_A_LOSS.format(picture.format))
+    if picture.format in FORMATS:
+        return FORMATS[picture.format](picture, data)
+    return Declared(
+        8,
+        f"of {picture.format} files it is not known that their pixels come out exactly",
+        f"it has samples of Pillow's mode {picture.mode}, not of 8 or 16 bits" if picture.mode[0] in "IF" else "",
+    )
+
+
+def _png(picture: Any, data: bytes) -> Declared:
+    bits, colour, key = data[24], data[25], "tRNS" in dict(chunks(data, 8, ">I4s", 4))
+    if bits == 16 and (colour or key):
+        what = "in colour" if colour in (2, 6) else "with opacity"
+        return Declared(bits, f"a PNG of 16 bits {what} would be shortened to 8")
+    if (
+        key and not colour and bits < 8
+    ):  # Pillow spreads the levels to 0 … 255, and not the one that is transparent; of 1 bit, old ones forget it
+        return Declared(bits, f"of a PNG of {bits} bits the transparent level does not come out exactly")
+    return Declared(bits)
+
+
+def _tiff(picture: Any, _: bytes) -> Declared:
+    tags = picture.tag_v2
+    bits, extra = _many(tags.get(BITS, 1)), _many(tags.get(EXTRA, ()))
+    bits = bits * tags.get(CHANNELS, 1) if len(bits) == 1 else bits
+    unsigned, deepest = set(_many(tags.get(SAMPLE_FORMAT, 1))) == {1}, max(bits)
+    unscaled = "" if unsigned else "its samples are signed or floats, not unsigned"
+    if deepest > 8 and (set(bits) != {16} or tags.get(PHOTOMETRIC) == 0):
+        unscaled = unscaled or f"it has samples of {deepest} bits, which have no scale that is known"
+    mode = EXACT_TIFF.get((tags.get(PHOTOMETRIC), bits, extra))
+    inexact = ""
+    if tags.get(COMPRESSION, 1) not in LOSSLESS_TIFF:
+        inexact = WITH_A_LOSS.format("TIFF")
+    elif not unsigned or mode is None or picture.mode not in (mode, mode + "B"):  # "I;16B": the high byte first
+        kind = "" if unsigned else ", signed or floats,"
+        inexact = f"pixels of {len(bits)} × {deepest} bits{kind} do not come out of a TIFF file exactly"
+    elif any(value & 255 not in (0, value >> 8) for value in _many(tags.get(COLOUR_MAP, ()))):
+        inexact = "its palette has 16 bits a colour, and would be shortened to 8"
+    elif tags.get(ORIENTATION, 1) != 1:
+        inexact = "its orientation says that it is to be turned, and its pixels come out turned"
+    return Declared(deepest, inexact, unscaled)
+
+
+def _pnm(picture: Any, data: bytes) -> Declared:
+    # a match of a long header takes memory for each of its bytes
+    header = (_BITS if data[1:2] in b"14" else _PNM).match(data[:MAX_HEADER])
+    if not header:
+        unscaled = "its samples are floats, not of 8 or 16 bits" if picture.mode == "F" else ""
+        return Declared(8, "of this kind of PNM file it is not known that its pixels come out exactly", unscaled)
+    kind, columns, rows = header[1], int(header[2]), int(header[3])
+    most = 1 if kind in b"14" else int(header[4])
+    if kind in b"123":
+        more = _numbers(data[header.end() :], alone=kind == b"1") - rows * columns * (3 if kind == b"3" else 1)
+    else:
+        row = -(-columns // 8) if kind == b"4" else columns * len(picture.getbands()) * (1 + (most > 255))
+        more = len(data) - header.end() - rows * row
+    inexact = (
+        ""
+        if most == 255 or kind in b"14" or (most == 65535 and kind in b"25")
+        else f"its samples, 0 to {most}, would be rescaled"
+    )
+    if more:
+        inexact = inexact or "it holds more or less than the one picture that its header tells of"
+    return Declared(8 if most < 256 else 16, inexact)
+
+
+def _numbers(body: bytes, alone: bool) -> int:
+    """How many there are between white space and comments; alone: every digit is one."""
+    values = np.frombuffer(re.sub(rb"#[^\n]*", b"", body), np.uint8)
+    digit = ~np.isin(values, np.frombuffer(b" \t\n\r\v\f", np.uint8))
+    return int(digit.sum() if alone else (digit[1:] & ~digit[:-1]).sum() + digit[:1].sum())
+
+
+def _webp(_: Any, data: bytes) -> Declared:
+    names = dict(chunks(data, 12, "<4sI", even=True))
+    return Declared(8, "" if "VP8L" in names and "VP8 " not in names else WITH_A_LOSS.format("WEBP"))
+
+
+def _bmp(_: Any, data: bytes) -> Declared:
+    (bits,) = struct.unpack_from("<H", data, 24 if data[14] == 12 else 28)
+    return Declared(8, "a BMP of 16 bits a pixel would be rescaled to 24" if bits == 16 else "")
+
+
+FORMATS = {
+    "PNG": _png,
+    "TIFF": _tiff,
+    "PPM": _pnm,
+    "WEBP": _webp,
+    "BMP": _bmp,
+    "GIF": lambda *_: Declared(8),
+    "QOI": lambda *_: Declared(8),
+}
+
+
+def _many(value: Any) -> tuple[int, ...]:
+    return tuple(value) if isinstance(value, tuple) else (value,)

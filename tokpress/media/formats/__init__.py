@@ -1,0 +1,67 @@
+"""Files that hold raw samples: where they are, and what they are samples of.
+
+PPM, PGM, BMP, TIFF, WAV, NPY and IDX files keep pixels or sound as they are, between a header and whatever follows. `find`
+says where: the file is what comes before the samples, the samples, and what comes after them, so that nothing can be lost
+by looking. What is compressed, cut off, or unusual in any way is not found, and stays bytes.
+
+    find(data) ──► Samples(start, stop, shape, dtype, …)      data[start:stop] are rows of `shape`, each padded to `row_bytes`
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from importlib import import_module
+
+from ...lazy import np
+from ..grid import Grid
+from .samples import Samples
+
+__all__ = ["Samples", "find", "grid_of", "values"]
+
+#: what a file begins with → the module here that reads it on, with a function `find(data, size)`
+FORMATS = [
+    (b"P5", "pnm"),
+    (b"P6", "pnm"),
+    (b"BM", "bmp"),
+    (b"II*\0", "tiff"),
+    (b"MM\0*", "tiff"),
+    (b"RIFF", "wav"),
+    (b"\x93NUMPY", "npy"),
+    (b"\0\0", "idx"),
+]
+
+
+def find(data: bytes, size: int | None = None) -> Samples | None:
+    """The samples in a file, None where there are none that this module is sure of. Never raises.
+
+    size: of the file, where `data` is only its beginning.
+
+    >>> found = find(b"P5 3 2 255 abcdef")
+    >>> found.start, found.stop, found.shape, found.kind
+    (11, 17, (2, 3, 1), 'image')
+    """
+    view = memoryview(data)
+    size = len(view) if size is None else size
+    for magic, reader in FORMATS:
+        if view[: len(magic)] == magic:
+            read: Callable[[memoryview, int], Samples | None] = import_module(f".{reader}", __name__).find
+            try:
+                found = read(view, size)
+            except (ValueError, IndexError, KeyError, OverflowError, struct.error):  # what broken headers lead to
+                return None
+            return found if found and found.fits(size) else None
+    return None
+
+
+def grid_of(data: bytes, size: int | None = None) -> Grid | None:
+    """Where the samples of a file are, as a prior over samples is told. size: as in `find`."""
+    found = find(data, size)
+    return found.grid() if found else None
+
+
+def values(data: bytes, found: Samples) -> np.ndarray:
+    """The samples as an array of `shape`, rows without their padding; a view of `data`, not to be written to."""
+    raw = np.frombuffer(data, np.uint8, found.stop - found.start, found.start)
+    rows = raw.reshape(found.rows, found.row_bytes)[:, : found.row_bytes - found.padding]
+    return np.ascontiguousarray(rows).view(found.dtype).reshape(found.shape)

@@ -1,0 +1,177 @@
+"""What picture and sound files say beside their pixels and samples: what a plain file of these keeps, and what it does not.
+
+texts of PNG (tEXt, zTXt, iTXt), GIF, TIFF    TIFF tags: title, author, copyright, software and description have one each, and
+                                              every other text becomes a line "keyword: text" of the description; UTF-8
+colour profile, Exif, XMP, resolution         as they are
+title, artist and the like of sound           as WAV has them (`TAGS`)
+all else: gAMA, tIME, a cover, a cue sheet, other texts of FLAC, what follows a file's end …
+                                              is left out, and `left_out` names it
+"""
+
+import io
+import struct
+from collections.abc import Iterator
+from typing import Any
+
+from ..errors import TokpressError
+from . import recordings
+
+#: of sound, by the names that soundfile has for them
+TAGS = ("title", "copyright", "software", "artist", "comment", "date", "album", "license", "tracknumber", "genre")
+DESCRIPTION, XMP = 270, 700
+#: PNG's keywords → tags of TIFF: ImageDescription, DocumentName, Artist, Copyright, Software
+TAG_OF = {"Description": DESCRIPTION, "Title": 269, "Author": 315, "Copyright": 33432, "Software": 305}
+#: of a TIFF file: texts and XMP; how pixels lie and are to be read, which `media.shown` sees to
+TEXTS = {DESCRIPTION, 269, 271, 272, 305, 306, 315, 316, 33432, XMP}
+PIXELS = {
+    *range(254, 260),
+    262,
+    266,
+    *range(273, 285),
+    288,
+    289,
+    292,
+    293,
+    296,
+    297,
+    317,
+    *range(320, 326),
+    338,
+    339,
+    347,
+}
+PROFILE = 34675
+#: chunks of PNG that are pixels, or kept: tRNS becomes opacity
+KEPT = {"IHDR", "PLTE", "IDAT", "IEND", "tRNS", "pHYs", "iCCP", "eXIf", "tEXt", "zTXt", "iTXt"}
+#: of a file; a PNG of a gigabyte has a hundred thousand
+MAX_CHUNKS = 1 << 18
+#: all that is of a WebP file
+KEPT_WEBP = {"VP8L", "VP8X", "ICCP", "EXIF", "XMP "}
+
+
+def tags(picture: Any) -> dict[int, Any]:
+    """TIFF tags of what a picture of Pillow's says in words: UTF-8, and XMP as it is. Colour profile and Exif are not among them.
+
+    >>> from PIL import Image
+    >>> picture = Image.new("L", (1, 1)); picture.text = {"Title": "Dot", "Comment": "one"}
+    >>> tags(picture)
+    {269: b'Dot', 270: b'Comment: one'}
+    """
+    found: dict[int, Any] = {tag: value for tag, value in getattr(picture, "tag_v2", {}).items() if tag in TEXTS}
+    found = {tag: value.encode("latin-1") if isinstance(value, str) else value for tag, value in found.items()}
+    if xmp := picture.info.get("xmp"):
+        found[XMP] = xmp
+    taken = {tag: value for tag, value in picture.getexif().items() if tag in TEXTS and tag not in found}
+    lines = []
+    for keyword, text in _texts(picture).items():
+        tag = TAG_OF.get(keyword)
+        if tag and tag not in taken:  # where Exif says something else, both stay
+            found[tag] = text.encode()
+        else:
+            lines.append(f"{keyword}: {text}".encode())
+    if lines:
+        first = found.get(DESCRIPTION) or str(taken.get(DESCRIPTION, "")).encode("latin-1", "replace")
+        found[DESCRIPTION] = b"\n".join([*filter(None, [first]), *lines])
+    return found
+
+
+def _texts(picture: Any) -> dict[str, str]:
+    texts = {key: text for key, text in getattr(picture, "text", {}).items() if key != "XML:com.adobe.xmp"}
+    if comment := picture.info.get("comment"):  # of GIF
+        texts["Comment"] = comment.decode("utf-8", "replace") if isinstance(comment, bytes) else comment
+    return texts
+
+
+def kept(picture: Any, image_module: Any) -> dict[str, Any]:
+    """What Pillow is to write into a TIFF file, beside the pixels."""
+    more = {key: picture.info[key] for key in ("icc_profile", "exif", "dpi") if picture.info.get(key)}
+    if said := tags(picture):
+        exif = image_module.Exif()
+        if "exif" in more:
+            exif.load(more["exif"])
+        exif.update(said)
+        more["exif"] = exif
+    return more
+
+
+def left_out(data: bytes, made: bytes) -> list[str]:
+    """What `data`, a picture or recording, holds and the plain file `made` of it does not, in words."""
+    if data.startswith(b"\x89PNG") or data[:2] in (b"II", b"MM") or data.startswith(b"GIF"):
+        return _of_picture(data, made)
+    if made.startswith(b"RIFF"):
+        return _of_sound(data, made)
+    return _of_webp(data) if data[8:12] == b"WEBP" else _of_pnm(data)
+
+
+def _of_picture(data: bytes, made: bytes) -> list[str]:
+    from PIL import Image, TiffTags
+
+    with Image.open(io.BytesIO(data)) as before, Image.open(io.BytesIO(made)) as after:
+        before.load()
+        said, now = tags(before), tags(after)
+        wanting = {tag for tag, value in said.items() if now.get(tag) != value}
+        wanting |= set(getattr(before, "tag_v2", {})) - TEXTS - PIXELS - {PROFILE}
+        names = {tag: TiffTags.lookup(tag).name for tag in wanting}
+        lost = sorted(f"tag {tag}" if name == "unknown" else name for tag, name in names.items())
+        if data.startswith(b"GIF"):
+            return lost + recordings.surplus(len(data) - _gif_end(data))
+        return lost + _of_png(data, getattr(before, "text", {})) if data.startswith(b"\x89PNG") else lost
+
+
+def _gif_end(data: bytes) -> int:
+    def colours(flags: int) -> int:
+        return 3 << (flags & 7) + 1 if flags & 128 else 0
+
+    at = 13 + colours(data[10])
+    while at < len(data) and data[at] in b"!,":
+        at += 2 if data[at] == ord("!") else 11 + colours(data[at + 9])  # an extension, or a picture
+        while at < len(data) and data[at]:
+            at += data[at] + 1
+        at += 1
+    return min(at + 1, len(data))
+
+
+def _of_png(data: bytes, kept: dict[str, str]) -> list[str]:
+    """kept: its texts, by keyword."""
+    found = list(chunks(data, 8, ">I4s", trailer=4))
+    end = next((end for name, end in found if name == "IEND"), len(data))
+    names = [name for name, after in found if after <= end]
+    lost = sorted(recordings.printable(name) for name in {*names} - KEPT)
+    if sum(name in ("tEXt", "zTXt", "iTXt") for name in names) > len(kept):
+        lost.append("texts whose keyword another one has")
+    for what, attribute in (("language", "lang"), ("translated keyword", "tkey")):
+        lost += [f"{what} of {recordings.printable(key)}" for key, text in kept.items() if getattr(text, attribute, "")]
+    return lost + recordings.surplus(max(len(data) - end, 0))
+
+
+def _of_webp(data: bytes) -> list[str]:
+    end = 8 + int.from_bytes(data[4:8], "little")
+    names = sorted({name for name, _ in chunks(data[:end], 12, "<4sI", even=True)} - KEPT_WEBP)
+    return [recordings.printable(name.strip()) for name in names] + recordings.surplus(
+        max(len(data) - end - end % 2, 0)
+    )
+
+
+def _of_pnm(data: bytes) -> list[str]:
+    return ["comments"] if data[:1] == b"P" and data[1:2] in b"123" and b"#" in data else []
+
+
+def _of_sound(data: bytes, made: bytes) -> list[str]:
+    import soundfile
+
+    source, plain = recordings.Source(data), io.BytesIO(made)
+    with soundfile.SoundFile(source) as before, soundfile.SoundFile(plain) as after:
+        lost = [tag for tag in TAGS if getattr(before, tag) and getattr(before, tag) != getattr(after, tag)]
+        return list(dict.fromkeys([*lost, *recordings.left_out(data, {tag: getattr(after, tag) for tag in TAGS})]))
+
+
+def chunks(data: bytes, at: int, layout: str, trailer: int = 0, even: bool = False) -> Iterator[tuple[str, int]]:
+    """(name, where it ends) of each chunk; whatever a damaged file says, its end is the end."""
+    for _ in range(MAX_CHUNKS):
+        if at + 8 > len(data):
+            return
+        one, other = struct.unpack_from(layout, data, at)
+        name, size = (one, other) if isinstance(one, bytes) else (other, one)
+        at += 8 + size + trailer + (size % 2 if even else 0)
+        yield name.decode("latin-1"), at
+    raise TokpressError(f"it has more than {MAX_CHUNKS:,} chunks: leave --content out")

@@ -1,0 +1,54 @@
+"""Raw bytes of equal pictures → one picture of them all, a PNG. Needs Pillow (`pip install "tokpress[image]"`)."""
+
+import math
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from ..errors import TokpressError
+from ..exact.orders import Shape
+
+#: pixels between the pictures of a grid
+GAP = 2
+
+
+def pixels(data: bytes, count: int, shape: Shape) -> np.ndarray:
+    """[count, rows, columns, channels] uint8 from `count` pictures of 8 bits a value, or of one bit a pixel.
+
+    Raises TokpressError where the bytes do not fill such pictures.
+
+    >>> pixels(b"\\xf0", 1, (2, 4))[0, :, :, 0].tolist()
+    [[255, 255, 255, 255], [0, 0, 0, 0]]
+    """
+    rows, columns, channels = (*shape, 1, 1)[:3]
+    values = count * math.prod((rows, columns, channels))
+    raw = np.frombuffer(data, np.uint8)
+    if 8 * len(raw) == values:
+        raw = np.unpackbits(raw) * np.uint8(255)
+    elif len(raw) != values:
+        raise TokpressError(f"{len(raw):,} bytes are not {count:,} pictures of {'x'.join(map(str, shape))} pixels")
+    return raw.reshape(count, rows, columns, channels)
+
+
+def grid(pictures: np.ndarray) -> np.ndarray:
+    """[N, rows, columns, channels] side by side with gaps, about as wide as high: [height, width, channels]."""
+    count, rows, columns, channels = pictures.shape
+    across = math.ceil(math.sqrt(count * rows / columns))
+    down = -(-count // across)
+    out = np.full((down * (rows + GAP) - GAP, across * (columns + GAP) - GAP, channels), 128, np.uint8)
+    for i, picture in enumerate(pictures):
+        y, x = i // across * (rows + GAP), i % across * (columns + GAP)
+        out[y : y + rows, x : x + columns] = picture
+    return out
+
+
+def write_png(path: Path | str | BinaryIO, picture: np.ndarray) -> None:
+    """A picture [height, width, 1 or 3]."""
+    try:
+        from PIL import Image
+    except ModuleNotFoundError:
+        raise TokpressError('writing pictures needs Pillow: pip install "tokpress[image]"') from None
+    if picture.shape[2] not in (1, 3):
+        raise TokpressError(f"a picture of {picture.shape[2]} channels cannot be shown: 1 or 3 can")
+    Image.fromarray(picture[:, :, 0] if picture.shape[2] == 1 else picture).save(path, format="PNG")

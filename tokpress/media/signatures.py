@@ -1,0 +1,37 @@
+"""What files of pictures and recordings begin with."""
+
+from . import video
+
+SOUNDS = (b"fLaC", b"RIFF", b"RIFX", b"RF64", b"riff\x2e\x91\xcf\x11", b"FORM", b"OggS", b"caff", b".snd", b"ID3")
+#: what files of coded pictures and sound begin with, beside SOUNDS
+PICTURES = (
+    b"\x89PNG",
+    b"\xff\xd8\xff",
+    b"GIF8",
+    b"BM",
+    b"II*\0",
+    b"MM\0*",
+    b"P4",
+    b"P5",
+    b"P6",
+    b"P7",
+    b"\0\0\0\x0cjP",
+)
+
+
+def recognised(data: bytes) -> bool:
+    """Whether it begins as a picture or recording does."""
+    return (data.startswith(PICTURES) or is_recording(data)) and not video.is_video(data[: video.LOOK])
+
+
+def is_recording(data: bytes) -> bool:
+    """Whether it begins as a recording does."""
+    return (data.startswith(SOUNDS) and data[8:12] != b"WEBP") or _is_mp3(data)
+
+
+def _is_mp3(data: bytes) -> bool:
+    """By the whole header of a frame: raw samples may begin with 0xff as well."""
+    if len(data) < 4 or data[0] != 0xFF or data[1] & 0xE6 != 0xE2:
+        return False
+    version, rate, frequency = data[1] >> 3 & 3, data[2] >> 4, data[2] >> 2 & 3
+    return version != 1 and 0 < rate < 15 and frequency != 3

@@ -1,0 +1,85 @@
+"""What pictures and recordings show, apart from how their files are coded: `compress --content`, and the inputs of `--lossy`.
+
+    PNG, TIFF, BMP, GIF, WebP without loss …   pixels as PPM or PGM; as TIFF without compression where there is opacity,
+                                               a palette, more than 8 bits, a colour profile, Exif data or any text
+    FLAC, AIFF, WAV of other kinds …           samples as WAV, with title, artist and the like
+    MP4, MKV, Y4M … with --lossy               frames as NPY
+
+Whoever decompresses gets the same pixels or samples in such a file, not the file that was given. Of what that says beside them,
+`metadata` lists what is kept; the rest is left out, and told. Pillow, soundfile and PyAV do the reading
+(`pip install "tokpress[image,sound,video]"`). Files whose pixels cannot be taken out exactly are refused.
+
+Raises TokpressError.
+"""
+
+import io
+import warnings
+from typing import BinaryIO, NamedTuple, Protocol, cast
+
+from ..errors import TokpressError
+from . import metadata, video
+from .reading import Shown, reading
+from .signatures import is_recording, recognised
+from .unwrap_picture import picture
+from .unwrap_sound import sound as recording
+
+
+class Wanted(Protocol):
+    """What a lossy tokenizer takes: so many channels, of sound or of pictures, or of video."""
+
+    @property
+    def channels(self) -> int: ...
+    @property
+    def sound(self) -> bool: ...
+    @property
+    def video(self) -> bool: ...
+
+
+class Opened(NamedTuple):
+    #: raw samples, and how many bytes they are
+    stream: BinaryIO
+    size: int | None
+    #: of a file of them; "" where it is the one that was given
+    suffix: str
+    #: what is not in it, in words
+    left_out: list[str]
+
+
+def opened(source: BinaryIO, tokenizer: Wanted | None) -> Opened:
+    """Of a file that can seek, what a lossy tokenizer takes of it; without one what `shown` gives exactly."""
+    start, as_it_is = source.tell(), Opened(source, None, "", [])
+    head = source.read(video.LOOK)
+    source.seek(start)
+    if video.is_video(head):
+        if tokenizer is None:
+            raise TokpressError("--content takes pictures and sound, and this is a video: leave --content out")
+        if not tokenizer.video:
+            raise TokpressError(f"the model is for {'sound' if tokenizer.sound else 'pictures'}, and this is a video")
+        frames = video.Unpacked(source, tokenizer.channels)
+        return Opened(cast(BinaryIO, io.BufferedReader(frames)), frames.size, ".npy", frames.left_out)
+    if tokenizer and not recognised(head):
+        return as_it_is
+    if tokenizer and tokenizer.video:
+        raise TokpressError(f"the model is for video, and this is {'sound' if is_recording(head) else 'a picture'}")
+    data = source.read()
+    made = shown(data, *((tokenizer.channels, tokenizer.sound) if tokenizer else ()))
+    if made.data == data:
+        source.seek(start)
+        return as_it_is
+    return Opened(io.BytesIO(made.data), len(made.data), made.suffix, made.left_out)
+
+
+def shown(data: bytes, channels: int = 0, sound: bool = False) -> Shown:
+    """The same content as a file of raw samples. channels: for a lossy tokenizer of pictures, of 8 bits each, or of sound, of
+    16; 0: whatever there is, exactly."""
+    heard = is_recording(data)
+    if channels and heard != sound:
+        raise TokpressError(
+            f"the model is for {'sound' if sound else 'pictures'}, and this is {'sound' if heard else 'a picture'}"
+        )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of Pillow, about sizes, which `memory_limits` checks, and odd tags
+        made = (recording if heard else picture)(data, channels)
+        if channels or made.data is data:
+            return made
+        return made._replace(left_out=reading("file", lambda: metadata.left_out(data, made.data)))

@@ -1,0 +1,135 @@
+"""The pixels of a picture as a file of raw samples: PPM or PGM, or TIFF without compression where these cannot hold them."""
+
+import io
+from collections.abc import Iterator
+from typing import Any
+
+from ..errors import TokpressError
+from . import depth, formats, memory_limits, metadata
+from .reading import Shown, needed, reading
+from .signatures import recognised
+
+#: bytes of pixels that are copied at a time
+PIECE = 1 << 22
+MODES = {1: "L", 3: "RGB", 4: "RGBA", 2: "LA"}
+
+
+def picture(data: bytes, channels: int) -> Shown:
+    """The picture of a file. channels: 8 bits each, for a lossy tokenizer; 0: all of it, exactly. Raises TokpressError."""
+    raw = formats.find(data)
+    if raw and (not channels or (raw.dtype == "|u1" and raw.shape[-1] == channels and data[:1] == b"P")):
+        return Shown(data, "", [])  # nothing to take out
+    image_module = needed("PIL.Image", "image")
+    what = "picture" if recognised(data) else "picture or sound"
+    with reading(what, lambda: image_module.open(io.BytesIO(data))) as picture:
+        _check_size(picture, len(data))
+        if reading("picture", lambda: getattr(picture, "n_frames", 1)) > 1:
+            raise TokpressError(f"it holds {picture.n_frames} pictures; --content takes one")
+        declared = reading("picture", lambda: depth.of(picture, data))  # Pillow forgets some of it when it loads
+        if not channels and declared.inexact:
+            raise TokpressError(f"{declared.inexact}: leave --content out")
+        if channels and declared.unscaled:
+            raise TokpressError(f"{declared.unscaled}: convert it first")
+        reading("picture", picture.load)
+        if channels:
+            plain = reading("picture", lambda: _of_channels(picture, channels, image_module))
+            return Shown(*_plain(plain), _unseen(picture, data, channels, declared.bits))
+        return _exactly(picture, image_module)
+
+
+def _check_size(picture: Any, size: int) -> None:
+    """By what Pillow and the plain file take for a pixel. Raises TokpressError."""
+    pixels = picture.width * picture.height
+    if pixels > memory_limits.MAX_PIXELS:
+        raise TokpressError(
+            f"{picture.width} × {picture.height} pixels are too many: --content and --lossy take pictures of up to "
+            f"{memory_limits.MAX_PIXELS:,}"
+        )
+    each = len(picture.getbands()) * (2 if _is_deep(picture) else 1)
+    memory_limits.check(
+        pixels * each, size, memory_limits.PICTURES.get(picture.format, memory_limits.DEFLATE), "pixels"
+    )
+
+
+def _exactly(picture: Any, image_module: Any) -> Shown:
+    kept = reading("picture", lambda: metadata.kept(picture, image_module))
+    mode = {"1": "L", "PA": "RGBA", "I": "I;16"}.get(picture.mode, picture.mode)
+    if "transparency" in picture.info:
+        mode = "RGBA"
+    made = reading("picture", lambda: picture if mode == picture.mode else picture.convert(mode))
+    if not kept and made.mode in ("L", "RGB"):
+        return Shown(*_plain(made), [])
+    out = io.BytesIO()
+    reading("picture", lambda: made.save(out, "TIFF", compression="raw", strip_size=1 << 31, **kept))
+    # read without Pillow, which would turn what an orientation says is to be turned
+    plain = out.getvalue()
+    if not reading("picture", lambda: _is_same(made, plain, image_module)):
+        raise TokpressError(f"its pixels, {picture.mode}, do not come back from a TIFF file: leave --content out")
+    return Shown(plain, ".tif", [])
+
+
+def _is_same(picture: Any, plain: bytes, image_module: Any) -> bool:
+    """Whether a TIFF file holds these pixels."""
+    found = formats.find(plain)
+    with image_module.open(io.BytesIO(plain)) as again:
+        if again.mode != picture.mode or not found or found.shape[:2] != (picture.height, picture.width):
+            return False
+    at, whole = found.start, memoryview(plain)
+    for rows in _rows(picture):
+        if whole[at : at + len(rows)] != rows:
+            return False
+        at += len(rows)
+    return at == found.stop
+
+
+def _rows(picture: Any) -> Iterator[bytes]:
+    """The pixels, some rows at a time: `tobytes` of a whole picture holds it twice."""
+    step = max(1, PIECE // max(1, 4 * picture.width))
+    for top in range(0, picture.height, step):
+        yield picture.crop((0, top, picture.width, min(top + step, picture.height))).tobytes()
+
+
+def _unseen(picture: Any, data: bytes, channels: int, bits: int) -> list[str]:
+    opacity = picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info
+    grey = picture.mode in ("L", "LA", "1") or _is_deep(picture) or (picture.format == "PNG" and data[25] in (0, 4))
+    told = {"opacity, over black": opacity, "bits below 8": bits > 8, "colour": channels == 1 and not grey}
+    return [what for what, holds in told.items() if holds]
+
+
+def _plain(picture: Any) -> tuple[bytes, str]:
+    kind, suffix = (b"P5", ".pgm") if picture.mode == "L" else (b"P6", ".ppm")
+    out = io.BytesIO()
+    out.write(kind + f" {picture.width} {picture.height} 255\n".encode())
+    for rows in _rows(picture):
+        out.write(rows)
+    return out.getvalue(), suffix
+
+
+def _of_channels(picture: Any, channels: int, image_module: Any) -> Any:
+    if channels not in (1, 3):
+        raise TokpressError(f"pictures of {channels} channels are given raw")
+    plain = _upper_eight(picture, image_module) if _is_deep(picture) else on_black(picture, image_module)
+    return plain.convert(MODES[channels])
+
+
+def _is_deep(picture: Any) -> bool:
+    return bool(picture.mode.startswith("I"))
+
+
+def _upper_eight(picture: Any, image_module: Any) -> Any:
+    """Of grey of 16 bits, as Pillow shortens 16 bits in colour: it would clip these. What is transparent shows black."""
+    import numpy as np
+
+    values = np.asarray(picture)
+    seen = (values >> 8).astype(np.uint8)
+    if "transparency" in picture.info:
+        seen[values == picture.info["transparency"]] = 0
+    return image_module.fromarray(seen)
+
+
+def on_black(picture: Any, image_module: Any) -> Any:
+    """Without opacity: what is transparent shows black."""
+    if picture.mode not in ("RGBA", "LA", "PA") and "transparency" not in picture.info:
+        return picture
+    whole = picture.convert("RGBA")
+    return image_module.alpha_composite(image_module.new("RGBA", whole.size, (0, 0, 0, 255)), whole)

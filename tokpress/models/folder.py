@@ -1,0 +1,123 @@
+"""The directory of a model: which files it has, what makes up its identity, and how it is put in its place (`model.py` says what is in
+them)."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ..errors import ModelError
+from ..storage import files
+
+FORMAT = 1
+#: the arithmetic of tokpress.exact; a change that alters one bit of one pmf makes a new one
+EXACT_PROFILE = 1
+#: the files that make up the identity, beside config.json
+PARTS = (files.TOKENIZER, files.WEIGHTS)
+#: a part where it is there: of tokenizers that are trained
+TOKENIZER_PART = files.TOKENIZER_WEIGHTS
+#: what tells of it, and is not needed
+ABOUT = (files.CARD, files.CURVE)
+#: models whose weights another one uses, at most
+MAX_OTHERS = 256
+
+TOKENIZER_ONLY = "{0} is a tokenizer; train a prior for it: tokpress train prior --tokenizer {0} -o MODEL CORPUS"
+
+
+def parts(folder: Path) -> dict[str, bytes | None]:
+    """The bytes of each file that makes up the identity, beside config.json; None of one that is not there. Raises ModelError."""
+    return {part: files.read(folder / part) for part in (*PARTS, TOKENIZER_PART)}
+
+
+def identity_of(config: dict[str, Any], parts: dict[str, bytes | None]) -> bytes:
+    """The id of a model, 4 bytes, from its config and `parts`."""
+    import hashlib  # slow to import, and rarely needed
+
+    digest = hashlib.sha256(json.dumps(config, sort_keys=True).encode())
+    for part, data in parts.items():
+        if data is not None or part != TOKENIZER_PART:
+            digest.update(part.encode() + len(data or b"").to_bytes(8, "little"))
+            digest.update(data or b"")
+    return digest.digest()[:4]
+
+
+def identity(folder: Path) -> bytes:
+    """The id of the model in a directory. Raises ModelError where there is none."""
+    return identity_of(files.config(folder), parts(folder))
+
+
+def stamp(folder: Path) -> tuple[object, ...]:
+    """What changes when a file of a model directory does: its inode, size and time of change."""
+    found: list[object] = []
+    for name in (files.CONFIG, *PARTS, TOKENIZER_PART, files.CARD):
+        try:
+            status = (folder / name).stat()
+        except (OSError, ValueError):
+            found.append(None)
+        else:
+            found.append((status.st_ino, status.st_size, status.st_mtime_ns))
+    return tuple(found)
+
+
+def needed(folder: Path) -> list[Path]:
+    """The files in a model's directory that decoding needs."""
+    return [path for part in (files.CONFIG, *PARTS, TOKENIZER_PART) if (path := folder / part).is_file()]
+
+
+def tokenizer_only(folder: Path) -> bool:
+    """Whether this is what `train tokenizer` writes: a model directory without a prior."""
+    try:
+        return lacks_prior(files.config(folder))
+    except ModelError:
+        return False
+
+
+def lacks_prior(config: dict[str, Any]) -> bool:
+    """Whether this is the config.json of a tokenizer by itself."""
+    return "tokenizer" in config and "prior" not in config
+
+
+def weights_of(config: dict[str, Any]) -> tuple[bytes, ...]:
+    """The ids of the models whose weights a model uses. Raises ModelError where these are no ids."""
+    told = config.get("weights_of", [])
+    try:
+        ids = tuple(bytes.fromhex(id) for id in told)
+    except (TypeError, ValueError):
+        ids = (b"",)
+    if not isinstance(told, list) or len(told) > MAX_OTHERS or not all(len(id) == 4 for id in ids):
+        raise ModelError(
+            f"config.json: weights_of should be a list of ids of models, of 8 digits each, not {str(told)[:80]}"
+        )
+    return ids
+
+
+def place(target: Path, write: Callable[[Path], None]) -> None:
+    """What `write` writes into a directory, first a temporary one beside `target`, then renamed into its place.
+
+    Raises ModelError where something else stands there."""
+    if target.exists() and not (target.is_dir() and ((target / files.CONFIG).is_file() or not any(target.iterdir()))):
+        raise ModelError(f"{target} exists and is no model directory; choose another place")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    import shutil  # slow to import, and rarely needed
+    import tempfile
+
+    new = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    new.chmod(0o755)
+    try:
+        write(new)
+        if target.exists():
+            move(new, target)
+        else:
+            new.rename(target)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+
+
+def move(made: Path, target: Path) -> None:
+    """A finished model into a directory that may have held another one; config.json last, which makes it one."""
+    target.mkdir(parents=True, exist_ok=True)
+    for stale in (*PARTS, TOKENIZER_PART, *ABOUT):
+        if not (made / stale).exists():
+            (target / stale).unlink(missing_ok=True)
+    for item in sorted(made.iterdir(), key=lambda path: path.name == "config.json"):
+        item.replace(target / item.name)

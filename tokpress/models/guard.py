@@ -1,0 +1,38 @@
+"""Stop a decoder when its tokens make more bytes than the frame's source length.
+
+A header is small and can say anything; without this, a frame of a few bytes keeps a decoder busy whose result is thrown away.
+"""
+
+from collections.abc import Callable
+from contextlib import suppress
+
+from ..errors import ChecksumError, TokenizerError
+from ..tokenizers.base import Tokenizer
+from ..tokens import TokenBuffer, count
+
+
+class Counting:
+    """A decoder's watch (`coding.base.Watch`). It counts tokens for `report`, which hears the share done, 0 … 1, and their bytes for `limit`.
+
+    Raises ChecksumError, when called, where there are more bytes than that."""
+
+    def __init__(self, tokenizer: Tokenizer, tokens: int, limit: int | None, report: Callable[[float], None]) -> None:
+        self.tokens, self.limit, self.report = tokens, limit, report
+        self.done = self.made = 0
+        #: None where the token count alone fixes the length, and where a token has no length by itself
+        self.tokenizer: Tokenizer | None = None
+        if limit is not None and tokenizer.lengths_add_up and tokenizer.unit_tokens == 1 and not tokenizer.wants_grid:
+            with suppress(TokenizerError):
+                tokenizer.source_length(b"")
+                self.tokenizer = tokenizer
+
+    def __call__(self, tokens: TokenBuffer) -> None:
+        self.done += count(tokens)
+        if self.tokenizer is not None and self.limit is not None:
+            try:
+                self.made += self.tokenizer.source_length(tokens)
+            except TokenizerError as error:
+                raise ChecksumError(f"the decoded tokens make no source: {error}") from None
+            if self.made > self.limit:
+                raise ChecksumError(f"{self.done:,} of {self.tokens:,} tokens make more than {self.limit:,} bytes")
+        self.report(self.done / max(self.tokens, 1))

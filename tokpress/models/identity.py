@@ -1,0 +1,71 @@
+"""The models that the package ships: their ids are listed, so that opening one does not hash 25 MB.
+
+    shipped/ids.json        name → id, CRC-32 of its config.json, sizes of its other parts
+
+The list speaks for a directory only while its config.json has this CRC and its parts have these sizes; else they are hashed, as
+anybody's. A test holds the list against the files; `python -m tokpress.models.identity` writes it anew after a change of a model.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+from zlib import crc32
+
+from ..storage import files
+from . import folder as folders
+
+MODELS = Path(__file__).parent / "shipped"
+LIST = MODELS / "ids.json"
+
+
+def described(folder: Path) -> dict[str, Any]:
+    """The entry of a model in the list."""
+    return {
+        "id": folders.identity(folder).hex(),
+        "config": crc32(files.read(folder / files.CONFIG) or b""),
+        "sizes": _sizes(folder),
+    }
+
+
+def _sizes(folder: Path) -> dict[str, int]:
+    """Part → bytes, of the parts that are there."""
+    parts = (folder / part for part in (*folders.PARTS, folders.TOKENIZER_PART))
+    return {path.name: path.stat().st_size for path in parts if path.is_file()}
+
+
+@lru_cache(maxsize=1)
+def _listed() -> dict[str, dict[str, Any]]:
+    """name → entry; nothing where the list is gone, or no list."""
+    try:
+        found = json.loads(LIST.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def identity(folder: Path) -> bytes | None:
+    """The id of a model of the package, by the list; None where the folder is another, or was changed."""
+    if folder.parent != MODELS or (entry := _listed().get(folder.name)) is None:
+        return None
+    config = files.read(folder / files.CONFIG)
+    if config is None or crc32(config) != entry["config"] or _sizes(folder) != entry["sizes"]:
+        return None
+    return bytes.fromhex(entry["id"])
+
+
+def folder_of(id: bytes) -> Path | None:
+    """The directory of the package's model with this id."""
+    name = next((name for name, entry in _listed().items() if entry["id"] == id.hex()), None)
+    return MODELS / name if name is not None and identity(MODELS / name) == id else None
+
+
+def write() -> None:
+    entries = {path.parent.name: described(path.parent) for path in sorted(MODELS.glob("*/config.json"))}
+    LIST.write_text(json.dumps(entries, indent=1) + "\n", "utf-8")
+
+
+if __name__ == "__main__":
+    write()

@@ -1,0 +1,95 @@
+"""A directory becomes a model: every file is checked, and an error names the one that is wrong."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ..errors import ModelError, ModelMismatchError, TokenizerError, TokpressError, UnknownComponentError
+from ..native.library import CoreError
+from ..priors.base import Prior
+from ..priors.compose.parts import kind_of, side_by_side
+from ..storage import files as model_files
+from ..storage import tensors
+from ..storage.tensors import Tensors
+from ..tokenizers.base import Tokenizer
+from ..tokenizers.registry import TOKENIZERS
+from . import folder as files
+from . import identity
+from .model import Model
+
+
+def open_folder(folder: str | os.PathLike, owner: Callable[[bytes], Model]) -> Model:
+    """Open a model directory. owner: the model with an id, for one that uses the weights of others.
+
+    Raises ModelError, TokenizerError or UnknownComponentError, naming the file that is wrong."""
+    folder = Path(folder)
+    config = model_files.config(folder)
+    if files.lacks_prior(config):
+        raise ModelError(files.TOKENIZER_ONLY.format(folder))
+    id, card = identity.identity(folder), model_files.read(folder / model_files.CARD)
+    trusted = id is not None
+    parts = {} if trusted else files.parts(folder)
+    try:
+        tokenizer, prior = _components(folder, config, _weights(folder, parts, trusted), owner)
+        text = "" if card is None else card.decode("utf-8", "replace")
+        weights_of = tuple(id.hex() for id in files.weights_of(config))
+        model = Model(tokenizer, prior, id or files.identity_of(config, parts), folder.name, text, weights_of)
+    except (ModelError, TokenizerError, UnknownComponentError) as error:
+        raise (error if str(folder) in str(error) else type(error)(f"{folder}: {error}")) from error.__cause__
+    except (
+        MemoryError,
+        ImportError,
+        SystemError,
+        CoreError,
+    ):  # of this installation, or a limit on memory: not of the model
+        raise
+    except Exception as error:  # of components that others wrote, too
+        told = str(error) if isinstance(error, TokpressError) else f"{type(error).__name__}: {error}"
+        raise ModelError(f"{folder / model_files.CONFIG} lacks or garbles a setting: {told}") from error
+    for part in parts.keys() - {model_files.WEIGHTS}:  # which the tokenizer has read by itself
+        if parts[part] != model_files.read(folder / part):
+            raise ModelError(f"{folder / part} changed while it was read; open the model again")
+    return model
+
+
+def _weights(folder: Path, parts: dict[str, bytes | None], trusted: bool) -> Tensors:
+    """What model.safetensors holds; nothing where there is none. The package's is memory-mapped, another's was read and hashed:
+    somebody could change it under a map after it was checked."""
+    path = folder / model_files.WEIGHTS
+    if trusted and path.is_file():
+        return tensors.read(model_files.mapped(path), path, trusted=True)
+    weights = parts.get(model_files.WEIGHTS)
+    return Tensors({}) if weights is None else tensors.read(weights, path)
+
+
+def _components(
+    folder: Path, config: dict[str, Any], weights: Tensors, owner: Callable[[bytes], Model]
+) -> tuple[Tokenizer, Prior]:
+    """What config.json describes, with these weights."""
+    path = folder / model_files.CONFIG
+    model_files.check_settings("a model", config, {"format", "exact_profile", "tokenizer", "prior"}, {"weights_of"})
+    if (config["format"], config["exact_profile"]) != (files.FORMAT, files.EXACT_PROFILE):
+        raise ModelError(
+            f"{path} has format {config['format']}, exact profile {config['exact_profile']}; this tokpress "
+            f"reads {files.FORMAT} and {files.EXACT_PROFILE}: use the version that wrote it, or a newer one"
+        )
+    if not isinstance(told := config["tokenizer"], dict) or not isinstance(told.get("name"), str):
+        raise ModelError(f"{path} names no tokenizer")
+    settings = {key: value for key, value in told.items() if key != "name"}
+    tokenizer = TOKENIZERS.find(told["name"]).load(folder, settings)
+    kind, settings = kind_of(config["prior"])
+    if others := files.weights_of(config):
+        lent = side_by_side([_lent(id, folder, owner) for id in others])
+        return tokenizer, kind.load(settings, lent, tokenizer.vocab_size)
+    return tokenizer, kind.load(settings, weights, tokenizer.vocab_size)
+
+
+def _lent(id: bytes, user: Path, owner: Callable[[bytes], Model]) -> Mapping[str, Any]:
+    """The weights of another model. Raises ModelError where it is not here."""
+    try:
+        return owner(id).prior.tensors()
+    except ModelMismatchError:
+        raise ModelError(f"{user} uses the weights of model {id.hex()}, which is not here") from None

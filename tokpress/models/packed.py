@@ -1,0 +1,55 @@
+"""Tokenizer and prior by content, for pickling and copying of models: classes, settings, files and tensors.
+
+Process pools that spawn send models this way, and `copy.deepcopy` copies them. What comes back has the same id and codes the
+same bytes. The components' classes are named, so that their modules are imported, and register them, on the other side.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from ..priors.base import Prior
+from ..tokenizers.base import Config, Tokenizer
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+class Parts(NamedTuple):
+    """files: what the tokenizer saves, by name. inner: the classes of the priors inside `prior`."""
+
+    tokenizer: tuple[type[Tokenizer], Config]
+    files: dict[str, bytes]
+    prior: tuple[type[Prior], Config]
+    inner: tuple[type[Prior], ...]
+    tensors: Mapping[str, np.ndarray]
+
+
+def pack(tokenizer: Tokenizer, prior: Prior) -> Parts:
+    """Both, taken apart."""
+    with tempfile.TemporaryDirectory() as place:
+        tokenizer.save(Path(place))
+        files = {path.name: path.read_bytes() for path in sorted(Path(place).iterdir())}
+    inner = tuple(map(type, _inside(prior)))
+    return Parts((type(tokenizer), tokenizer.config()), files, (type(prior), prior.config()), inner, prior.tensors())
+
+
+def unpack(parts: Parts) -> tuple[Tokenizer, Prior]:
+    """The reverse of `pack`."""
+    (tokenizer_kind, tokenizer_config), (kind, config) = parts.tokenizer, parts.prior
+    with tempfile.TemporaryDirectory() as place:
+        for name, data in parts.files.items():
+            (Path(place) / name).write_bytes(data)
+        tokenizer = tokenizer_kind.load(Path(place), tokenizer_config)
+    return tokenizer, kind.load(config, parts.tensors, tokenizer.vocab_size)
+
+
+def _inside(prior: Prior) -> Iterator[Prior]:
+    members = [getattr(prior, "base", None), *getattr(prior, "members", ())]
+    for inner in members:
+        if isinstance(inner, Prior):
+            yield inner
+            yield from _inside(inner)

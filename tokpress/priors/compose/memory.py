@@ -1,0 +1,161 @@
+"""A memory over any prior: counts of what this frame has already coded, with the prior as base measure.
+
+    p_0 = base prior,   p_k(v) = (max(c_k(v) − δ, 0) + (s_k + δ·d_k) · p_{k−1}(v)) / (n_k + s_k)
+
+for the context orders k. c_k(v) counts v after the last k tokens anywhere in the frame, n_k = Σ_v c_k(v),
+d_k = how many v have c_k(v) > 0, δ = ½. This is the hierarchical Pitman–Yor predictive rule with one table
+per dish (Teh 2006, §4: interpolated Kneser–Ney); δ = 0 is the hierarchical Dirichlet rule (MacKay & Peto
+1995). The strengths s_k are shared by
+contexts with like n_k and like number of distinct successors and learn online, by gradient on ln s_k of
+the log loss. All lanes share the counts: before step t both sides know every lane's tokens before t,
+so cutting a file into lanes costs the memory almost nothing.
+
+Cost per token: one scaling of the V-vector plus the successors of the contexts seen. The tables are
+bounded: a full table keeps what it has and adapts its counts. `memory_counts.py` has the readable form; frames run in the core
+(`text_core.py`), or, where Python steps the base, their counts do (`native.memory`).
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ...coding import Codec, Frame
+from ...coding.base import Pmf
+from ...coding.classes import SymbolClasses, classes_of
+from ...errors import ModelError
+from ...lazy import lazy, np
+from ...native import library
+from ...storage.files import check_settings
+from ...tokenizers.base import Config
+from ...tokens import TokenBuffer, Tokens
+from ..base import NotStepped, Prior
+from ..text.core import in_core
+from .parts import kind_of
+
+if TYPE_CHECKING:
+    from ...native.memory import Memory
+    from .memory_counts import Counts
+
+ORDERS = (1, 2, 3, 4, 6, 10)
+#: memories around memories
+MAX_NESTED = 4
+#: at most so many orders, and none above it
+MAX_ORDER = 64
+
+
+@dataclass
+class State:
+    base: Any
+    counts: Counts | Memory
+
+
+class MemoryPrior(Prior):
+    name = "memory"
+
+    def __init__(self, base: Prior, orders: tuple[int, ...] = ORDERS):
+        if not 1 <= len(orders) <= MAX_ORDER or not all(1 <= k <= MAX_ORDER for k in orders):
+            raise ValueError(f"orders must be 1 … {MAX_ORDER} numbers from 1 to {MAX_ORDER}, not {str(orders)[:60]}")
+        if isinstance(base, NotStepped):
+            raise ModelError(f"the prior {base.name} takes no memory: it does not predict one symbol after the other")
+        self.base = base
+        self.vocab_size, self.stride, self.order = base.vocab_size, base.stride, base.order
+        self.wants_given, self.tokens_a_byte = base.wants_given, base.tokens_a_byte
+        self.orders = list(orders)
+        #: whether the counts of a base that Python steps may be the core's
+        self.kernel = "auto"
+
+    @lazy
+    def classes(self) -> SymbolClasses | None:
+        return classes_of(self.base)
+
+    def lanes(self, tokens: int) -> int:
+        return self.base.lanes(tokens)
+
+    def lanes_taken(self, tokens: int) -> int:
+        return self.base.lanes_taken(tokens)
+
+    def bind(self, given: TokenBuffer) -> MemoryPrior:
+        return MemoryPrior(self.base.bind(given), tuple(self.orders))
+
+    def for_frame(self, frame: Frame) -> MemoryPrior:
+        bound = copy.copy(self)
+        bound.base, bound.kernel = self.base.for_frame(frame), frame.kernel
+        return bound
+
+    def codec(self, frame: Frame) -> Codec:
+        return in_core(self, frame, self._twin)
+
+    def _twin(self, frame: Frame) -> Codec:
+        from ...coding.class_factored import ClassFactored
+        from ...coding.symbolwise import Symbolwise
+
+        prior = self.for_frame(frame)
+        return Symbolwise(prior, frame) if prior.classes is None else ClassFactored(prior, prior.classes, frame)
+
+    def init(self, lanes: int, tokens: int) -> State:
+        from ...native.memory import MAX_SYMBOLS, Memory  # imports numpy
+        from .memory_counts import Counts
+
+        base = self.base.init(lanes, tokens)
+        if self.classes is not None:
+            return State(base, Counts(self.orders, lanes, tokens, self.classes.members.bit_length() - 1))
+        if self.kernel == "auto" and self.vocab_size <= MAX_SYMBOLS and library.is_here():
+            return State(base, Memory(self.orders, lanes, tokens, self.vocab_size))
+        return State(base, Counts(self.orders, lanes, tokens))
+
+    def step(self, state: State, previous: Tokens | None, rows: int) -> Pmf:
+        p0, classes = self.base.step(state.base, previous, rows), self.classes
+        if classes is None:
+            return state.counts.step(previous, p0)
+        in_place = state.counts.step(self._places(previous), np.ascontiguousarray(p0[:, classes.symbol]))
+        return np.ascontiguousarray(in_place[:, classes.place])
+
+    def step_block(self, state: State, previous: Tokens | None, symbols: Tokens) -> Iterator[Pmf]:
+        if self.classes is not None:
+            yield from super().step_block(state, previous, symbols)
+            return
+        t = 0
+        for block in self.base.step_block(state.base, previous, symbols):
+            for p0 in block:
+                yield state.counts.step(previous, p0)[None]
+                previous = np.ascontiguousarray(symbols[:, t])
+                t += 1
+
+    def class_pmf(self, state: State, previous: Tokens | None, rows: int) -> Pmf:
+        base, counts = self.base, state.counts
+        return counts.class_pmf(self._places(previous), base.class_pmf(state.base, previous, rows))  # type: ignore
+
+    def member_pmf(self, state: State, of_class: Tokens) -> Pmf:
+        return state.counts.member_pmf(of_class, self.base.member_pmf(state.base, of_class))  # type: ignore
+
+    def _places(self, symbols: Tokens | None) -> Tokens | None:
+        """The symbols' places, where they have classes: members of a class have neighbouring numbers in the counts."""
+        return None if symbols is None or self.classes is None else self.classes.place[symbols]
+
+    def config(self) -> Config:
+        return {"orders": list(self.orders), "base": {"name": self.base.name, **self.base.config()}}
+
+    def tensors(self) -> Mapping[str, np.ndarray]:
+        return self.base.tensors()
+
+    @classmethod
+    def load(cls, config: Config, tensors: Mapping[str, np.ndarray], vocab_size: int) -> MemoryPrior:
+        check_settings(f"a {cls.name} prior", config, {"base", "orders"}, set())
+        inside, orders = config["base"], config["orders"]
+        for _ in range(MAX_NESTED):
+            inside = inside.get("base") if isinstance(inside, dict) else None
+        if inside:
+            raise ModelError(f"config.json has a memory in a memory, more than {MAX_NESTED} times")
+        if not isinstance(orders, list) or not all(type(k) is int for k in orders):
+            raise ModelError(
+                f"config.json: orders of a memory should be a list of whole numbers, not {str(orders)[:60]}"
+            )
+        kind, settings = kind_of(config["base"])
+        base = kind.load(settings, tensors, vocab_size)
+        try:
+            return cls(base, tuple(orders))
+        except ValueError as error:
+            raise ModelError(f"config.json: {error}") from None

@@ -1,0 +1,71 @@
+"""Bayes net: a tree over the positions of an item, learned from data, with a table for each edge.
+
+    I(i; j) = Σ_ab c_ij(a,b)/N · ln( c_ij(a,b)·N / c_i(a)c_j(b) )         mutual information of two positions
+    tree     = the spanning tree of greatest Σ I, rooted at position 0    (Chow & Liu 1968, §III)
+    p(x_i = b | x_π(i) = a) = (c_π(i),i(a,b) + α) / (c_π(i)(a) + αV)      α = ½
+
+Of all trees it has the greatest likelihood (Chow & Liu 1968, eq. 11). Positions are coded parent first, so the order is
+the tree's own. Sparse conditioning is cheap and a strong assumption: the lecture's first solution, and
+too weak a one for images. `training.learners.bayes_net` finds the tree. Integer counts and one float32 division: exact.
+N items · V symbols · T positions.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...coding.base import Pmf
+from ...errors import ModelError
+from ...exact.orders import parse_shape
+from ...exact.tensors import DOUBLED, PERMUTATION, checked, index, nothing_else
+from ...storage.settings import settings_of
+from ...tokenizers.base import Config
+from ...tokens import Tokens
+from ..base import Prior
+
+
+@dataclass
+class State:
+    coded: np.ndarray  # [lanes, T]: the item so far, in the tree's order
+    at: int = -1
+
+
+class BayesNetPrior(Prior):
+    name = "bayes_net"
+
+    def __init__(self, shape: str, tensors: Mapping[str, np.ndarray], vocab_size: int) -> None:
+        """tensors: `order` [T] int32, positions parent first; `parent` [T] int32, the step of each step's parent (the
+        first has none); `counts` [T, V, V] int64, doubled with 1 added, by the parent's symbol and the own one."""
+        self.shape_setting, self.vocab_size, self._tensors = shape, vocab_size, tensors
+        if not (sides := parse_shape(shape)):
+            raise ModelError("config.json: a bayes_net prior is over the positions of an item, and needs its shape")
+        self.stride = math.prod(sides)
+        self.order = checked(tensors, "order", (self.stride,), PERMUTATION).astype(np.int64)
+        self.parent = checked(tensors, "parent", (self.stride,), index(self.stride))
+        checked(tensors, "counts", (self.stride, vocab_size, vocab_size), DOUBLED)
+        nothing_else(tensors, {"order", "parent", "counts"})
+        if (self.parent > np.maximum(np.arange(self.stride) - 1, 0)).any():
+            raise ModelError("model.safetensors: a parent comes after its child")
+        self._tables = tensors["counts"].astype(np.float32) / tensors["counts"].sum(2, keepdims=True).astype(np.float32)
+
+    def init(self, lanes: int, tokens: int) -> State:
+        return State(np.zeros((lanes, self.stride), np.int32))
+
+    def step(self, state: State, previous: Tokens | None, rows: int) -> Pmf:
+        if previous is not None:
+            state.coded[:rows, state.at] = previous
+        state.at = (state.at + 1) % self.stride
+        given = state.coded[:rows, self.parent[state.at]] if state.at else np.zeros(rows, np.int32)
+        return self._tables[state.at][given]
+
+    def config(self) -> Config:
+        return {"shape": self.shape_setting}
+
+    def tensors(self) -> Mapping[str, np.ndarray]:
+        return self._tensors
+
+    @classmethod
+    def load(cls, config: Config, tensors: Mapping[str, np.ndarray], vocab_size: int) -> "BayesNetPrior":
+        return cls(settings_of(cls.name, config, {"shape": ""})["shape"], tensors, vocab_size)

@@ -1,0 +1,63 @@
+"""Pixels and sound, without training: linear prediction that learns as it goes, and context mixing.
+
+A sample is guessed from its neighbours by several means; it is coded as a few binary decisions, "above this boundary?", "further
+away?", whose probabilities come from logistic densities around all the guesses and from what happened in similar surroundings
+before, mixed online:
+
+    p(decision_t | s_<t) = mix_k p_k(decision_t),     p_k a logistic density around guess μ_k, or a context's history
+
+After the lossless coders of Meyer & Tischer (TMW, 1997), Wu, Barthel & Zhang (2-D least squares, 1998), of audio Ghido (OptimFROG)
+and Ashland (Monkey's Audio, cascades of sign LMS), with Mahoney's mixing (PAQ). The parts are in `linear_prediction/`.
+
+Tokens are bytes. A grid (`grid.Grid`) tells where the samples are; the bytes around them are coded first, by `context_mixing`,
+which codes all of a source without a grid. There is one lane: each sample is predicted from all before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ...coding.base import Codec, Frame
+from ...container.proportion import TOKENS_A_BYTE
+from ...errors import ModelError
+from ...exact.tensors import nothing_else
+from ...lazy import np
+from ...media.grid import Grid
+from ...storage.files import check_settings
+from ...tokenizers.base import Config
+from ..base import NotStepped
+from ..context_mixing.prior import ContextMixed
+from .frame import SamplesCodec
+
+
+class SamplesPrior(NotStepped):
+    """
+    >>> codec = SamplesPrior().on(Grid(True, 0, 2, 3, 1, 8), 6).codec(Frame(6))
+    >>> codec.decode(codec.encode(bytes([7, 8, 9, 7, 8, 9])), 6)
+    bytearray(b'\\x07\\x08\\t\\x07\\x08\\t')
+    """
+
+    name = "samples"
+    vocab_size = 256
+    tokens_a_byte = TOKENS_A_BYTE
+    wants_grid = True
+
+    def __init__(self, grid: Grid | None = None) -> None:
+        self.grid = grid
+
+    def on(self, grid: Grid | None, tokens: int) -> SamplesPrior:
+        return SamplesPrior(grid)
+
+    def lanes(self, tokens: int) -> int:
+        return 1
+
+    def codec(self, frame: Frame) -> Codec:
+        return ContextMixed(frame) if self.grid is None else SamplesCodec(frame, self.grid)
+
+    @classmethod
+    def load(cls, config: Config, tensors: Mapping[str, np.ndarray], vocab_size: int) -> SamplesPrior:
+        check_settings(f"a {cls.name} prior", config, set(), set())
+        nothing_else(tensors, set())
+        if vocab_size != cls.vocab_size:
+            raise ModelError(f"a {cls.name} prior is over bytes, not {vocab_size:,} symbols: --tokenizer bytes")
+        return cls()

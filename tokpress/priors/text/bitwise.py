@@ -1,0 +1,152 @@
+"""A prior over tokens, spelled: a token is coded digit by digit, and context mixing of the bytes before has its say in
+each digit.
+
+    tree of all tokens    mass(ranks) = Σ p(v), v in a range of ranks      p from the base prior, one pmf a token
+    each decision         p = mass(its upper side) / mass(both sides), one input of a mixer (`spelling_model.py`)
+
+The base has read much text, and knows its language; the contexts have read this file only, and know its names, phrases
+and layout, byte by byte, where the tokens' own counts (`memory.py`) see whole tokens. The tokens stay those of the
+tokenizer. Spelling out a distribution over tokens: Vieira et al. 2024, "From language models over tokens to language
+models over characters", §3 (ours is that of one segmentation, which is why the ends are coded); mixing: Mahoney 2005.
+
+Lanes r and steps t as everywhere; all lanes share what the contexts have learned. `core/spelling.c` is the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ...coding import Codec, Frame
+from ...coding.base import Pmf
+from ...coding.bitwise import Bitwise
+from ...coding.lanes import Layout
+from ...errors import ModelError
+from ...lazy import lazy, np
+from ...native.spelling import Spellings
+from ...storage.files import check_settings
+from ...tokenizers.base import Config, Tokenizer
+from ...tokens import Tokens
+from ..base import NotStepped, Prior
+from ..compose.parts import kind_of
+from .bitwise_core import in_core
+from .bitwise_model import SpellingModel
+from .bitwise_tree import DIGITS, LONGEST, Tree
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+class SpellingPrior(NotStepped):
+    name = "spelling"
+    starts_empty = True
+
+    def __init__(self, base: Prior, tokenizer: Tokenizer | None = None, lanes: int | None = None) -> None:
+        self.base, self.vocab_size, self.stride, self.order = base, base.vocab_size, base.stride, base.order
+        self.tokens_a_byte = base.tokens_a_byte
+        if lanes is not None and (type(lanes) is not int or lanes < 1):
+            raise ModelError(f"lanes={lanes!r} of a spelling prior should be a number above 0")
+        self._tokenizer, self._lanes = tokenizer, lanes
+
+    def for_tokenizer(self, tokenizer: Tokenizer) -> SpellingPrior:
+        return SpellingPrior(self.base, tokenizer, self._lanes)
+
+    def lanes(self, tokens: int) -> int:
+        """Those of the base; with `lanes`, half as many, and not more: the fewer there are, the less each starts
+        without what is next to it, and the more contexts follow the file's own order. That is slower."""
+        lanes = self.base.lanes(tokens)
+        return lanes if self._lanes is None else max(1, min(lanes // 2, self._lanes))
+
+    def codec(self, frame: Frame) -> Codec:
+        return in_core(self.base, lambda: self._ranked, frame, lambda frame: Bitwise(SpelledSteps(self, frame), frame))
+
+    @lazy
+    def spellings(self) -> list[bytes]:
+        """Of each symbol. Raises ModelError where they do not tell all tokens apart."""
+        if self._tokenizer is None:
+            raise ModelError("a spelling prior codes for a model: its tokenizer says how tokens are spelled")
+        spellings = self._tokenizer.spellings()
+        if len(set(spellings)) < self.vocab_size or not all(1 <= len(s) <= LONGEST for s in spellings):
+            raise ModelError(f"tokens that are spelled should be different strings of 1 to {LONGEST} bytes")
+        return spellings
+
+    @lazy
+    def _ranked(self) -> Spellings:
+        return Spellings(self.spellings)
+
+    @lazy
+    def tree(self) -> Tree:
+        return Tree(self.spellings)
+
+    def config(self) -> Config:
+        lanes = {} if self._lanes is None else {"lanes": self._lanes}
+        return {**lanes, "base": {"name": self.base.name, **self.base.config()}}
+
+    def tensors(self) -> Mapping[str, np.ndarray]:
+        return self.base.tensors()
+
+    @classmethod
+    def load(cls, config: Config, tensors: Mapping[str, np.ndarray], vocab_size: int) -> SpellingPrior:
+        check_settings(f"a {cls.name} prior", config, {"base"}, {"lanes"})
+        kind, base = kind_of(config["base"])
+        if issubclass(kind, NotStepped):
+            raise ModelError(f"a {kind.name} prior cannot be spelled")
+        return cls(kind.load(base, tensors, vocab_size), lanes=config.get("lanes"))
+
+
+class State(NamedTuple):
+    base: Any
+    model: SpellingModel
+    below: NDArray[np.int64]  # [B, V + 1], 2^30 · Σ p of all tokens below a rank
+
+
+class SpelledSteps:
+    """The definition of a spelled frame: `coding.bitwise.Bitwise` walks its paths."""
+
+    def __init__(self, prior: SpellingPrior, frame: Frame) -> None:
+        self.base, self.tree, self.stride = prior.base.for_frame(frame), prior.tree, prior.stride
+
+    def init(self, lanes: int, tokens: int) -> State:
+        width = Layout.of(tokens, lanes, self.stride).steps * self.tree.longest
+        return State(
+            self.base.init(lanes, tokens),
+            SpellingModel(lanes, width, 4 * tokens),
+            np.zeros((lanes, self.base.vocab_size + 1), np.int64),
+        )
+
+    def begin(self, state: State, previous: Tokens | None, rows: int) -> None:
+        pmf: Pmf = self.base.step(state.base, previous, rows)
+        masses = (np.clip(pmf, 0, 1)[:, self.tree.symbol] * np.float32(1 << 30)).astype(
+            np.int32
+        ) + 1  # none has nothing
+        np.cumsum(masses, 1, out=state.below[:rows, 1:], dtype=np.int64)
+        state.model.set_rate()
+
+    def path(self, state: State, lane: int) -> Generator[Pmf, int, int]:
+        tree, model, below = self.tree, state.model, state.below[lane].tolist()
+        own = model.lanes[lane]
+        low, high, split, done, found, nibble = 0, len(tree.symbol), tree.root, 0, [], None
+        while split:
+            byte, place = divmod(tree.place[split], DIGITS)
+            spelling = tree.spelling[low]
+            for whole in spelling[done:byte]:
+                model.add(own, whole)
+                nibble = None
+            done = byte
+            model.ask(own)
+            known = spelling[byte] & ~(0xFF >> (place - 1)) if place > 1 else 0
+            if place and nibble != (place > 4):
+                nibble = place > 4
+                found = model.find(own, known >> 4 if nibble else None)
+            p = model.p(own, place, known, below[split] - below[low], below[high] - below[split], found)
+            bit = yield np.array([[65536 - p, p]], np.float32) / np.float32(65536)
+            model.learn(bit)
+            low, high = (split, high) if bit else (low, split)
+            split = tree.above[split] if bit else tree.below[split]
+        for whole in tree.spelling[low][done:]:
+            model.add(own, whole)
+        model.ask(own)
+        return tree.symbol[low]
+
+    def bits(self, symbol: int) -> Iterable[int]:
+        return self.tree.path(self.tree.rank[symbol])

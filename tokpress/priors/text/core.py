@@ -1,0 +1,128 @@
+"""Text priors in the core: a minGRU, or a product of two, and a memory around it, stepped by `native.text`.
+
+`in_core` gives the codec that runs there, or its twin, which steps the priors in Python.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from ...coding.base import Codec, Frame, Pmf, Report, SteppedPrior, Tokens, Watch, silent, unwatched, with_threads
+from ...coding.lanes import Layout
+from ...exact.threads import most_threads, threads
+from ...lazy import np
+from ...native import library
+from ...native.text import AT_ONCE, Model, Text
+from ...storage.tensors import buffers
+from ...tokens import TokenBuffer, as_ids
+from ..base import Prior
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+#: no probability of a symbol is below one interval of the coder
+LEAST = 2.0**-24
+
+
+def model_of(prior: Prior, factored: bool = True) -> Model | None:
+    """The prior as the core takes it; None where it does not, or is not here. factored: as `Model` takes it."""
+    if not library.is_here():
+        return None
+    try:
+        return Model({"name": prior.name, **prior.config()}, buffers(prior.tensors()), factored)
+    except ValueError:
+        return None
+
+
+def in_core(prior: Prior, frame: Frame, twin: Callable[[Frame], Codec]) -> Codec:
+    """The frame's codec in the core, or the twin: where the core is not here, and where a kernel of the twin is asked for."""
+    model = model_of(prior) if frame.kernel == "auto" else None
+    return twin(frame) if model is None else TextCodec(prior, model, frame, twin)
+
+
+def decode_in_blocks(layout: Layout, decode: Callable[[array[int], int], object], watch: Watch) -> array[int]:
+    """The tokens [N] of all lanes. `decode(block, steps)` fills a block [lanes, steps]; `watch` hears each.
+
+    Lanes grow as they are decoded: a frame that lies about its tokens takes no memory."""
+    lanes, at_once = [array("i") for _ in range(layout.lanes)], max(1, AT_ONCE // layout.lanes)
+    for rows, first, stop in layout.runs():
+        for at in range(first, stop, at_once):
+            steps = min(at_once, stop - at)
+            block = array("i", bytes(4 * layout.lanes * steps))
+            decode(block, steps)
+            for lane in range(rows):
+                lanes[lane] += block[lane * steps : (lane + 1) * steps]
+            watch(block[: rows * steps])
+    tokens = lanes[0]
+    for behind in lanes[1:]:
+        tokens += behind
+    return tokens
+
+
+class TextCodec(Codec):
+    def __init__(self, prior: Prior, model: Model, frame: Frame, twin: Callable[[Frame], Codec]) -> None:
+        super().__init__(frame)
+        self.prior, self.model, self._twin = prior, model, twin
+
+    def stepped(self) -> list[SteppedPrior]:
+        return self._twin(self.frame).stepped()
+
+    def _start(self, count: int) -> tuple[Layout, Text]:
+        layout = Layout.of(count, self.frame.lanes)
+        return layout, Text(self.model, layout.lanes, layout.tokens, most_threads(), free=threads)
+
+    @with_threads
+    def encode(self, tokens: TokenBuffer, report: Report = silent) -> bytes:
+        if not len(tokens):
+            return b""
+        return self._start(len(tokens))[1].encode(as_ids(tokens), report)
+
+    @with_threads
+    def decode(self, payload: bytes, count: int, watch: Watch = unwatched) -> array[int]:
+        if not count:
+            return array("i")
+        layout, text = self._start(count)
+        text.start(payload)
+        return decode_in_blocks(layout, text.decode, watch)
+
+    @with_threads
+    def score(self, tokens: TokenBuffer, report: Report = silent) -> NDArray[np.float64]:
+        if not len(tokens):
+            return np.zeros(0)
+        p = np.frombuffer(self._start(len(tokens))[1].score(as_ids(tokens), report))
+        return -np.log2(np.maximum(p, LEAST)).reshape(-1, 2).sum(1)
+
+    def sample(self, count: int, seed: int | None = None, temperature: float = 1.0) -> TokenBuffer:
+        return self._by_symbols().sample(count, seed, temperature)
+
+    def decode_noise(self, noise: bytes, count: int, watch: Watch = unwatched) -> TokenBuffer:
+        return self._by_symbols().decode_noise(noise, count, watch)
+
+    def _by_symbols(self) -> Codec:
+        """The codec of the probabilities of all symbols, step by step: the class of a drawn symbol is not known beforehand."""
+        from ...coding.symbolwise import Symbolwise  # imports numpy
+
+        model = model_of(self.prior, factored=False)
+        return self._twin(self.frame) if model is None else Symbolwise(CoreSteps(self.prior, model), self.frame)
+
+
+class CoreSteps:
+    """A prior whose steps run in the core: the probabilities of all symbols."""
+
+    def __init__(self, prior: Prior, model: Model) -> None:
+        self.vocab_size, self.stride, self._model = prior.vocab_size, prior.stride, model
+
+    def init(self, lanes: int, tokens: int) -> Text:
+        return Text(self._model, lanes, tokens, threads())
+
+    def step(self, state: Any, previous: Tokens | None, rows: int) -> Pmf:
+        pmf = np.empty((rows, self.vocab_size), np.float32)
+        state.step(None if previous is None else np.ascontiguousarray(previous, np.int32), rows, pmf)
+        return pmf
+
+    def step_block(self, state: Any, previous: Tokens | None, symbols: Tokens) -> Iterator[Pmf]:
+        for t in range(symbols.shape[1]):
+            yield self.step(state, previous, len(symbols))[None]
+            previous = np.ascontiguousarray(symbols[:, t])

@@ -1,0 +1,140 @@
+"""All reading of model directories goes through `read`.
+
+A model directory may come from anyone. Only regular files of a bounded size are read (a pipe would wait for ever, a link to
+/dev/zero fills all memory), and what is in them is checked before anything is allocated for it.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import mmap
+import os
+import stat
+from collections.abc import Callable, Iterator, Set
+from pathlib import Path
+from typing import Any, BinaryIO, TypeVar
+
+from ..errors import ModelError
+
+T = TypeVar("T")
+
+CONFIG, TOKENIZER, TOKENIZER_WEIGHTS, WEIGHTS = (
+    "config.json",
+    "tokenizer.json",
+    "tokenizer.safetensors",
+    "model.safetensors",
+)
+CARD, CURVE = "README.md", "training_curve.json"
+#: bytes of each file, at most
+MAX_BYTES = {
+    CONFIG: 1 << 20,
+    TOKENIZER: 1 << 26,
+    TOKENIZER_WEIGHTS: 1 << 30,
+    WEIGHTS: 1 << 31,
+    CARD: 1 << 20,
+    CURVE: 1 << 24,
+}
+#: JSON values inside each other
+MAX_DEPTH = 64
+
+
+def read(path: Path, most: int | None = None) -> bytes | None:
+    """The bytes of a file, or None if it does not exist. most: size limit for files not named in MAX_BYTES.
+
+    Raises ModelError where it is no regular file, is larger than its kind may be, or cannot be read."""
+    # what a read asks for is allocated: no more than the file has, and one to see whether it grows
+    found = _opened(path, most, lambda file, size: file.read(size + 1))
+    if found is not None and len(found[0]) != found[1]:
+        raise ModelError(f"{path} changed while it was read: try again")
+    return None if found is None else found[0]
+
+
+def mapped(path: Path) -> mmap.mmap:
+    """A private map of a file: pages are read where they are used, and what is written to them stays in this process.
+
+    Only for files that nobody changes meanwhile, those of the package: who cuts one off stops this process by a signal.
+    Raises ModelError as `read` does, and where it does not exist, or is empty."""
+    found = _opened(path, None, lambda file, size: mmap.mmap(file.fileno(), size, access=mmap.ACCESS_COPY))
+    if found is None:
+        raise ModelError(f"{path} cannot be read: there is no such file")
+    return found[0]
+
+
+def _opened(path: Path, most: int | None, take: Callable[[BinaryIO, int], T]) -> tuple[T, int] | None:
+    """(`take(file, its size)`, its size) of a regular file, or None where there is none. Raises ModelError."""
+    most = MAX_BYTES[path.name] if most is None else most
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):  # before it is opened: that may do something to a device
+            raise ModelError(f"{path} is no regular file; a model directory holds nothing else")
+        flags = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_NONBLOCK", "O_CLOEXEC", "O_NOCTTY", "O_BINARY"))
+        with open(os.open(path, flags), "rb") as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise ModelError(f"{path} is no regular file; a model directory holds nothing else")
+            if status.st_size <= most:
+                return take(file, status.st_size), status.st_size
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from None
+    raise ModelError(f"{path} has more than {most:,} bytes, the most that this file may have")
+
+
+def parse(data: bytes, where: object) -> Any:
+    """The JSON value that these bytes spell. Raises ModelError where they do not, or where its numbers are not finite."""
+    try:
+        value = json.loads(
+            data.decode("utf-8"), object_pairs_hook=_distinct, parse_constant=_no_number, parse_float=_finite
+        )
+    except (ValueError, RecursionError) as error:
+        raise ModelError(f"{where} is not JSON: {error}") from None
+    layer = [value]
+    for _ in range(MAX_DEPTH):
+        layer = [inner for outer in layer for inner in _inside(outer)]
+    if layer:
+        raise ModelError(f"{where} holds values more than {MAX_DEPTH} levels deep")
+    return value
+
+
+def config(folder: Path) -> dict[str, Any]:
+    """config.json of a model directory. Raises ModelError where there is none, or where it is no JSON object."""
+    path = folder / CONFIG
+    if (data := read(path)) is None:
+        raise ModelError(f"{folder} is no model directory: it has no {CONFIG}")
+    if not isinstance(found := parse(data, path), dict):
+        raise ModelError(f"{path} is no JSON object")
+    return found
+
+
+def check_settings(
+    what: str, config: dict[str, Any], needed: Set[str] = frozenset(), others: Set[str] = frozenset()
+) -> None:
+    """Raises ModelError where a needed setting is missing, or an unknown one present."""
+    if missing := sorted(needed - set(config)):
+        raise ModelError(f"{CONFIG}: {what} lacks the setting {missing[0]!r}")
+    if strange := sorted(set(config) - needed - others):
+        raise ModelError(f"{CONFIG}: {what} has no setting {strange[0]!r}")
+
+
+def _inside(value: Any) -> Iterator[Any]:
+    """The objects and lists in a value: others hold nothing."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return (each for each in inner if isinstance(each, (dict, list)))
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object; other readers may take another one of two values with one name."""
+    if len(value := dict(pairs)) < len(pairs):
+        raise ValueError("it names something twice")
+    return value
+
+
+def _no_number(text: str) -> Any:
+    raise ValueError(f"{text} is no number of JSON")
+
+
+def _finite(text: str) -> float:
+    if not math.isfinite(value := float(text)):
+        raise ValueError(f"the number {text[:40]} is too large")
+    return value

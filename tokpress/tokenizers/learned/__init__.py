@@ -1,0 +1,6 @@
+"""Discrete autoencoders: an item becomes indices and comes back, with a loss.
+
+autoencoder   what they share                  tiled   a source larger than an item, in tiles
+vq, fsq, lfq, gumbel, vqgan                    bottlenecks of pictures
+titok, multiscale, video_lfq, audio_rvq        other shapes of codes, video, sound
+"""

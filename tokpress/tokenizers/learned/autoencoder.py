@@ -1,0 +1,259 @@
+"""Discrete autoencoders: an item (a picture, a stretch of sound or of video) becomes a small grid of indices and comes back.
+
+    z = encoder(x)      a grid coarser by `down` in each dimension, `dim` numbers a place
+    t = index(z)        the bottleneck: which code of K is nearest, or where z is on a lattice
+    x̂ = decoder(c_t)    the reconstruction, from the codes alone
+
+van den Oord, Vinyals & Kavukcuoglu 2017, "Neural discrete representation learning", §3. What the kinds (`vq`, `fsq`, `lfq`,
+`gumbel` …) have in common is here; each says in a file of its own what its bottleneck is. `training.learners.autoencoder`
+trains them. Encoder and decoder are the same network everywhere, written once in the operations of
+`exact.network_ops.FieldOps`: patches, then at each resolution `depth` residual blocks with a convolution 3 wide.
+
+The decoder is exact: tokens are decoded to the same bytes on every machine, so that their checksum is one of the file, and a
+lossless stage can build on them. A source is whole items, bytes as they lie in the file (x = byte/127.5 − 1; 16-bit samples
+are little-endian: x = sample/2^15); `on(grid)` cuts a larger picture, recording or video into items, the last ones filled up.
+"""
+
+import math
+from abc import abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ...errors import ModelError, TokenizerError, TokpressError
+from ...exact.fields import Fields
+from ...exact.kernels import make_kernel
+from ...exact.network_ops import FieldOps, Spans, Values
+from ...exact.orders import Shape, parse_shape
+from ...exact.threads import share_rows
+from ...exact.weights import Weights
+from ...media.grid import Grid
+from ...native import library
+from ...storage import files, tensors
+from ...storage.settings import settings_of
+from ...tokens import TokenBuffer, Tokens, as_array
+from ..base import Config, Tokenizer
+from .tiled import Tiled
+
+FILE = "tokenizer.safetensors"
+#: places of the finest grid that the network computes that are held at once
+PLACES_AT_ONCE = 1 << 13
+#: values of an item, and symbols (packed token files hold 16 bits a token)
+MAX_VALUES, MAX_CODES = 1 << 20, 1 << 16
+
+
+class Autoencoder(Tokenizer):
+    """Abstract: a kind has `name`, `defaults`, and the methods that are abstract here."""
+
+    lossless = False
+    wants_grid = True
+    #: dimensions of the grid: 1 for sound, 2 for pictures, 3 for video
+    spatial: ClassVar[int] = 2
+    #: of a convolution, places to each side
+    reach: ClassVar[int] = 1
+    #: dimensions in which a place sees only those before it
+    causal: ClassVar[tuple[int, ...]] = ()
+    defaults: ClassVar[Config] = {"shape": "32x32x3", "down": 4, "width": 64, "depth": 2}
+
+    def __init__(self, settings: Config, tensors: Mapping[str, np.ndarray]) -> None:
+        self.settings = settings_of(self.name, settings, self.defaults, "the tokenizer")
+        shape = parse_shape(self.settings["shape"], self.spatial)
+        if len(shape) not in (self.spatial, self.spatial + 1):
+            raise TokpressError(
+                f"shape={self.settings['shape']} of the tokenizer {self.name!r} should have {self.spatial} sides"
+            )
+        self.sample_shape = shape if len(shape) > self.spatial else (*shape, 1)
+        self.sides, self.channels = shape[: self.spatial], (*shape, 1)[self.spatial]
+        self.stages = self.factors()
+        self.latent = self.grid_sides()
+        for factors in self.stages:
+            if any(side % f for side, f in zip(self.latent, factors)):
+                raise TokpressError(
+                    f"the sides of shape={self.settings['shape']} should be multiples of {self.settings['down']}"
+                )
+            self.latent = tuple(side // f for side, f in zip(self.latent, factors))
+        if math.prod(shape) > MAX_VALUES:
+            raise TokpressError(f"shape={self.settings['shape']} makes items of more than {MAX_VALUES:,} values")
+        self.item_shape = self.shape_of_tokens()
+        self.vocab_size = self.symbols()
+        if not 2 <= self.vocab_size <= MAX_CODES:
+            raise TokpressError(
+                f"the tokenizer {self.name!r} should have 2 to {MAX_CODES:,} codes, not {self.vocab_size:,}"
+            )
+        #: of a sample: 8 unsigned, or 16 signed
+        self.bits = 16 if self.sound else 8
+        self.unit_bytes = math.prod(shape) * self.bits // 8
+        self.unit_tokens = math.prod(self.item_shape)
+        kernel = make_kernel("native") if library.is_here() else None
+        self._tensors, self._weights = tensors, Weights(tensors, kernel)
+
+    # --- what a kind says --------------------------------------------------------------------------
+
+    @abstractmethod
+    def symbols(self) -> int:
+        """K, from the settings."""
+
+    @abstractmethod
+    def dim(self) -> int:
+        """Numbers that the encoder gives for each place."""
+
+    def code_dim(self) -> int:
+        """Numbers of a code."""
+        return self.dim()
+
+    @abstractmethod
+    def indices(self, z: np.ndarray) -> np.ndarray:
+        """[n·places, dim] → the tokens of n items. Need not be exact: only what it gives is written."""
+
+    @abstractmethod
+    def codes(self, tokens: np.ndarray) -> np.ndarray:
+        """Tokens [n, tokens of an item] → [n·places, code_dim] float32, exactly."""
+
+    def grid_sides(self) -> tuple[int, ...]:
+        """Of the grid that the first stage coarsens."""
+        return tuple(self.sides)
+
+    def shape_of_tokens(self) -> Shape:
+        return self.latent
+
+    def shape_of_codes(self) -> Shape:
+        """Of the grid that the decoder begins with."""
+        return self.latent
+
+    def factors(self) -> list[tuple[int, ...]]:
+        """By how much each stage of the encoder coarsens the grid: `down` in twos, in one dimension fours first."""
+        down = self.settings["down"]
+        if down < 2 or down & (down - 1):
+            raise TokpressError(f"down={down} of the tokenizer {self.name!r} should be 2, 4, 8 …")
+        twos = down.bit_length() - 1
+        steps = [4] * (twos // 2) + [2] * (twos % 2) if self.spatial == 1 else [2] * twos
+        return [(step,) * self.spatial for step in steps]
+
+    # --- the network -------------------------------------------------------------------------------
+
+    def encoder(self, m: FieldOps, x: Values) -> Values:
+        s = self.settings
+        h = x
+        for i, factors in enumerate(self.stages):
+            h = m.linear(f"encoder.{i}.in", m.down(h, factors), s["width"])
+            h = self._blocks(m, f"encoder.blocks.{i}", h)
+        return m.linear("encoder.out", h, self.dim(), normed=True)
+
+    def decoder(self, m: FieldOps, codes: Values) -> Values:
+        s = self.settings
+        h = m.linear("decoder.in", codes, s["width"])
+        for i, factors in reversed(list(enumerate(self.stages))):
+            h = self._blocks(m, f"decoder.blocks.{i}", h)
+            if i:
+                h = m.up(m.linear(f"decoder.{i}.out", h, s["width"] * math.prod(factors)), factors)
+        h = m.conv("decoder.out", m.norm(h), self._spans(), self.channels * math.prod(self.stages[0]), gain=0.3)
+        return m.up(h, self.stages[0])
+
+    def _spans(self) -> Spans:
+        r = self.reach
+        return [(-2 * r, 0) if i in self.causal else (-r, r) for i in range(self.spatial)]
+
+    def _blocks(self, m: FieldOps, name: str, h: Values) -> Values:
+        width = self.settings["width"]
+        for i in range(self.settings["depth"]):
+            u = m.relu(m.conv(f"{name}.{i}.conv", m.norm(h), self._spans(), width))
+            h = h + m.linear(f"{name}.{i}.out", u, width, gain=0.5)
+        return h
+
+    # --- items and tokens --------------------------------------------------------------------------
+
+    def items(self, source: bytes) -> np.ndarray:
+        """[n, places, channels] float32 in −1 … 1."""
+        values = np.frombuffer(source, "u1" if self.bits == 8 else "<i2").astype(np.float32)
+        scaled = values / np.float32(127.5) - np.float32(1) if self.bits == 8 else values / np.float32(1 << 15)
+        return scaled.reshape(-1, math.prod(self.sides), self.channels)
+
+    def samples(self, x: np.ndarray) -> bytes:
+        """The reverse of `items`, rounded."""
+        if self.bits == 8:
+            return np.round(np.clip(x * np.float32(127.5) + np.float32(127.5), 0, 255)).astype("u1").tobytes()
+        top = np.float32(1 << 15)
+        return np.round(np.clip(x * top, -top, top - np.float32(1))).astype("<i2").tobytes()
+
+    def encode(self, source: bytes) -> Tokens:
+        size = self.unit_bytes
+        if len(source) % size:
+            raise TokenizerError(
+                f"{len(source):,} bytes are no whole number of items of {size:,} bytes: a {self.name} "
+                f"tokenizer takes raw samples, {self.settings['shape']} an item"
+            )
+
+        def some(part: slice) -> np.ndarray:
+            m = self._fields(self.sides, part.stop - part.start)
+            x = self.items(source[part.start * size : part.stop * size])
+            with np.errstate(all="ignore"):  # what is not finite is an error of ours
+                z = self.encoder(m, x.reshape(-1, self.channels))
+            if not np.isfinite(z).all():
+                raise ModelError(f"{FILE}: its numbers grow beyond all bounds; the file is damaged")
+            return self.indices(z).reshape(part.stop - part.start, -1)
+
+        return (
+            np.concatenate([np.zeros((0, self.unit_tokens), np.int32), *self._shared(some, len(source) // size)])
+            .ravel()
+            .astype(np.int32)
+        )
+
+    def decode(self, tokens: TokenBuffer) -> bytes:
+        tokens = as_array(tokens)
+        if len(tokens) % self.unit_tokens:
+            raise TokenizerError(f"{len(tokens):,} tokens are no whole number of items of {self.unit_tokens:,}")
+        if len(tokens) and (int(tokens.min()) < 0 or int(tokens.max()) >= self.vocab_size):
+            raise TokenizerError(f"a token lies outside 0 … {self.vocab_size - 1}")
+        indices = tokens.reshape(-1, self.unit_tokens)
+
+        def some(part: slice) -> bytes:
+            m = self._fields(self.shape_of_codes(), part.stop - part.start)
+            with np.errstate(all="ignore"):
+                x = self.decoder(m, self.codes(indices[part]))
+            if not np.isfinite(x).all():  # what is no number would be one byte here and another elsewhere
+                raise ModelError(f"{FILE}: its numbers grow beyond all bounds; the file is damaged")
+            return self.samples(x)
+
+        return b"".join(self._shared(some, len(indices)))
+
+    def _fields(self, dims: tuple[int, ...], items: int) -> Fields:
+        return Fields(self._weights, dims, items)
+
+    def _shared(self, some: Any, items: int) -> list:
+        """`some` of a few items at a time, on all threads."""
+        at_once = max(1, PLACES_AT_ONCE * math.prod(self.stages[0]) // math.prod(self.sides))
+        parts = [slice(at, min(at + at_once, items)) for at in range(0, items, at_once)]
+        return [
+            made for half in share_rows(lambda rows: [some(part) for part in parts[rows]], len(parts)) for made in half
+        ]
+
+    def on(self, grid: Grid) -> Tokenizer:
+        """For the samples of one picture, recording or video, as they lie in its file."""
+        return Tiled(self, grid)
+
+    def token_bytes(self) -> np.ndarray:
+        if self.unit_tokens > 1:
+            raise TokenizerError(f"it takes {self.unit_tokens} tokens of the tokenizer {self.name} to make an item")
+        return np.full(self.vocab_size, self.unit_bytes, np.int64)
+
+    # --- on disk -----------------------------------------------------------------------------------
+
+    def config(self) -> Config:
+        return dict(self.settings)
+
+    def save(self, folder: Path) -> None:
+        tensors.write(self._tensors, Path(folder) / FILE)
+
+    @classmethod
+    def load(cls, folder: Path, config: Config) -> "Autoencoder":
+        path = Path(folder) / FILE
+        try:
+            tokenizer = cls(config, tensors.read(files.read(path) or b"", path))
+            # asks for every tensor
+            tokenizer.decode(tokenizer.encode(bytes(tokenizer.unit_bytes)))
+            tokenizer._weights.nothing_else()
+        except TokpressError as error:
+            raise TokenizerError(f"{path} is no {cls.name} tokenizer: {error}") from error
+        return tokenizer

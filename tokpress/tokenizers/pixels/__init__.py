@@ -1,0 +1,1 @@
+"""Tokenizers of pixels: `palette`, the nearest of K colours."""

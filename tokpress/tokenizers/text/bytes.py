@@ -1,0 +1,142 @@
+"""Bytes as tokens: one symbol per byte (V = 256), two nibbles (V = 16), a top bit and the rest (V = 128) or eight bits
+(V = 2) per byte, high first.
+
+Nibbles suit priors that compute a whole pmf from binary counters: 30 counters a byte instead of 255. Bits are what
+packed black and white pictures consist of.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from ...errors import TokenizerError
+from ...lazy import np
+from ...storage.files import check_settings
+from ...tokens import TokenBuffer, as_bytes, count
+from ..base import Config, Tokenizer
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+def _checked(tokens: TokenBuffer, vocab_size: int) -> bytes:
+    """A byte for each token. Raises TokenizerError where one lies outside the vocabulary."""
+    try:
+        found = bytes(as_bytes(tokens))
+    except ValueError:
+        found = b""
+    else:
+        if not found.translate(None, bytes(range(vocab_size))):
+            return found
+    raise TokenizerError(f"a token lies outside 0 … {vocab_size - 1}")
+
+
+class BytesTokenizer(Tokenizer):
+    """
+    >>> BytesTokenizer().encode(b"AB")
+    array('B', [65, 66])
+    """
+
+    name = "bytes"
+    vocab_size = 256
+
+    def encode(self, source: bytes) -> array[int]:
+        return array("B", bytes(source))
+
+    def decode(self, tokens: TokenBuffer) -> bytes:
+        return _checked(tokens, 256)
+
+    def source_length(self, tokens: TokenBuffer) -> int:
+        return count(tokens)
+
+    def possible_tokens(self, length: int) -> range:
+        return range(length, length + 1)
+
+    def token_bytes(self) -> NDArray[np.int64]:
+        return np.ones(256, np.int64)
+
+    @classmethod
+    def load(cls, folder: Path, config: Config) -> BytesTokenizer:
+        check_settings(f"a {cls.name} tokenizer", config)
+        return cls()
+
+
+class _InParts(Tokenizer):
+    """A byte as groups of its bits, a token each, the highest bits first."""
+
+    #: bits of each token of a byte
+    parts: tuple[int, ...]
+
+    def encode(self, source: bytes) -> array[int]:
+        source, left = bytes(source), 8
+        tokens = bytearray(len(source) * len(self.parts))
+        for place, bits in enumerate(self.parts):
+            left -= bits
+            tokens[place :: len(self.parts)] = source.translate(_table(lambda byte: byte >> left & (1 << bits) - 1))  # noqa: B023
+        return array("B", tokens)
+
+    def decode(self, tokens: TokenBuffer) -> bytes:
+        found, each, left, whole = _checked(tokens, self.vocab_size), len(self.parts), 8, 0
+        if len(found) % each:
+            raise TokenizerError(
+                f"{len(found):,} tokens of the tokenizer {self.name}, of which {each} make a byte, are no whole number of bytes"
+            )
+        for place, bits in enumerate(self.parts):
+            left -= bits
+            part = found[place::each]
+            if part.translate(None, bytes(range(1 << bits))):
+                raise TokenizerError(f"token {place + 1} of a byte lies outside 0 … {(1 << bits) - 1}")
+            whole |= int.from_bytes(part.translate(_table(lambda token: token << left & 255)))  # noqa: B023
+        return whole.to_bytes(len(found) // each)
+
+    def token_bytes(self) -> NDArray[np.int64]:
+        raise TokenizerError(f"it takes {len(self.parts)} tokens of the tokenizer {self.name} to make a byte")
+
+    @classmethod
+    def load(cls, folder: Path, config: Config) -> Self:
+        check_settings(f"a {cls.name} tokenizer", config)
+        return cls()
+
+
+def _table(value: Callable[[int], int]) -> bytes:
+    """[256] for `bytes.translate`."""
+    return bytes(map(value, range(256)))
+
+
+class NibblesTokenizer(_InParts):
+    """
+    >>> NibblesTokenizer().encode(b"A")
+    array('B', [4, 1])
+    """
+
+    name = "nibbles"
+    vocab_size = 16
+    unit_tokens = 2
+    parts = (4, 4)
+
+
+class TopBitTokenizer(_InParts):
+    r"""
+    >>> TopBitTokenizer().encode(b"\x83")
+    array('B', [1, 3])
+    """
+
+    name = "top_bit"
+    vocab_size = 128
+    unit_tokens = 2
+    parts = (1, 7)
+
+
+class BitsTokenizer(_InParts):
+    """
+    >>> BitsTokenizer().encode(b"A")
+    array('B', [0, 1, 0, 0, 0, 0, 0, 1])
+    """
+
+    name = "bits"
+    vocab_size = 2
+    unit_tokens = 8
+    parts = (1,) * 8

@@ -1,0 +1,104 @@
+"""A list of byte strings that are tokens, beside the 256 bytes: what is not on the list is spelled out.
+
+    source bytes ──pieces──► on the list: one token, 256 + its place │ not: a token for each byte ──► int32 [N]
+
+That is the honest answer to a new word or character: it costs more, and nothing is lost. `chars` and `words` differ in
+what a piece is. The list is in tokenizer.json, as a Hugging Face `WordLevel` vocabulary of Latin-1 strings (byte b ↔ chr(b)).
+"""
+
+import json
+from abc import abstractmethod
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...errors import ModelError, TokenizerError
+from ...storage.files import check_settings, parse, read
+from ...tokens import TokenBuffer, Tokens, as_array
+from ..base import Config, Tokenizer
+
+FILE = "tokenizer.json"
+#: packed token files hold 16 bits a token
+MAX_VOCAB = 1 << 16
+#: a piece that came once is no word of the language
+MIN_COUNT = 2
+MAX_PIECE_BYTES = 64
+
+
+def _written(vocab: dict[str, int]) -> dict[str, Any]:
+    """What tokenizer.json holds."""
+    return {"version": "1.0", "model": {"type": "WordLevel", "vocab": vocab, "unk_token": "[UNK]"}}
+
+
+class ListedTokenizer(Tokenizer):
+    """Final but for `name` and `pieces`."""
+
+    def __init__(self, entries: list[bytes]) -> None:
+        """Raises TokenizerError where an entry is there twice, too short or too long to be one."""
+        if len(set(entries)) < len(entries) or not all(2 <= len(entry) <= MAX_PIECE_BYTES for entry in entries):
+            raise TokenizerError(f"the list should have each entry once, and entries of 2 to {MAX_PIECE_BYTES} bytes")
+        if len(entries) + 256 > MAX_VOCAB:
+            raise TokenizerError(f"a list of {len(entries):,} entries is too long; {MAX_VOCAB - 256:,} is the most")
+        self.entries = entries
+        self.vocab_size = 256 + len(entries)
+        self._place = {entry: 256 + i for i, entry in enumerate(entries)}
+        self._bytes = [bytes([b]) for b in range(256)] + entries
+
+    @staticmethod
+    @abstractmethod
+    def pieces(source: bytes) -> Iterable[bytes]:
+        """`source` cut up: joined, the pieces are the source."""
+
+    @classmethod
+    def learn(cls, chunks: Iterable[bytes], vocab_size: int) -> "ListedTokenizer":
+        """The most frequent pieces of the chunks (of two that are equally so, the lesser string)."""
+        if not 256 <= vocab_size <= MAX_VOCAB:
+            raise TokenizerError(f"vocab_size is {vocab_size}; give at least the 256 bytes, and at most {MAX_VOCAB}")
+        counts: Counter[bytes] = Counter()
+        for chunk in chunks:
+            counts.update(cls.pieces(chunk))
+        frequent = [p for p, n in counts.items() if n >= MIN_COUNT and 2 <= len(p) <= MAX_PIECE_BYTES]
+        frequent.sort(key=lambda piece: (-counts[piece], piece))
+        return cls(frequent[: vocab_size - 256])
+
+    def encode(self, source: bytes) -> Tokens:
+        out: list[int] = []
+        for piece in self.pieces(source):
+            token = self._place.get(piece)
+            if token is None:
+                out += piece
+            else:
+                out.append(token)
+        return np.array(out, np.int32)
+
+    def decode(self, tokens: TokenBuffer) -> bytes:
+        tokens = as_array(tokens)
+        if len(tokens) and (int(tokens.min()) < 0 or int(tokens.max()) >= self.vocab_size):
+            raise TokenizerError(f"a token lies outside 0 … {self.vocab_size - 1}")
+        return b"".join(map(self._bytes.__getitem__, tokens.tolist()))
+
+    def token_bytes(self) -> np.ndarray:
+        return np.array([len(entry) for entry in self._bytes], np.int64)
+
+    def save(self, folder: Path) -> None:
+        vocab = {entry.decode("latin-1"): 256 + i for i, entry in enumerate(self.entries)}
+        (Path(folder) / FILE).write_text(json.dumps(_written(vocab), indent=1) + "\n", "utf-8", newline="")
+
+    @classmethod
+    def load(cls, folder: Path, config: Config) -> "ListedTokenizer":
+        path = Path(folder) / FILE
+        check_settings("a tokenizer of a list", config)
+        try:
+            whole = parse(read(path) or b"", path)
+            vocab, written = whole["model"]["vocab"], _written({})
+            if not isinstance(vocab, dict) or whole != written | {"model": written["model"] | {"vocab": vocab}}:
+                raise ValueError("it has other parts than a list of tokens")
+            numbers = list(vocab.values())
+            if set(map(type, numbers)) - {int} or sorted(numbers) != list(range(256, 256 + len(vocab))):
+                raise ValueError("its numbers are not 256, 257 …")
+            return cls([entry.encode("latin-1") for entry in sorted(vocab, key=vocab.__getitem__)])
+        except (ModelError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise TokenizerError(f"{path} is no list of tokens: {error}") from error

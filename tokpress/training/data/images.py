@@ -1,0 +1,106 @@
+"""Pictures as training data: what is in a file of pictures, as raw bytes, one value after the other in raster order.
+
+    .npy               an array of uint8, any shape
+    .npz               the array of uint8 in it; there must be one
+    idx (-ubyte, .gz)  MNIST's format: the images or labels without the header
+    .png .jpg .bmp …   pixels, rows from the top, channels side by side (Pillow; `pip install "tokpress[image]"`)
+
+A palette becomes its colours; 16 bits a value stay two bytes. Whoever compresses such pictures later gives the same raw
+bytes, or a .npy or idx file as it is: what stands before the first whole item is coded after the items.
+
+Raises CorpusError: damaged, an array of something else, Pillow absent.
+"""
+
+import gzip
+import io
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...errors import CorpusError
+from ...media import formats
+from ...media.unwrap_picture import MODES, on_black
+
+PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pbm")
+ARRAYS = (".npy", ".npz")
+#: a picture larger than this is no training data
+MAX_PIXELS = 1 << 28
+
+
+def is_picture(path: Path) -> bool:
+    """Whether `read` knows this kind of file, by its name."""
+    return path.suffix.lower() in (*PICTURES, *ARRAYS) or path.name.removesuffix(".gz").endswith("-ubyte")
+
+
+def read(path: Path) -> bytes:
+    """All values of the file."""
+    try:
+        if path.suffix.lower() in PICTURES:
+            return _picture(path)
+        if path.suffix.lower() == ".npz":
+            return _archive(path).tobytes()
+        raw = path.read_bytes()
+        return _samples(path, gzip.decompress(raw) if path.suffix == ".gz" else raw)
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise CorpusError(f"cannot read {path}: {error}; repair it or leave it out") from error
+
+
+def _archive(path: Path) -> np.ndarray:
+    # np.load leaves a damaged file open if it is not opened here
+    made = np.load(io.BytesIO(path.read_bytes()), allow_pickle=False)
+    names = [name for name in made.files if made[name].dtype == np.uint8]
+    if len(names) != 1:
+        raise CorpusError(f"{path} holds {len(names)} arrays of uint8, not one; save the one to train on as .npy")
+    return made[names[0]]
+
+
+def _samples(path: Path, raw: bytes) -> bytes:
+    found = formats.find(raw)
+    if found is None:
+        raise CorpusError(f"{path} is damaged, or no array of unsigned bytes; repair it or leave it out")
+    if found.dtype != "|u1":
+        raise CorpusError(f"{path} holds {np.dtype(found.dtype)}, not uint8; convert it first")
+    return formats.values(raw, found).tobytes()
+
+
+def pixels(path: Path, channels: int) -> np.ndarray:
+    """[rows, columns, channels] uint8: grey, red-green-blue, or these with opacity; what is transparent lies on black where
+    there is no opacity to say so."""
+    if channels not in MODES:
+        raise CorpusError(f"pictures have 1 to 4 channels, not {channels}")
+
+    def converted(picture: Any) -> np.ndarray:
+        from PIL import Image
+
+        if picture.mode.startswith(("I", "F")):  # Pillow would clip them
+            raise CorpusError(f"{path} has more than 8 bits a sample; convert it first")
+        if channels in (1, 3):
+            picture = on_black(picture, Image)
+        return np.asarray(picture.convert(MODES[channels])).reshape(picture.height, picture.width, channels)
+
+    try:
+        return _opened(path, converted)
+    except (OSError, EOFError, ValueError, SyntaxError) as error:
+        raise CorpusError(f"cannot read {path}: {error}; repair it or leave it out") from error
+
+
+def _picture(path: Path) -> bytes:
+    def values(picture: Any) -> bytes:
+        mode = {"P": "RGBA" if "transparency" in picture.info else "RGB", "1": "L"}.get(picture.mode, picture.mode)
+        return np.asarray(picture if mode == picture.mode else picture.convert(mode)).tobytes()
+
+    return _opened(path, values)
+
+
+def _opened(path: Path, work: Callable[[Any], Any]) -> Any:
+    try:
+        from PIL import Image
+    except ModuleNotFoundError:
+        raise CorpusError(f'{path}: reading pictures needs Pillow: pip install "tokpress[image]"') from None
+    with Image.open(io.BytesIO(path.read_bytes())) as picture:
+        if picture.width * picture.height > MAX_PIXELS:
+            raise CorpusError(f"{path} has {picture.width} × {picture.height} pixels, too many; cut it up first")
+        return work(picture)

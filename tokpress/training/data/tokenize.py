@@ -1,0 +1,196 @@
+"""Tokenize a corpus once, into packed files that training maps into memory.
+
+    corpus files ──read_chunks──► tokenizer.encode ──► <name>.u16: tokens, little-endian uint16, nothing else
+
+A file that is a good part of the corpus gets a token file of its own (so each contributes held-out
+tokens); all smaller ones of one weight share a token file, in an order shuffled once, because sorted
+names often mean sorted kinds and the held-out end should be like the rest. At most 64 token files
+per call and one more per weight, however many documents: each stays open while training runs.
+
+`manifest.json` lists, for every token file, the corpus files it came from (path, size, modification time)
+and the tokenizer's hash; while these match, the token file is used as it is.
+
+Raises CorpusError: see `corpus.py`; a vocabulary that does not fit 16 bits.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import CorpusError
+from ...tokenizers.base import Tokenizer
+from ...tokenizers.learned.tiled import ItemTokenizer, tiles
+from ...tokens import as_array
+from . import samples
+from .corpus import read_chunks, weighted_files
+from .streams import Source
+
+#: encoded at a time; documents are never joined, so a token never spans two
+READ_BYTES = 1 << 22
+#: a file below this, or below a 64th of the corpus, shares its token file
+OWN_FILE_BYTES = 1 << 20
+OWN_FILE_SHARE = 64
+#: items that are tokenized at once
+ITEMS_AT_ONCE = 256
+#: where the tiles of a picture or recording begin, in parts of an item: the same content in other tiles
+SHIFTS = (0.0, 0.37, 0.71)
+MANIFEST = "manifest.json"
+
+
+def tokenizer_hash(tokenizer: Tokenizer) -> str:
+    """SHA-256 over what decides its tokens: name, settings and saved files."""
+    digest = hashlib.sha256(json.dumps([tokenizer.name, tokenizer.config()], sort_keys=True).encode())
+    with TemporaryDirectory() as folder:
+        tokenizer.save(Path(folder))
+        for file in sorted(Path(folder).iterdir()):
+            digest.update(file.name.encode() + b"\0" + file.read_bytes())
+    return digest.hexdigest()
+
+
+def pack_tokens(
+    tokenizer: Tokenizer,
+    paths: Sequence[Path | str],
+    folder: Path,
+    weights: Sequence[float] | None = None,
+    report: Callable[[int, int], None] = lambda done_bytes, total_bytes: None,
+) -> list[Source]:
+    """Token files in `folder` for everything at or below `paths`, made or found there.
+
+    weights: one per path, each token's share of the training draws. report: bytes of the corpus as it
+    lies on disk. Token files in `folder` that an earlier call made and this one does not need are deleted."""
+    if tokenizer.vocab_size > 1 << 16:
+        raise CorpusError(f"{tokenizer.vocab_size} symbols do not fit 16-bit token files; use at most {1 << 16}")
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    groups = _groups(weighted_files(paths, weights))
+    total_bytes = sum(size for _, files, _ in groups for _, size, _ in files)
+    old, new = _read_manifest(folder), {}
+    tokenizer_id, done_bytes, sources = tokenizer_hash(tokenizer), 0, []
+    for name, files, weight in groups:
+        inputs = {"tokenizer": tokenizer_id, "files": files}
+        target = folder / name
+        entry = old.get(name)
+        if not entry or entry["inputs"] != inputs or not _holds(target, entry["tokens"]):
+
+            def on_read(n: int, before: int = done_bytes) -> None:
+                report(before + n, total_bytes)
+
+            tokens = _pack(tokenizer, files, target, on_read)
+            entry = {"tokens": tokens, "inputs": inputs}
+        new[name] = entry
+        # after each file: an interrupted run keeps what it has
+        _write_atomically(folder / MANIFEST, [json.dumps(old | new).encode()])
+        done_bytes += sum(size for _, size, _ in files)
+        report(done_bytes, total_bytes)
+        if entry["tokens"]:
+            sources.append(Source(target, weight))
+    for name in old.keys() - new.keys():
+        (folder / Path(name).name).unlink(missing_ok=True)
+    _write_atomically(folder / MANIFEST, [json.dumps(new).encode()])
+    if not sources:
+        raise CorpusError(f"no bytes to train on in {', '.join(map(str, paths))}: all files are empty inside")
+    return sources
+
+
+def _groups(files: list[tuple[Path, float]]) -> list[tuple[str, list[list[Any]], float]]:
+    """(token file, [[path, size, modification time in ns], …], weight) for every token file."""
+    facts = [(str(path.resolve()), path.stat(), weight) for path, weight in files]
+    total_bytes = sum(stat.st_size for _, stat, _ in facts)
+    limit = max(OWN_FILE_BYTES, total_bytes / OWN_FILE_SHARE)
+    groups: list[tuple[str, list[list[Any]], float]] = []
+    small: dict[float, list[list[Any]]] = {}
+    for path, stat, weight in facts:
+        fact = [path, stat.st_size, stat.st_mtime_ns]
+        if stat.st_size >= limit:
+            stem = re.sub(r"[^A-Za-z0-9_-]+", "_", Path(path).name)[:40]
+            # the hash keeps files of one name in different folders apart
+            groups.append((f"{stem}-{hashlib.sha256(path.encode()).hexdigest()[:8]}.u16", [fact], weight))
+        else:
+            small.setdefault(weight, []).append(fact)
+    for weight, group in small.items():
+        order = np.random.default_rng(0).permutation(len(group))
+        groups.append((f"small-files-{weight}.u16", [group[i] for i in order], weight))
+    return groups
+
+
+def _pack(tokenizer: Tokenizer, files: list[list[Any]], target: Path, on_read: Callable[[int], None]) -> int:
+    """Encode `files` one after the other into `target`; how many tokens."""
+    count = 0
+
+    def encoded() -> Iterator[bytes]:
+        nonlocal count
+        before = 0
+        for path, size, _ in files:
+
+            def told(at: int, before: int = before) -> None:
+                on_read(before + at)
+
+            for tokens in _tokens(tokenizer, Path(path), told):
+                count += len(tokens)
+                yield tokens.astype("<u2").tobytes()
+            before += size
+
+    _write_atomically(target, encoded())
+    return count
+
+
+def _tokens(tokenizer: Tokenizer, path: Path, told: Callable[[int], None]) -> Iterator[NDArray[np.int32]]:
+    if tokenizer.wants_grid:
+        yield from _item_tokens(path, cast(ItemTokenizer, tokenizer))
+        told(path.stat().st_size)
+        return
+    rest, unit = b"", tokenizer.unit_bytes
+    for chunk in read_chunks(path, max(READ_BYTES // unit, 1) * unit, told):
+        chunk = rest + chunk
+        stop = tokenizer.whole(chunk)
+        rest = chunk[stop:]
+        if stop:
+            yield as_array(tokenizer.encode(chunk[:stop]))
+    if rest:
+        yield as_array(tokenizer.encode(rest))
+
+
+def _item_tokens(path: Path, tokenizer: ItemTokenizer) -> Iterator[NDArray[np.int32]]:
+    """The tokens of a file of samples: an array item by item; a picture, video or recording in tiles, from several places on."""
+    array = samples.read(path, tokenizer.sides, tokenizer.channels, tokenizer.bits)
+    if array.ndim > len(tokenizer.sides) + 1:
+        for at in range(0, len(array), ITEMS_AT_ONCE):
+            yield as_array(tokenizer.encode(array[at : at + ITEMS_AT_ONCE].tobytes()))
+        return
+    for shift in SHIFTS:
+        starts = [int(shift * side) for side in tokenizer.sides]
+        if all(have - start >= side for have, start, side in zip(array.shape, starts, tokenizer.sides)):
+            part = array[tuple(slice(start, None) for start in starts)]
+            yield as_array(tokenizer.encode(tiles(part, tokenizer.sides).tobytes()))
+
+
+def _write_atomically(target: Path, parts: Iterator[bytes] | list[bytes]) -> None:
+    """A reader sees the old file or the whole new one, never a part."""
+    new = target.with_name(target.name + ".new")
+    try:
+        with open(new, "wb") as file:
+            for part in parts:
+                file.write(part)
+        new.replace(target)
+    finally:
+        new.unlink(missing_ok=True)
+
+
+def _holds(target: Path, tokens: int) -> bool:
+    return target.is_file() and target.stat().st_size == 2 * tokens
+
+
+def _read_manifest(folder: Path) -> dict[str, Any]:
+    """What an earlier call left; nothing where it is missing or damaged (then everything is made anew)."""
+    try:
+        entries = json.loads((folder / MANIFEST).read_text("utf-8"))
+        return {name: {"tokens": int(e["tokens"]), "inputs": e["inputs"]} for name, e in entries.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}

@@ -1,0 +1,44 @@
+"""Count the symbols of a corpus: a histogram, and the mixture of logistics that is likeliest for it."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...priors.lecture.histogram import HistogramPrior
+from ...priors.lecture.logistic_mixture import LogisticMixturePrior
+from ...storage.settings import settings_of
+from ...tokenizers.base import Config, Tokenizer
+from ..data.streams import Source
+from ..options import FitOptions
+
+#: tokens of a corpus in memory at a time
+COUNTED_AT_ONCE = 1 << 22
+
+
+def fit_histogram(
+    cls: type[HistogramPrior], sources: list[Source], tokenizer: Tokenizer, config: Config, options: FitOptions
+) -> HistogramPrior:
+    """Settings: static (default true)."""
+    if not settings_of(cls.name, config, {"static": True})["static"]:
+        return cls(tokenizer.vocab_size)
+    return cls(tokenizer.vocab_size, symbol_counts(sources, tokenizer.vocab_size))
+
+
+def fit_logistic_mixture(
+    cls: type[LogisticMixturePrior], sources: list[Source], tokenizer: Tokenizer, config: Config, options: FitOptions
+) -> LogisticMixturePrior:
+    """Settings: components. Trains on the counts of the corpus, which are all that it can know of it."""
+    from ..nets.mixture import fit_mixture  # here: a histogram needs no torch
+
+    components = settings_of(cls.name, config, {"components": 4})["components"]
+    counts = symbol_counts(sources, tokenizer.vocab_size)
+    return cls(fit_mixture(counts, components), tokenizer.vocab_size)
+
+
+def symbol_counts(sources: list[Source], symbols: int) -> NDArray[np.int64]:
+    """[V]: how often each symbol comes; a source of weight w counts w times."""
+    counts = np.zeros(symbols, np.float64)
+    for source in sources:
+        for at in range(0, len(source.tokens), COUNTED_AT_ONCE):
+            part = source.tokens[at : at + COUNTED_AT_ONCE]
+            counts += source.weight * np.bincount(part, minlength=symbols)
+    return np.rint(counts).astype(np.int64)

@@ -1,0 +1,38 @@
+"""Train a hierarchical prior: its stages one after the other, with an equal part of the time each."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from ...errors import TokpressError
+from ...priors.lecture.hierarchical import DEFAULTS, HierarchicalPrior, plan
+from ...priors.lecture.pixelcnn import PixelCNNPrior
+from ...storage.settings import settings_of
+from ...tokenizers.base import Config, Tokenizer
+from ..data.cells import stage_sources
+from ..data.streams import Source
+from ..options import FitOptions
+from .network import trained_tensors
+
+
+def fit_hierarchical(
+    cls: type[HierarchicalPrior], sources: list[Source], tokenizer: Tokenizer, config: Config, options: FitOptions
+) -> HierarchicalPrior:
+    """Settings: shape, scales, levels, and width and depth of every stage's pixelcnn."""
+    settings = settings_of(cls.name, config, DEFAULTS)
+    stages = plan(settings, tokenizer.vocab_size)
+    if not settings["scales"] and (tokenizer.unit_tokens, tokenizer.unit_bytes) != (2, 1):
+        raise TokpressError("a depth in two parts needs two tokens a pixel: --tokenizer nibbles or top_bit")
+    limits = replace(options.config, max_minutes=options.config.max_minutes / len(stages))
+    tensors: dict[str, np.ndarray] = {}
+    before = None
+    item = sum(int((~known).sum()) for *_, known in stages)
+    for i, (inner, symbols, cells, _) in enumerate(stages):
+        folder = options.folder.with_name(f"{options.folder.name}-{i}")
+        made = stage_sources(sources, item, cells, options.folder.parent / f"stage-{i}")
+        of_stage = replace(options, folder=folder, config=limits, given=before, init=None)
+        bit_bytes = np.full(symbols, 1 / 8)  # progress is told as if every cell were a bit
+        trained = trained_tensors(PixelCNNPrior, made, bit_bytes, inner, of_stage)
+        tensors |= {f"{i}.{name}": value for name, value in trained.items()}
+        before = made
+    return cls(settings, tensors, tokenizer.vocab_size)

@@ -1,0 +1,63 @@
+"""Priors that are made of trained ones. Wrappers are refused: what they are around is trained."""
+
+from ...errors import TokpressError
+from ...models.store import load_folder
+from ...priors.base import Prior
+from ...priors.compose.ensemble import EnsemblePrior
+from ...priors.compose.parts import innermost
+from ...priors.compose.product import ProductPrior
+from ...storage.settings import settings_of
+from ...tokenizers.base import Config, Tokenizer
+from ..data.streams import Source
+from ..data.tokenize import tokenizer_hash
+from ..options import FitOptions
+
+
+def fit_product(
+    cls: type[ProductPrior], sources: list[Source], tokenizer: Tokenizer, config: Config, options: FitOptions
+) -> ProductPrior:
+    """Settings: members, two model directories with a comma between them; quarters. What is wrapped around the members'
+    networks, a memory for instance, is left out."""
+    members, chosen = trained_members("product", config, tokenizer, {"quarters": 2})
+    return cls([innermost(member) for member in members], chosen["quarters"])
+
+
+def fit_ensemble(
+    cls: type[EnsemblePrior], sources: list[Source], tokenizer: Tokenizer, config: Config, options: FitOptions
+) -> EnsemblePrior:
+    """Settings: members, model directories with commas between them."""
+    return cls(trained_members("ensemble", config, tokenizer)[0])
+
+
+def refuse_memory(
+    cls: type[Prior], sources: list[Source], tokenizer: Tokenizer, config: Config, options: FitOptions
+) -> Prior:
+    """Raises TokpressError."""
+    raise TokpressError("a memory is wrapped around another prior: train that one with --memory")
+
+
+def refuse_spelling(
+    cls: type[Prior], sources: list[Source], tokenizer: Tokenizer, config: Config, options: FitOptions
+) -> Prior:
+    """Raises TokpressError."""
+    raise TokpressError("what spells tokens is wrapped around another prior: train that one")
+
+
+def trained_members(
+    prior: str, config: Config, tokenizer: Tokenizer, settings: Config | None = None
+) -> tuple[list[Prior], Config]:
+    """The priors of the model directories that the setting `members` names, and the other settings; `settings` holds their
+    defaults. Raises TokpressError, ModelError."""
+    chosen = settings_of(prior, config, {"members": "", **(settings or {})})
+    named = chosen.pop("members")
+    if not named:
+        raise TokpressError(f"a prior of the kind {prior} is made of trained models: say --set members=DIR,DIR,…")
+    if not all(named.split(",")):
+        raise TokpressError(f"members={named} names a model too few between two commas")
+    models = [load_folder(name) for name in named.split(",")]
+    for model in models:
+        if tokenizer_hash(model.tokenizer) != tokenizer_hash(tokenizer):
+            raise TokpressError(
+                f"{model.name} has a {model.tokenizer.name} tokenizer, not the {tokenizer.name} one asked for"
+            )
+    return [model.prior for model in models], chosen

@@ -1,0 +1,1 @@
+"""Networks as torch modules: the same arithmetic as `tokpress.exact`, with gradients."""

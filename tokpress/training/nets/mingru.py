@@ -1,0 +1,182 @@
+"""The minGRU prior as a torch module: what `tokpress train` optimises. See `tokpress.priors.text.mingru`
+for the formula, the names and the exact stepping of the same network."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ...priors.text.grams import slots
+from .quantized import QuantEmbedding, QuantLinear, quantize_weight
+from .scan import scan
+
+
+def gate(x: Tensor) -> Tensor:
+    """Algebraic sigmoid ½ + ½·x/√(1 + x²): the exact rule's replacement for 1/(1 + e^−x)."""
+    return 0.5 + 0.5 * (x / torch.sqrt(1 + x * x))
+
+
+def shifted(x: Tensor, last: Tensor, mu: Tensor) -> tuple[Tensor, Tensor]:
+    """Token shift (RWKV-4, Peng et al. 2023, §3.1.1): μ·x_t + (1 − μ)·x_{t−1}; and the new last x."""
+    before = torch.cat([last[:, None], x[:, :-1]], 1)
+    return mu * x + (1 - mu) * before, x[:, -1].detach()
+
+
+class Block(nn.Module):
+    def __init__(self, width: int, hidden: int, depth: int, dropout: float):
+        super().__init__()
+        self.drop = nn.Dropout(dropout)
+        self.mix_in = QuantLinear(width, 3 * width, normed=True)
+        self.mix_out = QuantLinear(width, width, gain=0.5 / depth**0.5)
+        self.ff_in = QuantLinear(width, hidden, normed=True)
+        self.ff_out = QuantLinear(hidden, width, gain=0.5 / depth**0.5)
+        self.mix_mu = nn.Parameter(torch.full((width,), 0.7))
+        self.ff_mu = nn.Parameter(torch.full((width,), 0.7))
+        self.forget_bias = nn.Parameter(torch.linspace(0.0, 6.0, width))
+
+    def forward(self, x: Tensor, state: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
+        last_mix, h0, last_ff = state
+        u, last_mix = shifted(x, last_mix, self.mix_mu)
+        forget, candidate, out = self.mix_in(u).chunk(3, -1)
+        f = gate(forget + self.forget_bias)
+        h = scan(f.contiguous(), candidate.contiguous(), h0)
+        x = x + self.drop(self.mix_out(h * (out * gate(out))))
+        u, last_ff = shifted(x, last_ff, self.ff_mu)
+        x = x + self.drop(self.ff_out(F.relu(self.ff_in(u)).square()))
+        return x, [last_mix, h[:, -1].detach(), last_ff]
+
+
+class Grams(nn.Module):
+    """What hashed n-grams add to the embedding: nothing at first (priors/text/grams.py)."""
+
+    def __init__(self, rows: int, features: int, width: int, dropout: float):
+        super().__init__()
+        self.rows, self.drop = rows, nn.Dropout(dropout)
+        self.two, self.three = QuantEmbedding(rows, features), QuantEmbedding(rows, features)
+        nn.init.zeros_(self.two.weight)
+        nn.init.zeros_(self.three.weight)
+        self.mix = QuantLinear(2 * features, width)
+
+    def forward(self, tokens: Tensor, last: Tensor) -> tuple[Tensor, Tensor]:
+        """tokens [B, T], last [B, width], whose first two are the symbols before them → (to be added, the new last)"""
+        symbols = torch.cat([last[:, :2].flip(1).long(), tokens], 1)
+        two, three = slots(tokens, symbols[:, 1:-1], symbols[:, :-2], self.rows)
+        new = torch.zeros_like(last)
+        new[:, :2] = symbols[:, -2:].flip(1)
+        return self.drop(self.mix(torch.cat([self.two(two), self.three(three)], -1))), new
+
+
+class MinGRUNet(nn.Module):
+    """`place` [V]: where each symbol stands in a class-factored head, `groups` classes of V / groups members one after the other
+    (`tokpress.priors.text.class_head`); as they come where it is not given. `dropout`: of what the blocks and the tables add (Srivastava et
+    al. 2014)."""
+
+    def __init__(
+        self,
+        symbols: int,
+        width: int,
+        depth: int,
+        hidden: int,
+        grams: int = 0,
+        features: int = 0,
+        groups: int = 0,
+        place: np.ndarray | None = None,
+        dropout: float = 0.0,
+    ):
+        super().__init__()
+        self.config = {"symbols": symbols, "width": width, "depth": depth, "hidden": hidden}
+        self.embedding = QuantEmbedding(symbols, width)
+        if grams:
+            self.config |= {"grams": grams, "features": features}
+            self.embedding_grams = Grams(grams, features, width, dropout)
+        self.blocks = nn.ModuleList(Block(width, hidden, depth, dropout) for _ in range(depth))
+        self.groups = groups
+        self.place: Tensor
+        if groups:
+            self.config |= {"groups": groups}
+            self.register_buffer("place", torch.arange(symbols) if place is None else torch.from_numpy(place).long())
+        self.head = QuantLinear(width, groups + symbols, normed=True, gain=0.3)
+        self.bias = nn.Parameter(torch.zeros(groups + symbols))
+
+    def initial_state(self, rows: int) -> list[Tensor]:
+        w = self.config["width"]
+        parts = 3 * len(self.blocks) + ("grams" in self.config)
+        return [torch.zeros(rows, w, device=self.bias.device) for _ in range(parts)]
+
+    def forward(self, tokens: Tensor, targets: Tensor, state: list[Tensor]):
+        """tokens, targets [B, T] → (mean cross entropy in nats, new state)"""
+        x = self.embedding(tokens)
+        if "grams" in self.config:
+            added, last = self.embedding_grams(tokens, state[-1])
+            x = x + added
+        new: list[Tensor] = []
+        for i, block in enumerate(self.blocks):
+            x, part = block(x, state[3 * i : 3 * i + 3])
+            new += part
+        if "grams" in self.config:
+            new.append(last)
+        return self.loss(x, targets), new
+
+    def compile_parts(self) -> None:
+        """What `forward` calls, each as a graph of its own."""
+        for block in self.blocks:
+            block.compile(dynamic=False)
+        self.loss = torch.compile(self.loss, dynamic=False)  # type: ignore[method-assign]
+        if "grams" in self.config:
+            self.embedding_grams.compile(dynamic=False)
+
+    def loss(self, x: Tensor, targets: Tensor) -> Tensor:
+        logits = (self.head(x) + self.bias).flatten(0, 1)
+        if not self.groups:
+            return F.cross_entropy(logits, targets.flatten())
+        class_logits, member_logits = logits[:, : self.groups], logits[:, self.groups :].unflatten(1, (self.groups, -1))
+        place = self.place[targets.flatten()]
+        of_class, member = place // member_logits.shape[2], place % member_logits.shape[2]
+        inside = member_logits.gather(1, of_class[:, None, None].expand(-1, 1, member_logits.shape[2]))[:, 0]
+        return F.cross_entropy(class_logits, of_class) + F.cross_entropy(inside, member)
+
+
+@torch.no_grad()
+def export(net: MinGRUNet) -> dict[str, np.ndarray]:
+    """The tensors of model.safetensors: what the forward pass above rounds to, as integers and scales."""
+    out: dict[str, np.ndarray] = {}
+    for name, p in net.state_dict().items():
+        if name.endswith(".weight"):
+            q, s = quantize_weight(p.float().cpu())
+            out[name] = q.to(torch.int8).numpy()
+            out[name.removesuffix("weight") + "scale"] = s[:, 0].numpy().copy()
+        elif name == "place":
+            out[name] = p.to(torch.int32).cpu().numpy()
+        else:
+            out[name] = p.float().cpu().numpy().copy()
+    return out
+
+
+def restore(tensors: Mapping[str, np.ndarray]) -> MinGRUNet:
+    """The reverse of `export`: a network whose float weights are the integers times their scales.
+
+    What was below the rounding is lost; the forward pass, which rounds anyway, is the same."""
+    net = MinGRUNet(**shape_of(tensors))
+    weights = {}
+    for name in net.state_dict():
+        weight = torch.from_numpy(tensors[name].astype(np.float32))
+        if name.endswith(".weight"):
+            weight *= torch.from_numpy(tensors[name.removesuffix("weight") + "scale"])[:, None]
+        weights[name] = weight.long() if name == "place" else weight
+    net.load_state_dict(weights)
+    return net
+
+
+def shape_of(weights: Mapping[str, Tensor | np.ndarray]) -> dict[str, Any]:
+    """The arguments of the MinGRUNet that has this state_dict. Raises KeyError where it is of no such network."""
+    symbols, width = weights["embedding.weight"].shape
+    depth = len({name.split(".")[1] for name in weights if name.startswith("blocks.")})
+    shape = {"symbols": symbols, "width": width, "depth": depth, "hidden": len(weights["blocks.0.ff_in.weight"])}
+    if "embedding_grams.two.weight" in weights:
+        shape["grams"], shape["features"] = weights["embedding_grams.two.weight"].shape
+    if "place" in weights:
+        shape["groups"] = len(weights["bias"]) - symbols
+    return shape
