@@ -1,7 +1,7 @@
 """BLAS runs in one thread while a prior is stepped, and as before afterwards."""
 
 import threading
-from threading import Barrier, Thread
+from threading import Barrier, Event, Thread
 from typing import ClassVar
 
 import numpy as np
@@ -170,3 +170,15 @@ def test_a_thread_at_work_is_not_waited_for(monkeypatch):
         return shared
 
     assert threads.share_rows(work, 2) == 2 * [[slice(0, 8)]]
+
+
+def test_a_limit_gives_no_thread_that_is_not_free(monkeypatch):
+    """The only processor is at work in the background: a limit of 2 was taken for 2 threads."""
+    monkeypatch.setattr(threads, "processors", lambda: 1)
+    monkeypatch.setattr(threads, "_started", threads._Started())
+    done = Event()
+    finish = threads.Task(done.wait)
+    threads._started.background.append(finish)
+    with threads.at_most(2):
+        assert threads.threads() == 1
+    done.set()

@@ -162,14 +162,13 @@ def at_most(count: int) -> Iterator[None]:
 def threads() -> int:
     """How many threads may share a step: the free processors, or 1 while the second thread is at work. Whether so many can be started
     is for who starts them."""
-    free = processors() - sum(not task.done for task in _started.background)
-    free = allowed(free)
+    free = allowed(max(1, processors() - sum(not task.done for task in _started.background)))
     return 1 if free < 2 or _started.busy else free
 
 
 def most_threads() -> int:
     """How many threads may share a step once all processors are free."""
-    return min(processors(), _most.get() or processors())
+    return allowed(processors())
 
 
 def share_rows(work: Callable[[slice], R], rows: int) -> list[R]:
