@@ -86,14 +86,7 @@ class MemoryPrior(Prior):
         return bound
 
     def codec(self, frame: Frame) -> Codec:
-        return in_core(self, frame, self._twin)
-
-    def _twin(self, frame: Frame) -> Codec:
-        from ...coding.class_factored import ClassFactored
-        from ...coding.symbolwise import Symbolwise
-
-        prior = self.for_frame(frame)
-        return Symbolwise(prior, frame) if prior.classes is None else ClassFactored(prior, prior.classes, frame)
+        return in_core(self, frame)
 
     def init(self, lanes: int, tokens: int) -> State:
         from ...native.memory import MAX_SYMBOLS, Memory  # imports numpy

@@ -83,7 +83,7 @@ class ProductPrior(Prior):
         return bound
 
     def codec(self, frame: Frame) -> Codec:
-        return in_core(self, frame, super().codec)
+        return in_core(self, frame)
 
     def init(self, lanes: int, tokens: int) -> list[Any]:
         return [member.init(lanes, tokens) for member in self.members]

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from ...coding.base import Codec, Frame, Pmf, Report, SteppedPrior, Tokens, Watch, silent, unwatched, with_threads
+from ...coding.classes import classes_of
 from ...coding.lanes import Layout
 from ...exact.threads import most_threads, threads
 from ...lazy import np
@@ -36,10 +37,21 @@ def model_of(prior: Prior, factored: bool = True) -> Model | None:
         return None
 
 
-def in_core(prior: Prior, frame: Frame, twin: Callable[[Frame], Codec]) -> Codec:
-    """The frame's codec in the core, or the twin: where the core is not here, and where a kernel of the twin is asked for."""
+def in_core(prior: Prior, frame: Frame) -> Codec:
+    """The frame's codec in the core, or its twin: where the core is not here, and where a kernel of the twin is asked for."""
     model = model_of(prior) if frame.kernel == "auto" else None
-    return twin(frame) if model is None else TextCodec(prior, model, frame, twin)
+    return twin_of(prior, frame) if model is None else TextCodec(prior, model, frame)
+
+
+def twin_of(prior: Prior, frame: Frame) -> Codec:
+    """The codec that steps the prior in Python: by classes where it has them, else symbol by symbol."""
+    from ...coding.class_factored import ClassFactored, FactoredPrior  # both import numpy
+    from ...coding.symbolwise import Symbolwise
+
+    stepped, classes = prior.for_frame(frame), classes_of(prior)
+    return (
+        Symbolwise(stepped, frame) if classes is None else ClassFactored(cast(FactoredPrior, stepped), classes, frame)
+    )
 
 
 def decode_in_blocks(layout: Layout, decode: Callable[[array[int], int], object], watch: Watch) -> array[int]:
@@ -62,12 +74,12 @@ def decode_in_blocks(layout: Layout, decode: Callable[[array[int], int], object]
 
 
 class TextCodec(Codec):
-    def __init__(self, prior: Prior, model: Model, frame: Frame, twin: Callable[[Frame], Codec]) -> None:
+    def __init__(self, prior: Prior, model: Model, frame: Frame) -> None:
         super().__init__(frame)
-        self.prior, self.model, self._twin = prior, model, twin
+        self.prior, self.model = prior, model
 
     def stepped(self) -> list[SteppedPrior]:
-        return self._twin(self.frame).stepped()
+        return twin_of(self.prior, self.frame).stepped()
 
     def _start(self, count: int) -> tuple[Layout, Text]:
         layout = Layout.of(count, self.frame.lanes)
@@ -105,7 +117,9 @@ class TextCodec(Codec):
         from ...coding.symbolwise import Symbolwise  # imports numpy
 
         model = model_of(self.prior, factored=False)
-        return self._twin(self.frame) if model is None else Symbolwise(CoreSteps(self.prior, model), self.frame)
+        return (
+            twin_of(self.prior, self.frame) if model is None else Symbolwise(CoreSteps(self.prior, model), self.frame)
+        )
 
 
 class CoreSteps:

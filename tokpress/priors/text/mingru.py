@@ -176,14 +176,7 @@ class MinGRUPrior(Prior):
         return bound
 
     def codec(self, frame: Frame) -> Codec:
-        return in_core(self, frame, self._twin)
-
-    def _twin(self, frame: Frame) -> Codec:
-        from ...coding.class_factored import ClassFactored
-        from ...coding.symbolwise import Symbolwise
-
-        prior = self.for_frame(frame)
-        return Symbolwise(prior, frame) if prior.classes is None else ClassFactored(prior, prior.classes, frame)
+        return in_core(self, frame)
 
     def lanes_taken(self, tokens: int) -> int:
         """Fewer lanes for few tokens where the softmax is class-factored, since its steps are short."""
