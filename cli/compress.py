@@ -55,14 +55,15 @@ def compress(
         note(f"tokpress: {name}: ends in {SUFFIX} already, skipped: compress it again with -f", quiet)
     chosen = [name for name in names if name not in skipped]
     place.plan(chosen, lambda name: name + SUFFIX, read_beside(ctx, [model] if model else [], given))
-    from tokpress.codec import stream as pipeline
+    from tokpress.codec.options import Options
+    from tokpress.codec.stream import Summary, compress_stream
     from tokpress.models import store
 
     models = options.bound([store.load(model)] if model else [], given) or None
-    total, done, begin = pipeline.Summary(), 0, time.monotonic()
+    total, done, begin = Summary(), 0, time.monotonic()
 
-    def work(name: str) -> pipeline.Summary:
-        settings = pipeline.Options(models, lanes, frame_size, kernel, lossy=lossy, effort=effort)
+    def work(name: str) -> Summary:
+        settings = Options(models, lanes, frame_size, kernel, lossy=lossy, effort=effort)
         with jobs.reading(name, seekable=content or lossy) as source:
             before, stream, suffix = streams.status(source), source, ""
             length = size = None if name == "-" or not before else before.st_size
@@ -80,7 +81,7 @@ def compress(
                 jobs.writing(place, source, name, target, binary=True) as out,
             ):
                 settings.report = progress.report
-                summary = pipeline.compress_stream(stream, out, settings)
+                summary = compress_stream(stream, out, settings)
                 seconds = progress.seconds
                 jobs.check_unchanged(name, source, before)
                 if remove and before:
@@ -96,7 +97,7 @@ def compress(
             note(f"  frame {number}: {frame.source_bytes:,} → {frame.payload_bytes:,} bytes, {frame.stored}")
         return summary
 
-    def count(summary: pipeline.Summary) -> None:
+    def count(summary: Summary) -> None:
         nonlocal done
         total.frames += summary.frames
         done += 1

@@ -20,7 +20,7 @@ def blocks(
 
     context: what the model has read before each piece; the source is then taken as it is."""
     from tokpress.codec import framing
-    from tokpress.codec.stream import FRAME_SIZE, Options
+    from tokpress.codec.options import FRAME_SIZE, Options
     from tokpress.errors import ModelError
     from tokpress.media import unwrap
 

@@ -81,7 +81,7 @@ def _without_suffix(name: str) -> str:
 
 def restores_much(name: str) -> bool:
     """Whether a file is one of several frames, which all threads decode, by the header of its first."""
-    from tokpress.codec.stream import FRAME_SIZE
+    from tokpress.codec.options import FRAME_SIZE
     from tokpress.container.frames import read_header
     from tokpress.errors import FormatError
 

@@ -42,26 +42,20 @@ def choose_frame(source: bytes, options: Options, report: Report, grid: Grid | N
 def _choose_by_part(source: bytes, options: Options, report: Report, grid: Grid | None) -> EncodedFrame:
     """By trials of a part of the source. lzma packs all of it beside the models where there is a thread for that, else after the
     winner, and goes no further than is needed to see that it is larger."""
-    beside = threads() > 1
-    packing = Packing(source) if beside else _Alone(source, report)
+    last = 0
+
+    def follow(done: int) -> None:
+        nonlocal last
+        last = done
+        report(done)
+
+    # where no model is at work meanwhile, the last report is repeated, which tells of signals
+    packing = Packing(source) if (beside := threads() > 1) else Packing(source, lambda: report(last))
     try:
         packed = start_in_background(packing.go_on) if beside else packing.go_on
-        told = packing.report if isinstance(packing, _Alone) else report
-        return _by_part(source, packing, packed, options, told, grid)
+        return _by_part(source, packing, packed, options, follow, grid)
     finally:
         packing.give_up()
-
-
-class _Alone(Packing):
-    """One that is at work while no model is: what was reported last is reported again meanwhile, which tells of signals."""
-
-    def __init__(self, source: bytes, report: Report) -> None:
-        super().__init__(source, lambda: report(self._last))
-        self._last, self._report = 0, report
-
-    def report(self, done: int) -> None:
-        self._last = done
-        self._report(done)
 
 
 def _by_part(

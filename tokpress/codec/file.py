@@ -35,8 +35,10 @@ from ..errors import FormatError, TokpressError
 from ..models import store
 from ..models.model import Model
 from . import framing
-from . import stream as pipeline
+from .choose import choose_frame
+from .options import FRAME_SIZE, Options
 from .reader import Frames
+from .stream import MemberWriter
 
 PathLike = str | bytes | os.PathLike
 C = TypeVar("C", bound=Callable)
@@ -56,8 +58,8 @@ def _locked(method: C) -> C:
 class _Sink:
     """Bytes in, frames out; one frame is held back until it is known whether it is the last."""
 
-    def __init__(self, stream: BinaryIO, options: pipeline.Options) -> None:
-        self._member, self._options = pipeline.MemberWriter(stream), options
+    def __init__(self, stream: BinaryIO, options: Options) -> None:
+        self._member, self._options = MemberWriter(stream), options
         self._held, self.length, self._broken = bytearray(), 0, False
         self._grids = framing.Grids()
 
@@ -79,7 +81,7 @@ class _Sink:
             raise TokpressError("an earlier write failed, so this file cannot be completed: write it anew")
         self._broken = True  # a frame may be half written when an exception leaves this method
         block = bytes(self._held[:size])
-        coded = pipeline.choose_frame(block, self._options, lambda done: None, self._grids.of(block))
+        coded = choose_frame(block, self._options, lambda done: None, self._grids.of(block))
         self._member.write(coded, block, last)
         del self._held[:size]
         self._broken = False
@@ -112,7 +114,7 @@ class TokpressFile(io.BufferedIOBase):
 
     `file`: a path, or a binary file object, which stays open on close; read(n), or write(data), is all it needs to have.
     Reading: `model` and `models` are looked in beside the shipped ones. Writing: they are chosen from, and without any the shipped ones are; `lanes`,
-    `frame_size` and `kernel` as in `pipeline.Options`.
+    `frame_size` and `kernel` as in `Options`.
 
     Raises FormatError (ChecksumError), ModelMismatchError when reading; FormatError when appending to a file that is
     none of ours; ModelError when a model cannot be opened; TokpressError where a model to write with loses information;
@@ -127,7 +129,7 @@ class TokpressFile(io.BufferedIOBase):
         model: Model | str | os.PathLike | None = None,
         models: Iterable[Model | str | os.PathLike] | None = None,
         lanes: int | None = None,
-        frame_size: int = pipeline.FRAME_SIZE,
+        frame_size: int = FRAME_SIZE,
         kernel: str = "auto",
     ) -> None:
         self._reader: io.BufferedReader | None = None
@@ -140,7 +142,7 @@ class TokpressFile(io.BufferedIOBase):
             need(file, "read" if mode[0] == "r" else "write")
         given = [*([model] if model is not None else []), *(models or [])]
         loaded = [store.load(each) for each in given]
-        options = pipeline.Options(loaded if given and mode[0] != "r" else None, lanes, frame_size, kernel)
+        options = Options(loaded if given and mode[0] != "r" else None, lanes, frame_size, kernel)
         if options.completes:
             raise TokpressError(
                 "tokpress.open writes with models of lossless tokenizers; tokpress.compress takes this one"
@@ -283,7 +285,7 @@ def open(
     model: Model | str | os.PathLike | None = None,
     models: Iterable[Model | str | os.PathLike] | None = None,
     lanes: int | None = None,
-    frame_size: int = pipeline.FRAME_SIZE,
+    frame_size: int = FRAME_SIZE,
     kernel: str = "auto",
 ) -> TokpressFile: ...
 @overload
@@ -294,7 +296,7 @@ def open(
     model: Model | str | os.PathLike | None = None,
     models: Iterable[Model | str | os.PathLike] | None = None,
     lanes: int | None = None,
-    frame_size: int = pipeline.FRAME_SIZE,
+    frame_size: int = FRAME_SIZE,
     kernel: str = "auto",
     encoding: str | None = None,
     errors: str | None = None,
@@ -308,7 +310,7 @@ def open(
     model: Model | str | os.PathLike | None = None,
     models: Iterable[Model | str | os.PathLike] | None = None,
     lanes: int | None = None,
-    frame_size: int = pipeline.FRAME_SIZE,
+    frame_size: int = FRAME_SIZE,
     kernel: str = "auto",
     encoding: str | None = None,
     errors: str | None = None,
@@ -321,7 +323,7 @@ def open(
     model: Model | str | os.PathLike | None = None,
     models: Iterable[Model | str | os.PathLike] | None = None,
     lanes: int | None = None,
-    frame_size: int = pipeline.FRAME_SIZE,
+    frame_size: int = FRAME_SIZE,
     kernel: str = "auto",
     encoding: str | None = None,
     errors: str | None = None,

@@ -26,7 +26,6 @@ from .ahead import Ahead, Sum
 from .choose import LZMA_ENOUGH, choose_frame
 from .encoded_frame import EncodedFrame
 from .framing import Block, blocks, bytes_left
-from .options import FRAME_SIZE as FRAME_SIZE
 from .options import Options, Report
 from .restore import restored
 

@@ -29,17 +29,13 @@ def batch(rows: Matrix, n: int) -> Matrix:
     return out
 
 
-def _dot(w: Matrix, x: Matrix) -> Any:
+def dot(w: Matrix, x: Matrix) -> Any:
+    """w · x; both are zero behind the neighbours."""
     lanes = LANES if w.dtype == np.float32 else LANES // 2
     sums = np.zeros(lanes, w.dtype)
     for begin in range(0, len(w), lanes):
         sums = sums + w[begin : begin + lanes] * x[begin : begin + lanes]
     return total(sums)
-
-
-def dot(w: Matrix, x: Matrix) -> Any:
-    """w · x; both are zero behind the neighbours."""
-    return _dot(w, x)
 
 
 def solve(a: Matrix, ridge: float, w: Matrix) -> Matrix:
@@ -59,5 +55,5 @@ def solve(a: Matrix, ridge: float, w: Matrix) -> Matrix:
     solution = np.zeros(a.shape[1], a.dtype)
     for i in range(n - 1, -1, -1):
         row = np.where(np.arange(len(solution)) > i, a[i], real(0))
-        solution[i] = (a[i, n] - _dot(row, solution)) * over_pivot[i]
+        solution[i] = (a[i, n] - dot(row, solution)) * over_pivot[i]
     return solution
