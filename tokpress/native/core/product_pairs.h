@@ -142,10 +142,7 @@ static UNUSED void product(const uint8_t *a, int64_t stride, int64_t n, const pa
             }
             const int32_t most = MAX_SQUARES / largest;
             const int8_t *weights = p->weights + (block * all + start) * GROUP_INPUTS * OUTPUT_BLOCK;
-            const int8_t *next = weights + all * GROUP_INPUTS * OUTPUT_BLOCK, *end = next + groups * GROUP_INPUTS * OUTPUT_BLOCK;
-            const int64_t share = (end - next) / ((n + 1) / 2) + 63;
             for (int64_t row = 0; row < n; row += 2) {
-                for (const int8_t *stop = next + share; next < stop && next < end; next += 64) prefetch_read(next);
                 const uint8_t *of_a = a + row * stride + start * GROUP_INPUTS;
                 const group_look *look = looks + row * GROUPS_AT_ONCE;
                 int32_t *to = out + row * out_stride + block * OUTPUT_BLOCK;
