@@ -104,7 +104,7 @@ def test_text_and_noise_across_cuts(shipped):
 
 
 def test_blocks_change_nothing(shipped, core, monkeypatch):
-    text = (ROOT / "README.md").read_bytes() * 24
+    text = (ROOT / "README.md").read_bytes() * 40
     tables, expected = shipped.tables[core], shipped.tables[core].encode(text, CLASSES, False)
     assert len(text) > 2 * CUT_BYTES
     monkeypatch.setattr(core_bpe, "BLOCK_BYTES", CUT_BYTES)

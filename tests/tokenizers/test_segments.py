@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import tokpress
 from tests.models import AUTOENCODERS, tiny_autoencoder
-from tokpress.codec import stream
+from tokpress.codec import options, stream
 from tokpress.container.frames import iter_frames
 from tokpress.errors import TokenizerError
 from tokpress.media.segments import HEAD, join, split
@@ -83,7 +83,7 @@ def test_what_is_scored_is_cut_there_too(monkeypatch):
     from tokpress.cli import costs
 
     parts = [(i % 3, bytes(30)) for i in range(20)]
-    monkeypatch.setattr(stream, "FRAME_SIZE", 100)
+    monkeypatch.setattr(options, "FRAME_SIZE", 100)
     model = Model(BOTH, HistogramPrior(BOTH.vocab_size))
     rows = list(costs.by_segment(costs.blocks(io.BytesIO(join(parts)), model, 1)))
     assert len(rows) == 20 and {row["bytes"] for row in rows} == {30}
