@@ -81,7 +81,7 @@ def against_float(name: str, path: Path) -> dict[str, Any]:
     learning = getattr(model.prior, "base", model.prior)
     base = type(learning)({**learning.config(), "online": 0.0}, learning.tensors())
     tokens = model.tokenizer.encode(path.read_bytes())
-    lanes = base.lanes(len(tokens))
+    lanes = base.rules.lanes(len(tokens))
     frame = Frame(len(tokens), lanes)
     payload_bits = 8 * len(Symbolwise(base.for_frame(frame), frame).encode(tokens))
     float_bits = unrounded_bits(base, tokens, lanes)
@@ -95,7 +95,7 @@ def unrounded_bits(prior: Any, tokens: Any, lanes: int, window: int = 256) -> fl
     import torch
 
     net = unrounded(prior)
-    layout = Layout.of(len(tokens), lanes, prior.stride)
+    layout = Layout.of(len(tokens), lanes, prior.rules.stride)
     targets = torch.from_numpy(layout.split(tokens)).long()
     inputs = torch.cat([torch.zeros(layout.lanes, 1, dtype=torch.long), targets[:, :-1]], 1)
     real = torch.arange(layout.lanes * layout.steps).reshape(targets.shape) < len(tokens)

@@ -136,7 +136,7 @@ def decoding(model: Model, path: Path, size: int, threads: int, rounds: int) -> 
         operations_per_second([[product_of(*s)] for _ in range(threads)], int(np.prod(s)), rounds) for s in SHAPES
     )
     tokens = model.tokenizer.encode(data)
-    lanes = model.prior.lanes(len(tokens))
+    lanes = model.prior.rules.lanes(len(tokens))
     payload = model.prior.codec(Frame(len(tokens), lanes)).encode(tokens)
     os.environ["OMP_NUM_THREADS"] = str(threads)
     seconds = decode_seconds(model, tokens, payload, lanes, rounds)

@@ -57,7 +57,7 @@ def with_rate(model: Model, rate: float) -> Model:
 
 def bits(model: Model, data: bytes) -> float:
     tokens = model.tokenizer.encode(data)
-    codec = model.prior.codec(Frame(len(tokens), model.prior.lanes(len(tokens))))
+    codec = model.prior.codec(Frame(len(tokens), model.prior.rules.lanes(len(tokens))))
     return float(codec.score(tokens).sum())
 
 
@@ -161,7 +161,7 @@ def scored(variant: Variant, pieces: dict[str, bytes]) -> dict[str, Any]:
     model, out = variant.make(store.load("text")), {}
     for name, piece in pieces.items():
         tokens = model.tokenizer.encode(piece)
-        lanes = variant.lanes or model.prior.lanes(len(tokens))
+        lanes = variant.lanes or model.prior.rules.lanes(len(tokens))
         begun = time.perf_counter()
         bits = model.prior.codec(Frame(len(tokens), lanes)).score(tokens).sum()
         out[name] = {"bytes": len(piece), "bits": float(bits), "seconds": round(time.perf_counter() - begun, 2)}

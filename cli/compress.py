@@ -70,9 +70,10 @@ def compress(
             left_out: list[str] = []
             if content or lossy:
                 from tokpress.media import unwrap
+                from tokpress.tokenizers.samples import samples_of
 
                 stream, size, suffix, left_out = unwrap.opened(
-                    source, models[0].tokenizer if models and not content else None
+                    source, samples_of(models[0].tokenizer) if models and not content else None
                 )
             start = stream.tell() if stream.seekable() else 0
             target = place.target(name, lambda path: (os.path.splitext(path)[0] if suffix else path) + suffix + SUFFIX)

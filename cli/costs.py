@@ -23,10 +23,11 @@ def blocks(
     from tokpress.codec.options import FRAME_SIZE, Options
     from tokpress.errors import ModelError
     from tokpress.media import unwrap
+    from tokpress.tokenizers.samples import samples_of
 
     lossy = not model.tokenizer.lossless
     if lossy and not context:
-        source = unwrap.opened(source, model.tokenizer).stream
+        source = unwrap.opened(source, samples_of(model.tokenizer)).stream
     for block in framing.blocks(source, Options([model], frame_size=FRAME_SIZE, lossy=lossy)):
         piece, grid = block.source, None if context else block.grid
         if grid and lossy:

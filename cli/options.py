@@ -149,9 +149,9 @@ def bound(models: list, given: str | None) -> list:
         return models
     with open(given, "rb") as file:
         source = file.read()
-    if not any(model.prior.wants_given for model in models):
+    if not any(model.prior.rules.given_size for model in models):
         raise click.UsageError("--given is for models of one file given another: name one with -m")
-    return [model.given(source) if model.prior.wants_given else model for model in models]
+    return [model.given(source) if model.prior.rules.given_size else model for model in models]
 
 
 def sources(names: tuple[str, ...]) -> list[str]:

@@ -48,9 +48,9 @@ def sample(ctx, model, tokens, items, seed, temperature, by_decoding, png, given
     from tokpress.models import store
 
     (chosen,) = options.bound([store.load(model or "text")], given)
-    if items and chosen.prior.order is None:
+    if items and chosen.prior.rules.order is None:
         raise TokpressError(f"the prior of {chosen.name} knows no items: say how many tokens with -n")
-    count = items * chosen.prior.stride if items else tokens or 256
+    count = items * chosen.prior.rules.stride if items else tokens or 256
     if by_decoding:
         noise = np.random.default_rng(seed).bytes(
             int(count * math.log2(chosen.prior.vocab_size) / 8) + (items or 0) + 64

@@ -24,7 +24,7 @@ def main(folder: Path) -> dict[str, list[str]]:
         model = load_folder(path)
         network = path.stem.startswith("network")
         if path.stem.startswith("tokens"):
-            items = np.random.default_rng(3).bytes(3 * model.tokenizer.unit_bytes)
+            items = np.random.default_rng(3).bytes(3 * model.tokenizer.sizes.unit_bytes)
             rest, silent = store.load("samples"), lambda share: None
             payload, tokens, lanes = residual.encode(model, rest, items, None, silent, None)
             reference = folder / f"{path.stem}.payload"

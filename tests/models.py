@@ -1,5 +1,6 @@
 """Small models made on the spot, with random but fixed weights, for tests of everything around them."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ from tokpress.exact.arithmetic import Exact
 from tokpress.exact.tensors import WEIGHT, Kind
 from tokpress.exact.weights import Weights
 from tokpress.models.model import Model
-from tokpress.priors.base import Prior
+from tokpress.priors.base import SteppedPrior
 from tokpress.priors.compose.ensemble import EnsemblePrior
 from tokpress.priors.compose.memory import MemoryPrior
 from tokpress.priors.compose.product import ProductPrior
@@ -96,7 +97,7 @@ def tiny_autoencoder(name: str, settings: Config, seed: int = 0) -> Tokenizer:
     cls: Any = TOKENIZERS.find(name)
     drawn = cls(settings, {})
     drawn._weights = Drawn(seed)
-    tokens = drawn.encode(bytes(drawn.unit_bytes))
+    tokens = drawn.encode(bytes(drawn.sizes.unit_bytes))
     drawn.decode(tokens)  # asks for all tensors
     return cls(settings, drawn._weights.tensors)
 
@@ -182,20 +183,18 @@ def tiny_hierarchical(settings: Config, symbols: int) -> HierarchicalPrior:
 
 
 @register_prior("bound")
-class Bound(Prior):
+class Bound(SteppedPrior):
     """A prior of p(y | x) that is given x = 1, 2, 3 … by itself, so that what is tested of every prior is tested of it."""
 
     name = "bound"
 
     def __init__(self, base: NetworkPrior) -> None:
-        self.base, self.vocab_size, self.stride = base, base.vocab_size, base.stride
-
-    def lanes(self, tokens):
-        return self.base.lanes(tokens)
+        self.base, self.vocab_size = base, base.vocab_size
+        self.rules = replace(base.rules, order=None, given_size=0)
 
     def init(self, lanes, tokens):
-        given = np.arange(1, tokens // self.stride * self.base.given_size + 1) % self.vocab_size
-        bound = self.base.bind(given.astype(np.int32))
+        given = np.arange(1, tokens // self.rules.stride * self.base.given_size + 1) % self.vocab_size
+        bound = self.base.with_given(given.astype(np.int32))
         return bound, bound.init(lanes, tokens)
 
     def step(self, state, previous, rows):

@@ -25,7 +25,7 @@ from tokpress.tokens import as_array
 
 TEXT = b"the cat saw the dog, the dog saw the cat. " * 3
 BPE: BPETokenizer = load_folder(make.MODELS / "memory-bpe").tokenizer  # type: ignore[assignment]
-LONGEST = int(BPE.token_bytes().argmax())
+LONGEST = int(BPE.sizes.average().argmax())
 
 
 class Counted(HistogramPrior):
@@ -55,12 +55,12 @@ def test_what_is_encoded_is_possible(tokenizer):
         b"\x00\x01",
     ]
     for source in sources:
-        assert len(tokenizer.encode(source)) in tokenizer.possible_tokens(len(source))
+        assert len(tokenizer.encode(source)) in tokenizer.sizes.possible_tokens(len(source))
 
 
 def test_pixels_are_counted_exactly():
     palette = PaletteTokenizer(np.array([[0, 0, 0], [255, 255, 255]], np.uint8))
-    assert list(palette.possible_tokens(6)) == [2] and not palette.possible_tokens(7)
+    assert list(palette.sizes.possible_tokens(6)) == [2] and not palette.sizes.possible_tokens(7)
 
 
 @pytest.mark.parametrize("tokenizer", TOKENIZERS, ids=lambda tokenizer: tokenizer.name)
@@ -74,9 +74,9 @@ def test_impossible_counts_are_refused_before_the_first_step(tokenizer):
         8 * length + 1,
         8 * length + 2,
         1 << 40,
-        *([8 * length] if tokenizer.unit_tokens < 8 and tokenizer.name != "segments" else []),
+        *([8 * length] if tokenizer.sizes.unit_tokens < 8 and tokenizer.name != "segments" else []),
     ):
-        if tokens in tokenizer.possible_tokens(length):
+        if tokens in tokenizer.sizes.possible_tokens(length):
             continue
         with pytest.raises(ChecksumError, match="make no source of"):
             model.decode(b"\x01", tokens, 1, length=length)
@@ -99,7 +99,7 @@ def test_tiles_are_counted_before_the_first_step():
 
 def never_ending(prior, tokenizer, lanes: int, count: int) -> bytes:
     """A payload that decodes to the longest token again and again."""
-    return coding.encode(prior, np.full(count, int(tokenizer.token_bytes().argmax()), np.int32), lanes)
+    return coding.encode(prior, np.full(count, int(tokenizer.sizes.average().argmax()), np.int32), lanes)
 
 
 @pytest.mark.parametrize("lanes", [1, 7, 64])
@@ -107,7 +107,7 @@ def test_a_decode_ends_when_there_are_too_many_bytes(lanes):
     """By steps: no more tokens are computed than make the bytes, and a block."""
     count = 40_000
     prior = Counted(BPE.vocab_size)
-    payload, longest = never_ending(prior, BPE, lanes, count), int(BPE.token_bytes().max())
+    payload, longest = never_ending(prior, BPE, lanes, count), int(BPE.sizes.average().max())
     model, prior.steps = Model(BPE, prior), 0
     with pytest.raises(ChecksumError, match=f"make more than {count:,} bytes"):
         model.decode(payload, count, lanes, length=count)
@@ -128,7 +128,7 @@ def test_every_way_of_coding_tells_its_symbols(prior):
         prior = prior.for_tokenizer(BPE)
     tokens = (
         np.random.default_rng(1)
-        .integers(0, min(prior.vocab_size, 256), 3 * prior.stride * 200 // prior.stride)
+        .integers(0, min(prior.vocab_size, 256), 3 * prior.rules.stride * 200 // prior.rules.stride)
         .astype(np.int32)
     )
     payload = coding.encode(prior, tokens, 5)

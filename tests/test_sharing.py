@@ -24,7 +24,7 @@ NAMES = sorted({(model.tokenizer.name, model.prior.name): name for name, model i
 
 
 def source_for(model: Model) -> bytes:
-    size = model.tokenizer.unit_bytes
+    size = model.tokenizer.sizes.unit_bytes
     return TEXT if size == 1 else (TEXT * (2 * size // len(TEXT) + 1))[: 2 * size]
 
 
@@ -75,8 +75,8 @@ def test_what_is_given_goes_along(key):
     name, settings, tokenizer = GIVEN[key]
     model = Model(tokenizer, tiny_network(name, settings, tokenizer.vocab_size))
     items = 4
-    given = bytes(range(items * model.prior.given_size // tokenizer.unit_tokens))
-    source = bytes(range(items * model.prior.stride // tokenizer.unit_tokens))
+    given = bytes(range(items * model.prior.given_size // tokenizer.sizes.unit_tokens))
+    source = bytes(range(items * model.prior.rules.stride // tokenizer.sizes.unit_tokens))
     bound = model.given(given)
     payload, *rest = bound.encode(source, 1)
     for again in (pickle.loads(pickle.dumps(bound)), copy.deepcopy(bound)):

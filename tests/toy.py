@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from tokpress.priors.base import Prior
+from tokpress.priors.base import SteppedPrior
 from tokpress.priors.registry import register_prior
 
 
 @register_prior("toy")
-class ToyPrior(Prior):
+class ToyPrior(SteppedPrior):
     """p(x_t = x_{t−1}) = ½, the rest uniform."""
 
     name = "toy"

@@ -15,7 +15,7 @@ import numpy as np
 
 from .codec.stream import compress, decompress
 from .coding import Codec, Frame
-from .coding.base import Pmf, SteppedPrior
+from .coding.base import Pmf, Stepped
 from .coding.lanes import Layout
 from .coding.symbolwise import conditionals, known_conditionals
 from .models.model import Model
@@ -42,7 +42,7 @@ def check(model: Model, folder: Path, kernel: str = "auto") -> None:
 
 def text_of(model: Model) -> bytes:
     """About as many tokens for every tokenizer."""
-    return TEXT[-len(TEXT) // model.tokenizer.unit_tokens :]
+    return TEXT[-len(TEXT) // model.tokenizer.sizes.unit_tokens :]
 
 
 def _require(holds: bool, what: str) -> None:
@@ -50,9 +50,9 @@ def _require(holds: bool, what: str) -> None:
         raise AssertionError(what)
 
 
-def _pmfs(prior: SteppedPrior, tokens: Tokens, lanes: int) -> list[Pmf]:
+def _pmfs(prior: Stepped, tokens: Tokens, lanes: int) -> list[Pmf]:
     """Step by step, as a decoder gets them."""
-    layout = Layout.of(len(tokens), lanes, prior.stride)
+    layout = Layout.of(len(tokens), lanes, prior.rules.stride)
     grid, out = layout.split(tokens), []
     steps = conditionals(prior, layout)
     pmf = next(steps)
@@ -65,7 +65,7 @@ def _pmfs(prior: SteppedPrior, tokens: Tokens, lanes: int) -> list[Pmf]:
     return out
 
 
-def check_pmfs(prior: SteppedPrior, tokens: Tokens) -> None:
+def check_pmfs(prior: Stepped, tokens: Tokens) -> None:
     for lanes in LANES:
         for pmf in _pmfs(prior, tokens, lanes):
             _require(pmf.dtype == np.float32 and pmf.flags.c_contiguous, "a pmf is not C-contiguous float32")
@@ -74,9 +74,9 @@ def check_pmfs(prior: SteppedPrior, tokens: Tokens) -> None:
             _require(np.abs(pmf.sum(1, dtype=np.float64) - 1).max() < 1e-4, "a pmf does not sum to 1")
 
 
-def check_causal(prior: SteppedPrior, tokens: Tokens) -> None:
+def check_causal(prior: Stepped, tokens: Tokens) -> None:
     """Changing what comes at or after step t changes no pmf up to and including step t, in any lane."""
-    layout = Layout.of(len(tokens), 4, prior.stride)
+    layout = Layout.of(len(tokens), 4, prior.rules.stride)
     rng = np.random.default_rng(1)
     before = _pmfs(prior, tokens, 4)
     for t in (0, 1, layout.steps // 2, layout.steps - 1):
@@ -87,10 +87,10 @@ def check_causal(prior: SteppedPrior, tokens: Tokens) -> None:
             _require(np.array_equal(a, b), f"a pmf up to step {t} depends on a symbol at or after it")
 
 
-def check_known(prior: SteppedPrior, tokens: Tokens) -> None:
+def check_known(prior: Stepped, tokens: Tokens) -> None:
     """`Prior.step_block` gives the bits that `step` gives."""
     for lanes in LANES:
-        layout = Layout.of(len(tokens), lanes, prior.stride)
+        layout = Layout.of(len(tokens), lanes, prior.rules.stride)
         stepped = _pmfs(prior, tokens, lanes)
         for block, _, at in known_conditionals(prior, layout, layout.split(tokens)):
             for t, pmf in enumerate(block):
@@ -101,7 +101,7 @@ def check_known(prior: SteppedPrior, tokens: Tokens) -> None:
 
 def check_kernels(model: Model) -> None:
     """The core and its twins code the same bytes."""
-    tokens = model.tokenizer.encode(text_of(model)[: 100 // model.tokenizer.unit_tokens])
+    tokens = model.tokenizer.encode(text_of(model)[: 100 // model.tokenizer.sizes.unit_tokens])
     for lanes in (1, 3):
         core, twin = (model.prior.codec(Frame(len(tokens), lanes, kernel)) for kernel in ("auto", "numpy"))
         payload = core.encode(tokens)
@@ -110,7 +110,7 @@ def check_kernels(model: Model) -> None:
 
 
 def check_coding(model: Model, kernel: str) -> None:
-    text, some = text_of(model), 300 // model.tokenizer.unit_tokens
+    text, some = text_of(model), 300 // model.tokenizer.sizes.unit_tokens
     for source in (text, text[:1], b"", b"\0" * some, np.random.default_rng(0).bytes(some)):
         tokens = model.tokenizer.encode(source)
         for lanes in (1, 2, 5):

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from tokpress.bench.report import PACKAGES
+from tokpress.coding import Frame
 from tokpress.exact.threads import one_blas_thread
-from tokpress.priors.base import Prior
+from tokpress.priors.base import SteppedPrior
 from tokpress.priors.lecture.bayes_net import BayesNetPrior
 from tokpress.priors.lecture.hierarchical import DEFAULTS, HierarchicalPrior, plan
 from tokpress.priors.lecture.histogram import HistogramPrior
@@ -283,7 +284,7 @@ def drawn(cls: type[NetworkPrior], settings: dict) -> NetworkPrior:
     return cls.load(plan.config(), net.export(), 2)
 
 
-def made(name: str, settings: dict) -> Prior:
+def made(name: str, settings: dict) -> SteppedPrior:
     if name == "bayes_net":  # the tree of pixels that are the more alike the nearer they are
         places = np.stack(np.indices((SIDE, SIDE)), -1).reshape(-1, 2)
         distance = np.abs(places[:, None] - places[None]).sum(2)
@@ -305,7 +306,7 @@ def made(name: str, settings: dict) -> Prior:
     return drawn(cls, settings)
 
 
-def conditionals(prior: Prior, lanes: np.ndarray) -> np.ndarray:
+def conditionals(prior: SteppedPrior, lanes: np.ndarray) -> np.ndarray:
     """[steps, lanes, V] of lanes [n, steps]"""
     if prior.name == "histogram" and len(lanes) > 1:  # whose counts are those of all lanes
         return np.concatenate([conditionals(prior, lane[None]) for lane in lanes], 1)
@@ -316,12 +317,13 @@ def conditionals(prior: Prior, lanes: np.ndarray) -> np.ndarray:
     return np.stack(out)
 
 
-def depends(name: str, settings: dict) -> tuple[Prior, np.ndarray]:
+def depends(name: str, settings: dict) -> tuple[SteppedPrior, np.ndarray]:
     """(prior, [step, step] bool: whether a step's conditional changes with the symbol of another)"""
     prior = made(name, settings)
-    if prior.wants_given:
-        prior = prior.bind(np.zeros((prior.stride + 1) * getattr(prior, "given_size"), np.int32))  # noqa: B009
-    steps = SIDE * SIDE if prior.order is None else prior.stride
+    if prior.rules.given_size:
+        given = np.zeros((prior.rules.stride + 1) * prior.rules.given_size, np.int32)
+        prior = prior.for_frame(Frame(len(given), given=given))
+    steps = SIDE * SIDE if prior.rules.order is None else prior.rules.stride
     changed = np.zeros((steps, steps), bool)
     for seed in range(6):
         base = np.random.default_rng(seed).integers(0, 2, steps)
@@ -332,9 +334,9 @@ def depends(name: str, settings: dict) -> tuple[Prior, np.ndarray]:
     return prior, changed
 
 
-def by_position(prior: Prior, changed: np.ndarray) -> np.ndarray:
+def by_position(prior: SteppedPrior, changed: np.ndarray) -> np.ndarray:
     placed = np.zeros_like(changed)
-    placed[:, slice(None) if prior.order is None else prior.order] = changed
+    placed[:, slice(None) if prior.rules.order is None else prior.rules.order] = changed
     return placed
 
 
@@ -343,24 +345,24 @@ def left_half(axes, title: str, sees: np.ndarray) -> None:
     axes.set(xlabel="symbol, by position", ylabel="step, in coding order", title=title)
 
 
-def draw(title: str, prior: Prior, changed: np.ndarray, path: Path) -> None:
+def draw(title: str, prior: SteppedPrior, changed: np.ndarray, path: Path) -> None:
     from matplotlib.colors import ListedColormap
     from matplotlib.figure import Figure
 
     sees = by_position(prior, changed)
-    if len(sees) != SIDE * SIDE or prior.order is None:
+    if len(sees) != SIDE * SIDE or prior.rules.order is None:
         figure = Figure(figsize=(3.6, 3.6), layout="constrained")
         axes = figure.subplots()
         left_half(axes, title, sees)
     else:
         step = SIDE * 5 if "pixelcnn" in title else SIDE * 5 + SIDE // 2  # where a blind spot would show
-        ranks = np.argsort(prior.order).reshape(SIDE, SIDE)
+        ranks = np.argsort(prior.rules.order).reshape(SIDE, SIDE)
         figure = Figure(figsize=(7.2, 3.6), layout="constrained")
         left, right = figure.subplots(1, 2)
         left_half(left, title, sees)
         field = np.where(sees[step].reshape(SIDE, SIDE), 2, np.where(ranks < step, 1, 0))
         right.imshow(field, cmap=ListedColormap(["white", "lightgrey", "seagreen"]), vmin=0, vmax=2)
-        right.plot(*np.divmod(int(prior.order[step]), SIDE)[::-1], "o", mfc="none", mec="crimson", ms=12, mew=2)
+        right.plot(*np.divmod(int(prior.rules.order[step]), SIDE)[::-1], "o", mfc="none", mec="crimson", ms=12, mew=2)
         right.set(xticks=[], yticks=[], title=f"step {step}: green it sees,\ngrey came before too, white comes later")
     figure.savefig(path, dpi=80)
 

@@ -18,6 +18,7 @@ from tokpress.media import formats
 from tokpress.media.distortion import Distortion
 from tokpress.models.model import Model
 from tokpress.models.store import load_folder, model_bytes
+from tokpress.tokenizers.samples import for_grid, samples_of
 
 from ..registry import Benchmark, Cases, MeasurementError, Setup, benchmark, tokpress
 from ..store import Results
@@ -25,7 +26,7 @@ from .report import report
 from .runs import DATA, RUNS, Run
 
 
-def samples_of(path: Path, model: Model) -> tuple[bytes, Any]:
+def source_of(path: Path, model: Model) -> tuple[bytes, Any]:
     """(the samples of a test file, the tokenizer for them)"""
     raw = path.read_bytes()
     found = formats.find(raw)
@@ -33,7 +34,7 @@ def samples_of(path: Path, model: Model) -> tuple[bytes, Any]:
         return raw, model.tokenizer
     grid = found.grid()
     assert grid is not None
-    return raw[found.start : found.stop], model.tokenizer.on(grid._replace(start=0))
+    return raw[found.start : found.stop], for_grid(model.tokenizer, grid._replace(start=0))
 
 
 def streams(model: Model, files: Iterable[Path]) -> int:
@@ -58,16 +59,16 @@ def measure(run: Run, place: Path, files: list[Path], at: Path) -> dict[str, Any
     counts, total, wrong, first = np.zeros(model.tokenizer.vocab_size, np.int64), 0, 0, True
     distortion: Distortion | None = None
     for path in files:
-        source, tokenizer = samples_of(path, model)
+        source, tokenizer = source_of(path, model)
         tokens = tokenizer.encode(source)
-        restored, _ = samples_of(at / path.name, model)
+        restored, _ = source_of(at / path.name, model)
         wrong += restored != tokenizer.decode(tokens)
         if first:  # the symbols themselves, not only what they make
-            codec = model.prior.codec(Frame(len(tokens), model.prior.lanes(len(tokens))))
-            arranged = model.prior.arrange(tokens)
+            codec = model.prior.codec(Frame(len(tokens), model.prior.rules.lanes(len(tokens))))
+            arranged = model.prior.rules.arrange(tokens)
             wrong += not np.array_equal(codec.decode(codec.encode(arranged), len(tokens)), arranged)
             first = False
-        lost = Distortion.of(source, restored, model.tokenizer.sound)
+        lost = Distortion.of(source, restored, samples_of(model.tokenizer).sound)
         distortion = lost if distortion is None else distortion + lost
         counts += np.bincount(tokens, minlength=len(counts))
         total += len(tokens)
@@ -89,8 +90,8 @@ def measure(run: Run, place: Path, files: list[Path], at: Path) -> dict[str, Any
         "stream_bytes": streams(model, (at / f"{path.name}.tokp" for path in files)),
         "coded": coded,
         "tokens": total,
-        "item_bytes": model.tokenizer.unit_bytes,
-        "item_tokens": model.tokenizer.unit_tokens,
+        "item_bytes": model.tokenizer.sizes.unit_bytes,
+        "item_tokens": model.tokenizer.sizes.unit_tokens,
         "used": int((counts > 0).sum()),
         "perplexity": float(np.exp(-(p * np.log(p)).sum())),
         "decibels": round(distortion.decibels, 3),
@@ -127,7 +128,7 @@ def one_picture(model: Path, file: Path, at: Path) -> dict[str, Any]:
         tokpress("decompress", "-q", "-f", *(["-m", model] if words else []), at / "one.tokp", "-o", at / "one.back")
         if "--lossy" not in words and (at / "one.back").read_bytes() != source.read_bytes():
             raise MeasurementError(f"{source} did not come back by {name}")
-    _, tokenizer = samples_of(at / "crop.ppm", load_folder(model))
+    _, tokenizer = source_of(at / "crop.ppm", load_folder(model))
     return sizes | {"file": file.name, "file_bytes": file.stat().st_size, "crop_tokens": tokenizer.tokens}
 
 

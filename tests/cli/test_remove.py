@@ -86,7 +86,7 @@ def test_with_a_loss_the_checksums_decide(run, place, monkeypatch):
 
     vq = tiny_autoencoders()["vq"]
     vq.save(place / "vq")
-    (place / "a").write_bytes(os.urandom(4 * vq.tokenizer.unit_bytes))
+    (place / "a").write_bytes(os.urandom(4 * vq.tokenizer.sizes.unit_bytes))
     words = ("compress", "--rm", "--lossy", "-m", "vq", "a")
     with monkeypatch.context() as patch:
         compress_otherwise(patch, WRONG["damaged"])

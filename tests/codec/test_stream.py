@@ -23,6 +23,7 @@ from tokpress.errors import ChecksumError, FormatError, ModelMismatchError
 from tokpress.models.model import Model
 from tokpress.priors.lecture.histogram import HistogramPrior
 from tokpress.tokenizers.base import Tokenizer
+from tokpress.tokenizers.sizes import EachToken
 from tokpress.tokenizers.text.bytes import BytesTokenizer
 from tokpress.tokens import as_array
 
@@ -102,7 +103,7 @@ def test_progress_within_frames_both_ways():
 class Pairs(Tokenizer):
     """Two letters of four at a time: 16 symbols."""
 
-    name, vocab_size = "pairs", 16
+    name, vocab_size, sizes = "pairs", 16, EachToken([2] * 16)
 
     def encode(self, source):
         letters = np.searchsorted(np.sort(LETTERS), np.frombuffer(source, np.uint8)).reshape(-1, 2)
@@ -110,9 +111,6 @@ class Pairs(Tokenizer):
 
     def decode(self, tokens):
         return np.sort(LETTERS)[np.stack([tokens // 4, tokens % 4], 1)].tobytes()
-
-    def token_bytes(self):
-        return np.full(16, 2)
 
     @classmethod
     def load(cls, folder, config):

@@ -18,14 +18,14 @@ from tokpress.priors.compose.memory import MemoryPrior
 from tokpress.tokenizers.text.bytes import BitsTokenizer
 
 ENSEMBLE = tiny_ensemble()
-SIZE = ENSEMBLE.stride
+SIZE = ENSEMBLE.rules.stride
 
 
 def member_bits(items: np.ndarray) -> np.ndarray:
     """−log2 p_k(x), [K, n]."""
     rows = []
     for member in ENSEMBLE.members:
-        tokens = member.arrange(items.reshape(-1))
+        tokens = member.rules.arrange(items.reshape(-1))
         rows.append(coding.score(member, tokens, len(items)).reshape(len(items), -1).sum(1))
     return np.stack(rows)
 

@@ -7,14 +7,14 @@ from hypothesis import strategies as st
 
 from tokpress.coding import Frame
 from tokpress.coding.bitwise import Bitwise
-from tokpress.coding.lanes import Layout
+from tokpress.coding.lanes import FrameRules, Layout
 from tokpress.errors import ChecksumError
 
 
 class Tree:
     """Bytes, eight decisions each; p of a bit counts the bits seen at its node of the tree, for all lanes together."""
 
-    stride = 1
+    rules = FrameRules()
 
     def init(self, lanes, tokens):
         return np.ones((256, 2))

@@ -55,7 +55,7 @@ def test_refused_before_a_codec_is_made(name, monkeypatch):
 
     original = type(model.prior).codec
     monkeypatch.setattr(type(model.prior), "codec", codec)
-    most = model.prior.tokens_a_byte * (1 + FREE_BYTES)
+    most = model.prior.rules.tokens_per_byte * (1 + FREE_BYTES)
     with pytest.raises(ChecksumError, match="does not hold"):
         model.decode(b"\0", most + 1, 1, length=most + 1)
 
@@ -68,7 +68,7 @@ def test_the_core_s_codecs_keep_to_it(name, byte):
         pytest.skip("the twins are too slow")
     model, source = store.load(name), bytes([byte]) * (MIB if name != "text" else MIB >> 5)
     payload, tokens, lanes = model.encode(source)
-    assert len(payload) >= least_payload(tokens, lanes, model.prior.tokens_a_byte)
+    assert len(payload) >= least_payload(tokens, lanes, model.prior.rules.tokens_per_byte)
     assert model.decode(payload, tokens, lanes, length=len(source)) == source
     if name == "adaptive":
         assert payload == model.prior.codec(Frame(tokens)).encode(source)
@@ -101,11 +101,15 @@ def test_every_prior_s_short_payload_is_padded(name, monkeypatch):
 
 
 def test_what_wraps_a_text_model_keeps_its_bound():
-    least = MODELS["mingru"].prior.tokens_a_byte
-    assert least < MODELS["histogram"].prior.tokens_a_byte == MODELS["memory-histogram"].prior.tokens_a_byte
+    least = MODELS["mingru"].prior.rules.tokens_per_byte
+    assert (
+        least
+        < MODELS["histogram"].prior.rules.tokens_per_byte
+        == MODELS["memory-histogram"].prior.rules.tokens_per_byte
+    )
     for name in ("memory", "memory-memory", "spelling", "product"):
-        assert MODELS[name].prior.tokens_a_byte == least
-    assert {store.load(name).prior.tokens_a_byte for name in ("text", "text-large", "text-best")} == {least}
+        assert MODELS[name].prior.rules.tokens_per_byte == least
+    assert {store.load(name).prior.rules.tokens_per_byte for name in ("text", "text-large", "text-best")} == {least}
 
 
 def test_lanes_are_paid_for():
@@ -122,7 +126,7 @@ def test_a_residual_s_parts_keep_to_it(monkeypatch):
     """Both payloads inside a residual frame are checked by themselves."""
     model = tiny_autoencoders()["vq"]
     monkeypatch.setattr(type(model.prior), "tokens_a_byte", 1)
-    source = bytes(model.tokenizer.unit_bytes * 40)
+    source = bytes(model.tokenizer.sizes.unit_bytes * 40)
     coded = encoded_frame.complete(model, source, options.Options(models=[model]), lambda done: None, None)
     assert len(coded.payload) >= least_payload(coded.tokens, 1, 1)
     assert np.array_equal(

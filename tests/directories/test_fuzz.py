@@ -25,10 +25,10 @@ def coded(folder: Path) -> str:
     """What becomes of a model: refused, or whether it gives a short source back."""
     try:
         model = load_folder(folder)
-        if model.prior.wants_given:
+        if model.prior.rules.given_size:
             return "wants more"
         tokenizer = model.tokenizer
-        size = tokenizer.unit_bytes if tokenizer.wants_grid or not tokenizer.lossless else 1
+        size = tokenizer.sizes.unit_bytes if not tokenizer.lossless else 1
         if size > 1 << 16:
             return "too large an item for a test"
         source = (TEXT * (size // len(TEXT) + 1))[: size if size > 1 else len(TEXT)]

@@ -20,8 +20,8 @@ def test_networks_step_by_the_rule(key, monkeypatch):
     prior = tiny_network(name, settings, tokenizer.vocab_size)
     prior._weights = Weights({key: guarded(value) for key, value in prior.tensors().items()})
     steps = 2 * prior.stride if prior.shape else 24
-    if prior.wants_given:
-        prior = prior.bind(np.arange(3 * 2 * prior.given_size, dtype=np.int32) % prior.vocab_size)
+    if prior.given_size:
+        prior = prior.with_given(np.arange(3 * 2 * prior.given_size, dtype=np.int32) % prior.vocab_size)
     state, previous, rng = prior.init(3, 3 * steps), None, np.random.default_rng(0)
     for _ in range(steps):
         pmf = prior.step(state, previous, 3)
@@ -37,7 +37,7 @@ def test_decoders_of_tokenizers_by_the_rule(kind, monkeypatch):
     check = guard_numpy._check
     monkeypatch.setattr(guard_numpy, "_check", lambda name, *rest: (seen.add(name), check(name, *rest)))
     tokenizer = tiny_autoencoder(kind, {"width": 8, "depth": 1, **AUTOENCODERS[kind]})
-    tokens = tokenizer.encode(np.random.default_rng(0).bytes(2 * tokenizer.unit_bytes))
+    tokens = tokenizer.encode(np.random.default_rng(0).bytes(2 * tokenizer.sizes.unit_bytes))
     expected = tokenizer.decode(tokens)
     tokenizer._weights = Weights({key: guarded(value) for key, value in tokenizer._tensors.items()})
     assert tokenizer.decode(tokens) == expected

@@ -49,7 +49,7 @@ def test_fit_codes_near_the_entropy(tmp_path):
         BayesNetPrior, [Source(tmp_path / "tokens")], BitsTokenizer(), {"shape": "6"}, FitOptions(tmp_path)
     )
     new = chain(4096, 6).ravel().astype(np.int32)
-    bits = coding.score(prior, prior.arrange(new), 512).sum() / 4096
+    bits = coding.score(prior, prior.rules.arrange(new), 512).sum() / 4096
     flip = -(0.125 * np.log2(0.125) + 0.875 * np.log2(0.875))
     assert bits == pytest.approx(1 + 5 * flip, rel=0.02)
 

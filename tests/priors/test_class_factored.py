@@ -321,9 +321,9 @@ def test_few_lanes_where_there_are_few_tokens(tokens, told):
     coded = encoded_frame.encode(model, source, options.Options(), lambda done: None)
     assert coded.lanes == told and model.decode(coded.payload, coded.tokens, coded.lanes) == source
     bits = model.score(source, lanes=None).total_bits
-    least = 8 * least_payload(tokens, told or model.prior.lanes(tokens), model.prior.tokens_a_byte)
+    least = 8 * least_payload(tokens, told or model.prior.rules.lanes(tokens), model.prior.rules.tokens_per_byte)
     assert 8 * len(coded.payload) == pytest.approx(max(bits, least), rel=0.02, abs=40)
-    assert Model(BytesTokenizer(), MemoryPrior(tiny_mingru())).encode(source)[2] == model.prior.lanes(tokens)
+    assert Model(BytesTokenizer(), MemoryPrior(tiny_mingru())).encode(source)[2] == model.prior.rules.lanes(tokens)
 
 
 def test_no_more_lanes_than_tokens():

@@ -7,7 +7,7 @@ import pytest
 
 from tests.golden.make import binary
 from tokpress.coding.base import WATCH_EVERY, Frame
-from tokpress.errors import ModelError, TokpressError
+from tokpress.errors import ModelError
 from tokpress.media.grid import Grid
 from tokpress.native import library
 from tokpress.priors.compose.ensemble import EnsemblePrior
@@ -32,7 +32,7 @@ def engine(request, monkeypatch):
 
 @pytest.mark.parametrize("grid", [None, RGB, SOUND])
 def test_payloads_decode_and_the_score_is_their_length(engine, grid):
-    codec = ContextMixingPrior(on_grid=grid is not None).on(grid, len(TOKENS)).codec(Frame(tokens=len(TOKENS)))
+    codec = ContextMixingPrior(on_grid=grid is not None).codec(Frame(tokens=len(TOKENS), grid=grid))
     payload = codec.encode(TOKENS)
     heard: list[np.ndarray] = []
     assert np.array_equal(codec.decode(payload, len(TOKENS), heard.append), TOKENS)
@@ -43,7 +43,7 @@ def test_payloads_decode_and_the_score_is_their_length(engine, grid):
 @pytest.mark.parametrize("grid", [None, RGB, SOUND])
 def test_core_and_twin_do_the_same(monkeypatch, grid):
     def results():
-        codec = ContextMixingPrior(on_grid=True).on(grid, len(TOKENS)).codec(Frame(tokens=len(TOKENS)))
+        codec = ContextMixingPrior(on_grid=True).codec(Frame(tokens=len(TOKENS), grid=grid))
         return codec.encode(TOKENS), codec.score(TOKENS).tolist(), list(codec.sample(60, 7, 0.8))
 
     if not library.is_here():
@@ -71,7 +71,7 @@ def test_a_watch_may_stop_a_frame():
 
 
 def test_settings_are_checked():
-    assert ContextMixingPrior.load({"on_grid": "true"}, {}, 256).wants_grid
+    assert ContextMixingPrior.load({"on_grid": "true"}, {}, 256).rules.on_grid
     with pytest.raises(ModelError):
         ContextMixingPrior.load({"on_grid": 3}, {}, 256)
     with pytest.raises(ModelError):
@@ -111,5 +111,3 @@ def test_priors_that_step_others_refuse_it(prior):
     ):
         with pytest.raises(ModelError, match=prior.name):
             kind.load(config, {}, 256)
-    with pytest.raises(TokpressError, match="one symbol after the other"):
-        prior.step(None, None, 1)

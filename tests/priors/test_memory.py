@@ -138,12 +138,12 @@ def test_a_memory_of_items_is_in_their_order():
     """And is bound to what its base predicts from."""
     base = tiny_bayes_net()
     memory, tokens = MemoryPrior(base), np.arange(30, dtype=np.int32)
-    assert np.array_equal(memory.arrange(tokens), base.arrange(tokens))
-    assert not np.array_equal(memory.arrange(tokens), tokens)
-    assert np.array_equal(memory.restore(memory.arrange(tokens)), tokens) and memory.lanes(12_000) == base.lanes(12_000)
+    assert memory.rules is base.rules
+    assert not np.array_equal(memory.rules.arrange(tokens), tokens)
+    assert np.array_equal(memory.rules.restore(memory.rules.arrange(tokens)), tokens)
     given = MemoryPrior(tiny_network("pixelcnn", {"shape": "2x2", "given": "1x1", "width": 4, "depth": 1}, 16))
-    bound = given.bind(np.ones(3, np.int32))
-    assert given.wants_given and bound.init(1, 12) and bound.config() == given.config()
+    bound = given.for_frame(Frame(12, given=np.ones(3, np.int32)))
+    assert given.rules.given_size == 1 and bound.init(1, 12) and bound.config() == given.config()
 
 
 @pytest.mark.parametrize("count", [*range(1, 70), 511, 512, 513, 4095, memory_counts.MAX_COUNT])

@@ -72,12 +72,12 @@ def test_what_is_given_is_used_alike(name):
     prior, net = trained(name)
     tokens = draw(prior)
     given = np.random.default_rng(2).integers(0, prior.vocab_size, (len(tokens), 2, prior.given_size))
-    by_steps = stepped(prior.bind(given.ravel().astype(np.int32)), tokens)
+    by_steps = stepped(prior.with_given(given.ravel().astype(np.int32)), tokens)
     for item in range(2):
         part = slice(item * prior.stride, (item + 1) * prior.stride)
         net.given = torch.from_numpy(given[:, item])
         assert np.abs(by_steps[:, part] - parallel(net, tokens[:, part])).max() < CLOSE
-    other = stepped(prior.bind(given[::-1].ravel().astype(np.int32)), tokens)
+    other = stepped(prior.with_given(given[::-1].ravel().astype(np.int32)), tokens)
     assert np.abs(by_steps - other).max() > 0.01
 
 
@@ -87,7 +87,7 @@ def test_what_is_given_codes(name):
     tokenizer = GIVEN[name][2]
     prior, _ = trained(name)
     items = 7
-    source = b"he" + np.random.default_rng(0).bytes(items * prior.stride // tokenizer.unit_tokens)
+    source = b"he" + np.random.default_rng(0).bytes(items * prior.stride // tokenizer.sizes.unit_tokens)
     given = np.random.default_rng(1).bytes(items * prior.given_size // 2 + 1)[: -(-items * prior.given_size // 2)]
     model = Model(tokenizer, prior).given(given)
     for lanes in (None, 1, 3):

@@ -23,9 +23,9 @@ def test_same_bits(name, lanes, monkeypatch):
     size = prior.stride
     count = (2 * lanes - 1 if lanes > 1 else 3) * size + 5  # the last lane is short, and ends within an item
     rng = np.random.default_rng(0)
-    if prior.wants_given:
+    if prior.given_size:
         given = rng.integers(0, prior.vocab_size, count // size * prior.given_size)
-        prior = prior.bind(given.astype(np.int32))
+        prior = prior.with_given(given.astype(np.int32))
     tokens = rng.integers(0, prior.vocab_size, count).astype(np.int32)
     layout = Layout.of(count, lanes, size)
     grid = layout.split(tokens)

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.coding import common as coding
 from tokpress.codec import stream as pipeline
+from tokpress.coding import Frame
 from tokpress.container.frames import Kind, iter_frames
 from tokpress.errors import ChecksumError
 from tokpress.media import formats
@@ -76,14 +76,13 @@ def test_a_codec_on_a_grid(made, model):
     """Decoding is heard in order and whole; the score is of each token in its place and adds up; noise is a sample."""
     source, grid = made
     tokens = model.tokenizer.encode(source)
-    prior = model.prior.on(grid, len(tokens))
-    coded = prior.arrange(tokens)
-    payload, heard = coding.encode(prior, coded), []
-    assert np.array_equal(coding.decode(prior, payload, len(coded), watch=heard.append), coded)
-    assert np.array_equal(np.concatenate([as_array(each) for each in heard]), coded)
-    bits = prior.in_place(coding.score(prior, coded))
+    codec = model.prior.codec(Frame(len(tokens), grid=grid))
+    payload, heard = codec.encode(tokens), []
+    assert np.array_equal(codec.decode(payload, len(tokens), heard.append), tokens)
+    assert np.array_equal(np.concatenate([as_array(each) for each in heard]), tokens)
+    bits = codec.score(tokens)
     assert bits.shape == (len(tokens),) and abs(bits.sum() / 8 - len(payload)) < 12 + 0.01 * len(payload)
-    assert np.array_equal(coding.sample(prior, len(tokens), seed=1), coding.sample(prior, len(tokens), seed=1))
+    assert np.array_equal(codec.sample(len(tokens), seed=1), codec.sample(len(tokens), seed=1))
 
 
 def test_pictures_and_sound_are_smaller_than_without():

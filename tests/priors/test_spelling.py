@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.coding import common as coding
 from tests.models import tiny_mingru
 from tokpress.coding import Frame
-from tokpress.coding.lanes import Layout
+from tokpress.coding.lanes import FrameRules, Layout
 from tokpress.conformance import check
 from tokpress.errors import ChecksumError, ModelError
 from tokpress.models.model import Model
@@ -108,8 +108,9 @@ def test_a_history_as_long_as_it_can_be():
 
 
 def test_lanes_of_whole_items_have_room():
-    prior = spelled(HistogramPrior(len(SPELLINGS)), SPELLINGS)
-    prior.stride = prior.base.stride = 8
+    base = HistogramPrior(len(SPELLINGS))
+    base.rules = FrameRules(stride=8)
+    prior = spelled(base, SPELLINGS)
     tokens = np.full(20, SPELLINGS.index(b"there"), np.int32)
     assert Layout.of(20, 2, 8).steps > -(-20 // Layout.of(20, 2, 8).lanes)
     assert np.array_equal(coding.decode(prior, coding.encode(prior, tokens, 2), 20, 2), tokens)
@@ -159,12 +160,12 @@ def test_it_codes_for_a_model():
 def test_fewer_lanes_where_it_says_so():
     base = HistogramPrior(256)
     prior = SpellingPrior.load({"base": {"name": "histogram"}, "lanes": 5}, {}, 256)
-    rule = [(base.lanes(n), prior.lanes(n)) for n in (0, 1, 96, 4 * 96, 7 * 96, 1 << 20)]
+    rule = [(base.rules.lanes(n), prior.rules.lanes(n)) for n in (0, 1, 96, 4 * 96, 7 * 96, 1 << 20)]
     assert rule == [(1, 1), (1, 1), (1, 1), (4, 2), (7, 3), (128, 5)]
     assert prior.config() == {"lanes": 5, "base": {"name": "histogram", "static": False}}
     listed = Listed(SPELLINGS[:256])
     model = Model(listed, prior)
-    assert model.prior.lanes(1 << 20) == 5, "also where it is told its tokenizer"
+    assert model.prior.rules.lanes(1 << 20) == 5, "also where it is told its tokenizer"
     *_, lanes = model.encode(bytes(range(256)) * 8)
     assert lanes == 5
 

@@ -31,7 +31,7 @@ KINDS = {
 
 
 def samples(name: str, items: int = 3, seed: int = 0) -> bytes:
-    return np.random.default_rng(seed).bytes(items * tiny_autoencoder(name, KINDS[name]).unit_bytes)
+    return np.random.default_rng(seed).bytes(items * tiny_autoencoder(name, KINDS[name]).sizes.unit_bytes)
 
 
 @pytest.fixture(params=KINDS)
@@ -42,11 +42,11 @@ def tokenizer(request):
 def test_items_do_not_depend_on_each_other(tokenizer):
     source = samples(tokenizer.name, 5)
     tokens = tokenizer.encode(source)
-    assert tokens.dtype == np.int32 and len(tokens) == 5 * tokenizer.unit_tokens
+    assert tokens.dtype == np.int32 and len(tokens) == 5 * tokenizer.sizes.unit_tokens
     assert len(np.unique(tokens)) > 1
     restored = tokenizer.decode(tokens)
     assert len(restored) == len(source) == tokenizer.source_length(tokens)
-    size, count = tokenizer.unit_bytes, tokenizer.unit_tokens
+    size, count = tokenizer.sizes.unit_bytes, tokenizer.sizes.unit_tokens
     for i in range(5):
         assert np.array_equal(
             tokenizer.encode(source[i * size : i * size + size]), tokens[i * count : i * count + count]
@@ -88,11 +88,11 @@ def test_saved_and_loaded(tokenizer, tmp_path):
 
 def test_what_is_no_item(tokenizer):
     with pytest.raises(TokenizerError, match="whole number of items"):
-        tokenizer.encode(bytes(tokenizer.unit_bytes + 1))
+        tokenizer.encode(bytes(tokenizer.sizes.unit_bytes + 1))
     with pytest.raises(TokenizerError, match="whole number of items"):
-        tokenizer.decode(np.zeros(tokenizer.unit_tokens + 1, np.int32))
+        tokenizer.decode(np.zeros(tokenizer.sizes.unit_tokens + 1, np.int32))
     with pytest.raises(TokenizerError, match="outside"):
-        tokenizer.decode(np.full(tokenizer.unit_tokens, tokenizer.vocab_size, np.int32))
+        tokenizer.decode(np.full(tokenizer.sizes.unit_tokens, tokenizer.vocab_size, np.int32))
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_pictures_of_any_size(rows, columns, seed):
     assert len(restored) == len(source) and restored[:9] == source[:9] and restored.endswith(b"behind")
     error = ((np.frombuffer(source, np.uint8).astype(int) - np.frombuffer(restored, np.uint8)) ** 2).sum()
     assert summary.distortion.error == error and "PSNR" in str(summary.distortion)
-    tiled = PICTURES.on(Grid(True, 0, rows, columns, 3, 8))
+    tiled = PICTURES.tiled(Grid(True, 0, rows, columns, 3, 8))
     tokens = tiled.encode(pixels)
     assert np.array_equal(tiled.encode(tiled.decode(tokens)), tiled.encode(tiled.decode(tokens)))
     assert restored[-6 - len(pixels) : -6] in (tiled.decode(tokens), pixels)  # a few pixels are stored as they are
@@ -163,8 +163,8 @@ def test_payloads_that_lie():
     grid = Grid(True, 0, 9, 10, 3, 8)
     source = np.random.default_rng(0).bytes(270)
     payload, tokens, lanes = model.encode(source, grid=grid)
-    assert model.decode(payload, tokens, lanes, length=270) == PICTURES.on(grid).decode(
-        PICTURES.on(grid).encode(source)
+    assert model.decode(payload, tokens, lanes, length=270) == PICTURES.tiled(grid).decode(
+        PICTURES.tiled(grid).encode(source)
     )
     for at in range(1 + payload[0]):
         for bit in range(8):
@@ -252,9 +252,9 @@ def test_bits_of_a_picture():
     model, pixels = Model(PICTURES, HistogramPrior(32), name="m"), gradient(40, 30)
     bits = model.score(b"P6 30 40 255\n" + pixels)
     assert bits.source_bytes == len(pixels) and len(bits.bits) == 5 * 4
-    tokens = PICTURES.on(Grid(True, 0, 40, 30, 3, 8)).encode(pixels)
+    tokens = PICTURES.tiled(Grid(True, 0, 40, 30, 3, 8)).encode(pixels)
     assert bits.total_bits == pytest.approx(coding.score(model.prior, tokens, 1).sum())
-    assert bits.tokens == len(tokens) == 5 * 4 * PICTURES.unit_tokens
+    assert bits.tokens == len(tokens) == 5 * 4 * PICTURES.sizes.unit_tokens
     (row,) = costs.by_file([(pixels, bits)])
     assert row["tokens"] == len(tokens) and row["bits_per_token"] == pytest.approx(bits.total_bits / len(tokens))
 

@@ -39,13 +39,11 @@ def test_foreign_tokens_are_refused(tokenizer, wrong):
 def test_half_a_byte_is_refused():
     with pytest.raises(TokenizerError):
         NibblesTokenizer().decode(np.array([1], np.int32))
-    with pytest.raises(TokenizerError):
-        NibblesTokenizer().token_bytes()
 
 
 def test_token_bytes_add_up_to_the_source():
     tokenizer = BytesTokenizer()
-    assert tokenizer.token_bytes()[tokenizer.encode(b"five!")].sum() == 5
+    assert tokenizer.sizes.of_each(tokenizer.encode(b"five!")).sum() == 5
 
 
 @pytest.mark.parametrize("tokenizer", BOTH, ids=lambda t: t.name)

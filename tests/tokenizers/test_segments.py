@@ -28,7 +28,7 @@ def test_segments_and_whatever_follows(parts, rest):
     source = join(parts) + rest
     tokens = BOTH.encode(source)
     assert BOTH.decode(tokens) == source and BOTH.source_length(tokens) == len(source)
-    assert BOTH.lengths(tokens).sum() == len(source) and len(BOTH.lengths(tokens)) == len(tokens)
+    assert BOTH.sizes.of_each(tokens).sum() == len(source) and len(BOTH.sizes.of_each(tokens)) == len(tokens)
     assert list(split(join(parts), 3)) == parts
 
 
@@ -49,7 +49,9 @@ def test_of_lossy_tokenizers(tmp_path):
     pictures = tiny_autoencoder("vq", {"width": 8, "depth": 1, **AUTOENCODERS["vq"]})
     mixed = SegmentsTokenizer([BytesTokenizer(), pictures])
     assert not mixed.lossless
-    source = join([(0, b"a caption"), (1, np.random.default_rng(0).bytes(2 * pictures.unit_bytes)), (1, b"no picture")])
+    source = join(
+        [(0, b"a caption"), (1, np.random.default_rng(0).bytes(2 * pictures.sizes.unit_bytes)), (1, b"no picture")]
+    )
     tokens = mixed.encode(source)
     restored = mixed.decode(tokens)
     assert len(restored) == len(source) and restored[:14] == source[:14] and restored.endswith(b"no picture")

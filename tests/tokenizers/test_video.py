@@ -128,7 +128,7 @@ def test_frames_that_leave_items_all_but_empty():
     """Of a frame a pixel wide, an item of 8 columns holds an eighth; memory is bounded all the same."""
     grid = Grid(True, 0, 1 << 24, 1, 3, 8, frames=2)
     with pytest.raises(TokenizerError, match="empty"):
-        COLOUR.tokenizer.on(grid)
+        COLOUR.tokenizer.tiled(grid)
     source = npy(np.zeros((2, 4, 1, 3), np.uint8)).replace(b"(2, 4, 1, 3), }     ", b"(2, 8388608, 1, 3), }")
     with pytest.raises(TokpressError, match="empty"):
         stored(source + bytes(grid.stop), COLOUR)

@@ -56,14 +56,16 @@ def test_the_first_frame_of_a_video_alone_is_a_picture():
     plan = TOKENIZERS.find("video_lfq")({**SMALL, **KINDS["video_lfq"]}, {})
     video = TOKENIZERS.find("video_lfq")(plan.settings, Net(plan, 0).export())
     one = TOKENIZERS.find("video_lfq")({**plan.settings, "shape": "1x8x8x3"}, Net(plan, 0).export())
-    source = np.random.default_rng(0).bytes(video.unit_bytes)
-    first = source[: one.unit_bytes]
+    source = np.random.default_rng(0).bytes(video.sizes.unit_bytes)
+    first = source[: one.sizes.unit_bytes]
     tokens = video.encode(source)
     assert video.item_shape == (6, 2)
-    assert np.array_equal(one.encode(first), tokens[: one.unit_tokens])
-    assert one.decode(tokens[: one.unit_tokens]) == video.decode(tokens)[: one.unit_bytes]
-    later = source[: 3 * one.unit_bytes] + bytes(2 * one.unit_bytes)  # what comes later changes nothing before
-    assert np.array_equal(video.encode(later)[: 2 * one.unit_tokens], tokens[: 2 * one.unit_tokens])
+    assert np.array_equal(one.encode(first), tokens[: one.sizes.unit_tokens])
+    assert one.decode(tokens[: one.sizes.unit_tokens]) == video.decode(tokens)[: one.sizes.unit_bytes]
+    later = source[: 3 * one.sizes.unit_bytes] + bytes(
+        2 * one.sizes.unit_bytes
+    )  # what comes later changes nothing before
+    assert np.array_equal(video.encode(later)[: 2 * one.sizes.unit_tokens], tokens[: 2 * one.sizes.unit_tokens])
 
 
 @pytest.fixture

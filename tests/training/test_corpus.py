@@ -168,7 +168,7 @@ def test_training_is_deterministic(tmp_path):
     ]
     assert len({tokenize.tokenizer_hash(tokenizer) for tokenizer in made}) == 1
     assert reports[-1] == (100_000, 100_000)
-    assert made[0].token_bytes().max() <= 16
+    assert made[0].sizes.average().max() <= 16
 
 
 def test_a_tiny_corpus_gives_a_small_vocabulary(tmp_path):

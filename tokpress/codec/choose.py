@@ -111,7 +111,7 @@ class _Trials:
             return Cost(PROSE_TEXT * len(tokens), final=True)
         found = encode(model, self._part, self._options, self._report, self._grid, tokens)
         self.encoded[number] = found
-        return Cost(len(found.payload), model.prior.starts_empty)
+        return Cost(len(found.payload), model.prior.rules.starts_empty)
 
 
 def _smaller(winner: EncodedFrame | None, packed: bytes | None, source: bytes, options: Options) -> EncodedFrame:

@@ -64,7 +64,9 @@ def encode(
 
 def _of_model(model: Model, size: int, payload: bytes, tokens: int, lanes: int) -> EncodedFrame:
     """Lanes are told where they are not those of the rule."""
-    return EncodedFrame(Kind.MODEL, size, payload, model, tokens, None if lanes == model.prior.lanes(tokens) else lanes)
+    return EncodedFrame(
+        Kind.MODEL, size, payload, model, tokens, None if lanes == model.prior.rules.lanes(tokens) else lanes
+    )
 
 
 def plain(packed: bytes | None, source: bytes) -> EncodedFrame:

@@ -4,7 +4,7 @@
     pictures, sound,       as many rows, columns or frames as fit, in whole items of the tokenizer's: a video of any length
     video, with a loss     becomes many frames of a file, each of which is decoded without the others
 
-A block ends where the tokenizer may be cut (`Tokenizer.whole`): segments, a caption and its picture say, are not cut in two.
+A block ends where the tokenizer may be cut (`Tokenizer.safe_prefix`): segments, a caption and its picture say, are not cut in two.
 What comes before the first whole item, the head of a file say, goes into the first block.
 """
 
@@ -19,6 +19,7 @@ from ..errors import TokpressError
 from ..media import formats
 from ..media.grid import Grid
 from ..tokenizers.base import Tokenizer
+from ..tokenizers.samples import for_grid, grid_for
 from .options import Options
 
 #: the size of a source that does not tell it
@@ -72,15 +73,16 @@ def _suited(found: formats.Samples, tokenizer: Tokenizer, frame_size: int, left:
     """(how samples lie that the tokenizer is for, bytes of them in a block). Raises TokpressError."""
     from ..tokenizers.learned.tiled import Tiled  # for lossy ones only: a start counts milliseconds
 
-    grid = tokenizer.takes(found)
+    grid = grid_for(tokenizer, found)
     if left is not None and grid.stop > left:
         raise TokpressError("--lossy takes a whole file: this one is cut off")
     each = grid.slice_bytes
     one = grid.within(grid.start, grid.start + each)
-    tiled = one and tokenizer.on(one._replace(start=0))
+    tiled = one and for_grid(tokenizer, one._replace(start=0))
     many = frame_size // each
     if isinstance(tiled, Tiled):
-        side = tiled.inner.sides[tokenizer.video and grid.frames == 1]  # a single frame is cut along its rows
+        sides = tiled.inner.samples.sides
+        side = sides[len(sides) == 3 and grid.frames == 1]  # a single frame is cut along its rows
         many = max(1, min(frame_size // (side * each), MAX_FILLED // tiled.filled)) * side
     size = min(max(1, many), MAX_SOURCE // each) * each
     if not size:
@@ -94,11 +96,11 @@ def frame_of_items(options: Options) -> tuple[int, int]:
     if options.models is None or len(options.models) != 1:
         return options.frame_size, 1
     (model,) = options.models
-    pieces, size = model.tokenizer.unit_tokens, model.tokenizer.unit_bytes
-    item = math.lcm(model.prior.stride, pieces) // pieces * size
+    pieces, size = model.tokenizer.sizes.unit_tokens, model.tokenizer.sizes.unit_bytes
+    item = math.lcm(model.prior.rules.stride, pieces) // pieces * size
     most = min(options.frame_size, MAX_SOURCE - (item - 1))
     most = min(most, most * 2 * size // pieces)
-    if item > most or model.prior.wants_given:
+    if item > most or model.prior.rules.given_size:
         return options.frame_size, 1
     return most // item * item, item
 
@@ -108,7 +110,7 @@ def frame_end(block: bytes, options: Options) -> int:
     that is longer than a frame."""
     if options.models is None or len(options.models) != 1:
         return len(block)
-    return options.models[0].tokenizer.whole(block) or len(block)
+    return options.models[0].tokenizer.safe_prefix(block) or len(block)
 
 
 def bytes_left(source: BinaryIO) -> int | None:

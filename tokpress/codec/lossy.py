@@ -9,6 +9,7 @@ from ..container.frames import MAX_TOKENS
 from ..media.distortion import Distortion
 from ..media.grid import Grid
 from ..models.model import Model
+from ..tokenizers.samples import for_grid, samples_of
 from .choose import choose_frame
 from .encoded_frame import EncodedFrame, complete, encode
 from .framing import Block
@@ -34,7 +35,7 @@ def coded_pieces(block: Block, options: Options, report: Report) -> list[tuple[b
 
 
 def _exactly(model: Model, samples: bytes, options: Options, report: Report, grid: Grid | None) -> EncodedFrame:
-    if grid or (samples and not len(samples) % model.tokenizer.unit_bytes):
+    if grid or (samples and not len(samples) % model.tokenizer.sizes.unit_bytes):
         coded = complete(model, samples, options, report, grid)
         if _worth(coded, samples):
             return coded
@@ -42,13 +43,13 @@ def _exactly(model: Model, samples: bytes, options: Options, report: Report, gri
 
 
 def _with_loss(model: Model, samples: bytes, options: Options, report: Report, grid: Grid | None) -> EncodedFrame:
-    tokenizer = model.tokenizer.on(grid) if grid else model.tokenizer
+    tokenizer = for_grid(model.tokenizer, grid)
     tokens = tokenizer.encode(samples)
     restored = tokenizer.decode(tokens)
     coded = encode(model, samples, options, report, grid, tokens)
     if not _worth(coded, samples):
         restored, coded = samples, choose_frame(samples, Options(kernel=options.kernel), report)
-    lost = Distortion.of(samples, restored, model.tokenizer.sound)
+    lost = Distortion.of(samples, restored, samples_of(model.tokenizer).sound)
     return coded._replace(restores=restored, distortion=lost)
 
 

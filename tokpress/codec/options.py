@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from ..container.frames import MAX_LANES, MAX_SOURCE
 from ..errors import TokpressError
 from ..models.model import Model
+from ..tokenizers.samples import ItemTokenizer
 
 #: bytes of a frame, unless a call says otherwise
 FRAME_SIZE = 1 << 24
@@ -43,7 +44,11 @@ class Options:
             raise ValueError("an effort chooses among the shipped models; it does not go with models of your own")
         losing = [model for model in self.models or [] if not model.tokenizer.lossless]
         #: a lossy tokenizer whose reconstruction is completed, since nothing else was asked for
-        self.completes = not self.lossy and len(self.models or []) == 1 and any(m.tokenizer.wants_grid for m in losing)
+        self.completes = (
+            not self.lossy
+            and len(self.models or []) == 1
+            and any(isinstance(m.tokenizer, ItemTokenizer) for m in losing)
+        )
         if losing and not (self.lossy or self.completes):
             name = losing[0].name
             raise TokpressError(f"the model {name} loses information: say --lossy if it may, or take another model")

@@ -17,6 +17,7 @@ from ..container.varint import pack_varint, take_varint
 from ..errors import ChecksumError
 from ..lazy import np
 from ..media.grid import Grid
+from ..tokenizers.samples import for_grid, samples_of
 
 if TYPE_CHECKING:
     from ..models.model import Model
@@ -44,11 +45,10 @@ def added(restored: bytes, rest: bytes, sound: bool) -> bytes:
 
 def of_items(model: Model, length: int) -> Grid:
     """Items one after the other, as one picture or recording."""
-    tokenizer = model.tokenizer
-    *sides, channels = tokenizer.sample_shape
-    rows, columns = (1, length // (2 * channels)) if tokenizer.sound else (length // (sides[-1] * channels), sides[-1])
-    bits = 16 if tokenizer.sound else 8
-    return Grid(not tokenizer.sound, 0, rows, columns, channels, bits, signed=tokenizer.sound, little=tokenizer.sound)
+    kind = samples_of(model.tokenizer)
+    columns = length // (2 * kind.channels) if kind.sound else kind.sides[-1]
+    rows = 1 if kind.sound else length // (columns * kind.channels)
+    return Grid(not kind.sound, 0, rows, columns, kind.channels, kind.bits, signed=kind.sound, little=kind.sound)
 
 
 def encode(
@@ -62,9 +62,9 @@ def encode(
 ) -> tuple[bytes, int, int]:
     """(payload, tokens, lanes), as `Model.encode`, of a payload that restores the source itself: the length of the lossy
     model's payload, that payload, then the residual model's."""
-    tokenizer = model.tokenizer.on(grid) if grid else model.tokenizer
+    tokenizer = for_grid(model.tokenizer, grid)
     tokens = tokenizer.encode(source)
-    rest = difference(source, tokenizer.decode(tokens), model.tokenizer.sound)
+    rest = difference(source, tokenizer.decode(tokens), samples_of(model.tokenizer).sound)
     lossy, count, lanes = model.encode(source, lanes, lambda share: report(share / 2), grid, tokens, kernel)
     layout = grid.stacked if grid else of_items(model, len(source))
     after, _, _ = residual_model.encode(rest, None, lambda share: report(0.5 + share / 2), layout, None, kernel)
@@ -91,6 +91,6 @@ def decode(
 
     lossy = take(take_varint(take, "residual frame"))
     restored = model.decode(lossy, tokens, lanes, lambda share: report(share / 2), length, kernel)
-    count = length // residual_model.tokenizer.unit_bytes * residual_model.tokenizer.unit_tokens
+    count = length // residual_model.tokenizer.sizes.unit_bytes * residual_model.tokenizer.sizes.unit_tokens
     rest = residual_model.decode(stream.read(), count, None, lambda share: report(0.5 + share / 2), length, kernel)
-    return added(restored, rest, model.tokenizer.sound)
+    return added(restored, rest, samples_of(model.tokenizer).sound)

@@ -34,7 +34,7 @@ def _restore(header: FrameHeader, payload: bytes, models: Sequence[Model], kerne
         model, *residual_model = [store.by_id(id, models) for id in header.model_ids]
     except ModelMismatchError as error:
         raise ModelMismatchError(f"{header.where}: {error}") from None
-    lanes = model.prior.lanes(header.tokens)
+    lanes = model.prior.rules.lanes(header.tokens)
     if header.lanes == lanes:  # a header has one spelling
         raise FormatError(
             f"{header.where}: it tells the {lanes:,} lanes that the model's rule gives: get a complete copy of the file"
@@ -53,7 +53,9 @@ def _restore(header: FrameHeader, payload: bytes, models: Sequence[Model], kerne
         else:
             source = model.decode(payload, header.tokens, lanes, share_done, size, kernel)
     except ChecksumError as error:
-        other = "; or --given names another file than the one that it was made with" if model.prior.wants_given else ""
+        other = (
+            "; or --given names another file than the one that it was made with" if model.prior.rules.given_size else ""
+        )
         raise ChecksumError(f"{header.where}: {error}: {ADVICE}{other}") from error
     check_source(header, source)
     return source

@@ -18,10 +18,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from ..exact.threads import at_most, one_blas_thread
 from ..tokens import TokenBuffer, Tokens
+from .lanes import FrameRules
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from ..media.grid import Grid
 
     Pmf = NDArray[np.float32]  # [n, V], C-contiguous, every row sums to 1 within float32 rounding
 else:
@@ -46,13 +49,17 @@ def unwatched(tokens: TokenBuffer) -> None:
 class Frame(NamedTuple):
     """Settings of one frame's codec.
 
-    tokens: how many the frame has; some priors choose how to code by it. lanes: at most so many (`lanes.Layout`). kernel: "auto" or
-    a name of `exact.kernels`; threads: at most so many, 0 for as many as there are. Kernel and threads change no bit."""
+    tokens: number of tokens; a prior may size tables by it. lanes: largest number of lanes (`lanes.Layout`). kernel: "auto" or
+    a name of `exact.kernels`. threads: largest number of threads, 0 for one per processor. Kernel and threads change no bit.
+    grid: where the samples lie in the source, for priors whose rules say `on_grid`. given: the tokens [M] of x where the prior
+    is one of p(y | x), `given_size` for each item."""
 
     tokens: int
     lanes: int = 1
     kernel: str = "auto"
     threads: int = 0
+    grid: Grid | None = None
+    given: TokenBuffer | None = None
 
 
 class Codec(ABC):
@@ -85,15 +92,18 @@ class Codec(ABC):
         Raises ChecksumError where the bits are used up."""
 
     @abstractmethod
-    def stepped(self) -> list[SteppedPrior]:
+    def stepped(self) -> list[Stepped]:
         """The priors that this codec steps, for tests of their conditionals."""
 
 
-class SteppedPrior(Protocol):
-    """The part of a prior that codecs step (`types.Prior` explains each)."""
+class Stepped(Protocol):
+    """The part of a prior that codecs step (`priors.base.SteppedPrior` explains each method)."""
 
-    vocab_size: int
-    stride: int
+    @property
+    def vocab_size(self) -> int: ...
+
+    @property
+    def rules(self) -> FrameRules: ...
 
     def init(self, lanes: int, tokens: int) -> Any: ...
 

@@ -16,13 +16,14 @@ member, and pays log2 K for telling. A header before the items, shorter than an 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from ..errors import ChecksumError
 from ..exact.likelihood import Joint, posterior
 from ..lazy import np
 from ..tokens import TokenBuffer, as_array
-from .base import Codec, Frame, Pmf, Report, SteppedPrior, Tokens, Watch, silent, unwatched, with_threads
+from .base import Codec, Frame, Pmf, Report, Stepped, Tokens, Watch, silent, unwatched, with_threads
 from .coders.stack import Stack
 from .lanes import Layout
 from .symbolwise import Symbolwise, follow, known_conditionals
@@ -31,21 +32,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-class ItemPrior(SteppedPrior, Protocol):
-    """A member of the mixture: `stride` tokens make an item, which it codes in an order of its own."""
-
-    def arrange(self, tokens: TokenBuffer) -> TokenBuffer: ...
-
-    def restore(self, tokens: TokenBuffer) -> TokenBuffer: ...
-
-
 class BitsBack(Codec):
-    def __init__(self, members: list[ItemPrior], frame: Frame, scored: int) -> None:
-        """scored: items whose likelihoods are computed side by side, for a score."""
+    def __init__(self, members: Sequence[Stepped], frame: Frame, scored: int) -> None:
+        """members: of the mixture, each of items that it codes in an order of its own. scored: items whose likelihoods are
+        computed side by side, for a score."""
         super().__init__(frame)
-        self.members, self.size, self.scored = members, members[0].stride, scored
+        self.members, self.size, self.scored = members, members[0].rules.stride, scored
 
-    def stepped(self) -> list[SteppedPrior]:
+    def stepped(self) -> list[Stepped]:
         return list(self.members)
 
     @with_threads
@@ -91,7 +85,7 @@ class BitsBack(Codec):
             for k, member in enumerate(self.members):
                 if (mine := chosen == k).any():
                     drawn = follow(member, _in_lanes(some[mine]), stack.pop)
-                    some[mine] = as_array(member.restore(drawn)).reshape(-1, size)
+                    some[mine] = as_array(member.rules.restore(drawn)).reshape(-1, size)
             if at + group < whole:
                 stack.push(chosen, posterior(self._likelihoods(some)))
             out.append(some.reshape(-1))
@@ -125,7 +119,7 @@ class BitsBack(Codec):
             if n := int((chosen == k).sum()):
                 codec = Symbolwise(member, self.frame._replace(lanes=min(n, self.frame.lanes)))
                 drawn = codec.sample(n * size, int(rng.integers(1 << 32)), temperature)
-                items[chosen == k] = as_array(member.restore(drawn)).reshape(n, size)
+                items[chosen == k] = as_array(member.rules.restore(drawn)).reshape(n, size)
         return items.reshape(-1)[:count]
 
     def _likelihoods(self, items: np.ndarray) -> list[Joint]:
@@ -151,12 +145,12 @@ def _in_lanes(items: np.ndarray) -> Layout:
     return Layout.of(items.size, len(items), items.shape[1])
 
 
-def _arranged(member: ItemPrior, items: np.ndarray) -> np.ndarray:
+def _arranged(member: Stepped, items: np.ndarray) -> np.ndarray:
     """Items [n, N], each in the member's order."""
-    return as_array(member.arrange(items.reshape(-1))).reshape(items.shape)
+    return as_array(member.rules.arrange(items.reshape(-1))).reshape(items.shape)
 
 
-def _push(stack: Stack, member: SteppedPrior, layout: Layout, grid: np.ndarray) -> None:
+def _push(stack: Stack, member: Stepped, layout: Layout, grid: np.ndarray) -> None:
     """Symbols [lanes, steps] under one member, its last step first: a stack returns them in order."""
     steps = [(pmf.copy(), symbols) for pmf, symbols, _ in known_conditionals(member, layout, grid)]
     for pmf, symbols in reversed(steps):

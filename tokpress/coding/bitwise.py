@@ -21,7 +21,7 @@ from .base import (
     Frame,
     Pmf,
     Report,
-    SteppedPrior,
+    Stepped,
     Tokens,
     Watch,
     check_temperature,
@@ -31,7 +31,7 @@ from .base import (
 )
 from .coders import range_decoder, range_encoder
 from .coders.stack import Stack
-from .lanes import Layout
+from .lanes import FrameRules, Layout
 from .symbolwise import take_steps
 
 if TYPE_CHECKING:
@@ -39,7 +39,8 @@ if TYPE_CHECKING:
 
 
 class BitwisePrior(Protocol):
-    stride: int
+    @property
+    def rules(self) -> FrameRules: ...
 
     def init(self, lanes: int, tokens: int) -> Any:
         """A fresh state, as `Prior.init`."""
@@ -60,12 +61,12 @@ class Bitwise(Codec):
         super().__init__(frame)
         self.prior = prior
 
-    def stepped(self) -> list[SteppedPrior]:
+    def stepped(self) -> list[Stepped]:
         """None: symbols have no conditionals but those of their bits."""
         return []
 
     def _layout(self, count: int) -> Layout:
-        return Layout.of(count, self.frame.lanes, self.prior.stride)
+        return Layout.of(count, self.frame.lanes, self.prior.rules.stride)
 
     @with_threads
     def encode(self, tokens: TokenBuffer, report: Report = silent) -> bytes:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ..lazy import np
 from ..tokens import TokenBuffer
-from .base import Codec, Frame, Pmf, Report, SteppedPrior, Tokens, Watch, silent, unwatched, with_threads
+from .base import Codec, Frame, Pmf, Report, Stepped, Tokens, Watch, silent, unwatched, with_threads
 from .classes import SymbolClasses
 from .coders import range_decoder, range_encoder
 from .lanes import Layout
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-class FactoredPrior(SteppedPrior, Protocol):
+class FactoredPrior(Stepped, Protocol):
     """A prior that predicts a symbol's class, then its member. Its `step` gives the probabilities of all symbols, for sampling."""
 
     def class_pmf(self, state: Any, previous: Tokens | None, rows: int) -> Pmf:
@@ -38,11 +38,11 @@ class ClassFactored(Codec):
         self.prior, self.classes = prior, classes
         self._all_symbols = Symbolwise(prior, frame)
 
-    def stepped(self) -> list[SteppedPrior]:
+    def stepped(self) -> list[Stepped]:
         return [self.prior]
 
     def _layout(self, count: int) -> Layout:
-        return Layout.of(count, self.frame.lanes, self.prior.stride)
+        return Layout.of(count, self.frame.lanes, self.prior.rules.stride)
 
     @with_threads
     def encode(self, tokens: TokenBuffer, report: Report = silent) -> bytes:

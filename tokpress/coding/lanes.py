@@ -5,10 +5,15 @@ Lane i holds tokens i·T … min((i+1)·T, N) − 1 with T = ⌈N / B⌉ rounded
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
 
+from ..exact.orders import Order, arrange, restore
 from ..lazy import np
 from ..tokens import TokenBuffer, Tokens, as_array
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 #: a frame of fewer tokens than this is short
 SHORT, TOKENS_A_LANE = 8192, 1024
@@ -27,6 +32,52 @@ def fewer_lanes(tokens: int, rule: int) -> int:
     """Lanes of a short frame: one per 1024 tokens. Fewer lanes are slower, but fewer start with an empty state; this saves
     3.6 % on messages of 1 to 4 KB (docs/notes/text.md, "Few lanes where there are few tokens")."""
     return min(rule, -(-tokens // TOKENS_A_LANE)) if 0 < tokens < SHORT else rule
+
+
+@dataclass(frozen=True, eq=False)
+class FrameRules:
+    """How the tokens of a prior lie in a frame, and what the codec of a frame is given. Part of the format."""
+
+    #: lanes begin at multiples of this many tokens: 2 where two tokens make a byte, all tokens of an item where there are items
+    stride: int = 1
+    #: of items: the order [stride] in which an item's tokens are coded (`exact.orders`); None for sequences without end
+    order: Order | None = None
+    #: most lanes of a frame
+    max_lanes: int = 512
+    #: the default number of lanes is divided by this
+    lane_divisor: int = 1
+    #: whether an encoder takes fewer lanes where there are few tokens
+    short_in_few_lanes: bool = False
+    #: most tokens that a byte of payload may stand for (`container.proportion`)
+    tokens_per_byte: int = 1 << 8
+    #: whether the payload says where the samples lie in the source (`Frame.grid`)
+    on_grid: bool = False
+    #: tokens of the other item that each item is predicted from (`Frame.given`); 0: none
+    given_size: int = 0
+    #: whether a frame begins with nothing learned, so that the prior gains most on a long one
+    starts_empty: bool = False
+
+    def lanes(self, tokens: int) -> int:
+        """Lanes of a frame whose header names no number."""
+        rule = default_lanes(tokens) if self.order is None else -(-tokens // self.stride)
+        return max(1, min(rule // self.lane_divisor, self.max_lanes))
+
+    def lanes_taken(self, tokens: int) -> int:
+        """Lanes that an encoder takes by default. The header names them where `lanes` gives another number."""
+        rule = self.lanes(tokens)
+        return fewer_lanes(tokens, rule) if self.short_in_few_lanes else rule
+
+    def arrange(self, tokens: TokenBuffer) -> TokenBuffer:
+        """Tokens [N] of a source in the order in which they are coded."""
+        return tokens if self.order is None else arrange(as_array(tokens), self.order)
+
+    def restore(self, tokens: TokenBuffer) -> TokenBuffer:
+        """Coded tokens [N] in the order of the source: the reverse of `arrange`."""
+        return tokens if self.order is None else restore(as_array(tokens), self.order)
+
+    def in_place(self, bits: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Bits [N] of coded tokens in the order of the source."""
+        return bits if self.order is None else restore(bits, self.order)
 
 
 class Layout(NamedTuple):

@@ -22,7 +22,7 @@ from .base import (
     Frame,
     Pmf,
     Report,
-    SteppedPrior,
+    Stepped,
     Tokens,
     Watch,
     check_temperature,
@@ -49,15 +49,15 @@ class Symbolwise(Codec):
     array([3, 0, 3], dtype=int32)
     """
 
-    def __init__(self, prior: SteppedPrior, frame: Frame) -> None:
+    def __init__(self, prior: Stepped, frame: Frame) -> None:
         super().__init__(frame)
         self.prior = prior
 
-    def stepped(self) -> list[SteppedPrior]:
+    def stepped(self) -> list[Stepped]:
         return [self.prior]
 
     def _layout(self, count: int) -> Layout:
-        return Layout.of(count, self.frame.lanes, self.prior.stride)
+        return Layout.of(count, self.frame.lanes, self.prior.rules.stride)
 
     @with_threads
     def encode(self, tokens: TokenBuffer, report: Report = silent) -> bytes:
@@ -112,7 +112,7 @@ class Symbolwise(Codec):
         return follow(self.prior, self._layout(count), Stack(noise, noise=True).pop, watch)
 
 
-def conditionals(prior: SteppedPrior, layout: Layout) -> Generator[Pmf, Tokens, None]:
+def conditionals(prior: Stepped, layout: Layout) -> Generator[Pmf, Tokens, None]:
     """Yields the pmf [n, V] of each step and receives its symbols [n]."""
     if not layout.tokens:
         return
@@ -123,7 +123,7 @@ def conditionals(prior: SteppedPrior, layout: Layout) -> Generator[Pmf, Tokens, 
             previous = yield prior.step(state, None if previous is None else previous[:rows], rows)
 
 
-def known_conditionals(prior: SteppedPrior, layout: Layout, grid: Tokens) -> Iterator[tuple[Pmf, Tokens, int]]:
+def known_conditionals(prior: Stepped, layout: Layout, grid: Tokens) -> Iterator[tuple[Pmf, Tokens, int]]:
     """(pmf [steps, n, V], symbols [steps, n], first step) until the symbols [B, T] of all lanes are through."""
     if not layout.tokens:
         return
@@ -137,7 +137,7 @@ def known_conditionals(prior: SteppedPrior, layout: Layout, grid: Tokens) -> Ite
         previous = grid[:, stop - 1].copy()
 
 
-def follow(prior: SteppedPrior, layout: Layout, choose: Callable[[Pmf], Tokens], watch: Watch = unwatched) -> Tokens:
+def follow(prior: Stepped, layout: Layout, choose: Callable[[Pmf], Tokens], watch: Watch = unwatched) -> Tokens:
     """Step the prior: `choose(pmf)` gives the symbols [n] of each step. Returns all of them, [N]."""
     if not layout.tokens:
         return np.zeros(0, np.int32)

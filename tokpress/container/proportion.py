@@ -1,6 +1,6 @@
 """How much work a payload may ask for: tokens and lanes in proportion to its bytes.
 
-    payload bytes ≥ max(⌈tokens / a⌉ − 4, lanes − 16)          a: `Prior.tokens_a_byte`, at most TOKENS_A_BYTE
+    payload bytes ≥ max(⌈tokens / a⌉ − 4, lanes − 16)          a: `FrameRules.tokens_per_byte`, at most TOKENS_A_BYTE
 
 Without a bound, a frame of 22 bytes could tell 2^26 tokens in thousands of lanes and keep a decoder busy for minutes before its words run
 out: expected symbols cost next to nothing. Real data hardly ever meets the bound. Where it would (long repetitions), the encoder appends
@@ -18,23 +18,23 @@ FREE_BYTES = 4
 FREE_LANES = 16
 
 
-def least_payload(tokens: int, lanes: int, tokens_a_byte: int = TOKENS_A_BYTE) -> int:
+def least_payload(tokens: int, lanes: int, tokens_per_byte: int = TOKENS_A_BYTE) -> int:
     """Bytes of the shortest payload for so many tokens in so many lanes.
 
     >>> least_payload(1024, 16, 256), least_payload(1025, 16, 256), least_payload(1025, 128, 256)
     (0, 1, 112)
     """
-    return max(0, -(-tokens // min(tokens_a_byte, TOKENS_A_BYTE)) - FREE_BYTES, lanes - FREE_LANES)
+    return max(0, -(-tokens // min(tokens_per_byte, TOKENS_A_BYTE)) - FREE_BYTES, lanes - FREE_LANES)
 
 
-def padded(payload: bytes, tokens: int, lanes: int, tokens_a_byte: int) -> bytes:
+def padded(payload: bytes, tokens: int, lanes: int, tokens_per_byte: int) -> bytes:
     """The payload, with zeros behind it where it is shorter than `least_payload`."""
-    return payload.ljust(least_payload(tokens, lanes, tokens_a_byte), b"\0")
+    return payload.ljust(least_payload(tokens, lanes, tokens_per_byte), b"\0")
 
 
-def check(payload: bytes, tokens: int, lanes: int, tokens_a_byte: int) -> None:
+def check(payload: bytes, tokens: int, lanes: int, tokens_per_byte: int) -> None:
     """Raises ChecksumError where the payload is too short for what it is said to hold."""
-    if len(payload) < least_payload(tokens, lanes, tokens_a_byte):
+    if len(payload) < least_payload(tokens, lanes, tokens_per_byte):
         raise ChecksumError(
             f"a payload of {len(payload):,} bytes does not hold {tokens:,} tokens in {lanes:,} lanes: they end before the tokens do"
         )

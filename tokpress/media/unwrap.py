@@ -45,24 +45,24 @@ class Opened(NamedTuple):
     left_out: list[str]
 
 
-def opened(source: BinaryIO, tokenizer: Wanted | None) -> Opened:
+def opened(source: BinaryIO, wanted: Wanted | None) -> Opened:
     """Of a file that can seek, what a lossy tokenizer takes of it; without one what `shown` gives exactly."""
     start, as_it_is = source.tell(), Opened(source, None, "", [])
     head = source.read(video.LOOK)
     source.seek(start)
     if video.is_video(head):
-        if tokenizer is None:
+        if wanted is None:
             raise TokpressError("--content takes pictures and sound, and this is a video: leave --content out")
-        if not tokenizer.video:
-            raise TokpressError(f"the model is for {'sound' if tokenizer.sound else 'pictures'}, and this is a video")
-        frames = video.Unpacked(source, tokenizer.channels)
+        if not wanted.video:
+            raise TokpressError(f"the model is for {'sound' if wanted.sound else 'pictures'}, and this is a video")
+        frames = video.Unpacked(source, wanted.channels)
         return Opened(cast(BinaryIO, io.BufferedReader(frames)), frames.size, ".npy", frames.left_out)
-    if tokenizer and not recognised(head):
+    if wanted and not recognised(head):
         return as_it_is
-    if tokenizer and tokenizer.video:
+    if wanted and wanted.video:
         raise TokpressError(f"the model is for video, and this is {'sound' if is_recording(head) else 'a picture'}")
     data = source.read()
-    made = shown(data, *((tokenizer.channels, tokenizer.sound) if tokenizer else ()))
+    made = shown(data, *((wanted.channels, wanted.sound) if wanted else ()))
     if made.data == data:
         source.seek(start)
         return as_it_is

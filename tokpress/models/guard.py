@@ -4,7 +4,6 @@ A header is small and can say anything; without this, a frame of a few bytes kee
 """
 
 from collections.abc import Callable
-from contextlib import suppress
 
 from ..errors import ChecksumError, TokenizerError
 from ..tokenizers.base import Tokenizer
@@ -20,17 +19,13 @@ class Counting:
         self.tokens, self.limit, self.report = tokens, limit, report
         self.done = self.made = 0
         #: None where the token count alone fixes the length, and where a token has no length by itself
-        self.tokenizer: Tokenizer | None = None
-        if limit is not None and tokenizer.lengths_add_up and tokenizer.unit_tokens == 1 and not tokenizer.wants_grid:
-            with suppress(TokenizerError):
-                tokenizer.source_length(b"")
-                self.tokenizer = tokenizer
+        self.sizes = tokenizer.sizes if limit is not None and tokenizer.sizes.add_up else None
 
     def __call__(self, tokens: TokenBuffer) -> None:
         self.done += count(tokens)
-        if self.tokenizer is not None and self.limit is not None:
+        if self.sizes is not None and self.limit is not None:
             try:
-                self.made += self.tokenizer.source_length(tokens)
+                self.made += self.sizes.source_length(tokens)
             except TokenizerError as error:
                 raise ChecksumError(f"the decoded tokens make no source: {error}") from None
             if self.made > self.limit:

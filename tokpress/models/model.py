@@ -21,16 +21,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..coding import Frame
+from ..coding import Codec, Frame
 from ..container import proportion
 from ..errors import ChecksumError, ModelError, TokenizerError, TokpressError
 from ..lazy import np
 from ..media import formats
 from ..media import grid as grids
 from ..media.grid import Grid
-from ..priors.base import Prior
+from ..priors.base import Prior, ReadsTokenizer
 from ..storage import tensors
 from ..tokenizers.base import Tokenizer
+from ..tokenizers.samples import ItemTokenizer, for_grid, grid_for
 from ..tokens import TokenBuffer, as_array
 from . import folder as files
 from .guard import Counting
@@ -64,13 +65,14 @@ class Model:
         weights_of: tuple[str, ...] = (),
         given_tokens: TokenBuffer | None = None,
     ) -> None:
-        """weights_of: ids of the models whose weights it uses, where it has none of its own. given_tokens: the tokens that its
-        prior is bound to (`given`)."""
+        """weights_of: ids of the models whose weights it uses, where it has none of its own. given_tokens: what its
+        prior conditions on (`given`)."""
         if tokenizer.vocab_size != prior.vocab_size:
             raise ModelError(
                 f"the tokenizer has {tokenizer.vocab_size} symbols but the prior predicts {prior.vocab_size}"
             )
-        self.tokenizer, self.prior, self.name, self.card = tokenizer, prior.for_tokenizer(tokenizer), name, card
+        self.tokenizer, self.name, self.card = tokenizer, name, card
+        self.prior = prior.for_tokenizer(tokenizer) if isinstance(prior, ReadsTokenizer) else prior
         self.weights_of, self.given_tokens = weights_of, given_tokens
         self._id = id
 
@@ -102,11 +104,12 @@ class Model:
         """The same model with what its prior conditions on: y is coded given x, which whoever decodes must have too.
 
         Raises TokpressError where its prior takes nothing."""
-        return self._bound_to(self.tokenizer.encode(source))
-
-    def _bound_to(self, tokens: TokenBuffer) -> Model:
-        prior = self.prior.bind(tokens)
-        return Model(self.tokenizer, prior, self.id, self.name, self.card, self.weights_of, tokens)
+        if not self.prior.rules.given_size:
+            raise TokpressError(
+                f"a {self.prior.name} prior predicts from nothing but what came before; leave --given out"
+            )
+        tokens = self.tokenizer.encode(source)
+        return Model(self.tokenizer, self.prior, self.id, self.name, self.card, self.weights_of, tokens)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """By content, for pools of processes and for copies. (No model is ever unpickled from a file.)"""
@@ -132,20 +135,28 @@ class Model:
 
         Raises TokenizerError where the tokens of a tokenizer that calls itself lossless are not those of this source."""
         if tokens is None:
-            tokens = (self.tokenizer.on(grid) if grid else self.tokenizer).encode(source)
+            tokens = for_grid(self.tokenizer, grid).encode(source)
             if self.tokenizer.lossless:
                 self._check_tokens(source, tokens)
-        count = len(tokens)
-        prior, before = self._on_grid(source, grid, count)
-        lanes = max(1, min(lanes or prior.lanes_taken(count), count))
-        codec = prior.codec(Frame(count, lanes, kernel, threads))
-        payload = codec.encode(prior.arrange(tokens), lambda done: report(done / max(count, 1)))
+        count, rules = len(tokens), self.prior.rules
+        grid = self._grid_told(source, grid)
+        lanes = max(1, min(lanes or rules.lanes_taken(count), count))
+        codec = self._codec(Frame(count, lanes, kernel, threads, grid))
+        payload = self._tell(grid) + codec.encode(rules.arrange(tokens), lambda done: report(done / max(count, 1)))
         lanes = codec.frame.lanes
-        return proportion.padded(before + payload, count, lanes, prior.tokens_a_byte), count, lanes
+        return proportion.padded(payload, count, lanes, rules.tokens_per_byte), count, lanes
+
+    def _codec(self, frame: Frame) -> Codec:
+        if isinstance(self.tokenizer, ItemTokenizer):  # tokens of tiles: a prior over samples has no use for their grid
+            frame = frame._replace(grid=None)
+        return self.prior.codec(frame._replace(given=self.given_tokens))
 
     def _check_tokens(self, source: bytes, tokens: TokenBuffer) -> None:
         """Whether a decoder would take these tokens, and get the source from them: some lose bytes, whatever they promise."""
-        if len(tokens) not in self.tokenizer.possible_tokens(len(source)) or self.tokenizer.decode(tokens) != source:
+        if (
+            len(tokens) not in self.tokenizer.sizes.possible_tokens(len(source))
+            or self.tokenizer.decode(tokens) != source
+        ):
             raise TokenizerError(
                 f"the tokenizer {self.tokenizer.name!r} does not give this source back; take another model"
             )
@@ -164,44 +175,43 @@ class Model:
 
         Raises ChecksumError; before anything is decoded where no source of this `length`, or no payload that short, has so many
         tokens, and as soon as the tokens make more bytes than that."""
-        tiled, whole = self.tokenizer.wants_grid, payload
-        if length is not None and not tiled and tokens not in self.tokenizer.possible_tokens(length):
+        tokenizer, rules, whole, grid = self.tokenizer, self.prior.rules, payload, None
+        items = isinstance(tokenizer, ItemTokenizer)
+        if length is not None and not items and tokens not in tokenizer.sizes.possible_tokens(length):
             raise ChecksumError(f"{tokens:,} tokens make no source of that length, {length:,} bytes")
-        prior, tokenizer = self.prior, self.tokenizer
-        if prior.wants_grid or tokenizer.wants_grid:
+        if rules.on_grid or items:
             size = payload[0] if payload else 0
             if len(payload) <= size:
                 raise ChecksumError("the payload ends before what it is a payload of")
-            tokenizer, grid = self._told(payload[1 : 1 + size], tokens, length)
-            prior = prior.on(grid, tokens)
+            tokenizer, grid = self._hear(payload[1 : 1 + size], tokens, length)
             payload = payload[1 + size :]
-        codec = prior.codec(Frame(tokens, lanes or prior.lanes(tokens), kernel, threads))
+        codec = self._codec(Frame(tokens, lanes or rules.lanes(tokens), kernel, threads, grid))
         if lanes and lanes != codec.frame.lanes:
             raise ChecksumError(f"{tokens:,} tokens are coded in {codec.frame.lanes:,} lanes, not {lanes:,}")
-        proportion.check(whole, tokens, codec.frame.lanes, prior.tokens_a_byte)
-        decoded = prior.restore(codec.decode(payload, tokens, Counting(tokenizer, tokens, length, report)))
-        if length is not None and (made := tokenizer.source_length(decoded)) != length:
+        proportion.check(whole, tokens, codec.frame.lanes, rules.tokens_per_byte)
+        decoded = rules.restore(codec.decode(payload, tokens, Counting(tokenizer, tokens, length, report)))
+        if length is not None and (made := tokenizer.sizes.source_length(decoded)) != length:
             raise ChecksumError(f"the decoded tokens make {made:,} bytes, not {length:,}")
         try:
             return tokenizer.decode(decoded)
         except TokenizerError as error:
             raise ChecksumError(f"the decoded tokens make no source: {error}") from None
 
-    def _told(self, packed: bytes, tokens: int, length: int | None) -> tuple[Tokenizer, Grid | None]:
+    def _hear(self, packed: bytes, tokens: int, length: int | None) -> tuple[Tokenizer, Grid | None]:
         """What the beginning of a payload says about where samples are, and the tokenizer for it. Raises ChecksumError."""
-        if self.tokenizer.wants_grid and packed:
+        if isinstance(self.tokenizer, ItemTokenizer) and packed:
             if length is None:
                 raise ChecksumError("the length of what the tokens make is not known")
             grid = grids.unpack(packed, length)
             try:
-                tiled = self.tokenizer.on(grid)
+                tiled = self.tokenizer.tiled(grid)
             except TokenizerError as error:
                 raise ChecksumError(str(error)) from None
-            if grid.stop != length or grid.start or grid.padding or tokens not in tiled.possible_tokens(length):
+            if grid.stop != length or grid.start or grid.padding or tokens not in tiled.sizes.possible_tokens(length):
                 raise ChecksumError("what it says about the samples cannot be")
             return tiled, grid
-        held, over = divmod(tokens, self.tokenizer.unit_tokens)
-        held *= self.tokenizer.unit_bytes
+        held, over = divmod(tokens, self.tokenizer.sizes.unit_tokens)
+        held *= self.tokenizer.sizes.unit_bytes
         if over or (length is not None and held != length):
             raise ChecksumError(f"{tokens:,} tokens make no source of that length")
         found = grids.unpack(packed, held) if packed else None
@@ -209,16 +219,18 @@ class Model:
             raise ChecksumError("what it says about the samples cannot be")
         return self.tokenizer, found
 
-    def _on_grid(self, source: bytes, grid: Grid | None, tokens: int) -> tuple[Prior, bytes]:
-        """The prior for this source, and what a decoder reads first to have the same one."""
-        if self.tokenizer.wants_grid:  # tokens of tiles; a prior over samples has no use for them
-            packed = grid.pack() if grid else b""
-            return self.prior, bytes([len(packed)]) + packed
-        if not self.prior.wants_grid:
-            return self.prior, b""
-        grid = grid or formats.grid_of(source)
+    def _grid_told(self, source: bytes, grid: Grid | None) -> Grid | None:
+        """Where the samples of a source lie, if its frame says so."""
+        if isinstance(self.tokenizer, ItemTokenizer):
+            return grid
+        return (grid or formats.grid_of(source)) if self.prior.rules.on_grid else None
+
+    def _tell(self, grid: Grid | None) -> bytes:
+        """The beginning of a payload: where samples lie, if anybody has to know. The reverse of `_hear`."""
+        if not self.prior.rules.on_grid and not isinstance(self.tokenizer, ItemTokenizer):
+            return b""
         packed = grid.pack() if grid else b""
-        return self.prior.on(grid, tokens), bytes([len(packed)]) + packed
+        return bytes([len(packed)]) + packed
 
     # --- bits and samples --------------------------------------------------------------------------
 
@@ -252,24 +264,26 @@ class Model:
 
         if context and lanes != 1:
             raise ValueError(f"a context is read by one lane, not by {lanes}")
-        tokenizer, apart = self.tokenizer, self.tokenizer.wants_grid and not context
+        tokenizer, rules = self.tokenizer, self.prior.rules
+        apart = isinstance(tokenizer, ItemTokenizer) and not context
         if apart and not grid and (found := formats.find(source)):
-            grid = tokenizer.takes(found)
+            grid = grid_for(tokenizer, found)
         if apart and grid:
-            source, tokenizer = source[grid.start : grid.stop], tokenizer.on(grid._replace(start=0))
+            source, tokenizer = source[grid.start : grid.stop], for_grid(tokenizer, grid._replace(start=0))
         before = self.tokenizer.encode(context)
-        if self.prior.order is not None and len(before) % self.prior.stride:
+        if rules.order is not None and len(before) % rules.stride:
             raise TokpressError("items are predicted one by one: a context should hold whole items")
         tokens = np.concatenate([as_array(before), as_array(tokenizer.encode(source))])
-        prior, _ = self._on_grid(context + source, grid, len(tokens))
-        codec = prior.codec(Frame(len(tokens), lanes or prior.lanes_taken(len(tokens)), kernel, threads))
-        bits = prior.in_place(codec.score(prior.arrange(tokens)))[len(before) :]
-        if self.tokenizer.unit_tokens == 1 and not apart:
-            return Bits(bits, self.tokenizer.lengths(tokens[len(before) :]))
-        bits = bits.reshape(-1, self.tokenizer.unit_tokens).sum(1)
+        grid = self._grid_told(context + source, grid)
+        codec = self._codec(Frame(len(tokens), lanes or rules.lanes_taken(len(tokens)), kernel, threads, grid))
+        bits = rules.in_place(codec.score(rules.arrange(tokens)))[len(before) :]
+        sizes = self.tokenizer.sizes
+        if sizes.unit_tokens == 1 and not apart:
+            return Bits(bits, sizes.of_each(tokens[len(before) :]))
+        bits = bits.reshape(-1, sizes.unit_tokens).sum(1)
         # items may reach over the edges: each has its share of what there is
         lengths = np.diff(np.arange(len(bits) + 1) * len(source) // max(len(bits), 1))
-        return Bits(bits, lengths, self.tokenizer.unit_tokens)
+        return Bits(bits, lengths, sizes.unit_tokens)
 
     def sample(
         self,
@@ -292,8 +306,8 @@ class Model:
         (20, True)
         """
         count = self._whole(tokens)
-        drawn = self.prior.codec(Frame(count, lanes, kernel, threads)).sample(count, seed, temperature)
-        return self.tokenizer.decode(self.prior.restore(drawn))
+        drawn = self._codec(Frame(count, lanes, kernel, threads)).sample(count, seed, temperature)
+        return self.tokenizer.decode(self.prior.rules.restore(drawn))
 
     def sample_bits(self, tokens: int, noise: bytes, lanes: int = 1, kernel: str = "auto", threads: int = 0) -> bytes:
         """A sample from the prior made by decoding random bits: `noise` taken as what symbols were coded to. Raises
@@ -306,14 +320,14 @@ class Model:
         (True, 20)
         """
         count = self._whole(tokens)
-        decoded = self.prior.codec(Frame(count, lanes, kernel, threads)).decode_noise(noise, count)
-        return self.tokenizer.decode(self.prior.restore(decoded))
+        decoded = self._codec(Frame(count, lanes, kernel, threads)).decode_noise(noise, count)
+        return self.tokenizer.decode(self.prior.rules.restore(decoded))
 
     def _whole(self, tokens: int) -> int:
         """So many tokens, rounded up to whole items and bytes."""
         if tokens < 0:
             raise ValueError(f"{tokens} tokens cannot be drawn: give 0 or more")
-        whole = math.lcm(self.prior.stride, self.tokenizer.unit_tokens)
+        whole = math.lcm(self.prior.rules.stride, self.tokenizer.sizes.unit_tokens)
         return -(-tokens // whole) * whole
 
     # --- on disk ---------------------------------------------------------------------------------
@@ -346,9 +360,11 @@ class Model:
         files.place(Path(folder), write)
 
 
-def _rebuilt(cls: type[Model], parts: Any, settings: tuple[Any, ...], given: TokenBuffer | None) -> Model:
+def _rebuilt(
+    cls: type[Model], parts: Any, settings: tuple[bytes | None, str, str, tuple[str, ...]], given: TokenBuffer | None
+) -> Model:
     """What `Model.__reduce__` took apart."""
     from .packed import unpack
 
-    model = cls(*unpack(parts), *settings)
-    return model if given is None else model._bound_to(given)
+    id, name, card, weights_of = settings
+    return cls(*unpack(parts), id, name, card, weights_of, given)

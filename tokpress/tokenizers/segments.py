@@ -23,8 +23,45 @@ from ..storage import tensors
 from ..tokens import TokenBuffer, Tokens, as_array
 from .base import Config, Tokenizer
 from .registry import TOKENIZERS
+from .sizes import Sizes
 
 FILE = "tokenizer.safetensors"
+
+
+class SegmentSizes(Sizes):
+    """A token stands for as many bytes as its segment's tokenizer says."""
+
+    def __init__(self, segments: "SegmentsTokenizer") -> None:
+        self._segments = segments
+
+    def source_length(self, tokens: TokenBuffer) -> int:
+        try:
+            return sum(
+                len(mine)
+                if kind == self._segments.marks - 1
+                else HEAD + self._segments.parts[kind].sizes.source_length(mine)
+                for kind, mine in self._segments.runs(tokens)
+            )
+        except TokenizerError:
+            return -1  # no source has this length
+
+    def possible_tokens(self, length: int) -> range:
+        """A mark stands for the head of a segment; the one for bytes, for nothing."""
+        most = max(1, *(-(-part.sizes.unit_tokens // part.sizes.unit_bytes) for part in self._segments.parts))
+        return range(min(length, 1), (length > 0) + most * length + 1)
+
+    def of_each(self, tokens: TokenBuffer) -> NDArray[np.int64]:
+        out = []
+        for kind, mine in self._segments.runs(tokens):
+            if kind == self._segments.marks - 1:
+                out += [[0], np.ones(len(mine), np.int64)]
+            else:
+                out += [[HEAD], self._segments.parts[kind].sizes.of_each(mine)]
+        return np.concatenate([np.zeros(0, np.int64), *out]).astype(np.int64)
+
+    def average(self) -> NDArray[np.float64]:
+        marks = [float(HEAD)] * len(self._segments.parts) + [0.0]
+        return np.concatenate([marks, np.ones(256), *(part.sizes.average() for part in self._segments.parts)])
 
 
 class SegmentsTokenizer(Tokenizer):
@@ -39,7 +76,6 @@ class SegmentsTokenizer(Tokenizer):
     """
 
     name = "segments"
-    lengths_add_up = False
 
     def __init__(self, parts: Sequence[Tokenizer]) -> None:
         if not 1 <= len(parts) <= MAX_KINDS:
@@ -52,6 +88,7 @@ class SegmentsTokenizer(Tokenizer):
         self.begins, self.vocab_size = sizes[:-1], int(sizes[-1])
         if self.vocab_size > 1 << 16:
             raise TokenizerError(f"a vocabulary of {self.vocab_size:,} symbols is too large")
+        self.sizes = SegmentSizes(self)
 
     def encode(self, source: bytes) -> Tokens:
         out, done = [], 0
@@ -69,7 +106,7 @@ class SegmentsTokenizer(Tokenizer):
             out += [[self.marks - 1], rest + self.marks]
         return np.concatenate([np.zeros(0, np.int64), *out]).astype(np.int32)
 
-    def whole(self, source: bytes) -> int:
+    def safe_prefix(self, source: bytes) -> int:
         return complete(source, len(self.parts))
 
     def _restored(self, kind: int, data: bytes) -> np.ndarray | None:
@@ -79,9 +116,9 @@ class SegmentsTokenizer(Tokenizer):
             tokens = part.encode(data)
         except TokenizerError:
             return None
-        return as_array(tokens).astype(np.int64) if part.source_length(tokens) == len(data) else None
+        return as_array(tokens).astype(np.int64) if part.sizes.source_length(tokens) == len(data) else None
 
-    def _runs(self, tokens: TokenBuffer) -> list[tuple[int, np.ndarray]]:
+    def runs(self, tokens: TokenBuffer) -> list[tuple[int, np.ndarray]]:
         """(kind, its tokens) of each segment. Raises TokenizerError."""
         tokens = as_array(tokens)
         if not len(tokens):
@@ -104,43 +141,13 @@ class SegmentsTokenizer(Tokenizer):
 
     def decode(self, tokens: TokenBuffer) -> bytes:
         out = []
-        for kind, mine in self._runs(tokens):
+        for kind, mine in self.runs(tokens):
             if kind == self.marks - 1:
                 out.append(mine.astype(np.uint8).tobytes())
             else:
                 data = self.parts[kind].decode(mine)
                 out.append(bytes([kind]) + len(data).to_bytes(HEAD - 1, "little") + data)
         return b"".join(out)
-
-    def source_length(self, tokens: TokenBuffer) -> int:
-        try:
-            return sum(
-                len(mine) if kind == self.marks - 1 else HEAD + self.parts[kind].source_length(mine)
-                for kind, mine in self._runs(tokens)
-            )
-        except TokenizerError:
-            return -1  # no source has this length
-
-    def possible_tokens(self, length: int) -> range:
-        """A mark stands for the head of a segment; the one for bytes, for nothing."""
-        most = max(1, *(-(-part.unit_tokens // part.unit_bytes) for part in self.parts))
-        return range(min(length, 1), (length > 0) + most * length + 1)
-
-    def lengths(self, tokens: TokenBuffer) -> NDArray[np.int64]:
-        out = []
-        for kind, mine in self._runs(tokens):
-            if kind == self.marks - 1:
-                out += [[0], np.ones(len(mine), np.int64)]
-            else:
-                out += [[HEAD], self.parts[kind].lengths(mine)]
-        return np.concatenate([np.zeros(0, np.int64), *out]).astype(np.int64)
-
-    def token_bytes(self) -> np.ndarray:
-        raise TokenizerError("how many bytes a token of a segment stands for depends on those around it")
-
-    def average_bytes(self) -> NDArray[np.float64]:
-        marks = [float(HEAD)] * len(self.parts) + [0.0]
-        return np.concatenate([marks, np.ones(256), *(part.average_bytes() for part in self.parts)])
 
     # --- on disk -----------------------------------------------------------------------------------
 

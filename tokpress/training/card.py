@@ -14,6 +14,7 @@ from ..models.model import Model
 from ..models.store import model_bytes
 from ..priors.base import Prior
 from ..tokenizers.base import Tokenizer
+from ..tokenizers.samples import samples_of
 from .data.corpus import read_chunks
 from .machine import processor, version
 from .options import Progress
@@ -103,13 +104,13 @@ def _on_corpus(tokenizer: Tokenizer, files: list[Path]) -> list[str]:
     told, tokens, lost, counts = 0, 0, Distortion(), np.zeros(tokenizer.vocab_size, np.int64)
     for path in files:
         begin = next(read_chunks(path), b"")[: TOLD_BYTES - told]
-        begin = begin[: len(begin) // tokenizer.unit_bytes * tokenizer.unit_bytes]
-        begin = bytes(begin[: tokenizer.whole(bytes(begin))])
+        begin = begin[: len(begin) // tokenizer.sizes.unit_bytes * tokenizer.sizes.unit_bytes]
+        begin = bytes(begin[: tokenizer.safe_prefix(bytes(begin))])
         found = tokenizer.encode(begin)
         counts += np.bincount(found, minlength=len(counts))
         told, tokens = told + len(begin), tokens + len(found)
         if not tokenizer.lossless and tokenizer.name != "segments":
-            lost += Distortion.of(begin, tokenizer.decode(found), tokenizer.sound)
+            lost += Distortion.of(begin, tokenizer.decode(found), samples_of(tokenizer).sound)
     lines = [
         f"Of the beginnings of the files below, {told:,} bytes, which it has learned from:",
         "",

@@ -324,23 +324,23 @@ def _measured(
     sources: list[Source], given: list[Source] | None, tokenizer: Tokenizer, prior: Prior, watcher: Watcher
 ) -> tuple[float, float | None]:
     """Held-out bits per byte by exact stepping: of the prior as saved, and of what is inside its memory."""
-    lengths = tokenizer.average_bytes()
-    order = prior.order
+    lengths = tokenizer.sizes.average()
+    order, given_tokens = prior.rules.order, None
     try:
         if order is None:
             batch = validation_batch(sources, evaluate.ROWS, evaluate.LENGTH, 1)
         else:
-            items = Items(sources, 1, order, 0, given, getattr(_inner(prior), "given_size", 0))
+            items = Items(sources, 1, order, 0, given, prior.rules.given_size)
             batch = items.validation[:, order].astype(np.int64)
             from_what = items.held_out_given()
             if from_what is not None:
-                prior = prior.bind(from_what.ravel().astype(np.int32))
+                given_tokens = from_what.ravel().astype(np.int32)
     except CorpusError as error:
         watcher.note(str(error))
         return float("nan"), None
     base = _inner(prior)
-    alone = None if base is prior else evaluate.exact_bits_per_byte(base, batch, lengths)
-    return evaluate.exact_bits_per_byte(prior, batch, lengths), alone
+    alone = None if base is prior else evaluate.exact_bits_per_byte(base, batch, lengths, given_tokens)
+    return evaluate.exact_bits_per_byte(prior, batch, lengths, given_tokens), alone
 
 
 __all__: list[str] = ["Settings", "Watcher", "train", "train_tokenizer"]

@@ -30,8 +30,8 @@ from ...lazy import lazy, np
 from ...native import library
 from ...storage.files import check_settings
 from ...tokenizers.base import Config
-from ...tokens import TokenBuffer, Tokens
-from ..base import NotStepped, Prior
+from ...tokens import Tokens
+from ..base import Prior, SteppedPrior
 from ..text.core import in_core
 from .parts import kind_of
 
@@ -52,17 +52,16 @@ class State:
     counts: Counts | Memory
 
 
-class MemoryPrior(Prior):
+class MemoryPrior(SteppedPrior):
     name = "memory"
 
     def __init__(self, base: Prior, orders: tuple[int, ...] = ORDERS):
         if not 1 <= len(orders) <= MAX_ORDER or not all(1 <= k <= MAX_ORDER for k in orders):
             raise ValueError(f"orders must be 1 … {MAX_ORDER} numbers from 1 to {MAX_ORDER}, not {str(orders)[:60]}")
-        if isinstance(base, NotStepped):
+        if not isinstance(base, SteppedPrior):
             raise ModelError(f"the prior {base.name} takes no memory: it does not predict one symbol after the other")
-        self.base = base
-        self.vocab_size, self.stride, self.order = base.vocab_size, base.stride, base.order
-        self.wants_given, self.tokens_a_byte = base.wants_given, base.tokens_a_byte
+        self.base: SteppedPrior = base
+        self.vocab_size, self.rules = base.vocab_size, base.rules
         self.orders = list(orders)
         #: whether the counts of a base that Python steps may be the core's
         self.kernel = "auto"
@@ -70,15 +69,6 @@ class MemoryPrior(Prior):
     @lazy
     def classes(self) -> SymbolClasses | None:
         return classes_of(self.base)
-
-    def lanes(self, tokens: int) -> int:
-        return self.base.lanes(tokens)
-
-    def lanes_taken(self, tokens: int) -> int:
-        return self.base.lanes_taken(tokens)
-
-    def bind(self, given: TokenBuffer) -> MemoryPrior:
-        return MemoryPrior(self.base.bind(given), tuple(self.orders))
 
     def for_frame(self, frame: Frame) -> MemoryPrior:
         bound = copy.copy(self)

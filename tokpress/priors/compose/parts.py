@@ -10,7 +10,7 @@ from ...errors import ModelError, TokpressError
 from ...lazy import np
 from ...storage.tensors import Tensors
 from ...tokenizers.base import Config
-from ..base import Prior
+from ..base import Prior, SteppedPrior
 from ..registry import PRIORS
 
 
@@ -51,6 +51,18 @@ def loaded_members(told: Any, most: int, tensors: Mapping[str, np.ndarray], voca
         except TokpressError as error:
             raise ModelError(f"config.json, member {k + 1}: {error}") from error
     return members
+
+
+def stepped_members(members: Sequence[Prior], what: str) -> list[SteppedPrior]:
+    """The members, checked. Raises TokpressError where one is not stepped, or predicts items from given ones."""
+    stepped = []
+    for member in members:
+        if not isinstance(member, SteppedPrior) or member.rules.given_size:
+            raise TokpressError(
+                f"a {member.name} prior cannot be a member of {what}: it is not stepped, or is given items"
+            )
+        stepped.append(member)
+    return stepped
 
 
 def innermost(prior: Prior) -> Prior:

@@ -18,20 +18,21 @@ Members are any two priors that step over the same tokens. Each learns as it doe
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ...coding import Codec, Frame
 from ...coding.base import Pmf
+from ...coding.lanes import FrameRules
 from ...errors import ModelError, TokpressError
 from ...exact.ops import WEIGHT_BITS, over_sum
 from ...lazy import np
 from ...storage.files import check_settings
 from ...tokenizers.base import Config
 from ...tokens import Tokens
-from ..base import NotStepped, Prior
+from ..base import Prior, SteppedPrior
 from ..text.core import in_core
-from .parts import loaded_members, side_by_side
+from .parts import loaded_members, side_by_side, stepped_members
 
 MEMBERS = 2
 
@@ -52,10 +53,10 @@ def multiply(one: Pmf, other: Pmf, quarters: int = 2) -> Pmf:
     return over_sum(np, np.maximum(np.rint(mean * np.float32(2.0**WEIGHT_BITS)).astype(np.int32), 1))
 
 
-class ProductPrior(Prior):
+class ProductPrior(SteppedPrior):
     name = "product"
 
-    def __init__(self, members: list[Prior], quarters: int = 2) -> None:
+    def __init__(self, members: Sequence[Prior], quarters: int = 2) -> None:
         """`quarters`: the weight of the second one. Raises TokpressError where they are not two that step, over the same tokens in the
         same order."""
         if type(quarters) is not int or quarters not in QUARTERS:
@@ -64,18 +65,16 @@ class ProductPrior(Prior):
             )
         if len(members) != MEMBERS:
             raise TokpressError(f"a product has {MEMBERS} members, not {len(members)}")
+        self.members, self.quarters, first = stepped_members(members, "a product"), quarters, members[0]
         for member in members:
-            if isinstance(member, NotStepped) or member.wants_given:
-                raise TokpressError(
-                    f"a {member.name} prior cannot be a member of a product: it does not step, or is given items"
-                )
-            if member.vocab_size != members[0].vocab_size:
+            if member.vocab_size != first.vocab_size:
                 raise TokpressError("the members of a product predict the same symbols")
-            if member.stride != members[0].stride or not _same_order(member.order, members[0].order):
+            if member.rules.stride != first.rules.stride or not _same_order(member.rules.order, first.rules.order):
                 raise TokpressError("the members of a product code the symbols of items in the same order")
-        self.members, self.quarters = members, quarters
-        self.tokens_a_byte = min(member.tokens_a_byte for member in members)
-        self.vocab_size, self.stride, self.order = members[0].vocab_size, members[0].stride, members[0].order
+        self.vocab_size = first.vocab_size
+        self.rules = FrameRules(
+            first.rules.stride, first.rules.order, tokens_per_byte=min(each.rules.tokens_per_byte for each in members)
+        )
 
     def for_frame(self, frame: Frame) -> ProductPrior:
         bound = copy.copy(self)
@@ -93,7 +92,7 @@ class ProductPrior(Prior):
         return multiply(one, other, self.quarters)
 
     def step_block(self, state: list[Any], previous: Tokens | None, symbols: Tokens) -> Iterator[Pmf]:
-        def steps(member: Prior, own: Any) -> Iterator[Pmf]:
+        def steps(member: SteppedPrior, own: Any) -> Iterator[Pmf]:
             for block in member.step_block(own, previous, symbols):
                 yield from block
 

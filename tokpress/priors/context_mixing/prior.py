@@ -14,12 +14,13 @@ from ...coding.base import (
     Codec,
     Frame,
     Report,
-    SteppedPrior,
+    Stepped,
     Watch,
     check_temperature,
     silent,
     unwatched,
 )
+from ...coding.lanes import FrameRules
 from ...container.proportion import TOKENS_A_BYTE
 from ...errors import ModelError
 from ...exact.tensors import nothing_else
@@ -30,7 +31,7 @@ from ...native import library
 from ...storage.files import check_settings
 from ...tokenizers.base import Config
 from ...tokens import TokenBuffer, as_bytes
-from ..base import NotStepped
+from ..base import Prior
 from . import bits
 from .contexts import Pixels
 
@@ -55,7 +56,7 @@ class ContextMixed(Codec):
         super().__init__(frame._replace(lanes=1))
         self._pixels = pixels
 
-    def stepped(self) -> list[SteppedPrior]:
+    def stepped(self) -> list[Stepped]:
         return []
 
     def _core(self, count: int) -> core.Mixer:
@@ -106,7 +107,7 @@ class ContextMixed(Codec):
         return drawn
 
 
-class ContextMixingPrior(NotStepped):
+class ContextMixingPrior(Prior):
     """
     >>> codec = ContextMixingPrior().codec(Frame(tokens=4))
     >>> codec.decode(codec.encode(b"ABAB"), 4)
@@ -115,27 +116,17 @@ class ContextMixingPrior(NotStepped):
 
     name = "adaptive"
     vocab_size = 256
-    tokens_a_byte = TOKENS_A_BYTE
 
     def __init__(self, on_grid: bool = False) -> None:
         """on_grid: use the pixels around a byte as its contexts, where the source holds pixels."""
-        self.wants_grid = on_grid
-        self._pixels: Pixels | None = None
-
-    def on(self, grid: Grid | None, tokens: int) -> ContextMixingPrior:
-        bound = ContextMixingPrior(self.wants_grid)
-        bound._pixels = pixels_of(grid)
-        return bound
-
-    def lanes(self, tokens: int) -> int:
-        """One: what is new to several lanes is new to each of them."""
-        return 1
+        # one lane: what is new to several lanes is new to each of them
+        self.rules = FrameRules(max_lanes=1, tokens_per_byte=TOKENS_A_BYTE, on_grid=on_grid, starts_empty=True)
 
     def codec(self, frame: Frame) -> Codec:
-        return ContextMixed(frame, self._pixels)
+        return ContextMixed(frame, pixels_of(frame.grid) if self.rules.on_grid else None)
 
     def config(self) -> Config:
-        return {"on_grid": True} if self.wants_grid else {}
+        return {"on_grid": True} if self.rules.on_grid else {}
 
     @classmethod
     def load(cls, config: Config, tensors: Mapping[str, np.ndarray], vocab_size: int) -> ContextMixingPrior:

@@ -17,13 +17,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...coding.base import Pmf
+from ...coding.lanes import FrameRules
 from ...errors import ModelError
 from ...exact.orders import parse_shape
 from ...exact.tensors import DOUBLED, PERMUTATION, checked, index, nothing_else
 from ...storage.settings import settings_of
 from ...tokenizers.base import Config
 from ...tokens import Tokens
-from ..base import Prior
+from ..base import SteppedPrior
 
 
 @dataclass
@@ -32,7 +33,7 @@ class State:
     at: int = -1
 
 
-class BayesNetPrior(Prior):
+class BayesNetPrior(SteppedPrior):
     name = "bayes_net"
 
     def __init__(self, shape: str, tensors: Mapping[str, np.ndarray], vocab_size: int) -> None:
@@ -42,7 +43,8 @@ class BayesNetPrior(Prior):
         if not (sides := parse_shape(shape)):
             raise ModelError("config.json: a bayes_net prior is over the positions of an item, and needs its shape")
         self.stride = math.prod(sides)
-        self.order = checked(tensors, "order", (self.stride,), PERMUTATION).astype(np.int64)
+        order = checked(tensors, "order", (self.stride,), PERMUTATION).astype(np.int64)
+        self.rules = FrameRules(self.stride, order)
         self.parent = checked(tensors, "parent", (self.stride,), index(self.stride))
         checked(tensors, "counts", (self.stride, vocab_size, vocab_size), DOUBLED)
         nothing_else(tensors, {"order", "parent", "counts"})

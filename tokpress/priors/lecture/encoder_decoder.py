@@ -18,7 +18,7 @@ from .network import NetworkPrior
 
 class EncoderDecoderPrior(NetworkPrior):
     name = "encoder_decoder"
-    most_lanes = 128
+    max_lanes = 128
     defaults: ClassVar = {"width": 128, "depth": 3, "heads": 4, "dropout": 0.0, "given": "1"}
 
     def network(self, m: NetworkOps, tokens: Values) -> Values:

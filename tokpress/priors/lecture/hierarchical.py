@@ -19,12 +19,13 @@ import numpy as np
 
 from ...coding import Frame
 from ...coding.base import Pmf
+from ...coding.lanes import FrameRules
 from ...errors import ModelError, TokpressError
 from ...exact.orders import Shape, parse_shape, subsample
 from ...storage.settings import settings_of
 from ...tokenizers.base import Config
 from ...tokens import Tokens
-from ..base import Prior
+from ..base import SteppedPrior
 from .network import NetworkPrior
 from .pixelcnn import PixelCNNPrior
 
@@ -85,7 +86,7 @@ class State:
     running: tuple[NetworkPrior, Any] | None = None
 
 
-class HierarchicalPrior(Prior):
+class HierarchicalPrior(SteppedPrior):
     name = "hierarchical"
 
     def __init__(self, settings: Config, tensors: Mapping[str, np.ndarray], vocab_size: int) -> None:
@@ -96,8 +97,8 @@ class HierarchicalPrior(Prior):
             self.stages.append(Stage(PixelCNNPrior.load(inner, mine, symbols), cells, known))
         if strange := [k for k in tensors if k.partition(".")[0] not in map(str, range(len(self.stages)))]:
             raise ModelError(f"the tensor {strange[0]} is none of this model; the file is damaged or foreign")
-        self.places = self.order = np.concatenate([stage.cells[~stage.known] for stage in self.stages])
-        self.stride = len(self.places)
+        self.places = np.concatenate([stage.cells[~stage.known] for stage in self.stages])
+        self.rules = FrameRules(len(self.places), self.places)
 
     def for_frame(self, frame: Frame) -> "HierarchicalPrior":
         bound = copy.copy(self)
@@ -105,12 +106,12 @@ class HierarchicalPrior(Prior):
         return bound
 
     def init(self, lanes: int, tokens: int) -> State:
-        return State(np.zeros((lanes, self.stride), np.int32))
+        return State(np.zeros((lanes, len(self.places)), np.int32))
 
     def step(self, state: State, previous: Tokens | None, rows: int) -> Pmf:
         if previous is not None:
             state.items[:rows, self.places[state.at]] = previous
-            state.at = (state.at + 1) % self.stride
+            state.at = (state.at + 1) % len(self.places)
         if state.stage < 0 or state.at == 0:
             self._enter(state, 0)
         while True:
@@ -127,7 +128,7 @@ class HierarchicalPrior(Prior):
         """Begin a stage, given what the one before it holds now."""
         prior, lanes = self.stages[number].prior, len(state.items)
         if number:
-            prior = prior.bind(state.items[:, self.stages[number - 1].cells].reshape(-1))
+            prior = prior.with_given(state.items[:, self.stages[number - 1].cells].reshape(-1))
         state.stage, state.cell = number, 0
         state.running = prior, prior.init(lanes, lanes * prior.stride)
 

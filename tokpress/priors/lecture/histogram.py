@@ -13,12 +13,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...coding.base import Pmf
+from ...coding.lanes import FrameRules
 from ...errors import ModelError
 from ...exact.tensors import COUNT, checked, nothing_else
 from ...storage.settings import settings_of
 from ...tokenizers.base import Config
 from ...tokens import Tokens
-from ..base import Prior
+from ..base import SteppedPrior
 
 
 @dataclass
@@ -26,7 +27,7 @@ class State:
     doubled: np.ndarray  # [V] int64, 2c + 1
 
 
-class HistogramPrior(Prior):
+class HistogramPrior(SteppedPrior):
     """
     >>> prior = HistogramPrior(4)
     >>> state = prior.init(lanes=1, tokens=2)
@@ -40,7 +41,7 @@ class HistogramPrior(Prior):
 
     def __init__(self, vocab_size: int, counts: np.ndarray | None = None):
         """`counts` [V] int64 makes it static."""
-        self.vocab_size = vocab_size
+        self.vocab_size, self.rules = vocab_size, FrameRules(starts_empty=counts is None)
         self.counts = counts if counts is None else checked({"counts": counts}, "counts", (vocab_size,), COUNT)
 
     def init(self, lanes: int, tokens: int) -> State:

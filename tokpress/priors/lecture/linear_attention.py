@@ -17,7 +17,7 @@ from .network import NetworkPrior
 
 class LinearAttentionPrior(NetworkPrior):
     name = "linear_attention"
-    most_lanes = 256
+    max_lanes = 256
     defaults: ClassVar = {"width": 128, "depth": 4, "heads": 8, "dropout": 0.0}
 
     def network(self, m: NetworkOps, tokens: Values) -> Values:

@@ -18,10 +18,10 @@ from ...exact.tensors import VECTOR, checked, nothing_else
 from ...storage.settings import settings_of
 from ...tokenizers.base import Config
 from ...tokens import Tokens
-from ..base import Prior
+from ..base import SteppedPrior
 
 
-class LogisticMixturePrior(Prior):
+class LogisticMixturePrior(SteppedPrior):
     name = "logistic_mixture"
 
     def __init__(self, parameters: np.ndarray, vocab_size: int) -> None:

@@ -10,7 +10,7 @@ stepping in lanes, weights to and from a model directory, training.
 
 Settings of every such prior: `shape` of an item ("28x28", "32x32x3", or empty for sequences without end) and the
 `order` in which an item's symbols are coded (`tokpress.exact.orders`). A prior of p(y | x) has a setting `given`, the shape of
-the x that belongs to each item (`Prior.bind`).
+the x that belongs to each item (`Frame.given`).
 """
 
 import copy
@@ -24,7 +24,7 @@ import numpy as np
 
 from ...coding import Frame
 from ...coding.base import Pmf
-from ...coding.lanes import Layout
+from ...coding.lanes import FrameRules, Layout
 from ...errors import TokpressError
 from ...exact.arithmetic import Exact
 from ...exact.kernels import make_kernel
@@ -37,7 +37,7 @@ from ...native import library
 from ...storage.settings import settings_of
 from ...tokenizers.base import Config
 from ...tokens import TokenBuffer, Tokens, as_array
-from ..base import Prior
+from ..base import SteppedPrior
 
 #: what a lane has "seen" before its first token
 BEGIN = 0
@@ -61,11 +61,13 @@ class State:
     first: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
 
 
-class NetworkPrior(Prior):
+class NetworkPrior(SteppedPrior):
     """Final but for `name`, `defaults` and `network`."""
 
     #: settings and their first values; `shape` and `order` are in all of them
     defaults: ClassVar[Config]
+    #: most lanes of a frame
+    max_lanes: ClassVar[int] = 512
 
     def __init__(self, settings: Config, tensors: Mapping[str, np.ndarray], vocab_size: int) -> None:
         self.settings = settings_of(self.name, settings, {"shape": "", "order": "raster", **self.defaults})
@@ -80,7 +82,7 @@ class NetworkPrior(Prior):
         if self.given_shape and not self.shape:
             raise TokpressError("what is given belongs to items; give the prior a shape too")
         self.given_size = math.prod(self.given_shape) if self.given_shape else 0
-        self.wants_given = bool(self.given_size)
+        self.rules = FrameRules(self.stride, self.order, max_lanes=self.max_lanes, given_size=self.given_size)
         self._given: np.ndarray | None = None
         self._tensors, self._weights = tensors, Weights(tensors)
         #: the weights made so far, by their kernel; copies of this prior share them
@@ -92,10 +94,9 @@ class NetworkPrior(Prior):
 
     # --- coding ----------------------------------------------------------------------------------
 
-    def bind(self, given: TokenBuffer) -> "NetworkPrior":
-        """`given`: one x of `given_shape` for each item, in their order; a header before the first is passed over."""
-        if not self.wants_given:
-            super().bind(given)
+    def with_given(self, given: TokenBuffer) -> "NetworkPrior":
+        """This prior of p(y | x), with one x of `given_shape` for each item, in their order; a header before the first is
+        passed over."""
         bound = copy.copy(self)
         bound._given = as_array(given)[len(given) % self.given_size :].reshape(-1, self.given_size)
         return bound
@@ -106,7 +107,7 @@ class NetworkPrior(Prior):
             kernel = "native" if library.is_here() else "numpy"
         if kernel == "float":
             kernel = "numpy"  # the same carriers; these networks step in numpy
-        bound = copy.copy(self)
+        bound = copy.copy(self) if frame.given is None else self.with_given(frame.given)
         bound._weights = self._made.get(kernel) or self._made.setdefault(
             kernel, Weights(self._tensors, make_kernel(kernel))
         )
@@ -117,7 +118,7 @@ class NetworkPrior(Prior):
         shared = lanes >= SHARE_FROM and processors() > 1
         parts = [slice(0, half), slice(half, lanes)] if shared else [slice(0, lanes)]
         state = State([(part, Exact(self._weights, self.shape, self.order, part.stop - part.start)) for part in parts])
-        if self.wants_given:
+        if self.given_size:
             if self._given is None:
                 raise TokpressError("this model predicts one file from another; name that one with --given FILE")
             whole = tokens // self.stride
@@ -210,7 +211,7 @@ class NetworkPrior(Prior):
     def load(cls, config: Config, tensors: Mapping[str, np.ndarray], vocab_size: int) -> "NetworkPrior":
         """Raises ModelError where a tensor is missing or of another shape."""
         prior = cls(config, tensors, vocab_size)
-        probe = prior.bind(np.zeros(prior.given_size, np.int32)) if prior.wants_given else prior
+        probe = prior.with_given(np.zeros(prior.given_size, np.int32)) if prior.given_size else prior
         probe.step(probe.init(1, prior.stride), None, 1)  # asks for every tensor
         prior._weights.nothing_else()
         return prior

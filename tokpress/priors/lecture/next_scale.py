@@ -38,7 +38,7 @@ def coarser(scales: list[int]) -> Pattern:
 
 class NextScalePrior(NetworkPrior):
     name = "next_scale"
-    most_lanes = 128
+    max_lanes = 128
     defaults: ClassVar = {"width": 128, "depth": 4, "heads": 4, "dropout": 0.0, "scales": "1,2,4,8"}
 
     def scales(self) -> list[int]:

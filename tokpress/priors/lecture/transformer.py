@@ -20,7 +20,7 @@ from .network import NetworkPrior
 
 class TransformerPrior(NetworkPrior):
     name = "transformer"
-    most_lanes = 128
+    max_lanes = 128
     defaults: ClassVar = {"width": 128, "depth": 4, "heads": 4, "reach": 256, "dropout": 0.0}
 
     def pattern(self, layer: int) -> Pattern | None:

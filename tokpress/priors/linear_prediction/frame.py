@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ...coding.base import Codec, Frame, Report, SteppedPrior, Watch, check_temperature, silent, unwatched
+from ...coding.base import Codec, Frame, Report, Stepped, Watch, check_temperature, silent, unwatched
 from ...container.varint import pack_varint
 from ...errors import ChecksumError, TokpressError
 from ...lazy import np
@@ -104,7 +104,7 @@ class SamplesCodec(Codec):
         half = len(noise) // 2
         return self._decode(noise[:half], noise[half:], count, watch)
 
-    def stepped(self) -> list[SteppedPrior]:
+    def stepped(self) -> list[Stepped]:
         return []
 
 

@@ -18,41 +18,31 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ...coding.base import Codec, Frame
+from ...coding.lanes import FrameRules
 from ...container.proportion import TOKENS_A_BYTE
 from ...errors import ModelError
 from ...exact.tensors import nothing_else
 from ...lazy import np
-from ...media.grid import Grid
 from ...storage.files import check_settings
 from ...tokenizers.base import Config
-from ..base import NotStepped
+from ..base import Prior
 from ..context_mixing.prior import ContextMixed
 from .frame import SamplesCodec
 
 
-class SamplesPrior(NotStepped):
+class SamplesPrior(Prior):
     """
-    >>> codec = SamplesPrior().on(Grid(True, 0, 2, 3, 1, 8), 6).codec(Frame(6))
+    >>> codec = SamplesPrior().codec(Frame(6, grid=Grid(True, 0, 2, 3, 1, 8)))
     >>> codec.decode(codec.encode(bytes([7, 8, 9, 7, 8, 9])), 6)
     bytearray(b'\\x07\\x08\\t\\x07\\x08\\t')
     """
 
     name = "samples"
     vocab_size = 256
-    tokens_a_byte = TOKENS_A_BYTE
-    wants_grid = True
-
-    def __init__(self, grid: Grid | None = None) -> None:
-        self.grid = grid
-
-    def on(self, grid: Grid | None, tokens: int) -> SamplesPrior:
-        return SamplesPrior(grid)
-
-    def lanes(self, tokens: int) -> int:
-        return 1
+    rules = FrameRules(max_lanes=1, tokens_per_byte=TOKENS_A_BYTE, on_grid=True, starts_empty=True)
 
     def codec(self, frame: Frame) -> Codec:
-        return ContextMixed(frame) if self.grid is None else SamplesCodec(frame, self.grid)
+        return ContextMixed(frame) if frame.grid is None else SamplesCodec(frame, frame.grid)
 
     @classmethod
     def load(cls, config: Config, tensors: Mapping[str, np.ndarray], vocab_size: int) -> SamplesPrior:

@@ -14,8 +14,10 @@ Lanes r and steps t as everywhere; all lanes share what the contexts have learne
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Generator, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 from ...coding import Codec, Frame
 from ...coding.base import Pmf
@@ -27,7 +29,7 @@ from ...native.spelling import Spellings
 from ...storage.files import check_settings
 from ...tokenizers.base import Config, Tokenizer
 from ...tokens import Tokens
-from ..base import NotStepped, Prior
+from ..base import Prior, SteppedPrior
 from ..compose.parts import kind_of
 from .bitwise_core import in_core
 from .bitwise_model import SpellingModel
@@ -37,25 +39,37 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-class SpellingPrior(NotStepped):
-    name = "spelling"
-    starts_empty = True
+@runtime_checkable
+class Spelled(Protocol):
+    """A tokenizer that knows the bytes of all its tokens without decoding them one by one."""
 
-    def __init__(self, base: Prior, tokenizer: Tokenizer | None = None, lanes: int | None = None) -> None:
-        self.base, self.vocab_size, self.stride, self.order = base, base.vocab_size, base.stride, base.order
-        self.tokens_a_byte = base.tokens_a_byte
+    def spellings(self) -> list[bytes]: ...
+
+
+def spellings_of(tokenizer: Tokenizer) -> list[bytes]:
+    """[V]: the bytes of each token."""
+    if isinstance(tokenizer, Spelled):
+        return tokenizer.spellings()
+    return [tokenizer.decode(array("i", [symbol])) for symbol in range(tokenizer.vocab_size)]
+
+
+class SpellingPrior(Prior):
+    name = "spelling"
+
+    def __init__(self, base: SteppedPrior, tokenizer: Tokenizer | None = None, lanes: int | None = None) -> None:
+        """lanes: half as many lanes as the base takes, and at most so many: the fewer there are, the less each starts
+        without what is next to it, and the more contexts follow the file's own order. That is slower."""
+        self.base, self.vocab_size = base, base.vocab_size
         if lanes is not None and (type(lanes) is not int or lanes < 1):
             raise ModelError(f"lanes={lanes!r} of a spelling prior should be a number above 0")
         self._tokenizer, self._lanes = tokenizer, lanes
+        self.rules = replace(base.rules, starts_empty=True, short_in_few_lanes=False)
+        if lanes is not None:
+            half = max(1, base.rules.max_lanes // 2)
+            self.rules = replace(self.rules, lane_divisor=2 * base.rules.lane_divisor, max_lanes=min(lanes, half))
 
     def for_tokenizer(self, tokenizer: Tokenizer) -> SpellingPrior:
         return SpellingPrior(self.base, tokenizer, self._lanes)
-
-    def lanes(self, tokens: int) -> int:
-        """Those of the base; with `lanes`, half as many, and not more: the fewer there are, the less each starts
-        without what is next to it, and the more contexts follow the file's own order. That is slower."""
-        lanes = self.base.lanes(tokens)
-        return lanes if self._lanes is None else max(1, min(lanes // 2, self._lanes))
 
     def codec(self, frame: Frame) -> Codec:
         return in_core(self.base, lambda: self._ranked, frame, lambda frame: Bitwise(SpelledSteps(self, frame), frame))
@@ -65,7 +79,7 @@ class SpellingPrior(NotStepped):
         """Of each symbol. Raises ModelError where they do not tell all tokens apart."""
         if self._tokenizer is None:
             raise ModelError("a spelling prior codes for a model: its tokenizer says how tokens are spelled")
-        spellings = self._tokenizer.spellings()
+        spellings = spellings_of(self._tokenizer)
         if len(set(spellings)) < self.vocab_size or not all(1 <= len(s) <= LONGEST for s in spellings):
             raise ModelError(f"tokens that are spelled should be different strings of 1 to {LONGEST} bytes")
         return spellings
@@ -88,10 +102,11 @@ class SpellingPrior(NotStepped):
     @classmethod
     def load(cls, config: Config, tensors: Mapping[str, np.ndarray], vocab_size: int) -> SpellingPrior:
         check_settings(f"a {cls.name} prior", config, {"base"}, {"lanes"})
-        kind, base = kind_of(config["base"])
-        if issubclass(kind, NotStepped):
+        kind, settings = kind_of(config["base"])
+        base = kind.load(settings, tensors, vocab_size)
+        if not isinstance(base, SteppedPrior):
             raise ModelError(f"a {kind.name} prior cannot be spelled")
-        return cls(kind.load(base, tensors, vocab_size), lanes=config.get("lanes"))
+        return cls(base, lanes=config.get("lanes"))
 
 
 class State(NamedTuple):
@@ -104,10 +119,10 @@ class SpelledSteps:
     """The definition of a spelled frame: `coding.bitwise.Bitwise` walks its paths."""
 
     def __init__(self, prior: SpellingPrior, frame: Frame) -> None:
-        self.base, self.tree, self.stride = prior.base.for_frame(frame), prior.tree, prior.stride
+        self.base, self.tree, self.rules = prior.base.for_frame(frame), prior.tree, prior.rules
 
     def init(self, lanes: int, tokens: int) -> State:
-        width = Layout.of(tokens, lanes, self.stride).steps * self.tree.longest
+        width = Layout.of(tokens, lanes, self.rules.stride).steps * self.tree.longest
         return State(
             self.base.init(lanes, tokens),
             SpellingModel(lanes, width, 4 * tokens),

@@ -6,14 +6,14 @@ from array import array
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from ...coding.base import Codec, Frame, Report, SteppedPrior, Watch, check_temperature, silent, unwatched, with_threads
+from ...coding.base import Codec, Frame, Report, Stepped, Watch, check_temperature, silent, unwatched, with_threads
 from ...coding.lanes import Layout
 from ...exact.threads import most_threads, threads
 from ...lazy import np
 from ...native.spelling import COST_UNIT, SHARPEST, Spelled, Spellings
 from ...native.text import Model
 from ...tokens import TokenBuffer, as_ids
-from ..base import Prior
+from ..base import SteppedPrior
 from .core import decode_in_blocks, model_of
 
 if TYPE_CHECKING:
@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 DRAWN_BYTES = 16
 
 
-def in_core(base: Prior, spellings: Callable[[], Spellings], frame: Frame, twin: Callable[[Frame], Codec]) -> Codec:
+def in_core(
+    base: SteppedPrior, spellings: Callable[[], Spellings], frame: Frame, twin: Callable[[Frame], Codec]
+) -> Codec:
     """The frame's codec in the core, or the twin: where the core is not here or does not step such a base, and where a
     kernel of the twin is asked for."""
     model = model_of(base, factored=False) if frame.kernel == "auto" else None
@@ -35,7 +37,7 @@ class SpelledCodec(Codec):
         super().__init__(frame)
         self.model, self.spellings, self._twin = model, spellings, twin
 
-    def stepped(self) -> list[SteppedPrior]:
+    def stepped(self) -> list[Stepped]:
         return self._twin(self.frame).stepped()
 
     def _start(self, layout: Layout) -> Spelled:

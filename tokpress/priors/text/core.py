@@ -9,7 +9,7 @@ from array import array
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, cast
 
-from ...coding.base import Codec, Frame, Pmf, Report, SteppedPrior, Tokens, Watch, silent, unwatched, with_threads
+from ...coding.base import Codec, Frame, Pmf, Report, Stepped, Tokens, Watch, silent, unwatched, with_threads
 from ...coding.classes import classes_of
 from ...coding.lanes import Layout
 from ...exact.threads import most_threads, threads
@@ -18,7 +18,7 @@ from ...native import library
 from ...native.text import AT_ONCE, Model, Text
 from ...storage.tensors import buffers
 from ...tokens import TokenBuffer, as_ids
-from ..base import Prior
+from ..base import SteppedPrior
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 LEAST = 2.0**-24
 
 
-def model_of(prior: Prior, factored: bool = True) -> Model | None:
+def model_of(prior: SteppedPrior, factored: bool = True) -> Model | None:
     """The prior as the core takes it; None where it does not, or is not here. factored: as `Model` takes it."""
     if not library.is_here():
         return None
@@ -37,13 +37,13 @@ def model_of(prior: Prior, factored: bool = True) -> Model | None:
         return None
 
 
-def in_core(prior: Prior, frame: Frame) -> Codec:
+def in_core(prior: SteppedPrior, frame: Frame) -> Codec:
     """The frame's codec in the core, or its twin: where the core is not here, and where a kernel of the twin is asked for."""
     model = model_of(prior) if frame.kernel == "auto" else None
     return twin_of(prior, frame) if model is None else TextCodec(prior, model, frame)
 
 
-def twin_of(prior: Prior, frame: Frame) -> Codec:
+def twin_of(prior: SteppedPrior, frame: Frame) -> Codec:
     """The codec that steps the prior in Python: by classes where it has them, else symbol by symbol."""
     from ...coding.class_factored import ClassFactored, FactoredPrior  # both import numpy
     from ...coding.symbolwise import Symbolwise
@@ -74,11 +74,11 @@ def decode_in_blocks(layout: Layout, decode: Callable[[array[int], int], object]
 
 
 class TextCodec(Codec):
-    def __init__(self, prior: Prior, model: Model, frame: Frame) -> None:
+    def __init__(self, prior: SteppedPrior, model: Model, frame: Frame) -> None:
         super().__init__(frame)
         self.prior, self.model = prior, model
 
-    def stepped(self) -> list[SteppedPrior]:
+    def stepped(self) -> list[Stepped]:
         return twin_of(self.prior, self.frame).stepped()
 
     def _start(self, count: int) -> tuple[Layout, Text]:
@@ -125,8 +125,8 @@ class TextCodec(Codec):
 class CoreSteps:
     """A prior whose steps run in the core: the probabilities of all symbols."""
 
-    def __init__(self, prior: Prior, model: Model) -> None:
-        self.vocab_size, self.stride, self._model = prior.vocab_size, prior.stride, model
+    def __init__(self, prior: SteppedPrior, model: Model) -> None:
+        self.vocab_size, self.rules, self._model = prior.vocab_size, prior.rules, model
 
     def init(self, lanes: int, tokens: int) -> Text:
         return Text(self._model, lanes, tokens, threads())

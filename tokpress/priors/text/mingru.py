@@ -27,7 +27,7 @@ from typing import Any, NamedTuple
 from ...coding import Codec, Frame
 from ...coding.base import Pmf
 from ...coding.classes import SymbolClasses
-from ...coding.lanes import fewer_lanes
+from ...coding.lanes import FrameRules
 from ...errors import ModelError
 from ...exact import ops
 from ...exact.kernels import SPLIT, Kernel, make_kernel
@@ -37,7 +37,7 @@ from ...native import library
 from ...storage.files import check_settings
 from ...tokenizers.base import Config
 from ...tokens import Tokens
-from ..base import Prior
+from ..base import SteppedPrior
 from .core import in_core
 from .grams import MIX, THREE, TWO, slots
 
@@ -50,6 +50,8 @@ MAX_SETTINGS = {"depth": 256, "grams": 1 << 20}
 ONLINE = 0.001
 #: and none is above
 MAX_ONLINE = 0.1
+#: steps of a text model are slow, and a token of text stands for several bytes
+TOKENS_PER_BYTE = 1 << 6
 
 
 class Engine(NamedTuple):
@@ -100,10 +102,9 @@ def tensor_shapes(
     return shapes
 
 
-class MinGRUPrior(Prior):
+class MinGRUPrior(SteppedPrior):
     name = "mingru"
     begin = BEGIN
-    tokens_a_byte = 1 << 6  # steps of a text model are slow, and a token of text stands for several bytes
 
     def __init__(self, config: Config, tensors: Mapping[str, np.ndarray]):
         check_settings(
@@ -138,6 +139,8 @@ class MinGRUPrior(Prior):
             raise ModelError(
                 f"groups={groups} of a mingru prior should cut {self.vocab_size} symbols into 2 or more groups of 2, 4, 8 … symbols"
             )
+        # fewer lanes for few tokens where the softmax is class-factored, since its steps are short
+        self.rules = FrameRules(tokens_per_byte=TOKENS_PER_BYTE, short_in_few_lanes=bool(groups))
         self._tensors = tensors
         expected = tensor_shapes(**self._config)
         for name, (shape, kind) in expected.items():
@@ -177,10 +180,6 @@ class MinGRUPrior(Prior):
 
     def codec(self, frame: Frame) -> Codec:
         return in_core(self, frame)
-
-    def lanes_taken(self, tokens: int) -> int:
-        """Fewer lanes for few tokens where the softmax is class-factored, since its steps are short."""
-        return self.lanes(tokens) if "groups" not in self._config else fewer_lanes(tokens, self.lanes(tokens))
 
     def init(self, lanes: int, tokens: int) -> State:
         engine = self.engine

@@ -34,7 +34,9 @@ from ...native import library
 from ...storage import files, tensors
 from ...storage.settings import settings_of
 from ...tokens import TokenBuffer, Tokens, as_array
-from ..base import Config, Tokenizer
+from ..base import Config
+from ..samples import ItemTokenizer, SampleKind
+from ..sizes import Units
 from .tiled import Tiled
 
 FILE = "tokenizer.safetensors"
@@ -44,11 +46,12 @@ PLACES_AT_ONCE = 1 << 13
 MAX_VALUES, MAX_CODES = 1 << 20, 1 << 16
 
 
-class Autoencoder(Tokenizer):
+class Autoencoder(ItemTokenizer):
     """Abstract: a kind has `name`, `defaults`, and the methods that are abstract here."""
 
     lossless = False
-    wants_grid = True
+    #: whether items are sound of 16 bits, else pixels
+    sound: ClassVar[bool] = False
     #: dimensions of the grid: 1 for sound, 2 for pictures, 3 for video
     spatial: ClassVar[int] = 2
     #: of a convolution, places to each side
@@ -64,8 +67,8 @@ class Autoencoder(Tokenizer):
             raise TokpressError(
                 f"shape={self.settings['shape']} of the tokenizer {self.name!r} should have {self.spatial} sides"
             )
-        self.sample_shape = shape if len(shape) > self.spatial else (*shape, 1)
         self.sides, self.channels = shape[: self.spatial], (*shape, 1)[self.spatial]
+        self.samples = SampleKind(self.channels, self.sound, self.sides)
         self.stages = self.factors()
         self.latent = self.grid_sides()
         for factors in self.stages:
@@ -83,9 +86,8 @@ class Autoencoder(Tokenizer):
                 f"the tokenizer {self.name!r} should have 2 to {MAX_CODES:,} codes, not {self.vocab_size:,}"
             )
         #: of a sample: 8 unsigned, or 16 signed
-        self.bits = 16 if self.sound else 8
-        self.unit_bytes = math.prod(shape) * self.bits // 8
-        self.unit_tokens = math.prod(self.item_shape)
+        self.bits = self.samples.bits
+        self.sizes = Units(self.vocab_size, math.prod(shape) * self.bits // 8, math.prod(self.item_shape))
         kernel = make_kernel("native") if library.is_here() else None
         self._tensors, self._weights = tensors, Weights(tensors, kernel)
 
@@ -164,21 +166,21 @@ class Autoencoder(Tokenizer):
 
     # --- items and tokens --------------------------------------------------------------------------
 
-    def items(self, source: bytes) -> np.ndarray:
+    def to_values(self, source: bytes) -> np.ndarray:
         """[n, places, channels] float32 in −1 … 1."""
         values = np.frombuffer(source, "u1" if self.bits == 8 else "<i2").astype(np.float32)
         scaled = values / np.float32(127.5) - np.float32(1) if self.bits == 8 else values / np.float32(1 << 15)
         return scaled.reshape(-1, math.prod(self.sides), self.channels)
 
-    def samples(self, x: np.ndarray) -> bytes:
-        """The reverse of `items`, rounded."""
+    def from_values(self, x: np.ndarray) -> bytes:
+        """The reverse of `to_values`, rounded."""
         if self.bits == 8:
             return np.round(np.clip(x * np.float32(127.5) + np.float32(127.5), 0, 255)).astype("u1").tobytes()
         top = np.float32(1 << 15)
         return np.round(np.clip(x * top, -top, top - np.float32(1))).astype("<i2").tobytes()
 
     def encode(self, source: bytes) -> Tokens:
-        size = self.unit_bytes
+        size = self.sizes.unit_bytes
         if len(source) % size:
             raise TokenizerError(
                 f"{len(source):,} bytes are no whole number of items of {size:,} bytes: a {self.name} "
@@ -187,7 +189,7 @@ class Autoencoder(Tokenizer):
 
         def some(part: slice) -> np.ndarray:
             m = self._fields(self.sides, part.stop - part.start)
-            x = self.items(source[part.start * size : part.stop * size])
+            x = self.to_values(source[part.start * size : part.stop * size])
             with np.errstate(all="ignore"):  # what is not finite is an error of ours
                 z = self.encoder(m, x.reshape(-1, self.channels))
             if not np.isfinite(z).all():
@@ -195,18 +197,18 @@ class Autoencoder(Tokenizer):
             return self.indices(z).reshape(part.stop - part.start, -1)
 
         return (
-            np.concatenate([np.zeros((0, self.unit_tokens), np.int32), *self._shared(some, len(source) // size)])
+            np.concatenate([np.zeros((0, self.sizes.unit_tokens), np.int32), *self._shared(some, len(source) // size)])
             .ravel()
             .astype(np.int32)
         )
 
     def decode(self, tokens: TokenBuffer) -> bytes:
         tokens = as_array(tokens)
-        if len(tokens) % self.unit_tokens:
-            raise TokenizerError(f"{len(tokens):,} tokens are no whole number of items of {self.unit_tokens:,}")
+        if len(tokens) % self.sizes.unit_tokens:
+            raise TokenizerError(f"{len(tokens):,} tokens are no whole number of items of {self.sizes.unit_tokens:,}")
         if len(tokens) and (int(tokens.min()) < 0 or int(tokens.max()) >= self.vocab_size):
             raise TokenizerError(f"a token lies outside 0 … {self.vocab_size - 1}")
-        indices = tokens.reshape(-1, self.unit_tokens)
+        indices = tokens.reshape(-1, self.sizes.unit_tokens)
 
         def some(part: slice) -> bytes:
             m = self._fields(self.shape_of_codes(), part.stop - part.start)
@@ -214,7 +216,7 @@ class Autoencoder(Tokenizer):
                 x = self.decoder(m, self.codes(indices[part]))
             if not np.isfinite(x).all():  # what is no number would be one byte here and another elsewhere
                 raise ModelError(f"{FILE}: its numbers grow beyond all bounds; the file is damaged")
-            return self.samples(x)
+            return self.from_values(x)
 
         return b"".join(self._shared(some, len(indices)))
 
@@ -229,14 +231,8 @@ class Autoencoder(Tokenizer):
             made for half in share_rows(lambda rows: [some(part) for part in parts[rows]], len(parts)) for made in half
         ]
 
-    def on(self, grid: Grid) -> Tokenizer:
-        """For the samples of one picture, recording or video, as they lie in its file."""
+    def tiled(self, grid: Grid) -> Tiled:
         return Tiled(self, grid)
-
-    def token_bytes(self) -> np.ndarray:
-        if self.unit_tokens > 1:
-            raise TokenizerError(f"it takes {self.unit_tokens} tokens of the tokenizer {self.name} to make an item")
-        return np.full(self.vocab_size, self.unit_bytes, np.int64)
 
     # --- on disk -----------------------------------------------------------------------------------
 
@@ -252,7 +248,7 @@ class Autoencoder(Tokenizer):
         try:
             tokenizer = cls(config, tensors.read(files.read(path) or b"", path))
             # asks for every tensor
-            tokenizer.decode(tokenizer.encode(bytes(tokenizer.unit_bytes)))
+            tokenizer.decode(tokenizer.encode(bytes(tokenizer.sizes.unit_bytes)))
             tokenizer._weights.nothing_else()
         except TokpressError as error:
             raise TokenizerError(f"{path} is no {cls.name} tokenizer: {error}") from error

@@ -5,14 +5,16 @@ The last tiles of a side are filled up with what stands at the edge, and cut off
 
 import math
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...errors import TokenizerError
 from ...media.grid import Grid
 from ...tokens import TokenBuffer
 from ..base import Config, Tokenizer
+from ..samples import ItemTokenizer
+from ..sizes import Sizes
 
 #: bytes of all tiles of a video: those of frames a pixel wide would take many times as many as the frames
 MAX_FILLED = 1 << 29
@@ -48,91 +50,69 @@ def joined(made: np.ndarray, extent: tuple[int, ...]) -> np.ndarray:
     return whole[tuple(slice(0, have) for have in extent)]
 
 
-class ItemTokenizer(Protocol):
-    """A tokenizer whose source is whole items: samples [sides …, channels] of `bits` bits."""
+class TileSizes(Sizes):
+    """The tokens of one source, all together: tiles may reach over an edge, so a single token stands for no number of bytes."""
 
-    @property
-    def name(self) -> str: ...
-    @property
-    def vocab_size(self) -> int: ...
-    @property
-    def unit_bytes(self) -> int: ...
-    @property
-    def unit_tokens(self) -> int: ...
-    @property
-    def item_shape(self) -> tuple[int, ...]: ...
-    @property
-    def sides(self) -> tuple[int, ...]: ...
-    @property
-    def channels(self) -> int: ...
-    @property
-    def bits(self) -> int: ...
-    @property
-    def spatial(self) -> int: ...
-    @property
-    def video(self) -> bool: ...
-    def encode(self, source: bytes) -> TokenBuffer: ...
-    def decode(self, tokens: TokenBuffer) -> bytes: ...
+    def __init__(self, tokens: int, length: int, vocab_size: int) -> None:
+        self.tokens, self.length, self.vocab_size = tokens, length, vocab_size
+
+    def source_length(self, tokens: TokenBuffer) -> int:
+        return self.length
+
+    def possible_tokens(self, length: int) -> range:
+        return range(self.tokens, self.tokens + (length == self.length))
+
+    def of_each(self, tokens: TokenBuffer) -> NDArray[np.int64]:
+        """Equal shares, in whole bytes."""
+        return np.diff(np.arange(len(tokens) + 1) * self.length // max(len(tokens), 1))
+
+    def average(self) -> NDArray[np.float64]:
+        return np.full(self.vocab_size, self.length / max(self.tokens, 1))
 
 
 class Tiled(Tokenizer):
     """Raises TokenizerError where the samples are not what the tokenizer is for."""
 
-    lossless = lengths_add_up = False
+    lossless = False
 
     def __init__(self, inner: ItemTokenizer, grid: Grid) -> None:
-        self.inner, self.grid = inner, grid
+        self.inner, self.grid, kind = inner, grid, inner.samples
         frame = (grid.rows // grid.frames, grid.columns)
         #: one frame is a video too
-        self.extent = ((grid.frames, *frame) if inner.video else frame) if grid.picture else (grid.columns,)
-        if len(self.extent) != inner.spatial or (grid.frames > 1) > inner.video:
+        self.extent = ((grid.frames, *frame) if kind.video else frame) if grid.picture else (grid.columns,)
+        if len(self.extent) != len(kind.sides) or (grid.frames > 1) > kind.video:
             what = "sound" if not grid.picture else "video" if grid.frames > 1 else "a picture"
-            raise TokenizerError(f"the tokenizer {inner.name!r} of {inner.spatial} dimensions does not take {what}")
-        if grid.channels != inner.channels or grid.bits != inner.bits or (grid.bits == 16 and not grid.signed):
+            raise TokenizerError(f"the tokenizer {inner.name!r} of {len(kind.sides)} dimensions does not take {what}")
+        if grid.channels != kind.channels or grid.bits != kind.bits or (grid.bits == 16 and not grid.signed):
             raise TokenizerError(
-                f"this {inner.name} tokenizer takes {inner.channels} channels of {inner.bits} bits, "
+                f"this {inner.name} tokenizer takes {kind.channels} channels of {kind.bits} bits, "
                 f"not {grid.channels} of {grid.bits}{'' if grid.signed or grid.bits == 8 else ', unsigned'}"
             )
-        self.name, self.vocab_size, self.item_shape = inner.name, inner.vocab_size, inner.item_shape
-        if inner.video and self.filled > MAX_FILLED:
-            raise TokenizerError(
-                f"frames of {frame[0]:,} × {frame[1]:,} leave too much of items of {inner.sides} empty"
-            )
+        self.name, self.vocab_size = inner.name, inner.vocab_size
+        items = count(self.extent, kind.sides)
+        #: bytes of the tiles, with what fills up the last ones
+        self.filled = items * inner.sizes.unit_bytes
+        #: tokens of the source
+        self.tokens = items * inner.sizes.unit_tokens
+        self.sizes = TileSizes(self.tokens, grid.stop, self.vocab_size)
+        if kind.video and self.filled > MAX_FILLED:
+            raise TokenizerError(f"frames of {frame[0]:,} × {frame[1]:,} leave too much of items of {kind.sides} empty")
         self._dtype = np.dtype("u1" if grid.bits == 8 else "<i2")
-
-    @property
-    def filled(self) -> int:
-        """Bytes of its tiles, with what fills up the last ones."""
-        return count(self.extent, self.inner.sides) * self.inner.unit_bytes
-
-    @property
-    def tokens(self) -> int:
-        """How many a source becomes."""
-        return count(self.extent, self.inner.sides) * self.inner.unit_tokens
 
     def encode(self, source: bytes) -> TokenBuffer:
         if len(source) != self.grid.stop or self.grid.start or self.grid.padding:
             raise TokenizerError("the source is not the samples of this grid, and nothing else")
         _, samples = self.grid.split(source)
         values = np.ascontiguousarray(samples[:, ::-1]).view(self._dtype).reshape(*self.extent, self.grid.channels)
-        return self.inner.encode(tiles(values, self.inner.sides).tobytes())
+        return self.inner.encode(tiles(values, self.inner.samples.sides).tobytes())
 
     def decode(self, tokens: TokenBuffer) -> bytes:
         if len(tokens) != self.tokens:
             raise TokenizerError(f"{len(tokens):,} tokens make no samples that take {self.tokens:,}")
         made = np.frombuffer(self.inner.decode(tokens), self._dtype)
-        whole = joined(made.reshape(-1, *self.inner.sides, self.grid.channels), self.extent)
+        whole = joined(made.reshape(-1, *self.inner.samples.sides, self.grid.channels), self.extent)
         samples = np.ascontiguousarray(whole).view(np.uint8).reshape(-1, self._dtype.itemsize)[:, ::-1]
         return self.grid.join(b"", samples)
-
-    def possible_tokens(self, length: int) -> range:
-        return range(self.tokens, self.tokens + (length == self.grid.stop))
-
-    def source_length(self, tokens: TokenBuffer) -> int:
-        return self.grid.stop
-
-    def token_bytes(self) -> np.ndarray:
-        raise TokenizerError("tiles may overlap an edge: their tokens stand for no number of bytes")
 
     @classmethod
     def load(cls, folder: Path, config: Config) -> "Tiled":

@@ -17,8 +17,10 @@ from numpy.typing import NDArray
 from ...errors import ModelError, TokenizerError
 from ...storage.files import check_settings, parse, read
 from ...tokens import TokenBuffer, Tokens, as_array
-from ..base import Config, Tokenizer
+from ..base import Config
 from ..learned.codebook import nearest
+from ..samples import SampleKind, SampleTokenizer
+from ..sizes import Units
 
 FILE = "tokenizer.json"
 CHANNELS = 3
@@ -26,7 +28,7 @@ CHANNELS = 3
 MAX_COLOURS = 1 << 16
 
 
-class PaletteTokenizer(Tokenizer):
+class PaletteTokenizer(SampleTokenizer):
     """
     >>> palette = PaletteTokenizer(np.array([[0, 0, 0], [255, 0, 0], [255, 255, 255]], np.uint8))
     >>> tokens = palette.encode(bytes([10, 10, 10, 200, 30, 0, 255, 255, 250])); tokens
@@ -37,7 +39,7 @@ class PaletteTokenizer(Tokenizer):
 
     name = "palette"
     lossless = False
-    unit_bytes = channels = CHANNELS
+    samples = SampleKind(CHANNELS)
 
     def __init__(self, colours: NDArray[np.uint8]) -> None:
         """colours [K, 3], red, green and blue, each one once. Raises TokenizerError."""
@@ -47,6 +49,7 @@ class PaletteTokenizer(Tokenizer):
             raise TokenizerError("a colour is twice in the palette")
         self.colours = colours
         self.vocab_size = len(colours)
+        self.sizes = Units(self.vocab_size, unit_bytes=CHANNELS)
 
     def encode(self, source: bytes) -> Tokens:
         if len(source) % CHANNELS:
@@ -62,9 +65,6 @@ class PaletteTokenizer(Tokenizer):
         if len(tokens) and (int(tokens.min()) < 0 or int(tokens.max()) >= self.vocab_size):
             raise TokenizerError(f"a token lies outside 0 … {self.vocab_size - 1}")
         return self.colours[tokens].tobytes()
-
-    def token_bytes(self) -> np.ndarray:
-        return np.full(self.vocab_size, CHANNELS, np.int64)
 
     def save(self, folder: Path) -> None:
         written = json.dumps({"colours": self.colours.tolist()})

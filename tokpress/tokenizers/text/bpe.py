@@ -27,8 +27,9 @@ from ...errors import ModelError, TokenizerError
 from ...exact.threads import pool_can_start
 from ...lazy import lazy, np
 from ...storage.files import check_settings, parse
-from ...tokens import TokenBuffer, as_ids
+from ...tokens import TokenBuffer, as_array, as_ids
 from ..base import Config, Tokenizer
+from ..sizes import Sizes
 from . import bpe_form
 from .bpe_form import refuse
 from .byte_pairs import FILE, BytePairs
@@ -40,6 +41,30 @@ if TYPE_CHECKING:
 
 #: this much is encoded at a time by all cores; the library's token objects take ≈ 100 bytes per byte
 BATCH_BYTES = 1 << 19
+
+
+class PairSizes(Sizes):
+    add_up = True
+
+    def __init__(self, pairs: BytePairs) -> None:
+        self._pairs = pairs
+
+    @lazy
+    def _lengths(self) -> NDArray[np.int64]:
+        """[V]; an id nobody uses has length 0."""
+        return np.asarray(self._pairs.words()[0]).astype(np.int64)
+
+    def source_length(self, tokens: TokenBuffer) -> int:
+        return self._pairs.source_length(as_ids(tokens))
+
+    def possible_tokens(self, length: int) -> range:
+        return range(-(-length // self._pairs.longest), length + 1)
+
+    def of_each(self, tokens: TokenBuffer) -> NDArray[np.int64]:
+        return self._lengths[as_array(tokens)]
+
+    def average(self) -> NDArray[np.float64]:
+        return self._lengths.astype(np.float64)
 
 
 class BPETokenizer(Tokenizer):
@@ -61,11 +86,7 @@ class BPETokenizer(Tokenizer):
         self._where = where
         self._pairs = BytePairs(text.encode("utf-8", "surrogatepass"), where)
         self.vocab_size = self._pairs.vocab_size
-
-    @lazy
-    def _lengths(self) -> NDArray[np.int64]:
-        """[V]; an id nobody uses has length 0."""
-        return np.asarray(self._pairs.words()[0]).astype(np.int64)
+        self.sizes = PairSizes(self._pairs)
 
     @lazy
     def _library(self) -> HFTokenizer:
@@ -108,19 +129,10 @@ class BPETokenizer(Tokenizer):
         return self._pairs.decode(as_ids(tokens))
 
     def spellings(self) -> list[bytes]:
+        """[V]: the bytes of each token."""
         lengths, words = self._pairs.words()
         ends = list(accumulate(lengths))
         return [words[end - length : end] for length, end in zip(lengths, ends)]
-
-    def source_length(self, tokens: TokenBuffer) -> int:
-        return self._pairs.source_length(as_ids(tokens))
-
-    def possible_tokens(self, length: int) -> range:
-        """The lengths of 0 are those of ids that nobody uses."""
-        return range(-(-length // self._pairs.longest), length + 1)
-
-    def token_bytes(self) -> NDArray[np.int64]:
-        return self._lengths.copy()
 
     def save(self, folder: Path) -> None:
         (Path(folder) / FILE).write_text(self._text, "utf-8", newline="")

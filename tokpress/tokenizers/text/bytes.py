@@ -10,16 +10,13 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from ...errors import TokenizerError
-from ...lazy import np
 from ...storage.files import check_settings
-from ...tokens import TokenBuffer, as_bytes, count
+from ...tokens import TokenBuffer, as_bytes
 from ..base import Config, Tokenizer
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+from ..sizes import Units
 
 
 def _checked(tokens: TokenBuffer, vocab_size: int) -> bytes:
@@ -42,21 +39,13 @@ class BytesTokenizer(Tokenizer):
 
     name = "bytes"
     vocab_size = 256
+    sizes = Units(256)
 
     def encode(self, source: bytes) -> array[int]:
         return array("B", bytes(source))
 
     def decode(self, tokens: TokenBuffer) -> bytes:
         return _checked(tokens, 256)
-
-    def source_length(self, tokens: TokenBuffer) -> int:
-        return count(tokens)
-
-    def possible_tokens(self, length: int) -> range:
-        return range(length, length + 1)
-
-    def token_bytes(self) -> NDArray[np.int64]:
-        return np.ones(256, np.int64)
 
     @classmethod
     def load(cls, folder: Path, config: Config) -> BytesTokenizer:
@@ -92,9 +81,6 @@ class _InParts(Tokenizer):
             whole |= int.from_bytes(part.translate(_table(lambda token: token << left & 255)))  # noqa: B023
         return whole.to_bytes(len(found) // each)
 
-    def token_bytes(self) -> NDArray[np.int64]:
-        raise TokenizerError(f"it takes {len(self.parts)} tokens of the tokenizer {self.name} to make a byte")
-
     @classmethod
     def load(cls, folder: Path, config: Config) -> Self:
         check_settings(f"a {cls.name} tokenizer", config)
@@ -114,7 +100,7 @@ class NibblesTokenizer(_InParts):
 
     name = "nibbles"
     vocab_size = 16
-    unit_tokens = 2
+    sizes = Units(16, unit_tokens=2)
     parts = (4, 4)
 
 
@@ -126,7 +112,7 @@ class TopBitTokenizer(_InParts):
 
     name = "top_bit"
     vocab_size = 128
-    unit_tokens = 2
+    sizes = Units(128, unit_tokens=2)
     parts = (1, 7)
 
 
@@ -138,5 +124,5 @@ class BitsTokenizer(_InParts):
 
     name = "bits"
     vocab_size = 2
-    unit_tokens = 8
+    sizes = Units(2, unit_tokens=8)
     parts = (1,) * 8

@@ -19,6 +19,7 @@ from ...errors import ModelError, TokenizerError
 from ...storage.files import check_settings, parse, read
 from ...tokens import TokenBuffer, Tokens, as_array
 from ..base import Config, Tokenizer
+from ..sizes import EachToken
 
 FILE = "tokenizer.json"
 #: packed token files hold 16 bits a token
@@ -46,6 +47,7 @@ class ListedTokenizer(Tokenizer):
         self.vocab_size = 256 + len(entries)
         self._place = {entry: 256 + i for i, entry in enumerate(entries)}
         self._bytes = [bytes([b]) for b in range(256)] + entries
+        self.sizes = EachToken([len(entry) for entry in self._bytes])
 
     @staticmethod
     @abstractmethod
@@ -79,9 +81,6 @@ class ListedTokenizer(Tokenizer):
         if len(tokens) and (int(tokens.min()) < 0 or int(tokens.max()) >= self.vocab_size):
             raise TokenizerError(f"a token lies outside 0 … {self.vocab_size - 1}")
         return b"".join(map(self._bytes.__getitem__, tokens.tolist()))
-
-    def token_bytes(self) -> np.ndarray:
-        return np.array([len(entry) for entry in self._bytes], np.int64)
 
     def save(self, folder: Path) -> None:
         vocab = {entry.decode("latin-1"): 256 + i for i, entry in enumerate(self.entries)}

@@ -19,14 +19,15 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import CorpusError
 from ...tokenizers.base import Tokenizer
-from ...tokenizers.learned.tiled import ItemTokenizer, tiles
+from ...tokenizers.learned.tiled import tiles
+from ...tokenizers.samples import ItemTokenizer
 from ...tokens import as_array
 from . import samples
 from .corpus import read_chunks, weighted_files
@@ -142,14 +143,14 @@ def _pack(tokenizer: Tokenizer, files: list[list[Any]], target: Path, on_read: C
 
 
 def _tokens(tokenizer: Tokenizer, path: Path, told: Callable[[int], None]) -> Iterator[NDArray[np.int32]]:
-    if tokenizer.wants_grid:
-        yield from _item_tokens(path, cast(ItemTokenizer, tokenizer))
+    if isinstance(tokenizer, ItemTokenizer):
+        yield from _item_tokens(path, tokenizer)
         told(path.stat().st_size)
         return
-    rest, unit = b"", tokenizer.unit_bytes
+    rest, unit = b"", tokenizer.sizes.unit_bytes
     for chunk in read_chunks(path, max(READ_BYTES // unit, 1) * unit, told):
         chunk = rest + chunk
-        stop = tokenizer.whole(chunk)
+        stop = tokenizer.safe_prefix(chunk)
         rest = chunk[stop:]
         if stop:
             yield as_array(tokenizer.encode(chunk[:stop]))
@@ -159,16 +160,17 @@ def _tokens(tokenizer: Tokenizer, path: Path, told: Callable[[int], None]) -> It
 
 def _item_tokens(path: Path, tokenizer: ItemTokenizer) -> Iterator[NDArray[np.int32]]:
     """The tokens of a file of samples: an array item by item; a picture, video or recording in tiles, from several places on."""
-    array = samples.read(path, tokenizer.sides, tokenizer.channels, tokenizer.bits)
-    if array.ndim > len(tokenizer.sides) + 1:
+    kind = tokenizer.samples
+    array = samples.read(path, kind.sides, kind.channels, kind.bits)
+    if array.ndim > len(kind.sides) + 1:
         for at in range(0, len(array), ITEMS_AT_ONCE):
             yield as_array(tokenizer.encode(array[at : at + ITEMS_AT_ONCE].tobytes()))
         return
     for shift in SHIFTS:
-        starts = [int(shift * side) for side in tokenizer.sides]
-        if all(have - start >= side for have, start, side in zip(array.shape, starts, tokenizer.sides)):
+        starts = [int(shift * side) for side in kind.sides]
+        if all(have - start >= side for have, start, side in zip(array.shape, starts, kind.sides)):
             part = array[tuple(slice(start, None) for start in starts)]
-            yield as_array(tokenizer.encode(tiles(part, tokenizer.sides).tobytes()))
+            yield as_array(tokenizer.encode(tiles(part, kind.sides).tobytes()))
 
 
 def _write_atomically(target: Path, parts: Iterator[bytes] | list[bytes]) -> None:

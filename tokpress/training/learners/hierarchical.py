@@ -21,7 +21,7 @@ def fit_hierarchical(
     """Settings: shape, scales, levels, and width and depth of every stage's pixelcnn."""
     settings = settings_of(cls.name, config, DEFAULTS)
     stages = plan(settings, tokenizer.vocab_size)
-    if not settings["scales"] and (tokenizer.unit_tokens, tokenizer.unit_bytes) != (2, 1):
+    if not settings["scales"] and (tokenizer.sizes.unit_tokens, tokenizer.sizes.unit_bytes) != (2, 1):
         raise TokpressError("a depth in two parts needs two tokens a pixel: --tokenizer nibbles or top_bit")
     limits = replace(options.config, max_minutes=options.config.max_minutes / len(stages))
     tensors: dict[str, np.ndarray] = {}

@@ -52,7 +52,7 @@ def fit_mingru(
     fit(
         net,
         sources,
-        tokenizer.average_bytes(),
+        tokenizer.sizes.average(),
         shrunk(options.config, sources),
         options.folder,
         options.resume,

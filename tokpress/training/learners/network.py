@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 from ...errors import TokpressError
 from ...priors.lecture.network import NetworkPrior
 from ...tokenizers.base import Config, Tokenizer
+from ...tokenizers.samples import ItemTokenizer
 from ..data.streams import Source
 from ..loop.fit import fit
 from ..nets.arithmetic import Trained
@@ -18,9 +19,9 @@ def fit_network(
 ) -> NetworkPrior:
     """Settings: the prior's `defaults`, `shape`, `order`; those not given are the ones of the prior to start from."""
     settings = (options.init.config() if options.init else {}) | config
-    if not settings.get("shape") and tokenizer.item_shape:
+    if not settings.get("shape") and isinstance(tokenizer, ItemTokenizer):
         settings["shape"] = "x".join(map(str, tokenizer.item_shape))
-    tensors = trained_tensors(cls, sources, tokenizer.average_bytes(), settings, options)
+    tensors = trained_tensors(cls, sources, tokenizer.sizes.average(), settings, options)
     return cls.load(settings, tensors, tokenizer.vocab_size)
 
 
@@ -33,8 +34,8 @@ def trained_tensors(
 ) -> dict[str, np.ndarray]:
     """The tensors of a prior of this class. token_bytes [V]: source bytes of each symbol, on average."""
     plan = cls(settings, {}, len(token_bytes))
-    if plan.wants_given != (options.given is not None):
-        if plan.wants_given:
+    if bool(plan.given_size) != (options.given is not None):
+        if bool(plan.given_size):
             raise TokpressError(f"given={plan.settings['given']} of the prior {cls.name!r} wants --given FILE too")
         raise TokpressError(
             f"--given FILE wants a prior that is told its shape: --set given=SHAPE, if {cls.name!r} takes it"
