@@ -7,46 +7,36 @@ from typing import Any
 
 from ..errors import ChecksumError
 from . import library
+from .handle import COUNT, POINTER, Handle
 
 #: bytes of a call of the core
 BLOCK = 1 << 18
 #: `Mixer.score` counts in 2^-20 bits
 COST_UNIT = 1 << 20
 MAX_BYTES = 2**31 - 1
-_POINTER, _COUNT = ctypes.c_void_p, ctypes.c_int64
 Progress = Callable[[int], None]
 
 
-class Mixer:
-    """One pass over n bytes: encode, decode, score or sample them, once. One thread at a time may use it.
+class Mixer(Handle):
+    """One pass over n bytes: encode, decode, score or sample them, once.
 
     pixels: (start, stop, pixel, row, used) where some of the bytes are pixels (`core/pixel_contexts.h`). block: bytes of a call of
     the core, after each of which `progress` hears how many are done, and Ctrl-C is heard.
     Raises MemoryError, and ValueError where n or the pixels make no sense."""
 
+    kind = "adaptive"
+
     def __init__(
         self, n: int, pixels: Sequence[int] | None = None, using: str | None = None, block: int = BLOCK
     ) -> None:
-        self._handle, self._block = None, block
+        self._n, self._block, self._position = n, block, 0
         if not 0 <= n <= MAX_BYTES:
             raise ValueError(f"context mixing takes 0 to {MAX_BYTES:,} bytes at a time, not {n:,}")
         place = (ctypes.c_int64 * 5)(*pixels) if pixels else None
-        if library.function("adaptive_accepts", _COUNT, _POINTER, using=using)(n, place) < 0:
+        if library.function("adaptive_accepts", COUNT, POINTER, using=using)(n, place) < 0:
             raise ValueError(f"there are no such pixels: {pixels}")
-        new = library.function("adaptive_new", _COUNT, _POINTER, result=_POINTER, using=using)
-        self._free = library.function("adaptive_free", _POINTER, result=None, using=using)
-        self._using, self._n, self._position = using, n, 0
-        self._handle = new(n, place)
-        if not self._handle:
-            raise MemoryError(f"no memory for context mixing of {n:,} bytes")
-
-    def __del__(self) -> None:
-        if self._handle:
-            self._free(self._handle)
-            self._handle = None
-
-    def _function(self, name: str, *arguments: Any) -> Callable[..., Any]:
-        return library.function(f"adaptive_{name}", _POINTER, *arguments, using=self._using)
+        new = library.function("adaptive_new", COUNT, POINTER, result=POINTER, using=using)
+        self.hold(new(n, place), using)
 
     def _blocks(self, count: int, step: Callable[[int], int], progress: Progress | None) -> None:
         end = self._position + count
@@ -61,13 +51,13 @@ class Mixer:
         """The payload of all n bytes."""
         place, size = library.address(source)
         self._whole(size)
-        encode = self._function("encode", _POINTER, _COUNT)
-        self._blocks(size, lambda count: encode(self._handle, place, count), progress)
-        finish = self._function("finish", _POINTER, _COUNT)
+        encode = self.function("encode", POINTER, COUNT)
+        self._blocks(size, lambda count: encode(self.pointer, place, count), progress)
+        finish = self.function("finish", POINTER, COUNT)
         room = size + size // 8 + 64
         while True:
             payload = (ctypes.c_char * room)()
-            result = finish(self._handle, payload, room)
+            result = finish(self.pointer, payload, room)
             if result != library.FULL:
                 return memoryview(payload)[: library.checked(result)].tobytes()
             room *= 2
@@ -78,9 +68,9 @@ class Mixer:
         place, size = library.writable(out)
         self._whole(size)
         words, size = library.address(payload)
-        library.checked(self._function("start_decoder", _POINTER, _COUNT)(self._handle, words, size))
-        decode = self._function("decode", _POINTER, _COUNT)
-        self._blocks(self._n, lambda count: decode(self._handle, place, count), progress)
+        self.call("start_decoder", [POINTER, COUNT], words, size)
+        decode = self.function("decode", POINTER, COUNT)
+        self._blocks(self._n, lambda count: decode(self.pointer, place, count), progress)
         return out
 
     def score(self, source: Any, progress: Progress | None = None) -> array:
@@ -89,8 +79,8 @@ class Mixer:
         self._whole(size)
         costs = array("i", bytes(4 * size))
         costs_place, _ = library.writable(costs)
-        score = self._function("score", _POINTER, _POINTER, _COUNT)
-        self._blocks(size, lambda count: score(self._handle, place, costs_place, count), progress)
+        score = self.function("score", POINTER, POINTER, COUNT)
+        self._blocks(size, lambda count: score(self.pointer, place, costs_place, count), progress)
         return costs
 
     def sample(self, prefix: bytes, uniforms: Callable[[int], Any], sharpness: int = 1 << 16) -> bytearray:
@@ -102,16 +92,16 @@ class Mixer:
         costs = array("i", bytes(4 * self._n))
         place, _ = library.writable(out)
         costs_place, _ = library.writable(costs)
-        score = self._function("score", _POINTER, _POINTER, _COUNT)
-        self._blocks(len(prefix), lambda count: score(self._handle, place, costs_place, count), None)
-        draw = self._function("sample", _POINTER, _COUNT, _POINTER, _COUNT)
+        score = self.function("score", POINTER, POINTER, COUNT)
+        self._blocks(len(prefix), lambda count: score(self.pointer, place, costs_place, count), None)
+        draw = self.function("sample", POINTER, COUNT, POINTER, COUNT)
 
         def step(count: int) -> int:
             words = uniforms(8 * count)
             where, size = library.address(words)
             if size < 32 * count:
                 raise ValueError(f"{8 * count} random words are {32 * count} bytes, not {size}")
-            return draw(self._handle, place, count, where, sharpness)
+            return draw(self.pointer, place, count, where, sharpness)
 
         self._blocks(self._n - len(prefix), step, None)
         return out

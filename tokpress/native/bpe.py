@@ -6,30 +6,27 @@ from typing import Any
 
 from ..errors import TokenizerError
 from . import library
+from .handle import COUNT, POINTER, Handle
 
-_POINTER, _COUNT = ctypes.c_void_p, ctypes.c_int64
 #: bytes a call encodes: a multiple of BPE_CUT of the core
 BLOCK_BYTES = 1 << 22
 
 
-class Tables:
+class Tables(Handle):
     """The words and merges of a tokenizer.json. They never change: threads may share them."""
 
-    def __init__(self, handle: int, using: str | None):
-        self._handle, self._using = handle, using
-        self._free = library.function("bpe_free", _POINTER, result=None, using=using)
-        sizes = (ctypes.c_int64 * 3)()
-        library.function("bpe_sizes", _POINTER, _POINTER, result=None, using=using)(handle, sizes)
-        self.vocab_size, self._word_bytes, self.longest = sizes
+    kind = "bpe"
 
-    def __del__(self) -> None:
-        if handle := self.__dict__.pop("_handle", None):
-            self._free(handle)
+    def __init__(self, pointer: int, using: str | None):
+        self.hold(pointer, using)
+        sizes = (ctypes.c_int64 * 3)()
+        self.function("sizes", POINTER, result=None)(pointer, sizes)
+        self.vocab_size, self._word_bytes, self.longest = sizes
 
     @classmethod
     def read(cls, text: bytes, at: int, using: str | None = None) -> tuple["Tables", int] | None:
         """The tables whose vocabulary begins at text[at], and where their merges end; None where the core does not read them."""
-        new = library.function("bpe_new", ctypes.c_char_p, _COUNT, _COUNT, _POINTER, result=_POINTER, using=using)
+        new = library.function("bpe_new", ctypes.c_char_p, COUNT, COUNT, POINTER, result=POINTER, using=using)
         result = (ctypes.c_int64 * 2)()
         handle = new(text, len(text), at, result)
         if handle:
@@ -41,38 +38,37 @@ class Tables:
     def words(self) -> tuple[array, bytes]:
         """Lengths int32 [V], 0 where an id has no word, and all words one after another."""
         lengths, words = array("i", bytes(4 * self.vocab_size)), bytearray(self._word_bytes)
-        code = library.function("bpe_words", _POINTER, _POINTER, _POINTER, result=None, using=self._using)
-        code(self._handle, library.writable(lengths)[0], library.writable(words)[0])
+        code = self.function("words", POINTER, POINTER, result=None)
+        code(self.pointer, library.writable(lengths)[0], library.writable(words)[0])
         return lengths, bytes(words)
 
     def encode(self, source: Any, classes: bytes | None, words_first: bool) -> array:
         """The ids int32 [N] of a buffer. classes [256]: of each byte (`pieces.CLASSES`); None: a source is not cut into pieces.
         words_first: a piece that is a word becomes its id unmerged."""
-        code = library.function("bpe_encode", _POINTER, ctypes.c_char_p, _COUNT, _POINTER, _COUNT, _POINTER, _COUNT,
-                                using=self._using)  # fmt: skip
+        code = self.function("encode", ctypes.c_char_p, COUNT, POINTER, COUNT, POINTER, COUNT)
         pointer, size = library.address(source)
-        start = ctypes.cast(pointer, _POINTER).value or 0
+        start = ctypes.cast(pointer, POINTER).value or 0
         room = min(size, BLOCK_BYTES)
         ids, block = array("i"), bytearray(4 * room)
         out, view = library.writable(block)[0], memoryview(block)
         for at in range(0, size, BLOCK_BYTES):
             length = min(BLOCK_BYTES, size - at)
-            count = library.checked(code(self._handle, classes, words_first, start + at, length, out, room))
+            count = library.checked(code(self.pointer, classes, words_first, start + at, length, out, room))
             ids.frombytes(view[: 4 * count])
         return ids
 
     def length(self, ids: Any) -> int:
         """How many bytes `decode` gives. ids: a buffer of int32. Raises TokenizerError where one of them has no word."""
         pointer, size = library.address(ids)
-        code = library.function("bpe_length", _POINTER, _POINTER, _COUNT, using=self._using)
-        return self._checked(code(self._handle, pointer, size // 4))
+        code = self.function("length", POINTER, COUNT)
+        return self._checked(code(self.pointer, pointer, size // 4))
 
     def decode(self, ids: Any) -> bytes:
         """The words of ids, a buffer of int32, one after another. Raises TokenizerError where one of them has no word."""
         out = bytearray(self.length(ids))
         pointer, size = library.address(ids)
-        code = library.function("bpe_decode", _POINTER, _POINTER, _COUNT, _POINTER, _COUNT, using=self._using)
-        self._checked(code(self._handle, pointer, size // 4, library.writable(out)[0], len(out)))
+        code = self.function("decode", POINTER, COUNT, POINTER, COUNT)
+        self._checked(code(self.pointer, pointer, size // 4, library.writable(out)[0], len(out)))
         return bytes(out)
 
     def _checked(self, result: int) -> int:

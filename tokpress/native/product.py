@@ -4,8 +4,7 @@ import ctypes
 from typing import Any
 
 from . import library
-
-_POINTER, _COUNT = ctypes.c_void_p, ctypes.c_int64
+from .handle import COUNT, POINTER
 
 
 class Packed:
@@ -17,14 +16,14 @@ class Packed:
         weights, size = library.address(q)
         if size != outputs * inputs or not size:
             raise ValueError(f"{size} bytes are not {outputs} x {inputs} weights")
-        size = library.function("product_size", _COUNT, _COUNT, using=using)(outputs, inputs)
+        size = library.function("product_size", COUNT, COUNT, using=using)(outputs, inputs)
         if size < 0:
             raise ValueError(f"a product of {outputs} x {inputs} weights is too large")
         self._packed = (ctypes.c_int32 * (size // 4))()
-        pack = library.function("product_pack", _POINTER, _COUNT, _COUNT, _POINTER, using=using)
+        pack = library.function("product_pack", POINTER, COUNT, COUNT, POINTER, using=using)
         if pack(weights, outputs, inputs, self._packed) < 0:
             raise ValueError("weights of an integer product are -64 ... 63")
-        self._product = library.function("product", _POINTER, _COUNT, _POINTER, _COUNT, _COUNT, _POINTER, using=using)
+        self._product = library.function("product", POINTER, COUNT, POINTER, COUNT, COUNT, POINTER, using=using)
 
     def product(self, a: Any, rows: int, out: Any) -> None:
         """out [rows, N] float32 = a · qᵀ, from a [rows, K] float32 of integers −127 … 127; both contiguous."""

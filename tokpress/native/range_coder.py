@@ -4,14 +4,13 @@ import ctypes
 from collections.abc import Sequence
 
 from . import library
-
-_POINTER, _COUNT = ctypes.c_void_p, ctypes.c_int64
+from .handle import COUNT, POINTER
 
 
 def encode(left: Sequence[int], right: Sequence[int], using: str | None = None) -> bytes:
     """The payload of symbols with intervals [left, right) of 2^24. Raises CoreError where one is empty or outside."""
     n = len(left)
-    code = library.function("range_encode", _POINTER, _POINTER, _COUNT, _POINTER, _COUNT, using=using)
+    code = library.function("range_encode", POINTER, POINTER, COUNT, POINTER, COUNT, using=using)
     words, payload = ctypes.c_uint32 * n, (ctypes.c_char * (4 * n + 8))()
     size = library.checked(code(words(*left), words(*right), n, payload, len(payload)))
     return payload.raw[:size]
@@ -19,7 +18,7 @@ def encode(left: Sequence[int], right: Sequence[int], using: str | None = None) 
 
 def decode(payload: bytes, right: Sequence[int], n: int, using: str | None = None) -> list[int]:
     """n symbols of one table of right edges. Raises ChecksumError where no encoder writes such words, or they end."""
-    pop = library.function("range_decode", _POINTER, _COUNT, _POINTER, _COUNT, _POINTER, _COUNT, using=using)
+    pop = library.function("range_decode", POINTER, COUNT, POINTER, COUNT, POINTER, COUNT, using=using)
     out = (ctypes.c_int32 * n)()
     library.checked(pop(payload, len(payload), (ctypes.c_uint32 * len(right))(*right), len(right), out, n))
     return list(out)

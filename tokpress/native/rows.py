@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import ctypes
 from typing import Any
 
 from ..lazy import np
 from . import library
+from .handle import COUNT, POINTER
 
 Rows = Any
-_POINTER, _COUNT = ctypes.c_void_p, ctypes.c_int64
 
 
 def _run(name: str, using: str | None, *arguments: Any) -> None:
-    kinds = [_COUNT if isinstance(argument, int) else _POINTER for argument in arguments]
+    kinds = [COUNT if isinstance(argument, int) else POINTER for argument in arguments]
     given = [argument if isinstance(argument, int) else _pointer(argument) for argument in arguments]
     library.checked(library.function(name, *kinds, using=using)(*given))
 

@@ -2,46 +2,32 @@
 
 from __future__ import annotations
 
-import ctypes
 from typing import Any
 
 from ..lazy import np
 from . import library
+from .handle import COUNT, POINTER, Handle
 
-_POINTER, _COUNT = ctypes.c_void_p, ctypes.c_int64
 
-
-class _Handle:
-    """Something that the core holds, freed with this object."""
-
-    _of = ""
-
+class _Coder(Handle):
     def __init__(self, using: str | None, *arguments: Any) -> None:
-        kinds = (_POINTER, _COUNT)[: len(arguments)]
-        self._using = using
-        self._free = library.function(f"{self._of}_free", _POINTER, result=None, using=using)
-        self._handle = library.function(f"{self._of}_new", *kinds, result=_POINTER, using=using)(*arguments)
-        if not self._handle:
-            raise MemoryError("the core found no memory")
-
-    def __del__(self) -> None:
-        if handle := getattr(self, "_handle", None):
-            self._free(handle)
+        types = (POINTER, COUNT)[: len(arguments)]
+        self.hold(library.function(f"{self.kind}_new", *types, result=POINTER, using=using)(*arguments), using)
 
     def _code(self, name: str, symbols: np.ndarray, pmf: np.ndarray) -> None:
         if pmf.dtype != np.float32 or pmf.ndim != 2 or not pmf.flags.c_contiguous:
             raise TypeError(f"a pmf must be C-contiguous float32 [n, V], not {pmf.dtype} {pmf.shape}")
         if symbols.shape != pmf.shape[:1]:
             raise ValueError(f"{len(symbols)} symbols under {len(pmf)} rows")
-        run = library.function(name, *[_POINTER] * 3, *[_COUNT] * 2, using=self._using)
-        result = run(self._handle, symbols.ctypes.data, pmf.ctypes.data, *pmf.shape)
+        run = library.function(name, *[POINTER] * 3, *[COUNT] * 2, using=self.using)
+        result = run(self.pointer, symbols.ctypes.data, pmf.ctypes.data, *pmf.shape)
         if result == library.ARGUMENT:
             raise ValueError("a symbol outside the alphabet, or no probabilities that sum to 1")
         library.checked(result)
 
 
-class RangeEncoder(_Handle):
-    _of = "queue_encoder"
+class RangeEncoder(_Coder):
+    kind = "queue_encoder"
 
     def __init__(self, using: str | None = None) -> None:
         super().__init__(using)
@@ -52,15 +38,15 @@ class RangeEncoder(_Handle):
 
     def finish(self) -> bytes:
         """The payload; nothing may be pushed after it."""
-        run = library.function("queue_finish", _POINTER, _POINTER, _COUNT, using=self._using)
-        payload = bytearray(library.checked(run(self._handle, None, 0)))
+        run = library.function("queue_finish", POINTER, POINTER, COUNT, using=self.using)
+        payload = bytearray(library.checked(run(self.pointer, None, 0)))
         if payload:
-            library.checked(run(self._handle, library.writable(payload)[0], len(payload)))
+            library.checked(run(self.pointer, library.writable(payload)[0], len(payload)))
         return bytes(payload)
 
 
-class RangeDecoder(_Handle):
-    _of = "queue_decoder"
+class RangeDecoder(_Coder):
+    kind = "queue_decoder"
 
     def __init__(self, payload: bytes, using: str | None = None) -> None:
         super().__init__(using, *library.address(payload))
@@ -72,8 +58,8 @@ class RangeDecoder(_Handle):
         return symbols
 
 
-class Stack(_Handle):
-    _of = "stack"
+class Stack(_Coder):
+    kind = "stack"
 
     def __init__(self, words: np.ndarray, using: str | None = None) -> None:
         """words: uint32, the bottom first."""
@@ -91,8 +77,8 @@ class Stack(_Handle):
     def words(self) -> np.ndarray:
         """All that it holds, uint32, the bottom first."""
         words = np.empty(self.count(), np.uint32)
-        library.function("stack_words", _POINTER, _POINTER, using=self._using)(self._handle, words.ctypes.data)
+        library.function("stack_words", POINTER, POINTER, using=self.using)(self.pointer, words.ctypes.data)
         return words
 
     def count(self) -> int:
-        return library.function("stack_count", _POINTER, using=self._using)(self._handle)
+        return library.function("stack_count", POINTER, using=self.using)(self.pointer)

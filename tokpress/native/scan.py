@@ -4,19 +4,18 @@ import ctypes
 from typing import Any
 
 from . import library
-
-_POINTER, _COUNT = ctypes.c_void_p, ctypes.c_int64
+from .handle import COUNT, POINTER
 
 
 def forward(f: Any, c: Any, h0: Any, h: Any, using: str | None = None) -> None:
     """h [B, T, C] float32 from f, c of the same shape and h0 [B, C], all contiguous."""
-    run = library.function("scan_forward", *[_POINTER] * 4, *[_COUNT] * 3, using=using)
+    run = library.function("scan_forward", *[POINTER] * 4, *[COUNT] * 3, using=using)
     run(*(library.address(x)[0] for x in (f, c, h0)), library.writable(h)[0], *f.shape)
 
 
 def backward(f: Any, c: Any, h0: Any, h: Any, g: Any, gf: Any, gc: Any, using: str | None = None) -> None:
     """gf, gc [B, T, C], the gradients of f and c, from g, that of h."""
-    run = library.function("scan_backward", *[_POINTER] * 8, *[_COUNT] * 3, using=using)
+    run = library.function("scan_backward", *[POINTER] * 8, *[COUNT] * 3, using=using)
     later = (ctypes.c_float * f.shape[2])()
     given = (library.address(x)[0] for x in (f, c, h0, h, g))
     run(*given, library.writable(gf)[0], library.writable(gc)[0], later, *f.shape)

@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from . import library
+from .handle import COUNT, POINTER, Handle
 from .text import Model, Text
 
-_POINTER, _COUNT = ctypes.c_void_p, ctypes.c_int64
 #: `Spelled.score` counts in 2^-20 bits
 COST_UNIT = 1 << 20
 #: 2^16 / temperature, at most
@@ -33,8 +33,10 @@ class Spellings:
         self.bytes = b"".join(spellings[v] for v in ranked)
 
 
-class Spelled:
+class Spelled(Handle):
     """The state of one frame of `tokens` tokens in `lanes` lanes, under a model that is not class-factored."""
+
+    kind = "spelling"
 
     def __init__(
         self,
@@ -47,11 +49,10 @@ class Spelled:
         free: Callable[[], int] | None = None,
     ) -> None:
         self.text = Text(model, lanes, tokens, threads, using, free)
-        self._free = library.function("spelling_free", _POINTER, result=None, using=using)
-        new = library.function("spelling_new", *[_POINTER] * 4, _COUNT, _POINTER, using=using)
-        made = _POINTER()
+        new = library.function("spelling_new", *[POINTER] * 4, COUNT, POINTER, using=using)
+        made = POINTER()
         result = new(
-            self.text.handle,
+            self.text.pointer,
             spellings.symbols,
             spellings.sizes,
             spellings.bytes,
@@ -59,28 +60,20 @@ class Spelled:
             ctypes.byref(made),
         )
         library.checked(result)
-        self._handle = made.value
-
-    def __del__(self) -> None:
-        if handle := getattr(self, "_handle", None):
-            self._free(handle)  # before the text model's
-
-    def _call(self, name: str, kinds: list[Any], *arguments: Any) -> int:
-        function = library.function(name, _POINTER, *kinds, using=self.text.using)
-        return library.checked(function(self._handle, *arguments))
+        self.hold(made.value, using)  # freed before the text model
 
     def encode(self, tokens: Any, report: Callable[[int], object] = lambda done: None) -> bytes:
         """tokens: N int32, contiguous → the payload. `report` hears how many are done. Raises CoreError for symbols
         outside V."""
         given = self.text.known(tokens)
-        self._blocks(lambda steps: self._call("spelling_encode", [_POINTER, _COUNT], given, steps), report)
+        self._blocks(lambda steps: self.call("encode", [POINTER, COUNT], given, steps), report)
         return self.text.finish()
 
     def score(self, tokens: Any, report: Callable[[int], object] = lambda done: None) -> Any:
         """What each of N tokens costs, N int64 in units of 2^-20 bits."""
         given, costs = self.text.known(tokens), (ctypes.c_int64 * self.text.tokens)()
-        kinds = [_POINTER, _COUNT, _POINTER]
-        self._blocks(lambda steps: self._call("spelling_score", kinds, given, steps, costs), report)
+        kinds = [POINTER, COUNT, POINTER]
+        self._blocks(lambda steps: self.call("score", kinds, given, steps, costs), report)
         return costs
 
     def _blocks(self, step: Callable[[int], int], report: Callable[[int], object]) -> None:
@@ -103,5 +96,5 @@ class Spelled:
         if size != 4 * self.text.lanes * steps:
             raise ValueError(f"{size} bytes have no room for {steps} steps of {self.text.lanes} lanes")
         self.text.share()
-        self._call("spelling_decode", [_POINTER, _COUNT, _COUNT], to, steps, sharpness)
+        self.call("decode", [POINTER, COUNT, COUNT], to, steps, sharpness)
         self.text.at += steps

@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from . import library
+from .handle import COUNT, POINTER, Handle
 
-_POINTER, _COUNT = ctypes.c_void_p, ctypes.c_int64
 #: tokens coded in one call of the core, as many as `coding.base.WATCH_EVERY`
 AT_ONCE = 1 << 12
 #: settings of one network
@@ -55,12 +55,14 @@ class Model:
         self.symbols = self.networks[0][0]
         self.factored = factored and len(members) == 1 and bool(self.networks[0][-1])
         self._kept = buffers, tensors
-        self.tensors = (_POINTER * len(buffers))(*(ctypes.cast(pointer, _POINTER) for pointer, _ in buffers))
-        self.sizes = (_COUNT * len(buffers))(*(size for _, size in buffers))
+        self.tensors = (POINTER * len(buffers))(*(ctypes.cast(pointer, POINTER) for pointer, _ in buffers))
+        self.sizes = (COUNT * len(buffers))(*(size for _, size in buffers))
 
 
-class Text:
+class Text(Handle):
     """The state of one frame of `tokens` tokens in `lanes` lanes, all of which have one (`coding.lanes.Layout`)."""
+
+    kind = "text"
 
     def __init__(
         self,
@@ -74,7 +76,7 @@ class Text:
         """threads: at most so many share the steps. free: how many may at the moment, asked before each block."""
         self._free_threads = free
         self.model, self.lanes, self.tokens, self.steps, self.at = model, lanes, tokens, -(-tokens // lanes), 0
-        self.using, self._payload = using, b""
+        self._payload = b""
         settings = [
             lanes,
             tokens,
@@ -86,20 +88,15 @@ class Text:
             *model.orders,
         ]
         settings += [value for network in model.networks for value in network]
-        made = _POINTER()
-        self._free = library.function("text_free", _POINTER, result=None, using=using)
-        new = library.function("text_new", *[_POINTER, _COUNT], *[_POINTER] * 3, _COUNT, _POINTER, using=using)
+        made = POINTER()
+        new = library.function("text_new", *[POINTER, COUNT], *[POINTER] * 3, COUNT, POINTER, using=using)
         rates = (ctypes.c_double * len(model.rates))(*model.rates)
         result = new(
-            (_COUNT * len(settings))(*settings), len(settings), rates, model.tensors, model.sizes, len(model.sizes),
+            (COUNT * len(settings))(*settings), len(settings), rates, model.tensors, model.sizes, len(model.sizes),
             ctypes.byref(made),
         )  # fmt: skip
         library.checked(result)
-        self.handle = made.value
-
-    def __del__(self) -> None:
-        if handle := getattr(self, "handle", None):
-            self._free(handle)
+        self.hold(made.value, using)
 
     def next_block(self) -> int:
         """Steps of the next call."""
@@ -109,11 +106,7 @@ class Text:
     def share(self) -> None:
         """Let as many threads share the next call as are free."""
         if self._free_threads is not None:
-            self.call("text_use", [_COUNT], self._free_threads())
-
-    def call(self, name: str, kinds: list[Any], *arguments: Any) -> int:
-        """A function of the core on this handle. Raises what its result says."""
-        return library.checked(library.function(name, _POINTER, *kinds, using=self.using)(self.handle, *arguments))
+            self.call("use", [COUNT], self._free_threads())
 
     def live(self, steps: int) -> int:
         """Tokens of the next steps."""
@@ -126,15 +119,15 @@ class Text:
         while self.at < self.steps:
             steps = self.next_block()
             done += self.live(steps)
-            self.call("text_encode", [_POINTER, _COUNT], given, steps)
+            self.call("encode", [POINTER, COUNT], given, steps)
             self.at += steps
             report(done)
         return self.finish()
 
     def finish(self) -> bytes:
         """The payload, once all is encoded."""
-        payload = bytearray(self.call("text_room", []))
-        size = self.call("text_finish", [_POINTER, _COUNT], library.writable(payload)[0], len(payload))
+        payload = bytearray(self.call("room", []))
+        size = self.call("finish", [POINTER, COUNT], library.writable(payload)[0], len(payload))
         return bytes(payload[:size])
 
     def score(self, tokens: Any, report: Callable[[int], object] = lambda done: None) -> Any:
@@ -143,7 +136,7 @@ class Text:
         while self.at < self.steps:
             steps = self.next_block()
             done += self.live(steps)
-            self.call("text_score", [_POINTER, _COUNT, _POINTER], given, steps, costs)
+            self.call("score", [POINTER, COUNT, POINTER], given, steps, costs)
             self.at += steps
             report(done)
         return costs
@@ -158,7 +151,7 @@ class Text:
     def start(self, payload: bytes) -> None:
         """What `decode` reads."""
         self._payload = payload
-        self.call("text_start", [_POINTER, _COUNT], *library.address(payload))
+        self.call("start", [POINTER, COUNT], *library.address(payload))
 
     def decode(self, out: Any, steps: int) -> None:
         """The next steps into out: lanes · steps int32; cells of a lane without a token are left. Raises ChecksumError."""
@@ -166,7 +159,7 @@ class Text:
         if size != 4 * self.lanes * steps:
             raise ValueError(f"{size} bytes have no room for {steps} steps of {self.lanes} lanes")
         self.share()
-        self.call("text_decode", [_POINTER, _COUNT], to, steps)
+        self.call("decode", [POINTER, COUNT], to, steps)
         self.at += steps
 
     def step(self, previous: Any, rows: int, out: Any) -> None:
@@ -176,5 +169,5 @@ class Text:
         given, count = (None, 4 * rows) if previous is None else library.address(previous)
         if size != 4 * rows * self.model.symbols or count != 4 * rows:
             raise ValueError(f"{rows} rows of {self.model.symbols} probabilities do not fit these buffers")
-        self.call("text_step", [_POINTER, _COUNT, _POINTER], given, rows, to)
+        self.call("step", [POINTER, COUNT, POINTER], given, rows, to)
         self.at += 1

@@ -1,0 +1,38 @@
+"""Objects of the core, each freed with the Python object that holds it."""
+
+import ctypes
+from collections.abc import Callable
+from typing import Any
+
+from . import library
+
+POINTER, COUNT = ctypes.c_void_p, ctypes.c_int64
+
+
+class Handle:
+    """An object of the core, whose functions are `tp_<kind>_<name>`. One thread at a time may use it."""
+
+    #: the beginning of its functions' names
+    kind: str
+    #: what the core holds; None before it is made
+    pointer: int | None = None
+
+    def hold(self, pointer: int | None, using: str | None) -> None:
+        """Own an object of the core. using: an instruction set, for tests. Raises MemoryError where there is none."""
+        if not pointer:
+            raise MemoryError("the core found no memory")
+        self._free = library.function(f"{self.kind}_free", POINTER, result=None, using=using)
+        self.pointer, self.using = pointer, using
+
+    def __del__(self) -> None:
+        if self.pointer:
+            self._free(self.pointer)
+            self.pointer = None
+
+    def function(self, name: str, *types: Any, result: Any = COUNT) -> Callable[..., Any]:
+        """`tp_<kind>_<name>`, which takes the pointer first."""
+        return library.function(f"{self.kind}_{name}", POINTER, *types, result=result, using=self.using)
+
+    def call(self, name: str, types: list[Any], *arguments: Any) -> int:
+        """Call a function of this object. Raises what its result says (`library.checked`)."""
+        return library.checked(self.function(name, *types)(self.pointer, *arguments))
