@@ -1,4 +1,4 @@
-"""Lists the benchmarks, or runs one of them.
+"""List the benchmarks, or run one of them.
 
 \b
     python -m benchmarks                                  the list
@@ -7,7 +7,7 @@
     python -m benchmarks NAME --report                    write the page from stored results
     python -m benchmarks data --fetch FOLDER              download the public test files
 
-A case is measured once for each state of the code: a call that was stopped goes on where it was. Cases of other code stay on the
+A case is measured once for each state of the code, so a stopped call continues where it was. Cases of other code stay on the
 page, with their date, until they are measured again.
 """
 

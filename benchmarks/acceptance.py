@@ -1,4 +1,4 @@
-"""What the first version was asked to show, asked against measured: docs/acceptance.md.
+"""Requirements of the first version beside measured figures: docs/acceptance.md.
 
 A part is a group of cases "PART: …". Each part turns its results into figures and the lines behind them.
 """

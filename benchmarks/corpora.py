@@ -1,6 +1,6 @@
-"""Where the test files come from, and the download of the public ones: `python -m benchmarks data [--fetch FOLDER]`.
+"""Sources of the test files, and the download of the public ones: `python -m benchmarks data [--fetch FOLDER]`.
 
-corpora.json lists each file with its size and SHA-256, and where its original stands: a URL, and for an archive the name of the member.
+corpora.json lists each file with its size, its SHA-256 and its origin: a URL, and for an archive the name of the member.
 A file is written only if its bytes are the listed ones. Files whose archive is not listed (sets that we made from larger ones) are
 described in README.md of this folder; benchmarks leave out files that are absent.
 """

@@ -1,6 +1,7 @@
-"""The files that are measured: the test folder with every .xz, .gz and .zip expanded, and files made here.
+"""The files to measure: those of the test folder, with every .xz, .gz and .zip expanded, and generated ones.
 
-The data is not part of the repository. README.md in this folder says where it comes from; files that are absent are left out, with a line on stderr.
+The data is not part of the repository. README.md in this folder says where it comes from.
+Absent files are left out, with a line on stderr.
 """
 
 import gzip

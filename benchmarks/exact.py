@@ -1,4 +1,4 @@
-"""Two parts of acceptance.py: code lengths against probabilities, and every test file back and no larger than xz + 64 bytes."""
+"""Two parts of acceptance.py: code lengths against probabilities; round trip of every test file, and its size against xz + 64 bytes."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,7 +1,7 @@
-"""Pictures and recordings beside the formats that are made for them, and many small files in one archive.
+"""Pictures and recordings beside formats made for them, and archives of many small files.
 
-Pictures are the PPM or PGM file of the pixels, compressed byte for byte; beside them JPEG XL (cjxl -d 0 -e 9), lossless WebP (cwebp
--z 9), PNG (Pillow, optimize), FLAC (flac -8) of the same pixels or samples, and xz -9e of the bytes. Programs that are not installed
+A picture is a PPM or PGM file of its pixels, compressed byte for byte. Beside it stand JPEG XL (cjxl -d 0 -e 9), lossless WebP
+(cwebp -z 9), PNG (Pillow, optimize) or FLAC (flac -8) of the same pixels or samples, and xz -9e of the bytes. Programs that are not installed
 are left out. Every file is restored and compared.
 """
 

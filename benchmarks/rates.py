@@ -1,4 +1,4 @@
-"""Every codec on the test files: the table in README.md, every file in docs/results.md; and the example in README.md."""
+"""Every codec on the test files: the table and the example in README.md, and every file in docs/results.md."""
 
 import re
 import shutil

@@ -1,14 +1,14 @@
 """Messages of 1 to 4 KB, and records of one kind after training on such records: docs/small_files.md.
 
 Messages: pieces of the bench's English, each compressed alone by the shipped models. The dictionary of zstd, 112,640 bytes, is
-learned from pieces as long of the text that the shipped models were trained on.
+learned from pieces of the same length, of the text that the shipped models were trained on.
 
 Records: `tokpress train --preset small` on 20 MB of package descriptions, then new ones, each compressed alone, and all of them
-as one file. The dictionary of zstd is learned from the records that tokpress trained on, one sample each, and so is that of OpenZL,
-where its command `zli` is on the PATH: `zli train -p zstd … -O …`, the one of its profiles that carries text from one file to
-the next. That takes some 20 minutes of one core; what it makes is kept beside the model.
+as one file. The dictionary of zstd is learned from the records that tokpress trained on, one sample each. So is that of OpenZL,
+where its command `zli` is on the PATH: `zli train -p zstd … -O …`, its only profile that carries text from one file to the
+next. That takes some 20 minutes of one core; the result is kept beside the model.
 
-Bytes are those of complete files, headers included; models and dictionaries are not counted, their sizes are on the page. Every file
+Bytes are those of complete files, headers included. Models and dictionaries are not counted; their sizes are on the page. Every file
 is decoded and compared.
 """
 

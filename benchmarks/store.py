@@ -4,9 +4,9 @@
      "runs": [{"command", "settings", "code", "started", "finished", "load", "machine", "versions", "facts"}, …],
      "cases": {CASE: {"run": index into runs, "result": …}, …}}
 
-A run is one setting of machine, code and command; several calls that complete each other are one run. `code` is a fingerprint of the
+A run is one combination of machine, code and command, which several calls may complete. `code` is a fingerprint of the
 package, null where it is not known. `load` is the load average when the last case ended: other work on the machine shows in the times.
-The file is written after each case, so that a call which is stopped loses the case at work and no other.
+The file is written after each case, so a stopped call loses only the current case.
 """
 
 import hashlib

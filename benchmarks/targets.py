@@ -1,4 +1,4 @@
-"""What the text models were asked to reach: one table of targets, and one function that checks a target against measured rows."""
+"""Targets of the text models: one table, and one function that checks a target against measured rows."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

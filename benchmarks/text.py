@@ -1,8 +1,8 @@
-"""The text models: the worth of each part, a context read before, a quick development mix, the choice between models, pieces.
+"""The text models: the worth of each part, rates in context, the development mix, trials, and cuts.
 
-The development mix: the last bytes of each training text, which the shipped models were not trained on (training holds 32,768 tokens
-of each file out), and the first 2 MB of the package descriptions, which they were not trained on at all. Experiments are tried on this
-mix and not on the test files. Bits are −log2 p, exactly as coding would charge them.
+The development mix has the last bytes of each training text and the first 2 MB of the package descriptions. The shipped models were
+trained on neither: training holds out the last 32,768 tokens of each file. Experiments are tried on this mix and not on the test
+files. Bits are −log2 p, as coding would charge them.
 """
 
 import lzma

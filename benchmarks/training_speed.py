@@ -3,9 +3,9 @@
 A step is what `tokpress train` does: forward, backward, optimisers, on random tokens (its cost does not depend on
 them). The products are those of the same step alone, in their shapes and dtype: for each linear layer of K inputs
 and N outputs over M = rows · window tokens, one forward [M,K]·[K,N] and two backward [M,N]·[N,K] and [N,M]·[M,K].
-No implementation of this network can be faster than they are; their share of the step says how near we are. The
-recurrence is its forward and backward scan, as often as there are blocks. The three are timed in turn, so that other
-work on the machine hits them alike; the median of the rounds counts.
+No implementation of this network can be faster than these products; their share of the step says how near ours is. The
+recurrence is its forward and backward scan, once for each block. The three are timed in turn, so that other work on the
+machine affects them alike; the median of the rounds counts.
 """
 
 import shutil

@@ -1,4 +1,4 @@
-"""Every prior of the lecture on images: trained by the command line, coded to a file, decoded back.
+"""Every prior of the lecture on images: trained by the command line, coded to a file, and decoded.
 
 A run compresses all test images with its model into one file, whose size is the result, header included, and decodes the first of
 them from a file of their own.

@@ -1,4 +1,4 @@
-"""docs/lecture.md, its plots and the figures in docs/priors/*.md, from the stored runs."""
+"""Write docs/lecture.md, its plots, and the figures of docs/priors/*.md from the stored runs."""
 
 import math
 import shlex

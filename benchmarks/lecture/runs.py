@@ -1,4 +1,4 @@
-"""The runs of the lecture on images: one line each, with its target and results of other people."""
+"""The runs of the lecture on images, one line each, with target and published results."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field

@@ -1,6 +1,6 @@
-"""Sequences: the lecture's models on text, tokenizers of text before one prior, and one prior over captions and pictures.
+"""Sequences: the lecture's models on text, tokenizers of text under one prior, and one prior over captions and pictures.
 
-All are trained by the command line for a few minutes on one core. A call that is stopped goes on where it was.
+All are trained by the command line for a few minutes on one core. A stopped call continues where it was.
 """
 
 import gzip

@@ -1,4 +1,4 @@
-"""Small parts of the lecture: one dimension, keys and values kept or computed again, pictures of what each prior depends on."""
+"""Small parts of the lecture: one dimension, the cache of keys and values, pictures of the dependencies of each prior."""
 
 import time
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Every lossy tokenizer: trained by the command line, its tokens coded by a prior into files, and decoded.
+"""Every lossy tokenizer: trained by the command line, its tokens coded into files under a prior, and decoded.
 
 A run compresses every test file with `tokpress compress --lossy`, decodes it, and compares it with the reconstruction.
 """

@@ -1,4 +1,4 @@
-"""docs/tokenizers.md, its plots and pictures, from the stored runs.
+"""Write docs/tokenizers.md, its plots and its pictures from the stored runs.
 
 Reconstructions are drawn from the files that lossy.py leaves in its working folder: NAME.ppm, or the decoded test files in NAME.files.
 """

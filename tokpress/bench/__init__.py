@@ -1,8 +1,8 @@
-"""tokpress beside other compressors: same files, same run, every decode compared with its source.
+"""Measure tokpress beside other compressors, on the same files; every decode is compared with its source.
 
-peers     one class per compressor, and how it is run as a process of its own
-child     the process that codes one file once
-launch    starts that process, and tells its time and its peak memory
-measure   rows: one codec on one file; totals over files
+peers     one class per compressor, with the command that runs it in a process of its own
+child     the process that codes one file
+launch    starts that process and measures its time and peak memory
+measure   rows (one codec on one file) and totals over files
 report    rows as a table, as JSON, as a plot
 """

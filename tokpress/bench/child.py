@@ -1,7 +1,6 @@
-"""python -m tokpress.bench.child CODEC ACTION SOURCE TARGET ROUNDS: code one file, in a process of its own.
+"""Code one file in a process of its own: python -m tokpress.bench.child CODEC ACTION SOURCE TARGET ROUNDS.
 
-Prints as JSON what `InPython.run` tells, and the codec's own seconds in the fastest round. With several
-rounds, the later ones find models loaded and loops compiled.
+Prints JSON: the result of `InPython.run`, and the codec's own seconds in the fastest round. Later rounds find the models loaded.
 """
 
 import json

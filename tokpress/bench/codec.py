@@ -1,4 +1,4 @@
-"""What every codec of the bench is: a name, a level, and a command that codes one file in a process of its own."""
+"""The base of every codec of the bench: a name, a level, and a command that codes one file in a process of its own."""
 
 import sys
 from abc import ABC, abstractmethod

@@ -1,7 +1,6 @@
-"""python -I -S launch.py RESULT COMMAND…: run it, write its seconds and peak memory to RESULT as JSON.
+"""Run a command and write its seconds and peak memory to RESULT as JSON: python -I -S launch.py RESULT COMMAND…
 
-A process of its own, and as small as can be, because what `wait4` calls the peak memory of a child begins
-with that of the process that started it.
+This is a process of its own and a small one: the peak memory that `wait4` reports for a child starts at the memory of its parent.
 """
 
 import json

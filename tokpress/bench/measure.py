@@ -1,8 +1,7 @@
-"""One codec on one file: compressed, decompressed, compared, timed. Everything runs in fresh processes.
+"""Measure one codec on one file: compress, decompress, compare and time, each in a fresh process.
 
-Seconds are those of the whole process, as a user waits for them: the interpreter's start, imports and the
-loading of a model included. Peak memory is the process's too. The codec's own seconds, without all that
-but the loading of models, are kept beside them.
+Seconds and peak memory are those of the whole process: start of the interpreter, imports and loading of the model included.
+A second figure has the codec's own seconds, in which only the loading of the model is included.
 """
 
 import contextlib

@@ -1,5 +1,6 @@
-"""The peers, each at one stated level, strong by default. All but zpaq are libraries called from Python, with
-the container and the checks that the tool of that name writes."""
+"""The other compressors of the bench, each at a stated level, a strong one by default.
+
+All but zpaq are libraries called from Python. They write the container and the checksums of the tool of that name."""
 
 import importlib
 import importlib.util

@@ -1,4 +1,4 @@
-"""A run as a table, as JSON, as a plot of rate against speed."""
+"""Report a run as a table, as JSON, and as a plot of rate against speed."""
 
 import time
 from typing import TYPE_CHECKING, Any, BinaryIO

@@ -1,4 +1,4 @@
-"""From tokens to a frame's payload and back.
+"""Codecs: from the tokens of a frame to its payload and back.
 
 `prior.codec(frame)` makes the `Codec` of one frame (`base.py`). There are four: `symbolwise`, the default, steps a prior symbol by
 symbol; `class_factored` codes a symbol's class, then its member; `bitwise` codes a path of binary decisions; `bits_back` codes whole

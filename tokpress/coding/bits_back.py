@@ -1,17 +1,17 @@
-"""Bits-back coding: a mixture of priors over whole items, exactly at the rate of its joint likelihood.
+"""Bits-back coding: code whole items under a mixture of priors, at exactly the rate of its joint likelihood.
 
     p(x) = 1/K Σ_k p_k(x)        the mean of *joint* likelihoods; the mean of conditionals would need pixels not yet known
     push x:  pop k from the stack under q(k | x) = p_k(x) / Σ_j p_j(x),  push x under p_k,  push k under 1/K
     cost     log2 q(k | x) − log2 p_k(x) + log2 K  =  −log2 p(x)
 
-The encoder is free to choose the member k that codes an item, so the choice carries bits that are coded already: the decoder, which
-then has x, pushes k under q again and gets them back. Frey & Hinton 1997; Townsend, Bird & Barber 2019 ("Practical lossless
+The encoder may code an item under any member k. It chooses k by popping bits that are coded already; the decoder, once it has x,
+pushes k under q and so gets these bits back. Frey & Hinton 1997; Townsend, Bird & Barber 2019 ("Practical lossless
 compression with latent variables using bits back coding", §2.3). q is computed exactly (`exact.likelihood`), since both
 sides must agree on it.
 
-Items are taken a group at a time, those of one member in lock-step, one lane each; a group has as many items as the
-frame has lanes. The first group on the stack finds nothing to take its choices from: it takes each item's likeliest
-member, and pays log2 K for telling. A header before the items, shorter than an item, is coded by the first member.
+Items are coded in groups of as many items as the frame has lanes. The items of one member advance in lock-step, one lane each.
+The first group on the stack has no bits to pop: each of its items takes its likeliest member, which costs log2 K bits. A header
+before the items, shorter than an item, is coded under the first member.
 """
 
 from __future__ import annotations

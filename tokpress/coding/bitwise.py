@@ -1,12 +1,12 @@
-"""Bitwise coding: a symbol as a path of binary decisions, each learned from before the next one is predicted.
+"""Bitwise coding: a symbol is a path of binary decisions; the model learns each decision before it predicts the next.
 
     p(v) = Π_i p(b_i | b_1 … b_{i−1}, all symbols before)          b_1 b_2 … the bits of v
 
-So a model of bits can take part in the coding of tokens, and a context-mixing model sees each bit at once. One loop walks the paths:
+A context-mixing model of bits can thus take part in the coding of tokens. One loop walks the paths:
 
     encode: push the known bit │ decode: pop it │ score: add −log2 p │ sample: draw it
 
-Lanes are walked one after the other within a step, so a lane profits from the bits of those before it.
+Within a step, lanes follow one another, so each lane gains from the bits of the lanes before it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How N tokens are cut into lanes that are coded in lock-step (docs/format.md, "Token layout").
+"""Lanes: how the N tokens of a frame are cut into B sequences that are coded in lock-step (docs/format.md, "Token layout").
 
 Lane i holds tokens i·T … min((i+1)·T, N) − 1 with T = ⌈N / B⌉ rounded up to the prior's stride.
 """

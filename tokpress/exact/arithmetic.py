@@ -1,4 +1,4 @@
-"""The arithmetic in which a prior's network codes: one step of every lane, in numpy, the same bits everywhere.
+"""The exact arithmetic of a prior's network: one step of every lane, in numpy, with the same bits on every machine.
 
 A network (`tokpress.priors.lecture.network`) is written once, in the operations of `network_ops.NetworkOps`. `Exact` computes them
 one step at a time and keeps the memory that later steps need; `training.nets.arithmetic.Trained` computes the same functions for

@@ -1,7 +1,7 @@
-"""An encoder: features of a conditioning item, all of whose symbols are known, so that every position may see every other.
+"""Exact operations of an encoder: features of a conditioning item, in which every position sees every other.
 
-Values are [n·M, C], the M positions of one lane's item after the other. Operations row by row are those of a decoder's step;
-attention has no mask, and coordinates are those of all positions.
+Values are [n·M, C], the M positions of one lane's item after the other. Row-by-row operations are those of a decoder's
+step. Attention has no mask. Coordinates are those of all positions.
 """
 
 import numpy as np

@@ -1,4 +1,4 @@
-"""The arithmetic of autoencoders: whole items at once, on grids that get coarser and finer, the same bits everywhere.
+"""The exact arithmetic of autoencoders: whole items at once, on grids of several resolutions, with the same bits on every machine.
 
 An encoder or a decoder of a learned tokenizer is written once in the operations of `network_ops.FieldOps`. `Fields` computes
 them exactly in numpy, so that tokens are decoded to the same reconstruction on every machine;

@@ -1,7 +1,7 @@
 """A test mode that lets through only the operations of the exactness rule (docs/exactness.md).
 
 Run a prior on torch tensors inside `ExactOnly()`: every torch operation is checked by name and by dtype,
-and one that is not on the list raises. Sums, products of matrices and conversions have conditions.
+and one that is not on the list raises. Sums, matrix products and conversions are allowed under conditions.
 """
 
 import torch

@@ -1,9 +1,9 @@
-"""The test mode of `guard`, for networks that step in numpy: arrays that allow only what the exactness rule allows.
+"""The test mode of `guard` for networks that step in numpy: arrays that reject operations outside the exactness rule.
 
     weights = Weights({name: guarded(tensor) for name, tensor in tensors.items()})
 
-Whatever is computed from a guarded array is guarded. An operation that is not on the list raises InexactOperation, and
-so do float sums, products of matrices whose entries are not integers or whose sums may pass 2^24, and float64.
+Every result of a guarded array is guarded. An operation that is not on the list raises InexactOperation. So do float sums,
+float64, and matrix products whose entries are not integers or whose sums may exceed 2^24.
 """
 
 from typing import Any

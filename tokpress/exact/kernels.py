@@ -1,7 +1,7 @@
-"""The integer matrix product a · qᵀ, and which kernel computes it here.
+"""The integer matrix product a · qᵀ, and the choice of the kernel that computes it.
 
-a [n, K] holds −127 … 127, q [N, K] holds −64 … 63, so an integer sum has one right answer whatever the
-order of summation. Three carriers give it:
+a [n, K] holds −127 … 127, q [N, K] holds −64 … 63, so the integer sum has one right answer in any
+order of summation. Four kernels give it:
 
     numpy     float32 BLAS, exact while K · 64 · 127 < 2^24, i.e. K ≤ 2064; longer rows are split
     native    int8 into int32 by the processor's own instructions, in the core (core/product.h)

@@ -1,6 +1,6 @@
 """Exact operations over positions (`network_ops.LayerOps`): one step of every lane, and the memory that later steps need.
 
-The memory is queues of convolutions, keys and values of attention, and recurrent states. It is empty at every item's beginning.
+The memory holds queues of convolutions, keys and values of attention, and recurrent states. It is empty at the start of every item.
 """
 
 import math

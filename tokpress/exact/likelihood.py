@@ -1,7 +1,7 @@
-"""Joint likelihoods of whole items, exactly: what both sides of bits-back coding must agree on to the last bit.
+"""Exact joint likelihoods of whole items, on which both sides of bits-back coding must agree to the last bit.
 
-p(x) = Π_t p(x_t | x_<t) is below anything a float64 holds, so it is kept as m · 2^e with ½ ≤ m < 1: products in the order
-of the steps and splits into mantissa and exponent, all of them exact or correctly rounded. No logarithm is taken."""
+p(x) = Π_t p(x_t | x_<t) is too small for a float64, so it is kept as m · 2^e with ½ ≤ m < 1. The factors are multiplied in the
+order of the steps. Each product is correctly rounded, each split into m and e is exact, and no logarithm is taken."""
 
 import numpy as np
 from numpy.typing import NDArray

@@ -1,4 +1,4 @@
-"""Which weights of a product there are: what a position may see of itself and of others, so that nothing sees what comes after it.
+"""Masks of weights: which positions a position may see, so that none sees a later one.
 
 Masks A and B are those of van den Oord et al. 2016 ("Pixel recurrent neural networks", §3.4).
 """

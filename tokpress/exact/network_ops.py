@@ -1,4 +1,4 @@
-"""The operations that networks are written in: a network is a function `network(m, tokens)` of these methods of `m`.
+"""The operations in which networks are written: a network is a function `network(m, tokens)` that calls these methods of `m`.
 
     RowOps        each row of features by itself                       linear layers, norms, gates
     LayerOps      + rows of earlier positions of the same sequence     convolutions, attention, recurrences
@@ -7,7 +7,7 @@
 
 Each is computed several ways, and tests compare them: `exact.arithmetic.Exact` computes one step of every lane, `exact.parallel`
 all steps of known items, both with the same bits; `training.nets.arithmetic.Trained` computes all steps with gradients.
-`exact.fields.Fields` and `training.nets.fields.TrainedFields` are the two of FieldOps.
+`exact.fields.Fields` and `training.nets.fields.TrainedFields` compute FieldOps.
 
     Values      features: numpy float32 [n, C], n rows of C channels, where the arithmetic is exact; torch [B, T, C] in training
     name        prefix of the layer's tensors in the model file; one name, one layer

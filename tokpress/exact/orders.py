@@ -1,4 +1,4 @@
-"""In which order the symbols of an item are coded.
+"""Scan orders: in which order the symbols of an item are coded.
 
 An order is a permutation of the raster positions 0 … N−1 of an item of shape (rows, columns) or (rows, columns,
 channels): `order[t]` is the position coded at step t. The channels of a pixel always follow each other.

@@ -1,8 +1,8 @@
-"""The parallel form of `Exact`: all steps of items whose symbols are known, as in encoding. The same bits.
+"""The parallel form of `Exact`: all steps at once of items whose symbols are known, with the same bits.
 
-Values are [n·T, C], the T steps of one item after the other. Operations row by row are inherited: sums of integers are the same
-for many rows at once. The others differ in which rows a step may see: convolutions gather them from the whole item, joined
-layers mask their weights, and recurrences and attention go step by step.
+Values are [n·T, C]: the T steps of the first item, then those of the next. Row-by-row operations are inherited, since an integer sum
+is the same for one row and for many. The others limit the rows that a step may see: convolutions gather them from the whole item,
+joined layers mask their weights, recurrences and attention go step by step.
 """
 
 from collections.abc import Callable, Sequence

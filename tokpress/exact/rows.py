@@ -1,8 +1,8 @@
 """A vertical stack: features of whole rows of a picture, computed when the row above is known.
 
 Features of a pixel may depend on all pixels of the rows above, also those to the right, so they are computed for the
-whole row at its first pixel: values are [n·W, C], a row of W pixels after the other. Everything but convolutions works
-row by row of the array, as it does for single pixels.
+whole row at its first pixel: values are [n·W, C], one row of W pixels after another. All operations but convolutions work
+on each row of the array by itself, as they do for single pixels.
 """
 
 import numpy as np

@@ -1,4 +1,4 @@
-"""Exact operations on each row of features by itself (`network_ops.RowOps`): what steps, items and fields have in common.
+"""Exact operations on each row of features by itself (`network_ops.RowOps`), shared by steps, whole items and fields.
 
 Products are of 7-bit weights and 8-bit activations, summed as integers; everything else is one correctly rounded float32
 operation at a time (docs/exactness.md), so that a row has the same bits in any batch, on any machine.

@@ -1,8 +1,7 @@
-"""What a tensor of a model file must be before anything is computed with it, or allocated for it.
+"""Bounds of the tensors in a model file, checked before anything is computed or allocated.
 
-A prior says of each tensor its name, its shape and its kind. The kinds are what docs/exactness.md assumes of a model: within
-these bounds every kernel gives the same sums, and no float becomes an infinity that one machine rounds to another integer
-than the next.
+A prior states the name, shape and kind of each tensor. The kinds are the assumptions that docs/exactness.md makes about a model:
+within these bounds every kernel gives the same sums, and no float becomes an infinity, which machines round to different integers.
 """
 
 from __future__ import annotations

@@ -1,8 +1,10 @@
-"""How many threads a frame may use, and a second thread for Python's own work: half of the rows each (`share_rows`), where numpy and
-the core release the interpreter, and rows do not depend on each other, so the bits cannot change.
+"""Threads of a frame: how many it may use, and a second thread for work that Python steps.
+
+`share_rows` gives each of the two threads half of the rows. numpy and the core release the interpreter, and rows do not depend on
+each other, so the bits cannot change.
 
 A second thread only saves time. Where none can be started (a limit on processes, little memory, an interpreter that is
-shutting down) everything runs on one. A child of `fork` has no thread but the one that forked, so it starts its own.
+shutting down), one thread does all work. A child of `fork` has only the thread that forked, so it starts its own.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""The tensors of a model, checked when a layer asks for them, and prepared for the kernel that multiplies with them."""
+"""The tensors of a model: checked when a layer asks for them, and prepared for the kernel in use."""
 
 from collections.abc import Callable, Mapping
 

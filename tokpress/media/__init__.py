@@ -1,7 +1,7 @@
-"""What files hold: pictures, sound, video.
+"""Media files: how pictures, sound and video lie in a file.
 
 formats/    files of raw samples: where the samples are         grid        how samples lie in a source
 unwrap      coded pictures and sound as files of raw samples    video       frames of a video
-depth, recordings, metadata    what a file says of its samples and beside them       signatures   what files begin with
-memory_limits                  how much a small file may ask for                     distortion   PSNR and SNR
+depth, recordings, metadata    what a file declares besides its samples       signatures   first bytes of files
+memory_limits                  memory a file may ask for                     distortion   PSNR and SNR
 """

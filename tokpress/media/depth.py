@@ -1,10 +1,10 @@
-"""What a file of a picture says of its samples, and whether Pillow gives all of it.
+"""The sample format that a picture file declares, and whether Pillow reads it exactly.
 
     of(picture, data) ──► Declared(bits, inexact, unscaled)
 
-Pillow shortens what it has no mode for (16 bits in colour to 8), clips (32 bits) and rescales (a PGM file of 1000 levels),
-without a word, and what it gives then looks whole. So the file's own header decides, before any pixel is read, and by a list of
-what is known to come out exactly: all else does not.
+Pillow silently shortens samples for which it has no mode (16 bits in colour become 8), clips 32 bits, and rescales a PGM file of
+1000 levels; the result looks complete. So the file's own header decides, before any pixel is read. A list names the formats that are
+known to be read exactly; every other format counts as inexact.
 """
 
 import re

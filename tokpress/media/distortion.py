@@ -1,4 +1,4 @@
-"""How far a reconstruction is from its source: PSNR of pixels, SNR of sound."""
+"""Distortion of a reconstruction: PSNR for pixels, SNR for sound."""
 
 import math
 from dataclasses import dataclass

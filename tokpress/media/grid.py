@@ -1,8 +1,8 @@
-"""Where the samples of a source are, and how they lie: what a prior over pixels or sound is told beside the tokens.
+"""The grid of a source: where its samples lie, and how, which a prior over pixels or sound gets beside the tokens.
 
-source = what comes before · rows of columns · channels samples, each row followed by `padding` bytes · what comes after
+source = bytes before · rows of (columns · channels) samples, each row followed by `padding` bytes · bytes after
 
-The frames of a video lie one under the other: `rows` are those of all of them.
+The frames of a video lie one under another: `rows` counts the rows of all frames.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""How much memory a file of coded pictures or sound may ask for: a small file can say that it holds gigabytes.
+"""Memory limits for coded pictures and sound, since a small file can claim to hold gigabytes.
 
     decoded bytes  ≤  max(FREE, ratio · file bytes)
 
-The ratio is the best that the format's coder can reach, but at most MAX_RATIO: a file that shrinks more is one colour or
-silence, whose content --content would hardly store smaller. Files beyond it are refused before anything is decoded.
+The ratio is the best that the format's coder can reach, but at most MAX_RATIO: a file that shrinks more holds one colour or
+silence, which --content would hardly store smaller. Files beyond the limit are refused before anything is decoded.
 """
 
 from ..errors import TokpressError

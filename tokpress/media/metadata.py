@@ -1,4 +1,4 @@
-"""What picture and sound files say beside their pixels and samples: what a plain file of these keeps, and what it does not.
+"""Metadata of picture and sound files: what a file of raw samples keeps, and what it leaves out.
 
 texts of PNG (tEXt, zTXt, iTXt), GIF, TIFF    TIFF tags: title, author, copyright, software and description have one each, and
                                               every other text becomes a line "keyword: text" of the description; UTF-8

@@ -1,4 +1,4 @@
-"""Raw bytes of equal pictures → one picture of them all, a PNG. Needs Pillow (`pip install "tokpress[image]"`)."""
+"""One PNG of many pictures of the same size, made from their raw bytes. Needs Pillow (`pip install "tokpress[image]"`)."""
 
 import math
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Reading pictures and recordings with libraries that may not be installed, and that may raise anything on damaged files."""
+"""Read pictures and recordings by optional libraries; whatever they raise on a damaged file becomes a TokpressError."""
 
 from collections.abc import Callable
 from importlib import import_module

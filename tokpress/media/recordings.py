@@ -1,10 +1,10 @@
-"""What the file of a recording says of its samples: whether they are all there, and what it says that a WAV file does not.
+"""Checks of a recording's file: whether its samples are complete, and which of its metadata a WAV file cannot hold.
 
-    inexact(data, file)         why the samples that soundfile gives are not the recording; "" where they are
-    altered(data, digest)       whether the digest in a FLAC file is of other samples
-    left_out(data, tags)        what is in it and in no WAV file with these tags, in words
+    inexact(data, file)         the reason why soundfile's samples are not the recording's; "" if they are
+    altered(data, digest)       whether the digest in a FLAC file contradicts the samples
+    left_out(data, tags)        names of the parts that a WAV file with these tags does not hold
 
-WAV files of plain PCM are found by `content` and stay as they are, so none is looked at here.
+WAV files of plain PCM are not checked here: `formats` finds their samples, and the file is stored as it is.
 """
 
 import io

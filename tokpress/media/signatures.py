@@ -1,4 +1,4 @@
-"""What files of pictures and recordings begin with."""
+"""Signatures: the first bytes of picture and recording files."""
 
 from . import video
 

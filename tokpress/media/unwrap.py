@@ -1,13 +1,13 @@
-"""What pictures and recordings show, apart from how their files are coded: `compress --content`, and the inputs of `--lossy`.
+"""Coded pictures and recordings as files of raw samples, for `compress --content` and `--lossy`.
 
     PNG, TIFF, BMP, GIF, WebP without loss …   pixels as PPM or PGM; as TIFF without compression where there is opacity,
                                                a palette, more than 8 bits, a colour profile, Exif data or any text
     FLAC, AIFF, WAV of other kinds …           samples as WAV, with title, artist and the like
     MP4, MKV, Y4M … with --lossy               frames as NPY
 
-Whoever decompresses gets the same pixels or samples in such a file, not the file that was given. Of what that says beside them,
-`metadata` lists what is kept; the rest is left out, and told. Pillow, soundfile and PyAV do the reading
-(`pip install "tokpress[image,sound,video]"`). Files whose pixels cannot be taken out exactly are refused.
+Decompression gives this file, with the same pixels or samples, and not the original file. `metadata` lists the metadata that is kept;
+the command names the rest, which is left out. Pillow, soundfile and PyAV read the files (`pip install "tokpress[image,sound,video]"`).
+Files whose pixels cannot be extracted exactly are refused.
 
 Raises TokpressError.
 """

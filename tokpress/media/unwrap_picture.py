@@ -1,4 +1,4 @@
-"""The pixels of a picture as a file of raw samples: PPM or PGM, or TIFF without compression where these cannot hold them."""
+"""The pixels of a picture as a PPM or PGM file, or as an uncompressed TIFF file where these formats cannot hold them."""
 
 import io
 from collections.abc import Iterator

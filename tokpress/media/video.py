@@ -1,10 +1,10 @@
-"""Videos as frames: what the first video stream of an MP4, MKV, Y4M … file shows, read by PyAV (`pip install "tokpress[video]"`).
+"""Frames of the first video stream in an MP4, MKV, Y4M … file, read by PyAV (`pip install "tokpress[video]"`).
 
     frames(file, channels)      one after the other, [rows, columns, channels] uint8, grey or red-green-blue
     Unpacked(file, channels)    all of them as an NPY file [frames, rows, columns, channels], read on the fly
 
-A reader needs the number of frames before the first one, and few files tell it rightly: they are counted first, so a video is
-decoded twice, and never more than one frame of it is held.
+An NPY header needs the number of frames, which few video files state correctly. So a video is decoded twice, first to count its
+frames. Never more than one frame is in memory.
 
 Raises TokpressError.
 """

@@ -1,4 +1,4 @@
-"""What coding would cost, as `Model.score` tells it."""
+"""`Bits`: the cost of coding, as `Model.score` returns it."""
 
 from __future__ import annotations
 

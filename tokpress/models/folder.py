@@ -1,5 +1,4 @@
-"""The directory of a model: which files it has, what makes up its identity, and how it is put in its place (`model.py` says what is in
-them)."""
+"""A model directory: its files, its identity, and how it is put in its place. `model.py` describes the contents of the files."""
 
 import json
 from collections.abc import Callable

@@ -1,6 +1,6 @@
 """Stop a decoder when its tokens make more bytes than the frame's source length.
 
-A header is small and can say anything; without this, a frame of a few bytes keeps a decoder busy whose result is thrown away.
+A header can claim anything. Without this check, a frame of a few bytes could keep a decoder busy for a result that is thrown away.
 """
 
 from collections.abc import Callable

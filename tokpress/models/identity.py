@@ -1,9 +1,9 @@
-"""The models that the package ships: their ids are listed, so that opening one does not hash 25 MB.
+"""Ids of the shipped models, kept in a list so that opening a model does not hash 25 MB.
 
     shipped/ids.json        name → id, CRC-32 of its config.json, sizes of its other parts
 
-The list speaks for a directory only while its config.json has this CRC and its parts have these sizes; else they are hashed, as
-anybody's. A test holds the list against the files; `python -m tokpress.models.identity` writes it anew after a change of a model.
+The list speaks for a directory only while its config.json has this CRC and its parts have these sizes; else they are hashed, like
+those of any other model. A test holds the list against the files; `python -m tokpress.models.identity` writes it anew after a change of a model.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A directory becomes a model: every file is checked, and an error names the one that is wrong."""
+"""Load a model from its directory: every file is checked, and an error names the file at fault."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@
 `weights_of` in config.json names other models, by id, whose weights this one uses in place of its own: a product of two models that
 are here already takes no more room.
 
-The model id is the first four bytes of a SHA-256 over all but the last. A frame names it, so a wrong
+The model id is the first four bytes of a SHA-256 over all of these but the card. A frame names it, so a wrong
 model is an error before anything is decoded. Nothing is unpickled; all lengths are checked.
 """
 

@@ -1,7 +1,7 @@
-"""Tokenizer and prior by content, for pickling and copying of models: classes, settings, files and tensors.
+"""Pickling and copying of models: tokenizer and prior as classes, settings, files and tensors.
 
-Process pools that spawn send models this way, and `copy.deepcopy` copies them. What comes back has the same id and codes the
-same bytes. The components' classes are named, so that their modules are imported, and register them, on the other side.
+Process pools that spawn send models this way, and `copy.deepcopy` copies them. The copy has the same id and codes the
+same bytes. A pickle names the classes of the components, so unpickling imports their modules, which register them.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Where models are found: shipped with the package, in folders named by $TOKPRESS_MODELS, or by path."""
+"""Find a model: among those of the package, in the folders that $TOKPRESS_MODELS names, or by path."""
 
 import os
 import warnings

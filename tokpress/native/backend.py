@@ -2,7 +2,7 @@
 
 Where the system has no C compiler, `get_requires_for_build_wheel` asks for the package ziglang, which is one. Where that fails too,
 or $TOKPRESS_NO_CORE is set, the package installs without a library, says so, and runs on its Python twins; with $TOKPRESS_NO_CORE a
-library that is in the source tree stays there, for others to use. The library needs nothing of Python's ABI, so one
+library that is already in the source tree stays there. The library needs nothing of Python's ABI, so one
 wheel a platform serves every Python: py3-none-<platform>.
 """
 

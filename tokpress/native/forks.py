@@ -2,7 +2,7 @@
 
 A child of fork has only the thread that forked. A module that another thread was importing keeps its lock in the child for
 ever, and the first import of it there never returns. tokpress imports much on first use, so a fork waits until no other
-thread imports anything for tokpress. exact/threads.py begins anew with its threads.
+thread imports anything for tokpress. exact/threads.py starts new threads in the child.
 """
 
 import os

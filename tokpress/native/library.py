@@ -1,7 +1,7 @@
 """Load the core, refuse one built from other sources, and choose the instruction set.
 
-TOKPRESS_CORE=portable|avx2|avx512|neon     this set, an error where the processor has not got it
-TOKPRESS_CORE=twin                          no library: the Python twins, which are slow and the same bit for bit
+TOKPRESS_CORE=portable|avx2|avx512|neon     this set; an error where the processor lacks it
+TOKPRESS_CORE=twin                          no library: the Python twins, slow and bit for bit the same
 TOKPRESS_CORE_LIBRARY=path                  another library than the one beside this file (a sanitized one, say)
 """
 

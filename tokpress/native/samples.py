@@ -1,6 +1,6 @@
 """Linear prediction of the samples of a grid by the core (core/samples.c; `priors.linear_prediction` is the twin).
 
-What is around the samples, and the bytes behind each row, are not coded here."""
+The bytes around the samples, and those behind each row, are not coded here."""
 
 import ctypes
 from collections.abc import Callable

@@ -1,5 +1,4 @@
-"""Frames of tokens that are spelled, in the core (core/spelling.c): `text.Text` predicts a token, and its digits are
-mixed and coded.
+"""Bitwise coding of tokens in the core (core/spelling.c): `text.Text` predicts a token, whose binary digits are mixed and coded.
 
 The twin is `priors.text.bitwise`. Nothing here imports numpy.
 """

@@ -1,4 +1,4 @@
-"""The priors by name: what config.json, `train --prior` and `compress` find."""
+"""Priors by name, for config.json and `tokpress train prior --prior`."""
 
 from ..registry import Registry
 from .base import Prior

@@ -1,4 +1,4 @@
-"""The tokenizers by name: what config.json and `train tokenizer --kind` find."""
+"""Tokenizers by name, for config.json and `tokpress train tokenizer --kind`."""
 
 from ..registry import Registry
 from .base import Tokenizer

@@ -1,12 +1,12 @@
-"""Segments: several tokenizers share one vocabulary, and marks say which of them speaks.
+"""Segments: several tokenizers share one vocabulary, and a mark before each segment names its tokenizer.
 
     source   segments of several kinds (`tokpress.media.segments`): a caption, its picture …
     tokens   mark_k, then the tokens of kind k's tokenizer, shifted to a range of their own; mark_j …
     V        kinds + 1 + 256 + Σ_k V_k
 
 One prior over text and pictures in one sequence, as in DALL·E (Ramesh et al. 2021, §2) and Chameleon (2024, §2). Where a source,
-or the rest of one, is no segment that its tokenizer can restore, the last mark and plain bytes follow, so that whatever comes
-is lossless as long as all the tokenizers are.
+or the rest of it, is not a segment that its tokenizer can restore, the last mark and plain bytes follow. So every source is coded
+without loss as long as all the tokenizers are lossless.
 """
 
 from collections.abc import Sequence

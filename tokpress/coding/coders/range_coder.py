@@ -1,4 +1,4 @@
-"""The range coder (Martin 1979), behind push and pop: the definition, in Python integers.
+"""The range coder (Martin 1979) behind push and pop: its definition in Python integers.
 
 A number in [0, 2^64) is narrowed symbol by symbol. With an interval [left, right) of 2^24 for the symbol (`intervals`):
 
@@ -7,9 +7,9 @@ A number in [0, 2^64) is narrowed symbol by symbol. With an interval [left, righ
 
 The payload is that number's digits: its bytes, the highest first, without the zeros at the end. The decoder holds 64 bits of it at
 `point`; (point − lower) / scale lies in its symbol's interval. One coder serves all lanes, time-major: a call codes the n live rows of one
-step. constriction's queue coder narrows alike.
+step. constriction's queue coder narrows its range in the same way.
 
-`range_encoder` and `range_decoder` give the core's (core/rows_coder.c) where it is here, else these.
+`range_encoder` and `range_decoder` return the core's coders (core/rows_coder.c) where the core is available, else these.
 """
 
 from __future__ import annotations

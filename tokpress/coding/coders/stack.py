@@ -1,6 +1,6 @@
 """Asymmetric numeral systems (Duda 2013; Bamler 2022, §2.4): a stack of bits.
 
-The last symbol pushed is the first one popped. Unlike for a range coder, every bit string is a code: popping from unrelated bits
+The last symbol pushed is the first one popped. Unlike with a range coder, every bit string is a valid code: popping from unrelated bits
 gives symbols distributed as the pmf, and pushing them again restores the bits. Bits-back coding and sampling from random bits use
 that. A symbol has the interval [left, left + f) of 2^24 (`intervals`); the state has up to 64 bits:
 

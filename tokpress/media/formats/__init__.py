@@ -1,8 +1,8 @@
-"""Files that hold raw samples: where they are, and what they are samples of.
+"""Files of raw samples: where the samples are, and what shape and type they have.
 
-PPM, PGM, BMP, TIFF, WAV, NPY and IDX files keep pixels or sound as they are, between a header and whatever follows. `find`
-says where: the file is what comes before the samples, the samples, and what comes after them, so that nothing can be lost
-by looking. What is compressed, cut off, or unusual in any way is not found, and stays bytes.
+PPM, PGM, BMP, TIFF, WAV, NPY and IDX files hold raw pixels or sound between a header and a trailer. `find` splits a file into the
+bytes before the samples, the samples, and the bytes after them, so nothing is lost. Samples that are compressed, cut off or unusual
+in any way are not found; the file is then coded as bytes.
 
     find(data) ──► Samples(start, stop, shape, dtype, …)      data[start:stop] are rows of `shape`, each padded to `row_bytes`
 """

@@ -1,4 +1,4 @@
-"""IDX, the format of MNIST: two zeros, a type, the number of dimensions, each as a big-endian uint32, values."""
+"""IDX, the format of MNIST: two zero bytes, a type, the number of dimensions, each dimension as a big-endian uint32, the values."""
 
 import math
 import struct

@@ -1,4 +1,4 @@
-"""Where the samples of a file are."""
+"""`Samples`: where the samples of a file are, and what shape and type they have."""
 
 import math
 from typing import NamedTuple

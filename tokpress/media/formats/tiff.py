@@ -1,7 +1,7 @@
 """Baseline TIFF without compression whose strips follow each other: 8 or 16 bits a sample, channels side by side.
 
-The first picture is found. Tiles, planes and strips that are scattered are unusual, and stay bytes.
-Only the tags named here are read, each once, and as views of the file: nothing is expanded, whatever the counts say.
+The first picture is found. Files with tiles, planes or scattered strips are coded as bytes.
+Only the tags named here are read, each once, as views of the file, so a false count allocates nothing.
 """
 
 from __future__ import annotations

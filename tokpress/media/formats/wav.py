@@ -1,7 +1,7 @@
 """RIFF WAVE with plain PCM: 8 bits unsigned, 16, 24 or 32 bits signed, channels side by side.
 
-Chunks before and after the samples stay what they are. A data chunk that says it is longer than the file (as recorders
-leave it when they are cut off) is taken up to its last whole frame.
+Chunks before and after the samples are coded as bytes. A data chunk may claim to be longer than the file, as an interrupted
+recorder leaves it; it is used up to its last whole frame.
 """
 
 import struct

@@ -1,2 +1,4 @@
-"""Priors made of priors: `product` of two, `ensemble` (a mean of joint likelihoods), `memory` (counts of the frame around any prior,
-`memory_counts`); `parts` says how their settings and tensors are kept."""
+"""Priors made of other priors.
+
+`product` multiplies two; `ensemble` is the mean of joint likelihoods; `memory` adds counts of the frame to any prior (`memory_counts`).
+`parts` stores the settings and tensors of the members."""

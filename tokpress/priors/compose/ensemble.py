@@ -1,4 +1,4 @@
-"""Ensemble: the mean of the joint likelihoods of several priors, MADEs in several orders for instance.
+"""Ensemble: the mean of the joint likelihoods of several priors, for instance of MADEs in several orders.
 
     p(x) = 1/K Σ_k p_k(x)        x a whole item, each p_k in its own order
 

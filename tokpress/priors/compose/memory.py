@@ -11,8 +11,8 @@ the log loss. All lanes share the counts: before step t both sides know every la
 so cutting a file into lanes costs the memory almost nothing.
 
 Cost per token: one scaling of the V-vector plus the successors of the contexts seen. The tables are
-bounded: a full table keeps what it has and adapts its counts. `memory_counts.py` has the readable form; frames run in the core
-(`text_core.py`), or, where Python steps the base, their counts do (`native.memory`).
+bounded: a full table keeps what it has and adapts its counts. `memory_counts.py` is the readable form. The core runs whole
+frames (`priors.text.core`); where Python steps the base, the core runs the counts (`native.memory`).
 """
 
 from __future__ import annotations

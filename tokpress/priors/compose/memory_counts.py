@@ -1,9 +1,8 @@
-"""The counts of a memory (memory.py has the formulas): contexts, their successors, and the strengths s_k. The definition of
-core/text_memory.h, which computes the same bit for bit.
+"""The counts of a memory: contexts, their successors, and the strengths s_k (memory.py has the formulas).
 
-Every float is a float32, and every product and sum is rounded on its own. A table of S rows holds the contexts: the hash of one says
-where to begin, and the first of `TRIES` rows that holds its key, or is free, is its own. A hash table that is full, or a pool in
-which no block is left for more successors, keeps what it has.
+core/text_memory.h computes the same, bit for bit. Every float is a float32, and every product and sum is rounded on its own. A table
+of S rows holds the contexts. The hash of a context gives its first row; of `TRIES` rows from there, the first that holds its key or is
+free belongs to it. A full table keeps what it has, and so does a pool without a free block for more successors.
 """
 
 from dataclasses import dataclass, field

@@ -1,5 +1,4 @@
-"""Priors that are made of others: the others' settings in theirs, and their tensors in one file, side by side, told apart by a
-number in front."""
+"""Priors made of other priors: their settings hold the members' settings, and one file holds all tensors, numbered by member."""
 
 from __future__ import annotations
 

@@ -3,8 +3,8 @@
     p(v) ∝ p_1(v)^(1 − w) · p_2(v)^w,       w = ½, or ¼ or ¾ where one of them knows more
 
 The logarithmic opinion pool (Genest & Zidek 1986, §3.1; Hinton 2002, "Training products of experts", §1
-without its training). What both find likely stays likely, what either rules out is ruled out; the mean of probabilities,
-½·p_1 + ½·p_2, would keep whatever one of them still believes. −log2 p is at most the mean of the members' own at each token,
+without its training). A symbol stays likely where both find it likely, and is ruled out where one of them rules it out;
+the mean of probabilities, ½·p_1 + ½·p_2, keeps a symbol that only one of them finds likely. −log2 p is at most the mean of the members' own at each token,
 weighted alike, since Σ_v p_1(v)^(1 − w) · p_2(v)^w ≤ 1 (Hölder).
 
 A geometric mean of two is a root, m = √(p_1 · p_2), which every CPU rounds alike, and needs neither logarithm nor exponential;

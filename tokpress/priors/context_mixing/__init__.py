@@ -2,5 +2,5 @@
 
 Read in this order: logistic (log-odds), histories (what followed a context, in a byte), slots (where histories live), counters
 (a learned probability for each history), mixer (their weighted sum), correction (the last stage), match (the longest repeat),
-contexts (what the contexts are), adaptive (the loop). Slow, and used where the core is not.
+contexts (what the contexts are), adaptive (the loop). These files are slow; they run where there is no core.
 """

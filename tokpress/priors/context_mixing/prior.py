@@ -1,7 +1,7 @@
 """Context mixing as a prior over bytes: nothing to train, for any file (`adaptive` explains the model).
 
 Its codec codes a byte as eight binary decisions, each learned before the next is predicted, so no byte has a pmf of its own. The core
-does it where it is here; the twin, 1,000 times as slow, elsewhere.
+runs it where there is one; elsewhere the twin does, 1,000 times as slow.
 """
 
 from __future__ import annotations

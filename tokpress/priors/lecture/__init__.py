@@ -1,4 +1,4 @@
-"""The priors of the autoregressive lecture, a file each (docs/lecture.md).
+"""The priors of the autoregressive lecture, one file each (docs/lecture.md).
 
 one dimension     histogram, logistic_mixture               Bayes nets     bayes_net
 networks          network (what they share), made, causal_conv, wavenet, lstm, pixelcnn, gated_pixelcnn, transformer,

@@ -5,8 +5,8 @@
     p(y_{t+1} | y_≤t, x) = softmax(W norm(h) + b)
 
 Vaswani et al. 2017, §3.1 and fig. 1. x is `given`, an item of its own shape for each item y: grey for colour, the rows
-above for a row, a coarse picture for a fine one. `tokpress compress --given FILE` names the file of all x, and whoever
-decompresses must have it. The encoder runs once for each item; a step of the decoder costs O(L + M).
+above for a row, a coarse picture for a fine one. `tokpress compress --given FILE` names the file of all x; decompression
+needs the same file. The encoder runs once for each item; a step of the decoder costs O(L + M).
 """
 
 from typing import ClassVar

@@ -1,4 +1,4 @@
-"""Gated PixelCNN: two stacks of convolutions, so that nothing above is out of sight.
+"""Gated PixelCNN: two stacks of convolutions, so that no pixel above is out of sight.
 
     vertical      v ← v + W tanh(V_f ∗ v) · σ(V_g ∗ v)                   all pixels of the rows above
     horizontal    h ← h + W tanh(H_f ∗ h + U_f v) · σ(H_g ∗ h + U_g v)   and those to the left in this row

@@ -1,10 +1,10 @@
-"""Hierarchical PixelCNN: a small picture first, then a larger one given it; or a coarse depth first, then the rest.
+"""Hierarchical PixelCNN: a small picture first, then larger ones given it; or the top bits first, then the other bits given them.
 
     coarse to fine   p(x) = p(x at 7×7) · p(x at 14×14 | 7×7) · p(x at 28×28 | 14×14)      `scales=7x7,14x14`
     depth            p(x) = p(top bits of all pixels) · p(the other bits | top bits)       `scales=` empty
 
-Each stage is a `pixelcnn`, the later ones given the stage before (its super-resolution form), and pixels that an earlier
-stage has coded are not coded again. The stages follow each other within an item, so the chain is one lossless codec.
+Each stage is a `pixelcnn`; a later one is given the stage before (the super-resolution form). Pixels that an earlier stage has
+coded are not coded again. The stages follow each other within an item, so the chain is one lossless codec.
 Kolesnikov & Lampert 2017, "PixelCNN models with auxiliary variables for natural image modeling": §3.2 (grayscale PixelCNN,
 a picture of few levels first), §3.3 (pyramid PixelCNN, a smaller picture first; its auxiliary decoder is the later stage).
 Depth needs a tokenizer of two tokens a pixel, top bits first: `nibbles`, or `top_bit` with `levels=2` for a binary picture.

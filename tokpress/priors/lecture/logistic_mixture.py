@@ -3,8 +3,8 @@
     p(v) = Σ_k π_k [σ((v + ½ − μ_k)/s_k) − σ((v − ½ − μ_k)/s_k)]          K components, 3K − 1 numbers for any V
 
 The lecture's "mixture of logistics for multi-modal" data; discretized as in Salimans et al. 2017 (PixelCNN++), §2.1, with
-its edges at ±∞ (`exact.logistics`). K = 1 is the discretized logistic. Where a histogram repeats the few samples it has
-seen, 3K numbers must generalise: docs/one_dimension.md draws both. All positions and lanes share one pmf.
+its edges at ±∞ (`exact.logistics`). K = 1 is the discretized logistic. A histogram repeats the few samples it
+has seen; 3K numbers must generalise: docs/one_dimension.md draws both. All positions and lanes share one pmf.
 """
 
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""LSTM: char-rnn on text, the same on the pixels of an image.
+"""LSTM: char-rnn on text, and the same network on the pixels of an image.
 
     i, f, o, g = W_x x_t + W_h h_{t−1} + b
     c_t = σ(f)·c_{t−1} + σ(i)·tanh(g),   h_t = σ(o)·tanh(c_t)

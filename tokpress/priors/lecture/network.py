@@ -1,14 +1,14 @@
-"""What the priors of the autoregressive lecture share: a network written once, which trains and codes.
+"""The base of the lecture's network priors: a network is written once, and both trains and codes.
 
 A prior of this kind is one function,
 
     def network(self, m: NetworkOps, tokens: Values) -> Values: …; return m.predict("head", x, self.vocab_size)
 
-in the operations of `exact.network_ops.NetworkOps`, which `exact.arithmetic.Exact` computes step by step, exactly, and
-`training.nets.arithmetic.Trained` all steps at once, with gradients. `tokens` are the symbols one step before. Everything else is here: settings, items and their order,
-stepping in lanes, weights to and from a model directory, training.
+in the operations of `exact.network_ops.NetworkOps`. `exact.arithmetic.Exact` computes them exactly, one step at a time;
+`training.nets.arithmetic.Trained` computes all steps at once, with gradients. `tokens` are the symbols of the step before.
+Everything else is here: settings, items and their order, stepping in lanes, weights to and from a model directory, training.
 
-Settings of every such prior: `shape` of an item ("28x28", "32x32x3", or empty for sequences without end) and the
+Settings of every such prior: `shape` of an item ("28x28", "32x32x3", or empty for endless sequences) and the
 `order` in which an item's symbols are coded (`tokpress.exact.orders`). A prior of p(y | x) has a setting `given`, the shape of
 the x that belongs to each item (`Frame.given`).
 """

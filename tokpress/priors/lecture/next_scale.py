@@ -1,4 +1,4 @@
-"""Next-scale prediction: maps of codes from coarse to fine, every code of a map from the coarser maps alone.
+"""Next-scale prediction: maps of codes from coarse to fine, each code predicted from the coarser maps alone.
 
     p(t_1, t_2, …) = Π_s p(t_s | t_1 … t_{s−1}),     all places of a map independent of each other, given the coarser maps
 
@@ -6,8 +6,8 @@
     p(x_t | …) = softmax(W norm(h) + b)
 
 Tian et al. 2024, "Visual autoregressive modeling: scalable image generation via next-scale prediction" (VAR), §3.1, eq. 4–5.
-No h holds a code of its own map, so that all of them could be decoded at once; here they are coded one after the other like
-everything else, which costs the same bits. `scales` are those of the tokenizer (`multiscale`). D features, L blocks.
+No h depends on a code of its own map, so all codes of a map could be decoded at once. Here they are coded one after another, which
+costs the same bits. `scales` are those of the tokenizer (`multiscale`). D features, L blocks.
 """
 
 from typing import ClassVar

@@ -7,7 +7,7 @@
 van den Oord, Kalchbrenner & Kavukcuoglu 2016, "Pixel recurrent neural networks", §3.4 (masks), §3.5 (PixelCNN), fig. 5
 (the residual block: 2h → h → 2h features). A pixel's channels follow each other: green sees red, blue sees both (§3.2).
 `components` > 0 predicts a mixture of logistics in place of a softmax (Salimans et al. 2017, §2.1), for 8-bit pixels.
-The 3×3 mask leaves a blind spot, to the right above; tests show it, and that `gated_pixelcnn` has none.
+The 3×3 mask leaves a blind spot above on the right; tests show it, and show that `gated_pixelcnn` has none.
 `given` makes it a super-resolution PixelCNN (Dahl, Norouzi & Shlens 2017, without their residual conditioning network):
 a coarser picture that both sides have, "7x7" say, adds features of its 3×3 neighbourhood to h_0; `--given FILE` names it.
 Stepping costs O(layers) a symbol: rows of features wait in queues. D features, L blocks.

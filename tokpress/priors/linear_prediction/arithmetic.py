@@ -1,6 +1,6 @@
-"""Vectors of float32 whose every operation is one IEEE operation in a fixed order (core: samples_math.h).
+"""Vectors of float32, on which every operation is one IEEE operation in a fixed order (core: samples_math.h).
 
-Sums over lanes go by halves: lane i and lane i + n/2 first. Logarithms and powers are to base 2 and by polynomials."""
+Sums over lanes go by halves: lane i and lane i + n/2 first. Logarithms and powers have base 2 and are polynomials."""
 
 from typing import Any
 

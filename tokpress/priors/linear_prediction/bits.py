@@ -1,8 +1,8 @@
-"""Binary decisions by the range coder.
+"""Binary decisions through the range coder.
 
     code(bit, one)     `one`: the probability of a one, times 2^24; returns the bit
 
-One class encodes, one decodes (what is given as the bit is ignored), one adds up −log2 p. A one has the lower part of the range."""
+One class encodes, one decodes (and ignores `bit`), one adds up −log2 p. A one has the lower part of the range."""
 
 import math
 

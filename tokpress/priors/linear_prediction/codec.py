@@ -1,6 +1,6 @@
-"""The samples of a source to a payload and back; what is around them is not coded here (core: samples.c, binding: native/samples.py).
+"""From the samples of a source to a payload and back (core: samples.c, binding: native/samples.py).
 
-report: hears how many samples are done."""
+The bytes around the samples are not coded here. `report` is called with the number of samples done."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,16 +1,15 @@
-"""Pixels and sound, without training: linear prediction that learns as it goes, and context mixing.
+"""A prior over pixels and sound, without training: linear prediction that learns as it codes, and context mixing.
 
-A sample is guessed from its neighbours by several means; it is coded as a few binary decisions, "above this boundary?", "further
-away?", whose probabilities come from logistic densities around all the guesses and from what happened in similar surroundings
-before, mixed online:
+Several predictors guess a sample from its neighbours. The sample is coded as a few binary decisions: "above this boundary?", "further
+away?". A mixer that learns online combines the logistic densities around all guesses with the outcomes in similar surroundings:
 
     p(decision_t | s_<t) = mix_k p_k(decision_t),     p_k a logistic density around guess μ_k, or a context's history
 
 After the lossless coders of Meyer & Tischer (TMW, 1997), Wu, Barthel & Zhang (2-D least squares, 1998), of audio Ghido (OptimFROG)
 and Ashland (Monkey's Audio, cascades of sign LMS), with Mahoney's mixing (PAQ). The parts are in `linear_prediction/`.
 
-Tokens are bytes. A grid (`grid.Grid`) tells where the samples are; the bytes around them are coded first, by `context_mixing`,
-which codes all of a source without a grid. There is one lane: each sample is predicted from all before it.
+Tokens are bytes. A grid (`grid.Grid`) tells where the samples are. `context_mixing` codes the bytes around them first, and all
+bytes of a source without a grid. There is one lane: each sample is predicted from all before it.
 """
 
 from __future__ import annotations

@@ -1,15 +1,14 @@
-"""A prior over tokens, spelled: a token is coded digit by digit, and context mixing of the bytes before has its say in
-each digit.
+"""Bitwise coding of text: a token is a path of binary decisions, and context mixing of bytes takes part in each decision.
 
     tree of all tokens    mass(ranks) = Σ p(v), v in a range of ranks      p from the base prior, one pmf a token
-    each decision         p = mass(its upper side) / mass(both sides), one input of a mixer (`spelling_model.py`)
+    each decision         p = mass(its upper side) / mass(both sides), one input of a mixer (`bitwise_model.py`)
 
-The base has read much text, and knows its language; the contexts have read this file only, and know its names, phrases
-and layout, byte by byte, where the tokens' own counts (`memory.py`) see whole tokens. The tokens stay those of the
-tokenizer. Spelling out a distribution over tokens: Vieira et al. 2024, "From language models over tokens to language
-models over characters", §3 (ours is that of one segmentation, which is why the ends are coded); mixing: Mahoney 2005.
+The base has read much text and knows the language. The contexts have read this file only, and know its names, phrases and
+layout. They see bytes, where the counts of `memory.py` see whole tokens. The tokens stay those of the tokenizer. From a
+distribution over tokens to one over bytes: Vieira et al. 2024, "From language models over tokens to language models over
+characters", §3 (here for one segmentation, so the ends of tokens are coded); mixing: Mahoney 2005.
 
-Lanes r and steps t as everywhere; all lanes share what the contexts have learned. `core/spelling.c` is the same.
+All lanes share what the contexts have learned. `core/spelling.c` is the same.
 """
 
 from __future__ import annotations

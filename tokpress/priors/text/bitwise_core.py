@@ -1,4 +1,4 @@
-"""Tokens that are spelled, in the core: the codec of `spelling.SpellingPrior` where the core steps its base."""
+"""Bitwise coding of text in the core: the codec of `bitwise.SpellingPrior` where the core steps its base."""
 
 from __future__ import annotations
 

@@ -1,16 +1,16 @@
-"""Context mixing of the binary digits of tokens: the base's odds of a digit are one input beside those of contexts of
-bytes, which have read this file only. `core/spelling_model.h` is the same.
+"""Context mixing of the binary digits of a token: one mixer adds the base's odds of a digit and those of byte contexts.
+
+The base has read much text, the contexts this file only. `core/spelling_model.h` is the same.
 
     contexts     of the bytes before: ten hashed ones, whose bit histories (slots, histories) lie by nibbles
-    direct       a counter for each last byte and node
+    direct       a counter for each pair of last byte and node
     ends         the digit that says whether a token ends has counters of its own under five of the contexts
-    match        what came after the last bytes before (match), in whichever lane that was
+    match        the byte that followed the last occurrence of the last bytes, in any lane (match)
     mixer        adds all log-odds, weighed by the sum of five rows of weights (mixer)
-    correction   by what happened when the mixer said so (correction)
+    correction   the mean with how often a one followed such a p (correction)
 
-The base knows its language, so it begins with a weight near 1, and all others near 0. Lanes share what is learned, but
-for the match and for three contexts that are a lane's own: lanes read different places, and what followed a context
-here is likelier to follow it again. After Mahoney's lpaq1; the parts are those of `context_mixing`.
+The base's weight begins near 1, all others near 0. Lanes share what is learned, except for the match and for three contexts that
+each lane keeps to itself: lanes read different places, and what followed a context in one place is likelier to follow it there again. After Mahoney's lpaq1; the parts are those of `context_mixing`.
 """
 
 from collections import defaultdict

@@ -1,9 +1,8 @@
-"""All tokens as the leaves of a binary tree: a token is spelled by the decisions on the way to it.
-`core/spelling_tree.h` is the same.
+"""A binary tree whose leaves are all tokens: a token is the path of decisions to its leaf.
 
-Tokens are numbered by rank, in the order of their bytes. Each byte of a spelling is nine binary digits: whether there
-is one (0: the token ends before it), then its bits, the highest first. Two neighbours r − 1 and r differ first at one
-such digit, the place of split r, where a decision parts the tokens below rank r from the others. So V tokens need V − 1
+`core/spelling_tree.h` is the same. Tokens are numbered by rank, in the order of their bytes. Each byte of a token is nine binary
+digits: one says whether the byte exists (0: the token ends before it), then its bits follow, the highest first. Two neighbours r − 1
+and r differ first at one such digit, the place of split r. There a decision parts the tokens below rank r from the others. So V tokens need V − 1
 splits, and digits that all remaining tokens share are no decisions. The split of the lowest place is the root of its
 range (a Cartesian tree; Vuillemin 1980).
 """

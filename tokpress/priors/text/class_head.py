@@ -3,7 +3,7 @@
     p(v) = p(c) · p(m | c),     c = ⌊place(v) / M⌋,  m = place(v) mod M          C classes of M members, V = C · M
     p(c) = softmax_c(W_c f + b_c),     p(m | c) = softmax_m(W_{C + c·M + m} f + b)      f = r · a, of one network
 
-A softmax over all symbols computes V logits to code one of them; this one C + M, since the members of other classes do not
+A softmax over all symbols computes V logits to code one of them. This one computes C + M, since the members of other classes do not
 matter (Goodman 2001, "Classes for fast maximum entropy training", §2; Morin & Bengio 2005, §3, go down to bits).
 Which symbols share a class is learned from a corpus (`tokpress.training.nets.classes`).
 

@@ -2,10 +2,10 @@
 
     x_t = E[s_t] + W [E_2[h(s_t, s_{t−1})], E_3[h(s_t, s_{t−1}, s_{t−2})]]
 
-What a network of a few layers would need weights and steps to tell apart is looked up: tables cost bytes in the model file and
-next to nothing per symbol. Symbols that share a row (h is a hash) are told apart by all else. Huang et al. 2025,
+A table look-up replaces what a small network would need weights and steps to learn: tables cost bytes in the model file and
+next to nothing per symbol. N-grams may share a row (h is a hash); the rest of the network tells them apart. Huang et al. 2025,
 "Over-tokenized transformer", §3 (n-gram embeddings by modular tables); Svenstrup et al. 2017, "Hash embeddings for efficient
-word representations". G rows of F numbers in each table; before the first symbol of a lane stands 0.
+word representations". Each table has G rows of F numbers. Before the first symbol of a lane stands 0.
 """
 
 from typing import Any

@@ -3,14 +3,14 @@
     logits_v = s_v · (q_v · f) + b_v,   f = r · a,   q = round(M)            M starts as the trained weights
     after each symbol y:   M_y += η · f / s_y,     M_v −= η / J · f / s_v   for J symbols v drawn from p
 
-The gradient of −ln p(y) in the row of v is (p(v) − [v = y]) · f. Its dense part, one row for each symbol there is, has the
-same mean as J rows drawn from p; drawn by systematic resampling, v_j = min {v : Σ_{w ≤ v} p(w) > (j + u) / J}, each comes up
-as often as it should to within one. Krause et al. 2018, "Dynamic evaluation of neural sequence models", §3; Kitagawa 1996,
-"Monte Carlo filter and smoother", §A.2 (the draw). The other layers stay as they are, so there is nothing to propagate.
+The gradient of −ln p(y) in the row of v is (p(v) − [v = y]) · f. Its dense part has a row for each
+symbol; J rows drawn from p have the same mean. Systematic resampling, v_j = min {v : Σ_{w ≤ v} p(w) > (j + u) / J}, draws each
+symbol as often as expected, to within one. Krause et al. 2018, "Dynamic evaluation of neural sequence models", §3; Kitagawa 1996,
+"Monte Carlo filter and smoother", §A.2 (the draw). The other layers do not learn, so nothing is propagated.
 
-A row that comes up more than eight times in one step, in lanes that may be alike, is moved as if it had been eight times.
-M holds integers, 2^-16 of a weight each, and learns in integers, whose sums do not depend on their order. All lanes share it:
-after a step, both sides know the symbols of every lane. The weights that products use, q, are rounded anew after every
+Lanes may be alike: a row that is drawn more than eight times in one step moves as if it were drawn eight times. M holds integers
+of 2^-16 of a weight and learns in integers, whose sums do not depend on their order. All lanes share M: after a step, both sides
+know the symbols of every lane. The weights that products use, q, are rounded anew after every
 `TOGETHER` symbols. Symbols: V symbols, D features, n lanes, J draws.
 """
 

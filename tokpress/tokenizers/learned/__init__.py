@@ -1,4 +1,4 @@
-"""Discrete autoencoders: an item becomes indices and comes back, with a loss.
+"""Discrete autoencoders: an item becomes indices, and the indices become a lossy reconstruction.
 
 autoencoder   what they share                  tiled   a source larger than an item, in tiles
 vq, fsq, lfq, gumbel, vqgan                    bottlenecks of pictures

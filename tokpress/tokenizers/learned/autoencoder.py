@@ -4,13 +4,13 @@
     t = index(z)        the bottleneck: which code of K is nearest, or where z is on a lattice
     x̂ = decoder(c_t)    the reconstruction, from the codes alone
 
-van den Oord, Vinyals & Kavukcuoglu 2017, "Neural discrete representation learning", §3. What the kinds (`vq`, `fsq`, `lfq`,
-`gumbel` …) have in common is here; each says in a file of its own what its bottleneck is. `training.learners.autoencoder`
+van den Oord, Vinyals & Kavukcuoglu 2017, "Neural discrete representation learning", §3. The kinds (`vq`, `fsq`, `lfq`,
+`gumbel` …) share this file; each has a file of its own for its bottleneck. `training.learners.autoencoder`
 trains them. Encoder and decoder are the same network everywhere, written once in the operations of
 `exact.network_ops.FieldOps`: patches, then at each resolution `depth` residual blocks with a convolution 3 wide.
 
-The decoder is exact: tokens are decoded to the same bytes on every machine, so that their checksum is one of the file, and a
-lossless stage can build on them. A source is whole items, bytes as they lie in the file (x = byte/127.5 − 1; 16-bit samples
+The decoder is exact: tokens decode to the same bytes on every machine. So a file can hold a checksum of the reconstruction, and a
+lossless stage can build on it. A source is whole items, bytes as they lie in the file (x = byte/127.5 − 1; 16-bit samples
 are little-endian: x = sample/2^15); `on(grid)` cuts a larger picture, recording or video into items, the last ones filled up.
 """
 

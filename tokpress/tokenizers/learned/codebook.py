@@ -1,4 +1,4 @@
-"""Which of many code vectors is nearest."""
+"""Search of the nearest code vector."""
 
 import numpy as np
 from numpy.typing import NDArray

@@ -1,4 +1,4 @@
-"""FSQ: each of a few numbers is rounded to one of a few levels; the codebook is the lattice they make.
+"""FSQ: each of a few numbers is rounded to one of a few levels; the codebook is the lattice of these levels.
 
     b = (tanh z + 1)/2,   i_d = round(b_d·(L_d − 1)),   ẑ_d = 2·i_d/(L_d − 1) − 1,   t = Σ_d i_d·Π_{e<d} L_e
 

@@ -1,4 +1,4 @@
-"""Multi-scale residual VQ: a picture as maps of codes, from one code for all of it to one for each place.
+"""Multi-scale residual VQ: a picture as maps of codes, from one code for the whole picture to one for each place.
 
     r = z;   for each scale s:   t_s = nearest codes of mean-pooled r;   f ← f + φ(repeat c_{t_s});   r = z − f
 

@@ -1,6 +1,6 @@
-"""One picture, recording or video as items of a tokenizer that takes them apart: tiles, from the top left, row by row.
+"""Tiles: one picture, recording or video is cut into the items of a tokenizer, from the top left, row by row.
 
-The last tiles of a side are filled up with what stands at the edge, and cut off again by the decoder, which is told the grid.
+The last tiles of a side repeat the values at the edge. The decoder knows the grid and cuts the padding off.
 """
 
 import math

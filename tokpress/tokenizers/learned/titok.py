@@ -1,6 +1,6 @@
-"""TiTok: a picture as a short sequence, whose tokens belong to no place of it.
+"""TiTok: a picture as a short sequence of tokens that belong to no place in the picture.
 
-    encoder    patches and `latents` learned vectors, one transformer over all; what has become of the latter is z
+    encoder    patches and `latents` learned vectors, one transformer over all; the outputs of the latter are z
     decoder    the codes and a learned vector for every patch, one transformer over all; patches from the latter
 
 Yu et al. 2024, "An image is worth 32 tokens for reconstruction and generation", §3.2, fig. 3. Patches are `down` pixels wide;

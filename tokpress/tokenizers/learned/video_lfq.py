@@ -1,10 +1,11 @@
-"""Video with causal convolutions over time and LFQ: the first frame alone is a picture.
+"""Video by LFQ, with convolutions that are causal over time: the first frame alone is a picture.
 
     1 + f·k frames ──► (1 + k) × rows/down × columns/down codes,   f = `slower`
 
 Yu et al. 2024, "Language model beats diffusion: tokenizer is key to visual generation" (MAGVIT-v2), §3.2: convolutions see
 this frame and earlier ones only, and time is coarsened with the first frame apart, so that its tokens are those of a picture.
-A video of any size is cut into such items over time, rows and columns (`tiled`). Here the first frame stands f times at the beginning, instead of padding with zeros. The bottleneck is that of LFQ.
+A video of any size is cut into such items over time, rows and columns (`tiled`). The first frame stands f times at the beginning, in
+place of a padding of zeros. The bottleneck is that of LFQ.
 """
 
 import math

@@ -1,6 +1,6 @@
 """VQ: each place becomes the number of the nearest of K code vectors.
 
-    t = argmin_k ‖z − c_k‖²,   ẑ = c_t      codes follow the mean of the z that chose them; z is drawn to its code
+    t = argmin_k ‖z − c_k‖²,   ẑ = c_t      codes follow the mean of the z that chose them; z is pulled to its code
 
 van den Oord, Vinyals & Kavukcuoglu 2017, "Neural discrete representation learning" (VQ-VAE), §3.1, §3.2. The dimension of
 codes is small (Yu et al. 2022, ViT-VQGAN, §3.2), so that all of them are used; a dead code is replaced by a z of the batch.

@@ -4,8 +4,8 @@
     decode   x̂ = c_t
     fit      k-means over the pixels of a corpus (`training.learners.palette`)
 
-Three times fewer tokens than bytes, and a loss: x̂ is the reconstruction, and what `tokpress compress --lossy` stores. All
-arithmetic of encode and decode is of integers. The colours are in tokenizer.json.
+There are three times fewer tokens than bytes, at a loss: `tokpress compress --lossy` stores the reconstruction x̂. Encode and
+decode compute with integers only. The colours are in tokenizer.json.
 """
 
 import json

@@ -6,7 +6,7 @@ Birch 2016, "Neural machine translation of rare words with subword units", §3.2
 merges in the order they were learned, inside pieces (`pieces.py`) that no merge crosses.
 
 Byte b is written as the character chr(b) (Latin-1) in tokenizer.json, so Hugging Face `tokenizers` opens the file and gives the
-same ids. The merging is done by the core (`byte_pairs.py`); by the library where the file cuts its pieces in another way than ours.
+same ids. The core merges (`byte_pairs.py`); the library does where the file cuts pieces in another way.
 
     source bytes ─pieces─► ─merges─► ids int32 [N] ─table of byte strings─► source bytes
 

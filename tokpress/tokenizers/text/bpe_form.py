@@ -2,7 +2,7 @@
 
 Accepted are BPE merges over the 256 bytes, each as chr(byte), and pre-tokenizers that only cut. Everything else is refused when the
 file is read, by its structure: normalizers, added tokens, truncation, padding, post-processors, decoders, dropout, unknown
-tokens, byte fallback, prefixes and suffixes of words, and every key that this page does not name.
+tokens, byte fallback, prefixes and suffixes of words, and every key that this file does not name.
 """
 
 import json

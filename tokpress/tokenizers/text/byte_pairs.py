@@ -1,4 +1,4 @@
-"""A tokenizer.json of byte-pair encoding, ready to encode, with the standard library and the core alone.
+"""Byte-pair encoding from a tokenizer.json, with the standard library and the core alone.
 
 `BPETokenizer` wraps it in numpy arrays and adds files with other pre-tokenizers. Ids here are `array("i")`, or any buffer of int32.
 """

@@ -1,8 +1,11 @@
-"""Bytes as tokens: one symbol per byte (V = 256), two nibbles (V = 16), a top bit and the rest (V = 128) or eight bits
-(V = 2) per byte, high first.
+"""Bytes as tokens: a byte is one, two or eight symbols, the high bits first.
 
-Nibbles suit priors that compute a whole pmf from binary counters: 30 counters a byte instead of 255. Bits are what
-packed black and white pictures consist of.
+    bytes     V = 256    one symbol a byte
+    nibbles   V = 16     two: four bits each
+    top_bit   V = 128    two: the top bit, then the other seven bits
+    bits      V = 2      eight, for pictures of one bit a pixel
+
+Nibbles suit priors that compute a whole pmf from binary counters: 30 counters a byte instead of 255.
 """
 
 from __future__ import annotations

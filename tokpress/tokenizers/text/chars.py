@@ -1,7 +1,7 @@
-"""Characters: one token for each character of UTF-8 text that the corpus has often enough.
+"""Characters: one token for each frequent character of UTF-8 text.
 
 The lecture's "a = 0, b = 1, c = 2": a small vocabulary, and many tokens. ASCII characters are their bytes; of the others the
-most frequent are on the list (`listed.py`), the rest, and bytes that are no UTF-8, are spelled out.
+most frequent are on the list (`listed.py`). The rest, and bytes that are not UTF-8, become a token for each byte.
 """
 
 import re

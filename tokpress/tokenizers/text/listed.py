@@ -1,9 +1,8 @@
-"""A list of byte strings that are tokens, beside the 256 bytes: what is not on the list is spelled out.
+"""A list of byte strings that are tokens, beside the 256 bytes; other pieces become a token for each byte.
 
     source bytes ──pieces──► on the list: one token, 256 + its place │ not: a token for each byte ──► int32 [N]
 
-That is the honest answer to a new word or character: it costs more, and nothing is lost. `chars` and `words` differ in
-what a piece is. The list is in tokenizer.json, as a Hugging Face `WordLevel` vocabulary of Latin-1 strings (byte b ↔ chr(b)).
+A new word or character costs more bits, and nothing is lost. `chars` and `words` differ in the rule that cuts pieces. The list is in tokenizer.json, as a Hugging Face `WordLevel` vocabulary of Latin-1 strings (byte b ↔ chr(b)).
 """
 
 import json

@@ -1,7 +1,8 @@
-"""Byte-pair merging, the definition (the core's copy of it is core/bpe.c).
+"""The definition of byte-pair merging (core: bpe.c).
 
-    source ─64 KiB─► ─pieces─► of each: its bytes' ids; while neighbours (l, r) are a merge: the one of lowest rank, of these the
-    leftmost, becomes one id, whose word is word(l) + word(r)
+    source ─every 64 KiB─► parts ─`pieces`─► pieces; a piece begins as the ids of its bytes
+    in a piece, while neighbours (l, r) are a merge: replace the pair of lowest rank, the leftmost of these, by one id
+    the word of that id is word(l) + word(r)
 
 The ids are those of the Hugging Face library (`tokenizers`, models/bpe/word.rs, merge_all), and decode to the source whatever
 the ranks are.

@@ -1,8 +1,7 @@
 """Words: one token for each frequent word with the space before it, and for each frequent run of marks or white space.
 
-The lecture's "car = 0, apple = 1, dog = 2": few tokens, a large vocabulary, and the question what happens when a new word
-comes. Here it is spelled out, a token for each byte (`listed.py`). `pieces.py` says what a word is; `bpe` finds what is
-between words and characters.
+The lecture's "car = 0, apple = 1, dog = 2": few tokens and a large vocabulary. A new word becomes a token for each byte
+(`listed.py`). `pieces.py` says what a word is; `bpe` learns tokens between words and characters.
 """
 
 import re
