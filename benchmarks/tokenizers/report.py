@@ -89,8 +89,8 @@ def _short(kept: Kept) -> list[str]:
     share = {name: 1 - 8 * m["stream_bytes"] / m["tokens"] / math.log2(m["codes"]) for name, m in kept.items()}
     short = [f"{name} ({saved:.1%})" for name, saved in share.items() if saved < LEAST_SAVED]
     return [
-        f"Target for codes used on the test files: {LEAST_USED:.0%}; missed by: {', '.join(few) or 'none'}. Target for bits saved, by",
-        f"streams: {LEAST_SAVED:.0%} of log₂ K; missed by: {', '.join(short) or 'none'}.",
+        f"Target for codes used on the test files: {LEAST_USED:.0%}; missed by: {', '.join(few) or 'none'}. Target for bits",
+        f"saved, judged by streams: {LEAST_SAVED:.0%} of log₂ K; missed by: {', '.join(short) or 'none'}.",
         "",
     ]
 
