@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...priors.text.grams import slots
+from .base import PriorNet
 from .quantized import QuantEmbedding, QuantLinear, quantize_weight
 from .scan import scan
 
@@ -69,7 +70,7 @@ class Grams(nn.Module):
         return self.drop(self.mix(torch.cat([self.two(two), self.three(three)], -1))), new
 
 
-class MinGRUNet(nn.Module):
+class MinGRUNet(PriorNet):
     """`place` [V]: where each symbol stands in a class-factored head, `groups` classes of V / groups members one after the other
     (`tokpress.priors.text.class_head`); as they come where it is not given. `dropout`: of what the blocks and the tables add (Srivastava et
     al. 2014)."""

@@ -17,12 +17,13 @@ from ...errors import TokpressError
 from ...exact.masks import is_raster
 from ...exact.orders import Order, Shape
 from . import state_space
+from .base import PriorNet
 from .quantized import Grid, quantize_weight, straight
 
 Network = Callable[[Any, Tensor], Tensor]
 
 
-class Parameters(nn.Module):
+class Parameters(PriorNet):
     """`network(arithmetic, inputs)` gives logits [B, T, V]; `inputs` [B, T] are the symbols one step before.
 
     given: how many symbols belong to each item that it is predicted from."""
@@ -45,7 +46,6 @@ class Parameters(nn.Module):
         self.masks: dict[str, Tensor] = {}
         #: what each step may attend to, by the name of the attention
         self.patterns: dict[str, Tensor] = {}
-        self.unrolls = False
         self.masked = True
         self.given, self.given_size = torch.zeros(2, given, dtype=torch.long), given
         self._targets: Tensor | None = None
