@@ -132,7 +132,7 @@ class TokenizerOptions:
 
 
 class Watcher(Protocol):
-    """Sees how a run goes, and may stop it. A class derived from it implements the methods that it needs."""
+    """Sees how a run goes, and may stop it."""
 
     def phase(self, name: str) -> None:
         """A part of the run begins."""
@@ -148,4 +148,3 @@ class Watcher(Protocol):
 
     def stop(self) -> bool:
         """Asked before every step; True ends the run with a checkpoint and `Stopped`."""
-        return False

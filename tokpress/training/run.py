@@ -39,8 +39,23 @@ from .run_dir import Settings
 __all__ = ["Settings", "Watcher", "train", "train_tokenizer"]
 
 
-class _Silent(Watcher):
-    """Shows nothing, and never stops a run."""
+class _Silent:
+    """A Watcher that shows nothing and never stops a run."""
+
+    def phase(self, name: str) -> None:
+        pass
+
+    def note(self, message: str) -> None:
+        pass
+
+    def bytes(self, done: int, total: int) -> None:
+        pass
+
+    def step(self, progress: Progress) -> None:
+        pass
+
+    def stop(self) -> bool:
+        return False
 
 
 @dataclass
