@@ -2,15 +2,14 @@
 
     corpus files ──read_chunks──► tokenizer.encode ──► <name>.u16: tokens, little-endian uint16, nothing else
 
-A file that is a good part of the corpus gets a token file of its own (so each contributes held-out
-tokens); all smaller ones of one weight share a token file, in an order shuffled once, because sorted
-names often mean sorted kinds and the held-out end should be like the rest. At most 64 token files
-per call and one more per weight, however many documents: each stays open while training runs.
+A large file gets a token file of its own, so that tokens of it are held out. All smaller files of one weight share a token file.
+They are shuffled once: sorted names are often sorted kinds, and the held-out end should be like the rest. There are at most 64
+token files and one more per weight, for any number of documents: each stays open while training runs.
 
-`manifest.json` lists, for every token file, the corpus files it came from (path, size, modification time)
-and the tokenizer's hash; while these match, the token file is used as it is.
+`manifest.json` lists for every token file its corpus files (path, size, modification time) and the tokenizer's hash. While
+these match, the token file is used as it is.
 
-Raises CorpusError: see `corpus.py`; a vocabulary that does not fit 16 bits.
+Raises CorpusError as `corpus` does, and where a vocabulary does not fit 16 bits.
 """
 
 import hashlib
@@ -33,20 +32,20 @@ from . import samples
 from .corpus import read_chunks, weighted_files
 from .streams import Source
 
-#: encoded at a time; documents are never joined, so a token never spans two
+#: bytes encoded at a time; documents are encoded one by one, so no token spans two
 READ_BYTES = 1 << 22
 #: a file below this, or below a 64th of the corpus, shares its token file
 OWN_FILE_BYTES = 1 << 20
 OWN_FILE_SHARE = 64
-#: items that are tokenized at once
+#: items tokenized at a time
 ITEMS_AT_ONCE = 256
-#: where the tiles of a picture or recording begin, in parts of an item: the same content in other tiles
+#: offsets of the tiles of a picture or recording, in sides of an item: they cut the same content differently
 SHIFTS = (0.0, 0.37, 0.71)
 MANIFEST = "manifest.json"
 
 
 def tokenizer_hash(tokenizer: Tokenizer) -> str:
-    """SHA-256 over what decides its tokens: name, settings and saved files."""
+    """SHA-256 of everything that decides its tokens: name, settings and saved files."""
     digest = hashlib.sha256(json.dumps([tokenizer.name, tokenizer.config()], sort_keys=True).encode())
     with TemporaryDirectory() as folder:
         tokenizer.save(Path(folder))
@@ -182,13 +181,14 @@ def _counted_from(start: int, report: Callable[[int], None]) -> Callable[[int], 
     return lambda count: report(start + count)
 
 
-def _tokens(tokenizer: Tokenizer, path: Path, told: Callable[[int], None]) -> Iterator[NDArray[np.int32]]:
+def _tokens(tokenizer: Tokenizer, path: Path, on_read: Callable[[int], None]) -> Iterator[NDArray[np.int32]]:
+    """The tokens of a file, part by part. on_read: called with the bytes of the file that have been read."""
     if isinstance(tokenizer, ItemTokenizer):
         yield from _item_tokens(path, tokenizer)
-        told(path.stat().st_size)
+        on_read(path.stat().st_size)
         return
     rest, unit = b"", tokenizer.sizes.unit_bytes
-    for chunk in read_chunks(path, max(READ_BYTES // unit, 1) * unit, told):
+    for chunk in read_chunks(path, max(READ_BYTES // unit, 1) * unit, on_read):
         chunk = rest + chunk
         stop = tokenizer.safe_prefix(chunk)
         rest = chunk[stop:]
@@ -199,7 +199,7 @@ def _tokens(tokenizer: Tokenizer, path: Path, told: Callable[[int], None]) -> It
 
 
 def _item_tokens(path: Path, tokenizer: ItemTokenizer) -> Iterator[NDArray[np.int32]]:
-    """The tokens of a file of samples: an array item by item; a picture, video or recording in tiles, from several places on."""
+    """The tokens of a file of samples: of an array item by item; of a picture, video or recording by tiles, at several offsets."""
     kind = tokenizer.samples
     array = samples.read(path, kind.sides, kind.channels, kind.bits)
     if array.ndim > len(kind.sides) + 1:

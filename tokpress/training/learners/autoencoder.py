@@ -166,7 +166,7 @@ class AutoencoderTask:
         if net.critic:
             pictures, reconstructions = (v.unflatten(1, net.plan.sides).movedim(-1, 1) for v in (x, decoded))
             last_layer = net.decoder.values["decoder/out"]
-            adversarial = net.critic.decoders(pictures, reconstructions, error, last_layer, progress.fraction)
+            adversarial = net.critic.decoder_loss(pictures, reconstructions, error, last_layer, progress.fraction)
             penalty = penalty + adversarial
         loss = error + penalty
         loss.backward()
