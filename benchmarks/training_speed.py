@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 
 
 def step_of(net: "MinGRUNet", rows: int, window: int, compiled: bool) -> Callable[[], None]:
-    """One training step, as in tokpress.training.loop.fit."""
+    """One training step, as in tokpress.training.loop."""
     import torch
 
-    from tokpress.training.loop.fit import make_optimizers
+    from tokpress.training.loop.optimizers import make_optimizers
 
     device = net.bias.device
     optimizers = make_optimizers(net, 1e-3)
@@ -107,7 +107,7 @@ def measure(preset: str, rounds: int, precision: str, compiled: bool, device: st
     """All values of the table, as JSON values."""
     import torch
 
-    from tokpress.training.loop.fit import keep_freed_memory
+    from tokpress.training.loop.steps import keep_freed_memory
     from tokpress.training.nets.mingru import MinGRUNet
     from tokpress.training.nets.quantized import product_dtype, set_product_dtype
     from tokpress.training.presets import PRESETS

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tokpress.container.frames import SYNC, Damaged, Digest, Kind, check_source, iter_frames, read_header
+from tokpress.container.digest import Digest
+from tokpress.container.frames import SYNC, Damaged, Kind, check_source, iter_frames, read_header
 from tokpress.container.salvage import iter_frames_keep_going
 from tokpress.errors import ChecksumError, FormatError
 

@@ -23,9 +23,10 @@ from tokpress.tokenizers.text.bytes import BytesTokenizer, NibblesTokenizer
 from tokpress.training.data.streams import BEGIN, Items, Source, Streams, validation_batch
 from tokpress.training.export import model_of_checkpoint
 from tokpress.training.loop.checkpoint import Checkpoint
-from tokpress.training.loop.fit import fit, learning_rate, make_optimizers
+from tokpress.training.loop.fit import fit
+from tokpress.training.loop.optimizers import learning_rate, make_optimizers
 from tokpress.training.nets.mingru import MinGRUNet, export
-from tokpress.training.options import FitConfig, Progress, Stopped
+from tokpress.training.options import FitConfig, FitOptions, Progress, Stopped
 from tokpress.training.sizes import shrunk, vocabulary_for
 
 
@@ -151,15 +152,17 @@ def patterned(tmp_path) -> Source:
 
 def test_a_resumed_run_is_the_same_run(patterned, tmp_path):
     whole, seen = small_net(), []
-    done = fit(whole, [patterned], np.ones(32), CONFIG, tmp_path / "a", report=lambda p: seen.append(p.step))
+    done = fit(
+        whole, [patterned], np.ones(32), FitOptions(tmp_path / "a", CONFIG, report=lambda p: seen.append(p.step))
+    )
     assert done.step == 8 and done.tokens == 8 * 48 and seen[:3] == [1, 2, 3]
     assert done.curve[-1]["step"] == 8 and np.isfinite(done.held_out_bits_per_byte)
 
     steps = iter([False] * 3 + [True])
     with pytest.raises(Stopped, match="step 3"):
-        fit(small_net(), [patterned], np.ones(32), CONFIG, tmp_path / "b", stop=lambda: next(steps))
+        fit(small_net(), [patterned], np.ones(32), FitOptions(tmp_path / "b", CONFIG, stop=lambda: next(steps)))
     again = MinGRUNet(32, 16, 1, 16)  # whatever it holds is replaced
-    resumed = fit(again, [patterned], np.ones(32), CONFIG, tmp_path / "b", resume=True)
+    resumed = fit(again, [patterned], np.ones(32), FitOptions(tmp_path / "b", CONFIG, resume=True))
     assert (resumed.step, resumed.tokens) == (8, 8 * 48)
     for (name, p), q in zip(whole.named_parameters(), again.parameters(), strict=True):
         torch.testing.assert_close(p, q, msg=name, rtol=1e-4, atol=1e-5)
@@ -209,10 +212,10 @@ def test_divergence_is_an_error(patterned, tmp_path):
     with torch.no_grad():
         net.bias.fill_(float("nan"))
     with pytest.raises(TokpressError, match="lower --learning-rate"):
-        fit(net, [patterned], np.ones(32), CONFIG, tmp_path / "d")
+        fit(net, [patterned], np.ones(32), FitOptions(tmp_path / "d", CONFIG))
     last = replace(CONFIG, learning_rate=1e30, max_steps=1)  # no loss comes after the step that ruins everything
     with pytest.raises(TokpressError, match="lower --learning-rate"):
-        fit(small_net(), [patterned], np.ones(32), last, tmp_path / "e")
+        fit(small_net(), [patterned], np.ones(32), FitOptions(tmp_path / "e", last))
     assert not (tmp_path / "e").exists()
 
 
@@ -281,7 +284,7 @@ def test_two_processes_are_killed_resume_and_arrive_where_they_should(patterned,
 
 def test_a_checkpoint_becomes_a_model(patterned, tmp_path):
     net = MinGRUNet(256, 16, 2, 24)
-    fit(net, [patterned], np.ones(256), CONFIG, tmp_path / "c")
+    fit(net, [patterned], np.ones(256), FitOptions(tmp_path / "c", CONFIG))
     model = model_of_checkpoint(tmp_path / "c", BytesTokenizer())
     model.save(tmp_path / "made")
     again = load_folder(tmp_path / "made")
@@ -323,4 +326,4 @@ def test_a_full_disk_keeps_the_old_checkpoint(tmp_path):
 def test_a_device_that_is_not_there(patterned, tmp_path):
     absent = next(name for name in ("mps", "cuda") if not getattr(torch, name).is_available())
     with pytest.raises(TokpressError, match=f"no {absent} device here"):
-        fit(small_net(), [patterned], np.ones(32), replace(CONFIG, device=absent), tmp_path / "d")
+        fit(small_net(), [patterned], np.ones(32), FitOptions(tmp_path / "d", replace(CONFIG, device=absent)))

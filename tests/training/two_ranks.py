@@ -14,7 +14,7 @@ import torch
 from tokpress.training.data.streams import Source
 from tokpress.training.loop.fit import fit
 from tokpress.training.nets.mingru import MinGRUNet
-from tokpress.training.options import FitConfig
+from tokpress.training.options import FitConfig, FitOptions
 
 CONFIG = FitConfig(
     max_steps=6, max_minutes=600, rows=4, window=16, warmup=2, compile=False, precision="fp32", checkpoint_seconds=0
@@ -40,7 +40,7 @@ def main(tokens: str, folder: str, die_at: int = -1) -> None:
     rank = int(os.environ["RANK"])
     net = small_net(rank)  # different weights on purpose: the first process's win
     resume = Path(folder).exists()
-    progress = fit(net, [Source(Path(tokens))], np.ones(32), CONFIG, Path(folder), resume, stop=die)
+    progress = fit(net, [Source(Path(tokens))], np.ones(32), FitOptions(Path(folder), CONFIG, resume, stop=die))
     digest = hashlib.sha256(b"".join(p.detach().numpy().tobytes() for p in net.parameters())).hexdigest()
     print("RESULT", rank, digest, progress.step, progress.tokens)
 

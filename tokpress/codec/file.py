@@ -138,7 +138,8 @@ class TokpressFile(io.BufferedIOBase):
         self._lock = threading.RLock()
         if mode not in ("r", "rb", "w", "wb", "x", "xb", "a", "ab"):
             raise ValueError(f"mode must be rb, wb, xb or ab, not {mode!r}")
-        if not isinstance(file, str | bytes | os.PathLike):
+        self._owned = isinstance(file, str | bytes | os.PathLike)
+        if not self._owned:
             need(file, "read" if mode[0] == "r" else "write")
         given = [*([model] if model is not None else []), *(models or [])]
         loaded = [store.load(each) for each in given]
@@ -147,7 +148,6 @@ class TokpressFile(io.BufferedIOBase):
             raise TokpressError(
                 "tokpress.open writes with models of lossless tokenizers; tokpress.compress takes this one"
             )
-        self._owned = isinstance(file, str | bytes | os.PathLike)
         self.appends = mode[0] == "a" and isinstance(file, str | bytes | os.PathLike) and _holds_frames(file)
         if isinstance(file, str | bytes | os.PathLike):
             self._stream = cast(BinaryIO, builtins.open(file, mode[0] + "b"))  # noqa: SIM115 (close() closes it)
@@ -360,8 +360,14 @@ def open(
     )
     if not text:
         return binary
-    if binary.writable() and not binary.appends and codecs.lookup(encoding or "utf-8").name in ("utf-16", "utf-32"):
-        binary.write("".encode(encoding or ""))  # TextIOWrapper leaves this mark out where it cannot seek
-    if binary.appends and codecs.lookup(encoding or "utf-8").name == "utf-8-sig":
-        encoding = "utf-8"  # the mark stands at the beginning already
-    return _Text(cast(BinaryIO, binary), encoding or "utf-8", errors, newline)
+    return _Text(cast(BinaryIO, binary), _with_mark(binary, encoding or "utf-8"), errors, newline)
+
+
+def _with_mark(binary: TokpressFile, encoding: str) -> str:
+    """Write the byte order mark that TextIOWrapper leaves out where it cannot seek. Returns the encoding for what follows."""
+    name = codecs.lookup(encoding).name
+    if binary.writable() and not binary.appends and name in ("utf-16", "utf-32"):
+        binary.write("".encode(encoding))
+    if binary.appends and name == "utf-8-sig":
+        return "utf-8"  # the mark stands at the beginning already
+    return encoding

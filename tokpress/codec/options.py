@@ -33,7 +33,7 @@ class Options:
     frame_size: int = FRAME_SIZE
     kernel: str = "auto"
     report: Report = lambda done: None
-    #: store what the lossy tokenizer of the one model leaves of the source
+    #: store the tokens of the one model's lossy tokenizer, and nothing else of the source
     lossy: bool = False
     effort: str = "default"
 
@@ -42,13 +42,18 @@ class Options:
             raise ValueError(f"effort must be {', '.join(EFFORTS)}, not {self.effort!r}")
         if self.effort != "default" and self.models is not None:
             raise ValueError("an effort chooses among the shipped models; it does not go with models of your own")
+        if self.lanes is not None and not 1 <= self.lanes <= MAX_LANES:
+            raise ValueError(f"lanes must be 1 … {MAX_LANES:,}, not {self.lanes:,}")
+        if not 1 <= self.frame_size <= MAX_SOURCE:
+            raise ValueError(f"frame_size must be 1 … {MAX_SOURCE:,} bytes, not {self.frame_size:,}")
         losing = [model for model in self.models or [] if not model.tokenizer.lossless]
-        #: a lossy tokenizer whose reconstruction is completed, since nothing else was asked for
-        self.completes = (
-            not self.lossy
-            and len(self.models or []) == 1
-            and any(isinstance(m.tokenizer, ItemTokenizer) for m in losing)
-        )
+        lossy_items = [model for model in losing if isinstance(model.tokenizer, ItemTokenizer)]
+        #: whether a lossy tokenizer's reconstruction is completed by a residual
+        self.completes = not self.lossy and len(self.models or []) == 1 and bool(lossy_items)
+        self._check_losses(losing)
+
+    def _check_losses(self, losing: list[Model]) -> None:
+        """`losing`: the models whose tokenizers lose information. Raises TokpressError where that was not asked for."""
         if losing and not (self.lossy or self.completes):
             name = losing[0].name
             raise TokpressError(f"the model {name} loses information: say --lossy if it may, or take another model")
@@ -56,7 +61,3 @@ class Options:
             raise TokpressError(
                 "--lossy wants one model, given with -m, whose tokenizer is lossy: a palette, for instance"
             )
-        if self.lanes is not None and not 1 <= self.lanes <= MAX_LANES:
-            raise ValueError(f"lanes must be 1 … {MAX_LANES:,}, not {self.lanes:,}")
-        if not 1 <= self.frame_size <= MAX_SOURCE:
-            raise ValueError(f"frame_size must be 1 … {MAX_SOURCE:,} bytes, not {self.frame_size:,}")

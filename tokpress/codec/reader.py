@@ -9,7 +9,8 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
-from ..container.frames import MAX_NUMBER, FrameHeader, Member, MemberDigest, Payload, check_end, read_header
+from ..container.digest import MemberDigest
+from ..container.frames import MAX_NUMBER, FrameHeader, Member, Payload, check_end, read_header
 from ..container.varint import ADVICE, can_seek, need
 from ..errors import FormatError
 from ..models.model import Model

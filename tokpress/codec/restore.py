@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import BinaryIO, NamedTuple
 
+from ..container.digest import Digest
 from ..container.frames import (
     MAX_NUMBER,
     Damaged,
-    Digest,
     FrameHeader,
     Payload,
     check_source,
@@ -22,8 +23,8 @@ from ..exact.threads import processors
 from ..models import store
 from ..models.model import Model
 from .ahead import Ahead, Sum
+from .options import Report
 
-Report = Callable[[int], None]
 #: decoded frames up to this size are checked before a byte of them is passed on
 HOLD = 1 << 26
 
@@ -100,88 +101,142 @@ class _Drawn(NamedTuple):
 
     header: FrameHeader
     payload: bytes | Payload
-    tell: Report
+    report: Report
+
+
+@dataclass
+class _Decoded:
+    """A frame whose source can be passed on: `pieces` may be an error, or be decoded as they are asked for."""
+
+    header: FrameHeader
+    pieces: Iterable[bytes] | TokpressError
+    report: Report
+    #: source bytes of the frame that were not passed on yet
+    left: int
+
+    def lost(self, error: TokpressError) -> Damaged:
+        """The hole in place of this frame; of length 0 where its bytes were passed on, and only its member is wrong."""
+        message, length = str(error), self.left and len(self.header.pack()) + self.header.payload_length
+        if not message.startswith(self.header.where):
+            message = f"{self.header.where}: {message}"
+        return Damaged(self.header.offset, length, message, unverified=not length)
 
 
 def _is_streamed(item: _Drawn | Damaged) -> bool:
     return isinstance(item, _Drawn) and isinstance(item.payload, Payload)
 
 
-def restored(
-    source: BinaryIO,
-    models: list[Model] | None = None,
-    kernel: str = "auto",
-    keep_going: bool = False,
-    report: Report = lambda done: None,
-) -> Iterator[tuple[FrameHeader, bytes, bool] | Damaged]:
-    """Decoded pieces in order: (header, bytes, whether this ends the frame). With `keep_going`, holes as Damaged:
-    damage, and frames of models that are not here; then no piece of a frame comes before all of it is verified.
+class _Frames:
+    """Draws frames from a stream, and decodes them."""
 
-    No frame's last piece comes before the frame is verified (`restore_frame`), and no member's before the member is. Frames of
-    models are decoded several at once (`ahead`).
-    `report` hears the bytes restored in all, within frames too."""
-    progress, digest, at = Sum(report), Digest(), 0
+    def __init__(
+        self, source: BinaryIO, models: Sequence[Model], kernel: str, keep_going: bool, report: Report
+    ) -> None:
+        self._source, self._models, self._kernel, self._keep_going = source, models, kernel, keep_going
+        self._progress = Sum(report)
 
-    def drawn() -> Iterator[_Drawn | Damaged]:
-        for item in _past_damage(source) if keep_going else iter_frames(source):
+    def draw(self) -> Iterator[_Drawn | Damaged]:
+        for item in _past_damage(self._source) if self._keep_going else iter_frames(self._source):
             if isinstance(item, Damaged):
                 yield item
                 continue
             header, payload = item
             # what a model decodes is read at once, so that the frames behind it can be drawn
-            yield _Drawn(header, payload.read() if header.kind.model_ids else payload, progress.of_one())
+            yield _Drawn(header, payload.read() if header.kind.model_ids else payload, self._progress.of_one())
 
-    def decode(item: _Drawn | Damaged) -> tuple[FrameHeader, Iterable[bytes] | TokpressError, Report] | Damaged:
+    def decode(self, item: _Drawn | Damaged, check: Callable[[], None]) -> _Decoded | Damaged:
+        """`check` is called regularly, and raises where nobody waits any more."""
         if isinstance(item, Damaged):
             return item
-        header, payload, tell = item
+        header, payload, report = item
+        pieces: Iterable[bytes] | TokpressError
+        if isinstance(payload, Payload):
+            pieces = self._stream(header, payload)
+        else:
 
-        def within(done: int) -> None:
-            ahead.check()
-            tell(done)
+            def checked(done: int) -> None:
+                check()
+                report(done)
 
-        if isinstance(payload, bytes):
             try:
-                return header, [_restore(header, payload, models or [], kernel, within)], tell
+                pieces = [_restore(header, payload, self._models, self._kernel, checked)]
             except (FormatError, ModelMismatchError) as error:
-                return header, error, tell
-        return header, streamed(header, payload), tell
+                pieces = error
+        return _Decoded(header, pieces, report, header.source_length)
 
-    def streamed(header: FrameHeader, payload: Payload) -> Iterator[bytes]:
-        if keep_going and header.source_length > HOLD:
-            payload = _verified(source, header, payload)
+    def _stream(self, header: FrameHeader, payload: Payload) -> Iterator[bytes]:
+        if self._keep_going and header.source_length > HOLD:
+            payload = _verified(self._source, header, payload)
         yield from restore_frame(header, payload)
 
+
+class _MemberCheck:
+    """Compares the member that is being restored with its digest, at its last frame."""
+
+    def __init__(self) -> None:
+        self._digest, self._at = Digest(), 0
+
+    def begin(self, header: FrameHeader) -> None:
+        if not header.sequence:
+            self._digest, self._at = Digest(), 0
+
+    def take(self, header: FrameHeader, piece: bytes) -> None:
+        if not header.alone:
+            self._digest.take(piece, self._at)
+        self._at += len(piece)
+
+    def lose(self) -> None:
+        """Behind a hole the digest of this member proves nothing."""
+        self._at = MAX_NUMBER
+
+    def check(self, header: FrameHeader) -> None:
+        self._digest.check(header)
+
+
+def restored(
+    source: BinaryIO,
+    models: Sequence[Model] | None = None,
+    kernel: str = "auto",
+    keep_going: bool = False,
+    report: Report = lambda done: None,
+) -> Iterator[tuple[FrameHeader, bytes, bool] | Damaged]:
+    """Decoded pieces in order: (header, bytes, whether this ends the frame).
+
+    The last piece of a frame comes after the frame is verified (`restore_frame`), that of a member after the member is. With
+    `keep_going`, holes come as Damaged: damage, and frames of models that are not here. A frame is then verified before its
+    first piece comes, and its member afterwards. Frames of models are decoded several at a time (`ahead`). `report` hears the
+    bytes restored so far, within frames too."""
+    frames, member = _Frames(source, models or [], kernel, keep_going, report), _MemberCheck()
     ready = partial(has_more_now, source)  # what came through a pipe is passed on before the next frame is waited for
-    with Ahead(drawn(), decode, processors(), alone=_is_streamed, ready=ready) as ahead:
+    with Ahead(
+        frames.draw(), lambda item: frames.decode(item, ahead.check), processors(), alone=_is_streamed, ready=ready
+    ) as ahead:
         for item in ahead:
             if isinstance(item, Damaged):
-                at = MAX_NUMBER  # behind a gap: the digest of this member tells nothing any more
+                member.lose()
                 yield item
                 continue
-            header, pieces, tell = item
-            if not header.sequence:
-                digest, at = Digest(), 0
-            left = header.source_length
             try:
-                if isinstance(pieces, TokpressError):
-                    raise pieces
-                for piece in pieces:
-                    if not header.alone:
-                        digest.take(piece, at)
-                    at, left = at + len(piece), left - len(piece)
-                    tell(header.source_length - left)
-                    # with keep_going the frame is right by itself: its bytes come, and the member is reported afterwards
-                    if not left and not keep_going:
-                        digest.check(header)
-                    yield header, piece, not left
-                if keep_going:
-                    digest.check(header)
+                yield from _pieces(item, member, keep_going)
             except (FormatError, ModelMismatchError) as error:
                 if not keep_going:
                     raise
-                message, lost = str(error), left and len(header.pack()) + header.payload_length
-                if not message.startswith(header.where):
-                    message = f"{header.where}: {message}"
-                at = MAX_NUMBER
-                yield Damaged(header.offset, lost, message, unverified=not lost)
+                member.lose()
+                yield item.lost(error)
+
+
+def _pieces(frame: _Decoded, member: _MemberCheck, keep_going: bool) -> Iterator[tuple[FrameHeader, bytes, bool]]:
+    """The pieces of a frame, each taken into the digest of its member. Raises FormatError, ModelMismatchError."""
+    header = frame.header
+    member.begin(header)
+    if isinstance(frame.pieces, TokpressError):
+        raise frame.pieces
+    for piece in frame.pieces:
+        member.take(header, piece)
+        frame.left -= len(piece)
+        frame.report(header.source_length - frame.left)
+        if not frame.left and not keep_going:
+            member.check(header)
+        yield header, piece, not frame.left
+    if keep_going:  # the frame is intact by itself: its bytes have been passed on
+        member.check(header)

@@ -16,7 +16,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple, cast
 
-from ..container.frames import Damaged, Digest, FrameHeader, Kind, write_frame
+from ..container.digest import Digest
+from ..container.frames import Damaged, FrameHeader, Kind, write_frame
 from ..container.lzma2 import LzmaEncoder, in_turn
 from ..container.varint import PIECE, need, read_some, write_all
 from ..exact.threads import processors

@@ -21,7 +21,7 @@ from binascii import crc_hqx
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
-from typing import Any, BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from ..errors import ChecksumError, FormatError
 from .lzma2 import lzma_decode
@@ -50,6 +50,14 @@ class Kind(IntEnum):
         return {Kind.MODEL: 1, Kind.RESIDUAL: 2}.get(self, 0)
 
 
+#: whether a rule holds, and its words
+Rule = tuple[bool, str]
+
+
+def _where(number: int, offset: int) -> str:
+    return f"frame {number} (at byte {offset:,})"
+
+
 @dataclass(frozen=True, kw_only=True)
 class FrameHeader:
     """What stands before a payload. A header that breaks the format's rules cannot be made: FormatError."""
@@ -71,9 +79,50 @@ class FrameHeader:
     offset: int = field(default=0, compare=False)  # byte offset and frame number (from 1), for messages only
     number: int = field(default=1, compare=False)
 
+    def __post_init__(self) -> None:
+        for holds, rule in (*self._length_rules(), *self._member_rules(), *self._model_rules()):
+            if not holds:
+                raise FormatError(f"{self.where}: impossible header, against the rule “{rule}”: {ADVICE}")
+
+    def _length_rules(self) -> tuple[Rule, ...]:
+        numbers = (self.sequence, self.source_length, self.payload_length, self.total_length or 0)
+        return (
+            (min(numbers) >= 0 and max(numbers) <= MAX_NUMBER, "lengths lie in 0 … 2^63 − 1"),
+            (self.source_length <= MAX_SOURCE or self.kind == Kind.LZMA, "at most 64 MiB of source"),
+            (self.source_length > 0 or self.kind == Kind.RAW, "only a raw frame may restore nothing"),
+            (self.payload_length == self.source_length or self.kind != Kind.RAW, "a raw payload is the source"),
+            # bounds memory; a real payload is smaller than its source
+            (
+                self.payload_length <= 8 * self.source_length + 64 or not self.kind.model_ids,
+                "payload ≤ 8 · source length + 64",
+            ),
+        )
+
+    def _member_rules(self) -> tuple[Rule, ...]:
+        later = self.sequence > 0
+        ends = self.last and later
+        return (
+            (len(self.link) == LINK_BYTES * later, "later frames, and no others, have a link (4 bytes)"),
+            ((self.total_length is not None) == ends, "a total ends several frames"),
+            (len(self.digest) == DIGEST_BYTES * ends, "a digest (8 bytes) ends several frames"),
+        )
+
+    def _model_rules(self) -> tuple[Rule, ...]:
+        count, tokens = self.kind.model_ids, self.tokens or 0
+        ids = [len(id) for id in self.model_ids] == [ID_BYTES] * count and (self.model_id is not None or not count)
+        possible = 1 <= tokens <= MAX_TOKENS * self.source_length if count else self.tokens is None
+        least = least_payload(tokens, self.lanes or 1) if count else 0
+        return (
+            (ids, "frames have as many model ids (4 bytes) as their kind says"),
+            (possible, "1 … 8 · source length tokens"),
+            (self.lanes is None or 1 <= self.lanes <= min(tokens, MAX_LANES), f"1 … min(tokens, {MAX_LANES}) lanes"),
+            (self.payload_length >= least, "payload ≥ tokens / 2^14 − 4, and ≥ lanes − 16"),
+        )
+
     @property
     def where(self) -> str:
-        return f"frame {self.number} (at byte {self.offset:,})"
+        """Place of the frame, for messages."""
+        return _where(self.number, self.offset)
 
     @property
     def alone(self) -> bool:
@@ -84,37 +133,6 @@ class FrameHeader:
     def model_ids(self) -> list[bytes]:
         """Every model that the frame needs."""
         return [id for id in (self.model_id, self.residual_id) if id is not None]
-
-    def __post_init__(self) -> None:
-        model, tokens, several = self.kind.model_ids > 0, self.tokens or 0, self.sequence > 0
-        numbers = (self.sequence, self.source_length, self.payload_length, self.total_length or 0)
-        # MAX_TOKENS: a token stands for a bit or more. The payload limit bounds memory; a real payload is smaller than its source
-        rules = (
-            (min(numbers) >= 0 and max(numbers) <= MAX_NUMBER, "lengths lie in 0 … 2^63 − 1"),
-            (self.source_length <= MAX_SOURCE or self.kind == Kind.LZMA, "at most 64 MiB of source"),
-            (self.source_length > 0 or self.kind == Kind.RAW, "only a raw frame may restore nothing"),
-            (self.payload_length == self.source_length or self.kind != Kind.RAW, "a raw payload is the source"),
-            (self.payload_length <= 8 * self.source_length + 64 or not model, "payload ≤ 8 · source length + 64"),
-            (len(self.link) == LINK_BYTES * several, "later frames, and no others, have a link (4 bytes)"),
-            ((self.total_length is not None) == (self.last and several), "a total ends several frames"),
-            (len(self.digest) == DIGEST_BYTES * (self.last and several), "a digest (8 bytes) ends several frames"),
-            (
-                [len(id) for id in self.model_ids] == [ID_BYTES] * self.kind.model_ids and (self.model_id or not model),
-                "frames have as many model ids (4 bytes) as their kind says",
-            ),
-            (
-                1 <= tokens <= MAX_TOKENS * self.source_length if model else self.tokens is None,
-                "1 … 8 · source length tokens",
-            ),
-            (self.lanes is None or 1 <= self.lanes <= min(tokens, MAX_LANES), f"1 … min(tokens, {MAX_LANES}) lanes"),
-            (
-                not model or self.payload_length >= least_payload(tokens, self.lanes or 1),
-                "payload ≥ tokens / 2^14 − 4, and ≥ lanes − 16",
-            ),
-        )
-        for holds, rule in rules:
-            if not holds:
-                raise FormatError(f"{self.where}: impossible header, against the rule “{rule}”: {ADVICE}")
 
     def pack(self) -> bytes:
         """The header as it stands in the file. A number has one spelling, so this undoes read_header byte for byte."""
@@ -193,29 +211,22 @@ def write_frame(out: BinaryIO, header: FrameHeader, payload: bytes | BinaryIO) -
 
 def read_header(stream: BinaryIO, offset: int = 0, number: int = 1) -> FrameHeader | None:
     """The header that begins here; None if the stream ends here. `offset` and `number` go into messages only."""
-    where = f"frame {number} (at byte {offset:,})"
+    where = _where(number, offset)
 
     def take(count: int) -> bytes:
         if len(data := read_up_to(stream, count)) < count:
             raise FormatError(f"{where}: truncated inside the frame's header: get a complete copy of the file")
         return data
 
-    if not (sync := read_up_to(stream, len(SYNC))):
+    sync = read_up_to(stream, len(SYNC))
+    if not sync:
         return None
     if not SYNC.startswith(sync):
-        if number > 1 and not any(sync) and _only_zeros_follow(stream):
-            remedy = f"cut them off, `truncate -s {offset} FILE` does it"
-            raise FormatError(f"{where}: only zero bytes follow the last frame, the padding of a copy: {remedy}")
-        if sync.startswith(SYNC[:3]):
-            raise FormatError(f"{where}: format version {sync[3]}, but this tokpress reads {SYNC[3]}: upgrade tokpress")
-        what = "not a .tokp file: check its name" if number == 1 else f"no frame begins here, damaged: {ADVICE}"
-        raise FormatError(f"{where}: {what} (a frame begins with the bytes {SYNC.hex(' ')})")
-    bits = take(1)[0]
-    if bits & 7 > max(Kind) or bits & RESERVED or (bits & LAYOUT and not Kind(bits & 7).model_ids):
-        raise FormatError(f"{where}: kind byte {bits:#04x} is unknown: upgrade tokpress, or if it is new, {ADVICE}")
-    kind, last = Kind(bits & 7), bool(bits & LAST)
-    sequence = take_varint(take, where) if bits & CONTINUES else 0
-    if bits & CONTINUES and not sequence:
+        raise FormatError(f"{where}: {_instead_of_sync(sync, stream, offset, number)}")
+    flags = take(1)[0]
+    kind, last = _kind_of(flags, where), bool(flags & LAST)
+    sequence = take_varint(take, where) if flags & CONTINUES else 0
+    if flags & CONTINUES and not sequence:
         raise FormatError(f"{where}: impossible header, it continues a member as its frame 0: {ADVICE}")
     return FrameHeader(  # the arguments are evaluated in the order of the fields in the file
         kind=kind, last=last, sequence=sequence, offset=offset, number=number,
@@ -224,13 +235,32 @@ def read_header(stream: BinaryIO, offset: int = 0, number: int = 1) -> FrameHead
         model_id=take(ID_BYTES) if kind.model_ids else None,
         residual_id=take(ID_BYTES) if kind.model_ids > 1 else None,
         tokens=take_varint(take, where) if kind.model_ids else None,
-        lanes=take_varint(take, where) if bits & LAYOUT else None,
+        lanes=take_varint(take, where) if flags & LAYOUT else None,
         total_length=take_varint(take, where) if last and sequence else None,
         digest=take(DIGEST_BYTES) if last and sequence else b"",
         payload_length=take_varint(take, where),
         source_crc=int.from_bytes(take(4), "little"),
         check=int.from_bytes(take(2), "little"),
     )  # fmt: skip
+
+
+def _kind_of(flags: int, where: str) -> Kind:
+    """The kind in the kind byte. Raises FormatError where it, or a flag beside it, is unknown."""
+    kind = flags & 7
+    if kind > max(Kind) or flags & RESERVED or (flags & LAYOUT and not Kind(kind).model_ids):
+        raise FormatError(f"{where}: kind byte {flags:#04x} is unknown: upgrade tokpress, or if it is new, {ADVICE}")
+    return Kind(kind)
+
+
+def _instead_of_sync(found: bytes, stream: BinaryIO, offset: int, number: int) -> str:
+    """What stands where a frame should begin, and what to do about it."""
+    if number > 1 and not any(found) and _only_zeros_follow(stream):
+        remedy = f"cut them off, `truncate -s {offset} FILE` does it"
+        return f"only zero bytes follow the last frame, the padding of a copy: {remedy}"
+    if found.startswith(SYNC[:3]):
+        return f"format version {found[3]}, but this tokpress reads {SYNC[3]}: upgrade tokpress"
+    what = "not a .tokp file: check its name" if number == 1 else f"no frame begins here, damaged: {ADVICE}"
+    return f"{what} (a frame begins with the bytes {SYNC.hex(' ')})"
 
 
 def _only_zeros_follow(stream: BinaryIO) -> bool:
@@ -281,56 +311,6 @@ class Member:
         if header.total_length is not None and self.whole and header.total_length != self.restored:
             problem = f"its member restores {self.restored:,} bytes instead of {header.total_length:,}"
         return problem
-
-
-class Digest:
-    """BLAKE2b (Aumasson et al. 2013, RFC 7693) of the source of a member, 8 bytes, as its pieces come."""
-
-    def __init__(self) -> None:
-        self._hash: Any = None
-        self._length = 0
-
-    def take(self, piece: bytes, at: int | None = None) -> None:
-        """The next piece, or one that begins at byte `at` of the member: what was taken already is passed over, and what
-        comes after a gap is left out."""
-        known = 0 if at is None else self._length - at
-        if 0 <= known < len(piece):
-            self._started().update(memoryview(piece)[known:])
-            self._length += len(piece) - known
-
-    def _started(self) -> Any:
-        if self._hash is None:
-            from hashlib import blake2b  # slow to import
-
-            self._hash = blake2b(digest_size=DIGEST_BYTES)
-        return self._hash
-
-    def value(self) -> bytes:
-        return self._started().digest()
-
-    def check(self, header: FrameHeader) -> None:
-        """Raises ChecksumError where the last frame of a member tells another digest than that of the pieces. Does
-        nothing where part of the member was not read."""
-        if header.digest and self._length == header.total_length and self.value() != header.digest:
-            raise ChecksumError(f"{header.where}: each frame of its member is intact, the whole is not: {ADVICE}")
-
-
-class MemberDigest:
-    """The digest of the member that is being read, in any order. A jump to another member begins anew."""
-
-    def __init__(self) -> None:
-        self._digest, self._member_start = Digest(), 0
-
-    def take(self, header: FrameHeader, member_start: int, at: int, piece: bytes, frame_end: int) -> None:
-        """A piece that begins at byte `at` of the source. Raises ChecksumError where it completes a member that fails its
-        digest."""
-        if header.alone:
-            return
-        if member_start != self._member_start:
-            self._digest, self._member_start = Digest(), member_start
-        self._digest.take(piece, at - member_start)
-        if at + len(piece) == frame_end:
-            self._digest.check(header)
 
 
 def check_end(frames: int, member: Member) -> None:

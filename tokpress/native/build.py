@@ -81,40 +81,56 @@ def system_compiler() -> list[str] | None:
 
 def build(output: Path, compiler: list[str] | None = None, target: str = "", sanitize: bool = False) -> None:
     """Write the library to `output`. Raises BuildError where there is no compiler, or it fails."""
-    if target:
-        compiler, machine = zig(), target.split("-")[0]
-    else:
-        compiler, machine = compiler or system_compiler() or zig(), platform.machine().lower()
+    compiler = zig() if target else compiler or system_compiler() or zig()
     if compiler is None:
         raise BuildError("no C compiler: cc, gcc and clang are not here, nor is the package ziglang")
+    command = [*compiler, *_flags(compiler, target, sanitize)]
+    with tempfile.TemporaryDirectory(dir=output.parent) as folder:
+        jobs = {Path(folder, name): arguments for name, arguments in _objects(_instruction_sets(target)).items()}
+        failed = _run_all({out: [*command, *arguments, "-o", str(out)] for out, arguments in jobs.items()})
+        if failed & {"portable", "cpu.o"}:
+            raise BuildError(f"the compiler failed ({shlex.join(compiler)})")
+        # an old compiler does not know the newest instructions: the library does without
+        objects = [out for out in jobs if not any(out.name.startswith(f"{name}-") for name in failed)]
+        linked = Path(folder, output.name)
+        _link([*command, *LINK, *map(str, objects), "-o", str(linked)])
+        os.replace(linked, output)
+
+
+def _instruction_sets(target: str) -> dict[str, list[str]]:
+    """Instruction set → flags, for the machine in `target`, or for this one."""
+    machine = target.split("-")[0] if target else platform.machine().lower()
     machine = {"amd64": "x86_64", "arm64": "aarch64"}.get(machine, machine)
-    sets = SETS.get(machine, {"portable": []})
+    return SETS.get(machine, {"portable": []})
+
+
+def _flags(compiler: list[str], target: str, sanitize: bool) -> list[str]:
+    """The flags of all files, and of the linker."""
     flags = FLAGS + (["-target", target] if target else []) + (SANITIZE if sanitize else [])
     if compiler[-2:] == ["ziglang", "cc"] and not sanitize:
         flags = [*flags, "-fno-sanitize=undefined"]
     if "windows" in target or platform.system() == "Windows":
         flags = [flag for flag in flags if flag != "-fPIC"]
-    with tempfile.TemporaryDirectory(dir=output.parent) as folder:
-        # the same paths everywhere, so that the same compiler writes the same bytes
-        place = f"-ffile-prefix-map={CORE}=core"
-        jobs = {Path(folder, "cpu.o"): ["-c", str(CORE / "cpu.c"), f'-DTP_STAMP="{stamp()}"']}
-        for name, more in sets.items():
-            for source in sorted(CORE.glob("*.c")):
-                if source.name != "cpu.c":
-                    jobs[Path(folder, f"{name}-{source.stem}.o")] = ["-c", str(source), f"-DTP_ISA={name}", *more]
-        commands = {out: [*compiler, *flags, place, *of_job, "-o", str(out)] for out, of_job in jobs.items()}
-        failed = _run_all(commands)
-        # an old compiler does not know the newest instructions: the library does without
-        objects = [out for out in jobs if not any(out.name.startswith(f"{name}-") for name in failed)]
-        if failed & {"portable", "cpu.o"}:
-            raise BuildError(f"the compiler failed ({shlex.join(compiler)})")
-        linked = Path(folder, output.name)
-        command = [*compiler, *flags, *LINK, *map(str, objects), "-o", str(linked)]
-        job = subprocess.run(command, stderr=subprocess.PIPE, text=True)
-        sys.stderr.write(job.stderr)
-        if job.returncode:
-            raise BuildError(f"the linker failed: {shlex.join(command)}")
-        os.replace(linked, output)
+    return flags
+
+
+def _objects(sets: dict[str, list[str]]) -> dict[str, list[str]]:
+    """Object file → arguments that compile it: each source once for each instruction set, and cpu.c, which chooses among them."""
+    # the same paths everywhere, so that the same compiler writes the same bytes
+    place = f"-ffile-prefix-map={CORE}=core"
+    objects = {"cpu.o": [place, "-c", str(CORE / "cpu.c"), f'-DTP_STAMP="{stamp()}"']}
+    for name, flags in sets.items():
+        for source in sorted(CORE.glob("*.c")):
+            if source.name != "cpu.c":
+                objects[f"{name}-{source.stem}.o"] = [place, "-c", str(source), f"-DTP_ISA={name}", *flags]
+    return objects
+
+
+def _link(command: list[str]) -> None:
+    job = subprocess.run(command, stderr=subprocess.PIPE, text=True)
+    sys.stderr.write(job.stderr)
+    if job.returncode:
+        raise BuildError(f"the linker failed: {shlex.join(command)}")
 
 
 def _run_all(commands: dict[Path, list[str]]) -> set[str]:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..errors import TokpressError
 
@@ -129,3 +129,22 @@ class TokenizerOptions:
     #: called after every step, and asked before every step, as in FitOptions
     step: Callable[[Progress], None] = lambda progress: None
     stop: Callable[[], bool] = lambda: False
+
+
+class Watcher(Protocol):
+    """Sees how a run goes, and may stop it."""
+
+    def phase(self, name: str) -> None:
+        """A part of the run begins."""
+
+    def note(self, message: str) -> None:
+        """A message for whoever started the run."""
+
+    def bytes(self, done: int, total: int) -> None:
+        """This phase has read `done` of `total` bytes of the corpus."""
+
+    def step(self, progress: Progress) -> None:
+        """A training step or an evaluation is done."""
+
+    def stop(self) -> bool:
+        """Asked before every step; True ends the run with a checkpoint and `Stopped`."""

@@ -2,25 +2,25 @@
 
     corpus ──learner──► tokenizer ──pack_tokens──► sources ──learner──► prior (── memory) ──► DIR
 
-Every step finds what an interrupted run has left in DIR/.checkpoint (work.py) and goes on from there.
+A resumed run uses what an interrupted one left in DIR/.checkpoint (`run_dir`).
 """
 
 import json
-import math
 import shutil
 import time
-from fnmatch import fnmatch
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from ..errors import CorpusError, ModelError, TokpressError
-from ..exact.orders import parse_shape
 from ..models.folder import move, needed
 from ..models.model import Model
 from ..models.store import load_folder
 from ..priors.base import Prior
+from ..priors.compose.memory import MemoryPrior
 from ..priors.registry import PRIORS
 from ..tokenizers.base import Tokenizer
 from ..tokenizers.registry import TOKENIZERS
@@ -28,32 +28,80 @@ from . import evaluate, run_dir
 from .card import Facts, card, tokenizer_card
 from .data.corpus import corpus_files
 from .data.streams import Items, Source, validation_batch
-from .data.tokenize import pack_tokens, tokenizer_hash
+from .data.tokenize import tokenizer_hash
+from .learners.base import TokenizerLearner
 from .learners.registry import fit_prior, prior_learner, tokenizer_learner
 from .loop.team import Team
-from .options import FitOptions, Progress, Stopped, TokenizerOptions
+from .options import FitOptions, Progress, Stopped, TokenizerOptions, Watcher
+from .prepare import file_facts, learn_tokenizer, note_partial_items, prepare, weighted_files
 from .run_dir import Settings
-from .sizes import vocabulary_for
+
+__all__ = ["Settings", "Watcher", "train", "train_tokenizer"]
 
 
-class Watcher:
-    """Hears how a run goes; the command line shows it. Every method may be left as it is."""
+class _Silent:
+    """A Watcher that shows nothing and never stops a run."""
 
     def phase(self, name: str) -> None:
-        """A part of the run begins."""
+        pass
 
     def note(self, message: str) -> None:
-        """Something worth a line."""
+        pass
 
     def bytes(self, done: int, total: int) -> None:
-        """How much of the corpus this phase has read."""
+        pass
 
     def step(self, progress: Progress) -> None:
-        """A training step is done."""
+        pass
 
     def stop(self) -> bool:
-        """Asked before every step; True ends the run with a checkpoint and `Stopped`."""
         return False
+
+
+@dataclass
+class _Run:
+    """A run in this process: where it writes, who watches it, and how far it has come."""
+
+    settings: Settings
+    folder: Path
+    resume: bool
+    watcher: Watcher
+    begun: float = field(default_factory=time.monotonic)
+    #: as last reported; None: no training step was taken
+    progress: Progress | None = None
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.folder / run_dir.NAME
+
+    @property
+    def minutes(self) -> float:
+        """Minutes since the run began or was resumed."""
+        return (time.monotonic() - self.begun) / 60
+
+    def report(self, progress: Progress) -> None:
+        self.progress = progress
+        self.watcher.step(progress)
+
+    def write_curve(self, folder: Path) -> None:
+        """Write training_curve.json, if there was a training step."""
+        if self.progress:
+            (folder / "training_curve.json").write_text(json.dumps(self.progress.curve, indent=1) + "\n")
+
+    @contextmanager
+    def discarded_on_error(self, writes: bool = True) -> Iterator[None]:
+        """An error leaves nothing of a new run that has no checkpoint. `writes`: whether this process writes the run."""
+        try:
+            yield
+        except Stopped:
+            raise
+        except (TokpressError, OSError):
+            if writes and not self.resume:
+                run_dir.discard(self.folder)
+            raise
+
+
+# --- priors --------------------------------------------------------------------------------------
 
 
 def train(
@@ -64,140 +112,60 @@ def train(
     keep_checkpoint: bool = False,
     watcher: Watcher | None = None,
 ) -> Model | None:
-    """Train as `settings` say and write a model directory. Returns the model (None in helper processes).
+    """Train as `settings` say and write a model directory. Returns the model (None in processes other than the first).
 
-    Raises CorpusError, ModelError (the place), TokpressError (settings); Stopped as `fit` does."""
-    folder, watcher, team, begun = Path(folder), watcher or Watcher(), Team(settings.fit.device), time.monotonic()
-    place = folder / run_dir.NAME
-    init = _init(settings)
+    Raises CorpusError, ModelError (the place), TokpressError (settings); Stopped as `loop.fit.fit` does."""
+    run, team = _Run(settings, Path(folder), resume, watcher or _Silent()), Team(settings.fit.device)
+    init = _model_to_start_from(settings)
     if learner := prior_learner(PRIORS.find(settings.prior)):
         learner.require_packages()
-    team.first(lambda: _begin(settings, folder, resume, force))
-    try:
-        if team.size > 1 and team.main:
-            watcher.note(f"{team.size} processes train together")
-        if resume and team.main:
-            watcher.note(_standing(folder))
-        packed = team.first(lambda: _prepare(settings, place, watcher))
-        sources = [Source(Path(path), weight) for path, weight in packed["corpus"]]
-        given = [Source(Path(path)) for path, _ in packed["given"]] or None
-        tokenizer = run_dir.load_tokenizer(place / "tokenizer")
-
+    team.first(lambda: _begin(run, force))
+    with run.discarded_on_error(team.main):
         if team.main:
-            _remark_on_remains(settings, sources, watcher)
-        watcher.phase(f"Training the {settings.prior} prior")
-        heard: list[Progress] = []
-
-        def report(progress: Progress) -> None:
-            heard[:] = [progress]
-            watcher.step(progress)
-
-        first = _inner(init.prior) if init else None
-        options = FitOptions(place / "state", settings.fit, resume, first, given, report, watcher.stop)
-        prior = _fit(settings, sources, tokenizer, options)
+            _note_beginning(run, team.size)
+        prepared = team.first(lambda: prepare(settings, run.checkpoint, run.watcher))
+        sources, given = prepared.sources, prepared.given_sources
+        tokenizer = run_dir.load_tokenizer(run.checkpoint / "tokenizer")
+        if team.main:
+            note_partial_items(settings, sources, run.watcher)
+        run.watcher.phase(f"Training the {settings.prior} prior")
+        prior = _fit(run, sources, given, tokenizer, init)
 
         def finish() -> None:
-            watcher.phase("Measuring on held-out data")
-            facts = Facts(settings, tokenizer, prior, corpus_files(settings.corpus), processes=team.size)
+            run.watcher.phase("Measuring on held-out data")
+            bits = _measured(sources, given, tokenizer, prior, run.watcher)
+            facts = Facts(settings, tokenizer, prior, corpus_files(settings.corpus), run.progress, team.size)
+            facts.exact_bits_per_byte, facts.alone_bits_per_byte = bits
             facts.init_id = init.id.hex() if init else ""
-            facts.progress = heard[-1] if heard else None
-            facts.exact_bits_per_byte, facts.alone_bits_per_byte = _measured(sources, given, tokenizer, prior, watcher)
-            facts.minutes = (time.monotonic() - begun) / 60
-            made = place / "model"
-            shutil.rmtree(made, ignore_errors=True)
-            model = Model(tokenizer, prior)
-            model.save(made, card(facts, model))
-            if facts.progress:
-                (made / "training_curve.json").write_text(json.dumps(facts.progress.curve, indent=1) + "\n")
-            move(made, folder)
-            if not keep_checkpoint:
-                shutil.rmtree(place)
+            _write_model(run, facts, keep_checkpoint)
 
         team.first(finish)
-    except Stopped:
-        raise
-    except (TokpressError, OSError):
-        if team.main and not resume:
-            run_dir.discard(folder)
-        raise
-    return load_folder(folder) if team.main else None
+    return load_folder(run.folder) if team.main else None
 
 
-def train_tokenizer(
-    settings: Settings,
-    folder: str | Path,
-    force: bool = False,
-    watcher: Watcher | None = None,
-    resume: bool = False,
-) -> Tokenizer:
-    """Learn a tokenizer, of the kind that settings.tokenizer names, and write DIR/config.json, its files and its card.
-
-    One that is trained keeps checkpoints in DIR/.checkpoint, and leaves the curve of held-out data in
-    DIR/training_curve.json. Raises as `train` does."""
-    folder, watcher, begun = Path(folder), watcher or Watcher(), time.monotonic()
-    kind = TOKENIZERS.find(settings.tokenizer)
-    learner = tokenizer_learner(kind)
-    if settings.tokenizer_config and not (learner and learner.takes_settings):
-        raise TokpressError(f"the tokenizer {kind.name!r} has no settings; leave --set out")
-    if learner is None or not learner.trains:
-        if resume:
-            raise TokpressError(f"learning a {kind.name} tokenizer is not a run that could be resumed")
-        run_dir.check_target(folder, force)
-        paths, weights = _weighted(settings)
-        tokenizer = _learned(settings, paths, weights, watcher)
-        _written(settings, tokenizer, folder, paths, None, begun)
-        return tokenizer
-    paths, weights = _weighted(settings)
-    place = run_dir.begin(folder, settings, _facts(paths), resume, force)
-    watcher.phase(f"Training the {kind.name} tokenizer")
-    heard: list[Progress] = []
-
-    def step(progress: Progress) -> None:
-        heard[:] = [progress]
-        watcher.step(progress)
-
-    options = TokenizerOptions(
-        settings.vocab_size, weights, watcher.bytes, settings.tokenizer_config, settings.fit, place, resume, step,
-        watcher.stop,
-    )  # fmt: skip
-    try:
-        tokenizer = learner.fit(kind, paths, options)
-        _written(settings, tokenizer, folder, paths, heard[-1] if heard else None, begun)
-        if heard:
-            (folder / "training_curve.json").write_text(json.dumps(heard[-1].curve, indent=1) + "\n")
-    except Stopped:
-        raise
-    except (TokpressError, OSError):
-        if not resume:
-            run_dir.discard(folder)
-        raise
-    shutil.rmtree(place)
-    return tokenizer
+def _begin(run: _Run, force: bool) -> None:
+    """Check all that can be checked before hours of work, then make DIR/.checkpoint."""
+    settings = run.settings
+    PRIORS.find(settings.prior)
+    paths, _ = weighted_files(settings)
+    if settings.tokenizer not in TOKENIZERS.names():
+        run_dir.load_tokenizer(Path(settings.tokenizer))
+    if settings.given:
+        if len(paths) != 1 or not Path(settings.given).is_file():
+            raise CorpusError("--given goes with a corpus of one file, and names the one file that belongs to it")
+        paths = [*paths, Path(settings.given)]
+    run_dir.begin(run.folder, settings, file_facts(paths), run.resume, force)
 
 
-def _written(
-    settings: Settings, tokenizer: Tokenizer, folder: Path, paths: list[Path], progress: Progress | None, begun: float
-) -> None:
-    """The tokenizer and its card."""
-    run_dir.save_tokenizer(tokenizer, folder)
-    size = sum(path.stat().st_size for path in needed(folder))
-    minutes = (time.monotonic() - begun) / 60
-    (folder / "README.md").write_text(tokenizer_card(settings, tokenizer, paths, progress, minutes, size), "utf-8")
+def _note_beginning(run: _Run, processes: int) -> None:
+    if processes > 1:
+        run.watcher.note(f"{processes} processes train together")
+    if run.resume:
+        run.watcher.note(run_dir.standing(run.folder))
 
 
-def _facts(paths: list[Path]) -> list[list[Any]]:
-    """What a resumed run must find unchanged."""
-    stats = [path.stat() for path in paths]
-    return [[str(path), stat.st_size, stat.st_mtime_ns] for path, stat in zip(paths, stats)]
-
-
-def _inner(prior: Prior) -> Prior:
-    """What a memory is wrapped around."""
-    return getattr(prior, "base", prior)
-
-
-def _init(settings: Settings) -> Model | None:
-    """The model to start from, if any, checked against the settings. Raises ModelError where it does not fit."""
+def _model_to_start_from(settings: Settings) -> Model | None:
+    """The model that --init names. Raises ModelError where prior or tokenizer are not those of the settings."""
     if not settings.init:
         return None
     model = load_folder(settings.init)
@@ -216,108 +184,31 @@ def _init(settings: Settings) -> Model | None:
     return model
 
 
-def _begin(settings: Settings, folder: Path, resume: bool, force: bool) -> None:
-    """Check everything that can be told before hours of work, then make DIR/.checkpoint."""
-    PRIORS.find(settings.prior)
-    paths, _ = _weighted(settings)
-    if settings.tokenizer not in TOKENIZERS.names():
-        run_dir.load_tokenizer(Path(settings.tokenizer))
-    if settings.given:
-        if len(paths) != 1 or not Path(settings.given).is_file():
-            raise CorpusError("--given goes with a corpus of one file, and names the one file that belongs to it")
-        paths = [*paths, Path(settings.given)]
-    run_dir.begin(folder, settings, _facts(paths), resume, force)
+def _inner(prior: Prior) -> Prior:
+    """The prior inside a memory; any other prior is its own."""
+    return getattr(prior, "base", prior)
 
 
-def _prepare(settings: Settings, place: Path, watcher: Watcher) -> dict[str, list[tuple[str, float]]]:
-    """Everything before the prior: the tokenizer in its place, and the token files with their weights."""
-    paths, weights = _weighted(settings)
-    at, given = place / "tokenizer", settings.tokenizer
-    if not (at / "config.json").is_file():
-        if given in TOKENIZERS.names():
-            tokenizer = _learned(settings, paths, weights, watcher)
-        else:
-            tokenizer = run_dir.load_tokenizer(Path(given))
-        run_dir.save_tokenizer(tokenizer, at)
-    watcher.phase("Tokenizing")
-    tokenizer = run_dir.load_tokenizer(at)
-    sources = {"corpus": pack_tokens(tokenizer, paths, place / "tokens", weights, watcher.bytes), "given": []}
-    if settings.given:
-        sources["given"] = pack_tokens(tokenizer, [settings.given], place / "given", report=watcher.bytes)
-    return {kind: [(str(source.path), source.weight) for source in some] for kind, some in sources.items()}
-
-
-def _remark_on_remains(settings: Settings, sources: list[Source], watcher: Watcher) -> None:
-    """A shape that does not fit the corpus trains without an error, on pieces of everything."""
-    shape = settings.prior_config.get("shape")
-    if not shape:
-        return
-    size = math.prod(parse_shape(str(shape)))
-    rest = sum(len(source.all) % size for source in sources)
-    if rest:
-        watcher.note(
-            f"{rest:,} symbols of the corpus are no whole items of shape {shape}: they are passed over. If it should hold "
-            "nothing but such items, the shape is wrong"
-        )
-
-
-def _standing(folder: Path) -> str:
-    """From where a resumed run goes on, in words."""
-    place = folder / run_dir.NAME
-    for state in (place / "state", place / "state.old"):
-        if (state / "progress.json").is_file():
-            told = json.loads((state / "progress.json").read_text())["progress"]
-            return f"resuming at step {told['step']:,}, after {told['seconds'] / 60:.1f} minutes of training"
-    kept = [name for name in ("tokenizer", "tokens") if (place / name).exists()]
-    return f"resuming before the first checkpoint; what is there: {', '.join(kept) or 'nothing yet'}"
-
-
-def _weighted(settings: Settings) -> tuple[list[Path], list[float]]:
-    """The corpus files, and for each the product of the factors whose glob matches its path or name."""
-    paths = corpus_files(settings.corpus)
-    weights = [1.0] * len(paths)
-    for glob, factor in settings.weights:
-        hits = [i for i, path in enumerate(paths) if fnmatch(str(path), glob) or fnmatch(path.name, glob)]
-        if not hits:
-            raise CorpusError(f"--weight {glob}={factor:g} matches no file of the corpus")
-        for i in hits:
-            weights[i] *= factor
-    return paths, weights
-
-
-def _learned(settings: Settings, paths: list[Path], weights: list[float], watcher: Watcher) -> Tokenizer:
-    """The tokenizer of this name, which may have to learn from the corpus first."""
-    kind = TOKENIZERS.find(settings.tokenizer)
-    learner = tokenizer_learner(kind)
-    if learner is None:
-        return kind.load(Path(), {})
-    if learner.trains:
-        raise TokpressError(
-            f"a {kind.name} tokenizer is trained first: tokpress train tokenizer --kind {kind.name} -o DIR CORPUS, "
-            "then --tokenizer DIR"
-        )
-    watcher.phase("Learning the vocabulary")
-    size = vocabulary_for(paths, settings.vocab_size)
-    options = TokenizerOptions(size, weights, watcher.bytes, settings.tokenizer_config, settings.fit)
-    tokenizer = learner.fit(kind, paths, options)
-    if tokenizer.vocab_size < settings.vocab_size and not learner.takes_settings:
-        few = f"{tokenizer.vocab_size} symbols, not {settings.vocab_size}"
-        watcher.note(f"the vocabulary has {few}: the corpus has no use for more")
-    return tokenizer
-
-
-def _fit(settings: Settings, sources: list[Source], tokenizer: Tokenizer, options: FitOptions) -> Prior:
+def _fit(
+    run: _Run, sources: list[Source], given: list[Source] | None, tokenizer: Tokenizer, init: Model | None
+) -> Prior:
+    settings = run.settings
+    options = FitOptions(
+        run.checkpoint / "state",
+        settings.fit,
+        run.resume,
+        init=_inner(init.prior) if init else None,
+        given=given,
+        report=run.report,
+        stop=run.watcher.stop,
+    )
     try:
         prior = fit_prior(PRIORS.find(settings.prior), sources, tokenizer, settings.prior_config, options)
     except (KeyError, TypeError) as error:
         raise TokpressError(
             f"the prior {settings.prior!r} cannot be made with the settings {settings.prior_config}: {error!r}"
         ) from error
-    if not settings.memory:
-        return prior
-    from ..priors.compose.memory import MemoryPrior
-
-    return MemoryPrior(prior)
+    return MemoryPrior(prior) if settings.memory else prior
 
 
 def _measured(
@@ -343,4 +234,77 @@ def _measured(
     return evaluate.exact_bits_per_byte(prior, batch, lengths, given_tokens), alone
 
 
-__all__: list[str] = ["Settings", "Watcher", "train", "train_tokenizer"]
+def _write_model(run: _Run, facts: Facts, keep_checkpoint: bool) -> None:
+    """Write the model beside the checkpoint, then move it into place."""
+    facts.minutes = run.minutes
+    made = run.checkpoint / "model"
+    shutil.rmtree(made, ignore_errors=True)
+    model = Model(facts.tokenizer, facts.prior)
+    model.save(made, card(facts, model))
+    run.write_curve(made)
+    move(made, run.folder)
+    if not keep_checkpoint:
+        shutil.rmtree(run.checkpoint)
+
+
+# --- tokenizers ----------------------------------------------------------------------------------
+
+
+def train_tokenizer(
+    settings: Settings,
+    folder: str | Path,
+    force: bool = False,
+    watcher: Watcher | None = None,
+    resume: bool = False,
+) -> Tokenizer:
+    """Learn a tokenizer of the kind that settings.tokenizer names. Writes DIR/config.json, its files and its card.
+
+    A tokenizer that is a network keeps checkpoints in DIR/.checkpoint, and its curve of held-out data in
+    DIR/training_curve.json. Raises as `train` does."""
+    run = _Run(settings, Path(folder), resume, watcher or _Silent())
+    kind = TOKENIZERS.find(settings.tokenizer)
+    learner = tokenizer_learner(kind)
+    if settings.tokenizer_config and not (learner and learner.takes_settings):
+        raise TokpressError(f"the tokenizer {kind.name!r} has no settings; leave --set out")
+    if learner and learner.trains:
+        return _fit_tokenizer(run, kind, learner, force)
+    if resume:
+        raise TokpressError(f"learning a {kind.name} tokenizer is not a run that could be resumed")
+    run_dir.check_target(run.folder, force)
+    paths, weights = weighted_files(settings)
+    tokenizer = learn_tokenizer(settings, paths, weights, run.watcher)
+    _write_tokenizer(run, tokenizer, paths)
+    return tokenizer
+
+
+def _fit_tokenizer(run: _Run, kind: type[Tokenizer], learner: TokenizerLearner, force: bool) -> Tokenizer:
+    """Learn a tokenizer by a training run, with checkpoints."""
+    settings = run.settings
+    paths, weights = weighted_files(settings)
+    run_dir.begin(run.folder, settings, file_facts(paths), run.resume, force)
+    run.watcher.phase(f"Training the {kind.name} tokenizer")
+    options = TokenizerOptions(
+        settings.vocab_size,
+        weights,
+        run.watcher.bytes,
+        settings.tokenizer_config,
+        settings.fit,
+        run.checkpoint,
+        run.resume,
+        run.report,
+        run.watcher.stop,
+    )
+    with run.discarded_on_error():
+        tokenizer = learner.fit(kind, paths, options)
+        _write_tokenizer(run, tokenizer, paths)
+    shutil.rmtree(run.checkpoint)
+    return tokenizer
+
+
+def _write_tokenizer(run: _Run, tokenizer: Tokenizer, paths: list[Path]) -> None:
+    """Write the tokenizer, its card and its curve."""
+    run_dir.save_tokenizer(tokenizer, run.folder)
+    size = sum(path.stat().st_size for path in needed(run.folder))
+    text = tokenizer_card(run.settings, tokenizer, paths, run.progress, run.minutes, size)
+    (run.folder / "README.md").write_text(text, "utf-8")
+    run.write_curve(run.folder)

@@ -110,6 +110,17 @@ def _same(folder: Path, key: str, kept: Any, given: Any) -> None:
         )
 
 
+def standing(folder: Path) -> str:
+    """Where a resumed run continues, in words."""
+    place = folder / NAME
+    for state in (place / "state", place / "state.old"):
+        if (state / "progress.json").is_file():
+            progress = json.loads((state / "progress.json").read_text())["progress"]
+            return f"resuming at step {progress['step']:,}, after {progress['seconds'] / 60:.1f} minutes of training"
+    kept = [name for name in ("tokenizer", "tokens") if (place / name).exists()]
+    return f"resuming before the first checkpoint; what is there: {', '.join(kept) or 'nothing yet'}"
+
+
 def discard(folder: Path) -> None:
     """Leave nothing of a run that came to nothing, unless it has a checkpoint to go on from."""
     work = folder / NAME

@@ -10,7 +10,8 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from ...container.frames import MAX_SOURCE, Member, MemberDigest, Payload, check_end, read_header
+from ...container.digest import MemberDigest
+from ...container.frames import MAX_SOURCE, Member, Payload, check_end, read_header
 from ...container.varint import ADVICE
 from ...errors import FormatError, TokpressError
 from ...models.model import Model

@@ -147,23 +147,16 @@ class Index:
             if shown := columns["parents"].number():
                 parent = shown - 1
             folder = self._folder(parent)
-            name = text = columns["names"].take(columns["lengths"].number())
-            if not names.is_part(name):
-                raise damaged(f"{names.to_text(name)!r} is no name for an item of an archive")
-            mode, uid, gid, file = 0, 0, 0, 0
+            name = text = _name(columns)
+            mode = uid = gid = file = 0
             if kind in (ItemKind.FILE, ItemKind.FOLDER):
                 mode, step = columns["modes"].number(), columns["times"].number()
                 uid, gid = columns["owners"].number(), columns["owners"].number()
                 mtime += -(step + 1 >> 1) if step & 1 else step >> 1
             elif kind == ItemKind.HARDLINK:
-                file = self._bases[-1] + columns["targets"].number()
-                if file >= len(self) or self._kinds[file] != ItemKind.FILE:
-                    raise damaged("a hard link leads to no file before it")
+                file = self._linked_file(columns)
             elif kind == ItemKind.SYMLINK:
-                target = columns["names"].take(columns["lengths"].number())
-                if not 0 < len(target) <= names.MAX_NAME or b"\0" in target:
-                    raise damaged("a symbolic link leads nowhere")
-                text = name + b"\0" + target
+                text = name + b"\0" + _link_target(columns)
             self._append_owner(uid, gid)
             self._append(kind, folder, name, text, mode, mtime, file)
         end_of_groups = self._place(columns, first, start, end, in_one_frame)
@@ -177,6 +170,13 @@ class Index:
         if parent and (number >= len(self) or self._kinds[number] not in FOLDERS):
             raise damaged("an entry lies in no folder before it")
         return number
+
+    def _linked_file(self, columns: dict[str, _Column]) -> int:
+        """The number of the entry that a hard link is another name of."""
+        file = self._bases[-1] + columns["targets"].number()
+        if file >= len(self) or self._kinds[file] != ItemKind.FILE:
+            raise damaged("a hard link leads to no file before it")
+        return file
 
     def _append_owner(self, uid: int, gid: int) -> None:
         if max(uid, gid) >= NOBODY:
@@ -318,6 +318,22 @@ class Index:
 def _key(folder: int, name: bytes) -> int:
     """64 bits of a whole name, from those of its folder: another number in every process, so nobody can aim at two alike."""
     return hash((folder, name)) & (1 << 64) - 1
+
+
+def _name(columns: dict[str, _Column]) -> bytes:
+    """The next name. Raises FormatError where it is none."""
+    name = columns["names"].take(columns["lengths"].number())
+    if not names.is_part(name):
+        raise damaged(f"{names.to_text(name)!r} is no name for an item of an archive")
+    return name
+
+
+def _link_target(columns: dict[str, _Column]) -> bytes:
+    """What the next symbolic link says. Raises FormatError where it says nothing possible."""
+    target = columns["names"].take(columns["lengths"].number())
+    if not 0 < len(target) <= names.MAX_NAME or b"\0" in target:
+        raise damaged("a symbolic link leads nowhere")
+    return target
 
 
 def _numbers(column: _Column) -> Iterator[int]:

@@ -1,2 +1,6 @@
-"""Training data: files and folders (`corpus`), pictures, sound, video and items of them, tokens packed into files (`tokenize`) and read in
-batches (`streams`), `cells` of items for the stages of a hierarchy."""
+"""Training data.
+
+corpus     files and folders, read in chunks        images, sound, video, samples   files of pictures and recordings
+tokenize   tokens, packed into files                crops     items that a tokenizer trains on
+streams    batches of packed tokens                 cells     items of one stage of a hierarchy
+"""

@@ -1,4 +1,4 @@
-"""The corpus as one stage of a hierarchical prior sees it: some cells of every item."""
+"""The corpus of one stage of a hierarchical prior: some cells of every item."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ ITEMS_AT_ONCE = 4096
 
 
 def stage_sources(sources: list[Source], item: int, cells: np.ndarray, folder: Path) -> list[Source]:
-    """For each source one whose items are the `cells` of its items of `item` tokens, in files in `folder`."""
+    """For each source a new one, in `folder`, that holds the `cells` of each item. item: tokens of an item."""
     folder.mkdir(parents=True, exist_ok=True)
     out = []
     for number, source in enumerate(sources):

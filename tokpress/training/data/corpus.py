@@ -1,17 +1,16 @@
-"""Training data: files and folders, plain or compressed, read in chunks so that any size fits in memory.
+"""Training data: files and folders, plain or compressed, read in chunks, so a corpus of any size fits in memory.
 
     paths ──corpus_files──► files, sorted ──read_chunks──► bytes, `size` at a time
-                                          ──sample───────► about `total_bytes` from everywhere
+                                          ──sample───────► `total_bytes` from all over the corpus
 
-A folder means every file below it, except hidden ones (names that begin with a dot). `.xz`, `.gz` and
-`.zst` files are decompressed as they are read, pictures (`images.py`) are their pixels. A file shorter than a chunk is
-one chunk: a document.
+A folder stands for every file below it, except hidden ones (names that begin with a dot). `.xz`, `.gz` and `.zst` files are
+decompressed, pictures are read as pixels (`images`). A file shorter than a chunk is one chunk: a document.
 
-`sample` draws chunks without replacement, with probability in proportion to weight, in one pass and with
-no need to know the corpus size beforehand: each chunk gets the key Exp(1) / weight, and the smallest keys
-win (Efraimidis & Spirakis 2006, "Weighted random sampling with a reservoir", §2, in its exponential form).
+`sample` draws chunks without replacement, with probability in proportion to weight, in one pass over a corpus of unknown size.
+Each chunk gets the key Exp(1) / weight, and the chunks with the smallest keys are taken (Efraimidis & Spirakis 2006, "Weighted
+random sampling with a reservoir", §2, in its exponential form).
 
-Raises CorpusError: nothing there, unreadable, damaged; the message names the file.
+Raises CorpusError where nothing is there, or a file is unreadable or damaged; the message names the file.
 """
 
 import gzip
@@ -24,7 +23,7 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NoReturn
 
 import numpy as np
 
@@ -36,7 +35,7 @@ CHUNK_BYTES = 1 << 16
 
 
 def corpus_files(paths: Sequence[Path | str]) -> list[Path]:
-    """Every file at or below `paths`, in the order of `paths`, sorted below each, none twice.
+    """All files at or below `paths`, each once: in the order of `paths`, sorted within each folder.
 
     >>> corpus_files(["/no/such/folder"])
     Traceback (most recent call last):
@@ -46,19 +45,21 @@ def corpus_files(paths: Sequence[Path | str]) -> list[Path]:
 
 
 def weighted_files(paths: Sequence[Path | str], weights: Sequence[float] | None = None) -> list[tuple[Path, float]]:
-    """corpus_files with the weight of the path each was found under. weights: one per path, > 0; default 1."""
+    """The files of `corpus_files`, each with the weight of its path. weights: one per path, above 0; by default 1."""
     if isinstance(paths, (str, Path)):
         paths = [paths]
     if weights is None:
         weights = [1.0] * len(paths)
     if len(weights) != len(paths) or not all(0 < weight < math.inf for weight in weights):
         raise CorpusError(f"{len(paths)} paths need as many weights above 0, not {list(weights)}")
-    found: dict[Path, float] = {}  # a file named twice counts once, where it came first
+    found: dict[Path, float] = {}  # a file below two paths belongs to the first
     for path, weight in zip(map(Path, paths), weights):
         if not path.exists():
             raise CorpusError(f"{path} does not exist; give files or folders to train on")
         if not path.is_file() and not path.is_dir():
-            raise CorpusError(f"{path} is neither a file nor a folder; a pipe is not read twice, so write it to a file")
+            raise CorpusError(
+                f"{path} is neither a file nor a folder; a pipe cannot be read twice, so write it to a file"
+            )
         for file in [path] if path.is_file() else _below(path):
             found.setdefault(file, float(weight))
     if not any(file.stat().st_size for file in found):
@@ -67,7 +68,7 @@ def weighted_files(paths: Sequence[Path | str], weights: Sequence[float] | None 
 
 
 def _below(folder: Path) -> Iterator[Path]:
-    def unreadable(error: OSError):
+    def unreadable(error: OSError) -> NoReturn:
         raise CorpusError(f"cannot read the folder {error.filename}: {error.strerror}") from error
 
     for at, folders, names in os.walk(folder, onerror=unreadable):
@@ -81,9 +82,9 @@ def _below(folder: Path) -> Iterator[Path]:
 def read_chunks(
     path: Path, size: int = CHUNK_BYTES, on_read: Callable[[int], None] = lambda position: None
 ) -> Iterator[bytes]:
-    """The (decompressed) file, `size` bytes at a time, the last chunk shorter; nothing for an empty file.
+    """The decompressed bytes of a file, `size` at a time, the last chunk shorter; no chunk for an empty file.
 
-    Pictures (images.py) are read as their pixels. `on_read` is told how many bytes of the file on disk have been read."""
+    Pictures give their pixels (`images`). on_read: called with the bytes of the file on disk that have been read."""
     path = Path(path)
     if images.is_picture(path):
         pixels = images.read(path)
@@ -111,7 +112,7 @@ def _decompressed(path: Path, raw: BinaryIO) -> Any:
 
 
 class _ZstdFile(io.RawIOBase):
-    """zstandard's own reader ends in silence where a file is cut off; this one notices."""
+    """A reader that raises EOFError where a file is cut off; that of zstandard ends without an error."""
 
     def __init__(self, raw: BinaryIO, path: Path):
         try:
@@ -126,9 +127,9 @@ class _ZstdFile(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer) -> int:
+    def readinto(self, buffer: Any) -> int:
         while not self._ready:
-            # a little at a time: 16 KiB can already hold many megabytes
+            # 16 KiB at a time, which may hold many megabytes
             data = (self._frame.unused_data if self._frame and self._frame.eof else b"") or self._raw.read(1 << 14)
             if self._frame is None or self._frame.eof:
                 if not data:
@@ -152,11 +153,11 @@ def sample(
     weights: Sequence[float] | None = None,
     chunk_bytes: int = CHUNK_BYTES,
 ) -> list[bytes]:
-    """About `total_bytes` (never more) of chunks from all over the corpus, in corpus order; the whole
-    corpus where it is smaller. The same seed gives the same sample.
+    """Chunks of `total_bytes` in all, from all over the corpus, in corpus order; all chunks of a smaller corpus. The same seed
+    gives the same sample.
 
-    weights: one per path; a chunk of weight 2 is twice as likely to be drawn first as one of weight 1.
-    Plain files are read only where a chunk is taken; compressed ones are decompressed from end to end."""
+    weights: one per path; a chunk of weight 2 is twice as likely to be drawn first as one of weight 1. Of plain files only
+    the drawn chunks are read; compressed files are decompressed from end to end."""
     rng = np.random.default_rng(seed)
     taken: list[tuple[float, int, bytes]] = []  # heap of (−key, number, chunk): the largest key on top
     total, number = 0, 0
@@ -178,7 +179,7 @@ def sample(
 
 
 def _chunk_readers(path: Path, size: int) -> Iterator[Callable[[], bytes]]:
-    """One function per chunk; calling it (at once) gives the bytes."""
+    """One function per chunk, which returns its bytes. It is called before the next one is asked for, or not at all."""
     if path.suffix.lower() in COMPRESSED or images.is_picture(path):
         for chunk in read_chunks(path, size):
             yield partial(bytes, chunk)

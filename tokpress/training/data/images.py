@@ -1,14 +1,14 @@
-"""Pictures as training data: what is in a file of pictures, as raw bytes, one value after the other in raster order.
+"""Pictures as training data: the values of a file of pictures, as raw bytes in raster order.
 
     .npy               an array of uint8, any shape
-    .npz               the array of uint8 in it; there must be one
+    .npz               its array of uint8; it has to hold exactly one
     idx (-ubyte, .gz)  MNIST's format: the images or labels without the header
     .png .jpg .bmp …   pixels, rows from the top, channels side by side (Pillow; `pip install "tokpress[image]"`)
 
-A palette becomes its colours; 16 bits a value stay two bytes. Whoever compresses such pictures later gives the same raw
-bytes, or a .npy or idx file as it is: what stands before the first whole item is coded after the items.
+A palette becomes its colours; a value of 16 bits stays two bytes. To compress such pictures later, give the same raw bytes, or a
+.npy or idx file as it is: bytes before the first item are coded after the items.
 
-Raises CorpusError: damaged, an array of something else, Pillow absent.
+Raises CorpusError where a file is damaged or holds another type, or Pillow is not installed.
 """
 
 import gzip
@@ -16,7 +16,7 @@ import io
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -24,9 +24,11 @@ from ...errors import CorpusError
 from ...media import formats
 from ...media.unwrap_picture import MODES, on_black
 
+T = TypeVar("T")
+
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pbm")
 ARRAYS = (".npy", ".npz")
-#: a picture larger than this is no training data
+#: a larger picture is refused
 MAX_PIXELS = 1 << 28
 
 
@@ -36,7 +38,7 @@ def is_picture(path: Path) -> bool:
 
 
 def read(path: Path) -> bytes:
-    """All values of the file."""
+    """All values of the file, as bytes."""
     try:
         if path.suffix.lower() in PICTURES:
             return _picture(path)
@@ -50,11 +52,12 @@ def read(path: Path) -> bytes:
 
 def _archive(path: Path) -> np.ndarray:
     # np.load leaves a damaged file open if it is not opened here
-    made = np.load(io.BytesIO(path.read_bytes()), allow_pickle=False)
-    names = [name for name in made.files if made[name].dtype == np.uint8]
+    arrays = np.load(io.BytesIO(path.read_bytes()), allow_pickle=False)
+    names = [name for name in arrays.files if arrays[name].dtype == np.uint8]
     if len(names) != 1:
         raise CorpusError(f"{path} holds {len(names)} arrays of uint8, not one; save the one to train on as .npy")
-    return made[names[0]]
+    array: np.ndarray = arrays[names[0]]
+    return array
 
 
 def _samples(path: Path, raw: bytes) -> bytes:
@@ -67,8 +70,8 @@ def _samples(path: Path, raw: bytes) -> bytes:
 
 
 def pixels(path: Path, channels: int) -> np.ndarray:
-    """[rows, columns, channels] uint8: grey, red-green-blue, or these with opacity; what is transparent lies on black where
-    there is no opacity to say so."""
+    """[rows, columns, channels] uint8: grey, red-green-blue, or these with opacity. Without a channel for opacity, transparent
+    pixels are blended with black."""
     if channels not in MODES:
         raise CorpusError(f"pictures have 1 to 4 channels, not {channels}")
 
@@ -95,7 +98,8 @@ def _picture(path: Path) -> bytes:
     return _opened(path, values)
 
 
-def _opened(path: Path, work: Callable[[Any], Any]) -> Any:
+def _opened(path: Path, convert: Callable[[Any], T]) -> T:
+    """`convert(picture)` of the opened file."""
     try:
         from PIL import Image
     except ModuleNotFoundError:
@@ -103,4 +107,4 @@ def _opened(path: Path, work: Callable[[Any], Any]) -> Any:
     with Image.open(io.BytesIO(path.read_bytes())) as picture:
         if picture.width * picture.height > MAX_PIXELS:
             raise CorpusError(f"{path} has {picture.width} × {picture.height} pixels, too many; cut it up first")
-        return work(picture)
+        return convert(picture)

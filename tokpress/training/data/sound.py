@@ -1,4 +1,4 @@
-"""Recordings as training data: 16-bit samples [T, channels] of a WAV file, or of whatever soundfile reads."""
+"""Recordings as training data: 16-bit samples [T, channels] of a WAV file, or of a file that soundfile reads."""
 
 import io
 from pathlib import Path
@@ -13,12 +13,12 @@ SOUNDS = (".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif")
 
 
 def is_sound(path: Path) -> bool:
-    """By its name."""
+    """Whether the name is that of a recording."""
     return path.suffix.lower() in SOUNDS
 
 
 def read_sound(path: Path, channels: int) -> np.ndarray:
-    """[T, channels] int16; several channels become one as their mean. Raises CorpusError."""
+    """[T, channels] int16. Asked for one channel of several, their mean. Raises CorpusError."""
     raw = path.read_bytes()
     found = formats.find(raw)
     if found and found.kind == "sound" and found.dtype == "<i2":
@@ -38,5 +38,6 @@ def read_sound(path: Path, channels: int) -> np.ndarray:
     if samples.shape[1] == channels:
         return samples
     if channels == 1:
-        return samples.mean(1, keepdims=True).astype(np.int16)
+        mean: np.ndarray = samples.mean(1, keepdims=True)
+        return mean.astype(np.int16)
     raise CorpusError(f"{path} has {samples.shape[1]} channels, not {channels}; leave it out or change the shape")

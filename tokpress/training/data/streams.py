@@ -1,11 +1,11 @@
-"""Training batches from packed token files: B rows that each read on through a random segment.
+"""Training batches from packed token files: B rows, each of which reads a random segment window by window.
 
-A row reads about `segment` windows in order, so the recurrent state may be carried from window to window;
-then it jumps to a new random place and starts from the empty state, as every lane of a coded frame does.
+A row reads about `segment` windows in order, and its recurrent state is carried from window to window. Then it jumps to a new
+random position and starts from the empty state, as every lane of a coded frame does.
 
-`Items` are for data that consists of equal pieces (images of one shape): B whole items drawn at random, in their order.
+`Items` are batches of data that consists of items of one shape (pictures): B random items, their tokens in a fixed order.
 
-The end of every file is held out: `Source.tokens` is what training may see, `Source.validation` the rest.
+The end of every file is held out: training sees `Source.tokens`, never `Source.validation`.
 """
 
 from collections.abc import Iterator
@@ -19,28 +19,28 @@ from numpy.typing import NDArray
 from ...errors import CorpusError
 from ...exact.orders import Order
 
-#: what a prior sees before the first token of a lane
+#: input of the first step of a lane
 BEGIN = 0
-#: windows per row of held-out data
+#: windows in a row of held-out data
 HELD_OUT_WINDOWS = 4
 
 
 class Batch(NamedTuple):
     inputs: NDArray[np.int64]  # [B, T], the targets one step before
     targets: NDArray[np.int64]  # [B, T]
-    fresh: NDArray[np.bool_]  # [B], rows that begin anew
-    given: NDArray[np.int64] | None = None  # [B, M], what each item is predicted from
+    fresh: NDArray[np.bool_]  # [B], rows that start from the empty state
+    given: NDArray[np.int64] | None = None  # [B, M], the tokens that each item is predicted from
 
 
-#: held out of each source: a 50th, but no more than this and no less (up to a tenth of the source)
+#: a 50th of each source is held out; at most so many tokens, and at least so many (but no more than a tenth)
 MAX_HELD_OUT, LEAST_HELD_OUT = 1 << 15, 1 << 10
-#: held out of each source, where it consists of items
+#: most items held out of a source that consists of items
 MAX_ITEMS = 512
 
 
 @dataclass
 class Source:
-    """One file of packed little-endian uint16 tokens and its share of the training draws per token."""
+    """A file of packed little-endian uint16 tokens. weight: share of each of its tokens in the training draws."""
 
     path: Path
     weight: float = 1.0
@@ -53,15 +53,17 @@ class Source:
 
     @property
     def tokens(self) -> NDArray[np.uint16]:
+        """The tokens to learn from."""
         return self.all[: len(self.all) - self.held_out]
 
     @property
     def validation(self) -> NDArray[np.uint16]:
+        """The held-out tokens."""
         return self.all[len(self.all) - self.held_out :]
 
 
 class Streams:
-    """Iterator of batches; `fresh` rows begin anew. The same seed, the same batches."""
+    """Iterator of batches of windows. The same seed gives the same batches."""
 
     def __init__(self, sources: list[Source], rows: int, window: int, segment: int, seed: int | list[int]):
         self.sources, self.rows = sources, rows
@@ -70,7 +72,7 @@ class Streams:
             raise CorpusError(f"no part of the corpus has more than {window + 1} tokens; take a smaller --window")
         mass = np.array([len(tokens) * weight for tokens, weight in self.tokens])
         self.ends = np.cumsum(mass) / mass.sum()
-        self.ends[-1] = 1.0  # whatever the sum was rounded to
+        self.ends[-1] = 1.0  # without the rounding error of the sum
         self.rng = np.random.default_rng(seed)
         self.window, self.segment = window, segment
         self.place = [(0, 0, 0)] * rows  # source, position, windows left
@@ -79,7 +81,7 @@ class Streams:
         return self
 
     def _advance(self) -> NDArray[np.bool_]:
-        """Move every row to its next window; which rows jumped."""
+        """Move every row to its next window. Returns the rows that jumped."""
         fresh = np.zeros(len(self.place), bool)
         for row, (i, at, left) in enumerate(self.place):
             at += self.window
@@ -92,12 +94,12 @@ class Streams:
         return fresh
 
     def skip(self, batches: int) -> None:
-        """As if so many batches had been drawn: a resumed run goes on where it was."""
+        """Go past `batches` batches: a resumed run reads those that follow."""
         for _ in range(batches):
             self._advance()
 
     def held_out(self) -> Iterator[Batch]:
-        """What training never sees, in windows that follow each other."""
+        """Held-out tokens, in windows that follow one another."""
         batch = validation_batch(self.sources, self.rows, self.window, HELD_OUT_WINDOWS)
         for at in range(0, batch.shape[1] - 1, self.window):
             targets = batch[:, at + 1 : at + self.window + 1]
@@ -116,16 +118,21 @@ class Streams:
 
 
 def split_items(source: Source, size: int) -> tuple[NDArray[np.uint16], NDArray[np.uint16]]:
-    """(items to learn from, items held out), both [n, size]: a 50th is held out, but never more than MAX_ITEMS."""
-    items = source.all[len(source.all) % size :].reshape(-1, size)  # a header before the first is passed over
+    """(items to learn from, held-out items), both [n, size]. A 50th is held out, at most MAX_ITEMS."""
+    items = _items(source, size)
     held_out = max(min(len(items) // 50, MAX_ITEMS), min(len(items) - 1, 1), 0)
     return items[: len(items) - held_out], items[len(items) - held_out :]
 
 
-class Items:
-    """Iterator of batches of whole items of len(order) tokens each, their tokens in `order`.
+def _items(source: Source, size: int) -> NDArray[np.uint16]:
+    """[n, size]: the items of a source. A header before the first is skipped."""
+    return source.all[len(source.all) % size :].reshape(-1, size)
 
-    given: for each source one of as many x, of `size` tokens each, that the items are predicted from."""
+
+class Items:
+    """Iterator of batches of random items, of len(order) tokens each, in `order`.
+
+    given: for each source a source of as many x, of `size` tokens each, that the items are predicted from."""
 
     def __init__(
         self,
@@ -143,9 +150,7 @@ class Items:
         if not mass.sum() or not len(self.validation):
             raise CorpusError(f"the corpus has no two whole items of {len(order)} tokens; is the shape right?")
         self.share = mass / mass.sum()
-        self.given = (
-            None if given is None else [source.all[len(source.all) % size :].reshape(-1, size) for source in given]
-        )
+        self.given = None if given is None else [_items(source, size) for source in given]
         for i, x in enumerate(self.given or []):
             if len(x) != len(self.items[i]) + len(validation[i]):
                 raise CorpusError(
@@ -160,6 +165,7 @@ class Items:
         return [(i, int(self.rng.integers(len(self.items[i])))) for i in chosen]
 
     def skip(self, batches: int) -> None:
+        """Go past `batches` batches: a resumed run reads those that follow."""
         for _ in range(batches):
             self._draw()
 
@@ -169,14 +175,15 @@ class Items:
         return self._batch(np.stack([self.items[i][at] for i, at in drawn]), given)
 
     def held_out(self) -> Iterator[Batch]:
-        """Batches of one size, where there is enough for it: another one would be compiled anew."""
-        whole = len(self.validation) // self.rows * self.rows
+        """Batches of held-out items, all of `rows` items where there are so many: another size would be compiled anew."""
+        full = len(self.validation) // self.rows * self.rows
         given = self.held_out_given()
-        for at in range(0, whole or len(self.validation), self.rows):
+        for at in range(0, full or len(self.validation), self.rows):
             part = slice(at, at + self.rows)
             yield self._batch(self.validation[part], None if given is None else given[part])
 
     def held_out_given(self) -> NDArray[np.uint16] | None:
+        """The x of the held-out items."""
         if self.given is None:
             return None
         return np.concatenate([x[len(items) :] for x, items in zip(self.given, self.items)])
@@ -189,13 +196,13 @@ class Items:
 
 
 def validation_batch(sources: list[Source], rows: int, window: int, windows: int) -> NDArray[np.int64]:
-    """[at most rows, at most window·windows + 1] held-out tokens, no token twice, rows shared out by the
-    sources' shares of training. Sources too short for a row are left out where others are long enough."""
+    """Held-out tokens [at most rows, at most window·windows + 1], none twice. The rows of a source are in proportion to its
+    share of training. Sources too short for a row are left out where others are long enough."""
     length = window * windows + 1
     long = [s for s in sources if len(s.validation) >= length]
     if not long:
         joined = np.concatenate([s.validation for s in sources] or [np.zeros(0, np.uint16)])
-        if windows > 1 and len(joined) < rows * length:  # shorter rows rather than few
+        if windows > 1 and len(joined) < rows * length:  # shorter rows rather than fewer
             return validation_batch(sources, rows, window, windows - 1)
         if len(joined) < 2:
             raise CorpusError("the corpus is too small to hold anything out; give more data")

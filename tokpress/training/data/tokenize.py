@@ -2,15 +2,14 @@
 
     corpus files ──read_chunks──► tokenizer.encode ──► <name>.u16: tokens, little-endian uint16, nothing else
 
-A file that is a good part of the corpus gets a token file of its own (so each contributes held-out
-tokens); all smaller ones of one weight share a token file, in an order shuffled once, because sorted
-names often mean sorted kinds and the held-out end should be like the rest. At most 64 token files
-per call and one more per weight, however many documents: each stays open while training runs.
+A large file gets a token file of its own, so that tokens of it are held out. All smaller files of one weight share a token file.
+They are shuffled once: sorted names are often sorted kinds, and the held-out end should be like the rest. There are at most 64
+token files and one more per weight, for any number of documents: each stays open while training runs.
 
-`manifest.json` lists, for every token file, the corpus files it came from (path, size, modification time)
-and the tokenizer's hash; while these match, the token file is used as it is.
+`manifest.json` lists for every token file its corpus files (path, size, modification time) and the tokenizer's hash. While
+these match, the token file is used as it is.
 
-Raises CorpusError: see `corpus.py`; a vocabulary that does not fit 16 bits.
+Raises CorpusError as `corpus` does, and where a vocabulary does not fit 16 bits.
 """
 
 import hashlib
@@ -19,7 +18,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,20 +32,20 @@ from . import samples
 from .corpus import read_chunks, weighted_files
 from .streams import Source
 
-#: encoded at a time; documents are never joined, so a token never spans two
+#: bytes encoded at a time; documents are encoded one by one, so no token spans two
 READ_BYTES = 1 << 22
 #: a file below this, or below a 64th of the corpus, shares its token file
 OWN_FILE_BYTES = 1 << 20
 OWN_FILE_SHARE = 64
-#: items that are tokenized at once
+#: items tokenized at a time
 ITEMS_AT_ONCE = 256
-#: where the tiles of a picture or recording begin, in parts of an item: the same content in other tiles
+#: offsets of the tiles of a picture or recording, in sides of an item: they cut the same content differently
 SHIFTS = (0.0, 0.37, 0.71)
 MANIFEST = "manifest.json"
 
 
 def tokenizer_hash(tokenizer: Tokenizer) -> str:
-    """SHA-256 over what decides its tokens: name, settings and saved files."""
+    """SHA-256 of everything that decides its tokens: name, settings and saved files."""
     digest = hashlib.sha256(json.dumps([tokenizer.name, tokenizer.config()], sort_keys=True).encode())
     with TemporaryDirectory() as folder:
         tokenizer.save(Path(folder))
@@ -62,93 +61,134 @@ def pack_tokens(
     weights: Sequence[float] | None = None,
     report: Callable[[int, int], None] = lambda done_bytes, total_bytes: None,
 ) -> list[Source]:
-    """Token files in `folder` for everything at or below `paths`, made or found there.
+    """Token files in `folder` for all files at or below `paths`. Those that are up to date are used as they are.
 
-    weights: one per path, each token's share of the training draws. report: bytes of the corpus as it
-    lies on disk. Token files in `folder` that an earlier call made and this one does not need are deleted."""
+    weights: one per path, the share of each of its tokens in the training draws. report: bytes of the corpus as it lies on
+    disk. Token files of earlier calls that this one does not need are deleted."""
     if tokenizer.vocab_size > 1 << 16:
         raise CorpusError(f"{tokenizer.vocab_size} symbols do not fit 16-bit token files; use at most {1 << 16}")
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     groups = _groups(weighted_files(paths, weights))
-    total_bytes = sum(size for _, files, _ in groups for _, size, _ in files)
-    old, new = _read_manifest(folder), {}
-    tokenizer_id, done_bytes, sources = tokenizer_hash(tokenizer), 0, []
-    for name, files, weight in groups:
-        inputs = {"tokenizer": tokenizer_id, "files": files}
-        target = folder / name
-        entry = old.get(name)
-        if not entry or entry["inputs"] != inputs or not _holds(target, entry["tokens"]):
-
-            def on_read(n: int, before: int = done_bytes) -> None:
-                report(before + n, total_bytes)
-
-            tokens = _pack(tokenizer, files, target, on_read)
-            entry = {"tokens": tokens, "inputs": inputs}
-        new[name] = entry
-        # after each file: an interrupted run keeps what it has
-        _write_atomically(folder / MANIFEST, [json.dumps(old | new).encode()])
-        done_bytes += sum(size for _, size, _ in files)
+    total_bytes = sum(group.bytes for group in groups)
+    manifest, tokenizer_id = _Manifest(folder), tokenizer_hash(tokenizer)
+    done_bytes, sources = 0, []
+    for group in groups:
+        inputs = {"tokenizer": tokenizer_id, "files": group.files}
+        tokens = manifest.tokens(group.name, inputs)
+        if tokens is None:
+            on_read = _counted_from(done_bytes, lambda n: report(n, total_bytes))
+            tokens = _pack(tokenizer, group.files, folder / group.name, on_read)
+        manifest.add(group.name, tokens, inputs)
+        done_bytes += group.bytes
         report(done_bytes, total_bytes)
-        if entry["tokens"]:
-            sources.append(Source(target, weight))
-    for name in old.keys() - new.keys():
-        (folder / Path(name).name).unlink(missing_ok=True)
-    _write_atomically(folder / MANIFEST, [json.dumps(new).encode()])
+        if tokens:
+            sources.append(Source(folder / group.name, group.weight))
+    manifest.finish()
     if not sources:
         raise CorpusError(f"no bytes to train on in {', '.join(map(str, paths))}: all files are empty inside")
     return sources
 
 
-def _groups(files: list[tuple[Path, float]]) -> list[tuple[str, list[list[Any]], float]]:
-    """(token file, [[path, size, modification time in ns], …], weight) for every token file."""
+class _Group(NamedTuple):
+    """A token file, and the corpus files that it holds the tokens of."""
+
+    name: str
+    files: list[list[Any]]  # [path, size, modification time in ns] of each
+    weight: float
+
+    @property
+    def bytes(self) -> int:
+        return sum(size for _, size, _ in self.files)
+
+
+def _groups(files: list[tuple[Path, float]]) -> list[_Group]:
+    """Large files by themselves, the small ones of each weight together."""
     facts = [(str(path.resolve()), path.stat(), weight) for path, weight in files]
     total_bytes = sum(stat.st_size for _, stat, _ in facts)
     limit = max(OWN_FILE_BYTES, total_bytes / OWN_FILE_SHARE)
-    groups: list[tuple[str, list[list[Any]], float]] = []
+    groups: list[_Group] = []
     small: dict[float, list[list[Any]]] = {}
     for path, stat, weight in facts:
         fact = [path, stat.st_size, stat.st_mtime_ns]
         if stat.st_size >= limit:
             stem = re.sub(r"[^A-Za-z0-9_-]+", "_", Path(path).name)[:40]
             # the hash keeps files of one name in different folders apart
-            groups.append((f"{stem}-{hashlib.sha256(path.encode()).hexdigest()[:8]}.u16", [fact], weight))
+            groups.append(_Group(f"{stem}-{hashlib.sha256(path.encode()).hexdigest()[:8]}.u16", [fact], weight))
         else:
             small.setdefault(weight, []).append(fact)
     for weight, group in small.items():
         order = np.random.default_rng(0).permutation(len(group))
-        groups.append((f"small-files-{weight}.u16", [group[i] for i in order], weight))
+        groups.append(_Group(f"small-files-{weight}.u16", [group[i] for i in order], weight))
     return groups
 
 
+class _Manifest:
+    """manifest.json: for each token file its number of tokens, and the inputs that it was made from."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._old = _read_manifest(folder / MANIFEST)
+        self._new: dict[str, Any] = {}
+
+    def tokens(self, name: str, inputs: dict[str, Any]) -> int | None:
+        """The number of tokens in a token file; None where it is missing, damaged, or made from other inputs."""
+        entry, target = self._old.get(name), self._folder / name
+        if not entry or entry["inputs"] != inputs or not target.is_file():
+            return None
+        tokens: int = entry["tokens"]
+        return tokens if target.stat().st_size == 2 * tokens else None
+
+    def add(self, name: str, tokens: int, inputs: dict[str, Any]) -> None:
+        """Note a finished token file on disk at once: an interrupted run keeps it."""
+        self._new[name] = {"tokens": tokens, "inputs": inputs}
+        self._write(self._old | self._new)
+
+    def finish(self) -> None:
+        """Delete the token files that were not added."""
+        for name in self._old.keys() - self._new.keys():
+            (self._folder / Path(name).name).unlink(missing_ok=True)
+        self._write(self._new)
+
+    def _write(self, entries: dict[str, Any]) -> None:
+        _write_atomically(self._folder / MANIFEST, [json.dumps(entries).encode()])
+
+
+def _read_manifest(path: Path) -> dict[str, Any]:
+    """Its entries; none where it is missing or damaged (all token files are made anew then)."""
+    try:
+        entries = json.loads(path.read_text("utf-8"))
+        return {name: {"tokens": int(e["tokens"]), "inputs": e["inputs"]} for name, e in entries.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
+
+
 def _pack(tokenizer: Tokenizer, files: list[list[Any]], target: Path, on_read: Callable[[int], None]) -> int:
-    """Encode `files` one after the other into `target`; how many tokens."""
-    count = 0
+    """Encode `files` one after another into `target`. Returns the number of tokens."""
 
     def encoded() -> Iterator[bytes]:
-        nonlocal count
-        before = 0
+        done_bytes = 0
         for path, size, _ in files:
-
-            def told(at: int, before: int = before) -> None:
-                on_read(before + at)
-
-            for tokens in _tokens(tokenizer, Path(path), told):
-                count += len(tokens)
+            for tokens in _tokens(tokenizer, Path(path), _counted_from(done_bytes, on_read)):
                 yield tokens.astype("<u2").tobytes()
-            before += size
+            done_bytes += size
 
     _write_atomically(target, encoded())
-    return count
+    return target.stat().st_size // 2
 
 
-def _tokens(tokenizer: Tokenizer, path: Path, told: Callable[[int], None]) -> Iterator[NDArray[np.int32]]:
+def _counted_from(start: int, report: Callable[[int], None]) -> Callable[[int], None]:
+    return lambda count: report(start + count)
+
+
+def _tokens(tokenizer: Tokenizer, path: Path, on_read: Callable[[int], None]) -> Iterator[NDArray[np.int32]]:
+    """The tokens of a file, part by part. on_read: called with the bytes of the file that have been read."""
     if isinstance(tokenizer, ItemTokenizer):
         yield from _item_tokens(path, tokenizer)
-        told(path.stat().st_size)
+        on_read(path.stat().st_size)
         return
     rest, unit = b"", tokenizer.sizes.unit_bytes
-    for chunk in read_chunks(path, max(READ_BYTES // unit, 1) * unit, told):
+    for chunk in read_chunks(path, max(READ_BYTES // unit, 1) * unit, on_read):
         chunk = rest + chunk
         stop = tokenizer.safe_prefix(chunk)
         rest = chunk[stop:]
@@ -159,7 +199,7 @@ def _tokens(tokenizer: Tokenizer, path: Path, told: Callable[[int], None]) -> It
 
 
 def _item_tokens(path: Path, tokenizer: ItemTokenizer) -> Iterator[NDArray[np.int32]]:
-    """The tokens of a file of samples: an array item by item; a picture, video or recording in tiles, from several places on."""
+    """The tokens of a file of samples: of an array item by item; of a picture, video or recording by tiles, at several offsets."""
     kind = tokenizer.samples
     array = samples.read(path, kind.sides, kind.channels, kind.bits)
     if array.ndim > len(kind.sides) + 1:
@@ -174,7 +214,7 @@ def _item_tokens(path: Path, tokenizer: ItemTokenizer) -> Iterator[NDArray[np.in
 
 
 def _write_atomically(target: Path, parts: Iterator[bytes] | list[bytes]) -> None:
-    """A reader sees the old file or the whole new one, never a part."""
+    """A reader sees the old file or the complete new one."""
     new = target.with_name(target.name + ".new")
     try:
         with open(new, "wb") as file:
@@ -183,16 +223,3 @@ def _write_atomically(target: Path, parts: Iterator[bytes] | list[bytes]) -> Non
         new.replace(target)
     finally:
         new.unlink(missing_ok=True)
-
-
-def _holds(target: Path, tokens: int) -> bool:
-    return target.is_file() and target.stat().st_size == 2 * tokens
-
-
-def _read_manifest(folder: Path) -> dict[str, Any]:
-    """What an earlier call left; nothing where it is missing or damaged (then everything is made anew)."""
-    try:
-        entries = json.loads((folder / MANIFEST).read_text("utf-8"))
-        return {name: {"tokens": int(e["tokens"]), "inputs": e["inputs"]} for name, e in entries.items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return {}

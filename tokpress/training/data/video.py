@@ -8,12 +8,12 @@ from ...errors import CorpusError, TokpressError
 from ...media.video import frames
 
 VIDEOS = (".mp4", ".mkv", ".webm", ".mov", ".avi", ".y4m", ".m4v")
-#: of a file, in memory
+#: most values of a file: they are held in memory
 MAX_VALUES = 1 << 31
 
 
 def is_video(path: Path) -> bool:
-    """By its name."""
+    """Whether the name is that of a video."""
     return path.suffix.lower() in VIDEOS
 
 

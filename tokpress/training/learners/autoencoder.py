@@ -1,17 +1,16 @@
-"""Train a discrete autoencoder: reconstruction, in parts of the data's variance, and what its bottleneck asks for.
+"""Train a discrete autoencoder: reconstruction error, in parts of the data's variance, plus the loss of its bottleneck.
 
     loss = ‖x − x̂‖² / var(x) + bottleneck's loss             (van den Oord et al. 2017, eq. 3)
 
-The network rounds as the exact one does (`training.nets.fields`), so that what is measured in training is what is decoded. The
-learning rate and the optimizers are those of priors (`fit`). A curve of held-out items: PSNR, of sound
-SNR, and how many codes are used.
+The network rounds as the exact one does (`training.nets.fields`), so the distortion measured in training is that of decoding.
+The loop, the optimizers and the learning rate are those of priors (`training.loop`). The curve has PSNR (of sound, SNR) and the
+share of codes used, on held-out items.
 """
 
 import math
-import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -20,14 +19,25 @@ from torch import Tensor, nn
 from ...tokenizers.learned.autoencoder import Autoencoder
 from ..data.crops import Crops
 from ..loop.checkpoint import Checkpoint
-from ..loop.fit import finite, fraction_over, keep_freed_memory, make_optimizers, set_learning_rate
+from ..loop.optimizers import make_optimizers
+from ..loop.steps import finite, keep_freed_memory, run_steps
 from ..nets.fields import TrainedFields
 from ..nets.quantized import product_dtype, set_product_dtype
-from ..options import Progress, Stopped, TokenizerOptions
+from ..options import Progress, TokenizerOptions
 from .bottlenecks import bottleneck_of, critic_of
 
-#: of held-out items that are reconstructed at once
-EVALUATED = 32
+#: held-out items reconstructed at a time
+HELD_OUT_BATCH = 32
+#: items whose variance scales the reconstruction error
+VARIANCE_ITEMS = 256
+MAX_GRADIENT_NORM = 1.0
+
+
+def fit_autoencoder(cls: type[Autoencoder], paths: Sequence[Path], options: TokenizerOptions) -> Autoencoder:
+    """A tokenizer of this class. Raises Stopped (the checkpoint is saved), TokpressError where the loss diverges."""
+    task = AutoencoderTask(cls(options.settings, {}), paths, options)
+    run_steps(task, options.step, options.stop)
+    return cls(task.net.plan.settings, task.net.export())
 
 
 class Net(nn.Module):
@@ -58,106 +68,113 @@ def scaled(items: np.ndarray) -> Tensor:
     return x / 127.5 - 1 if items.dtype == np.uint8 else x / (1 << 15)
 
 
+class HeldOut(NamedTuple):
+    """Distortion and codebook use on held-out items."""
+
+    decibels: float  # PSNR; of sound, SNR
+    used: float  # share of the codes that occur
+    perplexity: float  # exp H of their frequencies
+
+
 @torch.no_grad()
-def held_out(net: Net, items: np.ndarray, dtype_device: torch.device) -> tuple[float, float, float]:
-    """(PSNR in dB, of sound SNR, share of codes used, perplexity exp H of their frequencies) on items that are not trained on."""
+def held_out(net: Net, items: np.ndarray, device: torch.device) -> HeldOut:
     net.eval()
-    counts, error, whole = np.zeros(net.plan.vocab_size), 0.0, 0.0
-    for at in range(0, len(items), EVALUATED):
-        x = scaled(items[at : at + EVALUATED]).to(dtype_device)
-        made, indices, _ = net(x)
-        error += float((made.clamp(-1, 1) - x).square().sum())
-        whole += float(x.square().sum()) if net.plan.sound else 4.0 * x.numel()  # pixels lie in −1 … 1
+    counts, error, signal = np.zeros(net.plan.vocab_size), 0.0, 0.0
+    for at in range(0, len(items), HELD_OUT_BATCH):
+        x = scaled(items[at : at + HELD_OUT_BATCH]).to(device)
+        decoded, indices, _ = net(x)
+        error += float((decoded.clamp(-1, 1) - x).square().sum())
+        signal += float(x.square().sum()) if net.plan.sound else 4.0 * x.numel()  # a peak of 2: pixels lie in −1 … 1
         counts += np.bincount(indices.flatten().cpu().numpy(), minlength=len(counts))
     net.train()
     p = counts[counts > 0] / counts.sum()
-    return (
-        10 * math.log10(max(whole, 1e-12) / max(error, 1e-12)),
+    return HeldOut(
+        10 * math.log10(max(signal, 1e-12) / max(error, 1e-12)),
         float((counts > 0).mean()),
         float(np.exp(-(p * np.log(p)).sum())),
     )
 
 
-def fit_autoencoder(cls: type[Autoencoder], paths: Sequence[Path], options: TokenizerOptions) -> Autoencoder:
-    """A tokenizer of this kind. Raises Stopped (the checkpoint is saved), TokpressError where the loss diverges."""
-    config = options.config
-    plan = cls(options.settings, {})
-    items = Crops(paths, options.weights, plan.sides, plan.channels, plan.bits, config.seed)
-    keep_freed_memory()
-    net = Net(plan, config.seed)
-    device = torch.device(config.device if config.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu")
-    net.to(device)
-    set_product_dtype(net, product_dtype(config.precision, device))
-    learned = [p for name, p in net.named_parameters() if not name.startswith("critic.")]
-    optimizers = make_optimizers(net, config.learning_rate, config.weight_decay, "critic.")
-    saved = Checkpoint(options.folder / "state") if options.folder else None
-    progress = Progress()
-    if options.resume and saved and saved.exists():
-        progress = saved.load(net, optimizers)
-        items.skip(progress.step, config.rows)
-    variance = max(float(scaled(items.batch(256)).var()), 1e-6)
-    started, before = time.monotonic(), progress.seconds
-    evaluated = kept = started
-    while True:
-        now = time.monotonic()
-        progress.seconds = before + now - started
-        progress.fraction = fraction_over(progress, config, items.values)
-        done, stopped = progress.fraction >= 1, options.stop()
-        if len(items.held_out) and (done or now - evaluated > config.evaluate_seconds):
-            decibels, used, perplexity = held_out(net, items.held_out, device)
-            what = "SNR" if plan.sound else "PSNR"
-            progress.told = f"held-out {what} {decibels:.2f} dB, {used:.0%} of {plan.vocab_size:,} codes used there"
-            progress.curve.append(_point(progress, what, decibels, used, perplexity))
-            replaced = net.bottleneck.take_replaced()
-            if replaced is not None:
-                progress.curve[-1]["dead_codes_replaced"] = replaced
-                progress.told += f", {replaced:,} dead ones replaced since"
-            options.step(progress)
-            evaluated = time.monotonic()
-        if saved and (stopped or now - kept > config.checkpoint_seconds):
-            saved.save(net, optimizers, progress, config)
-            kept = time.monotonic()
-        if done:
-            _sound(net, items.batch(config.rows), device, progress.step)
-            return cls(plan.settings, net.export())
-        if stopped:
-            raise Stopped(progress.step)
-        set_learning_rate(optimizers, config, progress)
+class AutoencoderTask:
+    """The `Task` of a discrete autoencoder (`training.loop.steps`), in one process."""
+
+    main = True
+
+    def __init__(self, plan: Autoencoder, paths: Sequence[Path], options: TokenizerOptions) -> None:
+        config = options.config
+        self.config = config
+        self.items = Crops(paths, options.weights, plan.sides, plan.channels, plan.bits, config.seed)
+        self.corpus_size = self.items.values
+        keep_freed_memory()
+        self.net = Net(plan, config.seed)
+        gpu = "cuda" if torch.cuda.is_available() else "cpu"
+        self.device = torch.device(gpu if config.device == "auto" else config.device)
+        self.net.to(self.device)
+        set_product_dtype(self.net, product_dtype(config.precision, self.device))
+        self.optimizers = make_optimizers(self.net, config.learning_rate, config.weight_decay, exclude="critic.")
+        self.clipped = [p for name, p in self.net.named_parameters() if not name.startswith("critic.")]
+
+        self.checkpoint = Checkpoint(options.folder / "state") if options.folder else None
+        self.progress = Progress()
+        if options.resume and self.checkpoint and self.checkpoint.exists():
+            self.progress = self.checkpoint.load(self.net, self.optimizers)
+            self.items.skip(self.progress.step, config.rows)
+        self.variance = max(float(scaled(self.items.batch(VARIANCE_ITEMS)).var()), 1e-6)
+
+    def agreed(self, values: list[float]) -> list[float]:
+        return values
+
+    def evaluate(self, finished: bool) -> None:
+        if finished:
+            self._check_weights()
+        if not len(self.items.held_out):
+            return
+        net, progress = self.net, self.progress
+        measured, ratio = held_out(net, self.items.held_out, self.device), "SNR" if net.plan.sound else "PSNR"
+        point: dict[str, float] = {
+            "step": progress.step,
+            "seconds": round(progress.seconds, 1),
+            f"held_out_{ratio.lower()}": round(measured.decibels, 3),
+            "held_out_used": round(measured.used, 4),
+            "held_out_perplexity": round(measured.perplexity, 2),
+        }
+        codes = f"{measured.used:.0%} of {net.plan.vocab_size:,} codes used there"
+        progress.told = f"held-out {ratio} {measured.decibels:.2f} dB, {codes}"
+        replaced = net.bottleneck.take_replaced()
+        if replaced is not None:
+            point["dead_codes_replaced"] = replaced
+            progress.told += f", {replaced:,} dead ones replaced since"
+        progress.curve.append(point)
+
+    @torch.no_grad()
+    def _check_weights(self) -> None:
+        """Raises TokpressError where the last step made the weights useless: no loss has seen them yet."""
+        self.net.eval()
+        x = scaled(self.items.batch(self.config.rows)).to(self.device)
+        finite((self.net(x)[0] - x).square().mean(), self.progress.step)
+
+    def save(self, finished: bool) -> None:
+        if self.checkpoint and not finished:
+            self.checkpoint.save(self.net, self.optimizers, self.progress, self.config)
+
+    def step(self) -> None:
+        net, progress = self.net, self.progress
         net.bottleneck.anneal(progress.fraction)
-        x = scaled(items.batch(config.rows)).to(device)
-        made, _, more = net(x)
-        loss = (made - x).square().mean() / variance
+        x = scaled(self.items.batch(self.config.rows)).to(self.device)
+        decoded, _, penalty = net(x)
+        error = (decoded - x).square().mean() / self.variance
         if net.critic:
-            pictures = [v.unflatten(1, plan.sides).movedim(-1, 1) for v in (x, made)]
-            last = net.decoder.values["decoder/out"]
-            more = more + net.critic.decoders(pictures[0], pictures[1], loss, last, progress.fraction)
-        loss = loss + more
+            pictures, reconstructions = (v.unflatten(1, net.plan.sides).movedim(-1, 1) for v in (x, decoded))
+            last_layer = net.decoder.values["decoder/out"]
+            adversarial = net.critic.decoder_loss(pictures, reconstructions, error, last_layer, progress.fraction)
+            penalty = penalty + adversarial
+        loss = error + penalty
         loss.backward()
-        nn.utils.clip_grad_norm_(learned, 1.0)
-        for optimizer in optimizers:
+        nn.utils.clip_grad_norm_(self.clipped, MAX_GRADIENT_NORM)
+        for optimizer in self.optimizers:
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
         if net.critic:
-            net.critic.learn(*pictures)
+            net.critic.learn(pictures, reconstructions)
         finite(loss, progress.step)
-        progress.step += 1
         progress.tokens += x.numel()
-        options.step(progress)
-
-
-@torch.no_grad()
-def _sound(net: Net, batch: np.ndarray, device: torch.device, step: int) -> None:
-    """Raises TokpressError where the last step led to weights that make no numbers: no loss has seen them yet."""
-    net.eval()
-    x = scaled(batch).to(device)
-    finite((net(x)[0] - x).square().mean(), step)
-
-
-def _point(progress: Progress, what: str, decibels: float, used: float, perplexity: float) -> dict[str, Any]:
-    return {
-        "step": progress.step,
-        "seconds": round(progress.seconds, 1),
-        f"held_out_{what.lower()}": round(decibels, 3),
-        "held_out_used": round(used, 4),
-        "held_out_perplexity": round(perplexity, 2),
-    }

@@ -32,7 +32,7 @@ MAX_DISTINCT_BYTES = 1 << 24
 
 
 def fit_bpe(cls: type[BPETokenizer], paths: Sequence[Path], options: TokenizerOptions) -> BPETokenizer:
-    """`train_bpe` as a run calls it."""
+    """A tokenizer of `options.vocab_size` symbols (`train_bpe`)."""
     seed, weights = options.config.seed, options.weights
     return train_bpe(paths, options.vocab_size, seed=seed, weights=weights, report=options.report)
 
@@ -53,22 +53,18 @@ def train_bpe(
         raise TokenizerError(f"vocab_size is {vocab_size}; give at least the 256 bytes, below {MAX_VOCAB}")
     words = pre_tokenizers.Split(Regex(PIECE_PATTERN), "isolated")
     cuts = pre_tokenizers.Split(Regex(rf"[\s\S]{{1,{MAX_PIECE_BYTES}}}"), "isolated")
-    learned = HFTokenizer(models.BPE())
-    learned.pre_tokenizer = pre_tokenizers.Sequence([words, cuts])
-
+    model = HFTokenizer(models.BPE())
+    model.pre_tokenizer = pre_tokenizers.Sequence([words, cuts])
     chunks = sample(paths, sample_bytes, seed, weights)
     np.random.default_rng(seed).shuffle(chunks)
-    chunks = _enough(chunks, learned.pre_tokenizer)
-    total_bytes = sum(map(len, chunks))
+    chunks = _within_memory(chunks, model.pre_tokenizer)
+    model.train_from_iterator(_texts(chunks, report), _trainer(vocab_size))
+    model.pre_tokenizer = words  # the cuts were for the trainer's sake
+    return BPETokenizer(model.to_str(pretty=False))
 
-    def texts() -> Iterator[str]:
-        done_bytes = 0
-        for chunk in chunks:
-            yield str(chunk, "latin-1")
-            done_bytes += len(chunk)
-            report(done_bytes, total_bytes)
 
-    trainer = trainers.BpeTrainer(
+def _trainer(vocab_size: int) -> trainers.BpeTrainer:
+    return trainers.BpeTrainer(
         vocab_size=vocab_size,
         min_frequency=MIN_FREQUENCY,
         initial_alphabet=[chr(byte) for byte in range(256)],
@@ -76,14 +72,20 @@ def train_bpe(
         max_token_length=MAX_TOKEN_BYTES,
         show_progress=False,
     )
-    learned.train_from_iterator(texts(), trainer)
-    learned.pre_tokenizer = words  # the cuts were for the trainer's sake
-    return BPETokenizer(learned.to_str(pretty=False))
 
 
-def _enough(chunks: list[bytes], pieces: pre_tokenizers.PreTokenizer) -> list[bytes]:
-    """As many of the first chunks as hold MAX_DISTINCT_BYTES of distinct pieces, judged by the first MiB.
-    (Ever fewer are new as a text goes on, so this errs on the side of less memory.)"""
+def _texts(chunks: list[bytes], report: Callable[[int, int], None]) -> Iterator[str]:
+    """The chunks as text of one character a byte; each is reported when the trainer asks for the next."""
+    total_bytes, done_bytes = sum(map(len, chunks)), 0
+    for chunk in chunks:
+        yield str(chunk, "latin-1")
+        done_bytes += len(chunk)
+        report(done_bytes, total_bytes)
+
+
+def _within_memory(chunks: list[bytes], pieces: pre_tokenizers.PreTokenizer) -> list[bytes]:
+    """As many of the first chunks as hold MAX_DISTINCT_BYTES of distinct pieces, estimated from the first MiB.
+    (Later parts of a text have fewer new pieces, so the estimate errs on the side of less memory.)"""
     seen_bytes = 0
     distinct: set[str] = set()
     for chunk in chunks:
@@ -92,10 +94,10 @@ def _enough(chunks: list[bytes], pieces: pre_tokenizers.PreTokenizer) -> list[by
         distinct.update(piece for piece, _ in pieces.pre_tokenize_str(str(chunk, "latin-1")))
         seen_bytes += len(chunk)
     left_bytes = MAX_DISTINCT_BYTES * seen_bytes / max(1, sum(len(piece) for piece in distinct))
-    enough: list[bytes] = []
+    kept: list[bytes] = []
     for chunk in chunks:
         left_bytes -= len(chunk)
-        if left_bytes < 0 and enough:
+        if left_bytes < 0 and kept:
             break
-        enough.append(chunk)
-    return enough
+        kept.append(chunk)
+    return kept

@@ -1,8 +1,12 @@
-"""Train a minGRU: build its network, fit it, hand over integers."""
+"""Train a minGRU: build its network, fit it, export integers."""
+
+from dataclasses import replace
+from typing import Any
 
 import torch
 
 from ...errors import TokpressError
+from ...priors.base import Prior
 from ...priors.text.mingru import ONLINE, MinGRUPrior
 from ...storage.settings import settings_of
 from ...tokenizers.base import Config, Tokenizer
@@ -14,49 +18,70 @@ from ..options import FitOptions
 from ..presets import PRESETS
 from ..sizes import shrunk
 
+SHAPE, TABLES = ("width", "depth", "hidden", "groups"), ("grams", "features")
+
 
 def fit_mingru(
     cls: type[MinGRUPrior], sources: list[Source], tokenizer: Tokenizer, config: Config, options: FitOptions
 ) -> MinGRUPrior:
-    """Settings: width, depth, hidden; where they are not given, those of the prior to start from, or of the `text` preset.
-    grams, features: rows and numbers of the tables of hashed n-grams, which a prior to start from may lack. groups: of symbols,
-    for a head of two levels; 0 is a head of one. online: the rate at which its head learns while it codes. dropout: of what
-    blocks and tables add, while it is trained."""
-    text, init = PRESETS["text"], options.init
-    defaults = {"width": text.width, "depth": text.depth, "hidden": text.hidden, "groups": 0}
-    grams = {"grams": 0, "features": 64}
+    """Settings, by default those of `options.init` or of the preset `text`:
+
+    width, depth, hidden    shape of the network
+    groups                  classes of a class-factored softmax; 0: one softmax over all symbols
+    grams, features         rows and columns of the tables of hashed n-grams; a prior to start from may lack them
+    online                  rate at which the head learns while it codes
+    dropout                 of the output of blocks and tables, in training
+    """
+    settings = checked_settings(config, options.init, tokenizer.vocab_size)
+    net = make_net(settings, sources, tokenizer.vocab_size, options)
+    fit(net, sources, tokenizer.sizes.average(), replace(options, config=shrunk(options.config, sources)))
+    return cls(net.config | {"online": settings["online"]}, export(net))
+
+
+def checked_settings(config: Config, init: Prior | None, symbols: int) -> dict[str, Any]:
+    """All settings of the prior. Raises TokpressError where one is wrong, or differs from those of `init`."""
+    text = PRESETS["text"]
+    shape = {"width": text.width, "depth": text.depth, "hidden": text.hidden, "groups": 0}
+    tables = {"grams": 0, "features": 64}
     if init:
-        defaults = {key: init.config().get(key, 0) for key in defaults}
-        grams = {key: init.config().get(key, value) for key, value in grams.items()}
-    chosen = settings_of("mingru", config, {**defaults, **grams, "online": ONLINE, "dropout": 0.0})
-    shape, tables = {key: chosen[key] for key in defaults}, {key: chosen[key] for key in grams}
-    if init and (shape != defaults or (grams["grams"] and tables != grams)):
-        raise TokpressError(
-            f"the model to start from has {defaults | grams}, not {shape | tables}; leave the shape to it"
-        )
-    if tables["grams"] & (tables["grams"] - 1):
-        raise TokpressError(f"grams={tables['grams']} of the prior 'mingru' should be a power of 2")
-    if not 0 <= chosen["dropout"] < 1:
-        raise TokpressError(f"dropout={chosen['dropout']} of the prior 'mingru' should be from 0 up to, but not, 1")
-    symbols, groups = tokenizer.vocab_size, shape["groups"]
-    powers = all(n > 1 and n & (n - 1) == 0 for n in (groups, symbols // max(groups, 1)))
-    if groups and not (powers and symbols % groups == 0):
+        shape = {key: init.config().get(key, 0) for key in SHAPE}
+        tables = {key: init.config().get(key, tables[key]) for key in TABLES}
+    settings = settings_of("mingru", config, {**shape, **tables, "online": ONLINE, "dropout": 0.0})
+    if init:
+        _check_same_shape(settings, shape, tables)
+    grams, dropout, groups = settings["grams"], settings["dropout"], settings["groups"]
+    if grams & (grams - 1):
+        raise TokpressError(f"grams={grams} of the prior 'mingru' should be a power of 2")
+    if not 0 <= dropout < 1:
+        raise TokpressError(f"dropout={dropout} of the prior 'mingru' should be at least 0 and below 1")
+    if groups and not (_is_power(groups) and symbols % groups == 0 and _is_power(symbols // groups)):
         raise TokpressError(
             f"groups={groups} of the prior 'mingru' should be a power of 2, and so should the {symbols:,} symbols / groups; both at least 2"
         )
-    torch.manual_seed(options.config.seed)
-    place = places(sources, symbols, groups, options.config.seed) if groups and not init else None
-    net = MinGRUNet(symbols, **shape, **(tables if tables["grams"] else {}), place=place, dropout=chosen["dropout"])
+    return settings
+
+
+def _check_same_shape(settings: Config, shape: Config, tables: Config) -> None:
+    """`shape` and `tables` are those of the model to start from, which may lack tables."""
+    same_tables = not tables["grams"] or all(settings[key] == tables[key] for key in TABLES)
+    if not same_tables or any(settings[key] != shape[key] for key in SHAPE):
+        asked = {key: settings[key] for key in (*SHAPE, *TABLES)}
+        raise TokpressError(f"the model to start from has {shape | tables}, not {asked}; leave the shape to it")
+
+
+def _is_power(number: int) -> bool:
+    """Whether it is a power of 2, and at least 2."""
+    return number > 1 and number & (number - 1) == 0
+
+
+def make_net(settings: Config, sources: list[Source], symbols: int, options: FitOptions) -> MinGRUNet:
+    """The network that a run starts from: random weights, or those of `options.init`."""
+    shape = {key: settings[key] for key in SHAPE}
+    tables = {key: settings[key] for key in TABLES} if settings["grams"] else {}
+    seed, init = options.config.seed, options.init
+    torch.manual_seed(seed)
+    place = places(sources, symbols, settings["groups"], seed) if settings["groups"] and not init else None
+    net = MinGRUNet(symbols, **shape, **tables, place=place, dropout=settings["dropout"])
     if init:  # tables that it lacks add nothing at first
         net.load_state_dict(restore(init.tensors()).state_dict(), strict=False)
-    fit(
-        net,
-        sources,
-        tokenizer.sizes.average(),
-        shrunk(options.config, sources),
-        options.folder,
-        options.resume,
-        options.report,
-        options.stop,
-    )
-    return cls(net.config | {"online": chosen["online"]}, export(net))
+    return net

@@ -1,5 +1,7 @@
 """Train a prior of `priors.lecture.network`: its network runs in torch, and is handed over as integers."""
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -48,15 +50,6 @@ def trained_tensors(
         ) from error
     if options.init:
         net.restore(options.init.tensors())
-    fit(
-        net,
-        sources,
-        token_bytes,
-        options.config if plan.shape else shrunk(options.config, sources),
-        options.folder,
-        options.resume,
-        options.report,
-        options.stop,
-        options.given,
-    )
+    config = options.config if plan.shape else shrunk(options.config, sources)
+    fit(net, sources, token_bytes, replace(options, config=config))
     return net.export()

@@ -1,1 +1,1 @@
-"""Optimisation: `fit` a prior, `checkpoint`, and the `team` of processes of one run."""
+"""Optimisation: the loop (`steps`), `optimizers`, what it trains of priors (`fit`), `checkpoint`, the `team` of processes of a run."""

@@ -1,7 +1,7 @@
-"""A critic for autoencoders of pictures: it learns to tell reconstructions from pictures, patch by patch.
+"""A critic for autoencoders of pictures. It learns to tell reconstructions from pictures, patch by patch.
 
-    critic's loss     mean max(0, 1 − D(x)) + mean max(0, 1 + D(x̂))          hinge (Lim & Ye 2017)
-    decoder's         −λ·mean D(x̂),   λ = weight·‖∇_W reconstruction‖ / ‖∇_W −mean D‖,   W the decoder's last layer
+    loss of the critic      mean max(0, 1 − D(x)) + mean max(0, 1 + D(x̂))          hinge (Lim & Ye 2017)
+    loss of the decoder     −λ·mean D(x̂),   λ = weight·‖∇_W reconstruction‖ / ‖∇_W −mean D‖,   W the decoder's last layer
 
 Esser, Rombach & Ommer 2021, §3.1, eq. 7; D is the patch critic of Isola et al. 2017, "Image-to-image translation", §2.2.2.
 """
@@ -17,14 +17,14 @@ from ...errors import TokpressError
 
 #: name → loss(x, x̂) of pictures [B, C, H, W] in −1 … 1
 _PERCEPTUAL: dict[str, Callable[[Tensor, Tensor], Tensor]] = {}
-#: the part of a run after which the critic is listened to
+#: fraction of a run before which the critic adds nothing to the decoder's loss
 BEGIN = 1 / 3
 WIDTH = 32
 MAX_WEIGHT = 1e4
 
 
 def register_perceptual(name: str, loss: Callable[[Tensor, Tensor], Tensor]) -> None:
-    """Make a loss between pictures [B, C, H, W] usable as `--set perceptual=NAME` (with --import)."""
+    """Register a loss between pictures [B, C, H, W], for `--set perceptual=NAME` (with --import)."""
     _PERCEPTUAL[name] = loss
 
 
@@ -32,29 +32,31 @@ class Critic(nn.Module):
     def __init__(self, channels: int, weight: float, perceptual: str) -> None:
         super().__init__()
         if perceptual and perceptual not in _PERCEPTUAL:
-            there = ", ".join(_PERCEPTUAL) or "none; register one and say --import"
-            raise TokpressError(f"no perceptual loss is called {perceptual!r}; there are: {there}")
+            registered = ", ".join(_PERCEPTUAL) or "none; register one and say --import"
+            raise TokpressError(f"no perceptual loss is called {perceptual!r}; there are: {registered}")
         self.weight, self.perceptual = weight, _PERCEPTUAL.get(perceptual)
         layers: list[Any] = []
-        for before, after in ((channels, WIDTH), (WIDTH, 2 * WIDTH), (2 * WIDTH, 4 * WIDTH)):
-            layers += [nn.Conv2d(before, after, 4, 2, 1), nn.GroupNorm(4, after), nn.LeakyReLU(0.2)]
+        for inputs, outputs in ((channels, WIDTH), (WIDTH, 2 * WIDTH), (2 * WIDTH, 4 * WIDTH)):
+            layers += [nn.Conv2d(inputs, outputs, 4, 2, 1), nn.GroupNorm(4, outputs), nn.LeakyReLU(0.2)]
         self.layers = nn.Sequential(*layers, nn.Conv2d(4 * WIDTH, 1, 3, 1, 1))
         self.optimizer = torch.optim.AdamW(self.parameters(), lr=1e-3, betas=(0.5, 0.9))
 
-    def decoders(self, x: Tensor, made: Tensor, reconstruction: Tensor, last: Tensor, fraction: float) -> Tensor:
-        """What is added to the loss of encoder and decoder. Pictures [B, C, H, W]."""
-        more = self.perceptual(x, made) if self.perceptual else made.new_zeros(())
+    def decoder_loss(self, x: Tensor, x_hat: Tensor, error: Tensor, last_layer: Tensor, fraction: float) -> Tensor:
+        """Loss of encoder and decoder beside the reconstruction `error`. Pictures x, x̂ [B, C, H, W]; last_layer: W above;
+        fraction: of the run that is over."""
+        perceptual = self.perceptual(x, x_hat) if self.perceptual else x_hat.new_zeros(())
         if fraction < BEGIN:
-            return more
-        mine = -self.layers(made).mean()
-        (of_reconstruction,) = torch.autograd.grad(reconstruction + more, last, retain_graph=True)
-        (of_mine,) = torch.autograd.grad(mine, last, retain_graph=True)
-        scale = (of_reconstruction.norm() / of_mine.norm().clamp_min(1e-8)).clamp_max(MAX_WEIGHT)
-        return more + self.weight * scale.detach() * mine
+            return perceptual
+        adversarial = -self.layers(x_hat).mean()
+        (error_gradient,) = torch.autograd.grad(error + perceptual, last_layer, retain_graph=True)
+        (adversarial_gradient,) = torch.autograd.grad(adversarial, last_layer, retain_graph=True)
+        ratio = (error_gradient.norm() / adversarial_gradient.norm().clamp_min(1e-8)).clamp_max(MAX_WEIGHT)
+        loss: Tensor = perceptual + self.weight * ratio.detach() * adversarial
+        return loss
 
-    def learn(self, x: Tensor, made: Tensor) -> None:
-        """One step of the critic's own."""
+    def learn(self, x: Tensor, x_hat: Tensor) -> None:
+        """One step of the critic's optimizer."""
         self.optimizer.zero_grad(set_to_none=True)
-        loss = F.relu(1 - self.layers(x)).mean() + F.relu(1 + self.layers(made.detach())).mean()
+        loss = F.relu(1 - self.layers(x)).mean() + F.relu(1 + self.layers(x_hat.detach())).mean()
         loss.backward()
         self.optimizer.step()

@@ -1,7 +1,7 @@
 """The arithmetic in which a prior's network trains: all steps at once, with gradients.
 
-The operations are those of `exact.network_ops.NetworkOps`, where each is explained; values are [B, T, C] here. `rowwise` has those
-of single rows, `parameters` what is learned and kept.
+The operations are those of `exact.network_ops.NetworkOps`, which explains each; values are [B, T, C] here. `rowwise` has the
+operations on single rows, `parameters` the parameters.
 """
 
 import math
@@ -23,7 +23,7 @@ from .quantized import ACTIVATION_MAX
 from .rowwise import RowwiseTrained
 from .scan import scan
 
-#: in which a triangular matrix of weights is multiplied
+#: blocks of rows in which a triangular matrix is multiplied
 BLOCKS = 4
 
 
@@ -51,14 +51,16 @@ class Trained(RowwiseTrained):
         mask = None if c == 1 else lambda: _floats(own_mask(taps, strict, c, x.shape[-1], outputs))
         q, s = self._integers(name, self._matrix(name, c * outputs, count * inputs, gain, mask))
         a = self._grid(x, limit)
-        if strict:  # a step's inputs are of the symbol before it
+        if strict:  # the input of a step is the symbol before it
             a = F.pad(a[:, 1:], (0, 0, 0, 1))
         a = a.unflatten(1, (-1, c)).flatten(2)
-        # a pixel before the first is 0: what stands before a row's beginning is outside, not the row above
+        # pixels outside the picture are 0; left of a row is outside, not the row above
         y = self._conv_steps(a, q, taps) if len(taps[0]) == 1 else self._conv_grid(a, q, taps)
-        # not zeros: where nothing is seen (above a picture) all features would be, which no norm likes
+        # not zeros: all features would be 0 where every tap is outside, and a norm divides by their size
         bias = self._vector(name + ".bias", lambda: torch.randn(c * outputs) * 0.1)
-        return (y.float() * (s[:, 0] * (limit / ACTIVATION_MAX)) + bias).unflatten(2, (c, outputs)).flatten(1, 2)
+        y = y.float() * (s[:, 0] * (limit / ACTIVATION_MAX)) + bias
+        split: Tensor = y.unflatten(2, (c, outputs))
+        return split.flatten(1, 2)
 
     def _conv_steps(self, a: Tensor, q: Tensor, taps: Taps) -> Tensor:
         steps = a.shape[1]
@@ -82,17 +84,15 @@ class Trained(RowwiseTrained):
         size, width = self.item, x.shape[-1]
         joinable(size, width, outputs)
 
-        q, s = self._integers(
-            name,
-            self._matrix(
-                name, size * outputs, size * width, gain, lambda: _floats(earlier_mask(size, strict, width, outputs))
-            ),
-        )
+        def mask() -> Tensor:
+            return _floats(earlier_mask(size, strict, width, outputs))
+
+        q, s = self._integers(name, self._matrix(name, size * outputs, size * width, gain, mask))
         a = self._grid(x, limit)
         if strict:
             a = F.pad(a[:, 1:], (0, 0, 0, 1))
         a = a.flatten(1)
-        ends = [size * (i + 1) // BLOCKS for i in range(BLOCKS)]  # most of what is masked is not computed
+        ends = [size * (i + 1) // BLOCKS for i in range(BLOCKS)]  # leaves out most of the masked products
         y = torch.cat(
             [
                 a[:, : stop * width] @ q[start * outputs : stop * outputs, : stop * width].T
@@ -101,7 +101,8 @@ class Trained(RowwiseTrained):
             1,
         )
         y = y.float() * (s[:, 0] * (limit / ACTIVATION_MAX))
-        return y.unflatten(1, (size, outputs)) + self._vector(name + ".bias", lambda: torch.zeros(size, outputs))
+        split: Tensor = y.unflatten(1, (size, outputs))
+        return split + self._vector(name + ".bias", lambda: torch.zeros(size, outputs))
 
     def coordinates(self, name: str, width: int) -> Tensor:
         rows, columns, channels = (*self.shape, 1, 1)[:3]
@@ -112,7 +113,7 @@ class Trained(RowwiseTrained):
         if self.item_order is None:
             raise TokpressError("coordinates are of items; give the prior a shape")
         order = self.order.to(table("row", rows).device)
-        out = table("row", rows)[order // (columns * channels)]
+        out: Tensor = table("row", rows)[order // (columns * channels)]
         if columns > 1:
             out = out + table("column", columns)[order // channels % columns]
         if channels > 1:
@@ -122,12 +123,12 @@ class Trained(RowwiseTrained):
     # --- over time ---------------------------------------------------------------------------------
 
     def _begin(self, name: str, like: Tensor, *shape: int) -> Tensor:
-        """What is carried under a name from the window before: zeros at first."""
+        """The state of this name after the window before; zeros at first."""
         carried = self._carried.get(name)
         return like.new_zeros(len(like), *shape) if carried is None else carried
 
     def recur(self, name: str, f: Tensor, c: Tensor) -> Tensor:
-        h = scan(f.contiguous(), c.contiguous(), self._begin(name, f, f.shape[-1]))
+        h: Tensor = scan(f.contiguous(), c.contiguous(), self._begin(name, f, f.shape[-1]))
         self._next[name] = h[:, -1]
         return h
 
@@ -136,10 +137,10 @@ class Trained(RowwiseTrained):
         pixels = F.pad(x[:, 1:], (0, 0, 0, 1)).unflatten(1, (-1, c)).flatten(2)
         self.channels = 1  # one value for all channels of a pixel
         try:
-            made = stack(self, F.pad(pixels[:, :-1], (0, 0, 1, 0)))
+            features: Tensor = stack(self, F.pad(pixels[:, :-1], (0, 0, 1, 0)))
         finally:
             self.channels = c
-        return made.repeat_interleave(c, 1) if c > 1 else made
+        return features.repeat_interleave(c, 1) if c > 1 else features
 
     def upsampled(self, name: str, shape: Shape, symbols: int, width: int, outputs: int) -> Tensor:
         grid = self._grid(self.embed(name + ".embedding", self.given, symbols, width), 4.0)
@@ -151,25 +152,21 @@ class Trained(RowwiseTrained):
         y = (y + self._vector(name + ".bias", lambda: torch.zeros(outputs))).flatten(1, 2)
         rows = torch.arange(self.shape[0]) * h // self.shape[0]
         columns = torch.arange(self.shape[1]) * w // self.shape[1]
-        below = (rows[:, None] * w + columns).flatten().repeat_interleave(self.channels)
-        return y[:, below.to(y.device)]
+        source = (rows[:, None] * w + columns).flatten().repeat_interleave(self.channels)
+        upsampled: Tensor = y[:, source.to(y.device)]
+        return upsampled
 
     def encoded(self, stack: Stack, shape: Shape) -> Tensor:
-        mine = self.shape, self.order, self.item_order, self.channels, self.item, self.masked
+        own = self.shape, self.order, self.item_order, self.channels, self.item, self.masked
         order = make_order("raster", shape)
-        channels = shape[2] if len(shape) == 3 else 1
         try:
-            self.shape, self.item_order, self.channels, self.item, self.masked = (
-                shape,
-                order,
-                channels,
-                len(order),
-                False,
-            )
+            self.shape, self.item_order, self.item, self.masked = shape, order, len(order), False
+            self.channels = shape[2] if len(shape) == 3 else 1
             self.order = torch.from_numpy(order)
-            return stack(self, self.given)
+            features: Tensor = stack(self, self.given)
+            return features
         finally:
-            self.shape, self.order, self.item_order, self.channels, self.item, self.masked = mine
+            self.shape, self.order, self.item_order, self.channels, self.item, self.masked = own
 
     def attend_given(self, name: str, q: Tensor, k: Tensor, v: Tensor, heads: int) -> Tensor:
         return self._attend(q, k, v, heads, None, causal=False)
@@ -195,7 +192,7 @@ class Trained(RowwiseTrained):
             seen = (age >= 0) & (age < reach)
             mask = bias[:, age.clamp(0, reach - 1)].masked_fill(~seen, -math.inf)[None].to(self.product_dtype)
         elif pattern is not None:
-            if name not in self.patterns:  # the first time of all, which is not compiled
+            if name not in self.patterns:  # made by the first forward pass, which is not compiled
                 allowed = torch.zeros(steps, steps, dtype=torch.bool)
                 for t in range(steps):
                     allowed[t, torch.from_numpy(pattern(t))] = True
@@ -211,8 +208,8 @@ class Trained(RowwiseTrained):
 
     def state_space(self, name: str, u: Tensor, size: int) -> Tensor:
         width = u.shape[2]
-        made = state_space.initial(width, size)
-        decay, angle, re, im = (self._vector(f"{name}.{part}", made[part].clone) for part in state_space.PARTS)
+        first = state_space.initial(width, size)
+        decay, angle, re, im = (self._vector(f"{name}.{part}", first[part].clone) for part in state_space.PARTS)
         y, self._next[name] = state_space.convolve(u, self._begin(name, u, 2, width, size), decay, angle, re, im)
         return y + self._vector(name + ".skip", lambda: torch.ones(width)) * u
 
@@ -227,8 +224,8 @@ class Trained(RowwiseTrained):
 
     def predict_logistics(self, name: str, x: Tensor, symbols: int, components: int) -> Tensor:
         def bias() -> Tensor:
-            first = [torch.zeros(components), torch.linspace(-0.8, 0.8, components), torch.full((components,), -1.5)]
-            return torch.cat(first)
+            parts = [torch.zeros(components), torch.linspace(-0.8, 0.8, components), torch.full((components,), -1.5)]
+            return torch.cat(parts)
 
         y = self.linear(name, x, 3 * components, normed=True, gain=0.3)
         log_weights, means, log_scales = (y + self._vector(name + ".bias", bias)).chunk(3, -1)

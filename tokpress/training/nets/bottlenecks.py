@@ -1,13 +1,16 @@
-"""The bottlenecks of discrete autoencoders in training: one interface to what vector-quantize-pytorch returns in many forms.
+"""The bottlenecks of discrete autoencoders in training: one interface to the quantizers of vector-quantize-pytorch.
 
-    bottleneck(z [B, T, dim]) ──► codes [B, T, code dim], indices [B, T, Q], loss (a number, weighted)
+    bottleneck(z [B, T, dim]) ──► codes [B, T, code dim], indices [B, T, Q], loss (weighted, a scalar)
 
-Gradients pass from the codes to z. `export` gives what the tokenizer keeps. The rounding is that of the tokenizer's own
-`indices` and `codes`, which a test compares.
+Gradients pass from the codes to z. `export` gives the tensors of the tokenizer. The rounding is that of the tokenizer's
+`indices` and `codes`; a test compares both.
 """
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,48 +20,52 @@ from torch import Tensor, nn
 from ...errors import TokpressError
 
 
-def library():
+def library() -> ModuleType:
+    """vector_quantize_pytorch. Raises TokpressError where it is not installed."""
     try:
         import vector_quantize_pytorch
         from loguru import logger
 
-        logger.disable("vector_quantize_pytorch")  # it warns that a small corpus gives few vectors to begin with
+        logger.disable("vector_quantize_pytorch")  # it warns of few vectors to begin with, which a small corpus has
     except ModuleNotFoundError as error:
         raise TokpressError(f'training this tokenizer needs {error.name}: pip install "tokpress[train]"') from error
-    return vector_quantize_pytorch
+    module: ModuleType = vector_quantize_pytorch
+    return module
 
 
 class Bottleneck(nn.Module, ABC):
-    @abstractmethod
-    def forward(self, z: Tensor) -> tuple[Tensor, Tensor, Tensor]: ...
-
-    #: dead codes, hardly used, that were given another place since `take_replaced`; None where this counts none
+    #: dead codes (hardly used ones) replaced since the last `take_replaced`; None: not counted
     replaced: int | None = None
 
-    def count_replaced(self, quantizers: list) -> None:
-        """Of these, from now on."""
+    @abstractmethod
+    def forward(self, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """(codes, indices, loss)"""
+
+    def count_replaced(self, quantizers: Sequence[Any]) -> None:
+        """Count the dead codes that these quantizers replace from now on."""
         self.replaced = 0
         for quantizer in quantizers:
             book = quantizer._codebook
 
-            def counted(samples: Tensor, batch_mask: Tensor, replace=book.replace, **more) -> None:
+            def counted(samples: Tensor, batch_mask: Tensor, replace: Any = book.replace, **more: Any) -> None:
                 self.replaced = (self.replaced or 0) + int(batch_mask.sum())
                 replace(samples, batch_mask=batch_mask, **more)
 
             book.replace = counted
 
     def take_replaced(self) -> int | None:
-        """How many were, here and in the bottlenecks within, since this was called; None where no code has a place."""
+        """Number of dead codes replaced since the last call, inner bottlenecks included; None where none are counted."""
         counting = [m for m in self.modules() if isinstance(m, Bottleneck) and m.replaced is not None]
-        counts = [m.replaced or 0 for m in counting]
+        total = sum(m.replaced or 0 for m in counting)
         for m in counting:
             m.replaced = 0
-        return sum(counts) if counting else None
+        return total if counting else None
 
     def anneal(self, fraction: float) -> None:
-        """How much of the run is over."""
+        """Called before each step with the fraction of the run that is over."""
 
     def export(self) -> dict[str, np.ndarray]:
+        """Tensors of the tokenizer, beside those of encoder and decoder."""
         return {}
 
 
@@ -83,7 +90,7 @@ class Nearest(Bottleneck):
 
 
 class Residual(Bottleneck):
-    """RVQ: each level's code is of what the levels before left (Zeghidour et al. 2021, SoundStream, algorithm 1)."""
+    """RVQ: each level quantizes the residual of the levels before (Zeghidour et al. 2021, SoundStream, algorithm 1)."""
 
     def __init__(self, dim: int, codes: int, levels: int, commitment: float) -> None:
         super().__init__()
@@ -102,7 +109,7 @@ class Residual(Bottleneck):
 
 
 class Scales(Bottleneck):
-    """VQ of a picture at several scales, each of what the coarser ones left, with one codebook (Tian et al. 2024, §3.2)."""
+    """VQ of a picture at several scales, each of the residual of the coarser ones, with one codebook (Tian et al. 2024, §3.2)."""
 
     def __init__(self, dim: int, codes: int, scales: list[int], side: int, commitment: float) -> None:
         super().__init__()
@@ -110,23 +117,23 @@ class Scales(Bottleneck):
         self.nearest = Nearest(dim, codes, commitment)
 
     def forward(self, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        rest = z.unflatten(1, (self.side, self.side)).permute(0, 3, 1, 2)
-        if not self.nearest.inner._codebook.initted:  # by the finest scale: there is not enough of the coarsest
+        residual = z.unflatten(1, (self.side, self.side)).permute(0, 3, 1, 2)
+        if not self.nearest.inner._codebook.initted:  # by vectors of the finest scale: the coarsest has too few
             self.nearest(z)
-        total, indices, losses = torch.zeros_like(rest), [], []
+        total, indices, losses = torch.zeros_like(residual), [], []
         for side in self.scales:
             f = self.side // side
-            pooled = F.avg_pool2d(rest, f).flatten(2).transpose(1, 2)
-            codes, found, loss = self.nearest(pooled)
-            mine = codes.transpose(1, 2).unflatten(2, (side, side))
-            mine = mine.repeat_interleave(f, 2).repeat_interleave(f, 3)
-            total = total + mine
-            # gradients reach z once for each scale, by way of its codes
-            rest = rest - mine.detach()
-            indices.append(found.flatten(1))
+            pooled = F.avg_pool2d(residual, f).flatten(2).transpose(1, 2)
+            codes, scale_indices, loss = self.nearest(pooled)
+            upsampled = codes.transpose(1, 2).unflatten(2, (side, side))
+            upsampled = upsampled.repeat_interleave(f, 2).repeat_interleave(f, 3)
+            total = total + upsampled
+            # gradients of a scale's loss reach z through its own codes only
+            residual = residual - upsampled.detach()
+            indices.append(scale_indices.flatten(1))
             losses.append(loss)
         codes = total.flatten(2).transpose(1, 2)
-        # of all scales together straight to z
+        # straight-through, of all scales together
         return z + (codes - z).detach(), torch.cat(indices, 1), sum(losses) / len(losses)
 
     def export(self) -> dict[str, np.ndarray]:
@@ -134,7 +141,7 @@ class Scales(Bottleneck):
 
 
 class Lattice(Bottleneck):
-    """FSQ: each number is rounded to one of a few levels (Mentzer et al. 2024, §3); nothing is learned."""
+    """FSQ: each value is rounded to one of a few levels (Mentzer et al. 2024, §3). It has no parameters."""
 
     def __init__(self, levels: list[int]) -> None:
         super().__init__()
@@ -146,7 +153,7 @@ class Lattice(Bottleneck):
 
 
 class Signs(Bottleneck):
-    """LFQ: the signs, with a loss for entropy: of the code of each place little, of all codes much (Yu et al. 2024, §3.1)."""
+    """LFQ: the signs. The loss asks for a low entropy of the code of each position, a high one over all (Yu et al. 2024, §3.1)."""
 
     def __init__(self, bits: int, entropy: float, diversity: float, commitment: float) -> None:
         super().__init__()
@@ -172,7 +179,7 @@ class Concrete(Bottleneck):
         self.sharpness, self.kl, self.temperature = sharpness, kl, self.HOT
 
     def anneal(self, fraction: float) -> None:
-        # cold after three quarters: a decoder needs the time that is left with what it will be given
+        # cold after three quarters of the run: the decoder then sees the codes that it will decode
         self.temperature = self.HOT * (self.COLD / self.HOT) ** min(1.0, fraction / 0.75)
 
     def forward(self, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:

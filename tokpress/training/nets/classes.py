@@ -1,12 +1,12 @@
-"""Classes of symbols for a class-factored softmax: symbols that come after the same ones share a class.
+"""Classes of symbols for a class-factored softmax: symbols with the same neighbours share a class.
 
     a_v = (√p(u before | v), √p(w after | v))        u, w among the most frequent symbols (Hellinger: inner products of such
                                                       vectors are sums of √(p q); Lebret & Collobert 2014, "Word embeddings
                                                       through Hellinger PCA", §3)
-    halve the symbols along the first principal axis of their a, again and again, until classes have V / C
+    halve the symbols along the first principal axis of their a, until each class has V / C members
 
-The class is easy to predict then, and the choice within it is fine. (Classes for speed: Goodman 2001, "Classes for
-fast maximum entropy training", §2; Brown et al. 1992, §3, find them by mutual information.)
+The class is easy to predict then; its members differ in detail. (Classes for speed: Goodman 2001, "Classes for fast maximum
+entropy training", §2; Brown et al. 1992, §3, find them by mutual information.)
 """
 
 import numpy as np
@@ -14,26 +14,26 @@ from numpy.typing import NDArray
 
 from ..data.streams import Source
 
-#: symbols beside which others are counted
+#: most frequent symbols that count as neighbours by themselves; all others count as one
 CONTEXTS = 1024
-#: numbers that a symbol is described by
+#: features of a symbol
 AXES = 96
-#: tokens that are counted, in pieces of so many
+#: tokens counted, and tokens of a piece
 SAMPLE, PIECE = 20_000_000, 100_000
 
 
 def places(sources: list[Source], symbols: int, classes: int, seed: int) -> NDArray[np.int32]:
-    """[V]: where each symbol stands when classes of V / C members follow one another; V and C are powers of 2."""
-    described, parts = _described(_sample(sources, seed), symbols), [np.arange(symbols)]
+    """[V]: position of each symbol when classes of V / C members follow one another; V and C are powers of 2."""
+    features, parts = _features(_sample(sources, seed), symbols), [np.arange(symbols)]
     while len(parts) < classes:
-        parts = [half for part in parts for half in _halves(part, described)]
+        parts = [half for part in parts for half in _halves(part, features)]
     place = np.empty(symbols, np.int32)
     place[np.concatenate(parts)] = np.arange(symbols)
     return place
 
 
 def _sample(sources: list[Source], seed: int) -> NDArray[np.int64]:
-    """Pieces of the corpus, as many of each source as its weight says, and one at least."""
+    """Pieces of the corpus: of each source by its weight, and at least one."""
     rng, mass = np.random.default_rng(seed), np.array([len(s.tokens) * s.weight for s in sources])
     wanted = min(SAMPLE, sum(len(s.tokens) for s in sources))
     pieces = []
@@ -45,25 +45,26 @@ def _sample(sources: list[Source], seed: int) -> NDArray[np.int64]:
     return np.concatenate(pieces)
 
 
-def _described(tokens: NDArray[np.int64], symbols: int) -> NDArray[np.float32]:
-    """[V, AXES]"""
+def _features(tokens: NDArray[np.int64], symbols: int) -> NDArray[np.float32]:
+    """[V, AXES]: a of each symbol, on its first principal axes."""
     frequency = np.bincount(tokens, minlength=symbols)
-    near = np.full(symbols, CONTEXTS)  # the rest count together
-    near[np.argsort(-frequency, kind="stable")[:CONTEXTS]] = np.arange(min(CONTEXTS, symbols))
-    both = []
-    for at, beside in ((tokens[1:], tokens[:-1]), (tokens[:-1], tokens[1:])):
-        pairs = at.astype(np.int64) * (CONTEXTS + 1) + near[beside]
+    context = np.full(symbols, CONTEXTS)  # the rest count together
+    context[np.argsort(-frequency, kind="stable")[:CONTEXTS]] = np.arange(min(CONTEXTS, symbols))
+    sides = []
+    for centre, neighbour in ((tokens[1:], tokens[:-1]), (tokens[:-1], tokens[1:])):
+        pairs = centre.astype(np.int64) * (CONTEXTS + 1) + context[neighbour]
         counts = np.bincount(pairs, minlength=symbols * (CONTEXTS + 1)).reshape(symbols, -1).astype(np.float32)
-        both.append(np.sqrt(counts / np.maximum(counts.sum(1, keepdims=True), 1)))
-    a = np.concatenate(both, 1)
+        sides.append(np.sqrt(counts / np.maximum(counts.sum(1, keepdims=True), 1)))
+    a = np.concatenate(sides, 1)
     a -= np.average(a, 0, np.sqrt(frequency + 1.0)).astype(np.float32)
     _, axes = np.linalg.eigh(a.T @ (a * np.sqrt(frequency + 1.0)[:, None].astype(np.float32)))
-    return a @ axes[:, -AXES:]
+    features: NDArray[np.float32] = a @ axes[:, -AXES:]
+    return features
 
 
-def _halves(part: NDArray[np.int64], described: NDArray[np.float32]) -> list[NDArray[np.int64]]:
-    """The lower and the upper half along the axis in which these symbols differ most."""
-    a = described[part] - described[part].mean(0)
+def _halves(part: NDArray[np.int64], features: NDArray[np.float32]) -> list[NDArray[np.int64]]:
+    """The lower and the upper half of these symbols along their first principal axis."""
+    a = features[part] - features[part].mean(0)
     _, axes = np.linalg.eigh(a.T @ a)
     order = np.argsort(a @ axes[:, -1], kind="stable")
     return [part[np.sort(order[: len(part) // 2])], part[np.sort(order[len(part) // 2 :])]]

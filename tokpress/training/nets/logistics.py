@@ -17,7 +17,7 @@ def log_pmf(log_weights: Tensor, means: Tensor, log_scales: Tensor, symbols: int
 
 
 def log_mass(log_weights: Tensor, means: Tensor, log_scales: Tensor, targets: Tensor, symbols: int) -> Tensor:
-    """The same of one symbol each, targets [...]: ln p [...], at a 256th of the price for 8-bit symbols."""
+    """ln p [...] of the symbols `targets` [...] alone: for 8-bit symbols, a 256th of the work of `log_pmf`."""
     targets = targets[..., None]
     inverse = torch.exp(-log_scales.clamp(MIN_LOG_SCALE, MAX_LOG_SCALE))
     low = ((targets - 0.5) * (2 / (symbols - 1)) - 1 - means) * inverse

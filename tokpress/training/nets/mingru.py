@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...priors.text.grams import slots
+from .base import PriorNet
 from .quantized import QuantEmbedding, QuantLinear, quantize_weight
 from .scan import scan
 
@@ -50,7 +51,7 @@ class Block(nn.Module):
 
 
 class Grams(nn.Module):
-    """What hashed n-grams add to the embedding: nothing at first (priors/text/grams.py)."""
+    """Vectors of hashed n-grams that are added to the embedding (priors/text/grams.py). They are 0 at first."""
 
     def __init__(self, rows: int, features: int, width: int, dropout: float):
         super().__init__()
@@ -61,7 +62,8 @@ class Grams(nn.Module):
         self.mix = QuantLinear(2 * features, width)
 
     def forward(self, tokens: Tensor, last: Tensor) -> tuple[Tensor, Tensor]:
-        """tokens [B, T], last [B, width], whose first two are the symbols before them → (to be added, the new last)"""
+        """tokens [B, T], last [B, width] → (vectors [B, T, width], the new last). The first two values of a row of `last` are
+        the two symbols before its tokens."""
         symbols = torch.cat([last[:, :2].flip(1).long(), tokens], 1)
         two, three = slots(tokens, symbols[:, 1:-1], symbols[:, :-2], self.rows)
         new = torch.zeros_like(last)
@@ -69,10 +71,10 @@ class Grams(nn.Module):
         return self.drop(self.mix(torch.cat([self.two(two), self.three(three)], -1))), new
 
 
-class MinGRUNet(nn.Module):
-    """`place` [V]: where each symbol stands in a class-factored head, `groups` classes of V / groups members one after the other
-    (`tokpress.priors.text.class_head`); as they come where it is not given. `dropout`: of what the blocks and the tables add (Srivastava et
-    al. 2014)."""
+class MinGRUNet(PriorNet):
+    """groups: classes of a class-factored softmax (`tokpress.priors.text.class_head`), of V / groups members each; 0: one softmax.
+    place [V]: position of each symbol when the classes follow one another; without it, the symbol itself. dropout: of the
+    output of blocks and tables (Srivastava et al. 2014)."""
 
     def __init__(
         self,
@@ -106,7 +108,7 @@ class MinGRUNet(nn.Module):
         parts = 3 * len(self.blocks) + ("grams" in self.config)
         return [torch.zeros(rows, w, device=self.bias.device) for _ in range(parts)]
 
-    def forward(self, tokens: Tensor, targets: Tensor, state: list[Tensor]):
+    def forward(self, tokens: Tensor, targets: Tensor, state: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
         """tokens, targets [B, T] → (mean cross entropy in nats, new state)"""
         x = self.embedding(tokens)
         if "grams" in self.config:
@@ -121,7 +123,7 @@ class MinGRUNet(nn.Module):
         return self.loss(x, targets), new
 
     def compile_parts(self) -> None:
-        """What `forward` calls, each as a graph of its own."""
+        """Compile each part that `forward` calls as a graph of its own."""
         for block in self.blocks:
             block.compile(dynamic=False)
         self.loss = torch.compile(self.loss, dynamic=False)  # type: ignore[method-assign]
@@ -134,9 +136,10 @@ class MinGRUNet(nn.Module):
             return F.cross_entropy(logits, targets.flatten())
         class_logits, member_logits = logits[:, : self.groups], logits[:, self.groups :].unflatten(1, (self.groups, -1))
         place = self.place[targets.flatten()]
-        of_class, member = place // member_logits.shape[2], place % member_logits.shape[2]
-        inside = member_logits.gather(1, of_class[:, None, None].expand(-1, 1, member_logits.shape[2]))[:, 0]
-        return F.cross_entropy(class_logits, of_class) + F.cross_entropy(inside, member)
+        size = member_logits.shape[2]
+        class_, member = place // size, place % size
+        own_class = member_logits.gather(1, class_[:, None, None].expand(-1, 1, size))[:, 0]
+        return F.cross_entropy(class_logits, class_) + F.cross_entropy(own_class, member)
 
 
 @torch.no_grad()
@@ -158,7 +161,7 @@ def export(net: MinGRUNet) -> dict[str, np.ndarray]:
 def restore(tensors: Mapping[str, np.ndarray]) -> MinGRUNet:
     """The reverse of `export`: a network whose float weights are the integers times their scales.
 
-    What was below the rounding is lost; the forward pass, which rounds anyway, is the same."""
+    Its forward pass, which rounds anyway, is that of the exported network."""
     net = MinGRUNet(**shape_of(tensors))
     weights = {}
     for name in net.state_dict():
@@ -171,7 +174,7 @@ def restore(tensors: Mapping[str, np.ndarray]) -> MinGRUNet:
 
 
 def shape_of(weights: Mapping[str, Tensor | np.ndarray]) -> dict[str, Any]:
-    """The arguments of the MinGRUNet that has this state_dict. Raises KeyError where it is of no such network."""
+    """The arguments of the MinGRUNet that has this state_dict. Raises KeyError where no MinGRUNet has it."""
     symbols, width = weights["embedding.weight"].shape
     depth = len({name.split(".")[1] for name in weights if name.startswith("blocks.")})
     shape = {"symbols": symbols, "width": width, "depth": depth, "hidden": len(weights["blocks.0.ff_in.weight"])}

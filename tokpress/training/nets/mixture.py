@@ -1,4 +1,4 @@
-"""Maximum likelihood of a mixture of discretized logistics, given how often each symbol came."""
+"""Maximum likelihood of a mixture of discretized logistics, given the counts of the symbols."""
 
 import numpy as np
 import torch

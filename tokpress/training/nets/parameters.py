@@ -1,7 +1,7 @@
-"""The parameters of a network that trains, and how they come from and go to a model directory.
+"""The parameters of a network in training, and their tensors in a model directory.
 
-They are made when the network first asks for them, on a small batch, and found by name ever after. `arithmetic.Trained`
-is what the network computes with.
+A first forward pass over a small batch makes the parameters; later ones find them by name. The operations are those of
+`arithmetic.Trained`.
 """
 
 import math
@@ -17,17 +17,18 @@ from ...errors import TokpressError
 from ...exact.masks import is_raster
 from ...exact.orders import Order, Shape
 from . import state_space
+from .base import PriorNet
 from .quantized import Grid, quantize_weight, straight
 
 Network = Callable[[Any, Tensor], Tensor]
 
 
-class Parameters(nn.Module):
+class Parameters(PriorNet):
     """`network(arithmetic, inputs)` gives logits [B, T, V]; `inputs` [B, T] are the symbols one step before.
 
-    given: how many symbols belong to each item that it is predicted from."""
+    given: number of symbols that each item is predicted from."""
 
-    #: of the products; see `training.nets.quantized.set_product_dtype`
+    #: type of the factors of products; see `training.nets.quantized.set_product_dtype`
     product_dtype = torch.float32
 
     def __init__(
@@ -43,9 +44,8 @@ class Parameters(nn.Module):
         self.values = nn.ParameterDict()
         self.kinds: dict[str, str] = {}
         self.masks: dict[str, Tensor] = {}
-        #: what each step may attend to, by the name of the attention
+        #: name of an attention → which steps each step may attend to
         self.patterns: dict[str, Tensor] = {}
-        self.unrolls = False
         self.masked = True
         self.given, self.given_size = torch.zeros(2, given, dtype=torch.long), given
         self._targets: Tensor | None = None
@@ -63,20 +63,20 @@ class Parameters(nn.Module):
         return self.network(self, inputs)
 
     def initial_state(self, rows: int) -> list[Tensor]:
-        """One tensor [B, D] of all that is handed on from window to window."""
+        """One tensor [B, D]: all values that are carried from window to window."""
         width = sum(math.prod(shape) for shape in self.states.values())
         return [torch.zeros(rows, width, device=next(iter(self.values.values())).device)]
 
     def forward(
         self, inputs: Tensor, targets: Tensor, state: list[Tensor], given: Tensor | None = None
     ) -> tuple[Tensor, list[Tensor]]:
-        """(mean cross entropy in nats, what the next window starts from)"""
+        """(mean cross entropy in nats, the state before the next window)"""
         if given is not None:
             self.given = given
         self._targets = targets
         logits, state = self.logits(inputs, state)
         self._targets = None
-        if logits.shape[2] == 1:  # a mixture knows what its targets cost without the pmf
+        if logits.shape[2] == 1:  # log p of the targets: a mixture needs no pmf for it
             return -logits.mean(), state
         return F.cross_entropy(logits.flatten(0, 1), targets.flatten()), state
 
@@ -97,7 +97,8 @@ class Parameters(nn.Module):
         if key not in self.values:
             self.values[key] = nn.Parameter(make())
             self.kinds[name] = kind
-        return self.values[key]
+        value: Tensor = self.values[key]
+        return value
 
     def _vector(self, name: str, make: Callable[[], Tensor]) -> Tensor:
         return self._value(name, "vector", make)
@@ -108,9 +109,11 @@ class Parameters(nn.Module):
         def make() -> Tensor:
             weight = torch.randn(outputs, inputs)
             if mask is None:
-                return weight * gain / inputs**0.5
-            self.masks[name] = mask()
-            return weight * self.masks[name] * gain / self.masks[name].sum(1, keepdim=True).clamp_min(1) ** 0.5
+                weight = weight * gain / inputs**0.5
+            else:
+                seen = self.masks[name] = mask()
+                weight = weight * seen * gain / seen.sum(1, keepdim=True).clamp_min(1) ** 0.5
+            return weight
 
         weight = self._value(name, "matrix", make)
         if mask is None:
@@ -120,18 +123,19 @@ class Parameters(nn.Module):
         return weight * self.masks[name]
 
     def _integers(self, name: str, weight: Tensor) -> tuple[Tensor, Tensor]:
-        """(rounded weights, scale [N, 1]); once in a forward pass"""
+        """(rounded weights, scale [N, 1]), computed once in a forward pass"""
         if name not in self._rounded:
             q, s = quantize_weight(weight.detach())
             self._rounded[name] = straight(q, weight / s).to(self.product_dtype), s
         return self._rounded[name]
 
     def _grid(self, x: Tensor, limit: float) -> Tensor:
-        return Grid.apply(x, limit).to(self.product_dtype)
+        rounded: Tensor = Grid.apply(x, limit)
+        return rounded.to(self.product_dtype)
 
     @torch.no_grad()
     def restore(self, tensors: Mapping[str, np.ndarray]) -> None:
-        """The reverse of `export`: what was below the rounding is lost, the forward pass is the same."""
+        """The reverse of `export`: the forward pass is that of the exported network."""
         tensors = dict(tensors)
         for name in self._state_spaces():
             exact = (torch.from_numpy(tensors[f"{name}.{part}"]) for part in ("transition", "readout"))

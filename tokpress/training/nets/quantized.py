@@ -9,6 +9,8 @@ while master weights stay float32. Straight-through estimator: Bengio, Léonard 
 "Estimating or propagating gradients through stochastic neurons", §3.
 """
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -16,7 +18,7 @@ from torch import Tensor, nn
 WEIGHT_MAX = 63
 ACTIVATION_MAX = 127
 TINY = 1e-20
-#: rows of a smaller mean square are not blown up to 1 by the gradient of a norm
+#: mean square below which the gradient of a norm grows no further
 LEAST_SQUARE = 1e-4
 
 
@@ -26,23 +28,23 @@ def straight(rounded: Tensor, x: Tensor) -> Tensor:
 
 
 def over_rms(x: Tensor) -> Tensor:
-    """x / rms(x), whose gradient at a row of zeros is no explosion. (What is rounded afterwards has no scale.)"""
+    """x / rms(x), with a bounded gradient at rows of zeros. (The rounding that follows does not depend on the scale.)"""
     return x * x.square().mean(-1, keepdim=True).clamp_min(LEAST_SQUARE).rsqrt()
 
 
 class Grid(torch.autograd.Function):
-    """round(clip(x, ±ℓ)·127/ℓ), the gradient passing where nothing was clipped. What is rounded tells where that was: a
-    mask of its own would cost more than the rounding, since storing one is slow on CPUs."""
+    """round(clip(x, ±ℓ)·127/ℓ). The gradient passes where nothing was clipped: where the result is below 127. (Storing a mask
+    would take longer than the rounding on CPUs.)"""
 
     @staticmethod
-    def forward(ctx, x, limit):
+    def forward(ctx: Any, x: Tensor, limit: float) -> Tensor:
         a = (x * (ACTIVATION_MAX / limit)).clamp(-ACTIVATION_MAX, ACTIVATION_MAX).round()
         ctx.save_for_backward(a)
         ctx.limit = limit
         return a
 
     @staticmethod
-    def backward(ctx, g):
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None]:
         (a,) = ctx.saved_tensors
         return torch.where(a.abs() < ACTIVATION_MAX, g * (ACTIVATION_MAX / ctx.limit), 0.0), None
 
@@ -62,8 +64,10 @@ def quantize_rows(x: Tensor, normed: bool) -> tuple[Tensor, Tensor]:
 
 
 class Product(torch.autograd.Function):
+    """x wᵀ of rounded operands; x is divided by its RMS first where `normed`. The gradient is that of the product."""
+
     @staticmethod
-    def forward(ctx, x, w, normed, dtype):
+    def forward(ctx: Any, x: Tensor, w: Tensor, normed: bool, dtype: torch.dtype) -> Tensor:
         a, r = quantize_rows(x, normed)
         w_q, s = quantize_weight(w)
         a, w_q = a.to(dtype), w_q.to(dtype)
@@ -71,17 +75,17 @@ class Product(torch.autograd.Function):
         return (a @ w_q.T).float() * s.T * r
 
     @staticmethod
-    def backward(ctx, g):
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, Tensor, None, None]:
         x, w = ctx.saved_tensors
         g = g.to(w.dtype)
         return (g @ w).float(), (g.flatten(0, -2).T @ x.flatten(0, -2)).float(), None, None
 
 
 class QuantLinear(nn.Module):
-    """y = W x with 7-bit weights and 8-bit activations. `normed`: x is divided by its RMS first
-    (Zhang & Sennrich 2019), the RMS being taken of the quantised row so that it is an integer sum."""
+    """y = W x with 7-bit weights and 8-bit activations. `normed`: x is divided by its RMS first (Zhang & Sennrich 2019). The
+    RMS is that of the quantised row, an integer sum."""
 
-    #: of the products; see `set_product_dtype`
+    #: type of the factors of products; see `set_product_dtype`
     product_dtype = torch.float32
 
     def __init__(self, inputs: int, outputs: int, normed: bool = False, gain: float = 1.0):
@@ -92,7 +96,8 @@ class QuantLinear(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if self.normed:
             x = over_rms(x)
-        return Product.apply(x, self.weight, self.normed, self.product_dtype)
+        y: Tensor = Product.apply(x, self.weight, self.normed, self.product_dtype)
+        return y
 
 
 class QuantEmbedding(nn.Module):
@@ -110,11 +115,11 @@ class QuantEmbedding(nn.Module):
 
 
 def product_dtype(precision: str, device: torch.device) -> torch.dtype:
-    """bf16, fp32, or auto: bfloat16 on GPUs and on CPUs that multiply it in hardware (AVX512-BF16, AMX);
-    elsewhere it is emulated and slower than float32."""
+    """The type that `precision` names: bf16, fp32, or auto. auto is bfloat16 on GPUs and on CPUs that multiply it in hardware
+    (AVX512-BF16, AMX), elsewhere float32: emulated bfloat16 is slower."""
     if precision == "auto":
-        has = device.type == "cuda" or (device.type == "cpu" and _cpu_multiplies_bf16())
-        precision = "bf16" if has else "fp32"
+        fast_bf16 = device.type == "cuda" or (device.type == "cpu" and _cpu_multiplies_bf16())
+        precision = "bf16" if fast_bf16 else "fp32"
     return {"bf16": torch.bfloat16, "fp32": torch.float32}[precision]
 
 
@@ -124,6 +129,7 @@ def _cpu_multiplies_bf16() -> bool:
 
 
 def set_product_dtype(net: nn.Module, dtype: torch.dtype) -> None:
+    """Set the type of the factors of every product in `net`."""
     for module in net.modules():
         if hasattr(module, "product_dtype"):
-            setattr(module, "product_dtype", dtype)  # noqa: B010 (whichever class has it)
+            setattr(module, "product_dtype", dtype)  # noqa: B010 (several classes have it)

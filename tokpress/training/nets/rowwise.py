@@ -1,7 +1,6 @@
-"""Operations on each row of features by itself in training (`exact.network_ops.RowOps`), with gradients; values are [B, T, C].
+"""Operations on single rows of features in training (`exact.network_ops.RowOps`), with gradients; values are [B, T, C].
 
-Rounding is that of the coder, with gradients passing straight through (Bengio et al. 2013, §3), so that the coded rate is the
-trained one.
+They round as the coder does, so the trained rate is the coded rate. Gradients pass straight through (Bengio et al. 2013, §3).
 """
 
 from collections.abc import Sequence
@@ -19,9 +18,9 @@ class RowwiseTrained(Parameters):
     def embed(self, name: str, tokens: Tensor, symbols: int, width: int) -> Tensor:
         def make() -> Tensor:
             table = torch.randn(symbols, width) * 0.5
-            # ordered symbols (intensities) are told apart at once, if there are many by every step of a grid
-            most = 4.0 if self.item and symbols >= 64 else 1.0
-            table[:, 0] = torch.linspace(-most, most, symbols)
+            # ordered symbols (intensities) differ from the start; many of them by a step of the activation grid
+            peak = 4.0 if self.item and symbols >= 64 else 1.0
+            table[:, 0] = torch.linspace(-peak, peak, symbols)
             return table
 
         weight = self._value(name, "table", make)[tokens]
@@ -37,7 +36,8 @@ class RowwiseTrained(Parameters):
             return (self._grid(x, limit) @ q.T).float() * s.T * (limit / ACTIVATION_MAX)
         if normed:
             x = over_rms(x)
-        return Product.apply(x, weight, normed, self.product_dtype)
+        y: Tensor = Product.apply(x, weight, normed, self.product_dtype)
+        return y
 
     def bias(self, name: str, width: int, first: float = 0.0, last: float | None = None) -> Tensor:
         return self._vector(name, lambda: torch.linspace(first, first if last is None else last, width))
@@ -73,12 +73,12 @@ class RowwiseTrained(Parameters):
 
     def _attend(self, q: Tensor, k: Tensor, v: Tensor, heads: int, mask: Tensor | None, causal: bool) -> Tensor:
         q, k, v = (x.unflatten(2, (heads, -1)).transpose(1, 2) for x in (q, k, v))
-        q, k = self._on_rows(q).to(self.product_dtype), self._on_rows(k).to(self.product_dtype)
+        q, k = self._rounded_rows(q).to(self.product_dtype), self._rounded_rows(k).to(self.product_dtype)
         v = (self._grid(v, VALUE_LIMIT) * (VALUE_LIMIT / ACTIVATION_MAX)).to(self.product_dtype)
         out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=causal)
         return out.transpose(1, 2).flatten(2).float()
 
     @staticmethod
-    def _on_rows(x: Tensor) -> Tensor:
+    def _rounded_rows(x: Tensor) -> Tensor:
         s = x.detach().abs().amax(-1, keepdim=True).clamp_min(TINY) / ACTIVATION_MAX
         return straight((x.detach() / s).round() * s, x)

@@ -1,8 +1,8 @@
 """The training recurrence h_t = f_t·h_{t−1} + (1 − f_t)·c_t and its gradient, one pass over time each.
 
-The channels of a row are independent and contiguous, so the inner loop is a SIMD loop and the whole
-scan costs one read of f and c and one write of h: far below the matrix products around it
-(measured by python -m benchmarks training_speed). On a GPU it is `scan_triton`'s. Backward, with λ_t the total gradient of h_t:
+The channels of a row are independent and contiguous, so the inner loop is a SIMD loop. A scan reads f and c once and writes h
+once: far less work than the matrix products around it (measured by python -m benchmarks training_speed). GPUs use `scan_triton`.
+Backward, with λ_t the total gradient of h_t:
 
     λ_t = g_t + f_{t+1}·λ_{t+1}        ∂f_t = λ_t·(h_{t−1} − c_t)        ∂c_t = λ_t·(1 − f_t)
 
@@ -28,7 +28,7 @@ def _array(t: Tensor) -> Any:
 
 
 def _in_parts(run: Callable[..., None], *arrays: Any) -> None:
-    """`run` on parts of the rows, by as many threads as torch uses; the core lets the interpreter go meanwhile."""
+    """`run` on parts of the rows, by as many threads as torch uses; the core releases the interpreter meanwhile."""
     rows, parts = len(arrays[0]), torch.get_num_threads()
     if parts < 2 or rows < 2:
         run(*arrays)
@@ -52,7 +52,8 @@ def _triton() -> ModuleType | None:
 def scan(f: Tensor, c: Tensor, h0: Tensor) -> Tensor:
     """h [B, T, C] from forget gates f, candidates c and the state h0 before the first step."""
     if f.device.type == "cuda" and (on_gpu := _triton()):
-        return on_gpu.forward(f, c, h0)
+        on_device: Tensor = on_gpu.forward(f, c, h0)
+        return on_device
     if f.device.type != "cpu" or not library.is_here():
         return scan_by_steps(f, c, h0)
     h = torch.empty_like(f, memory_format=torch.contiguous_format)
@@ -61,7 +62,7 @@ def scan(f: Tensor, c: Tensor, h0: Tensor) -> Tensor:
 
 
 def scan_by_steps(f: Tensor, c: Tensor, h0: Tensor) -> Tensor:
-    """The same by torch, a step at a time: the core's twin."""
+    """`scan` by torch, a step at a time: the core's twin."""
     h, out = h0, torch.empty_like(f)
     for t in range(f.shape[1]):
         h = f[:, t] * h + (1 - f[:, t]) * c[:, t]
@@ -70,7 +71,7 @@ def scan_by_steps(f: Tensor, c: Tensor, h0: Tensor) -> Tensor:
 
 
 @scan.register_fake
-def _scan_shape(f, c, h0):
+def _scan_shape(f: Tensor, c: Tensor, h0: Tensor) -> Tensor:
     return torch.empty_like(f, memory_format=torch.contiguous_format)
 
 
@@ -78,7 +79,8 @@ def _scan_shape(f, c, h0):
 def scan_backward(f: Tensor, c: Tensor, h0: Tensor, h: Tensor, g: Tensor) -> tuple[Tensor, Tensor]:
     """Gradients of f and c. The state h0 gets none: backpropagation is truncated at the window."""
     if f.device.type == "cuda" and (on_gpu := _triton()):
-        return on_gpu.backward(f, c, h0, h, g)
+        gradients: tuple[Tensor, Tensor] = on_gpu.backward(f, c, h0, h, g)
+        return gradients
     if f.device.type != "cpu" or not library.is_here():
         return scan_backward_by_steps(f, c, h0, h, g)
     gf = torch.empty_like(f, memory_format=torch.contiguous_format)
@@ -88,7 +90,7 @@ def scan_backward(f: Tensor, c: Tensor, h0: Tensor, h: Tensor, g: Tensor) -> tup
 
 
 def scan_backward_by_steps(f: Tensor, c: Tensor, h0: Tensor, h: Tensor, g: Tensor) -> tuple[Tensor, Tensor]:
-    """The same by torch: the core's twin."""
+    """`scan_backward` by torch, a step at a time: the core's twin."""
     lam, later = torch.empty_like(f), torch.zeros_like(h0)
     for t in range(f.shape[1] - 1, -1, -1):
         lam[:, t] = later = g[:, t] + later
@@ -98,16 +100,16 @@ def scan_backward_by_steps(f: Tensor, c: Tensor, h0: Tensor, h: Tensor, g: Tenso
 
 
 @scan_backward.register_fake
-def _scan_backward_shape(f, c, h0, h, g):
-    e = torch.empty_like(f, memory_format=torch.contiguous_format)
-    return e, torch.empty_like(e)
+def _scan_backward_shape(f: Tensor, c: Tensor, h0: Tensor, h: Tensor, g: Tensor) -> tuple[Tensor, Tensor]:
+    gf = torch.empty_like(f, memory_format=torch.contiguous_format)
+    return gf, torch.empty_like(gf)
 
 
-def _setup(ctx, inputs, output):
+def _setup(ctx: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
     ctx.save_for_backward(*inputs, output)
 
 
-def _autograd(ctx, g):
+def _autograd(ctx: Any, g: Tensor) -> tuple[Tensor, Tensor, None]:
     f, c, h0, h = ctx.saved_tensors
     gf, gc = scan_backward(f, c, h0, h, g)
     return gf, gc, None

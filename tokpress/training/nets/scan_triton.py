@@ -1,12 +1,15 @@
-"""The recurrence of `scan.py` on a GPU: tiles of time, scanned in parallel, one after the other.
+"""The recurrence of `scan` on a GPU: tiles of time, one after another, each scanned in parallel.
 
 Within a tile the maps h ↦ f·h + b compose associatively (Blelloch 1990, "Prefix sums and their applications", §1.4):
 
     (f₁, b₁) then (f₂, b₂)  =  (f₁·f₂, f₂·b₁ + b₂)
 
-so a tile of TIME steps takes log₂ TIME rounds, and what it begins from enters by its composed map. A program works on one row
-and CHANNELS channels. A loop over time of torch's own kernels takes some hundred times as long.
+so a tile of TIME steps takes log₂ TIME rounds; the composed map is applied to the state before the tile. A program works on
+one row and CHANNELS channels. A loop over time of torch's kernels takes about a hundred times as long.
 """
+
+# mypy: disable-error-code="no-untyped-def, untyped-decorator"
+# (kernels are Triton's language: their arguments are pointers, and blocks of values)
 
 import torch
 import triton

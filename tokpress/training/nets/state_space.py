@@ -1,4 +1,4 @@
-"""Three forms of one recurrence for training: loop, convolution, associative scan. `exact.recurrent` is a fourth, which codes.
+"""Three forms of one recurrence for training: loop, convolution, associative scan. Coding uses a fourth, `exact.recurrent`.
 
     h_t = A h_{t−1} + u_t per channel and complex state, y_t = Re Σ_N C_N h_N,t
     recurrent     T steps in order
@@ -21,7 +21,7 @@ CHUNK = 64
 
 
 def initial(width: int, size: int) -> dict[str, Tensor]:
-    """Time scales from a step to a thousand, shared out over channels; frequencies over states (S4D-Lin)."""
+    """Time scales from one step to a thousand, one a channel; frequencies, one a state (S4D-Lin)."""
     decay = torch.logspace(-3, -0.3, width)[:, None].expand(width, size)
     angle = (decay * math.pi * torch.arange(size)[None]).clamp(max=math.pi)
     scale = (1 - torch.exp(-2 * decay)).sqrt() / size**0.5
@@ -34,7 +34,7 @@ def initial(width: int, size: int) -> dict[str, Tensor]:
 
 
 def discrete(log_decay: Tensor, angle: Tensor, readout_re: Tensor, readout_im: Tensor) -> dict[str, Tensor]:
-    """What the recurrent form needs: transition and readout, real and imaginary, [2, C, N]."""
+    """Transition and readout of the recurrent form, real and imaginary parts: [2, C, N]."""
     size = torch.exp(-F.softplus(log_decay))
     transition = torch.stack([size * torch.cos(angle), size * torch.sin(angle)])
     return {"transition": transition, "readout": torch.stack([readout_re, readout_im])}
@@ -75,7 +75,7 @@ def recurrent(u: Tensor, a: Tensor, c: Tensor) -> Tensor:
 
 
 def scanned(u: Tensor, a: Tensor, c: Tensor) -> Tensor:
-    """The same by an associative scan in log₂ T passes (Hillis & Steele 1986)."""
+    """`recurrent` by an associative scan in log₂ T passes (Hillis & Steele 1986)."""
     steps = u.shape[1]
     b = u[..., None].to(a.dtype).expand(*u.shape, a.shape[1])
     factor, reach = a.expand(steps, *a.shape), 1
@@ -87,7 +87,7 @@ def scanned(u: Tensor, a: Tensor, c: Tensor) -> Tensor:
 
 
 def linear_attention(q: Tensor, k: Tensor, v: Tensor, sums: Tensor) -> tuple[Tensor, Tensor]:
-    """q, k > 0, v [B, T, H, d] and S beside z [B, H, d, d + 1] before them → (out [B, T, H, d], S and z after them)."""
+    """q, k > 0, v [B, T, H, d] and the sums (S, z) [B, H, d, d + 1] before them → (out [B, T, H, d], the sums after them)."""
     v = torch.cat([v, torch.ones_like(v[..., :1])], -1)
     out = []
     for at in range(0, q.shape[1], CHUNK):
