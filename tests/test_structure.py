@@ -6,10 +6,46 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.source_counts import ROOMS, Tree, circles, loose_files, room, upward_imports
+from benchmarks.source_counts import (
+    ROOMS,
+    Tree,
+    changed_state,
+    circles,
+    loose_files,
+    outside_sets,
+    private_uses,
+    room,
+    upward_imports,
+)
 
 ROOT = Path(__file__).parent.parent
 MAX_LOOSE = 9
+#: files that use a private name of another library, which one of ours has too
+FOREIGN_NAMES = {"tokpress/training/nets/bottlenecks.py"}
+#: files that set attributes of another file's class: none may be added. Those of autograd's context, of sys and of progress records are
+#: meant to be set
+SET_FROM_OUTSIDE = {
+    "cli/bench.py", "cli/compress.py", "cli/jobs.py", "cli/main.py", "tokpress/priors/linear_prediction/residuals.py",
+    "tokpress/priors/text/bitwise_model.py", "tokpress/training/learners/autoencoder.py", "tokpress/training/loop/fit.py",
+    "tokpress/training/nets/quantized.py", "tokpress/training/run.py",
+}  # fmt: skip
+#: what a process has once
+STATE = {
+    "container.lzma2._turn": "one lzma encoder at work: it takes 390 MB",
+    "exact.threads._BLAS": "the threads of numpy's library",
+    "exact.threads._crew": "the threads that share steps",
+    "exact.threads._most": "the limit of a context",
+    "models.store._loading": "one thread loads a model",
+    "priors.registry.PRIORS": "registered priors",
+    "tokenizers.registry.TOKENIZERS": "registered tokenizers",
+    "training.nets.adversarial._PERCEPTUAL": "a network that is loaded once",
+    "cli.output._unfinished": "outputs to remove when the process is stopped",
+    "cli.signals._asked": "the signal that arrived",
+    "cli.signals._holding": "whether signals wait",
+    "cli.signals._over": "whether the work is over",
+    "cli.signals._wanted": "whether a thread's work is still wanted",
+    "cli.terminal._desk": "the terminal's line",
+}
 
 
 @pytest.fixture(scope="module")
@@ -28,6 +64,23 @@ def test_imports_go_downwards(tree):
 
 def test_few_files_are_loose(tree):
     assert len(loose_files(tree)) <= MAX_LOOSE
+
+
+def files(found: list[str]) -> set[str]:
+    return {each.partition(":")[0] for each in found}
+
+
+def test_no_private_name_is_used_in_another_file(tree):
+    assert files(private_uses(tree)) <= FOREIGN_NAMES
+
+
+def test_no_attribute_is_set_from_outside(tree):
+    assert files(outside_sets(tree)) <= SET_FROM_OUTSIDE
+
+
+def test_no_call_changes_the_state_of_a_module(tree):
+    """But for what a process has once."""
+    assert {name.removeprefix("tokpress.") for name in changed_state(tree)} <= set(STATE)
 
 
 def time_limits(path: Path) -> list[str]:

@@ -101,10 +101,20 @@ class Text:
         if handle := getattr(self, "handle", None):
             self._free(handle)
 
-    def next_block(self) -> int:
-        """Steps of the next call."""
-        self.share()
-        return min(max(1, AT_ONCE // self.lanes), self.steps - self.at)
+    def in_blocks(self, code: Callable[[int], object], report: Callable[[int], object]) -> None:
+        """Code all steps that are left: `code` codes so many, `report` hears how many tokens are done after each block."""
+        done = 0
+        while self.at < self.steps:
+            self.share()
+            steps = min(max(1, AT_ONCE // self.lanes), self.steps - self.at)
+            done += self._live(steps)
+            code(steps)
+            self.advance(steps)
+            report(done)
+
+    def advance(self, steps: int) -> None:
+        """Count steps that the core has coded."""
+        self.at += steps
 
     def share(self) -> None:
         """Let as many threads share the next call as are free."""
@@ -115,20 +125,15 @@ class Text:
         """A function of the core on this handle. Raises what its result says."""
         return library.checked(library.function(name, _POINTER, *kinds, using=self.using)(self.handle, *arguments))
 
-    def live(self, steps: int) -> int:
+    def _live(self, steps: int) -> int:
         """Tokens of the next steps."""
         last = self.tokens - (self.lanes - 1) * self.steps
         return steps * (self.lanes - 1) + max(0, min(last - self.at, steps))
 
     def encode(self, tokens: Any, report: Callable[[int], object] = lambda done: None) -> bytes:
         """tokens: N int32, contiguous → the payload. `report` hears how many are done. Raises CoreError for symbols outside V."""
-        given, done = self.known(tokens), 0
-        while self.at < self.steps:
-            steps = self.next_block()
-            done += self.live(steps)
-            self.call("text_encode", [_POINTER, _COUNT], given, steps)
-            self.at += steps
-            report(done)
+        given = self.known(tokens)
+        self.in_blocks(lambda steps: self.call("text_encode", [_POINTER, _COUNT], given, steps), report)
         return self.finish()
 
     def finish(self) -> bytes:
@@ -139,13 +144,9 @@ class Text:
 
     def score(self, tokens: Any, report: Callable[[int], object] = lambda done: None) -> Any:
         """The probabilities of tokens [N]: 2 · N doubles, of each one's class and member (1 where there are no classes)."""
-        given, done, costs = self.known(tokens), 0, (ctypes.c_double * (2 * self.tokens))()
-        while self.at < self.steps:
-            steps = self.next_block()
-            done += self.live(steps)
-            self.call("text_score", [_POINTER, _COUNT, _POINTER], given, steps, costs)
-            self.at += steps
-            report(done)
+        given, costs = self.known(tokens), (ctypes.c_double * (2 * self.tokens))()
+        kinds = [_POINTER, _COUNT, _POINTER]
+        self.in_blocks(lambda steps: self.call("text_score", kinds, given, steps, costs), report)
         return costs
 
     def known(self, tokens: Any) -> Any:
@@ -167,7 +168,7 @@ class Text:
             raise ValueError(f"{size} bytes have no room for {steps} steps of {self.lanes} lanes")
         self.share()
         self.call("text_decode", [_POINTER, _COUNT], to, steps)
-        self.at += steps
+        self.advance(steps)
 
     def step(self, previous: Any, rows: int, out: Any) -> None:
         """One step of a prior without groups, for whoever codes symbols itself: previous: rows int32, or None before the first;
@@ -177,4 +178,4 @@ class Text:
         if size != 4 * rows * self.model.symbols or count != 4 * rows:
             raise ValueError(f"{rows} rows of {self.model.symbols} probabilities do not fit these buffers")
         self.call("text_step", [_POINTER, _COUNT, _POINTER], given, rows, to)
-        self.at += 1
+        self.advance(1)
