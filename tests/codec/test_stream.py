@@ -76,13 +76,12 @@ def test_a_hole_is_the_whole_frame_whatever_is_wrong_with_it():
         assert b"".join(i[1] for i in items if not isinstance(i, Damaged)) == DATA[:500] + source
 
 
-def test_the_models_swapped_under_one_id(monkeypatch):
+def test_the_models_swapped_under_one_id():
     """Two models whose ids collide: the source's checksum tells, and nothing is passed on."""
     file = frame(OURS, DATA[:1000])
-    monkeypatch.setattr(OTHER, "_id", OURS.id)
-    out = io.BytesIO()
+    other, out = Model(OTHER.tokenizer, OTHER.prior, OURS.id), io.BytesIO()
     with pytest.raises(ChecksumError, match="frame 1 "):
-        decompress_stream(io.BytesIO(file), out, [OTHER])
+        decompress_stream(io.BytesIO(file), out, [other])
     assert out.getvalue() == b""
 
 
@@ -310,13 +309,20 @@ def test_other_kinds_of_bytes():
         assert tokpress.decompress(kind(tokpress.compress(kind(DATA), OURS)), models=[OURS]) == DATA
 
 
-def test_tokens_of_another_length_are_found_before_their_bytes_are_made(monkeypatch):
+class LongTokens(BytesTokenizer):
+    """Half of the tokens stand for two bytes."""
+
+    decode = None
+
+    def source_length(self, tokens):
+        return sum(b % 2 + 1 for b in as_array(tokens))
+
+
+def test_tokens_of_another_length_are_found_before_their_bytes_are_made():
     """Many long tokens in a small payload would fill the memory."""
     data = frame(OURS, DATA)
-    monkeypatch.setattr(BytesTokenizer, "source_length", lambda self, tokens: sum(b % 2 + 1 for b in as_array(tokens)))
-    monkeypatch.setattr(BytesTokenizer, "decode", None)
     with pytest.raises(ChecksumError, match="make more than 6,000 bytes"):
-        tokpress.decompress(data, models=[OURS])
+        tokpress.decompress(data, models=[Model(LongTokens(), OURS.prior, OURS.id)])
 
 
 def test_a_sample_of_less_than_nothing():
