@@ -331,8 +331,8 @@ def trial(path: Path) -> dict[str, Any] | None:
     source = path.read_bytes()[: options.FRAME_SIZE]
     if len(source) <= selection.TRIAL_SIZE:
         return None
-    part, _ = choose._part(source, None)
-    if choose._is_hopeless(models[0], part):
+    part, _ = choose.part_to_try(source, None)
+    if choose.is_hopeless(models[0], part):
         return None
     tokens = len(models[0].tokenizer.encode(part))
     rates = [8 * len(model.encode(data)[0]) / len(data) for data in (part, source) for model in models]

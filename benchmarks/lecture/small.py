@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -48,13 +49,23 @@ def samples_of(count: int, seed: int) -> np.ndarray:
     return np.clip(np.rint(rng.normal(mean, spread)), 0, 99).astype(np.int64)
 
 
+@dataclass
+class Fixed(Source):
+    """A source of which so many tokens at its end are held out."""
+
+    held: int = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.held_out = self.held
+
+
 def fit(samples: np.ndarray, folder: Path) -> dict[str, np.ndarray]:
     """The pmf [256] of each model, fitted by the same code as in `tokpress train prior`."""
     path = folder / "samples"
     # the end of a source is held out, so zeros stand there, which are no samples
     path.write_bytes(np.concatenate([samples, np.zeros(max(len(samples) // 9, 1))]).astype("<u2").tobytes())
-    source = Source(path)
-    source.held_out = len(source.all) - len(samples)
+    source = Fixed(path, held=len(path.read_bytes()) // 2 - len(samples))
     options, tokenizer = FitOptions(folder), BytesTokenizer()
     histogram = fit_prior(HistogramPrior, [source], tokenizer, {}, options)
     mixture = fit_prior(LogisticMixturePrior, [source], tokenizer, {"components": 4}, options)
