@@ -2,6 +2,7 @@
 
 import io
 import zlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -83,16 +84,11 @@ def test_megabytes_of_one_byte(name, byte, size):
 class Strict:
     """A prior that allows one token for each byte of payload, and is another one in all else."""
 
-    tokens_a_byte = 1
-
     def __init__(self, prior):
-        self._prior = prior
+        self._prior, self.rules = prior, replace(prior.rules, tokens_per_byte=1)
 
     def __getattr__(self, name):
         return getattr(self._prior, name)
-
-    def on(self, grid, tokens):
-        return Strict(self._prior.on(grid, tokens))
 
     def for_tokenizer(self, tokenizer):
         return self
