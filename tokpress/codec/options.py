@@ -46,10 +46,10 @@ class Options:
         self.completes = not self.lossy and len(self.models or []) == 1 and any(m.tokenizer.wants_grid for m in losing)
         if losing and not (self.lossy or self.completes):
             name = losing[0].name
-            raise TokpressError(f"the model {name} loses information: say --lossy if it may, or take another model")
+            raise TokpressError(f"the model {name} loses information: allow it with --lossy, or choose another model")
         if self.lossy and (len(self.models or []) != 1 or not losing):
             raise TokpressError(
-                "--lossy wants one model, given with -m, whose tokenizer is lossy: a palette, for instance"
+                "--lossy needs one model with a lossy tokenizer, a palette for instance: name it with -m"
             )
         if self.lanes is not None and not 1 <= self.lanes <= MAX_LANES:
             raise ValueError(f"lanes must be 1 … {MAX_LANES:,}, not {self.lanes:,}")
