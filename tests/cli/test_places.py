@@ -170,7 +170,7 @@ def test_a_group_that_cannot_be_kept_gains_nothing(run, place, tiny, monkeypatch
     from tokpress.cli import output
 
     with open("a", "rb") as file:
-        output._resemble(file.fileno(), like)
+        output._copy_attributes(file.fileno(), like)
     assert os.stat("a").st_mode & 0o777 == 0o644
 
 
