@@ -305,7 +305,7 @@ PARTS: dict[str, tuple[Callable[[Setup], Cases], Callable[[Found], Outcome]]] = 
 
 @benchmark("acceptance", page="docs/acceptance.md", takes="2 hours; --only 'small*' a minute")
 class Acceptance(Benchmark):
-    """What the first version was asked to show: start, speed, memory, exact code lengths, English, mixed files, every test file."""
+    """Requirements of the first version: start, speed, memory, exact code lengths, English, mixed files, every test file."""
 
     packages = PACKAGES
 

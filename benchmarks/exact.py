@@ -112,8 +112,6 @@ def unrounded_bits(prior: Any, tokens: Any, lanes: int, window: int = 256) -> fl
 
 def unrounded(prior: Any) -> Any:
     """The minGRU network with the weights of the model file as floats, and products that round nothing."""
-    import functools
-
     import numpy as np
     import torch
     import torch.nn.functional as F
@@ -121,7 +119,8 @@ def unrounded(prior: Any) -> Any:
     from tokpress.training.nets.mingru import MinGRUNet
     from tokpress.training.nets.quantized import TINY, QuantEmbedding, QuantLinear
 
-    def product(layer: QuantLinear, x: torch.Tensor) -> torch.Tensor:
+    def product(layer: QuantLinear, inputs: tuple[torch.Tensor], _: torch.Tensor) -> torch.Tensor:
+        (x,) = inputs
         if layer.normed:
             x = x * x.square().mean(-1, keepdim=True).clamp_min(TINY).rsqrt()
         return F.linear(x, layer.weight)
@@ -138,9 +137,9 @@ def unrounded(prior: Any) -> Any:
     net.load_state_dict(weights)
     for layer in net.modules():
         if isinstance(layer, QuantLinear):
-            layer.forward = functools.partial(product, layer)
+            layer.register_forward_hook(product)  # what a hook returns takes the place of the layer's own product
         elif isinstance(layer, QuantEmbedding):
-            layer.forward = functools.partial(lambda table, tokens: table.weight[tokens], layer)
+            layer.register_forward_hook(lambda table, inputs, _: table.weight[inputs[0]])
     return net
 
 

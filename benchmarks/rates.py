@@ -164,7 +164,7 @@ def by_kind(rows: Sets, results: Results) -> list[str]:
         lines.append([f"{kind}, {size / 1e6:.1f} MB", *cells_of])
     return [
         *markdown(["", *SHOWN.values()], lines), "",
-        "Bits per byte; MB/s of compressing and decompressing, whole processes on two cores. Every decode was compared with its source. "
+        "A cell has bits per byte, then MB/s of compression and of decompression, of whole processes on two cores. Every decode was compared with its source. "
         f"{results.made_by()}",
     ]  # fmt: skip
 
@@ -186,9 +186,9 @@ def _size_and_speed(row: Row) -> str:
 def long(rows: Sets, totals: Sets, results: Results) -> list[str]:
     lines = [
         "# Results", "", results.made_by(), "",
-        "Each codec ran in processes of its own; seconds and peak memory are those of the whole process, start and "
-        "loading of the model included. Every decode was compared with its source. MB are 10⁶ bytes. "
-        "Model bytes are not part of the compressed bytes.", "",
+        "Each codec ran in its own processes. Seconds and peak memory are those of the whole process, including start and "
+        "loading of the model. Every decode was compared with its source. MB are 10⁶ bytes. "
+        "Compressed bytes do not include model bytes.", "",
     ]  # fmt: skip
     codecs: dict[str, str] = {}
     for run in results.runs:
@@ -250,7 +250,7 @@ def _printed(command: str, place: str) -> str:
 
 @benchmark("readme", page="README.md", takes="a few seconds")
 class Readme(Benchmark):
-    """Runs the console example of README.md and writes what it prints into it."""
+    """Runs the console example of README.md and writes its output into README.md."""
 
     stored = False
 

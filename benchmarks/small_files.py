@@ -229,7 +229,7 @@ def page(kept: dict[str, Any], made_by: str) -> list[str]:
     lines = [
         "# Small files",
         "",
-        "Each file compressed alone, headers included; every one was decoded and compared.",
+        "Each file is compressed alone, headers included. Every file was decoded and compared.",
         "",
     ]
     if figures := asked(kept):
@@ -238,7 +238,7 @@ def page(kept: dict[str, Any], made_by: str) -> list[str]:
         lines += [
             f"## {m['number']} messages of 1 to 4 KB, {m['bytes']:,} bytes",
             "",
-            "Pieces of the bench's English texts. The dictionary is learned from the text that the models were trained on.",
+            "The messages are pieces of the English test files. The dictionary is learned from the text that the models were trained on.",
             "",
             *table(m, peers),
             "",
@@ -253,12 +253,12 @@ def page(kept: dict[str, Any], made_by: str) -> list[str]:
         lines += [
             f"## {m['number']} new records of one kind, {m['bytes']:,} bytes",
             "",
-            f"Package descriptions after `{m['command']}` on 20 MB of them: {m['training_minutes']} minutes of training,",
-            f"{m['model_bytes']:,} bytes of model. The dictionaries are learned from the same 20 MB.",
+            f"The records are package descriptions. `{m['command']}` trained for {m['training_minutes']} minutes on 20 MB of other descriptions and",
+            f"made a model of {m['model_bytes']:,} bytes. The dictionaries are learned from the same 20 MB.",
             "",
             *table(m, peers),
             "",
-            f"All of them as one file, {size:,} bytes:",
+            f"All new records as one file, {size:,} bytes:",
             "",
             *markdown(["compressor", "bytes", "bits per byte", "compress MB/s", "decompress MB/s"], whole),
             "",

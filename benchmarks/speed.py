@@ -88,7 +88,7 @@ def decode_seconds(model: Model, tokens: Tokens, payload: bytes, lanes: int, rou
 
 @benchmark("products", takes="1 minute", settings={"model": "text", "bytes": (1_000_000,), "rounds": 3})
 class Products(Benchmark):
-    """Share of the machine's limit for integer matrix products that the decoder reaches, everything included.
+    """Share of the machine's limit for integer matrix products that a whole decode reaches.
 
     limit: multiply-adds a second of the core's product alone on as many threads, the best of some shapes that caches hold. needed:
     multiply-adds a token, of every int8 weight that is multiplied. share: needed / seconds a token of decoding / limit. products alone:
@@ -157,7 +157,7 @@ SHARE_BYTES = 1 << 22  # the library's tokens take a hundred times the room of o
 
 @benchmark("byte_pairs", takes="2 minutes", settings={"table_from": 1 << 18})
 class BytePairs(Benchmark):
-    """Token ids of the core against those of Hugging Face's library on all test files or FILE, and MB/s of CPU time of both.
+    """Token ids of the core compared with those of Hugging Face's library, and the speed of both in MB/s of CPU time.
 
     Under every instruction set of this processor; the library gets 64 KiB at a time. A file with another id, or that does not decode,
     fails. Files from `table_from` bytes get a line.

@@ -17,7 +17,7 @@ Value = Callable[[Row, Row | None], float | None]
 
 
 def saved(ours: Row, peer: Row | None) -> float | None:
-    """Share of the peer's bytes that ours does not need."""
+    """Share of the peer's bytes that our codec saves."""
     if peer is None or ours.compressed_bytes is None or not peer.compressed_bytes:
         return None
     return 1 - ours.compressed_bytes / peer.compressed_bytes

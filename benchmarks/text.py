@@ -142,15 +142,15 @@ VARIANTS = {
     "no learning head": Variant("`online=0`", lambda model: with_rate(model, 0)),
     "neither": Variant("", lambda model: without_memory(with_rate(model, 0))),
     "no n-gram tables": Variant(
-        "set to 0, after training with them", lambda model: reweighed(model, lambda k, q: q * 0 if "gram" in k else q)
+        "set to 0 after training", lambda model: reweighed(model, lambda k, q: q * 0 if "gram" in k else q)
     ),
     "no network": Variant("the memory over counts of tokens", lambda model: Model(model.tokenizer, MemoryPrior(HistogramPrior(model.tokenizer.vocab_size)))),
     "no tokens": Variant("`adaptive`: context mixing of bytes", lambda model: store.load("adaptive")),
-    "spelled": Variant("mixed with contexts of bytes, bit by bit", lambda model: Model(model.tokenizer, SpellingPrior(model.prior))),
+    "bitwise mixing": Variant("tokens as binary decisions, mixed with contexts of bytes", lambda model: Model(model.tokenizer, SpellingPrior(model.prior))),
     "weights of 6 bits": Variant("of 7, rounded after training", coarser(6)),
     "weights of 5 bits": Variant("", coarser(5)),
     "weights of 4 bits": Variant("", coarser(4)),
-    "1 lane": Variant("by the rule: one for some 1,024 tokens, at most 128", lambda model: model, 1),
+    "1 lane": Variant("default: one for some 1,024 tokens, at most 128", lambda model: model, 1),
     "16 lanes": Variant("", lambda model: model, 16),
     "64 lanes": Variant("", lambda model: model, 64),
     "256 lanes": Variant("", lambda model: model, 256),
@@ -206,27 +206,27 @@ def ablation(runs: dict[str, Any], made_by: str) -> list[str]:
              f"{size / seconds / 1e3:.0f}"]
         )  # fmt: skip
     return [
-        "# What each part of the text model is worth",
+        "# Parts of the text model",
         "",
-        "The shipped `text` with one part left out or changed, on a mix that it was not trained on and that is not the bench:",
-        "the ends of ten kinds of text (the last {} bytes of each), and 2 MB of package descriptions. Nothing is trained".format(
+        "The shipped `text` with one part left out or changed, on the development mix: the last {} bytes of each of ten kinds of text, and 2 MB of".format(
             f"{runs['as shipped']['novels_en']['bytes']:,}"
         ),
-        "anew, so that what is left out of the network was not made up for.",
+        "package descriptions. The model was not trained on this mix, and the mix is not part of the test files. Nothing is trained again, so the",
+        "other parts could not adapt to the change.",
         "",
         *markdown(
-            ["text", "", "bits per byte, mean of the rates", "against it", "novels and books", "package descriptions",
+            ["text", "", "bits per byte, mean of the rates", "against shipped", "novels and books", "package descriptions",
              "KB/s, one core"],
             rows,
         ),
         "",
-        "Vocabularies are compared in [text_tokenizers.md](text_tokenizers.md).",
+        "[Tokenizers of text](text_tokenizers.md) compares vocabularies.",
         "",
         made_by,
     ]  # fmt: skip
 
 
-# --- a context read before -------------------------------------------------------------------------------------------
+# --- rates in context -------------------------------------------------------------------------------------------
 
 CONTEXT_BYTES = 40_000
 #: (scored, read before, about the second), from the test files; #1 and #2 are the halves of the first 2 · CONTEXT_BYTES
@@ -236,7 +236,7 @@ PAIRS = [
     ("logs/HDFS_2k.log#2", "logs/HDFS_2k.log#1", "the log's first half"),
     ("logs/Apache_2k.log#2", "logs/Apache_2k.log#1", "the log's first half"),
     ("text/canterbury/alice29.txt#2", "text/canterbury/alice29.txt#1", "the book's first half"),
-    ("text/canterbury/alice29.txt#2", "logs/HDFS_2k.log#1", "a log, which has nothing to do with it"),
+    ("text/canterbury/alice29.txt#2", "logs/HDFS_2k.log#1", "an unrelated log"),
 ]
 
 
@@ -275,12 +275,12 @@ class InContext(Benchmark):
             lines = [
                 "# In context",
                 "",
-                "A model that has read a similar file before may predict a file better, with nothing trained: the recurrent state",
-                "and the memory of earlier tokens do it. A file of another kind does harm. `tokpress score --context FIRST SECOND`",
-                "shows by how much. Bits per byte of 40,000 bytes each (`#1`, `#2`: the first and the second 40,000 of a file), under",
-                "the shipped text model in one lane:",
+                "A model that has read a similar file may predict a file better, without training: the recurrent state and the memory of earlier tokens",
+                "carry over. A file of another kind may do harm. `tokpress score --context FIRST SECOND` measures the effect. The table has",
+                "bits per byte of 40,000 bytes (`#1`, `#2`: the first and the second 40,000 bytes of a file) under the shipped text model in one",
+                "lane:",
                 "",
-                *markdown(["scored", "read before, at no cost", "alone", "in context", ""], rows),
+                *markdown(["scored", "context, not counted", "alone", "in context", ""], rows),
                 "",
                 results.made_by(),
             ]
@@ -288,16 +288,16 @@ class InContext(Benchmark):
         return []
 
 
-# --- the choice between models, and pieces --------------------------------------------------------------------------
+# --- trials, and cuts --------------------------------------------------------------------------
 
 
 @benchmark("trials", takes="1 hour")
 class Trials(Benchmark):
-    """How well parts of a large file tell which shipped model suits all of it: the data behind tokpress/codec/selection.py.
+    """How well a trial on parts of a large file predicts the best shipped model: the data behind tokpress/codec/selection.py.
 
-    A line for each test file, or FILE: bytes of a token of the text model, and of lzma's output for one (PROSE_BYTES, PROSE_LZMA), bits
-    per byte of the trial and of the first frame under the text model and the adaptive one, and how much more the second gained
-    from one to the other (STARTS_EMPTY stands for that).
+    A line for each test file, or FILE, has bytes of source and bytes of lzma's output for each token of the text model (PROSE_BYTES,
+    PROSE_LZMA), then bits per byte of the trial and of the first frame under both models. The last column compares the gain of the
+    adaptive model, from trial to frame, with that of the text model (STARTS_EMPTY).
     """
 
     takes_files = True
@@ -331,8 +331,8 @@ def trial(path: Path) -> dict[str, Any] | None:
     source = path.read_bytes()[: options.FRAME_SIZE]
     if len(source) <= selection.TRIAL_SIZE:
         return None
-    part, _ = choose._part(source, None)
-    if choose._is_hopeless(models[0], part):
+    part, _ = choose.part_to_try(source, None)
+    if choose.is_hopeless(models[0], part):
         return None
     tokens = len(models[0].tokenizer.encode(part))
     rates = [8 * len(model.encode(data)[0]) / len(data) for data in (part, source) for model in models]
@@ -344,7 +344,7 @@ PIECES = (2, 4, 8)
 
 @benchmark("cuts", takes="1 minute for 10 MB")
 class Cuts(Benchmark):
-    """Bytes that context mixing loses where a FILE is cut into 2, 4 or 8 pieces that are coded apart."""
+    """Bytes that context mixing loses if a FILE is cut into 2, 4 or 8 pieces that are coded independently."""
 
     takes_files = True
     stored = False

@@ -1,4 +1,4 @@
-"""The models at hand, for people: shipped ones and those in the folders of $TOKPRESS_MODELS."""
+"""Models by name: the shipped ones, those in the folders of $TOKPRESS_MODELS, and those that -m names."""
 
 import contextlib
 from collections.abc import Iterable
@@ -6,11 +6,26 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import click
+
+
+def load(names: Iterable[str], given: str | None = None) -> list:
+    """The models that -m names; conditional ones predict from the file `given`. Raises ModelError, UsageError."""
+    from tokpress.models import store
+
+    models = [store.load(name) for name in names]
+    if given is None:
+        return models
+    if not any(model.prior.rules.given_size for model in models):
+        raise click.UsageError("--given needs a conditional model: name one with -m")
+    source = Path(given).read_bytes()
+    return [model.given(source) if model.prior.rules.given_size else model for model in models]
+
 
 def by_id(given: Iterable[str] = ()) -> dict[bytes, tuple[str, Path]]:
-    """id → (name, folder). Models are hashed, not opened; what is no model is passed over, unless it was given.
+    """id → (name, folder). Models are hashed, not loaded. Directories that hold no model are skipped.
 
-    given: names or directories, beside the models at hand. Raises ModelError where one of these is no model."""
+    given: more names or directories. Raises ModelError where one of these is not a model."""
     from tokpress.errors import ModelError
     from tokpress.models.folder import TOKENIZER_ONLY, tokenizer_only
     from tokpress.models.store import find, folders, identity
@@ -23,7 +38,7 @@ def by_id(given: Iterable[str] = ()) -> dict[bytes, tuple[str, Path]]:
         try:
             found[identity(folder)] = folder.resolve().name, folder
         except ModelError as error:
-            raise ModelError(f"{folder} is no sound model directory: {error}") from None
+            raise ModelError(f"{folder} is not a valid model directory: {error}") from None
     for name, folder in folders().items():
         with contextlib.suppress(ModelError):
             found.setdefault(identity(folder), (name, folder))
@@ -31,8 +46,8 @@ def by_id(given: Iterable[str] = ()) -> dict[bytes, tuple[str, Path]]:
 
 
 @lru_cache(maxsize=256)
-def loses(folder: Path) -> bool | None:
-    """Whether a model's tokenizer loses information, by its config alone; None: of no known kind."""
+def is_lossy(folder: Path) -> bool | None:
+    """Whether a model's tokenizer is lossy, by its config; None: unknown."""
     from tokpress.errors import ModelError, UnknownComponentError
     from tokpress.storage import files
     from tokpress.tokenizers.registry import TOKENIZERS
@@ -46,13 +61,15 @@ def loses(folder: Path) -> bool | None:
 
 
 def describe(name: str, folder: Path) -> dict[str, Any]:
-    """What a model directory says about itself; its bytes and parameters with those of models whose weights it uses. Raises ModelError where it does not."""
+    """A row of `tokpress models`. Bytes and parameters include those of models whose weights this one uses.
+
+    Raises ModelError where the directory is damaged."""
     from tokpress.models.folder import needed
     from tokpress.models.store import identity, with_weight_owners
     from tokpress.storage import files
 
-    config, used = files.config(folder), list(with_weight_owners(folder).values())
-    parts = [path for each in used for path in needed(each)]
+    config, folders = files.config(folder), list(with_weight_owners(folder).values())
+    parts = [path for each in folders for path in needed(each)]
     card = folder / "README.md"
     return {
         "name": name,
@@ -60,20 +77,20 @@ def describe(name: str, folder: Path) -> dict[str, Any]:
         "tokenizer": _name(config, "tokenizer"),
         "prior": _name(config, "prior"),
         "model_bytes": sum(part.stat().st_size for part in parts),
-        "parameters": sum(_parameters(each / "model.safetensors") for each in used),
+        "parameters": sum(_parameters(each / "model.safetensors") for each in folders),
         "folder": str(folder),
         "card": str(card) if card.is_file() else None,
     }
 
 
 def _name(config: dict[str, Any], part: str) -> str:
-    """Of the tokenizer or the prior of a model. Raises ModelError where its config names none."""
+    """The name of the tokenizer or prior. Raises ModelError where config.json has none."""
     from tokpress.errors import ModelError
 
-    told = config.get(part)
-    if not isinstance(told, dict) or not isinstance(told.get("name"), str):
+    component = config.get(part)
+    if not isinstance(component, dict) or not isinstance(component.get("name"), str):
         raise ModelError(f"config.json names no {part}")
-    return told["name"]
+    return component["name"]
 
 
 def _parameters(path: Path) -> int:

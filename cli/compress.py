@@ -1,122 +1,259 @@
-"""tokpress compress"""
+"""tokpress compress: plan the targets, code one file after another, report."""
 
 import os
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 import click
 
-from . import jobs, options, streams, verify
-from .place import read_beside
+from . import catalog, jobs, options, streams, verify
 from .progress import Progress, rates, speed
+from .streams import display_name
+from .targets import Targets, TargetSettings, read_beside
 from .terminal import note
+
+if TYPE_CHECKING:
+    from tokpress.codec.options import Options
+    from tokpress.codec.stream import Summary
 
 SUFFIX = ".tokp"
 
 
-@click.command()
+@dataclass(frozen=True)
+class Settings(TargetSettings):
+    """The options of one call."""
+
+    fast: bool
+    best: bool
+    model: str | None
+    given: str | None
+    lossy: bool
+    content: bool
+    lanes: int | None
+    frame_size: int
+    kernel: str
+    quiet: bool
+    verbose: bool
+
+    def __post_init__(self) -> None:
+        if self.lossy and self.content:
+            raise click.UsageError("--lossy and --content exclude each other")
+        if self.lossy and not self.model:
+            raise click.UsageError("--lossy needs a lossy model: name one with -m")
+        if self.fast and self.best:
+            raise click.UsageError("--fast and --best exclude each other")
+        if (self.fast or self.best) and self.model:
+            raise click.UsageError(f"--{self.effort} chooses among the shipped models: leave out -m or --{self.effort}")
+        self.check_targets()
+
+    @property
+    def effort(self) -> str:
+        return "fast" if self.fast else "best" if self.best else "default"
+
+    @property
+    def models(self) -> list[str]:
+        return [self.model] if self.model else []
+
+    @property
+    def converts(self) -> bool:
+        """Whether files are decoded to pixels or samples first, which decides their suffix."""
+        return self.lossy or self.content
+
+
+class Source(NamedTuple):
+    """What is compressed of one input."""
+
+    name: str
+    stream: BinaryIO
+    #: None where the input is not a file
+    status: os.stat_result | None
+    #: bytes in `stream`, None where unknown
+    size: int | None
+    #: ".ppm", … where the stream holds decoded pixels or samples
+    suffix: str = ""
+    #: metadata that is not stored
+    left_out: Sequence[str] = ()
+
+
+class Result(NamedTuple):
+    source: Source
+    summary: "Summary"
+    seconds: float
+
+
+@click.command(cls=options.Command)
 @options.all_of(
-    options.files, options.output, options.stdout, options.force, options.keep, options.remove, options.model,
-    options.given, options.lanes, options.kernel, options.threads, options.quiet, options.verbose,
+    options.files, options.output(default="FILE.tokp"), options.stdout,
+    options.force("Overwrite files; compress .tokp files again."),
+    options.keep, options.remove,
+    click.option("--fast", is_flag=True, help="Leave out the text model; faster."),
+    click.option("--best", is_flag=True, help="Add a larger text model; 16 times slower."),
+    options.model(show_default="best shipped one"), options.quiet, options.verbose,
 )  # fmt: skip
-@click.option(
-    "--frame-size", type=options.Size(), default="16M", show_default=True, metavar="SIZE",
-    help="Cut the source into pieces that are decoded independently.",
+@options.all_of(
+    click.option("--content", cls=options.Advanced, is_flag=True, help="Store pictures and sound as PPM, TIFF or WAV."),
+    click.option("--lossy", cls=options.Advanced, is_flag=True, help="Store only the tokens of a lossy model (-m)."),
+    options.given, options.plugins, options.threads, options.lanes,
+    click.option("--frame-size", cls=options.Advanced, type=options.Size(), default="16M", show_default=True, metavar="SIZE",
+                 help="Bytes in a frame, up to 64M."),
+    options.kernel,
 )  # fmt: skip
-@click.option("--fast", is_flag=True, help="Only what codes fast, about as zpaq -m5 does.")
-@click.option("--best", is_flag=True, help="Also try text-best: fewer bytes of text, a sixteenth of the speed.")
-@click.option(
-    "--lossy", is_flag=True, help="Store only the tokens of the lossy model -m; decompress gives a reconstruction."
-)
-@click.option(
-    "--content", is_flag=True,
-    help="Store what a PNG, FLAC … file shows, its pixels or samples and what it says of them, as a PPM, TIFF or WAV file.",
-)  # fmt: skip
-@click.pass_context
-def compress(
-    ctx, files, output, stdout, force, keep, remove, model, given, lanes, kernel, frame_size, fast, best, lossy, content,
-    quiet, verbose,
-):  # fmt: skip
+def compress(**values: Any) -> None:
     """Compress each FILE to FILE.tokp, or stdin to stdout.
 
-    Without -m, each frame is coded by the best of the shipped models, lzma, or not at all. What comes back is the file, byte
-    for byte, unless --lossy or --content says otherwise.
+    Each part of a file is stored by the model that makes it smallest, by lzma, or raw. `tokpress decompress` restores the file
+    byte for byte; with --content it restores another file with the same pixels or samples, with --lossy an approximation.
+
+    \b
+    Examples:
+      tokpress compress book.txt                    writes book.txt.tokp
+      tar c notes | tokpress compress > notes.tokp  compresses a stream
     """
-    if lossy and content:
-        raise click.UsageError("--lossy stores a reconstruction, and --content all there is: give one of them")
-    if fast and best:
-        raise click.UsageError("--fast and --best exclude each other")
-    effort = "fast" if fast else "best" if best else "default"
-    if (fast or best) and model:
-        raise click.UsageError(f"--{effort} chooses among the shipped models; it does not go with -m")
-    names = options.sources(files)
-    place = jobs.Place(output, stdout, force, keep, remove, quiet)
-    place.check(names)
-    for name in (skipped := [] if force else [name for name in names if name.endswith(SUFFIX)]):
-        note(f"tokpress: {name}: ends in {SUFFIX} already, skipped: compress it again with -f", quiet)
-    chosen = [name for name in names if name not in skipped]
-    place.plan(chosen, lambda name: name + SUFFIX, read_beside(ctx, [model] if model else [], given))
-    from tokpress.codec.options import Options
-    from tokpress.codec.stream import Summary, compress_stream
-    from tokpress.models import store
-
-    models = options.bound([store.load(model)] if model else [], given) or None
-    total, done, begin = Summary(), 0, time.monotonic()
-
-    def work(name: str) -> Summary:
-        settings = Options(models, lanes, frame_size, kernel, lossy=lossy, effort=effort)
-        with jobs.reading(name, seekable=content or lossy) as source:
-            before, stream, suffix = streams.status(source), source, ""
-            length = size = None if name == "-" or not before else before.st_size
-            left_out: list[str] = []
-            if content or lossy:
-                from tokpress.media import unwrap
-                from tokpress.tokenizers.samples import samples_of
-
-                stream, size, suffix, left_out = unwrap.opened(
-                    source, samples_of(models[0].tokenizer) if models and not content else None
-                )
-            start = stream.tell() if stream.seekable() else 0
-            target = place.target(name, lambda path: (os.path.splitext(path)[0] if suffix else path) + suffix + SUFFIX)
-            with (
-                Progress(options.shown(name), size or length, quiet) as progress,
-                jobs.writing(place, source, name, target, binary=True) as out,
-            ):
-                settings.report = progress.report
-                summary = compress_stream(stream, out, settings)
-                seconds = progress.seconds
-                jobs.check_unchanged(name, source, before)
-                if remove and before:
-                    if not lossy:
-                        stream.seek(start)
-                    with Progress(f"{name}: verifying", size or length, quiet) as verifying:
-                        verify.check(name, out, None if lossy else stream, models or [], kernel, verifying)
-        line = _line(options.shown(name), summary, seconds)
-        of = "" if length is None else f", of a file of {length:,} bytes"
-        lacks = f"; left out: {', '.join(left_out)}" if left_out else ""
-        note(line + (f"; stored as {suffix[1:]}{of}{lacks}" if suffix else ""), quiet)
-        for number, frame in enumerate(summary.frames if verbose and not quiet else [], 1):
-            note(f"  frame {number}: {frame.source_bytes:,} → {frame.payload_bytes:,} bytes, {frame.stored}")
-        return summary
-
-    def count(summary: Summary) -> None:
-        nonlocal done
-        total.frames += summary.frames
-        done += 1
-
-    # with --content and --lossy a target is known only when its input is open
-    apart = place.apart and not (content or lossy) and jobs.are_files(chosen)
+    settings = Settings(**values)
+    files = _without_compressed(settings)
+    targets = Targets(settings)
+    targets.plan(files, lambda name: name + SUFFIX, read_beside(settings.models, settings.given))
+    codec_options = _codec_options(settings)
+    report = Report(settings)
+    large = partial(_is_large, settings.frame_size) if _in_parallel(settings, targets, files) else None
     try:
-        jobs.each(ctx, chosen, work, count, (lambda name: jobs.size_of(name) > frame_size) if apart else None)
+        jobs.each(files, partial(_compress_file, settings, targets, codec_options), report.add, large)
     finally:
-        if len(names) > 1 and total.frames:
-            which = f"{len(names)}" if done == len(names) else f"{done} of {len(names)}"
-            note(_line(f"{which} files", total, time.monotonic() - begin), quiet)
+        report.end()
 
 
-def _line(name: str, summary, seconds: float) -> str:
-    done, stored = summary.source_bytes, list(dict.fromkeys(frame.stored for frame in summary.frames))
-    return (
-        f"{name}: {done:,} → {summary.file_bytes:,} bytes, {rates(done, summary.file_bytes)}, {speed(done, seconds)}, "
-        f"model{'s' * (len(stored) > 1)} {', '.join(stored)}"
-        + (f", {summary.distortion}" if summary.distortion else "")
+# --- plan
+
+
+def _without_compressed(settings: Settings) -> list[str]:
+    """The inputs; without -f, not those that are compressed already."""
+    files = []
+    for name in settings.files:
+        if settings.force or not name.endswith(SUFFIX):
+            files.append(name)
+        else:
+            note(f"tokpress: {name}: ends in {SUFFIX} already, skipped: compress it again with -f", settings.quiet)
+    return files
+
+
+def _in_parallel(settings: Settings, targets: Targets, files: list[str]) -> bool:
+    """With --content and --lossy a target is known only when its input is open."""
+    return targets.separate and not settings.converts and jobs.are_files(files)
+
+
+def _codec_options(settings: Settings) -> "Options":
+    from tokpress.codec.options import Options
+
+    models = catalog.load(settings.models, settings.given)
+    return Options(
+        models or None,
+        settings.lanes,
+        settings.frame_size,
+        settings.kernel,
+        lossy=settings.lossy,
+        effort=settings.effort,
     )
+
+
+def _is_large(frame_size: int, name: str) -> bool:
+    return jobs.size_of(name) > frame_size
+
+
+# --- code one file
+
+
+def _compress_file(settings: Settings, targets: Targets, codec_options: "Options", name: str) -> Result:
+    with jobs.reading(name, seekable=settings.converts) as file:
+        source = _open_source(settings, codec_options, name, file)
+        start = source.stream.tell() if source.stream.seekable() else 0
+        target = targets.target(name, partial(_target_name, source.suffix))
+        with jobs.writing(targets, file, name, target, binary=True) as out:
+            result = _code(settings, codec_options, source, out)
+            jobs.check_unchanged(name, file, source.status)
+            if settings.remove and source.status:
+                _verify(settings, codec_options, source, start, out)
+    return result
+
+
+def _open_source(settings: Settings, codec_options: "Options", name: str, file: BinaryIO) -> Source:
+    status = streams.status(file)
+    size = None if name == "-" or not status else status.st_size
+    if not settings.converts:
+        return Source(name, file, status, size)
+    from tokpress.media import unwrap
+    from tokpress.tokenizers.samples import samples_of
+
+    tokenizer = codec_options.models[0].tokenizer if settings.lossy and codec_options.models else None
+    opened = unwrap.opened(file, samples_of(tokenizer) if tokenizer else None)
+    return Source(name, opened.stream, status, opened.size or size, opened.suffix, opened.left_out)
+
+
+def _target_name(suffix: str, name: str) -> str:
+    """a.png → a.ppm.tokp where the pixels are stored as .ppm."""
+    return (os.path.splitext(name)[0] if suffix else name) + suffix + SUFFIX
+
+
+def _code(settings: Settings, codec_options: "Options", source: Source, out: BinaryIO) -> Result:
+    from tokpress.codec import stream
+
+    with Progress(display_name(source.name), source.size, settings.quiet) as progress:
+        summary = stream.compress_stream(source.stream, out, replace(codec_options, report=progress.report))
+        return Result(source, summary, progress.seconds)
+
+
+def _verify(settings: Settings, codec_options: "Options", source: Source, start: int, out: BinaryIO) -> None:
+    """Raise OutputError where the output does not restore the source, which is about to be deleted."""
+    expected = None if settings.lossy else source.stream
+    if expected:
+        expected.seek(start)
+    with Progress(f"{source.name}: verifying", source.size, settings.quiet) as progress:
+        verify.check(source.name, out, expected, codec_options.models or [], settings.kernel, progress)
+
+
+# --- report
+
+
+class Report:
+    """One line for each file, and one for all of them."""
+
+    def __init__(self, settings: Settings) -> None:
+        from tokpress.codec.stream import Summary
+
+        self._settings, self._start = settings, time.monotonic()
+        self._total, self._files = Summary(), 0
+
+    def add(self, result: Result) -> None:
+        settings, source, summary = self._settings, result.source, result.summary
+        line = _line(display_name(source.name), summary, result.seconds)
+        if source.suffix:
+            line += f"; stored as {source.suffix[1:]}"
+            if source.status and source.name != "-":
+                line += f", of a file of {source.status.st_size:,} bytes"
+            if source.left_out:
+                line += f"; left out: {', '.join(source.left_out)}"
+        note(line, settings.quiet)
+        for number, frame in enumerate(summary.frames if settings.verbose else [], 1):
+            sizes = f"{frame.source_bytes:,} → {frame.payload_bytes:,} bytes"
+            note(f"  frame {number}: {sizes}, {frame.stored}", settings.quiet)
+        self._total.frames += summary.frames
+        self._files += 1
+
+    def end(self) -> None:
+        given = len(self._settings.files)
+        if given > 1 and self._total.frames:
+            files = f"{given} files" if self._files == given else f"{self._files} of {given} files"
+            note(_line(files, self._total, time.monotonic() - self._start), self._settings.quiet)
+
+
+def _line(name: str, summary: "Summary", seconds: float) -> str:
+    models = list(dict.fromkeys(frame.stored for frame in summary.frames))
+    sizes = (
+        f"{summary.source_bytes:,} → {summary.file_bytes:,} bytes, {rates(summary.source_bytes, summary.file_bytes)}"
+    )
+    line = (
+        f"{name}: {sizes}, {speed(summary.source_bytes, seconds)}, model{'s' * (len(models) > 1)} {', '.join(models)}"
+    )
+    return f"{line}, {summary.distortion}" if summary.distortion else line

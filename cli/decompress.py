@@ -1,86 +1,91 @@
-"""tokpress decompress"""
+"""tokpress decompress: plan the targets, restore one file after another, report."""
 
 import os
-from typing import TYPE_CHECKING, BinaryIO
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 import click
 
-from . import jobs, options
+from . import catalog, jobs, options
 from .compress import SUFFIX
 from .output import OutputError
-from .place import read_beside
 from .progress import Progress, speed
+from .streams import display_name
+from .targets import Targets, TargetSettings, read_beside
 from .terminal import note
 
 if TYPE_CHECKING:
+    from tokpress.codec.stream import Summary
     from tokpress.container.frames import Damaged
 
 
-@click.command()
+@dataclass(frozen=True)
+class Settings(TargetSettings):
+    """The options of one call."""
+
+    models: tuple[str, ...]
+    given: str | None
+    keep_going: bool
+    kernel: str
+    quiet: bool
+    verbose: bool
+
+    def __post_init__(self) -> None:
+        self.check_targets()
+
+
+class Result(NamedTuple):
+    name: str
+    #: None is stdout
+    target: str | None
+    summary: "Summary"
+    #: with --keep-going, one sentence for each damaged place
+    damage: Sequence[str]
+    seconds: float
+
+
+@click.command(cls=options.Command)
 @options.all_of(
-    options.files, options.output, options.stdout, options.force_restore, options.keep, options.remove_compressed, options.models,
-    options.given, options.kernel, options.threads, options.quiet, options.verbose,
+    options.files, options.output(default="FILE"), options.stdout,
+    options.force("Overwrite existing files."), options.keep, options.remove_compressed, options.models,
+    options.quiet, options.verbose,
+    click.option("--keep-going", cls=options.Advanced, is_flag=True,
+                 help="Restore the intact frames of a damaged file; exit with 1."),
+    options.given, options.plugins, options.threads, options.kernel,
 )  # fmt: skip
-@click.option("--keep-going", is_flag=True, help="Restore what is intact past damage; exit 1 all the same.")
-@click.pass_context
-def decompress(ctx, files, output, stdout, force, keep, remove, models, given, kernel, keep_going, quiet, verbose):
-    """Restore the source of each FILE.tokp to FILE, or of stdin to stdout."""
-    names = options.sources(files)
-    place = jobs.Place(output, stdout, force, keep, remove, quiet)
-    place.check(names)
-    place.plan(names, _without_suffix, read_beside(ctx, models, given))
-    from tokpress.codec import stream
-    from tokpress.codec.archive import MAGIC
-    from tokpress.errors import FormatError
-    from tokpress.models import store
+def decompress(**values: Any) -> None:
+    """Restore each FILE.tokp to FILE, or stdin to stdout.
 
-    loaded = options.bound([store.load(name) for name in models], given)
+    The shipped models and those in the folders of $TOKPRESS_MODELS are found without -m.
 
-    def work(name: str) -> None:
-        shown, target = options.shown(name), place.target(name, _without_suffix)
-        with (
-            jobs.reading(name, seekable=keep_going) as source,
-            Progress(shown, total(source), quiet) as progress,
-            jobs.writing(place, source, name, target, binary=False) as out,
-        ):
-            if keep_going:
-                done, holes = _salvage(source, out, loaded, kernel, progress)
-            else:
-                done, holes = stream.decompress_stream(source, out, loaded, kernel, False, progress.report), []
-            if holes:
-                place.spared.add(name)
-            if holes and not done.frames:
-                raise FormatError(holes[0])
-        for hole in holes:
-            note(f"tokpress: {shown}: {hole}")
-        sizes = f"{done.file_bytes:,} → {done.source_bytes:,} bytes"
-        note(f"{shown}: {sizes}, {speed(done.source_bytes, progress.seconds)}", quiet)
-        if target and os.path.isfile(target):
-            with open(target, "rb") as made:
-                if made.read(len(MAGIC)) == MAGIC:
-                    note(
-                        f"{shown}: an archive, {target} is its files one behind the other; tokpress unpack takes them out",
-                        quiet,
-                    )
-        if holes:
-            place_of = target or "stdout"
-            raise FormatError(
-                f"damaged: what could be restored is in {place_of}; what is missing or unverified is told above"
-            )
+    \b
+    Examples:
+      tokpress decompress book.txt.tokp          writes book.txt
+      tokpress decompress -c book.txt.tokp | wc  writes to a pipe
+    """
+    settings = Settings(**values)
+    targets = Targets(settings)
+    targets.plan(settings.files, _without_suffix, read_beside(settings.models, settings.given))
+    models = catalog.load(settings.models, settings.given)
+    large = has_several_frames if targets.separate and jobs.are_files(settings.files) else None
+    jobs.each(settings.files, partial(_restore_file, settings, targets, models), partial(_report, settings), large)
 
-    jobs.each(ctx, names, work, large=restores_much if place.apart and jobs.are_files(names) else None)
+
+# --- plan
 
 
 def _without_suffix(name: str) -> str:
     if os.path.basename(name) == SUFFIX:
-        raise OutputError(f"{name}: nothing is left of this name without {SUFFIX}: name the output with -o, or use -c")
+        raise OutputError(f"{name}: the name would be empty without {SUFFIX}: name the output with -o, or use -c")
     if not name.endswith(SUFFIX):
         raise OutputError(f"{name}: does not end in {SUFFIX}: name the output with -o, or use -c")
     return name.removesuffix(SUFFIX)
 
 
-def restores_much(name: str) -> bool:
-    """Whether a file is one of several frames, which all threads decode, by the header of its first."""
+def has_several_frames(name: str) -> bool:
+    """Whether all threads decode a file together: it has several frames, or a large one, by its first header."""
     from tokpress.codec.options import FRAME_SIZE
     from tokpress.container.frames import read_header
     from tokpress.errors import FormatError
@@ -88,60 +93,112 @@ def restores_much(name: str) -> bool:
     try:
         with open(name, "rb") as file:
             header = read_header(file, 0)
-    except (OSError, FormatError):  # told when its turn comes
+    except (OSError, FormatError):  # reported by the job of this file
         return False
     return header is not None and (not header.last or header.source_length > FRAME_SIZE)
 
 
-def total(source: BinaryIO) -> int | None:
-    """Bytes that a file promises to restore, by its headers; None for a pipe, or at the first sign of damage."""
+# --- restore one file
+
+
+def _restore_file(settings: Settings, targets: Targets, models: list, name: str) -> Result:
+    from tokpress.codec import stream
+    from tokpress.errors import FormatError
+
+    target, damage = targets.target(name, _without_suffix), []
+    with (
+        jobs.reading(name, seekable=settings.keep_going) as source,
+        Progress(display_name(name), restored_bytes(source), settings.quiet) as progress,
+        jobs.writing(targets, source, name, target, binary=False) as out,
+    ):
+        summary = stream.decompress_stream(source, out, models, settings.kernel, settings.keep_going, progress.report)
+        if summary.damaged:
+            damage = _damage(source, summary)
+            targets.kept.add(name)
+            if not summary.frames:
+                raise FormatError(damage[0])
+    return Result(name, target, summary, damage, progress.seconds)
+
+
+def restored_bytes(source: BinaryIO) -> int | None:
+    """Bytes that a file restores, by its headers; None for a pipe, or where a header is damaged."""
     if not source.seekable():
         return None
     start = source.tell()
     try:
-        return missing(source, start, source.seek(0, os.SEEK_END))
+        return _bytes_between(source, start, source.seek(0, os.SEEK_END))
     except OSError:  # a file that cannot seek after all
         return None
     finally:
         source.seek(start)
 
 
-def _salvage(source: BinaryIO, out: BinaryIO, models: list, kernel: str, progress: Progress):
-    """Write what is intact; returns the summary and a sentence about each hole."""
-    from tokpress.codec.stream import decompress_stream
-
-    summary = decompress_stream(source, out, models, kernel, True, progress.report)
-    holes = [(hole, missing(source, hole.offset, hole.offset + hole.length)) for hole in summary.damaged]
-    sequences = [frame.sequence for frame in summary.frames]
-    total = summary.frames[-1].total_length if summary.frames else None  # of the only member, as its last frame has it
-    if total and sequences == sorted(set(sequences)) and [count for _, count in holes] == [None]:
-        holes = [(holes[0][0], total - summary.source_bytes)]
-    return summary, [
-        f"{hole.reason}; " + (f"{hole.length:,} bytes passed over, " if hole.length else "") + _lost(hole, count)
-        for hole, count in holes
-    ]
-
-
-def _lost(hole: "Damaged", count: int | None) -> str:
-    if hole.unverified:
-        return f"what is restored around byte {hole.offset:,} is unverified as one source"
-    return f"{count:,} bytes of the source are missing" if count is not None else "unknown how much source is missing"
-
-
-def missing(source: BinaryIO, start: int, end: int) -> int | None:
-    """Bytes that the frames from `start` to `end` would restore, if their headers still fill it exactly, or the file
-    ends within the last one."""
+def _bytes_between(source: BinaryIO, start: int, end: int) -> int | None:
+    """Bytes that the frames from `start` to `end` restore. None where their headers do not fill this range exactly, unless the
+    file ends within the last frame."""
     from tokpress.container.frames import read_header
     from tokpress.errors import FormatError
 
-    at, count = start, 0
+    position, count = start, 0
     try:
-        while at < end:
-            source.seek(at)
-            if (header := read_header(source, at)) is None:
+        while position < end:
+            source.seek(position)
+            if (header := read_header(source, position)) is None:
                 return None
-            at += len(header.pack()) + header.payload_length
+            position += len(header.pack()) + header.payload_length
             count += header.source_length
     except FormatError:
         return None
-    return count if start < end and (at == end or source.seek(0, os.SEEK_END) == end) else None
+    return count if start < end and (position == end or source.seek(0, os.SEEK_END) == end) else None
+
+
+# --- report
+
+
+def _damage(source: BinaryIO, summary: "Summary") -> list[str]:
+    """One sentence for each damaged place."""
+    missing = [_bytes_between(source, each.offset, each.offset + each.length) for each in summary.damaged]
+    sequences = [frame.sequence for frame in summary.frames]
+    total = summary.frames[-1].total_length if summary.frames else None  # of a single member, by its last frame
+    if total and sequences == sorted(set(sequences)) and missing == [None]:
+        missing = [total - summary.source_bytes]
+    return [_sentence(each, count) for each, count in zip(summary.damaged, missing)]
+
+
+def _sentence(damaged: "Damaged", missing: int | None) -> str:
+    skipped = f"{damaged.length:,} bytes skipped, " if damaged.length else ""
+    if damaged.unverified:
+        lost = f"the frames around byte {damaged.offset:,} may not belong together"
+    elif missing is None:
+        lost = "an unknown number of bytes of the source is missing"
+    else:
+        lost = f"{missing:,} bytes of the source are missing"
+    return f"{damaged.reason}; {skipped}{lost}"
+
+
+def _report(settings: Settings, result: Result) -> None:
+    """Raises FormatError where something is damaged."""
+    from tokpress.errors import FormatError
+
+    name, summary = display_name(result.name), result.summary
+    for sentence in result.damage:
+        note(f"tokpress: {name}: {sentence}")
+    sizes = f"{summary.file_bytes:,} → {summary.source_bytes:,} bytes"
+    note(f"{name}: {sizes}, {speed(summary.source_bytes, result.seconds)}", settings.quiet)
+    if result.target and _is_archive(result.target):
+        note(
+            f"{name}: is an archive: {result.target} holds all its files joined; tokpress unpack separates them",
+            settings.quiet,
+        )
+    if result.damage:
+        raise FormatError(f"damaged: {result.target or 'stdout'} has the intact frames; see the messages above")
+
+
+def _is_archive(path: str) -> bool:
+    """Whether a restored file begins as the content of an archive."""
+    from tokpress.codec.archive import MAGIC
+
+    if not os.path.isfile(path):
+        return False
+    with open(path, "rb") as file:
+        return file.read(len(MAGIC)) == MAGIC

@@ -1,7 +1,7 @@
-"""The inputs of a call: open each, find its target, do the work, go on with the next after an error.
+"""One job per input: open it, code it, write the output; after an error, go on with the next input.
 
-They run one after another, or side by side in threads (`side_by_side`) where each input is a file and each output another file. The
-user sees the same messages in the same order: messages are held until their input's turn comes.
+Jobs run one after another, or in parallel threads (`side_by_side`) where each input is a file and each output another file. The
+user sees the same messages in the same order: the messages of a job are held until its turn comes.
 """
 
 import contextlib
@@ -16,18 +16,18 @@ import click
 
 from . import output, signals, streams
 from .main import describe
-from .options import shown
-from .place import Place, file_keys
+from .streams import display_name
+from .targets import Targets
 from .terminal import Desk, note, traceback
 
 R = TypeVar("R")
-#: gives what the work on one input has made, or raises
+#: returns the result of a job, or raises its error
 Outcome = Callable[[], R]
 
 
 @contextlib.contextmanager
 def reading(name: str, seekable: bool = False) -> Iterator[BinaryIO]:
-    """An input as a binary stream. `seekable`: what a pipe brings is copied to a temporary file first."""
+    """An input as a binary stream. `seekable`: the content of a pipe is copied to a temporary file first."""
     if os.path.isdir(name):
         raise output.OutputError(f"{name}: is a directory: name the files in it")
     with streams.opened(name) as file:
@@ -44,64 +44,62 @@ def reading(name: str, seekable: bool = False) -> Iterator[BinaryIO]:
 
 
 @contextlib.contextmanager
-def writing(place: Place, source: BinaryIO, name: str, target: str | None, binary: bool) -> Iterator[BinaryIO]:
-    """The output of one input; at the end the input is removed if that was asked for."""
+def writing(targets: Targets, source: BinaryIO, name: str, target: str | None, binary: bool) -> Iterator[BinaryIO]:
+    """The output of one input. With --rm, the input is deleted at the end."""
+    settings = targets.settings
     if target is None:
-        with streams.standard_output(binary, place.force) as out:
+        with streams.standard_output(binary, settings.force) as out:
             yield out
         return
     if streams.kind(target):
-        with streams.writing(target, binary, place.force) as out:
+        with streams.writing(target, binary, settings.force) as out:
             yield out
         return
-    read = _named_file(source, name)
-    place.check_target(name, target)
-    output.check(target, "-", place.force)
-    with output.create(target, place.force, read, sync=place.remove) as out:
+    status = _status_by_name(source, name)
+    targets.check(name, target)
+    output.check(target, "-", settings.force)
+    with output.create(target, settings.force, status, sync=settings.remove) as out:
         yield out
-        place.made |= dict.fromkeys(file_keys(os.fstat(out.fileno())), name)
+        targets.made(name, os.fstat(out.fileno()))
     signals.check()
-    if place.remove and name not in place.spared and read and stat.S_ISREG(read.st_mode):
-        output.remove(name, read)
-        for key in file_keys(read):  # another file may be given its inode
-            place.read.pop(key, None)
+    if settings.remove and name not in targets.kept and status and stat.S_ISREG(status.st_mode):
+        output.remove(name, status)
+        targets.removed(status)
 
 
 def check_unchanged(name: str, source: BinaryIO, before: os.stat_result | None) -> None:
-    """Raise OutputError where a file was written to while it was read: it may have been read partly as it was before, and
-    partly as it is now."""
+    """Raise OutputError where a file was written to while it was read: the output may mix old and new content."""
     now = streams.status(source)
     if before and not (now and output.unchanged(before, now)):
-        raise output.changed(shown(name), "nothing of it can be relied on")
+        raise output.changed(display_name(name), "its output is discarded")
 
 
-def _named_file(source: BinaryIO, name: str) -> os.stat_result | None:
-    """The status of an input, where it can be had by its name again: not of stdin, nor of what was spooled."""
+def _status_by_name(source: BinaryIO, name: str) -> os.stat_result | None:
+    """The status of an input that its name still leads to; None for stdin and for a temporary copy."""
     if name == "-" or streams.descriptor(name) is not None:
         return None
-    read = os.fstat(source.fileno())
+    status = os.fstat(source.fileno())
     try:
-        return read if os.path.samestat(read, os.stat(name)) else None
-    except OSError:  # it is gone
+        return status if os.path.samestat(status, os.stat(name)) else None
+    except OSError:  # it was deleted
         return None
 
 
 def each(
-    ctx: click.Context,
     names: Iterable[str],
-    work: Callable[[str], R],
-    done: Callable[[R], None] = lambda made: None,
+    job: Callable[[str], R],
+    report: Callable[[R], None] = lambda result: None,
     large: Callable[[str], bool] | None = None,
 ) -> None:
-    """`work` on each input, then `done` with what it has made, in order. Errors are told, and the exit code is 1 if there were any.
+    """Run `job` on each input, and `report` on each result, in order. Errors are printed; the exit code is then 1.
 
-    large: whether an input takes all threads itself; the others are worked on side by side. None: one after another."""
-    failed = False
-    outcomes = one_by_one(names, work) if large is None else side_by_side(names, work, large)
+    large: whether one input uses all threads by itself; other inputs run in parallel. None: one after another."""
+    ctx, failed = click.get_current_context(), False
+    outcomes = one_by_one(names, job) if large is None else side_by_side(names, job, large)
     with contextlib.closing(outcomes):
         for name, outcome in outcomes:
             try:
-                done(outcome())
+                report(outcome())
             except (click.ClickException, click.exceptions.Exit, BrokenPipeError):
                 raise
             except Exception as error:
@@ -109,53 +107,54 @@ def each(
                 failed = True
                 if ctx.meta.get("tokpress.verbose"):
                     traceback()
-                note(f"tokpress: {describe(error, shown(name))}")
+                note(f"tokpress: {describe(error, display_name(name))}")
     if failed:
         ctx.exit(1)
 
 
-def one_by_one(names: Iterable[str], work: Callable[[str], R]) -> Generator[tuple[str, Outcome[R]], None, None]:
+def one_by_one(names: Iterable[str], job: Callable[[str], R]) -> Generator[tuple[str, Outcome[R]], None, None]:
     for name in names:
-        yield name, partial(work, name)
+        yield name, partial(job, name)
 
 
 def side_by_side(
-    names: Iterable[str], work: Callable[[str], R], large: Callable[[str], bool]
+    names: Iterable[str], job: Callable[[str], R], large: Callable[[str], bool]
 ) -> Generator[tuple[str, Outcome[R]], None, None]:
-    """As many inputs at once as there are threads; but a large one, which uses all of them itself and needs much memory, alone.
+    """As many jobs at once as there are threads; a large input, which uses all threads and much memory, runs alone.
 
-    Whoever closes this iterator early stops the work behind, at its next look at `signals.check`."""
+    Closing this iterator early stops the jobs at their next `signals.check`."""
     from tokpress.codec.ahead import Ahead  # not for --help
     from tokpress.exact.threads import Task, processors
 
-    def run(job: tuple[str, Desk]) -> tuple[str, Outcome[R]]:
-        name, desk = job
-        task = Task(work, name)
+    def run(queued: tuple[str, Desk]) -> tuple[str, Outcome[R]]:
+        name, desk = queued
+        task = Task(job, name)
         with desk.used(), signals.stopping(ahead.check):
             task.run()
-
-        def outcome() -> R:
-            desk.show()
-            return task.result()
-
-        return name, outcome
+        return name, partial(_outcome, desk, task)
 
     for alone, group in groupby(names, large):
         if alone or processors() < 2:
-            yield from one_by_one(group, work)
+            yield from one_by_one(group, job)
             continue
-        jobs = ((name, Desk()) for name in group)
-        with Ahead(jobs, run, processors(), due=lambda job: job[1].take_turn()) as ahead:
+        queue = ((name, Desk()) for name in group)
+        with Ahead(queue, run, processors(), due=lambda queued: queued[1].take_turn()) as ahead:
             yield from ahead
 
 
+def _outcome(desk: Desk, task):
+    """Show the held messages of a job, then return its result or raise its error."""
+    desk.show()
+    return task.result()
+
+
 def are_files(names: Iterable[str]) -> bool:
-    """Whether all inputs are files on disk (or missing: an error for later), so that jobs may read them side by side."""
+    """Whether all inputs are files on disk or missing, so that jobs may read them in parallel."""
     return all(name != "-" and not streams.kind(name) for name in names)
 
 
 def size_of(name: str) -> int:
-    """Bytes of a file; 0 where there is none, which is told when its turn comes."""
+    """Bytes of a file; 0 where it is missing, which its job reports."""
     try:
         return os.stat(name).st_size
     except OSError:

@@ -1,16 +1,16 @@
-"""Limits that the system sets to a process: on memory, on threads and processes."""
+"""Limits of the system on a process: memory, threads, processes."""
 
 import errno
 import os
 
 from tokpress.errors import TokpressError
 
-#: bytes of addresses that the smallest file takes up
+#: bytes of address space that the smallest file needs
 LEAST_ADDRESSES = 64 << 20
 
 
 def addresses() -> int | None:
-    """How many bytes of addresses this process may use; None where there is no limit."""
+    """The limit on the address space of this process, in bytes; None: no limit."""
     try:
         import resource
     except ImportError:  # not on this system
@@ -20,35 +20,42 @@ def addresses() -> int | None:
 
 
 def check() -> None:
-    """Raise TokpressError where memory is limited so much that nothing can be coded: before anything is opened."""
+    """Raise TokpressError where the memory limit is too low to code anything."""
     limit = addresses()
     if limit is not None and limit < LEAST_ADDRESSES:
         raise TokpressError(
-            f"not enough memory: this process is limited to {limit >> 20:,} MiB of addresses, and tokpress needs "
+            f"not enough memory: this process is limited to {limit >> 20:,} MiB of address space, and tokpress needs "
             f"{LEAST_ADDRESSES >> 20:,} MiB: raise the limit (ulimit -v {LEAST_ADDRESSES >> 10})"
         )
 
 
 def message(error: BaseException, compressing: bool) -> str | None:
-    """What to say of an error if a limit was met; None where it was none."""
-    limit = addresses()
-    advice = "end other processes, or use a larger machine"
-    if limit is not None:
-        advice = "raise it" + (": lzma takes up to 400 MiB for a large file" if compressing else "")
-    elif compressing:
-        advice = "try a smaller --frame-size or fewer --lanes"
-    # numpy's import raises SystemError where memory ends within it
-    unloaded = isinstance(error, ImportError | OSError | SystemError) and not getattr(error, "errno", None)
-    if isinstance(error, MemoryError) or (
-        unloaded and limit is not None and not isinstance(error, ModuleNotFoundError)
-    ):
-        where = "" if limit is None else f" (this process is limited to {limit >> 20:,} MiB of addresses: ulimit -v)"
-        return f"not enough memory{where}: {advice}"
+    """The message for an error that a limit causes; None for other errors."""
+    if _is_out_of_memory(error):
+        return f"not enough memory{_memory_advice(compressing)}"
     if (isinstance(error, RuntimeError) and "start new thread" in str(error)) or _is_fork(error):
         return "this user may start no more threads or processes (ulimit -u): end some, or raise the limit"
     return None
 
 
+def _memory_advice(compressing: bool) -> str:
+    limit = addresses()
+    if limit is not None:
+        lzma = ": lzma takes up to 400 MiB for a large file" if compressing else ""
+        return f" (this process is limited to {limit >> 20:,} MiB of address space: ulimit -v): raise the limit{lzma}"
+    if compressing:
+        return ": try a smaller --frame-size or fewer --lanes"
+    return ": end other processes, or use a larger machine"
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    """Also where memory ended during an import: numpy then raises SystemError."""
+    if isinstance(error, MemoryError):
+        return True
+    is_import = isinstance(error, ImportError | OSError | SystemError) and not getattr(error, "errno", None)
+    return is_import and addresses() is not None and not isinstance(error, ModuleNotFoundError)
+
+
 def _is_fork(error: BaseException) -> bool:
-    """Whether the system refused a process. Our own errors about non-blocking streams have other words."""
+    """Whether the system refused to start a process. Errors of non-blocking streams have another text."""
     return isinstance(error, BlockingIOError) and error.strerror == os.strerror(errno.EAGAIN)

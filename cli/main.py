@@ -1,6 +1,6 @@
-"""`tokpress COMMAND …`: finds the command's module when it is asked for, and turns errors into exit codes.
+"""`tokpress COMMAND …`: imports the module of the command, and turns errors into messages and exit codes.
 
-0 done · 1 an error, told on stderr · 2 wrong usage · 128 + n stopped by signal n. Nothing but click is imported here.
+0 done · 1 an error · 2 wrong usage · 128 + n stopped by signal n. Messages go to stderr. Only click is imported here.
 """
 
 import contextlib
@@ -18,12 +18,13 @@ from .overview import COMMANDS
 from .signals import Interrupted
 from .terminal import note
 
+#: package → the extra of tokpress that installs it
 EXTRAS = {"torch": "torch", "array_api_compat": "torch", "accelerate": "train", "rich": "train", "zstandard": "train"}
 EXTRAS |= {"brotli": "bench", "bz3": "bench", "pyppmd": "bench", "matplotlib": "bench"}
 
 
 class Failure(click.ClickException):
-    """An error told in one line: exit 1."""
+    """An error with a message of one line: exit code 1."""
 
     def show(self, file: Any = None) -> None:
         note(f"tokpress: {self.message}")
@@ -41,7 +42,7 @@ class Commands(click.Group):
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         if args[0] not in COMMANDS and not args[0].startswith("-"):
-            raise click.UsageError(f"no command {args[0]!r}; there are: {', '.join(COMMANDS)}", ctx)
+            raise click.UsageError(f"no command {args[0]!r}: choose one of {', '.join(COMMANDS)}", ctx)
         return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -49,51 +50,47 @@ class Commands(click.Group):
             return super().invoke(ctx)
         except (click.ClickException, click.Abort, click.exceptions.Exit):
             raise
-        except BrokenPipeError:  # the reader of our output has seen enough
+        except BrokenPipeError:  # the reader of stdout has closed it
             _silence_stdout()
             ctx.exit(1)
-        except KeyboardInterrupt as stop:
-            _exit_interrupted(ctx, stop)
+        except KeyboardInterrupt as interrupt:
+            _exit_interrupted(ctx, interrupt)
         except Exception as error:
             try:
                 signals.check()
-            except Interrupted as stop:
-                _exit_interrupted(ctx, stop)
-            _explain(error, ctx.meta.get("tokpress.verbose", False))
+            except Interrupted as interrupt:
+                _exit_interrupted(ctx, interrupt)
+            if ctx.meta.get("tokpress.verbose"):
+                terminal.traceback()
+            raise Failure(describe(error)) from error
 
 
-def _exit_interrupted(ctx: click.Context, stop: KeyboardInterrupt) -> NoReturn:
+def _exit_interrupted(ctx: click.Context, interrupt: KeyboardInterrupt) -> NoReturn:
     note("tokpress: interrupted")
-    ctx.exit(128 + getattr(stop, "signum", signal.SIGINT))
+    ctx.exit(128 + getattr(interrupt, "signum", signal.SIGINT))
 
 
-def _explain(error: Exception, verbose: bool) -> NoReturn:
-    if verbose:
-        terminal.traceback()
-    raise Failure(describe(error)) from error
-
-
-def describe(error: Exception, place: str = "") -> str:
-    """What went wrong, where, and what to do: one line. `place` comes first unless the message begins with it."""
+def describe(error: Exception, name: str = "") -> str:
+    """What went wrong, where, and what to do, in one line. The name of the file comes first, once."""
     from tokpress.errors import TokpressError
 
     ctx = click.get_current_context(silent=True)
     compressing = ctx is not None and ctx.info_name in ("compress", "pack")
     if isinstance(error, TokpressError):
         message = str(error)
-    elif met := limits.message(error, compressing):
-        message = met
+    elif limit := limits.message(error, compressing):
+        message = limit
     elif isinstance(error, ModuleNotFoundError) and error.name in EXTRAS:
         message = f"this needs {error.name}: pip install 'tokpress[{EXTRAS[error.name]}]'"
     elif isinstance(error, OSError) and error.strerror:
         message = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     else:
-        message = f"unexpected {type(error).__name__}: {error} (please report this; -v shows where it happened)"
-    return message if not place or message.startswith(f"{place}:") else f"{place}: {message}"
+        message = f"unexpected {type(error).__name__}: {error}: please report this, with the traceback that -v prints"
+    return message if not name or message.startswith(f"{name}:") else f"{name}: {message}"
 
 
 def _show_usage(error: click.UsageError) -> None:
-    """As click does, with what was typed made printable."""
+    """As click prints it, with control characters escaped."""
     if error.ctx:
         for line in error.ctx.get_usage().splitlines():
             note(line)
@@ -102,67 +99,74 @@ def _show_usage(error: click.UsageError) -> None:
 
 
 def _silence_stdout() -> None:
-    """What is still buffered goes nowhere, instead of raising again when Python exits."""
+    """Discard the buffered output, which would raise again when Python exits."""
     try:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (OSError, ValueError):  # stdout is closed, or no file
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115 (it stays open until the end)
 
 
-def _version(ctx: click.Context, option: click.Parameter, wanted: bool) -> None:
-    if wanted and not ctx.resilient_parsing:
+def _print_version(ctx: click.Context, option: click.Parameter, value: bool) -> None:
+    if value and not ctx.resilient_parsing:
         from tokpress._version import __version__
 
         terminal.say(f"tokpress {__version__}")
         ctx.exit()
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.option(
-    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Print the version."
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Print the version."
 )
 def cli() -> None:
     """Its help is `overview.text`."""
 
 
 def run() -> None:
-    """The whole process. Signals that end it unwind it first."""
+    """The whole process. A signal that ends it unwinds it first."""
     signals.install()
-    warnings.showwarning = lambda message, *where, **more: note(f"tokpress: warning: {message}")
+    warnings.showwarning = lambda message, *position, **more: note(f"tokpress: warning: {message}")
     for stream in filter(None, (sys.stdout, sys.stderr)):
-        with contextlib.suppress(AttributeError, ValueError):  # a stream that is no file
+        with contextlib.suppress(AttributeError, ValueError):  # a stream that is not a file
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     try:
         try:
-            code = cli.main(prog_name="tokpress", standalone_mode=False) or 0
-            if sys.stdout:
-                sys.stdout.flush()
-        except click.UsageError as error:
-            _show_usage(error)
-            code = error.exit_code
-        except click.ClickException as error:
-            error.show()
-            code = error.exit_code
-        except click.Abort as abort:  # what click makes of Interrupted outside of any command
-            note("tokpress: interrupted")
-            code = 128 + getattr(abort.__cause__, "signum", signal.SIGINT)
-        except BrokenPipeError:
-            _silence_stdout()
-            code = 1
-        except OSError as error:  # what was printed could not be flushed
-            _silence_stdout()
-            note(f"tokpress: stdout: {describe(error)}")
-            code = 1
+            code = _exit_code()
         finally:
             signals.over()
-    except Interrupted as stop:
+    except Interrupted as interrupt:
         signals.over()
-        code = 128 + stop.signum
+        code = 128 + interrupt.signum
     if output := sys.modules.get(f"{__package__}.output"):
         output.sweep()
-    if code > 128:  # a signal: another thread is not waited for
+    if code > 128:  # a signal: other threads are not waited for
         for stream in filter(None, (sys.stdout, sys.stderr)):
             with contextlib.suppress(OSError, ValueError):
                 stream.flush()
         os._exit(code)
     sys.exit(code)
+
+
+def _exit_code() -> int:
+    """Run the command, and print its error."""
+    try:
+        code = cli.main(prog_name="tokpress", standalone_mode=False) or 0
+        if sys.stdout:
+            sys.stdout.flush()
+        return code
+    except click.UsageError as error:
+        _show_usage(error)
+        return error.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except click.Abort as abort:  # raised by click for Interrupted outside of a command
+        note("tokpress: interrupted")
+        return 128 + getattr(abort.__cause__, "signum", signal.SIGINT)
+    except BrokenPipeError:
+        _silence_stdout()
+        return 1
+    except OSError as error:  # stdout could not be flushed
+        _silence_stdout()
+        note(f"tokpress: stdout: {describe(error)}")
+        return 1

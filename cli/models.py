@@ -1,5 +1,6 @@
 """tokpress models"""
 
+from dataclasses import dataclass
 from typing import Any
 
 import click
@@ -8,48 +9,70 @@ from . import catalog, options
 from .terminal import note, say, show_json
 
 HEAD = ("name", "id", "tokenizer", "prior", "bytes", "parameters")
-#: characters of a cell of the table
-WIDEST = 60
+#: columns from this one on hold numbers
+FIRST_NUMBER = HEAD.index("bytes")
+#: characters of a cell
+MAX_WIDTH = 60
 
 
-@click.command()
+@dataclass(frozen=True)
+class Settings:
+    """The options of one call."""
+
+    as_json: bool
+    verbose: bool
+
+
+@click.command(cls=options.Command)
 @options.all_of(options.as_json, options.verbose)
-@click.pass_context
-def models(ctx, as_json, verbose):
-    """List the models at hand: shipped ones, and those in the folders that $TOKPRESS_MODELS names.
+def models(**values: Any) -> None:
+    """List the shipped models, and those in the folders that $TOKPRESS_MODELS names.
 
-    -v shows where each lives, and its card.
+    With -v, also the folder of each model.
+
+    \b
+    Example:
+      tokpress models
     """
+    settings = Settings(**values)
+    found, damaged = _described()
+    if settings.as_json:
+        show_json(found)
+    else:
+        _print_table(found, settings.verbose)
+    if damaged:
+        click.get_current_context().exit(1)
+
+
+def _described() -> tuple[list[dict[str, Any]], bool]:
+    """A row for each model, and whether a directory is damaged."""
     from tokpress.models.store import folders
 
-    found: list[dict[str, Any]] = []
-    broken = False
+    found, damaged = [], False
     for name, folder in folders().items():
         try:
             found.append(catalog.describe(name, folder))
-        except MemoryError:  # not the model's fault
+        except MemoryError:  # not the fault of the model
             raise
-        except Exception as error:  # a directory may hold anything; the others are listed all the same
-            note(f"tokpress: model {name}: {folder} is no sound model directory: {type(error).__name__}: {error}")
-            broken = True
-    if as_json:
-        show_json(found)
-    else:
-        _table(found, verbose)
-    if broken:
-        ctx.exit(1)
+        except Exception as error:  # a directory may hold anything; the list goes on
+            note(f"tokpress: model {name}: {folder} is not a valid model directory: {type(error).__name__}: {error}")
+            damaged = True
+    return found, damaged
 
 
-def _table(found: list[dict[str, Any]], verbose: bool) -> None:
-    rows = [HEAD] + [(m["name"], m["id"], m["tokenizer"], m["prior"], *_sizes(m)) for m in found]
-    cells = [[cell if len(cell) <= WIDEST else cell[: WIDEST - 1] + "…" for cell in row] for row in rows]
-    widths = [max(map(len, column)) for column in zip(*cells)]
-    for number, row in enumerate(cells):
-        texts = [cell.rjust(w) if i > 3 else cell.ljust(w) for i, (cell, w) in enumerate(zip(row, widths))]
-        say("  ".join(texts).rstrip())
+def _print_table(found: list[dict[str, Any]], verbose: bool) -> None:
+    rows = [HEAD, *map(_cells, found)]
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    for number, row in enumerate(rows):
+        cells = [cell.ljust(w) for cell, w in zip(row[:FIRST_NUMBER], widths)]
+        cells += [cell.rjust(w) for cell, w in zip(row[FIRST_NUMBER:], widths[FIRST_NUMBER:])]
+        say("  ".join(cells).rstrip())
         if verbose and number:
-            say(f"  {found[number - 1]['card'] or found[number - 1]['folder'] + ' (no card)'}")
+            model = found[number - 1]
+            say(f"  {model['card'] or model['folder'] + ' (no card)'}")
 
 
-def _sizes(model: dict[str, Any]) -> tuple[str, str]:
-    return f"{model['model_bytes']:,}", f"{model['parameters']:,}"
+def _cells(model: dict[str, Any]) -> tuple[str, ...]:
+    texts = (model["name"], model["id"], model["tokenizer"], model["prior"])
+    cells = (*texts, f"{model['model_bytes']:,}", f"{model['parameters']:,}")
+    return tuple(cell if len(cell) <= MAX_WIDTH else cell[: MAX_WIDTH - 1] + "…" for cell in cells)

@@ -1,4 +1,8 @@
-"""Options that several commands share. Each is a decorator; nothing heavy is imported."""
+"""Options that several commands share, and the layout of a command's --help. Nothing heavy is imported.
+
+A command takes its parameters as one frozen dataclass, `Settings`, which rejects options that contradict each other. Its phases are
+functions of these settings.
+"""
 
 import os
 import sys
@@ -8,37 +12,79 @@ from typing import Any
 import click
 
 from . import limits
-from .progress import tell_of_twins
+from .progress import warn_without_core
 
-THREADS = ("OMP", "OPENBLAS", "MKL", "VECLIB_MAXIMUM", "RAYON")
+#: environment variables that limit the threads of a library
+THREAD_VARIABLES = (
+    "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS", "RAYON_NUM_THREADS",
+)  # fmt: skip
+KERNELS = ("auto", "native", "numpy", "int8", "float")
+#: adds options to a command
+Decorator = Callable[[Callable], Callable]
 
 
-def _verbose(ctx: click.Context, option: click.Parameter, value: bool) -> bool:
+class Advanced(click.Option):
+    """An option that --help lists after the everyday ones."""
+
+
+class Command(click.Command):
+    """A command whose --help lists everyday options, then advanced ones, each with its default."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        everyday: list[tuple[str, str]] = []
+        advanced: list[tuple[str, str]] = []
+        for parameter in self.get_params(ctx):
+            if isinstance(parameter, click.Option) and (record := parameter.get_help_record(ctx)):
+                rows = advanced if isinstance(parameter, Advanced) else everyday
+                rows.append((record[0], _help_text(parameter)))
+        for title, rows in (("Options", everyday), ("Advanced options", advanced)):
+            if rows:
+                with formatter.section(title):
+                    formatter.write_dl(rows)
+
+
+def _help_text(option: click.Option) -> str:
+    """The help of an option and its default, without the range that click adds."""
+    default = option.default if option.show_default is True else option.show_default
+    note = "required" if option.required else f"default: {default}" if default else ""
+    return f"{option.help}  [{note}]" if note else option.help or ""
+
+
+# --- callbacks
+
+
+def _inputs(ctx: click.Context, argument: click.Parameter, names: tuple[str, ...]) -> tuple[str, ...]:
+    """FILE…, or stdin where there is none and stdin is not a terminal."""
+    if names or ctx.resilient_parsing:
+        return names
+    if sys.stdin is None or sys.stdin.isatty():
+        raise click.UsageError("no FILE given, and nothing is piped in: name a file", ctx)
+    return ("-",)
+
+
+def _set_verbose(ctx: click.Context, option: click.Parameter, value: bool) -> bool:
     ctx.meta["tokpress.verbose"] = value
     return value
 
 
-def _quiet(ctx: click.Context, option: click.Parameter, value: bool) -> bool:
+def _set_quiet(ctx: click.Context, option: click.Parameter, value: bool) -> bool:
     if not value and not ctx.resilient_parsing:
-        tell_of_twins()
+        warn_without_core()
     return value
 
 
-def _threads(ctx: click.Context, option: click.Parameter, count: int) -> int:
-    """Limit the threads of everything that is imported later. Results never depend on it. Raises TokpressError where
-    memory is limited too much for that."""
+def _limit_threads(ctx: click.Context, option: click.Parameter, count: int) -> int:
+    """Limit the threads of everything that is imported later. Raises TokpressError where the memory limit is too low."""
     if not ctx.resilient_parsing:
         limits.check()
     if count and not ctx.resilient_parsing:
-        for library in THREADS:
-            name = f"{library}_NUM_THREADS" if "_" not in library else f"{library}_THREADS"
-            os.environ[name] = str(count)
+        os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(count)))
         if torch := sys.modules.get("torch"):
             torch.set_num_threads(count)
     return count
 
 
-def _plugins(ctx: click.Context, option: click.Parameter, names: tuple[str, ...]) -> None:
+def _import_modules(ctx: click.Context, option: click.Parameter, names: tuple[str, ...]) -> None:
     """Import the user's own components before anything looks for them."""
     if names and not ctx.resilient_parsing:
         from tokpress.registry import load_module
@@ -48,8 +94,11 @@ def _plugins(ctx: click.Context, option: click.Parameter, names: tuple[str, ...]
             load_module(name)
 
 
+# --- parameter types
+
+
 class Size(click.ParamType):
-    """A number of bytes: 65536, 64K, 16M, 1G (powers of 1024; also 16MB, 16MiB)."""
+    """A number of bytes: 65536, 64K, 16M (powers of 1024; also 16MB, 16MiB)."""
 
     name = "size"
 
@@ -60,14 +109,15 @@ class Size(click.ParamType):
         power = "KMG".find(digits[-1:]) + 1 if digits else 0
         number = digits[:-1] if power else digits
         if not number.isascii() or not number.isdigit():
-            self.fail(f"{value!r} is no size; write 65536, 64K or 16M", param, ctx)
+            self.fail(f"{value!r} is not a size: write 65536, 64K or 16M", param, ctx)
         if not 1 <= (size := int(number) << 10 * power) <= 1 << 26:
-            self.fail(f"{value!r} is outside 1 … 64M", param, ctx)
+            self.fail(f"{value!r} is out of range: 1 to 64M bytes", param, ctx)
         return size
 
 
-class Name(click.Path):
-    """A name that is not empty, which a script with an unset variable would give. Whether it can be read is told when it is."""
+class FileName(click.Path):
+    """A name that is not empty; a script with an unset variable would give an empty one. The file may be missing: the command
+    reports that when it opens the file."""
 
     def __init__(self) -> None:
         super().__init__(readable=False)
@@ -78,90 +128,66 @@ class Name(click.Path):
         return super().convert(value, param, ctx)
 
 
-files = click.argument("files", nargs=-1, type=Name(), metavar="[FILE]...")
-output = click.option("-o", "--output", type=Name(), metavar="FILE", help="Write to FILE (- is stdout).")
-stdout = click.option("-c", "--stdout", is_flag=True, help="Write to stdout.")
-force = click.option("-f", "--force", is_flag=True, help="Overwrite; write to a terminal; compress .tokp files again.")
-force_restore = click.option("-f", "--force", is_flag=True, help="Overwrite existing files; write to a terminal.")
-overwrite = click.option("-f", "--force", is_flag=True, help="Overwrite existing files.")
-keep = click.option("-k", "--keep", is_flag=True, help="Keep the inputs (the default).")
-remove = click.option(
-    "--rm", "remove", is_flag=True,
-    help="Delete each input once its output is on disk, decoded and compared. A link needs -f; its file stays.",
-)  # fmt: skip
-remove_compressed = click.option(
-    "--rm", "remove", is_flag=True,
-    help="Delete each input once its output is complete on disk. A link needs -f; its file stays.",
-)  # fmt: skip
-quiet = click.option("-q", "--quiet", is_flag=True, callback=_quiet, help="Only tell about errors.")
-verbose = click.option("-v", "--verbose", is_flag=True, callback=_verbose, help="Tell more; tracebacks of errors.")
-threads = click.option(
-    "-T", "--threads", type=click.IntRange(0), default=0, is_eager=True, expose_value=False, callback=_threads,
-    metavar="N", help="Use at most N threads (0: all). The result is the same.",
-)  # fmt: skip
-kernel = click.option(
-    "--kernel", type=click.Choice(["auto", "numpy", "native", "int8", "float"]), default="auto", show_default=True,
-    help="What computes integer products: the native core, numpy, or torch (int8, float). The result is the same.",
-)  # fmt: skip
-lanes = click.option(
-    "--lanes",
-    type=click.IntRange(1, 512),
-    metavar="N",
-    help="Code N sequences side by side: more are faster, and take more bytes.",
-)
-as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+# --- options
 
 
-def all_of(*decorators: Callable) -> Callable[[Callable], Callable]:
-    """Several decorators as one, in the order in which --help shall list them."""
+def all_of(*decorators: Callable) -> Decorator:
+    """Several decorators as one, in the order of --help."""
 
     def decorate(command: Callable) -> Callable:
-        for each in reversed(decorators):
-            command = each(command)
+        for decorator in reversed(decorators):
+            command = decorator(command)
         return command
 
     return decorate
 
 
-plugins = click.option(
-    "--import", multiple=True, expose_value=False, is_eager=True, callback=_plugins, metavar="MODULE",
-    help="Import a module or .py file of yours that registers components.",
-)  # fmt: skip
-model = all_of(click.option("-m", "--model", type=Name(), metavar="NAME|DIR", help="Use this model."), plugins)
-models = all_of(
-    click.option(
-        "-m", "--model", "models", multiple=True, type=Name(), metavar="NAME|DIR",
-        help="Also use this model; repeatable.",
-    ),
-    plugins,
-)  # fmt: skip
+def output(default: str) -> Decorator:
+    return click.option(
+        "-o", "--output", type=FileName(), metavar="FILE", show_default=default, help="Output file; - is stdout."
+    )
 
 
+def force(help_text: str) -> Decorator:
+    return click.option("-f", "--force", is_flag=True, help=help_text)
+
+
+def model(**default: Any) -> Decorator:
+    return click.option("-m", "--model", type=FileName(), metavar="NAME|DIR", help="Model to use.", **default)
+
+
+files = click.argument("files", nargs=-1, type=FileName(), metavar="[FILE]...", callback=_inputs)
+stdout = click.option("-c", "--stdout", is_flag=True, help="Write to stdout.")
+overwrite = force("Overwrite existing files.")
+keep = click.option("-k", "--keep", is_flag=True, help="Keep the input files (the default).")
+remove = click.option("--rm", "remove", is_flag=True, help="Delete each input after its output is verified.")
+remove_compressed = click.option("--rm", "remove", is_flag=True, help="Delete each input after its output is complete.")
+quiet = click.option("-q", "--quiet", is_flag=True, callback=_set_quiet, help="Print errors only.")
+verbose = click.option(
+    "-v", "--verbose", is_flag=True, callback=_set_verbose, help="Print details, and a traceback for each error."
+)
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+models = click.option(
+    "-m", "--model", "models", multiple=True, type=FileName(), metavar="NAME|DIR",
+    help="Add a model that the file may need; repeatable.",
+)  # fmt: skip
+threads = click.option(
+    "-T", "--threads", cls=Advanced, type=click.IntRange(0), default=0, is_eager=True, expose_value=False,
+    callback=_limit_threads, metavar="N", show_default="all cores", help="Maximum number of threads.",
+)  # fmt: skip
+kernel = click.option(
+    "--kernel", cls=Advanced, type=click.Choice(KERNELS), default="auto", show_default=True, metavar="NAME",
+    help=f"Backend: {', '.join(KERNELS[1:-1])} or {KERNELS[-1]}.",
+)  # fmt: skip
+lanes = click.option(
+    "--lanes", cls=Advanced, type=click.IntRange(1, 512), metavar="N", show_default="by size",
+    help="Parallel sequences, 1 to 512.",
+)  # fmt: skip
 given = click.option(
-    "--given", type=click.Path(exists=True, dir_okay=False), metavar="FILE",
-    help="What FILE was, or is to be, predicted from, for models of one file given another.",
+    "--given", cls=Advanced, type=click.Path(exists=True, dir_okay=False), metavar="FILE",
+    help="File that a conditional model predicts from.",
 )  # fmt: skip
-
-
-def bound(models: list, given: str | None) -> list:
-    """The models with what they predict from; those that predict from nothing stay as they are."""
-    if given is None:
-        return models
-    with open(given, "rb") as file:
-        source = file.read()
-    if not any(model.prior.rules.given_size for model in models):
-        raise click.UsageError("--given is for models of one file given another: name one with -m")
-    return [model.given(source) if model.prior.rules.given_size else model for model in models]
-
-
-def sources(names: tuple[str, ...]) -> list[str]:
-    """The inputs: FILE…, or stdin where there is none and it is no terminal."""
-    if names:
-        return list(names)
-    if sys.stdin is None or sys.stdin.isatty():
-        raise click.UsageError("no FILE given, and nothing is piped in")
-    return ["-"]
-
-
-def shown(name: str) -> str:
-    return "stdin" if name == "-" else name
+plugins = click.option(
+    "--import", cls=Advanced, multiple=True, expose_value=False, is_eager=True, callback=_import_modules, metavar="MODULE",
+    help="Import a module with components; repeatable.",
+)  # fmt: skip

@@ -1,4 +1,4 @@
-"""Answer `tokpress`, `tokpress --help` and `tokpress --version` without click: its import takes three times as long as the rest."""
+"""Answers `tokpress`, `tokpress --help` and `tokpress --version` without click, whose import takes 30 ms."""
 
 import os
 
@@ -6,41 +6,44 @@ from tokpress._version import __version__
 
 from . import terminal
 
-#: name → help; the module of the same name beside this one holds a click command of the same name
+#: name → help; a module of that name in this folder has a click command of that name
 COMMANDS = {
-    "compress": "Compress files to .tokp.",
-    "decompress": "Restore the sources of .tokp files.",
-    "pack": "Put many small files into one .tokp file.",
-    "unpack": "Take files out of an archive of pack's.",
-    "test": "Decode .tokp files without writing anything.",
-    "info": "Tell what .tokp files hold, without decoding.",
-    "models": "List the models at hand.",
-    "score": "Bits that each file, line, token or byte costs.",
-    "sample": "Draw bytes from a model.",
+    "compress": "Compress files: FILE becomes FILE.tokp.",
+    "decompress": "Restore files: FILE.tokp becomes FILE.",
+    "pack": "Pack files and folders into one archive.",
+    "unpack": "Restore the files of an archive.",
+    "test": "Verify .tokp files without writing anything.",
+    "info": "Show sizes, frames and models of .tokp files.",
+    "models": "List the installed models.",
+    "score": "Print the bits that each file, line, token or byte costs.",
+    "sample": "Draw text or other data from a model.",
     "bench": "Measure tokpress and other compressors on your files.",
-    "train": "Train a tokenizer and a prior on your own files.",
-    "completion": "Print a script for your shell's completion.",
+    "train": "Train a model on your files.",
+    "completion": "Print the completion script of a shell.",
 }
 
 _TEXT = """\
 Usage: tokpress [OPTIONS] COMMAND [ARGS]...
 
-  Lossless compression by autoregressive models, exact on every machine.
+  Compress files with autoregressive models. Every file is restored byte for
+  byte, on every machine. `tokpress COMMAND --help` explains a command.
 
-  `tokpress compress book.txt` writes book.txt.tokp, `tokpress decompress
-  book.txt.tokp` gives the file back.
+  Examples:
+    tokpress compress book.txt         writes book.txt.tokp
+    tokpress decompress book.txt.tokp  writes book.txt
 
+Commands:
+"""
+_OPTIONS = """
 Options:
   --version   Print the version.
   -h, --help  Show this message and exit.
-
-Commands:
 """
 
 
 def text() -> str:
     width = max(map(len, COMMANDS))
-    return _TEXT + "".join(f"  {name:{width}}  {told}\n" for name, told in COMMANDS.items())
+    return _TEXT + "".join(f"  {name:{width}}  {line}\n" for name, line in COMMANDS.items()) + _OPTIONS
 
 
 def answer(words: list[str]) -> int | None:

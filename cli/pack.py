@@ -1,4 +1,4 @@
-"""tokpress pack"""
+"""tokpress pack: find files and folders, write them as items of an archive, report."""
 
 import contextlib
 import os
@@ -6,207 +6,208 @@ import shutil
 import stat
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, cast
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import click
 
 from tokpress.errors import TokpressError
 
-from . import options, streams
-from . import output as targets
+from . import catalog, options, streams
 from .main import Failure, describe
-from .place import Key, check_not_read, identity, read_beside
-from .progress import Progress, rates, speed
+from .output import OutputError, check
+from .progress import Progress, counted, rates, speed
+from .targets import Key, check_not_read, identity, read_beside
 from .terminal import note
-from .tree import Parts, Tree
+from .walk import Found, archive_names, is_too_deep, to_bytes, walk
 
 if TYPE_CHECKING:
     from tokpress.codec.archive import Item
 
-#: with --content, files up to this size are looked into
+#: with --content, files up to this size are decoded
 MAX_CONTENT = 1 << 26
 _FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
 
 
-class Found(NamedTuple):
-    """What is to be packed: where it is, for messages; its name in the archive; its name in an open folder, and all names there."""
+@dataclass(frozen=True)
+class Settings:
+    """The options of one call."""
 
-    path: str
-    name: str
-    status: os.stat_result
-    leaf: bytes
-    folder: int | None
-    beside: set[bytes]
+    files: tuple[str, ...]
+    output: str
+    force: bool
+    content: bool
+    group_size: int
+    model: str | None
+    kernel: str
+    quiet: bool
+    verbose: bool
+
+    def __post_init__(self) -> None:
+        if streams.is_stdout(self.output):
+            raise click.UsageError("-o names a file: an archive cannot be written to stdout")
+
+    @property
+    def models(self) -> list[str]:
+        return [self.model] if self.model else []
 
 
-@click.command()
-@click.argument("files", nargs=-1, required=True, type=options.Name(), metavar="FILE|DIR...")
-@click.option("-o", "--output", required=True, metavar="ARCHIVE", help="The .tokp file to write.")
-@click.option(
-    "--content", is_flag=True, help="Store what PNG, FLAC … files show, as PPM, TIFF or WAV; others as they are."
-)
-@click.option(
-    "--group-size", type=options.Size(), default="128K", show_default=True, metavar="SIZE",
-    help="Bytes of files coded together. Larger groups are smaller on disk, but reading one file decodes its whole group.",
+@click.command(cls=options.Command)
+@click.argument("files", nargs=-1, required=True, type=options.FileName(), metavar="FILE|DIR...")
+@options.all_of(
+    click.option("-o", "--output", required=True, metavar="ARCHIVE", help="Archive to write."), options.overwrite,
+    options.model(show_default="best shipped one"), options.quiet, options.verbose,
+    click.option("--group-size", cls=options.Advanced, type=options.Size(), default="128K", show_default=True, metavar="SIZE",
+                 help="Bytes coded together, up to 64M."),
+    click.option("--content", cls=options.Advanced, is_flag=True, help="Store pictures and sound as PPM, TIFF or WAV."),
+    options.plugins, options.threads, options.kernel,
 )  # fmt: skip
-@options.all_of(options.overwrite, options.model, options.kernel, options.threads, options.quiet, options.verbose)
-@click.pass_context
-def pack(ctx, files, output, content, group_size, force, model, kernel, quiet, verbose):
-    """Put FILES, and everything below DIRs, into one ARCHIVE, where files of one kind help each other.
+def pack(**values: Any) -> None:
+    """Put FILEs, and everything below DIRs, into one ARCHIVE. Similar files share a model, so small files gain the most.
 
-    Small files gain the most. `tokpress unpack` gives all of them back, or some. Folders, links, permission bits, times and the
-    numbers of owners and groups are kept, as tar keeps them. What cannot be kept is told, and the exit code is 1. The archive may be
-    read by whoever may read everything in it, less what the umask forbids.
+    Folders, links, permissions, times and the numbers of owners and groups are kept. Files that cannot be packed are named, and
+    the exit code is then 1. The archive is readable only for users who may read every file in it. A larger --group-size makes
+    a smaller archive, but reading a single file takes longer.
+
+    \b
+    Examples:
+      tokpress pack records -o records.tokp
+      tokpress unpack records.tokp -o restored
     """
-    from tokpress.codec import archive, stream
-    from tokpress.models import store
+    settings = Settings(**values)
+    named = archive_names(settings.files)
+    check(settings.output, "-", settings.force)
+    check_not_read(settings.output, [*(path for path, _ in named), *read_beside(settings.models)])
+    begin = time.monotonic()
+    packing, file_bytes = _write(settings, named)
+    _report(settings, packing, file_bytes, time.monotonic() - begin)
+    if packing.failures:
+        click.get_current_context().exit(1)
 
-    if streams.is_stdout(output):
-        raise click.UsageError("an archive is written to a file")
-    named = _named(files)
-    targets.check(output, "-", force)
-    check_not_read(output, [*(path for path, _ in named), *read_beside(ctx, [model] if model else [])])
-    chosen, begin = stream.Options([store.load(model)] if model else None, kernel=kernel), time.monotonic()
+
+def _write(settings: Settings, named: list[tuple[str, str]]) -> tuple["Packing", int]:
+    """Write the archive; its bytes."""
+    from tokpress.codec import archive
+    from tokpress.codec.options import Options
+
+    codec_options = Options(catalog.load(settings.models) or None, kernel=settings.kernel)
     with contextlib.ExitStack() as stack:
-        progress = stack.enter_context(Progress(output, None, quiet))
-        umask = os.umask(0o077)  # until it is known who may read the archive, nobody else may
+        progress = stack.enter_context(Progress(settings.output, None, settings.quiet))
+        umask = os.umask(0o077)  # only the owner may read the archive until all its files are known
         try:
-            out = stack.enter_context(streams.destination(output, force))
+            out = stack.enter_context(streams.destination(settings.output, settings.force))
         finally:
             os.umask(umask)
-        packing = Packing(output, out, content, max(group_size, chosen.frame_size), quiet)
-        summary = archive.write(packing.items(named), out, chosen, group_size, progress.report)
+        packing = Packing(settings, out, max(settings.group_size, codec_options.frame_size))
+        summary = archive.write(packing.items(named), out, codec_options, settings.group_size, progress.report)
         if not packing.count:
-            raise TokpressError(f"{output}: there is nothing to pack: nothing could be read")
-        packing.share(umask)
-    lost = packing.left_out
-    if any(lost):
-        what = ", ".join(sorted({each for some in lost for each in some}))
-        note(f"{output}: left out of {sum(map(bool, lost)):,} files: {what}", quiet)
-    told = f"{packing.bytes:,} → {summary.file_bytes:,} bytes, {rates(packing.bytes, summary.file_bytes)}"
-    note(f"{output}: {packing.files:,} files, {told}, {speed(packing.bytes, time.monotonic() - begin)}", quiet)
+            raise TokpressError(f"{settings.output}: is not written: no file could be read")
+        packing.set_permissions(umask)
+    return packing, summary.file_bytes
+
+
+def _report(settings: Settings, packing: "Packing", file_bytes: int, seconds: float) -> None:
+    output, source_bytes = settings.output, packing.bytes
+    if left_out := packing.left_out:
+        note(
+            f"{output}: left out of {counted(packing.files_with_less, 'file')}: {', '.join(sorted(left_out))}",
+            settings.quiet,
+        )
+    sizes = (
+        f"{source_bytes:,} → {file_bytes:,} bytes, {rates(source_bytes, file_bytes)}, {speed(source_bytes, seconds)}"
+    )
+    note(f"{output}: {counted(packing.files, 'file')}, {sizes}", settings.quiet)
     if packing.failures:
-        note(f"tokpress: {output}: {packing.failures:,} things could not be packed as they are: see above")
-        ctx.exit(1)
-
-
-def _named(files: tuple[str, ...]) -> list[tuple[str, str]]:
-    """(what was given, its name in the archive). Raises TokpressError where two have one name: before the work, not after it."""
-    first: dict[str, str] = {}
-    named = []
-    for path in files:
-        name = os.path.basename(os.path.normpath(path))
-        if name in ("", ".", ".."):
-            name = os.path.basename(os.path.realpath(path))
-        if not name:
-            raise TokpressError(f"{path}: has no name of its own: pack the files and folders in it")
-        name = os.fsencode(name).decode("utf-8", "surrogateescape")
-        if name in first:
-            raise TokpressError(
-                f"{first[name]} and {path} would both be called {name} in the archive: rename one, or pack a folder that "
-                "holds both"
-            )
-        first[name] = path
-        named.append((path, name))
-    return named
+        items = counted(packing.failures, "item")
+        note(f"tokpress: {output}: {items} could not be packed unchanged: see the messages above")
 
 
 class Packing:
-    """Files and folders as items of an archive. What cannot be one is told, and counted in `failures`."""
+    """Files and folders as items of an archive. Failures are printed and counted."""
 
-    def __init__(self, output: str, out: BinaryIO, content: bool, most: int, quiet: bool) -> None:
-        self._output, self._content, self._most, self._quiet = output, content, most, quiet
+    def __init__(self, settings: Settings, out: BinaryIO, max_in_memory: int) -> None:
+        self._settings, self._max_in_memory = settings, max_in_memory
+        #: items; files; bytes of files; what is not packed as it is
         self.count = self.files = self.bytes = self.failures = 0
-        self.left_out: list[list[str]] = []  # with --content, of each file what is not in the pixels or samples
-        self._first: dict[Key, str] = {}  # of files with several names, the one that was packed
-        self._number: int | None = None
-        self._group: int | None = None  # of the archive, if it is a file: its descriptor, and its group
-        self._told_own = False
-        self._own: set[Key] = set()  # the archive that is written, and the one that it replaces
-        self._shared = 0o077  # the permission bits that all files in it grant
-        #: a file of another kind in the archive's place, which is not to be lost
-        self._other: Key | None = None
-        with contextlib.suppress(OSError):
-            former = os.lstat(output)
-            self._own.add(identity(former))
-            if stat.S_ISREG(former.st_mode) and not _is_tokp(output):
-                self._other = identity(former)
-        with contextlib.suppress(OSError, AttributeError):  # what is no file has no number
-            if stat.S_ISREG((status := os.fstat(number := out.fileno())).st_mode):
-                self._number, self._group = number, status.st_gid
-                self._own.add(identity(status))
+        #: with --content, kinds of metadata that are not stored, and how many files have them
+        self.left_out: Counter[str] = Counter()
+        self.files_with_less = 0
+        self._first_names: dict[Key, str] = {}  # of files with several names: the name in the archive
+        self._archive = _Archive(settings.output, out)
+        self._permissions = 0o077  # granted by all files so far
 
-    def failed(self, error: Exception, path: str) -> None:
-        self.failures += 1
-        note(f"tokpress: {describe(error, path)}")
-
-    def items(self, named: list[tuple[str, str]]) -> Iterator[Any]:
-        for found in _found(named, self.failed):
+    def items(self, named: list[tuple[str, str]]) -> Iterator["Item"]:
+        for found in walk(named, self._failed):
             try:
                 with contextlib.ExitStack() as open_files:
                     if item := self._item(found, open_files):
                         yield item
                         self.count += 1
             except OSError as error:  # the others go on
-                self.failed(type(error)(error.errno, f"{error.strerror}, so it is left out"), found.path)
+                self._failed(type(error)(error.errno, f"{error.strerror}, left out"), found.path)
             except TokpressError as error:
-                self.failed(error, found.path)
+                self._failed(error, found.path)
 
-    def _item(self, found: Found, open_files: contextlib.ExitStack) -> Any:
+    def set_permissions(self, umask: int) -> None:
+        """Those that all files in the archive grant, within the umask."""
+        if self._archive.descriptor is not None:
+            os.fchmod(self._archive.descriptor, 0o600 | self._permissions & 0o066 & ~umask)
+
+    def _failed(self, error: Exception, path: str) -> None:
+        self.failures += 1
+        note(f"tokpress: {describe(error, path)}")
+
+    def _item(self, found: Found, open_files: contextlib.ExitStack) -> "Item | None":
         from tokpress.codec.archive import Item, ItemKind
         from tokpress.codec.archive.names import parts_of, to_text
 
-        parts_of(found.name)  # raises
-        status = found.status
-        if stat.S_ISDIR(status.st_mode):
-            if _too_deep(found.name):
-                raise targets.OutputError(f"{found.path}: its name is too long, so it and all in it is left out")
-            self._narrow(status, (status.st_mode & 0o011) << 2)
-            return _with_attributes(Item(found.name, kind=ItemKind.FOLDER), status)
-        if stat.S_ISLNK(status.st_mode):
+        parts_of(found.name)  # raises where an archive cannot hold this name
+        mode = found.status.st_mode
+        if stat.S_ISDIR(mode):
+            return self._folder(found)
+        if stat.S_ISLNK(mode):
             target = to_text(os.fsencode(os.readlink(found.leaf, dir_fd=found.folder)))
             return Item(found.name, kind=ItemKind.SYMLINK, target=target)
-        if not stat.S_ISREG(status.st_mode):
-            raise targets.OutputError(
-                f"{found.path}: is {_special(status.st_mode)}, and left out: an archive holds files"
-            )
-        if identity(status) == self._other:
-            raise Failure(f"{self._output}: is one of the files to pack: choose another name with -o")
-        if identity(status) in self._own:
-            return self._tell_own()
-        if (first := self._first.get(identity(status))) and not self._content:
+        if not stat.S_ISREG(mode):
+            raise OutputError(f"{found.path}: is {_special(mode)}, left out: archives hold files, folders and links")
+        return None if self._archive.is_own(found) else self._file(found, open_files)
+
+    def _folder(self, found: Found) -> "Item":
+        from tokpress.codec.archive import Item, ItemKind
+
+        if is_too_deep(found.name):
+            raise OutputError(f"{found.path}: the name is too long, left out with everything in it: shorten it")
+        self._restrict(found.status, (found.status.st_mode & 0o011) << 2)
+        return _with_attributes(Item(found.name, kind=ItemKind.FOLDER), found.status)
+
+    def _file(self, found: Found, open_files: contextlib.ExitStack) -> "Item":
+        from tokpress.codec.archive import Item, ItemKind
+
+        if (first := self._first_names.get(identity(found.status))) and not self._settings.content:
             self.files += 1
             return Item(found.name, kind=ItemKind.HARDLINK, target=first)
         data, size, status = self._read(found, open_files)
         name = found.name
-        if self._content:
-            name, data = self._shown(found, data)
+        if self._settings.content:
+            name, data = self._content(found, data)
         if status.st_nlink > 1:
-            self._first[identity(status)] = name
-        self._narrow(status, status.st_mode)
+            self._first_names[identity(status)] = name
+        self._restrict(status, status.st_mode)
         self.files, self.bytes = self.files + 1, self.bytes + size
         return _with_attributes(Item(name, data), status)
 
-    def _tell_own(self) -> None:
-        """Once, also where it replaces a former one. This is no failure: nobody wants the archive in itself."""
-        if not self._told_own:
-            note(f"tokpress: {self._output}: the archive itself lies in a folder that is packed, and is left out")
-        self._told_own = True
-
     def _read(self, found: Found, open_files: contextlib.ExitStack) -> tuple[bytes | BinaryIO, int, os.stat_result]:
-        """Its bytes, how many, and its mode and time. Where they are many, they are in a temporary file: the file itself may
-        grow or shrink while it is packed."""
+        """(content, size, status). Large content is copied to a temporary file: the file may change while it is packed."""
+        limit = max(self._max_in_memory, MAX_CONTENT) if self._settings.content else self._max_in_memory
         with os.fdopen(os.open(found.leaf, _FLAGS, dir_fd=found.folder), "rb") as file:
             before = os.fstat(file.fileno())
             if not stat.S_ISREG(before.st_mode):
-                raise targets.OutputError(
-                    f"{found.path}: was exchanged while it was packed, and is left out: try again"
-                )
-            most = max(self._most, MAX_CONTENT) if self._content else self._most
-            data: bytes | BinaryIO = file.read(most + 1)
+                raise OutputError(f"{found.path}: was replaced while it was packed, left out: try again")
+            data: bytes | BinaryIO = file.read(limit + 1)
             size = len(cast(bytes, data))
-            if size > most:
+            if size > limit:
                 spool = cast(BinaryIO, open_files.enter_context(tempfile.TemporaryFile()))  # noqa: SIM115
                 spool.write(cast(bytes, data))
                 shutil.copyfileobj(file, spool, 1 << 20)
@@ -215,93 +216,71 @@ class Packing:
         if (before.st_mtime_ns, before.st_size) != (after.st_mtime_ns, after.st_size):
             self.failures += 1
             note(
-                f"tokpress: {found.path}: changed while it was read: the archive holds {size:,} bytes of it; pack it again"
+                f"tokpress: {found.path}: changed while it was read: the archive holds {size:,} bytes of it: pack it again"
             )
         return data, size, before
 
-    def _shown(self, found: Found, data: bytes | BinaryIO) -> tuple[str, bytes | BinaryIO]:
-        """(name, data) of what a picture or recording shows, or as it is."""
+    def _content(self, found: Found, data: bytes | BinaryIO) -> tuple[str, bytes | BinaryIO]:
+        """(name, data) of the pixels or samples of a file, or of the file as it is."""
         from tokpress.media import signatures, unwrap
 
         if not isinstance(data, bytes) or len(data) > MAX_CONTENT:
-            note(f"tokpress: {found.path}: is larger than {MAX_CONTENT >> 20} MiB; it is packed as it is", self._quiet)
+            note(
+                f"tokpress: {found.path}: is larger than {MAX_CONTENT >> 20} MiB, packed as it is", self._settings.quiet
+            )
             return found.name, data
         if not signatures.recognised(data):
             return found.name, data
         try:
-            shown, suffix, left_out = unwrap.shown(data)
+            pixels, suffix, left_out = unwrap.shown(data)
             name = os.path.splitext(found.name)[0] + suffix if suffix else found.name
-            leaf = name.rpartition("/")[2].encode("utf-8", "surrogateescape")
-            if name != found.name and leaf in found.beside:
+            leaf = to_bytes(name.rpartition("/")[2])
+            if name != found.name and leaf in found.siblings:
                 raise TokpressError(f"another file is called {name} already")
         except TokpressError as error:
-            note(f"tokpress: {found.path}: {error}; it is packed as it is", self._quiet)
+            note(f"tokpress: {found.path}: {error}; packed as it is", self._settings.quiet)
             return found.name, data
-        found.beside.add(leaf)
-        self.left_out.append(left_out)
-        return name, shown
+        found.siblings.add(leaf)
+        self.left_out.update(left_out)
+        self.files_with_less += bool(left_out)
+        return name, pixels
 
-    def _narrow(self, status: os.stat_result, mode: int) -> None:
-        """Whoever may not read this may not read the archive. Its group counts where it is the archive's too."""
+    def _restrict(self, status: os.stat_result, mode: int) -> None:
+        """Users who may not read this file may not read the archive. Group bits count where the groups are the same."""
         others = 0o007 if mode & 0o004 else 0
-        group = 0o070 if mode & (0o040 if status.st_gid == self._group else 0o004) else 0
-        self._shared &= others | group
-
-    def share(self, umask: int) -> None:
-        """Give the archive, which only its owner could read until now, its permission bits."""
-        if self._number is not None:
-            os.fchmod(self._number, 0o600 | self._shared & 0o066 & ~umask)
+        group = 0o070 if mode & (0o040 if status.st_gid == self._archive.group else 0o004) else 0
+        self._permissions &= others | group
 
 
-def _found(named: list[tuple[str, str]], failed: Callable[[Exception, str], None]) -> Iterator[Found]:
-    """Everything that was given, and everything below folders, a folder before what is in it."""
-    beside = {name.encode("utf-8", "surrogateescape") for _, name in named}
-    for path, name in named:
-        try:
-            status = os.lstat(path)
-        except OSError as error:
-            failed(error, path)
-            continue
-        yield Found(path, name, status, os.fsencode(path), None, beside)
-        if stat.S_ISDIR(status.st_mode):
-            try:
-                with Tree(path) as tree:
-                    yield from _below(tree, path, name, failed)
-            except OSError as error:
-                failed(error, path)
+class _Archive:
+    """The archive that is written, and the file that it replaces: neither is packed."""
 
+    def __init__(self, output: str, out: BinaryIO) -> None:
+        self._output, self._reported = output, False
+        #: None where the output is not a file
+        self.descriptor: int | None = None
+        self.group: int | None = None
+        self._own: set[Key] = set()
+        self._precious: Key | None = None  # a file in its place that is not an archive
+        with contextlib.suppress(OSError):
+            former = os.lstat(output)
+            self._own.add(identity(former))
+            if stat.S_ISREG(former.st_mode) and not _is_tokp(output):
+                self._precious = identity(former)
+        with contextlib.suppress(OSError, AttributeError):  # a pipe or a device
+            if stat.S_ISREG((status := os.fstat(number := out.fileno())).st_mode):
+                self.descriptor, self.group = number, status.st_gid
+                self._own.add(identity(status))
 
-def _below(tree: Tree, path: str, name: str, failed: Callable[[Exception, str], None]) -> Iterator[Found]:
-    left: list[Parts] = [()]
-    while left:
-        parts = left.pop()
-        place = os.path.join(path, *map(os.fsdecode, parts))
-        try:
-            folder = tree.reach(parts)
-            leaves = sorted(map(os.fsencode, os.listdir(folder)))
-        except OSError as error:
-            failed(type(error)(error.errno, error.strerror), place)
-            continue
-        beside, below = set(leaves), []
-        for leaf in leaves:
-            whole = os.path.join(place, os.fsdecode(leaf))
-            try:
-                status = os.stat(leaf, dir_fd=folder, follow_symlinks=False)
-            except OSError as error:
-                failed(type(error)(error.errno, error.strerror), whole)
-                continue
-            called = "/".join((name, *(part.decode("utf-8", "surrogateescape") for part in (*parts, leaf))))
-            yield Found(whole, called, status, leaf, folder, beside)
-            if stat.S_ISDIR(status.st_mode) and not _too_deep(called):
-                below.append((*parts, leaf))
-        left += reversed(below)
-
-
-def _too_deep(name: str) -> bool:
-    """Whether nothing in a folder of this name can be in an archive."""
-    from tokpress.codec.archive.names import MAX_FOLDER_NAME
-
-    return len(name.encode("utf-8", "surrogateescape")) > MAX_FOLDER_NAME
+    def is_own(self, found: Found) -> bool:
+        """Whether a file is the archive, which is reported once. Raises Failure where it would destroy a file of the user."""
+        key = identity(found.status)
+        if key == self._precious:
+            raise Failure(f"{self._output}: is one of the files to pack: choose another name with -o")
+        if key in self._own and not self._reported:
+            self._reported = True
+            note(f"tokpress: {self._output}: the archive itself is in a packed folder, and is left out")
+        return key in self._own
 
 
 def _special(mode: int) -> str:
@@ -311,11 +290,11 @@ def _special(mode: int) -> str:
         stat.S_IFCHR: "a device",
         stat.S_IFBLK: "a device",
     }
-    return kinds.get(stat.S_IFMT(mode), "no file, folder or link")
+    return kinds.get(stat.S_IFMT(mode), "not a file, folder or link")
 
 
 def _is_tokp(path: str) -> bool:
-    """Whether a file begins as ours do, as a former archive would."""
+    """Whether a file begins as .tokp files do."""
     from tokpress.container.frames import SYNC
 
     with open(path, "rb") as file:

@@ -1,4 +1,4 @@
-"""What a person sees on stderr: a line that moves while work goes on, and one that stays at the end."""
+"""Progress on stderr: a line that is redrawn while a file is coded. The figures that messages share."""
 
 import os
 import time
@@ -12,6 +12,11 @@ def size(count: int) -> str:
     return f"{count / 1000**power:,.{min(power, 1)}f} {' kMG'[power].strip()}B"
 
 
+def counted(count: int, noun: str) -> str:
+    """1 file, 2 files."""
+    return f"{count:,} {noun}{'s' * (count != 1)}"
+
+
 def rates(source_bytes: int, file_bytes: int) -> str:
     if not source_bytes:
         return "ratio –"
@@ -22,22 +27,21 @@ def speed(source_bytes: int, seconds: float) -> str:
     return f"{source_bytes / 1e6 / max(seconds, 1e-9):.2f} MB/s"
 
 
-def tell_of_twins() -> None:
-    """Say that everything takes long, where the core is not here and nobody asked for its twins.
+def warn_without_core() -> None:
+    """Print a warning where the native core is missing and TOKPRESS_CORE does not ask for its twins.
 
     Raises CoreError where the library is of another version."""
     from tokpress.native import library  # not for --help
 
     if not library.is_here() and not os.environ.get("TOKPRESS_CORE"):
         note(
-            "tokpress: the native core is not installed, so everything takes hundreds of times longer; to have it, unset "
-            "TOKPRESS_NO_CORE and install tokpress again from where it came (pip install --force-reinstall --no-deps FOLDER); without a C "
-            "compiler, pip fetches one"
+            "tokpress: the native core is not installed, so coding takes hundreds of times longer: unset TOKPRESS_NO_CORE and "
+            "install tokpress again (pip install --force-reinstall --no-deps FOLDER); pip fetches a C compiler where there is none"
         )
 
 
 class Progress:
-    """`report(done)` as the pipeline calls it, in bytes of the source, of which there are `total`, if that is known."""
+    """Draws the progress line. The coder calls `report(done)` with bytes of the source; `total` is None where it is unknown."""
 
     def __init__(self, name: str, total: int | None, quiet: bool) -> None:
         self._name, self._total = name, total
@@ -55,8 +59,8 @@ class Progress:
             return
         self._shown = now
         part = min(done / self._total, 1.0) if self._total else 0.0
-        known = f"{part:4.0%}  " if self._total else ""
-        line = f"{self._name}: {known}{size(done)}, {speed(done, self.seconds)}"
+        percent = f"{part:4.0%}  " if self._total else ""
+        line = f"{self._name}: {percent}{size(done)}, {speed(done, self.seconds)}"
         if part > 0.01:
             minutes, seconds = divmod(round(self.seconds * (1 - part) / part), 60)
             line += f", {minutes}:{seconds:02} left"

@@ -1,71 +1,120 @@
-"""tokpress sample"""
+"""tokpress sample: draw from a model, write the bytes."""
 
 import math
 import sys
+from dataclasses import dataclass
+from typing import Any
 
 import click
 
-from . import options
+from . import catalog, options
 from .output import check
-from .place import check_not_read, read_beside
-from .progress import tell_of_twins
-from .streams import destination, standard_output
+from .progress import warn_without_core
+from .streams import destination, is_stdout, standard_output
+from .targets import check_not_read, read_beside
 from .terminal import show
 
+TOKENS = 256
 
-@click.command()
-@options.model
-@click.option("-n", "tokens", type=click.IntRange(1), metavar="TOKENS", help="How many.  [default: 256]")
-@click.option("--items", type=click.IntRange(1, 4096), metavar="N", help="N items (pictures), for priors of items.")
-@click.option("--seed", type=click.IntRange(0), help="The same seed draws the same bytes.")
-@click.option(
-    "--temperature", type=click.FloatRange(0, min_open=True), default=1.0, show_default=True,
-    help="Below 1: likelier tokens only. Above: bolder.",
+
+@dataclass(frozen=True)
+class Settings:
+    """The options of one call."""
+
+    model: str
+    tokens: int | None
+    items: int | None
+    seed: int | None
+    temperature: float
+    by_decoding: bool
+    png: str | None
+    given: str | None
+    output: str | None
+    force: bool
+    kernel: str
+    verbose: bool
+
+    def __post_init__(self) -> None:
+        if math.isnan(self.temperature):
+            raise click.UsageError("--temperature nan: give a number above 0")
+        if self.by_decoding and self.temperature != 1:
+            raise click.UsageError("--by-decoding draws at temperature 1: leave --temperature out")
+        if self.tokens and self.items:
+            raise click.UsageError("-n and --items exclude each other")
+        if self.png and not (self.items and self.file):
+            raise click.UsageError("--png needs --items N and -o FILE")
+
+    @property
+    def file(self) -> str | None:
+        """The output file; None is stdout."""
+        return None if is_stdout(self.output) else self.output
+
+
+@click.command(cls=options.Command)
+@options.all_of(
+    options.model(default="text", show_default=True),
+    click.option("-n", "tokens", type=click.IntRange(1), metavar="N", show_default=str(TOKENS), help="Number of tokens."),
+    click.option("--seed", type=click.IntRange(0), metavar="N", show_default="random", help="Seed of the random numbers."),
+    click.option("--temperature", type=click.FloatRange(0, min_open=True), default=1.0, show_default=True, metavar="X",
+                 help="Lower draws likelier tokens; above 0."),
+    options.output(default="stdout"), options.overwrite, options.verbose,
+    click.option("--items", cls=options.Advanced, type=click.IntRange(1, 4096), metavar="N",
+                 help="Draw N items of an item model, 1 to 4096; replaces -n."),
+    click.option("--png", cls=options.Advanced, metavar="SHAPE", help="Write one PNG of all items, each of SHAPE: 28x28."),
+    click.option("--by-decoding", cls=options.Advanced, is_flag=True, help="Decode random bits instead of drawing each token."),
+    options.given, options.plugins, options.threads, options.kernel,
 )  # fmt: skip
-@click.option("--by-decoding", is_flag=True, help="Decode random bits, in place of drawing token by token.")
-@click.option("--png", metavar="SHAPE", help="Write the items as one PNG of pictures of this SHAPE, 28x28 say.")
-@options.all_of(options.given, options.output, options.overwrite, options.kernel, options.threads, options.verbose)
-@click.pass_context
-def sample(ctx, model, tokens, items, seed, temperature, by_decoding, png, given, output, force, kernel, verbose):
-    """Draw TOKENS tokens, or N items, from a model ("text" without -m) and print the bytes they stand for."""
-    if math.isnan(temperature):
-        raise click.BadParameter("nan is no temperature", ctx)
-    if by_decoding and temperature != 1:
-        raise click.UsageError("bits are decoded at temperature 1: leave --temperature out", ctx)
-    if tokens and items:
-        raise click.UsageError("-n and --items exclude each other", ctx)
-    if png and not (items and output and output != "-"):
-        raise click.UsageError("--png goes with --items N and -o FILE", ctx)
-    if output and output != "-":
-        check(output, "-", force)
-        check_not_read(output, read_beside(ctx, [model] if model else [], given))
-    tell_of_twins()
+def sample(**values: Any) -> None:
+    """Draw tokens from a model and write their bytes.
+
+    \b
+    Examples:
+      tokpress sample -n 100
+      tokpress sample --seed 1 --temperature 0.8 -o drawn.txt
+    """
+    settings = Settings(**values)
+    if settings.file:
+        check(settings.file, "-", settings.force)
+        check_not_read(settings.file, read_beside([settings.model], settings.given))
+    warn_without_core()
+    (model,) = catalog.load([settings.model], settings.given)
+    drawn = _draw(settings, model)
+    if not settings.file:
+        _print(drawn)
+    elif settings.png:
+        _write_png(settings, settings.file, drawn)
+    else:
+        with destination(settings.file, settings.force) as file:
+            file.write(drawn)
+
+
+def _draw(settings: Settings, model) -> bytes:
+    from tokpress.errors import TokpressError
+
+    if settings.items and model.prior.rules.order is None:
+        raise TokpressError(f"the model {model.name} has no items: give a number of tokens with -n")
+    count = settings.items * model.prior.rules.stride if settings.items else settings.tokens or TOKENS
+    lanes = settings.items or 1
+    if not settings.by_decoding:
+        return model.sample(count, settings.seed, settings.temperature, lanes, settings.kernel)
     import numpy as np
 
-    from tokpress.errors import TokpressError
+    noise_bytes = int(count * math.log2(model.prior.vocab_size) / 8) + (settings.items or 0) + 64
+    noise = np.random.default_rng(settings.seed).bytes(noise_bytes)
+    return model.sample_bits(count, noise, lanes, settings.kernel)
+
+
+def _write_png(settings: Settings, file: str, drawn: bytes) -> None:
     from tokpress.exact.orders import parse_shape
     from tokpress.media import pictures
-    from tokpress.models import store
 
-    (chosen,) = options.bound([store.load(model or "text")], given)
-    if items and chosen.prior.rules.order is None:
-        raise TokpressError(f"the prior of {chosen.name} knows no items: say how many tokens with -n")
-    count = items * chosen.prior.rules.stride if items else tokens or 256
-    if by_decoding:
-        noise = np.random.default_rng(seed).bytes(
-            int(count * math.log2(chosen.prior.vocab_size) / 8) + (items or 0) + 64
-        )
-        drawn = chosen.sample_bits(count, noise, items or 1, kernel)
-    else:
-        drawn = chosen.sample(count, seed, temperature, items or 1, kernel)
-    if output and output != "-":
-        picture = pictures.grid(pictures.pixels(drawn, items, parse_shape(png))) if png else None
-        with destination(output, force) as file:
-            if picture is not None:
-                pictures.write_png(file, picture)
-            else:
-                file.write(drawn)
-    elif sys.stdout.isatty():
+    picture = pictures.grid(pictures.pixels(drawn, settings.items or 1, parse_shape(settings.png or "")))
+    with destination(file, settings.force) as out:
+        pictures.write_png(out, picture)
+
+
+def _print(drawn: bytes) -> None:
+    if sys.stdout and sys.stdout.isatty():
         show(drawn.decode("utf-8", "replace") + "\n")
     else:
         with standard_output(binary=False) as stream:

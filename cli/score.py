@@ -1,79 +1,129 @@
-"""tokpress score"""
+"""tokpress score: bits of one file after another, as rows."""
 
 import heapq
-from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
 
-from . import costs, jobs, options
-from .progress import tell_of_twins
+from . import catalog, costs, jobs, options
+from .progress import warn_without_core
+from .streams import display_name
 from .terminal import say, show
 
 
-@click.command()
-@options.all_of(options.files, options.model, options.given, options.lanes, options.kernel, options.threads)
-@click.option(
-    "--by", type=click.Choice(list(costs.BY)), default="file", show_default=True, help="What each row is about."
-)
-@click.option("--top", type=click.IntRange(1), metavar="N", help="Only the N rows that cost most, the dearest first.")
-@click.option("--rate", is_flag=True, help="With --top: cost most per byte, not in all.")
-@click.option(
-    "--context", "contexts", multiple=True, type=click.Path(exists=True, dir_okay=False), metavar="FILE",
-    help="Let the model read this first, at no cost. Several: in their order. Implies --lanes 1.",
+@dataclass(frozen=True)
+class Settings:
+    """The options of one call."""
+
+    files: tuple[str, ...]
+    model: str
+    by: str
+    top: int | None
+    rate: bool
+    contexts: tuple[str, ...]
+    given: str | None
+    lanes: int | None
+    kernel: str
+    as_json: bool
+    verbose: bool
+
+    def __post_init__(self) -> None:
+        if self.contexts and (self.lanes or 1) != 1:
+            raise click.UsageError("--context needs a single lane: leave --lanes out")
+        if self.rate and not self.top:
+            raise click.UsageError("--rate orders the rows of --top: add --top N")
+
+    @property
+    def sort_key(self) -> str:
+        return "bits_per_byte" if self.rate else "bits"
+
+
+@click.command(cls=options.Command)
+@options.all_of(
+    options.files,
+    click.option("--by", type=click.Choice(list(costs.BY)), default="file", show_default=True, metavar="UNIT",
+                 help="Unit of a row."),
+    click.option("--top", type=click.IntRange(1), metavar="N", show_default="all rows", help="Print the N most expensive rows."),
+    click.option("--rate", is_flag=True, help="With --top: sort by bits per byte, not by bits."),
+    options.model(default="text", show_default=True), options.as_json, options.verbose,
+    click.option("--context", "contexts", cls=options.Advanced, multiple=True, type=click.Path(exists=True, dir_okay=False), metavar="FILE",
+                 help="File that the model reads first; repeatable."),
+    options.given, options.plugins, options.threads, options.lanes, options.kernel,
 )  # fmt: skip
-@options.all_of(options.as_json, options.verbose)
-@click.pass_context
-def score(ctx, files, model, given, lanes, kernel, by, top, rate, contexts, as_json, verbose):
-    """How many bits each FILE costs, or each line, token or byte of it, under a model ("text" without -m).
+def score(**values: Any) -> None:
+    """Print the bits that each FILE costs under a model: one row for each UNIT, which is a file, line, token, byte or segment.
 
-    What costs much is what the model did not expect: --by line --top 20 finds the odd lines of a log.
-    A token that reaches over the end of a line is charged to both lines, by share of bytes. Lanes start
-    without context, which makes their first bytes dearer: --lanes 1 avoids it, slowly.
+    Expensive parts are those that the model did not expect. The bits of a token in two lines are divided by its bytes in each.
+    With several --lanes the beginning of each lane is more expensive, since a lane starts without context.
+
+    \b
+    Examples:
+      tokpress score book.txt
+      tokpress score --by line --top 20 server.log  finds unusual lines
     """
-    names = options.sources(files)
-    tell_of_twins()
-    from tokpress.models import store
-
-    (chosen,) = options.bound([store.load(model or "text")], given)
-    if contexts and (lanes or 1) != 1:
-        raise click.UsageError("a context is read by one lane: leave --lanes out", ctx)
-    context = b"".join(Path(name).read_bytes() for name in contexts)
-    print_row = _JSON(by) if as_json else _Table(by)
-    best: list[tuple[float, int, dict]] = []
-    key, count = "bits_per_byte" if rate else "bits", 0
-
-    def rows(name: str) -> Iterator[dict]:
-        with jobs.reading(name, seekable=not chosen.tokenizer.lossless) as source:
-            for row in costs.BY[by](costs.blocks(source, chosen, 1 if contexts else lanes, context, kernel)):
-                yield {"file": options.shown(name)} | row
-
-    def work(name: str) -> None:
-        nonlocal count
-        for row in rows(name):
-            count -= 1  # of equals, the first comes first, and rows are never compared
-            if top is None:
-                print_row.add(row)
-            elif len(best) < top:
-                heapq.heappush(best, (row[key], count, row))
-            else:
-                heapq.heappushpop(best, (row[key], count, row))
-
+    settings = Settings(**values)
+    warn_without_core()
+    (model,) = catalog.load([settings.model], settings.given)
+    context = b"".join(Path(name).read_bytes() for name in settings.contexts)
+    rows = TopRows(settings) if settings.top else AllRows(settings)
     try:
-        jobs.each(ctx, names, work)
+        jobs.each(settings.files, partial(_score_file, settings, model, context, rows))
     finally:
-        for *_, row in sorted(best, reverse=True):
-            print_row.add(row)
-        print_row.end()
+        rows.end()
+
+
+def _score_file(settings: Settings, model, context: bytes, rows: "AllRows | TopRows", name: str) -> None:
+    lanes = 1 if settings.contexts else settings.lanes
+    with jobs.reading(name, seekable=not model.tokenizer.lossless) as source:
+        for row in costs.BY[settings.by](costs.blocks(source, model, lanes, context, settings.kernel)):
+            rows.add({"file": display_name(name)} | row)
+
+
+class AllRows:
+    """Prints each row at once."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._printer = _JSON() if settings.as_json else _Table(settings.by)
+
+    def add(self, row: costs.Row) -> None:
+        self._printer.add(row)
+
+    def end(self) -> None:
+        self._printer.end()
+
+
+class TopRows:
+    """Keeps the N most expensive rows, and prints them at the end."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._printed, self._key, self._most = AllRows(settings), settings.sort_key, settings.top or 0
+        self._heap: list[tuple[float, int, costs.Row]] = []
+        self._count = 0
+
+    def add(self, row: costs.Row) -> None:
+        self._count += 1
+        entry = (row[self._key], -self._count, row)  # of equal rows the first one counts as the more expensive
+        if len(self._heap) < self._most:
+            heapq.heappush(self._heap, entry)
+        else:
+            heapq.heappushpop(self._heap, entry)
+
+    def end(self) -> None:
+        for *_, row in sorted(self._heap, reverse=True):
+            self._printed.add(row)
+        self._printed.end()
 
 
 class _JSON:
-    """One array of objects, printed as they come."""
+    """One array of objects, printed row by row."""
 
-    def __init__(self, by: str) -> None:
+    def __init__(self) -> None:
         self._before = "[\n"
 
-    def add(self, row: dict) -> None:
+    def add(self, row: costs.Row) -> None:
         import json
 
         show(self._before + json.dumps(row))
@@ -84,15 +134,15 @@ class _JSON:
 
 
 class _Table:
-    """Tab-separated columns under a line that names them."""
+    """Tab-separated columns below their names."""
 
     def __init__(self, by: str) -> None:
-        place = {"file": [], "line": ["line"], "segment": ["segment", "kind"]}.get(by, ["offset"])
-        more = {"file": ["bits_per_token", "bits_per_line"], "segment": []}.get(by, ["text"])
-        self._columns = ["file", *place, "bits", "bytes", "bits_per_byte", *more]
+        position = {"file": [], "line": ["line"], "segment": ["segment", "kind"]}.get(by, ["offset"])
+        details = {"file": ["bits_per_token", "bits_per_line"], "segment": []}.get(by, ["text"])
+        self._columns = ["file", *position, "bits", "bytes", "bits_per_byte", *details]
         self._started = False
 
-    def add(self, row: dict) -> None:
+    def add(self, row: costs.Row) -> None:
         if not self._started:
             say(*(column.replace("_", " ") for column in self._columns), separator="\t")
             self._started = True
@@ -100,4 +150,4 @@ class _Table:
         say(*(f"{v:.3f}" if isinstance(v, float) else str(v) for v in values), separator="\t")
 
     def end(self) -> None:
-        pass
+        """Nothing is left to print."""

@@ -1,4 +1,4 @@
-"""Inputs and outputs that are no files: standard streams, descriptors, named pipes, devices."""
+"""Inputs and outputs that are not files: standard streams, descriptors, named pipes, devices."""
 
 import contextlib
 import io
@@ -13,11 +13,16 @@ from tokpress.container.varint import write_all
 from .output import OutputError, create, named
 
 STREAMS = {"/dev/stdin": 0, "/dev/stdout": 1, "/dev/stderr": 2}
-ADVICE = "send the output elsewhere"
+ADVICE = "write to another place"
+
+
+def display_name(name: str) -> str:
+    """The name of an input, for messages."""
+    return "stdin" if name == "-" else name
 
 
 def descriptor(name: str) -> int | None:
-    """The number of the open file that a name stands for: /dev/stdin, /dev/fd/3, /proc/self/fd/3. None for other names."""
+    """The number in the name of an open file: /dev/stdin, /dev/fd/3, /proc/self/fd/3. None for other names."""
     path = os.path.normpath(name)
     folder, base = os.path.split(path)
     if folder in ("/dev/fd", "/proc/self/fd", "/proc/thread-self/fd", f"/proc/{os.getpid()}/fd") and base.isdecimal():
@@ -38,7 +43,7 @@ def is_stdout(name: str | None) -> bool:
 
 
 def kind(name: str) -> str:
-    """What stands under a name, in words, if it is neither a file nor a folder; "" where it is, or nothing is there."""
+    """ "a stream", "a named pipe", "a socket" or "a device"; "" for a file, a folder or a missing name."""
     if descriptor(name) is not None:
         return "a stream"
     try:
@@ -52,10 +57,10 @@ def kind(name: str) -> str:
 
 @contextlib.contextmanager
 def opened(name: str) -> Iterator[BinaryIO]:
-    """An input to read. A descriptor is not opened anew by its name: that would not do for a socket, nor where it stands."""
+    """An input to read. A descriptor is duplicated, not opened by its name: sockets have none, and the position would be lost."""
     number = descriptor(name)
     if (name == "-" or number == 0) and sys.stdin is None:
-        raise OutputError(f"{'stdin' if name == '-' else name}: is closed: name a file to read")
+        raise OutputError(f"{'stdin' if name == '-' else name}: is closed: name an input file")
     if name == "-":
         yield sys.stdin.buffer
         return
@@ -65,46 +70,46 @@ def opened(name: str) -> Iterator[BinaryIO]:
 
 @contextlib.contextmanager
 def writing(name: str, binary: bool, force: bool) -> Iterator[BinaryIO]:
-    """A descriptor, a named pipe or a device to write to. `binary`: a terminal could not show what is written."""
+    """A descriptor, a named pipe or a device to write to. `binary`: the output is not for a terminal."""
     number = descriptor(name)
     with named(name, ADVICE), open(name if number is None else _dup(name, number), "wb", buffering=0) as stream:
         if binary and stream.isatty() and not force:
-            raise _no_sense(name)
+            raise _not_for_terminals(name)
         yield cast(BinaryIO, Direct(stream))
 
 
 def destination(name: str, force: bool) -> contextlib.AbstractContextManager[BinaryIO]:
-    """What -o names: a new file, or what stands under the name and is none."""
+    """The output that -o names: a new file, or an existing pipe or device."""
     return writing(name, False, force) if kind(name) else create(name, force)
 
 
 @contextlib.contextmanager
 def standard_output(binary: bool, force: bool = True) -> Iterator[BinaryIO]:
-    """stdout for bytes. `binary`: a terminal could not show them."""
+    """stdout for bytes. `binary`: the output is not for a terminal."""
     if sys.stdout is None:
-        raise OutputError("stdout: is closed: name an output with -o")
+        raise OutputError("stdout: is closed: name an output file with -o")
     if binary and sys.stdout.isatty() and not force:
-        raise _no_sense("stdout")
+        raise _not_for_terminals("stdout")
     sys.stdout.flush()
     with named("stdout", ADVICE):
         yield cast(BinaryIO, Direct(sys.stdout.buffer))
 
 
-def _no_sense(name: str) -> OutputError:
-    return OutputError(f"{name}: compressed bytes make no sense on a terminal: use -o FILE, or -f to insist")
+def _not_for_terminals(name: str) -> OutputError:
+    return OutputError(f"{name}: is a terminal, and the output is binary: use -o FILE, or write to it anyway with -f")
 
 
 def status(stream: Any) -> os.stat_result | None:
-    """Of the regular file that a stream reads or writes; None where it is none."""
+    """The status of the regular file behind a stream; None where there is no such file."""
     try:
         found = os.fstat(stream.fileno())
-    except (AttributeError, OSError, ValueError):  # closed, or no file at all
+    except (AttributeError, OSError, ValueError):  # closed, or without a descriptor
         return None
     return found if stat.S_ISREG(found.st_mode) else None
 
 
 class Direct:
-    """A raw stream whose writes arrive at once and whole."""
+    """A raw stream that writes all bytes at once, without a buffer."""
 
     def __init__(self, stream: Any) -> None:
         self._stream = getattr(stream, "raw", stream)
@@ -115,8 +120,8 @@ class Direct:
         return len(data)
 
 
-class Nowhere(io.RawIOBase):
-    """Takes everything, keeps nothing."""
+class Discard(io.RawIOBase):
+    """Accepts all bytes and keeps none."""
 
     def writable(self) -> bool:
         return True

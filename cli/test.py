@@ -1,39 +1,73 @@
-"""tokpress test"""
+"""tokpress test: decode one file after another, report."""
 
-from typing import BinaryIO, cast
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, cast
 
 import click
 
-from . import jobs, options, streams
-from .decompress import restores_much, total
+from . import catalog, jobs, options, streams
+from .decompress import has_several_frames, restored_bytes
 from .progress import Progress, speed
+from .streams import display_name
 from .terminal import note, say
 
+if TYPE_CHECKING:
+    from tokpress.codec.stream import Summary
 
-@click.command()
+
+@dataclass(frozen=True)
+class Settings:
+    """The options of one call."""
+
+    files: tuple[str, ...]
+    models: tuple[str, ...]
+    given: str | None
+    kernel: str
+    quiet: bool
+    verbose: bool
+
+
+class Result(NamedTuple):
+    name: str
+    summary: "Summary"
+    seconds: float
+
+
+@click.command(cls=options.Command)
 @options.all_of(
-    options.files, options.models, options.given, options.kernel, options.threads, options.quiet, options.verbose,
+    options.files, options.models, options.quiet, options.verbose,
+    options.given, options.plugins, options.threads, options.kernel,
 )  # fmt: skip
-@click.pass_context
-def test(ctx, files, models, given, kernel, quiet, verbose):
-    """Decode each FILE.tokp, or stdin, and write nothing: is all of it intact?"""
-    names = options.sources(files)
+def test(**values: Any) -> None:
+    """Decode each FILE.tokp, or stdin, and compare its checksums. Nothing is written.
+
+    \b
+    Example:
+      tokpress test *.tokp
+    """
+    settings = Settings(**values)
+    models = catalog.load(settings.models, settings.given)
+    large = has_several_frames if jobs.are_files(settings.files) else None
+    jobs.each(settings.files, partial(_decode_file, settings, models), partial(_report, settings), large)
+
+
+def _decode_file(settings: Settings, models: list, name: str) -> Result:
     from tokpress.codec import stream
-    from tokpress.models import store
 
-    loaded = options.bound([store.load(name) for name in models], given)
+    discard = cast(BinaryIO, streams.Discard())
+    with (
+        jobs.reading(name) as source,
+        Progress(display_name(name), restored_bytes(source), settings.quiet) as progress,
+    ):
+        summary = stream.decompress_stream(source, discard, models, settings.kernel, False, progress.report)
+    return Result(name, summary, progress.seconds)
 
-    def work(name: str) -> None:
-        shown = options.shown(name)
-        with jobs.reading(name) as source, Progress(shown, total(source), quiet) as progress:
-            done = stream.decompress_stream(
-                source, cast(BinaryIO, streams.Nowhere()), loaded, kernel, False, progress.report
-            )
-        if not quiet:
-            say(
-                f"{shown}: OK, {done.source_bytes:,} bytes in {len(done.frames):,} frame{'s' * (len(done.frames) != 1)}"
-            )
-        if verbose:
-            note(f"{shown}: {speed(done.source_bytes, progress.seconds)}", quiet)
 
-    jobs.each(ctx, names, work, large=restores_much if jobs.are_files(names) else None)
+def _report(settings: Settings, result: Result) -> None:
+    name, summary = display_name(result.name), result.summary
+    frames = len(summary.frames)
+    if not settings.quiet:
+        say(f"{name}: OK, {summary.source_bytes:,} bytes in {frames:,} frame{'s' * (frames != 1)}")
+    if settings.verbose:
+        note(f"{name}: {speed(summary.source_bytes, result.seconds)}", settings.quiet)

@@ -1,291 +1,251 @@
-"""tokpress train, tokpress train tokenizer, tokpress train prior"""
+"""tokpress train, tokpress train prior, tokpress train tokenizer: plan the run, train, report."""
 
-import math
 import os
 import shlex
 import sys
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from click.shell_completion import CompletionItem
 
 from tokpress.training.presets import PRESETS
 
-from . import options
+from . import options, train_options
 from .main import EXTRAS
+from .options import Advanced
 from .output import FULL
 from .terminal import note
+from .train_options import Settings
+
+if TYPE_CHECKING:
+    from tokpress.training.run_dir import Settings as RunSettings
+
+    from .training import Display
 
 
-class Train(click.Command):
-    """A command that is also a group: `train WORD …` is one of PARTS if its first word is, else a corpus."""
-
-    def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> click.Context:
-        if args and args[0] in PARTS:
-            return PARTS[args[0]].make_context(f"{info_name} {args[0]}", args[1:], parent, **extra)
-        return super().make_context(info_name, args, parent, **extra)
-
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Presets"):
-            formatter.write_dl([(name, f"{each.about} ({each.shape})") for name, each in PRESETS.items()])
-        with formatter.section("Commands (./tokenizer is a corpus of that name)"):
-            formatter.write_dl([(name, part.get_short_help_str(80)) for name, part in PARTS.items()])
-
-    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        words = [CompletionItem(name) for name in PARTS if name.startswith(incomplete)]
-        return words + super().shell_complete(ctx, incomplete)
-
-
-class Pair(click.ParamType):
-    """NAME=VALUE, the last = decides."""
-
-    name = "pair"
-
-    def __init__(self, number: bool = False) -> None:
-        self.number = number
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        if isinstance(value, tuple):
-            return value
-        left, equals, right = value.rpartition("=")
-        if not equals or not left:
-            self.fail(f"{value!r} has no =; write NAME=VALUE", param, ctx)
-        if not self.number:
-            return left, right
-        try:
-            factor = float(right)
-        except ValueError:
-            factor = 0.0
-        if not 0 < factor < float("inf"):
-            self.fail(f"{right!r} in {value!r} is no factor above 0", param, ctx)
-        return left, factor
-
-
-_corpus = click.argument("corpus", nargs=-1, type=options.Name(), metavar="CORPUS...")
-_into = click.option("-o", "--output", required=True, metavar="DIR", help="The model directory to write.")
-_force = click.option("-f", "--force", is_flag=True, help="Replace the model or the unfinished run in DIR.")
-_vocabulary = click.option(
-    "--vocab-size",
-    type=click.IntRange(2, 65536),
-    metavar="V",
-    help="Symbols of bpe, words, chars, 256 or more; colours of a palette.",
-)
-_seed = click.option("--seed", type=click.IntRange(0), metavar="S", help="The same seed, the same draws.  [default: 0]")
-_weights = click.option(
-    "--weight", "weights", type=Pair(number=True), multiple=True, metavar="GLOB=FACTOR",
-    help="Draw files that match GLOB FACTOR times as often.",
+@click.command(cls=options.Command)
+@options.all_of(
+    train_options.corpus, train_options.output,
+    click.option("--kind", default="bpe", show_default=True, metavar="NAME", help="Kind of tokenizer, see above."),
+    train_options.vocab_size("4096"), train_options.settings_of("tokenizer"), train_options.max_minutes("15"),
+    train_options.resume, train_options.force, train_options.device, train_options.printing, train_options.run("32"),
+    options.plugins, options.threads,
 )  # fmt: skip
-_memory = click.option("--memory/--no-memory", default=None, help="Wrap the prior in a memory of what is coded.")
-_init = click.option("--init", metavar="NAME|DIR", help="Start from the weights of this model, and with its tokenizer.")
-_run = options.all_of(
-    click.option("--max-minutes", type=click.FloatRange(0, min_open=True), metavar="M", help="End after M minutes."),
-    click.option("--max-passes", type=click.FloatRange(0, min_open=True), metavar="N",
-                 help="End after reading as much as N corpora.  [default: 8]"),
-    click.option("--max-steps", type=click.IntRange(1), metavar="N",
-                 help="End after N steps; without --max-minutes, however long they take."),
-    click.option("--resume", is_flag=True, help="Go on with the unfinished run in DIR; CORPUS may be left out."),
-    click.option("--learning-rate", type=click.FloatRange(0, min_open=True), metavar="LR", help="At its highest."),
-    click.option("--warmup", type=click.IntRange(1), metavar="N", help="Steps in which it rises.  [default: 100]"),
-    click.option("--decay", type=click.FloatRange(0, 1, min_open=True), metavar="X",
-                 help="It falls over this last part of the run.  [default: 0.6]"),
-    click.option("--weight-decay", type=click.FloatRange(0), metavar="X",
-                 help="Of all matrices, where a model learns a small corpus by heart.  [default: a little, in blocks]"),
-    click.option("--rows", type=click.IntRange(1), metavar="B", help="Sequences or items side by side."),
-    click.option("--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), help="Where to train."),
-    click.option("--precision", type=click.Choice(["auto", "bf16", "fp32"]), help="Of the matrix products."),
-)  # fmt: skip
-_fit = options.all_of(
-    _run,
-    click.option("--keep-checkpoint", is_flag=True, help="Keep DIR/.checkpoint, so that --resume can prolong the run."),
-    _init,
-    click.option("--window", type=click.IntRange(16), metavar="T", help="Tokens of each sequence in a step."),
-    click.option("--compile/--no-compile", "compile_", default=None, help="Whether torch.compile is used."),
-)  # fmt: skip
-_common = options.all_of(options.threads, options.quiet, options.verbose)
+def tokenizer(**values: Any) -> None:
+    """Train a tokenizer on files and folders, and write it to DIR.
 
+    \b
+    Kinds of tokenizers:
+      text      bpe, words, chars
+      pictures  palette, vq, fsq, lfq, gumbel, vqgan, titok, multiscale
+      sound     audio_rvq
+      video     video_lfq
+      several   segments
 
-@click.command(cls=Train)
-@_corpus
-@_into
-@click.option("--preset", type=click.Choice(PRESETS), help="Size of the model and of the run.  [default: text]")
-@options.all_of(_vocabulary, _fit, _seed, _weights, _memory, _force, _common)
-@click.pass_context
-def train(ctx, corpus, output, preset, **given):
-    """Train a tokenizer and a prior on files and folders (plain, .xz, .gz, .zst), and write a model to DIR.
-
-    Then: tokpress compress -m DIR FILE
+    \b
+    Example:
+      tokpress train tokenizer records -o tokens --vocab-size 1024
+      tokpress train prior records -o model --tokenizer tokens
     """
-    chosen = PRESETS[preset or "text"] if preset or not given["resume"] else None
-    changes: dict[str, Any] = {}
-    if chosen:
-        changes = {"prior": "mingru", "vocab_size": chosen.vocab_size}
-        if not given["init"]:
-            changes["tokenizer"] = "bpe"
-        if preset or not given["init"]:
-            changes["prior_config"] = {"width": chosen.width, "depth": chosen.depth, "hidden": chosen.hidden}
-        for name in ("rows", "window") + ("max_minutes",) * (not given["resume"] and not given["max_steps"]):
-            given[name] = given[name] or getattr(chosen, name)
-    _train(ctx, corpus, output, changes, **given)
+    from tokpress.training.run import train_tokenizer
+
+    settings = Settings(**values)
+    run_settings = _plan_tokenizer(settings)
+    run = partial(train_tokenizer, run_settings, settings.output, settings.force, resume=settings.resume)
+    if (learned := _watched(settings, run)) is not None:
+        note(f"{settings.output}: {learned.vocab_size:,} symbols", settings.quiet)
 
 
-@click.command()
-@_corpus
-@_into
-@click.option("--prior", metavar="NAME", help="Any registered prior: histogram, …  [default: mingru]")
-@click.option(
-    "--tokenizer",
-    metavar="NAME|DIR|FILE",
-    help="bytes, nibbles, bits, top_bit; bpe, words, chars (trained here); or a directory that has one; or anybody's "
-    "tokenizer.json of BPE over bytes.",
-)
-@click.option("--set", "values", type=Pair(), multiple=True, metavar="KEY=VALUE", help="A setting of the prior.")
-@click.option(
-    "--given", type=click.Path(exists=True, dir_okay=False), metavar="FILE",
-    help="What CORPUS, one file, is predicted from, for priors with a setting given=SHAPE.",
+@click.command(cls=options.Command)
+@options.all_of(
+    train_options.corpus, train_options.output,
+    click.option("--prior", metavar="NAME", show_default="mingru", help="Prior, such as histogram or lstm."),
+    click.option("--tokenizer", metavar="NAME|PATH", show_default="bytes", help="Tokenizer, see above."),
+    train_options.vocab_size("4096"), train_options.settings_of("prior"), train_options.max_minutes("15"),
+    train_options.resume, train_options.force, train_options.device, train_options.printing,
+    click.option("--given", cls=Advanced, type=click.Path(exists=True, dir_okay=False), metavar="FILE",
+                 help="Predict CORPUS, a single file, from FILE."),
+    train_options.fit("32", "256"), options.plugins, options.threads,
 )  # fmt: skip
-@options.all_of(_vocabulary, _fit, _seed, _weights, _memory, options.plugins, _force, _common)
-@click.pass_context
-def prior(ctx, corpus, output, prior, tokenizer, values, given, **rest):
-    """Train any prior, your own too (docs/training.md), and write a model to DIR.
+def prior(**values: Any) -> None:
+    """Train a prior on files and folders, and write a model to DIR.
 
-    Without --tokenizer: that of --init, or the one that DIR holds already (tokpress train tokenizer), else bytes.
+    The tokenizer is bytes, nibbles, bits or top_bit; bpe, words or chars, which are trained first; a directory of `tokpress train
+    tokenizer`; or a tokenizer.json of another library. Without --tokenizer it is the one in DIR or of --init, else bytes.
+
+    \b
+    Examples:
+      tokpress train prior records -o model --prior histogram
+      tokpress train prior records -o model --tokenizer bpe --set width=64
     """
+    settings = Settings(**values)
+    _train(settings, _prior_changes(settings), {})
+
+
+@click.command(cls=train_options.Train)
+@options.all_of(
+    train_options.corpus, train_options.output, train_options.preset, train_options.max_minutes("by preset"),
+    train_options.vocab_size("by preset"), train_options.resume, train_options.force, train_options.device, train_options.printing,
+    train_options.fit("by preset", "by preset"), options.threads,
+)  # fmt: skip
+def train(**values: Any) -> None:
+    """Train a model on files and folders, and write it to DIR: a bpe tokenizer and a recurrent network.
+
+    Files that end in .xz, .gz or .zst are decompressed. Ctrl-C saves a checkpoint; --resume continues from it.
+
+    \b
+    Example:
+      tokpress train records -o model --preset small
+      tokpress compress -m model new.json
+    """
+    settings = Settings(**values)
+    _train(settings, *_preset_changes(settings))
+
+
+train.parts = {"tokenizer": tokenizer, "prior": prior}
+
+
+# --- plan
+
+
+def _preset_changes(settings: Settings) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What a preset sets in the run, and in its FitConfig. A resumed run keeps its own unless --preset is given."""
+    if settings.resume and not settings.preset:
+        return {}, {}
+    preset = PRESETS[settings.preset or "text"]
+    changes: dict[str, Any] = {"prior": "mingru", "vocab_size": preset.vocab_size}
+    if not settings.init:
+        changes["tokenizer"] = "bpe"
+    if settings.preset or not settings.init:
+        changes["prior_config"] = {"width": preset.width, "depth": preset.depth, "hidden": preset.hidden}
+    numbers: dict[str, Any] = {"rows": preset.rows, "window": preset.window}
+    if not settings.resume:
+        numbers["max_minutes"] = preset.max_minutes
+    return changes, numbers
+
+
+def _prior_changes(settings: Settings) -> dict[str, Any]:
+    """What `train prior` sets in the run. None: as it was, or the default."""
     from tokpress.models.folder import tokenizer_only
     from tokpress.tokenizers.registry import TOKENIZERS
 
-    if not rest["resume"]:
+    prior, tokenizer, memory = settings.prior, settings.tokenizer, None
+    if not settings.resume:
         prior = prior or "mingru"
-        if rest["memory"] is None:
-            rest["memory"] = prior == "mingru"
-        if tokenizer is None and not rest["init"]:
-            tokenizer = output if tokenizer_only(Path(output)) else "bytes"
+        memory = prior == "mingru"
+        if tokenizer is None and not settings.init:
+            tokenizer = settings.output if tokenizer_only(Path(settings.output)) else "bytes"
     if tokenizer and tokenizer not in TOKENIZERS.names():
         tokenizer = os.path.abspath(tokenizer)
-    changes = {"prior": prior, "tokenizer": tokenizer, "prior_config": dict(values) or None}
-    changes["given"] = os.path.abspath(given) if given else None
-    _train(ctx, corpus, output, changes, **rest)
+    given = os.path.abspath(settings.given) if settings.given else None
+    config = dict(settings.values) or None
+    return {"prior": prior, "tokenizer": tokenizer, "prior_config": config, "memory": memory, "given": given}
 
 
-@click.command()
-@_corpus
-@_into
-@click.option(
-    "--kind", default="bpe", show_default=True, metavar="NAME",
-    help="bpe, words, chars, palette, segments; trained on pictures: vq, fsq, lfq, gumbel, vqgan, titok, multiscale; on sound: "
-    "audio_rvq; on video: video_lfq; or one of yours.",
-)  # fmt: skip
-@click.option("--set", "values", type=Pair(), multiple=True, metavar="KEY=VALUE", help="A setting, of those trained.")
-@options.all_of(_vocabulary, _run, _seed, _weights, options.plugins, _force, _common)
-@click.pass_context
-def tokenizer(ctx, corpus, output, kind, values, vocab_size, weights, resume, force, quiet, verbose, **limits):
-    """Learn a tokenizer, and write it to DIR.
-
-    Then: tokpress train prior --tokenizer DIR …
-    """
-    from dataclasses import replace
-
-    from tokpress.training.run import Settings, train_tokenizer
-    from tokpress.training.run_dir import limited, read_settings
-
-    if resume and force:
-        raise click.UsageError("--resume and -f exclude each other", ctx)
-    if limits["max_steps"] and not limits["max_minutes"]:
-        limits["max_minutes"] = math.inf
-    if resume:
-        settings = read_settings(Path(output))
-        if corpus:
-            settings = replace(settings, corpus=_absolute(ctx, corpus), weights=list(weights) or settings.weights)
-    else:
-        limits["rows"] = limits["rows"] or 32
-        settings = Settings(_absolute(ctx, corpus), list(weights), kind, dict(values), vocab_size or 4096)
-    settings = limited(settings, **limits)
-    settings = limited(settings, evaluate_seconds=min(60.0, max(3.0, 6 * settings.fit.max_minutes)))
-    settings = _for_the_card(settings, output)
-    _check_size(settings.tokenizer, vocab_size)
-    learned = _watched(ctx, output, quiet, lambda display: train_tokenizer(settings, output, force, display, resume))
-    if learned is not None:
-        note(f"{output}: {learned.vocab_size:,} symbols", quiet)
-
-
-PARTS = {"tokenizer": tokenizer, "prior": prior}
-
-
-def _train(
-    ctx, corpus, output, changes, *, resume, force, keep_checkpoint, quiet, verbose, compile_, weights, init, **given
-):
-    """Put the settings together (those of the unfinished run first, where there is one), and run."""
-    from dataclasses import replace
-
+def _plan(settings: Settings, changes: dict[str, Any], numbers: dict[str, Any]) -> "RunSettings":
+    """The settings of a run: those of the unfinished run or the defaults, then `changes`, then the options."""
     from tokpress.models.store import find
-    from tokpress.training.run import Settings, train
-    from tokpress.training.run_dir import limited, read_settings
+    from tokpress.training.run_dir import Settings as RunSettings
+    from tokpress.training.run_dir import read_settings
 
-    if resume and force:
-        raise click.UsageError("--resume and -f exclude each other", ctx)
-    if init and given["vocab_size"]:
-        raise click.UsageError("--init brings its tokenizer, so --vocab-size has no place", ctx)
-    if init:
-        folder = str(find(init).resolve())
+    if settings.init:
+        folder = str(find(settings.init).resolve())
         changes |= {"init": folder, "tokenizer": changes.get("tokenizer") or folder}
-    _check_size(changes.get("tokenizer"), given["vocab_size"])
-    if given["max_steps"] and not given["max_minutes"]:
-        given["max_minutes"] = math.inf
-    settings = read_settings(Path(output)) if resume else Settings(_absolute(ctx, corpus))
-    changes |= {"vocab_size": given.pop("vocab_size") or changes.get("vocab_size"), "memory": given.pop("memory")}
-    changes |= {"weights": list(weights) or None, "corpus": _absolute(ctx, corpus) if corpus else None}
-    settings = replace(settings, **{key: value for key, value in changes.items() if value is not None})
-    settings = limited(settings, compile=compile_, **given)
-    settings = limited(settings, evaluate_seconds=min(60.0, max(3.0, 6 * settings.fit.max_minutes)))
-    settings = _for_the_card(settings, output)
-    made = _watched(
-        ctx, output, quiet, lambda display: train(settings, output, resume, force, keep_checkpoint, display)
-    )
-    if made is not None:
-        from tokpress.models.store import model_bytes
-
-        hint = f"try tokpress compress -m {shlex.quote(output)} FILE"
-        note(f"{output}: {model_bytes(made):,} bytes, model {made.id.hex()}; {hint}", quiet)
+    _check_vocab_size(changes.get("tokenizer"), settings.vocab_size)
+    options_given = {
+        "vocab_size": settings.vocab_size,
+        "memory": settings.memory,
+        "weights": list(settings.weights) or None,
+        "corpus": settings.corpus_paths or None,
+    }
+    changes |= {key: value for key, value in options_given.items() if value is not None}
+    kept = read_settings(Path(settings.output)) if settings.resume else RunSettings(settings.corpus_paths)
+    planned = replace(kept, **{key: value for key, value in changes.items() if value is not None})
+    return _complete(planned, numbers | settings.fit_numbers(), settings.output)
 
 
-def _check_size(tokenizer: str | None, asked: int | None) -> None:
-    """Raises TokpressError where --vocab-size was given and would mean nothing."""
+def _plan_tokenizer(settings: Settings) -> "RunSettings":
+    from tokpress.training.run_dir import Settings as RunSettings
+    from tokpress.training.run_dir import read_settings
+
+    weights, numbers = list(settings.weights), settings.fit_numbers()
+    if settings.resume:
+        planned = read_settings(Path(settings.output))
+        if settings.corpus:
+            planned = replace(planned, corpus=settings.corpus_paths, weights=weights or planned.weights)
+    else:
+        numbers = {"rows": 32} | numbers
+        planned = RunSettings(settings.corpus_paths, weights, settings.kind, dict(settings.values))
+        planned = replace(planned, vocab_size=settings.vocab_size or planned.vocab_size)
+    _check_vocab_size(planned.tokenizer, settings.vocab_size)
+    return _complete(planned, numbers, settings.output)
+
+
+def _complete(planned: "RunSettings", numbers: dict[str, Any], output: str) -> "RunSettings":
+    """With numbers of the FitConfig, and with the title and the commands for the card."""
+    from tokpress.training.run_dir import limited
+
+    planned = limited(planned, **numbers)
+    planned = limited(planned, evaluate_seconds=min(60.0, max(3.0, 6 * planned.fit.max_minutes)))
+    command = " && ".join(filter(None, [planned.command, shlex.join(["tokpress", *sys.argv[1:]])]))
+    return replace(planned, title=os.path.basename(os.path.abspath(output)), command=command)
+
+
+def _check_vocab_size(tokenizer: str | None, vocab_size: int | None) -> None:
+    """Raise TokpressError where the tokenizer does not take --vocab-size, or not this one."""
     from tokpress.errors import TokpressError
     from tokpress.tokenizers.registry import TOKENIZERS
     from tokpress.training.learners.registry import tokenizer_learner
 
-    if not asked or not tokenizer:
+    if not vocab_size or not tokenizer:
         return
     if os.path.isabs(tokenizer):
-        raise TokpressError(f"the tokenizer in {tokenizer} has its symbols already; leave --vocab-size out")
+        raise TokpressError(f"the tokenizer in {tokenizer} has its symbols already: leave --vocab-size out")
     kind = TOKENIZERS.find(tokenizer)
     learner = tokenizer_learner(kind)
     if learner is None:
         raise TokpressError(
-            f"the tokenizer {tokenizer!r} always has {kind.vocab_size} symbols: leave --vocab-size out, or take another one"
+            f"the tokenizer {tokenizer!r} always has {kind.vocab_size} symbols: leave --vocab-size out, or choose another one"
         )
     if not learner.sized_by.startswith("--vocab-size"):
         raise TokpressError(
-            f"--vocab-size is not for the tokenizer {tokenizer!r}: what decides its number of symbols is {learner.sized_by}"
+            f"the tokenizer {tokenizer!r} takes its number of symbols from {learner.sized_by}: leave --vocab-size out"
         )
-    if asked < learner.least_symbols:
+    if vocab_size < learner.least_symbols:
         raise TokpressError(
-            f"--vocab-size {asked} is too small for the tokenizer {tokenizer!r}: {learner.least_symbols} or more"
+            f"--vocab-size {vocab_size} is too small for the tokenizer {tokenizer!r}: {learner.least_symbols} or more"
         )
 
 
-def _watched(ctx: click.Context, output: str, quiet: bool, work: Callable[[Any], Any]) -> Any:
-    """`work(display)`; when it is interrupted, say how to go on, and exit with 128 + the signal."""
+# --- train, report
+
+
+def _train(settings: Settings, changes: dict[str, Any], numbers: dict[str, Any]) -> None:
+    from tokpress.models.store import model_bytes
+    from tokpress.training.run import train
+
+    run_settings = _plan(settings, changes, numbers)
+    output = settings.output
+    run = partial(train, run_settings, output, settings.resume, settings.force, settings.keep_checkpoint)
+    if (model := _watched(settings, run)) is not None:
+        hint = f"try tokpress compress -m {shlex.quote(output)} FILE"
+        note(f"{output}: {model_bytes(model):,} bytes, model {model.id.hex()}; {hint}", settings.quiet)
+
+
+def _watched(settings: Settings, run: "Callable[[Display], Any]") -> Any:
+    """`run(display)`. After an interruption, print how to continue, and exit with 128 + the signal."""
     from tokpress.errors import TokpressError
     from tokpress.training.options import Stopped
 
     from .training import Display
 
-    helper = os.environ.get("RANK", "0") != "0"  # another process of the same run speaks
+    is_helper = os.environ.get("RANK", "0") != "0"  # the first process of the run prints
     try:
-        with Display(quiet or helper) as display, display.stoppable():
-            return work(display)
+        with Display(settings.quiet or is_helper) as display, display.stoppable():
+            return run(display)
     except ModuleNotFoundError as error:
         if error.name not in EXTRAS:
             raise
@@ -293,27 +253,13 @@ def _watched(ctx: click.Context, output: str, quiet: bool, work: Callable[[Any],
     except OSError as error:
         if error.errno not in FULL:
             raise
-        where = error.filename or output
-        raise TokpressError(f"{where}: {error.strerror}: free some space, or choose another place with -o") from error
+        place = error.filename or settings.output
+        raise TokpressError(f"{place}: {error.strerror}: free some space, or choose another place with -o") from error
     except Stopped as stopped:
         message, signum = str(stopped), display.signum
-    except KeyboardInterrupt as stop:
-        message, signum = "interrupted", getattr(stop, "signum", 2)
-    if not helper:
-        hint = "; go on with the same command and --resume"
-        note(f"tokpress: {message}{hint if os.path.exists(os.path.join(output, '.checkpoint')) else ''}")
-    ctx.exit(128 + (signum or 2))
-
-
-def _absolute(ctx: click.Context, corpus: tuple[str, ...]) -> list[str]:
-    if not corpus:
-        raise click.UsageError("no CORPUS given: name files or folders to train on", ctx)
-    return [os.path.abspath(path) for path in corpus]
-
-
-def _for_the_card(settings: Any, output: str) -> Any:
-    """With a title, and the commands as they were typed."""
-    from dataclasses import replace
-
-    command = " && ".join(filter(None, [settings.command, shlex.join(["tokpress", *sys.argv[1:]])]))
-    return replace(settings, title=os.path.basename(os.path.abspath(output)), command=command)
+    except KeyboardInterrupt as interrupt:
+        message, signum = "interrupted", getattr(interrupt, "signum", 2)
+    if not is_helper:
+        has_checkpoint = os.path.exists(os.path.join(settings.output, ".checkpoint"))
+        note(f"tokpress: {message}{': to continue, add --resume to the same command' if has_checkpoint else ''}")
+    click.get_current_context().exit(128 + (signum or 2))

@@ -1,4 +1,4 @@
-"""Folders below one folder, reached part by part without following a link: one that is planted meanwhile leads nowhere."""
+"""Folders below one folder, opened part by part. No link is followed, even one that another process creates meanwhile."""
 
 import contextlib
 import errno
@@ -8,25 +8,23 @@ from typing import Any
 from tokpress.errors import TokpressError
 
 Parts = tuple[bytes, ...]
-#: what the system says where a file or a link stands in a folder's place
-IN_THE_WAY = (errno.ENOTDIR, errno.ELOOP)
+#: errors of the system where a file or a link has the name of a folder
+NOT_A_FOLDER = (errno.ENOTDIR, errno.ELOOP)
 _RELATIVE = os.open in os.supports_dir_fd
 _FLAGS = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0)
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0)
-
-
-#: folders that are kept open: those reached last, and on the way to a deep one every so many levels
-KEPT, STRIDE = 48, 64
+#: number of open folders, those used last; on the way to a deep folder, every 64th level is one of them
+MAX_OPEN, STRIDE = 48, 64
 
 
 class Tree:
-    """One folder, and folders below it that were reached lately, all open. Raises OSError where a folder cannot be opened."""
+    """One open folder, and a cache of open folders below it. Raises OSError where a folder cannot be opened."""
 
     def __init__(self, root: str) -> None:
         if not _RELATIVE:
             raise TokpressError("pack and unpack need a system that opens files relative to folders; this one does not")
         self._root = os.open(root, _FLAGS)
-        self._open: dict[Parts, int] = {}  # by how lately each was used, the last one at the end
+        self._open: dict[Parts, int] = {}  # in the order of their last use
 
     def __enter__(self) -> "Tree":
         return self
@@ -36,16 +34,16 @@ class Tree:
             os.close(folder)
 
     def reach(self, parts: Parts, make: bool = False) -> int:
-        """The descriptor of a folder, until another is reached. make: create what is missing on the way."""
+        """The descriptor of a folder, valid until the next call. make: create missing folders."""
         if not parts:
             return self._root
         if parts in self._open:
             self._open[parts] = self._open.pop(parts)
             return self._open[parts]
-        known = max((each for each in self._open if parts[: len(each)] == each), key=len, default=())
-        here, is_kept = self._open.get(known, self._root), True
+        ancestor = max((each for each in self._open if parts[: len(each)] == each), key=len, default=())
+        here, is_kept = self._open.get(ancestor, self._root), True
         try:
-            for depth in range(len(known) + 1, len(parts) + 1):
+            for depth in range(len(ancestor) + 1, len(parts) + 1):
                 below = _into(here, parts[depth - 1], make)
                 if not is_kept:
                     os.close(here)
@@ -60,7 +58,7 @@ class Tree:
 
     def _keep(self, parts: Parts, folder: int) -> None:
         self._open[parts] = folder
-        if len(self._open) > KEPT:
+        if len(self._open) > MAX_OPEN:
             os.close(self._open.pop(next(iter(self._open))))
 
 

@@ -1,4 +1,4 @@
-"""tokpress unpack"""
+"""tokpress unpack: open the archive, choose items, write or list them, report."""
 
 import os
 import secrets
@@ -7,184 +7,227 @@ import time
 from array import array
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from functools import partial
 from heapq import merge
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
 from tokpress.container.varint import ADVICE
 from tokpress.errors import TokpressError
 
-from . import jobs, options, signals
-from . import output as targets
-from .place import Key, file_keys, read_beside
-from .progress import size
+from . import catalog, jobs, options, signals
+from .output import FULL, NO_LINKS, PREFIX, OutputError, rename
+from .progress import counted, size
+from .targets import Key, file_keys, read_beside
 from .terminal import note, say
-from .tree import IN_THE_WAY, Parts, Tree
+from .tree import NOT_A_FOLDER, Parts, Tree
+from .walk import to_bytes, to_text
 
 if TYPE_CHECKING:
-    from tokpress.codec.archive import Archive, Entry
+    from tokpress.codec.archive import Archive, Entry, ItemKind
 
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
 
 
-@click.command()
-@click.argument("archive", type=options.Name(), metavar="ARCHIVE")
+@dataclass(frozen=True)
+class Settings:
+    """The options of one call."""
+
+    archive: str
+    names: tuple[str, ...]
+    output: str
+    listing: bool
+    force: bool
+    no_same_owner: bool
+    models: tuple[str, ...]
+    kernel: str
+    quiet: bool
+    verbose: bool
+
+    @property
+    def sets_owners(self) -> bool:
+        """Only root may give files away."""
+        return not self.no_same_owner and hasattr(os, "geteuid") and os.geteuid() == 0
+
+
+@click.command(cls=options.Command)
+@click.argument("archive", type=options.FileName(), metavar="ARCHIVE")
 @click.argument("names", nargs=-1, metavar="[NAME]...")
-@click.option(
-    "-o",
-    "--output",
-    type=options.Name(),
-    default=".",
-    metavar="DIR",
-    help="The folder to write to.  [default: this one]",
-)
-@click.option("-l", "--list", "listing", is_flag=True, help="Tell what is in it, and write nothing.")
-@click.option("--no-same-owner", is_flag=True, help="As root: do not restore owners and groups.")
-@options.all_of(options.overwrite, options.models, options.kernel, options.threads, options.quiet, options.verbose)
-@click.pass_context
-def unpack(ctx, archive, names, output, listing, no_same_owner, force, models, kernel, quiet, verbose):
-    """Write the files of an ARCHIVE made by `tokpress pack`: all of them, or those NAMED, and what is in folders NAMED.
+@options.all_of(
+    click.option("-o", "--output", type=options.FileName(), default=".", metavar="DIR", show_default="this folder", help="Folder to write to."),
+    click.option("-l", "--list", "listing", is_flag=True, help="List sizes and names; write nothing."),
+    options.overwrite, options.models, options.quiet, options.verbose,
+    click.option("--no-same-owner", cls=options.Advanced, is_flag=True, help="As root: do not restore owners and groups."),
+    options.plugins, options.threads, options.kernel,
+)  # fmt: skip
+def unpack(**values: Any) -> None:
+    """Write the files of an ARCHIVE made by `tokpress pack`: all of them, or those NAMED, with everything in folders NAMED.
 
-    What cannot be written is told, and the exit code is 1; the rest is written. Files that exist are kept without -f. Nothing is
-    written outside of DIR, nor through a link. For root, files and folders get the owners and groups that they had, by number.
+    Items that cannot be written are named, and the exit code is then 1. Nothing is written outside of DIR, nor through a link.
+    Root also restores owners and groups, by number.
+
+    \b
+    Examples:
+      tokpress unpack records.tokp -o restored
+      tokpress unpack -l records.tokp
     """
-    from tokpress.codec.archive import Archive
-    from tokpress.models import store
-
-    with jobs.reading(archive, seekable=True) as stream:
-        held = Archive(stream, [store.load(name) for name in models], kernel, keep_going=True)
-        try:
-            chosen = held.within([_asked(name) for name in names]) if names else held.numbers()
-        except KeyError as error:
-            raise TokpressError(f"{archive}: holds no {error.args[0]}; unpack -l tells what it holds") from None
-        failures = []
-        if listing:
-            for entry in held.entries(chosen):
-                say(f"{entry.size:>12,}  {_listed(entry)}")
-        else:
-            _make_folder(output)
-            with Tree(output) as tree:
-                owners = not no_same_owner and hasattr(os, "geteuid") and os.geteuid() == 0
-                kept = {key for path in read_beside(ctx, models) for key in file_keys(os.stat(path))}
-                kept |= set(file_keys(os.fstat(stream.fileno())))
-                work = Unpacking(held, kept, tree, output, force, owners)
-                work.all(chosen)
-            note(f"{archive}: {work.files:,} files, {size(work.bytes)}", quiet)
-            failures = work.failures(archive)
-    if held.damage:
-        failures.append(f"{archive}: {held.damage}; what comes after is lost")
+    settings = Settings(**values)
+    failures = _unpack(settings)
     for failure in failures:
         note(f"tokpress: {failure}")
     if failures:
-        ctx.exit(1)
+        click.get_current_context().exit(1)
 
 
-def _make_folder(output: str) -> None:
+def _unpack(settings: Settings) -> list[str]:
+    """Write or list the items. Returns a sentence for each kind of failure."""
+    from tokpress.codec.archive import Archive
+
+    with jobs.reading(settings.archive, seekable=True) as stream:
+        archive = Archive(stream, catalog.load(settings.models), settings.kernel, keep_going=True)
+        numbers = _chosen(settings, archive)
+        if settings.listing:
+            failures = []
+            for entry in archive.entries(numbers):
+                say(f"{entry.size:>12,}  {_listed(entry)}")
+        else:
+            failures = _write(settings, archive, stream, numbers)
+    if archive.damage:
+        failures.append(f"{settings.archive}: {archive.damage}; all later files are lost")
+    return failures
+
+
+def _chosen(settings: Settings, archive: "Archive") -> Sequence[int]:
+    """Numbers of the items to write or list. Raises TokpressError for a name that the archive does not hold."""
+    if not settings.names:
+        return archive.numbers()
     try:
-        os.makedirs(output, exist_ok=True)
-    except FileExistsError:
-        raise targets.OutputError(f"{output}: is no folder: name one with -o") from None
+        return archive.within(map(_archive_name, settings.names))
+    except KeyError as error:
+        name = settings.archive
+        raise TokpressError(f"{name}: holds no {error.args[0]}: tokpress unpack -l {name} lists its names") from None
 
 
-def _asked(name: str) -> str:
-    """A name as archives have it: bytes of UTF-8, without the slash that a shell's completion puts behind folders."""
-    return os.fsencode(name).decode("utf-8", "surrogateescape").rstrip("/") or name
+def _archive_name(name: str) -> str:
+    """A name in the archive: UTF-8, without the slash that the completion of a shell adds to folders."""
+    return to_text(os.fsencode(name)).rstrip("/") or name
 
 
 def _listed(entry: "Entry") -> str:
     """As ls and tar show folders and links."""
-    after = {"FOLDER": "/", "SYMLINK": f" -> {entry.target}", "HARDLINK": f" = {entry.target}"}
-    return entry.name + after.get(entry.kind.name, "")
+    suffixes = {"FOLDER": "/", "SYMLINK": f" -> {entry.target}", "HARDLINK": f" = {entry.target}"}
+    return entry.name + suffixes.get(entry.kind.name, "")
+
+
+def _write(settings: Settings, archive: "Archive", stream: BinaryIO, numbers: Sequence[int]) -> list[str]:
+    try:
+        os.makedirs(settings.output, exist_ok=True)
+    except FileExistsError:
+        raise OutputError(f"{settings.output}: is not a folder: name one with -o") from None
+    with Tree(settings.output) as tree:
+        read = {key for path in read_beside(settings.models) for key in file_keys(os.stat(path))}
+        read |= set(file_keys(os.fstat(stream.fileno())))
+        unpacking = Unpacking(settings, archive, tree, read)
+        unpacking.write(numbers)
+    note(f"{settings.archive}: {counted(unpacking.files, 'file')}, {size(unpacking.bytes)}", settings.quiet)
+    return unpacking.failures()
 
 
 class Unpacking:
     """Writes items below one folder: folders and files in the order of the archive, then hard links, then symbolic links, so that
-    nothing is written through one; permission bits and times of folders last, since nothing can be put into some."""
+    nothing is written through a link. Folders get their permission bits and times last: some bits forbid to put files in."""
 
-    def __init__(self, held: "Archive", kept: set[Key], tree: Tree, output: str, force: bool, owners: bool) -> None:
-        """kept: files that are read, the archive for one. owners: whether items get the owners that they had."""
-        self._held, self._kept, self._tree, self._output = held, kept, tree, output
-        self._force, self._owners = force, owners
+    def __init__(self, settings: Settings, archive: "Archive", tree: Tree, read: set[Key]) -> None:
+        """read: files that the command reads, which are not replaced."""
+        self._settings, self._archive, self._tree, self._read = settings, archive, tree, read
         self._umask = os.umask(0o077)
         os.umask(self._umask)
         self.files = self.bytes = self._failures = 0
-        self._lost: dict[str, list[str]] = {}  # reason → names, of files whose bytes are damaged
-        self._folders, self._identities = array("Q"), array("Q")  # that were made: numbers; device and inode of each
-        #: files that hard links are other names of, and where they were written
-        self._linked: set[int] = set()
-        self._written: dict[int, Parts] = {}
+        self._lost: dict[str, list[str]] = {}  # reason → names of damaged files
+        self._folders, self._identities = (
+            array("Q"),
+            array("Q"),
+        )  # of created folders: numbers; device and inode of each
+        #: files with hard links → where they were written, once they are
+        self._written: dict[int, Parts | None] = {}
 
-    def all(self, numbers: Sequence[int]) -> None:
+    def write(self, numbers: Sequence[int]) -> None:
         from tokpress.codec.archive import ItemKind
 
-        links = array("Q", (n for n in numbers if self._held.kind(n) == ItemKind.HARDLINK))
-        #: file → the entry that is written with its bytes: the file itself, or the first link to it where only links were chosen
-        writers: dict[int, int] = {}
-        for number in links:
-            writers.setdefault(self._held.file(number), number)
-        writers |= {n: n for n in numbers if n in writers}
-        self._linked = set(writers)
+        links = self._of_kind(numbers, ItemKind.HARDLINK)
+        writers = self._writers(numbers, links)
+        self._written = dict.fromkeys(writers)
         try:
-            for number in numbers:
-                if self._held.kind(number) == ItemKind.FOLDER:
-                    self._try(number, self._folder)
-            files = (n for n in numbers if self._held.kind(n) == ItemKind.FILE and n not in writers)
+            for number in self._of_kind(numbers, ItemKind.FOLDER):
+                self._try(number, self._folder)
+            files = (n for n in self._of_kind(numbers, ItemKind.FILE) if n not in writers)
             for number in merge(files, sorted(writers)):  # in the order of their bytes: each frame is decoded once
                 self._try(writers.get(number, number), self._file)
             for number in links:
-                if writers[self._held.file(number)] != number:
+                if writers[self._archive.file(number)] != number:
                     self._try(number, self._hard_link)
-            for number in numbers:
-                if self._held.kind(number) == ItemKind.SYMLINK:
-                    self._try(number, self._symlink)
+            for number in self._of_kind(numbers, ItemKind.SYMLINK):
+                self._try(number, self._symlink)
         finally:
-            with signals.held():  # also if we are asked to stop
-                for i in reversed(range(len(self._folders))):
-                    self._try(self._folders[i], partial(self._finish_folder, self._identities[2 * i : 2 * i + 2]))
+            self._finish_folders()
 
-    def failures(self, archive: str) -> list[str]:
-        """What to say at the end."""
-        sentences = []
+    def _of_kind(self, numbers: Sequence[int], kind: "ItemKind") -> Sequence[int]:
+        return array("Q", (n for n in numbers if self._archive.kind(n) == kind))
+
+    def _writers(self, numbers: Sequence[int], links: Sequence[int]) -> dict[int, int]:
+        """File with hard links → the item that is written with its bytes: the file, or its first link where the file is not chosen."""
+        writers: dict[int, int] = {}
+        for number in links:
+            writers.setdefault(self._archive.file(number), number)
+        return writers | {n: n for n in numbers if n in writers}
+
+    def failures(self) -> list[str]:
+        """One sentence for each reason why files are lost, and for other failures."""
+        archive, sentences = self._settings.archive, []
         for reason, names in self._lost.items():
-            which = f"{len(names):,} files, from {names[0]} to {names[-1]}, are" if len(names) > 1 else f"{names[0]} is"
-            sentences.append(f"{archive}: {which} lost: {reason}")
-        if broken := sum(map(len, self._lost.values())):
-            sentences.append(f"{archive}: {broken:,} files are damaged and were not written: get an undamaged copy")
+            files = f"{len(names):,} files, from {names[0]} to {names[-1]}, are" if len(names) > 1 else f"{names[0]} is"
+            sentences.append(f"{archive}: {files} lost: {reason}")
+        if lost := sum(map(len, self._lost.values())):
+            sentences.append(f"{archive}: {counted(lost, 'damaged file')} not written: get an undamaged copy")
         if self._failures:
-            sentences.append(f"{archive}: {self._failures:,} items could not be written as they are: see above")
+            items = counted(self._failures, "item")
+            sentences.append(f"{archive}: {items} could not be written unchanged: see the messages above")
         return sentences
 
     def _try(self, number: int, step: Callable[["Entry", Parts], None]) -> None:
-        """One item. What goes wrong is told, and the others go on, unless there is no room for them."""
+        """One item. After a failure the others go on, except on a full disk."""
         signals.check()
-        entry = self._held.numbered(number)
-        target = os.path.join(self._output, entry.name)
+        entry = self._archive.numbered(number)
+        target = os.path.join(self._settings.output, entry.name)
         try:
-            step(entry, tuple(_bytes(entry.name).split(b"/")))
-        except targets.OutputError as error:
+            step(entry, tuple(to_bytes(entry.name).split(b"/")))
+        except OutputError as error:
             self._fail(f"{target}: {error}")
         except TokpressError as error:
             self._lost.setdefault(str(error).removesuffix(f": {ADVICE}"), []).append(entry.name)
         except OSError as error:
-            if error.errno in targets.FULL:
-                raise targets.OutputError(
-                    f"{target}: {error.strerror}: what was written before it is whole; free some space, or choose another place with -o"
-                ) from error
-            in_the_way = error.errno in IN_THE_WAY
-            self._fail(
-                f"{target}: {'a file or a link stands where a folder should be' if in_the_way else error.strerror}"
-            )
+            if error.errno in FULL:
+                advice = "earlier files are complete: free some space, or choose another place with -o"
+                raise OutputError(f"{target}: {error.strerror}: {advice}") from error
+            in_the_way = "a file or a link stands in the place of a folder: remove it, or choose another folder with -o"
+            self._fail(f"{target}: {in_the_way if error.errno in NOT_A_FOLDER else error.strerror}")
 
     def _fail(self, message: str) -> None:
         self._failures += 1
         note(f"tokpress: {message}")
 
+    def _finish_folders(self) -> None:
+        """Permission bits and times of created folders, also after Ctrl-C."""
+        with signals.held():
+            for i in reversed(range(len(self._folders))):
+                self._try(self._folders[i], partial(self._finish_folder, self._identities[2 * i : 2 * i + 2]))
+
     # --- one item each ---------------------------------------------------------------------------
 
     def _folder(self, entry: "Entry", parts: Parts) -> None:
-        """One that is there already stays as it is."""
+        """An existing folder keeps its permission bits and time."""
         parent = self._tree.reach(parts[:-1], make=True)
         try:
             os.mkdir(parts[-1], 0o700, dir_fd=parent)  # until it is filled
@@ -200,87 +243,85 @@ class Unpacking:
         status = os.stat(parts[-1], dir_fd=parent, follow_symlinks=False)
         folder = self._tree.reach(parts)
         if (status.st_dev, status.st_ino) != tuple(identity) or not os.path.samestat(status, os.fstat(folder)):
-            raise targets.OutputError("was exchanged while files were put into it: its mode and time are not set")
+            raise OutputError("was replaced while files were written to it: its mode and time are not set")
         self._set_attributes(folder, entry, status)
 
     def _file(self, entry: "Entry", parts: Parts) -> None:
-        folder, name = self._place(parts)
+        folder, name = self._target(parts)
         with self._temporary(folder) as temporary:
             with signals.held():
                 number = os.open(temporary, _NEW_FILE, 0o600, dir_fd=folder)
             with os.fdopen(number, "wb") as file:
-                for piece in self._held.pieces(entry):
+                for piece in self._archive.pieces(entry):
                     file.write(piece)
                     signals.check()
                 file.flush()
                 self._set_attributes(number, entry, os.fstat(number))
                 self._publish(folder, temporary, name, number)
-        if (file_number := self._held.file(entry.number)) in self._linked:
+        if (file_number := self._archive.file(entry.number)) in self._written:
             self._written[file_number] = parts
         self.files, self.bytes = self.files + 1, self.bytes + entry.size
 
     def _hard_link(self, entry: "Entry", parts: Parts) -> None:
-        if not (file := self._written.get(self._held.file(entry.number))):
-            raise targets.OutputError("the file that it is another name of could not be written")
+        if not (file := self._written.get(self._archive.file(entry.number))):
+            raise OutputError("the file that it links to could not be written")
         other = os.dup(self._tree.reach(file[:-1]))
         try:
-            folder, name = self._place(parts)
+            folder, name = self._target(parts)
             with self._temporary(folder) as temporary:
                 with signals.held():
                     os.link(file[-1], temporary, src_dir_fd=other, dst_dir_fd=folder, follow_symlinks=False)
                 self._publish(folder, temporary, name)
         except OSError as error:
-            if error.errno in targets.NO_LINKS:
-                raise targets.OutputError(
-                    "there can be no hard links here: unpack it by its name, as a file"
-                ) from error
+            if error.errno in NO_LINKS:
+                raise OutputError("this place has no hard links: unpack it by its name, as a file") from error
             raise
         finally:
             os.close(other)
         self.files += 1
 
     def _symlink(self, entry: "Entry", parts: Parts) -> None:
-        folder, name = self._place(parts)
-        if not self._force:
+        folder, name = self._target(parts)
+        if not self._settings.force:
             try:
-                return os.symlink(_bytes(entry.target), name, dir_fd=folder)
+                return os.symlink(to_bytes(entry.target), name, dir_fd=folder)
             except FileExistsError:
                 raise _exists() from None
         with self._temporary(folder) as temporary:
             with signals.held():
-                os.symlink(_bytes(entry.target), temporary, dir_fd=folder)
+                os.symlink(to_bytes(entry.target), temporary, dir_fd=folder)
             os.replace(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
 
     # --- steps -----------------------------------------------------------------------------------
 
     def _set_attributes(self, number: int, entry: "Entry", status: os.stat_result) -> None:
-        """Owner and group, permission bits and time of an open file or folder: the bits last, for the owner they are meant for."""
-        if self._owners and (status.st_uid, status.st_gid) != (entry.uid, entry.gid):
+        """Owner and group, permission bits and time of an open file or folder. The owner comes before the bits that are meant for it."""
+        if self._settings.sets_owners and (status.st_uid, status.st_gid) != (entry.uid, entry.gid):
             try:
                 os.fchown(number, entry.uid, entry.gid)
             except OSError as error:  # in some containers
-                target = os.path.join(self._output, entry.name)
+                target = os.path.join(self._settings.output, entry.name)
                 self._fail(
-                    f"{target}: stays root's: its owner cannot be set ({error.strerror}); --no-same-owner does not try"
+                    f"{target}: belongs to root: its owner cannot be set ({error.strerror}): unpack with --no-same-owner"
                 )
         os.fchmod(number, entry.mode & 0o777 & ~self._umask | stat.S_IMODE(status.st_mode) & 0o7000)
         _set_time(number, entry)
 
-    def _place(self, parts: Parts) -> tuple[int, bytes]:
-        """(the open folder of an item, its name there). Raises OutputError where it exists and may not be replaced."""
+    def _target(self, parts: Parts) -> tuple[int, bytes]:
+        """(open folder of an item, its name there). Raises OutputError where it exists and is not to be replaced."""
         folder = self._tree.reach(parts[:-1], make=True)
         with suppress(FileNotFoundError):
-            there = os.stat(parts[-1], dir_fd=folder, follow_symlinks=False)
-            if self._kept.intersection(file_keys(there)):
-                raise targets.OutputError("is read by this command too: choose another folder with -o")
-            if not self._force:
+            existing = os.stat(parts[-1], dir_fd=folder, follow_symlinks=False)
+            if self._read.intersection(file_keys(existing)):
+                raise OutputError("this command reads it too: choose another folder with -o")
+            if not self._settings.force:
                 raise _exists()
         return folder, parts[-1]
 
     @contextmanager
     def _temporary(self, folder: int) -> Iterator[bytes]:
-        """A name that nothing has, and nothing keeps."""
-        name = os.fsencode(targets.PREFIX + secrets.token_hex(8))
+        """A new name; a file that still has it at the end is removed."""
+        name = os.fsencode(PREFIX + secrets.token_hex(8))
         try:
             yield name
         finally:
@@ -288,13 +329,13 @@ class Unpacking:
                 os.unlink(name, dir_fd=folder)
 
     def _publish(self, folder: int, temporary: bytes, name: bytes, number: int | None = None) -> None:
-        """Give a finished file its name: at once, and without -f only if nothing else has it. number: its descriptor, where
-        somebody may have exchanged it meanwhile."""
+        """Give a finished file its name; without -f only if the name is free. number: its descriptor, to detect that another
+        process replaced it meanwhile."""
         signals.check()
         with signals.held():
             self._check_same(folder, temporary, number)
             try:
-                targets.rename(folder, temporary, name, self._force)
+                rename(folder, temporary, name, self._settings.force)
             except FileExistsError:
                 raise _exists() from None
             self._check_same(folder, name, number)
@@ -303,17 +344,13 @@ class Unpacking:
         if number is not None:
             found = os.stat(name, dir_fd=folder, follow_symlinks=False)
             if not os.path.samestat(os.fstat(number), found):
-                raise targets.OutputError("was exchanged while it was written: it is not what the archive holds")
+                raise OutputError("was replaced by another process while it was written: unpack it again")
 
 
-def _exists() -> targets.OutputError:
-    return targets.OutputError("exists already: choose another folder with -o, or replace it with -f")
+def _exists() -> OutputError:
+    return OutputError("exists already: choose another folder with -o, or replace it with -f")
 
 
 def _set_time(number: int, entry: "Entry") -> None:
-    """Of an open file or folder; a time that the file system does not have becomes the nearest one."""
+    """A time outside the range of the file system becomes the nearest one."""
     os.utime(number, ns=(time.time_ns(), entry.mtime * 10**9))
-
-
-def _bytes(text: str) -> bytes:
-    return text.encode("utf-8", "surrogateescape")

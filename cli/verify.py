@@ -1,4 +1,4 @@
-"""Whether a file that was written restores its source: it is read and decoded before an input is deleted."""
+"""Checks that an output restores its source, before the input is deleted."""
 
 import io
 from typing import BinaryIO, cast
@@ -7,53 +7,53 @@ from tokpress.errors import TokpressError
 
 from .output import OutputError
 from .progress import Progress
-from .streams import Nowhere
+from .streams import Discard
 
 
 class Differs(TokpressError):
-    """What was decoded is not the source."""
+    """The decoded bytes are not those of the source."""
 
 
-class Same(io.RawIOBase):
-    """Takes nothing but the bytes of `source`, in their order. Raises Differs."""
+class Compare(io.RawIOBase):
+    """Accepts only the bytes of `source`, in their order. Raises Differs."""
 
     def __init__(self, source: BinaryIO) -> None:
-        self._source, self._taken = source, 0
+        self._source, self._count = source, 0
 
     def writable(self) -> bool:
         return True
 
     def write(self, data) -> int:
-        at = 0
-        while at < len(data):
-            piece = self._source.read(len(data) - at)
-            if not piece or piece != data[at : at + len(piece)]:
+        position = 0
+        while position < len(data):
+            piece = self._source.read(len(data) - position)
+            if not piece or piece != data[position : position + len(piece)]:
                 raise Differs(
-                    f"it differs after byte {self._taken + at:,} at the earliest: please report this, with the model"
+                    f"they differ after byte {self._count + position:,} or later: please report this, with the model"
                 )
-            at += len(piece)
-        self._taken += at
-        return at
+            position += len(piece)
+        self._count += position
+        return position
 
     def end(self) -> None:
         if self._source.read(1):
-            raise Differs(f"it ends after byte {self._taken:,}: please report this, with the model")
+            raise Differs(f"the output ends after byte {self._count:,}: please report this, with the model")
 
 
 def check(name: str, written: BinaryIO, source: BinaryIO | None, models: list, kernel: str, progress: Progress) -> None:
-    """Decode the file `written` and compare it with `source`; where that is None, the checksums of its frames decide.
+    """Decode the file `written` and compare it with `source`; None: compare the checksums of its frames only.
 
     Raises OutputError where it does not restore the source."""
     from tokpress.codec.stream import decompress_stream
 
     written.flush()
     written.seek(0)
-    sink = Nowhere() if source is None else Same(source)
+    sink = Discard() if source is None else Compare(source)
     try:
         decompress_stream(written, cast(BinaryIO, sink), models, kernel, False, progress.report)
-        if isinstance(sink, Same):
+        if isinstance(sink, Compare):
             sink.end()
     except TokpressError as error:
         raise OutputError(
-            f"{name}: is kept, and nothing is written: what was compressed does not decode to it: {error}"
+            f"{name}: is kept: its output did not decode to the same bytes, and was discarded: {error}"
         ) from error

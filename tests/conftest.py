@@ -2,8 +2,12 @@
 with two threads each wait for one another. `python -m pytest -n 0` is one process."""
 
 import os
+from collections.abc import Callable, Iterator
 
+import pytest
 from hypothesis import HealthCheck, settings
+
+from tokpress.native import library
 
 # the outcome of no test depends on how quick the machine is
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -25,3 +29,24 @@ def pytest_xdist_auto_num_workers(config) -> int:
 def pytest_collection_modifyitems(items) -> None:
     """The file that takes longest begins first, so that no process is left alone with it."""
     items.sort(key=lambda item: "test_environments" not in item.nodeid)
+
+
+@pytest.fixture
+def reported_processors(monkeypatch) -> Callable[[int], None]:
+    """Lets the system report another number of processors."""
+
+    def report(count: int) -> None:
+        monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(count)), raising=False)
+        monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+
+    return report
+
+
+@pytest.fixture
+def without_core(monkeypatch) -> Iterator[None]:
+    """The Python twins run, as on a machine without the library."""
+    monkeypatch.setenv("TOKPRESS_CORE", "twin")
+    library.instruction_set.cache_clear()
+    yield
+    monkeypatch.undo()
+    library.instruction_set.cache_clear()

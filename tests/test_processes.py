@@ -23,7 +23,7 @@ BEGIN = f"""
     faulthandler.dump_traceback_later({LAST_RESORT}, exit=True)
     import tokpress
     from tokpress.exact import threads
-    threads.processors = lambda: 2  # also where there is one
+    os.sched_getaffinity = lambda process: {{0, 1}}  # also where there is one
 
     def restore(packed):
         return tokpress.decompress(packed)
@@ -280,7 +280,7 @@ def test_one_thread_under_a_limit_on_processes(text, tmp_path):
         os.chdir(os.environ["PLACE"])
         source = restore(FILES[0])  # imports what the other user may not be allowed to read
         packed = tokpress.compress(source, model="text")
-        threads._started = threads._Started()
+        del os.environ["OMP_NUM_THREADS"]  # until here no second thread was asked for
         os.setgroups([])
         resource.setrlimit(resource.RLIMIT_NPROC, (1, 1))
         os.setgid(54321)
@@ -294,5 +294,5 @@ def test_one_thread_under_a_limit_on_processes(text, tmp_path):
         assert restore(FILES[0]) == source and tokpress.compress(source, model="text") == packed
         assert threads.share_rows(lambda some: some, 8) == [slice(0, 8)]
         """,
-        text, PLACE=str(place), OPENBLAS_NUM_THREADS="1",
+        text, PLACE=str(place), OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1",
     )  # fmt: skip

@@ -8,6 +8,7 @@ import pytest
 
 import tokpress
 from tests.models import tiny_mingru, tiny_models
+from tests.observe import calls_of
 from tokpress.errors import ModelError, ModelMismatchError, TokpressError
 from tokpress.models import store
 from tokpress.models.folder import identity
@@ -84,11 +85,10 @@ def test_the_model_that_is_needed_says_what_is_wrong_with_it(place):
         store.by_id(identity(place / "first"), [])
 
 
-def test_looking_for_an_id_opens_no_other_model(place, monkeypatch):
-    opened, real = [], store.load_folder
-    monkeypatch.setattr(store, "load_folder", lambda folder: opened.append(folder) or real(folder))
-    store._cached.cache_clear()
-    store.by_id(load_folder(place / "last").id, [])
+def test_looking_for_an_id_opens_no_other_model(place):
+    id = load_folder(place / "last").id
+    with calls_of(load_folder, lambda arguments: arguments["folder"]) as opened:
+        store.by_id(id, [])
     assert opened == [place / "last"]
 
 

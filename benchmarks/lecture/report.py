@@ -53,7 +53,7 @@ def report(results: Results, docs: Path) -> None:
     for path in sorted((docs / "priors").glob("*.md")):
         mine = {name: m for name, m in kept.items() if m["prior"] == path.stem}
         if mine:
-            all_runs = "The size of a file of all test images; [all runs](../lecture.md)."
+            all_runs = "Measured by the size of a file of all test images: [all runs](../lecture.md)."
             write_part(path, NAME, [*_short(mine, runs, kept), "", all_runs])
 
 
@@ -90,7 +90,7 @@ def _short(mine: Kept, runs: dict[str, Run], kept: Kept) -> list[str]:
     rows = []
     for name, m in mine.items():
         run = runs[name]
-        settings = ", ".join(run.members) or _settings(m["command"]) or "as they come"
+        settings = ", ".join(run.members) or _settings(m["command"]) or "defaults"
         rows.append(
             [name, settings, run.tokenizer, _minutes(run, kept), f"{told(m):.2f} {run.data.unit}", run.peer or "–"]
         )
@@ -105,7 +105,7 @@ def _settings(command: str) -> str:
 
 
 def _claims(kept: Kept, runs: dict[str, Run]) -> list[str]:
-    """What the lecture says, and what came out."""
+    """The lecture's claims beside the measured runs."""
     out = []
     for name in LOCATION:
         if f"{name}_location" in kept and name in kept:
@@ -123,9 +123,9 @@ def _claims(kept: Kept, runs: dict[str, Run]) -> list[str]:
         )
     best = min((told(m), name) for name, m in kept.items() if m["data"] == "mnist" and not runs[name].given)
     verdict = "is under" if best[0] < PIXEL_RNN else "does not reach"
-    out.append(f"* The best, {best[1]} with {best[0]:.2f} nats, {verdict} PixelRNN's {PIXEL_RNN:.2f}.")
+    out.append(f"* The best run, {best[1]} with {best[0]:.2f} nats, {verdict} PixelRNN's {PIXEL_RNN:.2f}.")
     out += [f"* {line}" for name, line in REMARKS.items() if name in kept]
-    return ["### What the lecture says", "", *out, ""] if out else []
+    return ["### Findings", "", *out, ""] if out else []
 
 
 def _formats(kept: Kept) -> list[str]:
@@ -134,7 +134,7 @@ def _formats(kept: Kept) -> list[str]:
         if "picture_formats" in m:
             dims = m["images"] * CIFAR.dims
             sizes = ", ".join(f"{name} {8 * size / dims:.2f}" for name, size in m["picture_formats"].items())
-            return [f"The same {m['images']} images in picture formats, a file each, bits per dim: {sizes}.", ""]
+            return [f"The same {m['images']} images as a file each in picture formats, in bits per dim: {sizes}.", ""]
     return []
 
 

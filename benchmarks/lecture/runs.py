@@ -83,13 +83,13 @@ PIXEL = "PixelCNN 81.30 (van den Oord et al. 2016a, table 4)"
 RNN = "PixelRNN 79.20, diagonal BiLSTM (van den Oord et al. 2016a, table 4)"
 PIXEL_RNN = 79.20
 WHY_NOT = (
-    "Items begin with an empty memory and the dilated convolutions reach over all of one, so that it can tell by itself where "
-    "it is; `wavenet_early` is the same pair after a quarter of the images."
+    "Each item begins with an empty memory, and the dilated convolutions reach over a whole item, so the network can infer the position. "
+    "`wavenet_early` is the same pair after a quarter of the images."
 )
 REMARKS = {
     "made_ensemble": "The ensemble's eight members took 12 minutes of one core each, 96 in all, more than the 80 of a single run.",
-    "cifar": "CIFAR: under FLIF's 4.19; NeLLoC's 3.64 is not reached, with 4,000 training images where it had 50,000.",
-    "transformer": "The transformer was trained on CPUs only; what it would do on a GPU (asked: 80.5) was not tried.",
+    "cifar": "CIFAR-10: better than FLIF (4.19); worse than NeLLoC (3.64), which had 50,000 training images and not 4,000.",
+    "transformer": "The transformer was trained on CPUs only. The target for a GPU (80.5) was not tried.",
 }
 LOCAL = "FLIF 4.19; NeLLoC 3.64, 105 KB (Zhang et al. 2021), both on all 10,000 test images"
 #: priors that are trained with and without it

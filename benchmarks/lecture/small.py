@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -48,13 +49,23 @@ def samples_of(count: int, seed: int) -> np.ndarray:
     return np.clip(np.rint(rng.normal(mean, spread)), 0, 99).astype(np.int64)
 
 
+@dataclass
+class Fixed(Source):
+    """A source of which so many tokens at its end are held out."""
+
+    held: int = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.held_out = self.held
+
+
 def fit(samples: np.ndarray, folder: Path) -> dict[str, np.ndarray]:
     """The pmf [256] of each model, fitted by the same code as in `tokpress train prior`."""
     path = folder / "samples"
     # the end of a source is held out, so zeros stand there, which are no samples
     path.write_bytes(np.concatenate([samples, np.zeros(max(len(samples) // 9, 1))]).astype("<u2").tobytes())
-    source = Source(path)
-    source.held_out = len(source.all) - len(samples)
+    source = Fixed(path, held=len(path.read_bytes()) // 2 - len(samples))
     options, tokenizer = FitOptions(folder), BytesTokenizer()
     histogram = fit_prior(HistogramPrior, [source], tokenizer, {}, options)
     mixture = fit_prior(LogisticMixturePrior, [source], tokenizer, {"components": 4}, options)
@@ -112,14 +123,14 @@ def fits_page(found: dict[str, Any]) -> list[str]:
     return [
         "# One dimension: histogram and mixture of logistics",
         "",
-        "The lecture's first comparison. Samples of 100 of the 256 bytes come from three bells. A histogram (`histogram`, counts plus ½)",
-        "and a mixture of four discretized logistics (`logistic_mixture`) are fitted to some of them; the table shows the cost of others.",
-        "The histogram has a number for every symbol and believes the gaps between its samples. The mixture has eleven numbers and must",
-        "generalise. With enough samples the histogram is as good, and then better, as it has no shape to be wrong about.",
+        "This is the lecture's first comparison. Samples over 100 of the 256 bytes come from three bells. A histogram (`histogram`, counts",
+        "plus ½) and a mixture of four discretized logistics (`logistic_mixture`) are fitted to some samples; the table shows the cost of",
+        "other samples. The histogram has a number for every symbol, and reproduces the gaps between its samples. The mixture has eleven",
+        "numbers and must generalise. With enough samples the histogram is as good, and then better, as it assumes no shape.",
         "",
         "![Both models and their cost](one_dimension.png)",
         "",
-        f"Nats per symbol of {OTHERS[0]:,} others:",
+        f"Nats per symbol of {OTHERS[0]:,} other samples:",
         "",
         *markdown(["samples", *COLOURS], rows),
         "",
@@ -223,10 +234,11 @@ def steps_page(m: dict[str, Any]) -> list[str]:
     rows = [[f"{n:,}", f"{1e3 * c:.2f}", f"{1e3 * a:.2f}", f"{a / c:.1f}"] for n, c, a in zip(lengths, cached, naive)]
     settings = ", ".join(f"{key}={value}" for key, value in SETTINGS.items())
     return [
-        "# Keys and values, kept or computed again",
+        "# The cache of keys and values",
         "",
-        "A transformer's next conditional needs the keys and values of everything before. Kept, a step is O(L); computed again, it",
-        "is O(L²) for long L, and O(L) with a large constant before, where the other products still weigh more than attention.",
+        "The next conditional of a transformer needs the keys and values of all earlier symbols. With a cache, a step is O(L). Without one, all",
+        "keys and values are computed again: a step is O(L²) for long L, and O(L) with a large constant for short L, where the other products",
+        "take longer than attention.",
         "",
         "![Time of a step against length](kv_cache.png)",
         "",
@@ -234,10 +246,10 @@ def steps_page(m: dict[str, Any]) -> list[str]:
         "",
         f"Slopes of log time against log length over the upper half of the lengths: {slope(lengths, cached):.2f} with the cache, "
         f"{slope(lengths, naive):.2f}",
-        f"without. With the cache most of a step does not depend on the length: {1e3 * constant:.2f} ms and {1e6 * each:.3f} µs for",
-        "each symbol before, by least squares, are O(L) all the same. Above 2 without it: the L² scores of a layer outgrow the",
-        f"CPU's caches there, we suppose; it was not measured apart. `transformer` with {settings}, {SYMBOLS} symbols, one lane, one",
-        "thread.",
+        f"without. With the cache, least squares give {1e3 * constant:.2f} ms and {1e6 * each:.3f} µs for each earlier symbol: this is O(L), and",
+        "most of a step does not depend on the length. Without the cache the slope is above 2, probably because the L² scores of a layer",
+        f"exceed the caches of the CPU; this was not measured separately. Model: `transformer` with {settings}, {SYMBOLS} symbols,",
+        "one lane, one thread.",
         "",
     ]
 

@@ -44,7 +44,7 @@ def report(results: Results, docs: Path, work: Path) -> None:
     lines += [
         f"**Wrong: {', '.join(wrong)} did not come back.**"
         if wrong
-        else "Every file came back as the reconstruction that was stored.",
+        else "Every file decoded to the reconstruction that was stored.",
         "",
     ]
     lines += ["### Commands and machines", ""]
@@ -89,8 +89,8 @@ def _short(kept: Kept) -> list[str]:
     share = {name: 1 - 8 * m["stream_bytes"] / m["tokens"] / math.log2(m["codes"]) for name, m in kept.items()}
     short = [f"{name} ({saved:.1%})" for name, saved in share.items() if saved < LEAST_SAVED]
     return [
-        f"Asked was that {LEAST_USED:.0%} of the codes are used on the test files; short of it: {', '.join(few) or 'none'}. Asked was to",
-        f"save {LEAST_SAVED:.0%} of log₂ K, judged by streams; short of it: {', '.join(short) or 'none'}.",
+        f"Target for codes used on the test files: {LEAST_USED:.0%}; missed by: {', '.join(few) or 'none'}. Target for bits",
+        f"saved, judged by streams: {LEAST_SAVED:.0%} of log₂ K; missed by: {', '.join(short) or 'none'}.",
         "",
     ]
 
@@ -103,7 +103,7 @@ def _one_picture(kept: Kept) -> list[str]:
     first = next(iter(told.values()))
     head = [
         "run",
-        "lossless: tokens and the rest",
+        "lossless: tokens and difference",
         "bits/sub-pixel",
         "256 × 256: tokens",
         "symbols, of 196,608",
@@ -118,9 +118,9 @@ def _one_picture(kept: Kept) -> list[str]:
         for name, m in told.items()
     ]  # fmt: skip
     return [
-        f"One picture, {first['file']}, {first['file_bytes']:,} bytes. Coded directly, without a tokenizer and without loss, it "
-        f"takes {first['direct_bytes']:,} bytes ({8 * first['direct_bytes'] / first['file_bytes']:.3f} bits/sub-pixel). The "
-        "columns on the right are of its middle 256 × 256 pixels, stored with loss.",
+        f"One picture, {first['file']}, has {first['file_bytes']:,} bytes. Coded without a tokenizer and without loss, it takes "
+        f"{first['direct_bytes']:,} bytes ({8 * first['direct_bytes'] / first['file_bytes']:.3f} bits/sub-pixel). The columns on the "
+        "right describe its middle 256 × 256 pixels, stored with loss.",
         "",
         *markdown(head, rows),
         "",

@@ -51,7 +51,7 @@ def test_what_is_not_installed_is_skipped(process, place, text, monkeypatch):  #
     assert done.stderr == b"tokpress: zpaq is skipped: the program zpaq is not installed: apt-get install zpaq\n"
     assert b"xz:0" in done.stdout and b"zpaq" not in done.stdout
     alone = process("bench", "text", "--against", "zpaq", code=1)
-    assert b"none of the peers asked for is installed" in alone.stderr and not alone.stdout
+    assert b"no peer of --against is installed" in alone.stderr and not alone.stdout
     assert b"tokpress" in process("bench", "text", "--against", "").stdout
 
 

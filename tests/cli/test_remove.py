@@ -54,7 +54,7 @@ def test_a_file_that_does_not_restore_its_source(run, place, tiny, wrong, monkey
     (place / "a").write_bytes(DATA)
     compress_otherwise(monkeypatch, WRONG[wrong])
     told = run("compress", "--rm", "-m", tiny, "a", code=1).stderr
-    assert told.startswith("tokpress: a: is kept, and nothing is written: what was compressed does not decode to it: ")
+    assert told.startswith("tokpress: a: is kept: its output did not decode to the same bytes, and was discarded: ")
     assert told.count("\n") == 1 and os.listdir(place) == ["a"] and (place / "a").read_bytes() == DATA
     (place / "a.tokp").write_bytes(b"before")
     run("compress", "--rm", "-m", tiny, "a", "-f", code=1)
@@ -66,7 +66,7 @@ def test_a_process_that_compresses_wrongly(process, place, tiny):
     code = "import tokpress.models.model as m; real = m.Model.encode\n"
     code += "m.Model.encode = lambda self, source, *more, **rest: real(self, source.replace(b'a', b'b'), *more, **rest)"
     told = process("compress", "--rm", "-m", tiny, *plugin(place, code), "a", code=1).stderr
-    assert b"a: is kept, and nothing is written" in told and sorted(os.listdir(place)) == ["a", "plugin.py"]
+    assert b"a: is kept: its output did not decode" in told and sorted(os.listdir(place)) == ["a", "plugin.py"]
 
 
 def test_a_picture_that_does_not_come_back(run, place, monkeypatch):
@@ -227,7 +227,7 @@ def test_a_symbolic_link(run, place, tiny):
     (place / "data").write_bytes(DATA)
     os.symlink("data", "link")
     told = run("compress", "--rm", "-m", tiny, "link", code=1).stderr
-    assert "link: is a symbolic link, and --rm deletes the link, not the file that it names: insist with -f" in told
+    assert "link: is a symbolic link: --rm would delete the link, not the file that it names: add -f" in told
     assert sorted(os.listdir(place)) == ["data", "link"]
     run("compress", "--rm", "-f", "-m", tiny, "link")
     assert sorted(os.listdir(place)) == ["data", "link.tokp"]

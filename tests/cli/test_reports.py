@@ -44,7 +44,7 @@ def test_help_of_each_command(run, name):
 
 def test_usage(run):
     assert run("--version").output.startswith("tokpress 0.")
-    assert "no command 'press'; there are: compress" in run("press", code=2).stderr
+    assert "no command 'press': choose one of compress" in run("press", code=2).stderr
     for words in (
         ["compress", "--no-such"],
         ["compress", "--frame-size", "1T"],
@@ -65,7 +65,7 @@ def test_terminals(process, tiny):
         binary = subprocess.run(
             command("compress", "-m", tiny), input=b"text", stdout=slave, stderr=subprocess.PIPE, timeout=LAST_RESORT
         )
-        assert binary.returncode == 1 and b"make no sense on a terminal: use -o FILE" in binary.stderr
+        assert binary.returncode == 1 and b"is a terminal, and the output is binary: use -o FILE" in binary.stderr
         live = subprocess.run(
             command("compress", "-c", "-m", tiny, "--frame-size", "1K"),
             input=letters(100_000), stdout=subprocess.PIPE, stderr=slave, timeout=LAST_RESORT,
@@ -102,7 +102,7 @@ def test_info(run, place, tiny, monkeypatch):
     assert (frame["model_id"], frame["model"], frame["lanes"]) == (load_folder(tiny).id.hex(), None, 2)
     assert plain["frames"][0]["kind"] == "raw"
     text = run("info", "-v", "a.tokp").stdout
-    assert f"3 × model not here ({frame['model_id']}), 2 lanes" in text and "  frame 3 at " in text
+    assert f"3 × model not installed ({frame['model_id']}), 2 lanes" in text and "  frame 3 at " in text
     monkeypatch.setenv("TOKPRESS_MODELS", os.path.dirname(tiny))
     assert "model tiny (" in run("info", "a.tokp").stdout
     assert "info: missing" not in run("info", "b.tokp", "missing", code=1).stdout
@@ -126,7 +126,7 @@ def test_info_tells_of_loss(run, place, monkeypatch):
     monkeypatch.setenv("TOKPRESS_MODELS", "m")
     assert "tokens only" in run("info", "lossy.tokp").stdout
     (place / "empty").mkdir()
-    assert "empty is no sound model" in run("info", "-m", "empty", "lossy.tokp", code=1).stderr
+    assert "empty is not a valid model" in run("info", "-m", "empty", "lossy.tokp", code=1).stderr
 
 
 def test_models(run, place, tiny, monkeypatch):

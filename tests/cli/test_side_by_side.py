@@ -14,10 +14,11 @@ from .test_signals import start
 
 NAMES = ["a", "b", "c", "d", "e"]
 SOURCES = {name: letters(3000 + 1000 * number, number) for number, name in enumerate(NAMES)}
-#: as if there were three processors, whatever this machine has
+#: the system reports three processors, whatever this machine has
 THREE = """
-from tokpress.exact import threads
-threads.processors = lambda: 3
+import os
+os.sched_getaffinity = lambda process: {0, 1, 2}
+os.environ.pop("OMP_NUM_THREADS", None)
 """
 #: counts the files that are at work at once
 COUNT = """

@@ -111,7 +111,7 @@ def test_two_inputs_of_one_target(run, untouched, place, tiny):
     told = run(
         "compress", "-f", "--content", "p.png", "p.picture", code=1
     ).stderr  # the name is known when they are opened
-    assert "p.picture: would become p.pgm.tokp, as p.png did: do it by itself, with -o" in told
+    assert "p.picture: its output would replace p.pgm.tokp, the output of p.png: run it alone, with -o" in told
 
 
 def test_content_over_a_later_input(run, place):
@@ -153,7 +153,7 @@ def test_over_a_model_or_a_module(process, place, tiny, words):
     process("compress", "-q", "-m", "own", "a")
     before = contents(place)
     said = process(*words, "-f", code=1).stderr
-    assert b"would replace" in said or b"is read by this command too" in said
+    assert b"would replace" in said or b"this command reads it too" in said
     assert contents(place) == before
 
 
@@ -184,7 +184,7 @@ def test_over_what_else_is_read(untouched, place, target):
     os.symlink("given", "link")
     os.link("given", "hard")
     untouched("compress", "-f", "--given", "given", "a", "-o", target)
-    untouched("sample", "-f", "--given", "given", "-o", target, message="is read by this command too")
+    untouched("sample", "-f", "--given", "given", "-o", target, message="this command reads it too")
 
 
 def test_bench_over_what_it_measures(untouched, run, place):
@@ -233,7 +233,7 @@ def test_inputs_that_are_streams(place, tiny, name):
     (place / "b").write_bytes(tokpress.compress(DATA, tiny))
     for word, file in (("compress", "a"), ("decompress", "b")):
         done = sh(f"tokpress {word} -f -m {tiny} {name} < {file} 9< {file}")
-        fails(done, f"{name}: is no file that an output is named after: name one with -o, or use -c".encode())
+        fails(done, f"{name}: is not a file, so its output has no default name: name one with -o, or use -c".encode())
     assert sorted(os.listdir(place)) == ["a", "b"] and not os.path.exists("/dev/stdin.tokp")
     assert sh(f"tokpress decompress -q -m {tiny} {name} -o c < b 9< b").returncode == 0
     assert (place / "c").read_bytes() == DATA
@@ -253,7 +253,7 @@ def test_process_substitution(place, tiny):
 
 def test_devices_as_inputs(run, place, tiny):
     for words in (("compress", "/dev/null"), ("decompress", "/dev/null")):
-        assert "is no file that an output is named after" in run(*words, "-m", tiny, code=1).stderr
+        assert "is not a file, so its output has no default name" in run(*words, "-m", tiny, code=1).stderr
     run("compress", "-m", tiny, "/dev/null", "-o", "a")
     assert not os.path.exists("/dev/null.tokp") and tokpress.decompress((place / "a").read_bytes()) == b""
 
@@ -261,7 +261,7 @@ def test_devices_as_inputs(run, place, tiny):
 def test_names_of_nothing_but_the_suffix(run, place, tiny):
     (place / ".tokp").write_bytes(tokpress.compress(DATA, tiny))
     told = run("decompress", "-m", tiny, ".tokp", code=1).stderr
-    assert ".tokp: nothing is left of this name without .tokp: name the output with -o, or use -c" in told
+    assert ".tokp: the name would be empty without .tokp: name the output with -o, or use -c" in told
     run("decompress", "-m", tiny, ".tokp", "-o", "a")
     assert (place / "a").read_bytes() == DATA
 

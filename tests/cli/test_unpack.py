@@ -32,7 +32,7 @@ def test_all_or_some(run, place):
     assert "holds no other" in run("unpack", "all.tokp", "other", code=1).stderr
     assert "holds no in/a/z" in run("unpack", "all.tokp", "in/a/z", "-o", "none", code=1).stderr
     assert not Path("none").exists()
-    assert "one: is no folder" in run("unpack", "all.tokp", "-o", "some/one", code=1).stderr
+    assert "one: is not a folder" in run("unpack", "all.tokp", "-o", "some/one", code=1).stderr
     listed = run("unpack", "-l", "all.tokp", "in/a").stdout
     assert [line.split()[1] for line in listed.splitlines()] == ["in/a/x", "in/a/y"]
 
@@ -55,7 +55,7 @@ def test_one_failure_is_not_that_of_all(process, place):
     for force in ((), ("-f",)):
         said = process("unpack", *force, "all.tokp", code=1).stderr.decode()
         assert Path("i").read_bytes() == b"7" and Path("c").read_bytes() == b"in the way" and Path("a").is_dir()
-        assert "c/x: a file or a link stands where a folder should be" in said and said.count("File name too long") == 2
+        assert "c/x: a file or a link stands in the place of a folder" in said and said.count("File name too long") == 2
         assert "./a: " in said and "4 items could not" in said if force else "6 items could not" in said
         assert not Path("nowhere").exists() and leftovers(".") == leftovers("e") == []
         if not force:
@@ -71,7 +71,7 @@ def test_damage_is_told_and_the_rest_written(process, place):
     Path("hurt.tokp").write_bytes(whole)
     said = process("unpack", "hurt.tokp", "-o", "rest", code=1).stderr.decode()
     assert "hurt.tokp: 5 files, from in/0 to in/4, are lost: " in said
-    assert "5 files are damaged" in said and "keep going" not in said
+    assert "5 damaged files not written" in said and "keep going" not in said
     assert sorted(p.name for p in Path("rest").rglob("*") if p.is_file()) == ["one.txt"] and leftovers("rest/in") == []
     whole[-50] ^= 1
     Path("cut.tokp").write_bytes(whole[:-5])
@@ -94,7 +94,7 @@ def test_joined_archives(run, place):
     for more in (b"\0", compress(b"something else")):
         Path("all.tokp").write_bytes(one + more)
         said = run("unpack", "all.tokp", "-o", f"more {len(more)}", code=1).stderr
-        assert "what comes after is lost" in said and Path(f"more {len(more)}/in/x").read_bytes() == b"2"
+        assert "all later files are lost" in said and Path(f"more {len(more)}/in/x").read_bytes() == b"2"
 
 
 def test_bits_that_only_some_may_set_are_dropped(process, place):
@@ -133,7 +133,7 @@ def test_owners_that_cannot_be_set(run, place, monkeypatch):
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.setattr(os, "fchown", refused)
     said = run("unpack", "all.tokp", code=1).stderr
-    assert said.count("its owner cannot be set (Operation not permitted); --no-same-owner") == 3
+    assert said.count("its owner cannot be set (Operation not permitted): unpack with --no-same-owner") == 3
     assert Path("a").read_bytes() == b"1" and Path("b/c").read_bytes() == b"2"
     run("unpack", "--no-same-owner", "all.tokp", "-o", "other")
 
@@ -197,7 +197,7 @@ def test_a_folder_that_is_exchanged_for_a_link(run, place, swapped):
     swapped("in", "../victim")
     said = run("unpack", "all.tokp", "-o", "out", code=1).stderr
     assert os.listdir("victim") == [] and os.stat("victim").st_mode == before.st_mode
-    assert os.stat("victim").st_mtime_ns == before.st_mtime_ns and "out/in: was exchanged" in said
+    assert os.stat("victim").st_mtime_ns == before.st_mtime_ns and "out/in: was replaced" in said
 
 
 @pytest.mark.parametrize("plant", ["link", "file"])
@@ -216,7 +216,7 @@ def test_a_temporary_file_that_is_exchanged(run, place, monkeypatch, plant):
         return real(self, folder, temporary, name, number)
 
     monkeypatch.setattr(Unpacking, "_publish", publish)
-    assert "out/a: was exchanged" in run("unpack", "all.tokp", "-o", "out", code=1).stderr
+    assert "out/a: was replaced" in run("unpack", "all.tokp", "-o", "out", code=1).stderr
     assert not os.path.lexists("out/a")
     status = os.stat("victim")
     assert (status.st_mode & 0o777, status.st_mtime, Path("victim").read_bytes()) == (0o600, 5, b"victim")
@@ -244,7 +244,7 @@ def test_the_archive_itself_is_not_replaced(process, place):
     held(("all.tokp", b"another"), ("b", b"2"))
     whole = Path("all.tokp").read_bytes()
     said = process("unpack", "-f", "all.tokp", code=1).stderr.decode()
-    assert "all.tokp: is read by this command too" in said
+    assert "all.tokp: this command reads it too" in said
     assert Path("all.tokp").read_bytes() == whole and Path("b").read_bytes() == b"2"
 
 
@@ -258,7 +258,7 @@ def test_no_hard_links_here(run, place, monkeypatch):
 
     monkeypatch.setattr(os, "link", refuse)
     said = run("unpack", "all.tokp", code=1).stderr
-    assert "./b: there can be no hard links here" in said and Path("a").read_bytes() == b"data"
+    assert "./b: this place has no hard links" in said and Path("a").read_bytes() == b"data"
     assert Path("c").read_bytes() == b"kept" and leftovers(place) == []
 
 

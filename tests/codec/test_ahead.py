@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from tokpress.codec import ahead, restore, stream
+from tokpress.codec import stream
 from tokpress.codec.ahead import Ahead, Stopped, Sum
 from tokpress.errors import ChecksumError, FormatError
 from tokpress.models import store
@@ -29,11 +29,10 @@ def test_one_item_starts_no_thread():
 
 
 def test_where_no_thread_can_be_started(monkeypatch):
-    class None_(threading.Thread):
-        def start(self):
-            raise RuntimeError("can't start new thread")
+    def refuse(thread):
+        raise RuntimeError("can't start new thread")
 
-    monkeypatch.setattr(ahead, "Thread", None_)
+    monkeypatch.setattr(threading.Thread, "start", refuse)
     with Ahead(iter(range(5)), lambda n: n, 4) as results:
         assert list(results) == list(range(5))
 
@@ -116,11 +115,10 @@ class Pipe(io.BytesIO):
 
 
 @pytest.mark.parametrize("count", [1, 2, 5])
-def test_the_file_does_not_depend_on_the_threads(monkeypatch, count):
+def test_the_file_does_not_depend_on_the_threads(reported_processors, count):
     made = []
     for n in (1, count):
-        monkeypatch.setattr(stream, "processors", lambda n=n: n)
-        monkeypatch.setattr(restore, "processors", lambda n=n: n)
+        reported_processors(n)
         out, done = io.BytesIO(), []
         options = stream.Options(models=[store.load("adaptive")], frame_size=1500, report=done.append)
         summary = stream.compress_stream(Pipe(SOURCE), out, options)
@@ -132,8 +130,8 @@ def test_the_file_does_not_depend_on_the_threads(monkeypatch, count):
 
 
 @pytest.mark.parametrize("count", [1, 4])
-def test_damage_is_told_in_its_place(monkeypatch, count):
-    monkeypatch.setattr(restore, "processors", lambda: count)
+def test_damage_is_told_in_its_place(reported_processors, count):
+    reported_processors(count)
     out = io.BytesIO()
     options = stream.Options(models=[store.load("adaptive")], frame_size=1500)
     stream.compress_stream(Pipe(SOURCE), out, options)

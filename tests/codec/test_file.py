@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 import tokpress
 from tests.container.frames import rewritten
 from tests.models import tiny_autoencoders
+from tests.observe import calls_of
 from tokpress.codec import restore
 from tokpress.codec import stream as pipeline
 from tokpress.codec.file import TokpressFile
@@ -57,17 +58,17 @@ def offsets(data: bytes) -> list[int]:
 
 
 @pytest.fixture
-def decoded(monkeypatch):
+def decoded():
     """The numbers of the frames that were decoded."""
-    numbers, real = [], restore.restore_frame
+    with calls_of(restore.restore_frame, lambda arguments: arguments["header"].number) as numbers:
+        yield numbers
 
-    def spy(header, *rest):
-        for piece in real(header, *rest):
-            numbers.append(header.number)
-            yield piece
 
-    monkeypatch.setattr(restore, "restore_frame", spy)
-    return numbers
+@pytest.fixture(scope="module")
+def streamed() -> tuple[bytes, bytes]:
+    """A source that is too large to be held until it is checked, and its lzma payload."""
+    source = bytes(restore.HOLD + 1)
+    return source, lzma_encode(source)
 
 
 def test_what_is_written_is_an_ordinary_file(tmp_path):
@@ -216,26 +217,27 @@ def test_a_frame_missing_or_moved():
         reader(data[at[1] :]).seek(0, io.SEEK_END)
 
 
-def test_large_lzma_frames_stream(monkeypatch):
-    monkeypatch.setattr(restore, "HOLD", 1000)
-    source = bytes(3_000_000)
-    data = bytearray(pipeline.compress(source))
+def lzma_frame(source, payload, crc: int) -> bytes:
+    lengths = {"source_length": len(source), "payload_length": len(payload)}
+    return rewritten(FrameHeader(kind=Kind.LZMA, source_crc=crc, **lengths), payload)
+
+
+def test_large_lzma_frames_stream(streamed):
+    source, payload = streamed
+    data = bytearray(lzma_frame(source, payload, zlib.crc32(source)))
     file = reader(bytes(data))
-    assert file.read(10) == source[:10] and file.seek(2_500_000) and file.read() == source[2_500_000:]
+    assert file.read(10) == source[:10] and file.seek(60_000_000) and file.read() == source[60_000_000:]
     assert file.seek(5) == 5 and file.read() == source[5:]
     data[-1] ^= 1
     with pytest.raises(ChecksumError):
         reader(bytes(data)).read()
 
 
-def test_no_last_piece_of_a_frame_before_it_is_verified(monkeypatch):
+def test_no_last_piece_of_a_frame_before_it_is_verified(streamed):
     """Of a large lzma frame whose source is another one, whoever reads exactly its length gets an error."""
-    monkeypatch.setattr(restore, "HOLD", 1000)
-    source = np.random.default_rng(1).integers(0, 9, 3_000_001).astype(np.uint8).tobytes()
-    payload = lzma_encode(source)
-    lengths = {"source_length": len(source), "payload_length": len(payload)}
-    wrong = rewritten(FrameHeader(kind=Kind.LZMA, source_crc=zlib.crc32(source) ^ 1, **lengths), payload)
-    for sizes in ([len(source)], [1 << 20] * 3, [100_000] * 31):
+    source, payload = streamed
+    wrong = lzma_frame(source, payload, zlib.crc32(source) ^ 1)
+    for sizes in ([len(source)], [1 << 20] * 65, [100_000] * 672):
         file, read = reader(wrong), 0
         with pytest.raises(ChecksumError, match="probably damaged"):
             for size in sizes:

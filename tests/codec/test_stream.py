@@ -18,7 +18,7 @@ from tokpress.codec import stream as pipeline
 from tokpress.codec.restore import restored
 from tokpress.codec.stream import Options, compress_stream, decompress_stream
 from tokpress.container.frames import Damaged, FrameHeader, Kind, iter_frames, write_frame
-from tokpress.container.lzma2 import LzmaEncoder, lzma_encode
+from tokpress.container.lzma2 import LzmaEncoder, Packing
 from tokpress.errors import ChecksumError, FormatError, ModelMismatchError
 from tokpress.models.model import Model
 from tokpress.priors.lecture.histogram import HistogramPrior
@@ -77,13 +77,12 @@ def test_a_hole_is_the_whole_frame_whatever_is_wrong_with_it():
         assert b"".join(i[1] for i in items if not isinstance(i, Damaged)) == DATA[:500] + source
 
 
-def test_the_models_swapped_under_one_id(monkeypatch):
+def test_the_models_swapped_under_one_id():
     """Two models whose ids collide: the source's checksum tells, and nothing is passed on."""
     file = frame(OURS, DATA[:1000])
-    monkeypatch.setattr(OTHER, "_id", OURS.id)
-    out = io.BytesIO()
+    other, out = Model(OTHER.tokenizer, OTHER.prior, OURS.id), io.BytesIO()
     with pytest.raises(ChecksumError, match="frame 1 "):
-        decompress_stream(io.BytesIO(file), out, [OTHER])
+        decompress_stream(io.BytesIO(file), out, [other])
     assert out.getvalue() == b""
 
 
@@ -217,10 +216,10 @@ def test_a_frame_is_not_written_for_another_source():
 # --- time and memory
 
 
-def test_lzma_of_a_large_source_can_be_interrupted(monkeypatch):
+def test_lzma_of_a_large_source_can_be_interrupted():
     """One call for all of it would hold back Ctrl-C until it is over: a signal that comes in one piece ends it there."""
     source = random.Random(5).randbytes(1 << 22)
-    seen, compress = [], LzmaEncoder.compress
+    seen = []
 
     class Stop(Exception):
         pass
@@ -228,17 +227,17 @@ def test_lzma_of_a_large_source_can_be_interrupted(monkeypatch):
     def stop(*_):
         raise Stop
 
-    def counted(self, piece):
-        seen.append(len(piece))
-        if len(seen) == 2:
-            os.kill(os.getpid(), signal.SIGUSR1)
-        return compress(self, piece)
+    class Counted(LzmaEncoder):
+        def compress(self, piece):
+            seen.append(len(piece))
+            if len(seen) == 2:
+                os.kill(os.getpid(), signal.SIGUSR1)
+            return super().compress(piece)
 
-    monkeypatch.setattr(LzmaEncoder, "compress", counted)
     before = signal.signal(signal.SIGUSR1, stop)
     try:
         with pytest.raises(Stop):
-            lzma_encode(source)
+            Packing(source, encoder=Counted).go_on()
     finally:
         signal.signal(signal.SIGUSR1, before)
     assert len(seen) == 2 and sum(seen) <= len(source) / 8
@@ -308,13 +307,20 @@ def test_other_kinds_of_bytes():
         assert tokpress.decompress(kind(tokpress.compress(kind(DATA), OURS)), models=[OURS]) == DATA
 
 
-def test_tokens_of_another_length_are_found_before_their_bytes_are_made(monkeypatch):
+class LongTokens(BytesTokenizer):
+    """Half of the tokens stand for two bytes."""
+
+    decode = None
+
+    def source_length(self, tokens):
+        return sum(b % 2 + 1 for b in as_array(tokens))
+
+
+def test_tokens_of_another_length_are_found_before_their_bytes_are_made():
     """Many long tokens in a small payload would fill the memory."""
     data = frame(OURS, DATA)
-    monkeypatch.setattr(BytesTokenizer, "source_length", lambda self, tokens: sum(b % 2 + 1 for b in as_array(tokens)))
-    monkeypatch.setattr(BytesTokenizer, "decode", None)
     with pytest.raises(ChecksumError, match="make more than 6,000 bytes"):
-        tokpress.decompress(data, models=[OURS])
+        tokpress.decompress(data, models=[Model(LongTokens(), OURS.prior, OURS.id)])
 
 
 def test_a_sample_of_less_than_nothing():

@@ -33,15 +33,15 @@ def test_lzma_is_no_larger_than_xz(source):
 def test_packing_stops_at_its_limit_and_may_go_on():
     source = random.Random(3).randbytes(1 << 20)
     packing = Packing(source)
-    packing.limit = 1000
+    packing.limit_to(1000)
     assert packing.go_on() is None
     taken = sum(map(len, packing._pieces))
     assert 1000 < taken < len(source) // 2, "it did not wait for the end"
-    packing.limit = taken + 1
+    packing.limit_to(taken + 1)
     assert packing.go_on() is None
-    packing.limit = 2 * len(source)
+    packing.limit_to(2 * len(source))
     assert packing.go_on() == lzma_encode(source) == packing.go_on()
-    packing.limit = 1000
+    packing.limit_to(1000)
     assert packing.go_on() is None
 
 
@@ -57,24 +57,23 @@ def test_the_dictionary_is_the_smallest_that_holds_the_source(length, byte):
     assert LzmaEncoder(length).finish()[0] == byte
 
 
-def test_one_frame_at_a_time_is_packed(monkeypatch):
+def test_one_frame_at_a_time_is_packed():
     """However many threads there are: each takes much memory. Whoever waits hears of a reason to stop."""
     source, most, lock, now = random.Random(4).randbytes(1 << 19), 0, threading.Lock(), 0
-    compress = LzmaEncoder.compress
 
-    def counted(self, piece):
-        nonlocal now, most
-        with lock:
-            now, most = now + 1, max(most, now + 1)
-        try:
-            return compress(self, piece)
-        finally:
+    class Counted(LzmaEncoder):
+        def compress(self, piece):
+            nonlocal now, most
             with lock:
-                now -= 1
+                now, most = now + 1, max(most, now + 1)
+            try:
+                return super().compress(piece)
+            finally:
+                with lock:
+                    now -= 1
 
-    monkeypatch.setattr(LzmaEncoder, "compress", counted)
     made = []
-    threads = [threading.Thread(target=lambda: made.append(Packing(source).go_on())) for _ in range(4)]
+    threads = [threading.Thread(target=lambda: made.append(Packing(source, encoder=Counted).go_on())) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -12,7 +12,7 @@ from tests.coding import common as coding
 from tests.toy import ToyPrior
 from tokpress.coding import Frame
 from tokpress.exact import threads
-from tokpress.exact.threads import one_blas_thread, start_in_background
+from tokpress.exact.threads import Blas, Crew, one_blas_thread
 
 
 def blas_threads() -> set[int]:
@@ -81,22 +81,26 @@ def test_whoever_leaves_last_lets_go(two_threads):
     assert blas_threads() == {2}
 
 
-def test_what_runs_beside_takes_a_processor_until_it_ends(monkeypatch):
-    monkeypatch.setattr(threads, "processors", lambda: 2)
-    go_on = threading.Event()
-    result = start_in_background(lambda: go_on.wait() and 7)
-    assert threads.threads() == 1
-    second = start_in_background(lambda: threading.get_ident())  # there is no processor left for it
+def crew_of(count: int, **more) -> Crew:
+    """On a machine of so many processors, with nothing at work."""
+    return Crew(lambda: count, **more)
+
+
+def test_what_runs_beside_takes_a_processor_until_it_ends():
+    crew, go_on = crew_of(2), threading.Event()
+    result = crew.start_in_background(lambda: go_on.wait() and 7)
+    assert crew.threads() == 1
+    second = crew.start_in_background(lambda: threading.get_ident())  # there is no processor left for it
     assert second() == threading.get_ident()
     go_on.set()
-    assert result() == 7 and result() == 7 and threads.threads() == 2
+    assert result() == 7 and result() == 7 and crew.threads() == 2
 
 
-def test_an_error_beside_comes_with_the_result(monkeypatch):
-    monkeypatch.setattr(threads, "processors", lambda: 2)
+def test_an_error_beside_comes_with_the_result():
+    crew = crew_of(2)
     with pytest.raises(KeyError):
-        start_in_background(lambda: {}["missing"])()
-    assert threads.threads() == 2
+        crew.start_in_background(lambda: {}["missing"])()
+    assert crew.threads() == 2
 
 
 def test_a_child_of_fork_forgets_the_limits_of_other_threads():
@@ -110,8 +114,7 @@ def test_a_child_of_fork_forgets_the_limits_of_other_threads():
         def restore_original_limits(self):
             self.limits.pop()
 
-    blas = threads._Blas()
-    blas._libraries = libraries = Libraries()
+    blas = Blas(libraries := Libraries())
     other = threading.Thread(target=blas.enter)
     other.start()
     other.join()
@@ -125,60 +128,53 @@ def test_a_child_of_fork_forgets_the_limits_of_other_threads():
     assert libraries.limits == [2]
 
 
-def test_to_ask_for_threads_starts_none(monkeypatch):
-    monkeypatch.setattr(threads, "processors", lambda: 2)
-    monkeypatch.setattr(threads, "_started", threads._Started())
-    before = threading.active_count()
-    assert threads.threads() == 2 and threading.active_count() == before
+def test_to_ask_for_threads_starts_none():
+    crew, before = crew_of(2), threading.active_count()
+    assert crew.threads() == 2 and threading.active_count() == before
 
 
-def test_one_thread_where_no_other_can_be_started(monkeypatch):
+@pytest.mark.parametrize(("patience", "again"), [(0.0, [slice(0, 4), slice(4, 8)]), (1e9, [slice(0, 8)])])
+def test_one_thread_where_no_other_can_be_started(monkeypatch, patience, again):
     """And it is asked for again later."""
 
     def refuse(thread):
         raise RuntimeError("can't start new thread")
 
-    monkeypatch.setattr(threads, "processors", lambda: 2)
-    monkeypatch.setattr(threads, "_started", threads._Started())
+    crew = crew_of(2, patience=patience)
     with monkeypatch.context() as refused:
-        refused.setattr(threads.Thread, "start", refuse)
-        assert threads.share_rows(lambda some: some, 8) == [slice(0, 8)]
-    assert threads.share_rows(lambda some: some, 8) == [slice(0, 8)]
-    monkeypatch.setattr(threads._started, "_again", 0.0)
-    assert threads.threads() == 2 and threads.share_rows(lambda some: some, 8) == [slice(0, 4), slice(4, 8)]
+        refused.setattr(threading.Thread, "start", refuse)
+        assert crew.share_rows(lambda some: some, 8) == [slice(0, 8)]
+    assert crew.threads() == 2 and crew.share_rows(lambda some: some, 8) == again
 
 
-def test_results_come_in_order_and_errors_from_either(monkeypatch):
-    monkeypatch.setattr(threads, "processors", lambda: 2)
-    monkeypatch.setattr(threads, "_started", threads._Started())  # other tests may have left work in the background
-    assert threads.share_rows(lambda some: some.start, 9) == [0, 4]
+def test_results_come_in_order_and_errors_from_either():
+    crew = crew_of(2)
+    assert crew.share_rows(lambda some: some.start, 9) == [0, 4]
     for which in (4, 0):  # the first of them waits for the other thread
         with pytest.raises(ZeroDivisionError):
-            threads.share_rows(lambda some, which=which: 1 // (some.start - which), 9)
+            crew.share_rows(lambda some, which=which: 1 // (some.start - which), 9)
 
 
-def test_a_thread_at_work_is_not_waited_for(monkeypatch):
+def test_a_thread_at_work_is_not_waited_for():
     """What runs on the second thread may share its own rows: with nobody."""
-    monkeypatch.setattr(threads, "processors", lambda: 2)
-    monkeypatch.setattr(threads, "_started", threads._Started())  # other tests may have left work in the background
-    both = Barrier(2)
+    crew, both = crew_of(2), Barrier(2)
 
     def work(some):
         both.wait()
-        shared = threads.share_rows(lambda rows: rows, 8)
+        shared = crew.share_rows(lambda rows: rows, 8)
         both.wait()  # the second thread is at work until both have asked
         return shared
 
-    assert threads.share_rows(work, 2) == 2 * [[slice(0, 8)]]
+    assert crew.share_rows(work, 2) == 2 * [[slice(0, 8)]]
 
 
-def test_a_limit_gives_no_thread_that_is_not_free(monkeypatch):
-    """The only processor is at work in the background: a limit of 2 was taken for 2 threads."""
-    monkeypatch.setattr(threads, "processors", lambda: 1)
-    monkeypatch.setattr(threads, "_started", threads._Started())
-    done = Event()
-    finish = threads.Task(done.wait)
-    threads._started.background.append(finish)
+def test_a_limit_gives_no_thread_that_is_not_free():
+    """The only processor that is left is at work in the background: a limit of 2 was taken for 2 threads."""
+    count, done = [2], Event()
+    crew = Crew(lambda: count[0])
+    finish = crew.start_in_background(done.wait)
+    count[0] = 1  # another process has taken the other one
     with threads.at_most(2):
-        assert threads.threads() == 1
+        assert crew.threads() == 1
     done.set()
+    assert finish()

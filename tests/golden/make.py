@@ -182,7 +182,7 @@ def cases(wanted: list[str]) -> Iterator[tuple[str, list[str], bytes, list[str]]
             for each in (name for name in models if name.startswith("tokens-")):
                 tokenizer = models[each].tokenizer
                 for name in (
-                    ("samples",) if tokenizer.sound else ("items", "frames") if tokenizer.video else ("pixels",)
+                    ("samples",) if tokenizer.sound else ("items", "frames") if tokenizer.samples.video else ("pixels",)
                 ):
                     chosen = options.Options([models[each]])
                     coded = encoded_frame.complete(

@@ -67,17 +67,17 @@ def _by_part(
     grid: Grid | None,
 ) -> EncodedFrame:
     """packed: what lzma makes of the source, as far as the limit lets it."""
-    part, part_grid = _part(source, grid)
+    part, part_grid = part_to_try(source, grid)
     part_packed = lzma_encode(part)
     if _is_enough(part_packed, part, options) and _is_enough(packed(), source, options):
         return plain(packed(), source)
     trials = _Trials(part, part_grid, options, report)
     choice, winner = trials.select(len(part_packed), len(source)), None
     if choice and (choice.number not in trials.encoded or choice.payload < len(part)):
-        packing.limit = choice.payload / len(part) * len(source)  # lzma makes way once it needs more than that
+        packing.limit_to(choice.payload / len(part) * len(source))  # lzma makes way once it needs more than that
         winner = encode(trials.model(choice.number), source, options, report, grid)
     packed()  # or a part of it, where there is a limit
-    packing.limit = max(len(winner.payload) + LONGER, len(source) // LZMA_ENOUGH) if winner else math.inf
+    packing.limit_to(max(len(winner.payload) + LONGER, len(source) // LZMA_ENOUGH) if winner else math.inf)
     return _smaller(winner, packing.go_on(), source, options)
 
 
@@ -104,7 +104,7 @@ class _Trials:
 
     def _cost(self, number: int, part: Part) -> Cost | None:
         model = self.model(number)
-        if _is_hopeless(model, self._part):
+        if is_hopeless(model, self._part):
             return None
         tokens = model.tokenizer.encode(self._part) if tells_prose(part) else None
         if tokens is not None and is_prose(len(tokens), part):
@@ -126,7 +126,7 @@ def _is_enough(packed: bytes | None, source: bytes, options: Options) -> bool:
     return packed is not None and options.models is None and len(packed) * LZMA_ENOUGH < len(source)
 
 
-def _part(source: bytes, grid: Grid | None) -> tuple[bytes, Grid | None]:
+def part_to_try(source: bytes, grid: Grid | None) -> tuple[bytes, Grid | None]:
     """What is tried of a source, and where its samples are: pieces from all over; of samples, rows from the middle."""
     if grid is None:
         return _pieces(source, 2 * PIECES if len(source) >= LARGE else PIECES), None
@@ -140,7 +140,7 @@ def _pieces(source: bytes, count: int) -> bytes:
     return b"".join(source[at : at + PIECE_SIZE] for at in range(0, apart * count, apart))
 
 
-def _is_hopeless(model: Model, part: bytes) -> bool:
+def is_hopeless(model: Model, part: bytes) -> bool:
     """Whether a vocabulary of byte strings finds hardly any of them, so that a trial is not worth its time."""
     if model.tokenizer.vocab_size <= 256:
         return False

@@ -5,7 +5,7 @@ The pmf [n, V] of the next symbol of each live lane is followed by those n symbo
     encode: push the known symbol │ decode: pop it │ score: add −log2 p │ sample: draw it
 
 `follow` steps where symbols come one by one; `known_conditionals` may take many steps at once where they are all known
-(`Prior.step_block`). Both give the same bits: the conformance kit compares them.
+(`SteppedPrior.step_block`). Both give the same bits: the conformance kit compares them.
 """
 
 from __future__ import annotations

@@ -64,37 +64,46 @@ class LzmaEncoder:
 
 
 class Packing:
-    """An lzma payload in the making. Packing pauses where it exceeds `limit` bytes, and goes on if the limit is raised.
+    """An lzma payload in the making. Packing pauses where it exceeds its limit, and goes on if the limit is raised.
 
-    `check` is called between pieces, and may raise."""
+    `check` is called between pieces, and may raise. encoder: makes the encoder of a source of so many bytes."""
 
-    def __init__(self, source: bytes, check: Callable[[], None] = lambda: None) -> None:
-        self.limit = math.inf
-        self._source, self._check = source, check
+    def __init__(
+        self,
+        source: bytes,
+        check: Callable[[], None] = lambda: None,
+        encoder: Callable[[int], "LzmaEncoder"] = LzmaEncoder,
+    ) -> None:
+        self._limit = math.inf
+        self._source, self._check, self._new_encoder = source, check, encoder
         self._encoder: LzmaEncoder | None = None
         self._at = self._size = 0
         self._pieces: list[bytes] = []
         self._done = False
 
+    def limit_to(self, size: float) -> None:
+        """Bytes of the largest payload that is of use, from now on; also while another thread packs."""
+        self._limit = size
+
     def go_on(self) -> bytes | None:
         """All of it, or None where it takes more bytes than the limit, which may change meanwhile."""
         if len(self._source) < AT_ONCE:  # takes little memory
             self._pack()
-        elif not self._done and self._size <= self.limit:
+        elif not self._done and self._size <= self._limit:
             with in_turn(self._check):
                 self._pack()
-        return b"".join(self._pieces) if self._done and self._size <= self.limit else None
+        return b"".join(self._pieces) if self._done and self._size <= self._limit else None
 
     def give_up(self) -> None:
         """Nobody waits for it any more: its memory is free, at once or after the piece that another thread packs."""
-        self.limit = -1
+        self._limit = -1
         self._encoder, self._source, self._pieces = None, b"", []
 
     def _pack(self) -> None:
         source = self._source
-        while not self._done and self._size <= self.limit:  # between pieces, Python can act on a signal
+        while not self._done and self._size <= self._limit:  # between pieces, Python can act on a signal
             self._check()
-            encoder = self._encoder = self._encoder or LzmaEncoder(len(source))
+            encoder = self._encoder = self._encoder or self._new_encoder(len(source))
             piece = memoryview(source)[self._at : self._at + AT_ONCE]
             self._at += len(piece)
             made = encoder.compress(piece)

@@ -83,33 +83,8 @@ class Helper:
         return task
 
 
-class _Started:
-    """The threads of this process. A child of fork begins with an empty one."""
-
-    def __init__(self) -> None:
-        self._lock = Lock()
-        self._helper: Helper | None = None
-        self._again = 0.0
-        self.pool_can_start: bool | None = None
-        #: what `start_in_background` has begun
-        self.background: list[Task] = []
-
-    @property
-    def busy(self) -> bool:
-        return self._helper is not None and self._helper.busy
-
-    def helper(self) -> Helper | None:
-        """None where no thread can be started."""
-        with self._lock:
-            if self._helper is None and time.monotonic() >= self._again:
-                try:
-                    self._helper = Helper()
-                except (RuntimeError, MemoryError):
-                    self._again = time.monotonic() + PATIENCE
-            return self._helper
-
-
-_started = _Started()
+#: threads that the work at hand may use; 0: all
+_most: ContextVar[int] = ContextVar("most threads", default=0)
 
 
 def processors() -> int:
@@ -119,11 +94,19 @@ def processors() -> int:
     return max(1, min(available, int(limit) if limit.isdigit() and int(limit) else available))
 
 
-def pool_can_start() -> bool:
-    """Whether a library may start a thread for each processor: some panic where they cannot. Tried once a process."""
-    if _started.pool_can_start is None:
-        _started.pool_can_start = _can_start(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2)
-    return _started.pool_can_start
+def allowed(count: int) -> int:
+    """`count` threads, or as many as `at_most` leaves of them; `count` 0 stands for all, and 0 comes back where nothing limits them."""
+    return min(filter(None, (count, _most.get())), default=0)
+
+
+@contextmanager
+def at_most(count: int) -> Iterator[None]:
+    """Steps inside use at most `count` threads. A limit around this one stays: 0, or a larger count, changes nothing."""
+    before = _most.set(allowed(count))
+    try:
+        yield
+    finally:
+        _most.reset(before)
 
 
 def _can_start(count: int) -> bool:
@@ -142,30 +125,77 @@ def _can_start(count: int) -> bool:
             thread.join()
 
 
-#: threads that the work at hand may use; 0: all
-_most: ContextVar[int] = ContextVar("most threads", default=0)
+class Crew:
+    """The threads that share the work of a process; its module has one. A child of fork begins with a new one.
+
+    processors: tells how many there are. patience: seconds until a thread is asked for again, after none could be started."""
+
+    def __init__(self, processors: Callable[[], int] = processors, patience: float = PATIENCE) -> None:
+        self._processors, self._patience = processors, patience
+        self._lock = Lock()
+        self._helper: Helper | None = None
+        self._again = 0.0
+        self._pool_can_start: bool | None = None
+        #: what `start_in_background` has begun
+        self._background: list[Task] = []
+
+    def pool_can_start(self) -> bool:
+        """Whether a library may start a thread for each processor: some panic where they cannot. Tried once."""
+        if self._pool_can_start is None:
+            self._pool_can_start = _can_start(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2)
+        return self._pool_can_start
+
+    def threads(self) -> int:
+        """How many threads may share a step: the free processors, or 1 while the second thread is at work. Whether so many can be
+        started is for who starts them."""
+        free = allowed(max(1, self._processors() - sum(not task.done for task in self._background)))
+        return 1 if free < 2 or (self._helper is not None and self._helper.busy) else free
+
+    def share_rows(self, work: Callable[[slice], R], rows: int) -> list[R]:
+        """`work` on all rows in two halves at once, where there are two processors and a second thread: the results in order."""
+        helper = self._found_helper() if rows >= 2 and self.threads() >= 2 else None
+        if helper is None:
+            return [work(slice(0, rows))]
+        half = rows // 2
+        other = helper.submit(work, slice(half, rows))
+        return [work(slice(0, half)), other.result()]
+
+    def _found_helper(self) -> Helper | None:
+        """None where no thread can be started."""
+        with self._lock:
+            if self._helper is None and time.monotonic() >= self._again:
+                try:
+                    self._helper = Helper()
+                except (RuntimeError, MemoryError):
+                    self._again = time.monotonic() + self._patience
+            return self._helper
+
+    def start_in_background(self, work: Callable[[], R]) -> Callable[[], R]:
+        """Start `work` on a second thread; returns a function that waits for its result. While it runs, `threads()` counts one
+        processor less. Where no second thread is free, `work` runs at once."""
+        if self.threads() < 2:
+            result = work()
+            return lambda: result
+        task = Task(work)
+        try:
+            Thread(target=task.run).start()
+        except (RuntimeError, MemoryError):  # no thread can be started
+            task.run()
+        self._background[:] = [*(other for other in self._background if not other.done), task]
+        return task.result
 
 
-def allowed(count: int) -> int:
-    """`count` threads, or as many as `at_most` leaves of them; `count` 0 stands for all, and 0 comes back where nothing limits them."""
-    return min(filter(None, (count, _most.get())), default=0)
+_crew = Crew()
 
 
-@contextmanager
-def at_most(count: int) -> Iterator[None]:
-    """Steps inside use at most `count` threads. A limit around this one stays: 0, or a larger count, changes nothing."""
-    before = _most.set(allowed(count))
-    try:
-        yield
-    finally:
-        _most.reset(before)
+def pool_can_start() -> bool:
+    """`Crew.pool_can_start` of this process."""
+    return _crew.pool_can_start()
 
 
 def threads() -> int:
-    """How many threads may share a step: the free processors, or 1 while the second thread is at work. Whether so many can be started
-    is for who starts them."""
-    free = allowed(max(1, processors() - sum(not task.done for task in _started.background)))
-    return 1 if free < 2 or _started.busy else free
+    """`Crew.threads` of this process."""
+    return _crew.threads()
 
 
 def most_threads() -> int:
@@ -174,38 +204,25 @@ def most_threads() -> int:
 
 
 def share_rows(work: Callable[[slice], R], rows: int) -> list[R]:
-    """`work` on all rows in two halves at once, where there are two processors and a second thread: the results in order."""
-    helper = _started.helper() if rows >= 2 and threads() >= 2 else None
-    if helper is None:
-        return [work(slice(0, rows))]
-    half = rows // 2
-    other = helper.submit(work, slice(half, rows))
-    return [work(slice(0, half)), other.result()]
+    """`Crew.share_rows` of this process."""
+    return _crew.share_rows(work, rows)
 
 
 def start_in_background(work: Callable[[], R]) -> Callable[[], R]:
-    """Start `work` on a second thread; returns a function that waits for its result. While it runs, `threads()` counts one
-    processor less. Where no second thread is free, `work` runs at once."""
-    if threads() < 2:
-        result = work()
-        return lambda: result
-    task = Task(work)
-    try:
-        Thread(target=task.run).start()
-    except (RuntimeError, MemoryError):  # no thread can be started
-        task.run()
-    _started.background[:] = [*(other for other in _started.background if not other.done), task]
-    return task.result
+    """`Crew.start_in_background` of this process."""
+    return _crew.start_in_background(work)
 
 
-class _Blas:
-    """numpy's BLAS, and who is inside `one_blas_thread`: the first limits it, the last lets it go."""
+class Blas:
+    """numpy's BLAS, and who is inside `one_blas_thread`: the first limits it, the last lets it go.
 
-    def __init__(self) -> None:
+    libraries: a selection of threadpoolctl's; None: found when it is first needed."""
+
+    def __init__(self, libraries: Any = None) -> None:
         self._lock = Lock()
         #: each one that is inside → its thread
         self._users: dict[object, int] = {}
-        self._libraries: Any = None
+        self._libraries = libraries
         self._limit: Any = None
 
     def enter(self) -> object:
@@ -233,12 +250,12 @@ class _Blas:
         self._users = {user: thread for user, thread in self._users.items() if thread == get_ident()}
 
 
-_BLAS = _Blas()
+_BLAS = Blas()
 
 
 def _after_fork() -> None:
-    global _started
-    _started = _Started()
+    global _crew
+    _crew = Crew()
     _BLAS.after_fork()
 
 

@@ -65,24 +65,15 @@ class Spelled(Handle):
         """tokens: N int32, contiguous → the payload. `report` hears how many are done. Raises CoreError for symbols
         outside V."""
         given = self.text.known(tokens)
-        self._blocks(lambda steps: self.call("encode", [POINTER, COUNT], given, steps), report)
+        self.text.in_blocks(lambda steps: self.call("encode", [POINTER, COUNT], given, steps), report)
         return self.text.finish()
 
     def score(self, tokens: Any, report: Callable[[int], object] = lambda done: None) -> Any:
         """What each of N tokens costs, N int64 in units of 2^-20 bits."""
         given, costs = self.text.known(tokens), (ctypes.c_int64 * self.text.tokens)()
         kinds = [POINTER, COUNT, POINTER]
-        self._blocks(lambda steps: self.call("score", kinds, given, steps, costs), report)
+        self.text.in_blocks(lambda steps: self.call("score", kinds, given, steps, costs), report)
         return costs
-
-    def _blocks(self, step: Callable[[int], int], report: Callable[[int], object]) -> None:
-        text, done = self.text, 0
-        while text.at < text.steps:
-            steps = text.next_block()
-            done += text.live(steps)
-            step(steps)
-            text.at += steps
-            report(done)
 
     def start(self, payload: bytes) -> None:
         """What `decode` reads."""
@@ -96,4 +87,4 @@ class Spelled(Handle):
             raise ValueError(f"{size} bytes have no room for {steps} steps of {self.text.lanes} lanes")
         self.text.share()
         self.call("decode", [POINTER, COUNT, COUNT], to, steps, sharpness)
-        self.text.at += steps
+        self.text.advance(steps)

@@ -1,4 +1,4 @@
-"""Which sources a library of the core was built from.
+"""The stamp of the core: from which sources a library was built.
 
 The library holds the stamp of its sources; `library` compares it with the sources that lie beside it, so a library of another
 version is an error that names itself, and never wrong bits.

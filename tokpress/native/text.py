@@ -98,30 +98,35 @@ class Text(Handle):
         library.checked(result)
         self.hold(made.value, using)
 
-    def next_block(self) -> int:
-        """Steps of the next call."""
-        self.share()
-        return min(max(1, AT_ONCE // self.lanes), self.steps - self.at)
+    def in_blocks(self, code: Callable[[int], object], report: Callable[[int], object]) -> None:
+        """Code all steps that are left: `code` codes so many, `report` hears how many tokens are done after each block."""
+        done = 0
+        while self.at < self.steps:
+            self.share()
+            steps = min(max(1, AT_ONCE // self.lanes), self.steps - self.at)
+            done += self._live(steps)
+            code(steps)
+            self.advance(steps)
+            report(done)
+
+    def advance(self, steps: int) -> None:
+        """Count steps that the core has coded."""
+        self.at += steps
 
     def share(self) -> None:
         """Let as many threads share the next call as are free."""
         if self._free_threads is not None:
             self.call("use", [COUNT], self._free_threads())
 
-    def live(self, steps: int) -> int:
+    def _live(self, steps: int) -> int:
         """Tokens of the next steps."""
         last = self.tokens - (self.lanes - 1) * self.steps
         return steps * (self.lanes - 1) + max(0, min(last - self.at, steps))
 
     def encode(self, tokens: Any, report: Callable[[int], object] = lambda done: None) -> bytes:
         """tokens: N int32, contiguous → the payload. `report` hears how many are done. Raises CoreError for symbols outside V."""
-        given, done = self.known(tokens), 0
-        while self.at < self.steps:
-            steps = self.next_block()
-            done += self.live(steps)
-            self.call("encode", [POINTER, COUNT], given, steps)
-            self.at += steps
-            report(done)
+        given = self.known(tokens)
+        self.in_blocks(lambda steps: self.call("encode", [POINTER, COUNT], given, steps), report)
         return self.finish()
 
     def finish(self) -> bytes:
@@ -132,13 +137,9 @@ class Text(Handle):
 
     def score(self, tokens: Any, report: Callable[[int], object] = lambda done: None) -> Any:
         """The probabilities of tokens [N]: 2 · N doubles, of each one's class and member (1 where there are no classes)."""
-        given, done, costs = self.known(tokens), 0, (ctypes.c_double * (2 * self.tokens))()
-        while self.at < self.steps:
-            steps = self.next_block()
-            done += self.live(steps)
-            self.call("score", [POINTER, COUNT, POINTER], given, steps, costs)
-            self.at += steps
-            report(done)
+        given, costs = self.known(tokens), (ctypes.c_double * (2 * self.tokens))()
+        kinds = [POINTER, COUNT, POINTER]
+        self.in_blocks(lambda steps: self.call("score", kinds, given, steps, costs), report)
         return costs
 
     def known(self, tokens: Any) -> Any:
@@ -160,7 +161,7 @@ class Text(Handle):
             raise ValueError(f"{size} bytes have no room for {steps} steps of {self.lanes} lanes")
         self.share()
         self.call("decode", [POINTER, COUNT], to, steps)
-        self.at += steps
+        self.advance(steps)
 
     def step(self, previous: Any, rows: int, out: Any) -> None:
         """One step of a prior without groups, for whoever codes symbols itself: previous: rows int32, or None before the first;
@@ -170,4 +171,4 @@ class Text(Handle):
         if size != 4 * rows * self.model.symbols or count != 4 * rows:
             raise ValueError(f"{rows} rows of {self.model.symbols} probabilities do not fit these buffers")
         self.call("step", [POINTER, COUNT, POINTER], given, rows, to)
-        self.at += 1
+        self.advance(1)

@@ -1,4 +1,4 @@
-"""Tokenizers of samples: pixels, sound, video. What they take, and how a source's samples are laid out for them.
+"""Tokenizers of samples (pixels, sound, video): what they take, and how the samples of a source are laid out for them.
 
 SampleTokenizer    takes samples one by one (a palette: a token a pixel)
 ItemTokenizer      takes items of a fixed shape, and cuts larger pictures, recordings and videos into them

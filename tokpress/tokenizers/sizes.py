@@ -1,4 +1,4 @@
-"""How many source bytes tokens stand for.
+"""`Sizes`: how many source bytes the tokens of a tokenizer stand for.
 
 EachToken    a token stands for a fixed number of bytes: byte pairs, words
 Units        unit_tokens tokens make unit_bytes bytes: two nibbles a byte, a token a pixel, a grid of tokens a picture

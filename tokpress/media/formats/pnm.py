@@ -1,4 +1,4 @@
-"""Netpbm's PGM (P5) and PPM (P6): text that says columns, rows and the greatest value, then samples, rows from the top.
+"""Netpbm's PGM (P5) and PPM (P6): a text header with columns, rows and the maximum, then the samples, rows from the top.
 
 Values above 255 take two bytes, the high one first. Several pictures may follow each other; the first is found.
 """

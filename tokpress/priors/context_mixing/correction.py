@@ -1,4 +1,4 @@
-"""The last stage: average the mixer's p with how often a one followed such a p (secondary symbol estimation; Mahoney's APM).
+"""The last stage: average the mixer's p with the frequency of ones after such a p (secondary symbol estimation; Mahoney's APM).
 
 A row holds one probability for each octave of log-odds. The table's p is interpolated between two bins; the result is the mean of
 the mixer's p and the table's p. The nearer bin learns: bin += (bit − bin) / 2^6. `core/correction.h` is the same.

@@ -1,4 +1,4 @@
-"""Adaptive probabilities: each moves towards what happened by 1 / (times seen + 3/2). `core/counters.h` is the same.
+"""Adaptive probabilities: each moves towards the outcome by 1 / (times seen + 3/2). `core/counters.h` is the same.
 
 A counter is a pair (p of a one in 22 bits, times seen).
 """

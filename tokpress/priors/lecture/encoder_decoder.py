@@ -1,4 +1,4 @@
-"""Encoder–decoder: a transformer for p(y | x), x known to both sides.
+"""Encoder–decoder: a transformer for p(y | x), where both sides know x.
 
     encoder   e ← e + W_o attention(norm(e)), e ← e + W_2 max(W_1 norm(e), 0)²        over all of x, nothing masked
     decoder   h ← h + W_o causal attention(norm(h)),   h ← h + W_c attention(W_q norm(h); W_k e, W_v e),   h ← h + MLP

@@ -1,4 +1,4 @@
-"""An output layer that goes on learning while it codes: dynamic evaluation of the last matrix.
+"""An output layer that learns while it codes: dynamic evaluation of the last matrix.
 
     logits_v = s_v · (q_v · f) + b_v,   f = r · a,   q = round(M)            M starts as the trained weights
     after each symbol y:   M_y += η · f / s_y,     M_v −= η / J · f / s_v   for J symbols v drawn from p

@@ -11,7 +11,7 @@ trains them. Encoder and decoder are the same network everywhere, written once i
 
 The decoder is exact: tokens decode to the same bytes on every machine. So a file can hold a checksum of the reconstruction, and a
 lossless stage can build on it. A source is whole items, bytes as they lie in the file (x = byte/127.5 − 1; 16-bit samples
-are little-endian: x = sample/2^15); `on(grid)` cuts a larger picture, recording or video into items, the last ones filled up.
+are little-endian: x = sample/2^15); `tiled` cuts a larger picture, recording or video into items.
 """
 
 import math

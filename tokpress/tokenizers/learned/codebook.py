@@ -1,4 +1,4 @@
-"""Search of the nearest code vector."""
+"""Search for the nearest code vector."""
 
 import numpy as np
 from numpy.typing import NDArray
