@@ -105,12 +105,12 @@ def facts(progress: Any) -> str:
     if 0.01 < progress.fraction < 1:
         minutes, seconds = divmod(round(progress.seconds_left), 60)
         parts.append(f"{minutes}:{seconds:02} left")
-    if progress.told:
-        parts.append(progress.told)
+    if progress.summary:
+        parts.append(progress.summary)
     if not math.isnan(progress.held_out_bits_per_byte):
         parts.append(f"held-out {progress.held_out_bits_per_byte:.3f} bits/byte")
     if not math.isnan(progress.train_nats):
         parts.append(f"train {progress.train_bits:.3f} bits/token")
-    unit = "values" if progress.told else "tokens"
+    unit = "values" if progress.summary else "tokens"
     parts.append(f"step {progress.step:,}, {progress.tokens_per_second:,.0f} {unit}/s, lr {progress.learning_rate:.2g}")
     return ", ".join(parts)

@@ -1,4 +1,4 @@
-"""README.md of a trained model or tokenizer, in the Hugging Face manner: what it is, what it was made of, what it costs."""
+"""README.md of a trained model or tokenizer, in the manner of Hugging Face: rates, training, data."""
 
 import hashlib
 import os
@@ -20,15 +20,15 @@ from .machine import processor, version
 from .options import Progress
 from .run_dir import Settings
 
-#: files listed one by one; the rest is in the sum
+#: files listed one by one, the largest first
 LISTED = 100
-#: of the corpus, to tell what a vocabulary or palette does to it
-TOLD_BYTES = 1 << 20
+#: bytes of the corpus on which a vocabulary or palette is measured
+MEASURED_BYTES = 1 << 20
 
 
 @dataclass
 class Facts:
-    """What the card tells. Rates are bits per byte of held-out data by exact stepping."""
+    """Contents of a card. Rates are bits per byte of held-out data by exact steps."""
 
     settings: Settings
     tokenizer: Tokenizer
@@ -61,7 +61,7 @@ def card(facts: Facts, model: Model) -> str:
 def tokenizer_card(
     settings: Settings, tokenizer: Tokenizer, files: list[Path], progress: Progress | None, minutes: float, size: int
 ) -> str:
-    """Of DIR, which holds so many bytes of it. progress: of one that is trained."""
+    """README.md of a tokenizer whose files have `size` bytes. progress: of a tokenizer that is a network."""
     fit = settings.fit
     training = _made_by(settings, minutes)
     if config := tokenizer.config():
@@ -86,7 +86,7 @@ def tokenizer_card(
 
 
 def _held_out(curve: list[dict[str, float]]) -> list[str]:
-    """Of a tokenizer that is trained: distortion and codes used, at the end."""
+    """Distortion and codes used at the end of a training run."""
     last, replaced = curve[-1], [p["dead_codes_replaced"] for p in curve if "dead_codes_replaced" in p]
     rows = [(title, value) for title, key in TOKENIZER_CURVE[2:] if (value := _cell(last, key))]
     rows += [("dead codes replaced while training", f"{sum(replaced):,}")] * bool(replaced)
@@ -100,26 +100,27 @@ def _held_out(curve: list[dict[str, float]]) -> list[str]:
 
 
 def _on_corpus(tokenizer: Tokenizer, files: list[Path]) -> list[str]:
-    """Of one that is learned in one go: of the beginnings of the files, which it has learned from."""
-    told, tokens, lost, counts = 0, 0, Distortion(), np.zeros(tokenizer.vocab_size, np.int64)
+    """Bytes a token, symbols used and distortion, on the beginnings of the files that it has learned from."""
+    total_bytes, total_tokens, distortion = 0, 0, Distortion()
+    counts = np.zeros(tokenizer.vocab_size, np.int64)
     for path in files:
-        begin = next(read_chunks(path), b"")[: TOLD_BYTES - told]
+        begin = next(read_chunks(path), b"")[: MEASURED_BYTES - total_bytes]
         begin = begin[: len(begin) // tokenizer.sizes.unit_bytes * tokenizer.sizes.unit_bytes]
         begin = bytes(begin[: tokenizer.safe_prefix(bytes(begin))])
-        found = tokenizer.encode(begin)
-        counts += np.bincount(found, minlength=len(counts))
-        told, tokens = told + len(begin), tokens + len(found)
+        tokens = tokenizer.encode(begin)
+        counts += np.bincount(tokens, minlength=len(counts))
+        total_bytes, total_tokens = total_bytes + len(begin), total_tokens + len(tokens)
         if not tokenizer.lossless and tokenizer.name != "segments":
-            lost += Distortion.of(begin, tokenizer.decode(found), samples_of(tokenizer).sound)
+            distortion += Distortion.of(begin, tokenizer.decode(tokens), samples_of(tokenizer).sound)
     lines = [
-        f"Of the beginnings of the files below, {told:,} bytes, which it has learned from:",
+        f"Of the beginnings of the files below, {total_bytes:,} bytes, which it has learned from:",
         "",
         "| | |",
         "|---|---|",
     ]
-    lines += [f"| bytes a token | {told / max(tokens, 1):.3f} |"]
+    lines += [f"| bytes a token | {total_bytes / max(total_tokens, 1):.3f} |"]
     lines += [f"| symbols used | {(counts > 0).mean():.1%} of {len(counts):,} |"]
-    return lines + ([f"| distortion | {lost} |"] if lost.samples else [])
+    return lines + ([f"| distortion | {distortion} |"] if distortion.samples else [])
 
 
 def _head(title: str, tags: str) -> list[str]:
@@ -166,14 +167,14 @@ def _machine() -> str:
 
 
 def _data(files: list[Path], corpus: list[Path], weights: list[tuple[str, float]]) -> list[str]:
-    rows, whole = [], hashlib.sha256()
+    rows, all_files = [], hashlib.sha256()
     for path in files:
         digest = _sha256(path)
-        whole.update(bytes.fromhex(digest))
+        all_files.update(bytes.fromhex(digest))
         rows.append((path.stat().st_size, _shown(path, corpus), digest))
     total_bytes = sum(size for size, _, _ in rows)
     lines = [
-        f"{len(rows)} file(s), {total_bytes:,} bytes as stored; SHA-256 over all their SHA-256: `{whole.hexdigest()}`.",
+        f"{len(rows)} file(s), {total_bytes:,} bytes as stored; SHA-256 of all their SHA-256: `{all_files.hexdigest()}`.",
         "",
     ]
     lines += [f"- files matching `{glob}` were drawn {factor:g} times as often" for glob, factor in weights]
@@ -186,7 +187,7 @@ def _data(files: list[Path], corpus: list[Path], weights: list[tuple[str, float]
     return lines
 
 
-#: columns of a curve: title, key of a point and how it is written; one that no point has is left out
+#: columns of a curve: (title, key of a point and its format); a column without values is left out
 PRIOR_CURVE = [("step", "step:,"), ("minutes", "seconds"), ("tokens", "tokens:,"),
                ("train bits/token", "train_bits_per_token:.4f"), ("held-out bits/byte", "held_out_bits_per_byte:.4f")]  # fmt: skip
 TOKENIZER_CURVE = [("step", "step:,"), ("minutes", "seconds"), ("PSNR, dB", "held_out_psnr:.2f"), ("SNR, dB", "held_out_snr:.2f"),
@@ -194,7 +195,7 @@ TOKENIZER_CURVE = [("step", "step:,"), ("minutes", "seconds"), ("PSNR, dB", "hel
 
 
 def _curve(progress: Progress | None, columns: list[tuple[str, str]]) -> list[str]:
-    """About twenty points of the curve; all are in training_curve.json."""
+    """About twenty points of the curve; training_curve.json has all."""
     if not progress or not progress.curve:
         return []
     points = progress.curve[:: max(1, len(progress.curve) // 20)]
@@ -214,7 +215,7 @@ def _cell(point: dict[str, Any], key: str) -> str:
 
 
 def _shown(path: Path, corpus: list[Path]) -> str:
-    """The file as its corpus argument names it, without the folders above: cards travel."""
+    """The path of a file from the corpus argument on, without the folders above: cards are shared."""
     for root in corpus:
         if path == root or root in path.parents:
             return str(Path(root.resolve().name) / path.relative_to(root)) if path != root else path.name

@@ -1,10 +1,10 @@
-"""A model out of a checkpoint, whether its run is over or not: the weights as they stand, rounded to integers.
+"""A model from a checkpoint, of a finished or an unfinished run: its weights, rounded to integers.
 
     from tokpress.training.export import model_of_checkpoint
     model_of_checkpoint("DIR/.checkpoint/state", "DIR/.checkpoint/tokenizer").save("NEW_DIR")
 
-`tokpress train --resume` is the usual way to a model; this is for looking at one before its run is done,
-and for checkpoints that the Python function `fit` wrote.
+`tokpress train --resume` is the usual way to a model. This is for a model before its run is done, and for checkpoints that the
+Python function `fit` wrote.
 """
 
 from pathlib import Path
@@ -23,10 +23,10 @@ from .run_dir import load_tokenizer
 
 
 def model_of_checkpoint(checkpoint: Path | str, tokenizer: Tokenizer | Path | str, memory: bool = True) -> Model:
-    """`tokenizer`: the one the run trained with, or a directory that holds it.
+    """tokenizer: the one that the run trained with, or its directory. memory: whether the prior is wrapped in a memory.
 
-    Raises TokpressError where the checkpoint is damaged or none of a minGRU, ModelError where the tokenizer
-    has another number of symbols."""
+    Raises TokpressError where the checkpoint is damaged or not of a minGRU, ModelError where the tokenizer has another number
+    of symbols."""
     path = Path(checkpoint) / "net.safetensors"
     try:
         weights = load_file(path)

@@ -1,4 +1,4 @@
-"""What this machine is, for model cards and results: figures without it mean little."""
+"""Processor, memory and versions of this machine, for model cards and results."""
 
 import os
 import platform
@@ -11,7 +11,7 @@ from .._version import __version__
 
 
 def processor() -> str:
-    """The CPU's name, as far as the system tells it."""
+    """Name of the CPU, where the system has one."""
     try:
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith("model name"):
@@ -27,6 +27,7 @@ def cores() -> int:
 
 
 def version(package: str) -> str:
+    """Version of an installed package."""
     try:
         return _installed(package)
     except PackageNotFoundError:

@@ -1,4 +1,4 @@
-"""What a training run is told, and what it tells. Nothing heavy is imported: the command line uses this too."""
+"""Settings of a training run, and its progress. Nothing heavy is imported: the command line uses this too."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -15,49 +15,56 @@ if TYPE_CHECKING:
 
 @dataclass
 class FitConfig:
-    """The numbers of a run; they are kept in the checkpoint. Whichever limit comes first ends it."""
+    """Numbers of a run, kept in its checkpoint. The first of the three limits that is reached ends the run."""
 
     max_minutes: float = 15.0
     max_steps: int | None = None
-    #: passes over the corpus, where max_steps is not given: a small corpus is soon known by heart
+    #: passes over the corpus, unless max_steps is given: more passes overfit a small corpus
     max_passes: float = 8.0
-    #: B, sequences side by side (of each process)
+    #: B: sequences in a step, of each process
     rows: int = 32
-    #: T, tokens of each row in a step
+    #: T: tokens of each row in a step
     window: int = 256
-    #: a row reads about this many windows in order before it jumps elsewhere
+    #: mean number of windows that a row reads in order before it jumps
     segment: int = 8
+    #: peak learning rate
     learning_rate: float = 3e-3
+    #: steps over which the learning rate rises
     warmup: int = 100
-    #: the learning rate falls over this last part of the run
+    #: last fraction of the run, over which the learning rate falls
     decay: float = 0.6
-    #: of matrices, towards 0, in parts of the learning rate; None: a little in the blocks
+    #: weight decay of matrices; None: 0.01 in the blocks
     weight_decay: float | None = None
     seed: int = 0
-    #: torch.compile; None: where a compiler is there and the run is long enough
+    #: torch.compile; None: where there is a compiler and the run is long enough
     compile: bool | None = None
-    #: of the matrix products: bf16, fp32, or auto (bf16 where the hardware multiplies it)
+    #: factors of matrix products: bf16, fp32, or auto (bf16 where the hardware multiplies it)
     precision: str = "auto"
-    #: cpu, cuda, mps, or auto (the best there is)
+    #: cpu, cuda, mps, or auto (the fastest there is)
     device: str = "auto"
+    #: seconds between two evaluations, and between two checkpoints
     evaluate_seconds: float = 60.0
     checkpoint_seconds: float = 180.0
 
 
 @dataclass
 class Progress:
-    """Where a run stands. `curve`: one point per evaluation on held-out data."""
+    """How far a run has come."""
 
     step: int = 0
+    #: tokens seen; of a tokenizer in training, values
     tokens: int = 0
     seconds: float = 0.0
+    #: loss per token, averaged over about the last 50 steps
     train_nats: float = math.nan
     held_out_bits_per_byte: float = math.nan
+    #: fraction of the run that is over
     fraction: float = 0.0
     learning_rate: float = 0.0
+    #: one point per evaluation on held-out data
     curve: list[dict[str, float]] = field(default_factory=list)
-    #: of a tokenizer: how well it does on held-out data, in words
-    told: str = ""
+    #: result of the last evaluation in words, of a tokenizer
+    summary: str = ""
 
     @property
     def tokens_per_second(self) -> float:
@@ -69,10 +76,11 @@ class Progress:
 
     @property
     def train_bits(self) -> float:
-        """Bits per token, averaged over about the last 50 steps."""
+        """`train_nats` in bits."""
         return self.train_nats / math.log(2)
 
     def point(self) -> dict[str, float]:
+        """A point of the curve of a prior."""
         return {
             "step": self.step,
             "tokens": self.tokens,
@@ -84,7 +92,7 @@ class Progress:
 
 
 class Stopped(TokpressError):
-    """Someone asked the run to stop. Its checkpoint is complete, and `--resume` goes on from it."""
+    """The run was asked to stop. Its checkpoint is complete; `--resume` continues from it."""
 
     def __init__(self, step: int):
         super().__init__(f"stopped at step {step}; the checkpoint is saved")
@@ -93,40 +101,41 @@ class Stopped(TokpressError):
 
 @dataclass
 class FitOptions:
-    """What a prior learns with, beside the data."""
+    """Arguments of learning a prior, beside the data."""
 
-    #: a place for checkpoints (the fit makes it, and need not use it)
+    #: folder for checkpoints; it may not exist yet
     folder: Path
     config: FitConfig = field(default_factory=FitConfig)
+    #: continue from the checkpoint in `folder`, if there is one
     resume: bool = False
-    #: start from what this prior knows (its tokenizer is the same); only where its learner has `warm_start`
+    #: prior to start from, of the same tokenizer; only for learners with `warm_start`
     init: "Prior | None" = None
-    #: for each source, what its items are predicted from (`tokpress train prior --given`)
+    #: for each source, the source that its items are predicted from (`tokpress train prior --given`)
     given: "list[Source] | None" = None
-    #: called after every step
+    #: called after every step and every evaluation
     report: Callable[[Progress], None] = lambda progress: None
-    #: asked before every step; True ends the run with a checkpoint and `Stopped`
+    #: called before every step; True ends the run with a checkpoint and `Stopped`
     stop: Callable[[], bool] = lambda: False
 
 
 @dataclass
 class TokenizerOptions:
-    """What a tokenizer learns with, beside the data."""
+    """Arguments of learning a tokenizer, beside the data. Those that learn in one pass use only the first five."""
 
-    #: symbols at most
+    #: most symbols
     vocab_size: int
-    #: of the files, one each
+    #: weight of each file
     weights: Sequence[float]
-    #: bytes read, bytes to read
+    #: called with (bytes read, bytes to read)
     report: Callable[[int, int], None] = lambda done, total: None
     #: the --set settings, whose values may be text (`settings_of` checks them)
     settings: dict[str, Any] = field(default_factory=dict)
-    #: seed; of tokenizers that are trained, all limits
+    #: seed, and limits of a training run
     config: FitConfig = field(default_factory=FitConfig)
-    #: for checkpoints, which tokenizers that are trained leave there
+    #: folder for checkpoints
     folder: Path | None = None
     resume: bool = False
-    #: called after every step, and asked before every step, as in FitOptions
+    #: `report` and `stop` of FitOptions
     step: Callable[[Progress], None] = lambda progress: None
     stop: Callable[[], bool] = lambda: False
 

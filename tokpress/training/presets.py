@@ -1,11 +1,11 @@
-"""Settings that go together. Nothing heavy is imported: `tokpress train --help` lists them."""
+"""Presets of settings. Nothing heavy is imported: `tokpress train --help` lists them."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Preset:
-    """A BPE vocabulary of V symbols and a minGRU of this shape (tokpress.priors.text.mingru), in a memory."""
+    """A BPE vocabulary, and a minGRU of this shape (tokpress.priors.text.mingru) in a memory."""
 
     about: str
     vocab_size: int
@@ -18,7 +18,7 @@ class Preset:
 
     @property
     def shape(self) -> str:
-        """What it makes, in short."""
+        """Sizes of the model, and minutes of the run."""
         return f"{self.vocab_size} symbols, width {self.width}, depth {self.depth}; {self.max_minutes:g} min"
 
 

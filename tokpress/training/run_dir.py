@@ -1,9 +1,9 @@
-"""The folder in which a run keeps what it needs to go on: DIR/.checkpoint, gone when the model is done.
+"""The folder of an unfinished run: DIR/.checkpoint, deleted when the model is done.
 
-run.json        the settings, and the corpus files as they were
+run.json        the settings, and path, size and time of the corpus files
 tokenizer/      tokenizer.json, config.json
-tokens/         packed token files (tokenize.py)
-state/          the prior's own checkpoint (checkpoint.py)
+tokens/         packed token files (`data.tokenize`)
+state/          the checkpoint of the prior (`loop.checkpoint`)
 model/          the finished model, before it moves up into DIR
 """
 
@@ -27,26 +27,26 @@ NAME = ".checkpoint"
 
 @dataclass
 class Settings:
-    """What decides a run. `--resume` must find the same, but for the limits and how it is computed."""
+    """Settings of a run. A resumed run must have the same, except those in FREE and FREE_OF_FIT."""
 
     corpus: list[str]
-    #: (glob, factor): how often files are drawn, per token
+    #: (glob, factor): tokens of the files that match are drawn so many times as often
     weights: list[tuple[str, float]] = field(default_factory=list)
-    #: bytes, nibbles, bpe (trained on the corpus), or the directory or tokenizer.json of one that exists
+    #: name of a tokenizer, which may learn from the corpus; or a directory or tokenizer.json
     tokenizer: str = "bpe"
-    #: settings of a tokenizer that is trained (`train tokenizer --set`)
+    #: settings of the tokenizer (`train tokenizer --set`)
     tokenizer_config: dict[str, Any] = field(default_factory=dict)
     vocab_size: int = 4096
     prior: str = "mingru"
     prior_config: dict[str, Any] = field(default_factory=dict)
-    #: the file that the corpus is predicted from, for priors of p(y | x)
+    #: file that the corpus is predicted from, for priors p(y | x)
     given: str = ""
-    #: directory of the model to start from; its tokenizer must be the one above
+    #: directory of the model to start from, which has the same tokenizer
     init: str = ""
-    #: wrap the prior in a memory (tokpress.priors.compose.memory)
+    #: whether the prior is wrapped in a memory (tokpress.priors.compose.memory)
     memory: bool = True
     fit: FitConfig = field(default_factory=FitConfig)
-    #: for the card
+    #: title and command line on the card
     title: str = ""
     command: str = ""
 
@@ -70,42 +70,46 @@ def read_settings(folder: Path) -> Settings:
     """The settings of the run in `folder`. Raises TokpressError where there is none."""
     path = folder / NAME / "run.json"
     try:
-        kept = json.loads(path.read_text())["settings"]
-        kept["weights"] = [(glob, float(factor)) for glob, factor in kept["weights"]]
-        return Settings(**kept | {"fit": FitConfig(**kept["fit"])})
+        saved = json.loads(path.read_text())["settings"]
+        saved["weights"] = [(glob, float(factor)) for glob, factor in saved["weights"]]
+        return Settings(**saved | {"fit": FitConfig(**saved["fit"])})
     except FileNotFoundError:
         raise TokpressError(f"{folder} holds no run to resume; leave --resume out to begin one") from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise TokpressError(f"{path} is damaged ({error}); begin anew with -f") from error
 
 
-def begin(folder: Path, settings: Settings, files: list[list[Any]], resume: bool, force: bool) -> Path:
-    """Make or check DIR/.checkpoint, and return it. `files`: [name, size, time] of each corpus file."""
-    work = folder / NAME
+def begin(folder: Path, settings: Settings, files: list[list[Any]], resume: bool, force: bool) -> None:
+    """Make DIR/.checkpoint, or check that of a resumed run. files: [path, size, time] of each corpus file."""
+    checkpoint = folder / NAME
     if resume:
-        kept, given = asdict(read_settings(folder)), asdict(settings)
-        for key in given:
-            if key not in FREE:
-                _same(folder, key, kept[key], given[key])
-        for key in given["fit"]:
-            if key not in FREE_OF_FIT:
-                _same(folder, key, kept["fit"][key], given["fit"][key])
-        before = json.loads((work / "run.json").read_text())["files"]
-        if before != files:
-            changed = [new[0] for new in files if new not in before] or ["files are missing"]
-            raise TokpressError(f"the corpus changed since the run in {folder} began: {changed[0]}; begin anew with -f")
+        _check_unchanged(folder, settings, files)
     else:
         check_target(folder, force)
-        shutil.rmtree(work, ignore_errors=True)
-        work.mkdir(parents=True)
-    (work / "run.json").write_text(json.dumps({"settings": asdict(settings), "files": files}, indent=1))
-    return work
+        shutil.rmtree(checkpoint, ignore_errors=True)
+        checkpoint.mkdir(parents=True)
+    (checkpoint / "run.json").write_text(json.dumps({"settings": asdict(settings), "files": files}, indent=1))
 
 
-def _same(folder: Path, key: str, kept: Any, given: Any) -> None:
-    if kept != given:
+def _check_unchanged(folder: Path, settings: Settings, files: list[list[Any]]) -> None:
+    """Raises TokpressError where the run in `folder` had other settings or other files."""
+    before, now = asdict(read_settings(folder)), asdict(settings)
+    for key in now:
+        if key not in FREE:
+            _check_same(folder, key, before[key], now[key])
+    for key in now["fit"]:
+        if key not in FREE_OF_FIT:
+            _check_same(folder, key, before["fit"][key], now["fit"][key])
+    files_before = json.loads((folder / NAME / "run.json").read_text())["files"]
+    if files_before != files:
+        changed = [file[0] for file in files if file not in files_before] or ["files are missing"]
+        raise TokpressError(f"the corpus changed since the run in {folder} began: {changed[0]}; begin anew with -f")
+
+
+def _check_same(folder: Path, key: str, before: Any, now: Any) -> None:
+    if before != now:
         raise TokpressError(
-            f"the run in {folder} began with {key.replace('_', ' ')} {kept}, not {given}; "
+            f"the run in {folder} began with {key.replace('_', ' ')} {before}, not {now}; "
             "resume it with the same, or begin anew with -f"
         )
 
@@ -117,21 +121,21 @@ def standing(folder: Path) -> str:
         if (state / "progress.json").is_file():
             progress = json.loads((state / "progress.json").read_text())["progress"]
             return f"resuming at step {progress['step']:,}, after {progress['seconds'] / 60:.1f} minutes of training"
-    kept = [name for name in ("tokenizer", "tokens") if (place / name).exists()]
-    return f"resuming before the first checkpoint; what is there: {', '.join(kept) or 'nothing yet'}"
+    parts = [name for name in ("tokenizer", "tokens") if (place / name).exists()]
+    return f"resuming before the first checkpoint; what is there: {', '.join(parts) or 'nothing yet'}"
 
 
 def discard(folder: Path) -> None:
-    """Leave nothing of a run that came to nothing, unless it has a checkpoint to go on from."""
-    work = folder / NAME
-    if not any((work / state / "progress.json").is_file() for state in ("state", "state.old")):
-        shutil.rmtree(work, ignore_errors=True)
+    """Delete what a failed run has written, unless it has a checkpoint to resume from."""
+    checkpoint = folder / NAME
+    if not any((checkpoint / state / "progress.json").is_file() for state in ("state", "state.old")):
+        shutil.rmtree(checkpoint, ignore_errors=True)
         with contextlib.suppress(OSError):
-            folder.rmdir()  # where it is empty
+            folder.rmdir()  # only where it is empty
 
 
 def check_target(folder: Path, force: bool) -> None:
-    """Raise TokpressError where a run may not write to `folder`."""
+    """Raises ModelError where a run may not write to `folder`."""
     if folder.exists() and not folder.is_dir():
         raise ModelError(f"{folder} is a file; choose another place with -o")
     has_model, has_run = (folder / "config.json").is_file(), (folder / NAME).exists()
@@ -145,6 +149,7 @@ def check_target(folder: Path, force: bool) -> None:
 
 
 def save_tokenizer(tokenizer: Tokenizer, folder: Path) -> None:
+    """Write the files of a tokenizer, and config.json last."""
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer.save(folder)
     config = {
@@ -158,16 +163,15 @@ def save_tokenizer(tokenizer: Tokenizer, folder: Path) -> None:
 
 
 def load_tokenizer(place: Path) -> Tokenizer:
-    """The tokenizer of a model directory, with or without a prior; or one of other people's, imported: the
-    tokenizer.json itself, or the directory of a model that is not ours. Raises ModelError where there is none,
-    TokenizerError where it would lose bytes."""
-    theirs = place if place.is_file() else place / "tokenizer.json"
+    """The tokenizer in a directory of tokpress, with or without a prior. A tokenizer.json of another program, or the directory
+    that holds it, is imported. Raises ModelError where there is no tokenizer, TokenizerError where it would lose bytes."""
+    foreign = place if place.is_file() else place / "tokenizer.json"
     try:
         if place.is_file():
-            return import_tokenizer(theirs)
-        config = model_files.config(place) if (place / "config.json").exists() or not theirs.is_file() else {}
-        if "tokenizer" not in config and theirs.is_file():
-            return import_tokenizer(theirs)
+            return import_tokenizer(foreign)
+        config = model_files.config(place) if (place / "config.json").exists() or not foreign.is_file() else {}
+        if "tokenizer" not in config and foreign.is_file():
+            return import_tokenizer(foreign)
         settings = dict(config["tokenizer"])
         return TOKENIZERS.find(settings.pop("name")).load(place, settings)
     except (ModelError, OSError, ValueError, KeyError, TypeError) as error:
@@ -175,5 +179,5 @@ def load_tokenizer(place: Path) -> Tokenizer:
 
 
 def limited(settings: Settings, **changes: Any) -> Settings:
-    """`settings` with the given (not None) numbers of its FitConfig."""
+    """`settings` with other numbers in its FitConfig; None changes nothing."""
     return replace(settings, fit=replace(settings.fit, **{k: v for k, v in changes.items() if v is not None}))

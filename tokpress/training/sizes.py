@@ -1,4 +1,4 @@
-"""How the vocabulary and a step shrink with the corpus: a preset is never too large for the data."""
+"""Smaller vocabularies and steps for small corpora."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -9,17 +9,17 @@ from .data.corpus import read_chunks
 from .data.streams import Source
 from .options import FitConfig
 
-#: a symbol must be learned from somewhere: one new one for so many bytes of corpus
+#: bytes of corpus needed for each symbol beyond the 256 bytes
 BYTES_PER_SYMBOL = 64
-#: a step shall see at most this part of the corpus
+#: least number of steps in a pass over the corpus
 STEPS_PER_PASS = 16
 LEAST_WINDOW = 16
 
 
 def vocabulary_for(paths: Sequence[Path], asked: int) -> int:
-    """The vocabulary that a corpus of this size can fill: 256 bytes and a symbol per BYTES_PER_SYMBOL.
+    """The largest vocabulary, up to `asked`, for a corpus of this size: 256 bytes, and a symbol per BYTES_PER_SYMBOL.
 
-    Reads (and decompresses) only until it is clear that there is enough."""
+    Reads (and decompresses) no more of the corpus than `asked` needs."""
     enough, size = BYTES_PER_SYMBOL * (asked - 256), 0
     for path in paths:
         for chunk in read_chunks(path):
@@ -30,7 +30,9 @@ def vocabulary_for(paths: Sequence[Path], asked: int) -> int:
 
 
 def shrunk(config: FitConfig, sources: Sequence[Source]) -> FitConfig:
-    """Fewer rows of a shorter window where the corpus is so small that a step would see all of it at once."""
+    """The settings with fewer rows or a shorter window, where a step would see too much of a small corpus.
+
+    Raises CorpusError where the corpus is too small for any window."""
     longest = max((len(s.tokens) for s in sources), default=0)
     total = sum(len(s.tokens) for s in sources)
     window = config.window

@@ -1,6 +1,6 @@
 """How components learn from a corpus: one file for each way of learning.
 
-base.py        the contract: what a learner is told, what it says of itself, own `fit` methods
-registry.py    which learner belongs to which class: `prior_learner`, `tokenizer_learner`
-the others     one way each, imported when a run first needs it
+base.py        the contract: learners, and the `fit` methods of classes that learn by themselves
+registry.py    class → learner: `prior_learner`, `tokenizer_learner`
+other files    one way of learning each, imported when a run first needs it
 """

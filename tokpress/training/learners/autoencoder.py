@@ -139,11 +139,11 @@ class AutoencoderTask:
             "held_out_perplexity": round(measured.perplexity, 2),
         }
         codes = f"{measured.used:.0%} of {net.plan.vocab_size:,} codes used there"
-        progress.told = f"held-out {ratio} {measured.decibels:.2f} dB, {codes}"
+        progress.summary = f"held-out {ratio} {measured.decibels:.2f} dB, {codes}"
         replaced = net.bottleneck.take_replaced()
         if replaced is not None:
             point["dead_codes_replaced"] = replaced
-            progress.told += f", {replaced:,} dead ones replaced since"
+            progress.summary += f", {replaced:,} dead ones replaced since"
         progress.curve.append(point)
 
     @torch.no_grad()

@@ -2,8 +2,8 @@
 
     corpus ──TokenizerLearner.fit──► tokenizer ──pack_tokens──► sources ──PriorLearner.fit──► prior
 
-Tokenizers and priors know nothing of training. `registry.py` finds the learner of a class; a class with a class method `fit`
-(`LearnsFromCorpus`, `LearnsVocabulary`) is asked itself. Nothing heavy is imported here: the command line asks learners too.
+Tokenizers and priors do not depend on training. `registry.py` finds the learner of a class; a class with a class method `fit`
+(`LearnsFromCorpus`, `LearnsVocabulary`) learns by that. Nothing heavy is imported here: the command line uses learners too.
 """
 
 from __future__ import annotations
@@ -27,27 +27,27 @@ NEEDS_PACKAGE = 'training needs {name}, which is not installed: pip install "tok
 
 
 class LearnsFromCorpus(Protocol):
-    """A prior that learns by a class method of its own.
+    """A prior that learns by a class method.
 
-    Class attributes named as the fields of `PriorLearner` (`trains_with`, `warm_start`) replace their defaults."""
+    Class attributes with the names of fields of `PriorLearner` (`trains_with`, `warm_start`) replace the defaults."""
 
     @classmethod
     def fit(cls, sources: list[Source], tokenizer: Tokenizer, config: Config, options: FitOptions) -> Prior:
-        """Learn from a corpus: what `tokpress train prior --prior NAME --set key=value…` calls.
+        """Learn from a corpus: `tokpress train prior --prior NAME --set key=value…` calls this.
 
-        sources: packed token files; `source.tokens` [N] uint16 to learn from, `source.weight` its share per
-        token, `source.validation` never to be learned from. config: the --set settings, whose values may be
-        text (`settings_of` checks them). options: limits, seed, a folder for checkpoints, `report`, `stop`."""
+        sources: packed token files. `source.tokens` [N] uint16 is to learn from, `source.validation` is held out, and
+        `source.weight` is the share of each token in the training draws. config: the --set settings, whose values may be text
+        (`settings_of` checks them). options: limits, seed, a folder for checkpoints, `report`, `stop`."""
 
 
 class LearnsVocabulary(Protocol):
-    """A tokenizer that learns by a class method of its own.
+    """A tokenizer that learns by a class method.
 
-    Class attributes named as the fields of `TokenizerLearner` (`sized_by`, `trains` …) replace their defaults."""
+    Class attributes with the names of fields of `TokenizerLearner` (`sized_by`, `trains` …) replace the defaults."""
 
     @classmethod
     def fit(cls, paths: Sequence[Path], options: TokenizerOptions) -> Tokenizer:
-        """Learn from a corpus: what `tokpress train tokenizer --kind NAME` calls."""
+        """Learn from a corpus: `tokpress train tokenizer --kind NAME` calls this."""
 
 
 @dataclass(frozen=True)
@@ -56,9 +56,9 @@ class PriorLearner:
 
     #: "module:function" of this package, imported at its first call; empty: the class method `fit` of the prior
     function: str = ""
-    #: packages that learning imports and that may not be installed; asked for before a tokenizer is trained
+    #: optional packages that learning imports; a run checks them before it trains a tokenizer
     trains_with: tuple[str, ...] = ()
-    #: whether learning can go on from `options.init`, a trained prior of the same class (`tokpress train --init`)
+    #: whether learning can start from `options.init`, a trained prior of the same class (`tokpress train --init`)
     warm_start: bool = False
 
     def require_packages(self) -> None:
@@ -70,7 +70,7 @@ class PriorLearner:
     def fit(
         self, cls: type[Prior], sources: list[Source], tokenizer: Tokenizer, config: Config, options: FitOptions
     ) -> Prior:
-        """A prior of this class that has learned from the sources; arguments as in `LearnsFromCorpus.fit`."""
+        """Learn a prior of this class from the sources; arguments as in `LearnsFromCorpus.fit`."""
         self.require_packages()
         if not self.function:
             return cast(LearnsFromCorpus, cls).fit(sources, tokenizer, config, options)
@@ -84,17 +84,17 @@ class TokenizerLearner:
 
     #: "module:function" of this package, imported at its first call; empty: the class method `fit` of the tokenizer
     function: str = ""
-    #: whether it has settings (`train tokenizer --set`)
+    #: whether the tokenizer has settings (`train tokenizer --set`)
     takes_settings: bool = False
     #: whether learning is a training run, with limits, settings and checkpoints
     trains: bool = False
-    #: the option that decides the number of symbols
+    #: the option that sets the number of symbols
     sized_by: str = "--vocab-size V"
-    #: smallest --vocab-size; the default is for tokenizers that have the 256 bytes
+    #: smallest --vocab-size; by default the 256 bytes
     least_symbols: int = 256
 
     def fit(self, cls: type[Tokenizer], paths: Sequence[Path], options: TokenizerOptions) -> Tokenizer:
-        """A tokenizer of this class that has learned from the files."""
+        """Learn a tokenizer of this class from the files."""
         if not self.function:
             return cast(LearnsVocabulary, cls).fit(paths, options)
         learned: Tokenizer = _imported(self.function)(cls, paths, options)
@@ -102,6 +102,6 @@ class TokenizerLearner:
 
 
 def _imported(name: str) -> Callable[..., Any]:
-    module, function = name.split(":")
-    found: Callable[..., Any] = getattr(import_module(f".{module}", __package__), function)
-    return found
+    module, attribute = name.split(":")
+    function: Callable[..., Any] = getattr(import_module(f".{module}", __package__), attribute)
+    return function

@@ -1,6 +1,6 @@
-"""The bottleneck with which each kind of discrete autoencoder trains, and its critic, if it has one.
+"""The bottleneck that each class of discrete autoencoders trains with, and its critic, if there is one.
 
-A kind that is not built in has methods `bottleneck()` and, if it likes, `critic()` of its own, which return the same.
+A tokenizer of yours defines them in methods `bottleneck()` and, optionally, `critic()`.
 """
 
 from functools import singledispatch
@@ -20,14 +20,15 @@ from ..nets.bottlenecks import Bottleneck, Concrete, Lattice, Nearest, Residual,
 
 
 def bottleneck_of(tokenizer: Autoencoder) -> Bottleneck:
-    own = getattr(tokenizer, "bottleneck", None)
-    made: Bottleneck = own() if own else _built_in(tokenizer)
-    return made
+    """Raises TokpressError where its class has none."""
+    method = getattr(tokenizer, "bottleneck", None)
+    bottleneck: Bottleneck = method() if method else _built_in(tokenizer)
+    return bottleneck
 
 
 def critic_of(tokenizer: Autoencoder) -> Critic | None:
-    if own := getattr(tokenizer, "critic", None):
-        critic: Critic | None = own()
+    if method := getattr(tokenizer, "critic", None):
+        critic: Critic | None = method()
         return critic
     if not isinstance(tokenizer, VQGANTokenizer):
         return None

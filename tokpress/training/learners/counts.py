@@ -10,7 +10,7 @@ from ...tokenizers.base import Config, Tokenizer
 from ..data.streams import Source
 from ..options import FitOptions
 
-#: tokens of a corpus in memory at a time
+#: tokens counted at a time
 COUNTED_AT_ONCE = 1 << 22
 
 
@@ -26,8 +26,8 @@ def fit_histogram(
 def fit_logistic_mixture(
     cls: type[LogisticMixturePrior], sources: list[Source], tokenizer: Tokenizer, config: Config, options: FitOptions
 ) -> LogisticMixturePrior:
-    """Settings: components. Trains on the counts of the corpus, which are all that it can know of it."""
-    from ..nets.mixture import fit_mixture  # here: a histogram needs no torch
+    """Settings: components. Trains on the counts of the corpus: the likelihood depends on nothing else."""
+    from ..nets.mixture import fit_mixture  # imports torch, which a histogram does not need
 
     components = settings_of(cls.name, config, {"components": 4})["components"]
     counts = symbol_counts(sources, tokenizer.vocab_size)
@@ -35,7 +35,7 @@ def fit_logistic_mixture(
 
 
 def symbol_counts(sources: list[Source], symbols: int) -> NDArray[np.int64]:
-    """[V]: how often each symbol comes; a source of weight w counts w times."""
+    """[V]: number of times that each symbol occurs; a source of weight w counts w times."""
     counts = np.zeros(symbols, np.float64)
     for source in sources:
         for at in range(0, len(source.tokens), COUNTED_AT_ONCE):

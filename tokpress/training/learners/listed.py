@@ -7,12 +7,12 @@ from ...tokenizers.text.listed import ListedTokenizer
 from ..data.corpus import sample
 from ..options import TokenizerOptions
 
-#: of the corpus, to count in
+#: sample of the corpus that is counted
 SAMPLE_BYTES = 64 << 20
 
 
 def fit_list(cls: type[ListedTokenizer], paths: Sequence[Path], options: TokenizerOptions) -> ListedTokenizer:
-    """A list of `options.vocab_size` − 256 entries, or fewer where the corpus has no more."""
+    """A list of `options.vocab_size` − 256 entries; fewer where the corpus has fewer."""
     chunks = sample(paths, SAMPLE_BYTES, options.config.seed, options.weights)
     total_bytes = sum(map(len, chunks))
 

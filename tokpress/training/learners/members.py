@@ -1,4 +1,4 @@
-"""Priors that are made of trained ones. Wrappers are refused: what they are around is trained."""
+"""Priors that are made of trained ones. Wrappers are refused: the prior inside is trained."""
 
 from ...errors import TokpressError
 from ...models.store import load_folder
@@ -16,8 +16,8 @@ from ..options import FitOptions
 def fit_product(
     cls: type[ProductPrior], sources: list[Source], tokenizer: Tokenizer, config: Config, options: FitOptions
 ) -> ProductPrior:
-    """Settings: members, two model directories with a comma between them; quarters. What is wrapped around the members'
-    networks, a memory for instance, is left out."""
+    """Settings: members, two model directories with a comma between them; quarters. Wrappers of the members' networks, such as a
+    memory, are left out."""
     members, chosen = trained_members("product", config, tokenizer, {"quarters": 2})
     return cls([innermost(member) for member in members], chosen["quarters"])
 
@@ -40,21 +40,21 @@ def refuse_spelling(
     cls: type[Prior], sources: list[Source], tokenizer: Tokenizer, config: Config, options: FitOptions
 ) -> Prior:
     """Raises TokpressError."""
-    raise TokpressError("what spells tokens is wrapped around another prior: train that one")
+    raise TokpressError("a spelling prior is wrapped around another prior: train that one")
 
 
 def trained_members(
     prior: str, config: Config, tokenizer: Tokenizer, settings: Config | None = None
 ) -> tuple[list[Prior], Config]:
-    """The priors of the model directories that the setting `members` names, and the other settings; `settings` holds their
-    defaults. Raises TokpressError, ModelError."""
+    """The priors of the model directories in the setting `members`, and the other settings, whose defaults are `settings`.
+    Raises TokpressError, ModelError."""
     chosen = settings_of(prior, config, {"members": "", **(settings or {})})
-    named = chosen.pop("members")
-    if not named:
+    members = chosen.pop("members")
+    if not members:
         raise TokpressError(f"a prior of the kind {prior} is made of trained models: say --set members=DIR,DIR,…")
-    if not all(named.split(",")):
-        raise TokpressError(f"members={named} names a model too few between two commas")
-    models = [load_folder(name) for name in named.split(",")]
+    if not all(members.split(",")):
+        raise TokpressError(f"members={members} names a model too few between two commas")
+    models = [load_folder(name) for name in members.split(",")]
     for model in models:
         if tokenizer_hash(model.tokenizer) != tokenizer_hash(tokenizer):
             raise TokpressError(

@@ -1,4 +1,4 @@
-"""Train a prior of `priors.lecture.network`: its network runs in torch, and is handed over as integers."""
+"""Train a prior of `priors.lecture.network`: its network runs in torch, and is exported as integers."""
 
 from dataclasses import replace
 
@@ -19,7 +19,7 @@ from ..sizes import shrunk
 def fit_network(
     cls: type[NetworkPrior], sources: list[Source], tokenizer: Tokenizer, config: Config, options: FitOptions
 ) -> NetworkPrior:
-    """Settings: the prior's `defaults`, `shape`, `order`; those not given are the ones of the prior to start from."""
+    """Settings: those in the prior's `defaults`, `shape` and `order`; by default those of `options.init`."""
     settings = (options.init.config() if options.init else {}) | config
     if not settings.get("shape") and isinstance(tokenizer, ItemTokenizer):
         settings["shape"] = "x".join(map(str, tokenizer.item_shape))
@@ -34,17 +34,17 @@ def trained_tensors(
     settings: Config,
     options: FitOptions,
 ) -> dict[str, np.ndarray]:
-    """The tensors of a prior of this class. token_bytes [V]: source bytes of each symbol, on average."""
+    """The tensors of a trained prior of this class. token_bytes [V]: mean source bytes of each symbol."""
     plan = cls(settings, {}, len(token_bytes))
-    if bool(plan.given_size) != (options.given is not None):
-        if bool(plan.given_size):
-            raise TokpressError(f"given={plan.settings['given']} of the prior {cls.name!r} wants --given FILE too")
+    if plan.given_size and options.given is None:
+        raise TokpressError(f"given={plan.settings['given']} of the prior {cls.name!r} needs --given FILE too")
+    if options.given is not None and not plan.given_size:
         raise TokpressError(
-            f"--given FILE wants a prior that is told its shape: --set given=SHAPE, if {cls.name!r} takes it"
+            f"--given FILE needs a prior with the shape of its items: --set given=SHAPE, where {cls.name!r} has that setting"
         )
     try:
         net = Trained(plan.network, plan.shape, plan.order, options.config.seed, plan.given_size)
-    except (IndexError, RuntimeError, ValueError) as error:  # of whatever a network is made of
+    except (IndexError, RuntimeError, ValueError) as error:  # from the operations of the network
         raise TokpressError(
             f"the prior {cls.name!r} cannot be made with the settings {plan.settings}: {str(error).splitlines()[0]}"
         ) from error

@@ -1,4 +1,4 @@
-"""Classes → learners. A class learns as the nearest of its bases does that has a class method `fit` or stands in a table here."""
+"""Classes → learners. A class learns as its nearest base with a class method `fit`, or with an entry in a table here."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Learner = TypeVar("Learner", PriorLearner, TokenizerLearner)
 
 TORCH = ("torch", "accelerate")
-#: "module:class" → its learner; modules are named from tokpress.priors
+#: "module:class" of tokpress.priors → learner
 PRIOR_LEARNERS = {
     "text.mingru:MinGRUPrior": PriorLearner("mingru:fit_mingru", TORCH, warm_start=True),
     "lecture.network:NetworkPrior": PriorLearner("network:fit_network", TORCH, warm_start=True),
@@ -32,7 +32,7 @@ PRIOR_LEARNERS = {
     "text.bitwise:SpellingPrior": PriorLearner("members:refuse_spelling"),
 }
 
-#: the same of tokenizers, from tokpress.tokenizers
+#: "module:class" of tokpress.tokenizers → learner
 TOKENIZER_LEARNERS = {
     "text.bpe:BPETokenizer": TokenizerLearner("bpe:fit_bpe"),
     "text.listed:ListedTokenizer": TokenizerLearner("listed:fit_list"),
@@ -53,16 +53,17 @@ TOKENIZER_LEARNERS = {
 
 
 def prior_learner(cls: type[Prior]) -> PriorLearner | None:
-    """None where there is nothing to learn: such a prior is loaded from its settings."""
-    return _found(cls, PriorLearner, PRIOR_LEARNERS, "tokpress.priors.")
+    """The learner of a class of priors; None: such priors learn nothing, and are loaded from settings."""
+    return _learner(cls, PriorLearner, PRIOR_LEARNERS, "tokpress.priors.")
 
 
 def tokenizer_learner(cls: type[Tokenizer]) -> TokenizerLearner | None:
-    """None where there is nothing to learn: such a tokenizer is loaded as it is."""
-    return _found(cls, TokenizerLearner, TOKENIZER_LEARNERS, "tokpress.tokenizers.")
+    """The learner of a class of tokenizers; None: such tokenizers learn nothing, and are loaded as they are."""
+    return _learner(cls, TokenizerLearner, TOKENIZER_LEARNERS, "tokpress.tokenizers.")
 
 
-def _found(cls: type, kind: type[Learner], table: Mapping[str, Learner], package: str) -> Learner | None:
+def _learner(cls: type, kind: type[Learner], table: Mapping[str, Learner], package: str) -> Learner | None:
+    """The learner (of class `kind`) of the nearest base; `table` has classes of `package`."""
     for base in cls.__mro__:
         if "fit" in vars(base):
             names = [field.name for field in fields(kind) if field.name != "function"]
@@ -76,7 +77,7 @@ def _found(cls: type, kind: type[Learner], table: Mapping[str, Learner], package
 def fit_prior(
     cls: type[Prior], sources: list[Source], tokenizer: Tokenizer, config: Config, options: FitOptions
 ) -> Prior:
-    """A prior of this class, learned from the sources where it learns, else made from its settings."""
+    """A prior of this class: learned from the sources where it has a learner, else loaded from its settings."""
     learner = prior_learner(cls)
     if learner is None:
         return cls.load(config, {}, tokenizer.vocab_size)
@@ -84,6 +85,6 @@ def fit_prior(
 
 
 def fit_tokenizer(cls: type[Tokenizer], paths: Sequence[Path], options: TokenizerOptions) -> Tokenizer:
-    """A tokenizer of this class, learned from the files where it learns."""
+    """A tokenizer of this class: learned from the files where it has a learner, else loaded as it is."""
     learner = tokenizer_learner(cls)
     return cls.load(Path(), {}) if learner is None else learner.fit(cls, paths, options)

@@ -1,4 +1,4 @@
-"""Put several tokenizers together: nothing is learned, the parts are there already."""
+"""Make one tokenizer of several. Nothing is learned: the parts exist already."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,13 +13,13 @@ from .registry import tokenizer_learner
 
 
 def fit_segments(cls: type[SegmentsTokenizer], paths: Sequence[Path], options: TokenizerOptions) -> SegmentsTokenizer:
-    """Settings: parts, names of tokenizers that learn nothing, or directories of others, one for each kind."""
-    named = settings_of(cls.name, options.settings, {"parts": ""}, "the tokenizer")["parts"]
-    if not named:
+    """Settings: parts, one for each kind of segment: the name of a tokenizer that learns nothing, or a directory."""
+    names = settings_of(cls.name, options.settings, {"parts": ""}, "the tokenizer")["parts"]
+    if not names:
         raise TokpressError("segments are made of tokenizers: say --set parts=bytes,DIR,…")
     parts = []
-    for name in named.split(","):
+    for name in names.split(","):
         kind = TOKENIZERS.find(name) if name in TOKENIZERS.names() else None
-        ready = kind is not None and tokenizer_learner(kind) is None
-        parts.append(kind.load(Path(), {}) if kind and ready else load_tokenizer(Path(name)))
+        learns = kind is None or tokenizer_learner(kind) is not None
+        parts.append(load_tokenizer(Path(name)) if kind is None or learns else kind.load(Path(), {}))
     return cls(parts)
