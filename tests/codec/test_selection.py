@@ -80,8 +80,8 @@ def test_sources_and_the_models_that_code_them():
     log = "".join(f"2026-11-27 17:{a:02} INFO [worker-{b}] request {c} served\n" for a, b, c in drawn).encode()
     python = Path(selection.__file__).read_bytes()
     noise = np.random.default_rng(1).bytes(TRIAL_SIZE + 1)
-    assert model_of(log) == "adaptive" and model_of(python) == "text"
-    assert model_of(python, effort="fast") == "adaptive"
+    assert model_of(log) == "context-mixing" and model_of(python) == "text"
+    assert model_of(python, effort="fast") == "context-mixing"
     assert model_of(python, effort="best") == "text-best"
     assert model_of(noise, effort="fast") == model_of(noise) == Kind.RAW
 

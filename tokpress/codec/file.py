@@ -10,7 +10,7 @@ Threads may share a file opened in a binary mode: each call is whole, and the or
 more thread-safe than `io.TextIOWrapper`.
 
 >>> import io
->>> with open(buffer := io.BytesIO(), "wt", model="adaptive") as file:
+>>> with open(buffer := io.BytesIO(), "wt", model="context-mixing") as file:
 ...     file.write("one line\\nand another\\n")
 21
 >>> with open(io.BytesIO(buffer.getvalue()), "rt") as file:
@@ -341,7 +341,7 @@ def open(
     >>> folder = tempfile.TemporaryDirectory()
     >>> path = folder.name + "/log.tokp"
     >>> for line in ["first\\n", "second\\n"]:
-    ...     with open(path, "at", model="adaptive") as log:
+    ...     with open(path, "at", model="context-mixing") as log:
     ...         _ = log.write(line)
     >>> with open(path) as log:
     ...     log.seek(6)

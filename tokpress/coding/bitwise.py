@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-class BitwisePrior(Protocol):
+class DecisionPaths(Protocol):
     @property
     def rules(self) -> FrameRules: ...
 
@@ -57,7 +57,7 @@ class BitwisePrior(Protocol):
 
 
 class Bitwise(Codec):
-    def __init__(self, prior: BitwisePrior, frame: Frame) -> None:
+    def __init__(self, prior: DecisionPaths, frame: Frame) -> None:
         super().__init__(frame)
         self.prior = prior
 

@@ -128,7 +128,7 @@ class BPETokenizer(Tokenizer):
     def decode(self, tokens: TokenBuffer) -> bytes:
         return self._pairs.decode(as_ids(tokens))
 
-    def spellings(self) -> list[bytes]:
+    def token_bytes(self) -> list[bytes]:
         """[V]: the bytes of each token."""
         lengths, words = self._pairs.words()
         ends = list(accumulate(lengths))
