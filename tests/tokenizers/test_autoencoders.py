@@ -45,7 +45,7 @@ def test_items_do_not_depend_on_each_other(tokenizer):
     assert tokens.dtype == np.int32 and len(tokens) == 5 * tokenizer.sizes.unit_tokens
     assert len(np.unique(tokens)) > 1
     restored = tokenizer.decode(tokens)
-    assert len(restored) == len(source) == tokenizer.source_length(tokens)
+    assert len(restored) == len(source) == tokenizer.sizes.source_length(tokens)
     size, count = tokenizer.sizes.unit_bytes, tokenizer.sizes.unit_tokens
     for i in range(5):
         assert np.array_equal(

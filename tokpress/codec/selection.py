@@ -2,13 +2,14 @@
 
     Part       what is known of the tried part of a source before any candidate is tried
     Cost       what a candidate costs there
-    select     the best candidate of several, tried in a good order, and no more of them than needed
+    Selection  the candidates in a good order of trial, no more of them than needed, and the best one
 
 `choose.py` measures the costs.
 """
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple, TypeVar
+import math
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 #: sources up to this size are tried whole with every candidate, of larger ones only a part
 TRIAL_SIZE = 1 << 17
@@ -26,8 +27,6 @@ REPETITIVE = 0.2
 #: Prose: a text model's tokens have at least PROSE_BYTES bytes each, and lzma needs at least PROSE_LZMA bytes for each. Then the text model is
 #: taken untried; it needs about PROSE_TEXT bytes for each. (It was the better one wherever lzma takes 0.9, but for one file at 0.87.)
 PROSE_BYTES, PROSE_LZMA, PROSE_TEXT = 2.8, 1.0, 0.65
-
-T = TypeVar("T")
 
 
 class Part(NamedTuple):
@@ -93,28 +92,39 @@ def is_clear(cost: Cost, part: Part) -> bool:
     return not (part.best or part.is_large or part.samples) and cost.payload < CLEAR_WIN * part.lzma
 
 
-def select(count: int, part: Part, cost: Callable[[int], Cost | None]) -> Choice | None:
-    """The best of `count` candidates, or None. cost(i): what candidate i costs; None: it is not worth a trial.
+class Selection:
+    """Candidates in a good order of trial, until one is good enough; `best` is the choice so far, None where there is none.
 
     >>> part = Part(size=1000, of=1000, lzma=500)
-    >>> select(2, part, lambda i: Cost([450, 400][i]))
+    >>> selection, costs = Selection(2, part), [450, 400]
+    >>> for number in selection:
+    ...     selection.add(number, Cost(costs[number]))
+    >>> selection.best
     Choice(number=1, payload=400)
-    >>> select(2, part, lambda i: Cost([300, 250][i]))  # the first one wins clearly: the second is not tried
-    Choice(number=0, payload=300)
     """
-    if is_taken_untried(count, part):
-        return Choice(0, part.lzma)
-    goes_on = part.is_large or not (part.is_whole or part.samples)  # and candidates learn from the rest
-    best, least = None, 0.0
-    for number in order(count, part):
-        found = cost(number)
-        if found is None:
-            continue
-        if found.final:
-            return Choice(number, found.payload)
-        expected = found.payload * (STARTS_EMPTY if goes_on and found.starts_empty else 1)
-        if best is None or expected < least:
-            best, least = Choice(number, found.payload), expected
-        if is_clear(found, part):
-            break
-    return best
+
+    def __init__(self, count: int, part: Part) -> None:
+        self._count, self._part, self._ended = count, part, False
+        self._expected = math.inf
+        self.best: Choice | None = None
+
+    def __iter__(self) -> Iterator[int]:
+        """The numbers of the candidates to try. The caller adds the cost of each before it asks for the next."""
+        if is_taken_untried(self._count, self._part):
+            self.best = Choice(0, self._part.lzma)
+            return
+        for number in order(self._count, self._part):
+            if self._ended:
+                return
+            yield number
+
+    def add(self, number: int, cost: Cost | None) -> None:
+        """What candidate `number` costs; None: it is not worth a trial."""
+        if cost is None:
+            return
+        part = self._part
+        goes_on = part.is_large or not (part.is_whole or part.samples)  # and candidates learn from the rest
+        expected = cost.payload * (STARTS_EMPTY if goes_on and cost.starts_empty else 1)
+        if cost.final or expected < self._expected:
+            self.best, self._expected = Choice(number, cost.payload), expected
+        self._ended = cost.final or is_clear(cost, part)

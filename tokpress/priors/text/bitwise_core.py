@@ -6,7 +6,7 @@ from array import array
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from ...coding.base import Codec, Frame, Report, Stepped, Watch, check_temperature, silent, unwatched, with_threads
+from ...coding.base import Codec, Frame, Report, Stepped, Watch, check_temperature, silent, unwatched
 from ...coding.lanes import Layout
 from ...exact.threads import most_threads, threads
 from ...lazy import np
@@ -43,16 +43,16 @@ class BitwiseCodec(Codec):
     def _start(self, layout: Layout) -> BitwiseFrame:
         return BitwiseFrame(self.model, self.token_bytes, layout.lanes, layout.tokens, most_threads(), free=threads)
 
-    @with_threads
     def encode(self, tokens: TokenBuffer, report: Report = silent) -> bytes:
-        if not len(tokens):
-            return b""
-        coded = self._start(Layout.of(len(tokens), self.frame.lanes))
-        return coded.encode(as_ids(tokens), report)
+        with self.limits():
+            if not len(tokens):
+                return b""
+            coded = self._start(Layout.of(len(tokens), self.frame.lanes))
+            return coded.encode(as_ids(tokens), report)
 
-    @with_threads
     def decode(self, payload: bytes, count: int, watch: Watch = unwatched) -> TokenBuffer:
-        return self._decode(payload, count, 1 << 16, watch)
+        with self.limits():
+            return self._decode(payload, count, 1 << 16, watch)
 
     def _decode(self, payload: bytes, count: int, sharpness: int, watch: Watch) -> TokenBuffer:
         if not count:
@@ -62,20 +62,20 @@ class BitwiseCodec(Codec):
         coded.start(payload)
         return decode_in_blocks(layout, lambda block, steps: coded.decode(block, steps, sharpness), watch)
 
-    @with_threads
     def score(self, tokens: TokenBuffer, report: Report = silent) -> NDArray[np.float64]:
-        if not len(tokens):
-            return np.zeros(0)
-        coded = self._start(Layout.of(len(tokens), self.frame.lanes))
-        return np.frombuffer(coded.score(as_ids(tokens), report), np.int64) / COST_UNIT
+        with self.limits():
+            if not len(tokens):
+                return np.zeros(0)
+            coded = self._start(Layout.of(len(tokens), self.frame.lanes))
+            return np.frombuffer(coded.score(as_ids(tokens), report), np.int64) / COST_UNIT
 
-    @with_threads
     def sample(self, count: int, seed: int | None = None, temperature: float = 1.0) -> TokenBuffer:
         """Random bytes, decoded: each bit is drawn from p^(1/temperature)."""
-        check_temperature(temperature)
-        noise = np.random.default_rng(seed).bytes(DRAWN_BYTES * count + 64)
-        return self._decode(noise, count, int(min(65536 / temperature, SHARPEST)), unwatched)
+        with self.limits():
+            check_temperature(temperature)
+            noise = np.random.default_rng(seed).bytes(DRAWN_BYTES * count + 64)
+            return self._decode(noise, count, int(min(65536 / temperature, SHARPEST)), unwatched)
 
-    @with_threads
     def decode_noise(self, noise: bytes, count: int, watch: Watch = unwatched) -> TokenBuffer:
-        return self._decode(noise, count, 1 << 16, watch)
+        with self.limits():
+            return self._decode(noise, count, 1 << 16, watch)
