@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING
 from ..errors import ChecksumError
 from ..exact.likelihood import Joint, posterior
 from ..lazy import np
-from ..tokens import TokenBuffer, as_array
-from .base import Codec, Frame, Pmf, Report, Stepped, Tokens, Watch, silent, unwatched
+from ..tokens import TokenBuffer, Tokens, as_array
+from .base import Codec, Frame, Pmf, Report, Stepped, Watch, silent, unwatched
 from .coders.stack import Stack
 from .lanes import Layout
 from .symbolwise import Symbolwise, follow, known_conditionals
@@ -122,7 +122,7 @@ class BitsBack(Codec):
                     items[chosen == k] = as_array(member.rules.restore(drawn)).reshape(n, size)
             return items.reshape(-1)[:count]
 
-    def _likelihoods(self, items: np.ndarray) -> list[Joint]:
+    def _likelihoods(self, items: Tokens) -> list[Joint]:
         """p_k(x) of items [n, N] for each member."""
         out = []
         for member in self.members:
@@ -141,16 +141,16 @@ def _uniform(n: int, symbols: int) -> Pmf:
     return np.full((n, symbols), 1 / symbols, np.float32)
 
 
-def _in_lanes(items: np.ndarray) -> Layout:
+def _in_lanes(items: Tokens) -> Layout:
     return Layout.of(items.size, len(items), items.shape[1])
 
 
-def _arranged(member: Stepped, items: np.ndarray) -> np.ndarray:
+def _arranged(member: Stepped, items: Tokens) -> Tokens:
     """Items [n, N], each in the member's order."""
     return as_array(member.rules.arrange(items.reshape(-1))).reshape(items.shape)
 
 
-def _push(stack: Stack, member: Stepped, layout: Layout, grid: np.ndarray) -> None:
+def _push(stack: Stack, member: Stepped, layout: Layout, grid: Tokens) -> None:
     """Symbols [lanes, steps] under one member, its last step first: a stack returns them in order."""
     steps = [(pmf.copy(), symbols) for pmf, symbols, _ in known_conditionals(member, layout, grid)]
     for pmf, symbols in reversed(steps):

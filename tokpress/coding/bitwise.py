@@ -15,14 +15,13 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..lazy import np
-from ..tokens import TokenBuffer
+from ..tokens import TokenBuffer, Tokens
 from .base import (
     Codec,
     Frame,
     Pmf,
     Report,
     Stepped,
-    Tokens,
     Watch,
     check_temperature,
     silent,
@@ -152,4 +151,4 @@ def _symbol(path: Generator[Pmf, int, int], choose: Callable[[Pmf], int]) -> int
         while True:
             p = path.send(choose(p))
     except StopIteration as end:
-        return end.value
+        return int(end.value)

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..lazy import np
-from ..tokens import TokenBuffer
-from .base import Codec, Frame, Pmf, Report, Stepped, Tokens, Watch, silent, unwatched
+from ..tokens import TokenBuffer, Tokens
+from .base import Codec, Frame, Pmf, Report, Stepped, Watch, silent, unwatched
 from .classes import SymbolClasses
 from .coders import range_decoder, range_encoder
 from .lanes import Layout

@@ -46,7 +46,8 @@ class SymbolClasses(NamedTuple):
 
     def join(self, of_class: NDArray[np.int32], member: NDArray[np.int32]) -> NDArray[np.int32]:
         """The symbol of each (class, member)."""
-        return self.symbol[of_class * np.int32(self.members) + member]
+        symbols: NDArray[np.int32] = self.symbol[of_class * np.int32(self.members) + member]
+        return symbols
 
 
 def classes_of(prior: object) -> SymbolClasses | None:

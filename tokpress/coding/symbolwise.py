@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import ChecksumError
 from ..lazy import np
-from ..tokens import TokenBuffer
+from ..tokens import TokenBuffer, Tokens
 from .base import (
     WATCH_EVERY,
     Codec,
@@ -23,7 +23,6 @@ from .base import (
     Pmf,
     Report,
     Stepped,
-    Tokens,
     Watch,
     check_temperature,
     silent,
@@ -104,7 +103,8 @@ class Symbolwise(Codec):
                     )  # the largest is 1 at any temperature
                 cumulative = np.cumsum(p, axis=1)
                 u = rng.random((len(pmf), 1)) * cumulative[:, -1:]
-                return np.minimum((cumulative <= u).sum(1), self.prior.vocab_size - 1).astype(np.int32)
+                drawn: Tokens = np.minimum((cumulative <= u).sum(1), self.prior.vocab_size - 1).astype(np.int32)
+                return drawn
 
             return follow(self.prior, self._layout(count), draw)
 

@@ -11,14 +11,19 @@ arXiv:2201.01741); core/rows_coder.h computes them in C.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ...lazy import np
 from ..base import Pmf
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 PRECISION = 24
 WHOLE = 1 << PRECISION
 
 
-def edges(pmf: Pmf) -> np.ndarray:
+def edges(pmf: Pmf) -> NDArray[np.int64]:
     """pmf float32 [n, V] → where each symbol's interval begins, and 2^24 behind the last: int64 [n, V + 1].
 
     >>> edges(np.array([[0.5, 0.25, 0.25]], np.float32)).tolist()

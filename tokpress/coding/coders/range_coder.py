@@ -15,12 +15,13 @@ step. constriction's queue coder narrows its range in the same way.
 from __future__ import annotations
 
 import struct
-from typing import Any
+from typing import Protocol
 
 from ...errors import ChecksumError
 from ...lazy import np
 from ...native import library
-from ..base import Pmf, Tokens
+from ...tokens import Tokens
+from ..base import Pmf
 from .intervals import PRECISION, WHOLE, edges
 
 WORD = 32
@@ -28,6 +29,20 @@ MAX_STATE = (1 << 64) - 1
 LOW = (1 << WORD) - 1
 #: zero words that a decoder may read past the end: an encoder leaves out one, and the decoder reads two ahead
 BEYOND = 4
+
+
+class SymbolEncoder(Protocol):
+    """The core's encoder and its twin."""
+
+    def push(self, symbols: Tokens, pmf: Pmf) -> None: ...
+
+    def finish(self) -> bytes: ...
+
+
+class SymbolDecoder(Protocol):
+    """The core's decoder and its twin."""
+
+    def pop(self, pmf: Pmf) -> Tokens: ...
 
 
 class RangeEncoder:
@@ -96,7 +111,7 @@ class RangeDecoder:
 
     def __init__(self, payload: bytes) -> None:
         padded = bytes(payload) + b"\0" * (-len(payload) % 4 + 4 * BEYOND)
-        self._words = [word for (word,) in struct.iter_unpack(">I", padded)]
+        self._words: list[int] = [word for (word,) in struct.iter_unpack(">I", padded)]
         self._lower, self._range, self._next = 0, MAX_STATE, 2
         self._point = self._words[0] << WORD | self._words[1]
 
@@ -135,7 +150,7 @@ class RangeDecoder:
             self._next += 1
 
 
-def range_encoder() -> Any:
+def range_encoder() -> SymbolEncoder:
     """The core's encoder, or its twin."""
     if library.is_here():
         from ...native import rows_coder
@@ -144,7 +159,7 @@ def range_encoder() -> Any:
     return RangeEncoder()
 
 
-def range_decoder(payload: bytes) -> Any:
+def range_decoder(payload: bytes) -> SymbolDecoder:
     """The core's decoder, or its twin."""
     if library.is_here():
         from ...native import rows_coder

@@ -14,11 +14,17 @@ constriction's AnsCoder does the same.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ...errors import ChecksumError
 from ...lazy import np
 from ...native import library, rows_coder
-from ..base import Pmf, Tokens
+from ...tokens import Tokens
+from ..base import Pmf
 from .intervals import PRECISION, WHOLE, edges
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 LOW = (1 << 32) - 1
 
@@ -26,7 +32,7 @@ LOW = (1 << 32) - 1
 class Words:
     """The stack as words: the core's twin."""
 
-    def __init__(self, words: np.ndarray) -> None:
+    def __init__(self, words: NDArray[np.uint32]) -> None:
         self._words: list[int] = words.tolist()
         self._state = 0
         while self._words and self._state <= LOW:
@@ -51,7 +57,7 @@ class Words:
                 self._state = self._state << 32 | self._words.pop()
         return symbols
 
-    def words(self) -> np.ndarray:
+    def words(self) -> NDArray[np.uint32]:
         state = [self._state & LOW, self._state >> 32]
         return np.array(self._words + state[: (self._state > 0) + (self._state > LOW)], np.uint32)
 

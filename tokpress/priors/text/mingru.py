@@ -57,7 +57,7 @@ TOKENS_PER_BYTE = 1 << 6
 class Engine(NamedTuple):
     """A kernel, and the weights packed for it. It never changes."""
 
-    kernel: Kernel
+    kernel: Kernel[Any, Any]
     xp: Any
     to: Callable[[Any], Any]  # to an array of xp
     rows: Any
@@ -162,7 +162,7 @@ class MinGRUPrior(SteppedPrior):
             return found
         return self._engines.setdefault(self.kernel, self._make_engine(make_kernel(self.kernel)))
 
-    def _make_engine(self, kernel: Kernel) -> Engine:
+    def _make_engine(self, kernel: Kernel[Any, Any]) -> Engine:
         t, xp = self._tensors, importlib.import_module("array_api_compat.torch") if kernel.name == "float" else np
         to = (lambda v: v) if xp is np else (lambda v: xp.asarray(v).to(getattr(kernel, "device", "cpu")))
         looked_up = [f"{name}.weight" for name in ("embedding", TWO, THREE)]
