@@ -1,4 +1,4 @@
-"""tokpress compress: plan the targets, code one file after another, report."""
+"""tokpress compress: plan the targets, code each file, report. Files are coded in parallel where `jobs` allows it."""
 
 import os
 import time

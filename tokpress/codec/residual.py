@@ -2,9 +2,9 @@
 
     r = s − ŝ  (mod 2^bits, around the middle),     p(s) = p(tokens)·p(r | what of r came before),   ŝ = decode(tokens)
 
-The reconstruction is the same bits on every machine (`tokenizers.learned.autoencoder`), so the difference restores the source. It is
-coded by a second model, of samples (`samples` of the shipped ones), on the grid of the source: where a tokenizer leaves noise, that is all there is to
-gain; what it does not beat is coding the samples directly (docs/tokenizers.md says by how much).
+The reconstruction is the same on every machine, to the bit (`tokenizers.learned.autoencoder`), so the difference restores the source.
+The shipped model `linear-prediction` codes the difference, on the grid of the source. The file is larger than one in which
+`linear-prediction` codes the samples directly (docs/tokenizers.md has the sizes).
 """
 
 from __future__ import annotations

@@ -249,7 +249,7 @@ def compress(data: bytes, model: Model | str | None = None, lanes: int | None = 
 
 def decompress(data: bytes, model: Model | str | None = None, models: Iterable[Model | str] | None = None) -> bytes:
     """The source of a .tokp file; of several, if they were joined. `model` and `models` (Models, or names or
-    directories of some) are looked in beside the shipped ones.
+    directories of some) are searched before the shipped ones.
 
     Raises FormatError (ChecksumError where bytes were changed) and ModelMismatchError; never gives wrong bytes.
 

@@ -81,7 +81,7 @@ def load(model: "str | os.PathLike | Model") -> Model:
     >>> import tokpress
     >>> model = tokpress.load("context-mixing")
     >>> model.name, model.tokenizer.name, model.prior.name
-    ('context-mixing', 'bytes', 'context-mixing')
+    ('context-mixing', 'bytes', 'context_mixing')
     >>> tokpress.load("no such model")  # doctest: +ELLIPSIS
     Traceback (most recent call last):
     tokpress.errors.ModelError: no model called 'no such model', nor a directory; there are: context-mixing, context-mixing-2d, ...

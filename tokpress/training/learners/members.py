@@ -40,7 +40,7 @@ def refuse_spelling(
     cls: type[Prior], sources: list[Source], tokenizer: Tokenizer, config: Config, options: FitOptions
 ) -> Prior:
     """Raises TokpressError."""
-    raise TokpressError("a spelling prior is wrapped around another prior: train that one")
+    raise TokpressError("a bitwise prior is wrapped around another prior: train that one")
 
 
 def trained_members(
