@@ -1,4 +1,4 @@
-"""The smallest way we know to store one frame: models are tried, lzma packs beside them (`selection` decides by their costs)."""
+"""Store one frame in the smallest way: try models on a part of it, and run lzma beside them. `selection` decides by the costs."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from .encoded_frame import EncodedFrame, encode, plain
 from .options import EFFORTS, Options, Report
 from .selection import LARGE, PROSE_TEXT, TRIAL_SIZE, Choice, Cost, Part, Selection, is_prose, tells_prose
 
-#: pieces of a large source that are tried, of this size, from all over it; of samples, rows from the middle, a sixteenth of the frame
-#: where that is more
+#: What is tried of a large source: this many pieces of this size, spread over it. Of samples: rows from the middle, of the same total
+#: size or 1 / ROWS_SHARE of the frame, whichever is more.
 PIECES, PIECE_SIZE, ROWS_SHARE = 4, 1 << 14, 16
-#: sources that lzma shrinks beyond this are stored that way at once: there is nothing left to gain
+#: a source that lzma makes this many times smaller is stored by lzma at once: models could gain almost nothing
 LZMA_ENOUGH = 200
-#: a model frame's header is longer than a plain one's, by the model's id and the token count
+#: bytes by which a model frame's header is longer than that of a frame without a model: model id and token count
 LONGER = 8
-#: Tokens of a probe for each byte, above which a vocabulary of byte strings finds hardly any of them.
+#: A vocabulary is hopeless if it makes more than HOPELESS tokens for each byte of the first PROBE bytes: it has few of their strings.
 HOPELESS, PROBE = 0.75, 1 << 15
 
 
 def choose_frame(source: bytes, options: Options, report: Report, grid: Grid | None = None) -> EncodedFrame:
-    """The smallest way we know to store one frame. grid: where it has samples, pixels or sound."""
+    """Store one frame in the smallest way. grid: where the source has samples (pixels or sound)."""
     if len(source) <= LONGER:  # nothing can be smaller
         return plain(None, source)
     if len(source) > TRIAL_SIZE:
@@ -40,8 +40,8 @@ def choose_frame(source: bytes, options: Options, report: Report, grid: Grid | N
 
 
 def _choose_by_part(source: bytes, options: Options, report: Report, grid: Grid | None) -> EncodedFrame:
-    """By trials of a part of the source. lzma packs all of it beside the models where there is a thread for that, else after the
-    winner, and goes no further than is needed to see that it is larger."""
+    """Choose by trials on a part of the source. lzma packs the whole source: beside the models if there is a second thread, else
+    after the best model. lzma stops as soon as its result is larger than the model's."""
     last = 0
 
     def follow(done: int) -> None:
@@ -49,7 +49,7 @@ def _choose_by_part(source: bytes, options: Options, report: Report, grid: Grid 
         last = done
         report(done)
 
-    # where no model is at work meanwhile, the last report is repeated, which tells of signals
+    # while no model is at work, lzma repeats the last report, which lets the caller handle signals
     packing = Packing(source) if (beside := threads() > 1) else Packing(source, lambda: report(last))
     try:
         packed = start_in_background(packing.go_on) if beside else packing.go_on
@@ -66,7 +66,7 @@ def _by_part(
     report: Report,
     grid: Grid | None,
 ) -> EncodedFrame:
-    """packed: what lzma makes of the source, as far as the limit lets it."""
+    """packed(): waits for lzma. Returns its result; None if it stopped at the limit of `packing`."""
     part, part_grid = part_to_try(source, grid)
     part_packed = lzma_encode(part)
     if _is_enough(part_packed, part, options) and _is_enough(packed(), source, options):
@@ -82,7 +82,7 @@ def _by_part(
 
 
 class _Trials:
-    """Trials of the candidates on a part of a source. encoded: by a candidate's number, what it has made of the part."""
+    """Trials of the candidate models on a part of a source. encoded: candidate number → its frame of the part."""
 
     def __init__(self, part: bytes, grid: Grid | None, options: Options, report: Report) -> None:
         self._part, self._grid, self._options = part, grid, options
@@ -92,11 +92,11 @@ class _Trials:
         self.encoded: dict[int, EncodedFrame] = {}
 
     def model(self, number: int) -> Model:
-        """Loaded when it is asked for: what a clear winner makes needless is never loaded."""
+        """Load a candidate. A candidate that need not be tried is never loaded."""
         return store.load(self._candidates[number])
 
     def select(self, lzma: int, source_size: int) -> Choice | None:
-        """The best candidate. lzma: bytes that it packs the part in."""
+        """The best candidate; None if no model is worth its time. lzma: bytes of the part, packed by lzma."""
         options = self._options
         own, best = options.models is not None, options.effort == "best"
         part = Part(len(self._part), source_size, lzma, bool(self._grid), own, best)
@@ -118,7 +118,7 @@ class _Trials:
 
 
 def _smaller(winner: EncodedFrame | None, packed: bytes | None, source: bytes, options: Options) -> EncodedFrame:
-    """What a model has made of the source, or what lzma has, which is None where it is larger."""
+    """The smaller frame: of the model, or without a model. packed: the result of lzma; None if it is larger."""
     best = plain(packed, source)
     if winner is None or _is_enough(packed, source, options):
         return best
@@ -130,7 +130,7 @@ def _is_enough(packed: bytes | None, source: bytes, options: Options) -> bool:
 
 
 def part_to_try(source: bytes, grid: Grid | None) -> tuple[bytes, Grid | None]:
-    """What is tried of a source, and where its samples are: pieces from all over; of samples, rows from the middle."""
+    """The part of a source that is tried, and its grid: pieces spread over the source; of samples, rows from the middle."""
     if grid is None:
         return _pieces(source, 2 * PIECES if len(source) >= LARGE else PIECES), None
     size, middle = max(PIECES * PIECE_SIZE, len(source) // ROWS_SHARE), (grid.start + grid.stop) // 2
@@ -144,7 +144,7 @@ def _pieces(source: bytes, count: int) -> bytes:
 
 
 def is_hopeless(model: Model, part: bytes) -> bool:
-    """Whether a vocabulary of byte strings finds hardly any of them, so that a trial is not worth its time."""
+    """Whether the tokenizer makes so many tokens that a trial is not worth its time."""
     if model.tokenizer.vocab_size <= 256:
         return False
     probe = part[:PROBE]

@@ -1,4 +1,4 @@
-"""One frame, encoded: by a model, by a lossy model with a residual, by lzma, or as raw bytes."""
+"""One frame in memory: encoded by a model, by a lossy model with a residual, by lzma, or raw."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ RESIDUAL_MODEL = "linear-prediction"
 
 
 class EncodedFrame(NamedTuple):
-    """A payload, and what its header says. model, tokens, lanes: of a model's frame; lanes is None where the prior's rule gives them."""
+    """A payload, and the facts for its header. model, tokens, lanes: only of a model's frame; lanes is None if it is the default
+    number of the prior's rules."""
 
     kind: Kind
     source_length: int
@@ -27,15 +28,15 @@ class EncodedFrame(NamedTuple):
     model: Model | None = None
     tokens: int | None = None
     lanes: int | None = None
-    #: what codes the residual, of a lossy model's frame that restores its source all the same
+    #: the model that codes the residual, if there is one
     residual_model: Model | None = None
-    #: what it restores, where that is not the source, and what is lost
+    #: of a lossy frame: the bytes that it restores, and their distance from the source
     restores: bytes | None = None
     distortion: Distortion | None = None
 
 
 def complete(model: Model, source: bytes, options: Options, report: Report, grid: Grid | None) -> EncodedFrame:
-    """Tokens of a lossy tokenizer, and what their reconstruction lacks (`residual`)."""
+    """Encode by a lossy model and a residual (`residual`), so that the frame restores its source."""
     from . import residual  # numpy
 
     size, residual_model = len(source), store.load(RESIDUAL_MODEL)
@@ -54,7 +55,7 @@ def encode(
     grid: Grid | None = None,
     tokens: TokenBuffer | None = None,
 ) -> EncodedFrame:
-    """grid, tokens: of the source, where they are known already."""
+    """Encode by a model. grid, tokens: of the source, if the caller knows them."""
     size = len(source)
     payload, count, lanes = model.encode(
         source, options.lanes, lambda share: report(int(share * size)), grid, tokens, options.kernel
@@ -63,14 +64,14 @@ def encode(
 
 
 def _of_model(model: Model, size: int, payload: bytes, tokens: int, lanes: int) -> EncodedFrame:
-    """Lanes are told where they are not those of the rule."""
+    """A model's frame. It stores its number of lanes only if that is not the default."""
     return EncodedFrame(
         Kind.MODEL, size, payload, model, tokens, None if lanes == model.prior.rules.lanes(tokens) else lanes
     )
 
 
 def plain(packed: bytes | None, source: bytes) -> EncodedFrame:
-    """A frame without a model: by lzma where that is smaller, else raw bytes."""
+    """A frame without a model: by lzma if that is smaller, else raw. packed: the result of lzma."""
     if packed is not None and len(packed) < len(source):
         return EncodedFrame(Kind.LZMA, len(source), packed)
     return EncodedFrame(Kind.RAW, len(source), source)

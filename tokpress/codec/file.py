@@ -1,13 +1,12 @@
 """`tokpress.open`: a .tokp file as a Python file, in the manner of `lzma.open`.
 
-Reading holds one frame's source at a time and decodes a frame only when a byte of it is asked for: a seek goes over
-the payloads in between by what their headers say. Writing holds one frame, and closing writes the last one. What is
-not closed, or is left by an exception, lacks that last frame and so can never be taken for complete. Appending adds
-a member: what the file holds stays as it is, and reading gives one source after the other. Nothing is appended to a
-file that lacks its end: what came after would be out of reach.
+Reading holds one frame's source at a time, and decodes a frame only when one of its bytes is read: a seek skips the payloads in
+between. Writing holds one frame; closing writes the last one. A file that is not closed, or is left by an exception, lacks its last
+frame, so a reader finds that it is incomplete. Appending adds a member: the old content stays, and reading returns one source after
+the other. Nothing can be appended to an incomplete file: a reader would stop before the new member.
 
-Threads may share a file opened in a binary mode: each call is whole, and the order of the calls decides. Text modes are no
-more thread-safe than `io.TextIOWrapper`.
+Threads may share a file opened in a binary mode: only one call runs at a time. Text modes are as little thread-safe as
+`io.TextIOWrapper`.
 
 >>> import io
 >>> with open(buffer := io.BytesIO(), "wt", model="context-mixing") as file:
@@ -45,7 +44,7 @@ C = TypeVar("C", bound=Callable)
 
 
 def _locked(method: C) -> C:
-    """A method of TokpressFile that one thread at a time may be in."""
+    """Let only one thread at a time run this method of TokpressFile."""
 
     @functools.wraps(method)
     def alone(self: "TokpressFile", *args: Any, **more: Any) -> Any:
@@ -56,7 +55,7 @@ def _locked(method: C) -> C:
 
 
 class _Sink:
-    """Bytes in, frames out; one frame is held back until it is known whether it is the last."""
+    """Bytes in, frames out. It keeps back one frame of bytes until it is known whether that is the last frame."""
 
     def __init__(self, stream: BinaryIO, options: Options) -> None:
         self._member, self._options = MemberWriter(stream), options
@@ -88,7 +87,7 @@ class _Sink:
 
 
 def _holds_frames(file: PathLike) -> bool:
-    """Whether there is something to append to. Raises FormatError where that is no .tokp file, or not a whole one."""
+    """Whether a file has frames, to which a member can be appended. Raises FormatError if it is not a complete .tokp file."""
     name = os.fsdecode(file)
     try:
         with builtins.open(file, "rb") as stream:
@@ -112,13 +111,13 @@ def _holds_frames(file: PathLike) -> bool:
 class TokpressFile(io.BufferedIOBase):
     """A .tokp file as a binary file: mode "rb", "wb" (overwrite), "xb" (a new file only) or "ab" (append).
 
-    `file`: a path, or a binary file object, which stays open on close; read(n), or write(data), is all it needs to have.
-    Reading: `model` and `models` are looked in beside the shipped ones. Writing: they are chosen from, and without any the shipped ones are; `lanes`,
-    `frame_size` and `kernel` as in `Options`.
+    file: a path, or a binary file object with read(n) or write(data); a file object stays open on close.
+    model, models: for reading, models that are searched before the shipped ones; for writing, the candidates, by default the
+    shipped models. lanes, frame_size, kernel: as in `Options`.
 
-    Raises FormatError (ChecksumError), ModelMismatchError when reading; FormatError when appending to a file that is
-    none of ours; ModelError when a model cannot be opened; TokpressError where a model to write with loses information;
-    TypeError where `file` is neither; BlockingIOError where it is non-blocking and not ready.
+    Raises FormatError (ChecksumError), ModelMismatchError when reading; FormatError when appending to a file that is not a complete
+    .tokp file; ModelError if a model cannot be opened; TokpressError if a model for writing loses information; TypeError if `file`
+    is neither a path nor such an object; BlockingIOError if it is non-blocking and not ready.
     """
 
     def __init__(
@@ -206,7 +205,7 @@ class TokpressFile(io.BufferedIOBase):
 
     @_locked
     def peek(self, size: int = 0) -> bytes:
-        """Some bytes from here on, without going on; none only at the end."""
+        """Some of the next bytes, without moving the position; empty only at the end."""
         return self._reading().peek(size)
 
     @_locked
@@ -229,7 +228,7 @@ class TokpressFile(io.BufferedIOBase):
 
     @_locked
     def close(self) -> None:
-        """Write the last frame, if this is open for writing. A second close does nothing."""
+        """Close. A file open for writing gets its last frame. A second close does nothing."""
         sink, self._sink = self._sink, None
         try:
             if sink:
@@ -238,7 +237,7 @@ class TokpressFile(io.BufferedIOBase):
             self.abandon()
 
     def abandon(self) -> None:
-        """Close without the last frame: what was written cannot be taken for complete."""
+        """Close without the last frame, so that a reader finds the file incomplete."""
         stream, self._stream, self._sink, self._reader = self._stream, None, None, None
         if stream and self._owned:
             stream.close()
@@ -257,7 +256,7 @@ class TokpressFile(io.BufferedIOBase):
 
 
 class _Text(io.TextIOWrapper):
-    """Text over a TokpressFile, which leaves a file incomplete under the same circumstances."""
+    """Text over a TokpressFile. As there, an exception in a `with` statement leaves the file incomplete."""
 
     def __exit__(self, kind: type[BaseException] | None, *rest: Any) -> None:
         if kind:
@@ -331,11 +330,10 @@ def open(
 ) -> TokpressFile | io.TextIOWrapper:
     """Open a .tokp file: "rb" (the default), "wb", "xb", "ab" as a TokpressFile, "rt", "wt", "xt", "at" as text over it.
 
-    Threads may share a file of a binary mode; of a text mode, as with any text file of Python's, they may not. What is read from
-    the beginning to the end of a member is compared with its digest too; parts of it are verified frame by frame.
+    Threads may share a file in a binary mode, but not in a text mode. A member that is read from beginning to end is compared with
+    its digest; a part of it is verified frame by frame.
 
-    `encoding` (UTF-8 where none is given), `errors` and `newline` are those of the built-in `open`; the rest is as in
-    `TokpressFile`.
+    encoding (default UTF-8), errors, newline: as in the built-in `open`. Other parameters: as in `TokpressFile`.
 
     >>> import tempfile
     >>> folder = tempfile.TemporaryDirectory()
@@ -364,7 +362,7 @@ def open(
 
 
 def _with_mark(binary: TokpressFile, encoding: str) -> str:
-    """Write the byte order mark that TextIOWrapper leaves out where it cannot seek. Returns the encoding for what follows."""
+    """Write the byte order mark, which TextIOWrapper omits if it cannot seek. Returns the encoding of the text after it."""
     name = codecs.lookup(encoding).name
     if binary.writable() and not binary.appends and name in ("utf-16", "utf-32"):
         binary.write("".encode(encoding))

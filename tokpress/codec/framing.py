@@ -1,11 +1,11 @@
-"""A source in blocks, each of which becomes a frame, or a few where something stands around its samples.
+"""Cut a source into blocks. Each block becomes a frame; a block with bytes around its samples may become up to three.
 
-    any source             `frame_size` bytes a block, whole items of the model's (whole pictures, say)
-    pictures, sound,       as many rows, columns or frames as fit, in whole items of the tokenizer's: a video of any length
-    video, with a loss     becomes many frames of a file, each of which is decoded without the others
+    any source             `frame_size` bytes a block, in whole items of the one model (whole pictures, for instance)
+    pictures, sound,       as many rows, columns or video frames as fit, in whole items of the tokenizer: a long video
+    video, with loss       becomes many blocks, and each is decoded without the others
 
-A block ends where the tokenizer may be cut (`Tokenizer.safe_prefix`): segments, a caption and its picture say, are not cut in two.
-What comes before the first whole item, the head of a file say, goes into the first block.
+A block ends where the tokenizer may be cut (`Tokenizer.safe_prefix`): a segment, for instance a caption with its picture, stays whole.
+Bytes before the first whole item, for instance a file's header, go into the first block.
 """
 
 import io
@@ -22,26 +22,26 @@ from ..tokenizers.base import Tokenizer
 from ..tokenizers.samples import for_grid, grid_for
 from .options import Options
 
-#: the size of a source that does not tell it
+#: stands for the size of a source that cannot seek
 UNKNOWN = 1 << 62
-#: bytes that tell how samples lie, however small a frame shall be
+#: least number of bytes that are read to find out how samples lie
 LOOK = 1 << 17
-#: bytes of a block's items, with what fills up the last ones
+#: largest number of bytes in the items of a block, padding included
 MAX_FILLED = 1 << 27
 
 
 class Block(NamedTuple):
     source: bytes
-    #: whether the source ends with it
+    #: whether it ends the source
     last: bool
-    #: where samples are in it
+    #: where its samples are
     grid: Grid | None
-    #: whether the lossy tokenizer that was chosen, if one was, is for them, or for all of it where `grid` is None
+    #: False: the lossy tokenizer of the call cannot take these samples; without a grid, the whole block
     suits: bool = True
 
 
 def blocks(source: BinaryIO, options: Options) -> Iterator[Block]:
-    """Raises TokpressError where samples should be stored with a loss, and the tokenizer is not for them."""
+    """The blocks of a source. Raises TokpressError if `--lossy` was asked for and the tokenizer cannot take the samples."""
     left, reader, done = bytes_left(source), _Reader(source), 0
     size, item = frame_of_items(options)
     lead, grids = (left or 0) % item, Grids(left)
@@ -70,7 +70,7 @@ def blocks(source: BinaryIO, options: Options) -> Iterator[Block]:
 
 
 def _suited(found: formats.Samples, tokenizer: Tokenizer, frame_size: int, left: int | None) -> tuple[Grid, int]:
-    """(how samples lie that the tokenizer is for, bytes of them in a block). Raises TokpressError."""
+    """(the grid of the samples, bytes of samples in a block). Raises TokpressError if the tokenizer cannot take them."""
     from ..tokenizers.learned.tiled import Tiled  # for lossy ones only: a start counts milliseconds
 
     grid = grid_for(tokenizer, found)
@@ -91,8 +91,8 @@ def _suited(found: formats.Samples, tokenizer: Tokenizer, frame_size: int, left:
 
 
 def frame_of_items(options: Options) -> tuple[int, int]:
-    """(bytes of a frame, bytes of an item): a frame cuts no item of the model's, no picture say, in two, and holds at most
-    two tokens for each byte of the frame size. What comes before the first whole item goes into the first frame."""
+    """(bytes of a frame, bytes of an item). A frame contains whole items of the one model, and at most two tokens for each byte
+    of the frame size."""
     if options.models is None or len(options.models) != 1:
         return options.frame_size, 1
     (model,) = options.models
@@ -106,15 +106,15 @@ def frame_of_items(options: Options) -> tuple[int, int]:
 
 
 def frame_end(block: bytes, options: Options) -> int:
-    """How much of a block a frame takes where more follows: all but what the tokenizer of the one model would cut in two, unless
-    that is longer than a frame."""
+    """Number of bytes of a block that a frame takes if more bytes follow. The frame ends where the tokenizer of the one model may
+    be cut; it takes all bytes if there is no such place."""
     if options.models is None or len(options.models) != 1:
         return len(block)
     return options.models[0].tokenizer.safe_prefix(block) or len(block)
 
 
 def bytes_left(source: BinaryIO) -> int | None:
-    """In a source, if it can tell."""
+    """Bytes from here to the end of a source; None if it cannot seek."""
     if not can_seek(source):
         return None
     start = source.tell()
@@ -127,14 +127,14 @@ def bytes_left(source: BinaryIO) -> int | None:
 
 
 class Grids:
-    """Where the samples in each block of a source are: the head of the first one tells of all."""
+    """The grid of each block of a source, from the file header in the first block."""
 
     def __init__(self, size: int | None = None) -> None:
         self._size, self._done = size, 0
         self._whole: Grid | None = None
 
     def of(self, block: bytes) -> Grid | None:
-        """Of the next block."""
+        """The grid of the next block; None if it has no samples."""
         if not self._done:
             self._whole = formats.grid_of(block, UNKNOWN if self._size is None else self._size)
         begin, self._done = self._done, self._done + len(block)
@@ -142,13 +142,13 @@ class Grids:
 
 
 class _Reader:
-    """A stream that is looked into before it is read."""
+    """A stream with lookahead."""
 
     def __init__(self, source: BinaryIO) -> None:
         self._source, self._held, self._ended = source, b"", False
 
     def look(self, count: int) -> bytes:
-        """What the next `take` will give."""
+        """The bytes that the next `take(count)` returns."""
         pieces, short = [self._held], count - len(self._held)
         while short > 0 and not self._ended:  # a terminal is not asked again once it has ended
             pieces.append(read_some(self._source, short))

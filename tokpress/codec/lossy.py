@@ -1,8 +1,8 @@
-"""Files whose pixels or sound are stored as the tokens of a lossy tokenizer, with or without what these leave out.
+"""Frames of lossy tokenizers: tokens of pixels or sound, with or without what the tokens leave out.
 
-`tokpress compress --lossy` stores tokens only. Such a file restores a reconstruction, decode(encode(source)), which is the
-same on every machine and is what its checksums are of. Otherwise the rest follows the tokens (`residual`), and the file
-restores its source. What stands around the samples of a PPM, WAV or NPY file is stored as it is, in frames of its own.
+`tokpress compress --lossy` stores tokens only. Such a file restores a reconstruction, decode(encode(source)). It is the same on every
+machine, and the checksums are those of the reconstruction. Without `--lossy`, a residual follows the tokens (`residual`), and the file
+restores its source. The bytes around the samples of a PPM, WAV or NPY file are stored exactly, in frames of their own.
 """
 
 from ..container.frames import MAX_TOKENS
@@ -17,10 +17,9 @@ from .options import Options, Report
 
 
 def coded_pieces(block: Block, options: Options, report: Report) -> list[tuple[bytes, EncodedFrame]]:
-    """The frames of a block, each with its part of the source.
+    """The frames of a block, each with its part of the source: bytes before the samples, samples, bytes after them.
 
-    Without `options.lossy` what the tokens lack follows them (`residual`), and what the tokenizer is not for is stored by
-    other means."""
+    A block that the tokenizer cannot take is stored without it."""
     assert options.models is not None
     (model,) = options.models
     source, around, grid = block.source, Options(kernel=options.kernel), block.grid
@@ -54,5 +53,5 @@ def _with_loss(model: Model, samples: bytes, options: Options, report: Report, g
 
 
 def _worth(coded: EncodedFrame, samples: bytes) -> bool:
-    """Not so, for instance, where a few samples are filled up to a whole item."""
+    """Whether a frame is smaller than its samples, with few enough tokens. Padding a few samples to a whole item is not worth it."""
     return len(coded.payload) < len(samples) and (coded.tokens or 0) <= MAX_TOKENS * len(samples)

@@ -1,7 +1,7 @@
-"""The source behind a stream of frames, as a raw file: decoded frame by frame, as its bytes are asked for.
+"""The source of a stream of frames, as a raw file object. A frame is decoded when one of its bytes is read.
 
-The last piece of a frame is handed out only after the whole frame is verified. A frame that does not belong to the one before
-it is refused wherever reading begins; a member that is read as a whole is compared with its digest too.
+The last piece of a frame is returned only after the whole frame is verified. A frame that does not follow the frame before it raises an
+error, wherever reading begins. A member that is read from beginning to end is also compared with its digest.
 """
 
 import io
@@ -18,7 +18,7 @@ from . import restore
 
 
 class Frames(io.RawIOBase):
-    """The source behind a stream of frames, read only."""
+    """The source of a stream of frames, as a raw file object for reading."""
 
     def __init__(self, stream: BinaryIO, models: list[Model], kernel: str) -> None:
         need(stream, "read")
@@ -26,12 +26,12 @@ class Frames(io.RawIOBase):
         self._can_seek = can_seek(stream)
         self._base = stream.tell() if self._can_seek else 0  # the frames may begin inside a file
         self._end = stream.seek(0, io.SEEK_END) if self._can_seek else None
-        self._headers: list[FrameHeader] = []  # of the frames met so far, and where the source of each begins
+        self._headers: list[FrameHeader] = []  # those read so far, and where the source of each frame begins
         self._starts: list[int] = []
         self._next = 0  # where the header after those begins, from the base
         self._member, self._complete = Member(), False
         self._position = 0
-        self._current = -1  # the frame that is open, its payload, its pieces to come, the last one and where it begins
+        self._current = -1  # the open frame; its payload, its next pieces, the current piece and where that begins
         self._payload: Payload | None = None
         self._pieces: Iterator[bytes] = iter(())
         self._piece, self._piece_start = b"", 0
@@ -75,11 +75,11 @@ class Frames(io.RawIOBase):
 
     @property
     def _met(self) -> int:
-        """Source bytes of the frames met so far."""
+        """Source bytes of the frames whose headers have been read."""
         return self._starts[-1] + self._headers[-1].source_length if self._starts else 0
 
     def _meet(self) -> bool:
-        """Read one more header; False where the file ends. The payload of the one before is read or gone over."""
+        """Read one more header; False where the file ends. The payload before it is read or skipped."""
         if self._complete:
             return False
         if self._can_seek:
@@ -116,7 +116,7 @@ class Frames(io.RawIOBase):
         self._pieces = restore.restore_frame(header, self._payload, self._models, self._kernel)
 
     def _reach(self) -> bool:
-        """Have the piece at hand that holds the position; False at the end of the source."""
+        """Decode until `_piece` holds the position; False at the end of the source."""
         while True:
             if 0 <= self._position - self._piece_start < len(self._piece):
                 return True
@@ -131,7 +131,7 @@ class Frames(io.RawIOBase):
             self._step()
 
     def _step(self) -> bool:
-        """The next piece of the open frame. A frame that failed once is decoded afresh when it is asked for again."""
+        """Decode the next piece of the open frame; False at its end. After an error, the next read decodes the frame again."""
         try:
             piece = next(self._pieces, None)
             if piece is not None:
@@ -149,6 +149,6 @@ class Frames(io.RawIOBase):
         return True
 
     def _finish(self) -> None:
-        """Let the open frame come to its end, where the check of a frame that streams is."""
+        """Decode the last frame to its end: a frame that is decoded in pieces is verified there."""
         while self._current >= 0 and self._current == len(self._headers) - 1 and self._step():
             pass

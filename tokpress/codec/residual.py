@@ -1,10 +1,10 @@
-"""Lossless files over a lossy tokenizer: after the tokens, what their reconstruction lacks.
+"""Lossless frames of a lossy tokenizer: the tokens, then the residual, which is the difference from their reconstruction.
 
-    r = s − ŝ  (mod 2^bits, around the middle),     p(s) = p(tokens)·p(r | what of r came before),   ŝ = decode(tokens)
+    ŝ = decode(tokens),     r = s − ŝ  (mod 2^bits),     p(s) = p(tokens) · Π_i p(r_i | r_<i)
 
-The reconstruction is the same bits on every machine (`tokenizers.learned.autoencoder`), so the difference restores the source. It is
-coded by a second model, of samples (`samples` of the shipped ones), on the grid of the source: where a tokenizer leaves noise, that is all there is to
-gain; what it does not beat is coding the samples directly (docs/tokenizers.md says by how much).
+The reconstruction is the same on every machine, to the bit (`tokenizers.learned.autoencoder`), so the difference restores the source.
+The shipped model `linear-prediction` codes the difference, on the grid of the source. The file is larger than one in which
+`linear-prediction` codes the samples directly (docs/tokenizers.md has the sizes).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def _samples(data: bytes, sound: bool) -> np.ndarray:
 
 
 def difference(source: bytes, restored: bytes, sound: bool) -> bytes:
-    """s − ŝ, of pixels around 128, of sound around 0, wrapped.
+    """s − ŝ, modulo 2^bits. 128 is added to differences of pixels, so that small ones lie in the middle of 0 … 255.
 
     >>> list(difference(bytes([3, 200]), bytes([5, 200]), sound=False))
     [126, 128]
@@ -44,7 +44,7 @@ def added(restored: bytes, rest: bytes, sound: bool) -> bytes:
 
 
 def of_items(model: Model, length: int) -> Grid:
-    """Items one after the other, as one picture or recording."""
+    """The grid of items without one: items one after the other, as one picture or recording."""
     kind = samples_of(model.tokenizer)
     columns = length // (2 * kind.channels) if kind.sound else kind.sides[-1]
     rows = 1 if kind.sound else length // (columns * kind.channels)
@@ -60,8 +60,8 @@ def encode(
     grid: Grid | None,
     kernel: str = "auto",
 ) -> tuple[bytes, int, int]:
-    """(payload, tokens, lanes), as `Model.encode`, of a payload that restores the source itself: the length of the lossy
-    model's payload, that payload, then the residual model's."""
+    """(payload, tokens, lanes), as `Model.encode`. The payload is the length of the lossy model's payload, this payload, then the
+    payload of the residual model."""
     tokenizer = for_grid(model.tokenizer, grid)
     tokens = tokenizer.encode(source)
     rest = difference(source, tokenizer.decode(tokens), samples_of(model.tokenizer).sound)
@@ -81,7 +81,7 @@ def decode(
     length: int,
     kernel: str = "auto",
 ) -> bytes:
-    """The source of `length` bytes. Raises ChecksumError."""
+    """The source, `length` bytes: reconstruction plus residual. Raises ChecksumError."""
     stream = io.BytesIO(payload)
 
     def take(count: int) -> bytes:

@@ -1,8 +1,8 @@
 """Which candidate codes a frame: a choice by costs, without models or files.
 
-    Part       what is known of the tried part of a source before any candidate is tried
-    Cost       what a candidate costs there
-    Selection  the candidates in a good order of trial, no more of them than needed, and the best one
+    Part       the part of a source that is tried: what is known before any candidate is tried
+    Cost       bytes that a candidate takes for the part
+    Selection  the order of the trials, their end, and the best candidate
 
 `choose.py` measures the costs.
 """
@@ -11,28 +11,28 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-#: sources up to this size are tried whole with every candidate, of larger ones only a part
+#: candidates try sources up to this size as a whole, and a part of larger ones
 TRIAL_SIZE = 1 << 17
-#: a source from this size on is tried with every candidate, on a larger part
+#: for a source from this size on, every candidate is tried, on a larger part
 LARGE = 1 << 20
-#: A candidate that begins with nothing learned gains about so much more than a trained one from the part to the whole (the bench's trials
-#: show it; chosen on nine files of the bench, which are also reported, for want of others that the text model has not read).
+#: A candidate that starts empty does better on the whole source than on the part, since it learns: its cost for the part is multiplied by this.
+#: (Chosen on nine files of the benchmark, which are also reported: there were no others that the text model has not read.)
 STARTS_EMPTY = 0.91
-#: Above this ratio of lzma, even a single candidate is tried: perhaps nothing shrinks the source.
+#: If lzma shrinks the part to more than this share, even a single candidate is tried: perhaps nothing shrinks the source.
 HARDLY = 0.98
 #: A candidate below this share of lzma's bytes is taken without trying the others.
 CLEAR_WIN = 0.75
-#: Below this ratio of lzma, the candidate that learns fastest (the last one) is tried first; prose has a third and more.
+#: If lzma shrinks the part below this share, the candidate that learns fastest (the last one) is tried first. (Prose shrinks to a third or more.)
 REPETITIVE = 0.2
 #: Prose: a text model's tokens have at least PROSE_BYTES bytes each, and lzma needs at least PROSE_LZMA bytes for each. Then the text model is
-#: taken untried; it needs about PROSE_TEXT bytes for each. (It was the better one wherever lzma takes 0.9, but for one file at 0.87.)
+#: taken untried; it needs about PROSE_TEXT bytes for each token. (On test files with at least 0.9 bytes a token by lzma, it was always better.)
 PROSE_BYTES, PROSE_LZMA, PROSE_TEXT = 2.8, 1.0, 0.65
 
 
 class Part(NamedTuple):
-    """The part of a source that is tried. size: its bytes; of: bytes of the source; lzma: bytes that lzma packs the part in.
+    """The part of a source that is tried. size: its bytes. of: bytes of the source. lzma: bytes of the part, packed by lzma.
 
-    samples: whether it is pixels or sound. own: whether the user named the candidates. best: whether time does not matter."""
+    samples: whether it is pixels or sound. own: whether the user named the candidates. best: whether the effort is "best"."""
 
     size: int
     of: int
@@ -51,7 +51,7 @@ class Part(NamedTuple):
 
 
 class Cost(NamedTuple):
-    """payload: bytes for the part. starts_empty: whether the candidate has learned nothing before. final: whether it is taken at once."""
+    """payload: bytes for the part. starts_empty: as in `FrameRules`. final: take this candidate, without further trials."""
 
     payload: float
     starts_empty: bool = False
@@ -59,7 +59,7 @@ class Cost(NamedTuple):
 
 
 class Choice(NamedTuple):
-    """number: of the candidate; payload: bytes that the part takes."""
+    """number: the candidate's. payload: bytes that it takes for the part."""
 
     number: int
     payload: float
@@ -71,7 +71,7 @@ def is_prose(tokens: int, part: Part) -> bool:
 
 
 def tells_prose(part: Part) -> bool:
-    """Whether prose may be taken untried: of a part, by the shipped models."""
+    """Whether the text model may be taken untried: only among shipped models, for a part of a source without samples."""
     return not (part.own or part.is_whole or part.samples)
 
 
@@ -82,18 +82,18 @@ def order(count: int, part: Part) -> Sequence[int]:
 
 
 def is_taken_untried(count: int, part: Part) -> bool:
-    """Whether there is one candidate, which lzma's ratio says will shrink the source."""
+    """Whether there is a single candidate, and lzma shrinks the part enough to expect that the candidate does too."""
     doubtful = not part.own and part.lzma > HARDLY * part.size
     return count == 1 and not part.is_whole and not doubtful
 
 
 def is_clear(cost: Cost, part: Part) -> bool:
-    """Whether no other candidate need be tried."""
+    """Whether this candidate is so good that no other need be tried."""
     return not (part.best or part.is_large or part.samples) and cost.payload < CLEAR_WIN * part.lzma
 
 
 class Selection:
-    """Candidates in a good order of trial, until one is good enough; `best` is the choice so far, None where there is none.
+    """Iterates over the candidates to try, until one is good enough. best: the choice so far, or None.
 
     >>> part = Part(size=1000, of=1000, lzma=500)
     >>> selection, costs = Selection(2, part), [450, 400]
@@ -119,11 +119,11 @@ class Selection:
             yield number
 
     def add(self, number: int, cost: Cost | None) -> None:
-        """What candidate `number` costs; None: it is not worth a trial."""
+        """Note the cost of candidate `number`; None: it was not worth a trial."""
         if cost is None:
             return
         part = self._part
-        goes_on = part.is_large or not (part.is_whole or part.samples)  # and candidates learn from the rest
+        goes_on = part.is_large or not (part.is_whole or part.samples)  # then candidates learn from the rest
         expected = cost.payload * (STARTS_EMPTY if goes_on and cost.starts_empty else 1)
         if cost.final or expected < self._expected:
             self.best, self._expected = Choice(number, cost.payload), expected

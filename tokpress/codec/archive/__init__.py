@@ -1,14 +1,14 @@
-"""Many files in one .tokp file: alike ones share a model and a stream, and each can be read without the others.
+"""Many files in one .tokp file. Similar files are coded together in groups; one group can be read without the others.
 
     names.py     which names an item may have
-    item.py      what is put in, and what is told of it
-    layout.py    items of one kind, laid one under the other: a group
-    index.py     the index: columns of numbers and names
+    item.py      `Item`, a file, folder or link to pack; `Entry`, one in an archive
+    layout.py    groups: files of one kind, so laid out that their samples form one picture or recording
+    index.py     the index: names, sizes and places of all items, in columns
     writer.py    items in, frames out, in bounded memory
-    frames.py    the frames behind an archive, each decoded once by who reads in order
-    reader.py    `Archive`: names, items, one or all
+    frames.py    read any range of the source behind the frames; reading in order decodes each frame once
+    reader.py    `Archive`: the entries of an archive, and their bytes
 
-docs/format.md describes every byte, docs/archives.md what is kept.
+docs/format.md describes every byte, docs/archives.md what an archive keeps.
 """
 
 from .index import MAGIC

@@ -1,7 +1,7 @@
-"""The frames behind an archive: where they are, and their sources, the last one decoded at hand.
+"""The frames of an archive: where they are, and any range of their source. The frame that was decoded last is kept.
 
-All headers are read first: what is missing or does not belong is known before anything is decoded. A frame restores at most 64 MiB,
-so each is decoded, and checked, before a byte of it is given out.
+All headers are read first, so a missing or foreign frame is found before anything is decoded. A frame restores at most 64 MiB, so it is
+decoded and verified as a whole before any of its bytes are returned.
 """
 
 import io
@@ -19,7 +19,7 @@ from .. import restore
 
 
 class FrameIndex:
-    """Frames of a seekable file by position. `damage`: the error at which the walk over the headers stopped, or None."""
+    """The frames of a seekable file, by their position in the source. damage: the error that ended reading the headers, or None."""
 
     def __init__(self, stream: BinaryIO, models: list[Model], kernel: str) -> None:
         self._stream, self._models, self._kernel = stream, models, kernel
@@ -64,26 +64,26 @@ class FrameIndex:
         return not position or (at < len(self._member_ends) and self._member_ends[at] == position)
 
     def member_end(self, position: int) -> int | None:
-        """End of the member that holds this position; None where damage hides it."""
+        """End of the member that contains this position; None if it lies after the damage."""
         at = bisect_right(self._member_ends, position)
         return self._member_ends[at] if at < len(self._member_ends) else None
 
     def length_from(self, position: int) -> int:
-        """Bytes of the source from here to the end of the frame that they are in."""
+        """Bytes of the source from `position` to the end of its frame."""
         at = bisect_right(self._starts, position)
         return (self._starts[at] if at < len(self._starts) else self.end) - position
 
     def is_cut(self, position: int) -> bool:
-        """Whether a frame ends here, and another begins."""
+        """Whether a frame begins at `position`, or the source ends there."""
         at = bisect_left(self._starts, position)
         return position == self.end or (at < len(self._starts) and self._starts[at] == position)
 
     def in_one(self, start: int, end: int) -> bool:
-        """Whether one frame holds all of a range. What lies beyond the damage is not known, and cannot be read either."""
+        """Whether one frame contains the whole range. True for a range after the damage, which cannot be read anyway."""
         return end > self.end or start == end or bisect_right(self._starts, start) == bisect_left(self._starts, end)
 
     def read(self, start: int, size: int) -> Iterator[bytes]:
-        """A range of the source, a piece of each frame. Raises TokpressError, the same one for the same frame."""
+        """Yields a range of the source, frame by frame. Raises TokpressError; a damaged frame raises the same error each time."""
         if start + size > self.end:
             raise self.damage or FormatError("the archive ends before what its index promises: get a complete copy")
         while size:

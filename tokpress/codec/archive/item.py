@@ -5,13 +5,13 @@ from typing import BinaryIO, NamedTuple
 
 
 class ItemKind(IntEnum):
-    """The number is that of the format. PATH: a folder that was not put in itself, but something below it was."""
+    """Kinds of items, with their numbers in the format. PATH: a folder that was not packed itself, but contains packed items."""
 
     FILE, FOLDER, SYMLINK, HARDLINK, PATH = 0, 1, 2, 3, 4
 
 
 class Item(NamedTuple):
-    """A file, folder or link to put in. (name, data) is enough for a file."""
+    """A file, folder or link to pack. (name, data) is enough for a file."""
 
     name: str
     #: of a file; a stream must be able to seek, and is read from its beginning

@@ -1,9 +1,9 @@
-"""Items of one kind, laid so that the prior over samples sees one large picture or recording: a group.
+"""Groups: files of one kind, so laid out that a prior over samples sees one large picture or recording.
 
     head 0 · tail 0 · head 1 · tail 1 · …        what the files hold around their samples
-    samples 0 · samples 1 · …                    pictures of the same width and channels one under the other, or recordings
+    samples 0 · samples 1 · …                    pictures of the same width and channels, or recordings
 
-Everything else is laid end to end, as heads alone.
+A file without samples is one head. Such files follow each other.
 """
 
 from collections.abc import Iterator
@@ -13,14 +13,14 @@ from typing import Any
 from ...media import formats
 from ...media.grid import MAX_SIDE, Grid
 
-#: bytes of a group: what has to be decoded for one item, and what one flipped bit can lose (`python -m benchmarks
-#: archives`: larger ones save some more)
+#: bytes of a group: to read one item, all of them are decoded; one flipped bit may lose all of them. Larger groups save a little more
+#: (`python -m benchmarks archives`).
 GROUP_SIZE = 1 << 17
 
 
 @dataclass
 class Group:
-    """Files of one kind: for each its number among those of the part, its bytes, and where its samples are."""
+    """Files of one kind. files: for each, its number in the part of the index, its bytes, and its grid."""
 
     files: list[tuple[int, bytes, Grid | None]] = field(default_factory=list)
     size: int = 0
@@ -30,7 +30,7 @@ class Group:
         self.size += len(data)
 
     def laid(self) -> tuple[bytes, Grid | None]:
-        """(the group's source, where its samples are)"""
+        """(the group's source, its grid)."""
         around, samples = [], []
         rows = columns = 0
         for _, data, grid in self.files:
@@ -70,14 +70,14 @@ class Groups:
         group.add(number, data, grid)
 
     def take(self) -> list[Group]:
-        """All groups, also those that have room; none are left."""
+        """Remove and return all groups, also those that are not full."""
         taken = self._ready + [group for group in self._open.values() if group.files]
         self._ready, self._open = [], {}
         return taken
 
 
 def _kind(data: bytes) -> tuple[Any, Grid | None]:
-    """(what items of one group have in common, where the samples are)"""
+    """(what the files of one group have in common, the grid of this file)."""
     grid = formats.grid_of(data)
     if grid is None or grid.padding:
         return None, None

@@ -1,6 +1,6 @@
-"""Names of items: bytes as the file system has them, in parts between slashes, below the folder they are unpacked in.
+"""Names of items: relative paths, as bytes of the file system, with slashes between their parts.
 
-As text, a byte that is not UTF-8 is a code point of its own (`surrogateescape`), as Python has the names of files.
+In text, a byte that is not UTF-8 becomes a code point of its own (`surrogateescape`), as in Python's names of files.
 """
 
 from ...errors import FormatError
@@ -19,7 +19,7 @@ def to_text(name: bytes) -> str:
 
 
 def parts_of(name: str) -> tuple[bytes, ...]:
-    """A relative name that stays below its folder, part by part. Raises FormatError.
+    """The parts of a relative path. Raises FormatError if the path leaves its folder or is too long.
 
     >>> parts_of("folder/one.txt")
     (b'folder', b'one.txt')

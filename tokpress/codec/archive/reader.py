@@ -1,4 +1,4 @@
-"""An archive in a file: what it holds, and the bytes of its items."""
+"""`Archive`: the entries of an archive, and the bytes of its files."""
 
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,10 +12,10 @@ from .item import Entry, ItemKind
 
 
 class Archive:
-    """An archive in a file that can seek, or several that were joined. Raises FormatError where it is none, or damaged.
+    """An archive in a seekable file, or several archives that were joined. Raises FormatError if the file is no archive, or damaged.
 
-    Memory is bounded by the size of the file, and one frame. keep_going: open the part before the damage; `damage` holds the error.
-    A damaged frame raises when one of its files is read.
+    Memory is bounded by the size of the file and of one frame. keep_going: open the part before the damage; `damage` is the error.
+    A damaged frame raises an error only when one of its files is read.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class Archive:
         self._index.close()
 
     def _part(self, position: int) -> int:
-        """Take in the part of the index that begins here; returns where its groups end."""
+        """Read the part of the index at `position`. Returns where its groups end, which is where the next part begins."""
         if not self._frames.is_cut(position):
             raise damaged("it shares a frame with something else")
         end = self._frames.member_end(position)
@@ -72,11 +72,11 @@ class Archive:
     # --- what it holds ---------------------------------------------------------------------------
 
     def numbers(self) -> Sequence[int]:
-        """Of all entries, in the order in which they are stored."""
+        """The numbers of all entries, in the order in which they are stored."""
         return range(len(self._index))
 
     def entries(self, numbers: Iterable[int] | None = None) -> Iterator[Entry]:
-        """Files, folders and links in the order in which they are stored, or those of these numbers."""
+        """The files, folders and links with these numbers; by default all, in the order in which they are stored."""
         for number in self.numbers() if numbers is None else numbers:
             if self.kind(number) != ItemKind.PATH:
                 yield self._index.entry(number)
@@ -85,13 +85,13 @@ class Archive:
         return [entry.name for entry in self.entries()]
 
     def entry(self, name: str) -> Entry:
-        """Raises KeyError where there is none of that name."""
+        """The entry with this name. Raises KeyError."""
         if not (found := self._index.find(name)):
             raise KeyError(name)
         return self._index.entry(found[0])
 
     def within(self, names: Iterable[str]) -> Sequence[int]:
-        """The numbers of the items of these names, and of everything in the folders among them. Raises KeyError."""
+        """The numbers of the items with these names, and of everything in the folders among them. Raises KeyError."""
         chosen: list[int] = []
         for name in names:
             if not (found := self._index.find(name)):
@@ -106,7 +106,7 @@ class Archive:
         return self._index.kind(number)
 
     def file(self, number: int) -> int:
-        """The number of the entry that has the bytes: of a hard link that of the file, else the same."""
+        """The number of the entry that has the bytes: for a hard link that of its file, else `number`."""
         return self._index.file(number)
 
     # --- its bytes -------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
-"""Items in, an archive out. Memory is bounded: a batch of small items, and some frames of a large one.
+"""Items in, an archive out. Memory is bounded by a batch of small items, or some frames of a large one.
 
-Items are collected until they are a batch of BATCH_BYTES bytes. Then comes a part of the index, and the groups of these items, each in one frame. An
-item over max(frame size, group size) closes the part: it is a group of its own, written frame by frame.
+Items are collected until a batch has BATCH_BYTES bytes. Then `_flush` writes a part of the index and the groups of the batch, each in one
+frame. An item larger than max(frame size, group size) ends the batch: it is a group of its own, written frame by frame.
 """
 
 import io
@@ -19,7 +19,7 @@ from .index import FREE_INDEX_BYTES, HEAD_BYTES, INDEX_BYTES_PER_FILE_BYTE, MAX_
 from .item import Item, ItemKind
 from .layout import GROUP_SIZE, Groups
 
-#: bytes of items that are collected before they are written, and what an item counts for beside its bytes
+#: bytes of a batch, and bytes that an item counts beside its name and content
 BATCH_BYTES, ITEM_OVERHEAD = 1 << 25, 64
 
 Report = Callable[[int], None]
@@ -33,10 +33,10 @@ def write(
     report: Report = lambda done: None,
     batch: int = BATCH_BYTES,
 ) -> Summary:
-    """Items as an archive. `size`: bytes of a group. `report` hears the bytes written of all items. `batch`: bytes of items that are
-    collected before they are written.
+    """Write items as an archive. size: bytes of a group. report: called with the bytes of all items written so far. batch: bytes of
+    items that are collected before they are written.
 
-    Raises FormatError for a name that an archive cannot hold, or that two items have.
+    Raises FormatError for a name that an archive cannot contain, or that two items have.
 
     >>> out = io.BytesIO()
     >>> _ = write([("a.txt", b"one"), ("b/c.txt", b"two"), Item("b/d", kind=ItemKind.SYMLINK, target="../a.txt")], out)
@@ -98,7 +98,7 @@ class Writer:
             self._flush()
 
     def _folder(self, parts: tuple[bytes, ...]) -> int:
-        """What a row in this folder has as `parent`. Folders that were not given are put in as paths."""
+        """The `parent` of rows in this folder (`Row`). Folders that were not added are added as PATH."""
         folder = 0
         for i, part in enumerate(parts):
             if (folder, part) in self._numbers or (folder, part) in self._link_names:
@@ -138,7 +138,7 @@ class Writer:
         self._link_names.add((row.parent, row.name))
 
     def _file_called(self, item: Item) -> tuple[int, bytes]:
-        """Where the file is that a hard link is another name of."""
+        """(folder, name) of the file that a hard link is another name of."""
         *above, name = names.parts_of(item.target)
         folder = 0
         for part in above:
@@ -150,7 +150,7 @@ class Writer:
     # --- writing ---------------------------------------------------------------------------------
 
     def _flush(self, large: tuple[Row, BinaryIO] | None = None) -> None:
-        """A part of the index, then the groups of what was collected, then an item that was not."""
+        """Write a part of the index, then the groups of the batch, then `large`, an item that is not in the batch."""
         groups = self._groups.take()
         coded, counts, within, rows = [], [], 0, list(self._folder_rows)
         while groups:  # each is let go of once it is laid: all bytes are held once
@@ -183,8 +183,8 @@ class Writer:
         return choose.choose_frame(source, options, lambda part: self._report(self._done + within + part), grid)
 
     def _put_index(self, part: bytes, following: int) -> None:
-        """A reader refuses an index over INDEX_BYTES_PER_FILE_BYTE times the file. Where the index compresses better than that (an archive of empty
-        files), its beginning is stored raw. `following`: bytes of the frames to come."""
+        """Write a part of the index. A reader refuses an index of more than INDEX_BYTES_PER_FILE_BYTE times the file. If the index would
+        compress better than that (an archive of empty files), its beginning is stored raw. following: bytes of the batch's frames."""
         self._index_bytes += len(part) - HEAD_BYTES
         needed_bytes = (
             -(-(self._index_bytes - FREE_INDEX_BYTES) // INDEX_BYTES_PER_FILE_BYTE)
