@@ -16,16 +16,15 @@ if TYPE_CHECKING:
 
 def main() -> None:
     gc.set_threshold(300_000)  # imports make many objects and hardly any garbage
-    # products of a few lanes are too small for BLAS threads, which on a busy machine spend their time waiting
-    # for each other; tokpress shares out lanes instead (tokpress.exact.threads)
+    # matrix products of a few lanes are too small for BLAS threads; tokpress divides lanes among threads (tokpress.exact.threads)
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    if os.environ.get("HOME") == "":  # is no home, and would be taken for /
+    if os.environ.get("HOME") == "":  # would be taken for /
         del os.environ["HOME"]
-    if not os.path.isabs(os.path.expanduser("~")):  # no home: libraries would make a folder called "~" in this one
+    if not os.path.isabs(os.path.expanduser("~")):  # libraries would create a folder "~" here
         os.environ["HOME"] = os.devnull
     from . import overview
 
-    with contextlib.suppress(OSError):  # what cannot be printed is told below
+    with contextlib.suppress(OSError):  # reported by `run` below
         if (code := overview.answer(sys.argv[1:])) is not None:
             sys.exit(code)
     from .signals import default_until_installed, occupy_standard_streams
@@ -38,10 +37,9 @@ def main() -> None:
 
 
 def process() -> None:
-    """The whole process of the command: `main`, then an end without taking the interpreter apart, which would take 15 ms.
+    """The process of the command: `main`, then an exit without the clean-up of the interpreter, which takes 15 ms.
 
-    What was registered with `atexit` runs, and streams are flushed. Where another thread still works, or torch is here, which has
-    more to clean up, Python ends as it always does."""
+    Functions of `atexit` run, and streams are flushed. Where another thread runs, or torch is imported, Python exits as usual."""
     try:
         main()
         code = 0
@@ -50,15 +48,15 @@ def process() -> None:
             raise
         code = end.code or 0
     threading = sys.modules.get("threading")
-    if "torch" in sys.modules or (threading and any(map(_is_at_work, threading.enumerate()))):
+    if "torch" in sys.modules or (threading and any(map(_is_waited_for, threading.enumerate()))):
         sys.exit(code)
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(AttributeError, OSError, ValueError):  # closed, or no file: `main` has told
+        with contextlib.suppress(AttributeError, OSError, ValueError):  # closed, or not a file: `main` has reported it
             stream.flush()
     os._exit(code)
 
 
-def _is_at_work(thread: Thread) -> bool:
-    """Whether Python would wait for it at its end."""
+def _is_waited_for(thread: Thread) -> bool:
+    """Whether Python waits for a thread before it exits."""
     return not thread.daemon and thread.ident != get_ident()

@@ -207,7 +207,7 @@ def _code(settings: Settings, codec_options: "Options", source: Source, out: Bin
 def _verify(settings: Settings, codec_options: "Options", source: Source, start: int, out: BinaryIO) -> None:
     """Raise OutputError where the output does not restore the source, which is about to be deleted."""
     expected = None if settings.lossy else source.stream
-    if expected:
+    if expected is not None:
         expected.seek(start)
     with Progress(f"{source.name}: verifying", source.size, settings.quiet) as progress:
         verify.check(source.name, out, expected, codec_options.models or [], settings.kernel, progress)

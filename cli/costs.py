@@ -1,6 +1,6 @@
-"""Bits of files, lines, tokens and bytes, from the bits of tokens.
+"""Bits of files, lines, tokens, bytes and segments, from the bits of tokens.
 
-A token may reach over a newline, or cover several bytes: its bits are then split by share of bytes.
+The bits of a token are divided equally among its bytes.
 """
 
 from collections.abc import Iterable, Iterator
@@ -9,16 +9,17 @@ from typing import Any, BinaryIO
 from .terminal import printable
 
 Row = dict[str, Any]
-TEXT = 200  # bytes of a line or token that are shown
+#: bytes of a line or token that are printed
+TEXT = 200
 
 
 def blocks(
     source: BinaryIO, model, lanes: int | None, context: bytes = b"", kernel: str = "auto"
 ) -> Iterator[tuple[bytes, Any]]:
-    """(source, Bits) of each piece that `compress` would make a frame of, in as many lanes as it would; of what a lossy
-    tokenizer takes, of the samples.
+    """(source, Bits) of each frame that `compress` would write. With a lossy tokenizer, frames hold decoded samples.
 
-    context: what the model has read before each piece; the source is then taken as it is."""
+    lanes: None takes the number of lanes of `compress`. context: bytes that the model reads before each frame; frames are then cut
+    without regard to samples."""
     from tokpress.codec import framing
     from tokpress.codec.options import FRAME_SIZE, Options
     from tokpress.errors import ModelError
@@ -36,7 +37,7 @@ def blocks(
             continue
         bits = model.score(piece, lanes, context, grid, kernel)
         if bits.source_bytes != len(piece):
-            raise ModelError(f"the tokenizer of {model.name} does not tell which bytes its tokens stand for")
+            raise ModelError(f"the tokenizer of {model.name} does not know the bytes of its tokens: use another model")
         yield piece, bits
 
 
@@ -46,7 +47,7 @@ def by_file(pieces: Iterable[tuple[bytes, Any]]) -> Iterator[Row]:
     for block, bits in pieces:
         total["bits"] += bits.total_bits
         total["bytes"] += len(block)
-        total["tokens"] += bits.tokens  # of which an item may take several
+        total["tokens"] += bits.tokens
         total["lines"] += block.count(b"\n")
         last = block[-1:]
     total["lines"] += last != b"\n"
@@ -54,7 +55,7 @@ def by_file(pieces: Iterable[tuple[bytes, Any]]) -> Iterator[Row]:
 
 
 def by_line(pieces: Iterable[tuple[bytes, Any]]) -> Iterator[Row]:
-    """Lines end after their newline, which counts as theirs. They may reach over blocks."""
+    """A line includes its newline. It may span several blocks."""
     import numpy as np
 
     number, cost, length, text = 1, 0.0, 0, b""
@@ -77,7 +78,7 @@ def by_token(pieces: Iterable[tuple[bytes, Any]]) -> Iterator[Row]:
     for block, bits in pieces:
         start = 0
         for cost, length in zip(bits.bits.tolist(), bits.lengths.tolist()):
-            text = readable(block[start : start + min(length, TEXT)], ends=False)
+            text = readable(block[start : start + min(length, TEXT)], strip=False)
             yield {"offset": offset + start} | _rated({"bits": cost, "bytes": length}) | {"text": text}
             start += length
         offset += len(block)
@@ -88,32 +89,32 @@ def by_byte(pieces: Iterable[tuple[bytes, Any]]) -> Iterator[Row]:
     for block, bits in pieces:
         for byte, cost in zip(block, per_byte(bits).tolist()):
             yield (
-                {"offset": offset} | _rated({"bits": cost, "bytes": 1}) | {"text": readable(bytes([byte]), ends=False)}
+                {"offset": offset} | _rated({"bits": cost, "bytes": 1}) | {"text": readable(bytes([byte]), strip=False)}
             )
             offset += 1
 
 
 def by_segment(pieces: Iterable[tuple[bytes, Any]]) -> Iterator[Row]:
-    """Of a source of several kinds (`tokpress.media.segments`), each with the mark before it."""
+    """Segments of a source of several kinds (`tokpress.media.segments`), each with its head."""
     import numpy as np
 
     from tokpress.media import segments
 
     number = 0
     for block, bits in pieces:
-        cumulative, at = np.concatenate([[0.0], np.cumsum(per_byte(bits))]), 0
+        cumulative, start = np.concatenate([[0.0], np.cumsum(per_byte(bits))]), 0
         for kind, data in segments.split(block, segments.MAX_KINDS):
-            end, number = at + segments.HEAD + len(data), number + 1
-            cost = {"bits": float(cumulative[end] - cumulative[at]), "bytes": len(data)}
+            end, number = start + segments.HEAD + len(data), number + 1
+            cost = {"bits": float(cumulative[end] - cumulative[start]), "bytes": len(data)}
             yield {"segment": number, "kind": kind} | _rated(cost)
-            at = end
+            start = end
 
 
 BY = {"file": by_file, "line": by_line, "token": by_token, "byte": by_byte, "segment": by_segment}
 
 
 def per_byte(bits):
-    """Bits of each byte [n] float64. A token without bytes of its own is charged to the next one that has some."""
+    """Bits of each byte [n] float64. The bits of a token without bytes are added to the next token that has bytes."""
     import numpy as np
 
     real = np.flatnonzero(bits.lengths)
@@ -128,7 +129,7 @@ def _rated(row: Row) -> Row:
     return row | {"bits_per_byte": row["bits"] / max(row["bytes"], 1)}
 
 
-def readable(data: bytes, ends: bool = True) -> str:
-    """As one line of text, with nothing in it that a terminal would obey. `ends`: without the newline it ends by."""
-    text = (data.removesuffix(b"\n") if ends else data).decode("utf-8", "backslashreplace")
+def readable(data: bytes, strip: bool = True) -> str:
+    """One printable line of text. strip: without the newline at its end."""
+    text = (data.removesuffix(b"\n") if strip else data).decode("utf-8", "backslashreplace")
     return printable(text)

@@ -133,9 +133,9 @@ def run() -> None:
         try:
             code = _exit_code()
         finally:
-            signals.over()
+            signals.finish()
     except Interrupted as interrupt:
-        signals.over()
+        signals.finish()
         code = 128 + interrupt.signum
     if output := sys.modules.get(f"{__package__}.output"):
         output.sweep()

@@ -1,9 +1,9 @@
-"""Files that appear whole under their name, or not at all.
+"""Output files that appear under their name complete, or not at all.
 
-An output is written under a temporary name in the folder of its target, and gets the target's name when all of it is written.
-Without `force` that step fails if the target has come to exist meanwhile. Names can be exchanged by whoever may write to the
-folder, so only descriptors are trusted: owner, mode and times are set by the file's, names are looked up by the folder's, and
-nothing is published unless the temporary name still names the file that was written.
+An output is written under a temporary name in the folder of its target, and renamed when it is complete. Without `force`, this fails
+where the target exists by then. Other users of the folder can replace names, so only descriptors are trusted: owner, mode and times
+are set through that of the file, names are looked up through that of the folder, and before the rename the temporary name must still
+be that of the written file.
 """
 
 import contextlib
@@ -19,9 +19,9 @@ from . import signals
 
 PREFIX = ".tokp-"
 FULL = {getattr(errno, name, 0) for name in ("ENOSPC", "EDQUOT", "EFBIG")}
-#: where a file cannot have a second name
+#: errors of file systems without hard links
 NO_LINKS = {getattr(errno, name, 0) for name in ("EPERM", "EMLINK", "EOPNOTSUPP", "ENOSYS")}
-#: Windows renames no file that is open
+#: Windows does not rename open files
 CLOSED_FIRST = os.name == "nt"
 
 
@@ -30,22 +30,22 @@ class OutputError(TokpressError):
 
 
 def check(target: str, source: str, force: bool) -> None:
-    """Raise OutputError for what can be known before the work starts. `source`: the input, "-" for none."""
+    """Raise OutputError where a target cannot be written. `source`: the input, "-" for none."""
     try:
-        found = os.stat(target)
+        status = os.stat(target)
     except FileNotFoundError:
-        if os.path.islink(target) and not force:  # to nothing
+        if os.path.islink(target) and not force:  # a dangling link
             raise exists(target) from None
         if not os.path.isdir(folder := os.path.dirname(target) or "."):
             raise OutputError(
-                f"{target}: there is no folder {folder}: make it first, or choose another with -o"
+                f"{target}: there is no folder {folder}: create it, or choose another one with -o"
             ) from None
         return
-    if stat.S_ISDIR(found.st_mode):
+    if stat.S_ISDIR(status.st_mode):
         raise OutputError(f"{target}: is a directory: name a file with -o")
-    if source != "-" and os.path.samestat(found, os.stat(source)):
+    if source != "-" and os.path.samestat(status, os.stat(source)):
         raise OutputError(f"{target}: is the input itself: choose another name with -o")
-    if stat.S_ISREG(found.st_mode) and not force:
+    if stat.S_ISREG(status.st_mode) and not force:
         raise exists(target)
 
 
@@ -55,17 +55,17 @@ def exists(target: str) -> OutputError:
 
 @contextlib.contextmanager
 def create(
-    target: str, force: bool = False, like: os.stat_result | None = None, sync: bool = False
+    target: str, force: bool = False, source: os.stat_result | None = None, sync: bool = False
 ) -> Iterator[BinaryIO]:
-    """A file to write and read, which becomes `target` at the end of the `with`, unless it ends by an exception.
+    """A file to write and read. It gets the name `target` at the end of the `with`, unless that raises.
 
-    `like`: the input whose owner, mode bits and times it takes. `sync`: it is on disk when the `with` has ended."""
+    source: the input, for owner, mode and times. sync: wait until the file is on disk."""
     with named(target), _Temporary(target) as temporary:
-        with temporary.opened(private=like is not None) as file:
+        with temporary.opened(private=source is not None) as file:
             yield file
             file.flush()
-            if like:
-                _resemble(file.fileno(), like)
+            if source:
+                _copy_attributes(file.fileno(), source)
             if sync:
                 os.fsync(file.fileno())
             signals.check()
@@ -77,7 +77,7 @@ def create(
 
 
 class _Temporary:
-    """The temporary file of one target. At the end of the `with` its name is removed."""
+    """The temporary file of one target. Its name is removed at the end of the `with`."""
 
     def __init__(self, target: str) -> None:
         folder, base = os.path.split(target)
@@ -86,7 +86,7 @@ class _Temporary:
         if self._folder is None:
             self._name = os.path.join(folder, self._name)
         self._target_name = target if self._folder is None else base
-        self._made: os.stat_result | None = None
+        self._status: os.stat_result | None = None
 
     def __enter__(self) -> "_Temporary":
         _unfinished.add(self)
@@ -103,19 +103,19 @@ class _Temporary:
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
         with signals.held():
             number = os.open(self._name, flags, 0o600 if private else 0o666, dir_fd=self._folder)
-            self._made = os.fstat(number)
+            self._status = os.fstat(number)
         with os.fdopen(number, "w+b") as file:
             yield cast(BinaryIO, file)
 
     def publish(self, file: BinaryIO, force: bool) -> None:
-        """Give the file its target's name. Raises OutputError where that exists, or the temporary name is another file's."""
+        """Rename the file to its target. Raises OutputError where that exists, or another file has the temporary name."""
         if CLOSED_FIRST:
             file.close()
         elif not self._is_ours(self._name):
-            raise self._exchanged()
+            raise self._replaced()
         self._rename(force)
         if not CLOSED_FIRST and not self._is_ours(self._target_name):
-            raise self._exchanged()
+            raise self._replaced()
 
     def _rename(self, force: bool) -> None:
         if force:
@@ -126,24 +126,23 @@ class _Temporary:
             raise exists(self._target) from None
 
     def _check_replaceable(self) -> None:
-        """Raise OutputError where a file would take the place of a device or the like."""
+        """Raise OutputError where the target is neither a file nor a link."""
         with contextlib.suppress(FileNotFoundError):
             mode = os.stat(self._target_name, dir_fd=self._folder, follow_symlinks=False).st_mode
             if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
-                raise OutputError(f"{self._target}: is no file: choose another name with -o")
+                raise OutputError(f"{self._target}: is not a file: choose another name with -o")
 
     def _is_ours(self, name: str) -> bool:
-        """Whether a name in the folder is that of the file that was written. Its inode is not reused while it is open."""
+        """Whether a name in the folder leads to the written file. Its inode is not reused while it is open."""
         try:
             found = os.stat(name, dir_fd=self._folder, follow_symlinks=False)
         except OSError:
             return False
-        return self._made is not None and os.path.samestat(found, self._made)
+        return self._status is not None and os.path.samestat(found, self._status)
 
-    def _exchanged(self) -> OutputError:
+    def _replaced(self) -> OutputError:
         return OutputError(
-            f"{self._target}: somebody exchanged the file while it was written: write to a folder that nobody else may "
-            "write to, with -o"
+            f"{self._target}: another process replaced the file while it was written: choose a folder of your own with -o"
         )
 
     def remove(self) -> None:
@@ -152,8 +151,8 @@ class _Temporary:
                 os.unlink(self._name, dir_fd=self._folder)
 
     def sync_folder(self) -> None:
-        """Put the target's name on disk."""
-        if self._folder is None:  # this system opens no folders
+        """Wait until the name of the target is on disk."""
+        if self._folder is None:  # this system does not open folders
             return
         folder = os.open(".", os.O_RDONLY | os.O_DIRECTORY, dir_fd=self._folder)
         try:
@@ -163,73 +162,75 @@ class _Temporary:
 
 
 def rename(folder: int | None, temporary: str | bytes, name: str | bytes, force: bool) -> None:
-    """Give a finished file its name, both in an open folder. Without `force`, raises FileExistsError where it is taken."""
-    places = {} if folder is None else {"src_dir_fd": folder, "dst_dir_fd": folder}
+    """Rename a finished file within an open folder. Without `force`, raises FileExistsError where the name is taken."""
+    folders = {} if folder is None else {"src_dir_fd": folder, "dst_dir_fd": folder}
     if not force:
         try:
-            return os.link(temporary, name, **places, follow_symlinks=not places)  # the temporary name is removed later
+            return os.link(
+                temporary, name, **folders, follow_symlinks=not folders
+            )  # the temporary name is removed later
         except OSError as error:
             if error.errno not in NO_LINKS:
                 raise
         os.close(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=folder))  # reserve the name
     try:
-        os.replace(temporary, name, **places)
+        os.replace(temporary, name, **folders)
     except OSError:
         if not force:
             os.unlink(name, dir_fd=folder)
         raise
 
 
-#: temporary files that exist, or are about to
+#: temporary files that exist or are about to exist
 _unfinished: set[_Temporary] = set()
 
 
 def sweep() -> None:
-    """Remove what is unfinished: the last resort, should a `with` have been interrupted twice."""
+    """Remove unfinished files that are left after a second interruption."""
     for temporary in list(_unfinished):
         temporary.remove()
 
 
 def _open_folder(folder: str) -> int | None:
-    """A descriptor to look names up by, however the folder is renamed meanwhile; None where the system has none."""
+    """A descriptor for looking up names, valid after a rename of the folder; None where the system has none."""
     if os.open not in os.supports_dir_fd:
         return None
     return os.open(folder or ".", getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY)
 
 
-def _resemble(file: int, like: os.stat_result) -> None:
-    """Set owner, group, mode bits and times, as far as we may. Nobody gets to read who could not read the input: the owner
-    comes first, while only the owner may do anything."""
+def _copy_attributes(file: int, source: os.stat_result) -> None:
+    """Set owner, group, mode and times of the input, as far as permitted. Users who could not read the input cannot read the file:
+    the owner is set first, while the file is private."""
     with contextlib.suppress(OSError, AttributeError):  # not every file system has these, nor every system fchown
-        mode, now = like.st_mode & 0o777, os.fstat(file)
-        if now.st_uid != like.st_uid:
+        mode, now = source.st_mode & 0o777, os.fstat(file)
+        if now.st_uid != source.st_uid:
             with contextlib.suppress(OSError):  # for root only
-                os.fchown(file, like.st_uid, -1)
-        if now.st_gid != like.st_gid:
+                os.fchown(file, source.st_uid, -1)
+        if now.st_gid != source.st_gid:
             try:
-                os.fchown(file, -1, like.st_gid)
-            except OSError:  # its group is another one: no more than everybody may do
+                os.fchown(file, -1, source.st_gid)
+            except OSError:  # with another group, the group gets the rights of all others
                 mode &= 0o707 | (mode & 0o007) << 3
         os.fchmod(file, mode)
-        os.utime(file, ns=(like.st_atime_ns, like.st_mtime_ns))
+        os.utime(file, ns=(source.st_atime_ns, source.st_mtime_ns))
 
 
-def remove(name: str, read: os.stat_result) -> None:
-    """Remove an input, if it is still as it was `read`. Raises OutputError where it is not."""
-    folder, base = os.path.split(name)
-    place = _open_folder(folder)
+def remove(name: str, status: os.stat_result) -> None:
+    """Delete an input. Raises OutputError where its status differs from that when it was read."""
+    folder_name, base = os.path.split(name)
+    folder = _open_folder(folder_name)
     try:
-        here = name if place is None else base
-        if not unchanged(read, os.stat(here, dir_fd=place)):
+        relative = name if folder is None else base
+        if not unchanged(status, os.stat(relative, dir_fd=folder)):
             raise changed(name, "it is kept")
-        os.unlink(here, dir_fd=place)
+        os.unlink(relative, dir_fd=folder)
     except OSError as error:
         raise OutputError(
             f"{name}: its output is complete, but it cannot be deleted: {error.strerror}: delete it yourself"
         ) from error
     finally:
-        if place is not None:
-            os.close(place)
+        if folder is not None:
+            os.close(folder)
 
 
 def unchanged(before: os.stat_result, now: os.stat_result) -> bool:
@@ -237,7 +238,7 @@ def unchanged(before: os.stat_result, now: os.stat_result) -> bool:
 
 
 def changed(name: str, outcome: str) -> OutputError:
-    return OutputError(f"{name}: changed while it was read, so {outcome}: try again when nothing writes to it")
+    return OutputError(f"{name}: changed while it was read, so {outcome}: try again when no program writes to it")
 
 
 LEFT_NOTHING = "nothing was left behind; free some space here or in $TMPDIR, or choose another place with -o"
@@ -245,7 +246,7 @@ LEFT_NOTHING = "nothing was left behind; free some space here or in $TMPDIR, or 
 
 @contextlib.contextmanager
 def named(target: str, advice: str = LEFT_NOTHING) -> Iterator[None]:
-    """Name the target instead of the temporary file; say what to do about a full disk."""
+    """Errors inside name the target, not the temporary file, and say what to do on a full disk."""
     try:
         yield
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Signals that end the process unwind it first, so that every `with` cleans up."""
+"""Signals that end the process. They raise an exception first, so that every `with` cleans up."""
 
 import contextlib
 import os
@@ -9,37 +9,36 @@ from threading import current_thread, main_thread
 from types import FrameType
 
 NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
-_asked = 0  # the signal that asked us to stop
-_holding = 0  # of the main thread, which alone hears signals
-_over = False
-#: raises where nobody waits for the work at hand any more
-_wanted: ContextVar[Callable[[], None]] = ContextVar("wanted", default=lambda: None)
+#: the timer that repeats a signal a little later
+_TIMER = getattr(signal, "SIGALRM", 0)
+_received = 0  # the signal that ends the process
+_holding = 0  # number of `held` blocks of the main thread, which alone receives signals
+_finished = False
+#: raises where the result of the current job is no longer needed
+_check_job: ContextVar[Callable[[], None]] = ContextVar("check_job", default=lambda: None)
 
 
 class Interrupted(KeyboardInterrupt):
-    """A signal asks us to stop: unwind, then exit with 128 + its number."""
+    """A signal ends the process: unwind, then exit with 128 + its number."""
 
     def __init__(self, signum: int = signal.SIGINT) -> None:
         self.signum = signum
 
 
-def _stop(signum: int, frame: FrameType | None) -> None:
-    global _asked
-    _asked = _asked or (signum if signum != _AGAIN else 0)
-    if not _asked or _holding or _over:
+def handle(signum: int, frame: FrameType | None) -> None:
+    """The handler of all signals."""
+    global _received
+    _received = _received or (signum if signum != _TIMER else 0)
+    if not _received or _holding or _finished:
         return
-    if _AGAIN and _fragile(frame):
+    if _TIMER and _is_importing(frame):
         signal.setitimer(signal.ITIMER_REAL, 0.01)
         return
-    raise Interrupted(_asked)
+    raise Interrupted(_received)
 
 
-#: the timer that asks again a little later
-_AGAIN = getattr(signal, "SIGALRM", 0)
-
-
-def _fragile(frame: FrameType | None) -> bool:
-    """Whether an exception may not be raised here: in the midst of an import some modules abort."""
+def _is_importing(frame: FrameType | None) -> bool:
+    """Whether an import runs: an exception in it aborts the process in some modules."""
     while frame is not None:
         if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
             return True
@@ -48,37 +47,43 @@ def _fragile(frame: FrameType | None) -> bool:
 
 
 def install() -> None:
-    """From here on those signals that are not ignored (nohup) raise Interrupted wherever the main thread is."""
-    for each in (getattr(signal, name, None) for name in (*NAMES, "SIGALRM")):
-        if each and signal.getsignal(each) != signal.SIG_IGN:
-            signal.signal(each, _stop)
+    """From here on, signals raise Interrupted in the main thread, except those that are ignored (nohup)."""
+    for signum in _numbers():
+        if signal.getsignal(signum) != signal.SIG_IGN:
+            signal.signal(signum, handle)
 
 
-def over() -> None:
-    """Nothing is left to clean up: further signals change nothing any more."""
-    global _over
-    _over = True
-    for each in (getattr(signal, name, None) for name in (*NAMES, "SIGALRM")):
-        if each:  # while Python shuts down it would give them back their default, which is to die
-            signal.signal(each, signal.SIG_IGN)
+def finish() -> None:
+    """Nothing is left to clean up: further signals have no effect."""
+    global _finished
+    _finished = True
+    for signum in _numbers():  # Python would restore their default, which kills, while it shuts down
+        signal.signal(signum, signal.SIG_IGN)
+
+
+def _numbers() -> Iterator[int]:
+    for name in (*NAMES, "SIGALRM"):
+        if signum := getattr(signal, name, None):
+            yield signum
 
 
 def check() -> None:
-    """Raise Interrupted if that was asked for, and what `stopping` raises. Wherever the handler ran (in a finaliser, within an
-    import), its exception may have been swallowed, or become another one; in other threads it never runs."""
-    if _asked and not _over and not (_holding and _in_main_thread()):
-        raise Interrupted(_asked)
-    _wanted.get()()
+    """Raise Interrupted after a signal, or the error of the function that `stopping` has set.
+
+    The exception of the handler may be lost, in a finaliser or an import, and other threads never get it."""
+    if _received and not _finished and not (_holding and _in_main_thread()):
+        raise Interrupted(_received)
+    _check_job.get()()
 
 
 @contextlib.contextmanager
-def stopping(wanted: Callable[[], None]) -> Iterator[None]:
-    """Work that somebody may give up: `check` calls `wanted`, which raises then."""
-    before = _wanted.set(wanted)
+def stopping(check_job: Callable[[], None]) -> Iterator[None]:
+    """A job whose result may become useless: `check` calls `check_job`, which then raises."""
+    before = _check_job.set(check_job)
     try:
         yield
     finally:
-        _wanted.reset(before)
+        _check_job.reset(before)
 
 
 def _in_main_thread() -> bool:
@@ -87,25 +92,25 @@ def _in_main_thread() -> bool:
 
 @contextlib.contextmanager
 def held() -> Iterator[None]:
-    """Steps that belong together: a signal is acted upon when they are done. What another thread does no signal interrupts."""
+    """Steps that belong together: a signal is handled after the last one. Signals never interrupt other threads."""
     global _holding
-    held = _in_main_thread()
-    _holding += held
+    depth = int(_in_main_thread())
+    _holding += depth
     try:
         yield
     finally:
-        _holding -= held
+        _holding -= depth
     check()
 
 
 def default_until_installed() -> None:
-    """While modules are imported and nothing is open, Ctrl-C may end the process as it does any other."""
+    """While modules are imported and no file is open, Ctrl-C ends the process at once."""
     if signal.getsignal(signal.SIGINT) == signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def occupy_standard_streams() -> None:
-    """Open those of 0, 1, 2 that are closed, on nothing, lest a file we open becomes somebody's stderr."""
+    """Open /dev/null in place of closed descriptors 0, 1 and 2, so that no other file gets one of these numbers."""
     while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
         pass
     os.close(number)

@@ -1,7 +1,7 @@
-"""Everything that tokpress prints goes through here.
+"""All output to stdout and stderr.
 
-File names, model names, contents and messages come from outside, and may hold what a terminal obeys: colours, a new title,
-a cursor that moves. `say` and `note` print such characters as escapes (`\\x1b`); nothing else in this package may print.
+File names, model names, contents and messages may hold control sequences of a terminal: colours, titles, cursor movements. `say`
+and `note` print control characters as escapes (`\\x1b`). No other module of this package prints.
 """
 
 import contextlib
@@ -13,19 +13,19 @@ from contextvars import ContextVar
 
 
 def printable(text: str) -> str:
-    """`text` on one line, with each character that a terminal would obey, or could not show, as an escape."""
+    """`text` on one line, with control characters and unprintable characters as escapes."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 class Desk:
-    """What a job prints while others run beside it is kept here, and shown when its turn has come."""
+    """Holds the output of a job that runs in parallel with others, until its turn comes."""
 
     def __init__(self) -> None:
-        self._kept: list[tuple[str, bool]] = []  # texts, and whether they go to stderr
+        self._kept: list[tuple[str, bool]] = []  # (text, to stderr)
         self.due = False
 
     def take_turn(self) -> None:
-        """From here on its moving line is drawn; its other lines wait for its end."""
+        """From here on the progress line of the job is drawn; its other lines are shown at its end."""
         self.due = True
 
     def keep(self, text: str, err: bool) -> None:
@@ -33,7 +33,7 @@ class Desk:
 
     @contextlib.contextmanager
     def used(self) -> Iterator[None]:
-        """What is printed inside, by this thread and by those that it starts, is kept."""
+        """Hold the output of this thread, and of threads that it starts."""
         before = _desk.set(self)
         try:
             yield
@@ -41,7 +41,7 @@ class Desk:
             _desk.reset(before)
 
     def show(self) -> None:
-        """Print all that was kept."""
+        """Print the held output."""
         for text, err in self._kept:
             _print(text, err)
         self._kept = []
@@ -63,7 +63,7 @@ def _print(text: str, err: bool) -> None:
 
 
 def note(message: str, quiet: bool = False) -> None:
-    """Print one line on stderr; nothing where stderr is closed or full."""
+    """Print one line on stderr. Errors of stderr are ignored."""
     if not quiet:
         _print(printable(message) + "\n", err=True)
 
@@ -74,33 +74,33 @@ def say(*cells: str, separator: str = "") -> None:
 
 
 def show(text: str, err: bool = False) -> None:
-    """Print text of several lines: newlines and tabs stay."""
+    """Print text with newlines and tabs."""
     _print("".join(c if c in "\n\t" else printable(c) for c in text), err)
 
 
 def show_json(value: object) -> None:
-    """Print JSON on stdout. It escapes all but printable ASCII by its own rules, so that it can be read back."""
+    """Print JSON on stdout, in ASCII."""
     import json
 
     show(json.dumps(value, indent=2) + "\n")
 
 
 def show_table(table: object) -> None:
-    """Print a table of rich's on stdout, as plain text."""
+    """Print a table of the package rich on stdout, as plain text."""
     from rich.console import Console
 
-    width = None if sys.stdout.isatty() else 200  # a pipe has no width to keep to
+    width = None if sys.stdout.isatty() else 200  # a pipe has no width
     Console(file=(text := io.StringIO()), width=width, force_terminal=False, highlight=False).print(table)
     show(text.getvalue())
 
 
 def note_above(bar, message: str) -> None:
-    """Print one line above a progress bar of rich's."""
+    """Print one line above a progress bar of the package rich."""
     bar.console.print(printable(message), highlight=False, markup=False)
 
 
 def traceback() -> None:
-    """Print where the exception that is being handled was raised, on stderr."""
+    """Print the traceback of the current exception on stderr."""
     from traceback import format_exc
 
     for line in format_exc().splitlines():
@@ -108,13 +108,13 @@ def traceback() -> None:
 
 
 def is_live() -> bool:
-    """Whether stderr is a terminal that obeys control sequences, and the user wants them."""
+    """Whether stderr is a terminal with control sequences, and NO_COLOR is not set."""
     plain = os.environ.get("TERM") in ("dumb", "") or os.environ.get("NO_COLOR")
     return sys.stderr is not None and sys.stderr.isatty() and not plain
 
 
 class MovingLine:
-    """The last line of the terminal, drawn again and again; nothing where `live` is false, or another job's turn is now."""
+    """The last line of the terminal, redrawn in place. Nothing is drawn where `live` is false, or it is another job's turn."""
 
     def __init__(self, live: bool) -> None:
         self.live = live and is_live()

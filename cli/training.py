@@ -1,6 +1,6 @@
-"""What a person sees while a model is trained, and how a run is stopped.
+"""Progress of a training run on stderr, and how Ctrl-C stops the run.
 
-On a terminal: one bar per phase, with the time left. Elsewhere: a line per phase and per evaluation.
+A terminal shows a bar for each phase, with the time left. Other outputs get a line for each phase and each evaluation.
 """
 
 import contextlib
@@ -19,13 +19,13 @@ PLAIN_SECONDS = 30.0
 
 
 class Display:
-    """A tokpress.training.run.Watcher that shows what it hears on stderr."""
+    """A tokpress.training.run.Watcher that prints on stderr."""
 
     def __init__(self, quiet: bool) -> None:
         self.quiet, self.training, self.signum = quiet, False, 0
         self._bar: Any = None
         self._task: Any = None
-        self._told, self._points = time.monotonic(), 0
+        self._last_line, self._points = time.monotonic(), 0
         self._name = ""
 
     def __enter__(self) -> "Display":
@@ -34,7 +34,7 @@ class Display:
             from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
             from rich.table import Column
 
-            rest = Column(ratio=1, no_wrap=True, overflow="ellipsis")  # on a narrow terminal only this is cut
+            rest = Column(ratio=1, no_wrap=True, overflow="ellipsis")  # a narrow terminal shortens only this column
             facts = TextColumn("{task.fields[facts]}", table_column=rest, markup=False)
             columns = (TextColumn("{task.description}", markup=False), BarColumn(16), TaskProgressColumn(), facts)
             self._bar = Progress(*columns, console=Console(stderr=True), refresh_per_second=4, expand=True)
@@ -53,7 +53,7 @@ class Display:
             self._task = self._bar.add_task(printable(name), total=1.0, facts="")
         else:
             note(f"{name} …", self.quiet)
-        self._told = time.monotonic()
+        self._last_line = time.monotonic()
 
     def note(self, message: str) -> None:
         if self._bar:
@@ -64,9 +64,9 @@ class Display:
     def bytes(self, done: int, total: int) -> None:
         if self._bar:
             self._bar.update(self._task, completed=done / max(total, 1), facts=f"{size(done)} of {size(total)}")
-        elif time.monotonic() - self._told > PLAIN_SECONDS:
+        elif time.monotonic() - self._last_line > PLAIN_SECONDS:
             note(f"{self._name}: {size(done)} of {size(total)}", self.quiet)
-            self._told = time.monotonic()
+            self._last_line = time.monotonic()
 
     def step(self, progress: Any) -> None:
         if self._bar:
@@ -80,28 +80,27 @@ class Display:
 
     @contextlib.contextmanager
     def stoppable(self) -> Iterator[None]:
-        """The first signal lets the training step end and the checkpoint be saved; at any other time, and the
-        second time, it interrupts at once."""
-
-        def ask(signum: int, frame: Any) -> None:
-            if not self.training or self.signum:
-                raise Interrupted(signum)
-            self.signum = signum
-            self.note("stopping after this step, with a checkpoint (once more: stop at once)")
-
+        """During training, the first signal ends the run after the current step, with a checkpoint. A second signal, and a signal in
+        other phases, interrupts at once."""
         before = {}
         with contextlib.suppress(ValueError):  # not in the main thread: nothing to catch
             for each in (signal.SIGINT, signal.SIGTERM):
-                before[each] = signal.signal(each, ask)
+                before[each] = signal.signal(each, self._request_stop)
         try:
             yield
         finally:
             for each, handler in before.items():
                 signal.signal(each, handler)
 
+    def _request_stop(self, signum: int, frame: Any) -> None:
+        if not self.training or self.signum:
+            raise Interrupted(signum)
+        self.signum = signum
+        self.note("stopping after this step, with a checkpoint (Ctrl-C again: stop at once)")
+
 
 def facts(progress: Any) -> str:
-    """One line about a training step; what matters most comes first, for narrow terminals."""
+    """One line about a training step; the most important figures come first, for narrow terminals."""
     parts = []
     if 0.01 < progress.fraction < 1:
         minutes, seconds = divmod(round(progress.seconds_left), 60)
@@ -112,6 +111,6 @@ def facts(progress: Any) -> str:
         parts.append(f"held-out {progress.held_out_bits_per_byte:.3f} bits/byte")
     if not math.isnan(progress.train_nats):
         parts.append(f"train {progress.train_bits:.3f} bits/token")
-    what = "values" if progress.summary else "tokens"
-    parts.append(f"step {progress.step:,}, {progress.tokens_per_second:,.0f} {what}/s, lr {progress.learning_rate:.2g}")
+    unit = "values" if progress.summary else "tokens"
+    parts.append(f"step {progress.step:,}, {progress.tokens_per_second:,.0f} {unit}/s, lr {progress.learning_rate:.2g}")
     return ", ".join(parts)

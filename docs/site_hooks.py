@@ -77,9 +77,11 @@ def commands() -> str:
 
 
 def _sections(command: click.Command, name: str, parent: click.Context | None) -> list[str]:
-    context = click.Context(command, info_name=name, parent=parent, terminal_width=90, max_content_width=90)
+    context = click.Context(command, info_name=name, parent=parent, terminal_width=80, max_content_width=80)
     path = context.command_path
     sections = [f"## {path}\n\n```text\n{context.get_help()}\n```\n"]
+    for below, found in getattr(command, "parts", {}).items():  # of `train`
+        sections += _sections(found, f"{name} {below}", parent)
     if isinstance(command, click.Group):
         for below in command.list_commands(context):
             if found := command.get_command(context, below):

@@ -150,7 +150,8 @@ def test_a_codec_leaves_nothing_on_the_prior(name):
     source, before = source_for(model), attributes(model.prior)
     for kernel in ("numpy", "native"):
         made = model.encode(source, 2, kernel=kernel)
-        assert model.decode(*made, length=len(source), kernel=kernel) == source or not model.tokenizer.lossless
+        restored = source if model.tokenizer.lossless else model.tokenizer.decode(model.tokenizer.encode(source))
+        assert model.decode(*made, length=len(source), kernel=kernel) == restored
         model.score(source, 2, kernel=kernel)
     model.sample(8, seed=1)
     assert attributes(model.prior) == before

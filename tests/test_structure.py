@@ -13,6 +13,7 @@ from benchmarks.source_counts import (
     circles,
     loose_files,
     outside_sets,
+    patches,
     private_uses,
     room,
     upward_imports,
@@ -27,6 +28,16 @@ FOREIGN_NAMES = {"tokpress/training/nets/bottlenecks.py"}
 SET_FROM_OUTSIDE = {
     "cli/bench.py", "cli/compress.py", "cli/jobs.py", "cli/main.py", "tokpress/priors/linear_prediction/residuals.py",
     "tokpress/priors/text/bitwise_model.py", "tokpress/training/nets/quantized.py",
+}  # fmt: skip
+#: what tests may patch: the world outside of tokpress
+WORLD = ("os", "sys", "threading.Thread", "torch.cuda", "'builtins.open'")
+#: tests that patch tokpress itself: none may be added
+PATCHING = {
+    "tests/cli/test_damage.py", "tests/cli/test_limits.py", "tests/cli/test_owners.py", "tests/cli/test_pack.py",
+    "tests/cli/test_places.py", "tests/cli/test_remove.py", "tests/cli/test_signals.py", "tests/cli/test_unpack.py",
+    "tests/priors/test_memory.py", "tests/tokenizers/test_bpe.py", "tests/tokenizers/test_segments.py",
+    "tests/training/test_autoencoders.py", "tests/training/test_classes.py", "tests/training/test_corpus.py", "tests/training/test_network.py",
+    "tests/training/test_segments.py",
 }  # fmt: skip
 #: what a process has once
 STATE = {
@@ -75,6 +86,11 @@ def test_no_private_name_is_used_in_another_file(tree):
 
 def test_no_attribute_is_set_from_outside(tree):
     assert files(outside_sets(tree)) <= SET_FROM_OUTSIDE
+
+
+def test_tests_patch_the_world_and_not_tokpress(tree):
+    ours = [each for each in patches(tree) if each.partition("(")[2].split(",")[0] not in WORLD]
+    assert files(ours) <= PATCHING
 
 
 def test_no_call_changes_the_state_of_a_module(tree):

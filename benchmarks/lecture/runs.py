@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tokpress.training.data.streams import Source
+
 
 @dataclass(frozen=True)
 class Data:
@@ -136,3 +138,14 @@ RUNS = [
         aim=4.19, peer=LOCAL, data=CIFAR,
     ),
 ]  # fmt: skip
+
+
+@dataclass
+class Fixed(Source):
+    """A source of which so many tokens at its end are held out."""
+
+    held: int = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.held_out = self.held

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -22,7 +21,6 @@ from tokpress.priors.lecture.pixelcnn import PixelCNNPrior
 from tokpress.priors.lecture.transformer import TransformerPrior
 from tokpress.priors.registry import PRIORS
 from tokpress.tokenizers.text.bytes import BytesTokenizer
-from tokpress.training.data.streams import Source
 from tokpress.training.learners.bayes_net import chow_liu
 from tokpress.training.learners.registry import fit_prior
 from tokpress.training.options import FitOptions
@@ -30,6 +28,7 @@ from tokpress.training.options import FitOptions
 from ..pages import markdown, write_page
 from ..registry import Benchmark, Cases, Setup, benchmark
 from ..store import Results
+from .runs import Fixed
 
 # --- one dimension: a histogram memorises few samples, a mixture of logistics generalises -----------------------------------
 
@@ -47,17 +46,6 @@ def samples_of(count: int, seed: int) -> np.ndarray:
     which = rng.choice(len(TRUTH), count, p=[share for share, *_ in TRUTH])
     mean, spread = np.array([t[1:] for t in TRUTH])[which].T
     return np.clip(np.rint(rng.normal(mean, spread)), 0, 99).astype(np.int64)
-
-
-@dataclass
-class Fixed(Source):
-    """A source of which so many tokens at its end are held out."""
-
-    held: int = 0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.held_out = self.held
 
 
 def fit(samples: np.ndarray, folder: Path) -> dict[str, np.ndarray]:

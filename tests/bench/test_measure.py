@@ -100,18 +100,14 @@ def test_a_codec_that_fails_is_quoted(text, false_zpaq):
     assert measure(find("zpaq"), text).error == "exit code 3: the disk is on fire"
 
 
-def test_repeat_keeps_the_best_time_and_the_highest_peak(text, monkeypatch):
-    from tokpress.bench import measure as module
-
+def test_repeat_keeps_the_best_time_and_the_highest_peak(text):
     figures = iter([(3.0, 10), (2.0, 20), (1.0, 30), (4.0, 5)])
-    real = module.timed
 
-    def fake(command, folder):
-        _, _, told = real(command, folder)
-        return *next(figures), told
+    def told(command, folder):
+        _, _, out = timed(command, folder)
+        return *next(figures), out
 
-    monkeypatch.setattr(module, "timed", fake)
-    row = measure(find("xz:1"), text, repeat=2)
+    row = measure(find("xz:1"), text, repeat=2, timer=told)
     assert (row.compress_seconds, row.decompress_seconds, row.compress_peak_bytes, row.decompress_peak_bytes) == (
         1.0, 2.0, 30, 20,
     )  # fmt: skip

@@ -47,9 +47,17 @@ def test_few_addresses_for_a_model_that_needs_numpy(place, tiny, words, addresse
     (place / "a").write_bytes(DATA)
     (place / "b.tokp").write_bytes(tokpress.compress(DATA, tiny))
     done = limited(*words, "-m", tiny, addresses=addresses)
+    made = {
+        "compress": ["a.tokp", "b.tokp"],
+        "decompress": ["a", "b"],
+        "test": ["a", "b.tokp"],
+        "pack": ["a", "b.tokp", "c"],
+    }
     if done.returncode:
         fails(done, b"not enough memory", b"ulimit -v")
         assert sorted(os.listdir(place)) == ["a", "b.tokp"]
+    else:
+        assert sorted(os.listdir(place)) == made[words[0]]
 
 
 def test_enough_addresses(place):

@@ -93,7 +93,7 @@ def test_a_temporary_name_that_is_exchanged(run, place, tiny, evil, victim, exch
     before = status(victim)
     during(monkeypatch, "compress_stream", lambda: exchange(temporary(evil), victim))
     told = run("compress", *more, "-m", tiny, "evil/a", code=1).stderr
-    assert "evil/a.tokp: somebody exchanged the file while it was written" in told
+    assert "evil/a.tokp: another process replaced the file while it was written" in told
     assert status(victim) == before and victim.read_bytes() == b"secret"
     assert (evil / "a").read_bytes() == DATA and not os.path.lexists(evil / "a.tokp")
 
@@ -127,7 +127,7 @@ def exchange(*args):
 stream.compress_stream = exchange
 """
     told = process("compress", "-m", tiny, *plugin(place, code), "evil/a", code=1).stderr
-    assert b"somebody exchanged the file" in told and status(victim) == before
+    assert b"another process replaced the file" in told and status(victim) == before
     assert not os.path.lexists(evil / "a.tokp")
 
 
@@ -140,7 +140,7 @@ def test_a_name_that_is_exchanged_as_it_is_published(place, evil, victim, monkey
         real(name, target, **places)
 
     monkeypatch.setattr(os, "replace", replace)
-    with pytest.raises(output.OutputError, match="somebody exchanged"), output.create("evil/a", True) as file:
+    with pytest.raises(output.OutputError, match="another process replaced"), output.create("evil/a", True) as file:
         file.write(b"text")
     assert status(victim) == before
 

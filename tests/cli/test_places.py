@@ -170,7 +170,7 @@ def test_a_group_that_cannot_be_kept_gains_nothing(run, place, tiny, monkeypatch
     from tokpress.cli import output
 
     with open("a", "rb") as file:
-        output._resemble(file.fileno(), like)
+        output._copy_attributes(file.fileno(), like)
     assert os.stat("a").st_mode & 0o777 == 0o644
 
 
@@ -281,9 +281,14 @@ def test_closed_streams(place, tiny):
     assert sh(f"tokpress compress -q -c -m {tiny} nowhere 2>&-").returncode == 1
     assert sh(f"tokpress compress -m {tiny} a <&- >&- 2>&-").returncode == 0
     assert tokpress.decompress((place / "a.tokp").read_bytes(), models=[tiny]) == DATA
-    for words in ("info a.tokp", "models", "--help", "--version", f"sample -m {tiny}", f"score -m {tiny} a"):
+    for words in ("info a.tokp", "models", "--help", "--version", f"score -m {tiny} a"):
         done = sh(f"tokpress {words} >&-")
-        assert done.returncode in (0, 1) and b"Traceback" not in done.stderr, done.stderr.decode()
+        assert (done.returncode, done.stderr) == (0, b""), words
+
+
+@pytest.mark.xfail(strict=True, reason="it asks the closed stream whether it is a terminal")
+def test_a_sample_for_a_closed_stdout(tiny):
+    fails(sh(f"tokpress sample -m {tiny} >&-"), b"stdout: is closed")
 
 
 def test_nothing_strays_into_an_output_opened_as_stderr(place, tiny):
@@ -316,8 +321,8 @@ def test_a_reader_that_leaves(process, place, tiny, words):
     process("compress", "-q", "-m", tiny, "--frame-size", "64", "a")
     model = "" if words[0] == "i" else f" -m {tiny}"
     done = sh(f"(tokpress {words}{model}; echo $? >code) | head -c 1")
-    assert len(done.stdout) == 1 and done.stderr in (b"", done.stderr) and b"Traceback" not in done.stderr
-    assert (place / "code").read_text() in ("1\n", "0\n")
+    assert len(done.stdout) == 1 and done.stderr == b""
+    assert (place / "code").read_text() == "1\n"
 
 
 # --- full disks

@@ -215,7 +215,7 @@ def test_a_derived_name_that_is_no_file(run, place, tiny, inputs):
 def test_a_device_is_never_replaced(place):
     with pytest.raises(output.OutputError, match="exists already"), output.create("/dev/null"):
         pass
-    with pytest.raises(output.OutputError, match="is no file"), output.create("/dev/null", force=True):
+    with pytest.raises(output.OutputError, match="is not a file"), output.create("/dev/null", force=True):
         pass
     assert not os.path.isfile("/dev/null") and not leftovers("/dev")
 

@@ -175,14 +175,14 @@ def test_ignored_signals_stay_ignored(place, tiny):
 
 @pytest.fixture
 def fresh(monkeypatch):
-    for name, value in (("_asked", 0), ("_holding", 0), ("_over", False)):
+    for name, value in (("_received", 0), ("_holding", 0), ("_finished", False)):
         monkeypatch.setattr(signals, name, value)
 
 
 def test_steps_that_belong_together_are_not_torn(fresh):
     done = []
     with pytest.raises(signals.Interrupted) as stop, signals.held():
-        signals._stop(signal.SIGTERM, None)
+        signals.handle(signal.SIGTERM, None)
         done.append("the second step")
     assert done and stop.value.signum == signal.SIGTERM
 
@@ -192,7 +192,7 @@ def test_a_swallowed_interruption_is_not_forgotten(fresh, place):
     with pytest.raises(signals.Interrupted), output.create("a") as file:
         file.write(b"text")
         with pytest.raises(signals.Interrupted):
-            signals._stop(signal.SIGINT, None)
+            signals.handle(signal.SIGINT, None)
     assert os.listdir(place) == []
 
 

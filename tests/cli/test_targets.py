@@ -153,7 +153,9 @@ def test_over_a_model_or_a_module(process, place, tiny, words):
     process("compress", "-q", "-m", "own", "a")
     before = contents(place)
     said = process(*words, "-f", code=1).stderr
-    assert b"would replace" in said or b"this command reads it too" in said
+    assert (
+        b"would replace" if words[-1].startswith("a") and words[0] != "pack" else b"this command reads it too"
+    ) in said
     assert contents(place) == before
 
 

@@ -291,8 +291,8 @@ def test_an_interrupted_one_leaves_nothing_half_done(run, place, monkeypatch):
         return real(self, *rest)
 
     monkeypatch.setattr(Unpacking, "_publish", publish)
-    previous = signal.signal(signal.SIGINT, signals._stop)
-    monkeypatch.setattr(signals, "_asked", 0)
+    previous = signal.signal(signal.SIGINT, signals.handle)
+    monkeypatch.setattr(signals, "_received", 0)
     try:
         run("unpack", "-q", "all.tokp", "-o", "out", code=130)
     finally:

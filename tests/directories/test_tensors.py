@@ -11,8 +11,10 @@ import pytest
 import tokpress
 from tests.limits import LAST_RESORT
 from tests.models import tiny_mingru
+from tests.observe import calls_of
 from tokpress.errors import ModelError
 from tokpress.exact.tensors import COUNT, PERMUTATION, SCALE, VECTOR, WEIGHT, check
+from tokpress.models import folder as folders
 from tokpress.models import identity as shipped
 from tokpress.models import store
 from tokpress.models.folder import identity
@@ -103,43 +105,43 @@ def test_only_the_package_is_trusted(tmp_path):
 def test_the_list_says_what_the_files_say():
     """Where this fails, a shipped model has changed: `python -m tokpress.models.identity` writes the list anew."""
     found = {path.parent.name: shipped.described(path.parent) for path in sorted(shipped.MODELS.glob("*/config.json"))}
-    assert json.loads(shipped.LIST.read_text()) == found and "text" in found
+    assert json.loads((shipped.MODELS / shipped.LIST).read_text()) == found and "text" in found
 
 
-def test_shipped_models_are_not_hashed(monkeypatch):
-    monkeypatch.setattr("tokpress.models.folder.identity_of", None)
+def test_shipped_models_are_not_hashed():
     store._cached.cache_clear()
     store._identity.cache_clear()
-    for name in store.folders():
-        if store.find(name).parent == shipped.MODELS:
-            id = tokpress.load(name).id
-            assert store.by_id(id, []).id == id
+    with calls_of(folders.identity_of) as hashed:
+        for name in store.folders():
+            if store.find(name).parent == shipped.MODELS:
+                id = tokpress.load(name).id
+                assert store.by_id(id, []).id == id
+        assert hashed == []
+        assert identity(shipped.MODELS / "adaptive") and len(hashed) == 1
     assert tokpress.load("text").prior.tensors().trusted
 
 
 @pytest.mark.parametrize("change", ["config", "size", "no list", "another place"])
-def test_a_changed_model_is_hashed(change, monkeypatch, tmp_path):
+def test_a_changed_model_is_hashed(change, tmp_path):
     import shutil
 
     place = tmp_path / "models"
     shutil.copytree(shipped.MODELS, place)
-    monkeypatch.setattr(shipped, "MODELS", tmp_path if change == "another place" else place)
-    monkeypatch.setattr(shipped, "LIST", tmp_path / "none" if change == "no list" else place / "ids.json")
-    shipped._listed.cache_clear()
-    folder = place / "text"
+    models, folder = tmp_path if change == "another place" else place, place / "text"
+    assert shipped.identity(folder, place) == identity(folder)
+    if change == "no list":
+        place = place.rename(tmp_path / "without")  # another folder: the list is read once for each
+        models, folder = place, place / "text"
+        (place / shipped.LIST).unlink()
     if change == "config":
         config = json.loads((folder / "config.json").read_text())
         config["prior"]["orders"][0] = 5
         (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
     if change == "size":
         (folder / "tokenizer.json").write_text((folder / "tokenizer.json").read_text() + " ")
-    try:
-        assert shipped.identity(folder) is None
-        assert load_folder(folder).id == identity(folder)
-        assert (load_folder(folder).id == tokpress.load("text").id) == (change in ("no list", "another place"))
-    finally:
-        monkeypatch.undo()
-        shipped._listed.cache_clear()
+    assert shipped.identity(folder, models) is None
+    assert load_folder(folder).id == identity(folder)
+    assert (load_folder(folder).id == tokpress.load("text").id) == (change in ("no list", "another place"))
 
 
 def test_a_model_of_ones_own_is_opened_without_numpy(tmp_path):

@@ -102,7 +102,7 @@ def test_what_content_leaves_out_is_told(tmp_path, monkeypatch):
     plain = coded(drawn("RGB", (6, 5, 3)), "PNG")
     (tmp_path / "a.png").write_bytes(plain[:33] + chunk(b"gAMA", bytes(4)) + chunk(b"tIME", bytes(7)) + plain[33:])
     assert "; left out: gAMA, tIME" in run("compress", "--content", "a.png").output
-    assert "left out of 1 files: gAMA, tIME" in run("pack", "--content", "a.png", "-o", "b.tokp").output
+    assert "left out of 1 file: gAMA, tIME" in run("pack", "--content", "a.png", "-o", "b.tokp").output
     data = sound("FLAC", "PCM_16")
     data = data[:42] + b"\x02\0\0\4mine" + data[42:]  # after the block of stream facts
     assert unwrap.shown(data).left_out == ["application data"]
@@ -207,7 +207,7 @@ def test_two_inputs_never_share_an_output(tmp_path, monkeypatch):
     for name, seed in (("a.png", 0), ("a.webp", 1)):
         drawn("RGB", (9, 7, 3), seed).save(name, lossless=True)
     said = run("compress", "--content", "-f", "--rm", "a.png", "a.webp", code=1).output
-    assert "a.webp: would become a.ppm.tokp, as a.png did" in said
+    assert "a.webp: its output would replace a.ppm.tokp, the output of a.png" in said
     assert not (tmp_path / "a.png").exists() and (tmp_path / "a.webp").exists()
     run("decompress", "-q", "a.ppm.tokp")
     assert Image.open("a.ppm").tobytes() == drawn("RGB", (9, 7, 3), 0).tobytes()

@@ -133,10 +133,10 @@ def test_what_is_refused(here):
         (("--lossy", "-m", "v", "a.wav"), "the model is for video, and this is sound"),
         (("--lossy", "-m", "v", "cut.mkv"), "cut.mkv: no video that can be read"),
         (("--content", "a.mkv"), "and this is a video"),
-        (("--lossy", "a.mkv"), "--lossy wants one model"),
-        (("--lossy", "-m", "text", "a.mkv"), "--lossy wants one model"),
+        (("--lossy", "-m", "text", "a.mkv"), "--lossy needs one model with a lossy tokenizer"),
     ]:
         assert told in run("compress", *words, code=1).output
+    assert "--lossy needs a lossy model" in run("compress", "--lossy", "a.mkv", code=2).output
     assert not list(here.glob("*.tokp"))
 
 

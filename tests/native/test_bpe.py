@@ -103,13 +103,12 @@ def test_text_and_noise_across_cuts(shipped):
         shipped.check(source)
 
 
-def test_blocks_change_nothing(shipped, core, monkeypatch):
+def test_blocks_change_nothing(shipped, core):
     text = (ROOT / "README.md").read_bytes() * 40
     tables, expected = shipped.tables[core], shipped.tables[core].encode(text, CLASSES, False)
     assert len(text) > 2 * CUT_BYTES
-    monkeypatch.setattr(core_bpe, "BLOCK_BYTES", CUT_BYTES)
-    assert tables.encode(text, CLASSES, False) == expected
-    assert tables.encode(memoryview(text), CLASSES, False) == tables.encode(bytearray(text), CLASSES, False) == expected
+    for source in (text, memoryview(text), bytearray(text)):
+        assert tables.encode(source, CLASSES, False, at_once=CUT_BYTES) == expected
 
 
 NASTY = st.sampled_from(
@@ -222,9 +221,9 @@ REFUSED = {
 
 @pytest.mark.parametrize("name", REFUSED)
 @pytest.mark.parametrize("how", ["core", "twin"])
-def test_files_that_are_refused(name, how, monkeypatch):
+def test_files_that_are_refused(name, how, request):
     if how == "twin":
-        monkeypatch.setattr(library, "is_here", lambda: False)
+        request.getfixturevalue("without_core")
     whole = json.loads(small_file())
     model = whole["model"]
     if "vocab" in REFUSED[name]:

@@ -6,7 +6,6 @@ import pytest
 from tests.models import tiny_network
 from tests.native.test_text import repeating
 from tokpress.coding import Frame
-from tokpress.errors import TokpressError
 from tokpress.native import library
 from tokpress.native.memory import Memory
 from tokpress.priors.compose import memory_counts
@@ -40,7 +39,7 @@ def grid_of(lanes, steps, symbols, seed=1):
 def test_the_conditionals_are_the_twins(core, lanes, steps, orders):
     ends = 2 * steps // 3 if lanes > 1 else None
     twin = follow(core, orders, grid_of(lanes, steps, 64), 64, ends=ends)
-    assert twin.seen == steps - 1 and (len(twin.table) > 5 or orders == (64, 3))
+    assert twin.seen == steps - 1 and len(twin.table) > (5 if orders != (64, 3) else 0)
 
 
 @pytest.mark.parametrize("symbols", [1, 2, 255, 5000, 1 << 16])
@@ -120,5 +119,5 @@ def test_what_the_core_refuses(core):
     ],
 )
 def test_sizes_out_of_bounds(core, orders, lanes, tokens, symbols):
-    with pytest.raises((MemoryError, TokpressError)):
+    with pytest.raises(MemoryError, match="found no memory"):
         Memory(orders, lanes, tokens, symbols, core)

@@ -125,7 +125,7 @@ def test_a_payload_that_ends_early_is_found_out(core):
 
 
 def test_any_payload_decodes_to_something_or_is_damaged(core):
-    draw = random.Random(2)
+    draw, refused, decoded = random.Random(2), 0, 0
     for name, grid in GRIDS.items():
         for size in (0, 3, 200, 4000):
             noise = draw.randbytes(size)
@@ -133,10 +133,15 @@ def test_any_payload_decodes_to_something_or_is_damaged(core):
             try:
                 samples.decode(noise, out, grid, using=core)
             except ChecksumError:
+                with pytest.raises(ChecksumError):
+                    codec.decode(noise, bytearray(grid.stop), grid)
+                refused += 1
                 continue
             again = emptied(bytes(out), grid)
             samples.decode(samples.encode(out, grid, using=core), again, grid, using=core)
             assert again == out, (name, size)
+            decoded += 1
+    assert refused and decoded
 
 
 def test_progress_is_heard(core):

@@ -1,7 +1,6 @@
 """Tokens that are spelled in the core against the twin: the same payloads, scores and trees; damage; real text under a
 shipped model."""
 
-import contextlib
 import random
 
 import numpy as np
@@ -123,14 +122,13 @@ def test_samples_of_noise(core):
     assert costs[0] < costs[1] < costs[2]
 
 
-def test_damage_ends_in_an_error_or_in_other_tokens(core):
+def test_damage_gives_other_tokens_and_a_cut_an_error(core):
     prior = prior_of(BASES["softmax"]())
     tokens = np.random.default_rng(3).integers(0, prior.vocab_size, 400).astype(np.int32)
     payload = core_of(prior, 400, 5, core).encode(tokens)
     for at in range(0, len(payload), 37):
         changed = payload[:at] + bytes([payload[at] ^ 64]) + payload[at + 1 :]
-        with contextlib.suppress(ChecksumError):
-            assert not np.array_equal(decoded(core_of(prior, 400, 5, core), changed), tokens)
+        assert not np.array_equal(decoded(core_of(prior, 400, 5, core), changed), tokens)
     with pytest.raises(ChecksumError):
         decoded(core_of(prior, 400, 5, core), payload[: len(payload) // 2])
 

@@ -23,9 +23,9 @@ TOKENS = np.random.default_rng(3).integers(0, 9, 300).astype(np.int32) * 28
 
 
 @pytest.fixture(params=["core", "twin"])
-def engine(request, monkeypatch):
+def engine(request):
     if request.param == "twin":
-        monkeypatch.setattr(library, "is_here", lambda: False)
+        request.getfixturevalue("without_core")
     elif not library.is_here():
         pytest.skip("the core is not built here")
 
@@ -41,7 +41,7 @@ def test_payloads_decode_and_the_score_is_their_length(engine, grid):
 
 
 @pytest.mark.parametrize("grid", [None, RGB, SOUND])
-def test_core_and_twin_do_the_same(monkeypatch, grid):
+def test_core_and_twin_do_the_same(request, grid):
     def results():
         codec = ContextMixingPrior(on_grid=True).codec(Frame(tokens=len(TOKENS), grid=grid))
         return codec.encode(TOKENS), codec.score(TOKENS).tolist(), list(codec.sample(60, 7, 0.8))
@@ -49,7 +49,7 @@ def test_core_and_twin_do_the_same(monkeypatch, grid):
     if not library.is_here():
         pytest.skip("the core is not built here")
     with_core = results()
-    monkeypatch.setattr(library, "is_here", lambda: False)
+    request.getfixturevalue("without_core")
     assert results() == with_core
 
 

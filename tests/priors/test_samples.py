@@ -1,6 +1,5 @@
 """Pixels and sound come back, whatever their kind; what is told of them beside the tokens is checked."""
 
-import contextlib
 import io
 import struct
 import wave
@@ -143,7 +142,7 @@ def test_later_frames_know_it_too(seekable):
         with pipeline_file(stream) as file:
             for at in range(0, len(picture), 700):
                 file.write(picture[at : at + 700])
-        assert stream.getvalue() == out.getvalue() or pipeline.decompress(stream.getvalue()) == picture
+        assert pipeline.decompress(stream.getvalue()) == picture
 
 
 def pipeline_file(stream):
@@ -217,8 +216,12 @@ def test_what_is_told_beside_the_tokens_is_checked(data):
     broken = bytearray(payload)
     for _ in range(data.draw(st.integers(1, 3))):
         broken[data.draw(st.integers(0, min(len(broken) - 1, 9)))] = data.draw(st.integers(0, 255))
-    with contextlib.suppress(ChecksumError):
-        MODEL.decode(bytes(broken), tokens, length=len(source))
+    try:
+        found = MODEL.decode(bytes(broken), tokens, length=len(source))
+    except ChecksumError:
+        assert broken != payload
+    else:
+        assert len(found) == len(source) and (found == source or broken != payload)
 
 
 def test_hostile_descriptions():

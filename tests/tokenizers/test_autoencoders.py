@@ -124,9 +124,9 @@ def test_pictures_of_any_size(rows, columns, seed):
     tiled = PICTURES.tiled(Grid(True, 0, rows, columns, 3, 8))
     tokens = tiled.encode(pixels)
     assert np.array_equal(tiled.encode(tiled.decode(tokens)), tiled.encode(tiled.decode(tokens)))
-    assert restored[-6 - len(pixels) : -6] in (tiled.decode(tokens), pixels)  # a few pixels are stored as they are
-    if rows * columns >= 64:
-        assert restored[-6 - len(pixels) : -6] == tiled.decode(tokens)
+    by_model = "pictures" in [frame.stored for frame in summary.frames]
+    assert restored[-6 - len(pixels) : -6] == (tiled.decode(tokens) if by_model else pixels)
+    assert by_model or rows * columns < 64  # a few pixels are stored as they are
 
 
 @given(length=st.integers(1, 300), seed=st.integers(0, 9))
@@ -166,14 +166,17 @@ def test_payloads_that_lie():
     assert model.decode(payload, tokens, lanes, length=270) == PICTURES.tiled(grid).decode(
         PICTURES.tiled(grid).encode(source)
     )
+    refused = believed = 0
     for at in range(1 + payload[0]):
         for bit in range(8):
             wrong = bytearray(payload)
             wrong[at] ^= 1 << bit
             try:  # what says the same in other words, or another picture as large, is for the checksum to find
                 assert len(model.decode(bytes(wrong), tokens, lanes, length=270)) == 270
+                believed += 1
             except ChecksumError:
-                continue
+                refused += 1
+    assert refused > believed > 0
     for length in (269, 271, 10**9):
         with pytest.raises(ChecksumError):
             model.decode(payload, tokens, lanes, length=length)

@@ -65,11 +65,9 @@ def test_videos_of_any_size(shape, grey, seed):
     restored = stream.decompress(coded, model=model)
     assert len(restored) == len(source) and restored.endswith(b"behind")
     back = np.load(io.BytesIO(restored)).reshape(video.shape)
-    assert np.array_equal(back, reconstruction(video, model)) or np.array_equal(
-        back, video
-    )  # a few pixels stay as they are
-    if video.size > 600:
-        assert np.array_equal(back, reconstruction(video, model))
+    by_model = model.name in [frame.stored for frame in summary.frames]
+    assert np.array_equal(back, reconstruction(video, model) if by_model else video)
+    assert by_model or video.size <= 600  # a few pixels stay as they are
     assert summary.distortion.error == ((video.astype(int) - back) ** 2).sum() and "PSNR" in str(summary.distortion)
 
 
@@ -139,14 +137,17 @@ def test_payloads_that_lie():
     grid = Grid(True, 0, 36, 10, 3, 8, frames=4)
     payload, tokens, lanes = COLOUR.encode(video.tobytes(), grid=grid)
     assert COLOUR.decode(payload, tokens, lanes, length=video.size) == reconstruction(video, COLOUR).tobytes()
+    refused = believed = 0
     for at in range(1 + payload[0]):
         for bit in range(8):
             wrong = bytearray(payload)
             wrong[at] ^= 1 << bit
             try:  # another video as large is for the checksum to find
                 assert len(COLOUR.decode(bytes(wrong), tokens, lanes, length=video.size)) == video.size
+                believed += 1
             except ChecksumError:
-                continue
+                refused += 1
+    assert refused > believed > 0
 
 
 def test_how_a_grid_of_frames_is_written():

@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -71,15 +71,21 @@ class Row:
         return asdict(self) | {"bits_per_byte": self.bits_per_byte, "model_bytes": self.model_bytes} | speeds
 
 
+#: a command and its folder → seconds, peak memory in bytes, stdout
+Timer = Callable[[Sequence[str], Path], tuple[float, int | None, bytes]]
+
+
 class Failed(Exception):
     """The codec's process did not do its work."""
 
 
-def measure(codec: Codec, path: Path, shown: str = "", repeat: int = 1, rounds: int = 1) -> Row:
+def measure(
+    codec: Codec, path: Path, shown: str = "", repeat: int = 1, rounds: int = 1, timer: Timer | None = None
+) -> Row:
     """Compress and decompress the file at `path` `repeat` times, each time in new processes; times are the best.
 
     rounds: how often a process does the work, for the codec's own seconds when warm (whole-process seconds
-    then mean nothing). A codec that fails or decodes to other bytes gives a row with `error`, no exception."""
+    then mean nothing). timer: runs and times a process; `timed` without one. A codec that fails or decodes to other bytes gives a row with `error`, no exception."""
     with tempfile.TemporaryDirectory(prefix="tokpress-bench-") as name:
         place = Path(name)
         source, packed, restored = place / "source", place / f"packed{codec.suffix}", place / "restored"
@@ -89,14 +95,14 @@ def measure(codec: Codec, path: Path, shown: str = "", repeat: int = 1, rounds: 
             for _ in range(repeat):
                 packed.unlink(missing_ok=True)
                 restored.unlink(missing_ok=True)
-                _run(row, codec, "compress", source, packed, rounds)
+                _run(row, codec, "compress", source, packed, rounds, timer or timed)
                 size = packed.stat().st_size if packed.is_file() else None
                 if size is None:
                     raise Failed("wrote nothing")
                 if row.compressed_bytes not in (None, size):
                     raise Failed(f"compressed to {row.compressed_bytes:,} bytes first and to {size:,} bytes now")
                 row.compressed_bytes = size
-                _run(row, codec, "decompress", packed, restored, rounds)
+                _run(row, codec, "decompress", packed, restored, rounds, timer or timed)
                 if not restored.is_file() or digest(restored) != wanted:
                     raise Failed("decoded to other bytes than the source's")
             row.verified = True
@@ -105,9 +111,9 @@ def measure(codec: Codec, path: Path, shown: str = "", repeat: int = 1, rounds: 
     return row
 
 
-def _run(row: Row, codec: Codec, action: str, source: Path, target: Path, rounds: int) -> None:
+def _run(row: Row, codec: Codec, action: str, source: Path, target: Path, rounds: int, timer: Timer) -> None:
     """One process; its figures go to `row`."""
-    seconds, peak, told = timed(codec.command(action, source.name, target.name, rounds), source.parent)
+    seconds, peak, told = timer(codec.command(action, source.name, target.name, rounds), source.parent)
     _keep(row, f"{action}_seconds", seconds, min)
     _keep(row, f"{action}_peak_bytes", peak, max)
     with contextlib.suppress(ValueError):  # programs print for people

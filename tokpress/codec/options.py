@@ -56,8 +56,8 @@ class Options:
         """`losing`: the models whose tokenizers lose information. Raises TokpressError where that was not asked for."""
         if losing and not (self.lossy or self.completes):
             name = losing[0].name
-            raise TokpressError(f"the model {name} loses information: say --lossy if it may, or take another model")
+            raise TokpressError(f"the model {name} loses information: allow it with --lossy, or choose another model")
         if self.lossy and (len(self.models or []) != 1 or not losing):
             raise TokpressError(
-                "--lossy wants one model, given with -m, whose tokenizer is lossy: a palette, for instance"
+                "--lossy needs one model with a lossy tokenizer, a palette for instance: name it with -m"
             )

@@ -18,7 +18,7 @@ from ..storage import files
 from . import folder as folders
 
 MODELS = Path(__file__).parent / "shipped"
-LIST = MODELS / "ids.json"
+LIST = "ids.json"
 
 
 def described(folder: Path) -> dict[str, Any]:
@@ -37,18 +37,18 @@ def _sizes(folder: Path) -> dict[str, int]:
 
 
 @lru_cache(maxsize=1)
-def _listed() -> dict[str, dict[str, Any]]:
+def _listed(models: Path) -> dict[str, dict[str, Any]]:
     """name → entry; nothing where the list is gone, or no list."""
     try:
-        found = json.loads(LIST.read_bytes())
+        found = json.loads((models / LIST).read_bytes())
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
 
 
-def identity(folder: Path) -> bytes | None:
-    """The id of a model of the package, by the list; None where the folder is another, or was changed."""
-    if folder.parent != MODELS or (entry := _listed().get(folder.name)) is None:
+def identity(folder: Path, models: Path = MODELS) -> bytes | None:
+    """The id of a model of the package, by the list in `models`; None where the folder is another, or was changed."""
+    if folder.parent != models or (entry := _listed(models).get(folder.name)) is None:
         return None
     config = files.read(folder / files.CONFIG)
     if config is None or crc32(config) != entry["config"] or _sizes(folder) != entry["sizes"]:
@@ -58,13 +58,13 @@ def identity(folder: Path) -> bytes | None:
 
 def folder_of(id: bytes) -> Path | None:
     """The directory of the package's model with this id."""
-    name = next((name for name, entry in _listed().items() if entry["id"] == id.hex()), None)
+    name = next((name for name, entry in _listed(MODELS).items() if entry["id"] == id.hex()), None)
     return MODELS / name if name is not None and identity(MODELS / name) == id else None
 
 
 def write() -> None:
     entries = {path.parent.name: described(path.parent) for path in sorted(MODELS.glob("*/config.json"))}
-    LIST.write_text(json.dumps(entries, indent=1) + "\n", "utf-8")
+    (MODELS / LIST).write_text(json.dumps(entries, indent=1) + "\n", "utf-8")
 
 
 if __name__ == "__main__":

@@ -42,17 +42,17 @@ class Tables(Handle):
         code(self.pointer, library.writable(lengths)[0], library.writable(words)[0])
         return lengths, bytes(words)
 
-    def encode(self, source: Any, classes: bytes | None, words_first: bool) -> array:
+    def encode(self, source: Any, classes: bytes | None, words_first: bool, at_once: int = BLOCK_BYTES) -> array:
         """The ids int32 [N] of a buffer. classes [256]: of each byte (`pieces.CLASSES`); None: a source is not cut into pieces.
-        words_first: a piece that is a word becomes its id unmerged."""
+        words_first: a piece that is a word becomes its id unmerged. at_once: bytes of one call, a multiple of BPE_CUT."""
         code = self.function("encode", ctypes.c_char_p, COUNT, POINTER, COUNT, POINTER, COUNT)
         pointer, size = library.address(source)
         start = ctypes.cast(pointer, POINTER).value or 0
-        room = min(size, BLOCK_BYTES)
+        room = min(size, at_once)
         ids, block = array("i"), bytearray(4 * room)
         out, view = library.writable(block)[0], memoryview(block)
-        for at in range(0, size, BLOCK_BYTES):
-            length = min(BLOCK_BYTES, size - at)
+        for at in range(0, size, at_once):
+            length = min(at_once, size - at)
             count = library.checked(code(self.pointer, classes, words_first, start + at, length, out, room))
             ids.frombytes(view[: 4 * count])
         return ids

@@ -19,10 +19,10 @@ def picture(seed: int, rows: int = 12, columns: int = 10) -> bytes:
     return f"P6 {columns} {rows} 255\n".encode() + pixels.tobytes()
 
 
-def packed(items, size: int = archive.GROUP_SIZE, frame_size: int = 1 << 24) -> bytes:
+def packed(items, size: int = archive.GROUP_SIZE, frame_size: int = 1 << 24, **settings) -> bytes:
     """An archive of {name: bytes}, or of items."""
     items = items.items() if isinstance(items, dict) else items
-    archive.write(items, out := io.BytesIO(), Options([load("adaptive")], frame_size=frame_size), size)
+    archive.write(items, out := io.BytesIO(), Options([load("adaptive")], frame_size=frame_size), size, **settings)
     return out.getvalue()
 
 

@@ -1,6 +1,6 @@
-"""Items in, an archive out. Memory is bounded: BATCH_BYTES bytes of small items, and some frames of a large one.
+"""Items in, an archive out. Memory is bounded: a batch of small items, and some frames of a large one.
 
-Items are collected until they are BATCH_BYTES bytes. Then comes a part of the index, and the groups of these items, each in one frame. An
+Items are collected until they are a batch of BATCH_BYTES bytes. Then comes a part of the index, and the groups of these items, each in one frame. An
 item over max(frame size, group size) closes the part: it is a group of its own, written frame by frame.
 """
 
@@ -31,8 +31,10 @@ def write(
     options: Options | None = None,
     size: int = GROUP_SIZE,
     report: Report = lambda done: None,
+    batch: int = BATCH_BYTES,
 ) -> Summary:
-    """Items as an archive. `size`: bytes of a group. `report` hears the bytes written of all items.
+    """Items as an archive. `size`: bytes of a group. `report` hears the bytes written of all items. `batch`: bytes of items that are
+    collected before they are written.
 
     Raises FormatError for a name that an archive cannot hold, or that two items have.
 
@@ -43,7 +45,7 @@ def write(
     >>> archive.names(), archive.read("b/c.txt")
     (['a.txt', 'b/c.txt', 'b/d'], b'two')
     """
-    writer = Writer(out, options or Options(), size, report)
+    writer = Writer(out, options or Options(), size, report, batch)
     for item in items:
         writer.add(Item(*item))
     return writer.close()
@@ -52,13 +54,13 @@ def write(
 class Writer:
     """An archive in the making."""
 
-    def __init__(self, out: BinaryIO, options: Options, size: int, report: Report) -> None:
+    def __init__(self, out: BinaryIO, options: Options, size: int, report: Report, batch: int) -> None:
         if options.lossy or options.completes:
             raise TokpressError("an archive takes models of lossless tokenizers")
         if not 1 <= size <= MAX_SOURCE:
             raise ValueError(f"a group must be of 1 … {MAX_SOURCE:,} bytes, not {size:,}")
         self._member, self._options, self._report = MemberWriter(out), options, report
-        self._batch_item_limit, self._groups = max(size, options.frame_size), Groups(size)
+        self._batch, self._batch_item_limit, self._groups = batch, max(size, options.frame_size), Groups(size)
         self._summary, self._done = Summary(), 0
         self._frame: tuple[EncodedFrame, bytes] | None = None  # written once it is known whether it is the last
         #: (folder, name) → number; the folder as a row has it; files that are not written yet have none, −1
@@ -92,7 +94,7 @@ class Writer:
             self._append_folder(row)
         else:
             self._link(row, item)
-        if self._held >= BATCH_BYTES:
+        if self._held >= self._batch:
             self._flush()
 
     def _folder(self, parts: tuple[bytes, ...]) -> int:
