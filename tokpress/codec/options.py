@@ -25,8 +25,7 @@ Report = Callable[[int], None]
 
 @dataclass
 class Options:
-    """How to compress. `models` None: choose among the shipped ones, as many as the effort allows; a list: only these (and
-    lzma, raw)."""
+    """Settings of compression. models: the candidates, beside lzma and raw; None: the shipped models that `effort` names."""
 
     models: list[Model] | None = None
     lanes: int | None = None
