@@ -188,7 +188,7 @@ def memory_figures(found: Found) -> Outcome:
     return figures, markdown(["file", "bytes", "compressed", "compress MB", "decompress MB", "stored as"], lines)
 
 
-# --- mixed: logs, source, mark-up, programs, databases: the adaptive prior alone against xz -9e ------------------
+# --- mixed: logs, source, mark-up, programs, databases: context mixing alone against xz -9e ------------------
 
 MIXED_SHARE, MIXED_SPEED = 0.8, 300.0
 MIXED = (
@@ -209,10 +209,10 @@ def mixed_cases(setup: Setup) -> Cases:
     def one(name: str, path: Path) -> Found:
         if name == SHOP:
             database(path, words)
-        ours = row("tokpress:adaptive", path, name, rounds=2)
+        ours = row("tokpress:context-mixing", path, name, rounds=2)
         return {
             "bytes": ours.source_bytes,
-            "adaptive": ours.compressed_bytes,
+            "context-mixing": ours.compressed_bytes,
             "xz": row("xz", path, name).compressed_bytes,
             "stored": ours.stored,
             "seconds": {"compress": ours.compress_codec_seconds, "decompress": ours.decompress_codec_seconds},
@@ -225,24 +225,26 @@ def mixed_figures(found: Found) -> Outcome:
     lines, wins = [], 0
     for name, m in found.items():
         # the container may have fallen back on lzma or raw, which is then no merit of the prior
-        alone = set(m["stored"]) == {"adaptive"}
-        wins += alone and m["adaptive"] < m["xz"]
+        alone = set(m["stored"]) == {"context-mixing"}
+        wins += alone and m["context-mixing"] < m["xz"]
         lines.append([
-            name, f"{m['bytes']:,}", f"{m['adaptive']:,}" if alone else f"stored as {m['stored']}", f"{m['xz']:,}",
-            f"{fewer(m['adaptive'], m['xz']):.1f}" if alone else "",
+            name, f"{m['bytes']:,}", f"{m['context-mixing']:,}" if alone else f"stored as {m['stored']}", f"{m['xz']:,}",
+            f"{fewer(m['context-mixing'], m['xz']):.1f}" if alone else "",
             *(f"{kilobytes(m['bytes'], seconds):.0f}" for seconds in m["seconds"].values()),
         ])  # fmt: skip
     size = sum(m["bytes"] for m in found.values())
     encode, decode = (kilobytes(size, sum(m["seconds"][a] for m in found.values())) for a in ("compress", "decompress"))
-    title, asked = f"adaptive prior alone, {len(found)} mixed files", f"≥ {MIXED_SPEED:g} KB/s"
+    title, asked = f"context mixing alone, {len(found)} mixed files", f"≥ {MIXED_SPEED:g} KB/s"
     enough = wins >= MIXED_SHARE * len(found)
     figures = [
         Figure(f"{title}: smaller than xz -9e", "≥ 8 of 10", f"{wins} of {len(found)}", enough),
         Figure(f"{title}: decoding, model loaded", asked, f"{decode:.0f} KB/s", decode >= MIXED_SPEED),
-        Figure(f"{title}: `compress -m adaptive`, the comparison with lzma included", asked, f"{encode:.0f} KB/s",
+        Figure(f"{title}: `compress -m context-mixing`, the comparison with lzma included", asked, f"{encode:.0f} KB/s",
                encode >= MIXED_SPEED),
     ]  # fmt: skip
-    return figures, markdown(["file", "bytes", "adaptive", "xz -9e", "% under xz", "encode KB/s", "decode KB/s"], lines)
+    return figures, markdown(
+        ["file", "bytes", "context-mixing", "xz -9e", "% under xz", "encode KB/s", "decode KB/s"], lines
+    )
 
 
 # --- english: the default choice against xz -9e and ppmd ---------------------------------------------------------

@@ -31,8 +31,8 @@ def row(codec: str, path: Path, name: str, repeat: int = 1, rounds: int = 1) -> 
 
 #: per cent
 CODER, INTEGERS = 0.5, 1.0
-CODED = (("text", "text/canterbury/alice29.txt"), ("text", "text/calgary/paper4"), ("adaptive", "text/calgary/obj2"),
-         ("adaptive", "logs/HDFS_2k.log"))  # fmt: skip
+CODED = (("text", "text/canterbury/alice29.txt"), ("text", "text/calgary/paper4"), ("context-mixing", "text/calgary/obj2"),
+         ("context-mixing", "logs/HDFS_2k.log"))  # fmt: skip
 FLOAT = ("text/canterbury/alice29.txt", "text/calgary/paper4", "text/calgary/progl")
 
 

@@ -70,8 +70,8 @@ def shapes_of(model: Model) -> list[tuple[int, int]]:
     found = [t.shape for k, t in tensors.items() if k.endswith(".weight") and ("blocks." in k or k.endswith("grams.mix.weight"))]  # fmt: skip
     symbols, width = tensors["embedding.weight"].shape
     rows = len(tensors["head.weight"])
-    groups = rows - symbols
-    return [*found, (groups + symbols // groups if groups else rows, width)]
+    classes = rows - symbols
+    return [*found, (classes + symbols // classes if classes else rows, width)]
 
 
 def decode_seconds(model: Model, tokens: Tokens, payload: bytes, lanes: int, rounds: int) -> float:

@@ -21,10 +21,10 @@ from tokpress.coding import Frame
 from tokpress.container.lzma2 import lzma_encode
 from tokpress.models import store
 from tokpress.models.model import Model
-from tokpress.native.adaptive import encode
+from tokpress.native.context_mixing import encode
 from tokpress.priors.compose.memory import MemoryPrior
 from tokpress.priors.lecture.histogram import HistogramPrior
-from tokpress.priors.text.bitwise import SpellingPrior
+from tokpress.priors.text.bitwise import BitwisePrior
 from tokpress.priors.text.mingru import MinGRUPrior
 
 from .data import ENGLISH, MIXED, chosen
@@ -145,8 +145,8 @@ VARIANTS = {
         "set to 0 after training", lambda model: reweighed(model, lambda k, q: q * 0 if "gram" in k else q)
     ),
     "no network": Variant("the memory over counts of tokens", lambda model: Model(model.tokenizer, MemoryPrior(HistogramPrior(model.tokenizer.vocab_size)))),
-    "no tokens": Variant("`adaptive`: context mixing of bytes", lambda model: store.load("adaptive")),
-    "bitwise mixing": Variant("tokens as binary decisions, mixed with contexts of bytes", lambda model: Model(model.tokenizer, SpellingPrior(model.prior))),
+    "no tokens": Variant("`context-mixing`: context mixing of bytes", lambda model: store.load("context-mixing")),
+    "bitwise mixing": Variant("tokens as binary decisions, mixed with contexts of bytes", lambda model: Model(model.tokenizer, BitwisePrior(model.prior))),
     "weights of 6 bits": Variant("of 7, rounded after training", coarser(6)),
     "weights of 5 bits": Variant("", coarser(5)),
     "weights of 4 bits": Variant("", coarser(4)),

@@ -25,7 +25,7 @@ def main(folder: Path) -> dict[str, list[str]]:
         network = path.stem.startswith("network")
         if path.stem.startswith("tokens"):
             items = np.random.default_rng(3).bytes(3 * model.tokenizer.sizes.unit_bytes)
-            rest, silent = store.load("samples"), lambda share: None
+            rest, silent = store.load("linear-prediction"), lambda share: None
             payload, tokens, lanes = residual.encode(model, rest, items, None, silent, None)
             reference = folder / f"{path.stem}.payload"
             if not reference.exists():
@@ -35,7 +35,7 @@ def main(folder: Path) -> dict[str, list[str]]:
             continue
         for source in sorted(folder.glob("*.source")):
             data = source.read_bytes()
-            if (path.stem in ("samples", "drawings")) != (source.stem in ("picture", "sound")):
+            if (path.stem in ("linear_prediction", "context_mixing_2d")) != (source.stem in ("picture", "sound")):
                 continue
             if network:
                 data = data[-480:]
@@ -50,7 +50,7 @@ def main(folder: Path) -> dict[str, list[str]]:
                     if source.stat().st_size > 2000 and (lanes == 1 or path.stem == "text"):
                         continue
                     if (
-                        path.stem == "spelling"
+                        path.stem == "bitwise"
                     ):  # its twin mixes in plain Python: a decision takes a quarter of a millisecond
                         data = data[:300]
                     payload, tokens, taken = model.encode(data, lanes, kernel=kernel)

@@ -19,9 +19,9 @@ from tokpress.priors.lecture.hierarchical import DEFAULTS, HierarchicalPrior, pl
 from tokpress.priors.lecture.histogram import HistogramPrior
 from tokpress.priors.lecture.logistic_mixture import LogisticMixturePrior
 from tokpress.priors.lecture.network import NetworkPrior
-from tokpress.priors.linear_prediction.prior import SamplesPrior
+from tokpress.priors.linear_prediction.prior import LinearPredictionPrior
 from tokpress.priors.registry import PRIORS, register_prior
-from tokpress.priors.text.bitwise import SpellingPrior
+from tokpress.priors.text.bitwise import BitwisePrior
 from tokpress.priors.text.mingru import MinGRUPrior, tensor_shapes
 from tokpress.tokenizers.base import Config, Tokenizer
 from tokpress.tokenizers.registry import TOKENIZERS
@@ -45,12 +45,12 @@ class Reusing(HistogramPrior):
 
 def tiny_mingru(
     symbols: int = 256, width: int = 32, depth: int = 2, hidden: int = 48, seed: int = 0, online: float = 0.0,
-    grams: int = 0, groups: int = 0,
+    grams: int = 0, classes: int = 0,
 ) -> MinGRUPrior:  # fmt: skip
     rng = np.random.default_rng(seed)
     config = {"symbols": symbols, "width": width, "depth": depth, "hidden": hidden}
     config |= {"grams": grams, "features": 6} if grams else {}
-    config |= {"groups": groups} if groups else {}
+    config |= {"classes": classes} if classes else {}
     tensors = {}
     for name, (shape, kind) in tensor_shapes(**config).items():
         if kind is WEIGHT:
@@ -66,10 +66,10 @@ def tiny_mingru(
 
 def tiny_class_factored(
     symbols: int = 256, width: int = 24, depth: int = 1, hidden: int = 32, seed: int = 0, online: float = 0.01,
-    grams: int = 0, groups: int = 16,
+    grams: int = 0, classes: int = 16,
 ) -> MinGRUPrior:  # fmt: skip
     """A minGRU with a class-factored softmax."""
-    return tiny_mingru(symbols, width, depth, hidden, seed, online, grams, groups)
+    return tiny_mingru(symbols, width, depth, hidden, seed, online, grams, classes)
 
 
 class Drawn(Weights):
@@ -228,8 +228,8 @@ def tiny_ensemble() -> EnsemblePrior:
     )
 
 
-def tiny_spelling() -> SpellingPrior:
-    return SpellingPrior(tiny_mingru())
+def tiny_bitwise() -> BitwisePrior:
+    return BitwisePrior(tiny_mingru())
 
 
 def tiny_product() -> ProductPrior:
@@ -259,10 +259,10 @@ def tiny_models() -> dict[str, Model]:
             ),
             "histogram": Model(BytesTokenizer(), HistogramPrior(256)),
             "histogram-static": Model(BytesTokenizer(), HistogramPrior(256, counts)),
-            "adaptive": Model(BytesTokenizer(), ContextMixingPrior()),
-            "adaptive-on_grid": Model(BytesTokenizer(), ContextMixingPrior(on_grid=True)),
-            "samples": Model(BytesTokenizer(), SamplesPrior()),
-            "spelling": Model(BytesTokenizer(), tiny_spelling()),
+            "context_mixing": Model(BytesTokenizer(), ContextMixingPrior()),
+            "context_mixing-on_grid": Model(BytesTokenizer(), ContextMixingPrior(on_grid=True)),
+            "linear_prediction": Model(BytesTokenizer(), LinearPredictionPrior()),
+            "bitwise": Model(BytesTokenizer(), tiny_bitwise()),
             "product": Model(BytesTokenizer(), tiny_product()),
             "mingru": Model(BytesTokenizer(), tiny_mingru()),
             "mingru-online": Model(BytesTokenizer(), tiny_mingru(online=0.01)),

@@ -63,5 +63,8 @@ def test_the_wheel_ships_types_and_models(tmp_path):
     names = set(zipfile.ZipFile(wheel).namelist())
     source = {str(path.relative_to(ROOT)) for path in (ROOT / "tokpress").rglob("*.py")}
     assert source <= names and "tokpress/py.typed" in names and "tokpress/cli/main.py" in names
-    assert {"tokpress/models/shipped/text/model.safetensors", "tokpress/models/shipped/adaptive/config.json"} <= names
+    assert {
+        "tokpress/models/shipped/text/model.safetensors",
+        "tokpress/models/shipped/context-mixing/config.json",
+    } <= names
     assert not [name for name in names if name.startswith(("tests", "cli", "benchmarks"))]

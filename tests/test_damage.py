@@ -108,7 +108,7 @@ def test_another_model_under_this_ones_id(name):
     model = MODELS[name]
     for other in NAMES:
         if MODELS[other].id != model.id:
-            shipped = ("adaptive", "adaptive-on_grid", "samples")
+            shipped = ("context_mixing", "context_mixing-on_grid", "linear_prediction")
             if {name, other} <= set(shipped[1:]):
                 continue  # a source without samples they code alike
             if name not in shipped:  # those are found

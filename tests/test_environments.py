@@ -21,7 +21,7 @@ from tokpress.priors.base import Prior
 from tokpress.priors.compose.memory import MemoryPrior
 from tokpress.priors.compose.product import ProductPrior
 from tokpress.priors.context_mixing.prior import ContextMixingPrior
-from tokpress.priors.linear_prediction.prior import SamplesPrior
+from tokpress.priors.linear_prediction.prior import LinearPredictionPrior
 from tokpress.tokenizers.text.bytes import BytesTokenizer
 
 pytest.importorskip("torch")
@@ -76,13 +76,13 @@ def folder(tmp_path_factory) -> Path:
     )
     class_factored = tiny_class_factored(width=64, hidden=96, depth=2, grams=64)
     Model(BytesTokenizer(), MemoryPrior(class_factored)).save(place / "class_factored.model")
-    load_folder(make.MODELS / "spelling-bpe").save(place / "spelling.model")
+    load_folder(make.MODELS / "bitwise-bpe").save(place / "bitwise.model")
     wide = {"width": 64, "hidden": 96}
     members: list[Prior] = [tiny_mingru(**wide, online=0.01), tiny_mingru(**wide, grams=64, seed=1)]
     Model(BytesTokenizer(), MemoryPrior(ProductPrior(members))).save(place / "product.model")
-    Model(BytesTokenizer(), ContextMixingPrior()).save(place / "adaptive.model")
-    Model(BytesTokenizer(), SamplesPrior()).save(place / "samples.model")
-    Model(BytesTokenizer(), ContextMixingPrior(on_grid=True)).save(place / "drawings.model")
+    Model(BytesTokenizer(), ContextMixingPrior()).save(place / "context_mixing.model")
+    Model(BytesTokenizer(), LinearPredictionPrior()).save(place / "linear_prediction.model")
+    Model(BytesTokenizer(), ContextMixingPrior(on_grid=True)).save(place / "context_mixing_2d.model")
     models = tiny_models()
     for name in NETWORKS:
         models[name].save(place / f"network-{name}.model")

@@ -14,7 +14,7 @@ from tokpress.media.segments import join
 from tokpress.models.model import Model
 from tokpress.models.store import load_folder
 from tokpress.priors.lecture.histogram import HistogramPrior
-from tokpress.priors.text.bitwise import SpellingPrior
+from tokpress.priors.text.bitwise import BitwisePrior
 from tokpress.tokenizers.pixels.palette import PaletteTokenizer
 from tokpress.tokenizers.segments import SegmentsTokenizer
 from tokpress.tokenizers.text.bpe import BPETokenizer
@@ -117,14 +117,14 @@ def test_a_decode_ends_when_there_are_too_many_bytes(lanes):
 @pytest.mark.parametrize(
     "prior",
     [
-        tiny_mingru(300), tiny_class_factored(512, groups=16), SpellingPrior(tiny_mingru(300)), tiny_ensemble(),
-        *(tiny_models()[name].prior for name in ("adaptive", "memory", "memory-class_factored", "made", "samples")),
+        tiny_mingru(300), tiny_class_factored(512, classes=16), BitwisePrior(tiny_mingru(300)), tiny_ensemble(),
+        *(tiny_models()[name].prior for name in ("context_mixing", "memory", "memory-class_factored", "made", "linear_prediction")),
     ],
     ids=lambda prior: prior.name,
 )  # fmt: skip
 def test_every_way_of_coding_tells_its_symbols(prior):
     """All of them, once, in blocks that are not large; what the watch raises ends the decode."""
-    if isinstance(prior, SpellingPrior):
+    if isinstance(prior, BitwisePrior):
         prior = prior.for_tokenizer(BPE)
     tokens = (
         np.random.default_rng(1)
@@ -146,7 +146,7 @@ def test_every_way_of_coding_tells_its_symbols(prior):
 
 
 def test_a_compiled_loop_is_watched_in_blocks(monkeypatch):
-    prior, tokens = tiny_models()["adaptive"].prior, np.zeros(5 * WATCH_EVERY, np.int32)
+    prior, tokens = tiny_models()["context_mixing"].prior, np.zeros(5 * WATCH_EVERY, np.int32)
     payload, seen = coding.encode(prior, tokens, 1), []
 
     def watch(symbols: np.ndarray) -> None:

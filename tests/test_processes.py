@@ -216,7 +216,7 @@ def test_eight_threads_that_begin_at_once(text):
             thread.join()
         assert not wrong, wrong
         """,
-        text, golden / "text-prose.tokp", golden / "adaptive-prose.tokp", golden / "samples-picture.tokp",
+        text, golden / "text-prose.tokp", golden / "context-mixing-prose.tokp", golden / "linear-prediction-picture.tokp",
     )  # fmt: skip
 
 

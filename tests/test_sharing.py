@@ -105,7 +105,7 @@ def test_a_pool_of_processes_that_spawn():
 
 
 @pytest.mark.parametrize(
-    "name", ["adaptive", "mingru-class_factored", "memory-online", "transformer", "product", "ensemble"]
+    "name", ["context_mixing", "mingru-class_factored", "memory-online", "transformer", "product", "ensemble"]
 )
 def test_eight_threads_use_one_model(name):
     """With several kernels at once."""

@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 
 def use(path: Path) -> None:
-    data = tokpress.compress(b"text", model="adaptive", lanes=1)
+    data = tokpress.compress(b"text", model="context-mixing", lanes=1)
     assert_type(data, bytes)
-    model = tokpress.load("adaptive")
+    model = tokpress.load("context-mixing")
     assert_type(model, tokpress.Model)
     assert_type(tokpress.decompress(data, models=[model]), bytes)
-    assert_type(tokpress.decompress(data, "adaptive"), bytes)
+    assert_type(tokpress.decompress(data, "context-mixing"), bytes)
     bits = model.score(b"text", lanes=1)
     assert_type(bits, tokpress.Bits)
     assert_type(bits.total_bits, float)

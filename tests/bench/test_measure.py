@@ -70,10 +70,10 @@ def test_unknown_names_and_levels(name):
 
 def test_tokpress_tells_models_and_frames(text):
     default = measure(find("tokpress"), text)
-    adaptive = measure(find("tokpress:adaptive"), text)
+    adaptive = measure(find("tokpress:context-mixing"), text)
     for row in (default, adaptive):
         assert row.verified and row.header_bytes > 0 and sum(row.stored.values()) == 1
-    assert adaptive.models.keys() <= {"adaptive"} and adaptive.compress_codec_seconds < adaptive.compress_seconds
+    assert adaptive.models.keys() <= {"context-mixing"} and adaptive.compress_codec_seconds < adaptive.compress_seconds
     assert default.compressed_bytes <= measure(find("xz"), text).compressed_bytes + 64
 
 
@@ -82,7 +82,7 @@ def test_a_model_directory(text, tmp_path, monkeypatch):
 
     monkeypatch.chdir(tmp_path)
     text.write_bytes(b"a stitch in time saves nine; " * 20)
-    tiny_models()["adaptive"].save("here/mine")
+    tiny_models()["context-mixing"].save("here/mine")
     row = measure(find("tokpress:here/mine"), text)
     assert row.verified and row.stored == {"mine": 1}
     assert row.model_bytes == sum(p.stat().st_size for p in (tmp_path / "here/mine").iterdir())

@@ -19,11 +19,11 @@ def test_rows_table_json_and_plot(process, place, text):  # noqa: F811
     (place / "folder" / "deeper").mkdir(parents=True)
     (place / "folder" / "deeper" / "one").write_bytes(b"one" * 50)
     done = process(
-        "bench", "text", "folder", "--against", "xz:1, zstd:1", "-m", "adaptive", "-T", "1",
+        "bench", "text", "folder", "--against", "xz:1, zstd:1", "-m", "context-mixing", "-T", "1",
         "--json", "out.json", "--plot", "out.png",
     )  # fmt: skip
     told = json.loads((place / "out.json").read_text())
-    names = ["tokpress", "tokpress:adaptive", "xz:1", "zstd:1"]
+    names = ["tokpress", "tokpress:context-mixing", "xz:1", "zstd:1"]
     assert [row["codec"] for row in told["rows"]] == names * 2 and told["threads"] == 1
     assert {row["file"] for row in told["rows"]} == {"text", os.path.join("folder", "deeper", "one")}
     assert all(row["verified"] for row in told["rows"]) and [t["files"] for t in told["totals"]] == [2] * 4

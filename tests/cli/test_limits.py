@@ -142,6 +142,6 @@ def test_an_empty_home_is_none(process, place, tiny):
 def test_no_home_and_a_model_of_the_package(place, home):
     (place / "a").write_bytes(DATA)
     done = subprocess.run(
-        command("compress", "--rm", "-m", "adaptive", "a"), capture_output=True, env=os.environ | {"HOME": home}
+        command("compress", "--rm", "-m", "context-mixing", "a"), capture_output=True, env=os.environ | {"HOME": home}
     )
     assert done.returncode == 0 and os.listdir(place) == ["a.tokp"]

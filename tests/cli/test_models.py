@@ -38,7 +38,9 @@ def test_nothing_needs_a_home(process, place):
     (place / "none").write_bytes(b"")
     where = str(place / "none" / "below")
     environment = os.environ | {"HOME": where, "XDG_CACHE_HOME": where}
-    assert process("compress", "-m", "adaptive", "a", env=environment).stderr.splitlines()[-1].startswith(b"a: 300 ")
+    assert (
+        process("compress", "-m", "context-mixing", "a", env=environment).stderr.splitlines()[-1].startswith(b"a: 300 ")
+    )
     process("decompress", "-f", "a.tokp", env=environment)
 
 
@@ -46,11 +48,11 @@ def test_a_missing_core_is_told_of_once(process, place):
     """It takes long without; whoever asks for the twins knows."""
     (place / "a").write_bytes(b"to and fro")
     shutil.copy("a", "b")
-    said = run_without_core("compress", "-f", "-m", "adaptive", "a", "b").stderr
+    said = run_without_core("compress", "-f", "-m", "context-mixing", "a", "b").stderr
     assert said.count("the native core is not installed") == 1
-    assert "core" not in run_without_core("compress", "-f", "-q", "-m", "adaptive", "a", "b").stderr
+    assert "core" not in run_without_core("compress", "-f", "-q", "-m", "context-mixing", "a", "b").stderr
     environment = os.environ | {"TOKPRESS_CORE": "twin"}
-    assert b"core" not in process("compress", "-f", "-m", "adaptive", "a", "b", env=environment).stderr
+    assert b"core" not in process("compress", "-f", "-m", "context-mixing", "a", "b", env=environment).stderr
     process("decompress", "-f", "a.tokp", "b.tokp")
 
 

@@ -132,7 +132,7 @@ def test_info_tells_of_loss(run, place, monkeypatch):
 def test_models(run, place, tiny, monkeypatch):
     monkeypatch.setenv("TOKPRESS_MODELS", os.path.dirname(tiny))
     listed = {m["name"]: m for m in json.loads(run("models", "--json").stdout)}
-    assert {"text", "adaptive", "tiny"} <= set(listed)
+    assert {"text", "context-mixing", "tiny"} <= set(listed)
     assert listed["tiny"]["id"] == load_folder(tiny).id.hex() and listed["tiny"]["parameters"] == 256
     assert (listed["tiny"]["tokenizer"], listed["tiny"]["prior"]) == ("bytes", "histogram")
     assert listed["text"]["parameters"] > 10**6 and listed["text"]["model_bytes"] > 10**6
@@ -141,7 +141,7 @@ def test_models(run, place, tiny, monkeypatch):
     (place / "broken" / "config.json").write_text("{}")
     monkeypatch.setenv("TOKPRESS_MODELS", str(place))
     done = run("models", code=1)
-    assert "model broken: " in done.stderr and "adaptive" in done.stdout
+    assert "model broken: " in done.stderr and "context-mixing" in done.stdout
 
 
 def test_score_adds_up(run, place, tiny):
@@ -222,7 +222,7 @@ def test_pictures_are_drawn(run, place):
     run("sample", "-m", "m", "--items", "5", "--png", "5x5", "-o", "b.png", code=1)
     run("sample", "-m", "m", "--png", "4x6", "-o", "b.png", code=2)
     run("sample", "-m", "m", "--by-decoding", "--temperature", "0.5", code=2)
-    run("sample", "-m", "adaptive", "--items", "5", code=1)
+    run("sample", "-m", "context-mixing", "--items", "5", code=1)
     assert not os.path.exists("b.png")
 
 

@@ -25,7 +25,7 @@ needs_bench = pytest.mark.skipif(not FILES, reason="the bench data is not here")
 
 
 @needs_bench
-@pytest.mark.parametrize(("size", "model"), [(FEW, None), (SMALL, "adaptive")])
+@pytest.mark.parametrize(("size", "model"), [(FEW, None), (SMALL, "context-mixing")])
 def test_small_bench_files_in_one_call(process, place, size, model):
     names = []
     for number, path in enumerate(path for path in FILES if path.stat().st_size <= size):
@@ -114,7 +114,7 @@ ODD = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("model", [None, "adaptive"])
+@pytest.mark.parametrize("model", [None, "context-mixing"])
 @pytest.mark.parametrize("number", range(len(ODD)))
 def test_odd_sources(number, model):
     source = ODD[number] if model else ODD[number][:500]
@@ -135,7 +135,7 @@ pieces = st.lists(
 
 
 @settings(max_examples=40, deadline=None)
-@given(pieces, st.sampled_from([None, "adaptive"]), st.sampled_from([None, 1, 2, 7]))
+@given(pieces, st.sampled_from([None, "context-mixing"]), st.sampled_from([None, 1, 2, 7]))
 def test_any_source(parts, model, lanes):
     source = b"".join(part * times for part, times in parts)[: FEW if model else 300]
     assert tokpress.decompress(tokpress.compress(source, model, lanes)) == source
@@ -147,6 +147,6 @@ def test_any_source_in_frames(parts, frame_size):
     source = b"".join(part * times for part, times in parts)
     import io
 
-    with tokpress.open(out := io.BytesIO(), "wb", model="adaptive", frame_size=frame_size) as file:
+    with tokpress.open(out := io.BytesIO(), "wb", model="context-mixing", frame_size=frame_size) as file:
         file.write(source)
     assert tokpress.decompress(out.getvalue()) == source

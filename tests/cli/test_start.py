@@ -41,7 +41,7 @@ SOURCES = {
     "noise": make.sources()["bytes"][:4096],
     "nothing": b"",
 }
-#: sources that text models code; others are tried with, or coded by, `adaptive`
+#: sources that text models code; others are tried with, or coded by, `context-mixing`
 BY_TEXT = ("text", "long text", "code", "nothing")
 
 

@@ -160,7 +160,7 @@ def test_models(place, evil_models):
     assert "\nadaptive " in listed.stdout and f"\nsound{ESCAPED} "[:50] in listed.stdout
     assert max(map(len, listed.stdout.splitlines())) < 600
     told = json.loads(subprocess.run(command("models", "--json"), capture_output=True).stdout)
-    assert f"sound{EVIL}" in [each["name"] for each in told] and "adaptive" in [each["name"] for each in told]
+    assert f"sound{EVIL}" in [each["name"] for each in told] and "context-mixing" in [each["name"] for each in told]
     shown = on_terminal("models", "-v", code=1, NO_COLOR="1")
     assert is_plain(shown)
 
@@ -195,7 +195,7 @@ def test_contents(place, tiny):
     (place / "a").write_bytes(EVIL.encode() * 20 + b"\nabc\n")
     for words in (("score", "-m", tiny, "--by", "line", "a"), ("score", "-m", tiny, "--by", "token", "a")):
         assert is_plain(on_terminal(*words))
-    assert is_plain(on_terminal("sample", "-n", "500", "-m", "adaptive", NO_COLOR="1"))
+    assert is_plain(on_terminal("sample", "-n", "500", "-m", "context-mixing", NO_COLOR="1"))
 
 
 def test_printable():

@@ -120,9 +120,9 @@ def test_the_file_does_not_depend_on_the_threads(reported_processors, count):
     for n in (1, count):
         reported_processors(n)
         out, done = io.BytesIO(), []
-        options = stream.Options(models=[store.load("adaptive")], frame_size=1500, report=done.append)
+        options = stream.Options(models=[store.load("context-mixing")], frame_size=1500, report=done.append)
         summary = stream.compress_stream(Pipe(SOURCE), out, options)
-        assert [frame.stored for frame in summary.frames] == ["adaptive"] * -(-len(SOURCE) // 1500)
+        assert [frame.stored for frame in summary.frames] == ["context-mixing"] * -(-len(SOURCE) // 1500)
         assert done == sorted(done) and done[-1] == len(SOURCE)
         made.append(out.getvalue())
         assert stream.decompress(made[-1]) == SOURCE
@@ -133,7 +133,7 @@ def test_the_file_does_not_depend_on_the_threads(reported_processors, count):
 def test_damage_is_told_in_its_place(reported_processors, count):
     reported_processors(count)
     out = io.BytesIO()
-    options = stream.Options(models=[store.load("adaptive")], frame_size=1500)
+    options = stream.Options(models=[store.load("context-mixing")], frame_size=1500)
     stream.compress_stream(Pipe(SOURCE), out, options)
     packed = bytearray(out.getvalue())
     packed[len(packed) // 2] ^= 1

@@ -235,7 +235,7 @@ def test_an_input_that_is_not_ready():
 
 def test_threads_share_a_file():
     out, lines = io.BytesIO(), [bytes([65 + i]) * 37 + b"\n" for i in range(8)]
-    with tokpress.open(out, "wb", model="adaptive", frame_size=5000) as file, ThreadPoolExecutor(8) as pool:
+    with tokpress.open(out, "wb", model="context-mixing", frame_size=5000) as file, ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda line: [file.write(line) for _ in range(60)], lines))
     with tokpress.open(io.BytesIO(out.getvalue())) as file:
         assert sorted(file) == sorted(lines * 60)

@@ -7,7 +7,7 @@ import pytest
 
 from tokpress.codec import choose, selection
 from tokpress.codec.options import EFFORTS, Options
-from tokpress.codec.selection import LARGE, PROSE_TEXT, TRIAL_SIZE, Cost, Part, is_prose, select, tells_prose
+from tokpress.codec.selection import LARGE, PROSE_TEXT, TRIAL_SIZE, Cost, Part, Selection, is_prose, tells_prose
 from tokpress.container.frames import Kind
 from tokpress.models import store
 
@@ -17,14 +17,11 @@ WHOLE, PIECES, LARGE_PART = Part(1000, 1000, 600), Part(1000, LARGE // 2, 600), 
 
 def tried(costs, part):
     """(the number chosen, the numbers tried, in order)"""
-    numbers = []
-
-    def cost(number):
+    selection, numbers = Selection(len(costs), part), []
+    for number in selection:
         numbers.append(number)
-        return costs[number]
-
-    choice = select(len(costs), part, cost)
-    return choice and choice.number, numbers
+        selection.add(number, costs[number])
+    return selection.best and selection.best.number, numbers
 
 
 def test_the_cheapest_is_chosen():
@@ -80,8 +77,8 @@ def test_sources_and_the_models_that_code_them():
     log = "".join(f"2026-11-27 17:{a:02} INFO [worker-{b}] request {c} served\n" for a, b, c in drawn).encode()
     python = Path(selection.__file__).read_bytes()
     noise = np.random.default_rng(1).bytes(TRIAL_SIZE + 1)
-    assert model_of(log) == "adaptive" and model_of(python) == "text"
-    assert model_of(python, effort="fast") == "adaptive"
+    assert model_of(log) == "context-mixing" and model_of(python) == "text"
+    assert model_of(python, effort="fast") == "context-mixing"
     assert model_of(python, effort="best") == "text-best"
     assert model_of(noise, effort="fast") == model_of(noise) == Kind.RAW
 

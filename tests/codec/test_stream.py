@@ -187,12 +187,12 @@ def test_a_source_that_grows_meanwhile(tmp_path):
     assert tokpress.decompress(out.getvalue(), models=[OURS]) == path.read_bytes()
 
 
-@pytest.mark.parametrize("models", [None, ["adaptive"], ["ours", "other"]], ids=str)
+@pytest.mark.parametrize("models", [None, ["context-mixing"], ["ours", "other"]], ids=str)
 @pytest.mark.parametrize("more", [-1, 0, 1, 50_000])
 def test_sources_that_no_trial_shrinks(models, more):
     """Beyond TRIAL_SIZE only a part is tried: its payload must never be taken for that of the whole."""
     source = np.random.default_rng(8).bytes(selection.TRIAL_SIZE + more)
-    named = {"ours": OURS, "other": OTHER, "adaptive": "adaptive"}
+    named = {"ours": OURS, "other": OTHER, "context-mixing": "context-mixing"}
     chosen = None if models is None else [tokpress.load(named[name]) for name in models]
     compress_stream(io.BytesIO(source), out := io.BytesIO(), Options(models=chosen))
     assert tokpress.decompress(out.getvalue(), models=chosen) == source and len(out.getvalue()) < len(source) + 20
@@ -250,11 +250,11 @@ def lie(file: bytes, **lies) -> bytes:
     return out.getvalue()
 
 
-@pytest.mark.parametrize("name", ["ours", "adaptive"])
+@pytest.mark.parametrize("name", ["ours", "context-mixing"])
 @pytest.mark.parametrize("lanes", [None, 1, 512])
 def test_huge_lengths_with_good_checks_are_found_out_early(name, lanes):
     """A header that promises 64 MiB out of a few bytes: neither its memory nor its time is spent."""
-    model = OURS if name == "ours" else tokpress.load("adaptive")
+    model = OURS if name == "ours" else tokpress.load("context-mixing")
     file = frame(model, DATA[:2000])
     most = 1 << 26
     lies = [

@@ -20,7 +20,7 @@ from tokpress.models.model import Model
 from tokpress.native import library
 
 MODELS = tiny_models()
-SHIPPED = ("adaptive", "drawings", "samples", "text", "text-large", "text-best")
+SHIPPED = ("context-mixing", "context-mixing-2d", "linear-prediction", "text", "text-large", "text-best")
 MIB = 1 << 20
 
 
@@ -35,7 +35,7 @@ def frame(model: Model, payload: bytes, tokens: int, lanes: int | None = None, l
 
 
 def test_more_tokens_or_lanes_than_bytes_allow_are_no_header():
-    model = MODELS["adaptive"]
+    model = MODELS["context-mixing"]
     for size in (0, 1, 100):
         most = TOKENS_A_BYTE * (size + FREE_BYTES)
         frame(model, bytes(size), most)
@@ -57,7 +57,9 @@ def test_refused_before_it_is_decoded(name):
         assert model.decode(*model.encode(b"ab"), length=2) == b"ab" and len(begun) == 1
 
 
-@pytest.mark.parametrize("name", [name for name in SHIPPED if name in ("adaptive", "drawings", "samples", "text")])
+@pytest.mark.parametrize(
+    "name", [name for name in SHIPPED if name in ("context-mixing", "context-mixing-2d", "linear-prediction", "text")]
+)
 @pytest.mark.parametrize("byte", [0, 255, 0x61])
 def test_the_core_s_codecs_keep_to_it(name, byte):
     """Long runs of one byte: the shortest payloads that there are. Context mixing meets the bound by itself."""
@@ -67,14 +69,14 @@ def test_the_core_s_codecs_keep_to_it(name, byte):
     payload, tokens, lanes = model.encode(source)
     assert len(payload) >= least_payload(tokens, lanes, model.prior.rules.tokens_per_byte)
     assert model.decode(payload, tokens, lanes, length=len(source)) == source
-    if name == "adaptive":
+    if name == "context-mixing":
         assert payload == model.prior.codec(Frame(tokens)).encode(source)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("size", [1, 3, 10])
 @pytest.mark.parametrize("byte", [0, 255, 0x61])
-@pytest.mark.parametrize("name", ["adaptive", "drawings", "samples"])
+@pytest.mark.parametrize("name", ["context-mixing", "context-mixing-2d", "linear-prediction"])
 def test_megabytes_of_one_byte(name, byte, size):
     model, source = store.load(name), bytes([byte]) * (size * MIB)
     assert tokpress.decompress(tokpress.compress(source, model)) == source
@@ -118,7 +120,7 @@ def test_what_wraps_a_text_model_keeps_its_bound():
         < MODELS["histogram"].prior.rules.tokens_per_byte
         == MODELS["memory-histogram"].prior.rules.tokens_per_byte
     )
-    for name in ("memory", "memory-memory", "spelling", "product"):
+    for name in ("memory", "memory-memory", "bitwise", "product"):
         assert MODELS[name].prior.rules.tokens_per_byte == least
     assert {store.load(name).prior.rules.tokens_per_byte for name in ("text", "text-large", "text-best")} == {least}
 

@@ -11,7 +11,7 @@ from safetensors.numpy import load_file, save_file
 
 ODD: list[Any] = [
     None, True, False, -1, 0, 1, 2, 3, 7, 64, 65536, 10**9, 10**30, 1.5, -0.5, 1e308, "", "x", "1", "256", "2x2", "1x1x1x1", "bytes", "raster",
-    "\ud800", [], [1], ["x"], [[]], {}, {"name": "bytes"}, {"name": "histogram"}, {"name": "adaptive"}, {"name": None},
+    "\ud800", [], [1], ["x"], [[]], {}, {"name": "bytes"}, {"name": "histogram"}, {"name": "context_mixing"}, {"name": None},
 ]  # fmt: skip
 #: which json.dumps does not write
 RAW = [

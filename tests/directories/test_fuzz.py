@@ -18,7 +18,7 @@ from tokpress.priors.registry import PRIORS
 TEXT = b"the rat sat\n" * 2 + b"\0\xff"
 GOLDEN = sorted(path.name for path in make.MODELS.iterdir())
 #: kinds of priors that no golden model has
-OTHERS = ("bound", "encoder_decoder", "next_scale", "mingru-class_factored", "adaptive", "samples")
+OTHERS = ("bound", "encoder_decoder", "next_scale", "mingru-class_factored", "context_mixing", "linear_prediction")
 
 
 def coded(folder: Path) -> str:

@@ -38,7 +38,7 @@ SOURCES = HERE / "sources"
 MODELS = HERE / "models"
 MANIFEST = HERE / "manifest.json"
 CASES = (
-    "raw", "lzma", "histogram", "adaptive", "samples", "drawings", "mingru", "memory", "spelling", "product", "text", "lecture", "tokens",
+    "raw", "lzma", "histogram", "context-mixing", "linear-prediction", "context-mixing-2d", "mingru", "memory", "bitwise", "product", "text", "lecture", "tokens",
     "mixed",
 )  # fmt: skip
 #: of tests.models; what is not of these is one of the small models above
@@ -112,7 +112,7 @@ def small_models() -> dict[str, Model]:
         "memory": lambda: Model(BytesTokenizer(), MemoryPrior(tiny_mingru())),
         "memory-bpe": _bpe,
         "mingru-grams": lambda: Model(BytesTokenizer(), tiny_mingru(grams=128)),
-        "spelling-bpe": _spelled,
+        "bitwise-bpe": _bitwise,
         "product": lambda: Model(BytesTokenizer(), MemoryPrior(tiny_product())),
         "memory-online": lambda: Model(BytesTokenizer(), MemoryPrior(tiny_mingru(online=0.01))),
     }
@@ -128,11 +128,11 @@ def _bpe() -> Model:
     return Model(tokenizer, MemoryPrior(tiny_mingru(symbols=tokenizer.vocab_size)))
 
 
-def _spelled() -> Model:
-    from tokpress.priors.text.bitwise import SpellingPrior
+def _bitwise() -> Model:
+    from tokpress.priors.text.bitwise import BitwisePrior
 
     model = load_folder(MODELS / "memory-bpe")
-    return Model(model.tokenizer, SpellingPrior(model.prior))
+    return Model(model.tokenizer, BitwisePrior(model.prior))
 
 
 def frame(source: bytes, model: Model | None = None, kind: Kind = Kind.MODEL, lanes: int | None = None) -> bytes:
@@ -171,7 +171,7 @@ def cases(wanted: list[str]) -> Iterator[tuple[str, list[str], bytes, list[str]]
         elif case == "lzma":
             yield from ((f"lzma-{name}", [name], frame(given[name], kind=Kind.LZMA), []) for name in ("zeros", "code"))
         elif case == "mixed":
-            ours = [models["histogram"], store.load("adaptive")]
+            ours = [models["histogram"], store.load("context-mixing")]
             yield "mixed-frames", ["prose"], frames(given["prose"], ours, 2000), ["histogram"]
             both = frames(given["code"], ours, 5000) + frame(b"", kind=Kind.RAW) + frame(given["one"], kind=Kind.RAW)
             yield "mixed-members", ["code", "empty", "one"], both, ["histogram"]
@@ -190,10 +190,10 @@ def cases(wanted: list[str]) -> Iterator[tuple[str, list[str], bytes, list[str]]
                     )
                     stream.MemberWriter(out := io.BytesIO()).write(coded, given[name], last=True)
                     yield f"{each}-{name}", [name], out.getvalue(), [each]
-        elif case in ("samples", "drawings"):
+        elif case in ("linear-prediction", "context-mixing-2d"):
             for name in ("one", "prose", "picture", "sound", "sound24"):
                 yield f"{case}-{name}", [name], frame(given[name], store.load(case)), []
-        elif case in ("adaptive", "text"):
+        elif case in ("context-mixing", "text"):
             model = store.load(case)
             for name in ("one", "bytes", "binary", "prose", "code"):
                 yield f"{case}-{name}", [name], frame(given[name], model), []

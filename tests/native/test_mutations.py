@@ -13,13 +13,13 @@ from functools import cache
 import numpy as np
 import pytest
 
-from tests.native import test_samples, test_spelling, test_text
-from tests.native.test_spelling import prior_of
+from tests.native import test_bitwise, test_linear_prediction, test_text
+from tests.native.test_bitwise import prior_of
 from tests.native.test_text import random_prior, repeating
 from tokpress.coding.lanes import Layout
 from tokpress.errors import TokenizerError, TokpressError
 from tokpress.exact.tensors import SCALE, VECTOR, WEIGHT
-from tokpress.native import adaptive, bpe, library, rows_coder, samples
+from tokpress.native import bpe, context_mixing, library, linear_prediction, rows_coder
 from tokpress.native.text import Model, Text
 from tokpress.priors.compose.memory import MemoryPrior
 from tokpress.priors.compose.product import ProductPrior
@@ -67,40 +67,40 @@ def isa(rng: Rng) -> str:
 
 @cache
 def adaptive_payload(pixels: tuple | None) -> bytes:
-    return adaptive.encode(test_samples.source(test_samples.GRIDS["colour"], "walk"), pixels)
+    return context_mixing.encode(test_linear_prediction.source(test_linear_prediction.GRIDS["colour"], "walk"), pixels)
 
 
 def bytes_by_context(rng: Rng) -> None:
     pixels = [None, (5, 323, 3, 54, 51), (44, 300, 2, 4, 4)][rng.integers(3)]
     count = near(rng, 328, 3000)
-    found = adaptive.decode(mutated(rng, adaptive_payload(pixels)), count, pixels, using=isa(rng))
+    found = context_mixing.decode(mutated(rng, adaptive_payload(pixels)), count, pixels, using=isa(rng))
     assert len(found) == count
 
 
 @cache
 def samples_payload(name: str) -> bytes:
-    grid = test_samples.GRIDS[name]
-    return samples.encode(test_samples.source(grid, "walk"), grid)
+    grid = test_linear_prediction.GRIDS[name]
+    return linear_prediction.encode(test_linear_prediction.source(grid, "walk"), grid)
 
 
 def samples_on_a_grid(rng: Rng) -> None:
-    name = str(rng.choice(sorted(test_samples.GRIDS)))
-    grid = test_samples.GRIDS[name]
+    name = str(rng.choice(sorted(test_linear_prediction.GRIDS)))
+    grid = test_linear_prediction.GRIDS[name]
     if rng.random() < 0.5:
         field = str(rng.choice(["start", "rows", "columns", "channels", "bits", "padding"]))
         grid = grid._replace(**{field: near(rng, getattr(grid, field), 60)})
     source = bytearray(near(rng, max(1, grid.stop + 5), 20_000))
     try:
-        samples.decode(mutated(rng, samples_payload(name)), source, grid, using=isa(rng))
+        linear_prediction.decode(mutated(rng, samples_payload(name)), source, grid, using=isa(rng))
     except MemoryError as error:  # what a grid that is refused is told as
         assert "refuses their grid" in str(error)
 
 
 PRIORS: dict[str, Callable] = {
     "plain": lambda: random_prior(0, grams=64, features=5),
-    "groups": lambda: random_prior(2, groups=8, grams=64, features=5),
+    "classes": lambda: random_prior(2, classes=8, grams=64, features=5),
     "product": lambda: MemoryPrior(
-        ProductPrior([random_prior(3, memory=False, groups=8), random_prior(4, memory=False)], 3), (1, 3)
+        ProductPrior([random_prior(3, memory=False, classes=8), random_prior(4, memory=False)], 3), (1, 3)
     ),
 }
 
@@ -139,14 +139,14 @@ def tokens_of_text(rng: Rng) -> None:
 @cache
 def spelled_of(name: str):
     prior, tokens = prior_of(PRIORS[name]()), repeating(1, 300, 64)
-    return prior, test_spelling.core_of(prior, 300, 5, None).encode(tokens)
+    return prior, test_bitwise.core_of(prior, 300, 5, None).encode(tokens)
 
 
 def tokens_spelled(rng: Rng) -> None:
     prior, payload = spelled_of(str(rng.choice(sorted(PRIORS))))
     tokens = near(rng, 300, 2000)
-    spelled = test_spelling.core_of(prior, tokens, near(rng, 5, 40), isa(rng), int(rng.integers(1, 4)))
-    found = test_spelling.decoded(spelled, mutated(rng, payload), int(rng.integers(1, 50)))
+    spelled = test_bitwise.core_of(prior, tokens, near(rng, 5, 40), isa(rng), int(rng.integers(1, 4)))
+    found = test_bitwise.decoded(spelled, mutated(rng, payload), int(rng.integers(1, 50)))
     assert len(found) == tokens and ((found >= 0) & (found < 64)).all()
 
 

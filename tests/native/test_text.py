@@ -71,22 +71,22 @@ def check(prior, tokens, lanes, core, threads=1):
     assert np.array_equal(decoded(text, layout, payload), tokens)
 
 
-@pytest.mark.parametrize("groups, online, memory", list(itertools.product([0, 4, 32], [0.0, 0.05], [False, True])))
-def test_payload_is_the_twins(core, groups, online, memory):
-    settings = {"groups": groups} if groups else {}
-    prior = random_prior(groups, online, memory, grams=64, features=5, **settings)
+@pytest.mark.parametrize("classes, online, memory", list(itertools.product([0, 4, 32], [0.0, 0.05], [False, True])))
+def test_payload_is_the_twins(core, classes, online, memory):
+    settings = {"classes": classes} if classes else {}
+    prior = random_prior(classes, online, memory, grams=64, features=5, **settings)
     check(prior, repeating(1, 150, 64), 3, core)
 
 
 @pytest.mark.parametrize("width, hidden, depth", [(1, 1, 1), (31, 33, 1), (32, 64, 3), (33, 7, 2), (64, 100, 1)])
 def test_widths_that_vectors_do_not_divide(core, width, hidden, depth):
-    prior = random_prior(width, width=width, hidden=hidden, depth=depth, groups=8)
+    prior = random_prior(width, width=width, hidden=hidden, depth=depth, classes=8)
     check(prior, repeating(2, 90, 64), 2, core)
 
 
 def test_threads_come_and_go(core):
     """What is free is asked before each block."""
-    prior, tokens = random_prior(3, grams=32, features=4, groups=16), repeating(3, 9000, 64)
+    prior, tokens = random_prior(3, grams=32, features=4, classes=16), repeating(3, 9000, 64)
     text, layout = frame_of(prior, len(tokens), 30, core)
     payload = text.encode(tokens)
     free, asked = itertools.cycle([1, 3, 2, 0, 9]), []
@@ -102,29 +102,29 @@ def test_threads_come_and_go(core):
 @pytest.mark.parametrize("tokens, lanes", [(1, 1), (2, 2), (17, 16), (100, 17), (231, 33), (77, 77)])
 @pytest.mark.parametrize("threads", [1, 2, 5])
 def test_lanes_and_threads(core, tokens, lanes, threads):
-    check(random_prior(3, grams=32, features=4, groups=16), repeating(3, tokens, 64), lanes, core, threads)
+    check(random_prior(3, grams=32, features=4, classes=16), repeating(3, tokens, 64), lanes, core, threads)
 
 
 def test_many_steps_change_the_head(core):
     """A rate so high that weights reach their bounds, and moves theirs."""
-    check(random_prior(4, 0.1, groups=8, symbols=32), repeating(4, 600, 32), 4, core)
+    check(random_prior(4, 0.1, classes=8, symbols=32), repeating(4, 600, 32), 4, core)
     check(random_prior(5, 0.1, symbols=32), repeating(5, 600, 32), 20, core)
 
 
 @pytest.mark.parametrize("quarters, online", [(1, 0.0), (2, 0.05), (3, 0.1)])
 def test_products(core, quarters, online):
     """Of a network that is factored and one that is not, as in text-best; then of two alike."""
-    for groups in ({"groups": 16}, {}):
-        members = [random_prior(1, online, False, **groups), random_prior(2, online, False, width=33)]
+    for classes in ({"classes": 16}, {}):
+        members = [random_prior(1, online, False, **classes), random_prior(2, online, False, width=33)]
         prior = MemoryPrior(ProductPrior(members, quarters), ORDERS)
         check(prior, repeating(3, 140, 64), 3, core)
         check(prior, repeating(4, 140, 64), 14, core, threads=2)
 
 
-@pytest.mark.parametrize("groups", [2, 64])
-def test_levels_that_are_wider_than_the_network(core, groups):
+@pytest.mark.parametrize("classes", [2, 64])
+def test_levels_that_are_wider_than_the_network(core, classes):
     for memory in (False, True):
-        prior = random_prior(groups, 0.05, memory, symbols=2048, groups=groups, width=4, hidden=4)
+        prior = random_prior(classes, 0.05, memory, symbols=2048, classes=classes, width=4, hidden=4)
         check(prior, repeating(1, 60, 2048), 3, core)
 
 
@@ -143,17 +143,17 @@ def test_step_is_the_twins(core):
 
 
 def test_score_is_the_twins(core):
-    prior, tokens = random_prior(7, groups=8), repeating(7, 80, 64)
+    prior, tokens = random_prior(7, classes=8), repeating(7, 80, 64)
     text, _ = frame_of(prior, 80, 4, core)
     costs = np.frombuffer(text.score(tokens)).reshape(80, 2)
     wanted = prior.codec(Frame(80, 4, kernel="numpy")).score(tokens)
     assert np.allclose(-np.log2(costs).sum(1), wanted, rtol=1e-12)
 
 
-@pytest.mark.parametrize("groups", [0, 8])
-def test_damage_ends(core, groups):
+@pytest.mark.parametrize("classes", [0, 8])
+def test_damage_ends(core, classes):
     """Any words decode to something within the vocabulary, or are refused."""
-    prior = random_prior(8, **({"groups": groups} if groups else {}))
+    prior = random_prior(8, **({"classes": classes} if classes else {}))
     tokens, rng = repeating(8, 120, 64), np.random.default_rng(8)
     text, layout = frame_of(prior, 120, 5, core)
     payload = text.encode(tokens)
@@ -176,7 +176,7 @@ def test_damage_ends(core, groups):
 
 
 def test_refuses_symbols_outside(core):
-    prior = random_prior(9, groups=8)
+    prior = random_prior(9, classes=8)
     for symbol in (-1, 64, 1 << 30):
         text, _ = frame_of(prior, 3, 1, core)
         with pytest.raises(library.CoreError):
@@ -184,7 +184,7 @@ def test_refuses_symbols_outside(core):
 
 
 def test_refuses_tensors_of_another_size(core):
-    prior = random_prior(10, groups=8)
+    prior = random_prior(10, classes=8)
     config, tensors = {"name": prior.name, **prior.config()}, prior.tensors()
     for name, other in (("bias", np.zeros(5, np.float32)), ("place", np.zeros(64, np.int32))):
         with pytest.raises(library.CoreError):

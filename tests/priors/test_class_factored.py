@@ -19,7 +19,7 @@ from tokpress.errors import ChecksumError, ModelError
 from tokpress.models.model import Model
 from tokpress.priors.compose.memory import MemoryPrior
 from tokpress.priors.compose.product import ProductPrior
-from tokpress.priors.text.bitwise import SpellingPrior
+from tokpress.priors.text.bitwise import BitwisePrior
 from tokpress.priors.text.class_head import ClassFactoredHead
 from tokpress.priors.text.mingru import MinGRUPrior
 from tokpress.priors.text.online_head import DRAWS, FRACTION
@@ -34,7 +34,7 @@ KERNELS = ("auto", "numpy")
 
 
 def small(**settings) -> MinGRUPrior:
-    return tiny_class_factored(**{"symbols": 64, "groups": 8, **settings})
+    return tiny_class_factored(**{"symbols": 64, "classes": 8, **settings})
 
 
 def memory(**settings) -> MemoryPrior:
@@ -46,18 +46,18 @@ def memory(**settings) -> MemoryPrior:
 
 @settings(deadline=None)
 @given(st.integers(2, 9), st.integers(1, 5), st.integers(0, 2**32 - 1))
-def test_split_and_join_are_inverse(groups, members_log2, seed):
-    count = groups << members_log2
-    classes = SymbolClasses.of(np.random.default_rng(seed).permutation(count).astype(np.int32), groups)
+def test_split_and_join_are_inverse(class_count, members_log2, seed):
+    count = class_count << members_log2
+    classes = SymbolClasses.of(np.random.default_rng(seed).permutation(count).astype(np.int32), class_count)
     symbols = np.arange(count, dtype=np.int32)
     of_class, member = classes.split(symbols)
-    assert of_class.max() == groups - 1 and member.max() == classes.members - 1 == (1 << members_log2) - 1
+    assert of_class.max() == class_count - 1 and member.max() == classes.members - 1 == (1 << members_log2) - 1
     assert np.array_equal(of_class * classes.members + member, classes.place)
     assert np.array_equal(classes.join(of_class, member), symbols)
 
 
 @pytest.mark.parametrize(
-    ("place", "groups"),
+    ("place", "classes"),
     [
         ([0, 1, 2, 2], 2),
         ([0, 1, 2, 4], 2),
@@ -66,11 +66,11 @@ def test_split_and_join_are_inverse(groups, members_log2, seed):
         (list(range(12)), 4),
         (list(range(4)), 8),
     ],
-    ids=["twice", "beyond", "below", "no division", "ranks of 3", "more groups than symbols"],
+    ids=["twice", "beyond", "below", "no division", "ranks of 3", "more classes than symbols"],
 )
-def test_places_that_are_none(place, groups):
+def test_places_that_are_none(place, classes):
     with pytest.raises(ModelError, match="place is no order of"):
-        SymbolClasses.of(np.array(place, np.int32), groups)
+        SymbolClasses.of(np.array(place, np.int32), classes)
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_places_that_are_none(place, groups):
         {"place": np.arange(63, dtype=np.int32)},
         {"bias": np.zeros(64, np.float32)},
     ],
-    ids=["one place", "int64", "too few", "no biases of groups"],
+    ids=["one place", "int64", "too few", "no biases of classes"],
 )
 def test_a_damaged_model_is_refused(change):
     prior = small()
@@ -89,17 +89,17 @@ def test_a_damaged_model_is_refused(change):
         MinGRUPrior(prior.config(), {**prior.tensors(), **change})
 
 
-@pytest.mark.parametrize("groups", [0, 1, -8, 64, 128, 3, 8.0, True, "8", None])
-def test_groups_that_cannot_be(groups):
+@pytest.mark.parametrize("classes", [0, 1, -8, 64, 128, 3, 8.0, True, "8", None])
+def test_class_counts_that_cannot_be(classes):
     prior = small()
     with pytest.raises(ModelError):
-        MinGRUPrior({**prior.config(), "groups": groups}, prior.tensors())
+        MinGRUPrior({**prior.config(), "classes": classes}, prior.tensors())
 
 
 def test_a_width_whose_sums_are_not_exact_is_refused():
     """The plain head multiplies in float32, also where it does not learn."""
     with pytest.raises(ModelError, match="width"):
-        tiny_class_factored(symbols=8, width=2068, depth=1, hidden=4, groups=2, online=0.0)
+        tiny_class_factored(symbols=8, width=2068, depth=1, hidden=4, classes=2, online=0.0)
 
 
 # ── the head ────────────────────────────────────────────────────────────────────────────────────────
@@ -116,13 +116,13 @@ def features(rng: np.random.Generator, lanes: int, width: int = 24) -> tuple[np.
     return rng.integers(-127, 128, (lanes, width)).astype(np.float32), rng.uniform(0.01, 0.02, (lanes, 1)).astype("f4")
 
 
-@pytest.mark.parametrize(("symbols", "groups"), [(64, 8), (48, 3), (256, 2)])
-def test_a_step_is_the_product_of_class_and_member(symbols, groups):
+@pytest.mark.parametrize(("symbols", "count"), [(64, 8), (48, 3), (256, 2)])
+def test_a_step_is_the_product_of_class_and_member(symbols, count):
     """And each level the softmax that the formula says."""
-    head, (a, r) = head_of(3, 0.0, symbols=symbols, groups=groups), features(RNG, 3)
-    classes, t = head.classes, small(symbols=symbols, groups=groups).tensors()
+    head, (a, r) = head_of(3, 0.0, symbols=symbols, classes=count), features(RNG, 3)
+    classes, t = head.classes, small(symbols=symbols, classes=count).tensors()
     logits = (a.astype(np.float64) @ t["head.weight"].T) * t["head.scale"] * r + t["bias"]
-    class_pmf, inside = logits[:, :groups], logits[:, groups:].reshape(3, groups, -1)
+    class_pmf, inside = logits[:, :count], logits[:, count:].reshape(3, count, -1)
     softmax = [np.exp(x - x.max(-1, keepdims=True)) for x in (class_pmf, inside)]
     p_class, p_member = (x / x.sum(-1, keepdims=True) for x in softmax)
     made = head.step(a, r)
@@ -179,14 +179,16 @@ def test_each_level_pulls_as_much_as_it_pushes():
             assert (np.abs(change[level].sum(0)) <= (DRAWS + 1) / 2 * 127).all()
             moved |= bool(np.abs(change[own]).max() > 1 << (FRACTION - 8))
         change[:8] = change[inside] = 0
-        assert not change.any(), "only the groups and what is in the symbol's own are taught"
+        assert not change.any(), "only the classes and what is in the symbol's own are taught"
     assert moved
 
 
 # ── coding ──────────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("shape", [{}, {"depth": 2, "grams": 64}, {"online": 0.0}, {"groups": 32, "depth": 2}], ids=str)
+@pytest.mark.parametrize(
+    "shape", [{}, {"depth": 2, "grams": 64}, {"online": 0.0}, {"classes": 32, "depth": 2}], ids=str
+)
 @pytest.mark.parametrize("lanes", [1, 3, 20, 40])
 def test_the_core_codes_the_twins_bytes(shape, lanes):
     for prior in (memory(**shape), small(**shape)):
@@ -227,23 +229,23 @@ def test_the_score_is_what_is_coded(kernel, wrapped, lanes):
     assert np.allclose(bits, of_all, rtol=1e-3, atol=1e-3)
 
 
-@pytest.mark.parametrize(("symbols", "groups"), [(2048, 2), (2048, 1024)], ids=["wide groups", "many groups"])
+@pytest.mark.parametrize(("symbols", "classes"), [(2048, 2), (2048, 1024)], ids=["wide classes", "many classes"])
 @pytest.mark.parametrize("kernel", KERNELS)
 @pytest.mark.parametrize("wrapped", [False, True], ids=["alone", "memory"])
-def test_a_level_of_more_symbols_than_are_coded_in_one_step(symbols, groups, kernel, wrapped):
+def test_a_level_of_more_symbols_than_are_coded_in_one_step(symbols, classes, kernel, wrapped):
     """In more lanes than 16, where a pmf that wide is coded in two steps otherwise (`range_coder`)."""
-    bare = small(symbols=symbols, groups=groups)
+    bare = small(symbols=symbols, classes=classes)
     prior = MemoryPrior(bare) if wrapped else bare
     tokens = np.random.default_rng(1).integers(0, symbols, 200).astype(np.int32)
     payload = encode(prior, tokens, 20, kernel=kernel)
     assert np.array_equal(decode(prior, payload, 200, 20, kernel=kernel), tokens)
 
 
-@pytest.mark.parametrize(("symbols", "groups"), [(64, 1), (64, 64), (12, 4), (9, 2)])
-def test_groups_that_do_not_fit_are_refused(symbols, groups):
+@pytest.mark.parametrize(("symbols", "classes"), [(64, 1), (64, 64), (12, 4), (9, 2)])
+def test_class_counts_that_do_not_fit_are_refused(symbols, classes):
     """Of one symbol, one of all, three symbols, and not all of one size."""
-    with pytest.raises(ModelError, match="groups="):
-        tiny_class_factored(symbols=symbols, groups=groups)
+    with pytest.raises(ModelError, match="classes="):
+        tiny_class_factored(symbols=symbols, classes=classes)
 
 
 def test_a_surprise_after_certainty():
@@ -302,8 +304,8 @@ def test_a_memory_of_a_memory(kernel):
     assert np.array_equal(decode(prior, payload, len(ZIPF), 20, kernel=kernel), ZIPF)
 
 
-@pytest.mark.parametrize("wrap", [lambda p: p, MemoryPrior, SpellingPrior], ids=["", "memory", "spelled"])
-@pytest.mark.parametrize("other", [tiny_mingru(seed=1), tiny_class_factored(groups=32, seed=1)], ids=["one", "two"])
+@pytest.mark.parametrize("wrap", [lambda p: p, MemoryPrior, BitwisePrior], ids=["", "memory", "bitwise"])
+@pytest.mark.parametrize("other", [tiny_mingru(seed=1), tiny_class_factored(classes=32, seed=1)], ids=["one", "two"])
 def test_a_product_with_one_or_two_class_factored(wrap, other):
     model, payloads = Model(BytesTokenizer(), wrap(ProductPrior([tiny_class_factored(), other], quarters=3))), set()
     for kernel in KERNELS:
@@ -337,8 +339,8 @@ def test_no_more_lanes_than_tokens():
 
 
 def test_class_factored_spelled():
-    """Tokens that are spelled need the probabilities of all."""
-    payloads, model = set(), Model(BytesTokenizer(), SpellingPrior(MemoryPrior(tiny_class_factored())))
+    """Tokens coded bit by bit need the probabilities of all."""
+    payloads, model = set(), Model(BytesTokenizer(), BitwisePrior(MemoryPrior(tiny_class_factored())))
     for kernel in KERNELS:
         payload, tokens, lanes = model.encode(TEXT[:150], 20, kernel=kernel)
         assert model.decode(payload, tokens, lanes, kernel=kernel) == TEXT[:150]

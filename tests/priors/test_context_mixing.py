@@ -1,4 +1,4 @@
-"""The adaptive prior over bytes: its codec with the core and with the twin, and where it is refused."""
+"""Context mixing of bytes: its codec with the core and with the twin, and where it is refused."""
 
 import lzma
 
@@ -14,8 +14,8 @@ from tokpress.priors.compose.ensemble import EnsemblePrior
 from tokpress.priors.compose.memory import MemoryPrior
 from tokpress.priors.compose.product import ProductPrior
 from tokpress.priors.context_mixing.prior import ContextMixingPrior
-from tokpress.priors.linear_prediction.prior import SamplesPrior
-from tokpress.priors.text.bitwise import SpellingPrior
+from tokpress.priors.linear_prediction.prior import LinearPredictionPrior
+from tokpress.priors.text.bitwise import BitwisePrior
 
 RGB = Grid(picture=True, start=5, rows=6, columns=7, channels=3, bits=8, padding=3)
 SOUND = Grid(picture=False, start=0, rows=1, columns=50, channels=2, bits=16, signed=True, little=True)
@@ -77,7 +77,7 @@ def test_settings_are_checked():
     with pytest.raises(ModelError):
         ContextMixingPrior.load({}, {}, 16)
     with pytest.raises(ModelError, match="--tokenizer bytes"):
-        SamplesPrior.load({}, {}, 16)
+        LinearPredictionPrior.load({}, {}, 16)
 
 
 def test_one_lane_whatever_is_asked_for():
@@ -99,13 +99,13 @@ def test_repetition_is_cheap_and_noise_is_not_dear():
         assert len(ContextMixingPrior().codec(Frame(tokens=len(source))).encode(source)) <= most
 
 
-@pytest.mark.parametrize("prior", [ContextMixingPrior(), SamplesPrior()])
+@pytest.mark.parametrize("prior", [ContextMixingPrior(), LinearPredictionPrior()])
 def test_priors_that_step_others_refuse_it(prior):
     """It has no conditionals of symbols."""
     told = {"name": prior.name}
     for kind, config in (
         (MemoryPrior, {"base": told, "orders": [1]}),
-        (SpellingPrior, {"base": told}),
+        (BitwisePrior, {"base": told}),
         (ProductPrior, {"members": [told, told]}),
         (EnsemblePrior, {"members": [told, told]}),
     ):

@@ -115,7 +115,7 @@ def test_strengths_stay_finite(p):
 @pytest.mark.parametrize("kernel", KERNELS)
 def test_class_and_member_of_a_memory_are_its_mixture(kernel):
     """p(c) and p(m | c) of the counts, against p of all symbols from one state."""
-    prior = MemoryPrior(tiny_class_factored(symbols=64, groups=8)).for_frame(Frame(400, 4, kernel))
+    prior = MemoryPrior(tiny_class_factored(symbols=64, classes=8)).for_frame(Frame(400, 4, kernel))
     states, previous, classes = [prior.init(4, 400) for _ in range(2)], None, prior.classes
     assert classes
     lanes = np.arange(4)

@@ -21,7 +21,7 @@ from tokpress.priors.compose.memory import MemoryPrior
 from tokpress.priors.compose.parts import innermost
 from tokpress.priors.compose.product import ProductPrior, multiply
 from tokpress.priors.lecture.histogram import HistogramPrior
-from tokpress.priors.text.bitwise import SpellingPrior
+from tokpress.priors.text.bitwise import BitwisePrior
 from tokpress.tokenizers.text.bytes import BytesTokenizer
 
 
@@ -83,8 +83,8 @@ def test_members_that_do_not_go_together_are_refused():
         ProductPrior([tiny_mingru()])
     with pytest.raises(TokpressError, match="the same symbols"):
         ProductPrior([tiny_mingru(), tiny_mingru(symbols=16)])
-    with pytest.raises(TokpressError, match="spelling prior cannot be a member"):
-        ProductPrior([tiny_mingru(), SpellingPrior(tiny_mingru())])
+    with pytest.raises(TokpressError, match="bitwise prior cannot be a member"):
+        ProductPrior([tiny_mingru(), BitwisePrior(tiny_mingru())])
     items = [tiny_network("made", {"shape": shape, "width": 2}, 256) for shape in ("3x4", "2x6")]
     with pytest.raises(TokpressError, match="in the same order"):
         ProductPrior([tiny_mingru(), items[0]])
@@ -108,7 +108,7 @@ def test_any_two_that_step_are_multiplied(members, tmp_path):
 
 def test_what_is_wrapped_around_a_member_is_left_out():
     bare = tiny_mingru()
-    assert innermost(SpellingPrior(MemoryPrior(bare))) is bare
+    assert innermost(BitwisePrior(MemoryPrior(bare))) is bare
     assert innermost(lstm := tiny_network("lstm", {"width": 12}, 256)) is lstm
 
 

@@ -45,7 +45,7 @@ def test_items_do_not_depend_on_each_other(tokenizer):
     assert tokens.dtype == np.int32 and len(tokens) == 5 * tokenizer.sizes.unit_tokens
     assert len(np.unique(tokens)) > 1
     restored = tokenizer.decode(tokens)
-    assert len(restored) == len(source) == tokenizer.source_length(tokens)
+    assert len(restored) == len(source) == tokenizer.sizes.source_length(tokens)
     size, count = tokenizer.sizes.unit_bytes, tokenizer.sizes.unit_tokens
     for i in range(5):
         assert np.array_equal(
@@ -265,7 +265,7 @@ def test_bits_of_a_picture():
 def test_a_rest_that_is_cut_off():
     model = Model(PICTURES, HistogramPrior(32))
     source = np.random.default_rng(0).bytes(192 * 4)
-    codes_rest, silent = store.load("samples"), lambda share: None
+    codes_rest, silent = store.load("linear-prediction"), lambda share: None
     payload, tokens, lanes = residual.encode(model, codes_rest, source, None, silent, None)
     assert residual.decode(model, codes_rest, payload, tokens, lanes, silent, len(source)) == source
     for cut in (0, 1, 3, 5, 20):

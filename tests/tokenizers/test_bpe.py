@@ -13,7 +13,8 @@ from tests.directories.mutate import places
 from tokpress.errors import TokenizerError
 from tokpress.tokenizers.registry import TOKENIZERS
 from tokpress.tokenizers.text import bpe, bpe_form
-from tokpress.tokenizers.text.bpe import BPETokenizer, import_tokenizer
+from tokpress.tokenizers.text.bpe import BPETokenizer
+from tokpress.tokenizers.text.bpe_import import import_tokenizer
 from tokpress.tokens import as_array
 from tokpress.training.learners.bpe import train_bpe
 

@@ -27,7 +27,7 @@ BOTH = SegmentsTokenizer([WordsTokenizer([b"seven ", b"eight "]), BitsTokenizer(
 def test_segments_and_whatever_follows(parts, rest):
     source = join(parts) + rest
     tokens = BOTH.encode(source)
-    assert BOTH.decode(tokens) == source and BOTH.source_length(tokens) == len(source)
+    assert BOTH.decode(tokens) == source and BOTH.sizes.source_length(tokens) == len(source)
     assert BOTH.sizes.of_each(tokens).sum() == len(source) and len(BOTH.sizes.of_each(tokens)) == len(tokens)
     assert list(split(join(parts), 3)) == parts
 
@@ -40,7 +40,7 @@ def test_what_is_no_segment_is_bytes():
     for bad in ([5], [BOTH.vocab_size], [-1], [1, BOTH.begins[0]]):
         with pytest.raises(TokenizerError):
             BOTH.decode(np.array(bad, np.int32))
-        assert BOTH.source_length(np.array(bad, np.int32)) == -1
+        assert BOTH.sizes.source_length(np.array(bad, np.int32)) == -1
     with pytest.raises(TokenizerError):
         BOTH.decode(np.array([1, BOTH.begins[1]], np.int32))  # one bit is no byte
 

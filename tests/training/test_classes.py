@@ -12,7 +12,7 @@ from tokpress.training.data.streams import Source
 from tokpress.training.export import model_of_checkpoint
 from tokpress.training.nets import classes as symbol_classes
 
-SYMBOLS, GROUPS = 64, 8
+SYMBOLS, CLASSES = 64, 8
 
 
 @pytest.fixture(autouse=True)
@@ -23,16 +23,16 @@ def few_contexts(monkeypatch):
 
 def classes(seed: int = 0) -> np.ndarray:
     """[64]: the class of each symbol, 8 of 8."""
-    return np.random.default_rng(seed).permutation(np.arange(SYMBOLS) % GROUPS)
+    return np.random.default_rng(seed).permutation(np.arange(SYMBOLS) % CLASSES)
 
 
 def source(path: Path, tokens: int, weight: float = 1.0, seed: int = 0) -> Source:
     """A chain of classes, and of each any symbol: those of a class have the same neighbours."""
-    rng, of_class = np.random.default_rng(seed), [np.flatnonzero(classes() == k) for k in range(GROUPS)]
-    chain, now = np.random.default_rng(1).dirichlet(np.full(GROUPS, 0.3), GROUPS).cumsum(1), 0
+    rng, of_class = np.random.default_rng(seed), [np.flatnonzero(classes() == k) for k in range(CLASSES)]
+    chain, now = np.random.default_rng(1).dirichlet(np.full(CLASSES, 0.3), CLASSES).cumsum(1), 0
     out = np.empty(tokens, "<u2")
     for t, u in enumerate(rng.random(tokens)):
-        now = min(int(np.searchsorted(chain[now], u)), GROUPS - 1)
+        now = min(int(np.searchsorted(chain[now], u)), CLASSES - 1)
         out[t] = rng.choice(of_class[now])
     out.tofile(path)
     return Source(path, weight)
@@ -44,11 +44,11 @@ def chained(tmp_path_factory) -> Source:
 
 
 def test_symbols_with_the_same_neighbours_stand_together(chained):
-    place = symbol_classes.places([chained], SYMBOLS, GROUPS, seed=0)
+    place = symbol_classes.places([chained], SYMBOLS, CLASSES, seed=0)
     assert place.dtype == np.int32
-    group, _ = SymbolClasses.of(place, GROUPS).split(np.arange(SYMBOLS, dtype=np.int32))  # or no permutation
-    found = [set(np.flatnonzero(group == g).tolist()) for g in range(GROUPS)]
-    wanted = [set(np.flatnonzero(classes() == k).tolist()) for k in range(GROUPS)]
+    group, _ = SymbolClasses.of(place, CLASSES).split(np.arange(SYMBOLS, dtype=np.int32))  # or no permutation
+    found = [set(np.flatnonzero(group == g).tolist()) for g in range(CLASSES)]
+    wanted = [set(np.flatnonzero(classes() == k).tolist()) for k in range(CLASSES)]
     assert sorted(map(sorted, found)) == sorted(map(sorted, wanted))
 
 
@@ -83,7 +83,7 @@ def test_what_is_drawn_more_often_counts_more(tmp_path, monkeypatch):
 def test_small_weights_are_shares_too(tmp_path, weights):
     """`--weight '*.txt=0.3'` of the only source there is leaves all of it."""
     sources = [source(tmp_path / f"{k}.u16", 3000, weight, k) for k, weight in enumerate(weights)]
-    place = symbol_classes.places(sources, SYMBOLS, GROUPS, seed=0)
+    place = symbol_classes.places(sources, SYMBOLS, CLASSES, seed=0)
     assert np.array_equal(np.sort(place), np.arange(SYMBOLS))
 
 
@@ -103,7 +103,7 @@ def test_from_the_corpus_to_a_file_and_back():
         "made",
         *FEW,
         "--set",
-        "groups=16",
+        "classes=16",
         "--set",
         "dropout=0.1",
         *LIMITS,
@@ -111,7 +111,7 @@ def test_from_the_corpus_to_a_file_and_back():
     )
     model = load("made")
     base = model.prior.config()["base"]
-    assert base["groups"] == 16 and "dropout" not in base and model.prior.classes.classes == 16
+    assert base["classes"] == 16 and "dropout" not in base and model.prior.classes.classes == 16
     size = Path("new.txt").stat().st_size
     assert round_trip("made") < 0.7 * size
     as_it_stands = model_of_checkpoint("made/.checkpoint/state", "made/.checkpoint/tokenizer")
@@ -124,16 +124,16 @@ def test_from_the_corpus_to_a_file_and_back():
 def check_warm_start():
     run("train", "prior", "texts", "-o", "on", "--init", "made", "--set", "grams=64", "--set", "features=4", *LIMITS)
     made, on = (load_folder(name).prior for name in ("made", "on"))
-    assert on.config()["base"]["groups"] == 16 and on.config()["base"]["grams"] == 64
+    assert on.config()["base"]["classes"] == 16 and on.config()["base"]["grams"] == 64
     assert np.array_equal(on.tensors()["place"], made.tensors()["place"])
     round_trip("on")
-    said = run("train", "prior", "texts", "-o", "x", "--init", "made", "--set", "groups=32", *LIMITS, code=1).output
+    said = run("train", "prior", "texts", "-o", "x", "--init", "made", "--set", "classes=32", *LIMITS, code=1).output
     assert "leave the shape to it" in said
 
 
 @pytest.mark.usefixtures("corpus")
 def test_a_source_of_little_weight():
-    run("train", "prior", "texts/one.txt", "-o", "made", *FEW, "--set", "groups=16", "--weight", "*.txt=0.3", *LIMITS)
+    run("train", "prior", "texts/one.txt", "-o", "made", *FEW, "--set", "classes=16", "--weight", "*.txt=0.3", *LIMITS)
     round_trip("made")
 
 
@@ -141,12 +141,12 @@ def test_a_source_of_little_weight():
 @pytest.mark.parametrize(
     ("setting", "said"),
     [
-        ("groups=3", "groups=3"),
-        ("groups=512", "groups=512"),
-        ("groups=-8", "groups=-8"),
-        ("groups=12", "power of 2"),
-        ("groups=x", "of type int"),
-        ("groups=1.5", "of type int"),
+        ("classes=3", "classes=3"),
+        ("classes=512", "classes=512"),
+        ("classes=-8", "classes=-8"),
+        ("classes=12", "power of 2"),
+        ("classes=x", "of type int"),
+        ("classes=1.5", "of type int"),
         ("dropout=1", "dropout=1"),
         ("dropout=-0.1", "dropout=-0.1"),
         ("dropout=nan", "dropout=nan"),
@@ -162,5 +162,5 @@ def test_settings_that_cannot_be(setting, said):
 @pytest.mark.parametrize("count", [1, 256])
 def test_a_level_of_one_symbol_is_refused(count):
     """Before anything is trained."""
-    said = run("train", "prior", "texts", "-o", "made", *FEW, "--set", f"groups={count}", *LIMITS, code=1).output
-    assert f"groups={count} of the prior" in said and not Path("made").exists()
+    said = run("train", "prior", "texts", "-o", "made", *FEW, "--set", f"classes={count}", *LIMITS, code=1).output
+    assert f"classes={count} of the prior" in said and not Path("made").exists()

@@ -22,7 +22,7 @@ from tokpress.training.learners.registry import (
 )
 from tokpress.training.options import FitOptions, TokenizerOptions
 
-NOTHING_TO_LEARN = {"adaptive", "samples"}, {"bytes", "nibbles", "bits", "top_bit"}
+NOTHING_TO_LEARN = {"context_mixing", "linear_prediction"}, {"bytes", "nibbles", "bits", "top_bit"}
 
 
 @pytest.mark.parametrize(

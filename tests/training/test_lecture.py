@@ -120,7 +120,7 @@ def test_context_helps(corpus):
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (("adaptive", "--tokenizer", "nibbles"), "--tokenizer bytes"),
+        (("context_mixing", "--tokenizer", "nibbles"), "--tokenizer bytes"),
         (("memory",), "train that one with --memory"),
         (("mingru", "--set", "depth=1000000"), "depth=1000000 of the prior 'mingru' should be at most 256"),
         (("lstm", "--set", "shape=8"), "no two whole items"),

@@ -98,8 +98,8 @@ def test_static_counts_are_those_of_the_corpus():
     held_out = min(len(data) // 10, 1024)
     counts = load("made").prior.tensors()["counts"]
     assert np.array_equal(counts, np.bincount(data[:-held_out], minlength=256))
-    run("train", "prior", "texts", "-o", "adaptive", "--prior", "histogram", "--set", "static=false")
-    assert load("adaptive").prior.tensors() == {}
+    run("train", "prior", "texts", "-o", "context_mixing", "--prior", "histogram", "--set", "static=false")
+    assert load("context_mixing").prior.tensors() == {}
 
 
 def test_tokenizer_then_prior_in_one_directory():

@@ -12,7 +12,7 @@ from ..models import store
 from ..models.model import Model
 from .encoded_frame import EncodedFrame, encode, plain
 from .options import EFFORTS, Options, Report
-from .selection import LARGE, PROSE_TEXT, TRIAL_SIZE, Choice, Cost, Part, is_prose, select, tells_prose
+from .selection import LARGE, PROSE_TEXT, TRIAL_SIZE, Choice, Cost, Part, Selection, is_prose, tells_prose
 
 #: a trial takes so many pieces of this size from all over the source; of samples it takes as many bytes of rows from the middle, or
 #: a sixteenth of the frame where that is more
@@ -100,7 +100,10 @@ class _Trials:
         options = self._options
         own, best = options.models is not None, options.effort == "best"
         part = Part(len(self._part), source_size, lzma, bool(self._grid), own, best)
-        return select(len(self._candidates), part, lambda number: self._cost(number, part))
+        selection = Selection(len(self._candidates), part)
+        for number in selection:
+            selection.add(number, self._cost(number, part))
+        return selection.best
 
     def _cost(self, number: int, part: Part) -> Cost | None:
         model = self.model(number)

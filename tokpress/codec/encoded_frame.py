@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ..media.distortion import Distortion
 
 #: the model that codes the residual of a lossy tokenizer; a frame names it by its id
-RESIDUAL_MODEL = "samples"
+RESIDUAL_MODEL = "linear-prediction"
 
 
 class EncodedFrame(NamedTuple):

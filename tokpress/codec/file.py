@@ -8,7 +8,7 @@ file that lacks its end is not appended to: nothing after that place could be re
 Threads may share a file in a binary mode: each call is atomic. Text modes are as thread-safe as `io.TextIOWrapper`.
 
 >>> import io
->>> with open(buffer := io.BytesIO(), "wt", model="adaptive") as file:
+>>> with open(buffer := io.BytesIO(), "wt", model="context-mixing") as file:
 ...     file.write("one line\\nand another\\n")
 21
 >>> with open(io.BytesIO(buffer.getvalue()), "rt") as file:
@@ -338,7 +338,7 @@ def open(
     >>> folder = tempfile.TemporaryDirectory()
     >>> path = folder.name + "/log.tokp"
     >>> for line in ["first\\n", "second\\n"]:
-    ...     with open(path, "at", model="adaptive") as log:
+    ...     with open(path, "at", model="context-mixing") as log:
     ...         _ = log.write(line)
     >>> with open(path) as log:
     ...     log.seek(6)

@@ -14,9 +14,12 @@ from ..tokenizers.samples import ItemTokenizer
 FRAME_SIZE = 1 << 24
 #: effort → the shipped models that are candidates, and those for sources with samples (pixels or sound)
 EFFORTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "fast": (("adaptive",), ("samples", "adaptive")),
-    "default": (("text", "adaptive"), ("samples", "drawings", "adaptive", "text")),
-    "best": (("text-best", "text", "adaptive"), ("samples", "drawings", "adaptive", "text", "text-best")),
+    "fast": (("context-mixing",), ("linear-prediction", "context-mixing")),
+    "default": (("text", "context-mixing"), ("linear-prediction", "context-mixing-2d", "context-mixing", "text")),
+    "best": (
+        ("text-best", "text", "context-mixing"),
+        ("linear-prediction", "context-mixing-2d", "context-mixing", "text", "text-best"),
+    ),
 }
 
 #: hears the number of bytes done

@@ -2,13 +2,14 @@
 
     Part       the part of a source that is tried, by size and lzma
     Cost       bytes of a candidate for that part
-    select     the best candidate, after as few trials as possible
+    Selection  the candidates in the order of trial, no more than needed, and the best one
 
 `choose.py` measures the costs.
 """
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple, TypeVar
+import math
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 #: a source up to this size is tried as a whole; of a larger one, a part
 TRIAL_SIZE = 1 << 17
@@ -27,8 +28,6 @@ REPETITIVE = 0.2
 #: model is then taken without a trial; it needs about PROSE_TEXT bytes a token. (With lzma above 0.9 bytes it was always the best; at
 #: 0.87 there was one file on which it was not.)
 PROSE_BYTES, PROSE_LZMA, PROSE_TEXT = 2.8, 1.0, 0.65
-
-T = TypeVar("T")
 
 
 class Part(NamedTuple):
@@ -94,28 +93,39 @@ def is_clear(cost: Cost, part: Part) -> bool:
     return not (part.best or part.is_large or part.samples) and cost.payload < CLEAR_WIN * part.lzma
 
 
-def select(count: int, part: Part, cost: Callable[[int], Cost | None]) -> Choice | None:
-    """The best of `count` candidates, or None. cost(i): the cost of candidate i; None: it is not worth a trial.
+class Selection:
+    """The candidates in the order of trial, until one is good enough. best: the choice so far, or None.
 
     >>> part = Part(size=1000, source_size=1000, lzma=500)
-    >>> select(2, part, lambda i: Cost([450, 400][i]))
+    >>> selection, costs = Selection(2, part), [450, 400]
+    >>> for number in selection:
+    ...     selection.add(number, Cost(costs[number]))
+    >>> selection.best
     Choice(number=1, payload=400)
-    >>> select(2, part, lambda i: Cost([300, 250][i]))  # the first one wins clearly: the second is not tried
-    Choice(number=0, payload=300)
     """
-    if is_taken_untried(count, part):
-        return Choice(0, part.lzma)
-    learns_on = part.is_large or not (part.is_whole or part.samples)  # from the rest of the source
-    best, least = None, 0.0
-    for number in order(count, part):
-        measured = cost(number)
-        if measured is None:
-            continue
-        if measured.final:
-            return Choice(number, measured.payload)
-        expected = measured.payload * (STARTS_EMPTY if learns_on and measured.starts_empty else 1)
-        if best is None or expected < least:
-            best, least = Choice(number, measured.payload), expected
-        if is_clear(measured, part):
-            break
-    return best
+
+    def __init__(self, count: int, part: Part) -> None:
+        self._count, self._part, self._ended = count, part, False
+        self._expected = math.inf
+        self.best: Choice | None = None
+
+    def __iter__(self) -> Iterator[int]:
+        """The numbers of the candidates to try. The caller adds the cost of each before it asks for the next."""
+        if is_taken_untried(self._count, self._part):
+            self.best = Choice(0, self._part.lzma)
+            return
+        for number in order(self._count, self._part):
+            if self._ended:
+                return
+            yield number
+
+    def add(self, number: int, cost: Cost | None) -> None:
+        """Add the cost of candidate `number`; None: it is not worth a trial."""
+        if cost is None:
+            return
+        part = self._part
+        learns_on = part.is_large or not (part.is_whole or part.samples)  # from the rest of the source
+        expected = cost.payload * (STARTS_EMPTY if learns_on and cost.starts_empty else 1)
+        if cost.final or expected < self._expected:
+            self.best, self._expected = Choice(number, cost.payload), expected
+        self._ended = cost.final or is_clear(cost, part)

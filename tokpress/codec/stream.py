@@ -236,7 +236,7 @@ def compress(data: bytes, model: Model | str | None = None, lanes: int | None = 
 
     >>> import tokpress
     >>> data = b"a stitch in time saves nine; " * 40
-    >>> packed = tokpress.compress(data, model="adaptive")
+    >>> packed = tokpress.compress(data, model="context-mixing")
     >>> len(packed) < len(data) / 15, tokpress.decompress(packed) == data
     (True, True)
     """

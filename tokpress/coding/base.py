@@ -13,8 +13,8 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from functools import wraps
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from ..exact.threads import at_most, one_blas_thread
 from ..tokens import TokenBuffer, Tokens
@@ -69,6 +69,12 @@ class Codec(ABC):
     def __init__(self, frame: Frame) -> None:
         self.frame = frame
 
+    @contextmanager
+    def limits(self) -> Iterator[None]:
+        """While a method computes: the frame's number of threads, and one for BLAS."""
+        with one_blas_thread(), at_most(self.frame.threads):
+            yield
+
     @abstractmethod
     def encode(self, tokens: TokenBuffer, report: Report = silent) -> bytes:
         """Tokens [N] → payload."""
@@ -110,20 +116,6 @@ class Stepped(Protocol):
     def step(self, state: Any, previous: Tokens | None, rows: int) -> Pmf: ...
 
     def step_block(self, state: Any, previous: Tokens | None, symbols: Tokens) -> Iterator[Pmf]: ...
-
-
-M = TypeVar("M", bound=Callable[..., Any])
-
-
-def with_threads(method: M) -> M:
-    """A codec's method, with the frame's number of threads, and one for BLAS."""
-
-    @wraps(method)
-    def run(self: Codec, *args: Any, **settings: Any) -> Any:
-        with one_blas_thread(), at_most(self.frame.threads):
-            return method(self, *args, **settings)
-
-    return run  # type: ignore[return-value]
 
 
 def check_temperature(temperature: float) -> None:

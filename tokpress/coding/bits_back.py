@@ -23,7 +23,7 @@ from ..errors import ChecksumError
 from ..exact.likelihood import Joint, posterior
 from ..lazy import np
 from ..tokens import TokenBuffer, as_array
-from .base import Codec, Frame, Pmf, Report, Stepped, Tokens, Watch, silent, unwatched, with_threads
+from .base import Codec, Frame, Pmf, Report, Stepped, Tokens, Watch, silent, unwatched
 from .coders.stack import Stack
 from .lanes import Layout
 from .symbolwise import Symbolwise, follow, known_conditionals
@@ -42,24 +42,24 @@ class BitsBack(Codec):
     def stepped(self) -> list[Stepped]:
         return list(self.members)
 
-    @with_threads
     def encode(self, tokens: TokenBuffer, report: Report = silent) -> bytes:
-        tokens, size, stack, group = as_array(tokens), self.size, Stack(), self.frame.lanes
-        whole = len(tokens) // size
-        items, done = tokens[: whole * size].reshape(whole, size), 0
-        starts = list(range(0, whole, group))
-        for at in reversed(starts):  # the group that is pushed last is popped first
-            some = items[at : at + group]
-            q = posterior(self._likelihoods(some))
-            chosen = q.argmax(1).astype(np.int32) if at == starts[-1] else stack.pop(q)
-            for k, member in reversed(list(enumerate(self.members))):
-                if (mine := chosen == k).any():
-                    _push(stack, member, _in_lanes(some[mine]), _arranged(member, some[mine]))
-            stack.push(chosen, _uniform(len(some), len(self.members)))
-            report(done := done + some.size)
-        rest = tokens[whole * size :]
-        _push(stack, self.members[0], self._header(len(rest)), rest[None])
-        return stack.finish()
+        with self.limits():
+            tokens, size, stack, group = as_array(tokens), self.size, Stack(), self.frame.lanes
+            whole = len(tokens) // size
+            items, done = tokens[: whole * size].reshape(whole, size), 0
+            starts = list(range(0, whole, group))
+            for at in reversed(starts):  # the group that is pushed last is popped first
+                some = items[at : at + group]
+                q = posterior(self._likelihoods(some))
+                chosen = q.argmax(1).astype(np.int32) if at == starts[-1] else stack.pop(q)
+                for k, member in reversed(list(enumerate(self.members))):
+                    if (mine := chosen == k).any():
+                        _push(stack, member, _in_lanes(some[mine]), _arranged(member, some[mine]))
+                stack.push(chosen, _uniform(len(some), len(self.members)))
+                report(done := done + some.size)
+            rest = tokens[whole * size :]
+            _push(stack, self.members[0], self._header(len(rest)), rest[None])
+            return stack.finish()
 
     def decode(self, payload: bytes, count: int, watch: Watch = unwatched) -> Tokens:
         tokens = self._pop(stack := Stack(payload), count, watch)
@@ -70,57 +70,57 @@ class BitsBack(Codec):
     def decode_noise(self, noise: bytes, count: int, watch: Watch = unwatched) -> Tokens:
         return self._pop(Stack(noise, noise=True), count, watch)
 
-    @with_threads
     def _pop(self, stack: Stack, count: int, watch: Watch) -> Tokens:
         """The reverse of `encode`. Raises ChecksumError where noise is used up."""
-        size, group = self.size, self.frame.lanes
-        whole, rest = divmod(count, size)
-        header = follow(self.members[0], self._header(rest), stack.pop)
-        watch(header)
-        out = []
-        for at in range(0, whole, group):
-            n = min(group, whole - at)
-            some = np.zeros((n, size), np.int32)
-            chosen = stack.pop(_uniform(n, len(self.members)))
-            for k, member in enumerate(self.members):
-                if (mine := chosen == k).any():
-                    drawn = follow(member, _in_lanes(some[mine]), stack.pop)
-                    some[mine] = as_array(member.rules.restore(drawn)).reshape(-1, size)
-            if at + group < whole:
-                stack.push(chosen, posterior(self._likelihoods(some)))
-            out.append(some.reshape(-1))
-            watch(out[-1])
-        return np.concatenate([*out, header])
+        with self.limits():
+            size, group = self.size, self.frame.lanes
+            whole, rest = divmod(count, size)
+            header = follow(self.members[0], self._header(rest), stack.pop)
+            watch(header)
+            out = []
+            for at in range(0, whole, group):
+                n = min(group, whole - at)
+                some = np.zeros((n, size), np.int32)
+                chosen = stack.pop(_uniform(n, len(self.members)))
+                for k, member in enumerate(self.members):
+                    if (mine := chosen == k).any():
+                        drawn = follow(member, _in_lanes(some[mine]), stack.pop)
+                        some[mine] = as_array(member.rules.restore(drawn)).reshape(-1, size)
+                if at + group < whole:
+                    stack.push(chosen, posterior(self._likelihoods(some)))
+                out.append(some.reshape(-1))
+                watch(out[-1])
+            return np.concatenate([*out, header])
 
-    @with_threads
     def score(self, tokens: TokenBuffer, report: Report = silent) -> NDArray[np.float64]:
         """−log2 p of each item, in equal parts for its tokens, which have no conditionals."""
-        tokens, size, group = as_array(tokens), self.size, max(self.frame.lanes, self.scored)
-        whole, done = len(tokens) // size, 0
-        bits = np.zeros(len(tokens))
-        for at in range(0, whole, group):
-            some = tokens[at * size : (at + min(group, whole - at)) * size].reshape(-1, size)
-            log2 = np.stack([joint.log2() for joint in self._likelihoods(some)])
-            peak = log2.max(0)
-            item = np.log2(len(log2)) - peak - np.log2(np.exp2(log2 - peak).sum(0))
-            bits[at * size :][: some.size] = np.repeat(item / size, size)
-            report(done := done + some.size)
-        header = Symbolwise(self.members[0], self.frame._replace(lanes=1))
-        bits[whole * size :] = header.score(tokens[whole * size :])
-        return bits
+        with self.limits():
+            tokens, size, group = as_array(tokens), self.size, max(self.frame.lanes, self.scored)
+            whole, done = len(tokens) // size, 0
+            bits = np.zeros(len(tokens))
+            for at in range(0, whole, group):
+                some = tokens[at * size : (at + min(group, whole - at)) * size].reshape(-1, size)
+                log2 = np.stack([joint.log2() for joint in self._likelihoods(some)])
+                peak = log2.max(0)
+                item = np.log2(len(log2)) - peak - np.log2(np.exp2(log2 - peak).sum(0))
+                bits[at * size :][: some.size] = np.repeat(item / size, size)
+                report(done := done + some.size)
+            header = Symbolwise(self.members[0], self.frame._replace(lanes=1))
+            bits[whole * size :] = header.score(tokens[whole * size :])
+            return bits
 
-    @with_threads
     def sample(self, count: int, seed: int | None = None, temperature: float = 1.0) -> Tokens:
         """Each item by a member drawn at random."""
-        rng = np.random.default_rng(seed)
-        size, whole = self.size, -(-count // self.size)
-        items, chosen = np.zeros((whole, size), np.int32), rng.integers(len(self.members), size=whole)
-        for k, member in enumerate(self.members):
-            if n := int((chosen == k).sum()):
-                codec = Symbolwise(member, self.frame._replace(lanes=min(n, self.frame.lanes)))
-                drawn = codec.sample(n * size, int(rng.integers(1 << 32)), temperature)
-                items[chosen == k] = as_array(member.rules.restore(drawn)).reshape(n, size)
-        return items.reshape(-1)[:count]
+        with self.limits():
+            rng = np.random.default_rng(seed)
+            size, whole = self.size, -(-count // self.size)
+            items, chosen = np.zeros((whole, size), np.int32), rng.integers(len(self.members), size=whole)
+            for k, member in enumerate(self.members):
+                if n := int((chosen == k).sum()):
+                    codec = Symbolwise(member, self.frame._replace(lanes=min(n, self.frame.lanes)))
+                    drawn = codec.sample(n * size, int(rng.integers(1 << 32)), temperature)
+                    items[chosen == k] = as_array(member.rules.restore(drawn)).reshape(n, size)
+            return items.reshape(-1)[:count]
 
     def _likelihoods(self, items: np.ndarray) -> list[Joint]:
         """p_k(x) of items [n, N] for each member."""

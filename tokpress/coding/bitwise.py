@@ -27,7 +27,6 @@ from .base import (
     check_temperature,
     silent,
     unwatched,
-    with_threads,
 )
 from .coders import range_decoder, range_encoder
 from .coders.stack import Stack
@@ -38,7 +37,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-class BitwisePrior(Protocol):
+class DecisionPaths(Protocol):
     @property
     def rules(self) -> FrameRules: ...
 
@@ -57,7 +56,7 @@ class BitwisePrior(Protocol):
 
 
 class Bitwise(Codec):
-    def __init__(self, prior: BitwisePrior, frame: Frame) -> None:
+    def __init__(self, prior: DecisionPaths, frame: Frame) -> None:
         super().__init__(frame)
         self.prior = prior
 
@@ -68,63 +67,63 @@ class Bitwise(Codec):
     def _layout(self, count: int) -> Layout:
         return Layout.of(count, self.frame.lanes, self.prior.rules.stride)
 
-    @with_threads
     def encode(self, tokens: TokenBuffer, report: Report = silent) -> bytes:
-        layout, encoder, done = self._layout(len(tokens)), range_encoder(), 0
-        known = self._known(layout, layout.split(tokens))
+        with self.limits():
+            layout, encoder, done = self._layout(len(tokens)), range_encoder(), 0
+            known = self._known(layout, layout.split(tokens))
 
-        def push(p: Pmf) -> int:
-            _, bit = next(known)
-            encoder.push(np.array([bit], np.int32), p)
-            return bit
+            def push(p: Pmf) -> int:
+                _, bit = next(known)
+                encoder.push(np.array([bit], np.int32), p)
+                return bit
 
-        def count(symbols: TokenBuffer) -> None:
-            nonlocal done
-            report(done := done + len(symbols))
+            def count(symbols: TokenBuffer) -> None:
+                nonlocal done
+                report(done := done + len(symbols))
 
-        self._walk(layout, push, count)
-        return encoder.finish()
+            self._walk(layout, push, count)
+            return encoder.finish()
 
-    @with_threads
     def decode(self, payload: bytes, count: int, watch: Watch = unwatched) -> Tokens:
-        decoder = range_decoder(payload)
-        return self._walk(self._layout(count), lambda p: int(decoder.pop(p)[0]), watch)
+        with self.limits():
+            decoder = range_decoder(payload)
+            return self._walk(self._layout(count), lambda p: int(decoder.pop(p)[0]), watch)
 
-    @with_threads
     def score(self, tokens: TokenBuffer, report: Report = silent) -> NDArray[np.float64]:
         """−log2 p of each token: the sum over its bits."""
-        layout, done = self._layout(len(tokens)), 0
-        known, costs = self._known(layout, layout.split(tokens)), np.zeros(layout.lanes * layout.steps)
+        with self.limits():
+            layout, done = self._layout(len(tokens)), 0
+            known, costs = self._known(layout, layout.split(tokens)), np.zeros(layout.lanes * layout.steps)
 
-        def add(p: Pmf) -> int:
-            cell, bit = next(known)
-            costs[cell] -= np.log2(float(p[0, bit]) / float(p[0, 0] + p[0, 1]))
-            return bit
+            def add(p: Pmf) -> int:
+                cell, bit = next(known)
+                costs[cell] -= np.log2(float(p[0, bit]) / float(p[0, 0] + p[0, 1]))
+                return bit
 
-        def count(symbols: TokenBuffer) -> None:
-            nonlocal done
-            report(done := done + len(symbols))
+            def count(symbols: TokenBuffer) -> None:
+                nonlocal done
+                report(done := done + len(symbols))
 
-        self._walk(layout, add, count)
-        return costs[: layout.tokens]
+            self._walk(layout, add, count)
+            return costs[: layout.tokens]
 
-    @with_threads
     def sample(self, count: int, seed: int | None = None, temperature: float = 1.0) -> Tokens:
         """Each bit drawn from p^(1/temperature)."""
-        check_temperature(temperature)
-        rng = np.random.default_rng(seed)
+        with self.limits():
+            check_temperature(temperature)
+            rng = np.random.default_rng(seed)
 
-        def draw(p: Pmf) -> int:
-            with np.errstate(over="ignore"):
-                odds = np.exp((np.log(float(p[0, 0])) - np.log(float(p[0, 1]))) / temperature)  # of 0 against 1
-            return int(rng.random() * (1 + odds) >= odds)
+            def draw(p: Pmf) -> int:
+                with np.errstate(over="ignore"):
+                    odds = np.exp((np.log(float(p[0, 0])) - np.log(float(p[0, 1]))) / temperature)  # of 0 against 1
+                return int(rng.random() * (1 + odds) >= odds)
 
-        return self._walk(self._layout(count), draw)
+            return self._walk(self._layout(count), draw)
 
-    @with_threads
     def decode_noise(self, noise: bytes, count: int, watch: Watch = unwatched) -> Tokens:
-        stack = Stack(noise, noise=True)
-        return self._walk(self._layout(count), lambda p: int(stack.pop(p)[0]), watch)
+        with self.limits():
+            stack = Stack(noise, noise=True)
+            return self._walk(self._layout(count), lambda p: int(stack.pop(p)[0]), watch)
 
     def _walk(self, layout: Layout, choose: Callable[[Pmf], int], watch: Watch = unwatched) -> Tokens:
         """All paths; `choose(p)` gives each bit. Returns the symbols [N]."""

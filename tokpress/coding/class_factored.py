@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ..lazy import np
 from ..tokens import TokenBuffer
-from .base import Codec, Frame, Pmf, Report, Stepped, Tokens, Watch, silent, unwatched, with_threads
+from .base import Codec, Frame, Pmf, Report, Stepped, Tokens, Watch, silent, unwatched
 from .classes import SymbolClasses
 from .coders import range_decoder, range_encoder
 from .lanes import Layout
@@ -44,45 +44,45 @@ class ClassFactored(Codec):
     def _layout(self, count: int) -> Layout:
         return Layout.of(count, self.frame.lanes, self.prior.rules.stride)
 
-    @with_threads
     def encode(self, tokens: TokenBuffer, report: Report = silent) -> bytes:
-        layout, encoder, done = self._layout(len(tokens)), range_encoder(), 0
-        if not layout.tokens:
+        with self.limits():
+            layout, encoder, done = self._layout(len(tokens)), range_encoder(), 0
+            if not layout.tokens:
+                return encoder.finish()
+            grid, state = layout.split(tokens), self.prior.init(layout.lanes, layout.tokens)
+            for _, of_class, member, class_pmf, member_pmf in self._known(state, layout, grid):
+                encoder.push(of_class, class_pmf)
+                encoder.push(member, member_pmf)
+                report(done := done + len(of_class))
             return encoder.finish()
-        grid, state = layout.split(tokens), self.prior.init(layout.lanes, layout.tokens)
-        for _, of_class, member, class_pmf, member_pmf in self._known(state, layout, grid):
-            encoder.push(of_class, class_pmf)
-            encoder.push(member, member_pmf)
-            report(done := done + len(of_class))
-        return encoder.finish()
 
-    @with_threads
     def decode(self, payload: bytes, count: int, watch: Watch = unwatched) -> Tokens:
-        layout = self._layout(count)
-        if not layout.tokens:
-            return np.zeros(0, np.int32)
-        state = self.prior.init(layout.lanes, layout.tokens)
-        decoder = range_decoder(payload)
+        with self.limits():
+            layout = self._layout(count)
+            if not layout.tokens:
+                return np.zeros(0, np.int32)
+            state = self.prior.init(layout.lanes, layout.tokens)
+            decoder = range_decoder(payload)
 
-        def step(previous: Tokens | None, rows: int) -> Tokens:
-            of_class = decoder.pop(self.prior.class_pmf(state, previous, rows))
-            return self.classes.join(of_class, decoder.pop(self.prior.member_pmf(state, of_class)))
+            def step(previous: Tokens | None, rows: int) -> Tokens:
+                of_class = decoder.pop(self.prior.class_pmf(state, previous, rows))
+                return self.classes.join(of_class, decoder.pop(self.prior.member_pmf(state, of_class)))
 
-        return take_steps(layout, step, watch)
+            return take_steps(layout, step, watch)
 
-    @with_threads
     def score(self, tokens: TokenBuffer, report: Report = silent) -> NDArray[np.float64]:
         """−log2 p of each token: of its class plus of its member."""
-        layout, done = self._layout(len(tokens)), 0
-        if not layout.tokens:
-            return np.zeros(0)
-        bits, state = np.zeros((layout.lanes, layout.steps)), self.prior.init(layout.lanes, layout.tokens)
-        for t, of_class, member, class_pmf, member_pmf in self._known(state, layout, layout.split(tokens)):
-            for symbols, pmf in ((of_class, class_pmf), (member, member_pmf)):
-                p = pmf[np.arange(len(pmf)), symbols].astype(np.float64) / pmf.sum(1, dtype=np.float64)
-                bits[: len(pmf), t] -= np.log2(np.maximum(p, 2.0**-24))
-            report(done := done + len(of_class))
-        return bits.reshape(-1)[: layout.tokens]
+        with self.limits():
+            layout, done = self._layout(len(tokens)), 0
+            if not layout.tokens:
+                return np.zeros(0)
+            bits, state = np.zeros((layout.lanes, layout.steps)), self.prior.init(layout.lanes, layout.tokens)
+            for t, of_class, member, class_pmf, member_pmf in self._known(state, layout, layout.split(tokens)):
+                for symbols, pmf in ((of_class, class_pmf), (member, member_pmf)):
+                    p = pmf[np.arange(len(pmf)), symbols].astype(np.float64) / pmf.sum(1, dtype=np.float64)
+                    bits[: len(pmf), t] -= np.log2(np.maximum(p, 2.0**-24))
+                report(done := done + len(of_class))
+            return bits.reshape(-1)[: layout.tokens]
 
     def sample(self, count: int, seed: int | None = None, temperature: float = 1.0) -> Tokens:
         return self._all_symbols.sample(count, seed, temperature)

@@ -28,7 +28,6 @@ from .base import (
     check_temperature,
     silent,
     unwatched,
-    with_threads,
 )
 from .coders import range_decoder, range_encoder
 from .coders.stack import Stack
@@ -59,57 +58,59 @@ class Symbolwise(Codec):
     def _layout(self, count: int) -> Layout:
         return Layout.of(count, self.frame.lanes, self.prior.rules.stride)
 
-    @with_threads
     def encode(self, tokens: TokenBuffer, report: Report = silent) -> bytes:
-        layout, encoder, done = self._layout(len(tokens)), range_encoder(), 0
-        for pmf, symbols, _ in known_conditionals(self.prior, layout, layout.split(tokens)):
-            encoder.push(symbols.reshape(-1), pmf.reshape(-1, pmf.shape[2]))
-            report(done := done + symbols.size)
-        return encoder.finish()
+        with self.limits():
+            layout, encoder, done = self._layout(len(tokens)), range_encoder(), 0
+            for pmf, symbols, _ in known_conditionals(self.prior, layout, layout.split(tokens)):
+                encoder.push(symbols.reshape(-1), pmf.reshape(-1, pmf.shape[2]))
+                report(done := done + symbols.size)
+            return encoder.finish()
 
-    @with_threads
     def decode(self, payload: bytes, count: int, watch: Watch = unwatched) -> Tokens:
-        decoder = range_decoder(payload)
+        with self.limits():
+            decoder = range_decoder(payload)
 
-        def pop(pmf: Pmf) -> Tokens:
-            symbols = decoder.pop(pmf)
-            if len(symbols) and int(symbols.max()) >= self.prior.vocab_size:
-                raise ChecksumError("the coded words are damaged: a symbol outside the vocabulary")
-            return symbols
+            def pop(pmf: Pmf) -> Tokens:
+                symbols = decoder.pop(pmf)
+                if len(symbols) and int(symbols.max()) >= self.prior.vocab_size:
+                    raise ChecksumError("the coded words are damaged: a symbol outside the vocabulary")
+                return symbols
 
-        return follow(self.prior, self._layout(count), pop, watch)
+            return follow(self.prior, self._layout(count), pop, watch)
 
-    @with_threads
     def score(self, tokens: TokenBuffer, report: Report = silent) -> NDArray[np.float64]:
-        layout, done = self._layout(len(tokens)), 0
-        bits = np.zeros((layout.lanes, layout.steps), np.float64)
-        for pmf, symbols, at in known_conditionals(self.prior, layout, layout.split(tokens)):
-            chosen = np.take_along_axis(pmf, symbols[:, :, None].astype(np.intp), axis=2)[:, :, 0]
-            p = chosen.astype(np.float64) / pmf.sum(2, dtype=np.float64)
-            bits[: pmf.shape[1], at : at + len(pmf)] = -np.log2(np.maximum(p, 2.0**-24)).T
-            report(done := done + symbols.size)
-        return bits.reshape(-1)[: layout.tokens]
+        with self.limits():
+            layout, done = self._layout(len(tokens)), 0
+            bits = np.zeros((layout.lanes, layout.steps), np.float64)
+            for pmf, symbols, at in known_conditionals(self.prior, layout, layout.split(tokens)):
+                chosen = np.take_along_axis(pmf, symbols[:, :, None].astype(np.intp), axis=2)[:, :, 0]
+                p = chosen.astype(np.float64) / pmf.sum(2, dtype=np.float64)
+                bits[: pmf.shape[1], at : at + len(pmf)] = -np.log2(np.maximum(p, 2.0**-24)).T
+                report(done := done + symbols.size)
+            return bits.reshape(-1)[: layout.tokens]
 
-    @with_threads
     def sample(self, count: int, seed: int | None = None, temperature: float = 1.0) -> Tokens:
         """Invert the cumulative distribution of p^(1/temperature) at u ~ U[0, 1). Towards temperature 0 that gives the likeliest
         token, one of them at random where several are."""
-        check_temperature(temperature)
-        rng = np.random.default_rng(seed)
+        with self.limits():
+            check_temperature(temperature)
+            rng = np.random.default_rng(seed)
 
-        def draw(pmf: Pmf) -> Tokens:
-            with np.errstate(divide="ignore", under="ignore", over="ignore"):  # log 0 = −∞, and e^−∞ = 0
-                log_p = np.log(pmf.astype(np.float64))
-                p = np.exp((log_p - log_p.max(1, keepdims=True)) / temperature)  # the largest is 1 at any temperature
-            cumulative = np.cumsum(p, axis=1)
-            u = rng.random((len(pmf), 1)) * cumulative[:, -1:]
-            return np.minimum((cumulative <= u).sum(1), self.prior.vocab_size - 1).astype(np.int32)
+            def draw(pmf: Pmf) -> Tokens:
+                with np.errstate(divide="ignore", under="ignore", over="ignore"):  # log 0 = −∞, and e^−∞ = 0
+                    log_p = np.log(pmf.astype(np.float64))
+                    p = np.exp(
+                        (log_p - log_p.max(1, keepdims=True)) / temperature
+                    )  # the largest is 1 at any temperature
+                cumulative = np.cumsum(p, axis=1)
+                u = rng.random((len(pmf), 1)) * cumulative[:, -1:]
+                return np.minimum((cumulative <= u).sum(1), self.prior.vocab_size - 1).astype(np.int32)
 
-        return follow(self.prior, self._layout(count), draw)
+            return follow(self.prior, self._layout(count), draw)
 
-    @with_threads
     def decode_noise(self, noise: bytes, count: int, watch: Watch = unwatched) -> Tokens:
-        return follow(self.prior, self._layout(count), Stack(noise, noise=True).pop, watch)
+        with self.limits():
+            return follow(self.prior, self._layout(count), Stack(noise, noise=True).pop, watch)
 
 
 def conditionals(prior: Stepped, layout: Layout) -> Generator[Pmf, Tokens, None]:

@@ -252,7 +252,7 @@ class Model:
         where there is one and several lanes.
 
         >>> import tokpress
-        >>> bits = tokpress.load("adaptive").score(b"again and again and again")
+        >>> bits = tokpress.load("context-mixing").score(b"again and again and again")
         >>> bits.bits.shape, bits.source_bytes
         ((25,), 25)
         >>> bool(bits.bits[:5].sum() > bits.bits[-5:].sum())  # the third time is expected
@@ -301,7 +301,7 @@ class Model:
         `tokens` is below 0.
 
         >>> import tokpress
-        >>> model = tokpress.load("adaptive")
+        >>> model = tokpress.load("context-mixing")
         >>> len(model.sample(20, seed=3)), model.sample(20, seed=3) == model.sample(20, seed=3)
         (20, True)
         """
@@ -314,7 +314,7 @@ class Model:
         ChecksumError where it is used up, at −log2 p bits a token.
 
         >>> import tokpress
-        >>> model = tokpress.load("adaptive")
+        >>> model = tokpress.load("context-mixing")
         >>> noise = np.random.default_rng(0).bytes(99)
         >>> model.sample_bits(20, noise) == model.sample_bits(20, noise), len(model.sample_bits(20, noise))
         (True, 20)
@@ -347,8 +347,8 @@ class Model:
 
         >>> import tempfile, tokpress
         >>> with tempfile.TemporaryDirectory() as place:
-        ...     tokpress.load("adaptive").save(place + "/mine", card="# Nothing was trained")
-        ...     sorted(os.listdir(place + "/mine")), tokpress.load(place + "/mine").id == tokpress.load("adaptive").id
+        ...     tokpress.load("context-mixing").save(place + "/mine", card="# Nothing was trained")
+        ...     sorted(os.listdir(place + "/mine")), tokpress.load(place + "/mine").id == tokpress.load("context-mixing").id
         (['README.md', 'config.json'], True)
         """
 

@@ -79,12 +79,12 @@ def load(model: "str | os.PathLike | Model") -> Model:
     Raises ModelError where there is none, or a file of it is damaged.
 
     >>> import tokpress
-    >>> model = tokpress.load("adaptive")
+    >>> model = tokpress.load("context-mixing")
     >>> model.name, model.tokenizer.name, model.prior.name
-    ('adaptive', 'bytes', 'adaptive')
+    ('context-mixing', 'bytes', 'context-mixing')
     >>> tokpress.load("no such model")  # doctest: +ELLIPSIS
     Traceback (most recent call last):
-    tokpress.errors.ModelError: no model called 'no such model', nor a directory; there are: adaptive, drawings, ...
+    tokpress.errors.ModelError: no model called 'no such model', nor a directory; there are: context-mixing, context-mixing-2d, ...
     """
     return model if isinstance(model, Model) else _open(find(model))
 

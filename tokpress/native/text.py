@@ -13,7 +13,7 @@ from .handle import COUNT, POINTER, Handle
 #: tokens coded in one call of the core, as many as `coding.base.WATCH_EVERY`
 AT_ONCE = 1 << 12
 #: settings of one network
-NETWORK = ("symbols", "width", "depth", "hidden", "grams", "features", "groups")
+NETWORK = ("symbols", "width", "depth", "hidden", "grams", "features", "classes")
 #: names of the tensors of one network, in the order in which core/text_state.h takes them
 _GRAMS = [f"embedding_grams.{part}" for part in ("two", "three", "mix")]
 
@@ -30,7 +30,7 @@ def tensor_names(config: Mapping[str, Any]) -> list[str]:
         for name in ("mix_in", "mix_out", "ff_in", "ff_out"):
             names += [f"blocks.{i}.{name}.{part}" for part in ("weight", "scale")]
         names += [f"blocks.{i}.{name}" for name in ("mix_mu", "ff_mu", "forget_bias")]
-    return [*names, "head.weight", "head.scale", "bias", *(["place"] if config.get("groups") else [])]
+    return [*names, "head.weight", "head.scale", "bias", *(["place"] if config.get("classes") else [])]
 
 
 class Model:
@@ -164,7 +164,7 @@ class Text(Handle):
         self.advance(steps)
 
     def step(self, previous: Any, rows: int, out: Any) -> None:
-        """One step of a prior without groups, for whoever codes symbols itself: previous: rows int32, or None before the first;
+        """One step of a prior without classes, for whoever codes symbols itself: previous: rows int32, or None before the first;
         out: rows · V float32, the conditionals."""
         to, size = library.writable(out)
         given, count = (None, 4 * rows) if previous is None else library.address(previous)

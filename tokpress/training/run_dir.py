@@ -19,7 +19,7 @@ from ..models.folder import EXACT_PROFILE, FORMAT, tokenizer_only
 from ..storage import files as model_files
 from ..tokenizers.base import Tokenizer
 from ..tokenizers.registry import TOKENIZERS
-from ..tokenizers.text.bpe import import_tokenizer
+from ..tokenizers.text.bpe_import import import_tokenizer
 from .options import FitConfig
 
 NAME = ".checkpoint"

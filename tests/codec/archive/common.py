@@ -22,7 +22,9 @@ def picture(seed: int, rows: int = 12, columns: int = 10) -> bytes:
 def packed(items, size: int = archive.GROUP_SIZE, frame_size: int = 1 << 24, **settings) -> bytes:
     """An archive of {name: bytes}, or of items."""
     items = items.items() if isinstance(items, dict) else items
-    archive.write(items, out := io.BytesIO(), Options([load("adaptive")], frame_size=frame_size), size, **settings)
+    archive.write(
+        items, out := io.BytesIO(), Options([load("context-mixing")], frame_size=frame_size), size, **settings
+    )
     return out.getvalue()
 
 

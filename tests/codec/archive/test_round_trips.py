@@ -184,7 +184,7 @@ def test_many_small_pictures_take_less_together():
 def test_one_of_many_small_ones_needs_a_part():
     """All 1,000 were in one group."""
     items = [(f"{i}.pgm", b"P5 28 28 255\n" + picture(i, 28, 28)[-784:]) for i in range(1000)]
-    summary = write(items, io.BytesIO(), Options([load("adaptive")]))
+    summary = write(items, io.BytesIO(), Options([load("context-mixing")]))
     assert 6 <= len(summary.frames) <= 21
 
 

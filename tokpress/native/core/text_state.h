@@ -41,10 +41,10 @@ typedef struct {
     interval *intervals; /* [lanes, 2]: of classes or symbols, of members */
     int32_t *coded; /* places that are known, when they are encoded */
     double *costs; /* [lanes, 2]: probabilities of what came, when it is scored */
-    /* where symbols are spelled (spelling.c); else NULL */
-    void (*spell)(void *spelling); /* the coder's task while the next step begins */
-    void *spelling;
-    const int32_t *spelled; /* [V]: the symbol of each rank */
+    /* where tokens are coded bit by bit (bitwise.c); else NULL */
+    void (*code_bits)(void *bitwise); /* the coder's task while the next step begins */
+    void *bitwise;
+    const int32_t *symbol_of_rank; /* [V]: the symbol of each rank */
     uint32_t *masses, *mass_sums; /* [lanes, ...]: 2^30 p by rank; sums before each MASSES_TOGETHER of them, and of all */
     int64_t mass_room;
     text_room rooms[MAX_THREADS];

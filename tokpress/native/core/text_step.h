@@ -121,7 +121,7 @@ static void weigh_by_rank(text *t, int64_t lane) {
     uint32_t *masses = t->masses + lane * t->mass_room, *sums = t->mass_sums + lane * (t->mass_room / MASSES_TOGETHER + 1), total = 0;
     for (int64_t at = 0; at < t->mass_room; at += MASSES_TOGETHER) {
         float p[MASSES_TOGETHER];
-        for (int i = 0; i < MASSES_TOGETHER; i++) p[i] = out[t->spelled[at + i]];
+        for (int i = 0; i < MASSES_TOGETHER; i++) p[i] = out[t->symbol_of_rank[at + i]];
         vi sum = {0};
         for (int i = 0; i < MASSES_TOGETHER; i += FLOATS) {
             vf bounded = vf_min(vf_max(vf_load(p + i), vf_all(0.0f)), vf_all(1.0f));
@@ -148,7 +148,7 @@ static void top_of(text *t, int64_t panel, int thread) {
         if (t->experts > 1) multiply_experts(t, i);
         mix_top(t, i);
     }
-    if (t->spelled) {
+    if (t->symbol_of_rank) {
         for (int64_t i = start; i < start + rows; i++) weigh_by_rank(t, i);
         return;
     }
@@ -237,8 +237,8 @@ static UNUSED void text_work(void *of, int phase, int64_t task, int thread) {
         if (task == OF_MEMORY) {
             learn_memory(t);
         } else if (task == OF_CODER) {
-            if (t->spell)
-                t->spell(t->spelling);
+            if (t->code_bits)
+                t->code_bits(t->bitwise);
             else
                 push_intervals(t, t->pushed);
         } else if (task < OF_HEADS + t->experts) {

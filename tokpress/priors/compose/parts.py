@@ -65,7 +65,7 @@ def stepped_members(members: Sequence[Prior], what: str) -> list[SteppedPrior]:
 
 
 def innermost(prior: Prior) -> Prior:
-    """The prior inside all wrappers (memory, spelling); the prior itself where there are none."""
+    """The prior inside all wrappers (memory, bitwise); the prior itself where there are none."""
     while isinstance(inside := getattr(prior, "base", None), Prior):
         prior = inside
     return prior

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 
 from ...coding.coders.range_coder import RangeDecoder, RangeEncoder
-from .adaptive import ContextMixing
+from .byte_model import ContextMixing
 from .contexts import Pixels
 from .logistic import CENTRE, LIMIT, clamp, cost_table, squash_table, stretch
 

@@ -1,4 +1,4 @@
-"""Context mixing as a prior over bytes: nothing to train, for any file (`adaptive` explains the model).
+"""Context mixing as a prior over bytes: nothing to train, for any file (`byte_model` explains the model).
 
 Its codec codes a byte as eight binary decisions, each learned before the next is predicted, so no byte has a pmf of its own. The core
 runs it where there is one; elsewhere the twin does, 1,000 times as slow.
@@ -26,7 +26,7 @@ from ...errors import ModelError
 from ...exact.tensors import nothing_else
 from ...lazy import np
 from ...media.grid import Grid
-from ...native import adaptive as core
+from ...native import context_mixing as core
 from ...native import library
 from ...storage.files import check_settings
 from ...tokenizers.base import Config
@@ -50,7 +50,7 @@ def pixels_of(grid: Grid | None) -> Pixels | None:
 
 
 class ContextMixed(Codec):
-    """Bytes as binary decisions under the adaptive model, in one lane, whatever the frame asks for."""
+    """Bytes as binary decisions under context mixing, in one lane, whatever the frame asks for."""
 
     def __init__(self, frame: Frame, pixels: Pixels | None = None) -> None:
         super().__init__(frame._replace(lanes=1))
@@ -114,7 +114,7 @@ class ContextMixingPrior(Prior):
     bytearray(b'ABAB')
     """
 
-    name = "adaptive"
+    name = "context_mixing"
     vocab_size = 256
 
     def __init__(self, on_grid: bool = False) -> None:
@@ -135,7 +135,7 @@ class ContextMixingPrior(Prior):
         on_grid = config.get("on_grid", False)
         on_grid = {"true": True, "false": False}.get(on_grid, on_grid) if isinstance(on_grid, str) else on_grid
         if not isinstance(on_grid, bool):
-            raise ModelError(f"on_grid of an adaptive prior is true or false, not {on_grid!r}")
+            raise ModelError(f"on_grid of a context mixing prior is true or false, not {on_grid!r}")
         if vocab_size != cls.vocab_size:
-            raise ModelError(f"an adaptive prior is over bytes, not {vocab_size:,} symbols: --tokenizer bytes")
+            raise ModelError(f"a context mixing prior is over bytes, not {vocab_size:,} symbols: --tokenizer bytes")
         return cls(on_grid)

@@ -1,4 +1,4 @@
-"""Linear prediction of pixels and sound that learns as it codes: the definition, which native/core/samples.c follows bit for bit.
+"""Linear prediction of pixels and sound that learns as it codes: the definition, which native/core/linear_prediction.c follows bit for bit.
 
 geometry.py        the order of samples, their values, their neighbours
 least_squares.py   weights that would have been best so far        filters.py   long filters of a recording

@@ -14,7 +14,7 @@ from ...errors import ChecksumError, TokpressError
 from ...lazy import np
 from ...media.grid import Grid
 from ...native import library
-from ...native import samples as native
+from ...native import linear_prediction as native
 from ...tokens import TokenBuffer, as_bytes
 from ..context_mixing.prior import ContextMixed
 
@@ -33,7 +33,7 @@ def _coder() -> Any:
     return twin
 
 
-class SamplesCodec(Codec):
+class LinearPredictionCodec(Codec):
     """The bytes of a source whose samples lie on a grid, in one lane."""
 
     def __init__(self, frame: Frame, grid: Grid) -> None:

@@ -26,25 +26,25 @@ from ...storage.files import check_settings
 from ...tokenizers.base import Config
 from ..base import Prior
 from ..context_mixing.prior import ContextMixed
-from .frame import SamplesCodec
+from .frame import LinearPredictionCodec
 
 
-class SamplesPrior(Prior):
+class LinearPredictionPrior(Prior):
     """
-    >>> codec = SamplesPrior().codec(Frame(6, grid=Grid(True, 0, 2, 3, 1, 8)))
+    >>> codec = LinearPredictionPrior().codec(Frame(6, grid=Grid(True, 0, 2, 3, 1, 8)))
     >>> codec.decode(codec.encode(bytes([7, 8, 9, 7, 8, 9])), 6)
     bytearray(b'\\x07\\x08\\t\\x07\\x08\\t')
     """
 
-    name = "samples"
+    name = "linear_prediction"
     vocab_size = 256
     rules = FrameRules(max_lanes=1, tokens_per_byte=TOKENS_A_BYTE, on_grid=True, starts_empty=True)
 
     def codec(self, frame: Frame) -> Codec:
-        return ContextMixed(frame) if frame.grid is None else SamplesCodec(frame, frame.grid)
+        return ContextMixed(frame) if frame.grid is None else LinearPredictionCodec(frame, frame.grid)
 
     @classmethod
-    def load(cls, config: Config, tensors: Mapping[str, np.ndarray], vocab_size: int) -> SamplesPrior:
+    def load(cls, config: Config, tensors: Mapping[str, np.ndarray], vocab_size: int) -> LinearPredictionPrior:
         check_settings(f"a {cls.name} prior", config, set(), set())
         nothing_else(tensors, set())
         if vocab_size != cls.vocab_size:

@@ -8,7 +8,7 @@ layout. They see bytes, where the counts of `memory.py` see whole tokens. The to
 distribution over tokens to one over bytes: Vieira et al. 2024, "From language models over tokens to language models over
 characters", §3 (here for one segmentation, so the ends of tokens are coded); mixing: Mahoney 2005.
 
-All lanes share what the contexts have learned. `core/spelling.c` is the same.
+All lanes share what the contexts have learned. `core/bitwise.c` is the same.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from ...coding.bitwise import Bitwise
 from ...coding.lanes import Layout
 from ...errors import ModelError
 from ...lazy import lazy, np
-from ...native.spelling import Spellings
+from ...native.bitwise import TokenTable
 from ...storage.files import check_settings
 from ...tokenizers.base import Config, Tokenizer
 from ...tokens import Tokens
 from ..base import Prior, SteppedPrior
 from ..compose.parts import kind_of
 from .bitwise_core import in_core
-from .bitwise_model import SpellingModel
+from .bitwise_model import BitwiseModel
 from .bitwise_tree import DIGITS, LONGEST, Tree
 
 if TYPE_CHECKING:
@@ -39,57 +39,57 @@ if TYPE_CHECKING:
 
 
 @runtime_checkable
-class Spelled(Protocol):
+class HasTokenBytes(Protocol):
     """A tokenizer that knows the bytes of all its tokens without decoding them one by one."""
 
-    def spellings(self) -> list[bytes]: ...
+    def token_bytes(self) -> list[bytes]: ...
 
 
-def spellings_of(tokenizer: Tokenizer) -> list[bytes]:
+def bytes_of_tokens(tokenizer: Tokenizer) -> list[bytes]:
     """[V]: the bytes of each token."""
-    if isinstance(tokenizer, Spelled):
-        return tokenizer.spellings()
+    if isinstance(tokenizer, HasTokenBytes):
+        return tokenizer.token_bytes()
     return [tokenizer.decode(array("i", [symbol])) for symbol in range(tokenizer.vocab_size)]
 
 
-class SpellingPrior(Prior):
-    name = "spelling"
+class BitwisePrior(Prior):
+    name = "bitwise"
 
     def __init__(self, base: SteppedPrior, tokenizer: Tokenizer | None = None, lanes: int | None = None) -> None:
         """lanes: half as many lanes as the base takes, and at most so many: the fewer there are, the less each starts
         without what is next to it, and the more contexts follow the file's own order. That is slower."""
         self.base, self.vocab_size = base, base.vocab_size
         if lanes is not None and (type(lanes) is not int or lanes < 1):
-            raise ModelError(f"lanes={lanes!r} of a spelling prior should be a number above 0")
+            raise ModelError(f"lanes={lanes!r} of a bitwise prior should be a number above 0")
         self._tokenizer, self._lanes = tokenizer, lanes
         self.rules = replace(base.rules, starts_empty=True, short_in_few_lanes=False)
         if lanes is not None:
             half = max(1, base.rules.max_lanes // 2)
             self.rules = replace(self.rules, lane_divisor=2 * base.rules.lane_divisor, max_lanes=min(lanes, half))
 
-    def for_tokenizer(self, tokenizer: Tokenizer) -> SpellingPrior:
-        return SpellingPrior(self.base, tokenizer, self._lanes)
+    def for_tokenizer(self, tokenizer: Tokenizer) -> BitwisePrior:
+        return BitwisePrior(self.base, tokenizer, self._lanes)
 
     def codec(self, frame: Frame) -> Codec:
-        return in_core(self.base, lambda: self._ranked, frame, lambda frame: Bitwise(SpelledSteps(self, frame), frame))
+        return in_core(self.base, lambda: self._ranked, frame, lambda frame: Bitwise(TokenPaths(self, frame), frame))
 
     @lazy
-    def spellings(self) -> list[bytes]:
+    def token_bytes(self) -> list[bytes]:
         """Of each symbol. Raises ModelError where they do not tell all tokens apart."""
         if self._tokenizer is None:
-            raise ModelError("a spelling prior codes for a model: its tokenizer says how tokens are spelled")
-        spellings = spellings_of(self._tokenizer)
-        if len(set(spellings)) < self.vocab_size or not all(1 <= len(s) <= LONGEST for s in spellings):
-            raise ModelError(f"tokens that are spelled should be different strings of 1 to {LONGEST} bytes")
-        return spellings
+            raise ModelError("a bitwise prior codes for a model, whose tokenizer says which bytes a token stands for")
+        token_bytes = bytes_of_tokens(self._tokenizer)
+        if len(set(token_bytes)) < self.vocab_size or not all(1 <= len(s) <= LONGEST for s in token_bytes):
+            raise ModelError(f"tokens that are coded bit by bit should be different strings of 1 to {LONGEST} bytes")
+        return token_bytes
 
     @lazy
-    def _ranked(self) -> Spellings:
-        return Spellings(self.spellings)
+    def _ranked(self) -> TokenTable:
+        return TokenTable(self.token_bytes)
 
     @lazy
     def tree(self) -> Tree:
-        return Tree(self.spellings)
+        return Tree(self.token_bytes)
 
     def config(self) -> Config:
         lanes = {} if self._lanes is None else {"lanes": self._lanes}
@@ -99,32 +99,32 @@ class SpellingPrior(Prior):
         return self.base.tensors()
 
     @classmethod
-    def load(cls, config: Config, tensors: Mapping[str, np.ndarray], vocab_size: int) -> SpellingPrior:
+    def load(cls, config: Config, tensors: Mapping[str, np.ndarray], vocab_size: int) -> BitwisePrior:
         check_settings(f"a {cls.name} prior", config, {"base"}, {"lanes"})
         kind, settings = kind_of(config["base"])
         base = kind.load(settings, tensors, vocab_size)
         if not isinstance(base, SteppedPrior):
-            raise ModelError(f"a {kind.name} prior cannot be spelled")
+            raise ModelError(f"a {kind.name} prior cannot be coded bit by bit: it is not stepped")
         return cls(base, lanes=config.get("lanes"))
 
 
 class State(NamedTuple):
     base: Any
-    model: SpellingModel
+    model: BitwiseModel
     below: NDArray[np.int64]  # [B, V + 1], 2^30 · Σ p of all tokens below a rank
 
 
-class SpelledSteps:
-    """The definition of a spelled frame: `coding.bitwise.Bitwise` walks its paths."""
+class TokenPaths:
+    """The definition of a frame of tokens coded bit by bit: `coding.bitwise.Bitwise` walks its paths."""
 
-    def __init__(self, prior: SpellingPrior, frame: Frame) -> None:
+    def __init__(self, prior: BitwisePrior, frame: Frame) -> None:
         self.base, self.tree, self.rules = prior.base.for_frame(frame), prior.tree, prior.rules
 
     def init(self, lanes: int, tokens: int) -> State:
         width = Layout.of(tokens, lanes, self.rules.stride).steps * self.tree.longest
         return State(
             self.base.init(lanes, tokens),
-            SpellingModel(lanes, width, 4 * tokens),
+            BitwiseModel(lanes, width, 4 * tokens),
             np.zeros((lanes, self.base.vocab_size + 1), np.int64),
         )
 
@@ -142,13 +142,13 @@ class SpelledSteps:
         low, high, split, done, found, nibble = 0, len(tree.symbol), tree.root, 0, [], None
         while split:
             byte, place = divmod(tree.place[split], DIGITS)
-            spelling = tree.spelling[low]
-            for whole in spelling[done:byte]:
+            token = tree.bytes[low]
+            for whole in token[done:byte]:
                 model.add(own, whole)
                 nibble = None
             done = byte
             model.ask(own)
-            known = spelling[byte] & ~(0xFF >> (place - 1)) if place > 1 else 0
+            known = token[byte] & ~(0xFF >> (place - 1)) if place > 1 else 0
             if place and nibble != (place > 4):
                 nibble = place > 4
                 found = model.find(own, known >> 4 if nibble else None)
@@ -157,7 +157,7 @@ class SpelledSteps:
             model.learn(bit)
             low, high = (split, high) if bit else (low, split)
             split = tree.above[split] if bit else tree.below[split]
-        for whole in tree.spelling[low][done:]:
+        for whole in tree.bytes[low][done:]:
             model.add(own, whole)
         model.ask(own)
         return tree.symbol[low]

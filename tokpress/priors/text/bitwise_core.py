@@ -1,4 +1,4 @@
-"""Bitwise coding of text in the core: the codec of `bitwise.SpellingPrior` where the core steps its base."""
+"""Bitwise coding of text in the core: the codec of `bitwise.BitwisePrior` where the core steps its base."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from array import array
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from ...coding.base import Codec, Frame, Report, Stepped, Watch, check_temperature, silent, unwatched, with_threads
+from ...coding.base import Codec, Frame, Report, Stepped, Watch, check_temperature, silent, unwatched
 from ...coding.lanes import Layout
 from ...exact.threads import most_threads, threads
 from ...lazy import np
-from ...native.spelling import COST_UNIT, SHARPEST, Spelled, Spellings
+from ...native.bitwise import COST_UNIT, SHARPEST, BitwiseFrame, TokenTable
 from ...native.text import Model
 from ...tokens import TokenBuffer, as_ids
 from ..base import SteppedPrior
@@ -24,58 +24,58 @@ DRAWN_BYTES = 16
 
 
 def in_core(
-    base: SteppedPrior, spellings: Callable[[], Spellings], frame: Frame, twin: Callable[[Frame], Codec]
+    base: SteppedPrior, token_bytes: Callable[[], TokenTable], frame: Frame, twin: Callable[[Frame], Codec]
 ) -> Codec:
     """The frame's codec in the core, or the twin: where the core is not here or does not step such a base, and where a
     kernel of the twin is asked for."""
     model = model_of(base, factored=False) if frame.kernel == "auto" else None
-    return twin(frame) if model is None else SpelledCodec(model, spellings(), frame, twin)
+    return twin(frame) if model is None else BitwiseCodec(model, token_bytes(), frame, twin)
 
 
-class SpelledCodec(Codec):
-    def __init__(self, model: Model, spellings: Spellings, frame: Frame, twin: Callable[[Frame], Codec]) -> None:
+class BitwiseCodec(Codec):
+    def __init__(self, model: Model, token_bytes: TokenTable, frame: Frame, twin: Callable[[Frame], Codec]) -> None:
         super().__init__(frame)
-        self.model, self.spellings, self._twin = model, spellings, twin
+        self.model, self.token_bytes, self._twin = model, token_bytes, twin
 
     def stepped(self) -> list[Stepped]:
         return self._twin(self.frame).stepped()
 
-    def _start(self, layout: Layout) -> Spelled:
-        return Spelled(self.model, self.spellings, layout.lanes, layout.tokens, most_threads(), free=threads)
+    def _start(self, layout: Layout) -> BitwiseFrame:
+        return BitwiseFrame(self.model, self.token_bytes, layout.lanes, layout.tokens, most_threads(), free=threads)
 
-    @with_threads
     def encode(self, tokens: TokenBuffer, report: Report = silent) -> bytes:
-        if not len(tokens):
-            return b""
-        spelled = self._start(Layout.of(len(tokens), self.frame.lanes))
-        return spelled.encode(as_ids(tokens), report)
+        with self.limits():
+            if not len(tokens):
+                return b""
+            coded = self._start(Layout.of(len(tokens), self.frame.lanes))
+            return coded.encode(as_ids(tokens), report)
 
-    @with_threads
     def decode(self, payload: bytes, count: int, watch: Watch = unwatched) -> TokenBuffer:
-        return self._decode(payload, count, 1 << 16, watch)
+        with self.limits():
+            return self._decode(payload, count, 1 << 16, watch)
 
     def _decode(self, payload: bytes, count: int, sharpness: int, watch: Watch) -> TokenBuffer:
         if not count:
             return array("i")
         layout = Layout.of(count, self.frame.lanes)
-        spelled = self._start(layout)
-        spelled.start(payload)
-        return decode_in_blocks(layout, lambda block, steps: spelled.decode(block, steps, sharpness), watch)
+        coded = self._start(layout)
+        coded.start(payload)
+        return decode_in_blocks(layout, lambda block, steps: coded.decode(block, steps, sharpness), watch)
 
-    @with_threads
     def score(self, tokens: TokenBuffer, report: Report = silent) -> NDArray[np.float64]:
-        if not len(tokens):
-            return np.zeros(0)
-        spelled = self._start(Layout.of(len(tokens), self.frame.lanes))
-        return np.frombuffer(spelled.score(as_ids(tokens), report), np.int64) / COST_UNIT
+        with self.limits():
+            if not len(tokens):
+                return np.zeros(0)
+            coded = self._start(Layout.of(len(tokens), self.frame.lanes))
+            return np.frombuffer(coded.score(as_ids(tokens), report), np.int64) / COST_UNIT
 
-    @with_threads
     def sample(self, count: int, seed: int | None = None, temperature: float = 1.0) -> TokenBuffer:
         """Random bytes, decoded: each bit is drawn from p^(1/temperature)."""
-        check_temperature(temperature)
-        noise = np.random.default_rng(seed).bytes(DRAWN_BYTES * count + 64)
-        return self._decode(noise, count, int(min(65536 / temperature, SHARPEST)), unwatched)
+        with self.limits():
+            check_temperature(temperature)
+            noise = np.random.default_rng(seed).bytes(DRAWN_BYTES * count + 64)
+            return self._decode(noise, count, int(min(65536 / temperature, SHARPEST)), unwatched)
 
-    @with_threads
     def decode_noise(self, noise: bytes, count: int, watch: Watch = unwatched) -> TokenBuffer:
-        return self._decode(noise, count, 1 << 16, watch)
+        with self.limits():
+            return self._decode(noise, count, 1 << 16, watch)

@@ -1,6 +1,6 @@
 """Context mixing of the binary digits of a token: one mixer adds the base's odds of a digit and those of byte contexts.
 
-The base has read much text, the contexts this file only. `core/spelling_model.h` is the same.
+The base has read much text, the contexts this file only. `core/bitwise_model.h` is the same.
 
     contexts     of the bytes before: ten hashed ones, whose bit histories (slots, histories) lie by nibbles
     direct       a counter for each pair of last byte and node
@@ -77,7 +77,7 @@ class Lane:
         return [scramble(hash & MASK) for hash in hashes]
 
 
-class SpellingModel:
+class BitwiseModel:
     """For each decision: p(…) of a one, then learn(bit); add(lane, byte) when a byte is whole."""
 
     def __init__(self, lanes: int, width: int, size: int) -> None:

@@ -9,7 +9,7 @@ from array import array
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, cast
 
-from ...coding.base import Codec, Frame, Pmf, Report, Stepped, Tokens, Watch, silent, unwatched, with_threads
+from ...coding.base import Codec, Frame, Pmf, Report, Stepped, Tokens, Watch, silent, unwatched
 from ...coding.classes import classes_of
 from ...coding.lanes import Layout
 from ...exact.threads import most_threads, threads
@@ -85,26 +85,26 @@ class TextCodec(Codec):
         layout = Layout.of(count, self.frame.lanes)
         return layout, Text(self.model, layout.lanes, layout.tokens, most_threads(), free=threads)
 
-    @with_threads
     def encode(self, tokens: TokenBuffer, report: Report = silent) -> bytes:
-        if not len(tokens):
-            return b""
-        return self._start(len(tokens))[1].encode(as_ids(tokens), report)
+        with self.limits():
+            if not len(tokens):
+                return b""
+            return self._start(len(tokens))[1].encode(as_ids(tokens), report)
 
-    @with_threads
     def decode(self, payload: bytes, count: int, watch: Watch = unwatched) -> array[int]:
-        if not count:
-            return array("i")
-        layout, text = self._start(count)
-        text.start(payload)
-        return decode_in_blocks(layout, text.decode, watch)
+        with self.limits():
+            if not count:
+                return array("i")
+            layout, text = self._start(count)
+            text.start(payload)
+            return decode_in_blocks(layout, text.decode, watch)
 
-    @with_threads
     def score(self, tokens: TokenBuffer, report: Report = silent) -> NDArray[np.float64]:
-        if not len(tokens):
-            return np.zeros(0)
-        p = np.frombuffer(self._start(len(tokens))[1].score(as_ids(tokens), report))
-        return -np.log2(np.maximum(p, LEAST)).reshape(-1, 2).sum(1)
+        with self.limits():
+            if not len(tokens):
+                return np.zeros(0)
+            p = np.frombuffer(self._start(len(tokens))[1].score(as_ids(tokens), report))
+            return -np.log2(np.maximum(p, LEAST)).reshape(-1, 2).sum(1)
 
     def sample(self, count: int, seed: int | None = None, temperature: float = 1.0) -> TokenBuffer:
         return self._by_symbols().sample(count, seed, temperature)

@@ -79,11 +79,11 @@ class State:
 
 
 def tensor_shapes(
-    symbols: int, width: int, depth: int, hidden: int, grams: int = 0, features: int = 0, groups: int = 0
+    symbols: int, width: int, depth: int, hidden: int, grams: int = 0, features: int = 0, classes: int = 0
 ) -> dict[str, tuple[tuple[int, ...], Kind]]:
     """Every tensor of the model file: name → (shape, kind). Weights int8, with float32 scales per output."""
     shapes: dict[str, tuple[tuple[int, ...], Kind]] = {}
-    products = {"embedding": (symbols, width), "head": (groups + symbols, width)}
+    products = {"embedding": (symbols, width), "head": (classes + symbols, width)}
     if grams:
         products |= {name: (grams, features) for name in (TWO, THREE)} | {MIX: (width, 2 * features)}
     for i in range(depth):
@@ -96,8 +96,8 @@ def tensor_shapes(
     for name, shape in products.items():
         shapes[name + ".weight"] = (shape, WEIGHT)
         shapes[name + ".scale"] = ((shape[0],), SCALE)
-    shapes["bias"] = ((groups + symbols,), VECTOR)
-    if groups:
+    shapes["bias"] = ((classes + symbols,), VECTOR)
+    if classes:
         shapes["place"] = ((symbols,), PERMUTATION)
     return shapes
 
@@ -111,14 +111,14 @@ class MinGRUPrior(SteppedPrior):
             f"a {self.name} prior",
             config,
             {"symbols", "width", "depth", "hidden"},
-            {"grams", "features", "groups", "online"},
+            {"grams", "features", "classes", "online"},
         )
         self._config = {k: config[k] for k in ("symbols", "width", "depth", "hidden")}
         self.grams = config.get("grams", 0)
         if self.grams:
             self._config |= {"grams": self.grams, "features": config.get("features")}
-        if "groups" in config:
-            self._config |= {"groups": config["groups"]}
+        if "classes" in config:
+            self._config |= {"classes": config["classes"]}
         self.online = config.get("online", 0.0)
         for key, value in self._config.items():
             most = MAX_SETTINGS.get(key, MAX_SETTING)
@@ -128,19 +128,19 @@ class MinGRUPrior(SteppedPrior):
             raise ModelError(f"grams={self.grams} of a mingru prior should be a power of 2")
         if type(self.online) not in (int, float) or not 0 <= self.online <= MAX_ONLINE:
             raise ModelError(f"online={self.online!r} of a mingru prior should be a number from 0 to {MAX_ONLINE}")
-        if (self.online or "groups" in config) and self._config["width"] > SPLIT:
+        if (self.online or "classes" in config) and self._config["width"] > SPLIT:
             raise ModelError(
-                f"width={self._config['width']} of a mingru prior that learns online, or has groups, should be at most {SPLIT}"
+                f"width={self._config['width']} of a mingru prior that learns online, or has classes, should be at most {SPLIT}"
             )
         self.vocab_size = self._config["symbols"]
-        groups = self._config.get("groups", 0)
-        members = self.vocab_size // groups if groups else 2
-        if groups == 1 or members < 2 or members & (members - 1) or (groups and self.vocab_size % groups):
+        classes = self._config.get("classes", 0)
+        members = self.vocab_size // classes if classes else 2
+        if classes == 1 or members < 2 or members & (members - 1) or (classes and self.vocab_size % classes):
             raise ModelError(
-                f"groups={groups} of a mingru prior should cut {self.vocab_size} symbols into 2 or more groups of 2, 4, 8 … symbols"
+                f"classes={classes} of a mingru prior should cut {self.vocab_size} symbols into 2 or more classes of 2, 4, 8 … symbols"
             )
         # fewer lanes for few tokens where the softmax is class-factored, since its steps are short
-        self.rules = FrameRules(tokens_per_byte=TOKENS_PER_BYTE, short_in_few_lanes=bool(groups))
+        self.rules = FrameRules(tokens_per_byte=TOKENS_PER_BYTE, short_in_few_lanes=bool(classes))
         self._tensors = tensors
         expected = tensor_shapes(**self._config)
         for name, (shape, kind) in expected.items():
@@ -153,7 +153,7 @@ class MinGRUPrior(SteppedPrior):
     @lazy
     def classes(self) -> SymbolClasses | None:
         """The classes of its symbols, where its softmax is class-factored."""
-        return SymbolClasses.of(self._tensors["place"], self._config["groups"]) if "groups" in self._config else None
+        return SymbolClasses.of(self._tensors["place"], self._config["classes"]) if "classes" in self._config else None
 
     @property
     def engine(self) -> Engine:

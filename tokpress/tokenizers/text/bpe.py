@@ -6,11 +6,11 @@ Birch 2016, "Neural machine translation of rare words with subword units", §3.2
 merges in the order they were learned, inside pieces (`pieces.py`) that no merge crosses.
 
 Byte b is written as the character chr(b) (Latin-1) in tokenizer.json, so Hugging Face `tokenizers` opens the file and gives the
-same ids. The core merges (`byte_pairs.py`); the library does where the file cuts pieces in another way.
+same ids. The core merges; the library does where the file cuts pieces in another way.
 
     source bytes ─pieces─► ─merges─► ids int32 [N] ─table of byte strings─► source bytes
 
-`import_tokenizer` turns other people's byte-level files (GPT-2, Llama 3, …) into the same form.
+`bpe_import` turns byte-level files of other origin (GPT-2, Llama 3, …) into the same form.
 
 Raises TokenizerError: a file that is not a tokenizer or loses bytes; ids outside 0 … V−1.
 """
@@ -23,22 +23,21 @@ from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...errors import ModelError, TokenizerError
+from ...errors import TokenizerError
 from ...exact.threads import pool_can_start
 from ...lazy import lazy, np
-from ...storage.files import check_settings, parse
+from ...storage.files import check_settings
 from ...tokens import TokenBuffer, as_array, as_ids
 from ..base import Config, Tokenizer
 from ..sizes import Sizes
 from . import bpe_form
-from .bpe_form import refuse
-from .byte_pairs import FILE, BytePairs
 from .merges import CUT_BYTES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from tokenizers import Tokenizer as HFTokenizer
 
+FILE = "tokenizer.json"
 #: this much is encoded at a time by all cores; the library's token objects take ≈ 100 bytes per byte
 BATCH_BYTES = 1 << 19
 
@@ -46,19 +45,20 @@ BATCH_BYTES = 1 << 19
 class PairSizes(Sizes):
     add_up = True
 
-    def __init__(self, pairs: BytePairs) -> None:
-        self._pairs = pairs
+    def __init__(self, tables: Any) -> None:
+        """tables: the words of all ids, in the core or its twin."""
+        self._tables = tables
 
     @lazy
     def _lengths(self) -> NDArray[np.int64]:
         """[V]; an id nobody uses has length 0."""
-        return np.asarray(self._pairs.words()[0]).astype(np.int64)
+        return np.asarray(self._tables.words()[0]).astype(np.int64)
 
     def source_length(self, tokens: TokenBuffer) -> int:
-        return self._pairs.source_length(as_ids(tokens))
+        return self._tables.length(as_ids(tokens))
 
     def possible_tokens(self, length: int) -> range:
-        return range(-(-length // self._pairs.longest), length + 1)
+        return range(-(-length // self._tables.longest), length + 1)
 
     def of_each(self, tokens: TokenBuffer) -> NDArray[np.int64]:
         return self._lengths[as_array(tokens)]
@@ -82,11 +82,17 @@ class BPETokenizer(Tokenizer):
     name = "bpe"
 
     def __init__(self, text: str, where: str = FILE):
-        self._text = text  # saved as it came: a model's files keep their hash
-        self._where = where
-        self._pairs = BytePairs(text.encode("utf-8", "surrogatepass"), where)
-        self.vocab_size = self._pairs.vocab_size
-        self.sizes = PairSizes(self._pairs)
+        """Raises TokenizerError where the file is not BPE over bytes, or may lose any."""
+        self._text, self._where = text, where  # saved as it came: a model's files keep their hash
+        rules, self._tables = bpe_form.tables(text.encode("utf-8", "surrogatepass"), where)
+        self._words_first = bool(rules["model"].get("ignore_merges"))
+        #: whether the core cuts a source into pieces as the file says; decoding always works
+        self.can_encode, self._classes = bpe_form.classes(rules.get("pre_tokenizer"))
+        self.vocab_size: int = self._tables.vocab_size
+        self.sizes = PairSizes(self._tables)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return BPETokenizer, (self._text, self._where)
 
     @lazy
     def _library(self) -> HFTokenizer:
@@ -103,8 +109,8 @@ class BPETokenizer(Tokenizer):
         """ids int32 [N], which decode to the source. Memory beyond source and ids is bounded, whatever the length.
 
         Raises TokenizerError where the library encodes, and its ids are not those of this source, or it fails."""
-        if self._pairs.can_encode:
-            return self._pairs.encode(source)
+        if self.can_encode:
+            return self._tables.encode(source, self._classes, self._words_first)
         return self._by_library(source)
 
     def _by_library(self, source: bytes) -> array[int]:
@@ -126,11 +132,11 @@ class BPETokenizer(Tokenizer):
         return ids
 
     def decode(self, tokens: TokenBuffer) -> bytes:
-        return self._pairs.decode(as_ids(tokens))
+        return self._tables.decode(as_ids(tokens))
 
-    def spellings(self) -> list[bytes]:
+    def token_bytes(self) -> list[bytes]:
         """[V]: the bytes of each token."""
-        lengths, words = self._pairs.words()
+        lengths, words = self._tables.words()
         ends = list(accumulate(lengths))
         return [words[end - length : end] for length, end in zip(lengths, ends)]
 
@@ -142,128 +148,3 @@ class BPETokenizer(Tokenizer):
         path = Path(folder) / FILE
         check_settings("a bpe tokenizer", config)
         return cls(bpe_form.read_text(path), str(path))
-
-
-# ── other people's tokenizer.json ──────────────────────────────────────────────────────────────────
-
-#: the pattern built into the library's ByteLevel (Radford et al. 2019, GPT-2's encoder.py)
-GPT2_PATTERN = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
-
-
-def gpt2_characters() -> list[str]:
-    """[256]: the printable character that stands for each byte in GPT-2's kind of vocabulary.
-
-    >>> gpt2_characters()[ord("A")], gpt2_characters()[ord(" ")]
-    ('A', 'Ġ')
-    """
-    printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
-    others = [byte for byte in range(256) if byte not in printable]
-    return [chr(b) if b in printable else chr(256 + others.index(b)) for b in range(256)]
-
-
-def import_tokenizer(path: Path | str) -> BPETokenizer:
-    """Any Hugging Face tokenizer.json that is BPE over bytes, its ids kept, as a BPETokenizer.
-
-    The vocabulary is respelled (GPT-2's printable characters → Latin-1) and the splitting pattern applied
-    to Latin-1 text, so that bytes which are no UTF-8 pass too. ASCII text gets the ids the original gives;
-    other text is cut into pieces a little differently, so ids may differ, bytes never. Added (special)
-    tokens are removed: no input can spell them. Whatever can lose or change bytes is refused."""
-    where = str(path)
-    try:
-        whole = parse(bpe_form.read(path), where)
-        model = whole["model"]
-        kind = model.get("type", "BPE" if "merges" in model else "unknown")
-    except (ModelError, TypeError, KeyError, AttributeError) as error:
-        refuse(where, f"is not a tokenizer.json ({error!r})", "export one with tokenizer.save(...)", error)
-    try:
-        return _imported(whole, model, kind, where)
-    except (ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
-        refuse(where, f"has parts nobody can read ({error!r})", "save it anew with tokenizers ≥ 0.20", error)
-
-
-def _imported(whole: dict[str, Any], model: dict[str, Any], kind: str, where: str) -> BPETokenizer:
-    if kind != "BPE":
-        refuse(where, f"is a {kind} model, which cannot spell every byte", "bring a byte-level BPE")
-    if whole.get("normalizer") is not None:
-        refuse(where, f"changes its input first (normalizer {whole['normalizer'].get('type')})",
-                'set "normalizer": null in the file, or bring another')  # fmt: skip
-    if model.get("dropout"):
-        refuse(where, "codes the same bytes in other ways each time (dropout)", "take it out of the file")
-    for key in ("continuing_subword_prefix", "end_of_word_suffix"):
-        if model.get(key):
-            refuse(where, f"marks word ends inside tokens ({key})", "bring a byte-level BPE")
-    added = {token["content"] for token in whole.get("added_tokens") or []}
-    text = json.dumps(_respelled(model, added, _pieces(whole.get("pre_tokenizer"), where), where))
-    tokenizer = BPETokenizer(text, where)
-    _verify(tokenizer, sorted(added), where)
-    return tokenizer
-
-
-def _respelled(model: dict[str, Any], added: set[str], pieces: dict | None, where: str) -> dict[str, Any]:
-    """The JSON of the same merges with one Latin-1 character per byte."""
-    vocab = model["vocab"]
-    alphabets = [[chr(byte) for byte in range(256)], gpt2_characters()]
-    missing = [[byte for byte in range(256) if alphabet[byte] not in vocab] for alphabet in alphabets]
-    if all(missing):
-        lost = min(missing, key=len)
-        refuse(where, f"has no token for {len(lost)} of the 256 bytes (the first is {lost[0]:#04x})",
-                "train it with the full byte alphabet, or bring a byte-level BPE such as GPT-2's")  # fmt: skip
-    alphabet = alphabets[0] if not missing[0] else alphabets[1]
-    table = {ord(character): chr(byte) for byte, character in enumerate(alphabet)}
-
-    spelled = {}
-    for token, i in vocab.items():
-        if all(ord(character) in table for character in token):
-            spelled[token.translate(table)] = i
-        elif token not in added:  # a special token in other letters merely vanishes: no bytes can reach it
-            refuse(where, f"has the token {token!r}, which no bytes spell", "bring a byte-level BPE")
-    merges = []
-    for merge in model["merges"]:
-        left, right = merge.split(" ") if isinstance(merge, str) else merge
-        merges.append([left.translate(table), right.translate(table)])
-    keep = {"type": "BPE", "ignore_merges": bool(model.get("ignore_merges")), "vocab": spelled, "merges": merges}
-    return {"version": "1.0", "added_tokens": [], "pre_tokenizer": pieces, "model": keep}
-
-
-def _pieces(rule: dict[str, Any] | None, where: str) -> dict[str, Any] | None:
-    """The same splitting for Latin-1 text; None where nothing is split."""
-    kind = rule["type"] if rule else None
-    if rule is None:
-        return None
-    if kind == "Sequence":
-        rules = [r for r in (_pieces(part, where) for part in rule["pretokenizers"]) if r]
-        return {"type": "Sequence", "pretokenizers": rules} if rules else None
-    if kind == "ByteLevel":
-        if rule.get("add_prefix_space", True):
-            refuse(where, "puts a space before its input", 'set "add_prefix_space": false in the file')
-        if not rule.get("use_regex", True):
-            return None
-        rule = {"type": "Split", "pattern": {"Regex": GPT2_PATTERN}, "behavior": "Isolated", "invert": False}
-        kind = "Split"
-    if kind not in ("Split", "Digits", "Punctuation") or rule.get("behavior") == "Removed":
-        refuse(where, f"drops or changes characters between words (pre_tokenizer {kind})",
-                "bring one that splits with ByteLevel, or Split without Removed")  # fmt: skip
-    if kind == "Split" and "Regex" in rule["pattern"]:
-        # bytes ≥ 0x80 are parts of letters far more often than not; \x{80}, because \x80 is a raw byte here
-        letters = rule["pattern"]["Regex"].replace(r"\p{L}", r"[\p{L}\x{80}-\x{ff}]")
-        rule = rule | {"pattern": {"Regex": letters}}
-    return rule
-
-
-def _verify(tokenizer: BPETokenizer, added: list[str], where: str) -> None:
-    """Round trips that break a tokenizer which loses bytes, however it does so."""
-    rng = np.random.default_rng(0)
-    trials = [bytes([byte]) for byte in range(256)]
-    trials += [rng.bytes(n) for n in [2] * 500 + [3, 7, 100, 5000]]
-    trials += [
-        b"",
-        b" a  b \t\r\n\n ",
-        "Ġ é\u00a0\u2581\U0001f600".encode(),
-        b"\xc3",
-        b"\xed\xa0\x80\xff\xfe\x00",
-        b"a" * 999,
-    ]
-    trials += [f"x{token} {token}".encode("utf-8", "surrogatepass") for token in added[:100]]
-    for trial in trials:
-        if tokenizer.decode(tokenizer.encode(trial)) != trial:
-            refuse(where, f"does not give {trial[:40]!r} back", "bring a byte-level BPE")

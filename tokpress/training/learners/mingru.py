@@ -18,7 +18,7 @@ from ..options import FitOptions
 from ..presets import PRESETS
 from ..sizes import shrunk
 
-SHAPE, TABLES = ("width", "depth", "hidden", "groups"), ("grams", "features")
+SHAPE, TABLES = ("width", "depth", "hidden", "classes"), ("grams", "features")
 
 
 def fit_mingru(
@@ -27,7 +27,7 @@ def fit_mingru(
     """Settings, by default those of `options.init` or of the preset `text`:
 
     width, depth, hidden    shape of the network
-    groups                  classes of a class-factored softmax; 0: one softmax over all symbols
+    classes                 classes of a class-factored softmax; 0: one softmax over all symbols
     grams, features         rows and columns of the tables of hashed n-grams; a prior to start from may lack them
     online                  rate at which the head learns while it codes
     dropout                 of the output of blocks and tables, in training
@@ -41,7 +41,7 @@ def fit_mingru(
 def checked_settings(config: Config, init: Prior | None, symbols: int) -> dict[str, Any]:
     """All settings of the prior. Raises TokpressError where one is wrong, or differs from those of `init`."""
     text = PRESETS["text"]
-    shape = {"width": text.width, "depth": text.depth, "hidden": text.hidden, "groups": 0}
+    shape = {"width": text.width, "depth": text.depth, "hidden": text.hidden, "classes": 0}
     tables = {"grams": 0, "features": 64}
     if init:
         shape = {key: init.config().get(key, 0) for key in SHAPE}
@@ -49,14 +49,14 @@ def checked_settings(config: Config, init: Prior | None, symbols: int) -> dict[s
     settings = settings_of("mingru", config, {**shape, **tables, "online": ONLINE, "dropout": 0.0})
     if init:
         _check_same_shape(settings, shape, tables)
-    grams, dropout, groups = settings["grams"], settings["dropout"], settings["groups"]
+    grams, dropout, classes = settings["grams"], settings["dropout"], settings["classes"]
     if grams & (grams - 1):
         raise TokpressError(f"grams={grams} of the prior 'mingru' should be a power of 2")
     if not 0 <= dropout < 1:
         raise TokpressError(f"dropout={dropout} of the prior 'mingru' should be at least 0 and below 1")
-    if groups and not (_is_power(groups) and symbols % groups == 0 and _is_power(symbols // groups)):
+    if classes and not (_is_power(classes) and symbols % classes == 0 and _is_power(symbols // classes)):
         raise TokpressError(
-            f"groups={groups} of the prior 'mingru' should be a power of 2, and so should the {symbols:,} symbols / groups; both at least 2"
+            f"classes={classes} of the prior 'mingru' should be a power of 2, and so should the {symbols:,} symbols / classes; both at least 2"
         )
     return settings
 
@@ -80,7 +80,7 @@ def make_net(settings: Config, sources: list[Source], symbols: int, options: Fit
     tables = {key: settings[key] for key in TABLES} if settings["grams"] else {}
     seed, init = options.config.seed, options.init
     torch.manual_seed(seed)
-    place = places(sources, symbols, settings["groups"], seed) if settings["groups"] and not init else None
+    place = places(sources, symbols, settings["classes"], seed) if settings["classes"] and not init else None
     net = MinGRUNet(symbols, **shape, **tables, place=place, dropout=settings["dropout"])
     if init:  # tables that it lacks add nothing at first
         net.load_state_dict(restore(init.tensors()).state_dict(), strict=False)

@@ -72,7 +72,7 @@ class Grams(nn.Module):
 
 
 class MinGRUNet(PriorNet):
-    """groups: classes of a class-factored softmax (`tokpress.priors.text.class_head`), of V / groups members each; 0: one softmax.
+    """classes: classes of a class-factored softmax (`tokpress.priors.text.class_head`), of V / classes members each; 0: one softmax.
     place [V]: position of each symbol when the classes follow one another; without it, the symbol itself. dropout: of the
     output of blocks and tables (Srivastava et al. 2014)."""
 
@@ -84,7 +84,7 @@ class MinGRUNet(PriorNet):
         hidden: int,
         grams: int = 0,
         features: int = 0,
-        groups: int = 0,
+        classes: int = 0,
         place: np.ndarray | None = None,
         dropout: float = 0.0,
     ):
@@ -95,13 +95,13 @@ class MinGRUNet(PriorNet):
             self.config |= {"grams": grams, "features": features}
             self.embedding_grams = Grams(grams, features, width, dropout)
         self.blocks = nn.ModuleList(Block(width, hidden, depth, dropout) for _ in range(depth))
-        self.groups = groups
+        self.classes = classes
         self.place: Tensor
-        if groups:
-            self.config |= {"groups": groups}
+        if classes:
+            self.config |= {"classes": classes}
             self.register_buffer("place", torch.arange(symbols) if place is None else torch.from_numpy(place).long())
-        self.head = QuantLinear(width, groups + symbols, normed=True, gain=0.3)
-        self.bias = nn.Parameter(torch.zeros(groups + symbols))
+        self.head = QuantLinear(width, classes + symbols, normed=True, gain=0.3)
+        self.bias = nn.Parameter(torch.zeros(classes + symbols))
 
     def initial_state(self, rows: int) -> list[Tensor]:
         w = self.config["width"]
@@ -132,9 +132,12 @@ class MinGRUNet(PriorNet):
 
     def loss(self, x: Tensor, targets: Tensor) -> Tensor:
         logits = (self.head(x) + self.bias).flatten(0, 1)
-        if not self.groups:
+        if not self.classes:
             return F.cross_entropy(logits, targets.flatten())
-        class_logits, member_logits = logits[:, : self.groups], logits[:, self.groups :].unflatten(1, (self.groups, -1))
+        class_logits, member_logits = (
+            logits[:, : self.classes],
+            logits[:, self.classes :].unflatten(1, (self.classes, -1)),
+        )
         place = self.place[targets.flatten()]
         size = member_logits.shape[2]
         class_, member = place // size, place % size
@@ -181,5 +184,5 @@ def shape_of(weights: Mapping[str, Tensor | np.ndarray]) -> dict[str, Any]:
     if "embedding_grams.two.weight" in weights:
         shape["grams"], shape["features"] = weights["embedding_grams.two.weight"].shape
     if "place" in weights:
-        shape["groups"] = len(weights["bias"]) - symbols
+        shape["classes"] = len(weights["bias"]) - symbols
     return shape

@@ -1,0 +1,170 @@
+"""Tokens coded bit by bit in the core against the twin: the same payloads, scores and trees; damage; real text under a
+shipped model."""
+
+import random
+
+import numpy as np
+import pytest
+
+from tests.native.test_text import random_prior, repeating
+from tokpress.coding import Frame
+from tokpress.coding.bitwise import Bitwise
+from tokpress.coding.lanes import Layout
+from tokpress.errors import ChecksumError
+from tokpress.models import store
+from tokpress.native.bitwise import COST_UNIT, BitwiseFrame, TokenTable
+from tokpress.native.library import CoreError
+from tokpress.native.text import Model
+from tokpress.priors.compose.memory import MemoryPrior
+from tokpress.priors.compose.product import ProductPrior
+from tokpress.priors.text.bitwise import BitwisePrior, TokenPaths
+from tokpress.tokenizers.text.bytes import BytesTokenizer
+
+
+class Listed(BytesTokenizer):
+    """Of tokens whose bytes a list says."""
+
+    def __init__(self, spellings: list[bytes]) -> None:
+        self._listed, self.vocab_size = spellings, len(spellings)
+
+    def decode(self, tokens):
+        return b"".join(self._listed[v] for v in tokens)
+
+
+def words(count: int, seed: int = 0) -> list[bytes]:
+    """Different strings, many of which begin as others do, in no order; the longest of 32 bytes, and zeros."""
+    draw, found = random.Random(seed), {b"a" * 32, b"\0", b"\0\0", b"\xff", b"Th"}
+    while len(found) < count:
+        found.add(bytes(draw.choices(b"aabTz \0\x80\xff", k=draw.choice([1, 2, 2, 3, 3, 4, 5, 9]))))
+    return draw.sample(sorted(found), count)
+
+
+def prior_of(base, seed=0) -> BitwisePrior:
+    return BitwisePrior(base, Listed(words(base.vocab_size, seed)))
+
+
+BASES = {
+    "softmax": lambda: random_prior(0),
+    "no memory, no learning": lambda: random_prior(1, online=0.0, memory=False),
+    "class-factored": lambda: random_prior(2, classes=8, grams=64, features=5),
+    "product": lambda: MemoryPrior(
+        ProductPrior([random_prior(3, memory=False, classes=8), random_prior(4, memory=False)], 3), (1, 3)
+    ),
+}
+
+
+def twin_of(prior, tokens, lanes) -> Bitwise:
+    frame = Frame(tokens, lanes, kernel="numpy")
+    return Bitwise(TokenPaths(prior, frame), frame)
+
+
+def core_of(prior, tokens, lanes, core, threads=1) -> BitwiseFrame:
+    base = prior.base
+    model = Model({"name": base.name, **base.config()}, base.tensors(), factored=False)
+    layout = Layout.of(tokens, lanes)
+    return BitwiseFrame(model, TokenTable(prior.token_bytes), layout.lanes, tokens, threads, core)
+
+
+def decoded(spelled: BitwiseFrame, payload: bytes, at_once=7, sharpness=1 << 16):
+    text = spelled.text
+    grid = np.zeros((text.lanes, text.steps), np.int32)
+    spelled.start(payload)
+    while text.at < text.steps:
+        at, steps = text.at, min(at_once, text.steps - text.at)
+        block = np.zeros((text.lanes, steps), np.int32)
+        spelled.decode(block, steps, sharpness)
+        grid[:, at : at + steps] = block
+    return Layout.of(text.tokens, text.lanes).join(grid)
+
+
+@pytest.mark.parametrize("base", BASES)
+@pytest.mark.parametrize("count, lanes", [(200, 3), (1, 1), (50, 13)])
+def test_payload_is_the_twins(core, base, count, lanes):
+    prior = prior_of(BASES[base]())
+    tokens = repeating(1, count, prior.vocab_size)
+    payload = twin_of(prior, count, lanes).encode(tokens)
+    assert core_of(prior, count, lanes, core).encode(tokens) == payload
+    assert np.array_equal(decoded(core_of(prior, count, lanes, core), payload), tokens)
+
+
+def test_the_twin_decodes(core):
+    prior = prior_of(BASES["softmax"]())
+    tokens = repeating(2, 150, prior.vocab_size)
+    payload = core_of(prior, 150, 4, core).encode(tokens)
+    assert np.array_equal(twin_of(prior, 150, 4).decode(payload, 150), tokens)
+
+
+def test_threads_change_no_byte(core):
+    prior = prior_of(BASES["product"]())
+    tokens = repeating(3, 1000, prior.vocab_size)
+    payload = core_of(prior, 1000, 30, core).encode(tokens)
+    for threads in (2, 5):
+        assert core_of(prior, 1000, 30, core, threads).encode(tokens) == payload
+        assert np.array_equal(decoded(core_of(prior, 1000, 30, core, threads), payload), tokens)
+
+
+def test_score_is_the_twins_and_the_payloads_length(core):
+    prior = prior_of(BASES["softmax"]())
+    tokens = repeating(4, 300, prior.vocab_size)
+    costs = np.frombuffer(core_of(prior, 300, 3, core).score(tokens), np.int64) / COST_UNIT
+    assert np.allclose(costs, twin_of(prior, 300, 3).score(tokens), atol=1e-3)
+    assert abs(costs.sum() / 8 - len(core_of(prior, 300, 3, core).encode(tokens))) < 8
+
+
+def test_samples_of_noise(core):
+    """Sharper draws are likelier under the model."""
+    prior = prior_of(BASES["softmax"]())
+    noise = np.random.default_rng(5).bytes(1 << 14)
+    costs = [
+        np.sum(core_of(prior, 200, 2, core).score(decoded(core_of(prior, 200, 2, core), noise, sharpness=sharpness)))
+        for sharpness in (1 << 18, 1 << 16, 1 << 14)
+    ]
+    assert costs[0] < costs[1] < costs[2]
+
+
+def test_damage_gives_other_tokens_and_a_cut_an_error(core):
+    prior = prior_of(BASES["softmax"]())
+    tokens = np.random.default_rng(3).integers(0, prior.vocab_size, 400).astype(np.int32)
+    payload = core_of(prior, 400, 5, core).encode(tokens)
+    for at in range(0, len(payload), 37):
+        changed = payload[:at] + bytes([payload[at] ^ 64]) + payload[at + 1 :]
+        assert not np.array_equal(decoded(core_of(prior, 400, 5, core), changed), tokens)
+    with pytest.raises(ChecksumError):
+        decoded(core_of(prior, 400, 5, core), payload[: len(payload) // 2])
+
+
+def test_tokens_outside_the_vocabulary_are_refused(core):
+    prior = prior_of(BASES["softmax"]())
+    for wrong in (-1, prior.vocab_size):
+        with pytest.raises(CoreError):
+            core_of(prior, 3, 1, core).encode(np.array([0, wrong, 0], np.int32))
+
+
+@pytest.mark.parametrize("sizes", [[1, 2, 33], [0, 2, 1], [1, 1, 1], [1, 2, 100]])
+def test_spellings_that_cannot_be(core, sizes):
+    """Whatever Python says of them, the core checks."""
+    prior = prior_of(BASES["softmax"]())
+    base, spellings = prior.base, TokenTable(prior.token_bytes)
+    for at, size in enumerate(sizes):
+        spellings.sizes[at] = size
+    model = Model({"name": base.name, **base.config()}, base.tensors(), factored=False)
+    with pytest.raises(CoreError):
+        BitwiseFrame(model, spellings, 1, 10, using=core)
+
+
+def test_spellings_that_are_alike_are_refused():
+    for wrong in ([b"a", b"b", b"a"], [b"", b"a"], [b"a" * 33, b"b"]):
+        with pytest.raises(ValueError, match="1 to 32"):
+            TokenTable(wrong)
+
+
+REAL = (b"The tokens stay those of the tokenizer; names, phrases and layout are the file's own.\n" * 3)[:170]
+
+
+@pytest.mark.parametrize("name", ["text-best"])
+def test_real_text_under_a_shipped_model(core, name):
+    model = store.load(name)
+    tokens = np.asarray(model.tokenizer.encode(REAL)).astype(np.int32)
+    payload = twin_of(model.prior, len(tokens), 2).encode(tokens)
+    assert core_of(model.prior, len(tokens), 2, core).encode(tokens) == payload
+    assert np.array_equal(decoded(core_of(model.prior, len(tokens), 2, core), payload), tokens)
