@@ -1,14 +1,8 @@
-"""One file in, one file out: how a source becomes frames, and frames a source.
+"""One file in, one file out: from a source to frames, and back.
 
-stream           compress and decompress streams and bytes
-options          settings of a call
-framing          cut a source into blocks
-choose           store a block as a frame: by the best model, by lzma, or raw
-selection        which model is best, by the costs of trials
-encoded_frame    a frame in memory, before it is written
-lossy, residual  frames of lossy tokenizers, without and with what their tokens leave out
-restore          frames back to their source
-ahead            work on several frames at once
-file, reader     tokpress.open: a file object, and how it reads frames
-archive/         many files in one
+options         settings of a call                stream      compress and decompress files and bytes
+framing         cuts a source into blocks         restore     frames back to their source
+selection       the best model, by costs          file        tokpress.open, a file object; reader is its raw half
+choose          trials: model, lzma or raw        ahead       several frames at a time
+lossy, residual tokens of lossy tokenizers        archive/    many files in one
 """

@@ -1,7 +1,7 @@
-"""Work on several items at once, in threads, and return the results in order.
+"""Work on several items at a time, in threads, with the results in order.
 
-The caller's thread works on the item whose result comes next; other threads work on the items after it. A single item starts no thread.
-If no thread can be started, everything runs in the caller's thread. Only the caller's thread draws items, so they may come from a stream.
+The caller's thread works on the first item, other threads on the items behind it. A single item starts no thread. Where no thread
+can be started, everything runs in the caller's. Only the caller's thread draws items, so they may come from a stream.
 """
 
 from collections import deque
@@ -18,7 +18,7 @@ R = TypeVar("R")
 
 
 class Stopped(Exception):
-    """Raised in the work on an item whose result is no longer needed."""
+    """The result of this work is not needed any more."""
 
 
 class _Job(Generic[T, R]):
@@ -28,8 +28,8 @@ class _Job(Generic[T, R]):
         self._runs = False
 
     def start(self, threads: int) -> None:
-        """Start the work on a thread of its own, which may use `threads` threads. Does nothing if no thread can be started. The new
-        thread sees the context variables of the caller."""
+        """Run in a new thread, which may use `threads` threads in all and sees the caller's context variables. Does nothing where
+        no thread can be started."""
 
         def run() -> None:
             with at_most(threads):
@@ -54,10 +54,10 @@ class _Job(Generic[T, R]):
 class Ahead(Generic[T, R]):
     """Results of `work(item)` for each item, in order: an iterator, and a context that ends all threads.
 
-    most: largest number of threads; `at_most` may limit it further. alone(item): whether the next item may be drawn only when this
-    one is done. due(item): called on the caller's thread before it waits for the item's result. ready(): whether an item can be drawn
-    without waiting; if not, no more are drawn until the next result. `work` calls `check` regularly, which raises Stopped after the
-    context has ended."""
+    most: threads in all, fewer under a limit of `at_most`. alone(item): whether the next item may be drawn only when this one is
+    done. due(item): called in the caller's thread when the item's turn comes. ready(): whether an item can be drawn without
+    waiting; until it can, the drawn items are worked on. `work` should call `check` regularly: it raises Stopped once the context
+    has ended."""
 
     def __init__(
         self,
@@ -119,13 +119,13 @@ class Ahead(Generic[T, R]):
 
 
 class Sum:
-    """Adds up the progress of several items, and calls `report` with the sum."""
+    """The progress of several items together: `report` is called with the sum."""
 
     def __init__(self, report: Callable[[int], None]) -> None:
         self._report, self._lock, self._total = report, Lock(), 0
 
     def of_one(self) -> Callable[[int], None]:
-        """A report for one item, to be called with how much of this item is done."""
+        """The report of one item, to be called with the part of it that is done."""
         done = 0
 
         def report(now: int) -> None:

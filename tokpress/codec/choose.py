@@ -1,4 +1,4 @@
-"""Store one frame in the smallest way: try models on a part of it, and run lzma beside them. `selection` decides by the costs."""
+"""The smallest known way to store one frame. Models are tried while lzma packs the frame; `selection` compares their costs."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from .encoded_frame import EncodedFrame, encode, plain
 from .options import EFFORTS, Options, Report
 from .selection import LARGE, PROSE_TEXT, TRIAL_SIZE, Choice, Cost, Part, Selection, is_prose, tells_prose
 
-#: What is tried of a large source: this many pieces of this size, spread over it. Of samples: rows from the middle, of the same total
-#: size or 1 / ROWS_SHARE of the frame, whichever is more.
+#: a trial takes so many pieces of this size from all over the source; of samples it takes as many bytes of rows from the middle, or
+#: a sixteenth of the frame where that is more
 PIECES, PIECE_SIZE, ROWS_SHARE = 4, 1 << 14, 16
-#: a source that lzma makes this many times smaller is stored by lzma at once: models could gain almost nothing
+#: ratio of lzma above which a source is stored by lzma without trials: models could save next to nothing
 LZMA_ENOUGH = 200
-#: bytes by which a model frame's header is longer than that of a frame without a model: model id and token count
+#: additional bytes in the header of a model frame: the model's id and the number of tokens
 LONGER = 8
-#: A vocabulary is hopeless if it makes more than HOPELESS tokens for each byte of the first PROBE bytes: it has few of their strings.
+#: a vocabulary of byte strings is not tried where it makes more than HOPELESS tokens a byte of the first PROBE bytes
 HOPELESS, PROBE = 0.75, 1 << 15
 
 
 def choose_frame(source: bytes, options: Options, report: Report, grid: Grid | None = None) -> EncodedFrame:
-    """Store one frame in the smallest way. grid: where the source has samples (pixels or sound)."""
-    if len(source) <= LONGER:  # nothing can be smaller
+    """The smallest known way to store one frame. grid: position of its samples, pixels or sound."""
+    if len(source) <= LONGER:  # a model frame would be longer
         return plain(None, source)
     if len(source) > TRIAL_SIZE:
         return _choose_by_part(source, options, report, grid)
@@ -40,8 +40,8 @@ def choose_frame(source: bytes, options: Options, report: Report, grid: Grid | N
 
 
 def _choose_by_part(source: bytes, options: Options, report: Report, grid: Grid | None) -> EncodedFrame:
-    """Choose by trials on a part of the source. lzma packs the whole source: beside the models if there is a second thread, else
-    after the best model. lzma stops as soon as its result is larger than the model's."""
+    """Choose by trials of a part of the source. lzma packs all of it in a second thread, or after the best model where there is one
+    thread; it stops as soon as it is larger."""
     last = 0
 
     def follow(done: int) -> None:
@@ -49,7 +49,7 @@ def _choose_by_part(source: bytes, options: Options, report: Report, grid: Grid 
         last = done
         report(done)
 
-    # while no model is at work, lzma repeats the last report, which lets the caller handle signals
+    # where lzma packs alone, the last report is repeated: that call may raise to stop the work
     packing = Packing(source) if (beside := threads() > 1) else Packing(source, lambda: report(last))
     try:
         packed = start_in_background(packing.go_on) if beside else packing.go_on
@@ -66,7 +66,7 @@ def _by_part(
     report: Report,
     grid: Grid | None,
 ) -> EncodedFrame:
-    """packed(): waits for lzma. Returns its result; None if it stopped at the limit of `packing`."""
+    """packed(): the source by lzma, or None where it exceeds the limit of `packing`."""
     part, part_grid = part_to_try(source, grid)
     part_packed = lzma_encode(part)
     if _is_enough(part_packed, part, options) and _is_enough(packed(), source, options):
@@ -74,15 +74,15 @@ def _by_part(
     trials = _Trials(part, part_grid, options, report)
     choice, winner = trials.select(len(part_packed), len(source)), None
     if choice and (choice.number not in trials.encoded or choice.payload < len(part)):
-        packing.limit_to(choice.payload / len(part) * len(source))  # lzma makes way once it needs more than that
+        packing.limit_to(choice.payload / len(part) * len(source))  # lzma stops once it needs more than that
         winner = encode(trials.model(choice.number), source, options, report, grid)
-    packed()  # or a part of it, where there is a limit
+    packed()  # waits for lzma
     packing.limit_to(max(len(winner.payload) + LONGER, len(source) // LZMA_ENOUGH) if winner else math.inf)
     return _smaller(winner, packing.go_on(), source, options)
 
 
 class _Trials:
-    """Trials of the candidate models on a part of a source. encoded: candidate number → its frame of the part."""
+    """Trials of the candidates on a part of a source. encoded: number of a candidate → the part, encoded by it."""
 
     def __init__(self, part: bytes, grid: Grid | None, options: Options, report: Report) -> None:
         self._part, self._grid, self._options = part, grid, options
@@ -92,11 +92,11 @@ class _Trials:
         self.encoded: dict[int, EncodedFrame] = {}
 
     def model(self, number: int) -> Model:
-        """Load a candidate. A candidate that need not be tried is never loaded."""
+        """A candidate, loaded at its first use: one that is not tried is never loaded."""
         return store.load(self._candidates[number])
 
     def select(self, lzma: int, source_size: int) -> Choice | None:
-        """The best candidate; None if no model is worth its time. lzma: bytes of the part, packed by lzma."""
+        """The best candidate. lzma: bytes of the part by lzma."""
         options = self._options
         own, best = options.models is not None, options.effort == "best"
         part = Part(len(self._part), source_size, lzma, bool(self._grid), own, best)
@@ -112,13 +112,13 @@ class _Trials:
         tokens = model.tokenizer.encode(self._part) if tells_prose(part) else None
         if tokens is not None and is_prose(len(tokens), part):
             return Cost(PROSE_TEXT * len(tokens), final=True)
-        found = encode(model, self._part, self._options, self._report, self._grid, tokens)
-        self.encoded[number] = found
-        return Cost(len(found.payload), model.prior.rules.starts_empty)
+        encoded = encode(model, self._part, self._options, self._report, self._grid, tokens)
+        self.encoded[number] = encoded
+        return Cost(len(encoded.payload), model.prior.rules.starts_empty)
 
 
 def _smaller(winner: EncodedFrame | None, packed: bytes | None, source: bytes, options: Options) -> EncodedFrame:
-    """The smaller frame: of the model, or without a model. packed: the result of lzma; None if it is larger."""
+    """The smallest of the best model's frame, lzma and raw bytes. packed: None where lzma is larger than that model."""
     best = plain(packed, source)
     if winner is None or _is_enough(packed, source, options):
         return best
@@ -130,7 +130,7 @@ def _is_enough(packed: bytes | None, source: bytes, options: Options) -> bool:
 
 
 def part_to_try(source: bytes, grid: Grid | None) -> tuple[bytes, Grid | None]:
-    """The part of a source that is tried, and its grid: pieces spread over the source; of samples, rows from the middle."""
+    """The part of a source that is tried, and the position of its samples: pieces from all over, or rows from the middle."""
     if grid is None:
         return _pieces(source, 2 * PIECES if len(source) >= LARGE else PIECES), None
     size, middle = max(PIECES * PIECE_SIZE, len(source) // ROWS_SHARE), (grid.start + grid.stop) // 2
@@ -144,7 +144,7 @@ def _pieces(source: bytes, count: int) -> bytes:
 
 
 def is_hopeless(model: Model, part: bytes) -> bool:
-    """Whether the tokenizer makes so many tokens that a trial is not worth its time."""
+    """Whether the model's vocabulary of byte strings finds so few of them that a trial is not worth its time."""
     if model.tokenizer.vocab_size <= 256:
         return False
     probe = part[:PROBE]

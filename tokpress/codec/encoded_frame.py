@@ -19,8 +19,7 @@ RESIDUAL_MODEL = "linear-prediction"
 
 
 class EncodedFrame(NamedTuple):
-    """A payload, and the facts for its header. model, tokens, lanes: only of a model's frame; lanes is None if it is the default
-    number of the prior's rules."""
+    """A payload, and the fields of its header. model, tokens, lanes: of a model frame; lanes None: as many as the prior's rule says."""
 
     kind: Kind
     source_length: int
@@ -28,15 +27,15 @@ class EncodedFrame(NamedTuple):
     model: Model | None = None
     tokens: int | None = None
     lanes: int | None = None
-    #: the model that codes the residual, if there is one
+    #: the model that codes the residual, in a frame that a lossy model restores exactly
     residual_model: Model | None = None
-    #: of a lossy frame: the bytes that it restores, and their distance from the source
+    #: the reconstruction, where it is not the source, and its distortion
     restores: bytes | None = None
     distortion: Distortion | None = None
 
 
 def complete(model: Model, source: bytes, options: Options, report: Report, grid: Grid | None) -> EncodedFrame:
-    """Encode by a lossy model and a residual (`residual`), so that the frame restores its source."""
+    """Encode by a lossy model and the residual of its reconstruction (`residual`)."""
     from . import residual  # numpy
 
     size, residual_model = len(source), store.load(RESIDUAL_MODEL)
@@ -55,7 +54,7 @@ def encode(
     grid: Grid | None = None,
     tokens: TokenBuffer | None = None,
 ) -> EncodedFrame:
-    """Encode by a model. grid, tokens: of the source, if the caller knows them."""
+    """Encode by a model. grid, tokens: of the source, where they were computed before."""
     size = len(source)
     payload, count, lanes = model.encode(
         source, options.lanes, lambda share: report(int(share * size)), grid, tokens, options.kernel
@@ -64,10 +63,9 @@ def encode(
 
 
 def _of_model(model: Model, size: int, payload: bytes, tokens: int, lanes: int) -> EncodedFrame:
-    """A model's frame. It stores its number of lanes only if that is not the default."""
-    return EncodedFrame(
-        Kind.MODEL, size, payload, model, tokens, None if lanes == model.prior.rules.lanes(tokens) else lanes
-    )
+    """A model frame, whose header has the lanes only where they differ from the prior's rule."""
+    header_lanes = None if lanes == model.prior.rules.lanes(tokens) else lanes
+    return EncodedFrame(Kind.MODEL, size, payload, model, tokens, header_lanes)
 
 
 def plain(packed: bytes | None, source: bytes) -> EncodedFrame:

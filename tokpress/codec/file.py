@@ -1,12 +1,11 @@
 """`tokpress.open`: a .tokp file as a Python file, in the manner of `lzma.open`.
 
-Reading holds one frame's source at a time, and decodes a frame only when one of its bytes is read: a seek skips the payloads in
-between. Writing holds one frame; closing writes the last one. A file that is not closed, or is left by an exception, lacks its last
-frame, so a reader finds that it is incomplete. Appending adds a member: the old content stays, and reading returns one source after
-the other. Nothing can be appended to an incomplete file: a reader would stop before the new member.
+Reading holds the source of one frame, and decodes a frame when one of its bytes is read: a seek skips the payloads in between.
+Writing holds one frame; closing writes the last one. A file that is not closed, or is left by an exception, lacks its last frame, so
+it is never taken for complete. Appending adds a member: the file keeps its frames, and reading gives the sources one after another. A
+file that lacks its end is not appended to: nothing after that place could be read.
 
-Threads may share a file opened in a binary mode: only one call runs at a time. Text modes are as little thread-safe as
-`io.TextIOWrapper`.
+Threads may share a file in a binary mode: each call is atomic. Text modes are as thread-safe as `io.TextIOWrapper`.
 
 >>> import io
 >>> with open(buffer := io.BytesIO(), "wt", model="context-mixing") as file:
@@ -39,12 +38,12 @@ from .options import FRAME_SIZE, Options
 from .reader import Frames
 from .stream import MemberWriter
 
-PathLike = str | bytes | os.PathLike
-C = TypeVar("C", bound=Callable)
+PathLike = str | bytes | os.PathLike[str] | os.PathLike[bytes]
+C = TypeVar("C", bound=Callable[..., Any])
 
 
 def _locked(method: C) -> C:
-    """Let only one thread at a time run this method of TokpressFile."""
+    """A method of TokpressFile that one thread at a time runs."""
 
     @functools.wraps(method)
     def alone(self: "TokpressFile", *args: Any, **more: Any) -> Any:
@@ -55,7 +54,7 @@ def _locked(method: C) -> C:
 
 
 class _Sink:
-    """Bytes in, frames out. It keeps back one frame of bytes until it is known whether that is the last frame."""
+    """Bytes in, frames out. The last frame is held until it is known whether another follows."""
 
     def __init__(self, stream: BinaryIO, options: Options) -> None:
         self._member, self._options = MemberWriter(stream), options
@@ -87,7 +86,7 @@ class _Sink:
 
 
 def _holds_frames(file: PathLike) -> bool:
-    """Whether a file has frames, to which a member can be appended. Raises FormatError if it is not a complete .tokp file."""
+    """Whether a file exists and has frames to append to. Raises FormatError where it is no .tokp file, or lacks its end."""
     name = os.fsdecode(file)
     try:
         with builtins.open(file, "rb") as stream:
@@ -111,13 +110,13 @@ def _holds_frames(file: PathLike) -> bool:
 class TokpressFile(io.BufferedIOBase):
     """A .tokp file as a binary file: mode "rb", "wb" (overwrite), "xb" (a new file only) or "ab" (append).
 
-    file: a path, or a binary file object with read(n) or write(data); a file object stays open on close.
-    model, models: for reading, models that are searched before the shipped ones; for writing, the candidates, by default the
-    shipped models. lanes, frame_size, kernel: as in `Options`.
+    file: a path, or a binary file object with read(n) or write(data), which stays open on close. model, models: when reading, used
+    beside the shipped models; when writing, the candidates in place of the shipped ones. lanes, frame_size, kernel: as in
+    `Options`.
 
-    Raises FormatError (ChecksumError), ModelMismatchError when reading; FormatError when appending to a file that is not a complete
-    .tokp file; ModelError if a model cannot be opened; TokpressError if a model for writing loses information; TypeError if `file`
-    is neither a path nor such an object; BlockingIOError if it is non-blocking and not ready.
+    Raises FormatError (ChecksumError), ModelMismatchError when reading; FormatError when appending to another kind of file;
+    ModelError when a model cannot be opened; TokpressError when writing with a lossy model; TypeError where `file` is neither path
+    nor file; BlockingIOError where it is non-blocking and not ready.
     """
 
     def __init__(
@@ -125,8 +124,8 @@ class TokpressFile(io.BufferedIOBase):
         file: PathLike | BinaryIO,
         mode: str = "rb",
         *,
-        model: Model | str | os.PathLike | None = None,
-        models: Iterable[Model | str | os.PathLike] | None = None,
+        model: Model | str | os.PathLike[str] | None = None,
+        models: Iterable[Model | str | os.PathLike[str]] | None = None,
         lanes: int | None = None,
         frame_size: int = FRAME_SIZE,
         kernel: str = "auto",
@@ -205,7 +204,7 @@ class TokpressFile(io.BufferedIOBase):
 
     @_locked
     def peek(self, size: int = 0) -> bytes:
-        """Some of the next bytes, without moving the position; empty only at the end."""
+        """Bytes from here on, without moving; none only at the end."""
         return self._reading().peek(size)
 
     @_locked
@@ -228,7 +227,7 @@ class TokpressFile(io.BufferedIOBase):
 
     @_locked
     def close(self) -> None:
-        """Close. A file open for writing gets its last frame. A second close does nothing."""
+        """Write the last frame of a file open for writing, and close it. A second close does nothing."""
         sink, self._sink = self._sink, None
         try:
             if sink:
@@ -237,7 +236,7 @@ class TokpressFile(io.BufferedIOBase):
             self.abandon()
 
     def abandon(self) -> None:
-        """Close without the last frame, so that a reader finds the file incomplete."""
+        """Close without the last frame: the file is not taken for complete."""
         stream, self._stream, self._sink, self._reader = self._stream, None, None, None
         if stream and self._owned:
             stream.close()
@@ -251,12 +250,12 @@ class TokpressFile(io.BufferedIOBase):
                 "a tokpress file was not closed, it lacks its end", ResourceWarning, source=self, stacklevel=2
             )
         if hasattr(self, "_stream"):
-            with contextlib.suppress(Exception):  # nobody is there to hear of it
+            with contextlib.suppress(Exception):  # no caller could handle it
                 self.abandon()
 
 
 class _Text(io.TextIOWrapper):
-    """Text over a TokpressFile. As there, an exception in a `with` statement leaves the file incomplete."""
+    """Text over a TokpressFile, which stays incomplete where that would."""
 
     def __exit__(self, kind: type[BaseException] | None, *rest: Any) -> None:
         if kind:
@@ -281,8 +280,8 @@ def open(
     file: PathLike | BinaryIO,
     mode: BinaryMode = "rb",
     *,
-    model: Model | str | os.PathLike | None = None,
-    models: Iterable[Model | str | os.PathLike] | None = None,
+    model: Model | str | os.PathLike[str] | None = None,
+    models: Iterable[Model | str | os.PathLike[str]] | None = None,
     lanes: int | None = None,
     frame_size: int = FRAME_SIZE,
     kernel: str = "auto",
@@ -292,8 +291,8 @@ def open(
     file: PathLike | BinaryIO,
     mode: TextMode,
     *,
-    model: Model | str | os.PathLike | None = None,
-    models: Iterable[Model | str | os.PathLike] | None = None,
+    model: Model | str | os.PathLike[str] | None = None,
+    models: Iterable[Model | str | os.PathLike[str]] | None = None,
     lanes: int | None = None,
     frame_size: int = FRAME_SIZE,
     kernel: str = "auto",
@@ -306,8 +305,8 @@ def open(
     file: PathLike | BinaryIO,
     mode: str,
     *,
-    model: Model | str | os.PathLike | None = None,
-    models: Iterable[Model | str | os.PathLike] | None = None,
+    model: Model | str | os.PathLike[str] | None = None,
+    models: Iterable[Model | str | os.PathLike[str]] | None = None,
     lanes: int | None = None,
     frame_size: int = FRAME_SIZE,
     kernel: str = "auto",
@@ -319,8 +318,8 @@ def open(
     file: PathLike | BinaryIO,
     mode: str = "rb",
     *,
-    model: Model | str | os.PathLike | None = None,
-    models: Iterable[Model | str | os.PathLike] | None = None,
+    model: Model | str | os.PathLike[str] | None = None,
+    models: Iterable[Model | str | os.PathLike[str]] | None = None,
     lanes: int | None = None,
     frame_size: int = FRAME_SIZE,
     kernel: str = "auto",
@@ -330,10 +329,10 @@ def open(
 ) -> TokpressFile | io.TextIOWrapper:
     """Open a .tokp file: "rb" (the default), "wb", "xb", "ab" as a TokpressFile, "rt", "wt", "xt", "at" as text over it.
 
-    Threads may share a file in a binary mode, but not in a text mode. A member that is read from beginning to end is compared with
-    its digest; a part of it is verified frame by frame.
+    Threads may share a file in a binary mode, not in a text mode. Frames are verified one by one; a member that is read from beginning
+    to end is compared with its digest too.
 
-    encoding (default UTF-8), errors, newline: as in the built-in `open`. Other parameters: as in `TokpressFile`.
+    `encoding` (by default UTF-8), `errors` and `newline` are those of the built-in `open`; the rest is as in `TokpressFile`.
 
     >>> import tempfile
     >>> folder = tempfile.TemporaryDirectory()

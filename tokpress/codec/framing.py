@@ -1,11 +1,11 @@
-"""Cut a source into blocks. Each block becomes a frame; a block with bytes around its samples may become up to three.
+"""A source in blocks. A block becomes a frame, or three where other bytes stand around its samples.
 
-    any source             `frame_size` bytes a block, in whole items of the one model (whole pictures, for instance)
-    pictures, sound,       as many rows, columns or video frames as fit, in whole items of the tokenizer: a long video
-    video, with loss       becomes many blocks, and each is decoded without the others
+    any source                     blocks of `frame_size` bytes, in whole items of the model (pictures, for instance)
+    pictures, sound and video,     blocks of as many rows, columns or frames as fit, in whole items of the tokenizer. A long
+    by a lossy tokenizer           video becomes many frames of the file, each decoded without the others
 
-A block ends where the tokenizer may be cut (`Tokenizer.safe_prefix`): a segment, for instance a caption with its picture, stays whole.
-Bytes before the first whole item, for instance a file's header, go into the first block.
+A block ends where the tokenizer allows it (`Tokenizer.safe_prefix`), not within a segment. Bytes before the first item, such as the
+head of a file, go into the first block.
 """
 
 import io
@@ -22,11 +22,11 @@ from ..tokenizers.base import Tokenizer
 from ..tokenizers.samples import for_grid, grid_for
 from .options import Options
 
-#: stands for the size of a source that cannot seek
+#: size of a source of unknown size
 UNKNOWN = 1 << 62
-#: least number of bytes that are read to find out how samples lie
+#: bytes at the beginning that show where the samples are; at least so many are read, for any frame size
 LOOK = 1 << 17
-#: largest number of bytes in the items of a block, padding included
+#: most bytes of a block's items, with the padding of the last ones
 MAX_FILLED = 1 << 27
 
 
@@ -34,14 +34,14 @@ class Block(NamedTuple):
     source: bytes
     #: whether it ends the source
     last: bool
-    #: where its samples are
+    #: position of its samples
     grid: Grid | None
-    #: False: the lossy tokenizer of the call cannot take these samples; without a grid, the whole block
+    #: whether the lossy tokenizer of the call takes its samples, or all its bytes where `grid` is None
     suits: bool = True
 
 
 def blocks(source: BinaryIO, options: Options) -> Iterator[Block]:
-    """The blocks of a source. Raises TokpressError if `--lossy` was asked for and the tokenizer cannot take the samples."""
+    """Cut a source into blocks. Raises TokpressError where its samples are to be stored by a lossy tokenizer for other samples."""
     left, reader, done = bytes_left(source), _Reader(source), 0
     size, item = frame_of_items(options)
     lead, grids = (left or 0) % item, Grids(left)
@@ -70,8 +70,8 @@ def blocks(source: BinaryIO, options: Options) -> Iterator[Block]:
 
 
 def _suited(found: formats.Samples, tokenizer: Tokenizer, frame_size: int, left: int | None) -> tuple[Grid, int]:
-    """(the grid of the samples, bytes of samples in a block). Raises TokpressError if the tokenizer cannot take them."""
-    from ..tokenizers.learned.tiled import Tiled  # for lossy ones only: a start counts milliseconds
+    """(position of the samples, bytes of them in a block). Raises TokpressError where the tokenizer is for other samples."""
+    from ..tokenizers.learned.tiled import Tiled  # only for lossy tokenizers, since it takes milliseconds
 
     grid = grid_for(tokenizer, found)
     if left is not None and grid.stop > left:
@@ -91,8 +91,8 @@ def _suited(found: formats.Samples, tokenizer: Tokenizer, frame_size: int, left:
 
 
 def frame_of_items(options: Options) -> tuple[int, int]:
-    """(bytes of a frame, bytes of an item). A frame contains whole items of the one model, and at most two tokens for each byte
-    of the frame size."""
+    """(bytes of a frame, bytes of an item). A frame holds whole items of the model (pictures, for instance), and at most two
+    tokens for each byte of the frame size. Bytes before the first item go into the first frame."""
     if options.models is None or len(options.models) != 1:
         return options.frame_size, 1
     (model,) = options.models
@@ -106,15 +106,15 @@ def frame_of_items(options: Options) -> tuple[int, int]:
 
 
 def frame_end(block: bytes, options: Options) -> int:
-    """Number of bytes of a block that a frame takes if more bytes follow. The frame ends where the tokenizer of the one model may
-    be cut; it takes all bytes if there is no such place."""
+    """Bytes of a block that go into a frame where more follows: those before the last place at which the model's tokenizer may be
+    cut, or all where there is no such place."""
     if options.models is None or len(options.models) != 1:
         return len(block)
     return options.models[0].tokenizer.safe_prefix(block) or len(block)
 
 
 def bytes_left(source: BinaryIO) -> int | None:
-    """Bytes from here to the end of a source; None if it cannot seek."""
+    """Bytes from here to the end of a source; None where it cannot seek."""
     if not can_seek(source):
         return None
     start = source.tell()
@@ -127,14 +127,14 @@ def bytes_left(source: BinaryIO) -> int | None:
 
 
 class Grids:
-    """The grid of each block of a source, from the file header in the first block."""
+    """Position of the samples in each block of a source, from the head in the first one."""
 
     def __init__(self, size: int | None = None) -> None:
         self._size, self._done = size, 0
         self._whole: Grid | None = None
 
     def of(self, block: bytes) -> Grid | None:
-        """The grid of the next block; None if it has no samples."""
+        """Position of the samples in the next block."""
         if not self._done:
             self._whole = formats.grid_of(block, UNKNOWN if self._size is None else self._size)
         begin, self._done = self._done, self._done + len(block)
@@ -142,7 +142,7 @@ class Grids:
 
 
 class _Reader:
-    """A stream with lookahead."""
+    """A stream with a look ahead."""
 
     def __init__(self, source: BinaryIO) -> None:
         self._source, self._held, self._ended = source, b"", False

@@ -1,8 +1,8 @@
-"""Frames of lossy tokenizers: tokens of pixels or sound, with or without what the tokens leave out.
+"""Pixels and sound stored as the tokens of a lossy tokenizer, with or without their residual.
 
-`tokpress compress --lossy` stores tokens only. Such a file restores a reconstruction, decode(encode(source)). It is the same on every
-machine, and the checksums are those of the reconstruction. Without `--lossy`, a residual follows the tokens (`residual`), and the file
-restores its source. The bytes around the samples of a PPM, WAV or NPY file are stored exactly, in frames of their own.
+`tokpress compress --lossy` stores tokens only. Such a file restores the reconstruction decode(encode(source)), which is the same on
+every machine; its checksums are those of the reconstruction. Otherwise the residual follows the tokens (`residual`), and the file
+restores its source. Bytes around the samples of a PPM, WAV or NPY file are stored losslessly, in frames of their own.
 """
 
 from ..container.frames import MAX_TOKENS
@@ -19,17 +19,18 @@ from .options import Options, Report
 def coded_pieces(block: Block, options: Options, report: Report) -> list[tuple[bytes, EncodedFrame]]:
     """The frames of a block, each with its part of the source: bytes before the samples, samples, bytes after them.
 
-    A block that the tokenizer cannot take is stored without it."""
+    Without `options.lossy`, tokens are followed by their residual (`residual`); a block that the tokenizer is not for is stored
+    as without it."""
     assert options.models is not None
     (model,) = options.models
-    source, around, grid = block.source, Options(kernel=options.kernel), block.grid
+    source, lossless, grid = block.source, Options(kernel=options.kernel), block.grid
     if not source or not block.suits:
-        return [(source, choose_frame(source, around, report, grid))]
+        return [(source, choose_frame(source, lossless, report, grid))]
     start, stop = (grid.start, grid.stop) if grid else (0, len(source))
     samples = source[start:stop]
     store_part = _exactly if options.completes else _with_loss
     coded = store_part(model, samples, options, report, grid and grid._replace(start=0))
-    pieces = [(part, choose_frame(part, around, lambda done: None)) for part in (source[:start], source[stop:])]
+    pieces = [(part, choose_frame(part, lossless, lambda done: None)) for part in (source[:start], source[stop:])]
     return [piece for piece in (pieces[0], (samples, coded), pieces[1]) if piece[0]]
 
 
@@ -53,5 +54,5 @@ def _with_loss(model: Model, samples: bytes, options: Options, report: Report, g
 
 
 def _worth(coded: EncodedFrame, samples: bytes) -> bool:
-    """Whether a frame is smaller than its samples, with few enough tokens. Padding a few samples to a whole item is not worth it."""
+    """Whether a frame is smaller than its samples. A few samples, padded to an item, may take more."""
     return len(coded.payload) < len(samples) and (coded.tokens or 0) <= MAX_TOKENS * len(samples)

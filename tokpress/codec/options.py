@@ -28,7 +28,7 @@ Report = Callable[[int], None]
 
 @dataclass
 class Options:
-    """How to compress. models: the candidates; None: the shipped models of `EFFORTS[effort]`. lzma and raw are always tried."""
+    """Settings of compression. models: the candidates, beside lzma and raw; None: the shipped models that `effort` names."""
 
     models: list[Model] | None = None
     lanes: int | None = None

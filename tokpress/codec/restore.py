@@ -1,4 +1,4 @@
-"""Frames back to their source. Frames of models are decoded several at once. A frame is verified before its last piece is returned."""
+"""Frames back to their source. Frames of models are decoded several at a time; every frame is verified before its last piece."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ HOLD = 1 << 26
 
 
 def _restore(header: FrameHeader, payload: bytes, models: Sequence[Model], kernel: str, report: Report) -> bytes:
-    assert header.tokens is not None  # what a kind with models means
+    assert header.tokens is not None  # a kind with models has tokens
     try:
         model, *residual_model = [store.by_id(id, models) for id in header.model_ids]
     except ModelMismatchError as error:
         raise ModelMismatchError(f"{header.where}: {error}") from None
     lanes = model.prior.rules.lanes(header.tokens)
-    if header.lanes == lanes:  # a header has one spelling
+    if header.lanes == lanes:  # a header leaves them out then
         raise FormatError(
-            f"{header.where}: it tells the {lanes:,} lanes that the model's rule gives: get a complete copy of the file"
+            f"{header.where}: it names the {lanes:,} lanes that the model's rule gives: get a complete copy of the file"
         )
     lanes = header.lanes or lanes
     size = header.source_length
@@ -69,8 +69,8 @@ def restore_frame(
     kernel: str = "auto",
     report: Report = lambda done: None,
 ) -> Iterator[bytes]:
-    """The source of one frame in pieces. A frame of up to HOLD bytes is one piece, and verified; a larger lzma frame is verified
-    before its last piece. report: called with the bytes restored so far, for frames of models.
+    """The source of one frame in pieces. A frame up to HOLD bytes is one piece, and verified. A larger lzma frame streams, and is
+    verified before its last piece. `report` is called with the bytes restored while a model decodes.
 
     Raises FormatError, ChecksumError, ModelMismatchError."""
     if header.kind.model_ids:
@@ -82,7 +82,7 @@ def restore_frame(
 
 
 def _verified(source: BinaryIO, header: FrameHeader, payload: Payload) -> Payload:
-    """Decode a frame once to verify it, then return its payload from the beginning. For files that can seek."""
+    """The same payload again, after its frame was decoded once and verified. For files that can seek."""
     begin = source.tell()
     for _ in restore_plain(header, payload):
         pass

@@ -1,9 +1,9 @@
-"""Files in, frames out, and back, in bounded memory.
+"""Compress and decompress streams, in bounded memory.
 
-A source is cut into frames of FRAME_SIZE bytes. `choose` stores each frame by a model, by lzma at the strength of `xz -9e`, or raw,
-whichever is smallest. A seekable source of several frames is also compressed by lzma as a whole, since lzma finds matches across the
-edges of frames. So the result is about as small as that of `xz -9e`, or smaller, for sources up to 32 MiB; for larger sources, as that
-of `xz -8e`, whose dictionary has 32 MiB.
+A source is cut into frames of FRAME_SIZE bytes. A trial on part of a frame finds the best candidate; it codes the frame, unless lzma
+(at the strength of `xz -9e`) or raw bytes are smaller. A seekable source of several frames is also compressed by lzma as a whole, and
+the smaller result is taken, so that matches across frames are not lost: no result is larger than that of `xz -9e` for sources up to
+32 MiB, or of `xz -8e`, whose dictionary has that size, for larger ones.
 """
 
 from __future__ import annotations
@@ -32,26 +32,26 @@ from .restore import restored
 if TYPE_CHECKING:
     from ..media.distortion import Distortion
 
-#: share of the progress that stands for compressing the whole source by lzma
+#: share of the progress of a call that stands for lzma over the whole source
 PACKING = 0.15
 
 
 class Frame(NamedTuple):
-    """Sizes of one frame, for reports. stored: "raw", "lzma" or the model's name; after decompression, the model's id."""
+    """Sizes of one frame. stored: "raw", "lzma" or the model's name; after decompression, the model's id."""
 
     source_bytes: int
     payload_bytes: int
     header_bytes: int
     stored: str
-    #: of a lossy frame
+    #: of a frame that restores a reconstruction
     distortion: Distortion | None = None
-    #: fields of its header
+    #: as in its header
     sequence: int = 0
     total_length: int | None = None
 
 
 class Summary:
-    """The frames of a call, for reports, and the damaged places."""
+    """All frames of a call, and the holes between them."""
 
     def __init__(self, frames: Iterable[Frame] = ()) -> None:
         self.frames = list(frames)
@@ -75,7 +75,7 @@ class Summary:
 
     @property
     def distortion(self) -> Distortion | None:
-        """The distortion of all lossy frames together; None if there are none."""
+        """Distortion of all lossy frames; None where there is none."""
         lost = [f.distortion for f in self.frames if f.distortion]
         return sum(lost[1:], lost[0]) if lost else None
 
@@ -89,7 +89,7 @@ class MemberWriter:
         self._link = b""
 
     def write(self, coded: EncodedFrame, source: bytes, last: bool) -> Frame:
-        """Write the next frame. `coded` is the encoded form of `source`. Raises ValueError if the lengths do not agree."""
+        """Write the next frame, which is `source`, coded. Raises ValueError where their lengths differ."""
         if coded.source_length != len(source):
             raise ValueError(f"coded was a source of {coded.source_length} bytes, not this one of {len(source)}")
         restored = source if coded.restores is None else coded.restores
@@ -119,7 +119,7 @@ class MemberWriter:
 
 
 def _compress_frames(source: BinaryIO, out: BinaryIO, options: Options, limit: float = math.inf) -> Summary | None:
-    """Compress frame by frame, several at once. None, with the rest left undone, once the frames take more than `limit` bytes."""
+    """Compress frame by frame, several at a time. Stops and returns None once the frames take more than `limit` bytes."""
     summary, member, progress = Summary(), MemberWriter(out), Sum(options.report)
 
     def code(block: Block) -> tuple[bool, list[tuple[bytes, EncodedFrame]]]:
@@ -131,7 +131,7 @@ def _compress_frames(source: BinaryIO, out: BinaryIO, options: Options, limit: f
             tell(done)
 
         if options.lossy or options.completes:
-            from . import lossy  # which imports much
+            from . import lossy  # slow to import
 
             pieces = lossy.coded_pieces(block, options, report)
         else:
@@ -149,7 +149,7 @@ def _compress_frames(source: BinaryIO, out: BinaryIO, options: Options, limit: f
 
 
 def _lzma_whole(source: BinaryIO, length: int, spool: BinaryIO, report: Report) -> FrameHeader | None:
-    """Compress the whole source by lzma into `spool`. Returns the header; None if the source grew meanwhile."""
+    """Write the source as one lzma payload to `spool`. Returns its header, or None where the source grew meanwhile."""
     crc = seen = 0
     with in_turn(lambda: report(0)):
         encoder = LzmaEncoder(length)
@@ -168,8 +168,8 @@ def _lzma_whole(source: BinaryIO, length: int, spool: BinaryIO, report: Report) 
 def compress_stream(source: BinaryIO, out: BinaryIO, options: Options | None = None) -> Summary:
     """Compress the rest of `source` to `out`. Memory is bounded by the frame size and lzma's dictionary.
 
-    A seekable source that is longer than a frame is also compressed by lzma as a whole, in $TMPDIR, and the smaller result is
-    taken. `out` is only appended to: it needs no seek, and what it contains already stays."""
+    A seekable source longer than a frame is compressed by lzma as a whole too, in $TMPDIR, and the smaller result is taken. `out`
+    is only written to: it need not seek, and what it holds stays."""
     need(source, "read")
     need(out, "write")
     options = options or Options()
@@ -229,10 +229,10 @@ def decompress_stream(
 def compress(data: bytes, model: Model | str | None = None, lanes: int | None = None, effort: str = "default") -> bytes:
     """Compress `data` to a complete .tokp file.
 
-    model: a Model, or the name or directory of one; by default each frame takes the best of the shipped models.
-    lanes: number of sequences coded in parallel, 1 … 512; by default as many as the model's rules give for this size.
-    effort: which shipped models are tried: "fast" leaves out `text`, "best" adds `text-best`.
-    For up to 16 MiB, the result is at most 20 bytes longer than `data`. Raises ModelError.
+    model: a Model, its name or its directory; without it, the best shipped model is chosen for each frame.
+    lanes: sequences coded in lock-step, 1 … 512; without it, as many as the model's rule says for this size.
+    effort: without a model, the candidates: "fast", "default", or "best", which may be slow.
+    The result is never larger than that of lzma, or than `data` and 20 bytes. Raises ModelError.
 
     >>> import tokpress
     >>> data = b"a stitch in time saves nine; " * 40
@@ -247,8 +247,8 @@ def compress(data: bytes, model: Model | str | None = None, lanes: int | None = 
 
 
 def decompress(data: bytes, model: Model | str | None = None, models: Iterable[Model | str] | None = None) -> bytes:
-    """Restore the source of a .tokp file, or of several that were joined. `model` and `models` (Models, or names or
-    directories of some) are searched before the shipped ones.
+    """The source of a .tokp file, or of several that were joined. `model` and `models` (Models, their names or directories) are
+    used beside the shipped ones.
 
     Raises FormatError (ChecksumError where bytes were changed) and ModelMismatchError; never gives wrong bytes.
 

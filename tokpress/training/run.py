@@ -134,10 +134,11 @@ def train(
 
         def finish() -> None:
             run.watcher.phase("Measuring on held-out data")
-            bits = _measured(sources, given, tokenizer, prior, run.watcher)
-            facts = Facts(settings, tokenizer, prior, corpus_files(settings.corpus), run.progress, team.size)
-            facts.exact_bits_per_byte, facts.alone_bits_per_byte = bits
-            facts.init_id = init.id.hex() if init else ""
+            bits, bits_alone = _measured(sources, given, tokenizer, prior, run.watcher)
+            files, init_id = corpus_files(settings.corpus), init.id.hex() if init else ""
+            facts = Facts(
+                settings, tokenizer, prior, files, run.progress, team.size, init_id, run.minutes, bits, bits_alone
+            )
             _write_model(run, facts, keep_checkpoint)
 
         team.first(finish)
@@ -237,7 +238,6 @@ def _measured(
 
 def _write_model(run: _Run, facts: Facts, keep_checkpoint: bool) -> None:
     """Write the model beside the checkpoint, then move it into place."""
-    facts.minutes = run.minutes
     made = run.checkpoint / "model"
     shutil.rmtree(made, ignore_errors=True)
     model = Model(facts.tokenizer, facts.prior)

@@ -1,14 +1,14 @@
-"""Many files in one .tokp file. Similar files are coded together in groups; one group can be read without the others.
+"""Many files in one .tokp file: files of one kind share a model and a stream, and each can be read without the others.
 
-    names.py     which names an item may have
-    item.py      `Item`, a file, folder or link to pack; `Entry`, one in an archive
-    layout.py    groups: files of one kind, so laid out that their samples form one picture or recording
-    index.py     the index: names, sizes and places of all items, in columns
+    names.py     names of items
+    item.py      `Item` goes in, `Entry` comes out
+    layout.py    groups: files of one kind, their samples joined
+    index.py     the index: columns of numbers and names
     writer.py    items in, frames out, in bounded memory
-    frames.py    read any range of the source behind the frames; reading in order decodes each frame once
-    reader.py    `Archive`: the entries of an archive, and their bytes
+    frames.py    the frames of an archive; reading in order decodes each once
+    reader.py    `Archive`: names and bytes of items
 
-docs/format.md describes every byte, docs/archives.md what an archive keeps.
+docs/format.md describes every byte, docs/archives.md what is kept of a file.
 """
 
 from .index import MAGIC

@@ -1,7 +1,7 @@
-"""The frames of an archive: where they are, and any range of their source. The frame that was decoded last is kept.
+"""The frames of an archive: their positions, and the source of the frame that was decoded last.
 
-All headers are read first, so a missing or foreign frame is found before anything is decoded. A frame restores at most 64 MiB, so it is
-decoded and verified as a whole before any of its bytes are returned.
+All headers are read first, so missing frames and frames of other files are found before anything is decoded. A frame restores at most
+64 MiB; it is decoded and verified before a byte of it is returned.
 """
 
 import io
@@ -50,7 +50,7 @@ class FrameIndex:
                 raise FormatError(f"{header.where}: {problem}: {ADVICE}")
             if header.source_length > MAX_SOURCE:
                 raise FormatError(f"{header.where}: restores more than {MAX_SOURCE:,} bytes, so the file is no archive")
-            if not header.source_length:  # it is never asked for: have it checked here
+            if not header.source_length:  # an empty frame is never read: verify it here
                 Payload(self._stream, header)
             self._offsets.append(at)
             self._starts.append(self.end)
@@ -60,6 +60,7 @@ class FrameIndex:
         check_end(len(self._offsets), member)
 
     def begins_member(self, position: int) -> bool:
+        """Whether a member of the file begins at this position of the source."""
         at = bisect_left(self._member_ends, position)
         return not position or (at < len(self._member_ends) and self._member_ends[at] == position)
 
@@ -69,21 +70,21 @@ class FrameIndex:
         return self._member_ends[at] if at < len(self._member_ends) else None
 
     def length_from(self, position: int) -> int:
-        """Bytes of the source from `position` to the end of its frame."""
+        """Bytes of the source from here to the end of the frame that holds this position."""
         at = bisect_right(self._starts, position)
         return (self._starts[at] if at < len(self._starts) else self.end) - position
 
     def is_cut(self, position: int) -> bool:
-        """Whether a frame begins at `position`, or the source ends there."""
+        """Whether a frame begins here, or the source ends."""
         at = bisect_left(self._starts, position)
         return position == self.end or (at < len(self._starts) and self._starts[at] == position)
 
     def in_one(self, start: int, end: int) -> bool:
-        """Whether one frame contains the whole range. True for a range after the damage, which cannot be read anyway."""
+        """Whether one frame holds all of a range. Of a range beyond damage nothing is known; it cannot be read either."""
         return end > self.end or start == end or bisect_right(self._starts, start) == bisect_left(self._starts, end)
 
     def read(self, start: int, size: int) -> Iterator[bytes]:
-        """Yields a range of the source, frame by frame. Raises TokpressError; a damaged frame raises the same error each time."""
+        """A range of the source, a piece of each frame. Raises TokpressError; for one frame always the same."""
         if start + size > self.end:
             raise self.damage or FormatError("the archive ends before what its index promises: get a complete copy")
         while size:
@@ -98,7 +99,7 @@ class FrameIndex:
             self._current, self._source, self._error = number, b"", None
             try:
                 self._source = self._decode(number)
-            except TokpressError as error:  # many items may ask for it
+            except TokpressError as error:  # many items may need this frame
                 self._error = error
             except BaseException:
                 self._current = -1

@@ -1,11 +1,11 @@
-"""The index of an archive: names, sizes and places, in columns. It is stored in parts; each part precedes the groups that it describes.
+"""The index of an archive: columns of numbers and names, in parts. Each part stands before its groups.
 
     part = MAGIC · 0 (the first part of an archive) or 1 · length of the columns (4 bytes, little-endian) · columns
     column = its length in bytes (varint) · its bytes
 
-An entry takes about 130 bytes of memory beside its name (190 while `close` sorts), and at least 4 bytes of index. To bound memory by the
-size of the file, a reader refuses an index of more than FREE_INDEX_BYTES + INDEX_BYTES_PER_FILE_BYTE · (file size) bytes. A writer makes
-no such index.
+An entry takes about 130 bytes of memory beside its name (190 while `close` sorts), and at least 4 bytes of index. A reader accepts
+FREE_INDEX_BYTES bytes of index, and INDEX_BYTES_PER_FILE_BYTE more for each byte of the file, so memory is bounded by the size of the
+file. The writer keeps within this limit.
 """
 
 from array import array
@@ -20,12 +20,12 @@ from . import names
 from .item import Entry, ItemKind
 
 MAGIC = b"tokpress archive 2\n"
-#: bytes of MAGIC, of the flag 0 or 1, and of the length of the columns
+#: MAGIC, 0 or 1, and the length of the columns
 HEAD_BYTES = len(MAGIC) + 5
 FREE_INDEX_BYTES, INDEX_BYTES_PER_FILE_BYTE = 1 << 16, 8
-#: largest distance from 1970 in seconds: the difference of two times is then a varint of at most nine bytes
+#: most seconds before and after 1970: the difference of two times fits a varint of nine bytes
 MAX_TIME = 1 << 61
-#: numbers of owners and groups are below this; 2^32 − 1 stands for no owner
+#: numbers of owners and groups are below this one, which means nobody
 NOBODY = (1 << 32) - 1
 COLUMNS = (
     "kinds", "parents", "lengths", "names", "modes", "times", "owners", "targets", "heads", "samples", "tails", "groups"
@@ -34,8 +34,8 @@ FOLDERS = (ItemKind.FOLDER, ItemKind.PATH)
 
 
 class Row(NamedTuple):
-    """An entry as it is written. parent: 0, or 1 + the number of the folder's entry. target: the text of a symbolic link, or the
-    entry number of a hard link's file."""
+    """An entry as it is written. parent: 0, or 1 + the number of its folder. target: the text of a symbolic link, or the number of
+    the file that a hard link names."""
 
     kind: ItemKind
     parent: int
@@ -51,7 +51,7 @@ class Row(NamedTuple):
 
 
 def pack(rows: Iterable[Row], groups: Iterable[int], goes_on: bool) -> bytes:
-    """Pack a part of the index. groups: number of files in each group. goes_on: whether it is not the first part of its archive."""
+    """A part of the index. groups: number of files in each group. goes_on: whether it is a later part of an archive."""
     columns = {name: bytearray() for name in COLUMNS}
     parent = mtime = 0
     for row in rows:
@@ -88,7 +88,7 @@ def damaged(what: str) -> FormatError:
 
 
 class _Column:
-    """The bytes of a column, taken one after another. Taking too many raises FormatError."""
+    """A column that is read from its beginning. Raises FormatError where it ends too early."""
 
     def __init__(self, data: bytes) -> None:
         self._data, self._at = data, 0
@@ -108,7 +108,7 @@ class _Column:
 
 
 class Index:
-    """All entries of an archive, or of several that were joined, by number. They are kept in arrays: entries may be millions.
+    """All entries of an archive, or of several that were joined, by number; in arrays, since there may be millions.
 
     Call `add` for each part in order, then `close` once.
     """
@@ -118,10 +118,10 @@ class Index:
         self._kinds, self._modes, self._times = bytearray(), array("H"), array("q")
         self._uids, self._gids = array("I"), array("I")
         self._parents, self._path_lengths = array("q"), array("I")  # −1: no folder
-        self._texts, self._text_ends = bytearray(), array("Q")  # the name; of a symbolic link also NUL and its target
-        self._keys = array("Q")  # a hash of the whole name
+        self._texts, self._text_ends = bytearray(), array("Q")  # names; of symbolic links also NUL and the target
+        self._keys = array("Q")  # hashes of the paths
         self._heads, self._samples, self._tails = array("Q"), array("Q"), array("Q")
-        #: where heads and tails, and samples, begin in the source; for a hard link the first is the number of its file
+        #: positions in the source of heads and tails, and of samples; for a hard link the first is the number of its file
         self._around_at, self._samples_at = array("Q"), array("Q")
         self._sorted_keys, self._sorted_numbers = array("Q"), array("Q")
 
@@ -131,10 +131,10 @@ class Index:
     # --- parsing ---------------------------------------------------------------------------------
 
     def add(self, data: bytes, goes_on: bool, start: int, end: int, in_one_frame: Callable[[int, int], bool]) -> int:
-        """Parse the columns of a part. Returns where its groups end. Raises FormatError.
+        """Parse the columns of a part. Returns the end of its groups. Raises FormatError.
 
-        start: where its groups begin. end: where the source of the member ends. in_one_frame(start, end): whether one frame contains
-        a range. A group of several files, or with samples, must lie in one frame, so that reading in order decodes it once."""
+        start: of its groups; end: of the source of the member. in_one_frame(start, end): whether one frame holds that range. A
+        group of several files, or of samples, must be in one frame, so that reading in order decodes it once."""
         body = _Column(data)
         columns = {name: _Column(body.take(body.number())) for name in COLUMNS}
         if body.left:
@@ -145,8 +145,8 @@ class Index:
         for kind in columns["kinds"].take(columns["kinds"].left):
             if kind > max(ItemKind):
                 raise damaged(f"it has an entry of the unknown kind {kind}")
-            if shown := columns["parents"].number():
-                parent = shown - 1
+            if number := columns["parents"].number():
+                parent = number - 1
             folder = self._folder(parent)
             name = text = _name(columns)
             mode = uid = gid = file = 0
@@ -166,7 +166,7 @@ class Index:
         return end_of_groups
 
     def _folder(self, parent: int) -> int:
-        """The number of a folder's entry, −1 for none."""
+        """The number of the folder's entry; −1: no folder."""
         number = self._bases[-1] + parent - 1 if parent else -1
         if parent and (number >= len(self) or self._kinds[number] not in FOLDERS):
             raise damaged("an entry lies in no folder before it")
@@ -204,7 +204,7 @@ class Index:
     def _place(
         self, columns: dict[str, _Column], first: int, start: int, end: int, in_one_frame: Callable[[int, int], bool]
     ) -> int:
-        """Compute where the bytes of each file are. Returns where the groups end."""
+        """Set the positions of the bytes of each file. Returns the end of the groups."""
         files = (number for number in range(first, len(self)) if self._kinds[number] == ItemKind.FILE)
         for count in _numbers(columns["groups"]):
             group = list(islice(files, count))
@@ -231,7 +231,7 @@ class Index:
         return start
 
     def close(self) -> None:
-        """Sort the names. Raises FormatError if two items have the same name."""
+        """Sort the names. Raises FormatError where two items have the same name."""
         ordered = sorted(key << 40 | number for number, key in enumerate(self._keys))
         self._sorted_keys = array("Q", (each >> 40 for each in ordered))
         self._sorted_numbers = array("Q", (each & (1 << 40) - 1 for each in ordered))
@@ -244,7 +244,7 @@ class Index:
                 begin = i
 
     def _check_same_name(self, numbers: Iterable[int]) -> None:
-        """Raises FormatError unless entries of one name are folders, each of another of the joined archives."""
+        """Raises FormatError unless these entries of one name are folders, each in another of the joined archives."""
         seen: dict[bytes, tuple[bool, int]] = {}
         for number in sorted(numbers):
             name, mine = self.name(number), (self._kinds[number] in FOLDERS, bisect_right(self._bases, number))
@@ -256,7 +256,7 @@ class Index:
     # --- asking ----------------------------------------------------------------------------------
 
     def find(self, name: str) -> list[int]:
-        """The numbers of the items with this name: at most one, or several for a folder in joined archives."""
+        """The numbers of the entries of this name: none or one; several for a folder in joined archives."""
         try:
             parts, key = names.parts_of(name), 0
         except FormatError:
@@ -284,7 +284,7 @@ class Index:
         return ItemKind(self._kinds[number])
 
     def file(self, number: int) -> int:
-        """The entry of the file that a hard link is another name of; of any other entry, itself."""
+        """The number of the file that a hard link names; of another entry, its own."""
         return self._around_at[number] if self._kinds[number] == ItemKind.HARDLINK else number
 
     def name(self, number: int) -> bytes:
@@ -295,7 +295,7 @@ class Index:
         return b"/".join(reversed(parts))
 
     def _text(self, number: int) -> tuple[bytes, bytes]:
-        """(the name within the folder, the target of a symbolic link)."""
+        """(the name within the folder, the target of a symbolic link)"""
         start = self._text_ends[number - 1] if number else 0
         name, _, target = bytes(self._texts[start : self._text_ends[number]]).partition(b"\0")
         return name, target
@@ -310,19 +310,19 @@ class Index:
         return Entry(number, name, kind, size, self._modes[file], self._times[file], *owner, names.to_text(target))
 
     def ranges(self, number: int) -> tuple[tuple[int, int], tuple[int, int], int]:
-        """Places of a file's bytes: ((start, size) of head and tail together, (start, size) of the samples, size of the head)."""
+        """Of a file: ((start, size) of head and tail, (start, size) of the samples, size of the head)."""
         around = self._heads[number] + self._tails[number]
         samples = self._samples_at[number], self._samples[number]
         return (self._around_at[number], around), samples, self._heads[number]
 
 
 def _key(folder: int, name: bytes) -> int:
-    """A hash of 64 bits of a whole name, from that of its folder. It differs in every process, so collisions cannot be prepared."""
+    """64-bit hash of a path, from that of its folder. It differs between processes, so nobody can construct a collision."""
     return hash((folder, name)) & (1 << 64) - 1
 
 
 def _name(columns: dict[str, _Column]) -> bytes:
-    """The next name. Raises FormatError if an item cannot have it."""
+    """The next name. Raises FormatError where it is invalid."""
     name = columns["names"].take(columns["lengths"].number())
     if not names.is_part(name):
         raise damaged(f"{names.to_text(name)!r} is no name for an item of an archive")
@@ -330,7 +330,7 @@ def _name(columns: dict[str, _Column]) -> bytes:
 
 
 def _link_target(columns: dict[str, _Column]) -> bytes:
-    """The target of the next symbolic link. Raises FormatError if no link can have it."""
+    """The target of the next symbolic link. Raises FormatError where it is invalid."""
     target = columns["names"].take(columns["lengths"].number())
     if not 0 < len(target) <= names.MAX_NAME or b"\0" in target:
         raise damaged("a symbolic link leads nowhere")
