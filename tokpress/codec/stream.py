@@ -232,7 +232,7 @@ def compress(data: bytes, model: Model | str | None = None, lanes: int | None = 
     model: a Model, its name or its directory; without it, the best shipped model is chosen for each frame.
     lanes: sequences coded in lock-step, 1 … 512; without it, as many as the model's rule says for this size.
     effort: without a model, the candidates: "fast", "default", or "best", which may be slow.
-    The result is never larger than that of lzma, or than `data` and 20 bytes. Raises ModelError.
+    For up to 16 MiB, the result is at most 20 bytes longer than `data`. Raises ModelError.
 
     >>> import tokpress
     >>> data = b"a stitch in time saves nine; " * 40
@@ -248,7 +248,7 @@ def compress(data: bytes, model: Model | str | None = None, lanes: int | None = 
 
 def decompress(data: bytes, model: Model | str | None = None, models: Iterable[Model | str] | None = None) -> bytes:
     """The source of a .tokp file, or of several that were joined. `model` and `models` (Models, their names or directories) are
-    used beside the shipped ones.
+    searched before the shipped ones.
 
     Raises FormatError (ChecksumError where bytes were changed) and ModelMismatchError; never gives wrong bytes.
 
