@@ -95,7 +95,7 @@ def unrounded_bits(prior: Any, tokens: Any, lanes: int, window: int = 256) -> fl
     import torch
 
     net = unrounded(prior)
-    layout = Layout.of(len(tokens), lanes, prior.rules.stride)
+    layout = Layout.divide(len(tokens), lanes, prior.rules.stride)
     targets = torch.from_numpy(layout.split(tokens)).long()
     inputs = torch.cat([torch.zeros(layout.lanes, 1, dtype=torch.long), targets[:, :-1]], 1)
     real = torch.arange(layout.lanes * layout.steps).reshape(targets.shape) < len(tokens)

@@ -156,7 +156,7 @@ def test_a_compiled_loop_is_watched_in_blocks(monkeypatch):
 
     with pytest.raises(ChecksumError, match="enough"):
         coding.decode(prior, payload, len(tokens), 1, watch)
-    assert seen == [WATCH_EVERY] * 2 and Layout.of(len(tokens), 1).steps == len(tokens)
+    assert seen == [WATCH_EVERY] * 2 and Layout.divide(len(tokens), 1).steps == len(tokens)
 
 
 def test_a_tokenizer_that_loses_bytes_does_not_encode():

@@ -44,7 +44,7 @@ STATE = {
     "container.lzma2._turn": "one lzma encoder at work: it takes 390 MB",
     "exact.threads._BLAS": "the threads of numpy's library",
     "exact.threads._crew": "the threads that share steps",
-    "exact.threads._most": "the limit of a context",
+    "exact.threads._thread_limit": "the limit of a context",
     "models.store._loading": "one thread loads a model",
     "priors.registry.PRIORS": "registered priors",
     "tokenizers.registry.TOKENIZERS": "registered tokenizers",

@@ -52,7 +52,7 @@ def _require(holds: bool, what: str) -> None:
 
 def _pmfs(prior: Stepped, tokens: Tokens, lanes: int) -> list[Pmf]:
     """Step by step, as a decoder gets them."""
-    layout = Layout.of(len(tokens), lanes, prior.rules.stride)
+    layout = Layout.divide(len(tokens), lanes, prior.rules.stride)
     grid, out = layout.split(tokens), []
     steps = conditionals(prior, layout)
     pmf = next(steps)
@@ -76,21 +76,21 @@ def check_pmfs(prior: Stepped, tokens: Tokens) -> None:
 
 def check_causal(prior: Stepped, tokens: Tokens) -> None:
     """Changing what comes at or after step t changes no pmf up to and including step t, in any lane."""
-    layout = Layout.of(len(tokens), 4, prior.rules.stride)
+    layout = Layout.divide(len(tokens), 4, prior.rules.stride)
     rng = np.random.default_rng(1)
-    before = _pmfs(prior, tokens, 4)
+    pmfs = _pmfs(prior, tokens, 4)
     for t in (0, 1, layout.steps // 2, layout.steps - 1):
         grid = layout.split(tokens)
         grid[:, t:] = rng.integers(0, prior.vocab_size, grid[:, t:].shape)
-        after = _pmfs(prior, layout.join(grid), 4)
-        for a, b in zip(before[: t + 1], after[: t + 1], strict=True):
+        changed = _pmfs(prior, layout.join(grid), 4)
+        for a, b in zip(pmfs[: t + 1], changed[: t + 1], strict=True):
             _require(np.array_equal(a, b), f"a pmf up to step {t} depends on a symbol at or after it")
 
 
 def check_known(prior: Stepped, tokens: Tokens) -> None:
     """`Prior.step_block` gives the bits that `step` gives."""
     for lanes in LANES:
-        layout = Layout.of(len(tokens), lanes, prior.rules.stride)
+        layout = Layout.divide(len(tokens), lanes, prior.rules.stride)
         stepped = _pmfs(prior, tokens, lanes)
         for block, _, at in known_conditionals(prior, layout, layout.split(tokens)):
             for t, pmf in enumerate(block):
@@ -110,8 +110,8 @@ def check_kernels(model: Model) -> None:
 
 
 def check_coding(model: Model, kernel: str) -> None:
-    text, some = text_of(model), 300 // model.tokenizer.sizes.unit_tokens
-    for source in (text, text[:1], b"", b"\0" * some, np.random.default_rng(0).bytes(some)):
+    text, short = text_of(model), 300 // model.tokenizer.sizes.unit_tokens
+    for source in (text, text[:1], b"", b"\0" * short, np.random.default_rng(0).bytes(short)):
         tokens = model.tokenizer.encode(source)
         for lanes in (1, 2, 5):
             codec: Codec = model.prior.codec(Frame(len(tokens), lanes, kernel))
@@ -129,14 +129,14 @@ def check_coding(model: Model, kernel: str) -> None:
 
 def check_saved(model: Model, folder: Path) -> None:
     model.save(folder / "saved")
-    again = load_folder(folder / "saved")
-    _require(again.id == model.id and again.config() == model.config(), "save and load make another model")
+    loaded = load_folder(folder / "saved")
+    _require(loaded.id == model.id and loaded.config() == model.config(), "save and load make another model")
     tokens = model.tokenizer.encode(text_of(model))
     frame = Frame(len(tokens), 3)
-    same = again.prior.codec(frame).encode(tokens) == model.prior.codec(frame).encode(tokens)
+    same = loaded.prior.codec(frame).encode(tokens) == model.prior.codec(frame).encode(tokens)
     _require(same, "the loaded model codes other bytes")
     _require(
-        decompress(compress(text_of(model), model=model), model=again) == text_of(model),
+        decompress(compress(text_of(model), model=model), model=loaded) == text_of(model),
         "the loaded model does not decompress the file",
     )
 

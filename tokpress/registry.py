@@ -44,17 +44,17 @@ class Registry(Generic[T]):
         """The component with this name. Raises UnknownComponentError."""
         if name not in self._table:
             load_plugins()
-        found = self._table.get(name)
-        if found is None:
+        entry = self._table.get(name)
+        if entry is None:
             raise UnknownComponentError(
                 f"no {self._kind} is called {name!r}; there are: {', '.join(self.names())}; one of your own is found with "
                 "--import FILE"
             )
-        if isinstance(found, str):
-            module, cls = found.split(":")
+        if isinstance(entry, str):
+            module, cls = entry.split(":")
             component: T = getattr(importlib.import_module(module), cls)
             return component
-        return found
+        return entry
 
     def names(self) -> list[str]:
         """All names, sorted."""
@@ -68,7 +68,7 @@ def load_plugins() -> None:
             point.load()
         except (Exception, SystemExit) as error:
             name = f"the plugin {point.name} = {point.value}"
-            raise TokpressError(f"{name} cannot be imported: {_said(error)}; repair or uninstall it") from error
+            raise TokpressError(f"{name} cannot be imported: {_message(error)}; repair or uninstall it") from error
 
 
 def load_module(name: str) -> None:
@@ -79,10 +79,10 @@ def load_module(name: str) -> None:
         else:
             importlib.import_module(name)
     except (Exception, SystemExit) as error:  # also of a script that ends by sys.exit()
-        raise TokpressError(f"cannot import {name}: {_said(error)}; give a module or a .py file") from error
+        raise TokpressError(f"cannot import {name}: {_message(error)}; give a module or a .py file") from error
 
 
-def _said(error: BaseException) -> str:
+def _message(error: BaseException) -> str:
     text = str(error)
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 

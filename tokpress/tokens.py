@@ -29,16 +29,16 @@ def as_array(tokens: TokenBuffer) -> Tokens:
     """[N] int32, a view where that can be. An integer outside int32 becomes −1, which is no token either."""
     if isinstance(tokens, np.ndarray) and tokens.dtype == np.int32:
         return tokens
-    found = np.asarray(memoryview(tokens) if isinstance(tokens, bytes) else tokens)
-    if found.dtype == np.int32:
-        return found
-    if not found.size:
+    values = np.asarray(memoryview(tokens) if isinstance(tokens, bytes) else tokens)
+    if values.dtype == np.int32:
+        return values
+    if not values.size:
         return np.zeros(0, np.int32)
-    if found.dtype.kind not in "iu":
-        raise TypeError(f"tokens are integers, not {found.dtype}")
-    if found.itemsize >= 4:
-        found = np.where((found < 0) | (found > np.iinfo(np.int32).max), -1, found)
-    return found.astype(np.int32)
+    if values.dtype.kind not in "iu":
+        raise TypeError(f"tokens are integers, not {values.dtype}")
+    if values.itemsize >= 4:
+        values = np.where((values < 0) | (values > np.iinfo(np.int32).max), -1, values)
+    return values.astype(np.int32)
 
 
 def count(tokens: Any) -> int:
@@ -67,10 +67,10 @@ def as_bytes(tokens: TokenBuffer) -> Any:
             return tokens
         if kind == "i" and isinstance(tokens, array):
             return bytes(tokens.tolist())
-    found = as_array(tokens)
-    if found.size and (int(found.min()) < 0 or int(found.max()) > 255):
+    values = as_array(tokens)
+    if values.size and (int(values.min()) < 0 or int(values.max()) > 255):
         raise ValueError("a token lies outside 0 … 255")
-    return found.astype(np.uint8).tobytes()
+    return values.astype(np.uint8).tobytes()
 
 
 def _kind(tokens: Any) -> str:

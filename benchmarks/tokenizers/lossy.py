@@ -68,7 +68,7 @@ def measure(run: Run, place: Path, files: list[Path], at: Path) -> dict[str, Any
             arranged = model.prior.rules.arrange(tokens)
             wrong += not np.array_equal(codec.decode(codec.encode(arranged), len(tokens)), arranged)
             first = False
-        lost = Distortion.of(source, restored, samples_of(model.tokenizer).sound)
+        lost = Distortion.between(source, restored, samples_of(model.tokenizer).sound)
         distortion = lost if distortion is None else distortion + lost
         counts += np.bincount(tokens, minlength=len(counts))
         total += len(tokens)

@@ -53,7 +53,7 @@ def test_rate_is_that_of_the_mean_of_joint_likelihoods():
 
 def test_conditionals_are_refused_where_there_are_none():
     with pytest.raises(TokpressError, match="one symbol after the other"):
-        next(conditionals(ENSEMBLE, Layout.of(SIZE, 1, SIZE)))
+        next(conditionals(ENSEMBLE, Layout.divide(SIZE, 1, SIZE)))
     with pytest.raises(TokpressError):
         coding.encode(MemoryPrior(ENSEMBLE), np.zeros(SIZE, np.int32), 1)
 

@@ -52,7 +52,7 @@ def test_the_score_is_what_is_coded(lanes):
     assert abs(8 * len(payload) - bits.sum()) < 40 and bits.shape == TEXT.shape
     assert done[-1] == len(TEXT) and bits[:4].sum() > bits[-4:].sum() > 0
     # a lane's first symbol sees only the first symbols of the lanes before it
-    first = Layout.of(len(TEXT), lanes).steps * np.arange(lanes)
+    first = Layout.divide(len(TEXT), lanes).steps * np.arange(lanes)
     assert bits[0] == 8 and all(bits[first[1:]] != 8)
 
 

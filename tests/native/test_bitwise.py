@@ -61,7 +61,7 @@ def twin_of(prior, tokens, lanes) -> Bitwise:
 def core_of(prior, tokens, lanes, core, threads=1) -> BitwiseFrame:
     base = prior.base
     model = Model({"name": base.name, **base.config()}, base.tensors(), factored=False)
-    layout = Layout.of(tokens, lanes)
+    layout = Layout.divide(tokens, lanes)
     return BitwiseFrame(model, TokenTable(prior.token_bytes), layout.lanes, tokens, threads, core)
 
 
@@ -74,7 +74,7 @@ def decoded(spelled: BitwiseFrame, payload: bytes, at_once=7, sharpness=1 << 16)
         block = np.zeros((text.lanes, steps), np.int32)
         spelled.decode(block, steps, sharpness)
         grid[:, at : at + steps] = block
-    return Layout.of(text.tokens, text.lanes).join(grid)
+    return Layout.divide(text.tokens, text.lanes).join(grid)
 
 
 @pytest.mark.parametrize("base", BASES)

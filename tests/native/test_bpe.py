@@ -108,7 +108,7 @@ def test_blocks_change_nothing(shipped, core):
     tables, expected = shipped.tables[core], shipped.tables[core].encode(text, CLASSES, False)
     assert len(text) > 2 * CUT_BYTES
     for source in (text, memoryview(text), bytearray(text)):
-        assert tables.encode(source, CLASSES, False, at_once=CUT_BYTES) == expected
+        assert tables.encode(source, CLASSES, False, block_bytes=CUT_BYTES) == expected
 
 
 NASTY = st.sampled_from(

@@ -129,7 +129,7 @@ def tokens_of_text(rng: Rng) -> None:
         name = str(rng.choice(sorted(tensors)))
         tensors[name] = strange(rng, name, tensors[name])
     tokens = near(rng, 300, 2000)
-    layout = Layout.of(tokens, near(rng, 5, 40))
+    layout = Layout.divide(tokens, near(rng, 5, 40))
     model = Model({"name": prior.name, **prior.config()}, tensors)
     text = Text(model, layout.lanes, tokens, int(rng.integers(1, 4)), isa(rng))
     found = test_text.decoded(text, layout, mutated(rng, payload), int(rng.integers(1, 50)))

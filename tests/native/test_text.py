@@ -46,7 +46,7 @@ def repeating(seed, count, symbols):
 
 
 def frame_of(prior, tokens, lanes, core, threads=1):
-    layout = Layout.of(tokens, lanes)
+    layout = Layout.divide(tokens, lanes)
     model = Model({"name": prior.name, **prior.config()}, prior.tensors())
     return Text(model, layout.lanes, tokens, threads, using=core), layout
 
@@ -130,7 +130,7 @@ def test_levels_that_are_wider_than_the_network(core, classes):
 
 def test_step_is_the_twins(core):
     prior = random_prior(6, grams=16, features=3)
-    tokens, layout = repeating(6, 95, 64), Layout.of(95, 10)
+    tokens, layout = repeating(6, 95, 64), Layout.divide(95, 10)
     text, _ = frame_of(prior, 95, 10, core)
     state, previous, grid = prior.init(layout.lanes, 95), None, layout.split(tokens)
     for rows, first, stop in layout.runs():

@@ -116,7 +116,7 @@ def test_lanes_of_whole_items_have_room():
     base.rules = FrameRules(stride=8)
     prior = spelled(base, SPELLINGS)
     tokens = np.full(20, SPELLINGS.index(b"there"), np.int32)
-    assert Layout.of(20, 2, 8).steps > -(-20 // Layout.of(20, 2, 8).lanes)
+    assert Layout.divide(20, 2, 8).steps > -(-20 // Layout.divide(20, 2, 8).lanes)
     assert np.array_equal(coding.decode(prior, coding.encode(prior, tokens, 2), 20, 2), tokens)
 
 

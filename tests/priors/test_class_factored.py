@@ -48,7 +48,7 @@ def memory(**settings) -> MemoryPrior:
 @given(st.integers(2, 9), st.integers(1, 5), st.integers(0, 2**32 - 1))
 def test_split_and_join_are_inverse(class_count, members_log2, seed):
     count = class_count << members_log2
-    classes = SymbolClasses.of(np.random.default_rng(seed).permutation(count).astype(np.int32), class_count)
+    classes = SymbolClasses.from_places(np.random.default_rng(seed).permutation(count).astype(np.int32), class_count)
     symbols = np.arange(count, dtype=np.int32)
     of_class, member = classes.split(symbols)
     assert of_class.max() == class_count - 1 and member.max() == classes.members - 1 == (1 << members_log2) - 1
@@ -70,7 +70,7 @@ def test_split_and_join_are_inverse(class_count, members_log2, seed):
 )
 def test_places_that_are_none(place, classes):
     with pytest.raises(ModelError, match="place is no order of"):
-        SymbolClasses.of(np.array(place, np.int32), classes)
+        SymbolClasses.from_places(np.array(place, np.int32), classes)
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,7 @@ def test_same_bits(name, lanes):
         given = rng.integers(0, prior.vocab_size, count // size * prior.given_size)
         prior = prior.with_given(given.astype(np.int32))
     tokens = rng.integers(0, prior.vocab_size, count).astype(np.int32)
-    layout = Layout.of(count, lanes, size)
+    layout = Layout.divide(count, lanes, size)
     grid = layout.split(tokens)
     at_once = list(known_conditionals(prior, layout, grid))
     assert max(len(pmf) for pmf, _, _ in at_once) == size

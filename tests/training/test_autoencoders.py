@@ -133,7 +133,7 @@ def test_decibels_are_those_of_files(kind):
     decibels, _, _ = held_out(net, items, torch.device("cpu"))
     exact = type(plan)(plan.settings, net.export())
     restored = exact.decode(exact.encode(items.tobytes()))
-    assert decibels == pytest.approx(Distortion.of(items.tobytes(), restored, sound).decibels, abs=0.2)
+    assert decibels == pytest.approx(Distortion.between(items.tobytes(), restored, sound).decibels, abs=0.2)
 
 
 def test_a_stopped_run_is_resumed(pictures, monkeypatch):

@@ -46,7 +46,7 @@ def chained(tmp_path_factory) -> Source:
 def test_symbols_with_the_same_neighbours_stand_together(chained):
     place = symbol_classes.places([chained], SYMBOLS, CLASSES, seed=0)
     assert place.dtype == np.int32
-    group, _ = SymbolClasses.of(place, CLASSES).split(np.arange(SYMBOLS, dtype=np.int32))  # or no permutation
+    group, _ = SymbolClasses.from_places(place, CLASSES).split(np.arange(SYMBOLS, dtype=np.int32))  # or no permutation
     found = [set(np.flatnonzero(group == g).tolist()) for g in range(CLASSES)]
     wanted = [set(np.flatnonzero(classes() == k).tolist()) for k in range(CLASSES)]
     assert sorted(map(sorted, found)) == sorted(map(sorted, wanted))

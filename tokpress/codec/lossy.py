@@ -49,7 +49,7 @@ def _with_loss(model: Model, samples: bytes, options: Options, report: Report, g
     coded = encode(model, samples, options, report, grid, tokens)
     if not _worth(coded, samples):
         restored, coded = samples, choose_frame(samples, Options(kernel=options.kernel), report)
-    lost = Distortion.of(samples, restored, samples_of(model.tokenizer).sound)
+    lost = Distortion.between(samples, restored, samples_of(model.tokenizer).sound)
     return coded._replace(restores=restored, distortion=lost)
 
 

@@ -45,19 +45,21 @@ class BitsBack(Codec):
     def encode(self, tokens: TokenBuffer, report: Report = silent) -> bytes:
         with self.limits():
             tokens, size, stack, group = as_array(tokens), self.size, Stack(), self.frame.lanes
-            whole = len(tokens) // size
-            items, done = tokens[: whole * size].reshape(whole, size), 0
-            starts = list(range(0, whole, group))
+            item_count = len(tokens) // size
+            items, done = tokens[: item_count * size].reshape(item_count, size), 0
+            starts = list(range(0, item_count, group))
             for at in reversed(starts):  # the group that is pushed last is popped first
-                some = items[at : at + group]
-                q = posterior(self._likelihoods(some))
+                group_items = items[at : at + group]
+                q = posterior(self._likelihoods(group_items))
                 chosen = q.argmax(1).astype(np.int32) if at == starts[-1] else stack.pop(q)
                 for k, member in reversed(list(enumerate(self.members))):
-                    if (mine := chosen == k).any():
-                        _push(stack, member, _in_lanes(some[mine]), _arranged(member, some[mine]))
-                stack.push(chosen, _uniform(len(some), len(self.members)))
-                report(done := done + some.size)
-            rest = tokens[whole * size :]
+                    if (of_member := chosen == k).any():
+                        _push(
+                            stack, member, _in_lanes(group_items[of_member]), _arranged(member, group_items[of_member])
+                        )
+                stack.push(chosen, _uniform(len(group_items), len(self.members)))
+                report(done := done + group_items.size)
+            rest = tokens[item_count * size :]
             _push(stack, self.members[0], self._header(len(rest)), rest[None])
             return stack.finish()
 
@@ -74,21 +76,21 @@ class BitsBack(Codec):
         """The reverse of `encode`. Raises ChecksumError where noise is too short."""
         with self.limits():
             size, group = self.size, self.frame.lanes
-            whole, rest = divmod(count, size)
+            item_count, rest = divmod(count, size)
             header = follow(self.members[0], self._header(rest), stack.pop)
             watch(header)
             out = []
-            for at in range(0, whole, group):
-                n = min(group, whole - at)
-                some = np.zeros((n, size), np.int32)
+            for at in range(0, item_count, group):
+                n = min(group, item_count - at)
+                group_items = np.zeros((n, size), np.int32)
                 chosen = stack.pop(_uniform(n, len(self.members)))
                 for k, member in enumerate(self.members):
-                    if (mine := chosen == k).any():
-                        drawn = follow(member, _in_lanes(some[mine]), stack.pop)
-                        some[mine] = as_array(member.rules.restore(drawn)).reshape(-1, size)
-                if at + group < whole:
-                    stack.push(chosen, posterior(self._likelihoods(some)))
-                out.append(some.reshape(-1))
+                    if (of_member := chosen == k).any():
+                        drawn = follow(member, _in_lanes(group_items[of_member]), stack.pop)
+                        group_items[of_member] = as_array(member.rules.restore(drawn)).reshape(-1, size)
+                if at + group < item_count:
+                    stack.push(chosen, posterior(self._likelihoods(group_items)))
+                out.append(group_items.reshape(-1))
                 watch(out[-1])
             return np.concatenate([*out, header])
 
@@ -96,25 +98,25 @@ class BitsBack(Codec):
         """−log2 p of each item, shared out equally among its tokens, since tokens have no conditionals."""
         with self.limits():
             tokens, size, group = as_array(tokens), self.size, max(self.frame.lanes, self.scored)
-            whole, done = len(tokens) // size, 0
+            item_count, done = len(tokens) // size, 0
             bits = np.zeros(len(tokens))
-            for at in range(0, whole, group):
-                some = tokens[at * size : (at + min(group, whole - at)) * size].reshape(-1, size)
-                log2 = np.stack([joint.log2() for joint in self._likelihoods(some)])
+            for at in range(0, item_count, group):
+                group_items = tokens[at * size : (at + min(group, item_count - at)) * size].reshape(-1, size)
+                log2 = np.stack([joint.log2() for joint in self._likelihoods(group_items)])
                 peak = log2.max(0)
                 item = np.log2(len(log2)) - peak - np.log2(np.exp2(log2 - peak).sum(0))
-                bits[at * size :][: some.size] = np.repeat(item / size, size)
-                report(done := done + some.size)
+                bits[at * size :][: group_items.size] = np.repeat(item / size, size)
+                report(done := done + group_items.size)
             header = Symbolwise(self.members[0], self.frame._replace(lanes=1))
-            bits[whole * size :] = header.score(tokens[whole * size :])
+            bits[item_count * size :] = header.score(tokens[item_count * size :])
             return bits
 
     def sample(self, count: int, seed: int | None = None, temperature: float = 1.0) -> Tokens:
         """Each item by a member drawn at random."""
         with self.limits():
             rng = np.random.default_rng(seed)
-            size, whole = self.size, -(-count // self.size)
-            items, chosen = np.zeros((whole, size), np.int32), rng.integers(len(self.members), size=whole)
+            size, item_count = self.size, -(-count // self.size)
+            items, chosen = np.zeros((item_count, size), np.int32), rng.integers(len(self.members), size=item_count)
             for k, member in enumerate(self.members):
                 if n := int((chosen == k).sum()):
                     codec = Symbolwise(member, self.frame._replace(lanes=min(n, self.frame.lanes)))
@@ -134,7 +136,7 @@ class BitsBack(Codec):
 
     def _header(self, count: int) -> Layout:
         """The layout of the tokens before the first whole item: one lane."""
-        return Layout.of(count, 1, self.size)
+        return Layout.divide(count, 1, self.size)
 
 
 def _uniform(n: int, symbols: int) -> Pmf:
@@ -142,7 +144,7 @@ def _uniform(n: int, symbols: int) -> Pmf:
 
 
 def _in_lanes(items: Tokens) -> Layout:
-    return Layout.of(items.size, len(items), items.shape[1])
+    return Layout.divide(items.size, len(items), items.shape[1])
 
 
 def _arranged(member: Stepped, items: Tokens) -> Tokens:

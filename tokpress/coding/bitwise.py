@@ -64,15 +64,15 @@ class Bitwise(Codec):
         return []
 
     def _layout(self, count: int) -> Layout:
-        return Layout.of(count, self.frame.lanes, self.prior.rules.stride)
+        return Layout.divide(count, self.frame.lanes, self.prior.rules.stride)
 
     def encode(self, tokens: TokenBuffer, report: Report = silent) -> bytes:
         with self.limits():
             layout, encoder, done = self._layout(len(tokens)), range_encoder(), 0
-            known = self._known(layout, layout.split(tokens))
+            decisions = self._decisions(layout, layout.split(tokens))
 
             def push(p: Pmf) -> int:
-                _, bit = next(known)
+                _, bit = next(decisions)
                 encoder.push(np.array([bit], np.int32), p)
                 return bit
 
@@ -92,10 +92,10 @@ class Bitwise(Codec):
         """−log2 p of each token: the sum over its bits."""
         with self.limits():
             layout, done = self._layout(len(tokens)), 0
-            known, costs = self._known(layout, layout.split(tokens)), np.zeros(layout.lanes * layout.steps)
+            decisions, costs = self._decisions(layout, layout.split(tokens)), np.zeros(layout.lanes * layout.steps)
 
             def add(p: Pmf) -> int:
-                cell, bit = next(known)
+                cell, bit = next(decisions)
                 costs[cell] -= np.log2(float(p[0, bit]) / float(p[0, 0] + p[0, 1]))
                 return bit
 
@@ -136,7 +136,7 @@ class Bitwise(Codec):
 
         return take_steps(layout, step, watch)
 
-    def _known(self, layout: Layout, grid: Tokens) -> Iterator[tuple[int, int]]:
+    def _decisions(self, layout: Layout, grid: Tokens) -> Iterator[tuple[int, int]]:
         """(place in the grid [B, T], bit) of each decision of known symbols, in the order of the walk."""
         for rows, first, stop in layout.runs():
             for t in range(first, stop):

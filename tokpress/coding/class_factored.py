@@ -42,7 +42,7 @@ class ClassFactored(Codec):
         return [self.prior]
 
     def _layout(self, count: int) -> Layout:
-        return Layout.of(count, self.frame.lanes, self.prior.rules.stride)
+        return Layout.divide(count, self.frame.lanes, self.prior.rules.stride)
 
     def encode(self, tokens: TokenBuffer, report: Report = silent) -> bytes:
         with self.limits():
@@ -50,7 +50,7 @@ class ClassFactored(Codec):
             if not layout.tokens:
                 return encoder.finish()
             grid, state = layout.split(tokens), self.prior.init(layout.lanes, layout.tokens)
-            for _, of_class, member, class_pmf, member_pmf in self._known(state, layout, grid):
+            for _, of_class, member, class_pmf, member_pmf in self._known_steps(state, layout, grid):
                 encoder.push(of_class, class_pmf)
                 encoder.push(member, member_pmf)
                 report(done := done + len(of_class))
@@ -77,7 +77,7 @@ class ClassFactored(Codec):
             if not layout.tokens:
                 return np.zeros(0)
             bits, state = np.zeros((layout.lanes, layout.steps)), self.prior.init(layout.lanes, layout.tokens)
-            for t, of_class, member, class_pmf, member_pmf in self._known(state, layout, layout.split(tokens)):
+            for t, of_class, member, class_pmf, member_pmf in self._known_steps(state, layout, layout.split(tokens)):
                 for symbols, pmf in ((of_class, class_pmf), (member, member_pmf)):
                     p = pmf[np.arange(len(pmf)), symbols].astype(np.float64) / pmf.sum(1, dtype=np.float64)
                     bits[: len(pmf), t] -= np.log2(np.maximum(p, 2.0**-24))
@@ -90,7 +90,7 @@ class ClassFactored(Codec):
     def decode_noise(self, noise: bytes, count: int, watch: Watch = unwatched) -> Tokens:
         return self._all_symbols.decode_noise(noise, count, watch)
 
-    def _known(self, state: Any, layout: Layout, grid: Tokens) -> Iterator[tuple[int, Tokens, Tokens, Pmf, Pmf]]:
+    def _known_steps(self, state: Any, layout: Layout, grid: Tokens) -> Iterator[tuple[int, Tokens, Tokens, Pmf, Pmf]]:
         """(step, classes [n], members [n], pmf [n, C], pmf [n, M]) of known symbols [B, T]."""
         previous: Tokens | None = None
         classes, members = self.classes.split(grid)

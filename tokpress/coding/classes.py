@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 class SymbolClasses(NamedTuple):
     """A symbol v is member place(v) mod M of class ⌊place(v) / M⌋.
 
-    >>> classes = SymbolClasses.of(np.array([3, 0, 2, 1], np.int32), 2)
+    >>> classes = SymbolClasses.from_places(np.array([3, 0, 2, 1], np.int32), 2)
     >>> of_class, member = classes.split(np.array([0, 1])); of_class.tolist(), member.tolist()
     ([1, 0], [1, 0])
     >>> classes.join(of_class, member).tolist()
@@ -27,7 +27,7 @@ class SymbolClasses(NamedTuple):
     members: int  # M, of each class
 
     @classmethod
-    def of(cls, place: NDArray[np.int32], classes: int) -> SymbolClasses:
+    def from_places(cls, place: NDArray[np.int32], classes: int) -> SymbolClasses:
         """Raises ModelError unless `place` is a permutation, cut into 2 or more classes of equal size, a power of 2."""
         members = len(place) // classes
         if (

@@ -90,7 +90,7 @@ class Layout(NamedTuple):
     steps: int
 
     @classmethod
-    def of(cls, tokens: int, lanes: int, stride: int = 1) -> Layout:
+    def divide(cls, tokens: int, lanes: int, stride: int = 1) -> Layout:
         """The layout with at most `lanes` lanes; fewer where the last ones would be empty."""
         units = -(-tokens // stride)
         per_lane = -(-units // max(1, min(lanes, units))) * stride if units else 0

@@ -55,7 +55,7 @@ class Symbolwise(Codec):
         return [self.prior]
 
     def _layout(self, count: int) -> Layout:
-        return Layout.of(count, self.frame.lanes, self.prior.rules.stride)
+        return Layout.divide(count, self.frame.lanes, self.prior.rules.stride)
 
     def encode(self, tokens: TokenBuffer, report: Report = silent) -> bytes:
         with self.limits():

@@ -74,8 +74,8 @@ def _find_sync(stream: BinaryIO, start: int, end: int) -> int:
     while start < end:
         stream.seek(start)
         data = read_up_to(stream, min(window, end - start))
-        if (found := data.find(SYNC)) >= 0:
-            return start + found
+        if (place := data.find(SYNC)) >= 0:
+            return start + place
         if len(data) < window:
             break
         start, window = start + window - len(SYNC) + 1, min(2 * window, PIECE)

@@ -48,8 +48,8 @@ class Exact(LayersExact):
                 self.stacks[name] = Rows(self.weights, (height, width), None, self.lanes)
             self.stacks[name].begin_step(self.rows)
             self.memory[name + ".row"] = stack(self.stacks[name], above[: self.rows].reshape(-1, c * features))
-        made = self.memory[name + ".row"]
-        return made.reshape(-1, width, made.shape[1])[: self.rows, column // c]
+        row_features = self.memory[name + ".row"]
+        return row_features.reshape(-1, width, row_features.shape[1])[: self.rows, column // c]
 
     def upsampled(self, name: str, shape: Shape, symbols: int, width: int, outputs: int) -> Floats:
         """Computes the whole conditioning picture at an item's beginning; nothing of it is masked."""
@@ -60,8 +60,8 @@ class Exact(LayersExact):
             gathered = np.concatenate([around[:, r : r + h, c : c + w] for r in range(3) for c in range(3)], 3)
             product, s = self.weights.product(name, outputs, gathered.shape[3])
             acc = self.weights.kernel.product(gathered.reshape(-1, gathered.shape[3]), product)
-            made = acc * s * np.float32(4.0 / 127) + self.weights.vector(name + ".bias", outputs)
-            self.memory[name] = made.reshape(self.lanes, h * w, outputs)
+            y = acc * s * np.float32(4.0 / 127) + self.weights.vector(name + ".bias", outputs)
+            self.memory[name] = y.reshape(self.lanes, h * w, outputs)
         return self.memory[name][: self.rows, self._below(shape)[self.at // self.channels]]
 
     def encoded(self, stack: Stack, shape: Shape) -> Floats:

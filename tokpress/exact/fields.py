@@ -84,7 +84,7 @@ class Fields(RowwiseExact):
         out = [attention.look(cache, part) for part in q.reshape(self.lanes, size, -1).swapaxes(0, 1)]
         return np.stack(out, 1).reshape(self.rows, -1)
 
-    def beside(self, x: Floats, name: str, count: int) -> Floats:
+    def append_vectors(self, x: Floats, name: str, count: int) -> Floats:
         vectors = self.weights.vector(name, count, x.shape[1])
         size = self.rows // self.lanes
         both = np.concatenate([x.reshape(self.lanes, size, -1), np.tile(vectors, (self.lanes, 1, 1))], 1)

@@ -98,17 +98,17 @@ class Guarded(np.ndarray):
         _check(ufunc.__name__, method, plain, options)
         if out is not None:
             options["out"] = tuple(_plain(x) for x in out)
-        made = getattr(ufunc, method)(*plain, **options)
-        if ufunc.__name__ == "matmul" and np.abs(made).max(initial=0) >= 2**24:
+        result = getattr(ufunc, method)(*plain, **options)
+        if ufunc.__name__ == "matmul" and np.abs(result).max(initial=0) >= 2**24:
             raise InexactOperation("a product of carriers whose sum passes 2^24")
-        return tuple(map(guarded, made)) if isinstance(made, tuple) else guarded(made)
+        return tuple(map(guarded, result)) if isinstance(result, tuple) else guarded(result)
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
         if function.__name__ not in FUNCTIONS:
             raise InexactOperation(f"numpy.{function.__name__} is not on the exactness rule's list")
-        made = super().__array_function__(function, types, args, kwargs)
+        result = super().__array_function__(function, types, args, kwargs)
         # some functions, concatenate among them, give plain arrays back, which nobody would watch any more
-        return type(made)(map(guarded, made)) if isinstance(made, (tuple, list)) else guarded(made)
+        return type(result)(map(guarded, result)) if isinstance(result, (tuple, list)) else guarded(result)
 
 
 def guarded(x: Any) -> Any:

@@ -83,8 +83,8 @@ class LayersExact(RowwiseExact):
         # before anything is allocated
         self.weights.quantized(name, c * outputs, len(taps) * c * width)
         queue = self._kept(name, reach, self.lanes, c * width)
-        if (now := self.at - strict) >= 0:
-            pixel, channel = divmod(now, c)
+        if (newest := self.at - strict) >= 0:
+            pixel, channel = divmod(newest, c)
             if channel == 0:
                 queue[pixel % reach] = 0
             queue[pixel % reach, : self.rows, channel * width : (channel + 1) * width] = self._grid(x, limit)
@@ -95,10 +95,10 @@ class LayersExact(RowwiseExact):
                 continue  # no channel of this pixel is known yet: its slot of the queue holds an older pixel
             if pixel + offset >= 0 and self._inside(pixel, tap):
                 gathered[:, k * c * width : (k + 1) * c * width] = queue[(pixel + offset) % reach, : self.rows]
-        mine = slice(channel * outputs, (channel + 1) * outputs)
-        product, s = self.weights.product(name, c * outputs, gathered.shape[1], mine)
+        part = slice(channel * outputs, (channel + 1) * outputs)
+        product, s = self.weights.product(name, c * outputs, gathered.shape[1], part)
         acc = self.weights.kernel.product(gathered, product)
-        return acc * s * np.float32(limit / 127) + self.weights.vector(name + ".bias", c * outputs)[mine]
+        return acc * s * np.float32(limit / 127) + self.weights.vector(name + ".bias", c * outputs)[part]
 
     def joined(
         self, name: str, x: Floats, outputs: int, limit: float = 4.0, strict: bool = False, gain: float = 1.0
@@ -108,15 +108,15 @@ class LayersExact(RowwiseExact):
         joinable(size, width, outputs)
         q, s = self.weights.quantized(name, size * outputs, size * width)
         kept = self._kept(name, self.lanes, size * width)
-        if (now := self.at - strict) >= 0:
-            kept[: self.rows, now * width : (now + 1) * width] = self._grid(x, limit)
+        if (newest := self.at - strict) >= 0:
+            kept[: self.rows, newest * width : (newest + 1) * width] = self._grid(x, limit)
         bias = self.weights.vector(name + ".bias", size, outputs)[self.at]
-        if now < 0:
+        if newest < 0:
             return np.repeat(bias[None], self.rows, 0)
-        until, mine = (now + 1) * width, slice(self.at * outputs, (self.at + 1) * outputs)
-        product = self.weights.kernel.prepare(np.ascontiguousarray(q[mine, :until]))
+        until, part = (newest + 1) * width, slice(self.at * outputs, (self.at + 1) * outputs)
+        product = self.weights.kernel.prepare(np.ascontiguousarray(q[part, :until]))
         acc = self.weights.kernel.product(kept[: self.rows, :until], product)
-        y: Floats = acc * s[mine] * np.float32(limit / 127) + bias
+        y: Floats = acc * s[part] * np.float32(limit / 127) + bias
         return y
 
     def _offsets(self, taps: Taps) -> list[int]:

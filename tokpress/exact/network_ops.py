@@ -170,7 +170,7 @@ class FieldOps(RowOps, Protocol):
     def attend(self, name: str, q: Values, k: Values, v: Values, heads: int) -> Values:
         """Attention of every place of an item to every place of it: three [n, C] → [n, C]."""
 
-    def beside(self, x: Values, name: str, count: int) -> Values:
+    def append_vectors(self, x: Values, name: str, count: int) -> Values:
         """Append `count` learned vectors to the places of each item; `dims` becomes (places + count,)."""
 
     def cut(self, x: Values, first: int, last: int, dims: tuple[int, ...]) -> Values:

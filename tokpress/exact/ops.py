@@ -102,8 +102,10 @@ def exp2_weights(xp: ModuleType, logits: Array) -> Array:
     """Integers w = ⌊2^23 · e^(l − max l)⌋, at least 1, over the last axis of float32 logits in nats."""
     t = (xp.max(logits, axis=-1, keepdims=True) - logits) * LOG2_E
     t = xp.minimum(t, xp.asarray(30.0, dtype=t.dtype))
-    whole = xp.floor(t)
-    w = xp.astype(xp.round(_exp2_neg(t - whole) * 2.0**WEIGHT_BITS), xp.int32) >> xp.astype(whole, xp.int32)
+    integer_part = xp.floor(t)
+    w = xp.astype(xp.round(_exp2_neg(t - integer_part) * 2.0**WEIGHT_BITS), xp.int32) >> xp.astype(
+        integer_part, xp.int32
+    )
     return xp.maximum(w, xp.ones_like(w))
 
 
@@ -118,10 +120,10 @@ def _exp2_neg(f: Array) -> Array:
 def exp_neg(xp: ModuleType, x: Array) -> Array:
     """e^−x of float32 x ≥ 0, to 4e-7 of itself; from 2^−126 on it stays there."""
     t = xp.minimum(x * LOG2_E, xp.asarray(126.0, dtype=x.dtype))
-    whole = xp.floor(t)
+    integer_part = xp.floor(t)
     # 2^−whole exactly: the exponent field of a float32
-    power = (127 - xp.astype(whole, xp.int32)) << 23
-    return _exp2_neg(t - whole) * power.view(xp.float32)
+    power = (127 - xp.astype(integer_part, xp.int32)) << 23
+    return _exp2_neg(t - integer_part) * power.view(xp.float32)
 
 
 def softmax(xp: ModuleType, acc: Array, s: Array, r: Array, bias: Array) -> Array:

@@ -147,8 +147,8 @@ def restore(tokens: NDArray[Scalar], order: Order) -> NDArray[Scalar]:
     True
     """
     lead = len(tokens) % len(order)
-    whole = tokens[: len(tokens) - lead].reshape(-1, len(order))[:, np.argsort(order)]
-    return np.concatenate([tokens[len(tokens) - lead :], whole.reshape(-1)])
+    items = tokens[: len(tokens) - lead].reshape(-1, len(order))[:, np.argsort(order)]
+    return np.concatenate([tokens[len(tokens) - lead :], items.reshape(-1)])
 
 
 def subsample(items: NDArray[Scalar], shape: Shape, coarse: Shape) -> tuple[Order, NDArray[Scalar]]:

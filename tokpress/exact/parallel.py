@@ -67,8 +67,8 @@ class ParallelExact(Exact):
             name, c * outputs, gathered.shape[1], lambda: own_mask(taps, strict, c, width, outputs)
         )
         acc = self.weights.kernel.product(gathered, product)
-        made = acc * s * np.float32(limit / 127) + self.weights.vector(name + ".bias", c * outputs)
-        return made.reshape(self.rows, outputs)
+        y = acc * s * np.float32(limit / 127) + self.weights.vector(name + ".bias", c * outputs)
+        return y.reshape(self.rows, outputs)
 
     def joined(
         self, name: str, x: Floats, outputs: int, limit: float = 4.0, strict: bool = False, gain: float = 1.0
@@ -92,27 +92,27 @@ class ParallelExact(Exact):
         height, width, c = self.shape[0], self.shape[1], self.channels
         pixels = self._of_positions(x, True).reshape(self.lanes, height, width, -1)
         above = np.concatenate([np.zeros_like(pixels[:, :1]), pixels[:, :-1]], 1)
-        made = stack(_ParallelRows(self.weights, (height, width), None, self.lanes), above.reshape(-1, above.shape[3]))
-        return np.repeat(made, c, 0)
+        y = stack(_ParallelRows(self.weights, (height, width), None, self.lanes), above.reshape(-1, above.shape[3]))
+        return np.repeat(y, c, 0)
 
     def joint(self, *x: Floats) -> Floats:
         return np.concatenate(x, 1)
 
     # --- step by step ------------------------------------------------------------------------------
 
-    def _steps(self, work: Callable[..., Any], *x: Floats) -> list[Any]:
-        """`work` at each step, of the rows [n, C] of that step."""
+    def _steps(self, function: Callable[..., Any], *x: Floats) -> list[Any]:
+        """Call `function` at each step, with the rows [n, C] of that step."""
         by_step = [v.reshape(self.lanes, self.item, -1) for v in x]
         rows, self.rows = self.rows, self.lanes
         out = []
         for step in range(self.item):
             self.at = step
-            out.append(work(*(np.ascontiguousarray(v[:, step]) for v in by_step)))
+            out.append(function(*(np.ascontiguousarray(v[:, step]) for v in by_step)))
         self.at, self.rows = 0, rows
         return out
 
-    def _stepped(self, work: Callable[..., Floats], *x: Floats) -> Floats:
-        return np.stack(self._steps(work, *x), 1).reshape(self.rows, -1)
+    def _stepped(self, function: Callable[..., Floats], *x: Floats) -> Floats:
+        return np.stack(self._steps(function, *x), 1).reshape(self.rows, -1)
 
     def recur(self, name: str, f: Floats, c: Floats) -> Floats:
         return self._stepped(lambda f, c: super(ParallelExact, self).recur(name, f, c), f, c)

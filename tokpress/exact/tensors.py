@@ -85,9 +85,9 @@ def check(tensors: Mapping[str, np.ndarray], name: str, shape: tuple[int, ...], 
     Shape and dtype are compared without numpy where the tensors come from a file; the values of trusted ones are not looked at."""
     t: Any = tensors.raw(name) if isinstance(tensors, Tensors) else tensors.get(name)
     if t is None or t.shape != shape or str(t.dtype) != kind.dtype:
-        there = "is missing" if t is None else f"is {t.dtype} {t.shape}"
+        state = "is missing" if t is None else f"is {t.dtype} {t.shape}"
         raise ModelError(
-            f"the tensor {name} {there}, and should be {kind.dtype} {shape}; the file is damaged or foreign"
+            f"the tensor {name} {state}, and should be {kind.dtype} {shape}; the file is damaged or foreign"
         )
     if isinstance(tensors, Tensors) and tensors.trusted:
         return
@@ -103,5 +103,5 @@ def checked(tensors: Mapping[str, np.ndarray], name: str, shape: tuple[int, ...]
 
 def nothing_else(tensors: Mapping[str, np.ndarray], names: set[str]) -> None:
     """Raises ModelError where there are tensors beside those of these names."""
-    if strange := sorted(set(tensors) - names):
-        raise ModelError(f"the tensor {strange[0]} is none of this model; the file is damaged or foreign")
+    if surplus := sorted(set(tensors) - names):
+        raise ModelError(f"the tensor {surplus[0]} is none of this model; the file is damaged or foreign")

@@ -25,10 +25,10 @@ PATIENCE = 60.0
 
 
 class Task(Generic[R]):
-    """Work that another thread does. `run` never raises: `result` does."""
+    """A function call that another thread makes. Errors are raised by `result`, never by `run`."""
 
-    def __init__(self, work: Callable[..., R], *args: Any) -> None:
-        self._work, self._args, self._process = work, args, os.getpid()
+    def __init__(self, function: Callable[..., R], *args: Any) -> None:
+        self._function, self._args, self._process = function, args, os.getpid()
         self._ended = Event()
         self._value: R | None = None
         self._error: BaseException | None = None
@@ -37,15 +37,15 @@ class Task(Generic[R]):
 
     def run(self) -> None:
         try:
-            self._value = self._work(*self._args)
+            self._value = self._function(*self._args)
         except BaseException as error:  # the thread that waits gets it
             self._error = error
-        del self._work, self._args
+        del self._function, self._args
         self.done = True
         self._ended.set()
 
     def result(self) -> R:
-        """Wait for the end. Raises what the work has raised, and TokpressError in a child of fork that has lost it."""
+        """Wait for the function's result. Raises the function's error, and TokpressError in a child of fork, which has lost the thread."""
         if not self.done:
             if self._process != os.getpid():
                 raise TokpressError(
@@ -76,15 +76,15 @@ class Helper:
         """Whether a new task would wait for another one."""
         return self._last is not None and not self._last.done
 
-    def submit(self, work: Callable[..., R], *args: Any) -> Task[R]:
-        task = Task(work, *args)
+    def submit(self, function: Callable[..., R], *args: Any) -> Task[R]:
+        task = Task(function, *args)
         self._last = task
         self._tasks.put(task)
         return task
 
 
 #: threads that the work at hand may use; 0: all
-_most: ContextVar[int] = ContextVar("most threads", default=0)
+_thread_limit: ContextVar[int] = ContextVar("thread limit", default=0)
 
 
 def processors() -> int:
@@ -96,17 +96,17 @@ def processors() -> int:
 
 def allowed(count: int) -> int:
     """`count` threads, or as many as `at_most` leaves of them; `count` 0 stands for all, and 0 comes back where nothing limits them."""
-    return min(filter(None, (count, _most.get())), default=0)
+    return min(filter(None, (count, _thread_limit.get())), default=0)
 
 
 @contextmanager
 def at_most(count: int) -> Iterator[None]:
     """Steps inside use at most `count` threads. A limit around this one stays: 0, or a larger count, changes nothing."""
-    before = _most.set(allowed(count))
+    before = _thread_limit.set(allowed(count))
     try:
         yield
     finally:
-        _most.reset(before)
+        _thread_limit.reset(before)
 
 
 def _can_start(count: int) -> bool:
@@ -134,7 +134,7 @@ class Crew:
         self._processors, self._patience = processors, patience
         self._lock = Lock()
         self._helper: Helper | None = None
-        self._again = 0.0
+        self._retry_time = 0.0
         self._pool_can_start: bool | None = None
         #: what `start_in_background` has begun
         self._background: list[Task[Any]] = []
@@ -151,32 +151,32 @@ class Crew:
         free = allowed(max(1, self._processors() - sum(not task.done for task in self._background)))
         return 1 if free < 2 or (self._helper is not None and self._helper.busy) else free
 
-    def share_rows(self, work: Callable[[slice], R], rows: int) -> list[R]:
-        """`work` on all rows in two halves at once, where there are two processors and a second thread: the results in order."""
+    def share_rows(self, function: Callable[[slice], R], rows: int) -> list[R]:
+        """Call `function` on two halves of the rows at once where there are two processors and a second thread. Returns the results in order."""
         helper = self._found_helper() if rows >= 2 and self.threads() >= 2 else None
         if helper is None:
-            return [work(slice(0, rows))]
+            return [function(slice(0, rows))]
         half = rows // 2
-        other = helper.submit(work, slice(half, rows))
-        return [work(slice(0, half)), other.result()]
+        other = helper.submit(function, slice(half, rows))
+        return [function(slice(0, half)), other.result()]
 
     def _found_helper(self) -> Helper | None:
         """None where no thread can be started."""
         with self._lock:
-            if self._helper is None and time.monotonic() >= self._again:
+            if self._helper is None and time.monotonic() >= self._retry_time:
                 try:
                     self._helper = Helper()
                 except (RuntimeError, MemoryError):
-                    self._again = time.monotonic() + self._patience
+                    self._retry_time = time.monotonic() + self._patience
             return self._helper
 
-    def start_in_background(self, work: Callable[[], R]) -> Callable[[], R]:
-        """Start `work` on a second thread; returns a function that waits for its result. While it runs, `threads()` counts one
-        processor less. Where no second thread is free, `work` runs at once."""
+    def start_in_background(self, function: Callable[[], R]) -> Callable[[], R]:
+        """Start `function` on a second thread. Returns a function that waits for its result. While it runs, `threads()` counts one
+        processor less. Where no second thread is free, `function` runs now."""
         if self.threads() < 2:
-            result = work()
+            result = function()
             return lambda: result
-        task = Task(work)
+        task = Task(function)
         try:
             Thread(target=task.run).start()
         except (RuntimeError, MemoryError):  # no thread can be started
@@ -203,14 +203,14 @@ def most_threads() -> int:
     return allowed(processors())
 
 
-def share_rows(work: Callable[[slice], R], rows: int) -> list[R]:
+def share_rows(function: Callable[[slice], R], rows: int) -> list[R]:
     """`Crew.share_rows` of this process."""
-    return _crew.share_rows(work, rows)
+    return _crew.share_rows(function, rows)
 
 
-def start_in_background(work: Callable[[], R]) -> Callable[[], R]:
+def start_in_background(function: Callable[[], R]) -> Callable[[], R]:
     """`Crew.start_in_background` of this process."""
-    return _crew.start_in_background(work)
+    return _crew.start_in_background(function)
 
 
 class Blas:

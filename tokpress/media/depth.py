@@ -1,6 +1,6 @@
 """The sample format that a picture file declares, and whether Pillow reads it exactly.
 
-    of(picture, data) ──► Declared(bits, inexact, unscaled)
+    declared(picture, data) ──► Declared(bits, inexact, unscaled)
 
 Pillow silently shortens samples for which it has no mode (16 bits in colour become 8), clips 32 bits, and rescales a PGM file of
 1000 levels; the result looks complete. So the file's own header decides, before any pixel is read. A list names the formats that are
@@ -57,7 +57,7 @@ class Declared(NamedTuple):
     unscaled: str = ""
 
 
-def of(picture: Any, data: bytes) -> Declared:
+def declared(picture: Any, data: bytes) -> Declared:
     """Of a picture that Pillow has opened and not loaded yet."""
     if picture.format in LOSSY_FORMATS:
         return Declared(8, WITH_A_LOSS.format(picture.format))
@@ -111,20 +111,20 @@ def _pnm(picture: Any, data: bytes) -> Declared:
         unscaled = "its samples are floats, not of 8 or 16 bits" if picture.mode == "F" else ""
         return Declared(8, "of this kind of PNM file it is not known that its pixels come out exactly", unscaled)
     kind, columns, rows = header[1], int(header[2]), int(header[3])
-    most = 1 if kind in b"14" else int(header[4])
+    maximum = 1 if kind in b"14" else int(header[4])
     if kind in b"123":
         more = _numbers(data[header.end() :], alone=kind == b"1") - rows * columns * (3 if kind == b"3" else 1)
     else:
-        row = -(-columns // 8) if kind == b"4" else columns * len(picture.getbands()) * (1 + (most > 255))
+        row = -(-columns // 8) if kind == b"4" else columns * len(picture.getbands()) * (1 + (maximum > 255))
         more = len(data) - header.end() - rows * row
     inexact = (
         ""
-        if most == 255 or kind in b"14" or (most == 65535 and kind in b"25")
-        else f"its samples, 0 to {most}, would be rescaled"
+        if maximum == 255 or kind in b"14" or (maximum == 65535 and kind in b"25")
+        else f"its samples, 0 to {maximum}, would be rescaled"
     )
     if more:
         inexact = inexact or "it holds more or less than the one picture that its header tells of"
-    return Declared(8 if most < 256 else 16, inexact)
+    return Declared(8 if maximum < 256 else 16, inexact)
 
 
 def _numbers(body: bytes, alone: bool) -> int:

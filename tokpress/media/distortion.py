@@ -17,16 +17,18 @@ class Distortion:
     sound: bool = False
 
     @classmethod
-    def of(cls, source: bytes, restored: bytes, sound: bool) -> "Distortion":
-        both, found = [np.frombuffer(each, "<i2" if sound else "u1") for each in (source, restored)], cls(sound=sound)
-        for at in range(0, len(both[0]), PIECE):  # eight bytes a sample
-            s, made = (each[at : at + PIECE].astype(np.int64) for each in both)
-            found += cls(int(((s - made) ** 2).sum()), int((s * s).sum()), len(s), sound)
-        return found
+    def between(cls, source: bytes, restored: bytes, sound: bool) -> "Distortion":
+        """The distortion of a reconstruction."""
+        signals = [np.frombuffer(data, "<i2" if sound else "u1") for data in (source, restored)]
+        total = cls(sound=sound)
+        for at in range(0, len(signals[0]), PIECE):  # eight bytes a sample
+            s, s_hat = (signal[at : at + PIECE].astype(np.int64) for signal in signals)
+            total += cls(int(((s - s_hat) ** 2).sum()), int((s * s).sum()), len(s), sound)
+        return total
 
     def __add__(self, other: "Distortion") -> "Distortion":
-        both = self.error + other.error, self.signal + other.signal, self.samples + other.samples
-        return Distortion(*both, self.sound or other.sound)
+        sums = self.error + other.error, self.signal + other.signal, self.samples + other.samples
+        return Distortion(*sums, self.sound or other.sound)
 
     @property
     def decibels(self) -> float:

@@ -73,10 +73,10 @@ class Grid(NamedTuple):
     def fits(self, size: int) -> bool:
         """Whether a source of so many bytes can hold it."""
         sides = (self.rows, self.columns, self.channels)
-        whole = all(0 < side < MAX_SIDE for side in sides) and 0 <= self.padding < MAX_SIDE and self.start >= 0
-        whole = whole and 0 < self.frames <= self.rows and not self.rows % self.frames
+        in_bounds = all(0 < side < MAX_SIDE for side in sides) and 0 <= self.padding < MAX_SIDE and self.start >= 0
+        in_bounds = in_bounds and 0 < self.frames <= self.rows and not self.rows % self.frames
         narrow = not self.picture or self.columns * self.channels <= MAX_ROW
-        return whole and narrow and self.channels <= MAX_CHANNELS and self.bits in BITS and self.stop <= size
+        return in_bounds and narrow and self.channels <= MAX_CHANNELS and self.bits in BITS and self.stop <= size
 
     def within(self, begin: int, end: int) -> Grid | None:
         """What of it lies in source[begin:end], in whole slices; None if nothing does."""

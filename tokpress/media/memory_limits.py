@@ -29,9 +29,9 @@ MAX_SAMPLES = 1 << 30
 def check(decoded: int, file: int, ratio: int, what: str) -> None:
     """Raises TokpressError where a file of so many bytes asks for too many decoded ones."""
     ratio = min(ratio, MAX_RATIO)
-    most = max(FREE, ratio * file)
-    if decoded > most:
+    limit = max(FREE, ratio * file)
+    if decoded > limit:
         raise TokpressError(
-            f"its {what} would take {decoded:,} bytes, more than the {most:,} that a file of {file:,} bytes may take "
+            f"its {what} would take {decoded:,} bytes, more than the {limit:,} that a file of {file:,} bytes may take "
             f"({FREE >> 20} MiB, or {ratio:,} times the file): leave --content and --lossy out"
         )

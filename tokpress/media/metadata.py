@@ -57,22 +57,24 @@ def tags(picture: Any) -> dict[int, Any]:
     >>> tags(picture)
     {269: b'Dot', 270: b'Comment: one'}
     """
-    found: dict[int, Any] = {tag: value for tag, value in getattr(picture, "tag_v2", {}).items() if tag in TEXTS}
-    found = {tag: value.encode("latin-1") if isinstance(value, str) else value for tag, value in found.items()}
+    texts_by_tag: dict[int, Any] = {tag: value for tag, value in getattr(picture, "tag_v2", {}).items() if tag in TEXTS}
+    texts_by_tag = {
+        tag: value.encode("latin-1") if isinstance(value, str) else value for tag, value in texts_by_tag.items()
+    }
     if xmp := picture.info.get("xmp"):
-        found[XMP] = xmp
-    taken = {tag: value for tag, value in picture.getexif().items() if tag in TEXTS and tag not in found}
+        texts_by_tag[XMP] = xmp
+    exif_tags = {tag: value for tag, value in picture.getexif().items() if tag in TEXTS and tag not in texts_by_tag}
     lines = []
     for keyword, text in _texts(picture).items():
         tag = TAG_OF.get(keyword)
-        if tag and tag not in taken:  # where Exif says something else, both stay
-            found[tag] = text.encode()
+        if tag and tag not in exif_tags:  # where Exif says something else, both stay
+            texts_by_tag[tag] = text.encode()
         else:
             lines.append(f"{keyword}: {text}".encode())
     if lines:
-        first = found.get(DESCRIPTION) or str(taken.get(DESCRIPTION, "")).encode("latin-1", "replace")
-        found[DESCRIPTION] = b"\n".join([*filter(None, [first]), *lines])
-    return found
+        first = texts_by_tag.get(DESCRIPTION) or str(exif_tags.get(DESCRIPTION, "")).encode("latin-1", "replace")
+        texts_by_tag[DESCRIPTION] = b"\n".join([*filter(None, [first]), *lines])
+    return texts_by_tag
 
 
 def _texts(picture: Any) -> dict[str, str]:
@@ -85,33 +87,33 @@ def _texts(picture: Any) -> dict[str, str]:
 def kept(picture: Any, image_module: Any) -> dict[str, Any]:
     """What Pillow is to write into a TIFF file, beside the pixels."""
     more = {key: picture.info[key] for key in ("icc_profile", "exif", "dpi") if picture.info.get(key)}
-    if said := tags(picture):
+    if words := tags(picture):
         exif = image_module.Exif()
         if "exif" in more:
             exif.load(more["exif"])
-        exif.update(said)
+        exif.update(words)
         more["exif"] = exif
     return more
 
 
-def left_out(data: bytes, made: bytes) -> list[str]:
+def left_out(data: bytes, plain_file: bytes) -> list[str]:
     """What `data`, a picture or recording, holds and the plain file `made` of it does not, in words."""
     if data.startswith(b"\x89PNG") or data[:2] in (b"II", b"MM") or data.startswith(b"GIF"):
-        return _of_picture(data, made)
-    if made.startswith(b"RIFF"):
-        return _of_sound(data, made)
+        return _of_picture(data, plain_file)
+    if plain_file.startswith(b"RIFF"):
+        return _of_sound(data, plain_file)
     return _of_webp(data) if data[8:12] == b"WEBP" else _of_pnm(data)
 
 
-def _of_picture(data: bytes, made: bytes) -> list[str]:
+def _of_picture(data: bytes, plain_file: bytes) -> list[str]:
     from PIL import Image, TiffTags
 
-    with Image.open(io.BytesIO(data)) as before, Image.open(io.BytesIO(made)) as after:
+    with Image.open(io.BytesIO(data)) as before, Image.open(io.BytesIO(plain_file)) as after:
         before.load()
-        said, now = tags(before), tags(after)
-        wanting = {tag for tag, value in said.items() if now.get(tag) != value}
-        wanting |= set(getattr(before, "tag_v2", {})) - TEXTS - PIXELS - {PROFILE}
-        names = {tag: TiffTags.lookup(tag).name for tag in wanting}
+        tags_before, tags_after = tags(before), tags(after)
+        lost_tags = {tag for tag, value in tags_before.items() if tags_after.get(tag) != value}
+        lost_tags |= set(getattr(before, "tag_v2", {})) - TEXTS - PIXELS - {PROFILE}
+        names = {tag: TiffTags.lookup(tag).name for tag in lost_tags}
         lost = sorted(f"tag {tag}" if name == "unknown" else name for tag, name in names.items())
         if data.startswith(b"GIF"):
             return lost + recordings.surplus(len(data) - _gif_end(data))
@@ -133,9 +135,9 @@ def _gif_end(data: bytes) -> int:
 
 def _of_png(data: bytes, kept: dict[str, str]) -> list[str]:
     """kept: its texts, by keyword."""
-    found = list(chunks(data, 8, ">I4s", trailer=4))
-    end = next((end for name, end in found if name == "IEND"), len(data))
-    names = [name for name, after in found if after <= end]
+    file_chunks = list(chunks(data, 8, ">I4s", trailer=4))
+    end = next((end for name, end in file_chunks if name == "IEND"), len(data))
+    names = [name for name, chunk_end in file_chunks if chunk_end <= end]
     lost = sorted(recordings.printable(name) for name in {*names} - KEPT)
     if sum(name in ("tEXt", "zTXt", "iTXt") for name in names) > len(kept):
         lost.append("texts whose keyword another one has")
@@ -156,10 +158,10 @@ def _of_pnm(data: bytes) -> list[str]:
     return ["comments"] if data[:1] == b"P" and data[1:2] in b"123" and b"#" in data else []
 
 
-def _of_sound(data: bytes, made: bytes) -> list[str]:
+def _of_sound(data: bytes, plain_file: bytes) -> list[str]:
     import soundfile
 
-    source, plain = recordings.Source(data), io.BytesIO(made)
+    source, plain = recordings.Source(data), io.BytesIO(plain_file)
     with soundfile.SoundFile(source) as before, soundfile.SoundFile(plain) as after:
         lost = [tag for tag in TAGS if getattr(before, tag) and getattr(before, tag) != getattr(after, tag)]
         return list(dict.fromkeys([*lost, *recordings.left_out(data, {tag: getattr(after, tag) for tag in TAGS})]))
@@ -170,8 +172,8 @@ def chunks(data: bytes, at: int, layout: str, trailer: int = 0, even: bool = Fal
     for _ in range(MAX_CHUNKS):
         if at + 8 > len(data):
             return
-        one, other = struct.unpack_from(layout, data, at)
-        name, size = (one, other) if isinstance(one, bytes) else (other, one)
+        first, second = struct.unpack_from(layout, data, at)
+        name, size = (first, second) if isinstance(first, bytes) else (second, first)
         at += 8 + size + trailer + (size % 2 if even else 0)
         yield name.decode("latin-1"), at
     raise TokpressError(f"it has more than {MAX_CHUNKS:,} chunks: leave --content out")

@@ -26,13 +26,13 @@ def needed(module: str, extra: str) -> Any:
         raise TokpressError(f'reading it needs {error.name}: pip install "tokpress[{extra}]"') from None
 
 
-def reading(what: str, work: Callable[[], Any]) -> Any:
-    """What `work` gives. Raises TokpressError for all that goes wrong, but for MemoryError."""
+def reading(what: str, read: Callable[[], Any]) -> Any:
+    """Call `read` and return its result. Every error but MemoryError becomes a TokpressError."""
     try:
-        return work()
+        return read()
     except (TokpressError, MemoryError):
         raise
     except Exception as error:  # whatever a reader of damaged files may raise
-        said = str(error).splitlines()[0] if str(error) else type(error).__name__
-        said = "of no kind that is known" if "BytesIO" in said else said
-        raise TokpressError(f"no {what} that can be read: {said}") from error
+        message = str(error).splitlines()[0] if str(error) else type(error).__name__
+        message = "of no kind that is known" if "BytesIO" in message else message
+        raise TokpressError(f"no {what} that can be read: {message}") from error

@@ -25,7 +25,7 @@ class Chunked(NamedTuple):
     samples: bytes
     lead: int
     #: whether a chunk's size counts its header
-    whole: bool
+    size_with_header: bool
     #: chunks that are samples, or kept
     kept: frozenset[bytes]
 
@@ -71,14 +71,14 @@ def inexact(data: bytes, file: Any) -> str:
     if data.startswith((b"fLaC", b"ID3")) and file.format == "FLAC":
         return "" if file.frames < 1 << 36 else "its header does not say how many samples it holds"
     if data.startswith(b".snd"):
-        start, told = struct.unpack_from(">II", data, 4)
-        size = len(data) - start if told == UNKNOWN else told
+        start, declared = struct.unpack_from(">II", data, 4)
+        size = len(data) - start if declared == UNKNOWN else declared
         ends = start + size == len(data)
     elif data[:4] in CHUNKED:
         kind = CHUNKED[data[:4]]
-        found, end = _chunks(data, kind)
+        chunks, end = _chunks(data, kind)
         size, ends = (
-            sum(size for name, _, size in found if name == kind.samples) - kind.lead,
+            sum(size for name, _, size in chunks if name == kind.samples) - kind.lead,
             len(data) <= end < len(data) + kind.align,
         )
     else:
@@ -92,30 +92,30 @@ def inexact(data: bytes, file: Any) -> str:
 def _chunks(data: bytes, kind: Chunked) -> tuple[list[tuple[bytes, int, int]], int]:
     """(name, start, size) of each, and where the last one ends."""
     at, head = kind.start, struct.calcsize(kind.layout)
-    found: list[tuple[bytes, int, int]] = []
+    chunks: list[tuple[bytes, int, int]] = []
     while at + head <= len(data):
         name, size = struct.unpack_from(kind.layout, data, at)
         at += head
-        if kind.whole:
+        if kind.size_with_header:
             size -= head
         if name == b"data" and data[:4] == b"RF64" and size == UNKNOWN:
             (size,) = struct.unpack_from("<Q", data, 28)
         if size == -1:  # CAF: up to the end
             size = len(data) - at
         if size < 0:
-            return found, 0
-        found.append((name, at, size))
-        if len(found) > MAX_PARTS:
+            return chunks, 0
+        chunks.append((name, at, size))
+        if len(chunks) > MAX_PARTS:
             raise TokpressError(TOO_MANY)
         at += size + -size % kind.align
-    return found, at
+    return chunks, at
 
 
 def altered(data: bytes, digest: bytes) -> bool:
     """digest: MD5 of the samples, integers of the width that FLAC's digest is of, the low byte first."""
     at = _flac_start(data) + 8 + 18
-    told = data[at : at + 16]
-    return any(told) and digest != told
+    digest_stored = data[at : at + 16]
+    return any(digest_stored) and digest != digest_stored
 
 
 def left_out(data: bytes, tags: dict[str, str]) -> list[str]:
@@ -128,19 +128,19 @@ def left_out(data: bytes, tags: dict[str, str]) -> list[str]:
     start, blocks = _flac_start(data), list(_flac_blocks(data))
     lost = ["an ID3 tag before it"] if start else []
     lost += sorted({FLAC_BLOCKS[block] for block, _ in blocks if block in FLAC_BLOCKS})
-    lost += [told for block, body in blocks if block == COMMENTS for told in _comments(body, tags)]
-    after = len(data) - _flac_end(data)
-    return lost + surplus(after)
+    lost += [key for block, body in blocks if block == COMMENTS for key in _comments(body, tags)]
+    surplus_bytes = len(data) - _flac_end(data)
+    return lost + surplus(surplus_bytes)
 
 
 def _of_chunks(data: bytes, kind: Chunked) -> list[str]:
-    found, _ = _chunks(data, kind)
-    lost = {name for name, count in Counter(name for name, *_ in found).items() if name not in kind.kept or count > 1}
-    for name, at, size in found:
+    chunks, _ = _chunks(data, kind)
+    lost = {name for name, count in Counter(name for name, *_ in chunks).items() if name not in kind.kept or count > 1}
+    for name, at, size in chunks:
         if name == b"LIST":
             texts, _ = _chunks(data[: at + size], kind._replace(start=at + 4))
-            wanting = {text for text, *_ in texts} - INFO
-            lost |= wanting if data[at : at + 4] == b"INFO" else {name}
+            lost_texts = {text for text, *_ in texts} - INFO
+            lost |= lost_texts if data[at : at + 4] == b"INFO" else {name}
     return sorted(printable(name.decode("latin-1").strip()) for name in lost)
 
 
@@ -162,7 +162,7 @@ def _comments(body: bytes, tags: dict[str, str]) -> Iterator[str]:
         yield "damaged texts"
     counted = Counter(key for key, _ in texts)
     for key, count in counted.items():
-        kept = any(tags.get(KEYS.get(key, "")) == text for one, text in texts if one == key)
+        kept = any(tags.get(KEYS.get(key, "")) == text for other_key, text in texts if other_key == key)
         if count > kept:
             yield printable(key) + (f" ({count - kept} of {count})" if kept else "")
 

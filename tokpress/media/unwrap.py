@@ -24,7 +24,7 @@ from .unwrap_picture import picture
 from .unwrap_sound import sound as recording
 
 
-class Wanted(Protocol):
+class TokenizerInput(Protocol):
     """What a lossy tokenizer takes: so many channels, of sound or of pictures, or of video."""
 
     @property
@@ -45,41 +45,43 @@ class Opened(NamedTuple):
     left_out: list[str]
 
 
-def opened(source: BinaryIO, wanted: Wanted | None) -> Opened:
+def opened(source: BinaryIO, tokenizer_input: TokenizerInput | None) -> Opened:
     """Of a file that can seek, what a lossy tokenizer takes of it; without one what `shown` gives exactly."""
     start, as_it_is = source.tell(), Opened(source, None, "", [])
     head = source.read(video.LOOK)
     source.seek(start)
     if video.is_video(head):
-        if wanted is None:
+        if tokenizer_input is None:
             raise TokpressError("--content takes pictures and sound, and this is a video: leave --content out")
-        if not wanted.video:
-            raise TokpressError(f"the model is for {'sound' if wanted.sound else 'pictures'}, and this is a video")
-        frames = video.Unpacked(source, wanted.channels)
+        if not tokenizer_input.video:
+            raise TokpressError(
+                f"the model is for {'sound' if tokenizer_input.sound else 'pictures'}, and this is a video"
+            )
+        frames = video.Unpacked(source, tokenizer_input.channels)
         return Opened(cast(BinaryIO, io.BufferedReader(frames)), frames.size, ".npy", frames.left_out)
-    if wanted and not recognised(head):
+    if tokenizer_input and not recognised(head):
         return as_it_is
-    if wanted and wanted.video:
+    if tokenizer_input and tokenizer_input.video:
         raise TokpressError(f"the model is for video, and this is {'sound' if is_recording(head) else 'a picture'}")
     data = source.read()
-    made = shown(data, *((wanted.channels, wanted.sound) if wanted else ()))
-    if made.data == data:
+    plain = shown(data, *((tokenizer_input.channels, tokenizer_input.sound) if tokenizer_input else ()))
+    if plain.data == data:
         source.seek(start)
         return as_it_is
-    return Opened(io.BytesIO(made.data), len(made.data), made.suffix, made.left_out)
+    return Opened(io.BytesIO(plain.data), len(plain.data), plain.suffix, plain.left_out)
 
 
 def shown(data: bytes, channels: int = 0, sound: bool = False) -> Shown:
     """The same content as a file of raw samples. channels: for a lossy tokenizer of pictures, of 8 bits each, or of sound, of
     16; 0: whatever there is, exactly."""
-    heard = is_recording(data)
-    if channels and heard != sound:
+    is_sound = is_recording(data)
+    if channels and is_sound != sound:
         raise TokpressError(
-            f"the model is for {'sound' if sound else 'pictures'}, and this is {'sound' if heard else 'a picture'}"
+            f"the model is for {'sound' if sound else 'pictures'}, and this is {'sound' if is_sound else 'a picture'}"
         )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of Pillow, about sizes, which `memory_limits` checks, and odd tags
-        made = (recording if heard else picture)(data, channels)
-        if channels or made.data is data:
-            return made
-        return made._replace(left_out=reading("file", lambda: metadata.left_out(data, made.data)))
+        plain = (recording if is_sound else picture)(data, channels)
+        if channels or plain.data is data:
+            return plain
+        return plain._replace(left_out=reading("file", lambda: metadata.left_out(data, plain.data)))

@@ -25,7 +25,7 @@ def picture(data: bytes, channels: int) -> Shown:
         _check_size(picture, len(data))
         if reading("picture", lambda: getattr(picture, "n_frames", 1)) > 1:
             raise TokpressError(f"it holds {picture.n_frames} pictures; --content takes one")
-        declared = reading("picture", lambda: depth.of(picture, data))  # Pillow forgets some of it when it loads
+        declared = reading("picture", lambda: depth.declared(picture, data))  # Pillow forgets some of it when it loads
         if not channels and declared.inexact:
             raise TokpressError(f"{declared.inexact}: leave --content out")
         if channels and declared.unscaled:
@@ -45,9 +45,9 @@ def _check_size(picture: Any, size: int) -> None:
             f"{picture.width} × {picture.height} pixels are too many: --content and --lossy take pictures of up to "
             f"{memory_limits.MAX_PIXELS:,}"
         )
-    each = len(picture.getbands()) * (2 if _is_deep(picture) else 1)
+    pixel_bytes = len(picture.getbands()) * (2 if _is_deep(picture) else 1)
     memory_limits.check(
-        pixels * each, size, memory_limits.PICTURES.get(picture.format, memory_limits.DEFLATE), "pixels"
+        pixels * pixel_bytes, size, memory_limits.PICTURES.get(picture.format, memory_limits.DEFLATE), "pixels"
     )
 
 
@@ -56,30 +56,30 @@ def _exactly(picture: Any, image_module: Any) -> Shown:
     mode = {"1": "L", "PA": "RGBA", "I": "I;16"}.get(picture.mode, picture.mode)
     if "transparency" in picture.info:
         mode = "RGBA"
-    made = reading("picture", lambda: picture if mode == picture.mode else picture.convert(mode))
-    if not kept and made.mode in ("L", "RGB"):
-        return Shown(*_plain(made), [])
+    converted = reading("picture", lambda: picture if mode == picture.mode else picture.convert(mode))
+    if not kept and converted.mode in ("L", "RGB"):
+        return Shown(*_plain(converted), [])
     out = io.BytesIO()
-    reading("picture", lambda: made.save(out, "TIFF", compression="raw", strip_size=1 << 31, **kept))
+    reading("picture", lambda: converted.save(out, "TIFF", compression="raw", strip_size=1 << 31, **kept))
     # read without Pillow, which would turn what an orientation says is to be turned
     plain = out.getvalue()
-    if not reading("picture", lambda: _is_same(made, plain, image_module)):
+    if not reading("picture", lambda: _is_same(converted, plain, image_module)):
         raise TokpressError(f"its pixels, {picture.mode}, do not come back from a TIFF file: leave --content out")
     return Shown(plain, ".tif", [])
 
 
 def _is_same(picture: Any, plain: bytes, image_module: Any) -> bool:
     """Whether a TIFF file holds these pixels."""
-    found = formats.find(plain)
-    with image_module.open(io.BytesIO(plain)) as again:
-        if again.mode != picture.mode or not found or found.shape[:2] != (picture.height, picture.width):
+    samples = formats.find(plain)
+    with image_module.open(io.BytesIO(plain)) as reopened:
+        if reopened.mode != picture.mode or not samples or samples.shape[:2] != (picture.height, picture.width):
             return False
-    at, whole = found.start, memoryview(plain)
+    at, view = samples.start, memoryview(plain)
     for rows in _rows(picture):
-        if whole[at : at + len(rows)] != rows:
+        if view[at : at + len(rows)] != rows:
             return False
         at += len(rows)
-    return at == found.stop
+    return at == samples.stop
 
 
 def _rows(picture: Any) -> Iterator[bytes]:
@@ -92,8 +92,8 @@ def _rows(picture: Any) -> Iterator[bytes]:
 def _unseen(picture: Any, data: bytes, channels: int, bits: int) -> list[str]:
     opacity = picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info
     grey = picture.mode in ("L", "LA", "1") or _is_deep(picture) or (picture.format == "PNG" and data[25] in (0, 4))
-    told = {"opacity, over black": opacity, "bits below 8": bits > 8, "colour": channels == 1 and not grey}
-    return [what for what, holds in told.items() if holds]
+    losses = {"opacity, over black": opacity, "bits below 8": bits > 8, "colour": channels == 1 and not grey}
+    return [what for what, holds in losses.items() if holds]
 
 
 def _plain(picture: Any) -> tuple[bytes, str]:
@@ -131,5 +131,5 @@ def on_black(picture: Any, image_module: Any) -> Any:
     """Without opacity: what is transparent shows black."""
     if picture.mode not in ("RGBA", "LA", "PA") and "transparency" not in picture.info:
         return picture
-    whole = picture.convert("RGBA")
-    return image_module.alpha_composite(image_module.new("RGBA", whole.size, (0, 0, 0, 255)), whole)
+    rgba = picture.convert("RGBA")
+    return image_module.alpha_composite(image_module.new("RGBA", rgba.size, (0, 0, 0, 255)), rgba)

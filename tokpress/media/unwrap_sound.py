@@ -36,10 +36,10 @@ def sound(data: bytes, channels: int) -> Shown:
 
 
 def _is_plain(data: bytes, channels: int) -> bool:
-    found = formats.find(data)
-    if not found or found.kind != "sound":
+    samples = formats.find(data)
+    if not samples or samples.kind != "sound":
         return False
-    return not channels or (found.dtype == "<i2" and found.shape[-1] == channels)
+    return not channels or (samples.dtype == "<i2" and samples.shape[-1] == channels)
 
 
 def _exactly(data: bytes, file: Any, soundfile: Any) -> Shown:
@@ -72,23 +72,23 @@ def _check_size(data: bytes, file: Any, kind: str) -> None:
 
 def _as_wav(data: bytes, file: Any, kind: str, dtype: str, soundfile: Any) -> bytes:
     """The samples of an opened recording, exactly, and its texts."""
-    out, stored = io.BytesIO(), hashlib.md5(usedforsecurity=False)
-    given = hashlib.blake2b()
-    with soundfile.SoundFile(out, "w", file.samplerate, file.channels, kind, format="WAV") as made:
+    out, flac_digest = io.BytesIO(), hashlib.md5(usedforsecurity=False)
+    digest_before = hashlib.blake2b()
+    with soundfile.SoundFile(out, "w", file.samplerate, file.channels, kind, format="WAV") as wav:
         for tag in metadata.TAGS:
             if value := getattr(file, tag):
-                setattr(made, tag, value)
+                setattr(wav, tag, value)
         for samples in _blocks(file, dtype):
-            stored.update(_as_stored(samples, file.subtype))
-            given.update(samples)
-            made.write(samples)
-    if file.format == "FLAC" and recordings.altered(data, stored.digest()):
+            flac_digest.update(_as_stored(samples, file.subtype))
+            digest_before.update(samples)
+            wav.write(samples)
+    if file.format == "FLAC" and recordings.altered(data, flac_digest.digest()):
         raise TokpressError("its samples are not those that its digest is of: leave --content out")
-    plain, again = out.getvalue(), hashlib.blake2b()
-    with soundfile.SoundFile(io.BytesIO(plain)) as made:
-        for samples in _blocks(made, dtype):
-            again.update(samples)
-    if again.digest() != given.digest():
+    plain, digest_after = out.getvalue(), hashlib.blake2b()
+    with soundfile.SoundFile(io.BytesIO(plain)) as wav:
+        for samples in _blocks(wav, dtype):
+            digest_after.update(samples)
+    if digest_after.digest() != digest_before.digest():
         raise TokpressError("its samples do not come back from a WAV file: leave --content out")
     return plain
 
@@ -96,10 +96,10 @@ def _as_wav(data: bytes, file: Any, kind: str, dtype: str, soundfile: Any) -> by
 def _mixed(file: Any, channels: int, soundfile: Any) -> bytes:
     """16 bits of each sample; of several channels the mean, where the tokenizer takes one."""
     out = io.BytesIO()
-    with soundfile.SoundFile(out, "w", file.samplerate, channels, "PCM_16", format="WAV") as made:
+    with soundfile.SoundFile(out, "w", file.samplerate, channels, "PCM_16", format="WAV") as wav:
         for samples in _blocks(file, "int16" if file.subtype.startswith("PCM_") else "float64"):
             samples = _to_sixteen_bits(samples)
-            made.write(samples if samples.shape[1] == channels else samples.mean(1, keepdims=True).astype("int16"))
+            wav.write(samples if samples.shape[1] == channels else samples.mean(1, keepdims=True).astype("int16"))
     return out.getvalue()
 
 

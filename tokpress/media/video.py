@@ -42,11 +42,11 @@ def frames(file: Any, channels: int) -> Iterator[NDArray[np.uint8]]:
     if channels not in FORMATS:
         raise TokpressError(f"videos have 1 or 3 channels, not {channels}")
     shape = None
-    for made in _decoded(file, lambda frame: frame.to_ndarray(format=FORMATS[channels])):
-        shape = shape or made.shape
-        if made.shape != shape:
+    for pixels in _decoded(file, lambda frame: frame.to_ndarray(format=FORMATS[channels])):
+        shape = shape or pixels.shape
+        if pixels.shape != shape:
             raise TokpressError("the size of its frames changes; cut it up first")
-        yield made.reshape(*made.shape[:2], channels)
+        yield pixels.reshape(*pixels.shape[:2], channels)
 
 
 class Unpacked(io.RawIOBase):
@@ -127,7 +127,7 @@ def _left_out(file: Any, channels: int) -> list[str]:
     with _opened(file) as opened:
         stream = opened.streams.video[0]
         parts = stream.codec_context.format.components if stream.codec_context.format else ()
-        told = {
+        losses = {
             "sound": bool(opened.streams.audio),
             "subtitles": bool(opened.streams.subtitles),
             f"the rate of {float(stream.average_rate or 0):.6g} frames a second": bool(stream.average_rate),
@@ -135,4 +135,4 @@ def _left_out(file: Any, channels: int) -> list[str]:
             "bits below 8": any(part.bits > 8 for part in parts),
             "colour": channels == 1 and sum(not part.is_alpha for part in parts) > 1,
         }
-        return [what for what, holds in told.items() if holds]
+        return [what for what, holds in losses.items() if holds]

@@ -33,15 +33,15 @@ class _Distribution(setuptools.Distribution):
     """Installs into platlib, not purelib, where a library is included: it is machine code."""
 
     def has_ext_modules(self) -> bool:
-        return _goes_along()
+        return _is_included()
 
 
 class _Modules(build_py):
     """The package's files; the library only where it is to be installed."""
 
     def find_data_files(self, package: str, src_dir: str) -> list[str]:
-        found = super().find_data_files(package, src_dir)
-        return [name for name in found if _goes_along() or os.path.basename(name) != LIBRARY.name]
+        names = super().find_data_files(package, src_dir)
+        return [name for name in names if _is_included() or os.path.basename(name) != LIBRARY.name]
 
 
 class _Wheel(bdist_wheel):
@@ -62,7 +62,7 @@ class _Backend(build_meta._BuildMetaBackend):
 _BACKEND = _Backend()
 
 
-def _goes_along() -> bool:
+def _is_included() -> bool:
     """Whether the library becomes part of what is installed."""
     return not os.environ.get("TOKPRESS_NO_CORE") and LIBRARY.is_file()
 
@@ -70,25 +70,25 @@ def _goes_along() -> bool:
 def _compile() -> None:
     """Build the library, after deleting the old one, so that no stale library is ever installed. $TOKPRESS_NO_CORE: do nothing."""
     if os.environ.get("TOKPRESS_NO_CORE"):
-        _tell("as TOKPRESS_NO_CORE asks; to have it later, unset that")
+        _warn("as TOKPRESS_NO_CORE asks; to have it later, unset that")
         return
     LIBRARY.unlink(missing_ok=True)
     try:
         build.build(LIBRARY)
     except (build.BuildError, OSError) as error:
-        _tell(f"since it did not compile ({error}); to have it later, install a C compiler (gcc or clang)")
+        _warn(f"since it did not compile ({error}); to have it later, install a C compiler (gcc or clang)")
 
 
-def _tell(why: str) -> None:
+def _warn(why: str) -> None:
     sys.stderr.write(
         f"tokpress installs without its native core, {why} and install tokpress again: until then it makes the same files "
         "hundreds of times slower.\n"
     )
 
 
-def _requires(ours: list[str]) -> list[str]:
+def _requires(packages: list[str]) -> list[str]:
     has_one = os.environ.get("TOKPRESS_NO_CORE") or platform.machine() not in MACHINES or build.system_compiler()
-    return ours if has_one else [*ours, ZIG]
+    return packages if has_one else [*packages, ZIG]
 
 
 def get_requires_for_build_wheel(config_settings: Any = None) -> list[str]:

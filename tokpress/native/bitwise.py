@@ -49,30 +49,30 @@ class BitwiseFrame(Handle):
     ) -> None:
         self.text = Text(model, lanes, tokens, threads, using, free)
         new = library.function("bitwise_new", *[POINTER] * 4, COUNT, POINTER, using=using)
-        made = POINTER()
+        handle = POINTER()
         result = new(
             self.text.pointer,
             token_bytes.symbols,
             token_bytes.sizes,
             token_bytes.bytes,
             len(token_bytes.bytes),
-            ctypes.byref(made),
+            ctypes.byref(handle),
         )
         library.checked(result)
-        self.hold(made.value, using)  # freed before the text model
+        self.hold(handle.value, using)  # freed before the text model
 
     def encode(self, tokens: Any, report: Callable[[int], object] = lambda done: None) -> bytes:
         """tokens: N int32, contiguous → the payload. `report` hears how many are done. Raises CoreError for symbols
         outside V."""
-        given = self.text.known(tokens)
-        self.text.in_blocks(lambda steps: self.call("encode", [POINTER, COUNT], given, steps), report)
+        pointer = self.text.token_pointer(tokens)
+        self.text.in_blocks(lambda steps: self.call("encode", [POINTER, COUNT], pointer, steps), report)
         return self.text.finish()
 
     def score(self, tokens: Any, report: Callable[[int], object] = lambda done: None) -> Any:
         """What each of N tokens costs, N int64 in units of 2^-20 bits."""
-        given, costs = self.text.known(tokens), (ctypes.c_int64 * self.text.tokens)()
+        pointer, costs = self.text.token_pointer(tokens), (ctypes.c_int64 * self.text.tokens)()
         kinds = [POINTER, COUNT, POINTER]
-        self.text.in_blocks(lambda steps: self.call("score", kinds, given, steps, costs), report)
+        self.text.in_blocks(lambda steps: self.call("score", kinds, pointer, steps, costs), report)
         return costs
 
     def start(self, payload: bytes) -> None:
@@ -82,9 +82,9 @@ class BitwiseFrame(Handle):
     def decode(self, out: Any, steps: int, sharpness: int = 1 << 16) -> None:
         """The next steps into out: lanes · steps int32; cells of a lane without a token are left. sharpness: 2^16 /
         temperature where the payload is noise. Raises ChecksumError."""
-        to, size = library.writable(out)
+        target, size = library.writable(out)
         if size != 4 * self.text.lanes * steps:
             raise ValueError(f"{size} bytes have no room for {steps} steps of {self.text.lanes} lanes")
         self.text.share()
-        self.call("decode", [POINTER, COUNT, COUNT], to, steps, sharpness)
+        self.call("decode", [POINTER, COUNT, COUNT], target, steps, sharpness)
         self.text.advance(steps)

@@ -42,17 +42,19 @@ class Tables(Handle):
         code(self.pointer, library.writable(lengths)[0], library.writable(words)[0])
         return lengths, bytes(words)
 
-    def encode(self, source: Any, classes: bytes | None, words_first: bool, at_once: int = BLOCK_BYTES) -> "array[int]":
+    def encode(
+        self, source: Any, classes: bytes | None, words_first: bool, block_bytes: int = BLOCK_BYTES
+    ) -> "array[int]":
         """The ids int32 [N] of a buffer. classes [256]: of each byte (`pieces.CLASSES`); None: a source is not cut into pieces.
-        words_first: a piece that is a word becomes its id unmerged. at_once: bytes of one call, a multiple of BPE_CUT."""
+        words_first: a piece that is a word becomes its id unmerged. block_bytes: bytes of one call, a multiple of BPE_CUT."""
         code = self.function("encode", ctypes.c_char_p, COUNT, POINTER, COUNT, POINTER, COUNT)
         pointer, size = library.address(source)
         start = ctypes.cast(pointer, POINTER).value or 0
-        room = min(size, at_once)
+        room = min(size, block_bytes)
         ids, block = array("i"), bytearray(4 * room)
         out, view = library.writable(block)[0], memoryview(block)
-        for at in range(0, size, at_once):
-            length = min(at_once, size - at)
+        for at in range(0, size, block_bytes):
+            length = min(block_bytes, size - at)
             count = library.checked(code(self.pointer, classes, words_first, start + at, length, out, room))
             ids.frombytes(view[: 4 * count])
         return ids

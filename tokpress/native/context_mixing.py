@@ -50,7 +50,7 @@ class Mixer(Handle):
     def encode(self, source: Any, progress: Progress | None = None) -> bytes:
         """The payload of all n bytes."""
         place, size = library.address(source)
-        self._whole(size)
+        self._check_size(size)
         encode = self.function("encode", POINTER, COUNT)
         self._blocks(size, lambda count: encode(self.pointer, place, count), progress)
         finish = self.function("finish", POINTER, COUNT)
@@ -66,7 +66,7 @@ class Mixer(Handle):
         """All n bytes, written to `out` [n] where it is given. Raises ChecksumError where the payload ends too early; other damage gives other bytes."""
         out = bytearray(self._n) if out is None else out
         place, size = library.writable(out)
-        self._whole(size)
+        self._check_size(size)
         words, size = library.address(payload)
         self.call("start_decoder", [POINTER, COUNT], words, size)
         decode = self.function("decode", POINTER, COUNT)
@@ -76,7 +76,7 @@ class Mixer(Handle):
     def score(self, source: Any, progress: Progress | None = None) -> "array[int]":
         """The cost of each of the n bytes, int32, in 2^-20 bits."""
         place, size = library.address(source)
-        self._whole(size)
+        self._check_size(size)
         costs = array("i", bytes(4 * size))
         costs_place, _ = library.writable(costs)
         score = self.function("score", POINTER, POINTER, COUNT)
@@ -107,7 +107,7 @@ class Mixer(Handle):
         self._blocks(self._n - len(prefix), step, None)
         return out
 
-    def _whole(self, size: int) -> None:
+    def _check_size(self, size: int) -> None:
         if size != self._n or self._position:
             raise ValueError(f"a model for {self._n:,} bytes, of which {self._position:,} are done, is given {size:,}")
 

@@ -16,20 +16,20 @@ POLL_SECONDS, MAX_WAIT_SECONDS = 0.002, 120.0
 
 
 def _imports_for_tokpress(frame: FrameType | None) -> bool:
-    importing = ours = False
+    importing = by_tokpress = False
     while frame is not None:
         importing = importing or frame.f_code.co_filename.startswith("<frozen importlib")
-        ours = ours or frame.f_globals.get("__name__", "").partition(".")[0] == "tokpress"
+        by_tokpress = by_tokpress or frame.f_globals.get("__name__", "").partition(".")[0] == "tokpress"
         frame = frame.f_back
-    return importing and ours
+    return importing and by_tokpress
 
 
 def wait_for_imports() -> None:
     """Wait while another thread imports something on behalf of tokpress."""
-    mine, until = get_ident(), time.monotonic() + MAX_WAIT_SECONDS
-    while time.monotonic() < until:
+    this_thread, deadline = get_ident(), time.monotonic() + MAX_WAIT_SECONDS
+    while time.monotonic() < deadline:
         frames = sys._current_frames()
-        frames.pop(mine, None)
+        frames.pop(this_thread, None)
         if not any(map(_imports_for_tokpress, frames.values())):
             return
         del frames

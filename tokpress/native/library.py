@@ -65,12 +65,12 @@ def _library() -> ctypes.CDLL | None:
     except (OSError, AttributeError) as error:
         raise CoreError(f"{where} is not this package's library ({error}); install tokpress again") from None
     try:
-        here = stamp()
+        sources_stamp = stamp()
     except OSError as error:
         raise CoreError(f"the sources of {where} cannot be read ({error}); install tokpress again") from None
-    if built_from != here:
+    if built_from != sources_stamp:
         raise CoreError(
-            f"{where} was built from other sources ({built_from}) than those beside it ({here}); install tokpress again"
+            f"{where} was built from other sources ({built_from}) than those beside it ({sources_stamp}); install tokpress again"
         )
     return library
 
@@ -88,15 +88,15 @@ def instruction_sets() -> tuple[str, ...]:
 @lru_cache(maxsize=1)
 def instruction_set() -> str | None:
     """The one in use; None: the twins. Raises CoreError where TOKPRESS_CORE asks for one that is not here."""
-    asked = os.environ.get("TOKPRESS_CORE", "")
-    if asked == "twin":
+    requested = os.environ.get("TOKPRESS_CORE", "")
+    if requested == "twin":
         return None
-    found = instruction_sets()
-    if not asked:
-        return found[0] if found else None
-    if asked not in found:
-        raise CoreError(f"TOKPRESS_CORE={asked}: this machine and library have {', '.join((*found, 'twin'))}")
-    return asked
+    available = instruction_sets()
+    if not requested:
+        return available[0] if available else None
+    if requested not in available:
+        raise CoreError(f"TOKPRESS_CORE={requested}: this machine and library have {', '.join((*available, 'twin'))}")
+    return requested
 
 
 def is_here() -> bool:
@@ -112,9 +112,9 @@ def function(name: str, *arguments: Any, result: Any = ctypes.c_int64, using: st
     library, chosen = _library(), using or instruction_set()
     if library is None or chosen is None:
         raise CoreError("the core is not here; the Python twins are")
-    found = library[f"tp_{name}_{chosen}"]  # a new object each time, so that types are set for this caller alone
-    found.argtypes, found.restype = arguments, result
-    return found
+    symbol = library[f"tp_{name}_{chosen}"]  # a new object each time, so that types are set for this caller alone
+    symbol.argtypes, symbol.restype = arguments, result
+    return symbol
 
 
 def address(buffer: Any) -> tuple[Any, int]:

@@ -32,8 +32,8 @@ class Memory(Handle):
         p0 = np.ascontiguousarray(p0, np.float32)
         if p0.shape != (rows, self.symbols) or (previous is not None and len(previous) != rows):
             raise ValueError(f"a pmf of {p0.shape} does not fit {self.symbols} symbols, or the symbols before it")
-        given = None if previous is None else np.ascontiguousarray(previous, np.int32)
+        symbols = None if previous is None else np.ascontiguousarray(previous, np.int32)
         out = np.empty_like(p0)
-        before = None if given is None else given.ctypes.data
-        self.call("step", [POINTER, COUNT, POINTER, POINTER], before, rows, p0.ctypes.data, out.ctypes.data)
+        pointer = None if symbols is None else symbols.ctypes.data
+        self.call("step", [POINTER, COUNT, POINTER, POINTER], pointer, rows, p0.ctypes.data, out.ctypes.data)
         return out

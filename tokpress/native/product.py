@@ -27,8 +27,8 @@ class Packed:
 
     def product(self, a: Any, rows: int, out: Any) -> None:
         """out [rows, N] float32 = a · qᵀ, from a [rows, K] float32 of integers −127 … 127; both contiguous."""
-        given, size = library.address(a)
-        to, room = library.writable(out)
-        if size != 4 * rows * self.inputs or room != 4 * rows * self.outputs:
+        pointer, size = library.address(a)
+        target, target_bytes = library.writable(out)
+        if size != 4 * rows * self.inputs or target_bytes != 4 * rows * self.outputs:
             raise ValueError("the shapes of a product do not fit")
-        library.checked(self._product(given, rows, self._packed, self.outputs, self.inputs, to))
+        library.checked(self._product(pointer, rows, self._packed, self.outputs, self.inputs, target))

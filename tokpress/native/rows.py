@@ -13,8 +13,8 @@ Rows = Any
 
 def _run(name: str, using: str | None, *arguments: Any) -> None:
     kinds = [COUNT if isinstance(argument, int) else POINTER for argument in arguments]
-    given = [argument if isinstance(argument, int) else _pointer(argument) for argument in arguments]
-    library.checked(library.function(name, *kinds, using=using)(*given))
+    pointers = [argument if isinstance(argument, int) else _pointer(argument) for argument in arguments]
+    library.checked(library.function(name, *kinds, using=using)(*pointers))
 
 
 def _pointer(array: Any) -> Any:

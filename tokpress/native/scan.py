@@ -17,5 +17,5 @@ def backward(f: Any, c: Any, h0: Any, h: Any, g: Any, gf: Any, gc: Any, using: s
     """gf, gc [B, T, C], the gradients of f and c, from g, that of h."""
     run = library.function("scan_backward", *[POINTER] * 8, *[COUNT] * 3, using=using)
     later = (ctypes.c_float * f.shape[2])()
-    given = (library.address(x)[0] for x in (f, c, h0, h, g))
-    run(*given, library.writable(gf)[0], library.writable(gc)[0], later, *f.shape)
+    inputs = (library.address(x)[0] for x in (f, c, h0, h, g))
+    run(*inputs, library.writable(gf)[0], library.writable(gc)[0], later, *f.shape)

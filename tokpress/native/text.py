@@ -88,15 +88,15 @@ class Text(Handle):
             *model.orders,
         ]
         settings += [value for network in model.networks for value in network]
-        made = POINTER()
+        handle = POINTER()
         new = library.function("text_new", *[POINTER, COUNT], *[POINTER] * 3, COUNT, POINTER, using=using)
         rates = (ctypes.c_double * len(model.rates))(*model.rates)
         result = new(
             (COUNT * len(settings))(*settings), len(settings), rates, model.tensors, model.sizes, len(model.sizes),
-            ctypes.byref(made),
+            ctypes.byref(handle),
         )  # fmt: skip
         library.checked(result)
-        self.hold(made.value, using)
+        self.hold(handle.value, using)
 
     def in_blocks(self, code: Callable[[int], object], report: Callable[[int], object]) -> None:
         """Code all steps that are left: `code` codes so many, `report` hears how many tokens are done after each block."""
@@ -125,8 +125,8 @@ class Text(Handle):
 
     def encode(self, tokens: Any, report: Callable[[int], object] = lambda done: None) -> bytes:
         """tokens: N int32, contiguous → the payload. `report` hears how many are done. Raises CoreError for symbols outside V."""
-        given = self.known(tokens)
-        self.in_blocks(lambda steps: self.call("encode", [POINTER, COUNT], given, steps), report)
+        pointer = self.token_pointer(tokens)
+        self.in_blocks(lambda steps: self.call("encode", [POINTER, COUNT], pointer, steps), report)
         return self.finish()
 
     def finish(self) -> bytes:
@@ -137,17 +137,17 @@ class Text(Handle):
 
     def score(self, tokens: Any, report: Callable[[int], object] = lambda done: None) -> Any:
         """The probabilities of tokens [N]: 2 · N doubles, of each one's class and member (1 where there are no classes)."""
-        given, costs = self.known(tokens), (ctypes.c_double * (2 * self.tokens))()
+        pointer, costs = self.token_pointer(tokens), (ctypes.c_double * (2 * self.tokens))()
         kinds = [POINTER, COUNT, POINTER]
-        self.in_blocks(lambda steps: self.call("score", kinds, given, steps, costs), report)
+        self.in_blocks(lambda steps: self.call("score", kinds, pointer, steps, costs), report)
         return costs
 
-    def known(self, tokens: Any) -> Any:
+    def token_pointer(self, tokens: Any) -> Any:
         """Where the frame's tokens lie, N int32."""
-        given, size = library.address(tokens)
+        pointer, size = library.address(tokens)
         if size != 4 * self.tokens:
             raise ValueError(f"{size} bytes are not the {self.tokens} tokens of this frame")
-        return given
+        return pointer
 
     def start(self, payload: bytes) -> None:
         """What `decode` reads."""
@@ -156,19 +156,19 @@ class Text(Handle):
 
     def decode(self, out: Any, steps: int) -> None:
         """The next steps into out: lanes · steps int32; cells of a lane without a token are left. Raises ChecksumError."""
-        to, size = library.writable(out)
+        target, size = library.writable(out)
         if size != 4 * self.lanes * steps:
             raise ValueError(f"{size} bytes have no room for {steps} steps of {self.lanes} lanes")
         self.share()
-        self.call("decode", [POINTER, COUNT], to, steps)
+        self.call("decode", [POINTER, COUNT], target, steps)
         self.advance(steps)
 
     def step(self, previous: Any, rows: int, out: Any) -> None:
         """One step of a prior without classes, for whoever codes symbols itself: previous: rows int32, or None before the first;
         out: rows · V float32, the conditionals."""
-        to, size = library.writable(out)
-        given, count = (None, 4 * rows) if previous is None else library.address(previous)
+        target, size = library.writable(out)
+        pointer, count = (None, 4 * rows) if previous is None else library.address(previous)
         if size != 4 * rows * self.model.symbols or count != 4 * rows:
             raise ValueError(f"{rows} rows of {self.model.symbols} probabilities do not fit these buffers")
-        self.call("step", [POINTER, COUNT, POINTER], given, rows, to)
+        self.call("step", [POINTER, COUNT, POINTER], pointer, rows, target)
         self.advance(1)

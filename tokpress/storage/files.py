@@ -44,10 +44,10 @@ def read(path: Path, most: int | None = None) -> bytes | None:
 
     Raises ModelError where it is no regular file, is too large, or cannot be read."""
     # a read allocates what it asks for: no more than the size of the file, and a byte to see whether it grows
-    found = _opened(path, most, lambda file, size: file.read(size + 1))
-    if found is not None and len(found[0]) != found[1]:
+    result = _opened(path, most, lambda file, size: file.read(size + 1))
+    if result is not None and len(result[0]) != result[1]:
         raise ModelError(f"{path} changed while it was read: try again")
-    return None if found is None else found[0]
+    return None if result is None else result[0]
 
 
 def mapped(path: Path) -> mmap.mmap:
@@ -55,10 +55,10 @@ def mapped(path: Path) -> mmap.mmap:
 
     Only for files that do not change, those of the package: if a mapped file is truncated, a signal kills the process. Raises
     ModelError as `read` does, and where the file does not exist or is empty."""
-    found = _opened(path, None, lambda file, size: mmap.mmap(file.fileno(), size, access=mmap.ACCESS_COPY))
-    if found is None:
+    result = _opened(path, None, lambda file, size: mmap.mmap(file.fileno(), size, access=mmap.ACCESS_COPY))
+    if result is None:
         raise ModelError(f"{path} cannot be read: there is no such file")
-    return found[0]
+    return result[0]
 
 
 def _opened(path: Path, most: int | None, take: Callable[[BinaryIO, int], T]) -> tuple[T, int] | None:
@@ -102,9 +102,9 @@ def config(folder: Path) -> dict[str, Any]:
     path = folder / CONFIG
     if (data := read(path)) is None:
         raise ModelError(f"{folder} is no model directory: it has no {CONFIG}")
-    if not isinstance(found := parse(data, path), dict):
+    if not isinstance(settings := parse(data, path), dict):
         raise ModelError(f"{path} is no JSON object")
-    return found
+    return settings
 
 
 def check_settings(
@@ -113,14 +113,14 @@ def check_settings(
     """Raises ModelError where a needed setting is missing, or an unknown one is present. others: the optional ones."""
     if missing := sorted(needed - set(config)):
         raise ModelError(f"{CONFIG}: {what} lacks the setting {missing[0]!r}")
-    if strange := sorted(set(config) - needed - others):
-        raise ModelError(f"{CONFIG}: {what} has no setting {strange[0]!r}")
+    if unknown := sorted(set(config) - needed - others):
+        raise ModelError(f"{CONFIG}: {what} has no setting {unknown[0]!r}")
 
 
 def _inside(value: Any) -> Iterator[Any]:
     """The objects and lists directly in a value."""
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return (each for each in inner if isinstance(each, (dict, list)))
+    return (item for item in inner if isinstance(item, (dict, list)))
 
 
 def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -111,7 +111,7 @@ def _on_corpus(tokenizer: Tokenizer, files: list[Path]) -> list[str]:
         counts += np.bincount(tokens, minlength=len(counts))
         total_bytes, total_tokens = total_bytes + len(begin), total_tokens + len(tokens)
         if not tokenizer.lossless and tokenizer.name != "segments":
-            distortion += Distortion.of(begin, tokenizer.decode(tokens), samples_of(tokenizer).sound)
+            distortion += Distortion.between(begin, tokenizer.decode(tokens), samples_of(tokenizer).sound)
     lines = [
         f"Of the beginnings of the files below, {total_bytes:,} bytes, which it has learned from:",
         "",

@@ -47,21 +47,21 @@ def find(data: bytes, size: int | None = None) -> Samples | None:
         if view[: len(magic)] == magic:
             read: Callable[[memoryview, int], Samples | None] = import_module(f".{reader}", __name__).find
             try:
-                found = read(view, size)
+                samples = read(view, size)
             except (ValueError, IndexError, KeyError, OverflowError, struct.error):  # what broken headers lead to
                 return None
-            return found if found and found.fits(size) else None
+            return samples if samples and samples.fits(size) else None
     return None
 
 
 def grid_of(data: bytes, size: int | None = None) -> Grid | None:
     """Where the samples of a file are, as a prior over samples is told. size: as in `find`."""
-    found = find(data, size)
-    return found.grid() if found else None
+    samples = find(data, size)
+    return samples.grid() if samples else None
 
 
-def values(data: bytes, found: Samples) -> np.ndarray:
+def values(data: bytes, samples: Samples) -> np.ndarray:
     """The samples as an array of `shape`, rows without their padding; a view of `data`, not to be written to."""
-    raw = np.frombuffer(data, np.uint8, found.stop - found.start, found.start)
-    rows = raw.reshape(found.rows, found.row_bytes)[:, : found.row_bytes - found.padding]
-    return np.ascontiguousarray(rows).view(found.dtype).reshape(found.shape)
+    raw = np.frombuffer(data, np.uint8, samples.stop - samples.start, samples.start)
+    rows = raw.reshape(samples.rows, samples.row_bytes)[:, : samples.row_bytes - samples.padding]
+    return np.ascontiguousarray(rows).view(samples.dtype).reshape(samples.shape)

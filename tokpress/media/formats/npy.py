@@ -26,25 +26,25 @@ def find(data: memoryview, size: int) -> Samples | None:
     begin = 12 if long else 10
     if begin + header > len(data) or header > MAX_HEADER:
         return None
-    told = _told(bytes(data[begin : begin + header]).decode("latin-1").strip())
-    if told is None:
+    fields = _parse(bytes(data[begin : begin + header]).decode("latin-1").strip())
+    if fields is None:
         return None
-    dtype, shape = told
+    dtype, shape = fields
     start = begin + header
     return Samples("array", start, start + math.prod(shape) * item_bytes(dtype), shape, dtype)
 
 
-def _told(header: str) -> tuple[str, tuple[int, ...]] | None:
+def _parse(header: str) -> tuple[str, tuple[int, ...]] | None:
     """(dtype, shape) of a header {'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }; None for any other."""
     if header[:1] != "{" or header[-1:] != "}":
         return None
     keys = list(_KEYS.finditer(header))
     if len(keys) != 3 or _KEYS.sub("", header[1:-1]).replace(",", "").strip():
         return None
-    found: dict[str, str] = {}
+    values: dict[str, str] = {}
     for key in keys:
-        found |= {name: value for name, value in key.groupdict().items() if value is not None}
-    if "descr" not in found or "shape" not in found:
+        values |= {name: value for name, value in key.groupdict().items() if value is not None}
+    if "descr" not in values or "shape" not in values:
         return None
-    sides = [int(side) for side in found["shape"].split(",") if side.strip()]
-    return (found["descr"], tuple(sides)) if len(sides) <= MAX_SIDES else None
+    sides = [int(side) for side in values["shape"].split(",") if side.strip()]
+    return (values["descr"], tuple(sides)) if len(sides) <= MAX_SIDES else None

@@ -16,10 +16,10 @@ def find(data: memoryview, size: int) -> Samples | None:
     header = _HEADER.match(bytes(data[:MAX_HEADER]))
     if not header:
         return None
-    columns, rows, most = (int(header[i]) for i in (3, 5, 7))
-    if not 0 < most < 1 << 16:
+    columns, rows, maximum = (int(header[i]) for i in (3, 5, 7))
+    if not 0 < maximum < 1 << 16:
         return None
-    channels, width = (3 if header[1] == b"6" else 1), 1 if most < 256 else 2
+    channels, width = (3 if header[1] == b"6" else 1), 1 if maximum < 256 else 2
     start = header.end()
     return Samples(
         "image",

@@ -62,7 +62,7 @@ class Samples(NamedTuple):
             rows, columns = 1, self.shape[0]
         if picture and columns * channels > MAX_ROW and not self.padding:  # rows too long to look at what is above
             picture, rows, columns = False, 1, rows * columns
-        return self._on(picture, rows, columns, channels)
+        return self._grid(picture, rows, columns, channels)
 
     def video(self, channels: int) -> Grid | None:
         """Of an array [frames, rows, columns, channels], or of several such videos one behind the other; without the last
@@ -71,9 +71,9 @@ class Samples(NamedTuple):
         if self.kind != "array" or len(shape) < 4 or shape[-1] != channels:
             return None
         *frames, rows, columns, _ = shape
-        return self._on(True, math.prod(frames) * rows, columns, channels, math.prod(frames))
+        return self._grid(True, math.prod(frames) * rows, columns, channels, math.prod(frames))
 
-    def _on(self, picture: bool, rows: int, columns: int, channels: int, frames: int = 1) -> Grid | None:
+    def _grid(self, picture: bool, rows: int, columns: int, channels: int, frames: int = 1) -> Grid | None:
         grid = Grid(
             picture, self.start, rows, columns, channels, 8 * item_bytes(self.dtype),
             signed=self.dtype[1] in "iV", little=self.dtype[0] != ">", padding=self.padding, frames=frames,

@@ -31,15 +31,15 @@ def find(data: memoryview, size: int) -> Samples | None:
     tags = _tags(data, order)
     if tags is None or TILES in tags:
         return None
-    channels, bits = _one(tags, CHANNELS), tags.get(BITS, np.ones(1, np.uint16))
-    if _one(tags, COMPRESSION) != 1 or (channels > 1 and _one(tags, PLANES) != 1):
+    channels, bits = _single_value(tags, CHANNELS), tags.get(BITS, np.ones(1, np.uint16))
+    if _single_value(tags, COMPRESSION) != 1 or (channels > 1 and _single_value(tags, PLANES) != 1):
         return None
     if len(bits) != channels or bits[0] not in (8, 16) or (bits != bits[0]).any():
         return None
     offsets, counts = tags[OFFSETS], tags[COUNTS]
     if len(offsets) != len(counts) or not _adjacent(offsets, counts):
         return None
-    shape = (_one(tags, HEIGHT), _one(tags, WIDTH), channels)
+    shape = (_single_value(tags, HEIGHT), _single_value(tags, WIDTH), channels)
     stop = int(offsets[-1]) + int(counts[-1])
     return Samples("image", int(offsets[0]), stop, shape, "|u1" if bits[0] == 8 else f"{order}u2")
 
@@ -49,12 +49,12 @@ def _tags(data: memoryview, order: str) -> dict[int, Values] | None:
     (at,) = struct.unpack_from(f"{order}I", data, 4)
     (entries,) = struct.unpack_from(f"{order}H", data, at)
     tags: dict[int, Values] = {}
-    before = -1
+    last_tag = -1
     for place in range(at + 2, at + 2 + 12 * entries, 12):
         tag, kind, count = struct.unpack_from(f"{order}HHI", data, place)
-        if tag <= before:
+        if tag <= last_tag:
             return None
-        before = tag
+        last_tag = tag
         if tag in READ:
             dtype = np.dtype(order + TYPES[kind])
             start = place + 8
@@ -64,7 +64,7 @@ def _tags(data: memoryview, order: str) -> dict[int, Values] | None:
     return tags
 
 
-def _one(tags: dict[int, Values], tag: int) -> int:
+def _single_value(tags: dict[int, Values], tag: int) -> int:
     """The value of a tag that has one; 1 where the tag is missing."""
     (value,) = tags.get(tag, (1,))
     return int(value)

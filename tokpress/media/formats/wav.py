@@ -17,24 +17,24 @@ MAX_CHUNKS = 1000
 def find(data: memoryview, size: int) -> Samples | None:
     if len(data) < 12 or bytes(data[8:12]) != b"WAVE":
         return None
-    at, told = 12, None
+    at, fmt = 12, None
     for _ in range(MAX_CHUNKS):
         if at + 8 > len(data):
             break
         name, length = bytes(data[at : at + 4]), struct.unpack_from("<I", data, at + 4)[0]
         body = at + 8
         if name == b"fmt " and length >= 16 and body + 16 <= len(data):
-            told = struct.unpack_from("<HHIIHH", data, body)
+            fmt = struct.unpack_from("<HHIIHH", data, body)
         elif name == b"data":
-            return _samples(told, body, min(length, size - body))
+            return _samples(fmt, body, min(length, size - body))
         at = body + length + length % 2
     return None
 
 
-def _samples(told: tuple[int, ...] | None, start: int, size: int) -> Samples | None:
-    if told is None:
+def _samples(fmt: tuple[int, ...] | None, start: int, size: int) -> Samples | None:
+    if fmt is None:
         return None
-    code, channels, _, _, block, bits = told
+    code, channels, _, _, block, bits = fmt
     if code not in (PCM, EXTENSIBLE) or bits not in DTYPES or not channels or block != channels * bits // 8:
         return None
     frames = size // block

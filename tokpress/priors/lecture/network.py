@@ -125,7 +125,7 @@ class NetworkPrior(SteppedPrior):
             if len(self._given) != whole:
                 raise TokpressError(f"{len(self._given):,} given items for {whole:,} items; there must be one for each")
             # a lane's first item; of the incomplete one at the end, which has nothing given, the last one serves
-            items = Layout.of(tokens, lanes, self.stride).steps // self.stride
+            items = Layout.divide(tokens, lanes, self.stride).steps // self.stride
             state.first = np.arange(lanes) * items
         return state
 

@@ -121,7 +121,7 @@ class TokenPaths:
         self.base, self.tree, self.rules = prior.base.for_frame(frame), prior.tree, prior.rules
 
     def init(self, lanes: int, tokens: int) -> State:
-        width = Layout.of(tokens, lanes, self.rules.stride).steps * self.tree.longest
+        width = Layout.divide(tokens, lanes, self.rules.stride).steps * self.tree.longest
         return State(
             self.base.init(lanes, tokens),
             BitwiseModel(lanes, width, 4 * tokens),

@@ -47,7 +47,7 @@ class BitwiseCodec(Codec):
         with self.limits():
             if not len(tokens):
                 return b""
-            coded = self._start(Layout.of(len(tokens), self.frame.lanes))
+            coded = self._start(Layout.divide(len(tokens), self.frame.lanes))
             return coded.encode(as_ids(tokens), report)
 
     def decode(self, payload: bytes, count: int, watch: Watch = unwatched) -> TokenBuffer:
@@ -57,7 +57,7 @@ class BitwiseCodec(Codec):
     def _decode(self, payload: bytes, count: int, sharpness: int, watch: Watch) -> TokenBuffer:
         if not count:
             return array("i")
-        layout = Layout.of(count, self.frame.lanes)
+        layout = Layout.divide(count, self.frame.lanes)
         coded = self._start(layout)
         coded.start(payload)
         return decode_in_blocks(layout, lambda block, steps: coded.decode(block, steps, sharpness), watch)
@@ -66,7 +66,7 @@ class BitwiseCodec(Codec):
         with self.limits():
             if not len(tokens):
                 return np.zeros(0)
-            coded = self._start(Layout.of(len(tokens), self.frame.lanes))
+            coded = self._start(Layout.divide(len(tokens), self.frame.lanes))
             return np.frombuffer(coded.score(as_ids(tokens), report), np.int64) / COST_UNIT
 
     def sample(self, count: int, seed: int | None = None, temperature: float = 1.0) -> TokenBuffer:

@@ -82,7 +82,7 @@ class TextCodec(Codec):
         return twin_of(self.prior, self.frame).stepped()
 
     def _start(self, count: int) -> tuple[Layout, Text]:
-        layout = Layout.of(count, self.frame.lanes)
+        layout = Layout.divide(count, self.frame.lanes)
         return layout, Text(self.model, layout.lanes, layout.tokens, most_threads(), free=threads)
 
     def encode(self, tokens: TokenBuffer, report: Report = silent) -> bytes:

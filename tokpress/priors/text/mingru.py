@@ -153,7 +153,11 @@ class MinGRUPrior(SteppedPrior):
     @lazy
     def classes(self) -> SymbolClasses | None:
         """The classes of its symbols, where its softmax is class-factored."""
-        return SymbolClasses.of(self._tensors["place"], self._config["classes"]) if "classes" in self._config else None
+        return (
+            SymbolClasses.from_places(self._tensors["place"], self._config["classes"])
+            if "classes" in self._config
+            else None
+        )
 
     @property
     def engine(self) -> Engine:

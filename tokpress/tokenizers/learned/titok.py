@@ -36,7 +36,7 @@ class TiTokTokenizer(VQTokenizer):
     def encoder(self, m: FieldOps, x: Values) -> Values:
         s, patches = self.settings, math.prod(self.latent)
         h = m.linear("encoder.in", m.down(x, self.stages[0]), s["width"])
-        h = m.beside(h + m.places("encoder.where", s["width"]), "encoder.latents", s["latents"])
+        h = m.append_vectors(h + m.places("encoder.where", s["width"]), "encoder.latents", s["latents"])
         h = self._transformer(m, "encoder", h)
         h = m.cut(h, patches, patches + s["latents"], (s["latents"],))
         return m.linear("encoder.out", h, self.dim(), normed=True)
@@ -44,7 +44,7 @@ class TiTokTokenizer(VQTokenizer):
     def decoder(self, m: FieldOps, codes: Values) -> Values:
         s, patches = self.settings, math.prod(self.latent)
         h = m.linear("decoder.in", codes, s["width"]) + m.places("decoder.which", s["width"])
-        h = m.beside(h, "decoder.patches", patches)
+        h = m.append_vectors(h, "decoder.patches", patches)
         h = self._transformer(m, "decoder", h)
         h = m.cut(h, s["latents"], s["latents"] + patches, self.latent)
         h = m.conv("decoder.out", m.norm(h), self._spans(), self.channels * math.prod(self.stages[0]), gain=0.3)

@@ -79,7 +79,7 @@ class TrainedFields(RowwiseTrained):
     def attend(self, name: str, q: Tensor, k: Tensor, v: Tensor, heads: int) -> Tensor:
         return self._attend(q, k, v, heads, None, causal=False)
 
-    def beside(self, x: Tensor, name: str, count: int) -> Tensor:
+    def append_vectors(self, x: Tensor, name: str, count: int) -> Tensor:
         vectors = self._vector(name, lambda: torch.randn(count, x.shape[-1]) * 0.3)
         self.dims = (x.shape[1] + count,)
         return torch.cat([x, vectors.expand(len(x), -1, -1)], 1)
