@@ -1,11 +1,11 @@
-"""What every prior must do, whoever wrote it: `check(model, folder)` runs it all on a small input.
+"""Conformance tests for priors: `check(model, folder)` runs all of them on a small input.
 
     from tokpress.conformance import check
     check(Model(BytesTokenizer(), MyPrior(256)), tmp_path)
 
-Probabilities that are positive and sum to 1; none that depends on what comes later, in any lane; known symbols
-taken many at a time give the bits of steps one by one; coded bits ≈ −log2 p; round trips in lanes; the same bytes
-twice; save → load → the same file.
+The checks: probabilities are at least 0 and sum to 1. No probability depends on a later symbol, in any lane. `step_block` gives the bits
+of `step`. The payload has about −log2 p bits. Tokens survive a round trip with any number of lanes. Encoding is deterministic. A saved
+and loaded model codes the same bytes.
 """
 
 import math
@@ -27,8 +27,8 @@ LANES = (1, 3, 7)
 
 
 def check(model: Model, folder: Path, kernel: str = "auto") -> None:
-    """Raises AssertionError, which names the broken rule. folder: an empty one, to save the model in. kernel: as in
-    `coding.Frame`."""
+    """Run all checks. Raises AssertionError, which names the broken rule. folder: an empty folder, to save the model in.
+    kernel: as in `coding.Frame`."""
     tokens = as_array(model.tokenizer.encode(text_of(model)))
     for stepped in model.prior.codec(Frame(len(tokens), kernel=kernel)).stepped():
         check_pmfs(stepped, tokens)
@@ -41,7 +41,7 @@ def check(model: Model, folder: Path, kernel: str = "auto") -> None:
 
 
 def text_of(model: Model) -> bytes:
-    """About as many tokens for every tokenizer."""
+    """A text that has about as many tokens under every tokenizer."""
     return TEXT[-len(TEXT) // model.tokenizer.sizes.unit_tokens :]
 
 
@@ -51,7 +51,7 @@ def _require(holds: bool, what: str) -> None:
 
 
 def _pmfs(prior: Stepped, tokens: Tokens, lanes: int) -> list[Pmf]:
-    """Step by step, as a decoder gets them."""
+    """The conditionals of each step, as a decoder computes them."""
     layout = Layout.divide(len(tokens), lanes, prior.rules.stride)
     grid, out = layout.split(tokens), []
     steps = conditionals(prior, layout)
@@ -75,7 +75,7 @@ def check_pmfs(prior: Stepped, tokens: Tokens) -> None:
 
 
 def check_causal(prior: Stepped, tokens: Tokens) -> None:
-    """Changing what comes at or after step t changes no pmf up to and including step t, in any lane."""
+    """Symbols at or after step t change no pmf up to and including step t, in any lane."""
     layout = Layout.divide(len(tokens), 4, prior.rules.stride)
     rng = np.random.default_rng(1)
     pmfs = _pmfs(prior, tokens, 4)
@@ -123,7 +123,7 @@ def check_coding(model: Model, kernel: str) -> None:
             # one word of termination, and 2^−24 a symbol for the coder's integer frequencies
             coded = 8 * len(payload)
             _require(coded <= bits * 1.005 + 40 + len(tokens) * 0.01, f"{coded} bits coded, the score says {bits:.0f}")
-            if source == text:  # others may happen to code to zeros, which need not be written
+            if source == text:  # the payload of another source may end in zeros, which are not written
                 _require(coded >= bits * 0.995 - 40, f"{coded} bits coded, the score says {bits:.0f}")
 
 

@@ -1,8 +1,8 @@
-"""Everything tokpress raises on purpose. Each message says what, where, and what to do."""
+"""The errors that tokpress raises. Each message says what is wrong, where, and what to do."""
 
 
 class TokpressError(Exception):
-    """Base of all errors a caller may want to catch."""
+    """Base class of all errors of tokpress."""
 
 
 class FormatError(TokpressError):
@@ -14,20 +14,20 @@ class ChecksumError(FormatError):
 
 
 class ModelMismatchError(TokpressError):
-    """A frame was made with a model that is not here, or not this one."""
+    """A frame needs a model that is not available, or not the given one."""
 
 
 class UnknownComponentError(TokpressError):
-    """A tokenizer or prior name that is not registered."""
+    """No tokenizer or prior has this name."""
 
 
 class ModelError(TokpressError):
-    """A model directory is missing a file, or a file in it is not what config.json promises."""
+    """A model directory lacks a file, or a file contradicts config.json."""
 
 
 class TokenizerError(TokpressError):
-    """A tokenizer cannot represent every byte string, or tokens do not belong to it."""
+    """A tokenizer cannot represent a source, or a token is not in its vocabulary."""
 
 
 class CorpusError(TokpressError):
-    """Nothing to train on, or a corpus file cannot be read."""
+    """There is nothing to train on, or a corpus file cannot be read."""

@@ -1,7 +1,7 @@
-"""Work that waits until it is needed: `lazy`, an attribute computed when it is first asked for, and `np`, numpy imported at its first use.
+"""Deferred work: `lazy` computes an attribute at its first access; `np` imports numpy at its first use.
 
-`functools.cached_property` up to Python 3.11 computes under a lock, which a fork beside another thread leaves locked for ever.
-Here two threads may both compute a value; one of the two stays.
+Up to Python 3.11, `functools.cached_property` computes under a lock, and a fork during the computation leaves that lock held for ever in
+the child. `lazy` takes no lock: two threads may both compute a value, and one of the two values stays.
 """
 
 from collections.abc import Callable
@@ -43,19 +43,19 @@ class lazy(Generic[T]):
 
 
 class _OnFirstUse:
-    """A module that is imported when an attribute of it is first asked for."""
+    """A module that is imported when one of its attributes is first read."""
 
     def __init__(self, name: str) -> None:
         self.__dict__["__name__"] = name
 
     def __getattr__(self, attribute: str) -> Any:
         value = getattr(import_module(self.__name__), attribute)
-        self.__dict__[attribute] = value  # later look-ups do not come here
+        self.__dict__[attribute] = value  # later reads find it without this method
         return value
 
 
 if TYPE_CHECKING:
     import numpy as np
 else:
-    #: numpy, for modules that a small file goes through without needing it: `import numpy` takes longer than all else there
+    #: numpy, for modules that small files use without numpy: importing it takes longer than all their other work
     np = _OnFirstUse("numpy")

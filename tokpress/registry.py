@@ -1,10 +1,12 @@
-"""Names → components: `Registry`. Built-in ones are imported on first use, so that `--help` and small inputs import only what they
-touch. A name that nobody has registered is looked for in installed packages, if they offer a module in the entry point group:
+"""`Registry` finds components by name.
+
+A built-in component is imported on first use, so `--help` and small inputs import little. For an unknown name, the registry imports the
+plugins of installed packages: the modules in the entry point group
 
     [project.entry-points."tokpress.plugins"]
     mine = "my_package.my_prior"
 
-A file or module is imported where the user names it (`--import`), never because a model directory does.
+Other files and modules are imported only if the user names them (`--import`). A model directory never causes an import.
 """
 
 import hashlib
@@ -23,14 +25,14 @@ T = TypeVar("T", bound=type)
 
 
 class Registry(Generic[T]):
-    """Components of one kind by name. built_in: name → "module:class"."""
+    """Components of one kind, by name. built_in: name → "module:class"."""
 
     def __init__(self, kind: str, built_in: Mapping[str, str]) -> None:
         self._kind = kind
         self._table: dict[str, str | T] = {**built_in}
 
     def register(self, name: str) -> Callable[[T], T]:
-        """Class decorator: make a component usable by name. Raises ValueError for a name that is taken."""
+        """Class decorator that registers a component. Raises ValueError if the name is taken."""
 
         def add(component: T) -> T:
             if name in self._table:
@@ -41,7 +43,7 @@ class Registry(Generic[T]):
         return add
 
     def find(self, name: str) -> T:
-        """The component with this name. Raises UnknownComponentError."""
+        """The component with this name. Raises UnknownComponentError if there is none."""
         if name not in self._table:
             load_plugins()
         entry = self._table.get(name)
@@ -62,7 +64,7 @@ class Registry(Generic[T]):
 
 
 def load_plugins() -> None:
-    """Import what installed packages offer. Importing twice does no harm."""
+    """Import the plugins of installed packages. A second call does no harm."""
     for point in entry_points(group=GROUP):
         try:
             point.load()
@@ -72,13 +74,13 @@ def load_plugins() -> None:
 
 
 def load_module(name: str) -> None:
-    """Import a module by its name (package.module), or a file by its path (prior.py), once."""
+    """Import a module by name (package.module) or a file by path (prior.py), once."""
     try:
         if name.endswith(".py"):
             _load_file(Path(name).resolve())
         else:
             importlib.import_module(name)
-    except (Exception, SystemExit) as error:  # also of a script that ends by sys.exit()
+    except (Exception, SystemExit) as error:  # a script may call sys.exit()
         raise TokpressError(f"cannot import {name}: {_message(error)}; give a module or a .py file") from error
 
 
@@ -90,7 +92,7 @@ def _message(error: BaseException) -> str:
 def _load_file(path: Path) -> None:
     if str(path) in (getattr(module, "__file__", None) for module in list(sys.modules.values())):
         return
-    # a name of its own: a file called json.py must not become the json of everyone else
+    # a unique name: a file called json.py must not replace the module json
     name = f"tokpress_plugin_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:

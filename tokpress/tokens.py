@@ -1,6 +1,6 @@
-"""Tokens [N] as buffers. Whoever computes with them by numpy asks for `as_array`, whoever hands them to the core for `as_ids`.
+"""Tokens [N] as buffers. `as_array` converts them for numpy, `as_ids` for the core.
 
-A small file is coded without numpy, so tokens are any buffer of int32, or of uint8 where the vocabulary has at most 256 symbols:
+Small files are coded without numpy, so tokens are any buffer of int32, or of uint8 for a vocabulary of at most 256 symbols:
 `array("i")`, `array("B")`, `bytes`, `memoryview`, a numpy array.
 
 >>> as_array(array("B", [65, 66]))
@@ -26,7 +26,7 @@ else:
 
 
 def as_array(tokens: TokenBuffer) -> Tokens:
-    """[N] int32, a view where that can be. An integer outside int32 becomes −1, which is no token either."""
+    """The tokens as int32 [N], without a copy if possible. An integer outside int32 becomes −1, which is no token."""
     if isinstance(tokens, np.ndarray) and tokens.dtype == np.int32:
         return tokens
     values = np.asarray(memoryview(tokens) if isinstance(tokens, bytes) else tokens)
@@ -42,13 +42,13 @@ def as_array(tokens: TokenBuffer) -> Tokens:
 
 
 def count(tokens: Any) -> int:
-    """How many they are; of a numpy block [n, steps] too."""
+    """Number of tokens in a buffer or in a numpy block [n, steps]."""
     size = getattr(tokens, "size", None)
     return len(tokens) if size is None else int(size)
 
 
 def as_ids(tokens: TokenBuffer) -> Any:
-    """A contiguous buffer of int32, for the core: the tokens themselves where they are one."""
+    """The tokens as a contiguous buffer of int32, for the core. Such a buffer is returned as it is."""
     kind = _kind(tokens)
     if kind == "i":
         return tokens
@@ -58,9 +58,9 @@ def as_ids(tokens: TokenBuffer) -> Any:
 
 
 def as_bytes(tokens: TokenBuffer) -> Any:
-    """A contiguous buffer of uint8, whose items are Python's integers: the tokens themselves where they are one, and not numpy's.
+    """The tokens as a contiguous buffer of uint8 whose items are Python integers, so never a numpy array. Such a buffer is returned as it is.
 
-    Raises ValueError where one lies outside 0 … 255."""
+    Raises ValueError if a token lies outside 0 … 255."""
     if isinstance(tokens, bytes | bytearray | memoryview | array):
         kind = _kind(tokens)
         if kind == "B":
@@ -74,7 +74,7 @@ def as_bytes(tokens: TokenBuffer) -> Any:
 
 
 def _kind(tokens: Any) -> str:
-    """The format of a contiguous buffer of one dimension; "" where it is none."""
+    """The format of a contiguous one-dimensional buffer: "i", "B", or "" for all others."""
     try:
         view = memoryview(tokens)
     except (TypeError, ValueError):

@@ -131,8 +131,8 @@ def test_what_is_refused(here):
         (("--lossy", "-m", "p", "a.mkv"), "the model is for pictures, and this is a video"),
         (("--lossy", "-m", "v", "a.ppm"), "the model is for video, and this is a picture"),
         (("--lossy", "-m", "v", "a.wav"), "the model is for video, and this is sound"),
-        (("--lossy", "-m", "v", "cut.mkv"), "cut.mkv: no video that can be read"),
-        (("--content", "a.mkv"), "and this is a video"),
+        (("--lossy", "-m", "v", "cut.mkv"), "cut.mkv: the video cannot be read"),
+        (("--content", "a.mkv"), "not video"),
         (("--lossy", "-m", "text", "a.mkv"), "--lossy needs one model with a lossy tokenizer"),
     ]:
         assert told in run("compress", *words, code=1).output

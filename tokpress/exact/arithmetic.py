@@ -1,14 +1,14 @@
-"""The exact arithmetic of a prior's network: one step of every lane, in numpy, with the same bits on every machine.
+"""The exact arithmetic of a prior's network: numpy computes one step of every lane, with the same bits on every machine.
 
 A network (`tokpress.priors.lecture.network`) is written once, in the operations of `network_ops.NetworkOps`. `Exact` computes them
-one step at a time and keeps the memory that later steps need; `training.nets.arithmetic.Trained` computes the same functions for
+one step at a time and keeps the state that later steps need. `training.nets.arithmetic.Trained` computes the same functions for
 all steps at once, with gradients. A test compares the two.
 
     values        x [n, C] float32: one row per lane
     products      7-bit weights · 8-bit activations, integer sums (docs/exactness.md)
     `linear`      activations rounded row by row: a = round(x·127 / max|x|)
     `limit=ℓ`     activations rounded on one grid for all rows and steps: a = round(clip(x, ±ℓ)·127/ℓ). Convolutions and
-                  attention need the common grid, because they add values of several steps
+                  attention need this grid, because they add values of several steps
 
 `rowwise`, `layers` and this file are the three levels of `network_ops`; `rows` and `encoder` are the arithmetic of sub-networks.
 """
@@ -31,11 +31,11 @@ class Exact(LayersExact):
         self.given: Integers = np.zeros((lanes, 0), np.int64)
 
     def give(self, given: Integers) -> None:
-        """The symbols [lanes, M] of the items from which each lane's next item is predicted."""
+        """Set the conditioning items of the lanes' next items: symbols [lanes, M]."""
         self.given = given
 
     def vertical(self, name: str, stack: Stack, x: Floats) -> Floats:
-        """Runs the stack for a whole row at the row's first pixel (`exact.rows`). A pixel's channels share the result."""
+        """Run the stack for a whole row at the row's first pixel (`exact.rows`). The channels of a pixel share the result."""
         height, width, c = self.shape[0], self.shape[1], self.channels
         features = x.shape[1]
         above = self._kept(name, self.lanes, width, c * features)
@@ -52,7 +52,7 @@ class Exact(LayersExact):
         return row_features.reshape(-1, width, row_features.shape[1])[: self.rows, column // c]
 
     def upsampled(self, name: str, shape: Shape, symbols: int, width: int, outputs: int) -> Floats:
-        """Computes the whole conditioning picture at an item's beginning; nothing of it is masked."""
+        """Compute the features of the whole conditioning picture at an item's first step, without a mask."""
         if self.at == 0:
             grid = self.embed(name + ".embedding", self.given, symbols, width).reshape(self.lanes, *shape[:2], -1)
             around = np.pad(self._grid(grid, 4.0), ((0, 0), (1, 1), (1, 1), (0, 0)))
@@ -65,7 +65,7 @@ class Exact(LayersExact):
         return self.memory[name][: self.rows, self._below(shape)[self.at // self.channels]]
 
     def encoded(self, stack: Stack, shape: Shape) -> Floats:
-        """Runs the encoder at an item's beginning (`exact.encoder`)."""
+        """Run the encoder at an item's first step (`exact.encoder`)."""
         if self.at == 0:
             self.memory["encoded"] = stack(Encoder(self.weights, shape, self.lanes), self.given.reshape(-1))
         return self.memory["encoded"]

@@ -4,7 +4,7 @@
     weights   2^(score − max) on a 2^23 grid, then p = round(w·2^16 / Σ w): small integers
     output    Σ p·v / Σ p with 8-bit values v: integer sums below 2^24 in float32 carriers, one division
 
-A step costs O(L) for L cached positions; without the cache all of them would be computed again, O(L²).
+A step costs O(L) for L cached positions. Without the cache it would cost O(L²).
 """
 
 from collections.abc import Callable
@@ -19,7 +19,7 @@ from .arrays import Floats, Integers
 WEIGHT_SUM = np.float32(1 << 16)
 #: values are rounded on a grid of ±VALUE_LIMIT
 VALUE_LIMIT = 4.0
-#: step → steps it may see, in rising order, itself among them
+#: step → the steps that it sees, in rising order, itself included
 Pattern = Callable[[int], Integers]
 
 
@@ -40,7 +40,7 @@ class Cache:
         self.scale = np.zeros((self.lanes, self.heads, room), np.float32)
 
     def grow(self, at: int) -> None:
-        """Room for step `at`: a cache grows with what is in it."""
+        """Make room for step `at`. A cache grows with its content."""
         while at >= self.k.shape[2] and self.k.shape[2] < self.length:
             more = min(self.k.shape[2], self.length - self.k.shape[2])
             self.k, self.v, self.scale = (
@@ -50,7 +50,7 @@ class Cache:
 
 
 def quantize_heads(x: Floats, heads: int) -> tuple[Floats, Floats]:
-    """[n, C] → integers [n, heads, d] with a scale [n, heads, 1] each."""
+    """[n, C] → integers [n, heads, d] and their scales [n, heads, 1]."""
     return ops.quantize_rows(np, x.reshape(len(x), heads, -1))
 
 
@@ -69,21 +69,21 @@ def step(
     distances: Floats | None,
     pattern: Pattern | None,
 ) -> Floats:
-    """Add this step's keys and values, and attend to what may be seen. All [n, C]."""
+    """Cache the keys and values of this step, then attend to the visible steps. q, k, v and the result: [n, C]."""
     slot = at % cache.length
     cache.grow(slot)
     cache.k[:rows, :, slot], scale = quantize_heads(k, cache.heads)
     cache.scale[:rows, :, slot] = scale[..., 0]
     cache.v[:rows, :, slot] = _on_grid(v).reshape(rows, cache.heads, -1)
     seen: slice | Integers = slice(0, min(at + 1, cache.length)) if pattern is None else pattern(at)
-    if distances is not None:  # what was at + 1 − L … at stands in the ring from its oldest on
+    if distances is not None:  # the ring holds steps at + 1 − L … at
         age = (slot - np.arange(min(at + 1, cache.length))) % cache.length
         distances = distances[None, :, age]
     return _attend(cache, q, seen, rows, distances)
 
 
 def fill(cache: Cache, k: Floats, v: Floats) -> None:
-    """Keys and values [lanes·L, C] of all positions at once."""
+    """Fill the cache with the keys and values [lanes·L, C] of all positions."""
     shape = cache.lanes, cache.length, cache.heads, cache.width
     a, r = quantize_heads(k, cache.heads)
     cache.k = np.ascontiguousarray(a.reshape(shape).swapaxes(1, 2))
@@ -92,7 +92,7 @@ def fill(cache: Cache, k: Floats, v: Floats) -> None:
 
 
 def look(cache: Cache, q: Floats) -> Floats:
-    """Attend to everything in it: q [n, C]."""
+    """Attend to all positions of the cache: q [n, C] → [n, C]."""
     return _attend(cache, q, slice(0, cache.length), len(q), None)
 
 

@@ -1,7 +1,7 @@
-"""Exact operations of an encoder: features of a conditioning item, in which every position sees every other.
+"""Exact operations of an encoder, which computes features of a conditioning item. Every position sees every other.
 
-Values are [n·M, C], the M positions of one lane's item after the other. Row-by-row operations are those of a decoder's
-step. Attention has no mask. Coordinates are those of all positions.
+Values are [n·M, C]: the M positions of the first lane's item, then those of the next. Row-by-row operations are those of a decoder's
+step. Attention has no mask.
 """
 
 import numpy as np
@@ -14,7 +14,7 @@ from .weights import Weights
 
 
 class Encoder(LayersExact):
-    """The arithmetic for all positions of `lanes` items of `shape` at once."""
+    """The arithmetic of all positions of `lanes` items of `shape`."""
 
     def __init__(self, weights: Weights, shape: Shape, lanes: int) -> None:
         super().__init__(weights, shape, make_order("raster", shape), lanes)

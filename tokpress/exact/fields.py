@@ -1,8 +1,8 @@
-"""The exact arithmetic of autoencoders: whole items at once, on grids of several resolutions, with the same bits on every machine.
+"""The exact arithmetic of autoencoders, for all places of an item at once, on grids of several resolutions.
 
-An encoder or a decoder of a learned tokenizer is written once in the operations of `network_ops.FieldOps`. `Fields` computes
-them exactly in numpy, so that tokens are decoded to the same reconstruction on every machine;
-`training.nets.fields.TrainedFields` computes the same functions with gradients.
+The encoder and the decoder of a learned tokenizer are written once, in the operations of `network_ops.FieldOps`. `Fields` computes them
+exactly in numpy, so tokens decode to the same reconstruction on every machine. `training.nets.fields.TrainedFields` computes the same
+functions with gradients.
 
     values   x [n·D_1·D_2·…, C] float32: n items, a row per place of the grid `dims` = (D_1, D_2, …), raster order
     dims     time for sound, rows and columns for pictures, time, rows and columns for video

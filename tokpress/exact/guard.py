@@ -1,7 +1,7 @@
-"""A test mode that lets through only the operations of the exactness rule (docs/exactness.md).
+"""A test mode for torch that rejects operations outside the exactness rule (docs/exactness.md).
 
-Run a prior on torch tensors inside `ExactOnly()`: every torch operation is checked by name and by dtype,
-and one that is not on the list raises. Sums, matrix products and conversions are allowed under conditions.
+Inside `ExactOnly()`, every torch operation is checked by name and dtype, and an operation outside the list raises an error. Sums, roots,
+quotients and matrix products are allowed under conditions.
 """
 
 from typing import Any
@@ -11,7 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from .guard_numpy import InexactOperation
 
-#: correctly rounded, or exact, whatever the order and the machine; also moves and views of memory
+#: operations that are exact or correctly rounded on every machine, and moves and views of memory
 ALLOWED = frozenset(
     [
         "add",

@@ -1,9 +1,9 @@
-"""The test mode of `guard` for networks that step in numpy: arrays that reject operations outside the exactness rule.
+"""A test mode for numpy: arrays that reject operations outside the exactness rule.
 
     weights = Weights({name: guarded(tensor) for name, tensor in tensors.items()})
 
-Every result of a guarded array is guarded. An operation that is not on the list raises InexactOperation. So do float sums,
-float64, and matrix products whose entries are not integers or whose sums may exceed 2^24.
+Operations on guarded arrays return guarded arrays. An operation outside the list raises InexactOperation. So do float sums, float64, and
+matrix products whose entries are not integers or whose sums may exceed 2^24.
 """
 
 from typing import Any
@@ -12,10 +12,10 @@ import numpy as np
 
 
 class InexactOperation(AssertionError):
-    """An operation whose result the rule does not determine."""
+    """An operation whose result may differ between machines."""
 
 
-#: correctly rounded, or exact, whatever the order and the machine
+#: functions that are exact or correctly rounded on every machine
 UFUNCS = frozenset(
     [
         "add",
@@ -46,7 +46,7 @@ UFUNCS = frozenset(
         "logical_and",
     ]
 )
-#: these move values, or are made of ufuncs
+#: functions that move values, or that call the functions above
 FUNCTIONS = frozenset(
     [
         "concatenate",
@@ -107,7 +107,7 @@ class Guarded(np.ndarray):
         if function.__name__ not in FUNCTIONS:
             raise InexactOperation(f"numpy.{function.__name__} is not on the exactness rule's list")
         result = super().__array_function__(function, types, args, kwargs)
-        # some functions, concatenate among them, give plain arrays back, which nobody would watch any more
+        # some functions, for example concatenate, return plain arrays, which are not guarded
         return type(result)(map(guarded, result)) if isinstance(result, (tuple, list)) else guarded(result)
 
 

@@ -1,14 +1,13 @@
 """The integer matrix product a · qᵀ, and the choice of the kernel that computes it.
 
-a [n, K] holds −127 … 127, q [N, K] holds −64 … 63, so the integer sum has one right answer in any
-order of summation. Four kernels give it:
+a [n, K] holds −127 … 127 and q [N, K] holds −64 … 63. An integer sum does not depend on the order of summation. There are four kernels:
 
-    numpy     float32 BLAS, exact while K · 64 · 127 < 2^24, i.e. K ≤ 2064; longer rows are split
-    native    int8 into int32 by the processor's own instructions, in the core (core/product.h)
+    numpy     float32 BLAS, exact while K · 64 · 127 < 2^24, so K ≤ 2064; longer rows are split
+    native    int8 into int32 by vector instructions, in the core (core/product.h)
     int8      torch._int_mm into int32; seven-bit weights keep the pair sums of CPUs without VNNI from saturating
-    float     torch float32, the same bound as numpy (also the choice on a GPU, with TF32 off)
+    float     torch float32 with the bound of numpy, on a CPU or a GPU (TF32 off)
 
-A kernel is used only after it reproduced an int64 product on this machine (`self_test`).
+A kernel is used only if it reproduces an int64 product on this machine (`self_test`).
 """
 
 from __future__ import annotations
@@ -62,7 +61,7 @@ class NumpyKernel(Kernel["Floats", "list[Floats]"]):
 
 
 class NativeKernel(Kernel["Floats", Packed]):
-    """The core's product."""
+    """The product of the core."""
 
     name = "native"
 
@@ -77,7 +76,7 @@ class NativeKernel(Kernel["Floats", Packed]):
 
 
 class Int8Kernel(Kernel["Floats", Any]):
-    """numpy in, numpy out; torch only multiplies."""
+    """Takes and returns numpy arrays; torch multiplies."""
 
     name = "int8"
 
@@ -93,12 +92,12 @@ class Int8Kernel(Kernel["Floats", Any]):
 
 
 class FloatKernel(Kernel[Any, Any]):
-    """torch tensors in, torch tensors out, on any device."""
+    """Takes and returns torch tensors, on any device."""
 
     name = "float"
 
     def __init__(self, device: str = "") -> None:
-        """device: where tensors go; without it the GPU where there is one."""
+        """device: torch's name of a device; "": the GPU, or the CPU if there is none."""
         import torch
 
         self.device = device or ("cuda" if torch.cuda.is_available() else "cpu")
@@ -120,7 +119,7 @@ class FloatKernel(Kernel[Any, Any]):
 
 @lru_cache
 def self_test(name: str) -> bool:
-    """Does this kernel, on this machine, give the int64 product at every extreme?"""
+    """Whether this kernel gives the int64 product on this machine, extreme values included."""
     try:
         kernel = KERNELS[name]()
     except ImportError:
@@ -150,7 +149,7 @@ KERNELS: dict[str, type[Kernel[Any, Any]]] = {k.name: k for k in (NumpyKernel, N
 
 
 def make_kernel(name: str) -> Kernel[Any, Any]:
-    """The kernel of this name. Raises TokpressError if it is not exact here."""
+    """The kernel of this name. Raises TokpressError if it is missing, or not exact on this machine."""
     if name not in KERNELS:
         raise TokpressError(f"no kernel is called {name!r}; there are: {', '.join(KERNELS)}")
     from importlib.util import find_spec  # slow to import
@@ -158,7 +157,7 @@ def make_kernel(name: str) -> Kernel[Any, Any]:
     if name in ("int8", "float") and find_spec("torch") is None:
         raise TokpressError(f"the {name} kernel needs torch: pip install 'tokpress[torch]', or use --kernel numpy")
     if name == "native" and not library.is_here():
-        raise TokpressError("the core is not here, or TOKPRESS_CORE=twin forbids it; use --kernel numpy")
+        raise TokpressError("the core is not installed, or TOKPRESS_CORE=twin disables it; use --kernel numpy")
     if not self_test(name):
         raise TokpressError(f"the {name} kernel is not exact on this machine; use --kernel numpy")
     return KERNELS[name]()

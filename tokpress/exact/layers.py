@@ -1,6 +1,6 @@
-"""Exact operations over positions (`network_ops.LayerOps`): one step of every lane, and the memory that later steps need.
+"""Exact operations over positions (`network_ops.LayerOps`): one step of every lane, and the state that later steps need.
 
-The memory holds queues of convolutions, keys and values of attention, and recurrent states. It is empty at the start of every item.
+The state holds queues of convolutions, keys and values of attention, and recurrent states. It is empty at the start of every item.
 """
 
 import math
@@ -16,16 +16,16 @@ from .orders import Order, Shape
 from .rowwise import RowwiseExact
 from .weights import Weights
 
-#: |A|² of a state space: rounding may take it this far above 1
+#: largest |A|² of a state space: rounding may raise it above 1
 LARGEST_GROWTH = 1 + 2.0**-20
-#: numbers that a layer may remember: a small file must not ask for all memory
+#: largest number of values that a layer may keep: a small file must not exhaust the memory
 MAX_KEPT = 1 << 28
 
 
 class LayersExact(RowwiseExact):
     """One step at a time: values are [n, C], a row per lane.
 
-    shape: of an item (rows, columns, channels) whose symbols are coded in `order`, or () for a sequence without end."""
+    shape: (rows, columns, channels) of an item, whose symbols are coded in `order`; () for a sequence without end."""
 
     def __init__(self, weights: Weights, shape: Shape, order: Order | None, lanes: int) -> None:
         super().__init__(weights, lanes)
@@ -42,14 +42,14 @@ class LayersExact(RowwiseExact):
         self.stacks: dict[str, LayersExact] = {}
 
     def begin_step(self, lanes: int) -> None:
-        """Go to the next step, of the first `lanes` lanes."""
+        """Go to the next step. Only the first `lanes` lanes take part."""
         self.at, self.rows = self.at + 1, lanes
         if self.item and self.at == self.item:
             self.at, self.items = 0, self.items + 1
             self._forget()
 
     def end_item(self) -> None:
-        """Go to the end of the next item, as if its steps had been taken."""
+        """Skip the steps of the next item."""
         if self.at >= 0:
             self.items += 1
         self.at = self.item - 1
@@ -59,10 +59,10 @@ class LayersExact(RowwiseExact):
         self.memory, self.caches, self.stacks = {}, {}, {}
 
     def _kept(self, name: str, *shape: int) -> Floats:
-        """The array kept under a name, zeros at first."""
+        """The array kept under a name. It begins as zeros."""
         if name not in self.memory:
             if math.prod(shape) > MAX_KEPT:
-                raise ModelError(f"{name} has to remember {math.prod(shape):,} numbers; {MAX_KEPT:,} is the most")
+                raise ModelError(f"{name} needs to keep {math.prod(shape):,} numbers; the limit is {MAX_KEPT:,}")
             self.memory[name] = np.zeros(shape, np.float32)
         return self.memory[name]
 
@@ -76,7 +76,7 @@ class LayersExact(RowwiseExact):
         strict: bool = False,
         gain: float = 1.0,
     ) -> Floats:
-        """A queue keeps the inputs of as many pixels as the taps reach back. A pixel's channels see each other in their order."""
+        """A queue keeps the inputs of the pixels that the taps reach. A channel sees the earlier channels of its pixel."""
         taps, c, width = taps_of(taps, strict, self.channels, self.raster), self.channels, x.shape[1]
         offsets = self._offsets(taps)
         reach = 1 - min(offsets)
@@ -130,7 +130,7 @@ class LayersExact(RowwiseExact):
 
     def coordinates(self, name: str, width: int) -> Floats:
         if self.order is None:
-            raise TokpressError("coordinates are of items; give the prior a shape")
+            raise TokpressError("coordinates need items; give the prior a shape")
         rows, columns, channels = (*self.shape, 1, 1)[:3]
         pixel, channel = divmod(int(self.order[self.at]), channels)
         out: Floats = self.weights.vector(name + ".row", rows, width)[pixel // columns]
@@ -162,7 +162,7 @@ class LayersExact(RowwiseExact):
         reach: int = 0,
         pattern: attention.Pattern | None = None,
     ) -> Floats:
-        """A cache keeps the keys and values of the steps that may be seen."""
+        """A cache keeps the keys and values of the visible steps."""
         distances = None if not reach else self.weights.vector(name + ".distance", heads, reach)
         self._finite(np.concatenate([q, k, v], 1))
         if name not in self.caches:

@@ -1,17 +1,17 @@
-"""Exact joint likelihoods of whole items, on which both sides of bits-back coding must agree to the last bit.
+"""Exact joint likelihoods of items: both sides of bits-back coding must compute the same bits.
 
 p(x) = Π_t p(x_t | x_<t) is too small for a float64, so it is kept as m · 2^e with ½ ≤ m < 1. The factors are multiplied in the
-order of the steps. Each product is correctly rounded, each split into m and e is exact, and no logarithm is taken."""
+order of the steps. Each product is correctly rounded, and each split into m and e is exact. No logarithm is taken."""
 
 import numpy as np
 from numpy.typing import NDArray
 
-#: what the coder gives every symbol at least
+#: smallest probability of a symbol in the coder
 LEAST = np.float64(2.0**-24)
 
 
 class Joint:
-    """The likelihoods of n items, one a lane.
+    """The likelihoods of n items, one per lane.
 
     >>> joint = Joint(1)
     >>> joint.times(np.array([[[0.25, 0.75]]] * 2, np.float32), np.array([[0], [1]]))
@@ -23,14 +23,14 @@ class Joint:
         self.mantissa, self.exponent = np.full(items, 0.5), np.ones(items, np.int64)
 
     def times(self, pmf: NDArray[np.float32], symbols: NDArray[np.int32]) -> None:
-        """pmf [steps, n, V] and the symbols [steps, n] that came."""
+        """Multiply by the probabilities of symbols [steps, n] under pmf [steps, n, V]."""
         chosen = np.take_along_axis(pmf, symbols[:, :, None].astype(np.intp), axis=2)[:, :, 0].astype(np.float64)
         for p in np.maximum(chosen, LEAST):
             self.mantissa, more = np.frexp(self.mantissa * p)
             self.exponent += more
 
     def log2(self) -> NDArray[np.float64]:
-        """To tell people; nothing exact may depend on it."""
+        """log2 of the likelihoods, for reports. It is not exact."""
         bits: NDArray[np.float64] = np.log2(self.mantissa) + self.exponent
         return bits
 
@@ -41,6 +41,6 @@ def posterior(members: list[Joint]) -> NDArray[np.float32]:
     shift = np.maximum(exponents - exponents.max(1, keepdims=True), -64)
     weights = np.ldexp(np.stack([joint.mantissa for joint in members], 1), shift.astype(np.int32))
     total = weights[:, 0].copy()
-    for k in range(1, weights.shape[1]):  # a float sum has an order here
+    for k in range(1, weights.shape[1]):  # float sums need a fixed order
         total += weights[:, k]
     return np.ascontiguousarray((weights / total[:, None]).astype(np.float32))

@@ -23,14 +23,14 @@ from .attention import Pattern
 from .masks import Taps
 from .orders import Shape
 
-#: An array of the arithmetic in use. numpy and torch share no type, and + − × of both are meant here.
+#: an array of numpy or torch, which share no type
 Values: TypeAlias = Any
 #: (first, last) neighbour of each dimension, relative to a place: (−1, 1) is three wide, (−2, 0) three wide and causal
 Spans: TypeAlias = Sequence[tuple[int, int]]
 
 
 class RowOps(Protocol):
-    """Operations on each row by itself. All take and give [n, C] unless they say otherwise."""
+    """Operations on each row by itself: [n, C] → [n, C] unless stated otherwise."""
 
     def embed(self, name: str, tokens: Values, symbols: int, width: int) -> Values:
         """Row `tokens[i]` of a learned table [symbols, width]: [n] → [n, width]."""
@@ -69,7 +69,7 @@ class RowOps(Protocol):
 
 
 class LayerOps(RowOps, Protocol):
-    """Operations over the positions of a sequence or an item. No position sees a later one, but in an encoder."""
+    """Operations over the positions of a sequence or an item. Only in an encoder does a position see later ones."""
 
     def conv(
         self,
@@ -126,14 +126,14 @@ class NetworkOps(LayerOps, Protocol):
     """Operations that a prior's network is written in."""
 
     def vertical(self, name: str, stack: Stack, x: Values) -> Values:
-        """`stack` over whole rows of a picture, of features x of the symbol before: what it gives for a pixel may depend on
-        every pixel of the rows above. [n, C] → [n, C']. The stack begins with a strict convolution."""
+        """Run `stack` over whole rows of a picture: features of a pixel may depend on every pixel of the rows above.
+        x: features of the previous symbol, [n, C] → [n, C']. The stack begins with a strict convolution."""
 
     def upsampled(self, name: str, shape: Shape, symbols: int, width: int, outputs: int) -> Values:
         """Features of the conditioning picture of `shape` around each pixel's place, by a 3×3 convolution: [n, outputs]."""
 
     def encoded(self, stack: Stack, shape: Shape) -> Values:
-        """`stack` over the symbols of the conditioning item of `shape`, all M positions seeing each other: [lanes·M, C]."""
+        """Run `stack` over the symbols of the conditioning item of `shape`. All M positions see each other: [lanes·M, C]."""
 
     def attend_given(self, name: str, q: Values, k: Values, v: Values, heads: int) -> Values:
         """Attention of q [n, C] over keys and values [lanes·M, C] from `encoded` (Vaswani et al. 2017, §3.2.3)."""

@@ -1,9 +1,9 @@
-"""The element-wise half of the exact layers, written once for numpy and torch (array API).
+"""The element-wise operations of the exact layers, written once for numpy and torch (array API).
 
 Only correctly rounded IEEE float32 operations in a fixed order (+ − × ÷ √ min max round floor) and
 integer sums: the same bits on every CPU, GPU, thread count and batch size (docs/exactness.md).
-`xp` is numpy or array_api_compat.torch. The core has the same functions as single loops (`tokpress.native.rows`); a test compares
-the two bit for bit.
+`xp` is numpy or array_api_compat.torch. The core has the same functions as single loops (`tokpress.native.rows`). A test compares
+the bits of both.
 
 Shapes: n rows (lanes), K inputs, N outputs. acc [n, N] float32 holds an integer sum, s [N] the weight
 scales, r [n, 1] the row scales, a [n, K] float32 holding integers −127 … 127.
@@ -118,7 +118,7 @@ def _exp2_neg(f: Array) -> Array:
 
 
 def exp_neg(xp: ModuleType, x: Array) -> Array:
-    """e^−x of float32 x ≥ 0, to 4e-7 of itself; from 2^−126 on it stays there."""
+    """e^−x of float32 x ≥ 0, with a relative error below 4e-7; at least 2^−126."""
     t = xp.minimum(x * LOG2_E, xp.asarray(126.0, dtype=x.dtype))
     integer_part = xp.floor(t)
     # 2^−whole exactly: the exponent field of a float32

@@ -1,4 +1,4 @@
-"""Scan orders: in which order the symbols of an item are coded.
+"""Scan orders: the order in which the symbols of an item are coded.
 
 An order is a permutation of the raster positions 0 … N−1 of an item of shape (rows, columns) or (rows, columns,
 channels): `order[t]` is the position coded at step t. The channels of a pixel always follow each other.
@@ -29,9 +29,9 @@ else:
     Order = Any
 
 Shape = tuple[int, ...]
-#: of an item
+#: most positions of an item
 MAX_POSITIONS = 1 << 20
-#: in a list of them
+#: most numbers in a list
 MAX_NUMBERS = 64
 
 
@@ -62,7 +62,7 @@ def _zigzag(rows: int, columns: int) -> Order:
 
 
 def _random(rows: int, columns: int, number: int = 1) -> Order:
-    """Sorted by a hash of the position (splitmix64, Steele et al. 2014): no library's generator is a format."""
+    """Sort positions by a hash (splitmix64, Steele et al. 2014), because the generators of libraries may change."""
     first = np.uint64((number - 1 << 32) + 1)
     z = (np.arange(rows * columns, dtype=np.uint64) + first) * np.uint64(0x9E3779B97F4A7C15)
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -81,7 +81,7 @@ ORDERS: dict[str, Callable[[int, int], Order]] = {
 
 
 def make_order(name: str, shape: Shape) -> Order:
-    """The order of this name for items of this shape. Raises TokpressError where there is none.
+    """The order of this name for items of this shape. Raises TokpressError if no order has this name.
 
     >>> make_order("zigzag", (3, 3)).tolist()
     [0, 1, 3, 6, 4, 2, 5, 7, 8]
@@ -101,7 +101,7 @@ def make_order(name: str, shape: Shape) -> Order:
 
 
 def parse_shape(text: str, sides: int = 2) -> Shape:
-    """ "28x28" → (28, 28): one to so many sides, and channels. Raises TokpressError.
+    """ "28x28" → (28, 28): one to `sides` sides, then channels. Raises TokpressError.
 
     >>> parse_shape("32x32x3"), parse_shape("98"), parse_shape("")
     ((32, 32, 3), (98,), ())
@@ -120,7 +120,7 @@ def parse_shape(text: str, sides: int = 2) -> Shape:
 
 
 def parse_numbers(text: str) -> list[int]:
-    """ "1,2,4" → [1, 2, 4]; nothing where these are no numbers, or too many.
+    """ "1,2,4" → [1, 2, 4]; [] if the text holds no numbers, or too many.
 
     >>> parse_numbers("8,8"), parse_numbers("8,x")
     ([8, 8], [])
@@ -133,8 +133,8 @@ def parse_numbers(text: str) -> list[int]:
 
 
 def arrange(tokens: NDArray[Scalar], order: Order) -> NDArray[Scalar]:
-    """Tokens [N] of items one after the other, those of each in `order`. What comes before the first of ⌊N / item⌋ whole
-    items, a file's header say, is coded after them."""
+    """Tokens [N] in coding order: each item in `order`, one item after another. Tokens before the first of the ⌊N / item⌋ complete
+    items, for example a file's header, come last."""
     lead = len(tokens) % len(order)
     return np.concatenate([tokens[lead:].reshape(-1, len(order))[:, order].reshape(-1), tokens[:lead]])
 
@@ -164,7 +164,7 @@ def subsample(items: NDArray[Scalar], shape: Shape, coarse: Shape) -> tuple[Orde
         or any(a % b for a, b in zip(shape, coarse))
         or shape[2:] != coarse[2:]
     ):
-        raise TokpressError(f"{coarse} is no subsample of {shape}: its sides should divide those")
+        raise TokpressError(f"{coarse} is no subsample of {shape}: its sides must divide the sides of {shape}")
     grid = np.arange(math.prod(shape)).reshape(shape)
     positions = grid[:: shape[0] // coarse[0], :: shape[1] // coarse[1]].reshape(-1)
     return positions, items[:, positions]

@@ -1,8 +1,8 @@
-"""The parallel form of `Exact`: all steps at once of items whose symbols are known, with the same bits.
+"""The parallel form of `Exact`: all steps of items whose symbols are known, with the same bits.
 
-Values are [n·T, C]: the T steps of the first item, then those of the next. Row-by-row operations are inherited, since an integer sum
-is the same for one row and for many. The others limit the rows that a step may see: convolutions gather them from the whole item,
-joined layers mask their weights, recurrences and attention go step by step.
+Values are [n·T, C]: the T steps of the first item, then those of the next. Row-by-row operations are inherited, because an integer sum
+is the same for one row and for many. Convolutions gather the visible rows from the whole item. Joined layers mask their weights.
+Recurrences and attention go step by step.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,7 +21,7 @@ from .weights import Weights
 
 
 def gather(grid: Floats, taps: Taps) -> Floats:
-    """grid [n, rows, columns, C] → its neighbours at each tap (rows, columns), zeros outside: [n·rows·columns, taps·C]."""
+    """grid [n, rows, columns, C] → the neighbours at each tap (rows, columns), zeros outside the grid: [n·rows·columns, taps·C]."""
     n, rows, columns, width = grid.shape
     out = np.zeros((n, rows, columns, len(taps), width), np.float32)
     for k, (down, right) in enumerate(taps):
@@ -33,7 +33,7 @@ def gather(grid: Floats, taps: Taps) -> Floats:
 
 
 class ParallelExact(Exact):
-    """`lanes` items, all their steps at once."""
+    """The arithmetic of all steps of `lanes` items."""
 
     def __init__(self, weights: Weights, shape: Shape, order: Order | None, lanes: int) -> None:
         super().__init__(weights, shape, order, lanes)
@@ -42,7 +42,7 @@ class ParallelExact(Exact):
     # --- products over the whole item --------------------------------------------------------------
 
     def _of_positions(self, x: Floats, strict: bool) -> Floats:
-        """[n, T, C] by position. `strict`: row t holds features of the symbol at t − 1; no row holds those of the last symbol."""
+        """Values [n, T, C] by position. `strict`: row t holds features of the symbol at t − 1, and no row those of the last symbol."""
         x = x.reshape(self.lanes, self.item, -1)
         return np.concatenate([x[:, 1:], np.zeros_like(x[:, :1])], 1) if strict else x
 

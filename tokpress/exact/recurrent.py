@@ -1,4 +1,4 @@
-"""The recurrent forms of linear attention and of diagonal linear state spaces: element by element, sums in a fixed order."""
+"""The recurrent forms of linear attention and of diagonal linear state spaces, with sums in a fixed order."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ LEAST = np.float32(2.0**-20)
 
 
 def ordered_sum(x: Floats) -> Floats:
-    """Σ over the last axis by halves: an order of float additions that is always the same.
+    """Σ over the last axis, by halves: the order of additions is fixed.
 
     >>> ordered_sum(np.ones((2, 7))).tolist()
     [7.0, 7.0]
@@ -21,7 +21,7 @@ def ordered_sum(x: Floats) -> Floats:
 
 
 def linear_attention(q: Floats, k: Floats, v: Floats, sums: Floats) -> Floats:
-    """q, k > 0 and v [n, heads·d]; sums [n, heads, d, d + 1] is S beside z, and is updated."""
+    """q, k > 0 and v [n, heads·d]. sums [n, heads, d, d + 1] holds S, then z in the last column, and is updated."""
     n, heads, d, _ = sums.shape
     q, k, v = (x.reshape(n, heads, d) for x in (q, k, v))
     sums[..., :d] += k[..., :, None] * v[..., None, :]
@@ -31,7 +31,7 @@ def linear_attention(q: Floats, k: Floats, v: Floats, sums: Floats) -> Floats:
 
 
 def state_space(u: Floats, h: Floats, a: Floats, c: Floats, skip: Floats) -> Floats:
-    """u [n, C]; h [2, n, C, N] real and imaginary parts, updated; a, c [2, C, N]."""
+    """u [n, C]; h [2, n, C, N] holds real and imaginary parts and is updated; a, c [2, C, N]."""
     re = a[0] * h[0] - a[1] * h[1] + u[:, :, None]
     im = a[0] * h[1] + a[1] * h[0]
     h[0], h[1] = re, im

@@ -1,8 +1,7 @@
 """A vertical stack: features of whole rows of a picture, computed when the row above is known.
 
-Features of a pixel may depend on all pixels of the rows above, also those to the right, so they are computed for the
-whole row at its first pixel: values are [n·W, C], one row of W pixels after another. All operations but convolutions work
-on each row of the array by itself, as they do for single pixels.
+Features of a pixel may depend on all pixels of the rows above, so they are computed for the whole row at its first pixel. Values are
+[n·W, C]: the W pixels of the first lane, then those of the next. All operations except convolutions treat each pixel by itself.
 """
 
 import numpy as np
@@ -13,7 +12,7 @@ from .masks import Taps
 
 
 def shifted(right: int, columns: int) -> tuple[slice, slice]:
-    """The columns of a row that have a neighbour `right` of them, and those neighbours: none where a row is too short.
+    """The columns that have a neighbour at distance `right`, and these neighbours. Both are empty if a row is too short.
 
     >>> shifted(1, 5), shifted(-3, 2)
     ((slice(0, 4, None), slice(1, 5, None)), (slice(2, 2, None), slice(0, 0, None)))
@@ -23,7 +22,7 @@ def shifted(right: int, columns: int) -> tuple[slice, slice]:
 
 
 class Rows(LayersExact):
-    """The arithmetic for a whole row at a time."""
+    """The arithmetic of one row of pixels at a time."""
 
     def conv(
         self,
@@ -35,7 +34,7 @@ class Rows(LayersExact):
         strict: bool = False,
         gain: float = 1.0,
     ) -> Floats:
-        """`strict`: x is of the row above, and taps are at least one row up; otherwise x is of this row, and taps may lie in it."""
+        """`strict`: x belongs to the row above, and taps reach at least one row up. Otherwise x belongs to this row, and taps may lie in it."""
         height, width, c = 1 - min(t[0] for t in taps), self.shape[1], x.shape[1]
         self.weights.quantized(name, outputs, len(taps) * c)  # before anything is allocated
         queue = self._kept(name, height, self.lanes, width, c)

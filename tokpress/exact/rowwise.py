@@ -1,7 +1,7 @@
-"""Exact operations on each row of features by itself (`network_ops.RowOps`), shared by steps, whole items and fields.
+"""Exact operations on each row of features by itself (`network_ops.RowOps`). `layers` and `fields` build on them.
 
-Products are of 7-bit weights and 8-bit activations, summed as integers; everything else is one correctly rounded float32
-operation at a time (docs/exactness.md), so that a row has the same bits in any batch, on any machine.
+Products of 7-bit weights and 8-bit activations are summed as integers. All other operations are single, correctly rounded float32
+operations (docs/exactness.md). So a row has the same bits in any batch, on any machine.
 """
 
 import numpy as np
@@ -19,7 +19,7 @@ class RowwiseExact:
         self.weights, self.rows = weights, rows
 
     def _finite(self, x: Floats) -> None:
-        """Refuse infinities and NaN: rounding them gives different integers on different machines."""
+        """Raises ModelError for infinities and NaN, which machines round to different integers."""
         if not np.isfinite(x).all():
             raise ModelError("model.safetensors: its numbers grow beyond all bounds; the file is damaged")
 
@@ -48,7 +48,7 @@ class RowwiseExact:
         return self.weights.vector(name, width)
 
     def norm(self, x: Floats) -> Floats:
-        """The rms is that of the row rounded to 8 bits: an integer sum."""
+        """The rms is computed from the row rounded to 8 bits, by an integer sum."""
         self._finite(x)
         peak = np.maximum(np.abs(x).max(1, keepdims=True), np.float32(ops.TINY))
         up = (np.float32(1) / peak) * np.float32(ops.ACTIVATION_MAX)

@@ -1,7 +1,7 @@
 """Bounds of the tensors in a model file, checked before anything is computed or allocated.
 
-A prior states the name, shape and kind of each tensor. The kinds are the assumptions that docs/exactness.md makes about a model:
-within these bounds every kernel gives the same sums, and no float becomes an infinity, which machines round to different integers.
+A prior states the name, shape and kind of each tensor. The kinds are the assumptions of docs/exactness.md about a model: within these
+bounds every kernel gives the same sums, and no float becomes infinite.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from ..errors import ModelError
 from ..lazy import np
 from ..storage.tensors import Tensor, Tensors
 
-#: inputs of a product, at most: sums of K · 254 · 64, and of K · 127², stay below 2^31
+#: most inputs of a product: sums of K · 254 · 64, and of K · 127², stay below 2^31
 MAX_INPUTS = 1 << 17
-#: numbers that Python compares one by one
+#: largest tensor that is checked without numpy
 MAX_BY_PYTHON = 1 << 18
 #: dtype → the letter of `memoryview.cast`
 FORMATS: dict[str, Any] = {"float32": "f", "int32": "i", "int64": "q"}
 
 
 class Kind(NamedTuple):
-    """dtype and bounds, both included. permutation: each of 0 … N − 1 once."""
+    """A dtype and the bounds of its values, both included. permutation: each of 0 … N − 1 occurs once."""
 
     what: str
     dtype: str
@@ -32,7 +32,7 @@ class Kind(NamedTuple):
     permutation: bool = False
 
     def fault(self, t: np.ndarray) -> str:
-        """What is wrong with the values of a tensor of this dtype; nothing is where that is empty."""
+        """The error in the values of a tensor of this dtype; "" if there is none."""
         t = np.asarray(t)
         if t.dtype == np.float32 and np.isnan(t).any():
             return "one is no number"
@@ -43,7 +43,7 @@ class Kind(NamedTuple):
         return ""
 
     def fault_of_file(self, t: Tensor) -> str:
-        """The same of a tensor of a file, without numpy where that takes no longer than to import it."""
+        """`fault` of a tensor in a file. Small tensors are checked without numpy, because importing it takes longer."""
         if self.dtype == "int8":
             allowed = bytes(value & 255 for value in range(int(self.least), int(self.most) + 1))
             return (
@@ -61,15 +61,15 @@ class Kind(NamedTuple):
         return ""
 
 
-#: of products; seven bits, so that the pair sums of no kernel saturate
+#: weights of products: seven bits, so that no kernel's pair sums saturate
 WEIGHT = Kind("weights", "int8", -64, 63)
-#: of the rows of weights; what trains is below 0.1, and products of three of them stay far from infinity
+#: scales of rows of weights: trained ones are below 0.1, and products of three scales are far from infinity
 SCALE = Kind("scales", "float32", 2.0**-80, 4.0)
-#: biases, learned vectors, code vectors: far above what trains, far below what makes infinities of sums of products
+#: biases, learned vectors, code vectors: trained ones are far smaller, and sums of products are far from infinity
 VECTOR = Kind("values", "float32", -(2.0**16), 2.0**16)
-#: how often something was seen: sums over 2^24 symbols, doubled, stay below 2^63
+#: counts: sums over 2^24 symbols, doubled, stay below 2^63
 COUNT = Kind("counts", "int64", 0, 1 << 36)
-#: the same, doubled with 1 added
+#: 2 · count + 1
 DOUBLED = Kind("doubled counts", "int64", 1, 1 << 37)
 PERMUTATION = Kind("places", "int32", 0, 2**31 - 1, permutation=True)
 
@@ -80,9 +80,9 @@ def index(below: int) -> Kind:
 
 
 def check(tensors: Mapping[str, np.ndarray], name: str, shape: tuple[int, ...], kind: Kind) -> None:
-    """Raises ModelError where the tensor of this name is missing, of another shape or dtype, or beyond the bounds of its kind.
+    """Raises ModelError if the tensor of this name is missing, has another shape or dtype, or is outside the bounds of its kind.
 
-    Shape and dtype are compared without numpy where the tensors come from a file; the values of trusted ones are not looked at."""
+    Tensors of a file are checked without numpy if they are small. The values of trusted tensors are not checked."""
     t: Any = tensors.raw(name) if isinstance(tensors, Tensors) else tensors.get(name)
     if t is None or t.shape != shape or str(t.dtype) != kind.dtype:
         state = "is missing" if t is None else f"is {t.dtype} {t.shape}"
@@ -96,12 +96,12 @@ def check(tensors: Mapping[str, np.ndarray], name: str, shape: tuple[int, ...], 
 
 
 def checked(tensors: Mapping[str, np.ndarray], name: str, shape: tuple[int, ...], kind: Kind) -> np.ndarray:
-    """The tensor of this name. Raises ModelError as `check` does."""
+    """The tensor of this name, after `check`, whose ModelError it raises."""
     check(tensors, name, shape, kind)
     return tensors[name]
 
 
 def nothing_else(tensors: Mapping[str, np.ndarray], names: set[str]) -> None:
-    """Raises ModelError where there are tensors beside those of these names."""
+    """Raises ModelError if there are tensors with other names."""
     if surplus := sorted(set(tensors) - names):
         raise ModelError(f"the tensor {surplus[0]} is none of this model; the file is damaged or foreign")

@@ -1,10 +1,10 @@
-"""Threads of a frame: how many it may use, and a second thread for work that Python steps.
+"""Threads of a frame: their largest number, and a second thread for priors that Python steps.
 
-`share_rows` gives each of the two threads half of the rows. numpy and the core release the interpreter, and rows do not depend on
-each other, so the bits cannot change.
+`share_rows` gives each of the two threads half of the rows. numpy and the core release the interpreter. Rows do not depend on each
+other, so the bits do not change.
 
-A second thread only saves time. Where none can be started (a limit on processes, little memory, an interpreter that is
-shutting down), one thread does all work. A child of `fork` has only the thread that forked, so it starts its own.
+A second thread only saves time. If none can be started (a limit on processes, little memory, an interpreter that is shutting down), one
+thread does all the work. A child of `fork` has only the thread that forked, so it starts another one.
 """
 
 import os
@@ -20,7 +20,7 @@ from ..errors import TokpressError
 
 R = TypeVar("R")
 
-#: seconds until a thread is asked for again, after none could be started
+#: seconds until the next attempt to start a thread, after one failed
 PATIENCE = 60.0
 
 
@@ -58,11 +58,11 @@ class Task(Generic[R]):
 
 
 class Helper:
-    """A thread that does one task after the other as long as the process lives: a step of some models takes no longer than
-    the start of a thread."""
+    """A thread that runs one task after another while the process lives. A step of a small model takes no longer than
+    starting a thread."""
 
     def __init__(self) -> None:
-        """Raises RuntimeError or MemoryError where no thread can be started."""
+        """Raises RuntimeError or MemoryError if no thread can be started."""
         self._tasks: SimpleQueue[Task[Any]] = SimpleQueue()
         self._last: Task[Any] | None = None
         Thread(target=self._serve, name="tokpress", daemon=True).start()
@@ -73,7 +73,7 @@ class Helper:
 
     @property
     def busy(self) -> bool:
-        """Whether a new task would wait for another one."""
+        """Whether the last task still runs or waits."""
         return self._last is not None and not self._last.done
 
     def submit(self, function: Callable[..., R], *args: Any) -> Task[R]:
@@ -83,25 +83,25 @@ class Helper:
         return task
 
 
-#: threads that the work at hand may use; 0: all
+#: largest number of threads in this context; 0: no limit
 _thread_limit: ContextVar[int] = ContextVar("thread limit", default=0)
 
 
 def processors() -> int:
-    """How many this process may use; `-T` and OMP_NUM_THREADS limit it."""
+    """Number of processors that this process may use. `-T` and OMP_NUM_THREADS limit it."""
     available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     limit = os.environ.get("OMP_NUM_THREADS", "")
     return max(1, min(available, int(limit) if limit.isdigit() and int(limit) else available))
 
 
 def allowed(count: int) -> int:
-    """`count` threads, or as many as `at_most` leaves of them; `count` 0 stands for all, and 0 comes back where nothing limits them."""
+    """`count` or the limit of `at_most`, whichever is smaller. 0 means no limit, in `count` and in the result."""
     return min(filter(None, (count, _thread_limit.get())), default=0)
 
 
 @contextmanager
 def at_most(count: int) -> Iterator[None]:
-    """Steps inside use at most `count` threads. A limit around this one stays: 0, or a larger count, changes nothing."""
+    """Limit steps inside to `count` threads. An outer, smaller limit stays; 0 sets no limit."""
     before = _thread_limit.set(allowed(count))
     try:
         yield
@@ -126,9 +126,9 @@ def _can_start(count: int) -> bool:
 
 
 class Crew:
-    """The threads that share the work of a process; its module has one. A child of fork begins with a new one.
+    """The threads that share the work of a process. A process has one crew; a child of fork begins with a new one.
 
-    processors: tells how many there are. patience: seconds until a thread is asked for again, after none could be started."""
+    processors: returns the number of processors. patience: seconds until the next attempt to start a thread, after one failed."""
 
     def __init__(self, processors: Callable[[], int] = processors, patience: float = PATIENCE) -> None:
         self._processors, self._patience = processors, patience
@@ -136,18 +136,18 @@ class Crew:
         self._helper: Helper | None = None
         self._retry_time = 0.0
         self._pool_can_start: bool | None = None
-        #: what `start_in_background` has begun
+        #: tasks of `start_in_background`
         self._background: list[Task[Any]] = []
 
     def pool_can_start(self) -> bool:
-        """Whether a library may start a thread for each processor: some panic where they cannot. Tried once."""
+        """Whether a library can start a thread for each processor: some libraries abort if they cannot. Tested once."""
         if self._pool_can_start is None:
             self._pool_can_start = _can_start(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2)
         return self._pool_can_start
 
     def threads(self) -> int:
-        """How many threads may share a step: the free processors, or 1 while the second thread is at work. Whether so many can be
-        started is for who starts them."""
+        """Number of threads that may share a step: the free processors, or 1 while the second thread is busy. Starting them may
+        still fail."""
         free = allowed(max(1, self._processors() - sum(not task.done for task in self._background)))
         return 1 if free < 2 or (self._helper is not None and self._helper.busy) else free
 
@@ -161,7 +161,7 @@ class Crew:
         return [function(slice(0, half)), other.result()]
 
     def _found_helper(self) -> Helper | None:
-        """None where no thread can be started."""
+        """The second thread; None if it cannot be started."""
         with self._lock:
             if self._helper is None and time.monotonic() >= self._retry_time:
                 try:
@@ -199,7 +199,7 @@ def threads() -> int:
 
 
 def most_threads() -> int:
-    """How many threads may share a step once all processors are free."""
+    """Number of threads that may share a step when all processors are free."""
     return allowed(processors())
 
 
@@ -214,13 +214,13 @@ def start_in_background(function: Callable[[], R]) -> Callable[[], R]:
 
 
 class Blas:
-    """numpy's BLAS, and who is inside `one_blas_thread`: the first limits it, the last lets it go.
+    """The thread limit of numpy's BLAS. The first user of `one_blas_thread` sets it, the last one removes it.
 
-    libraries: a selection of threadpoolctl's; None: found when it is first needed."""
+    libraries: a selection of threadpoolctl's; None: numpy's, found at the first use."""
 
     def __init__(self, libraries: Any = None) -> None:
         self._lock = Lock()
-        #: each one that is inside → its thread
+        #: user → its thread
         self._users: dict[object, int] = {}
         self._libraries = libraries
         self._limit: Any = None
@@ -245,7 +245,7 @@ class Blas:
                 self._limit = None
 
     def after_fork(self) -> None:
-        """The other threads are gone, and will not leave. A limit of theirs ends with the next one that leaves."""
+        """Forget the users in other threads, which do not exist in the child. Their limit ends when the next user leaves."""
         self._lock = Lock()
         self._users = {user: thread for user, thread in self._users.items() if thread == get_ident()}
 
@@ -265,8 +265,8 @@ if hasattr(os, "register_at_fork"):
 
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
-    """Products of a few lanes are too small for BLAS threads: beside other work they wait for each other, and a
-    step takes ten times as long. The command line sets OPENBLAS_NUM_THREADS instead, which starts none."""
+    """Limit BLAS to one thread. Products of a few lanes are too small for BLAS threads: on a busy machine the threads wait for each
+    other, and a step takes ten times as long. The command line sets OPENBLAS_NUM_THREADS instead, so that BLAS starts no thread."""
     if os.environ.get("OPENBLAS_NUM_THREADS") == "1":
         yield
         return

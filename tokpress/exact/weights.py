@@ -1,4 +1,4 @@
-"""The tensors of a model: checked when a layer asks for them, and prepared for the kernel in use."""
+"""The tensors of a model, checked at the first use and prepared for the kernel."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -12,7 +12,7 @@ from .tensors import MAX_INPUTS, SCALE, VECTOR, WEIGHT, Kind, checked, nothing_e
 
 
 class Weights:
-    """Tensors by name. Every method raises ModelError for a tensor that is missing, or of another shape, type or range."""
+    """Tensors by name. Every method raises ModelError if a tensor is missing, or has another shape, dtype or range."""
 
     def __init__(self, tensors: Mapping[str, np.ndarray], kernel: Kernel[Floats, Any] | None = None) -> None:
         self.tensors = tensors
@@ -27,7 +27,7 @@ class Weights:
     def quantized(self, name: str, outputs: int, inputs: int) -> tuple[Integers, Floats]:
         """(int8 [N, K] of −64 … 63, scales [N])"""
         if inputs > MAX_INPUTS:
-            raise ModelError(f"model.safetensors: {name} has {inputs:,} inputs; {MAX_INPUTS:,} is the most")
+            raise ModelError(f"model.safetensors: {name} has {inputs:,} inputs; the limit is {MAX_INPUTS:,}")
         q = self.tensor(name + ".weight", (outputs, inputs), WEIGHT)
         return q, self.tensor(name + ".scale", (outputs,), SCALE)
 
@@ -40,7 +40,7 @@ class Weights:
         return self._products[key]
 
     def masked(self, name: str, outputs: int, inputs: int, mask: Callable[[], Mask]) -> tuple[Any, Floats]:
-        """`product` of weights times a `mask` of 0 and 1; one name always has the same mask."""
+        """`product` of weights that are multiplied by a `mask` of 0 and 1. A name always has the same mask."""
         key = (name, "masked")
         if key not in self._products:
             q, s = self.quantized(name, outputs, inputs)
@@ -55,7 +55,7 @@ class Weights:
         return self._tables[name]
 
     def nothing_else(self) -> None:
-        """Raises ModelError for tensors that no layer has asked for."""
+        """Raises ModelError if there are tensors that no layer has used."""
         nothing_else(self.tensors, {name for name, _ in self._checked})
 
     def tensor(self, name: str, shape: tuple[int, ...], kind: Kind) -> np.ndarray:

@@ -2,9 +2,9 @@
 
     declared(picture, data) ──► Declared(bits, inexact, unscaled)
 
-Pillow silently shortens samples for which it has no mode (16 bits in colour become 8), clips 32 bits, and rescales a PGM file of
-1000 levels; the result looks complete. So the file's own header decides, before any pixel is read. A list names the formats that are
-known to be read exactly; every other format counts as inexact.
+Pillow shortens samples for which it has no mode (16 bits in colour become 8), clips 32 bits, and rescales a PGM file of 1000 levels. It
+gives no warning. So the file's own header decides, before any pixel is read. `FORMATS` and `EXACT_TIFF` list the formats that Pillow
+reads exactly; every other format counts as inexact.
 """
 
 import re
@@ -16,10 +16,10 @@ import numpy as np
 from .formats.pnm import MAX_HEADER
 from .metadata import chunks
 
-#: what Pillow reads that is stored with a loss, so that its pixels take more room than the file
+#: lossy formats, whose pixels take more bytes than the file
 LOSSY_FORMATS = {"JPEG", "MPO", "JPEG2000", "AVIF"}
-WITH_A_LOSS = "a {} picture is stored with a loss, and its pixels take more room than the file"
-#: TIFF: none, three of fax, LZW, Deflate, PackBits, Deflate as it was, LZMA, Zstandard
+WITH_A_LOSS = "{} compression is lossy, so the pixels take more bytes than the file"
+#: TIFF compression: none, three of fax, LZW, Deflate, PackBits, old Deflate, LZMA, Zstandard
 LOSSLESS_TIFF = {1, 2, 3, 4, 5, 8, 32773, 32946, 34925, 50000}
 BITS, COMPRESSION, PHOTOMETRIC, ORIENTATION, CHANNELS, COLOUR_MAP, EXTRA, SAMPLE_FORMAT = (
     258,
@@ -31,7 +31,7 @@ BITS, COMPRESSION, PHOTOMETRIC, ORIENTATION, CHANNELS, COLOUR_MAP, EXTRA, SAMPLE
     338,
     339,
 )
-#: of unsigned samples: photometric interpretation, bits of each sample, what more than colours they are → Pillow's mode
+#: of unsigned samples: (photometric interpretation, bits of each sample, extra samples) → Pillow's mode
 EXACT_TIFF: dict[tuple[int, tuple[int, ...], tuple[int, ...]], str] = {
     **{(white, (bits,), ()): "L" for white in (0, 1) for bits in (2, 4, 8)},
     **{(white, (1,), ()): "1" for white in (0, 1)},
@@ -49,24 +49,24 @@ _PNM, _BITS = re.compile(_SIZE + _GAP + rb"(\d{1,5})\s"), re.compile(_SIZE + rb"
 
 
 class Declared(NamedTuple):
-    #: of its deepest sample
+    #: largest number of bits of a sample
     bits: int
-    #: why its pixels do not come out exactly; "" where they do
+    #: why Pillow does not read the pixels exactly; "" if it does
     inexact: str = ""
-    #: why 8 bits of each sample cannot be taken; "" where they can
+    #: why the upper 8 bits of the samples are not available; "" if they are
     unscaled: str = ""
 
 
 def declared(picture: Any, data: bytes) -> Declared:
-    """Of a picture that Pillow has opened and not loaded yet."""
+    """The sample format of a picture that Pillow has opened but not loaded."""
     if picture.format in LOSSY_FORMATS:
         return Declared(8, WITH_A_LOSS.format(picture.format))
     if picture.format in FORMATS:
         return FORMATS[picture.format](picture, data)
     return Declared(
         8,
-        f"of {picture.format} files it is not known that their pixels come out exactly",
-        f"it has samples of Pillow's mode {picture.mode}, not of 8 or 16 bits" if picture.mode[0] in "IF" else "",
+        f"{picture.format} files are not known to be read exactly",
+        f"its samples have Pillow's mode {picture.mode}, not 8 or 16 bits" if picture.mode[0] in "IF" else "",
     )
 
 
@@ -75,10 +75,9 @@ def _png(picture: Any, data: bytes) -> Declared:
     if bits == 16 and (colour or key):
         what = "in colour" if colour in (2, 6) else "with opacity"
         return Declared(bits, f"a PNG of 16 bits {what} would be shortened to 8")
-    if (
-        key and not colour and bits < 8
-    ):  # Pillow spreads the levels to 0 … 255, and not the one that is transparent; of 1 bit, old ones forget it
-        return Declared(bits, f"of a PNG of {bits} bits the transparent level does not come out exactly")
+    # Pillow scales the levels to 0 … 255, but not the transparent level; old versions ignore that of 1-bit pictures
+    if key and not colour and bits < 8:
+        return Declared(bits, f"the transparent level of a PNG of {bits} bits is not read exactly")
     return Declared(bits)
 
 
@@ -89,27 +88,27 @@ def _tiff(picture: Any, _: bytes) -> Declared:
     unsigned, deepest = set(_many(tags.get(SAMPLE_FORMAT, 1))) == {1}, max(bits)
     unscaled = "" if unsigned else "its samples are signed or floats, not unsigned"
     if deepest > 8 and (set(bits) != {16} or tags.get(PHOTOMETRIC) == 0):
-        unscaled = unscaled or f"it has samples of {deepest} bits, which have no scale that is known"
+        unscaled = unscaled or f"its samples have {deepest} bits and no known scale"
     mode = EXACT_TIFF.get((tags.get(PHOTOMETRIC), bits, extra))
     inexact = ""
     if tags.get(COMPRESSION, 1) not in LOSSLESS_TIFF:
         inexact = WITH_A_LOSS.format("TIFF")
     elif not unsigned or mode is None or picture.mode not in (mode, mode + "B"):  # "I;16B": the high byte first
         kind = "" if unsigned else ", signed or floats,"
-        inexact = f"pixels of {len(bits)} × {deepest} bits{kind} do not come out of a TIFF file exactly"
+        inexact = f"TIFF pixels of {len(bits)} × {deepest} bits{kind} are not read exactly"
     elif any(value & 255 not in (0, value >> 8) for value in _many(tags.get(COLOUR_MAP, ()))):
-        inexact = "its palette has 16 bits a colour, and would be shortened to 8"
+        inexact = "its palette has 16 bits per colour, which would be shortened to 8"
     elif tags.get(ORIENTATION, 1) != 1:
-        inexact = "its orientation says that it is to be turned, and its pixels come out turned"
+        inexact = "its orientation tag asks for a rotation, and Pillow rotates the pixels"
     return Declared(deepest, inexact, unscaled)
 
 
 def _pnm(picture: Any, data: bytes) -> Declared:
-    # a match of a long header takes memory for each of its bytes
+    # the memory of a match grows with the header
     header = (_BITS if data[1:2] in b"14" else _PNM).match(data[:MAX_HEADER])
     if not header:
         unscaled = "its samples are floats, not of 8 or 16 bits" if picture.mode == "F" else ""
-        return Declared(8, "of this kind of PNM file it is not known that its pixels come out exactly", unscaled)
+        return Declared(8, "this kind of PNM file is not known to be read exactly", unscaled)
     kind, columns, rows = header[1], int(header[2]), int(header[3])
     maximum = 1 if kind in b"14" else int(header[4])
     if kind in b"123":
@@ -123,12 +122,12 @@ def _pnm(picture: Any, data: bytes) -> Declared:
         else f"its samples, 0 to {maximum}, would be rescaled"
     )
     if more:
-        inexact = inexact or "it holds more or less than the one picture that its header tells of"
+        inexact = inexact or "its length does not fit the one picture in its header"
     return Declared(8 if maximum < 256 else 16, inexact)
 
 
 def _numbers(body: bytes, alone: bool) -> int:
-    """How many there are between white space and comments; alone: every digit is one."""
+    """Number of integers in a text with white space and comments. alone: each digit is an integer."""
     values = np.frombuffer(re.sub(rb"#[^\n]*", b"", body), np.uint8)
     digit = ~np.isin(values, np.frombuffer(b" \t\n\r\v\f", np.uint8))
     return int(digit.sum() if alone else (digit[1:] & ~digit[:-1]).sum() + digit[:1].sum())

@@ -9,7 +9,7 @@ from ..lazy import np
 
 @dataclass(frozen=True)
 class Distortion:
-    """Σ (s − ŝ)² and Σ s² of so many samples, pixels of a byte (0 … 255) or sound of 16 bits."""
+    """Σ (s − ŝ)² and Σ s² over a number of samples: pixels of 8 bits or sound of 16 bits."""
 
     error: int = 0
     signal: int = 0
@@ -21,7 +21,7 @@ class Distortion:
         """The distortion of a reconstruction."""
         signals = [np.frombuffer(data, "<i2" if sound else "u1") for data in (source, restored)]
         total = cls(sound=sound)
-        for at in range(0, len(signals[0]), PIECE):  # eight bytes a sample
+        for at in range(0, len(signals[0]), PIECE):  # int64: eight bytes per sample
             s, s_hat = (signal[at : at + PIECE].astype(np.int64) for signal in signals)
             total += cls(int(((s - s_hat) ** 2).sum()), int((s * s).sum()), len(s), sound)
         return total

@@ -1,4 +1,4 @@
-"""The grid of a source: where its samples lie, and how, which a prior over pixels or sound gets beside the tokens.
+"""The grid of a source: the layout of its samples. A prior over pixels or sound gets it together with the tokens.
 
 source = bytes before · rows of (columns · channels) samples, each row followed by `padding` bytes · bytes after
 
@@ -16,28 +16,28 @@ from ..lazy import np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-#: no side is longer, so that products of them stay small numbers
+#: longest side: products of sides stay small integers
 MAX_SIDE = 1 << 32
 MAX_CHANNELS = 8
-#: samples of a row of a picture, several of which are kept
+#: most samples in a row of a picture, because priors keep several rows
 MAX_ROW = 1 << 18
 BITS = (8, 16, 24, 32)
 
 
 class Grid(NamedTuple):
-    #: rows lie above each other; else there is one row, which goes on and on
+    #: whether rows lie above each other; otherwise there is one long row
     picture: bool
     start: int
     rows: int
     columns: int
     channels: int
-    #: of a sample
+    #: bits of a sample
     bits: int
     signed: bool = False
     #: whether the lowest byte of a sample comes first
     little: bool = False
     padding: int = 0
-    #: of a video, as many rows each
+    #: frames of a video, which have equal numbers of rows
     frames: int = 1
 
     @property
@@ -54,7 +54,7 @@ class Grid(NamedTuple):
 
     @property
     def slices(self) -> int:
-        """How many it has of the largest things that follow each other: frames, else rows, else columns."""
+        """Number of slices, the largest units in sequence: frames of a video, rows of a picture, columns of sound."""
         return self.frames if self.frames > 1 else self.rows if self.picture else self.columns
 
     @property
@@ -71,7 +71,7 @@ class Grid(NamedTuple):
         return self.start + self.rows * self.row_bytes
 
     def fits(self, size: int) -> bool:
-        """Whether a source of so many bytes can hold it."""
+        """Whether the grid is possible and lies within a source of `size` bytes."""
         sides = (self.rows, self.columns, self.channels)
         in_bounds = all(0 < side < MAX_SIDE for side in sides) and 0 <= self.padding < MAX_SIDE and self.start >= 0
         in_bounds = in_bounds and 0 < self.frames <= self.rows and not self.rows % self.frames
@@ -79,7 +79,7 @@ class Grid(NamedTuple):
         return in_bounds and narrow and self.channels <= MAX_CHANNELS and self.bits in BITS and self.stop <= size
 
     def within(self, begin: int, end: int) -> Grid | None:
-        """What of it lies in source[begin:end], in whole slices; None if nothing does."""
+        """The grid of the complete slices in source[begin:end]; None if there are none."""
         step = self.slice_bytes
         first = max(0, -(-(begin - self.start) // step))
         last = min(self.slices, (end - self.start) // step)
@@ -91,7 +91,7 @@ class Grid(NamedTuple):
         return moved._replace(rows=self.rows // self.slices * count, frames=count if self.frames > 1 else 1)
 
     def pack(self) -> bytes:
-        """One byte of kinds, then start, rows, columns, channels and padding as varints, and the frames of a video.
+        """One byte of flags, then start, rows, columns, channels, padding and, for a video, frames as varints.
 
         >>> unpack(Grid(True, 15, 2, 3, 3, 8).pack(), 33) == Grid(True, 15, 2, 3, 3, 8)
         True
@@ -102,14 +102,14 @@ class Grid(NamedTuple):
         return bytes([kinds]) + b"".join(map(pack_varint, sides))
 
     def around(self, source: bytes) -> bytes:
-        """All that is no sample: before, behind each row, and after."""
+        """All bytes that are no samples: those before, after each row, and after the last row."""
         used = self.row_bytes - self.padding
         rows = range(self.start + used, self.stop, self.row_bytes) if self.padding else ()
         paddings = [source[at : at + self.padding] for at in rows]
         return b"".join([source[: self.start], *paddings, source[self.stop :]])
 
     def blank(self, rest: bytes) -> bytearray:
-        """The source whose `around` is `rest` and whose samples are zeros."""
+        """The source with zeros as samples and `rest` as all other bytes: the reverse of `around`."""
         padded = self.start + self.rows * self.padding
         out = bytearray(rest[: self.start]) + bytearray(self.stop - self.start) + rest[padded:]
         for row in range(self.rows if self.padding else 0):
@@ -118,7 +118,7 @@ class Grid(NamedTuple):
         return out
 
     def split(self, source: bytes) -> tuple[bytes, NDArray[np.uint8]]:
-        """(all else, samples [rows · columns · channels, bytes] with the highest byte first)."""
+        """(all other bytes, samples [rows · columns · channels, bytes], the highest byte first)."""
         rows = np.frombuffer(source, np.uint8, self.stop - self.start, self.start).reshape(self.rows, self.row_bytes)
         used = self.row_bytes - self.padding
         rest = source[: self.start] + rows[:, used:].tobytes() + source[self.stop :]
@@ -136,7 +136,7 @@ class Grid(NamedTuple):
 
 
 def unpack(packed: bytes, size: int) -> Grid:
-    """The grid in a source of so many bytes. Raises ChecksumError where it does not fit."""
+    """The packed grid of a source of `size` bytes. Raises ChecksumError if it does not fit."""
     numbers, number, shift = [], 0, 0
     for byte in packed[1:]:
         number |= (byte & 127) << shift
@@ -153,4 +153,4 @@ def unpack(packed: bytes, size: int) -> Grid:
         )
         if grid.fits(size) and (frames > 1) == video and (picture or not video):
             return grid
-    raise ChecksumError("what it says about the samples cannot be")
+    raise ChecksumError("the layout of its samples is impossible")

@@ -1,10 +1,10 @@
-"""Metadata of picture and sound files: what a file of raw samples keeps, and what it leaves out.
+"""Metadata of picture and sound files: which parts a file of raw samples keeps.
 
 texts of PNG (tEXt, zTXt, iTXt), GIF, TIFF    TIFF tags: title, author, copyright, software and description have one each, and
                                               every other text becomes a line "keyword: text" of the description; UTF-8
 colour profile, Exif, XMP, resolution         as they are
 title, artist and the like of sound           as WAV has them (`TAGS`)
-all else: gAMA, tIME, a cover, a cue sheet, other texts of FLAC, what follows a file's end …
+all else: gAMA, tIME, a cover, a cue sheet, other texts of FLAC, bytes after the file's end …
                                               is left out, and `left_out` names it
 """
 
@@ -16,12 +16,12 @@ from typing import Any
 from ..errors import TokpressError
 from . import recordings
 
-#: of sound, by the names that soundfile has for them
+#: tags of sound, by soundfile's names
 TAGS = ("title", "copyright", "software", "artist", "comment", "date", "album", "license", "tracknumber", "genre")
 DESCRIPTION, XMP = 270, 700
 #: PNG's keywords → tags of TIFF: ImageDescription, DocumentName, Artist, Copyright, Software
 TAG_OF = {"Description": DESCRIPTION, "Title": 269, "Author": 315, "Copyright": 33432, "Software": 305}
-#: of a TIFF file: texts and XMP; how pixels lie and are to be read, which `media.shown` sees to
+#: tags of a TIFF file: texts and XMP; layout and meaning of the pixels
 TEXTS = {DESCRIPTION, 269, 271, 272, 305, 306, 315, 316, 33432, XMP}
 PIXELS = {
     *range(254, 260),
@@ -41,16 +41,16 @@ PIXELS = {
     347,
 }
 PROFILE = 34675
-#: chunks of PNG that are pixels, or kept: tRNS becomes opacity
+#: chunks of PNG that hold pixels or are kept; tRNS becomes opacity
 KEPT = {"IHDR", "PLTE", "IDAT", "IEND", "tRNS", "pHYs", "iCCP", "eXIf", "tEXt", "zTXt", "iTXt"}
-#: of a file; a PNG of a gigabyte has a hundred thousand
+#: most chunks of a file; a PNG of 1 GB has 100,000
 MAX_CHUNKS = 1 << 18
-#: all that is of a WebP file
+#: chunks of a WebP file that are kept
 KEPT_WEBP = {"VP8L", "VP8X", "ICCP", "EXIF", "XMP "}
 
 
 def tags(picture: Any) -> dict[int, Any]:
-    """TIFF tags of what a picture of Pillow's says in words: UTF-8, and XMP as it is. Colour profile and Exif are not among them.
+    """The texts of a picture as TIFF tags: UTF-8, and XMP unchanged. Colour profile and Exif are not included.
 
     >>> from PIL import Image
     >>> picture = Image.new("L", (1, 1)); picture.text = {"Title": "Dot", "Comment": "one"}
@@ -67,7 +67,7 @@ def tags(picture: Any) -> dict[int, Any]:
     lines = []
     for keyword, text in _texts(picture).items():
         tag = TAG_OF.get(keyword)
-        if tag and tag not in exif_tags:  # where Exif says something else, both stay
+        if tag and tag not in exif_tags:  # if Exif has another text, both stay
             texts_by_tag[tag] = text.encode()
         else:
             lines.append(f"{keyword}: {text}".encode())
@@ -85,7 +85,7 @@ def _texts(picture: Any) -> dict[str, str]:
 
 
 def kept(picture: Any, image_module: Any) -> dict[str, Any]:
-    """What Pillow is to write into a TIFF file, beside the pixels."""
+    """Arguments with which Pillow writes the metadata into a TIFF file."""
     more = {key: picture.info[key] for key in ("icc_profile", "exif", "dpi") if picture.info.get(key)}
     if words := tags(picture):
         exif = image_module.Exif()
@@ -97,7 +97,7 @@ def kept(picture: Any, image_module: Any) -> dict[str, Any]:
 
 
 def left_out(data: bytes, plain_file: bytes) -> list[str]:
-    """What `data`, a picture or recording, holds and the plain file `made` of it does not, in words."""
+    """Names of the parts of `data`, a picture or recording, that its plain file lacks."""
     if data.startswith(b"\x89PNG") or data[:2] in (b"II", b"MM") or data.startswith(b"GIF"):
         return _of_picture(data, plain_file)
     if plain_file.startswith(b"RIFF"):
@@ -134,13 +134,13 @@ def _gif_end(data: bytes) -> int:
 
 
 def _of_png(data: bytes, kept: dict[str, str]) -> list[str]:
-    """kept: its texts, by keyword."""
+    """kept: the texts that Pillow has read, by keyword."""
     file_chunks = list(chunks(data, 8, ">I4s", trailer=4))
     end = next((end for name, end in file_chunks if name == "IEND"), len(data))
     names = [name for name, chunk_end in file_chunks if chunk_end <= end]
     lost = sorted(recordings.printable(name) for name in {*names} - KEPT)
     if sum(name in ("tEXt", "zTXt", "iTXt") for name in names) > len(kept):
-        lost.append("texts whose keyword another one has")
+        lost.append("texts with a repeated keyword")
     for what, attribute in (("language", "lang"), ("translated keyword", "tkey")):
         lost += [f"{what} of {recordings.printable(key)}" for key, text in kept.items() if getattr(text, attribute, "")]
     return lost + recordings.surplus(max(len(data) - end, 0))
@@ -168,7 +168,7 @@ def _of_sound(data: bytes, plain_file: bytes) -> list[str]:
 
 
 def chunks(data: bytes, at: int, layout: str, trailer: int = 0, even: bool = False) -> Iterator[tuple[str, int]]:
-    """(name, where it ends) of each chunk; whatever a damaged file says, its end is the end."""
+    """(name, end) of each chunk. Ends at the end of the file, also if the file is damaged."""
     for _ in range(MAX_CHUNKS):
         if at + 8 > len(data):
             return

@@ -1,4 +1,4 @@
-"""One PNG of many pictures of the same size, made from their raw bytes. Needs Pillow (`pip install "tokpress[image]"`)."""
+"""One PNG with many pictures of the same size, made from raw bytes. Needs Pillow (`pip install "tokpress[image]"`)."""
 
 import math
 from pathlib import Path
@@ -15,9 +15,9 @@ GAP = 2
 
 
 def pixels(data: bytes, count: int, shape: Shape) -> NDArray[np.uint8]:
-    """[count, rows, columns, channels] uint8 from `count` pictures of 8 bits a value, or of one bit a pixel.
+    """Pixels [count, rows, columns, channels] uint8 from the bytes of `count` pictures with 8 bits per value, or one bit per pixel.
 
-    Raises TokpressError where the bytes do not fill such pictures.
+    Raises TokpressError if the number of bytes does not fit.
 
     >>> pixels(b"\\xf0", 1, (2, 4))[0, :, :, 0].tolist()
     [[255, 255, 255, 255], [0, 0, 0, 0]]
@@ -33,7 +33,7 @@ def pixels(data: bytes, count: int, shape: Shape) -> NDArray[np.uint8]:
 
 
 def grid(pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """[N, rows, columns, channels] side by side with gaps, about as wide as high: [height, width, channels]."""
+    """Arrange pictures [N, rows, columns, channels] with gaps, about as wide as high: [height, width, channels]."""
     count, rows, columns, channels = pictures.shape
     across = math.ceil(math.sqrt(count * rows / columns))
     down = -(-count // across)
@@ -45,11 +45,11 @@ def grid(pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def write_png(path: Path | str | BinaryIO, picture: NDArray[np.uint8]) -> None:
-    """A picture [height, width, 1 or 3]."""
+    """Write a picture [height, width, 1 or 3]."""
     try:
         from PIL import Image
     except ModuleNotFoundError:
         raise TokpressError('writing pictures needs Pillow: pip install "tokpress[image]"') from None
     if picture.shape[2] not in (1, 3):
-        raise TokpressError(f"a picture of {picture.shape[2]} channels cannot be shown: 1 or 3 can")
+        raise TokpressError(f"a PNG picture needs 1 or 3 channels, not {picture.shape[2]}")
     Image.fromarray(picture[:, :, 0] if picture.shape[2] == 1 else picture).save(path, format="PNG")

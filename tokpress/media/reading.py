@@ -1,4 +1,4 @@
-"""Read pictures and recordings by optional libraries; whatever they raise on a damaged file becomes a TokpressError."""
+"""Read pictures and recordings by optional libraries. Their errors on damaged files become TokpressErrors."""
 
 from collections.abc import Callable
 from importlib import import_module
@@ -8,18 +8,18 @@ from ..errors import TokpressError
 
 
 class Shown(NamedTuple):
-    """A file of raw samples, and what is said of it."""
+    """A file of raw samples and its description."""
 
-    #: a file of raw samples
+    #: content of the file
     data: bytes
-    #: of such a file; "" where it is the one that was given
+    #: suffix of the file; "" if it is the given file
     suffix: str
-    #: what is not in it, in words: of pixels and samples for a lossy tokenizer, else of what is said beside them
+    #: names of the parts that are left out: of the samples, for a lossy tokenizer; otherwise of the metadata
     left_out: list[str]
 
 
 def needed(module: str, extra: str) -> Any:
-    """A library of an optional extra. Raises TokpressError where it is not installed."""
+    """A library of an optional extra. Raises TokpressError if it is not installed."""
     try:
         return import_module(module)
     except ModuleNotFoundError as error:
@@ -32,7 +32,7 @@ def reading(what: str, read: Callable[[], Any]) -> Any:
         return read()
     except (TokpressError, MemoryError):
         raise
-    except Exception as error:  # whatever a reader of damaged files may raise
+    except Exception as error:  # readers of damaged files raise any error
         message = str(error).splitlines()[0] if str(error) else type(error).__name__
-        message = "of no kind that is known" if "BytesIO" in message else message
-        raise TokpressError(f"no {what} that can be read: {message}") from error
+        message = "its format is unknown" if "BytesIO" in message else message
+        raise TokpressError(f"the {what} cannot be read: {message}") from error

@@ -1,8 +1,8 @@
 """Checks of a recording's file: whether its samples are complete, and which of its metadata a WAV file cannot hold.
 
-    inexact(data, file)         the reason why soundfile's samples are not the recording's; "" if they are
+    inexact(data, file)         why soundfile does not return the exact samples; "" if it does
     altered(data, digest)       whether the digest in a FLAC file contradicts the samples
-    left_out(data, tags)        names of the parts that a WAV file with these tags does not hold
+    left_out(data, tags)        names of the parts that a WAV file with these tags lacks
 
 WAV files of plain PCM are not checked here: `formats` finds their samples, and the file is stored as it is.
 """
@@ -17,16 +17,16 @@ from ..errors import TokpressError
 
 
 class Chunked(NamedTuple):
-    #: of the first chunk; its header; what sizes are padded to
+    #: start of the first chunk; struct format of a chunk's header; alignment of chunks
     start: int
     layout: str
     align: int
-    #: the chunk of samples, and how many bytes of it are none
+    #: name of the chunk of samples; bytes in it before the samples
     samples: bytes
     lead: int
-    #: whether a chunk's size counts its header
+    #: whether a chunk's size includes its header
     size_with_header: bool
-    #: chunks that are samples, or kept
+    #: names of the chunks that hold samples or are kept
     kept: frozenset[bytes]
 
 
@@ -44,32 +44,32 @@ CHUNKED = {
 #: blocks of FLAC that are neither samples nor texts
 FLAC_BLOCKS = {2: "application data", 5: "a cue sheet", 6: "a cover picture"}
 COMMENTS = 4
-#: keys of FLAC's texts → how soundfile calls them
+#: keys of FLAC's texts → soundfile's names
 KEYS = {"ENCODER": "software", "DESCRIPTION": "comment"} | {
     key.upper(): key
     for key in ("title", "copyright", "artist", "comment", "date", "album", "license", "tracknumber", "genre")
 }
-#: chunks, blocks and texts of a file
+#: most chunks, blocks and texts of a file
 MAX_PARTS = 10_000
 TOO_MANY = f"it has more than {MAX_PARTS:,} chunks, blocks or texts: leave --content out"
-#: a size that says it is not known
+#: the size of a chunk of unknown length
 UNKNOWN = 0xFFFFFFFF
 
 
 class Source(io.BytesIO):
-    """The bytes of a recording for soundfile, which prints the exception of a seek to where nothing can be."""
+    """The bytes of a recording for soundfile. A seek to an impossible place does nothing, since soundfile would print the exception."""
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         try:
             return super().seek(offset, whence)
-        except (ValueError, OverflowError):  # a size in the file says so
+        except (ValueError, OverflowError):  # the file declares an impossible size
             return self.tell()
 
 
 def inexact(data: bytes, file: Any) -> str:
-    """file: the same, opened by soundfile."""
+    """Why soundfile does not return the exact samples; "" if it does. file: the recording, opened by soundfile."""
     if data.startswith((b"fLaC", b"ID3")) and file.format == "FLAC":
-        return "" if file.frames < 1 << 36 else "its header does not say how many samples it holds"
+        return "" if file.frames < 1 << 36 else "its header does not give the number of samples"
     if data.startswith(b".snd"):
         start, declared = struct.unpack_from(">II", data, 4)
         size = len(data) - start if declared == UNKNOWN else declared
@@ -82,15 +82,15 @@ def inexact(data: bytes, file: Any) -> str:
             len(data) <= end < len(data) + kind.align,
         )
     else:
-        return f"of {file.format} files like this one it is not known that their samples come out exactly"
+        return f"this kind of {file.format} file is not known to be read exactly"
     width = {"PCM_16": 2, "PCM_24": 3}.get(file.subtype, 1)
     if not ends or size != file.frames * file.channels * width:
-        return "its chunks do not add up to its length, as in a recording that was cut off"
+        return "its chunks do not add up to its length, as in an interrupted recording"
     return ""
 
 
 def _chunks(data: bytes, kind: Chunked) -> tuple[list[tuple[bytes, int, int]], int]:
-    """(name, start, size) of each, and where the last one ends."""
+    """(name, start, size) of each chunk, and the end of the last one."""
     at, head = kind.start, struct.calcsize(kind.layout)
     chunks: list[tuple[bytes, int, int]] = []
     while at + head <= len(data):
@@ -112,7 +112,7 @@ def _chunks(data: bytes, kind: Chunked) -> tuple[list[tuple[bytes, int, int]], i
 
 
 def altered(data: bytes, digest: bytes) -> bool:
-    """digest: MD5 of the samples, integers of the width that FLAC's digest is of, the low byte first."""
+    """Whether a FLAC file's digest contradicts the samples. digest: MD5 of the samples, in bytes as FLAC counts them, low byte first."""
     at = _flac_start(data) + 8 + 18
     digest_stored = data[at : at + 16]
     return any(digest_stored) and digest != digest_stored
@@ -145,7 +145,7 @@ def _of_chunks(data: bytes, kind: Chunked) -> list[str]:
 
 
 def _comments(body: bytes, tags: dict[str, str]) -> Iterator[str]:
-    """Keys of Vorbis comments whose text is in no tag."""
+    """Keys of Vorbis comments whose text is in none of the tags."""
     texts = []
     try:
         (at,) = struct.unpack_from("<I", body)
@@ -186,7 +186,7 @@ def _flac_blocks(data: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def _flac_end(data: bytes) -> int:
-    """The shortest beginning of the file that holds its last sample: frames do not say where they end."""
+    """Length of the shortest prefix that holds the last sample. Frames do not state their length, so this searches."""
     import soundfile
 
     def reaches(size: int) -> bool:
@@ -211,5 +211,5 @@ def surplus(count: int) -> list[str]:
 
 
 def printable(name: str) -> str:
-    """With nothing in it that a terminal would obey."""
+    """The name without control characters of terminals."""
     return name.encode("unicode_escape").decode()

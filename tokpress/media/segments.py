@@ -2,8 +2,7 @@
 
     kind · length · payload · kind · length · payload …      kind: a byte; length: 4 bytes, little-endian
 
-The tokenizer `segments` gives each kind its own tokenizer and all of them one vocabulary, so that one prior sees the whole
-sequence.
+The tokenizer `segments` has a tokenizer for each kind and one vocabulary for all, so one prior models the whole sequence.
 """
 
 from collections.abc import Iterable, Iterator
@@ -23,7 +22,7 @@ def join(parts: Iterable[tuple[int, bytes]]) -> bytes:
 
 
 def split(source: bytes, kinds: int) -> Iterator[tuple[int, bytes]]:
-    """The reverse of `join`. Raises TokenizerError where no segment of so many kinds goes on."""
+    """The reverse of `join`. Raises TokenizerError if the source is no sequence of segments of these kinds."""
     at = 0
     while at < len(source):
         size = int.from_bytes(source[at + 1 : at + HEAD], "little")
@@ -34,7 +33,7 @@ def split(source: bytes, kinds: int) -> Iterator[tuple[int, bytes]]:
 
 
 def complete(source: bytes, kinds: int) -> int:
-    """Bytes before the segment that is cut off at the end; all of them where none is, or what is there is none.
+    """Length without an incomplete segment at the end; all bytes if the source holds no such segment.
 
     >>> complete(join([(0, b"seven"), (1, b"pixels")])[:-1], 2), complete(b"a text", 2)
     (10, 6)

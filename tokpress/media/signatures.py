@@ -3,7 +3,7 @@
 from . import video
 
 SOUNDS = (b"fLaC", b"RIFF", b"RIFX", b"RF64", b"riff\x2e\x91\xcf\x11", b"FORM", b"OggS", b"caff", b".snd", b"ID3")
-#: what files of coded pictures and sound begin with, beside SOUNDS
+#: first bytes of picture files
 PICTURES = (
     b"\x89PNG",
     b"\xff\xd8\xff",
@@ -20,17 +20,17 @@ PICTURES = (
 
 
 def recognised(data: bytes) -> bool:
-    """Whether it begins as a picture or recording does."""
+    """Whether a file begins like a picture or a recording."""
     return (data.startswith(PICTURES) or is_recording(data)) and not video.is_video(data[: video.LOOK])
 
 
 def is_recording(data: bytes) -> bool:
-    """Whether it begins as a recording does."""
+    """Whether a file begins like a recording."""
     return (data.startswith(SOUNDS) and data[8:12] != b"WEBP") or _is_mp3(data)
 
 
 def _is_mp3(data: bytes) -> bool:
-    """By the whole header of a frame: raw samples may begin with 0xff as well."""
+    """Whether a file begins with the header of an MP3 frame. One byte is not enough: raw samples may begin with 0xff."""
     if len(data) < 4 or data[0] != 0xFF or data[1] & 0xE6 != 0xE2:
         return False
     version, rate, frequency = data[1] >> 3 & 3, data[2] >> 4, data[2] >> 2 & 3

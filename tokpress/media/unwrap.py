@@ -5,9 +5,9 @@
     FLAC, AIFF, WAV of other kinds …           samples as WAV, with title, artist and the like
     MP4, MKV, Y4M … with --lossy               frames as NPY
 
-Decompression gives this file, with the same pixels or samples, and not the original file. `metadata` lists the metadata that is kept;
-the command names the rest, which is left out. Pillow, soundfile and PyAV read the files (`pip install "tokpress[image,sound,video]"`).
-Files whose pixels cannot be extracted exactly are refused.
+Decompression restores this file, with the same pixels or samples, not the original file. `metadata` lists the metadata that is kept.
+The command names the metadata that is left out. Pillow, soundfile and PyAV read the files
+(`pip install "tokpress[image,sound,video]"`). Files whose pixels cannot be extracted exactly are refused.
 
 Raises TokpressError.
 """
@@ -25,7 +25,7 @@ from .unwrap_sound import sound as recording
 
 
 class TokenizerInput(Protocol):
-    """What a lossy tokenizer takes: so many channels, of sound or of pictures, or of video."""
+    """The input of a lossy tokenizer: sound, pictures or video with a number of channels."""
 
     @property
     def channels(self) -> int: ...
@@ -36,23 +36,23 @@ class TokenizerInput(Protocol):
 
 
 class Opened(NamedTuple):
-    #: raw samples, and how many bytes they are
+    #: raw samples, and their number of bytes if it is known
     stream: BinaryIO
     size: int | None
-    #: of a file of them; "" where it is the one that was given
+    #: suffix of such a file; "" if it is the given file
     suffix: str
-    #: what is not in it, in words
+    #: names of the parts that are left out
     left_out: list[str]
 
 
 def opened(source: BinaryIO, tokenizer_input: TokenizerInput | None) -> Opened:
-    """Of a file that can seek, what a lossy tokenizer takes of it; without one what `shown` gives exactly."""
+    """Raw samples of a seekable file: the input of a lossy tokenizer, or without one the exact content (`shown`)."""
     start, as_it_is = source.tell(), Opened(source, None, "", [])
     head = source.read(video.LOOK)
     source.seek(start)
     if video.is_video(head):
         if tokenizer_input is None:
-            raise TokpressError("--content takes pictures and sound, and this is a video: leave --content out")
+            raise TokpressError("--content takes pictures and sound, not video: leave --content out")
         if not tokenizer_input.video:
             raise TokpressError(
                 f"the model is for {'sound' if tokenizer_input.sound else 'pictures'}, and this is a video"
@@ -72,15 +72,15 @@ def opened(source: BinaryIO, tokenizer_input: TokenizerInput | None) -> Opened:
 
 
 def shown(data: bytes, channels: int = 0, sound: bool = False) -> Shown:
-    """The same content as a file of raw samples. channels: for a lossy tokenizer of pictures, of 8 bits each, or of sound, of
-    16; 0: whatever there is, exactly."""
+    """The content as a file of raw samples. channels: number of channels for a lossy tokenizer, 8 bits each for pictures and 16 for
+    sound; 0: all channels, exactly."""
     is_sound = is_recording(data)
     if channels and is_sound != sound:
         raise TokpressError(
             f"the model is for {'sound' if sound else 'pictures'}, and this is {'sound' if is_sound else 'a picture'}"
         )
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of Pillow, about sizes, which `memory_limits` checks, and odd tags
+        warnings.simplefilter("ignore")  # Pillow warns of sizes, which `memory_limits` checks, and of odd tags
         plain = (recording if is_sound else picture)(data, channels)
         if channels or plain.data is data:
             return plain

@@ -1,4 +1,4 @@
-"""The pixels of a picture as a PPM or PGM file, or as an uncompressed TIFF file where these formats cannot hold them."""
+"""The pixels of a picture as a PPM or PGM file, or as an uncompressed TIFF file if PPM and PGM cannot hold them."""
 
 import io
 from collections.abc import Iterator
@@ -9,23 +9,23 @@ from . import depth, formats, memory_limits, metadata
 from .reading import Shown, needed, reading
 from .signatures import recognised
 
-#: bytes of pixels that are copied at a time
+#: bytes of pixels per copy
 PIECE = 1 << 22
 MODES = {1: "L", 3: "RGB", 4: "RGBA", 2: "LA"}
 
 
 def picture(data: bytes, channels: int) -> Shown:
-    """The picture of a file. channels: 8 bits each, for a lossy tokenizer; 0: all of it, exactly. Raises TokpressError."""
+    """The picture of a file. channels: number of channels for a lossy tokenizer, 8 bits each; 0: all, exactly. Raises TokpressError."""
     raw = formats.find(data)
     if raw and (not channels or (raw.dtype == "|u1" and raw.shape[-1] == channels and data[:1] == b"P")):
-        return Shown(data, "", [])  # nothing to take out
+        return Shown(data, "", [])  # it is such a file already
     image_module = needed("PIL.Image", "image")
     what = "picture" if recognised(data) else "picture or sound"
     with reading(what, lambda: image_module.open(io.BytesIO(data))) as picture:
         _check_size(picture, len(data))
         if reading("picture", lambda: getattr(picture, "n_frames", 1)) > 1:
             raise TokpressError(f"it holds {picture.n_frames} pictures; --content takes one")
-        declared = reading("picture", lambda: depth.declared(picture, data))  # Pillow forgets some of it when it loads
+        declared = reading("picture", lambda: depth.declared(picture, data))  # loading discards a part of it
         if not channels and declared.inexact:
             raise TokpressError(f"{declared.inexact}: leave --content out")
         if channels and declared.unscaled:
@@ -38,7 +38,7 @@ def picture(data: bytes, channels: int) -> Shown:
 
 
 def _check_size(picture: Any, size: int) -> None:
-    """By what Pillow and the plain file take for a pixel. Raises TokpressError."""
+    """Raises TokpressError if the pixels take too much memory."""
     pixels = picture.width * picture.height
     if pixels > memory_limits.MAX_PIXELS:
         raise TokpressError(
@@ -61,10 +61,10 @@ def _exactly(picture: Any, image_module: Any) -> Shown:
         return Shown(*_plain(converted), [])
     out = io.BytesIO()
     reading("picture", lambda: converted.save(out, "TIFF", compression="raw", strip_size=1 << 31, **kept))
-    # read without Pillow, which would turn what an orientation says is to be turned
+    # not compared by Pillow alone, which rotates pixels by the orientation tag
     plain = out.getvalue()
     if not reading("picture", lambda: _is_same(converted, plain, image_module)):
-        raise TokpressError(f"its pixels, {picture.mode}, do not come back from a TIFF file: leave --content out")
+        raise TokpressError(f"its pixels, {picture.mode}, are not stored exactly in a TIFF file: leave --content out")
     return Shown(plain, ".tif", [])
 
 
@@ -83,7 +83,7 @@ def _is_same(picture: Any, plain: bytes, image_module: Any) -> bool:
 
 
 def _rows(picture: Any) -> Iterator[bytes]:
-    """The pixels, some rows at a time: `tobytes` of a whole picture holds it twice."""
+    """The pixels, a few rows at a time: `tobytes` of a whole picture would copy it."""
     step = max(1, PIECE // max(1, 4 * picture.width))
     for top in range(0, picture.height, step):
         yield picture.crop((0, top, picture.width, min(top + step, picture.height))).tobytes()
@@ -107,7 +107,7 @@ def _plain(picture: Any) -> tuple[bytes, str]:
 
 def _of_channels(picture: Any, channels: int, image_module: Any) -> Any:
     if channels not in (1, 3):
-        raise TokpressError(f"pictures of {channels} channels are given raw")
+        raise TokpressError(f"pictures of {channels} channels cannot be converted: give raw pixels")
     plain = _upper_eight(picture, image_module) if _is_deep(picture) else on_black(picture, image_module)
     return plain.convert(MODES[channels])
 
@@ -117,7 +117,7 @@ def _is_deep(picture: Any) -> bool:
 
 
 def _upper_eight(picture: Any, image_module: Any) -> Any:
-    """Of grey of 16 bits, as Pillow shortens 16 bits in colour: it would clip these. What is transparent shows black."""
+    """The upper 8 bits of 16-bit grey, which Pillow would clip. Transparent pixels become black."""
     import numpy as np
 
     values = np.asarray(picture)
@@ -128,7 +128,7 @@ def _upper_eight(picture: Any, image_module: Any) -> Any:
 
 
 def on_black(picture: Any, image_module: Any) -> Any:
-    """Without opacity: what is transparent shows black."""
+    """The picture without opacity. Transparent pixels become black."""
     if picture.mode not in ("RGBA", "LA", "PA") and "transparency" not in picture.info:
         return picture
     rgba = picture.convert("RGBA")

@@ -9,9 +9,9 @@ from ..errors import TokpressError
 from . import formats, memory_limits, metadata, recordings
 from .reading import Shown, needed, reading
 
-#: frames of sound that are copied at a time
+#: frames of sound per copy
 FRAMES = 1 << 16
-#: what is taken out exactly: soundfile's subtypes → that of the WAV file, and the type that holds its samples
+#: subtypes that are converted exactly → (subtype of the WAV file, dtype of its samples)
 KINDS = {
     "PCM_S8": ("PCM_U8", "int16"),
     "PCM_U8": ("PCM_U8", "int16"),
@@ -24,14 +24,14 @@ DEEP = ("PCM_24", "PCM_32", "FLOAT", "DOUBLE")
 
 
 def sound(data: bytes, channels: int) -> Shown:
-    """The sound of a file. channels: 16 bits each, for a lossy tokenizer; 0: all of it, exactly. Raises TokpressError."""
+    """The sound of a file. channels: number of channels for a lossy tokenizer, 16 bits each; 0: all, exactly. Raises TokpressError."""
     if _is_plain(data, channels):
-        return Shown(data, ".wav", [])  # nothing to take out
+        return Shown(data, ".wav", [])  # it is such a file already
     soundfile = needed("soundfile", "sound")
     with reading("recording", lambda: soundfile.SoundFile(recordings.Source(data))) as file:
         if not file.frames:
             advice = "" if channels else ": leave --content out"
-            raise TokpressError(f"its header says that it holds no samples (a recording that was cut off?){advice}")
+            raise TokpressError(f"its header declares no samples (an interrupted recording?){advice}")
         return _for_tokenizer(data, file, channels, soundfile) if channels else _exactly(data, file, soundfile)
 
 
@@ -44,7 +44,7 @@ def _is_plain(data: bytes, channels: int) -> bool:
 
 def _exactly(data: bytes, file: Any, soundfile: Any) -> Shown:
     if file.subtype not in KINDS:
-        raise TokpressError(f"sound stored as {file.subtype} is not taken out exactly: leave --content out")
+        raise TokpressError(f"sound of type {file.subtype} cannot be converted exactly: leave --content out")
     if why := reading("file", lambda: recordings.inexact(data, file)):
         raise TokpressError(f"{why}: leave --content out")
     kind, dtype = KINDS[file.subtype]
@@ -55,7 +55,7 @@ def _exactly(data: bytes, file: Any, soundfile: Any) -> Shown:
 def _for_tokenizer(data: bytes, file: Any, channels: int, soundfile: Any) -> Shown:
     _check_size(data, file, "PCM_16")
     if channels not in (1, file.channels):
-        raise TokpressError(f"{file.channels} channels are not the {channels} that the tokenizer takes")
+        raise TokpressError(f"it has {file.channels} channels, and the tokenizer takes {channels}")
     plain = reading("recording", lambda: _mixed(file, channels, soundfile))
     lost = {f"{file.channels} channels, mixed to one": file.channels > channels, "bits below 16": file.subtype in DEEP}
     return Shown(plain, ".wav", [what for what, holds in lost.items() if holds])
@@ -71,7 +71,7 @@ def _check_size(data: bytes, file: Any, kind: str) -> None:
 
 
 def _as_wav(data: bytes, file: Any, kind: str, dtype: str, soundfile: Any) -> bytes:
-    """The samples of an opened recording, exactly, and its texts."""
+    """A WAV file with the exact samples and the tags of an opened recording."""
     out, flac_digest = io.BytesIO(), hashlib.md5(usedforsecurity=False)
     digest_before = hashlib.blake2b()
     with soundfile.SoundFile(out, "w", file.samplerate, file.channels, kind, format="WAV") as wav:
@@ -83,18 +83,18 @@ def _as_wav(data: bytes, file: Any, kind: str, dtype: str, soundfile: Any) -> by
             digest_before.update(samples)
             wav.write(samples)
     if file.format == "FLAC" and recordings.altered(data, flac_digest.digest()):
-        raise TokpressError("its samples are not those that its digest is of: leave --content out")
+        raise TokpressError("its samples do not match its digest: leave --content out")
     plain, digest_after = out.getvalue(), hashlib.blake2b()
     with soundfile.SoundFile(io.BytesIO(plain)) as wav:
         for samples in _blocks(wav, dtype):
             digest_after.update(samples)
     if digest_after.digest() != digest_before.digest():
-        raise TokpressError("its samples do not come back from a WAV file: leave --content out")
+        raise TokpressError("its samples are not stored exactly in a WAV file: leave --content out")
     return plain
 
 
 def _mixed(file: Any, channels: int, soundfile: Any) -> bytes:
-    """16 bits of each sample; of several channels the mean, where the tokenizer takes one."""
+    """A WAV file with 16 bits per sample. If the tokenizer takes one channel, it is the mean of all channels."""
     out = io.BytesIO()
     with soundfile.SoundFile(out, "w", file.samplerate, channels, "PCM_16", format="WAV") as wav:
         for samples in _blocks(file, "int16" if file.subtype.startswith("PCM_") else "float64"):
@@ -104,7 +104,7 @@ def _mixed(file: Any, channels: int, soundfile: Any) -> bytes:
 
 
 def _as_stored(samples: Any, subtype: str) -> bytes:
-    """As FLAC counts them: 8, 16 or 24 bits, the low byte first; soundfile gives them in the upper bits of a number."""
+    """Bytes of the samples for FLAC's digest: 8, 16 or 24 bits, the low byte first. soundfile returns samples in the upper bits."""
     import numpy as np
 
     width = {"PCM_S8": 1, "PCM_24": 3}.get(subtype, 2)
@@ -118,7 +118,7 @@ def _blocks(file: Any, dtype: str) -> Iterator[Any]:
 
 
 def sixteen_bits(file: Any) -> Any:
-    """All samples [T, channels] int16 of an opened recording; what is stored as floats has its peak at 1."""
+    """All samples [T, channels] int16 of an opened recording. Floats are in −1 … 1."""
     return _to_sixteen_bits(file.read(dtype="int16" if file.subtype.startswith("PCM_") else "float64", always_2d=True))
 
 

@@ -3,8 +3,8 @@
     frames(file, channels)      one after the other, [rows, columns, channels] uint8, grey or red-green-blue
     Unpacked(file, channels)    all of them as an NPY file [frames, rows, columns, channels], read on the fly
 
-An NPY header needs the number of frames, which few video files state correctly. So a video is decoded twice, first to count its
-frames. Never more than one frame is in memory.
+An NPY header holds the number of frames, and few video files state it correctly. So a video is decoded twice, first to count its
+frames. At most one frame is in memory.
 
 Raises TokpressError.
 """
@@ -19,38 +19,39 @@ from numpy.typing import NDArray
 
 from ..errors import TokpressError
 
-#: what files of videos begin with: WebM and Matroska, Y4M; of MP4 and QuickTime the fifth byte on; of AVI the first and the ninth
+#: first bytes of WebM, Matroska and Y4M; bytes 5–8 of MP4 and QuickTime; bytes 1–4 and 9–12 of AVI
 BEGINNINGS, BOXES, AVI = (b"\x1aE\xdf\xa3", b"YUV4MPEG2"), (b"ftyp", b"moov", b"mdat", b"wide"), (b"RIFF", b"AVI ")
-#: what looks like MP4 and is a picture, or sound
+#: brands of MP4 files that are pictures or sound
 NO_VIDEO = (b"avif", b"heic", b"heix", b"mif1", b"M4A ")
+#: bytes that `is_video` needs
 LOOK = 16
-#: of a frame
+#: most pixels of a frame
 MAX_PIXELS = 1 << 26
 MAX_STREAMS = 100
 FORMATS = {1: "gray", 3: "rgb24"}
 
 
 def is_video(head: bytes) -> bool:
-    """Whether a file begins, with LOOK bytes, as one does."""
+    """Whether a file begins like a video. head: its first LOOK bytes."""
     if head[4:8] in BOXES:
         return head[8:12] not in NO_VIDEO
     return head.startswith(BEGINNINGS) or (head[:4], head[8:12]) == AVI
 
 
 def frames(file: Any, channels: int) -> Iterator[NDArray[np.uint8]]:
-    """file: a name, or a file that can seek. All of one size."""
+    """The frames of a video, all of one size. file: a name, or a seekable file."""
     if channels not in FORMATS:
         raise TokpressError(f"videos have 1 or 3 channels, not {channels}")
     shape = None
     for pixels in _decoded(file, lambda frame: frame.to_ndarray(format=FORMATS[channels])):
         shape = shape or pixels.shape
         if pixels.shape != shape:
-            raise TokpressError("the size of its frames changes; cut it up first")
+            raise TokpressError("the size of its frames changes; split it first")
         yield pixels.reshape(*pixels.shape[:2], channels)
 
 
 class Unpacked(io.RawIOBase):
-    """`left_out`: what a tokenizer of so many channels will not see, in words."""
+    """A video as an NPY file. `left_out`: names of the parts that a tokenizer of `channels` channels does not see."""
 
     def __init__(self, file: BinaryIO, channels: int) -> None:
         self._file, self._channels = file, channels
@@ -59,13 +60,13 @@ class Unpacked(io.RawIOBase):
         for size in _decoded(file, lambda frame: (frame.height, frame.width)):
             count, shape = count + 1, size
         if not count:
-            raise TokpressError("no video that can be read: it holds no frames")
+            raise TokpressError("the video cannot be read: it holds no frames")
         np.lib.format.write_array_header_1_0(
             head := io.BytesIO(), {"descr": "|u1", "fortran_order": False, "shape": (count, *shape, channels)}
         )
         self._pieces = self._all(head.getvalue(), count)
         self._held = memoryview(b"")
-        #: bytes in all
+        #: bytes of the NPY file
         self.size = len(head.getvalue()) + count * shape[0] * shape[1] * channels
 
     def _all(self, head: bytes, count: int) -> Iterator[bytes]:
@@ -74,7 +75,7 @@ class Unpacked(io.RawIOBase):
             count -= 1
             yield frame.tobytes()
         if count:
-            raise TokpressError("it changed while it was read: look at it, and try again")
+            raise TokpressError("the file changed while it was read: try again")
 
     def readable(self) -> bool:
         return True
@@ -99,25 +100,25 @@ def _opened(file: Any) -> Iterator[Any]:
                 yield opened
             return
         file.seek(0)
-        # of the file nothing but itself is read: libav would open others that a playlist names
+        # no protocols: libav would open other files that a playlist names
         with av.open(file, options={"protocol_whitelist": "", "max_streams": str(MAX_STREAMS)}) as opened:
             codec = opened.streams.video[0].codec_context
             if codec is None:
-                raise TokpressError("no video that can be read: its codec is not known")
+                raise TokpressError("the video cannot be read: its codec is unknown")
             if codec.width * codec.height > MAX_PIXELS:
                 raise TokpressError(f"frames of {codec.width} × {codec.height} pixels are too large")
-            codec.options = {"max_pixels": str(MAX_PIXELS)}  # frames may say other sizes than the head of the file
+            codec.options = {"max_pixels": str(MAX_PIXELS)}  # frames may declare another size than the file's header
             yield opened
     except TokpressError:
         raise
     except IndexError:  # there is no video stream
-        raise TokpressError("no video that can be read: it holds no frames") from None
+        raise TokpressError("the video cannot be read: it holds no frames") from None
     except (av.FFmpegError, OSError, ValueError, ArithmeticError, AttributeError, TypeError) as error:
-        raise TokpressError(f"no video that can be read: {getattr(error, 'strerror', None) or error}") from error
+        raise TokpressError(f"the video cannot be read: {getattr(error, 'strerror', None) or error}") from error
 
 
 def _decoded(file: Any, look: Callable[[Any], Any]) -> Iterator[Any]:
-    """What `look` makes of each frame. A frame that libav cannot convert is an error of the file, too."""
+    """`look(frame)` of each frame. A frame that libav cannot convert is an error of the file, too."""
     with _opened(file) as opened:
         for frame in opened.decode(video=0):
             yield look(frame)

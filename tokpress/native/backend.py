@@ -1,9 +1,9 @@
-"""The build backend of pyproject.toml (PEP 517, PEP 660): setuptools' own, which compiles the core first.
+"""The build backend of pyproject.toml (PEP 517, PEP 660): setuptools' backend, which compiles the core first.
 
-Where the system has no C compiler, `get_requires_for_build_wheel` asks for the package ziglang, which is one. Where that fails too,
-or $TOKPRESS_NO_CORE is set, the package installs without a library, says so, and runs on its Python twins; with $TOKPRESS_NO_CORE a
-library that is already in the source tree stays there. The library needs nothing of Python's ABI, so one
-wheel a platform serves every Python: py3-none-<platform>.
+If the system has no C compiler, `get_requires_for_build_wheel` asks for the package ziglang, which contains one. If that fails too, or
+$TOKPRESS_NO_CORE is set, the package installs without the library, prints a message, and runs on its Python twins. $TOKPRESS_NO_CORE
+leaves a library in the source tree untouched. The library does not use Python's ABI, so one wheel per platform serves every Python:
+py3-none-<platform>.
 """
 
 # mypy: disallow-subclassing-any=False
@@ -30,14 +30,14 @@ build_sdist = build_meta.build_sdist
 
 
 class _Distribution(setuptools.Distribution):
-    """Installs into platlib, not purelib, where a library is included: it is machine code."""
+    """A distribution that installs into platlib if it includes the library, which is machine code, else into purelib."""
 
     def has_ext_modules(self) -> bool:
         return _is_included()
 
 
 class _Modules(build_py):
-    """The package's files; the library only where it is to be installed."""
+    """The package's files, with the library only if it is to be installed."""
 
     def find_data_files(self, package: str, src_dir: str) -> list[str]:
         names = super().find_data_files(package, src_dir)
@@ -45,7 +45,7 @@ class _Modules(build_py):
 
 
 class _Wheel(bdist_wheel):
-    """A wheel tagged py3-none-<platform> where it holds a library: ctypes needs no Python ABI."""
+    """A wheel that is tagged py3-none-<platform> if it holds the library: ctypes needs no Python ABI."""
 
     def get_tag(self) -> tuple[str, str, str]:
         python, abi, system = super().get_tag()
@@ -53,7 +53,7 @@ class _Wheel(bdist_wheel):
 
 
 class _Backend(build_meta._BuildMetaBackend):
-    """setuptools, with that wheel."""
+    """The backend of setuptools with the classes above."""
 
     def run_setup(self, setup_script: str = "setup.py") -> None:
         setuptools.setup(distclass=_Distribution, cmdclass={"bdist_wheel": _Wheel, "build_py": _Modules})
@@ -63,26 +63,26 @@ _BACKEND = _Backend()
 
 
 def _is_included() -> bool:
-    """Whether the library becomes part of what is installed."""
+    """Whether the library is to be installed."""
     return not os.environ.get("TOKPRESS_NO_CORE") and LIBRARY.is_file()
 
 
 def _compile() -> None:
-    """Build the library, after deleting the old one, so that no stale library is ever installed. $TOKPRESS_NO_CORE: do nothing."""
+    """Delete the old library and build a new one, so that no stale library is installed. $TOKPRESS_NO_CORE: do nothing."""
     if os.environ.get("TOKPRESS_NO_CORE"):
-        _warn("as TOKPRESS_NO_CORE asks; to have it later, unset that")
+        _warn("because TOKPRESS_NO_CORE is set", "unset that variable")
         return
     LIBRARY.unlink(missing_ok=True)
     try:
         build.build(LIBRARY)
     except (build.BuildError, OSError) as error:
-        _warn(f"since it did not compile ({error}); to have it later, install a C compiler (gcc or clang)")
+        _warn(f"because it did not compile ({error})", "install a C compiler (gcc or clang)")
 
 
-def _warn(why: str) -> None:
+def _warn(reason: str, remedy: str) -> None:
     sys.stderr.write(
-        f"tokpress installs without its native core, {why} and install tokpress again: until then it makes the same files "
-        "hundreds of times slower.\n"
+        f"tokpress installs without its native core, {reason}. It makes the same files, but hundreds of times slower. To get the core, "
+        f"{remedy} and install tokpress again.\n"
     )
 
 

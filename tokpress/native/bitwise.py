@@ -1,4 +1,4 @@
-"""Bitwise coding of tokens in the core (core/bitwise.c): `text.Text` predicts a token, whose binary digits are mixed and coded.
+"""Bitwise coding of tokens in the core (core/bitwise.c), which mixes the prediction of `text.Text` with others, bit by bit.
 
 The twin is `priors.text.bitwise`. Nothing here imports numpy.
 """
@@ -18,15 +18,15 @@ SHARPEST = 1 << 32
 
 
 class TokenTable:
-    """The tokens' bytes as the core takes them, in order of their bytes.
+    """The bytes of all tokens in the core's layout, sorted.
 
-    Raises ValueError where two tokens have the same bytes, or not 1 to 32 bytes."""
+    Raises ValueError if two tokens have the same bytes, or a token has not 1 to 32 bytes."""
 
     def __init__(self, token_bytes: Sequence[bytes]) -> None:
         ranked = sorted(range(len(token_bytes)), key=token_bytes.__getitem__)
         sizes = [len(token_bytes[v]) for v in ranked]
         if len(set(token_bytes)) < len(token_bytes) or not all(1 <= size <= 32 for size in sizes):
-            raise ValueError("tokens that are coded bit by bit are different strings of 1 to 32 bytes")
+            raise ValueError("bitwise coding needs tokens that are different strings of 1 to 32 bytes")
         self.symbols = (ctypes.c_int32 * len(ranked))(*ranked)
         self.sizes = (ctypes.c_int32 * len(ranked))(*sizes)
         self.bytes = b"".join(token_bytes[v] for v in ranked)
@@ -62,29 +62,31 @@ class BitwiseFrame(Handle):
         self.hold(handle.value, using)  # freed before the text model
 
     def encode(self, tokens: Any, report: Callable[[int], object] = lambda done: None) -> bytes:
-        """tokens: N int32, contiguous → the payload. `report` hears how many are done. Raises CoreError for symbols
-        outside V."""
+        """The payload of tokens, N int32, contiguous. Calls `report` with the number of coded tokens. Raises CoreError for
+        symbols outside V."""
         pointer = self.text.token_pointer(tokens)
         self.text.in_blocks(lambda steps: self.call("encode", [POINTER, COUNT], pointer, steps), report)
         return self.text.finish()
 
     def score(self, tokens: Any, report: Callable[[int], object] = lambda done: None) -> Any:
-        """What each of N tokens costs, N int64 in units of 2^-20 bits."""
+        """The cost of each of N tokens, N int64 in units of 2^-20 bits."""
         pointer, costs = self.text.token_pointer(tokens), (ctypes.c_int64 * self.text.tokens)()
         kinds = [POINTER, COUNT, POINTER]
         self.text.in_blocks(lambda steps: self.call("score", kinds, pointer, steps, costs), report)
         return costs
 
     def start(self, payload: bytes) -> None:
-        """What `decode` reads."""
+        """Set the payload that `decode` reads."""
         self.text.start(payload)
 
     def decode(self, out: Any, steps: int, sharpness: int = 1 << 16) -> None:
-        """The next steps into out: lanes · steps int32; cells of a lane without a token are left. sharpness: 2^16 /
-        temperature where the payload is noise. Raises ChecksumError."""
+        """Write the next steps to out, lanes · steps int32. Cells without a token keep their value. sharpness: 2^16 /
+        temperature if the payload is noise. Raises ChecksumError if the payload is damaged."""
         target, size = library.writable(out)
         if size != 4 * self.text.lanes * steps:
-            raise ValueError(f"{size} bytes have no room for {steps} steps of {self.text.lanes} lanes")
+            raise ValueError(
+                f"{steps} steps of {self.text.lanes} lanes need {4 * self.text.lanes * steps} bytes, not {size}"
+            )
         self.text.share()
         self.call("decode", [POINTER, COUNT, COUNT], target, steps, sharpness)
         self.text.advance(steps)

@@ -13,7 +13,7 @@ BLOCK_BYTES = 1 << 22
 
 
 class Tables(Handle):
-    """The words and merges of a tokenizer.json. They never change: threads may share them."""
+    """The words and merges of a tokenizer.json. They never change, so threads may share them."""
 
     kind = "bpe"
 
@@ -25,7 +25,7 @@ class Tables(Handle):
 
     @classmethod
     def read(cls, text: bytes, at: int, using: str | None = None) -> tuple["Tables", int] | None:
-        """The tables whose vocabulary begins at text[at], and where their merges end; None where the core does not read them."""
+        """The tables whose vocabulary begins at text[at], and the end of their merges. None if the core cannot read them."""
         new = library.function("bpe_new", ctypes.c_char_p, COUNT, COUNT, POINTER, result=POINTER, using=using)
         result = (ctypes.c_int64 * 2)()
         handle = new(text, len(text), at, result)
@@ -36,7 +36,7 @@ class Tables(Handle):
         return None
 
     def words(self) -> tuple["array[int]", bytes]:
-        """Lengths int32 [V], 0 where an id has no word, and all words one after another."""
+        """The length of each word, int32 [V], 0 if an id has no word; and all words, concatenated."""
         lengths, words = array("i", bytes(4 * self.vocab_size)), bytearray(self._word_bytes)
         code = self.function("words", POINTER, POINTER, result=None)
         code(self.pointer, library.writable(lengths)[0], library.writable(words)[0])
@@ -45,8 +45,9 @@ class Tables(Handle):
     def encode(
         self, source: Any, classes: bytes | None, words_first: bool, block_bytes: int = BLOCK_BYTES
     ) -> "array[int]":
-        """The ids int32 [N] of a buffer. classes [256]: of each byte (`pieces.CLASSES`); None: a source is not cut into pieces.
-        words_first: a piece that is a word becomes its id unmerged. block_bytes: bytes of one call, a multiple of BPE_CUT."""
+        """The ids int32 [N] of a buffer. classes [256]: the class of each byte (`pieces.CLASSES`); None: do not cut the source into
+        pieces. words_first: give a piece that is a word the word's id, without merges. block_bytes: bytes per call of the core, a
+        multiple of BPE_CUT."""
         code = self.function("encode", ctypes.c_char_p, COUNT, POINTER, COUNT, POINTER, COUNT)
         pointer, size = library.address(source)
         start = ctypes.cast(pointer, POINTER).value or 0
@@ -60,13 +61,13 @@ class Tables(Handle):
         return ids
 
     def length(self, ids: Any) -> int:
-        """How many bytes `decode` gives. ids: a buffer of int32. Raises TokenizerError where one of them has no word."""
+        """Length in bytes of `decode(ids)`. ids: a buffer of int32. Raises TokenizerError if an id has no word."""
         pointer, size = library.address(ids)
         code = self.function("length", POINTER, COUNT)
         return self._checked(code(self.pointer, pointer, size // 4))
 
     def decode(self, ids: Any) -> bytes:
-        """The words of ids, a buffer of int32, one after another. Raises TokenizerError where one of them has no word."""
+        """The words of ids, a buffer of int32, concatenated. Raises TokenizerError if an id has no word."""
         out = bytearray(self.length(ids))
         pointer, size = library.address(ids)
         code = self.function("decode", POINTER, COUNT, POINTER, COUNT)
@@ -75,5 +76,5 @@ class Tables(Handle):
 
     def _checked(self, result: int) -> int:
         if result == library.DAMAGED:
-            raise TokenizerError(f"a token is none of this tokenizer's ids 0 … {self.vocab_size - 1}")
+            raise TokenizerError(f"a token is outside the tokenizer's ids 0 … {self.vocab_size - 1}")
         return library.checked(result)

@@ -1,11 +1,11 @@
-"""Compile the core: one shared library that holds it once for each instruction set. A script, also used by `backend`.
+"""Compile the core into one shared library, once for each instruction set. A script that `backend` imports, too.
 
     python tokpress/native/build.py                                    in place, with the compiler that is found
     python tokpress/native/build.py --sanitize -o /tmp/_core.so        with AddressSanitizer and UndefinedBehaviorSanitizer
     python tokpress/native/build.py --target aarch64-linux-musl -o …   for another machine (needs ziglang)
 
-The flags are the same everywhere. They forbid what would make a float differ between machines: contraction to fused
-multiply-adds and reassociation.
+The flags are the same on every machine. They forbid the two optimisations that change floats: contraction to fused multiply-adds, and
+reassociation.
 """
 
 import argparse
@@ -28,7 +28,7 @@ FLAGS = [
 ]  # fmt: skip
 LINK = ["-shared", "-pthread"]
 SANITIZE = ["-g1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer"]
-#: architecture → instruction set → flags, the plainest first
+#: architecture → instruction set → flags, from the oldest set to the newest
 SETS: dict[str, dict[str, list[str]]] = {
     "x86_64": {
         "portable": [],
@@ -40,11 +40,11 @@ SETS: dict[str, dict[str, list[str]]] = {
 
 
 class BuildError(Exception):
-    """No compiler, or one that does not compile the core."""
+    """There is no compiler, or it fails."""
 
 
 def file_name(system: str) -> str:
-    """The library's name on a system, as `platform.system` calls it."""
+    """The library's file name. system: a name that `platform.system` returns."""
     return {"Darwin": "_core.dylib", "Windows": "_core.dll"}.get(system, "_core.so")
 
 
@@ -53,7 +53,7 @@ def zig() -> list[str] | None:
 
 
 def works(compiler: list[str]) -> bool:
-    """Whether it makes a shared library of a line of C."""
+    """Whether the compiler can build a shared library."""
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder, "line.c")
         source.write_text("#include <stdlib.h>\nint line(void) { return abs(-1); }\n")
@@ -66,7 +66,7 @@ def works(compiler: list[str]) -> bool:
 
 def system_compiler() -> list[str] | None:
     """$CC, or the first of cc, gcc and clang that works."""
-    if os.environ.get("TOKPRESS_NO_COMPILER"):  # for tests of what happens without one
+    if os.environ.get("TOKPRESS_NO_COMPILER"):  # for tests of an installation without a compiler
         return None
     try:
         named = [named] if (named := shlex.split(os.environ.get("CC", ""))) else []
@@ -80,17 +80,17 @@ def system_compiler() -> list[str] | None:
 
 
 def build(output: Path, compiler: list[str] | None = None, target: str = "", sanitize: bool = False) -> None:
-    """Write the library to `output`. Raises BuildError where there is no compiler, or it fails."""
+    """Write the library to `output`. Raises BuildError if there is no compiler, or it fails."""
     compiler = zig() if target else compiler or system_compiler() or zig()
     if compiler is None:
-        raise BuildError("no C compiler: cc, gcc and clang are not here, nor is the package ziglang")
+        raise BuildError("no C compiler: neither cc, gcc, clang nor the package ziglang is installed")
     command = [*compiler, *_flags(compiler, target, sanitize)]
     with tempfile.TemporaryDirectory(dir=output.parent) as folder:
         jobs = {Path(folder, name): arguments for name, arguments in _objects(_instruction_sets(target)).items()}
         failed = _run_all({out: [*command, *arguments, "-o", str(out)] for out, arguments in jobs.items()})
         if failed & {"portable", "cpu.o"}:
             raise BuildError(f"the compiler failed ({shlex.join(compiler)})")
-        # an old compiler does not know the newest instructions: the library does without
+        # an old compiler does not know the newest instructions: leave that set out
         objects = [out for out in jobs if not any(out.name.startswith(f"{name}-") for name in failed)]
         linked = Path(folder, output.name)
         _link([*command, *LINK, *map(str, objects), "-o", str(linked)])
@@ -98,14 +98,14 @@ def build(output: Path, compiler: list[str] | None = None, target: str = "", san
 
 
 def _instruction_sets(target: str) -> dict[str, list[str]]:
-    """Instruction set → flags, for the machine in `target`, or for this one."""
+    """Instruction set → flags, for the machine in `target`, or for this machine."""
     machine = target.split("-")[0] if target else platform.machine().lower()
     machine = {"amd64": "x86_64", "arm64": "aarch64"}.get(machine, machine)
     return SETS.get(machine, {"portable": []})
 
 
 def _flags(compiler: list[str], target: str, sanitize: bool) -> list[str]:
-    """The flags of all files, and of the linker."""
+    """The flags for the compiler and the linker."""
     flags = FLAGS + (["-target", target] if target else []) + (SANITIZE if sanitize else [])
     if compiler[-2:] == ["ziglang", "cc"] and not sanitize:
         flags = [*flags, "-fno-sanitize=undefined"]
@@ -115,8 +115,8 @@ def _flags(compiler: list[str], target: str, sanitize: bool) -> list[str]:
 
 
 def _objects(sets: dict[str, list[str]]) -> dict[str, list[str]]:
-    """Object file → arguments that compile it: each source once for each instruction set, and cpu.c, which chooses among them."""
-    # the same paths everywhere, so that the same compiler writes the same bytes
+    """Object file → compiler arguments: each source once for each instruction set, and cpu.c, which detects the processor, once."""
+    # paths are the same on every machine, so the same compiler writes the same bytes
     place = f"-ffile-prefix-map={CORE}=core"
     objects = {"cpu.o": [place, "-c", str(CORE / "cpu.c"), f'-DTP_STAMP="{stamp()}"']}
     for name, flags in sets.items():
@@ -134,7 +134,7 @@ def _link(command: list[str]) -> None:
 
 
 def _run_all(commands: dict[Path, list[str]]) -> set[str]:
-    """Compile all, as many at a time as there are processors. Returns the instruction sets that failed, and says why."""
+    """Run all commands, as many at a time as there are processors. Prints errors, and returns the instruction sets that failed."""
 
     def run(out: Path) -> tuple[Path, subprocess.CompletedProcess[str]]:
         return out, subprocess.run(commands[out], stderr=subprocess.PIPE, text=True)

@@ -18,11 +18,11 @@ Progress = Callable[[int], None]
 
 
 class Mixer(Handle):
-    """One pass over n bytes: encode, decode, score or sample them, once.
+    """One pass over n bytes, which encodes, decodes, scores or samples them.
 
-    pixels: (start, stop, pixel, row, used) where some of the bytes are pixels (`core/pixel_contexts.h`). block: bytes of a call of
-    the core, after each of which `progress` hears how many are done, and Ctrl-C is heard.
-    Raises MemoryError, and ValueError where n or the pixels make no sense."""
+    pixels: (start, stop, pixel, row, used) if bytes start … stop − 1 are pixels (`core/pixel_contexts.h`). block: bytes per call of the
+    core. After each call, `progress` gets the number of bytes done, and Python handles Ctrl-C.
+    Raises MemoryError, and ValueError if n or the pixels are impossible."""
 
     kind = "context_mixing"
 
@@ -34,7 +34,7 @@ class Mixer(Handle):
             raise ValueError(f"context mixing takes 0 to {MAX_BYTES:,} bytes at a time, not {n:,}")
         place = (ctypes.c_int64 * 5)(*pixels) if pixels else None
         if library.function("context_mixing_accepts", COUNT, POINTER, using=using)(n, place) < 0:
-            raise ValueError(f"there are no such pixels: {pixels}")
+            raise ValueError(f"impossible pixels: {pixels}")
         new = library.function("context_mixing_new", COUNT, POINTER, result=POINTER, using=using)
         self.hold(new(n, place), using)
 
@@ -63,7 +63,7 @@ class Mixer(Handle):
             room *= 2
 
     def decode(self, payload: Any, progress: Progress | None = None, out: bytearray | None = None) -> bytearray:
-        """All n bytes, written to `out` [n] where it is given. Raises ChecksumError where the payload ends too early; other damage gives other bytes."""
+        """All n bytes, written to `out` [n] if it is given. Raises ChecksumError if the payload ends too early. Other damage gives wrong bytes."""
         out = bytearray(self._n) if out is None else out
         place, size = library.writable(out)
         self._check_size(size)
@@ -84,7 +84,7 @@ class Mixer(Handle):
         return costs
 
     def sample(self, prefix: bytes, uniforms: Callable[[int], Any], sharpness: int = 1 << 16) -> bytearray:
-        """n bytes that begin with the prefix, which is learned. uniforms(k): a buffer of k random uint32. sharpness:
+        """n bytes that begin with the prefix, from which the model learns. uniforms(k): a buffer of k random uint32. sharpness:
         2^16 / temperature, at most 2^32."""
         if len(prefix) > self._n:
             raise ValueError(f"a prefix of {len(prefix):,} bytes is longer than {self._n:,}")
@@ -109,7 +109,9 @@ class Mixer(Handle):
 
     def _check_size(self, size: int) -> None:
         if size != self._n or self._position:
-            raise ValueError(f"a model for {self._n:,} bytes, of which {self._position:,} are done, is given {size:,}")
+            raise ValueError(
+                f"the pass is over {self._n:,} bytes, {self._position:,} of them done; it cannot take {size:,}"
+            )
 
 
 def encode(
@@ -125,7 +127,7 @@ def decode(
     progress: Progress | None = None,
     using: str | None = None,
 ) -> bytearray:
-    """Raises ChecksumError where the damage is detected: a payload that is too short, or more than MOST_BYTES bytes."""
+    """The n bytes of a payload. Raises ChecksumError if the payload is too short, or n is above MAX_BYTES."""
     if n > MAX_BYTES:
         raise ChecksumError(f"a frame of context mixing has at most {MAX_BYTES:,} bytes, not {n:,}")
     return Mixer(n, pixels, using).decode(payload, progress)

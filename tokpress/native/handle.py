@@ -1,4 +1,4 @@
-"""Objects of the core, each freed with the Python object that holds it."""
+"""Objects of the core. Each is freed together with the Python object that owns it."""
 
 import ctypes
 from collections.abc import Callable
@@ -12,13 +12,13 @@ POINTER, COUNT = ctypes.c_void_p, ctypes.c_int64
 class Handle:
     """An object of the core, whose functions are `tp_<kind>_<name>`. One thread at a time may use it."""
 
-    #: the beginning of its functions' names
+    #: the prefix of the names of its functions
     kind: str
-    #: what the core holds; None before it is made
+    #: address of the core's object; None before it exists
     pointer: int | None = None
 
     def hold(self, pointer: int | None, using: str | None) -> None:
-        """Own an object of the core. using: an instruction set, for tests. Raises MemoryError where there is none."""
+        """Own an object of the core. using: an instruction set, for tests. Raises MemoryError if the pointer is null."""
         if not pointer:
             raise MemoryError("the core found no memory")
         self._free = library.function(f"{self.kind}_free", POINTER, result=None, using=using)
@@ -30,9 +30,9 @@ class Handle:
             self.pointer = None
 
     def function(self, name: str, *types: Any, result: Any = COUNT) -> Callable[..., Any]:
-        """`tp_<kind>_<name>`, which takes the pointer first."""
+        """The function `tp_<kind>_<name>`, whose first argument is the pointer."""
         return library.function(f"{self.kind}_{name}", POINTER, *types, result=result, using=self.using)
 
     def call(self, name: str, types: list[Any], *arguments: Any) -> int:
-        """Call a function of this object. Raises what its result says (`library.checked`)."""
+        """Call a function of this object. A negative result raises an error (`library.checked`)."""
         return library.checked(self.function(name, *types)(self.pointer, *arguments))

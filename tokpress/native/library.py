@@ -1,8 +1,8 @@
 """Load the core, refuse one built from other sources, and choose the instruction set.
 
-TOKPRESS_CORE=portable|avx2|avx512|neon     this set; an error where the processor lacks it
-TOKPRESS_CORE=twin                          no library: the Python twins, slow and bit for bit the same
-TOKPRESS_CORE_LIBRARY=path                  another library than the one beside this file (a sanitized one, say)
+TOKPRESS_CORE=portable|avx2|avx512|neon     use this instruction set; an error if the processor lacks it
+TOKPRESS_CORE=twin                          use no library, but the Python twins: slow, and bit for bit the same
+TOKPRESS_CORE_LIBRARY=path                  use another library, for example one with sanitizers
 """
 
 import ctypes
@@ -17,18 +17,18 @@ from typing import Any
 from ..errors import ChecksumError, TokpressError
 from .stamp import stamp
 
-#: sets from the fastest to the one that every processor has, with the processor's bit (core/cpu.c)
+#: instruction sets, the fastest first, each with its bit in `tp_processor` (core/cpu.c); every processor has the last
 SETS = {"avx512": 2, "avx2": 1, "neon": 4, "portable": 0}
-#: results below zero (core/core.h)
+#: error codes (core/core.h)
 DAMAGED, FULL, MEMORY, ARGUMENT = -1, -2, -3, -4
 
 
 class CoreError(TokpressError):
-    """The library is of other sources, or is asked for what it, or the processor, has not got."""
+    """The library is damaged or of another version, it lacks the requested instruction set, or it refuses its arguments."""
 
 
 def path() -> Path:
-    """Where the library is, or would be."""
+    """Path of the library, which may not exist."""
     if chosen := os.environ.get("TOKPRESS_CORE_LIBRARY"):
         return Path(chosen).absolute()
     name = {"darwin": "_core.dylib", "win32": "_core.dll"}.get(sys.platform, "_core.so")
@@ -56,7 +56,7 @@ def _library() -> ctypes.CDLL | None:
             raise CoreError(f"TOKPRESS_CORE_LIBRARY={where}: no such file")
         return None
     try:
-        if _is_cut_off(where):  # which ends the process while it is loaded
+        if _is_cut_off(where):  # loading it would end the process
             raise OSError("the file is cut off")
         library = ctypes.CDLL(str(where))
         library.tp_stamp.restype = ctypes.c_char_p
@@ -77,7 +77,7 @@ def _library() -> ctypes.CDLL | None:
 
 @lru_cache(maxsize=1)
 def instruction_sets() -> tuple[str, ...]:
-    """Those that both the library and this processor have, the fastest first; none where there is no library."""
+    """The instruction sets that both the library and this processor have, the fastest first. Empty if there is no library."""
     library = _library()
     if library is None:
         return ()
@@ -87,7 +87,7 @@ def instruction_sets() -> tuple[str, ...]:
 
 @lru_cache(maxsize=1)
 def instruction_set() -> str | None:
-    """The one in use; None: the twins. Raises CoreError where TOKPRESS_CORE asks for one that is not here."""
+    """The instruction set in use; None if the twins are. Raises CoreError if TOKPRESS_CORE names a set that is not available."""
     requested = os.environ.get("TOKPRESS_CORE", "")
     if requested == "twin":
         return None
@@ -100,30 +100,30 @@ def instruction_set() -> str | None:
 
 
 def is_here() -> bool:
-    """Whether the core is in use; else the twins are."""
+    """Whether the core is in use. Otherwise the twins are."""
     return instruction_set() is not None
 
 
 @lru_cache(maxsize=256)
 def function(name: str, *arguments: Any, result: Any = ctypes.c_int64, using: str | None = None) -> Callable[..., Any]:
-    """`tp_<name>_<instruction set>` with its argument types. using: another set than the one in use, for tests.
+    """The function `tp_<name>_<instruction set>` with its argument types. using: another instruction set, for tests.
 
-    Raises CoreError where there is no library: callers ask `is_here` first."""
+    Raises CoreError if the core is not in use: call `is_here` first."""
     library, chosen = _library(), using or instruction_set()
     if library is None or chosen is None:
-        raise CoreError("the core is not here; the Python twins are")
+        raise CoreError("the core is not in use; the Python twins are")
     symbol = library[f"tp_{name}_{chosen}"]  # a new object each time, so that types are set for this caller alone
     symbol.argtypes, symbol.restype = arguments, result
     return symbol
 
 
 def address(buffer: Any) -> tuple[Any, int]:
-    """(something that ctypes takes as a pointer and that keeps the buffer alive, bytes) of a contiguous buffer, to read."""
+    """(pointer for ctypes, which keeps the buffer alive; size in bytes) of a contiguous buffer that the core reads."""
     if isinstance(buffer, bytes):
         return ctypes.c_char_p(buffer), len(buffer)
-    if hasattr(buffer, "ctypes"):  # numpy's, also one that is read only
+    if hasattr(buffer, "ctypes"):  # a numpy array, which may be read-only
         if not buffer.flags.c_contiguous:
-            raise ValueError("an array for the core is contiguous")
+            raise ValueError("an array for the core must be contiguous")
         return buffer.ctypes.data_as(ctypes.c_void_p), buffer.nbytes
     view = memoryview(buffer)
     if view.readonly:
@@ -133,17 +133,17 @@ def address(buffer: Any) -> tuple[Any, int]:
 
 
 def writable(buffer: Any) -> tuple[Any, int]:
-    """The same of a buffer that the core writes to."""
+    """(pointer, size in bytes) of a buffer that the core writes to."""
     if hasattr(buffer, "ctypes"):
         if not (buffer.flags.c_contiguous and buffer.flags.writeable):
-            raise ValueError("an array for the core to write to is contiguous and writable")
+            raise ValueError("an array that the core writes to must be contiguous and writable")
         return buffer.ctypes.data_as(ctypes.c_void_p), buffer.nbytes
     view = memoryview(buffer).cast("B")
     return ctypes.byref((ctypes.c_char * len(view)).from_buffer(view)) if len(view) else None, len(view)
 
 
 def checked(result: int, what: str = "the coded words are damaged") -> int:
-    """A result of the core. Raises what a negative one says."""
+    """Return a result of the core, or raise the error of a negative result."""
     if result >= 0:
         return result
     if result == DAMAGED:

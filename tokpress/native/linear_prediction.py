@@ -1,6 +1,6 @@
 """Linear prediction of the samples of a grid by the core (core/linear_prediction.c; `priors.linear_prediction` is the twin).
 
-The bytes around the samples, and those behind each row, are not coded here."""
+The bytes before and after the samples, and after each row, are not coded here."""
 
 import ctypes
 from collections.abc import Callable
@@ -9,12 +9,12 @@ from typing import Any, Protocol
 from . import library
 from .handle import COUNT, POINTER, Handle
 
-#: samples of one call of the core; between two of them `report` and Ctrl-C are heard
+#: samples per call of the core. After each call, `report` is called and Python handles Ctrl-C
 SAMPLES_AT_ONCE = 1 << 16
 
 
 class GridLike(Protocol):
-    """The fields of `grid.Grid` that the core is told."""
+    """The fields of `grid.Grid` that the core needs."""
 
     start: int
     rows: int
@@ -41,7 +41,7 @@ class _Model(Handle):
         self.hold(pointer, using)
 
     def code(self, source: Any, size: int, bits: Any, report: Callable[[int], None]) -> None:
-        """All samples. report: hears how many are coded."""
+        """Code all samples. report: is called with the number of coded samples."""
         left = self.samples
         while left:
             left = self.call("code", [POINTER, COUNT, COUNT, POINTER], source, size, SAMPLES_AT_ONCE, bits)
@@ -53,7 +53,7 @@ def _silent(samples: int) -> None:
 
 
 def encode(source: Any, grid: GridLike, report: Callable[[int], None] = _silent, using: str | None = None) -> bytes:
-    """The payload of the samples of a source. using: an instruction set, for tests. Raises CoreError where the grid does not fit."""
+    """The payload of the samples of a source. using: an instruction set, for tests. Raises CoreError if the grid does not fit."""
     model = _Model(grid, using)
     model.call("start_encoder", [])
     place, size = library.address(source)
@@ -67,7 +67,7 @@ def encode(source: Any, grid: GridLike, report: Callable[[int], None] = _silent,
 def decode(
     payload: Any, out: bytearray, grid: GridLike, report: Callable[[int], None] = _silent, using: str | None = None
 ) -> None:
-    """Write the samples to their places in `out`, which is as long as the source. Raises ChecksumError where the payload ends early."""
+    """Write the samples to their places in `out`, which is as long as the source. Raises ChecksumError if the payload ends early."""
     model = _Model(grid, using)
     words, length = library.address(payload)
     model.call("start_decoder", [POINTER, COUNT], words, length)

@@ -1,4 +1,4 @@
-"""The memory around a prior that Python steps (core/memory.c). The twin is `priors.compose.memory_counts.Counts`."""
+"""The memory of token counts for priors that Python steps (core/memory.c). The twin is `priors.compose.memory_counts.Counts`."""
 
 import ctypes
 from collections.abc import Sequence
@@ -9,17 +9,17 @@ import numpy as np
 from . import library
 from .handle import COUNT, POINTER, Handle
 
-#: alphabets are not larger
+#: largest alphabet
 MAX_SYMBOLS = 1 << 16
 
 
 class Memory(Handle):
-    """The counts of a frame of `tokens` tokens in so many lanes, of V symbols."""
+    """The counts of one frame: `tokens` tokens of V symbols in `lanes` lanes."""
 
     kind = "memory"
 
     def __init__(self, orders: Sequence[int], lanes: int, tokens: int, symbols: int, using: str | None = None) -> None:
-        """Raises MemoryError where there is none, or a number is out of bounds."""
+        """Raises MemoryError if there is too little memory, or a number is out of bounds."""
         self.lanes, self.symbols = lanes, symbols
         new = library.function("memory_new", POINTER, *[COUNT] * 4, result=POINTER, using=using)
         self.hold(new((ctypes.c_int32 * len(orders))(*orders), len(orders), lanes, tokens, symbols), using)
@@ -27,7 +27,7 @@ class Memory(Handle):
     def step(self, previous: Any, p0: Any) -> Any:
         """Learn the symbols [n] of the step before (None before the first), then mix: p_0 [n, V] → p_K [n, V], float32.
 
-        Raises CoreError for symbols outside V, for more lanes than in the step before, and where the first step has symbols before it."""
+        Raises CoreError for symbols outside V, for more lanes than in the step before, and if the first step gets previous symbols."""
         rows = len(p0)
         p0 = np.ascontiguousarray(p0, np.float32)
         if p0.shape != (rows, self.symbols) or (previous is not None and len(previous) != rows):

@@ -8,10 +8,10 @@ from .handle import COUNT, POINTER
 
 
 class Packed:
-    """Weights q [N, K] int8, each −64 … 63, as the core multiplies with them. Raises ValueError for others."""
+    """Weights q [N, K] int8 in the core's layout. Raises ValueError for weights outside −64 … 63."""
 
     def __init__(self, q: Any, outputs: int, inputs: int, using: str | None = None) -> None:
-        """q: N · K bytes, contiguous."""
+        """q: contiguous, N · K bytes."""
         self.outputs, self.inputs = outputs, inputs
         weights, size = library.address(q)
         if size != outputs * inputs or not size:
@@ -26,7 +26,7 @@ class Packed:
         self._product = library.function("product", POINTER, COUNT, POINTER, COUNT, COUNT, POINTER, using=using)
 
     def product(self, a: Any, rows: int, out: Any) -> None:
-        """out [rows, N] float32 = a · qᵀ, from a [rows, K] float32 of integers −127 … 127; both contiguous."""
+        """Write a · qᵀ to out [rows, N] float32. a [rows, K] float32 holds integers −127 … 127. Both are contiguous."""
         pointer, size = library.address(a)
         target, target_bytes = library.writable(out)
         if size != 4 * rows * self.inputs or target_bytes != 4 * rows * self.outputs:

@@ -1,4 +1,4 @@
-"""The range coder over given intervals (core/range_coder.c; `coding.coders.range_coder` is the twin)."""
+"""The range coder for given intervals (core/range_coder.c). `coding.coders.range_coder` is the twin."""
 
 import ctypes
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from .handle import COUNT, POINTER
 
 
 def encode(left: Sequence[int], right: Sequence[int], using: str | None = None) -> bytes:
-    """The payload of symbols with intervals [left, right) of 2^24. Raises CoreError where one is empty or outside."""
+    """The payload of symbols with intervals [left, right) of 2^24. Raises CoreError if an interval is empty or out of bounds."""
     n = len(left)
     code = library.function("range_encode", POINTER, POINTER, COUNT, POINTER, COUNT, using=using)
     words, payload = ctypes.c_uint32 * n, (ctypes.c_char * (4 * n + 8))()
@@ -17,7 +17,7 @@ def encode(left: Sequence[int], right: Sequence[int], using: str | None = None) 
 
 
 def decode(payload: bytes, right: Sequence[int], n: int, using: str | None = None) -> list[int]:
-    """n symbols of one table of right edges. Raises ChecksumError where no encoder writes such words, or they end."""
+    """n symbols under one table of right edges. Raises ChecksumError if the payload is too short, or no encoder writes it."""
     pop = library.function("range_decode", POINTER, COUNT, POINTER, COUNT, POINTER, COUNT, using=using)
     out = (ctypes.c_int32 * n)()
     library.checked(pop(payload, len(payload), (ctypes.c_uint32 * len(right))(*right), len(right), out, n))

@@ -1,4 +1,4 @@
-"""The row operations (core/rows.c); `exact.ops` has the formulas, and is the twin. Arrays are numpy's, float32 and contiguous."""
+"""The row operations (core/rows.c) on contiguous float32 arrays. `exact.ops` has the formulas and is the twin."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _pointer(array: Any) -> Any:
 
 def _fits(shape: tuple[int, ...], *arrays: Any) -> None:
     if any(array.shape != shape for array in arrays):
-        raise ValueError(f"rows of {shape} go with others of the same shape")
+        raise ValueError(f"the arrays must have the same shape, {shape}")
 
 
 def _out(n: int, width: int) -> tuple[Rows, Rows]:
@@ -53,7 +53,7 @@ def shift(x: Rows, last: Rows, mu: Rows, using: str | None = None) -> tuple[Rows
 
 
 def recur(acc: Rows, s: Rows, r: Rows, bias: Rows, h: Rows, using: str | None = None) -> tuple[Rows, Rows]:
-    """acc [n, 3K], s [3K], r [n, 1], bias [K]; h [n, K] goes on."""
+    """acc [n, 3K], s [3K], r [n, 1], bias [K]; h [n, K] is updated in place."""
     n, width = h.shape
     _fits((n, 3 * width), acc)
     _fits((3 * width,), s)

@@ -1,4 +1,4 @@
-"""Coders whose probabilities come from Python, row by row (core/rows_coder.c; the twins are in `coding.coders`)."""
+"""Coders that take a row of probabilities for each symbol (core/rows_coder.c). The twins are in `coding.coders`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class _Coder(Handle):
         run = library.function(name, *[POINTER] * 3, *[COUNT] * 2, using=self.using)
         result = run(self.pointer, symbols.ctypes.data, pmf.ctypes.data, *pmf.shape)
         if result == library.ARGUMENT:
-            raise ValueError("a symbol outside the alphabet, or no probabilities that sum to 1")
+            raise ValueError("a symbol is outside the alphabet, or the probabilities do not sum to 1")
         library.checked(result)
 
 
@@ -36,7 +36,7 @@ class RangeEncoder(_Coder):
         super().__init__(using)
 
     def push(self, symbols: NDArray[np.int32], pmf: NDArray[np.float32]) -> None:
-        """symbols [n] under pmf [n, V]. Raises ValueError where a row is no distribution."""
+        """Encode symbols [n] under pmf [n, V]. Raises ValueError if a row is no distribution."""
         self._code("queue_encode", np.ascontiguousarray(symbols, np.int32), pmf)
 
     def finish(self) -> bytes:
@@ -55,7 +55,7 @@ class RangeDecoder(_Coder):
         super().__init__(using, *library.address(payload))
 
     def pop(self, pmf: NDArray[np.float32]) -> NDArray[np.int32]:
-        """symbols [n] under pmf [n, V]. Raises ChecksumError where the damage shows."""
+        """Decode symbols [n] under pmf [n, V]. Raises ChecksumError if damage is detected."""
         symbols = np.empty(len(pmf), np.int32)
         self._code("queue_decode", symbols, pmf)
         return symbols
@@ -69,7 +69,7 @@ class Stack(_Coder):
         super().__init__(using, words.ctypes.data, len(words))
 
     def push(self, symbols: NDArray[np.int32], pmf: NDArray[np.float32]) -> None:
-        """symbols [n] under pmf [n, V]: popping gives them in the same order."""
+        """Push symbols [n] under pmf [n, V]. `pop` returns them in the same order."""
         self._code("stack_push", np.ascontiguousarray(symbols, np.int32), pmf)
 
     def pop(self, pmf: NDArray[np.float32]) -> NDArray[np.int32]:
@@ -78,7 +78,7 @@ class Stack(_Coder):
         return symbols
 
     def words(self) -> NDArray[np.uint32]:
-        """All that it holds, uint32, the bottom first."""
+        """The words of the stack, uint32, the bottom first."""
         words = np.empty(self.count(), np.uint32)
         library.function("stack_words", POINTER, POINTER, using=self.using)(self.pointer, words.ctypes.data)
         return words

@@ -1,7 +1,7 @@
-"""The stamp of the core: from which sources a library was built.
+"""The stamp of the core: a checksum of its sources.
 
-The library holds the stamp of its sources; `library` compares it with the sources that lie beside it, so a library of another
-version is an error that names itself, and never wrong bits.
+A library holds the stamp of the sources that it was built from. `library` compares that stamp with the installed sources, so a library
+of another version raises an error and never computes wrong bits.
 """
 
 import zlib
@@ -11,7 +11,7 @@ CORE = Path(__file__).parent / "core"
 
 
 def stamp() -> str:
-    """CRC-32 of names and contents of all files of the core, in eight hexadecimal digits."""
+    """CRC-32 of the names and contents of all source files, as eight hexadecimal digits."""
     crc = 0
     for path in sorted(CORE.iterdir()):
         if path.suffix in (".c", ".h"):

@@ -10,16 +10,16 @@ from typing import Any
 from . import library
 from .handle import COUNT, POINTER, Handle
 
-#: tokens coded in one call of the core, as many as `coding.base.WATCH_EVERY`
-AT_ONCE = 1 << 12
+#: tokens per call of the core, as many as `coding.base.WATCH_EVERY`
+BLOCK_TOKENS = 1 << 12
 #: settings of one network
 NETWORK = ("symbols", "width", "depth", "hidden", "grams", "features", "classes")
-#: names of the tensors of one network, in the order in which core/text_state.h takes them
+#: tensors of the n-gram embedding, in the order of core/text_state.h
 _GRAMS = [f"embedding_grams.{part}" for part in ("two", "three", "mix")]
 
 
 def tensor_names(config: Mapping[str, Any]) -> list[str]:
-    """Names of the tensors of a mingru prior, in the order in which the core takes them.
+    """Names of the tensors of a mingru prior, in the core's order.
 
     >>> tensor_names({"depth": 1})[:3]
     ['embedding.weight', 'embedding.scale', 'blocks.0.mix_in.weight']
@@ -34,18 +34,18 @@ def tensor_names(config: Mapping[str, Any]) -> list[str]:
 
 
 class Model:
-    """A prior's settings and tensors, as the core takes them: a memory or none, over a mingru or a product of two.
+    """The settings and tensors of a prior in the core's form. The prior is a mingru or a product of two, with or without a memory.
 
-    config: what `prior.config()` says, with the prior's name; tensors: contiguous buffers by name, which stay where they are. Of a product,
-    the tensors of member i are those of "i." + name, as `priors.compose.parts` has them. factored: whether a class-factored network codes
-    classes, then members; otherwise it gives the probabilities of all symbols. Raises ValueError for other priors."""
+    config: `prior.config()` with the prior's name. tensors: contiguous buffers by name, which are not copied. The tensors of member i of a
+    product are named "i." + name, as in `priors.compose.parts`. factored: whether a class-factored network codes classes, then members;
+    otherwise it gives the probabilities of all symbols. Raises ValueError for other priors."""
 
     def __init__(self, config: Mapping[str, Any], tensors: Mapping[str, Any], factored: bool = True) -> None:
         self.orders = list(config["orders"]) if config["name"] == "memory" else []
         base = config["base"] if config["name"] == "memory" else config
         members = base["members"] if base["name"] == "product" else [base]
         if any(member["name"] != "mingru" for member in members) or len(members) > 2:
-            raise ValueError("the core steps a mingru, or a product of two, and a memory around it")
+            raise ValueError("the core steps only a mingru or a product of two, with or without a memory")
         self.quarters = base.get("quarters", 2)
         self.networks = [[int(member.get(name, 0)) for name in NETWORK] for member in members]
         self.rates = [float(member.get("online", 0)) for member in members]
@@ -60,7 +60,7 @@ class Model:
 
 
 class Text(Handle):
-    """The state of one frame of `tokens` tokens in `lanes` lanes, all of which have one (`coding.lanes.Layout`)."""
+    """The state of one frame: `tokens` tokens in `lanes` lanes, none of them empty (`coding.lanes.Layout`)."""
 
     kind = "text"
 
@@ -73,7 +73,7 @@ class Text(Handle):
         using: str | None = None,
         free: Callable[[], int] | None = None,
     ) -> None:
-        """threads: at most so many share the steps. free: how many may at the moment, asked before each block."""
+        """threads: largest number of threads that share the steps. free: returns the number of free threads; called before each block."""
         self._free_threads = free
         self.model, self.lanes, self.tokens, self.steps, self.at = model, lanes, tokens, -(-tokens // lanes), 0
         self._payload = b""
@@ -99,72 +99,72 @@ class Text(Handle):
         self.hold(handle.value, using)
 
     def in_blocks(self, code: Callable[[int], object], report: Callable[[int], object]) -> None:
-        """Code all steps that are left: `code` codes so many, `report` hears how many tokens are done after each block."""
+        """Code all remaining steps in blocks: `code(steps)` codes a block, then `report` gets the number of coded tokens."""
         done = 0
         while self.at < self.steps:
             self.share()
-            steps = min(max(1, AT_ONCE // self.lanes), self.steps - self.at)
+            steps = min(max(1, BLOCK_TOKENS // self.lanes), self.steps - self.at)
             done += self._live(steps)
             code(steps)
             self.advance(steps)
             report(done)
 
     def advance(self, steps: int) -> None:
-        """Count steps that the core has coded."""
+        """Count steps as coded."""
         self.at += steps
 
     def share(self) -> None:
-        """Let as many threads share the next call as are free."""
+        """Set the number of threads of the next call to the number of free threads."""
         if self._free_threads is not None:
             self.call("use", [COUNT], self._free_threads())
 
     def _live(self, steps: int) -> int:
-        """Tokens of the next steps."""
+        """Number of tokens in the next steps."""
         last = self.tokens - (self.lanes - 1) * self.steps
         return steps * (self.lanes - 1) + max(0, min(last - self.at, steps))
 
     def encode(self, tokens: Any, report: Callable[[int], object] = lambda done: None) -> bytes:
-        """tokens: N int32, contiguous → the payload. `report` hears how many are done. Raises CoreError for symbols outside V."""
+        """The payload of tokens, N int32, contiguous. Calls `report` with the number of coded tokens. Raises CoreError for symbols outside V."""
         pointer = self.token_pointer(tokens)
         self.in_blocks(lambda steps: self.call("encode", [POINTER, COUNT], pointer, steps), report)
         return self.finish()
 
     def finish(self) -> bytes:
-        """The payload, once all is encoded."""
+        """The payload, after all tokens are encoded."""
         payload = bytearray(self.call("room", []))
         size = self.call("finish", [POINTER, COUNT], library.writable(payload)[0], len(payload))
         return bytes(payload[:size])
 
     def score(self, tokens: Any, report: Callable[[int], object] = lambda done: None) -> Any:
-        """The probabilities of tokens [N]: 2 · N doubles, of each one's class and member (1 where there are no classes)."""
+        """The probabilities of tokens [N]: 2 · N doubles, for each token that of its class and of its member (1 if there are no classes)."""
         pointer, costs = self.token_pointer(tokens), (ctypes.c_double * (2 * self.tokens))()
         kinds = [POINTER, COUNT, POINTER]
         self.in_blocks(lambda steps: self.call("score", kinds, pointer, steps, costs), report)
         return costs
 
     def token_pointer(self, tokens: Any) -> Any:
-        """Where the frame's tokens lie, N int32."""
+        """The address of the frame's tokens, N int32."""
         pointer, size = library.address(tokens)
         if size != 4 * self.tokens:
-            raise ValueError(f"{size} bytes are not the {self.tokens} tokens of this frame")
+            raise ValueError(f"the {self.tokens} tokens of this frame take {4 * self.tokens} bytes, not {size}")
         return pointer
 
     def start(self, payload: bytes) -> None:
-        """What `decode` reads."""
+        """Set the payload that `decode` reads."""
         self._payload = payload
         self.call("start", [POINTER, COUNT], *library.address(payload))
 
     def decode(self, out: Any, steps: int) -> None:
-        """The next steps into out: lanes · steps int32; cells of a lane without a token are left. Raises ChecksumError."""
+        """Write the next steps to out, lanes · steps int32. Cells without a token keep their value. Raises ChecksumError if damaged."""
         target, size = library.writable(out)
         if size != 4 * self.lanes * steps:
-            raise ValueError(f"{size} bytes have no room for {steps} steps of {self.lanes} lanes")
+            raise ValueError(f"{steps} steps of {self.lanes} lanes need {4 * self.lanes * steps} bytes, not {size}")
         self.share()
         self.call("decode", [POINTER, COUNT], target, steps)
         self.advance(steps)
 
     def step(self, previous: Any, rows: int, out: Any) -> None:
-        """One step of a prior without classes, for whoever codes symbols itself: previous: rows int32, or None before the first;
+        """One step of a prior without classes, for callers that code the symbols. previous: rows int32, None before the first step.
         out: rows · V float32, the conditionals."""
         target, size = library.writable(out)
         pointer, count = (None, 4 * rows) if previous is None else library.address(previous)

@@ -1,8 +1,8 @@
 """Files of raw samples: where the samples are, and what shape and type they have.
 
-PPM, PGM, BMP, TIFF, WAV, NPY and IDX files hold raw pixels or sound between a header and a trailer. `find` splits a file into the
-bytes before the samples, the samples, and the bytes after them, so nothing is lost. Samples that are compressed, cut off or unusual
-in any way are not found; the file is then coded as bytes.
+PPM, PGM, BMP, TIFF, WAV, NPY and IDX files hold raw pixels or sound between a header and a trailer. `find` locates the samples, so a
+file splits into header, samples and trailer without loss. Samples that are compressed, cut off or unusual are not found; such a file is
+coded as bytes.
 
     find(data) ──► Samples(start, stop, shape, dtype, …)      data[start:stop] are rows of `shape`, each padded to `row_bytes`
 """
@@ -19,7 +19,7 @@ from .samples import Samples
 
 __all__ = ["Samples", "find", "grid_of", "values"]
 
-#: what a file begins with → the module here that reads it on, with a function `find(data, size)`
+#: (first bytes, module with a function `find(data, size)`) of each format
 FORMATS = [
     (b"P5", "pnm"),
     (b"P6", "pnm"),
@@ -33,9 +33,9 @@ FORMATS = [
 
 
 def find(data: bytes, size: int | None = None) -> Samples | None:
-    """The samples in a file, None where there are none that this module is sure of. Never raises.
+    """The samples in a file; None if they are not found. Never raises.
 
-    size: of the file, where `data` is only its beginning.
+    size: size of the file, if `data` is only its beginning.
 
     >>> found = find(b"P5 3 2 255 abcdef")
     >>> found.start, found.stop, found.shape, found.kind
@@ -48,20 +48,20 @@ def find(data: bytes, size: int | None = None) -> Samples | None:
             read: Callable[[memoryview, int], Samples | None] = import_module(f".{reader}", __name__).find
             try:
                 samples = read(view, size)
-            except (ValueError, IndexError, KeyError, OverflowError, struct.error):  # what broken headers lead to
+            except (ValueError, IndexError, KeyError, OverflowError, struct.error):  # broken headers
                 return None
             return samples if samples and samples.fits(size) else None
     return None
 
 
 def grid_of(data: bytes, size: int | None = None) -> Grid | None:
-    """Where the samples of a file are, as a prior over samples is told. size: as in `find`."""
+    """The grid of a file's samples, for a prior over samples. size: as in `find`."""
     samples = find(data, size)
     return samples.grid() if samples else None
 
 
 def values(data: bytes, samples: Samples) -> np.ndarray:
-    """The samples as an array of `shape`, rows without their padding; a view of `data`, not to be written to."""
+    """The samples as an array of `shape`, without the padding of rows. Read-only: it may be a view of `data`."""
     raw = np.frombuffer(data, np.uint8, samples.stop - samples.start, samples.start)
     rows = raw.reshape(samples.rows, samples.row_bytes)[:, : samples.row_bytes - samples.padding]
     return np.ascontiguousarray(rows).view(samples.dtype).reshape(samples.shape)

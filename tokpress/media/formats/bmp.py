@@ -1,6 +1,6 @@
-"""Windows bitmaps without compression: 8 (indices into a palette, or grey), 24 or 32 bits a pixel, blue first.
+"""Windows bitmaps without compression: 8 (palette indices or grey), 24 or 32 bits per pixel, blue first.
 
-Rows are padded to four bytes, and come from the bottom up unless the height is negative.
+Rows are padded to multiples of four bytes. The bottom row comes first unless the height is negative.
 """
 
 import struct

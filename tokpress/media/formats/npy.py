@@ -9,7 +9,7 @@ import struct
 
 from .samples import Samples, item_bytes
 
-#: NumPy reads no longer header either, unless it is told to
+#: NumPy's own default limit
 MAX_HEADER = 10_000
 MAX_SIDES = 32
 _DESCR = r"'descr': *'(?P<descr>[<>|](?:[ui]1|[uif][248]))'"

@@ -1,13 +1,13 @@
 """Netpbm's PGM (P5) and PPM (P6): a text header with columns, rows and the maximum, then the samples, rows from the top.
 
-Values above 255 take two bytes, the high one first. Several pictures may follow each other; the first is found.
+If the maximum is above 255, a sample takes two bytes, the high one first. Only the first of several pictures is found.
 """
 
 import re
 
 from .samples import Samples
 
-#: numbers with white space or comments between them; one white space ends the header
+#: integers with white space or comments between them, and one white space at the end
 _HEADER = re.compile(rb"P([56])((?:\s|#[^\n]*\n)+)(\d{1,9})((?:\s|#[^\n]*\n)+)(\d{1,9})((?:\s|#[^\n]*\n)+)(\d{1,5})\s")
 MAX_HEADER = 1 << 12
 

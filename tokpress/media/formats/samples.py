@@ -1,18 +1,18 @@
-"""`Samples`: where the samples of a file are, and what shape and type they have."""
+"""`Samples`: the place, shape and type of a file's samples."""
 
 import math
 from typing import NamedTuple
 
 from ..grid import MAX_ROW, Grid
 
-#: of any side, so that products of sides stay small numbers
+#: longest side: products of sides stay small integers
 MAX_SIDE = 1 << 32
-#: a last dimension up to this is taken for channels
+#: a last dimension up to this size counts as channels
 CHANNELS = 4
 
 
 def item_bytes(dtype: str) -> int:
-    """Bytes of a sample of this type, by its name.
+    """Bytes of a sample of this type.
 
     >>> item_bytes(">u2"), item_bytes("|V3")
     (2, 3)
@@ -26,11 +26,11 @@ class Samples(NamedTuple):
     start: int
     stop: int
     shape: tuple[int, ...]
-    #: numpy's name, with the order of bytes: "|u1", "<i2", ">u2" …; "|V3" where a sample has 24 bits
+    #: numpy's name with the byte order: "|u1", "<i2", ">u2" …; "|V3" for samples of 24 bits
     dtype: str
-    #: bytes after each row that are no samples
+    #: bytes of padding after each row
     padding: int = 0
-    #: whether the first row is the lowest one of the picture, and blue comes before red
+    #: whether the first row is the bottom of the picture, and whether blue comes before red
     upside_down: bool = False
     blue_first: bool = False
 
@@ -43,13 +43,13 @@ class Samples(NamedTuple):
         return math.prod(self.shape[1:]) * item_bytes(self.dtype) + self.padding
 
     def fits(self, size: int) -> bool:
-        """Whether a file of so many bytes can hold them, and there are any."""
+        """Whether there are samples, and they lie within a file of `size` bytes."""
         if not self.shape or not all(0 < side < MAX_SIDE for side in self.shape) or self.padding < 0:
             return False
         return 0 <= self.start < self.stop <= size and self.stop - self.start == self.rows * self.row_bytes
 
     def grid(self) -> Grid | None:
-        """For a prior over samples; None where these are no integers, or hardly lie on a grid."""
+        """The grid for a prior over samples; None if they are no integers, or lie on no grid."""
         rows, columns, channels = self.shape[0], 1, 1
         picture = self.kind != "sound" and len(self.shape) > 1
         if self.kind == "sound" or (len(self.shape) == 2 and self.shape[1] <= CHANNELS):
@@ -60,13 +60,15 @@ class Samples(NamedTuple):
             rows, columns = math.prod(self.shape[:-1]), self.shape[-1]
         else:
             rows, columns = 1, self.shape[0]
-        if picture and columns * channels > MAX_ROW and not self.padding:  # rows too long to look at what is above
+        if (
+            picture and columns * channels > MAX_ROW and not self.padding
+        ):  # rows are too long for contexts in the row above
             picture, rows, columns = False, 1, rows * columns
         return self._grid(picture, rows, columns, channels)
 
     def video(self, channels: int) -> Grid | None:
-        """Of an array [frames, rows, columns, channels], or of several such videos one behind the other; without the last
-        side where there is one channel. None for anything else."""
+        """The grid of a video: an array [frames, rows, columns, channels], or several such videos in an array. With one channel, the last
+        side may be missing. None for other shapes."""
         shape = self.shape if self.shape[-1] == channels and len(self.shape) > 3 else (*self.shape, 1)
         if self.kind != "array" or len(shape) < 4 or shape[-1] != channels:
             return None

@@ -1,7 +1,7 @@
-"""Baseline TIFF without compression whose strips follow each other: 8 or 16 bits a sample, channels side by side.
+"""Baseline TIFF without compression, with adjacent strips, 8 or 16 bits per sample, and interleaved channels.
 
-The first picture is found. Files with tiles, planes or scattered strips are coded as bytes.
-Only the tags named here are read, each once, as views of the file, so a false count allocates nothing.
+Only the first picture is found. Files with tiles, planes or scattered strips are coded as bytes.
+Only the tags in `READ` are read, as views of the file, so a false count allocates nothing.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 WIDTH, HEIGHT, BITS, COMPRESSION, OFFSETS, CHANNELS, COUNTS, PLANES = 256, 257, 258, 259, 273, 277, 279, 284
 TILES = 322
 READ = frozenset({WIDTH, HEIGHT, BITS, COMPRESSION, OFFSETS, CHANNELS, COUNTS, PLANES, TILES})
-#: short and long: the only types that these tags have
+#: types of these tags: short and long
 TYPES = {3: "u2", 4: "u4"}
-#: strips that are compared at a time
+#: strips per comparison
 PIECE = 1 << 14
 
 
@@ -45,7 +45,7 @@ def find(data: memoryview, size: int) -> Samples | None:
 
 
 def _tags(data: memoryview, order: str) -> dict[int, Values] | None:
-    """The values of the tags in READ, as views of `data`; None where a tag is there twice, or not in order."""
+    """The values of the tags in READ, as views of `data`; None if tags are repeated or not in order."""
     (at,) = struct.unpack_from(f"{order}I", data, 4)
     (entries,) = struct.unpack_from(f"{order}H", data, at)
     tags: dict[int, Values] = {}
@@ -65,13 +65,13 @@ def _tags(data: memoryview, order: str) -> dict[int, Values] | None:
 
 
 def _single_value(tags: dict[int, Values], tag: int) -> int:
-    """The value of a tag that has one; 1 where the tag is missing."""
+    """The value of a tag with one value; 1 if the tag is missing."""
     (value,) = tags.get(tag, (1,))
     return int(value)
 
 
 def _adjacent(offsets: Values, counts: Values) -> bool:
-    """Whether each strip begins where the one before it ends."""
+    """Whether each strip begins at the end of the previous one."""
     for at in range(0, len(offsets) - 1, PIECE):
         starts = offsets[at : at + PIECE + 1].astype(np.int64)
         ends = starts[:-1] + counts[at : at + len(starts) - 1]

@@ -1,7 +1,7 @@
-"""RIFF WAVE with plain PCM: 8 bits unsigned, 16, 24 or 32 bits signed, channels side by side.
+"""RIFF WAVE with plain PCM: 8 bits unsigned, or 16, 24 or 32 bits signed, with interleaved channels.
 
-Chunks before and after the samples are coded as bytes. A data chunk may claim to be longer than the file, as an interrupted
-recorder leaves it; it is used up to its last whole frame.
+Chunks before and after the samples are coded as bytes. The data chunk of an interrupted recording may claim to be longer than the file;
+it is used up to its last complete frame.
 """
 
 import struct
@@ -10,7 +10,7 @@ from .samples import Samples
 
 PCM, EXTENSIBLE = 1, 0xFFFE
 DTYPES = {8: "|u1", 16: "<i2", 24: "|V3", 32: "<i4"}
-#: chunks before the samples: more are unusual, and cost time
+#: most chunks before the samples
 MAX_CHUNKS = 1000
 
 

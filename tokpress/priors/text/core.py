@@ -15,7 +15,7 @@ from ...coding.lanes import Layout
 from ...exact.threads import most_threads, threads
 from ...lazy import np
 from ...native import library
-from ...native.text import AT_ONCE, Model, Text
+from ...native.text import BLOCK_TOKENS, Model, Text
 from ...storage.tensors import buffers
 from ...tokens import TokenBuffer, as_ids
 from ..base import SteppedPrior
@@ -58,7 +58,7 @@ def decode_in_blocks(layout: Layout, decode: Callable[[array[int], int], object]
     """The tokens [N] of all lanes. `decode(block, steps)` fills a block [lanes, steps]; `watch` hears each.
 
     Lanes grow as they are decoded: a frame that lies about its tokens takes no memory."""
-    lanes, at_once = [array("i") for _ in range(layout.lanes)], max(1, AT_ONCE // layout.lanes)
+    lanes, at_once = [array("i") for _ in range(layout.lanes)], max(1, BLOCK_TOKENS // layout.lanes)
     for rows, first, stop in layout.runs():
         for at in range(first, stop, at_once):
             steps = min(at_once, stop - at)

@@ -100,7 +100,7 @@ class Tables:
     def _of(self, ids: Any) -> Iterator[bytes]:
         for id in memoryview(ids).cast("B").cast("i"):
             if not 0 <= id < self.vocab_size or not self._words[id]:
-                raise TokenizerError(f"a token is none of this tokenizer's ids 0 … {self.vocab_size - 1}")
+                raise TokenizerError(f"a token is outside the tokenizer's ids 0 … {self.vocab_size - 1}")
             yield self._words[id]
 
 
