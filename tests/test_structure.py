@@ -50,10 +50,10 @@ STATE = {
     "tokenizers.registry.TOKENIZERS": "registered tokenizers",
     "training.nets.adversarial._PERCEPTUAL": "a network that is loaded once",
     "cli.output._unfinished": "outputs to remove when the process is stopped",
-    "cli.signals._asked": "the signal that arrived",
+    "cli.signals._received": "the signal that arrived",
     "cli.signals._holding": "whether signals wait",
-    "cli.signals._over": "whether the work is over",
-    "cli.signals._wanted": "whether a thread's work is still wanted",
+    "cli.signals._finished": "whether the work is over",
+    "cli.signals._check_job": "whether a thread's work is still wanted",
     "cli.terminal._desk": "the terminal's line",
 }
 
