@@ -4,12 +4,15 @@ import contextlib
 from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+if TYPE_CHECKING:
+    from tokpress.models.model import Model
 
-def load(names: Iterable[str], given: str | None = None) -> list:
+
+def load(names: Iterable[str], given: str | None = None) -> "list[Model]":
     """The models that -m names; conditional ones predict from the file `given`. Raises ModelError, UsageError."""
     from tokpress.models import store
 
@@ -90,7 +93,7 @@ def _name(config: dict[str, Any], part: str) -> str:
     component = config.get(part)
     if not isinstance(component, dict) or not isinstance(component.get("name"), str):
         raise ModelError(f"config.json names no {part}")
-    return component["name"]
+    return str(component["name"])
 
 
 def _parameters(path: Path) -> int:

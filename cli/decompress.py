@@ -19,6 +19,7 @@ from .terminal import note
 if TYPE_CHECKING:
     from tokpress.codec.stream import Summary
     from tokpress.container.frames import Damaged
+    from tokpress.models.model import Model
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ def has_several_frames(name: str) -> bool:
 # --- restore one file
 
 
-def _restore_file(settings: Settings, targets: Targets, models: list, name: str) -> Result:
+def _restore_file(settings: Settings, targets: Targets, models: "list[Model]", name: str) -> Result:
     from tokpress.codec import stream
     from tokpress.errors import FormatError
 

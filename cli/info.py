@@ -134,7 +134,7 @@ def _lines(description: dict[str, Any], verbose: bool) -> list[str]:
 
 def _kind(frame: dict[str, Any]) -> str:
     if "model_id" not in frame:
-        return frame["kind"]
+        return str(frame["kind"])
     lanes = {None: "default lanes", 1: "1 lane"}.get(frame["lanes"], f"{frame['lanes']} lanes")
     lossy = ", tokens only: restores a reconstruction" if frame["restores"] == "reconstruction" else ""
     models = f"model {frame['model'] or 'not installed'} ({frame['model_id']})"

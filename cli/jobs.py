@@ -10,7 +10,7 @@ import stat
 from collections.abc import Callable, Generator, Iterable, Iterator
 from functools import partial
 from itertools import groupby
-from typing import BinaryIO, TypeVar, cast
+from typing import TYPE_CHECKING, BinaryIO, TypeVar, cast
 
 import click
 
@@ -19,6 +19,9 @@ from .main import describe
 from .streams import display_name
 from .targets import Targets
 from .terminal import Desk, note, traceback
+
+if TYPE_CHECKING:
+    from tokpress.exact.threads import Task
 
 R = TypeVar("R")
 #: returns the result of a job, or raises its error
@@ -142,7 +145,7 @@ def side_by_side(
             yield from ahead
 
 
-def _outcome(desk: Desk, task):
+def _outcome(desk: Desk, task: "Task[R]") -> R:
     """Show the held messages of a job, then return its result or raise its error."""
     desk.show()
     return task.result()

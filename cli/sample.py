@@ -3,7 +3,7 @@
 import math
 import sys
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,6 +14,10 @@ from .streams import destination, is_stdout, standard_output
 from .targets import check_not_read, read_beside
 from .terminal import show
 
+if TYPE_CHECKING:
+    from tokpress.models.model import Model
+
+#: drawn where -n is not given
 TOKENS = 256
 
 
@@ -88,7 +92,7 @@ def sample(**values: Any) -> None:
             file.write(drawn)
 
 
-def _draw(settings: Settings, model) -> bytes:
+def _draw(settings: Settings, model: "Model") -> bytes:
     from tokpress.errors import TokpressError
 
     if settings.items and model.prior.rules.order is None:

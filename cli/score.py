@@ -4,7 +4,7 @@ import heapq
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,6 +12,9 @@ from . import catalog, costs, jobs, options
 from .progress import warn_without_core
 from .streams import display_name
 from .terminal import say, show
+
+if TYPE_CHECKING:
+    from tokpress.models.model import Model
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,7 @@ def score(**values: Any) -> None:
         rows.end()
 
 
-def _score_file(settings: Settings, model, context: bytes, rows: "AllRows | TopRows", name: str) -> None:
+def _score_file(settings: Settings, model: "Model", context: bytes, rows: "AllRows | TopRows", name: str) -> None:
     lanes = 1 if settings.contexts else settings.lanes
     with jobs.reading(name, seekable=not model.tokenizer.lossless) as source:
         for row in costs.BY[settings.by](costs.blocks(source, model, lanes, context, settings.kernel)):

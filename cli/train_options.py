@@ -3,7 +3,7 @@
 import math
 import os
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.shell_completion import CompletionItem
@@ -77,7 +77,13 @@ class Settings:
         return {"max_minutes": math.inf} | numbers if self.max_steps else numbers
 
 
-class Pair(click.ParamType):
+if TYPE_CHECKING:
+    PairType = click.ParamType[tuple[str, str] | tuple[str, float]]
+else:
+    PairType = click.ParamType  # of older versions of click not generic
+
+
+class Pair(PairType):
     """NAME=VALUE; the last = separates them."""
 
     name = "pair"
@@ -85,7 +91,9 @@ class Pair(click.ParamType):
     def __init__(self, number: bool = False) -> None:
         self.number = number
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, str] | tuple[str, float]:
         if isinstance(value, tuple):
             return value
         left, equals, right = value.rpartition("=")

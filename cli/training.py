@@ -10,8 +10,8 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from .main import Interrupted
 from .progress import size
+from .signals import Interrupted
 from .terminal import is_live, note, note_above, printable
 
 #: without a terminal: seconds between lines about reading

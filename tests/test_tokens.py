@@ -75,7 +75,7 @@ def test_bytes_in_parts_as_numpy_cuts_them(tokenizer):
             with pytest.raises(TokenizerError, match="outside 0"):
                 tokenizer.decode(bad)
     if len(parts) > 1:
-        with pytest.raises(TokenizerError, match="no whole number of bytes"):
+        with pytest.raises(TokenizerError, match="not a whole number of bytes"):
             tokenizer.decode(tokens[:-1])
 
 

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
+__all__ = ["lazy", "np"]
+
 T = TypeVar("T")
 
 

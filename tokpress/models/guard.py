@@ -19,7 +19,7 @@ class Counting:
         self.tokens, self.limit, self.report = tokens, limit, report
         self.done = self.made = 0
         #: None where the token count alone fixes the length, and where a token has no length by itself
-        self.sizes = tokenizer.sizes if limit is not None and tokenizer.sizes.add_up else None
+        self.sizes = tokenizer.sizes if limit is not None and tokenizer.sizes.additive else None
 
     def __call__(self, tokens: TokenBuffer) -> None:
         self.done += count(tokens)

@@ -279,7 +279,7 @@ class Model:
         bits = rules.in_place(codec.score(rules.arrange(tokens)))[len(before) :]
         sizes = self.tokenizer.sizes
         if sizes.unit_tokens == 1 and not apart:
-            return Bits(bits, sizes.of_each(tokens[len(before) :]))
+            return Bits(bits, sizes.lengths(tokens[len(before) :]))
         bits = bits.reshape(-1, sizes.unit_tokens).sum(1)
         # items may reach over the edges: each has its share of what there is
         lengths = np.diff(np.arange(len(bits) + 1) * len(source) // max(len(bits), 1))
