@@ -1,4 +1,4 @@
-"""tokpress compress: plan the targets, code one file after another, report."""
+"""tokpress compress: plan the targets, code each file, report. Files are coded in parallel where `jobs` allows it."""
 
 import os
 import time
@@ -64,7 +64,7 @@ class Settings(TargetSettings):
 
 
 class Source(NamedTuple):
-    """What is compressed of one input."""
+    """One opened input: the bytes to compress, and facts about the file."""
 
     name: str
     stream: BinaryIO
@@ -72,7 +72,7 @@ class Source(NamedTuple):
     status: os.stat_result | None
     #: bytes in `stream`, None where unknown
     size: int | None
-    #: ".ppm", … where the stream holds decoded pixels or samples
+    #: ".ppm", ".wav", … if `stream` holds decoded pixels or samples; else empty
     suffix: str = ""
     #: metadata that is not stored
     left_out: Sequence[str] = ()
@@ -129,7 +129,7 @@ def compress(**values: Any) -> None:
 
 
 def _without_compressed(settings: Settings) -> list[str]:
-    """The inputs; without -f, not those that are compressed already."""
+    """The inputs to compress: without -f, inputs that are compressed already are left out, with a message."""
     files = []
     for name in settings.files:
         if settings.force or not name.endswith(SUFFIX):
@@ -140,7 +140,7 @@ def _without_compressed(settings: Settings) -> list[str]:
 
 
 def _in_parallel(settings: Settings, targets: Targets, files: list[str]) -> bool:
-    """With --content and --lossy a target is known only when its input is open."""
+    """Whether inputs may be coded in parallel. Not with --content or --lossy: the target is known only when the input is open."""
     return targets.separate and not settings.converts and jobs.are_files(files)
 
 
@@ -205,7 +205,7 @@ def _code(settings: Settings, codec_options: "Options", source: Source, out: Bin
 
 
 def _verify(settings: Settings, codec_options: "Options", source: Source, start: int, out: BinaryIO) -> None:
-    """Raise OutputError where the output does not restore the source, which is about to be deleted."""
+    """Raise OutputError if the output does not restore the source. With --rm, this is called before the source is deleted."""
     expected = None if settings.lossy else source.stream
     if expected is not None:
         expected.seek(start)

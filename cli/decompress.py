@@ -1,4 +1,4 @@
-"""tokpress decompress: plan the targets, restore one file after another, report."""
+"""tokpress decompress: plan the targets, restore each file, report. Files are restored in parallel where `jobs` allows it."""
 
 import os
 from collections.abc import Sequence

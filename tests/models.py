@@ -79,7 +79,7 @@ class Drawn(Weights):
         super().__init__({})
         self.rng = np.random.default_rng(seed)
 
-    def _checked(self, name: str, shape: tuple[int, ...], kind: Kind) -> np.ndarray:
+    def tensor(self, name: str, shape: tuple[int, ...], kind: Kind) -> np.ndarray:
         if name not in self.tensors:
             if kind is WEIGHT:
                 drawn = self.rng.integers(-64, 64, shape)
@@ -90,7 +90,7 @@ class Drawn(Weights):
             else:
                 drawn = self.rng.normal(size=shape) * 0.5
             self.tensors[name] = drawn.astype(kind.dtype)
-        return super()._checked(name, shape, kind)
+        return super().tensor(name, shape, kind)
 
 
 def tiny_autoencoder(name: str, settings: Config, seed: int = 0) -> Tokenizer:

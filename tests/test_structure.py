@@ -27,8 +27,7 @@ FOREIGN_NAMES = {"tokpress/training/nets/bottlenecks.py"}
 #: meant to be set
 SET_FROM_OUTSIDE = {
     "cli/bench.py", "cli/compress.py", "cli/jobs.py", "cli/main.py", "tokpress/priors/linear_prediction/residuals.py",
-    "tokpress/priors/text/bitwise_model.py", "tokpress/training/learners/autoencoder.py", "tokpress/training/loop/fit.py",
-    "tokpress/training/nets/quantized.py", "tokpress/training/run.py",
+    "tokpress/priors/text/bitwise_model.py", "tokpress/training/nets/quantized.py",
 }  # fmt: skip
 #: what tests may patch: the world outside of tokpress
 WORLD = ("os", "sys", "threading.Thread", "torch.cuda", "'builtins.open'")

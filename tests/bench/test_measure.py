@@ -82,7 +82,7 @@ def test_a_model_directory(text, tmp_path, monkeypatch):
 
     monkeypatch.chdir(tmp_path)
     text.write_bytes(b"a stitch in time saves nine; " * 20)
-    tiny_models()["context-mixing"].save("here/mine")
+    tiny_models()["context_mixing"].save("here/mine")
     row = measure(find("tokpress:here/mine"), text)
     assert row.verified and row.stored == {"mine": 1}
     assert row.model_bytes == sum(p.stat().st_size for p in (tmp_path / "here/mine").iterdir())

@@ -22,7 +22,7 @@ def models(place, tiny, monkeypatch):
 def test_broken_models(process, models, place):
     listed = process("models", code=1)
     assert b"tokpress: model ajar: " in listed.stderr and b"tokpress: model zero: " in listed.stderr
-    assert b"\ntiny " in listed.stdout and b"\nadaptive " in listed.stdout
+    assert b"\ntiny " in listed.stdout and b"\ncontext-mixing " in listed.stdout
     (place / "a").write_bytes(letters(3000))
     process("compress", "-q", "-m", "tiny", "a")
     done = process("decompress", "-q", "-f", "a.tokp")
@@ -81,5 +81,5 @@ def test_efforts(process, place):
         stored[effort] = process("compress", "-f", effort, "a").stderr.decode()
         process("decompress", "-q", "-f", "a.tokp")
         assert (place / "a").read_bytes() == text
-    assert "text" not in stored["--fast"] and "model text" in stored["--best"]
+    assert "model text" not in stored["--fast"] and "model text" in stored["--best"]
     assert b"--best chooses among the shipped models" in process("compress", "--best", "-m", "text", "a", code=2).stderr

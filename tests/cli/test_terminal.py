@@ -157,7 +157,7 @@ def test_models(place, evil_models):
     assert listed.returncode == 1 and "Traceback" not in listed.stderr
     for text in (listed.stdout, listed.stderr):
         assert all(line.isprintable() for line in text.splitlines())
-    assert "\nadaptive " in listed.stdout and f"\nsound{ESCAPED} "[:50] in listed.stdout
+    assert "\ncontext-mixing " in listed.stdout and f"\nsound{ESCAPED} "[:50] in listed.stdout
     assert max(map(len, listed.stdout.splitlines())) < 600
     told = json.loads(subprocess.run(command("models", "--json"), capture_output=True).stdout)
     assert f"sound{EVIL}" in [each["name"] for each in told] and "context-mixing" in [each["name"] for each in told]

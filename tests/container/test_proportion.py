@@ -35,7 +35,7 @@ def frame(model: Model, payload: bytes, tokens: int, lanes: int | None = None, l
 
 
 def test_more_tokens_or_lanes_than_bytes_allow_are_no_header():
-    model = MODELS["context-mixing"]
+    model = MODELS["context_mixing"]
     for size in (0, 1, 100):
         most = TOKENS_A_BYTE * (size + FREE_BYTES)
         frame(model, bytes(size), most)

@@ -1,7 +1,8 @@
-"""One file in, one file out: how a source becomes frames, and frames a source.
+"""One file in, one file out: from a source to frames, and back.
 
-options     settings of a call              selection   which model, lzma or raw bytes store a frame
-framing     a source in blocks              stream      compress and decompress files and bytes
-restore     frames back to their source     file        tokpress.open, a file object      reader   its raw half
-lossy, residual      tokens of lossy tokenizers, and the rest     ahead    several frames at once     archive/    many files in one
+options         settings of a call                stream      compress and decompress files and bytes
+framing         cuts a source into blocks         restore     frames back to their source
+selection       the best model, by costs          file        tokpress.open, a file object; reader is its raw half
+choose          trials: model, lzma or raw        ahead       several frames at a time
+lossy, residual tokens of lossy tokenizers        archive/    many files in one
 """

@@ -1,7 +1,7 @@
-"""Work on several items at once, in threads, with the results in order.
+"""Work on several items at a time, in threads, with the results in order.
 
-The caller's thread works on the item that is due; other threads work on the items behind it. A single item starts no thread, and where none
-can be started, everything runs in the caller's. Items are drawn by the caller's thread alone, so they may come from a stream.
+The caller's thread works on the first item, other threads on the items behind it. A single item starts no thread. Where no thread
+can be started, everything runs in the caller's. Only the caller's thread draws items, so they may come from a stream.
 """
 
 from collections import deque
@@ -18,7 +18,7 @@ R = TypeVar("R")
 
 
 class Stopped(Exception):
-    """Nobody waits for this work any more."""
+    """The result of this work is not needed any more."""
 
 
 class _Job(Generic[T, R]):
@@ -28,8 +28,8 @@ class _Job(Generic[T, R]):
         self._runs = False
 
     def start(self, threads: int) -> None:
-        """On a thread of its own, which uses so many in all; not at all where none can be started. It sees the context variables of
-        the thread that starts it."""
+        """Run in a new thread, which may use `threads` threads in all and sees the caller's context variables. Does nothing where
+        no thread can be started."""
 
         def run() -> None:
             with at_most(threads):
@@ -54,9 +54,10 @@ class _Job(Generic[T, R]):
 class Ahead(Generic[T, R]):
     """Results of `work(item)` for each item, in order: an iterator, and a context that ends all threads.
 
-    most: threads in all, fewer under a limit of `at_most`. alone(item): the next item may only be drawn when this one is done.
-    due(item): called on the caller's thread when the item's turn comes. ready(): whether an item can be drawn without waiting;
-    while it cannot, the drawn items are worked on. `work` calls `check` regularly, which raises Stopped after the context ended."""
+    most: threads in all, fewer under a limit of `at_most`. alone(item): whether the next item may be drawn only when this one is
+    done. due(item): called in the caller's thread when the item's turn comes. ready(): whether an item can be drawn without
+    waiting; until it can, the drawn items are worked on. `work` should call `check` regularly: it raises Stopped once the context
+    has ended."""
 
     def __init__(
         self,
@@ -101,7 +102,8 @@ class Ahead(Generic[T, R]):
             raise self._error
 
     def _fill(self) -> bool:
-        """Draw items until every thread has one. An error of the iterator is raised after the results of the items before it."""
+        """Draw items until every thread has one. Returns whether there are any. An error of the iterator is raised later, after the
+        results of the items before it."""
         while not self._ended and len(self._jobs) < self._most:
             if self._jobs and (self._alone(self._jobs[-1].item) or not self._ready()):
                 break
@@ -117,13 +119,13 @@ class Ahead(Generic[T, R]):
 
 
 class Sum:
-    """Progress of several items at once: `report` hears their sum."""
+    """The progress of several items together: `report` is called with the sum."""
 
     def __init__(self, report: Callable[[int], None]) -> None:
         self._report, self._lock, self._total = report, Lock(), 0
 
     def of_one(self) -> Callable[[int], None]:
-        """What one item calls with how much of it is done."""
+        """The report of one item, to be called with the part of it that is done."""
         done = 0
 
         def report(now: int) -> None:

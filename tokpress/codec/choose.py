@@ -1,4 +1,4 @@
-"""The smallest way we know to store one frame: models are tried, lzma packs beside them (`selection` decides by their costs)."""
+"""The smallest known way to store one frame. Models are tried while lzma packs the frame; `selection` compares their costs."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from .encoded_frame import EncodedFrame, encode, plain
 from .options import EFFORTS, Options, Report
 from .selection import LARGE, PROSE_TEXT, TRIAL_SIZE, Choice, Cost, Part, Selection, is_prose, tells_prose
 
-#: pieces of a large source that are tried, of this size, from all over it; of samples, rows from the middle, a sixteenth of the frame
-#: where that is more
+#: a trial takes so many pieces of this size from all over the source; of samples it takes as many bytes of rows from the middle, or
+#: a sixteenth of the frame where that is more
 PIECES, PIECE_SIZE, ROWS_SHARE = 4, 1 << 14, 16
-#: sources that lzma shrinks beyond this are stored that way at once: there is nothing left to gain
+#: ratio of lzma above which a source is stored by lzma without trials: models could save next to nothing
 LZMA_ENOUGH = 200
-#: a model frame's header is longer than a plain one's, by the model's id and the token count
+#: additional bytes in the header of a model frame: the model's id and the number of tokens
 LONGER = 8
-#: Tokens of a probe for each byte, above which a vocabulary of byte strings finds hardly any of them.
+#: a vocabulary of byte strings is not tried where it makes more than HOPELESS tokens a byte of the first PROBE bytes
 HOPELESS, PROBE = 0.75, 1 << 15
 
 
 def choose_frame(source: bytes, options: Options, report: Report, grid: Grid | None = None) -> EncodedFrame:
-    """The smallest way we know to store one frame. grid: where it has samples, pixels or sound."""
-    if len(source) <= LONGER:  # nothing can be smaller
+    """The smallest known way to store one frame. grid: position of its samples, pixels or sound."""
+    if len(source) <= LONGER:  # a model frame would be longer
         return plain(None, source)
     if len(source) > TRIAL_SIZE:
         return _choose_by_part(source, options, report, grid)
@@ -40,8 +40,8 @@ def choose_frame(source: bytes, options: Options, report: Report, grid: Grid | N
 
 
 def _choose_by_part(source: bytes, options: Options, report: Report, grid: Grid | None) -> EncodedFrame:
-    """By trials of a part of the source. lzma packs all of it beside the models where there is a thread for that, else after the
-    winner, and goes no further than is needed to see that it is larger."""
+    """Choose by trials of a part of the source. lzma packs all of it in a second thread, or after the best model where there is one
+    thread; it stops as soon as it is larger."""
     last = 0
 
     def follow(done: int) -> None:
@@ -49,7 +49,7 @@ def _choose_by_part(source: bytes, options: Options, report: Report, grid: Grid 
         last = done
         report(done)
 
-    # where no model is at work meanwhile, the last report is repeated, which tells of signals
+    # where lzma packs alone, the last report is repeated: that call may raise to stop the work
     packing = Packing(source) if (beside := threads() > 1) else Packing(source, lambda: report(last))
     try:
         packed = start_in_background(packing.go_on) if beside else packing.go_on
@@ -66,7 +66,7 @@ def _by_part(
     report: Report,
     grid: Grid | None,
 ) -> EncodedFrame:
-    """packed: what lzma makes of the source, as far as the limit lets it."""
+    """packed(): the source by lzma, or None where it exceeds the limit of `packing`."""
     part, part_grid = part_to_try(source, grid)
     part_packed = lzma_encode(part)
     if _is_enough(part_packed, part, options) and _is_enough(packed(), source, options):
@@ -74,15 +74,15 @@ def _by_part(
     trials = _Trials(part, part_grid, options, report)
     choice, winner = trials.select(len(part_packed), len(source)), None
     if choice and (choice.number not in trials.encoded or choice.payload < len(part)):
-        packing.limit_to(choice.payload / len(part) * len(source))  # lzma makes way once it needs more than that
+        packing.limit_to(choice.payload / len(part) * len(source))  # lzma stops once it needs more than that
         winner = encode(trials.model(choice.number), source, options, report, grid)
-    packed()  # or a part of it, where there is a limit
+    packed()  # waits for lzma
     packing.limit_to(max(len(winner.payload) + LONGER, len(source) // LZMA_ENOUGH) if winner else math.inf)
     return _smaller(winner, packing.go_on(), source, options)
 
 
 class _Trials:
-    """Trials of the candidates on a part of a source. encoded: by a candidate's number, what it has made of the part."""
+    """Trials of the candidates on a part of a source. encoded: number of a candidate → the part, encoded by it."""
 
     def __init__(self, part: bytes, grid: Grid | None, options: Options, report: Report) -> None:
         self._part, self._grid, self._options = part, grid, options
@@ -92,11 +92,11 @@ class _Trials:
         self.encoded: dict[int, EncodedFrame] = {}
 
     def model(self, number: int) -> Model:
-        """Loaded when it is asked for: what a clear winner makes needless is never loaded."""
+        """A candidate, loaded at its first use: one that is not tried is never loaded."""
         return store.load(self._candidates[number])
 
     def select(self, lzma: int, source_size: int) -> Choice | None:
-        """The best candidate. lzma: bytes that it packs the part in."""
+        """The best candidate. lzma: bytes of the part by lzma."""
         options = self._options
         own, best = options.models is not None, options.effort == "best"
         part = Part(len(self._part), source_size, lzma, bool(self._grid), own, best)
@@ -112,13 +112,13 @@ class _Trials:
         tokens = model.tokenizer.encode(self._part) if tells_prose(part) else None
         if tokens is not None and is_prose(len(tokens), part):
             return Cost(PROSE_TEXT * len(tokens), final=True)
-        found = encode(model, self._part, self._options, self._report, self._grid, tokens)
-        self.encoded[number] = found
-        return Cost(len(found.payload), model.prior.rules.starts_empty)
+        encoded = encode(model, self._part, self._options, self._report, self._grid, tokens)
+        self.encoded[number] = encoded
+        return Cost(len(encoded.payload), model.prior.rules.starts_empty)
 
 
 def _smaller(winner: EncodedFrame | None, packed: bytes | None, source: bytes, options: Options) -> EncodedFrame:
-    """What a model has made of the source, or what lzma has, which is None where it is larger."""
+    """The smallest of the best model's frame, lzma and raw bytes. packed: None where lzma is larger than that model."""
     best = plain(packed, source)
     if winner is None or _is_enough(packed, source, options):
         return best
@@ -130,7 +130,7 @@ def _is_enough(packed: bytes | None, source: bytes, options: Options) -> bool:
 
 
 def part_to_try(source: bytes, grid: Grid | None) -> tuple[bytes, Grid | None]:
-    """What is tried of a source, and where its samples are: pieces from all over; of samples, rows from the middle."""
+    """The part of a source that is tried, and the position of its samples: pieces from all over, or rows from the middle."""
     if grid is None:
         return _pieces(source, 2 * PIECES if len(source) >= LARGE else PIECES), None
     size, middle = max(PIECES * PIECE_SIZE, len(source) // ROWS_SHARE), (grid.start + grid.stop) // 2
@@ -144,7 +144,7 @@ def _pieces(source: bytes, count: int) -> bytes:
 
 
 def is_hopeless(model: Model, part: bytes) -> bool:
-    """Whether a vocabulary of byte strings finds hardly any of them, so that a trial is not worth its time."""
+    """Whether the model's vocabulary of byte strings finds so few of them that a trial is not worth its time."""
     if model.tokenizer.vocab_size <= 256:
         return False
     probe = part[:PROBE]

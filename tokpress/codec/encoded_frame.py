@@ -1,4 +1,4 @@
-"""One frame, encoded: by a model, by a lossy model with a residual, by lzma, or as raw bytes."""
+"""One frame in memory: encoded by a model, by a lossy model with a residual, by lzma, or raw."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ RESIDUAL_MODEL = "linear-prediction"
 
 
 class EncodedFrame(NamedTuple):
-    """A payload, and what its header says. model, tokens, lanes: of a model's frame; lanes is None where the prior's rule gives them."""
+    """A payload, and the fields of its header. model, tokens, lanes: of a model frame; lanes None: as many as the prior's rule says."""
 
     kind: Kind
     source_length: int
@@ -27,15 +27,15 @@ class EncodedFrame(NamedTuple):
     model: Model | None = None
     tokens: int | None = None
     lanes: int | None = None
-    #: what codes the residual, of a lossy model's frame that restores its source all the same
+    #: the model that codes the residual, in a frame that a lossy model restores exactly
     residual_model: Model | None = None
-    #: what it restores, where that is not the source, and what is lost
+    #: the reconstruction, where it is not the source, and its distortion
     restores: bytes | None = None
     distortion: Distortion | None = None
 
 
 def complete(model: Model, source: bytes, options: Options, report: Report, grid: Grid | None) -> EncodedFrame:
-    """Tokens of a lossy tokenizer, and what their reconstruction lacks (`residual`)."""
+    """Encode by a lossy model and the residual of its reconstruction (`residual`)."""
     from . import residual  # numpy
 
     size, residual_model = len(source), store.load(RESIDUAL_MODEL)
@@ -54,7 +54,7 @@ def encode(
     grid: Grid | None = None,
     tokens: TokenBuffer | None = None,
 ) -> EncodedFrame:
-    """grid, tokens: of the source, where they are known already."""
+    """Encode by a model. grid, tokens: of the source, where they were computed before."""
     size = len(source)
     payload, count, lanes = model.encode(
         source, options.lanes, lambda share: report(int(share * size)), grid, tokens, options.kernel
@@ -63,14 +63,13 @@ def encode(
 
 
 def _of_model(model: Model, size: int, payload: bytes, tokens: int, lanes: int) -> EncodedFrame:
-    """Lanes are told where they are not those of the rule."""
-    return EncodedFrame(
-        Kind.MODEL, size, payload, model, tokens, None if lanes == model.prior.rules.lanes(tokens) else lanes
-    )
+    """A model frame, whose header has the lanes only where they differ from the prior's rule."""
+    header_lanes = None if lanes == model.prior.rules.lanes(tokens) else lanes
+    return EncodedFrame(Kind.MODEL, size, payload, model, tokens, header_lanes)
 
 
 def plain(packed: bytes | None, source: bytes) -> EncodedFrame:
-    """A frame without a model: by lzma where that is smaller, else raw bytes."""
+    """A frame without a model: by lzma if that is smaller, else raw. packed: the result of lzma."""
     if packed is not None and len(packed) < len(source):
         return EncodedFrame(Kind.LZMA, len(source), packed)
     return EncodedFrame(Kind.RAW, len(source), source)

@@ -1,13 +1,11 @@
 """`tokpress.open`: a .tokp file as a Python file, in the manner of `lzma.open`.
 
-Reading holds one frame's source at a time and decodes a frame only when a byte of it is asked for: a seek goes over
-the payloads in between by what their headers say. Writing holds one frame, and closing writes the last one. What is
-not closed, or is left by an exception, lacks that last frame and so can never be taken for complete. Appending adds
-a member: what the file holds stays as it is, and reading gives one source after the other. Nothing is appended to a
-file that lacks its end: what came after would be out of reach.
+Reading holds the source of one frame, and decodes a frame when one of its bytes is read: a seek skips the payloads in between.
+Writing holds one frame; closing writes the last one. A file that is not closed, or is left by an exception, lacks its last frame, so
+it is never taken for complete. Appending adds a member: the file keeps its frames, and reading gives the sources one after another. A
+file that lacks its end is not appended to: nothing after that place could be read.
 
-Threads may share a file opened in a binary mode: each call is whole, and the order of the calls decides. Text modes are no
-more thread-safe than `io.TextIOWrapper`.
+Threads may share a file in a binary mode: each call is atomic. Text modes are as thread-safe as `io.TextIOWrapper`.
 
 >>> import io
 >>> with open(buffer := io.BytesIO(), "wt", model="context-mixing") as file:
@@ -40,12 +38,12 @@ from .options import FRAME_SIZE, Options
 from .reader import Frames
 from .stream import MemberWriter
 
-PathLike = str | bytes | os.PathLike
-C = TypeVar("C", bound=Callable)
+PathLike = str | bytes | os.PathLike[str] | os.PathLike[bytes]
+C = TypeVar("C", bound=Callable[..., Any])
 
 
 def _locked(method: C) -> C:
-    """A method of TokpressFile that one thread at a time may be in."""
+    """A method of TokpressFile that one thread at a time runs."""
 
     @functools.wraps(method)
     def alone(self: "TokpressFile", *args: Any, **more: Any) -> Any:
@@ -56,7 +54,7 @@ def _locked(method: C) -> C:
 
 
 class _Sink:
-    """Bytes in, frames out; one frame is held back until it is known whether it is the last."""
+    """Bytes in, frames out. The last frame is held until it is known whether another follows."""
 
     def __init__(self, stream: BinaryIO, options: Options) -> None:
         self._member, self._options = MemberWriter(stream), options
@@ -88,7 +86,7 @@ class _Sink:
 
 
 def _holds_frames(file: PathLike) -> bool:
-    """Whether there is something to append to. Raises FormatError where that is no .tokp file, or not a whole one."""
+    """Whether a file exists and has frames to append to. Raises FormatError where it is no .tokp file, or lacks its end."""
     name = os.fsdecode(file)
     try:
         with builtins.open(file, "rb") as stream:
@@ -112,13 +110,13 @@ def _holds_frames(file: PathLike) -> bool:
 class TokpressFile(io.BufferedIOBase):
     """A .tokp file as a binary file: mode "rb", "wb" (overwrite), "xb" (a new file only) or "ab" (append).
 
-    `file`: a path, or a binary file object, which stays open on close; read(n), or write(data), is all it needs to have.
-    Reading: `model` and `models` are looked in beside the shipped ones. Writing: they are chosen from, and without any the shipped ones are; `lanes`,
-    `frame_size` and `kernel` as in `Options`.
+    file: a path, or a binary file object with read(n) or write(data), which stays open on close. model, models: when reading, used
+    beside the shipped models; when writing, the candidates in place of the shipped ones. lanes, frame_size, kernel: as in
+    `Options`.
 
-    Raises FormatError (ChecksumError), ModelMismatchError when reading; FormatError when appending to a file that is
-    none of ours; ModelError when a model cannot be opened; TokpressError where a model to write with loses information;
-    TypeError where `file` is neither; BlockingIOError where it is non-blocking and not ready.
+    Raises FormatError (ChecksumError), ModelMismatchError when reading; FormatError when appending to another kind of file;
+    ModelError when a model cannot be opened; TokpressError when writing with a lossy model; TypeError where `file` is neither path
+    nor file; BlockingIOError where it is non-blocking and not ready.
     """
 
     def __init__(
@@ -126,8 +124,8 @@ class TokpressFile(io.BufferedIOBase):
         file: PathLike | BinaryIO,
         mode: str = "rb",
         *,
-        model: Model | str | os.PathLike | None = None,
-        models: Iterable[Model | str | os.PathLike] | None = None,
+        model: Model | str | os.PathLike[str] | None = None,
+        models: Iterable[Model | str | os.PathLike[str]] | None = None,
         lanes: int | None = None,
         frame_size: int = FRAME_SIZE,
         kernel: str = "auto",
@@ -206,7 +204,7 @@ class TokpressFile(io.BufferedIOBase):
 
     @_locked
     def peek(self, size: int = 0) -> bytes:
-        """Some bytes from here on, without going on; none only at the end."""
+        """Bytes from here on, without moving; none only at the end."""
         return self._reading().peek(size)
 
     @_locked
@@ -229,7 +227,7 @@ class TokpressFile(io.BufferedIOBase):
 
     @_locked
     def close(self) -> None:
-        """Write the last frame, if this is open for writing. A second close does nothing."""
+        """Write the last frame of a file open for writing, and close it. A second close does nothing."""
         sink, self._sink = self._sink, None
         try:
             if sink:
@@ -238,7 +236,7 @@ class TokpressFile(io.BufferedIOBase):
             self.abandon()
 
     def abandon(self) -> None:
-        """Close without the last frame: what was written cannot be taken for complete."""
+        """Close without the last frame: the file is not taken for complete."""
         stream, self._stream, self._sink, self._reader = self._stream, None, None, None
         if stream and self._owned:
             stream.close()
@@ -252,12 +250,12 @@ class TokpressFile(io.BufferedIOBase):
                 "a tokpress file was not closed, it lacks its end", ResourceWarning, source=self, stacklevel=2
             )
         if hasattr(self, "_stream"):
-            with contextlib.suppress(Exception):  # nobody is there to hear of it
+            with contextlib.suppress(Exception):  # no caller could handle it
                 self.abandon()
 
 
 class _Text(io.TextIOWrapper):
-    """Text over a TokpressFile, which leaves a file incomplete under the same circumstances."""
+    """Text over a TokpressFile, which stays incomplete where that would."""
 
     def __exit__(self, kind: type[BaseException] | None, *rest: Any) -> None:
         if kind:
@@ -282,8 +280,8 @@ def open(
     file: PathLike | BinaryIO,
     mode: BinaryMode = "rb",
     *,
-    model: Model | str | os.PathLike | None = None,
-    models: Iterable[Model | str | os.PathLike] | None = None,
+    model: Model | str | os.PathLike[str] | None = None,
+    models: Iterable[Model | str | os.PathLike[str]] | None = None,
     lanes: int | None = None,
     frame_size: int = FRAME_SIZE,
     kernel: str = "auto",
@@ -293,8 +291,8 @@ def open(
     file: PathLike | BinaryIO,
     mode: TextMode,
     *,
-    model: Model | str | os.PathLike | None = None,
-    models: Iterable[Model | str | os.PathLike] | None = None,
+    model: Model | str | os.PathLike[str] | None = None,
+    models: Iterable[Model | str | os.PathLike[str]] | None = None,
     lanes: int | None = None,
     frame_size: int = FRAME_SIZE,
     kernel: str = "auto",
@@ -307,8 +305,8 @@ def open(
     file: PathLike | BinaryIO,
     mode: str,
     *,
-    model: Model | str | os.PathLike | None = None,
-    models: Iterable[Model | str | os.PathLike] | None = None,
+    model: Model | str | os.PathLike[str] | None = None,
+    models: Iterable[Model | str | os.PathLike[str]] | None = None,
     lanes: int | None = None,
     frame_size: int = FRAME_SIZE,
     kernel: str = "auto",
@@ -320,8 +318,8 @@ def open(
     file: PathLike | BinaryIO,
     mode: str = "rb",
     *,
-    model: Model | str | os.PathLike | None = None,
-    models: Iterable[Model | str | os.PathLike] | None = None,
+    model: Model | str | os.PathLike[str] | None = None,
+    models: Iterable[Model | str | os.PathLike[str]] | None = None,
     lanes: int | None = None,
     frame_size: int = FRAME_SIZE,
     kernel: str = "auto",
@@ -331,11 +329,10 @@ def open(
 ) -> TokpressFile | io.TextIOWrapper:
     """Open a .tokp file: "rb" (the default), "wb", "xb", "ab" as a TokpressFile, "rt", "wt", "xt", "at" as text over it.
 
-    Threads may share a file of a binary mode; of a text mode, as with any text file of Python's, they may not. What is read from
-    the beginning to the end of a member is compared with its digest too; parts of it are verified frame by frame.
+    Threads may share a file in a binary mode, not in a text mode. Frames are verified one by one; a member that is read from beginning
+    to end is compared with its digest too.
 
-    `encoding` (UTF-8 where none is given), `errors` and `newline` are those of the built-in `open`; the rest is as in
-    `TokpressFile`.
+    `encoding` (by default UTF-8), `errors` and `newline` are those of the built-in `open`; the rest is as in `TokpressFile`.
 
     >>> import tempfile
     >>> folder = tempfile.TemporaryDirectory()
@@ -364,7 +361,7 @@ def open(
 
 
 def _with_mark(binary: TokpressFile, encoding: str) -> str:
-    """Write the byte order mark that TextIOWrapper leaves out where it cannot seek. Returns the encoding for what follows."""
+    """Write the byte order mark, which TextIOWrapper omits if it cannot seek. Returns the encoding of the text after it."""
     name = codecs.lookup(encoding).name
     if binary.writable() and not binary.appends and name in ("utf-16", "utf-32"):
         binary.write("".encode(encoding))

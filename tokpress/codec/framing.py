@@ -1,11 +1,11 @@
-"""A source in blocks, each of which becomes a frame, or a few where something stands around its samples.
+"""A source in blocks. A block becomes a frame, or three where other bytes stand around its samples.
 
-    any source             `frame_size` bytes a block, whole items of the model's (whole pictures, say)
-    pictures, sound,       as many rows, columns or frames as fit, in whole items of the tokenizer's: a video of any length
-    video, with a loss     becomes many frames of a file, each of which is decoded without the others
+    any source                     blocks of `frame_size` bytes, in whole items of the model (pictures, for instance)
+    pictures, sound and video,     blocks of as many rows, columns or frames as fit, in whole items of the tokenizer. A long
+    by a lossy tokenizer           video becomes many frames of the file, each decoded without the others
 
-A block ends where the tokenizer may be cut (`Tokenizer.safe_prefix`): segments, a caption and its picture say, are not cut in two.
-What comes before the first whole item, the head of a file say, goes into the first block.
+A block ends where the tokenizer allows it (`Tokenizer.safe_prefix`), not within a segment. Bytes before the first item, such as the
+head of a file, go into the first block.
 """
 
 import io
@@ -22,26 +22,26 @@ from ..tokenizers.base import Tokenizer
 from ..tokenizers.samples import for_grid, grid_for
 from .options import Options
 
-#: the size of a source that does not tell it
+#: size of a source of unknown size
 UNKNOWN = 1 << 62
-#: bytes that tell how samples lie, however small a frame shall be
+#: bytes at the beginning that show where the samples are; at least so many are read, for any frame size
 LOOK = 1 << 17
-#: bytes of a block's items, with what fills up the last ones
+#: most bytes of a block's items, with the padding of the last ones
 MAX_FILLED = 1 << 27
 
 
 class Block(NamedTuple):
     source: bytes
-    #: whether the source ends with it
+    #: whether it ends the source
     last: bool
-    #: where samples are in it
+    #: position of its samples
     grid: Grid | None
-    #: whether the lossy tokenizer that was chosen, if one was, is for them, or for all of it where `grid` is None
+    #: whether the lossy tokenizer of the call takes its samples, or all its bytes where `grid` is None
     suits: bool = True
 
 
 def blocks(source: BinaryIO, options: Options) -> Iterator[Block]:
-    """Raises TokpressError where samples should be stored with a loss, and the tokenizer is not for them."""
+    """Cut a source into blocks. Raises TokpressError where its samples are to be stored by a lossy tokenizer for other samples."""
     left, reader, done = bytes_left(source), _Reader(source), 0
     size, item = frame_of_items(options)
     lead, grids = (left or 0) % item, Grids(left)
@@ -70,8 +70,8 @@ def blocks(source: BinaryIO, options: Options) -> Iterator[Block]:
 
 
 def _suited(found: formats.Samples, tokenizer: Tokenizer, frame_size: int, left: int | None) -> tuple[Grid, int]:
-    """(how samples lie that the tokenizer is for, bytes of them in a block). Raises TokpressError."""
-    from ..tokenizers.learned.tiled import Tiled  # for lossy ones only: a start counts milliseconds
+    """(position of the samples, bytes of them in a block). Raises TokpressError where the tokenizer is for other samples."""
+    from ..tokenizers.learned.tiled import Tiled  # only for lossy tokenizers, since it takes milliseconds
 
     grid = grid_for(tokenizer, found)
     if left is not None and grid.stop > left:
@@ -91,8 +91,8 @@ def _suited(found: formats.Samples, tokenizer: Tokenizer, frame_size: int, left:
 
 
 def frame_of_items(options: Options) -> tuple[int, int]:
-    """(bytes of a frame, bytes of an item): a frame cuts no item of the model's, no picture say, in two, and holds at most
-    two tokens for each byte of the frame size. What comes before the first whole item goes into the first frame."""
+    """(bytes of a frame, bytes of an item). A frame holds whole items of the model (pictures, for instance), and at most two
+    tokens for each byte of the frame size. Bytes before the first item go into the first frame."""
     if options.models is None or len(options.models) != 1:
         return options.frame_size, 1
     (model,) = options.models
@@ -106,15 +106,15 @@ def frame_of_items(options: Options) -> tuple[int, int]:
 
 
 def frame_end(block: bytes, options: Options) -> int:
-    """How much of a block a frame takes where more follows: all but what the tokenizer of the one model would cut in two, unless
-    that is longer than a frame."""
+    """Bytes of a block that go into a frame where more follows: those before the last place at which the model's tokenizer may be
+    cut, or all where there is no such place."""
     if options.models is None or len(options.models) != 1:
         return len(block)
     return options.models[0].tokenizer.safe_prefix(block) or len(block)
 
 
 def bytes_left(source: BinaryIO) -> int | None:
-    """In a source, if it can tell."""
+    """Bytes from here to the end of a source; None where it cannot seek."""
     if not can_seek(source):
         return None
     start = source.tell()
@@ -127,14 +127,14 @@ def bytes_left(source: BinaryIO) -> int | None:
 
 
 class Grids:
-    """Where the samples in each block of a source are: the head of the first one tells of all."""
+    """Position of the samples in each block of a source, from the head in the first one."""
 
     def __init__(self, size: int | None = None) -> None:
         self._size, self._done = size, 0
         self._whole: Grid | None = None
 
     def of(self, block: bytes) -> Grid | None:
-        """Of the next block."""
+        """Position of the samples in the next block."""
         if not self._done:
             self._whole = formats.grid_of(block, UNKNOWN if self._size is None else self._size)
         begin, self._done = self._done, self._done + len(block)
@@ -142,13 +142,13 @@ class Grids:
 
 
 class _Reader:
-    """A stream that is looked into before it is read."""
+    """A stream with a look ahead."""
 
     def __init__(self, source: BinaryIO) -> None:
         self._source, self._held, self._ended = source, b"", False
 
     def look(self, count: int) -> bytes:
-        """What the next `take` will give."""
+        """The bytes that the next `take(count)` returns."""
         pieces, short = [self._held], count - len(self._held)
         while short > 0 and not self._ended:  # a terminal is not asked again once it has ended
             pieces.append(read_some(self._source, short))

@@ -1,8 +1,8 @@
-"""Files whose pixels or sound are stored as the tokens of a lossy tokenizer, with or without what these leave out.
+"""Pixels and sound stored as the tokens of a lossy tokenizer, with or without their residual.
 
-`tokpress compress --lossy` stores tokens only. Such a file restores a reconstruction, decode(encode(source)), which is the
-same on every machine and is what its checksums are of. Otherwise the rest follows the tokens (`residual`), and the file
-restores its source. What stands around the samples of a PPM, WAV or NPY file is stored as it is, in frames of its own.
+`tokpress compress --lossy` stores tokens only. Such a file restores the reconstruction decode(encode(source)), which is the same on
+every machine; its checksums are those of the reconstruction. Otherwise the residual follows the tokens (`residual`), and the file
+restores its source. Bytes around the samples of a PPM, WAV or NPY file are stored losslessly, in frames of their own.
 """
 
 from ..container.frames import MAX_TOKENS
@@ -17,20 +17,20 @@ from .options import Options, Report
 
 
 def coded_pieces(block: Block, options: Options, report: Report) -> list[tuple[bytes, EncodedFrame]]:
-    """The frames of a block, each with its part of the source.
+    """The frames of a block, each with its part of the source: bytes before the samples, samples, bytes after them.
 
-    Without `options.lossy` what the tokens lack follows them (`residual`), and what the tokenizer is not for is stored by
-    other means."""
+    Without `options.lossy`, tokens are followed by their residual (`residual`); a block that the tokenizer is not for is stored
+    as without it."""
     assert options.models is not None
     (model,) = options.models
-    source, around, grid = block.source, Options(kernel=options.kernel), block.grid
+    source, lossless, grid = block.source, Options(kernel=options.kernel), block.grid
     if not source or not block.suits:
-        return [(source, choose_frame(source, around, report, grid))]
+        return [(source, choose_frame(source, lossless, report, grid))]
     start, stop = (grid.start, grid.stop) if grid else (0, len(source))
     samples = source[start:stop]
     store_part = _exactly if options.completes else _with_loss
     coded = store_part(model, samples, options, report, grid and grid._replace(start=0))
-    pieces = [(part, choose_frame(part, around, lambda done: None)) for part in (source[:start], source[stop:])]
+    pieces = [(part, choose_frame(part, lossless, lambda done: None)) for part in (source[:start], source[stop:])]
     return [piece for piece in (pieces[0], (samples, coded), pieces[1]) if piece[0]]
 
 
@@ -54,5 +54,5 @@ def _with_loss(model: Model, samples: bytes, options: Options, report: Report, g
 
 
 def _worth(coded: EncodedFrame, samples: bytes) -> bool:
-    """Not so, for instance, where a few samples are filled up to a whole item."""
+    """Whether a frame is smaller than its samples. A few samples, padded to an item, may take more."""
     return len(coded.payload) < len(samples) and (coded.tokens or 0) <= MAX_TOKENS * len(samples)

@@ -10,7 +10,7 @@ from ..errors import TokpressError
 from ..models.model import Model
 from ..tokenizers.samples import ItemTokenizer
 
-#: bytes of a frame, unless a call says otherwise
+#: default number of bytes in a frame
 FRAME_SIZE = 1 << 24
 #: effort → the shipped models that are candidates, and those for sources with samples (pixels or sound)
 EFFORTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
@@ -22,21 +22,20 @@ EFFORTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     ),
 }
 
-#: hears the number of bytes done
+#: called with the number of bytes done so far
 Report = Callable[[int], None]
 
 
 @dataclass
 class Options:
-    """How to compress. `models` None: choose among the shipped ones, as many as the effort allows; a list: only these (and
-    lzma, raw)."""
+    """Settings of compression. models: the candidates, beside lzma and raw; None: the shipped models that `effort` names."""
 
     models: list[Model] | None = None
     lanes: int | None = None
     frame_size: int = FRAME_SIZE
     kernel: str = "auto"
     report: Report = lambda done: None
-    #: store the tokens of the one model's lossy tokenizer, and nothing else of the source
+    #: store only the tokens of the one model's lossy tokenizer
     lossy: bool = False
     effort: str = "default"
 
@@ -51,7 +50,7 @@ class Options:
             raise ValueError(f"frame_size must be 1 … {MAX_SOURCE:,} bytes, not {self.frame_size:,}")
         losing = [model for model in self.models or [] if not model.tokenizer.lossless]
         lossy_items = [model for model in losing if isinstance(model.tokenizer, ItemTokenizer)]
-        #: whether a lossy tokenizer's reconstruction is completed by a residual
+        #: whether frames hold the tokens of a lossy tokenizer and a residual (`residual`)
         self.completes = not self.lossy and len(self.models or []) == 1 and bool(lossy_items)
         self._check_losses(losing)
 

@@ -1,7 +1,7 @@
-"""The source behind a stream of frames, as a raw file: decoded frame by frame, as its bytes are asked for.
+"""The source of a stream of frames, as a raw file. A frame is decoded when one of its bytes is read.
 
-The last piece of a frame is handed out only after the whole frame is verified. A frame that does not belong to the one before
-it is refused wherever reading begins; a member that is read as a whole is compared with its digest too.
+A frame is verified before its last piece is returned. A frame that does not belong to the one before it is refused, wherever reading
+begins. A member that is read from beginning to end is compared with its digest too.
 """
 
 import io
@@ -18,7 +18,7 @@ from . import restore
 
 
 class Frames(io.RawIOBase):
-    """The source behind a stream of frames, read only."""
+    """The source of a stream of frames, read only."""
 
     def __init__(self, stream: BinaryIO, models: list[Model], kernel: str) -> None:
         need(stream, "read")
@@ -26,15 +26,15 @@ class Frames(io.RawIOBase):
         self._can_seek = can_seek(stream)
         self._base = stream.tell() if self._can_seek else 0  # the frames may begin inside a file
         self._end = stream.seek(0, io.SEEK_END) if self._can_seek else None
-        self._headers: list[FrameHeader] = []  # of the frames met so far, and where the source of each begins
-        self._starts: list[int] = []
-        self._next = 0  # where the header after those begins, from the base
+        self._headers: list[FrameHeader] = []  # of the frames met so far
+        self._starts: list[int] = []  # of their sources
+        self._next = 0  # position of the next header, from the base
         self._member, self._complete = Member(), False
         self._position = 0
-        self._current = -1  # the frame that is open, its payload, its pieces to come, the last one and where it begins
-        self._payload: Payload | None = None
-        self._pieces: Iterator[bytes] = iter(())
-        self._piece, self._piece_start = b"", 0
+        self._current = -1  # number of the open frame
+        self._payload: Payload | None = None  # of the open frame
+        self._pieces: Iterator[bytes] = iter(())  # of the open frame, those to come
+        self._piece, self._piece_start = b"", 0  # the last piece, and its position
         self._digest = MemberDigest()
 
     def readable(self) -> bool:
@@ -75,11 +75,11 @@ class Frames(io.RawIOBase):
 
     @property
     def _met(self) -> int:
-        """Source bytes of the frames met so far."""
+        """Source bytes of the frames whose headers have been read."""
         return self._starts[-1] + self._headers[-1].source_length if self._starts else 0
 
     def _meet(self) -> bool:
-        """Read one more header; False where the file ends. The payload of the one before is read or gone over."""
+        """Read one more header; False at the end of the file. The payload before it is read or skipped."""
         if self._complete:
             return False
         if self._can_seek:
@@ -103,7 +103,7 @@ class Frames(io.RawIOBase):
         self._starts.append(self._met)
         self._headers.append(header)
         self._next = after
-        if not self._can_seek or not header.source_length:  # an empty frame is never asked for: have it checked here
+        if not self._can_seek or not header.source_length:  # an empty frame is never read: verify it here
             self._open(len(self._headers) - 1)
         return True
 
@@ -116,7 +116,7 @@ class Frames(io.RawIOBase):
         self._pieces = restore.restore_frame(header, self._payload, self._models, self._kernel)
 
     def _reach(self) -> bool:
-        """Have the piece at hand that holds the position; False at the end of the source."""
+        """Decode up to the piece that holds the position; False at the end of the source."""
         while True:
             if 0 <= self._position - self._piece_start < len(self._piece):
                 return True
@@ -131,7 +131,7 @@ class Frames(io.RawIOBase):
             self._step()
 
     def _step(self) -> bool:
-        """The next piece of the open frame. A frame that failed once is decoded afresh when it is asked for again."""
+        """Decode the next piece of the open frame; False at its end. A frame that failed is decoded anew at the next read."""
         try:
             piece = next(self._pieces, None)
             if piece is not None:
@@ -149,6 +149,6 @@ class Frames(io.RawIOBase):
         return True
 
     def _finish(self) -> None:
-        """Let the open frame come to its end, where the check of a frame that streams is."""
+        """Decode the open frame to its end, where a frame that streams is verified."""
         while self._current >= 0 and self._current == len(self._headers) - 1 and self._step():
             pass

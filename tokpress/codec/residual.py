@@ -1,10 +1,10 @@
-"""Lossless files over a lossy tokenizer: after the tokens, what their reconstruction lacks.
+"""Lossless files over a lossy tokenizer: the tokens, then the residual of their reconstruction.
 
-    r = s − ŝ  (mod 2^bits, around the middle),     p(s) = p(tokens)·p(r | what of r came before),   ŝ = decode(tokens)
+    r = s − ŝ  (mod 2^bits, around the middle),     p(s) = p(tokens)·∏ p(r_t | r_<t),   ŝ = decode(tokens)
 
-The reconstruction is the same bits on every machine (`tokenizers.learned.autoencoder`), so the difference restores the source. It is
-coded by a second model, of samples (`samples` of the shipped ones), on the grid of the source: where a tokenizer leaves noise, that is all there is to
-gain; what it does not beat is coding the samples directly (docs/tokenizers.md says by how much).
+The reconstruction has the same bits on every machine (`tokenizers.learned.autoencoder`), so the residual restores the source. A second
+model, over samples, codes it on the grid of the source. Coding the samples directly takes fewer bytes (docs/tokenizers.md has the
+figures).
 """
 
 from __future__ import annotations
@@ -28,23 +28,25 @@ def _samples(data: bytes, sound: bool) -> np.ndarray:
 
 
 def difference(source: bytes, restored: bytes, sound: bool) -> bytes:
-    """s − ŝ, of pixels around 128, of sound around 0, wrapped.
+    """s − ŝ, modulo 2^bits. 128 is added to differences of pixels, so that small ones lie in the middle of 0 … 255.
 
     >>> list(difference(bytes([3, 200]), bytes([5, 200]), sound=False))
     [126, 128]
     """
-    s, made = _samples(source, sound), _samples(restored, sound)
-    return (s - made if sound else s - made + np.uint8(128)).tobytes()
+    s, s_hat = _samples(source, sound), _samples(restored, sound)
+    data: bytes = (s - s_hat if sound else s - s_hat + np.uint8(128)).tobytes()
+    return data
 
 
-def added(restored: bytes, rest: bytes, sound: bool) -> bytes:
+def added(restored: bytes, residual: bytes, sound: bool) -> bytes:
     """The reverse of `difference`."""
-    made, r = _samples(restored, sound), _samples(rest, sound)
-    return (made + r if sound else made + r - np.uint8(128)).tobytes()
+    s_hat, r = _samples(restored, sound), _samples(residual, sound)
+    data: bytes = (s_hat + r if sound else s_hat + r - np.uint8(128)).tobytes()
+    return data
 
 
 def of_items(model: Model, length: int) -> Grid:
-    """Items one after the other, as one picture or recording."""
+    """The grid of items one after another, as one picture or recording."""
     kind = samples_of(model.tokenizer)
     columns = length // (2 * kind.channels) if kind.sound else kind.sides[-1]
     rows = 1 if kind.sound else length // (columns * kind.channels)
@@ -60,15 +62,15 @@ def encode(
     grid: Grid | None,
     kernel: str = "auto",
 ) -> tuple[bytes, int, int]:
-    """(payload, tokens, lanes), as `Model.encode`, of a payload that restores the source itself: the length of the lossy
-    model's payload, that payload, then the residual model's."""
+    """(payload, tokens, lanes) as from `Model.encode`. The payload restores the source: it is the length of the lossy model's payload,
+    that payload, and the residual model's."""
     tokenizer = for_grid(model.tokenizer, grid)
     tokens = tokenizer.encode(source)
-    rest = difference(source, tokenizer.decode(tokens), samples_of(model.tokenizer).sound)
+    residual = difference(source, tokenizer.decode(tokens), samples_of(model.tokenizer).sound)
     lossy, count, lanes = model.encode(source, lanes, lambda share: report(share / 2), grid, tokens, kernel)
     layout = grid.stacked if grid else of_items(model, len(source))
-    after, _, _ = residual_model.encode(rest, None, lambda share: report(0.5 + share / 2), layout, None, kernel)
-    return pack_varint(len(lossy)) + lossy + after, count, lanes
+    lossless, _, _ = residual_model.encode(residual, None, lambda share: report(0.5 + share / 2), layout, None, kernel)
+    return pack_varint(len(lossy)) + lossy + lossless, count, lanes
 
 
 def decode(
@@ -81,7 +83,7 @@ def decode(
     length: int,
     kernel: str = "auto",
 ) -> bytes:
-    """The source of `length` bytes. Raises ChecksumError."""
+    """The source, `length` bytes: reconstruction plus residual. Raises ChecksumError."""
     stream = io.BytesIO(payload)
 
     def take(count: int) -> bytes:
@@ -92,5 +94,5 @@ def decode(
     lossy = take(take_varint(take, "residual frame"))
     restored = model.decode(lossy, tokens, lanes, lambda share: report(share / 2), length, kernel)
     count = length // residual_model.tokenizer.sizes.unit_bytes * residual_model.tokenizer.sizes.unit_tokens
-    rest = residual_model.decode(stream.read(), count, None, lambda share: report(0.5 + share / 2), length, kernel)
-    return added(restored, rest, samples_of(model.tokenizer).sound)
+    residual = residual_model.decode(stream.read(), count, None, lambda share: report(0.5 + share / 2), length, kernel)
+    return added(restored, residual, samples_of(model.tokenizer).sound)

@@ -1,4 +1,4 @@
-"""Frames back to their source: several at once where models decode them, each verified before its last piece is passed on."""
+"""Frames back to their source. Frames of models are decoded several at a time; every frame is verified before its last piece."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ from ..models.model import Model
 from .ahead import Ahead, Sum
 from .options import Report
 
-#: decoded frames up to this size are checked before a byte of them is passed on
+#: decoded frames up to this size are verified before the first of their bytes is returned
 HOLD = 1 << 26
 
 
 def _restore(header: FrameHeader, payload: bytes, models: Sequence[Model], kernel: str, report: Report) -> bytes:
-    assert header.tokens is not None  # what a kind with models means
+    assert header.tokens is not None  # a kind with models has tokens
     try:
         model, *residual_model = [store.by_id(id, models) for id in header.model_ids]
     except ModelMismatchError as error:
         raise ModelMismatchError(f"{header.where}: {error}") from None
     lanes = model.prior.rules.lanes(header.tokens)
-    if header.lanes == lanes:  # a header has one spelling
+    if header.lanes == lanes:  # a header leaves them out then
         raise FormatError(
-            f"{header.where}: it tells the {lanes:,} lanes that the model's rule gives: get a complete copy of the file"
+            f"{header.where}: it names the {lanes:,} lanes that the model's rule gives: get a complete copy of the file"
         )
     lanes = header.lanes or lanes
     size = header.source_length
@@ -69,8 +69,8 @@ def restore_frame(
     kernel: str = "auto",
     report: Report = lambda done: None,
 ) -> Iterator[bytes]:
-    """The source of one frame in pieces. Up to HOLD bytes come checked and in one; larger lzma frames stream, and their
-    last piece comes checked. `report` hears the bytes restored while a model is at work.
+    """The source of one frame in pieces. A frame up to HOLD bytes is one piece, and verified. A larger lzma frame streams, and is
+    verified before its last piece. `report` is called with the bytes restored while a model decodes.
 
     Raises FormatError, ChecksumError, ModelMismatchError."""
     if header.kind.model_ids:
@@ -82,7 +82,7 @@ def restore_frame(
 
 
 def _verified(source: BinaryIO, header: FrameHeader, payload: Payload) -> Payload:
-    """The same payload again, after its frame has been decoded once and found intact. For files that can seek."""
+    """The same payload again, after its frame was decoded once and verified. For files that can seek."""
     begin = source.tell()
     for _ in restore_plain(header, payload):
         pass
@@ -106,16 +106,16 @@ class _Drawn(NamedTuple):
 
 @dataclass
 class _Decoded:
-    """A frame whose source can be passed on: `pieces` may be an error, or be decoded as they are asked for."""
+    """A frame whose source can be returned. pieces: the source, perhaps decoded piece by piece; or the error of decoding."""
 
     header: FrameHeader
     pieces: Iterable[bytes] | TokpressError
     report: Report
-    #: source bytes of the frame that were not passed on yet
+    #: source bytes of the frame that were not returned yet
     left: int
 
     def lost(self, error: TokpressError) -> Damaged:
-        """The hole in place of this frame; of length 0 where its bytes were passed on, and only its member is wrong."""
+        """The damage in place of this frame; of length 0 if its bytes were returned, and only the digest of its member is wrong."""
         message, length = str(error), self.left and len(self.header.pack()) + self.header.payload_length
         if not message.startswith(self.header.where):
             message = f"{self.header.where}: {message}"
@@ -145,7 +145,7 @@ class _Frames:
             yield _Drawn(header, payload.read() if header.kind.model_ids else payload, self._progress.of_one())
 
     def decode(self, item: _Drawn | Damaged, check: Callable[[], None]) -> _Decoded | Damaged:
-        """`check` is called regularly, and raises where nobody waits any more."""
+        """Decode a drawn frame. check: called regularly; it raises if the result is no longer needed."""
         if isinstance(item, Damaged):
             return item
         header, payload, report = item
@@ -171,7 +171,7 @@ class _Frames:
 
 
 class _MemberCheck:
-    """Compares the member that is being restored with its digest, at its last frame."""
+    """Takes the pieces of the current member, and compares them with its digest at its last frame."""
 
     def __init__(self) -> None:
         self._digest, self._at = Digest(), 0
@@ -186,7 +186,7 @@ class _MemberCheck:
         self._at += len(piece)
 
     def lose(self) -> None:
-        """Behind a hole the digest of this member proves nothing."""
+        """Note that a piece is missing: the digest of this member cannot be compared."""
         self._at = MAX_NUMBER
 
     def check(self, header: FrameHeader) -> None:
@@ -200,14 +200,14 @@ def restored(
     keep_going: bool = False,
     report: Report = lambda done: None,
 ) -> Iterator[tuple[FrameHeader, bytes, bool] | Damaged]:
-    """Decoded pieces in order: (header, bytes, whether this ends the frame).
+    """Yields decoded pieces in order: (header, bytes, whether this ends the frame).
 
-    The last piece of a frame comes after the frame is verified (`restore_frame`), that of a member after the member is. With
-    `keep_going`, holes come as Damaged: damage, and frames of models that are not here. A frame is then verified before its
-    first piece comes, and its member afterwards. Frames of models are decoded several at a time (`ahead`). `report` hears the
-    bytes restored so far, within frames too."""
+    A frame is verified before its last piece (`restore_frame`), and a member before the last piece of its last frame. With
+    `keep_going`, Damaged stands for each place that is damaged or needs a missing model; a frame is then verified before its first
+    piece, and its member after its last piece. Several frames of models are decoded at once (`ahead`). report: called with the bytes
+    restored so far, also within frames."""
     frames, member = _Frames(source, models or [], kernel, keep_going, report), _MemberCheck()
-    ready = partial(has_more_now, source)  # what came through a pipe is passed on before the next frame is waited for
+    ready = partial(has_more_now, source)  # return what came through a pipe before waiting for the next frame
     with Ahead(
         frames.draw(), lambda item: frames.decode(item, ahead.check), processors(), alone=_is_streamed, ready=ready
     ) as ahead:
@@ -226,7 +226,7 @@ def restored(
 
 
 def _pieces(frame: _Decoded, member: _MemberCheck, keep_going: bool) -> Iterator[tuple[FrameHeader, bytes, bool]]:
-    """The pieces of a frame, each taken into the digest of its member. Raises FormatError, ModelMismatchError."""
+    """The pieces of a frame; `member` takes each. Raises FormatError, ModelMismatchError."""
     header = frame.header
     member.begin(header)
     if isinstance(frame.pieces, TokpressError):

@@ -1,8 +1,8 @@
 """Which candidate codes a frame: a choice by costs, without models or files.
 
-    Part       what is known of the tried part of a source before any candidate is tried
-    Cost       what a candidate costs there
-    Selection  the candidates in a good order of trial, no more of them than needed, and the best one
+    Part       the part of a source that is tried, by size and lzma
+    Cost       bytes of a candidate for that part
+    Selection  the candidates in the order of trial, no more than needed, and the best one
 
 `choose.py` measures the costs.
 """
@@ -11,31 +11,32 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-#: sources up to this size are tried whole with every candidate, of larger ones only a part
+#: a source up to this size is tried as a whole; of a larger one, a part
 TRIAL_SIZE = 1 << 17
-#: a source from this size on is tried with every candidate, on a larger part
+#: from this size on, every candidate is tried, on a larger part
 LARGE = 1 << 20
-#: A candidate that begins with nothing learned gains about so much more than a trained one from the part to the whole (the bench's trials
-#: show it; chosen on nine files of the bench, which are also reported, for want of others that the text model has not read).
+#: Bytes for the whole source, over those expected from the part, of a candidate that starts empty: it learns more from the rest than a
+#: trained one. (Chosen on nine files of the bench that the text model has not read; results of these files are reported too.)
 STARTS_EMPTY = 0.91
-#: Above this ratio of lzma, even a single candidate is tried: perhaps nothing shrinks the source.
+#: above this share of lzma's bytes in the source, a single candidate is tried too: the source may be incompressible
 HARDLY = 0.98
-#: A candidate below this share of lzma's bytes is taken without trying the others.
+#: below this share of lzma's bytes, a candidate is taken without trying the others
 CLEAR_WIN = 0.75
-#: Below this ratio of lzma, the candidate that learns fastest (the last one) is tried first; prose has a third and more.
+#: below this share of lzma's bytes in the source, the last candidate, which learns fastest, is tried first; prose has a third and more
 REPETITIVE = 0.2
-#: Prose: a text model's tokens have at least PROSE_BYTES bytes each, and lzma needs at least PROSE_LZMA bytes for each. Then the text model is
-#: taken untried; it needs about PROSE_TEXT bytes for each. (It was the better one wherever lzma takes 0.9, but for one file at 0.87.)
+#: Prose: a token of the text model has at least PROSE_BYTES bytes on average, and lzma needs at least PROSE_LZMA bytes for it. The text
+#: model is then taken without a trial; it needs about PROSE_TEXT bytes a token. (With lzma above 0.9 bytes it was always the best; at
+#: 0.87 there was one file on which it was not.)
 PROSE_BYTES, PROSE_LZMA, PROSE_TEXT = 2.8, 1.0, 0.65
 
 
 class Part(NamedTuple):
-    """The part of a source that is tried. size: its bytes; of: bytes of the source; lzma: bytes that lzma packs the part in.
+    """The part of a source that is tried. size: its bytes; source_size: bytes of the source; lzma: bytes of the part by lzma.
 
-    samples: whether it is pixels or sound. own: whether the user named the candidates. best: whether time does not matter."""
+    samples: whether it is pixels or sound. own: whether the user named the candidates. best: whether all candidates are tried."""
 
     size: int
-    of: int
+    source_size: int
     lzma: int
     samples: bool = False
     own: bool = False
@@ -43,15 +44,15 @@ class Part(NamedTuple):
 
     @property
     def is_whole(self) -> bool:
-        return self.size == self.of
+        return self.size == self.source_size
 
     @property
     def is_large(self) -> bool:
-        return self.of >= LARGE
+        return self.source_size >= LARGE
 
 
 class Cost(NamedTuple):
-    """payload: bytes for the part. starts_empty: whether the candidate has learned nothing before. final: whether it is taken at once."""
+    """payload: bytes for the part. starts_empty: whether the candidate is untrained. final: whether it is taken at once."""
 
     payload: float
     starts_empty: bool = False
@@ -59,19 +60,19 @@ class Cost(NamedTuple):
 
 
 class Choice(NamedTuple):
-    """number: of the candidate; payload: bytes that the part takes."""
+    """number: of the candidate; payload: its bytes for the part."""
 
     number: int
     payload: float
 
 
 def is_prose(tokens: int, part: Part) -> bool:
-    """Whether a text model's tokens of the part say that it is prose."""
+    """Whether the part is prose, by the number of a text model's tokens."""
     return tokens * PROSE_BYTES < part.size and tokens * PROSE_LZMA < part.lzma
 
 
 def tells_prose(part: Part) -> bool:
-    """Whether prose may be taken untried: of a part, by the shipped models."""
+    """Whether prose is coded by the text model without a trial: only a part by the shipped models."""
     return not (part.own or part.is_whole or part.samples)
 
 
@@ -82,20 +83,20 @@ def order(count: int, part: Part) -> Sequence[int]:
 
 
 def is_taken_untried(count: int, part: Part) -> bool:
-    """Whether there is one candidate, which lzma's ratio says will shrink the source."""
+    """Whether there is one candidate, and lzma shrinks the part."""
     doubtful = not part.own and part.lzma > HARDLY * part.size
     return count == 1 and not part.is_whole and not doubtful
 
 
 def is_clear(cost: Cost, part: Part) -> bool:
-    """Whether no other candidate need be tried."""
+    """Whether this candidate is so good that no other need be tried."""
     return not (part.best or part.is_large or part.samples) and cost.payload < CLEAR_WIN * part.lzma
 
 
 class Selection:
-    """Candidates in a good order of trial, until one is good enough; `best` is the choice so far, None where there is none.
+    """The candidates in the order of trial, until one is good enough. best: the choice so far, or None.
 
-    >>> part = Part(size=1000, of=1000, lzma=500)
+    >>> part = Part(size=1000, source_size=1000, lzma=500)
     >>> selection, costs = Selection(2, part), [450, 400]
     >>> for number in selection:
     ...     selection.add(number, Cost(costs[number]))
@@ -119,12 +120,12 @@ class Selection:
             yield number
 
     def add(self, number: int, cost: Cost | None) -> None:
-        """What candidate `number` costs; None: it is not worth a trial."""
+        """Add the cost of candidate `number`; None: it is not worth a trial."""
         if cost is None:
             return
         part = self._part
-        goes_on = part.is_large or not (part.is_whole or part.samples)  # and candidates learn from the rest
-        expected = cost.payload * (STARTS_EMPTY if goes_on and cost.starts_empty else 1)
+        learns_on = part.is_large or not (part.is_whole or part.samples)  # from the rest of the source
+        expected = cost.payload * (STARTS_EMPTY if learns_on and cost.starts_empty else 1)
         if cost.final or expected < self._expected:
             self.best, self._expected = Choice(number, cost.payload), expected
         self._ended = cost.final or is_clear(cost, part)

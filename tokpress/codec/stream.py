@@ -1,10 +1,9 @@
-"""Files in, frames out, and back: the choice of model per frame, and streaming in bounded memory.
+"""Compress and decompress streams, in bounded memory.
 
-A source is cut into frames of FRAME_SIZE bytes. Each is coded by the candidate that a trial on part of it
-favours, and kept only if that is smaller than lzma at the strength of `xz -9e` and than the bytes
-themselves. A seekable source of several frames is also compressed by lzma as a whole, so that choosing
-tokpress never costs more than xz even where a match reaches over a frame's edge: not more than `xz -9e` for
-sources up to 32 MiB, nor than `xz -8e`, which looks back so far, for larger ones.
+A source is cut into frames of FRAME_SIZE bytes. A trial on part of a frame finds the best candidate; it codes the frame, unless lzma
+(at the strength of `xz -9e`) or raw bytes are smaller. A seekable source of several frames is also compressed by lzma as a whole, and
+the smaller result is taken, so that matches across frames are not lost: no result is larger than that of `xz -9e` for sources up to
+32 MiB, or of `xz -8e`, whose dictionary has that size, for larger ones.
 """
 
 from __future__ import annotations
@@ -33,26 +32,26 @@ from .restore import restored
 if TYPE_CHECKING:
     from ..media.distortion import Distortion
 
-#: share of the progress that packing the whole source by lzma counts for, about
+#: share of the progress of a call that stands for lzma over the whole source
 PACKING = 0.15
 
 
 class Frame(NamedTuple):
-    """What became of one frame; stored: "raw", "lzma" or the model's name; after decompression, the model's id."""
+    """Sizes of one frame. stored: "raw", "lzma" or the model's name; after decompression, the model's id."""
 
     source_bytes: int
     payload_bytes: int
     header_bytes: int
     stored: str
-    #: where what is restored is not the source
+    #: of a frame that restores a reconstruction
     distortion: Distortion | None = None
-    #: as its header has them
+    #: as in its header
     sequence: int = 0
     total_length: int | None = None
 
 
 class Summary:
-    """What became of all frames, and where some are missing."""
+    """All frames of a call, and the holes between them."""
 
     def __init__(self, frames: Iterable[Frame] = ()) -> None:
         self.frames = list(frames)
@@ -76,13 +75,13 @@ class Summary:
 
     @property
     def distortion(self) -> Distortion | None:
-        """Of all frames that lost something; None where nothing was to be lost."""
+        """Distortion of all lossy frames; None where there is none."""
         lost = [f.distortion for f in self.frames if f.distortion]
         return sum(lost[1:], lost[0]) if lost else None
 
 
 class MemberWriter:
-    """Writes the frames of one source to `out`, one after another."""
+    """Writes the frames of one source, which form a member of the file, to `out`."""
 
     def __init__(self, out: BinaryIO) -> None:
         self._out, self._digest = out, Digest()
@@ -90,7 +89,7 @@ class MemberWriter:
         self._link = b""
 
     def write(self, coded: EncodedFrame, source: bytes, last: bool) -> Frame:
-        """The next frame: `coded` is `source`. Raises ValueError where their lengths differ."""
+        """Write the next frame, which is `source`, coded. Raises ValueError where their lengths differ."""
         if coded.source_length != len(source):
             raise ValueError(f"coded was a source of {coded.source_length} bytes, not this one of {len(source)}")
         restored = source if coded.restores is None else coded.restores
@@ -120,11 +119,11 @@ class MemberWriter:
 
 
 def _compress_frames(source: BinaryIO, out: BinaryIO, options: Options, limit: float = math.inf) -> Summary | None:
-    """Frame by frame, several at once; None, with the rest left undone, once they take more than `limit` bytes."""
+    """Compress frame by frame, several at a time. Stops and returns None once the frames take more than `limit` bytes."""
     summary, member, progress = Summary(), MemberWriter(out), Sum(options.report)
 
     def code(block: Block) -> tuple[bool, list[tuple[bytes, EncodedFrame]]]:
-        """Whether the block ends the source, and its pieces."""
+        """(whether the block ends the source, its pieces, each with its frame)."""
         tell = progress.of_one()
 
         def report(done: int) -> None:
@@ -132,7 +131,7 @@ def _compress_frames(source: BinaryIO, out: BinaryIO, options: Options, limit: f
             tell(done)
 
         if options.lossy or options.completes:
-            from . import lossy  # which imports much
+            from . import lossy  # slow to import
 
             pieces = lossy.coded_pieces(block, options, report)
         else:
@@ -150,7 +149,7 @@ def _compress_frames(source: BinaryIO, out: BinaryIO, options: Options, limit: f
 
 
 def _lzma_whole(source: BinaryIO, length: int, spool: BinaryIO, report: Report) -> FrameHeader | None:
-    """The whole source as one lzma payload in `spool`, and its header; None if it changed under us."""
+    """Write the source as one lzma payload to `spool`. Returns its header, or None where the source grew meanwhile."""
     crc = seen = 0
     with in_turn(lambda: report(0)):
         encoder = LzmaEncoder(length)
@@ -167,10 +166,10 @@ def _lzma_whole(source: BinaryIO, length: int, spool: BinaryIO, report: Report) 
 
 
 def compress_stream(source: BinaryIO, out: BinaryIO, options: Options | None = None) -> Summary:
-    """Compress everything left in `source` to `out`. Memory is bounded by the frame size and lzma's dictionary.
+    """Compress the rest of `source` to `out`. Memory is bounded by the frame size and lzma's dictionary.
 
-    A source that can seek and is longer than a frame is compressed by lzma as a whole too, in $TMPDIR, and the
-    smaller result is taken. `out` is only written to, never cut or gone back in: what it holds already stays."""
+    A seekable source longer than a frame is compressed by lzma as a whole too, in $TMPDIR, and the smaller result is taken. `out`
+    is only written to: it need not seek, and what it holds stays."""
     need(source, "read")
     need(out, "write")
     options = options or Options()
@@ -210,7 +209,7 @@ def decompress_stream(
     keep_going: bool = False,
     report: Report = lambda done: None,
 ) -> Summary:
-    """Restore everything in `source` to `out`. Raises FormatError, ChecksumError, ModelMismatchError."""
+    """Restore the rest of `source` to `out`. Raises FormatError, ChecksumError, ModelMismatchError."""
     summary = Summary()
     need(source, "read")
     need(out, "write")
@@ -228,12 +227,12 @@ def decompress_stream(
 
 
 def compress(data: bytes, model: Model | str | None = None, lanes: int | None = None, effort: str = "default") -> bytes:
-    """`data` as a complete .tokp file.
+    """Compress `data` to a complete .tokp file.
 
-    model: a Model, or the name or directory of one; without it the best of the shipped ones is chosen for each frame.
-    lanes: sequences coded in lock-step, 1 … 512; without it what the model's rule says for this size.
-    effort: without a model, which ones are in the running: those that are "fast", "default", or "best", however slow.
-    The result is never larger than lzma's, or than `data` and 20 bytes. Raises ModelError.
+    model: a Model, its name or its directory; without it, the best shipped model is chosen for each frame.
+    lanes: sequences coded in lock-step, 1 … 512; without it, as many as the model's rule says for this size.
+    effort: without a model, the candidates: "fast", "default", or "best", which may be slow.
+    For up to 16 MiB, the result is at most 20 bytes longer than `data`. Raises ModelError.
 
     >>> import tokpress
     >>> data = b"a stitch in time saves nine; " * 40
@@ -248,8 +247,8 @@ def compress(data: bytes, model: Model | str | None = None, lanes: int | None = 
 
 
 def decompress(data: bytes, model: Model | str | None = None, models: Iterable[Model | str] | None = None) -> bytes:
-    """The source of a .tokp file; of several, if they were joined. `model` and `models` (Models, or names or
-    directories of some) are looked in beside the shipped ones.
+    """The source of a .tokp file, or of several that were joined. `model` and `models` (Models, their names or directories) are
+    searched before the shipped ones.
 
     Raises FormatError (ChecksumError where bytes were changed) and ModelMismatchError; never gives wrong bytes.
 

@@ -2,8 +2,8 @@
 
     codec = prior.codec(Frame(tokens=len(tokens), lanes=16))
     payload = codec.encode(tokens)
-    codec.decode(payload, len(tokens))      the same tokens, in a buffer of either kind (`tokens.py`)
-    codec.score(tokens)                     bits of each token, −log2 p; their sum is the payload's length, nearly
+    codec.decode(payload, len(tokens))      the same tokens, as int32 or uint8 (`tokens.py`)
+    codec.score(tokens)                     bits of each token, −log2 p; their sum is about the payload's length
 
 N tokens in all · B lanes · T steps · n ≤ B live lanes at a step · V symbols.
 """
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 else:
     Pmf = Any
 
-#: hears the number of tokens done
+#: called with the number of tokens done so far
 Report = Callable[[int], None]
-#: hears the tokens decoded since its last call, and may raise
+#: called with the tokens decoded since its last call; it may raise to stop the decoder
 Watch = Callable[[TokenBuffer], None]
-#: A decoder calls its watch at least once in so many tokens, an encoder its report.
+#: A decoder calls its watch, and an encoder its report, at least once in this many tokens.
 WATCH_EVERY = 1 << 12
 
 
@@ -50,9 +50,9 @@ class Frame(NamedTuple):
     """Settings of one frame's codec.
 
     tokens: number of tokens; a prior may size tables by it. lanes: largest number of lanes (`lanes.Layout`). kernel: "auto" or
-    a name of `exact.kernels`. threads: largest number of threads, 0 for one per processor. Kernel and threads change no bit.
-    grid: where the samples lie in the source, for priors whose rules say `on_grid`. given: the tokens [M] of x where the prior
-    is one of p(y | x), `given_size` for each item."""
+    a name of `exact.kernels`. threads: largest number of threads, 0 for one per processor. Kernel and threads do not change the
+    payload. grid: where the samples lie in the source, for priors whose rules say `on_grid`. given: for a prior of p(y | x), the
+    tokens [M] of x, `FrameRules.given_size` for each item of y."""
 
     tokens: int
     lanes: int = 1
@@ -64,14 +64,14 @@ class Frame(NamedTuple):
 
 class Codec(ABC):
     """Encodes and decodes the tokens of one frame under a prior. It is immutable, so several threads may use one codec.
-    `frame.lanes` is the number of lanes it uses, which may be below the number asked for."""
+    `frame.lanes` is the number of lanes it uses; it may be below the number asked for."""
 
     def __init__(self, frame: Frame) -> None:
         self.frame = frame
 
     @contextmanager
     def limits(self) -> Iterator[None]:
-        """While a method computes: the frame's number of threads, and one for BLAS."""
+        """A context for computing: it limits threads to `frame.threads`, and those of BLAS to one."""
         with one_blas_thread(), at_most(self.frame.threads):
             yield
 
@@ -81,7 +81,7 @@ class Codec(ABC):
 
     @abstractmethod
     def decode(self, payload: bytes, count: int, watch: Watch = unwatched) -> TokenBuffer:
-        """Payload → `count` tokens. Raises ChecksumError where damage shows; damage that does not show gives other tokens."""
+        """Payload → `count` tokens. Raises ChecksumError where the payload is visibly damaged; other damage gives wrong tokens."""
 
     @abstractmethod
     def score(self, tokens: TokenBuffer, report: Report = silent) -> NDArray[np.float64]:
@@ -95,11 +95,11 @@ class Codec(ABC):
     def decode_noise(self, noise: bytes, count: int, watch: Watch = unwatched) -> TokenBuffer:
         """Sample `count` tokens by decoding random bits, of which each token uses about −log2 p.
 
-        Raises ChecksumError where the bits are used up."""
+        Raises ChecksumError where `noise` is too short."""
 
     @abstractmethod
     def stepped(self) -> list[Stepped]:
-        """The priors that this codec steps, for tests of their conditionals."""
+        """The priors that this codec steps; tests check their conditionals."""
 
 
 class Stepped(Protocol):
@@ -119,6 +119,6 @@ class Stepped(Protocol):
 
 
 def check_temperature(temperature: float) -> None:
-    """Raises ValueError where it is no number above 0."""
+    """Raises ValueError unless it is a finite number above 0."""
     if not 0 < temperature < math.inf:
         raise ValueError(f"temperature must be a number above 0, not {temperature}")

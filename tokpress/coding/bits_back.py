@@ -4,14 +4,14 @@
     push x:  pop k from the stack under q(k | x) = p_k(x) / Σ_j p_j(x),  push x under p_k,  push k under 1/K
     cost     log2 q(k | x) − log2 p_k(x) + log2 K  =  −log2 p(x)
 
-The encoder may code an item under any member k. It chooses k by popping bits that are coded already; the decoder, once it has x,
-pushes k under q and so gets these bits back. Frey & Hinton 1997; Townsend, Bird & Barber 2019 ("Practical lossless
+The encoder may code an item under any member k. It chooses k by popping bits that are coded already. When the decoder has x, it
+pushes k under q, which restores these bits. Frey & Hinton 1997; Townsend, Bird & Barber 2019 ("Practical lossless
 compression with latent variables using bits back coding", §2.3). q is computed exactly (`exact.likelihood`), since both
 sides must agree on it.
 
 Items are coded in groups of as many items as the frame has lanes. The items of one member advance in lock-step, one lane each.
-The first group on the stack has no bits to pop: each of its items takes its likeliest member, which costs log2 K bits. A header
-before the items, shorter than an item, is coded under the first member.
+The encoder finds no bits to pop for its first group: each item of this group takes its likeliest member, which costs log2 K bits.
+Tokens before the first whole item (a file's header, for instance) come last in coding order. The first member codes them.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING
 from ..errors import ChecksumError
 from ..exact.likelihood import Joint, posterior
 from ..lazy import np
-from ..tokens import TokenBuffer, as_array
-from .base import Codec, Frame, Pmf, Report, Stepped, Tokens, Watch, silent, unwatched
+from ..tokens import TokenBuffer, Tokens, as_array
+from .base import Codec, Frame, Pmf, Report, Stepped, Watch, silent, unwatched
 from .coders.stack import Stack
 from .lanes import Layout
 from .symbolwise import Symbolwise, follow, known_conditionals
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
 class BitsBack(Codec):
     def __init__(self, members: Sequence[Stepped], frame: Frame, scored: int) -> None:
-        """members: of the mixture, each of items that it codes in an order of its own. scored: items whose likelihoods are
-        computed side by side, for a score."""
+        """members: the priors of the mixture; each codes items in an order of its own. scored: number of items whose likelihoods
+        `score` computes at once."""
         super().__init__(frame)
         self.members, self.size, self.scored = members, members[0].rules.stride, scored
 
@@ -71,7 +71,7 @@ class BitsBack(Codec):
         return self._pop(Stack(noise, noise=True), count, watch)
 
     def _pop(self, stack: Stack, count: int, watch: Watch) -> Tokens:
-        """The reverse of `encode`. Raises ChecksumError where noise is used up."""
+        """The reverse of `encode`. Raises ChecksumError where noise is too short."""
         with self.limits():
             size, group = self.size, self.frame.lanes
             whole, rest = divmod(count, size)
@@ -93,7 +93,7 @@ class BitsBack(Codec):
             return np.concatenate([*out, header])
 
     def score(self, tokens: TokenBuffer, report: Report = silent) -> NDArray[np.float64]:
-        """−log2 p of each item, in equal parts for its tokens, which have no conditionals."""
+        """−log2 p of each item, shared out equally among its tokens, since tokens have no conditionals."""
         with self.limits():
             tokens, size, group = as_array(tokens), self.size, max(self.frame.lanes, self.scored)
             whole, done = len(tokens) // size, 0
@@ -122,7 +122,7 @@ class BitsBack(Codec):
                     items[chosen == k] = as_array(member.rules.restore(drawn)).reshape(n, size)
             return items.reshape(-1)[:count]
 
-    def _likelihoods(self, items: np.ndarray) -> list[Joint]:
+    def _likelihoods(self, items: Tokens) -> list[Joint]:
         """p_k(x) of items [n, N] for each member."""
         out = []
         for member in self.members:
@@ -133,7 +133,7 @@ class BitsBack(Codec):
         return out
 
     def _header(self, count: int) -> Layout:
-        """One lane of the first member, cut off."""
+        """The layout of the tokens before the first whole item: one lane."""
         return Layout.of(count, 1, self.size)
 
 
@@ -141,17 +141,17 @@ def _uniform(n: int, symbols: int) -> Pmf:
     return np.full((n, symbols), 1 / symbols, np.float32)
 
 
-def _in_lanes(items: np.ndarray) -> Layout:
+def _in_lanes(items: Tokens) -> Layout:
     return Layout.of(items.size, len(items), items.shape[1])
 
 
-def _arranged(member: Stepped, items: np.ndarray) -> np.ndarray:
+def _arranged(member: Stepped, items: Tokens) -> Tokens:
     """Items [n, N], each in the member's order."""
     return as_array(member.rules.arrange(items.reshape(-1))).reshape(items.shape)
 
 
-def _push(stack: Stack, member: Stepped, layout: Layout, grid: np.ndarray) -> None:
-    """Symbols [lanes, steps] under one member, its last step first: a stack returns them in order."""
+def _push(stack: Stack, member: Stepped, layout: Layout, grid: Tokens) -> None:
+    """Push symbols [lanes, steps] under one member, the last step first, so that the stack returns them in order."""
     steps = [(pmf.copy(), symbols) for pmf, symbols, _ in known_conditionals(member, layout, grid)]
     for pmf, symbols in reversed(steps):
         for rows, row in zip(pmf[::-1], symbols[::-1]):

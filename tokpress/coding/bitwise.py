@@ -1,12 +1,12 @@
-"""Bitwise coding: a symbol is a path of binary decisions; the model learns each decision before it predicts the next.
+"""Bitwise coding: a symbol is a path of binary decisions. The prior learns each decision before it predicts the next.
 
     p(v) = Π_i p(b_i | b_1 … b_{i−1}, all symbols before)          b_1 b_2 … the bits of v
 
-A context-mixing model of bits can thus take part in the coding of tokens. One loop walks the paths:
+So a context-mixing model of bits can help to predict tokens. One loop walks the paths:
 
     encode: push the known bit │ decode: pop it │ score: add −log2 p │ sample: draw it
 
-Within a step, lanes follow one another, so each lane gains from the bits of the lanes before it.
+Within a step, lanes are coded one after another, so each lane learns from the bits of the lanes before it.
 """
 
 from __future__ import annotations
@@ -15,14 +15,13 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..lazy import np
-from ..tokens import TokenBuffer
+from ..tokens import TokenBuffer, Tokens
 from .base import (
     Codec,
     Frame,
     Pmf,
     Report,
     Stepped,
-    Tokens,
     Watch,
     check_temperature,
     silent,
@@ -42,7 +41,7 @@ class DecisionPaths(Protocol):
     def rules(self) -> FrameRules: ...
 
     def init(self, lanes: int, tokens: int) -> Any:
-        """A fresh state, as `Prior.init`."""
+        """A fresh state, as `SteppedPrior.init` makes it."""
 
     def begin(self, state: Any, previous: Tokens | None, rows: int) -> None:
         """Begin a step of the first `rows` lanes, after their symbols [n] of the step before."""
@@ -61,7 +60,7 @@ class Bitwise(Codec):
         self.prior = prior
 
     def stepped(self) -> list[Stepped]:
-        """None: symbols have no conditionals but those of their bits."""
+        """No priors: only the bits of symbols have conditionals."""
         return []
 
     def _layout(self, count: int) -> Layout:
@@ -126,7 +125,7 @@ class Bitwise(Codec):
             return self._walk(self._layout(count), lambda p: int(stack.pop(p)[0]), watch)
 
     def _walk(self, layout: Layout, choose: Callable[[Pmf], int], watch: Watch = unwatched) -> Tokens:
-        """All paths; `choose(p)` gives each bit. Returns the symbols [N]."""
+        """Walk the paths of all symbols; `choose(p)` gives each bit. Returns the symbols [N]."""
         if not layout.tokens:
             return np.zeros(0, np.int32)
         state = self.prior.init(layout.lanes, layout.tokens)
@@ -152,4 +151,4 @@ def _symbol(path: Generator[Pmf, int, int], choose: Callable[[Pmf], int]) -> int
         while True:
             p = path.send(choose(p))
     except StopIteration as end:
-        return end.value
+        return int(end.value)

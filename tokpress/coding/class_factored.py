@@ -2,7 +2,7 @@
 
     p(v) = p(c) · p(m | c)          C classes of M members, V = C · M (Goodman 2001, "Classes for fast maximum entropy training", §2)
 
-Each step codes the classes of all lanes, then their members. Neither side ever computes the probabilities of all V symbols.
+Each step codes the classes of all lanes, then the members. Neither encoder nor decoder computes the probabilities of all V symbols.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..lazy import np
-from ..tokens import TokenBuffer
-from .base import Codec, Frame, Pmf, Report, Stepped, Tokens, Watch, silent, unwatched
+from ..tokens import TokenBuffer, Tokens
+from .base import Codec, Frame, Pmf, Report, Stepped, Watch, silent, unwatched
 from .classes import SymbolClasses
 from .coders import range_decoder, range_encoder
 from .lanes import Layout
@@ -26,10 +26,10 @@ class FactoredPrior(Stepped, Protocol):
     """A prior that predicts a symbol's class, then its member. Its `step` gives the probabilities of all symbols, for sampling."""
 
     def class_pmf(self, state: Any, previous: Tokens | None, rows: int) -> Pmf:
-        """Begin a step, as `step` does: p(c) of the next symbol of the first `rows` lanes, [n, C]."""
+        """Begin a step, as `step` does. Returns p(c) of the next symbol of the first `rows` lanes, [n, C]."""
 
     def member_pmf(self, state: Any, of_class: Tokens) -> Pmf:
-        """p(m | c) [n, M] of the same lanes, whose classes [n] are known now."""
+        """Returns p(m | c) [n, M] of the same lanes, given their classes [n]."""
 
 
 class ClassFactored(Codec):

@@ -1,4 +1,4 @@
-"""The classes of an alphabet: C classes of M members each (class_factored.py, priors/text/class_head.py)."""
+"""Classes of symbols: C classes of M symbols each, for class_factored.py and priors/text/class_head.py."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class SymbolClasses(NamedTuple):
     [0, 1]
     """
 
-    place: NDArray[np.int32]  # [V]
-    symbol: NDArray[np.int32]  # [V], the reverse
+    place: NDArray[np.int32]  # [V], symbol → place
+    symbol: NDArray[np.int32]  # [V], place → symbol
     classes: int  # C
     members: int  # M, of each class
 
@@ -40,13 +40,14 @@ class SymbolClasses(NamedTuple):
         return cls(place, np.argsort(place).astype(np.int32), classes, members)
 
     def split(self, symbols: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-        """(class, member) of each symbol"""
+        """(class, member) of each symbol."""
         place = self.place[symbols]
         return place // np.int32(self.members), place % np.int32(self.members)
 
     def join(self, of_class: NDArray[np.int32], member: NDArray[np.int32]) -> NDArray[np.int32]:
         """The symbol of each (class, member)."""
-        return self.symbol[of_class * np.int32(self.members) + member]
+        symbols: NDArray[np.int32] = self.symbol[of_class * np.int32(self.members) + member]
+        return symbols
 
 
 def classes_of(prior: object) -> SymbolClasses | None:

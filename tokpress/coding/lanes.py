@@ -20,17 +20,19 @@ SHORT, TOKENS_A_LANE = 8192, 1024
 
 
 def default_lanes(tokens: int) -> int:
-    """Lanes of a frame that does not say otherwise. Part of the format: never change it, add a version.
+    """The default number of lanes. Part of the format: never change it, add a version.
 
-    Each lane starts with an empty recurrent state, so few lanes compress better; many lanes make
-    wide products. One lane per 96 tokens up to 16, then one per 1024 up to 128.
+    Each lane starts with an empty recurrent state, so few lanes compress better; many lanes are faster, since they make wide
+    products. One lane per 96 tokens up to 16 lanes, then one per 1024 tokens up to 128 lanes.
     """
     return max(1, min(tokens // 96, 16), min(tokens // 1024, 128))
 
 
 def fewer_lanes(tokens: int, rule: int) -> int:
-    """Lanes of a short frame: one per 1024 tokens. Fewer lanes are slower, but fewer start with an empty state; this saves
-    3.6 % on messages of 1 to 4 KB (docs/notes/text.md, "Few lanes where there are few tokens")."""
+    """Lanes of a short frame: one per 1024 tokens, at most `rule`; of other frames `rule`, the default number.
+
+    Fewer lanes are slower, but fewer start with an empty state. This saves 3.6 % on messages of 1 to 4 KB (docs/notes/text.md,
+    "Few lanes where there are few tokens")."""
     return min(rule, -(-tokens // TOKENS_A_LANE)) if 0 < tokens < SHORT else rule
 
 
@@ -38,32 +40,32 @@ def fewer_lanes(tokens: int, rule: int) -> int:
 class FrameRules:
     """How the tokens of a prior lie in a frame, and what the codec of a frame is given. Part of the format."""
 
-    #: lanes begin at multiples of this many tokens: 2 where two tokens make a byte, all tokens of an item where there are items
+    #: lanes begin at multiples of this many tokens: 2 where two tokens make a byte; the tokens of an item for a prior over items
     stride: int = 1
-    #: of items: the order [stride] in which an item's tokens are coded (`exact.orders`); None for sequences without end
+    #: for a prior over items: the order [stride] in which an item's tokens are coded (`exact.orders`); None: there are no items
     order: Order | None = None
-    #: most lanes of a frame
+    #: largest number of lanes of a frame
     max_lanes: int = 512
     #: the default number of lanes is divided by this
     lane_divisor: int = 1
     #: whether an encoder takes fewer lanes where there are few tokens
     short_in_few_lanes: bool = False
-    #: most tokens that a byte of payload may stand for (`container.proportion`)
+    #: largest number of tokens for each byte of payload (`container.proportion`)
     tokens_per_byte: int = 1 << 8
     #: whether the payload says where the samples lie in the source (`Frame.grid`)
     on_grid: bool = False
-    #: tokens of the other item that each item is predicted from (`Frame.given`); 0: none
+    #: number of given tokens from which each item is predicted (`Frame.given`); 0: nothing is given
     given_size: int = 0
-    #: whether a frame begins with nothing learned, so that the prior gains most on a long one
+    #: whether the prior knows nothing at the start of a frame, so that it predicts long frames better than short ones
     starts_empty: bool = False
 
     def lanes(self, tokens: int) -> int:
-        """Lanes of a frame whose header names no number."""
+        """The number of lanes of a frame whose header does not store it."""
         rule = default_lanes(tokens) if self.order is None else -(-tokens // self.stride)
         return max(1, min(rule // self.lane_divisor, self.max_lanes))
 
     def lanes_taken(self, tokens: int) -> int:
-        """Lanes that an encoder takes by default. The header names them where `lanes` gives another number."""
+        """The number of lanes that an encoder takes by default. The header stores it if `lanes` gives another number."""
         rule = self.lanes(tokens)
         return fewer_lanes(tokens, rule) if self.short_in_few_lanes else rule
 
@@ -76,11 +78,13 @@ class FrameRules:
         return tokens if self.order is None else restore(as_array(tokens), self.order)
 
     def in_place(self, bits: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Bits [N] of coded tokens in the order of the source."""
+        """Bits [N] of coded tokens, in the order of the source: `restore` for bits."""
         return bits if self.order is None else restore(bits, self.order)
 
 
 class Layout(NamedTuple):
+    """A grid [lanes, steps] that holds `tokens` tokens, lane after lane; only the last lane may be shorter."""
+
     tokens: int
     lanes: int
     steps: int
@@ -93,12 +97,12 @@ class Layout(NamedTuple):
         return cls(tokens, -(-tokens // per_lane) if per_lane else 0, per_lane)
 
     def live(self, step: int) -> int:
-        """Rows that still have a token at this step: all, or all but the last lane."""
+        """Number of lanes that still have a token at this step: all, or all but the last."""
         last = self.tokens - (self.lanes - 1) * self.steps
         return self.lanes if step < last else self.lanes - 1
 
     def runs(self) -> list[tuple[int, int, int]]:
-        """(live rows, first step, stop): the steps with all lanes, then those without the last."""
+        """(live lanes, first step, stop): a range of steps with all lanes, then one without the last lane."""
         last = self.tokens - (self.lanes - 1) * self.steps
         runs = [(self.lanes, 0, last), (self.lanes - 1, last, self.steps)]
         return [run for run in runs if run[0] > 0 and run[1] < run[2]]

@@ -1,11 +1,11 @@
 """The default codec: one loop that steps a prior, symbol by symbol.
 
-The pmf [n, V] of the next symbol of each live lane is followed by those n symbols, and so on:
+Each step gives the pmf [n, V] of the next symbol of the n live lanes. Each method does one thing with it:
 
     encode: push the known symbol │ decode: pop it │ score: add −log2 p │ sample: draw it
 
-`follow` steps where symbols come one by one; `known_conditionals` may take many steps at once where they are all known
-(`SteppedPrior.step_block`). Both give the same bits: the conformance kit compares them.
+A decoder learns symbols one by one: it uses `follow`. An encoder knows all symbols: it uses `known_conditionals`, which may take many
+steps at once (`SteppedPrior.step_block`). Both give the same probabilities, to the bit: the conformance kit compares them.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import ChecksumError
 from ..lazy import np
-from ..tokens import TokenBuffer
+from ..tokens import TokenBuffer, Tokens
 from .base import (
     WATCH_EVERY,
     Codec,
@@ -23,7 +23,6 @@ from .base import (
     Pmf,
     Report,
     Stepped,
-    Tokens,
     Watch,
     check_temperature,
     silent,
@@ -36,7 +35,7 @@ from .lanes import Layout
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-#: steps after which a watch hears of single steps, at the latest
+#: largest number of single steps between two calls of a watch
 STEPS_EVERY = 64
 
 
@@ -104,7 +103,8 @@ class Symbolwise(Codec):
                     )  # the largest is 1 at any temperature
                 cumulative = np.cumsum(p, axis=1)
                 u = rng.random((len(pmf), 1)) * cumulative[:, -1:]
-                return np.minimum((cumulative <= u).sum(1), self.prior.vocab_size - 1).astype(np.int32)
+                drawn: Tokens = np.minimum((cumulative <= u).sum(1), self.prior.vocab_size - 1).astype(np.int32)
+                return drawn
 
             return follow(self.prior, self._layout(count), draw)
 
@@ -125,7 +125,7 @@ def conditionals(prior: Stepped, layout: Layout) -> Generator[Pmf, Tokens, None]
 
 
 def known_conditionals(prior: Stepped, layout: Layout, grid: Tokens) -> Iterator[tuple[Pmf, Tokens, int]]:
-    """(pmf [steps, n, V], symbols [steps, n], first step) until the symbols [B, T] of all lanes are through."""
+    """Yields (pmf [steps, n, V], symbols [steps, n], first step) for block after block of the known symbols `grid` [B, T]."""
     if not layout.tokens:
         return
     state = prior.init(layout.lanes, layout.tokens)
@@ -139,7 +139,7 @@ def known_conditionals(prior: Stepped, layout: Layout, grid: Tokens) -> Iterator
 
 
 def follow(prior: Stepped, layout: Layout, choose: Callable[[Pmf], Tokens], watch: Watch = unwatched) -> Tokens:
-    """Step the prior: `choose(pmf)` gives the symbols [n] of each step. Returns all of them, [N]."""
+    """Step the prior; `choose(pmf)` gives the symbols [n] of each step. Returns the symbols of all steps, [N]."""
     if not layout.tokens:
         return np.zeros(0, np.int32)
     state = prior.init(layout.lanes, layout.tokens)
@@ -147,7 +147,7 @@ def follow(prior: Stepped, layout: Layout, choose: Callable[[Pmf], Tokens], watc
 
 
 def take_steps(layout: Layout, step: Callable[[Tokens | None, int], Tokens], watch: Watch = unwatched) -> Tokens:
-    """`step(previous, rows)` gives the symbols [n] of each step. Returns all of them, [N]."""
+    """Call `step(previous, rows)` for the symbols [n] of each step. Returns the symbols of all steps, [N]."""
     grid, previous, watched = Growing(layout), None, InBlocks(watch)
     for rows, first, stop in layout.runs():
         for t in range(first, stop):
@@ -159,7 +159,7 @@ def take_steps(layout: Layout, step: Callable[[Tokens | None, int], Tokens], wat
 
 
 class InBlocks:
-    """Hands the symbols of single steps on to `watch`, many at a time."""
+    """Collects the symbols of single steps, and passes them to `watch` in blocks."""
 
     def __init__(self, watch: Watch) -> None:
         self._watch, self._count = watch, 0
@@ -178,14 +178,14 @@ class InBlocks:
 
 
 class Growing:
-    """Decoded symbols. The array grows with them, since a header's number of tokens may be a lie."""
+    """Decoded symbols [B, T]. The array grows with them, since the number of tokens in a header may be false."""
 
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
         self._cells = np.zeros((layout.lanes, min(layout.steps, 1 << 10)), np.int32)
 
     def put(self, symbols: Tokens, step: int) -> None:
-        """symbols [n, steps], from this step on"""
+        """Store symbols [n, steps], from `step` on."""
         while step + symbols.shape[1] > self._cells.shape[1]:
             more = min(self._cells.shape[1], self._layout.steps - self._cells.shape[1])
             self._cells = np.concatenate([self._cells, np.zeros((len(self._cells), more), np.int32)], axis=1)

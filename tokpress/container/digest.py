@@ -1,4 +1,4 @@
-"""The digest of a member's source: what its frames, each of them intact, make together."""
+"""The digest of a member's source, which proves that its frames, each of them intact, belong together."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ if TYPE_CHECKING:
 
 
 class Digest:
-    """BLAKE2b (Aumasson et al. 2013, RFC 7693) of the source of a member, 8 bytes, as its pieces come."""
+    """BLAKE2b (Aumasson et al. 2013, RFC 7693), 8 bytes, of the source of a member, taken piece by piece."""
 
     def __init__(self) -> None:
         self._hash: blake2b | None = None
         self._length = 0
 
     def take(self, piece: bytes, at: int | None = None) -> None:
-        """The next piece, or one that begins at byte `at` of the member: what was taken already is passed over, and what
-        comes after a gap is left out."""
-        known = 0 if at is None else self._length - at
-        if 0 <= known < len(piece):
-            self._started().update(memoryview(piece)[known:])
-            self._length += len(piece) - known
+        """Take the next piece, or one that begins at byte `at` of the member. Bytes taken before are skipped, and a piece after a
+        gap is ignored."""
+        overlap = 0 if at is None else self._length - at
+        if 0 <= overlap < len(piece):
+            self._started().update(memoryview(piece)[overlap:])
+            self._length += len(piece) - overlap
 
     def _started(self) -> blake2b:
         if self._hash is None:
@@ -38,20 +38,20 @@ class Digest:
         return self._started().digest()
 
     def check(self, header: FrameHeader) -> None:
-        """Raises ChecksumError where the last frame of a member tells another digest than that of the pieces. Does
-        nothing where part of the member was not read."""
+        """Raises ChecksumError where the last frame of a member has another digest than the pieces. Does nothing where part of the
+        member was not taken."""
         if header.digest and self._length == header.total_length and self.value() != header.digest:
             raise ChecksumError(f"{header.where}: each frame of its member is intact, the whole is not: {ADVICE}")
 
 
 class MemberDigest:
-    """The digest of the member that is being read, in any order. A jump to another member begins anew."""
+    """The digest of a member that is read in any order. It starts again at each jump to another member."""
 
     def __init__(self) -> None:
         self._digest, self._member_start = Digest(), 0
 
     def take(self, header: FrameHeader, member_start: int, at: int, piece: bytes, frame_end: int) -> None:
-        """A piece that begins at byte `at` of the source. Raises ChecksumError where it completes a member that fails its
+        """Take the piece that begins at byte `at` of the source. Raises ChecksumError where it completes a member with another
         digest."""
         if header.alone:
             return

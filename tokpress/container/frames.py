@@ -1,10 +1,9 @@
 """The .tokp container: frames, one after another, and nothing else. docs/format.md describes every byte.
 
-Four checks guard a file. A CRC-16 of each frame finds damage before anything is decoded. A CRC-32 of its source finds a
-decoder that went wrong. In a member (the frames of one source) each later frame holds a CRC-32 of the header before it,
-its link, so that frames of two members never pass for one. The last of several frames holds a 64-bit digest of the
-member's whole source. No length is believed: payloads are read in pieces of at most 1 MiB, so memory follows the bytes
-that really came.
+Four checks guard a file. A CRC-16 of each frame finds damage before anything is decoded. A CRC-32 of its source finds a wrong decoder.
+In a member (the frames of one source), each later frame holds its link, a CRC-32 of the header before it, so frames of two members
+are never joined. The last of several frames holds a 64-bit digest of the member's source (`digest`). No length is believed: payloads
+are read in pieces of at most 1 MiB, so memory is bounded by the bytes that were read.
 
 >>> import io, zlib
 >>> header = FrameHeader(kind=Kind.RAW, source_length=5, payload_length=5, source_crc=zlib.crc32(b"hello"))
@@ -30,23 +29,25 @@ from .varint import ADVICE, PIECE, pack_varint, read_some, read_up_to, size, tak
 
 SYNC = b"\xd4TP\x01"  # the last byte is the version of the format
 LAST, CONTINUES, LAYOUT, RESERVED = 8, 16, 32, 192  # flags in the kind byte, above its three bits of kind
-MAX_SOURCE = 1 << 26  # bytes that a raw or model frame may restore; lzma frames are restored in pieces, hence free
-MAX_NUMBER = (1 << 63) - 1  # what the nine bytes of the longest varint hold
-#: tokens that one source byte may become, at most
+MAX_SOURCE = (
+    1 << 26
+)  # source bytes of a raw or model frame; lzma frames have no limit, since they are restored in pieces
+MAX_NUMBER = (1 << 63) - 1  # the largest varint of nine bytes
+#: most tokens for each source byte
 MAX_TOKENS = 8
-#: lanes of a frame; the rules of the priors take no more (docs/format.md, "Default lane rule")
+#: most lanes of a frame (docs/format.md, "Default lane rule")
 MAX_LANES = 512
 ID_BYTES, LINK_BYTES, DIGEST_BYTES = 4, 4, 8
 
 
 class Kind(IntEnum):
-    """RESIDUAL: tokens of a lossy model, then what their reconstruction lacks, coded by a second model."""
+    """RESIDUAL: tokens of a lossy model, then the residual of their reconstruction, coded by a second model."""
 
     RAW, LZMA, MODEL, RESIDUAL = 0, 1, 2, 3
 
     @property
     def model_ids(self) -> int:
-        """Number of models that a frame of this kind needs and names."""
+        """Number of models of a frame of this kind."""
         return {Kind.MODEL: 1, Kind.RESIDUAL: 2}.get(self, 0)
 
 
@@ -60,7 +61,7 @@ def _where(number: int, offset: int) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class FrameHeader:
-    """What stands before a payload. A header that breaks the format's rules cannot be made: FormatError."""
+    """The header of a payload. Raises FormatError where it breaks a rule of the format."""
 
     kind: Kind
     source_length: int  # bytes this frame restores
@@ -68,13 +69,13 @@ class FrameHeader:
     source_crc: int  # CRC-32 of the bytes this frame restores
     last: bool = True  # this frame ends its member (the frames of one source)
     sequence: int = 0  # 0 for the first frame of a member, then 1, 2, …
-    link: bytes = b""  # CRC-32 of the header before it in the member; present if sequence > 0
-    total_length: int | None = None  # source bytes of the whole member; this and the next: if last and sequence > 0
-    digest: bytes = b""  # BLAKE2b of the source of the whole member, 8 bytes
+    link: bytes = b""  # CRC-32 of the header before it in the member; if sequence > 0
+    total_length: int | None = None  # source bytes of the member; this and the next: if last and sequence > 0
+    digest: bytes = b""  # BLAKE2b of the member's source, 8 bytes
     model_id: bytes | None = None  # this and the next three: model frames only
     residual_id: bytes | None = None  # of the model that codes the residual: residual frames only
     tokens: int | None = None
-    lanes: int | None = None  # None: as many as the default lane rule says
+    lanes: int | None = None  # None: as many as the model's rule says
     check: int = 0  # CRC-16 of header and payload; write_frame fills it in
     offset: int = field(default=0, compare=False)  # byte offset and frame number (from 1), for messages only
     number: int = field(default=1, compare=False)
@@ -131,11 +132,11 @@ class FrameHeader:
 
     @property
     def model_ids(self) -> list[bytes]:
-        """Every model that the frame needs."""
+        """The models of the frame."""
         return [id for id in (self.model_id, self.residual_id) if id is not None]
 
     def pack(self) -> bytes:
-        """The header as it stands in the file. A number has one spelling, so this undoes read_header byte for byte."""
+        """The bytes of the header. A number has one encoding, so this is the exact reverse of read_header."""
         flags = LAST * self.last + CONTINUES * (self.sequence > 0) + LAYOUT * (self.lanes is not None)
         head = SYNC + bytes([self.kind + flags])
         head += pack_varint(self.sequence) + self.link if self.sequence else b""
@@ -146,8 +147,8 @@ class FrameHeader:
         return head + self.source_crc.to_bytes(4, "little") + self.check.to_bytes(2, "little")
 
     def crc(self) -> int:
-        """CRC-16 of the header between sync and check, to go on with over the payload. Not half a CRC-32, because
-        that overlooks a flipped bit here and there, and a CRC-16 never does."""
+        """CRC-16 of the header between sync and check; the payload follows in it. It finds every single flipped bit, which half a
+        CRC-32 does not."""
         return crc_hqx(self.pack()[len(SYNC) : -2], 0xFFFF)
 
     def next_link(self) -> bytes:
@@ -156,9 +157,9 @@ class FrameHeader:
 
 
 class Damaged(NamedTuple):
-    """A hole: `length` bytes from `offset` on hold no intact frame. Length 0: frames are missing without a trace.
+    """A hole: `length` bytes from `offset` on hold no intact frame. Length 0: frames are missing there.
 
-    unverified: nothing is known to be missing, but the frames around `offset` may not belong together."""
+    unverified: it is not known that bytes are missing, but the frames around `offset` may not belong together."""
 
     offset: int
     length: int
@@ -167,9 +168,9 @@ class Damaged(NamedTuple):
 
 
 class Payload:
-    """The payload after a header, once: `read()` it whole, or iterate over pieces of at most 1 MiB.
+    """The payload after a header, to be read once: by `read()`, or by iterating over pieces of at most 1 MiB.
 
-    Its last piece is handed out only if the check holds. Raises FormatError (truncated) or ChecksumError (damaged).
+    The check is verified before the last piece. Raises FormatError (truncated) or ChecksumError (damaged).
     """
 
     def __init__(self, stream: BinaryIO, header: FrameHeader) -> None:
@@ -194,8 +195,8 @@ class Payload:
 
 
 def write_frame(out: BinaryIO, header: FrameHeader, payload: bytes | BinaryIO) -> FrameHeader:
-    """Write header and payload; returns the header with its check filled in. A payload that is a seekable file
-    is taken from where it stands, in pieces, twice: the check comes first in the frame."""
+    """Write header and payload. Returns the header with its check. A payload in a seekable file is read from its position, twice,
+    because the check comes before it."""
     stream = io.BytesIO(payload) if isinstance(payload, bytes) else payload
     start, crc, left = stream.tell(), header.crc(), header.payload_length
     while left and (piece := stream.read(min(PIECE, left))):
@@ -210,7 +211,7 @@ def write_frame(out: BinaryIO, header: FrameHeader, payload: bytes | BinaryIO) -
 
 
 def read_header(stream: BinaryIO, offset: int = 0, number: int = 1) -> FrameHeader | None:
-    """The header that begins here; None if the stream ends here. `offset` and `number` go into messages only."""
+    """The header at the position of the stream; None at its end. `offset` and `number` are for messages only."""
     where = _where(number, offset)
 
     def take(count: int) -> bytes:
@@ -253,7 +254,7 @@ def _kind_of(flags: int, where: str) -> Kind:
 
 
 def _instead_of_sync(found: bytes, stream: BinaryIO, offset: int, number: int) -> str:
-    """What stands where a frame should begin, and what to do about it."""
+    """Description of the bytes at which a frame should begin, and advice."""
     if number > 1 and not any(found) and _only_zeros_follow(stream):
         remedy = f"cut them off, `truncate -s {offset} FILE` does it"
         return f"only zero bytes follow the last frame, the padding of a copy: {remedy}"
@@ -273,7 +274,7 @@ def _only_zeros_follow(stream: BinaryIO) -> bool:
 def iter_frames(stream: BinaryIO) -> Iterator[tuple[FrameHeader, Payload]]:
     """Every frame in order, up to the first error: FormatError, ChecksumError. Needs no seeking.
 
-    What the caller leaves of a payload is read and verified here. Offsets count from where the stream stands now.
+    The rest of a payload that the caller does not read is read and verified here. Offsets are relative to the first frame.
     """
     offset, number, member = 0, 1, Member()
     while header := read_header(stream, offset, number):
@@ -288,14 +289,14 @@ def iter_frames(stream: BinaryIO) -> Iterator[tuple[FrameHeader, Payload]]:
 
 
 class Member:
-    """Follows the frames of one source: sequence numbers 0, 1, 2, …, links that fit, and a total that adds up."""
+    """Checks the order of the frames of one source: sequence numbers 0, 1, 2, …, links, and the total length."""
 
-    due = restored = 0  # the sequence number to come; the source bytes so far
-    whole = True
-    _link: bytes | None = None  # of the frame to come; None where the frame before it is missing
+    due = restored = 0  # sequence number of the next frame; source bytes so far
+    complete = True  # whether no frame of this member is missing so far
+    _link: bytes | None = None  # of the next frame; None where the frame before it is missing
 
     def follow(self, header: FrameHeader) -> str | None:
-        """What is wrong with this frame coming next, if anything is. Goes on from it either way."""
+        """The problem with this frame as the next one, or None. The frames after it are expected either way."""
         got, due, problem = header.sequence, self.due, None
         if got > due:
             problem = f"frames {due} to {got - 1} of this member (counted from 0) are missing"
@@ -303,18 +304,18 @@ class Member:
             problem = f"frame {got} of a member follows frame {due - 1} of one: frames are missing, or were moved"
         elif got and self._link not in (None, header.link):
             problem = f"frame {got} of a member does not belong to the frame before it: frames were exchanged"
-        self.whole = not got or (self.whole and not problem)
+        self.complete = not got or (self.complete and not problem)
         self.restored = header.source_length + (self.restored if got else 0)
         self.due, self._link = (0, None) if header.last else (got + 1, header.next_link())
         if self.restored > MAX_NUMBER:
             problem = "its member restores 2^63 bytes or more, which cannot be"
-        if header.total_length is not None and self.whole and header.total_length != self.restored:
+        if header.total_length is not None and self.complete and header.total_length != self.restored:
             problem = f"its member restores {self.restored:,} bytes instead of {header.total_length:,}"
         return problem
 
 
 def check_end(frames: int, member: Member) -> None:
-    """Raises FormatError where a file of so many frames may not end here."""
+    """Raises FormatError where a file may not end after so many frames."""
     if not frames:
         raise FormatError("not a .tokp file: it is empty, and even an empty source takes a frame: check the file name")
     if member.due:
@@ -322,7 +323,7 @@ def check_end(frames: int, member: Member) -> None:
 
 
 def check_source(header: FrameHeader, source: bytes) -> None:
-    """Raises ChecksumError unless `source` is what was compressed into this frame."""
+    """Raises ChecksumError unless `source` has the length and the CRC-32 in the header."""
     _check_source(header, len(source), zlib.crc32(source))
 
 
@@ -336,7 +337,7 @@ def _check_source(header: FrameHeader, length: int, crc: int) -> None:
 
 
 def restore_plain(header: FrameHeader, payload: Iterable[bytes]) -> Iterator[bytes]:
-    """The source of a raw or lzma frame in pieces of at most 1 MiB. The last piece comes after all of them are verified."""
+    """The source of a raw or lzma frame in pieces of at most 1 MiB. All are verified before the last piece."""
     if header.kind.model_ids:
         raise ValueError("a model frame is restored by its model")
     length = crc = 0

@@ -1,7 +1,7 @@
-"""The payload of an lzma frame: a byte for the dictionary's size, then a raw LZMA2 stream as `xz -9e` makes it.
+"""The payload of an lzma frame: a byte for the size of the dictionary, then a raw LZMA2 stream as `xz -9e` makes it.
 
-The encoder needs 11.5 bytes for each byte of the dictionary: 190 MB for a frame of 16 MB, more than all else. So one frame at a time
-is packed, however many are at work, and no dictionary is larger than 32 MiB (390 MB), which is what `xz -8e` takes.
+The encoder takes 11.5 bytes for each byte of the dictionary: 190 MB for a frame of 16 MB. So one frame at a time is packed, and no
+dictionary is larger than 32 MiB (390 MB), the size of `xz -8e`.
 """
 
 import lzma
@@ -14,10 +14,10 @@ from threading import Lock
 from ..errors import ChecksumError
 from .varint import ADVICE, PIECE, size
 
-#: of the source, between two looks at the limit
+#: source bytes between two comparisons with the limit
 AT_ONCE = 1 << 16
-MAX_DICTIONARY = 28  # of payloads that are read, as the first byte spells it: 64 MiB, what `xz -9` uses
-OUR_DICTIONARY = 26  # of payloads that we write, at most: 32 MiB
+MAX_DICTIONARY = 28  # largest first byte of a payload that is read: 64 MiB, the size of `xz -9`
+OUR_DICTIONARY = 26  # largest first byte of a payload that is written: 32 MiB
 #: seconds between two calls of `check` while a frame waits for the encoder
 LOOK = 0.05
 
@@ -36,7 +36,7 @@ if hasattr(os, "register_at_fork"):
 
 @contextmanager
 def in_turn(check: Callable[[], None] = lambda: None) -> Iterator[None]:
-    """One encoder at a time is at work inside. `check` is called while others are, and may raise."""
+    """A context that one thread at a time enters. `check` is called while it waits, and may raise."""
     turn = _turn
     while not turn.acquire(timeout=LOOK):
         check()
@@ -47,7 +47,7 @@ def in_turn(check: Callable[[], None] = lambda: None) -> Iterator[None]:
 
 
 class LzmaEncoder:
-    """Makes an lzma payload at the strength of `xz -9e`, piece by piece. Knowing the source length saves memory."""
+    """Encodes an lzma payload at the strength of `xz -9e`, piece by piece. A known source length saves memory."""
 
     def __init__(self, source_length: int | None = None) -> None:
         sizes = (n for n in range(OUR_DICTIONARY) if source_length is not None and _dictionary(n) >= source_length)
@@ -64,9 +64,9 @@ class LzmaEncoder:
 
 
 class Packing:
-    """An lzma payload in the making. Packing pauses where it exceeds its limit, and goes on if the limit is raised.
+    """An lzma payload that is being encoded. It pauses where it exceeds the limit, and continues where the limit is raised.
 
-    `check` is called between pieces, and may raise. encoder: makes the encoder of a source of so many bytes."""
+    check: called between pieces; it may raise. encoder(length): a new encoder for a source of that length."""
 
     def __init__(
         self,
@@ -82,11 +82,11 @@ class Packing:
         self._done = False
 
     def limit_to(self, size: float) -> None:
-        """Bytes of the largest payload that is of use, from now on; also while another thread packs."""
+        """Set the limit: bytes of the largest payload that is of use. Another thread may be packing."""
         self._limit = size
 
     def go_on(self) -> bytes | None:
-        """All of it, or None where it takes more bytes than the limit, which may change meanwhile."""
+        """The payload, or None where it takes more bytes than the limit, which may change meanwhile."""
         if len(self._source) < AT_ONCE:  # takes little memory
             self._pack()
         elif not self._done and self._size <= self._limit:
@@ -95,7 +95,7 @@ class Packing:
         return b"".join(self._pieces) if self._done and self._size <= self._limit else None
 
     def give_up(self) -> None:
-        """Nobody waits for it any more: its memory is free, at once or after the piece that another thread packs."""
+        """Free the memory, at once or after the piece that another thread packs. The payload is not needed any more."""
         self._limit = -1
         self._encoder, self._source, self._pieces = None, b"", []
 
@@ -106,11 +106,11 @@ class Packing:
             encoder = self._encoder = self._encoder or self._new_encoder(len(source))
             piece = memoryview(source)[self._at : self._at + AT_ONCE]
             self._at += len(piece)
-            made = encoder.compress(piece)
+            packed = encoder.compress(piece)
             if self._at == len(source):
-                made, self._done, self._encoder = made + encoder.finish(), True, None  # its memory is free
-            self._pieces.append(made)
-            self._size += len(made)
+                packed, self._done, self._encoder = packed + encoder.finish(), True, None  # frees its memory
+            self._pieces.append(packed)
+            self._size += len(packed)
 
 
 def lzma_encode(source: bytes) -> bytes:
@@ -127,8 +127,8 @@ def lzma_decode(payload: Iterable[bytes], source_length: int, where: str = "lzma
             if decoder is None:
                 if piece[0] > MAX_DICTIONARY:
                     raise lzma.LZMAError("its dictionary is larger than 64 MiB")
-                reach = max(4096, min(_dictionary(piece[0]), source_length))  # no distance reaches beyond the start
-                lzma2 = {"id": lzma.FILTER_LZMA2, "dict_size": reach}
+                size_needed = max(4096, min(_dictionary(piece[0]), source_length))  # no match reaches beyond the start
+                lzma2 = {"id": lzma.FILTER_LZMA2, "dict_size": size_needed}
                 decoder, piece = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=[lzma2]), piece[1:]
             while piece or not (decoder.needs_input or decoder.eof):
                 if decoder.eof:
@@ -145,5 +145,5 @@ def lzma_decode(payload: Iterable[bytes], source_length: int, where: str = "lzma
 
 
 def _dictionary(byte: int) -> int:
-    """Bytes of dictionary, as .xz spells them: 2 · 2^n and 3 · 2^n in turn, from 4 KiB."""
+    """Bytes of the dictionary for a first byte, as in .xz: 2 · 2^n and 3 · 2^n in turn, from 4 KiB."""
     return (2 + byte % 2) << byte // 2 + 11

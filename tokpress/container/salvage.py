@@ -1,4 +1,4 @@
-"""What is left of a damaged .tokp file: every intact frame, and every hole (docs/format.md, "Around damage")."""
+"""The intact frames and the holes of a damaged .tokp file (docs/format.md, "Around damage")."""
 
 import io
 from collections.abc import Iterator
@@ -11,10 +11,10 @@ from .varint import PIECE, read_up_to
 
 
 def iter_frames_keep_going(stream: BinaryIO) -> Iterator[tuple[FrameHeader, Payload] | Damaged]:
-    """Every intact frame (verified before it is handed out), and a Damaged for every hole. Needs seeking.
+    """Every intact frame, verified, and a Damaged for every hole. Needs seeking.
 
-    After damage, the search is for the next sync that begins an intact frame. Time stays linear in a hostile file: a
-    damaged payload followed by the frame that is due is skipped for good; the others may add up to 4 times the file.
+    After damage, the search continues at the next sync that begins an intact frame. Time is linear also for a hostile file: a damaged
+    payload before the frame that is due is skipped; all other payloads that are examined may add up to 4 times the file.
     """
     position, end = stream.tell(), stream.seek(0, io.SEEK_END)
     budget, number, hole, member = 4 * (end - position), 1, None, Member()
@@ -53,8 +53,8 @@ def iter_frames_keep_going(stream: BinaryIO) -> Iterator[tuple[FrameHeader, Payl
 
 
 def _may_follow(stream: BinaryIO, header: FrameHeader, after: int, end: int) -> bool:
-    """Whether the next frame of a member, or of the file, begins where a header says that its payload ends. If so,
-    that length is believed although the payload is damaged: what looks like frames within it is part of the source."""
+    """Whether the frame that is due, or the end of the file, comes after a payload of this length. The length is believed then although
+    the payload is damaged: bytes in it that look like frames are part of the source."""
     if after == end:
         return header.last
     stream.seek(after)
@@ -69,7 +69,7 @@ def _may_follow(stream: BinaryIO, header: FrameHeader, after: int, end: int) -> 
 
 
 def _find_sync(stream: BinaryIO, start: int, end: int) -> int:
-    """Where the next sync begins, or `end`. Windows grow from 64 bytes: finding one costs no more than it is away."""
+    """Position of the next sync, or `end`. Windows grow from 64 bytes, so a search reads about as much as it skips."""
     window = 64
     while start < end:
         stream.seek(start)

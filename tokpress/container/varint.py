@@ -1,4 +1,4 @@
-"""What every layer of the container reads and writes with: numbers, pieces, and words about sizes."""
+"""Numbers, complete reads and writes, and sizes in words, for every layer of the container."""
 
 import errno
 import io
@@ -7,7 +7,7 @@ from typing import Any, BinaryIO
 
 from ..errors import FormatError
 
-PIECE = 1 << 20  # bytes read, and at most allocated, at a time
+PIECE = 1 << 20  # most bytes read and allocated at a time
 ADVICE = "get an undamaged copy; tokpress decompress --keep-going restores the rest"
 
 
@@ -21,11 +21,12 @@ def pack_varint(number: int) -> bytes:
 
 
 def take_varint(take: Callable[[int], bytes], where: str) -> int:
+    """The next number, of at most nine bytes. Raises FormatError where it is longer, or has a shorter encoding."""
     number = 0
     for group in range(9):
         byte = take(1)[0]
         number |= (byte & 127) << 7 * group
-        if byte == 0 and group:  # a shorter spelling exists
+        if byte == 0 and group:  # a shorter encoding exists
             break
         if byte < 128:
             return number
@@ -39,28 +40,28 @@ def need(file: Any, *methods: str) -> None:
 
 
 def can_seek(stream: Any) -> bool:
-    """Whether a file object can seek; one that has only read() or write() cannot."""
+    """Whether a file object can seek; an object without seekable() cannot."""
     seekable = getattr(stream, "seekable", None)
     return callable(seekable) and bool(seekable())
 
 
 def has_more_now(source: BinaryIO) -> bool:
-    """Whether a read would not wait: a file, or a pipe that holds bytes or has ended. True where nobody can tell."""
+    """Whether a read returns without waiting: of a file, or of a pipe that holds bytes or has ended. True where unknown."""
     if can_seek(source) or not hasattr(source, "fileno"):
         return True
     import select
 
     try:
         return bool(select.select([source.fileno()], [], [], 0)[0])
-    except io.UnsupportedOperation:  # no file of the system's
+    except io.UnsupportedOperation:  # an object without a file descriptor
         return True
-    except (OSError, ValueError):  # a system that cannot ask pipes, or too large a number
+    except (OSError, ValueError):  # a system without select for pipes, or a descriptor that is too large for it
         return False
 
 
 def read_some(stream: BinaryIO, count: int) -> bytes:
-    """Up to `count` bytes; none only where the stream ends. Raises BlockingIOError where a non-blocking stream has none
-    yet, TypeError where what it gives are no bytes."""
+    """Up to `count` bytes; none only at the end of the stream. Raises BlockingIOError where a non-blocking stream has none yet,
+    TypeError where the stream is a text file."""
     data: Any = stream.read(count)
     if data is None:
         raise BlockingIOError(errno.EAGAIN, "the input is not ready: make the stream blocking, or wait for it")
@@ -70,7 +71,7 @@ def read_some(stream: BinaryIO, count: int) -> bytes:
 
 
 def read_up_to(stream: BinaryIO, count: int) -> bytes:
-    """`count` bytes, fewer only where the stream ends: a pipe may hand them out bit by bit."""
+    """`count` bytes; fewer only at the end of the stream. (One read of a pipe may return fewer.)"""
     data = read_some(stream, count)
     while data and len(data) < count and (more := read_some(stream, count - len(data))):
         data += more
@@ -78,8 +79,8 @@ def read_up_to(stream: BinaryIO, count: int) -> bytes:
 
 
 def write_all(stream: BinaryIO, data: bytes | memoryview) -> None:
-    """All of `data`, also to a raw stream, which may take less than it is given. Raises BlockingIOError where a
-    non-blocking stream takes nothing more, OSError where a stream takes nothing at all."""
+    """Write all of `data`. (A raw stream may take less in one call.) Raises BlockingIOError where a non-blocking stream takes no
+    more, OSError where a stream takes nothing."""
     view, done = memoryview(data).cast("B"), 0
     while done < len(view):
         taken: Any = stream.write(view[done:])
@@ -87,13 +88,13 @@ def write_all(stream: BinaryIO, data: bytes | memoryview) -> None:
             if isinstance(stream, io.RawIOBase):
                 why = "the output takes no more for now: make the stream blocking, or write to a file"
                 raise BlockingIOError(errno.EAGAIN, why, done)
-            return  # an object that tells nothing has taken all, or raises
+            return  # an object that returns None has taken all
         if not 0 < taken <= len(view) - done:
             raise OSError(errno.EIO, f"the output took {taken} of {len(view) - done:,} bytes: it cannot be written to")
         done += taken
 
 
 def size(count: int) -> str:
-    """A number of bytes for people to read."""
+    """A number of bytes in words, with three digits."""
     power = 0 if count < 10_000 else 1 if count < 10**6 else 2 if count < 10**9 else 3
     return f"{count / 1000**power:,.1f} {' kMG'[power]}B" if power else f"{count:,} byte{'s' * (count != 1)}"

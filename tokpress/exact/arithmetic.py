@@ -16,9 +16,9 @@ all steps at once, with gradients. A test compares the two.
 import numpy as np
 
 from . import attention, logistics, ops
+from .arrays import Floats, Integers
 from .encoder import Encoder
 from .layers import LayersExact
-from .masks import Array
 from .network_ops import Stack
 from .orders import Order, Shape
 from .rows import Rows
@@ -28,13 +28,13 @@ from .weights import Weights
 class Exact(LayersExact):
     def __init__(self, weights: Weights, shape: Shape, order: Order | None, lanes: int) -> None:
         super().__init__(weights, shape, order, lanes)
-        self.given = np.zeros((lanes, 0), np.int64)
+        self.given: Integers = np.zeros((lanes, 0), np.int64)
 
-    def give(self, given: Array) -> None:
+    def give(self, given: Integers) -> None:
         """The symbols [lanes, M] of the items from which each lane's next item is predicted."""
         self.given = given
 
-    def vertical(self, name: str, stack: Stack, x: Array) -> Array:
+    def vertical(self, name: str, stack: Stack, x: Floats) -> Floats:
         """Runs the stack for a whole row at the row's first pixel (`exact.rows`). A pixel's channels share the result."""
         height, width, c = self.shape[0], self.shape[1], self.channels
         features = x.shape[1]
@@ -51,7 +51,7 @@ class Exact(LayersExact):
         made = self.memory[name + ".row"]
         return made.reshape(-1, width, made.shape[1])[: self.rows, column // c]
 
-    def upsampled(self, name: str, shape: Shape, symbols: int, width: int, outputs: int) -> Array:
+    def upsampled(self, name: str, shape: Shape, symbols: int, width: int, outputs: int) -> Floats:
         """Computes the whole conditioning picture at an item's beginning; nothing of it is masked."""
         if self.at == 0:
             grid = self.embed(name + ".embedding", self.given, symbols, width).reshape(self.lanes, *shape[:2], -1)
@@ -64,13 +64,13 @@ class Exact(LayersExact):
             self.memory[name] = made.reshape(self.lanes, h * w, outputs)
         return self.memory[name][: self.rows, self._below(shape)[self.at // self.channels]]
 
-    def encoded(self, stack: Stack, shape: Shape) -> Array:
+    def encoded(self, stack: Stack, shape: Shape) -> Floats:
         """Runs the encoder at an item's beginning (`exact.encoder`)."""
         if self.at == 0:
             self.memory["encoded"] = stack(Encoder(self.weights, shape, self.lanes), self.given.reshape(-1))
         return self.memory["encoded"]
 
-    def attend_given(self, name: str, q: Array, k: Array, v: Array, heads: int) -> Array:
+    def attend_given(self, name: str, q: Floats, k: Floats, v: Floats, heads: int) -> Floats:
         self._finite(q)
         if name not in self.caches:
             self._finite(np.concatenate([k, v], 1))
@@ -78,27 +78,28 @@ class Exact(LayersExact):
             attention.fill(self.caches[name], k, v)
         return attention.look(self.caches[name], q)
 
-    def _below(self, shape: Shape) -> Array:
+    def _below(self, shape: Shape) -> Integers:
         """For each pixel, the pixel of a coarser picture of `shape` that covers it."""
         rows, columns = np.indices(self.shape[:2])
-        place = rows * shape[0] // self.shape[0] * shape[1] + columns * shape[1] // self.shape[1]
+        place: Integers = rows * shape[0] // self.shape[0] * shape[1] + columns * shape[1] // self.shape[1]
         return place.reshape(-1)
 
-    def predict(self, name: str, x: Array, symbols: int) -> Array:
+    def predict(self, name: str, x: Floats, symbols: int) -> Floats:
         self._finite(x)
         product, s = self.weights.product(name, symbols, x.shape[1])
         a, r = ops.normalize_rows(np, x)
-        return ops.softmax(
-            np, self.weights.kernel.product(a, product), s, r, self.weights.vector(name + ".bias", symbols)
-        )
+        acc, bias = self.weights.kernel.product(a, product), self.weights.vector(name + ".bias", symbols)
+        pmf: Floats = ops.softmax(np, acc, s, r, bias)
+        return pmf
 
-    def predict_logits(self, logits: Array) -> Array:
+    def predict_logits(self, logits: Floats) -> Floats:
         self._finite(logits)
         one = np.float32(1)
-        beside = np.concatenate([np.zeros_like(logits[:, :1]), logits], 1)
-        return ops.softmax(np, beside, one, one, np.float32(0))
+        all_logits = np.concatenate([np.zeros_like(logits[:, :1]), logits], 1)
+        pmf: Floats = ops.softmax(np, all_logits, one, one, np.float32(0))
+        return pmf
 
-    def predict_logistics(self, name: str, x: Array, symbols: int, components: int) -> Array:
+    def predict_logistics(self, name: str, x: Floats, symbols: int, components: int) -> Floats:
         self._finite(x)
         y = self.linear(name, x, 3 * components, normed=True, gain=0.3) + self.bias(name + ".bias", 3 * components)
         log_weights, means, log_scales = np.split(y, 3, 1)

@@ -7,8 +7,8 @@ step. Attention has no mask. Coordinates are those of all positions.
 import numpy as np
 
 from . import attention
+from .arrays import Floats
 from .layers import LayersExact
-from .masks import Array
 from .orders import Shape, make_order
 from .weights import Weights
 
@@ -23,20 +23,20 @@ class Encoder(LayersExact):
     def attend(
         self,
         name: str,
-        q: Array,
-        k: Array,
-        v: Array,
+        q: Floats,
+        k: Floats,
+        v: Floats,
         heads: int,
         reach: int = 0,
         pattern: attention.Pattern | None = None,
-    ) -> Array:
+    ) -> Floats:
         self._finite(np.concatenate([q, k, v], 1))
         cache = attention.Cache(self.lanes, self.item, heads, q.shape[1] // heads)
         attention.fill(cache, k, v)
         out = [attention.look(cache, part) for part in q.reshape(self.lanes, self.item, -1).swapaxes(0, 1)]
         return np.stack(out, 1).reshape(self.lanes * self.item, -1)
 
-    def coordinates(self, name: str, width: int) -> Array:
+    def coordinates(self, name: str, width: int) -> Floats:
         rows = []
         for at in range(self.item):
             self.at = at

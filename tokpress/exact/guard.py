@@ -4,6 +4,8 @@ Run a prior on torch tensors inside `ExactOnly()`: every torch operation is chec
 and one that is not on the list raises. Sums, matrix products and conversions are allowed under conditions.
 """
 
+from typing import Any
+
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -87,7 +89,7 @@ ALLOWED = frozenset(
 )
 
 
-class ExactOnly(TorchDispatchMode):
+class ExactOnly(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch has no types here
     """
     >>> with ExactOnly():
     ...     torch.ones(3).softmax(0)
@@ -97,10 +99,12 @@ class ExactOnly(TorchDispatchMode):
     """
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.seen: set[str] = set()
 
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
         name = func.overloadpacket.__name__
         kwargs = kwargs or {}
         self.seen.add(name)

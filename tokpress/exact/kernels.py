@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ..errors import TokpressError
 from ..lazy import np
@@ -23,29 +23,36 @@ from ..native import library
 from ..native.library import CoreError
 from ..native.product import Packed
 
+if TYPE_CHECKING:
+    from .arrays import Floats, Integers
+
 SPLIT = 2064
+#: the arrays of a kernel: numpy's, or torch's
+Values = TypeVar("Values")
+#: weights in the layout that a kernel multiplies with
+Prepared = TypeVar("Prepared")
 
 
-class Kernel(ABC):
+class Kernel(ABC, Generic[Values, Prepared]):
     """`product(a, prepare(q))` → float32 [n, N], the exact integer sums (rounded once if ≥ 2^24)."""
 
     name: str
 
     @abstractmethod
-    def prepare(self, q: np.ndarray) -> Any: ...
+    def prepare(self, q: Integers) -> Prepared: ...
 
     @abstractmethod
-    def product(self, a: Any, prepared: Any) -> Any: ...
+    def product(self, a: Values, prepared: Prepared) -> Values: ...
 
 
-class NumpyKernel(Kernel):
+class NumpyKernel(Kernel["Floats", "list[Floats]"]):
     name = "numpy"
 
-    def prepare(self, q: np.ndarray) -> list[np.ndarray]:
+    def prepare(self, q: Integers) -> list[Floats]:
         columns = np.ascontiguousarray(q.T).astype(np.float32)
         return [columns[k : k + SPLIT] for k in range(0, len(columns), SPLIT)]
 
-    def product(self, a: np.ndarray, prepared: list[np.ndarray]) -> np.ndarray:
+    def product(self, a: Floats, prepared: list[Floats]) -> Floats:
         if len(prepared) == 1:
             return a @ prepared[0]
         total = np.zeros((a.shape[0], prepared[0].shape[1]), np.int32)
@@ -54,38 +61,38 @@ class NumpyKernel(Kernel):
         return total.astype(np.float32)
 
 
-class NativeKernel(Kernel):
+class NativeKernel(Kernel["Floats", Packed]):
     """The core's product."""
 
     name = "native"
 
-    def prepare(self, q: np.ndarray) -> Packed:
+    def prepare(self, q: Integers) -> Packed:
         return Packed(np.ascontiguousarray(q), *q.shape)
 
-    def product(self, a: np.ndarray, prepared: Packed) -> np.ndarray:
+    def product(self, a: Floats, prepared: Packed) -> Floats:
         out = np.empty((len(a), prepared.outputs), np.float32)
         if len(a):
             prepared.product(np.ascontiguousarray(a, np.float32), len(a), out)
         return out
 
 
-class Int8Kernel(Kernel):
+class Int8Kernel(Kernel["Floats", Any]):
     """numpy in, numpy out; torch only multiplies."""
 
     name = "int8"
 
-    def prepare(self, q: np.ndarray) -> Any:
+    def prepare(self, q: Integers) -> Any:
         import torch
 
         return torch.from_numpy(np.ascontiguousarray(q.T))
 
-    def product(self, a: np.ndarray, prepared: Any) -> np.ndarray:
+    def product(self, a: Floats, prepared: Any) -> Floats:
         import torch
 
         return torch._int_mm(torch.from_numpy(a.astype(np.int8)), prepared).numpy().astype(np.float32)
 
 
-class FloatKernel(Kernel):
+class FloatKernel(Kernel[Any, Any]):
     """torch tensors in, torch tensors out, on any device."""
 
     name = "float"
@@ -96,13 +103,13 @@ class FloatKernel(Kernel):
 
         self.device = device or ("cuda" if torch.cuda.is_available() else "cpu")
 
-    def prepare(self, q: np.ndarray) -> Any:
+    def prepare(self, q: Integers) -> Any:
         import torch
 
         if torch.cuda.is_available():
             torch.backends.cuda.matmul.allow_tf32 = False
         columns = torch.from_numpy(np.ascontiguousarray(q.T)).to(self.device).float()
-        return list(columns.split(SPLIT))
+        return list(torch.split(columns, SPLIT))
 
     def product(self, a: Any, prepared: Any) -> Any:
         if len(prepared) == 1:
@@ -139,10 +146,10 @@ def self_test(name: str) -> bool:
     return True
 
 
-KERNELS: dict[str, type[Kernel]] = {k.name: k for k in (NumpyKernel, NativeKernel, Int8Kernel, FloatKernel)}
+KERNELS: dict[str, type[Kernel[Any, Any]]] = {k.name: k for k in (NumpyKernel, NativeKernel, Int8Kernel, FloatKernel)}
 
 
-def make_kernel(name: str) -> Kernel:
+def make_kernel(name: str) -> Kernel[Any, Any]:
     """The kernel of this name. Raises TokpressError if it is not exact here."""
     if name not in KERNELS:
         raise TokpressError(f"no kernel is called {name!r}; there are: {', '.join(KERNELS)}")

@@ -10,7 +10,8 @@ import numpy as np
 
 from ..errors import ModelError, TokpressError
 from . import attention, recurrent
-from .masks import Array, Taps, is_raster, joinable, taps_of
+from .arrays import Floats
+from .masks import Taps, is_raster, joinable, taps_of
 from .orders import Order, Shape
 from .rowwise import RowwiseExact
 from .weights import Weights
@@ -35,7 +36,7 @@ class LayersExact(RowwiseExact):
         self.at = -1
         #: number of complete items of a lane
         self.items = 0
-        self.memory: dict[str, Array] = {}
+        self.memory: dict[str, Floats] = {}
         self.caches: dict[str, attention.Cache] = {}
         #: the arithmetic of sub-networks
         self.stacks: dict[str, LayersExact] = {}
@@ -57,17 +58,24 @@ class LayersExact(RowwiseExact):
     def _forget(self) -> None:
         self.memory, self.caches, self.stacks = {}, {}, {}
 
-    def _kept(self, name: str, *shape: int, dtype: type = np.float32) -> Array:
+    def _kept(self, name: str, *shape: int) -> Floats:
         """The array kept under a name, zeros at first."""
         if name not in self.memory:
             if math.prod(shape) > MAX_KEPT:
                 raise ModelError(f"{name} has to remember {math.prod(shape):,} numbers; {MAX_KEPT:,} is the most")
-            self.memory[name] = np.zeros(shape, dtype)
+            self.memory[name] = np.zeros(shape, np.float32)
         return self.memory[name]
 
     def conv(
-        self, name: str, x: Array, taps: Taps, outputs: int, limit: float = 4.0, strict: bool = False, gain: float = 1.0
-    ) -> Array:
+        self,
+        name: str,
+        x: Floats,
+        taps: Taps,
+        outputs: int,
+        limit: float = 4.0,
+        strict: bool = False,
+        gain: float = 1.0,
+    ) -> Floats:
         """A queue keeps the inputs of as many pixels as the taps reach back. A pixel's channels see each other in their order."""
         taps, c, width = taps_of(taps, strict, self.channels, self.raster), self.channels, x.shape[1]
         offsets = self._offsets(taps)
@@ -93,8 +101,8 @@ class LayersExact(RowwiseExact):
         return acc * s * np.float32(limit / 127) + self.weights.vector(name + ".bias", c * outputs)[mine]
 
     def joined(
-        self, name: str, x: Array, outputs: int, limit: float = 4.0, strict: bool = False, gain: float = 1.0
-    ) -> Array:
+        self, name: str, x: Floats, outputs: int, limit: float = 4.0, strict: bool = False, gain: float = 1.0
+    ) -> Floats:
         """A masked fully connected layer (Germain et al. 2015, §4) whose nodes hold vectors. Biases float32 [T, outputs]."""
         width, size = x.shape[1], self.item
         joinable(size, width, outputs)
@@ -108,7 +116,8 @@ class LayersExact(RowwiseExact):
         until, mine = (now + 1) * width, slice(self.at * outputs, (self.at + 1) * outputs)
         product = self.weights.kernel.prepare(np.ascontiguousarray(q[mine, :until]))
         acc = self.weights.kernel.product(kept[: self.rows, :until], product)
-        return acc * s[mine] * np.float32(limit / 127) + bias
+        y: Floats = acc * s[mine] * np.float32(limit / 127) + bias
+        return y
 
     def _offsets(self, taps: Taps) -> list[int]:
         """Taps as distances in pixels, 0 or negative."""
@@ -119,24 +128,24 @@ class LayersExact(RowwiseExact):
     def _inside(self, pixel: int, tap: tuple[int, ...]) -> bool:
         return len(tap) == 1 or 0 <= pixel % self.shape[1] + tap[1] < self.shape[1]
 
-    def coordinates(self, name: str, width: int) -> Array:
+    def coordinates(self, name: str, width: int) -> Floats:
         if self.order is None:
             raise TokpressError("coordinates are of items; give the prior a shape")
         rows, columns, channels = (*self.shape, 1, 1)[:3]
         pixel, channel = divmod(int(self.order[self.at]), channels)
-        out = self.weights.vector(name + ".row", rows, width)[pixel // columns]
+        out: Floats = self.weights.vector(name + ".row", rows, width)[pixel // columns]
         if columns > 1:
             out = out + self.weights.vector(name + ".column", columns, width)[pixel % columns]
         if channels > 1:
             out = out + self.weights.vector(name + ".channel", channels, width)[channel]
         return out[None]
 
-    def recur(self, name: str, f: Array, c: Array) -> Array:
+    def recur(self, name: str, f: Floats, c: Floats) -> Floats:
         h = self._kept(name, self.lanes, f.shape[1])[: self.rows]
         h[...] = f * h + (np.float32(1) - f) * c
         return h.copy()
 
-    def unroll(self, name: str, cell: Callable[..., Sequence[Array]], x: Array, widths: Sequence[int]) -> Array:
+    def unroll(self, name: str, cell: Callable[..., Sequence[Floats]], x: Floats, widths: Sequence[int]) -> Floats:
         kept = [self._kept(f"{name}.{i}", self.lanes, width)[: self.rows] for i, width in enumerate(widths)]
         new = cell(x, *kept)
         for old, value in zip(kept, new):
@@ -146,13 +155,13 @@ class LayersExact(RowwiseExact):
     def attend(
         self,
         name: str,
-        q: Array,
-        k: Array,
-        v: Array,
+        q: Floats,
+        k: Floats,
+        v: Floats,
         heads: int,
         reach: int = 0,
         pattern: attention.Pattern | None = None,
-    ) -> Array:
+    ) -> Floats:
         """A cache keeps the keys and values of the steps that may be seen."""
         distances = None if not reach else self.weights.vector(name + ".distance", heads, reach)
         self._finite(np.concatenate([q, k, v], 1))
@@ -160,13 +169,13 @@ class LayersExact(RowwiseExact):
             self.caches[name] = attention.Cache(self.lanes, reach or self.item, heads, q.shape[1] // heads)
         return attention.step(self.caches[name], q, k, v, self.at, self.rows, distances, pattern)
 
-    def attend_linear(self, name: str, q: Array, k: Array, v: Array, heads: int) -> Array:
+    def attend_linear(self, name: str, q: Floats, k: Floats, v: Floats, heads: int) -> Floats:
         """φ(q)·S / φ(q)·z with S_t = S_{t−1} + φ(k) vᵀ, z_t = z_{t−1} + φ(k) (eq. 18–20)."""
         n, d = self.rows, q.shape[1] // heads
         sums = self._kept(name, self.lanes, heads, d, d + 1)[:n]
         return recurrent.linear_attention(self.positive(q), self.positive(k), v, sums)
 
-    def state_space(self, name: str, u: Array, size: int) -> Array:
+    def state_space(self, name: str, u: Floats, size: int) -> Floats:
         """A diagonal linear state space (Gu et al. 2022, S4D)."""
         width = u.shape[1]
         a, c = (self.weights.vector(f"{name}.{part}", 2, width, size) for part in ("transition", "readout"))

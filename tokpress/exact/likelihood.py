@@ -29,9 +29,10 @@ class Joint:
             self.mantissa, more = np.frexp(self.mantissa * p)
             self.exponent += more
 
-    def log2(self) -> np.ndarray:
+    def log2(self) -> NDArray[np.float64]:
         """To tell people; nothing exact may depend on it."""
-        return np.log2(self.mantissa) + self.exponent
+        bits: NDArray[np.float64] = np.log2(self.mantissa) + self.exponent
+        return bits
 
 
 def posterior(members: list[Joint]) -> NDArray[np.float32]:

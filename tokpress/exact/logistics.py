@@ -9,20 +9,22 @@ e^−z of `ops.exp_neg`. The parameters come as rows [n, K]: log weights, means,
 import numpy as np
 
 from . import ops
+from .arrays import Floats, Integers
 
 MIN_LOG_SCALE, MAX_LOG_SCALE = -7.0, 3.0
 E_TO_7 = np.float32(1096.6331584284585)
 
 
-def sigmoid(z: np.ndarray) -> np.ndarray:
-    e = ops.exp_neg(np, np.abs(z))
+def sigmoid(z: Floats) -> Floats:
+    e: Floats = ops.exp_neg(np, np.abs(z))
     small = e / (np.float32(1) + e)
-    return np.where(z >= 0, np.float32(1) - small, small)
+    result: Floats = np.where(z >= 0, np.float32(1) - small, small)
+    return result
 
 
-def pmf(log_weights: np.ndarray, means: np.ndarray, log_scales: np.ndarray, symbols: int) -> np.ndarray:
+def pmf(log_weights: Floats, means: Floats, log_scales: Floats, symbols: int) -> Floats:
     """[n, V] float32, from integer weights of at least 1 in 2^23."""
-    w = ops.exp2_weights(np, log_weights)
+    w: Integers = ops.exp2_weights(np, log_weights)
     share = w.astype(np.float32) / w.sum(1, dtype=np.int64, keepdims=True).astype(np.float32)
     log_scales = np.clip(log_scales, np.float32(MIN_LOG_SCALE), np.float32(MAX_LOG_SCALE))
     # e^−ln s = e^7 · e^−(ln s + 7), whose exponent is never positive
@@ -36,4 +38,5 @@ def pmf(log_weights: np.ndarray, means: np.ndarray, log_scales: np.ndarray, symb
         mass = np.diff(below, axis=1, prepend=np.float32(0), append=np.float32(1))
         total = total + share[:, k : k + 1] * mass
     weights = np.maximum(np.round(total * np.float32(1 << ops.WEIGHT_BITS)).astype(np.int32), 1)
-    return weights.astype(np.float32) / weights.sum(1, dtype=np.int64, keepdims=True).astype(np.float32)
+    normalized: Floats = weights.astype(np.float32) / weights.sum(1, dtype=np.int64, keepdims=True).astype(np.float32)
+    return normalized

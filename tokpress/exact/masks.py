@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..errors import TokpressError
+from .arrays import Mask
 from .orders import Order
 
-Array = np.ndarray
 Taps = Sequence[tuple[int, ...]]
 #: weights of a layer that joins every position with every other
 MAX_JOINED = 1 << 28
@@ -30,7 +30,7 @@ def taps_of(taps: Taps, strict: bool, channels: int, raster: bool) -> list[tuple
     return [tap for tap in taps if not (strict and channels == 1 and not any(tap))]
 
 
-def own_mask(taps: Sequence[tuple[int, ...]], strict: bool, channels: int, width: int, outputs: int) -> Array:
+def own_mask(taps: Sequence[tuple[int, ...]], strict: bool, channels: int, width: int, outputs: int) -> Mask:
     """What a pixel's channels see of the pixel itself, [channels·outputs, taps·channels·width] of 0 and 1: the earlier
     ones, and the channel itself unless `strict`."""
     mask = np.ones((channels, outputs, len(taps), channels, width), np.int8)
@@ -40,7 +40,7 @@ def own_mask(taps: Sequence[tuple[int, ...]], strict: bool, channels: int, width
     return mask.reshape(channels * outputs, -1)
 
 
-def earlier_mask(size: int, strict: bool, width: int, outputs: int) -> Array:
+def earlier_mask(size: int, strict: bool, width: int, outputs: int) -> Mask:
     """Which positions' `width` features each position's `outputs` see: the earlier ones, and itself unless `strict`."""
     earlier = np.tril(np.ones((size, size), np.int8), -1 if strict else 0)
     return np.repeat(np.repeat(earlier, outputs, 0), width, 1)

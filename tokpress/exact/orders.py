@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..errors import TokpressError
 from ..lazy import np
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Order = NDArray[np.int64]
+    Scalar = TypeVar("Scalar", bound=np.generic)
 else:
     Order = Any
 
@@ -131,14 +132,14 @@ def parse_numbers(text: str) -> list[int]:
         return []
 
 
-def arrange(tokens: np.ndarray, order: Order) -> np.ndarray:
+def arrange(tokens: NDArray[Scalar], order: Order) -> NDArray[Scalar]:
     """Tokens [N] of items one after the other, those of each in `order`. What comes before the first of ⌊N / item⌋ whole
     items, a file's header say, is coded after them."""
     lead = len(tokens) % len(order)
     return np.concatenate([tokens[lead:].reshape(-1, len(order))[:, order].reshape(-1), tokens[:lead]])
 
 
-def restore(tokens: np.ndarray, order: Order) -> np.ndarray:
+def restore(tokens: NDArray[Scalar], order: Order) -> NDArray[Scalar]:
     """The reverse of `arrange`.
 
     >>> order = make_order("random", (3, 3))
@@ -150,7 +151,7 @@ def restore(tokens: np.ndarray, order: Order) -> np.ndarray:
     return np.concatenate([tokens[len(tokens) - lead :], whole.reshape(-1)])
 
 
-def subsample(items: np.ndarray, shape: Shape, coarse: Shape) -> tuple[np.ndarray, np.ndarray]:
+def subsample(items: NDArray[Scalar], shape: Shape, coarse: Shape) -> tuple[Order, NDArray[Scalar]]:
     """(positions [n] of the coarse grid in raster order, symbols there [B, n]) of items [B, N] of this shape: every
     (rows / coarse rows)-th pixel of every (columns / coarse columns)-th column.
 

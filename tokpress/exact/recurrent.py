@@ -2,10 +2,12 @@
 
 import numpy as np
 
+from .arrays import Floats
+
 LEAST = np.float32(2.0**-20)
 
 
-def ordered_sum(x: np.ndarray) -> np.ndarray:
+def ordered_sum(x: Floats) -> Floats:
     """Σ over the last axis by halves: an order of float additions that is always the same.
 
     >>> ordered_sum(np.ones((2, 7))).tolist()
@@ -18,7 +20,7 @@ def ordered_sum(x: np.ndarray) -> np.ndarray:
     return x[..., 0]
 
 
-def linear_attention(q: np.ndarray, k: np.ndarray, v: np.ndarray, sums: np.ndarray) -> np.ndarray:
+def linear_attention(q: Floats, k: Floats, v: Floats, sums: Floats) -> Floats:
     """q, k > 0 and v [n, heads·d]; sums [n, heads, d, d + 1] is S beside z, and is updated."""
     n, heads, d, _ = sums.shape
     q, k, v = (x.reshape(n, heads, d) for x in (q, k, v))
@@ -28,7 +30,7 @@ def linear_attention(q: np.ndarray, k: np.ndarray, v: np.ndarray, sums: np.ndarr
     return (out[..., :d] / np.maximum(out[..., d:], LEAST)).reshape(n, -1)
 
 
-def state_space(u: np.ndarray, h: np.ndarray, a: np.ndarray, c: np.ndarray, skip: np.ndarray) -> np.ndarray:
+def state_space(u: Floats, h: Floats, a: Floats, c: Floats, skip: Floats) -> Floats:
     """u [n, C]; h [2, n, C, N] real and imaginary parts, updated; a, c [2, C, N]."""
     re = a[0] * h[0] - a[1] * h[1] + u[:, :, None]
     im = a[0] * h[1] + a[1] * h[0]

@@ -7,8 +7,9 @@ on each row of the array by itself, as they do for single pixels.
 
 import numpy as np
 
+from .arrays import Floats
 from .layers import LayersExact
-from .masks import Array, Taps
+from .masks import Taps
 
 
 def shifted(right: int, columns: int) -> tuple[slice, slice]:
@@ -27,13 +28,13 @@ class Rows(LayersExact):
     def conv(
         self,
         name: str,
-        x: Array,
+        x: Floats,
         taps: Taps,
         outputs: int,
         limit: float = 4.0,
         strict: bool = False,
         gain: float = 1.0,
-    ) -> Array:
+    ) -> Floats:
         """`strict`: x is of the row above, and taps are at least one row up; otherwise x is of this row, and taps may lie in it."""
         height, width, c = 1 - min(t[0] for t in taps), self.shape[1], x.shape[1]
         self.weights.quantized(name, outputs, len(taps) * c)  # before anything is allocated
@@ -49,5 +50,5 @@ class Rows(LayersExact):
         acc = self.weights.kernel.product(gathered.reshape(self.rows * width, -1), product)
         return acc * s * np.float32(limit / 127) + self.weights.vector(name + ".bias", outputs)
 
-    def joint(self, *x: Array) -> Array:
+    def joint(self, *x: Floats) -> Floats:
         return np.concatenate([np.broadcast_to(v, (self.rows * self.shape[1], v.shape[1])) for v in x], 1)

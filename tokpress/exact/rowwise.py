@@ -8,7 +8,7 @@ import numpy as np
 
 from ..errors import ModelError
 from . import ops
-from .masks import Array
+from .arrays import Floats, Integers
 from .weights import Weights
 
 
@@ -18,56 +18,62 @@ class RowwiseExact:
     def __init__(self, weights: Weights, rows: int) -> None:
         self.weights, self.rows = weights, rows
 
-    def _finite(self, x: Array) -> None:
+    def _finite(self, x: Floats) -> None:
         """Refuse infinities and NaN: rounding them gives different integers on different machines."""
         if not np.isfinite(x).all():
             raise ModelError("model.safetensors: its numbers grow beyond all bounds; the file is damaged")
 
-    def _grid(self, x: Array, limit: float) -> Array:
+    def _grid(self, x: Floats, limit: float) -> Floats:
         """Round to integers −127 … 127 on the grid of `limit`."""
         self._finite(x)
-        return np.round(np.clip(x * np.float32(127 / limit), np.float32(-127), np.float32(127)))
+        rounded: Floats = np.round(np.clip(x * np.float32(127 / limit), np.float32(-127), np.float32(127)))
+        return rounded
 
-    def embed(self, name: str, tokens: Array, symbols: int, width: int) -> Array:
+    def embed(self, name: str, tokens: Integers, symbols: int, width: int) -> Floats:
         return self.weights.table(name, symbols, width)[tokens]
 
     def linear(
-        self, name: str, x: Array, outputs: int, normed: bool = False, limit: float = 0.0, gain: float = 1.0
-    ) -> Array:
+        self, name: str, x: Floats, outputs: int, normed: bool = False, limit: float = 0.0, gain: float = 1.0
+    ) -> Floats:
         product, s = self.weights.product(name, outputs, x.shape[1])
         if limit:
             return self.weights.kernel.product(self._grid(x, limit), product) * s * np.float32(limit / 127)
         self._finite(x)
+        a: Floats
+        r: Floats
         a, r = ops.normalize_rows(np, x) if normed else ops.quantize_rows(np, x)
         return self.weights.kernel.product(a, product) * s * r
 
-    def bias(self, name: str, width: int, first: float = 0.0, last: float | None = None) -> Array:
+    def bias(self, name: str, width: int, first: float = 0.0, last: float | None = None) -> Floats:
         return self.weights.vector(name, width)
 
-    def norm(self, x: Array) -> Array:
+    def norm(self, x: Floats) -> Floats:
         """The rms is that of the row rounded to 8 bits: an integer sum."""
         self._finite(x)
         peak = np.maximum(np.abs(x).max(1, keepdims=True), np.float32(ops.TINY))
         up = (np.float32(1) / peak) * np.float32(ops.ACTIVATION_MAX)
-        return x * (up * ops.normalize_rows(np, x)[1])
+        scale: Floats = ops.normalize_rows(np, x)[1]
+        normalized: Floats = x * (up * scale)
+        return normalized
 
-    def gate(self, x: Array) -> Array:
-        return ops.gate(np, x)
+    def gate(self, x: Floats) -> Floats:
+        gates: Floats = ops.gate(np, x)
+        return gates
 
-    def bounded(self, x: Array) -> Array:
+    def bounded(self, x: Floats) -> Floats:
         return x / np.sqrt(np.float32(1) + x * x)
 
-    def relu(self, x: Array) -> Array:
+    def relu(self, x: Floats) -> Floats:
         return np.maximum(x, np.float32(0))
 
-    def positive(self, x: Array) -> Array:
+    def positive(self, x: Floats) -> Floats:
         return np.float32(0.5) * (x + np.sqrt(x * x + np.float32(1)))
 
-    def dropout(self, x: Array, share: float) -> Array:
+    def dropout(self, x: Floats, share: float) -> Floats:
         return x
 
-    def joint(self, *x: Array) -> Array:
+    def joint(self, *x: Floats) -> Floats:
         return np.concatenate([np.broadcast_to(v, (self.rows, v.shape[1])) for v in x], 1)
 
-    def parts(self, x: Array, count: int) -> list[Array]:
+    def parts(self, x: Floats, count: int) -> list[Floats]:
         return np.split(x, count, 1)

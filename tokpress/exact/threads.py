@@ -63,8 +63,8 @@ class Helper:
 
     def __init__(self) -> None:
         """Raises RuntimeError or MemoryError where no thread can be started."""
-        self._tasks: SimpleQueue[Task] = SimpleQueue()
-        self._last: Task | None = None
+        self._tasks: SimpleQueue[Task[Any]] = SimpleQueue()
+        self._last: Task[Any] | None = None
         Thread(target=self._serve, name="tokpress", daemon=True).start()
 
     def _serve(self) -> None:
@@ -137,7 +137,7 @@ class Crew:
         self._again = 0.0
         self._pool_can_start: bool | None = None
         #: what `start_in_background` has begun
-        self._background: list[Task] = []
+        self._background: list[Task[Any]] = []
 
     def pool_can_start(self) -> bool:
         """Whether a library may start a thread for each processor: some panic where they cannot. Tried once."""

@@ -7,11 +7,14 @@ The frames of a video lie one under another: `rows` counts the rows of all frame
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..container.varint import pack_varint
 from ..errors import ChecksumError
 from ..lazy import np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 #: no side is longer, so that products of them stay small numbers
 MAX_SIDE = 1 << 32
@@ -114,7 +117,7 @@ class Grid(NamedTuple):
             out[end - self.padding : end] = rest[begin : begin + self.padding]
         return out
 
-    def split(self, source: bytes) -> tuple[bytes, np.ndarray]:
+    def split(self, source: bytes) -> tuple[bytes, NDArray[np.uint8]]:
         """(all else, samples [rows · columns · channels, bytes] with the highest byte first)."""
         rows = np.frombuffer(source, np.uint8, self.stop - self.start, self.start).reshape(self.rows, self.row_bytes)
         used = self.row_bytes - self.padding
@@ -122,7 +125,7 @@ class Grid(NamedTuple):
         samples = rows[:, :used].reshape(-1, self.sample_bytes)
         return rest, samples[:, ::-1] if self.little else samples
 
-    def join(self, rest: bytes, samples: np.ndarray) -> bytes:
+    def join(self, rest: bytes, samples: NDArray[np.uint8]) -> bytes:
         """The reverse of `split`."""
         padded = self.start + self.rows * self.padding
         rows = np.empty((self.rows, self.row_bytes), np.uint8)

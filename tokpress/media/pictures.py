@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import TokpressError
 from ..exact.orders import Shape
@@ -13,7 +14,7 @@ from ..exact.orders import Shape
 GAP = 2
 
 
-def pixels(data: bytes, count: int, shape: Shape) -> np.ndarray:
+def pixels(data: bytes, count: int, shape: Shape) -> NDArray[np.uint8]:
     """[count, rows, columns, channels] uint8 from `count` pictures of 8 bits a value, or of one bit a pixel.
 
     Raises TokpressError where the bytes do not fill such pictures.
@@ -31,7 +32,7 @@ def pixels(data: bytes, count: int, shape: Shape) -> np.ndarray:
     return raw.reshape(count, rows, columns, channels)
 
 
-def grid(pictures: np.ndarray) -> np.ndarray:
+def grid(pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """[N, rows, columns, channels] side by side with gaps, about as wide as high: [height, width, channels]."""
     count, rows, columns, channels = pictures.shape
     across = math.ceil(math.sqrt(count * rows / columns))
@@ -43,7 +44,7 @@ def grid(pictures: np.ndarray) -> np.ndarray:
     return out
 
 
-def write_png(path: Path | str | BinaryIO, picture: np.ndarray) -> None:
+def write_png(path: Path | str | BinaryIO, picture: NDArray[np.uint8]) -> None:
     """A picture [height, width, 1 or 3]."""
     try:
         from PIL import Image

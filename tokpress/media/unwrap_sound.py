@@ -109,7 +109,7 @@ def _as_stored(samples: Any, subtype: str) -> bytes:
 
     width = {"PCM_S8": 1, "PCM_24": 3}.get(subtype, 2)
     parts = samples.astype(f"<i{samples.itemsize}").view(np.uint8).reshape(-1, samples.itemsize)
-    return parts[:, samples.itemsize - width :].tobytes()
+    return bytes(parts[:, samples.itemsize - width :].tobytes())
 
 
 def _blocks(file: Any, dtype: str) -> Iterator[Any]:

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from typing import Any, BinaryIO
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import TokpressError
 
@@ -36,7 +37,7 @@ def is_video(head: bytes) -> bool:
     return head.startswith(BEGINNINGS) or (head[:4], head[8:12]) == AVI
 
 
-def frames(file: Any, channels: int) -> Iterator[np.ndarray]:
+def frames(file: Any, channels: int) -> Iterator[NDArray[np.uint8]]:
     """file: a name, or a file that can seek. All of one size."""
     if channels not in FORMATS:
         raise TokpressError(f"videos have 1 or 3 channels, not {channels}")

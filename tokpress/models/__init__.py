@@ -1,7 +1,11 @@
 """Models: a tokenizer and a prior in a directory.
 
-model       encode, decode, score and sample one source       bits       the scores
-folder      the directory: parts and identity                 loading    a directory becomes a model
-store       models by name, path or id                        identity   the ids of the shipped ones (shipped/)
-packed      pickling and copying                              guard      stops a decoder whose tokens make too many bytes
+model       `Model`: encode, decode, score and sample one source
+bits        `Bits`: the result of a score
+store       find models by name, path or id
+loading     read a directory and check it: a `Model`
+folder      the files of a directory, and the id as a hash of them
+identity    a list of the ids of the shipped models (shipped/)
+packed      pickling and copying of models
+guard       stop a decoder whose tokens make too many bytes
 """

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Bits:
-    """What coding would cost, token by token, or unit by unit where one takes several tokens: bits [N] float64 and the
-    source bytes of each [N]."""
+    """The cost of coding: bits [N] float64 of N entries, and the source bytes [N] of each. An entry is a token, or a unit of
+    `unit_tokens` tokens."""
 
     bits: np.ndarray
     lengths: np.ndarray

@@ -1,4 +1,4 @@
-"""A model directory: its files, its identity, and how it is put in its place. `model.py` describes the contents of the files."""
+"""A model directory: its files, its id, and how it is written. `model.py` describes the contents of the files."""
 
 import json
 from collections.abc import Callable
@@ -9,22 +9,22 @@ from ..errors import ModelError
 from ..storage import files
 
 FORMAT = 1
-#: the arithmetic of tokpress.exact; a change that alters one bit of one pmf makes a new one
+#: version of the arithmetic of tokpress.exact; a change that alters one bit of one pmf needs a new version
 EXACT_PROFILE = 1
-#: the files that make up the identity, beside config.json
+#: the files from which the id is computed, beside config.json
 PARTS = (files.TOKENIZER, files.WEIGHTS)
-#: a part where it is there: of tokenizers that are trained
+#: one more such file, which only trained tokenizers have
 TOKENIZER_PART = files.TOKENIZER_WEIGHTS
-#: what tells of it, and is not needed
+#: files about the model, which decoding does not need
 ABOUT = (files.CARD, files.CURVE)
-#: models whose weights another one uses, at most
+#: largest number of models whose weights a model may use
 MAX_OTHERS = 256
 
 TOKENIZER_ONLY = "{0} is a tokenizer; train a prior for it: tokpress train prior --tokenizer {0} -o MODEL CORPUS"
 
 
 def parts(folder: Path) -> dict[str, bytes | None]:
-    """The bytes of each file that makes up the identity, beside config.json; None of one that is not there. Raises ModelError."""
+    """Name → bytes of the files from which the id is computed, beside config.json; None for a missing file. Raises ModelError."""
     return {part: files.read(folder / part) for part in (*PARTS, TOKENIZER_PART)}
 
 
@@ -46,7 +46,7 @@ def identity(folder: Path) -> bytes:
 
 
 def stamp(folder: Path) -> tuple[object, ...]:
-    """What changes when a file of a model directory does: its inode, size and time of change."""
+    """Inode, size and modification time of each file of a model directory. A cached model is valid while they are equal."""
     found: list[object] = []
     for name in (files.CONFIG, *PARTS, TOKENIZER_PART, files.CARD):
         try:
@@ -91,9 +91,9 @@ def weights_of(config: dict[str, Any]) -> tuple[bytes, ...]:
 
 
 def place(target: Path, write: Callable[[Path], None]) -> None:
-    """What `write` writes into a directory, first a temporary one beside `target`, then renamed into its place.
+    """Write a model directory at once: `write` fills a temporary directory beside `target`, which is then renamed.
 
-    Raises ModelError where something else stands there."""
+    Raises ModelError if `target` exists and is not a model directory."""
     if target.exists() and not (target.is_dir() and ((target / files.CONFIG).is_file() or not any(target.iterdir()))):
         raise ModelError(f"{target} exists and is no model directory; choose another place")
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -113,7 +113,7 @@ def place(target: Path, write: Callable[[Path], None]) -> None:
 
 
 def move(made: Path, target: Path) -> None:
-    """A finished model into a directory that may have held another one; config.json last, which makes it one."""
+    """Move the files of a finished model to `target`, which may hold another model. config.json comes last: it makes the model valid."""
     target.mkdir(parents=True, exist_ok=True)
     for stale in (*PARTS, TOKENIZER_PART, *ABOUT):
         if not (made / stale).exists():

@@ -11,9 +11,9 @@ from ..tokens import TokenBuffer, count
 
 
 class Counting:
-    """A decoder's watch (`coding.base.Watch`). It counts tokens for `report`, which hears the share done, 0 … 1, and their bytes for `limit`.
+    """A decoder's watch (`coding.base.Watch`). It passes the share of decoded tokens, 0 … 1, to `report`, and counts their bytes.
 
-    Raises ChecksumError, when called, where there are more bytes than that."""
+    A call raises ChecksumError if the tokens make more than `limit` bytes."""
 
     def __init__(self, tokenizer: Tokenizer, tokens: int, limit: int | None, report: Callable[[float], None]) -> None:
         self.tokens, self.limit, self.report = tokens, limit, report

@@ -2,8 +2,8 @@
 
     shipped/ids.json        name → id, CRC-32 of its config.json, sizes of its other parts
 
-The list speaks for a directory only while its config.json has this CRC and its parts have these sizes; else they are hashed, like
-those of any other model. A test holds the list against the files; `python -m tokpress.models.identity` writes it anew after a change of a model.
+An entry of the list is valid while config.json has this CRC and the other parts have these sizes. Otherwise the files are hashed, as for
+any other model. A test compares the list with the files. `python -m tokpress.models.identity` writes the list again after a model has changed.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def _sizes(folder: Path) -> dict[str, int]:
 
 @lru_cache(maxsize=1)
 def _listed(models: Path) -> dict[str, dict[str, Any]]:
-    """name → entry; nothing where the list is gone, or no list."""
+    """Name → entry; empty if the list is missing or damaged."""
     try:
         found = json.loads((models / LIST).read_bytes())
     except (OSError, ValueError):
@@ -47,7 +47,7 @@ def _listed(models: Path) -> dict[str, dict[str, Any]]:
 
 
 def identity(folder: Path, models: Path = MODELS) -> bytes | None:
-    """The id of a model of the package, by the list in `models`; None where the folder is another, or was changed."""
+    """The id of a shipped model, from the list in `models`; None if `folder` is not in `models`, or was changed."""
     if folder.parent != models or (entry := _listed(models).get(folder.name)) is None:
         return None
     config = files.read(folder / files.CONFIG)

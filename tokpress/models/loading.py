@@ -22,9 +22,9 @@ from .model import Model
 
 
 def open_folder(folder: str | os.PathLike, owner: Callable[[bytes], Model]) -> Model:
-    """Open a model directory. owner: the model with an id, for one that uses the weights of others.
+    """Open a model directory. owner(id): finds the model with this id, whose weights this model uses.
 
-    Raises ModelError, TokenizerError or UnknownComponentError, naming the file that is wrong."""
+    Raises ModelError, TokenizerError or UnknownComponentError; the message names the file that is wrong."""
     folder = Path(folder)
     config = model_files.config(folder)
     if files.lacks_prior(config):
@@ -56,8 +56,8 @@ def open_folder(folder: str | os.PathLike, owner: Callable[[bytes], Model]) -> M
 
 
 def _weights(folder: Path, parts: dict[str, bytes | None], trusted: bool) -> Tensors:
-    """What model.safetensors holds; nothing where there is none. The package's is memory-mapped, another's was read and hashed:
-    somebody could change it under a map after it was checked."""
+    """The tensors of model.safetensors; none if it is missing. The file of a shipped model (`trusted`) is memory-mapped. Other files
+    are read and hashed: a mapped file could change after it was checked."""
     path = folder / model_files.WEIGHTS
     if trusted and path.is_file():
         return tensors.read(model_files.mapped(path), path, trusted=True)
@@ -68,7 +68,7 @@ def _weights(folder: Path, parts: dict[str, bytes | None], trusted: bool) -> Ten
 def _components(
     folder: Path, config: dict[str, Any], weights: Tensors, owner: Callable[[bytes], Model]
 ) -> tuple[Tokenizer, Prior]:
-    """What config.json describes, with these weights."""
+    """The tokenizer and the prior that config.json describes, with these weights."""
     path = folder / model_files.CONFIG
     model_files.check_settings("a model", config, {"format", "exact_profile", "tokenizer", "prior"}, {"weights_of"})
     if (config["format"], config["exact_profile"]) != (files.FORMAT, files.EXACT_PROFILE):
@@ -88,7 +88,7 @@ def _components(
 
 
 def _lent(id: bytes, user: Path, owner: Callable[[bytes], Model]) -> Mapping[str, Any]:
-    """The weights of another model. Raises ModelError where it is not here."""
+    """The weights of another model, which model `user` uses. Raises ModelError if the other model is not installed."""
     try:
         return owner(id).prior.tensors()
     except ModelMismatchError:

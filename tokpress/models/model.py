@@ -1,15 +1,15 @@
-"""A model: tokenizer + prior, as a directory in the Hugging Face manner.
+"""A model: a tokenizer and a prior, stored as a directory with files as Hugging Face names them.
 
-    config.json         format, tokenizer and prior by name with their settings, numeric profile
-    tokenizer.json      what the tokenizer keeps (if it keeps anything); tokenizer.safetensors of one that is trained
+    config.json         format, exact profile; names and settings of tokenizer and prior
+    tokenizer.json      the tokenizer's vocabulary, if it has one; tokenizer.safetensors holds a trained tokenizer's weights
     model.safetensors   int8 weights, float32 scales, counts (if the prior is trained)
-    README.md           the card: data, hashes, command, measured bits; not part of the identity
+    README.md           the card: data, hashes, command, measured bits; not part of the id
 
-`weights_of` in config.json names other models, by id, whose weights this one uses in place of its own: a product of two models that
-are here already takes no more room.
+`weights_of` in config.json lists ids of other models whose weights this model uses in place of its own. So a product of two installed
+models takes no more disk space.
 
-The model id is the first four bytes of a SHA-256 over all of these but the card. A frame names it, so a wrong
-model is an error before anything is decoded. Nothing is unpickled; all lengths are checked.
+The model id is the first four bytes of a SHA-256 over all of these files but the card. A frame stores the id, so a wrong model is an
+error before anything is decoded. Nothing is unpickled; all lengths are checked.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ Report = Callable[[float], None]
 class Model:
     """A tokenizer and a prior over its symbols. Raises ModelError where their numbers of symbols differ.
 
-    A model never changes, so several threads may use one. `kernel` and `threads` of its methods say how to compute
-    (`coding.Frame`); the result is the same.
+    A model never changes, so several threads may use one. The parameters `kernel` and `threads` choose how its methods compute
+    (`coding.Frame`); they do not change the result.
 
     >>> from tokpress.priors.lecture.histogram import HistogramPrior
     >>> from tokpress.tokenizers.text.bytes import BytesTokenizer
@@ -65,8 +65,8 @@ class Model:
         weights_of: tuple[str, ...] = (),
         given_tokens: TokenBuffer | None = None,
     ) -> None:
-        """weights_of: ids of the models whose weights it uses, where it has none of its own. given_tokens: what its
-        prior conditions on (`given`)."""
+        """weights_of: ids of the models whose weights this model uses in place of its own. given_tokens: tokens of x, for a
+        prior of p(y | x) (`given`)."""
         if tokenizer.vocab_size != prior.vocab_size:
             raise ModelError(
                 f"the tokenizer has {tokenizer.vocab_size} symbols but the prior predicts {prior.vocab_size}"
@@ -101,9 +101,9 @@ class Model:
         }
 
     def given(self, source: bytes) -> Model:
-        """The same model with what its prior conditions on: y is coded given x, which whoever decodes must have too.
+        """This model of p(y | x) for the file x, `source`. It codes other files y; the decoder needs the same x.
 
-        Raises TokpressError where its prior takes nothing."""
+        Raises TokpressError if the prior predicts from nothing but earlier tokens."""
         if not self.prior.rules.given_size:
             raise TokpressError(
                 f"a {self.prior.name} prior predicts from nothing but what came before; leave --given out"
@@ -112,7 +112,7 @@ class Model:
         return Model(self.tokenizer, self.prior, self.id, self.name, self.card, self.weights_of, tokens)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """By content, for pools of processes and for copies. (No model is ever unpickled from a file.)"""
+        """Pickle the content, for pools of processes and for copies. (No model file is ever unpickled.)"""
         from .packed import pack  # for pools and copies only
 
         settings = (self._id, self.name, self.card, self.weights_of)
@@ -130,10 +130,12 @@ class Model:
         kernel: str = "auto",
         threads: int = 0,
     ) -> tuple[bytes, int, int]:
-        """(payload, tokens, lanes), no more lanes than tokens. `report` hears the share done, 0 … 1. grid: where samples are,
-        and tokens: those of the source, if they are known already (and known to be its own).
+        """Encode one frame. Returns (payload, number of tokens, number of lanes).
 
-        Raises TokenizerError where the tokens of a tokenizer that calls itself lossless are not those of this source."""
+        lanes: by default as many as the prior's rules give. report: called with the share done, 0 … 1. grid: where the source has
+        samples. tokens: the tokens of the source, if the caller has them already; they are not checked.
+
+        Raises TokenizerError if a lossless tokenizer does not restore this source."""
         if tokens is None:
             tokens = for_grid(self.tokenizer, grid).encode(source)
             if self.tokenizer.lossless:
@@ -152,7 +154,7 @@ class Model:
         return self.prior.codec(frame._replace(given=self.given_tokens))
 
     def _check_tokens(self, source: bytes, tokens: TokenBuffer) -> None:
-        """Whether a decoder would take these tokens, and get the source from them: some lose bytes, whatever they promise."""
+        """Raises TokenizerError unless a decoder accepts these tokens and restores the source: a tokenizer may break its promise."""
         if (
             len(tokens) not in self.tokenizer.sizes.possible_tokens(len(source))
             or self.tokenizer.decode(tokens) != source
@@ -171,10 +173,10 @@ class Model:
         kernel: str = "auto",
         threads: int = 0,
     ) -> bytes:
-        """The source of one frame. Only its length is checked; the caller compares the CRC. `report` hears the share done, 0 … 1.
+        """The source of one frame. report: called with the share done, 0 … 1. length: bytes of the source; the caller compares its CRC.
 
-        Raises ChecksumError; before anything is decoded where no source of this `length`, or no payload that short, has so many
-        tokens, and as soon as the tokens make more bytes than that."""
+        Raises ChecksumError. Nothing is decoded if a source of `length` bytes, or a payload of this size, cannot have so many tokens.
+        Decoding ends as soon as the tokens make more than `length` bytes."""
         tokenizer, rules, whole, grid = self.tokenizer, self.prior.rules, payload, None
         items = isinstance(tokenizer, ItemTokenizer)
         if length is not None and not items and tokens not in tokenizer.sizes.possible_tokens(length):
@@ -198,7 +200,7 @@ class Model:
             raise ChecksumError(f"the decoded tokens make no source: {error}") from None
 
     def _hear(self, packed: bytes, tokens: int, length: int | None) -> tuple[Tokenizer, Grid | None]:
-        """What the beginning of a payload says about where samples are, and the tokenizer for it. Raises ChecksumError."""
+        """The grid at the beginning of a payload, and the tokenizer for this grid. Raises ChecksumError."""
         if isinstance(self.tokenizer, ItemTokenizer) and packed:
             if length is None:
                 raise ChecksumError("the length of what the tokens make is not known")
@@ -220,13 +222,13 @@ class Model:
         return self.tokenizer, found
 
     def _grid_told(self, source: bytes, grid: Grid | None) -> Grid | None:
-        """Where the samples of a source lie, if its frame says so."""
+        """The grid that the payload of a source stores, if it stores one."""
         if isinstance(self.tokenizer, ItemTokenizer):
             return grid
         return (grid or formats.grid_of(source)) if self.prior.rules.on_grid else None
 
     def _tell(self, grid: Grid | None) -> bytes:
-        """The beginning of a payload: where samples lie, if anybody has to know. The reverse of `_hear`."""
+        """The beginning of a payload: the grid, if the prior or the tokenizer needs one. The reverse of `_hear`."""
         if not self.prior.rules.on_grid and not isinstance(self.tokenizer, ItemTokenizer):
             return b""
         packed = grid.pack() if grid else b""
@@ -243,13 +245,13 @@ class Model:
         kernel: str = "auto",
         threads: int = 0,
     ) -> Bits:
-        """Bits of each token of `source`, −log2 p, as coding in `lanes` lanes would charge them; None: in as many as `encode` takes.
+        """The bits of each token of `source`, −log2 p, coded in `lanes` lanes; None: as many lanes as `encode` takes.
 
-        Of a picture, recording or video, where the tokenizer is for such: of its samples, an entry an item, without what stands
-        around. grid: where they are, if it is known already.
+        If the tokenizer takes items of pictures, sound or video, an entry is an item, and bytes around the samples are left out.
+        grid: where the samples are, if the caller knows it.
 
-        context: what the model reads first, in one lane and at no cost: −log2 p(source | context). Raises ValueError
-        where there is one and several lanes.
+        context: bytes that the model reads first, at no cost: the bits are −log2 p(source | context). Raises ValueError if there is
+        a context and several lanes.
 
         >>> import tokpress
         >>> bits = tokpress.load("context-mixing").score(b"again and again and again")
@@ -294,11 +296,10 @@ class Model:
         kernel: str = "auto",
         threads: int = 0,
     ) -> bytes:
-        """`tokens` tokens drawn from the prior, as bytes. The same seed draws the same ones.
+        """Draw `tokens` tokens from the prior, and return their bytes. The same seed draws the same tokens.
 
-        temperature: tokens are drawn from p^(1/temperature), so below 1 the likelier ones are favoured. lanes: so many
-        sequences side by side, each with a part of the tokens. Raises ValueError where temperature is not above 0, or
-        `tokens` is below 0.
+        temperature: tokens are drawn from p^(1/temperature), so a temperature below 1 favours likely tokens. lanes: number of
+        sequences that share the tokens. Raises ValueError where temperature is not above 0, or `tokens` is below 0.
 
         >>> import tokpress
         >>> model = tokpress.load("context-mixing")
@@ -310,8 +311,8 @@ class Model:
         return self.tokenizer.decode(self.prior.rules.restore(drawn))
 
     def sample_bits(self, tokens: int, noise: bytes, lanes: int = 1, kernel: str = "auto", threads: int = 0) -> bytes:
-        """A sample from the prior made by decoding random bits: `noise` taken as what symbols were coded to. Raises
-        ChecksumError where it is used up, at −log2 p bits a token.
+        """Draw `tokens` tokens by decoding the random bits `noise`. A token uses about −log2 p bits. Raises ChecksumError where
+        `noise` is too short.
 
         >>> import tokpress
         >>> model = tokpress.load("context-mixing")
@@ -324,7 +325,7 @@ class Model:
         return self.tokenizer.decode(self.prior.rules.restore(decoded))
 
     def _whole(self, tokens: int) -> int:
-        """So many tokens, rounded up to whole items and bytes."""
+        """A number of tokens, rounded up to whole items and bytes."""
         if tokens < 0:
             raise ValueError(f"{tokens} tokens cannot be drawn: give 0 or more")
         whole = math.lcm(self.prior.rules.stride, self.tokenizer.sizes.unit_tokens)
@@ -340,10 +341,10 @@ class Model:
             tensors.write(found, folder / "model.safetensors")
 
     def save(self, folder: str | os.PathLike, card: str | None = None) -> None:
-        """Write the directory: first to a temporary one beside it, then renamed into place. `card`: its README.md;
-        without it the one it was loaded with.
+        """Write the model directory: first under a temporary name, then renamed. card: its README.md; by default the card that the
+        model was loaded with.
 
-        Raises ModelError where something else stands in that place.
+        Raises ModelError if `folder` exists and is not a model directory.
 
         >>> import tempfile, tokpress
         >>> with tempfile.TemporaryDirectory() as place:

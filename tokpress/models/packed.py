@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Parts(NamedTuple):
-    """files: what the tokenizer saves, by name. inner: the classes of the priors inside `prior`."""
+    """files: name → bytes of the files that the tokenizer saves. inner: classes of the priors inside `prior`."""
 
     tokenizer: tuple[type[Tokenizer], Config]
     files: dict[str, bytes]
@@ -29,7 +29,7 @@ class Parts(NamedTuple):
 
 
 def pack(tokenizer: Tokenizer, prior: Prior) -> Parts:
-    """Both, taken apart."""
+    """The parts of a model, which can be pickled."""
     with tempfile.TemporaryDirectory() as place:
         tokenizer.save(Path(place))
         files = {path.name: path.read_bytes() for path in sorted(Path(place).iterdir())}

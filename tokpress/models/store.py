@@ -1,4 +1,4 @@
-"""Find a model: among those of the package, in the folders that $TOKPRESS_MODELS names, or by path."""
+"""Find a model: by name among the shipped ones and in the folders of $TOKPRESS_MODELS, by path, or by id."""
 
 import os
 import warnings
@@ -18,7 +18,7 @@ from .model import Model
 SHIPPED = shipped.MODELS
 
 
-#: one thread loads a model, the others that want it wait; a child of fork begins with a lock that is free
+#: one thread loads a model while others wait for it; a forked child gets a new, free lock
 _loading = RLock()
 
 
@@ -28,13 +28,13 @@ def _cached(folder: Path, stamp: tuple) -> Model:
 
 
 def identity(folder: Path) -> bytes:
-    """The id of the model in a directory, by the list of the shipped ones, or by hashing its files. Raises ModelError."""
+    """The id of the model in a directory: from the list of shipped models, else a hash of its files. Raises ModelError."""
     return shipped.identity(folder) or folder_files.identity(folder)
 
 
 @lru_cache(maxsize=256)
 def _identity(folder: Path, stamp: tuple) -> bytes | None:
-    """The id of the model in a folder. None, with a warning, where there is none: others may still be sound."""
+    """The id of the model in a folder; None, with a warning, if the folder is damaged: other folders may be sound."""
     try:
         return identity(folder)
     except ModelError as error:
@@ -57,7 +57,7 @@ if hasattr(os, "register_at_fork"):
 
 
 def folders() -> dict[str, Path]:
-    """name → directory of every model that can be had by name."""
+    """Name → directory of every model that has a name: the shipped models and those of $TOKPRESS_MODELS."""
     found = {p.parent.name: p.parent for p in sorted(SHIPPED.glob("*/config.json"))}
     for place in filter(None, os.environ.get("TOKPRESS_MODELS", "").split(os.pathsep)):
         for p in sorted(Path(place).glob("*/config.json")):
@@ -74,14 +74,14 @@ def find(model: str | os.PathLike) -> Path:
 
 
 def load(model: "str | os.PathLike | Model") -> Model:
-    """A model by name (`tokpress models` lists them) or directory; a Model is given back as it is.
+    """Load a model by name (`tokpress models` lists them) or directory; a Model is returned as it is.
 
-    Raises ModelError where there is none, or a file of it is damaged.
+    Raises ModelError if it does not exist or a file of it is damaged.
 
     >>> import tokpress
     >>> model = tokpress.load("context-mixing")
     >>> model.name, model.tokenizer.name, model.prior.name
-    ('context-mixing', 'bytes', 'context-mixing')
+    ('context-mixing', 'bytes', 'context_mixing')
     >>> tokpress.load("no such model")  # doctest: +ELLIPSIS
     Traceback (most recent call last):
     tokpress.errors.ModelError: no model called 'no such model', nor a directory; there are: context-mixing, context-mixing-2d, ...
@@ -90,14 +90,14 @@ def load(model: "str | os.PathLike | Model") -> Model:
 
 
 def _folder_of(id: bytes) -> Path | None:
-    """By the list of the shipped ones, then by hashing what is here; none is opened."""
+    """The directory of the model with this id: from the list of shipped models, else by hashing. No model is opened."""
     if (found := shipped.folder_of(id)) is not None:
         return found
     return next((folder for folder in folders().values() if _identity(folder, stamp(folder)) == id), None)
 
 
 def with_weight_owners(folder: Path) -> dict[str, Path]:
-    """name → directory of a model, and of those whose weights it uses. Raises ModelError where they cannot be told."""
+    """Name → directory of a model and of the models whose weights it uses. Raises ModelError if one is missing."""
     others = {}
     for id in weights_of(files.config(folder)):
         if (other := _folder_of(id)) is None:
@@ -107,21 +107,21 @@ def with_weight_owners(folder: Path) -> dict[str, Path]:
 
 
 def _with_weights(folder: Path) -> Path:
-    """A folder whose model has weights of its own: none is lent on, nor lent in a circle. Raises ModelError."""
+    """The same folder. Raises ModelError if its model has no weights of its own, so that models cannot use each other in a circle."""
     if weights_of(files.config(folder)):
         raise ModelError(f"{folder} has no weights of its own that another model could use")
     return folder
 
 
 def owner_of_weights(id: bytes) -> Model:
-    """The model with this id, whose weights another one uses. Raises ModelMismatchError, ModelError."""
+    """The model with this id, whose weights another model uses. Raises ModelMismatchError, ModelError."""
     if (folder := _folder_of(id)) is not None:
         _with_weights(folder)
     return by_id(id, [])
 
 
 def by_id(id: bytes, extra: Sequence[Model]) -> Model:
-    """The model a frame names. `extra` are those the user gave, and come first. Others are hashed, not opened.
+    """The model whose id a frame stores: among `extra`, the models that the user gave, else among those with a name.
 
     Raises ModelMismatchError."""
     for model in extra:
@@ -139,14 +139,14 @@ def by_id(id: bytes, extra: Sequence[Model]) -> Model:
 
 
 def load_folder(folder: str | os.PathLike) -> Model:
-    """Open a model directory, whether opened before or not. Raises ModelError, TokenizerError or UnknownComponentError, naming the
-    file that is wrong."""
+    """Open a model directory, without the cache of `load`. Raises ModelError, TokenizerError or UnknownComponentError; the message
+    names the file that is wrong."""
     return open_folder(folder, owner_of_weights)
 
 
 def model_bytes(model: Model) -> int:
-    """What the files that make up the identity take on disk, and those of the models whose weights it uses. Raises ModelError where
-    one of these is not here."""
+    """Bytes of a model on disk, without its card, and of the models whose weights it uses. Raises ModelError if one of those is
+    missing."""
     import tempfile  # slow to import, and rarely needed
 
     with tempfile.TemporaryDirectory() as place:

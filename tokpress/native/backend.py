@@ -6,6 +6,8 @@ library that is already in the source tree stays there. The library needs nothin
 wheel a platform serves every Python: py3-none-<platform>.
 """
 
+# mypy: disallow-subclassing-any=False
+# setuptools ships types only in its later releases
 import os
 import platform
 import sys
@@ -98,21 +100,21 @@ def get_requires_for_build_editable(config_settings: Any = None) -> list[str]:
 
 
 def prepare_metadata_for_build_wheel(folder: str, config_settings: Any = None) -> str:
-    return _BACKEND.prepare_metadata_for_build_wheel(folder, config_settings)
+    return str(_BACKEND.prepare_metadata_for_build_wheel(folder, config_settings))
 
 
 def prepare_metadata_for_build_editable(folder: str, config_settings: Any = None) -> str:
-    return _BACKEND.prepare_metadata_for_build_editable(folder, config_settings)
+    return str(_BACKEND.prepare_metadata_for_build_editable(folder, config_settings))
 
 
 def build_wheel(folder: str, config_settings: Any = None, metadata: str | None = None) -> str:
     _compile()
-    return _BACKEND.build_wheel(folder, config_settings, metadata)
+    return str(_BACKEND.build_wheel(folder, config_settings, metadata))
 
 
 def build_editable(folder: str, config_settings: Any = None, metadata: str | None = None) -> str:
     _compile()
-    return _BACKEND.build_editable(folder, config_settings, metadata)
+    return str(_BACKEND.build_editable(folder, config_settings, metadata))
 
 
 __all__: Sequence[str] = [name for name in globals() if name.startswith(("build_", "get_requires", "prepare"))]

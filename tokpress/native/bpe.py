@@ -35,14 +35,14 @@ class Tables(Handle):
             library.checked(result[0])
         return None
 
-    def words(self) -> tuple[array, bytes]:
+    def words(self) -> tuple["array[int]", bytes]:
         """Lengths int32 [V], 0 where an id has no word, and all words one after another."""
         lengths, words = array("i", bytes(4 * self.vocab_size)), bytearray(self._word_bytes)
         code = self.function("words", POINTER, POINTER, result=None)
         code(self.pointer, library.writable(lengths)[0], library.writable(words)[0])
         return lengths, bytes(words)
 
-    def encode(self, source: Any, classes: bytes | None, words_first: bool, at_once: int = BLOCK_BYTES) -> array:
+    def encode(self, source: Any, classes: bytes | None, words_first: bool, at_once: int = BLOCK_BYTES) -> "array[int]":
         """The ids int32 [N] of a buffer. classes [256]: of each byte (`pieces.CLASSES`); None: a source is not cut into pieces.
         words_first: a piece that is a word becomes its id unmerged. at_once: bytes of one call, a multiple of BPE_CUT."""
         code = self.function("encode", ctypes.c_char_p, COUNT, POINTER, COUNT, POINTER, COUNT)

@@ -136,7 +136,7 @@ def _link(command: list[str]) -> None:
 def _run_all(commands: dict[Path, list[str]]) -> set[str]:
     """Compile all, as many at a time as there are processors. Returns the instruction sets that failed, and says why."""
 
-    def run(out: Path) -> tuple[Path, subprocess.CompletedProcess]:
+    def run(out: Path) -> tuple[Path, subprocess.CompletedProcess[str]]:
         return out, subprocess.run(commands[out], stderr=subprocess.PIPE, text=True)
 
     failed = set()

@@ -73,7 +73,7 @@ class Mixer(Handle):
         self._blocks(self._n, lambda count: decode(self.pointer, place, count), progress)
         return out
 
-    def score(self, source: Any, progress: Progress | None = None) -> array:
+    def score(self, source: Any, progress: Progress | None = None) -> "array[int]":
         """The cost of each of the n bytes, int32, in 2^-20 bits."""
         place, size = library.address(source)
         self._whole(size)
@@ -101,7 +101,8 @@ class Mixer(Handle):
             where, size = library.address(words)
             if size < 32 * count:
                 raise ValueError(f"{8 * count} random words are {32 * count} bytes, not {size}")
-            return draw(self.pointer, place, count, where, sharpness)
+            result: int = draw(self.pointer, place, count, where, sharpness)
+            return result
 
         self._blocks(self._n - len(prefix), step, None)
         return out

@@ -42,7 +42,8 @@ def _is_cut_off(where: Path) -> bool:
     if len(head) < 64 or head[:5] != b"\x7fELF\2":
         return False
     (offset,), (size, count) = struct.unpack_from("<Q", head, 40), struct.unpack_from("<HH", head, 58)
-    return where.stat().st_size < offset + size * count
+    end: int = offset + size * count
+    return where.stat().st_size < end
 
 
 @lru_cache(maxsize=1)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..lazy import np
 from . import library
 from .handle import COUNT, POINTER, Handle
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 class _Coder(Handle):
@@ -14,7 +17,7 @@ class _Coder(Handle):
         types = (POINTER, COUNT)[: len(arguments)]
         self.hold(library.function(f"{self.kind}_new", *types, result=POINTER, using=using)(*arguments), using)
 
-    def _code(self, name: str, symbols: np.ndarray, pmf: np.ndarray) -> None:
+    def _code(self, name: str, symbols: NDArray[np.int32], pmf: NDArray[np.float32]) -> None:
         if pmf.dtype != np.float32 or pmf.ndim != 2 or not pmf.flags.c_contiguous:
             raise TypeError(f"a pmf must be C-contiguous float32 [n, V], not {pmf.dtype} {pmf.shape}")
         if symbols.shape != pmf.shape[:1]:
@@ -32,7 +35,7 @@ class RangeEncoder(_Coder):
     def __init__(self, using: str | None = None) -> None:
         super().__init__(using)
 
-    def push(self, symbols: np.ndarray, pmf: np.ndarray) -> None:
+    def push(self, symbols: NDArray[np.int32], pmf: NDArray[np.float32]) -> None:
         """symbols [n] under pmf [n, V]. Raises ValueError where a row is no distribution."""
         self._code("queue_encode", np.ascontiguousarray(symbols, np.int32), pmf)
 
@@ -51,7 +54,7 @@ class RangeDecoder(_Coder):
     def __init__(self, payload: bytes, using: str | None = None) -> None:
         super().__init__(using, *library.address(payload))
 
-    def pop(self, pmf: np.ndarray) -> np.ndarray:
+    def pop(self, pmf: NDArray[np.float32]) -> NDArray[np.int32]:
         """symbols [n] under pmf [n, V]. Raises ChecksumError where the damage shows."""
         symbols = np.empty(len(pmf), np.int32)
         self._code("queue_decode", symbols, pmf)
@@ -61,24 +64,25 @@ class RangeDecoder(_Coder):
 class Stack(_Coder):
     kind = "stack"
 
-    def __init__(self, words: np.ndarray, using: str | None = None) -> None:
+    def __init__(self, words: NDArray[np.uint32], using: str | None = None) -> None:
         """words: uint32, the bottom first."""
         super().__init__(using, words.ctypes.data, len(words))
 
-    def push(self, symbols: np.ndarray, pmf: np.ndarray) -> None:
+    def push(self, symbols: NDArray[np.int32], pmf: NDArray[np.float32]) -> None:
         """symbols [n] under pmf [n, V]: popping gives them in the same order."""
         self._code("stack_push", np.ascontiguousarray(symbols, np.int32), pmf)
 
-    def pop(self, pmf: np.ndarray) -> np.ndarray:
+    def pop(self, pmf: NDArray[np.float32]) -> NDArray[np.int32]:
         symbols = np.empty(len(pmf), np.int32)
         self._code("stack_pop", symbols, pmf)
         return symbols
 
-    def words(self) -> np.ndarray:
+    def words(self) -> NDArray[np.uint32]:
         """All that it holds, uint32, the bottom first."""
         words = np.empty(self.count(), np.uint32)
         library.function("stack_words", POINTER, POINTER, using=self.using)(self.pointer, words.ctypes.data)
         return words
 
     def count(self) -> int:
-        return library.function("stack_count", POINTER, using=self.using)(self.pointer)
+        words: int = library.function("stack_count", POINTER, using=self.using)(self.pointer)
+        return words

@@ -1,1 +1,1 @@
-"""The files of a model directory: `files` reads them with limits, `tensors` gives arrays by name from safetensors."""
+"""The files of a model directory: `files` reads them with limits, `tensors` has the arrays of safetensors files, `settings` checks values."""

@@ -1,7 +1,7 @@
-"""All reading of model directories goes through `read`.
+"""Read the files of a model directory, which may come from anyone.
 
-A model directory may come from anyone. Only regular files of a bounded size are read (a pipe would wait for ever, a link to
-/dev/zero fills all memory), and what is in them is checked before anything is allocated for it.
+Only regular files of a bounded size are read: a pipe would block, and a link to /dev/zero would fill the memory. Their contents are
+checked before memory is allocated for them.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ CONFIG, TOKENIZER, TOKENIZER_WEIGHTS, WEIGHTS = (
     "model.safetensors",
 )
 CARD, CURVE = "README.md", "training_curve.json"
-#: bytes of each file, at most
+#: most bytes of each file
 MAX_BYTES = {
     CONFIG: 1 << 20,
     TOKENIZER: 1 << 26,
@@ -35,15 +35,15 @@ MAX_BYTES = {
     CARD: 1 << 20,
     CURVE: 1 << 24,
 }
-#: JSON values inside each other
+#: most levels of nested JSON values
 MAX_DEPTH = 64
 
 
 def read(path: Path, most: int | None = None) -> bytes | None:
-    """The bytes of a file, or None if it does not exist. most: size limit for files not named in MAX_BYTES.
+    """The bytes of a file; None if it does not exist. most: size limit, for files that are not in MAX_BYTES.
 
-    Raises ModelError where it is no regular file, is larger than its kind may be, or cannot be read."""
-    # what a read asks for is allocated: no more than the file has, and one to see whether it grows
+    Raises ModelError where it is no regular file, is too large, or cannot be read."""
+    # a read allocates what it asks for: no more than the size of the file, and a byte to see whether it grows
     found = _opened(path, most, lambda file, size: file.read(size + 1))
     if found is not None and len(found[0]) != found[1]:
         raise ModelError(f"{path} changed while it was read: try again")
@@ -51,10 +51,10 @@ def read(path: Path, most: int | None = None) -> bytes | None:
 
 
 def mapped(path: Path) -> mmap.mmap:
-    """A private map of a file: pages are read where they are used, and what is written to them stays in this process.
+    """A private map of a file: pages are read at their first use, and changes stay in this process.
 
-    Only for files that nobody changes meanwhile, those of the package: who cuts one off stops this process by a signal.
-    Raises ModelError as `read` does, and where it does not exist, or is empty."""
+    Only for files that do not change, those of the package: if a mapped file is truncated, a signal kills the process. Raises
+    ModelError as `read` does, and where the file does not exist or is empty."""
     found = _opened(path, None, lambda file, size: mmap.mmap(file.fileno(), size, access=mmap.ACCESS_COPY))
     if found is None:
         raise ModelError(f"{path} cannot be read: there is no such file")
@@ -65,7 +65,7 @@ def _opened(path: Path, most: int | None, take: Callable[[BinaryIO, int], T]) ->
     """(`take(file, its size)`, its size) of a regular file, or None where there is none. Raises ModelError."""
     most = MAX_BYTES[path.name] if most is None else most
     try:
-        if not stat.S_ISREG(path.stat().st_mode):  # before it is opened: that may do something to a device
+        if not stat.S_ISREG(path.stat().st_mode):  # before opening it: that may have an effect on a device
             raise ModelError(f"{path} is no regular file; a model directory holds nothing else")
         flags = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_NONBLOCK", "O_CLOEXEC", "O_NOCTTY", "O_BINARY"))
         with open(os.open(path, flags), "rb") as file:
@@ -82,7 +82,7 @@ def _opened(path: Path, most: int | None, take: Callable[[BinaryIO, int], T]) ->
 
 
 def parse(data: bytes, where: object) -> Any:
-    """The JSON value that these bytes spell. Raises ModelError where they do not, or where its numbers are not finite."""
+    """The value of a JSON text. Raises ModelError where it is not JSON, has infinite numbers, or is nested too deeply."""
     try:
         value = json.loads(
             data.decode("utf-8"), object_pairs_hook=_distinct, parse_constant=_no_number, parse_float=_finite
@@ -110,7 +110,7 @@ def config(folder: Path) -> dict[str, Any]:
 def check_settings(
     what: str, config: dict[str, Any], needed: Set[str] = frozenset(), others: Set[str] = frozenset()
 ) -> None:
-    """Raises ModelError where a needed setting is missing, or an unknown one present."""
+    """Raises ModelError where a needed setting is missing, or an unknown one is present. others: the optional ones."""
     if missing := sorted(needed - set(config)):
         raise ModelError(f"{CONFIG}: {what} lacks the setting {missing[0]!r}")
     if strange := sorted(set(config) - needed - others):
@@ -118,13 +118,13 @@ def check_settings(
 
 
 def _inside(value: Any) -> Iterator[Any]:
-    """The objects and lists in a value: others hold nothing."""
+    """The objects and lists directly in a value."""
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     return (each for each in inner if isinstance(each, (dict, list)))
 
 
 def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object; other readers may take another one of two values with one name."""
+    """An object. Raises ValueError where a name occurs twice: other readers may take the other value."""
     if len(value := dict(pairs)) < len(pairs):
         raise ValueError("it names something twice")
     return value

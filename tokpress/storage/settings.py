@@ -1,16 +1,16 @@
-"""The settings of a tokenizer or a prior, from `--set key=value` or from config.json: known keys, right types, within bounds."""
+"""Check the settings of a tokenizer or a prior, from `--set key=value` or config.json: keys, types and bounds."""
 
 import math
 from typing import Any
 
 from ..errors import TokpressError
 
-#: the largest value of a setting; 65,536 for all others
+#: largest value of a setting; 65,536 for those that are not listed
 MAX = {"depth": 256, "grams": 1 << 20}
 
 
 def _of_kind(value: Any, kind: type) -> Any:
-    """Text as what it spells, or a value that is of that type. Raises ValueError, OverflowError."""
+    """A value of that type, converted from text. Raises ValueError, OverflowError."""
     if isinstance(value, str):
         return value.lower() in ("1", "true", "yes") if kind is bool else kind(value)
     if type(value) is kind:
@@ -23,7 +23,8 @@ def _of_kind(value: Any, kind: type) -> Any:
 
 
 def settings_of(name: str, given: dict[str, Any], defaults: dict[str, Any], what: str = "the prior") -> dict[str, Any]:
-    """`defaults` with what was `given`, whose values may be text; TokpressError names what does not fit.
+    """`defaults`, replaced by the `given` settings, whose values may be text. Raises TokpressError where a setting is unknown, or
+    its value has another type or is out of bounds.
 
     >>> settings_of("mingru", {"width": "64"}, {"width": 256, "depth": 4})
     {'width': 64, 'depth': 4}

@@ -1,7 +1,7 @@
-"""Arrays by name, as a safetensors file holds them.
+"""Arrays by name, as in a safetensors file.
 
-`Tensors` reads the header with the standard library. An array becomes numpy's when numpy code asks for it; the core is given its
-address. So a file that is memory-mapped is read only where it is used, and a small file is coded without numpy.
+The header is read by the standard library. An array becomes a numpy array at its first use by numpy code; the core takes its address.
+So a memory-mapped file is read only where it is used, and a small file is coded without numpy.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from .files import parse
 if TYPE_CHECKING:
     import mmap
 
-#: dtypes of safetensors files that models may have, the integers and float32: numpy's name, bytes of a number
+#: dtype in a safetensors file → (numpy's name, bytes of a number): integers and float32, the dtypes of models
 DTYPES = {
     "I8": ("int8", 1),
     "U8": ("uint8", 1),
@@ -36,7 +36,7 @@ MAX_HEADER, MAX_SIDES, MAX_BYTES = 1 << 24, 8, 1 << 31
 
 
 class Tensor(NamedTuple):
-    """One array: numpy's name of its dtype, its shape, and its bytes, C-contiguous, little-endian, aligned to its numbers."""
+    """One array: numpy's name of its dtype, its shape, and its data: C-contiguous, little-endian, aligned to a number."""
 
     dtype: str
     shape: tuple[int, ...]
@@ -44,19 +44,19 @@ class Tensor(NamedTuple):
 
     @property
     def size(self) -> int:
-        """How many numbers."""
+        """Number of values."""
         return math.prod(self.shape)
 
     def array(self) -> np.ndarray:
-        """A view, writable."""
-        found = np.frombuffer(self.data, np.dtype(self.dtype).newbyteorder("<")).reshape(self.shape)
-        return found if sys.byteorder == "little" else found.astype(self.dtype)
+        """A writable view."""
+        view: np.ndarray = np.frombuffer(self.data, np.dtype(self.dtype).newbyteorder("<")).reshape(self.shape)
+        return view if sys.byteorder == "little" else view.astype(self.dtype)
 
 
 class Tensors(Mapping[str, "np.ndarray"]):
-    """name → numpy array, a view of the file's bytes, made when it is asked for. `raw` gives the same without numpy.
+    """name → numpy array, a view of the file made at its first use. `raw` returns the same without numpy.
 
-    trusted: whether these are the bytes that the package ships, so that their values need no check (`shipped.py`)."""
+    trusted: whether these are the bytes that the package ships, whose values need no check (`shipped.py`)."""
 
     def __init__(self, raw: dict[str, Tensor], trusted: bool = False) -> None:
         self._raw, self.trusted = raw, trusted
@@ -83,21 +83,21 @@ class Tensors(Mapping[str, "np.ndarray"]):
         return {**self, **other}
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Copies, and other processes, get arrays of their own."""
+        """Copies and other processes get arrays of their own."""
         return dict, (dict(self),)
 
     @property
     def size(self) -> int:
-        """Numbers in all."""
+        """Number of values in all tensors."""
         return sum(tensor.size for tensor in self._raw.values())
 
     def part(self, prefix: str) -> Tensors:
-        """Those whose names begin so, without that beginning."""
+        """The tensors whose names begin with `prefix`, without the prefix."""
         return Tensors({n.removeprefix(prefix): t for n, t in self._raw.items() if n.startswith(prefix)}, self.trusted)
 
     @classmethod
     def side_by_side(cls, parts: Iterable[Tensors]) -> Tensors:
-        """All of several, told apart by a number in front: 0.name, 1.name …"""
+        """The tensors of several, with a number before each name: 0.name, 1.name …"""
         parts = list(parts)
         raw = {f"{k}.{name}": tensor for k, part in enumerate(parts) for name, tensor in part._raw.items()}
         return cls(raw, all(part.trusted for part in parts))
@@ -115,16 +115,16 @@ def read(data: bytes | bytearray | mmap.mmap, where: object, trusted: bool = Fal
 
         length of the header, 8 bytes · header, a JSON object: name → dtype, shape, data_offsets · data
 
-    data: bytes are copied; what can be written to (a bytearray, a private map) is used as it is."""
-    whole = memoryview(bytearray(data) if isinstance(data, bytes) else data)
-    length = int.from_bytes(whole[:8], "little")
-    if len(whole) < 8 or length > min(MAX_HEADER, len(whole) - 8):
+    data: bytes are copied; a bytearray or a private map is used as it is."""
+    file = memoryview(bytearray(data) if isinstance(data, bytes) else data)
+    length = int.from_bytes(file[:8], "little")
+    if len(file) < 8 or length > min(MAX_HEADER, len(file) - 8):
         raise ModelError(f"{where} is damaged: it ends within its header")
-    header, body = parse(bytes(whole[8 : 8 + length]), f"{where}, its header,"), whole[8 + length :]
+    header, body = parse(bytes(file[8 : 8 + length]), f"{where}, its header,"), file[8 + length :]
     if not isinstance(header, dict):
         raise ModelError(f"{where} is damaged: its header is no JSON object")
     header.pop("__metadata__", None)
-    entries = sorted((_entry(name, told, where) for name, told in header.items()), key=lambda entry: entry[1:3])
+    entries = sorted((_entry(name, value, where) for name, value in header.items()), key=lambda entry: entry[1:3])
     raw, at = {}, 0
     for name, begin, end, (dtype, width), shape in entries:
         if begin != at or end > len(body):
@@ -132,39 +132,37 @@ def read(data: bytes | bytearray | mmap.mmap, where: object, trusted: bool = Fal
                 f"{where} is damaged: the place of {name} is not behind the tensor before it, or not in the file"
             )
         aligned = (8 + length + begin) % width == 0
-        raw[name], at = (
-            Tensor(dtype, shape, body[begin:end] if aligned else memoryview(bytearray(body[begin:end]))),
-            end,
-        )
+        raw[name] = Tensor(dtype, shape, body[begin:end] if aligned else memoryview(bytearray(body[begin:end])))
+        at = end
     if at != len(body):
         raise ModelError(f"{where} is damaged: {len(body) - at:,} bytes belong to no tensor")
     return Tensors({name: raw[name] for name in header}, trusted)
 
 
-def _entry(name: str, told: Any, where: object) -> tuple[str, int, int, tuple[str, int], tuple[int, ...]]:
-    """(name, begin, end, (dtype, bytes of a number), shape) of one tensor, whose sizes agree."""
+def _entry(name: str, value: Any, where: object) -> tuple[str, int, int, tuple[str, int], tuple[int, ...]]:
+    """(name, begin, end, (dtype, bytes of a number), shape) of one tensor. Raises ModelError where its sizes do not agree."""
     try:
-        dtype, shape, (begin, end) = DTYPES[told["dtype"]], tuple(told["shape"]), told["data_offsets"]
+        dtype, shape, (begin, end) = DTYPES[value["dtype"]], tuple(value["shape"]), value["data_offsets"]
     except (KeyError, TypeError, ValueError):
         raise ModelError(
-            f"{where}: the header does not say what {name} is, or it is none of {', '.join(DTYPES)}"
+            f"{where}: the header does not describe {name}, or its dtype is none of {', '.join(DTYPES)}"
         ) from None
     numbers = (*shape, begin, end)
     if not all(type(n) is int and 0 <= n <= MAX_BYTES for n in numbers) or len(shape) > MAX_SIDES:
-        raise ModelError(f"{where}: the header tells an impossible size of {name}")
+        raise ModelError(f"{where}: the header has an impossible size of {name}")
     if math.prod(shape) * dtype[1] != end - begin:
         raise ModelError(f"{where}: {name} has the shape {shape}, but {end - begin:,} bytes")
     return name, begin, end, dtype, shape
 
 
 def write(tensors: Mapping[str, np.ndarray], path: Path) -> None:
-    """The whole file or, raising OSError that names it, what was there before."""
+    """Write a safetensors file in place of the one before, which stays where that fails. Raises OSError with the name of the file."""
     from safetensors.numpy import save
 
     new = path.with_name(path.name + ".new")
     try:
         new.write_bytes(save({name: np.ascontiguousarray(value) for name, value in tensors.items()}))
         os.replace(new, path)
-    except OSError as error:  # one of a write names nothing
+    except OSError as error:  # that of a write has no name
         new.unlink(missing_ok=True)
         raise OSError(error.errno, error.strerror, str(path)) from error

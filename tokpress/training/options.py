@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from ..errors import TokpressError
 
@@ -47,6 +47,17 @@ class FitConfig:
     checkpoint_seconds: float = 180.0
 
 
+class StepResult(NamedTuple):
+    """tokens: seen in a training step (of a tokenizer, values). nats: loss per token of a prior."""
+
+    tokens: int
+    nats: float = math.nan
+
+
+#: weight of the last step in the average loss
+SMOOTHING = 0.02
+
+
 @dataclass
 class Progress:
     """How far a run has come."""
@@ -79,16 +90,34 @@ class Progress:
         """`train_nats` in bits."""
         return self.train_nats / math.log(2)
 
-    def point(self) -> dict[str, float]:
-        """A point of the curve of a prior."""
-        return {
+    def move(self, seconds: float, fraction: float) -> None:
+        """Note the time."""
+        self.seconds, self.fraction = seconds, fraction
+
+    def count(self, step: StepResult, learning_rate: float) -> None:
+        """Count a step."""
+        self.step += 1
+        self.tokens += step.tokens
+        self.learning_rate = learning_rate
+        first = math.isnan(self.train_nats)
+        self.train_nats = step.nats if first else (1 - SMOOTHING) * self.train_nats + SMOOTHING * step.nats
+
+    def add_bits(self, held_out_bits_per_byte: float) -> None:
+        """Note an evaluation of a prior."""
+        self.held_out_bits_per_byte = held_out_bits_per_byte
+        self.curve.append({
             "step": self.step,
             "tokens": self.tokens,
             "seconds": round(self.seconds, 1),
             "learning_rate": self.learning_rate,
             "train_bits_per_token": round(self.train_bits, 5),
-            "held_out_bits_per_byte": round(self.held_out_bits_per_byte, 5),
-        }
+            "held_out_bits_per_byte": round(held_out_bits_per_byte, 5),
+        })  # fmt: skip
+
+    def add_point(self, values: dict[str, float], summary: str) -> None:
+        """Note an evaluation of a tokenizer."""
+        self.summary = summary
+        self.curve.append({"step": self.step, "seconds": round(self.seconds, 1), **values})
 
 
 class Stopped(TokpressError):

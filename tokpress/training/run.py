@@ -90,7 +90,7 @@ class _Run:
 
     @contextmanager
     def discarded_on_error(self, writes: bool = True) -> Iterator[None]:
-        """An error leaves nothing of a new run that has no checkpoint. `writes`: whether this process writes the run."""
+        """A context that removes the files of a new run after an error. writes: whether this process writes them."""
         try:
             yield
         except Stopped:
@@ -112,9 +112,10 @@ def train(
     keep_checkpoint: bool = False,
     watcher: Watcher | None = None,
 ) -> Model | None:
-    """Train as `settings` say and write a model directory. Returns the model (None in processes other than the first).
+    """Train as `settings` say, and write a model directory. Returns the model; None in processes other than the first.
 
-    Raises CorpusError, ModelError (the place), TokpressError (settings); Stopped as `loop.fit.fit` does."""
+    Raises CorpusError; ModelError if `folder` cannot be written to; TokpressError if a setting is wrong; Stopped (the checkpoint is
+    saved)."""
     run, team = _Run(settings, Path(folder), resume, watcher or _Silent()), Team(settings.fit.device)
     init = _model_to_start_from(settings)
     if learner := prior_learner(PRIORS.find(settings.prior)):
@@ -133,10 +134,11 @@ def train(
 
         def finish() -> None:
             run.watcher.phase("Measuring on held-out data")
-            bits = _measured(sources, given, tokenizer, prior, run.watcher)
-            facts = Facts(settings, tokenizer, prior, corpus_files(settings.corpus), run.progress, team.size)
-            facts.exact_bits_per_byte, facts.alone_bits_per_byte = bits
-            facts.init_id = init.id.hex() if init else ""
+            bits, bits_alone = _measured(sources, given, tokenizer, prior, run.watcher)
+            files, init_id = corpus_files(settings.corpus), init.id.hex() if init else ""
+            facts = Facts(
+                settings, tokenizer, prior, files, run.progress, team.size, init_id, run.minutes, bits, bits_alone
+            )
             _write_model(run, facts, keep_checkpoint)
 
         team.first(finish)
@@ -165,7 +167,7 @@ def _note_beginning(run: _Run, processes: int) -> None:
 
 
 def _model_to_start_from(settings: Settings) -> Model | None:
-    """The model that --init names. Raises ModelError where prior or tokenizer are not those of the settings."""
+    """The model that --init names. Raises ModelError if its prior or tokenizer differ from those of the settings."""
     if not settings.init:
         return None
     model = load_folder(settings.init)
@@ -185,7 +187,7 @@ def _model_to_start_from(settings: Settings) -> Model | None:
 
 
 def _inner(prior: Prior) -> Prior:
-    """The prior inside a memory; any other prior is its own."""
+    """The prior inside a memory; any other prior itself."""
     return getattr(prior, "base", prior)
 
 
@@ -214,7 +216,7 @@ def _fit(
 def _measured(
     sources: list[Source], given: list[Source] | None, tokenizer: Tokenizer, prior: Prior, watcher: Watcher
 ) -> tuple[float, float | None]:
-    """Held-out bits per byte by exact stepping: of the prior as saved, and of what is inside its memory."""
+    """Held-out bits per byte by exact stepping: (of the prior, of the prior inside its memory; None if it has no memory)."""
     lengths = tokenizer.sizes.average()
     order, given_tokens = prior.rules.order, None
     try:
@@ -236,7 +238,6 @@ def _measured(
 
 def _write_model(run: _Run, facts: Facts, keep_checkpoint: bool) -> None:
     """Write the model beside the checkpoint, then move it into place."""
-    facts.minutes = run.minutes
     made = run.checkpoint / "model"
     shutil.rmtree(made, ignore_errors=True)
     model = Model(facts.tokenizer, facts.prior)

@@ -30,9 +30,9 @@ def vocabulary_for(paths: Sequence[Path], asked: int) -> int:
 
 
 def shrunk(config: FitConfig, sources: Sequence[Source]) -> FitConfig:
-    """The settings with fewer rows or a shorter window, where a step would see too much of a small corpus.
+    """`config` with fewer rows and a shorter window if the corpus is small, so that a pass has at least STEPS_PER_PASS steps.
 
-    Raises CorpusError where the corpus is too small for any window."""
+    Raises CorpusError if the corpus is too small for any window."""
     longest = max((len(s.tokens) for s in sources), default=0)
     total = sum(len(s.tokens) for s in sources)
     window = config.window

@@ -1,14 +1,14 @@
-"""Many files in one .tokp file: alike ones share a model and a stream, and each can be read without the others.
+"""Many files in one .tokp file: files of one kind share a model and a stream, and each can be read without the others.
 
-    names.py     which names an item may have
-    item.py      what is put in, and what is told of it
-    layout.py    items of one kind, laid one under the other: a group
+    names.py     names of items
+    item.py      `Item` goes in, `Entry` comes out
+    layout.py    groups: files of one kind, their samples joined
     index.py     the index: columns of numbers and names
     writer.py    items in, frames out, in bounded memory
-    frames.py    the frames behind an archive, each decoded once by who reads in order
-    reader.py    `Archive`: names, items, one or all
+    frames.py    the frames of an archive; reading in order decodes each once
+    reader.py    `Archive`: names and bytes of items
 
-docs/format.md describes every byte, docs/archives.md what is kept.
+docs/format.md describes every byte, docs/archives.md what is kept of a file.
 """
 
 from .index import MAGIC

@@ -1,7 +1,7 @@
-"""The frames behind an archive: where they are, and their sources, the last one decoded at hand.
+"""The frames of an archive: their positions, and the source of the frame that was decoded last.
 
-All headers are read first: what is missing or does not belong is known before anything is decoded. A frame restores at most 64 MiB,
-so each is decoded, and checked, before a byte of it is given out.
+All headers are read first, so missing frames and frames of other files are found before anything is decoded. A frame restores at most
+64 MiB; it is decoded and verified before a byte of it is returned.
 """
 
 import io
@@ -19,7 +19,7 @@ from .. import restore
 
 
 class FrameIndex:
-    """Frames of a seekable file by position. `damage`: the error at which the walk over the headers stopped, or None."""
+    """The frames of a seekable file, by their position in the source. damage: the error that ended reading the headers, or None."""
 
     def __init__(self, stream: BinaryIO, models: list[Model], kernel: str) -> None:
         self._stream, self._models, self._kernel = stream, models, kernel
@@ -50,7 +50,7 @@ class FrameIndex:
                 raise FormatError(f"{header.where}: {problem}: {ADVICE}")
             if header.source_length > MAX_SOURCE:
                 raise FormatError(f"{header.where}: restores more than {MAX_SOURCE:,} bytes, so the file is no archive")
-            if not header.source_length:  # it is never asked for: have it checked here
+            if not header.source_length:  # an empty frame is never read: verify it here
                 Payload(self._stream, header)
             self._offsets.append(at)
             self._starts.append(self.end)
@@ -60,30 +60,31 @@ class FrameIndex:
         check_end(len(self._offsets), member)
 
     def begins_member(self, position: int) -> bool:
+        """Whether a member of the file begins at this position of the source."""
         at = bisect_left(self._member_ends, position)
         return not position or (at < len(self._member_ends) and self._member_ends[at] == position)
 
     def member_end(self, position: int) -> int | None:
-        """End of the member that holds this position; None where damage hides it."""
+        """End of the member that contains this position; None if it lies after the damage."""
         at = bisect_right(self._member_ends, position)
         return self._member_ends[at] if at < len(self._member_ends) else None
 
     def length_from(self, position: int) -> int:
-        """Bytes of the source from here to the end of the frame that they are in."""
+        """Bytes of the source from here to the end of the frame that holds this position."""
         at = bisect_right(self._starts, position)
         return (self._starts[at] if at < len(self._starts) else self.end) - position
 
     def is_cut(self, position: int) -> bool:
-        """Whether a frame ends here, and another begins."""
+        """Whether a frame begins here, or the source ends."""
         at = bisect_left(self._starts, position)
         return position == self.end or (at < len(self._starts) and self._starts[at] == position)
 
     def in_one(self, start: int, end: int) -> bool:
-        """Whether one frame holds all of a range. What lies beyond the damage is not known, and cannot be read either."""
+        """Whether one frame holds all of a range. Of a range beyond damage nothing is known; it cannot be read either."""
         return end > self.end or start == end or bisect_right(self._starts, start) == bisect_left(self._starts, end)
 
     def read(self, start: int, size: int) -> Iterator[bytes]:
-        """A range of the source, a piece of each frame. Raises TokpressError, the same one for the same frame."""
+        """A range of the source, a piece of each frame. Raises TokpressError; for one frame always the same."""
         if start + size > self.end:
             raise self.damage or FormatError("the archive ends before what its index promises: get a complete copy")
         while size:
@@ -98,7 +99,7 @@ class FrameIndex:
             self._current, self._source, self._error = number, b"", None
             try:
                 self._source = self._decode(number)
-            except TokpressError as error:  # many items may ask for it
+            except TokpressError as error:  # many items may need this frame
                 self._error = error
             except BaseException:
                 self._current = -1

@@ -1,10 +1,11 @@
-"""The index of an archive, in parts: columns of numbers and names, each part before the groups that it is of.
+"""The index of an archive: columns of numbers and names, in parts. Each part stands before its groups.
 
     part = MAGIC · 0 (the first part of an archive) or 1 · length of the columns (4 bytes, little-endian) · columns
     column = its length in bytes (varint) · its bytes
 
-An entry costs about 130 bytes of memory beside its name (190 while `close` sorts), and at least 4 bytes of index. A reader takes at most FREE_INDEX_BYTES bytes of index
-and INDEX_BYTES_PER_FILE_BYTE more for each byte of the file, so that memory follows the size of the file; a writer keeps to it.
+An entry takes about 130 bytes of memory beside its name (190 while `close` sorts), and at least 4 bytes of index. A reader accepts
+FREE_INDEX_BYTES bytes of index, and INDEX_BYTES_PER_FILE_BYTE more for each byte of the file, so memory is bounded by the size of the
+file. The writer keeps within this limit.
 """
 
 from array import array
@@ -19,12 +20,12 @@ from . import names
 from .item import Entry, ItemKind
 
 MAGIC = b"tokpress archive 2\n"
-#: MAGIC, whether it goes on an archive, and the length of the columns
+#: MAGIC, 0 or 1, and the length of the columns
 HEAD_BYTES = len(MAGIC) + 5
 FREE_INDEX_BYTES, INDEX_BYTES_PER_FILE_BYTE = 1 << 16, 8
-#: seconds from 1970, so that the difference of two is a number of at most nine bytes of seven bits
+#: most seconds before and after 1970: the difference of two times fits a varint of nine bytes
 MAX_TIME = 1 << 61
-#: numbers of owners and groups lie below: 2^32 − 1 means nobody
+#: numbers of owners and groups are below this one, which means nobody
 NOBODY = (1 << 32) - 1
 COLUMNS = (
     "kinds", "parents", "lengths", "names", "modes", "times", "owners", "targets", "heads", "samples", "tails", "groups"
@@ -33,8 +34,8 @@ FOLDERS = (ItemKind.FOLDER, ItemKind.PATH)
 
 
 class Row(NamedTuple):
-    """An entry as it is written. parent: 0, or 1 + the number of the folder's entry. target: the text of a symbolic link, or the
-    entry number of a hard link's file."""
+    """An entry as it is written. parent: 0, or 1 + the number of its folder. target: the text of a symbolic link, or the number of
+    the file that a hard link names."""
 
     kind: ItemKind
     parent: int
@@ -50,7 +51,7 @@ class Row(NamedTuple):
 
 
 def pack(rows: Iterable[Row], groups: Iterable[int], goes_on: bool) -> bytes:
-    """A part. groups: how many of the rows that are files each group holds."""
+    """A part of the index. groups: number of files in each group. goes_on: whether it is a later part of an archive."""
     columns = {name: bytearray() for name in COLUMNS}
     parent = mtime = 0
     for row in rows:
@@ -87,7 +88,7 @@ def damaged(what: str) -> FormatError:
 
 
 class _Column:
-    """Bytes that are taken one after another, none that are not there."""
+    """A column that is read from its beginning. Raises FormatError where it ends too early."""
 
     def __init__(self, data: bytes) -> None:
         self._data, self._at = data, 0
@@ -107,7 +108,7 @@ class _Column:
 
 
 class Index:
-    """All entries of an archive, or of several that were joined, by number. They are kept in arrays: entries may be millions.
+    """All entries of an archive, or of several that were joined, by number; in arrays, since there may be millions.
 
     Call `add` for each part in order, then `close` once.
     """
@@ -117,10 +118,10 @@ class Index:
         self._kinds, self._modes, self._times = bytearray(), array("H"), array("q")
         self._uids, self._gids = array("I"), array("I")
         self._parents, self._path_lengths = array("q"), array("I")  # −1: no folder
-        self._texts, self._text_ends = bytearray(), array("Q")  # the name; of a symbolic link also NUL and its target
-        self._keys = array("Q")  # a hash of the whole name
+        self._texts, self._text_ends = bytearray(), array("Q")  # names; of symbolic links also NUL and the target
+        self._keys = array("Q")  # hashes of the paths
         self._heads, self._samples, self._tails = array("Q"), array("Q"), array("Q")
-        #: where heads and tails, and samples, begin in the source; for a hard link the first is the number of its file
+        #: positions in the source of heads and tails, and of samples; for a hard link the first is the number of its file
         self._around_at, self._samples_at = array("Q"), array("Q")
         self._sorted_keys, self._sorted_numbers = array("Q"), array("Q")
 
@@ -130,10 +131,10 @@ class Index:
     # --- parsing ---------------------------------------------------------------------------------
 
     def add(self, data: bytes, goes_on: bool, start: int, end: int, in_one_frame: Callable[[int, int], bool]) -> int:
-        """Parse the columns of a part; returns where its groups end. Raises FormatError.
+        """Parse the columns of a part. Returns the end of its groups. Raises FormatError.
 
-        start, end: where its groups begin, and where the source of the member ends. in_one_frame: whether one frame holds
-        all of a range: a group of several files, or of samples, must lie in one, for who reads in order to decode it once."""
+        start: of its groups; end: of the source of the member. in_one_frame(start, end): whether one frame holds that range. A
+        group of several files, or of samples, must be in one frame, so that reading in order decodes it once."""
         body = _Column(data)
         columns = {name: _Column(body.take(body.number())) for name in COLUMNS}
         if body.left:
@@ -144,8 +145,8 @@ class Index:
         for kind in columns["kinds"].take(columns["kinds"].left):
             if kind > max(ItemKind):
                 raise damaged(f"it has an entry of the unknown kind {kind}")
-            if shown := columns["parents"].number():
-                parent = shown - 1
+            if number := columns["parents"].number():
+                parent = number - 1
             folder = self._folder(parent)
             name = text = _name(columns)
             mode = uid = gid = file = 0
@@ -165,7 +166,7 @@ class Index:
         return end_of_groups
 
     def _folder(self, parent: int) -> int:
-        """The number of a folder's entry, −1 for none."""
+        """The number of the folder's entry; −1: no folder."""
         number = self._bases[-1] + parent - 1 if parent else -1
         if parent and (number >= len(self) or self._kinds[number] not in FOLDERS):
             raise damaged("an entry lies in no folder before it")
@@ -203,7 +204,7 @@ class Index:
     def _place(
         self, columns: dict[str, _Column], first: int, start: int, end: int, in_one_frame: Callable[[int, int], bool]
     ) -> int:
-        """Where the bytes of each file are."""
+        """Set the positions of the bytes of each file. Returns the end of the groups."""
         files = (number for number in range(first, len(self)) if self._kinds[number] == ItemKind.FILE)
         for count in _numbers(columns["groups"]):
             group = list(islice(files, count))
@@ -230,7 +231,7 @@ class Index:
         return start
 
     def close(self) -> None:
-        """Sort the names. Raises FormatError where two items have one."""
+        """Sort the names. Raises FormatError where two items have the same name."""
         ordered = sorted(key << 40 | number for number, key in enumerate(self._keys))
         self._sorted_keys = array("Q", (each >> 40 for each in ordered))
         self._sorted_numbers = array("Q", (each & (1 << 40) - 1 for each in ordered))
@@ -243,7 +244,7 @@ class Index:
                 begin = i
 
     def _check_same_name(self, numbers: Iterable[int]) -> None:
-        """Entries of one name must be folders, each of another of the joined archives."""
+        """Raises FormatError unless these entries of one name are folders, each in another of the joined archives."""
         seen: dict[bytes, tuple[bool, int]] = {}
         for number in sorted(numbers):
             name, mine = self.name(number), (self._kinds[number] in FOLDERS, bisect_right(self._bases, number))
@@ -255,7 +256,7 @@ class Index:
     # --- asking ----------------------------------------------------------------------------------
 
     def find(self, name: str) -> list[int]:
-        """The numbers of an item: one, of a folder in joined archives several, none where there is none."""
+        """The numbers of the entries of this name: none or one; several for a folder in joined archives."""
         try:
             parts, key = names.parts_of(name), 0
         except FormatError:
@@ -270,7 +271,7 @@ class Index:
         return found
 
     def below(self, chosen: Iterable[int]) -> Iterator[int]:
-        """The numbers of these entries and of all that are in these folders, in order."""
+        """The numbers of these entries, and of all entries in the folders among them, in order."""
         marks = bytearray(len(self))
         for number in chosen:
             marks[number] = 1
@@ -283,7 +284,7 @@ class Index:
         return ItemKind(self._kinds[number])
 
     def file(self, number: int) -> int:
-        """The entry of the file that a hard link is another name of; of any other entry, itself."""
+        """The number of the file that a hard link names; of another entry, its own."""
         return self._around_at[number] if self._kinds[number] == ItemKind.HARDLINK else number
 
     def name(self, number: int) -> bytes:
@@ -294,7 +295,7 @@ class Index:
         return b"/".join(reversed(parts))
 
     def _text(self, number: int) -> tuple[bytes, bytes]:
-        """(the name within the folder, what a symbolic link says)"""
+        """(the name within the folder, the target of a symbolic link)"""
         start = self._text_ends[number - 1] if number else 0
         name, _, target = bytes(self._texts[start : self._text_ends[number]]).partition(b"\0")
         return name, target
@@ -309,19 +310,19 @@ class Index:
         return Entry(number, name, kind, size, self._modes[file], self._times[file], *owner, names.to_text(target))
 
     def ranges(self, number: int) -> tuple[tuple[int, int], tuple[int, int], int]:
-        """Of a file: (where its head and tail are, where its samples are, length of the head); places are (start, size)."""
+        """Of a file: ((start, size) of head and tail, (start, size) of the samples, size of the head)."""
         around = self._heads[number] + self._tails[number]
         samples = self._samples_at[number], self._samples[number]
         return (self._around_at[number], around), samples, self._heads[number]
 
 
 def _key(folder: int, name: bytes) -> int:
-    """64 bits of a whole name, from those of its folder: another number in every process, so nobody can aim at two alike."""
+    """64-bit hash of a path, from that of its folder. It differs between processes, so nobody can construct a collision."""
     return hash((folder, name)) & (1 << 64) - 1
 
 
 def _name(columns: dict[str, _Column]) -> bytes:
-    """The next name. Raises FormatError where it is none."""
+    """The next name. Raises FormatError where it is invalid."""
     name = columns["names"].take(columns["lengths"].number())
     if not names.is_part(name):
         raise damaged(f"{names.to_text(name)!r} is no name for an item of an archive")
@@ -329,7 +330,7 @@ def _name(columns: dict[str, _Column]) -> bytes:
 
 
 def _link_target(columns: dict[str, _Column]) -> bytes:
-    """What the next symbolic link says. Raises FormatError where it says nothing possible."""
+    """The target of the next symbolic link. Raises FormatError where it is invalid."""
     target = columns["names"].take(columns["lengths"].number())
     if not 0 < len(target) <= names.MAX_NAME or b"\0" in target:
         raise damaged("a symbolic link leads nowhere")

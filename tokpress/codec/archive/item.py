@@ -5,29 +5,29 @@ from typing import BinaryIO, NamedTuple
 
 
 class ItemKind(IntEnum):
-    """The number is that of the format. PATH: a folder that was not put in itself, but something below it was."""
+    """Numbers as in the format. PATH: a folder that is no item, but holds some."""
 
     FILE, FOLDER, SYMLINK, HARDLINK, PATH = 0, 1, 2, 3, 4
 
 
 class Item(NamedTuple):
-    """A file, folder or link to put in. (name, data) is enough for a file."""
+    """A file, folder or link for an archive. A file needs (name, data) only."""
 
     name: str
-    #: of a file; a stream must be able to seek, and is read from its beginning
+    #: bytes of a file, or a stream that can seek, which is read from its beginning
     data: bytes | BinaryIO = b""
     kind: ItemKind = ItemKind.FILE
-    #: of files and folders: permission bits, seconds since 1970, and the numbers of owner and group
+    #: of files and folders: permission bits, seconds since 1970, numbers of owner and group
     mode: int = 0o644
     mtime: int = 0
     uid: int = 0
     gid: int = 0
-    #: of a symbolic link its text; of a hard link the name of a file added before
+    #: text of a symbolic link; of a hard link, name of a file added before
     target: str = ""
 
 
 class Entry(NamedTuple):
-    """An item of an archive. `size` is that of the file, also for a hard link to it."""
+    """An item of an archive. size: of the file, and of a hard link to it."""
 
     number: int
     name: str

@@ -1,9 +1,9 @@
-"""Items of one kind, laid so that the prior over samples sees one large picture or recording: a group.
+"""Groups: files of one kind, whose samples are joined into one large picture or recording for the prior over samples.
 
-    head 0 · tail 0 · head 1 · tail 1 · …        what the files hold around their samples
-    samples 0 · samples 1 · …                    pictures of the same width and channels one under the other, or recordings
+    head 0 · tail 0 · head 1 · tail 1 · …        the bytes before and after the samples of each file
+    samples 0 · samples 1 · …                    pictures of one width and one number of channels, or recordings
 
-Everything else is laid end to end, as heads alone.
+Other files are laid end to end; all their bytes are head.
 """
 
 from collections.abc import Iterator
@@ -13,14 +13,13 @@ from typing import Any
 from ...media import formats
 from ...media.grid import MAX_SIDE, Grid
 
-#: bytes of a group: what has to be decoded for one item, and what one flipped bit can lose (`python -m benchmarks
-#: archives`: larger ones save some more)
+#: bytes of a group: so many are decoded for one item, and lost by one flipped bit; larger groups take slightly fewer bytes
 GROUP_SIZE = 1 << 17
 
 
 @dataclass
 class Group:
-    """Files of one kind: for each its number among those of the part, its bytes, and where its samples are."""
+    """Files of one kind: (number among the files of the part, bytes, position of the samples) of each."""
 
     files: list[tuple[int, bytes, Grid | None]] = field(default_factory=list)
     size: int = 0
@@ -30,7 +29,7 @@ class Group:
         self.size += len(data)
 
     def laid(self) -> tuple[bytes, Grid | None]:
-        """(the group's source, where its samples are)"""
+        """(source of the group, position of its samples)"""
         around, samples = [], []
         rows = columns = 0
         for _, data, grid in self.files:
@@ -41,20 +40,20 @@ class Group:
         first = b"".join(around)
         grid = self.files[0][2]
         if grid:
-            together = {"rows": rows} if grid.picture else {"columns": columns}
-            grid = grid._replace(start=len(first), **together)  # type: ignore[arg-type]
+            grid = grid._replace(start=len(first))
+            grid = grid._replace(rows=rows) if grid.picture else grid._replace(columns=columns)
             grid = grid if max(rows, columns) < MAX_SIDE else None
         return first + b"".join(samples), grid
 
     def lengths(self) -> Iterator[tuple[int, int, int, int]]:
-        """(number, bytes before, among and after the samples) of each file."""
+        """(number, bytes of head, samples and tail) of each file."""
         for number, data, grid in self.files:
             start, stop = _span(data, grid)
             yield number, start, stop - start, len(data) - stop
 
 
 class Groups:
-    """Collects files into groups of up to `size` bytes, or of one larger file, in the order in which they come."""
+    """Collects files, in order, into groups of up to `size` bytes, or of one larger file."""
 
     def __init__(self, size: int) -> None:
         self._size = size
@@ -70,14 +69,14 @@ class Groups:
         group.add(number, data, grid)
 
     def take(self) -> list[Group]:
-        """All groups, also those that have room; none are left."""
+        """All groups, full or not. None are left."""
         taken = self._ready + [group for group in self._open.values() if group.files]
         self._ready, self._open = [], {}
         return taken
 
 
 def _kind(data: bytes) -> tuple[Any, Grid | None]:
-    """(what items of one group have in common, where the samples are)"""
+    """(kind, equal for files of one group; position of the samples)"""
     grid = formats.grid_of(data)
     if grid is None or grid.padding:
         return None, None

@@ -1,16 +1,16 @@
-"""Names of items: bytes as the file system has them, in parts between slashes, below the folder they are unpacked in.
+"""Names of items: bytes as in the file system, parts with slashes between them, relative to the folder of unpacking.
 
-As text, a byte that is not UTF-8 is a code point of its own (`surrogateescape`), as Python has the names of files.
+In text, a byte that is not UTF-8 becomes a code point of its own (`surrogateescape`), as in Python's file names.
 """
 
 from ...errors import FormatError
 
-#: bytes of one name, and of the whole name of the folder that holds an item (Linux: PATH_MAX is 4,096)
+#: most bytes of a name within its folder, and of the path of that folder (Linux: PATH_MAX is 4,096)
 MAX_NAME, MAX_FOLDER_NAME = 1 << 16, 1 << 12
 
 
 def is_part(part: bytes) -> bool:
-    """Whether a file or folder may have this name within its folder."""
+    """Whether this may be the name of an item within its folder."""
     return part not in (b"", b".", b"..") and b"/" not in part and b"\0" not in part
 
 
@@ -19,7 +19,7 @@ def to_text(name: bytes) -> str:
 
 
 def parts_of(name: str) -> tuple[bytes, ...]:
-    """A relative name that stays below its folder, part by part. Raises FormatError.
+    """The parts of a relative name. Raises FormatError where it leads out of its folder, or is too long.
 
     >>> parts_of("folder/one.txt")
     (b'folder', b'one.txt')

@@ -1,4 +1,4 @@
-"""An archive in a file: what it holds, and the bytes of its items."""
+"""Read an archive: names and bytes of its items."""
 
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,10 +12,10 @@ from .item import Entry, ItemKind
 
 
 class Archive:
-    """An archive in a file that can seek, or several that were joined. Raises FormatError where it is none, or damaged.
+    """An archive in a seekable file, or several that were joined. Raises FormatError where it is no archive, or damaged.
 
-    Memory is bounded by the size of the file, and one frame. keep_going: open the part before the damage; `damage` holds the error.
-    A damaged frame raises when one of its files is read.
+    Memory is bounded by the size of the file, and one frame. keep_going: open the part before the damage; `damage` is the error then.
+    Reading a file of a damaged frame raises FormatError.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class Archive:
         self._index.close()
 
     def _part(self, position: int) -> int:
-        """Take in the part of the index that begins here; returns where its groups end."""
+        """Parse the part of the index at this position. Returns the end of its groups."""
         if not self._frames.is_cut(position):
             raise damaged("it shares a frame with something else")
         end = self._frames.member_end(position)
@@ -63,7 +63,7 @@ class Archive:
         if not self._frames.is_cut(position + size) and position + size <= self._frames.end:
             raise damaged("it shares a frame with something else")
         columns, position = self._take(position, size), position + size
-        beyond = 1 << 62  # no archive is longer; with its end missing, all that is known
+        beyond = 1 << 62  # longer than any archive; used where damage hides the end
         return self._index.add(columns, bool(goes_on), position, end or beyond, self._frames.in_one)
 
     def _take(self, start: int, size: int) -> bytes:
@@ -72,11 +72,11 @@ class Archive:
     # --- what it holds ---------------------------------------------------------------------------
 
     def numbers(self) -> Sequence[int]:
-        """Of all entries, in the order in which they are stored."""
+        """Numbers of all entries, in the order of storage."""
         return range(len(self._index))
 
     def entries(self, numbers: Iterable[int] | None = None) -> Iterator[Entry]:
-        """Files, folders and links in the order in which they are stored, or those of these numbers."""
+        """Files, folders and links of these numbers, or all in the order of storage."""
         for number in self.numbers() if numbers is None else numbers:
             if self.kind(number) != ItemKind.PATH:
                 yield self._index.entry(number)
@@ -85,13 +85,13 @@ class Archive:
         return [entry.name for entry in self.entries()]
 
     def entry(self, name: str) -> Entry:
-        """Raises KeyError where there is none of that name."""
+        """The entry of that name. Raises KeyError where there is none."""
         if not (found := self._index.find(name)):
             raise KeyError(name)
         return self._index.entry(found[0])
 
     def within(self, names: Iterable[str]) -> Sequence[int]:
-        """The numbers of the items of these names, and of everything in the folders among them. Raises KeyError."""
+        """Numbers of the items with these names, and of all items in folders among them. Raises KeyError."""
         chosen: list[int] = []
         for name in names:
             if not (found := self._index.find(name)):
@@ -106,7 +106,7 @@ class Archive:
         return self._index.kind(number)
 
     def file(self, number: int) -> int:
-        """The number of the entry that has the bytes: of a hard link that of the file, else the same."""
+        """The number of the entry with the bytes: for a hard link that of its file, else the same number."""
         return self._index.file(number)
 
     # --- its bytes -------------------------------------------------------------------------------
@@ -116,7 +116,7 @@ class Archive:
         return b"".join(self.pieces(self.entry(name)))
 
     def pieces(self, entry: Entry) -> Iterator[bytes]:
-        """The bytes of a file, a frame at a time. Files read in the order of `entries` decode each frame once."""
+        """The bytes of a file, a frame at a time. Reading files in the order of `entries` decodes each frame once."""
         if entry.kind not in (ItemKind.FILE, ItemKind.HARDLINK):
             raise KeyError(f"{entry.name} is no file")
         around, samples, head = self._index.ranges(self.file(entry.number))

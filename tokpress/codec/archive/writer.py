@@ -1,7 +1,7 @@
-"""Items in, an archive out. Memory is bounded: a batch of small items, and some frames of a large one.
+"""Write an archive. Memory is bounded: a batch of small items, or some frames of a large one.
 
-Items are collected until they are a batch of BATCH_BYTES bytes. Then comes a part of the index, and the groups of these items, each in one frame. An
-item over max(frame size, group size) closes the part: it is a group of its own, written frame by frame.
+Items are collected up to BATCH_BYTES bytes. Then a part of the index is written, and the groups of these items, a frame each. An item
+over max(frame size, group size) ends the part: it is a group of its own, written frame by frame.
 """
 
 import io
@@ -10,6 +10,7 @@ from typing import BinaryIO
 
 from ...container.frames import MAX_SOURCE, Kind
 from ...errors import FormatError, TokpressError
+from ...media.grid import Grid
 from .. import choose, framing
 from ..encoded_frame import EncodedFrame
 from ..options import Options
@@ -19,7 +20,7 @@ from .index import FREE_INDEX_BYTES, HEAD_BYTES, INDEX_BYTES_PER_FILE_BYTE, MAX_
 from .item import Item, ItemKind
 from .layout import GROUP_SIZE, Groups
 
-#: bytes of items that are collected before they are written, and what an item counts for beside its bytes
+#: bytes of items collected before they are written; an item counts as ITEM_OVERHEAD bytes more than it has
 BATCH_BYTES, ITEM_OVERHEAD = 1 << 25, 64
 
 Report = Callable[[int], None]
@@ -33,10 +34,10 @@ def write(
     report: Report = lambda done: None,
     batch: int = BATCH_BYTES,
 ) -> Summary:
-    """Items as an archive. `size`: bytes of a group. `report` hears the bytes written of all items. `batch`: bytes of items that are
-    collected before they are written.
+    """Write items as an archive. size: bytes of a group. report: called with the bytes of items written so far. batch: bytes of
+    items collected before they are written.
 
-    Raises FormatError for a name that an archive cannot hold, or that two items have.
+    Raises FormatError for an invalid name, and for two items of one name.
 
     >>> out = io.BytesIO()
     >>> _ = write([("a.txt", b"one"), ("b/c.txt", b"two"), Item("b/d", kind=ItemKind.SYMLINK, target="../a.txt")], out)
@@ -62,8 +63,8 @@ class Writer:
         self._member, self._options, self._report = MemberWriter(out), options, report
         self._batch, self._batch_item_limit, self._groups = batch, max(size, options.frame_size), Groups(size)
         self._summary, self._done = Summary(), 0
-        self._frame: tuple[EncodedFrame, bytes] | None = None  # written once it is known whether it is the last
-        #: (folder, name) → number; the folder as a row has it; files that are not written yet have none, −1
+        self._frame: tuple[EncodedFrame, bytes] | None = None  # held until it is known whether another follows
+        #: (folder, name) → number of the entry. The folder is that of a row. −1: a file that is not written yet
         self._folders: dict[tuple[int, bytes], int] = {}
         self._numbers: dict[tuple[int, bytes], int] = {}
         self._link_names: set[tuple[int, bytes]] = set()  # links
@@ -98,7 +99,7 @@ class Writer:
             self._flush()
 
     def _folder(self, parts: tuple[bytes, ...]) -> int:
-        """What a row in this folder has as `parent`. Folders that were not given are put in as paths."""
+        """The `parent` of rows in this folder. Folders that are no items get entries of the kind PATH."""
         folder = 0
         for i, part in enumerate(parts):
             if (folder, part) in self._numbers or (folder, part) in self._link_names:
@@ -138,7 +139,7 @@ class Writer:
         self._link_names.add((row.parent, row.name))
 
     def _file_called(self, item: Item) -> tuple[int, bytes]:
-        """Where the file is that a hard link is another name of."""
+        """(folder, name) of the file that a hard link names."""
         *above, name = names.parts_of(item.target)
         folder = 0
         for part in above:
@@ -150,10 +151,10 @@ class Writer:
     # --- writing ---------------------------------------------------------------------------------
 
     def _flush(self, large: tuple[Row, BinaryIO] | None = None) -> None:
-        """A part of the index, then the groups of what was collected, then an item that was not."""
+        """Write a part of the index, the groups of the collected items, and a large item."""
         groups = self._groups.take()
         coded, counts, within, rows = [], [], 0, list(self._folder_rows)
-        while groups:  # each is let go of once it is laid: all bytes are held once
+        while groups:  # a group is freed once it is laid: all bytes are held once
             group = groups.pop(0)
             counts.append(len(group.files))
             source, grid = group.laid()
@@ -177,14 +178,13 @@ class Writer:
         self._numbers[row.parent, row.name] = self._count + len(rows)
         rows.append(row)
 
-    def _choose(
-        self, source: bytes, options: Options, within: int = 0, grid: framing.Grid | None = None
-    ) -> EncodedFrame:
+    def _choose(self, source: bytes, options: Options, within: int = 0, grid: Grid | None = None) -> EncodedFrame:
         return choose.choose_frame(source, options, lambda part: self._report(self._done + within + part), grid)
 
     def _put_index(self, part: bytes, following: int) -> None:
-        """A reader refuses an index over INDEX_BYTES_PER_FILE_BYTE times the file. Where the index compresses better than that (an archive of empty
-        files), its beginning is stored raw. `following`: bytes of the frames to come."""
+        """Write a part of the index. A reader refuses an index of more than INDEX_BYTES_PER_FILE_BYTE bytes for each byte of the
+        file. Where the index compresses better than that (an archive of empty files), its beginning is stored raw. following:
+        bytes of the frames to come."""
         self._index_bytes += len(part) - HEAD_BYTES
         needed_bytes = (
             -(-(self._index_bytes - FREE_INDEX_BYTES) // INDEX_BYTES_PER_FILE_BYTE)

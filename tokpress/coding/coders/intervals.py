@@ -4,27 +4,32 @@ With S(v) = p_0 + … + p_{v−1}, added in float32 in this order, symbol v of V
 
     [⌊S(v)·t⌋ + v, ⌊S(v + 1)·t⌋ + v + 1),     t = (2^24 − V) / S(V)
 
-and the last one ends at 2^24: no interval is empty, so no symbol is impossible. The row is part of the format down to its
-dtype: a float64 copy would decode differently. These are the intervals of constriction's `Categorical(perfect=False)` (Bamler 2022,
+and the last one ends at 2^24. No interval is empty, so no symbol is impossible. The type float32 is part of the format: a float64
+copy of the probabilities would decode differently. These are the intervals of constriction's `Categorical(perfect=False)` (Bamler 2022,
 arXiv:2201.01741); core/rows_coder.h computes them in C.
 """
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ...lazy import np
 from ..base import Pmf
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 PRECISION = 24
 WHOLE = 1 << PRECISION
 
 
-def edges(pmf: Pmf) -> np.ndarray:
-    """pmf float32 [n, V] → where each symbol's interval begins, and 2^24 behind the last: int64 [n, V + 1].
+def edges(pmf: Pmf) -> NDArray[np.int64]:
+    """pmf float32 [n, V] → the start of each symbol's interval, then 2^24: int64 [n, V + 1].
 
     >>> edges(np.array([[0.5, 0.25, 0.25]], np.float32)).tolist()
     [[0, 8388607, 12582912, 16777216]]
 
-    Raises ValueError where a row is no distribution."""
+    Raises ValueError where the row is not a distribution."""
     if pmf.dtype != np.float32 or pmf.ndim != 2 or not pmf.flags.c_contiguous:
         raise TypeError(f"a pmf must be C-contiguous float32 [n, V], not {pmf.dtype} {pmf.shape}")
     n, symbols = pmf.shape

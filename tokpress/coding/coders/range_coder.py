@@ -3,10 +3,10 @@
 A number in [0, 2^64) is narrowed symbol by symbol. With an interval [left, right) of 2^24 for the symbol (`intervals`):
 
     scale = range >> 24     lower ← lower + scale · left     range ← scale · (right − left)
-    when range < 2^32, the top 32 bits of lower are settled: they are written, lower and range move up
+    if range < 2^32, the top 32 bits of lower are final: write them, shift lower and range left by 32 bits
 
-The payload is that number's digits: its bytes, the highest first, without the zeros at the end. The decoder holds 64 bits of it at
-`point`; (point − lower) / scale lies in its symbol's interval. One coder serves all lanes, time-major: a call codes the n live rows of one
+The payload is a number in the last range: its bytes, the highest first, without zeros at the end. The decoder keeps 64 bits of it in
+`point`; (point − lower) / scale lies in the interval of the next symbol. One coder serves all lanes, time-major: a call codes the n live rows of one
 step. constriction's queue coder narrows its range in the same way.
 
 `range_encoder` and `range_decoder` return the core's coders (core/rows_coder.c) where the core is available, else these.
@@ -15,19 +15,34 @@ step. constriction's queue coder narrows its range in the same way.
 from __future__ import annotations
 
 import struct
-from typing import Any
+from typing import Protocol
 
 from ...errors import ChecksumError
 from ...lazy import np
 from ...native import library
-from ..base import Pmf, Tokens
+from ...tokens import Tokens
+from ..base import Pmf
 from .intervals import PRECISION, WHOLE, edges
 
 WORD = 32
 MAX_STATE = (1 << 64) - 1
 LOW = (1 << WORD) - 1
-#: zero words that a decoder may read past the end: an encoder leaves out one, and the decoder reads two ahead
+#: zero words that a decoder may read past the end: the encoder leaves out at most one, and the decoder reads two ahead
 BEYOND = 4
+
+
+class SymbolEncoder(Protocol):
+    """The core's encoder and its twin."""
+
+    def push(self, symbols: Tokens, pmf: Pmf) -> None: ...
+
+    def finish(self) -> bytes: ...
+
+
+class SymbolDecoder(Protocol):
+    """The core's decoder and its twin."""
+
+    def pop(self, pmf: Pmf) -> Tokens: ...
 
 
 class RangeEncoder:
@@ -43,7 +58,7 @@ class RangeEncoder:
         self._words: list[int] = []
 
     def push(self, symbols: Tokens, pmf: Pmf) -> None:
-        """symbols [n] int32, pmf [n, V]. Raises ValueError where a row is no distribution, or a symbol is none of its V."""
+        """symbols [n] int32, pmf [n, V]. Raises ValueError where a row is not a distribution, or a symbol is not below V."""
         rows = edges(pmf)
         if len(symbols) and not 0 <= int(np.min(symbols)) <= int(np.max(symbols)) < pmf.shape[1]:
             raise ValueError("a symbol outside the alphabet")
@@ -51,7 +66,7 @@ class RangeEncoder:
             self.narrow(int(row[symbol]), int(row[symbol + 1]))
 
     def narrow(self, left: int, right: int) -> None:
-        """To the interval [left, right) of 2^24."""
+        """Narrow the range to the interval [left, right) of 2^24."""
         scale = self._range >> PRECISION
         self._lower += scale * left
         if self._lower > MAX_STATE:  # the carry may go through many words of ones
@@ -71,12 +86,13 @@ class RangeEncoder:
             at -= 1
 
     def push_bit(self, bit: int, one: int) -> None:
-        """A binary decision; one: p of a one, in 2^-24."""
+        """Push a binary decision. one: probability of a one, in units of 2^-24."""
         self.narrow(*((0, one) if bit else (one, WHOLE)))
 
     def finish(self) -> bytes:
-        """The payload. Of the numbers left, the one whose last word has the most zero bytes at its end, which are not written: the
-        range is above 2^32, so a number that ends in four zero bytes always is among them."""
+        """The payload: the number of the last range that ends in the most zero bytes. These bytes are not written.
+
+        The range is above 2^32, so it always contains a number that ends in four zero bytes."""
         for used in range(5):
             zeros = MAX_STATE >> 8 * used
             point = (self._lower + zeros) & ~zeros
@@ -89,19 +105,19 @@ class RangeEncoder:
 
 
 class RangeDecoder:
-    """The reverse of RangeEncoder. Damaged bytes may decode to wrong symbols; a checksum must tell.
+    """The reverse of RangeEncoder. Damaged bytes may decode to wrong symbols; only a checksum shows it.
 
-    Where symbols cost bits, a token count that lies is found out soon after the payload's end. Symbols that are expected cost next to
-    nothing, as they do in honest files: such a lie takes the time of a frame, never its memory."""
+    If a header claims too many tokens, the decoder reads past the end of the payload and raises. Symbols that cost almost no bits
+    delay this: decoding then takes the time of a whole frame, but not its memory."""
 
     def __init__(self, payload: bytes) -> None:
         padded = bytes(payload) + b"\0" * (-len(payload) % 4 + 4 * BEYOND)
-        self._words = [word for (word,) in struct.iter_unpack(">I", padded)]
+        self._words: list[int] = [word for (word,) in struct.iter_unpack(">I", padded)]
         self._lower, self._range, self._next = 0, MAX_STATE, 2
         self._point = self._words[0] << WORD | self._words[1]
 
     def pop(self, pmf: Pmf) -> Tokens:
-        """pmf [n, V] → symbols [n]. Raises ChecksumError where the damage shows."""
+        """pmf [n, V] → symbols [n]. Raises ChecksumError where the payload is visibly damaged."""
         symbols = np.zeros(len(pmf), np.int32)
         for i, row in enumerate(edges(pmf)):
             symbol = int(np.searchsorted(row, self.target(), side="right")) - 1
@@ -110,20 +126,20 @@ class RangeDecoder:
         return symbols
 
     def pop_bit(self, one: int) -> int:
-        """A binary decision; words that no encoder writes give zeros."""
+        """Pop a binary decision; words that no encoder writes give zeros."""
         bit = int((self._point - self._lower) & MAX_STATE < (self._range >> PRECISION) * one)
         self.narrow(*((0, one) if bit else (one, WHOLE)))
         return bit
 
     def target(self) -> int:
-        """What lies in the interval of the next symbol. Raises ChecksumError where no encoder writes such words."""
+        """A number in the interval of the next symbol. Raises ChecksumError where no encoder writes such words."""
         target = ((self._point - self._lower) & MAX_STATE) // (self._range >> PRECISION)
         if target >= WHOLE:
             raise ChecksumError("the coded words are damaged")
         return target
 
     def narrow(self, left: int, right: int) -> None:
-        """To the interval of the symbol that was found. Raises ChecksumError where the words end before the symbols do."""
+        """Narrow the range to the interval of the symbol found. Raises ChecksumError where the words end before the symbols."""
         scale = self._range >> PRECISION
         self._lower = (self._lower + scale * left) & MAX_STATE
         self._range = scale * (right - left)
@@ -135,7 +151,7 @@ class RangeDecoder:
             self._next += 1
 
 
-def range_encoder() -> Any:
+def range_encoder() -> SymbolEncoder:
     """The core's encoder, or its twin."""
     if library.is_here():
         from ...native import rows_coder
@@ -144,7 +160,7 @@ def range_encoder() -> Any:
     return RangeEncoder()
 
 
-def range_decoder(payload: bytes) -> Any:
+def range_decoder(payload: bytes) -> SymbolDecoder:
     """The core's decoder, or its twin."""
     if library.is_here():
         from ...native import rows_coder

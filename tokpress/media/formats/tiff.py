@@ -7,9 +7,15 @@ Only the tags named here are read, each once, as views of the file, so a false c
 from __future__ import annotations
 
 import struct
+from typing import TYPE_CHECKING, Any
 
 from ...lazy import np
 from .samples import Samples
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Values = NDArray[np.unsignedinteger[Any]]  # uint16 or uint32
 
 WIDTH, HEIGHT, BITS, COMPRESSION, OFFSETS, CHANNELS, COUNTS, PLANES = 256, 257, 258, 259, 273, 277, 279, 284
 TILES = 322
@@ -38,11 +44,11 @@ def find(data: memoryview, size: int) -> Samples | None:
     return Samples("image", int(offsets[0]), stop, shape, "|u1" if bits[0] == 8 else f"{order}u2")
 
 
-def _tags(data: memoryview, order: str) -> dict[int, np.ndarray] | None:
+def _tags(data: memoryview, order: str) -> dict[int, Values] | None:
     """The values of the tags in READ, as views of `data`; None where a tag is there twice, or not in order."""
     (at,) = struct.unpack_from(f"{order}I", data, 4)
     (entries,) = struct.unpack_from(f"{order}H", data, at)
-    tags: dict[int, np.ndarray] = {}
+    tags: dict[int, Values] = {}
     before = -1
     for place in range(at + 2, at + 2 + 12 * entries, 12):
         tag, kind, count = struct.unpack_from(f"{order}HHI", data, place)
@@ -58,13 +64,13 @@ def _tags(data: memoryview, order: str) -> dict[int, np.ndarray] | None:
     return tags
 
 
-def _one(tags: dict[int, np.ndarray], tag: int) -> int:
+def _one(tags: dict[int, Values], tag: int) -> int:
     """The value of a tag that has one; 1 where the tag is missing."""
     (value,) = tags.get(tag, (1,))
     return int(value)
 
 
-def _adjacent(offsets: np.ndarray, counts: np.ndarray) -> bool:
+def _adjacent(offsets: Values, counts: Values) -> bool:
     """Whether each strip begins where the one before it ends."""
     for at in range(0, len(offsets) - 1, PIECE):
         starts = offsets[at : at + PIECE + 1].astype(np.int64)

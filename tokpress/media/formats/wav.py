@@ -15,7 +15,7 @@ MAX_CHUNKS = 1000
 
 
 def find(data: memoryview, size: int) -> Samples | None:
-    if len(data) < 12 or data[8:12] != b"WAVE":
+    if len(data) < 12 or bytes(data[8:12]) != b"WAVE":
         return None
     at, told = 12, None
     for _ in range(MAX_CHUNKS):

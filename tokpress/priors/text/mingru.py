@@ -63,7 +63,7 @@ TOKENS_PER_BYTE = 1 << 6
 class Engine(NamedTuple):
     """A kernel and the weights packed for it, immutable."""
 
-    kernel: Kernel
+    kernel: Kernel[Any, Any]
     xp: Any
     to: Callable[[Any], Any]  # to an array of xp
     rows: Any
@@ -168,7 +168,7 @@ class MinGRUPrior(SteppedPrior):
             return engine
         return self._engines.setdefault(self.kernel, self._make_engine(make_kernel(self.kernel)))
 
-    def _make_engine(self, kernel: Kernel) -> Engine:
+    def _make_engine(self, kernel: Kernel[Any, Any]) -> Engine:
         t, xp = self._tensors, importlib.import_module("array_api_compat.torch") if kernel.name == "float" else np
 
         def to(values: Any) -> Any:

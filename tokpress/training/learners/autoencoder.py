@@ -23,7 +23,7 @@ from ..loop.optimizers import make_optimizers
 from ..loop.steps import finite, keep_freed_memory, run_steps
 from ..nets.fields import TrainedFields
 from ..nets.quantized import product_dtype, set_product_dtype
-from ..options import Progress, TokenizerOptions
+from ..options import Progress, StepResult, TokenizerOptions
 from .bottlenecks import bottleneck_of, critic_of
 
 #: held-out items reconstructed at a time
@@ -129,22 +129,20 @@ class AutoencoderTask:
             self._check_weights()
         if not len(self.items.held_out):
             return
-        net, progress = self.net, self.progress
+        net = self.net
         measured, ratio = held_out(net, self.items.held_out, self.device), "SNR" if net.plan.sound else "PSNR"
-        point: dict[str, float] = {
-            "step": progress.step,
-            "seconds": round(progress.seconds, 1),
+        values: dict[str, float] = {
             f"held_out_{ratio.lower()}": round(measured.decibels, 3),
             "held_out_used": round(measured.used, 4),
             "held_out_perplexity": round(measured.perplexity, 2),
         }
         codes = f"{measured.used:.0%} of {net.plan.vocab_size:,} codes used there"
-        progress.summary = f"held-out {ratio} {measured.decibels:.2f} dB, {codes}"
+        summary = f"held-out {ratio} {measured.decibels:.2f} dB, {codes}"
         replaced = net.bottleneck.take_replaced()
         if replaced is not None:
-            point["dead_codes_replaced"] = replaced
-            progress.summary += f", {replaced:,} dead ones replaced since"
-        progress.curve.append(point)
+            values["dead_codes_replaced"] = replaced
+            summary += f", {replaced:,} dead ones replaced since"
+        self.progress.add_point(values, summary)
 
     @torch.no_grad()
     def _check_weights(self) -> None:
@@ -157,16 +155,16 @@ class AutoencoderTask:
         if self.checkpoint and not finished:
             self.checkpoint.save(self.net, self.optimizers, self.progress, self.config)
 
-    def step(self) -> None:
-        net, progress = self.net, self.progress
-        net.bottleneck.anneal(progress.fraction)
+    def step(self) -> StepResult:
+        net, fraction = self.net, self.progress.fraction
+        net.bottleneck.anneal(fraction)
         x = scaled(self.items.batch(self.config.rows)).to(self.device)
         decoded, _, penalty = net(x)
         error = (decoded - x).square().mean() / self.variance
         if net.critic:
             pictures, reconstructions = (v.unflatten(1, net.plan.sides).movedim(-1, 1) for v in (x, decoded))
             last_layer = net.decoder.values["decoder/out"]
-            adversarial = net.critic.decoder_loss(pictures, reconstructions, error, last_layer, progress.fraction)
+            adversarial = net.critic.decoder_loss(pictures, reconstructions, error, last_layer, fraction)
             penalty = penalty + adversarial
         loss = error + penalty
         loss.backward()
@@ -176,5 +174,5 @@ class AutoencoderTask:
             optimizer.zero_grad(set_to_none=True)
         if net.critic:
             net.critic.learn(pictures, reconstructions)
-        finite(loss, progress.step)
-        progress.tokens += x.numel()
+        finite(loss, self.progress.step)
+        return StepResult(x.numel())

@@ -1,4 +1,4 @@
-"""Priors that are made of trained ones. Wrappers are refused: the prior inside is trained."""
+"""Make a product or an ensemble of trained priors. A memory and a bitwise prior cannot be trained: train the prior inside them."""
 
 from ...errors import TokpressError
 from ...models.store import load_folder
@@ -40,7 +40,7 @@ def refuse_spelling(
     cls: type[Prior], sources: list[Source], tokenizer: Tokenizer, config: Config, options: FitOptions
 ) -> Prior:
     """Raises TokpressError."""
-    raise TokpressError("a spelling prior is wrapped around another prior: train that one")
+    raise TokpressError("a bitwise prior is wrapped around another prior: train that one")
 
 
 def trained_members(

@@ -27,7 +27,7 @@ def fit_mingru(
     """Settings, by default those of `options.init` or of the preset `text`:
 
     width, depth, hidden    shape of the network
-    classes                  classes of a class-factored softmax; 0: one softmax over all symbols
+    classes                 classes of a class-factored softmax; 0: one softmax over all symbols
     grams, features         rows and columns of the tables of hashed n-grams; a prior to start from may lack them
     online                  rate at which the head learns while it codes
     dropout                 of the output of blocks and tables, in training

@@ -21,7 +21,7 @@ from torch import Tensor
 from ..data.streams import Batch, Items, Source, Streams
 from ..nets.base import PriorNet
 from ..nets.quantized import product_dtype, set_product_dtype
-from ..options import FitConfig, FitOptions, Progress
+from ..options import FitConfig, FitOptions, Progress, StepResult
 from .checkpoint import Checkpoint
 from .optimizers import make_optimizers
 from .steps import finite, keep_freed_memory, run_steps
@@ -29,8 +29,6 @@ from .team import make_accelerator
 
 #: compiling takes a minute or two
 COMPILE_FROM_MINUTES, COMPILE_FROM_TOKENS = 5, 5_000_000
-#: weight of the last step in the average loss
-SMOOTHING = 0.02
 
 
 def fit(net: PriorNet, sources: list[Source], token_bytes: NDArray[np.float64], options: FitOptions) -> Progress:
@@ -105,10 +103,9 @@ class PriorTask:
         stance = "force_eager" if self.device.type == "cuda" else "default"
         with torch.compiler.set_stance(stance):
             bits = held_out_bits_per_byte(forward, self.net, self.batches.held_out(), self.token_bytes, self.device)
-        self.progress.held_out_bits_per_byte = bits
         if finished:  # no loss has seen the weights after the last step
             finite(bits, self.progress.step)
-        self.progress.curve.append(self.progress.point())
+        self.progress.add_bits(bits)
 
     def save(self, finished: bool) -> None:
         state = self.accelerator.gather(torch.stack(self.state, 1))
@@ -116,8 +113,8 @@ class PriorTask:
             self.checkpoint.save(self.net, self.optimizers, self.progress, self.config, state)
         self.accelerator.wait_for_everyone()
 
-    def step(self) -> None:
-        batch, progress = self.batch, self.progress
+    def step(self) -> StepResult:
+        batch = self.batch
         inputs, targets, *given = on_device(batch, self.device)
         reads_on = torch.from_numpy(~batch.fresh).to(self.device)[:, None].float()
         loss, self.state = self.forward(inputs, targets, [s * reads_on for s in self.state], *given)
@@ -126,9 +123,7 @@ class PriorTask:
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
         self.batch = next(self.batches)  # drawn while a GPU still computes
-        nats, average = finite(loss, progress.step), progress.train_nats
-        progress.train_nats = nats if math.isnan(average) else (1 - SMOOTHING) * average + SMOOTHING * nats
-        progress.tokens += targets.numel() * self.accelerator.num_processes
+        return StepResult(targets.numel() * self.accelerator.num_processes, finite(loss, self.progress.step))
 
 
 def batches_of(

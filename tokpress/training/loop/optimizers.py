@@ -4,7 +4,7 @@ from typing import Any
 
 import torch
 
-from ..options import FitConfig, Progress
+from ..options import FitConfig
 
 
 def make_optimizers(
@@ -44,9 +44,7 @@ def learning_rate(config: FitConfig, step: int, fraction: float) -> float:
     return config.learning_rate * min(1.0, rise, (1 - fraction) / config.decay)
 
 
-def set_learning_rate(optimizers: list[torch.optim.Optimizer], config: FitConfig, progress: Progress) -> None:
-    """Set the learning rate of the next step, and note it in `progress`."""
-    progress.learning_rate = learning_rate(config, progress.step, progress.fraction)
+def set_learning_rate(optimizers: list[torch.optim.Optimizer], rate: float) -> None:
     for optimizer in optimizers:
         for group in optimizer.param_groups:
-            group["lr"] = progress.learning_rate
+            group["lr"] = rate

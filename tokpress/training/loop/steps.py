@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 
 from ...errors import TokpressError
-from ..options import FitConfig, Progress, Stopped
-from .optimizers import set_learning_rate
+from ..options import FitConfig, Progress, StepResult, Stopped
+from .optimizers import learning_rate, set_learning_rate
 
 
 class Task(Protocol):
@@ -35,15 +35,15 @@ class Task(Protocol):
         """The largest of each value over all processes: they take the same steps and save together."""
 
     def evaluate(self, finished: bool) -> None:
-        """Measure held-out data and add a point to `progress.curve`.
+        """Measure held-out data, and note it in `progress`.
 
         Raises TokpressError where `finished` and the last step made the weights useless."""
 
     def save(self, finished: bool) -> None:
         """Write a checkpoint. Where `finished`, it is needed only by runs that may be prolonged."""
 
-    def step(self) -> None:
-        """Update the weights once, and count what was seen in `progress`. Raises TokpressError where the loss diverges."""
+    def step(self) -> StepResult:
+        """Update the weights once. Raises TokpressError where the loss diverges."""
 
 
 class Timer:
@@ -68,10 +68,11 @@ def run_steps(task: Task, report: Callable[[Progress], None], stop: Callable[[],
     started = time.monotonic() - progress.seconds
     evaluation, checkpoint = Timer(config.evaluate_seconds), Timer(config.checkpoint_seconds)
     while True:
-        progress.seconds = time.monotonic() - started
-        fraction = fraction_over(progress, config, task.corpus_size)
-        progress.fraction, stopped, save = task.agreed([fraction, stop(), checkpoint.due()])
-        finished = progress.fraction >= 1
+        seconds = time.monotonic() - started
+        fraction = fraction_over(progress, seconds, config, task.corpus_size)
+        fraction, stopped, save = task.agreed([fraction, stop(), checkpoint.due()])
+        progress.move(seconds, fraction)
+        finished = fraction >= 1
         if task.main and (finished or evaluation.due()):
             task.evaluate(finished)
             report(progress)
@@ -84,16 +85,16 @@ def run_steps(task: Task, report: Callable[[Progress], None], stop: Callable[[],
         if stopped:
             raise Stopped(progress.step)
 
-        set_learning_rate(task.optimizers, config, progress)
-        task.step()
-        progress.step += 1
+        rate = learning_rate(config, progress.step, fraction)
+        set_learning_rate(task.optimizers, rate)
+        progress.count(task.step(), rate)
         if task.main:
             report(progress)
 
 
-def fraction_over(progress: Progress, config: FitConfig, corpus_size: int) -> float:
-    """Which part of the run is over, from 0 to 1 or more, by the limit that comes first."""
-    by_time = progress.seconds / (60 * config.max_minutes)
+def fraction_over(progress: Progress, seconds: float, config: FitConfig, corpus_size: int) -> float:
+    """Fraction of the run that is over, from 0 to 1 or more, by the limit that comes first."""
+    by_time = seconds / (60 * config.max_minutes)
     if config.max_steps is not None:
         return max(by_time, progress.step / config.max_steps)
     return max(by_time, progress.tokens / (config.max_passes * corpus_size))
