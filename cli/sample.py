@@ -11,7 +11,7 @@ from . import catalog, options
 from .output import check
 from .progress import warn_without_core
 from .streams import destination, is_stdout, standard_output
-from .targets import check_not_read, read_beside
+from .targets import auxiliary_files, check_not_read
 from .terminal import show
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def sample(**values: Any) -> None:
     settings = Settings(**values)
     if settings.file:
         check(settings.file, "-", settings.force)
-        check_not_read(settings.file, read_beside([settings.model], settings.given))
+        check_not_read(settings.file, auxiliary_files([settings.model], settings.given))
     warn_without_core()
     (model,) = catalog.load([settings.model], settings.given)
     drawn = _draw(settings, model)

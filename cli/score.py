@@ -73,7 +73,7 @@ def score(**values: Any) -> None:
     context = b"".join(Path(name).read_bytes() for name in settings.contexts)
     rows = TopRows(settings) if settings.top else AllRows(settings)
     try:
-        jobs.each(settings.files, partial(_score_file, settings, model, context, rows))
+        jobs.run(settings.files, partial(_score_file, settings, model, context, rows))
     finally:
         rows.end()
 
@@ -102,14 +102,14 @@ class TopRows:
     """Keeps the N most expensive rows, and prints them at the end."""
 
     def __init__(self, settings: Settings) -> None:
-        self._printed, self._key, self._most = AllRows(settings), settings.sort_key, settings.top or 0
+        self._printed, self._key, self._max_rows = AllRows(settings), settings.sort_key, settings.top or 0
         self._heap: list[tuple[float, int, costs.Row]] = []
         self._count = 0
 
     def add(self, row: costs.Row) -> None:
         self._count += 1
         entry = (row[self._key], -self._count, row)  # of equal rows the first one counts as the more expensive
-        if len(self._heap) < self._most:
+        if len(self._heap) < self._max_rows:
             heapq.heappush(self._heap, entry)
         else:
             heapq.heappushpop(self._heap, entry)

@@ -50,7 +50,7 @@ def test(**values: Any) -> None:
     settings = Settings(**values)
     models = catalog.load(settings.models, settings.given)
     large = has_several_frames if jobs.are_files(settings.files) else None
-    jobs.each(settings.files, partial(_decode_file, settings, models), partial(_report, settings), large)
+    jobs.run(settings.files, partial(_decode_file, settings, models), partial(_report, settings), large)
 
 
 def _decode_file(settings: Settings, models: "list[Model]", name: str) -> Result:

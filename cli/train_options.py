@@ -116,6 +116,9 @@ class Train(options.Command):
     #: subcommands by name
     parts: dict[str, click.Command]
 
+    def add_parts(self, *commands: click.Command) -> None:
+        self.parts = {command.name or "": command for command in commands}
+
     def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> click.Context:
         if args and args[0] in self.parts:
             return self.parts[args[0]].make_context(f"{info_name} {args[0]}", args[1:], parent, **extra)
@@ -123,7 +126,7 @@ class Train(options.Command):
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Presets"):
-            formatter.write_dl([(name, f"{each.about} ({each.shape})") for name, each in PRESETS.items()])
+            formatter.write_dl([(name, f"{preset.about} ({preset.shape})") for name, preset in PRESETS.items()])
         with formatter.section("Commands (a corpus of that name: ./tokenizer)"):
             formatter.write_dl([(name, part.get_short_help_str(80)) for name, part in self.parts.items()])
 
