@@ -238,7 +238,7 @@ class Report:
         for number, frame in enumerate(summary.frames if settings.verbose else [], 1):
             sizes = f"{frame.source_bytes:,} → {frame.payload_bytes:,} bytes"
             note(f"  frame {number}: {sizes}, {frame.stored}", settings.quiet)
-        self._total.frames += summary.frames
+        self._total.add(summary)
         self._files += 1
 
     def end(self) -> None:

@@ -141,7 +141,7 @@ def _parallel(
             yield from _sequential(group, job)
             continue
         queue = ((name, Desk()) for name in group)
-        with Ahead(queue, run_job, processors(), due=lambda queued: queued[1].take_turn()) as ahead:
+        with Ahead(queue, run_job, processors(), on_turn=lambda queued: queued[1].take_turn()) as ahead:
             yield from ahead
 
 
