@@ -10,6 +10,10 @@ import os
 import sys
 from collections.abc import Iterator
 from contextvars import ContextVar
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import rich.progress
 
 
 def printable(text: str) -> str:
@@ -94,7 +98,7 @@ def show_table(table: object) -> None:
     show(text.getvalue())
 
 
-def note_above(bar, message: str) -> None:
+def note_above(bar: "rich.progress.Progress", message: str) -> None:
     """Print one line above a progress bar of the package rich."""
     bar.console.print(printable(message), highlight=False, markup=False)
 

@@ -25,7 +25,7 @@ def test_any_bytes_come_back(tokenizer, source):
     assert b"".join(tokenizer.pieces(source)) == source
     tokens = tokenizer.encode(source)
     assert tokens.dtype == np.int32 and tokenizer.decode(tokens) == source
-    assert tokenizer.sizes.of_each(tokens).sum() == len(source)
+    assert tokenizer.sizes.lengths(tokens).sum() == len(source)
 
 
 @by_name
