@@ -46,10 +46,10 @@ STATE = {
     "tokenizers.registry.TOKENIZERS": "registered tokenizers",
     "training.nets.adversarial._PERCEPTUAL": "a network that is loaded once",
     "cli.output._unfinished": "outputs to remove when the process is stopped",
-    "cli.signals._check_job": "raises where the result of a job is not needed any more",
-    "cli.signals._finished": "whether signals have no effect any more",
-    "cli.signals._holding": "whether signals wait",
     "cli.signals._received": "the signal that arrived",
+    "cli.signals._holding": "whether signals wait",
+    "cli.signals._finished": "whether the work is over",
+    "cli.signals._check_job": "whether a thread's work is still wanted",
     "cli.terminal._desk": "the terminal's line",
 }
 
