@@ -93,7 +93,7 @@ def show_table(table: object) -> None:
     """Print a table of the package rich on stdout, as plain text."""
     from rich.console import Console
 
-    width = None if sys.stdout.isatty() else 200  # a pipe has no width
+    width = None if sys.stdout and sys.stdout.isatty() else 200  # a pipe has no width
     Console(file=(text := io.StringIO()), width=width, force_terminal=False, highlight=False).print(table)
     show(text.getvalue())
 

@@ -35,7 +35,7 @@ def test_a_clear_win_ends_the_trials():
     clear = [Cost(400), Cost(300)]
     assert tried(clear, WHOLE) == (0, [0])
     assert tried(clear, PIECES) == (0, [0])
-    for part in (LARGE_PART, WHOLE._replace(best=True), WHOLE._replace(samples=True)):
+    for part in (LARGE_PART, WHOLE._replace(all_tried=True), WHOLE._replace(samples=True)):
         assert tried(clear, part) == (1, [0, 1])
 
 
