@@ -297,7 +297,7 @@ class Trials(Benchmark):
 
     A line for each test file, or FILE, has bytes of source and bytes of lzma's output for each token of the text model (PROSE_BYTES,
     PROSE_LZMA), then bits per byte of the trial and of the first frame under both models. The last column compares the gain of the
-    adaptive model, from trial to frame, with that of the text model (STARTS_EMPTY).
+    context-mixing model, from trial to frame, with that of the text model (STARTS_EMPTY).
     """
 
     takes_files = True

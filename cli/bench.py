@@ -147,7 +147,7 @@ def _prepared(settings: Settings) -> "Run":
 def _measure_files(settings: Settings, run: "Run", files: list[str]) -> bool:
     """Whether a file could not be read. After Ctrl-C, the rows so far are printed."""
     try:
-        jobs.each(files, partial(_measure_file, settings, run), run.rows.extend)
+        jobs.run(files, partial(_measure_file, settings, run), run.rows.extend)
     except click.exceptions.Exit:
         return True
     except KeyboardInterrupt:

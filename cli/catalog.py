@@ -4,12 +4,15 @@ import contextlib
 from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+if TYPE_CHECKING:
+    from tokpress.models.model import Model
 
-def load(names: Iterable[str], given: str | None = None) -> list:
+
+def load(names: Iterable[str], given: str | None = None) -> "list[Model]":
     """The models that -m names; conditional ones predict from the file `given`. Raises ModelError, UsageError."""
     from tokpress.models import store
 
@@ -30,19 +33,19 @@ def by_id(given: Iterable[str] = ()) -> dict[bytes, tuple[str, Path]]:
     from tokpress.models.folder import TOKENIZER_ONLY, tokenizer_only
     from tokpress.models.store import find, folders, identity
 
-    found: dict[bytes, tuple[str, Path]] = {}
-    for model in given:
-        folder = find(model)
+    models: dict[bytes, tuple[str, Path]] = {}
+    for name in given:
+        folder = find(name)
         if tokenizer_only(folder):
             raise ModelError(TOKENIZER_ONLY.format(folder))
         try:
-            found[identity(folder)] = folder.resolve().name, folder
+            models[identity(folder)] = folder.resolve().name, folder
         except ModelError as error:
             raise ModelError(f"{folder} is not a valid model directory: {error}") from None
     for name, folder in folders().items():
         with contextlib.suppress(ModelError):
-            found.setdefault(identity(folder), (name, folder))
-    return found
+            models.setdefault(identity(folder), (name, folder))
+    return models
 
 
 @lru_cache(maxsize=256)
@@ -54,7 +57,7 @@ def is_lossy(folder: Path) -> bool | None:
 
     try:
         config = files.config(folder)["tokenizer"]
-        kinds = [TOKENIZERS.find(each["name"]) for each in (config, *config.get("parts", []))]
+        kinds = [TOKENIZERS.find(component["name"]) for component in (config, *config.get("parts", []))]
     except (ModelError, KeyError, TypeError, AttributeError, UnknownComponentError):
         return None
     return not all(kind.lossless for kind in kinds)
@@ -69,7 +72,7 @@ def describe(name: str, folder: Path) -> dict[str, Any]:
     from tokpress.storage import files
 
     config, folders = files.config(folder), list(with_weight_owners(folder).values())
-    parts = [path for each in folders for path in needed(each)]
+    parts = [path for directory in folders for path in needed(directory)]
     card = folder / "README.md"
     return {
         "name": name,
@@ -77,7 +80,7 @@ def describe(name: str, folder: Path) -> dict[str, Any]:
         "tokenizer": _name(config, "tokenizer"),
         "prior": _name(config, "prior"),
         "model_bytes": sum(part.stat().st_size for part in parts),
-        "parameters": sum(_parameters(each / "model.safetensors") for each in folders),
+        "parameters": sum(_parameters(directory / "model.safetensors") for directory in folders),
         "folder": str(folder),
         "card": str(card) if card.is_file() else None,
     }
@@ -90,7 +93,7 @@ def _name(config: dict[str, Any], part: str) -> str:
     component = config.get(part)
     if not isinstance(component, dict) or not isinstance(component.get("name"), str):
         raise ModelError(f"config.json names no {part}")
-    return component["name"]
+    return str(component["name"])
 
 
 def _parameters(path: Path) -> int:

@@ -12,7 +12,7 @@ import click
 from . import catalog, jobs, options, streams, verify
 from .progress import Progress, rates, speed
 from .streams import display_name
-from .targets import Targets, TargetSettings, read_beside
+from .targets import Targets, TargetSettings, auxiliary_files
 from .terminal import note
 
 if TYPE_CHECKING:
@@ -115,12 +115,12 @@ def compress(**values: Any) -> None:
     settings = Settings(**values)
     files = _without_compressed(settings)
     targets = Targets(settings)
-    targets.plan(files, lambda name: name + SUFFIX, read_beside(settings.models, settings.given))
+    targets.plan(files, lambda name: name + SUFFIX, auxiliary_files(settings.models, settings.given))
     codec_options = _codec_options(settings)
     report = Report(settings)
     large = partial(_is_large, settings.frame_size) if _in_parallel(settings, targets, files) else None
     try:
-        jobs.each(files, partial(_compress_file, settings, targets, codec_options), report.add, large)
+        jobs.run(files, partial(_compress_file, settings, targets, codec_options), report.add, large)
     finally:
         report.end()
 
@@ -238,7 +238,7 @@ class Report:
         for number, frame in enumerate(summary.frames if settings.verbose else [], 1):
             sizes = f"{frame.source_bytes:,} → {frame.payload_bytes:,} bytes"
             note(f"  frame {number}: {sizes}, {frame.stored}", settings.quiet)
-        self._total.frames += summary.frames
+        self._total.add(summary)
         self._files += 1
 
     def end(self) -> None:

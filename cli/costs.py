@@ -4,9 +4,18 @@ The bits of a token are divided equally among its bytes.
 """
 
 from collections.abc import Iterable, Iterator
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from .terminal import printable
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from tokpress.models.bits import Bits
+    from tokpress.models.model import Model
+
+    Piece = tuple[bytes, Bits]  # the source of a frame, and its bits
 
 Row = dict[str, Any]
 #: bytes of a line or token that are printed
@@ -14,8 +23,8 @@ TEXT = 200
 
 
 def blocks(
-    source: BinaryIO, model, lanes: int | None, context: bytes = b"", kernel: str = "auto"
-) -> Iterator[tuple[bytes, Any]]:
+    source: BinaryIO, model: "Model", lanes: int | None, context: bytes = b"", kernel: str = "auto"
+) -> "Iterator[Piece]":
     """(source, Bits) of each frame that `compress` would write. With a lossy tokenizer, frames hold decoded samples.
 
     lanes: None takes the number of lanes of `compress`. context: bytes that the model reads before each frame; frames are then cut
@@ -41,7 +50,7 @@ def blocks(
         yield piece, bits
 
 
-def by_file(pieces: Iterable[tuple[bytes, Any]]) -> Iterator[Row]:
+def by_file(pieces: "Iterable[Piece]") -> Iterator[Row]:
     total = {"bits": 0.0, "bytes": 0, "tokens": 0, "lines": 0}
     last = b"\n"
     for block, bits in pieces:
@@ -54,7 +63,7 @@ def by_file(pieces: Iterable[tuple[bytes, Any]]) -> Iterator[Row]:
     yield _rated(total) | {f"bits_per_{k[:-1]}": total["bits"] / max(total[k], 1) for k in ("tokens", "lines")}
 
 
-def by_line(pieces: Iterable[tuple[bytes, Any]]) -> Iterator[Row]:
+def by_line(pieces: "Iterable[Piece]") -> Iterator[Row]:
     """A line includes its newline. It may span several blocks."""
     import numpy as np
 
@@ -73,7 +82,7 @@ def by_line(pieces: Iterable[tuple[bytes, Any]]) -> Iterator[Row]:
         yield {"line": number} | _rated({"bits": cost, "bytes": length}) | {"text": readable(text)}
 
 
-def by_token(pieces: Iterable[tuple[bytes, Any]]) -> Iterator[Row]:
+def by_token(pieces: "Iterable[Piece]") -> Iterator[Row]:
     offset = 0
     for block, bits in pieces:
         start = 0
@@ -84,7 +93,7 @@ def by_token(pieces: Iterable[tuple[bytes, Any]]) -> Iterator[Row]:
         offset += len(block)
 
 
-def by_byte(pieces: Iterable[tuple[bytes, Any]]) -> Iterator[Row]:
+def by_byte(pieces: "Iterable[Piece]") -> Iterator[Row]:
     offset = 0
     for block, bits in pieces:
         for byte, cost in zip(block, per_byte(bits).tolist()):
@@ -94,7 +103,7 @@ def by_byte(pieces: Iterable[tuple[bytes, Any]]) -> Iterator[Row]:
             offset += 1
 
 
-def by_segment(pieces: Iterable[tuple[bytes, Any]]) -> Iterator[Row]:
+def by_segment(pieces: "Iterable[Piece]") -> Iterator[Row]:
     """Segments of a source of several kinds (`tokpress.media.segments`), each with its head."""
     import numpy as np
 
@@ -113,7 +122,7 @@ def by_segment(pieces: Iterable[tuple[bytes, Any]]) -> Iterator[Row]:
 BY = {"file": by_file, "line": by_line, "token": by_token, "byte": by_byte, "segment": by_segment}
 
 
-def per_byte(bits):
+def per_byte(bits: "Bits") -> "NDArray[np.float64]":
     """Bits of each byte [n] float64. The bits of a token without bytes are added to the next token that has bytes."""
     import numpy as np
 
@@ -122,7 +131,8 @@ def per_byte(bits):
         return np.zeros(0)
     reached = np.cumsum(bits.bits)[real]
     reached[-1] = bits.total_bits
-    return np.repeat(np.diff(reached, prepend=0.0) / bits.lengths[real], bits.lengths[real])
+    out: NDArray[np.float64] = np.repeat(np.diff(reached, prepend=0.0) / bits.lengths[real], bits.lengths[real])
+    return out
 
 
 def _rated(row: Row) -> Row:

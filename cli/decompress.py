@@ -13,12 +13,13 @@ from .compress import SUFFIX
 from .output import OutputError
 from .progress import Progress, speed
 from .streams import display_name
-from .targets import Targets, TargetSettings, read_beside
+from .targets import Targets, TargetSettings, auxiliary_files
 from .terminal import note
 
 if TYPE_CHECKING:
     from tokpress.codec.stream import Summary
     from tokpress.container.frames import Damaged
+    from tokpress.models.model import Model
 
 
 @dataclass(frozen=True)
@@ -67,10 +68,10 @@ def decompress(**values: Any) -> None:
     """
     settings = Settings(**values)
     targets = Targets(settings)
-    targets.plan(settings.files, _without_suffix, read_beside(settings.models, settings.given))
+    targets.plan(settings.files, _without_suffix, auxiliary_files(settings.models, settings.given))
     models = catalog.load(settings.models, settings.given)
     large = has_several_frames if targets.separate and jobs.are_files(settings.files) else None
-    jobs.each(settings.files, partial(_restore_file, settings, targets, models), partial(_report, settings), large)
+    jobs.run(settings.files, partial(_restore_file, settings, targets, models), partial(_report, settings), large)
 
 
 # --- plan
@@ -101,7 +102,7 @@ def has_several_frames(name: str) -> bool:
 # --- restore one file
 
 
-def _restore_file(settings: Settings, targets: Targets, models: list, name: str) -> Result:
+def _restore_file(settings: Settings, targets: Targets, models: "list[Model]", name: str) -> Result:
     from tokpress.codec import stream
     from tokpress.errors import FormatError
 
@@ -157,12 +158,12 @@ def _bytes_between(source: BinaryIO, start: int, end: int) -> int | None:
 
 def _damage(source: BinaryIO, summary: "Summary") -> list[str]:
     """One sentence for each damaged place."""
-    missing = [_bytes_between(source, each.offset, each.offset + each.length) for each in summary.damaged]
+    missing = [_bytes_between(source, hole.offset, hole.offset + hole.length) for hole in summary.damaged]
     sequences = [frame.sequence for frame in summary.frames]
     total = summary.frames[-1].total_length if summary.frames else None  # of a single member, by its last frame
     if total and sequences == sorted(set(sequences)) and missing == [None]:
         missing = [total - summary.source_bytes]
-    return [_sentence(each, count) for each, count in zip(summary.damaged, missing)]
+    return [_sentence(hole, count) for hole, count in zip(summary.damaged, missing)]
 
 
 def _sentence(damaged: "Damaged", missing: int | None) -> str:

@@ -44,12 +44,12 @@ def info(**values: Any) -> None:
     """
     settings = Settings(**values)
     models = catalog.by_id(settings.models) if settings.models else None
-    found: list[dict[str, Any]] = []
+    descriptions: list[dict[str, Any]] = []
     try:
-        jobs.each(settings.files, partial(_describe_file, models), partial(_report, settings, found))
+        jobs.run(settings.files, partial(_describe_file, models), partial(_report, settings, descriptions))
     finally:
         if settings.as_json:
-            show_json(found)
+            show_json(descriptions)
 
 
 # --- describe one file
@@ -107,8 +107,8 @@ def _restores(folder: Path | None) -> str | None:
 # --- report
 
 
-def _report(settings: Settings, found: list[dict[str, Any]], description: dict[str, Any]) -> None:
-    found.append(description)
+def _report(settings: Settings, descriptions: list[dict[str, Any]], description: dict[str, Any]) -> None:
+    descriptions.append(description)
     if not settings.as_json:
         for line in _lines(description, settings.verbose):
             say(line)
@@ -134,7 +134,7 @@ def _lines(description: dict[str, Any], verbose: bool) -> list[str]:
 
 def _kind(frame: dict[str, Any]) -> str:
     if "model_id" not in frame:
-        return frame["kind"]
+        return str(frame["kind"])
     lanes = {None: "default lanes", 1: "1 lane"}.get(frame["lanes"], f"{frame['lanes']} lanes")
     lossy = ", tokens only: restores a reconstruction" if frame["restores"] == "reconstruction" else ""
     models = f"model {frame['model'] or 'not installed'} ({frame['model_id']})"

@@ -1,6 +1,6 @@
 """One job per input: open it, code it, write the output; after an error, go on with the next input.
 
-Jobs run one after another, or in parallel threads (`side_by_side`) where each input is a file and each output another file. The
+Jobs run one after another, or in parallel threads (`_parallel`) where each input is a file and each output another file. The
 user sees the same messages in the same order: the messages of a job are held until its turn comes.
 """
 
@@ -10,7 +10,7 @@ import stat
 from collections.abc import Callable, Generator, Iterable, Iterator
 from functools import partial
 from itertools import groupby
-from typing import BinaryIO, TypeVar, cast
+from typing import TYPE_CHECKING, BinaryIO, TypeVar, cast
 
 import click
 
@@ -19,6 +19,9 @@ from .main import describe
 from .streams import display_name
 from .targets import Targets
 from .terminal import Desk, note, traceback
+
+if TYPE_CHECKING:
+    from tokpress.exact.threads import Task
 
 R = TypeVar("R")
 #: returns the result of a job, or raises its error
@@ -60,11 +63,11 @@ def writing(targets: Targets, source: BinaryIO, name: str, target: str | None, b
     output.check(target, "-", settings.force)
     with output.create(target, settings.force, status, sync=settings.remove) as out:
         yield out
-        targets.made(name, os.fstat(out.fileno()))
+        targets.add_written(name, os.fstat(out.fileno()))
     signals.check()
     if settings.remove and name not in targets.kept and status and stat.S_ISREG(status.st_mode):
         output.remove(name, status)
-        targets.removed(status)
+        targets.forget(status)
 
 
 def check_unchanged(name: str, source: BinaryIO, before: os.stat_result | None) -> None:
@@ -85,7 +88,7 @@ def _status_by_name(source: BinaryIO, name: str) -> os.stat_result | None:
         return None
 
 
-def each(
+def run(
     names: Iterable[str],
     job: Callable[[str], R],
     report: Callable[[R], None] = lambda result: None,
@@ -95,7 +98,7 @@ def each(
 
     large: whether one input uses all threads by itself; other inputs run in parallel. None: one after another."""
     ctx, failed = click.get_current_context(), False
-    outcomes = one_by_one(names, job) if large is None else side_by_side(names, job, large)
+    outcomes = _sequential(names, job) if large is None else _parallel(names, job, large)
     with contextlib.closing(outcomes):
         for name, outcome in outcomes:
             try:
@@ -112,12 +115,12 @@ def each(
         ctx.exit(1)
 
 
-def one_by_one(names: Iterable[str], job: Callable[[str], R]) -> Generator[tuple[str, Outcome[R]], None, None]:
+def _sequential(names: Iterable[str], job: Callable[[str], R]) -> Generator[tuple[str, Outcome[R]], None, None]:
     for name in names:
         yield name, partial(job, name)
 
 
-def side_by_side(
+def _parallel(
     names: Iterable[str], job: Callable[[str], R], large: Callable[[str], bool]
 ) -> Generator[tuple[str, Outcome[R]], None, None]:
     """As many jobs at once as there are threads; a large input, which uses all threads and much memory, runs alone.
@@ -126,23 +129,23 @@ def side_by_side(
     from tokpress.codec.ahead import Ahead  # not for --help
     from tokpress.exact.threads import Task, processors
 
-    def run(queued: tuple[str, Desk]) -> tuple[str, Outcome[R]]:
+    def run_job(queued: tuple[str, Desk]) -> tuple[str, Outcome[R]]:
         name, desk = queued
         task = Task(job, name)
         with desk.used(), signals.stopping(ahead.check):
             task.run()
         return name, partial(_outcome, desk, task)
 
-    for alone, group in groupby(names, large):
-        if alone or processors() < 2:
-            yield from one_by_one(group, job)
+    for is_large, group in groupby(names, large):
+        if is_large or processors() < 2:
+            yield from _sequential(group, job)
             continue
         queue = ((name, Desk()) for name in group)
-        with Ahead(queue, run, processors(), due=lambda queued: queued[1].take_turn()) as ahead:
+        with Ahead(queue, run_job, processors(), on_turn=lambda queued: queued[1].take_turn()) as ahead:
             yield from ahead
 
 
-def _outcome(desk: Desk, task):
+def _outcome(desk: Desk, task: "Task[R]") -> R:
     """Show the held messages of a job, then return its result or raise its error."""
     desk.show()
     return task.result()

@@ -128,7 +128,7 @@ def run() -> None:
     warnings.showwarning = lambda message, *position, **more: note(f"tokpress: warning: {message}")
     for stream in filter(None, (sys.stdout, sys.stderr)):
         with contextlib.suppress(AttributeError, ValueError):  # a stream that is not a file
-            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+            stream.reconfigure(errors="backslashreplace")
     try:
         try:
             code = _exit_code()

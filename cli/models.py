@@ -35,11 +35,11 @@ def models(**values: Any) -> None:
       tokpress models
     """
     settings = Settings(**values)
-    found, damaged = _described()
+    rows, damaged = _described()
     if settings.as_json:
-        show_json(found)
+        show_json(rows)
     else:
-        _print_table(found, settings.verbose)
+        _print_table(rows, settings.verbose)
     if damaged:
         click.get_current_context().exit(1)
 
@@ -48,27 +48,27 @@ def _described() -> tuple[list[dict[str, Any]], bool]:
     """A row for each model, and whether a directory is damaged."""
     from tokpress.models.store import folders
 
-    found, damaged = [], False
+    rows, damaged = [], False
     for name, folder in folders().items():
         try:
-            found.append(catalog.describe(name, folder))
+            rows.append(catalog.describe(name, folder))
         except MemoryError:  # not the fault of the model
             raise
         except Exception as error:  # a directory may hold anything; the list goes on
             note(f"tokpress: model {name}: {folder} is not a valid model directory: {type(error).__name__}: {error}")
             damaged = True
-    return found, damaged
+    return rows, damaged
 
 
-def _print_table(found: list[dict[str, Any]], verbose: bool) -> None:
-    rows = [HEAD, *map(_cells, found)]
-    widths = [max(map(len, column)) for column in zip(*rows)]
-    for number, row in enumerate(rows):
+def _print_table(models: list[dict[str, Any]], verbose: bool) -> None:
+    lines = [HEAD, *map(_cells, models)]
+    widths = [max(map(len, column)) for column in zip(*lines)]
+    for number, row in enumerate(lines):
         cells = [cell.ljust(w) for cell, w in zip(row[:FIRST_NUMBER], widths)]
         cells += [cell.rjust(w) for cell, w in zip(row[FIRST_NUMBER:], widths[FIRST_NUMBER:])]
         say("  ".join(cells).rstrip())
         if verbose and number:
-            model = found[number - 1]
+            model = models[number - 1]
             say(f"  {model['card'] or model['folder'] + ' (no card)'}")
 
 

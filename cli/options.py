@@ -7,7 +7,7 @@ functions of these settings.
 import os
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -20,7 +20,12 @@ THREAD_VARIABLES = (
 )  # fmt: skip
 KERNELS = ("auto", "native", "numpy", "int8", "float")
 #: adds options to a command
-Decorator = Callable[[Callable], Callable]
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+if TYPE_CHECKING:
+    SizeType = click.ParamType[int]
+else:
+    SizeType = click.ParamType  # of older versions of click not generic
 
 
 class Advanced(click.Option):
@@ -97,7 +102,7 @@ def _import_modules(ctx: click.Context, option: click.Parameter, names: tuple[st
 # --- parameter types
 
 
-class Size(click.ParamType):
+class Size(SizeType):
     """A number of bytes: 65536, 64K, 16M (powers of 1024; also 16MB, 16MiB)."""
 
     name = "size"
@@ -131,10 +136,10 @@ class FileName(click.Path):
 # --- options
 
 
-def all_of(*decorators: Callable) -> Decorator:
+def all_of(*decorators: Decorator) -> Decorator:
     """Several decorators as one, in the order of --help."""
 
-    def decorate(command: Callable) -> Callable:
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
         for decorator in reversed(decorators):
             command = decorator(command)
         return command

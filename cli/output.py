@@ -135,10 +135,10 @@ class _Temporary:
     def _is_ours(self, name: str) -> bool:
         """Whether a name in the folder leads to the written file. Its inode is not reused while it is open."""
         try:
-            found = os.stat(name, dir_fd=self._folder, follow_symlinks=False)
+            status = os.stat(name, dir_fd=self._folder, follow_symlinks=False)
         except OSError:
             return False
-        return self._status is not None and os.path.samestat(found, self._status)
+        return self._status is not None and os.path.samestat(status, self._status)
 
     def _replaced(self) -> OutputError:
         return OutputError(

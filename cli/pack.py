@@ -19,9 +19,9 @@ from . import catalog, options, streams
 from .main import Failure, describe
 from .output import OutputError, check
 from .progress import Progress, counted, rates, speed
-from .targets import Key, check_not_read, identity, read_beside
+from .targets import Key, auxiliary_files, check_not_read, identity
 from .terminal import note
-from .walk import Found, archive_names, is_too_deep, to_bytes, walk
+from .walk import DiskItem, archive_names, is_too_deep, to_bytes, walk
 
 if TYPE_CHECKING:
     from tokpress.codec.archive import Item
@@ -79,7 +79,7 @@ def pack(**values: Any) -> None:
     settings = Settings(**values)
     named = archive_names(settings.files)
     check(settings.output, "-", settings.force)
-    check_not_read(settings.output, [*(path for path, _ in named), *read_beside(settings.models)])
+    check_not_read(settings.output, [*(path for path, _ in named), *auxiliary_files(settings.models)])
     begin = time.monotonic()
     packing, file_bytes = _write(settings, named)
     _report(settings, packing, file_bytes, time.monotonic() - begin)
@@ -139,16 +139,16 @@ class Packing:
         self._permissions = 0o077  # granted by all files so far
 
     def items(self, named: list[tuple[str, str]]) -> Iterator["Item"]:
-        for found in walk(named, self._failed):
+        for disk_item in walk(named, self._failed):
             try:
                 with contextlib.ExitStack() as open_files:
-                    if item := self._item(found, open_files):
+                    if item := self._item(disk_item, open_files):
                         yield item
                         self.count += 1
             except OSError as error:  # the others go on
-                self._failed(type(error)(error.errno, f"{error.strerror}, left out"), found.path)
+                self._failed(type(error)(error.errno, f"{error.strerror}, left out"), disk_item.path)
             except TokpressError as error:
-                self._failed(error, found.path)
+                self._failed(error, disk_item.path)
 
     def set_permissions(self, umask: int) -> None:
         """Those that all files in the archive grant, within the umask."""
@@ -159,52 +159,56 @@ class Packing:
         self.failures += 1
         note(f"tokpress: {describe(error, path)}")
 
-    def _item(self, found: Found, open_files: contextlib.ExitStack) -> "Item | None":
+    def _item(self, disk_item: DiskItem, open_files: contextlib.ExitStack) -> "Item | None":
         from tokpress.codec.archive import Item, ItemKind
         from tokpress.codec.archive.names import parts_of, to_text
 
-        parts_of(found.name)  # raises where an archive cannot hold this name
-        mode = found.status.st_mode
+        parts_of(disk_item.name)  # raises where an archive cannot hold this name
+        mode = disk_item.status.st_mode
         if stat.S_ISDIR(mode):
-            return self._folder(found)
+            return self._folder(disk_item)
         if stat.S_ISLNK(mode):
-            target = to_text(os.fsencode(os.readlink(found.leaf, dir_fd=found.folder)))
-            return Item(found.name, kind=ItemKind.SYMLINK, target=target)
+            target = to_text(os.fsencode(os.readlink(disk_item.leaf, dir_fd=disk_item.folder)))
+            return Item(disk_item.name, kind=ItemKind.SYMLINK, target=target)
         if not stat.S_ISREG(mode):
-            raise OutputError(f"{found.path}: is {_special(mode)}, left out: archives hold files, folders and links")
-        return None if self._archive.is_own(found) else self._file(found, open_files)
+            raise OutputError(
+                f"{disk_item.path}: is {_special(mode)}, left out: archives hold files, folders and links"
+            )
+        return None if self._archive.is_archive(disk_item) else self._file(disk_item, open_files)
 
-    def _folder(self, found: Found) -> "Item":
+    def _folder(self, disk_item: DiskItem) -> "Item":
         from tokpress.codec.archive import Item, ItemKind
 
-        if is_too_deep(found.name):
-            raise OutputError(f"{found.path}: the name is too long, left out with everything in it: shorten it")
-        self._restrict(found.status, (found.status.st_mode & 0o011) << 2)
-        return _with_attributes(Item(found.name, kind=ItemKind.FOLDER), found.status)
+        if is_too_deep(disk_item.name):
+            raise OutputError(f"{disk_item.path}: the name is too long, left out with everything in it: shorten it")
+        self._restrict(disk_item.status, (disk_item.status.st_mode & 0o011) << 2)
+        return _with_attributes(Item(disk_item.name, kind=ItemKind.FOLDER), disk_item.status)
 
-    def _file(self, found: Found, open_files: contextlib.ExitStack) -> "Item":
+    def _file(self, disk_item: DiskItem, open_files: contextlib.ExitStack) -> "Item":
         from tokpress.codec.archive import Item, ItemKind
 
-        if (first := self._first_names.get(identity(found.status))) and not self._settings.content:
+        if (first := self._first_names.get(identity(disk_item.status))) and not self._settings.content:
             self.files += 1
-            return Item(found.name, kind=ItemKind.HARDLINK, target=first)
-        data, size, status = self._read(found, open_files)
-        name = found.name
+            return Item(disk_item.name, kind=ItemKind.HARDLINK, target=first)
+        data, size, status = self._read(disk_item, open_files)
+        name = disk_item.name
         if self._settings.content:
-            name, data = self._content(found, data)
+            name, data = self._content(disk_item, data)
         if status.st_nlink > 1:
             self._first_names[identity(status)] = name
         self._restrict(status, status.st_mode)
         self.files, self.bytes = self.files + 1, self.bytes + size
         return _with_attributes(Item(name, data), status)
 
-    def _read(self, found: Found, open_files: contextlib.ExitStack) -> tuple[bytes | BinaryIO, int, os.stat_result]:
+    def _read(
+        self, disk_item: DiskItem, open_files: contextlib.ExitStack
+    ) -> tuple[bytes | BinaryIO, int, os.stat_result]:
         """(content, size, status). Large content is copied to a temporary file: the file may change while it is packed."""
         limit = max(self._max_in_memory, MAX_CONTENT) if self._settings.content else self._max_in_memory
-        with os.fdopen(os.open(found.leaf, _FLAGS, dir_fd=found.folder), "rb") as file:
+        with os.fdopen(os.open(disk_item.leaf, _FLAGS, dir_fd=disk_item.folder), "rb") as file:
             before = os.fstat(file.fileno())
             if not stat.S_ISREG(before.st_mode):
-                raise OutputError(f"{found.path}: was replaced while it was packed, left out: try again")
+                raise OutputError(f"{disk_item.path}: was replaced while it was packed, left out: try again")
             data: bytes | BinaryIO = file.read(limit + 1)
             size = len(cast(bytes, data))
             if size > limit:
@@ -216,40 +220,41 @@ class Packing:
         if (before.st_mtime_ns, before.st_size) != (after.st_mtime_ns, after.st_size):
             self.failures += 1
             note(
-                f"tokpress: {found.path}: changed while it was read: the archive holds {size:,} bytes of it: pack it again"
+                f"tokpress: {disk_item.path}: changed while it was read: the archive holds {size:,} bytes of it: pack it again"
             )
         return data, size, before
 
-    def _content(self, found: Found, data: bytes | BinaryIO) -> tuple[str, bytes | BinaryIO]:
+    def _content(self, disk_item: DiskItem, data: bytes | BinaryIO) -> tuple[str, bytes | BinaryIO]:
         """(name, data) of the pixels or samples of a file, or of the file as it is."""
         from tokpress.media import signatures, unwrap
 
         if not isinstance(data, bytes) or len(data) > MAX_CONTENT:
             note(
-                f"tokpress: {found.path}: is larger than {MAX_CONTENT >> 20} MiB, packed as it is", self._settings.quiet
+                f"tokpress: {disk_item.path}: is larger than {MAX_CONTENT >> 20} MiB, packed as it is",
+                self._settings.quiet,
             )
-            return found.name, data
+            return disk_item.name, data
         if not signatures.recognised(data):
-            return found.name, data
+            return disk_item.name, data
         try:
             pixels, suffix, left_out = unwrap.shown(data)
-            name = os.path.splitext(found.name)[0] + suffix if suffix else found.name
+            name = os.path.splitext(disk_item.name)[0] + suffix if suffix else disk_item.name
             leaf = to_bytes(name.rpartition("/")[2])
-            if name != found.name and leaf in found.siblings:
+            if name != disk_item.name and leaf in disk_item.siblings:
                 raise TokpressError(f"another file is called {name} already")
         except TokpressError as error:
-            note(f"tokpress: {found.path}: {error}; packed as it is", self._settings.quiet)
-            return found.name, data
-        found.siblings.add(leaf)
+            note(f"tokpress: {disk_item.path}: {error}; packed as it is", self._settings.quiet)
+            return disk_item.name, data
+        disk_item.siblings.add(leaf)
         self.left_out.update(left_out)
         self.files_with_less += bool(left_out)
         return name, pixels
 
     def _restrict(self, status: os.stat_result, mode: int) -> None:
         """Users who may not read this file may not read the archive. Group bits count where the groups are the same."""
-        others = 0o007 if mode & 0o004 else 0
-        group = 0o070 if mode & (0o040 if status.st_gid == self._archive.group else 0o004) else 0
-        self._permissions &= others | group
+        other_bits = 0o007 if mode & 0o004 else 0
+        group_bits = 0o070 if mode & (0o040 if status.st_gid == self._archive.group else 0o004) else 0
+        self._permissions &= other_bits | group_bits
 
 
 class _Archive:
@@ -260,27 +265,27 @@ class _Archive:
         #: None where the output is not a file
         self.descriptor: int | None = None
         self.group: int | None = None
-        self._own: set[Key] = set()
+        self._archive_keys: set[Key] = set()
         self._precious: Key | None = None  # a file in its place that is not an archive
         with contextlib.suppress(OSError):
             former = os.lstat(output)
-            self._own.add(identity(former))
+            self._archive_keys.add(identity(former))
             if stat.S_ISREG(former.st_mode) and not _is_tokp(output):
                 self._precious = identity(former)
         with contextlib.suppress(OSError, AttributeError):  # a pipe or a device
             if stat.S_ISREG((status := os.fstat(number := out.fileno())).st_mode):
                 self.descriptor, self.group = number, status.st_gid
-                self._own.add(identity(status))
+                self._archive_keys.add(identity(status))
 
-    def is_own(self, found: Found) -> bool:
+    def is_archive(self, disk_item: DiskItem) -> bool:
         """Whether a file is the archive, which is reported once. Raises Failure where it would destroy a file of the user."""
-        key = identity(found.status)
+        key = identity(disk_item.status)
         if key == self._precious:
             raise Failure(f"{self._output}: is one of the files to pack: choose another name with -o")
-        if key in self._own and not self._reported:
+        if key in self._archive_keys and not self._reported:
             self._reported = True
             note(f"tokpress: {self._output}: the archive itself is in a packed folder, and is left out")
-        return key in self._own
+        return key in self._archive_keys
 
 
 def _special(mode: int) -> str:

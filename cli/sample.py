@@ -3,7 +3,7 @@
 import math
 import sys
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,9 +11,13 @@ from . import catalog, options
 from .output import check
 from .progress import warn_without_core
 from .streams import destination, is_stdout, standard_output
-from .targets import check_not_read, read_beside
+from .targets import auxiliary_files, check_not_read
 from .terminal import show
 
+if TYPE_CHECKING:
+    from tokpress.models.model import Model
+
+#: drawn where -n is not given
 TOKENS = 256
 
 
@@ -75,7 +79,7 @@ def sample(**values: Any) -> None:
     settings = Settings(**values)
     if settings.file:
         check(settings.file, "-", settings.force)
-        check_not_read(settings.file, read_beside([settings.model], settings.given))
+        check_not_read(settings.file, auxiliary_files([settings.model], settings.given))
     warn_without_core()
     (model,) = catalog.load([settings.model], settings.given)
     drawn = _draw(settings, model)
@@ -88,7 +92,7 @@ def sample(**values: Any) -> None:
             file.write(drawn)
 
 
-def _draw(settings: Settings, model) -> bytes:
+def _draw(settings: Settings, model: "Model") -> bytes:
     from tokpress.errors import TokpressError
 
     if settings.items and model.prior.rules.order is None:

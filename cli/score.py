@@ -4,7 +4,7 @@ import heapq
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,6 +12,9 @@ from . import catalog, costs, jobs, options
 from .progress import warn_without_core
 from .streams import display_name
 from .terminal import say, show
+
+if TYPE_CHECKING:
+    from tokpress.models.model import Model
 
 
 @dataclass(frozen=True)
@@ -70,12 +73,12 @@ def score(**values: Any) -> None:
     context = b"".join(Path(name).read_bytes() for name in settings.contexts)
     rows = TopRows(settings) if settings.top else AllRows(settings)
     try:
-        jobs.each(settings.files, partial(_score_file, settings, model, context, rows))
+        jobs.run(settings.files, partial(_score_file, settings, model, context, rows))
     finally:
         rows.end()
 
 
-def _score_file(settings: Settings, model, context: bytes, rows: "AllRows | TopRows", name: str) -> None:
+def _score_file(settings: Settings, model: "Model", context: bytes, rows: "AllRows | TopRows", name: str) -> None:
     lanes = 1 if settings.contexts else settings.lanes
     with jobs.reading(name, seekable=not model.tokenizer.lossless) as source:
         for row in costs.BY[settings.by](costs.blocks(source, model, lanes, context, settings.kernel)):
@@ -99,14 +102,14 @@ class TopRows:
     """Keeps the N most expensive rows, and prints them at the end."""
 
     def __init__(self, settings: Settings) -> None:
-        self._printed, self._key, self._most = AllRows(settings), settings.sort_key, settings.top or 0
+        self._printed, self._key, self._max_rows = AllRows(settings), settings.sort_key, settings.top or 0
         self._heap: list[tuple[float, int, costs.Row]] = []
         self._count = 0
 
     def add(self, row: costs.Row) -> None:
         self._count += 1
         entry = (row[self._key], -self._count, row)  # of equal rows the first one counts as the more expensive
-        if len(self._heap) < self._most:
+        if len(self._heap) < self._max_rows:
             heapq.heappush(self._heap, entry)
         else:
             heapq.heappushpop(self._heap, entry)

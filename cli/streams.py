@@ -102,10 +102,10 @@ def _not_for_terminals(name: str) -> OutputError:
 def status(stream: Any) -> os.stat_result | None:
     """The status of the regular file behind a stream; None where there is no such file."""
     try:
-        found = os.fstat(stream.fileno())
+        status = os.fstat(stream.fileno())
     except (AttributeError, OSError, ValueError):  # closed, or without a descriptor
         return None
-    return found if stat.S_ISREG(found.st_mode) else None
+    return status if stat.S_ISREG(status.st_mode) else None
 
 
 class Direct:

@@ -60,16 +60,16 @@ class Targets:
         #: whether each input has its own target, a file that `plan` knows: then files are coded in parallel
         self.separate = False
         self._read: dict[Key, str] = {}  # key of each file read → its name
-        self._made: dict[Key, str] = {}  # key of each file written → its input
+        self._written: dict[Key, str] = {}  # key of each file written → its input
 
-    def plan(self, files: Iterable[str], name: Callable[[str], str], beside: Iterable[str] = ()) -> None:
-        """Compare all targets with all inputs, and with the files read `beside` them, before anything is written.
+    def plan(self, files: Iterable[str], name: Callable[[str], str], other_files: Iterable[str] = ()) -> None:
+        """Compare all targets with all inputs and other files that are read, before anything is written.
 
-        `name` derives a target from an input. Raises OutputError where a target is an input, or two inputs have one target."""
-        files, beside = list(files), list(beside)
+        name: derives a target from an input. Raises OutputError where a target is an input, or two inputs have one target."""
+        files, other_files = list(files), list(other_files)
         if self.settings.remove:
-            _check_not_needed(files, beside)
-        for path in (*files, *beside):
+            _check_not_needed(files, other_files)
+        for path in (*files, *other_files):
             for key in identities(path):
                 self._read.setdefault(key, path)
         self.separate = True
@@ -130,28 +130,28 @@ class Targets:
         """Raise OutputError where a target, perhaps known only now, is an input or was written by this call."""
         self._compare(source, target, identities(target))
         for key in identities(target):
-            if key in self._made:
+            if key in self._written:
                 raise output.OutputError(
-                    f"{source}: its output would replace {target}, the output of {self._made[key]}: run it alone, with -o"
+                    f"{source}: its output would replace {target}, the output of {self._written[key]}: run it alone, with -o"
                 )
         if self.settings.remove and os.path.islink(source) and not self.settings.force:
             raise output.OutputError(
                 f"{source}: is a symbolic link: --rm would delete the link, not the file that it names: add -f to do so"
             )
 
-    def made(self, source: str, status: os.stat_result) -> None:
-        """The output of `source` has its name now."""
-        self._made |= dict.fromkeys(file_keys(status), source)
+    def add_written(self, source: str, status: os.stat_result) -> None:
+        """Record the output of `source`, which has its name now."""
+        self._written |= dict.fromkeys(file_keys(status), source)
 
-    def removed(self, status: os.stat_result) -> None:
-        """An input is deleted; another file may get its inode."""
+    def forget(self, status: os.stat_result) -> None:
+        """Drop a deleted input: another file may get its inode."""
         for key in file_keys(status):
             self._read.pop(key, None)
 
 
-def _check_not_needed(files: Iterable[str], beside: Iterable[str]) -> None:
+def _check_not_needed(files: Iterable[str], other_files: Iterable[str]) -> None:
     """Raise OutputError where an input is needed to restore its output."""
-    needed = {key for path in beside for key in identities(path)}
+    needed = {key for path in other_files for key in identities(path)}
     for path in files:
         if needed.intersection(identities(path)):
             raise output.OutputError(f"{path}: is needed to restore its own output: leave --rm out")
@@ -166,13 +166,13 @@ def _reserve(source: str, target: str, planned: dict[Key, str]) -> None:
     planned[key] = source
 
 
-def read_beside(models: Iterable[str], given: str | None = None) -> list[str]:
-    """Files that a call reads beside its inputs: those of model directories, imported modules, the file of --given."""
-    found = [given] if given else []
+def auxiliary_files(models: Iterable[str], given: str | None = None) -> list[str]:
+    """Files that a call reads beside its inputs: in model directories, imported modules, the file of --given."""
+    paths = [given] if given else []
     for model in filter(os.path.isdir, models):
-        found += [os.path.join(model, name) for name in os.listdir(model)]
+        paths += [os.path.join(model, name) for name in os.listdir(model)]
     imports = click.get_current_context().meta.get("tokpress.imports", ())
-    return found + [name for name in imports if os.path.isfile(name)]
+    return paths + [name for name in imports if os.path.isfile(name)]
 
 
 def check_not_read(target: str, read: Iterable[str]) -> None:

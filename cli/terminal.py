@@ -10,6 +10,10 @@ import os
 import sys
 from collections.abc import Iterator
 from contextvars import ContextVar
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import rich.progress
 
 
 def printable(text: str) -> str:
@@ -89,12 +93,12 @@ def show_table(table: object) -> None:
     """Print a table of the package rich on stdout, as plain text."""
     from rich.console import Console
 
-    width = None if sys.stdout.isatty() else 200  # a pipe has no width
+    width = None if sys.stdout and sys.stdout.isatty() else 200  # a pipe has no width
     Console(file=(text := io.StringIO()), width=width, force_terminal=False, highlight=False).print(table)
     show(text.getvalue())
 
 
-def note_above(bar, message: str) -> None:
+def note_above(bar: "rich.progress.Progress", message: str) -> None:
     """Print one line above a progress bar of the package rich."""
     bar.console.print(printable(message), highlight=False, markup=False)
 

@@ -14,6 +14,7 @@ from .terminal import note, say
 
 if TYPE_CHECKING:
     from tokpress.codec.stream import Summary
+    from tokpress.models.model import Model
 
 
 @dataclass(frozen=True)
@@ -49,10 +50,10 @@ def test(**values: Any) -> None:
     settings = Settings(**values)
     models = catalog.load(settings.models, settings.given)
     large = has_several_frames if jobs.are_files(settings.files) else None
-    jobs.each(settings.files, partial(_decode_file, settings, models), partial(_report, settings), large)
+    jobs.run(settings.files, partial(_decode_file, settings, models), partial(_report, settings), large)
 
 
-def _decode_file(settings: Settings, models: list, name: str) -> Result:
+def _decode_file(settings: Settings, models: "list[Model]", name: str) -> Result:
     from tokpress.codec import stream
 
     discard = cast(BinaryIO, streams.Discard())

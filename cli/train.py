@@ -105,7 +105,7 @@ def train(**values: Any) -> None:
     _train(settings, *_preset_changes(settings))
 
 
-train.parts = {"tokenizer": tokenizer, "prior": prior}
+train.add_parts(tokenizer, prior)
 
 
 # --- plan

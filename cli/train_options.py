@@ -3,7 +3,7 @@
 import math
 import os
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.shell_completion import CompletionItem
@@ -77,7 +77,13 @@ class Settings:
         return {"max_minutes": math.inf} | numbers if self.max_steps else numbers
 
 
-class Pair(click.ParamType):
+if TYPE_CHECKING:
+    PairType = click.ParamType[tuple[str, str] | tuple[str, float]]
+else:
+    PairType = click.ParamType  # of older versions of click not generic
+
+
+class Pair(PairType):
     """NAME=VALUE; the last = separates them."""
 
     name = "pair"
@@ -85,7 +91,9 @@ class Pair(click.ParamType):
     def __init__(self, number: bool = False) -> None:
         self.number = number
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, str] | tuple[str, float]:
         if isinstance(value, tuple):
             return value
         left, equals, right = value.rpartition("=")
@@ -108,6 +116,9 @@ class Train(options.Command):
     #: subcommands by name
     parts: dict[str, click.Command]
 
+    def add_parts(self, *commands: click.Command) -> None:
+        self.parts = {command.name or "": command for command in commands}
+
     def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> click.Context:
         if args and args[0] in self.parts:
             return self.parts[args[0]].make_context(f"{info_name} {args[0]}", args[1:], parent, **extra)
@@ -115,7 +126,7 @@ class Train(options.Command):
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Presets"):
-            formatter.write_dl([(name, f"{each.about} ({each.shape})") for name, each in PRESETS.items()])
+            formatter.write_dl([(name, f"{preset.about} ({preset.shape})") for name, preset in PRESETS.items()])
         with formatter.section("Commands (a corpus of that name: ./tokenizer)"):
             formatter.write_dl([(name, part.get_short_help_str(80)) for name, part in self.parts.items()])
 

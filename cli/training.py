@@ -10,8 +10,8 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from .main import Interrupted
 from .progress import size
+from .signals import Interrupted
 from .terminal import is_live, note, note_above, printable
 
 #: without a terminal: seconds between lines about reading
@@ -34,8 +34,10 @@ class Display:
             from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
             from rich.table import Column
 
-            rest = Column(ratio=1, no_wrap=True, overflow="ellipsis")  # a narrow terminal shortens only this column
-            facts = TextColumn("{task.fields[facts]}", table_column=rest, markup=False)
+            facts_column = Column(
+                ratio=1, no_wrap=True, overflow="ellipsis"
+            )  # a narrow terminal shortens only this column
+            facts = TextColumn("{task.fields[facts]}", table_column=facts_column, markup=False)
             columns = (TextColumn("{task.description}", markup=False), BarColumn(16), TaskProgressColumn(), facts)
             self._bar = Progress(*columns, console=Console(stderr=True), refresh_per_second=4, expand=True)
             self._bar.start()
@@ -84,13 +86,13 @@ class Display:
         other phases, interrupts at once."""
         before = {}
         with contextlib.suppress(ValueError):  # not in the main thread: nothing to catch
-            for each in (signal.SIGINT, signal.SIGTERM):
-                before[each] = signal.signal(each, self._request_stop)
+            for signum in (signal.SIGINT, signal.SIGTERM):
+                before[signum] = signal.signal(signum, self._request_stop)
         try:
             yield
         finally:
-            for each, handler in before.items():
-                signal.signal(each, handler)
+            for signum, handler in before.items():
+                signal.signal(signum, handler)
 
     def _request_stop(self, signum: int, frame: Any) -> None:
         if not self.training or self.signum:

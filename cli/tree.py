@@ -40,21 +40,21 @@ class Tree:
         if parts in self._open:
             self._open[parts] = self._open.pop(parts)
             return self._open[parts]
-        ancestor = max((each for each in self._open if parts[: len(each)] == each), key=len, default=())
-        here, is_kept = self._open.get(ancestor, self._root), True
+        ancestor = max((path for path in self._open if parts[: len(path)] == path), key=len, default=())
+        folder, is_kept = self._open.get(ancestor, self._root), True
         try:
             for depth in range(len(ancestor) + 1, len(parts) + 1):
-                below = _into(here, parts[depth - 1], make)
+                below = _into(folder, parts[depth - 1], make)
                 if not is_kept:
-                    os.close(here)
-                here, is_kept = below, depth == len(parts) or depth % STRIDE == 0
+                    os.close(folder)
+                folder, is_kept = below, depth == len(parts) or depth % STRIDE == 0
                 if is_kept:
-                    self._keep(parts[:depth], here)
+                    self._keep(parts[:depth], folder)
         except BaseException:
             if not is_kept:
-                os.close(here)
+                os.close(folder)
             raise
-        return here
+        return folder
 
     def _keep(self, parts: Parts, folder: int) -> None:
         self._open[parts] = folder

@@ -20,7 +20,7 @@ from tokpress.errors import TokpressError
 from . import catalog, jobs, options, signals
 from .output import FULL, NO_LINKS, PREFIX, OutputError, rename
 from .progress import counted, size
-from .targets import Key, file_keys, read_beside
+from .targets import Key, auxiliary_files, file_keys
 from .terminal import note, say
 from .tree import NOT_A_FOLDER, Parts, Tree
 from .walk import to_bytes, to_text
@@ -127,7 +127,7 @@ def _write(settings: Settings, archive: "Archive", stream: BinaryIO, numbers: Se
     except FileExistsError:
         raise OutputError(f"{settings.output}: is not a folder: name one with -o") from None
     with Tree(settings.output) as tree:
-        read = {key for path in read_beside(settings.models) for key in file_keys(os.stat(path))}
+        read = {key for path in auxiliary_files(settings.models) for key in file_keys(os.stat(path))}
         read |= set(file_keys(os.fstat(stream.fileno())))
         unpacking = Unpacking(settings, archive, tree, read)
         unpacking.write(numbers)
@@ -234,9 +234,9 @@ class Unpacking:
         except FileExistsError:
             self._tree.reach(parts)
             return
-        made = os.fstat(self._tree.reach(parts))
+        status = os.fstat(self._tree.reach(parts))
         self._folders.append(entry.number)
-        self._identities.extend((made.st_dev, made.st_ino))
+        self._identities.extend((status.st_dev, status.st_ino))
 
     def _finish_folder(self, identity: Sequence[int], entry: "Entry", parts: Parts) -> None:
         parent = self._tree.reach(parts[:-1])
@@ -342,8 +342,8 @@ class Unpacking:
 
     def _check_same(self, folder: int, name: bytes, number: int | None) -> None:
         if number is not None:
-            found = os.stat(name, dir_fd=folder, follow_symlinks=False)
-            if not os.path.samestat(os.fstat(number), found):
+            status = os.stat(name, dir_fd=folder, follow_symlinks=False)
+            if not os.path.samestat(os.fstat(number), status):
                 raise OutputError("was replaced by another process while it was written: unpack it again")
 
 

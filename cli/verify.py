@@ -1,13 +1,16 @@
 """Checks that an output restores its source, before the input is deleted."""
 
 import io
-from typing import BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from tokpress.errors import TokpressError
 
 from .output import OutputError
 from .progress import Progress
 from .streams import Discard
+
+if TYPE_CHECKING:
+    from tokpress.models.model import Model
 
 
 class Differs(TokpressError):
@@ -23,7 +26,7 @@ class Compare(io.RawIOBase):
     def writable(self) -> bool:
         return True
 
-    def write(self, data) -> int:
+    def write(self, data: Any) -> int:
         position = 0
         while position < len(data):
             piece = self._source.read(len(data) - position)
@@ -40,7 +43,9 @@ class Compare(io.RawIOBase):
             raise Differs(f"the output ends after byte {self._count:,}: please report this, with the model")
 
 
-def check(name: str, written: BinaryIO, source: BinaryIO | None, models: list, kernel: str, progress: Progress) -> None:
+def check(
+    name: str, written: BinaryIO, source: BinaryIO | None, models: "list[Model]", kernel: str, progress: Progress
+) -> None:
     """Decode the file `written` and compare it with `source`; None: compare the checksums of its frames only.
 
     Raises OutputError where it does not restore the source."""

@@ -13,7 +13,7 @@ from .tree import Parts, Tree
 Failed = Callable[[Exception, str], None]
 
 
-class Found(NamedTuple):
+class DiskItem(NamedTuple):
     """A file, folder or link on disk."""
 
     #: for messages
@@ -47,7 +47,7 @@ def archive_names(files: tuple[str, ...]) -> list[tuple[str, str]]:
     return [(path, name) for name, path in paths.items()]
 
 
-def walk(named: list[tuple[str, str]], failed: Failed) -> Iterator[Found]:
+def walk(named: list[tuple[str, str]], failed: Failed) -> Iterator[DiskItem]:
     """Everything that is named, and everything below folders."""
     siblings = {to_bytes(name) for _, name in named}
     for path, name in named:
@@ -56,7 +56,7 @@ def walk(named: list[tuple[str, str]], failed: Failed) -> Iterator[Found]:
         except OSError as error:
             failed(error, path)
             continue
-        yield Found(path, name, status, os.fsencode(path), None, siblings)
+        yield DiskItem(path, name, status, os.fsencode(path), None, siblings)
         if stat.S_ISDIR(status.st_mode):
             try:
                 with Tree(path) as tree:
@@ -65,19 +65,19 @@ def walk(named: list[tuple[str, str]], failed: Failed) -> Iterator[Found]:
                 failed(error, path)
 
 
-def _below(tree: Tree, root: str, name: str, failed: Failed) -> Iterator[Found]:
+def _below(tree: Tree, root: str, name: str, failed: Failed) -> Iterator[DiskItem]:
     pending: list[Parts] = [()]
     while pending:
         parts = pending.pop()
         folders = []
-        for found in _children(tree, parts, os.path.join(root, *map(os.fsdecode, parts)), name, failed):
-            yield found
-            if stat.S_ISDIR(found.status.st_mode) and not is_too_deep(found.name):
-                folders.append((*parts, found.leaf))
+        for item in _children(tree, parts, os.path.join(root, *map(os.fsdecode, parts)), name, failed):
+            yield item
+            if stat.S_ISDIR(item.status.st_mode) and not is_too_deep(item.name):
+                folders.append((*parts, item.leaf))
         pending += reversed(folders)
 
 
-def _children(tree: Tree, parts: Parts, path: str, name: str, failed: Failed) -> Iterator[Found]:
+def _children(tree: Tree, parts: Parts, path: str, name: str, failed: Failed) -> Iterator[DiskItem]:
     """What lies in one folder, sorted. name: that of the root in the archive."""
     try:
         folder = tree.reach(parts)
@@ -93,7 +93,7 @@ def _children(tree: Tree, parts: Parts, path: str, name: str, failed: Failed) ->
         except OSError as error:
             failed(type(error)(error.errno, error.strerror), child)
             continue
-        yield Found(child, "/".join((name, *map(to_text, (*parts, leaf)))), status, leaf, folder, siblings)
+        yield DiskItem(child, "/".join((name, *map(to_text, (*parts, leaf)))), status, leaf, folder, siblings)
 
 
 def is_too_deep(name: str) -> bool:

@@ -178,5 +178,5 @@ def test_a_tokenizer_that_loses_bytes_does_not_encode():
             return super().decode(tokens[::2])
 
     for tokenizer in (Lower(), Short(), Marks()):
-        with pytest.raises(TokpressError, match="does not give this source back"):
+        with pytest.raises(TokpressError, match="does not restore this source"):
             Model(tokenizer, HistogramPrior(256)).encode(b"A source")

@@ -55,7 +55,7 @@ def break_in_every_way(place) -> list[str]:
     return sorted(set(os.listdir(place)) - {"first", "last"})
 
 
-@pytest.mark.filterwarnings("ignore:.*no sound model directory")
+@pytest.mark.filterwarnings("ignore:.*not a valid model directory")
 def test_broken_folders_are_passed_over(place):
     broken = break_in_every_way(place)
     for name in ("first", "last"):
@@ -72,7 +72,7 @@ def test_broken_folders_are_passed_over(place):
 def test_a_broken_folder_is_warned_about(place):
     (place / "broken").mkdir()
     (place / "broken" / "config.json").write_text("{")
-    with pytest.warns(UserWarning, match=r"broken is no sound model directory, passed over: .*Expecting property name"):
+    with pytest.warns(UserWarning, match=r"broken is not a valid model directory, skipped: .*Expecting property name"):
         store.by_id(load_folder(place / "last").id, [])
 
 

@@ -23,12 +23,8 @@ ROOT = Path(__file__).parent.parent
 MAX_LOOSE = 9
 #: files that use a private name of another library, which one of ours has too
 FOREIGN_NAMES = {"tokpress/training/nets/bottlenecks.py"}
-#: files that set attributes of another file's class: none may be added. Those of autograd's context, of sys and of progress records are
-#: meant to be set
-SET_FROM_OUTSIDE = {
-    "cli/bench.py", "cli/compress.py", "cli/jobs.py", "cli/main.py", "tokpress/priors/linear_prediction/residuals.py",
-    "tokpress/priors/text/bitwise_model.py", "tokpress/training/nets/quantized.py",
-}  # fmt: skip
+#: files that set attributes of another file's class, which are meant to be set: those of sys and of autograd's context
+SET_FROM_OUTSIDE = {"cli/main.py", "tokpress/training/nets/quantized.py"}
 #: what tests may patch: the world outside of tokpress
 WORLD = ("os", "sys", "threading.Thread", "torch.cuda", "'builtins.open'")
 #: tests that patch tokpress itself: none may be added
@@ -50,10 +46,10 @@ STATE = {
     "tokenizers.registry.TOKENIZERS": "registered tokenizers",
     "training.nets.adversarial._PERCEPTUAL": "a network that is loaded once",
     "cli.output._unfinished": "outputs to remove when the process is stopped",
-    "cli.signals._asked": "the signal that arrived",
+    "cli.signals._received": "the signal that arrived",
     "cli.signals._holding": "whether signals wait",
-    "cli.signals._over": "whether the work is over",
-    "cli.signals._wanted": "whether a thread's work is still wanted",
+    "cli.signals._finished": "whether the work is over",
+    "cli.signals._check_job": "whether a thread's work is still wanted",
     "cli.terminal._desk": "the terminal's line",
 }
 

@@ -70,10 +70,13 @@ def test_unknown_names_and_levels(name):
 
 def test_tokpress_tells_models_and_frames(text):
     default = measure(find("tokpress"), text)
-    adaptive = measure(find("tokpress:context-mixing"), text)
-    for row in (default, adaptive):
+    context_mixing = measure(find("tokpress:context-mixing"), text)
+    for row in (default, context_mixing):
         assert row.verified and row.header_bytes > 0 and sum(row.stored.values()) == 1
-    assert adaptive.models.keys() <= {"context-mixing"} and adaptive.compress_codec_seconds < adaptive.compress_seconds
+    assert (
+        context_mixing.models.keys() <= {"context-mixing"}
+        and context_mixing.compress_codec_seconds < context_mixing.compress_seconds
+    )
     assert default.compressed_bytes <= measure(find("xz"), text).compressed_bytes + 64
 
 

@@ -286,9 +286,14 @@ def test_closed_streams(place, tiny):
         assert (done.returncode, done.stderr) == (0, b""), words
 
 
-@pytest.mark.xfail(strict=True, reason="it asks the closed stream whether it is a terminal")
 def test_a_sample_for_a_closed_stdout(tiny):
     fails(sh(f"tokpress sample -m {tiny} >&-"), b"stdout: is closed")
+
+
+def test_a_table_for_a_closed_stdout(place):
+    (place / "a").write_bytes(DATA)
+    done = sh("tokpress bench -q --against '' a >&-")
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 def test_nothing_strays_into_an_output_opened_as_stderr(place, tiny):

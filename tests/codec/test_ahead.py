@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from tokpress.codec import stream
-from tokpress.codec.ahead import Ahead, Stopped, Sum
+from tokpress.codec.ahead import Ahead, Stopped, TotalProgress
 from tokpress.errors import ChecksumError
 from tokpress.models import store
 
@@ -84,15 +84,15 @@ def test_an_item_that_must_be_alone_is_through_before_the_next_is_drawn():
             events.append(("drawn", n))
             yield n
 
-    with Ahead(items(), lambda n: n, 4, alone=lambda n: n == 1) as results:
+    with Ahead(items(), lambda n: n, 4, is_barrier=lambda n: n == 1) as results:
         events.extend(("through", n) for n in results)
     assert events.index(("through", 1)) < events.index(("drawn", 2))
 
 
 def test_progress_is_the_sum():
     seen = []
-    progress = Sum(seen.append)
-    one, other = progress.of_one(), progress.of_one()
+    progress = TotalProgress(seen.append)
+    one, other = progress.item_report(), progress.item_report()
     one(5), other(2), one(10)
     assert seen == [5, 7, 12]
 

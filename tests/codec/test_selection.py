@@ -7,7 +7,7 @@ import pytest
 
 from tokpress.codec import choose, selection
 from tokpress.codec.options import EFFORTS, Options
-from tokpress.codec.selection import LARGE, PROSE_TEXT, TRIAL_SIZE, Cost, Part, Selection, is_prose, tells_prose
+from tokpress.codec.selection import LARGE, PROSE_TEXT, TRIAL_SIZE, Cost, Part, Selection, is_prose, may_be_prose
 from tokpress.container.frames import Kind
 from tokpress.models import store
 
@@ -35,7 +35,7 @@ def test_a_clear_win_ends_the_trials():
     clear = [Cost(400), Cost(300)]
     assert tried(clear, WHOLE) == (0, [0])
     assert tried(clear, PIECES) == (0, [0])
-    for part in (LARGE_PART, WHOLE._replace(best=True), WHOLE._replace(samples=True)):
+    for part in (LARGE_PART, WHOLE._replace(all_tried=True), WHOLE._replace(samples=True)):
         assert tried(clear, part) == (1, [0, 1])
 
 
@@ -50,21 +50,21 @@ def test_who_begins_with_nothing_gains_more_from_the_rest(part):
 def test_what_repeats_itself_is_tried_with_the_fastest_learner_first():
     part = WHOLE._replace(lzma=100)
     assert tried([Cost(60), Cost(70)], part) == (1, [1])
-    assert tried([Cost(60), Cost(70)], part._replace(own=True)) == (0, [0]), "the user's stay in the order given"
+    assert tried([Cost(60), Cost(70)], part._replace(by_user=True)) == (0, [0]), "the user's stay in the order given"
 
 
 def test_a_single_candidate_is_tried_only_where_nothing_may_shrink_the_source():
     assert tried([Cost(1)], PIECES) == (0, [])
     assert tried([Cost(1)], PIECES._replace(lzma=990)) == (0, [0])
-    assert tried([Cost(1)], PIECES._replace(lzma=990, own=True)) == (0, [])
+    assert tried([Cost(1)], PIECES._replace(lzma=990, by_user=True)) == (0, [])
     assert tried([Cost(1)], WHOLE) == (0, [0])
 
 
 def test_a_final_cost_is_taken_at_once():
     assert tried([Cost(999, final=True), Cost(1)], PIECES) == (0, [0])
     assert is_prose(300, PIECES) and not is_prose(400, PIECES) and not is_prose(300, PIECES._replace(lzma=299))
-    assert tells_prose(PIECES)
-    assert not any(tells_prose(part) for part in (WHOLE, PIECES._replace(own=True), PIECES._replace(samples=True)))
+    assert may_be_prose(PIECES)
+    assert not any(may_be_prose(part) for part in (WHOLE, PIECES._replace(by_user=True), PIECES._replace(samples=True)))
 
 
 def model_of(source, **options):

@@ -117,7 +117,7 @@ def test_shipped_models_are_not_hashed():
                 id = tokpress.load(name).id
                 assert store.by_id(id, []).id == id
         assert hashed == []
-        assert identity(shipped.MODELS / "context_mixing") and len(hashed) == 1
+        assert identity(shipped.MODELS / "context-mixing") and len(hashed) == 1
     assert tokpress.load("text").prior.tensors().trusted
 
 

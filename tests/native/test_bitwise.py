@@ -24,8 +24,8 @@ from tokpress.tokenizers.text.bytes import BytesTokenizer
 class Listed(BytesTokenizer):
     """Of tokens whose bytes a list says."""
 
-    def __init__(self, spellings: list[bytes]) -> None:
-        self._listed, self.vocab_size = spellings, len(spellings)
+    def __init__(self, token_bytes: list[bytes]) -> None:
+        self._listed, self.vocab_size = token_bytes, len(token_bytes)
 
     def decode(self, tokens):
         return b"".join(self._listed[v] for v in tokens)
@@ -65,14 +65,14 @@ def core_of(prior, tokens, lanes, core, threads=1) -> BitwiseFrame:
     return BitwiseFrame(model, TokenTable(prior.token_bytes), layout.lanes, tokens, threads, core)
 
 
-def decoded(spelled: BitwiseFrame, payload: bytes, at_once=7, sharpness=1 << 16):
-    text = spelled.text
+def decoded(frame: BitwiseFrame, payload: bytes, at_once=7, sharpness=1 << 16):
+    text = frame.text
     grid = np.zeros((text.lanes, text.steps), np.int32)
-    spelled.start(payload)
+    frame.start(payload)
     while text.at < text.steps:
         at, steps = text.at, min(at_once, text.steps - text.at)
         block = np.zeros((text.lanes, steps), np.int32)
-        spelled.decode(block, steps, sharpness)
+        frame.decode(block, steps, sharpness)
         grid[:, at : at + steps] = block
     return Layout.divide(text.tokens, text.lanes).join(grid)
 
@@ -141,18 +141,18 @@ def test_tokens_outside_the_vocabulary_are_refused(core):
 
 
 @pytest.mark.parametrize("sizes", [[1, 2, 33], [0, 2, 1], [1, 1, 1], [1, 2, 100]])
-def test_spellings_that_cannot_be(core, sizes):
+def test_token_bytes_that_cannot_be(core, sizes):
     """Whatever Python says of them, the core checks."""
     prior = prior_of(BASES["softmax"]())
-    base, spellings = prior.base, TokenTable(prior.token_bytes)
+    base, table = prior.base, TokenTable(prior.token_bytes)
     for at, size in enumerate(sizes):
-        spellings.sizes[at] = size
+        table.sizes[at] = size
     model = Model({"name": base.name, **base.config()}, base.tensors(), factored=False)
     with pytest.raises(CoreError):
-        BitwiseFrame(model, spellings, 1, 10, using=core)
+        BitwiseFrame(model, table, 1, 10, using=core)
 
 
-def test_spellings_that_are_alike_are_refused():
+def test_tokens_with_the_same_bytes_are_refused():
     for wrong in ([b"a", b"b", b"a"], [b"", b"a"], [b"a" * 33, b"b"]):
         with pytest.raises(ValueError, match="1 to 32"):
             TokenTable(wrong)

@@ -177,8 +177,8 @@ def small_file() -> bytes:
     return whole_file(vocab, [["a", "b"], ["ab", "a"], ["\\", "\n"], ["é", "\u00ff"]])
 
 
-#: spellings of one file that the core reads at once, and such as it does not
-SPELLINGS = {
+#: ways to write one file, and whether the core reads it at once
+FORMS = {
     "as it is": (lambda whole: json.dumps(whole), True),
     "compact": (lambda whole: json.dumps(whole, separators=(",", ":")), True),
     "raw characters": (lambda whole: json.dumps(whole, ensure_ascii=False), True),
@@ -193,9 +193,9 @@ def tokenizer_of(data: bytes) -> BPETokenizer:
     return BPETokenizer(data.decode("utf-8", "surrogatepass"))
 
 
-@pytest.mark.parametrize("spelling", SPELLINGS)
-def test_spellings_of_one_file(spelling):
-    write, at_once = SPELLINGS[spelling]
+@pytest.mark.parametrize("form", FORMS)
+def test_forms_of_one_file(form):
+    write, at_once = FORMS[form]
     data = write(json.loads(small_file())).encode()
     assert (bpe_form._by_core(data, "a test") is not None) == (at_once and library.is_here())
     found, plain = tokenizer_of(data), tokenizer_of(small_file())

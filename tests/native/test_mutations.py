@@ -66,14 +66,14 @@ def isa(rng: Rng) -> str:
 
 
 @cache
-def adaptive_payload(pixels: tuple | None) -> bytes:
+def context_mixing_payload(pixels: tuple | None) -> bytes:
     return context_mixing.encode(test_linear_prediction.source(test_linear_prediction.GRIDS["colour"], "walk"), pixels)
 
 
 def bytes_by_context(rng: Rng) -> None:
     pixels = [None, (5, 323, 3, 54, 51), (44, 300, 2, 4, 4)][rng.integers(3)]
     count = near(rng, 328, 3000)
-    found = context_mixing.decode(mutated(rng, adaptive_payload(pixels)), count, pixels, using=isa(rng))
+    found = context_mixing.decode(mutated(rng, context_mixing_payload(pixels)), count, pixels, using=isa(rng))
     assert len(found) == count
 
 
@@ -142,11 +142,11 @@ def spelled_of(name: str):
     return prior, test_bitwise.core_of(prior, 300, 5, None).encode(tokens)
 
 
-def tokens_spelled(rng: Rng) -> None:
+def tokens_bitwise(rng: Rng) -> None:
     prior, payload = spelled_of(str(rng.choice(sorted(PRIORS))))
     tokens = near(rng, 300, 2000)
-    spelled = test_bitwise.core_of(prior, tokens, near(rng, 5, 40), isa(rng), int(rng.integers(1, 4)))
-    found = test_bitwise.decoded(spelled, mutated(rng, payload), int(rng.integers(1, 50)))
+    frame = test_bitwise.core_of(prior, tokens, near(rng, 5, 40), isa(rng), int(rng.integers(1, 4)))
+    found = test_bitwise.decoded(frame, mutated(rng, payload), int(rng.integers(1, 50)))
     assert len(found) == tokens and ((found >= 0) & (found < 64)).all()
 
 
@@ -216,7 +216,7 @@ def byte_pairs(rng: Rng) -> None:
 
 
 DECODERS = [
-    bytes_by_context, samples_on_a_grid, tokens_of_text, tokens_spelled, rows_popped, stack_popped, byte_pairs,
+    bytes_by_context, samples_on_a_grid, tokens_of_text, tokens_bitwise, rows_popped, stack_popped, byte_pairs,
 ]  # fmt: skip
 QUICK = rows_popped, stack_popped, byte_pairs
 

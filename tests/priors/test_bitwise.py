@@ -24,21 +24,21 @@ from tokpress.tokenizers.text.bytes import BytesTokenizer
 from tokpress.training.learners.bpe import train_bpe
 
 TEXT = b"It is a truth universally acknowledged, that a single man in possession of a good fortune " * 12
-SPELLINGS = [bytes([b]) for b in range(256)] + [b"th", b"the", b"there", b" t", b"\xff\xff\xff", b"a\0"]
+TOKEN_BYTES = [bytes([b]) for b in range(256)] + [b"th", b"the", b"there", b" t", b"\xff\xff\xff", b"a\0"]
 
 
 class Listed(BytesTokenizer):
     """Of tokens whose bytes a list says."""
 
-    def __init__(self, spellings: list[bytes]) -> None:
-        self._listed, self.vocab_size = spellings, len(spellings)
+    def __init__(self, token_bytes: list[bytes]) -> None:
+        self._listed, self.vocab_size = token_bytes, len(token_bytes)
 
     def decode(self, tokens):
         return b"".join(self._listed[v] for v in tokens)
 
 
-def spelled(base, spellings: list[bytes]) -> BitwisePrior:
-    return BitwisePrior(base, Listed(spellings))
+def bitwise(base, token_bytes: list[bytes]) -> BitwisePrior:
+    return BitwisePrior(base, Listed(token_bytes))
 
 
 @pytest.fixture(scope="module")
@@ -48,13 +48,13 @@ def bpe(tmp_path_factory) -> BPETokenizer:
     return train_bpe([corpus], 300)
 
 
-def test_a_model_of_spelled_byte_pairs_conforms(bpe, tmp_path):
+def test_a_bitwise_model_of_byte_pairs_conforms(bpe, tmp_path):
     check(Model(bpe, BitwisePrior(tiny_mingru(symbols=bpe.vocab_size))), tmp_path)
 
 
 def test_the_probabilities_of_all_tokens_sum_to_one():
     """After some tokens, whatever the contexts have learned."""
-    prior = spelled(HistogramPrior(40), SPELLINGS[97:117] + SPELLINGS[256:] + SPELLINGS[:14])
+    prior = bitwise(HistogramPrior(40), TOKEN_BYTES[97:117] + TOKEN_BYTES[256:] + TOKEN_BYTES[:14])
     steps, total = TokenPaths(prior, Frame(60)), 0.0
     before = np.random.default_rng(1).integers(0, 40, 12)
     for v in range(40):
@@ -71,25 +71,25 @@ def test_the_probabilities_of_all_tokens_sum_to_one():
     assert total == pytest.approx(1, abs=1e-6)
 
 
-@given(st.lists(st.integers(0, len(SPELLINGS) - 1), max_size=30), st.integers(1, 9), st.integers(0, 99))
+@given(st.lists(st.integers(0, len(TOKEN_BYTES) - 1), max_size=30), st.integers(1, 9), st.integers(0, 99))
 @settings(max_examples=20, deadline=None)
 def test_any_tokens_come_back(tokens, lanes, seed):
-    counts = np.random.default_rng(seed).integers(1, 9, len(SPELLINGS)).astype(np.int64)
-    prior, symbols = spelled(HistogramPrior(len(SPELLINGS), counts), SPELLINGS), np.array(tokens, np.int32)
+    counts = np.random.default_rng(seed).integers(1, 9, len(TOKEN_BYTES)).astype(np.int64)
+    prior, symbols = bitwise(HistogramPrior(len(TOKEN_BYTES), counts), TOKEN_BYTES), np.array(tokens, np.int32)
     payload = coding.encode(prior, symbols, lanes)
     assert np.array_equal(coding.decode(prior, payload, len(symbols), lanes), symbols)
 
 
 def test_the_contexts_learn_what_the_base_cannot():
-    prior = spelled(HistogramPrior(256, np.ones(256, np.int64)), SPELLINGS[:256])
+    prior = bitwise(HistogramPrior(256, np.ones(256, np.int64)), TOKEN_BYTES[:256])
     tokens = np.frombuffer(TEXT, np.uint8).astype(np.int32)
     assert coding.score(prior, tokens, 4).sum() < 0.35 * coding.score(prior.base, tokens, 4).sum()
 
 
 def test_damage_and_noise_end_in_an_error_or_in_other_tokens():
-    prior = spelled(HistogramPrior(len(SPELLINGS)), SPELLINGS)
+    prior = bitwise(HistogramPrior(len(TOKEN_BYTES)), TOKEN_BYTES)
     rng = np.random.default_rng(3)
-    tokens = rng.integers(0, len(SPELLINGS), 400).astype(np.int32)
+    tokens = rng.integers(0, len(TOKEN_BYTES), 400).astype(np.int32)
     payload = coding.encode(prior, tokens, 5)
     outcomes = set()
     for at in range(0, len(payload), 37):
@@ -104,34 +104,34 @@ def test_damage_and_noise_end_in_an_error_or_in_other_tokens():
 
 
 def test_a_history_as_long_as_it_can_be():
-    longest = max(SPELLINGS[256:], key=len)
-    prior = spelled(HistogramPrior(len(SPELLINGS)), SPELLINGS)
-    tokens = np.full(60, SPELLINGS.index(longest), np.int32)
+    longest = max(TOKEN_BYTES[256:], key=len)
+    prior = bitwise(HistogramPrior(len(TOKEN_BYTES)), TOKEN_BYTES)
+    tokens = np.full(60, TOKEN_BYTES.index(longest), np.int32)
     payload = coding.encode(prior, tokens, 7)
     assert np.array_equal(coding.decode(prior, payload, 60, 7), tokens)
 
 
 def test_lanes_of_whole_items_have_room():
-    base = HistogramPrior(len(SPELLINGS))
+    base = HistogramPrior(len(TOKEN_BYTES))
     base.rules = FrameRules(stride=8)
-    prior = spelled(base, SPELLINGS)
-    tokens = np.full(20, SPELLINGS.index(b"there"), np.int32)
+    prior = bitwise(base, TOKEN_BYTES)
+    tokens = np.full(20, TOKEN_BYTES.index(b"there"), np.int32)
     assert Layout.divide(20, 2, 8).steps > -(-20 // Layout.divide(20, 2, 8).lanes)
     assert np.array_equal(coding.decode(prior, coding.encode(prior, tokens, 2), 20, 2), tokens)
 
 
 @given(st.lists(st.binary(min_size=1, max_size=4), min_size=1, max_size=40, unique=True))
-def test_the_tree_has_a_decision_for_each_token_but_one(spellings):
-    tree = Tree(spellings)
-    assert sorted({tree.root, *tree.below, *tree.above}) == list(range(len(spellings)))
+def test_the_tree_has_a_decision_for_each_token_but_one(token_bytes):
+    tree = Tree(token_bytes)
+    assert sorted({tree.root, *tree.below, *tree.above}) == list(range(len(token_bytes)))
     for rank, symbol in enumerate(tree.symbol):
-        low, high, split, places = 0, len(spellings), tree.root, [-1]
+        low, high, split, places = 0, len(token_bytes), tree.root, [-1]
         for bit in tree.path(rank):
             assert low < split < high and tree.place[split] > places[-1]
             places.append(tree.place[split])
             byte, place = divmod(tree.place[split], DIGITS)
-            spelling = spellings[symbol] + b"\0"
-            assert bit == (byte < len(spellings[symbol]) if place == 0 else spelling[byte] >> (8 - place) & 1)
+            token = token_bytes[symbol] + b"\0"
+            assert bit == (byte < len(token_bytes[symbol]) if place == 0 else token[byte] >> (8 - place) & 1)
             low, high = (split, high) if bit else (low, split)
             split = tree.above[split] if bit else tree.below[split]
         assert (low, high, split) == (rank, rank + 1, 0)
@@ -143,15 +143,15 @@ def test_logarithms(n):
 
 
 @pytest.mark.parametrize(
-    "spellings, wrong",
+    "token_bytes, wrong",
     [
-        ([*SPELLINGS[:-1], b"th"], "different"),
-        ([*SPELLINGS[:-1], b""], "different"),
-        ([*SPELLINGS[:-1], b"a" * 33], "1 to 32"),
+        ([*TOKEN_BYTES[:-1], b"th"], "different"),
+        ([*TOKEN_BYTES[:-1], b""], "different"),
+        ([*TOKEN_BYTES[:-1], b"a" * 33], "1 to 32"),
     ],
 )
-def test_spellings_that_cannot_be(spellings, wrong):
-    prior = spelled(HistogramPrior(len(spellings)), spellings)
+def test_token_bytes_that_cannot_be(token_bytes, wrong):
+    prior = bitwise(HistogramPrior(len(token_bytes)), token_bytes)
     with pytest.raises(ModelError, match=wrong):
         coding.encode(prior, np.zeros(9, np.int32), 1)
 
@@ -167,7 +167,7 @@ def test_fewer_lanes_where_it_says_so():
     rule = [(base.rules.lanes(n), prior.rules.lanes(n)) for n in (0, 1, 96, 4 * 96, 7 * 96, 1 << 20)]
     assert rule == [(1, 1), (1, 1), (1, 1), (4, 2), (7, 3), (128, 5)]
     assert prior.config() == {"lanes": 5, "base": {"name": "histogram", "static": False}}
-    listed = Listed(SPELLINGS[:256])
+    listed = Listed(TOKEN_BYTES[:256])
     model = Model(listed, prior)
     assert model.prior.rules.lanes(1 << 20) == 5, "also where it is told its tokenizer"
     *_, lanes = model.encode(bytes(range(256)) * 8)

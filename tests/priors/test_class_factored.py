@@ -338,7 +338,7 @@ def test_no_more_lanes_than_tokens():
         assert len(coded) < len(text) and tokpress.decompress(coded) == text
 
 
-def test_class_factored_spelled():
+def test_class_factored_bitwise():
     """Tokens coded bit by bit need the probabilities of all."""
     payloads, model = set(), Model(BytesTokenizer(), BitwisePrior(MemoryPrior(tiny_class_factored())))
     for kernel in KERNELS:

@@ -85,7 +85,7 @@ def test_a_codec_on_a_grid(made, model):
 
 
 def test_pictures_and_sound_are_smaller_than_without():
-    adaptive = store.load("context-mixing")
+    context_mixing = store.load("context-mixing")
     for grid in (
         Grid(True, 15, 40, 60, 3, 8),
         Grid(True, 15, 40, 60, 1, 16),
@@ -93,7 +93,7 @@ def test_pictures_and_sound_are_smaller_than_without():
         Grid(False, 44, 1, 4000, 1, 24, True, True),
     ):
         source = file_of(grid, bytes(grid.start), b"end")
-        assert len(MODEL.encode(source, grid=grid)[0]) < 0.92 * len(adaptive.encode(source)[0])
+        assert len(MODEL.encode(source, grid=grid)[0]) < 0.92 * len(context_mixing.encode(source)[0])
 
 
 def test_drawings_are_smaller_still():

@@ -66,12 +66,12 @@ def test_strengths_follow_the_gradient_of_the_log_loss():
 
     def log_p(scale):
         counts.scale = scale
-        counts.parts = [counts._weigh(0, counts.found[0])]
-        p = p0[0, symbol].astype(np.float64) * counts.left[0]
+        counts.parts = [counts._weigh(0, counts.contexts[0])]
+        p = p0[0, symbol].astype(np.float64) * counts.base_weight[0]
         return float(np.log(p + sum(float(c[v == symbol].sum()) for v, c in counts._counted(0))))
 
     counts.scale = start.copy()
-    counts.adapt(counts.found[0], symbol, p0[0, symbol])
+    counts.adapt(counts.contexts[0], symbol, p0[0, symbol])
     moved = counts.scale
     changed = np.argwhere(moved != start)
     assert len(changed) == 2

@@ -6,7 +6,7 @@ import pytest
 from tests.models import GIVEN, NETWORKS, tiny_network
 from tokpress.coding.lanes import Layout
 from tokpress.coding.symbolwise import known_conditionals
-from tokpress.priors.base import Prior
+from tokpress.priors.base import SteppedPrior
 from tokpress.tokenizers.text.bytes import BitsTokenizer
 
 ITEMS = {name: told for name, told in (NETWORKS | GIVEN).items() if "shape" in told[1]} | {
@@ -26,7 +26,7 @@ class Stepped:
         return getattr(self._prior, name)
 
     def step_block(self, state, previous, symbols):
-        return Prior.step_block(self._prior, state, previous, symbols)
+        return SteppedPrior.step_block(self._prior, state, previous, symbols)
 
 
 @pytest.mark.parametrize("name", ITEMS)

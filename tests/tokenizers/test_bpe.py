@@ -63,7 +63,7 @@ def test_any_bytes_come_back(own, source):
     tokens = own.encode(source)
     assert as_array(tokens).dtype == np.int32
     assert own.decode(tokens) == source
-    assert own.sizes.of_each(tokens).sum() == len(source)
+    assert own.sizes.lengths(tokens).sum() == len(source)
 
 
 def test_every_byte_is_its_own_id(own):
@@ -278,7 +278,7 @@ def test_special_tokens_are_plain_text_after_import(tmp_path):
 
 def test_an_id_nobody_uses_does_not_decode(tmp_path):
     tokenizer = import_tokenizer(write(FOREIGN["odd special tokens"](), tmp_path))
-    assert tokenizer.sizes.of_each([0])[0] == 0
+    assert tokenizer.sizes.lengths([0])[0] == 0
     with pytest.raises(TokenizerError):
         tokenizer.decode([0])
 

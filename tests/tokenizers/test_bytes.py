@@ -43,7 +43,7 @@ def test_half_a_byte_is_refused():
 
 def test_token_bytes_add_up_to_the_source():
     tokenizer = BytesTokenizer()
-    assert tokenizer.sizes.of_each(tokenizer.encode(b"five!")).sum() == 5
+    assert tokenizer.sizes.lengths(tokenizer.encode(b"five!")).sum() == 5
 
 
 @pytest.mark.parametrize("tokenizer", BOTH, ids=lambda t: t.name)

@@ -1,4 +1,4 @@
-"""Characters and words: any bytes come back, what is not on the list is spelled, and what was learned is what is frequent."""
+"""Characters and words: any bytes come back, what is not on the list becomes bytes, and what was learned is what is frequent."""
 
 import json
 
@@ -25,7 +25,7 @@ def test_any_bytes_come_back(tokenizer, source):
     assert b"".join(tokenizer.pieces(source)) == source
     tokens = tokenizer.encode(source)
     assert tokens.dtype == np.int32 and tokenizer.decode(tokens) == source
-    assert tokenizer.sizes.of_each(tokens).sum() == len(source)
+    assert tokenizer.sizes.lengths(tokens).sum() == len(source)
 
 
 @by_name
@@ -47,7 +47,7 @@ def test_fewer_tokens_than_bytes():
     assert words < 0.4 * chars and chars == len(TEXT.decode())
 
 
-def test_a_new_word_is_spelled_out():
+def test_a_new_word_becomes_bytes():
     words = BOTH[0]
     assert words.encode(b" was").tolist() == [256 + words.entries.index(b" was")]
     assert words.encode(b" wasp").tolist() == list(b" wasp")

@@ -33,7 +33,7 @@ def test_nearest_and_again(source):
     assert np.array_equal(tokens, distance.argmin(1)) if len(pixels) else len(tokens) == 0
     again = PALETTE.decode(tokens)
     assert len(again) == len(source) and np.array_equal(PALETTE.encode(again), tokens)
-    assert PALETTE.source_length(tokens) == len(source)
+    assert PALETTE.sizes.source_length(tokens) == len(source)
 
 
 def test_fit_finds_the_colours(tmp_path):

@@ -28,7 +28,7 @@ def test_segments_and_whatever_follows(parts, rest):
     source = join(parts) + rest
     tokens = BOTH.encode(source)
     assert BOTH.decode(tokens) == source and BOTH.sizes.source_length(tokens) == len(source)
-    assert BOTH.sizes.of_each(tokens).sum() == len(source) and len(BOTH.sizes.of_each(tokens)) == len(tokens)
+    assert BOTH.sizes.lengths(tokens).sum() == len(source) and len(BOTH.sizes.lengths(tokens)) == len(tokens)
     assert list(split(join(parts), 3)) == parts
 
 

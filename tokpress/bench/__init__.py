@@ -1,4 +1,4 @@
-"""Measure tokpress beside other compressors, on the same files; every decode is compared with its source.
+"""Measure tokpress beside other compressors, on the same files. Each result is compared with its source.
 
 peers     one class per compressor, with the command that runs it in a process of its own
 child     the process that codes one file

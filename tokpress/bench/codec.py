@@ -9,14 +9,14 @@ from ..errors import TokpressError
 
 
 class BenchError(TokpressError):
-    """A codec that does not exist, or none that can be run."""
+    """A codec is unknown, or cannot be run."""
 
 
 class Codec(ABC):
     """One way to compress, written KIND or KIND:LEVEL ("zstd", "zstd:19")."""
 
     kind: ClassVar[str]
-    #: what the name of a compressed file must end in
+    #: suffix of a compressed file
     suffix: ClassVar[str] = ""
 
     def __init__(self, level: str = "") -> None:
@@ -24,7 +24,7 @@ class Codec(ABC):
 
     @abstractmethod
     def missing(self) -> str | None:
-        """Why it cannot be run here, and what to do; None if it can."""
+        """Why it cannot be run here, and what to do; None where it can."""
 
     @abstractmethod
     def describe(self) -> str:
@@ -48,7 +48,7 @@ class InPython(Codec):
 
     @abstractmethod
     def run(self, action: str, source: Path, target: Path) -> tuple[float, dict[str, Any]]:
-        """Code one file. Returns the codec's own seconds, and what else the result shall tell."""
+        """Code one file. Returns (seconds of the codec, other fields of the row)."""
 
 
 def parse_level(name: str, level: str, meaning: str, levels: range) -> int:

@@ -17,11 +17,11 @@ def main() -> None:
         _, status, usage = os.wait4(os.posix_spawnp(command[0], command, os.environ), 0)
         code = os.waitstatus_to_exitcode(status)
         peak = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    else:  # Windows does not tell
+    else:  # Windows has no peak memory
         code, peak = subprocess.run(command).returncode, None
-    told = {"seconds": time.perf_counter() - begin, "peak_bytes": peak, "code": code}
+    facts = {"seconds": time.perf_counter() - begin, "peak_bytes": peak, "code": code}
     with open(result, "w") as file:
-        json.dump(told, file)
+        json.dump(facts, file)
 
 
 if __name__ == "__main__":

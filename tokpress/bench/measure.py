@@ -1,7 +1,7 @@
 """Measure one codec on one file: compress, decompress, compare and time, each in a fresh process.
 
 Seconds and peak memory are those of the whole process: start of the interpreter, imports and loading of the model included.
-A second figure has the codec's own seconds, in which only the loading of the model is included.
+A second figure has the seconds of the codec alone, with the loading of the model.
 """
 
 import contextlib
@@ -27,8 +27,8 @@ ACTIONS = ("compress", "decompress")
 
 @dataclass
 class Row:
-    """What a codec did with a file, or (`files` > 1) with several. None: not known, or not measured because of
-    `error`. Sizes in bytes; `models` name → bytes of those that decoding needs, which are counted apart."""
+    """Figures of a codec on one file, or (`files` > 1) on several. None: unknown, or not measured because of `error`. models: name → bytes of
+    the models that decoding needs."""
 
     file: str
     codec: str
@@ -49,8 +49,9 @@ class Row:
 
     @property
     def bits_per_byte(self) -> float | None:
-        known = self.compressed_bytes is not None and self.source_bytes
-        return 8 * self.compressed_bytes / self.source_bytes if known else None  # type: ignore[operator]
+        if self.compressed_bytes is None or not self.source_bytes:
+            return None
+        return 8 * self.compressed_bytes / self.source_bytes
 
     @property
     def model_bytes(self) -> int:
@@ -58,12 +59,12 @@ class Row:
 
     @property
     def peak_bytes(self) -> int | None:
-        known = [peak for peak in (self.compress_peak_bytes, self.decompress_peak_bytes) if peak is not None]
-        return max(known, default=None)
+        peaks = [peak for peak in (self.compress_peak_bytes, self.decompress_peak_bytes) if peak is not None]
+        return max(peaks, default=None)
 
-    def speed(self, action: str, own: bool = False) -> float | None:
-        """Source bytes per second of `action`, by the whole process or by the codec's own seconds."""
-        seconds = getattr(self, f"{action}_codec_seconds" if own else f"{action}_seconds")
+    def speed(self, action: str, codec_only: bool = False) -> float | None:
+        """Source bytes per second of `action`, by the seconds of the process or of the codec."""
+        seconds = getattr(self, f"{action}_codec_seconds" if codec_only else f"{action}_seconds")
         return self.source_bytes / seconds if seconds and self.source_bytes else None
 
     def to_json(self) -> dict[str, Any]:
@@ -76,7 +77,7 @@ Timer = Callable[[Sequence[str], Path], tuple[float, int | None, bytes]]
 
 
 class Failed(Exception):
-    """The codec's process did not do its work."""
+    """The process of the codec failed."""
 
 
 def measure(
@@ -84,13 +85,13 @@ def measure(
 ) -> Row:
     """Compress and decompress the file at `path` `repeat` times, each time in new processes; times are the best.
 
-    rounds: how often a process does the work, for the codec's own seconds when warm (whole-process seconds
-    then mean nothing). timer: runs and times a process; `timed` without one. A codec that fails or decodes to other bytes gives a row with `error`, no exception."""
+    rounds: repetitions in one process, for the seconds of a warm codec (process seconds are then meaningless). timer: runs and times a process;
+    default: `timed`. A codec that fails or decodes to other bytes gives a row with `error`, not an exception."""
     with tempfile.TemporaryDirectory(prefix="tokpress-bench-") as name:
         place = Path(name)
         source, packed, restored = place / "source", place / f"packed{codec.suffix}", place / "restored"
-        shutil.copyfile(path, source)  # nobody changes it while it is measured
-        row, wanted = Row(shown or str(path), codec.name, source.stat().st_size), digest(source)
+        shutil.copyfile(path, source)  # a copy cannot change meanwhile
+        row, expected = Row(shown or str(path), codec.name, source.stat().st_size), digest(source)
         try:
             for _ in range(repeat):
                 packed.unlink(missing_ok=True)
@@ -103,7 +104,7 @@ def measure(
                     raise Failed(f"compressed to {row.compressed_bytes:,} bytes first and to {size:,} bytes now")
                 row.compressed_bytes = size
                 _run(row, codec, "decompress", packed, restored, rounds, timer or timed)
-                if not restored.is_file() or digest(restored) != wanted:
+                if not restored.is_file() or digest(restored) != expected:
                     raise Failed("decoded to other bytes than the source's")
             row.verified = True
         except Failed as failed:
@@ -112,18 +113,18 @@ def measure(
 
 
 def _run(row: Row, codec: Codec, action: str, source: Path, target: Path, rounds: int, timer: Timer) -> None:
-    """One process; its figures go to `row`."""
-    seconds, peak, told = timer(codec.command(action, source.name, target.name, rounds), source.parent)
+    """Run one process, and put its figures in `row`."""
+    seconds, peak, printed = timer(codec.command(action, source.name, target.name, rounds), source.parent)
     _keep(row, f"{action}_seconds", seconds, min)
     _keep(row, f"{action}_peak_bytes", peak, max)
-    with contextlib.suppress(ValueError):  # programs print for people
-        facts = json.loads(told)
+    with contextlib.suppress(ValueError):  # other programs do not print JSON
+        facts = json.loads(printed)
         _keep(row, f"{action}_codec_seconds", facts.pop("codec_seconds"), min)
         for name, value in facts.items():
             setattr(row, name, value)
 
 
-def _keep(row: Row, name: str, value: Any, better: Any) -> None:
+def _keep(row: Row, name: str, value: Any, better: Callable[[Any, Any], Any]) -> None:
     old = getattr(row, name)
     setattr(row, name, value if old is None else old if value is None else better(old, value))
 
@@ -131,7 +132,7 @@ def _keep(row: Row, name: str, value: Any, better: Any) -> None:
 def timed(command: Sequence[str], folder: Path, **settings: Any) -> tuple[float, int | None, bytes]:
     """(seconds, peak bytes, stdout) of a command run in `folder`. Raises Failed where it exits otherwise than by 0."""
     result = folder / "launched.json"
-    # as it is used: Python keeps what it compiles of a package's modules, whatever the shell that measures says
+    # as users run it: with the bytecode cache of Python
     settings.setdefault("env", {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"})
     launcher = [sys.executable, "-I", "-S", launch.__file__, str(result), *command]
     started = subprocess.Popen(
@@ -140,7 +141,7 @@ def timed(command: Sequence[str], folder: Path, **settings: Any) -> tuple[float,
     )  # fmt: skip
     try:
         out, err = started.communicate()
-    except BaseException:  # interrupted: what it started must not go on alone
+    except BaseException:  # interrupted: end the process too
         with contextlib.suppress(OSError):
             if hasattr(os, "killpg"):
                 os.killpg(started.pid, signal.SIGKILL)
@@ -149,35 +150,35 @@ def timed(command: Sequence[str], folder: Path, **settings: Any) -> tuple[float,
         raise
     last = (err.decode(errors="replace").strip() or out.decode(errors="replace").strip() or "says nothing").splitlines()
     try:
-        told = json.loads(result.read_text())
+        facts = json.loads(result.read_text())
     except (OSError, ValueError):
         raise Failed(f"could not be started: {last[-1]}") from None
     result.unlink()
-    if told["code"]:
-        raise Failed(f"exit code {told['code']}: {last[-1]}")
-    return told["seconds"], told["peak_bytes"], out
+    if facts["code"]:
+        raise Failed(f"exit code {facts['code']}: {last[-1]}")
+    return facts["seconds"], facts["peak_bytes"], out
 
 
 def total(rows: Iterable[Row], name: str = "total") -> Row:
-    """One codec's rows over several files as one: bytes and seconds added, peaks the highest, models once each.
+    """The rows of one codec as one row: sums of bytes and seconds, the highest peak, each model once.
 
-    A file that failed leaves the sum unknown."""
+    A failed file leaves the sum unknown."""
     rows = list(rows)
-    whole = Row(name, rows[0].codec, sum(r.source_bytes for r in rows), files=sum(r.files for r in rows))
+    summed = Row(name, rows[0].codec, sum(r.source_bytes for r in rows), files=sum(r.files for r in rows))
     if failed := sum(r.error is not None for r in rows):
-        whole.error = f"{failed} of {len(rows)} failed"
-        return whole
+        summed.error = f"{failed} of {len(rows)} failed"
+        return summed
     seconds = [f"{action}{whose}_seconds" for action in ACTIONS for whose in ("", "_codec")]
     peaks = [f"{action}_peak_bytes" for action in ACTIONS]
     for name in ("compressed_bytes", "header_bytes", *seconds, *peaks):
         values = [getattr(row, name) for row in rows]
-        setattr(whole, name, None if None in values else max(values) if name in peaks else sum(values))
+        setattr(summed, name, None if None in values else max(values) if name in peaks else sum(values))
     for row in rows:
-        whole.models |= row.models
+        summed.models |= row.models
         for kind, count in row.stored.items():
-            whole.stored[kind] = whole.stored.get(kind, 0) + count
-    whole.verified = all(r.verified for r in rows)
-    return whole
+            summed.stored[kind] = summed.stored.get(kind, 0) + count
+    summed.verified = all(r.verified for r in rows)
+    return summed
 
 
 def digest(path: Path) -> bytes:
@@ -187,7 +188,7 @@ def digest(path: Path) -> bytes:
 
 @dataclass
 class Run:
-    """All rows of one bench, and how they were made."""
+    """The rows of one bench, and its settings."""
 
     codecs: list[Codec]
     skipped: dict[str, str] = field(default_factory=dict)
@@ -196,7 +197,7 @@ class Run:
 
     @property
     def totals(self) -> list[Row]:
-        """A row per codec over all files; none where there is but one file."""
+        """A row for each codec over all files; none for a single file."""
         by_codec = ([r for r in self.rows if r.codec == codec.name] for codec in self.codecs)
         return [total(rows) for rows in by_codec if len(rows) > 1]
 
@@ -206,7 +207,7 @@ class Run:
 
 
 def prepare(names: Iterable[str], repeat: int = 1) -> Run:
-    """The codecs of these names, without those that cannot be run here. Raises BenchError for unknown ones."""
+    """A run of these codecs, without those that cannot be run here. Raises BenchError for unknown names."""
     run = Run([], repeat=repeat)
     for name in dict.fromkeys(names):
         codec = find(name)

@@ -10,8 +10,8 @@ from .codec import InPython
 
 
 class Tokpress(InPython):
-    """`tokpress`: the default choice. `tokpress:fast`, `tokpress:best`: that of the other efforts. `tokpress:NAME` or
-    `tokpress:DIR`: only this model (and lzma, raw)."""
+    """`tokpress`: the default effort. `tokpress:fast`, `tokpress:best`: other efforts. `tokpress:NAME`, `tokpress:DIR`: only this model, beside
+    lzma and raw."""
 
     kind = "tokpress"
 
@@ -37,17 +37,17 @@ class Tokpress(InPython):
         return f"tokpress {version('tokpress')}, {how}"
 
     def run(self, action: str, source: Path, target: Path) -> tuple[float, dict[str, Any]]:
-        """From file to file in bounded memory, as the command does. Tells how frames are stored, the bytes of
-        their headers, and the models that decoding needs."""
+        """Code from file to file, as the command does. The facts: models of frames, bytes of headers, and models that decoding needs."""
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as tokpress.cli does
         from ..codec import stream
+        from ..codec.options import Options
         from ..models import store
 
         models = [store.load(self.model)] if self.model else None
         begin = time.perf_counter()
         with source.open("rb") as file, target.open("w+b") as out:
             if action == "compress":
-                summary = stream.compress_stream(file, out, stream.Options(models, effort=self.effort))
+                summary = stream.compress_stream(file, out, Options(models, effort=self.effort))
             else:
                 summary = stream.decompress_stream(file, out, models)
         seconds = time.perf_counter() - begin
@@ -67,7 +67,7 @@ class Tokpress(InPython):
 
 
 def model_bytes(folder: Path) -> int:
-    """What those files of a model that decoding needs take on disk."""
+    """Bytes on disk of the files of a model that decoding needs."""
     from ..models.folder import needed
 
     return sum(path.stat().st_size for path in needed(folder))

@@ -21,7 +21,7 @@ MiB = 1 << 20
 
 
 class Library(InPython):
-    """A peer that is two functions on bytes."""
+    """A peer with two functions on bytes."""
 
     package: ClassVar[str]  # as pip knows it
     module: ClassVar[str]
@@ -57,7 +57,7 @@ class Library(InPython):
 
 
 class XZ(Library):
-    """A level as in `xz -9e`: a preset, and e where it shall try harder."""
+    """A level as in `xz -9e`: a preset, and e for the extreme variant."""
 
     kind, package, module, levels, default = "xz", "Python's lzma", "lzma", range(10), 9
 
@@ -70,10 +70,10 @@ class XZ(Library):
         return f"liblzma of Python {sys.version.split()[0]}, xz -{self.level}{'e' * self.extreme}, CRC64"
 
     def compress(self, library: Any, source: bytes) -> bytes:
-        return library.compress(source, preset=self.level | (library.PRESET_EXTREME if self.extreme else 0))
+        return bytes(library.compress(source, preset=self.level | (library.PRESET_EXTREME if self.extreme else 0)))
 
     def decompress(self, library: Any, data: bytes) -> bytes:
-        return library.decompress(data)
+        return bytes(library.decompress(data))
 
 
 class Zstd(Library):
@@ -85,14 +85,14 @@ class Zstd(Library):
         return f"{super().describe()}, content checksum, one thread"
 
     def compress(self, library: Any, source: bytes) -> bytes:
-        return library.ZstdCompressor(level=self.level, write_checksum=True).compress(source)
+        return bytes(library.ZstdCompressor(level=self.level, write_checksum=True).compress(source))
 
     def decompress(self, library: Any, data: bytes) -> bytes:
-        return library.ZstdDecompressor(max_window_size=1 << 31).decompress(data)
+        return bytes(library.ZstdDecompressor(max_window_size=1 << 31).decompress(data))
 
 
 class ZstdDictionary(Zstd):
-    """zstd -22 with a dictionary, zstd-dict:FILE. Its bytes are counted as those of a model."""
+    """zstd -22 with a dictionary, zstd-dict:FILE. Its bytes count as model bytes."""
 
     kind = "zstd-dict"
 
@@ -120,11 +120,13 @@ class ZstdDictionary(Zstd):
 
     def compress(self, library: Any, source: bytes) -> bytes:
         dictionary = self._dictionary(library)
-        return library.ZstdCompressor(level=self.level, write_checksum=True, dict_data=dictionary).compress(source)
+        return bytes(
+            library.ZstdCompressor(level=self.level, write_checksum=True, dict_data=dictionary).compress(source)
+        )
 
     def decompress(self, library: Any, data: bytes) -> bytes:
         dictionary = self._dictionary(library)
-        return library.ZstdDecompressor(max_window_size=1 << 31, dict_data=dictionary).decompress(data)
+        return bytes(library.ZstdDecompressor(max_window_size=1 << 31, dict_data=dictionary).decompress(data))
 
 
 class Brotli(Library):
@@ -135,30 +137,29 @@ class Brotli(Library):
         return f"{super().describe()}, 16 MiB window"
 
     def compress(self, library: Any, source: bytes) -> bytes:
-        return library.compress(source, quality=self.level, lgwin=24)
+        return bytes(library.compress(source, quality=self.level, lgwin=24))
 
     def decompress(self, library: Any, data: bytes) -> bytes:
-        return library.decompress(data)
+        return bytes(library.decompress(data))
 
 
 class Bzip3(Library):
-    """Blocks of up to 64 MiB: no file of the usual sets is cut."""
+    """Blocks of up to 64 MiB, more than the files of the usual sets."""
 
     kind, package, module, levels, default = "bzip3", "bzip3", "bz3", range(1, 512), 64
     meaning = "block size in MiB"
 
     def compress(self, library: Any, source: bytes) -> bytes:
         block = min(max(len(source), 65 << 10), self.level * MiB)
-        return library.compress(source, block_size=block)
+        return bytes(library.compress(source, block_size=block))
 
     def decompress(self, library: Any, data: bytes) -> bytes:
-        return library.decompress(data)
+        return bytes(library.decompress(data))
 
 
 class PPMd(Library):
-    """PPMd variant H (PPMd7; Shkarin 2002, "PPM: one step to practicality"), as 7-Zip has it. The stream does not tell
-    its length: eight bytes before it do. (pyppmd 1.3.1 cannot read back all
-    that it writes, of either variant: such a file is told as failed.)"""
+    """PPMd variant H (PPMd7; Shkarin 2002, "PPM: one step to practicality"), as in 7-Zip. Eight bytes before the stream hold
+    the length of the source. (pyppmd 1.3.1 cannot decode all its own streams: such a file is reported as failed.)"""
 
     kind, package, module, levels, default = "ppmd", "pyppmd", "pyppmd", range(2, 65), 8
     meaning = "order"
@@ -169,11 +170,11 @@ class PPMd(Library):
 
     def compress(self, library: Any, source: bytes) -> bytes:
         encoder = library.Ppmd7Encoder(self.level, self.memory)
-        return len(source).to_bytes(8, "little") + encoder.encode(source) + encoder.flush()
+        return len(source).to_bytes(8, "little") + bytes(encoder.encode(source)) + bytes(encoder.flush())
 
     def decompress(self, library: Any, data: bytes) -> bytes:
         decoder = library.Ppmd7Decoder(self.level, self.memory)
-        return decoder.decode(data[8:], int.from_bytes(data[:8], "little"))
+        return bytes(decoder.decode(data[8:], int.from_bytes(data[:8], "little")))
 
 
 class Zpaq(Codec):
@@ -189,9 +190,9 @@ class Zpaq(Codec):
         return None if shutil.which("zpaq") else "the program zpaq is not installed: apt-get install zpaq"
 
     def describe(self) -> str:
-        told = subprocess.run(["zpaq"], capture_output=True, text=True, errors="replace").stdout
-        found = re.search(r"zpaq v([\d.]+)", told)
-        return f"zpaq {found[1] if found else '(unknown version)'}, -m{self.level}"
+        printed = subprocess.run(["zpaq"], capture_output=True, text=True, errors="replace").stdout
+        match = re.search(r"zpaq v([\d.]+)", printed)
+        return f"zpaq {match[1] if match else '(unknown version)'}, -m{self.level}"
 
     def command(self, action: str, source: str, target: str, rounds: int) -> list[str]:
         from ..exact.threads import processors

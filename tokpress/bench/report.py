@@ -15,7 +15,7 @@ PACKAGES = ("numpy", "torch", "zstandard", "brotli", "bzip3", "pyppmd")
 
 
 def as_json(run: Run, command: list[str]) -> dict[str, Any]:
-    """What `tokpress bench --json` writes; docs/bench.md describes it."""
+    """The JSON of `tokpress bench --json`, described in docs/bench.md."""
     return {
         "format": FORMAT,
         "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
@@ -34,7 +34,7 @@ HEAD = ("codec", "bytes", "bits per byte", "compress MB/s", "decompress MB/s", "
 
 
 def cells(row: Row) -> list[str]:
-    """One row as texts, in the order of HEAD. A dash: not known. Speeds and memory in powers of 1000."""
+    """The cells of a row, in the order of HEAD. A dash: unknown. Speeds and memory in powers of 1000."""
     if row.error:
         return [row.codec, f"failed: {row.error}", *[""] * (len(HEAD) - 2)]
     speeds = (row.speed("compress"), row.speed("decompress"))
@@ -49,7 +49,7 @@ def cells(row: Row) -> list[str]:
 
 
 def table(run: Run) -> "Table":
-    """A block of rows per file, and one of totals, for rich to print."""
+    """A table of rich: a section for each file, and one for totals."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text

@@ -22,10 +22,10 @@ class Stopped(Exception):
 
 
 class _Job(Generic[T, R]):
-    def __init__(self, item: T, work: Callable[[T], R]) -> None:
+    def __init__(self, item: T, function: Callable[[T], R]) -> None:
         self.item = item
-        self._task = Task(work, item)
-        self._runs = False
+        self._task = Task(function, item)
+        self.is_started = False
 
     def start(self, threads: int) -> None:
         """Run in a new thread, which may use `threads` threads in all and sees the caller's context variables. Does nothing where
@@ -37,39 +37,39 @@ class _Job(Generic[T, R]):
 
         with suppress(RuntimeError, MemoryError):
             Thread(target=copy_context().run, args=(run,), name="tokpress-ahead", daemon=True).start()
-            self._runs = True
+            self.is_started = True
 
     def result(self) -> R:
-        if not self._runs:
-            self._runs = True
+        if not self.is_started:
+            self.is_started = True
             self._task.run()
         return self._task.result()
 
     def wait(self) -> None:
-        if self._runs:
+        if self.is_started:
             with suppress(BaseException):
                 self._task.result()
 
 
 class Ahead(Generic[T, R]):
-    """Results of `work(item)` for each item, in order: an iterator, and a context that ends all threads.
+    """Results of `function(item)` for each item, in order: an iterator, and a context that ends all threads.
 
-    most: threads in all, fewer under a limit of `at_most`. alone(item): whether the next item may be drawn only when this one is
-    done. due(item): called in the caller's thread when the item's turn comes. ready(): whether an item can be drawn without
-    waiting; until it can, the drawn items are worked on. `work` should call `check` regularly: it raises Stopped once the context
+    max_threads: fewer under a limit of `at_most`. is_barrier(item): whether the next item may be drawn only when this one is done.
+    on_turn(item): called in the caller's thread when the turn of the item comes. can_draw(): whether an item can be drawn without
+    waiting; until it can, the drawn items are worked on. `function` should call `check` regularly: it raises Stopped once the context
     has ended."""
 
     def __init__(
         self,
         items: Iterator[T],
-        work: Callable[[T], R],
-        most: int,
-        alone: Callable[[T], bool] = lambda item: False,
-        due: Callable[[T], None] = lambda item: None,
-        ready: Callable[[], bool] = lambda: True,
+        function: Callable[[T], R],
+        max_threads: int,
+        is_barrier: Callable[[T], bool] = lambda item: False,
+        on_turn: Callable[[T], None] = lambda item: None,
+        can_draw: Callable[[], bool] = lambda: True,
     ) -> None:
-        self._items, self._work, self._most, self._alone = items, work, allowed(most), alone
-        self._due, self._ready = due, ready
+        self._items, self._function, self._max_threads = items, function, allowed(max_threads)
+        self._is_barrier, self._on_turn, self._can_draw = is_barrier, on_turn, can_draw
         self._jobs: deque[_Job[T, R]] = deque()
         self._error: BaseException | None = None
         self._ended = self._stopped = False
@@ -88,13 +88,13 @@ class Ahead(Generic[T, R]):
 
     def __iter__(self) -> Iterator[R]:
         while self._fill():
-            behind = list(self._jobs)[1:]
-            each = max(1, self._most // len(self._jobs))
-            for job in behind:
-                if not job._runs:
-                    job.start(each)
-            self._due(self._jobs[0].item)
-            with at_most(each if behind else 0):
+            later = list(self._jobs)[1:]
+            threads = max(1, self._max_threads // len(self._jobs))
+            for job in later:
+                if not job.is_started:
+                    job.start(threads)
+            self._on_turn(self._jobs[0].item)
+            with at_most(threads if later else 0):
                 result = self._jobs[0].result()
             self._jobs.popleft()
             yield result
@@ -104,8 +104,8 @@ class Ahead(Generic[T, R]):
     def _fill(self) -> bool:
         """Draw items until every thread has one. Returns whether there are any. An error of the iterator is raised later, after the
         results of the items before it."""
-        while not self._ended and len(self._jobs) < self._most:
-            if self._jobs and (self._alone(self._jobs[-1].item) or not self._ready()):
+        while not self._ended and len(self._jobs) < self._max_threads:
+            if self._jobs and (self._is_barrier(self._jobs[-1].item) or not self._can_draw()):
                 break
             try:
                 item = next(self._items)
@@ -114,17 +114,17 @@ class Ahead(Generic[T, R]):
             except Exception as error:
                 self._error, self._ended = error, True
             else:
-                self._jobs.append(_Job(item, self._work))
+                self._jobs.append(_Job(item, self._function))
         return bool(self._jobs)
 
 
-class Sum:
+class TotalProgress:
     """The progress of several items together: `report` is called with the sum."""
 
     def __init__(self, report: Callable[[int], None]) -> None:
         self._report, self._lock, self._total = report, Lock(), 0
 
-    def of_one(self) -> Callable[[int], None]:
+    def item_report(self) -> Callable[[int], None]:
         """The report of one item, to be called with the part of it that is done."""
         done = 0
 

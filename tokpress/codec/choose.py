@@ -12,7 +12,7 @@ from ..models import store
 from ..models.model import Model
 from .encoded_frame import EncodedFrame, encode, plain
 from .options import EFFORTS, Options, Report
-from .selection import LARGE, PROSE_TEXT, TRIAL_SIZE, Choice, Cost, Part, Selection, is_prose, tells_prose
+from .selection import LARGE, PROSE_TEXT, TRIAL_SIZE, Choice, Cost, Part, Selection, is_prose, may_be_prose
 
 #: a trial takes so many pieces of this size from all over the source; of samples it takes as many bytes of rows from the middle, or
 #: a sixteenth of the frame where that is more
@@ -44,16 +44,16 @@ def _choose_by_part(source: bytes, options: Options, report: Report, grid: Grid 
     thread; it stops as soon as it is larger."""
     last = 0
 
-    def follow(done: int) -> None:
+    def report_and_keep(done: int) -> None:
         nonlocal last
         last = done
         report(done)
 
     # where lzma packs alone, the last report is repeated: that call may raise to stop the work
-    packing = Packing(source) if (beside := threads() > 1) else Packing(source, lambda: report(last))
+    packing = Packing(source) if (in_background := threads() > 1) else Packing(source, lambda: report(last))
     try:
-        packed = start_in_background(packing.go_on) if beside else packing.go_on
-        return _by_part(source, packing, packed, options, follow, grid)
+        packed = start_in_background(packing.go_on) if in_background else packing.go_on
+        return _by_part(source, packing, packed, options, report_and_keep, grid)
     finally:
         packing.give_up()
 
@@ -98,8 +98,8 @@ class _Trials:
     def select(self, lzma: int, source_size: int) -> Choice | None:
         """The best candidate. lzma: bytes of the part by lzma."""
         options = self._options
-        own, best = options.models is not None, options.effort == "best"
-        part = Part(len(self._part), source_size, lzma, bool(self._grid), own, best)
+        by_user, all_tried = options.models is not None, options.effort == "best"
+        part = Part(len(self._part), source_size, lzma, bool(self._grid), by_user, all_tried)
         selection = Selection(len(self._candidates), part)
         for number in selection:
             selection.add(number, self._cost(number, part))
@@ -109,7 +109,7 @@ class _Trials:
         model = self.model(number)
         if is_hopeless(model, self._part):
             return None
-        tokens = model.tokenizer.encode(self._part) if tells_prose(part) else None
+        tokens = model.tokenizer.encode(self._part) if may_be_prose(part) else None
         if tokens is not None and is_prose(len(tokens), part):
             return Cost(PROSE_TEXT * len(tokens), final=True)
         encoded = encode(model, self._part, self._options, self._report, self._grid, tokens)
@@ -119,10 +119,10 @@ class _Trials:
 
 def _smaller(winner: EncodedFrame | None, packed: bytes | None, source: bytes, options: Options) -> EncodedFrame:
     """The smallest of the best model's frame, lzma and raw bytes. packed: None where lzma is larger than that model."""
-    best = plain(packed, source)
+    smallest_plain = plain(packed, source)
     if winner is None or _is_enough(packed, source, options):
-        return best
-    return winner if len(winner.payload) + LONGER < len(best.payload) else best
+        return smallest_plain
+    return winner if len(winner.payload) + LONGER < len(smallest_plain.payload) else smallest_plain
 
 
 def _is_enough(packed: bytes | None, source: bytes, options: Options) -> bool:

@@ -46,11 +46,11 @@ def _locked(method: C) -> C:
     """A method of TokpressFile that one thread at a time runs."""
 
     @functools.wraps(method)
-    def alone(self: "TokpressFile", *args: Any, **more: Any) -> Any:
+    def locked(self: "TokpressFile", *args: Any, **options: Any) -> Any:
         with self._lock:
-            return method(self, *args, **more)
+            return method(self, *args, **options)
 
-    return cast(C, alone)
+    return cast(C, locked)
 
 
 class _Sink:
@@ -76,10 +76,10 @@ class _Sink:
 
     def _flush(self, size: int, last: bool) -> None:
         if self._broken:
-            raise TokpressError("an earlier write failed, so this file cannot be completed: write it anew")
+            raise TokpressError("an earlier write failed, so this file cannot be completed: write it again")
         self._broken = True  # a frame may be half written when an exception leaves this method
         block = bytes(self._held[:size])
-        coded = choose_frame(block, self._options, lambda done: None, self._grids.of(block))
+        coded = choose_frame(block, self._options, lambda done: None, self._grids.next(block))
         self._member.write(coded, block, last)
         del self._held[:size]
         self._broken = False
@@ -102,7 +102,7 @@ def _holds_frames(file: PathLike) -> bool:
         if str(error).startswith(name):
             raise
         raise FormatError(
-            f"{name}: nothing is appended to what is not whole: {error}; `tokpress decompress --keep-going` restores what it holds"
+            f"{name}: nothing is appended to an incomplete file: {error}; `tokpress decompress --keep-going` restores what it holds"
         ) from None
     return bool(start)
 
@@ -140,11 +140,11 @@ class TokpressFile(io.BufferedIOBase):
         if not self._owned:
             need(file, "read" if mode[0] == "r" else "write")
         given = [*([model] if model is not None else []), *(models or [])]
-        loaded = [store.load(each) for each in given]
+        loaded = [store.load(name) for name in given]
         options = Options(loaded if given and mode[0] != "r" else None, lanes, frame_size, kernel)
         if options.completes:
             raise TokpressError(
-                "tokpress.open writes with models of lossless tokenizers; tokpress.compress takes this one"
+                "tokpress.open needs a model with a lossless tokenizer: use tokpress.compress for this one"
             )
         self.appends = mode[0] == "a" and isinstance(file, str | bytes | os.PathLike) and _holds_frames(file)
         if isinstance(file, str | bytes | os.PathLike):
@@ -241,7 +241,7 @@ class TokpressFile(io.BufferedIOBase):
         if stream and self._owned:
             stream.close()
 
-    def __exit__(self, kind: type[BaseException] | None, *rest: Any) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *details: object) -> None:
         self.abandon() if kind else self.close()
 
     def __del__(self) -> None:
@@ -257,7 +257,7 @@ class TokpressFile(io.BufferedIOBase):
 class _Text(io.TextIOWrapper):
     """Text over a TokpressFile, which stays incomplete where that would."""
 
-    def __exit__(self, kind: type[BaseException] | None, *rest: Any) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *details: object) -> None:
         if kind:
             cast(TokpressFile, self.buffer).abandon()
         else:

@@ -45,23 +45,23 @@ def blocks(source: BinaryIO, options: Options) -> Iterator[Block]:
     left, reader, done = bytes_left(source), _Reader(source), 0
     size, item = frame_of_items(options)
     lead, grids = (left or 0) % item, Grids(left)
-    whole, suits = None, True
-    if (options.lossy or options.completes) and (found := formats.find(reader.look(max(size + lead, LOOK)), UNKNOWN)):
-        assert options.models  # there is one
+    source_grid, suits = None, True
+    if (options.lossy or options.completes) and (samples := formats.find(reader.look(max(size + lead, LOOK)), UNKNOWN)):
+        assert options.models  # exactly one
         try:
-            whole, size = _suited(found, options.models[0].tokenizer, options.frame_size, left)
-            lead = whole.start
+            source_grid, size = _sample_blocks(samples, options.models[0].tokenizer, options.frame_size, left)
+            lead = source_grid.start
         except TokpressError:
             if options.lossy:
                 raise
             suits = False
     while True:
-        most = size if done else lead + size
-        following = reader.look(most + 1)
-        block = reader.take(frame_end(following[:most], options) if len(following) > most else most)
-        grid, last = grids.of(block), not reader.look(1)
-        if whole:  # what stands behind it is not for the tokenizer either
-            grid = whole.within(done, done + len(block))
+        limit = size if done else lead + size
+        following = reader.look(limit + 1)
+        block = reader.take(frame_end(following[:limit], options) if len(following) > limit else limit)
+        grid, last = grids.next(block), not reader.look(1)
+        if source_grid:  # None after the samples
+            grid = source_grid.within(done, done + len(block))
             suits = grid is not None
         yield Block(block, last, grid, suits)
         done += len(block)
@@ -69,24 +69,26 @@ def blocks(source: BinaryIO, options: Options) -> Iterator[Block]:
             return
 
 
-def _suited(found: formats.Samples, tokenizer: Tokenizer, frame_size: int, left: int | None) -> tuple[Grid, int]:
+def _sample_blocks(
+    samples: formats.Samples, tokenizer: Tokenizer, frame_size: int, left: int | None
+) -> tuple[Grid, int]:
     """(position of the samples, bytes of them in a block). Raises TokpressError where the tokenizer is for other samples."""
     from ..tokenizers.learned.tiled import Tiled  # only for lossy tokenizers, since it takes milliseconds
 
-    grid = grid_for(tokenizer, found)
+    grid = grid_for(tokenizer, samples)
     if left is not None and grid.stop > left:
         raise TokpressError("--lossy takes a whole file: this one is cut off")
-    each = grid.slice_bytes
-    one = grid.within(grid.start, grid.start + each)
-    tiled = one and for_grid(tokenizer, one._replace(start=0))
-    many = frame_size // each
+    slice_bytes = grid.slice_bytes
+    first_slice = grid.within(grid.start, grid.start + slice_bytes)
+    tiled = first_slice and for_grid(tokenizer, first_slice._replace(start=0))
+    slices = frame_size // slice_bytes
     if isinstance(tiled, Tiled):
         sides = tiled.inner.samples.sides
         side = sides[len(sides) == 3 and grid.frames == 1]  # a single frame is cut along its rows
-        many = max(1, min(frame_size // (side * each), MAX_FILLED // tiled.filled)) * side
-    size = min(max(1, many), MAX_SOURCE // each) * each
+        slices = max(1, min(frame_size // (side * slice_bytes), MAX_FILLED // tiled.filled)) * side
+    size = min(max(1, slices), MAX_SOURCE // slice_bytes) * slice_bytes
     if not size:
-        raise TokpressError(f"--lossy takes videos whose frames are at most {MAX_SOURCE:,} bytes; these are {each:,}")
+        raise TokpressError(f"--lossy takes videos with frames of at most {MAX_SOURCE:,} bytes, not {slice_bytes:,}")
     return grid, size
 
 
@@ -98,11 +100,11 @@ def frame_of_items(options: Options) -> tuple[int, int]:
     (model,) = options.models
     pieces, size = model.tokenizer.sizes.unit_tokens, model.tokenizer.sizes.unit_bytes
     item = math.lcm(model.prior.rules.stride, pieces) // pieces * size
-    most = min(options.frame_size, MAX_SOURCE - (item - 1))
-    most = min(most, most * 2 * size // pieces)
-    if item > most or model.prior.rules.given_size:
+    limit = min(options.frame_size, MAX_SOURCE - (item - 1))
+    limit = min(limit, limit * 2 * size // pieces)
+    if item > limit or model.prior.rules.given_size:
         return options.frame_size, 1
-    return most // item * item, item
+    return limit // item * item, item
 
 
 def frame_end(block: bytes, options: Options) -> int:
@@ -131,14 +133,14 @@ class Grids:
 
     def __init__(self, size: int | None = None) -> None:
         self._size, self._done = size, 0
-        self._whole: Grid | None = None
+        self._grid: Grid | None = None
 
-    def of(self, block: bytes) -> Grid | None:
+    def next(self, block: bytes) -> Grid | None:
         """Position of the samples in the next block."""
         if not self._done:
-            self._whole = formats.grid_of(block, UNKNOWN if self._size is None else self._size)
+            self._grid = formats.grid_of(block, UNKNOWN if self._size is None else self._size)
         begin, self._done = self._done, self._done + len(block)
-        return self._whole and self._whole.within(begin, self._done)
+        return self._grid and self._grid.within(begin, self._done)
 
 
 class _Reader:

@@ -37,7 +37,7 @@ def coded_pieces(block: Block, options: Options, report: Report) -> list[tuple[b
 def _exactly(model: Model, samples: bytes, options: Options, report: Report, grid: Grid | None) -> EncodedFrame:
     if grid or (samples and not len(samples) % model.tokenizer.sizes.unit_bytes):
         coded = complete(model, samples, options, report, grid)
-        if _worth(coded, samples):
+        if _is_smaller(coded, samples):
             return coded
     return choose_frame(samples, Options(kernel=options.kernel), report, grid and grid.stacked)
 
@@ -47,12 +47,12 @@ def _with_loss(model: Model, samples: bytes, options: Options, report: Report, g
     tokens = tokenizer.encode(samples)
     restored = tokenizer.decode(tokens)
     coded = encode(model, samples, options, report, grid, tokens)
-    if not _worth(coded, samples):
+    if not _is_smaller(coded, samples):
         restored, coded = samples, choose_frame(samples, Options(kernel=options.kernel), report)
     lost = Distortion.between(samples, restored, samples_of(model.tokenizer).sound)
     return coded._replace(restores=restored, distortion=lost)
 
 
-def _worth(coded: EncodedFrame, samples: bytes) -> bool:
+def _is_smaller(coded: EncodedFrame, samples: bytes) -> bool:
     """Whether a frame is smaller than its samples. A few samples, padded to an item, may take more."""
     return len(coded.payload) < len(samples) and (coded.tokens or 0) <= MAX_TOKENS * len(samples)

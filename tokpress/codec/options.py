@@ -43,7 +43,7 @@ class Options:
         if self.effort not in EFFORTS:
             raise ValueError(f"effort must be {', '.join(EFFORTS)}, not {self.effort!r}")
         if self.effort != "default" and self.models is not None:
-            raise ValueError("an effort chooses among the shipped models; it does not go with models of your own")
+            raise ValueError("an effort chooses among the shipped models: it does not go with models of your own")
         if self.lanes is not None and not 1 <= self.lanes <= MAX_LANES:
             raise ValueError(f"lanes must be 1 … {MAX_LANES:,}, not {self.lanes:,}")
         if not 1 <= self.frame_size <= MAX_SOURCE:

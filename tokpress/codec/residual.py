@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..container.varint import pack_varint, take_varint
 from ..errors import ChecksumError
@@ -20,10 +20,12 @@ from ..media.grid import Grid
 from ..tokenizers.samples import for_grid, samples_of
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from ..models.model import Model
 
 
-def _samples(data: bytes, sound: bool) -> np.ndarray:
+def _samples(data: bytes, sound: bool) -> NDArray[Any]:
     return np.frombuffer(data, "<i2" if sound else "u1")
 
 
@@ -45,7 +47,7 @@ def added(restored: bytes, residual: bytes, sound: bool) -> bytes:
     return data
 
 
-def of_items(model: Model, length: int) -> Grid:
+def items_grid(model: Model, length: int) -> Grid:
     """The grid of items one after another, as one picture or recording."""
     kind = samples_of(model.tokenizer)
     columns = length // (2 * kind.channels) if kind.sound else kind.sides[-1]
@@ -68,7 +70,7 @@ def encode(
     tokens = tokenizer.encode(source)
     residual = difference(source, tokenizer.decode(tokens), samples_of(model.tokenizer).sound)
     lossy, count, lanes = model.encode(source, lanes, lambda share: report(share / 2), grid, tokens, kernel)
-    layout = grid.stacked if grid else of_items(model, len(source))
+    layout = grid.stacked if grid else items_grid(model, len(source))
     lossless, _, _ = residual_model.encode(residual, None, lambda share: report(0.5 + share / 2), layout, None, kernel)
     return pack_varint(len(lossy)) + lossy + lossless, count, lanes
 

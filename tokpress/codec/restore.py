@@ -22,7 +22,7 @@ from ..errors import ChecksumError, FormatError, ModelMismatchError, TokpressErr
 from ..exact.threads import processors
 from ..models import store
 from ..models.model import Model
-from .ahead import Ahead, Sum
+from .ahead import Ahead, TotalProgress
 from .options import Report
 
 #: decoded frames up to this size are verified before the first of their bytes is returned
@@ -54,10 +54,10 @@ def _restore(header: FrameHeader, payload: bytes, models: Sequence[Model], kerne
         else:
             source = model.decode(payload, header.tokens, lanes, share_done, size, kernel)
     except ChecksumError as error:
-        other = (
+        hint = (
             "; or --given names another file than the one that it was made with" if model.prior.rules.given_size else ""
         )
-        raise ChecksumError(f"{header.where}: {error}: {ADVICE}{other}") from error
+        raise ChecksumError(f"{header.where}: {error}: {ADVICE}{hint}") from error
     check_source(header, source)
     return source
 
@@ -133,7 +133,7 @@ class _Frames:
         self, source: BinaryIO, models: Sequence[Model], kernel: str, keep_going: bool, report: Report
     ) -> None:
         self._source, self._models, self._kernel, self._keep_going = source, models, kernel, keep_going
-        self._progress = Sum(report)
+        self._progress = TotalProgress(report)
 
     def draw(self) -> Iterator[_Drawn | Damaged]:
         for item in _past_damage(self._source) if self._keep_going else iter_frames(self._source):
@@ -142,7 +142,7 @@ class _Frames:
                 continue
             header, payload = item
             # what a model decodes is read at once, so that the frames behind it can be drawn
-            yield _Drawn(header, payload.read() if header.kind.model_ids else payload, self._progress.of_one())
+            yield _Drawn(header, payload.read() if header.kind.model_ids else payload, self._progress.item_report())
 
     def decode(self, item: _Drawn | Damaged, check: Callable[[], None]) -> _Decoded | Damaged:
         """Decode a drawn frame. check: called regularly; it raises if the result is no longer needed."""
@@ -207,9 +207,13 @@ def restored(
     piece, and its member after its last piece. Several frames of models are decoded at once (`ahead`). report: called with the bytes
     restored so far, also within frames."""
     frames, member = _Frames(source, models or [], kernel, keep_going, report), _MemberCheck()
-    ready = partial(has_more_now, source)  # return what came through a pipe before waiting for the next frame
+    can_draw = partial(has_more_now, source)  # return what came through a pipe before waiting for the next frame
     with Ahead(
-        frames.draw(), lambda item: frames.decode(item, ahead.check), processors(), alone=_is_streamed, ready=ready
+        frames.draw(),
+        lambda item: frames.decode(item, ahead.check),
+        processors(),
+        is_barrier=_is_streamed,
+        can_draw=can_draw,
     ) as ahead:
         for item in ahead:
             if isinstance(item, Damaged):

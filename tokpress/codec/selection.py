@@ -33,14 +33,14 @@ PROSE_BYTES, PROSE_LZMA, PROSE_TEXT = 2.8, 1.0, 0.65
 class Part(NamedTuple):
     """The part of a source that is tried. size: its bytes; source_size: bytes of the source; lzma: bytes of the part by lzma.
 
-    samples: whether it is pixels or sound. own: whether the user named the candidates. best: whether all candidates are tried."""
+    samples: whether it is pixels or sound. by_user: whether the user named the candidates. all_tried: whether all candidates are tried."""
 
     size: int
     source_size: int
     lzma: int
     samples: bool = False
-    own: bool = False
-    best: bool = False
+    by_user: bool = False
+    all_tried: bool = False
 
     @property
     def is_whole(self) -> bool:
@@ -71,26 +71,26 @@ def is_prose(tokens: int, part: Part) -> bool:
     return tokens * PROSE_BYTES < part.size and tokens * PROSE_LZMA < part.lzma
 
 
-def tells_prose(part: Part) -> bool:
+def may_be_prose(part: Part) -> bool:
     """Whether prose is coded by the text model without a trial: only a part by the shipped models."""
-    return not (part.own or part.is_whole or part.samples)
+    return not (part.by_user or part.is_whole or part.samples)
 
 
 def order(count: int, part: Part) -> Sequence[int]:
     """The candidates' numbers in the order of trial."""
-    fastest_first = not part.own and part.lzma < REPETITIVE * part.size
+    fastest_first = not part.by_user and part.lzma < REPETITIVE * part.size
     return range(count)[::-1] if fastest_first else range(count)
 
 
 def is_taken_untried(count: int, part: Part) -> bool:
     """Whether there is one candidate, and lzma shrinks the part."""
-    doubtful = not part.own and part.lzma > HARDLY * part.size
+    doubtful = not part.by_user and part.lzma > HARDLY * part.size
     return count == 1 and not part.is_whole and not doubtful
 
 
 def is_clear(cost: Cost, part: Part) -> bool:
     """Whether this candidate is so good that no other need be tried."""
-    return not (part.best or part.is_large or part.samples) and cost.payload < CLEAR_WIN * part.lzma
+    return not (part.all_tried or part.is_large or part.samples) and cost.payload < CLEAR_WIN * part.lzma
 
 
 class Selection:

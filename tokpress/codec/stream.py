@@ -22,7 +22,7 @@ from ..container.varint import PIECE, need, read_some, write_all
 from ..exact.threads import processors
 from ..models import store
 from ..models.model import Model
-from .ahead import Ahead, Sum
+from .ahead import Ahead, TotalProgress
 from .choose import LZMA_ENOUGH, choose_frame
 from .encoded_frame import EncodedFrame
 from .framing import Block, blocks, bytes_left
@@ -56,6 +56,10 @@ class Summary:
     def __init__(self, frames: Iterable[Frame] = ()) -> None:
         self.frames = list(frames)
         self.damaged: list[Damaged] = []
+
+    def add(self, other: Summary) -> None:
+        """Append the frames of another file."""
+        self.frames += other.frames
 
     @property
     def source_bytes(self) -> int:
@@ -91,7 +95,7 @@ class MemberWriter:
     def write(self, coded: EncodedFrame, source: bytes, last: bool) -> Frame:
         """Write the next frame, which is `source`, coded. Raises ValueError where their lengths differ."""
         if coded.source_length != len(source):
-            raise ValueError(f"coded was a source of {coded.source_length} bytes, not this one of {len(source)}")
+            raise ValueError(f"the frame is of a source of {coded.source_length} bytes, not {len(source)}")
         restored = source if coded.restores is None else coded.restores
         if self._frames or not last:  # a member of a single frame has no digest
             self._digest.take(restored)
@@ -120,15 +124,15 @@ class MemberWriter:
 
 def _compress_frames(source: BinaryIO, out: BinaryIO, options: Options, limit: float = math.inf) -> Summary | None:
     """Compress frame by frame, several at a time. Stops and returns None once the frames take more than `limit` bytes."""
-    summary, member, progress = Summary(), MemberWriter(out), Sum(options.report)
+    summary, member, progress = Summary(), MemberWriter(out), TotalProgress(options.report)
 
     def code(block: Block) -> tuple[bool, list[tuple[bytes, EncodedFrame]]]:
         """(whether the block ends the source, its pieces, each with its frame)."""
-        tell = progress.of_one()
+        report_item = progress.item_report()
 
         def report(done: int) -> None:
             ahead.check()
-            tell(done)
+            report_item(done)
 
         if options.lossy or options.completes:
             from . import lossy  # slow to import
@@ -176,21 +180,21 @@ def compress_stream(source: BinaryIO, out: BinaryIO, options: Options | None = N
     length = bytes_left(source) or 0
     if length <= options.frame_size or options.lossy or options.completes:
         return cast(Summary, _compress_frames(source, out, options))
-    start, before = source.tell(), int(PACKING * length)
+    start, packing_share = source.tell(), int(PACKING * length)
 
-    def in_frames(done: int) -> None:
-        options.report(before + (length - before) * done // length)
+    def report_frames(done: int) -> None:
+        options.report(packing_share + (length - packing_share) * done // length)
 
     import tempfile  # slow to import, and rarely needed
 
     with tempfile.TemporaryFile() as spool, tempfile.TemporaryFile() as frames:
-        header = _lzma_whole(source, length, spool, lambda seen: options.report(before * seen // length))
+        header = _lzma_whole(source, length, spool, lambda seen: options.report(packing_share * seen // length))
         source.seek(start)
         if header is None:
             return cast(Summary, _compress_frames(source, out, options))
         if options.models is not None or header.payload_length * LZMA_ENOUGH >= length:
-            in_parts = replace(options, report=in_frames)
-            summary = _compress_frames(source, frames, in_parts, limit=header.payload_length + 32)
+            frame_options = replace(options, report=report_frames)
+            summary = _compress_frames(source, frames, frame_options, limit=header.payload_length + 32)
             if summary:
                 frames.seek(0)
                 while piece := frames.read(PIECE):

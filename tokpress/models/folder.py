@@ -18,7 +18,7 @@ TOKENIZER_PART = files.TOKENIZER_WEIGHTS
 #: files about the model, which decoding does not need
 ABOUT = (files.CARD, files.CURVE)
 #: largest number of models whose weights a model may use
-MAX_OTHERS = 256
+MAX_OWNERS = 256
 
 TOKENIZER_ONLY = "{0} is a tokenizer; train a prior for it: tokpress train prior --tokenizer {0} -o MODEL CORPUS"
 
@@ -47,24 +47,24 @@ def identity(folder: Path) -> bytes:
 
 def stamp(folder: Path) -> tuple[object, ...]:
     """Inode, size and modification time of each file of a model directory. A cached model is valid while they are equal."""
-    found: list[object] = []
+    files_seen: list[object] = []
     for name in (files.CONFIG, *PARTS, TOKENIZER_PART, files.CARD):
         try:
             status = (folder / name).stat()
         except (OSError, ValueError):
-            found.append(None)
+            files_seen.append(None)
         else:
-            found.append((status.st_ino, status.st_size, status.st_mtime_ns))
-    return tuple(found)
+            files_seen.append((status.st_ino, status.st_size, status.st_mtime_ns))
+    return tuple(files_seen)
 
 
 def needed(folder: Path) -> list[Path]:
-    """The files in a model's directory that decoding needs."""
+    """The files of a model directory that decoding needs."""
     return [path for part in (files.CONFIG, *PARTS, TOKENIZER_PART) if (path := folder / part).is_file()]
 
 
 def tokenizer_only(folder: Path) -> bool:
-    """Whether this is what `train tokenizer` writes: a model directory without a prior."""
+    """Whether this is the output of `train tokenizer`: a model directory without a prior."""
     try:
         return lacks_prior(files.config(folder))
     except ModelError:
@@ -72,20 +72,20 @@ def tokenizer_only(folder: Path) -> bool:
 
 
 def lacks_prior(config: dict[str, Any]) -> bool:
-    """Whether this is the config.json of a tokenizer by itself."""
+    """Whether this is the config.json of a tokenizer without a prior."""
     return "tokenizer" in config and "prior" not in config
 
 
 def weights_of(config: dict[str, Any]) -> tuple[bytes, ...]:
-    """The ids of the models whose weights a model uses. Raises ModelError where these are no ids."""
-    told = config.get("weights_of", [])
+    """The ids of the models whose weights a model uses. Raises ModelError where they are not ids."""
+    value = config.get("weights_of", [])
     try:
-        ids = tuple(bytes.fromhex(id) for id in told)
+        ids = tuple(bytes.fromhex(id) for id in value)
     except (TypeError, ValueError):
         ids = (b"",)
-    if not isinstance(told, list) or len(told) > MAX_OTHERS or not all(len(id) == 4 for id in ids):
+    if not isinstance(value, list) or len(value) > MAX_OWNERS or not all(len(id) == 4 for id in ids):
         raise ModelError(
-            f"config.json: weights_of should be a list of ids of models, of 8 digits each, not {str(told)[:80]}"
+            f"config.json: weights_of should be a list of ids of models, of 8 digits each, not {str(value)[:80]}"
         )
     return ids
 
@@ -95,7 +95,7 @@ def place(target: Path, write: Callable[[Path], None]) -> None:
 
     Raises ModelError if `target` exists and is not a model directory."""
     if target.exists() and not (target.is_dir() and ((target / files.CONFIG).is_file() or not any(target.iterdir()))):
-        raise ModelError(f"{target} exists and is no model directory; choose another place")
+        raise ModelError(f"{target} exists and is no model directory: choose another place")
     target.parent.mkdir(parents=True, exist_ok=True)
     import shutil  # slow to import, and rarely needed
     import tempfile
@@ -112,11 +112,11 @@ def place(target: Path, write: Callable[[Path], None]) -> None:
         shutil.rmtree(new, ignore_errors=True)
 
 
-def move(made: Path, target: Path) -> None:
+def move(source: Path, target: Path) -> None:
     """Move the files of a finished model to `target`, which may hold another model. config.json comes last: it makes the model valid."""
     target.mkdir(parents=True, exist_ok=True)
     for stale in (*PARTS, TOKENIZER_PART, *ABOUT):
-        if not (made / stale).exists():
+        if not (source / stale).exists():
             (target / stale).unlink(missing_ok=True)
-    for item in sorted(made.iterdir(), key=lambda path: path.name == "config.json"):
+    for item in sorted(source.iterdir(), key=lambda path: path.name == "config.json"):
         item.replace(target / item.name)

@@ -1,6 +1,6 @@
 """Stop a decoder when its tokens make more bytes than the frame's source length.
 
-A header can claim anything. Without this check, a frame of a few bytes could keep a decoder busy for a result that is thrown away.
+Without this check, a frame of a few bytes with a false token count could keep a decoder busy.
 """
 
 from collections.abc import Callable
@@ -17,17 +17,17 @@ class Counting:
 
     def __init__(self, tokenizer: Tokenizer, tokens: int, limit: int | None, report: Callable[[float], None]) -> None:
         self.tokens, self.limit, self.report = tokens, limit, report
-        self.done = self.made = 0
-        #: None where the token count alone fixes the length, and where a token has no length by itself
-        self.sizes = tokenizer.sizes if limit is not None and tokenizer.sizes.add_up else None
+        self.done = self.source_bytes = 0
+        #: None where bytes are not counted: the token count gives the length, or a single token has no length
+        self.sizes = tokenizer.sizes if limit is not None and tokenizer.sizes.additive else None
 
     def __call__(self, tokens: TokenBuffer) -> None:
         self.done += count(tokens)
         if self.sizes is not None and self.limit is not None:
             try:
-                self.made += self.sizes.source_length(tokens)
+                self.source_bytes += self.sizes.source_length(tokens)
             except TokenizerError as error:
                 raise ChecksumError(f"the decoded tokens make no source: {error}") from None
-            if self.made > self.limit:
+            if self.source_bytes > self.limit:
                 raise ChecksumError(f"{self.done:,} of {self.tokens:,} tokens make more than {self.limit:,} bytes")
         self.report(self.done / max(self.tokens, 1))

@@ -31,7 +31,7 @@ def described(folder: Path) -> dict[str, Any]:
 
 
 def _sizes(folder: Path) -> dict[str, int]:
-    """Part → bytes, of the parts that are there."""
+    """Name → bytes of each existing part."""
     parts = (folder / part for part in (*folders.PARTS, folders.TOKENIZER_PART))
     return {path.name: path.stat().st_size for path in parts if path.is_file()}
 
@@ -40,10 +40,10 @@ def _sizes(folder: Path) -> dict[str, int]:
 def _listed(models: Path) -> dict[str, dict[str, Any]]:
     """Name → entry; empty if the list is missing or damaged."""
     try:
-        found = json.loads((models / LIST).read_bytes())
+        entries = json.loads((models / LIST).read_bytes())
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return entries if isinstance(entries, dict) else {}
 
 
 def identity(folder: Path, models: Path = MODELS) -> bytes | None:
@@ -57,7 +57,7 @@ def identity(folder: Path, models: Path = MODELS) -> bytes | None:
 
 
 def folder_of(id: bytes) -> Path | None:
-    """The directory of the package's model with this id."""
+    """The directory of the model with this id in the package."""
     name = next((name for name, entry in _listed(MODELS).items() if entry["id"] == id.hex()), None)
     return MODELS / name if name is not None and identity(MODELS / name) == id else None
 

@@ -1,4 +1,4 @@
-"""Load a model from its directory: every file is checked, and an error names the file at fault."""
+"""Load a model from its directory. Every file is checked; an error names the file."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from . import identity
 from .model import Model
 
 
-def open_folder(folder: str | os.PathLike, owner: Callable[[bytes], Model]) -> Model:
+def open_folder(folder: str | os.PathLike[str], owner: Callable[[bytes], Model]) -> Model:
     """Open a model directory. owner(id): finds the model with this id, whose weights this model uses.
 
     Raises ModelError, TokenizerError or UnknownComponentError; the message names the file that is wrong."""
@@ -44,14 +44,14 @@ def open_folder(folder: str | os.PathLike, owner: Callable[[bytes], Model]) -> M
         ImportError,
         SystemError,
         CoreError,
-    ):  # of this installation, or a limit on memory: not of the model
+    ):  # of the installation or a memory limit, not of the model
         raise
-    except Exception as error:  # of components that others wrote, too
-        told = str(error) if isinstance(error, TokpressError) else f"{type(error).__name__}: {error}"
-        raise ModelError(f"{folder / model_files.CONFIG} lacks or garbles a setting: {told}") from error
-    for part in parts.keys() - {model_files.WEIGHTS}:  # which the tokenizer has read by itself
+    except Exception as error:  # also of components outside of tokpress
+        message = str(error) if isinstance(error, TokpressError) else f"{type(error).__name__}: {error}"
+        raise ModelError(f"{folder / model_files.CONFIG} lacks or garbles a setting: {message}") from error
+    for part in parts.keys() - {model_files.WEIGHTS}:  # read by the tokenizer a second time
         if parts[part] != model_files.read(folder / part):
-            raise ModelError(f"{folder / part} changed while it was read; open the model again")
+            raise ModelError(f"{folder / part} changed while it was read: open the model again")
     return model
 
 
@@ -76,18 +76,18 @@ def _components(
             f"{path} has format {config['format']}, exact profile {config['exact_profile']}; this tokpress "
             f"reads {files.FORMAT} and {files.EXACT_PROFILE}: use the version that wrote it, or a newer one"
         )
-    if not isinstance(told := config["tokenizer"], dict) or not isinstance(told.get("name"), str):
+    if not isinstance(component := config["tokenizer"], dict) or not isinstance(component.get("name"), str):
         raise ModelError(f"{path} names no tokenizer")
-    settings = {key: value for key, value in told.items() if key != "name"}
-    tokenizer = TOKENIZERS.find(told["name"]).load(folder, settings)
+    settings = {key: value for key, value in component.items() if key != "name"}
+    tokenizer = TOKENIZERS.find(component["name"]).load(folder, settings)
     kind, settings = kind_of(config["prior"])
-    if others := files.weights_of(config):
-        lent = side_by_side([_lent(id, folder, owner) for id in others])
-        return tokenizer, kind.load(settings, lent, tokenizer.vocab_size)
+    if owners := files.weights_of(config):
+        used = side_by_side([_weights_of_owner(id, folder, owner) for id in owners])
+        return tokenizer, kind.load(settings, used, tokenizer.vocab_size)
     return tokenizer, kind.load(settings, weights, tokenizer.vocab_size)
 
 
-def _lent(id: bytes, user: Path, owner: Callable[[bytes], Model]) -> Mapping[str, Any]:
+def _weights_of_owner(id: bytes, user: Path, owner: Callable[[bytes], Model]) -> Mapping[str, Any]:
     """The weights of another model, which model `user` uses. Raises ModelError if the other model is not installed."""
     try:
         return owner(id).prior.tensors()

@@ -38,6 +38,7 @@ from .guard import Counting
 
 if TYPE_CHECKING:
     from .bits import Bits
+    from .packed import Parts
 
 Report = Callable[[float], None]
 
@@ -88,8 +89,8 @@ class Model:
 
     def __repr__(self) -> str:
         name = f" {self.name!r}" if self.name else ""
-        known = f", id {self._id.hex()}" if self._id else ""  # to find it out may take a while
-        return f"<Model{name}: {self.tokenizer.name} tokenizer, {self.prior.name} prior{known}>"
+        id_text = f", id {self._id.hex()}" if self._id else ""  # not computed here: it may take seconds
+        return f"<Model{name}: {self.tokenizer.name} tokenizer, {self.prior.name} prior{id_text}>"
 
     def config(self) -> dict[str, Any]:
         return {
@@ -105,9 +106,7 @@ class Model:
 
         Raises TokpressError if the prior predicts from nothing but earlier tokens."""
         if not self.prior.rules.given_size:
-            raise TokpressError(
-                f"a {self.prior.name} prior predicts from nothing but what came before; leave --given out"
-            )
+            raise TokpressError(f"a {self.prior.name} prior is not conditional: leave --given out")
         tokens = self.tokenizer.encode(source)
         return Model(self.tokenizer, self.prior, self.id, self.name, self.card, self.weights_of, tokens)
 
@@ -141,15 +140,15 @@ class Model:
             if self.tokenizer.lossless:
                 self._check_tokens(source, tokens)
         count, rules = len(tokens), self.prior.rules
-        grid = self._grid_told(source, grid)
+        grid = self._grid_of(source, grid)
         lanes = max(1, min(lanes or rules.lanes_taken(count), count))
         codec = self._codec(Frame(count, lanes, kernel, threads, grid))
-        payload = self._tell(grid) + codec.encode(rules.arrange(tokens), lambda done: report(done / max(count, 1)))
+        payload = self._pack_grid(grid) + codec.encode(rules.arrange(tokens), lambda done: report(done / max(count, 1)))
         lanes = codec.frame.lanes
         return proportion.padded(payload, count, lanes, rules.tokens_per_byte), count, lanes
 
     def _codec(self, frame: Frame) -> Codec:
-        if isinstance(self.tokenizer, ItemTokenizer):  # tokens of tiles: a prior over samples has no use for their grid
+        if isinstance(self.tokenizer, ItemTokenizer):  # the grid is for the tokenizer only
             frame = frame._replace(grid=None)
         return self.prior.codec(frame._replace(given=self.given_tokens))
 
@@ -160,7 +159,7 @@ class Model:
             or self.tokenizer.decode(tokens) != source
         ):
             raise TokenizerError(
-                f"the tokenizer {self.tokenizer.name!r} does not give this source back; take another model"
+                f"the tokenizer {self.tokenizer.name!r} does not restore this source: choose another model"
             )
 
     def decode(
@@ -177,33 +176,33 @@ class Model:
 
         Raises ChecksumError. Nothing is decoded if a source of `length` bytes, or a payload of this size, cannot have so many tokens.
         Decoding ends as soon as the tokens make more than `length` bytes."""
-        tokenizer, rules, whole, grid = self.tokenizer, self.prior.rules, payload, None
+        tokenizer, rules, framed, grid = self.tokenizer, self.prior.rules, payload, None
         items = isinstance(tokenizer, ItemTokenizer)
         if length is not None and not items and tokens not in tokenizer.sizes.possible_tokens(length):
             raise ChecksumError(f"{tokens:,} tokens make no source of that length, {length:,} bytes")
         if rules.on_grid or items:
             size = payload[0] if payload else 0
             if len(payload) <= size:
-                raise ChecksumError("the payload ends before what it is a payload of")
-            tokenizer, grid = self._hear(payload[1 : 1 + size], tokens, length)
+                raise ChecksumError("the payload ends within its grid")
+            tokenizer, grid = self._unpack_grid(payload[1 : 1 + size], tokens, length)
             payload = payload[1 + size :]
         codec = self._codec(Frame(tokens, lanes or rules.lanes(tokens), kernel, threads, grid))
         if lanes and lanes != codec.frame.lanes:
             raise ChecksumError(f"{tokens:,} tokens are coded in {codec.frame.lanes:,} lanes, not {lanes:,}")
-        proportion.check(whole, tokens, codec.frame.lanes, rules.tokens_per_byte)
+        proportion.check(framed, tokens, codec.frame.lanes, rules.tokens_per_byte)
         decoded = rules.restore(codec.decode(payload, tokens, Counting(tokenizer, tokens, length, report)))
-        if length is not None and (made := tokenizer.sizes.source_length(decoded)) != length:
-            raise ChecksumError(f"the decoded tokens make {made:,} bytes, not {length:,}")
+        if length is not None and (size := tokenizer.sizes.source_length(decoded)) != length:
+            raise ChecksumError(f"the decoded tokens make {size:,} bytes, not {length:,}")
         try:
             return tokenizer.decode(decoded)
         except TokenizerError as error:
             raise ChecksumError(f"the decoded tokens make no source: {error}") from None
 
-    def _hear(self, packed: bytes, tokens: int, length: int | None) -> tuple[Tokenizer, Grid | None]:
+    def _unpack_grid(self, packed: bytes, tokens: int, length: int | None) -> tuple[Tokenizer, Grid | None]:
         """The grid at the beginning of a payload, and the tokenizer for this grid. Raises ChecksumError."""
         if isinstance(self.tokenizer, ItemTokenizer) and packed:
             if length is None:
-                raise ChecksumError("the length of what the tokens make is not known")
+                raise ChecksumError("the length of the source is not known")
             grid = grids.unpack(packed, length)
             try:
                 tiled = self.tokenizer.tiled(grid)
@@ -212,23 +211,23 @@ class Model:
             if grid.stop != length or grid.start or grid.padding or tokens not in tiled.sizes.possible_tokens(length):
                 raise ChecksumError("what it says about the samples cannot be")
             return tiled, grid
-        held, over = divmod(tokens, self.tokenizer.sizes.unit_tokens)
-        held *= self.tokenizer.sizes.unit_bytes
-        if over or (length is not None and held != length):
+        size, over = divmod(tokens, self.tokenizer.sizes.unit_tokens)
+        size *= self.tokenizer.sizes.unit_bytes
+        if over or (length is not None and size != length):
             raise ChecksumError(f"{tokens:,} tokens make no source of that length")
-        found = grids.unpack(packed, held) if packed else None
-        if found and found.frames > 1:  # which a prior over samples has no use for
+        sample_grid = grids.unpack(packed, size) if packed else None
+        if sample_grid and sample_grid.frames > 1:  # never written
             raise ChecksumError("what it says about the samples cannot be")
-        return self.tokenizer, found
+        return self.tokenizer, sample_grid
 
-    def _grid_told(self, source: bytes, grid: Grid | None) -> Grid | None:
+    def _grid_of(self, source: bytes, grid: Grid | None) -> Grid | None:
         """The grid that the payload of a source stores, if it stores one."""
         if isinstance(self.tokenizer, ItemTokenizer):
             return grid
         return (grid or formats.grid_of(source)) if self.prior.rules.on_grid else None
 
-    def _tell(self, grid: Grid | None) -> bytes:
-        """The beginning of a payload: the grid, if the prior or the tokenizer needs one. The reverse of `_hear`."""
+    def _pack_grid(self, grid: Grid | None) -> bytes:
+        """The beginning of a payload: the grid, if the prior or the tokenizer needs one. The reverse of `_unpack_grid`."""
         if not self.prior.rules.on_grid and not isinstance(self.tokenizer, ItemTokenizer):
             return b""
         packed = grid.pack() if grid else b""
@@ -265,25 +264,25 @@ class Model:
         from .bits import Bits
 
         if context and lanes != 1:
-            raise ValueError(f"a context is read by one lane, not by {lanes}")
+            raise ValueError(f"a context needs one lane, not {lanes}")
         tokenizer, rules = self.tokenizer, self.prior.rules
         apart = isinstance(tokenizer, ItemTokenizer) and not context
-        if apart and not grid and (found := formats.find(source)):
-            grid = grid_for(tokenizer, found)
+        if apart and not grid and (samples := formats.find(source)):
+            grid = grid_for(tokenizer, samples)
         if apart and grid:
             source, tokenizer = source[grid.start : grid.stop], for_grid(tokenizer, grid._replace(start=0))
         before = self.tokenizer.encode(context)
         if rules.order is not None and len(before) % rules.stride:
-            raise TokpressError("items are predicted one by one: a context should hold whole items")
+            raise TokpressError("items are predicted one by one: give a context of complete items")
         tokens = np.concatenate([as_array(before), as_array(tokenizer.encode(source))])
-        grid = self._grid_told(context + source, grid)
+        grid = self._grid_of(context + source, grid)
         codec = self._codec(Frame(len(tokens), lanes or rules.lanes_taken(len(tokens)), kernel, threads, grid))
         bits = rules.in_place(codec.score(rules.arrange(tokens)))[len(before) :]
         sizes = self.tokenizer.sizes
         if sizes.unit_tokens == 1 and not apart:
-            return Bits(bits, sizes.of_each(tokens[len(before) :]))
+            return Bits(bits, sizes.lengths(tokens[len(before) :]))
         bits = bits.reshape(-1, sizes.unit_tokens).sum(1)
-        # items may reach over the edges: each has its share of what there is
+        # the last items may be padded: divide the length equally
         lengths = np.diff(np.arange(len(bits) + 1) * len(source) // max(len(bits), 1))
         return Bits(bits, lengths, sizes.unit_tokens)
 
@@ -306,7 +305,7 @@ class Model:
         >>> len(model.sample(20, seed=3)), model.sample(20, seed=3) == model.sample(20, seed=3)
         (20, True)
         """
-        count = self._whole(tokens)
+        count = self._rounded_up(tokens)
         drawn = self._codec(Frame(count, lanes, kernel, threads)).sample(count, seed, temperature)
         return self.tokenizer.decode(self.prior.rules.restore(drawn))
 
@@ -320,27 +319,27 @@ class Model:
         >>> model.sample_bits(20, noise) == model.sample_bits(20, noise), len(model.sample_bits(20, noise))
         (True, 20)
         """
-        count = self._whole(tokens)
+        count = self._rounded_up(tokens)
         decoded = self._codec(Frame(count, lanes, kernel, threads)).decode_noise(noise, count)
         return self.tokenizer.decode(self.prior.rules.restore(decoded))
 
-    def _whole(self, tokens: int) -> int:
+    def _rounded_up(self, tokens: int) -> int:
         """A number of tokens, rounded up to whole items and bytes."""
         if tokens < 0:
             raise ValueError(f"{tokens} tokens cannot be drawn: give 0 or more")
-        whole = math.lcm(self.prior.rules.stride, self.tokenizer.sizes.unit_tokens)
-        return -(-tokens // whole) * whole
+        multiple = math.lcm(self.prior.rules.stride, self.tokenizer.sizes.unit_tokens)
+        return -(-tokens // multiple) * multiple
 
     # --- on disk ---------------------------------------------------------------------------------
 
     def _write(self, folder: Path) -> None:
         self.tokenizer.save(folder)
         (folder / "config.json").write_text(json.dumps(self.config(), indent=2) + "\n")
-        found = {} if self.weights_of else self.prior.tensors()
-        if found:
-            tensors.write(found, folder / "model.safetensors")
+        weights = {} if self.weights_of else self.prior.tensors()
+        if weights:
+            tensors.write(weights, folder / "model.safetensors")
 
-    def save(self, folder: str | os.PathLike, card: str | None = None) -> None:
+    def save(self, folder: str | os.PathLike[str], card: str | None = None) -> None:
         """Write the model directory: first under a temporary name, then renamed. card: its README.md; by default the card that the
         model was loaded with.
 
@@ -362,9 +361,9 @@ class Model:
 
 
 def _rebuilt(
-    cls: type[Model], parts: Any, settings: tuple[bytes | None, str, str, tuple[str, ...]], given: TokenBuffer | None
+    cls: type[Model], parts: Parts, settings: tuple[bytes | None, str, str, tuple[str, ...]], given: TokenBuffer | None
 ) -> Model:
-    """What `Model.__reduce__` took apart."""
+    """The reverse of `Model.__reduce__`."""
     from .packed import unpack
 
     id, name, card, weights_of = settings

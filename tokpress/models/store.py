@@ -23,7 +23,7 @@ _loading = RLock()
 
 
 @lru_cache(maxsize=8)
-def _cached(folder: Path, stamp: tuple) -> Model:
+def _cached(folder: Path, stamp: tuple[object, ...]) -> Model:
     return load_folder(folder)
 
 
@@ -33,17 +33,17 @@ def identity(folder: Path) -> bytes:
 
 
 @lru_cache(maxsize=256)
-def _identity(folder: Path, stamp: tuple) -> bytes | None:
+def _identity(folder: Path, stamp: tuple[object, ...]) -> bytes | None:
     """The id of the model in a folder; None, with a warning, if the folder is damaged: other folders may be sound."""
     try:
         return identity(folder)
     except ModelError as error:
-        warnings.warn(f"{folder} is no sound model directory, passed over: {error}", stacklevel=3)
+        warnings.warn(f"{folder} is not a valid model directory, skipped: {error}", stacklevel=3)
         return None
 
 
 def _open(folder: Path) -> Model:
-    with _loading:  # a model may use the weights of another one, which is opened within
+    with _loading:  # reentrant: a model may open another one, whose weights it uses
         return _cached(folder, stamp(folder))
 
 
@@ -58,22 +58,22 @@ if hasattr(os, "register_at_fork"):
 
 def folders() -> dict[str, Path]:
     """Name → directory of every model that has a name: the shipped models and those of $TOKPRESS_MODELS."""
-    found = {p.parent.name: p.parent for p in sorted(SHIPPED.glob("*/config.json"))}
+    by_name = {p.parent.name: p.parent for p in sorted(SHIPPED.glob("*/config.json"))}
     for place in filter(None, os.environ.get("TOKPRESS_MODELS", "").split(os.pathsep)):
         for p in sorted(Path(place).glob("*/config.json")):
-            found.setdefault(p.parent.name, p.parent)
-    return found
+            by_name.setdefault(p.parent.name, p.parent)
+    return by_name
 
 
-def find(model: str | os.PathLike) -> Path:
-    """The directory of a model given by name (`tokpress models` lists them) or directory."""
+def find(model: str | os.PathLike[str]) -> Path:
+    """The directory of a model, given its name (`tokpress models` lists them) or directory."""
     named = folders().get(str(model))
     if named is None and not os.path.isdir(model):
         raise ModelError(f"no model called {str(model)!r}, nor a directory; there are: {', '.join(folders())}")
     return named or Path(model)
 
 
-def load(model: "str | os.PathLike | Model") -> Model:
+def load(model: "str | os.PathLike[str] | Model") -> Model:
     """Load a model by name (`tokpress models` lists them) or directory; a Model is returned as it is.
 
     Raises ModelError if it does not exist or a file of it is damaged.
@@ -91,19 +91,19 @@ def load(model: "str | os.PathLike | Model") -> Model:
 
 def _folder_of(id: bytes) -> Path | None:
     """The directory of the model with this id: from the list of shipped models, else by hashing. No model is opened."""
-    if (found := shipped.folder_of(id)) is not None:
-        return found
+    if (folder := shipped.folder_of(id)) is not None:
+        return folder
     return next((folder for folder in folders().values() if _identity(folder, stamp(folder)) == id), None)
 
 
 def with_weight_owners(folder: Path) -> dict[str, Path]:
     """Name → directory of a model and of the models whose weights it uses. Raises ModelError if one is missing."""
-    others = {}
+    owners = {}
     for id in weights_of(files.config(folder)):
-        if (other := _folder_of(id)) is None:
+        if (owner := _folder_of(id)) is None:
             raise ModelError(f"{folder} uses the weights of model {id.hex()}, which is not here")
-        others[_with_weights(other).name] = other
-    return {folder.name: folder, **others}
+        owners[_with_weights(owner).name] = owner
+    return {folder.name: folder, **owners}
 
 
 def _with_weights(folder: Path) -> Path:
@@ -138,7 +138,7 @@ def by_id(id: bytes, extra: Sequence[Model]) -> Model:
     )
 
 
-def load_folder(folder: str | os.PathLike) -> Model:
+def load_folder(folder: str | os.PathLike[str]) -> Model:
     """Open a model directory, without the cache of `load`. Raises ModelError, TokenizerError or UnknownComponentError; the message
     names the file that is wrong."""
     return open_folder(folder, owner_of_weights)
@@ -151,8 +151,8 @@ def model_bytes(model: Model) -> int:
 
     with tempfile.TemporaryDirectory() as place:
         model.save(Path(place) / "model", card="")
-        own = sum(f.stat().st_size for f in (Path(place) / "model").iterdir())
+        size = sum(f.stat().st_size for f in (Path(place) / "model").iterdir())
     try:
-        return own + sum(model_bytes(owner_of_weights(bytes.fromhex(id))) for id in model.weights_of)
+        return size + sum(model_bytes(owner_of_weights(bytes.fromhex(id))) for id in model.weights_of)
     except ModelMismatchError as error:
         raise ModelError(f"{model.name} uses the weights of a model that is not here: {error}") from None

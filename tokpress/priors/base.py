@@ -1,4 +1,4 @@
-"""The contract of every prior, and of those that step.
+"""The contract of every prior, and of priors that are stepped.
 
     source bytes ──Tokenizer.encode──► tokens [N] ──lanes──► [B, T] ──SteppedPrior.step, once per column──► pmf [n, V]
 
@@ -9,24 +9,26 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from ..coding.base import Codec, Frame, Pmf
 from ..coding.lanes import FrameRules
-from ..lazy import np
 from ..tokenizers.base import Config, Tokenizer
 from ..tokens import Tokens
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 class Prior(ABC):
     """p(x_1 … x_N) of a frame's tokens, computed exactly (docs/exactness.md).
 
-    A prior is immutable: what is learned while coding belongs to the codec of one frame, so one prior may serve many frames at
-    once. Most priors are stepped (`SteppedPrior`); others code bits, samples or whole items, and bring a codec of their own."""
+    A prior is immutable: the codec of a frame holds what it learns while coding, so one prior may serve many frames at once.
+    Most priors are stepped (`SteppedPrior`); others code bits, samples or items, with a codec of their own."""
 
     name: str
     vocab_size: int
-    #: how the prior's tokens lie in a frame
+    #: the layout of tokens in a frame
     rules: FrameRules = FrameRules()
 
     @abstractmethod
@@ -37,45 +39,45 @@ class Prior(ABC):
         """JSON settings from which `load` rebuilds this prior, beside its tensors."""
         return {}
 
-    def tensors(self) -> Mapping[str, np.ndarray]:
-        """Trained weights, as they go into model.safetensors. Integers and float32 only."""
+    def tensors(self) -> Mapping[str, NDArray[Any]]:
+        """Trained weights for model.safetensors: integers and float32 only."""
         return {}
 
     @classmethod
     @abstractmethod
-    def load(cls, config: Config, tensors: Mapping[str, np.ndarray], vocab_size: int) -> Prior:
-        """The prior of these settings and weights. Raises ModelError where they do not fit each other."""
+    def load(cls, config: Config, tensors: Mapping[str, NDArray[Any]], vocab_size: int) -> Prior:
+        """The prior with these settings and weights. Raises ModelError where they do not match."""
 
 
 class SteppedPrior(Prior):
     """p(x_t | x_<t), one step of all lanes at a time.
 
-    The caller alternates `step` and the symbols it learned: first `step(state, None, rows)`, then
-    `step(state, previous, rows)` with previous [n] int32, one symbol per live lane. n never grows from one step to the
-    next; rows that disappear are the last ones. `state` is mutated in place."""
+    The first call is `step(state, None, rows)`. Each later call, `step(state, previous, rows)`, gets the symbols of the step before:
+    previous [n] int32, one per live lane. n never grows; lanes end from the last one on. `state` is mutated in place."""
 
     def for_frame(self, frame: Frame) -> SteppedPrior:
-        """This prior with the arithmetic of a frame (`Frame.kernel`) and what it is given: the same conditionals, to the bit."""
+        """This prior with the kernel and the given tokens of a frame. The kernel changes no bit of the conditionals."""
         return self
 
     def codec(self, frame: Frame) -> Codec:
         """The default codec: symbol by symbol."""
-        from ..coding.symbolwise import Symbolwise  # here, because files that the core codes start faster without it
+        from ..coding.symbolwise import Symbolwise  # imports numpy
 
         return Symbolwise(self.for_frame(frame), frame)
 
     @abstractmethod
     def init(self, lanes: int, tokens: int) -> Any:
-        """A fresh state for `lanes` rows that will code `tokens` tokens in all (to size tables by)."""
+        """A new state for `lanes` rows. tokens: number of tokens of the frame, to size tables by."""
 
     @abstractmethod
     def step(self, state: Any, previous: Tokens | None, rows: int) -> Pmf:
-        """The next conditional of the first `rows` lanes, [rows, V]. The array may be reused by the next step."""
+        """The next conditional of the first `rows` lanes, [rows, V]. The next step may reuse the array."""
 
     def step_block(self, state: Any, previous: Tokens | None, symbols: Tokens) -> Iterator[Pmf]:
-        """The conditionals of T steps whose symbols [n, T] are known, as an encoder's are, in blocks
-        [steps, n, V]: the same bits as T calls of `step`, and the same state afterwards. A prior that can
-        compute many steps at once (its parallel form) overrides this. A block may be reused by the next."""
+        """The conditionals of T steps with known symbols [n, T], in blocks [steps, n, V].
+
+        They have the same bits as T calls of `step`, and leave the same state. A prior with a parallel form overrides this. The next
+        block may reuse the array."""
         for t in range(symbols.shape[1]):
             yield self.step(state, previous, len(symbols))[None]
             previous = symbols[:, t].copy()
@@ -83,7 +85,7 @@ class SteppedPrior(Prior):
 
 @runtime_checkable
 class ReadsTokenizer(Protocol):
-    """A prior that has to know the bytes of each token."""
+    """A prior that uses the bytes of each token."""
 
     def for_tokenizer(self, tokenizer: Tokenizer) -> Prior:
-        """This prior for the tokens of that tokenizer."""
+        """This prior for the tokens of a tokenizer."""

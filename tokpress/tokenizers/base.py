@@ -14,7 +14,7 @@ from typing import Any
 from ..tokens import TokenBuffer
 from .sizes import Sizes
 
-Config = dict[str, Any]  # what config.json holds: plain JSON values
+Config = dict[str, Any]  # of config.json: plain JSON values
 
 
 class Tokenizer(ABC):
@@ -22,22 +22,22 @@ class Tokenizer(ABC):
 
     name: str
     vocab_size: int
-    #: how many source bytes tokens stand for
+    #: source bytes of tokens
     sizes: Sizes
-    #: whether decode(encode(b)) is b; else it is a reconstruction of it, as long as b, with the same tokens
+    #: whether decode(encode(b)) is b; else it is a reconstruction, as long as b and with the same tokens
     lossless: bool = True
 
     @abstractmethod
     def encode(self, source: bytes) -> TokenBuffer:
-        """A buffer of int32, or of uint8 where V ≤ 256 (`tokens.py`)."""
+        """Bytes → a buffer of int32, or of uint8 where V ≤ 256 (`tokens.py`)."""
 
     @abstractmethod
     def decode(self, tokens: TokenBuffer) -> bytes:
-        """The bytes of a buffer of either kind. Raises TokenizerError on a token outside 0 … V−1."""
+        """A buffer of either kind → bytes. Raises TokenizerError on a token outside 0 … V−1."""
 
     def safe_prefix(self, source: bytes) -> int:
-        """Longest prefix of a source, in bytes, whose tokens do not depend on later bytes: frames, and the pieces in which a
-        corpus is read, end there. All of it, unless the tokenizer knows where something begins and ends."""
+        """Length of the longest prefix whose tokens do not depend on later bytes: frames, and pieces of a corpus, end there. By default the
+        whole source."""
         return len(source)
 
     def config(self) -> Config:
@@ -45,9 +45,9 @@ class Tokenizer(ABC):
         return {}
 
     def save(self, folder: Path) -> None:
-        """Write what config() cannot hold. Nothing by default."""
+        """Write the data that config() does not hold. Nothing by default."""
 
     @classmethod
     @abstractmethod
     def load(cls, folder: Path, config: Config) -> Tokenizer:
-        """The tokenizer of these settings and files. Raises TokenizerError where they are damaged."""
+        """The tokenizer with these settings and files. Raises TokenizerError where they are damaged."""

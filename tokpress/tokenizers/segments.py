@@ -4,9 +4,9 @@
     tokens   mark_k, then the tokens of kind k's tokenizer, shifted to a range of their own; mark_j …
     V        kinds + 1 + 256 + Σ_k V_k
 
-One prior over text and pictures in one sequence, as in DALL·E (Ramesh et al. 2021, §2) and Chameleon (2024, §2). Where a source,
-or the rest of it, is not a segment that its tokenizer can restore, the last mark and plain bytes follow. So every source is coded
-without loss as long as all the tokenizers are lossless.
+One prior over text and pictures in one sequence, as in DALL·E (Ramesh et al. 2021, §2) and Chameleon (2024, §2). From the first
+segment on that its tokenizer cannot restore, the last mark and plain bytes follow. So every source is coded without loss where all
+tokenizers are lossless.
 """
 
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ FILE = "tokenizer.safetensors"
 
 
 class SegmentSizes(Sizes):
-    """A token stands for as many bytes as its segment's tokenizer says."""
+    """The bytes of a token, from the tokenizer of its segment."""
 
     def __init__(self, segments: "SegmentsTokenizer") -> None:
         self._segments = segments
@@ -37,26 +37,26 @@ class SegmentSizes(Sizes):
     def source_length(self, tokens: TokenBuffer) -> int:
         try:
             return sum(
-                len(mine)
+                len(part_tokens)
                 if kind == self._segments.marks - 1
-                else HEAD + self._segments.parts[kind].sizes.source_length(mine)
-                for kind, mine in self._segments.runs(tokens)
+                else HEAD + self._segments.parts[kind].sizes.source_length(part_tokens)
+                for kind, part_tokens in self._segments.runs(tokens)
             )
         except TokenizerError:
             return -1  # no source has this length
 
     def possible_tokens(self, length: int) -> range:
-        """A mark stands for the head of a segment; the one for bytes, for nothing."""
-        most = max(1, *(-(-part.sizes.unit_tokens // part.sizes.unit_bytes) for part in self._segments.parts))
-        return range(min(length, 1), (length > 0) + most * length + 1)
+        """A mark has the bytes of the head of a segment; the mark for bytes has none."""
+        tokens_a_byte = max(1, *(-(-part.sizes.unit_tokens // part.sizes.unit_bytes) for part in self._segments.parts))
+        return range(min(length, 1), (length > 0) + tokens_a_byte * length + 1)
 
-    def of_each(self, tokens: TokenBuffer) -> NDArray[np.int64]:
+    def lengths(self, tokens: TokenBuffer) -> NDArray[np.int64]:
         out = []
-        for kind, mine in self._segments.runs(tokens):
+        for kind, part_tokens in self._segments.runs(tokens):
             if kind == self._segments.marks - 1:
-                out += [[0], np.ones(len(mine), np.int64)]
+                out += [[0], np.ones(len(part_tokens), np.int64)]
             else:
-                out += [[HEAD], self._segments.parts[kind].sizes.of_each(mine)]
+                out += [[HEAD], self._segments.parts[kind].sizes.lengths(part_tokens)]
         return np.concatenate([np.zeros(0, np.int64), *out]).astype(np.int64)
 
     def average(self) -> NDArray[np.float64]:
@@ -82,7 +82,7 @@ class SegmentsTokenizer(Tokenizer):
             raise TokenizerError(f"segments are of 1 to {MAX_KINDS} kinds, not {len(parts)}")
         self.parts = list(parts)
         self.lossless = all(part.lossless for part in parts)
-        #: where each kind's symbols begin; before them the marks, the last of which is for bytes, and these
+        #: number of marks, the last of which is for bytes; the symbols are the marks, the bytes, then those of each kind
         self.marks = len(parts) + 1
         sizes = np.cumsum([self.marks + 256, *(part.vocab_size for part in parts)])
         self.begins, self.vocab_size = sizes[:-1], int(sizes[-1])
@@ -94,23 +94,23 @@ class SegmentsTokenizer(Tokenizer):
         out, done = [], 0
         try:
             for kind, data in split(source, len(self.parts)):
-                made = self._restored(kind, data)
-                if made is None:
+                part_tokens = self._encode_part(kind, data)
+                if part_tokens is None:
                     break
-                out += [[kind], made + self.begins[kind]]
+                out += [[kind], part_tokens + self.begins[kind]]
                 done += HEAD + len(data)
         except TokenizerError:
             pass
         if done < len(source):
-            rest = np.frombuffer(source, np.uint8, offset=done).astype(np.int64)
-            out += [[self.marks - 1], rest + self.marks]
+            plain = np.frombuffer(source, np.uint8, offset=done).astype(np.int64)
+            out += [[self.marks - 1], plain + self.marks]
         return np.concatenate([np.zeros(0, np.int64), *out]).astype(np.int32)
 
     def safe_prefix(self, source: bytes) -> int:
         return complete(source, len(self.parts))
 
-    def _restored(self, kind: int, data: bytes) -> np.ndarray | None:
-        """Its tokens; None where they would not give it back, as long as it was."""
+    def _encode_part(self, kind: int, data: bytes) -> NDArray[np.int64] | None:
+        """Tokens of a segment; None where its tokenizer does not take it, or gives another length."""
         part = self.parts[kind]
         try:
             tokens = part.encode(data)
@@ -118,8 +118,8 @@ class SegmentsTokenizer(Tokenizer):
             return None
         return as_array(tokens).astype(np.int64) if part.sizes.source_length(tokens) == len(data) else None
 
-    def runs(self, tokens: TokenBuffer) -> list[tuple[int, np.ndarray]]:
-        """(kind, its tokens) of each segment. Raises TokenizerError."""
+    def runs(self, tokens: TokenBuffer) -> list[tuple[int, Tokens]]:
+        """(kind, tokens) of each segment. Raises TokenizerError."""
         tokens = as_array(tokens)
         if not len(tokens):
             return []
@@ -130,22 +130,22 @@ class SegmentsTokenizer(Tokenizer):
             raise TokenizerError("a sequence of segments begins with a mark")
         out = []
         for start, stop in zip(at, [*at[1:], len(tokens)]):
-            kind, mine = int(tokens[start]), tokens[start + 1 : stop]
+            kind, part_tokens = int(tokens[start]), tokens[start + 1 : stop]
             begin, size = (
                 (self.marks, 256) if kind == self.marks - 1 else (self.begins[kind], self.parts[kind].vocab_size)
             )
-            if len(mine) and (mine.min() < begin or mine.max() >= begin + size):
+            if len(part_tokens) and (part_tokens.min() < begin or part_tokens.max() >= begin + size):
                 raise TokenizerError(f"a token of another kind stands in a segment of kind {kind}")
-            out.append((kind, (mine - begin).astype(np.int32)))
+            out.append((kind, (part_tokens - begin).astype(np.int32)))
         return out
 
     def decode(self, tokens: TokenBuffer) -> bytes:
         out = []
-        for kind, mine in self.runs(tokens):
+        for kind, part_tokens in self.runs(tokens):
             if kind == self.marks - 1:
-                out.append(mine.astype(np.uint8).tobytes())
+                out.append(part_tokens.astype(np.uint8).tobytes())
             else:
-                data = self.parts[kind].decode(mine)
+                data = self.parts[kind].decode(part_tokens)
                 out.append(bytes([kind]) + len(data).to_bytes(HEAD - 1, "little") + data)
         return b"".join(out)
 
@@ -155,7 +155,7 @@ class SegmentsTokenizer(Tokenizer):
         return {"parts": [{"name": part.name, **part.config()} for part in self.parts]}
 
     def save(self, folder: Path) -> None:
-        """What the parts keep, as bytes in one file."""
+        """Write the files of all parts as tensors of one file."""
         files = {"parts": np.array([len(self.parts)], np.int64)}
         for i, part in enumerate(self.parts):
             with TemporaryDirectory() as place:

@@ -1,4 +1,4 @@
-"""`Sizes`: how many source bytes the tokens of a tokenizer stand for.
+"""`Sizes`: source bytes of the tokens of a tokenizer.
 
 EachToken    a token stands for a fixed number of bytes: byte pairs, words
 Units        unit_tokens tokens make unit_bytes bytes: two nibbles a byte, a token a pixel, a grid of tokens a picture
@@ -16,35 +16,34 @@ from ..tokens import TokenBuffer, as_array, count
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-#: tokens whose lengths are added up at a time
+#: tokens whose lengths are summed at once
 BLOCK = 1 << 20
 
 
 class Sizes(ABC):
-    """Raises TokenizerError, in each method, where tokens are none of the tokenizer's."""
+    """Each method raises TokenizerError where a token is outside the vocabulary."""
 
-    #: a source is a whole number of units, of so many bytes each, which so many tokens make together (at most 8 tokens a byte)
+    #: bytes and tokens of a unit, of which a source has a whole number (at most 8 tokens a byte)
     unit_bytes: int = 1
     unit_tokens: int = 1
-    #: whether the length of a sequence is the sum of its parts' lengths, and unknown before they are: a decoder then counts
-    #: bytes while it decodes
-    add_up: bool = False
+    #: whether the length of a source is the sum of the lengths of its tokens: a decoder then counts bytes while it decodes
+    additive: bool = False
 
     @abstractmethod
     def source_length(self, tokens: TokenBuffer) -> int:
-        """Bytes that `Tokenizer.decode(tokens)` gives, without making them."""
+        """Length of `Tokenizer.decode(tokens)`, without decoding."""
 
     @abstractmethod
     def possible_tokens(self, length: int) -> range:
         """Range of token counts for a source of `length` bytes. A frame with another count is refused before decoding."""
 
     @abstractmethod
-    def of_each(self, tokens: TokenBuffer) -> NDArray[np.int64]:
-        """[N]: source bytes of each of these tokens; the last token of a unit stands for the unit."""
+    def lengths(self, tokens: TokenBuffer) -> NDArray[np.int64]:
+        """[N]: source bytes of each token; those of a unit count for its last token."""
 
     @abstractmethod
     def average(self) -> NDArray[np.float64]:
-        """[V]: source bytes of each symbol, on average; a nibble is half a byte."""
+        """[V]: average source bytes of each symbol; a nibble has half a byte."""
 
 
 class EachToken(Sizes):
@@ -53,7 +52,7 @@ class EachToken(Sizes):
     5
     """
 
-    add_up = True
+    additive = True
 
     def __init__(self, lengths: Sequence[int]) -> None:
         """lengths [V]: bytes of each symbol."""
@@ -71,7 +70,7 @@ class EachToken(Sizes):
         shortest, longest = int(self._table.min()), max(int(self._table.max()), 1)
         return range(-(-length // longest), (length // shortest if shortest else 8 * length) + 1)
 
-    def of_each(self, tokens: TokenBuffer) -> NDArray[np.int64]:
+    def lengths(self, tokens: TokenBuffer) -> NDArray[np.int64]:
         return self._table[as_array(tokens)]
 
     def average(self) -> NDArray[np.float64]:
@@ -94,7 +93,7 @@ class Units(Sizes):
         units, over = divmod(length, self.unit_bytes)
         return range(0) if over else range(units * self.unit_tokens, units * self.unit_tokens + 1)
 
-    def of_each(self, tokens: TokenBuffer) -> NDArray[np.int64]:
+    def lengths(self, tokens: TokenBuffer) -> NDArray[np.int64]:
         out = np.zeros(count(tokens), np.int64)
         out[self.unit_tokens - 1 :: self.unit_tokens] = self.unit_bytes
         return out

@@ -79,7 +79,7 @@ class FrameIndex:
         at = bisect_left(self._starts, position)
         return position == self.end or (at < len(self._starts) and self._starts[at] == position)
 
-    def in_one(self, start: int, end: int) -> bool:
+    def is_in_one_frame(self, start: int, end: int) -> bool:
         """Whether one frame holds all of a range. Of a range beyond damage nothing is known; it cannot be read either."""
         return end > self.end or start == end or bisect_right(self._starts, start) == bisect_left(self._starts, end)
 

@@ -83,8 +83,8 @@ def _zigzag(number: int) -> int:
     return 2 * number if number >= 0 else -2 * number - 1
 
 
-def damaged(what: str) -> FormatError:
-    return FormatError(f"the index of the archive is damaged, {what}: get an undamaged copy")
+def damaged(problem: str) -> FormatError:
+    return FormatError(f"the index of the archive is damaged, {problem}: get an undamaged copy")
 
 
 class _Column:
@@ -227,14 +227,14 @@ class Index:
                 samples_at += self._samples[number]
             start += total
         if next(files, None) is not None:
-            raise damaged("a file of it is in no group")
+            raise damaged("a file is in no group")
         return start
 
     def close(self) -> None:
         """Sort the names. Raises FormatError where two items have the same name."""
         ordered = sorted(key << 40 | number for number, key in enumerate(self._keys))
-        self._sorted_keys = array("Q", (each >> 40 for each in ordered))
-        self._sorted_numbers = array("Q", (each & (1 << 40) - 1 for each in ordered))
+        self._sorted_keys = array("Q", (pair >> 40 for pair in ordered))
+        self._sorted_numbers = array("Q", (pair & (1 << 40) - 1 for pair in ordered))
         del self._keys
         begin = 0
         for i in range(1, len(self) + 1):
@@ -247,11 +247,14 @@ class Index:
         """Raises FormatError unless these entries of one name are folders, each in another of the joined archives."""
         seen: dict[bytes, tuple[bool, int]] = {}
         for number in sorted(numbers):
-            name, mine = self.name(number), (self._kinds[number] in FOLDERS, bisect_right(self._bases, number))
-            if (other := seen.get(name)) and not (mine[0] and other[0] and mine[1] != other[1]):
-                what = "the archives that were joined hold" if mine[1] != other[1] else "the archive holds"
-                raise FormatError(f"{what} two items called {names.to_text(name)}: it is not known which one is meant")
-            seen[name] = mine
+            name, archive = self.name(number), bisect_right(self._bases, number)
+            is_folder = self._kinds[number] in FOLDERS
+            if (other := seen.get(name)) and not (is_folder and other[0] and archive != other[1]):
+                holder = "the archives that were joined hold" if archive != other[1] else "the archive holds"
+                raise FormatError(
+                    f"{holder} two items called {names.to_text(name)}: it is not known which one is meant"
+                )
+            seen[name] = is_folder, archive
 
     # --- asking ----------------------------------------------------------------------------------
 
@@ -263,12 +266,12 @@ class Index:
             return []
         for part in parts:
             key = _key(key, part)
-        at, whole, found = bisect_left(self._sorted_keys, key), b"/".join(parts), []
+        at, full_name, numbers = bisect_left(self._sorted_keys, key), b"/".join(parts), []
         while at < len(self) and self._sorted_keys[at] == key:
-            if self.name(self._sorted_numbers[at]) == whole:
-                found.append(self._sorted_numbers[at])
+            if self.name(self._sorted_numbers[at]) == full_name:
+                numbers.append(self._sorted_numbers[at])
             at += 1
-        return found
+        return numbers
 
     def below(self, chosen: Iterable[int]) -> Iterator[int]:
         """The numbers of these entries, and of all entries in the folders among them, in order."""

@@ -42,8 +42,10 @@ class Archive:
             raise damaged("it shares a frame with something else")
         end = self._frames.member_end(position)
         if self._frames.length_from(position) > HEAD_BYTES + self._left:  # before it is decoded
-            what = "its index is" if position else "it is no archive of several files, or its index"
-            raise FormatError(f"{what} longer than {INDEX_BYTES_PER_FILE_BYTE} times the file: decompress it instead")
+            problem = "its index is" if position else "it is no archive of several files, or its index"
+            raise FormatError(
+                f"{problem} longer than {INDEX_BYTES_PER_FILE_BYTE} times the file: decompress it instead"
+            )
         head = self._take(position, min(HEAD_BYTES, self._frames.end - position))
         if len(head) < HEAD_BYTES or not head.startswith(MAGIC):
             if not position:
@@ -64,7 +66,7 @@ class Archive:
             raise damaged("it shares a frame with something else")
         columns, position = self._take(position, size), position + size
         beyond = 1 << 62  # longer than any archive; used where damage hides the end
-        return self._index.add(columns, bool(goes_on), position, end or beyond, self._frames.in_one)
+        return self._index.add(columns, bool(goes_on), position, end or beyond, self._frames.is_in_one_frame)
 
     def _take(self, start: int, size: int) -> bytes:
         return b"".join(self._frames.read(start, size))
@@ -86,17 +88,17 @@ class Archive:
 
     def entry(self, name: str) -> Entry:
         """The entry of that name. Raises KeyError where there is none."""
-        if not (found := self._index.find(name)):
+        if not (numbers := self._index.find(name)):
             raise KeyError(name)
-        return self._index.entry(found[0])
+        return self._index.entry(numbers[0])
 
     def within(self, names: Iterable[str]) -> Sequence[int]:
         """Numbers of the items with these names, and of all items in folders among them. Raises KeyError."""
         chosen: list[int] = []
         for name in names:
-            if not (found := self._index.find(name)):
+            if not (numbers := self._index.find(name)):
                 raise KeyError(name)
-            chosen += found
+            chosen += numbers
         return array("Q", self._index.below(chosen))
 
     def numbered(self, number: int) -> Entry:

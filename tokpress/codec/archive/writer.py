@@ -57,7 +57,7 @@ class Writer:
 
     def __init__(self, out: BinaryIO, options: Options, size: int, report: Report, batch: int) -> None:
         if options.lossy or options.completes:
-            raise TokpressError("an archive takes models of lossless tokenizers")
+            raise TokpressError("an archive needs models with lossless tokenizers")
         if not 1 <= size <= MAX_SOURCE:
             raise ValueError(f"a group must be of 1 … {MAX_SOURCE:,} bytes, not {size:,}")
         self._member, self._options, self._report = MemberWriter(out), options, report
@@ -166,9 +166,9 @@ class Writer:
             self._number(rows, large[0])
         rows += [row._replace(target=self._numbers[file]) if file else row for row, file in self._links]
         counts += [1] * bool(large)
-        self._put_index(index.pack(rows, counts, self._count > 0), sum(len(each.payload) for each, _ in coded))
-        for each, source in coded:
-            self._put(each, source)
+        self._put_index(index.pack(rows, counts, self._count > 0), sum(len(frame.payload) for frame, _ in coded))
+        for frame, source in coded:
+            self._put(frame, source)
         self._count += len(rows)
         self._folder_rows, self._files, self._links, self._held = [], [], [], 0
         if large:

@@ -8,11 +8,11 @@ per dish (Teh 2006, §4: interpolated Kneser–Ney); δ = 0 is the hierarchical 
 1995). The strengths s_k are shared by
 contexts with like n_k and like number of distinct successors and learn online, by gradient on ln s_k of
 the log loss. All lanes share the counts: before step t both sides know every lane's tokens before t,
-so cutting a file into lanes costs the memory almost nothing.
+so lanes cost the memory almost nothing.
 
-Cost per token: one scaling of the V-vector plus the successors of the contexts seen. The tables are
-bounded: a full table keeps what it has and adapts its counts. `memory_counts.py` is the readable form. The core runs whole
-frames (`priors.text.core`); where Python steps the base, the core runs the counts (`native.memory`).
+Cost per token: one scaling of the V-vector, and the successors of the contexts. Tables are bounded: a full table takes no new contexts.
+`memory_counts.py` is the definition. The core codes whole frames (`priors.text.core`); where Python steps the base, the core computes
+the counts (`native.memory`).
 """
 
 from __future__ import annotations
@@ -36,13 +36,15 @@ from ..text.core import in_core
 from .parts import kind_of
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from ...native.memory import Memory
     from .memory_counts import Counts
 
 ORDERS = (1, 2, 3, 4, 6, 10)
-#: memories around memories
+#: nested memories
 MAX_NESTED = 4
-#: at most so many orders, and none above it
+#: largest order, and number of orders
 MAX_ORDER = 64
 
 
@@ -59,11 +61,11 @@ class MemoryPrior(SteppedPrior):
         if not 1 <= len(orders) <= MAX_ORDER or not all(1 <= k <= MAX_ORDER for k in orders):
             raise ValueError(f"orders must be 1 … {MAX_ORDER} numbers from 1 to {MAX_ORDER}, not {str(orders)[:60]}")
         if not isinstance(base, SteppedPrior):
-            raise ModelError(f"the prior {base.name} takes no memory: it does not predict one symbol after the other")
+            raise ModelError(f"the prior {base.name} takes no memory: it is not stepped")
         self.base: SteppedPrior = base
         self.vocab_size, self.rules = base.vocab_size, base.rules
         self.orders = list(orders)
-        #: whether the counts of a base that Python steps may be the core's
+        #: "auto": the core computes the counts of a base that Python steps
         self.kernel = "auto"
 
     @lazy
@@ -115,22 +117,22 @@ class MemoryPrior(SteppedPrior):
         return state.counts.member_pmf(of_class, self.base.member_pmf(state.base, of_class))  # type: ignore
 
     def _places(self, symbols: Tokens | None) -> Tokens | None:
-        """The symbols' places, where they have classes: members of a class have neighbouring numbers in the counts."""
+        """The places of the symbols: the counts number members of a class consecutively."""
         return None if symbols is None or self.classes is None else self.classes.place[symbols]
 
     def config(self) -> Config:
         return {"orders": list(self.orders), "base": {"name": self.base.name, **self.base.config()}}
 
-    def tensors(self) -> Mapping[str, np.ndarray]:
+    def tensors(self) -> Mapping[str, NDArray[Any]]:
         return self.base.tensors()
 
     @classmethod
-    def load(cls, config: Config, tensors: Mapping[str, np.ndarray], vocab_size: int) -> MemoryPrior:
+    def load(cls, config: Config, tensors: Mapping[str, NDArray[Any]], vocab_size: int) -> MemoryPrior:
         check_settings(f"a {cls.name} prior", config, {"base", "orders"}, set())
-        inside, orders = config["base"], config["orders"]
+        inner, orders = config["base"], config["orders"]
         for _ in range(MAX_NESTED):
-            inside = inside.get("base") if isinstance(inside, dict) else None
-        if inside:
+            inner = inner.get("base") if isinstance(inner, dict) else None
+        if inner:
             raise ModelError(f"config.json has a memory in a memory, more than {MAX_NESTED} times")
         if not isinstance(orders, list) or not all(type(k) is int for k in orders):
             raise ModelError(

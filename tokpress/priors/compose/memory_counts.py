@@ -1,8 +1,8 @@
 """The counts of a memory: contexts, their successors, and the strengths s_k (memory.py has the formulas).
 
 core/text_memory.h computes the same, bit for bit. Every float is a float32, and every product and sum is rounded on its own. A table
-of S rows holds the contexts. The hash of a context gives its first row; of `TRIES` rows from there, the first that holds its key or is
-free belongs to it. A full table keeps what it has, and so does a pool without a free block for more successors.
+of S rows holds the contexts. The hash of a context gives its first row; the first of `TRIES` rows from there that holds its key or is
+free belongs to it. A full table takes no new contexts, and a pool without a free block takes no new successors.
 """
 
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ LOW, HIGH = F(0.05), F(4000)
 TINY = F(2.0**-100)
 MAX_CONTEXTS = 1 << 22
 MAX_POOL = 1 << 22
-#: a context that was seen so often counts no more
+#: a context stops counting at this sum
 MAX_COUNT = 30000
 TRIES = 16
 #: smallest block of successors; a full block moves to one of twice the size
@@ -32,12 +32,12 @@ def power_of_two(n: int) -> int:
 
 
 def bucket(n: int, d: int) -> tuple[int, int]:
-    """(bucket of n: powers of two up to 2^9, bucket of d: 1, 2, 3–4, 5–8 … )"""
+    """(bucket of n: powers of two up to 2^9, bucket of d: 1, 2, 3–4, 5–8 …)"""
     return min(n.bit_length() - 1, 9), min((d - 1).bit_length(), 5)
 
 
 def hash_contexts(history: NDArray[np.int32], orders: list[int], mask: int) -> tuple[NDArray[np.int64], ...]:
-    """(first row, key) [n, K] of the last symbols of each lane, as many as the order says; histories [n, …], the newest first."""
+    """(first row, key) [n, K] of the context of each lane and order. history [n, …]: the last symbols, the newest first."""
     order = np.array(orders, np.int64)
     h = np.tile(order * 0x3C6EF372 & 0x7FFFFFFF, (len(history), 1))
     for age in range(max(orders)):
@@ -48,7 +48,7 @@ def hash_contexts(history: NDArray[np.int32], orders: list[int], mask: int) -> t
 
 @dataclass
 class Context:
-    """`successors`: the count of each symbol that came, in the order in which they first came; n: the sum of the counts."""
+    """successors: symbol → count, in the order of first occurrence. n: sum of the counts."""
 
     key: int
     n: int
@@ -56,8 +56,8 @@ class Context:
 
 
 class Counts:
-    """What a frame has counted. `step` takes a base's pmf of all symbols, `class_pmf` and `member_pmf` those of a class-factored base, where
-    symbol v is in class v >> shift. Each begins with learning the symbols of the step before."""
+    """The counts of a frame. `step` takes the pmf of all symbols from the base; `class_pmf` and `member_pmf` take those of a class-factored
+    base, where symbol v is in class v >> shift. `step` and `class_pmf` first learn the symbols of the step before."""
 
     def __init__(self, orders: list[int], lanes: int, tokens: int, shift: int = 0) -> None:
         self.orders, self.shift = orders, shift
@@ -68,14 +68,14 @@ class Counts:
         self.scale = np.full((len(orders), 10, 6), 30, np.float32)
         self.scale[:, :, 0] = 8
         self.history = np.zeros((lanes, max(orders)), np.int32)
-        # of the step whose symbols are not known yet: the base's pmf of symbols, or of classes and of members
+        # pmf of the base in the last step, whose symbols are not learned yet: of symbols, or of classes and of members
         self.base: tuple[Pmf, ...] = ()
-        #: for each lane and order: the context, if there is one, and where its row would begin, with its key
-        self.found: list[list[Context | None]] = []
+        #: for each lane and order: the context or None, and its (first row, key)
+        self.contexts: list[list[Context | None]] = []
         self.hashes: list[list[tuple[int, int]]] = []
-        #: of each lane: what a count of each order weighs, and what is left for the base
+        #: weight of a count for each lane and order, and weight of the base for each lane
         self.parts: list[list[np.float32]] = []
-        self.left = np.zeros(lanes, np.float32)
+        self.base_weight = np.zeros(lanes, np.float32)
 
     def step(self, previous: Tokens | None, p0: Pmf) -> Pmf:
         """p_K [n, V] of all symbols, from p_0 [n, V]."""
@@ -86,15 +86,15 @@ class Counts:
         return self._begin(previous, p0, self.shift)
 
     def member_pmf(self, of_class: Tokens, p0: Pmf) -> Pmf:
-        """p_K [n, M] of the members of each lane's class, over their sum; p0 [n, M] are the base's."""
+        """p_K [n, M] of the members of the class of each lane, normalised. p0 [n, M]: from the base."""
         class_pmf, members = self.base[0], p0.shape[1]
         self.base = class_pmf, p0.copy()
         lanes = np.arange(len(p0))
-        out: Pmf = p0 * (class_pmf[lanes, of_class] * self.left[lanes])[:, None]
+        out: Pmf = p0 * (class_pmf[lanes, of_class] * self.base_weight[lanes])[:, None]
         for lane, (row, c) in enumerate(zip(out, of_class.tolist())):
             for v, counted in self._counted(lane):
-                here = v >> self.shift == c
-                row[v[here] & (members - 1)] += counted[here]
+                in_class = v >> self.shift == c
+                row[v[in_class] & (members - 1)] += counted[in_class]
         np.maximum(out, TINY, out=out)
         out /= np.cumsum(out, axis=1, dtype=np.float32)[:, -1:]  # a sum in the order of members
         return out
@@ -104,24 +104,24 @@ class Counts:
             self._learn(previous)
         self.base = (p0.copy(),)
         self._look_up(len(p0))
-        out = p0 * self.left[: len(p0), None]
+        out = p0 * self.base_weight[: len(p0), None]
         for lane, row in enumerate(out):
             for v, counted in self._counted(lane):
-                np.add.at(row, v >> shift, counted)  # one after the other
+                np.add.at(row, v >> shift, counted)  # in order
         return out
 
     def _look_up(self, rows: int) -> None:
         """Find the contexts of all lanes, and weigh their counts."""
-        both = hash_contexts(self.history[:rows], self.orders, self.rows - 1)
-        self.hashes = [list(zip(*lane)) for lane in zip(*(part.tolist() for part in both))]
-        self.found = [
+        places = hash_contexts(self.history[:rows], self.orders, self.rows - 1)
+        self.hashes = [list(zip(*lane)) for lane in zip(*(part.tolist() for part in places))]
+        self.contexts = [
             [self._find(*hashed)[0] if order <= self.seen else None for order, hashed in zip(self.orders, lane)]
             for lane in self.hashes
         ]
-        self.parts = [self._weigh(lane, contexts) for lane, contexts in enumerate(self.found)]
+        self.parts = [self._weigh(lane, contexts) for lane, contexts in enumerate(self.contexts)]
 
     def _find(self, at: int, key: int) -> tuple[Context | None, int | None]:
-        """(the context, None), or (None, the row that a new one would have); (None, None) where `TRIES` rows have others."""
+        """(context, None), or (None, free row) for a new context; (None, None) where all `TRIES` rows hold other contexts."""
         for i in range(TRIES):
             row = (at + i) & (self.rows - 1)
             if (context := self.table.get(row)) is None:
@@ -139,13 +139,13 @@ class Counts:
                 inverse = ONE / (F(n) + s)
                 parts[k] = weight * inverse
                 weight = weight * ((s + DISCOUNT * F(d)) * inverse)
-        self.left[lane] = weight
+        self.base_weight[lane] = weight
         return parts
 
     def _counted(self, lane: int) -> list[tuple[NDArray[np.int64], Pmf]]:
-        """(symbols, what their counts add) of each order of a lane's contexts."""
+        """(symbols, the terms of their counts) of each context of a lane."""
         out = []
-        for context, part in zip(self.found[lane], self.parts[lane]):
+        for context, part in zip(self.contexts[lane], self.parts[lane]):
             if context:
                 d = len(context.successors)
                 symbols = np.fromiter(context.successors.keys(), np.int64, d)
@@ -160,9 +160,9 @@ class Counts:
         else:
             class_pmf, member_pmf = self.base
             p0 = class_pmf[lanes, symbols >> self.shift] * member_pmf[lanes, symbols & (member_pmf.shape[1] - 1)]
-        for contexts, symbol, p in zip(self.found, symbols.tolist(), p0):
+        for contexts, symbol, p in zip(self.contexts, symbols.tolist(), p0):
             self.adapt(contexts, symbol, p)
-        for contexts, hashes, symbol in zip(self.found, self.hashes, symbols.tolist()):
+        for contexts, hashes, symbol in zip(self.contexts, self.hashes, symbols.tolist()):
             for order, context, (at, key) in zip(self.orders, contexts, hashes):
                 if order <= self.seen:
                     self._count(context, at, key, symbol)
@@ -172,7 +172,7 @@ class Counts:
         self.seen += 1
 
     def adapt(self, contexts: list[Context | None], symbol: int, p: np.float32) -> None:
-        """One gradient step on ln s_k of every order that was seen, towards a larger p_K(symbol), from p = p_0(symbol).
+        """One gradient step on ln s_k of each order with a context, towards a larger p_K(symbol). p: p_0(symbol).
 
         ∂ ln p_K / ∂ ln s_k = s_k·W_k·(p_{k−1} − p_k) / ((n_k + s_k)·p_K),  W_k = Π_{j>k} s_j/(n_j + s_j)
         """
@@ -185,7 +185,7 @@ class Counts:
                 inverse, strength = ONE / (F(n) + s), s + DISCOUNT * F(d)
                 before, p = p, (max(F(c) - DISCOUNT, ZERO) + strength * p) * inverse
                 seen.append((at, s, inverse, strength, before, p))
-        if not seen or p < TINY:  # of what is next to impossible there is nothing to learn, and 1 / p may be infinite
+        if not seen or p < TINY:  # 1 / p may be infinite
             return
         weight = ONE / p
         for at, s, inverse, strength, before, after in reversed(seen):
@@ -194,9 +194,9 @@ class Counts:
             weight = weight * (strength * inverse)
 
     def _count(self, context: Context | None, at: int, key: int, symbol: int) -> None:
-        """Count a symbol in a context, or in a new one where there was none; a full table learns no new ones."""
+        """Count a symbol in a context, or in a new one. A full table takes no new contexts."""
         free = None
-        if context is None:  # perhaps another lane has made it meanwhile
+        if context is None:  # another lane may have made it
             context, free = self._find(at, key)
         if context is None:
             if free is not None and len(self.table) < self.rows - self.rows // 8:

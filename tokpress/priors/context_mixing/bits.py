@@ -1,4 +1,4 @@
-"""Encode, decode, score and sample bytes with a `ContextMixing`: one loop over bits (the twin of the core's functions)."""
+"""Encode, decode, score and sample bytes with a `ContextMixing`: one loop over bits (the twin of the functions of the core)."""
 
 from collections.abc import Callable, Iterable
 
@@ -12,12 +12,12 @@ def _bits(source: Iterable[int]) -> Iterable[int]:
     return (byte >> (7 - k) & 1 for byte in source for k in range(8))
 
 
-#: hears the number of bytes done
+#: called with the number of bytes done
 Progress = Callable[[int], None]
 
 
 def silent(done: int) -> None:
-    """The default."""
+    """The default progress."""
 
 
 def encode(source: bytes, pixels: Pixels | None = None, progress: Progress = silent) -> bytes:
@@ -34,7 +34,7 @@ def encode(source: bytes, pixels: Pixels | None = None, progress: Progress = sil
 def decode(
     payload: bytes, n: int, pixels: Pixels | None = None, progress: Progress = silent, out: bytearray | None = None
 ) -> bytearray:
-    """All n bytes, also written to `out` as they come. Raises ChecksumError where the payload ends too early; other damage gives
+    """All n bytes, also written to `out` one by one. Raises ChecksumError where the payload ends too early; other damage gives
     other bytes."""
     model, decoder = ContextMixing(n, pixels), RangeDecoder(payload)
     for _ in range(n):
@@ -47,7 +47,7 @@ def decode(
 
 
 def score(source: bytes, pixels: Pixels | None = None, progress: Progress = silent) -> list[int]:
-    """Units of 2^-20 bits that each byte costs."""
+    """Cost of each byte, in 2^-20 bits."""
     model, costs = ContextMixing(len(source), pixels), []
     for byte in source:
         cost = 0

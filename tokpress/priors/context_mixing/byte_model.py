@@ -22,15 +22,15 @@ from .match import Match
 from .slots import Slots
 
 INPUTS = 32  # two of each counter, and a constant
-FIRST_WEIGHT, FIRST_MATCHED = 2000, 4915  # 2^-14; of the log-odds of each context, and of the match
-RATE_LAST, RATE_EXTRA = 48, 220  # of the mixer: LAST + EXTRA · 256 / (256 + bytes / 16)
-#: `counters.learn`: of histories; of the last bytes, which change faster; of matches
+FIRST_WEIGHT, FIRST_MATCHED = 2000, 4915  # in 2^-14: weights of the log-odds of each context, and of the match
+RATE_LAST, RATE_EXTRA = 48, 220  # learning rate of the mixer: LAST + EXTRA · 256 / (256 + bytes / 16)
+#: limits of `counters.learn`: for histories; for the last bytes, which change faster; for matches
 MAX_SEEN, MAX_DIRECT, MAX_MATCHED = 1023, 30, 255
 MAX_COUNTS = [MAX_SEEN] * HASHED + [MAX_DIRECT, MAX_DIRECT, MAX_MATCHED, MAX_DIRECT]
 
 
 def _first_weights(rows: int) -> list[int]:
-    """Initial weights of a row: those of row 0 are the prior, those of the others 0, since rows are added."""
+    """Initial weights of a row. Rows are added, so row 0 has the weights above and the others have zeros."""
     weights = [0] * INPUTS
     if rows == 0:
         weights[: 2 * len(MAX_COUNTS) : 2] = [FIRST_WEIGHT] * len(MAX_COUNTS)
@@ -46,7 +46,7 @@ class ContextMixing:
     """
 
     def __init__(self, n: int, pixels: Pixels | None = None) -> None:
-        """n: the bytes to come; tables are sized by it."""
+        """n: number of bytes of the source, by which tables are sized."""
         self.history = bytearray()
         self._pixels = pixels
         self._slots = Slots(clamp((2 * n * HASHED).bit_length() - 2, 8, 20))
@@ -54,39 +54,39 @@ class ContextMixing:
         self._next_state, first = history_tables()
         #: [phase][context][history]
         self._counters = [[[(p, 0) for p in first] for _ in range(HASHED)] for _ in range(2)]
-        #: counters indexed without a hash: by (which of three, its context's value, high nibble + 1 or 0, node)
+        #: counters indexed without a hash: by (number of the context, its value, high nibble + 1 or 0, node)
         self._direct: defaultdict[tuple[int, int, int, int], Counter] = defaultdict(lambda: UNKNOWN)
         #: by (phase, level, bucket, expected bit)
         self._matched: dict[tuple[int, int, int, int], Counter] = {}
-        #: by (row's kind, its choice, phase, node); of corrections by (bucket, high nibble + 1 or 0, node)
+        #: weights by (number of the row, its context, phase, node); corrections by (bucket, high nibble + 1 or 0, node)
         self._weights: dict[tuple[int, int, int, int], list[int]] = {}
         self._corrections: dict[tuple[int, int, int], list[int]] = {}
         self._bytes = Bytes()
-        self._channel = self._west = self._beside = 0
+        self._channel = self._west = self._north = 0  # contexts of direct counters
         self._node, self._phase, self._high = 1, 0, 0
         self._bucket = self._set = 0
-        self._choices = 0, 0, 0  # of rows of weights
-        self._ask(1)
+        self._selectors = 0, 0, 0  # contexts that select the rows of weights
+        self._hash_contexts(1)
         self._begin_nibble()
 
     def p(self) -> int:
         """p · 2^16 that the next bit is one."""
         level, phase, high, node = self._node.bit_length() - 1, self._phase, self._high, self._node
         self._guess = self._match.expected >> (7 - 4 * phase - level) & 1
-        states = [line[4 * node + slot] for line, slot in self._found]
-        self._direct_keys = [(0, self._channel, high, node), (1, self._west, high, node), (2, self._beside, high, node)]
+        states = [line[4 * node + slot] for line, slot in self._lines]
+        self._direct_keys = [(0, self._channel, high, node), (1, self._west, high, node), (2, self._north, high, node)]
         self._match_key = phase, level, self._bucket, self._guess
         first, second, third = (self._direct[key] for key in self._direct_keys)
         expected = self._matched.get(self._match_key)
-        if expected is None:  # 3/4 that what is expected comes
+        if expected is None:  # p = 3/4 for the expected bit
             expected = ((1 + 2 * self._guess) << 20, 8) if self._bucket else UNKNOWN
         self._now = [table[state] for table, state in zip(self._counters[phase], states)]
         self._now += [first, second, expected, third]
         self._inputs = [x for counter in self._now for x in counters.inputs(counter)]
         self._inputs += [0] * (INPUTS - 2 - len(self._inputs)) + [mixer.ONE, 0]
         self._row = [
-            self._weights.setdefault((kind, choice, phase, node), _first_weights(kind))
-            for kind, choice in enumerate(self._choices)
+            self._weights.setdefault((number, selector, phase, node), _first_weights(number))
+            for number, selector in enumerate(self._selectors)
         ]
         key = self._set, high, node
         if key not in self._corrections:
@@ -97,14 +97,14 @@ class ContextMixing:
         return p
 
     def update(self, bit: int) -> None:
-        """Learn the bit that `p` was asked for."""
+        """Learn the bit whose probability `p` gave."""
         phase, node = self._phase, self._node
         done = len(self.history)
         rate = RATE_LAST + RATE_EXTRA * 256 // (256 + min(done >> 4, 1 << 24))
         mixer.learn(self._inputs, self._row, (bit << 16) - squash_table()[self._log_odds + CENTRE], rate)
         correction.learn(self._corrected, self._bin, bit)
-        after = [counters.learn(counter, bit, most) for counter, most in zip(self._now, MAX_COUNTS)]
-        for table, counter, (line, slot) in zip(self._counters[phase], after, self._found):
+        after = [counters.learn(counter, bit, max_count) for counter, max_count in zip(self._now, MAX_COUNTS)]
+        for table, counter, (line, slot) in zip(self._counters[phase], after, self._lines):
             at = 4 * node + slot
             table[line[at]] = counter
             line[at] = self._next_state[bit][line[at]]
@@ -117,12 +117,12 @@ class ContextMixing:
         if phase == 0 and node >= 16:
             self._step_to_low(node & 15)
         elif phase and node >> 2 == 1:
-            self._ask((self._high - 1) << 4 | (node & 3) << 2 | 1)
+            self._hash_contexts((self._high - 1) << 4 | (node & 3) << 2 | 1)
         elif phase and node >= 16:
             self._next_byte((self._high - 1) << 4 | node & 15)
 
-    def _ask(self, newest: int) -> None:
-        """Hash the contexts of the next byte. The last two bits of this one are not known yet and count as 01."""
+    def _hash_contexts(self, newest: int) -> None:
+        """Hash the contexts of the next byte. The last two bits of the current byte are not coded yet and count as 01."""
         at = len(self.history) + (self._phase == 1)
         k = self._pixels.channel(at) if self._pixels else -1
         if self._pixels and k >= 0:
@@ -130,7 +130,7 @@ class ContextMixing:
         else:
             hashes = byte_contexts(self._bytes, newest, at)
         self._places = [self._slots.place(hash) for hash in hashes]
-        self._match.ask(self._bytes.last << 8 | newest)
+        self._match.prepare(self._bytes.last << 8 | newest)
 
     def _step_to_low(self, high: int) -> None:
         aside = 1 + (high >> 2 | (self._bytes.last & 3) << 2)
@@ -143,19 +143,19 @@ class ContextMixing:
         self._bytes = self._bytes.add(byte)
         at = len(self.history)
         k = self._pixels.channel(at) if self._pixels else -1
-        self._channel, self._west, self._beside = 0, byte, self._bytes.last >> 8 & 255
+        self._channel, self._west, self._north = 0, byte, self._bytes.last >> 8 & 255
         if self._pixels and k >= 0:
             west, north = at - self._pixels.pixel, at - self._pixels.row
             self._channel = k & 7
             self._west = self.history[west] if west >= 0 else 0
-            self._beside = self.history[north] if north >= 0 else 0
-        self._match.follow(self.history, at)
+            self._north = self.history[north] if north >= 0 else 0
+        self._match.update(self.history, at)
         self._places = [(line, check ^ (byte & 3) * 0x55) for line, check in self._places]
         self._phase, self._node, self._high = 0, 1, 0
         self._begin_nibble()
 
     def _begin_nibble(self) -> None:
-        self._found = [self._slots.find(line, check) for line, check in self._places]
+        self._lines = [self._slots.find(line, check) for line, check in self._places]
         self._bucket = self._match.bucket
         self._set = self._bucket // 4
-        self._choices = self._bucket, self._bytes.last & 255, self._beside
+        self._selectors = self._bucket, self._bytes.last & 255, self._north

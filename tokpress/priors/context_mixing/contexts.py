@@ -53,7 +53,7 @@ def byte_contexts(state: Bytes, byte: int, position: int) -> list[int]:
     last = after.last
     hashes = [
         *orders_and_words(after),
-        (last & 0xFFFF00) + (7 << 60),  # the bytes 2 and 3 back
+        (last & 0xFFFF00) + (7 << 60),  # bytes 2 and 3 back
         (last & 0xFFFF0000) + (8 << 60),  # 3 and 4 back
         (last & 0xFF000000FF000000) + (position & 3) + 9,  # records of 4 bytes
         (last & 0xF0F0F0F0) + (10 << 60),  # the kinds of the last four characters
@@ -71,20 +71,20 @@ class Pixels(NamedTuple):
     used: int
 
     def channel(self, at: int) -> int:
-        """The byte's place in its pixel, or −1 where it is part of none."""
+        """The place of a byte in its pixel, or −1 where it belongs to no pixel."""
         if not self.start <= at < self.stop:
             return -1
         inside = (at - self.start) % self.row
         return inside % self.pixel if inside < self.used else -1
 
 
-def pixel_contexts(history: bytes | bytearray, here: int, newest: int, pixels: Pixels, k: int) -> list[int]:
-    """Hashes of the contexts of the byte at `here`, which is byte k of its pixel; `newest` is the byte before it."""
+def pixel_contexts(history: bytes | bytearray, position: int, newest: int, pixels: Pixels, k: int) -> list[int]:
+    """Hashes of the contexts of the byte at `position`, byte k of its pixel. `newest` is the byte before it."""
     _, _, pixel, row, _ = pixels
-    begin = here - k
+    begin = position - k
 
     def byte(at: int) -> int:
-        return 0 if not 0 <= at < here else newest if at == here - 1 else history[at]
+        return 0 if not 0 <= at < position else newest if at == position - 1 else history[at]
 
     def bytes_from(at: int, count: int, hash: int) -> int:
         for i in range(count):
@@ -92,21 +92,21 @@ def pixel_contexts(history: bytes | bytearray, here: int, newest: int, pixels: P
             hash ^= hash >> 32
         return hash
 
-    west, north = byte(here - pixel), byte(here - row)
-    north_west, north_east = byte(here - row - pixel), byte(here - row + pixel)
-    own = bytes_from(begin, k, k + 1)  # what is known of this pixel
-    by_west = bytes_from(begin - pixel, pixel, own)
-    by_north = bytes_from(begin - row, pixel, own + 1)
-    both = bytes_from(begin - row, pixel, by_west + 2)
-    corner = bytes_from(begin - row - pixel, pixel, both + 3)
-    # the first byte of a pixel has nothing of its own: its neighbours, roughly
+    west, north = byte(position - pixel), byte(position - row)
+    north_west, north_east = byte(position - row - pixel), byte(position - row + pixel)
+    by_pixel = bytes_from(begin, k, k + 1)  # the coded bytes of this pixel
+    by_west = bytes_from(begin - pixel, pixel, by_pixel)
+    by_north = bytes_from(begin - row, pixel, by_pixel + 1)
+    by_west_north = bytes_from(begin - row, pixel, by_west + 2)
+    corner = bytes_from(begin - row - pixel, pixel, by_west_north + 3)
+    # the first byte of a pixel has no coded bytes: five bits of each neighbour
     around = west >> 3 << 15 | north >> 3 << 10 | north_west >> 3 << 5 | north_east >> 3
     hashes = [
-        own if k else around | 1 << 60,
+        by_pixel if k else around | 1 << 60,
         (west << 16 | north << 8 | north_east) << 8 | k | 3 << 60,
         by_west,
         by_north,
-        both,
+        by_west_north,
         corner,
         bytes_from(begin - row + pixel, pixel, corner + 4),
         bytes_from(begin - 2 * pixel, pixel, by_west + 5),

@@ -11,7 +11,7 @@ RATE = 6
 
 
 def new_row() -> list[int]:
-    """One that agrees with the mixer."""
+    """A row that equals the mixer's p."""
     return [squash_table()[clamp(OCTAVE * at, 1, 2 * CENTRE - 1)] for at in range(BINS)]
 
 

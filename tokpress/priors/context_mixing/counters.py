@@ -10,13 +10,13 @@ UNKNOWN: Counter = (1 << 21, 0)
 
 
 def inputs(counter: Counter) -> tuple[int, int]:
-    """Two inputs of a mixer: the log-odds, and p − ½, which is small where the counter is unsure."""
+    """Two inputs of a mixer: the log-odds, and p − ½."""
     return stretch(counter[0]), (counter[0] >> 12) - 512
 
 
-def learn(counter: Counter, bit: int, most: int) -> Counter:
-    """The counter after a bit. most: times seen are counted up to there, so that the recent past matters."""
+def learn(counter: Counter, bit: int, max_count: int) -> Counter:
+    """The counter after a bit. The count stops at `max_count`, so that recent bits keep their weight."""
     p, seen = counter
     error = (bit << 22) - p
     change = 2 * abs(error) // (2 * seen + 3)  # towards 0
-    return p + (change if error > 0 else -change), seen + (seen < most)
+    return p + (change if error > 0 else -change), seen + (seen < max_count)

@@ -1,18 +1,18 @@
 """Bit histories: the bits that followed a context, summarised in one byte (zpaq's state table; Mahoney, *The ZPAQ Open Standard Format*).
 
-A state is (zeros, ones, last bit); the last bit is kept only while zeros + ones ≤ 17. The larger count is at most MOST[smaller
+A state is (zeros, ones, last bit); the last bit is kept only while zeros + ones ≤ 17. The larger count is at most MAX_COUNTS[smaller
 count]. Each bit shrinks the other bit's count, so that recent bits weigh more. States are numbered by zeros + ones, so the lowest
-number has seen least: its slot is reused first. `core/histories.h` is the same.
+number has the fewest bits: its slot is reused first. `core/histories.h` is the same.
 """
 
 from functools import lru_cache
 
-#: the larger count may reach MAX_COUNTS[smaller count]
+#: limit of the larger count, by the smaller one
 MAX_COUNTS = (20, 48, 15, 8, 6, 5)
 
 
 def kinds(zeros: int, ones: int) -> int:
-    """How many states a pair of counts has: 0, 1, or 2 where the last bit is known too."""
+    """Number of states of a pair of counts: 0, 1, or 2 where the last bit is kept."""
     small, large = sorted((zeros, ones))
     if small < 0 or small >= len(MAX_COUNTS) or large > MAX_COUNTS[small]:
         return 0
@@ -37,7 +37,7 @@ def after(zeros: int, ones: int, bit: int) -> tuple[int, int]:
 
 @lru_cache(maxsize=1)
 def history_tables() -> tuple[list[list[int]], list[int]]:
-    """next [2][256], the state after a bit; first p [256] of 22 bits, (ones + ½) / (zeros + ones + 1)."""
+    """(next state [2][256] after a bit, initial p [256] of 22 bits: (ones + ½) / (zeros + ones + 1))."""
     number: dict[tuple[int, int, int], int] = {}
     states = 0
     for total in range(50):

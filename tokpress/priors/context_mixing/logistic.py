@@ -5,7 +5,7 @@ A mixer adds log-odds, as independent evidence adds up. `core/logistic.h` is the
 
 from functools import lru_cache
 
-#: a unit of mixed log-odds is 1/256 octave; those of one input are in 128ths
+#: units of an octave of mixed log-odds; log-odds of one input are in 128ths
 OCTAVE = 256
 CENTRE = 14 * OCTAVE
 LIMIT = CENTRE - 1
@@ -47,7 +47,7 @@ def log2(n: int) -> int:
 
 
 def stretch(p: int) -> int:
-    """log2(p / (1 − p)) in 128ths of an octave; p is of 22 bits, and neither 0 nor 1."""
+    """log2(p / (1 − p)) in 128ths of an octave; p has 22 bits, and is neither 0 nor 1."""
     return (log2(p) - log2((1 << 22) - p)) >> 16
 
 

@@ -9,9 +9,9 @@ with many choices learns special cases. All rows get the same update. 2^14 is a 
 
 from .logistic import LIMIT, clamp
 
-#: the bias: an input that is always this
+#: the bias, an input of constant value
 ONE = 512
-#: smallest |error|, in 2^-16, that is learned: smaller ones change little and cost time
+#: smallest |error| that is learned, in 2^-16; smaller errors change little and cost time
 SMALL = 128
 
 

@@ -1,12 +1,12 @@
-"""Context mixing as a prior over bytes: nothing to train, for any file (`byte_model` explains the model).
+"""Context mixing as a prior over bytes: for any file, without training (`byte_model` explains the model).
 
-Its codec codes a byte as eight binary decisions, each learned before the next is predicted, so no byte has a pmf of its own. The core
-runs it where there is one; elsewhere the twin does, 1,000 times as slow.
+Its codec codes a byte as eight binary decisions. Each is learned before the next one is predicted, so a byte has no pmf. The native
+core runs the model; without the core, the twin does, 1,000 times slower.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ...coding.base import (
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 
 def pixels_of(grid: Grid | None) -> Pixels | None:
-    """Where a grid's pixels lie. Of a recording, the row above is the sample two frames ago."""
+    """The pixels of a grid. In a recording, the sample two frames ago counts as the pixel above."""
     if grid is None or grid.stop <= grid.start:
         return None
     pixel = grid.channels * grid.sample_bytes
@@ -50,7 +50,7 @@ def pixels_of(grid: Grid | None) -> Pixels | None:
 
 
 class ContextMixed(Codec):
-    """Bytes as binary decisions under context mixing, in one lane, whatever the frame asks for."""
+    """Bytes as binary decisions under context mixing, in one lane, whatever the frame says."""
 
     def __init__(self, frame: Frame, pixels: Pixels | None = None) -> None:
         super().__init__(frame._replace(lanes=1))
@@ -69,18 +69,18 @@ class ContextMixed(Codec):
         return bits.encode(bytes(source), self._pixels, report)
 
     def decode(self, payload: bytes, count: int, watch: Watch = unwatched) -> bytearray:
-        out, heard = bytearray(count), 0
+        out, reported = bytearray(count), 0
 
-        def tell(done: int) -> None:
-            nonlocal heard
-            if done - heard >= WATCH_EVERY or done == count:
-                watch(out[heard:done])
-                heard = done
+        def report(done: int) -> None:
+            nonlocal reported
+            if done - reported >= WATCH_EVERY or done == count:
+                watch(out[reported:done])
+                reported = done
 
         if library.is_here():
-            self._core(count).decode(payload, tell, out)
+            self._core(count).decode(payload, report, out)
         else:
-            bits.decode(payload, count, self._pixels, tell, out)
+            bits.decode(payload, count, self._pixels, report, out)
         return out
 
     def decode_noise(self, noise: bytes, count: int, watch: Watch = unwatched) -> bytearray:
@@ -88,23 +88,22 @@ class ContextMixed(Codec):
 
     def score(self, tokens: TokenBuffer, report: Report = silent) -> NDArray[np.float64]:
         source = as_bytes(tokens)
-        here = library.is_here()
-        costs: Any = (
-            self._core(len(source)).score(source, report) if here else bits.score(bytes(source), self._pixels, report)
-        )
+        costs: Sequence[int]
+        if library.is_here():
+            costs = self._core(len(source)).score(source, report)
+        else:
+            costs = bits.score(bytes(source), self._pixels, report)
         return np.array(costs, np.float64) / core.COST_UNIT
 
     def sample(self, count: int, seed: int | None = None, temperature: float = 1.0) -> bytearray:
         check_temperature(temperature)
         rng, sharpness = np.random.default_rng(seed), int(min(65536 / temperature, 1 << 32))
         words = rng.integers(0, 1 << 32, 8 * count, np.uint32)
-        at = iter(range(0, 8 * count, 8 * WATCH_EVERY))
+        starts = iter(range(0, 8 * count, 8 * WATCH_EVERY))
         if library.is_here():
-            drawn = self._core(count).sample(b"", lambda some: words[(begin := next(at)) : begin + some], sharpness)
-        else:
-            each = iter(words.tolist())
-            drawn = bits.sample(count, b"", lambda: next(each), sharpness, self._pixels)
-        return drawn
+            return self._core(count).sample(b"", lambda size: words[(start := next(starts)) : start + size], sharpness)
+        uniforms = iter(words.tolist())
+        return bits.sample(count, b"", lambda: next(uniforms), sharpness, self._pixels)
 
 
 class ContextMixingPrior(Prior):
@@ -118,8 +117,8 @@ class ContextMixingPrior(Prior):
     vocab_size = 256
 
     def __init__(self, on_grid: bool = False) -> None:
-        """on_grid: use the pixels around a byte as its contexts, where the source holds pixels."""
-        # one lane: what is new to several lanes is new to each of them
+        """on_grid: take the pixels around a byte as its contexts, where the source holds pixels."""
+        # one lane: several lanes would each learn what is new
         self.rules = FrameRules(max_lanes=1, tokens_per_byte=TOKENS_A_BYTE, on_grid=on_grid, starts_empty=True)
 
     def codec(self, frame: Frame) -> Codec:
@@ -129,7 +128,7 @@ class ContextMixingPrior(Prior):
         return {"on_grid": True} if self.rules.on_grid else {}
 
     @classmethod
-    def load(cls, config: Config, tensors: Mapping[str, np.ndarray], vocab_size: int) -> ContextMixingPrior:
+    def load(cls, config: Config, tensors: Mapping[str, NDArray[Any]], vocab_size: int) -> ContextMixingPrior:
         check_settings(f"a {cls.name} prior", config, set(), {"on_grid"})
         nothing_else(tensors, set())
         on_grid = config.get("on_grid", False)

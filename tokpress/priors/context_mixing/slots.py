@@ -1,4 +1,4 @@
-"""Where the bit histories of contexts live: a hash table of cache lines (`core/slots.h` is the same).
+"""The bit histories of contexts: a hash table of cache lines (`core/slots.h` is the same).
 
 A nibble is four binary decisions: a path through a tree of 15 nodes, so a context has 15 histories. A line holds four contexts:
 
@@ -20,16 +20,16 @@ def scramble(x: int) -> int:
 
 class Slots:
     def __init__(self, log2: int) -> None:
-        """2^log2 lines."""
+        """log2: of the number of lines."""
         self.log2 = log2
-        self.lines: dict[int, bytearray] = {}  # those that are in use
+        self.lines: dict[int, bytearray] = {}  # lines in use
 
     def place(self, hash: int) -> tuple[int, int]:
         """(line, check) of a context from 64 bits of hash."""
         return hash >> (64 - self.log2), hash >> 32 & 255
 
     def find(self, line: int, check: int) -> tuple[bytearray, int]:
-        """(line, slot): the history of node n is line[4 · n + slot]. A new context takes the place of the least used."""
+        """(line, slot): the history of node n is line[4 · n + slot]. A new context replaces the one with the fewest bits."""
         bytes_ = self.lines.setdefault(line, bytearray(64))
         for slot in range(4):
             if bytes_[slot] == check:

@@ -4,17 +4,18 @@
     tree     = the spanning tree of greatest Σ I, rooted at position 0    (Chow & Liu 1968, §III)
     p(x_i = b | x_π(i) = a) = (c_π(i),i(a,b) + α) / (c_π(i)(a) + αV)      α = ½
 
-Of all trees it has the greatest likelihood (Chow & Liu 1968, eq. 11). Positions are coded parent first, so the order is
-the tree's own. Sparse conditioning is cheap and a strong assumption: the lecture's first solution, and
-too weak a one for images. `training.learners.bayes_net` finds the tree. Integer counts and one float32 division: exact.
+Of all trees it has the greatest likelihood (Chow & Liu 1968, eq. 11). Positions are coded parent first, in the order of the tree. Sparse
+conditioning is cheap and a strong assumption: the first solution of the lecture, and too weak for images. `training.learners.bayes_net` finds the tree. Integer counts and one float32 division: exact.
 N items · V symbols · T positions.
 """
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...coding.base import Pmf
 from ...coding.lanes import FrameRules
@@ -29,19 +30,19 @@ from ..base import SteppedPrior
 
 @dataclass
 class State:
-    coded: np.ndarray  # [lanes, T]: the item so far, in the tree's order
+    coded: NDArray[np.int32]  # [lanes, T]: the item so far, in the tree's order
     at: int = -1
 
 
 class BayesNetPrior(SteppedPrior):
     name = "bayes_net"
 
-    def __init__(self, shape: str, tensors: Mapping[str, np.ndarray], vocab_size: int) -> None:
-        """tensors: `order` [T] int32, positions parent first; `parent` [T] int32, the step of each step's parent (the
-        first has none); `counts` [T, V, V] int64, doubled with 1 added, by the parent's symbol and the own one."""
+    def __init__(self, shape: str, tensors: Mapping[str, NDArray[Any]], vocab_size: int) -> None:
+        """tensors: `order` [T] int32, positions parent first. `parent` [T] int32, the step of the parent of each step (unused in the first).
+        `counts` [T, V, V] int64, 2c + 1, by the symbols of parent and child."""
         self.shape_setting, self.vocab_size, self._tensors = shape, vocab_size, tensors
         if not (sides := parse_shape(shape)):
-            raise ModelError("config.json: a bayes_net prior is over the positions of an item, and needs its shape")
+            raise ModelError("config.json: a bayes_net prior needs the shape of an item")
         self.stride = math.prod(sides)
         order = checked(tensors, "order", (self.stride,), PERMUTATION).astype(np.int64)
         self.rules = FrameRules(self.stride, order)
@@ -60,14 +61,15 @@ class BayesNetPrior(SteppedPrior):
             state.coded[:rows, state.at] = previous
         state.at = (state.at + 1) % self.stride
         given = state.coded[:rows, self.parent[state.at]] if state.at else np.zeros(rows, np.int32)
-        return self._tables[state.at][given]
+        pmf: Pmf = self._tables[state.at][given]
+        return pmf
 
     def config(self) -> Config:
         return {"shape": self.shape_setting}
 
-    def tensors(self) -> Mapping[str, np.ndarray]:
+    def tensors(self) -> Mapping[str, NDArray[Any]]:
         return self._tensors
 
     @classmethod
-    def load(cls, config: Config, tensors: Mapping[str, np.ndarray], vocab_size: int) -> "BayesNetPrior":
+    def load(cls, config: Config, tensors: Mapping[str, NDArray[Any]], vocab_size: int) -> "BayesNetPrior":
         return cls(settings_of(cls.name, config, {"shape": ""})["shape"], tensors, vocab_size)

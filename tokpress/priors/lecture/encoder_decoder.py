@@ -1,4 +1,4 @@
-"""Encoder–decoder: a transformer for p(y | x), where both sides know x.
+"""Encoder–decoder: a transformer for p(y | x), where encoder and decoder of the file both have x.
 
     encoder   e ← e + W_o attention(norm(e)), e ← e + W_2 max(W_1 norm(e), 0)²        over all of x, nothing masked
     decoder   h ← h + W_o causal attention(norm(h)),   h ← h + W_c attention(W_q norm(h); W_k e, W_v e),   h ← h + MLP
@@ -25,7 +25,7 @@ class EncoderDecoderPrior(NetworkPrior):
         s = self.settings
         width, depth, heads = s["width"], s["depth"], s["heads"]
         if not self.shape or not self.given_shape:
-            raise TokpressError("an encoder–decoder is for items given items: say --set shape=… --set given=…")
+            raise TokpressError("an encoder–decoder needs items and given items: --set shape=… --set given=…")
 
         def mlp(m: RowOps, b: str, h: Values) -> Values:
             u = m.relu(m.linear(b + "up", h, 4 * width, normed=True))
@@ -41,14 +41,14 @@ class EncoderDecoderPrior(NetworkPrior):
                 e = mlp(m, b, e)
             return m.linear("encoder.out", e, 2 * depth * width, normed=True)
 
-        of_x = m.parts(m.encoded(encoder, self.given_shape), 2 * depth)
+        memory = m.parts(m.encoded(encoder, self.given_shape), 2 * depth)
         h = m.embed("embedding", tokens, self.vocab_size, width) + m.coordinates("where", width)
         for i in range(depth):
             b = f"blocks.{i}."
             q, k, v = m.parts(m.linear(b + "qkv", h, 3 * width, normed=True), 3)
             h = h + m.linear(b + "mix", m.attend(b + "attention", q, k, v, heads), width, gain=0.5)
             q = m.linear(b + "ask", h, width, normed=True)
-            seen = m.attend_given(b + "given", q, of_x[2 * i], of_x[2 * i + 1], heads)
+            seen = m.attend_given(b + "given", q, memory[2 * i], memory[2 * i + 1], heads)
             h = h + m.linear(b + "across", seen, width, gain=0.5)
             h = mlp(m, b, h)
         return m.predict("head", h, self.vocab_size)

@@ -1,12 +1,11 @@
-"""Gated PixelCNN: two stacks of convolutions, so that no pixel above is out of sight.
+"""Gated PixelCNN: two stacks of convolutions, which together see all pixels above.
 
     vertical      v ← v + W tanh(V_f ∗ v) · σ(V_g ∗ v)                   all pixels of the rows above
     horizontal    h ← h + W tanh(H_f ∗ h + U_f v) · σ(H_g ∗ h + U_g v)   and those to the left in this row
     p(x_t | x_<t) = softmax(W norm(relu(h)) + b)
 
 van den Oord et al. 2016, "Conditional image generation with PixelCNN decoders", §2.1 (gates), §2.2 (blind spot), fig. 2.
-v of a row may depend on the row above as far as it reaches to the right, so stepping computes v for a whole row at once,
-when the row above is complete (`exact.rows`); a test shows that `pixelcnn` has a blind spot and that this has none.
+v of a pixel may depend on pixels above on the right, so stepping computes v for a row at once, when the row above is complete (`exact.rows`); a test shows that `pixelcnn` has a blind spot and that this has none.
 tanh and σ are algebraic. D features, L blocks; a pixel's channels are coded one after the other.
 """
 
@@ -44,8 +43,8 @@ class GatedPixelCNNPrior(NetworkPrior):
         h = h + m.coordinates("where", width)
         for i in range(depth):
             b = f"blocks.{i}.horizontal."
-            both = m.conv(b + "conv", m.norm(h), [(0, -2), (0, -1), (0, 0)], 2 * width) + above[i]
-            tanh, gate = m.parts(both, 2)
+            gated = m.conv(b + "conv", m.norm(h), [(0, -2), (0, -1), (0, 0)], 2 * width) + above[i]
+            tanh, gate = m.parts(gated, 2)
             z = m.dropout(m.bounded(tanh) * m.gate(gate), s["dropout"])
             h = h + m.linear(b + "out", z, width, gain=0.5)
         if s["components"]:

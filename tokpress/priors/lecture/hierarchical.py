@@ -1,4 +1,4 @@
-"""Hierarchical PixelCNN: a small picture first, then larger ones given it; or the top bits first, then the other bits given them.
+"""Hierarchical PixelCNN: a small picture first, then larger ones given it; or top bits first, then the other bits given them.
 
     coarse to fine   p(x) = p(x at 7×7) · p(x at 14×14 | 7×7) · p(x at 28×28 | 14×14)      `scales=7x7,14x14`
     depth            p(x) = p(top bits of all pixels) · p(the other bits | top bits)       `scales=` empty
@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...coding import Frame
 from ...coding.base import Pmf
@@ -29,7 +30,7 @@ from ..base import SteppedPrior
 from .network import NetworkPrior
 from .pixelcnn import PixelCNNPrior
 
-#: each is a network
+#: each stage is a network
 MAX_STAGES = 16
 DEFAULTS = {"shape": "", "scales": "", "levels": 0, "width": 96, "depth": 6}
 
@@ -37,50 +38,50 @@ DEFAULTS = {"shape": "", "scales": "", "levels": 0, "width": 96, "depth": 6}
 @dataclass
 class Stage:
     prior: NetworkPrior
-    cells: np.ndarray  # positions of the stage's grid within the item
-    known: np.ndarray  # cells that an earlier stage has coded
+    cells: NDArray[np.int64]  # positions of the stage's grid within the item
+    is_coded: NDArray[np.bool_]  # of cells: an earlier stage codes it
 
 
-def plan(settings: Config, vocab_size: int) -> list[tuple[Config, int, np.ndarray, np.ndarray]]:
-    """(settings of its pixelcnn, symbols, cells, known) of each stage. Raises TokpressError."""
+def plan(settings: Config, vocab_size: int) -> list[tuple[Config, int, NDArray[np.int64], NDArray[np.bool_]]]:
+    """(settings of its pixelcnn, symbols, cells, is_coded) of each stage. Raises TokpressError."""
     shape = parse_shape(settings["shape"])
     if len(shape) != 2:
-        raise TokpressError("the prior 'hierarchical' is for pictures of one channel: say --set shape=28x28")
+        raise TokpressError("the prior 'hierarchical' needs pictures of one channel: --set shape=28x28")
     size = {"width": settings["width"], "depth": settings["depth"]}
-    whole = np.arange(shape[0] * shape[1])
+    positions = np.arange(shape[0] * shape[1])
     if not settings["scales"]:
-        nothing = np.zeros(len(whole), bool)
+        uncoded = np.zeros(len(positions), bool)
         first = size | {"shape": settings["shape"]}
         levels = settings["levels"] or vocab_size
         return [
-            (first, min(levels, vocab_size), 2 * whole, nothing),
-            (first | {"given": settings["shape"]}, vocab_size, 2 * whole + 1, nothing),
+            (first, min(levels, vocab_size), 2 * positions, uncoded),
+            (first | {"given": settings["shape"]}, vocab_size, 2 * positions + 1, uncoded),
         ]
-    stages, before = [], np.zeros(0, np.int64)
+    plans, before = [], np.zeros(0, np.int64)
     names = [*settings["scales"].split(","), settings["shape"]]
     if len(names) > MAX_STAGES:
         raise TokpressError(f"the prior 'hierarchical' has at most {MAX_STAGES} scales, not {len(names):,}")
     for i, name in enumerate(names):
-        cells = subsample(whole[None], shape, _shape(name))[0]
+        cells = subsample(positions[None], shape, _shape(name))[0]
         given = {"given": names[i - 1]} if i else {}
-        stages.append((size | {"shape": name} | given, vocab_size, cells, np.isin(cells, before)))
+        plans.append((size | {"shape": name} | given, vocab_size, cells, np.isin(cells, before)))
         if not np.isin(before, cells).all():
-            raise TokpressError(f"the scale {name} does not hold all pixels of the one before it")
+            raise TokpressError(f"the scale {name} does not hold all pixels of the scale before it")
         before = cells
-    return stages
+    return plans
 
 
 def _shape(name: str) -> Shape:
     shape = parse_shape(name)
     if len(shape) != 2:
-        raise TokpressError(f"{name!r} is no scale; write ROWSxCOLUMNS, several with commas between")
+        raise TokpressError(f"{name!r} is no scale: write ROWSxCOLUMNS, with commas between several")
     return shape
 
 
 @dataclass
 class State:
-    items: np.ndarray  # [lanes, N], in the item's own order
-    at: int = 0  # symbols of this item so far
+    items: NDArray[np.int32]  # [lanes, N], in the item's own order
+    at: int = 0  # coded symbols of this item
     stage: int = -1
     cell: int = 0
     running: tuple[NetworkPrior, Any] | None = None
@@ -89,15 +90,15 @@ class State:
 class HierarchicalPrior(SteppedPrior):
     name = "hierarchical"
 
-    def __init__(self, settings: Config, tensors: Mapping[str, np.ndarray], vocab_size: int) -> None:
+    def __init__(self, settings: Config, tensors: Mapping[str, NDArray[Any]], vocab_size: int) -> None:
         self.settings, self.vocab_size, self._tensors = settings_of(self.name, settings, DEFAULTS), vocab_size, tensors
         self.stages: list[Stage] = []
-        for i, (inner, symbols, cells, known) in enumerate(plan(self.settings, vocab_size)):
-            mine = {k.removeprefix(f"{i}."): v for k, v in tensors.items() if k.startswith(f"{i}.")}
-            self.stages.append(Stage(PixelCNNPrior.load(inner, mine, symbols), cells, known))
-        if strange := [k for k in tensors if k.partition(".")[0] not in map(str, range(len(self.stages)))]:
-            raise ModelError(f"the tensor {strange[0]} is none of this model; the file is damaged or foreign")
-        self.places = np.concatenate([stage.cells[~stage.known] for stage in self.stages])
+        for i, (inner, symbols, cells, is_coded) in enumerate(plan(self.settings, vocab_size)):
+            own_tensors = {k.removeprefix(f"{i}."): v for k, v in tensors.items() if k.startswith(f"{i}.")}
+            self.stages.append(Stage(PixelCNNPrior.load(inner, own_tensors, symbols), cells, is_coded))
+        if foreign := [k for k in tensors if k.partition(".")[0] not in map(str, range(len(self.stages)))]:
+            raise ModelError(f"the tensor {foreign[0]} is none of this model; the file is damaged or foreign")
+        self.places = np.concatenate([stage.cells[~stage.is_coded] for stage in self.stages])
         self.rules = FrameRules(len(self.places), self.places)
 
     def for_frame(self, frame: Frame) -> "HierarchicalPrior":
@@ -120,12 +121,12 @@ class HierarchicalPrior(SteppedPrior):
             stage = self.stages[state.stage]
             pmf = self._next(state, stage, rows)
             state.cell += 1
-            if not stage.known[state.cell - 1]:
+            if not stage.is_coded[state.cell - 1]:
                 missing = self.vocab_size - pmf.shape[1]
                 return np.pad(pmf, ((0, 0), (0, missing))) if missing else pmf
 
     def _enter(self, state: State, number: int) -> None:
-        """Begin a stage, given what the one before it holds now."""
+        """Begin a stage, given the symbols of the stage before."""
         prior, lanes = self.stages[number].prior, len(state.items)
         if number:
             prior = prior.with_given(state.items[:, self.stages[number - 1].cells].reshape(-1))
@@ -143,11 +144,11 @@ class HierarchicalPrior(SteppedPrior):
     def config(self) -> Config:
         return dict(self.settings)
 
-    def tensors(self) -> Mapping[str, np.ndarray]:
+    def tensors(self) -> Mapping[str, NDArray[Any]]:
         return self._tensors
 
     @classmethod
-    def load(cls, config: Config, tensors: Mapping[str, np.ndarray], vocab_size: int) -> "HierarchicalPrior":
+    def load(cls, config: Config, tensors: Mapping[str, NDArray[Any]], vocab_size: int) -> "HierarchicalPrior":
         try:
             return cls(config, tensors, vocab_size)
         except TokpressError as error:

@@ -1,16 +1,18 @@
-"""Histogram: one pmf for every position, counted; static (trained) or adaptive (learned while coding).
+"""Histogram: one pmf for all positions, from counts: static (trained) or adaptive (learned while coding).
 
     static    p(v) = (c(v) + α) / (N + αV)          counts c of a training corpus
-    adaptive  p_t(v) = (c_<t(v) + α) / (t + αV)     counts of what this frame has coded so far
+    adaptive  p_t(v) = (c_<t(v) + α) / (t + αV)     counts of the coded tokens of the frame
 
-α = ½ is the Krichevsky–Trofimov estimator (1981); here counts are kept doubled so that everything is an
-integer until one float32 division. The adaptive counts are shared by all lanes.
+α = ½ is the Krichevsky–Trofimov estimator (1981); counts are stored as 2c + 1, so that all numbers are
+integers until one float32 division. The adaptive counts are shared by all lanes.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...coding.base import Pmf
 from ...coding.lanes import FrameRules
@@ -24,7 +26,7 @@ from ..base import SteppedPrior
 
 @dataclass
 class State:
-    doubled: np.ndarray  # [V] int64, 2c + 1
+    doubled: NDArray[np.int64]  # [V] int64, 2c + 1
 
 
 class HistogramPrior(SteppedPrior):
@@ -39,8 +41,8 @@ class HistogramPrior(SteppedPrior):
 
     name = "histogram"
 
-    def __init__(self, vocab_size: int, counts: np.ndarray | None = None):
-        """`counts` [V] int64 makes it static."""
+    def __init__(self, vocab_size: int, counts: NDArray[np.int64] | None = None):
+        """counts [V] int64, for a static histogram."""
         self.vocab_size, self.rules = vocab_size, FrameRules(starts_empty=counts is None)
         self.counts = counts if counts is None else checked({"counts": counts}, "counts", (vocab_size,), COUNT)
 
@@ -57,11 +59,11 @@ class HistogramPrior(SteppedPrior):
     def config(self) -> Config:
         return {"static": self.counts is not None}
 
-    def tensors(self) -> Mapping[str, np.ndarray]:
+    def tensors(self) -> Mapping[str, NDArray[Any]]:
         return {} if self.counts is None else {"counts": self.counts}
 
     @classmethod
-    def load(cls, config: Config, tensors: Mapping[str, np.ndarray], vocab_size: int) -> "HistogramPrior":
+    def load(cls, config: Config, tensors: Mapping[str, NDArray[Any]], vocab_size: int) -> "HistogramPrior":
         static = settings_of(cls.name, config, {"static": False})["static"]
         nothing_else(tensors, {"counts"} if static else set())
         if static and "counts" not in tensors:

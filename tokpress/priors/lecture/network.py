@@ -1,4 +1,4 @@
-"""The base of the lecture's network priors: a network is written once, and both trains and codes.
+"""The base of network priors: a network is written once, for training and for coding.
 
 A prior of this kind is one function,
 
@@ -6,7 +6,7 @@ A prior of this kind is one function,
 
 in the operations of `exact.network_ops.NetworkOps`. `exact.arithmetic.Exact` computes them exactly, one step at a time;
 `training.nets.arithmetic.Trained` computes all steps at once, with gradients. `tokens` are the symbols of the step before.
-Everything else is here: settings, items and their order, stepping in lanes, weights to and from a model directory, training.
+This file has the rest: settings, items and their order, stepping in lanes, weights to and from a model directory, training.
 
 Settings of every such prior: `shape` of an item ("28x28", "32x32x3", or empty for endless sequences) and the
 `order` in which an item's symbols are coded (`tokpress.exact.orders`). A prior of p(y | x) has a setting `given`, the shape of
@@ -18,9 +18,10 @@ import math
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...coding import Frame
 from ...coding.base import Pmf
@@ -39,37 +40,37 @@ from ...tokenizers.base import Config
 from ...tokens import TokenBuffer, Tokens, as_array
 from ..base import SteppedPrior
 
-#: what a lane has "seen" before its first token
+#: the symbol before the first token of a lane
 BEGIN = 0
-#: features of an attention head: products of 8-bit keys and queries must stay below 2^24
+#: maximum features of an attention head: products of 8-bit keys and queries must stay below 2^24
 WIDEST_HEAD = 1024
-#: lanes from which two threads share a step
+#: minimum number of lanes for two threads to share a step
 SHARE_FROM = 32
-#: probabilities [T, n, V] of known items that are held at once
+#: maximum number of probabilities [T, n, V] of items computed at once
 MAX_PARALLEL_PMF = 1 << 25
-#: steps [n·T] that are computed at once
+#: steps [n·T] computed at once
 PARALLEL_ROWS = 1 << 14
-#: steps of an item that is computed at once, whose features are all held then
+#: maximum steps of an item computed at once: its features are all in memory
 MAX_PARALLEL_ITEM = 1 << 15
 
 
 @dataclass
 class State:
-    """One exact arithmetic for each thread's share of the lanes."""
+    """shares: lanes of each thread, with an exact arithmetic. first: number of the first item of each lane."""
 
     shares: list[tuple[slice, Exact]]
-    first: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+    first: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
 
 
 class NetworkPrior(SteppedPrior):
     """Final but for `name`, `defaults` and `network`."""
 
-    #: settings and their first values; `shape` and `order` are in all of them
+    #: settings and their defaults, beside `shape` and `order`
     defaults: ClassVar[Config]
-    #: most lanes of a frame
+    #: maximum number of lanes of a frame
     max_lanes: ClassVar[int] = 512
 
-    def __init__(self, settings: Config, tensors: Mapping[str, np.ndarray], vocab_size: int) -> None:
+    def __init__(self, settings: Config, tensors: Mapping[str, NDArray[Any]], vocab_size: int) -> None:
         self.settings = settings_of(self.name, settings, {"shape": "", "order": "raster", **self.defaults})
         heads, width = self.settings.get("heads", 1), self.settings.get("width", 1)
         if width % heads or width // heads > WIDEST_HEAD:
@@ -80,23 +81,22 @@ class NetworkPrior(SteppedPrior):
         self.stride = len(self.order) if self.order is not None else 1
         self.given_shape = parse_shape(str(self.settings.get("given", "")))
         if self.given_shape and not self.shape:
-            raise TokpressError("what is given belongs to items; give the prior a shape too")
+            raise TokpressError("given items need items: give the prior a shape too")
         self.given_size = math.prod(self.given_shape) if self.given_shape else 0
         self.rules = FrameRules(self.stride, self.order, max_lanes=self.max_lanes, given_size=self.given_size)
-        self._given: np.ndarray | None = None
+        self._given: Tokens | None = None
         self._tensors, self._weights = tensors, Weights(tensors)
-        #: the weights made so far, by their kernel; copies of this prior share them
-        self._made = {"numpy": self._weights}
+        #: weights by kernel, shared with copies of this prior
+        self._weights_by_kernel = {"numpy": self._weights}
 
     @abstractmethod
     def network(self, m: NetworkOps, tokens: Values) -> Values:
-        """The next symbol's conditional from the symbols before it, in the methods of `m`."""
+        """The conditional of the next symbol, from the symbols before it, by methods of `m`."""
 
     # --- coding ----------------------------------------------------------------------------------
 
     def with_given(self, given: TokenBuffer) -> "NetworkPrior":
-        """This prior of p(y | x), with one x of `given_shape` for each item, in their order; a header before the first is
-        passed over."""
+        """This prior of p(y | x), with one x of `given_shape` for each item, in order. A header before the first x is skipped."""
         bound = copy.copy(self)
         bound._given = as_array(given)[len(given) % self.given_size :].reshape(-1, self.given_size)
         return bound
@@ -106,9 +106,9 @@ class NetworkPrior(SteppedPrior):
         if kernel == "auto":
             kernel = "native" if library.is_here() else "numpy"
         if kernel == "float":
-            kernel = "numpy"  # the same carriers; these networks step in numpy
+            kernel = "numpy"  # also float carriers
         bound = copy.copy(self) if frame.given is None else self.with_given(frame.given)
-        bound._weights = self._made.get(kernel) or self._made.setdefault(
+        bound._weights = self._weights_by_kernel.get(kernel) or self._weights_by_kernel.setdefault(
             kernel, Weights(self._tensors, make_kernel(kernel))
         )
         return bound
@@ -120,30 +120,30 @@ class NetworkPrior(SteppedPrior):
         state = State([(part, Exact(self._weights, self.shape, self.order, part.stop - part.start)) for part in parts])
         if self.given_size:
             if self._given is None:
-                raise TokpressError("this model predicts one file from another; name that one with --given FILE")
-            whole = tokens // self.stride
-            if len(self._given) != whole:
-                raise TokpressError(f"{len(self._given):,} given items for {whole:,} items; there must be one for each")
-            # a lane's first item; of the incomplete one at the end, which has nothing given, the last one serves
+                raise TokpressError("this model predicts one file from another: name the other one with --given FILE")
+            complete = tokens // self.stride
+            if len(self._given) != complete:
+                raise TokpressError(f"{len(self._given):,} given items for {complete:,} items: give one for each item")
             items = Layout.divide(tokens, lanes, self.stride).steps // self.stride
             state.first = np.arange(lanes) * items
         return state
 
     def step(self, state: State, previous: Tokens | None, rows: int) -> Pmf:
-        def work(part: slice, exact: Exact) -> Pmf:
+        def step_share(part: slice, exact: Exact) -> Pmf:
             n = min(part.stop, rows) - part.start
             exact.begin_step(n)
             if exact.at == 0 and self._given is not None:
-                exact.give(self._given_of(state.first[part] + exact.items))
-            new = previous is None or exact.at == 0
-            with np.errstate(all="ignore"):  # what is not finite is an error of ours
-                return self.network(exact, np.full(n, BEGIN) if new else previous[part])  # type: ignore[index]
+                exact.give(self._given_items(state.first[part] + exact.items))
+            tokens = np.full(n, BEGIN) if previous is None or exact.at == 0 else previous[part]
+            with np.errstate(all="ignore"):  # `exact` raises where a number is not finite
+                pmf: Pmf = self.network(exact, tokens)
+                return pmf
 
         if len(state.shares) == 1:
-            return np.ascontiguousarray(work(*state.shares[0]))
-        # two lanes stand for two halves: share_rows hands out their numbers
-        both = share_rows(lambda some: [work(*state.shares[i]) for i in range(some.start, some.stop)], 2)
-        return np.concatenate([pmf for half in both for pmf in half])
+            return np.ascontiguousarray(step_share(*state.shares[0]))
+        # the "rows" that share_rows divides are the numbers of the shares
+        halves = share_rows(lambda numbers: [step_share(*share) for share in state.shares[numbers]], 2)
+        return np.concatenate([pmf for half in halves for pmf in half])
 
     def step_block(self, state: State, previous: Tokens | None, symbols: Tokens) -> Iterator[Pmf]:
         """Complete items are computed at once (`exact.parallel`), the other symbols step by step."""
@@ -164,14 +164,14 @@ class NetworkPrior(SteppedPrior):
         return 1 < self.stride <= MAX_PARALLEL_ITEM and rows * self.stride * self.vocab_size <= MAX_PARALLEL_PMF
 
     def _item(self, state: State, symbols: Tokens) -> Pmf:
-        """[T, n, V]: all conditionals of the next item of each lane; the state is as if they had been stepped."""
+        """[T, n, V]: all conditionals of the next item of each lane. Leaves the same state as T steps."""
         rows, size = symbols.shape
         before = np.concatenate([np.full((rows, 1), BEGIN, symbols.dtype), symbols[:, :-1]], 1)
         out = np.empty((size, rows, self.vocab_size), np.float32)
 
-        def work(some: slice) -> None:
-            for at in range(some.start, some.stop, at_once):
-                part = slice(at, min(at + at_once, some.stop))
+        def compute(lanes: slice) -> None:
+            for at in range(lanes.start, lanes.stop, part_lanes):
+                part = slice(at, min(at + part_lanes, lanes.stop))
                 parallel = ParallelExact(self._weights, self.shape, self.order, part.stop - part.start)
                 if given is not None:
                     parallel.give(given[part])
@@ -180,38 +180,39 @@ class NetworkPrior(SteppedPrior):
                 out[:, part] = pmf.reshape(part.stop - part.start, size, -1).swapaxes(0, 1)
 
         given = self._items_given(state, rows)
-        at_once = max(1, PARALLEL_ROWS // size)
-        share_rows(work, rows)
+        part_lanes = max(1, PARALLEL_ROWS // size)
+        share_rows(compute, rows)
         for _, exact in state.shares:
             exact.end_item()
         return out
 
-    def _items_given(self, state: State, rows: int) -> np.ndarray | None:
-        """What the next item of each lane is predicted from."""
+    def _items_given(self, state: State, rows: int) -> Tokens | None:
+        """The given item for the next item of each lane."""
         if self._given is None:
             return None
         exact = state.shares[0][1]
-        return self._given_of(state.first[:rows] + exact.items + (exact.at == self.stride - 1))
+        return self._given_items(state.first[:rows] + exact.items + (exact.at == self.stride - 1))
 
-    def _given_of(self, items: np.ndarray) -> np.ndarray:
-        """What items of these numbers are predicted from; of one past the end, which is no whole item, the last serves."""
+    def _given_items(self, items: NDArray[np.int64]) -> Tokens:
+        """The given items of these numbers. For the incomplete item at the end, which has none, it is the last one."""
         assert self._given is not None
-        known = self._given if len(self._given) else np.zeros((1, self.given_size), np.int32)
-        return known[np.minimum(items, len(known) - 1)]
+        given = self._given if len(self._given) else np.zeros((1, self.given_size), np.int32)
+        chosen: Tokens = given[np.minimum(items, len(given) - 1)]
+        return chosen
 
     # --- on disk ---------------------------------------------------------------------------------
 
     def config(self) -> Config:
         return dict(self.settings)
 
-    def tensors(self) -> Mapping[str, np.ndarray]:
+    def tensors(self) -> Mapping[str, NDArray[Any]]:
         return self._tensors
 
     @classmethod
-    def load(cls, config: Config, tensors: Mapping[str, np.ndarray], vocab_size: int) -> "NetworkPrior":
-        """Raises ModelError where a tensor is missing or of another shape."""
+    def load(cls, config: Config, tensors: Mapping[str, NDArray[Any]], vocab_size: int) -> "NetworkPrior":
+        """Raises ModelError where a tensor is missing or has another shape."""
         prior = cls(config, tensors, vocab_size)
         probe = prior.with_given(np.zeros(prior.given_size, np.int32)) if prior.given_size else prior
-        probe.step(probe.init(1, prior.stride), None, 1)  # asks for every tensor
+        probe.step(probe.init(1, prior.stride), None, 1)  # reads every tensor
         prior._weights.nothing_else()
         return prior

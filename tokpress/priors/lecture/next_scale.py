@@ -10,9 +10,12 @@ No h depends on a code of its own map, so all codes of a map could be decoded at
 costs the same bits. `scales` are those of the tokenizer (`multiscale`). D features, L blocks.
 """
 
+from __future__ import annotations
+
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...errors import TokpressError
 from ...exact.attention import Pattern
@@ -22,14 +25,14 @@ from .network import NetworkPrior
 
 
 def coarser(scales: list[int]) -> Pattern:
-    """The steps that were given the codes of coarser maps: step t is given code t − 1.
+    """The steps whose input is a code of a coarser map: the input of step t is code t − 1.
 
     >>> [coarser([1, 2])(t).tolist() for t in (0, 1, 4)]
     [[0], [1], [1]]
     """
     begins = np.cumsum([0, *(side * side for side in scales)])
 
-    def seen(t: int) -> np.ndarray:
+    def seen(t: int) -> NDArray[np.int64]:
         begin = int(begins[np.searchsorted(begins, t, side="right") - 1])
         return np.arange(1, begin + 1) if begin else np.zeros(1, np.int64)
 

@@ -4,12 +4,15 @@
     fixed     even layers: this block of l steps; odd layers: the last c of every earlier block
 
 Child et al. 2019, "Generating long sequences with sparse transformers", §4.2–4.3; two layers together reach everything.
-Everything else is `transformer`. Stepping looks at the listed steps of the cache only. l = `stride`, c = `summary`.
+Everything else is `transformer`. Stepping reads only these steps of the cache. l = `stride`, c = `summary`.
 """
+
+from __future__ import annotations
 
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...errors import TokpressError
 from ...exact.attention import Pattern
@@ -34,7 +37,7 @@ def fixed(layer: int, stride: int, summary: int) -> Pattern:
     if layer % 2 == 0:
         return lambda t: np.arange(t - t % stride, t + 1)
 
-    def summaries(t: int) -> np.ndarray:
+    def summaries(t: int) -> NDArray[np.int64]:
         before = np.arange(t)
         return np.append(before[before % stride >= stride - summary], t)
 
@@ -48,7 +51,7 @@ class SparseTransformerPrior(TransformerPrior):
     def pattern(self, layer: int) -> Pattern | None:
         s = self.settings
         if not self.shape:
-            raise TokpressError("a sparse transformer is for items; give it a shape")
+            raise TokpressError("a sparse transformer needs items: --set shape=…")
         if s["pattern"] == "strided":
             return strided(layer, s["stride"])
         if s["pattern"] == "fixed":

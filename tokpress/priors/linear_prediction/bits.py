@@ -1,21 +1,28 @@
 """Binary decisions through the range coder.
 
-    code(bit, one)     `one`: the probability of a one, times 2^24; returns the bit
+    code(bit, p)     p: the probability of a one, times 2^24; returns the bit
 
-One class encodes, one decodes (and ignores `bit`), one adds up −log2 p. A one has the lower part of the range."""
+`Encoder` encodes bits. `Decoder` ignores `bit` and decodes one. `Scorer` adds up −log2 p. A one has the lower part of the range."""
 
 import math
+from typing import Protocol
 
 from ...coding.coders.intervals import WHOLE
 from ...coding.coders.range_coder import RangeDecoder, RangeEncoder
+
+
+class BitCoder(Protocol):
+    """What `Encoder`, `Decoder` and `Scorer` have in common."""
+
+    def code(self, bit: int, p: int) -> int: ...
 
 
 class Encoder:
     def __init__(self) -> None:
         self._coder = RangeEncoder()
 
-    def code(self, bit: int, one: int) -> int:
-        self._coder.push_bit(bit, one)
+    def code(self, bit: int, p: int) -> int:
+        self._coder.push_bit(bit, p)
         return bit
 
     def finish(self) -> bytes:
@@ -23,13 +30,13 @@ class Encoder:
 
 
 class Decoder:
-    """Raises ChecksumError where the payload ends before its samples."""
+    """Raises ChecksumError where the payload ends before the last sample."""
 
     def __init__(self, payload: bytes) -> None:
         self._coder = RangeDecoder(payload)
 
-    def code(self, bit: int, one: int) -> int:
-        return self._coder.pop_bit(one)
+    def code(self, bit: int, p: int) -> int:
+        return self._coder.pop_bit(p)
 
 
 class Scorer:
@@ -38,6 +45,6 @@ class Scorer:
     def __init__(self) -> None:
         self.bits = 0.0
 
-    def code(self, bit: int, one: int) -> int:
-        self.bits -= math.log2((one if bit else WHOLE - one) / WHOLE)
+    def code(self, bit: int, p: int) -> int:
+        self.bits -= math.log2((p if bit else WHOLE - p) / WHOLE)
         return bit

@@ -1,9 +1,8 @@
-"""From the samples of a source to a payload and back (core: samples.c, binding: native/samples.py).
+"""Code the samples of a source as a payload, and back (core: linear_prediction.c, binding: native/linear_prediction.py).
 
 The bytes around the samples are not coded here. `report` is called with the number of samples done."""
 
 from collections.abc import Callable
-from typing import Any
 
 from ...coding.base import silent
 from ...media.grid import Grid
@@ -11,11 +10,12 @@ from . import bits
 from .geometry import bytes_of, offset, place, value_of
 from .residuals import SampleCoder
 
+Buffer = bytes | bytearray | memoryview
 #: samples between two reports
 SAMPLES_AT_ONCE = 256
 
 
-def encode(source: Any, grid: Grid, report: Callable[[int], None] = silent) -> bytes:
+def encode(source: Buffer, grid: Grid, report: Callable[[int], None] = silent) -> bytes:
     """The payload of the samples of a source."""
     coder, model = bits.Encoder(), SampleCoder(grid)
     for done in range(grid.samples):
@@ -35,7 +35,7 @@ def decode(payload: bytes, out: bytearray, grid: Grid, report: Callable[[int], N
             report(done + 1)
 
 
-def score(source: Any, grid: Grid) -> list[float]:
+def score(source: Buffer, grid: Grid) -> list[float]:
     """Bits of each sample, in the order of the source."""
     model, out = SampleCoder(grid), [0.0] * grid.samples
     for done in range(grid.samples):
@@ -46,6 +46,6 @@ def score(source: Any, grid: Grid) -> list[float]:
     return out
 
 
-def _read(source: Any, grid: Grid, sample: int) -> int:
+def _read(source: Buffer, grid: Grid, sample: int) -> int:
     at = offset(grid, sample)
     return value_of(grid, bytes(source[at : at + grid.sample_bytes]))

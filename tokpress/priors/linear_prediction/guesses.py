@@ -1,4 +1,4 @@
-"""Guesses of the next sample from those before it, and what they learn from it (core: samples_guess.h, samples_learn.h).
+"""Guesses of the next sample from those before it, and their updates (core: prediction_guess.h, prediction_learn.h).
 
     pictures     least squares over nearby columns; least squares over all samples before (Wu, Barthel & Zhang 1998); five simple
                  predictors of PNG, JPEG-LS and WebP, applied to the difference from the channel before
@@ -8,8 +8,6 @@
 
 Guesses are float32 relative to the integer `reference`, since float32 cannot hold a 32-bit sample."""
 
-from typing import Any
-
 import numpy as np
 
 from ...media.grid import Grid
@@ -18,23 +16,26 @@ from .arithmetic import LANES, F, clamp, energy_of, total
 from .filters import TAPS, Filter
 from .geometry import Geometry
 
+#: index of the blend among the guesses
 BLEND = 7
 ENERGIES = 96
-MAX_TILES = 3072  # in all channels
+MAX_TILES = 3072  # of all channels together
 BATCH_PICTURE, BATCH_SOUND = 8, 16
 KEEP_PICTURE, KEEP_SOUND, KEEP_ROW = F(0.9984), F(0.969), F(0.83)
 RIDGE_PICTURE, RIDGE_SOUND = 4, 2000
+#: batches from one solution over all samples to the next
 GLOBAL_EVERY = 4
 
 
 def first_scale(energy: int) -> np.float32:
     """Initial mean error for an energy: (2^(energy / 4) − 1) · 0.0104, log2 as in `energy_of`."""
     power = np.array([(energy + (127 << 2)) << 21], np.int32).view(np.float32)[0]
-    return (power - F(1)) * F(0.0104)
+    scale: np.float32 = (power - F(1)) * F(0.0104)
+    return scale
 
 
 class Guesses:
-    """The predictors and their state. `values` [8] are the guesses of the sample at the cursor, the last one the blend."""
+    """The predictors and their state. `values` [8] are the guesses of the sample at the cursor; the last one is the blend."""
 
     def __init__(self, grid: Grid) -> None:
         self.grid, self.geometry = grid, Geometry(grid)
@@ -46,33 +47,33 @@ class Guesses:
         self.at = geometry.window - geometry.stride + geometry.pad * channels
         self.column = self.channel = 0
         first = F(4 if grid.bits == 8 else 200)
-        self.usual = np.full((channels, LANES), first, np.float32)
+        self.mean_errors = np.full((channels, LANES), first, np.float32)
         scales = [[first_scale(energy)] * LANES for energy in range(ENERGIES)]
         self.scales = np.array([scales] * channels, np.float32)
         self.seen = np.zeros((channels, ENERGIES), int)
         self.dtype = np.float64 if grid.bits > 8 or not grid.picture else np.float32
         self.near = [geometry.neighbours(c) for c in range(channels)]
-        self.rows: list[list[Any]] = [[] for _ in range(channels)]
+        self.rows: list[list[squares.Matrix]] = [[] for _ in range(channels)]
         self.batch = BATCH_PICTURE if grid.picture else BATCH_SOUND
         self.tile_width = BATCH_PICTURE
         while -(-geometry.columns // self.tile_width) > MAX_TILES // channels:
             self.tile_width += BATCH_PICTURE
         tiles = -(-geometry.columns // self.tile_width) if grid.picture else 0
         empty = [np.zeros((len(near), squares.padded(len(near), self.dtype)), self.dtype) for near in self.near]
-        self.tiles = [[each.copy() for _ in range(tiles)] for each in empty]
-        self.all = [each.copy() for each in empty]
-        self.turns = [0] * channels
-        self.weights = [[each[0].copy() for _ in range(2)] for each in empty]
+        self.tiles = [[zeros.copy() for _ in range(tiles)] for zeros in empty]
+        self.all = [zeros.copy() for zeros in empty]
+        self.batches = [0] * channels  # modulo GLOBAL_EVERY
+        self.weights = [[zeros[0].copy() for _ in range(2)] for zeros in empty]
         for pair in self.weights:
             for w in pair:
                 w[0] = 0.5 if grid.picture else 1.0
-        self.filters = [[Filter(*each) for each in TAPS] if not grid.picture else [] for _ in range(channels)]
+        self.filters = [[Filter(*settings) for settings in TAPS] if not grid.picture else [] for _ in range(channels)]
         self.first_guess = F(0)
 
     # --- guesses -----------------------------------------------------------------------------------------
 
     def back(self, distance: int) -> int:
-        """A sample before the one at the cursor."""
+        """The sample at this distance before the cursor."""
         return self.window[self.at - distance]
 
     def guess(self) -> None:
@@ -85,28 +86,28 @@ class Guesses:
         values = np.zeros(LANES, np.float32)
         values[:2] = self._by_squares()
         if picture:
-            values[2:6] = [F(each - self.reference) for each in self._simple()]
+            values[2:6] = [F(guess - self.reference) for guess in self._simple()]
         else:
             self.first_guess = sum_so_far = clamp(values[0], low, high)
-            for k, each in enumerate(self.filters[c]):
-                sum_so_far = sum_so_far + each.guess()
+            for k, predictor in enumerate(self.filters[c]):
+                sum_so_far = sum_so_far + predictor.guess()
                 values[1 + k] = sum_so_far
             before, older = self.back(2 * channels), self.back(3 * channels)
             values[4:6] = [F(west - before), F(2 * west - 3 * before + older)]
         values = clamp(values, low, high)
 
-        judged = self.usual[c].copy()
+        errors = self.mean_errors[c].copy()
         for distance, weight in self.geometry.close(c):
-            judged = judged + F(weight) * self.errors[self.at - distance]
-        trust = clamp((judged[BLEND] + F(0.01)) / (judged + F(0.01)), 0, 64)
+            errors = errors + F(weight) * self.errors[self.at - distance]
+        trust = clamp((errors[BLEND] + F(0.01)) / (errors + F(0.01)), 0, 64)
         trust = trust * trust
         trust = trust * trust
         trust[BLEND] = 0
-        in_all = total(trust)
-        values[BLEND] = clamp(total(trust * values) / in_all, low, high) if in_all > F(1e-30) else values[0]
+        total_trust = total(trust)
+        values[BLEND] = clamp(total(trust * values) / total_trust, low, high) if total_trust > F(1e-30) else values[0]
         self.values = values
 
-        energy = judged[BLEND] - self.usual[c][BLEND]
+        energy: np.float32 = errors[BLEND] - self.mean_errors[c][BLEND]
         if picture:
             north_west, north_east = self.back(stride + channels), self.back(stride - channels)
             rough = F(abs(west - north_west)) + F(abs(north - north_west)) + F(abs(north - north_east))
@@ -120,10 +121,10 @@ class Guesses:
         row[: len(near)] = [self.back(distance) - reference for distance in near]
         self.row = row
         if self.grid.picture:
-            found = [F(squares.dot(w, row)) for w in self.weights[c]]
+            guesses = [F(squares.dot(w, row)) for w in self.weights[c]]
         else:
-            found = [F(squares.dot(self.weights[c][0], row) - np.float64(self.reference)), F(0)]
-        return [each if F(-1e10) < each < F(1e10) else F(0) for each in found]
+            guesses = [F(squares.dot(self.weights[c][0], row) - np.float64(self.reference)), F(0)]
+        return [guess if F(-1e10) < guess < F(1e10) else F(0) for guess in guesses]
 
     def _simple(self) -> list[int]:
         channels, stride = self.grid.channels, self.geometry.stride
@@ -141,13 +142,13 @@ class Guesses:
     # --- learning ----------------------------------------------------------------------------------------
 
     def learn(self, value: int) -> None:
-        """The sample at the cursor is known; go on to the next."""
+        """Update with the sample at the cursor, and move the cursor to the next one."""
         c, at, picture = self.channel, self.at, self.grid.picture
         difference = F(value - self.reference)
         error = abs(difference - self.values)
         self.window[at], self.errors[at] = value, error
         self.signed_errors[at] = difference - self.values[BLEND]
-        self.usual[c] += (error - self.usual[c]) * F(0.03125)
+        self.mean_errors[c] += (error - self.mean_errors[c]) * F(0.03125)
         seen = int(self.seen[c, self.energy])
         self.scales[c, self.energy] += (error - self.scales[c, self.energy]) * (F(1) / F(seen + 4))
         self.seen[c, self.energy] = min(seen + 1, 120)
@@ -158,10 +159,10 @@ class Guesses:
         if len(self.rows[c]) == self.batch or row_ends:
             self._learn_squares(c, row_ends)
             self.rows[c] = []
-        rest = difference - self.first_guess
-        for each in self.filters[c]:
-            rest = each.learn(rest)
-        self._go_on()
+        target: np.float32 = difference - self.first_guess
+        for predictor in self.filters[c]:
+            target = predictor.learn(target)
+        self._advance()
 
     def _learn_squares(self, c: int, row_ends: bool) -> None:
         rows, real, tiles = np.array(self.rows[c]), np.dtype(self.dtype).type, self.tiles[c]
@@ -173,18 +174,18 @@ class Guesses:
             keep = real(1) if (self.column - len(rows) + 1) % self.tile_width else real(KEEP_ROW)
             tiles[tile] = tiles[tile] * keep + fresh
             following = 0 if row_ends else (self.column + 1) // self.tile_width
-            sums, *others = tiles[max(following - 1, 0) : following + 2]
+            sums, *neighbours = tiles[max(following - 1, 0) : following + 2]
             sums = sums.copy()
-            for other in others:
-                sums = sums + other
+            for neighbour in neighbours:
+                sums = sums + neighbour
             self.weights[c][0] = squares.solve(sums, ridge, self.weights[c][0])
-            turn, self.turns[c] = self.turns[c], (self.turns[c] + 1) % GLOBAL_EVERY
-            if turn:
+            number, self.batches[c] = self.batches[c], (self.batches[c] + 1) % GLOBAL_EVERY
+            if number:
                 return
-        which = 1 if tiles else 0
-        self.weights[c][which] = squares.solve(self.all[c].copy(), ridge, self.weights[c][which])
+        place = 1 if tiles else 0
+        self.weights[c][place] = squares.solve(self.all[c].copy(), ridge, self.weights[c][place])
 
-    def _go_on(self) -> None:
+    def _advance(self) -> None:
         self.at += 1
         self.channel += 1
         if self.channel == self.grid.channels:
@@ -194,14 +195,14 @@ class Guesses:
                 self._next_row()
 
     def _next_row(self) -> None:
-        """Pad the row, forget the oldest one, and begin the next with the first pixel of the one above."""
+        """Pad the row, drop the oldest row, and begin the next row with padding from the row above."""
         stride, channels = self.geometry.stride, self.grid.channels
         pad, start = self.geometry.pad * channels, self.geometry.window - stride
         end = start + pad + self.geometry.columns * channels
         for i in range(pad):
             self._copy(end + i, end - channels + i % channels)
-        for each in (self.errors, self.signed_errors):
-            each[:start] = each[stride:].copy()
+        for errors in (self.errors, self.signed_errors):
+            errors[:start] = errors[stride:].copy()
         self.window[:start] = self.window[stride:]
         for i in range(pad):
             self._copy(start + i, start - stride + pad + i % channels)

@@ -1,45 +1,46 @@
-"""Ridge regression of a sample on its neighbours: the weights w with the least weighted squared error so far (core: samples_squares.h).
+"""Ridge regression of a sample on its neighbours: weights w of least weighted squared error so far (core: prediction_squares.h).
 
     A = Σ decay^age x xᵀ,   b = Σ decay^age x s,   (A + ridge I) w = b     by L D Lᵀ (Cholesky without roots)
 
-Rows hold the n neighbours x and behind them the target s, so that b is column n of A and the elimination of A carries b along.
-float32 where samples have 8 bits and lie in a picture, else float64."""
+Rows hold the n neighbours x, then the target s, so b is column n of A and the elimination of A transforms b too.
+Arrays are float32 for pixels of 8 bits, else float64."""
 
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from .arithmetic import LANES, total
 
-Matrix = NDArray[Any]  # [n, padded], of which the upper triangle is used
+Matrix = NDArray[Any]  # float32 or float64: [n, padded], of which the upper triangle is used, or a row of it
 
 
-def padded(n: int, dtype: Any) -> int:
-    """Columns of n neighbours and a target, in whole vectors of 32 bytes."""
-    lanes = 32 // np.dtype(dtype).itemsize
+def padded(n: int, dtype: DTypeLike) -> int:
+    """Columns for n neighbours and a target, rounded up to vectors of 32 bytes."""
+    lanes: int = 32 // np.dtype(dtype).itemsize
     return (n // lanes + 1) * lanes
 
 
 def batch(rows: Matrix, n: int) -> Matrix:
-    """Σ x xᵀ over rows [count, padded], in their order."""
+    """Σ x xᵀ over rows [count, padded], in order."""
     out = np.zeros((n, rows.shape[1]), rows.dtype)
     for row in rows:
         out = out + row[:n, None] * row[None, :]
     return out
 
 
-def dot(w: Matrix, x: Matrix) -> Any:
+def dot(w: Matrix, x: Matrix) -> np.float32 | np.float64:
     """w · x; both are zero behind the neighbours."""
     lanes = LANES if w.dtype == np.float32 else LANES // 2
     sums = np.zeros(lanes, w.dtype)
     for begin in range(0, len(w), lanes):
         sums = sums + w[begin : begin + lanes] * x[begin : begin + lanes]
-    return total(sums)
+    sum_of_lanes: np.float32 | np.float64 = total(sums)
+    return sum_of_lanes
 
 
 def solve(a: Matrix, ridge: float, w: Matrix) -> Matrix:
-    """The weights; the old ones, w, where a pivot is not above ridge / 16. Destroys A.
+    """The weights; w, the old ones, where a pivot is not above ridge / 16. Destroys A.
 
     Exact pivots are at least the ridge, so a smaller one is only rounding error."""
     n, real = a.shape[0], a.dtype.type

@@ -1,14 +1,14 @@
 """Bitwise coding of text: a token is a path of binary decisions, and context mixing of bytes takes part in each decision.
 
     tree of all tokens    mass(ranks) = Σ p(v), v in a range of ranks      p from the base prior, one pmf a token
-    each decision         p = mass(its upper side) / mass(both sides), one input of a mixer (`bitwise_model.py`)
+    each decision         p = mass(upper side) / mass(both sides), one input of a mixer (`bitwise_model.py`)
 
-The base has read much text and knows the language. The contexts have read this file only, and know its names, phrases and
-layout. They see bytes, where the counts of `memory.py` see whole tokens. The tokens stay those of the tokenizer. From a
-distribution over tokens to one over bytes: Vieira et al. 2024, "From language models over tokens to language models over
-characters", §3 (here for one segmentation, so the ends of tokens are coded); mixing: Mahoney 2005.
+The base learned the language in training. The contexts learn names, phrases and layout of the file while it is coded. Contexts are of
+bytes, those of `memory.py` are of tokens. Vieira et al. 2024, "From language models over tokens to language models over characters",
+§3, derive a distribution over bytes from one over tokens; here for one segmentation, so the ends of tokens are coded. Mixing: Mahoney
+2005.
 
-All lanes share what the contexts have learned. `core/bitwise.c` is the same.
+All lanes share the learned tables. `core/bitwise.c` is the same.
 """
 
 from __future__ import annotations
@@ -56,8 +56,8 @@ class BitwisePrior(Prior):
     name = "bitwise"
 
     def __init__(self, base: SteppedPrior, tokenizer: Tokenizer | None = None, lanes: int | None = None) -> None:
-        """lanes: half as many lanes as the base takes, and at most so many: the fewer there are, the less each starts
-        without what is next to it, and the more contexts follow the file's own order. That is slower."""
+        """lanes: take half as many lanes as the base, and at most this many. Fewer lanes code slower and compress better: fewer lanes
+        start without context."""
         self.base, self.vocab_size = base, base.vocab_size
         if lanes is not None and (type(lanes) is not int or lanes < 1):
             raise ModelError(f"lanes={lanes!r} of a bitwise prior should be a number above 0")
@@ -75,7 +75,7 @@ class BitwisePrior(Prior):
 
     @lazy
     def token_bytes(self) -> list[bytes]:
-        """Of each symbol. Raises ModelError where they do not tell all tokens apart."""
+        """[V]: the bytes of each symbol. Raises ModelError where two tokens have the same bytes."""
         if self._tokenizer is None:
             raise ModelError("a bitwise prior codes for a model, whose tokenizer says which bytes a token stands for")
         token_bytes = bytes_of_tokens(self._tokenizer)
@@ -95,11 +95,11 @@ class BitwisePrior(Prior):
         lanes = {} if self._lanes is None else {"lanes": self._lanes}
         return {**lanes, "base": {"name": self.base.name, **self.base.config()}}
 
-    def tensors(self) -> Mapping[str, np.ndarray]:
+    def tensors(self) -> Mapping[str, NDArray[Any]]:
         return self.base.tensors()
 
     @classmethod
-    def load(cls, config: Config, tensors: Mapping[str, np.ndarray], vocab_size: int) -> BitwisePrior:
+    def load(cls, config: Config, tensors: Mapping[str, NDArray[Any]], vocab_size: int) -> BitwisePrior:
         check_settings(f"a {cls.name} prior", config, {"base"}, {"lanes"})
         kind, settings = kind_of(config["base"])
         base = kind.load(settings, tensors, vocab_size)
@@ -111,11 +111,11 @@ class BitwisePrior(Prior):
 class State(NamedTuple):
     base: Any
     model: BitwiseModel
-    below: NDArray[np.int64]  # [B, V + 1], 2^30 · Σ p of all tokens below a rank
+    below: NDArray[np.int64]  # [B, V + 1], 2^30 · Σ p of the tokens of lower rank
 
 
 class TokenPaths:
-    """The definition of a frame of tokens coded bit by bit: `coding.bitwise.Bitwise` walks its paths."""
+    """The paths of tokens that `coding.bitwise.Bitwise` walks: the definition of a frame of tokens coded bit by bit."""
 
     def __init__(self, prior: BitwisePrior, frame: Frame) -> None:
         self.base, self.tree, self.rules = prior.base.for_frame(frame), prior.tree, prior.rules
@@ -132,34 +132,34 @@ class TokenPaths:
         pmf: Pmf = self.base.step(state.base, previous, rows)
         masses = (np.clip(pmf, 0, 1)[:, self.tree.symbol] * np.float32(1 << 30)).astype(
             np.int32
-        ) + 1  # none has nothing
+        ) + 1  # no token has mass 0
         np.cumsum(masses, 1, out=state.below[:rows, 1:], dtype=np.int64)
         state.model.set_rate()
 
     def path(self, state: State, lane: int) -> Generator[Pmf, int, int]:
         tree, model, below = self.tree, state.model, state.below[lane].tolist()
-        own = model.lanes[lane]
-        low, high, split, done, found, nibble = 0, len(tree.symbol), tree.root, 0, [], None
+        context = model.lanes[lane]
+        low, high, split, done, histories, nibble = 0, len(tree.symbol), tree.root, 0, [], None
         while split:
-            byte, place = divmod(tree.place[split], DIGITS)
+            at, place = divmod(tree.place[split], DIGITS)
             token = tree.bytes[low]
-            for whole in token[done:byte]:
-                model.add(own, whole)
+            for byte in token[done:at]:
+                model.add(context, byte)
                 nibble = None
-            done = byte
-            model.ask(own)
-            known = token[byte] & ~(0xFF >> (place - 1)) if place > 1 else 0
+            done = at
+            model.hash_contexts(context)
+            coded = token[at] & ~(0xFF >> (place - 1)) if place > 1 else 0
             if place and nibble != (place > 4):
                 nibble = place > 4
-                found = model.find(own, known >> 4 if nibble else None)
-            p = model.p(own, place, known, below[split] - below[low], below[high] - below[split], found)
+                histories = model.find(context, coded >> 4 if nibble else None)
+            p = model.p(context, place, coded, below[split] - below[low], below[high] - below[split], histories)
             bit = yield np.array([[65536 - p, p]], np.float32) / np.float32(65536)
             model.learn(bit)
             low, high = (split, high) if bit else (low, split)
             split = tree.above[split] if bit else tree.below[split]
-        for whole in tree.bytes[low][done:]:
-            model.add(own, whole)
-        model.ask(own)
+        for byte in tree.bytes[low][done:]:
+            model.add(context, byte)
+        model.hash_contexts(context)
         return tree.symbol[low]
 
     def bits(self, symbol: int) -> Iterable[int]:

@@ -19,15 +19,15 @@ from .core import decode_in_blocks, model_of
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-#: random bytes for a token that is drawn; few take more than 4
+#: random bytes for a drawn token; few tokens take more than 4
 DRAWN_BYTES = 16
 
 
 def in_core(
     base: SteppedPrior, token_bytes: Callable[[], TokenTable], frame: Frame, twin: Callable[[Frame], Codec]
 ) -> Codec:
-    """The frame's codec in the core, or the twin: where the core is not here or does not step such a base, and where a
-    kernel of the twin is asked for."""
+    """The codec of a frame in the core; the twin where there is no core, where the core does not step this base, and where the frame names
+    a kernel."""
     model = model_of(base, factored=False) if frame.kernel == "auto" else None
     return twin(frame) if model is None else BitwiseCodec(model, token_bytes(), frame, twin)
 
@@ -70,7 +70,7 @@ class BitwiseCodec(Codec):
             return np.frombuffer(coded.score(as_ids(tokens), report), np.int64) / COST_UNIT
 
     def sample(self, count: int, seed: int | None = None, temperature: float = 1.0) -> TokenBuffer:
-        """Random bytes, decoded: each bit is drawn from p^(1/temperature)."""
+        """Decode random bytes: each bit is drawn from p^(1/temperature)."""
         with self.limits():
             check_temperature(temperature)
             noise = np.random.default_rng(seed).bytes(DRAWN_BYTES * count + 64)

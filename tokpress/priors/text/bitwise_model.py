@@ -1,16 +1,15 @@
-"""Context mixing of the binary digits of a token: one mixer adds the base's odds of a digit and those of byte contexts.
+"""Context mixing of the binary digits of a token: one mixer adds the odds of the base and the odds of byte contexts. `core/bitwise_model.h` is the same.
 
-The base has read much text, the contexts this file only. `core/bitwise_model.h` is the same.
-
-    contexts     of the bytes before: ten hashed ones, whose bit histories (slots, histories) lie by nibbles
+    contexts     ten hashes of the bytes before, with bit histories for each nibble (slots, histories)
     direct       a counter for each pair of last byte and node
-    ends         the digit that says whether a token ends has counters of its own under five of the contexts
+    ends         counters for the digit that says whether a token ends, under five of the contexts
     match        the byte that followed the last occurrence of the last bytes, in any lane (match)
-    mixer        adds all log-odds, weighed by the sum of five rows of weights (mixer)
-    correction   the mean with how often a one followed such a p (correction)
+    mixer        adds all log-odds, with weights from five rows (mixer)
+    correction   averages the p of the mixer with how often a one followed such a p (correction)
 
-The base's weight begins near 1, all others near 0. Lanes share what is learned, except for the match and for three contexts that
-each lane keeps to itself: lanes read different places, and what followed a context in one place is likelier to follow it there again. After Mahoney's lpaq1; the parts are those of `context_mixing`.
+The weight of the base begins near 1, all others near 0. Lanes share all tables, but the match and three contexts are of one lane: lanes
+read different parts of the file, and a part repeats itself more than other parts. After Mahoney's lpaq1; the parts are those of
+`context_mixing`.
 """
 
 from collections import defaultdict
@@ -24,16 +23,16 @@ from ..context_mixing.logistic import CENTRE, LIMIT, clamp, squash_table
 from ..context_mixing.match import Match
 from ..context_mixing.slots import MASK, Slots, scramble
 
-DIRECT, MATCHED, TEXT = HASHED, HASHED + 1, HASHED + 2  # inputs after those of the hashed contexts
+DIRECT, MATCHED, TEXT = HASHED, HASHED + 1, HASHED + 2  # inputs after the hashed contexts; TEXT: the base
 INPUTS = 32
 FIRST_WEIGHT, FIRST_MATCHED, FIRST_TEXT = 600, 1500, 14000  # 2^-14
-RATE_LAST, RATE_EXTRA = 12, 60  # of the mixer; the second fades away as bytes are coded
+RATE_LAST, RATE_EXTRA = 12, 60  # learning rate of the mixer: LAST + EXTRA · 256 / (256 + bytes / 16)
 MAX_SEEN, MAX_DIRECT, MAX_MATCHED = 1023, 30, 255
 MAX_COUNTS = [MAX_SEEN] * HASHED + [MAX_DIRECT, MAX_MATCHED]
-MAX_ODDS = 20 * 128  # of the base, in 128ths of an octave
+MAX_ODDS = 20 * 128  # limit for the base, in 128ths of an octave
 CURVE = 11357  # 0.3466 · 2^15: log2(1 + x) is x + 0.3466 · x · (1 − x), nearly
 END_CONTEXTS, END_LOG2 = (1, 2, 3, 4, 9), 16
-HIGH, LOW, END = range(3)  # phases: a high nibble, a low one, whether the token ends
+HIGH, LOW, END = range(3)  # phases: the high nibble, the low nibble, whether the token ends
 
 
 def log2(n: int) -> int:
@@ -47,51 +46,51 @@ def log2(n: int) -> int:
     return bits - (127 << 23) - (bits & 0xFF) + (part * (32768 - part) * CURVE >> 22)
 
 
-def _first_weights(kind: int) -> list[int]:
-    """Of one row: only the first of those that are added knows something at the beginning."""
+def _first_weights(number: int) -> list[int]:
+    """Initial weights of a row. Rows are added: row 0 has the weights above, the others have zeros."""
     weights = [0] * INPUTS
-    if kind == 0:
+    if number == 0:
         weights[: 2 * HASHED + 2 : 2] = [FIRST_WEIGHT] * (HASHED + 1)
         weights[2 * MATCHED], weights[2 * TEXT] = FIRST_MATCHED, FIRST_TEXT
     return weights
 
 
 class Lane:
-    def __init__(self, number: int, here: int, match: Match) -> None:
-        """here: where its next byte will stand in the history."""
-        self.own = (number + 1) * 0x9E3779B97F4A7C15 & MASK
-        self.here, self.match, self.bytes = here, match, Bytes()
-        self.hashes: list[int] | None = None  # of the byte that comes
+    def __init__(self, number: int, position: int, match: Match) -> None:
+        """position: of its next byte in the history."""
+        self.salt = (number + 1) * 0x9E3779B97F4A7C15 & MASK
+        self.position, self.match, self.bytes = position, match, Bytes()
+        self.hashes: list[int] | None = None  # of the contexts of the next byte
         self.places: list[tuple[int, int]] = []
 
     def contexts(self) -> list[int]:
         last, word, _ = self.bytes
-        own = self.own
+        salt = self.salt
         hashes = [
             *orders_and_words(self.bytes),
-            (last & 0xFFFFFF0000) + (8 << 60),  # the bytes 3 to 5 back
-            (last & 0xFFFFFF) + own + (7 << 60),
-            (last & 0xFFFFFFFFFF) + own * 3 + 9,
-            word + ((last & 255) << 52) + own * 5 + 10,
+            (last & 0xFFFFFF0000) + (8 << 60),  # bytes 3 to 5 back
+            (last & 0xFFFFFF) + salt + (7 << 60),
+            (last & 0xFFFFFFFFFF) + salt * 3 + 9,
+            word + ((last & 255) << 52) + salt * 5 + 10,
         ]
         return [scramble(hash & MASK) for hash in hashes]
 
 
 class BitwiseModel:
-    """For each decision: p(…) of a one, then learn(bit); add(lane, byte) when a byte is whole."""
+    """For each decision: p(…) of a one, then learn(bit). add(lane, byte) after the last bit of a byte."""
 
     def __init__(self, lanes: int, width: int, size: int) -> None:
-        """For lanes of at most `width` bytes each, some `size` in all."""
-        self.history = bytearray(lanes * width + 64)  # zeros: of a match that runs over the end
+        """width: maximum number of bytes of a lane. size: expected number of bytes of all lanes, by which tables are sized."""
+        self.history = bytearray(lanes * width + 64)  # zeros beyond the end, for a match that runs over it
         self._slots = Slots(clamp((size * HASHED // 2).bit_length(), 8, 20))
         log2, heads = clamp((2 * size).bit_length(), 8, 22), dict[int, int]()
         self.lanes = [Lane(number, number * width, Match(log2, heads)) for number in range(lanes)]
         for lane in self.lanes:
-            self.ask(lane)
+            self.hash_contexts(lane)
         self._next_state, first = history_tables()
         #: [phase][context][history]
         self._counters = [[[(p, 0) for p in first] for _ in range(HASHED)] for _ in range(2)]
-        #: by (kind, what it looks at …)
+        #: direct counters by (last byte, high nibble + 1 or 0, node)
         self._direct: defaultdict[tuple[int, ...], Counter] = defaultdict(lambda: UNKNOWN)
         self._ends: defaultdict[tuple[int, int], Counter] = defaultdict(lambda: UNKNOWN)
         self._matched: dict[tuple[int, int, int, int], Counter] = {}
@@ -101,58 +100,58 @@ class BitwiseModel:
         self.set_rate()
 
     def set_rate(self) -> None:
-        """At the beginning of a step: weights learn fast at first."""
+        """Set the learning rate of a step: high in the first bytes."""
         self._rate = RATE_LAST + RATE_EXTRA * 256 // (256 + min(self._coded >> 4, 1 << 24))
 
-    def ask(self, lane: Lane) -> None:
-        """Hash the contexts of the byte that comes."""
+    def hash_contexts(self, lane: Lane) -> None:
+        """Hash the contexts of the next byte."""
         if lane.hashes is None:
             lane.hashes = lane.contexts()
             lane.places = [self._slots.place(hash) for hash in lane.hashes]
 
     def add(self, lane: Lane, byte: int) -> None:
-        """A lane has one more byte."""
+        """Append a byte to a lane."""
         match = lane.match
         if match.bucket and match.expected != byte:
             match.miss()
-        match.ask((lane.bytes.last << 8 | byte) & MASK & ~3)
+        match.prepare((lane.bytes.last << 8 | byte) & MASK & ~3)
         lane.bytes = lane.bytes.add(byte)
-        self.history[lane.here] = byte
-        lane.here += 1
-        match.follow(self.history, lane.here)
-        if match.expected == 0:  # a place that has not been written yet, most likely
-            match.place = match.length = match.bucket = 0
+        self.history[lane.position] = byte
+        lane.position += 1
+        match.update(self.history, lane.position)
+        if match.expected == 0:  # probably a place that is not written yet
+            match.drop()
         lane.hashes = None
         self._coded += 1
 
     def find(self, lane: Lane, high: int | None) -> list[tuple[bytearray, int]]:
-        """Where the histories of the high nibble are (None), or those of the low one after it."""
+        """Histories of the low nibble that follows the nibble `high`; None: of the high nibble."""
         if high is None:
             return [self._slots.find(line, check) for line, check in lane.places]
         return [self._slots.find(line ^ (1 + high), (check + 11 * high + 1) & 255) for line, check in lane.places]
 
-    def p(self, lane: Lane, place: int, known: int, zero: int, one: int, found: list[tuple[bytearray, int]]) -> int:
-        """p · 2^16 that digit `place` of the byte that comes is one. known: the byte's bits before it, others 0; zero,
-        one: what the base gives both, up to a factor; found: of the nibble."""
+    def p(self, lane: Lane, place: int, coded: int, zero: int, one: int, histories: list[tuple[bytearray, int]]) -> int:
+        """p · 2^16 that digit `place` of the next byte is one. coded: the bits of the byte before this digit, then zeros. zero, one: mass of
+        both under the base. histories: of the nibble, from `find`."""
         match, level, after = lane.match, (place - 1) & 3, 8 - place
         phase = END if place == 0 else HIGH if place <= 4 else LOW
         node = high = guess = 0
         if phase != END:
-            if match.bucket and (match.expected ^ known) >> (after + 1):
+            if match.bucket and (match.expected ^ coded) >> (after + 1):
                 match.miss()
             guess = match.expected >> after & 1
-            high = 1 + (known >> 4) if phase == LOW else 0
-            node = 1 << level | known >> (after + 1) & (1 << level) - 1
+            high = 1 + (coded >> 4) if phase == LOW else 0
+            node = 1 << level | coded >> (after + 1) & (1 << level) - 1
         last = lane.bytes.last & 255
-        self._phase, self._found, self._node = phase, found, node
+        self._phase, self._histories, self._node = phase, histories, node
         if phase == END:
             assert lane.hashes is not None
             self._keys = [(i, lane.hashes[context] >> (64 - END_LOG2)) for i, context in enumerate(END_CONTEXTS)]
             self._now = [self._ends[key] for key in self._keys]
         else:
-            states = [line[4 * node + slot] for line, slot in found]
+            states = [line[4 * node + slot] for line, slot in histories]
             self._direct_key, self._match_key = (last, high, node), (phase, level, match.bucket, guess)
-            expected = ((1 + 2 * guess) << 20, 8) if match.bucket else UNKNOWN  # 3/4 that what is expected comes
+            expected = ((1 + 2 * guess) << 20, 8) if match.bucket else UNKNOWN  # p = 3/4 for the expected bit
             self._now = [table[state] for table, state in zip(self._counters[phase], states)]
             self._now += [self._direct[self._direct_key], self._matched.get(self._match_key, expected)]
         inputs = [x for counter in self._now for x in counters.inputs(counter)]
@@ -161,9 +160,10 @@ class BitwiseModel:
         self._inputs = inputs + [0] * (2 * TEXT - len(inputs)) + [x, confidence] + [0] * (INPUTS - 2 * TEXT - 2)
         self._inputs[INPUTS - 1] = mixer.ONE
         letters = sum(is_letter(lane.bytes.last >> 8 * i & 255) << i for i in range(4))
-        choices = (match.bucket, min(abs(x) >> 6, 31), last, high * 16 + node, letters)
+        selectors = (match.bucket, min(abs(x) >> 6, 31), last, high * 16 + node, letters)
         self._rows = [
-            self._weights.setdefault((kind, phase, choice), _first_weights(kind)) for kind, choice in enumerate(choices)
+            self._weights.setdefault((number, phase, selector), _first_weights(number))
+            for number, selector in enumerate(selectors)
         ]
         self._corrected = self._corrections.setdefault((last, high, node), correction.new_row())
         self._log_odds = mixer.predict(self._inputs, self._rows)
@@ -171,15 +171,15 @@ class BitwiseModel:
         return p
 
     def learn(self, bit: int) -> None:
-        """The bit that `p` was asked for."""
+        """Learn the bit whose probability `p` gave."""
         phase, at = self._phase, 4 * self._node
         mixer.learn(self._inputs, self._rows, (bit << 16) - squash_table()[self._log_odds + CENTRE], self._rate)
         correction.learn(self._corrected, self._bin, bit)
-        after = [counters.learn(counter, bit, most) for counter, most in zip(self._now, MAX_COUNTS)]
+        after = [counters.learn(counter, bit, max_count) for counter, max_count in zip(self._now, MAX_COUNTS)]
         if phase == END:
             self._ends.update(zip(self._keys, after))
             return
-        for table, counter, (line, slot) in zip(self._counters[phase], after, self._found):
+        for table, counter, (line, slot) in zip(self._counters[phase], after, self._histories):
             table[line[at + slot]] = counter
             line[at + slot] = self._next_state[bit][line[at + slot]]
         self._direct[self._direct_key], self._matched[self._match_key] = after[HASHED:]

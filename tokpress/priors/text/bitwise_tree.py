@@ -1,10 +1,10 @@
 """A binary tree whose leaves are all tokens: a token is the path of decisions to its leaf.
 
 `core/bitwise_tree.h` is the same. Tokens are numbered by rank, in the order of their bytes. Each byte of a token is nine binary
-digits: one says whether the byte exists (0: the token ends before it), then its bits follow, the highest first. Two neighbours r − 1
-and r differ first at one such digit, the place of split r. There a decision parts the tokens below rank r from the others. So V tokens need V − 1
-splits, and digits that all remaining tokens share are no decisions. The split of the lowest place is the root of its
-range (a Cartesian tree; Vuillemin 1980).
+digits: the first says whether the byte exists (0: the token ends before it), then come its bits, the highest first. The place of split r
+is the first digit at which the neighbours r − 1 and r differ. Its decision separates the tokens below rank r from the others. So V tokens
+need V − 1 splits, and a digit that all remaining tokens share is no decision. The split of the lowest place is the root of its range (a
+Cartesian tree; Vuillemin 1980).
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ DIGITS = 9  # of a byte
 
 
 def place_between(one: bytes, other: bytes) -> int:
-    """The first digit at which two token_bytes differ, the lower one first.
+    """The first digit at which two byte strings differ. `one` is the lower string.
 
     >>> place_between(b"a", b"ab"), place_between(b"a", b"b"), place_between(b"az", b"b")
     (9, 7, 7)
@@ -27,22 +27,22 @@ def place_between(one: bytes, other: bytes) -> int:
 
 class Tree:
     """
-    symbol, rank [V]: the symbol of each rank, and the reverse; bytes [V]: the bytes of each rank; place, below, above [V]: of each
-    split; 0 is none.
+    symbol, rank [V]: the symbol of each rank, and the reverse. bytes [V]: the bytes of each rank. place, below, above [V]: the place and the
+    children of each split, 0 for none.
 
     >>> tree = Tree([b"b", b"a", b"ab"]); tree.symbol, tree.root, tree.path(2)
     ([1, 2, 0], 2, [1])
     """
 
     def __init__(self, token_bytes: Sequence[bytes]) -> None:
-        """TokenTable are different, and none is empty."""
+        """token_bytes: different strings, none empty."""
         count = len(token_bytes)
         self.symbol = sorted(range(count), key=token_bytes.__getitem__)
         self.rank = sorted(range(count), key=self.symbol.__getitem__)
         self.bytes = [token_bytes[v] for v in self.symbol]
         self.longest = max(map(len, token_bytes))
         self.place, self.below, self.above = [0] * count, [0] * count, [0] * count
-        open_: list[int] = []  # splits whose upper side is not complete yet, from the root down: their places rise
+        open_: list[int] = []  # splits whose upper side is not complete, from the root down; places rise
         for r in range(1, count):
             self.place[r] = place_between(self.bytes[r - 1], self.bytes[r])
             while open_ and self.place[open_[-1]] >= self.place[r]:

@@ -1,6 +1,6 @@
-"""Text priors in the core: a minGRU, or a product of two, and a memory around it, stepped by `native.text`.
+"""Text priors in the core: `native.text` steps a minGRU, or a product of two, with or without a memory.
 
-`in_core` gives the codec that runs there, or its twin, which steps the priors in Python.
+`in_core` returns a codec of the core, or its twin, which steps the priors in Python.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from array import array
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, cast
 
-from ...coding.base import Codec, Frame, Pmf, Report, Stepped, Tokens, Watch, silent, unwatched
+from ...coding.base import Codec, Frame, Pmf, Report, Stepped, Watch, silent, unwatched
 from ...coding.classes import classes_of
 from ...coding.lanes import Layout
 from ...exact.threads import most_threads, threads
@@ -17,18 +17,18 @@ from ...lazy import np
 from ...native import library
 from ...native.text import BLOCK_TOKENS, Model, Text
 from ...storage.tensors import buffers
-from ...tokens import TokenBuffer, as_ids
+from ...tokens import TokenBuffer, Tokens, as_ids
 from ..base import SteppedPrior
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-#: no probability of a symbol is below one interval of the coder
+#: lower bound of a probability: one interval of the coder
 LEAST = 2.0**-24
 
 
 def model_of(prior: SteppedPrior, factored: bool = True) -> Model | None:
-    """The prior as the core takes it; None where it does not, or is not here. factored: as `Model` takes it."""
+    """The prior for the core; None where there is no core, or it does not step this prior. factored: as in `Model`."""
     if not library.is_here():
         return None
     try:
@@ -38,13 +38,13 @@ def model_of(prior: SteppedPrior, factored: bool = True) -> Model | None:
 
 
 def in_core(prior: SteppedPrior, frame: Frame) -> Codec:
-    """The frame's codec in the core, or its twin: where the core is not here, and where a kernel of the twin is asked for."""
+    """The codec of a frame in the core; the twin where there is no core, or the frame names a kernel."""
     model = model_of(prior) if frame.kernel == "auto" else None
     return twin_of(prior, frame) if model is None else TextCodec(prior, model, frame)
 
 
 def twin_of(prior: SteppedPrior, frame: Frame) -> Codec:
-    """The codec that steps the prior in Python: by classes where it has them, else symbol by symbol."""
+    """The codec that steps the prior in Python: by classes where the prior has classes, else symbol by symbol."""
     from ...coding.class_factored import ClassFactored, FactoredPrior  # both import numpy
     from ...coding.symbolwise import Symbolwise
 
@@ -55,21 +55,21 @@ def twin_of(prior: SteppedPrior, frame: Frame) -> Codec:
 
 
 def decode_in_blocks(layout: Layout, decode: Callable[[array[int], int], object], watch: Watch) -> array[int]:
-    """The tokens [N] of all lanes. `decode(block, steps)` fills a block [lanes, steps]; `watch` hears each.
+    """The tokens [N] of all lanes. `decode(block, steps)` fills a block [lanes, steps]; `watch` is called with each block.
 
-    Lanes grow as they are decoded: a frame that lies about its tokens takes no memory."""
-    lanes, at_once = [array("i") for _ in range(layout.lanes)], max(1, BLOCK_TOKENS // layout.lanes)
+    Lanes grow as they are decoded, so a false token count takes no memory."""
+    lanes, block_steps = [array("i") for _ in range(layout.lanes)], max(1, BLOCK_TOKENS // layout.lanes)
     for rows, first, stop in layout.runs():
-        for at in range(first, stop, at_once):
-            steps = min(at_once, stop - at)
+        for at in range(first, stop, block_steps):
+            steps = min(block_steps, stop - at)
             block = array("i", bytes(4 * layout.lanes * steps))
             decode(block, steps)
             for lane in range(rows):
                 lanes[lane] += block[lane * steps : (lane + 1) * steps]
             watch(block[: rows * steps])
     tokens = lanes[0]
-    for behind in lanes[1:]:
-        tokens += behind
+    for lane_tokens in lanes[1:]:
+        tokens += lane_tokens
     return tokens
 
 
@@ -104,7 +104,8 @@ class TextCodec(Codec):
             if not len(tokens):
                 return np.zeros(0)
             p = np.frombuffer(self._start(len(tokens))[1].score(as_ids(tokens), report))
-            return -np.log2(np.maximum(p, LEAST)).reshape(-1, 2).sum(1)
+            bits: NDArray[np.float64] = -np.log2(np.maximum(p, LEAST)).reshape(-1, 2).sum(1)
+            return bits
 
     def sample(self, count: int, seed: int | None = None, temperature: float = 1.0) -> TokenBuffer:
         return self._by_symbols().sample(count, seed, temperature)
@@ -113,7 +114,7 @@ class TextCodec(Codec):
         return self._by_symbols().decode_noise(noise, count, watch)
 
     def _by_symbols(self) -> Codec:
-        """The codec of the probabilities of all symbols, step by step: the class of a drawn symbol is not known beforehand."""
+        """The codec that computes the probabilities of all symbols: a symbol is drawn before its class is known."""
         from ...coding.symbolwise import Symbolwise  # imports numpy
 
         model = model_of(self.prior, factored=False)
@@ -123,7 +124,7 @@ class TextCodec(Codec):
 
 
 class CoreSteps:
-    """A prior whose steps run in the core: the probabilities of all symbols."""
+    """Steps of a prior in the core: the probabilities of all symbols."""
 
     def __init__(self, prior: SteppedPrior, model: Model) -> None:
         self.vocab_size, self.rules, self._model = prior.vocab_size, prior.rules, model

@@ -11,8 +11,8 @@ x_t begins as the embedding of the last symbol; with `grams` rows, those of hash
 
 minGRU: Feng et al. 2024, "Were RNNs all we needed?", §3.1 (their z is 1 − f, their h̃ is c); token
 shift: Peng et al. 2023 (RWKV), §3.1; squared ReLU: So et al. 2021 (Primer). The gate is algebraic
-because the exactness rule knows no exp. All products are 7-bit weights × 8-bit activations. With `online` > 0, W_head goes
-on learning while symbols are coded (`online_head.py`).
+because the exactness rule allows no exp. All products are 7-bit weights × 8-bit activations. With `online` > 0, W_head
+learns while symbols are coded (`online_head.py`).
 Training: `tokpress.training.nets.mingru`. Symbols: width D, hidden 2D, depth L, V symbols, n lanes.
 """
 
@@ -22,7 +22,7 @@ import copy
 import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from ...coding import Codec, Frame
 from ...coding.base import Pmf
@@ -41,21 +41,27 @@ from ..base import SteppedPrior
 from .core import in_core
 from .grams import MIX, THREE, TWO, slots
 
-#: what a lane has "seen" before its first token
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from .class_head import ClassFactoredHead
+    from .online_head import OnlineHead
+
+#: the symbol before the first token of a lane
 BEGIN = 0
-#: no setting is above
+#: upper bounds of the settings
 MAX_SETTING = 1 << 16
 MAX_SETTINGS = {"depth": 256, "grams": 1 << 20}
-#: the learning rate of a head that learns while it codes (online_head.py), where a training run sets none
+#: default learning rate of a head that learns while it codes (online_head.py)
 ONLINE = 0.001
-#: and none is above
+#: upper bound of it
 MAX_ONLINE = 0.1
-#: steps of a text model are slow, and a token of text stands for several bytes
+#: low, since steps of a text model are slow and a token of text stands for several bytes
 TOKENS_PER_BYTE = 1 << 6
 
 
 class Engine(NamedTuple):
-    """A kernel, and the weights packed for it. It never changes."""
+    """A kernel and the weights packed for it, immutable."""
 
     kernel: Kernel[Any, Any]
     xp: Any
@@ -74,8 +80,8 @@ class State:
     h: Any
     last_ff: Any
     #: the last two symbols [2, B], the newer ones first
-    last: np.ndarray
-    head: Any = None  # an OnlineHead or a ClassFactoredHead
+    last: NDArray[np.int32]
+    head: OnlineHead | None = None
 
 
 def tensor_shapes(
@@ -106,7 +112,7 @@ class MinGRUPrior(SteppedPrior):
     name = "mingru"
     begin = BEGIN
 
-    def __init__(self, config: Config, tensors: Mapping[str, np.ndarray]):
+    def __init__(self, config: Config, tensors: Mapping[str, NDArray[Any]]):
         check_settings(
             f"a {self.name} prior",
             config,
@@ -121,9 +127,9 @@ class MinGRUPrior(SteppedPrior):
             self._config |= {"classes": config["classes"]}
         self.online = config.get("online", 0.0)
         for key, value in self._config.items():
-            most = MAX_SETTINGS.get(key, MAX_SETTING)
-            if type(value) is not int or not 1 <= value <= most:
-                raise ModelError(f"{key}={value!r} of a mingru prior should be a number from 1 to {most:,}")
+            largest = MAX_SETTINGS.get(key, MAX_SETTING)
+            if type(value) is not int or not 1 <= value <= largest:
+                raise ModelError(f"{key}={value!r} of a mingru prior should be a number from 1 to {largest:,}")
         if type(self.grams) is not int or self.grams & (self.grams - 1):
             raise ModelError(f"grams={self.grams} of a mingru prior should be a power of 2")
         if type(self.online) not in (int, float) or not 0 <= self.online <= MAX_ONLINE:
@@ -146,13 +152,13 @@ class MinGRUPrior(SteppedPrior):
         for name, (shape, kind) in expected.items():
             check(tensors, name, shape, kind)
         nothing_else(tensors, set(expected))
-        #: the engines made so far, by their kernel; copies of this prior share them
+        #: engines by kernel, shared with copies of this prior
         self._engines: dict[str, Engine] = {}
         self.kernel = "numpy"
 
     @lazy
     def classes(self) -> SymbolClasses | None:
-        """The classes of its symbols, where its softmax is class-factored."""
+        """The classes of the symbols, where the softmax is class-factored."""
         return (
             SymbolClasses.from_places(self._tensors["place"], self._config["classes"])
             if "classes" in self._config
@@ -161,20 +167,23 @@ class MinGRUPrior(SteppedPrior):
 
     @property
     def engine(self) -> Engine:
-        """Two threads may both make one; one of the two stays."""
-        if found := self._engines.get(self.kernel):
-            return found
+        """The engine of the kernel. Two threads may both make one; one of the two is kept."""
+        if engine := self._engines.get(self.kernel):
+            return engine
         return self._engines.setdefault(self.kernel, self._make_engine(make_kernel(self.kernel)))
 
     def _make_engine(self, kernel: Kernel[Any, Any]) -> Engine:
         t, xp = self._tensors, importlib.import_module("array_api_compat.torch") if kernel.name == "float" else np
-        to = (lambda v: v) if xp is np else (lambda v: xp.asarray(v).to(getattr(kernel, "device", "cpu")))
-        looked_up = [f"{name}.weight" for name in ("embedding", TWO, THREE)]
+
+        def to(values: Any) -> Any:
+            return values if xp is np else xp.asarray(values).to(getattr(kernel, "device", "cpu"))
+
+        tables = [f"{name}.weight" for name in ("embedding", TWO, THREE)]
         return Engine(
             kernel, xp, to,
             rows=to(t["embedding.weight"].astype(np.float32) * t["embedding.scale"][:, None]),
             vectors={k: to(v) for k, v in t.items() if v.dtype == np.float32},
-            products={k[:-7]: kernel.prepare(v) for k, v in t.items() if v.dtype == np.int8 and k not in looked_up},
+            products={k[:-7]: kernel.prepare(v) for k, v in t.items() if v.dtype == np.int8 and k not in tables},
         )  # fmt: skip
 
     def for_frame(self, frame: Frame) -> MinGRUPrior:
@@ -204,17 +213,18 @@ class MinGRUPrior(SteppedPrior):
         if state.head:
             return state.head.step(a, r)
         xp, v, kernel = state.engine.xp, state.engine.vectors, state.engine.kernel
-        pmf = ops.softmax(xp, kernel.product(a, state.engine.products["head"]), v["head.scale"], r, v["bias"])
-        return pmf if xp is np else pmf.cpu().numpy()
+        pmf: Any = ops.softmax(xp, kernel.product(a, state.engine.products["head"]), v["head.scale"], r, v["bias"])
+        out: Pmf = pmf if xp is np else pmf.cpu().numpy()
+        return out
 
     def class_pmf(self, state: State, previous: Tokens | None, rows: int) -> Pmf:
-        return state.head.class_pmf(*self._next_features(state, previous, rows))
+        return cast("ClassFactoredHead", state.head).class_pmf(*self._next_features(state, previous, rows))
 
     def member_pmf(self, state: State, of_class: Tokens) -> Pmf:
-        return state.head.member_pmf(of_class)
+        return cast("ClassFactoredHead", state.head).member_pmf(of_class)
 
     def _next_features(self, state: State, previous: Tokens | None, rows: int) -> tuple[Any, Any]:
-        """a [n, D], r [n, 1] that the head sees, after it has learned the symbols before."""
+        """Features of the next symbol, a [n, D] and r [n, 1]. The head learns the previous symbols first."""
         if state.head:
             state.head.learn(previous)
         a, r = self._features(state, np.full(rows, BEGIN, np.int32) if previous is None else previous)
@@ -223,7 +233,7 @@ class MinGRUPrior(SteppedPrior):
         return a, r
 
     def _features(self, state: State, given: Tokens) -> tuple[Any, Any]:
-        """Symbols [n] → a [n, D], r [n, 1], and the state a step on."""
+        """Symbols [n] → a [n, D], r [n, 1]. Advances the state by one step."""
         engine, n = state.engine, len(given)
         xp, v = engine.xp, engine.vectors
         x = xp.take(engine.rows, engine.to(given.astype(np.int64)), axis=0)
@@ -232,7 +242,7 @@ class MinGRUPrior(SteppedPrior):
             return engine.kernel.product(a, engine.products[name])
 
         if self.grams:
-            a, r = ops.quantize_rows(xp, engine.to(self._looked_up(state.last, given)))
+            a, r = ops.quantize_rows(xp, engine.to(self._gram_rows(state.last, given)))
             ops.add(xp, x, product(MIX, a), v[MIX + ".scale"], r)
         for i in range(self._config["depth"]):
             b = f"blocks.{i}."
@@ -246,24 +256,24 @@ class MinGRUPrior(SteppedPrior):
             ops.add(xp, x, product(b + "ff_out", a), v[b + "ff_out.scale"], r)
         return ops.normalize_rows(xp, x)
 
-    def _looked_up(self, last: np.ndarray, now: Tokens) -> np.ndarray:
-        """[n, 2F] float32: the rows of two and of three symbols, side by side."""
+    def _gram_rows(self, last: NDArray[np.int32], now: Tokens) -> NDArray[np.float32]:
+        """[n, 2F]: the rows of the last two and of the last three symbols, side by side."""
         n, t = len(now), self._tensors
         before, older = last[:, :n].astype(np.int64)
         last[1, :n], last[0, :n] = last[0, :n], now
-        found = slots(now.astype(np.int64), before, older, self.grams)
+        places = slots(now.astype(np.int64), before, older, self.grams)
         rows = [
             t[name + ".weight"][at].astype(np.float32) * t[name + ".scale"][at][:, None]
-            for name, at in zip((TWO, THREE), found)
+            for name, at in zip((TWO, THREE), places)
         ]
         return np.concatenate(rows, 1)
 
     def config(self) -> Config:
         return {**self._config, **({"online": self.online} if self.online else {})}
 
-    def tensors(self) -> Mapping[str, np.ndarray]:
+    def tensors(self) -> Mapping[str, NDArray[Any]]:
         return self._tensors
 
     @classmethod
-    def load(cls, config: Config, tensors: Mapping[str, np.ndarray], vocab_size: int) -> MinGRUPrior:
+    def load(cls, config: Config, tensors: Mapping[str, NDArray[Any]], vocab_size: int) -> MinGRUPrior:
         return cls(config, tensors)

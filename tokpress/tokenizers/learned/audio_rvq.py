@@ -10,8 +10,10 @@ codes them one after the other, which is what EnCodec's language model over entr
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...exact.orders import Shape
+from ...tokens import Tokens
 from .autoencoder import Autoencoder
 from .codebook import nearest
 
@@ -26,27 +28,27 @@ class AudioRVQTokenizer(Autoencoder):
     }  # fmt: skip
 
     def symbols(self) -> int:
-        return self.settings["codes"]
+        return int(self.settings["codes"])
 
     def dim(self) -> int:
-        return self.settings["dim"]
+        return int(self.settings["dim"])
 
     def shape_of_tokens(self) -> Shape:
         return (*self.latent, 1, self.settings["levels"])
 
-    def _codebooks(self) -> np.ndarray:
+    def _codebooks(self) -> NDArray[np.float32]:
         return self._weights.vector("codebook", self.settings["levels"], self.symbols(), self.dim())
 
-    def indices(self, z: np.ndarray) -> np.ndarray:
-        rest, out = z.copy(), []
+    def indices(self, z: NDArray[np.float32]) -> NDArray[np.int64]:
+        residual, out = z.copy(), []
         for codebook in self._codebooks():
-            out.append(nearest(rest, codebook))
-            rest -= codebook[out[-1]]
+            out.append(nearest(residual, codebook))
+            residual -= codebook[out[-1]]
         return np.stack(out, 1)
 
-    def codes(self, tokens: np.ndarray) -> np.ndarray:
+    def codes(self, tokens: Tokens) -> NDArray[np.float32]:
         by_level = tokens.reshape(-1, self.settings["levels"]).T
         total = np.zeros((by_level.shape[1], self.dim()), np.float32)
-        for codebook, mine in zip(self._codebooks(), by_level):  # in this order: sums of floats have one
-            total = total + codebook[mine]
+        for codebook, level in zip(self._codebooks(), by_level):  # sums of floats depend on the order
+            total = total + codebook[level]
         return total

@@ -1,26 +1,26 @@
 """Discrete autoencoders: an item (a picture, a stretch of sound or of video) becomes a small grid of indices and comes back.
 
     z = encoder(x)      a grid coarser by `down` in each dimension, `dim` numbers a place
-    t = index(z)        the bottleneck: which code of K is nearest, or where z is on a lattice
+    t = index(z)        the bottleneck: the nearest of K codes, or a point of a lattice
     x̂ = decoder(c_t)    the reconstruction, from the codes alone
 
 van den Oord, Vinyals & Kavukcuoglu 2017, "Neural discrete representation learning", §3. The kinds (`vq`, `fsq`, `lfq`,
-`gumbel` …) share this file; each has a file of its own for its bottleneck. `training.learners.autoencoder`
-trains them. Encoder and decoder are the same network everywhere, written once in the operations of
-`exact.network_ops.FieldOps`: patches, then at each resolution `depth` residual blocks with a convolution 3 wide.
+`gumbel` …) share this file; the bottleneck of each has a file of its own. `training.learners.autoencoder`
+trains them. Encoder and decoder are networks in the operations of `exact.network_ops.FieldOps`: patches, then at each resolution `depth` residual blocks with a convolution 3 wide.
 
 The decoder is exact: tokens decode to the same bytes on every machine. So a file can hold a checksum of the reconstruction, and a
-lossless stage can build on it. A source is whole items, bytes as they lie in the file (x = byte/127.5 − 1; 16-bit samples
+residual can make it lossless. A source is a number of items, bytes as they lie in the file (x = byte/127.5 − 1; 16-bit samples
 are little-endian: x = sample/2^15); `tiled` cuts a larger picture, recording or video into items.
 """
 
 import math
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...errors import ModelError, TokenizerError, TokpressError
 from ...exact.fields import Fields
@@ -39,28 +39,30 @@ from ..samples import ItemTokenizer, SampleKind
 from ..sizes import Units
 from .tiled import Tiled
 
+R = TypeVar("R")
+
 FILE = "tokenizer.safetensors"
-#: places of the finest grid that the network computes that are held at once
+#: places of the finest grid that are computed at once
 PLACES_AT_ONCE = 1 << 13
-#: values of an item, and symbols (packed token files hold 16 bits a token)
+#: maximum values of an item, and symbols (token files hold 16 bits a token)
 MAX_VALUES, MAX_CODES = 1 << 20, 1 << 16
 
 
 class Autoencoder(ItemTokenizer):
-    """Abstract: a kind has `name`, `defaults`, and the methods that are abstract here."""
+    """Abstract: a kind defines `name`, `defaults`, and the abstract methods."""
 
     lossless = False
     #: whether items are sound of 16 bits, else pixels
     sound: ClassVar[bool] = False
     #: dimensions of the grid: 1 for sound, 2 for pictures, 3 for video
     spatial: ClassVar[int] = 2
-    #: of a convolution, places to each side
+    #: places to each side that a convolution sees
     reach: ClassVar[int] = 1
-    #: dimensions in which a place sees only those before it
+    #: dimensions in which a place sees only earlier places
     causal: ClassVar[tuple[int, ...]] = ()
     defaults: ClassVar[Config] = {"shape": "32x32x3", "down": 4, "width": 64, "depth": 2}
 
-    def __init__(self, settings: Config, tensors: Mapping[str, np.ndarray]) -> None:
+    def __init__(self, settings: Config, tensors: Mapping[str, NDArray[Any]]) -> None:
         self.settings = settings_of(self.name, settings, self.defaults, "the tokenizer")
         shape = parse_shape(self.settings["shape"], self.spatial)
         if len(shape) not in (self.spatial, self.spatial + 1):
@@ -69,9 +71,9 @@ class Autoencoder(ItemTokenizer):
             )
         self.sides, self.channels = shape[: self.spatial], (*shape, 1)[self.spatial]
         self.samples = SampleKind(self.channels, self.sound, self.sides)
-        self.stages = self.factors()
+        self.stage_factors = self.factors()
         self.latent = self.grid_sides()
-        for factors in self.stages:
+        for factors in self.stage_factors:
             if any(side % f for side, f in zip(self.latent, factors)):
                 raise TokpressError(
                     f"the sides of shape={self.settings['shape']} should be multiples of {self.settings['down']}"
@@ -85,13 +87,13 @@ class Autoencoder(ItemTokenizer):
             raise TokpressError(
                 f"the tokenizer {self.name!r} should have 2 to {MAX_CODES:,} codes, not {self.vocab_size:,}"
             )
-        #: of a sample: 8 unsigned, or 16 signed
+        #: of a sample: 8, unsigned, or 16, signed
         self.bits = self.samples.bits
         self.sizes = Units(self.vocab_size, math.prod(shape) * self.bits // 8, math.prod(self.item_shape))
         kernel = make_kernel("native") if library.is_here() else None
         self._tensors, self._weights = tensors, Weights(tensors, kernel)
 
-    # --- what a kind says --------------------------------------------------------------------------
+    # --- defined by each kind --------------------------------------------------------------------------
 
     @abstractmethod
     def symbols(self) -> int:
@@ -99,33 +101,33 @@ class Autoencoder(ItemTokenizer):
 
     @abstractmethod
     def dim(self) -> int:
-        """Numbers that the encoder gives for each place."""
+        """Numbers of each place that the encoder gives."""
 
     def code_dim(self) -> int:
         """Numbers of a code."""
         return self.dim()
 
     @abstractmethod
-    def indices(self, z: np.ndarray) -> np.ndarray:
-        """[n·places, dim] → the tokens of n items. Need not be exact: only what it gives is written."""
+    def indices(self, z: NDArray[np.float32]) -> NDArray[np.int64]:
+        """[n·places, dim] → the tokens of n items. Need not be exact, since only its result is written."""
 
     @abstractmethod
-    def codes(self, tokens: np.ndarray) -> np.ndarray:
+    def codes(self, tokens: Tokens) -> NDArray[np.float32]:
         """Tokens [n, tokens of an item] → [n·places, code_dim] float32, exactly."""
 
     def grid_sides(self) -> tuple[int, ...]:
-        """Of the grid that the first stage coarsens."""
+        """Sides of the grid that the first stage coarsens."""
         return tuple(self.sides)
 
     def shape_of_tokens(self) -> Shape:
         return self.latent
 
     def shape_of_codes(self) -> Shape:
-        """Of the grid that the decoder begins with."""
+        """Sides of the grid at the input of the decoder."""
         return self.latent
 
     def factors(self) -> list[tuple[int, ...]]:
-        """By how much each stage of the encoder coarsens the grid: `down` in twos, in one dimension fours first."""
+        """Factors by which each stage of the encoder coarsens the grid: `down` in twos; in one dimension in fours, then a two."""
         down = self.settings["down"]
         if down < 2 or down & (down - 1):
             raise TokpressError(f"down={down} of the tokenizer {self.name!r} should be 2, 4, 8 …")
@@ -138,7 +140,7 @@ class Autoencoder(ItemTokenizer):
     def encoder(self, m: FieldOps, x: Values) -> Values:
         s = self.settings
         h = x
-        for i, factors in enumerate(self.stages):
+        for i, factors in enumerate(self.stage_factors):
             h = m.linear(f"encoder.{i}.in", m.down(h, factors), s["width"])
             h = self._blocks(m, f"encoder.blocks.{i}", h)
         return m.linear("encoder.out", h, self.dim(), normed=True)
@@ -146,12 +148,12 @@ class Autoencoder(ItemTokenizer):
     def decoder(self, m: FieldOps, codes: Values) -> Values:
         s = self.settings
         h = m.linear("decoder.in", codes, s["width"])
-        for i, factors in reversed(list(enumerate(self.stages))):
+        for i, factors in reversed(list(enumerate(self.stage_factors))):
             h = self._blocks(m, f"decoder.blocks.{i}", h)
             if i:
                 h = m.up(m.linear(f"decoder.{i}.out", h, s["width"] * math.prod(factors)), factors)
-        h = m.conv("decoder.out", m.norm(h), self._spans(), self.channels * math.prod(self.stages[0]), gain=0.3)
-        return m.up(h, self.stages[0])
+        h = m.conv("decoder.out", m.norm(h), self._spans(), self.channels * math.prod(self.stage_factors[0]), gain=0.3)
+        return m.up(h, self.stage_factors[0])
 
     def _spans(self) -> Spans:
         r = self.reach
@@ -166,38 +168,42 @@ class Autoencoder(ItemTokenizer):
 
     # --- items and tokens --------------------------------------------------------------------------
 
-    def to_values(self, source: bytes) -> np.ndarray:
+    def to_values(self, source: bytes) -> NDArray[np.float32]:
         """[n, places, channels] float32 in −1 … 1."""
         values = np.frombuffer(source, "u1" if self.bits == 8 else "<i2").astype(np.float32)
         scaled = values / np.float32(127.5) - np.float32(1) if self.bits == 8 else values / np.float32(1 << 15)
         return scaled.reshape(-1, math.prod(self.sides), self.channels)
 
-    def from_values(self, x: np.ndarray) -> bytes:
+    def from_values(self, x: NDArray[np.float32]) -> bytes:
         """The reverse of `to_values`, rounded."""
         if self.bits == 8:
-            return np.round(np.clip(x * np.float32(127.5) + np.float32(127.5), 0, 255)).astype("u1").tobytes()
+            pixels = np.round(np.clip(x * np.float32(127.5) + np.float32(127.5), 0, 255)).astype("u1")
+            return bytes(pixels.tobytes())
         top = np.float32(1 << 15)
-        return np.round(np.clip(x * top, -top, top - np.float32(1))).astype("<i2").tobytes()
+        samples = np.round(np.clip(x * top, -top, top - np.float32(1))).astype("<i2")
+        return bytes(samples.tobytes())
 
     def encode(self, source: bytes) -> Tokens:
         size = self.sizes.unit_bytes
         if len(source) % size:
             raise TokenizerError(
-                f"{len(source):,} bytes are no whole number of items of {size:,} bytes: a {self.name} "
+                f"{len(source):,} bytes are not a whole number of items of {size:,} bytes: a {self.name} "
                 f"tokenizer takes raw samples, {self.settings['shape']} an item"
             )
 
-        def some(part: slice) -> np.ndarray:
+        def encode_part(part: slice) -> NDArray[np.int64]:
             m = self._fields(self.sides, part.stop - part.start)
             x = self.to_values(source[part.start * size : part.stop * size])
-            with np.errstate(all="ignore"):  # what is not finite is an error of ours
+            with np.errstate(all="ignore"):  # checked below
                 z = self.encoder(m, x.reshape(-1, self.channels))
             if not np.isfinite(z).all():
                 raise ModelError(f"{FILE}: its numbers grow beyond all bounds; the file is damaged")
             return self.indices(z).reshape(part.stop - part.start, -1)
 
         return (
-            np.concatenate([np.zeros((0, self.sizes.unit_tokens), np.int32), *self._shared(some, len(source) // size)])
+            np.concatenate(
+                [np.zeros((0, self.sizes.unit_tokens), np.int32), *self._map_items(encode_part, len(source) // size)]
+            )
             .ravel()
             .astype(np.int32)
         )
@@ -205,31 +211,32 @@ class Autoencoder(ItemTokenizer):
     def decode(self, tokens: TokenBuffer) -> bytes:
         tokens = as_array(tokens)
         if len(tokens) % self.sizes.unit_tokens:
-            raise TokenizerError(f"{len(tokens):,} tokens are no whole number of items of {self.sizes.unit_tokens:,}")
+            raise TokenizerError(
+                f"{len(tokens):,} tokens are not a whole number of items of {self.sizes.unit_tokens:,}"
+            )
         if len(tokens) and (int(tokens.min()) < 0 or int(tokens.max()) >= self.vocab_size):
             raise TokenizerError(f"a token lies outside 0 … {self.vocab_size - 1}")
         indices = tokens.reshape(-1, self.sizes.unit_tokens)
 
-        def some(part: slice) -> bytes:
+        def decode_part(part: slice) -> bytes:
             m = self._fields(self.shape_of_codes(), part.stop - part.start)
             with np.errstate(all="ignore"):
                 x = self.decoder(m, self.codes(indices[part]))
-            if not np.isfinite(x).all():  # what is no number would be one byte here and another elsewhere
+            if not np.isfinite(x).all():  # conversion of NaN to bytes differs between machines
                 raise ModelError(f"{FILE}: its numbers grow beyond all bounds; the file is damaged")
             return self.from_values(x)
 
-        return b"".join(self._shared(some, len(indices)))
+        return b"".join(self._map_items(decode_part, len(indices)))
 
     def _fields(self, dims: tuple[int, ...], items: int) -> Fields:
         return Fields(self._weights, dims, items)
 
-    def _shared(self, some: Any, items: int) -> list:
-        """`some` of a few items at a time, on all threads."""
-        at_once = max(1, PLACES_AT_ONCE * math.prod(self.stages[0]) // math.prod(self.sides))
-        parts = [slice(at, min(at + at_once, items)) for at in range(0, items, at_once)]
-        return [
-            made for half in share_rows(lambda rows: [some(part) for part in parts[rows]], len(parts)) for made in half
-        ]
+    def _map_items(self, function: Callable[[slice], R], items: int) -> list[R]:
+        """`function` of slices of a few items, on all threads."""
+        size = max(1, PLACES_AT_ONCE * math.prod(self.stage_factors[0]) // math.prod(self.sides))
+        parts = [slice(at, min(at + size, items)) for at in range(0, items, size)]
+        halves = share_rows(lambda numbers: [function(part) for part in parts[numbers]], len(parts))
+        return [result for half in halves for result in half]
 
     def tiled(self, grid: Grid) -> Tiled:
         return Tiled(self, grid)
@@ -247,7 +254,7 @@ class Autoencoder(ItemTokenizer):
         path = Path(folder) / FILE
         try:
             tokenizer = cls(config, tensors.read(files.read(path) or b"", path))
-            # asks for every tensor
+            # reads every tensor
             tokenizer.decode(tokenizer.encode(bytes(tokenizer.sizes.unit_bytes)))
             tokenizer._weights.nothing_else()
         except TokpressError as error:

@@ -3,12 +3,14 @@
 import numpy as np
 from numpy.typing import NDArray
 
-#: distances that are held at once
+#: distances computed at once
 AT_ONCE = 1 << 22
 
 
-def nearest(z: np.ndarray, codebook: np.ndarray) -> NDArray[np.int64]:
-    """z [N, D] → the number [N] of the code [K, D] that is nearest to each; of several the first.
+def nearest(
+    z: NDArray[np.floating] | NDArray[np.uint8], codebook: NDArray[np.floating] | NDArray[np.uint8]
+) -> NDArray[np.int64]:
+    """z [N, D] → number [N] of the nearest code [K, D]; of several, the first.
 
     >>> nearest(np.array([[0.9, 0.2]]), np.array([[0.0, 0.0], [1.0, 0.0]]))
     array([1])

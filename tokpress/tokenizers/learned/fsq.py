@@ -3,16 +3,18 @@
     b = (tanh z + 1)/2,   i_d = round(b_d·(L_d − 1)),   ẑ_d = 2·i_d/(L_d − 1) − 1,   t = Σ_d i_d·Π_{e<d} L_e
 
 Mentzer, Minnen, Agustsson & Tschannen 2024, "Finite scalar quantization: VQ-VAE made simple", §3.1; rounding so that levels
-lie symmetrically is that of Parker et al. 2024 (Stable Codec), §3.2. Nothing is learned but encoder and decoder.
+lie symmetrically is that of Parker et al. 2024 (Stable Codec), §3.2. Only encoder and decoder are learned.
 """
 
 import math
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...errors import TokpressError
 from ...exact.orders import parse_numbers
+from ...tokens import Tokens
 from .autoencoder import Autoencoder
 
 
@@ -34,7 +36,7 @@ class FSQTokenizer(Autoencoder):
     def dim(self) -> int:
         return len(self.levels())
 
-    def indices(self, z: np.ndarray) -> np.ndarray:
+    def indices(self, z: NDArray[np.float32]) -> NDArray[np.int64]:
         out, base = np.zeros(len(z), np.int64), 1
         for d, level in enumerate(self.levels()):
             step = np.floor((np.tanh(z[:, d].astype(np.float64)) + 1) / 2 * (level - 1) + 0.5)
@@ -42,9 +44,9 @@ class FSQTokenizer(Autoencoder):
             base *= level
         return out
 
-    def codes(self, tokens: np.ndarray) -> np.ndarray:
-        rest, out = tokens.reshape(-1).astype(np.int64), []
+    def codes(self, tokens: Tokens) -> NDArray[np.float32]:
+        quotient, out = tokens.reshape(-1).astype(np.int64), []
         for level in self.levels():
-            rest, step = np.divmod(rest, level)
+            quotient, step = np.divmod(quotient, level)
             out.append((2 * step - (level - 1)).astype(np.float32) / np.float32(level - 1))
         return np.stack(out, 1)

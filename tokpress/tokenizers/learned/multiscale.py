@@ -13,22 +13,25 @@ from itertools import pairwise
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...errors import TokpressError
 from ...exact.orders import Shape, parse_numbers
+from ...tokens import Tokens
 from .autoencoder import Autoencoder
 from .codebook import nearest
 from .vq import VQTokenizer
 
 
-def pooled(x: np.ndarray, side: int) -> np.ndarray:
+def pooled(x: NDArray[np.float64], side: int) -> NDArray[np.float64]:
     """Mean over blocks: [n, S, S, D] → [n, side, side, D]."""
-    n, whole, _, d = x.shape
-    f = whole // side
-    return x.reshape(n, side, f, side, f, d).mean((2, 4))
+    n, full, _, d = x.shape
+    f = full // side
+    means: NDArray[np.float64] = x.reshape(n, side, f, side, f, d).mean((2, 4))
+    return means
 
 
-def repeated(x: np.ndarray, side: int) -> np.ndarray:
+def repeated(x: NDArray[np.float32], side: int) -> NDArray[np.float32]:
     """[n, s, s, D] → [n, side, side, D]."""
     return x.repeat(side // x.shape[1], 1).repeat(side // x.shape[2], 2)
 
@@ -53,21 +56,21 @@ class MultiscaleTokenizer(VQTokenizer):
     def shape_of_tokens(self) -> Shape:
         return (sum(side * side for side in self.scales()), 1)
 
-    def indices(self, z: np.ndarray) -> np.ndarray:
+    def indices(self, z: NDArray[np.float32]) -> NDArray[np.int64]:
         codebook = self._codebook()
-        rest = z.reshape(-1, *self.latent, self.dim()).astype(np.float64)
+        residual = z.reshape(-1, *self.latent, self.dim()).astype(np.float64)
         out = []
         for side in self.scales():
-            found = nearest(pooled(rest, side).reshape(-1, self.dim()), codebook)
-            out.append(found.reshape(len(rest), -1))
-            rest = rest - repeated(codebook[out[-1]].reshape(-1, side, side, self.dim()), self.latent[0])
+            indices = nearest(pooled(residual, side).reshape(-1, self.dim()), codebook)
+            out.append(indices.reshape(len(residual), -1))
+            residual = residual - repeated(codebook[out[-1]].reshape(-1, side, side, self.dim()), self.latent[0])
         return np.concatenate(out, 1)
 
-    def codes(self, tokens: np.ndarray) -> np.ndarray:
+    def codes(self, tokens: Tokens) -> NDArray[np.float32]:
         codebook, at = self._codebook(), 0
         total = np.zeros((len(tokens), *self.latent, self.dim()), np.float32)
-        for side in self.scales():  # in this order: sums of floats have one
-            mine = codebook[tokens[:, at : at + side * side]].reshape(-1, side, side, self.dim())
-            total = total + repeated(mine, self.latent[0])
+        for side in self.scales():  # sums of floats depend on the order
+            codes = codebook[tokens[:, at : at + side * side]].reshape(-1, side, side, self.dim())
+            total = total + repeated(codes, self.latent[0])
             at += side * side
         return total.reshape(-1, self.dim())

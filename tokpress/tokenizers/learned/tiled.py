@@ -1,10 +1,11 @@
 """Tiles: one picture, recording or video is cut into the items of a tokenizer, from the top left, row by row.
 
-The last tiles of a side repeat the values at the edge. The decoder knows the grid and cuts the padding off.
+The last tiles of a side are padded with the values at the edge. The decoder knows the grid and removes the padding.
 """
 
 import math
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,11 +17,13 @@ from ..base import Config, Tokenizer
 from ..samples import ItemTokenizer
 from ..sizes import Sizes
 
-#: bytes of all tiles of a video: those of frames a pixel wide would take many times as many as the frames
+T = TypeVar("T", bound=np.generic)
+
+#: maximum bytes of all tiles of a video: tiles of narrow frames are mostly padding
 MAX_FILLED = 1 << 29
 
 
-def tiles(array: np.ndarray, sides: tuple[int, ...]) -> np.ndarray:
+def tiles(array: NDArray[T], sides: tuple[int, ...]) -> NDArray[T]:
     """[extent …, channels] → [n, sides …, channels].
 
     >>> tiles(np.arange(3)[:, None], (2,))[..., 0].tolist()
@@ -36,22 +39,22 @@ def tiles(array: np.ndarray, sides: tuple[int, ...]) -> np.ndarray:
 
 
 def count(extent: tuple[int, ...], sides: tuple[int, ...]) -> int:
-    """Of tiles."""
+    """Number of tiles."""
     return math.prod(-(-have // side) for have, side in zip(extent, sides))
 
 
-def joined(made: np.ndarray, extent: tuple[int, ...]) -> np.ndarray:
+def joined(tiles: NDArray[T], extent: tuple[int, ...]) -> NDArray[T]:
     """The reverse of `tiles`."""
-    sides, d = made.shape[1:-1], len(extent)
+    sides, d = tiles.shape[1:-1], len(extent)
     counts = [-(-have // side) for have, side in zip(extent, sides)]
-    split = made.reshape(*counts, *sides, -1)
+    split = tiles.reshape(*counts, *sides, -1)
     order = [axis for i in range(d) for axis in (i, d + i)]
-    whole = split.transpose([*order, 2 * d]).reshape(*(c * s for c, s in zip(counts, sides)), -1)
-    return whole[tuple(slice(0, have) for have in extent)]
+    padded = split.transpose([*order, 2 * d]).reshape(*(c * s for c, s in zip(counts, sides)), -1)
+    return padded[tuple(slice(0, have) for have in extent)]
 
 
 class TileSizes(Sizes):
-    """The tokens of one source, all together: tiles may reach over an edge, so a single token stands for no number of bytes."""
+    """Sizes of one source: tiles are padded at the edges, so only all tokens together have a length."""
 
     def __init__(self, tokens: int, length: int, vocab_size: int) -> None:
         self.tokens, self.length, self.vocab_size = tokens, length, vocab_size
@@ -62,8 +65,8 @@ class TileSizes(Sizes):
     def possible_tokens(self, length: int) -> range:
         return range(self.tokens, self.tokens + (length == self.length))
 
-    def of_each(self, tokens: TokenBuffer) -> NDArray[np.int64]:
-        """Equal shares, in whole bytes."""
+    def lengths(self, tokens: TokenBuffer) -> NDArray[np.int64]:
+        """Equal parts of the length, in whole bytes."""
         return np.diff(np.arange(len(tokens) + 1) * self.length // max(len(tokens), 1))
 
     def average(self) -> NDArray[np.float64]:
@@ -71,7 +74,7 @@ class TileSizes(Sizes):
 
 
 class Tiled(Tokenizer):
-    """Raises TokenizerError where the samples are not what the tokenizer is for."""
+    """A tokenizer of items for one grid. Raises TokenizerError where it does not take the samples of the grid."""
 
     lossless = False
 
@@ -81,8 +84,8 @@ class Tiled(Tokenizer):
         #: one frame is a video too
         self.extent = ((grid.frames, *frame) if kind.video else frame) if grid.picture else (grid.columns,)
         if len(self.extent) != len(kind.sides) or (grid.frames > 1) > kind.video:
-            what = "sound" if not grid.picture else "video" if grid.frames > 1 else "a picture"
-            raise TokenizerError(f"the tokenizer {inner.name!r} of {len(kind.sides)} dimensions does not take {what}")
+            medium = "sound" if not grid.picture else "video" if grid.frames > 1 else "a picture"
+            raise TokenizerError(f"the tokenizer {inner.name!r} of {len(kind.sides)} dimensions does not take {medium}")
         if grid.channels != kind.channels or grid.bits != kind.bits or (grid.bits == 16 and not grid.signed):
             raise TokenizerError(
                 f"this {inner.name} tokenizer takes {kind.channels} channels of {kind.bits} bits, "
@@ -90,7 +93,7 @@ class Tiled(Tokenizer):
             )
         self.name, self.vocab_size = inner.name, inner.vocab_size
         items = count(self.extent, kind.sides)
-        #: bytes of the tiles, with what fills up the last ones
+        #: bytes of the tiles, padding included
         self.filled = items * inner.sizes.unit_bytes
         #: tokens of the source
         self.tokens = items * inner.sizes.unit_tokens
@@ -101,19 +104,19 @@ class Tiled(Tokenizer):
 
     def encode(self, source: bytes) -> TokenBuffer:
         if len(source) != self.grid.stop or self.grid.start or self.grid.padding:
-            raise TokenizerError("the source is not the samples of this grid, and nothing else")
+            raise TokenizerError("the source holds other bytes than the samples of this grid")
         _, samples = self.grid.split(source)
         values = np.ascontiguousarray(samples[:, ::-1]).view(self._dtype).reshape(*self.extent, self.grid.channels)
         return self.inner.encode(tiles(values, self.inner.samples.sides).tobytes())
 
     def decode(self, tokens: TokenBuffer) -> bytes:
         if len(tokens) != self.tokens:
-            raise TokenizerError(f"{len(tokens):,} tokens make no samples that take {self.tokens:,}")
-        made = np.frombuffer(self.inner.decode(tokens), self._dtype)
-        whole = joined(made.reshape(-1, *self.inner.samples.sides, self.grid.channels), self.extent)
-        samples = np.ascontiguousarray(whole).view(np.uint8).reshape(-1, self._dtype.itemsize)[:, ::-1]
+            raise TokenizerError(f"the samples take {self.tokens:,} tokens, not {len(tokens):,}")
+        values = np.frombuffer(self.inner.decode(tokens), self._dtype)
+        array = joined(values.reshape(-1, *self.inner.samples.sides, self.grid.channels), self.extent)
+        samples = np.ascontiguousarray(array).view(np.uint8).reshape(-1, self._dtype.itemsize)[:, ::-1]
         return self.grid.join(b"", samples)
 
     @classmethod
     def load(cls, folder: Path, config: Config) -> "Tiled":
-        raise TokenizerError("tiles belong to one source; load the tokenizer")
+        raise TokenizerError("tiles belong to one source: load the tokenizer of items")

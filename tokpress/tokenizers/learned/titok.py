@@ -35,7 +35,7 @@ class TiTokTokenizer(VQTokenizer):
 
     def encoder(self, m: FieldOps, x: Values) -> Values:
         s, patches = self.settings, math.prod(self.latent)
-        h = m.linear("encoder.in", m.down(x, self.stages[0]), s["width"])
+        h = m.linear("encoder.in", m.down(x, self.stage_factors[0]), s["width"])
         h = m.append_vectors(h + m.places("encoder.where", s["width"]), "encoder.latents", s["latents"])
         h = self._transformer(m, "encoder", h)
         h = m.cut(h, patches, patches + s["latents"], (s["latents"],))
@@ -47,8 +47,8 @@ class TiTokTokenizer(VQTokenizer):
         h = m.append_vectors(h, "decoder.patches", patches)
         h = self._transformer(m, "decoder", h)
         h = m.cut(h, s["latents"], s["latents"] + patches, self.latent)
-        h = m.conv("decoder.out", m.norm(h), self._spans(), self.channels * math.prod(self.stages[0]), gain=0.3)
-        return m.up(h, self.stages[0])
+        h = m.conv("decoder.out", m.norm(h), self._spans(), self.channels * math.prod(self.stage_factors[0]), gain=0.3)
+        return m.up(h, self.stage_factors[0])
 
     def _transformer(self, m: FieldOps, name: str, h: Values) -> Values:
         """Vaswani et al. 2017, §3.1, norms first (Xiong et al. 2020)."""

@@ -24,7 +24,7 @@ class VideoLFQTokenizer(LFQTokenizer):
     defaults: ClassVar = {**LFQTokenizer.defaults, "shape": "5x32x32x3", "down": 4, "slower": 4}
 
     def factors(self) -> list[tuple[int, ...]]:
-        slower, stages = self.settings["slower"], []
+        slower, factors_of_stages = self.settings["slower"], []
         if slower < 1 or slower & (slower - 1):
             raise TokpressError(f"slower={slower} of the tokenizer {self.name!r} should be 1, 2, 4 …")
         if (self.sides[0] - 1) % slower:
@@ -33,11 +33,11 @@ class VideoLFQTokenizer(LFQTokenizer):
             )
         for factors in super().factors():
             time = 2 if slower > 1 else 1
-            stages.append((time, *factors[1:]))
+            factors_of_stages.append((time, *factors[1:]))
             slower //= time
         if slower > 1:
             raise TokpressError(f"slower={self.settings['slower']} should be at most down={self.settings['down']}")
-        return stages
+        return factors_of_stages
 
     def grid_sides(self) -> tuple[int, ...]:
         return (self.sides[0] - 1 + self.settings["slower"], *self.sides[1:])
@@ -50,6 +50,6 @@ class VideoLFQTokenizer(LFQTokenizer):
         return super().encoder(m, m.ahead(x, self.settings["slower"] - 1))
 
     def decoder(self, m: FieldOps, codes: Values) -> Values:
-        made, first = super().decoder(m, codes), self.settings["slower"] - 1
+        frames, first = super().decoder(m, codes), self.settings["slower"] - 1
         frame = math.prod(self.sides[1:])
-        return m.cut(made, first * frame, (first + self.sides[0]) * frame, self.sides)
+        return m.cut(frames, first * frame, (first + self.sides[0]) * frame, self.sides)

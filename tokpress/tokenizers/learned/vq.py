@@ -9,7 +9,9 @@ codes is small (Yu et al. 2022, ViT-VQGAN, §3.2), so that all of them are used;
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
+from ...tokens import Tokens
 from .autoencoder import Autoencoder
 from .codebook import nearest
 
@@ -19,16 +21,17 @@ class VQTokenizer(Autoencoder):
     defaults: ClassVar = {**Autoencoder.defaults, "codes": 512, "dim": 8, "commitment": 0.25}
 
     def symbols(self) -> int:
-        return self.settings["codes"]
+        return int(self.settings["codes"])
 
     def dim(self) -> int:
-        return self.settings["dim"]
+        return int(self.settings["dim"])
 
-    def _codebook(self) -> np.ndarray:
+    def _codebook(self) -> NDArray[np.float32]:
         return self._weights.vector("codebook", self.symbols(), self.dim())
 
-    def indices(self, z: np.ndarray) -> np.ndarray:
+    def indices(self, z: NDArray[np.float32]) -> NDArray[np.int64]:
         return nearest(z, self._codebook())
 
-    def codes(self, tokens: np.ndarray) -> np.ndarray:
-        return self._codebook()[tokens.reshape(-1)]
+    def codes(self, tokens: Tokens) -> NDArray[np.float32]:
+        codes: NDArray[np.float32] = self._codebook()[tokens.reshape(-1)]
+        return codes

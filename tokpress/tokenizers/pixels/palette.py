@@ -4,7 +4,7 @@
     decode   x̂ = c_t
     fit      k-means over the pixels of a corpus (`training.learners.palette`)
 
-There are three times fewer tokens than bytes, at a loss: `tokpress compress --lossy` stores the reconstruction x̂. Encode and
+There is a token for each three bytes, with a loss: `tokpress compress --lossy` stores the reconstruction x̂. Encode and
 decode compute with integers only. The colours are in tokenizer.json.
 """
 
@@ -46,7 +46,7 @@ class PaletteTokenizer(SampleTokenizer):
         if colours.ndim != 2 or colours.shape[1] != CHANNELS or not 2 <= len(colours) <= MAX_COLOURS:
             raise TokenizerError(f"a palette is 2 to {MAX_COLOURS:,} colours of {CHANNELS} bytes each")
         if len(np.unique(colours, axis=0)) < len(colours):
-            raise TokenizerError("a colour is twice in the palette")
+            raise TokenizerError("the palette has a colour twice")
         self.colours = colours
         self.vocab_size = len(colours)
         self.sizes = Units(self.vocab_size, unit_bytes=CHANNELS)
@@ -54,7 +54,7 @@ class PaletteTokenizer(SampleTokenizer):
     def encode(self, source: bytes) -> Tokens:
         if len(source) % CHANNELS:
             raise TokenizerError(
-                f"{len(source):,} bytes are no whole number of pixels of {CHANNELS} bytes: a palette takes raw pixels"
+                f"{len(source):,} bytes are not a whole number of pixels of {CHANNELS} bytes: a palette takes raw pixels"
             )
         pixels = np.frombuffer(source, np.uint8).reshape(-1, CHANNELS)
         different, places = np.unique(pixels, axis=0, return_inverse=True)
@@ -75,9 +75,9 @@ class PaletteTokenizer(SampleTokenizer):
         path = Path(folder) / FILE
         check_settings("a palette", config)
         try:
-            whole = parse(read(path) or b"", path)
-            check_settings("a palette", whole, {"colours"})
-            colours = np.array(whole["colours"])
+            content = parse(read(path) or b"", path)
+            check_settings("a palette", content, {"colours"})
+            colours = np.array(content["colours"])
             if colours.dtype != np.int64 or colours.size == 0 or colours.min() < 0 or colours.max() > 255:
                 raise ValueError("its colours are not of numbers 0 … 255")
         except (ModelError, ValueError, KeyError, TypeError, OverflowError) as error:

@@ -6,7 +6,7 @@ Birch 2016, "Neural machine translation of rare words with subword units", §3.2
 merges in the order they were learned, inside pieces (`pieces.py`) that no merge crosses.
 
 Byte b is written as the character chr(b) (Latin-1) in tokenizer.json, so Hugging Face `tokenizers` opens the file and gives the
-same ids. The core merges; the library does where the file cuts pieces in another way.
+same ids. The core encodes; where the file has another rule for pieces, the library does.
 
     source bytes ─pieces─► ─merges─► ids int32 [N] ─table of byte strings─► source bytes
 
@@ -38,20 +38,20 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer as HFTokenizer
 
 FILE = "tokenizer.json"
-#: this much is encoded at a time by all cores; the library's token objects take ≈ 100 bytes per byte
+#: bytes that the library encodes at once; its token objects take about 100 bytes per byte
 BATCH_BYTES = 1 << 19
 
 
 class PairSizes(Sizes):
-    add_up = True
+    additive = True
 
-    def __init__(self, tables: Any) -> None:
-        """tables: the words of all ids, in the core or its twin."""
+    def __init__(self, tables: bpe_form.Tables) -> None:
+        """tables: the words of all ids."""
         self._tables = tables
 
     @lazy
     def _lengths(self) -> NDArray[np.int64]:
-        """[V]; an id nobody uses has length 0."""
+        """[V]; 0 for an id without a token."""
         return np.asarray(self._tables.words()[0]).astype(np.int64)
 
     def source_length(self, tokens: TokenBuffer) -> int:
@@ -60,7 +60,7 @@ class PairSizes(Sizes):
     def possible_tokens(self, length: int) -> range:
         return range(-(-length // self._tables.longest), length + 1)
 
-    def of_each(self, tokens: TokenBuffer) -> NDArray[np.int64]:
+    def lengths(self, tokens: TokenBuffer) -> NDArray[np.int64]:
         return self._lengths[as_array(tokens)]
 
     def average(self) -> NDArray[np.float64]:
@@ -83,10 +83,10 @@ class BPETokenizer(Tokenizer):
 
     def __init__(self, text: str, where: str = FILE):
         """Raises TokenizerError where the file is not BPE over bytes, or may lose any."""
-        self._text, self._where = text, where  # saved as it came: a model's files keep their hash
+        self._text, self._where = text, where  # saved unchanged, so the hash of the file stays
         rules, self._tables = bpe_form.tables(text.encode("utf-8", "surrogatepass"), where)
         self._words_first = bool(rules["model"].get("ignore_merges"))
-        #: whether the core cuts a source into pieces as the file says; decoding always works
+        #: whether the core can cut a source into pieces by the rule of the file; decoding always works
         self.can_encode, self._classes = bpe_form.classes(rules.get("pre_tokenizer"))
         self.vocab_size: int = self._tables.vocab_size
         self.sizes = PairSizes(self._tables)
@@ -96,17 +96,17 @@ class BPETokenizer(Tokenizer):
 
     @lazy
     def _library(self) -> HFTokenizer:
-        """What encodes where the file cuts in another way than ours. Decoding needs the tables alone."""
+        """The library, which encodes where the core does not know the rule that cuts pieces."""
         from tokenizers import Tokenizer as HFTokenizer
 
         rules = bpe_form.checked(self._text.encode("utf-8"), self._where)
         with bpe_form.library_errors(
             self._where
-        ):  # told the rules that were checked, not the text, which it may read otherwise
+        ):  # pass the checked rules, not the text, which the library may parse differently
             return HFTokenizer.from_str(json.dumps(rules))
 
     def encode(self, source: bytes) -> array[int]:
-        """ids int32 [N], which decode to the source. Memory beyond source and ids is bounded, whatever the length.
+        """ids int32 [N], which decode to the source. Memory beyond source and ids is bounded.
 
         Raises TokenizerError where the library encodes, and its ids are not those of this source, or it fails."""
         if self.can_encode:
@@ -124,7 +124,7 @@ class BPETokenizer(Tokenizer):
                 else:
                     encodings = self._library.encode_batch_fast(texts, add_special_tokens=False)
             part = array("i", [id for encoding in encodings for id in encoding.ids])
-            if self.decode(part) != batch:  # the library drops what it cannot represent without a word
+            if self.decode(part) != batch:  # the library silently drops bytes that it cannot represent
                 raise TokenizerError(
                     f"{self._where} does not give this source back: import its file with import_tokenizer"
                 )

@@ -6,7 +6,7 @@ tokens, byte fallback, prefixes and suffixes of words, and every key that this f
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
@@ -20,106 +20,106 @@ from .pieces import CLASSES, PIECE_PATTERN
 
 #: constriction codes up to 2^24 − 2 symbols
 MAX_VOCAB = 1 << 24
-#: of a vocabulary, ids that no token has, at most: so many, and three times as many as there are tokens
+#: maximum number of ids without a token, beside three for each token
 MAX_HOLES = 1 << 16
-#: key → what it may hold, beside the model, its pre-tokenizer and its added tokens
+#: key → allowed values, for all keys but model, pre_tokenizer and added_tokens
 _TOP = {"version": ("1.0",), "truncation": (None,), "padding": (None,), "normalizer": (None,), "post_processor": (None,),
         "decoder": (None,)}  # fmt: skip
 _MODEL = {"type": ("BPE",), "dropout": (None,), "unk_token": (None,), "continuing_subword_prefix": (None,),
           "end_of_word_suffix": (None,), "fuse_unk": (False,), "byte_fallback": (False,), "ignore_merges": (False, True)}  # fmt: skip
-#: what becomes of the place where a text is cut; Removed would lose it
+#: allowed behaviours at a cut; Removed would lose bytes
 BEHAVIORS = ("Isolated", "MergedWithPrevious", "MergedWithNext", "Contiguous")
 MAX_CUTS = 16
 
-
-#: what stands before the vocabulary in a tokenizer.json; no string can hold this, since a quotation mark in one is escaped
+#: the text before the vocabulary of a tokenizer.json; no JSON string contains it, since quotation marks are escaped
 VOCABULARY = b'"vocab":'
 _BEGINNING_BYTES = 1 << 16
 Tables = core.Tables | merges.Tables
 
 
 def tables(data: bytes, where: str) -> tuple[dict[str, Any], Tables]:
-    """What a tokenizer.json holds beside its two long parts, vocabulary and merges, which are empty here; and these as tables.
+    """(the content of a tokenizer.json with empty vocabulary and merges, these two as tables).
 
-    The core reads the long parts itself (in a tenth of the time), the rest is read as JSON. Where the core does not read them (merges
-    before the vocabulary, say, or a mistake), `checked` reads the whole file, and says where it is wrong. So there is one list of
-    what is allowed. Raises TokenizerError."""
-    if (found := _by_core(data, where)) is not None:
-        return found
-    whole = checked(data, where)
-    model = whole["model"]
+    The core parses vocabulary and merges, ten times faster than `json`. Where it cannot (merges before the vocabulary, or an error),
+    `checked` parses the file and reports errors. Raises TokenizerError."""
+    if (content_and_tables := _by_core(data, where)) is not None:
+        return content_and_tables
+    content = checked(data, where)
+    model = content["model"]
     if not library.is_here():
-        return whole | {"model": model | {"vocab": {}, "merges": []}}, merges.Tables(model["vocab"], model["merges"])
+        return content | {"model": model | {"vocab": {}, "merges": []}}, merges.Tables(model["vocab"], model["merges"])
     parts = {"vocab": model.pop("vocab"), "merges": model.pop("merges")}  # last, and next to each other
-    whole["model"] = model | parts
-    if (found := _by_core(json.dumps(whole, separators=(",", ":")).encode(), where)) is None:
-        refuse(where, "has words that no hash table tells apart", "train it anew")
-    return found
+    content["model"] = model | parts
+    if (content_and_tables := _by_core(json.dumps(content, separators=(",", ":")).encode(), where)) is None:
+        refuse(where, "has words with equal hashes", "train it anew")
+    return content_and_tables
 
 
 def _by_core(data: bytes, where: str) -> tuple[dict[str, Any], core.Tables] | None:
-    """The same for a file that the core reads; None where it is not, or where something is wrong with it."""
+    """As `tables`; None where the core cannot parse the file, or the file has an error."""
     start = data.find(VOCABULARY, 0, _BEGINNING_BYTES) + len(VOCABULARY)
     if start < len(VOCABULARY) or not library.is_here() or (read := core.Tables.read(data, start)) is None:
         return None
-    found, end = read
+    core_tables, end = read
     try:
-        rest = _parsed(data[:start] + b'{},"merges":[]' + data[end:], where)
-        _check_rest(rest, where)
-    except TokenizerError:  # which the caller's second reading words better
+        content = _parsed(data[:start] + b'{},"merges":[]' + data[end:], where)
+        _check_content(content, where)
+    except TokenizerError:  # `checked` reports it with the right place
         return None
-    return rest, found
+    return content, core_tables
 
 
 def checked(data: bytes, where: str) -> dict[str, Any]:
     """Parse a tokenizer.json. Raises TokenizerError unless every part of it is on the allow-list."""
-    whole = _parsed(data, where)
-    _check_rest(whole, where)
-    _check_vocabulary(whole["model"]["vocab"], where)
-    _check_merges(whole["model"]["merges"], whole["model"]["vocab"], where)
-    return whole
+    content = _parsed(data, where)
+    _check_content(content, where)
+    _check_vocabulary(content["model"]["vocab"], where)
+    _check_merges(content["model"]["merges"], content["model"]["vocab"], where)
+    return content
 
 
 def _parsed(data: bytes, where: str) -> dict[str, Any]:
     try:
-        whole = files.parse(data, where)
-        model = whole["model"]
+        content: dict[str, Any] = files.parse(data, where)
+        model = content["model"]
         vocab, _ = model["vocab"], model["merges"]
         if model["type"] != "BPE":
             raise TypeError("its model is not BPE")
-        for told in (whole, model, vocab):
-            if not isinstance(told, dict):
+        for part in (content, model, vocab):
+            if not isinstance(part, dict):
                 raise TypeError("its parts are no JSON objects")
     except (ModelError, ValueError, TypeError, KeyError) as error:
         raise TokenizerError(f"{where} is not a tokenizer.json of BPE: {error!r}") from error
-    return whole
+    return content
 
 
-def _check_rest(whole: dict[str, Any], where: str) -> None:
-    """All but vocabulary and merges."""
-    if whole.get("added_tokens"):
+def _check_content(content: dict[str, Any], where: str) -> None:
+    """Check all but vocabulary and merges."""
+    if content.get("added_tokens"):
         refuse(where, "has added tokens", "convert it once with import_tokenizer")
-    _allowed(whole, _TOP, ("model", "pre_tokenizer", "added_tokens"), where)
-    _allowed(whole["model"], _MODEL, ("vocab", "merges"), where)
-    if (cuts := whole.get("pre_tokenizer")) is not None:
+    _check_keys(content, _TOP, ("model", "pre_tokenizer", "added_tokens"), where)
+    _check_keys(content["model"], _MODEL, ("vocab", "merges"), where)
+    if (cuts := content.get("pre_tokenizer")) is not None:
         _check_cuts(cuts, where)
 
 
 def classes(cuts: Any) -> tuple[bool, bytes | None]:
-    """(whether the core and its twin cut as this pre-tokenizer does, the classes they cut by; None: they do not cut)."""
+    """(whether core and twin can cut as this pre-tokenizer, the byte classes for it; None: it does not cut)."""
     ours = {"type": "Split", "pattern": {"Regex": PIECE_PATTERN}, "behavior": "Isolated", "invert": False}
     if cuts is None or cuts == ours:
         return True, CLASSES if cuts else None
     return False, None
 
 
-def _allowed(told: dict[str, Any], values: dict[str, tuple], others: tuple[str, ...], where: str) -> None:
-    for key, value in told.items():
-        if key not in values and key not in others:
+def _check_keys(
+    part: dict[str, Any], values: Mapping[str, tuple[object, ...]], other_keys: tuple[str, ...], where: str
+) -> None:
+    for key, value in part.items():
+        if key not in values and key not in other_keys:
             refuse(
                 where, f"has the part {key!r}, which tokpress does not know", "convert it once with import_tokenizer"
             )
-        # False is no 0
+        # False is not 0
         if key in values and not any(
             value is allowed or (value == allowed and type(value) is str) for allowed in values[key]
         ):
@@ -135,13 +135,15 @@ def _check_vocabulary(vocab: dict[str, Any], where: str) -> None:
         refuse(
             where, "is not in tokpress form (one Latin-1 character per byte)", "convert it once with import_tokenizer"
         )
-    least, most = min(vocab.values()), max(vocab.values())
-    if least < 0 or most >= min(MAX_VOCAB - 1, 4 * len(vocab) + MAX_HOLES):
-        refuse(where, f"has the token id {least if least < 0 else most}", f"renumber its {len(vocab):,} tokens from 0")
+    lowest, highest = min(vocab.values()), max(vocab.values())
+    if lowest < 0 or highest >= min(MAX_VOCAB - 1, 4 * len(vocab) + MAX_HOLES):
+        refuse(
+            where, f"has the token id {lowest if lowest < 0 else highest}", f"renumber its {len(vocab):,} tokens from 0"
+        )
     if len(set(vocab.values())) < len(vocab):
         refuse(where, "gives two tokens the same id", "give each its own")
-    if strange := next((token for token in vocab if not token or max(token) > "\xff"), None):
-        refuse(where, f"has the token {strange!r}, which no bytes spell", "convert it with import_tokenizer")
+    if unspellable := next((token for token in vocab if not token or max(token) > "\xff"), None):
+        refuse(where, f"has the token {unspellable!r}, which no bytes spell", "convert it with import_tokenizer")
     if "" in vocab:
         refuse(where, "has a token of no bytes", "remove it")
 
@@ -156,7 +158,7 @@ def _check_merges(merges: Any, vocab: dict[str, int], where: str) -> None:
 
 
 def _check_cuts(rule: Any, where: str) -> None:
-    """A pre-tokenizer that cuts, and neither drops nor changes anything."""
+    """Refuse a pre-tokenizer that may drop or change bytes."""
     kind = rule.get("type") if isinstance(rule, dict) else None
     parts = rule["pretokenizers"] if kind == "Sequence" and set(rule) == {"type", "pretokenizers"} else None
     if isinstance(parts, list) and len(parts) <= MAX_CUTS:
@@ -178,7 +180,7 @@ def _check_cuts(rule: Any, where: str) -> None:
 
 @contextmanager
 def library_errors(where: str) -> Iterator[None]:
-    """What `tokenizers` raises, a panic of it included, as a TokenizerError."""
+    """Errors and panics of the library as TokenizerError."""
     try:
         yield
     except TokenizerError:
@@ -190,7 +192,7 @@ def library_errors(where: str) -> Iterator[None]:
 
 
 def read(path: Path | str) -> bytes:
-    """The bytes of somebody's tokenizer.json, whatever its name. Raises TokenizerError."""
+    """The bytes of a tokenizer.json of any name. Raises TokenizerError."""
     try:
         data = files.read(Path(path), files.MAX_BYTES[files.TOKENIZER])
         if data is None:
@@ -201,7 +203,7 @@ def read(path: Path | str) -> bytes:
 
 
 def read_text(path: Path | str) -> str:
-    """The same as text. Raises TokenizerError."""
+    """The text of a tokenizer.json. Raises TokenizerError."""
     try:
         return read(path).decode("utf-8")
     except UnicodeDecodeError as error:

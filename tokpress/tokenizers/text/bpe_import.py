@@ -24,49 +24,48 @@ def gpt2_characters() -> list[str]:
     ('A', 'Ġ')
     """
     printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
-    others = [byte for byte in range(256) if byte not in printable]
-    return [chr(b) if b in printable else chr(256 + others.index(b)) for b in range(256)]
+    unprintable = [byte for byte in range(256) if byte not in printable]
+    return [chr(b) if b in printable else chr(256 + unprintable.index(b)) for b in range(256)]
 
 
 def import_tokenizer(path: Path | str) -> BPETokenizer:
-    """Any Hugging Face tokenizer.json that is BPE over bytes, its ids kept, as a BPETokenizer.
+    """A Hugging Face tokenizer.json of BPE over bytes as a BPETokenizer with the same ids.
 
-    The vocabulary is respelled (GPT-2's printable characters → Latin-1) and the splitting pattern applied
-    to Latin-1 text, so that bytes which are no UTF-8 pass too. ASCII text gets the ids the original gives;
-    other text is cut into pieces a little differently, so ids may differ, bytes never. Added (special)
-    tokens are removed: no input can spell them. Whatever can lose or change bytes is refused."""
+    The vocabulary is rewritten (GPT-2's printable characters → Latin-1), and the splitting pattern works on Latin-1 text, so any bytes
+    are accepted. ASCII text gets the ids of the original; other text may be cut differently, so its ids may differ. Added (special)
+    tokens are removed: no input gives them. Files that may lose or change bytes are refused."""
     where = str(path)
     try:
-        whole = parse(bpe_form.read(path), where)
-        model = whole["model"]
+        content = parse(bpe_form.read(path), where)
+        model = content["model"]
         kind = model.get("type", "BPE" if "merges" in model else "unknown")
     except (ModelError, TypeError, KeyError, AttributeError) as error:
         refuse(where, f"is not a tokenizer.json ({error!r})", "export one with tokenizer.save(...)", error)
     try:
-        return _imported(whole, model, kind, where)
+        return _imported(content, model, kind, where)
     except (ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
         refuse(where, f"has parts nobody can read ({error!r})", "save it anew with tokenizers ≥ 0.20", error)
 
 
-def _imported(whole: dict[str, Any], model: dict[str, Any], kind: str, where: str) -> BPETokenizer:
+def _imported(content: dict[str, Any], model: dict[str, Any], kind: str, where: str) -> BPETokenizer:
     if kind != "BPE":
         refuse(where, f"is a {kind} model, which cannot spell every byte", "bring a byte-level BPE")
-    if whole.get("normalizer") is not None:
-        refuse(where, f"changes its input first (normalizer {whole['normalizer'].get('type')})",
+    if content.get("normalizer") is not None:
+        refuse(where, f"changes its input first (normalizer {content['normalizer'].get('type')})",
                 'set "normalizer": null in the file, or bring another')  # fmt: skip
     if model.get("dropout"):
         refuse(where, "codes the same bytes in other ways each time (dropout)", "take it out of the file")
     for key in ("continuing_subword_prefix", "end_of_word_suffix"):
         if model.get(key):
             refuse(where, f"marks word ends inside tokens ({key})", "bring a byte-level BPE")
-    added = {token["content"] for token in whole.get("added_tokens") or []}
-    text = json.dumps(_respelled(model, added, _pieces(whole.get("pre_tokenizer"), where), where))
+    added = {token["content"] for token in content.get("added_tokens") or []}
+    text = json.dumps(_latin1(model, added, _pieces(content.get("pre_tokenizer"), where), where))
     tokenizer = BPETokenizer(text, where)
     _verify(tokenizer, sorted(added), where)
     return tokenizer
 
 
-def _respelled(model: dict[str, Any], added: set[str], pieces: dict | None, where: str) -> dict[str, Any]:
+def _latin1(model: dict[str, Any], added: set[str], pieces: dict[str, Any] | None, where: str) -> dict[str, Any]:
     """The JSON of the same merges with one Latin-1 character per byte."""
     vocab = model["vocab"]
     alphabets = [[chr(byte) for byte in range(256)], gpt2_characters()]
@@ -78,22 +77,22 @@ def _respelled(model: dict[str, Any], added: set[str], pieces: dict | None, wher
     alphabet = alphabets[0] if not missing[0] else alphabets[1]
     table = {ord(character): chr(byte) for byte, character in enumerate(alphabet)}
 
-    spelled = {}
+    latin1_vocab = {}
     for token, i in vocab.items():
         if all(ord(character) in table for character in token):
-            spelled[token.translate(table)] = i
-        elif token not in added:  # a special token in other letters merely vanishes: no bytes can reach it
+            latin1_vocab[token.translate(table)] = i
+        elif token not in added:  # special tokens in other letters are dropped: no bytes give them
             refuse(where, f"has the token {token!r}, which no bytes spell", "bring a byte-level BPE")
     merges = []
     for merge in model["merges"]:
         left, right = merge.split(" ") if isinstance(merge, str) else merge
         merges.append([left.translate(table), right.translate(table)])
-    keep = {"type": "BPE", "ignore_merges": bool(model.get("ignore_merges")), "vocab": spelled, "merges": merges}
+    keep = {"type": "BPE", "ignore_merges": bool(model.get("ignore_merges")), "vocab": latin1_vocab, "merges": merges}
     return {"version": "1.0", "added_tokens": [], "pre_tokenizer": pieces, "model": keep}
 
 
 def _pieces(rule: dict[str, Any] | None, where: str) -> dict[str, Any] | None:
-    """The same splitting for Latin-1 text; None where nothing is split."""
+    """The pre-tokenizer for Latin-1 text; None where nothing is split."""
     kind = rule["type"] if rule else None
     if rule is None:
         return None
@@ -118,7 +117,7 @@ def _pieces(rule: dict[str, Any] | None, where: str) -> dict[str, Any] | None:
 
 
 def _verify(tokenizer: BPETokenizer, added: list[str], where: str) -> None:
-    """Round trips that break a tokenizer which loses bytes, however it does so."""
+    """Refuse a tokenizer that loses bytes in one of many round trips."""
     rng = np.random.default_rng(0)
     trials = [bytes([byte]) for byte in range(256)]
     trials += [rng.bytes(n) for n in [2] * 500 + [3, 7, 100, 5000]]

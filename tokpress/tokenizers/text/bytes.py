@@ -23,14 +23,14 @@ from ..sizes import Units
 
 
 def _checked(tokens: TokenBuffer, vocab_size: int) -> bytes:
-    """A byte for each token. Raises TokenizerError where one lies outside the vocabulary."""
+    """A byte for each token. Raises TokenizerError on a token outside the vocabulary."""
     try:
-        found = bytes(as_bytes(tokens))
+        symbols = bytes(as_bytes(tokens))
     except ValueError:
-        found = b""
+        symbols = b""
     else:
-        if not found.translate(None, bytes(range(vocab_size))):
-            return found
+        if not symbols.translate(None, bytes(range(vocab_size))):
+            return symbols
     raise TokenizerError(f"a token lies outside 0 … {vocab_size - 1}")
 
 
@@ -71,18 +71,18 @@ class _InParts(Tokenizer):
         return array("B", tokens)
 
     def decode(self, tokens: TokenBuffer) -> bytes:
-        found, each, left, whole = _checked(tokens, self.vocab_size), len(self.parts), 8, 0
-        if len(found) % each:
+        symbols, tokens_a_byte, left, total = _checked(tokens, self.vocab_size), len(self.parts), 8, 0
+        if len(symbols) % tokens_a_byte:
             raise TokenizerError(
-                f"{len(found):,} tokens of the tokenizer {self.name}, of which {each} make a byte, are no whole number of bytes"
+                f"{len(symbols):,} tokens are not a whole number of bytes: the tokenizer {self.name} has {tokens_a_byte} a byte"
             )
         for place, bits in enumerate(self.parts):
             left -= bits
-            part = found[place::each]
+            part = symbols[place::tokens_a_byte]
             if part.translate(None, bytes(range(1 << bits))):
                 raise TokenizerError(f"token {place + 1} of a byte lies outside 0 … {(1 << bits) - 1}")
-            whole |= int.from_bytes(part.translate(_table(lambda token: token << left & 255)))  # noqa: B023
-        return whole.to_bytes(len(found) // each)
+            total |= int.from_bytes(part.translate(_table(lambda token: token << left & 255)))  # noqa: B023
+        return total.to_bytes(len(symbols) // tokens_a_byte)
 
     @classmethod
     def load(cls, folder: Path, config: Config) -> Self:
@@ -91,7 +91,7 @@ class _InParts(Tokenizer):
 
 
 def _table(value: Callable[[int], int]) -> bytes:
-    """[256] for `bytes.translate`."""
+    """A table [256] for `bytes.translate`."""
     return bytes(map(value, range(256)))
 
 

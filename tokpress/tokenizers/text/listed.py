@@ -2,7 +2,8 @@
 
     source bytes ──pieces──► on the list: one token, 256 + its place │ not: a token for each byte ──► int32 [N]
 
-A new word or character costs more bits, and nothing is lost. `chars` and `words` differ in the rule that cuts pieces. The list is in tokenizer.json, as a Hugging Face `WordLevel` vocabulary of Latin-1 strings (byte b ↔ chr(b)).
+`chars` and `words` differ in the rule that cuts pieces. The list is in tokenizer.json, as a Hugging Face `WordLevel` vocabulary of
+Latin-1 strings (byte b ↔ chr(b)).
 """
 
 import json
@@ -23,13 +24,13 @@ from ..sizes import EachToken
 FILE = "tokenizer.json"
 #: packed token files hold 16 bits a token
 MAX_VOCAB = 1 << 16
-#: a piece that came once is no word of the language
+#: occurrences that put a piece on the list
 MIN_COUNT = 2
 MAX_PIECE_BYTES = 64
 
 
 def _written(vocab: dict[str, int]) -> dict[str, Any]:
-    """What tokenizer.json holds."""
+    """The content of tokenizer.json."""
     return {"version": "1.0", "model": {"type": "WordLevel", "vocab": vocab, "unk_token": "[UNK]"}}
 
 
@@ -37,7 +38,7 @@ class ListedTokenizer(Tokenizer):
     """Final but for `name` and `pieces`."""
 
     def __init__(self, entries: list[bytes]) -> None:
-        """Raises TokenizerError where an entry is there twice, too short or too long to be one."""
+        """Raises TokenizerError where an entry is repeated, too short or too long."""
         if len(set(entries)) < len(entries) or not all(2 <= len(entry) <= MAX_PIECE_BYTES for entry in entries):
             raise TokenizerError(f"the list should have each entry once, and entries of 2 to {MAX_PIECE_BYTES} bytes")
         if len(entries) + 256 > MAX_VOCAB:
@@ -51,11 +52,11 @@ class ListedTokenizer(Tokenizer):
     @staticmethod
     @abstractmethod
     def pieces(source: bytes) -> Iterable[bytes]:
-        """`source` cut up: joined, the pieces are the source."""
+        """The pieces of `source`, which joined are the source."""
 
     @classmethod
     def learn(cls, chunks: Iterable[bytes], vocab_size: int) -> "ListedTokenizer":
-        """The most frequent pieces of the chunks (of two that are equally so, the lesser string)."""
+        """The most frequent pieces of the chunks (of two with one count, the lesser string)."""
         if not 256 <= vocab_size <= MAX_VOCAB:
             raise TokenizerError(f"vocab_size is {vocab_size}; give at least the 256 bytes, and at most {MAX_VOCAB}")
         counts: Counter[bytes] = Counter()
@@ -90,9 +91,9 @@ class ListedTokenizer(Tokenizer):
         path = Path(folder) / FILE
         check_settings("a tokenizer of a list", config)
         try:
-            whole = parse(read(path) or b"", path)
-            vocab, written = whole["model"]["vocab"], _written({})
-            if not isinstance(vocab, dict) or whole != written | {"model": written["model"] | {"vocab": vocab}}:
+            content = parse(read(path) or b"", path)
+            vocab, written = content["model"]["vocab"], _written({})
+            if not isinstance(vocab, dict) or content != written | {"model": written["model"] | {"vocab": vocab}}:
                 raise ValueError("it has other parts than a list of tokens")
             numbers = list(vocab.values())
             if set(map(type, numbers)) - {int} or sorted(numbers) != list(range(256, 256 + len(vocab))):

@@ -1,10 +1,10 @@
-"""How byte strings are cut into pieces before byte-pair merges.
+"""The rule that cuts byte strings into pieces before byte-pair merges.
 
 Merges never cross a piece boundary, so training and encoding stay linear in the corpus.
 Bytes are mapped to the 256 characters of Latin-1 (byte b ↔ chr(b)); bytes ≥ 0x80, which in
 UTF-8 text belong to letters far more often than not, count as letters.
 
-`cut` is the same rule without regular expressions; the core's copy of it is `piece_end` in core/bpe.c.
+`cut` is the rule without regular expressions; `piece_end` in core/bpe.c is the same.
 """
 
 from collections.abc import Iterator
@@ -21,14 +21,14 @@ DIGITS = 3
 
 
 def _class(byte: int) -> int:
-    # U+0085 and U+00A0 are white space for the pattern's \s, which is asked only where no letter fits: behind white space
+    # U+0085 and U+00A0 are letters here, and white space for \s of the pattern where no letter fits: after white space
     space = SPACE if byte in b"\t\n\v\f\r \x85\xa0" else 0
     if byte >= 0x80 or chr(byte).isalpha():
         return LETTER | space
     return DIGIT if chr(byte).isdigit() else space or OTHER
 
 
-#: [256] the classes of each byte. A byte of two classes begins a run of the lower one, and goes on a run of either
+#: [256] the classes of each byte. A byte of two classes begins a run of the lower class, and continues a run of either
 CLASSES = bytes(map(_class, range(256)))
 
 

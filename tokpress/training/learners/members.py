@@ -36,7 +36,7 @@ def refuse_memory(
     raise TokpressError("a memory is wrapped around another prior: train that one with --memory")
 
 
-def refuse_spelling(
+def refuse_bitwise(
     cls: type[Prior], sources: list[Source], tokenizer: Tokenizer, config: Config, options: FitOptions
 ) -> Prior:
     """Raises TokpressError."""

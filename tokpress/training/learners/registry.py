@@ -29,7 +29,7 @@ PRIOR_LEARNERS = {
     "compose.product:ProductPrior": PriorLearner("members:fit_product"),
     "compose.ensemble:EnsemblePrior": PriorLearner("members:fit_ensemble"),
     "compose.memory:MemoryPrior": PriorLearner("members:refuse_memory"),
-    "text.bitwise:BitwisePrior": PriorLearner("members:refuse_spelling"),
+    "text.bitwise:BitwisePrior": PriorLearner("members:refuse_bitwise"),
 }
 
 #: "module:class" of tokpress.tokenizers → learner

@@ -1,8 +1,8 @@
 """Compile the core into one shared library, once for each instruction set. A script that `backend` imports, too.
 
-    python tokpress/native/build.py                                    in place, with the compiler that is found
-    python tokpress/native/build.py --sanitize -o /tmp/_core.so        with AddressSanitizer and UndefinedBehaviorSanitizer
-    python tokpress/native/build.py --target aarch64-linux-musl -o …   for another machine (needs ziglang)
+    python tokpress/native/build_core.py                                    in place, with the compiler that is found
+    python tokpress/native/build_core.py --sanitize -o /tmp/_core.so        with AddressSanitizer and UndefinedBehaviorSanitizer
+    python tokpress/native/build_core.py --target aarch64-linux-musl -o …   for another machine (needs ziglang)
 
 The flags are the same on every machine. They forbid the two optimisations that change floats: contraction to fused multiply-adds, and
 reassociation.
