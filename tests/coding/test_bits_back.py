@@ -8,8 +8,6 @@ from hypothesis import strategies as st
 import tokpress
 from tests.coding import common as coding
 from tests.models import tiny_ensemble, tiny_mingru
-from tokpress.coding.lanes import Layout
-from tokpress.coding.symbolwise import conditionals
 from tokpress.errors import ChecksumError, ModelError, TokpressError
 from tokpress.exact.likelihood import Joint, posterior
 from tokpress.models.model import Model
@@ -51,11 +49,9 @@ def test_rate_is_that_of_the_mean_of_joint_likelihoods():
     assert coded < alone.sum(1).min() - 100
 
 
-def test_conditionals_are_refused_where_there_are_none():
-    with pytest.raises(TokpressError, match="one symbol after the other"):
-        next(conditionals(ENSEMBLE, Layout.divide(SIZE, 1, SIZE)))
-    with pytest.raises(TokpressError):
-        coding.encode(MemoryPrior(ENSEMBLE), np.zeros(SIZE, np.int32), 1)
+def test_a_memory_is_refused_where_there_are_no_conditionals():
+    with pytest.raises(TokpressError, match="it is not stepped"):
+        MemoryPrior(ENSEMBLE)
 
 
 def test_members_must_fit_together():
