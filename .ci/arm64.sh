@@ -18,7 +18,7 @@ if [ ! -e "$place/root/usr/bin/python3.11" ]; then
         --platform manylinux_2_28_aarch64 -d "$place/wheels" numpy tokenizers safetensors click threadpoolctl pytest pytest-xdist hypothesis
     for wheel in "$place"/wheels/*.whl; do python -m zipfile -e "$wheel" "$place/site"; done
 fi
-python tokpress/native/build.py --target aarch64-linux-gnu -o "$place/_core.so"
+python tokpress/native/build_core.py --target aarch64-linux-gnu -o "$place/_core.so"
 for set in neon portable; do
     TOKPRESS_CORE=$set TOKPRESS_CORE_LIBRARY=$place/_core.so PYTHONPATH=$place/site:. PYTHONDONTWRITEBYTECODE=1 \
         qemu-aarch64-static -L "$place/root" "$place/root/usr/bin/python3.11" -m pytest -q -p no:cacheprovider \

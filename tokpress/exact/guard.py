@@ -89,7 +89,7 @@ ALLOWED = frozenset(
 )
 
 
-class ExactOnly(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch has no types here
+class ExactOnly(TorchDispatchMode):
     """
     >>> with ExactOnly():
     ...     torch.ones(3).softmax(0)

@@ -14,13 +14,13 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-import build
+import build_core
 import setuptools
 from setuptools import build_meta
 from setuptools.command.bdist_wheel import bdist_wheel
 from setuptools.command.build_py import build_py
 
-LIBRARY = build.CORE.parent / build.file_name(platform.system())
+LIBRARY = build_core.CORE.parent / build_core.file_name(platform.system())
 #: machines for which PyPI has a ziglang wheel
 MACHINES = ("x86_64", "AMD64", "aarch64", "arm64", "i686", "armv7l", "ppc64le", "riscv64", "s390x")
 ZIG = "ziglang>=0.13"
@@ -74,8 +74,8 @@ def _compile() -> None:
         return
     LIBRARY.unlink(missing_ok=True)
     try:
-        build.build(LIBRARY)
-    except (build.BuildError, OSError) as error:
+        build_core.build(LIBRARY)
+    except (build_core.BuildError, OSError) as error:
         _tell(f"since it did not compile ({error}); to have it later, install a C compiler (gcc or clang)")
 
 
@@ -87,7 +87,7 @@ def _tell(why: str) -> None:
 
 
 def _requires(ours: list[str]) -> list[str]:
-    has_one = os.environ.get("TOKPRESS_NO_CORE") or platform.machine() not in MACHINES or build.system_compiler()
+    has_one = os.environ.get("TOKPRESS_NO_CORE") or platform.machine() not in MACHINES or build_core.system_compiler()
     return ours if has_one else [*ours, ZIG]
 
 

@@ -130,7 +130,7 @@ class Parameters(PriorNet):
         return self._rounded[name]
 
     def _grid(self, x: Tensor, limit: float) -> Tensor:
-        rounded: Tensor = Grid.apply(x, limit)
+        rounded: Tensor = Grid.apply(x, limit)  # type: ignore[no-untyped-call]
         return rounded.to(self.product_dtype)
 
     @torch.no_grad()

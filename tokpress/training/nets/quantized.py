@@ -96,7 +96,7 @@ class QuantLinear(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if self.normed:
             x = over_rms(x)
-        y: Tensor = Product.apply(x, self.weight, self.normed, self.product_dtype)
+        y: Tensor = Product.apply(x, self.weight, self.normed, self.product_dtype)  # type: ignore[no-untyped-call]
         return y
 
 

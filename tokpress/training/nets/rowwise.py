@@ -36,7 +36,7 @@ class RowwiseTrained(Parameters):
             return (self._grid(x, limit) @ q.T).float() * s.T * (limit / ACTIVATION_MAX)
         if normed:
             x = over_rms(x)
-        y: Tensor = Product.apply(x, weight, normed, self.product_dtype)
+        y: Tensor = Product.apply(x, weight, normed, self.product_dtype)  # type: ignore[no-untyped-call]
         return y
 
     def bias(self, name: str, width: int, first: float = 0.0, last: float | None = None) -> Tensor:

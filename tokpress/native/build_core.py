@@ -1,8 +1,8 @@
 """Compile the core: one shared library that holds it once for each instruction set. A script, also used by `backend`.
 
-    python tokpress/native/build.py                                    in place, with the compiler that is found
-    python tokpress/native/build.py --sanitize -o /tmp/_core.so        with AddressSanitizer and UndefinedBehaviorSanitizer
-    python tokpress/native/build.py --target aarch64-linux-musl -o …   for another machine (needs ziglang)
+    python tokpress/native/build_core.py                                    in place, with the compiler that is found
+    python tokpress/native/build_core.py --sanitize -o /tmp/_core.so        with AddressSanitizer and UndefinedBehaviorSanitizer
+    python tokpress/native/build_core.py --target aarch64-linux-musl -o …   for another machine (needs ziglang)
 
 The flags are the same everywhere. They forbid what would make a float differ between machines: contraction to fused
 multiply-adds and reassociation.
