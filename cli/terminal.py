@@ -10,8 +10,8 @@ import os
 import sys
 from collections.abc import Iterator
 from contextvars import ContextVar
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False  # true to type checkers; `--help` does not import typing
 if TYPE_CHECKING:
     import rich.progress
 
