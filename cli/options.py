@@ -196,7 +196,7 @@ threads = click.option(
 )  # fmt: skip
 kernel = click.option(
     "--kernel", cls=Advanced, type=click.Choice(KERNELS), default="auto", show_default=True, metavar="NAME",
-    help=f"{', '.join(KERNELS[1:-1])} or (slow) {KERNELS[-1]}.",
+    help=f"By {', '.join(KERNELS[1:-1])} or {KERNELS[-1]} (slow).",
 )  # fmt: skip
 lanes = click.option(
     "--lanes", cls=Advanced, type=click.IntRange(1, 512), metavar="N", show_default="by size",
@@ -207,6 +207,6 @@ given = click.option(
     help="File that a conditional model predicts from.",
 )  # fmt: skip
 plugins = click.option(
-    "--import", cls=Advanced, multiple=True, expose_value=False, is_eager=True, callback=_import_modules, metavar="FILE|MODULE",
-    help="Import components; repeatable.",
+    "--import", cls=Advanced, multiple=True, expose_value=False, is_eager=True, callback=_import_modules, metavar="FILE",
+    help="Import a .py file or a module; repeatable.",
 )  # fmt: skip
