@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 import click
 
+from tokpress.container.varint import ADVICE, COPY
+
 from . import catalog, jobs, options
 from .compress import SUFFIX
 from .output import OutputError
@@ -174,7 +176,8 @@ def _sentence(damaged: "Damaged", missing: int | None) -> str:
         lost = "an unknown number of bytes of the source is missing"
     else:
         lost = f"{missing:,} bytes of the source are missing"
-    return f"{damaged.reason}; {skipped}{lost}"
+    reason = damaged.reason.replace(ADVICE, COPY)  # the rest is restored already
+    return f"{reason}; {skipped}{lost}"
 
 
 def _report(settings: Settings, result: Result) -> None:

@@ -73,6 +73,7 @@ def _exit_interrupted(ctx: click.Context, interrupt: KeyboardInterrupt) -> NoRet
 def describe(error: Exception, name: str = "") -> str:
     """What went wrong, where, and what to do, in one line. The name of the file comes first, once."""
     from tokpress.errors import TokpressError
+    from tokpress.registry import blame
 
     ctx = click.get_current_context(silent=True)
     compressing = ctx is not None and ctx.info_name in ("compress", "pack")
@@ -84,7 +85,7 @@ def describe(error: Exception, name: str = "") -> str:
         message = f"this needs {error.name}: pip install 'tokpress[{EXTRAS[error.name]}]'"
     elif isinstance(error, OSError) and error.strerror:
         message = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-    else:
+    elif not (message := blame(error)):
         message = f"unexpected {type(error).__name__}: {error}: please report this, with the traceback that -v prints"
     return message if not name or message.startswith(f"{name}:") else f"{name}: {message}"
 

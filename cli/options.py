@@ -120,6 +120,20 @@ class Size(SizeType):
         return size
 
 
+class Whole(click.IntRange):
+    """A whole number from `min` on, to `max` where that is given."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            number = int(value)
+        except ValueError:
+            self.fail(f"{value!r} is not a whole number", param, ctx)
+        if number < (self.min or 0) or (self.max is not None and number > self.max):
+            limits = f"{self.min:,} or more" if self.max is None else f"{self.min:,} to {self.max:,}"
+            self.fail(f"{value} is out of range: {limits}", param, ctx)
+        return number
+
+
 class FileName(click.Path):
     """A name that is not empty; a script with an unset variable would give an empty one. The file may be missing: the command
     reports that when it opens the file."""
@@ -182,7 +196,7 @@ threads = click.option(
 )  # fmt: skip
 kernel = click.option(
     "--kernel", cls=Advanced, type=click.Choice(KERNELS), default="auto", show_default=True, metavar="NAME",
-    help=f"Backend: {', '.join(KERNELS[1:-1])} or {KERNELS[-1]}.",
+    help=f"By {', '.join(KERNELS[1:-1])} or {KERNELS[-1]} (slow).",
 )  # fmt: skip
 lanes = click.option(
     "--lanes", cls=Advanced, type=click.IntRange(1, 512), metavar="N", show_default="by size",
@@ -193,6 +207,6 @@ given = click.option(
     help="File that a conditional model predicts from.",
 )  # fmt: skip
 plugins = click.option(
-    "--import", cls=Advanced, multiple=True, expose_value=False, is_eager=True, callback=_import_modules, metavar="MODULE",
-    help="Import a module with components; repeatable.",
+    "--import", cls=Advanced, multiple=True, expose_value=False, is_eager=True, callback=_import_modules, metavar="FILE",
+    help="Import a .py file or a module; repeatable.",
 )  # fmt: skip

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 #: drawn where -n is not given
 TOKENS = 256
+#: most of one call
+MAX_TOKENS = 1 << 30
 
 
 @dataclass(frozen=True)
@@ -57,8 +59,8 @@ class Settings:
 @click.command(cls=options.Command)
 @options.all_of(
     options.model(default="text", show_default=True),
-    click.option("-n", "tokens", type=click.IntRange(1), metavar="N", show_default=str(TOKENS), help="Number of tokens."),
-    click.option("--seed", type=click.IntRange(0), metavar="N", show_default="random", help="Seed of the random numbers."),
+    click.option("-n", "tokens", type=options.Whole(1, MAX_TOKENS), metavar="N", show_default=str(TOKENS), help="Number of tokens."),
+    click.option("--seed", type=options.Whole(0), metavar="N", show_default="random", help="Seed of the random numbers."),
     click.option("--temperature", type=click.FloatRange(0, min_open=True), default=1.0, show_default=True, metavar="X",
                  help="Lower draws likelier tokens; above 0."),
     options.output(default="stdout"), options.overwrite, options.verbose,

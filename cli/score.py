@@ -1,6 +1,8 @@
 """tokpress score: bits of one file after another, as rows."""
 
 import heapq
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -9,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from . import catalog, costs, jobs, options
+from .main import Failure
 from .progress import warn_without_core
-from .streams import display_name
+from .streams import ADVICE, display_name
 from .terminal import say, show
 
 if TYPE_CHECKING:
@@ -75,14 +78,27 @@ def score(**values: Any) -> None:
     try:
         jobs.run(settings.files, partial(_score_file, settings, model, context, rows))
     finally:
-        rows.end()
+        with _printing():
+            rows.end()
 
 
 def _score_file(settings: Settings, model: "Model", context: bytes, rows: "AllRows | TopRows", name: str) -> None:
     lanes = 1 if settings.contexts else settings.lanes
     with jobs.reading(name, seekable=not model.tokenizer.lossless) as source:
         for row in costs.BY[settings.by](costs.blocks(source, model, lanes, context, settings.kernel)):
-            rows.add({"file": display_name(name)} | row)
+            with _printing():
+                rows.add({"file": display_name(name)} | row)
+
+
+@contextmanager
+def _printing() -> Iterator[None]:
+    """Errors of stdout are not those of the file that is read."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise Failure(f"stdout: {error.strerror}: {ADVICE}") from error
 
 
 class AllRows:

@@ -61,6 +61,9 @@ class Settings:
             raise click.UsageError("--resume and -f exclude each other")
         if not self.corpus and not self.resume:
             raise click.UsageError("no CORPUS given: name files or folders to train on")
+        for name, number in self.fit_numbers().items():
+            if isinstance(number, float) and math.isnan(number):
+                raise click.UsageError(f"--{name.replace('_', '-')} nan: give a number")
         if self.init and self.vocab_size:
             raise click.UsageError("--init brings its tokenizer: leave --vocab-size out")
 
@@ -209,7 +212,7 @@ def run(rows: str) -> Decorator:
                      help="Final part with a falling rate."),
         click.option("--weight-decay", cls=Advanced, type=click.FloatRange(0), metavar="X", show_default="auto",
                      help="Weight decay of all matrices."),
-        click.option("--seed", cls=Advanced, type=click.IntRange(0), metavar="N", show_default="0", help="Seed of all random numbers."),
+        click.option("--seed", cls=Advanced, type=options.Whole(0), metavar="N", show_default="0", help="Seed of all random numbers."),
         click.option("--weight", "weights", cls=Advanced, type=Pair(number=True), multiple=True, metavar="GLOB=X",
                      help="Draw matching files X times as often; repeatable."),
         click.option("--precision", cls=Advanced, type=click.Choice(["auto", "bf16", "fp32"]), metavar="NAME", show_default="auto",

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import click
 
 from tokpress.container.varint import ADVICE
-from tokpress.errors import TokpressError
+from tokpress.errors import FormatError, TokpressError
 
 from . import catalog, jobs, options, signals
 from .output import FULL, NO_LINKS, PREFIX, OutputError, rename
@@ -86,7 +86,11 @@ def _unpack(settings: Settings) -> list[str]:
     from tokpress.codec.archive import Archive
 
     with jobs.reading(settings.archive, seekable=True) as stream:
-        archive = Archive(stream, catalog.load(settings.models), settings.kernel, keep_going=True)
+        models = catalog.load(settings.models)
+        try:
+            archive = Archive(stream, models, settings.kernel, keep_going=True)
+        except FormatError as error:
+            raise FormatError(f"{settings.archive}: {error}") from error
         numbers = _chosen(settings, archive)
         if settings.listing:
             failures = []

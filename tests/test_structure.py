@@ -43,6 +43,8 @@ STATE = {
     "exact.threads._thread_limit": "the limit of a context",
     "models.store._loading": "one thread loads a model",
     "priors.registry.PRIORS": "registered priors",
+    "registry._FILES": "files of registered components",
+    "registry._OWN": "registered components of others",
     "tokenizers.registry.TOKENIZERS": "registered tokenizers",
     "training.nets.adversarial._PERCEPTUAL": "a network that is loaded once",
     "cli.output._unfinished": "outputs to remove when the process is stopped",

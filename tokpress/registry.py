@@ -12,16 +12,21 @@ Other files and modules are imported only if the user names them (`--import`). A
 import hashlib
 import importlib
 import importlib.util
+import os
 import sys
 from collections.abc import Callable, Mapping
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from .errors import TokpressError, UnknownComponentError
 
 GROUP = "tokpress.plugins"
 T = TypeVar("T", bound=type)
+#: component outside of tokpress → "the prior 'pairs'"
+_OWN: dict[type, str] = {}
+#: source file of such components, and of modules that the user names → its name in messages
+_FILES: dict[str, str] = {}
 
 
 class Registry(Generic[T]):
@@ -32,12 +37,18 @@ class Registry(Generic[T]):
         self._table: dict[str, str | T] = {**built_in}
 
     def register(self, name: str) -> Callable[[T], T]:
-        """Class decorator that registers a component. Raises ValueError if the name is taken."""
+        """Class decorator: make a component usable by name. Raises ValueError for a name that is taken, and for a class whose
+        attribute `name` is another one."""
 
         def add(component: T) -> T:
             if name in self._table:
-                raise ValueError(f"a {self._kind} named {name!r} is registered already")
+                raise ValueError(f"the name {name!r} is taken by another {self._kind}: choose another name")
+            if getattr(component, "name", None) != name:
+                raise ValueError(f"the class {component.__name__} needs the attribute name = {name!r}")
             self._table[name] = component
+            _OWN[component] = f"the {self._kind} {name!r}"
+            file = _file_of(component)
+            _FILES.setdefault(file, os.path.basename(file))
             return component
 
         return add
@@ -77,11 +88,47 @@ def load_module(name: str) -> None:
     """Import a module by name (package.module) or a file by path (prior.py), once."""
     try:
         if name.endswith(".py"):
-            _load_file(Path(name).resolve())
+            path = Path(name).resolve()
+            _FILES[str(path)] = name
+            _load_file(path)
         else:
-            importlib.import_module(name)
-    except (Exception, SystemExit) as error:  # a script may call sys.exit()
-        raise TokpressError(f"cannot import {name}: {_message(error)}; give a module or a .py file") from error
+            _FILES[importlib.import_module(name).__file__ or ""] = name
+    except (Exception, SystemExit) as error:  # also of a script that ends by sys.exit()
+        what = blame(error) or f"{name}: {_message(error)}; give a module or a .py file"
+        raise TokpressError(f"cannot import {what}") from error
+
+
+def blame(error: BaseException) -> str:
+    """Which component outside of tokpress an exception came from, and its file and line; empty where it came from no such component.
+
+    That is the last frame of the traceback in such a file, or the component that lacks an attribute."""
+    if isinstance(error, AttributeError) and (lacking := _component(error.obj)):
+        file = _FILES[_file_of(lacking)]
+        return (
+            f"{file}: {_OWN[lacking]} lacks {error.name!r}: class {lacking.__name__} needs such an attribute or method"
+        )
+    place, trace = None, error.__traceback__
+    while trace:
+        if (file := trace.tb_frame.f_code.co_filename) in _FILES:
+            place = file, trace.tb_lineno, trace.tb_frame.f_code.co_name
+        trace = trace.tb_next
+    if place is None:
+        return ""
+    file, line, function = place
+    components = " and ".join(label for component, label in _OWN.items() if _file_of(component) == file)
+    owner = f", of {components}" if components else ""
+    inside = "" if function == "<module>" else f", in {function}"
+    return f"{_FILES[file]}, line {line}{inside}{owner}: {_message(error)}"
+
+
+def _component(value: Any) -> type | None:
+    """The registered class outside of tokpress that a value is or belongs to."""
+    kind = value if isinstance(value, type) else type(value)
+    return next((base for base in kind.__mro__ if base in _OWN), None)
+
+
+def _file_of(component: type) -> str:
+    return getattr(sys.modules.get(component.__module__), "__file__", None) or component.__module__
 
 
 def _message(error: BaseException) -> str:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from ..errors import TokpressError
 from ..exact.threads import at_most, one_blas_thread
 from ..tokens import TokenBuffer, Tokens
 from .lanes import FrameRules
@@ -116,6 +117,20 @@ class Stepped(Protocol):
     def step(self, state: Any, previous: Tokens | None, rows: int) -> Pmf: ...
 
     def step_block(self, state: Any, previous: Tokens | None, symbols: Tokens) -> Iterator[Pmf]: ...
+
+
+def step(prior: Stepped, state: Any, previous: Tokens | None, rows: int) -> Pmf:
+    """`prior.step`. Raises TokpressError where the result is not float32 [rows, V]."""
+    pmf = prior.step(state, previous, rows)
+    shape, dtype = getattr(pmf, "shape", None), getattr(pmf, "dtype", type(pmf).__name__)
+    if dtype != "float32" or shape != (rows, prior.vocab_size):
+        name = getattr(prior, "name", type(prior).__name__)
+        size = "" if shape is None else f" {list(shape)}"
+        raise TokpressError(
+            f"step of the prior {name!r} returned {dtype}{size}: it should return float32 [rows, V] = "
+            f"[{rows}, {prior.vocab_size}]"
+        )
+    return pmf
 
 
 def check_temperature(temperature: float) -> None:

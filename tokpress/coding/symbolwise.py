@@ -26,6 +26,7 @@ from .base import (
     Watch,
     check_temperature,
     silent,
+    step,
     unwatched,
 )
 from .coders import range_decoder, range_encoder
@@ -121,7 +122,7 @@ def conditionals(prior: Stepped, layout: Layout) -> Generator[Pmf, Tokens, None]
     previous: Tokens | None = None
     for rows, first, stop in layout.runs():
         for _ in range(first, stop):
-            previous = yield prior.step(state, None if previous is None else previous[:rows], rows)
+            previous = yield step(prior, state, None if previous is None else previous[:rows], rows)
 
 
 def known_conditionals(prior: Stepped, layout: Layout, grid: Tokens) -> Iterator[tuple[Pmf, Tokens, int]]:
@@ -143,7 +144,7 @@ def follow(prior: Stepped, layout: Layout, choose: Callable[[Pmf], Tokens], watc
     if not layout.tokens:
         return np.zeros(0, np.int32)
     state = prior.init(layout.lanes, layout.tokens)
-    return take_steps(layout, lambda previous, rows: choose(prior.step(state, previous, rows)), watch)
+    return take_steps(layout, lambda previous, rows: choose(step(prior, state, previous, rows)), watch)
 
 
 def take_steps(layout: Layout, step: Callable[[Tokens | None, int], Tokens], watch: Watch = unwatched) -> Tokens:

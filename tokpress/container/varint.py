@@ -8,7 +8,8 @@ from typing import Any, BinaryIO
 from ..errors import FormatError
 
 PIECE = 1 << 20  # most bytes read and allocated at a time
-ADVICE = "get an undamaged copy; tokpress decompress --keep-going restores the rest"
+COPY = "get an undamaged copy"
+ADVICE = f"{COPY}; tokpress decompress --keep-going restores the rest"
 
 
 def pack_varint(number: int) -> bytes:

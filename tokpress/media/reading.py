@@ -18,12 +18,18 @@ class Shown(NamedTuple):
     left_out: list[str]
 
 
+#: module → package, where their names differ
+PACKAGES = {"PIL": "Pillow"}
+
+
 def needed(module: str, extra: str) -> Any:
     """A library of an optional extra. Raises TokpressError if it is not installed."""
     try:
         return import_module(module)
     except ModuleNotFoundError as error:
-        raise TokpressError(f'reading it needs {error.name}: pip install "tokpress[{extra}]"') from None
+        raise TokpressError(
+            f'reading it needs {PACKAGES.get(error.name or "", error.name)}: pip install "tokpress[{extra}]"'
+        ) from None
 
 
 def reading(what: str, read: Callable[[], Any]) -> Any:

@@ -11,6 +11,7 @@ from ..errors import ModelError, ModelMismatchError, TokenizerError, TokpressErr
 from ..native.library import CoreError
 from ..priors.base import Prior
 from ..priors.compose.parts import kind_of, side_by_side
+from ..registry import blame
 from ..storage import files as model_files
 from ..storage import tensors
 from ..storage.tensors import Tensors
@@ -46,8 +47,12 @@ def open_folder(folder: str | os.PathLike[str], owner: Callable[[bytes], Model])
         CoreError,
     ):  # of the installation or a memory limit, not of the model
         raise
+    except tensors.MissingTensorError as error:
+        raise ModelError(f"{folder / model_files.WEIGHTS}: {error}; tensors() of its prior should return it") from error
     except Exception as error:  # also of components outside of tokpress
-        message = str(error) if isinstance(error, TokpressError) else f"{type(error).__name__}: {error}"
+        where = blame(error)
+        message = str(error) if isinstance(error, TokpressError) else where or f"{type(error).__name__}: {error}"
+        message += "; load gets the settings that config() returns" if where and isinstance(error, KeyError) else ""
         raise ModelError(f"{folder / model_files.CONFIG} lacks or garbles a setting: {message}") from error
     for part in parts.keys() - {model_files.WEIGHTS}:  # read by the tokenizer a second time
         if parts[part] != model_files.read(folder / part):

@@ -30,7 +30,7 @@ from ..media import grid as grids
 from ..media.grid import Grid
 from ..priors.base import Prior, ReadsTokenizer
 from ..storage import tensors
-from ..tokenizers.base import Tokenizer
+from ..tokenizers.base import Tokenizer, encoded
 from ..tokenizers.samples import ItemTokenizer, for_grid, grid_for
 from ..tokens import TokenBuffer, as_array
 from . import folder as files
@@ -136,7 +136,7 @@ class Model:
 
         Raises TokenizerError if a lossless tokenizer does not restore this source."""
         if tokens is None:
-            tokens = for_grid(self.tokenizer, grid).encode(source)
+            tokens = encoded(for_grid(self.tokenizer, grid), source)
             if self.tokenizer.lossless:
                 self._check_tokens(source, tokens)
         count, rules = len(tokens), self.prior.rules
@@ -274,7 +274,7 @@ class Model:
         before = self.tokenizer.encode(context)
         if rules.order is not None and len(before) % rules.stride:
             raise TokpressError("items are predicted one by one: give a context of complete items")
-        tokens = np.concatenate([as_array(before), as_array(tokenizer.encode(source))])
+        tokens = np.concatenate([as_array(before), as_array(encoded(tokenizer, source))])
         grid = self._grid_of(context + source, grid)
         codec = self._codec(Frame(len(tokens), lanes or rules.lanes_taken(len(tokens)), kernel, threads, grid))
         bits = rules.in_place(codec.score(rules.arrange(tokens)))[len(before) :]

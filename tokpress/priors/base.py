@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from ..coding.base import Codec, Frame, Pmf
+from ..coding.base import Codec, Frame, Pmf, step
 from ..coding.lanes import FrameRules
 from ..tokenizers.base import Config, Tokenizer
 from ..tokens import Tokens
@@ -79,7 +79,7 @@ class SteppedPrior(Prior):
         They have the same bits as T calls of `step`, and leave the same state. A prior with a parallel form overrides this. The next
         block may reuse the array."""
         for t in range(symbols.shape[1]):
-            yield self.step(state, previous, len(symbols))[None]
+            yield step(self, state, previous, len(symbols))[None]
             previous = symbols[:, t].copy()
 
 

@@ -53,6 +53,13 @@ class Tensor(NamedTuple):
         return view if sys.byteorder == "little" else view.astype(self.dtype)
 
 
+class MissingTensorError(KeyError):
+    """A model file lacks a tensor."""
+
+    def __str__(self) -> str:
+        return f"the tensor {self.args[0]!r} is missing"
+
+
 class Tensors(Mapping[str, "np.ndarray"]):
     """name → numpy array, a view of the file made at its first use. `raw` returns the same without numpy.
 
@@ -67,6 +74,8 @@ class Tensors(Mapping[str, "np.ndarray"]):
 
     def __getitem__(self, name: str) -> np.ndarray:
         if name not in self._arrays:
+            if name not in self._raw:
+                raise MissingTensorError(name)
             self._arrays[name] = self._raw[name].array()
         return self._arrays[name]
 

@@ -11,10 +11,24 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any
 
+from ..errors import TokenizerError
 from ..tokens import TokenBuffer
 from .sizes import Sizes
 
 Config = dict[str, Any]  # of config.json: plain JSON values
+
+
+def encoded(tokenizer: Tokenizer, source: bytes) -> TokenBuffer:
+    """`tokenizer.encode`. Raises TokenizerError where the result is no buffer of integers."""
+    tokens = tokenizer.encode(source)
+    dtype = getattr(tokens, "dtype", None)
+    integers = getattr(tokens, "typecode", "i") not in "fd" if dtype is None else dtype.kind in "iu"
+    if not integers or not hasattr(tokens, "__len__"):
+        what = type(tokens).__name__ if dtype is None else dtype
+        raise TokenizerError(
+            f"encode of the tokenizer {tokenizer.name!r} returned {what}: it should return a buffer of int32"
+        )
+    return tokens
 
 
 class Tokenizer(ABC):

@@ -22,6 +22,7 @@ from ..models.store import load_folder
 from ..priors.base import Prior
 from ..priors.compose.memory import MemoryPrior
 from ..priors.registry import PRIORS
+from ..registry import blame
 from ..tokenizers.base import Tokenizer
 from ..tokenizers.registry import TOKENIZERS
 from . import evaluate, run_dir
@@ -31,7 +32,7 @@ from .data.streams import Items, Source, validation_batch
 from .data.tokenize import tokenizer_hash
 from .learners.base import TokenizerLearner
 from .learners.registry import fit_prior, prior_learner, tokenizer_learner
-from .loop.team import Team
+from .loop.team import Team, check_device
 from .options import FitOptions, Progress, Stopped, TokenizerOptions, Watcher
 from .prepare import file_facts, learn_tokenizer, note_partial_items, prepare, weighted_files
 from .run_dir import Settings
@@ -95,7 +96,7 @@ class _Run:
             yield
         except Stopped:
             raise
-        except (TokpressError, OSError):
+        except Exception:
             if writes and not self.resume:
                 run_dir.discard(self.folder)
             raise
@@ -120,6 +121,8 @@ def train(
     init = _model_to_start_from(settings)
     if learner := prior_learner(PRIORS.find(settings.prior)):
         learner.require_packages()
+        if "torch" in learner.trains_with:
+            check_device(settings.fit.device)
     team.first(lambda: _begin(run, force))
     with run.discarded_on_error(team.main):
         if team.main:
@@ -208,7 +211,8 @@ def _fit(
         prior = fit_prior(PRIORS.find(settings.prior), sources, tokenizer, settings.prior_config, options)
     except (KeyError, TypeError) as error:
         raise TokpressError(
-            f"the prior {settings.prior!r} cannot be made with the settings {settings.prior_config}: {error!r}"
+            f"the prior {settings.prior!r} cannot be made with the settings {settings.prior_config}: "
+            f"{blame(error) or repr(error)}"
         ) from error
     return MemoryPrior(prior) if settings.memory else prior
 
@@ -237,12 +241,13 @@ def _measured(
 
 
 def _write_model(run: _Run, facts: Facts, keep_checkpoint: bool) -> None:
-    """Write the model beside the checkpoint, then move it into place."""
+    """Write the model beside the checkpoint, then move it into place if it can be loaded."""
     made = run.checkpoint / "model"
     shutil.rmtree(made, ignore_errors=True)
     model = Model(facts.tokenizer, facts.prior)
     model.save(made, card(facts, model))
     run.write_curve(made)
+    load_folder(made)
     move(made, run.folder)
     if not keep_checkpoint:
         shutil.rmtree(run.checkpoint)
@@ -281,6 +286,7 @@ def train_tokenizer(
 def _fit_tokenizer(run: _Run, kind: type[Tokenizer], learner: TokenizerLearner, force: bool) -> Tokenizer:
     """Learn a tokenizer by a training run, with checkpoints."""
     settings = run.settings
+    check_device(settings.fit.device)
     paths, weights = weighted_files(settings)
     run_dir.begin(run.folder, settings, file_facts(paths), run.resume, force)
     run.watcher.phase(f"Training the {kind.name} tokenizer")

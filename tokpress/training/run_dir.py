@@ -16,6 +16,7 @@ from typing import Any
 
 from ..errors import ModelError, TokpressError
 from ..models.folder import EXACT_PROFILE, FORMAT, tokenizer_only
+from ..registry import blame
 from ..storage import files as model_files
 from ..tokenizers.base import Tokenizer
 from ..tokenizers.registry import TOKENIZERS
@@ -175,7 +176,9 @@ def load_tokenizer(place: Path) -> Tokenizer:
         settings = dict(config["tokenizer"])
         return TOKENIZERS.find(settings.pop("name")).load(place, settings)
     except (ModelError, OSError, ValueError, KeyError, TypeError) as error:
-        raise ModelError(f"{place} holds no tokenizer ({error}); make one with tokpress train tokenizer") from error
+        raise ModelError(
+            f"{place} holds no tokenizer ({blame(error) or error}); make one with tokpress train tokenizer"
+        ) from error
 
 
 def limited(settings: Settings, **changes: Any) -> Settings:

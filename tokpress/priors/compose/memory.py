@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ...coding import Codec, Frame
-from ...coding.base import Pmf
+from ...coding.base import Pmf, step
 from ...coding.classes import SymbolClasses, classes_of
 from ...errors import ModelError
 from ...lazy import lazy, np
@@ -92,7 +92,7 @@ class MemoryPrior(SteppedPrior):
         return State(base, Counts(self.orders, lanes, tokens))
 
     def step(self, state: State, previous: Tokens | None, rows: int) -> Pmf:
-        p0, classes = self.base.step(state.base, previous, rows), self.classes
+        p0, classes = step(self.base, state.base, previous, rows), self.classes
         if classes is None:
             return state.counts.step(previous, p0)
         in_place = state.counts.step(self._places(previous), np.ascontiguousarray(p0[:, classes.symbol]))

@@ -22,7 +22,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ...coding import Codec, Frame
-from ...coding.base import Pmf
+from ...coding.base import Pmf, step
 from ...coding.lanes import FrameRules
 from ...errors import ModelError, TokpressError
 from ...exact.ops import WEIGHT_BITS, over_sum
@@ -93,7 +93,7 @@ class ProductPrior(SteppedPrior):
         return [member.init(lanes, tokens) for member in self.members]
 
     def step(self, state: list[Any], previous: Tokens | None, rows: int) -> Pmf:
-        one, other = (member.step(part, previous, rows) for member, part in zip(self.members, state))
+        one, other = (step(member, part, previous, rows) for member, part in zip(self.members, state))
         return multiply(one, other, self.quarters)
 
     def step_block(self, state: list[Any], previous: Tokens | None, symbols: Tokens) -> Iterator[Pmf]:

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import CorpusError
-from ...tokenizers.base import Tokenizer
+from ...tokenizers.base import Tokenizer, encoded
 from ...tokenizers.learned.tiled import tiles
 from ...tokenizers.samples import ItemTokenizer
 from ...tokens import as_array
@@ -193,9 +193,9 @@ def _tokens(tokenizer: Tokenizer, path: Path, on_read: Callable[[int], None]) ->
         stop = tokenizer.safe_prefix(chunk)
         rest = chunk[stop:]
         if stop:
-            yield as_array(tokenizer.encode(chunk[:stop]))
+            yield as_array(encoded(tokenizer, chunk[:stop]))
     if rest:
-        yield as_array(tokenizer.encode(rest))
+        yield as_array(encoded(tokenizer, rest))
 
 
 def _item_tokens(path: Path, tokenizer: ItemTokenizer) -> Iterator[NDArray[np.int32]]:

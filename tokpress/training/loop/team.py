@@ -30,6 +30,16 @@ def make_accelerator(device: str = "auto") -> Any:
     return accelerator
 
 
+def check_device(device: str) -> None:
+    """Raises TokpressError where the device that the user names is not there."""
+    if device not in ("cuda", "mps"):
+        return
+    import torch
+
+    if not (torch.cuda if device == "cuda" else torch.backends.mps).is_available():
+        raise TokpressError(f"no {device} device here; leave --device out to use what there is")
+
+
 def _has_accelerator() -> bool:
     import torch
 
