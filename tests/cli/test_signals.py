@@ -125,7 +125,7 @@ def interrupt_at(moments, words, place, tiny, packed) -> list[int]:
 
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
 def test_interrupted(place, tiny, packed, words):
-    assert all(interrupt_at((0, 0.4, 0.9), words, place, tiny, packed))
+    assert all(interrupt_at((0, 0.4, 0.7), words, place, tiny, packed))
 
 
 @pytest.mark.slow

@@ -47,14 +47,14 @@ def test_something_else_is_no_library(tmp_path):
 @pytest.fixture
 def copy(tmp_path):
     """The scripts and the sources, elsewhere."""
-    for name in ("build.py", "stamp.py", "core"):
+    for name in ("build_core.py", "stamp.py", "core"):
         here, there = NATIVE / name, tmp_path / name
         shutil.copytree(here, there) if here.is_dir() else shutil.copy(here, there)
     return tmp_path
 
 
 def make(folder: Path, *options: str, **variables: str) -> subprocess.CompletedProcess:
-    command = [sys.executable, "build.py", "-o", "made.so", *options]
+    command = [sys.executable, "build_core.py", "-o", "made.so", *options]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, env={**os.environ, **variables})
 
 
@@ -73,7 +73,7 @@ def test_the_same_sources_make_the_same_bytes(copy):
     first = (copy / "made.so").read_bytes()
     (copy / "made.so").unlink()
     shutil.copytree(copy / "core", copy / "elsewhere" / "core")
-    for name in ("build.py", "stamp.py"):
+    for name in ("build_core.py", "stamp.py"):
         shutil.copy(copy / name, copy / "elsewhere" / name)
     assert make(copy / "elsewhere").returncode == 0
     assert (copy / "elsewhere" / "made.so").read_bytes() == first
@@ -85,7 +85,7 @@ def test_without_a_compiler_it_says_so(copy):
     (blocked / "ziglang" / "__init__.py").touch()
     (blocked / "ziglang" / "__main__.py").write_text("raise SystemExit('no zig here')")
     done = make(copy, TOKPRESS_NO_COMPILER="1", PYTHONPATH=str(blocked))
-    assert done.returncode and "build.py:" in done.stderr and not (copy / "made.so").exists()
+    assert done.returncode and "build_core.py:" in done.stderr and not (copy / "made.so").exists()
 
 
 def test_no_numpy_is_imported():

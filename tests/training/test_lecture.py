@@ -170,4 +170,4 @@ def test_an_ensemble_of_orders():
     assert "absent" in run(*words, "bits", "-f", "--set", "members=raster,absent", code=1).output
     assert "between two commas" in run(*words, "bits", "-f", "--set", "members=raster,,random", code=1).output
     round_trip("all")  # nothing was lost
-    assert "whole items" in run("score", "-m", "all", "--context", "texts/one.txt", "new.txt", code=1).output
+    assert "complete items" in run("score", "-m", "all", "--context", "texts/one.txt", "new.txt", code=1).output

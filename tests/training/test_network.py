@@ -109,10 +109,10 @@ PLACE = np.random.default_rng(7).permutation(40).astype(np.int32)
     params=[
         {},
         {"grams": 64, "features": 5},
-        {"groups": 10},
-        {"groups": 5, "place": PLACE, "grams": 64, "features": 5},
+        {"classes": 10},
+        {"classes": 5, "place": PLACE, "grams": 64, "features": 5},
     ],
-    ids=["plain", "grams", "groups", "groups elsewhere"],
+    ids=["plain", "grams", "classes", "classes elsewhere"],
 )
 def net(request):
     torch.manual_seed(4)
@@ -171,11 +171,11 @@ def test_state_carries_over_windows(net):
 
 
 def test_symbols_keep_the_places_they_are_given():
-    net = MinGRUNet(40, 32, 2, 48, groups=5, place=PLACE)
+    net = MinGRUNet(40, 32, 2, 48, classes=5, place=PLACE)
     tensors = export(net)
     assert np.array_equal(tensors["place"], PLACE) and tensors["place"].dtype == np.int32
     assert np.array_equal(restore(tensors).place.numpy(), PLACE)
-    assert np.array_equal(export(MinGRUNet(40, 32, 2, 48, groups=5))["place"], np.arange(40))
+    assert np.array_equal(export(MinGRUNet(40, 32, 2, 48, classes=5))["place"], np.arange(40))
     assert "place" not in dict(net.named_parameters())  # nothing to learn
     assert len(tensors["bias"]) == len(tensors["head.weight"]) == 45
 
@@ -183,7 +183,7 @@ def test_symbols_keep_the_places_they_are_given():
 def test_the_class_factored_loss_is_that_of_the_product():
     """Against the softmax of each level, in numpy; places that are swapped make another loss."""
     torch.manual_seed(1)
-    net, x = MinGRUNet(40, 32, 1, 48, groups=5, place=PLACE), torch.randn(3, 7, 32)
+    net, x = MinGRUNet(40, 32, 1, 48, classes=5, place=PLACE), torch.randn(3, 7, 32)
     with torch.no_grad():
         net.bias.normal_()
         logits = (net.head(x) + net.bias).double().numpy().reshape(21, 45)

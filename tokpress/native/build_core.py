@@ -72,7 +72,7 @@ def system_compiler() -> list[str] | None:
         named = [named] if (named := shlex.split(os.environ.get("CC", ""))) else []
     except ValueError as error:
         named = []
-        sys.stderr.write(f"build.py: CC={os.environ['CC']}: {error}\n")
+        sys.stderr.write(f"build_core.py: CC={os.environ['CC']}: {error}\n")
     for compiler in [*named, ["cc"], ["gcc"], ["clang"]]:
         if shutil.which(compiler[0]) and works(compiler):
             return compiler
@@ -145,7 +145,7 @@ def _run_all(commands: dict[Path, list[str]]) -> set[str]:
             sys.stderr.write(job.stderr)
             if job.returncode:
                 failed.add(out.name.split("-")[0])
-                sys.stderr.write(f"build.py: the compiler failed: {shlex.join(commands[out])}\n")
+                sys.stderr.write(f"build_core.py: the compiler failed: {shlex.join(commands[out])}\n")
     return failed
 
 
@@ -159,7 +159,7 @@ def main() -> None:
     try:
         build(options.output, zig() if options.zig else None, options.target, options.sanitize)
     except BuildError as error:
-        sys.exit(f"build.py: {error}")
+        sys.exit(f"build_core.py: {error}")
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 def side_by_side(tensors: Sequence[Mapping[str, NDArray[Any]]]) -> Mapping[str, NDArray[Any]]:
     """The tensors of several members, with the number of the member before each name.
 
+    >>> import numpy as np
     >>> side_by_side([{"bias": np.zeros(2)}, {"bias": np.ones(2)}])["1.bias"].tolist()
     [1.0, 1.0]
     """

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 class LinearPredictionPrior(Prior):
     """
+    >>> from tokpress.media.grid import Grid
     >>> codec = LinearPredictionPrior().codec(Frame(6, grid=Grid(True, 0, 2, 3, 1, 8)))
     >>> codec.decode(codec.encode(bytes([7, 8, 9, 7, 8, 9])), 6)
     bytearray(b'\\x07\\x08\\t\\x07\\x08\\t')
