@@ -200,7 +200,7 @@ def _report(settings: Settings, result: Result) -> None:
 
 def _is_archive(path: str) -> bool:
     """Whether a restored file begins as the content of an archive."""
-    from tokpress.codec.archive import MAGIC
+    from tokpress.codec.archive_magic import MAGIC
 
     if not os.path.isfile(path):
         return False

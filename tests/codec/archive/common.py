@@ -6,7 +6,7 @@ import numpy as np
 
 from tests.container.frames import member
 from tokpress.codec import archive
-from tokpress.codec.archive.index import MAGIC
+from tokpress.codec.archive_magic import MAGIC
 from tokpress.codec.options import Options
 from tokpress.container.frames import Kind
 from tokpress.models.store import load

@@ -12,7 +12,8 @@ from tests.container.frames import frame, member, rewritten
 from tests.observe import calls_of
 from tokpress.codec import restore
 from tokpress.codec.archive import Archive, Item, ItemKind
-from tokpress.codec.archive.index import COLUMNS, HEAD_BYTES, MAGIC, Row, pack
+from tokpress.codec.archive.index import COLUMNS, HEAD_BYTES, Row, pack
+from tokpress.codec.archive_magic import MAGIC
 from tokpress.container.frames import MAX_SOURCE, FrameHeader, Kind, iter_frames
 from tokpress.container.lzma2 import lzma_encode
 from tokpress.container.varint import pack_varint

@@ -11,10 +11,9 @@
 docs/format.md describes every byte, docs/archives.md what is kept of a file.
 """
 
-from .index import MAGIC
 from .item import Entry, Item, ItemKind
 from .layout import GROUP_SIZE
 from .reader import Archive
 from .writer import write
 
-__all__ = ["GROUP_SIZE", "MAGIC", "Archive", "Entry", "Item", "ItemKind", "write"]
+__all__ = ["GROUP_SIZE", "Archive", "Entry", "Item", "ItemKind", "write"]

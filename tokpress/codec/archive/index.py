@@ -16,10 +16,10 @@ from typing import NamedTuple
 
 from ...container.varint import pack_varint, take_varint
 from ...errors import FormatError
+from ..archive_magic import MAGIC
 from . import names
 from .item import Entry, ItemKind
 
-MAGIC = b"tokpress archive 2\n"
 #: MAGIC, 0 or 1, and the length of the columns
 HEAD_BYTES = len(MAGIC) + 5
 FREE_INDEX_BYTES, INDEX_BYTES_PER_FILE_BYTE = 1 << 16, 8

@@ -6,8 +6,9 @@ from typing import BinaryIO
 
 from ...errors import FormatError
 from ...models.model import Model
+from ..archive_magic import MAGIC
 from .frames import FrameIndex
-from .index import FREE_INDEX_BYTES, HEAD_BYTES, INDEX_BYTES_PER_FILE_BYTE, MAGIC, Index, damaged
+from .index import FREE_INDEX_BYTES, HEAD_BYTES, INDEX_BYTES_PER_FILE_BYTE, Index, damaged
 from .item import Entry, ItemKind
 
 
