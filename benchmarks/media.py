@@ -35,6 +35,9 @@ SETS = {
     "speech": (("audio/speech/",), "bits per sample"),
 }
 
+#: kind in README's table → the tool that people know
+README_KINDS = {"Kodak": "JPEG XL", "sounds, 44.1 kHz": "FLAC", "speech": "FLAC"}
+
 
 def size_of(command: list[str], source: Path, end: str) -> int:
     """Bytes of the file that a program writes; `{}` in the command: first the source, then the result."""
@@ -115,7 +118,7 @@ def measure(path: Path, scratch: Path) -> dict[str, Any]:
     return found
 
 
-@benchmark("pictures_and_sound", page="docs/pictures_and_sound.md", takes="20 minutes")
+@benchmark("pictures_and_sound", page="README.md, docs/pictures_and_sound.md", takes="20 minutes")
 class PicturesAndSound(Benchmark):
     """Pictures and recordings, compressed exactly, beside JPEG XL, WebP, PNG and FLAC."""
 
@@ -134,7 +137,27 @@ class PicturesAndSound(Benchmark):
         if measured := results.values():
             lines = [*by_kind(measured), results.made_by() + " Other work ran beside it."]
             write_part(setup.docs / "pictures_and_sound.md", self.name, lines)
+            write_part(setup.root / "README.md", self.name, [*for_readme(measured), "", results.made_by()], "media")
         return []
+
+
+def for_readme(measured: dict[str, Any]) -> list[str]:
+    """README's table: photographs and sound beside the tool that people know for each."""
+    lines = []
+    for kind, peer in README_KINDS.items():
+        folders, unit = SETS[kind]
+        found = [each for name, each in measured.items() if name.startswith(folders)]
+        if not found:
+            continue
+        samples, size = (sum(each[key] for each in found) for key in ("samples", "source_bytes"))
+        out, back = (size / 1e6 / sum(each["tokpress"][key] for each in found) for key in ("seconds", "back_seconds"))
+        ours = sum(each["tokpress"]["bytes"] for each in found)
+        cells = [f"{8 * ours / samples:.3f}; {out:.2g}, {back:.2g}"]
+        for name in (peer, "xz"):
+            known = all(name in each for each in found)
+            cells.append(f"{8 * sum(each[name] for each in found) / samples:.3f} ({name})" if known else "–")
+        lines.append([f"{kind}, {len(found)} files, {size / 1e6:.1f} MB, {unit}", *cells])
+    return markdown(["", "tokpress", "the usual tool", "xz -9e"], lines)
 
 
 def by_kind(measured: dict[str, Any]) -> list[str]:
