@@ -137,7 +137,11 @@ class PicturesAndSound(Benchmark):
         if measured := results.values():
             lines = [*by_kind(measured), results.made_by() + " Other work ran beside it."]
             write_part(setup.docs / "pictures_and_sound.md", self.name, lines)
-            write_part(setup.root / "README.md", self.name, [*for_readme(measured), "", results.made_by()], "media")
+            folders = tuple(folder for kind in README_KINDS for folder in SETS[kind][0])
+            shown = [name for name in measured if name.startswith(folders)]
+            write_part(
+                setup.root / "README.md", self.name, [*for_readme(measured), "", results.made_by(shown)], "media"
+            )
         return []
 
 

@@ -162,10 +162,15 @@ def by_kind(rows: Sets, results: Results) -> list[str]:
             cells_of.append(_size_and_speed(total(iter(found))) if found else "–")
         size = sum({row.file: row.source_bytes for row in every if row.file in names}.values())
         lines.append([f"{kind}, {size / 1e6:.1f} MB", *cells_of])
+    kinds = {file for names in KINDS.values() for file in names}
+    shown = [
+        key for key in results.values() for codec, _, file in [key.partition(SEPARATOR)]
+        if file in kinds and any(codec in (name, level(name, every)) for name in SHOWN)
+    ]  # fmt: skip
     return [
         *markdown(["", *SHOWN.values()], lines), "",
         "A cell has bits per byte, then MB/s of compression and of decompression, of whole processes on two cores. Every decode was compared with its source. "
-        f"{results.made_by()}",
+        f"{results.made_by(shown)}",
     ]  # fmt: skip
 
 
