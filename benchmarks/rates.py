@@ -154,18 +154,19 @@ SHOWN = {"tokpress": "tokpress", "tokpress:fast": "tokpress --fast", "zpaq": "zp
 def by_kind(rows: Sets, results: Results) -> list[str]:
     """README's table: a line for each kind of files, a column for each codec: size, and speed out and back."""
     every = [row for some in rows.values() for row in some if not row.error]
+    measured_as = {codec: (codec, level(codec, every)) for codec in SHOWN}
     lines = []
     for kind, names in KINDS.items():
         cells_of = []
         for codec in SHOWN:
-            found = [row for row in every if row.codec in (codec, level(codec, every)) and row.file in names]
+            found = [row for row in every if row.codec in measured_as[codec] and row.file in names]
             cells_of.append(_size_and_speed(total(iter(found))) if found else "–")
         size = sum({row.file: row.source_bytes for row in every if row.file in names}.values())
         lines.append([f"{kind}, {size / 1e6:.1f} MB", *cells_of])
     kinds = {file for names in KINDS.values() for file in names}
     shown = [
         key for key in results.values() for codec, _, file in [key.partition(SEPARATOR)]
-        if file in kinds and any(codec in (name, level(name, every)) for name in SHOWN)
+        if file in kinds and any(codec in names for names in measured_as.values())
     ]  # fmt: skip
     return [
         *markdown(["", *SHOWN.values()], lines), "",

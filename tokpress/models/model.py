@@ -32,6 +32,7 @@ from ..priors.base import Prior, ReadsTokenizer
 from ..storage import tensors
 from ..tokenizers.base import Tokenizer, encoded
 from ..tokenizers.samples import ItemTokenizer, for_grid, grid_for
+from ..tokenizers.sizes import equal_parts
 from ..tokens import TokenBuffer, as_array
 from . import folder as files
 from .guard import Counting
@@ -147,10 +148,16 @@ class Model:
         lanes = codec.frame.lanes
         return proportion.padded(payload, count, lanes, rules.tokens_per_byte), count, lanes
 
+    @property
+    def _stores_grid(self) -> bool:
+        """Whether a payload begins with a grid: the prior or the tokenizer has to know where samples lie."""
+        return self.prior.rules.on_grid or isinstance(self.tokenizer, ItemTokenizer)
+
     def _codec(self, frame: Frame) -> Codec:
-        if isinstance(self.tokenizer, ItemTokenizer):  # the grid is for the tokenizer only
-            frame = frame._replace(grid=None)
-        return self.prior.codec(frame._replace(given=self.given_tokens))
+        grid = (
+            None if isinstance(self.tokenizer, ItemTokenizer) else frame.grid
+        )  # the grid of items is for the tokenizer only
+        return self.prior.codec(frame._replace(grid=grid, given=self.given_tokens))
 
     def _check_tokens(self, source: bytes, tokens: TokenBuffer) -> None:
         """Raises TokenizerError unless a decoder accepts these tokens and restores the source: a tokenizer may break its promise."""
@@ -177,10 +184,10 @@ class Model:
         Raises ChecksumError. Nothing is decoded if a source of `length` bytes, or a payload of this size, cannot have so many tokens.
         Decoding ends as soon as the tokens make more than `length` bytes."""
         tokenizer, rules, framed, grid = self.tokenizer, self.prior.rules, payload, None
-        items = isinstance(tokenizer, ItemTokenizer)
-        if length is not None and not items and tokens not in tokenizer.sizes.possible_tokens(length):
+        fixed = not isinstance(tokenizer, ItemTokenizer)  # the token counts of items depend on their grid
+        if length is not None and fixed and tokens not in tokenizer.sizes.possible_tokens(length):
             raise ChecksumError(f"{tokens:,} tokens make no source of that length, {length:,} bytes")
-        if rules.on_grid or items:
+        if self._stores_grid:
             size = payload[0] if payload else 0
             if len(payload) <= size:
                 raise ChecksumError("the payload ends within its grid")
@@ -227,8 +234,8 @@ class Model:
         return (grid or formats.grid_of(source)) if self.prior.rules.on_grid else None
 
     def _pack_grid(self, grid: Grid | None) -> bytes:
-        """The beginning of a payload: the grid, if the prior or the tokenizer needs one. The reverse of `_unpack_grid`."""
-        if not self.prior.rules.on_grid and not isinstance(self.tokenizer, ItemTokenizer):
+        """The beginning of a payload: the grid, if it stores one. The reverse of `_unpack_grid`."""
+        if not self._stores_grid:
             return b""
         packed = grid.pack() if grid else b""
         return bytes([len(packed)]) + packed
@@ -282,9 +289,7 @@ class Model:
         if sizes.unit_tokens == 1 and not apart:
             return Bits(bits, sizes.lengths(tokens[len(before) :]))
         bits = bits.reshape(-1, sizes.unit_tokens).sum(1)
-        # the last items may be padded: divide the length equally
-        lengths = np.diff(np.arange(len(bits) + 1) * len(source) // max(len(bits), 1))
-        return Bits(bits, lengths, sizes.unit_tokens)
+        return Bits(bits, equal_parts(len(source), len(bits)), sizes.unit_tokens)  # the last items may be padded
 
     def sample(
         self,

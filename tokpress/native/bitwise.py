@@ -48,18 +48,11 @@ class BitwiseFrame(Handle):
         free: Callable[[], int] | None = None,
     ) -> None:
         self.text = Text(model, lanes, tokens, threads, using, free)
-        new = library.function("bitwise_new", *[POINTER] * 4, COUNT, POINTER, using=using)
-        handle = POINTER()
-        result = new(
-            self.text.pointer,
-            token_bytes.symbols,
-            token_bytes.sizes,
-            token_bytes.bytes,
-            len(token_bytes.bytes),
-            ctypes.byref(handle),
-        )
-        library.checked(result)
-        self.hold(handle.value, using)  # freed before the text model
+        self.create(  # freed before the text model
+            [*[POINTER] * 4, COUNT],
+            self.text.pointer, token_bytes.symbols, token_bytes.sizes, token_bytes.bytes, len(token_bytes.bytes),
+            using=using,
+        )  # fmt: skip
 
     def encode(self, tokens: Any, report: Callable[[int], object] = lambda done: None) -> bytes:
         """The payload of tokens, N int32, contiguous. Calls `report` with the number of coded tokens. Raises CoreError for

@@ -24,6 +24,13 @@ class Handle:
         self._free = library.function(f"{self.kind}_free", POINTER, result=None, using=using)
         self.pointer, self.using = pointer, using
 
+    def create(self, types: list[Any], *arguments: Any, using: str | None) -> None:
+        """Own a new object: the last parameter of `tp_<kind>_new` receives its address. A negative result raises an error."""
+        address = POINTER()
+        new = library.function(f"{self.kind}_new", *types, POINTER, using=using)
+        library.checked(new(*arguments, ctypes.byref(address)))
+        self.hold(address.value, using)
+
     def __del__(self) -> None:
         if self.pointer:
             self._free(self.pointer)

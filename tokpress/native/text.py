@@ -88,15 +88,12 @@ class Text(Handle):
             *model.orders,
         ]
         settings += [value for network in model.networks for value in network]
-        handle = POINTER()
-        new = library.function("text_new", *[POINTER, COUNT], *[POINTER] * 3, COUNT, POINTER, using=using)
         rates = (ctypes.c_double * len(model.rates))(*model.rates)
-        result = new(
+        self.create(
+            [POINTER, COUNT, *[POINTER] * 3, COUNT],
             (COUNT * len(settings))(*settings), len(settings), rates, model.tensors, model.sizes, len(model.sizes),
-            ctypes.byref(handle),
+            using=using,
         )  # fmt: skip
-        library.checked(result)
-        self.hold(handle.value, using)
 
     def in_blocks(self, code: Callable[[int], object], report: Callable[[int], object]) -> None:
         """Code all remaining steps in blocks: `code(steps)` codes a block, then `report` gets the number of coded tokens."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import TokenizerError
-from ..tokens import TokenBuffer
+from ..tokens import TokenBuffer, Tokens, as_array
 from .sizes import Sizes
 
 Config = dict[str, Any]  # of config.json: plain JSON values
@@ -29,6 +29,14 @@ def encoded(tokenizer: Tokenizer, source: bytes) -> TokenBuffer:
             f"encode of the tokenizer {tokenizer.name!r} returned {what}: it should return a buffer of int32"
         )
     return tokens
+
+
+def in_vocabulary(tokens: TokenBuffer, vocab_size: int) -> Tokens:
+    """Tokens [N] as an array. Raises TokenizerError on a token outside 0 … V−1."""
+    array = as_array(tokens)
+    if len(array) and (int(array.min()) < 0 or int(array.max()) >= vocab_size):
+        raise TokenizerError(f"a token lies outside 0 … {vocab_size - 1}")
+    return array
 
 
 class Tokenizer(ABC):

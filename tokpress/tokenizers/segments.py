@@ -21,7 +21,7 @@ from ..media.segments import HEAD, MAX_KINDS, complete, split
 from ..storage import files as model_files
 from ..storage import tensors
 from ..tokens import TokenBuffer, Tokens, as_array
-from .base import Config, Tokenizer
+from .base import Config, Tokenizer, in_vocabulary
 from .registry import TOKENIZERS
 from .sizes import Sizes
 
@@ -120,11 +120,9 @@ class SegmentsTokenizer(Tokenizer):
 
     def runs(self, tokens: TokenBuffer) -> list[tuple[int, Tokens]]:
         """(kind, tokens) of each segment. Raises TokenizerError."""
-        tokens = as_array(tokens)
+        tokens = in_vocabulary(tokens, self.vocab_size)
         if not len(tokens):
             return []
-        if tokens.min() < 0 or tokens.max() >= self.vocab_size:
-            raise TokenizerError(f"a token lies outside 0 … {self.vocab_size - 1}")
         at = np.flatnonzero(tokens < self.marks)
         if not len(at) or at[0]:
             raise TokenizerError("a sequence of segments begins with a mark")

@@ -46,13 +46,27 @@ class Sizes(ABC):
         """[V]: average source bytes of each symbol; a nibble has half a byte."""
 
 
-class EachToken(Sizes):
+class ByTable(Sizes):
+    """Abstract: each symbol stands for a fixed number of bytes, in a table."""
+
+    additive = True
+
+    @abstractmethod
+    def table(self) -> NDArray[np.int64]:
+        """[V]: bytes of each symbol."""
+
+    def lengths(self, tokens: TokenBuffer) -> NDArray[np.int64]:
+        return self.table()[as_array(tokens)]
+
+    def average(self) -> NDArray[np.float64]:
+        return self.table().astype(np.float64)
+
+
+class EachToken(ByTable):
     """
     >>> EachToken([1, 2]).source_length([0, 1, 1])
     5
     """
-
-    additive = True
 
     def __init__(self, lengths: Sequence[int]) -> None:
         """lengths [V]: bytes of each symbol."""
@@ -70,11 +84,13 @@ class EachToken(Sizes):
         shortest, longest = int(self._table.min()), max(int(self._table.max()), 1)
         return range(-(-length // longest), (length // shortest if shortest else 8 * length) + 1)
 
-    def lengths(self, tokens: TokenBuffer) -> NDArray[np.int64]:
-        return self._table[as_array(tokens)]
+    def table(self) -> NDArray[np.int64]:
+        return self._table
 
-    def average(self) -> NDArray[np.float64]:
-        return self._table.astype(np.float64)
+
+def equal_parts(length: int, parts: int) -> NDArray[np.int64]:
+    """[parts]: a length in parts that are equal but for rounding to whole bytes."""
+    return np.diff(np.arange(parts + 1) * length // max(parts, 1))
 
 
 class Units(Sizes):

@@ -33,8 +33,8 @@ from ...media.grid import Grid
 from ...native import library
 from ...storage import files, tensors
 from ...storage.settings import settings_of
-from ...tokens import TokenBuffer, Tokens, as_array
-from ..base import Config
+from ...tokens import TokenBuffer, Tokens
+from ..base import Config, in_vocabulary
 from ..samples import ItemTokenizer, SampleKind
 from ..sizes import Units
 from .tiled import Tiled
@@ -209,14 +209,11 @@ class Autoencoder(ItemTokenizer):
         )
 
     def decode(self, tokens: TokenBuffer) -> bytes:
-        tokens = as_array(tokens)
         if len(tokens) % self.sizes.unit_tokens:
             raise TokenizerError(
                 f"{len(tokens):,} tokens are not a whole number of items of {self.sizes.unit_tokens:,}"
             )
-        if len(tokens) and (int(tokens.min()) < 0 or int(tokens.max()) >= self.vocab_size):
-            raise TokenizerError(f"a token lies outside 0 … {self.vocab_size - 1}")
-        indices = tokens.reshape(-1, self.sizes.unit_tokens)
+        indices = in_vocabulary(tokens, self.vocab_size).reshape(-1, self.sizes.unit_tokens)
 
         def decode_part(part: slice) -> bytes:
             m = self._fields(self.shape_of_codes(), part.stop - part.start)

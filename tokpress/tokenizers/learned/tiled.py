@@ -15,7 +15,7 @@ from ...media.grid import Grid
 from ...tokens import TokenBuffer
 from ..base import Config, Tokenizer
 from ..samples import ItemTokenizer
-from ..sizes import Sizes
+from ..sizes import Sizes, equal_parts
 
 T = TypeVar("T", bound=np.generic)
 
@@ -66,8 +66,7 @@ class TileSizes(Sizes):
         return range(self.tokens, self.tokens + (length == self.length))
 
     def lengths(self, tokens: TokenBuffer) -> NDArray[np.int64]:
-        """Equal parts of the length, in whole bytes."""
-        return np.diff(np.arange(len(tokens) + 1) * self.length // max(len(tokens), 1))
+        return equal_parts(self.length, len(tokens))
 
     def average(self) -> NDArray[np.float64]:
         return np.full(self.vocab_size, self.length / max(self.tokens, 1))

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from ...errors import ModelError, TokenizerError
 from ...storage.files import check_settings, parse, read
-from ...tokens import TokenBuffer, Tokens, as_array
-from ..base import Config
+from ...tokens import TokenBuffer, Tokens
+from ..base import Config, in_vocabulary
 from ..learned.codebook import nearest
 from ..samples import SampleKind, SampleTokenizer
 from ..sizes import Units
@@ -61,10 +61,7 @@ class PaletteTokenizer(SampleTokenizer):
         return nearest(different, self.colours)[places.reshape(-1)].astype(np.int32)
 
     def decode(self, tokens: TokenBuffer) -> bytes:
-        tokens = as_array(tokens)
-        if len(tokens) and (int(tokens.min()) < 0 or int(tokens.max()) >= self.vocab_size):
-            raise TokenizerError(f"a token lies outside 0 … {self.vocab_size - 1}")
-        return self.colours[tokens].tobytes()
+        return self.colours[in_vocabulary(tokens, self.vocab_size)].tobytes()
 
     def save(self, folder: Path) -> None:
         written = json.dumps({"colours": self.colours.tolist()})

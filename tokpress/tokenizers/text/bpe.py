@@ -27,9 +27,9 @@ from ...errors import TokenizerError
 from ...exact.threads import pool_can_start
 from ...lazy import lazy, np
 from ...storage.files import check_settings
-from ...tokens import TokenBuffer, as_array, as_ids
+from ...tokens import TokenBuffer, as_ids
 from ..base import Config, Tokenizer
-from ..sizes import Sizes
+from ..sizes import ByTable
 from . import bpe_form
 from .merges import CUT_BYTES
 
@@ -42,9 +42,7 @@ FILE = "tokenizer.json"
 BATCH_BYTES = 1 << 19
 
 
-class PairSizes(Sizes):
-    additive = True
-
+class PairSizes(ByTable):
     def __init__(self, tables: bpe_form.Tables) -> None:
         """tables: the words of all ids."""
         self._tables = tables
@@ -60,11 +58,8 @@ class PairSizes(Sizes):
     def possible_tokens(self, length: int) -> range:
         return range(-(-length // self._tables.longest), length + 1)
 
-    def lengths(self, tokens: TokenBuffer) -> NDArray[np.int64]:
-        return self._lengths[as_array(tokens)]
-
-    def average(self) -> NDArray[np.float64]:
-        return self._lengths.astype(np.float64)
+    def table(self) -> NDArray[np.int64]:
+        return self._lengths
 
 
 class BPETokenizer(Tokenizer):

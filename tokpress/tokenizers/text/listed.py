@@ -17,8 +17,8 @@ import numpy as np
 
 from ...errors import ModelError, TokenizerError
 from ...storage.files import check_settings, parse, read
-from ...tokens import TokenBuffer, Tokens, as_array
-from ..base import Config, Tokenizer
+from ...tokens import TokenBuffer, Tokens
+from ..base import Config, Tokenizer, in_vocabulary
 from ..sizes import EachToken
 
 FILE = "tokenizer.json"
@@ -77,10 +77,7 @@ class ListedTokenizer(Tokenizer):
         return np.array(out, np.int32)
 
     def decode(self, tokens: TokenBuffer) -> bytes:
-        tokens = as_array(tokens)
-        if len(tokens) and (int(tokens.min()) < 0 or int(tokens.max()) >= self.vocab_size):
-            raise TokenizerError(f"a token lies outside 0 … {self.vocab_size - 1}")
-        return b"".join(map(self._bytes.__getitem__, tokens.tolist()))
+        return b"".join(map(self._bytes.__getitem__, in_vocabulary(tokens, self.vocab_size).tolist()))
 
     def save(self, folder: Path) -> None:
         vocab = {entry.decode("latin-1"): 256 + i for i, entry in enumerate(self.entries)}
