@@ -2,7 +2,9 @@
 with two threads each wait for one another. `python -m pytest -n 0` is one process."""
 
 import os
+import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -15,6 +17,10 @@ settings.load_profile("any machine")
 
 #: each of them imports torch, and the longest file is one process's
 MAX_WORKERS = 8
+
+# Modules that tests import from their own folders leave no __pycache__ there: tests list those folders.
+os.environ["PYTHONPYCACHEPREFIX"] = str(Path(__file__).parent.parent / ".pytest_cache" / "bytecode")
+sys.pycache_prefix = os.environ["PYTHONPYCACHEPREFIX"]
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
