@@ -224,7 +224,7 @@ def fit(rows: str, window: str) -> Decorator:
     """Options of a run that trains a prior. rows, window: the default batch size and length."""
     return options.all_of(
         click.option("--init", cls=Advanced, metavar="NAME|DIR", help="Start from this model and its tokenizer."),
-        click.option("--memory/--no-memory", cls=Advanced, default=None, show_default="for mingru", help="Memory of coded tokens."),
+        click.option("--memory/--no-memory", cls=Advanced, default=None, show_default="for mingru", help="Memory and bitwise mixing."),
         _window(window),
         run(rows),
         click.option("--compile/--no-compile", cls=Advanced, default=None, show_default="in long runs", help="Use torch.compile."),

@@ -12,26 +12,29 @@ from tokpress.errors import ChecksumError
 
 
 class Tree:
-    """Bytes, eight decisions each; p of a bit counts the bits seen at its node of the tree, for all lanes together."""
+    """Bytes, eight decisions each, in two stages; p of a bit counts the bits seen at its node of the tree, for all lanes together."""
 
     rules = FrameRules()
 
     def init(self, lanes, tokens):
         return np.ones((256, 2))
 
-    def begin(self, state, previous, rows):
-        pass
+    def stages(self, state, previous, rows):
+        nodes = [1] * rows
+        for stop in (8, 256):
+            yield [self.path(state, nodes, lane, stop) for lane in range(rows)]
 
-    def path(self, state, lane):
-        node = 1
-        while node < 256:
+    def path(self, state, nodes, lane, stop):
+        while nodes[lane] < stop:
+            node = nodes[lane]
             bit = yield (state[node] / state[node].sum()).astype(np.float32)[None]
             state[node, bit] += 1
-            node = 2 * node + bit
-        return node - 256
+            nodes[lane] = 2 * node + bit
+        return nodes[lane] - stop
 
     def bits(self, symbol):
-        return [symbol >> place & 1 for place in range(7, -1, -1)]
+        bits = [symbol >> place & 1 for place in range(7, -1, -1)]
+        return bits[:3], bits[3:]
 
 
 TEXT = np.frombuffer(b"bit by bit, a path of bits. " * 20, np.uint8).astype(np.int32)

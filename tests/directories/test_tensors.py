@@ -135,7 +135,7 @@ def test_a_changed_model_is_hashed(change, tmp_path):
         (place / shipped.LIST).unlink()
     if change == "config":
         config = json.loads((folder / "config.json").read_text())
-        config["prior"]["orders"][0] = 5
+        config["prior"]["base"]["orders"][0] = 5
         (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
     if change == "size":
         (folder / "tokenizer.json").write_text((folder / "tokenizer.json").read_text() + " ")

@@ -9,16 +9,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.coding import common as coding
-from tests.models import tiny_mingru
+from tests.models import tiny_class_factored, tiny_mingru
 from tokpress.coding import Frame
 from tokpress.coding.lanes import FrameRules, Layout
 from tokpress.conformance import check
 from tokpress.errors import ChecksumError, ModelError
 from tokpress.models.model import Model
+from tokpress.priors.compose.memory import MemoryPrior
+from tokpress.priors.compose.product import ProductPrior
 from tokpress.priors.lecture.histogram import HistogramPrior
 from tokpress.priors.text.bitwise import BitwisePrior, TokenPaths
 from tokpress.priors.text.bitwise_model import log2
-from tokpress.priors.text.bitwise_tree import DIGITS, Tree
 from tokpress.tokenizers.text.bpe import BPETokenizer
 from tokpress.tokenizers.text.bytes import BytesTokenizer
 from tokpress.training.learners.bpe import train_bpe
@@ -32,6 +33,9 @@ class Listed(BytesTokenizer):
 
     def __init__(self, token_bytes: list[bytes]) -> None:
         self._listed, self.vocab_size = token_bytes, len(token_bytes)
+
+    def token_bytes(self):
+        return self._listed
 
     def decode(self, tokens):
         return b"".join(self._listed[v] for v in tokens)
@@ -52,21 +56,30 @@ def test_a_bitwise_model_of_byte_pairs_conforms(bpe, tmp_path):
     check(Model(bpe, BitwisePrior(tiny_mingru(symbols=bpe.vocab_size))), tmp_path)
 
 
-def test_the_probabilities_of_all_tokens_sum_to_one():
+PRIORS = {
+    "histogram": lambda: bitwise(HistogramPrior(40), TOKEN_BYTES[97:117] + TOKEN_BYTES[256:] + TOKEN_BYTES[:14]),
+    "classes": lambda: bitwise(tiny_class_factored(40, classes=5), TOKEN_BYTES[:40]),
+    "memory": lambda: bitwise(MemoryPrior(tiny_class_factored(40, classes=5)), TOKEN_BYTES[:40]),
+}
+
+
+@pytest.mark.parametrize("name", PRIORS)
+def test_the_probabilities_of_all_tokens_sum_to_one(name):
     """After some tokens, whatever the contexts have learned."""
-    prior = bitwise(HistogramPrior(40), TOKEN_BYTES[97:117] + TOKEN_BYTES[256:] + TOKEN_BYTES[:14])
+    prior = PRIORS[name]()
     steps, total = TokenPaths(prior, Frame(60)), 0.0
     before = np.random.default_rng(1).integers(0, 40, 12)
     for v in range(40):
         state, p = steps.init(1, 60), 0.0
         for t, symbol in enumerate([*before, v]):
-            steps.begin(state, before[t - 1 : t].astype(np.int32) if t else None, 1)
-            path, bits, p = steps.path(state, 0), iter(steps.bits(symbol)), 1.0
-            pmf = next(path)
-            with contextlib.suppress(StopIteration):
-                while True:
-                    p *= float(pmf[0, bit := next(bits)])
-                    pmf = path.send(bit)
+            p = 1.0
+            previous = before[t - 1 : t].astype(np.int32) if t else None
+            for (path,), bits in zip(steps.stages(state, previous, 1), steps.bits(symbol), strict=True):
+                followed, pmf = iter(bits), next(path)
+                with contextlib.suppress(StopIteration):
+                    while True:
+                        p *= float(pmf[0, bit := next(followed)])
+                        pmf = path.send(bit)
         total += p
     assert total == pytest.approx(1, abs=1e-6)
 
@@ -120,21 +133,23 @@ def test_lanes_of_whole_items_have_room():
     assert np.array_equal(coding.decode(prior, coding.encode(prior, tokens, 2), 20, 2), tokens)
 
 
-@given(st.lists(st.binary(min_size=1, max_size=4), min_size=1, max_size=40, unique=True))
-def test_the_tree_has_a_decision_for_each_token_but_one(token_bytes):
-    tree = Tree(token_bytes)
-    assert sorted({tree.root, *tree.below, *tree.above}) == list(range(len(token_bytes)))
-    for rank, symbol in enumerate(tree.symbol):
-        low, high, split, places = 0, len(token_bytes), tree.root, [-1]
-        for bit in tree.path(rank):
-            assert low < split < high and tree.place[split] > places[-1]
-            places.append(tree.place[split])
-            byte, place = divmod(tree.place[split], DIGITS)
-            token = token_bytes[symbol] + b"\0"
-            assert bit == (byte < len(token_bytes[symbol]) if place == 0 else token[byte] >> (8 - place) & 1)
-            low, high = (split, high) if bit else (low, split)
-            split = tree.above[split] if bit else tree.below[split]
-        assert (low, high, split) == (rank, rank + 1, 0)
+@pytest.mark.parametrize("symbols", [2, 3, 7, 8, 9, 200])
+def test_every_token_has_a_path_of_its_own(symbols):
+    """Bits that nothing else shares, as many as there are decisions at most."""
+    paths = TokenPaths(bitwise(HistogramPrior(symbols), TOKEN_BYTES[:symbols]), Frame(5))
+    found = ["".join(map(str, *paths.bits(v))) for v in range(symbols)]
+    assert max(map(len, found)) == (symbols - 1).bit_length()
+    assert sum(2.0 ** -len(bits) for bits in found) == 1, "a prefix code without gaps"
+    assert all(one == other or not other.startswith(one) for one in found for other in found)
+
+
+def test_the_order_of_tokens_is_that_of_the_classes():
+    base = tiny_class_factored(64, classes=4)
+    for prior in (base, MemoryPrior(base), ProductPrior([tiny_mingru(64), base])):
+        tokens = bitwise(prior, TOKEN_BYTES[:64]).tokens
+        assert tokens.place == base.classes.place.tolist() and tokens.symbol == base.classes.symbol.tolist()
+    listed = [b"b", b"a", b"ab", *TOKEN_BYTES[:5]]
+    assert bitwise(HistogramPrior(8), listed).tokens.bytes == sorted(listed)
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 1000, 4097, 2**24 + 1, 2**31 - 129])
@@ -161,25 +176,19 @@ def test_it_codes_for_a_model():
         coding.encode(BitwisePrior(HistogramPrior(256)), np.zeros(9, np.int32), 1)
 
 
-def test_fewer_lanes_where_it_says_so():
-    base = HistogramPrior(256)
-    prior = BitwisePrior.load({"base": {"name": "histogram"}, "lanes": 5}, {}, 256)
-    rule = [(base.rules.lanes(n), prior.rules.lanes(n)) for n in (0, 1, 96, 4 * 96, 7 * 96, 1 << 20)]
-    assert rule == [(1, 1), (1, 1), (1, 1), (4, 2), (7, 3), (128, 5)]
-    assert prior.config() == {"lanes": 5, "base": {"name": "histogram", "static": False}}
-    listed = Listed(TOKEN_BYTES[:256])
-    model = Model(listed, prior)
-    assert model.prior.rules.lanes(1 << 20) == 5, "also where it is told its tokenizer"
-    *_, lanes = model.encode(bytes(range(256)) * 8)
-    assert lanes == 5
+def test_fewer_lanes_than_the_base_takes():
+    base = tiny_mingru()
+    prior = BitwisePrior(base)
+    rule = [(base.rules.lanes(n), prior.rules.lanes(n)) for n in (0, 1, 1024, 4097, 1 << 20)]
+    assert rule == [(1, 1), (1, 1), (1, 1), (5, 2), (128, 64)]
+    assert BitwisePrior(HistogramPrior(256)).rules.lanes(1 << 20) == 128, "a base without a rule of its own"
 
 
 @pytest.mark.parametrize(
     "config",
     [
         {"least": 7},
-        {"lanes": 0},
-        {"lanes": "4"},
+        {"lanes": 4},
         {"base": {"name": "bitwise", "base": {}}},
     ],
 )

@@ -14,7 +14,6 @@ from tokpress.codec import encoded_frame, options
 from tokpress.coding import Frame, symbolwise
 from tokpress.coding.classes import SymbolClasses
 from tokpress.conformance import check
-from tokpress.container.proportion import least_payload
 from tokpress.errors import ChecksumError, ModelError
 from tokpress.models.model import Model
 from tokpress.priors.compose.memory import MemoryPrior
@@ -315,17 +314,14 @@ def test_a_product_with_one_or_two_class_factored(wrap, other):
     assert len(payloads) == 1
 
 
-@pytest.mark.parametrize(("tokens", "told"), [(40, None), (700, 1), (1_025, 2), (8_191, 8), (8_192, None)])
-def test_few_lanes_where_there_are_few_tokens(tokens, told):
-    """A lane that begins knows nothing. The frame says how many there are where the rule of the format says others."""
-    source = (TEXT * 40)[:tokens]
-    model = Model(BytesTokenizer(), MemoryPrior(tiny_class_factored()))
-    coded = encoded_frame.encode(model, source, options.Options(), lambda done: None)
-    assert coded.lanes == told and model.decode(coded.payload, coded.tokens, coded.lanes) == source
-    bits = model.score(source, lanes=None).total_bits
-    least = 8 * least_payload(tokens, told or model.prior.rules.lanes(tokens), model.prior.rules.tokens_per_byte)
-    assert 8 * len(coded.payload) == pytest.approx(max(bits, least), rel=0.02, abs=40)
-    assert Model(BytesTokenizer(), MemoryPrior(tiny_mingru())).encode(source)[2] == model.prior.rules.lanes(tokens)
+@pytest.mark.parametrize(("tokens", "lanes"), [(1, 1), (1_024, 1), (1_025, 2), (8_192, 8), (600_000, 128)])
+def test_few_lanes_where_there_are_few_tokens(tokens, lanes):
+    """A lane that begins knows nothing."""
+    prior = MemoryPrior(tiny_class_factored())
+    assert prior.rules.lanes(tokens) == lanes
+    source = (TEXT * 40)[: min(tokens, 9_000)]
+    coded = encoded_frame.encode(Model(BytesTokenizer(), prior), source, options.Options(), lambda done: None)
+    assert coded.lanes is None, "the rule of the format says so"
 
 
 def test_no_more_lanes_than_tokens():
@@ -339,7 +335,7 @@ def test_no_more_lanes_than_tokens():
 
 
 def test_class_factored_bitwise():
-    """Tokens coded bit by bit need the probabilities of all."""
+    """Classes of all lanes, then members."""
     payloads, model = set(), Model(BytesTokenizer(), BitwisePrior(MemoryPrior(tiny_class_factored())))
     for kernel in KERNELS:
         payload, tokens, lanes = model.encode(TEXT[:150], 20, kernel=kernel)

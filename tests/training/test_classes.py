@@ -8,6 +8,7 @@ import pytest
 from tests.training.command import round_trip, run
 from tokpress.coding.classes import SymbolClasses
 from tokpress.models.store import load, load_folder
+from tokpress.priors.compose.parts import innermost
 from tokpress.training.data.streams import Source
 from tokpress.training.export import model_of_checkpoint
 from tokpress.training.nets import classes as symbol_classes
@@ -110,8 +111,8 @@ def test_from_the_corpus_to_a_file_and_back():
         "--keep-checkpoint",
     )
     model = load("made")
-    base = model.prior.config()["base"]
-    assert base["classes"] == 16 and "dropout" not in base and model.prior.classes.classes == 16
+    base = innermost(model.prior).config()
+    assert base["classes"] == 16 and "dropout" not in base and model.prior.base.classes.classes == 16
     size = Path("new.txt").stat().st_size
     assert round_trip("made") < 0.7 * size
     as_it_stands = model_of_checkpoint("made/.checkpoint/state", "made/.checkpoint/tokenizer")

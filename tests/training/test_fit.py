@@ -288,7 +288,7 @@ def test_a_checkpoint_becomes_a_model(patterned, tmp_path):
     model = model_of_checkpoint(tmp_path / "c", BytesTokenizer())
     model.save(tmp_path / "made")
     again = load_folder(tmp_path / "made")
-    assert again.prior.config()["base"] == {
+    assert again.prior.config()["base"]["base"] == {
         "name": "mingru",
         "symbols": 256,
         "width": 16,

@@ -219,3 +219,26 @@ def test_dropout_is_for_training_only(tables):
     assert nats(plain.train()) == nats(plain)
     assert len({nats(dropping.train()) for _ in range(3)}) == 3
     assert nats(dropping.eval()) == nats(plain.eval())
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_the_product_of_own_classes_is_that_of_all(dtype):
+    """Values and gradients; one class is empty."""
+    torch.manual_seed(0)
+    layer, x = QuantLinear(24, 6 + 6 * 4, normed=True), torch.randn(50, 24, requires_grad=True)
+    layer.product_dtype = dtype
+    of_class = torch.randint(0, 5, (50,))
+    factors = torch.randn(50, 6 + 4)
+
+    def all_outputs():
+        y = layer(x)
+        return y[:, :6], y[:, 6:].unflatten(1, (6, 4))[torch.arange(50), of_class]
+
+    found = []
+    for parts in (layer.by_class(x, 6, of_class), all_outputs()):
+        y = torch.cat(parts, 1)
+        x.grad = layer.weight.grad = None
+        (y * factors).sum().backward()
+        found.append((y.detach(), x.grad.clone(), layer.weight.grad.clone()))
+    for own, dense in zip(*found, strict=True):
+        assert torch.allclose(own, dense, atol=1e-5 if dtype == torch.float32 else 0.05)

@@ -47,10 +47,17 @@ def test_a_preset_from_corpus_to_round_trip(corpus):
         "config.json", "tokenizer.json", "model.safetensors", "README.md", "training_curve.json",
     }  # fmt: skip
     card = Path("made/README.md").read_text()
-    for part in ("texts/one.txt", "with memory", "seed 0", "12 steps", "torch 2", "`*.log` were drawn 2 times"):
+    for part in (
+        "texts/one.txt",
+        "with memory and mixing",
+        "seed 0",
+        "12 steps",
+        "torch 2",
+        "`*.log` were drawn 2 times",
+    ):
         assert part in card, part
     assert str(corpus.parent) not in card
-    rate = float(re.search(r"with memory \| ([\d.]+)", card)[1])
+    rate = float(re.search(r"with memory and mixing \| ([\d.]+)", card)[1])
     alone = float(re.search(r"prior alone \| ([\d.]+)", card)[1])
     assert 0 < rate < alone < 8
     curve = json.loads(Path("made/training_curve.json").read_text())
@@ -352,12 +359,22 @@ def test_stop_and_resume(tmp_path, at):
     assert f"resuming at step {stopped_at:,}" in told and f", step {stopped_at + 3:,}, " in told
     exec(from_docs("training.md", "model_of_checkpoint"), {})
     assert load("as_it_stands").id == load("made").id
+    told = run("train", "--resume", "-o", "made", "--max-steps", stopped_at + 3, "--keep-checkpoint").output
+    assert "nothing was trained" in told
     told = run("train", "texts", "--resume", "-o", "made", "--max-steps", stopped_at + 5).output
     assert f", step {stopped_at + 5:,}, " in told and not Path("made/.checkpoint").exists()
     assert "`tokpress train texts -o made --preset tiny --max-steps 100000 --max-minutes 5 && " in (
         Path("made/README.md").read_text()
     )
     round_trip("made")
+    assert "begin a run with --init made" in run("train", "--resume", "-o", "made", code=1).output
+
+
+def test_a_run_that_read_little_says_so(corpus):
+    (corpus / "long.txt").write_bytes(prose(60_000, 5))
+    words = ("texts", "-o", "made", "--preset", "tiny", "--no-compile", "-f", "--max-steps")
+    assert "after 1 steps, which read" in run("train", *words, 1).output
+    assert "hardly learned" not in run("train", *words, 60).output
 
 
 def test_a_changed_corpus_is_not_resumed(corpus):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import math
 from collections.abc import Callable, Sequence
 
@@ -144,8 +145,17 @@ def _pieces(source: bytes, count: int) -> bytes:
 
 
 def is_hopeless(model: Model, part: bytes) -> bool:
-    """Whether the model's vocabulary of byte strings finds so few of them that a trial is not worth its time."""
-    if model.tokenizer.vocab_size <= 256:
-        return False
+    """Whether the part is no text, and the model's vocabulary of byte strings finds so few of them that a trial is not worth its time."""
     probe = part[:PROBE]
+    if model.tokenizer.vocab_size <= 256 or _is_utf8(probe):
+        return False
     return len(model.tokenizer.encode(probe)) > HOPELESS * len(probe)
+
+
+def _is_utf8(probe: bytes) -> bool:
+    """Whether it is text in UTF-8, whose last character may be cut."""
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(probe)
+    except UnicodeDecodeError:
+        return False
+    return b"\0" not in probe

@@ -8,7 +8,7 @@
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import NamedTuple
 
 #: a source up to this size is tried as a whole; of a larger one, a part
@@ -16,14 +16,12 @@ TRIAL_SIZE = 1 << 17
 #: from this size on, every candidate is tried, on a larger part
 LARGE = 1 << 20
 #: Bytes for the whole source, over those expected from the part, of a candidate that starts empty: it learns more from the rest than a
-#: trained one. (Chosen on nine files of the bench that the text model has not read; results of these files are reported too.)
-STARTS_EMPTY = 0.91
+#: trained one. (Measured on ends of the training texts and on files of this machine: docs/notes/text.md.)
+STARTS_EMPTY = 0.95
 #: above this share of lzma's bytes in the source, a single candidate is tried too: the source may be incompressible
 HARDLY = 0.98
 #: below this share of lzma's bytes, a candidate is taken without trying the others
 CLEAR_WIN = 0.75
-#: below this share of lzma's bytes in the source, the last candidate, which learns fastest, is tried first; prose has a third and more
-REPETITIVE = 0.2
 #: Prose: a token of the text model has at least PROSE_BYTES bytes on average, and lzma needs at least PROSE_LZMA bytes for it. The text
 #: model is then taken without a trial; it needs about PROSE_TEXT bytes a token. (With lzma above 0.9 bytes it was always the best; at
 #: 0.87 there was one file on which it was not.)
@@ -76,12 +74,6 @@ def may_be_prose(part: Part) -> bool:
     return not (part.by_user or part.is_whole or part.samples)
 
 
-def order(count: int, part: Part) -> Sequence[int]:
-    """The candidates' numbers in the order of trial."""
-    fastest_first = not part.by_user and part.lzma < REPETITIVE * part.size
-    return range(count)[::-1] if fastest_first else range(count)
-
-
 def is_taken_untried(count: int, part: Part) -> bool:
     """Whether there is one candidate, and lzma shrinks the part."""
     doubtful = not part.by_user and part.lzma > HARDLY * part.size
@@ -114,7 +106,7 @@ class Selection:
         if is_taken_untried(self._count, self._part):
             self.best = Choice(0, self._part.lzma)
             return
-        for number in order(self._count, self._part):
+        for number in range(self._count):
             if self._ended:
                 return
             yield number

@@ -6,12 +6,13 @@ So a context-mixing model of bits can help to predict tokens. One loop walks the
 
     encode: push the known bit │ decode: pop it │ score: add −log2 p │ sample: draw it
 
-Within a step, lanes are coded one after another, so each lane learns from the bits of the lanes before it.
+Within a step, lanes are coded one after another, so each lane learns from the bits of the lanes before it. A step may have stages:
+all lanes code the first part of their symbols, then all the next part.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..lazy import np
@@ -43,15 +44,13 @@ class DecisionPaths(Protocol):
     def init(self, lanes: int, tokens: int) -> Any:
         """A fresh state, as `SteppedPrior.init` makes it."""
 
-    def begin(self, state: Any, previous: Tokens | None, rows: int) -> None:
-        """Begin a step of the first `rows` lanes, after their symbols [n] of the step before."""
+    def stages(self, state: Any, previous: Tokens | None, rows: int) -> Iterator[list[Generator[Pmf, int, int]]]:
+        """A step of the first `rows` lanes, after their symbols [n] of the step before: stage after stage, the paths of all lanes.
 
-    def path(self, state: Any, lane: int) -> Generator[Pmf, int, int]:
-        """The decisions of a lane's next symbol: yields p of the next bit, [1, 2], receives the bit and learns it; returns
-        the symbol."""
+        A path yields p of its next bit, [1, 2], receives the bit and learns it. The paths of the last stage return symbols."""
 
-    def bits(self, symbol: int) -> Iterable[int]:
-        """The bits of a symbol, in the order of its path."""
+    def bits(self, symbol: int) -> Sequence[Sequence[int]]:
+        """The bits of a symbol for each stage, in the order of its path."""
 
 
 class Bitwise(Codec):
@@ -131,8 +130,10 @@ class Bitwise(Codec):
         state = self.prior.init(layout.lanes, layout.tokens)
 
         def step(previous: Tokens | None, rows: int) -> Tokens:
-            self.prior.begin(state, previous, rows)
-            return np.array([_symbol(self.prior.path(state, lane), choose) for lane in range(rows)], np.int32)
+            symbols = []
+            for paths in self.prior.stages(state, previous, rows):
+                symbols = [_followed(path, choose) for path in paths]
+            return np.array(symbols, np.int32)
 
         return take_steps(layout, step, watch)
 
@@ -140,12 +141,12 @@ class Bitwise(Codec):
         """(place in the grid [B, T], bit) of each decision of known symbols, in the order of the walk."""
         for rows, first, stop in layout.runs():
             for t in range(first, stop):
-                for lane in range(rows):
-                    for bit in self.prior.bits(int(grid[lane, t])):
-                        yield lane * layout.steps + t, bit
+                for stage in zip(*(self.prior.bits(symbol) for symbol in grid[:rows, t].tolist())):
+                    for lane, bits in enumerate(stage):
+                        yield from ((lane * layout.steps + t, bit) for bit in bits)
 
 
-def _symbol(path: Generator[Pmf, int, int], choose: Callable[[Pmf], int]) -> int:
+def _followed(path: Generator[Pmf, int, int], choose: Callable[[Pmf], int]) -> int:
     try:
         p = next(path)
         while True:

@@ -15,9 +15,6 @@ from ..tokens import TokenBuffer, Tokens, as_array
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-#: a frame of fewer tokens than this is short
-SHORT, TOKENS_A_LANE = 8192, 1024
-
 
 def default_lanes(tokens: int) -> int:
     """The default number of lanes. Part of the format: never change it, add a version.
@@ -26,14 +23,6 @@ def default_lanes(tokens: int) -> int:
     products. One lane per 96 tokens up to 16 lanes, then one per 1024 tokens up to 128 lanes.
     """
     return max(1, min(tokens // 96, 16), min(tokens // 1024, 128))
-
-
-def fewer_lanes(tokens: int, rule: int) -> int:
-    """Lanes of a short frame: one per 1024 tokens, at most `rule`; of other frames `rule`, the default number.
-
-    Fewer lanes are slower, but fewer start with an empty state. This saves 3.6 % on messages of 1 to 4 KB (docs/notes/text.md,
-    "Few lanes where there are few tokens")."""
-    return min(rule, -(-tokens // TOKENS_A_LANE)) if 0 < tokens < SHORT else rule
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,10 +35,8 @@ class FrameRules:
     order: Order | None = None
     #: largest number of lanes of a frame
     max_lanes: int = 512
-    #: the default number of lanes is divided by this
-    lane_divisor: int = 1
-    #: whether an encoder takes fewer lanes where there are few tokens
-    short_in_few_lanes: bool = False
+    #: a lane for so many tokens; 0: `default_lanes`
+    tokens_a_lane: int = 0
     #: largest number of tokens for each byte of payload (`container.proportion`)
     tokens_per_byte: int = 1 << 8
     #: whether the payload says where the samples lie in the source (`Frame.grid`)
@@ -61,13 +48,13 @@ class FrameRules:
 
     def lanes(self, tokens: int) -> int:
         """The number of lanes of a frame whose header does not store it."""
-        rule = default_lanes(tokens) if self.order is None else -(-tokens // self.stride)
-        return max(1, min(rule // self.lane_divisor, self.max_lanes))
-
-    def lanes_taken(self, tokens: int) -> int:
-        """The number of lanes that an encoder takes by default. The header stores it if `lanes` gives another number."""
-        rule = self.lanes(tokens)
-        return fewer_lanes(tokens, rule) if self.short_in_few_lanes else rule
+        if self.order is not None:
+            rule = -(-tokens // self.stride)
+        elif self.tokens_a_lane:
+            rule = -(-tokens // self.tokens_a_lane)
+        else:
+            rule = default_lanes(tokens)
+        return max(1, min(rule, self.max_lanes))
 
     def arrange(self, tokens: TokenBuffer) -> TokenBuffer:
         """Tokens [N] of a source in the order in which they are coded."""

@@ -142,7 +142,7 @@ class Model:
                 self._check_tokens(source, tokens)
         count, rules = len(tokens), self.prior.rules
         grid = self._grid_of(source, grid)
-        lanes = max(1, min(lanes or rules.lanes_taken(count), count))
+        lanes = max(1, min(lanes or rules.lanes(count), count))
         codec = self._codec(Frame(count, lanes, kernel, threads, grid))
         payload = self._pack_grid(grid) + codec.encode(rules.arrange(tokens), lambda done: report(done / max(count, 1)))
         lanes = codec.frame.lanes
@@ -283,7 +283,7 @@ class Model:
             raise TokpressError("items are predicted one by one: give a context of complete items")
         tokens = np.concatenate([as_array(before), as_array(encoded(tokenizer, source))])
         grid = self._grid_of(context + source, grid)
-        codec = self._codec(Frame(len(tokens), lanes or rules.lanes_taken(len(tokens)), kernel, threads, grid))
+        codec = self._codec(Frame(len(tokens), lanes or rules.lanes(len(tokens)), kernel, threads, grid))
         bits = rules.in_place(codec.score(rules.arrange(tokens)))[len(before) :]
         sizes = self.tokenizer.sizes
         if sizes.unit_tokens == 1 and not apart:

@@ -18,22 +18,22 @@ SHARPEST = 1 << 32
 
 
 class TokenTable:
-    """The bytes of all tokens in the core's layout, sorted.
+    """The bytes of all tokens in the core's layout. symbols, token_bytes [V]: the symbol at each place, and its bytes. Places are those of
+    the classes where the model is class-factored.
 
     Raises ValueError if two tokens have the same bytes, or a token has not 1 to 32 bytes."""
 
-    def __init__(self, token_bytes: Sequence[bytes]) -> None:
-        ranked = sorted(range(len(token_bytes)), key=token_bytes.__getitem__)
-        sizes = [len(token_bytes[v]) for v in ranked]
+    def __init__(self, symbols: Sequence[int], token_bytes: Sequence[bytes]) -> None:
+        sizes = [len(token) for token in token_bytes]
         if len(set(token_bytes)) < len(token_bytes) or not all(1 <= size <= 32 for size in sizes):
             raise ValueError("bitwise coding needs tokens that are different strings of 1 to 32 bytes")
-        self.symbols = (ctypes.c_int32 * len(ranked))(*ranked)
-        self.sizes = (ctypes.c_int32 * len(ranked))(*sizes)
-        self.bytes = b"".join(token_bytes[v] for v in ranked)
+        self.symbols = (ctypes.c_int32 * len(symbols))(*symbols)
+        self.sizes = (ctypes.c_int32 * len(sizes))(*sizes)
+        self.bytes = b"".join(token_bytes)
 
 
 class BitwiseFrame(Handle):
-    """The state of one frame of `tokens` tokens in `lanes` lanes, under a model that is not class-factored."""
+    """The state of one frame of `tokens` tokens in `lanes` lanes."""
 
     kind = "bitwise"
 

@@ -133,7 +133,7 @@ def _rates(facts: Facts) -> list[str]:
     if facts.alone_bits_per_byte is not None:
         lines.append(f"| prior alone | {facts.alone_bits_per_byte:.4f} |")
     lines.append(
-        f"| {'with memory' if facts.alone_bits_per_byte is not None else 'prior'} | {facts.exact_bits_per_byte:.4f} |"
+        f"| {'with memory and mixing' if facts.alone_bits_per_byte is not None else 'prior'} | {facts.exact_bits_per_byte:.4f} |"
     )
     if facts.progress:
         estimate = facts.progress.held_out_bits_per_byte

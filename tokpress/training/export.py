@@ -16,6 +16,7 @@ from ..errors import TokpressError
 from ..models.model import Model
 from ..priors.base import Prior
 from ..priors.compose.memory import MemoryPrior
+from ..priors.text.bitwise import BitwisePrior, is_spelled
 from ..priors.text.mingru import ONLINE, MinGRUPrior
 from ..tokenizers.base import Tokenizer
 from .nets.mingru import MinGRUNet, export, shape_of
@@ -23,7 +24,8 @@ from .run_dir import load_tokenizer
 
 
 def model_of_checkpoint(checkpoint: Path | str, tokenizer: Tokenizer | Path | str, memory: bool = True) -> Model:
-    """tokenizer: the one that the run trained with, or its directory. memory: whether the prior is wrapped in a memory.
+    """tokenizer: the one that the run trained with, or its directory. memory: whether the prior is wrapped in a memory and
+    in bitwise mixing.
 
     Raises TokpressError where the checkpoint is damaged or not of a minGRU, ModelError where the tokenizer has another number
     of symbols."""
@@ -37,4 +39,14 @@ def model_of_checkpoint(checkpoint: Path | str, tokenizer: Tokenizer | Path | st
     prior: Prior = MinGRUPrior({**net.config, "online": ONLINE}, export(net))
     if not isinstance(tokenizer, Tokenizer):
         tokenizer = load_tokenizer(Path(tokenizer))
-    return Model(tokenizer, MemoryPrior(prior) if memory else prior)
+    return Model(tokenizer, mixed(prior, tokenizer) if memory else prior)
+
+
+def mixed(prior: Prior, tokenizer: Tokenizer) -> Prior:
+    """The prior in a memory; a minGRU over strings of bytes in bitwise mixing, too."""
+    with_memory = MemoryPrior(prior)
+    return (
+        BitwisePrior(with_memory, tokenizer)
+        if isinstance(prior, MinGRUPrior) and is_spelled(tokenizer)
+        else with_memory
+    )

@@ -20,7 +20,7 @@ from ..models.folder import move, needed
 from ..models.model import Model
 from ..models.store import load_folder
 from ..priors.base import Prior
-from ..priors.compose.memory import MemoryPrior
+from ..priors.compose.parts import innermost
 from ..priors.registry import PRIORS
 from ..registry import blame
 from ..tokenizers.base import Tokenizer
@@ -30,6 +30,7 @@ from .card import Facts, card, tokenizer_card
 from .data.corpus import corpus_files
 from .data.streams import Items, Source, validation_batch
 from .data.tokenize import tokenizer_hash
+from .export import mixed
 from .learners.base import TokenizerLearner
 from .learners.registry import fit_prior, prior_learner, tokenizer_learner
 from .loop.team import Team, check_device
@@ -38,6 +39,9 @@ from .prepare import file_facts, learn_tokenizer, note_partial_items, prepare, w
 from .run_dir import Settings
 
 __all__ = ["Settings", "Watcher", "train", "train_tokenizer"]
+
+#: a run of fewer steps that has not read its corpus once is too short
+FEW_STEPS = 200
 
 
 class _Silent:
@@ -133,7 +137,10 @@ def train(
         if team.main:
             note_partial_items(settings, sources, run.watcher)
         run.watcher.phase(f"Training the {settings.prior} prior")
+        before = run_dir.progress_of(run.folder) if run.resume else None
         prior = _fit(run, sources, given, tokenizer, init)
+        if team.main and run.progress:
+            _note_short_run(run.progress, before["step"] if before else 0, sources, run.watcher)
 
         def finish() -> None:
             run.watcher.phase("Measuring on held-out data")
@@ -169,12 +176,26 @@ def _note_beginning(run: _Run, processes: int) -> None:
         run.watcher.note(run_dir.standing(run.folder))
 
 
+def _note_short_run(progress: Progress, steps_before: int, sources: list[Source], watcher: Watcher) -> None:
+    """Tell of a run that trained nothing, or so little that its model is poor: a busy machine takes few steps in its minutes."""
+    read = progress.tokens / max(sum(len(source.tokens) for source in sources), 1)
+    if progress.step == steps_before:
+        watcher.note(
+            "nothing was trained, since a limit of the run is reached: raise --max-minutes, --max-passes or --max-steps to train on"
+        )
+    elif progress.step < FEW_STEPS and read < 1:
+        watcher.note(
+            f"the run is over after {progress.step:,} steps, which read {read:.0%} of the corpus: its model has hardly learned. "
+            "Give it more --max-minutes, or a machine that is less busy"
+        )
+
+
 def _model_to_start_from(settings: Settings) -> Model | None:
     """The model that --init names. Raises ModelError if its prior or tokenizer differ from those of the settings."""
     if not settings.init:
         return None
     model = load_folder(settings.init)
-    prior = _inner(model.prior)
+    prior = innermost(model.prior)
     if prior.name != settings.prior:
         raise ModelError(f"{settings.init} is a {prior.name} prior; it cannot start a {settings.prior} prior")
     learner = prior_learner(type(prior))
@@ -189,11 +210,6 @@ def _model_to_start_from(settings: Settings) -> Model | None:
     return model
 
 
-def _inner(prior: Prior) -> Prior:
-    """The prior inside a memory; any other prior itself."""
-    return getattr(prior, "base", prior)
-
-
 def _fit(
     run: _Run, sources: list[Source], given: list[Source] | None, tokenizer: Tokenizer, init: Model | None
 ) -> Prior:
@@ -202,7 +218,7 @@ def _fit(
         run.checkpoint / "state",
         settings.fit,
         run.resume,
-        init=_inner(init.prior) if init else None,
+        init=innermost(init.prior) if init else None,
         given=given,
         report=run.report,
         stop=run.watcher.stop,
@@ -214,13 +230,14 @@ def _fit(
             f"the prior {settings.prior!r} cannot be made with the settings {settings.prior_config}: "
             f"{blame(error) or repr(error)}"
         ) from error
-    return MemoryPrior(prior) if settings.memory else prior
+    return mixed(prior, tokenizer) if settings.memory else prior
 
 
 def _measured(
     sources: list[Source], given: list[Source] | None, tokenizer: Tokenizer, prior: Prior, watcher: Watcher
 ) -> tuple[float, float | None]:
-    """Held-out bits per byte by exact stepping: (of the prior, of the prior inside its memory; None if it has no memory)."""
+    """Held-out bits per byte by exact stepping: (of the prior, of the prior inside its memory and mixing; None if it has
+    none)."""
     lengths = tokenizer.sizes.average()
     order, given_tokens = prior.rules.order, None
     try:
@@ -235,7 +252,7 @@ def _measured(
     except CorpusError as error:
         watcher.note(str(error))
         return float("nan"), None
-    base = _inner(prior)
+    base = innermost(prior)
     alone = None if base is prior else evaluate.exact_bits_per_byte(base, batch, lengths, given_tokens)
     return evaluate.exact_bits_per_byte(prior, batch, lengths, given_tokens), alone
 

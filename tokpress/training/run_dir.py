@@ -75,6 +75,11 @@ def read_settings(folder: Path) -> Settings:
         saved["weights"] = [(glob, float(factor)) for glob, factor in saved["weights"]]
         return Settings(**saved | {"fit": FitConfig(**saved["fit"])})
     except FileNotFoundError:
+        if (folder / "config.json").is_file():
+            raise TokpressError(
+                f"the run that made {folder} is over, and no checkpoint was kept (--keep-checkpoint); "
+                f"to train on from its weights, begin a run with --init {folder}"
+            ) from None
         raise TokpressError(f"{folder} holds no run to resume; leave --resume out to begin one") from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise TokpressError(f"{path} is damaged ({error}); begin anew with -f") from error
@@ -115,13 +120,21 @@ def _check_same(folder: Path, key: str, before: Any, now: Any) -> None:
         )
 
 
-def standing(folder: Path) -> str:
-    """Where a resumed run continues, in words."""
+def progress_of(folder: Path) -> dict[str, Any] | None:
+    """The progress in the checkpoint of a run; None where there is none."""
     place = folder / NAME
     for state in (place / "state", place / "state.old"):
         if (state / "progress.json").is_file():
-            progress = json.loads((state / "progress.json").read_text())["progress"]
-            return f"resuming at step {progress['step']:,}, after {progress['seconds'] / 60:.1f} minutes of training"
+            progress: dict[str, Any] = json.loads((state / "progress.json").read_text())["progress"]
+            return progress
+    return None
+
+
+def standing(folder: Path) -> str:
+    """Where a resumed run continues, in words."""
+    place = folder / NAME
+    if progress := progress_of(folder):
+        return f"resuming at step {progress['step']:,}, after {progress['seconds'] / 60:.1f} minutes of training"
     parts = [name for name in ("tokenizer", "tokens") if (place / name).exists()]
     return f"resuming before the first checkpoint; what is there: {', '.join(parts) or 'nothing yet'}"
 

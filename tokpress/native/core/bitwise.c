@@ -1,12 +1,11 @@
-/* Frames of tokens coded bit by bit: the text models of text.c predict a token, the model of bitwise_model.h codes it
- * digit by digit on its way through the tree of bitwise_tree.h.
+/* Frames of tokens coded bit by bit: the text models of text.c predict a token, the model of bitwise_model.h codes it, decision by
+ * decision. Where the base is class-factored, all lanes code their classes, then the members of these; otherwise all decisions at once.
  *
  * A step's lanes are coded one after the other, since they share what is learned. An encoder knows the tokens, so it
  * codes a step while the other threads begin the next one. The handle borrows that of a text model and its coder:
  * text_finish, text_room and text_start are those of text.c. priors/text/bitwise.py is the twin. */
-#include "costs.h"
 #include "bitwise_model.h"
-#include "bitwise_tree.h"
+#include "costs.h"
 #include "text_step.h"
 
 #define MAX_HISTORY ((int64_t)1 << 31)
@@ -16,32 +15,18 @@ typedef enum { BITWISE_ENCODE, BITWISE_SCORE, BITWISE_DECODE } bitwise_mode;
 
 typedef struct {
     text *text;
-    bitwise_tree tree;
+    token_table tokens;
     bitwise_model *model;
     bitwise_mode mode;
+    int of_class; /* decisions that lead to a class; all of them where there are no classes */
     int64_t waiting, waiting_step; /* lanes of a step that waits to be coded */
-    int32_t *ranks; /* [lanes]: of its tokens */
-    int32_t *by_rank; /* [V, padded]: symbols */
+    int32_t *waiting_places; /* [lanes]: of its tokens, where they are known */
+    uint32_t *nodes; /* [lanes]: how far its tokens are coded */
     int64_t sharpness; /* 2^16 / temperature, when decoding */
     uint32_t *cost; /* [65536], made by the first score */
     int64_t *costs; /* [N]: where scores go */
     int64_t result;
 } bitwise;
-
-/* The sum of 2^30 p of all tokens below a rank. */
-INLINE uint32_t mass_below(const uint32_t *masses, const uint32_t *sums, int64_t rank) {
-    static const int32_t taken[2 * MASSES_TOGETHER] = {-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1};
-    const int64_t first = rank / MASSES_TOGETHER * MASSES_TOGETHER;
-    const int32_t *mask = taken + MASSES_TOGETHER - (rank - first);
-    uint32_t total = sums[rank / MASSES_TOGETHER];
-    for (int i = 0; i < MASSES_TOGETHER; i++) total += masses[first + i] & (uint32_t)mask[i];
-    return total;
-}
-/* Where a model's numbers are no probabilities, sums have wrapped. */
-INLINE uint32_t mass_between(uint32_t low, uint32_t high) {
-    uint32_t mass = (high - low) & 0x7FFFFFFF;
-    return mass + (mass == 0);
-}
 
 /* The upper edge of a zero, of the row (1 - p, p) in rows_coder.h's rule. */
 INLINE uint32_t edge_of_zero(int32_t p) { return (uint32_t)((float)(65536 - p) * 0x1p-16f * (float)(WHOLE - 2)) + 1; }
@@ -62,118 +47,146 @@ INLINE int bitwise_bit(bitwise *s, const bitwise_mode mode, int known, int32_t p
     return !range_pop_bit(&s->text->decoder, edge_of_zero(p));
 }
 
-/* One token: its rank, which is `wanted` unless it is decoded. */
-INLINE int64_t code_token(bitwise *s, const bitwise_mode mode, int64_t lane, int64_t wanted, int64_t *cost) {
-    const bitwise_tree *tree = &s->tree;
+/* Decisions from ... to - 1 of a lane, below `node`; mass: of what they choose among, `count` classes, members or tokens. Returns the
+ * node that is reached. wanted: the place, where it is known. */
+INLINE uint32_t code_decisions(
+    bitwise *s, const bitwise_mode mode, int64_t lane, uint32_t node, int from, int to, const text_masses *mass, int64_t count,
+    int32_t wanted, int64_t *cost
+) {
     bitwise_model *m = s->model;
-    bitwise_lane *l = m->lanes + lane;
-    const uint32_t *masses = s->text->masses + lane * s->text->mass_room;
-    const uint32_t *sums = s->text->mass_sums + lane * (s->text->mass_room / MASSES_TOGETHER + 1);
-    int64_t low = 0, pushed = 0;
-    uint32_t below = 0, above = mass_below(masses, sums, tree->symbols);
-    int found = -1; /* the nibble whose histories `slot` are */
-    uint8_t *slot[HASHED];
-    bitwise_digit d = {.slot = slot};
-    for (uint32_t split = tree->root; split;) {
-        const bitwise_split *at = tree->splits + split;
-        const int64_t byte = at->place / SPELLING_DIGITS;
-        const int place = at->place % SPELLING_DIGITS;
-        const uint8_t *bytes = tree->bytes + tree->start[low];
-        for (; pushed < byte; pushed++, found = -1) bitwise_byte(m, l, bytes[pushed]);
-        if (!l->hashed) bitwise_hash(m, l, lane);
-        const uint32_t known = place > 1 ? bytes[byte] & (0xFF00u >> (place - 1)) & 0xFF : 0;
-        if (place > 0 && found != (place > 4)) {
-            found = place > 4;
-            bitwise_find(m, l, found ? (int32_t)(known >> 4) : -1, slot);
+    token_lane *l = m->lanes + lane;
+    bitwise_decision d = {0};
+    int found = 0; /* decision at which the group begins whose histories d.slot are */
+    int64_t low = 0;
+    uint32_t below[2] = {0, 0}, above[2] = {masses_below(mass, 0, count), masses_below(mass, 1, count)};
+    for (int at = from; at < to; at++) {
+        const int64_t split = low + ((int64_t)1 << (to - 1 - at));
+        if (split >= count) { /* there is nothing above */
+            node = 2 * node;
+            continue;
         }
-        const uint32_t middle = mass_below(masses, sums, split);
-        int32_t p = bitwise_predict(m, l, &d, place, known, mass_between(below, middle), mass_between(middle, above));
-        int bit = bitwise_bit(s, mode, wanted >= (int64_t)split, p, cost);
-        bitwise_learn(m, &d, bit);
-        if (bit) {
-            low = split;
-            below = middle;
-            split = at->above;
-        } else {
-            above = middle;
-            split = at->below;
+        uint32_t middle[2];
+        int32_t odds[2];
+        for (int k = 0; k < 2; k++) {
+            middle[k] = masses_below(mass, k, split);
+            odds[k] = log_odds_of(mass_between(below[k], middle[k]), mass_between(middle[k], above[k]));
         }
+        if (at > 0 && found != group_start(at)) {
+            found = group_start(at);
+            bitwise_find(m, l, node >> (at - found), d.slot);
+        }
+        bitwise_ask_children(m, node);
+        const int32_t p = bitwise_predict(m, l, &d, at, node, odds[0], odds[1]);
+        const int bit = bitwise_bit(s, mode, wanted >> (m->decisions - 1 - at) & 1, p, cost);
+        bitwise_learn(m, l, &d, bit);
+        node = 2 * node + (uint32_t)bit;
+        if (at % IN_A_LINE == IN_A_LINE - 2) bitwise_ask(m, l, node);
+        if (bit) low = split;
+        for (int k = 0; k < 2; k++) *(bit ? below + k : above + k) = middle[k];
     }
-    const uint8_t *bytes = tree->bytes + tree->start[low];
-    for (int64_t size = bitwise_size(tree, low); pushed < size; pushed++) bitwise_byte(m, l, bytes[pushed]);
-    bitwise_hash(m, l, lane); /* early: memory is asked for what the next token needs */
-    return low;
+    return node;
 }
 
-/* The step that waits. */
+/* Classes, or tokens, of all lanes of the step that waits; then the members of those classes. 0 or TP_DAMAGED. */
+INLINE int64_t code_step(bitwise *s, const bitwise_mode mode, bool members) {
+    text *t = s->text;
+    const int decisions = s->model->decisions;
+    for (int64_t i = 0; i < s->waiting; i++) {
+        int64_t unused = 0, *cost = mode == BITWISE_SCORE ? s->costs + i * t->steps + s->waiting_step : &unused;
+        const int32_t wanted = mode == BITWISE_DECODE ? 0 : s->waiting_places[i];
+        if (!members) *cost = 0;
+        text_masses mass = masses_of(t, i, members);
+        if (i + 1 < s->waiting) {
+            if (members)
+                bitwise_ask(s->model, s->model->lanes + i + 1, s->nodes[i + 1] >> 2);
+            else
+                bitwise_ask_root(s->model, s->model->lanes + i + 1);
+        }
+        s->nodes[i] = members ? code_decisions(s, mode, i, s->nodes[i], s->of_class, decisions, &mass, t->members, wanted, cost)
+                              : code_decisions(s, mode, i, 1, 0, s->of_class, &mass, t->top, wanted, cost);
+        if (members || !t->members) bitwise_add(s->model, s->model->lanes + i, (int32_t)(s->nodes[i] - (1u << decisions)));
+        if (mode == BITWISE_DECODE && range_is_over(&t->decoder)) return TP_DAMAGED;
+    }
+    return 0;
+}
+
+/* The step that waits, whose tokens are known. */
 static void code_waiting(void *of) {
     bitwise *s = of;
     text *t = s->text;
-    const int64_t rows = s->waiting;
-    s->waiting = 0;
-    if (rows == 0 || s->result < 0) return;
+    if (s->waiting == 0 || s->result < 0) return;
     bitwise_set_rate(s->model);
-    if (s->mode == BITWISE_ENCODE && range_reserve(&t->encoder, (size_t)(rows * s->tree.longest * SPELLING_DIGITS)) < 0) {
+    if (s->mode == BITWISE_ENCODE && range_reserve(&t->encoder, (size_t)(s->waiting * s->model->decisions)) < 0) {
         s->result = TP_MEMORY;
         return;
     }
-    for (int64_t i = 0; i < rows; i++) {
-        if (s->mode == BITWISE_ENCODE) {
-            code_token(s, BITWISE_ENCODE, i, s->ranks[i], NULL);
-        } else if (s->mode == BITWISE_SCORE) {
-            int64_t *cost = s->costs + i * t->steps + s->waiting_step;
-            *cost = 0;
-            code_token(s, BITWISE_SCORE, i, s->ranks[i], cost);
-        } else {
-            s->ranks[i] = (int32_t)code_token(s, BITWISE_DECODE, i, 0, NULL);
-            if (range_is_over(&t->decoder)) {
-                s->result = TP_DAMAGED;
-                return;
-            }
-        }
+    for (int members = 0; members <= (t->members > 0); members++) {
+        if (s->mode == BITWISE_ENCODE)
+            code_step(s, BITWISE_ENCODE, members);
+        else
+            code_step(s, BITWISE_SCORE, members);
     }
+    s->waiting = 0;
 }
 
 EXPORT void API(bitwise_free)(void *handle) {
     bitwise *s = handle;
     if (s == NULL) return;
-    bitwise_tree_free(&s->tree);
     bitwise_model_free(s->model);
-    tp_free(s->ranks);
-    tp_free(s->by_rank);
+    void *parts[] = {s->waiting_places, s->nodes, s->tokens.place, s->tokens.start, s->tokens.bytes};
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) tp_free(parts[i]);
     free(s->cost);
     free(s);
 }
 
-/* Spell the tokens of a text handle, which is fresh, codes symbols and not classes, and is freed after this one. symbol
- * [V]: of each rank; sizes [V] in bytes and all bytes, by rank. The handle in *made; 0, TP_MEMORY or TP_ARGUMENT. */
+/* Tokens by place: symbol [V] at each place, its size and bytes. 0, TP_MEMORY or TP_ARGUMENT. */
+static int64_t take_tokens(
+    token_table *t, int64_t symbols, const int32_t *symbol, const int32_t *sizes, const uint8_t *bytes, int64_t byte_count
+) {
+    if (symbols < 2 || symbols > 1 << MAX_DECISIONS || byte_count < symbols || byte_count > symbols * LONGEST_TOKEN) return TP_ARGUMENT;
+    t->symbols = symbols;
+    t->place = tp_zeros((size_t)symbols * 8);
+    t->start = tp_zeros((size_t)(symbols + 1) * 4);
+    t->bytes = tp_zeros((size_t)byte_count);
+    if (!t->place || !t->start || !t->bytes) return TP_MEMORY;
+    t->symbol = t->place + symbols;
+    memcpy(t->bytes, bytes, (size_t)byte_count);
+    for (int64_t v = 0; v < symbols; v++) t->place[v] = -1;
+    for (int64_t p = 0; p < symbols; p++) {
+        if (symbol[p] < 0 || symbol[p] >= symbols || t->place[symbol[p]] >= 0) return TP_ARGUMENT;
+        if (sizes[p] < 1 || sizes[p] > LONGEST_TOKEN || sizes[p] > byte_count - t->start[p]) return TP_ARGUMENT;
+        t->symbol[p] = symbol[p];
+        t->place[symbol[p]] = (int32_t)p;
+        t->start[p + 1] = t->start[p] + sizes[p];
+    }
+    return t->start[symbols] == byte_count ? 0 : TP_ARGUMENT;
+}
+
+/* Code the tokens of a text handle, which is fresh, bit by bit; it is freed after this one. symbol [V]: at each place, that of its classes
+ * where it has some; sizes [V] in bytes and all bytes, by place. The handle in *made; 0, TP_MEMORY or TP_ARGUMENT. */
 EXPORT int64_t API(bitwise_new)(
     void *of_text, const int32_t *symbol, const int32_t *sizes, const uint8_t *bytes, int64_t byte_count, void **made
 ) {
     text *t = of_text;
     *made = NULL;
-    if (t->members || t->step || t->code_bits) return TP_ARGUMENT;
+    if (t->step || t->code_bits || t->lanes * t->steps >= MAX_HISTORY) return TP_ARGUMENT;
+    if (t->members && memcmp(symbol, t->symbol, (size_t)t->symbols * 4) != 0) return TP_ARGUMENT;
     bitwise *s = calloc(1, sizeof *s);
     if (s == NULL) return TP_MEMORY;
     s->text = t;
-    int64_t result = bitwise_tree_start(&s->tree, t->symbols, symbol, sizes, bytes, byte_count);
-    const int64_t width = t->steps < MAX_HISTORY ? t->steps * s->tree.longest : MAX_HISTORY;
-    if (result == 0 && t->lanes * width >= MAX_HISTORY) result = TP_ARGUMENT;
+    int64_t result = take_tokens(&s->tokens, t->symbols, symbol, sizes, bytes, byte_count);
     if (result == 0) {
-        t->mass_room = padded(t->symbols);
-        t->masses = text_zeros(t, t->lanes * t->mass_room + MASSES_TOGETHER, 4); /* mass_below reads all of a block */
-        t->mass_sums = text_zeros(t, t->lanes * (t->mass_room / MASSES_TOGETHER + 1), 4);
-        s->ranks = tp_zeros((size_t)t->lanes * 4);
-        s->by_rank = tp_zeros((size_t)t->mass_room * 4);
-        s->model = bitwise_model_new(t->lanes, width, 4 * t->tokens);
-        if (!t->masses || !t->mass_sums || !s->ranks || !s->by_rank || !s->model) result = TP_MEMORY;
+        const int decisions = bitwise_log2_of(t->symbols - 1, 1, MAX_DECISIONS);
+        s->of_class = t->members ? decisions - t->shift : decisions;
+        s->waiting_places = tp_zeros((size_t)t->lanes * 4);
+        s->nodes = tp_zeros((size_t)t->lanes * 4);
+        s->model = bitwise_model_new(&s->tokens, decisions, t->lanes, t->steps);
+        if (!s->waiting_places || !s->nodes || !s->model || !start_masses(t, s->tokens.symbol)) result = TP_MEMORY;
     }
     if (result < 0) {
         API(bitwise_free)(s);
         return result;
     }
-    memcpy(s->by_rank, symbol, (size_t)t->symbols * 4);
-    t->symbol_of_rank = s->by_rank;
     t->code_bits = code_waiting;
     t->bitwise = s;
     *made = s;
@@ -192,11 +205,14 @@ static int64_t code_known(bitwise *s, const int32_t *tokens, int64_t steps) {
     team_begin(t->team);
     for (int64_t stop = t->step + steps; t->step < stop; t->step++) {
         begin_step(t);
-        team_run(t->team, TOP, t->panels);
         for (int64_t i = 0; i < t->rows; i++) {
-            t->last[i] = tokens[i * t->steps + t->step];
-            s->ranks[i] = s->tree.rank[t->last[i]];
+            const int32_t v = tokens[i * t->steps + t->step];
+            s->waiting_places[i] = s->tokens.place[v];
+            t->coded[i] = t->members ? s->tokens.place[v] : v;
+            if (t->members) t->of_class[i] = t->coded[i] / (int32_t)t->members;
         }
+        team_run(t->team, TOP_AND_MEMBERS, t->panels);
+        memcpy(t->last, t->coded, (size_t)t->rows * 4);
         s->waiting = t->rows;
         s->waiting_step = t->step;
     }
@@ -237,12 +253,20 @@ EXPORT int64_t API(bitwise_decode)(void *handle, int32_t *tokens, int64_t steps,
     team_begin(t->team);
     for (int64_t stop = t->step + steps; t->step < stop && s->result == 0; t->step++) {
         begin_step(t);
-        team_run(t->team, TOP, t->panels);
         s->waiting = t->rows;
-        code_waiting(s);
+        bitwise_set_rate(s->model);
+        team_run(t->team, TOP, t->panels);
+        s->result = code_step(s, BITWISE_DECODE, false);
+        if (s->result == 0 && t->members) {
+            for (int64_t i = 0; i < t->rows; i++) t->of_class[i] = (int32_t)(s->nodes[i] - (1u << s->of_class));
+            team_run(t->team, MEMBERS, t->panels);
+            s->result = code_step(s, BITWISE_DECODE, true);
+        }
+        s->waiting = 0;
         for (int64_t i = 0; i < t->rows && s->result == 0; i++) {
-            t->last[i] = s->tree.symbol[s->ranks[i]];
-            tokens[i * steps + t->step - first] = t->last[i];
+            const int32_t place = (int32_t)(s->nodes[i] - (1u << s->model->decisions)), v = s->tokens.symbol[place];
+            t->last[i] = t->members ? place : v;
+            tokens[i * steps + t->step - first] = v;
         }
     }
     team_end(t->team);

@@ -1,93 +1,78 @@
-/* Context mixing of the binary digits of a token (bitwise_tree.h). One input of the mixer is the log-odds of a digit
- * under the base prior; the others come from contexts of bytes, which have learned from this file only.
+/* Context mixing of the binary decisions that lead to a token. D decisions are the bits of its place, the highest first: node 1 is the
+ * root, 2 · node + bit the child. Two inputs of the mixer are the log-odds of a decision under the base prior, with and without its
+ * memory; the others come from contexts that have learned from this file only.
  *
- *     contexts     of the bytes before: ten hashed ones, whose bit histories (slots.h, histories.h) lie by nibbles
- *     direct       a counter for each last byte and node
- *     ends         the digit that says whether a token ends has counters of its own under five of the contexts
- *     match        what came after the last bytes before (match.h), in whichever lane that was
+ *     contexts     of what came before (bitwise_contexts.h); each finds a counter for the root, and by four decisions each a line of bit
+ *                  histories (slots.h, histories.h)
+ *     match        what came after the last tokens before
  *     mixer        adds all log-odds, weighed by the sum of five rows of weights (mixer.h)
- *     correction   by what happened when the mixer said so (correction.h)
+ *     correction   by what happened at this node when the mixer said so (correction.h)
  *
- * The base is trained, so its weight starts near 1 and the others near 0. Lanes share all tables. Each lane has its own
- * match, and three contexts hash the lane's number: lanes read different parts of the file, and a context predicts best
- * in the part where it was seen. priors/text/bitwise_model.py is the twin. */
+ * The base is trained, so the weights of its inputs start near 1 in sum, those of the others near 0. Lanes share all tables; some
+ * contexts hash the lane's number: lanes read different parts of the file, and a context predicts best in the part where it was seen.
+ * priors/text/bitwise_model.py is the twin. */
 #ifndef TP_BITWISE_MODEL_H
 #define TP_BITWISE_MODEL_H
 
-#include "byte_contexts.h"
+#include "bitwise_contexts.h"
 #include "correction.h"
 #include "counters.h"
 #include "histories.h"
-#include "match.h"
 #include "mixer.h"
 
-#define SPELLING_NODES 16
-#define SPELLING_HIGHS 17 /* a high nibble's tree, and those of the low nibbles */
-#define SPELLING_ENDS 5
-#define SPELLING_END_LOG2 16
-/* The counters, side by side, two vectors of 8: the hashed contexts, or five of them where a token may end;
- * then these. */
-#define SPELLING_DIRECT HASHED
-#define SPELLING_MATCHED (HASHED + 1)
-#define SPELLING_TEXT (HASHED + 2) /* no counter: the base's odds */
-#define SPELLING_ROWS 5
-#define SPELLING_VECTORS 2
-#define SPELLING_FIRST_WEIGHT 600 /* 2^-14 */
-#define SPELLING_FIRST_MATCHED 1500
-#define SPELLING_FIRST_TEXT 14000
-#define SPELLING_RATE_LAST 12 /* of the mixer; SPELLING_RATE_EXTRA fades away as bytes are coded */
-#define SPELLING_RATE_EXTRA 60
-#define SPELLING_MAX_SEEN 1023
-#define SPELLING_MAX_DIRECT 30
-#define SPELLING_MAX_MATCHED 255
-#define SPELLING_MAX_ODDS (20 * 128) /* of the base, in 128ths of an octave */
-#define SPELLING_CURVE 11357 /* 0.3466 · 2^15: log2(1 + x) is x + 0.3466 · x · (1 - x), nearly */
-/* Weights: rows by match, by the base's odds, by the last byte, by node, by the last four characters. */
-enum { HIGH_NIBBLE, LOW_NIBBLE, END_OF_TOKEN, SPELLING_PHASES };
-#define SPELLING_BY_TEXT (SPELLING_PHASES * MATCH_BUCKETS)
-#define SPELLING_BY_LAST (SPELLING_BY_TEXT + SPELLING_PHASES * 32)
-#define SPELLING_BY_NODE (SPELLING_BY_LAST + SPELLING_PHASES * 256)
-#define SPELLING_BY_LETTERS (SPELLING_BY_NODE + (SPELLING_HIGHS + 1) * SPELLING_NODES)
-#define SPELLING_SETS (SPELLING_BY_LETTERS + SPELLING_PHASES * 16)
+#define MAX_DECISIONS 16
+#define IN_A_LINE 4 /* decisions whose histories lie in one line */
+#define PHASES (1 + (MAX_DECISIONS + IN_A_LINE - 2) / IN_A_LINE) /* the root, then the groups */
+/* Inputs of the mixer, side by side in pairs, two vectors of 8: the contexts, then these. */
+#define INPUT_MATCH TOKEN_CONTEXTS
+#define INPUT_MEMORY (TOKEN_CONTEXTS + 1)
+#define INPUT_NETWORK (TOKEN_CONTEXTS + 2)
+#define BITWISE_VECTORS 2
+#define FIRST_WEIGHT 600 /* 2^-14; of each context */
+#define FIRST_OF_MATCH 1500
+#define FIRST_OF_MEMORY 10000
+#define FIRST_OF_NETWORK 6000
+#define BITWISE_RATE_LAST 16 /* of the mixer; BITWISE_RATE_EXTRA fades away as bytes are coded */
+#define BITWISE_RATE_EXTRA 40
+#define BITWISE_MAX_SEEN 1023
+#define BITWISE_MAX_MATCHED 255
+#define BITWISE_MAX_ODDS (20 * 128) /* of the base, in 128ths of an octave */
+#define BITWISE_CURVE 11357 /* 0.3466 · 2^15: log2(1 + x) is x + 0.3466 · x · (1 - x), nearly */
+/* Weights: rows by match, by the base's odds, by the last byte, by letters among the last four characters, by node. */
+#define BITWISE_ROWS 5
+#define ROWS_BY_ODDS (PHASES * FOLLOWED_BUCKETS)
+#define ROWS_BY_BYTE (ROWS_BY_ODDS + PHASES * 256)
+#define ROWS_BY_LETTERS (ROWS_BY_BYTE + PHASES * 256)
+#define ROWS_BY_NODE (ROWS_BY_LETTERS + PHASES * 16)
 
 typedef struct {
-    byte_state bytes;
-    match_model match;
-    int64_t here; /* where its next byte will stand in the history */
-    uint64_t hash[HASHED];
-    uint32_t line[HASHED], check[HASHED];
-    bool hashed;
-} bitwise_lane;
-
-typedef struct {
-    i16x16 weights[SPELLING_SETS][SPELLING_VECTORS];
-    uint32_t counters[2][HASHED][256]; /* [phase]: p of a one after a history */
-    uint32_t direct[256][SPELLING_HIGHS * SPELLING_NODES]; /* [last byte] */
-    uint32_t matched[2][4][MATCH_BUCKETS][2]; /* [phase][level], [1]: where a one is expected */
-    uint32_t ends[SPELLING_ENDS][1 << SPELLING_END_LOG2];
-    /* [last byte]; node 0: where a token may end */
-    uint16_t correction[256][SPELLING_HIGHS * SPELLING_NODES][CORRECTION_BINS];
+    uint32_t counters[PHASES][TOKEN_CONTEXTS][256]; /* p of a one after a history */
+    uint32_t matched[MAX_DECISIONS][FOLLOWED_BUCKETS][2]; /* [decision], [1]: where a one is expected */
     uint16_t squash[2 * ODDS_CENTRE];
     history_table histories;
     slot_table slots;
-    uint32_t *heads;
-    uint8_t *history; /* a stretch for each lane */
-    bitwise_lane *lanes;
+    i16x16 *weights; /* [ROWS_BY_NODE + 2^D][BITWISE_VECTORS] */
+    uint16_t *correction; /* [2^D, CORRECTION_BINS], by node */
+    uint32_t *roots; /* [TOKEN_CONTEXTS, 2^root_log2]: counters of the first decision */
+    uint32_t *heads, *history, *above; /* of all lanes: the match's table, tokens, columns */
+    token_lane *lanes;
+    const token_table *tokens;
+    int decisions, root_log2, match_log2;
     int64_t coded; /* bytes */
     int32_t rate;
 } bitwise_model;
 
-/* A digit that is being coded, and what was said of it. */
+/* A decision that is being coded, and what was said of it. */
 typedef struct {
-    i16x16 inputs[SPELLING_VECTORS];
-    i16x16 *row[SPELLING_ROWS];
+    i16x16 inputs[BITWISE_VECTORS];
+    i16x16 *row[BITWISE_ROWS];
     i32x8 counter[2];
-    uint32_t *direct, *matched, *end[SPELLING_ENDS];
-    uint8_t **slot; /* [HASHED] */
+    uint32_t *matched;
+    uint8_t *slot[TOKEN_CONTEXTS]; /* of the group */
     uint16_t *bin;
     int32_t log_odds, phase;
-    uint32_t node;
-} bitwise_digit;
+    uint32_t in_group; /* the node within its group */
+} bitwise_decision;
 
 /* 2^23 · log2(n), for 0 < n < 2^31. */
 INLINE int32_t bitwise_log2(uint32_t n) {
@@ -95,149 +80,137 @@ INLINE int32_t bitwise_log2(uint32_t n) {
     int32_t bits, part;
     memcpy(&bits, &x, 4);
     part = (bits & 0x7FFFFF) >> 8;
-    return bits - (127 << 23) - (bits & 0xFF) + (int32_t)((int64_t)(part * (32768 - part)) * SPELLING_CURVE >> 22);
+    return bits - (127 << 23) - (bits & 0xFF) + (int32_t)((int64_t)(part * (32768 - part)) * BITWISE_CURVE >> 22);
 }
 
-static void bitwise_hash(bitwise_model *m, bitwise_lane *l, int64_t lane) {
-    const uint64_t last = l->bytes.last, own = (uint64_t)(lane + 1) * 0x9E3779B97F4A7C15u, word = l->bytes.word;
-    uint64_t *hash = l->hash;
-    hash[0] = (last & 0xFFFF) + ((uint64_t)1 << 60);
-    hash[1] = (last & 0xFFFFFF) + ((uint64_t)2 << 60);
-    hash[2] = (last & 0xFFFFFFFF) + ((uint64_t)3 << 60);
-    hash[3] = (last & 0xFFFFFFFFFFFF) + ((uint64_t)4 << 60);
-    hash[4] = word + ((last & 255) << 52) + 5;
-    hash[5] = word * 3 + l->bytes.older_word * 0x10001 + (last << 56) + 6;
-    hash[6] = (last & 0xFFFFFF0000) + ((uint64_t)8 << 60); /* the bytes 3 to 5 back */
-    hash[7] = (last & 0xFFFFFF) + own + ((uint64_t)7 << 60);
-    hash[8] = (last & 0xFFFFFFFFFF) + own * 3 + 9;
-    hash[9] = word + ((last & 255) << 52) + own * 5 + 10;
-    for (int i = 0; i < HASHED; i++) {
-        hash[i] = scramble(hash[i]);
-        slots_place(&m->slots, hash[i], &l->line[i], &l->check[i]);
-    }
-    l->hashed = true;
+/* log2(one / zero) in 128ths of an octave. */
+INLINE int32_t log_odds_of(uint32_t zero, uint32_t one) {
+    return clamp((bitwise_log2(one) - bitwise_log2(zero)) >> 16, -BITWISE_MAX_ODDS, BITWISE_MAX_ODDS);
 }
 
-/* A lane has one more byte. */
-INLINE void bitwise_byte(bitwise_model *m, bitwise_lane *l, uint32_t byte) {
-    match_model *match = &l->match;
-    if (match->bucket > 0 && match->expected != byte) match_miss(match);
-    match_ask(match, (l->bytes.last << 8 | byte) & ~(uint64_t)3);
-    byte_add(&l->bytes, byte);
-    m->history[l->here++] = (uint8_t)byte;
-    match_follow(match, m->history, l->here);
-    /* a place that has not been written yet, most likely */
-    if (match->expected == 0) match->place = match->length = match->bucket = 0;
-    l->hashed = false;
-    m->coded++;
+INLINE uint32_t line_of(const bitwise_model *m, uint64_t hash, uint32_t node) {
+    return (uint32_t)(hash >> (64 - m->slots.log2)) ^ (((node >> 2) * 0x9E3779B1u >> 12) & ((1u << m->slots.log2) - 1));
 }
 
-/* Where a nibble's histories are. high: the nibble before, or -1. */
-INLINE void bitwise_find(const bitwise_model *m, const bitwise_lane *l, int32_t high, uint8_t **slot) {
-    for (int i = 0; i < HASHED; i++) {
-        uint32_t line = l->line[i], check = l->check[i];
-        if (high >= 0) {
-            line ^= 1 + (uint32_t)high;
-            check = (check + 11 * (uint32_t)high + 1) & 255;
-        }
-        slot[i] = slots_find(&m->slots, line, check);
-    }
+/* Two decisions early: ask for the lines of the group that begins at a child of a child of this node. */
+INLINE void bitwise_ask(const bitwise_model *m, const token_lane *l, uint32_t node) {
+    for (int i = 0; i < TOKEN_CONTEXTS; i++) prefetch(m->slots.lines + ((size_t)line_of(m, l->hash[i], node << 2) << 6));
 }
 
-/* The counters of a digit. expected: by the match. */
-INLINE void bitwise_counters(
-    bitwise_model *m, bitwise_lane *l, bitwise_digit *d, uint32_t high, int level, uint32_t expected
-) {
-    int32_t counter[16];
-    for (int i = 0; i < 16; i++) counter[i] = (int32_t)COUNTER_HALF;
-    if (d->phase == END_OF_TOKEN) {
-        static const uint8_t context[SPELLING_ENDS] = {1, 2, 3, 4, 9};
-        for (int i = 0; i < SPELLING_ENDS; i++) {
-            d->end[i] = &m->ends[i][l->hash[context[i]] >> (64 - SPELLING_END_LOG2)];
-            counter[i] = (int32_t)*d->end[i];
-        }
-    } else {
-        d->direct = m->direct[l->bytes.last & 255] + high * SPELLING_NODES + d->node;
-        d->matched = &m->matched[d->phase][level][l->match.bucket][expected];
-        for (int i = 0; i < HASHED; i++) counter[i] = (int32_t)m->counters[d->phase][i][d->slot[i][4 * d->node]];
-        counter[SPELLING_DIRECT] = (int32_t)*d->direct;
-        counter[SPELLING_MATCHED] = (int32_t)*d->matched;
-    }
-    memcpy(d->counter, counter, sizeof counter);
+/* Ask for what a lane's next token needs first; the lanes in between may drive it from the nearest cache again. */
+INLINE void bitwise_ask_root(const bitwise_model *m, const token_lane *l) {
+    for (int i = 0; i < TOKEN_CONTEXTS; i++) prefetch(m->roots + ((size_t)i << m->root_log2) + (l->hash[i] >> (64 - m->root_log2)));
+    bitwise_ask(m, l, 0);
 }
 
-/* p · 2^16 that digit `place` of the next byte is one (0: does the token go on; 1 ... 8: its bits). known: the byte's
- * bits before that digit, the others 0. zero, one: the base's masses of the two values, in any unit. d->slot is already
- * set. */
+/* Ask for what the children of a node need. */
+INLINE void bitwise_ask_children(const bitwise_model *m, uint32_t node) {
+    if (node >> (m->decisions - 1)) return; /* they are tokens */
+    const char *rows = (const char *)(m->weights + (ROWS_BY_NODE + 2 * (size_t)node) * BITWISE_VECTORS);
+    prefetch(rows);
+    prefetch(rows + 64);
+    prefetch(m->correction + 2 * (size_t)node * CORRECTION_BINS);
+    prefetch(m->correction + (2 * (size_t)node + 1) * CORRECTION_BINS);
+}
+
+/* The histories of the group that begins at a node. */
+INLINE void bitwise_find(const bitwise_model *m, const token_lane *l, uint32_t node, uint8_t **slot) {
+    for (int i = 0; i < TOKEN_CONTEXTS; i++)
+        slot[i] = slots_find(&m->slots, line_of(m, l->hash[i], node), ((uint32_t)(l->hash[i] >> 32) + 29 * node) & 255);
+}
+
+/* The first decision of the group of decision `at`. */
+INLINE int group_start(int at) { return at - (at - 1) % IN_A_LINE; }
+
+INLINE uint32_t *root_counter(const bitwise_model *m, const token_lane *l, int context) {
+    return m->roots + ((size_t)context << m->root_log2) + (l->hash[context] >> (64 - m->root_log2));
+}
+
+/* p · 2^16 of a one at decision `at`, node `node`. with_memory, network: log-odds of the base. */
 INLINE int32_t bitwise_predict(
-    bitwise_model *m, bitwise_lane *l, bitwise_digit *d, int place, uint32_t known, uint32_t zero, uint32_t one
+    bitwise_model *m, const token_lane *l, bitwise_decision *d, int at, uint32_t node, int32_t with_memory, int32_t network
 ) {
-    const int level = (place - 1) & 3;
-    uint32_t high = 0, expected = 0;
-    d->node = 0;
-    d->phase = place == 0 ? END_OF_TOKEN : place > 4 ? LOW_NIBBLE : HIGH_NIBBLE;
-    if (d->phase != END_OF_TOKEN) {
-        const int after = 8 - place; /* bits after this one */
-        if (l->match.bucket > 0 && (l->match.expected ^ known) >> (after + 1) != 0) match_miss(&l->match);
-        expected = l->match.expected >> after & 1;
-        high = d->phase == LOW_NIBBLE ? 1 + (known >> 4) : 0;
-        d->node = 1u << level | ((known >> (after + 1)) & ((1u << level) - 1));
+    int32_t counter[16], bucket = followed_bucket(l->length);
+    const int after = m->decisions - 1 - at; /* decisions after this one */
+    uint32_t expected = 0;
+    if (bucket > 0) {
+        const uint32_t path = 1u << m->decisions | (uint32_t)l->expected;
+        if (path >> (after + 1) == node)
+            expected = path >> after & 1;
+        else
+            bucket = 0;
     }
-    bitwise_counters(m, l, d, high, level, expected);
+    d->phase = at == 0 ? 0 : 1 + (at - 1) / IN_A_LINE;
+    d->in_group = 0;
+    if (at == 0) {
+        for (int i = 0; i < TOKEN_CONTEXTS; i++) counter[i] = (int32_t)*root_counter(m, l, i);
+    } else {
+        const int level = (at - 1) % IN_A_LINE;
+        d->in_group = 1u << level | (node & ((1u << level) - 1));
+        for (int i = 0; i < TOKEN_CONTEXTS; i++) counter[i] = (int32_t)m->counters[d->phase][i][d->slot[i][4 * d->in_group]];
+    }
+    d->matched = &m->matched[at][bucket][expected];
+    counter[INPUT_MATCH] = (int32_t)*d->matched;
+    counter[INPUT_MEMORY] = counter[INPUT_NETWORK] = (int32_t)COUNTER_HALF;
+    memcpy(d->counter, counter, sizeof counter);
     d->inputs[0] = (i16x16)counters_inputs(d->counter[0]);
     d->inputs[1] = (i16x16)counters_inputs(d->counter[1]);
-    int32_t x = clamp((bitwise_log2(one) - bitwise_log2(zero)) >> 16, -SPELLING_MAX_ODDS, SPELLING_MAX_ODDS);
-    int32_t bounded = clamp(2 * x, -ODDS_LIMIT, ODDS_LIMIT), strength = (x < 0 ? -x : x) >> 6;
-    d->inputs[1][2 * (SPELLING_TEXT - 8)] = (int16_t)x;
-    d->inputs[1][2 * (SPELLING_TEXT - 8) + 1] = (int16_t)((m->squash[bounded + ODDS_CENTRE] >> 6) - 512);
-    d->inputs[1][15] = MIXER_ONE;
-    const uint32_t phase = (uint32_t)d->phase, last = l->bytes.last & 255;
-    const uint32_t tree = phase == END_OF_TOKEN ? SPELLING_HIGHS : high;
-    uint32_t letters = 0;
-    for (int i = 0; i < 4; i++) letters |= (uint32_t)is_letter(l->bytes.last >> 8 * i & 255) << i;
-    d->row[0] = m->weights[phase * MATCH_BUCKETS + (uint32_t)l->match.bucket];
-    d->row[1] = m->weights[SPELLING_BY_TEXT + phase * 32 + (uint32_t)(strength < 31 ? strength : 31)];
-    d->row[2] = m->weights[SPELLING_BY_LAST + phase * 256 + last];
-    d->row[3] = m->weights[SPELLING_BY_NODE + tree * SPELLING_NODES + d->node];
-    d->row[4] = m->weights[SPELLING_BY_LETTERS + phase * 16 + letters];
-    d->log_odds = mixer_predict(d->inputs, d->row, SPELLING_ROWS, SPELLING_VECTORS);
-    uint16_t *of_node = m->correction[last][high * SPELLING_NODES + d->node];
-    return clamp(correction_predict(of_node, d->log_odds, m->squash, &d->bin), 4, 65532);
+    d->inputs[1][2 * (TOKEN_CONTEXTS - 1 - 8) + 1] = MIXER_ONE; /* in place of the last context's p - 1/2 */
+    const int32_t odds[2] = {with_memory, network};
+    for (int k = 0; k < 2; k++) {
+        const int32_t bounded = clamp(2 * odds[k], -ODDS_LIMIT, ODDS_LIMIT);
+        d->inputs[1][2 * (INPUT_MEMORY - 8 + k)] = (int16_t)odds[k];
+        d->inputs[1][2 * (INPUT_MEMORY - 8 + k) + 1] = (int16_t)((m->squash[bounded + ODDS_CENTRE] >> 6) - 512);
+    }
+    const size_t phase = (size_t)d->phase;
+    const size_t of_odds = (size_t)(16 * clamp((with_memory + 1024) >> 7, 0, 15) + clamp((network + 1024) >> 7, 0, 15));
+    size_t letters = 0;
+    for (int i = 0; i < 4; i++) letters |= (size_t)is_letter(l->bytes.last >> 8 * i & 255) << i;
+    const size_t rows[BITWISE_ROWS] = {
+        phase * FOLLOWED_BUCKETS + (size_t)bucket, ROWS_BY_ODDS + phase * 256 + of_odds,
+        ROWS_BY_BYTE + phase * 256 + (l->bytes.last & 255), ROWS_BY_LETTERS + phase * 16 + letters, ROWS_BY_NODE + node};
+    for (int k = 0; k < BITWISE_ROWS; k++) d->row[k] = m->weights + rows[k] * BITWISE_VECTORS;
+    d->log_odds = mixer_predict(d->inputs, d->row, BITWISE_ROWS, BITWISE_VECTORS);
+    return clamp(correction_predict(m->correction + (size_t)node * CORRECTION_BINS, d->log_odds, m->squash, &d->bin), 4, 65532);
 }
 
-INLINE void bitwise_learn(bitwise_model *m, const bitwise_digit *d, int bit) {
+INLINE void bitwise_learn(bitwise_model *m, const token_lane *l, const bitwise_decision *d, int bit) {
     const i32x8 most[2] = {
-        (i32x8){0} + SPELLING_MAX_SEEN,
-        {SPELLING_MAX_SEEN, SPELLING_MAX_SEEN, SPELLING_MAX_DIRECT, SPELLING_MAX_MATCHED}};
+        (i32x8){0} + BITWISE_MAX_SEEN,
+        {BITWISE_MAX_SEEN, BITWISE_MAX_SEEN, BITWISE_MAX_SEEN, BITWISE_MAX_SEEN, BITWISE_MAX_SEEN, BITWISE_MAX_MATCHED}};
     const int32_t error = (bit << 16) - m->squash[d->log_odds + ODDS_CENTRE];
-    mixer_learn(d->inputs, d->row, SPELLING_ROWS, SPELLING_VECTORS, error, m->rate);
+    mixer_learn(d->inputs, d->row, BITWISE_ROWS, BITWISE_VECTORS, error, m->rate);
     correction_learn(d->bin, bit);
-    i32x8 after[2] = {counters_learn(d->counter[0], bit, most[0]), counters_learn(d->counter[1], bit, most[1])};
-    if (d->phase == END_OF_TOKEN) {
-        for (int i = 0; i < SPELLING_ENDS; i++) *d->end[i] = (uint32_t)after[0][i];
+    const i32x8 after[2] = {counters_learn(d->counter[0], bit, most[0]), counters_learn(d->counter[1], bit, most[1])};
+    *d->matched = (uint32_t)after[INPUT_MATCH / 8][INPUT_MATCH % 8];
+    if (d->phase == 0) {
+        for (int i = 0; i < TOKEN_CONTEXTS; i++) *root_counter(m, l, i) = (uint32_t)after[i / 8][i % 8];
         return;
     }
-    for (int i = 0; i < HASHED; i++) {
-        uint8_t *at = d->slot[i] + 4 * d->node, state = *at;
+    for (int i = 0; i < TOKEN_CONTEXTS; i++) {
+        uint8_t *at = d->slot[i] + 4 * d->in_group, state = *at;
         m->counters[d->phase][i][state] = (uint32_t)after[i / 8][i % 8];
         *at = m->histories.next[bit][state];
     }
-    *d->direct = (uint32_t)after[1][SPELLING_DIRECT - 8];
-    *d->matched = (uint32_t)after[1][SPELLING_MATCHED - 8];
 }
 
 /* Weights learn fast at first. */
 INLINE void bitwise_set_rate(bitwise_model *m) {
     int32_t age = (int32_t)(m->coded >> 4 < 1 << 24 ? m->coded >> 4 : 1 << 24);
-    m->rate = SPELLING_RATE_LAST + SPELLING_RATE_EXTRA * 256 / (256 + age);
+    m->rate = BITWISE_RATE_LAST + BITWISE_RATE_EXTRA * 256 / (256 + age);
+}
+
+INLINE void bitwise_add(bitwise_model *m, token_lane *l, int32_t place) {
+    add_token(l, m->tokens, place, m->history, m->heads, m->match_log2);
+    m->coded += m->tokens->start[place + 1] - m->tokens->start[place];
+    hash_contexts(l);
+    bitwise_ask_root(m, l);
 }
 
 static void bitwise_model_free(bitwise_model *m) {
     if (m == NULL) return;
-    tp_free(m->slots.lines);
-    tp_free(m->heads);
-    tp_free(m->history);
-    tp_free(m->lanes);
+    void *parts[] = {m->slots.lines, m->weights, m->correction, m->roots, m->heads, m->history, m->above, m->lanes};
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) tp_free(parts[i]);
     tp_free(m);
 }
 
@@ -247,46 +220,58 @@ INLINE int bitwise_log2_of(int64_t n, int low, int high) {
     return clamp(bits, low, high);
 }
 
-/* For lanes of at most `width` bytes each, some `size` in all. NULL where there is no memory. */
-static bitwise_model *bitwise_model_new(int64_t lanes, int64_t width, int64_t size) {
+static void bitwise_first_values(bitwise_model *m) {
+    const size_t nodes = (size_t)1 << m->decisions;
+    squash_fill(m->squash);
+    histories_fill(&m->histories);
+    correction_fill(m->correction, nodes, m->squash);
+    for (int set = 0; set < ROWS_BY_ODDS; set++)
+        for (int i = 0; i <= INPUT_NETWORK; i++)
+            m->weights[set * BITWISE_VECTORS + i / 8][2 * (i % 8)] = i == INPUT_MATCH     ? FIRST_OF_MATCH
+                                                                     : i == INPUT_MEMORY  ? FIRST_OF_MEMORY
+                                                                     : i == INPUT_NETWORK ? FIRST_OF_NETWORK
+                                                                                       : FIRST_WEIGHT;
+    for (int phase = 0; phase < PHASES; phase++)
+        for (int i = 0; i < TOKEN_CONTEXTS; i++)
+            for (int state = 0; state < 256; state++) m->counters[phase][i][state] = m->histories.first_p[state] << 10;
+    for (size_t i = 0; i < (size_t)TOKEN_CONTEXTS << m->root_log2; i++) m->roots[i] = COUNTER_HALF;
+    for (int at = 0; at < MAX_DECISIONS; at++)
+        for (int bucket = 0; bucket < FOLLOWED_BUCKETS; bucket++) { /* 3/4 that the expected bit comes */
+            m->matched[at][bucket][0] = bucket ? 1u << 30 | 8 : COUNTER_HALF;
+            m->matched[at][bucket][1] = bucket ? 3u << 30 | 8 : COUNTER_HALF;
+        }
+}
+
+/* For lanes of `steps` tokens each. NULL where there is no memory. */
+static UNUSED bitwise_model *bitwise_model_new(const token_table *tokens, int decisions, int64_t lanes, int64_t steps) {
     bitwise_model *m = tp_zeros(sizeof *m);
     if (m == NULL) return NULL;
-    m->slots.log2 = bitwise_log2_of(size * HASHED / 2, 8, 20);
+    const int64_t count = lanes * steps;
+    const size_t nodes = (size_t)1 << decisions;
+    m->tokens = tokens;
+    m->decisions = decisions;
+    m->slots.log2 = bitwise_log2_of(8 * count, 8, 20);
+    m->root_log2 = bitwise_log2_of(2 * count, 6, 16);
+    m->match_log2 = bitwise_log2_of(2 * count, 8, 22);
     m->slots.lines = tp_zeros((size_t)64 << m->slots.log2);
-    const int match_log2 = bitwise_log2_of(2 * size, 8, 22);
-    m->heads = tp_zeros(sizeof(uint32_t) << match_log2);
-    m->history = tp_zeros((size_t)(lanes * width) + 64); /* zeros: of a match that runs over the end */
+    m->weights = tp_zeros((ROWS_BY_NODE + nodes) * BITWISE_VECTORS * sizeof *m->weights);
+    m->correction = tp_zeros(nodes * CORRECTION_BINS * sizeof *m->correction);
+    m->roots = tp_zeros(((size_t)TOKEN_CONTEXTS << m->root_log2) * sizeof *m->roots);
+    m->heads = tp_zeros(sizeof *m->heads << m->match_log2);
+    m->history = tp_zeros((size_t)(count + 1) * sizeof *m->history); /* 0: not written yet, and the end */
+    m->above = tp_zeros((size_t)(lanes * COLUMNS) * sizeof *m->above);
     m->lanes = tp_zeros((size_t)lanes * sizeof *m->lanes);
-    if (!m->slots.lines || !m->heads || !m->history || !m->lanes) {
+    if (!m->slots.lines || !m->weights || !m->correction || !m->roots || !m->heads || !m->history || !m->above || !m->lanes) {
         bitwise_model_free(m);
         return NULL;
     }
-    squash_fill(m->squash);
-    histories_fill(&m->histories);
-    correction_fill(m->correction[0][0], 256 * SPELLING_HIGHS * SPELLING_NODES, m->squash);
-    for (int set = 0; set < SPELLING_BY_TEXT; set++)
-        for (int i = 0; i <= SPELLING_TEXT; i++)
-            m->weights[set][i / 8][2 * (i % 8)] = i == SPELLING_TEXT      ? SPELLING_FIRST_TEXT
-                                                  : i == SPELLING_MATCHED ? SPELLING_FIRST_MATCHED
-                                                                          : SPELLING_FIRST_WEIGHT;
-    for (int i = 0; i < HASHED; i++)
-        for (int state = 0; state < 256; state++)
-            m->counters[0][i][state] = m->counters[1][i][state] = m->histories.first_p[state] << 10;
-    for (int byte = 0; byte < 256; byte++)
-        for (int i = 0; i < SPELLING_HIGHS * SPELLING_NODES; i++) m->direct[byte][i] = COUNTER_HALF;
-    for (int i = 0; i < SPELLING_ENDS; i++)
-        for (int at = 0; at < 1 << SPELLING_END_LOG2; at++) m->ends[i][at] = COUNTER_HALF;
-    for (int i = 0; i < 2 * 4 * MATCH_BUCKETS; i++) {
-        uint32_t *pair = m->matched[i / 4 / MATCH_BUCKETS][i / MATCH_BUCKETS % 4][i % MATCH_BUCKETS];
-        pair[0] = pair[1] = COUNTER_HALF;
-        if (i % MATCH_BUCKETS > 0) pair[0] = 1u << 30 | 8, pair[1] = 3u << 30 | 8; /* 3/4 that the expected bit comes */
-    }
+    bitwise_first_values(m);
     for (int64_t lane = 0; lane < lanes; lane++) {
-        bitwise_lane *l = m->lanes + lane;
-        l->here = lane * width;
-        l->match.heads = m->heads;
-        l->match.log2 = match_log2;
-        bitwise_hash(m, l, lane);
+        token_lane *l = m->lanes + lane;
+        l->own = (uint64_t)(lane + 1) * 0x9E3779B97F4A7C15u;
+        l->begin = l->here = lane * steps;
+        l->above = m->above + lane * COLUMNS;
+        hash_contexts(l);
     }
     return m;
 }

@@ -33,7 +33,7 @@ typedef struct {
 /* What one thread needs for `rows` lanes. */
 typedef struct {
     int64_t rows;
-    float *x, *row, *by_place; /* [rows, wide]; one row, as wide as any; [V] */
+    float *x, *row, *by_place; /* [rows, wide]; one row, as wide as any; one of V */
     float *r; /* [rows] */
     uint8_t *a; /* [rows, the widest row of bytes] */
     int64_t stride;

@@ -44,8 +44,8 @@ typedef struct {
     /* where tokens are coded bit by bit (bitwise.c); else NULL */
     void (*code_bits)(void *bitwise); /* the coder's task while the next step begins */
     void *bitwise;
-    const int32_t *symbol_of_rank; /* [V]: the symbol of each rank */
-    uint32_t *masses, *mass_sums; /* [lanes, ...]: 2^30 p by rank; sums before each MASSES_TOGETHER of them, and of all */
+    int32_t *order; /* [V, padded]: the symbol at each place, where there are no classes */
+    uint32_t *masses, *mass_sums; /* of decisions (text_step.h) */
     int64_t mass_room;
     text_room rooms[MAX_THREADS];
     int8_t *rounded[MAX_THREADS];
@@ -245,7 +245,7 @@ static UNUSED void start_rooms(text *t, int threads) {
         m->stride = bytes;
         m->x = text_floats(t, panel * widest);
         m->row = text_floats(t, widest);
-        m->by_place = text_floats(t, t->symbols);
+        m->by_place = text_floats(t, padded(t->symbols));
         m->r = text_floats(t, panel);
         m->a = text_zeros(t, panel * bytes, 1);
         m->quads = text_zeros(t, panel * (bytes / 4 + 4), sizeof *m->quads);

@@ -93,19 +93,20 @@ static void features_of(text *t, int64_t panel, int thread) {
     }
 }
 
+/* p of FLOATS outcomes under the base alone. */
+INLINE vf base_row(const text *t, int64_t lane, int64_t v) {
+    if (t->experts == 1) return expert_row(&t->expert[0].head, lane, v);
+    return vf_of(vi_load(base_weights(t, lane) + v)) / base_divisor(t, lane);
+}
+
 /* out = base probabilities * the share that the memory leaves to the base, + the memory's counts. */
 static void mix_top(text *t, int64_t lane) {
-    const int32_t *weights = base_weights(t, lane);
-    const float divisor = base_divisor(t, lane);
     float *out = t->out + lane * t->outputs, left = 1.0f;
     if (t->remembers) {
         memory_weigh(&t->memory, lane);
         left = t->memory.left[lane];
     }
-    if (t->experts == 1 && t->expert[0].head.gives_all)
-        for (int64_t v = 0; v < t->outputs; v += FLOATS) vf_store(out + v, expert_row(&t->expert[0].head, lane, v) * left);
-    else
-        for (int64_t v = 0; v < t->outputs; v += FLOATS) vf_store(out + v, vf_of(vi_load(weights + v)) / divisor * left);
+    for (int64_t v = 0; v < t->outputs; v += FLOATS) vf_store(out + v, base_row(t, lane, v) * left);
     if (t->remembers) memory_add(&t->memory, lane, t->shift, out);
 }
 
@@ -114,14 +115,20 @@ static void add_up(const float *out, int64_t stride, int64_t rows, int64_t symbo
         row_sums(out + i * stride, stride, rows - i < TOGETHER ? rows - i : TOGETHER, symbols, sums + i * marks);
 }
 
-/* floor(2^30 p) + 1 of all symbols, by rank, and their prefix sums. The sums wrap where the row is not a
- * distribution. */
-static void weigh_by_rank(text *t, int64_t lane) {
-    const float *out = t->out + lane * t->outputs;
-    uint32_t *masses = t->masses + lane * t->mass_room, *sums = t->mass_sums + lane * (t->mass_room / MASSES_TOGETHER + 1), total = 0;
-    for (int64_t at = 0; at < t->mass_room; at += MASSES_TOGETHER) {
+/* Masses: floor(2^30 p) + 1 of the outcomes of a row, in the order in which decisions divide them, and the sums before each
+ * MASSES_TOGETHER of them, of two rows: with the memory, and of the base alone. Sums wrap where a row is no distribution. */
+typedef struct {
+    const uint32_t *masses[2], *sums[2];
+} text_masses;
+
+static void weigh(const float *row, const int32_t *order, int64_t room, uint32_t *masses, uint32_t *sums) {
+    uint32_t total = 0;
+    for (int64_t at = 0; at < room; at += MASSES_TOGETHER) {
         float p[MASSES_TOGETHER];
-        for (int i = 0; i < MASSES_TOGETHER; i++) p[i] = out[t->symbol_of_rank[at + i]];
+        if (order)
+            for (int i = 0; i < MASSES_TOGETHER; i++) p[i] = row[order[at + i]];
+        else
+            memcpy(p, row + at, sizeof p);
         vi sum = {0};
         for (int i = 0; i < MASSES_TOGETHER; i += FLOATS) {
             vf bounded = vf_min(vf_max(vf_load(p + i), vf_all(0.0f)), vf_all(1.0f));
@@ -132,7 +139,59 @@ static void weigh_by_rank(text *t, int64_t lane) {
         sums[at / MASSES_TOGETHER] = total;
         for (int i = 0; i < FLOATS; i++) total += (uint32_t)sum[i];
     }
-    sums[t->mass_room / MASSES_TOGETHER] = total;
+    sums[room / MASSES_TOGETHER] = total;
+}
+
+INLINE int64_t sums_of(int64_t room) { return room / MASSES_TOGETHER + 1; }
+/* Where the masses of a lane are: of classes or symbols (`members` false), or of the members of its class. with: 0, or 1 of the base
+ * alone. */
+INLINE uint32_t *masses_at(const text *t, int64_t lane, bool members, int with) {
+    return t->masses + (2 * lane + with) * (t->mass_room + t->member_room) + (members ? t->mass_room : 0);
+}
+INLINE uint32_t *sums_at(const text *t, int64_t lane, bool members, int with) {
+    return t->mass_sums + (2 * lane + with) * (sums_of(t->mass_room) + sums_of(t->member_room)) + (members ? sums_of(t->mass_room) : 0);
+}
+INLINE text_masses masses_of(const text *t, int64_t lane, bool members) {
+    text_masses m;
+    for (int with = 0; with < 2; with++) {
+        const int from = t->remembers ? with : 0;
+        m.masses[with] = masses_at(t, lane, members, from);
+        m.sums[with] = sums_at(t, lane, members, from);
+    }
+    return m;
+}
+
+/* The sum of the masses of the outcomes before `at`. */
+INLINE uint32_t masses_below(const text_masses *m, int with, int64_t at) {
+    static const int32_t taken[2 * MASSES_TOGETHER] = {-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1};
+    const int64_t first = at / MASSES_TOGETHER * MASSES_TOGETHER;
+    const uint32_t *masses = m->masses[with];
+    const int32_t *mask = taken + MASSES_TOGETHER - (at - first);
+    uint32_t total = m->sums[with][at / MASSES_TOGETHER];
+    for (int i = 0; i < MASSES_TOGETHER; i++) total += masses[first + i] & (uint32_t)mask[i];
+    return total;
+}
+/* Where a model's numbers are no probabilities, sums have wrapped. */
+INLINE uint32_t mass_between(uint32_t low, uint32_t high) {
+    uint32_t mass = (high - low) & 0x7FFFFFFF;
+    return mass + (mass == 0);
+}
+
+/* Room for masses. order [V]: the symbol at each place, where there are no classes. */
+static UNUSED bool start_masses(text *t, const int32_t *order) {
+    t->mass_room = padded(t->top);
+    t->masses = text_zeros(t, 2 * t->lanes * (t->mass_room + t->member_room) + MASSES_TOGETHER, 4); /* all of a block is read */
+    t->mass_sums = text_zeros(t, 2 * t->lanes * (sums_of(t->mass_room) + sums_of(t->member_room)), 4);
+    t->order = t->members ? NULL : text_zeros(t, t->mass_room, 4);
+    if (t->order) memcpy(t->order, order, (size_t)t->symbols * 4);
+    return !t->failed;
+}
+
+static void weigh_top(text *t, int64_t lane, float *room) {
+    weigh(t->out + lane * t->outputs, t->order, t->mass_room, masses_at(t, lane, false, 0), sums_at(t, lane, false, 0));
+    if (!t->remembers) return;
+    for (int64_t v = 0; v < t->outputs; v += FLOATS) vf_store(room + v, base_row(t, lane, v));
+    weigh(room, t->order, t->mass_room, masses_at(t, lane, false, 1), sums_at(t, lane, false, 1));
 }
 
 static void top_of(text *t, int64_t panel, int thread) {
@@ -148,8 +207,8 @@ static void top_of(text *t, int64_t panel, int thread) {
         if (t->experts > 1) multiply_experts(t, i);
         mix_top(t, i);
     }
-    if (t->symbol_of_rank) {
-        for (int64_t i = start; i < start + rows; i++) weigh_by_rank(t, i);
+    if (t->code_bits) {
+        for (int64_t i = start; i < start + rows; i++) weigh_top(t, i, m->by_place);
         return;
     }
     add_up(t->out + start * t->outputs, t->outputs, rows, t->top, t->sums + start * t->top_marks, t->top_marks);
@@ -176,6 +235,15 @@ static void mix_members(text *t, int64_t lane) {
     for (int64_t r = 0; r < t->member_room; r += FLOATS) vf_store(out + r, vf_load(out + r) / total);
 }
 
+static void weigh_members(text *t, int64_t lane, float *room) {
+    weigh(t->member_out + lane * t->member_room, NULL, t->member_room, masses_at(t, lane, true, 0), sums_at(t, lane, true, 0));
+    if (!t->remembers) return;
+    const text_head *h = &t->expert[0].head;
+    const int32_t *weights = h->member_weights + lane * t->member_room;
+    for (int64_t r = 0; r < t->member_room; r++) room[r] = (float)weights[r] / h->member_divisor[lane];
+    weigh(room, NULL, t->member_room, masses_at(t, lane, true, 1), sums_at(t, lane, true, 1));
+}
+
 static void members_of(text *t, int64_t panel, int thread) {
     int64_t start, rows;
     panel_of(t, panel, &start, &rows);
@@ -188,7 +256,9 @@ static void members_of(text *t, int64_t panel, int thread) {
     for (int64_t i = start; i < start + rows; i++) {
         head_members(h, i, t->of_class[i], t->step, m->acc, m->row);
         mix_members(t, i);
+        if (t->code_bits) weigh_members(t, i, m->by_place);
     }
+    if (t->code_bits) return;
     add_up(t->member_out + start * t->member_room, t->member_room, rows, t->members, t->member_sums + start * t->member_marks, t->member_marks);
 }
 
@@ -262,7 +332,7 @@ static UNUSED void text_work(void *of, int phase, int64_t task, int thread) {
     case TOP_AND_MEMBERS:
         top_of(t, task, thread);
         if (t->members) members_of(t, task, thread);
-        find_intervals(t, task);
+        if (!t->code_bits) find_intervals(t, task);
         break;
     }
 }

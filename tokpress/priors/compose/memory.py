@@ -20,7 +20,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from ...coding import Codec, Frame
 from ...coding.base import Pmf, step
@@ -38,6 +38,7 @@ from .parts import kind_of
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from ...coding.class_factored import FactoredPrior
     from ...native.memory import Memory
     from .memory_counts import Counts
 
@@ -92,11 +93,15 @@ class MemoryPrior(SteppedPrior):
         return State(base, Counts(self.orders, lanes, tokens))
 
     def step(self, state: State, previous: Tokens | None, rows: int) -> Pmf:
+        return self.step_pair(state, previous, rows)[0]
+
+    def step_pair(self, state: State, previous: Tokens | None, rows: int) -> tuple[Pmf, Pmf]:
+        """(p_K, p_0) [n, V]: what `step` returns, and the base's probabilities."""
         p0, classes = step(self.base, state.base, previous, rows), self.classes
         if classes is None:
-            return state.counts.step(previous, p0)
+            return state.counts.step(previous, p0), p0
         in_place = state.counts.step(self._places(previous), np.ascontiguousarray(p0[:, classes.symbol]))
-        return np.ascontiguousarray(in_place[:, classes.place])
+        return np.ascontiguousarray(in_place[:, classes.place]), p0
 
     def step_block(self, state: State, previous: Tokens | None, symbols: Tokens) -> Iterator[Pmf]:
         if self.classes is not None:
@@ -110,11 +115,20 @@ class MemoryPrior(SteppedPrior):
                 t += 1
 
     def class_pmf(self, state: State, previous: Tokens | None, rows: int) -> Pmf:
-        base, counts = self.base, state.counts
-        return counts.class_pmf(self._places(previous), base.class_pmf(state.base, previous, rows))  # type: ignore
+        return self.class_pair(state, previous, rows)[0]
+
+    def class_pair(self, state: State, previous: Tokens | None, rows: int) -> tuple[Pmf, Pmf]:
+        """(p_K, p_0) [n, C] of classes."""
+        p0: Pmf = cast("FactoredPrior", self.base).class_pmf(state.base, previous, rows)
+        return state.counts.class_pmf(self._places(previous), p0), p0  # type: ignore[union-attr]
 
     def member_pmf(self, state: State, of_class: Tokens) -> Pmf:
-        return state.counts.member_pmf(of_class, self.base.member_pmf(state.base, of_class))  # type: ignore
+        return self.member_pair(state, of_class)[0]
+
+    def member_pair(self, state: State, of_class: Tokens) -> tuple[Pmf, Pmf]:
+        """(p_K, p_0) [n, M] of the members of each lane's class."""
+        p0: Pmf = cast("FactoredPrior", self.base).member_pmf(state.base, of_class)
+        return state.counts.member_pmf(of_class, p0), p0  # type: ignore[union-attr]
 
     def _places(self, symbols: Tokens | None) -> Tokens | None:
         """The places of the symbols: the counts number members of a class consecutively."""

@@ -1,12 +1,12 @@
-"""Bitwise coding of text: a token is a path of binary decisions, and context mixing of bytes takes part in each decision.
+"""Bitwise coding of text: a token is a path of binary decisions, and context mixing takes part in each decision.
 
-    tree of all tokens    mass(ranks) = Σ p(v), v in a range of ranks      p from the base prior, one pmf a token
-    each decision         p = mass(upper side) / mass(both sides), one input of a mixer (`bitwise_model.py`)
+    order of all tokens   a decision halves the tokens that are left: mass(half) = Σ p(v)     p from the base prior
+    each decision         the log-odds of both halves, with and without the base's memory, are inputs of a mixer (`bitwise_model.py`)
 
-The base learned the language in training. The contexts learn names, phrases and layout of the file while it is coded. Contexts are of
-bytes, those of `memory.py` are of tokens. Vieira et al. 2024, "From language models over tokens to language models over characters",
-§3, derive a distribution over bytes from one over tokens; here for one segmentation, so the ends of tokens are coded. Mixing: Mahoney
-2005.
+The base learned the language in training. The contexts learn names, phrases and layout of the file while it is coded. The order is that
+of the base's classes, so like tokens share decisions (Morin & Bengio 2005, "Hierarchical probabilistic neural network language
+model", §3; mixing: Mahoney 2005); without classes it is that of the tokens' bytes. A class-factored base is asked for the members of
+one class only: all lanes code their classes, then the members.
 
 All lanes share the learned tables. `core/bitwise.c` is the same.
 """
@@ -14,28 +14,39 @@ All lanes share the learned tables. `core/bitwise.c` is the same.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Generator, Iterable, Mapping
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
+from collections.abc import Callable, Generator, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
 from ...coding import Codec, Frame
-from ...coding.base import Pmf
+from ...coding.base import Pmf, step
 from ...coding.bitwise import Bitwise
+from ...coding.classes import classes_of
 from ...coding.lanes import Layout
 from ...errors import ModelError
 from ...lazy import lazy, np
 from ...native.bitwise import TokenTable
 from ...storage.files import check_settings
+from ...storage.tensors import buffers
 from ...tokenizers.base import Config, Tokenizer
 from ...tokens import Tokens
 from ..base import Prior, SteppedPrior
+from ..compose.memory import MemoryPrior
 from ..compose.parts import kind_of
+from ..compose.product import ProductPrior
+from .bitwise_contexts import LONGEST, Vocabulary
 from .bitwise_core import in_core
-from .bitwise_model import BitwiseModel
-from .bitwise_tree import DIGITS, LONGEST, Tree
+from .bitwise_model import IN_A_LINE, BitwiseModel, log_odds
+from .mingru import MinGRUPrior
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from ...coding.class_factored import FactoredPrior
+
+
+#: lanes of a frame whose base has a rule of its own: fewer than the base takes, since contexts learn best in one lane
+TOKENS_A_LANE, MAX_LANES = 4096, 64
 
 
 @runtime_checkable
@@ -52,115 +63,176 @@ def bytes_of_tokens(tokenizer: Tokenizer) -> list[bytes]:
     return [tokenizer.decode(array("i", [symbol])) for symbol in range(tokenizer.vocab_size)]
 
 
+def is_spelled(tokenizer: Tokenizer) -> bool:
+    """Whether the tokens are known to be different strings of 1 to `LONGEST` bytes."""
+    if not isinstance(tokenizer, HasTokenBytes):
+        return False
+    token_bytes = tokenizer.token_bytes()
+    return len(set(token_bytes)) == len(token_bytes) and all(1 <= len(token) <= LONGEST for token in token_bytes)
+
+
 class BitwisePrior(Prior):
     name = "bitwise"
 
-    def __init__(self, base: SteppedPrior, tokenizer: Tokenizer | None = None, lanes: int | None = None) -> None:
-        """lanes: take half as many lanes as the base, and at most this many. Fewer lanes code slower and compress better: fewer lanes
-        start without context."""
-        self.base, self.vocab_size = base, base.vocab_size
-        if lanes is not None and (type(lanes) is not int or lanes < 1):
-            raise ModelError(f"lanes={lanes!r} of a bitwise prior should be a number above 0")
-        self._tokenizer, self._lanes = tokenizer, lanes
-        self.rules = replace(base.rules, starts_empty=True, short_in_few_lanes=False)
-        if lanes is not None:
-            half = max(1, base.rules.max_lanes // 2)
-            self.rules = replace(self.rules, lane_divisor=2 * base.rules.lane_divisor, max_lanes=min(lanes, half))
+    def __init__(self, base: SteppedPrior, tokenizer: Tokenizer | None = None) -> None:
+        self.base, self.vocab_size, self._tokenizer = base, base.vocab_size, tokenizer
+        self.rules = base.rules
+        if base.rules.tokens_a_lane:
+            lanes = min(base.rules.max_lanes, MAX_LANES)
+            self.rules = replace(self.rules, tokens_a_lane=TOKENS_A_LANE, max_lanes=lanes)
 
     def for_tokenizer(self, tokenizer: Tokenizer) -> BitwisePrior:
-        return BitwisePrior(self.base, tokenizer, self._lanes)
+        return BitwisePrior(self.base, tokenizer)
 
     def codec(self, frame: Frame) -> Codec:
-        return in_core(self.base, lambda: self._ranked, frame, lambda frame: Bitwise(TokenPaths(self, frame), frame))
+        return in_core(self.base, lambda: self._table, frame, lambda frame: Bitwise(TokenPaths(self, frame), frame))
 
     @lazy
-    def token_bytes(self) -> list[bytes]:
-        """[V]: the bytes of each symbol. Raises ModelError where two tokens have the same bytes."""
+    def tokens(self) -> Vocabulary:
+        """Raises ModelError where two tokens have the same bytes."""
         if self._tokenizer is None:
             raise ModelError("a bitwise prior codes for a model, whose tokenizer says which bytes a token stands for")
         token_bytes = bytes_of_tokens(self._tokenizer)
         if len(set(token_bytes)) < self.vocab_size or not all(1 <= len(s) <= LONGEST for s in token_bytes):
             raise ModelError(f"tokens that are coded bit by bit should be different strings of 1 to {LONGEST} bytes")
-        return token_bytes
+        symbol = sorted(range(self.vocab_size), key=places_of(self.base) or token_bytes.__getitem__)
+        place = sorted(range(self.vocab_size), key=symbol.__getitem__)
+        return Vocabulary(symbol, place, [token_bytes[v] for v in symbol])
 
     @lazy
-    def _ranked(self) -> TokenTable:
-        return TokenTable(self.token_bytes)
-
-    @lazy
-    def tree(self) -> Tree:
-        return Tree(self.token_bytes)
+    def _table(self) -> TokenTable:
+        return TokenTable(self.tokens.symbol, self.tokens.bytes)
 
     def config(self) -> Config:
-        lanes = {} if self._lanes is None else {"lanes": self._lanes}
-        return {**lanes, "base": {"name": self.base.name, **self.base.config()}}
+        return {"base": {"name": self.base.name, **self.base.config()}}
 
     def tensors(self) -> Mapping[str, NDArray[Any]]:
         return self.base.tensors()
 
     @classmethod
     def load(cls, config: Config, tensors: Mapping[str, NDArray[Any]], vocab_size: int) -> BitwisePrior:
-        check_settings(f"a {cls.name} prior", config, {"base"}, {"lanes"})
+        check_settings(f"a {cls.name} prior", config, {"base"}, set())
         kind, settings = kind_of(config["base"])
         base = kind.load(settings, tensors, vocab_size)
         if not isinstance(base, SteppedPrior):
             raise ModelError(f"a {kind.name} prior cannot be coded bit by bit: it is not stepped")
-        return cls(base, lanes=config.get("lanes"))
+        return cls(base)
 
 
-class State(NamedTuple):
+@dataclass
+class State:
     base: Any
     model: BitwiseModel
-    below: NDArray[np.int64]  # [B, V + 1], 2^30 · Σ p of the tokens of lower rank
+    nodes: list[int]  # of each lane: how far its token is coded
 
 
 class TokenPaths:
     """The paths of tokens that `coding.bitwise.Bitwise` walks: the definition of a frame of tokens coded bit by bit."""
 
     def __init__(self, prior: BitwisePrior, frame: Frame) -> None:
-        self.base, self.tree, self.rules = prior.base.for_frame(frame), prior.tree, prior.rules
+        self.base, self.tokens, self.rules = prior.base.for_frame(frame), prior.tokens, prior.rules
+        self.decisions = (prior.vocab_size - 1).bit_length()
+        self.classes = classes_of(self.base)
+        of_class = self.decisions if self.classes is None else self.decisions - self.classes.members.bit_length() + 1
+        outcomes = (prior.vocab_size,) if self.classes is None else (self.classes.classes, self.classes.members)
+        #: of each stage: its first decision, the decision after its last one, and how many outcomes there are
+        self._stages = list(zip((0, of_class), (of_class, self.decisions), outcomes))
 
     def init(self, lanes: int, tokens: int) -> State:
-        width = Layout.divide(tokens, lanes, self.rules.stride).steps * self.tree.longest
-        return State(
-            self.base.init(lanes, tokens),
-            BitwiseModel(lanes, width, 4 * tokens),
-            np.zeros((lanes, self.base.vocab_size + 1), np.int64),
-        )
+        steps = Layout.divide(tokens, lanes, self.rules.stride).steps
+        model = BitwiseModel(self.tokens, self.decisions, lanes, steps)
+        return State(self.base.init(lanes, tokens), model, [1] * lanes)
 
-    def begin(self, state: State, previous: Tokens | None, rows: int) -> None:
-        pmf: Pmf = self.base.step(state.base, previous, rows)
-        masses = (np.clip(pmf, 0, 1)[:, self.tree.symbol] * np.float32(1 << 30)).astype(
-            np.int32
-        ) + 1  # no token has mass 0
-        np.cumsum(masses, 1, out=state.below[:rows, 1:], dtype=np.int64)
+    def stages(self, state: State, previous: Tokens | None, rows: int) -> Iterator[list[Generator[Pmf, int, int]]]:
+        """The paths of all lanes through the classes, or tokens; then through the members of these classes."""
         state.model.set_rate()
+        state.nodes[:rows] = [1] * rows
+        if self.classes is None:
+            pair = [p[:, self.tokens.symbol] for p in _step(self.base, state.base, previous, rows)]
+        else:
+            pair = list(_class_pmf(self.base, state.base, previous, rows))
+        yield self._paths(state, pair, 0)
+        if self.classes is not None:
+            of_class = np.array(state.nodes[:rows], np.int32) - np.int32(1 << self._stages[0][1])
+            yield self._paths(state, list(_member_pmf(self.base, state.base, of_class)), 1)
 
-    def path(self, state: State, lane: int) -> Generator[Pmf, int, int]:
-        tree, model, below = self.tree, state.model, state.below[lane].tolist()
-        context = model.lanes[lane]
-        low, high, split, done, histories, nibble = 0, len(tree.symbol), tree.root, 0, [], None
-        while split:
-            at, place = divmod(tree.place[split], DIGITS)
-            token = tree.bytes[low]
-            for byte in token[done:at]:
-                model.add(context, byte)
-                nibble = None
-            done = at
-            model.hash_contexts(context)
-            coded = token[at] & ~(0xFF >> (place - 1)) if place > 1 else 0
-            if place and nibble != (place > 4):
-                nibble = place > 4
-                histories = model.find(context, coded >> 4 if nibble else None)
-            p = model.p(context, place, coded, below[split] - below[low], below[high] - below[split], histories)
+    def _paths(self, state: State, pair: list[Pmf], stage: int) -> list[Generator[Pmf, int, int]]:
+        sums = [_mass_below(p) for p in pair]
+        return [self._path(state, lane, [s[lane].tolist() for s in sums], stage) for lane in range(len(pair[0]))]
+
+    def _path(self, state: State, lane: int, below: list[list[int]], stage: int) -> Generator[Pmf, int, int]:
+        first, stop, outcomes = self._stages[stage]
+        model, context, node, low = state.model, state.model.lanes[lane], state.nodes[lane], 0
+        histories, begun = [], 0
+        for at in range(first, stop):
+            half = 1 << (stop - 1 - at)
+            split, high = low + half, min(low + 2 * half, outcomes)
+            if split >= outcomes:  # there is nothing above
+                node *= 2
+                continue
+            memory, network = (log_odds(mass[split] - mass[low], mass[high] - mass[split]) for mass in below)
+            if at and begun != (begin := at - (at - 1) % IN_A_LINE):
+                histories, begun = model.find(context, node >> (at - begin)), begin
+            p = model.p(context, at, node, memory, network, histories)
             bit = yield np.array([[65536 - p, p]], np.float32) / np.float32(65536)
             model.learn(bit)
-            low, high = (split, high) if bit else (low, split)
-            split = tree.above[split] if bit else tree.below[split]
-        for byte in tree.bytes[low][done:]:
-            model.add(context, byte)
-        model.hash_contexts(context)
-        return tree.symbol[low]
+            node = 2 * node + bit
+            low = split if bit else low
+        state.nodes[lane] = node
+        if stop < self.decisions:
+            return low
+        place = node - (1 << self.decisions)
+        model.add(context, place)
+        return self.tokens.symbol[place]
 
-    def bits(self, symbol: int) -> Iterable[int]:
-        return self.tree.path(self.tree.rank[symbol])
+    def bits(self, symbol: int) -> list[list[int]]:
+        place, parts = self.tokens.place[symbol], []
+        for first, stop, outcomes in self._stages:
+            in_stage = place >> (self.decisions - stop) & (1 << (stop - first)) - 1
+            bits, low = [], 0
+            for at in range(first, stop):
+                half = 1 << (stop - 1 - at)
+                if low + half < outcomes:
+                    bits.append(int(in_stage >= low + half))
+                    low += half * bits[-1]
+            parts.append(bits)
+        return parts
+
+
+def places_of(prior: Prior) -> Callable[[int], int] | None:
+    """The order of symbols that the classes of a prior, or of a prior inside it, give; None where there are none."""
+    if isinstance(prior, MinGRUPrior):
+        place = buffers(prior.tensors()).get("place")
+        return None if place is None else memoryview(place).cast("B").cast("i").__getitem__
+    inner = prior.members if isinstance(prior, ProductPrior) else [prior.base] if isinstance(prior, MemoryPrior) else []
+    return next((places for places in map(places_of, inner) if places is not None), None)
+
+
+def _mass_below(p: Pmf) -> NDArray[np.int64]:
+    """[n, K + 1]: 2^30 · Σ p of the outcomes before each; no outcome has mass 0."""
+    below = np.zeros((len(p), p.shape[1] + 1), np.int64)
+    masses = (np.clip(p, 0, 1) * np.float32(1 << 30)).astype(np.int32) + 1
+    np.cumsum(masses, 1, out=below[:, 1:], dtype=np.int64)
+    return below
+
+
+def _step(base: SteppedPrior, state: Any, previous: Tokens | None, rows: int) -> tuple[Pmf, Pmf]:
+    """The probabilities of all symbols, with and without memory."""
+    if isinstance(base, MemoryPrior):
+        return base.step_pair(state, previous, rows)
+    p = step(base, state, previous, rows)
+    return p, p
+
+
+def _class_pmf(base: SteppedPrior, state: Any, previous: Tokens | None, rows: int) -> tuple[Pmf, Pmf]:
+    if isinstance(base, MemoryPrior):
+        return base.class_pair(state, previous, rows)
+    p = cast("FactoredPrior", base).class_pmf(state, previous, rows)
+    return p, p
+
+
+def _member_pmf(base: SteppedPrior, state: Any, of_class: Tokens) -> tuple[Pmf, Pmf]:
+    if isinstance(base, MemoryPrior):
+        return base.member_pair(state, of_class)
+    p = cast("FactoredPrior", base).member_pmf(state, of_class)
+    return p, p

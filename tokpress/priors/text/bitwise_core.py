@@ -28,7 +28,7 @@ def in_core(
 ) -> Codec:
     """The codec of a frame in the core; the twin where there is no core, where the core does not step this base, and where the frame names
     a kernel."""
-    model = model_of(base, factored=False) if frame.kernel == "auto" else None
+    model = model_of(base) if frame.kernel == "auto" else None
     return twin(frame) if model is None else BitwiseCodec(model, token_bytes(), frame, twin)
 
 

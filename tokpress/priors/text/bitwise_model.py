@@ -1,38 +1,37 @@
-"""Context mixing of the binary digits of a token: one mixer adds the odds of the base and the odds of byte contexts. `core/bitwise_model.h` is the same.
+"""Context mixing of the binary decisions that lead to a token. `core/bitwise_model.h` is the same.
 
-    contexts     ten hashes of the bytes before, with bit histories for each nibble (slots, histories)
-    direct       a counter for each pair of last byte and node
-    ends         counters for the digit that says whether a token ends, under five of the contexts
-    match        the byte that followed the last occurrence of the last bytes, in any lane (match)
+The D decisions are the bits of the token's place, the highest first. Node 1 is the root; the children of a node are 2 · node and
+2 · node + 1.
+
+    base         log-odds of a decision under the base prior, with and without its memory
+    contexts     13 hashes of what came before (bitwise_contexts): each has a counter of the root, and histories of the other
+                 nodes, a line of them for each four decisions (slots, histories)
+    match        the token that followed the last occurrence of the last tokens
     mixer        adds all log-odds, with weights from five rows (mixer)
-    correction   averages the p of the mixer with how often a one followed such a p (correction)
+    correction   averages the p of the mixer with how often a one followed such a p at this node (correction)
 
-The weight of the base begins near 1, all others near 0. Lanes share all tables, but the match and three contexts are of one lane: lanes
-read different parts of the file, and a part repeats itself more than other parts. After Mahoney's lpaq1; the parts are those of
-`context_mixing`.
+The weights of the base begin near 1 in sum, all others near 0. All lanes share the tables. After Mahoney's lpaq1; the parts are
+those of `context_mixing`.
 """
 
 from collections import defaultdict
 
 from ...lazy import np
 from ..context_mixing import correction, counters, mixer
-from ..context_mixing.contexts import HASHED, Bytes, is_letter, orders_and_words
+from ..context_mixing.contexts import is_letter
 from ..context_mixing.counters import UNKNOWN, Counter
 from ..context_mixing.histories import history_tables
 from ..context_mixing.logistic import CENTRE, LIMIT, clamp, squash_table
-from ..context_mixing.match import Match
-from ..context_mixing.slots import MASK, Slots, scramble
+from ..context_mixing.slots import Slots
+from .bitwise_contexts import CONTEXTS, Lane, Vocabulary, bucket_of
 
-DIRECT, MATCHED, TEXT = HASHED, HASHED + 1, HASHED + 2  # inputs after the hashed contexts; TEXT: the base
-INPUTS = 32
-FIRST_WEIGHT, FIRST_MATCHED, FIRST_TEXT = 600, 1500, 14000  # 2^-14
-RATE_LAST, RATE_EXTRA = 12, 60  # learning rate of the mixer: LAST + EXTRA · 256 / (256 + bytes / 16)
-MAX_SEEN, MAX_DIRECT, MAX_MATCHED = 1023, 30, 255
-MAX_COUNTS = [MAX_SEEN] * HASHED + [MAX_DIRECT, MAX_MATCHED]
+MATCH, MEMORY, NETWORK = CONTEXTS, CONTEXTS + 1, CONTEXTS + 2  # inputs after those of contexts
+IN_A_LINE = 4  # decisions whose histories lie in one line
+FIRST_WEIGHT, FIRST_MATCH, FIRST_MEMORY, FIRST_NETWORK = 600, 1500, 10000, 6000  # 2^-14
+RATE_LAST, RATE_EXTRA = 16, 40  # learning rate of the mixer: LAST + EXTRA · 256 / (256 + bytes / 16)
+MAX_COUNTS = [1023] * CONTEXTS + [255]
 MAX_ODDS = 20 * 128  # limit for the base, in 128ths of an octave
 CURVE = 11357  # 0.3466 · 2^15: log2(1 + x) is x + 0.3466 · x · (1 − x), nearly
-END_CONTEXTS, END_LOG2 = (1, 2, 3, 4, 9), 16
-HIGH, LOW, END = range(3)  # phases: the high nibble, the low nibble, whether the token ends
 
 
 def log2(n: int) -> int:
@@ -46,56 +45,45 @@ def log2(n: int) -> int:
     return bits - (127 << 23) - (bits & 0xFF) + (part * (32768 - part) * CURVE >> 22)
 
 
+def log_odds(zero: int, one: int) -> int:
+    """log2(one / zero) in 128ths of an octave."""
+    return clamp((log2(one) - log2(zero)) >> 16, -MAX_ODDS, MAX_ODDS)
+
+
 def _first_weights(number: int) -> list[int]:
     """Initial weights of a row. Rows are added: row 0 has the weights above, the others have zeros."""
-    weights = [0] * INPUTS
+    weights = [0] * 2 * (NETWORK + 1)
     if number == 0:
-        weights[: 2 * HASHED + 2 : 2] = [FIRST_WEIGHT] * (HASHED + 1)
-        weights[2 * MATCHED], weights[2 * TEXT] = FIRST_MATCHED, FIRST_TEXT
+        weights[::2] = [*[FIRST_WEIGHT] * CONTEXTS, FIRST_MATCH, FIRST_MEMORY, FIRST_NETWORK]
     return weights
 
 
-class Lane:
-    def __init__(self, number: int, position: int, match: Match) -> None:
-        """position: of its next byte in the history."""
-        self.salt = (number + 1) * 0x9E3779B97F4A7C15 & MASK
-        self.position, self.match, self.bytes = position, match, Bytes()
-        self.hashes: list[int] | None = None  # of the contexts of the next byte
-        self.places: list[tuple[int, int]] = []
-
-    def contexts(self) -> list[int]:
-        last, word, _ = self.bytes
-        salt = self.salt
-        hashes = [
-            *orders_and_words(self.bytes),
-            (last & 0xFFFFFF0000) + (8 << 60),  # bytes 3 to 5 back
-            (last & 0xFFFFFF) + salt + (7 << 60),
-            (last & 0xFFFFFFFFFF) + salt * 3 + 9,
-            word + ((last & 255) << 52) + salt * 5 + 10,
-        ]
-        return [scramble(hash & MASK) for hash in hashes]
+def _in_base(odds: int) -> int:
+    """One of 16 ranges of log-odds."""
+    return clamp((odds + 1024) >> 7, 0, 15)
 
 
 class BitwiseModel:
-    """For each decision: p(…) of a one, then learn(bit). add(lane, byte) after the last bit of a byte."""
+    """For each decision: p(…) of a one, then learn(bit). add(lane, place) after the last decision of a token."""
 
-    def __init__(self, lanes: int, width: int, size: int) -> None:
-        """width: maximum number of bytes of a lane. size: expected number of bytes of all lanes, by which tables are sized."""
-        self.history = bytearray(lanes * width + 64)  # zeros beyond the end, for a match that runs over it
-        self._slots = Slots(clamp((size * HASHED // 2).bit_length(), 8, 20))
-        log2, heads = clamp((2 * size).bit_length(), 8, 22), dict[int, int]()
-        self.lanes = [Lane(number, number * width, Match(log2, heads)) for number in range(lanes)]
-        for lane in self.lanes:
-            self.hash_contexts(lane)
+    def __init__(self, tokens: Vocabulary, decisions: int, lanes: int, steps: int) -> None:
+        """lanes of `steps` tokens each, by which tables are sized."""
+        count = lanes * steps
+        self._tokens, self._decisions = tokens, decisions
+        self._slots = Slots(clamp((8 * count).bit_length(), 8, 20))
+        self._root_log2 = clamp((2 * count).bit_length(), 6, 16)
+        self._match_log2 = clamp((2 * count).bit_length(), 8, 22)
+        self._history = [0] * (count + 1)  # places plus 1; 0: not written yet, and the end
+        self._heads: dict[int, int] = {}
+        self.lanes = [Lane(number, steps) for number in range(lanes)]
         self._next_state, first = history_tables()
-        #: [phase][context][history]
-        self._counters = [[[(p, 0) for p in first] for _ in range(HASHED)] for _ in range(2)]
-        #: direct counters by (last byte, high nibble + 1 or 0, node)
-        self._direct: defaultdict[tuple[int, ...], Counter] = defaultdict(lambda: UNKNOWN)
-        self._ends: defaultdict[tuple[int, int], Counter] = defaultdict(lambda: UNKNOWN)
-        self._matched: dict[tuple[int, int, int, int], Counter] = {}
+        #: counters by (phase, context, history); by (context, hash) at the root; by (decision, bucket, expected bit) of the match
+        self._counters: dict[tuple[int, int, int], Counter] = {}
+        self._first: list[Counter] = [(p, 0) for p in first]
+        self._roots: defaultdict[tuple[int, int], Counter] = defaultdict(lambda: UNKNOWN)
+        self._matched: dict[tuple[int, int, int], Counter] = {}
         self._weights: dict[tuple[int, ...], list[int]] = {}
-        self._corrections: dict[tuple[int, int, int], list[int]] = {}
+        self._corrections: dict[int, list[int]] = {}
         self._coded = 0
         self.set_rate()
 
@@ -103,83 +91,74 @@ class BitwiseModel:
         """Set the learning rate of a step: high in the first bytes."""
         self._rate = RATE_LAST + RATE_EXTRA * 256 // (256 + min(self._coded >> 4, 1 << 24))
 
-    def hash_contexts(self, lane: Lane) -> None:
-        """Hash the contexts of the next byte."""
-        if lane.hashes is None:
-            lane.hashes = lane.contexts()
-            lane.places = [self._slots.place(hash) for hash in lane.hashes]
+    def add(self, lane: Lane, place: int) -> None:
+        """Append a token to a lane."""
+        token = self._tokens.bytes[place]
+        lane.add(token, place, self._history, self._heads, self._match_log2)
+        self._coded += len(token)
 
-    def add(self, lane: Lane, byte: int) -> None:
-        """Append a byte to a lane."""
-        match = lane.match
-        if match.bucket and match.expected != byte:
-            match.miss()
-        match.prepare((lane.bytes.last << 8 | byte) & MASK & ~3)
-        lane.bytes = lane.bytes.add(byte)
-        self.history[lane.position] = byte
-        lane.position += 1
-        match.update(self.history, lane.position)
-        if match.expected == 0:  # probably a place that is not written yet
-            match.drop()
-        lane.hashes = None
-        self._coded += 1
+    def find(self, lane: Lane, node: int) -> list[tuple[bytearray, int]]:
+        """Histories of all contexts, in the lines that begin at a node: those of the next four decisions."""
+        change = ((node >> 2) * 0x9E3779B1 & 0xFFFFFFFF) >> 12 & (1 << self._slots.log2) - 1
+        found = []
+        for hash_ in lane.hashes:
+            line, check = self._slots.place(hash_)
+            found.append(self._slots.find(line ^ change, (check + 29 * node) & 255))
+        return found
 
-    def find(self, lane: Lane, high: int | None) -> list[tuple[bytearray, int]]:
-        """Histories of the low nibble that follows the nibble `high`; None: of the high nibble."""
-        if high is None:
-            return [self._slots.find(line, check) for line, check in lane.places]
-        return [self._slots.find(line ^ (1 + high), (check + 11 * high + 1) & 255) for line, check in lane.places]
-
-    def p(self, lane: Lane, place: int, coded: int, zero: int, one: int, histories: list[tuple[bytearray, int]]) -> int:
-        """p · 2^16 that digit `place` of the next byte is one. coded: the bits of the byte before this digit, then zeros. zero, one: mass of
-        both under the base. histories: of the nibble, from `find`."""
-        match, level, after = lane.match, (place - 1) & 3, 8 - place
-        phase = END if place == 0 else HIGH if place <= 4 else LOW
-        node = high = guess = 0
-        if phase != END:
-            if match.bucket and (match.expected ^ coded) >> (after + 1):
-                match.miss()
-            guess = match.expected >> after & 1
-            high = 1 + (coded >> 4) if phase == LOW else 0
-            node = 1 << level | coded >> (after + 1) & (1 << level) - 1
-        last = lane.bytes.last & 255
-        self._phase, self._histories, self._node = phase, histories, node
-        if phase == END:
-            assert lane.hashes is not None
-            self._keys = [(i, lane.hashes[context] >> (64 - END_LOG2)) for i, context in enumerate(END_CONTEXTS)]
-            self._now = [self._ends[key] for key in self._keys]
+    def p(
+        self, lane: Lane, at: int, node: int, memory: int, network: int, histories: list[tuple[bytearray, int]]
+    ) -> int:
+        """p · 2^16 that decision `at`, at `node`, is a one. memory, network: its log-odds under the base,
+        with and without memory. histories: from `find`, but none at the root."""
+        after, bucket, guess = self._decisions - 1 - at, bucket_of(lane.length), 0
+        if bucket:
+            path = 1 << self._decisions | lane.expected
+            if path >> (after + 1) == node:
+                guess = path >> after & 1
+            else:
+                bucket = 0
+        phase = self._phase = 1 + (at - 1) // IN_A_LINE if at else 0
+        self._histories = histories
+        if phase == 0:
+            self._keys = [(i, hash_ >> (64 - self._root_log2)) for i, hash_ in enumerate(lane.hashes)]
+            self._now = [self._roots[key] for key in self._keys]
         else:
-            states = [line[4 * node + slot] for line, slot in histories]
-            self._direct_key, self._match_key = (last, high, node), (phase, level, match.bucket, guess)
-            expected = ((1 + 2 * guess) << 20, 8) if match.bucket else UNKNOWN  # p = 3/4 for the expected bit
-            self._now = [table[state] for table, state in zip(self._counters[phase], states)]
-            self._now += [self._direct[self._direct_key], self._matched.get(self._match_key, expected)]
+            level = (at - 1) % IN_A_LINE
+            self._place = 4 * (1 << level | node & (1 << level) - 1)
+            states = [line[self._place + slot] for line, slot in self._histories]
+            self._now = [self._counters.get((phase, i, s), self._first[s]) for i, s in enumerate(states)]
+        self._match_key = at, bucket, guess
+        expected = ((1 + 2 * guess) << 20, 8) if bucket else UNKNOWN  # p = 3/4 for the expected bit
+        self._now.append(self._matched.get(self._match_key, expected))
         inputs = [x for counter in self._now for x in counters.inputs(counter)]
-        x = clamp((log2(one) - log2(zero)) >> 16, -MAX_ODDS, MAX_ODDS)
-        confidence = (squash_table()[clamp(2 * x, -LIMIT, LIMIT) + CENTRE] >> 6) - 512
-        self._inputs = inputs + [0] * (2 * TEXT - len(inputs)) + [x, confidence] + [0] * (INPUTS - 2 * TEXT - 2)
-        self._inputs[INPUTS - 1] = mixer.ONE
-        letters = sum(is_letter(lane.bytes.last >> 8 * i & 255) << i for i in range(4))
-        selectors = (match.bucket, min(abs(x) >> 6, 31), last, high * 16 + node, letters)
+        inputs[2 * CONTEXTS - 1] = mixer.ONE  # in place of the last context's p − ½
+        for odds in (memory, network):
+            inputs += [odds, (squash_table()[clamp(2 * odds, -LIMIT, LIMIT) + CENTRE] >> 6) - 512]
+        last = lane.bytes.last
+        letters = sum(is_letter(last >> 8 * i & 255) << i for i in range(4))
+        selectors = [(phase, bucket), (phase, 16 * _in_base(memory) + _in_base(network))]
+        selectors += [(phase, last & 255), (phase, letters), (0, node)]
+        self._inputs = inputs
         self._rows = [
-            self._weights.setdefault((number, phase, selector), _first_weights(number))
+            self._weights.setdefault((number, *selector), _first_weights(number))
             for number, selector in enumerate(selectors)
         ]
-        self._corrected = self._corrections.setdefault((last, high, node), correction.new_row())
-        self._log_odds = mixer.predict(self._inputs, self._rows)
+        self._log_odds = mixer.predict(inputs, self._rows)
+        self._corrected = self._corrections.setdefault(node, correction.new_row())
         p, self._bin = correction.predict(self._corrected, self._log_odds)
         return p
 
     def learn(self, bit: int) -> None:
         """Learn the bit whose probability `p` gave."""
-        phase, at = self._phase, 4 * self._node
         mixer.learn(self._inputs, self._rows, (bit << 16) - squash_table()[self._log_odds + CENTRE], self._rate)
         correction.learn(self._corrected, self._bin, bit)
         after = [counters.learn(counter, bit, max_count) for counter, max_count in zip(self._now, MAX_COUNTS)]
-        if phase == END:
-            self._ends.update(zip(self._keys, after))
+        self._matched[self._match_key] = after[MATCH]
+        if self._phase == 0:
+            self._roots.update(zip(self._keys, after))
             return
-        for table, counter, (line, slot) in zip(self._counters[phase], after, self._histories):
-            table[line[at + slot]] = counter
-            line[at + slot] = self._next_state[bit][line[at + slot]]
-        self._direct[self._direct_key], self._matched[self._match_key] = after[HASHED:]
+        for i, (counter, (line, slot)) in enumerate(zip(after, self._histories)):
+            state = line[self._place + slot]  # two contexts may share a slot
+            self._counters[self._phase, i, state] = counter
+            line[self._place + slot] = self._next_state[bit][state]

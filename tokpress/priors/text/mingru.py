@@ -52,12 +52,14 @@ BEGIN = 0
 #: upper bounds of the settings
 MAX_SETTING = 1 << 16
 MAX_SETTINGS = {"depth": 256, "grams": 1 << 20}
-#: default learning rate of a head that learns while it codes (online_head.py)
-ONLINE = 0.001
+#: default learning rate of a head that learns while it codes (online_head.py); bitwise mixing learns most of the same
+ONLINE = 0.0
 #: upper bound of it
 MAX_ONLINE = 0.1
 #: low, since steps of a text model are slow and a token of text stands for several bytes
 TOKENS_PER_BYTE = 1 << 6
+#: a lane for so many tokens, at most so many lanes: a lane begins without context, which costs bytes; many lanes take less time
+TOKENS_A_LANE, MAX_LANES = 1024, 128
 
 
 class Engine(NamedTuple):
@@ -145,8 +147,7 @@ class MinGRUPrior(SteppedPrior):
             raise ModelError(
                 f"classes={classes} of a mingru prior should cut {self.vocab_size} symbols into 2 or more classes of 2, 4, 8 … symbols"
             )
-        # fewer lanes for few tokens where the softmax is class-factored, since its steps are short
-        self.rules = FrameRules(tokens_per_byte=TOKENS_PER_BYTE, short_in_few_lanes=bool(classes))
+        self.rules = FrameRules(tokens_per_byte=TOKENS_PER_BYTE, tokens_a_lane=TOKENS_A_LANE, max_lanes=MAX_LANES)
         self._tensors = tensors
         expected = tensor_shapes(**self._config)
         for name, (shape, kind) in expected.items():

@@ -50,6 +50,10 @@ class BytesTokenizer(Tokenizer):
     def decode(self, tokens: TokenBuffer) -> bytes:
         return _checked(tokens, 256)
 
+    def token_bytes(self) -> list[bytes]:
+        """[V]: the bytes of each token."""
+        return [bytes([byte]) for byte in range(256)]
+
     @classmethod
     def load(cls, folder: Path, config: Config) -> BytesTokenizer:
         check_settings(f"a {cls.name} tokenizer", config)

@@ -131,18 +131,15 @@ class MinGRUNet(PriorNet):
             self.embedding_grams.compile(dynamic=False)
 
     def loss(self, x: Tensor, targets: Tensor) -> Tensor:
-        logits = (self.head(x) + self.bias).flatten(0, 1)
         if not self.classes:
-            return F.cross_entropy(logits, targets.flatten())
-        class_logits, member_logits = (
-            logits[:, : self.classes],
-            logits[:, self.classes :].unflatten(1, (self.classes, -1)),
-        )
+            return F.cross_entropy((self.head(x) + self.bias).flatten(0, 1), targets.flatten())
         place = self.place[targets.flatten()]
-        size = member_logits.shape[2]
-        class_, member = place // size, place % size
-        own_class = member_logits.gather(1, class_[:, None, None].expand(-1, 1, size))[:, 0]
-        return F.cross_entropy(class_logits, class_) + F.cross_entropy(own_class, member)
+        size = (len(self.bias) - self.classes) // self.classes
+        of_class, member = place // size, place % size
+        class_logits, member_logits = self.head.by_class(x.flatten(0, 1), self.classes, of_class)
+        class_bias, member_bias = self.bias[: self.classes], self.bias[self.classes :].unflatten(0, (-1, size))
+        of_classes = F.cross_entropy(class_logits + class_bias, of_class)
+        return of_classes + F.cross_entropy(member_logits + member_bias[of_class], member)
 
 
 @torch.no_grad()

@@ -81,6 +81,35 @@ class Product(torch.autograd.Function):
         return (g @ w).float(), (g.flatten(0, -2).T @ x.flatten(0, -2)).float(), None, None
 
 
+class OwnClassProduct(torch.autograd.Function):
+    """Row i of the result [N, M]: the product of row i of x, divided by its RMS, and the weights of its class only, w[of_class[i]].
+
+    w [C · M, D] has M rows for each of C classes. Rows are sorted by class, and each class is a small product, so the other
+    C − 1 are not computed. The gradient is that of the product."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, w: Tensor, of_class: Tensor, classes: int, dtype: torch.dtype) -> Tensor:
+        a, r = quantize_rows(x, True)
+        w_q, s = quantize_weight(w)
+        order = of_class.argsort()
+        counts = of_class.bincount(minlength=classes).tolist()
+        a, r = a[order].to(dtype), r[order]
+        w_q, s = w_q.to(dtype).unflatten(0, (classes, -1)), s.view(classes, -1)
+        ctx.save_for_backward((a * r).to(dtype), (w_q * s[:, :, None]).to(dtype), order)
+        ctx.counts = counts
+        y = torch.cat([rows @ members.T for rows, members in zip(a.split(counts), w_q)]).float()
+        y = y * s[of_class[order]] * r
+        return torch.empty_like(y).index_copy_(0, order, y)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
+        x, w, order = ctx.saved_tensors
+        parts = g[order].to(w.dtype).split(ctx.counts)
+        of_x = torch.cat([part @ members for part, members in zip(parts, w)]).float()
+        of_w = torch.cat([part.T @ rows for part, rows in zip(parts, x.split(ctx.counts))]).float()
+        return torch.empty_like(of_x).index_copy_(0, order, of_x), of_w, None, None, None
+
+
 class QuantLinear(nn.Module):
     """y = W x with 7-bit weights and 8-bit activations. `normed`: x is divided by its RMS first (Zhang & Sennrich 2019). The
     RMS is that of the quantised row, an integer sum."""
@@ -98,6 +127,20 @@ class QuantLinear(nn.Module):
             x = over_rms(x)
         y: Tensor = Product.apply(x, self.weight, self.normed, self.product_dtype)  # type: ignore[no-untyped-call]
         return y
+
+    def by_class(self, x: Tensor, classes: int, of_class: Tensor) -> tuple[Tensor, Tensor]:
+        """x [N, D], of_class [N] → (the first `classes` outputs [N, C], those of the members of each row's class [N, M]).
+
+        The other outputs are M for each class, one class after the other."""
+        x, weight = over_rms(x), self.weight
+        tops: Tensor = Product.apply(x, weight[:classes], True, self.product_dtype)  # type: ignore[no-untyped-call]
+        return tops, _own_class(x, weight[classes:], of_class, classes, self.product_dtype)
+
+
+@torch.compiler.disable  # type: ignore[untyped-decorator]  # the sizes of classes differ from batch to batch
+def _own_class(x: Tensor, w: Tensor, of_class: Tensor, classes: int, dtype: torch.dtype) -> Tensor:
+    y: Tensor = OwnClassProduct.apply(x, w, of_class, classes, dtype)  # type: ignore[no-untyped-call]
+    return y
 
 
 class QuantEmbedding(nn.Module):
