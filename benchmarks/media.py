@@ -1,8 +1,9 @@
 """Pictures and recordings beside formats made for them, and archives of many small files.
 
 A picture is a PPM or PGM file of its pixels, compressed byte for byte. Beside it stand JPEG XL (cjxl -d 0 -e 9), lossless WebP
-(cwebp -z 9), PNG (Pillow, optimize) or FLAC (flac -8) of the same pixels or samples, and xz -9e of the bytes. Programs that are not installed
-are left out. Every file is restored and compared.
+(cwebp -z 9), PNG (Pillow, optimize) of the same pixels, and xz -9e of the bytes. A recording is a WAV file. Beside it stand FLAC
+(flac -8), WavPack (wavpack -hhx3), Monkey's Audio (mac -c4000, extra high), Sac (sac --normal, up to 16 bits) and xz. Programs that are not
+on PATH are left out. Every file is restored and compared.
 """
 
 import gzip
@@ -33,10 +34,13 @@ SETS = {
     "other pictures": (("images/skimage/", "images/urban/"), "bits per sub-pixel"),
     "sounds, 44.1 kHz": (("audio/sounds/",), "bits per sample"),
     "speech": (("audio/speech/",), "bits per sample"),
+    "stereo, 16 bits": (("audio/stereo/",), "bits per sample"),
+    "stereo, 24 bits": (("audio/stereo24/",), "bits per sample"),
 }
+SUFFIXES = (".png", ".wav", ".flac")
 
 #: kind in README's table → the tool that people know
-README_KINDS = {"Kodak": "JPEG XL", "sounds, 44.1 kHz": "FLAC", "speech": "FLAC"}
+README_KINDS = {"Kodak": "JPEG XL", "sounds, 44.1 kHz": "FLAC", "speech": "FLAC", "stereo, 16 bits": "FLAC"}
 
 
 def size_of(command: list[str], source: Path, end: str) -> int:
@@ -66,9 +70,19 @@ PEERS: dict[str, dict[str, Callable[[Path], int]]] = {
         "PNG": png,
         "xz": xz,
     },
-    "sound": {"FLAC": lambda p: size_of(["flac", "-8", "-s", "-f", "{}", "-o", "{}"], p, ".flac"), "xz": xz},
+    "sound": {
+        "FLAC": lambda p: size_of(["flac", "-8", "-s", "-f", "{}", "-o", "{}"], p, ".flac"),
+        "WavPack": lambda p: size_of(["wavpack", "-hhx3", "-q", "{}", "-o", "{}"], p, ".wv"),
+        "Monkey's Audio": lambda p: size_of(["mac", "{}", "{}", "-c4000"], p, ".ape"),
+        "Sac": lambda p: size_of(["sac", "--encode", "--normal", "{}", "{}"], p, ".sac"),
+        "xz": xz,
+    },
 }
-NEEDED = {"JPEG XL": "cjxl", "WebP": "cwebp", "FLAC": "flac"}
+NEEDED = {
+    "JPEG XL": "cjxl", "WebP": "cwebp", "FLAC": "flac", "WavPack": "wavpack", "Monkey's Audio": "mac", "Sac": "sac",
+}  # fmt: skip
+#: the most bytes of a sample that a peer takes
+WIDEST = {"Sac": 2}
 
 
 def ours(source: Path) -> dict[str, float | str]:
@@ -92,13 +106,18 @@ def ours(source: Path) -> dict[str, float | str]:
         }
 
 
-def plain(path: Path, scratch: Path) -> tuple[Path, int]:
-    """(the file to compress, its number of samples); a picture as PPM or PGM."""
+def plain(path: Path, scratch: Path) -> tuple[Path, int, int]:
+    """(the file to compress, its number of samples, bytes of a sample); a picture as PPM or PGM, a recording as WAV."""
+    if path.suffix == ".flac":
+        recording = scratch / "plain" / path.with_suffix(".wav").name
+        recording.parent.mkdir(parents=True, exist_ok=True)
+        subprocess.run(["flac", "-d", "-s", "-f", str(path), "-o", str(recording)], check=True)
+        path = recording
     if path.suffix == ".wav":
         import wave
 
         with wave.open(str(path)) as file:
-            return path, file.getnframes() * file.getnchannels()
+            return path, file.getnframes() * file.getnchannels(), file.getsampwidth()
     from PIL import Image
 
     picture = Image.open(path)
@@ -106,21 +125,24 @@ def plain(path: Path, scratch: Path) -> tuple[Path, int]:
     target = scratch / "plain" / path.with_suffix(".ppm" if picture.mode == "RGB" else ".pgm").name
     target.parent.mkdir(parents=True, exist_ok=True)
     picture.save(target)
-    return target, picture.width * picture.height * len(picture.getbands())
+    return target, picture.width * picture.height * len(picture.getbands()), 1
 
 
 def measure(path: Path, scratch: Path) -> dict[str, Any]:
-    source, samples = plain(path, scratch)
+    source, samples, width = plain(path, scratch)
     found: dict[str, Any] = {"samples": samples, "source_bytes": source.stat().st_size, "tokpress": ours(source)}
-    for name, peer in PEERS["sound" if path.suffix == ".wav" else "picture"].items():
-        if name not in NEEDED or shutil.which(NEEDED[name]):
+    seconds: dict[str, float] = {}
+    for name, peer in PEERS["sound" if source.suffix == ".wav" else "picture"].items():
+        if width <= WIDEST.get(name, 4) and (name not in NEEDED or shutil.which(NEEDED[name])):
+            begun = time.perf_counter()
             found[name] = peer(source)
-    return found
+            seconds[name] = time.perf_counter() - begun
+    return found | {"peer_seconds": seconds}
 
 
 @benchmark("pictures_and_sound", page="README.md, docs/pictures_and_sound.md", takes="20 minutes")
 class PicturesAndSound(Benchmark):
-    """Pictures and recordings, compressed exactly, beside JPEG XL, WebP, PNG and FLAC."""
+    """Pictures and recordings, compressed exactly, beside JPEG XL, WebP, PNG, FLAC, Monkey's Audio and Sac."""
 
     packages = PACKAGES
 
@@ -129,7 +151,9 @@ class PicturesAndSound(Benchmark):
             name
             for folders, _ in reversed(SETS.values())  # the longest last
             for name in setup.bench
-            if name.startswith(folders) and name.endswith((".png", ".wav"))
+            if name.startswith(folders)
+            and name.endswith(SUFFIXES)
+            and (shutil.which("flac") or not name.endswith(".flac"))
         ]
         return {name: lambda name=name: measure(setup.bench[name], setup.work) for name in names}
 
@@ -164,6 +188,16 @@ def for_readme(measured: dict[str, Any]) -> list[str]:
     return markdown(["", "tokpress", "the usual tool", "xz -9e"], lines)
 
 
+def speed(found: dict[str, Any], name: str) -> str:
+    """KB/s of a compressor over these files, whole processes; "–" where it was not timed."""
+    each = [
+        f["tokpress"]["seconds"] if name == "tokpress" else f.get("peer_seconds", {}).get(name) for f in found.values()
+    ]
+    if None in each:
+        return "–"
+    return f"{sum(f['source_bytes'] for f in found.values()) / sum(each) / 1000:,.0f}"
+
+
 def by_kind(measured: dict[str, Any]) -> list[str]:
     lines: list[str] = []
     details: list[str] = []
@@ -171,17 +205,21 @@ def by_kind(measured: dict[str, Any]) -> list[str]:
         found = {name: each for name, each in measured.items() if name.startswith(folders)}
         if not found:
             continue
-        peers = [p for p in ("JPEG XL", "WebP", "PNG", "FLAC", "xz") if all(p in each for each in found.values())]
+        kinds = PEERS["sound" if folders[0].startswith("audio/") else "picture"]
+        peers = [p for p in kinds if all(p in each for each in found.values())]
         samples = sum(each["samples"] for each in found.values())
         total = {p: sum(each[p] for each in found.values()) for p in peers}
         mine = sum(each["tokpress"]["bytes"] for each in found.values())
         size = sum(each["source_bytes"] for each in found.values())
-        rows = [["tokpress", f"{mine:,}", f"{8 * mine / samples:.3f}", ""]]
-        rows += [[p, f"{b:,}", f"{8 * b / samples:.3f}", f"{100 * (mine / b - 1):+.1f} %"] for p, b in total.items()]
+        rows = [["tokpress", f"{mine:,}", f"{8 * mine / samples:.3f}", "", speed(found, "tokpress")]]
+        rows += [
+            [p, f"{b:,}", f"{8 * b / samples:.3f}", f"{100 * (mine / b - 1):+.1f} %", speed(found, p)]
+            for p, b in total.items()
+        ]
         there, back = (sum(each["tokpress"][k] for each in found.values()) for k in ("seconds", "back_seconds"))
         lines += [f"### {kind}", "", f"{len(found)} files, {size:,} bytes, {samples:,} samples; tokpress compresses at "
                   f"{size / there / 1000:.0f} KB/s and restores at {size / back / 1000:.0f} KB/s, whole processes.", ""]  # fmt: skip
-        lines += [*markdown(["", "bytes", unit, "tokpress against it"], rows), ""]
+        lines += [*markdown(["", "bytes", unit, "tokpress against it", "compresses, KB/s"], rows), ""]
         heads = ["file", "tokpress", "by", *peers]
         details += [*markdown(heads, [
             [name, f"{8 * each['tokpress']['bytes'] / each['samples']:.3f}", each["tokpress"]["stored"],

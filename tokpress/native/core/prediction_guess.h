@@ -2,8 +2,8 @@
  *
  *     pictures   least squares over nearby columns; least squares over all samples before (Wu, Barthel & Zhang 1998);
  *                five simple predictors of PNG, JPEG-LS and WebP, applied to the difference from the channel before
- *     recordings least squares; three filters, each correcting the sum so far; polynomials of degree 0, 1, 2 through
- *                the last samples
+ *     recordings least squares that forgets soon, and late; four filters, each correcting the sum so far, which begins
+ *                with the latter; a polynomial through the last 3 samples
  *     blend      sum of t * guess over sum of t, t = min(e_blend / e, 64)^4
  *                e: 0.01 + a guess's weighted sum of errors at the neighbours
  *
@@ -45,14 +45,10 @@ INLINE void guess_by_squares(prediction_model *m, const int32_t *v, float *g) {
         for (int32_t k = 0; k < 2; k++) g[k] = squares32_dot(m->weights[k][c].narrow, x, n);
         return;
     }
-    const double reference = m->grid.picture ? (double)m->reference : 0.0;
+    const double reference = (double)m->reference, origin = m->grid.picture ? reference : 0.0;
     double *x = row64(m, c);
-    for (int32_t j = 0; j < n; j++) x[j] = (double)v[-back[j]] - reference;
-    if (m->grid.picture) {
-        for (int32_t k = 0; k < 2; k++) g[k] = (float)squares64_dot(m->weights[k][c].wide, x, n);
-    } else {
-        g[0] = (float)(squares64_dot(m->weights[0][c].wide, x, n) - (double)m->reference);
-    }
+    for (int32_t j = 0; j < n; j++) x[j] = (double)v[-back[j]] - origin;
+    for (int32_t k = 0; k < 2; k++) g[k] = (float)(squares64_dot(m->weights[k][c].wide, x, n) - (reference - origin));
 }
 
 /* Lanes 2 ... 6 of a picture. */
@@ -73,20 +69,18 @@ INLINE void guess_simply(const prediction_model *m, const int32_t *v, float *g) 
     g[6] = 0;
 }
 
-/* Lanes 1 ... 6 of a recording; lane 0 is least squares'. */
+/* Lanes 2 ... 6 of a recording; lanes 0 and 1 are least squares'. */
 INLINE void guess_sound(prediction_model *m, const int32_t *v, float *g, float low, float high) {
     const int32_t ch = (int32_t)m->grid.channels;
-    float sum = m->first_guess = clampf(g[0], low, high);
+    float sum = m->first_guess = clampf(g[1], low, high);
     for (int32_t k = 0; k < FILTERS; k++) {
         lms_filter *f = &m->filters[m->channel * FILTERS + k];
         f->guess = filter_guess(f, filter_taps[k]);
         sum += f->guess;
-        g[1 + k] = sum;
+        g[2 + k] = sum;
     }
     const int64_t w = v[-ch], ww = v[-2 * ch], www = v[-3 * ch];
-    g[4] = (float)(w - ww);
-    g[5] = (float)(2 * w - 3 * ww + www);
-    g[6] = 0;
+    g[6] = (float)(2 * w - 3 * ww + www);
 }
 
 /* All guesses of the sample at the cursor, and the energy of its surroundings. */

@@ -6,43 +6,54 @@
 #include "prediction_guess.h"
 
 #define KEEP_PICTURE 0.9984f /* of the statistics of all samples, for each batch */
-#define KEEP_SOUND 0.969f
+#define KEEP_SOUND 0.997f
+#define KEEP_RECENT 0.92f /* of a recording's tile */
 #define KEEP_ROW 0.83f /* of a tile's, for each row */
 #define RIDGE_PICTURE 4
-#define RIDGE_SOUND 2000
+#define RIDGE_SOUND 30
 #define GLOBAL_EVERY 4 /* batches between two solutions over all samples, where tiles have theirs */
 
-/* Add a full batch to A and b, and solve for new weights: of the next tile and its two neighbours each time
- * (weights[0]), of all samples every GLOBAL_EVERY batches (weights[1]; [0] where there are no tiles). */
-#define LEARN_SQUARES(SQUARES, VECTOR, REAL, MEMBER)                                                                            \
-    static void SQUARES##_learn(prediction_model *m, int32_t c, bool row_ends) {                                             \
-        const int32_t n = m->near[c].count, last_tile = m->tiles - 1, lanes = (int32_t)(32 / sizeof(REAL));               \
-        const int32_t size = SQUARES##_row(n, n / lanes + 1), count = m->batched[c];                                      \
-        VECTOR *fresh = (VECTOR *)m->scratch, *total = (VECTOR *)(m->scratch + m->normal_size);                           \
-        VECTOR *all = (VECTOR *)normal_of(m, m->tiles, c);                                                                \
-        const REAL ridge = m->grid.picture ? RIDGE_PICTURE : RIDGE_SOUND;                                                 \
-        const REAL keep_all = (REAL)(m->grid.picture ? KEEP_PICTURE : KEEP_SOUND);                                        \
-        SQUARES##_batch(fresh, m->rows[c].MEMBER, SQUARES_ROOM, count, n);                                         \
-        for (int32_t i = 0; i < size; i++) all[i] = all[i] * keep_all + fresh[i];                                         \
-        if (m->tiles) {                                                                                                   \
-            const int32_t tile = m->column / m->tile_width;                                                               \
-            const REAL keep = (m->column - count + 1) % m->tile_width ? 1 : (REAL)KEEP_ROW;                               \
-            VECTOR *own = (VECTOR *)normal_of(m, tile, c);                                                                \
-            for (int32_t i = 0; i < size; i++) own[i] = own[i] * keep + fresh[i];                                         \
-            const int32_t next = row_ends ? 0 : (m->column + 1) / m->tile_width;                                          \
-            const int32_t first = next > 0 ? next - 1 : 0, last = next < last_tile ? next + 1 : last_tile;                \
-            memcpy(total, normal_of(m, first, c), sizeof(VECTOR) * (size_t)size);                                         \
-            for (int32_t t = first + 1; t <= last; t++) {                                                                 \
-                const VECTOR *other = (const VECTOR *)normal_of(m, t, c);                                                 \
-                for (int32_t i = 0; i < size; i++) total[i] += other[i];                                                  \
-            }                                                                                                             \
-            SQUARES##_solve(total, ridge, m->weights[0][c].MEMBER, n);                                                   \
-            const int32_t turn = m->turns[c];                                                                             \
-            m->turns[c] = (turn + 1) % GLOBAL_EVERY;                                                                      \
-            if (turn) return;                                                                                             \
-        }                                                                                                                 \
-        memcpy(total, all, sizeof(VECTOR) * (size_t)size);                                                                \
-        SQUARES##_solve(total, ridge, m->weights[m->tiles ? 1 : 0][c].MEMBER, n);                                        \
+/* Finish a row of a recording's least squares, which weighs it by 1 / (recent error + 2): squares become about magnitudes. */
+INLINE void finish_row(prediction_model *m, int32_t c, double value, float error) {
+    double *row = row64(m, c);
+    const int32_t n = m->near[c].count;
+    m->recent_error[c] += (error - m->recent_error[c]) * 0.5f;
+    const double scale = 1.0 / __builtin_sqrt((double)m->recent_error[c] + 2.0);
+    row[n] = value;
+    for (int32_t i = 0; i <= n; i++) row[i] *= scale;
+}
+
+/* Add a full batch to A and b, and solve for new weights: of the next tile and its two neighbours each time (weights[0]), of all
+ * samples every GLOBAL_EVERY batches (weights[1]). A recording is one tile, which forgets at each batch. */
+#define LEARN_SQUARES(SQUARES, VECTOR, REAL, MEMBER)                                                                           \
+    static void SQUARES##_learn(prediction_model *m, int32_t c, bool row_ends) {                                               \
+        const int32_t n = m->near[c].count, last_tile = m->tiles - 1, lanes = (int32_t)(32 / sizeof(REAL));                    \
+        const int32_t size = SQUARES##_row(n, n / lanes + 1), count = m->batched[c];                                           \
+        const bool picture = m->grid.picture;                                                                                  \
+        VECTOR *fresh = (VECTOR *)m->scratch, *total = (VECTOR *)(m->scratch + m->normal_size);                                \
+        VECTOR *all = (VECTOR *)normal_of(m, m->tiles, c);                                                                     \
+        const REAL ridge = picture ? RIDGE_PICTURE : RIDGE_SOUND;                                                              \
+        const REAL keep_all = (REAL)(picture ? KEEP_PICTURE : KEEP_SOUND);                                                     \
+        SQUARES##_batch(fresh, m->rows[c].MEMBER, SQUARES_ROOM, count, n);                                                     \
+        for (int32_t i = 0; i < size; i++) all[i] = all[i] * keep_all + fresh[i];                                              \
+        const int32_t tile = m->column / m->tile_width;                                                                        \
+        const bool begins = (m->column - count + 1) % m->tile_width == 0;                                                      \
+        const REAL keep = picture ? begins ? (REAL)KEEP_ROW : 1 : (REAL)KEEP_RECENT;                                           \
+        VECTOR *own = (VECTOR *)normal_of(m, tile, c);                                                                         \
+        for (int32_t i = 0; i < size; i++) own[i] = own[i] * keep + fresh[i];                                                  \
+        const int32_t next = row_ends ? 0 : (m->column + 1) / m->tile_width;                                                   \
+        const int32_t first = next > 0 ? next - 1 : 0, last = next < last_tile ? next + 1 : last_tile;                         \
+        memcpy(total, normal_of(m, first, c), sizeof(VECTOR) * (size_t)size);                                                  \
+        for (int32_t t = first + 1; t <= last; t++) {                                                                          \
+            const VECTOR *other = (const VECTOR *)normal_of(m, t, c);                                                          \
+            for (int32_t i = 0; i < size; i++) total[i] += other[i];                                                           \
+        }                                                                                                                      \
+        SQUARES##_solve(total, ridge, m->weights[0][c].MEMBER, n);                                                             \
+        const int32_t turn = m->turns[c];                                                                                      \
+        m->turns[c] = (turn + 1) % GLOBAL_EVERY;                                                                               \
+        if (turn) return;                                                                                                      \
+        memcpy(total, all, sizeof(VECTOR) * (size_t)size);                                                                     \
+        SQUARES##_solve(total, ridge, m->weights[1][c].MEMBER, n);                                                             \
     }
 LEARN_SQUARES(squares32, f32x8, float, narrow)
 LEARN_SQUARES(squares64, f64x4, double, wide)
@@ -83,8 +94,10 @@ static void learn(prediction_model *m, int64_t value) {
     const bool row_ends = picture && m->column == m->columns - 1;
     if (!m->wide)
         row32(m, c)[n] = s;
+    else if (picture)
+        row64(m, c)[n] = (double)s;
     else
-        row64(m, c)[n] = picture ? (double)s : (double)value;
+        finish_row(m, c, (double)value, error[0]);
     if (++m->batched[c] == m->batch || row_ends) {
         if (!m->wide)
             squares32_learn(m, c, row_ends);

@@ -62,7 +62,7 @@ typedef struct {
     int32_t close_count[MAX_CHANNELS], close[MAX_CHANNELS][MAX_CLOSE];
     float closeness[MAX_CHANNELS][MAX_CLOSE];
 
-    /* least squares: of tiles of columns (pictures), and of all samples; doubles where samples have more than 8 bits */
+    /* least squares: of tiles of columns, one where it is a recording, and of all samples; doubles for sound and more than 8 bits */
     bool wide;
     int32_t batch, tile_width, tiles, batched[MAX_CHANNELS], turns[MAX_CHANNELS];
     size_t normal_size; /* bytes of one matrix */
@@ -79,7 +79,8 @@ typedef struct {
     int32_t energy;
     f32x8 scales[MAX_CHANNELS][ENERGIES];
     int32_t seen[MAX_CHANNELS][ENERGIES];
-    float first_guess;
+    float first_guess; /* of a recording: what the filters correct */
+    float recent_error[MAX_CHANNELS];
 
     /* mixing */
     uint32_t *cells[CONTEXTS], rows_mask[CONTEXTS]; /* rows of NODES probabilities; see prediction_mixing.h */
@@ -179,10 +180,7 @@ static void start(prediction_model *m) {
         for (int32_t bit = 0; bit < 32; bit++)
             for (int32_t i = 0; i < 16; i++) m->low_bits[c][bit][i] = 32768;
     }
-    for (int32_t i = 0; m->filters && i < (int32_t)m->grid.channels * FILTERS; i++) {
-        m->filters[i].newest = FILTER_ROOM;
-        m->filters[i].usual = 1;
-    }
+    for (int32_t i = 0; m->filters && i < (int32_t)m->grid.channels * FILTERS; i++) m->filters[i].newest = FILTER_ROOM;
     for (int32_t i = 0; i < MIXER_SETS * NODES; i++) {
         m->mixer[2 * i] = (f32x8){0} + 0.05f;
         m->mixer[2 * i + 1] = (f32x8){0} + 0.025f;
@@ -215,12 +213,10 @@ static prediction_model *prediction_make(const sample_grid *grid) {
     for (int32_t c = 0; c < channels; c++) most = m->near[c].count > most ? m->near[c].count : most;
     const int32_t blocks = most / (m->wide ? 4 : 8) + 1;
     m->normal_size = 32 * (size_t)(m->wide ? squares64_row(most, blocks) : squares32_row(most, blocks));
-    if (grid->picture) {
-        const int32_t limit = 3072 / channels;
-        m->tile_width = BATCH_PICTURE;
-        while ((m->columns + m->tile_width - 1) / m->tile_width > limit) m->tile_width += BATCH_PICTURE;
-        m->tiles = (m->columns + m->tile_width - 1) / m->tile_width;
-    }
+    const int32_t limit = 3072 / channels;
+    m->tile_width = grid->picture ? BATCH_PICTURE : 2 * CHUNK;
+    while ((m->columns + m->tile_width - 1) / m->tile_width > limit) m->tile_width += BATCH_PICTURE;
+    m->tiles = (m->columns + m->tile_width - 1) / m->tile_width;
     if (m->count == 0 || !allocate(m)) {
         prediction_release(m);
         return NULL;

@@ -2,8 +2,8 @@
 
     pictures     least squares over nearby columns; least squares over all samples before (Wu, Barthel & Zhang 1998); five simple
                  predictors of PNG, JPEG-LS and WebP, applied to the difference from the channel before
-    recordings   least squares; three filters, each correcting the sum so far; polynomials of degree 0, 1, 2 through the last
-                 samples
+    recordings   least squares that forgets soon, and late; four filters, each correcting the sum so far, which begins with the
+                 latter; a polynomial through the last 3 samples
     blend        Σ t · guess / Σ t, t = min(e_blend / e, 64)⁴; e: 0.01 + a guess's weighted sum of errors at the neighbours
 
 Guesses are float32 relative to the integer `reference`, since float32 cannot hold a 32-bit sample."""
@@ -21,8 +21,9 @@ BLEND = 7
 ENERGIES = 96
 MAX_TILES = 3072  # of all channels together
 BATCH_PICTURE, BATCH_SOUND = 8, 16
-KEEP_PICTURE, KEEP_SOUND, KEEP_ROW = F(0.9984), F(0.969), F(0.83)
-RIDGE_PICTURE, RIDGE_SOUND = 4, 2000
+KEEP_PICTURE, KEEP_SOUND = F(0.9984), F(0.997)
+KEEP_ROW, KEEP_RECENT = F(0.83), F(0.92)
+RIDGE_PICTURE, RIDGE_SOUND = 4, 30
 #: batches from one solution over all samples to the next
 GLOBAL_EVERY = 4
 
@@ -35,7 +36,7 @@ def first_scale(energy: int) -> np.float32:
 
 
 class Guesses:
-    """The predictors and their state. `values` [8] are the guesses of the sample at the cursor; the last one is the blend."""
+    """The predictors and their state. A recording is one tile. `values` [8] are the guesses of the sample at the cursor; the last one is the blend."""
 
     def __init__(self, grid: Grid) -> None:
         self.grid, self.geometry = grid, Geometry(grid)
@@ -55,10 +56,10 @@ class Guesses:
         self.near = [geometry.neighbours(c) for c in range(channels)]
         self.rows: list[list[squares.Matrix]] = [[] for _ in range(channels)]
         self.batch = BATCH_PICTURE if grid.picture else BATCH_SOUND
-        self.tile_width = BATCH_PICTURE
+        self.tile_width = BATCH_PICTURE if grid.picture else 2 * geometry.columns
         while -(-geometry.columns // self.tile_width) > MAX_TILES // channels:
             self.tile_width += BATCH_PICTURE
-        tiles = -(-geometry.columns // self.tile_width) if grid.picture else 0
+        tiles = -(-geometry.columns // self.tile_width)
         empty = [np.zeros((len(near), squares.padded(len(near), self.dtype)), self.dtype) for near in self.near]
         self.tiles = [[zeros.copy() for _ in range(tiles)] for zeros in empty]
         self.all = [zeros.copy() for zeros in empty]
@@ -69,6 +70,7 @@ class Guesses:
                 w[0] = 0.5 if grid.picture else 1.0
         self.filters = [[Filter(*settings) for settings in TAPS] if not grid.picture else [] for _ in range(channels)]
         self.first_guess = F(0)
+        self.recent_errors = np.zeros(channels, np.float32)
 
     # --- guesses -----------------------------------------------------------------------------------------
 
@@ -88,12 +90,12 @@ class Guesses:
         if picture:
             values[2:6] = [F(guess - self.reference) for guess in self._simple()]
         else:
-            self.first_guess = sum_so_far = clamp(values[0], low, high)
+            self.first_guess = sum_so_far = clamp(values[1], low, high)
             for k, predictor in enumerate(self.filters[c]):
                 sum_so_far = sum_so_far + predictor.guess()
-                values[1 + k] = sum_so_far
+                values[2 + k] = sum_so_far
             before, older = self.back(2 * channels), self.back(3 * channels)
-            values[4:6] = [F(west - before), F(2 * west - 3 * before + older)]
+            values[6] = F(2 * west - 3 * before + older)
         values = clamp(values, low, high)
 
         errors = self.mean_errors[c].copy()
@@ -117,13 +119,10 @@ class Guesses:
     def _by_squares(self) -> list[np.float32]:
         c, near = self.channel, self.near[self.channel]
         row = np.zeros(self.all[c].shape[1], self.dtype)
-        reference = self.reference if self.grid.picture else 0
-        row[: len(near)] = [self.back(distance) - reference for distance in near]
+        origin = self.reference if self.grid.picture else 0
+        row[: len(near)] = [self.back(distance) - origin for distance in near]
         self.row = row
-        if self.grid.picture:
-            guesses = [F(squares.dot(w, row)) for w in self.weights[c]]
-        else:
-            guesses = [F(squares.dot(self.weights[c][0], row) - np.float64(self.reference)), F(0)]
+        guesses = [F(squares.dot(w, row) - self.dtype(self.reference - origin)) for w in self.weights[c]]
         return [guess if F(-1e10) < guess < F(1e10) else F(0) for guess in guesses]
 
     def _simple(self) -> list[int]:
@@ -155,6 +154,9 @@ class Guesses:
 
         row_ends = picture and self.column == self.grid.columns - 1
         self.row[len(self.near[c])] = difference if picture else value
+        if not picture:  # weigh the row by 1 / (recent error + 2): squares become about magnitudes
+            self.recent_errors[c] += (error[0] - self.recent_errors[c]) * F(0.5)
+            self.row = self.row * (1 / np.sqrt(np.float64(self.recent_errors[c]) + 2))
         self.rows[c].append(self.row)
         if len(self.rows[c]) == self.batch or row_ends:
             self._learn_squares(c, row_ends)
@@ -169,21 +171,18 @@ class Guesses:
         fresh = squares.batch(rows, len(self.near[c]))
         ridge = RIDGE_PICTURE if self.grid.picture else RIDGE_SOUND
         self.all[c] = self.all[c] * real(KEEP_PICTURE if self.grid.picture else KEEP_SOUND) + fresh
-        if tiles:
-            tile = self.column // self.tile_width
-            keep = real(1) if (self.column - len(rows) + 1) % self.tile_width else real(KEEP_ROW)
-            tiles[tile] = tiles[tile] * keep + fresh
-            following = 0 if row_ends else (self.column + 1) // self.tile_width
-            sums, *neighbours = tiles[max(following - 1, 0) : following + 2]
-            sums = sums.copy()
-            for neighbour in neighbours:
-                sums = sums + neighbour
-            self.weights[c][0] = squares.solve(sums, ridge, self.weights[c][0])
-            number, self.batches[c] = self.batches[c], (self.batches[c] + 1) % GLOBAL_EVERY
-            if number:
-                return
-        place = 1 if tiles else 0
-        self.weights[c][place] = squares.solve(self.all[c].copy(), ridge, self.weights[c][place])
+        tile = self.column // self.tile_width
+        keep = real(1) if (self.column - len(rows) + 1) % self.tile_width else real(KEEP_ROW)
+        tiles[tile] = tiles[tile] * (keep if self.grid.picture else real(KEEP_RECENT)) + fresh
+        following = 0 if row_ends else (self.column + 1) // self.tile_width
+        sums, *neighbours = tiles[max(following - 1, 0) : following + 2]
+        sums = sums.copy()
+        for neighbour in neighbours:
+            sums = sums + neighbour
+        self.weights[c][0] = squares.solve(sums, ridge, self.weights[c][0])
+        if self.batches[c] == 0:
+            self.weights[c][1] = squares.solve(self.all[c].copy(), ridge, self.weights[c][1])
+        self.batches[c] = (self.batches[c] + 1) % GLOBAL_EVERY
 
     def _advance(self) -> None:
         self.at += 1
