@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-#: first byte of a payload: the filters that the source went through
-BRANCH_TARGETS = 1
+#: first byte of a payload: the filter that the source went through; no flip of one bit makes one of the other
+NO_FILTER, BRANCH_TARGETS = 0, 0x86
 
 
 def pixels_of(grid: Grid | None) -> Pixels | None:
@@ -70,15 +70,15 @@ class ContextMixed(Codec):
         source = as_bytes(tokens)
         if not source:
             return b""
-        filters, source = self._filtered(source)
+        used, source = self._filtered(source)
         if library.is_here():
-            return bytes([filters]) + self._core(len(source)).encode(source, report)
-        return bytes([filters]) + bits.encode(bytes(source), self._pixels, report)
+            return bytes([used]) + self._core(len(source)).encode(source, report)
+        return bytes([used]) + bits.encode(bytes(source), self._pixels, report)
 
     def _filtered(self, source: TokenBuffer) -> tuple[int, TokenBuffer]:
-        """The filters that the encoder chooses, and the source after them."""
+        """The filter that the encoder chooses, and the source after it."""
         if self._pixels is not None or not branch_targets.is_code(bytes(source)):
-            return 0, source
+            return NO_FILTER, source
         code = bytearray(source)
         branch_targets.replace(code)
         return BRANCH_TARGETS, code
@@ -86,9 +86,9 @@ class ContextMixed(Codec):
     def decode(self, payload: bytes, count: int, watch: Watch = unwatched) -> bytearray:
         if not count:
             return bytearray()
-        if not payload or payload[0] not in (0, BRANCH_TARGETS):
-            raise ChecksumError("the payload does not begin with the filters of context mixing")
-        if not payload[0]:
+        if not payload or payload[0] not in (NO_FILTER, BRANCH_TARGETS):
+            raise ChecksumError("the payload does not begin with a filter of context mixing")
+        if payload[0] == NO_FILTER:
             return self.decode_noise(payload[1:], count, watch)
         # the model goes on reading the filtered bytes
         source, filtered = bytearray(), bytearray(count)
