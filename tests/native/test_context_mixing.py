@@ -33,6 +33,12 @@ def narrow() -> tuple[bytes, contexts.Pixels]:
     return body, contexts.Pixels(0, len(body), 2, 2, 2)
 
 
+def table() -> bytes:
+    """Records of 23 bytes, from which the length is found after 4096 bytes; then 12 blank records."""
+    draw = random.Random(6)
+    return b"".join(b"%06d;%c%s;%5d\0" % (7 * k, 65 + k % 3, draw.randbytes(6), k * k) for k in range(195)) + bytes(300)
+
+
 SOURCES = {
     "empty": (b"", None),
     "one byte": (b"\xff", None),
@@ -43,6 +49,7 @@ SOURCES = {
     "letters": (bytes(random.Random(2).choices(b"abcdefgh`az{@AZ[\x80 ", k=900)), None),
     "repeats": (random.Random(3).randbytes(50) * 12 + b"!" + random.Random(3).randbytes(50) * 6, None),
     "one byte over and over": (b"a" * 1200, None),
+    "table": (table(), None),
     "drawing": drawing(),
     "narrow": narrow(),
 }

@@ -6,14 +6,15 @@ import numpy as np
 import pytest
 
 from tests.golden.make import binary
+from tests.native.test_branch_targets import calls
 from tokpress.coding.base import WATCH_EVERY, Frame
-from tokpress.errors import ModelError
+from tokpress.errors import ChecksumError, ModelError
 from tokpress.media.grid import Grid
 from tokpress.native import library
 from tokpress.priors.compose.ensemble import EnsemblePrior
 from tokpress.priors.compose.memory import MemoryPrior
 from tokpress.priors.compose.product import ProductPrior
-from tokpress.priors.context_mixing.prior import ContextMixingPrior
+from tokpress.priors.context_mixing.prior import BRANCH_TARGETS, ContextMixingPrior
 from tokpress.priors.linear_prediction.prior import LinearPredictionPrior
 from tokpress.priors.text.bitwise import BitwisePrior
 
@@ -68,6 +69,25 @@ def test_a_watch_may_stop_a_frame():
     with pytest.raises(KeyboardInterrupt):
         codec.decode(payload, len(tokens), watch)
     assert heard == [WATCH_EVERY, WATCH_EVERY]
+
+
+def test_code_is_filtered_and_comes_back(engine):
+    """The watch gets the bytes of the source, although the model reads filtered ones."""
+    source = calls(60 if not library.is_here() else 3000)
+    codec = ContextMixingPrior().codec(Frame(tokens=len(source)))
+    payload = codec.encode(source)
+    heard: list[bytes] = []
+    assert payload[0] == BRANCH_TARGETS
+    assert codec.decode(payload, len(source), lambda some: heard.append(bytes(some))) == source
+    assert b"".join(heard) == source
+    assert abs(codec.score(source).sum() / 8 - len(payload)) < 8
+
+
+def test_unknown_filters_are_refused(engine):
+    codec = ContextMixingPrior().codec(Frame(tokens=3))
+    for payload in (b"", b"\2" + codec.encode(b"abc")[1:]):
+        with pytest.raises(ChecksumError):
+            codec.decode(payload, 3)
 
 
 def test_settings_are_checked():

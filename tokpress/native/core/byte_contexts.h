@@ -26,8 +26,10 @@ INLINE void byte_add(byte_state *s, uint32_t byte) {
     s->last = s->last << 8 | byte;
 }
 
-/* Hashes for the byte at `position`, of the state that will be after `byte`. */
-INLINE void byte_contexts(const byte_state *state, uint32_t byte, int64_t position, uint64_t *hash) {
+/* Hashes for the byte at `position`, of the state that will be after `byte`. record: length of the records that end
+ * there, or 0 (records.h); `history` lacks the last byte. */
+INLINE void byte_contexts(const byte_state *state, const uint8_t *history, int64_t record, uint32_t byte,
+                          int64_t position, uint64_t *hash) {
     byte_state s = *state;
     byte_add(&s, byte);
     uint64_t last = s.last;
@@ -41,6 +43,15 @@ INLINE void byte_contexts(const byte_state *state, uint32_t byte, int64_t positi
     hash[7] = (last & 0xFFFF0000) + ((uint64_t)8 << 60); /* 3 and 4 back */
     hash[8] = (last & 0xFF000000FF000000) + (uint64_t)(position & 3) + 9; /* records of 4 bytes */
     hash[9] = (last & 0xF0F0F0F0) + ((uint64_t)10 << 60); /* the kinds of the last four characters */
+    if (record > 0) {
+        const uint8_t *above = history + position - record;
+        uint64_t up = above[0], west = last & 255, column = (uint64_t)(position % record);
+        hash[5] = (up << 16 | (uint64_t)above[-record] << 8 | west) + ((uint64_t)11 << 60);
+        hash[6] = (column << 16 | up << 8) + ((uint64_t)12 << 60);
+        hash[7] = (column << 16 | west << 8) + ((uint64_t)13 << 60);
+        hash[8] = (up << 24 | (last & 0xFFFF) << 8 | above[1]) + ((uint64_t)14 << 60);
+        hash[9] = (up << 8 | west) + ((uint64_t)15 << 60);
+    }
     for (int i = 0; i < HASHED; i++) hash[i] = scramble(hash[i]);
 }
 

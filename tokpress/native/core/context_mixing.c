@@ -18,6 +18,7 @@
 #include "mixer.h"
 #include "pixel_contexts.h"
 #include "range_coder.h"
+#include "records.h"
 
 /* The counters, side by side: one for each hashed context, then those without histories and the match's; two vectors
  * of 8. */
@@ -56,6 +57,7 @@ typedef struct {
     pixel_geometry pixels;
     uint32_t line[HASHED], check[HASHED];
     int64_t n, position;
+    int64_t record; /* length of the records, 0 for none */
     int32_t channel, west, beside; /* select direct_0, direct_1, direct_2; `beside` also the third row of weights */
     uint32_t *cost; /* [65536]: -log2(p / 2^16), made by the first score */
     range_encoder encoder;
@@ -79,7 +81,7 @@ static void cm_ask(cm_model *a, const uint8_t *history, uint32_t newest) {
     if (k >= 0)
         pixel_contexts(&s, &a->pixels, k, hash);
     else
-        byte_contexts(&a->bytes, newest, at, hash);
+        byte_contexts(&a->bytes, history, a->record, newest, at, hash);
     for (int i = 0; i < HASHED; i++) slots_place(&a->slots, hash[i], &a->line[i], &a->check[i]);
     match_ask(&a->match, a->bytes.last << 8 | newest);
 }
@@ -97,6 +99,8 @@ INLINE void cm_next(cm_model *a, const uint8_t *history, uint32_t byte) {
         a->beside = at >= a->pixels.row ? history[at - a->pixels.row] : 0;
     } else {
         a->channel = 0;
+        if (at % RECORD_EVERY == 0) a->record = record_find(history, at, a->record);
+        if (a->record > 0) a->beside = history[at - a->record];
     }
     if (at < a->n) match_follow(&a->match, history, at);
     for (int i = 0; i < HASHED; i++) a->check[i] ^= (byte & 3) * 0x55;

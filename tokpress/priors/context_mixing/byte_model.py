@@ -13,7 +13,7 @@ After Mahoney's lpaq1 and zpaq. `core/context_mixing.c` is the same.
 
 from collections import defaultdict
 
-from . import correction, counters, mixer
+from . import correction, counters, mixer, records
 from .contexts import HASHED, Bytes, Pixels, byte_contexts, pixel_contexts
 from .counters import UNKNOWN, Counter
 from .histories import history_tables
@@ -62,6 +62,7 @@ class ContextMixing:
         self._weights: dict[tuple[int, int, int, int], list[int]] = {}
         self._corrections: dict[tuple[int, int, int], list[int]] = {}
         self._bytes = Bytes()
+        self._record = 0
         self._channel = self._west = self._north = 0  # contexts of direct counters
         self._node, self._phase, self._high = 1, 0, 0
         self._bucket = self._set = 0
@@ -128,7 +129,7 @@ class ContextMixing:
         if self._pixels and k >= 0:
             hashes = pixel_contexts(self.history, at, newest, self._pixels, k)
         else:
-            hashes = byte_contexts(self._bytes, newest, at)
+            hashes = byte_contexts(self._bytes, self.history, self._record, newest, at)
         self._places = [self._slots.place(hash) for hash in hashes]
         self._match.prepare(self._bytes.last << 8 | newest)
 
@@ -149,6 +150,11 @@ class ContextMixing:
             self._channel = k & 7
             self._west = self.history[west] if west >= 0 else 0
             self._north = self.history[north] if north >= 0 else 0
+        else:
+            if at % records.EVERY == 0:
+                self._record = records.find_record(self.history, self._record)
+            if self._record:
+                self._north = self.history[at - self._record]
         self._match.update(self.history, at)
         self._places = [(line, check ^ (byte & 3) * 0x55) for line, check in self._places]
         self._phase, self._node, self._high = 0, 1, 0

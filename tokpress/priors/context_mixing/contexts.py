@@ -47,8 +47,9 @@ def orders_and_words(state: Bytes) -> list[int]:
     ]
 
 
-def byte_contexts(state: Bytes, byte: int, position: int) -> list[int]:
-    """Hashes of the contexts of the byte at `position`, which follows `byte`; `state` does not hold `byte` yet."""
+def byte_contexts(state: Bytes, history: bytes | bytearray, record: int, byte: int, position: int) -> list[int]:
+    """Hashes of the contexts of the byte at `position`, which follows `byte`; `state` and `history` do not hold `byte` yet. record:
+    length of the records that end there, or 0 (`records`)."""
     after = state.add(byte)
     last = after.last
     hashes = [
@@ -58,6 +59,16 @@ def byte_contexts(state: Bytes, byte: int, position: int) -> list[int]:
         (last & 0xFF000000FF000000) + (position & 3) + 9,  # records of 4 bytes
         (last & 0xF0F0F0F0) + (10 << 60),  # the kinds of the last four characters
     ]
+    if record:
+        above, column, west = position - record, position % record, last & 255
+        up = history[above]
+        hashes[5:] = [
+            (up << 16 | history[above - record] << 8 | west) + (11 << 60),
+            (column << 16 | up << 8) + (12 << 60),
+            (column << 16 | west << 8) + (13 << 60),
+            (up << 24 | (last & 0xFFFF) << 8 | history[above + 1]) + (14 << 60),
+            (up << 8 | west) + (15 << 60),
+        ]
     return [scramble(hash & MASK) for hash in hashes]
 
 

@@ -6,7 +6,7 @@ core runs the model; without the core, the twin does, 1,000 times slower.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ...coding.base import (
@@ -22,7 +22,7 @@ from ...coding.base import (
 )
 from ...coding.lanes import FrameRules
 from ...container.proportion import TOKENS_A_BYTE
-from ...errors import ModelError
+from ...errors import ChecksumError, ModelError
 from ...exact.tensors import nothing_else
 from ...lazy import np
 from ...media.grid import Grid
@@ -32,11 +32,15 @@ from ...storage.files import check_settings
 from ...tokenizers.base import Config
 from ...tokens import TokenBuffer, as_bytes
 from ..base import Prior
-from . import bits
+from . import bits, branch_targets
 from .contexts import Pixels
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+
+#: first byte of a payload: the filter that the source went through; no flip of one bit makes one of the other
+NO_FILTER, BRANCH_TARGETS = 0, 0x86
 
 
 def pixels_of(grid: Grid | None) -> Pixels | None:
@@ -64,30 +68,69 @@ class ContextMixed(Codec):
 
     def encode(self, tokens: TokenBuffer, report: Report = silent) -> bytes:
         source = as_bytes(tokens)
+        if not source:
+            return b""
+        used, source = self._filtered(source)
         if library.is_here():
-            return self._core(len(source)).encode(source, report)
-        return bits.encode(bytes(source), self._pixels, report)
+            return bytes([used]) + self._core(len(source)).encode(source, report)
+        return bytes([used]) + bits.encode(bytes(source), self._pixels, report)
+
+    def _filtered(self, source: TokenBuffer) -> tuple[int, TokenBuffer]:
+        """The filter that the encoder chooses, and the source after it."""
+        if self._pixels is not None or not branch_targets.is_code(bytes(source)):
+            return NO_FILTER, source
+        code = bytearray(source)
+        branch_targets.replace(code)
+        return BRANCH_TARGETS, code
 
     def decode(self, payload: bytes, count: int, watch: Watch = unwatched) -> bytearray:
+        if not count:
+            return bytearray()
+        if not payload or payload[0] not in (NO_FILTER, BRANCH_TARGETS):
+            raise ChecksumError("the payload does not begin with a filter of context mixing")
+        if payload[0] == NO_FILTER:
+            return self.decode_noise(payload[1:], count, watch)
+        # the model goes on reading the filtered bytes
+        source, filtered = bytearray(), bytearray(count)
+        restored = 0
+
+        def restore(done: int) -> None:
+            nonlocal restored
+            source.extend(filtered[len(source) : done])
+            end = done if done == count else max(restored, done - branch_targets.OPERAND)
+            branch_targets.restore(source, restored, end)
+            begin, restored = restored, end
+            if end > begin:
+                watch(source[begin:end])
+
+        self._decode_bits(payload[1:], filtered, restore)
+        return source
+
+    def decode_noise(self, noise: bytes, count: int, watch: Watch = unwatched) -> bytearray:
         out, reported = bytearray(count), 0
 
         def report(done: int) -> None:
             nonlocal reported
-            if done - reported >= WATCH_EVERY or done == count:
-                watch(out[reported:done])
-                reported = done
+            watch(out[reported:done])
+            reported = done
 
-        if library.is_here():
-            self._core(count).decode(payload, report, out)
-        else:
-            bits.decode(payload, count, self._pixels, report, out)
+        self._decode_bits(noise, out, report)
         return out
 
-    def decode_noise(self, noise: bytes, count: int, watch: Watch = unwatched) -> bytearray:
-        return self.decode(noise, count, watch)
+    def _decode_bits(self, payload: bytes, out: bytearray, progress: Callable[[int], None]) -> None:
+        """Decode to `out`. progress(done) follows every WATCH_EVERY bytes and the last."""
+        if library.is_here():
+            self._core(len(out)).decode(payload, progress, out)
+            return
+
+        def report(done: int) -> None:
+            if done % WATCH_EVERY == 0 or done == len(out):
+                progress(done)
+
+        bits.decode(payload, len(out), self._pixels, report, out)
 
     def score(self, tokens: TokenBuffer, report: Report = silent) -> NDArray[np.float64]:
-        source = as_bytes(tokens)
+        _, source = self._filtered(as_bytes(tokens))
         costs: Sequence[int]
         if library.is_here():
             costs = self._core(len(source)).score(source, report)

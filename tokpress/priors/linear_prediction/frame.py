@@ -66,12 +66,17 @@ class LinearPredictionCodec(Codec):
         size, begin = _take_varint(payload)
         if size > len(payload) - begin:
             raise ChecksumError("the payload ends within the bytes around its samples")
-        return self._decode(payload[begin : begin + size], payload[begin + size :], count, watch)
+        around = self._size_around(count)
+        decoded = self._around(around).decode(payload[begin : begin + size], around)
+        return self._decode(bytes(decoded), payload[begin + size :], watch)
 
-    def _decode(self, head: bytes, samples: bytes, count: int, watch: Watch) -> bytearray:
+    def _size_around(self, count: int) -> int:
+        """The number of bytes around the samples."""
+        return self._grid.start + self._grid.rows * self._grid.padding + count - self._grid.stop
+
+    def _decode(self, around: bytes, samples: bytes, watch: Watch) -> bytearray:
+        """Decode the samples. around: the bytes around them."""
         grid = self._grid
-        size = grid.start + grid.rows * grid.padding + count - grid.stop
-        around = bytes(self._around(size).decode(head, size)) if size else b""
         source = grid.blank(around)
         reported = 0
 
@@ -112,8 +117,9 @@ class LinearPredictionCodec(Codec):
         return self.decode_noise(np.random.default_rng(seed).bytes(4 * count + 64), count)
 
     def decode_noise(self, noise: bytes, count: int, watch: Watch = unwatched) -> bytearray:
-        half = len(noise) // 2
-        return self._decode(noise[:half], noise[half:], count, watch)
+        half, size = len(noise) // 2, self._size_around(count)
+        around = self._around(size).decode_noise(noise[:half], size) if size else b""
+        return self._decode(bytes(around), noise[half:], watch)
 
     def stepped(self) -> list[Stepped]:
         return []
