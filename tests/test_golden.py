@@ -17,6 +17,12 @@ from tokpress.tokenizers.samples import ItemTokenizer
 FILES = sorted(make.HERE.glob("*.tokp"))
 
 
+def takes_minutes(name: str, kernel: str) -> bool:
+    """Whether Python mixes the decisions of a long source one by one."""
+    long = json.loads(make.MANIFEST.read_text())[f"{name}.tokp"]["source_bytes"] > 1000
+    return kernel == "numpy" and long and name.startswith(("bitwise", "text"))
+
+
 @pytest.fixture(scope="module")
 def models():
     return [load_folder(folder) for folder in sorted(make.MODELS.iterdir())]
@@ -33,8 +39,19 @@ def test_they_are_all_there(manifest):
     assert kinds == {"raw", "lzma", "model", "residual"} and any(entry["frames"] > 3 for entry in manifest.values())
 
 
-@pytest.mark.parametrize("kernel", ["auto", "numpy"])
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path, kernel",
+    [
+        pytest.param(
+            path,
+            kernel,
+            id=f"{path.stem}-{kernel}",
+            marks=[pytest.mark.slow] if takes_minutes(path.stem, kernel) else [],
+        )
+        for path in FILES
+        for kernel in ("auto", "numpy")
+    ],
+)
 def test_decodes(path, kernel, manifest, models):
     stream.decompress_stream(io.BytesIO(path.read_bytes()), out := io.BytesIO(), models, kernel)
     entry, source = manifest[path.name], out.getvalue()

@@ -90,7 +90,8 @@ def sources() -> dict[str, bytes]:
     made |= {"picture": picture(), "sound": sound(2, 2), "sound24": sound(3, 1)}
     made |= {"pixels": picture()[13:-7], "items": picture()[13 : 13 + 2 * 576], "samples": sound(2, 2)[44:]}
     made |= {"frames": picture()[13 : 13 + 4 * 270]}
-    return made | {path.stem: path.read_bytes() for path in sorted(SOURCES.glob("*.txt"))}
+    made |= {path.stem: path.read_bytes() for path in sorted(SOURCES.glob("*.txt"))}
+    return made | {"paragraph": made["prose"][:700]}
 
 
 #: where the samples are; `items` are whole items
@@ -195,12 +196,13 @@ def cases(wanted: list[str]) -> Iterator[tuple[str, list[str], bytes, list[str]]
                 yield f"{case}-{name}", [name], frame(given[name], store.load(case)), []
         elif case in ("context-mixing", "text"):
             model = store.load(case)
-            for name in ("one", "bytes", "binary", "prose", "code"):
+            for name in ("one", "bytes", "paragraph", "binary", "prose", "code"):
                 yield f"{case}-{name}", [name], frame(given[name], model), []
             if case == "text":
                 yield f"{case}-code-lanes", ["code"], frame(given["code"], model, lanes=24), []
-                for name in ("text-large", "text-best"):
-                    yield f"{name}-prose", ["prose"], frame(given["prose"], store.load(name)), []
+                for each in ("text-large", "text-best"):
+                    for name in ("paragraph", "prose"):
+                        yield f"{each}-{name}", [name], frame(given[name], store.load(each)), []
         else:
             for each in (name for name in models if name.split("-")[0] == case):
                 for name in ("one", "bytes", "prose"):
