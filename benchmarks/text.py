@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -22,8 +22,9 @@ from tokpress.container.lzma2 import lzma_encode
 from tokpress.models import store
 from tokpress.models.model import Model
 from tokpress.native.context_mixing import encode
+from tokpress.priors.base import Prior, SteppedPrior
 from tokpress.priors.compose.memory import MemoryPrior
-from tokpress.priors.lecture.histogram import HistogramPrior
+from tokpress.priors.compose.parts import innermost
 from tokpress.priors.text.bitwise import BitwisePrior
 from tokpress.priors.text.mingru import MinGRUPrior
 
@@ -45,14 +46,24 @@ def mix(folder: Path, count: int) -> dict[str, bytes]:
     return pieces
 
 
+def network_of(model: Model) -> MinGRUPrior:
+    """The network inside the memory and the mixing of the shipped `text`."""
+    network = innermost(model.prior)
+    assert isinstance(network, MinGRUPrior)
+    return network
+
+
+def around(model: Model, prior: Prior, memory: bool = True, mixing: bool = True) -> Model:
+    """Another prior in the place of the network."""
+    inside: Prior = MemoryPrior(prior) if memory else prior
+    return Model(model.tokenizer, BitwisePrior(cast(SteppedPrior, inside)) if mixing else inside)
+
+
 def with_rate(model: Model, rate: float) -> Model:
     """The same weights, with another learning rate of the head."""
-    prior = model.prior
-    assert isinstance(prior, MemoryPrior) and isinstance(prior.base, MinGRUPrior)
-    base = MinGRUPrior({**prior.base.config(), "online": rate}, prior.base.tensors())
-    return Model(
-        model.tokenizer, MemoryPrior(base, tuple(map(int, prior.orders))), name=f"{model.name}, online {rate:g}"
-    )
+    network = network_of(model)
+    made = around(model, MinGRUPrior({**network.config(), "online": rate}, network.tensors()))
+    return Model(made.tokenizer, made.prior, name=f"{model.name}, online {rate:g}")
 
 
 def bits(model: Model, data: bytes) -> float:
@@ -115,10 +126,9 @@ class Variant:
 
 def reweighed(model: Model, change: Callable[[str, np.ndarray], np.ndarray]) -> Model:
     """The same model with other int8 weights."""
-    memory = model.prior
-    assert isinstance(memory, MemoryPrior) and isinstance(memory.base, MinGRUPrior)
-    tensors = {k: change(k, v) if v.dtype == np.int8 else v for k, v in memory.base.tensors().items()}
-    return Model(model.tokenizer, MemoryPrior(MinGRUPrior(memory.base.config(), tensors)))
+    network = network_of(model)
+    tensors = {k: change(k, v) if v.dtype == np.int8 else v for k, v in network.tensors().items()}
+    return around(model, MinGRUPrior(network.config(), tensors))
 
 
 def coarser(bits: int) -> Callable[[Model], Model]:
@@ -131,26 +141,20 @@ def coarser(bits: int) -> Callable[[Model], Model]:
     return lambda model: reweighed(model, rounded)
 
 
-def without_memory(model: Model) -> Model:
-    assert isinstance(model.prior, MemoryPrior)
-    return Model(model.tokenizer, model.prior.base)
-
-
 VARIANTS = {
     "as shipped": Variant("", lambda model: model),
-    "no memory": Variant("the network alone", without_memory),
-    "no learning head": Variant("`online=0`", lambda model: with_rate(model, 0)),
-    "neither": Variant("", lambda model: without_memory(with_rate(model, 0))),
+    "no mixing": Variant("the network and its memory", lambda model: around(model, network_of(model), mixing=False)),
+    "no memory": Variant("the network, mixed with contexts", lambda model: around(model, network_of(model), memory=False)),
+    "neither": Variant("the network alone", lambda model: around(model, network_of(model), False, False)),
+    "a learning head": Variant("`online=0.001`", lambda model: with_rate(model, 0.001)),
     "no n-gram tables": Variant(
         "set to 0 after training", lambda model: reweighed(model, lambda k, q: q * 0 if "gram" in k else q)
     ),
-    "no network": Variant("the memory over counts of tokens", lambda model: Model(model.tokenizer, MemoryPrior(HistogramPrior(model.tokenizer.vocab_size)))),
     "no tokens": Variant("`context-mixing`: context mixing of bytes", lambda model: store.load("context-mixing")),
-    "bitwise mixing": Variant("tokens as binary decisions, mixed with contexts of bytes", lambda model: Model(model.tokenizer, BitwisePrior(model.prior))),
     "weights of 6 bits": Variant("of 7, rounded after training", coarser(6)),
     "weights of 5 bits": Variant("", coarser(5)),
     "weights of 4 bits": Variant("", coarser(4)),
-    "1 lane": Variant("default: one for some 1,024 tokens, at most 128", lambda model: model, 1),
+    "1 lane": Variant("default: one for 4,096 tokens, at most 64", lambda model: model, 1),
     "16 lanes": Variant("", lambda model: model, 16),
     "64 lanes": Variant("", lambda model: model, 64),
     "256 lanes": Variant("", lambda model: model, 256),
