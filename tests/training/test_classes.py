@@ -125,7 +125,7 @@ def test_from_the_corpus_to_a_file_and_back():
 def check_warm_start():
     run("train", "prior", "texts", "-o", "on", "--init", "made", "--set", "grams=64", "--set", "features=4", *LIMITS)
     made, on = (load_folder(name).prior for name in ("made", "on"))
-    assert on.config()["base"]["classes"] == 16 and on.config()["base"]["grams"] == 64
+    assert innermost(on).config()["classes"] == 16 and innermost(on).config()["grams"] == 64
     assert np.array_equal(on.tensors()["place"], made.tensors()["place"])
     round_trip("on")
     said = run("train", "prior", "texts", "-o", "x", "--init", "made", "--set", "classes=32", *LIMITS, code=1).output

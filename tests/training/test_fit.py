@@ -18,7 +18,6 @@ from tests.training.two_ranks import CONFIG as RANKS
 from tests.training.two_ranks import small_net as ranks_net
 from tokpress.errors import CorpusError, ModelError, TokpressError
 from tokpress.models.store import load_folder
-from tokpress.priors.text.mingru import ONLINE
 from tokpress.tokenizers.text.bytes import BytesTokenizer, NibblesTokenizer
 from tokpress.training.data.streams import BEGIN, Items, Source, Streams, validation_batch
 from tokpress.training.export import model_of_checkpoint
@@ -294,7 +293,6 @@ def test_a_checkpoint_becomes_a_model(patterned, tmp_path):
         "width": 16,
         "depth": 2,
         "hidden": 24,
-        "online": ONLINE,
     }
     for name, tensor in export(net).items():
         assert np.array_equal(again.prior.tensors()[name], tensor)
