@@ -14,7 +14,7 @@ All lanes share the learned tables. `core/bitwise.c` is the same.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
@@ -95,9 +95,9 @@ class BitwisePrior(Prior):
         token_bytes = bytes_of_tokens(self._tokenizer)
         if len(set(token_bytes)) < self.vocab_size or not all(1 <= len(s) <= LONGEST for s in token_bytes):
             raise ModelError(f"tokens that are coded bit by bit should be different strings of 1 to {LONGEST} bytes")
-        symbol = sorted(range(self.vocab_size), key=places_of(self.base) or token_bytes.__getitem__)
-        place = sorted(range(self.vocab_size), key=symbol.__getitem__)
-        return Vocabulary(symbol, place, [token_bytes[v] for v in symbol])
+        place = places_of(self.base)
+        symbol = inverse(place) if place else sorted(range(self.vocab_size), key=token_bytes.__getitem__)
+        return Vocabulary(symbol, place or inverse(symbol), [token_bytes[v] for v in symbol])
 
     @lazy
     def _table(self) -> TokenTable:
@@ -199,11 +199,23 @@ class TokenPaths:
         return parts
 
 
-def places_of(prior: Prior) -> Callable[[int], int] | None:
-    """The order of symbols that the classes of a prior, or of a prior inside it, give; None where there are none."""
+def inverse(order: list[int]) -> list[int]:
+    """The inverse of a permutation.
+
+    >>> inverse([2, 0, 1])
+    [1, 2, 0]
+    """
+    found = [0] * len(order)
+    for at, value in enumerate(order):
+        found[value] = at
+    return found
+
+
+def places_of(prior: Prior) -> list[int] | None:
+    """[V]: the places that the classes of a prior, or of a prior inside it, give the symbols; None where there are none."""
     if isinstance(prior, MinGRUPrior):
         place = buffers(prior.tensors()).get("place")
-        return None if place is None else memoryview(place).cast("B").cast("i").__getitem__
+        return None if place is None else memoryview(place).cast("B").cast("i").tolist()
     inner = prior.members if isinstance(prior, ProductPrior) else [prior.base] if isinstance(prior, MemoryPrior) else []
     return next((places for places in map(places_of, inner) if places is not None), None)
 
