@@ -24,7 +24,7 @@ ASKED = 0.25
 @benchmark(
     "kinds",
     page="docs/kinds.md",
-    takes="10 minutes (--best: half an hour more)",
+    takes="5 minutes (with --set models=best half an hour more)",
     settings={"against": ("xz", "brotli", "ppmd", "zpaq"), "models": ()},
 )
 class Kinds(Benchmark):
@@ -64,22 +64,15 @@ class Kinds(Benchmark):
         )
         peers = [codec for codec in codecs if not codec.startswith("tokpress")]
         totals = {kind: {codec: _sum(value, codec) for codec in codecs} for kind, value in found.items()}
-        rows = [
-            [kind, str(len(value["files"])), f"{value['bytes']:,}", *(_rate(totals[kind][codec], value["bytes"]) for codec in codecs),
-             f"{saved(totals[kind], peers):.1%}"]
-            for kind, value in found.items()
-        ]  # fmt: skip
+
+        def line(name: str, files: int, size: int, total: dict[str, float]) -> list[str]:
+            rates = [_rate(total[codec], size) for codec in codecs]
+            return [name, str(files), f"{size:,}", *rates, f"{saved(total, peers):.1%}"]
+
+        rows = [line(kind, len(value["files"]), value["bytes"], totals[kind]) for kind, value in found.items()]
         every = {codec: sum(total[codec] for total in totals.values()) for codec in codecs}
-        size = sum(value["bytes"] for value in found.values())
-        rows.append(
-            [
-                "all",
-                str(sum(len(v["files"]) for v in found.values())),
-                f"{size:,}",
-                *(_rate(every[c], size) for c in codecs),
-                f"{saved(every, peers):.1%}",
-            ]
-        )
+        files, size = sum(len(value["files"]) for value in found.values()), sum(v["bytes"] for v in found.values())
+        rows.append(line("all", files, size, every))
         shares = {kind: saved(total, peers) for kind, total in totals.items()}
         reached = sum(share >= ASKED for share in shares.values())
         least = min(shares, key=shares.__getitem__)

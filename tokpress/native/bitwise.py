@@ -17,6 +17,15 @@ COST_UNIT = 1 << 20
 SHARPEST = 1 << 32
 
 
+#: bytes of a token, at most
+LONGEST = 32
+
+
+def are_spelled(token_bytes: Sequence[bytes]) -> bool:
+    """Whether the tokens are different strings of 1 to `LONGEST` bytes."""
+    return len(set(token_bytes)) == len(token_bytes) and all(1 <= len(token) <= LONGEST for token in token_bytes)
+
+
 class TokenTable:
     """The bytes of all tokens in the core's layout. symbols, token_bytes [V]: the symbol at each place, and its bytes. Places are those of
     the classes where the model is class-factored.
@@ -24,9 +33,9 @@ class TokenTable:
     Raises ValueError if two tokens have the same bytes, or a token has not 1 to 32 bytes."""
 
     def __init__(self, symbols: Sequence[int], token_bytes: Sequence[bytes]) -> None:
+        if not are_spelled(token_bytes):
+            raise ValueError(f"bitwise coding needs tokens that are different strings of 1 to {LONGEST} bytes")
         sizes = [len(token) for token in token_bytes]
-        if len(set(token_bytes)) < len(token_bytes) or not all(1 <= size <= 32 for size in sizes):
-            raise ValueError("bitwise coding needs tokens that are different strings of 1 to 32 bytes")
         self.symbols = (ctypes.c_int32 * len(symbols))(*symbols)
         self.sizes = (ctypes.c_int32 * len(sizes))(*sizes)
         self.bytes = b"".join(token_bytes)

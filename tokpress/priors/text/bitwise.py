@@ -25,16 +25,16 @@ from ...coding.classes import classes_of
 from ...coding.lanes import Layout
 from ...errors import ModelError
 from ...lazy import lazy, np
-from ...native.bitwise import TokenTable
+from ...native.bitwise import LONGEST, TokenTable, are_spelled
 from ...storage.files import check_settings
 from ...storage.tensors import buffers
 from ...tokenizers.base import Config, Tokenizer
 from ...tokens import Tokens
 from ..base import Prior, SteppedPrior
 from ..compose.memory import MemoryPrior
-from ..compose.parts import kind_of
+from ..compose.parts import innermost, kind_of
 from ..compose.product import ProductPrior
-from .bitwise_contexts import LONGEST, Vocabulary
+from .bitwise_contexts import Vocabulary
 from .bitwise_core import in_core
 from .bitwise_model import IN_A_LINE, BitwiseModel, log_odds
 from .mingru import MinGRUPrior
@@ -65,10 +65,7 @@ def bytes_of_tokens(tokenizer: Tokenizer) -> list[bytes]:
 
 def is_spelled(tokenizer: Tokenizer) -> bool:
     """Whether the tokens are known to be different strings of 1 to `LONGEST` bytes."""
-    if not isinstance(tokenizer, HasTokenBytes):
-        return False
-    token_bytes = tokenizer.token_bytes()
-    return len(set(token_bytes)) == len(token_bytes) and all(1 <= len(token) <= LONGEST for token in token_bytes)
+    return isinstance(tokenizer, HasTokenBytes) and are_spelled(tokenizer.token_bytes())
 
 
 class BitwisePrior(Prior):
@@ -93,7 +90,7 @@ class BitwisePrior(Prior):
         if self._tokenizer is None:
             raise ModelError("a bitwise prior codes for a model, whose tokenizer says which bytes a token stands for")
         token_bytes = bytes_of_tokens(self._tokenizer)
-        if len(set(token_bytes)) < self.vocab_size or not all(1 <= len(s) <= LONGEST for s in token_bytes):
+        if not are_spelled(token_bytes):
             raise ModelError(f"tokens that are coded bit by bit should be different strings of 1 to {LONGEST} bytes")
         place = places_of(self.base)
         symbol = inverse(place) if place else sorted(range(self.vocab_size), key=token_bytes.__getitem__)
@@ -133,6 +130,7 @@ class TokenPaths:
         self.base, self.tokens, self.rules = prior.base.for_frame(frame), prior.tokens, prior.rules
         self.decisions = (prior.vocab_size - 1).bit_length()
         self.classes = classes_of(self.base)
+        self._pairs = self.base if isinstance(self.base, MemoryPrior) else _Alone(self.base)
         of_class = self.decisions if self.classes is None else self.decisions - self.classes.members.bit_length() + 1
         outcomes = (prior.vocab_size,) if self.classes is None else (self.classes.classes, self.classes.members)
         #: of each stage: its first decision, the decision after its last one, and how many outcomes there are
@@ -148,13 +146,13 @@ class TokenPaths:
         state.model.set_rate()
         state.nodes[:rows] = [1] * rows
         if self.classes is None:
-            pair = [p[:, self.tokens.symbol] for p in _step(self.base, state.base, previous, rows)]
+            pair = [p[:, self.tokens.symbol] for p in self._pairs.step_pair(state.base, previous, rows)]
         else:
-            pair = list(_class_pmf(self.base, state.base, previous, rows))
+            pair = list(self._pairs.class_pair(state.base, previous, rows))
         yield self._paths(state, pair, 0)
         if self.classes is not None:
             of_class = np.array(state.nodes[:rows], np.int32) - np.int32(1 << self._stages[0][1])
-            yield self._paths(state, list(_member_pmf(self.base, state.base, of_class)), 1)
+            yield self._paths(state, list(self._pairs.member_pair(state.base, of_class)), 1)
 
     def _paths(self, state: State, pair: list[Pmf], stage: int) -> list[Generator[Pmf, int, int]]:
         sums = [_mass_below(p) for p in pair]
@@ -213,11 +211,11 @@ def inverse(order: list[int]) -> list[int]:
 
 def places_of(prior: Prior) -> list[int] | None:
     """[V]: the places that the classes of a prior, or of a prior inside it, give the symbols; None where there are none."""
-    if isinstance(prior, MinGRUPrior):
-        place = buffers(prior.tensors()).get("place")
-        return None if place is None else memoryview(place).cast("B").cast("i").tolist()
-    inner = prior.members if isinstance(prior, ProductPrior) else [prior.base] if isinstance(prior, MemoryPrior) else []
-    return next((places for places in map(places_of, inner) if places is not None), None)
+    prior = innermost(prior)
+    if isinstance(prior, ProductPrior):
+        return next((places for places in map(places_of, prior.members) if places), None)
+    place = buffers(prior.tensors()).get("place") if isinstance(prior, MinGRUPrior) else None
+    return None if place is None else memoryview(place).cast("B").cast("i").tolist()
 
 
 def _mass_below(p: Pmf) -> NDArray[np.int64]:
@@ -228,23 +226,20 @@ def _mass_below(p: Pmf) -> NDArray[np.int64]:
     return below
 
 
-def _step(base: SteppedPrior, state: Any, previous: Tokens | None, rows: int) -> tuple[Pmf, Pmf]:
-    """The probabilities of all symbols, with and without memory."""
-    if isinstance(base, MemoryPrior):
-        return base.step_pair(state, previous, rows)
-    p = step(base, state, previous, rows)
-    return p, p
+class _Alone:
+    """A prior without a memory, asked as `MemoryPrior` is: its probabilities are those with and without memory."""
 
+    def __init__(self, base: SteppedPrior) -> None:
+        self._base = base
 
-def _class_pmf(base: SteppedPrior, state: Any, previous: Tokens | None, rows: int) -> tuple[Pmf, Pmf]:
-    if isinstance(base, MemoryPrior):
-        return base.class_pair(state, previous, rows)
-    p = cast("FactoredPrior", base).class_pmf(state, previous, rows)
-    return p, p
+    def step_pair(self, state: Any, previous: Tokens | None, rows: int) -> tuple[Pmf, Pmf]:
+        p = step(self._base, state, previous, rows)
+        return p, p
 
+    def class_pair(self, state: Any, previous: Tokens | None, rows: int) -> tuple[Pmf, Pmf]:
+        p = cast("FactoredPrior", self._base).class_pmf(state, previous, rows)
+        return p, p
 
-def _member_pmf(base: SteppedPrior, state: Any, of_class: Tokens) -> tuple[Pmf, Pmf]:
-    if isinstance(base, MemoryPrior):
-        return base.member_pair(state, of_class)
-    p = cast("FactoredPrior", base).member_pmf(state, of_class)
-    return p, p
+    def member_pair(self, state: Any, of_class: Tokens) -> tuple[Pmf, Pmf]:
+        p = cast("FactoredPrior", self._base).member_pmf(state, of_class)
+        return p, p

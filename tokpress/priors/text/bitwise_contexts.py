@@ -16,7 +16,6 @@ COLUMNS = 256  # of a line that are told apart
 FOLLOWED = 6  # tokens that agree before a match is followed
 COMPARED = 32
 BUCKETS = 32  # of lengths of matches; 0: no match
-LONGEST = 32  # bytes of a token
 NEWLINE = 10
 
 
