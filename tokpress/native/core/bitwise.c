@@ -176,7 +176,7 @@ EXPORT int64_t API(bitwise_new)(
     s->text = t;
     int64_t result = take_tokens(&s->tokens, t->symbols, symbol, sizes, bytes, byte_count);
     if (result == 0) {
-        const int decisions = bitwise_log2_of(t->symbols - 1, 1, MAX_DECISIONS);
+        const int decisions = clamp(bit_length(t->symbols - 1), 1, MAX_DECISIONS);
         s->of_class = t->members ? decisions - t->shift : decisions;
         s->waiting_places = tp_zeros((size_t)t->lanes * 4);
         s->nodes = tp_zeros((size_t)t->lanes * 4);
@@ -197,11 +197,7 @@ EXPORT int64_t API(bitwise_new)(
 static int64_t code_known(bitwise *s, const int32_t *tokens, int64_t steps) {
     text *t = s->text;
     if (steps < 0 || steps > t->steps - t->step) return TP_ARGUMENT;
-    for (int64_t i = 0; i < t->lanes; i++)
-        for (int64_t at = t->step; at < t->step + steps && i * t->steps + at < t->tokens; at++) {
-            int32_t v = tokens[i * t->steps + at];
-            if (v < 0 || v >= t->symbols) return TP_ARGUMENT;
-        }
+    if (!are_symbols(t, tokens, steps)) return TP_ARGUMENT;
     team_begin(t->team);
     for (int64_t stop = t->step + steps; t->step < stop; t->step++) {
         begin_step(t);

@@ -214,12 +214,6 @@ static void bitwise_model_free(bitwise_model *m) {
     tp_free(m);
 }
 
-INLINE int bitwise_log2_of(int64_t n, int low, int high) {
-    int bits = 0;
-    while (n > 0) n >>= 1, bits++;
-    return clamp(bits, low, high);
-}
-
 static void bitwise_first_values(bitwise_model *m) {
     const size_t nodes = (size_t)1 << m->decisions;
     squash_fill(m->squash);
@@ -250,9 +244,9 @@ static UNUSED bitwise_model *bitwise_model_new(const token_table *tokens, int de
     const size_t nodes = (size_t)1 << decisions;
     m->tokens = tokens;
     m->decisions = decisions;
-    m->slots.log2 = bitwise_log2_of(8 * count, 8, 20);
-    m->root_log2 = bitwise_log2_of(2 * count, 6, 16);
-    m->match_log2 = bitwise_log2_of(2 * count, 8, 22);
+    m->slots.log2 = clamp(bit_length(8 * count), 8, 20);
+    m->root_log2 = clamp(bit_length(2 * count), 6, 16);
+    m->match_log2 = clamp(bit_length(2 * count), 8, 22);
     m->slots.lines = tp_zeros((size_t)64 << m->slots.log2);
     m->weights = tp_zeros((ROWS_BY_NODE + nodes) * BITWISE_VECTORS * sizeof *m->weights);
     m->correction = tp_zeros(nodes * CORRECTION_BINS * sizeof *m->correction);

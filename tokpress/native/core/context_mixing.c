@@ -238,12 +238,6 @@ EXPORT void API(context_mixing_free)(cm_model *a) {
     tp_free(a);
 }
 
-static int bit_length(int64_t n) {
-    int bits = 0;
-    while (n > 0) n >>= 1, bits++;
-    return bits;
-}
-
 static pixel_geometry pixels_given(const int64_t *pixels) {
     if (pixels == NULL) return (pixel_geometry){0};
     return (pixel_geometry){pixels[0], pixels[1], pixels[2], pixels[3], pixels[4]};

@@ -55,6 +55,12 @@ typedef int32_t i32x8 __attribute__((vector_size(32)));
 typedef uint32_t u32x8 __attribute__((vector_size(32)));
 typedef float f32x8 __attribute__((vector_size(32)));
 
+/* Bits of n >= 0, the highest being a one. */
+INLINE int bit_length(int64_t n) {
+    int bits = 0;
+    while (n > 0) n >>= 1, bits++;
+    return bits;
+}
 INLINE int32_t clamp(int32_t x, int32_t low, int32_t high) { return x < low ? low : x > high ? high : x; }
 
 /* Words at any address. */

@@ -137,11 +137,7 @@ EXPORT int64_t API(text_use)(void *handle, int64_t threads) {
  * probabilities of each token's group (or symbol) and rank. Returns 0, TP_ARGUMENT or TP_MEMORY. */
 static int64_t known_steps(text *t, const int32_t *tokens, int64_t steps, double *costs) {
     if (steps < 0 || steps > t->steps - t->step) return TP_ARGUMENT;
-    for (int64_t i = 0; i < t->lanes; i++)
-        for (int64_t s = t->step; s < t->step + steps && i * t->steps + s < t->tokens; s++) {
-            int32_t v = tokens[i * t->steps + s];
-            if (v < 0 || v >= t->symbols) return TP_ARGUMENT;
-        }
+    if (!are_symbols(t, tokens, steps)) return TP_ARGUMENT;
     if (!costs && range_reserve(&t->encoder, (size_t)(2 * steps * t->lanes)) < 0) return TP_MEMORY;
     double *room = costs ? malloc((size_t)t->lanes * 2 * sizeof *room) : NULL;
     if (costs && room == NULL) return TP_MEMORY;

@@ -362,6 +362,16 @@ static void step_learn(text *t) {
 /* Number of lanes that have a token at a step: all, or all but the last. */
 INLINE int64_t live(const text *t, int64_t step) { return t->lanes - (step >= t->tokens - (t->lanes - 1) * t->steps); }
 
+/* Whether the next `steps` steps of tokens [N] are symbols. */
+static UNUSED bool are_symbols(const text *t, const int32_t *tokens, int64_t steps) {
+    for (int64_t i = 0; i < t->lanes; i++)
+        for (int64_t s = t->step; s < t->step + steps && i * t->steps + s < t->tokens; s++) {
+            int32_t v = tokens[i * t->steps + s];
+            if (v < 0 || v >= t->symbols) return false;
+        }
+    return true;
+}
+
 /* Begin step t->step: what came before it is in t->last. */
 static void begin_step(text *t) {
     t->rows = live(t, t->step);
