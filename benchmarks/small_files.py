@@ -27,7 +27,7 @@ from typing import Any
 import tokpress
 from tokpress.bench.measure import measure
 from tokpress.bench.peers import find
-from tokpress.models.store import load_folder
+from tokpress.models.loading import load_folder
 
 from .data import ENGLISH, chosen
 from .pages import Figure, figures_table, markdown, write_page

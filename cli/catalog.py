@@ -64,23 +64,19 @@ def is_lossy(folder: Path) -> bool | None:
 
 
 def describe(name: str, folder: Path) -> dict[str, Any]:
-    """A row of `tokpress models`. Bytes and parameters include those of models whose weights this one uses.
-
-    Raises ModelError where the directory is damaged."""
+    """A row of `tokpress models`. Raises ModelError where the directory is damaged."""
     from tokpress.models.folder import needed
-    from tokpress.models.store import identity, with_weight_owners
+    from tokpress.models.store import identity
     from tokpress.storage import files
 
-    config, folders = files.config(folder), list(with_weight_owners(folder).values())
-    parts = [path for directory in folders for path in needed(directory)]
-    card = folder / "README.md"
+    config, card = files.config(folder), folder / "README.md"
     return {
         "name": name,
         "id": identity(folder).hex(),
         "tokenizer": _name(config, "tokenizer"),
         "prior": _name(config, "prior"),
-        "model_bytes": sum(part.stat().st_size for part in parts),
-        "parameters": sum(_parameters(directory / "model.safetensors") for directory in folders),
+        "model_bytes": sum(part.stat().st_size for part in needed(folder)),
+        "parameters": _parameters(folder / "model.safetensors"),
         "folder": str(folder),
         "card": str(card) if card.is_file() else None,
     }

@@ -90,7 +90,7 @@ class Result(NamedTuple):
     options.force("Overwrite files; compress .tokp files again."),
     options.keep, options.remove,
     click.option("--fast", is_flag=True, help="Leave out the text model; faster."),
-    click.option("--best", is_flag=True, help="Add a larger text model; 16 times slower."),
+    click.option("--best", is_flag=True, help="Add a larger text model; 8 times slower."),
     options.model(show_default="best shipped one"), options.quiet, options.verbose,
 )  # fmt: skip
 @options.all_of(

@@ -13,7 +13,7 @@ import numpy as np
 import tests.models  # noqa: F401  registers a prior for models of one item given another
 from tokpress.codec import residual
 from tokpress.models import store
-from tokpress.models.store import load_folder
+from tokpress.models.loading import load_folder
 
 KERNELS = ("auto", "numpy", "native", "int8", "float")
 

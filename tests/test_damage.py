@@ -149,10 +149,10 @@ def test_models_that_are_damaged(tmp_path):
         for at in places:
             path.write_bytes(good[:at] + bytes([good[at] ^ 1 << at % 7]) + good[at + 1 :])
             with pytest.raises(TokpressError):
-                tokpress.decompress(packed, models=[tokpress.models.store.load_folder(tmp_path / "m")])
+                tokpress.decompress(packed, models=[tokpress.models.loading.load_folder(tmp_path / "m")])
         for length in (0, 1, 8, 100, len(good) - 3):
             path.write_bytes(good[: min(length, len(good) - 3)])
             with pytest.raises(TokpressError):
-                tokpress.decompress(packed, models=[tokpress.models.store.load_folder(tmp_path / "m")])
+                tokpress.decompress(packed, models=[tokpress.models.loading.load_folder(tmp_path / "m")])
         path.write_bytes(good)
     assert tokpress.decompress(packed, models=[tokpress.load(tmp_path / "m")]) == TEXT

@@ -14,8 +14,9 @@ import pytest
 
 from tests.golden import make
 from tests.models import AUTOENCODERS, tiny_autoencoders, tiny_class_factored, tiny_mingru, tiny_models
+from tokpress.models.loading import load_folder
 from tokpress.models.model import Model
-from tokpress.models.store import SHIPPED, load_folder
+from tokpress.models.store import SHIPPED
 from tokpress.native import library
 from tokpress.priors.base import Prior
 from tokpress.priors.compose.memory import MemoryPrior

@@ -10,7 +10,7 @@ from tests.golden import make
 from tokpress.codec import stream
 from tokpress.container.frames import Kind, iter_frames, write_frame
 from tokpress.errors import FormatError, TokpressError
-from tokpress.models.store import load_folder
+from tokpress.models.loading import load_folder
 
 FILES = [
     path for path in sorted(make.HERE.glob("*.tokp")) if 13 < path.stat().st_size < 3000

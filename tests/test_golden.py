@@ -11,7 +11,7 @@ from tokpress.codec import stream
 from tokpress.container.frames import Kind, iter_frames
 from tokpress.errors import ModelMismatchError
 from tokpress.models import store
-from tokpress.models.store import load_folder
+from tokpress.models.loading import load_folder
 from tokpress.tokenizers.samples import ItemTokenizer
 
 FILES = sorted(make.HERE.glob("*.tokp"))

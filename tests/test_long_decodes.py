@@ -11,8 +11,8 @@ from tokpress.coding.lanes import Layout
 from tokpress.errors import ChecksumError, TokpressError
 from tokpress.media.grid import Grid
 from tokpress.media.segments import join
+from tokpress.models.loading import load_folder
 from tokpress.models.model import Model
-from tokpress.models.store import load_folder
 from tokpress.priors.lecture.histogram import HistogramPrior
 from tokpress.priors.text.bitwise import BitwisePrior
 from tokpress.tokenizers.pixels.palette import PaletteTokenizer

@@ -13,8 +13,8 @@ from tests.golden import make
 from tests.models import GIVEN, tiny_autoencoders, tiny_models, tiny_network
 from tokpress.lazy import lazy
 from tokpress.models import store
+from tokpress.models.loading import load_folder
 from tokpress.models.model import Model
-from tokpress.models.store import load_folder
 from tokpress.priors.base import Prior
 
 TEXT = b"to and fro, and to and fro again: " * 2
@@ -84,13 +84,6 @@ def test_what_is_given_goes_along(key):
         assert again.decode(payload, *rest, length=len(source)) == source
         with pytest.raises(tokpress.TokpressError, match="--given"):
             pickle.loads(pickle.dumps(model)).encode(source, 1)
-
-
-def test_a_model_that_uses_the_weights_of_others():
-    model = tokpress.load("text-best")
-    again = copy.copy(model)
-    assert again.weights_of == model.weights_of and again.id == model.id
-    assert again.config() == model.config()
 
 
 def _in_another_process(model: Model, source: bytes) -> tuple[bytes, bytes]:

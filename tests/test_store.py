@@ -12,8 +12,8 @@ from tests.observe import calls_of
 from tokpress.errors import ModelError, ModelMismatchError, TokpressError
 from tokpress.models import store
 from tokpress.models.folder import identity
+from tokpress.models.loading import load_folder
 from tokpress.models.model import Model
-from tokpress.models.store import load_folder
 from tokpress.priors.lecture.histogram import HistogramPrior
 from tokpress.tokenizers.text.bytes import BytesTokenizer
 

@@ -18,8 +18,8 @@ from .coding import Codec, Frame
 from .coding.base import Pmf, Stepped
 from .coding.lanes import Layout
 from .coding.symbolwise import conditionals, known_conditionals
+from .models.loading import load_folder
 from .models.model import Model
-from .models.store import load_folder
 from .tokens import Tokens, as_array
 
 TEXT = b"the cat sat on the mat; the cat ate the rat. " * 5 + bytes(range(250, 256)) + b"\0\xff\n"

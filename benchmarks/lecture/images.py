@@ -19,7 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from tokpress.models.store import load_folder, model_bytes
+from tokpress.models.loading import load_folder
+from tokpress.models.store import model_bytes
 
 from ..registry import Benchmark, Cases, MeasurementError, Setup, benchmark, tokpress
 from ..store import Results

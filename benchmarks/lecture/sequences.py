@@ -17,8 +17,9 @@ import numpy as np
 import tokpress
 from tokpress.coding import Frame
 from tokpress.media.segments import join
+from tokpress.models.loading import load_folder
 from tokpress.models.model import Model
-from tokpress.models.store import load_folder, model_bytes
+from tokpress.models.store import model_bytes
 
 from ..pages import markdown, write_page
 from ..registry import Benchmark, Cases, MeasurementError, Setup, benchmark

@@ -16,8 +16,9 @@ from tokpress.coding import Frame
 from tokpress.container.frames import iter_frames
 from tokpress.media import formats
 from tokpress.media.distortion import Distortion
+from tokpress.models.loading import load_folder
 from tokpress.models.model import Model
-from tokpress.models.store import load_folder, model_bytes
+from tokpress.models.store import model_bytes
 from tokpress.tokenizers.samples import for_grid, samples_of
 
 from ..registry import Benchmark, Cases, MeasurementError, Setup, benchmark, tokpress

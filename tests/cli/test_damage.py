@@ -9,7 +9,7 @@ import pytest
 
 from tokpress.codec import stream
 from tokpress.container.frames import iter_frames
-from tokpress.models.store import load_folder
+from tokpress.models.loading import load_folder
 
 from .conftest import command, letters
 

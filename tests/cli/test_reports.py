@@ -12,8 +12,8 @@ from tests.limits import LAST_RESORT
 from tests.models import tiny_autoencoders, tiny_network
 from tokpress.cli import costs, main
 from tokpress.models.bits import Bits
+from tokpress.models.loading import load_folder
 from tokpress.models.model import Model
-from tokpress.models.store import load_folder
 from tokpress.priors.lecture.histogram import HistogramPrior
 from tokpress.tokenizers.text.bytes import BitsTokenizer, BytesTokenizer
 

@@ -124,8 +124,6 @@ def evil_models(place, tiny, monkeypatch):
         "nothing": None,
         "none": {},
         "long": {"tokenizer": {"name": "x" * 100_000}},
-        "weights": {"weights_of": EVIL},
-        "ids": {"weights_of": [1, None, EVIL]},
     }
     for name, change in broken.items():
         (home / f"{name}{EVIL}").mkdir()

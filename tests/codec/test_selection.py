@@ -74,7 +74,7 @@ def test_sources_and_the_models_that_code_them():
     records = np.cumsum(np.random.default_rng(2).integers(-9, 9, (4000, 2)), 0).astype("<i4").tobytes()
     assert model_of(log) == model_of(python) == "text" and model_of(records) == "context-mixing"
     assert model_of(python, effort="fast") == "context-mixing"
-    assert model_of(python, effort="best") == "text-best"
+    assert model_of(python, effort="best") == "text-large"
     assert model_of(noise, effort="fast") == model_of(noise) == Kind.RAW
 
 

@@ -20,7 +20,7 @@ from tokpress.models.model import Model
 from tokpress.native import library
 
 MODELS = tiny_models()
-SHIPPED = ("context-mixing", "context-mixing-2d", "linear-prediction", "text", "text-large", "text-best")
+SHIPPED = ("context-mixing", "context-mixing-2d", "linear-prediction", "text", "text-large")
 MIB = 1 << 20
 
 
@@ -122,7 +122,7 @@ def test_what_wraps_a_text_model_keeps_its_bound():
     )
     for name in ("memory", "memory-memory", "bitwise", "product"):
         assert MODELS[name].prior.rules.tokens_per_byte == least
-    assert {store.load(name).prior.rules.tokens_per_byte for name in ("text", "text-large", "text-best")} == {least}
+    assert {store.load(name).prior.rules.tokens_per_byte for name in ("text", "text-large")} == {least}
 
 
 def test_lanes_are_paid_for():

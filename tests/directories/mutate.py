@@ -55,7 +55,7 @@ def mutate_json(path: Path, rng: random.Random) -> str:
     elif kind == "rename" and isinstance(container, dict):
         container[rng.choice(["x", key + "s", key.upper(), ""])] = container.pop(key)
     elif kind == "more" and isinstance(container, dict):
-        container[rng.choice(["x", "static", "online", "given", "levels", "lanes", "weights_of"])] = rng.choice(ODD)
+        container[rng.choice(["x", "static", "online", "given", "levels", "lanes"])] = rng.choice(ODD)
     elif kind == "raw":
         container[key] = MARK
         text = json.dumps(whole).replace(json.dumps(MARK), rng.choice(RAW))

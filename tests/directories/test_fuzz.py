@@ -11,8 +11,8 @@ from tests.directories.mutate import mutate
 from tests.golden import make
 from tests.models import GIVEN, tiny_models
 from tokpress.errors import TokpressError
+from tokpress.models.loading import load_folder
 from tokpress.models.model import Model
-from tokpress.models.store import load_folder
 from tokpress.priors.registry import PRIORS
 
 TEXT = b"the rat sat\n" * 2 + b"\0\xff"

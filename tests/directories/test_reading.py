@@ -16,11 +16,9 @@ from tests.golden import make
 from tests.models import tiny_mingru
 from tokpress.cli.main import cli
 from tokpress.errors import ModelError, TokpressError
-from tokpress.models import store
 from tokpress.models.folder import identity, tokenizer_only
+from tokpress.models.loading import load_folder
 from tokpress.models.model import Model
-from tokpress.models.store import load_folder
-from tokpress.priors.lecture.histogram import HistogramPrior
 from tokpress.storage import files, tensors
 from tokpress.tokenizers.text.bytes import BytesTokenizer
 from tokpress.training.run_dir import load_tokenizer
@@ -30,7 +28,6 @@ READERS = {
     "load": load_folder,
     "identity": identity,
     "store": tokpress.load,
-    "with_weight_owners": store.with_weight_owners,
     "tokenizer": load_tokenizer,
 }
 
@@ -68,7 +65,6 @@ def test_only_regular_files_of_a_bounded_size_are_read(file, put, place, monkeyp
     put(path)
     for name, read in READERS.items():
         touches = {
-            "with_weight_owners": ("config.json",),
             "tokenizer": ("config.json", "tokenizer.json"),
             "identity": FILES[:-1],
         }
@@ -185,74 +181,3 @@ def test_scalars_and_arrays_of_nothing():
         packed({"a": entry(shape=(), offsets=(0, 4)), "b": entry(shape=(0, 3), offsets=(0, 0))}, body), "x"
     )
     assert made["a"] == np.float32(1.5) and made["b"].shape == (0, 3)
-
-
-# ── models that use the weights of others ───────────────────────────────────────────────────────────
-
-
-@pytest.fixture
-def borrowing(tmp_path, monkeypatch) -> Path:
-    """`user`, whose weights are those of `owner`."""
-    owner = Model(BytesTokenizer(), tiny_mingru())
-    owner.save(tmp_path / "owner")
-    prior = {"name": "ensemble", "members": []}
-    config = owner.config() | {"prior": prior, "weights_of": [owner.id.hex()]}
-    (tmp_path / "user").mkdir()
-    (tmp_path / "user" / "config.json").write_text(json.dumps(config))
-    monkeypatch.setenv("TOKPRESS_MODELS", str(tmp_path))
-    return tmp_path
-
-
-def rewritten(path: Path, **changes) -> None:
-    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
-
-
-@pytest.mark.parametrize(
-    "told",
-    [
-        "f6aebae6",
-        {},
-        7,
-        None,
-        [7],
-        [None],
-        [[]],
-        ["zz"],
-        ["f6ae"],
-        ["f6aebae6f6aebae6"],
-        ["\u00e9"],
-        ["f6aebae6"] * 300,
-        ["00000000"],
-    ],
-)
-def test_ids_that_are_none_or_not_here(told, borrowing):
-    rewritten(borrowing / "user" / "config.json", weights_of=told)
-    with pytest.raises(ModelError, match=r"weights_of|uses the weights of model 00000000, which is not here"):
-        load_folder(borrowing / "user")
-    with pytest.raises(ModelError):
-        store.with_weight_owners(borrowing / "user")
-
-
-def test_weights_of_the_wrong_model(borrowing):
-    HistogramPrior(256)
-    other = Model(BytesTokenizer(), HistogramPrior(256, np.ones(256, np.int64)))
-    other.save(borrowing / "other")
-    rewritten(
-        borrowing / "user" / "config.json",
-        prior=json.loads((make.MODELS / "product" / "config.json").read_text())["prior"],
-    )
-    rewritten(borrowing / "user" / "config.json", weights_of=[other.id.hex()] * 2)
-    with pytest.raises(ModelError, match="user"):
-        load_folder(borrowing / "user")
-
-
-def test_weights_are_not_lent_on(borrowing):
-    """Nor in a circle, for which nobody has to find an id: 4 bytes are soon tried."""
-    lender = identity(borrowing / "user").hex()
-    rewritten(borrowing / "user" / "config.json", weights_of=[lender])
-    (borrowing / "third").mkdir()
-    shutil.copy(borrowing / "user" / "config.json", borrowing / "third")
-    rewritten(borrowing / "third" / "config.json", weights_of=[identity(borrowing / "user").hex()])
-    for read in (load_folder, store.with_weight_owners):
-        with pytest.raises(ModelError, match="no weights of its own"):
-            read(borrowing / "third")

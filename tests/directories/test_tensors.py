@@ -18,8 +18,8 @@ from tokpress.models import folder as folders
 from tokpress.models import identity as shipped
 from tokpress.models import store
 from tokpress.models.folder import identity
+from tokpress.models.loading import load_folder
 from tokpress.models.model import Model
-from tokpress.models.store import load_folder
 from tokpress.native import library
 from tokpress.storage.tensors import Tensors, buffers, read, write
 from tokpress.tokenizers.text.bytes import BytesTokenizer

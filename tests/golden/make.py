@@ -27,8 +27,8 @@ from tokpress.container.frames import FrameHeader, Kind
 from tokpress.container.lzma2 import lzma_encode
 from tokpress.media.grid import Grid
 from tokpress.models import store
+from tokpress.models.loading import load_folder
 from tokpress.models.model import Model
-from tokpress.models.store import load_folder
 from tokpress.priors.compose.memory import MemoryPrior
 from tokpress.priors.lecture.histogram import HistogramPrior
 from tokpress.tokenizers.text.bytes import BytesTokenizer
@@ -200,9 +200,8 @@ def cases(wanted: list[str]) -> Iterator[tuple[str, list[str], bytes, list[str]]
                 yield f"{case}-{name}", [name], frame(given[name], model), []
             if case == "text":
                 yield f"{case}-code-lanes", ["code"], frame(given["code"], model, lanes=24), []
-                for each in ("text-large", "text-best"):
-                    for name in ("paragraph", "prose"):
-                        yield f"{each}-{name}", [name], frame(given[name], store.load(each)), []
+                for name in ("paragraph", "prose"):
+                    yield f"text-large-{name}", [name], frame(given[name], store.load("text-large")), []
         else:
             for each in (name for name in models if name.split("-")[0] == case):
                 for name in ("one", "bytes", "prose"):

@@ -177,7 +177,7 @@ def test_tokens_with_the_same_bytes_are_refused():
 REAL = (b"The tokens stay those of the tokenizer; names, phrases and layout are the file's own.\n" * 3)[:170]
 
 
-@pytest.mark.parametrize("name", ["text", "text-best"])
+@pytest.mark.parametrize("name", ["text", "text-large"])
 def test_real_text_under_a_shipped_model(core, name):
     model = store.load(name)
     tokens = np.asarray(model.tokenizer.encode(REAL)).astype(np.int32)

@@ -1,4 +1,4 @@
-"""A product of two priors: what it is by its formula, the core as its twin, and with weights of other models."""
+"""A product of two priors: what it is by its formula, the core as its twin, and as a model directory."""
 
 import json
 from pathlib import Path
@@ -8,15 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import tokpress
 from tests.models import tiny_mingru, tiny_network
 from tests.training.command import run
-from tokpress.cli import catalog
 from tokpress.conformance import check
 from tokpress.errors import ModelError, TokpressError
-from tokpress.models import store
+from tokpress.models.loading import load_folder
 from tokpress.models.model import Model
-from tokpress.models.store import load_folder
 from tokpress.priors.compose.memory import MemoryPrior
 from tokpress.priors.compose.parts import innermost
 from tokpress.priors.compose.product import ProductPrior, multiply
@@ -114,53 +111,14 @@ def test_what_is_wrapped_around_a_member_is_left_out():
 
 @pytest.fixture
 def three(tmp_path, monkeypatch):
-    """Two models, and their product, which has no weights of its own."""
+    """Two models, and their product."""
     members = [Model(BytesTokenizer(), MemoryPrior(tiny_mingru(seed=k))) for k in range(2)]
     for name, member in zip("ab", members):
         member.save(tmp_path / name)
     both = Model(BytesTokenizer(), MemoryPrior(ProductPrior([innermost(m.prior) for m in members])))
-    both.weights_of = tuple(m.id.hex() for m in members)
     both.save(tmp_path / "both")
     monkeypatch.setenv("TOKPRESS_MODELS", str(tmp_path))
     return tmp_path
-
-
-def test_a_model_may_use_the_weights_of_others(three):
-    both = store.load("both")
-    assert not (three / "both" / "model.safetensors").exists()
-    assert store.model_bytes(both) > store.model_bytes(store.load("a")) + store.model_bytes(store.load("b"))
-    whole = Model(BytesTokenizer(), both.prior)
-    text = b"as they are, or by the names of two others: the same bits" * 3
-    assert both.encode(text) == whole.encode(text)
-    assert whole.id != both.id  # files say which: the one can be read without a and b, the other cannot
-    again = three / "again"
-    both.save(again)
-    assert load_folder(again).id == both.id
-    packed = tokpress.compress(text, model=both)
-    assert tokpress.decompress(packed, model=both) == text
-
-
-def test_models_that_are_needed_count(three):
-    sizes = {m["name"]: m["model_bytes"] for m in (catalog.describe(n, p) for n, p in store.folders().items())}
-    assert sizes["both"] == store.model_bytes(store.load("both"))
-    assert sizes["both"] > sizes["a"] + sizes["b"]
-    assert list(store.with_weight_owners(three / "both")) == ["both", "a", "b"]
-
-
-def test_weights_that_are_not_here_are_named(three):
-    missing = store.load("a").id.hex()
-    (three / "a" / "config.json").unlink()
-    for look in (load_folder, store.with_weight_owners):
-        with pytest.raises(ModelError, match=f"both uses the weights of model {missing}, which is not here"):
-            look(three / "both")
-
-
-@pytest.mark.parametrize("ids", [["zz"], "13ee", 5, [5], [None], {}])
-def test_ids_that_are_none_are_refused(three, ids):
-    path = three / "both" / "config.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"weights_of": ids}))
-    with pytest.raises(ModelError):
-        load_folder(three / "both")
 
 
 @pytest.mark.parametrize(
@@ -193,8 +151,7 @@ def test_the_command_multiplies_two_models(three, monkeypatch):
         "-q",
     ]
     run(*words, "--set", "members=a,b")
-    text = b"the same bits as the one that has no weights of its own"
-    assert load_folder("made").encode(text) == store.load("both").encode(text)
+    assert load_folder("made").id == load_folder("both").id
     assert "2 members, not 1" in run(*words, "-f", "--set", "members=a", code=1).output
     run(*words, "-f", "--set", "members=a,b", "--set", "quarters=3")
     assert load_folder("made").prior.config()["base"]["quarters"] == 3

@@ -15,8 +15,8 @@ from tokpress.container.frames import read_header
 from tokpress.errors import ChecksumError, TokenizerError, TokpressError
 from tokpress.media.grid import Grid
 from tokpress.models import store
+from tokpress.models.loading import load_folder
 from tokpress.models.model import Model
-from tokpress.models.store import load_folder
 from tokpress.priors.lecture.histogram import HistogramPrior
 from tokpress.tokenizers.registry import TOKENIZERS
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from tests.training.command import run
 from tokpress.codec import stream
 from tokpress.errors import TokenizerError, TokpressError
+from tokpress.models.loading import load_folder
 from tokpress.models.model import Model
-from tokpress.models.store import load_folder
 from tokpress.priors.lecture.histogram import HistogramPrior
 from tokpress.tokenizers.learned.codebook import nearest
 from tokpress.tokenizers.pixels.palette import PaletteTokenizer

@@ -13,8 +13,8 @@ from tokpress.codec import options, stream
 from tokpress.container.frames import iter_frames
 from tokpress.errors import TokenizerError
 from tokpress.media.segments import HEAD, join, split
+from tokpress.models.loading import load_folder
 from tokpress.models.model import Model
-from tokpress.models.store import load_folder
 from tokpress.priors.lecture.histogram import HistogramPrior
 from tokpress.tokenizers.segments import SegmentsTokenizer
 from tokpress.tokenizers.text.bytes import BitsTokenizer, BytesTokenizer, NibblesTokenizer

@@ -7,7 +7,8 @@ import pytest
 
 from tests.training.command import round_trip, run
 from tokpress.coding.classes import SymbolClasses
-from tokpress.models.store import load, load_folder
+from tokpress.models.loading import load_folder
+from tokpress.models.store import load
 from tokpress.priors.compose.parts import innermost
 from tokpress.training.data.streams import Source
 from tokpress.training.export import model_of_checkpoint

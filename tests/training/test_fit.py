@@ -17,7 +17,7 @@ from tests.limits import LAST_RESORT
 from tests.training.two_ranks import CONFIG as RANKS
 from tests.training.two_ranks import small_net as ranks_net
 from tokpress.errors import CorpusError, ModelError, TokpressError
-from tokpress.models.store import load_folder
+from tokpress.models.loading import load_folder
 from tokpress.tokenizers.text.bytes import BytesTokenizer, NibblesTokenizer
 from tokpress.training.data.streams import BEGIN, Items, Source, Streams, validation_batch
 from tokpress.training.export import model_of_checkpoint

@@ -6,7 +6,7 @@ import numpy as np
 
 from tests.training.command import run
 from tokpress.media.segments import join
-from tokpress.models.store import load_folder
+from tokpress.models.loading import load_folder
 from tokpress.tokenizers.segments import SegmentsTokenizer
 from tokpress.tokenizers.text.bytes import BitsTokenizer, BytesTokenizer
 from tokpress.training.data import tokenize

@@ -19,7 +19,8 @@ from tests.training.command import prose, round_trip, run, usable
 from tokpress import conformance, registry
 from tokpress.cli.training import Display
 from tokpress.errors import TokpressError, UnknownComponentError
-from tokpress.models.store import load, load_folder
+from tokpress.models.loading import load_folder
+from tokpress.models.store import load
 from tokpress.priors.compose.parts import innermost
 from tokpress.priors.registry import PRIORS
 from tokpress.training.options import Progress

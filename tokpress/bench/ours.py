@@ -58,10 +58,7 @@ class Tokpress(InPython):
         folders = store.folders()
         if self.model and self.model not in folders:
             folders = {models[0].name: Path(self.model)} if models else {}
-        needed: dict[str, Path] = {}
-        for name in stored:
-            needed |= store.with_weight_owners(folders[name]) if name in folders else {}
-        sizes = {name: model_bytes(folder) for name, folder in needed.items()}
+        sizes = {name: model_bytes(folders[name]) for name in stored if name in folders}
         header_bytes = sum(frame.header_bytes for frame in summary.frames)
         return seconds, {"stored": stored, "models": sizes, "header_bytes": header_bytes}
 

@@ -17,8 +17,8 @@ EFFORTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "fast": (("context-mixing",), ("linear-prediction", "context-mixing")),
     "default": (("text", "context-mixing"), ("linear-prediction", "context-mixing-2d", "context-mixing", "text")),
     "best": (
-        ("text-best", "text", "context-mixing"),
-        ("linear-prediction", "context-mixing-2d", "context-mixing", "text", "text-best"),
+        ("text-large", "text", "context-mixing"),
+        ("linear-prediction", "context-mixing-2d", "context-mixing", "text", "text-large"),
     ),
 }
 

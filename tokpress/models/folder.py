@@ -17,8 +17,6 @@ PARTS = (files.TOKENIZER, files.WEIGHTS)
 TOKENIZER_PART = files.TOKENIZER_WEIGHTS
 #: files about the model, which decoding does not need
 ABOUT = (files.CARD, files.CURVE)
-#: largest number of models whose weights a model may use
-MAX_OWNERS = 256
 
 TOKENIZER_ONLY = "{0} is a tokenizer; train a prior for it: tokpress train prior --tokenizer {0} -o MODEL CORPUS"
 
@@ -74,20 +72,6 @@ def tokenizer_only(folder: Path) -> bool:
 def lacks_prior(config: dict[str, Any]) -> bool:
     """Whether this is the config.json of a tokenizer without a prior."""
     return "tokenizer" in config and "prior" not in config
-
-
-def weights_of(config: dict[str, Any]) -> tuple[bytes, ...]:
-    """The ids of the models whose weights a model uses. Raises ModelError where they are not ids."""
-    value = config.get("weights_of", [])
-    try:
-        ids = tuple(bytes.fromhex(id) for id in value)
-    except (TypeError, ValueError):
-        ids = (b"",)
-    if not isinstance(value, list) or len(value) > MAX_OWNERS or not all(len(id) == 4 for id in ids):
-        raise ModelError(
-            f"config.json: weights_of should be a list of ids of models, of 8 digits each, not {str(value)[:80]}"
-        )
-    return ids
 
 
 def place(target: Path, write: Callable[[Path], None]) -> None:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ..errors import ModelError, ModelMismatchError, TokenizerError, TokpressError, UnknownComponentError
+from ..errors import ModelError, TokenizerError, TokpressError, UnknownComponentError
 from ..native.library import CoreError
 from ..priors.base import Prior
-from ..priors.compose.parts import kind_of, side_by_side
+from ..priors.compose.parts import kind_of
 from ..registry import blame
 from ..storage import files as model_files
 from ..storage import tensors
@@ -22,10 +21,9 @@ from . import identity
 from .model import Model
 
 
-def open_folder(folder: str | os.PathLike[str], owner: Callable[[bytes], Model]) -> Model:
-    """Open a model directory. owner(id): finds the model with this id, whose weights this model uses.
-
-    Raises ModelError, TokenizerError or UnknownComponentError; the message names the file that is wrong."""
+def load_folder(folder: str | os.PathLike[str]) -> Model:
+    """Open a model directory, without the cache of `store.load`. Raises ModelError, TokenizerError or UnknownComponentError; the
+    message names the file that is wrong."""
     folder = Path(folder)
     config = model_files.config(folder)
     if files.lacks_prior(config):
@@ -34,10 +32,9 @@ def open_folder(folder: str | os.PathLike[str], owner: Callable[[bytes], Model])
     trusted = id is not None
     parts = {} if trusted else files.parts(folder)
     try:
-        tokenizer, prior = _components(folder, config, _weights(folder, parts, trusted), owner)
+        tokenizer, prior = _components(folder, config, _weights(folder, parts, trusted))
         text = "" if card is None else card.decode("utf-8", "replace")
-        weights_of = tuple(id.hex() for id in files.weights_of(config))
-        model = Model(tokenizer, prior, id or files.identity_of(config, parts), folder.name, text, weights_of)
+        model = Model(tokenizer, prior, id or files.identity_of(config, parts), folder.name, text)
     except (ModelError, TokenizerError, UnknownComponentError) as error:
         raise (error if str(folder) in str(error) else type(error)(f"{folder}: {error}")) from error.__cause__
     except (
@@ -70,12 +67,10 @@ def _weights(folder: Path, parts: dict[str, bytes | None], trusted: bool) -> Ten
     return Tensors({}) if weights is None else tensors.read(weights, path)
 
 
-def _components(
-    folder: Path, config: dict[str, Any], weights: Tensors, owner: Callable[[bytes], Model]
-) -> tuple[Tokenizer, Prior]:
+def _components(folder: Path, config: dict[str, Any], weights: Tensors) -> tuple[Tokenizer, Prior]:
     """The tokenizer and the prior that config.json describes, with these weights."""
     path = folder / model_files.CONFIG
-    model_files.check_settings("a model", config, {"format", "exact_profile", "tokenizer", "prior"}, {"weights_of"})
+    model_files.check_settings("a model", config, {"format", "exact_profile", "tokenizer", "prior"})
     if (config["format"], config["exact_profile"]) != (files.FORMAT, files.EXACT_PROFILE):
         raise ModelError(
             f"{path} has format {config['format']}, exact profile {config['exact_profile']}; this tokpress "
@@ -86,15 +81,4 @@ def _components(
     settings = {key: value for key, value in component.items() if key != "name"}
     tokenizer = TOKENIZERS.find(component["name"]).load(folder, settings)
     kind, settings = kind_of(config["prior"])
-    if owners := files.weights_of(config):
-        used = side_by_side([_weights_of_owner(id, folder, owner) for id in owners])
-        return tokenizer, kind.load(settings, used, tokenizer.vocab_size)
     return tokenizer, kind.load(settings, weights, tokenizer.vocab_size)
-
-
-def _weights_of_owner(id: bytes, user: Path, owner: Callable[[bytes], Model]) -> Mapping[str, Any]:
-    """The weights of another model, which model `user` uses. Raises ModelError if the other model is not installed."""
-    try:
-        return owner(id).prior.tensors()
-    except ModelMismatchError:
-        raise ModelError(f"{user} uses the weights of model {id.hex()}, which is not here") from None

@@ -5,9 +5,6 @@
     model.safetensors   int8 weights, float32 scales, counts (if the prior is trained)
     README.md           the card: data, hashes, command, measured bits; not part of the id
 
-`weights_of` in config.json lists ids of other models whose weights this model uses in place of its own. So a product of two installed
-models takes no more disk space.
-
 The model id is the first four bytes of a SHA-256 over all of these files but the card. A frame stores the id, so a wrong model is an
 error before anything is decoded. Nothing is unpickled; all lengths are checked.
 """
@@ -64,18 +61,16 @@ class Model:
         id: bytes | None = None,
         name: str = "",
         card: str = "",
-        weights_of: tuple[str, ...] = (),
         given_tokens: TokenBuffer | None = None,
     ) -> None:
-        """weights_of: ids of the models whose weights this model uses in place of its own. given_tokens: tokens of x, for a
-        prior of p(y | x) (`given`)."""
+        """given_tokens: tokens of x, for a prior of p(y | x) (`given`)."""
         if tokenizer.vocab_size != prior.vocab_size:
             raise ModelError(
                 f"the tokenizer has {tokenizer.vocab_size} symbols but the prior predicts {prior.vocab_size}"
             )
         self.tokenizer, self.name, self.card = tokenizer, name, card
         self.prior = prior.for_tokenizer(tokenizer) if isinstance(prior, ReadsTokenizer) else prior
-        self.weights_of, self.given_tokens = weights_of, given_tokens
+        self.given_tokens = given_tokens
         self._id = id
 
     @property
@@ -98,7 +93,6 @@ class Model:
             "format": files.FORMAT,
             "exact_profile": files.EXACT_PROFILE,
             "tokenizer": {"name": self.tokenizer.name, **self.tokenizer.config()},
-            **({"weights_of": list(self.weights_of)} if self.weights_of else {}),
             "prior": {"name": self.prior.name, **self.prior.config()},
         }
 
@@ -109,13 +103,13 @@ class Model:
         if not self.prior.rules.given_size:
             raise TokpressError(f"a {self.prior.name} prior is not conditional: leave --given out")
         tokens = self.tokenizer.encode(source)
-        return Model(self.tokenizer, self.prior, self.id, self.name, self.card, self.weights_of, tokens)
+        return Model(self.tokenizer, self.prior, self.id, self.name, self.card, tokens)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the content, for pools of processes and for copies. (No model file is ever unpickled.)"""
         from .packed import pack  # for pools and copies only
 
-        settings = (self._id, self.name, self.card, self.weights_of)
+        settings = (self._id, self.name, self.card)
         return _rebuilt, (type(self), pack(self.tokenizer, self.prior), settings, self.given_tokens)
 
     # --- one frame -------------------------------------------------------------------------------
@@ -340,8 +334,7 @@ class Model:
     def _write(self, folder: Path) -> None:
         self.tokenizer.save(folder)
         (folder / "config.json").write_text(json.dumps(self.config(), indent=2) + "\n")
-        weights = {} if self.weights_of else self.prior.tensors()
-        if weights:
+        if weights := self.prior.tensors():
             tensors.write(weights, folder / "model.safetensors")
 
     def save(self, folder: str | os.PathLike[str], card: str | None = None) -> None:
@@ -366,10 +359,10 @@ class Model:
 
 
 def _rebuilt(
-    cls: type[Model], parts: Parts, settings: tuple[bytes | None, str, str, tuple[str, ...]], given: TokenBuffer | None
+    cls: type[Model], parts: Parts, settings: tuple[bytes | None, str, str], given: TokenBuffer | None
 ) -> Model:
     """The reverse of `Model.__reduce__`."""
     from .packed import unpack
 
-    id, name, card, weights_of = settings
-    return cls(*unpack(parts), id, name, card, weights_of, given)
+    id, name, card = settings
+    return cls(*unpack(parts), id, name, card, given)

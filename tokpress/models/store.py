@@ -8,11 +8,10 @@ from pathlib import Path
 from threading import RLock
 
 from ..errors import ModelError, ModelMismatchError
-from ..storage import files
 from . import folder as folder_files
 from . import identity as shipped
-from .folder import stamp, weights_of
-from .loading import open_folder
+from .folder import stamp
+from .loading import load_folder
 from .model import Model
 
 SHIPPED = shipped.MODELS
@@ -43,7 +42,7 @@ def _identity(folder: Path, stamp: tuple[object, ...]) -> bytes | None:
 
 
 def _open(folder: Path) -> Model:
-    with _loading:  # reentrant: a model may open another one, whose weights it uses
+    with _loading:  # reentrant: a component of a plugin may load another model
         return _cached(folder, stamp(folder))
 
 
@@ -96,30 +95,6 @@ def _folder_of(id: bytes) -> Path | None:
     return next((folder for folder in folders().values() if _identity(folder, stamp(folder)) == id), None)
 
 
-def with_weight_owners(folder: Path) -> dict[str, Path]:
-    """Name → directory of a model and of the models whose weights it uses. Raises ModelError if one is missing."""
-    owners = {}
-    for id in weights_of(files.config(folder)):
-        if (owner := _folder_of(id)) is None:
-            raise ModelError(f"{folder} uses the weights of model {id.hex()}, which is not here")
-        owners[_with_weights(owner).name] = owner
-    return {folder.name: folder, **owners}
-
-
-def _with_weights(folder: Path) -> Path:
-    """The same folder. Raises ModelError if its model has no weights of its own, so that models cannot use each other in a circle."""
-    if weights_of(files.config(folder)):
-        raise ModelError(f"{folder} has no weights of its own that another model could use")
-    return folder
-
-
-def owner_of_weights(id: bytes) -> Model:
-    """The model with this id, whose weights another model uses. Raises ModelMismatchError, ModelError."""
-    if (folder := _folder_of(id)) is not None:
-        _with_weights(folder)
-    return by_id(id, [])
-
-
 def by_id(id: bytes, extra: Sequence[Model]) -> Model:
     """The model whose id a frame stores: among `extra`, the models that the user gave, else among those with a name.
 
@@ -138,21 +113,10 @@ def by_id(id: bytes, extra: Sequence[Model]) -> Model:
     )
 
 
-def load_folder(folder: str | os.PathLike[str]) -> Model:
-    """Open a model directory, without the cache of `load`. Raises ModelError, TokenizerError or UnknownComponentError; the message
-    names the file that is wrong."""
-    return open_folder(folder, owner_of_weights)
-
-
 def model_bytes(model: Model) -> int:
-    """Bytes of a model on disk, without its card, and of the models whose weights it uses. Raises ModelError if one of those is
-    missing."""
+    """Bytes of a model on disk, without its card."""
     import tempfile  # slow to import, and rarely needed
 
     with tempfile.TemporaryDirectory() as place:
         model.save(Path(place) / "model", card="")
-        size = sum(f.stat().st_size for f in (Path(place) / "model").iterdir())
-    try:
-        return size + sum(model_bytes(owner_of_weights(bytes.fromhex(id))) for id in model.weights_of)
-    except ModelMismatchError as error:
-        raise ModelError(f"{model.name} uses the weights of a model that is not here: {error}") from None
+        return sum(f.stat().st_size for f in (Path(place) / "model").iterdir())

@@ -17,8 +17,8 @@ import numpy as np
 
 from ..errors import CorpusError, ModelError, TokpressError
 from ..models.folder import move, needed
+from ..models.loading import load_folder
 from ..models.model import Model
-from ..models.store import load_folder
 from ..priors.base import Prior
 from ..priors.compose.parts import innermost
 from ..priors.registry import PRIORS

@@ -1,7 +1,7 @@
 """Make a product or an ensemble of trained priors. A memory and a bitwise prior cannot be trained: train the prior inside them."""
 
 from ...errors import TokpressError
-from ...models.store import load_folder
+from ...models.loading import load_folder
 from ...priors.base import Prior
 from ...priors.compose.ensemble import EnsemblePrior
 from ...priors.compose.parts import innermost
