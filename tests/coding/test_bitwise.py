@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tokpress.coding import Frame
-from tokpress.coding.bitwise import Bitwise
+from tokpress.coding.bitwise import Bitwise, Stage
 from tokpress.coding.lanes import FrameRules, Layout
 from tokpress.errors import ChecksumError
 
@@ -21,8 +21,8 @@ class Tree:
 
     def stages(self, state, previous, rows):
         nodes = [1] * rows
-        for stop in (8, 256):
-            yield [self.path(state, nodes, lane, stop) for lane in range(rows)]
+        for part, stop in enumerate((8, 256)):
+            yield Stage(0, part, [self.path(state, nodes, lane, stop) for lane in range(rows)])
 
     def path(self, state, nodes, lane, stop):
         while nodes[lane] < stop:

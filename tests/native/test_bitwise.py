@@ -15,9 +15,8 @@ from tokpress.models import store
 from tokpress.native.bitwise import COST_UNIT, BitwiseFrame, TokenTable
 from tokpress.native.library import CoreError
 from tokpress.native.text import Model
-from tokpress.priors.compose.memory import MemoryPrior
-from tokpress.priors.compose.product import ProductPrior
-from tokpress.priors.text.bitwise import BitwisePrior, TokenPaths
+from tokpress.priors.text.bitwise import BitwisePrior
+from tokpress.priors.text.token_paths import TokenPaths
 from tokpress.tokenizers.text.bytes import BytesTokenizer
 
 
@@ -51,9 +50,8 @@ BASES = {
     "no memory, no learning": lambda: random_prior(1, online=0.0, memory=False),
     "class-factored": lambda: random_prior(2, classes=8, grams=64, features=5),
     "class-factored, no memory": lambda: random_prior(5, classes=8, online=0.0, memory=False),
-    "product": lambda: MemoryPrior(
-        ProductPrior([random_prior(3, memory=False, classes=8), random_prior(4, memory=False)], 3), (1, 3)
-    ),
+    "two groups of lanes": lambda: random_prior(3, online=0.0),
+    "two groups, class-factored": lambda: random_prior(4, online=0.0, classes=8, grams=64, features=5),
 }
 
 
@@ -86,7 +84,7 @@ def decoded(frame: BitwiseFrame, payload: bytes, at_once=7, sharpness=1 << 16):
 
 
 @pytest.mark.parametrize("base", BASES)
-@pytest.mark.parametrize("count, lanes", [(200, 3), (1, 1), (50, 13)])
+@pytest.mark.parametrize("count, lanes", [(200, 3), (1, 1), (50, 13), (7, 2)])
 def test_payload_is_the_twins(core, base, count, lanes):
     prior = prior_of(BASES[base]())
     tokens = repeating(1, count, prior.vocab_size)
@@ -102,8 +100,9 @@ def test_the_twin_decodes(core):
     assert np.array_equal(twin_of(prior, 150, 4).decode(payload, 150), tokens)
 
 
-def test_threads_change_no_byte(core):
-    prior = prior_of(BASES["product"]())
+@pytest.mark.parametrize("base", ["class-factored", "two groups, class-factored"])
+def test_threads_change_no_byte(core, base):
+    prior = prior_of(BASES[base]())
     tokens = repeating(3, 1000, prior.vocab_size)
     payload = core_of(prior, 1000, 30, core).encode(tokens)
     for threads in (2, 5):

@@ -39,7 +39,7 @@ def grid_of(lanes, steps, symbols, seed=1):
 def test_the_conditionals_are_the_twins(core, lanes, steps, orders):
     ends = 2 * steps // 3 if lanes > 1 else None
     twin = follow(core, orders, grid_of(lanes, steps, 64), 64, ends=ends)
-    assert twin.seen == steps - 1 and len(twin.table) > (5 if orders != (64, 3) else 0)
+    assert twin.seen == steps - 1 and len(twin.learned.table) > (5 if orders != (64, 3) else 0)
 
 
 @pytest.mark.parametrize("symbols", [1, 2, 255, 5000, 1 << 16])
@@ -52,7 +52,7 @@ def test_contexts_with_many_successors(core):
     grid = np.random.default_rng(3).integers(0, 300, (9, 250)).astype(np.int32)
     grid[:, ::2] = 7
     twin = follow(core, (1, 2), grid, 300)
-    assert max(len(context.successors) for context in twin.table.values()) > 256
+    assert max(len(context.successors) for context in twin.learned.table.values()) > 256
 
 
 @pytest.mark.parametrize("tokens", [0, 1, 5])
@@ -60,12 +60,15 @@ def test_full_tables(core, tokens):
     """A frame that is longer than it said keeps its tables within their bounds."""
     grid = np.random.default_rng(4).integers(0, 12, (5, 400)).astype(np.int32)
     twin = follow(core, ORDERS, grid, 12, tokens=tokens)
-    assert len(twin.table) == twin.rows - twin.rows // 8 and twin.pool_used == twin.pool
+    assert (
+        len(twin.learned.table) == twin.learned.rows - twin.learned.rows // 8
+        and twin.learned.pool_used == twin.learned.pool
+    )
 
 
 def test_counts_at_their_limit(core):
     twin = follow(core, (1,), np.zeros((16, memory_counts.MAX_COUNT // 16 + 40), np.int32), 2)
-    assert [context.n for context in twin.table.values()] == [memory_counts.MAX_COUNT]
+    assert [context.n for context in twin.learned.table.values()] == [memory_counts.MAX_COUNT]
 
 
 def test_a_base_without_hope(core):
@@ -76,7 +79,7 @@ def test_a_base_without_hope(core):
     for t in range(60):
         assert fast.step(previous, p0).tobytes() == twin.step(previous, p0).tobytes()
         previous = np.array([0, 0] if t % 9 else [1, 2], np.int32)
-    assert np.isfinite(twin.scale).all()
+    assert np.isfinite(twin.learned.scale).all()
 
 
 @pytest.mark.parametrize(

@@ -21,8 +21,6 @@ from tokpress.errors import TokenizerError, TokpressError
 from tokpress.exact.tensors import SCALE, VECTOR, WEIGHT
 from tokpress.native import bpe, context_mixing, library, linear_prediction, rows_coder
 from tokpress.native.text import Model, Text
-from tokpress.priors.compose.memory import MemoryPrior
-from tokpress.priors.compose.product import ProductPrior
 
 SHORT, LONG = 25, 1500
 SEED = "TOKPRESS_SEED"
@@ -99,9 +97,7 @@ def samples_on_a_grid(rng: Rng) -> None:
 PRIORS: dict[str, Callable] = {
     "plain": lambda: random_prior(0, grams=64, features=5),
     "classes": lambda: random_prior(2, classes=8, grams=64, features=5),
-    "product": lambda: MemoryPrior(
-        ProductPrior([random_prior(3, memory=False, classes=8), random_prior(4, memory=False)], 3), (1, 3)
-    ),
+    "two groups of lanes": lambda: random_prior(3, online=0.0, classes=8),
 }
 
 

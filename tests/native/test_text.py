@@ -12,7 +12,6 @@ from tokpress.exact.tensors import PERMUTATION, SCALE, WEIGHT
 from tokpress.native import library
 from tokpress.native.text import Model, Text
 from tokpress.priors.compose.memory import MemoryPrior
-from tokpress.priors.compose.product import ProductPrior
 from tokpress.priors.text.mingru import MinGRUPrior, tensor_shapes
 
 ORDERS = (1, 2, 4)
@@ -109,16 +108,6 @@ def test_many_steps_change_the_head(core):
     """A rate so high that weights reach their bounds, and moves theirs."""
     check(random_prior(4, 0.1, classes=8, symbols=32), repeating(4, 600, 32), 4, core)
     check(random_prior(5, 0.1, symbols=32), repeating(5, 600, 32), 20, core)
-
-
-@pytest.mark.parametrize("quarters, online", [(1, 0.0), (2, 0.05), (3, 0.1)])
-def test_products(core, quarters, online):
-    """Of a network that is factored and one that is not, as in text-best; then of two alike."""
-    for classes in ({"classes": 16}, {}):
-        members = [random_prior(1, online, False, **classes), random_prior(2, online, False, width=33)]
-        prior = MemoryPrior(ProductPrior(members, quarters), ORDERS)
-        check(prior, repeating(3, 140, 64), 3, core)
-        check(prior, repeating(4, 140, 64), 14, core, threads=2)
 
 
 @pytest.mark.parametrize("classes", [2, 64])

@@ -16,10 +16,10 @@ from tokpress.conformance import check
 from tokpress.errors import ChecksumError, ModelError
 from tokpress.models.model import Model
 from tokpress.priors.compose.memory import MemoryPrior
-from tokpress.priors.compose.product import ProductPrior
 from tokpress.priors.lecture.histogram import HistogramPrior
-from tokpress.priors.text.bitwise import BitwisePrior, TokenPaths
+from tokpress.priors.text.bitwise import BitwisePrior
 from tokpress.priors.text.bitwise_model import log2
+from tokpress.priors.text.token_paths import TokenPaths
 from tokpress.tokenizers.text.bpe import BPETokenizer
 from tokpress.tokenizers.text.bytes import BytesTokenizer
 from tokpress.training.learners.bpe import train_bpe
@@ -74,7 +74,7 @@ def test_the_probabilities_of_all_tokens_sum_to_one(name):
         for t, symbol in enumerate([*before, v]):
             p = 1.0
             previous = before[t - 1 : t].astype(np.int32) if t else None
-            for (path,), bits in zip(steps.stages(state, previous, 1), steps.bits(symbol), strict=True):
+            for (_, _, (path,)), bits in zip(steps.stages(state, previous, 1), steps.bits(symbol), strict=True):
                 followed, pmf = iter(bits), next(path)
                 with contextlib.suppress(StopIteration):
                     while True:
@@ -145,7 +145,7 @@ def test_every_token_has_a_path_of_its_own(symbols):
 
 def test_the_order_of_tokens_is_that_of_the_classes():
     base = tiny_class_factored(64, classes=4)
-    for prior in (base, MemoryPrior(base), ProductPrior([tiny_mingru(64), base])):
+    for prior in (base, MemoryPrior(base)):
         tokens = bitwise(prior, TOKEN_BYTES[:64]).tokens
         assert tokens.place == base.classes.place.tolist() and tokens.symbol == base.classes.symbol.tolist()
     listed = [b"b", b"a", b"ab", *TOKEN_BYTES[:5]]

@@ -62,17 +62,17 @@ def test_strengths_follow_the_gradient_of_the_log_loss():
     for each in (None, 1, 2, 1, 3, 1, 2, 1, 2):
         previous = None if each is None else np.array([each], np.int32)
         counts.step(previous, p0)
-    start = np.full_like(counts.scale, 3)
+    start = np.full_like(counts.learned.scale, 3)
 
     def log_p(scale):
-        counts.scale = scale
+        counts.learned.scale = scale
         counts.parts = [counts._weigh(0, counts.contexts[0])]
         p = p0[0, symbol].astype(np.float64) * counts.base_weight[0]
         return float(np.log(p + sum(float(c[v == symbol].sum()) for v, c in counts._counted(0))))
 
-    counts.scale = start.copy()
+    counts.learned.scale = start.copy()
     counts.adapt(counts.contexts[0], symbol, p0[0, symbol])
-    moved = counts.scale
+    moved = counts.learned.scale
     changed = np.argwhere(moved != start)
     assert len(changed) == 2
     for index in map(tuple, changed):
@@ -109,7 +109,7 @@ def test_strengths_stay_finite(p):
     """Where the base thinks a symbol next to impossible."""
     counts = Counts(list(range(1, 7)), 1, 100)
     counts.adapt([Context(1, 30000, {7: 30000})] * 6, 9, np.float32(p))
-    assert np.isfinite(counts.scale).all()
+    assert np.isfinite(counts.learned.scale).all()
 
 
 @pytest.mark.parametrize("kernel", KERNELS)
@@ -131,7 +131,7 @@ def test_class_and_member_of_a_memory_are_its_mixture(kernel):
         p = class_pmf[lanes, of_class].astype(np.float64) * member_pmf[lanes, member]
         assert np.allclose(p, whole[lanes, symbols], rtol=2e-3, atol=1e-6)
         previous = symbols
-    assert len(states[0].counts.table) == len(states[1].counts.table) > 20
+    assert len(states[0].counts.learned.table) == len(states[1].counts.learned.table) > 20
 
 
 def test_a_memory_of_items_is_in_their_order():

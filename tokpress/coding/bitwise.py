@@ -7,13 +7,14 @@ So a context-mixing model of bits can help to predict tokens. One loop walks the
     encode: push the known bit │ decode: pop it │ score: add −log2 p │ sample: draw it
 
 Within a step, lanes are coded one after another, so each lane learns from the bits of the lanes before it. A step may have stages:
-all lanes code the first part of their symbols, then all the next part.
+some lanes code a part of their symbols, then the same or other lanes the next part.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from itertools import count
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from ..lazy import np
 from ..tokens import TokenBuffer, Tokens
@@ -37,6 +38,19 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+Path = Generator[Pmf, int, int]
+
+
+class Stage(NamedTuple):
+    """The paths of the lanes from `first` on through one part of their symbols.
+
+    A path yields p of its next bit, [1, 2], receives the bit and learns it. The path of a symbol's last part returns the symbol."""
+
+    first: int
+    part: int
+    paths: Sequence[Path]
+
+
 class DecisionPaths(Protocol):
     @property
     def rules(self) -> FrameRules: ...
@@ -44,13 +58,16 @@ class DecisionPaths(Protocol):
     def init(self, lanes: int, tokens: int) -> Any:
         """A fresh state, as `SteppedPrior.init` makes it."""
 
-    def stages(self, state: Any, previous: Tokens | None, rows: int) -> Iterator[list[Generator[Pmf, int, int]]]:
-        """A step of the first `rows` lanes, after their symbols [n] of the step before: stage after stage, the paths of all lanes.
-
-        A path yields p of its next bit, [1, 2], receives the bit and learns it. The paths of the last stage return symbols."""
+    def stages(self, state: Any, previous: Tokens | None, rows: int) -> Iterator[Stage]:
+        """A step of the first `rows` lanes, after their symbols [n] of the step before, in stages. The paths of a stage are walked in order
+        before the next stage is asked for."""
 
     def bits(self, symbol: int) -> Sequence[Sequence[int]]:
-        """The bits of a symbol for each stage, in the order of its path."""
+        """The bits of a symbol, part after part, in the order of its path."""
+
+
+#: chooses the next bit of a path, given its p
+Choice = Callable[[Pmf], int]
 
 
 class Bitwise(Codec):
@@ -67,42 +84,29 @@ class Bitwise(Codec):
 
     def encode(self, tokens: TokenBuffer, report: Report = silent) -> bytes:
         with self.limits():
-            layout, encoder, done = self._layout(len(tokens)), range_encoder(), 0
-            decisions = self._decisions(layout, layout.split(tokens))
+            encoder = range_encoder()
 
-            def push(p: Pmf) -> int:
-                _, bit = next(decisions)
+            def push(p: Pmf, cell: int, bit: int) -> None:
                 encoder.push(np.array([bit], np.int32), p)
-                return bit
 
-            def count(symbols: TokenBuffer) -> None:
-                nonlocal done
-                report(done := done + len(symbols))
-
-            self._walk(layout, push, count)
+            self._walk_known(tokens, push, report)
             return encoder.finish()
 
     def decode(self, payload: bytes, count: int, watch: Watch = unwatched) -> Tokens:
         with self.limits():
             decoder = range_decoder(payload)
-            return self._walk(self._layout(count), lambda p: int(decoder.pop(p)[0]), watch)
+            return self._walk(self._layout(count), lambda cell, part: lambda p: int(decoder.pop(p)[0]), watch)
 
     def score(self, tokens: TokenBuffer, report: Report = silent) -> NDArray[np.float64]:
         """−log2 p of each token: the sum over its bits."""
         with self.limits():
-            layout, done = self._layout(len(tokens)), 0
-            decisions, costs = self._decisions(layout, layout.split(tokens)), np.zeros(layout.lanes * layout.steps)
+            layout = self._layout(len(tokens))
+            costs = np.zeros(layout.lanes * layout.steps)
 
-            def add(p: Pmf) -> int:
-                cell, bit = next(decisions)
+            def add(p: Pmf, cell: int, bit: int) -> None:
                 costs[cell] -= np.log2(float(p[0, bit]) / float(p[0, 0] + p[0, 1]))
-                return bit
 
-            def count(symbols: TokenBuffer) -> None:
-                nonlocal done
-                report(done := done + len(symbols))
-
-            self._walk(layout, add, count)
+            self._walk_known(tokens, add, report)
             return costs[: layout.tokens]
 
     def sample(self, count: int, seed: int | None = None, temperature: float = 1.0) -> Tokens:
@@ -116,37 +120,51 @@ class Bitwise(Codec):
                     odds = np.exp((np.log(float(p[0, 0])) - np.log(float(p[0, 1]))) / temperature)  # of 0 against 1
                 return int(rng.random() * (1 + odds) >= odds)
 
-            return self._walk(self._layout(count), draw)
+            return self._walk(self._layout(count), lambda cell, part: draw)
 
     def decode_noise(self, noise: bytes, count: int, watch: Watch = unwatched) -> Tokens:
         with self.limits():
             stack = Stack(noise, noise=True)
-            return self._walk(self._layout(count), lambda p: int(stack.pop(p)[0]), watch)
+            return self._walk(self._layout(count), lambda cell, part: lambda p: int(stack.pop(p)[0]), watch)
 
-    def _walk(self, layout: Layout, choose: Callable[[Pmf], int], watch: Watch = unwatched) -> Tokens:
-        """Walk the paths of all symbols; `choose(p)` gives each bit. Returns the symbols [N]."""
+    def _walk(self, layout: Layout, choice: Callable[[int, int], Choice], watch: Watch = unwatched) -> Tokens:
+        """Walk the paths of all symbols; `choice(cell, part)` chooses the bits of a part of the symbol in a cell of the grid [B, T]. Returns
+        the symbols [N]."""
         if not layout.tokens:
             return np.zeros(0, np.int32)
-        state = self.prior.init(layout.lanes, layout.tokens)
+        state, steps = self.prior.init(layout.lanes, layout.tokens), count()
 
         def step(previous: Tokens | None, rows: int) -> Tokens:
-            symbols = []
-            for paths in self.prior.stages(state, previous, rows):
-                symbols = [_followed(path, choose) for path in paths]
-            return np.array(symbols, np.int32)
+            t, symbols = next(steps), np.zeros(rows, np.int32)
+            for first, part, paths in self.prior.stages(state, previous, rows):
+                for lane, path in enumerate(paths, first):
+                    symbols[lane] = _followed(path, choice(lane * layout.steps + t, part))
+            return symbols
 
         return take_steps(layout, step, watch)
 
-    def _decisions(self, layout: Layout, grid: Tokens) -> Iterator[tuple[int, int]]:
-        """(place in the grid [B, T], bit) of each decision of known symbols, in the order of the walk."""
-        for rows, first, stop in layout.runs():
-            for t in range(first, stop):
-                for stage in zip(*(self.prior.bits(symbol) for symbol in grid[:rows, t].tolist())):
-                    for lane, bits in enumerate(stage):
-                        yield from ((lane * layout.steps + t, bit) for bit in bits)
+    def _walk_known(self, tokens: TokenBuffer, take: Callable[[Pmf, int, int], None], report: Report) -> None:
+        """Walk the paths of known symbols: `take(p, cell, bit)` gets each decision."""
+        layout, done = self._layout(len(tokens)), 0
+        known = layout.split(tokens).reshape(-1)
+
+        def choice(cell: int, part: int) -> Choice:
+            bits = iter(self.prior.bits(int(known[cell]))[part])
+
+            def choose(p: Pmf) -> int:
+                take(p, cell, bit := next(bits))
+                return bit
+
+            return choose
+
+        def watch(symbols: TokenBuffer) -> None:
+            nonlocal done
+            report(done := done + len(symbols))
+
+        self._walk(layout, choice, watch)
 
 
-def _followed(path: Generator[Pmf, int, int], choose: Callable[[Pmf], int]) -> int:
+def _followed(path: Path, choose: Choice) -> int:
     try:
         p = next(path)
         while True:

@@ -43,6 +43,8 @@ class FrameRules:
     on_grid: bool = False
     #: number of given tokens from which each item is predicted (`Frame.given`); 0: nothing is given
     given_size: int = 0
+    #: groups of lanes that bitwise coding codes in turn (`priors.text.token_paths`): 2 where lanes share nothing but a memory
+    groups: int = 1
     #: whether the prior knows nothing at the start of a frame, so that it predicts long frames better than short ones
     starts_empty: bool = False
 

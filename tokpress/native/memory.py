@@ -21,19 +21,29 @@ class Memory(Handle):
     def __init__(self, orders: Sequence[int], lanes: int, tokens: int, symbols: int, using: str | None = None) -> None:
         """Raises MemoryError if there is too little memory, or a number is out of bounds."""
         self.lanes, self.symbols = lanes, symbols
+        self._steps, self._waits = 0, False  # steps taken; whether the last one is not learned yet
         new = library.function("memory_new", POINTER, *[COUNT] * 4, result=POINTER, using=using)
         self.hold(new((ctypes.c_int32 * len(orders))(*orders), len(orders), lanes, tokens, symbols), using)
 
+    def learn(self, symbols: Any) -> None:
+        """Learn the symbols [n] of the last step. Raises CoreError for symbols outside V, for more lanes than in that step, and where
+        there is no such step, or it is learned already."""
+        symbols = np.ascontiguousarray(symbols, np.int32)
+        self.call("learn", [POINTER, COUNT], symbols.ctypes.data, len(symbols))
+        self._waits = False
+
     def step(self, previous: Any, p0: Any) -> Any:
-        """Learn the symbols [n] of the step before (None before the first), then mix: p_0 [n, V] → p_K [n, V], float32.
+        """Learn the symbols [n] of the step before (None before the first) unless they are learned, then mix: p_0 [n, V] → p_K [n, V],
+        float32.
 
         Raises CoreError for symbols outside V, for more lanes than in the step before, and if the first step gets previous symbols."""
         rows = len(p0)
         p0 = np.ascontiguousarray(p0, np.float32)
         if p0.shape != (rows, self.symbols) or (previous is not None and len(previous) != rows):
             raise ValueError(f"a pmf of {p0.shape} does not fit {self.symbols} symbols, or the symbols before it")
-        symbols = None if previous is None else np.ascontiguousarray(previous, np.int32)
+        if previous is not None and (self._waits or not self._steps):
+            self.learn(previous)
         out = np.empty_like(p0)
-        pointer = None if symbols is None else symbols.ctypes.data
-        self.call("step", [POINTER, COUNT, POINTER, POINTER], pointer, rows, p0.ctypes.data, out.ctypes.data)
+        self.call("step", [COUNT, POINTER, POINTER], rows, p0.ctypes.data, out.ctypes.data)
+        self._steps, self._waits = self._steps + 1, True
         return out

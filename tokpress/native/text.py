@@ -1,6 +1,6 @@
-"""Frames of the text models in the core (core/text.c): minGRU networks, their heads and a memory, step by step for all lanes.
+"""Frames of the text models in the core (core/text.c): a minGRU network, its head and a memory, step by step for all lanes.
 
-The twins are `priors.text.mingru`, `online_head`, `class_head`, `product` and `memory`. Nothing here imports numpy.
+The twins are `priors.text.mingru`, `online_head`, `class_head` and `priors.compose.memory`. Nothing here imports numpy.
 """
 
 import ctypes
@@ -34,26 +34,22 @@ def tensor_names(config: Mapping[str, Any]) -> list[str]:
 
 
 class Model:
-    """The settings and tensors of a prior in the core's form. The prior is a mingru or a product of two, with or without a memory.
+    """The settings and tensors of a prior in the core's form. The prior is a mingru, with or without a memory.
 
-    config: `prior.config()` with the prior's name. tensors: contiguous buffers by name, which are not copied. The tensors of member i of a
-    product are named "i." + name, as in `priors.compose.parts`. factored: whether a class-factored network codes classes, then members;
-    otherwise it gives the probabilities of all symbols. Raises ValueError for other priors."""
+    config: `prior.config()` with the prior's name. tensors: contiguous buffers by name, which are not copied. factored: whether a
+    class-factored network codes classes, then members; otherwise it gives the probabilities of all symbols. Raises ValueError for other
+    priors."""
 
     def __init__(self, config: Mapping[str, Any], tensors: Mapping[str, Any], factored: bool = True) -> None:
         self.orders = list(config["orders"]) if config["name"] == "memory" else []
         base = config["base"] if config["name"] == "memory" else config
-        members = base["members"] if base["name"] == "product" else [base]
-        if any(member["name"] != "mingru" for member in members) or len(members) > 2:
-            raise ValueError("the core steps only a mingru or a product of two, with or without a memory")
-        self.quarters = base.get("quarters", 2)
-        self.networks = [[int(member.get(name, 0)) for name in NETWORK] for member in members]
-        self.rates = [float(member.get("online", 0)) for member in members]
-        prefixes = [""] if len(members) == 1 else [f"{i}." for i in range(len(members))]
-        names = [prefix + name for prefix, member in zip(prefixes, members) for name in tensor_names(member)]
-        buffers = [library.address(tensors[name]) for name in names]
-        self.symbols = self.networks[0][0]
-        self.factored = factored and len(members) == 1 and bool(self.networks[0][-1])
+        if base["name"] != "mingru":
+            raise ValueError("the core steps only a mingru, with or without a memory")
+        self.network = [int(base.get(name, 0)) for name in NETWORK]
+        self.rate = float(base.get("online", 0))
+        buffers = [library.address(tensors[name]) for name in tensor_names(base)]
+        self.symbols = self.network[0]
+        self.factored = factored and bool(self.network[-1])
         self._kept = buffers, tensors
         self.tensors = (POINTER * len(buffers))(*(ctypes.cast(pointer, POINTER) for pointer, _ in buffers))
         self.sizes = (COUNT * len(buffers))(*(size for _, size in buffers))
@@ -81,17 +77,14 @@ class Text(Handle):
             lanes,
             tokens,
             max(1, threads),
-            len(model.networks),
-            model.quarters,
             not model.factored,
             len(model.orders),
             *model.orders,
+            *model.network,
         ]
-        settings += [value for network in model.networks for value in network]
-        rates = (ctypes.c_double * len(model.rates))(*model.rates)
         self.create(
-            [POINTER, COUNT, *[POINTER] * 3, COUNT],
-            (COUNT * len(settings))(*settings), len(settings), rates, model.tensors, model.sizes, len(model.sizes),
+            [POINTER, COUNT, ctypes.c_double, *[POINTER] * 2, COUNT],
+            (COUNT * len(settings))(*settings), len(settings), model.rate, model.tensors, model.sizes, len(model.sizes),
             using=using,
         )  # fmt: skip
 

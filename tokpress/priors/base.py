@@ -8,7 +8,7 @@ N tokens in all · B lanes · T steps · n ≤ B live lanes at a step · V symbo
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from ..coding.base import Codec, Frame, Pmf, step
@@ -68,6 +68,14 @@ class SteppedPrior(Prior):
     @abstractmethod
     def init(self, lanes: int, tokens: int) -> Any:
         """A new state for `lanes` rows. tokens: number of tokens of the frame, to size tables by."""
+
+    def init_groups(self, sizes: Sequence[int], tokens: int) -> list[Any]:
+        """New states of groups of lanes that are stepped in turn. By default the groups share nothing."""
+        return [self.init(lanes, tokens) for lanes in sizes]
+
+    def learn(self, state: Any, symbols: Tokens) -> None:
+        """Learn the symbols [n] of the last step where other groups profit; the next step learns nothing twice. By default there is
+        nothing to share."""
 
     @abstractmethod
     def step(self, state: Any, previous: Tokens | None, rows: int) -> Pmf:

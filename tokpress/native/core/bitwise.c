@@ -1,9 +1,13 @@
 /* Frames of tokens coded bit by bit: the text models of text.c predict a token, the model of bitwise_model.h codes it, decision by
- * decision. Where the base is class-factored, all lanes code their classes, then the members of these; otherwise all decisions at once.
+ * decision. Where the base is class-factored, the lanes of a group code their classes, then the members of these; otherwise all
+ * decisions at once. Then the memory learns their tokens.
  *
- * A step's lanes are coded one after the other, since they share what is learned. An encoder knows the tokens, so it
- * codes a step while the other threads begin the next one. The handle borrows that of a text model and its coder:
- * text_finish, text_room and text_start are those of text.c. priors/text/bitwise.py is the twin. */
+ * Lanes are coded one after the other, since they share what is learned; the network of one lane needs no other lane. So there are two
+ * groups of lanes: while one thread codes a group, other threads step the network of the other group. A head that learns needs all
+ * lanes, so then there is one group; an encoder, which knows the tokens, still codes a step while the next one begins.
+ *
+ * The handle borrows that of a text model and its coder: text_finish, text_room and text_start are those of text.c.
+ * priors/text/bitwise.py is the twin. */
 #include "bitwise_model.h"
 #include "costs.h"
 #include "text_step.h"
@@ -19,12 +23,15 @@ typedef struct {
     bitwise_model *model;
     bitwise_mode mode;
     int of_class; /* decisions that lead to a class; all of them where there are no classes */
-    int64_t waiting, waiting_step; /* lanes of a step that waits to be coded */
-    int32_t *waiting_places; /* [lanes]: of its tokens, where they are known */
+    int64_t groups;
+    int64_t first, waiting, step; /* the lanes first ... first + waiting - 1 wait to be coded, of this step */
+    int32_t *places; /* [lanes]: of tokens that wait, where they are known */
     uint32_t *nodes; /* [lanes]: how far its tokens are coded */
     int64_t sharpness; /* 2^16 / temperature, when decoding */
     uint32_t *cost; /* [65536], made by the first score */
     int64_t *costs; /* [N]: where scores go */
+    int32_t *out; /* [lanes, out_steps]: where decoded tokens go, from step out_first on */
+    int64_t out_steps, out_first;
     int64_t result;
 } bitwise;
 
@@ -87,16 +94,17 @@ INLINE uint32_t code_decisions(
     return node;
 }
 
-/* Classes, or tokens, of all lanes of the step that waits; then the members of those classes. 0 or TP_DAMAGED. */
-INLINE int64_t code_step(bitwise *s, const bitwise_mode mode, bool members) {
+/* Classes, or tokens, of the lanes that wait; then the members of those classes. 0 or TP_DAMAGED. */
+INLINE int64_t code_stage(bitwise *s, const bitwise_mode mode, bool members) {
     text *t = s->text;
     const int decisions = s->model->decisions;
-    for (int64_t i = 0; i < s->waiting; i++) {
-        int64_t unused = 0, *cost = mode == BITWISE_SCORE ? s->costs + i * t->steps + s->waiting_step : &unused;
-        const int32_t wanted = mode == BITWISE_DECODE ? 0 : s->waiting_places[i];
+    const int64_t stop = s->first + s->waiting;
+    for (int64_t i = s->first; i < stop; i++) {
+        int64_t unused = 0, *cost = mode == BITWISE_SCORE ? s->costs + i * t->steps + s->step : &unused;
+        const int32_t wanted = mode == BITWISE_DECODE ? 0 : s->places[i];
         if (!members) *cost = 0;
         text_masses mass = masses_of(t, i, members);
-        if (i + 1 < s->waiting) {
+        if (i + 1 < stop) {
             if (members)
                 bitwise_ask(s->model, s->model->lanes + i + 1, s->nodes[i + 1] >> 2);
             else
@@ -110,22 +118,39 @@ INLINE int64_t code_step(bitwise *s, const bitwise_mode mode, bool members) {
     return 0;
 }
 
-/* The step that waits, whose tokens are known. */
-static void code_waiting(void *of) {
-    bitwise *s = of;
+/* The tokens of the lanes that wait, which are not known. */
+static int64_t decode_waiting(bitwise *s, int thread) {
     text *t = s->text;
+    int64_t result = code_stage(s, BITWISE_DECODE, false);
+    if (result == 0 && t->members) {
+        for (int64_t i = s->first; i < s->first + s->waiting; i++) t->of_class[i] = (int32_t)(s->nodes[i] - (1u << s->of_class));
+        members_of(t, s->first, s->waiting, s->step, thread);
+        result = code_stage(s, BITWISE_DECODE, true);
+    }
+    for (int64_t i = s->first; i < s->first + s->waiting && result == 0; i++) {
+        const int32_t place = (int32_t)(s->nodes[i] - (1u << s->model->decisions)), v = s->tokens.symbol[place];
+        t->last[i] = t->members ? place : v;
+        s->out[i * s->out_steps + s->step - s->out_first] = v;
+    }
+    return result;
+}
+
+static int64_t code_known(bitwise *s, const bitwise_mode mode) {
+    if (mode == BITWISE_ENCODE && range_reserve(&s->text->encoder, (size_t)(s->waiting * s->model->decisions)) < 0) return TP_MEMORY;
+    code_stage(s, mode, false);
+    if (s->text->members) code_stage(s, mode, true);
+    return 0;
+}
+
+/* Code the lanes that wait; then the memory learns their tokens. */
+static void code_waiting(void *of, int thread) {
+    bitwise *s = of;
     if (s->waiting == 0 || s->result < 0) return;
     bitwise_set_rate(s->model);
-    if (s->mode == BITWISE_ENCODE && range_reserve(&t->encoder, (size_t)(s->waiting * s->model->decisions)) < 0) {
-        s->result = TP_MEMORY;
-        return;
-    }
-    for (int members = 0; members <= (t->members > 0); members++) {
-        if (s->mode == BITWISE_ENCODE)
-            code_step(s, BITWISE_ENCODE, members);
-        else
-            code_step(s, BITWISE_SCORE, members);
-    }
+    s->result = s->mode == BITWISE_DECODE   ? decode_waiting(s, thread)
+                : s->mode == BITWISE_ENCODE ? code_known(s, BITWISE_ENCODE)
+                                            : code_known(s, BITWISE_SCORE);
+    if (s->result == 0) learn_memory(s->text, s->first, s->waiting, s->step);
     s->waiting = 0;
 }
 
@@ -133,7 +158,7 @@ EXPORT void API(bitwise_free)(void *handle) {
     bitwise *s = handle;
     if (s == NULL) return;
     bitwise_model_free(s->model);
-    void *parts[] = {s->waiting_places, s->nodes, s->tokens.place, s->tokens.start, s->tokens.bytes};
+    void *parts[] = {s->places, s->nodes, s->tokens.place, s->tokens.start, s->tokens.bytes};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) tp_free(parts[i]);
     free(s->cost);
     free(s);
@@ -174,14 +199,15 @@ EXPORT int64_t API(bitwise_new)(
     bitwise *s = calloc(1, sizeof *s);
     if (s == NULL) return TP_MEMORY;
     s->text = t;
+    s->groups = t->head.learns || t->lanes < 2 ? 1 : 2;
     int64_t result = take_tokens(&s->tokens, t->symbols, symbol, sizes, bytes, byte_count);
     if (result == 0) {
         const int decisions = clamp(bit_length(t->symbols - 1), 1, MAX_DECISIONS);
         s->of_class = t->members ? decisions - t->shift : decisions;
-        s->waiting_places = tp_zeros((size_t)t->lanes * 4);
+        s->places = tp_zeros((size_t)t->lanes * 4);
         s->nodes = tp_zeros((size_t)t->lanes * 4);
         s->model = bitwise_model_new(&s->tokens, decisions, t->lanes, t->steps);
-        if (!s->waiting_places || !s->nodes || !s->model || !start_masses(t, s->tokens.symbol)) result = TP_MEMORY;
+        if (!s->places || !s->nodes || !s->model || !start_masses(t, s->tokens.symbol)) result = TP_MEMORY;
     }
     if (result < 0) {
         API(bitwise_free)(s);
@@ -193,34 +219,47 @@ EXPORT int64_t API(bitwise_new)(
     return 0;
 }
 
-/* The next `steps` steps of tokens [N], which are known. */
-static int64_t code_known(bitwise *s, const int32_t *tokens, int64_t steps) {
+/* The tokens [N] of the lanes of this step, which are known. */
+static void take_known(bitwise *s, const int32_t *tokens) {
     text *t = s->text;
-    if (steps < 0 || steps > t->steps - t->step) return TP_ARGUMENT;
-    if (!are_symbols(t, tokens, steps)) return TP_ARGUMENT;
-    team_begin(t->team);
-    for (int64_t stop = t->step + steps; t->step < stop; t->step++) {
-        begin_step(t);
-        for (int64_t i = 0; i < t->rows; i++) {
-            const int32_t v = tokens[i * t->steps + t->step];
-            s->waiting_places[i] = s->tokens.place[v];
-            t->coded[i] = t->members ? s->tokens.place[v] : v;
-            if (t->members) t->of_class[i] = t->coded[i] / (int32_t)t->members;
-        }
-        team_run(t->team, TOP_AND_MEMBERS, t->panels);
-        memcpy(t->last, t->coded, (size_t)t->rows * 4);
-        s->waiting = t->rows;
-        s->waiting_step = t->step;
+    for (int64_t i = t->first; i < t->first + t->rows; i++) {
+        const int32_t v = tokens[i * t->steps + t->step];
+        s->places[i] = s->tokens.place[v];
+        t->last[i] = t->members ? s->places[i] : v;
+        if (t->members) t->of_class[i] = s->places[i] / (int32_t)t->members;
     }
+}
+
+/* The next `steps` steps; tokens [N]: where they are known, else NULL. */
+static int64_t code_steps(bitwise *s, const int32_t *tokens, int64_t steps) {
+    text *t = s->text;
+    team_begin(t->team);
+    for (int64_t stop = t->step + steps; t->step < stop; t->step++)
+        for (int64_t group = 0; group < s->groups; group++) {
+            if (!tokens && s->groups == 1) code_waiting(s, 0); /* what comes next depends on it */
+            begin_step(t, t->lanes * group / s->groups, t->lanes * (group + 1) / s->groups);
+            if (s->result < 0) goto end;
+            if (tokens) take_known(s, tokens);
+            team_run(t->team, tokens ? TOP_AND_MEMBERS : TOP, t->panels);
+            s->first = t->first;
+            s->waiting = t->rows;
+            s->step = t->step;
+        }
+    code_waiting(s, 0);
+end:
     team_end(t->team);
-    code_waiting(s);
     return s->result;
+}
+
+static int64_t code_tokens(bitwise *s, const int32_t *tokens, int64_t steps) {
+    if (steps < 0 || steps > s->text->steps - s->text->step || !are_symbols(s->text, tokens, steps)) return TP_ARGUMENT;
+    return code_steps(s, tokens, steps);
 }
 
 EXPORT int64_t API(bitwise_encode)(void *handle, const int32_t *tokens, int64_t steps) {
     bitwise *s = handle;
     s->mode = BITWISE_ENCODE;
-    return code_known(s, tokens, steps);
+    return code_tokens(s, tokens, steps);
 }
 
 /* Units of 2^-20 bits of the next steps' tokens [N], to their places in costs [N]. */
@@ -233,38 +272,19 @@ EXPORT int64_t API(bitwise_score)(void *handle, const int32_t *tokens, int64_t s
         if (s->cost == NULL) return TP_MEMORY;
         costs_fill(s->cost);
     }
-    return code_known(s, tokens, steps);
+    return code_tokens(s, tokens, steps);
 }
 
 /* The next `steps` steps into tokens [lanes, steps], of lanes that have a token. sharpness: 65536, or 2^16 /
  * temperature when the payload is noise. 0, TP_DAMAGED or TP_ARGUMENT. */
 EXPORT int64_t API(bitwise_decode)(void *handle, int32_t *tokens, int64_t steps, int64_t sharpness) {
     bitwise *s = handle;
-    text *t = s->text;
-    if (steps < 0 || steps > t->steps - t->step || sharpness < 0 || sharpness > MAX_SHARPNESS) return TP_ARGUMENT;
-    if (t->decoder.range == 0) return TP_ARGUMENT;
+    if (steps < 0 || steps > s->text->steps - s->text->step || sharpness < 0 || sharpness > MAX_SHARPNESS) return TP_ARGUMENT;
+    if (s->text->decoder.range == 0) return TP_ARGUMENT;
     s->mode = BITWISE_DECODE;
     s->sharpness = sharpness;
-    const int64_t first = t->step;
-    team_begin(t->team);
-    for (int64_t stop = t->step + steps; t->step < stop && s->result == 0; t->step++) {
-        begin_step(t);
-        s->waiting = t->rows;
-        bitwise_set_rate(s->model);
-        team_run(t->team, TOP, t->panels);
-        s->result = code_step(s, BITWISE_DECODE, false);
-        if (s->result == 0 && t->members) {
-            for (int64_t i = 0; i < t->rows; i++) t->of_class[i] = (int32_t)(s->nodes[i] - (1u << s->of_class));
-            team_run(t->team, MEMBERS, t->panels);
-            s->result = code_step(s, BITWISE_DECODE, true);
-        }
-        s->waiting = 0;
-        for (int64_t i = 0; i < t->rows && s->result == 0; i++) {
-            const int32_t place = (int32_t)(s->nodes[i] - (1u << s->model->decisions)), v = s->tokens.symbol[place];
-            t->last[i] = t->members ? place : v;
-            tokens[i * steps + t->step - first] = v;
-        }
-    }
-    team_end(t->team);
-    return s->result;
+    s->out = tokens;
+    s->out_steps = steps;
+    s->out_first = s->text->step;
+    return code_steps(s, NULL, steps);
 }

@@ -8,7 +8,7 @@
 
 typedef struct {
     text_memory counts;
-    int64_t symbols, rows, step; /* rows: lanes of the last step */
+    int64_t symbols, rows, step, learned; /* rows: lanes of the last step; steps; steps whose symbols are learned */
     float *p0; /* [lanes, V] */
     float *of_symbol; /* [lanes] */
 } memory;
@@ -40,23 +40,29 @@ EXPORT void *API(memory_new)(const int32_t *orders, int64_t depth, int64_t lanes
     return NULL;
 }
 
-/* One step of the first `rows` lanes, never more than in the step before. previous [rows]: the symbols of the step before, NULL in
- * the first one. p0 [rows, V]: the base's conditionals; out [rows, V]: those of the memory. 0 or TP_ARGUMENT. */
-EXPORT int64_t API(memory_step)(void *handle, const int32_t *previous, int64_t rows, const float *p0, float *restrict out) {
+/* Learn the symbols [rows] of the last step, or of the first of its lanes. 0 or TP_ARGUMENT. */
+EXPORT int64_t API(memory_learn)(void *handle, const int32_t *symbols, int64_t rows) {
+    memory *m = handle;
+    if (rows < 1 || rows > m->rows || m->step == m->learned) return TP_ARGUMENT;
+    for (int64_t i = 0; i < rows; i++) {
+        if (symbols[i] < 0 || symbols[i] >= m->symbols) return TP_ARGUMENT;
+        m->of_symbol[i] = m->p0[i * m->symbols + symbols[i]];
+    }
+    memory_push(&m->counts, symbols, 0, rows);
+    memory_learn(&m->counts, symbols, m->of_symbol, 0, rows, m->step - 1);
+    m->learned = m->step;
+    return 0;
+}
+
+/* One step of the first `rows` lanes, never more than in the step before, which is learned. p0 [rows, V]: the base's conditionals; out
+ * [rows, V]: those of the memory. 0 or TP_ARGUMENT. */
+EXPORT int64_t API(memory_step)(void *handle, int64_t rows, const float *p0, float *restrict out) {
     memory *m = handle;
     text_memory *c = &m->counts;
-    if (rows < 1 || rows > m->rows || (previous == NULL) != (m->step == 0)) return TP_ARGUMENT;
-    for (int64_t i = 0; i < rows && previous; i++) {
-        if (previous[i] < 0 || previous[i] >= m->symbols) return TP_ARGUMENT;
-        m->of_symbol[i] = m->p0[i * m->symbols + previous[i]];
-    }
-    if (previous) {
-        memory_push(c, previous, rows);
-        memory_learn(c, previous, m->of_symbol, rows, m->step - 1);
-    }
+    if (rows < 1 || rows > m->rows || m->step != m->learned) return TP_ARGUMENT;
     memcpy(m->p0, p0, (size_t)(rows * m->symbols) * 4);
     memory_hash(c, 0, rows, m->step);
-    memory_swap(c);
+    memory_take_hashes(c, 0, rows);
     for (int64_t i = 0; i < rows; i++) memory_look_up(c, i, m->step);
     for (int64_t i = 0; i < rows; i++) {
         memory_weigh(c, i);

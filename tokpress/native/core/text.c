@@ -16,11 +16,11 @@ EXPORT void API(text_free)(void *handle) {
     free(t);
 }
 
-/* Settings of an expert: symbols, width, depth, hidden, grams, features, classes. */
-enum { EXPERT_SETTINGS = 7 };
-static bool fits_expert(const int64_t *s) {
-    const int64_t most[EXPERT_SETTINGS] = {TEXT_SYMBOLS, 2064, MAX_DEPTH, MAX_INPUTS, 1 << 20, 1 << 12, TEXT_SYMBOLS};
-    for (int i = 0; i < EXPERT_SETTINGS; i++)
+/* Settings of a network: symbols, width, depth, hidden, grams, features, classes. */
+enum { NETWORK_SETTINGS = 7, FIRST_ORDER = 5 };
+static bool fits_network(const int64_t *s) {
+    const int64_t most[NETWORK_SETTINGS] = {TEXT_SYMBOLS, 2064, MAX_DEPTH, MAX_INPUTS, 1 << 20, 1 << 12, TEXT_SYMBOLS};
+    for (int i = 0; i < NETWORK_SETTINGS; i++)
         if (s[i] < (i < 4) || s[i] > most[i]) return false;
     if (s[0] < 2 || s[4] & (s[4] - 1) || (s[4] && !s[5])) return false;
     int64_t members = s[6] ? s[0] / s[6] : 2;
@@ -41,54 +41,45 @@ static bool take_places(text *t, text_head *h, const uint8_t *place) {
     return true;
 }
 
-/* settings: lanes, tokens, threads, experts, quarters, whether all symbols are predicted at once, number of orders, the orders (none: no memory), then EXPERT_SETTINGS of each
- * expert. rates [experts]. Tensors in the order in which text_state.h takes them, with their sizes in bytes. The handle in *made;
- * 0, TP_MEMORY or TP_ARGUMENT. */
+/* settings: lanes, tokens, threads, whether all symbols are predicted at once, number of orders, the orders (none: no memory), then
+ * those of the network. Tensors in the order in which text_state.h takes them, with their sizes in bytes. The handle in *made; 0,
+ * TP_MEMORY or TP_ARGUMENT. */
 EXPORT int64_t API(text_new)(
-    const int64_t *settings, int64_t count, const double *rates, const void *const *tensors, const int64_t *sizes, int64_t tensor_count,
+    const int64_t *settings, int64_t count, double rate, const void *const *tensors, const int64_t *sizes, int64_t tensor_count,
     void **made
 ) {
     *made = NULL;
-    if (count < 7) return TP_ARGUMENT;
-    const int64_t lanes = settings[0], tokens = settings[1], threads = settings[2], experts = settings[3], depth = settings[6];
-    const bool all = experts > 1 || settings[5];
+    if (count < FIRST_ORDER) return TP_ARGUMENT;
+    const int64_t lanes = settings[0], tokens = settings[1], threads = settings[2], depth = settings[4];
+    const bool all = settings[3];
     if (lanes < 1 || lanes > MAX_LANES || tokens < lanes || tokens > MAX_TOKENS || threads < 1) return TP_ARGUMENT;
-    if (experts < 1 || experts > MAX_EXPERTS || settings[4] < 1 || settings[4] > 3 || depth < 0 || depth > MAX_ORDERS) return TP_ARGUMENT;
-    if (count != 7 + depth + experts * EXPERT_SETTINGS) return TP_ARGUMENT;
+    if (depth < 0 || depth > MAX_ORDERS || count != FIRST_ORDER + depth + NETWORK_SETTINGS) return TP_ARGUMENT;
     int32_t orders[MAX_ORDERS];
     for (int64_t k = 0; k < depth; k++) {
-        if (settings[7 + k] < 1 || settings[7 + k] > MAX_ORDER) return TP_ARGUMENT;
-        orders[k] = (int32_t)settings[7 + k];
+        if (settings[FIRST_ORDER + k] < 1 || settings[FIRST_ORDER + k] > MAX_ORDER) return TP_ARGUMENT;
+        orders[k] = (int32_t)settings[FIRST_ORDER + k];
     }
-    for (int64_t k = 0; k < experts; k++) {
-        const int64_t *s = settings + 7 + depth + k * EXPERT_SETTINGS;
-        if (!fits_expert(s) || s[0] != settings[7 + depth] ) return TP_ARGUMENT;
-    }
+    const int64_t *s = settings + FIRST_ORDER + depth;
+    if (!fits_network(s)) return TP_ARGUMENT;
     text *t = calloc(1, sizeof *t);
     if (t == NULL) return TP_MEMORY;
     t->lanes = lanes;
     t->tokens = tokens;
     t->steps = (tokens + lanes - 1) / lanes;
-    t->experts = experts;
-    t->quarters = settings[4];
     range_start_encoder(&t->encoder);
     bool wrong = (lanes - 1) * t->steps >= tokens;
     tensor_list l = {tensors, sizes, tensor_count, 0, false};
-    for (int64_t k = 0; k < experts; k++) {
-        const int64_t *s = settings + 7 + depth + k * EXPERT_SETTINGS;
-        text_expert *m = t->expert + k;
-        m->network = (text_network){.symbols = s[0], .width = s[1], .depth = s[2], .hidden = s[3], .grams = s[4], .features = s[5]};
-        m->head = (text_head){.symbols = s[0], .classes = s[6], .width = s[1], .rows = s[0] + s[6], .top = s[6] ? s[6] : s[0]};
-        m->head.members = s[6] ? s[0] / s[6] : 0;
-        m->head.gives_all = s[6] && all;
-        start_network(t, &m->network, &l);
-        start_head(t, &m->head, &l, rates[k]);
-        if (s[6] && !l.wrong && !take_places(t, &m->head, next_tensor(&l, 4 * s[0]))) wrong = true;
-        m->next_a = text_zeros(t, lanes * m->head.wide, 1);
-        m->next_r = text_floats(t, lanes);
-        m->own = text_zeros(t, lanes, 4);
-    }
-    const text_head *h = &t->expert[0].head;
+    text_head *h = &t->head;
+    t->network = (text_network){.symbols = s[0], .width = s[1], .depth = s[2], .hidden = s[3], .grams = s[4], .features = s[5]};
+    *h = (text_head){.symbols = s[0], .classes = s[6], .width = s[1], .rows = s[0] + s[6], .top = s[6] ? s[6] : s[0]};
+    h->members = s[6] ? s[0] / s[6] : 0;
+    h->gives_all = s[6] && all;
+    start_network(t, &t->network, &l);
+    start_head(t, h, &l, rate);
+    if (s[6] && !l.wrong && !take_places(t, h, next_tensor(&l, 4 * s[0]))) wrong = true;
+    t->next_a = text_zeros(t, lanes * h->wide, 1);
+    t->next_r = text_floats(t, lanes);
+    t->own = text_zeros(t, lanes, 4);
     t->symbols = h->symbols;
     t->top = all ? h->symbols : h->top;
     t->outputs = padded(t->top);
@@ -108,10 +99,6 @@ EXPORT int64_t API(text_new)(
     t->member_out = text_floats(t, lanes * t->member_room);
     t->member_sums = text_floats(t, lanes * t->member_marks);
     t->intervals = text_zeros(t, 2 * lanes, sizeof *t->intervals);
-    if (experts > 1) {
-        t->base = text_zeros(t, lanes * t->outputs, 4);
-        t->base_divisor = text_floats(t, lanes);
-    }
     int most = lanes < 12 ? 1 : threads < MAX_THREADS ? (int)threads : MAX_THREADS;
     start_rooms(t, most);
     t->remembers = depth > 0;
@@ -144,7 +131,7 @@ static int64_t known_steps(text *t, const int32_t *tokens, int64_t steps, double
     t->costs = room;
     team_begin(t->team);
     for (int64_t stop = t->step + steps; t->step < stop; t->step++) {
-        begin_step(t);
+        begin_step(t, 0, t->lanes);
         for (int64_t i = 0; i < t->rows; i++) {
             int32_t v = tokens[i * t->steps + t->step];
             t->coded[i] = t->members ? t->place[v] : v;
@@ -214,7 +201,7 @@ EXPORT int64_t API(text_decode)(void *handle, int32_t *tokens, int64_t steps) {
     int64_t result = 0;
     team_begin(t->team);
     for (int64_t stop = t->step + steps; t->step < stop && result == 0; t->step++) {
-        begin_step(t);
+        begin_step(t, 0, t->lanes);
         team_run(t->team, TOP, t->panels);
         for (int64_t i = 0; i < t->rows && result == 0; i++) {
             int64_t at = pop_row(&t->decoder, t->out + i * t->outputs, t->sums + i * t->top_marks, t->top);
@@ -247,7 +234,7 @@ EXPORT int64_t API(text_step)(void *handle, const int32_t *previous, int64_t row
         t->last[i] = previous[i];
     }
     team_begin(t->team);
-    begin_step(t);
+    begin_step(t, 0, t->lanes);
     team_run(t->team, TOP, t->panels);
     team_end(t->team);
     t->step++;

@@ -27,7 +27,7 @@ typedef struct {
     int64_t top, outputs, member_room; /* outputs of the first softmax, C or V; padded; M padded to MEMBER_PAD */
     int64_t lanes, every; /* steps after which weights are rounded anew */
     bool learns;
-    bool gives_all; /* factored, but asked for the probabilities of all symbols, as an expert of a product is */
+    bool gives_all; /* factored, but asked for the probabilities of all symbols */
     packed_weights packed; /* of classes, or of all rows */
     int32_t *place; /* [V], where factored */
     float *all; /* [lanes, V padded]: the probabilities of all symbols, where gives_all */

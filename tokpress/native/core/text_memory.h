@@ -53,10 +53,12 @@ INLINE int32_t bucket_of_distinct(int32_t d) {
     return e < 5 ? e : 5;
 }
 
-/* Push the last symbols onto the histories. */
-static void memory_push(text_memory *m, const int32_t *symbols, int64_t rows) {
-    memmove(m->history + m->across, m->history, (size_t)((m->longest - 1) * m->across) * 4);
-    memcpy(m->history, symbols, (size_t)rows * 4);
+/* Push the last symbols of some lanes onto their histories. */
+static void memory_push(text_memory *m, const int32_t *symbols, int64_t start, int64_t rows) {
+    for (int64_t age = m->longest - 1; age >= 0; age--) {
+        const int32_t *from = age ? m->history + (age - 1) * m->across : symbols;
+        memcpy(m->history + age * m->across + start, from + start, (size_t)rows * 4);
+    }
 }
 
 /* Hash the contexts of lanes start ... start + rows - 1, after `seen` symbols each, and prefetch their table rows. */
@@ -82,12 +84,13 @@ static void memory_hash(text_memory *m, int64_t start, int64_t rows, int64_t see
         }
     }
 }
-static void memory_swap(text_memory *m) {
-    int32_t *at = m->at, *key = m->key;
-    m->at = m->next_at;
-    m->key = m->next_key;
-    m->next_at = at;
-    m->next_key = key;
+/* What memory_hash found: until now the memory learned by the hashes of the step before. */
+static void memory_take_hashes(text_memory *m, int64_t start, int64_t rows) {
+    for (int64_t k = 0; k < m->depth; k++) {
+        const int64_t at = k * m->across + start;
+        memcpy(m->at + at, m->next_at + at, (size_t)rows * 4);
+        memcpy(m->key + at, m->next_key + at, (size_t)rows * 4);
+    }
 }
 
 /* Linear probing. Returns the row that holds the key, or -1 - r for a free row r, or -2 - mask after TRIES other
@@ -308,10 +311,10 @@ INLINE void memory_insert(text_memory *m, int64_t lane, int64_t k, uint32_t symb
     c->d++;
 }
 
-/* After a step: p [rows] = p_0(symbol) of each lane. Adapt the strengths, and count the symbols. */
-static void memory_learn(text_memory *m, const int32_t *symbols, const float *p, int64_t rows, int64_t seen) {
-    for (int64_t i = 0; i < rows; i++) memory_adapt(m, i, (uint32_t)symbols[i], p[i]);
-    for (int64_t i = 0; i < rows; i++) {
+/* After a step of some lanes: p = p_0(symbol) of each lane. Adapt the strengths, and count the symbols. */
+static void memory_learn(text_memory *m, const int32_t *symbols, const float *p, int64_t start, int64_t rows, int64_t seen) {
+    for (int64_t i = start; i < start + rows; i++) memory_adapt(m, i, (uint32_t)symbols[i], p[i]);
+    for (int64_t i = start; i < start + rows; i++) {
         for (int64_t k = 0; k < m->depth; k++)
             if (m->orders[k] <= seen) memory_insert(m, i, k, (uint32_t)symbols[i]);
     }

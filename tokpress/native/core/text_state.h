@@ -1,5 +1,4 @@
-/* The state of one frame of a text model: one or two networks with their heads, a memory, and scratch space for each
- * thread. All of it is allocated here. Tensors are used where they are mapped, except those that must be packed or
+/* The state of one frame of a text model: a network with its head, a memory, and scratch space for each thread. All of it is allocated here. Tensors are used where they are mapped, except those that must be packed or
  * padded. */
 #ifndef TP_TEXT_STATE_H
 #define TP_TEXT_STATE_H
@@ -10,39 +9,33 @@
 #include "text_memory.h"
 #include "text_network.h"
 
-#define MAX_EXPERTS 2
 #define MAX_LANES (1 << 16)
 /* Lanes that one task takes at most: weights, which are larger than a near cache, are read once for all of them. */
 #define PANEL MAX_ROWS
 
 typedef struct {
+    int64_t lanes, tokens, steps; /* lane i holds tokens i * steps ... */
+    int64_t begin;
     text_network network;
     text_head head;
     uint8_t *next_a; /* features of the step that begins: `head` still learns from the others */
     float *next_r;
     int32_t *own; /* [lanes]: places of the last symbols, where the head is factored but gives all */
-} text_expert;
-
-typedef struct {
-    int64_t lanes, tokens, steps; /* lane i holds tokens i * steps ... */
-    int64_t experts, quarters, begin;
-    text_expert expert[MAX_EXPERTS];
     text_memory memory;
     bool remembers;
     int64_t symbols, top, outputs, top_marks, members, member_room, member_marks; /* top: classes, or symbols; shift: to the class */
     int shift;
     int32_t *place, *symbol; /* [V], each the reverse of the other, where symbols are coded by class and member */
     /* of the step, [lanes, ...] */
-    int64_t step, rows, panels, pushed; /* pushed: lanes whose intervals wait to be pushed */
+    int64_t step, first, rows, panels, pushed; /* the lanes of its group; pushed: lanes whose intervals wait to be pushed */
     int32_t *given, *last, *of_class; /* symbols; places of the last symbols; classes */
     float *out, *sums, *member_out, *member_sums; /* probabilities, and their sums */
-    int32_t *base; /* integer weights of the base's probabilities, the head's own where there is one network */
-    float *base_divisor, *of_symbol;
+    float *of_symbol; /* probabilities under the head alone */
     interval *intervals; /* [lanes, 2]: of classes or symbols, of members */
     int32_t *coded; /* places that are known, when they are encoded */
     double *costs; /* [lanes, 2]: probabilities of what came, when it is scored */
     /* where tokens are coded bit by bit (bitwise.c); else NULL */
-    void (*code_bits)(void *bitwise); /* the coder's task while the next step begins */
+    void (*code_bits)(void *bitwise, int thread); /* codes what waits, and lets the memory learn it, while a step begins */
     void *bitwise;
     int32_t *order; /* [V, padded]: the symbol at each place, where there are no classes */
     uint32_t *masses, *mass_sums; /* of decisions (text_step.h) */
@@ -229,15 +222,13 @@ static UNUSED void start_head(text *t, text_head *h, tensor_list *l, double rate
 
 static UNUSED void start_rooms(text *t, int threads) {
     int64_t widest = 0, bytes = 0, product = 0;
-    for (int64_t k = 0; k < t->experts; k++) {
-        const text_network *n = &t->expert[k].network;
-        const text_head *h = &t->expert[k].head;
-        int64_t rows[] = {n->wide, n->hide, n->found, h->outputs, h->member_room};
-        for (int i = 0; i < 5; i++) widest = rows[i] > widest ? rows[i] : widest;
-        for (int i = 0; i < 3; i++) bytes = rows[i] > bytes ? rows[i] : bytes;
-        int64_t outs[] = {packed_outputs(3 * n->wide), packed_outputs(n->hide), h->packed.outputs + MEMBER_PAD, h->member_room};
-        for (int i = 0; i < 4; i++) product = outs[i] > product ? outs[i] : product;
-    }
+    const text_network *n = &t->network;
+    const text_head *h = &t->head;
+    const int64_t given[] = {n->wide, n->hide, n->found, h->outputs, h->member_room};
+    for (int i = 0; i < 5; i++) widest = given[i] > widest ? given[i] : widest;
+    for (int i = 0; i < 3; i++) bytes = given[i] > bytes ? given[i] : bytes;
+    const int64_t outs[] = {packed_outputs(3 * n->wide), packed_outputs(n->hide), h->packed.outputs + MEMBER_PAD, h->member_room};
+    for (int i = 0; i < 4; i++) product = outs[i] > product ? outs[i] : product;
     const int64_t panel = t->lanes < PANEL ? t->lanes : PANEL;
     for (int i = 0; i < threads; i++) {
         text_room *m = t->rooms + i;

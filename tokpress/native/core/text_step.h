@@ -1,102 +1,75 @@
-/* A step of all live lanes, in phases whose tasks threads share (team.h). Lanes are cut into panels:
+/* A step of a group of lanes, in phases whose tasks threads share (team.h). Lanes are cut into panels:
  *
- *     LEARN     from the last symbols: the memory │ what moves in each head │ code what is known │ features of each panel
- *     MOVE      the heads, in parts
+ *     LEARN     code what waits, and the memory learns it │ what moves in the head │ features of each panel
+ *     MOVE      the head, in parts
  *     TOP       of each panel: probabilities of classes, or of all symbols, with what the memory counts
  *     MEMBERS   of each panel: probabilities of the members of the classes that were coded
  *
- * An encoder knows the classes, so it takes TOP and MEMBERS together, and codes while the next step learns. */
+ * An encoder knows the classes, so it takes TOP and MEMBERS together. What waits to be coded in LEARN are known symbols of the step
+ * before, or another group's (bitwise.c). */
 #ifndef TP_TEXT_STEP_H
 #define TP_TEXT_STEP_H
 
-#include "text_state.h"
+#include "text_masses.h"
 
-#define MASSES_TOGETHER 16
 #define AHEAD 8 /* lanes whose contexts are asked for meanwhile: since memory_hash they may have left the nearest cache */
 
 enum { LEARN, MOVE, TOP, TOP_AND_MEMBERS, MEMBERS };
-/* Tasks before those of panels: the memory; the coder; then each head. */
-enum { OF_MEMORY, OF_CODER, OF_HEADS };
+/* Tasks before those of panels. */
+enum { OF_CODER, OF_MEMORY, OF_HEAD, OF_PANELS };
 
 INLINE void panel_of(const text *t, int64_t panel, int64_t *start, int64_t *rows) {
-    *start = t->rows * panel / t->panels;
-    *rows = t->rows * (panel + 1) / t->panels - *start;
+    const int64_t from = t->rows * panel / t->panels;
+    *start = t->first + from;
+    *rows = t->rows * (panel + 1) / t->panels - from;
 }
 
-/* The base's integer weights of a lane: the head's, or of the product of two (priors/compose/product.py). */
-INLINE const int32_t *base_weights(const text *t, int64_t lane) {
-    return (t->experts == 1 ? t->expert[0].head.weights : t->base) + lane * t->outputs;
-}
-INLINE float base_divisor(const text *t, int64_t lane) {
-    return t->experts == 1 ? t->expert[0].head.divisor[lane] : t->base_divisor[lane];
-}
-
-INLINE vf expert_row(const text_head *h, int64_t lane, int64_t v) {
+INLINE vf head_row(const text *t, int64_t lane, int64_t v) {
+    const text_head *h = &t->head;
     if (h->gives_all) return vf_load(h->all + lane * padded(h->symbols) + v);
     return vf_of(vi_load(h->weights + lane * h->outputs + v)) / h->divisor[lane];
 }
 
-static void multiply_experts(text *t, int64_t lane) {
-    const text_head *one = &t->expert[0].head, *other = &t->expert[1].head;
-    int32_t *to = t->base + lane * t->outputs;
-    int64_t total = 0;
-    for (int64_t v = 0; v < t->outputs; v += FLOATS) {
-        vf x = expert_row(one, lane, v), y = expert_row(other, lane, v), mean = vf_sqrt(x * y);
-        if (t->quarters != 2) mean = vf_sqrt((t->quarters == 1 ? x : y) * mean);
-        vi w = vi_max(vf_nearest(mean * WEIGHT_ONE), vi_all(1));
-        vi_store(to + v, w);
-        total += vi_sum(w);
-    }
-    for (int64_t v = t->symbols; v < t->outputs; v++) total -= to[v]; /* those only fill the row */
-    t->base_divisor[lane] = (float)total;
+/* p of an outcome under the head alone. */
+INLINE float head_p(const text *t, int64_t lane, int64_t at) {
+    const text_head *h = &t->head;
+    if (h->gives_all) return h->all[lane * padded(h->symbols) + at];
+    return (float)h->weights[lane * h->outputs + at] / h->divisor[lane];
 }
 
-/* A factored expert that gives all has not drawn members of the class that came. */
-static void list_expert(text *t, text_expert *m, text_room *room) {
-    text_head *h = &m->head;
+/* What the head learns from the last symbols. One that is factored and gives all has not drawn members of the classes that came. */
+static void list_moves(text *t, text_room *room) {
+    text_head *h = &t->head;
     const int32_t *places = t->last;
     for (int64_t i = 0; i < t->rows && h->gives_all; i++) {
-        m->own[i] = h->place[t->last[i]];
-        head_members(h, i, m->own[i] / h->members, t->step - 1, room->acc, room->row);
-        places = m->own;
+        t->own[i] = h->place[t->last[i]];
+        head_members(h, i, t->own[i] / h->members, t->step - 1, room->acc, room->row);
+        places = t->own;
     }
     head_list(h, places, t->rows);
 }
 
-/* The memory learns the last symbols, given their probabilities under the base prior (p_0). */
-static void learn_memory(text *t) {
-    text_memory *m = &t->memory;
-    const text_head *h = &t->expert[0].head;
-    if (!t->remembers || t->step == 0) return;
-        for (int64_t i = 0; i < t->rows; i++) {
+/* The memory learns the symbols that some lanes had at a step, given their probabilities under the head (p_0). */
+static void learn_memory(text *t, int64_t first, int64_t rows, int64_t step) {
+    const text_head *h = &t->head;
+    if (!t->remembers) return;
+    for (int64_t i = first; i < first + rows; i++) {
         int32_t place = t->last[i];
-        int64_t at = t->members ? place / t->members : place;
-        bool gives_all = t->experts == 1 && h->gives_all;
-        float p = gives_all ? h->all[i * padded(h->symbols) + at] : (float)base_weights(t, i)[at] / base_divisor(t, i);
+        float p = head_p(t, i, t->members ? place / t->members : place);
         if (t->members) p = p * ((float)h->member_weights[i * t->member_room + place % t->members] / h->member_divisor[i]);
         t->of_symbol[i] = p;
     }
-    memory_learn(m, t->last, t->of_symbol, t->rows, t->step - 1);
+    memory_learn(&t->memory, t->last, t->of_symbol, first, rows, step);
 }
 
 static void features_of(text *t, int64_t panel, int thread) {
     int64_t start, rows;
     panel_of(t, panel, &start, &rows);
+    const int64_t wide = t->head.wide;
     if (t->remembers) memory_hash(&t->memory, start, rows, t->step);
-    for (int64_t k = t->experts - 1; k >= 0; k--) {
-        text_expert *m = t->expert + k;
-        const int64_t wide = m->head.wide;
-        const int32_t *given = t->given + start;
-        network_features(
-            &m->network, t->rooms + thread, t->lanes, start, rows, given, m->next_a + start * wide, wide, m->next_r + start
-        );
-    }
-}
-
-/* p of FLOATS outcomes under the base alone. */
-INLINE vf base_row(const text *t, int64_t lane, int64_t v) {
-    if (t->experts == 1) return expert_row(&t->expert[0].head, lane, v);
-    return vf_of(vi_load(base_weights(t, lane) + v)) / base_divisor(t, lane);
+    network_features(
+        &t->network, t->rooms + thread, t->lanes, start, rows, t->given + start, t->next_a + start * wide, wide, t->next_r + start
+    );
 }
 
 /* out = base probabilities * the share that the memory leaves to the base, + the memory's counts. */
@@ -106,7 +79,7 @@ static void mix_top(text *t, int64_t lane) {
         memory_weigh(&t->memory, lane);
         left = t->memory.left[lane];
     }
-    for (int64_t v = 0; v < t->outputs; v += FLOATS) vf_store(out + v, base_row(t, lane, v) * left);
+    for (int64_t v = 0; v < t->outputs; v += FLOATS) vf_store(out + v, head_row(t, lane, v) * left);
     if (t->remembers) memory_add(&t->memory, lane, t->shift, out);
 }
 
@@ -115,82 +88,10 @@ static void add_up(const float *out, int64_t stride, int64_t rows, int64_t symbo
         row_sums(out + i * stride, stride, rows - i < TOGETHER ? rows - i : TOGETHER, symbols, sums + i * marks);
 }
 
-/* Masses: floor(2^30 p) + 1 of the outcomes of a row, in the order in which decisions divide them, and the sums before each
- * MASSES_TOGETHER of them, of two rows: with the memory, and of the base alone. Sums wrap where a row is no distribution. */
-typedef struct {
-    const uint32_t *masses[2], *sums[2];
-} text_masses;
-
-static void weigh(const float *row, const int32_t *order, int64_t room, uint32_t *masses, uint32_t *sums) {
-    uint32_t total = 0;
-    for (int64_t at = 0; at < room; at += MASSES_TOGETHER) {
-        float p[MASSES_TOGETHER];
-        if (order)
-            for (int i = 0; i < MASSES_TOGETHER; i++) p[i] = row[order[at + i]];
-        else
-            memcpy(p, row + at, sizeof p);
-        vi sum = {0};
-        for (int i = 0; i < MASSES_TOGETHER; i += FLOATS) {
-            vf bounded = vf_min(vf_max(vf_load(p + i), vf_all(0.0f)), vf_all(1.0f));
-            vi mass = vf_truncate(bounded * (float)(1 << 30)) + 1;
-            vi_store((int32_t *)masses + at + i, mass);
-            sum = (vi)((vu)sum + (vu)mass);
-        }
-        sums[at / MASSES_TOGETHER] = total;
-        for (int i = 0; i < FLOATS; i++) total += (uint32_t)sum[i];
-    }
-    sums[room / MASSES_TOGETHER] = total;
-}
-
-INLINE int64_t sums_of(int64_t room) { return room / MASSES_TOGETHER + 1; }
-/* Where the masses of a lane are: of classes or symbols (`members` false), or of the members of its class. with: 0, or 1 of the base
- * alone. */
-INLINE uint32_t *masses_at(const text *t, int64_t lane, bool members, int with) {
-    return t->masses + (2 * lane + with) * (t->mass_room + t->member_room) + (members ? t->mass_room : 0);
-}
-INLINE uint32_t *sums_at(const text *t, int64_t lane, bool members, int with) {
-    return t->mass_sums + (2 * lane + with) * (sums_of(t->mass_room) + sums_of(t->member_room)) + (members ? sums_of(t->mass_room) : 0);
-}
-INLINE text_masses masses_of(const text *t, int64_t lane, bool members) {
-    text_masses m;
-    for (int with = 0; with < 2; with++) {
-        const int from = t->remembers ? with : 0;
-        m.masses[with] = masses_at(t, lane, members, from);
-        m.sums[with] = sums_at(t, lane, members, from);
-    }
-    return m;
-}
-
-/* The sum of the masses of the outcomes before `at`. */
-INLINE uint32_t masses_below(const text_masses *m, int with, int64_t at) {
-    static const int32_t taken[2 * MASSES_TOGETHER] = {-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1};
-    const int64_t first = at / MASSES_TOGETHER * MASSES_TOGETHER;
-    const uint32_t *masses = m->masses[with];
-    const int32_t *mask = taken + MASSES_TOGETHER - (at - first);
-    uint32_t total = m->sums[with][at / MASSES_TOGETHER];
-    for (int i = 0; i < MASSES_TOGETHER; i++) total += masses[first + i] & (uint32_t)mask[i];
-    return total;
-}
-/* Where a model's numbers are no probabilities, sums have wrapped. */
-INLINE uint32_t mass_between(uint32_t low, uint32_t high) {
-    uint32_t mass = (high - low) & 0x7FFFFFFF;
-    return mass + (mass == 0);
-}
-
-/* Room for masses. order [V]: the symbol at each place, where there are no classes. */
-static UNUSED bool start_masses(text *t, const int32_t *order) {
-    t->mass_room = padded(t->top);
-    t->masses = text_zeros(t, 2 * t->lanes * (t->mass_room + t->member_room) + MASSES_TOGETHER, 4); /* all of a block is read */
-    t->mass_sums = text_zeros(t, 2 * t->lanes * (sums_of(t->mass_room) + sums_of(t->member_room)), 4);
-    t->order = t->members ? NULL : text_zeros(t, t->mass_room, 4);
-    if (t->order) memcpy(t->order, order, (size_t)t->symbols * 4);
-    return !t->failed;
-}
-
 static void weigh_top(text *t, int64_t lane, float *room) {
     weigh(t->out + lane * t->outputs, t->order, t->mass_room, masses_at(t, lane, false, 0), sums_at(t, lane, false, 0));
     if (!t->remembers) return;
-    for (int64_t v = 0; v < t->outputs; v += FLOATS) vf_store(room + v, base_row(t, lane, v));
+    for (int64_t v = 0; v < t->outputs; v += FLOATS) vf_store(room + v, head_row(t, lane, v));
     weigh(room, t->order, t->mass_room, masses_at(t, lane, false, 1), sums_at(t, lane, false, 1));
 }
 
@@ -202,11 +103,8 @@ static void top_of(text *t, int64_t panel, int thread) {
         if (i + AHEAD < start + rows) memory_ask(&t->memory, i + AHEAD);
         memory_look_up(&t->memory, i, t->step);
     }
-    for (int64_t k = 0; k < t->experts; k++) head_top(&t->expert[k].head, start, rows, t->step, m->acc, m->row, m->by_place);
-    for (int64_t i = start; i < start + rows; i++) {
-        if (t->experts > 1) multiply_experts(t, i);
-        mix_top(t, i);
-    }
+    head_top(&t->head, start, rows, t->step, m->acc, m->row, m->by_place);
+    for (int64_t i = start; i < start + rows; i++) mix_top(t, i);
     if (t->code_bits) {
         for (int64_t i = start; i < start + rows; i++) weigh_top(t, i, m->by_place);
         return;
@@ -215,7 +113,7 @@ static void top_of(text *t, int64_t panel, int thread) {
 }
 
 static void mix_members(text *t, int64_t lane) {
-    const text_head *h = &t->expert[0].head;
+    const text_head *h = &t->head;
     const int32_t *weights = h->member_weights + lane * t->member_room;
     float *out = t->member_out + lane * t->member_room;
     if (!t->remembers) {
@@ -223,7 +121,7 @@ static void mix_members(text *t, int64_t lane) {
         return;
     }
     int32_t of_class = t->of_class[lane];
-    float share = (float)base_weights(t, lane)[of_class] / base_divisor(t, lane) * t->memory.left[lane];
+    float share = head_p(t, lane, of_class) * t->memory.left[lane];
     for (int64_t r = 0; r < t->member_room; r += FLOATS)
         vf_store(out + r, vf_of(vi_load(weights + r)) / h->member_divisor[lane] * share);
     memory_add_members(&t->memory, lane, of_class, t->shift, out);
@@ -238,23 +136,22 @@ static void mix_members(text *t, int64_t lane) {
 static void weigh_members(text *t, int64_t lane, float *room) {
     weigh(t->member_out + lane * t->member_room, NULL, t->member_room, masses_at(t, lane, true, 0), sums_at(t, lane, true, 0));
     if (!t->remembers) return;
-    const text_head *h = &t->expert[0].head;
+    const text_head *h = &t->head;
     const int32_t *weights = h->member_weights + lane * t->member_room;
     for (int64_t r = 0; r < t->member_room; r++) room[r] = (float)weights[r] / h->member_divisor[lane];
     weigh(room, NULL, t->member_room, masses_at(t, lane, true, 1), sums_at(t, lane, true, 1));
 }
 
-static void members_of(text *t, int64_t panel, int thread) {
-    int64_t start, rows;
-    panel_of(t, panel, &start, &rows);
-    text_head *h = &t->expert[0].head;
+/* Probabilities of the members of the classes that some lanes have at a step. */
+static void members_of(text *t, int64_t start, int64_t rows, int64_t step, int thread) {
+    text_head *h = &t->head;
     text_room *m = t->rooms + thread;
     for (int64_t i = start; i < start + rows; i++) {
         const int8_t *q = h->member_rows + t->of_class[i] * h->members * h->wide;
         for (int64_t c = 0; c < h->members * h->wide; c += 64) prefetch(q + c);
     }
     for (int64_t i = start; i < start + rows; i++) {
-        head_members(h, i, t->of_class[i], t->step, m->acc, m->row);
+        head_members(h, i, t->of_class[i], step, m->acc, m->row);
         mix_members(t, i);
         if (t->code_bits) weigh_members(t, i, m->by_place);
     }
@@ -294,69 +191,67 @@ static void push_intervals(text *t, int64_t rows) {
         }
 }
 
-/* How many parts the moves of a head are cut into. */
+/* How many parts the moves of the head are cut into. */
 INLINE int64_t head_parts(const text *t) { return t->team->used > 1 ? 2 * t->team->used : 1; }
 
-INLINE bool head_learns(const text *t, int64_t expert) { return t->expert[expert].head.learns && t->step > 0; }
+INLINE bool head_learns(const text *t) { return t->head.learns && t->step > 0; }
 
 static UNUSED void text_work(void *of, int phase, int64_t task, int thread) {
     text *t = of;
-    int64_t parts = head_parts(t);
+    int64_t start, rows;
     switch (phase) {
     case LEARN:
-        if (task == OF_MEMORY) {
-            learn_memory(t);
-        } else if (task == OF_CODER) {
+        if (task == OF_CODER) {
             if (t->code_bits)
-                t->code_bits(t->bitwise);
+                t->code_bits(t->bitwise, thread);
             else
                 push_intervals(t, t->pushed);
-        } else if (task < OF_HEADS + t->experts) {
-            if (head_learns(t, task - OF_HEADS)) list_expert(t, t->expert + task - OF_HEADS, t->rooms + thread);
+        } else if (task == OF_MEMORY) {
+            if (t->step > 0 && !t->code_bits) learn_memory(t, t->first, t->rows, t->step - 1);
+        } else if (task == OF_HEAD) {
+            if (head_learns(t)) list_moves(t, t->rooms + thread);
         } else {
-            features_of(t, task - OF_HEADS - t->experts, thread);
+            features_of(t, task - OF_PANELS, thread);
         }
         break;
     case MOVE:
-        if (head_learns(t, task / parts)) {
-            text_head *h = &t->expert[task / parts].head;
-            head_move(h, task % parts, parts, t->step % h->every == 0, t->rounded[thread]);
-        }
+        head_move(&t->head, task, head_parts(t), t->step % t->head.every == 0, t->rounded[thread]);
         break;
     case TOP:
         top_of(t, task, thread);
         break;
     case MEMBERS:
-        members_of(t, task, thread);
+        panel_of(t, task, &start, &rows);
+        members_of(t, start, rows, t->step, thread);
         break;
     case TOP_AND_MEMBERS:
         top_of(t, task, thread);
-        if (t->members) members_of(t, task, thread);
+        panel_of(t, task, &start, &rows);
+        if (t->members) members_of(t, start, rows, t->step, thread);
         if (!t->code_bits) find_intervals(t, task);
         break;
     }
 }
 
-/* The first phases of step t->step, whose lanes are t->rows: learn from t->last, and have features of t->given. */
+/* The first phases of step t->step of a group: learn from t->last, and have features of t->given. */
 static void step_learn(text *t) {
     const int threads = t->team->used;
+    text_head *h = &t->head;
     t->panels = (t->rows + PANEL - 1) / PANEL;
     if (threads > 1 && t->rows >= 2 * threads) t->panels = (t->panels + threads - 1) / threads * threads;
-    if (t->remembers && t->step > 0) memory_push(&t->memory, t->last, t->rows);
-    team_run(t->team, LEARN, OF_HEADS + t->experts + t->panels);
-    team_run(t->team, MOVE, head_parts(t) * t->experts);
-    memory_swap(&t->memory);
-    for (int64_t k = 0; k < t->experts; k++) {
-        text_expert *m = t->expert + k;
-        text_head *h = &m->head;
-        if (h->learns && t->step > 0 && t->step % h->every == 0) h->dirty_count = 0;
-        uint8_t *a = h->a;
-        float *r = h->r;
-        h->a = m->next_a;
-        h->r = m->next_r;
-        m->next_a = a;
-        m->next_r = r;
+    if (t->remembers && t->step > 0) memory_push(&t->memory, t->last, t->first, t->rows);
+    team_run(t->team, LEARN, OF_PANELS + t->panels);
+    if (head_learns(t)) {
+        team_run(t->team, MOVE, head_parts(t));
+        if (t->step % h->every == 0) h->dirty_count = 0;
     }
+    if (t->remembers) memory_take_hashes(&t->memory, t->first, t->rows);
+    uint8_t *a = h->a;
+    float *r = h->r;
+    h->a = t->next_a;
+    h->r = t->next_r;
+    t->next_a = a;
+    t->next_r = r;
 }
 
 /* Number of lanes that have a token at a step: all, or all but the last. */
@@ -372,10 +267,12 @@ static UNUSED bool are_symbols(const text *t, const int32_t *tokens, int64_t ste
     return true;
 }
 
-/* Begin step t->step: what came before it is in t->last. */
-static void begin_step(text *t) {
-    t->rows = live(t, t->step);
-    for (int64_t i = 0; i < t->rows; i++)
+/* Begin step t->step of the lanes first ... stop - 1 as far as they have a token: what came before it is in t->last. */
+static void begin_step(text *t, int64_t first, int64_t stop) {
+    const int64_t alive = live(t, t->step);
+    t->first = first;
+    t->rows = (stop < alive ? stop : alive) - first;
+    for (int64_t i = first; i < first + t->rows; i++)
         t->given[i] = t->step == 0 ? (int32_t)t->begin : t->members ? t->symbol[t->last[i]] : t->last[i];
     step_learn(t);
 }

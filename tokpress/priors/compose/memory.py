@@ -18,7 +18,7 @@ the counts (`native.memory`).
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -92,6 +92,21 @@ class MemoryPrior(SteppedPrior):
             return State(base, Memory(self.orders, lanes, tokens, self.vocab_size))
         return State(base, Counts(self.orders, lanes, tokens))
 
+    def init_groups(self, sizes: Sequence[int], tokens: int) -> list[State]:
+        """All groups share the counts."""
+        if len(sizes) == 1:
+            return [self.init(sizes[0], tokens)]
+        from .memory_counts import Counts  # imports numpy
+
+        shift = 0 if self.classes is None else self.classes.members.bit_length() - 1
+        first = Counts(self.orders, sizes[0], tokens, shift)
+        counts = [first, *(first.beside(lanes) for lanes in sizes[1:])]
+        return list(map(State, self.base.init_groups(sizes, tokens), counts))
+
+    def learn(self, state: State, symbols: Tokens) -> None:
+        self.base.learn(state.base, symbols)
+        state.counts.learn(symbols if self.classes is None else self.classes.place[symbols])
+
     def step(self, state: State, previous: Tokens | None, rows: int) -> Pmf:
         return self.step_pair(state, previous, rows)[0]
 
@@ -132,7 +147,7 @@ class MemoryPrior(SteppedPrior):
 
     def _places(self, symbols: Tokens | None) -> Tokens | None:
         """The places of the symbols: the counts number members of a class consecutively."""
-        return None if symbols is None or self.classes is None else self.classes.place[symbols]
+        return symbols if symbols is None or self.classes is None else self.classes.place[symbols]
 
     def config(self) -> Config:
         return {"orders": list(self.orders), "base": {"name": self.base.name, **self.base.config()}}

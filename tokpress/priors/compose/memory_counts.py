@@ -5,6 +5,7 @@ of S rows holds the contexts. The hash of a context gives its first row; the fir
 free belongs to it. A full table takes no new contexts, and a pool without a free block takes no new successors.
 """
 
+import copy
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -55,20 +56,36 @@ class Context:
     successors: dict[int, int] = field(default_factory=dict)
 
 
+class Learned:
+    """What all lanes of a frame share: the table and the strengths. rows, pool: room for contexts and for successors."""
+
+    def __init__(self, depth: int, tokens: int) -> None:
+        self.rows = min(power_of_two(3 * depth * tokens // 2 + 64), MAX_CONTEXTS)
+        self.pool = min(power_of_two(2 * depth * tokens + 64), MAX_POOL)
+        self.table: dict[int, Context] = {}
+        self.pool_used = 0
+        self.scale = np.full((depth, 10, 6), 30, np.float32)
+        self.scale[:, :, 0] = 8
+
+
 class Counts:
     """The counts of a frame. `step` takes the pmf of all symbols from the base; `class_pmf` and `member_pmf` take those of a class-factored
-    base, where symbol v is in class v >> shift. `step` and `class_pmf` first learn the symbols of the step before."""
+    base, where symbol v is in class v >> shift. `step` and `class_pmf` first learn the symbols of the step before, unless `learn` has."""
 
     def __init__(self, orders: list[int], lanes: int, tokens: int, shift: int = 0) -> None:
-        self.orders, self.shift = orders, shift
-        self.rows = min(power_of_two(3 * len(orders) * tokens // 2 + 64), MAX_CONTEXTS)
-        self.pool = min(power_of_two(2 * len(orders) * tokens + 64), MAX_POOL)
-        self.table: dict[int, Context] = {}
-        self.pool_used = self.seen = 0
-        self.scale = np.full((len(orders), 10, 6), 30, np.float32)
-        self.scale[:, :, 0] = 8
-        self.history = np.zeros((lanes, max(orders)), np.int32)
-        # pmf of the base in the last step, whose symbols are not learned yet: of symbols, or of classes and of members
+        self.orders, self.shift, self.learned = orders, shift, Learned(len(orders), tokens)
+        self._begin_lanes(lanes)
+
+    def beside(self, lanes: int) -> "Counts":
+        """The counts of further lanes, which share all that is learned."""
+        other = copy.copy(self)
+        other._begin_lanes(lanes)
+        return other
+
+    def _begin_lanes(self, lanes: int) -> None:
+        self.seen = 0
+        self.history = np.zeros((lanes, max(self.orders)), np.int32)
+        #: pmf of the base in the last step, of symbols, or of classes and of members; () once its symbols are learned
         self.base: tuple[Pmf, ...] = ()
         #: for each lane and order: the context or None, and its (first row, key)
         self.contexts: list[list[Context | None]] = []
@@ -100,8 +117,8 @@ class Counts:
         return out
 
     def _begin(self, previous: Tokens | None, p0: Pmf, shift: int) -> Pmf:
-        if previous is not None:
-            self._learn(previous)
+        if previous is not None and self.base:
+            self.learn(previous)
         self.base = (p0.copy(),)
         self._look_up(len(p0))
         out = p0 * self.base_weight[: len(p0), None]
@@ -112,7 +129,7 @@ class Counts:
 
     def _look_up(self, rows: int) -> None:
         """Find the contexts of all lanes, and weigh their counts."""
-        places = hash_contexts(self.history[:rows], self.orders, self.rows - 1)
+        places = hash_contexts(self.history[:rows], self.orders, self.learned.rows - 1)
         self.hashes = [list(zip(*lane)) for lane in zip(*(part.tolist() for part in places))]
         self.contexts = [
             [self._find(*hashed)[0] if order <= self.seen else None for order, hashed in zip(self.orders, lane)]
@@ -123,8 +140,8 @@ class Counts:
     def _find(self, at: int, key: int) -> tuple[Context | None, int | None]:
         """(context, None), or (None, free row) for a new context; (None, None) where all `TRIES` rows hold other contexts."""
         for i in range(TRIES):
-            row = (at + i) & (self.rows - 1)
-            if (context := self.table.get(row)) is None:
+            row = (at + i) & (self.learned.rows - 1)
+            if (context := self.learned.table.get(row)) is None:
                 return None, row
             if context.key == key:
                 return context, None
@@ -135,7 +152,7 @@ class Counts:
         for k in reversed(range(len(contexts))):
             if context := contexts[k]:
                 n, d = context.n, len(context.successors)
-                s = self.scale[(k, *bucket(n, d))]
+                s = self.learned.scale[(k, *bucket(n, d))]
                 inverse = ONE / (F(n) + s)
                 parts[k] = weight * inverse
                 weight = weight * ((s + DISCOUNT * F(d)) * inverse)
@@ -152,8 +169,8 @@ class Counts:
                 out.append((symbols, (np.fromiter(context.successors.values(), np.float32, d) - DISCOUNT) * part))
         return out
 
-    def _learn(self, symbols: Tokens) -> None:
-        """Adapt the strengths, then count the symbols, in the order of lanes."""
+    def learn(self, symbols: Tokens) -> None:
+        """Learn the symbols of the last step: adapt the strengths, then count, in the order of lanes."""
         lanes = np.arange(len(symbols))
         if len(self.base) == 1:
             p0 = self.base[0][lanes, symbols]
@@ -170,6 +187,7 @@ class Counts:
         rows[:, 1:] = rows[:, :-1].copy()
         rows[:, 0] = symbols
         self.seen += 1
+        self.base = ()
 
     def adapt(self, contexts: list[Context | None], symbol: int, p: np.float32) -> None:
         """One gradient step on ln s_k of each order with a context, towards a larger p_K(symbol). p: p_0(symbol).
@@ -181,7 +199,7 @@ class Counts:
             if context:
                 n, d, c = context.n, len(context.successors), context.successors.get(symbol, 0)
                 at = (k, *bucket(n, d))
-                s = self.scale[at]
+                s = self.learned.scale[at]
                 inverse, strength = ONE / (F(n) + s), s + DISCOUNT * F(d)
                 before, p = p, (max(F(c) - DISCOUNT, ZERO) + strength * p) * inverse
                 seen.append((at, s, inverse, strength, before, p))
@@ -190,7 +208,7 @@ class Counts:
         weight = ONE / p
         for at, s, inverse, strength, before, after in reversed(seen):
             g = min(max(s * inverse * weight * (before - after), -ONE), ONE)
-            self.scale[at] = min(max(s * (ONE + RATE * g), LOW), HIGH)
+            self.learned.scale[at] = min(max(s * (ONE + RATE * g), LOW), HIGH)
             weight = weight * (strength * inverse)
 
     def _count(self, context: Context | None, at: int, key: int, symbol: int) -> None:
@@ -199,16 +217,16 @@ class Counts:
         if context is None:  # another lane may have made it
             context, free = self._find(at, key)
         if context is None:
-            if free is not None and len(self.table) < self.rows - self.rows // 8:
-                self.table[free] = Context(key, 1, {symbol: 1})
+            if free is not None and len(self.learned.table) < self.learned.rows - self.learned.rows // 8:
+                self.learned.table[free] = Context(key, 1, {symbol: 1})
             return
         if context.n >= MAX_COUNT:
             return
         if symbol not in context.successors:
             d = len(context.successors)
             size = BLOCK if d == 1 else 2 * d if d >= BLOCK and d & (d - 1) == 0 else 0
-            if self.pool_used + size > self.pool:
+            if self.learned.pool_used + size > self.learned.pool:
                 return
-            self.pool_used += size
+            self.learned.pool_used += size
         context.successors[symbol] = context.successors.get(symbol, 0) + 1
         context.n += 1

@@ -21,7 +21,7 @@ import copy
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ...coding import Codec, Frame
+from ...coding import Frame
 from ...coding.base import Pmf, step
 from ...coding.lanes import FrameRules
 from ...errors import ModelError, TokpressError
@@ -32,7 +32,6 @@ from ...storage.files import check_settings
 from ...tokenizers.base import Config
 from ...tokens import Tokens
 from ..base import Prior, SteppedPrior
-from ..text.core import in_core
 from .parts import loaded_members, side_by_side, stepped_members
 
 if TYPE_CHECKING:
@@ -85,9 +84,6 @@ class ProductPrior(SteppedPrior):
         bound = copy.copy(self)
         bound.members = [member.for_frame(frame) for member in self.members]
         return bound
-
-    def codec(self, frame: Frame) -> Codec:
-        return in_core(self, frame)
 
     def init(self, lanes: int, tokens: int) -> list[Any]:
         return [member.init(lanes, tokens) for member in self.members]

@@ -5,9 +5,6 @@ ones, the word, the kinds of the last characters). A match is the place where th
 expected. Some contexts hash the number of the lane: a lane reads a part of the file, and a part repeats itself more than others.
 """
 
-from collections.abc import Sequence
-from typing import NamedTuple
-
 from ..context_mixing.contexts import Bytes, is_letter
 from ..context_mixing.slots import MASK, scramble
 
@@ -17,14 +14,6 @@ FOLLOWED = 6  # tokens that agree before a match is followed
 COMPARED = 32
 BUCKETS = 32  # of lengths of matches; 0: no match
 NEWLINE = 10
-
-
-class Vocabulary(NamedTuple):
-    """All tokens. The place of a token is its number in an order in which like tokens are near."""
-
-    symbol: Sequence[int]  # [V], of each place
-    place: Sequence[int]  # [V], of each symbol
-    bytes: Sequence[bytes]  # [V], of the token at each place
 
 
 def kind_of(byte: int) -> int:

@@ -23,7 +23,8 @@ from ..context_mixing.counters import UNKNOWN, Counter
 from ..context_mixing.histories import history_tables
 from ..context_mixing.logistic import CENTRE, LIMIT, clamp, squash_table
 from ..context_mixing.slots import Slots
-from .bitwise_contexts import CONTEXTS, Lane, Vocabulary, bucket_of
+from .bitwise_contexts import CONTEXTS, Lane, bucket_of
+from .vocabulary import Vocabulary
 
 MATCH, MEMORY, NETWORK = CONTEXTS, CONTEXTS + 1, CONTEXTS + 2  # inputs after those of contexts
 IN_A_LINE = 4  # decisions whose histories lie in one line

@@ -1,4 +1,4 @@
-"""Text priors in the core: `native.text` steps a minGRU, or a product of two, with or without a memory.
+"""Text priors in the core: `native.text` steps a minGRU, with or without a memory.
 
 `in_core` returns a codec of the core, or its twin, which steps the priors in Python.
 """

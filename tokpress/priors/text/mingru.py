@@ -147,7 +147,12 @@ class MinGRUPrior(SteppedPrior):
             raise ModelError(
                 f"classes={classes} of a mingru prior should cut {self.vocab_size} symbols into 2 or more classes of 2, 4, 8 … symbols"
             )
-        self.rules = FrameRules(tokens_per_byte=TOKENS_PER_BYTE, tokens_a_lane=TOKENS_A_LANE, max_lanes=MAX_LANES)
+        self.rules = FrameRules(
+            tokens_per_byte=TOKENS_PER_BYTE,
+            tokens_a_lane=TOKENS_A_LANE,
+            max_lanes=MAX_LANES,
+            groups=1 if self.online else 2,
+        )
         self._tensors = tensors
         expected = tensor_shapes(**self._config)
         for name, (shape, kind) in expected.items():
