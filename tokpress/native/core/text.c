@@ -99,7 +99,7 @@ EXPORT int64_t API(text_new)(
     t->member_out = text_floats(t, lanes * t->member_room);
     t->member_sums = text_floats(t, lanes * t->member_marks);
     t->intervals = text_zeros(t, 2 * lanes, sizeof *t->intervals);
-    int most = lanes < 12 ? 1 : threads < MAX_THREADS ? (int)threads : MAX_THREADS;
+    int most = lanes < 2 ? 1 : threads < MAX_THREADS ? (int)threads : MAX_THREADS;
     start_rooms(t, most);
     t->remembers = depth > 0;
     if (depth && memory_start(&t->memory, orders, depth, lanes, tokens) < 0) t->failed = true;
