@@ -10,12 +10,22 @@ from tests.native.test_text import random_prior, repeating
 from tokpress.coding import Frame
 from tokpress.coding.bitwise import Bitwise
 from tokpress.coding.lanes import Layout
-from tokpress.errors import ChecksumError
+from tokpress.errors import ChecksumError, ModelError
 from tokpress.models import store
-from tokpress.native.bitwise import COST_UNIT, BitwiseFrame, TokenTable
+from tokpress.native.bitwise import (
+    COST_UNIT,
+    COUNTERS,
+    IN_A_ROW,
+    MATCHED,
+    BitwiseFrame,
+    Mixing,
+    TokenTable,
+    rows_of_weights,
+)
 from tokpress.native.library import CoreError
 from tokpress.native.text import Model
 from tokpress.priors.text.bitwise import BitwisePrior
+from tokpress.priors.text.priming import Priming
 from tokpress.priors.text.token_paths import TokenPaths
 from tokpress.tokenizers.text.bytes import BytesTokenizer
 
@@ -41,8 +51,20 @@ def words(count: int, seed: int = 0) -> list[bytes]:
     return draw.sample(sorted(found), count)
 
 
-def prior_of(base, seed=0) -> BitwisePrior:
-    return BitwisePrior(base, Listed(words(base.vocab_size, seed)))
+def prior_of(base, seed=0, priming=None) -> BitwisePrior:
+    return BitwisePrior(base, Listed(words(base.vocab_size, seed)), priming)
+
+
+def random_priming(symbols: int, seed: int, bound: int = 20) -> Priming:
+    rng = np.random.default_rng(seed)
+    return Priming(
+        {
+            "weights": rng.integers(-bound, bound + 1, (rows_of_weights(symbols), IN_A_ROW)).astype(np.int8),
+            "counters": rng.integers(16, 1 << 16, COUNTERS).astype(np.uint16),
+            "matched": rng.integers(16, 1 << 16, MATCHED).astype(np.uint16),
+        },
+        symbols,
+    )
 
 
 BASES = {
@@ -68,7 +90,8 @@ def core_of(prior, tokens, lanes, core, threads=1) -> BitwiseFrame:
     base = prior.base
     model = Model({"name": base.name, **base.config()}, base.tensors())
     layout = Layout.divide(tokens, lanes)
-    return BitwiseFrame(model, table_of(prior), layout.lanes, tokens, threads, core)
+    primed = prior.priming.in_core() if prior.priming else None
+    return BitwiseFrame(model, table_of(prior), layout.lanes, tokens, threads, core, primed=primed)
 
 
 def decoded(frame: BitwiseFrame, payload: bytes, at_once=7, sharpness=1 << 16):
@@ -91,6 +114,41 @@ def test_payload_is_the_twins(core, base, count, lanes):
     payload = twin_of(prior, count, lanes).encode(tokens)
     assert core_of(prior, count, lanes, core).encode(tokens) == payload
     assert np.array_equal(decoded(core_of(prior, count, lanes, core), payload), tokens)
+
+
+@pytest.mark.parametrize("bound", [20, 127])
+def test_a_primed_payload_is_the_twins(core, bound):
+    """Whatever the numbers are."""
+    base = BASES["two groups, class-factored"]()
+    prior = prior_of(base, priming=random_priming(base.vocab_size, bound, bound))
+    tokens = repeating(6, 150, prior.vocab_size)
+    payload = twin_of(prior, 150, 3).encode(tokens)
+    assert (
+        core_of(prior, 150, 3, core).encode(tokens) == payload != core_of(prior_of(base), 150, 3, core).encode(tokens)
+    )
+    assert np.array_equal(decoded(core_of(prior, 150, 3, core), payload), tokens)
+
+
+def test_a_priming_of_another_vocabulary_is_refused(core):
+    base = BASES["softmax"]()
+    with pytest.raises(ModelError, match=r"mixing|weights"):
+        random = random_priming(base.vocab_size, 1).tensors()
+        Priming({name.removeprefix("mixing."): value for name, value in random.items()}, 4 * base.vocab_size)
+    with pytest.raises(CoreError):
+        core_of(prior_of(base, priming=random_priming(4 * base.vocab_size, 1)), 5, 1, core)
+
+
+def test_mixing_goes_on_where_another_frame_ended(core):
+    """Weights and counters are taken over, and nothing else is: the same tokens cost less, but not next to nothing."""
+    prior, tokens = prior_of(BASES["class-factored"]()), repeating(7, 400, 64)
+    first, state = core_of(prior, 400, 1, core), Mixing(prior.vocab_size)
+    alone = sum(first.score(tokens))
+    first.mixing(state)
+    second = core_of(prior, 400, 1, core)
+    second.begin(state)
+    assert 0.3 * alone < sum(second.score(tokens)) < 0.98 * alone
+    with pytest.raises(CoreError):
+        second.begin(state)
 
 
 def test_the_twin_decodes(core):

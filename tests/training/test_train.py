@@ -360,7 +360,8 @@ def test_stop_and_resume(tmp_path, at):
     told = run("train", "--resume", "-o", "made", "--max-steps", stopped_at + 3, "--keep-checkpoint").output
     assert f"resuming at step {stopped_at:,}" in told and f", step {stopped_at + 3:,}, " in told
     exec(from_docs("training.md", "model_of_checkpoint"), {})
-    assert load("as_it_stands").id == load("made").id
+    networks = [innermost(load(name).prior).tensors() for name in ("as_it_stands", "made")]
+    assert all(np.array_equal(networks[0][name], value) for name, value in networks[1].items())
     told = run("train", "--resume", "-o", "made", "--max-steps", stopped_at + 3, "--keep-checkpoint").output
     assert "nothing was trained" in told
     told = run("train", "texts", "--resume", "-o", "made", "--max-steps", stopped_at + 5).output

@@ -19,7 +19,7 @@ MAX_INPUTS = 1 << 17
 #: largest tensor that is checked without numpy
 MAX_BY_PYTHON = 1 << 18
 #: dtype → the letter of `memoryview.cast`
-FORMATS: dict[str, Any] = {"float32": "f", "int32": "i", "int64": "q"}
+FORMATS: dict[str, Any] = {"uint16": "H", "float32": "f", "int32": "i", "int64": "q"}
 
 
 class Kind(NamedTuple):
@@ -71,6 +71,8 @@ VECTOR = Kind("values", "float32", -(2.0**16), 2.0**16)
 COUNT = Kind("counts", "int64", 0, 1 << 36)
 #: 2 · count + 1
 DOUBLED = Kind("doubled counts", "int64", 1, 1 << 37)
+#: weights of a mixer, and counters of 12 bits of p and 4 of times seen (`priors.text.priming`)
+MIXED, PRIMED_COUNTER = Kind("weights", "int8", -127, 127), Kind("counters", "uint16", 16, 65535)
 PERMUTATION = Kind("places", "int32", 0, 2**31 - 1, permutation=True)
 
 

@@ -4,6 +4,8 @@ The twin is `priors.text.bitwise`. Nothing here imports numpy.
 """
 
 import ctypes
+import math
+from array import array
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -41,6 +43,38 @@ class TokenTable:
         self.bytes = b"".join(token_bytes)
 
 
+#: rows of weights that no node selects; numbers in a row; counters of contexts, and of matches
+ROWS, IN_A_ROW, COUNTERS, MATCHED = 5 * (32 + 256 + 256 + 16), 32, (5, 13, 256), (16, 32, 2)
+
+
+def rows_of_weights(symbols: int) -> int:
+    """Rows of weights of a mixer that codes V symbols."""
+    return ROWS + (1 << (symbols - 1).bit_length())
+
+
+class Primed:
+    """Where mixing begins, in the core's layout: contiguous buffers of int8 weights [R, 32] and uint16 counters and matches (the tensors of
+    `priors.text.priming`), which are not copied."""
+
+    def __init__(self, weights: Any, counters: Any, matched: Any) -> None:
+        self._kept = [library.address(part) for part in (weights, counters, matched)]
+        self.addresses = (POINTER * 3)(*(ctypes.cast(pointer, POINTER) for pointer, _ in self._kept))
+        self.weight_count = self._kept[0][1]
+
+
+class Mixing:
+    """What mixing has learned: int16 weights, uint32 counters and matches, to begin another frame with."""
+
+    def __init__(self, symbols: int) -> None:
+        self.weights = array("h", bytes(2 * rows_of_weights(symbols) * IN_A_ROW))
+        self.counters = array("I", bytes(4 * math.prod(COUNTERS)))
+        self.matched = array("I", bytes(4 * math.prod(MATCHED)))
+
+    @property
+    def addresses(self) -> list[Any]:
+        return [library.writable(part)[0] for part in (self.weights, self.counters, self.matched)]
+
+
 class BitwiseFrame(Handle):
     """The state of one frame of `tokens` tokens in `lanes` lanes."""
 
@@ -55,13 +89,23 @@ class BitwiseFrame(Handle):
         threads: int = 1,
         using: str | None = None,
         free: Callable[[], int] | None = None,
+        primed: Primed | None = None,
     ) -> None:
         self.text = Text(model, lanes, tokens, threads, using, free)
         self.create(  # freed before the text model
-            [*[POINTER] * 4, COUNT],
+            [*[POINTER] * 4, COUNT, POINTER, COUNT],
             self.text.pointer, token_bytes.symbols, token_bytes.sizes, token_bytes.bytes, len(token_bytes.bytes),
+            primed and primed.addresses, primed.weight_count if primed else 0,
             using=using,
         )  # fmt: skip
+
+    def mixing(self, into: Mixing) -> None:
+        """Store what mixing has learned."""
+        self.call("mixing", [POINTER] * 3, *into.addresses)
+
+    def begin(self, mixing: Mixing) -> None:
+        """Begin with what mixing has learned in another frame. Raises CoreError once a token is coded."""
+        self.call("begin", [POINTER] * 3, *mixing.addresses)
 
     def encode(self, tokens: Any, report: Callable[[int], object] = lambda done: None) -> bytes:
         """The payload of tokens, N int32, contiguous. Calls `report` with the number of coded tokens. Raises CoreError for

@@ -100,9 +100,9 @@ class Tensors(Mapping[str, "np.ndarray"]):
         """Number of values in all tensors."""
         return sum(tensor.size for tensor in self._raw.values())
 
-    def part(self, prefix: str) -> Tensors:
-        """The tensors whose names begin with `prefix`, without the prefix."""
-        return Tensors({n.removeprefix(prefix): t for n, t in self._raw.items() if n.startswith(prefix)}, self.trusted)
+    def select(self, names: Mapping[str, str]) -> Tensors:
+        """Some of the tensors under new names. names: new name → name."""
+        return Tensors({new: self._raw[name] for new, name in names.items()}, self.trusted)
 
     @classmethod
     def side_by_side(cls, parts: Iterable[Tensors]) -> Tensors:
@@ -110,6 +110,15 @@ class Tensors(Mapping[str, "np.ndarray"]):
         parts = list(parts)
         raw = {f"{k}.{name}": tensor for k, part in enumerate(parts) for name, tensor in part._raw.items()}
         return cls(raw, all(part.trusted for part in parts))
+
+
+def split(tensors: Mapping[str, np.ndarray], prefix: str) -> tuple[Mapping[str, np.ndarray], Mapping[str, np.ndarray]]:
+    """(the tensors whose names begin with `prefix`, named without it; the others)"""
+    inside = {name.removeprefix(prefix): name for name in tensors if name.startswith(prefix)}
+    outside = {name: name for name in tensors if not name.startswith(prefix)}
+    if isinstance(tensors, Tensors):
+        return tensors.select(inside), tensors.select(outside)
+    return {new: tensors[name] for new, name in inside.items()}, {name: tensors[name] for name in outside}
 
 
 def buffers(tensors: Mapping[str, np.ndarray]) -> dict[str, Any]:

@@ -19,9 +19,11 @@ from ..errors import CorpusError, ModelError, TokpressError
 from ..models.folder import move, needed
 from ..models.loading import load_folder
 from ..models.model import Model
+from ..native import library
 from ..priors.base import Prior
 from ..priors.compose.parts import innermost
 from ..priors.registry import PRIORS
+from ..priors.text.bitwise import BitwisePrior
 from ..registry import blame
 from ..tokenizers.base import Tokenizer
 from ..tokenizers.registry import TOKENIZERS
@@ -36,12 +38,15 @@ from .learners.registry import fit_prior, prior_learner, tokenizer_learner
 from .loop.team import Team, check_device
 from .options import FitOptions, Progress, Stopped, TokenizerOptions, Watcher
 from .prepare import file_facts, learn_tokenizer, note_partial_items, prepare, weighted_files
+from .priming import primed
 from .run_dir import Settings
 
 __all__ = ["Settings", "Watcher", "train", "train_tokenizer"]
 
 #: a run of fewer steps that has not read its corpus once is too short
 FEW_STEPS = 200
+#: mixing is primed with one piece for so many tokens of the corpus, at most so many pieces, unless training passed the corpus more often
+TOKENS_A_PIECE, MOST_PIECES, MOST_PASSES = 2000, 1000, 4
 
 
 class _Silent:
@@ -138,11 +143,12 @@ def train(
             note_partial_items(settings, sources, run.watcher)
         run.watcher.phase(f"Training the {settings.prior} prior")
         before = run_dir.progress_of(run.folder) if run.resume else None
-        prior = _fit(run, sources, given, tokenizer, init)
+        trained = _fit(run, sources, given, tokenizer, init)
         if team.main and run.progress:
             _note_short_run(run.progress, before["step"] if before else 0, sources, run.watcher)
 
         def finish() -> None:
+            prior = _with_primed_mixing(run, trained, sources, init)
             run.watcher.phase("Measuring on held-out data")
             bits, bits_alone = _measured(sources, given, tokenizer, prior, run.watcher)
             files, init_id = corpus_files(settings.corpus), init.id.hex() if init else ""
@@ -231,6 +237,22 @@ def _fit(
             f"{blame(error) or repr(error)}"
         ) from error
     return mixed(prior, tokenizer) if settings.memory else prior
+
+
+def _with_primed_mixing(run: _Run, prior: Prior, sources: list[Source], init: Model | None) -> Prior:
+    """The prior with primed mixing, where it has mixing: primed with the corpus, unless it was read so often that the prior knows it better
+    than what it will code; else with the priming of the model that it started from."""
+    if not isinstance(prior, BitwisePrior):
+        return prior
+    corpus = sum(len(source.tokens) for source in sources)
+    pieces = min(corpus // TOKENS_A_PIECE, MOST_PIECES)
+    if pieces and run.progress and run.progress.tokens <= MOST_PASSES * corpus and library.is_here():
+        run.watcher.phase("Priming the mixing")
+        return primed(prior, sources, pieces)
+    before = init.prior if init else None
+    if isinstance(before, BitwisePrior) and before.priming and before.tokens == prior.tokens:
+        return BitwisePrior(prior.base, prior.tokenizer, before.priming)
+    return prior
 
 
 def _measured(

@@ -188,13 +188,17 @@ static int64_t take_tokens(
 }
 
 /* Code the tokens of a text handle, which is fresh, bit by bit; it is freed after this one. symbol [V]: at each place, that of its classes
- * where it has some; sizes [V] in bytes and all bytes, by place. The handle in *made; 0, TP_MEMORY or TP_ARGUMENT. */
+ * where it has some; sizes [V] in bytes and all bytes, by place. primed: three addresses (primed_mixing), or NULL; weight_count: numbers
+ * at the first. The handle in *made; 0, TP_MEMORY or TP_ARGUMENT. */
 EXPORT int64_t API(bitwise_new)(
-    void *of_text, const int32_t *symbol, const int32_t *sizes, const uint8_t *bytes, int64_t byte_count, void **made
+    void *of_text, const int32_t *symbol, const int32_t *sizes, const uint8_t *bytes, int64_t byte_count, const primed_mixing *primed,
+    int64_t weight_count, void **made
 ) {
     text *t = of_text;
     *made = NULL;
+    const int decisions = clamp(bit_length(t->symbols - 1), 1, MAX_DECISIONS);
     if (t->step || t->code_bits || t->lanes * t->steps >= MAX_HISTORY) return TP_ARGUMENT;
+    if (primed && weight_count != mixing_weights(decisions)) return TP_ARGUMENT;
     if (t->members && memcmp(symbol, t->symbol, (size_t)t->symbols * 4) != 0) return TP_ARGUMENT;
     bitwise *s = calloc(1, sizeof *s);
     if (s == NULL) return TP_MEMORY;
@@ -202,11 +206,10 @@ EXPORT int64_t API(bitwise_new)(
     s->groups = t->head.learns || t->lanes < 2 ? 1 : 2;
     int64_t result = take_tokens(&s->tokens, t->symbols, symbol, sizes, bytes, byte_count);
     if (result == 0) {
-        const int decisions = clamp(bit_length(t->symbols - 1), 1, MAX_DECISIONS);
         s->of_class = t->members ? decisions - t->shift : decisions;
         s->places = tp_zeros((size_t)t->lanes * 4);
         s->nodes = tp_zeros((size_t)t->lanes * 4);
-        s->model = bitwise_model_new(&s->tokens, decisions, t->lanes, t->steps);
+        s->model = bitwise_model_new(&s->tokens, decisions, t->lanes, t->steps, primed);
         if (!s->places || !s->nodes || !s->model || !start_masses(t, s->tokens.symbol)) result = TP_MEMORY;
     }
     if (result < 0) {
@@ -287,4 +290,23 @@ EXPORT int64_t API(bitwise_decode)(void *handle, int32_t *tokens, int64_t steps,
     s->out_steps = steps;
     s->out_first = s->text->step;
     return code_steps(s, NULL, steps);
+}
+
+/* What mixing has learned, for training: weights, counters and matches as they are in bitwise_model.h. */
+EXPORT int64_t API(bitwise_mixing)(void *handle, int16_t *weights, uint32_t *counters, uint32_t *matched) {
+    const bitwise_model *m = ((bitwise *)handle)->model;
+    memcpy(weights, m->weights, (size_t)mixing_weights(m->decisions) * 2);
+    memcpy(counters, m->counters, sizeof m->counters);
+    memcpy(matched, m->matched, sizeof m->matched);
+    return 0;
+}
+
+/* Begin with what mixing has learned elsewhere. */
+EXPORT int64_t API(bitwise_begin)(void *handle, const int16_t *weights, const uint32_t *counters, const uint32_t *matched) {
+    bitwise_model *m = ((bitwise *)handle)->model;
+    if (((bitwise *)handle)->text->step) return TP_ARGUMENT;
+    memcpy(m->weights, weights, (size_t)mixing_weights(m->decisions) * 2);
+    memcpy(m->counters, counters, sizeof m->counters);
+    memcpy(m->matched, matched, sizeof m->matched);
+    return 0;
 }

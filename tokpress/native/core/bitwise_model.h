@@ -45,6 +45,15 @@
 #define ROWS_BY_LETTERS (ROWS_BY_BYTE + PHASES * 256)
 #define ROWS_BY_NODE (ROWS_BY_LETTERS + PHASES * 16)
 
+/* Where mixing begins, if it was primed in training; NULL: with the numbers above. Weights in units of 2^-8, added to those above.
+ * Counters: p in 12 bits, above a fourth of the times seen in 4 bits. */
+#define PRIMED_UNIT 64
+typedef struct {
+    const int8_t *weights; /* [ROWS_BY_NODE + 2^D, BITWISE_VECTORS * 16] */
+    const uint16_t *counters; /* [PHASES, TOKEN_CONTEXTS, 256] */
+    const uint16_t *matched; /* [MAX_DECISIONS, FOLLOWED_BUCKETS, 2] */
+} primed_mixing;
+
 typedef struct {
     uint32_t counters[PHASES][TOKEN_CONTEXTS][256]; /* p of a one after a history */
     uint32_t matched[MAX_DECISIONS][FOLLOWED_BUCKETS][2]; /* [decision], [1]: where a one is expected */
@@ -236,8 +245,22 @@ static void bitwise_first_values(bitwise_model *m) {
         }
 }
 
-/* For lanes of `steps` tokens each. NULL where there is no memory. */
-static UNUSED bitwise_model *bitwise_model_new(const token_table *tokens, int decisions, int64_t lanes, int64_t steps) {
+INLINE uint32_t primed_counter(uint16_t word) { return (uint32_t)(word >> 4) << 20 | (uint32_t)(word & 15) << 2; }
+
+/* Numbers of weights, which a model's tensor has. */
+INLINE int64_t mixing_weights(int decisions) { return ((int64_t)ROWS_BY_NODE + (1 << decisions)) * BITWISE_VECTORS * MIXER_WIDE; }
+
+static void bitwise_prime(bitwise_model *m, const primed_mixing *from) {
+    int16_t *weights = (int16_t *)m->weights;
+    for (int64_t i = 0; i < mixing_weights(m->decisions); i++) weights[i] = (int16_t)(weights[i] + PRIMED_UNIT * from->weights[i]);
+    for (size_t i = 0; i < sizeof m->counters / 4; i++) (&m->counters[0][0][0])[i] = primed_counter(from->counters[i]);
+    for (size_t i = 0; i < sizeof m->matched / 4; i++) (&m->matched[0][0][0])[i] = primed_counter(from->matched[i]);
+}
+
+/* For lanes of `steps` tokens each. primed: or NULL. NULL where there is no memory. */
+static UNUSED bitwise_model *bitwise_model_new(
+    const token_table *tokens, int decisions, int64_t lanes, int64_t steps, const primed_mixing *primed
+) {
     bitwise_model *m = tp_zeros(sizeof *m);
     if (m == NULL) return NULL;
     const int64_t count = lanes * steps;
@@ -260,6 +283,7 @@ static UNUSED bitwise_model *bitwise_model_new(const token_table *tokens, int de
         return NULL;
     }
     bitwise_first_values(m);
+    if (primed) bitwise_prime(m, primed);
     for (int64_t lane = 0; lane < lanes; lane++) {
         token_lane *l = m->lanes + lane;
         l->own = (uint64_t)(lane + 1) * 0x9E3779B97F4A7C15u;

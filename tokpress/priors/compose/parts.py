@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ...errors import ModelError, TokpressError
-from ...storage.tensors import Tensors
+from ...storage.tensors import Tensors, split
 from ...tokenizers.base import Config
 from ..base import Prior, SteppedPrior
 from ..registry import PRIORS
@@ -47,14 +47,9 @@ def loaded_members(
         raise ModelError(f"the tensor {foreign[0]} is none of this model; the file is damaged or foreign")
     members = []
     for k, component in enumerate(components):
-        own_tensors: Mapping[str, NDArray[Any]]
-        if isinstance(tensors, Tensors):
-            own_tensors = tensors.part(f"{k}.")
-        else:
-            own_tensors = {n.removeprefix(f"{k}."): v for n, v in tensors.items() if n.startswith(f"{k}.")}
         kind, settings = kind_of(component)
         try:
-            members.append(kind.load(settings, own_tensors, vocab_size))
+            members.append(kind.load(settings, split(tensors, f"{k}.")[0], vocab_size))
         except TokpressError as error:
             raise ModelError(f"config.json, member {k + 1}: {error}") from error
     return members

@@ -21,14 +21,15 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 from ...coding import Codec, Frame
 from ...errors import ModelError
 from ...lazy import lazy
-from ...native.bitwise import LONGEST, TokenTable, are_spelled
+from ...native.bitwise import LONGEST, Primed, TokenTable, are_spelled
 from ...storage.files import check_settings
-from ...storage.tensors import buffers
+from ...storage.tensors import buffers, split
 from ...tokenizers.base import Config, Tokenizer
 from ..base import Prior, SteppedPrior
 from ..compose.parts import innermost, kind_of
 from .bitwise_core import in_core
 from .mingru import MinGRUPrior
+from .priming import PREFIX, Priming
 from .vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -61,18 +62,18 @@ def is_spelled(tokenizer: Tokenizer) -> bool:
 class BitwisePrior(Prior):
     name = "bitwise"
 
-    def __init__(self, base: SteppedPrior, tokenizer: Tokenizer | None = None) -> None:
-        self.base, self.vocab_size, self._tokenizer = base, base.vocab_size, tokenizer
+    def __init__(self, base: SteppedPrior, tokenizer: Tokenizer | None = None, priming: Priming | None = None) -> None:
+        self.base, self.vocab_size, self.tokenizer, self.priming = base, base.vocab_size, tokenizer, priming
         self.rules = base.rules
         if base.rules.tokens_a_lane:
             lanes = min(base.rules.max_lanes, MAX_LANES)
             self.rules = replace(self.rules, tokens_a_lane=TOKENS_A_LANE, max_lanes=lanes)
 
     def for_tokenizer(self, tokenizer: Tokenizer) -> BitwisePrior:
-        return BitwisePrior(self.base, tokenizer)
+        return BitwisePrior(self.base, tokenizer, self.priming)
 
     def codec(self, frame: Frame) -> Codec:
-        return in_core(self.base, lambda: self._table, frame, self._twin)
+        return in_core(self.base, lambda: self.mixing_in_core, frame, self._twin)
 
     def _twin(self, frame: Frame) -> Codec:
         from ...coding.bitwise import Bitwise  # both only for the twin
@@ -83,9 +84,9 @@ class BitwisePrior(Prior):
     @lazy
     def tokens(self) -> Vocabulary:
         """Raises ModelError where two tokens have the same bytes."""
-        if self._tokenizer is None:
+        if self.tokenizer is None:
             raise ModelError("a bitwise prior codes for a model, whose tokenizer says which bytes a token stands for")
-        token_bytes = bytes_of_tokens(self._tokenizer)
+        token_bytes = bytes_of_tokens(self.tokenizer)
         if not are_spelled(token_bytes):
             raise ModelError(f"tokens that are coded bit by bit should be different strings of 1 to {LONGEST} bytes")
         place = places_of(self.base)
@@ -93,23 +94,25 @@ class BitwisePrior(Prior):
         return Vocabulary(symbol, place or inverse(symbol), [token_bytes[v] for v in symbol])
 
     @lazy
-    def _table(self) -> TokenTable:
-        return TokenTable(self.tokens.symbol, self.tokens.bytes)
+    def mixing_in_core(self) -> tuple[TokenTable, Primed | None]:
+        """The tokens and the start of mixing, as the core takes them."""
+        return TokenTable(self.tokens.symbol, self.tokens.bytes), self.priming.in_core() if self.priming else None
 
     def config(self) -> Config:
         return {"base": {"name": self.base.name, **self.base.config()}}
 
     def tensors(self) -> Mapping[str, NDArray[Any]]:
-        return self.base.tensors()
+        return {**self.base.tensors(), **self.priming.tensors()} if self.priming else self.base.tensors()
 
     @classmethod
     def load(cls, config: Config, tensors: Mapping[str, NDArray[Any]], vocab_size: int) -> BitwisePrior:
         check_settings(f"a {cls.name} prior", config, {"base"}, set())
         kind, settings = kind_of(config["base"])
-        base = kind.load(settings, tensors, vocab_size)
+        of_mixing, of_base = split(tensors, PREFIX)
+        base = kind.load(settings, of_base, vocab_size)
         if not isinstance(base, SteppedPrior):
             raise ModelError(f"a {kind.name} prior cannot be coded bit by bit: it is not stepped")
-        return cls(base)
+        return cls(base, priming=Priming(of_mixing, vocab_size) if of_mixing else None)
 
 
 def inverse(order: list[int]) -> list[int]:

@@ -10,7 +10,7 @@ from ...coding.base import Codec, Frame, Report, Stepped, Watch, check_temperatu
 from ...coding.lanes import Layout
 from ...exact.threads import most_threads, threads
 from ...lazy import np
-from ...native.bitwise import COST_UNIT, SHARPEST, BitwiseFrame, TokenTable
+from ...native.bitwise import COST_UNIT, SHARPEST, BitwiseFrame, Primed, TokenTable
 from ...native.text import Model
 from ...tokens import TokenBuffer, as_ids
 from ..base import SteppedPrior
@@ -24,24 +24,31 @@ DRAWN_BYTES = 16
 
 
 def in_core(
-    base: SteppedPrior, token_bytes: Callable[[], TokenTable], frame: Frame, twin: Callable[[Frame], Codec]
+    base: SteppedPrior,
+    mixing: Callable[[], tuple[TokenTable, Primed | None]],
+    frame: Frame,
+    twin: Callable[[Frame], Codec],
 ) -> Codec:
     """The codec of a frame in the core; the twin where there is no core, where the core does not step this base, and where the frame names
     a kernel."""
     model = model_of(base) if frame.kernel == "auto" else None
-    return twin(frame) if model is None else BitwiseCodec(model, token_bytes(), frame, twin)
+    return twin(frame) if model is None else BitwiseCodec(model, *mixing(), frame, twin)
 
 
 class BitwiseCodec(Codec):
-    def __init__(self, model: Model, token_bytes: TokenTable, frame: Frame, twin: Callable[[Frame], Codec]) -> None:
+    def __init__(
+        self, model: Model, token_bytes: TokenTable, primed: Primed | None, frame: Frame, twin: Callable[[Frame], Codec]
+    ) -> None:
         super().__init__(frame)
-        self.model, self.token_bytes, self._twin = model, token_bytes, twin
+        self.model, self.token_bytes, self.primed, self._twin = model, token_bytes, primed, twin
 
     def stepped(self) -> list[Stepped]:
         return self._twin(self.frame).stepped()
 
     def _start(self, layout: Layout) -> BitwiseFrame:
-        return BitwiseFrame(self.model, self.token_bytes, layout.lanes, layout.tokens, most_threads(), free=threads)
+        return BitwiseFrame(
+            self.model, self.token_bytes, layout.lanes, layout.tokens, most_threads(), free=threads, primed=self.primed
+        )
 
     def encode(self, tokens: TokenBuffer, report: Report = silent) -> bytes:
         with self.limits():

@@ -14,6 +14,8 @@ The weights of the base begin near 1 in sum, all others near 0. All lanes share 
 those of `context_mixing`.
 """
 
+from __future__ import annotations
+
 from collections import defaultdict
 
 from ...lazy import np
@@ -24,10 +26,19 @@ from ..context_mixing.histories import history_tables
 from ..context_mixing.logistic import CENTRE, LIMIT, clamp, squash_table
 from ..context_mixing.slots import Slots
 from .bitwise_contexts import CONTEXTS, Lane, bucket_of
+from .priming import Priming
 from .vocabulary import Vocabulary
 
 MATCH, MEMORY, NETWORK = CONTEXTS, CONTEXTS + 1, CONTEXTS + 2  # inputs after those of contexts
 IN_A_LINE = 4  # decisions whose histories lie in one line
+PHASES = 5  # the root, then lines of at most 16 decisions
+CHOICES = [
+    32,
+    256,
+    256,
+    16,
+    0,
+]  # rows of each phase, by match, base, last byte and letters; those by node have no phase
 FIRST_WEIGHT, FIRST_MATCH, FIRST_MEMORY, FIRST_NETWORK = 600, 1500, 10000, 6000  # 2^-14
 RATE_LAST, RATE_EXTRA = 16, 40  # learning rate of the mixer: LAST + EXTRA · 256 / (256 + bytes / 16)
 MAX_COUNTS = [1023] * CONTEXTS + [255]
@@ -52,7 +63,7 @@ def log_odds(zero: int, one: int) -> int:
 
 
 def _first_weights(number: int) -> list[int]:
-    """Initial weights of a row. Rows are added: row 0 has the weights above, the others have zeros."""
+    """Initial weights of a row, where mixing is not primed. Rows are added: row 0 has the weights above, the others have zeros."""
     weights = [0] * 2 * (NETWORK + 1)
     if number == 0:
         weights[::2] = [*[FIRST_WEIGHT] * CONTEXTS, FIRST_MATCH, FIRST_MEMORY, FIRST_NETWORK]
@@ -67,10 +78,12 @@ def _in_base(odds: int) -> int:
 class BitwiseModel:
     """For each decision: p(…) of a one, then learn(bit). add(lane, place) after the last decision of a token."""
 
-    def __init__(self, tokens: Vocabulary, decisions: int, lanes: int, steps: int) -> None:
-        """lanes of `steps` tokens each, by which tables are sized."""
+    def __init__(
+        self, tokens: Vocabulary, decisions: int, lanes: int, steps: int, priming: Priming | None = None
+    ) -> None:
+        """lanes of `steps` tokens each, by which tables are sized. priming: where mixing begins."""
         count = lanes * steps
-        self._tokens, self._decisions = tokens, decisions
+        self._tokens, self._decisions, self._priming = tokens, decisions, priming
         self._slots = Slots(clamp((8 * count).bit_length(), 8, 20))
         self._root_log2 = clamp((2 * count).bit_length(), 6, 16)
         self._match_log2 = clamp((2 * count).bit_length(), 8, 22)
@@ -83,7 +96,7 @@ class BitwiseModel:
         self._first: list[Counter] = [(p, 0) for p in first]
         self._roots: defaultdict[tuple[int, int], Counter] = defaultdict(lambda: UNKNOWN)
         self._matched: dict[tuple[int, int, int], Counter] = {}
-        self._weights: dict[tuple[int, ...], list[int]] = {}
+        self._weights: dict[tuple[int, int, int], list[int]] = {}
         self._corrections: dict[int, list[int]] = {}
         self._coded = 0
         self.set_rate()
@@ -97,6 +110,21 @@ class BitwiseModel:
         token = self._tokens.bytes[place]
         lane.add(token, place, self._history, self._heads, self._match_log2)
         self._coded += len(token)
+
+    def _first_row(self, number: int, phase: int, choice: int) -> list[int]:
+        weights = _first_weights(number)
+        if self._priming:
+            row = CHOICES[number] * phase + choice + PHASES * sum(CHOICES[:number])
+            weights = [weight + more for weight, more in zip(weights, self._priming.weights(row))]
+        return weights
+
+    def _first_counter(self, phase: int, context: int, history: int) -> Counter:
+        return self._priming.counter(phase, context, history) if self._priming else self._first[history]
+
+    def _first_match(self, at: int, bucket: int, guess: int) -> Counter:
+        if self._priming:
+            return self._priming.matched(at, bucket, guess)
+        return ((1 + 2 * guess) << 20, 8) if bucket else UNKNOWN  # p = 3/4 for the expected bit
 
     def find(self, lane: Lane, node: int) -> list[tuple[bytearray, int]]:
         """Histories of all contexts, in the lines that begin at a node: those of the next four decisions."""
@@ -128,10 +156,12 @@ class BitwiseModel:
             level = (at - 1) % IN_A_LINE
             self._place = 4 * (1 << level | node & (1 << level) - 1)
             states = [line[self._place + slot] for line, slot in self._histories]
-            self._now = [self._counters.get((phase, i, s), self._first[s]) for i, s in enumerate(states)]
+            self._now = [
+                self._counters.get(key) or self._first_counter(*key)
+                for key in ((phase, i, s) for i, s in enumerate(states))
+            ]
         self._match_key = at, bucket, guess
-        expected = ((1 + 2 * guess) << 20, 8) if bucket else UNKNOWN  # p = 3/4 for the expected bit
-        self._now.append(self._matched.get(self._match_key, expected))
+        self._now.append(self._matched.get(self._match_key) or self._first_match(*self._match_key))
         inputs = [x for counter in self._now for x in counters.inputs(counter)]
         inputs[2 * CONTEXTS - 1] = mixer.ONE  # in place of the last context's p − ½
         for odds in (memory, network):
@@ -142,8 +172,8 @@ class BitwiseModel:
         selectors += [(phase, last & 255), (phase, letters), (0, node)]
         self._inputs = inputs
         self._rows = [
-            self._weights.setdefault((number, *selector), _first_weights(number))
-            for number, selector in enumerate(selectors)
+            self._weights.get(key) or self._weights.setdefault(key, self._first_row(*key))
+            for key in ((number, *selector) for number, selector in enumerate(selectors))
         ]
         self._log_odds = mixer.predict(inputs, self._rows)
         self._corrected = self._corrections.setdefault(node, correction.new_row())

@@ -53,6 +53,7 @@ class TokenPaths:
         self.base, self.tokens, self.rules = prior.base.for_frame(frame), prior.tokens, prior.rules
         self.decisions = (prior.vocab_size - 1).bit_length()
         self.classes = classes_of(self.base)
+        self._priming = prior.priming
         self._pairs = self.base if isinstance(self.base, MemoryPrior) else _Alone(self.base)
         of_class = self.decisions if self.classes is None else self.decisions - self.classes.members.bit_length() + 1
         outcomes = (prior.vocab_size,) if self.classes is None else (self.classes.classes, self.classes.members)
@@ -61,7 +62,7 @@ class TokenPaths:
 
     def init(self, lanes: int, tokens: int) -> State:
         steps = Layout.divide(tokens, lanes, self.rules.stride).steps
-        model = BitwiseModel(self.tokens, self.decisions, lanes, steps)
+        model = BitwiseModel(self.tokens, self.decisions, lanes, steps, self._priming)
         count = min(self.rules.groups, lanes)
         bounds = [lanes * group // count for group in range(count + 1)]
         sizes = [stop - first for first, stop in pairwise(bounds)]
