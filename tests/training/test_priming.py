@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.models import tiny_class_factored
+from tests.models import tiny_class_factored, tiny_mingru
 from tokpress.coding import Frame
 from tokpress.errors import TokpressError
 from tokpress.models.loading import load_folder
@@ -15,6 +15,7 @@ from tokpress.priors.text.bitwise import BitwisePrior
 from tokpress.tokenizers.text.bytes import BytesTokenizer
 from tokpress.training.data.streams import Source
 from tokpress.training.priming import primed
+from tokpress.training.token_order import in_byte_order
 
 pytestmark = pytest.mark.skipif(not library.is_here(), reason="mixing is primed in the core")
 WORDS = [
@@ -85,3 +86,21 @@ def test_a_base_that_python_steps(source):
     prior = Model(BytesTokenizer(), BitwisePrior(HistogramPrior(256))).prior
     with pytest.raises(TokpressError, match="the core"):
         primed(prior, [source], pieces=2)
+
+
+def test_the_order_of_tokens_changes_no_probability():
+    """Classes follow their most frequent members, and members their bytes."""
+    prior, rng = tiny_class_factored(64, classes=8, online=0.0), np.random.default_rng(5)
+    spelled = [bytes(rng.integers(97, 123, 4).tolist()) for _ in range(64)]
+    frequency = rng.integers(0, 100, 64)
+    ordered = in_byte_order(prior, spelled, frequency)
+    tokens = rng.integers(0, 64, 40).astype(np.int32)
+    assert np.allclose(prior.codec(Frame(40)).score(tokens), ordered.codec(Frame(40)).score(tokens))
+    classes = np.argsort(ordered.tensors()["place"]).reshape(8, 8)
+    main = [spelled[members[frequency[members].argmax()]] for members in classes]
+    assert main == sorted(main) and all([spelled[v] for v in row] == sorted(spelled[v] for v in row) for row in classes)
+    assert {frozenset(row) for row in classes.tolist()} == {
+        frozenset(row) for row in np.argsort(prior.tensors()["place"]).reshape(8, 8).tolist()
+    }
+    plain = tiny_mingru(64)
+    assert in_byte_order(plain, spelled, frequency) is plain

@@ -15,10 +15,14 @@ from numpy.typing import NDArray
 from ..errors import TokpressError
 from ..native.bitwise import COUNTERS, IN_A_ROW, MATCHED, BitwiseFrame, Mixing, rows_of_weights
 from ..native.text import Model as CoreModel
-from ..priors.text.bitwise import BitwisePrior
+from ..priors.compose.memory import MemoryPrior
+from ..priors.text.bitwise import BitwisePrior, bytes_of_tokens
 from ..priors.text.core import model_of
+from ..priors.text.mingru import MinGRUPrior
 from ..priors.text.priming import SEEN_UNIT, UNIT, Priming
 from .data.streams import Source
+from .nets.classes import sample
+from .token_order import in_byte_order
 
 #: pieces have 2^6.5 … 2^12.5 tokens, all lengths of logarithms alike likely
 SHORTEST, LONGEST = 6.5, 12.5
@@ -26,6 +30,16 @@ SHORTEST, LONGEST = 6.5, 12.5
 WINDOW = 200
 #: largest number of times seen that a counter begins with
 MOST_SEEN = 60
+
+
+def ordered_and_primed(prior: BitwisePrior, sources: list[Source], pieces: int) -> BitwisePrior:
+    """The prior with its tokens in the order of their bytes (`token_order`), as far as classes allow, then primed."""
+    memory = prior.base
+    if isinstance(memory, MemoryPrior) and isinstance(memory.base, MinGRUPrior) and prior.tokenizer:
+        frequency = np.bincount(sample(sources, 0), minlength=prior.vocab_size)
+        network = in_byte_order(memory.base, bytes_of_tokens(prior.tokenizer), frequency)
+        prior = BitwisePrior(MemoryPrior(network, tuple(memory.orders)), prior.tokenizer)
+    return primed(prior, sources, pieces)
 
 
 def primed(prior: BitwisePrior, sources: list[Source], pieces: int, seed: int = 0) -> BitwisePrior:

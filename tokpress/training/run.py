@@ -38,7 +38,7 @@ from .learners.registry import fit_prior, prior_learner, tokenizer_learner
 from .loop.team import Team, check_device
 from .options import FitOptions, Progress, Stopped, TokenizerOptions, Watcher
 from .prepare import file_facts, learn_tokenizer, note_partial_items, prepare, weighted_files
-from .priming import primed
+from .priming import ordered_and_primed
 from .run_dir import Settings
 
 __all__ = ["Settings", "Watcher", "train", "train_tokenizer"]
@@ -248,7 +248,7 @@ def _with_primed_mixing(run: _Run, prior: Prior, sources: list[Source], init: Mo
     pieces = min(corpus // TOKENS_A_PIECE, MOST_PIECES)
     if pieces and run.progress and run.progress.tokens <= MOST_PASSES * corpus and library.is_here():
         run.watcher.phase("Priming the mixing")
-        return primed(prior, sources, pieces)
+        return ordered_and_primed(prior, sources, pieces)
     before = init.prior if init else None
     if isinstance(before, BitwisePrior) and before.priming and before.tokens == prior.tokens:
         return BitwisePrior(prior.base, prior.tokenizer, before.priming)

@@ -24,7 +24,7 @@ SAMPLE, PIECE = 20_000_000, 100_000
 
 def places(sources: list[Source], symbols: int, classes: int, seed: int) -> NDArray[np.int32]:
     """[V]: position of each symbol when classes of V / C members follow one another; V and C are powers of 2."""
-    features, parts = _features(_sample(sources, seed), symbols), [np.arange(symbols)]
+    features, parts = _features(sample(sources, seed), symbols), [np.arange(symbols)]
     while len(parts) < classes:
         parts = [half for part in parts for half in _halves(part, features)]
     place = np.empty(symbols, np.int32)
@@ -32,8 +32,8 @@ def places(sources: list[Source], symbols: int, classes: int, seed: int) -> NDAr
     return place
 
 
-def _sample(sources: list[Source], seed: int) -> NDArray[np.int64]:
-    """Pieces of the corpus: of each source by its weight, and at least one."""
+def sample(sources: list[Source], seed: int) -> NDArray[np.int64]:
+    """Tokens to count: pieces of the corpus: of each source by its weight, and at least one."""
     rng, mass = np.random.default_rng(seed), np.array([len(s.tokens) * s.weight for s in sources])
     wanted = min(SAMPLE, sum(len(s.tokens) for s in sources))
     pieces = []
