@@ -43,13 +43,13 @@ class TokenTable:
         self.bytes = b"".join(token_bytes)
 
 
-#: rows of weights that no node selects; numbers in a row; counters of contexts, and of matches
+#: rows of weights that are not of a node; numbers in a row; counters of contexts, and of matches
 ROWS, IN_A_ROW, COUNTERS, MATCHED = 5 * (32 + 256 + 256 + 16), 32, (5, 13, 256), (16, 32, 2)
 
 
 def rows_of_weights(symbols: int) -> int:
-    """Rows of weights of a mixer that codes V symbols."""
-    return ROWS + (1 << (symbols - 1).bit_length())
+    """Rows of primed weights of a mixer that codes V symbols: without the nodes of the last decision."""
+    return ROWS + (1 << ((symbols - 1).bit_length() - 1))
 
 
 class Primed:

@@ -19,7 +19,7 @@ from ..priors.compose.memory import MemoryPrior
 from ..priors.text.bitwise import BitwisePrior, bytes_of_tokens
 from ..priors.text.core import model_of
 from ..priors.text.mingru import MinGRUPrior
-from ..priors.text.priming import SEEN_UNIT, UNIT, Priming
+from ..priors.text.priming import SEEN_UNIT, Priming
 from .data.streams import Source
 from .nets.classes import sample
 from .token_order import in_byte_order
@@ -28,6 +28,8 @@ from .token_order import in_byte_order
 SHORTEST, LONGEST = 6.5, 12.5
 #: the mean is over about so many pieces
 WINDOW = 200
+#: how much of what the weights have learned a model keeps: all of it suits short texts, and is too much for long ones (docs/notes/text.md)
+SHARE = np.float32(0.5)
 #: largest number of times seen that a counter begins with
 MOST_SEEN = 60
 
@@ -56,9 +58,9 @@ def primed(prior: BitwisePrior, sources: list[Source], pieces: int, seed: int = 
     if state is None:
         return prior
     untouched = _after(prior, model, np.zeros(0, np.int32), None)
-    first = np.frombuffer(untouched.weights, np.int16).reshape(shape)
+    change = SHARE * (mean - np.frombuffer(untouched.weights, np.int16).reshape(shape))
     tensors: dict[str, NDArray[Any]] = {
-        "weights": np.clip(np.rint((mean - first) / UNIT), -127, 127).astype(np.int8),
+        "weights": np.clip(np.rint(np.sign(change) * np.sqrt(np.abs(change))), -127, 127).astype(np.int8),
         "counters": _words(np.frombuffer(state.counters, np.uint32)).reshape(COUNTERS),
         "matched": _words(np.frombuffer(state.matched, np.uint32)).reshape(MATCHED),
     }

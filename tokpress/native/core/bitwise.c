@@ -198,7 +198,7 @@ EXPORT int64_t API(bitwise_new)(
     *made = NULL;
     const int decisions = clamp(bit_length(t->symbols - 1), 1, MAX_DECISIONS);
     if (t->step || t->code_bits || t->lanes * t->steps >= MAX_HISTORY) return TP_ARGUMENT;
-    if (primed && weight_count != mixing_weights(decisions)) return TP_ARGUMENT;
+    if (primed && weight_count != primed_weights(decisions)) return TP_ARGUMENT;
     if (t->members && memcmp(symbol, t->symbol, (size_t)t->symbols * 4) != 0) return TP_ARGUMENT;
     bitwise *s = calloc(1, sizeof *s);
     if (s == NULL) return TP_MEMORY;
@@ -295,7 +295,7 @@ EXPORT int64_t API(bitwise_decode)(void *handle, int32_t *tokens, int64_t steps,
 /* What mixing has learned, for training: weights, counters and matches as they are in bitwise_model.h. */
 EXPORT int64_t API(bitwise_mixing)(void *handle, int16_t *weights, uint32_t *counters, uint32_t *matched) {
     const bitwise_model *m = ((bitwise *)handle)->model;
-    memcpy(weights, m->weights, (size_t)mixing_weights(m->decisions) * 2);
+    memcpy(weights, m->weights, (size_t)primed_weights(m->decisions) * 2);
     memcpy(counters, m->counters, sizeof m->counters);
     memcpy(matched, m->matched, sizeof m->matched);
     return 0;
@@ -305,7 +305,7 @@ EXPORT int64_t API(bitwise_mixing)(void *handle, int16_t *weights, uint32_t *cou
 EXPORT int64_t API(bitwise_begin)(void *handle, const int16_t *weights, const uint32_t *counters, const uint32_t *matched) {
     bitwise_model *m = ((bitwise *)handle)->model;
     if (((bitwise *)handle)->text->step) return TP_ARGUMENT;
-    memcpy(m->weights, weights, (size_t)mixing_weights(m->decisions) * 2);
+    memcpy(m->weights, weights, (size_t)primed_weights(m->decisions) * 2);
     memcpy(m->counters, counters, sizeof m->counters);
     memcpy(m->matched, matched, sizeof m->matched);
     return 0;

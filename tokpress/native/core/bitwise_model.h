@@ -45,11 +45,10 @@
 #define ROWS_BY_LETTERS (ROWS_BY_BYTE + PHASES * 256)
 #define ROWS_BY_NODE (ROWS_BY_LETTERS + PHASES * 16)
 
-/* Where mixing begins, if it was primed in training; NULL: with the numbers above. Weights in units of 2^-8, added to those above.
- * Counters: p in 12 bits, above a fourth of the times seen in 4 bits. */
-#define PRIMED_UNIT 64
+/* Where mixing begins, if it was primed in training; NULL: with the numbers above. A weight q adds q · |q| · 2^-14 to
+ * those above. Counters: p in 12 bits, above a fourth of the times seen in 4 bits. */
 typedef struct {
-    const int8_t *weights; /* [ROWS_BY_NODE + 2^D, BITWISE_VECTORS * 16] */
+    const int8_t *weights; /* [ROWS_BY_NODE + 2^(D - 1), BITWISE_VECTORS * 16]: nodes without those of the last decision */
     const uint16_t *counters; /* [PHASES, TOKEN_CONTEXTS, 256] */
     const uint16_t *matched; /* [MAX_DECISIONS, FOLLOWED_BUCKETS, 2] */
 } primed_mixing;
@@ -247,12 +246,15 @@ static void bitwise_first_values(bitwise_model *m) {
 
 INLINE uint32_t primed_counter(uint16_t word) { return (uint32_t)(word >> 4) << 20 | (uint32_t)(word & 15) << 2; }
 
-/* Numbers of weights, which a model's tensor has. */
-INLINE int64_t mixing_weights(int decisions) { return ((int64_t)ROWS_BY_NODE + (1 << decisions)) * BITWISE_VECTORS * MIXER_WIDE; }
+/* How many weights are primed. */
+INLINE int64_t primed_weights(int decisions) { return ((int64_t)ROWS_BY_NODE + (1 << (decisions - 1))) * BITWISE_VECTORS * MIXER_WIDE; }
 
 static void bitwise_prime(bitwise_model *m, const primed_mixing *from) {
     int16_t *weights = (int16_t *)m->weights;
-    for (int64_t i = 0; i < mixing_weights(m->decisions); i++) weights[i] = (int16_t)(weights[i] + PRIMED_UNIT * from->weights[i]);
+    for (int64_t i = 0; i < primed_weights(m->decisions); i++) {
+        const int q = from->weights[i];
+        weights[i] = (int16_t)clamp(weights[i] + q * abs(q), -32768, 32767);
+    }
     for (size_t i = 0; i < sizeof m->counters / 4; i++) (&m->counters[0][0][0])[i] = primed_counter(from->counters[i]);
     for (size_t i = 0; i < sizeof m->matched / 4; i++) (&m->matched[0][0][0])[i] = primed_counter(from->matched[i]);
 }

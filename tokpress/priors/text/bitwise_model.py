@@ -115,7 +115,7 @@ class BitwiseModel:
         weights = _first_weights(number)
         if self._priming:
             row = CHOICES[number] * phase + choice + PHASES * sum(CHOICES[:number])
-            weights = [weight + more for weight, more in zip(weights, self._priming.weights(row))]
+            weights = [clamp(weight + more, -32768, 32767) for weight, more in zip(weights, self._priming.weights(row))]
         return weights
 
     def _first_counter(self, phase: int, context: int, history: int) -> Counter:

@@ -1,10 +1,11 @@
 """Where the mixing of a bitwise prior begins, if it was primed: tensors of the model (`training.priming` makes them).
 
-    mixing.weights     int8 [R, 32]           added to the first weights of each row, in units of 2^−8
+    mixing.weights     int8 [R, 32]           q adds q · |q| · 2^−14 to a first weight
     mixing.counters    uint16 [5, 13, 256]    p of a one after each history of a context: 12 bits of p, then 4 bits, a fourth of the times seen
     mixing.matched     uint16 [16, 32, 2]     the same, of matches
 
-R rows: those by match, base, last byte and letters of each phase, then one for each node (bitwise_model.py).
+R rows: those by match, base, last byte and letters of each phase, then one for each node but those of the last decision
+(bitwise_model.py).
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 
 PREFIX = "mixing."
 NAMES = "weights", "counters", "matched"
-#: a unit of weights, in 2^−14; a unit of times seen
-UNIT, SEEN_UNIT = 64, 4
+#: a unit of times seen
+SEEN_UNIT = 4
 
 
 class Priming:
@@ -44,8 +45,10 @@ class Priming:
         return {PREFIX + name: self._tensors[name] for name in NAMES}
 
     def weights(self, row: int) -> list[int]:
-        """What is added to the first weights of a row."""
-        return [UNIT * weight for weight in self._tensors["weights"][row].tolist()]
+        """What is added to the first weights of a row; nothing, of a row that is not primed."""
+        if row >= len(self._tensors["weights"]):
+            return [0] * IN_A_ROW
+        return [q * abs(q) for q in self._tensors["weights"][row].tolist()]
 
     def counter(self, phase: int, context: int, history: int) -> Counter:
         return counter_of(int(self._tensors["counters"][phase, context, history]))
