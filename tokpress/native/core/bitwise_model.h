@@ -19,6 +19,7 @@
 #include "counters.h"
 #include "histories.h"
 #include "mixer.h"
+#include "saved.h"
 
 #define MAX_DECISIONS 16
 #define IN_A_LINE 4 /* decisions whose histories lie in one line */
@@ -268,6 +269,18 @@ static UNUSED bitwise_model *bitwise_model_new(const token_table *tokens, int de
         hash_contexts(l);
     }
     return m;
+}
+
+/* Copy all that coding changes. */
+static UNUSED bool save_bitwise_model(saved_state *s, bitwise_model *m, int64_t lanes, int64_t steps) {
+    const size_t nodes = (size_t)1 << m->decisions;
+    return saved_add(s, m, sizeof *m) && saved_add(s, m->slots.lines, (size_t)64 << m->slots.log2) &&
+           saved_add(s, m->weights, (ROWS_BY_NODE + nodes) * BITWISE_VECTORS * sizeof *m->weights) &&
+           saved_add(s, m->correction, nodes * CORRECTION_BINS * sizeof *m->correction) &&
+           saved_add(s, m->roots, ((size_t)TOKEN_CONTEXTS << m->root_log2) * sizeof *m->roots) &&
+           saved_add(s, m->heads, sizeof *m->heads << m->match_log2) &&
+           saved_add(s, m->history, (size_t)(lanes * steps + 1) * sizeof *m->history) &&
+           saved_add(s, m->above, (size_t)(lanes * COLUMNS) * sizeof *m->above) && saved_add(s, m->lanes, (size_t)lanes * sizeof *m->lanes);
 }
 
 #endif

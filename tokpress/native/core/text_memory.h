@@ -8,6 +8,7 @@
 #ifndef TP_TEXT_MEMORY_H
 #define TP_TEXT_MEMORY_H
 
+#include "saved.h"
 #include "vectors.h"
 
 #define MAX_ORDERS 64
@@ -371,6 +372,15 @@ static UNUSED int64_t memory_start(text_memory *m, const int32_t *orders, int64_
     m->left = m->part + each;
     memset(m->slot, 255, each * 4);
     return 0;
+}
+
+/* Copy all that memory_learn changes. */
+static UNUSED bool save_memory(saved_state *s, const text_memory *m) {
+    const size_t each = (size_t)(m->lanes * m->depth);
+    return saved_add(s, m->contexts, ((size_t)m->mask + 1) * sizeof *m->contexts) && saved_add(s, m->pool, (size_t)(m->pool_size + 8) * 4) &&
+           saved_add(s, m->history, (size_t)(m->across * m->longest) * 4) &&
+           saved_add(s, m->hashes, (size_t)(4 * m->depth * m->across) * 4) && saved_add(s, m->slot, 3 * each * 4) &&
+           saved_add(s, m->part, (each + (size_t)m->lanes) * 4);
 }
 
 #endif
