@@ -69,11 +69,10 @@ class BitwiseFrame(Handle):
 
     def save(self) -> None:
         """Remember the state after the context. `restore` goes back to it, as often as it is wanted."""
-        self.call("save", [])
+        self.text.save(self)
 
     def restore(self) -> None:
-        self.call("restore", [])
-        self.text.at = self.text.first
+        self.text.restore(self)
 
     def encode(self, tokens: Any, report: Callable[[int], object] = lambda done: None) -> bytes:
         """The payload of tokens, N int32, contiguous. Calls `report` with the number of coded tokens. Raises CoreError for

@@ -127,12 +127,12 @@ class Text(Handle):
             lambda steps: (learner or self).call("learn", [POINTER, COUNT], pointer, steps), lambda done: None
         )
 
-    def save(self) -> None:
+    def save(self, learner: Handle | None = None) -> None:
         """Remember the state after the context. `restore` goes back to it, as often as it is wanted."""
-        self.call("save", [])
+        (learner or self).call("save", [])
 
-    def restore(self) -> None:
-        self.call("restore", [])
+    def restore(self, learner: Handle | None = None) -> None:
+        (learner or self).call("restore", [])
         self.at = self.first
 
     def encode(self, tokens: Any, report: Callable[[int], object] = lambda done: None) -> bytes:
