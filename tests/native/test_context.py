@@ -86,9 +86,9 @@ def test_context_mixing_is_the_twins(core, read):
 
 
 def test_restored_is_read_anew_after_much(core):
-    """A long frame changes most of a state, and all of it comes back."""
+    """A long frame changes most of a state, more than its logs note, and all of it comes back."""
     prior = prior_of(BASES["softmax"]())
-    context, source, much = (repeating(seed, count, prior.vocab_size) for seed, count in ((1, 300), (2, 50), (3, 5000)))
+    context, source, much = (repeating(seed, count, prior.vocab_size) for seed, count in ((1, 300), (2, 50), (3, 9000)))
     handle = after(BitwiseFrame(model_of(prior.base), table_of(prior), 1, 300 + ROOM, using=core), context, save=True)
     payload = handle.encode(source)
     handle.restore()

@@ -290,8 +290,8 @@ EXPORT int64_t API(bitwise_save)(void *handle) {
     if (s->waiting || s->result) return TP_ARGUMENT;
     const int64_t result = save_text(s->text);
     if (result < 0 || save_bitwise_model(s->text->saved, s->model, s->text->lanes, s->text->steps)) return result;
-    saved_free(s->text->saved);
-    s->text->saved = NULL;
+    forget_saved(s->text);
+    s->model->slots.changed = s->model->changed_roots = NULL;
     return TP_MEMORY;
 }
 EXPORT int64_t API(bitwise_restore)(void *handle) {

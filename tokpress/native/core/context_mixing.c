@@ -344,11 +344,11 @@ EXPORT int64_t API(context_mixing_save)(cm_model *a) {
     saved_state *saved = a->saved = calloc(1, sizeof *saved);
     if (saved == NULL) return TP_MEMORY;
     range_free(&a->encoder);
-    if (saved_add(saved, a, sizeof *a) && saved_add(saved, a->slots.lines, (size_t)64 << a->slots.log2) &&
-        saved_add(saved, a->match.heads, sizeof(uint32_t) << a->match.log2))
-        return 0;
+    a->slots.changed = saved_table(saved, a->slots.lines, (size_t)1 << a->slots.log2, 64);
+    if (a->slots.changed && saved_add(saved, a, sizeof *a) && saved_add(saved, a->match.heads, sizeof(uint32_t) << a->match.log2)) return 0;
     saved_free(saved);
     a->saved = NULL;
+    a->slots.changed = NULL;
     return TP_MEMORY;
 }
 

@@ -268,23 +268,29 @@ static UNUSED void start_rooms(text *t, int threads) {
     }
 }
 
+static UNUSED void forget_saved(text *t) {
+    saved_free(t->saved);
+    t->saved = NULL;
+    t->memory.changed = t->memory.changed_pool = NULL;
+}
+
 /* Copy what a step changes, to come back to this step. The encoder and the decoder have not begun. 0, TP_ARGUMENT or TP_MEMORY. */
 static UNUSED int64_t save_text(text *t) {
     if (t->saved || t->encoder.used || t->failed) return TP_ARGUMENT;
     saved_state *saved = t->saved = calloc(1, sizeof *saved);
     if (saved == NULL) return TP_MEMORY;
     range_free(&t->encoder);
-    bool done = saved_add(saved, t, sizeof *t) && (!t->remembers || save_memory(saved, &t->memory));
+    bool done = (!t->remembers || save_memory(saved, &t->memory)) && saved_add(saved, t, sizeof *t);
     for (int64_t i = 0; i < t->owned_count && done; i++) done = t->owned[i].fixed || saved_add(saved, t->owned[i].at, t->owned[i].size);
     if (done) return 0;
-    saved_free(saved);
-    t->saved = NULL;
+    forget_saved(t);
     return TP_MEMORY;
 }
 
 static UNUSED int64_t restore_text(text *t) {
     if (t->saved == NULL) return TP_ARGUMENT;
     range_free(&t->encoder);
+    if (t->remembers) empty_pool(&t->memory);
     saved_restore(t->saved);
     return 0;
 }
