@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from tokpress.codec.context import Context
     from tokpress.models.model import Model
 
 
@@ -23,6 +24,18 @@ def load(names: Iterable[str], given: str | None = None) -> "list[Model]":
         raise click.UsageError("--given needs a conditional model: name one with -m")
     source = Path(given).read_bytes()
     return [model.given(source) if model.prior.rules.given_size else model for model in models]
+
+
+def context(name: str | None, several: bool = False) -> "Context | None":
+    """The file of --context. several: keep what a model is after it, for several inputs. Raises OSError, UsageError."""
+    if name is None:
+        return None
+    from tokpress.codec.context import Context
+
+    try:
+        return Context(Path(name).read_bytes(), keep=several)
+    except ValueError as error:
+        raise click.UsageError(f"--context {name}: {error}") from None
 
 
 def by_id(given: Iterable[str] = ()) -> dict[bytes, tuple[str, Path]]:

@@ -29,6 +29,7 @@ class Settings(TargetSettings):
     fast: bool
     best: bool
     model: str | None
+    context: str | None
     given: str | None
     lossy: bool
     content: bool
@@ -41,6 +42,8 @@ class Settings(TargetSettings):
     def __post_init__(self) -> None:
         if self.lossy and self.content:
             raise click.UsageError("--lossy and --content exclude each other")
+        if self.context and (self.converts or (self.lanes or 1) != 1):
+            raise click.UsageError("--context needs one lane and whole files: leave --lanes, --lossy and --content out")
         if self.lossy and not self.model:
             raise click.UsageError("--lossy needs a lossy model: name one with -m")
         if self.fast and self.best:
@@ -91,7 +94,7 @@ class Result(NamedTuple):
     options.keep, options.remove,
     click.option("--fast", is_flag=True, help="Leave out the text model; faster."),
     click.option("--best", is_flag=True, help="Add a larger text model; 8 times slower."),
-    options.model(show_default="best shipped one"), options.quiet, options.verbose,
+    options.model(show_default="best shipped one"), options.context, options.quiet, options.verbose,
 )  # fmt: skip
 @options.all_of(
     click.option("--content", cls=options.Advanced, is_flag=True, help="Store pictures and sound as PPM, TIFF or WAV."),
@@ -115,7 +118,7 @@ def compress(**values: Any) -> None:
     settings = Settings(**values)
     files = _without_compressed(settings)
     targets = Targets(settings)
-    targets.plan(files, lambda name: name + SUFFIX, auxiliary_files(settings.models, settings.given))
+    targets.plan(files, lambda name: name + SUFFIX, auxiliary_files(settings.models, settings.given, settings.context))
     codec_options = _codec_options(settings)
     report = Report(settings)
     large = partial(_is_large, settings.frame_size) if _in_parallel(settings, targets, files) else None
@@ -155,6 +158,7 @@ def _codec_options(settings: Settings) -> "Options":
         settings.kernel,
         lossy=settings.lossy,
         effort=settings.effort,
+        context=catalog.context(settings.context, several=len(settings.files) > 1),
     )
 
 
@@ -210,7 +214,7 @@ def _verify(settings: Settings, codec_options: "Options", source: Source, start:
     if expected is not None:
         expected.seek(start)
     with Progress(f"{source.name}: verifying", source.size, settings.quiet) as progress:
-        verify.check(source.name, out, expected, codec_options.models or [], settings.kernel, progress)
+        verify.check(source.name, out, expected, codec_options, progress)
 
 
 # --- report

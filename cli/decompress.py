@@ -19,6 +19,7 @@ from .targets import Targets, TargetSettings, auxiliary_files
 from .terminal import note
 
 if TYPE_CHECKING:
+    from tokpress.codec.context import Context
     from tokpress.codec.stream import Summary
     from tokpress.container.frames import Damaged
     from tokpress.models.model import Model
@@ -29,6 +30,7 @@ class Settings(TargetSettings):
     """The options of one call."""
 
     models: tuple[str, ...]
+    context: str | None
     given: str | None
     keep_going: bool
     kernel: str
@@ -53,7 +55,7 @@ class Result(NamedTuple):
 @options.all_of(
     options.files, options.output(default="FILE"), options.stdout,
     options.force("Overwrite existing files."), options.keep, options.remove_compressed, options.models,
-    options.quiet, options.verbose,
+    options.context, options.quiet, options.verbose,
     click.option("--keep-going", cls=options.Advanced, is_flag=True,
                  help="Restore the intact frames of a damaged file; exit with 1."),
     options.given, options.plugins, options.threads, options.kernel,
@@ -70,10 +72,12 @@ def decompress(**values: Any) -> None:
     """
     settings = Settings(**values)
     targets = Targets(settings)
-    targets.plan(settings.files, _without_suffix, auxiliary_files(settings.models, settings.given))
+    targets.plan(settings.files, _without_suffix, auxiliary_files(settings.models, settings.given, settings.context))
     models = catalog.load(settings.models, settings.given)
+    context = catalog.context(settings.context, several=len(settings.files) > 1)
     large = has_several_frames if targets.separate and jobs.are_files(settings.files) else None
-    jobs.run(settings.files, partial(_restore_file, settings, targets, models), partial(_report, settings), large)
+    restore = partial(_restore_file, settings, targets, models, context)
+    jobs.run(settings.files, restore, partial(_report, settings), large)
 
 
 # --- plan
@@ -104,7 +108,9 @@ def has_several_frames(name: str) -> bool:
 # --- restore one file
 
 
-def _restore_file(settings: Settings, targets: Targets, models: "list[Model]", name: str) -> Result:
+def _restore_file(
+    settings: Settings, targets: Targets, models: "list[Model]", context: "Context | None", name: str
+) -> Result:
     from tokpress.codec import stream
     from tokpress.errors import FormatError
 
@@ -114,7 +120,9 @@ def _restore_file(settings: Settings, targets: Targets, models: "list[Model]", n
         Progress(display_name(name), restored_bytes(source), settings.quiet) as progress,
         jobs.writing(targets, source, name, target, binary=False) as out,
     ):
-        summary = stream.decompress_stream(source, out, models, settings.kernel, settings.keep_going, progress.report)
+        summary = stream.decompress_stream(
+            source, out, models, settings.kernel, settings.keep_going, progress.report, context
+        )
         if summary.damaged:
             damage = _damage(source, summary)
             targets.kept.add(name)

@@ -87,6 +87,8 @@ def _describe_frame(header: "FrameHeader", models: Models) -> dict[str, Any]:
         "header_bytes": len(header.pack()),
         "last": header.last,
     }
+    if header.context_id:
+        frame["context_id"] = header.context_id.hex()
     if header.model_id is None:
         return frame | {"restores": "source"}
     name, folder = models.get(header.model_id, (None, None))
@@ -134,8 +136,11 @@ def _lines(description: dict[str, Any], verbose: bool) -> list[str]:
 
 def _kind(frame: dict[str, Any]) -> str:
     if "model_id" not in frame:
-        return str(frame["kind"])
+        by_context = f", needs its context and model ({frame['context_id']})" if "context_id" in frame else ""
+        return f"{frame['kind']}{by_context}"
     lanes = {None: "default lanes", 1: "1 lane"}.get(frame["lanes"], f"{frame['lanes']} lanes")
+    if "context_id" in frame:
+        lanes = f"needs its context ({frame['context_id']})"
     lossy = ", tokens only: restores a reconstruction" if frame["restores"] == "reconstruction" else ""
     models = f"model {frame['model'] or 'not installed'} ({frame['model_id']})"
     if "residual_model_id" in frame:

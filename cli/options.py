@@ -206,6 +206,9 @@ given = click.option(
     "--given", cls=Advanced, type=click.Path(exists=True, dir_okay=False), metavar="FILE",
     help="File that a conditional model predicts from.",
 )  # fmt: skip
+context = click.option(
+    "--context", type=FileName(), metavar="FILE", help="File that the model reads first.",
+)  # fmt: skip
 plugins = click.option(
     "--import", cls=Advanced, multiple=True, expose_value=False, is_eager=True, callback=_import_modules, metavar="FILE",
     help="Import a .py file or a module; repeatable.",

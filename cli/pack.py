@@ -301,9 +301,12 @@ def _special(mode: int) -> str:
 def _is_tokp(path: str) -> bool:
     """Whether a file begins as .tokp files do."""
     from tokpress.container.frames import SYNC
+    from tokpress.container.short import MARKS
 
     with open(path, "rb") as file:
-        return file.read(len(SYNC)) == SYNC
+        start = file.read(len(SYNC))
+    is_short = path.endswith(".tokp") and start != b"" and start[:1] in MARKS  # a single byte says little
+    return start == SYNC or is_short
 
 
 def _with_attributes(item: "Item", status: os.stat_result) -> "Item":

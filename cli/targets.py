@@ -166,9 +166,9 @@ def _reserve(source: str, target: str, planned: dict[Key, str]) -> None:
     planned[key] = source
 
 
-def auxiliary_files(models: Iterable[str], given: str | None = None) -> list[str]:
-    """Files that a call reads beside its inputs: in model directories, imported modules, the file of --given."""
-    paths = [given] if given else []
+def auxiliary_files(models: Iterable[str], *named: str | None) -> list[str]:
+    """Files that a call reads beside its inputs: in model directories, imported modules, and those that options name."""
+    paths = [name for name in named if name]
     for model in filter(os.path.isdir, models):
         paths += [os.path.join(model, name) for name in os.listdir(model)]
     imports = click.get_current_context().meta.get("tokpress.imports", ())

@@ -13,6 +13,7 @@ from .streams import display_name
 from .terminal import note, say
 
 if TYPE_CHECKING:
+    from tokpress.codec.context import Context
     from tokpress.codec.stream import Summary
     from tokpress.models.model import Model
 
@@ -23,6 +24,7 @@ class Settings:
 
     files: tuple[str, ...]
     models: tuple[str, ...]
+    context: str | None
     given: str | None
     kernel: str
     quiet: bool
@@ -37,7 +39,7 @@ class Result(NamedTuple):
 
 @click.command(cls=options.Command)
 @options.all_of(
-    options.files, options.models, options.quiet, options.verbose,
+    options.files, options.models, options.context, options.quiet, options.verbose,
     options.given, options.plugins, options.threads, options.kernel,
 )  # fmt: skip
 def test(**values: Any) -> None:
@@ -49,11 +51,13 @@ def test(**values: Any) -> None:
     """
     settings = Settings(**values)
     models = catalog.load(settings.models, settings.given)
+    context = catalog.context(settings.context, several=len(settings.files) > 1)
     large = has_several_frames if jobs.are_files(settings.files) else None
-    jobs.run(settings.files, partial(_decode_file, settings, models), partial(_report, settings), large)
+    decode = partial(_decode_file, settings, models, context)
+    jobs.run(settings.files, decode, partial(_report, settings), large)
 
 
-def _decode_file(settings: Settings, models: "list[Model]", name: str) -> Result:
+def _decode_file(settings: Settings, models: "list[Model]", context: "Context | None", name: str) -> Result:
     from tokpress.codec import stream
 
     discard = cast(BinaryIO, streams.Discard())
@@ -61,7 +65,7 @@ def _decode_file(settings: Settings, models: "list[Model]", name: str) -> Result
         jobs.reading(name) as source,
         Progress(display_name(name), restored_bytes(source), settings.quiet) as progress,
     ):
-        summary = stream.decompress_stream(source, discard, models, settings.kernel, False, progress.report)
+        summary = stream.decompress_stream(source, discard, models, settings.kernel, False, progress.report, context)
     return Result(name, summary, progress.seconds)
 
 

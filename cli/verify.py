@@ -10,7 +10,7 @@ from .progress import Progress
 from .streams import Discard
 
 if TYPE_CHECKING:
-    from tokpress.models.model import Model
+    from tokpress.codec.options import Options
 
 
 class Differs(TokpressError):
@@ -43,10 +43,9 @@ class Compare(io.RawIOBase):
             raise Differs(f"the output ends after byte {self._count:,}: please report this, with the model")
 
 
-def check(
-    name: str, written: BinaryIO, source: BinaryIO | None, models: "list[Model]", kernel: str, progress: Progress
-) -> None:
-    """Decode the file `written` and compare it with `source`; None: compare the checksums of its frames only.
+def check(name: str, written: BinaryIO, source: BinaryIO | None, coded: "Options", progress: Progress) -> None:
+    """Decode the file `written` and compare it with `source`; None: compare the checksums of its frames only. coded: the options that it
+    was written with.
 
     Raises OutputError where it does not restore the source."""
     from tokpress.codec.stream import decompress_stream
@@ -55,7 +54,8 @@ def check(
     written.seek(0)
     sink = Discard() if source is None else Compare(source)
     try:
-        decompress_stream(written, cast(BinaryIO, sink), models, kernel, False, progress.report)
+        out, models = cast(BinaryIO, sink), coded.models or []
+        decompress_stream(written, out, models, coded.kernel, False, progress.report, coded.context)
         if isinstance(sink, Compare):
             sink.end()
     except TokpressError as error:

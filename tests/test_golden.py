@@ -8,6 +8,7 @@ import pytest
 
 from tests.golden import make
 from tokpress.codec import stream
+from tokpress.codec.context import Context
 from tokpress.container.frames import Kind, iter_frames
 from tokpress.errors import ModelMismatchError
 from tokpress.models import store
@@ -20,7 +21,9 @@ FILES = sorted(make.HERE.glob("*.tokp"))
 def takes_minutes(name: str, kernel: str) -> bool:
     """Whether Python mixes the decisions of a long source one by one."""
     long = json.loads(make.MANIFEST.read_text())[f"{name}.tokp"]["source_bytes"] > 1000
-    return kernel == "numpy" and long and name.startswith(("bitwise", "text"))
+    return kernel == "numpy" and (
+        (long and name.startswith(("bitwise", "text"))) or name.startswith(("context-text", "context-bitwise"))
+    )
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +39,9 @@ def manifest():
 def test_they_are_all_there(manifest):
     assert FILES and sorted(manifest) == [path.name for path in FILES]
     kinds = {kind for entry in manifest.values() for kind in entry["kinds"]}
-    assert kinds == {"raw", "lzma", "model", "residual"} and any(entry["frames"] > 3 for entry in manifest.values())
+    assert kinds == {"raw", "lzma", "model", "residual", "context", "short"} and any(
+        entry["frames"] > 3 for entry in manifest.values()
+    )
 
 
 @pytest.mark.parametrize(
@@ -53,7 +58,9 @@ def test_they_are_all_there(manifest):
     ],
 )
 def test_decodes(path, kernel, manifest, models):
-    stream.decompress_stream(io.BytesIO(path.read_bytes()), out := io.BytesIO(), models, kernel)
+    context = Context(make.sources()[make.CONTEXT], keep=False)
+    packed, out = io.BytesIO(path.read_bytes()), io.BytesIO()
+    stream.decompress_stream(packed, out, models, kernel, context=context)
     entry, source = manifest[path.name], out.getvalue()
     assert (len(source), hashlib.sha256(source).hexdigest()) == (entry["source_bytes"], entry["sha256"])
     assert source == b"".join(make.sources()[name] for name in entry["sources"])
@@ -74,6 +81,19 @@ def test_comes_out_the_same_again(path, models):
                 lanes = header.lanes or model.prior.rules.lanes(header.tokens)
                 source = model.decode(data, header.tokens, lanes)
                 assert model.encode(source, lanes)[:2] == (data, header.tokens)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for path in FILES if path.match("context-*-paragraph.tokp") and not path.match("context-mixing-*")],
+    ids=lambda path: path.stem,
+)
+def test_contexts_come_out_the_same_again(path, models):
+    given, packed = make.sources(), path.read_bytes()
+    context = Context(given[make.CONTEXT])
+    (first, *_) = [header for header, _ in iter_frames(io.BytesIO(packed))]
+    model = store.by_id(first.model_id, models)
+    assert make.after_context(given["paragraph"], model, context.source, 500) == packed
 
 
 def test_small_models_are_needed(models):

@@ -12,6 +12,7 @@ from .native import forks  # noqa: F401  looks after forks beside other threads
 
 TYPE_CHECKING = False  # true to type checkers; to import it from typing would take 4 ms
 if TYPE_CHECKING:
+    from .codec.context import Context
     from .codec.file import TokpressFile, open
     from .codec.stream import compress, decompress
     from .errors import ChecksumError, FormatError, ModelError, ModelMismatchError, TokpressError, UnknownComponentError
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 _HOME = {
     "Bits": "models.bits",
     "ChecksumError": "errors",
+    "Context": "codec.context",
     "FormatError": "errors",
     "Model": "models.model",
     "ModelError": "errors",
@@ -41,6 +43,7 @@ _HOME = {
 __all__ = [
     "Bits",
     "ChecksumError",
+    "Context",
     "FormatError",
     "Model",
     "ModelError",

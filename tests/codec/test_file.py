@@ -133,7 +133,9 @@ def test_unfinished_never_looks_complete(tmp_path, mode, size, how):
     ):
         file.read()
     whole = [
-        p for p in restore.restored(io.BytesIO(path.read_bytes()), [MODEL], keep_going=True) if p.__class__ is tuple
+        p
+        for p in restore.restored(io.BytesIO(path.read_bytes()), restore.Decoding([MODEL]), keep_going=True)
+        if p.__class__ is tuple
     ]
     assert b"".join(piece for _, piece, _ in whole) == data[: len(whole) * 1000]
 

@@ -15,7 +15,7 @@ import tokpress
 from tests.models import tiny_models
 from tokpress.codec import encoded_frame, selection
 from tokpress.codec import stream as pipeline
-from tokpress.codec.restore import restored
+from tokpress.codec.restore import Decoding, restored
 from tokpress.codec.stream import Options, compress_stream, decompress_stream
 from tokpress.container.frames import Damaged, FrameHeader, Kind, iter_frames, write_frame
 from tokpress.container.lzma2 import LzmaEncoder, Packing
@@ -70,7 +70,7 @@ def test_a_hole_is_the_whole_frame_whatever_is_wrong_with_it():
     flipped = good[:-1] + bytes([good[-1] ^ 1])
     for bad in (lying.getvalue(), flipped, frame(OTHER, source)):
         file = frame(OURS, DATA[:500]) + bad + good
-        items = list(restored(io.BytesIO(file), [OURS], keep_going=True))
+        items = list(restored(io.BytesIO(file), Decoding([OURS]), keep_going=True))
         (hole,) = [item for item in items if isinstance(item, Damaged)]
         assert (hole.offset, hole.length) == (at, len(bad))
         assert b"".join(i[1] for i in items if not isinstance(i, Damaged)) == DATA[:500] + source

@@ -21,13 +21,17 @@ from tokpress.container.frames import (
     iter_frames,
     read_header,
     restore_plain,
+    short_check,
     write_frame,
 )
 from tokpress.container.lzma2 import lzma_encode
 from tokpress.container.proportion import least_payload
 from tokpress.container.salvage import iter_frames_keep_going
+from tokpress.container.short import MAX_PAYLOAD, MAX_SHORT
 
-MODEL = bytes.fromhex("cafef00d")
+MODEL, CONTEXT = bytes.fromhex("cafef00d"), bytes.fromhex("c0ffee00")
+#: kinds of frames with sync
+SYNCED = [kind for kind in Kind if kind != Kind.SHORT]
 
 
 def frame(kind: Kind, source: bytes, **more) -> bytes:
@@ -37,9 +41,10 @@ def frame(kind: Kind, source: bytes, **more) -> bytes:
         more = {"model_id": MODEL, "tokens": len(source)} | more
     if kind == Kind.RESIDUAL:
         more = {"residual_id": MODEL[::-1]} | more
-    header = FrameHeader(
-        kind=kind, source_length=len(source), payload_length=len(payload), source_crc=zlib.crc32(source), **more
-    )
+    if kind.context_bytes:
+        more = {"context_id": CONTEXT[: kind.context_bytes]} | more
+    header = FrameHeader(kind=kind, source_length=len(source), payload_length=len(payload), **more)
+    header = short_check(header, source) if kind == Kind.SHORT else replace(header, source_crc=zlib.crc32(source))
     out = io.BytesIO()
     assert len(write_frame(out, header, payload).pack()) + len(payload) == len(out.getvalue())
     return out.getvalue()
@@ -71,7 +76,7 @@ def rewritten(header: FrameHeader, payload: bytes, **lies) -> bytes:
 
 
 def restored(header: FrameHeader, payload: Payload) -> bytes:
-    if not header.kind.model_ids:
+    if not header.kind.is_coded:
         return b"".join(restore_plain(header, payload))
     source = turned(payload.read())
     check_source(header, source)
@@ -98,7 +103,7 @@ small = st.integers(0, 300)
 
 @st.composite
 def headers(draw) -> FrameHeader:
-    kind = draw(st.sampled_from(Kind))
+    kind = draw(st.sampled_from(SYNCED))
     most = MAX_NUMBER if kind == Kind.LZMA else MAX_SOURCE
     length = draw(st.one_of(small, st.integers(0, most)))
     length = length if kind == Kind.RAW else max(1, length)
@@ -110,10 +115,11 @@ def headers(draw) -> FrameHeader:
     model, least = {}, 0
     if kind.model_ids:
         tokens = draw(st.integers(1, 2 * length))
-        lanes = draw(st.none() | st.integers(1, min(tokens, MAX_LANES)))
+        lanes = None if kind == Kind.CONTEXT else draw(st.none() | st.integers(1, min(tokens, MAX_LANES)))
         least = least_payload(tokens, lanes or 1)
         model = {"model_id": fixed(4), "tokens": tokens, "lanes": lanes}
         model |= {"residual_id": fixed(4)} if kind == Kind.RESIDUAL else {}
+        model |= {"context_id": fixed(4)} if kind == Kind.CONTEXT else {}
     most = 8 * length + 64 if kind.model_ids else MAX_NUMBER
     sizes = st.one_of(st.integers(least, min(most, least + 300)), st.integers(least, most))
     payload = length if kind == Kind.RAW else draw(sizes)
@@ -121,6 +127,16 @@ def headers(draw) -> FrameHeader:
     return FrameHeader(
         kind=kind, source_length=length, payload_length=payload, source_crc=crc, check=check,
         last=last, sequence=sequence, **several, **model,
+    )  # fmt: skip
+
+
+@st.composite
+def short_headers(draw) -> FrameHeader:
+    length = draw(st.one_of(st.integers(1, 300), st.integers(1, MAX_SHORT)))
+    payload = draw(st.one_of(st.integers(0, 300), st.integers(0, MAX_PAYLOAD)))
+    return FrameHeader(
+        kind=Kind.SHORT, source_length=length, payload_length=min(payload, 8 * length + 64),
+        context_id=draw(st.binary(min_size=2, max_size=2)), check=draw(st.integers(0, 2**16 - 1)),
     )  # fmt: skip
 
 

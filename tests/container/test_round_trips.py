@@ -23,6 +23,7 @@ from .frames import (
     MODEL,
     PARTS,
     SOURCES,
+    SYNCED,
     THREE,
     decoded,
     frame,
@@ -30,29 +31,48 @@ from .frames import (
     member,
     recovered,
     restored,
+    short_headers,
 )
 
 FORMAT = Path(__file__).parent.parent.parent / "docs" / "format.md"
 
 
-@given(headers())
+@given(headers() | short_headers())
 def test_a_header_comes_back_as_it_was(header):
     stream = io.BytesIO(header.pack() + b"payload")
     assert read_header(stream) == header
     assert stream.read() == b"payload"
 
 
-@given(st.binary(max_size=80))
-def test_a_header_that_is_accepted_has_one_spelling(data):
-    stream = io.BytesIO(SYNC + data)
+@given(st.sampled_from([SYNC, b"\xd1", b"\xd2", b"\xd7"]), st.binary(max_size=80))
+def test_a_header_that_is_accepted_has_one_spelling(start, data):
+    stream = io.BytesIO(start + data)
     try:
         header = read_header(stream)
     except FormatError:
         return
-    assert header.pack() == (SYNC + data)[: stream.tell()]
+    assert header.pack() == (start + data)[: stream.tell()]
 
 
-parts = st.lists(st.tuples(st.sampled_from(Kind), st.binary(min_size=1, max_size=40)), min_size=1, max_size=4)
+@pytest.mark.parametrize(
+    ("source", "payload", "size"), [(255, 255, 7), (256, 0, 8), (255, 256, 8), (16383, 1023, 8), (16383, 1024, 9)]
+)
+def test_a_short_header_has_7_to_9_bytes(source, payload, size):
+    header = FrameHeader(kind=Kind.SHORT, source_length=source, payload_length=payload, context_id=b"id")
+    assert len(header.pack()) == size
+
+
+def test_short_frames_lie_between_others():
+    """Their check is of header and source, so a changed payload is found when it is decoded."""
+    record = frame(Kind.SHORT, b"a record")
+    assert record[:5] == b"\xd1\xc0\xff\x08\x08"
+    assert decoded(record + record + frame(Kind.RAW, b"raw")) == [b"a record", b"a record", b"raw"]
+    for at in range(len(record)):
+        with pytest.raises(FormatError):
+            decoded(record[:at] + bytes([record[at] ^ 1]) + record[at + 1 :])
+
+
+parts = st.lists(st.tuples(st.sampled_from(SYNCED), st.binary(min_size=1, max_size=40)), min_size=1, max_size=4)
 
 
 @given(st.lists(parts, min_size=1, max_size=3))

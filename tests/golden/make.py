@@ -23,6 +23,7 @@ import numpy as np
 
 from tests.models import NETWORKS, tiny_autoencoders, tiny_mingru, tiny_models, tiny_product
 from tokpress.codec import encoded_frame, options, stream
+from tokpress.codec.context import Context
 from tokpress.container.frames import FrameHeader, Kind
 from tokpress.container.lzma2 import lzma_encode
 from tokpress.media.grid import Grid
@@ -39,8 +40,10 @@ MODELS = HERE / "models"
 MANIFEST = HERE / "manifest.json"
 CASES = (
     "raw", "lzma", "histogram", "context-mixing", "linear-prediction", "context-mixing-2d", "mingru", "memory", "bitwise", "product", "text", "lecture", "tokens",
-    "mixed",
+    "mixed", "context",
 )  # fmt: skip
+#: the source that golden files of the case "context" are coded after
+CONTEXT = "paragraph"
 #: of tests.models; what is not of these is one of the small models above
 LECTURE = (*NETWORKS, "bayes_net", "logistic_mixture", "hierarchical", "hierarchical-depth", "ensemble", "memory-items")
 
@@ -146,6 +149,16 @@ def frame(source: bytes, model: Model | None = None, kind: Kind = Kind.MODEL, la
     return out.getvalue()
 
 
+def after_context(source: bytes, model: Model, context: bytes, frame_size: int = 1 << 24) -> bytes:
+    """A member that is coded after a context: a short frame, or frames with sync."""
+    blocks = [source[at : at + frame_size] for at in range(0, len(source), frame_size)]
+    chosen, member = options.Options(context=Context(context)), stream.MemberWriter(out := io.BytesIO())
+    for number, block in enumerate(blocks, 1):
+        coded = encoded_frame.encode(model, block, chosen, lambda done: None)
+        member.write(coded, block, last=number == len(blocks))
+    return out.getvalue()
+
+
 def frames(source: bytes, models: list[Model], size: int) -> bytes:
     """A member of several frames, coded by one model after another, then lzma, then raw, and so on again."""
     member = stream.MemberWriter(out := io.BytesIO())
@@ -176,6 +189,21 @@ def cases(wanted: list[str]) -> Iterator[tuple[str, list[str], bytes, list[str]]
             yield "mixed-frames", ["prose"], frames(given["prose"], ours, 2000), ["histogram"]
             both = frames(given["code"], ours, 5000) + frame(b"", kind=Kind.RAW) + frame(given["one"], kind=Kind.RAW)
             yield "mixed-members", ["code", "empty", "one"], both, ["histogram"]
+        elif case == "context":
+            for each, model in {
+                "histogram-adaptive": models["histogram-adaptive"],
+                "bitwise-bpe": models["bitwise-bpe"],
+                "context-mixing": store.load("context-mixing"),
+                "text": store.load("text"),
+            }.items():
+                needed = [each] if each in models else []
+                for name, size in (("one", 1), ("bytes", 1000), ("paragraph", 500)):
+                    yield (
+                        f"context-{each}-{name}",
+                        [name],
+                        after_context(given[name], model, given[CONTEXT], size),
+                        needed,
+                    )
         elif case == "lecture":
             for each in (name for name in models if name.startswith("lecture-")):
                 yield f"{each}-bytes", ["bytes"], frame(given["bytes"], models[each]), [each]

@@ -11,7 +11,7 @@ from ..exact.threads import start_in_background, threads
 from ..media.grid import Grid
 from ..models import store
 from ..models.model import Model
-from .encoded_frame import EncodedFrame, encode, plain
+from .encoded_frame import LONGER, EncodedFrame, encode, plain
 from .options import EFFORTS, Options, Report
 from .selection import LARGE, PROSE_TEXT, TRIAL_SIZE, Choice, Cost, Part, Selection, is_prose, may_be_prose
 
@@ -20,15 +20,15 @@ from .selection import LARGE, PROSE_TEXT, TRIAL_SIZE, Choice, Cost, Part, Select
 PIECES, PIECE_SIZE, ROWS_SHARE = 4, 1 << 14, 16
 #: ratio of lzma above which a source is stored by lzma without trials: models could save next to nothing
 LZMA_ENOUGH = 200
-#: additional bytes in the header of a model frame: the model's id and the number of tokens
-LONGER = 8
 #: a vocabulary of byte strings is not tried where it makes more than HOPELESS tokens a byte of the first PROBE bytes
 HOPELESS, PROBE = 0.75, 1 << 15
 
 
 def choose_frame(source: bytes, options: Options, report: Report, grid: Grid | None = None) -> EncodedFrame:
     """The smallest known way to store one frame. grid: position of its samples, pixels or sound."""
-    if len(source) <= LONGER:  # a model frame would be longer
+    if options.context:
+        grid = None
+    if len(source) <= (0 if options.context else LONGER):  # a model frame would be longer
         return plain(None, source)
     if len(source) > TRIAL_SIZE:
         return _choose_by_part(source, options, report, grid)
@@ -78,7 +78,7 @@ def _by_part(
         packing.limit_to(choice.payload / len(part) * len(source))  # lzma stops once it needs more than that
         winner = encode(trials.model(choice.number), source, options, report, grid)
     packed()  # waits for lzma
-    packing.limit_to(max(len(winner.payload) + LONGER, len(source) // LZMA_ENOUGH) if winner else math.inf)
+    packing.limit_to(max(len(winner.payload) + winner.added_bytes, len(source) // LZMA_ENOUGH) if winner else math.inf)
     return _smaller(winner, packing.go_on(), source, options)
 
 
@@ -99,7 +99,8 @@ class _Trials:
     def select(self, lzma: int, source_size: int) -> Choice | None:
         """The best candidate. lzma: bytes of the part by lzma."""
         options = self._options
-        by_user, all_tried = options.models is not None, options.effort == "best"
+        # lzma reads no context, so what it needs says nothing of the candidates
+        by_user, all_tried = options.models is not None, options.effort == "best" or options.context is not None
         part = Part(len(self._part), source_size, lzma, bool(self._grid), by_user, all_tried)
         selection = Selection(len(self._candidates), part)
         for number in selection:
@@ -110,7 +111,8 @@ class _Trials:
         model = self.model(number)
         if is_hopeless(model, self._part):
             return None
-        tokens = model.tokenizer.encode(self._part) if may_be_prose(part) else None
+        may_be = may_be_prose(part) and self._options.context is None
+        tokens = model.tokenizer.encode(self._part) if may_be else None
         if tokens is not None and is_prose(len(tokens), part):
             return Cost(PROSE_TEXT * len(tokens), final=True)
         encoded = encode(model, self._part, self._options, self._report, self._grid, tokens)
@@ -123,10 +125,12 @@ def _smaller(winner: EncodedFrame | None, packed: bytes | None, source: bytes, o
     smallest_plain = plain(packed, source)
     if winner is None or _is_enough(packed, source, options):
         return smallest_plain
-    return winner if len(winner.payload) + LONGER < len(smallest_plain.payload) else smallest_plain
+    return winner if len(winner.payload) + winner.added_bytes < len(smallest_plain.payload) else smallest_plain
 
 
 def _is_enough(packed: bytes | None, source: bytes, options: Options) -> bool:
+    if options.context:
+        return False
     return packed is not None and options.models is None and len(packed) * LZMA_ENOUGH < len(source)
 
 

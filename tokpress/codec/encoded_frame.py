@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..container.frames import Kind
+from ..container.frames import CONTEXT_BYTES, Kind
+from ..container.short import MAX_PAYLOAD, MAX_SHORT
 from ..media.grid import Grid
 from ..models import store
+from ..models.contexts import needs_no_count
 from ..models.model import Model
 from ..tokens import TokenBuffer
+from .context import Context
 from .options import Options, Report
 
 if TYPE_CHECKING:
     from ..media.distortion import Distortion
 
+#: additional bytes in the header of a model frame: the model's id and the number of tokens; and in that of a short frame
+LONGER, SHORTER = 8, -6
 #: the model that codes the residual of a lossy tokenizer; a frame names it by its id
 RESIDUAL_MODEL = "linear-prediction"
 
@@ -32,6 +37,23 @@ class EncodedFrame(NamedTuple):
     #: the reconstruction, where it is not the source, and its distortion
     restores: bytes | None = None
     distortion: Distortion | None = None
+    #: what the model read first
+    context: Context | None = None
+
+    @property
+    def is_short(self) -> bool:
+        """Whether it fits a short frame, if it is the only one of its member."""
+        if self.context is None or self.model is None:
+            return False
+        fits = self.source_length <= MAX_SHORT and len(self.payload) <= MAX_PAYLOAD
+        return fits and needs_no_count(self.model.tokenizer.sizes, self.source_length)
+
+    @property
+    def added_bytes(self) -> int:
+        """Additional bytes in the header of a model's frame, over one without a model."""
+        if self.context is None:
+            return LONGER
+        return SHORTER if self.is_short else LONGER + CONTEXT_BYTES
 
 
 def complete(model: Model, source: bytes, options: Options, report: Report, grid: Grid | None) -> EncodedFrame:
@@ -55,10 +77,18 @@ def encode(
     tokens: TokenBuffer | None = None,
 ) -> EncodedFrame:
     """Encode by a model. grid, tokens: of the source, where they were computed before."""
-    size = len(source)
+    size, context = len(source), options.context
     payload, count, lanes = model.encode(
-        source, options.lanes, lambda share: report(int(share * size)), grid, tokens, options.kernel
+        source,
+        options.lanes,
+        lambda share: report(int(share * size)),
+        grid,
+        tokens,
+        options.kernel,
+        context=context.tokens(model) if context else None,
     )
+    if context:
+        return EncodedFrame(Kind.CONTEXT, size, payload, model, count, context=context)
     return _of_model(model, size, payload, count, lanes)
 
 

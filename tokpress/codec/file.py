@@ -28,14 +28,18 @@ from collections.abc import Callable, Iterable
 from typing import Any, BinaryIO, Literal, TypeVar, cast, overload
 
 from ..container.frames import SYNC
+from ..container.short import MARKS
 from ..container.varint import need
 from ..errors import FormatError, TokpressError
 from ..models import store
 from ..models.model import Model
+from . import context as contexts
 from . import framing
 from .choose import choose_frame
+from .context import Context
 from .options import FRAME_SIZE, Options
 from .reader import Frames
+from .restore import Decoding
 from .stream import MemberWriter
 
 PathLike = str | bytes | os.PathLike[str] | os.PathLike[bytes]
@@ -91,11 +95,11 @@ def _holds_frames(file: PathLike) -> bool:
     try:
         with builtins.open(file, "rb") as stream:
             start = stream.read(len(SYNC))
-            if start and start != SYNC:
+            if start and start != SYNC and start[:1] not in MARKS:
                 raise FormatError(f"{name}: not a .tokp file, so nothing is appended to it: check its name")
             if start and stream.seekable():
                 stream.seek(0)
-                Frames(stream, [], "auto").seek(0, io.SEEK_END)
+                Frames(stream, Decoding()).seek(0, io.SEEK_END)
     except FileNotFoundError:
         return False
     except FormatError as error:
@@ -112,7 +116,7 @@ class TokpressFile(io.BufferedIOBase):
 
     file: a path, or a binary file object with read(n) or write(data), which stays open on close. model, models: when reading, used
     beside the shipped models; when writing, the candidates in place of the shipped ones. lanes, frame_size, kernel: as in
-    `Options`.
+    `Options`. context: as in `compress`.
 
     Raises FormatError (ChecksumError), ModelMismatchError when reading; FormatError when appending to another kind of file;
     ModelError when a model cannot be opened; TokpressError when writing with a lossy model; TypeError where `file` is neither path
@@ -129,6 +133,7 @@ class TokpressFile(io.BufferedIOBase):
         lanes: int | None = None,
         frame_size: int = FRAME_SIZE,
         kernel: str = "auto",
+        context: bytes | Context | None = None,
     ) -> None:
         self._reader: io.BufferedReader | None = None
         self._sink: _Sink | None = None
@@ -141,7 +146,9 @@ class TokpressFile(io.BufferedIOBase):
             need(file, "read" if mode[0] == "r" else "write")
         given = [*([model] if model is not None else []), *(models or [])]
         loaded = [store.load(name) for name in given]
-        options = Options(loaded if given and mode[0] != "r" else None, lanes, frame_size, kernel)
+        options = Options(
+            loaded if given and mode[0] != "r" else None, lanes, frame_size, kernel, context=contexts.of(context)
+        )
         if options.completes:
             raise TokpressError(
                 "tokpress.open needs a model with a lossless tokenizer: use tokpress.compress for this one"
@@ -152,7 +159,7 @@ class TokpressFile(io.BufferedIOBase):
         else:
             self._stream = file
         if mode[0] == "r":
-            self._reader = io.BufferedReader(Frames(self._stream, loaded, kernel))
+            self._reader = io.BufferedReader(Frames(self._stream, Decoding(loaded, kernel, options.context)))
         else:
             self._sink = _Sink(self._stream, options)
 
@@ -285,6 +292,7 @@ def open(
     lanes: int | None = None,
     frame_size: int = FRAME_SIZE,
     kernel: str = "auto",
+    context: bytes | Context | None = None,
 ) -> TokpressFile: ...
 @overload
 def open(
@@ -296,6 +304,7 @@ def open(
     lanes: int | None = None,
     frame_size: int = FRAME_SIZE,
     kernel: str = "auto",
+    context: bytes | Context | None = None,
     encoding: str | None = None,
     errors: str | None = None,
     newline: str | None = None,
@@ -310,6 +319,7 @@ def open(
     lanes: int | None = None,
     frame_size: int = FRAME_SIZE,
     kernel: str = "auto",
+    context: bytes | Context | None = None,
     encoding: str | None = None,
     errors: str | None = None,
     newline: str | None = None,
@@ -323,6 +333,7 @@ def open(
     lanes: int | None = None,
     frame_size: int = FRAME_SIZE,
     kernel: str = "auto",
+    context: bytes | Context | None = None,
     encoding: str | None = None,
     errors: str | None = None,
     newline: str | None = None,
@@ -353,7 +364,14 @@ def open(
     if not text and (encoding, errors, newline) != (None, None, None):
         raise ValueError("encoding, errors and newline belong to text modes: rt, wt, xt, at")
     binary = TokpressFile(
-        file, mode.replace("t", ""), model=model, models=models, lanes=lanes, frame_size=frame_size, kernel=kernel
+        file,
+        mode.replace("t", ""),
+        model=model,
+        models=models,
+        lanes=lanes,
+        frame_size=frame_size,
+        kernel=kernel,
+        context=context,
     )
     if not text:
         return binary

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ..container.frames import MAX_LANES, MAX_SOURCE
 from ..errors import TokpressError
 from ..models.model import Model
 from ..tokenizers.samples import ItemTokenizer
+
+if TYPE_CHECKING:
+    from .context import Context
 
 #: default number of bytes in a frame
 FRAME_SIZE = 1 << 24
@@ -38,6 +42,8 @@ class Options:
     #: store only the tokens of the one model's lossy tokenizer
     lossy: bool = False
     effort: str = "default"
+    #: what the models read first; the decoder needs it too
+    context: Context | None = None
 
     def __post_init__(self) -> None:
         if self.effort not in EFFORTS:
@@ -53,6 +59,8 @@ class Options:
         #: whether frames hold the tokens of a lossy tokenizer and a residual (`residual`)
         self.completes = not self.lossy and len(self.models or []) == 1 and bool(lossy_items)
         self._check_losses(losing)
+        if self.context and ((self.lanes or 1) != 1 or self.lossy or self.completes):
+            raise TokpressError("a context needs one lane and a lossless model: leave --lanes and --lossy out")
 
     def _check_losses(self, losing: list[Model]) -> None:
         """`losing`: the models whose tokenizers lose information. Raises TokpressError where that was not asked for."""

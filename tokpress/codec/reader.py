@@ -13,16 +13,15 @@ from ..container.digest import MemberDigest
 from ..container.frames import MAX_NUMBER, FrameHeader, Member, Payload, check_end, read_header
 from ..container.varint import ADVICE, can_seek, need
 from ..errors import FormatError
-from ..models.model import Model
 from . import restore
 
 
 class Frames(io.RawIOBase):
     """The source of a stream of frames, read only."""
 
-    def __init__(self, stream: BinaryIO, models: list[Model], kernel: str) -> None:
+    def __init__(self, stream: BinaryIO, given: restore.Decoding) -> None:
         need(stream, "read")
-        self._stream, self._models, self._kernel = stream, models, kernel
+        self._stream, self._given = stream, given
         self._can_seek = can_seek(stream)
         self._base = stream.tell() if self._can_seek else 0  # the frames may begin inside a file
         self._end = stream.seek(0, io.SEEK_END) if self._can_seek else None
@@ -113,7 +112,7 @@ class Frames(io.RawIOBase):
             self._stream.seek(self._base + header.offset + len(header.pack()))
         self._current, self._piece, self._piece_start = number, b"", self._starts[number]
         self._payload = Payload(self._stream, header)
-        self._pieces = restore.restore_frame(header, self._payload, self._models, self._kernel)
+        self._pieces = restore.restore_frame(header, self._payload, self._given)
 
     def _reach(self) -> bool:
         """Decode up to the piece that holds the position; False at the end of the source."""

@@ -23,14 +23,47 @@ from ..exact.threads import processors
 from ..models import store
 from ..models.model import Model
 from .ahead import Ahead, TotalProgress
+from .context import Context, model_of
 from .options import Report
 
 #: decoded frames up to this size are verified before the first of their bytes is returned
 HOLD = 1 << 26
 
 
-def _restore(header: FrameHeader, payload: bytes, models: Sequence[Model], kernel: str, report: Report) -> bytes:
+@dataclass(frozen=True)
+class Decoding:
+    """What decoding takes beside the frames. models: searched before the shipped ones. context: that of the encoder, for frames with one."""
+
+    models: Sequence[Model] = ()
+    kernel: str = "auto"
+    context: Context | None = None
+
+
+def _restore(header: FrameHeader, payload: bytes, given: Decoding, report: Report) -> bytes:
+    source = (_by_context if header.kind.context_bytes else _by_models)(header, payload, given, report)
+    check_source(header, source)
+    return source
+
+
+def _by_context(header: FrameHeader, payload: bytes, given: Decoding, report: Report) -> bytes:
+    model, size = model_of(header, given.context, given.models), header.source_length
+    assert given.context is not None  # model_of has refused
+    try:
+        return model.decode(
+            payload,
+            header.tokens,
+            report=lambda share: report(int(share * size)),
+            length=size,
+            kernel=given.kernel,
+            context=given.context.tokens(model),
+        )
+    except ChecksumError as error:
+        raise ChecksumError(f"{header.where}: {error}: {ADVICE}") from error
+
+
+def _by_models(header: FrameHeader, payload: bytes, given: Decoding, report: Report) -> bytes:
     assert header.tokens is not None  # a kind with models has tokens
+    models, kernel = given.models, given.kernel
     try:
         model, *residual_model = [store.by_id(id, models) for id in header.model_ids]
     except ModelMismatchError as error:
@@ -50,31 +83,27 @@ def _restore(header: FrameHeader, payload: bytes, models: Sequence[Model], kerne
         if residual_model:
             from . import residual  # numpy
 
-            source = residual.decode(model, residual_model[0], payload, header.tokens, lanes, share_done, size, kernel)
-        else:
-            source = model.decode(payload, header.tokens, lanes, share_done, size, kernel)
+            return residual.decode(model, residual_model[0], payload, header.tokens, lanes, share_done, size, kernel)
+        return model.decode(payload, header.tokens, lanes, share_done, size, kernel)
     except ChecksumError as error:
         hint = (
             "; or --given names another file than the one that it was made with" if model.prior.rules.given_size else ""
         )
         raise ChecksumError(f"{header.where}: {error}: {ADVICE}{hint}") from error
-    check_source(header, source)
-    return source
 
 
 def restore_frame(
     header: FrameHeader,
     payload: Payload,
-    models: Sequence[Model] = (),
-    kernel: str = "auto",
+    given: Decoding,
     report: Report = lambda done: None,
 ) -> Iterator[bytes]:
     """The source of one frame in pieces. A frame up to HOLD bytes is one piece, and verified. A larger lzma frame streams, and is
     verified before its last piece. `report` is called with the bytes restored while a model decodes.
 
     Raises FormatError, ChecksumError, ModelMismatchError."""
-    if header.kind.model_ids:
-        yield _restore(header, payload.read(), models, kernel, report)
+    if header.kind.is_coded:
+        yield _restore(header, payload.read(), given, report)
     elif header.source_length <= HOLD:
         yield b"".join(restore_plain(header, payload))
     else:
@@ -129,10 +158,8 @@ def _is_streamed(item: _Drawn | Damaged) -> bool:
 class _Frames:
     """Draws frames from a stream, and decodes them."""
 
-    def __init__(
-        self, source: BinaryIO, models: Sequence[Model], kernel: str, keep_going: bool, report: Report
-    ) -> None:
-        self._source, self._models, self._kernel, self._keep_going = source, models, kernel, keep_going
+    def __init__(self, source: BinaryIO, given: Decoding, keep_going: bool, report: Report) -> None:
+        self._source, self._given, self._keep_going = source, given, keep_going
         self._progress = TotalProgress(report)
 
     def draw(self) -> Iterator[_Drawn | Damaged]:
@@ -142,7 +169,7 @@ class _Frames:
                 continue
             header, payload = item
             # what a model decodes is read at once, so that the frames behind it can be drawn
-            yield _Drawn(header, payload.read() if header.kind.model_ids else payload, self._progress.item_report())
+            yield _Drawn(header, payload.read() if header.kind.is_coded else payload, self._progress.item_report())
 
     def decode(self, item: _Drawn | Damaged, check: Callable[[], None]) -> _Decoded | Damaged:
         """Decode a drawn frame. check: called regularly; it raises if the result is no longer needed."""
@@ -159,7 +186,7 @@ class _Frames:
                 report(done)
 
             try:
-                pieces = [_restore(header, payload, self._models, self._kernel, checked)]
+                pieces = [_restore(header, payload, self._given, checked)]
             except (FormatError, ModelMismatchError) as error:
                 pieces = error
         return _Decoded(header, pieces, report, header.source_length)
@@ -167,7 +194,7 @@ class _Frames:
     def _stream(self, header: FrameHeader, payload: Payload) -> Iterator[bytes]:
         if self._keep_going and header.source_length > HOLD:
             payload = _verified(self._source, header, payload)
-        yield from restore_frame(header, payload)
+        yield from restore_frame(header, payload, self._given)
 
 
 class _MemberCheck:
@@ -195,8 +222,7 @@ class _MemberCheck:
 
 def restored(
     source: BinaryIO,
-    models: Sequence[Model] | None = None,
-    kernel: str = "auto",
+    given: Decoding,
     keep_going: bool = False,
     report: Report = lambda done: None,
 ) -> Iterator[tuple[FrameHeader, bytes, bool] | Damaged]:
@@ -206,7 +232,7 @@ def restored(
     `keep_going`, Damaged stands for each place that is damaged or needs a missing model; a frame is then verified before its first
     piece, and its member after its last piece. Several frames of models are decoded at once (`ahead`). report: called with the bytes
     restored so far, also within frames."""
-    frames, member = _Frames(source, models or [], kernel, keep_going, report), _MemberCheck()
+    frames, member = _Frames(source, given, keep_going, report), _MemberCheck()
     can_draw = partial(has_more_now, source)  # return what came through a pipe before waiting for the next frame
     with Ahead(
         frames.draw(),

@@ -15,19 +15,22 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple, cast
 
+from ..container import proportion
 from ..container.digest import Digest
-from ..container.frames import Damaged, FrameHeader, Kind, write_frame
+from ..container.frames import Damaged, FrameHeader, Kind, short_check, write_frame
 from ..container.lzma2 import LzmaEncoder, in_turn
 from ..container.varint import PIECE, need, read_some, write_all
 from ..exact.threads import processors
 from ..models import store
 from ..models.model import Model
+from . import context as contexts
 from .ahead import Ahead, TotalProgress
 from .choose import LZMA_ENOUGH, choose_frame
+from .context import Context
 from .encoded_frame import EncodedFrame
 from .framing import Block, blocks, bytes_left
 from .options import Options, Report
-from .restore import restored
+from .restore import Decoding, restored
 
 if TYPE_CHECKING:
     from ..media.distortion import Distortion
@@ -100,11 +103,14 @@ class MemberWriter:
         if self._frames or not last:  # a member of a single frame has no digest
             self._digest.take(restored)
         self._restored += len(restored)
+        if last and not self._frames and coded.is_short and coded.context and coded.model:
+            return self._write_short(coded, source, coded.context.key(coded.model.id))
         ends_several = last and self._frames > 0
+        payload = _padded(coded)
         header = FrameHeader(
             kind=coded.kind,
             source_length=len(restored),
-            payload_length=len(coded.payload),
+            payload_length=len(payload),
             source_crc=zlib.crc32(restored),
             last=last,
             sequence=self._frames,
@@ -115,11 +121,27 @@ class MemberWriter:
             residual_id=coded.residual_model.id if coded.residual_model else None,
             tokens=coded.tokens,
             lanes=coded.lanes,
+            context_id=coded.context.id() if coded.context else b"",
         )
-        header = write_frame(self._out, header, coded.payload)
+        header = write_frame(self._out, header, payload)
         self._frames, self._link = self._frames + 1, header.next_link()
         stored = coded.model.name if coded.model else coded.kind.name.lower()
-        return Frame(len(source), len(coded.payload), len(header.pack()), stored, coded.distortion)
+        return Frame(len(source), len(payload), len(header.pack()), stored, coded.distortion)
+
+    def _write_short(self, coded: EncodedFrame, source: bytes, key: bytes) -> Frame:
+        assert coded.model is not None  # it was coded with a context
+        size = len(coded.payload)
+        header = FrameHeader(kind=Kind.SHORT, source_length=len(source), payload_length=size, context_id=key)
+        header = write_frame(self._out, short_check(header, source), coded.payload)
+        self._frames += 1
+        return Frame(len(source), size, len(header.pack()), coded.model.name)
+
+
+def _padded(coded: EncodedFrame) -> bytes:
+    """The payload of a frame that tells its token count: not shorter than that count allows."""
+    if coded.context is None or coded.model is None or coded.tokens is None:
+        return coded.payload
+    return proportion.padded(coded.payload, coded.tokens, 1, coded.model.prior.rules.tokens_per_byte)
 
 
 def _compress_frames(source: BinaryIO, out: BinaryIO, options: Options, limit: float = math.inf) -> Summary | None:
@@ -212,12 +234,13 @@ def decompress_stream(
     kernel: str = "auto",
     keep_going: bool = False,
     report: Report = lambda done: None,
+    context: Context | None = None,
 ) -> Summary:
     """Restore the rest of `source` to `out`. Raises FormatError, ChecksumError, ModelMismatchError."""
     summary = Summary()
     need(source, "read")
     need(out, "write")
-    for item in restored(source, models, kernel, keep_going, report):
+    for item in restored(source, Decoding(models or [], kernel, context), keep_going, report):
         if isinstance(item, Damaged):
             summary.damaged.append(item)
             continue
@@ -230,12 +253,19 @@ def decompress_stream(
     return summary
 
 
-def compress(data: bytes, model: Model | str | None = None, lanes: int | None = None, effort: str = "default") -> bytes:
+def compress(
+    data: bytes,
+    model: Model | str | None = None,
+    lanes: int | None = None,
+    effort: str = "default",
+    context: bytes | Context | None = None,
+) -> bytes:
     """Compress `data` to a complete .tokp file.
 
     model: a Model, its name or its directory; without it, the best shipped model is chosen for each frame.
     lanes: sequences coded in lock-step, 1 … 512; without it, as many as the model's rule says for this size.
     effort: without a model, the candidates: "fast", "default", or "best", which may be slow.
+    context: bytes that the model reads first, which `decompress` needs too; for several calls, a `tokpress.Context` of them.
     For up to 16 MiB, the result is at most 20 bytes longer than `data`. Raises ModelError.
 
     >>> import tokpress
@@ -246,13 +276,19 @@ def compress(data: bytes, model: Model | str | None = None, lanes: int | None = 
     """
     out = io.BytesIO()
     models = None if model is None else [store.load(model)]
-    compress_stream(io.BytesIO(memoryview(data)), out, Options(models=models, lanes=lanes, effort=effort))
+    options = Options(models=models, lanes=lanes, effort=effort, context=contexts.of(context))
+    compress_stream(io.BytesIO(memoryview(data)), out, options)
     return out.getvalue()
 
 
-def decompress(data: bytes, model: Model | str | None = None, models: Iterable[Model | str] | None = None) -> bytes:
+def decompress(
+    data: bytes,
+    model: Model | str | None = None,
+    models: Iterable[Model | str] | None = None,
+    context: bytes | Context | None = None,
+) -> bytes:
     """The source of a .tokp file, or of several that were joined. `model` and `models` (Models, their names or directories) are
-    searched before the shipped ones.
+    searched before the shipped ones. context: that of `compress`, where there was one.
 
     Raises FormatError (ChecksumError where bytes were changed) and ModelMismatchError; never gives wrong bytes.
 
@@ -267,5 +303,5 @@ complete copy of the file
     """
     given = [*([] if model is None else [model]), *(models or [])]
     out = io.BytesIO()
-    decompress_stream(io.BytesIO(memoryview(data)), out, [store.load(m) for m in given])
+    decompress_stream(io.BytesIO(memoryview(data)), out, [store.load(m) for m in given], context=contexts.of(context))
     return out.getvalue()

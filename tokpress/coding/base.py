@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..media.grid import Grid
+    from .context import ContextTokens
 
     Pmf = NDArray[np.float32]  # [n, V], C-contiguous, every row sums to 1 within float32 rounding
 else:
@@ -53,7 +54,8 @@ class Frame(NamedTuple):
     tokens: number of tokens; a prior may size tables by it. lanes: largest number of lanes (`lanes.Layout`). kernel: "auto" or
     a name of `exact.kernels`. threads: largest number of threads, 0 for one per processor. Kernel and threads do not change the
     payload. grid: where the samples lie in the source, for priors whose rules say `on_grid`. given: for a prior of p(y | x), the
-    tokens [M] of x, `FrameRules.given_size` for each item of y."""
+    tokens [M] of x, `FrameRules.given_size` for each item of y. context: tokens that the prior reads first; there is one lane then.
+    watch_every: a decoder calls its watch at least once in this many tokens."""
 
     tokens: int
     lanes: int = 1
@@ -61,13 +63,23 @@ class Frame(NamedTuple):
     threads: int = 0
     grid: Grid | None = None
     given: TokenBuffer | None = None
+    context: ContextTokens | None = None
+    watch_every: int = WATCH_EVERY
 
 
 class Codec(ABC):
     """Encodes and decodes the tokens of one frame under a prior. It is immutable, so several threads may use one codec.
     `frame.lanes` is the number of lanes it uses; it may be below the number asked for."""
 
+    #: whether it codes frames with a context
+    reads_context = False
+
     def __init__(self, frame: Frame) -> None:
+        """Raises TokpressError where the frame has a context that this codec does not read."""
+        if frame.context is not None:
+            if not self.reads_context:
+                raise TokpressError("its prior reads no context: choose a model that predicts tokens one after another")
+            frame = frame._replace(lanes=1)
         self.frame = frame
 
     @contextmanager

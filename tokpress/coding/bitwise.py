@@ -17,7 +17,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from ..lazy import np
-from ..tokens import TokenBuffer, Tokens
+from ..tokens import TokenBuffer, Tokens, as_array
 from .base import (
     Codec,
     Frame,
@@ -71,6 +71,8 @@ Choice = Callable[[Pmf], int]
 
 
 class Bitwise(Codec):
+    reads_context = True
+
     def __init__(self, prior: DecisionPaths, frame: Frame) -> None:
         super().__init__(frame)
         self.prior = prior
@@ -132,7 +134,7 @@ class Bitwise(Codec):
         the symbols [N]."""
         if not layout.tokens:
             return np.zeros(0, np.int32)
-        state, steps = self.prior.init(layout.lanes, layout.tokens), count()
+        (state, last), steps = self._begin(layout), count()
 
         def step(previous: Tokens | None, rows: int) -> Tokens:
             t, symbols = next(steps), np.zeros(rows, np.int32)
@@ -141,7 +143,21 @@ class Bitwise(Codec):
                     symbols[lane] = _followed(path, choice(lane * layout.steps + t, part))
             return symbols
 
-        return take_steps(layout, step, watch)
+        return take_steps(layout, step, watch, last, self.frame.watch_every)
+
+    def _begin(self, layout: Layout) -> tuple[Any, Tokens | None]:
+        """(a state that has read the context, the symbol before those of the layout)."""
+        context = self.frame.context
+        if context is None:
+            return self.prior.init(layout.lanes, layout.tokens), None
+        state, previous = self.prior.init(1, context.room(layout.tokens)), None
+        for symbol in as_array(context.tokens):
+            bits = self.prior.bits(int(symbol))
+            for _, part, paths in self.prior.stages(state, previous, 1):
+                for path in paths:
+                    _followed(path, _known(bits[part]))
+            previous = np.array([symbol], np.int32)
+        return state, previous
 
     def _walk_known(self, tokens: TokenBuffer, take: Callable[[Pmf, int, int], None], report: Report) -> None:
         """Walk the paths of known symbols: `take(p, cell, bit)` gets each decision."""
@@ -162,6 +178,12 @@ class Bitwise(Codec):
             report(done := done + len(symbols))
 
         self._walk(layout, choice, watch)
+
+
+def _known(bits: Sequence[int]) -> Choice:
+    """Choose these bits, one after another."""
+    left = iter(bits)
+    return lambda p: next(left)
 
 
 def _followed(path: Path, choose: Choice) -> int:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..lazy import np
-from ..tokens import TokenBuffer, Tokens
+from ..tokens import TokenBuffer, Tokens, as_array
 from .base import Codec, Frame, Pmf, Report, Stepped, Watch, silent, unwatched
 from .classes import SymbolClasses
 from .coders import range_decoder, range_encoder
@@ -33,6 +33,8 @@ class FactoredPrior(Stepped, Protocol):
 
 
 class ClassFactored(Codec):
+    reads_context = True
+
     def __init__(self, prior: FactoredPrior, classes: SymbolClasses, frame: Frame) -> None:
         super().__init__(frame)
         self.prior, self.classes = prior, classes
@@ -49,8 +51,9 @@ class ClassFactored(Codec):
             layout, encoder, done = self._layout(len(tokens)), range_encoder(), 0
             if not layout.tokens:
                 return encoder.finish()
-            grid, state = layout.split(tokens), self.prior.init(layout.lanes, layout.tokens)
-            for _, of_class, member, class_pmf, member_pmf in self._known_steps(state, layout, grid):
+            state, last = self._begin(layout)
+            grid = layout.split(tokens)
+            for _, of_class, member, class_pmf, member_pmf in self._known_steps(state, layout, grid, last):
                 encoder.push(of_class, class_pmf)
                 encoder.push(member, member_pmf)
                 report(done := done + len(of_class))
@@ -61,14 +64,14 @@ class ClassFactored(Codec):
             layout = self._layout(count)
             if not layout.tokens:
                 return np.zeros(0, np.int32)
-            state = self.prior.init(layout.lanes, layout.tokens)
+            state, last = self._begin(layout)
             decoder = range_decoder(payload)
 
             def step(previous: Tokens | None, rows: int) -> Tokens:
                 of_class = decoder.pop(self.prior.class_pmf(state, previous, rows))
                 return self.classes.join(of_class, decoder.pop(self.prior.member_pmf(state, of_class)))
 
-            return take_steps(layout, step, watch)
+            return take_steps(layout, step, watch, last, self.frame.watch_every)
 
     def score(self, tokens: TokenBuffer, report: Report = silent) -> NDArray[np.float64]:
         """−log2 p of each token: of its class plus of its member."""
@@ -76,8 +79,9 @@ class ClassFactored(Codec):
             layout, done = self._layout(len(tokens)), 0
             if not layout.tokens:
                 return np.zeros(0)
-            bits, state = np.zeros((layout.lanes, layout.steps)), self.prior.init(layout.lanes, layout.tokens)
-            for t, of_class, member, class_pmf, member_pmf in self._known_steps(state, layout, layout.split(tokens)):
+            bits, grid = np.zeros((layout.lanes, layout.steps)), layout.split(tokens)
+            state, last = self._begin(layout)
+            for t, of_class, member, class_pmf, member_pmf in self._known_steps(state, layout, grid, last):
                 for symbols, pmf in ((of_class, class_pmf), (member, member_pmf)):
                     p = pmf[np.arange(len(pmf)), symbols].astype(np.float64) / pmf.sum(1, dtype=np.float64)
                     bits[: len(pmf), t] -= np.log2(np.maximum(p, 2.0**-24))
@@ -90,9 +94,20 @@ class ClassFactored(Codec):
     def decode_noise(self, noise: bytes, count: int, watch: Watch = unwatched) -> Tokens:
         return self._all_symbols.decode_noise(noise, count, watch)
 
-    def _known_steps(self, state: Any, layout: Layout, grid: Tokens) -> Iterator[tuple[int, Tokens, Tokens, Pmf, Pmf]]:
-        """(step, classes [n], members [n], pmf [n, C], pmf [n, M]) of known symbols [B, T]."""
-        previous: Tokens | None = None
+    def _begin(self, layout: Layout) -> tuple[Any, Tokens | None]:
+        """(a state that has read the context, the symbols before those of the layout)."""
+        context = self.frame.context
+        if context is None:
+            return self.prior.init(layout.lanes, layout.tokens), None
+        state, symbols = self.prior.init(1, context.room(layout.tokens)), as_array(context.tokens)
+        for _ in self._known_steps(state, Layout.divide(context.count, 1), symbols[None], None):
+            pass
+        return state, symbols[-1:] if context.count else None
+
+    def _known_steps(
+        self, state: Any, layout: Layout, grid: Tokens, previous: Tokens | None
+    ) -> Iterator[tuple[int, Tokens, Tokens, Pmf, Pmf]]:
+        """(step, classes [n], members [n], pmf [n, C], pmf [n, M]) of known symbols [B, T]. previous: those before the first step."""
         classes, members = self.classes.split(grid)
         for rows, first, stop in layout.runs():
             previous = None if previous is None else previous[:rows]

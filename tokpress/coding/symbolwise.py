@@ -11,11 +11,11 @@ steps at once (`SteppedPrior.step_block`). Both give the same probabilities, to 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import ChecksumError
 from ..lazy import np
-from ..tokens import TokenBuffer, Tokens
+from ..tokens import TokenBuffer, Tokens, as_array
 from .base import (
     WATCH_EVERY,
     Codec,
@@ -31,6 +31,7 @@ from .base import (
 )
 from .coders import range_decoder, range_encoder
 from .coders.stack import Stack
+from .context import ContextTokens
 from .lanes import Layout
 
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ class Symbolwise(Codec):
     array([3, 0, 3], dtype=int32)
     """
 
+    reads_context = True
+
     def __init__(self, prior: Stepped, frame: Frame) -> None:
         super().__init__(frame)
         self.prior = prior
@@ -61,7 +64,7 @@ class Symbolwise(Codec):
     def encode(self, tokens: TokenBuffer, report: Report = silent) -> bytes:
         with self.limits():
             layout, encoder, done = self._layout(len(tokens)), range_encoder(), 0
-            for pmf, symbols, _ in known_conditionals(self.prior, layout, layout.split(tokens)):
+            for pmf, symbols, _ in self._known(layout, tokens):
                 encoder.push(symbols.reshape(-1), pmf.reshape(-1, pmf.shape[2]))
                 report(done := done + symbols.size)
             return encoder.finish()
@@ -76,13 +79,13 @@ class Symbolwise(Codec):
                     raise ChecksumError("the coded words are damaged: a symbol outside the vocabulary")
                 return symbols
 
-            return follow(self.prior, self._layout(count), pop, watch)
+            return self._follow(count, pop, watch)
 
     def score(self, tokens: TokenBuffer, report: Report = silent) -> NDArray[np.float64]:
         with self.limits():
             layout, done = self._layout(len(tokens)), 0
             bits = np.zeros((layout.lanes, layout.steps), np.float64)
-            for pmf, symbols, at in known_conditionals(self.prior, layout, layout.split(tokens)):
+            for pmf, symbols, at in self._known(layout, tokens):
                 chosen = np.take_along_axis(pmf, symbols[:, :, None].astype(np.intp), axis=2)[:, :, 0]
                 p = chosen.astype(np.float64) / pmf.sum(2, dtype=np.float64)
                 bits[: pmf.shape[1], at : at + len(pmf)] = -np.log2(np.maximum(p, 2.0**-24)).T
@@ -107,11 +110,17 @@ class Symbolwise(Codec):
                 drawn: Tokens = np.minimum((cumulative <= u).sum(1), self.prior.vocab_size - 1).astype(np.int32)
                 return drawn
 
-            return follow(self.prior, self._layout(count), draw)
+            return self._follow(count, draw)
 
     def decode_noise(self, noise: bytes, count: int, watch: Watch = unwatched) -> Tokens:
         with self.limits():
-            return follow(self.prior, self._layout(count), Stack(noise, noise=True).pop, watch)
+            return self._follow(count, Stack(noise, noise=True).pop, watch)
+
+    def _known(self, layout: Layout, tokens: TokenBuffer) -> Iterator[tuple[Pmf, Tokens, int]]:
+        return known_conditionals(self.prior, layout, layout.split(tokens), self.frame.context)
+
+    def _follow(self, count: int, choose: Callable[[Pmf], Tokens], watch: Watch = unwatched) -> Tokens:
+        return follow(self.prior, self._layout(count), choose, watch, self.frame)
 
 
 def conditionals(prior: Stepped, layout: Layout) -> Generator[Pmf, Tokens, None]:
@@ -125,12 +134,23 @@ def conditionals(prior: Stepped, layout: Layout) -> Generator[Pmf, Tokens, None]
             previous = yield step(prior, state, None if previous is None else previous[:rows], rows)
 
 
-def known_conditionals(prior: Stepped, layout: Layout, grid: Tokens) -> Iterator[tuple[Pmf, Tokens, int]]:
+def begin(prior: Stepped, layout: Layout, context: ContextTokens | None) -> tuple[Any, Tokens | None]:
+    """(a state that has read the context, the symbols before those of the layout)."""
+    if context is None:
+        return prior.init(layout.lanes, layout.tokens), None
+    state, symbols = prior.init(1, context.room(layout.tokens)), as_array(context.tokens)
+    for _ in prior.step_block(state, None, symbols[None]) if context.count else ():
+        pass
+    return state, symbols[-1:] if context.count else None
+
+
+def known_conditionals(
+    prior: Stepped, layout: Layout, grid: Tokens, context: ContextTokens | None = None
+) -> Iterator[tuple[Pmf, Tokens, int]]:
     """Yields (pmf [steps, n, V], symbols [steps, n], first step) for block after block of the known symbols `grid` [B, T]."""
     if not layout.tokens:
         return
-    state = prior.init(layout.lanes, layout.tokens)
-    previous: Tokens | None = None
+    state, previous = begin(prior, layout, context)
     for rows, first, stop in layout.runs():
         at = first
         for pmf in prior.step_block(state, None if previous is None else previous[:rows], grid[:rows, first:stop]):
@@ -139,17 +159,33 @@ def known_conditionals(prior: Stepped, layout: Layout, grid: Tokens) -> Iterator
         previous = grid[:, stop - 1].copy()
 
 
-def follow(prior: Stepped, layout: Layout, choose: Callable[[Pmf], Tokens], watch: Watch = unwatched) -> Tokens:
-    """Step the prior; `choose(pmf)` gives the symbols [n] of each step. Returns the symbols of all steps, [N]."""
+def follow(
+    prior: Stepped,
+    layout: Layout,
+    choose: Callable[[Pmf], Tokens],
+    watch: Watch = unwatched,
+    frame: Frame | None = None,
+) -> Tokens:
+    """Step the prior; `choose(pmf)` gives the symbols [n] of each step. Returns the symbols of all steps, [N]. frame: its context, and how
+    often `watch` is called."""
     if not layout.tokens:
         return np.zeros(0, np.int32)
-    state = prior.init(layout.lanes, layout.tokens)
-    return take_steps(layout, lambda previous, rows: choose(step(prior, state, previous, rows)), watch)
+    state, last = begin(prior, layout, frame.context if frame else None)
+    every = frame.watch_every if frame else WATCH_EVERY
+    return take_steps(layout, lambda previous, rows: choose(step(prior, state, previous, rows)), watch, last, every)
 
 
-def take_steps(layout: Layout, step: Callable[[Tokens | None, int], Tokens], watch: Watch = unwatched) -> Tokens:
-    """Call `step(previous, rows)` for the symbols [n] of each step. Returns the symbols of all steps, [N]."""
-    grid, previous, watched = Growing(layout), None, InBlocks(watch)
+def take_steps(
+    layout: Layout,
+    step: Callable[[Tokens | None, int], Tokens],
+    watch: Watch = unwatched,
+    previous: Tokens | None = None,
+    watch_every: int = WATCH_EVERY,
+) -> Tokens:
+    """Call `step(previous, rows)` for the symbols [n] of each step. Returns the symbols of all steps, [N].
+
+    previous: the symbols before the first step, where there are some."""
+    grid, watched = Growing(layout), InBlocks(watch, watch_every)
     for rows, first, stop in layout.runs():
         for t in range(first, stop):
             previous = step(None if previous is None else previous[:rows], rows)
@@ -162,14 +198,15 @@ def take_steps(layout: Layout, step: Callable[[Tokens | None, int], Tokens], wat
 class InBlocks:
     """Collects the symbols of single steps, and passes them to `watch` in blocks."""
 
-    def __init__(self, watch: Watch) -> None:
-        self._watch, self._count = watch, 0
+    def __init__(self, watch: Watch, every: int = WATCH_EVERY) -> None:
+        """every: largest number of symbols in a block."""
+        self._watch, self._every, self._count = watch, every, 0
         self._waiting: list[Tokens] = []
 
     def add(self, symbols: Tokens) -> None:
         self._waiting.append(symbols)
         self._count += len(symbols)
-        if len(self._waiting) >= STEPS_EVERY or self._count >= WATCH_EVERY:
+        if len(self._waiting) >= STEPS_EVERY or self._count >= self._every:
             self.finish()
 
     def finish(self) -> None:

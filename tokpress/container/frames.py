@@ -25,6 +25,7 @@ from typing import BinaryIO, NamedTuple
 from ..errors import ChecksumError, FormatError
 from .lzma2 import lzma_decode
 from .proportion import least_payload
+from .short import KEY_BYTES, MARKS, MAX_PAYLOAD, MAX_SHORT, pack_sizes, take_sizes
 from .varint import ADVICE, PIECE, pack_varint, read_some, read_up_to, size, take_varint, write_all
 
 SYNC = b"\xd4TP\x01"  # the last byte is the version of the format
@@ -37,18 +38,29 @@ MAX_NUMBER = (1 << 63) - 1  # the largest varint of nine bytes
 MAX_TOKENS = 8
 #: most lanes of a frame (docs/format.md, "Default lane rule")
 MAX_LANES = 512
-ID_BYTES, LINK_BYTES, DIGEST_BYTES = 4, 4, 8
+ID_BYTES, LINK_BYTES, DIGEST_BYTES, CONTEXT_BYTES = 4, 4, 8, 4
 
 
 class Kind(IntEnum):
-    """RESIDUAL: tokens of a lossy model, then the residual of their reconstruction, coded by a second model."""
+    """RESIDUAL: tokens of a lossy model, then the residual of their reconstruction, coded by a second model. CONTEXT: tokens of a model
+    that has read a context, which the decoder needs too. SHORT: the same in a frame without sync (`short`); no kind byte holds it."""
 
-    RAW, LZMA, MODEL, RESIDUAL = 0, 1, 2, 3
+    RAW, LZMA, MODEL, RESIDUAL, CONTEXT, SHORT = 0, 1, 2, 3, 4, 8
 
     @property
     def model_ids(self) -> int:
-        """Number of models of a frame of this kind."""
-        return {Kind.MODEL: 1, Kind.RESIDUAL: 2}.get(self, 0)
+        """Number of model ids in the header."""
+        return {Kind.MODEL: 1, Kind.RESIDUAL: 2, Kind.CONTEXT: 1}.get(self, 0)
+
+    @property
+    def is_coded(self) -> bool:
+        """Whether a model restores the frame."""
+        return self not in (Kind.RAW, Kind.LZMA)
+
+    @property
+    def context_bytes(self) -> int:
+        """Size of `FrameHeader.context_id`."""
+        return {Kind.CONTEXT: CONTEXT_BYTES, Kind.SHORT: KEY_BYTES}.get(self, 0)
 
 
 #: whether a rule holds, and its words
@@ -66,7 +78,7 @@ class FrameHeader:
     kind: Kind
     source_length: int  # bytes this frame restores
     payload_length: int
-    source_crc: int  # CRC-32 of the bytes this frame restores
+    source_crc: int = 0  # CRC-32 of the bytes this frame restores; not of a short frame
     last: bool = True  # this frame ends its member (the frames of one source)
     sequence: int = 0  # 0 for the first frame of a member, then 1, 2, …
     link: bytes = b""  # CRC-32 of the header before it in the member; if sequence > 0
@@ -74,14 +86,15 @@ class FrameHeader:
     digest: bytes = b""  # BLAKE2b of the member's source, 8 bytes
     model_id: bytes | None = None  # this and the next three: model frames only
     residual_id: bytes | None = None  # of the model that codes the residual: residual frames only
+    context_id: bytes = b""  # beginning of the digest of the context; of a short frame, of the key of context and model
     tokens: int | None = None
     lanes: int | None = None  # None: as many as the model's rule says
-    check: int = 0  # CRC-16 of header and payload; write_frame fills it in
+    check: int = 0  # CRC-16 of header and payload, which write_frame fills in; of a short frame, of header and source
     offset: int = field(default=0, compare=False)  # byte offset and frame number (from 1), for messages only
     number: int = field(default=1, compare=False)
 
     def __post_init__(self) -> None:
-        for holds, rule in (*self._length_rules(), *self._member_rules(), *self._model_rules()):
+        for holds, rule in (*self._length_rules(), *self._member_rules(), *self._model_rules(), *self._context_rules()):
             if not holds:
                 raise FormatError(f"{self.where}: impossible header, against the rule “{rule}”: {ADVICE}")
 
@@ -94,7 +107,7 @@ class FrameHeader:
             (self.payload_length == self.source_length or self.kind != Kind.RAW, "a raw payload is the source"),
             # bounds memory; a real payload is smaller than its source
             (
-                self.payload_length <= 8 * self.source_length + 64 or not self.kind.model_ids,
+                self.payload_length <= 8 * self.source_length + 64 or not self.kind.is_coded,
                 "payload ≤ 8 · source length + 64",
             ),
         )
@@ -120,6 +133,15 @@ class FrameHeader:
             (self.payload_length >= least, "payload ≥ tokens / 2^14 − 4, and ≥ lanes − 16"),
         )
 
+    def _context_rules(self) -> tuple[Rule, ...]:
+        short, size = self.kind == Kind.SHORT, self.kind.context_bytes
+        fits = self.alone and self.source_length <= MAX_SHORT and self.payload_length <= MAX_PAYLOAD
+        return (
+            (len(self.context_id) == size, "frames with a context, and no others, have its digest"),
+            (self.lanes is None or not size, "a frame with a context has one lane, and does not say so"),
+            (fits or not short, f"a short frame is a member of at most {MAX_SHORT:,} bytes"),
+        )
+
     @property
     def where(self) -> str:
         """Place of the frame, for messages."""
@@ -137,19 +159,22 @@ class FrameHeader:
 
     def pack(self) -> bytes:
         """The bytes of the header. A number has one encoding, so this is the exact reverse of read_header."""
+        if self.kind == Kind.SHORT:
+            mark, sizes = pack_sizes(self.source_length, self.payload_length)
+            return bytes([mark]) + self.context_id + sizes + self.check.to_bytes(2, "little")
         flags = LAST * self.last + CONTINUES * (self.sequence > 0) + LAYOUT * (self.lanes is not None)
         head = SYNC + bytes([self.kind + flags])
         head += pack_varint(self.sequence) + self.link if self.sequence else b""
-        head += pack_varint(self.source_length) + b"".join(self.model_ids)
+        head += pack_varint(self.source_length) + b"".join(self.model_ids) + self.context_id
         for number in (self.tokens, self.lanes, self.total_length):
             head += b"" if number is None else pack_varint(number)
         head += self.digest + pack_varint(self.payload_length)
         return head + self.source_crc.to_bytes(4, "little") + self.check.to_bytes(2, "little")
 
     def crc(self) -> int:
-        """CRC-16 of the header between sync and check; the payload follows in it. It finds every single flipped bit, which half a
-        CRC-32 does not."""
-        return crc_hqx(self.pack()[len(SYNC) : -2], 0xFFFF)
+        """CRC-16 of the header between sync and check; the payload, or the source of a short frame, follows in it. It finds every single
+        flipped bit, which half a CRC-32 does not."""
+        return crc_hqx(self.pack()[0 if self.kind == Kind.SHORT else len(SYNC) : -2], 0xFFFF)
 
     def next_link(self) -> bytes:
         """The link of the frame that follows this one in its member."""
@@ -170,7 +195,7 @@ class Damaged(NamedTuple):
 class Payload:
     """The payload after a header, to be read once: by `read()`, or by iterating over pieces of at most 1 MiB.
 
-    The check is verified before the last piece. Raises FormatError (truncated) or ChecksumError (damaged).
+    The check is verified before the last piece; that of a short frame, by `check_source`. Raises FormatError (truncated) or ChecksumError (damaged).
     """
 
     def __init__(self, stream: BinaryIO, header: FrameHeader) -> None:
@@ -178,7 +203,7 @@ class Payload:
         self._verify()
 
     def _verify(self) -> None:
-        if not self._left and self._crc != self._header.check:
+        if not self._left and self._crc != self._header.check and self._header.kind != Kind.SHORT:
             raise ChecksumError(f"{self._header.where}: damaged, header and payload fail their check: {ADVICE}")
 
     def __iter__(self) -> Iterator[bytes]:
@@ -196,7 +221,7 @@ class Payload:
 
 def write_frame(out: BinaryIO, header: FrameHeader, payload: bytes | BinaryIO) -> FrameHeader:
     """Write header and payload. Returns the header with its check. A payload in a seekable file is read from its position, twice,
-    because the check comes before it."""
+    because the check comes before it. (`short_check` gives the check of a short frame.)"""
     stream = io.BytesIO(payload) if isinstance(payload, bytes) else payload
     start, crc, left = stream.tell(), header.crc(), header.payload_length
     while left and (piece := stream.read(min(PIECE, left))):
@@ -204,10 +229,17 @@ def write_frame(out: BinaryIO, header: FrameHeader, payload: bytes | BinaryIO) -
     if left or stream.read(1):
         raise ValueError("payload_length is not the length of the payload")
     stream.seek(start)
-    write_all(out, (header := replace(header, check=crc)).pack())
+    if header.kind != Kind.SHORT:
+        header = replace(header, check=crc)
+    write_all(out, header.pack())
     for piece in Payload(stream, header):
         write_all(out, piece)
     return header
+
+
+def short_check(header: FrameHeader, source: bytes) -> FrameHeader:
+    """The header of a short frame with its check."""
+    return replace(header, check=crc_hqx(source, header.crc()))
 
 
 def read_header(stream: BinaryIO, offset: int = 0, number: int = 1) -> FrameHeader | None:
@@ -219,9 +251,17 @@ def read_header(stream: BinaryIO, offset: int = 0, number: int = 1) -> FrameHead
             raise FormatError(f"{where}: truncated inside the frame's header: get a complete copy of the file")
         return data
 
-    sync = read_up_to(stream, len(SYNC))
+    sync = read_up_to(stream, 1)
     if not sync:
         return None
+    if sync in MARKS:
+        key = take(KEY_BYTES)
+        source_length, payload_length = take_sizes(sync[0], take, where)
+        return FrameHeader(
+            kind=Kind.SHORT, context_id=key, source_length=source_length, payload_length=payload_length,
+            check=int.from_bytes(take(2), "little"), offset=offset, number=number,
+        )  # fmt: skip
+    sync += read_up_to(stream, len(SYNC) - 1)
     if not SYNC.startswith(sync):
         raise FormatError(f"{where}: {_instead_of_sync(sync, stream, offset, number)}")
     flags = take(1)[0]
@@ -235,6 +275,7 @@ def read_header(stream: BinaryIO, offset: int = 0, number: int = 1) -> FrameHead
         source_length=take_varint(take, where),
         model_id=take(ID_BYTES) if kind.model_ids else None,
         residual_id=take(ID_BYTES) if kind.model_ids > 1 else None,
+        context_id=take(kind.context_bytes),
         tokens=take_varint(take, where) if kind.model_ids else None,
         lanes=take_varint(take, where) if flags & LAYOUT else None,
         total_length=take_varint(take, where) if last and sequence else None,
@@ -248,7 +289,7 @@ def read_header(stream: BinaryIO, offset: int = 0, number: int = 1) -> FrameHead
 def _kind_of(flags: int, where: str) -> Kind:
     """The kind in the kind byte. Raises FormatError where it, or a flag beside it, is unknown."""
     kind = flags & 7
-    if kind > max(Kind) or flags & RESERVED or (flags & LAYOUT and not Kind(kind).model_ids):
+    if kind > Kind.CONTEXT or flags & RESERVED or (flags & LAYOUT and Kind(kind) not in (Kind.MODEL, Kind.RESIDUAL)):
         raise FormatError(f"{where}: kind byte {flags:#04x} is unknown: upgrade tokpress, or if it is new, {ADVICE}")
     return Kind(kind)
 
@@ -323,12 +364,16 @@ def check_end(frames: int, member: Member) -> None:
 
 
 def check_source(header: FrameHeader, source: bytes) -> None:
-    """Raises ChecksumError unless `source` has the length and the CRC-32 in the header."""
-    _check_source(header, len(source), zlib.crc32(source))
+    """Raises ChecksumError unless `source` has the length and the checksum in the header."""
+    if header.kind == Kind.SHORT:
+        crc, right = crc_hqx(source, header.crc()), header.check
+    else:
+        crc, right = zlib.crc32(source), header.source_crc
+    _check_source(header, len(source), crc, right)
 
 
-def _check_source(header: FrameHeader, length: int, crc: int) -> None:
-    if (length, crc) != (header.source_length, header.source_crc):
+def _check_source(header: FrameHeader, length: int, crc: int, right: int) -> None:
+    if (length, crc) != (header.source_length, right):
         raise ChecksumError(
             f"{header.where}: probably damaged, the {size(length)} decoded from it are not the source of "
             f"{size(header.source_length)} that its checksum tells: {ADVICE}; if a copy that is surely undamaged fails in the "
@@ -338,7 +383,7 @@ def _check_source(header: FrameHeader, length: int, crc: int) -> None:
 
 def restore_plain(header: FrameHeader, payload: Iterable[bytes]) -> Iterator[bytes]:
     """The source of a raw or lzma frame in pieces of at most 1 MiB. All are verified before the last piece."""
-    if header.kind.model_ids:
+    if header.kind.is_coded:
         raise ValueError("a model frame is restored by its model")
     length = crc = 0
     held: bytes | None = None
@@ -347,5 +392,5 @@ def restore_plain(header: FrameHeader, payload: Iterable[bytes]) -> Iterator[byt
         if held is not None:
             yield held
         held = piece
-    _check_source(header, length, crc)
+    _check_source(header, length, crc, header.source_crc)
     yield held or b""

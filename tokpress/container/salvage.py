@@ -6,7 +6,8 @@ from dataclasses import replace
 from typing import BinaryIO
 
 from ..errors import FormatError
-from .frames import SYNC, Damaged, FrameHeader, Member, Payload, read_header
+from .frames import SYNC, Damaged, FrameHeader, Kind, Member, Payload, read_header
+from .short import MARKS
 from .varint import PIECE, read_up_to
 
 
@@ -26,6 +27,8 @@ def iter_frames_keep_going(stream: BinaryIO) -> Iterator[tuple[FrameHeader, Payl
             begin = stream.tell()
             if header is None or (after := begin + header.payload_length) > end:
                 raise FormatError(f"frame {number} (at byte {position:,}): truncated, or a damaged length")
+            if header.kind == Kind.SHORT and not _begins(stream, after, end):  # its mark is a single byte
+                raise FormatError(f"{header.where}: damaged, no frame follows it")
             if _may_follow(stream, header, after, end):
                 resume = after
             elif (budget := budget - header.payload_length) < 0:
@@ -50,6 +53,13 @@ def iter_frames_keep_going(stream: BinaryIO) -> Iterator[tuple[FrameHeader, Payl
     if hole or member.due or number == 1:
         at, reason = hole or (end, "truncated: the file ends before its last frame")
         yield Damaged(at, end - at, reason)
+
+
+def _begins(stream: BinaryIO, at: int, end: int) -> bool:
+    """Whether a frame may begin at a place, or the file ends there."""
+    stream.seek(at)
+    start = read_up_to(stream, len(SYNC))
+    return at == end or start == SYNC or start[:1] in MARKS
 
 
 def _may_follow(stream: BinaryIO, header: FrameHeader, after: int, end: int) -> bool:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..coding import Codec, Frame
+from ..coding.context import ContextTokens
 from ..container import proportion
 from ..errors import ChecksumError, ModelError, TokenizerError, TokpressError
 from ..lazy import np
@@ -31,6 +32,7 @@ from ..tokenizers.base import Tokenizer, encoded
 from ..tokenizers.samples import ItemTokenizer, for_grid, grid_for
 from ..tokenizers.sizes import equal_parts
 from ..tokens import TokenBuffer, as_array
+from . import contexts
 from . import folder as files
 from .guard import Counting
 
@@ -123,10 +125,11 @@ class Model:
         tokens: TokenBuffer | None = None,
         kernel: str = "auto",
         threads: int = 0,
+        context: ContextTokens | None = None,
     ) -> tuple[bytes, int, int]:
         """Encode one frame. Returns (payload, number of tokens, number of lanes).
 
-        lanes: by default as many as the prior's rules give. report: called with the share done, 0 … 1. grid: where the source has
+        lanes: by default as many as the prior's rules give, and 1 with a context (`context`). report: called with the share done, 0 … 1. grid: where the source has
         samples. tokens: the tokens of the source, if the caller has them already; they are not checked.
 
         Raises TokenizerError if a lossless tokenizer does not restore this source."""
@@ -134,13 +137,23 @@ class Model:
             tokens = encoded(for_grid(self.tokenizer, grid), source)
             if self.tokenizer.lossless:
                 self._check_tokens(source, tokens)
-        count, rules = len(tokens), self.prior.rules
+        count, rules, tokenizer = len(tokens), self.prior.rules, self.tokenizer
         grid = self._grid_of(source, grid)
         lanes = max(1, min(lanes or rules.lanes(count), count))
-        codec = self._codec(Frame(count, lanes, kernel, threads, grid))
+        codec = self._codec(Frame(count, lanes, kernel, threads, grid, context=context))
         payload = self._pack_grid(grid) + codec.encode(rules.arrange(tokens), lambda done: report(done / max(count, 1)))
         lanes = codec.frame.lanes
-        return proportion.padded(payload, count, lanes, rules.tokens_per_byte), count, lanes
+        if context is None or not contexts.needs_no_count(tokenizer.sizes, len(source)):
+            payload = proportion.padded(payload, count, lanes, rules.tokens_per_byte)
+        return payload, count, lanes
+
+    def context(self, source: bytes, keep: bool = False) -> ContextTokens:
+        """A context for frames of this model: bytes that the model reads before each frame. keep: keep what it is after them, so that later
+        frames of up to 2^14 tokens do not read them again.
+
+        Raises TokpressError if the model predicts items, samples or from given tokens, or loses information."""
+        contexts.check(self.name, self.prior.rules, self.tokenizer)
+        return ContextTokens(encoded(self.tokenizer, source), keep)
 
     @property
     def _stores_grid(self) -> bool:
@@ -166,18 +179,23 @@ class Model:
     def decode(
         self,
         payload: bytes,
-        tokens: int,
+        tokens: int | None,
         lanes: int | None = None,
         report: Report = lambda share: None,
         length: int | None = None,
         kernel: str = "auto",
         threads: int = 0,
+        context: ContextTokens | None = None,
     ) -> bytes:
         """The source of one frame. report: called with the share done, 0 … 1. length: bytes of the source; the caller compares its CRC.
+        context: that of the encoder. tokens: None with a context, for as many as make `length` bytes (`contexts.needs_no_count`).
 
         Raises ChecksumError. Nothing is decoded if a source of `length` bytes, or a payload of this size, cannot have so many tokens.
         Decoding ends as soon as the tokens make more than `length` bytes."""
         tokenizer, rules, framed, grid = self.tokenizer, self.prior.rules, payload, None
+        if tokens is None:
+            frame = Frame(0, 1, kernel, threads, context=context)
+            return contexts.decode(self.tokenizer, self._codec, frame, payload, length or 0, report)
         fixed = not isinstance(tokenizer, ItemTokenizer)  # the token counts of items depend on their grid
         if length is not None and fixed and tokens not in tokenizer.sizes.possible_tokens(length):
             raise ChecksumError(f"{tokens:,} tokens make no source of that length, {length:,} bytes")
@@ -187,7 +205,8 @@ class Model:
                 raise ChecksumError("the payload ends within its grid")
             tokenizer, grid = self._unpack_grid(payload[1 : 1 + size], tokens, length)
             payload = payload[1 + size :]
-        codec = self._codec(Frame(tokens, lanes or rules.lanes(tokens), kernel, threads, grid))
+        lanes = 1 if context else lanes
+        codec = self._codec(Frame(tokens, lanes or rules.lanes(tokens), kernel, threads, grid, context=context))
         if lanes and lanes != codec.frame.lanes:
             raise ChecksumError(f"{tokens:,} tokens are coded in {codec.frame.lanes:,} lanes, not {lanes:,}")
         proportion.check(framed, tokens, codec.frame.lanes, rules.tokens_per_byte)

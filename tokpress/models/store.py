@@ -2,7 +2,7 @@
 
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from threading import RLock
@@ -93,6 +93,14 @@ def _folder_of(id: bytes) -> Path | None:
     if (folder := shipped.folder_of(id)) is not None:
         return folder
     return next((folder for folder in folders().values() if _identity(folder, stamp(folder)) == id), None)
+
+
+def ids(extra: Sequence[Model]) -> Iterator[bytes]:
+    """The ids of `extra`, the models that the user gave, then of those with a name."""
+    yield from (model.id for model in extra)
+    for folder in folders().values():
+        if (id := _identity(folder, stamp(folder))) is not None:
+            yield id
 
 
 def by_id(id: bytes, extra: Sequence[Model]) -> Model:

@@ -107,6 +107,17 @@ class BitwiseFrame(Handle):
         """Begin with what mixing has learned in another frame. Raises CoreError once a token is coded."""
         self.call("begin", [POINTER] * 3, *mixing.addresses)
 
+    def learn(self, tokens: Any) -> None:
+        """Read a context (`Text.learn`)."""
+        self.text.learn(tokens, self)
+
+    def save(self) -> None:
+        """Remember the state after the context. `restore` goes back to it, as often as it is wanted."""
+        self.text.save(self)
+
+    def restore(self) -> None:
+        self.text.restore(self)
+
     def encode(self, tokens: Any, report: Callable[[int], object] = lambda done: None) -> bytes:
         """The payload of tokens, N int32, contiguous. Calls `report` with the number of coded tokens. Raises CoreError for
         symbols outside V."""
@@ -119,7 +130,7 @@ class BitwiseFrame(Handle):
         pointer, costs = self.text.token_pointer(tokens), (ctypes.c_int64 * self.text.tokens)()
         kinds = [POINTER, COUNT, POINTER]
         self.text.in_blocks(lambda steps: self.call("score", kinds, pointer, steps, costs), report)
-        return costs
+        return costs if not self.text.first else costs[self.text.first : self.text.stop]
 
     def start(self, payload: bytes) -> None:
         """Set the payload that `decode` reads."""

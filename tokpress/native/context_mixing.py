@@ -30,6 +30,7 @@ class Mixer(Handle):
         self, n: int, pixels: Sequence[int] | None = None, using: str | None = None, block: int = BLOCK
     ) -> None:
         self._n, self._block, self._position = n, block, 0
+        self._context: bytes | None = None
         if not 0 <= n <= MAX_BYTES:
             raise ValueError(f"context mixing takes 0 to {MAX_BYTES:,} bytes at a time, not {n:,}")
         place = (ctypes.c_int64 * 5)(*pixels) if pixels else None
@@ -38,18 +39,38 @@ class Mixer(Handle):
         new = library.function("context_mixing_new", COUNT, POINTER, result=POINTER, using=using)
         self.hold(new(n, place), using)
 
+    def learn(self, context: bytes) -> None:
+        """Read a context before anything else: bytes that both sides know. The bytes to be coded follow it, at most as many as there is
+        room for."""
+        place, size = library.address(context)
+        if self._position or size > self._n:
+            raise ValueError("a context is read first, and there is room for it")
+        learn = self.function("learn", POINTER, COUNT)
+        self._blocks(size, lambda count: learn(self.pointer, place, count), None)
+        self._context = bytes(context)
+
+    def save(self) -> None:
+        """Remember the state after the context. `restore` goes back to it, as often as it is wanted."""
+        self.call("save", [])
+
+    def restore(self) -> None:
+        self.call("restore", [])
+        self._position = len(self._context or b"")
+
     def _blocks(self, count: int, step: Callable[[int], int], progress: Progress | None) -> None:
-        end = self._position + count
+        """Take `count` bytes in steps. `progress` gets the number of bytes done, without the context."""
+        first, end = len(self._context or b""), self._position + count
         while self._position < end:
             size = min(self._block, end - self._position)
             library.checked(step(size))
             self._position += size
             if progress:
-                progress(self._position)
+                progress(self._position - first)
 
     def encode(self, source: Any, progress: Progress | None = None) -> bytes:
-        """The payload of all n bytes."""
-        place, size = library.address(source)
+        """The payload of all n bytes, or of those after the context."""
+        size = memoryview(source).nbytes
+        place, _ = library.address(source if self._context is None else b"".join([self._context, source]))
         self._check_size(size)
         encode = self.function("encode", POINTER, COUNT)
         self._blocks(size, lambda count: encode(self.pointer, place, count), progress)
@@ -63,25 +84,37 @@ class Mixer(Handle):
             room *= 2
 
     def decode(self, payload: Any, progress: Progress | None = None, out: bytearray | None = None) -> bytearray:
-        """All n bytes, written to `out` [n] if it is given. Raises ChecksumError if the payload ends too early. Other damage gives wrong bytes."""
+        """All n bytes, or as many as `out` has, written to `out` if it is given. Raises ChecksumError if the payload ends too early. Other
+        damage gives wrong bytes."""
         out = bytearray(self._n) if out is None else out
-        place, size = library.writable(out)
-        self._check_size(size)
+        self._check_size(len(out))
+        context = self._context or b""
+        history = bytearray(context) + out if context else out
+        place, _ = library.writable(history)
         words, size = library.address(payload)
         self.call("start_decoder", [POINTER, COUNT], words, size)
-        decode = self.function("decode", POINTER, COUNT)
-        self._blocks(self._n, lambda count: decode(self.pointer, place, count), progress)
+        decode, first = self.function("decode", POINTER, COUNT), len(context)
+
+        def step(count: int) -> int:
+            result: int = decode(self.pointer, place, count)
+            if context:
+                at = self._position
+                out[at - first : at - first + count] = history[at : at + count]
+            return result
+
+        self._blocks(len(out), step, progress)
         return out
 
     def score(self, source: Any, progress: Progress | None = None) -> "array[int]":
-        """The cost of each of the n bytes, int32, in 2^-20 bits."""
-        place, size = library.address(source)
+        """The cost of each of the n bytes, or of those after the context, int32, in 2^-20 bits."""
+        size, first = memoryview(source).nbytes, len(self._context or b"")
+        place, _ = library.address(source if self._context is None else b"".join([self._context, source]))
         self._check_size(size)
-        costs = array("i", bytes(4 * size))
+        costs = array("i", bytes(4 * (first + size)))
         costs_place, _ = library.writable(costs)
         score = self.function("score", POINTER, POINTER, COUNT)
         self._blocks(size, lambda count: score(self.pointer, place, costs_place, count), progress)
-        return costs
+        return costs[first:]
 
     def sample(self, prefix: bytes, uniforms: Callable[[int], Any], sharpness: int = 1 << 16) -> bytearray:
         """n bytes that begin with the prefix, from which the model learns. uniforms(k): a buffer of k random uint32. sharpness:
@@ -108,6 +141,9 @@ class Mixer(Handle):
         return out
 
     def _check_size(self, size: int) -> None:
+        """Raises ValueError unless `size` bytes are what is to be coded: all of them, or what there is room for after the context."""
+        if self._context is not None and self._position == len(self._context) and size <= self._n - self._position:
+            return
         if size != self._n or self._position:
             raise ValueError(
                 f"the pass is over {self._n:,} bytes, {self._position:,} of them done; it cannot take {size:,}"

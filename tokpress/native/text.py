@@ -72,6 +72,8 @@ class Text(Handle):
         """threads: largest number of threads that share the steps. free: returns the number of free threads; called before each block."""
         self._free_threads = free
         self.model, self.lanes, self.tokens, self.steps, self.at = model, lanes, tokens, -(-tokens // lanes), 0
+        self.first, self.stop = 0, self.steps
+        self._context: bytes | None = None
         self._payload = b""
         settings = [
             lanes,
@@ -89,11 +91,11 @@ class Text(Handle):
         )  # fmt: skip
 
     def in_blocks(self, code: Callable[[int], object], report: Callable[[int], object]) -> None:
-        """Code all remaining steps in blocks: `code(steps)` codes a block, then `report` gets the number of coded tokens."""
+        """Code the remaining steps in blocks: `code(steps)` codes a block, then `report` gets the number of coded tokens."""
         done = 0
-        while self.at < self.steps:
+        while self.at < self.stop:
             self.share()
-            steps = min(max(1, BLOCK_TOKENS // self.lanes), self.steps - self.at)
+            steps = min(max(1, BLOCK_TOKENS // self.lanes), self.stop - self.at)
             done += self._live(steps)
             code(steps)
             self.advance(steps)
@@ -113,6 +115,26 @@ class Text(Handle):
         last = self.tokens - (self.lanes - 1) * self.steps
         return steps * (self.lanes - 1) + max(0, min(last - self.at, steps))
 
+    def learn(self, tokens: Any, learner: Handle | None = None) -> None:
+        """Read a context before anything else: tokens, int32, that both sides know. The tokens of the frame follow it in its one lane.
+        learner: the handle that codes the tokens of this one."""
+        self._context = memoryview(tokens).tobytes()
+        pointer, size = library.address(self._context)
+        if self.lanes != 1 or self.at or size > 4 * self.steps:
+            raise ValueError("a context is read first, by a single lane that has room for it")
+        self.first = self.stop = size // 4
+        self.in_blocks(
+            lambda steps: (learner or self).call("learn", [POINTER, COUNT], pointer, steps), lambda done: None
+        )
+
+    def save(self, learner: Handle | None = None) -> None:
+        """Remember the state after the context. `restore` goes back to it, as often as it is wanted."""
+        (learner or self).call("save", [])
+
+    def restore(self, learner: Handle | None = None) -> None:
+        (learner or self).call("restore", [])
+        self.at = self.first
+
     def encode(self, tokens: Any, report: Callable[[int], object] = lambda done: None) -> bytes:
         """The payload of tokens, N int32, contiguous. Calls `report` with the number of coded tokens. Raises CoreError for symbols outside V."""
         pointer = self.token_pointer(tokens)
@@ -130,11 +152,19 @@ class Text(Handle):
         pointer, costs = self.token_pointer(tokens), (ctypes.c_double * (2 * self.tokens))()
         kinds = [POINTER, COUNT, POINTER]
         self.in_blocks(lambda steps: self.call("score", kinds, pointer, steps, costs), report)
-        return costs
+        return costs if not self.first else costs[2 * self.first : 2 * self.stop]
 
     def token_pointer(self, tokens: Any) -> Any:
-        """The address of the frame's tokens, N int32."""
+        """The address of the frame's tokens, N int32; after a context at most as many as there is room for, behind those of the context."""
         pointer, size = library.address(tokens)
+        if self._context is not None:
+            self.stop = self.first + size // 4
+            if self.stop > self.steps:
+                raise ValueError(
+                    f"there is room for {self.steps - self.first} tokens after the context, not {size // 4}"
+                )
+            both = self._context + memoryview(tokens).tobytes()
+            return (ctypes.c_int32 * self.stop).from_buffer_copy(both)
         if size != 4 * self.tokens:
             raise ValueError(f"the {self.tokens} tokens of this frame take {4 * self.tokens} bytes, not {size}")
         return pointer

@@ -22,7 +22,7 @@ class FrameIndex:
     """The frames of a seekable file, by their position in the source. damage: the error that ended reading the headers, or None."""
 
     def __init__(self, stream: BinaryIO, models: list[Model], kernel: str) -> None:
-        self._stream, self._models, self._kernel = stream, models, kernel
+        self._stream, self._given = stream, restore.Decoding(models, kernel)
         self._offsets, self._starts = array("Q"), array("Q")  # of frames, in the file and in the source
         self._member_ends = array("Q")  # in the source
         self.end = 0
@@ -115,7 +115,7 @@ class FrameIndex:
         if header is None:  # the file has become shorter meanwhile
             raise FormatError(f"frame {number + 1} (at byte {offset:,}): truncated: get a complete copy of the file")
         payload = Payload(self._stream, header)
-        source = b"".join(restore.restore_frame(header, payload, self._models, self._kernel))
+        source = b"".join(restore.restore_frame(header, payload, self._given))
         after = self._starts[number + 1] if number + 1 < len(self._starts) else self.end
         if len(source) != after - self._starts[number]:
             raise FormatError(f"{header.where}: changed while the archive was read: try again")

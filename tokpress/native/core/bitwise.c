@@ -15,7 +15,7 @@
 #define MAX_HISTORY ((int64_t)1 << 31)
 #define MAX_SHARPNESS ((int64_t)1 << 32)
 
-typedef enum { BITWISE_ENCODE, BITWISE_SCORE, BITWISE_DECODE } bitwise_mode;
+typedef enum { BITWISE_ENCODE, BITWISE_SCORE, BITWISE_LEARN, BITWISE_DECODE } bitwise_mode;
 
 typedef struct {
     text *text;
@@ -47,6 +47,7 @@ INLINE int bitwise_bit(bitwise *s, const bitwise_mode mode, int known, int32_t p
         *cost += s->cost[known ? p : 65536 - p];
         return known;
     }
+    if (mode == BITWISE_LEARN) return known;
     if (s->sharpness != 65536) {
         int64_t x = 2 * (int64_t)stretch((i32x8){0} + (p << 6))[0] * s->sharpness >> 16;
         p = s->model->squash[(x < -ODDS_LIMIT ? -ODDS_LIMIT : x > ODDS_LIMIT ? ODDS_LIMIT : x) + ODDS_CENTRE];
@@ -149,7 +150,8 @@ static void code_waiting(void *of, int thread) {
     bitwise_set_rate(s->model);
     s->result = s->mode == BITWISE_DECODE   ? decode_waiting(s, thread)
                 : s->mode == BITWISE_ENCODE ? code_known(s, BITWISE_ENCODE)
-                                            : code_known(s, BITWISE_SCORE);
+                : s->mode == BITWISE_SCORE  ? code_known(s, BITWISE_SCORE)
+                                            : code_known(s, BITWISE_LEARN);
     if (s->result == 0) learn_memory(s->text, s->first, s->waiting, s->step);
     s->waiting = 0;
 }
@@ -276,6 +278,30 @@ EXPORT int64_t API(bitwise_score)(void *handle, const int32_t *tokens, int64_t s
         costs_fill(s->cost);
     }
     return code_tokens(s, tokens, steps);
+}
+
+/* Read the next steps' tokens [N], which both sides know. */
+EXPORT int64_t API(bitwise_learn)(void *handle, const int32_t *tokens, int64_t steps) {
+    bitwise *s = handle;
+    s->mode = BITWISE_LEARN;
+    return code_tokens(s, tokens, steps);
+}
+
+/* Remember this state, before anything is coded; then go back to it, as often as it is wanted. */
+EXPORT int64_t API(bitwise_save)(void *handle) {
+    bitwise *s = handle;
+    if (s->waiting || s->result) return TP_ARGUMENT;
+    const int64_t result = save_text(s->text);
+    if (result < 0 || save_bitwise_model(s->text->saved, s->model, s->text->lanes, s->text->steps)) return result;
+    forget_saved(s->text);
+    s->model->slots.changed = s->model->changed_roots = NULL;
+    return TP_MEMORY;
+}
+EXPORT int64_t API(bitwise_restore)(void *handle) {
+    bitwise *s = handle;
+    s->waiting = 0;
+    s->result = 0;
+    return restore_text(s->text);
 }
 
 /* The next `steps` steps into tokens [lanes, steps], of lanes that have a token. sharpness: 65536, or 2^16 /

@@ -19,6 +19,7 @@
 #include "counters.h"
 #include "histories.h"
 #include "mixer.h"
+#include "saved.h"
 
 #define MAX_DECISIONS 16
 #define IN_A_LINE 4 /* decisions whose histories lie in one line */
@@ -67,6 +68,7 @@ typedef struct {
     const token_table *tokens;
     int decisions, root_log2, match_log2;
     int64_t coded; /* bytes */
+    change_log *changed_roots; /* since a state was saved; else NULL */
     int32_t rate;
 } bitwise_model;
 
@@ -192,7 +194,10 @@ INLINE void bitwise_learn(bitwise_model *m, const token_lane *l, const bitwise_d
     const i32x8 after[2] = {counters_learn(d->counter[0], bit, most[0]), counters_learn(d->counter[1], bit, most[1])};
     *d->matched = (uint32_t)after[INPUT_MATCH / 8][INPUT_MATCH % 8];
     if (d->phase == 0) {
-        for (int i = 0; i < TOKEN_CONTEXTS; i++) *root_counter(m, l, i) = (uint32_t)after[i / 8][i % 8];
+        for (int i = 0; i < TOKEN_CONTEXTS; i++) {
+            *root_counter(m, l, i) = (uint32_t)after[i / 8][i % 8];
+            log_change(m->changed_roots, root_counter(m, l, i) - m->roots);
+        }
         return;
     }
     for (int i = 0; i < TOKEN_CONTEXTS; i++) {
@@ -294,6 +299,19 @@ static UNUSED bitwise_model *bitwise_model_new(
         hash_contexts(l);
     }
     return m;
+}
+
+/* Copy all that coding changes. */
+static UNUSED bool save_bitwise_model(saved_state *s, bitwise_model *m, int64_t lanes, int64_t steps) {
+    const size_t nodes = (size_t)1 << m->decisions;
+    m->slots.changed = saved_table(s, m->slots.lines, (size_t)1 << m->slots.log2, 64);
+    m->changed_roots = saved_table(s, m->roots, (size_t)TOKEN_CONTEXTS << m->root_log2, sizeof *m->roots);
+    return m->slots.changed && m->changed_roots && saved_add(s, m, sizeof *m) &&
+           saved_add(s, m->weights, (ROWS_BY_NODE + nodes) * BITWISE_VECTORS * sizeof *m->weights) &&
+           saved_add(s, m->correction, nodes * CORRECTION_BINS * sizeof *m->correction) &&
+           saved_add(s, m->heads, sizeof *m->heads << m->match_log2) &&
+           saved_add(s, m->history, (size_t)(lanes * steps + 1) * sizeof *m->history) &&
+           saved_add(s, m->above, (size_t)(lanes * COLUMNS) * sizeof *m->above) && saved_add(s, m->lanes, (size_t)lanes * sizeof *m->lanes);
 }
 
 #endif

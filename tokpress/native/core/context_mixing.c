@@ -19,6 +19,7 @@
 #include "pixel_contexts.h"
 #include "range_coder.h"
 #include "records.h"
+#include "saved.h"
 
 /* The counters, side by side: one for each hashed context, then those without histories and the match's; two vectors
  * of 8. */
@@ -38,7 +39,7 @@
 #define ADAPTIVE_MAX_DIRECT 30
 #define ADAPTIVE_MAX_MATCHED 255
 
-typedef enum { ADAPTIVE_ENCODE, ADAPTIVE_DECODE, ADAPTIVE_SCORE, ADAPTIVE_SAMPLE } cm_mode;
+typedef enum { ADAPTIVE_ENCODE, ADAPTIVE_DECODE, ADAPTIVE_SCORE, ADAPTIVE_SAMPLE, ADAPTIVE_LEARN } cm_mode;
 
 typedef struct {
     /* [row][match bucket and phase, last byte and phase, or byte beside and phase][node] */
@@ -60,6 +61,7 @@ typedef struct {
     int64_t record; /* length of the records, 0 for none */
     int32_t channel, west, beside; /* select direct_0, direct_1, direct_2; `beside` also the third row of weights */
     uint32_t *cost; /* [65536]: -log2(p / 2^16), made by the first score */
+    saved_state *saved; /* NULL where none was saved */
     range_encoder encoder;
     range_decoder decoder;
 } cm_model;
@@ -129,7 +131,7 @@ INLINE int cm_bit(cm_model *a, const cm_mode mode, uint32_t known, int32_t p, cm
         bit = range_pop_bit(&a->decoder, (uint32_t)p << 8);
     } else if (mode == ADAPTIVE_SCORE) {
         io->bits += a->cost[bit ? p : 65536 - p];
-    } else {
+    } else if (mode == ADAPTIVE_SAMPLE) {
         bit = *io->uniforms++ >> 16 < (uint32_t)cm_sharpen(a, p, io->sharpness);
     }
     return bit;
@@ -213,7 +215,7 @@ INLINE int64_t cm_code(cm_model *a, const cm_mode mode, const uint8_t *history, 
         int64_t at = a->position;
         int32_t age = (int32_t)(at >> 4 < 1 << 24 ? at >> 4 : 1 << 24);
         int32_t rate = ADAPTIVE_RATE_LAST + ADAPTIVE_RATE_EXTRA * 256 / (256 + age);
-        const bool given = mode == ADAPTIVE_ENCODE || mode == ADAPTIVE_SCORE;
+        const bool given = mode != ADAPTIVE_DECODE && mode != ADAPTIVE_SAMPLE;
         uint32_t byte = given ? history[at] : 0;
         uint32_t high = cm_nibble(a, mode, 0, byte, history, rate, io);
         byte = given ? byte : high << 4;
@@ -233,6 +235,7 @@ EXPORT void API(context_mixing_free)(cm_model *a) {
     if (a == NULL) return;
     tp_free(a->slots.lines);
     tp_free(a->match.heads);
+    saved_free(a->saved);
     free(a->cost);
     range_free(&a->encoder);
     tp_free(a);
@@ -327,6 +330,34 @@ EXPORT int64_t API(context_mixing_score)(cm_model *a, const uint8_t *source, int
     if (context_mixing_start_scoring(a) < 0) return TP_MEMORY;
     cm_source io = {0};
     return cm_code(a, ADAPTIVE_SCORE, source, NULL, costs, count, &io);
+}
+
+/* Read the next `count` bytes of source [n], which both sides know. */
+EXPORT int64_t API(context_mixing_learn)(cm_model *a, const uint8_t *source, int64_t count) {
+    return cm_code(a, ADAPTIVE_LEARN, source, NULL, NULL, count, NULL);
+}
+
+/* Remember this state, before anything is coded. 0, TP_ARGUMENT or TP_MEMORY. */
+EXPORT int64_t API(context_mixing_save)(cm_model *a) {
+    if (a->saved || a->encoder.used || a->n < 0) return TP_ARGUMENT;
+    if (context_mixing_start_scoring(a) < 0) return TP_MEMORY; /* a restored state has the same table */
+    saved_state *saved = a->saved = calloc(1, sizeof *saved);
+    if (saved == NULL) return TP_MEMORY;
+    range_free(&a->encoder);
+    a->slots.changed = saved_table(saved, a->slots.lines, (size_t)1 << a->slots.log2, 64);
+    if (a->slots.changed && saved_add(saved, a, sizeof *a) && saved_add(saved, a->match.heads, sizeof(uint32_t) << a->match.log2)) return 0;
+    saved_free(saved);
+    a->saved = NULL;
+    a->slots.changed = NULL;
+    return TP_MEMORY;
+}
+
+/* Go back to the state that was saved, as often as it is wanted. */
+EXPORT int64_t API(context_mixing_restore)(cm_model *a) {
+    if (a->saved == NULL) return TP_ARGUMENT;
+    range_free(&a->encoder);
+    saved_restore(a->saved);
+    return 0;
 }
 
 /* Draw the next `count` bytes to their places in out [n], from 8 · count random words; sharpness: 2^16 / temperature.

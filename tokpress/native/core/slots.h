@@ -11,16 +11,18 @@
 #ifndef TP_SLOTS_H
 #define TP_SLOTS_H
 
-#include "core.h"
+#include "saved.h"
 
 typedef struct {
     uint8_t *lines;
     int log2; /* of the number of lines */
+    change_log *changed; /* lines that were asked for, since a state was saved; else NULL */
 } slot_table;
 
 /* The histories of node n lie at 4 · n behind the pointer. A context that is new takes the place of the least used. */
 INLINE uint8_t *slots_find(const slot_table *t, uint32_t line, uint32_t check) {
     uint8_t *at = t->lines + ((size_t)line << 6);
+    log_change(t->changed, line);
     uint32_t differ = load32(at) ^ check * 0x01010101u;
     /* the zero bytes; of these bits the lowest is right, those above it may not be */
     uint32_t same = (differ - 0x01010101u) & ~differ & 0x80808080u;

@@ -11,7 +11,8 @@ EXPORT void API(text_free)(void *handle) {
     team_free(t->team);
     memory_free(&t->memory);
     range_free(&t->encoder);
-    for (int64_t i = 0; i < t->owned_count; i++) tp_free(t->owned[i]);
+    saved_free(t->saved);
+    for (int64_t i = 0; i < t->owned_count; i++) tp_free(t->owned[i].at);
     free(t->owned);
     free(t);
 }
@@ -120,12 +121,12 @@ EXPORT int64_t API(text_use)(void *handle, int64_t threads) {
     return 0;
 }
 
-/* Run `steps` steps over known tokens [N], each below V. costs NULL: encode them; else write to costs [N, 2] the
+/* Run `steps` steps over known tokens [N], each below V. push: encode them. costs: NULL, or write to costs [N, 2] the
  * probabilities of each token's group (or symbol) and rank. Returns 0, TP_ARGUMENT or TP_MEMORY. */
-static int64_t known_steps(text *t, const int32_t *tokens, int64_t steps, double *costs) {
+static int64_t known_steps(text *t, const int32_t *tokens, int64_t steps, bool push, double *costs) {
     if (steps < 0 || steps > t->steps - t->step) return TP_ARGUMENT;
     if (!are_symbols(t, tokens, steps)) return TP_ARGUMENT;
-    if (!costs && range_reserve(&t->encoder, (size_t)(2 * steps * t->lanes)) < 0) return TP_MEMORY;
+    if (push && range_reserve(&t->encoder, (size_t)(2 * steps * t->lanes)) < 0) return TP_MEMORY;
     double *room = costs ? malloc((size_t)t->lanes * 2 * sizeof *room) : NULL;
     if (costs && room == NULL) return TP_MEMORY;
     t->costs = room;
@@ -142,7 +143,7 @@ static int64_t known_steps(text *t, const int32_t *tokens, int64_t steps, double
             t->last[i] = t->coded[i];
             if (costs) memcpy(costs + 2 * (i * t->steps + t->step), room + 2 * i, 2 * sizeof *room);
         }
-        t->pushed = costs ? 0 : t->rows;
+        t->pushed = push ? t->rows : 0;
     }
     team_end(t->team);
     push_intervals(t, t->pushed);
@@ -152,11 +153,20 @@ static int64_t known_steps(text *t, const int32_t *tokens, int64_t steps, double
     return t->failed ? TP_ARGUMENT : 0;
 }
 
-EXPORT int64_t API(text_encode)(void *handle, const int32_t *tokens, int64_t steps) { return known_steps(handle, tokens, steps, NULL); }
+EXPORT int64_t API(text_encode)(void *handle, const int32_t *tokens, int64_t steps) {
+    return known_steps(handle, tokens, steps, true, NULL);
+}
 
 EXPORT int64_t API(text_score)(void *handle, const int32_t *tokens, int64_t steps, double *costs) {
-    return known_steps(handle, tokens, steps, costs);
+    return known_steps(handle, tokens, steps, false, costs);
 }
+
+/* Read the next steps' tokens, which both sides know. */
+EXPORT int64_t API(text_learn)(void *handle, const int32_t *tokens, int64_t steps) { return known_steps(handle, tokens, steps, false, NULL); }
+
+/* Remember this state, before anything is coded; then go back to it, as often as it is wanted. */
+EXPORT int64_t API(text_save)(void *handle) { return save_text(handle); }
+EXPORT int64_t API(text_restore)(void *handle) { return restore_text(handle); }
 
 /* The payload's size, once all steps are encoded; at most `room` bytes of it are written, and TP_FULL says that there are more. */
 EXPORT int64_t API(text_finish)(void *handle, uint8_t *payload, int64_t room) {

@@ -8,6 +8,7 @@
 #ifndef TP_TEXT_MEMORY_H
 #define TP_TEXT_MEMORY_H
 
+#include "saved.h"
 #include "vectors.h"
 
 #define MAX_ORDERS 64
@@ -28,6 +29,8 @@ typedef struct {
     uint32_t mask; /* contexts - 1 */
     uint32_t *pool;
     int64_t pool_size, contexts_used, pool_used, limit;
+    change_log *changed, *changed_pool; /* contexts and words of the pool, since a state was saved; else NULL */
+    int64_t pool_saved; /* words that were used then */
     float scale[MAX_ORDERS][10][6]; /* s_k by bucket of n and of d */
     int64_t across; /* lanes, padded */
     int32_t *history; /* [longest, across], the newest first */
@@ -278,10 +281,12 @@ INLINE void memory_insert(text_memory *m, int64_t lane, int64_t k, uint32_t symb
         if (place > (int64_t)m->mask || m->contexts_used >= m->limit) return;
         m->contexts_used++;
         m->contexts[place] = (text_context){key, 1, 1, (int32_t)symbol};
+        log_change(m->changed, place);
         return;
     }
     text_context *c = m->contexts + place;
     if (c->n >= MAX_COUNTED) return;
+    log_change(m->changed, place);
     if (c->d == 1) {
         if ((uint32_t)c->start == symbol) {
             c->n++;
@@ -296,6 +301,7 @@ INLINE void memory_insert(text_memory *m, int64_t lane, int64_t k, uint32_t symb
         if (where < 0) where = memory_where(successors, known, c->d, symbol);
         if (where >= 0) {
             successors[where] += 1u << 16;
+            log_change(m->changed_pool, c->start + where);
             c->n++;
             return;
         }
@@ -307,6 +313,7 @@ INLINE void memory_insert(text_memory *m, int64_t lane, int64_t k, uint32_t symb
         }
     }
     m->pool[c->start + c->d] = symbol | 1u << 16;
+    log_change(m->changed_pool, c->start + c->d);
     c->n++;
     c->d++;
 }
@@ -371,6 +378,23 @@ static UNUSED int64_t memory_start(text_memory *m, const int32_t *orders, int64_
     m->left = m->part + each;
     memset(m->slot, 255, each * 4);
     return 0;
+}
+
+/* Before a state is restored: blocks of the pool that were begun after it are empty again. */
+static UNUSED void empty_pool(text_memory *m) {
+    memset(m->pool + m->pool_saved, 0, (size_t)(m->pool_used - m->pool_saved) * 4);
+}
+
+/* Copy all that memory_learn changes. */
+static UNUSED bool save_memory(saved_state *s, text_memory *m) {
+    const size_t each = (size_t)(m->lanes * m->depth);
+    m->changed = saved_table(s, m->contexts, (size_t)m->mask + 1, sizeof *m->contexts);
+    m->changed_pool = saved_table(s, m->pool, (size_t)m->pool_size + 8, 4);
+    m->pool_saved = m->pool_used;
+    return m->changed && m->changed_pool &&
+           saved_add(s, m->history, (size_t)(m->across * m->longest) * 4) &&
+           saved_add(s, m->hashes, (size_t)(4 * m->depth * m->across) * 4) && saved_add(s, m->slot, 3 * each * 4) &&
+           saved_add(s, m->part, (each + (size_t)m->lanes) * 4);
 }
 
 #endif

@@ -4,6 +4,7 @@
 #define TP_TEXT_STATE_H
 
 #include "rows_coder.h"
+#include "saved.h"
 #include "team.h"
 #include "text_head.h"
 #include "text_memory.h"
@@ -12,6 +13,13 @@
 #define MAX_LANES (1 << 16)
 /* Lanes that one task takes at most: weights, which are larger than a near cache, are read once for all of them. */
 #define PANEL MAX_ROWS
+
+/* A block that is freed with the handle. fixed: it never changes, so no saved state needs it. */
+typedef struct {
+    void *at;
+    size_t size;
+    bool fixed;
+} text_block_owned;
 
 typedef struct {
     int64_t lanes, tokens, steps; /* lane i holds tokens i * steps ... */
@@ -46,8 +54,9 @@ typedef struct {
     range_encoder encoder;
     range_decoder decoder;
     const uint8_t *payload;
-    void **owned; /* what is freed with it */
+    text_block_owned *owned;
     int64_t owned_count, owned_room;
+    saved_state *saved; /* NULL where none was saved */
     bool failed;
 } text;
 
@@ -55,7 +64,7 @@ typedef struct {
 static void *text_zeros(text *t, int64_t count, int64_t size) {
     if (t->owned_count == t->owned_room) {
         int64_t room = 2 * t->owned_room + 64;
-        void **owned = realloc(t->owned, (size_t)room * sizeof *owned);
+        text_block_owned *owned = realloc(t->owned, (size_t)room * sizeof *owned);
         if (owned == NULL) {
             t->failed = true;
             return NULL;
@@ -63,12 +72,17 @@ static void *text_zeros(text *t, int64_t count, int64_t size) {
         t->owned = owned;
         t->owned_room = room;
     }
-    void *memory = count >= 0 && count < (int64_t)1 << 40 ? tp_zeros((size_t)(count ? count : 1) * (size_t)size) : NULL;
+    const size_t bytes = (size_t)(count ? count : 1) * (size_t)size;
+    void *memory = count >= 0 && count < (int64_t)1 << 40 ? tp_zeros(bytes) : NULL;
     if (memory == NULL)
         t->failed = true;
     else
-        t->owned[t->owned_count++] = memory;
+        t->owned[t->owned_count++] = (text_block_owned){memory, bytes, false};
     return memory;
+}
+/* The blocks from number `since` on never change. */
+static void text_fix(text *t, int64_t since) {
+    for (int64_t i = since; i < t->owned_count; i++) t->owned[i].fixed = true;
 }
 static float *text_floats(text *t, int64_t count) { return text_zeros(t, count, 4); }
 
@@ -91,7 +105,9 @@ static const void *next_tensor(tensor_list *l, int64_t bytes) {
 /* A vector of `count` floats, `parts` of them after each other, each padded. */
 static float *next_vector(text *t, tensor_list *l, int64_t count, int64_t parts) {
     const uint8_t *from = next_tensor(l, 4 * count * parts);
+    const int64_t since = t->owned_count;
     float *to = text_floats(t, padded(count) * parts);
+    text_fix(t, since);
     if (from && to)
         for (int64_t p = 0; p < parts; p++) memcpy(to + p * padded(count), from + 4 * p * count, (size_t)(4 * count));
     return to;
@@ -110,7 +126,10 @@ static packed_weights pack(text *t, const int8_t *q, int64_t outputs, int64_t pa
     return p;
 }
 static packed_weights next_packed(text *t, tensor_list *l, int64_t outputs, int64_t parts, int64_t inputs, bool nonnegative) {
-    return pack(t, next_tensor(l, outputs * parts * inputs), outputs, parts, inputs, nonnegative);
+    const int64_t since = t->owned_count;
+    packed_weights p = pack(t, next_tensor(l, outputs * parts * inputs), outputs, parts, inputs, nonnegative);
+    text_fix(t, since);
+    return p;
 }
 
 static float *rest_of(text *t, const float *mu, int64_t width) {
@@ -167,7 +186,9 @@ static UNUSED void start_head(text *t, text_head *h, tensor_list *l, double rate
     h->lanes = t->lanes;
     h->learns = rate > 0;
     h->every = 16 / t->lanes > 1 ? 16 / t->lanes : 1;
+    int64_t since = t->owned_count;
     h->packed = pack(t, q, h->gives_all ? h->rows : h->top, 1, h->width, false);
+    if (!h->learns) text_fix(t, since);
     if (h->gives_all) h->all = text_floats(t, t->lanes * padded(h->symbols));
     h->top_scale = text_floats(t, h->outputs);
     h->top_bias = text_floats(t, h->outputs);
@@ -179,8 +200,10 @@ static UNUSED void start_head(text *t, text_head *h, tensor_list *l, double rate
     h->divisor = text_floats(t, t->lanes);
     if (h->classes) {
         h->member_room = (h->members + MEMBER_PAD - 1) / MEMBER_PAD * MEMBER_PAD;
+        since = t->owned_count;
         h->member_rows = text_zeros(t, (h->symbols + 4) * h->wide, 1);
         h->first = text_zeros(t, h->symbols + 4, 4);
+        if (!h->learns) text_fix(t, since);
         h->member_scale = text_floats(t, h->classes * h->member_room);
         h->member_bias = text_floats(t, h->classes * h->member_room);
         h->member_weights = text_zeros(t, t->lanes * h->member_room, 4);
@@ -243,6 +266,33 @@ static UNUSED void start_rooms(text *t, int threads) {
         m->acc = text_zeros(t, panel * product, 4);
         t->rounded[i] = text_zeros(t, bytes, 1);
     }
+}
+
+static UNUSED void forget_saved(text *t) {
+    saved_free(t->saved);
+    t->saved = NULL;
+    t->memory.changed = t->memory.changed_pool = NULL;
+}
+
+/* Copy what a step changes, to come back to this step. The encoder and the decoder have not begun. 0, TP_ARGUMENT or TP_MEMORY. */
+static UNUSED int64_t save_text(text *t) {
+    if (t->saved || t->encoder.used || t->failed) return TP_ARGUMENT;
+    saved_state *saved = t->saved = calloc(1, sizeof *saved);
+    if (saved == NULL) return TP_MEMORY;
+    range_free(&t->encoder);
+    bool done = (!t->remembers || save_memory(saved, &t->memory)) && saved_add(saved, t, sizeof *t);
+    for (int64_t i = 0; i < t->owned_count && done; i++) done = t->owned[i].fixed || saved_add(saved, t->owned[i].at, t->owned[i].size);
+    if (done) return 0;
+    forget_saved(t);
+    return TP_MEMORY;
+}
+
+static UNUSED int64_t restore_text(text *t) {
+    if (t->saved == NULL) return TP_ARGUMENT;
+    range_free(&t->encoder);
+    if (t->remembers) empty_pool(&t->memory);
+    saved_restore(t->saved);
+    return 0;
 }
 
 #endif

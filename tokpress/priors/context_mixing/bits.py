@@ -20,35 +20,56 @@ def silent(done: int) -> None:
     """The default progress."""
 
 
-def encode(source: bytes, pixels: Pixels | None = None, progress: Progress = silent) -> bytes:
-    """The payload."""
-    model, encoder = ContextMixing(len(source), pixels), RangeEncoder()
+def after(context: bytes, n: int, pixels: Pixels | None = None) -> ContextMixing:
+    """A model of n bytes that has read the first of them, which both sides know."""
+    model = ContextMixing(n, pixels)
+    for bit in _bits(context):
+        model.p()
+        model.update(bit)
+    return model
+
+
+def encode(
+    source: bytes, pixels: Pixels | None = None, progress: Progress = silent, model: ContextMixing | None = None
+) -> bytes:
+    """The payload. model: one that has read a context (`after`)."""
+    model = model or ContextMixing(len(source), pixels)
+    encoder, first = RangeEncoder(), len(model.history)
     for byte in source:
         for bit in _bits([byte]):
             encoder.push_bit(bit, model.p() << 8)
             model.update(bit)
-        progress(len(model.history))
+        progress(len(model.history) - first)
     return encoder.finish()
 
 
 def decode(
-    payload: bytes, n: int, pixels: Pixels | None = None, progress: Progress = silent, out: bytearray | None = None
+    payload: bytes,
+    n: int,
+    pixels: Pixels | None = None,
+    progress: Progress = silent,
+    out: bytearray | None = None,
+    model: ContextMixing | None = None,
 ) -> bytearray:
-    """All n bytes, also written to `out` one by one. Raises ChecksumError where the payload ends too early; other damage gives
-    other bytes."""
-    model, decoder = ContextMixing(n, pixels), RangeDecoder(payload)
-    for _ in range(n):
+    """All n bytes, also written to `out` one by one. model: one that has read a context (`after`). Raises ChecksumError where the payload
+    ends too early; other damage gives other bytes."""
+    model = model or ContextMixing(n, pixels)
+    decoder, first = RangeDecoder(payload), len(model.history)
+    for at in range(n):
         for _ in range(8):
             model.update(decoder.pop_bit(model.p() << 8))
         if out is not None:
-            out[len(model.history) - 1] = model.history[-1]
-        progress(len(model.history))
-    return model.history
+            out[at] = model.history[-1]
+        progress(at + 1)
+    return model.history[first:]
 
 
-def score(source: bytes, pixels: Pixels | None = None, progress: Progress = silent) -> list[int]:
-    """Cost of each byte, in 2^-20 bits."""
-    model, costs = ContextMixing(len(source), pixels), []
+def score(
+    source: bytes, pixels: Pixels | None = None, progress: Progress = silent, model: ContextMixing | None = None
+) -> list[int]:
+    """Cost of each byte, in 2^-20 bits. model: one that has read a context (`after`)."""
+    model = model or ContextMixing(len(source), pixels)
+    costs: list[int] = []
     for byte in source:
         cost = 0
         for bit in _bits([byte]):
@@ -71,10 +92,7 @@ def sample(
     n: int, prefix: bytes, uniform: Callable[[], int], sharpness: int = 65536, pixels: Pixels | None = None
 ) -> bytearray:
     """n bytes that begin with the prefix. uniform(): a random uint32."""
-    model = ContextMixing(n, pixels)
-    for bit in _bits(prefix):
-        model.p()
-        model.update(bit)
+    model = after(prefix, n, pixels)
     for _ in range(8 * (n - len(prefix))):
         model.update(int(uniform() >> 16 < sharpened(model.p(), sharpness)))
     return model.history

@@ -7,6 +7,7 @@ core runs the model; without the core, the twin does, 1,000 times slower.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from ...coding.base import (
@@ -24,7 +25,7 @@ from ...coding.lanes import FrameRules
 from ...container.proportion import TOKENS_A_BYTE
 from ...errors import ChecksumError, ModelError
 from ...exact.tensors import nothing_else
-from ...lazy import np
+from ...lazy import lazy, np
 from ...media.grid import Grid
 from ...native import context_mixing as core
 from ...native import library
@@ -33,6 +34,7 @@ from ...tokenizers.base import Config
 from ...tokens import TokenBuffer, as_bytes
 from ..base import Prior
 from . import bits, branch_targets
+from .byte_model import ContextMixing
 from .contexts import Pixels
 
 if TYPE_CHECKING:
@@ -54,7 +56,11 @@ def pixels_of(grid: Grid | None) -> Pixels | None:
 
 
 class ContextMixed(Codec):
-    """Bytes as binary decisions under context mixing, in one lane, whatever the frame says."""
+    """Bytes as binary decisions under context mixing, in one lane, whatever the frame says.
+
+    A frame with a context has no filter, and no byte that names one."""
+
+    reads_context = True
 
     def __init__(self, frame: Frame, pixels: Pixels | None = None) -> None:
         super().__init__(frame._replace(lanes=1))
@@ -63,17 +69,39 @@ class ContextMixed(Codec):
     def stepped(self) -> list[Stepped]:
         return []
 
-    def _core(self, count: int) -> core.Mixer:
-        return core.Mixer(count, self._pixels, block=WATCH_EVERY)
+    @lazy
+    def _context(self) -> bytes:
+        return bytes(as_bytes(self.frame.context.tokens)) if self.frame.context else b""
+
+    def _core(self, count: int) -> AbstractContextManager[core.Mixer]:
+        """A model of the core for `count` bytes, after the context."""
+        if self.frame.context is None:
+            return nullcontext(core.Mixer(count, self._pixels, block=WATCH_EVERY))
+
+        def read(room: int) -> core.Mixer:
+            mixer = core.Mixer(room, block=WATCH_EVERY)
+            mixer.learn(self._context)
+            return mixer
+
+        return self.frame.context.state(count, read)
+
+    def _twin(self, count: int) -> ContextMixing:
+        """The twin of `_core`."""
+        context = self.frame.context
+        return bits.after(self._context, context.room(count) if context else count, self._pixels)
 
     def encode(self, tokens: TokenBuffer, report: Report = silent) -> bytes:
         source = as_bytes(tokens)
         if not source:
             return b""
-        used, source = self._filtered(source)
-        if library.is_here():
-            return bytes([used]) + self._core(len(source)).encode(source, report)
-        return bytes([used]) + bits.encode(bytes(source), self._pixels, report)
+        start = b""
+        if self.frame.context is None:
+            used, source = self._filtered(source)
+            start = bytes([used])
+        if not library.is_here():
+            return start + bits.encode(bytes(source), None, report, self._twin(len(source)))
+        with self._core(len(source)) as mixer:
+            return start + mixer.encode(source, report)
 
     def _filtered(self, source: TokenBuffer) -> tuple[int, TokenBuffer]:
         """The filter that the encoder chooses, and the source after it."""
@@ -86,6 +114,8 @@ class ContextMixed(Codec):
     def decode(self, payload: bytes, count: int, watch: Watch = unwatched) -> bytearray:
         if not count:
             return bytearray()
+        if self.frame.context is not None:
+            return self.decode_noise(payload, count, watch)
         if not payload or payload[0] not in (NO_FILTER, BRANCH_TARGETS):
             raise ChecksumError("the payload does not begin with a filter of context mixing")
         if payload[0] == NO_FILTER:
@@ -120,33 +150,40 @@ class ContextMixed(Codec):
     def _decode_bits(self, payload: bytes, out: bytearray, progress: Callable[[int], None]) -> None:
         """Decode to `out`. progress(done) follows every WATCH_EVERY bytes and the last."""
         if library.is_here():
-            self._core(len(out)).decode(payload, progress, out)
+            with self._core(len(out)) as mixer:
+                mixer.decode(payload, progress, out)
             return
 
         def report(done: int) -> None:
             if done % WATCH_EVERY == 0 or done == len(out):
                 progress(done)
 
-        bits.decode(payload, len(out), self._pixels, report, out)
+        bits.decode(payload, len(out), None, report, out, self._twin(len(out)))
 
     def score(self, tokens: TokenBuffer, report: Report = silent) -> NDArray[np.float64]:
-        _, source = self._filtered(as_bytes(tokens))
+        source = as_bytes(tokens)
+        if self.frame.context is None:
+            _, source = self._filtered(source)
         costs: Sequence[int]
         if library.is_here():
-            costs = self._core(len(source)).score(source, report)
+            with self._core(len(source)) as mixer:
+                costs = mixer.score(source, report)
         else:
-            costs = bits.score(bytes(source), self._pixels, report)
+            costs = bits.score(bytes(source), None, report, self._twin(len(source)))
         return np.array(costs, np.float64) / core.COST_UNIT
 
     def sample(self, count: int, seed: int | None = None, temperature: float = 1.0) -> bytearray:
         check_temperature(temperature)
         rng, sharpness = np.random.default_rng(seed), int(min(65536 / temperature, 1 << 32))
-        words = rng.integers(0, 1 << 32, 8 * count, np.uint32)
+        words, context = rng.integers(0, 1 << 32, 8 * count, np.uint32), self._context
         starts = iter(range(0, 8 * count, 8 * WATCH_EVERY))
         if library.is_here():
-            return self._core(count).sample(b"", lambda size: words[(start := next(starts)) : start + size], sharpness)
-        uniforms = iter(words.tolist())
-        return bits.sample(count, b"", lambda: next(uniforms), sharpness, self._pixels)
+            mixer = core.Mixer(len(context) + count, self._pixels, block=WATCH_EVERY)
+            drawn = mixer.sample(context, lambda size: words[(start := next(starts)) : start + size], sharpness)
+        else:
+            uniforms = iter(words.tolist())
+            drawn = bits.sample(len(context) + count, context, lambda: next(uniforms), sharpness, self._pixels)
+        return drawn[len(context) :]
 
 
 class ContextMixingPrior(Prior):

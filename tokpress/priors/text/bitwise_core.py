@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable
+from contextlib import AbstractContextManager
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ...coding.base import Codec, Frame, Report, Stepped, Watch, check_temperature, silent, unwatched
@@ -14,7 +16,7 @@ from ...native.bitwise import COST_UNIT, SHARPEST, BitwiseFrame, Primed, TokenTa
 from ...native.text import Model
 from ...tokens import TokenBuffer, as_ids
 from ..base import SteppedPrior
-from .core import decode_in_blocks, model_of
+from .core import decode_in_blocks, model_of, started
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -36,6 +38,8 @@ def in_core(
 
 
 class BitwiseCodec(Codec):
+    reads_context = True
+
     def __init__(
         self, model: Model, token_bytes: TokenTable, primed: Primed | None, frame: Frame, twin: Callable[[Frame], Codec]
     ) -> None:
@@ -45,16 +49,16 @@ class BitwiseCodec(Codec):
     def stepped(self) -> list[Stepped]:
         return self._twin(self.frame).stepped()
 
-    def _start(self, layout: Layout) -> BitwiseFrame:
-        return BitwiseFrame(
-            self.model, self.token_bytes, layout.lanes, layout.tokens, most_threads(), free=threads, primed=self.primed
+    def _start(self, count: int) -> AbstractContextManager[BitwiseFrame]:
+        make = partial(
+            BitwiseFrame, self.model, self.token_bytes, threads=most_threads(), free=threads, primed=self.primed
         )
+        return started(self.frame, count, make)
 
     def encode(self, tokens: TokenBuffer, report: Report = silent) -> bytes:
-        with self.limits():
-            if not len(tokens):
-                return b""
-            coded = self._start(Layout.divide(len(tokens), self.frame.lanes))
+        if not len(tokens):
+            return b""
+        with self.limits(), self._start(len(tokens)) as coded:
             return coded.encode(as_ids(tokens), report)
 
     def decode(self, payload: bytes, count: int, watch: Watch = unwatched) -> TokenBuffer:
@@ -65,16 +69,18 @@ class BitwiseCodec(Codec):
         if not count:
             return array("i")
         layout = Layout.divide(count, self.frame.lanes)
-        coded = self._start(layout)
-        coded.start(payload)
-        return decode_in_blocks(layout, lambda block, steps: coded.decode(block, steps, sharpness), watch)
+        with self._start(count) as coded:
+            coded.start(payload)
+            return decode_in_blocks(
+                layout, lambda block, steps: coded.decode(block, steps, sharpness), watch, self.frame.watch_every
+            )
 
     def score(self, tokens: TokenBuffer, report: Report = silent) -> NDArray[np.float64]:
-        with self.limits():
-            if not len(tokens):
-                return np.zeros(0)
-            coded = self._start(Layout.divide(len(tokens), self.frame.lanes))
-            return np.frombuffer(coded.score(as_ids(tokens), report), np.int64) / COST_UNIT
+        if not len(tokens):
+            return np.zeros(0)
+        with self.limits(), self._start(len(tokens)) as coded:
+            costs: NDArray[np.float64] = np.array(coded.score(as_ids(tokens), report), np.int64) / COST_UNIT
+            return costs
 
     def sample(self, count: int, seed: int | None = None, temperature: float = 1.0) -> TokenBuffer:
         """Decode random bytes: each bit is drawn from p^(1/temperature)."""

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, cast
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from ...coding.base import Codec, Frame, Pmf, Report, Stepped, Watch, silent, unwatched
 from ...coding.classes import classes_of
@@ -23,6 +25,9 @@ from ..base import SteppedPrior
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from ...native.bitwise import BitwiseFrame
+
+C = TypeVar("C", bound="Text | BitwiseFrame")
 #: lower bound of a probability: one interval of the coder
 LEAST = 2.0**-24
 
@@ -54,11 +59,14 @@ def twin_of(prior: SteppedPrior, frame: Frame) -> Codec:
     )
 
 
-def decode_in_blocks(layout: Layout, decode: Callable[[array[int], int], object], watch: Watch) -> array[int]:
+def decode_in_blocks(
+    layout: Layout, decode: Callable[[array[int], int], object], watch: Watch, watch_every: int = BLOCK_TOKENS
+) -> array[int]:
     """The tokens [N] of all lanes. `decode(block, steps)` fills a block [lanes, steps]; `watch` is called with each block.
 
     Lanes grow as they are decoded, so a false token count takes no memory."""
-    lanes, block_steps = [array("i") for _ in range(layout.lanes)], max(1, BLOCK_TOKENS // layout.lanes)
+    block_steps = max(1, min(watch_every, BLOCK_TOKENS) // layout.lanes)
+    lanes = [array("i") for _ in range(layout.lanes)]
     for rows, first, stop in layout.runs():
         for at in range(first, stop, block_steps):
             steps = min(block_steps, stop - at)
@@ -73,7 +81,24 @@ def decode_in_blocks(layout: Layout, decode: Callable[[array[int], int], object]
     return tokens
 
 
+def started(frame: Frame, count: int, make: Callable[[int, int], C]) -> AbstractContextManager[C]:
+    """A handle of the core for the tokens of a frame, after its context. make(lanes, tokens): a new one."""
+    if (context := frame.context) is None:
+        layout = Layout.divide(count, frame.lanes)
+        return nullcontext(make(layout.lanes, layout.tokens))
+    tokens = as_ids(context.tokens)
+
+    def read(room: int) -> C:
+        handle = make(1, room)
+        handle.learn(tokens)
+        return handle
+
+    return context.state(count, read)
+
+
 class TextCodec(Codec):
+    reads_context = True
+
     def __init__(self, prior: SteppedPrior, model: Model, frame: Frame) -> None:
         super().__init__(frame)
         self.prior, self.model = prior, model
@@ -81,29 +106,28 @@ class TextCodec(Codec):
     def stepped(self) -> list[Stepped]:
         return twin_of(self.prior, self.frame).stepped()
 
-    def _start(self, count: int) -> tuple[Layout, Text]:
-        layout = Layout.divide(count, self.frame.lanes)
-        return layout, Text(self.model, layout.lanes, layout.tokens, most_threads(), free=threads)
+    def _start(self, count: int) -> AbstractContextManager[Text]:
+        make = partial(Text, self.model, threads=most_threads(), free=threads)
+        return started(self.frame, count, make)
 
     def encode(self, tokens: TokenBuffer, report: Report = silent) -> bytes:
-        with self.limits():
-            if not len(tokens):
-                return b""
-            return self._start(len(tokens))[1].encode(as_ids(tokens), report)
+        if not len(tokens):
+            return b""
+        with self.limits(), self._start(len(tokens)) as text:
+            return text.encode(as_ids(tokens), report)
 
     def decode(self, payload: bytes, count: int, watch: Watch = unwatched) -> array[int]:
-        with self.limits():
-            if not count:
-                return array("i")
-            layout, text = self._start(count)
+        if not count:
+            return array("i")
+        with self.limits(), self._start(count) as text:
             text.start(payload)
-            return decode_in_blocks(layout, text.decode, watch)
+            return decode_in_blocks(Layout.divide(count, self.frame.lanes), text.decode, watch, self.frame.watch_every)
 
     def score(self, tokens: TokenBuffer, report: Report = silent) -> NDArray[np.float64]:
-        with self.limits():
-            if not len(tokens):
-                return np.zeros(0)
-            p = np.frombuffer(self._start(len(tokens))[1].score(as_ids(tokens), report))
+        if not len(tokens):
+            return np.zeros(0)
+        with self.limits(), self._start(len(tokens)) as text:
+            p = np.array(text.score(as_ids(tokens), report))
             bits: NDArray[np.float64] = -np.log2(np.maximum(p, LEAST)).reshape(-1, 2).sum(1)
             return bits
 

@@ -1,0 +1,54 @@
+"""--context: records through the real command."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+LINES = [b'{"id": %d, "user": "u%d", "ms": %d}\n' % (i, i * 7 % 31, i * 13 % 997) for i in range(200)]
+NAMES = [f"{i}.json" for i in range(3)]
+
+
+@pytest.fixture
+def records(place):
+    Path("context.jsonl").write_bytes(b"".join(LINES[:190]))
+    for name, line in zip(NAMES, LINES[190:]):
+        Path(name).write_bytes(line)
+    return place
+
+
+def test_records_come_back(process, records):
+    process("compress", "--rm", "--context", "context.jsonl", *NAMES)
+    packed = [f"{name}.tokp" for name in NAMES]
+    assert all(os.path.getsize(name) < 22 for name in packed)
+    assert process("test", "--context", "context.jsonl", *packed).stdout.count(b"OK") == 3
+    process("decompress", "--context", "context.jsonl", *packed)
+    assert [Path(name).read_bytes() for name in NAMES] == LINES[190:193]
+
+
+def test_info_tells_of_the_context(run, records):
+    run("compress", "--context", "context.jsonl", "-m", "context-mixing", "0.json")
+    assert "short, needs its context and model (" in run("info", "0.json.tokp").stdout
+
+
+def test_without_the_context_it_is_an_error(run, records):
+    run("compress", "--context", "context.jsonl", "-m", "context-mixing", "0.json")
+    for words in (["test"], ["decompress", "-f"]):
+        assert "--context" in run(*words, "0.json.tokp", code=1).stderr
+        assert "made with another context" in run(*words, "--context", "1.json", "0.json.tokp", code=1).stderr
+        assert "nothing: No such file" in run(*words, "--context", "nothing", "0.json.tokp", code=1).stderr
+    assert Path("0.json").read_bytes() == LINES[190]
+
+
+def test_options_that_exclude_each_other(run, records):
+    for words in (["--lanes", "2"], ["--content"]):
+        assert "--context needs one lane" in run("compress", "--context", "1.json", *words, "0.json", code=2).stderr
+    assert (
+        "reads no context" in run("compress", "--context", "1.json", "-m", "linear-prediction", "0.json", code=1).stderr
+    )
+
+
+def test_the_context_is_not_overwritten(run, records):
+    run("compress", "--context", "context.jsonl", "-m", "context-mixing", "0.json")
+    run("decompress", "-f", "--context", "context.jsonl", "-o", "context.jsonl", "0.json.tokp", code=1)
+    assert Path("context.jsonl").read_bytes() == b"".join(LINES[:190])

@@ -1,0 +1,90 @@
+"""A context: bytes that a model reads before the frames it codes. The decoder needs the same bytes.
+
+Records alike, such as log lines or JSON objects, hold little that other records did not hold. A context of such records stands for them:
+a small file coded after it takes a fraction of the bytes. It serves as a raw dictionary does in zstd (`zstd -D`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from ..container.frames import CONTEXT_BYTES, DIGEST_BYTES, MAX_SOURCE, FrameHeader, Kind
+from ..container.short import KEY_BYTES
+from ..errors import ModelMismatchError
+from ..models import store
+from ..models.model import Model
+
+if TYPE_CHECKING:
+    from ..coding.context import ContextTokens
+
+
+class Context:
+    """The parameter `context` of `tokpress.compress` and `tokpress.decompress`. A context that serves several calls is read once by each
+    model, in each thread. Raises ValueError where it has more than 64 MiB.
+
+    >>> import tokpress
+    >>> context = tokpress.Context(b'{"name": "Ada", "born": 1815}')
+    >>> packed = tokpress.compress(b'{"name": "Alan", "born": 1912}', context=context)
+    >>> len(packed) < 22, tokpress.decompress(packed, context=context)
+    (True, b'{"name": "Alan", "born": 1912}')
+    """
+
+    def __init__(self, source: bytes, keep: bool = True) -> None:
+        """keep: keep what a model is after the context, in some tens of megabytes, for later calls."""
+        from hashlib import blake2b  # slow to import
+
+        self.source, self.keep = bytes(source), keep
+        if len(self.source) > MAX_SOURCE:
+            raise ValueError(f"a context has at most {MAX_SOURCE:,} bytes, not {len(self.source):,}")
+        self.digest = blake2b(self.source, digest_size=DIGEST_BYTES).digest()
+        self._lock, self._tokens = Lock(), dict[bytes, "ContextTokens"]()
+
+    def __repr__(self) -> str:
+        return f"<Context: {len(self.source):,} bytes, {self.digest.hex()}>"
+
+    def tokens(self, model: Model) -> ContextTokens:
+        """The context of this model's frames. Raises TokpressError where the model reads none."""
+        with self._lock:
+            if (found := self._tokens.get(model.id)) is None:
+                found = self._tokens[model.id] = model.context(self.source, self.keep)
+            return found
+
+    def id(self) -> bytes:
+        """What frames with this context store."""
+        return self.digest[:CONTEXT_BYTES]
+
+    def key(self, model_id: bytes) -> bytes:
+        """What short frames with this context and this model store."""
+        from hashlib import blake2b
+
+        return blake2b(model_id + self.digest, digest_size=DIGEST_BYTES).digest()[:KEY_BYTES]
+
+
+def of(given: bytes | Context | None) -> Context | None:
+    """The context that a caller gave as bytes, for one call, or as an object."""
+    return given if given is None or isinstance(given, Context) else Context(given, keep=False)
+
+
+def model_of(header: FrameHeader, context: Context | None, models: Sequence[Model]) -> Model:
+    """The model of a frame with a context. Raises ModelMismatchError where context or model are not those of the encoder."""
+    if context is None:
+        raise ModelMismatchError(
+            f"{header.where}: made with a context, and none is given: name the file of the context with --context"
+        )
+    if header.kind == Kind.SHORT:
+        for id in store.ids(models):
+            if context.key(id) == header.context_id:
+                return store.by_id(id, models)
+        raise ModelMismatchError(
+            f"{header.where}: made with another context, or with a model that is not here: name the same file with --context, and "
+            "the model's directory with -m"
+        )
+    if header.context_id != context.id():
+        raise ModelMismatchError(
+            f"{header.where}: made with another context ({header.context_id.hex()}) than this one ({context.id().hex()}): name the "
+            "same file with --context"
+        )
+    assert header.model_id is not None
+    return store.by_id(header.model_id, models)
