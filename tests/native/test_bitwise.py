@@ -79,7 +79,7 @@ BASES = {
 
 def twin_of(prior, tokens, lanes) -> Bitwise:
     frame = Frame(tokens, lanes, kernel="numpy")
-    return Bitwise(TokenPaths(prior, frame), frame)
+    return Bitwise(TokenPaths(prior.base.for_frame(frame), prior.tokens, prior.rules, prior.priming), frame)
 
 
 def table_of(prior) -> TokenTable:

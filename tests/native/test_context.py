@@ -40,7 +40,7 @@ def test_bitwise_is_the_twins(core, base, read):
     tokens = repeating(1, read + 60, prior.vocab_size)
     context, source = ContextTokens(tokens[:read]), tokens[read:]
     frame = Frame(len(source), context=context, kernel="numpy")
-    twin = Bitwise(TokenPaths(prior, frame), frame)
+    twin = Bitwise(TokenPaths(prior.base.for_frame(frame), prior.tokens, prior.rules, prior.priming), frame)
     payload, room = twin.encode(source), context.room(len(source))
     handle = after(BitwiseFrame(model_of(prior.base), table_of(prior), 1, room, using=core), context.tokens, save=True)
     assert handle.encode(source) == payload

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from tests.coding import common as coding
 from tests.models import tiny_class_factored, tiny_mingru
-from tokpress.coding import Frame
 from tokpress.coding.lanes import FrameRules, Layout
 from tokpress.conformance import check
 from tokpress.errors import ChecksumError, ModelError
@@ -56,6 +55,10 @@ def test_a_bitwise_model_of_byte_pairs_conforms(bpe, tmp_path):
     check(Model(bpe, BitwisePrior(tiny_mingru(symbols=bpe.vocab_size))), tmp_path)
 
 
+def paths_of(prior):
+    return TokenPaths(prior.base, prior.tokens, prior.rules)
+
+
 PRIORS = {
     "histogram": lambda: bitwise(HistogramPrior(40), TOKEN_BYTES[97:117] + TOKEN_BYTES[256:] + TOKEN_BYTES[:14]),
     "classes": lambda: bitwise(tiny_class_factored(40, classes=5), TOKEN_BYTES[:40]),
@@ -67,7 +70,7 @@ PRIORS = {
 def test_the_probabilities_of_all_tokens_sum_to_one(name):
     """After some tokens, whatever the contexts have learned."""
     prior = PRIORS[name]()
-    steps, total = TokenPaths(prior, Frame(60)), 0.0
+    steps, total = paths_of(prior), 0.0
     before = np.random.default_rng(1).integers(0, 40, 12)
     for v in range(40):
         state, p = steps.init(1, 60), 0.0
@@ -136,7 +139,7 @@ def test_lanes_of_whole_items_have_room():
 @pytest.mark.parametrize("symbols", [2, 3, 7, 8, 9, 200])
 def test_every_token_has_a_path_of_its_own(symbols):
     """Bits that nothing else shares, as many as there are decisions at most."""
-    paths = TokenPaths(bitwise(HistogramPrior(symbols), TOKEN_BYTES[:symbols]), Frame(5))
+    paths = paths_of(bitwise(HistogramPrior(symbols), TOKEN_BYTES[:symbols]))
     found = ["".join(map(str, *paths.bits(v))) for v in range(symbols)]
     assert max(map(len, found)) == (symbols - 1).bit_length()
     assert sum(2.0 ** -len(bits) for bits in found) == 1, "a prefix code without gaps"

@@ -79,7 +79,8 @@ class BitwisePrior(Prior):
         from ...coding.bitwise import Bitwise  # both only for the twin
         from .token_paths import TokenPaths
 
-        return Bitwise(TokenPaths(self, frame), frame)
+        paths = TokenPaths(self.base.for_frame(frame), self.tokens, self.rules, self.priming)
+        return Bitwise(paths, frame)
 
     @lazy
     def tokens(self) -> Vocabulary:

@@ -12,22 +12,22 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, cast
 
-from ...coding import Frame
 from ...coding.base import Pmf, step
 from ...coding.bitwise import Path, Stage
 from ...coding.classes import classes_of
-from ...coding.lanes import Layout
+from ...coding.lanes import FrameRules, Layout
 from ...lazy import np
 from ...tokens import Tokens
 from ..base import SteppedPrior
 from ..compose.memory import MemoryPrior
 from .bitwise_model import IN_A_LINE, BitwiseModel, log_odds
+from .priming import Priming
+from .vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ...coding.class_factored import FactoredPrior
-    from .bitwise import BitwisePrior
 
 
 @dataclass
@@ -49,14 +49,16 @@ class State:
 class TokenPaths:
     """What `coding.bitwise.Bitwise` walks."""
 
-    def __init__(self, prior: BitwisePrior, frame: Frame) -> None:
-        self.base, self.tokens, self.rules = prior.base.for_frame(frame), prior.tokens, prior.rules
-        self.decisions = (prior.vocab_size - 1).bit_length()
+    def __init__(
+        self, base: SteppedPrior, tokens: Vocabulary, rules: FrameRules, priming: Priming | None = None
+    ) -> None:
+        """base: the prior of the tokens, with the kernel of the frame. rules: those of the frame. priming: where mixing begins."""
+        self.base, self.tokens, self.rules, self._priming = base, tokens, rules, priming
+        self.decisions = (base.vocab_size - 1).bit_length()
         self.classes = classes_of(self.base)
-        self._priming = prior.priming
         self._pairs = self.base if isinstance(self.base, MemoryPrior) else _Alone(self.base)
         of_class = self.decisions if self.classes is None else self.decisions - self.classes.members.bit_length() + 1
-        outcomes = (prior.vocab_size,) if self.classes is None else (self.classes.classes, self.classes.members)
+        outcomes = (base.vocab_size,) if self.classes is None else (self.classes.classes, self.classes.members)
         #: of each part: its first decision, the decision after its last one, and how many outcomes there are
         self._parts = list(zip((0, of_class), (of_class, self.decisions), outcomes))
 
