@@ -4,4 +4,17 @@ registry.py: what a benchmark is. store.py: results on disk. pages.py: Markdown.
 that are measured. Every other file holds benchmarks; importing this package registers all of them.
 """
 
-from . import acceptance, kinds, lecture, media, rates, small_files, speed, structure, text, tokenizers, training_speed  # noqa: F401
+from . import (  # noqa: F401
+    acceptance,
+    contexts,
+    kinds,
+    lecture,
+    media,
+    rates,
+    small_files,
+    speed,
+    structure,
+    text,
+    tokenizers,
+    training_speed,
+)
