@@ -8,6 +8,7 @@ import pytest
 
 from tests.golden import make
 from tokpress.codec import stream
+from tokpress.codec.context import Context
 from tokpress.container.frames import Kind, iter_frames, write_frame
 from tokpress.errors import FormatError, TokpressError
 from tokpress.models.loading import load_folder
@@ -71,7 +72,8 @@ def models():
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_no_wrong_bytes(path, models):
     data = path.read_bytes()
-    source = stream.decompress(data, models=models)
+    context = Context(make.sources()[make.CONTEXT]) if path.name.startswith("context-") else None
+    source = stream.decompress(data, models=models, context=context)
     lengths = [header.source_length for header, _ in iter_frames(io.BytesIO(data))]
     parts = combinations(source, lengths)
     rng, refused = np.random.default_rng([*path.stem.encode()]), 0
@@ -81,9 +83,9 @@ def test_no_wrong_bytes(path, models):
         except (FormatError, ValueError):  # cannot be spelled
             continue
         try:
-            assert stream.decompress(hostile, models=models) == source
+            assert stream.decompress(hostile, models=models, context=context) == source
         except TokpressError:
             refused += 1
-        stream.decompress_stream(io.BytesIO(hostile), out := io.BytesIO(), models, keep_going=True)
+        stream.decompress_stream(io.BytesIO(hostile), out := io.BytesIO(), models, keep_going=True, context=context)
         assert out.getvalue() in parts
     assert refused

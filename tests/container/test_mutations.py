@@ -137,6 +137,15 @@ def test_what_nothing_happened_to_is_recovered(work):
         assert not holes
 
 
+def test_a_stray_mark_before_a_sync_hides_no_frame():
+    """d1 and two bytes before a sync are the header of a short frame of 84 bytes ("T"), here up to where another frame begins."""
+    sources = [b"x", b"y" * 61, b"z"]
+    file = b"\xd1\0\0" + b"".join(member((Kind.RAW, source))[0] for source in sources)
+    assert read_header(io.BytesIO(file)).kind == Kind.SHORT and file[7 + 84 :].startswith(b"\xd4TP\x01")
+    found = [restored(*item) for item in iter_frames_keep_going(io.BytesIO(file)) if not isinstance(item, Damaged)]
+    assert found == sources
+
+
 def reaches_exactly(file: bytes, hole: Damaged) -> bool:
     """Whether a header tells that its payload ends where the hole does, before a frame that is due or the end of the file: it is
     believed, whatever it covers (docs/format.md, "Around damage")."""

@@ -27,7 +27,7 @@ def iter_frames_keep_going(stream: BinaryIO) -> Iterator[tuple[FrameHeader, Payl
             begin = stream.tell()
             if header is None or (after := begin + header.payload_length) > end:
                 raise FormatError(f"frame {number} (at byte {position:,}): truncated, or a damaged length")
-            if header.kind == Kind.SHORT and not _begins(stream, after, end):  # its mark is a single byte
+            if header.kind == Kind.SHORT and not _ends_well(stream, position, after, end):
                 raise FormatError(f"{header.where}: damaged, no frame follows it")
             if _may_follow(stream, header, after, end):
                 resume = after
@@ -55,11 +55,14 @@ def iter_frames_keep_going(stream: BinaryIO) -> Iterator[tuple[FrameHeader, Payl
         yield Damaged(at, end - at, reason)
 
 
-def _begins(stream: BinaryIO, at: int, end: int) -> bool:
-    """Whether a frame may begin at a place, or the file ends there."""
-    stream.seek(at)
+def _ends_well(stream: BinaryIO, begin: int, after: int, end: int) -> bool:
+    """Whether a frame, or the end of the file, may follow a short frame, and no sync is within it. The mark of a short frame is a single
+    byte, which may be anything, and only its source has a check."""
+    if _find_sync(stream, begin + 1, min(after + len(SYNC) - 1, end)) < after:
+        return False
+    stream.seek(after)
     start = read_up_to(stream, len(SYNC))
-    return at == end or start == SYNC or start[:1] in MARKS
+    return after == end or start == SYNC or start[:1] in MARKS
 
 
 def _may_follow(stream: BinaryIO, header: FrameHeader, after: int, end: int) -> bool:
