@@ -31,7 +31,7 @@ WINDOW = 200
 #: how much of what the weights have learned a model keeps: all of it suits short texts, and is too much for long ones (docs/notes/text.md)
 SHARE = np.float32(0.5)
 #: largest number of times seen that a counter begins with
-MOST_SEEN = 60
+MAX_SEEN = 60
 
 
 def ordered_and_primed(prior: BitwisePrior, sources: list[Source], pieces: int) -> BitwisePrior:
@@ -94,6 +94,6 @@ def _pieces(sources: list[Source], count: int, rng: np.random.Generator) -> Iter
 def _words(counters: NDArray[np.uint32]) -> NDArray[np.uint16]:
     """Counters of the core (counters.h) as `priors.text.priming.counter_of` reads them."""
     p = np.clip(np.rint(counters / 2.0**20), 1, 4095).astype(np.uint16)
-    seen = (np.minimum(counters & 1023, MOST_SEEN) // SEEN_UNIT).astype(np.uint16)
+    seen = (np.minimum(counters & 1023, MAX_SEEN) // SEEN_UNIT).astype(np.uint16)
     words: NDArray[np.uint16] = p << 4 | seen
     return words

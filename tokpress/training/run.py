@@ -46,7 +46,7 @@ __all__ = ["Settings", "Watcher", "train", "train_tokenizer"]
 #: a run of fewer steps that has not read its corpus once is too short
 FEW_STEPS = 200
 #: mixing is primed with one piece for so many tokens of the corpus, at most so many pieces, unless training passed the corpus more often
-TOKENS_A_PIECE, MOST_PIECES, MOST_PASSES = 2000, 1000, 4
+TOKENS_A_PIECE, MAX_PIECES, MAX_PASSES = 2000, 1000, 4
 
 
 class _Silent:
@@ -245,8 +245,8 @@ def _with_primed_mixing(run: _Run, prior: Prior, sources: list[Source], init: Mo
     if not isinstance(prior, BitwisePrior):
         return prior
     corpus = sum(len(source.tokens) for source in sources)
-    pieces = min(corpus // TOKENS_A_PIECE, MOST_PIECES)
-    if pieces and run.progress and run.progress.tokens <= MOST_PASSES * corpus and library.is_here():
+    pieces = min(corpus // TOKENS_A_PIECE, MAX_PIECES)
+    if pieces and run.progress and run.progress.tokens <= MAX_PASSES * corpus and library.is_here():
         run.watcher.phase("Priming the mixing")
         return ordered_and_primed(prior, sources, pieces)
     before = init.prior if init else None
