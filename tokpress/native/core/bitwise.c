@@ -136,10 +136,14 @@ static int64_t decode_waiting(bitwise *s, int thread) {
     return result;
 }
 
-static int64_t code_known(bitwise *s, const bitwise_mode mode) {
-    if (mode == BITWISE_ENCODE && range_reserve(&s->text->encoder, (size_t)(s->waiting * s->model->decisions)) < 0) return TP_MEMORY;
+static int64_t code_known(bitwise *s, const bitwise_mode mode, int thread) {
+    text *t = s->text;
+    if (mode == BITWISE_ENCODE && range_reserve(&t->encoder, (size_t)(s->waiting * s->model->decisions)) < 0) return TP_MEMORY;
     code_stage(s, mode, false);
-    if (s->text->members) code_stage(s, mode, true);
+    if (t->members) {
+        if (s->groups > 1) members_of(t, s->first, s->waiting, s->step, thread);
+        code_stage(s, mode, true);
+    }
     return 0;
 }
 
@@ -149,9 +153,9 @@ static void code_waiting(void *of, int thread) {
     if (s->waiting == 0 || s->result < 0) return;
     bitwise_set_rate(s->model);
     s->result = s->mode == BITWISE_DECODE   ? decode_waiting(s, thread)
-                : s->mode == BITWISE_ENCODE ? code_known(s, BITWISE_ENCODE)
-                : s->mode == BITWISE_SCORE  ? code_known(s, BITWISE_SCORE)
-                                            : code_known(s, BITWISE_LEARN);
+                : s->mode == BITWISE_ENCODE ? code_known(s, BITWISE_ENCODE, thread)
+                : s->mode == BITWISE_SCORE  ? code_known(s, BITWISE_SCORE, thread)
+                                            : code_known(s, BITWISE_LEARN, thread);
     if (s->result == 0) learn_memory(s->text, s->first, s->waiting, s->step);
     s->waiting = 0;
 }
@@ -245,7 +249,7 @@ static int64_t code_steps(bitwise *s, const int32_t *tokens, int64_t steps) {
             begin_step(t, t->lanes * group / s->groups, t->lanes * (group + 1) / s->groups);
             if (s->result < 0) goto end;
             if (tokens) take_known(s, tokens);
-            team_run(t->team, tokens ? TOP_AND_MEMBERS : TOP, t->panels);
+            team_run(t->team, tokens && s->groups == 1 ? TOP_AND_MEMBERS : TOP, t->panels);
             s->first = t->first;
             s->waiting = t->rows;
             s->step = t->step;
