@@ -165,10 +165,10 @@ class Bitwise(Codec):
         known = layout.split(tokens).reshape(-1)
 
         def choice(cell: int, part: int) -> Choice:
-            bits = iter(self.prior.bits(int(known[cell]))[part])
+            next_bit = _known(self.prior.bits(int(known[cell]))[part])
 
             def choose(p: Pmf) -> int:
-                take(p, cell, bit := next(bits))
+                take(p, cell, bit := next_bit(p))
                 return bit
 
             return choose

@@ -21,7 +21,7 @@ class Memory(Handle):
     def __init__(self, orders: Sequence[int], lanes: int, tokens: int, symbols: int, using: str | None = None) -> None:
         """Raises MemoryError if there is too little memory, or a number is out of bounds."""
         self.lanes, self.symbols = lanes, symbols
-        self._steps, self._waits = 0, False  # steps taken; whether the last one is not learned yet
+        self._is_learned = False  # the last step
         new = library.function("memory_new", POINTER, *[COUNT] * 4, result=POINTER, using=using)
         self.hold(new((ctypes.c_int32 * len(orders))(*orders), len(orders), lanes, tokens, symbols), using)
 
@@ -30,7 +30,7 @@ class Memory(Handle):
         there is no such step, or it is learned already."""
         symbols = np.ascontiguousarray(symbols, np.int32)
         self.call("learn", [POINTER, COUNT], symbols.ctypes.data, len(symbols))
-        self._waits = False
+        self._is_learned = True
 
     def step(self, previous: Any, p0: Any) -> Any:
         """Learn the symbols [n] of the step before (None before the first) unless they are learned, then mix: p_0 [n, V] → p_K [n, V],
@@ -41,9 +41,9 @@ class Memory(Handle):
         p0 = np.ascontiguousarray(p0, np.float32)
         if p0.shape != (rows, self.symbols) or (previous is not None and len(previous) != rows):
             raise ValueError(f"a pmf of {p0.shape} does not fit {self.symbols} symbols, or the symbols before it")
-        if previous is not None and (self._waits or not self._steps):
+        if previous is not None and not self._is_learned:
             self.learn(previous)
         out = np.empty_like(p0)
         self.call("step", [COUNT, POINTER, POINTER], rows, p0.ctypes.data, out.ctypes.data)
-        self._steps, self._waits = self._steps + 1, True
+        self._is_learned = False
         return out

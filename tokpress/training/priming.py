@@ -37,7 +37,7 @@ MAX_SEEN = 60
 def ordered_and_primed(prior: BitwisePrior, sources: list[Source], pieces: int) -> BitwisePrior:
     """The prior with its tokens in the order of their bytes (`token_order`), as far as classes allow, then primed."""
     memory = prior.base
-    if isinstance(memory, MemoryPrior) and isinstance(memory.base, MinGRUPrior) and prior.tokenizer:
+    if isinstance(memory, MemoryPrior) and memory.classes and isinstance(memory.base, MinGRUPrior) and prior.tokenizer:
         frequency = np.bincount(sample(sources, 0), minlength=prior.vocab_size)
         network = in_byte_order(memory.base, bytes_of_tokens(prior.tokenizer), frequency)
         prior = BitwisePrior(MemoryPrior(network, tuple(memory.orders)), prior.tokenizer)
@@ -84,8 +84,9 @@ def _after(prior: BitwisePrior, model: CoreModel, tokens: NDArray[np.int32], sta
 def _pieces(sources: list[Source], count: int, rng: np.random.Generator) -> Iterator[NDArray[np.int32]]:
     sources = [source for source in sources if len(source.tokens)]
     mass = np.array([len(source.tokens) * source.weight for source in sources])
-    for _ in range(count if len(sources) else 0):
-        tokens = sources[rng.choice(len(sources), p=mass / mass.sum())].tokens
+    shares = mass / mass.sum() if sources else mass
+    for _ in range(count if sources else 0):
+        tokens = sources[rng.choice(len(sources), p=shares)].tokens
         length = min(int(2 ** rng.uniform(SHORTEST, LONGEST)), len(tokens))
         at = int(rng.integers(0, len(tokens) - length + 1))
         yield tokens[at : at + length].astype(np.int32)

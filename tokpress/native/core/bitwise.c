@@ -7,7 +7,7 @@
  * lanes, so then there is one group; an encoder, which knows the tokens, still codes a step while the next one begins.
  *
  * The handle borrows that of a text model and its coder: text_finish, text_room and text_start are those of text.c.
- * priors/text/bitwise.py is the twin. */
+ * priors/text/token_paths.py is the twin. */
 #include "bitwise_model.h"
 #include "costs.h"
 #include "text_step.h"

@@ -1,5 +1,5 @@
-/* The state of one frame of a text model: a network with its head, a memory, and scratch space for each thread. All of it is allocated here. Tensors are used where they are mapped, except those that must be packed or
- * padded. */
+/* The state of one frame of a text model: a network with its head, a memory, and scratch space for each thread. All of it is allocated
+ * here. Tensors are used where they are mapped, except those that must be packed or padded. */
 #ifndef TP_TEXT_STATE_H
 #define TP_TEXT_STATE_H
 
