@@ -3,8 +3,9 @@
  * decisions at once. Then the memory learns their tokens.
  *
  * Lanes are coded one after the other, since they share what is learned; the network of one lane needs no other lane. So there are two
- * groups of lanes: while one thread codes a group, other threads step the network of the other group. A head that learns needs all
- * lanes, so then there is one group; an encoder, which knows the tokens, still codes a step while the next one begins.
+ * groups of lanes: while one thread codes a group, other threads step the network of the other group, and have its probabilities. The
+ * memory learns what a group coded when that group's next step begins. A head that learns needs all lanes, so then there is one group;
+ * an encoder, which knows the tokens, still codes a step while the next one begins.
  *
  * The handle borrows that of a text model and its coder: text_finish, text_room and text_start are those of text.c.
  * priors/text/token_paths.py is the twin. */
@@ -17,6 +18,11 @@
 
 typedef enum { BITWISE_ENCODE, BITWISE_SCORE, BITWISE_LEARN, BITWISE_DECODE } bitwise_mode;
 
+/* Lanes first ... first + count - 1 at a step. */
+typedef struct {
+    int64_t first, count, step;
+} lane_range;
+
 typedef struct {
     text *text;
     token_table tokens;
@@ -24,7 +30,7 @@ typedef struct {
     bitwise_mode mode;
     int of_class; /* decisions that lead to a class; all of them where there are no classes */
     int64_t groups;
-    int64_t first, waiting, step; /* the lanes first ... first + waiting - 1 wait to be coded, of this step */
+    lane_range waiting, coded; /* lanes that wait to be coded; those that the memory has not learned yet */
     int32_t *places; /* [lanes]: of tokens that wait, where they are known */
     uint32_t *nodes; /* [lanes]: how far its tokens are coded */
     int64_t sharpness; /* 2^16 / temperature, when decoding */
@@ -99,9 +105,10 @@ INLINE uint32_t code_decisions(
 INLINE int64_t code_stage(bitwise *s, const bitwise_mode mode, bool members) {
     text *t = s->text;
     const int decisions = s->model->decisions;
-    const int64_t stop = s->first + s->waiting;
-    for (int64_t i = s->first; i < stop; i++) {
-        int64_t unused = 0, *cost = mode == BITWISE_SCORE ? s->costs + i * t->steps + s->step : &unused;
+    const lane_range of = s->waiting;
+    const int64_t stop = of.first + of.count;
+    for (int64_t i = of.first; i < stop; i++) {
+        int64_t unused = 0, *cost = mode == BITWISE_SCORE ? s->costs + i * t->steps + of.step : &unused;
         const int32_t wanted = mode == BITWISE_DECODE ? 0 : s->places[i];
         if (!members) *cost = 0;
         text_masses mass = masses_of(t, i, members);
@@ -122,42 +129,62 @@ INLINE int64_t code_stage(bitwise *s, const bitwise_mode mode, bool members) {
 /* The tokens of the lanes that wait, which are not known. */
 static int64_t decode_waiting(bitwise *s, int thread) {
     text *t = s->text;
+    const lane_range of = s->waiting;
     int64_t result = code_stage(s, BITWISE_DECODE, false);
     if (result == 0 && t->members) {
-        for (int64_t i = s->first; i < s->first + s->waiting; i++) t->of_class[i] = (int32_t)(s->nodes[i] - (1u << s->of_class));
-        members_of(t, s->first, s->waiting, s->step, thread);
+        for (int64_t i = of.first; i < of.first + of.count; i++) t->of_class[i] = (int32_t)(s->nodes[i] - (1u << s->of_class));
+        members_of(t, of.first, of.count, of.step, thread);
         result = code_stage(s, BITWISE_DECODE, true);
     }
-    for (int64_t i = s->first; i < s->first + s->waiting && result == 0; i++) {
+    for (int64_t i = of.first; i < of.first + of.count && result == 0; i++) {
         const int32_t place = (int32_t)(s->nodes[i] - (1u << s->model->decisions)), v = s->tokens.symbol[place];
         t->last[i] = t->members ? place : v;
-        s->out[i * s->out_steps + s->step - s->out_first] = v;
+        s->out[i * s->out_steps + of.step - s->out_first] = v;
     }
     return result;
 }
 
 static int64_t code_known(bitwise *s, const bitwise_mode mode, int thread) {
     text *t = s->text;
-    if (mode == BITWISE_ENCODE && range_reserve(&t->encoder, (size_t)(s->waiting * s->model->decisions)) < 0) return TP_MEMORY;
+    const lane_range of = s->waiting;
+    if (mode == BITWISE_ENCODE && range_reserve(&t->encoder, (size_t)(of.count * s->model->decisions)) < 0) return TP_MEMORY;
     code_stage(s, mode, false);
     if (t->members) {
-        if (s->groups > 1) members_of(t, s->first, s->waiting, s->step, thread);
+        if (s->groups > 1) members_of(t, of.first, of.count, of.step, thread);
         code_stage(s, mode, true);
     }
     return 0;
 }
 
-/* Code the lanes that wait; then the memory learns their tokens. */
-static void code_waiting(void *of, int thread) {
-    bitwise *s = of;
-    if (s->waiting == 0 || s->result < 0) return;
+/* The memory learns the tokens that were coded last. */
+static void learn_coded(bitwise *s) {
+    learn_memory(s->text, s->coded.first, s->coded.count, s->coded.step);
+    s->coded.count = 0;
+}
+
+/* Code the lanes that wait. */
+static void code_waiting(bitwise *s, int thread) {
+    if (s->waiting.count == 0 || s->result < 0) return;
     bitwise_set_rate(s->model);
     s->result = s->mode == BITWISE_DECODE   ? decode_waiting(s, thread)
                 : s->mode == BITWISE_ENCODE ? code_known(s, BITWISE_ENCODE, thread)
                 : s->mode == BITWISE_SCORE  ? code_known(s, BITWISE_SCORE, thread)
                                             : code_known(s, BITWISE_LEARN, thread);
-    if (s->result == 0) learn_memory(s->text, s->first, s->waiting, s->step);
-    s->waiting = 0;
+    if (s->result == 0) s->coded = s->waiting;
+    s->waiting.count = 0;
+}
+
+/* While a step begins. With two groups, the memory learns this group's last tokens first, for which probabilities of this step wait. */
+static void code_beside(void *of, int thread) {
+    bitwise *s = of;
+    if (s->groups == 1) {
+        code_waiting(s, thread);
+        learn_coded(s);
+        return;
+    }
+    if (s->coded.first == s->text->first) learn_coded(s);
+    team_mark(s->text->team);
+    code_waiting(s, thread);
 }
 
 EXPORT void API(bitwise_free)(void *handle) {
@@ -222,7 +249,7 @@ EXPORT int64_t API(bitwise_new)(
         API(bitwise_free)(s);
         return result;
     }
-    t->code_bits = code_waiting;
+    t->code_bits = code_beside;
     t->bitwise = s;
     *made = s;
     return 0;
@@ -245,15 +272,18 @@ static int64_t code_steps(bitwise *s, const int32_t *tokens, int64_t steps) {
     team_begin(t->team);
     for (int64_t stop = t->step + steps; t->step < stop; t->step++)
         for (int64_t group = 0; group < s->groups; group++) {
-            if (!tokens && s->groups == 1) code_waiting(s, 0); /* what comes next depends on it */
-            begin_step(t, t->lanes * group / s->groups, t->lanes * (group + 1) / s->groups);
+            if (s->groups > 1) {
+                step_group(t, t->lanes * group / s->groups, t->lanes * (group + 1) / s->groups);
+            } else {
+                if (!tokens) code_waiting(s, 0); /* what comes next depends on it */
+                begin_step(t);
+            }
             if (s->result < 0) goto end;
             if (tokens) take_known(s, tokens);
-            team_run(t->team, tokens && s->groups == 1 ? TOP_AND_MEMBERS : TOP, t->panels);
-            s->first = t->first;
-            s->waiting = t->rows;
-            s->step = t->step;
+            if (s->groups == 1) team_run(t->team, tokens ? TOP_AND_MEMBERS : TOP, t->panels);
+            s->waiting = (lane_range){t->first, t->rows, t->step};
         }
+    if (s->waiting.count) learn_coded(s); /* before the members of what waits are drawn, as within steps */
     code_waiting(s, 0);
 end:
     team_end(t->team);
@@ -294,7 +324,8 @@ EXPORT int64_t API(bitwise_learn)(void *handle, const int32_t *tokens, int64_t s
 /* Remember this state, before anything is coded; then go back to it, as often as it is wanted. */
 EXPORT int64_t API(bitwise_save)(void *handle) {
     bitwise *s = handle;
-    if (s->waiting || s->result) return TP_ARGUMENT;
+    if (s->groups == 1) learn_coded(s); /* as the next step would */
+    if (s->waiting.count || s->coded.count || s->result) return TP_ARGUMENT;
     const int64_t result = save_text(s->text);
     if (result < 0 || save_bitwise_model(s->text->saved, s->model, s->text->lanes, s->text->steps)) return result;
     forget_saved(s->text);
@@ -303,7 +334,7 @@ EXPORT int64_t API(bitwise_save)(void *handle) {
 }
 EXPORT int64_t API(bitwise_restore)(void *handle) {
     bitwise *s = handle;
-    s->waiting = 0;
+    s->waiting.count = s->coded.count = 0;
     s->result = 0;
     return restore_text(s->text);
 }

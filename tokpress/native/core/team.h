@@ -40,6 +40,7 @@ struct team {
     pid_t process;
     _Alignas(64) atomic_uint_least64_t word; /* generation 24 | phase 8 | tasks 16 | next 16 */
     _Alignas(64) atomic_int_least64_t done;
+    atomic_int marked; /* in a phase: whether its mark was set */
     _Alignas(64) atomic_int awake; /* in a call, the threads that share its tasks; between calls 0; -1: end */
     pthread_mutex_t lock;
     pthread_cond_t wake;
@@ -136,11 +137,22 @@ static void team_run(team *t, int phase, int64_t tasks) {
         return;
     }
     atomic_store_explicit(&t->done, 0, memory_order_relaxed);
+    atomic_store_explicit(&t->marked, 0, memory_order_relaxed);
     t->generation++;
     uint64_t word = t->generation << 40 | (uint64_t)phase << 32 | (uint64_t)tasks << 16;
     atomic_store_explicit(&t->word, word, memory_order_release);
     team_do(t, 0);
     for (int looks = 1; atomic_load_explicit(&t->done, memory_order_acquire) < tasks; looks++) {
+        team_pause();
+        if (looks % 1024 == 0) sched_yield();
+    }
+}
+
+/* A task sets the mark of its phase; those after it may wait for it. */
+static UNUSED void team_mark(team *t) { atomic_store_explicit(&t->marked, 1, memory_order_release); }
+static UNUSED void team_await(team *t) {
+    if (t->used == 1) return;
+    for (int looks = 1; !atomic_load_explicit(&t->marked, memory_order_acquire); looks++) {
         team_pause();
         if (looks % 1024 == 0) sched_yield();
     }
@@ -167,6 +179,8 @@ static void team_end(team *t) { (void)t; }
 static void team_run(team *t, int phase, int64_t tasks) {
     for (int64_t i = 0; i < tasks; i++) t->work(t->of, phase, i, 0);
 }
+static UNUSED void team_mark(team *t) { (void)t; }
+static UNUSED void team_await(team *t) { (void)t; }
 
 #endif
 

@@ -132,7 +132,7 @@ static int64_t known_steps(text *t, const int32_t *tokens, int64_t steps, bool p
     t->costs = room;
     team_begin(t->team);
     for (int64_t stop = t->step + steps; t->step < stop; t->step++) {
-        begin_step(t, 0, t->lanes);
+        begin_step(t);
         for (int64_t i = 0; i < t->rows; i++) {
             int32_t v = tokens[i * t->steps + t->step];
             t->coded[i] = t->members ? t->place[v] : v;
@@ -211,7 +211,7 @@ EXPORT int64_t API(text_decode)(void *handle, int32_t *tokens, int64_t steps) {
     int64_t result = 0;
     team_begin(t->team);
     for (int64_t stop = t->step + steps; t->step < stop && result == 0; t->step++) {
-        begin_step(t, 0, t->lanes);
+        begin_step(t);
         team_run(t->team, TOP, t->panels);
         for (int64_t i = 0; i < t->rows && result == 0; i++) {
             int64_t at = pop_row(&t->decoder, t->out + i * t->outputs, t->sums + i * t->top_marks, t->top);
@@ -244,7 +244,7 @@ EXPORT int64_t API(text_step)(void *handle, const int32_t *previous, int64_t row
         t->last[i] = previous[i];
     }
     team_begin(t->team);
-    begin_step(t, 0, t->lanes);
+    begin_step(t);
     team_run(t->team, TOP, t->panels);
     team_end(t->team);
     t->step++;

@@ -1,4 +1,4 @@
-/* A step of a group of lanes, in phases whose tasks threads share (team.h). Lanes are cut into panels:
+/* A step of some lanes, in phases whose tasks threads share (team.h). Lanes are cut into panels:
  *
  *     LEARN     code what waits, and the memory learns it │ what moves in the head │ features of each panel
  *     MOVE      the head, in parts
@@ -6,15 +6,18 @@
  *     MEMBERS   of each panel: probabilities of the members of the classes that were coded
  *
  * An encoder knows the classes, so it takes TOP and MEMBERS together. What waits to be coded in LEARN are known symbols of the step
- * before, or another group's (bitwise.c). */
+ * before. Where lanes are in groups (bitwise.c), their head does not learn, so a group takes its step in one phase:
+ *
+ *     STEP      the memory learns this group's symbols of the step before; code another group's │ LEARN and TOP of each panel */
 #ifndef TP_TEXT_STEP_H
 #define TP_TEXT_STEP_H
 
 #include "text_masses.h"
 
+#define LOW_PANEL 16
 #define AHEAD 8 /* lanes whose contexts are asked for meanwhile: since memory_hash they may have left the nearest cache */
 
-enum { LEARN, MOVE, TOP, TOP_AND_MEMBERS, MEMBERS };
+enum { LEARN, MOVE, TOP, TOP_AND_MEMBERS, MEMBERS, STEP };
 /* Tasks before those of panels. */
 enum { OF_CODER, OF_MEMORY, OF_HEAD, OF_PANELS };
 
@@ -62,14 +65,13 @@ static void learn_memory(text *t, int64_t first, int64_t rows, int64_t step) {
     memory_learn(&t->memory, t->last, t->of_symbol, first, rows, step);
 }
 
-static void features_of(text *t, int64_t panel, int thread) {
+/* Features of a panel's lanes, to a [lanes, wide] and r [lanes]. */
+static void features_of(text *t, int64_t panel, int thread, uint8_t *a, float *r) {
     int64_t start, rows;
     panel_of(t, panel, &start, &rows);
     const int64_t wide = t->head.wide;
     if (t->remembers) memory_hash(&t->memory, start, rows, t->step);
-    network_features(
-        &t->network, t->rooms + thread, t->lanes, start, rows, t->given + start, t->next_a + start * wide, wide, t->next_r + start
-    );
+    network_features(&t->network, t->rooms + thread, t->lanes, start, rows, t->given + start, a + start * wide, wide, r + start);
 }
 
 /* out = base probabilities * the share that the memory leaves to the base, + the memory's counts. */
@@ -211,8 +213,19 @@ static UNUSED void text_work(void *of, int phase, int64_t task, int thread) {
         } else if (task == OF_HEAD) {
             if (head_learns(t)) list_moves(t, t->rooms + thread);
         } else {
-            features_of(t, task - OF_PANELS, thread);
+            features_of(t, task - OF_PANELS, thread, t->next_a, t->next_r);
         }
+        break;
+    case STEP:
+        if (task == OF_CODER) {
+            t->code_bits(t->bitwise, thread);
+            break;
+        }
+        features_of(t, task - 1, thread, t->head.a, t->head.r);
+        team_await(t->team); /* until the memory has learned */
+        panel_of(t, task - 1, &start, &rows);
+        if (t->remembers) memory_take_hashes(&t->memory, start, rows);
+        top_of(t, task - 1, thread);
         break;
     case MOVE:
         head_move(&t->head, task, head_parts(t), t->step % t->head.every == 0, t->rounded[thread]);
@@ -233,13 +246,12 @@ static UNUSED void text_work(void *of, int phase, int64_t task, int thread) {
     }
 }
 
-/* The first phases of step t->step of a group: learn from t->last, and have features of t->given. */
+/* Learn from t->last, and have features of t->given. */
 static void step_learn(text *t) {
     const int threads = t->team->used;
     text_head *h = &t->head;
     t->panels = (t->rows + PANEL - 1) / PANEL;
     if (threads > 1 && t->rows >= 2 * threads) t->panels = (t->panels + threads - 1) / threads * threads;
-    if (t->remembers && t->step > 0) memory_push(&t->memory, t->last, t->first, t->rows);
     team_run(t->team, LEARN, OF_PANELS + t->panels);
     if (head_learns(t)) {
         team_run(t->team, MOVE, head_parts(t));
@@ -267,14 +279,28 @@ static UNUSED bool are_symbols(const text *t, const int32_t *tokens, int64_t ste
     return true;
 }
 
-/* Begin step t->step of the lanes first ... stop - 1 as far as they have a token: what came before it is in t->last. */
-static void begin_step(text *t, int64_t first, int64_t stop) {
+/* Take up step t->step of the lanes first ... stop - 1 as far as they have a token: what came before it is in t->last. */
+static void take_up(text *t, int64_t first, int64_t stop) {
     const int64_t alive = live(t, t->step);
     t->first = first;
     t->rows = (stop < alive ? stop : alive) - first;
     for (int64_t i = first; i < first + t->rows; i++)
         t->given[i] = t->step == 0 ? (int32_t)t->begin : t->members ? t->symbol[t->last[i]] : t->last[i];
+    if (t->remembers && t->step > 0) memory_push(&t->memory, t->last, t->first, t->rows);
+}
+
+/* The first phases of a step of all lanes. */
+static void begin_step(text *t) {
+    take_up(t, 0, t->lanes);
     step_learn(t);
+}
+
+/* The step of a group, in one phase; beside other threads its panels are low, so that all threads end together. */
+static UNUSED void step_group(text *t, int64_t first, int64_t stop) {
+    take_up(t, first, stop);
+    const int64_t most = t->team->used > 1 ? LOW_PANEL : PANEL;
+    t->panels = (t->rows + most - 1) / most;
+    team_run(t->team, STEP, 1 + t->panels);
 }
 
 #endif

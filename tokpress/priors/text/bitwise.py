@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 
 #: lanes of a frame whose base has a rule of its own: fewer than the base takes, since contexts learn best in one lane
-TOKENS_A_LANE, MAX_LANES = 4096, 64
+TOKENS_A_LANE, MAX_LANES = 2048, 128
 
 
 @runtime_checkable

@@ -1,8 +1,8 @@
 """The paths of tokens through their decisions: the definition of what `core/bitwise.c` codes (bitwise.py has the idea).
 
 Lanes are in one group, or in two that are coded in turn (`FrameRules.groups`). At each step a group codes its classes, or tokens; then the
-members of these classes; then the base learns its symbols, so that the group after it profits. While the core codes one group, it steps the
-network of the other one on another thread.
+members of these classes. The base learns its symbols once the other group has the probabilities of its step: so while the core codes one
+group, it can compute these on other threads.
 """
 
 from __future__ import annotations
@@ -44,6 +44,9 @@ class State:
     groups: list[Group]
     model: BitwiseModel
     nodes: list[int]  # of each lane: how far its token is coded
+    coded: tuple[Group, int] | None = (
+        None  # the group, and how many of its lanes, whose symbols the base has not learned yet
+    )
 
 
 class TokenPaths:
@@ -81,16 +84,27 @@ class TokenPaths:
         lanes = slice(group.first, group.first + n)
         before = None if previous is None else previous[lanes]
         state.model.set_rate()
-        state.nodes[lanes] = [1] * n
+        if state.coded and state.coded[0] is group:
+            self._learn(state)
         if self.classes is None:
             pair = [p[:, self.tokens.symbol] for p in self._pairs.step_pair(group.base, before, n)]
         else:
             pair = list(self._pairs.class_pair(group.base, before, n))
+        self._learn(state)
+        state.nodes[lanes] = [1] * n
         yield self._stage(state, group, pair, 0)
         if self.classes is not None:
             of_class = np.array(state.nodes[lanes], np.int32) - np.int32(1 << self._parts[0][1])
             yield self._stage(state, group, list(self._pairs.member_pair(group.base, of_class)), 1)
-        places = [node - (1 << self.decisions) for node in state.nodes[lanes]]
+        state.coded = group, n
+
+    def _learn(self, state: State) -> None:
+        """The base learns the symbols of the group that was coded last."""
+        if state.coded is None:
+            return
+        (group, n), state.coded = state.coded, None
+        nodes = state.nodes[group.first : group.first + n]
+        places = [node - (1 << self.decisions) for node in nodes]
         self.base.learn(group.base, np.array([self.tokens.symbol[place] for place in places], np.int32))
 
     def _stage(self, state: State, group: Group, pair: list[Pmf], part: int) -> Stage:
