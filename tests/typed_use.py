@@ -39,6 +39,11 @@ def use(path: Path) -> None:
     with tokpress.open(str(path / "a.tokp"), "rt", encoding="ascii") as text:
         assert_type(text, io.TextIOWrapper)
         assert_type(text.read(), str)
+    compressor = tokpress.TokpressCompressor(effort="fast")
+    assert_type(compressor.compress(b"text") + compressor.flush(), bytes)
+    decompressor = tokpress.TokpressDecompressor(models=[model])
+    assert_type(decompressor.decompress(bytearray(data), max_length=2), bytes)
+    assert_type((decompressor.eof, decompressor.needs_input, decompressor.unused_data), tuple[bool, bool, bytes])
 
 
 def network_operations(

@@ -14,6 +14,7 @@ TYPE_CHECKING = False  # true to type checkers; to import it from typing would t
 if TYPE_CHECKING:
     from .codec.context import Context
     from .codec.file import TokpressFile, open
+    from .codec.incremental import TokpressCompressor, TokpressDecompressor
     from .codec.stream import compress, decompress
     from .errors import ChecksumError, FormatError, ModelError, ModelMismatchError, TokpressError, UnknownComponentError
     from .models.bits import Bits
@@ -30,6 +31,8 @@ _HOME = {
     "Model": "models.model",
     "ModelError": "errors",
     "ModelMismatchError": "errors",
+    "TokpressCompressor": "codec.incremental",
+    "TokpressDecompressor": "codec.incremental",
     "TokpressError": "errors",
     "TokpressFile": "codec.file",
     "UnknownComponentError": "errors",
@@ -48,6 +51,8 @@ __all__ = [
     "Model",
     "ModelError",
     "ModelMismatchError",
+    "TokpressCompressor",
+    "TokpressDecompressor",
     "TokpressError",
     "TokpressFile",
     "UnknownComponentError",

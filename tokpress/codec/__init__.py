@@ -4,6 +4,7 @@ options         settings of a call                stream      compress and decom
 framing         cuts a source into blocks         restore     frames back to their source
 selection       the best model, by costs          file        tokpress.open, a file object; reader is its raw half
 choose          trials: model, lzma or raw        ahead       several frames at a time
-context         bytes that the models read first
+context         bytes that the models read first          incremental  compressor and decompressor of pieces
+sink            bytes in, frames out
 lossy, residual tokens of lossy tokenizers        archive/    many files in one
 """

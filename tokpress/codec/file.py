@@ -30,17 +30,12 @@ from typing import Any, BinaryIO, Literal, TypeVar, cast, overload
 from ..container.frames import SYNC
 from ..container.short import MARKS
 from ..container.varint import need
-from ..errors import FormatError, TokpressError
-from ..models import store
-from ..models.model import Model
-from . import context as contexts
-from . import framing
-from .choose import choose_frame
+from ..errors import FormatError
 from .context import Context
-from .options import FRAME_SIZE, Options
+from .options import FRAME_SIZE, Effort
 from .reader import Frames
 from .restore import Decoding
-from .stream import MemberWriter
+from .sink import FrameSink, ModelName, loaded, options_of
 
 PathLike = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 C = TypeVar("C", bound=Callable[..., Any])
@@ -55,38 +50,6 @@ def _locked(method: C) -> C:
             return method(self, *args, **options)
 
     return cast(C, locked)
-
-
-class _Sink:
-    """Bytes in, frames out. The last frame is held until it is known whether another follows."""
-
-    def __init__(self, stream: BinaryIO, options: Options) -> None:
-        self._member, self._options = MemberWriter(stream), options
-        self._held, self.length, self._broken = bytearray(), 0, False
-        self._grids = framing.Grids()
-
-    def write(self, data: Any) -> int:
-        view = memoryview(data).cast("B")
-        size, _ = framing.frame_of_items(self._options)
-        for start in range(0, len(view), size):
-            self._held += view[start : start + size]
-            while len(self._held) > size:
-                self._flush(framing.frame_end(bytes(self._held[:size]), self._options), last=False)
-        self.length += len(view)
-        return len(view)
-
-    def finish(self) -> None:
-        self._flush(len(self._held), last=True)
-
-    def _flush(self, size: int, last: bool) -> None:
-        if self._broken:
-            raise TokpressError("an earlier write failed, so this file cannot be completed: write it again")
-        self._broken = True  # a frame may be half written when an exception leaves this method
-        block = bytes(self._held[:size])
-        coded = choose_frame(block, self._options, lambda done: None, self._grids.next(block))
-        self._member.write(coded, block, last)
-        del self._held[:size]
-        self._broken = False
 
 
 def _holds_frames(file: PathLike) -> bool:
@@ -115,8 +78,8 @@ class TokpressFile(io.BufferedIOBase):
     """A .tokp file as a binary file: mode "rb", "wb" (overwrite), "xb" (a new file only) or "ab" (append).
 
     file: a path, or a binary file object with read(n) or write(data), which stays open on close. model, models: when reading, used
-    beside the shipped models; when writing, the candidates in place of the shipped ones. lanes, frame_size, kernel: as in
-    `Options`. context: as in `compress`.
+    beside the shipped models; when writing, the candidates in place of the shipped ones. lanes, effort, context: as in `compress`.
+    frame_size, kernel: as in `Options`.
 
     Raises FormatError (ChecksumError), ModelMismatchError when reading; FormatError when appending to another kind of file;
     ModelError when a model cannot be opened; TokpressError when writing with a lossy model; TypeError where `file` is neither path
@@ -128,15 +91,16 @@ class TokpressFile(io.BufferedIOBase):
         file: PathLike | BinaryIO,
         mode: str = "rb",
         *,
-        model: Model | str | os.PathLike[str] | None = None,
-        models: Iterable[Model | str | os.PathLike[str]] | None = None,
+        model: ModelName | None = None,
+        models: Iterable[ModelName] | None = None,
         lanes: int | None = None,
+        effort: Effort = "default",
         frame_size: int = FRAME_SIZE,
         kernel: str = "auto",
         context: bytes | Context | None = None,
     ) -> None:
         self._reader: io.BufferedReader | None = None
-        self._sink: _Sink | None = None
+        self._sink: FrameSink | None = None
         self._stream: BinaryIO | None = None
         self._lock = threading.RLock()
         if mode not in ("r", "rb", "w", "wb", "x", "xb", "a", "ab"):
@@ -144,24 +108,17 @@ class TokpressFile(io.BufferedIOBase):
         self._owned = isinstance(file, str | bytes | os.PathLike)
         if not self._owned:
             need(file, "read" if mode[0] == "r" else "write")
-        given = [*([model] if model is not None else []), *(models or [])]
-        loaded = [store.load(name) for name in given]
-        options = Options(
-            loaded if given and mode[0] != "r" else None, lanes, frame_size, kernel, context=contexts.of(context)
-        )
-        if options.completes:
-            raise TokpressError(
-                "tokpress.open needs a model with a lossless tokenizer: use tokpress.compress for this one"
-            )
+        given = loaded(model, models)
+        options = options_of([] if mode[0] == "r" else given, lanes, frame_size, kernel, effort, context)
         self.appends = mode[0] == "a" and isinstance(file, str | bytes | os.PathLike) and _holds_frames(file)
         if isinstance(file, str | bytes | os.PathLike):
             self._stream = cast(BinaryIO, builtins.open(file, mode[0] + "b"))  # noqa: SIM115 (close() closes it)
         else:
             self._stream = file
         if mode[0] == "r":
-            self._reader = io.BufferedReader(Frames(self._stream, Decoding(loaded, kernel, options.context)))
+            self._reader = io.BufferedReader(Frames(self._stream, Decoding(given, kernel, options.context)))
         else:
-            self._sink = _Sink(self._stream, options)
+            self._sink = FrameSink(self._stream, options)
 
     # --- state -----------------------------------------------------------------------------------
 
@@ -287,9 +244,10 @@ def open(
     file: PathLike | BinaryIO,
     mode: BinaryMode = "rb",
     *,
-    model: Model | str | os.PathLike[str] | None = None,
-    models: Iterable[Model | str | os.PathLike[str]] | None = None,
+    model: ModelName | None = None,
+    models: Iterable[ModelName] | None = None,
     lanes: int | None = None,
+    effort: Effort = "default",
     frame_size: int = FRAME_SIZE,
     kernel: str = "auto",
     context: bytes | Context | None = None,
@@ -299,9 +257,10 @@ def open(
     file: PathLike | BinaryIO,
     mode: TextMode,
     *,
-    model: Model | str | os.PathLike[str] | None = None,
-    models: Iterable[Model | str | os.PathLike[str]] | None = None,
+    model: ModelName | None = None,
+    models: Iterable[ModelName] | None = None,
     lanes: int | None = None,
+    effort: Effort = "default",
     frame_size: int = FRAME_SIZE,
     kernel: str = "auto",
     context: bytes | Context | None = None,
@@ -314,9 +273,10 @@ def open(
     file: PathLike | BinaryIO,
     mode: str,
     *,
-    model: Model | str | os.PathLike[str] | None = None,
-    models: Iterable[Model | str | os.PathLike[str]] | None = None,
+    model: ModelName | None = None,
+    models: Iterable[ModelName] | None = None,
     lanes: int | None = None,
+    effort: Effort = "default",
     frame_size: int = FRAME_SIZE,
     kernel: str = "auto",
     context: bytes | Context | None = None,
@@ -328,9 +288,10 @@ def open(
     file: PathLike | BinaryIO,
     mode: str = "rb",
     *,
-    model: Model | str | os.PathLike[str] | None = None,
-    models: Iterable[Model | str | os.PathLike[str]] | None = None,
+    model: ModelName | None = None,
+    models: Iterable[ModelName] | None = None,
     lanes: int | None = None,
+    effort: Effort = "default",
     frame_size: int = FRAME_SIZE,
     kernel: str = "auto",
     context: bytes | Context | None = None,
@@ -369,6 +330,7 @@ def open(
         model=model,
         models=models,
         lanes=lanes,
+        effort=effort,
         frame_size=frame_size,
         kernel=kernel,
         context=context,

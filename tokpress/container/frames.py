@@ -26,7 +26,7 @@ from ..errors import ChecksumError, FormatError
 from .lzma2 import lzma_decode
 from .proportion import least_payload
 from .short import KEY_BYTES, MARKS, MAX_PAYLOAD, MAX_SHORT, pack_sizes, take_sizes
-from .varint import ADVICE, PIECE, pack_varint, read_some, read_up_to, size, take_varint, write_all
+from .varint import ADVICE, PIECE, pack_varint, read_if_ready, read_some, read_up_to, size, take_varint, write_all
 
 SYNC = b"\xd4TP\x01"  # the last byte is the version of the format
 LAST, CONTINUES, LAYOUT, RESERVED = 8, 16, 32, 192  # flags in the kind byte, above its three bits of kind
@@ -195,11 +195,13 @@ class Damaged(NamedTuple):
 class Payload:
     """The payload after a header, to be read once: by `read()`, or by iterating over pieces of at most 1 MiB.
 
+    waits: give an empty piece where a non-blocking stream has no bytes yet, instead of raising BlockingIOError.
     The check is verified before the last piece; that of a short frame, by `check_source`. Raises FormatError (truncated) or ChecksumError (damaged).
     """
 
-    def __init__(self, stream: BinaryIO, header: FrameHeader) -> None:
+    def __init__(self, stream: BinaryIO, header: FrameHeader, waits: bool = False) -> None:
         self._stream, self._header, self._left, self._crc = stream, header, header.payload_length, header.crc()
+        self._take = read_if_ready if waits else read_some
         self._verify()
 
     def _verify(self) -> None:
@@ -208,9 +210,10 @@ class Payload:
 
     def __iter__(self) -> Iterator[bytes]:
         while self._left:
-            if not (piece := read_some(self._stream, min(PIECE, self._left))):
+            if (piece := self._take(self._stream, min(PIECE, self._left))) == b"":
                 missing = f"{size(self._left)} of its payload of {size(self._header.payload_length)} missing"
                 raise FormatError(f"{self._header.where}: truncated, {missing}: get a complete copy of the file")
+            piece = piece or b""
             self._left, self._crc = self._left - len(piece), crc_hqx(piece, self._crc)
             self._verify()
             yield piece
@@ -382,15 +385,15 @@ def _check_source(header: FrameHeader, length: int, crc: int, right: int) -> Non
 
 
 def restore_plain(header: FrameHeader, payload: Iterable[bytes]) -> Iterator[bytes]:
-    """The source of a raw or lzma frame in pieces of at most 1 MiB. All are verified before the last piece."""
+    """The source of a raw or lzma frame in pieces of at most 1 MiB. All are verified before the last piece. An empty piece of the
+    payload gives an empty piece."""
     if header.kind.is_coded:
         raise ValueError("a model frame is restored by its model")
-    length = crc = 0
-    held: bytes | None = None
+    length, crc, held = 0, 0, b""
     for piece in payload if header.kind == Kind.RAW else lzma_decode(payload, header.source_length, header.where):
         length, crc = length + len(piece), zlib.crc32(piece, crc)
-        if held is not None:
-            yield held
-        held = piece
+        if held or not piece:
+            yield held if piece else piece
+        held = piece or held
     _check_source(header, length, crc, header.source_crc)
-    yield held or b""
+    yield held

@@ -120,10 +120,14 @@ def lzma_encode(source: bytes) -> bytes:
 
 
 def lzma_decode(payload: Iterable[bytes], source_length: int, where: str = "lzma frame") -> Iterator[bytes]:
-    """The source of an lzma payload in pieces of at most 1 MiB, `source_length` bytes at most. Raises ChecksumError."""
+    """The source of an lzma payload in pieces of at most 1 MiB, `source_length` bytes at most. An empty piece gives an empty piece.
+    Raises ChecksumError."""
     decoder, left = None, source_length
     try:
-        for piece in filter(None, payload):
+        for piece in payload:
+            if not piece:
+                yield piece
+                continue
             if decoder is None:
                 if piece[0] > MAX_DICTIONARY:
                     raise lzma.LZMAError("its dictionary is larger than 64 MiB")

@@ -60,15 +60,21 @@ def has_more_now(source: BinaryIO) -> bool:
         return False
 
 
+def read_if_ready(stream: BinaryIO, count: int) -> bytes | None:
+    """Up to `count` bytes; none only at the end of the stream. None where a non-blocking stream has none yet. Raises TypeError where
+    the stream is a text file."""
+    data: Any = stream.read(count)
+    if isinstance(data, str):
+        raise TypeError(f"{type(stream).__name__} object is a text file: open it in binary mode")
+    return None if data is None else bytes(data)
+
+
 def read_some(stream: BinaryIO, count: int) -> bytes:
     """Up to `count` bytes; none only at the end of the stream. Raises BlockingIOError where a non-blocking stream has none yet,
     TypeError where the stream is a text file."""
-    data: Any = stream.read(count)
-    if data is None:
+    if (data := read_if_ready(stream, count)) is None:
         raise BlockingIOError(errno.EAGAIN, "the input is not ready: make the stream blocking, or wait for it")
-    if isinstance(data, str):
-        raise TypeError(f"{type(stream).__name__} object is a text file: open it in binary mode")
-    return bytes(data)
+    return data
 
 
 def read_up_to(stream: BinaryIO, count: int) -> bytes:
@@ -79,10 +85,16 @@ def read_up_to(stream: BinaryIO, count: int) -> bytes:
     return data
 
 
+def as_bytes(data: Any) -> memoryview:
+    """The bytes of an object with a contiguous buffer, also of an empty array."""
+    view = memoryview(data)
+    return view.cast("B") if view.nbytes else memoryview(b"")
+
+
 def write_all(stream: BinaryIO, data: bytes | memoryview) -> None:
     """Write all of `data`. (A raw stream may take less in one call.) Raises BlockingIOError where a non-blocking stream takes no
     more, OSError where a stream takes nothing."""
-    view, done = memoryview(data).cast("B"), 0
+    view, done = as_bytes(data), 0
     while done < len(view):
         taken: Any = stream.write(view[done:])
         if taken is None:
