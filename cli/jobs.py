@@ -78,8 +78,8 @@ def check_unchanged(name: str, source: BinaryIO, before: os.stat_result | None) 
 
 
 def _status_by_name(source: BinaryIO, name: str) -> os.stat_result | None:
-    """The status of an input that its name still leads to; None for stdin and for a temporary copy."""
-    if name == "-" or streams.descriptor(name) is not None:
+    """The status of an input that its name still leads to; None for stdin, a remote file and a temporary copy."""
+    if name == "-" or streams.kind(name) in ("a stream", "a remote file"):
         return None
     status = os.fstat(source.fileno())
     try:

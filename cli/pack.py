@@ -78,7 +78,8 @@ def pack(**values: Any) -> None:
     """
     settings = Settings(**values)
     named = archive_names(settings.files)
-    check(settings.output, "-", settings.force)
+    if not streams.kind(settings.output):
+        check(settings.output, "-", settings.force)
     check_not_read(settings.output, [*(path for path, _ in named), *auxiliary_files(settings.models)])
     begin = time.monotonic()
     packing, file_bytes = _write(settings, named)

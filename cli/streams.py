@@ -1,4 +1,4 @@
-"""Inputs and outputs that are not files: standard streams, descriptors, named pipes, devices."""
+"""Inputs and outputs that are not files: standard streams, descriptors, named pipes, devices, remote files."""
 
 import contextlib
 import io
@@ -10,6 +10,7 @@ from typing import Any, BinaryIO, cast
 
 from tokpress.container.varint import write_all
 
+from . import remote
 from .output import OutputError, create, named
 
 STREAMS = {"/dev/stdin": 0, "/dev/stdout": 1, "/dev/stderr": 2}
@@ -43,9 +44,11 @@ def is_stdout(name: str | None) -> bool:
 
 
 def kind(name: str) -> str:
-    """ "a stream", "a named pipe", "a socket" or "a device"; "" for a file, a folder or a missing name."""
+    """ "a stream", "a named pipe", "a socket", "a device" or "a remote file"; "" for a file, a folder or a missing name."""
     if descriptor(name) is not None:
         return "a stream"
+    if remote.is_url(name):
+        return "a remote file"
     try:
         mode = os.stat(name).st_mode
     except OSError:
@@ -64,13 +67,22 @@ def opened(name: str) -> Iterator[BinaryIO]:
     if name == "-":
         yield sys.stdin.buffer
         return
-    with open(name if number is None else _dup(name, number), "rb") as file:
-        yield file
+    if remote.is_url(name):
+        with remote.opened(name) as file:
+            yield file
+        return
+    with open(name if number is None else _dup(name, number), "rb") as stream:
+        yield stream
 
 
 @contextlib.contextmanager
 def writing(name: str, binary: bool, force: bool) -> Iterator[BinaryIO]:
-    """A descriptor, a named pipe or a device to write to. `binary`: the output is not for a terminal."""
+    """A descriptor, a named pipe, a device or a remote file to write to. `binary`: the output is not for a terminal. A remote file
+    is overwritten with `force` only."""
+    if remote.is_url(name):
+        with remote.created(name, force) as file:
+            yield file
+        return
     number = descriptor(name)
     with named(name, ADVICE), open(name if number is None else _dup(name, number), "wb", buffering=0) as stream:
         if binary and stream.isatty() and not force:
@@ -79,7 +91,7 @@ def writing(name: str, binary: bool, force: bool) -> Iterator[BinaryIO]:
 
 
 def destination(name: str, force: bool) -> contextlib.AbstractContextManager[BinaryIO]:
-    """The output that -o names: a new file, or an existing pipe or device."""
+    """The output that -o names: a new file, a remote file, or an existing pipe or device."""
     return writing(name, False, force) if kind(name) else create(name, force)
 
 

@@ -46,8 +46,9 @@ class TargetSettings:
         if self.output and (kind := streams.kind(self.output)):
             raise click.UsageError(f"--rm needs an output file on disk, and {self.output} is {kind}")
         for name in self.files:
-            if name == "-" or streams.descriptor(name) is not None:
-                raise click.UsageError(f"--rm deletes files, and {display_name(name)} is a stream: leave --rm out")
+            kind = "a stream" if name == "-" else streams.kind(name)
+            if kind in ("a stream", "a remote file"):
+                raise click.UsageError(f"--rm deletes files, and {display_name(name)} is {kind}: leave --rm out")
 
 
 class Targets:
@@ -117,12 +118,12 @@ class Targets:
             return None
         if self.settings.output:
             return self.settings.output
-        if streams.kind(source) not in ("", "a named pipe"):
+        if streams.kind(source) not in ("", "a named pipe", "a remote file"):
             raise output.OutputError(
                 f"{source}: is not a file, so its output has no default name: name one with -o, or use -c"
             )
         target = name(source)
-        if kind := streams.kind(target):
+        if (kind := streams.kind(target)) not in ("", "a remote file"):
             raise output.OutputError(f"{target}: is {kind}: name the output with -o, or use -c")
         return target
 

@@ -17,7 +17,7 @@ import click
 from tokpress.container.varint import ADVICE
 from tokpress.errors import FormatError, TokpressError
 
-from . import catalog, jobs, options, signals
+from . import catalog, jobs, options, signals, streams
 from .output import FULL, NO_LINKS, PREFIX, OutputError, rename
 from .progress import counted, size
 from .targets import Key, auxiliary_files, file_keys
@@ -132,7 +132,7 @@ def _write(settings: Settings, archive: "Archive", stream: BinaryIO, numbers: Se
         raise OutputError(f"{settings.output}: is not a folder: name one with -o") from None
     with Tree(settings.output) as tree:
         read = {key for path in auxiliary_files(settings.models) for key in file_keys(os.stat(path))}
-        read |= set(file_keys(os.fstat(stream.fileno())))
+        read |= set(file_keys(streams.status(stream)))
         unpacking = Unpacking(settings, archive, tree, read)
         unpacking.write(numbers)
     note(f"{settings.archive}: {counted(unpacking.files, 'file')}, {size(unpacking.bytes)}", settings.quiet)

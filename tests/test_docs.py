@@ -59,12 +59,14 @@ def few_steps(code: str) -> str:
 def run(blocks: list[Block], folder: Path) -> None:
     """Python blocks that follow each other are one program; so are sh blocks between them."""
     session, exported = "", ""
-    for block in blocks:
+    for block, following in zip(blocks, [*blocks[1:], None]):
         code = few_steps(block.code)
         if block.title:
             (folder / block.title).write_text(code)
         elif block.language == "python":
             session += code
+            if following and following.language == "python" and not following.title:
+                continue
             (folder / "session.py").write_text(session)
             bash("python session.py", folder)
         elif block.language == "console":
@@ -119,11 +121,18 @@ def make_pictures(folder: Path) -> None:
         file.writeframes(sound.tobytes())
 
 
+#: pages whose blocks need more than tokpress
+NEEDS = {
+    "photos": ("PIL", "soundfile"),
+    "libraries": ("dask", "fsspec", "numcodecs", "pandas", "pyarrow", "smart_open", "zarr"),
+}
+
+
 def prepared(folder: Path, page: Path) -> Path:
     make_files(folder)
+    for module in NEEDS.get(page.stem, ()):
+        pytest.importorskip(module)
     if page.name == "photos.md":
-        pytest.importorskip("PIL")
-        pytest.importorskip("soundfile")
         make_pictures(folder)
     return folder
 

@@ -1,17 +1,14 @@
 """Files *.tokp opened by other libraries, by memory, disk and HTTP; archives of shutil and tarfile."""
 
-import functools
-import http.server
 import io
 import os
 import shutil
 import tarfile
-import threading
 
 import pytest
 
 import tokpress
-from tests.limits import LAST_RESORT
+from tests.http_server import serving
 from tokpress.errors import TokpressError
 from tokpress.integrations import shutil as our_shutil
 
@@ -44,16 +41,8 @@ def server(tmp_path):
     (tmp_path / "table.csv.tokp").write_bytes(tokpress.compress(TABLE.encode()))
     (tmp_path / "table.csv").write_text(TABLE)
 
-    class Quiet(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *words: object) -> None:
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=tmp_path)) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join(LAST_RESORT)
+    with serving(tmp_path) as address:
+        yield address
 
 
 def test_fsspec(fsspec, url):
