@@ -1,5 +1,6 @@
 """numcodecs and Zarr find their codecs by entry points, and use them as their own documentation does."""
 
+import io
 import json
 import pickle
 
@@ -43,6 +44,34 @@ def test_numcodecs(config):
         codec.decode(packed, out=out)
         assert out.tobytes(order) == array.tobytes(order)
         assert bytes(codec.decode(bytearray(packed))) == array.tobytes(order)
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_the_shape_of_integers_is_used(order):
+    """A picture takes fewer bytes than its bytes without it."""
+    numcodecs = pytest.importorskip("numcodecs")
+    codec = numcodecs.get_codec({"id": "tokpress", "effort": "fast"})
+    noise = np.random.default_rng(0).integers(0, 8, (64, 48, 3), dtype="u1")
+    picture = np.asarray(
+        noise + np.add.outer(np.add.outer(np.arange(64), np.arange(48)), [0, 60, 90]) % 240, "u1", order
+    )
+    packed = codec.encode(picture)
+    assert len(packed) < 0.9 * len(codec.encode(picture.tobytes(order)))
+    assert np.load(io.BytesIO(tokpress.decompress(packed))).tobytes() == picture.tobytes(order)
+    out = np.empty_like(picture)
+    assert codec.decode(packed, out=out) is not None and np.array_equal(out, picture)
+
+
+def test_bytes_that_look_like_a_header():
+    """Whatever is put in comes out, also the files that the codec itself makes of arrays."""
+    numcodecs = pytest.importorskip("numcodecs")
+    codec = numcodecs.get_codec({"id": "tokpress", "effort": "fast"})
+    np.save(file := io.BytesIO(), np.zeros((80, 80), "u1"))
+    for data in (file.getvalue(), b"\x93NUMPY", b"\x93NUMPY\1\0\xff\xff" + bytes(5000)):
+        assert codec.decode(codec.encode(data)) == data
+        assert codec.decode(codec.encode(np.frombuffer(data, "u1"))) == data
+    with pytest.raises(FormatError, match="no chunk"):
+        codec.decode(tokpress.compress(b"\x93NUMPY\1\0\xff\xff"))
 
 
 def test_numcodecs_refuses_what_does_not_fit():
@@ -91,6 +120,25 @@ def test_zarr(config, tmp_path):
     )
     chunk = (tmp_path / "a.zarr/x/c/0/0").read_bytes()
     assert tokpress.decompress(chunk) == data[:32].tobytes()
+
+
+def test_zarr_keeps_the_shape_of_a_chunk(tmp_path):
+    zarr = pytest.importorskip("zarr")
+    kind = zarr.registry.get_codec_class("tokpress")
+    data = np.random.default_rng(0).integers(0, 9, (3, 64, 64), dtype="u2") + np.arange(64, dtype="u2")
+    zarr.create_array(tmp_path / "a.zarr", data=data, chunks=(2, 64, 64), compressors=kind(effort="fast"))
+    assert np.array_equal(zarr.open_array(tmp_path / "a.zarr", mode="r")[:], data)
+    chunk = tokpress.decompress((tmp_path / "a.zarr/c/0/0/0").read_bytes())
+    assert np.array_equal(np.load(io.BytesIO(chunk)), data[:2])
+
+
+@pytest.mark.parametrize("place", ["before", "after"])
+def test_zarr_with_another_codec(place):
+    zarr = pytest.importorskip("zarr")
+    ours, other = zarr.registry.get_codec_class("tokpress")(effort="fast"), zarr.codecs.GzipCodec(level=0)
+    data = np.arange(10_000, dtype="i4").reshape(100, 100)
+    compressors = [ours, other] if place == "before" else [other, ours]
+    assert np.array_equal(zarr.create_array({}, data=data, compressors=compressors)[:], data)
 
 
 def test_zarr_reads_a_codec_without_settings():

@@ -9,6 +9,7 @@
 
 from typing import Any
 
+import numpy as np
 from numcodecs.abc import Codec
 from numcodecs.compat import ensure_contiguous_ndarray, ndarray_copy
 
@@ -17,7 +18,7 @@ from .settings import CodecSettings
 
 
 class Tokpress(Codec):
-    """The bytes of an array as a .tokp file. Zarr v2, kerchunk and others find it under the id "tokpress".
+    """An array as a .tokp file. Zarr v2, kerchunk and others find it under the id "tokpress".
 
     model: name or directory of a model, which the reader needs too. effort: without a model, "fast", "default" or "best".
     """
@@ -28,8 +29,11 @@ class Tokpress(Codec):
         self._settings = CodecSettings(model, effort)
 
     def encode(self, buf: Any) -> bytes:
-        """A .tokp file of the bytes of `buf`, any object with a contiguous buffer. Raises ModelError."""
-        return self._settings.encode(ensure_contiguous_ndarray(buf))
+        """A .tokp file of `buf`, any object with a contiguous buffer. The models use the shape of an array of integers. Raises ModelError."""
+        if not isinstance(buf, np.ndarray):
+            return self._settings.encode(ensure_contiguous_ndarray(buf))
+        shape = buf.shape if buf.flags.c_contiguous else buf.shape[::-1]  # in the order of its bytes
+        return self._settings.encode(ensure_contiguous_ndarray(buf), buf.dtype, shape)
 
     def decode(self, buf: Any, out: Any = None) -> Any:
         """The bytes of a .tokp file, or `out`, which must have their size, filled with them.

@@ -5,8 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from ..codec.options import EFFORTS, Effort
 from ..codec.stream import compress, decompress
+from ..container.varint import as_bytes
+from .arrays import bytes_of, source_of
 
 
 @dataclass(frozen=True)
@@ -26,13 +30,13 @@ class CodecSettings:
         if self.model is not None and self.effort != "default":
             raise ValueError("an effort chooses among the shipped models: it does not go with a model")
 
-    def encode(self, data: Any) -> bytes:
-        """A .tokp file of the bytes of a contiguous buffer. Raises ModelError."""
-        return compress(data, model=self.model, effort=self.effort)
+    def encode(self, data: Any, dtype: np.dtype | None = None, shape: tuple[int, ...] = ()) -> bytes:
+        """A .tokp file of a contiguous buffer, the bytes of an array of this type and shape in C order. Raises ModelError."""
+        return compress(source_of(as_bytes(data), dtype, shape), model=self.model, effort=self.effort)
 
     def decode(self, data: Any) -> bytes:
-        """The bytes of a .tokp file. Raises FormatError, ModelMismatchError, ModelError."""
-        return decompress(data, model=self.model)
+        """The bytes of the array. Raises FormatError, ModelMismatchError, ModelError."""
+        return bytes_of(decompress(data, model=self.model))
 
     def config(self) -> dict[str, str]:
         """Settings that are not the defaults."""

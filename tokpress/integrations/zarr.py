@@ -29,7 +29,7 @@ NAME = "tokpress"
 
 @dataclass(frozen=True)
 class TokpressCodec(BytesBytesCodec):
-    """The bytes of a chunk as a .tokp file.
+    """A chunk as a .tokp file. The models use the shape of a chunk of integers.
 
     model: name or directory of a model, which the reader needs too. effort: without a model, "fast", "default" or "best".
     """
@@ -56,7 +56,9 @@ class TokpressCodec(BytesBytesCodec):
         return {"name": NAME, "configuration": self._settings().config()}
 
     def _encode_sync(self, chunk_bytes: Buffer, chunk_spec: ArraySpec) -> Buffer:
-        return chunk_spec.prototype.buffer.from_bytes(self._settings().encode(chunk_bytes.as_numpy_array()))
+        dtype = chunk_spec.dtype.to_native_dtype()
+        packed = self._settings().encode(chunk_bytes.as_numpy_array(), dtype, chunk_spec.shape)
+        return chunk_spec.prototype.buffer.from_bytes(packed)
 
     def _decode_sync(self, chunk_bytes: Buffer, chunk_spec: ArraySpec) -> Buffer:
         return chunk_spec.prototype.buffer.from_bytes(self._settings().decode(chunk_bytes.as_numpy_array()))
