@@ -20,6 +20,7 @@ HEAVY = {
     "safetensors",
     "threadpoolctl",
     "huggingface_hub",
+    "fsspec",
 }
 CODE = """
 import sys

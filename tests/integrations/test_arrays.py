@@ -46,6 +46,31 @@ def test_numcodecs(config):
         assert bytes(codec.decode(bytearray(packed))) == array.tobytes(order)
 
 
+def test_the_checks_of_numcodecs():
+    """Those that its own codecs pass."""
+    numcodecs, kit = pytest.importorskip("numcodecs"), pytest.importorskip("numcodecs.tests.common")
+    rng = np.random.default_rng(0)
+    arrays = [
+        np.arange(1000, dtype="i4"),
+        rng.normal(1000, 1, (30, 10)),
+        rng.integers(0, 2, (100, 10)).astype(bool, order="F"),
+        rng.integers(0, 9, (40, 60), dtype="i2").T,
+        rng.choice([b"a", b"bb", b"ccc"], (5, 5, 5)),
+        rng.integers(0, 2**60, 100, dtype="u8").view("m8[ns]"),
+    ]
+    for config in CONFIGS:
+        codec = numcodecs.get_codec({"id": "tokpress", **config})
+        for array in arrays:
+            kit.check_encode_decode(array, codec)
+        kit.check_config(codec)
+    kit.check_err_encode_object_buffer(codec)
+    kit.check_err_decode_object_buffer(codec)
+    with pytest.raises(ValueError):
+        codec.encode(np.arange(1000)[::2])
+    with pytest.raises(TypeError):
+        codec.encode(["foo", "bar"])
+
+
 @pytest.mark.parametrize("order", ["C", "F"])
 def test_the_shape_of_integers_is_used(order):
     """A picture takes fewer bytes than its bytes without it."""
