@@ -74,9 +74,7 @@ class Page:
 
     def html(self) -> bytes:
         view = self._view()
-        note = {"picture": picture_note, "sound": sound_note, "text": self._text_note, "items": self._text_note}[
-            view["view"]
-        ](view)
+        note = {"picture": picture_note, "sound": sound_note}.get(view["view"], self._text_note)(view)
         shown = _BODIES[view["view"]].format(
             note=document.escape(note),
             likeliest=self._text.likeliest_table(),
@@ -285,7 +283,7 @@ _TEXT = """\
 </main>
 <aside>
 <section aria-labelledby="token-head"><h2 id="token-head">Token</h2>
-<p class="reading" id="reading" aria-live="polite">Point at a token, or focus the text and use the arrow keys; n and p go to tokens of 8 bits or more.</p>
+<p class="reading" id="reading">Point at a token, or focus the text and use the arrow keys; n and p go to tokens of 8 bits or more.</p>
 {likeliest}</section>
 <section aria-labelledby="lines-head"><h2 id="lines-head">Costliest lines</h2>
 <label>by <select id="order"><option value="bits">bits</option><option value="bits_per_byte">bits per byte</option></select></label>

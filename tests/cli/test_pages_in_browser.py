@@ -61,6 +61,7 @@ def test_text(shown, run, place, tiny, dark):
     assert (ground < 64).all() if dark else (ground > 192).all()
     page.click("#lines li:first-child a")
     assert page.evaluate("document.activeElement.id") == "t1600"
+    assert page.evaluate("document.activeElement.getAttribute('aria-label')").startswith("“E”: ")
     assert page.evaluate("document.querySelectorAll('.t.line').length") == 7
     box = page.evaluate("(b => [b.top, b.bottom])(document.activeElement.getBoundingClientRect())")
     assert 0 <= box[0] < box[1] <= 900 and "“E”" in page.text("#reading")

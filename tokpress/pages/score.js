@@ -71,6 +71,7 @@
       current = i;
       spans[i].setAttribute("aria-selected", "true");
       spans[i].tabIndex = 0;
+      spans[i].setAttribute("aria-label", `${quoted(tokens.text[i])}: ${number(tokens.bits[i])} bits`);
       describe(i);
       if (focus) spans[i].focus();
     }
