@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 from math import cos, hypot, pi, sin
 
-#: half the side of a point's mark; the room between a label and other things
-MARK, GAP = 5.0, 3.0
+#: half the side of a point's mark; the room between a label and its mark or other labels, and between it and other marks
+MARK, GAP, MARK_GAP = 5.0, 3.0, 8.0
 #: directions that are tried, to the right first; rings around the point, a ring apart
 DIRECTIONS, RINGS, RING = 16, 24, 9.0
 #: a label farther away than this gets a line to its point
@@ -16,21 +16,23 @@ Box = tuple[float, float, float, float]  # left, low, right, high
 def placed(points: Sequence[tuple[float, float]], sizes: Sequence[tuple[float, float]], frame: Box) -> list[Box]:
     """The box of each label, near its point and within the frame. sizes: width and height of each label.
 
-    Labels are placed in order. One that finds no free place takes the place with the smallest overlap.
+    Labels are placed in order. One that finds no free place takes the place with the smallest collision.
 
-    >>> placed([(50, 50), (50, 52)], [(30, 10), (30, 10)], (0, 0, 100, 100))[0]
+    >>> placed([(50, 50), (20, 52)], [(30, 10), (30, 10)], (0, 0, 100, 100))[0]
     (58.0, 45.0, 88.0, 55.0)
     """
-    taken = [(x - MARK, y - MARK, x + MARK, y + MARK) for x, y in points]
-    found = []
-    for point, size in zip(points, sizes):
-        best = min(_candidates(point, size, frame), key=lambda box: sum(overlap(box, other) for other in taken))
-        for box in _candidates(point, size, frame):
-            if not any(overlap(box, other, GAP) for other in taken):
-                best = box
-                break
-        taken.append(best)
-        found.append(best)
+    marks = [(x - MARK, y - MARK, x + MARK, y + MARK) for x, y in points]
+    found: list[Box] = []
+    for i, (point, size) in enumerate(zip(points, sizes)):
+        others = marks[:i] + marks[i + 1 :]
+
+        def collision(box: Box, mark: Box = marks[i], others: list[Box] = others) -> float:
+            near = overlap(box, mark, GAP / 2) + sum(overlap(box, label, GAP) for label in found)
+            return near + sum(overlap(box, other, MARK_GAP) for other in others)
+
+        candidates = list(_candidates(point, size, frame))
+        free = (box for box in candidates if not collision(box))
+        found.append(next(free, None) or min(candidates, key=collision))
     return found
 
 
