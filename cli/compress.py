@@ -1,6 +1,7 @@
 """tokpress compress: plan the targets, code each file, report. Files are coded in parallel where `jobs` allows it."""
 
 import os
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -9,17 +10,19 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 import click
 
-from . import catalog, jobs, options, streams, verify
+from . import catalog, folders, jobs, options, streams, verify
 from .progress import Progress, rates, speed
 from .streams import display_name
 from .targets import Targets, TargetSettings, auxiliary_files
 from .terminal import note
 
 if TYPE_CHECKING:
-    from tokpress.codec.options import Options
+    from tokpress.codec.options import Effort, Options
     from tokpress.codec.stream import Summary
 
 SUFFIX = ".tokp"
+#: levels below the first are as --fast, from the second on as --best
+FIRST_DEFAULT, FIRST_BEST = 4, 16
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,7 @@ class Settings(TargetSettings):
 
     fast: bool
     best: bool
+    level: int | None
     model: str | None
     context: str | None
     given: str | None
@@ -46,15 +50,18 @@ class Settings(TargetSettings):
             raise click.UsageError("--context needs one lane and whole files: leave --lanes, --lossy and --content out")
         if self.lossy and not self.model:
             raise click.UsageError("--lossy needs a lossy model: name one with -m")
-        if self.fast and self.best:
-            raise click.UsageError("--fast and --best exclude each other")
-        if (self.fast or self.best) and self.model:
+        if self.fast + self.best + (self.level is not None) > 1:
+            raise click.UsageError("--fast, --best and a level exclude each other")
+        if self.effort != "default" and self.model:
             raise click.UsageError(f"--{self.effort} chooses among the shipped models: leave out -m or --{self.effort}")
         self.check_targets()
 
     @property
-    def effort(self) -> str:
-        return "fast" if self.fast else "best" if self.best else "default"
+    def effort(self) -> "Effort":
+        level = self.level or FIRST_DEFAULT
+        return (
+            "fast" if self.fast or level < FIRST_DEFAULT else "best" if self.best or level >= FIRST_BEST else "default"
+        )
 
     @property
     def models(self) -> list[str]:
@@ -87,11 +94,20 @@ class Result(NamedTuple):
     seconds: float
 
 
-@click.command(cls=options.Command)
+class WithLevels(options.Command):
+    """Takes -1 … -19 for --level 1 … 19."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        end = args.index("--") if "--" in args else len(args)
+        levels = [f"--level={word[1:]}" if re.fullmatch(r"-\d{1,2}", word) else word for word in args[:end]]
+        return super().parse_args(ctx, levels + args[end:])
+
+
+@click.command(cls=WithLevels)
 @options.all_of(
     options.files, options.output(default="FILE.tokp"), options.stdout,
     options.force("Overwrite files; compress .tokp files again."),
-    options.keep, options.remove,
+    options.recursive, options.keep, options.remove,
     click.option("--fast", is_flag=True, help="Leave out the text model; faster."),
     click.option("--best", is_flag=True, help="Add a larger text model; 8 times slower."),
     options.model(show_default="best shipped one"), options.context, options.quiet, options.verbose,
@@ -99,6 +115,8 @@ class Result(NamedTuple):
 @options.all_of(
     click.option("--content", cls=options.Advanced, is_flag=True, help="Store pictures and sound as PPM, TIFF or WAV."),
     click.option("--lossy", cls=options.Advanced, is_flag=True, help="Store only the tokens of a lossy model (-m)."),
+    click.option("--level", cls=options.Advanced, type=options.Whole(1, 19), metavar="N",
+                 help="Also -1 to -19: below 4 as --fast, from 16 as --best."),
     options.given, options.plugins, options.threads, options.lanes,
     click.option("--frame-size", cls=options.Advanced, type=options.Size(), default="16M", show_default=True, metavar="SIZE",
                  help="Bytes in a frame, up to 64M."),
@@ -113,9 +131,10 @@ def compress(**values: Any) -> None:
     \b
     Examples:
       tokpress compress book.txt                    writes book.txt.tokp
+      tokpress compress -r folder                   writes FILE.tokp beside each file in it
       tar c notes | tokpress compress > notes.tokp  compresses a stream
     """
-    settings = Settings(**values)
+    settings = Settings(**folders.expanded(values, lambda name: not name.endswith(SUFFIX)))
     files = _without_compressed(settings)
     targets = Targets(settings)
     targets.plan(files, lambda name: name + SUFFIX, auxiliary_files(settings.models, settings.given, settings.context))

@@ -10,7 +10,7 @@ import click
 
 from tokpress.container.varint import ADVICE, COPY
 
-from . import catalog, jobs, options
+from . import catalog, folders, jobs, options
 from .compress import SUFFIX
 from .output import OutputError
 from .progress import Progress, speed
@@ -54,7 +54,7 @@ class Result(NamedTuple):
 @click.command(cls=options.Command)
 @options.all_of(
     options.files, options.output(default="FILE"), options.stdout,
-    options.force("Overwrite existing files."), options.keep, options.remove_compressed, options.models,
+    options.recursive, options.force("Overwrite existing files."), options.keep, options.remove_compressed, options.models,
     options.context, options.quiet, options.verbose,
     click.option("--keep-going", cls=options.Advanced, is_flag=True,
                  help="Restore the intact frames of a damaged file; exit with 1."),
@@ -70,7 +70,7 @@ def decompress(**values: Any) -> None:
       tokpress decompress book.txt.tokp          writes book.txt
       tokpress decompress -c book.txt.tokp | wc  writes to a pipe
     """
-    settings = Settings(**values)
+    settings = Settings(**folders.expanded(values, is_compressed))
     targets = Targets(settings)
     targets.plan(settings.files, _without_suffix, auxiliary_files(settings.models, settings.given, settings.context))
     models = catalog.load(settings.models, settings.given)
@@ -81,6 +81,10 @@ def decompress(**values: Any) -> None:
 
 
 # --- plan
+
+
+def is_compressed(name: str) -> bool:
+    return name.endswith(SUFFIX)
 
 
 def _without_suffix(name: str) -> str:

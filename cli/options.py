@@ -176,6 +176,7 @@ def model(**default: Any) -> Decorator:
 
 
 files = click.argument("files", nargs=-1, type=FileName(), metavar="[FILE]...", callback=_inputs)
+recursive = click.option("-r", "--recursive", is_flag=True, help="Take the files in folders and below.")
 stdout = click.option("-c", "--stdout", is_flag=True, help="Write to stdout.")
 overwrite = force("Overwrite existing files.")
 keep = click.option("-k", "--keep", is_flag=True, help="Keep the input files (the default).")

@@ -15,6 +15,7 @@ COMMANDS = {
     "test": "Verify .tokp files without writing anything.",
     "info": "Show sizes, frames and models of .tokp files.",
     "models": "List the installed models.",
+    "list": "List the priors or tokenizers that can be trained.",
     "score": "Print the bits that each file, line, token or byte costs.",
     "sample": "Draw text or other data from a model.",
     "bench": "Measure tokpress and other compressors on your files.",

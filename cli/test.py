@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, cast
 
 import click
 
-from . import catalog, jobs, options, streams
-from .decompress import has_several_frames, restored_bytes
+from . import catalog, folders, jobs, options, streams
+from .decompress import has_several_frames, is_compressed, restored_bytes
 from .progress import Progress, speed
 from .streams import display_name
 from .terminal import note, say
@@ -39,17 +39,18 @@ class Result(NamedTuple):
 
 @click.command(cls=options.Command)
 @options.all_of(
-    options.files, options.models, options.context, options.quiet, options.verbose,
+    options.files, options.recursive, options.models, options.context, options.quiet, options.verbose,
     options.given, options.plugins, options.threads, options.kernel,
 )  # fmt: skip
 def test(**values: Any) -> None:
     """Decode each FILE.tokp, or stdin, and compare its checksums. Nothing is written.
 
     \b
-    Example:
+    Examples:
       tokpress test *.tokp
+      tokpress test -r folder
     """
-    settings = Settings(**values)
+    settings = Settings(**folders.expanded(values, is_compressed))
     models = catalog.load(settings.models, settings.given)
     context = catalog.context(settings.context, several=len(settings.files) > 1)
     large = has_several_frames if jobs.are_files(settings.files) else None

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 def use(path: Path) -> None:
     data = tokpress.compress(b"text", model="context-mixing", lanes=1)
     assert_type(data, bytes)
+    assert_type(tokpress.compress(b"text", effort="fast"), bytes)
     model = tokpress.load("context-mixing")
     assert_type(model, tokpress.Model)
     assert_type(tokpress.decompress(data, models=[model]), bytes)

@@ -232,3 +232,11 @@ def test_decoding_random_bits_draws_from_the_prior(place):
         Model(BytesTokenizer(), HistogramPrior(256, counts)).sample_bits(4000, os.urandom(9000)), np.uint8
     )
     assert np.abs(np.bincount(drawn, minlength=256)[:4] / 4000 - counts[:4] / 16000).max() < 0.05
+
+
+def test_components_and_their_settings(run):
+    listed = run("list", "priors").stdout
+    assert "\npixelcnn\n  PixelCNN: " in listed and "width=128" in listed and max(map(len, listed.splitlines())) <= 80
+    found = {row["name"]: row for row in json.loads(run("list", "tokenizers", "--json").stdout)}
+    assert found["fsq"]["settings"]["levels"] == "8,8,8" and found["bytes"]["idea"]
+    run("list", "models", code=2)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from ..container.frames import MAX_LANES, MAX_SOURCE
 from ..errors import TokpressError
@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
 #: default number of bytes in a frame
 FRAME_SIZE = 1 << 24
+Effort = Literal["fast", "default", "best"]
 #: effort → the shipped models that are candidates, and those for sources with samples (pixels or sound)
-EFFORTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+EFFORTS: dict[Effort, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "fast": (("context-mixing",), ("linear-prediction", "context-mixing")),
     "default": (("text", "context-mixing"), ("linear-prediction", "context-mixing-2d", "context-mixing", "text")),
     "best": (
@@ -25,7 +26,6 @@ EFFORTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("linear-prediction", "context-mixing-2d", "context-mixing", "text", "text-large"),
     ),
 }
-
 #: called with the number of bytes done so far
 Report = Callable[[int], None]
 
@@ -41,7 +41,7 @@ class Options:
     report: Report = lambda done: None
     #: store only the tokens of the one model's lossy tokenizer
     lossy: bool = False
-    effort: str = "default"
+    effort: Effort = "default"
     #: what the models read first; the decoder needs it too
     context: Context | None = None
 

@@ -29,7 +29,7 @@ from .choose import LZMA_ENOUGH, choose_frame
 from .context import Context
 from .encoded_frame import EncodedFrame
 from .framing import Block, blocks, bytes_left
-from .options import Options, Report
+from .options import Effort, Options, Report
 from .restore import Decoding, restored
 
 if TYPE_CHECKING:
@@ -257,7 +257,7 @@ def compress(
     data: bytes,
     model: Model | str | None = None,
     lanes: int | None = None,
-    effort: str = "default",
+    effort: Effort = "default",
     context: bytes | Context | None = None,
 ) -> bytes:
     """Compress `data` to a complete .tokp file.

@@ -26,6 +26,8 @@ from .token_order import in_byte_order
 
 #: pieces have 2^6.5 … 2^12.5 tokens, all lengths of logarithms alike likely
 SHORTEST, LONGEST = 6.5, 12.5
+#: Sources of more tokens are drawn alike, smaller ones by their size: priming should suit each kind of text, not the largest (docs/notes/text.md).
+ALIKE = 1 << 19
 #: the mean is over about so many pieces
 WINDOW = 200
 #: how much of what the weights have learned a model keeps: all of it suits short texts, and is too much for long ones (docs/notes/text.md)
@@ -45,7 +47,7 @@ def ordered_and_primed(prior: BitwisePrior, sources: list[Source], pieces: int) 
 
 
 def primed(prior: BitwisePrior, sources: list[Source], pieces: int, seed: int = 0) -> BitwisePrior:
-    """The prior with a priming from so many pieces of the sources, which are drawn by weight. Raises TokpressError where the core does
+    """The prior with a priming from so many pieces of the sources, whatever their weights. Raises TokpressError where the core does
     not step the prior."""
     model = model_of(prior.base)
     if model is None:
@@ -83,8 +85,8 @@ def _after(prior: BitwisePrior, model: CoreModel, tokens: NDArray[np.int32], sta
 
 def _pieces(sources: list[Source], count: int, rng: np.random.Generator) -> Iterator[NDArray[np.int32]]:
     sources = [source for source in sources if len(source.tokens)]
-    mass = np.array([len(source.tokens) * source.weight for source in sources])
-    shares = mass / mass.sum() if sources else mass
+    size = np.array([min(len(source.tokens), ALIKE) for source in sources], np.float64)
+    shares = size / size.sum() if sources else size
     for _ in range(count if sources else 0):
         tokens = sources[rng.choice(len(sources), p=shares)].tokens
         length = min(int(2 ** rng.uniform(SHORTEST, LONGEST)), len(tokens))
