@@ -10,7 +10,7 @@ from pathlib import Path
 
 #: imports go downwards; the last room is for files that every room may use
 ROOMS = (
-    "cli", "bench", "training", "codec", "models", "priors", "tokenizers", "coding", "media", "exact", "storage", "native", "container",
+    "cli", "bench", "training", "codec", "pages", "models", "priors", "tokenizers", "coding", "media", "exact", "storage", "native", "container",
     "loose",
 )  # fmt: skip
 #: loose files that stand above all rooms

@@ -121,7 +121,7 @@ def make_pictures(folder: Path) -> None:
 
 def prepared(folder: Path, page: Path) -> Path:
     make_files(folder)
-    if page.name == "photos.md":
+    if page.name in ("photos.md", "look.md"):
         pytest.importorskip("PIL")
         pytest.importorskip("soundfile")
         make_pictures(folder)

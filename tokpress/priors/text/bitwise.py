@@ -73,6 +73,9 @@ class BitwisePrior(Prior):
     def for_tokenizer(self, tokenizer: Tokenizer) -> BitwisePrior:
         return BitwisePrior(self.base, tokenizer, self.priming)
 
+    def before_mixing(self) -> SteppedPrior:
+        return self.base
+
     def codec(self, frame: Frame) -> Codec:
         return in_core(self.base, lambda: self.mixing_in_core, frame, self._twin)
 
