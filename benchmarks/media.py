@@ -260,6 +260,13 @@ ARCHIVES: dict[str, tuple[Callable[[Path, Path], None], list[str]]] = {
 }
 
 
+def jpeg_xl(files: list[Path]) -> int | None:
+    """Bytes of all files, each by JPEG XL; None where they are no pictures, or cjxl is not on PATH."""
+    if files[0].suffix not in (".png", ".pgm") or not shutil.which(NEEDED["JPEG XL"]):
+        return None
+    return sum(map(PEERS["picture"]["JPEG XL"], files))
+
+
 def archived(data: Path, write: Callable[[Path, Path], None], words: list[str]) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place) / "files"
@@ -290,6 +297,7 @@ def archived(data: Path, write: Callable[[Path, Path], None], words: list[str]) 
             "alone": alone,
             "archive": packed.stat().st_size,
             "tar_xz": len(lzma.compress(tar.getvalue(), preset=9 | lzma.PRESET_EXTREME)),
+            "jpeg_xl": jpeg_xl(files),
             "pack_seconds": round(seconds, 1),
             "one_seconds": round(one, 2),
         }
@@ -314,13 +322,15 @@ class Archives(Benchmark):
             "one archive",
             "less by",
             "tar, xz -9e",
+            "each by JPEG XL",
             "packing, s",
             "one file, s",
         ]
         rows = [
             [
                 name, f"{m['files']:,}", f"{m['file_bytes']:,}", f"{m['alone']:,}", f"{m['archive']:,}",
-                f"{1 - m['archive'] / m['alone']:.1%}", f"{m['tar_xz']:,}", f"{m['pack_seconds']:g}", f"{m['one_seconds']:g}",
+                f"{1 - m['archive'] / m['alone']:.1%}", f"{m['tar_xz']:,}",
+                f"{m['jpeg_xl']:,}" if m["jpeg_xl"] else "–", f"{m['pack_seconds']:g}", f"{m['one_seconds']:g}",
             ]
             for name, m in results.values().items()
         ]  # fmt: skip

@@ -10,8 +10,8 @@ from pathlib import Path
 
 #: imports go downwards; the last room is for files that every room may use
 ROOMS = (
-    "cli", "bench", "training", "integrations", "codec", "models", "priors", "tokenizers", "coding", "media", "exact", "storage", "native",
-    "container", "loose",
+    "cli", "bench", "training", "integrations", "codec", "pages", "models", "priors", "tokenizers", "coding", "media", "exact", "storage",
+    "native", "container", "loose",
 )  # fmt: skip
 #: loose files that stand above all rooms
 ABOVE = {"tokpress", "tokpress.__main__", "tokpress.conformance"}

@@ -6,6 +6,7 @@ import sys
 from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
+from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,13 +34,16 @@ class Settings:
     repeat: int
     json: str | None
     plot: str | None
+    html: str | None
     force: bool
     quiet: bool
     verbose: bool
 
     def __post_init__(self) -> None:
-        if self.json and self.plot and set(identities(self.json)) & set(identities(self.plot)):
-            raise click.UsageError("--json and --plot name the same file")
+        outputs = {"--json": self.json, "--plot": self.plot, "--html": self.html}
+        for (first, a), (second, b) in combinations(outputs.items(), 2):
+            if a and b and set(identities(a)) & set(identities(b)):
+                raise click.UsageError(f"{first} and {second} name the same file")
         if self.plot and os.path.splitext(self.plot)[1] not in PLOT_SUFFIXES:
             raise click.UsageError(f"--plot {self.plot}: the name must end in {', '.join(PLOT_SUFFIXES)}")
 
@@ -60,6 +64,7 @@ class Settings:
     click.option("--repeat", type=click.IntRange(1), default=1, show_default=True, metavar="N", help="Runs of each codec; the fastest counts."),
     click.option("--json", metavar="FILE", help="Write figures as JSON; - is stdout, and no table."),
     click.option("--plot", metavar="FILE", help="Plot rate against speed: .png, .svg or .pdf."),
+    click.option("--html", metavar="FILE", help="Plot rate against speed as a page, with a table."),
     options.overwrite, options.quiet, options.verbose, options.threads,
 )  # fmt: skip
 def bench(**values: Any) -> None:
@@ -104,9 +109,9 @@ def _files(settings: Settings) -> list[str]:
 
 
 def _check_outputs(settings: Settings, files: list[str]) -> None:
-    """Raise OutputError where --json or --plot cannot be written, or is one of the files."""
+    """Raise OutputError where an output cannot be written, or is one of the files."""
     measured = {key for name in files for key in identities(name)}
-    for path in (settings.json, settings.plot):
+    for path in (settings.json, settings.plot, settings.html):
         if path and path != "-":
             output.check(path, "-", settings.force)
             if measured.intersection(identities(path)):
@@ -195,6 +200,11 @@ def _report(settings: Settings, run: "Run") -> None:
     if settings.plot:
         with streams.destination(settings.plot, settings.force) as out:
             report.plot(run, out, os.path.splitext(settings.plot)[1][1:])
+    if settings.html:
+        from .bench_page import page
+
+        with streams.destination(settings.html, settings.force) as out:
+            out.write(page(run))
 
 
 def _print_table(run: "Run") -> None:

@@ -3,6 +3,7 @@
 The bits of a token are divided equally among its bytes.
 """
 
+import heapq
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -51,35 +52,68 @@ def blocks(
 
 
 def by_file(pieces: "Iterable[Piece]") -> Iterator[Row]:
-    total = {"bits": 0.0, "bytes": 0, "tokens": 0, "lines": 0}
-    last = b"\n"
+    totals = Totals()
     for block, bits in pieces:
-        total["bits"] += bits.total_bits
-        total["bytes"] += len(block)
-        total["tokens"] += bits.tokens
-        total["lines"] += block.count(b"\n")
-        last = block[-1:]
-    total["lines"] += last != b"\n"
-    yield _rated(total) | {f"bits_per_{k[:-1]}": total["bits"] / max(total[k], 1) for k in ("tokens", "lines")}
+        totals.add(block, bits)
+    yield totals.row()
+
+
+class Totals:
+    """The row of a file, from one piece after another."""
+
+    def __init__(self) -> None:
+        self._sums = {"bits": 0.0, "bytes": 0, "tokens": 0, "lines": 0}
+        self._last = b"\n"
+
+    def add(self, block: bytes, bits: "Bits") -> None:
+        self._sums["bits"] += bits.total_bits
+        self._sums["bytes"] += len(block)
+        self._sums["tokens"] += bits.tokens
+        self._sums["lines"] += block.count(b"\n")
+        self._last = block[-1:]
+
+    def row(self) -> Row:
+        total = self._sums | {"lines": self._sums["lines"] + (self._last != b"\n")}
+        return _rated(total) | {f"bits_per_{k[:-1]}": total["bits"] / max(total[k], 1) for k in ("tokens", "lines")}
 
 
 def by_line(pieces: "Iterable[Piece]") -> Iterator[Row]:
-    """A line includes its newline. It may span several blocks."""
-    import numpy as np
-
-    number, cost, length, text = 1, 0.0, 0, b""
+    lines = Lines()
     for block, bits in pieces:
+        yield from lines.add(block, bits)
+    yield from lines.end()
+
+
+class Lines:
+    """The rows of lines, from one piece after another. A line includes its newline. It may span several blocks."""
+
+    def __init__(self) -> None:
+        self._number = 1
+        self._start_next()
+
+    def _start_next(self) -> None:
+        self._bits, self._bytes, self._text = 0.0, 0, b""
+
+    def add(self, block: bytes, bits: "Bits") -> Iterator[Row]:
+        """The rows of the lines that end in this block."""
+        import numpy as np
+
         cumulative = np.concatenate([[0.0], np.cumsum(per_byte(bits))])
         start = 0
         for end in [*(np.flatnonzero(np.frombuffer(block, np.uint8) == 10) + 1).tolist(), len(block)]:
-            cost, length = cost + float(cumulative[end] - cumulative[start]), length + end - start
-            text += block[start : min(end, start + TEXT)] if len(text) < TEXT else b""
+            self._bits, self._bytes = self._bits + float(cumulative[end] - cumulative[start]), self._bytes + end - start
+            self._text += block[start : min(end, start + TEXT)] if len(self._text) < TEXT else b""
             if end > start and block[end - 1] == 10:
-                yield {"line": number} | _rated({"bits": cost, "bytes": length}) | {"text": readable(text)}
-                number, cost, length, text = number + 1, 0.0, 0, b""
+                yield from self.end()
+                self._number += 1
             start = end
-    if length:
-        yield {"line": number} | _rated({"bits": cost, "bytes": length}) | {"text": readable(text)}
+
+    def end(self) -> Iterator[Row]:
+        """The row of the line so far, if it has bytes."""
+        if self._bytes:
+            row = _rated({"bits": self._bits, "bytes": self._bytes})
+            yield {"line": self._number} | row | {"text": readable(self._text)}
+            self._start_next()
 
 
 def by_token(pieces: "Iterable[Piece]") -> Iterator[Row]:
@@ -133,6 +167,30 @@ def per_byte(bits: "Bits") -> "NDArray[np.float64]":
     reached[-1] = bits.total_bits
     out: NDArray[np.float64] = np.repeat(np.diff(reached, prepend=0.0) / bits.lengths[real], bits.lengths[real])
     return out
+
+
+class Highest:
+    """The rows with the highest values of `key`, at most `most`. Of equal rows the first one counts as the higher."""
+
+    def __init__(self, key: str, most: int) -> None:
+        self._key, self._most, self._count = key, most, 0
+        self._heap: list[tuple[float, int, Row]] = []
+
+    def takes(self, row: Row) -> bool:
+        """Whether the next row, this one, is among the highest so far."""
+        return len(self._heap) < self._most or row[self._key] > self._heap[0][0]
+
+    def add(self, row: Row) -> None:
+        self._count += 1
+        entry = (row[self._key], -self._count, row)
+        if len(self._heap) < self._most:
+            heapq.heappush(self._heap, entry)
+        else:
+            heapq.heappushpop(self._heap, entry)
+
+    def rows(self) -> list[Row]:
+        """The highest first."""
+        return [row for *_, row in sorted(self._heap, key=lambda entry: entry[:2], reverse=True)]
 
 
 def _rated(row: Row) -> Row:

@@ -1,6 +1,5 @@
 """tokpress score: bits of one file after another, as rows."""
 
-import heapq
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from . import catalog, costs, jobs, options
+from . import catalog, costs, jobs, options, output, streams
 from .main import Failure
 from .progress import warn_without_core
 from .streams import ADVICE, display_name
+from .targets import auxiliary_files, check_not_read
 from .terminal import say, show
 
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ class Settings:
     lanes: int | None
     kernel: str
     as_json: bool
+    html: str | None
+    force: bool
     verbose: bool
 
     def __post_init__(self) -> None:
@@ -41,6 +43,8 @@ class Settings:
             raise click.UsageError("--context needs a single lane: leave --lanes out")
         if self.rate and not self.top:
             raise click.UsageError("--rate orders the rows of --top: add --top N")
+        if self.html and (len(self.files) > 1 or streams.is_stdout(self.html)):
+            raise click.UsageError("--html writes the page of one FILE to a file: name one of each")
 
     @property
     def sort_key(self) -> str:
@@ -54,7 +58,8 @@ class Settings:
                  help="Unit of a row."),
     click.option("--top", type=click.IntRange(1), metavar="N", show_default="all rows", help="Print the N most expensive rows."),
     click.option("--rate", is_flag=True, help="With --top: sort by bits per byte, not by bits."),
-    options.model(default="text", show_default=True), options.as_json, options.verbose,
+    click.option("--html", type=options.FileName(), metavar="OUT", help="Write a page to look at, too."),
+    options.model(default="text", show_default=True), options.as_json, options.overwrite, options.verbose,
     click.option("--context", "contexts", cls=options.Advanced, multiple=True, type=click.Path(exists=True, dir_okay=False), metavar="FILE",
                  help="File that the model reads first; repeatable."),
     options.given, options.plugins, options.threads, options.lanes, options.kernel,
@@ -65,12 +70,21 @@ def score(**values: Any) -> None:
     Expensive parts are those that the model did not expect. The bits of a token in two lines are divided by its bytes in each.
     With several --lanes the beginning of each lane is more expensive, since a lane starts without context.
 
+    --html writes one self-contained page: text coloured by the bits of its tokens, with likely alternatives; a picture beside its bits; a
+    recording above its bits; the most expensive lines.
+
     \b
     Examples:
       tokpress score book.txt
       tokpress score --by line --top 20 server.log  finds unusual lines
+      tokpress score --html page.html server.log
     """
     settings = Settings(**values)
+    if settings.html:
+        check_not_read(
+            settings.html, [*settings.files, *auxiliary_files([settings.model], settings.given, *settings.contexts)]
+        )
+        output.check(settings.html, "-", settings.force)
     warn_without_core()
     (model,) = catalog.load([settings.model], settings.given)
     context = b"".join(Path(name).read_bytes() for name in settings.contexts)
@@ -85,9 +99,18 @@ def score(**values: Any) -> None:
 def _score_file(settings: Settings, model: "Model", context: bytes, rows: "AllRows | TopRows", name: str) -> None:
     lanes = 1 if settings.contexts else settings.lanes
     with jobs.reading(name, seekable=not model.tokenizer.lossless) as source:
-        for row in costs.BY[settings.by](costs.blocks(source, model, lanes, context, settings.kernel)):
+        pieces, page = costs.blocks(source, model, lanes, context, settings.kernel), None
+        if settings.html:
+            from .score_page import Page
+
+            page = Page(display_name(name), model, lanes, context, settings.kernel)
+            pieces = page.watch(pieces)
+        for row in costs.BY[settings.by](pieces):
             with _printing():
                 rows.add({"file": display_name(name)} | row)
+    if page and settings.html:
+        with streams.destination(settings.html, settings.force) as out:
+            out.write(page.html())
 
 
 @contextmanager
@@ -118,20 +141,14 @@ class TopRows:
     """Keeps the N most expensive rows, and prints them at the end."""
 
     def __init__(self, settings: Settings) -> None:
-        self._printed, self._key, self._max_rows = AllRows(settings), settings.sort_key, settings.top or 0
-        self._heap: list[tuple[float, int, costs.Row]] = []
-        self._count = 0
+        self._printed = AllRows(settings)
+        self._highest = costs.Highest(settings.sort_key, settings.top or 0)
 
     def add(self, row: costs.Row) -> None:
-        self._count += 1
-        entry = (row[self._key], -self._count, row)  # of equal rows the first one counts as the more expensive
-        if len(self._heap) < self._max_rows:
-            heapq.heappush(self._heap, entry)
-        else:
-            heapq.heappushpop(self._heap, entry)
+        self._highest.add(row)
 
     def end(self) -> None:
-        for *_, row in sorted(self._heap, reverse=True):
+        for row in self._highest.rows():
             self._printed.add(row)
         self._printed.end()
 

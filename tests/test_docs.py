@@ -124,6 +124,7 @@ def make_pictures(folder: Path) -> None:
 #: pages whose blocks need more than tokpress
 NEEDS = {
     "photos": ("PIL", "soundfile"),
+    "look": ("PIL", "soundfile"),
     "libraries": ("dask", "fsspec", "numcodecs", "pandas", "pyarrow", "smart_open", "zarr"),
 }
 
@@ -132,7 +133,7 @@ def prepared(folder: Path, page: Path) -> Path:
     make_files(folder)
     for module in NEEDS.get(page.stem, ()):
         pytest.importorskip(module)
-    if page.name == "photos.md":
+    if page.name in ("photos.md", "look.md"):
         make_pictures(folder)
     return folder
 

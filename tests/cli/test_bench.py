@@ -9,6 +9,7 @@ import pytest
 
 from tests.bench.conftest import false_zpaq, text  # noqa: F401 (fixtures)
 from tests.limits import LAST_RESORT, wait_until
+from tests.pages.test_document import check_harmless
 
 from .conftest import command
 
@@ -20,7 +21,7 @@ def test_rows_table_json_and_plot(process, place, text):  # noqa: F811
     (place / "folder" / "deeper" / "one").write_bytes(b"one" * 50)
     done = process(
         "bench", "text", "folder", "--against", "xz:1, zstd:1", "-m", "context-mixing", "-T", "1",
-        "--json", "out.json", "--plot", "out.png",
+        "--json", "out.json", "--plot", "out.png", "--html", "out.html",
     )  # fmt: skip
     told = json.loads((place / "out.json").read_text())
     names = ["tokpress", "tokpress:context-mixing", "xz:1", "zstd:1"]
@@ -31,6 +32,9 @@ def test_rows_table_json_and_plot(process, place, text):  # noqa: F811
     shown = done.stdout.decode()
     assert "2 files" in shown and "bits per byte" in shown and "model bytes" in shown
     assert (place / "out.png").read_bytes().startswith(b"\x89PNG") and done.stderr == b""
+    page = check_harmless((place / "out.html").read_bytes())
+    assert page.texts["text"].count("tokpress:context-mixing") == 1 and len(page.named("tr")) == 1 + 8 + 4
+    assert "2 files" in page.texts["h1"] and not page.named("script")
 
 
 def test_json_on_stdout_is_nothing_but_json(process, place, text):  # noqa: F811
@@ -75,7 +79,13 @@ def test_usage_and_targets(run, place, text):  # noqa: F811
     assert "no model called 'nope'" in run("bench", "text", "-m", "nope", code=1).stderr
     (place / "old").write_text("mine")
     assert "old: exists already" in run("bench", "text", "--json", "old", code=1).stderr
+    assert "old: exists already" in run("bench", "text", "--html", "old", code=1).stderr
     assert (place / "old").read_text() == "mine"
+    assert (
+        "--plot and --html name the same file"
+        in run("bench", "text", "--plot", "a.png", "--html", "./a.png", code=2).stderr
+    )
+    assert "text: is one of the files to measure" in run("bench", "text", "-f", "--html", "text", code=1).stderr
     assert "there is no folder no/where" in run("bench", "text", "--json", "no/where/x", code=1).stderr
 
 

@@ -182,8 +182,9 @@ def test_it_codes_for_a_model():
 def test_fewer_lanes_than_the_base_takes():
     base = tiny_mingru()
     prior = BitwisePrior(base)
-    rule = [(base.rules.lanes(n), prior.rules.lanes(n)) for n in (0, 1, 1024, 4097, 1 << 20)]
-    assert rule == [(1, 1), (1, 1), (1, 1), (5, 3), (128, 128)]
+    rule = [(base.rules.lanes(n), prior.rules.lanes(n)) for n in (0, 1, 1024, 4097, 1 << 17, 1 << 20)]
+    assert rule == [(1, 1), (1, 1), (1, 1), (5, 2), (128, 64), (128, 128)]
+    assert prior.rules.lanes((1 << 17) - 1) == 32, "fewer in a frame that is not long"
     assert BitwisePrior(HistogramPrior(256)).rules.lanes(1 << 20) == 128, "a base without a rule of its own"
 
 

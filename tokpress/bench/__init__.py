@@ -5,4 +5,5 @@ child     the process that codes one file
 launch    starts that process and measures its time and peak memory
 measure   rows (one codec on one file) and totals over files
 report    rows as a table, as JSON, as a plot
+labels    places for the labels of a plot
 """

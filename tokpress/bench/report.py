@@ -1,10 +1,11 @@
 """Report a run as a table, as JSON, and as a plot of rate against speed."""
 
 import time
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from ..exact.threads import processors
 from ..training.machine import describe
+from . import labels
 from .measure import Row, Run
 
 if TYPE_CHECKING:
@@ -73,28 +74,71 @@ def _sum_of(row: Row) -> str:
     return f"{row.files} files ({row.source_bytes:,} bytes)"
 
 
+class Point(NamedTuple):
+    """A codec in the plot of rate against speed: decompressed MB/s of the whole process, and bits per byte."""
+
+    speed: float
+    rate: float
+    label: str
+    ours: bool
+
+
+AXES = ("decompression, MB/s (whole process)", "bits per byte")
+
+
+def subject(run: Run) -> str:
+    """The files of the plot."""
+    return _sum_of(run.totals[0]) if run.totals else run.rows[0].file if run.rows else ""
+
+
+def points(run: Run) -> list[Point]:
+    """A point for each codec, over all files."""
+    found = []
+    for row in run.totals or run.rows:
+        if (speed := row.speed("decompress")) and row.bits_per_byte is not None:
+            label = row.codec + (f" (+ {row.model_bytes:,} model bytes)" if row.model_bytes else "")
+            found.append(Point(speed / 1e6, row.bits_per_byte, label, row.codec.startswith("tokpress")))
+    return found
+
+
 def plot(run: Run, out: BinaryIO, format: str) -> None:
-    """Bits per byte (lower is better) against decompression speed, over all files; one point per codec."""
+    """Bits per byte (lower is better) against decompression speed."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from matplotlib.ticker import FuncFormatter
 
-    rows = run.totals or run.rows
-    points = [(s / 1e6, b, r) for r in rows if (s := r.speed("decompress")) and (b := r.bits_per_byte) is not None]
     figure = Figure(figsize=(8, 5), layout="constrained")
-    FigureCanvasAgg(figure)
+    canvas: Any = FigureCanvasAgg(figure)
     axes = figure.add_subplot()
-    for speed, rate, row in points:
-        ours = row.codec.startswith("tokpress")
-        axes.plot(speed, rate, "D" if ours else "o", color="tab:red" if ours else "tab:blue")
-        label = row.codec + (f" (+ {row.model_bytes:,} model bytes)" if row.model_bytes else "")
-        axes.annotate(label, (speed, rate), textcoords="offset points", xytext=(6, 4))
+    shown = points(run)
+    for point in shown:
+        axes.plot(
+            point.speed, point.rate, "D" if point.ours else "o", color="tab:red" if point.ours else "tab:blue", ms=6
+        )
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
     axes.margins(0.15)
-    axes.set_xlabel("decompression, MB/s (whole process)")
-    axes.set_ylabel("bits per byte")
-    if rows:
-        axes.set_title(rows[0].file if not run.totals else _sum_of(rows[0]))
+    axes.set_xlabel(AXES[0])
+    axes.set_ylabel(AXES[1])
+    axes.set_title(subject(run))
     axes.grid(alpha=0.3)
+    canvas.draw()  # so that the places of points and the sizes of labels are known
+    figure.set_layout_engine("none")
+    _draw_labels(canvas, axes, shown)
     figure.savefig(out, format=format, dpi=150)
+
+
+def _draw_labels(canvas: Any, axes: Any, shown: list[Point]) -> None:
+    places = [tuple(axes.transData.transform((point.speed, point.rate)).tolist()) for point in shown]
+    texts = [axes.annotate(point.label, point[:2], parse_math=False) for point in shown]
+    sizes = [(box.width, box.height) for box in (text.get_window_extent(canvas.get_renderer()) for text in texts)]
+    boxes = labels.placed(places, sizes, tuple(axes.bbox.extents.tolist()))
+    scale = 72 / axes.figure.dpi  # pixels to points, which are the same in the file
+    for (x, y), box, text, point in zip(places, boxes, texts, shown):
+        text.remove()
+        offset = (box[0] - x) * scale, (box[1] - y) * scale
+        axes.annotate(point.label, point[:2], textcoords="offset points", xytext=offset, parse_math=False)
+        if end := labels.leader((x, y), box):
+            offset = (end[0] - x) * scale, (end[1] - y) * scale
+            line = {"arrowstyle": "-", "color": "grey", "linewidth": 0.8}
+            axes.annotate("", point[:2], textcoords="offset points", xytext=offset, arrowprops=line)

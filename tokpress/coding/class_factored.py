@@ -43,6 +43,9 @@ class ClassFactored(Codec):
     def stepped(self) -> list[Stepped]:
         return [self.prior]
 
+    def by_symbols(self) -> Symbolwise:
+        return self._all_symbols
+
     def _layout(self, count: int) -> Layout:
         return Layout.divide(count, self.frame.lanes, self.prior.rules.stride)
 

@@ -37,6 +37,8 @@ class FrameRules:
     max_lanes: int = 512
     #: a lane for so many tokens; 0: `default_lanes`
     tokens_a_lane: int = 0
+    #: from so many tokens on, half as many make a lane; 0: never
+    long_frame: int = 0
     #: largest number of tokens for each byte of payload (`container.proportion`)
     tokens_per_byte: int = 1 << 8
     #: whether the payload says where the samples lie in the source (`Frame.grid`)
@@ -53,7 +55,8 @@ class FrameRules:
         if self.order is not None:
             rule = -(-tokens // self.stride)
         elif self.tokens_a_lane:
-            rule = -(-tokens // self.tokens_a_lane)
+            is_long = self.long_frame > 0 and tokens >= self.long_frame
+            rule = -(-tokens // (self.tokens_a_lane // 2 if is_long else self.tokens_a_lane))
         else:
             rule = default_lanes(tokens)
         return max(1, min(rule, self.max_lanes))

@@ -11,7 +11,7 @@ steps at once (`SteppedPrior.step_block`). Both give the same probabilities, to 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from ..errors import ChecksumError
 from ..lazy import np
@@ -58,6 +58,9 @@ class Symbolwise(Codec):
     def stepped(self) -> list[Stepped]:
         return [self.prior]
 
+    def by_symbols(self) -> Symbolwise:
+        return self
+
     def _layout(self, count: int) -> Layout:
         return Layout.divide(count, self.frame.lanes, self.prior.rules.stride)
 
@@ -92,6 +95,27 @@ class Symbolwise(Codec):
                 report(done := done + symbols.size)
             return bits.reshape(-1)[: layout.tokens]
 
+    def likeliest(self, tokens: TokenBuffer, count: int, best: int) -> tuple[Tokens, NDArray[np.float64]]:
+        """At each of the first `count` tokens: the `best` likeliest symbols and their p, both [count, best], the likeliest first.
+
+        Steps beyond these tokens are left out."""
+        best = min(best, self.prior.vocab_size)
+        with self.limits():
+            layout = self._layout(len(tokens))
+            steps = min(count, layout.steps)
+            lanes = -(-count // max(steps, 1))
+            symbols, p = np.zeros((lanes, steps, best), np.int32), np.zeros((lanes, steps, best))
+            for pmf, _, at in self._known(layout, tokens) if count else ():
+                part = np.swapaxes(pmf[: steps - at, :lanes], 0, 1)  # [lanes, steps, V]
+                found = np.argpartition(part, -best, axis=2)[:, :, -best:]
+                found = np.take_along_axis(found, np.argsort(-np.take_along_axis(part, found, 2), axis=2), 2)
+                cells = slice(part.shape[0]), slice(at, at + part.shape[1])
+                symbols[cells] = found
+                p[cells] = np.take_along_axis(part, found, 2) / part.sum(2, dtype=np.float64, keepdims=True)
+                if at + len(pmf) >= steps:
+                    break
+            return symbols.reshape(-1, best)[:count], p.reshape(-1, best)[:count]
+
     def sample(self, count: int, seed: int | None = None, temperature: float = 1.0) -> Tokens:
         """Invert the cumulative distribution of p^(1/temperature) at u ~ U[0, 1). Towards temperature 0 that gives the likeliest
         token, one of them at random where several are."""
@@ -121,6 +145,14 @@ class Symbolwise(Codec):
 
     def _follow(self, count: int, choose: Callable[[Pmf], Tokens], watch: Watch = unwatched) -> Tokens:
         return follow(self.prior, self._layout(count), choose, watch, self.frame)
+
+
+@runtime_checkable
+class HasPmf(Protocol):
+    """A codec whose prior gives the probabilities of all symbols."""
+
+    def by_symbols(self) -> Symbolwise:
+        """The codec that computes the probabilities of all symbols: the same, within float32 rounding, as this one codes with."""
 
 
 def conditionals(prior: Stepped, layout: Layout) -> Generator[Pmf, Tokens, None]:

@@ -2,6 +2,7 @@
 
 model       `Model`: encode, decode, score and sample one source
 bits        `Bits`: the result of a score
+likeliest   the likeliest tokens at each place, and their probabilities
 store       find models by name, path or id
 loading     read a directory and check it: a `Model`
 folder      the files of a directory, and the id as a hash of them

@@ -97,3 +97,11 @@ class ReadsTokenizer(Protocol):
 
     def for_tokenizer(self, tokenizer: Tokenizer) -> Prior:
         """This prior for the tokens of a tokenizer."""
+
+
+@runtime_checkable
+class MixesBits(Protocol):
+    """A prior that mixes the bits of tokens, so that no probabilities of tokens are known after mixing."""
+
+    def before_mixing(self) -> SteppedPrior:
+        """The prior of tokens whose probabilities are mixed."""

@@ -36,8 +36,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-#: lanes of a frame whose base has a rule of its own: fewer than the base takes, since contexts learn best in one lane
-TOKENS_A_LANE, MAX_LANES = 2048, 128
+#: Lanes of a frame whose base has a rule of its own: fewer than the base takes, since contexts learn best in one lane; more in long frames,
+#: which would take long to decode.
+TOKENS_A_LANE, LONG_FRAME, MAX_LANES = 4096, 1 << 17, 128
 
 
 @runtime_checkable
@@ -67,10 +68,13 @@ class BitwisePrior(Prior):
         self.rules = base.rules
         if base.rules.tokens_a_lane:
             lanes = min(base.rules.max_lanes, MAX_LANES)
-            self.rules = replace(self.rules, tokens_a_lane=TOKENS_A_LANE, max_lanes=lanes)
+            self.rules = replace(self.rules, tokens_a_lane=TOKENS_A_LANE, long_frame=LONG_FRAME, max_lanes=lanes)
 
     def for_tokenizer(self, tokenizer: Tokenizer) -> BitwisePrior:
         return BitwisePrior(self.base, tokenizer, self.priming)
+
+    def before_mixing(self) -> SteppedPrior:
+        return self.base
 
     def codec(self, frame: Frame) -> Codec:
         return in_core(self.base, lambda: self.mixing_in_core, frame, self._twin)

@@ -25,6 +25,8 @@ from ..base import SteppedPrior
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from ...coding.class_factored import ClassFactored
+    from ...coding.symbolwise import Symbolwise
     from ...native.bitwise import BitwiseFrame
 
 C = TypeVar("C", bound="Text | BitwiseFrame")
@@ -48,7 +50,7 @@ def in_core(prior: SteppedPrior, frame: Frame) -> Codec:
     return twin_of(prior, frame) if model is None else TextCodec(prior, model, frame)
 
 
-def twin_of(prior: SteppedPrior, frame: Frame) -> Codec:
+def twin_of(prior: SteppedPrior, frame: Frame) -> Symbolwise | ClassFactored:
     """The codec that steps the prior in Python: by classes where the prior has classes, else symbol by symbol."""
     from ...coding.class_factored import ClassFactored, FactoredPrior  # both import numpy
     from ...coding.symbolwise import Symbolwise
@@ -132,18 +134,20 @@ class TextCodec(Codec):
             return bits
 
     def sample(self, count: int, seed: int | None = None, temperature: float = 1.0) -> TokenBuffer:
-        return self._by_symbols().sample(count, seed, temperature)
+        return self.by_symbols().sample(count, seed, temperature)
 
     def decode_noise(self, noise: bytes, count: int, watch: Watch = unwatched) -> TokenBuffer:
-        return self._by_symbols().decode_noise(noise, count, watch)
+        return self.by_symbols().decode_noise(noise, count, watch)
 
-    def _by_symbols(self) -> Codec:
+    def by_symbols(self) -> Symbolwise:
         """The codec that computes the probabilities of all symbols: a symbol is drawn before its class is known."""
         from ...coding.symbolwise import Symbolwise  # imports numpy
 
         model = model_of(self.prior, factored=False)
         return (
-            twin_of(self.prior, self.frame) if model is None else Symbolwise(CoreSteps(self.prior, model), self.frame)
+            twin_of(self.prior, self.frame).by_symbols()
+            if model is None
+            else Symbolwise(CoreSteps(self.prior, model), self.frame)
         )
 
 
