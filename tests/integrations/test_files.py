@@ -9,7 +9,7 @@ import pytest
 
 import tokpress
 from tests.http_server import serving
-from tokpress.errors import TokpressError
+from tokpress.errors import FormatError, TokpressError
 from tokpress.integrations import shutil as our_shutil
 
 TABLE = "id,mood\n" + "".join(f"{i},{'abc'[i * i % 3]}\n" for i in range(200))
@@ -53,6 +53,31 @@ def test_fsspec(fsspec, url):
     with fsspec.open(url, "rt", compression="tokp") as file:
         assert file.readlines() == TABLE.splitlines(keepends=True)
     assert fsspec.url_to_fs(url)[0].size(url) < len(TABLE) / 3
+
+
+def test_a_file_system_opens_compressed_files(fsspec, url):
+    """Its own `open` leaves the file under the compressed one to that."""
+    system, path = fsspec.url_to_fs(url)
+    with system.open(path, "wb", compression="infer") as file:
+        file.write(b"other")
+    with system.open(path, "rt", compression="infer") as file:
+        assert file.read() == "other"
+    from tokpress.integrations import fsspec as ours
+
+    under = io.BytesIO(system.cat(path))
+    one = ours.opened(under)
+    assert one.read() == b"other" and not under.closed
+    one.close()
+    assert under.closed
+
+
+def test_what_an_exception_leaves_is_incomplete(fsspec, url):
+    system, path = fsspec.url_to_fs(url)
+    with pytest.raises(KeyError), system.open(path, "wb", compression="infer") as file:
+        file.write(b"other")
+        raise KeyError
+    with pytest.raises(FormatError), system.open(path, compression="infer") as file:
+        file.read()
 
 
 def test_fsspec_over_http(fsspec, server):

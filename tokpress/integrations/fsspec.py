@@ -31,4 +31,12 @@ def register() -> None:
 
 def opened(file: BinaryIO, mode: str = "rb", **options: Any) -> TokpressFile:
     """A compressed file over one of fsspec. options: those of `TokpressFile`."""
-    return TokpressFile(file, mode, **options)
+    return _File(file, mode, **options)
+
+
+class _File(TokpressFile):
+    """Closes the file under it too: `AbstractFileSystem.open` keeps no other reference to it, and an upload ends by close."""
+
+    def __init__(self, file: BinaryIO, mode: str, **options: Any) -> None:
+        super().__init__(file, mode, **options)
+        self._owned = True
