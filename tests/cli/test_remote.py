@@ -1,12 +1,15 @@
 """Names of other file systems, through fsspec: memory://, and HTTP from a local server."""
 
 import os
+import subprocess
+import sys
 
 import pytest
 
 import tokpress
 from tests.cli.conftest import letters
 from tests.http_server import serving
+from tests.limits import LAST_RESORT
 
 fsspec = pytest.importorskip("fsspec")
 DATA = letters(3000)
@@ -87,6 +90,14 @@ def test_what_cannot_be_opened_is_named(run, memory, name, message):
             pytest.skip("s3fs is here")
     said = run("compress", name, code=1).stderr
     assert said.startswith(f"tokpress: {name}: ") and message in said and "unexpected" not in said
+
+
+def test_without_fsspec(place):
+    code = "import sys; sys.modules['fsspec'] = None; from tokpress.cli import main; main()"
+    words = [sys.executable, "-c", code, "compress", "memory://a"]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=LAST_RESORT)
+    assert done.returncode == 1
+    assert done.stderr == "tokpress: memory://a: this needs fsspec: pip install 'tokpress[fsspec]'\n"
 
 
 def test_inputs_of_other_systems_are_not_deleted(run, memory, place):
