@@ -184,6 +184,28 @@ def test_a_damaged_chunk_of_zarr_is_an_error(tmp_path):
         zarr.open_array(tmp_path / "a.zarr", mode="r")[:]
 
 
+def test_a_chunk_that_restores_too_much_is_an_error(tmp_path):
+    """By the sizes that are known, before all of it is in memory."""
+    zarr, numcodecs = pytest.importorskip("zarr"), pytest.importorskip("numcodecs")
+    bomb = tokpress.compress(bytes(5_000_000), effort="fast")
+    with pytest.raises(FormatError, match="far more bytes"):
+        numcodecs.get_codec({"id": "tokpress"}).decode(bomb, out=np.empty(100))
+    kind = zarr.registry.get_codec_class("tokpress")
+    zarr.create_array(tmp_path / "a.zarr", data=np.arange(500), compressors=kind(effort="fast"))
+    (tmp_path / "a.zarr/c/0").write_bytes(bomb)
+    with pytest.raises(FormatError, match="far more bytes"):
+        zarr.open_array(tmp_path / "a.zarr", mode="r")[:]
+
+
+def test_zarr_with_texts_of_any_length():
+    zarr = pytest.importorskip("zarr")
+    kind = zarr.registry.get_codec_class("tokpress")
+    texts = np.array(["a", "b" * 3_000_000, ""], dtype=np.dtypes.StringDType())
+    array = zarr.create_array({}, shape=(3,), dtype="string", compressors=kind(effort="fast"))
+    array[:] = texts
+    assert list(array[:]) == list(texts)
+
+
 def test_zarr_of_version_2(tmp_path):
     """It takes the codec of numcodecs."""
     zarr, numcodecs = pytest.importorskip("zarr"), pytest.importorskip("numcodecs")

@@ -39,8 +39,11 @@ class Tokpress(Codec):
         """The bytes of a .tokp file, or `out`, which must have their size, filled with them.
 
         Raises FormatError, ModelMismatchError, ModelError; ValueError where `out` has another size."""
-        source = self._settings.decode(ensure_contiguous_ndarray(buf))
-        return source if out is None else ndarray_copy(source, ensure_contiguous_ndarray(out))
+        packed = ensure_contiguous_ndarray(buf)
+        if out is None:
+            return self._settings.decode(packed)
+        out = ensure_contiguous_ndarray(out)
+        return ndarray_copy(self._settings.decode(packed, out.nbytes), out)
 
     def get_config(self) -> dict[str, str]:
         """The settings, as JSON holds them."""

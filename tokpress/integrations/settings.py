@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import io
+import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 
 from ..codec.options import EFFORTS, Effort
-from ..codec.stream import compress, decompress
+from ..codec.stream import compress, decompress_stream
 from ..container.varint import as_bytes
+from ..errors import FormatError
+from ..models import store
 from .arrays import bytes_of, source_of
+
+#: bytes that a chunk may have beyond twice its array: what other codecs add
+SLACK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -34,11 +41,27 @@ class CodecSettings:
         """A .tokp file of a contiguous buffer, the bytes of an array of this type and shape in C order. Raises ModelError."""
         return compress(source_of(as_bytes(data), dtype, shape), model=self.model, effort=self.effort)
 
-    def decode(self, data: Any) -> bytes:
-        """The bytes of the array. Raises FormatError, ModelMismatchError, ModelError."""
-        return bytes_of(decompress(data, model=self.model))
+    def decode(self, data: Any, limit: int | None = None) -> bytes:
+        """The bytes of the array. Raises FormatError, also where they are many more than `limit`; ModelMismatchError, ModelError."""
+        room = _Room(math.inf if limit is None else 2 * limit + SLACK)
+        models = [] if self.model is None else [store.load(self.model)]
+        decompress_stream(io.BytesIO(as_bytes(data)), cast(BinaryIO, room), models)
+        return bytes_of(bytes(room.taken))
 
     def config(self) -> dict[str, str]:
         """Settings that are not the defaults."""
         config = {} if self.model is None else {"model": self.model}
         return config if self.effort == "default" else {**config, "effort": self.effort}
+
+
+class _Room:
+    """Takes at most `limit` bytes: a small damaged or hostile chunk may restore gigabytes."""
+
+    def __init__(self, limit: float) -> None:
+        self.taken, self._limit = bytearray(), limit
+
+    def write(self, data: bytes) -> int:
+        if len(self.taken) + len(data) > self._limit:
+            raise FormatError("the chunk restores far more bytes than its array has: get an undamaged copy")
+        self.taken += data
+        return len(data)

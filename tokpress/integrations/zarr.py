@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -61,7 +62,9 @@ class TokpressCodec(BytesBytesCodec):
         return chunk_spec.prototype.buffer.from_bytes(packed)
 
     def _decode_sync(self, chunk_bytes: Buffer, chunk_spec: ArraySpec) -> Buffer:
-        return chunk_spec.prototype.buffer.from_bytes(self._settings().decode(chunk_bytes.as_numpy_array()))
+        dtype = chunk_spec.dtype.to_native_dtype()
+        limit = None if dtype.hasobject or dtype.kind == "T" else dtype.itemsize * math.prod(chunk_spec.shape)
+        return chunk_spec.prototype.buffer.from_bytes(self._settings().decode(chunk_bytes.as_numpy_array(), limit))
 
     async def _encode_single(self, chunk_bytes: Buffer, chunk_spec: ArraySpec) -> Buffer:
         return await asyncio.to_thread(self._encode_sync, chunk_bytes, chunk_spec)
