@@ -131,7 +131,7 @@ def compress(**values: Any) -> None:
     \b
     Examples:
       tokpress compress book.txt                    writes book.txt.tokp
-      tokpress compress -r folder                   writes FILE.tokp beside each file in it
+      tokpress compress -r notes                    each file in a folder
       tar c notes | tokpress compress > notes.tokp  compresses a stream
     """
     settings = Settings(**folders.expanded(values, lambda name: not name.endswith(SUFFIX)))

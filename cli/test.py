@@ -48,7 +48,7 @@ def test(**values: Any) -> None:
     \b
     Examples:
       tokpress test *.tokp
-      tokpress test -r folder
+      tokpress test -r records
     """
     settings = Settings(**folders.expanded(values, is_compressed))
     models = catalog.load(settings.models, settings.given)
