@@ -48,8 +48,10 @@ class Settings(TargetSettings):
             raise click.UsageError("--lossy and --content exclude each other")
         if self.context and (self.converts or (self.lanes or 1) != 1):
             raise click.UsageError("--context needs one lane and whole files: leave --lanes, --lossy and --content out")
-        if self.lossy and not self.model:
-            raise click.UsageError("--lossy needs a lossy model: name one with -m")
+        if self.lossy and self.effort != "default":
+            raise click.UsageError(
+                f"--{self.effort} chooses among lossless models: leave out --lossy or --{self.effort}"
+            )
         if self.fast + self.best + (self.level is not None) > 1:
             raise click.UsageError("--fast, --best and a level exclude each other")
         if self.effort != "default" and self.model:
@@ -65,7 +67,12 @@ class Settings(TargetSettings):
 
     @property
     def models(self) -> list[str]:
-        return [self.model] if self.model else []
+        """The model that was named, or the shipped one of --lossy; else none."""
+        if self.model or not self.lossy:
+            return [self.model] if self.model else []
+        from tokpress.codec.options import LOSSY
+
+        return [LOSSY]
 
     @property
     def converts(self) -> bool:
@@ -114,7 +121,7 @@ class WithLevels(options.Command):
 )  # fmt: skip
 @options.all_of(
     click.option("--content", cls=options.Advanced, is_flag=True, help="Store pictures and sound as PPM, TIFF or WAV."),
-    click.option("--lossy", cls=options.Advanced, is_flag=True, help="Store only the tokens of a lossy model (-m)."),
+    click.option("--lossy", cls=options.Advanced, is_flag=True, help="Store only tokens, by photo-tokens or -m."),
     click.option("--level", cls=options.Advanced, type=options.Whole(1, 19), metavar="N",
                  help="Also -1 to -19: below 4 as --fast, from 16 as --best."),
     options.given, options.plugins, options.threads, options.lanes,

@@ -6,7 +6,7 @@ from dataclasses import replace
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from tokpress.container.frames import Damaged, Kind, iter_frames, read_header, write_frame
+from tokpress.container.frames import SYNC, Damaged, Kind, iter_frames, read_header, write_frame
 from tokpress.container.salvage import iter_frames_keep_going
 from tokpress.errors import FormatError
 
@@ -147,13 +147,16 @@ def test_a_stray_mark_before_a_sync_hides_no_frame():
 
 
 def reaches_exactly(file: bytes, hole: Damaged) -> bool:
-    """Whether a header tells that its payload ends where the hole does, before a frame that is due or the end of the file: it is
-    believed, whatever it covers (docs/format.md, "Around damage")."""
+    """Whether a header tells that its payload ends where the hole does, or in it before a sync whose frame is damaged too: it is believed,
+    whatever it covers (docs/format.md, "Around damage")."""
     try:
         header = read_header(io.BytesIO(file[hole.offset :]))
     except FormatError:
         return False
-    return header is not None and len(header.pack()) + header.payload_length == hole.length
+    if header is None:
+        return False
+    length = len(header.pack()) + header.payload_length
+    return length == hole.length or (length < hole.length and file[hole.offset + length :].startswith(SYNC))
 
 
 def decoded_cleanly(file: bytes) -> bool:

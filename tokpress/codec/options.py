@@ -26,6 +26,9 @@ EFFORTS: dict[Effort, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("linear-prediction", "context-mixing-2d", "context-mixing", "text", "text-large"),
     ),
 }
+#: the shipped model with a lossy tokenizer, of pictures in colour
+LOSSY = "photo-tokens"
+
 #: called with the number of bytes done so far
 Report = Callable[[int], None]
 
