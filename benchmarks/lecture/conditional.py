@@ -57,23 +57,23 @@ def bits_given(model: Model, given: bytes, source: bytes, items: int) -> float:
     return 8 * len(payload) / items
 
 
-def measured(folder: Path, source: bytes, digits: Digits, words: list[str]) -> dict[str, Any]:
-    """Bits of each item given its text, the text of the next digit, and none."""
+def measured(folder: Path, source: bytes, digits: Digits, words: list[str], texts_read: bool = True) -> dict[str, Any]:
+    """Bits of each item given no text; and, of a model that has read texts, given its text and the text of the next digit."""
     model, last = load_folder(folder), curve_of(folder)[-1]
     count = len(digits)
+    given = {"own": texts(digits), "other": texts([(digit + 1) % len(NAMES) for digit in digits])} if texts_read else {}
+    given["none"] = NO_TEXT * count
     return {
         "command": "tokpress " + shlex.join(word.replace(f"{folder.parent}/", "") for word in words),
         "items": count,
-        "own": bits_given(model, texts(digits), source, count),
-        "other": bits_given(model, texts([(digit + 1) % len(NAMES) for digit in digits]), source, count),
-        "none": bits_given(model, NO_TEXT * count, source, count),
+        **{name: bits_given(model, each, source, count) for name, each in given.items()},
         "parameters": parameters(model),
         "minutes": round(last["seconds"] / 60, 1),
         "items_seen": last["tokens"] // model.prior.rules.stride,
     }
 
 
-def table(m: dict[str, Any], item: str, alone: str = "–") -> list[str]:
+def table(m: dict[str, Any], item: str) -> list[str]:
     rows = [[f"{item} given {what}", f"{m[key]:.2f}", f"{m[key] - m['none']:+.2f}"]
             for what, key in (("its text", "own"), ("another text", "other"), ("no text", "none"))]  # fmt: skip
     return markdown(["", "bits", "against no text"], rows)
@@ -136,7 +136,7 @@ class TextToPicture(Benchmark):
                 picture,
             )
         test_digits = labels(data / f"bench/{MNIST}/t10k-labels-idx1-ubyte.gz")[: len(test)].tolist()
-        return measured(folder, test.tobytes(), test_digits, words)
+        return measured(folder, test.tobytes(), test_digits, words, name == "texts")
 
     def report(self, results: Results, setup: Setup) -> list[str]:
         found = results.values()

@@ -18,7 +18,7 @@ from tokpress.tokenizers.text.bytes import BitsTokenizer, BytesTokenizer
 
 from .conftest import ROOT
 
-PAGES = ("pretraining",)
+PAGES = ("pretraining", "scaling")
 
 
 @pytest.mark.parametrize("name", PAGES)
