@@ -97,7 +97,7 @@ def command(corpus_file: Path | str, folder: Path | str, steps: int) -> list[str
     return [*words, *limits(steps, 8)]
 
 
-@benchmark("visual_sentences", page="docs/visual_sentences.md", takes="10 minutes", settings={"steps": 1200})
+@benchmark("visual_sentences", page="docs/visual_sentences.md", takes="10 minutes", settings={"steps": 1000})
 class VisualSentences(Benchmark):
     """A picture's transform after two examples of the transform, without, and after examples of another one."""
 

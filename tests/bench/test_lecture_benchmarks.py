@@ -18,7 +18,7 @@ from tokpress.tokenizers.text.bytes import BitsTokenizer, BytesTokenizer
 
 from .conftest import ROOT
 
-PAGES = ("pretraining", "scaling")
+PAGES = ("pretraining", "scaling", "text_to_picture")
 
 
 @pytest.mark.parametrize("name", PAGES)
