@@ -196,7 +196,7 @@ def recording(path: Path) -> bytes:
     "text_to_sound",
     page="docs/text_to_sound.md",
     takes="10 minutes",
-    settings={"tokenizer_steps": 200, "steps": 300},
+    settings={"tokenizer_steps": 700, "steps": 300},
 )
 class TextToSound(Benchmark):
     """An encoder–decoder from the name of a digit to tokens of the spoken digit: bits given the name, another one, and none."""

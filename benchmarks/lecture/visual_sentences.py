@@ -61,10 +61,10 @@ def corpus(images: Pictures) -> bytes:
     return made.tobytes()
 
 
-def bits_of(model: Model, pairs: list[tuple[Pictures, Pictures]], picture: int) -> float:
-    """Mean bits of this picture of each sequence, all in one payload, which is decoded and compared."""
+def bits_of(model: Model, pairs: list[tuple[Pictures, Pictures]]) -> list[float]:
+    """Mean bits of each picture of the sequences, all in one payload, which is decoded and compared."""
     found = coded(model, [row.tobytes() for row in sequence(pairs)])
-    return found.mean(slice(picture * PIXELS, (picture + 1) * PIXELS))
+    return [found.mean(slice(at, at + PIXELS)) for at in range(0, 2 * PAIRS * PIXELS, PIXELS)]
 
 
 def measure(model: Model, images: Pictures, name: str) -> dict[str, float]:
@@ -72,12 +72,13 @@ def measure(model: Model, images: Pictures, name: str) -> dict[str, float]:
     first, second, last = (images[i * TESTED : (i + 1) * TESTED] for i in range(PAIRS))
     this, other = TRANSFORMS[name], TRANSFORMS[NAMES[(NAMES.index(name) + 1) % len(NAMES)]]
     pair, examples = (last, this(last)), [(first, this(first)), (second, this(second))]
+    full = bits_of(model, [*examples, pair])
     return {
-        "original": bits_of(model, [*examples, pair], 4),
-        "no example": bits_of(model, [pair, *examples], 1),
-        "one example": bits_of(model, [examples[0], pair, examples[1]], 3),
-        "two examples": bits_of(model, [*examples, pair], 5),
-        "two of another transform": bits_of(model, [(first, other(first)), (second, other(second)), pair], 5),
+        "original": full[4],
+        "no example": bits_of(model, [pair, *examples])[1],
+        "one example": bits_of(model, [examples[0], pair, examples[1]])[3],
+        "two examples": full[5],
+        "two of another transform": bits_of(model, [(first, other(first)), (second, other(second)), pair])[5],
     }
 
 
