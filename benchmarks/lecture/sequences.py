@@ -4,7 +4,6 @@ All are trained by the command line for a few minutes on one core. A stopped cal
 """
 
 import gzip
-import json
 import lzma
 import math
 import shlex
@@ -24,6 +23,7 @@ from tokpress.models.store import model_bytes
 from ..pages import markdown, write_page
 from ..registry import Benchmark, Cases, MeasurementError, Setup, benchmark
 from ..store import Results
+from .coded import coded, curve_of, parameters, payload_of, sets
 
 CORPUS_BYTES = 20_000_000
 FILES = ("text/canterbury/alice29.txt", "text/calgary/paper1")
@@ -37,14 +37,6 @@ def novels(setup: Setup) -> Path:
         with lzma.open(setup.train_data / "text" / "novels_en.xz") as file:
             text.write_bytes(file.read(CORPUS_BYTES))
     return text
-
-
-def sets(settings: dict[str, Any]) -> list[str]:
-    return [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]
-
-
-def curve_of(folder: Path) -> list[dict[str, Any]]:
-    return json.loads((folder / "training_curve.json").read_text())
 
 
 # --- the lecture's models on text ---------------------------------------------------------------------------------------
@@ -86,15 +78,13 @@ def measure_model(name: str, folder: Path, files: dict[str, Path], minutes: floa
     sizes, source = {}, b""
     for file in FILES:
         data = files[file].read_bytes()
-        payload, tokens, lanes = model.encode(data)  # `tokpress compress` would take lzma where that is smaller
-        if model.decode(payload, tokens, lanes) != data:
-            raise MeasurementError(f"{file} was not decoded back")
+        payload, _ = payload_of(model, file, data)
         sizes[file] = [len(data), len(payload)]
         source += data
     curve = curve_of(folder)
     return {
         "command": "tokpress " + shlex.join(model_command(name, Path("novels.txt"), Path(name), minutes)),
-        "parameters": int(sum(t.size for t in model.prior.tensors().values() if t.dtype == np.int8)),
+        "parameters": parameters(model),
         "model_bytes": model_bytes(model),
         "minutes": round(curve[-1]["seconds"] / 60, 1),
         "tokens": curve[-1]["tokens"],
@@ -185,9 +175,7 @@ def measure_tokenizer(folder: Path, files: dict[str, Path], words: list[list[str
     model, sizes = load_folder(folder), {}
     for file in FILES:
         data = files[file].read_bytes()
-        payload, tokens, lanes = model.encode(data, 1)
-        if model.decode(payload, tokens, lanes) != data:
-            raise MeasurementError(f"{file} was not decoded back")
+        payload, tokens = payload_of(model, file, data, 1)
         sizes[file] = [len(data), tokens, len(payload)]
     curve = curve_of(folder)
     return {
@@ -278,12 +266,8 @@ def pieces(images: np.ndarray, digits: np.ndarray) -> list[tuple[bytes, bytes]]:
 def bits_of(model: Model, before: list[bytes], first: list[bytes], second: list[bytes]) -> float:
     """Mean −log2 p of the second parts after the first ones. Each pair is a sequence of its own behind another pair, as in the
     corpus; all are equally long."""
-    sequences = [model.tokenizer.encode(x + a + b) for x, a, b in zip(before, first, second)]
     lead = len(model.tokenizer.encode(before[0] + first[0]))
-    (length,) = {len(sequence) for sequence in sequences}
-    codec = model.prior.codec(Frame(length * len(sequences), len(sequences)))
-    bits = codec.score(np.concatenate(sequences))
-    return float(bits.reshape(len(sequences), length)[:, lead:].sum(1).mean())
+    return coded(model, [x + a + b for x, a, b in zip(before, first, second)]).mean(slice(lead, None))
 
 
 def measure_pairs(setup: Setup) -> dict[str, Any]:
@@ -311,7 +295,7 @@ def measure_pairs(setup: Setup) -> dict[str, Any]:
     nothing = [b""] * len(held)
     # in the corpus, picture first and caption first take turns
     then_picture, then_caption = ([x + y for x, y in learned[: len(held)]], [y + x for x, y in learned[: len(held)]])
-    coded = tokpress.compress(captions[0] + pictures[0], model=model)
+    one = captions[0] + pictures[0]
     return {
         "minutes": minutes,
         "pairs": len(held),
@@ -320,7 +304,7 @@ def measure_pairs(setup: Setup) -> dict[str, Any]:
         "picture after another caption": bits_of(model, then_caption, captions[1:] + captions[:1], pictures),
         "caption alone": bits_of(model, then_caption, nothing, captions),
         "caption after its picture": bits_of(model, then_picture, pictures, captions),
-        "round_trip": tokpress.decompress(coded, model=model) == captions[0] + pictures[0],
+        "round_trip": tokpress.decompress(tokpress.compress(one, model=model), model=model) == one,
         "model_bytes": model_bytes(model),
         "command": " ".join(str(word).replace(f"{work}/", "") for word in words[1]),
     }
