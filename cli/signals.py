@@ -31,16 +31,16 @@ def handle(signum: int, frame: FrameType | None) -> None:
     _received = _received or (signum if signum != _TIMER else 0)
     if not _received or _holding or _finished:
         return
-    if _TIMER and _is_importing(frame):
+    if _TIMER and _is_lost_in(frame):
         signal.setitimer(signal.ITIMER_REAL, 0.01)
         return
     raise Interrupted(_received)
 
 
-def _is_importing(frame: FrameType | None) -> bool:
-    """Whether an import runs: an exception in it aborts the process in some modules."""
+def _is_lost_in(frame: FrameType | None) -> bool:
+    """Whether an import or a finaliser runs: an exception aborts the process in some modules, and is lost in a finaliser."""
     while frame is not None:
-        if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
+        if frame.f_code.co_filename == "<frozen importlib._bootstrap>" or frame.f_code.co_name == "__del__":
             return True
         frame = frame.f_back
     return False

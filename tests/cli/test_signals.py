@@ -209,3 +209,29 @@ def test_no_hard_links_and_a_failing_rename(place, monkeypatch):
     with pytest.raises(OSError), output.create("a") as file:
         file.write(b"text")
     assert os.listdir(place) == []
+
+
+FINALISER = """
+import os, signal, time
+from tokpress.cli import signals
+
+class Last:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGTERM)
+        for _ in range(1000):
+            pass
+
+signals.install()
+try:
+    Last()
+    time.sleep(60)
+except signals.Interrupted as interrupt:
+    print(interrupt.signum)
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGALRM"), reason="needs a timer")
+def test_a_signal_in_a_finaliser_is_not_lost():
+    """Python would print the exception and go on."""
+    done = subprocess.run([sys.executable, "-c", FINALISER], capture_output=True, text=True, timeout=LAST_RESORT)
+    assert (done.stdout, done.stderr) == (f"{int(signal.SIGTERM)}\n", "")
