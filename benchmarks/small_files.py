@@ -13,7 +13,6 @@ is decoded and compared.
 """
 
 import importlib
-import json
 import lzma
 import shutil
 import subprocess
@@ -33,6 +32,7 @@ from .data import ENGLISH, chosen
 from .pages import Figure, figures_table, markdown, write_page
 from .registry import Benchmark, Cases, MeasurementError, Setup, benchmark
 from .store import Results
+from .training import curve_of
 
 DICTIONARY = 112_640
 SAMPLES_OF_EACH = 2_000  # of each training text, for the dictionary
@@ -178,7 +178,7 @@ def measure_records(setup: Setup) -> dict[str, Any]:
             for name in names
             if not find(name).missing()
         }
-    curve = json.loads((model / "training_curve.json").read_text())
+    curve = curve_of(model)
     shown = [*words[:1], "packages.txt.xz", "-o", "records", *words[4:]]
     return out | {
         "training_minutes": round(curve[-1]["seconds"] / 60, 1),

@@ -25,6 +25,11 @@ SUFFIX = ".tokp"
 FIRST_DEFAULT, FIRST_BEST = 4, 16
 
 
+def is_compressed(name: str) -> bool:
+    """Whether it is the name of a .tokp file."""
+    return name.endswith(SUFFIX)
+
+
 @dataclass(frozen=True)
 class Settings(TargetSettings):
     """The options of one call."""
@@ -60,10 +65,9 @@ class Settings(TargetSettings):
 
     @property
     def effort(self) -> "Effort":
-        level = self.level or FIRST_DEFAULT
-        return (
-            "fast" if self.fast or level < FIRST_DEFAULT else "best" if self.best or level >= FIRST_BEST else "default"
-        )
+        if self.level is not None:
+            return "fast" if self.level < FIRST_DEFAULT else "best" if self.level >= FIRST_BEST else "default"
+        return "fast" if self.fast else "best" if self.best else "default"
 
     @property
     def models(self) -> list[str]:
@@ -141,7 +145,7 @@ def compress(**values: Any) -> None:
       tokpress compress -r notes                    each file in a folder
       tar c notes | tokpress compress > notes.tokp  compresses a stream
     """
-    settings = Settings(**folders.expanded(values, lambda name: not name.endswith(SUFFIX)))
+    settings = Settings(**folders.expanded(values, lambda name: not is_compressed(name)))
     files = _without_compressed(settings)
     targets = Targets(settings)
     targets.plan(files, lambda name: name + SUFFIX, auxiliary_files(settings.models, settings.given, settings.context))
@@ -161,7 +165,7 @@ def _without_compressed(settings: Settings) -> list[str]:
     """The inputs to compress: without -f, inputs that are compressed already are left out, with a message."""
     files = []
     for name in settings.files:
-        if settings.force or not name.endswith(SUFFIX):
+        if settings.force or not is_compressed(name):
             files.append(name)
         else:
             note(f"tokpress: {name}: ends in {SUFFIX} already, skipped: compress it again with -f", settings.quiet)

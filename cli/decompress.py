@@ -11,7 +11,7 @@ import click
 from tokpress.container.varint import ADVICE, COPY
 
 from . import catalog, folders, jobs, options
-from .compress import SUFFIX
+from .compress import SUFFIX, is_compressed
 from .output import OutputError
 from .progress import Progress, speed
 from .streams import display_name
@@ -83,14 +83,10 @@ def decompress(**values: Any) -> None:
 # --- plan
 
 
-def is_compressed(name: str) -> bool:
-    return name.endswith(SUFFIX)
-
-
 def _without_suffix(name: str) -> str:
     if os.path.basename(name) == SUFFIX:
         raise OutputError(f"{name}: the name would be empty without {SUFFIX}: name the output with -o, or use -c")
-    if not name.endswith(SUFFIX):
+    if not is_compressed(name):
         raise OutputError(f"{name}: does not end in {SUFFIX}: name the output with -o, or use -c")
     return name.removesuffix(SUFFIX)
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, cast
 import click
 
 from . import catalog, folders, jobs, options, streams
-from .decompress import has_several_frames, is_compressed, restored_bytes
+from .compress import is_compressed
+from .decompress import has_several_frames, restored_bytes
 from .progress import Progress, speed
 from .streams import display_name
 from .terminal import note, say

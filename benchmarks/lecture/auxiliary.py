@@ -19,8 +19,8 @@ from tokpress.training.run_dir import load_tokenizer
 from ..pages import markdown, write_page
 from ..registry import Benchmark, Cases, Setup, benchmark
 from ..store import Results
-from .coded import curve_of, limits, parameters, payload_of, sets
-from .conditional import write
+from ..training import curve_of, limits, parameters, sets, write
+from .coded import payload_of
 
 #: pictures are padded with black, so that their codes are whole bytes
 SIDE, DOWN, CODES = 32, 8, 16

@@ -1,9 +1,6 @@
 """Payloads that are decoded and compared: of a source, and of sequences side by side with the bits of their parts."""
 
-import json
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -14,23 +11,6 @@ from ..registry import MeasurementError
 
 #: what the payload may take beyond −log2 p: the words that end a stream, and the rounding of the coder
 MAX_OVERHEAD_BITS, MAX_OVERHEAD = 128, 0.001
-
-
-def sets(settings: dict[str, Any]) -> list[str]:
-    return [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]
-
-
-def limits(steps: int, rows: int = 32) -> list[str]:
-    """Words that end a run after so many steps, whatever else the machine does."""
-    return ["--max-steps", str(steps), "--rows", str(rows), "--no-compile", "-T", "1"]
-
-
-def curve_of(folder: Path) -> list[dict[str, Any]]:
-    return json.loads((folder / "training_curve.json").read_text())
-
-
-def parameters(model: Model) -> int:
-    return int(sum(t.size for t in model.prior.tensors().values() if t.dtype == np.int8))
 
 
 def payload_of(model: Model, name: str, source: bytes, lanes: int | None = None) -> tuple[bytes, int]:

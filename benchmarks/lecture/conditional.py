@@ -23,7 +23,8 @@ from ..pages import markdown, write_page
 from ..registry import Benchmark, Cases, Setup, benchmark, tokpress
 from ..store import Results
 from ..tokenizers.runs import voices
-from .coded import curve_of, limits, parameters, payload_of, sets
+from ..training import curve_of, limits, parameters, sets, write
+from .coded import payload_of
 from .sequences import NAMES, caption, labels
 
 #: in place of a text
@@ -36,14 +37,6 @@ Digits = Sequence[int]
 def texts(digits: Digits, dropped: int = 0) -> bytes:
     """The captions, one in `dropped` left out."""
     return b"".join(NO_TEXT if dropped and i % dropped == 0 else caption(digit) for i, digit in enumerate(digits))
-
-
-def write(path: Path, content: bytes) -> Path:
-    """A run is resumed on the same corpus only, so a file that is there stays."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if not path.is_file() or path.read_bytes() != content:
-        path.write_bytes(content)
-    return path
 
 
 def prior_words(corpus: Path, given: Path, model: Path, settings: dict[str, Any], limited: list[str]) -> list[str]:

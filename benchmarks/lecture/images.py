@@ -10,7 +10,6 @@ mnist: 28×28 bits an image, nats per image = 8·ln 2·bytes / 10,000. Each pixe
 
 import gzip
 import io
-import json
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from tokpress.models.store import model_bytes
 
 from ..registry import Benchmark, Cases, MeasurementError, Setup, benchmark, tokpress
 from ..store import Results
+from ..training import curve_of, parameters
 from .report import figure, report
 from .runs import CIFAR, GREY, MNIST, RUNS, Data, Run
 
@@ -143,12 +143,12 @@ def measure(run: Run, place: Place, docs: Path) -> dict[str, Any]:
         "decoded_images": data.decoded if same else 0,
         "encode_seconds": round(encode, 1),
         "decode_seconds": round(decode, 1),
-        "parameters": int(sum(t.size for t in loaded.prior.tensors().values() if t.dtype == np.int8)),
+        "parameters": parameters(loaded),
         "model_bytes": model_bytes(loaded),
         "threads": run.threads,
     }
     if (model / "training_curve.json").is_file():
-        curve = json.loads((model / "training_curve.json").read_text())
+        curve = curve_of(model)
         found["training_minutes"] = round(curve[-1]["seconds"] / 60, 1)
         found["training_images"] = curve[-1]["tokens"] // data.tokens[run.tokenizer]
         if run.prior == "hierarchical":

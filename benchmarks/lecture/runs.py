@@ -7,6 +7,8 @@ from typing import Any
 
 from tokpress.training.data.streams import Source
 
+from ..training import sets
+
 
 @dataclass(frozen=True)
 class Data:
@@ -73,10 +75,9 @@ class Run:
             settings["given"] = self.given
             words += ["--given", str(given)]
         if not self.minutes:  # counted, not trained for a time
-            return [*words, *(word for key, value in settings.items() for word in ("--set", f"{key}={value}"))]
-        sets = [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]
+            return [*words, *sets(settings)]
         limits = ["--max-minutes", f"{self.minutes:g}", "--max-passes", f"{self.passes:g}", "-T", str(self.threads)]
-        return [*words, *sets, *limits, *self.flags]
+        return [*words, *sets(settings), *limits, *self.flags]
 
 
 MADE = "MADE 88.40 with one hidden layer, one order (Germain et al. 2015, table 6)"

@@ -16,7 +16,8 @@ from tokpress.models.loading import load_folder
 from ..pages import markdown, write_page
 from ..registry import Benchmark, Cases, Setup, benchmark
 from ..store import Results
-from .coded import curve_of, limits, parameters, payload_of, sets
+from ..training import curve_of, limits, parameters, sets
+from .coded import payload_of
 from .sequences import novels
 
 WIDTHS = (8, 16, 32, 64)

@@ -23,7 +23,8 @@ from tokpress.models.store import model_bytes
 from ..pages import markdown, write_page
 from ..registry import Benchmark, Cases, MeasurementError, Setup, benchmark
 from ..store import Results
-from .coded import coded, curve_of, parameters, payload_of, sets
+from ..training import curve_of, parameters, sets
+from .coded import coded, payload_of
 
 CORPUS_BYTES = 20_000_000
 FILES = ("text/canterbury/alice29.txt", "text/calgary/paper1")

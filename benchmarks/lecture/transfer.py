@@ -13,8 +13,8 @@ from tokpress.models.loading import load_folder
 from ..pages import markdown, write_page
 from ..registry import Benchmark, Cases, MeasurementError, Setup, benchmark
 from ..store import Results
-from .coded import curve_of, limits, parameters, payload_of, sets
-from .conditional import write
+from ..training import curve_of, limits, parameters, sets, write
+from .coded import payload_of
 from .sequences import novels
 
 NETWORK = {"width": 64, "depth": 2, "hidden": 128, "online": 0}

@@ -17,8 +17,8 @@ from tokpress.models.model import Model
 from ..pages import markdown, write_page
 from ..registry import Benchmark, Cases, Setup, benchmark
 from ..store import Results
-from .coded import coded, curve_of, limits, parameters, sets
-from .conditional import write
+from ..training import curve_of, limits, parameters, sets, write
+from .coded import coded
 from .images import read_idx
 
 Pictures = np.ndarray  # [N, 6, 6] of 0 and 1

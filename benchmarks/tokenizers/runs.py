@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from ..training import sets
+
 
 @dataclass(frozen=True)
 class Data:
@@ -166,19 +168,15 @@ class Run:
             return []
         words = ["train", "tokenizer", str(corpus), "-o", str(work / f"{self.name}.tokenizer"), "--kind", self.kind]
         words += ["--vocab-size", str(self.vocab_size)] if self.vocab_size else []
-        words += _sets(self.settings)
+        words += sets(self.settings)
         limits = ["--max-minutes", f"{self.minutes:g}", "--max-passes", "10000", "-T", "1"] if self.minutes else []
         return [*words, *limits, *self.flags]
 
     def prior_words(self, corpus: Path | str, work: Path) -> list[str]:
         words = ["train", "prior", str(corpus), "-o", str(work / self.name), "--prior", self.prior]
-        words += ["--tokenizer", str(work / f"{self.tokenizer_of or self.name}.tokenizer"), *_sets(self.prior_settings)]
+        words += ["--tokenizer", str(work / f"{self.tokenizer_of or self.name}.tokenizer"), *sets(self.prior_settings)]
         limits = ["--max-minutes", f"{self.prior_minutes:g}", "--max-passes", "10000", "-T", "1"]
         return [*words, *limits, *self.prior_flags]
-
-
-def _sets(settings: dict[str, Any]) -> list[str]:
-    return [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]
 
 
 TILE = {"shape": "64x64x3", "down": 4, "width": 48, "depth": 2}

@@ -31,11 +31,13 @@ from ..container.frames import SYNC
 from ..container.short import MARKS
 from ..container.varint import need
 from ..errors import FormatError
+from ..models import store
+from ..models.store import ModelName
 from .context import Context
 from .options import FRAME_SIZE, Effort
 from .reader import Frames
 from .restore import Decoding
-from .sink import FrameSink, ModelName, loaded, options_of
+from .sink import FrameSink, options_of
 
 PathLike = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 C = TypeVar("C", bound=Callable[..., Any])
@@ -108,7 +110,7 @@ class TokpressFile(io.BufferedIOBase):
         self._owned = isinstance(file, str | bytes | os.PathLike)
         if not self._owned:
             need(file, "read" if mode[0] == "r" else "write")
-        given = loaded(model, models)
+        given = store.load_all(model, models)
         options = options_of([] if mode[0] == "r" else given, lanes, frame_size, kernel, effort, context)
         self.appends = mode[0] == "a" and isinstance(file, str | bytes | os.PathLike) and _holds_frames(file)
         if isinstance(file, str | bytes | os.PathLike):

@@ -24,11 +24,13 @@ from ..container.digest import Digest
 from ..container.frames import FrameHeader, Member, Payload, read_header, restore_plain
 from ..container.varint import ADVICE, as_bytes
 from ..errors import FormatError, TokpressError
+from ..models import store
+from ..models.store import ModelName
 from . import context as contexts
 from .context import Context
 from .options import FRAME_SIZE, Effort
 from .restore import HOLD, Decoding, restore_frame
-from .sink import FrameSink, ModelName, loaded, options_of
+from .sink import FrameSink, options_of
 
 BytesLike = bytes | bytearray | memoryview
 #: no header is longer
@@ -61,7 +63,7 @@ class TokpressCompressor:
         context: bytes | Context | None = None,
     ) -> None:
         self._out = io.BytesIO()
-        options = options_of(loaded(model, models), lanes, frame_size, kernel, effort, context)
+        options = options_of(store.load_all(model, models), lanes, frame_size, kernel, effort, context)
         self._sink, self._last_mode = FrameSink(self._out, options), self.FLUSH_FRAME
 
     @property
@@ -111,7 +113,7 @@ class TokpressDecompressor:
         kernel: str = "auto",
         context: bytes | Context | None = None,
     ) -> None:
-        self._given = Decoding(loaded(model, models), kernel, contexts.of(context))
+        self._given = Decoding(store.load_all(model, models), kernel, contexts.of(context))
         self._input = _Input()
         self._member, self._digest = Member(), Digest()
         self._header: FrameHeader | None = None  # of the open frame

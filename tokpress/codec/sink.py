@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable
 from typing import Any, BinaryIO
 
 from ..container.varint import as_bytes
 from ..errors import TokpressError
-from ..models import store
 from ..models.model import Model
 from . import context as contexts
 from . import framing
@@ -16,13 +13,6 @@ from .choose import choose_frame
 from .context import Context
 from .options import Effort, Options
 from .stream import MemberWriter
-
-ModelName = Model | str | os.PathLike[str]
-
-
-def loaded(model: ModelName | None, models: Iterable[ModelName] | None) -> list[Model]:
-    """The models that a caller gave in two parameters. Raises ModelError."""
-    return [store.load(name) for name in (*([] if model is None else [model]), *(models or []))]
 
 
 def options_of(

@@ -301,7 +301,7 @@ def decompress(
     tokpress.errors.FormatError: frame 2 (at byte 16): truncated, 1 byte of its payload of 8 bytes missing: get a \
 complete copy of the file
     """
-    given = [*([] if model is None else [model]), *(models or [])]
     out = io.BytesIO()
-    decompress_stream(io.BytesIO(memoryview(data)), out, [store.load(m) for m in given], context=contexts.of(context))
+    given = store.load_all(model, models)
+    decompress_stream(io.BytesIO(memoryview(data)), out, given, context=contexts.of(context))
     return out.getvalue()

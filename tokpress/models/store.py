@@ -2,7 +2,7 @@
 
 import os
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from threading import RLock
@@ -15,6 +15,8 @@ from .loading import load_folder
 from .model import Model
 
 SHIPPED = shipped.MODELS
+#: what `load` takes
+ModelName = Model | str | os.PathLike[str]
 
 
 #: one thread loads a model while others wait for it; a forked child gets a new, free lock
@@ -72,7 +74,7 @@ def find(model: str | os.PathLike[str]) -> Path:
     return named or Path(model)
 
 
-def load(model: "str | os.PathLike[str] | Model") -> Model:
+def load(model: ModelName) -> Model:
     """Load a model by name (`tokpress models` lists them) or directory; a Model is returned as it is.
 
     Raises ModelError if it does not exist or a file of it is damaged.
@@ -86,6 +88,11 @@ def load(model: "str | os.PathLike[str] | Model") -> Model:
     tokpress.errors.ModelError: no model called 'no such model', nor a directory; there are: context-mixing, context-mixing-2d, ...
     """
     return model if isinstance(model, Model) else _open(find(model))
+
+
+def load_all(model: ModelName | None, models: Iterable[ModelName] | None) -> list[Model]:
+    """The models that a caller gave in two parameters, `model` first. Raises as `load` does."""
+    return [load(name) for name in (*([] if model is None else [model]), *(models or []))]
 
 
 def _folder_of(id: bytes) -> Path | None:

@@ -85,9 +85,11 @@ def _after(prior: BitwisePrior, model: CoreModel, tokens: NDArray[np.int32], sta
 
 def _pieces(sources: list[Source], count: int, rng: np.random.Generator) -> Iterator[NDArray[np.int32]]:
     sources = [source for source in sources if len(source.tokens)]
+    if not sources:
+        return
     size = np.array([min(len(source.tokens), ALIKE) for source in sources], np.float64)
-    shares = size / size.sum() if sources else size
-    for _ in range(count if sources else 0):
+    shares = size / size.sum()
+    for _ in range(count):
         tokens = sources[rng.choice(len(sources), p=shares)].tokens
         length = min(int(2 ** rng.uniform(SHORTEST, LONGEST)), len(tokens))
         at = int(rng.integers(0, len(tokens) - length + 1))

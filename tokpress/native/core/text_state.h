@@ -43,7 +43,7 @@ typedef struct {
     int32_t *coded; /* places that are known, when they are encoded */
     double *costs; /* [lanes, 2]: probabilities of what came, when it is scored */
     /* where tokens are coded bit by bit (bitwise.c); else NULL */
-    void (*code_bits)(void *bitwise, int thread); /* codes what waits, and lets the memory learn it, while a step begins */
+    void (*code_bits)(void *bitwise, int thread); /* while a step begins: codes what waits; the memory learns what was coded */
     void *bitwise;
     int32_t *order; /* [V, padded]: the symbol at each place, where there are no classes */
     uint32_t *masses, *mass_sums; /* of decisions (text_step.h) */

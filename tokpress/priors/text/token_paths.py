@@ -44,9 +44,8 @@ class State:
     groups: list[Group]
     model: BitwiseModel
     nodes: list[int]  # of each lane: how far its token is coded
-    coded: tuple[Group, int] | None = (
-        None  # the group, and how many of its lanes, whose symbols the base has not learned yet
-    )
+    #: a group, and how many of its lanes, whose symbols the base has not learned yet
+    coded: tuple[Group, int] | None = None
 
 
 class TokenPaths:
