@@ -40,6 +40,7 @@ class Settings(TargetSettings):
     model: str | None
     context: str | None
     given: str | None
+    embed: bool
     lossy: bool
     content: bool
     lanes: int | None
@@ -128,7 +129,7 @@ class WithLevels(options.Command):
     click.option("--lossy", cls=options.Advanced, is_flag=True, help="Store only tokens, by photo-tokens or -m."),
     click.option("--level", cls=options.Advanced, type=options.Whole(1, 19), metavar="N",
                  help="Also -1 to -19: below 4 as --fast, from 16 as --best."),
-    options.given, options.plugins, options.threads, options.lanes,
+    options.given, options.embed, options.plugins, options.threads, options.lanes,
     click.option("--frame-size", cls=options.Advanced, type=options.Size(), default="16M", show_default=True, metavar="SIZE",
                  help="Bytes in a frame, up to 64M."),
     options.kernel,
@@ -188,6 +189,7 @@ def _codec_options(settings: Settings) -> "Options":
         settings.kernel,
         lossy=settings.lossy,
         effort=settings.effort,
+        embed=settings.embed,
         context=catalog.context(settings.context, several=len(settings.files) > 1),
     )
 

@@ -56,7 +56,7 @@ def info(**values: Any) -> None:
 
 
 def _describe_file(models: Models | None, name: str) -> dict[str, Any]:
-    from tokpress.container.frames import iter_frames
+    from tokpress.container.member import iter_frames
 
     with jobs.reading(name) as source:
         headers = [header for header, _ in iter_frames(source)]  # the iterator reads and verifies the payloads
@@ -73,7 +73,7 @@ def _describe_file(models: Models | None, name: str) -> dict[str, Any]:
         "file_bytes": file_bytes,
         "ratio": source_bytes / file_bytes if source_bytes else None,
         "bits_per_byte": 8 * file_bytes / source_bytes if source_bytes else None,
-        "members": sum(frame["last"] for frame in frames),
+        "members": sum(frame["last"] for frame in frames if frame["kind"] != "weights"),
         "frames": frames,
     }
 
@@ -93,6 +93,8 @@ def _describe_frame(header: "FrameHeader", models: Models) -> dict[str, Any]:
         return frame | {"restores": "source"}
     name, folder = models.get(header.model_id, (None, None))
     frame |= {"model_id": header.model_id.hex(), "model": name}
+    if frame["kind"] == "weights":
+        return frame | {"restores": "source"}
     if header.residual_id is not None:
         residual, _ = models.get(header.residual_id, (None, None))
         frame |= {"residual_model_id": header.residual_id.hex(), "residual_model": residual}
@@ -138,6 +140,8 @@ def _kind(frame: dict[str, Any]) -> str:
     if "model_id" not in frame:
         by_context = f", needs its context and model ({frame['context_id']})" if "context_id" in frame else ""
         return f"{frame['kind']}{by_context}"
+    if frame["kind"] == "weights":
+        return f"embedded model {frame['model'] or 'not installed'} ({frame['model_id']})"
     lanes = {None: "default lanes", 1: "1 lane"}.get(frame["lanes"], f"{frame['lanes']} lanes")
     if "context_id" in frame:
         lanes = f"needs its context ({frame['context_id']})"

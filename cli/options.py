@@ -210,6 +210,9 @@ given = click.option(
 context = click.option(
     "--context", type=FileName(), metavar="FILE", help="File that the model reads first.",
 )  # fmt: skip
+embed = click.option(
+    "--embed", cls=Advanced, is_flag=True, help="Put the models into the file, which then stands alone.",
+)  # fmt: skip
 plugins = click.option(
     "--import", cls=Advanced, multiple=True, expose_value=False, is_eager=True, callback=_import_modules, metavar="FILE",
     help="Import a .py file or a module; repeatable.",

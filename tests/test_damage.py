@@ -13,7 +13,8 @@ import tokpress
 from tests.models import GIVEN, NETWORKS, tiny_models
 from tokpress.codec import encoded_frame, options, stream
 from tokpress.coding.lanes import Layout
-from tokpress.container.frames import FrameHeader, iter_frames, write_frame
+from tokpress.container.frames import FrameHeader, write_frame
+from tokpress.container.member import iter_frames
 from tokpress.errors import FormatError, ModelMismatchError, TokpressError
 from tokpress.models.model import Model
 

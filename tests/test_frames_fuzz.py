@@ -9,7 +9,8 @@ import pytest
 from tests.golden import make
 from tokpress.codec import stream
 from tokpress.codec.context import Context
-from tokpress.container.frames import Kind, iter_frames, write_frame
+from tokpress.container.frames import Kind, write_frame
+from tokpress.container.member import iter_frames
 from tokpress.errors import FormatError, TokpressError
 from tokpress.models.loading import load_folder
 

@@ -9,7 +9,8 @@ import pytest
 from tests.golden import make
 from tokpress.codec import stream
 from tokpress.codec.context import Context
-from tokpress.container.frames import Kind, iter_frames
+from tokpress.container.frames import Kind
+from tokpress.container.member import iter_frames
 from tokpress.errors import ModelMismatchError
 from tokpress.models import store
 from tokpress.models.loading import load_folder
@@ -39,7 +40,7 @@ def manifest():
 def test_they_are_all_there(manifest):
     assert FILES and sorted(manifest) == [path.name for path in FILES]
     kinds = {kind for entry in manifest.values() for kind in entry["kinds"]}
-    assert kinds == {"raw", "lzma", "model", "residual", "context", "short"} and any(
+    assert kinds == {"raw", "lzma", "model", "residual", "context", "short", "weights"} and any(
         entry["frames"] > 3 for entry in manifest.values()
     )
 

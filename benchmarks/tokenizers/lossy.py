@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from tokpress.coding import Frame
-from tokpress.container.frames import iter_frames
+from tokpress.container.member import iter_frames
 from tokpress.media import formats
 from tokpress.media.distortion import Distortion
 from tokpress.models.loading import load_folder

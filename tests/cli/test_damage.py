@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from tokpress.codec import stream
-from tokpress.container.frames import iter_frames
+from tokpress.container.member import iter_frames
 from tokpress.models.loading import load_folder
 
 from .conftest import command, letters

@@ -7,7 +7,8 @@ import sys
 import pytest
 
 from tokpress.cli import output
-from tokpress.container.frames import Kind, iter_frames, read_header
+from tokpress.container.frames import Kind, read_header
+from tokpress.container.member import iter_frames
 
 from .conftest import command, leftovers, letters
 

@@ -6,7 +6,7 @@ import numpy as np
 
 import tokpress
 from tokpress.codec.file import TokpressFile
-from tokpress.container.frames import iter_frames
+from tokpress.container.member import iter_frames
 from tokpress.models.model import Model
 from tokpress.priors.lecture.histogram import HistogramPrior
 from tokpress.tokenizers.text.bytes import BytesTokenizer

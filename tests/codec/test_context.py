@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 import tokpress
 from tokpress.codec import stream
 from tokpress.codec.options import Options
-from tokpress.container.frames import Kind, iter_frames, read_header
+from tokpress.container.frames import Kind, read_header
+from tokpress.container.member import iter_frames
 from tokpress.container.short import MAX_SHORT
 from tokpress.errors import ChecksumError, FormatError, ModelMismatchError, TokpressError
 from tokpress.models.model import Model

@@ -9,12 +9,13 @@ from hypothesis import strategies as st
 
 import tokpress
 from tests.codec.files import DATA, MODEL, Pipe, offsets, packed, reader
-from tests.container.frames import rewritten
+from tests.container.frames import digest, rewritten
 from tokpress.codec import restore
 from tokpress.codec import stream as pipeline
 from tokpress.codec.file import TokpressFile
-from tokpress.container.frames import MAX_NUMBER, FrameHeader, Kind, iter_frames, write_frame
+from tokpress.container.frames import MAX_NUMBER, FrameHeader, Kind, write_frame
 from tokpress.container.lzma2 import lzma_encode
+from tokpress.container.member import iter_frames
 from tokpress.errors import ChecksumError, FormatError, TokpressError
 
 
@@ -60,7 +61,7 @@ def test_a_frame_missing_or_moved():
 
 
 def lzma_frame(source, payload, crc: int) -> bytes:
-    lengths = {"source_length": len(source), "payload_length": len(payload)}
+    lengths = {"source_length": len(source), "payload_length": len(payload), "digest": digest(bytes(source))}
     return rewritten(FrameHeader(kind=Kind.LZMA, source_crc=crc, **lengths), payload)
 
 
@@ -144,8 +145,8 @@ def test_a_digest_is_no_obstacle_to_moving_about(moves):
 
 def test_more_source_than_a_file_can_have():
     """Sums of lengths beyond 2^63, of one member and of several."""
-    huge = {"kind": Kind.LZMA, "source_length": MAX_NUMBER, "payload_length": 1, "source_crc": 0}
-    one = rewritten(FrameHeader(**huge), b"x")
+    huge = {"kind": Kind.LZMA, "source_length": MAX_NUMBER, "payload_length": 1}
+    one = rewritten(FrameHeader(**huge, digest=bytes(8)), b"x")
     first = FrameHeader(**huge, last=False)
     write_frame(out := io.BytesIO(), first, b"x")
     link = next(iter_frames(io.BytesIO(out.getvalue())))[0].next_link()

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 import tokpress
 from tests.codec.files import DATA, MODEL, offsets, packed
+from tests.container.frames import digest
 from tokpress.codec.restore import HOLD
 from tokpress.container.frames import FrameHeader, Kind, write_frame
 from tokpress.errors import ChecksumError, FormatError, ModelMismatchError, TokpressError
@@ -175,7 +176,11 @@ def lzma_frame(source: bytes, wrong: int = 0) -> bytes:
     filters = [{"id": lzma.FILTER_LZMA2, "preset": 0, "dict_size": 1 << 16}]
     payload = bytes([8]) + lzma.compress(source, lzma.FORMAT_RAW, filters=filters)
     header = FrameHeader(
-        kind=Kind.LZMA, source_length=len(source), payload_length=len(payload), source_crc=zlib.crc32(source) ^ wrong
+        kind=Kind.LZMA,
+        source_length=len(source),
+        payload_length=len(payload),
+        source_crc=zlib.crc32(source) ^ wrong,
+        digest=digest(source),
     )
     write_frame(out := io.BytesIO(), header, payload)
     return out.getvalue()

@@ -18,20 +18,21 @@ from tokpress.container.frames import (
     Kind,
     Payload,
     check_source,
-    iter_frames,
+    ends_with_digest,
     read_header,
     restore_plain,
     short_check,
     write_frame,
 )
 from tokpress.container.lzma2 import lzma_encode
+from tokpress.container.member import iter_frames
 from tokpress.container.proportion import least_payload
 from tokpress.container.salvage import iter_frames_keep_going
 from tokpress.container.short import MAX_PAYLOAD, MAX_SHORT
 
 MODEL, CONTEXT = bytes.fromhex("cafef00d"), bytes.fromhex("c0ffee00")
-#: kinds of frames with sync
-SYNCED = [kind for kind in Kind if kind != Kind.SHORT]
+#: kinds of frames with sync that restore something
+SYNCED = [kind for kind in Kind if kind not in (Kind.SHORT, Kind.WEIGHTS)]
 
 
 def frame(kind: Kind, source: bytes, **more) -> bytes:
@@ -50,6 +51,12 @@ def frame(kind: Kind, source: bytes, **more) -> bytes:
     return out.getvalue()
 
 
+def digest(whole: bytes, last: bool = True, sequence: int = 0, size: int | None = None) -> bytes:
+    """The digest that a frame of `size` bytes holds of its member."""
+    has = ends_with_digest(last, sequence, len(whole) if size is None else size)
+    return hashlib.blake2b(whole, digest_size=8).digest() if has else b""
+
+
 def turned(source: bytes) -> bytes:
     return bytes(255 - b for b in source)
 
@@ -64,7 +71,8 @@ def member(*parts: tuple[Kind, bytes]) -> list[bytes]:
             before = read_header(io.BytesIO(frames[-1]))
             more |= {"link": before.next_link()}
         if i and more["last"]:
-            more |= {"total_length": len(whole), "digest": hashlib.blake2b(whole, digest_size=8).digest()}
+            more |= {"total_length": len(whole)}
+        more |= {"digest": digest(whole, more["last"], i, len(source))}
         frames.append(frame(kind, source, **more))
     return frames
 
@@ -111,7 +119,9 @@ def headers(draw) -> FrameHeader:
     fixed = lambda size: draw(st.binary(min_size=size, max_size=size))  # noqa: E731
     several = {"link": fixed(4)} if sequence else {}
     if last and sequence:
-        several |= {"total_length": draw(st.integers(0, MAX_NUMBER)), "digest": fixed(8)}
+        several |= {"total_length": draw(st.integers(0, MAX_NUMBER))}
+    if ends_with_digest(last, sequence, length):
+        several |= {"digest": fixed(8)}
     model, least = {}, 0
     if kind.model_ids:
         tokens = draw(st.integers(1, 2 * length))

@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import tokpress
 from tokpress.container.digest import Digest
-from tokpress.container.frames import SYNC, Damaged, Kind, check_source, iter_frames, read_header
+from tokpress.container.frames import SYNC, Damaged, Kind, check_source, read_header
+from tokpress.container.member import iter_frames
 from tokpress.container.salvage import iter_frames_keep_going
 from tokpress.errors import ChecksumError, FormatError
 
@@ -83,7 +85,7 @@ def test_totals_must_add_up():
         (b"", "empty"),
         (b"GIF89a", "not a .tokp file"),
         (SYNC[:3] + b"\x02 and so on", "format version 2.*upgrade"),
-        (SYNC + b"\x0d", "kind byte 0x0d is unknown: upgrade"),
+        (SYNC + b"\x0e", "kind byte 0x0e is unknown: upgrade"),
         (SYNC + b"\x2c", "kind byte 0x2c"),
         (SYNC + b"\x48", "kind byte 0x48"),
         (SYNC + b"\x28", "kind byte 0x28"),
@@ -146,6 +148,18 @@ def test_the_digest_is_of_all_that_is_restored():
     digest.check(header)
     with pytest.raises(ChecksumError, match="each frame of its member is intact, the whole is not"):
         digest.check(replace(header, digest=bytes(8)))
+
+
+def test_a_source_with_the_right_crc_and_another_digest_is_refused():
+    """A decoder that goes wrong, and yet makes the CRC-32 of the source."""
+    source = bytes(1 << 14)
+    wrong = frame(Kind.RAW, source, digest=hashlib.blake2b(b"other", digest_size=8).digest())
+    with pytest.raises(ChecksumError, match="its digest is not"):
+        tokpress.decompress(wrong)
+    with pytest.raises(ChecksumError, match="its digest is not"):
+        tokpress.open(io.BytesIO(wrong)).read()
+    with pytest.raises(ChecksumError, match="its digest is not"):
+        tokpress.TokpressDecompressor().decompress(wrong)
 
 
 @given(st.lists(st.tuples(st.integers(0, 40), st.integers(0, 40))))

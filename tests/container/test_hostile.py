@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tokpress.container.frames import MAX_LANES, MAX_NUMBER, MAX_SOURCE, SYNC, Damaged, FrameHeader, Kind, iter_frames
+from tokpress.container.frames import MAX_LANES, MAX_NUMBER, MAX_SOURCE, SYNC, Damaged, FrameHeader, Kind
+from tokpress.container.member import iter_frames
 from tokpress.container.salvage import iter_frames_keep_going
 from tokpress.container.varint import PIECE, pack_varint
 from tokpress.errors import FormatError
@@ -78,7 +79,7 @@ def test_impossible_headers_cannot_be_made(fields):
 
 
 def test_a_lying_payload_length_allocates_nothing():
-    header = FrameHeader(kind=Kind.LZMA, source_length=1 << 62, payload_length=1 << 60, source_crc=0)
+    header = FrameHeader(kind=Kind.LZMA, source_length=1 << 62, payload_length=1 << 60, digest=bytes(8))
     file = header.pack() + b"\x1c\x01"
 
     def read() -> None:

@@ -6,7 +6,8 @@ from dataclasses import replace
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from tokpress.container.frames import SYNC, Damaged, Kind, iter_frames, read_header, write_frame
+from tokpress.container.frames import SYNC, Damaged, Kind, read_header, write_frame
+from tokpress.container.member import iter_frames
 from tokpress.container.salvage import iter_frames_keep_going
 from tokpress.errors import FormatError
 

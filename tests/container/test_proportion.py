@@ -19,6 +19,8 @@ from tokpress.models import store
 from tokpress.models.model import Model
 from tokpress.native import library
 
+from .frames import digest
+
 MODELS = tiny_models()
 SHIPPED = ("context-mixing", "context-mixing-2d", "linear-prediction", "text", "text-large")
 MIB = 1 << 20
@@ -26,9 +28,10 @@ MIB = 1 << 20
 
 def frame(model: Model, payload: bytes, tokens: int, lanes: int | None = None, length: int | None = None) -> bytes:
     """A model frame whose check holds, whatever it says."""
+    size = length or tokens
     header = FrameHeader(
-        kind=Kind.MODEL, source_length=length or tokens, payload_length=len(payload), source_crc=zlib.crc32(b""),
-        model_id=model.id, tokens=tokens, lanes=lanes,
+        kind=Kind.MODEL, source_length=size, payload_length=len(payload), source_crc=zlib.crc32(b""),
+        model_id=model.id, tokens=tokens, lanes=lanes, digest=digest(b"", size=size),
     )  # fmt: skip
     write_frame(out := io.BytesIO(), header, payload)
     return out.getvalue()

@@ -7,13 +7,15 @@ import subprocess
 import sys
 import zlib
 from binascii import crc_hqx
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tokpress.container.frames import SYNC, FrameHeader, Kind, iter_frames, read_header, write_frame
+from tokpress.container.frames import MAX_WEIGHTS, SYNC, FrameHeader, Kind, read_header, write_frame
+from tokpress.container.member import iter_frames
 from tokpress.container.salvage import iter_frames_keep_going
 from tokpress.container.varint import PIECE
 from tokpress.errors import ChecksumError, FormatError
@@ -111,7 +113,11 @@ def test_a_pipe_that_reads_short():
 def test_large_payloads_come_in_pieces_from_a_file():
     source = random.Random(1).randbytes(2 * PIECE + 5)
     header = FrameHeader(
-        kind=Kind.RAW, source_length=len(source), payload_length=len(source), source_crc=zlib.crc32(source)
+        kind=Kind.RAW,
+        source_length=len(source),
+        payload_length=len(source),
+        source_crc=zlib.crc32(source),
+        digest=bytes(8),  # read back, and compared elsewhere
     )
     out, spool = io.BytesIO(), io.BytesIO(b"before" + source)
     spool.seek(6)
@@ -128,14 +134,29 @@ def test_a_writer_with_the_wrong_length_is_told(wrong):
         write_frame(io.BytesIO(), header, b"12345")
 
 
-def test_overhead_of_a_model_frame_is_24_bytes():
-    two_mib = (1 << 21) - 1
-    header = FrameHeader(
-        kind=Kind.MODEL, source_length=two_mib, payload_length=two_mib, source_crc=0, model_id=MODEL, tokens=two_mib
-    )
-    assert len(header.pack()) == 4 + 1 + 3 + 4 + 3 + 3 + 4 + 2 == 24
+@pytest.mark.parametrize("size", [1, 1 << 20, MAX_WEIGHTS])
+def test_a_header_of_weights_comes_back(size):
+    header = FrameHeader(kind=Kind.WEIGHTS, source_length=0, payload_length=size, model_id=MODEL)
+    assert read_header(io.BytesIO(header.pack())) == header
+    with pytest.raises(FormatError, match="2\\^31"):
+        replace(header, payload_length=MAX_WEIGHTS + 1)
+
+
+def test_overhead_of_a_frame():
+    most = (1 << 21) - 1
+    long = {"source_length": most, "payload_length": most, "digest": bytes(8)}
+    header = FrameHeader(kind=Kind.MODEL, model_id=MODEL, tokens=most, **long)
+    assert len(header.pack()) == 4 + 1 + 3 + 4 + 3 + 8 + 3 + 4 + 2 == 32
+    assert len(FrameHeader(kind=Kind.RAW, **long).pack()) == 25
     assert len(frame(Kind.RAW, b"")) == 13
-    assert len(FrameHeader(kind=Kind.RAW, source_length=two_mib, payload_length=two_mib, source_crc=0).pack()) == 17
+
+
+def test_a_frame_of_16_kib_has_a_digest_and_a_smaller_one_has_none():
+    for length, size in (((1 << 14) - 1, 0), (1 << 14, 8)):
+        header = read_header(io.BytesIO(frame(Kind.RAW, bytes(length), digest=bytes(size))))
+        assert len(header.digest) == size
+        with pytest.raises(FormatError, match="a digest"):
+            frame(Kind.RAW, bytes(length), digest=bytes(8 - size))
 
 
 def test_the_examples_in_the_documentation_are_ours():

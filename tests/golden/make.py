@@ -40,7 +40,7 @@ MODELS = HERE / "models"
 MANIFEST = HERE / "manifest.json"
 CASES = (
     "raw", "lzma", "histogram", "context-mixing", "linear-prediction", "context-mixing-2d", "mingru", "memory", "bitwise", "product", "text", "lecture", "tokens",
-    "mixed", "context",
+    "mixed", "context", "weights",
 )  # fmt: skip
 #: the source that golden files of the case "context" are coded after
 CONTEXT = "paragraph"
@@ -189,6 +189,13 @@ def cases(wanted: list[str]) -> Iterator[tuple[str, list[str], bytes, list[str]]
             yield "mixed-frames", ["prose"], frames(given["prose"], ours, 2000), ["histogram"]
             both = frames(given["code"], ours, 5000) + frame(b"", kind=Kind.RAW) + frame(given["one"], kind=Kind.RAW)
             yield "mixed-members", ["code", "empty", "one"], both, ["histogram"]
+        elif case == "weights":  # they stand alone
+            for each in ("histogram", "bitwise-bpe", "tokens-fsq"):
+                name = "pixels" if each.startswith("tokens") else "prose"
+                stream.compress_stream(
+                    io.BytesIO(given[name]), out := io.BytesIO(), options.Options([models[each]], embed=True)
+                )
+                yield f"weights-{each}", [name], out.getvalue(), []
         elif case == "context":
             for each, model in {
                 "histogram-adaptive": models["histogram-adaptive"],
@@ -238,7 +245,7 @@ def cases(wanted: list[str]) -> Iterator[tuple[str, list[str], bytes, list[str]]
 
 
 def describe(data: bytes, names: list[str], source: bytes) -> dict:
-    from tokpress.container.frames import iter_frames
+    from tokpress.container.member import iter_frames
 
     headers: list[FrameHeader] = [header for header, _ in iter_frames(io.BytesIO(data))]
     kinds = sorted({header.kind.name.lower() for header in headers})

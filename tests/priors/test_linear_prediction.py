@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from tokpress.codec import stream as pipeline
 from tokpress.coding import Frame
-from tokpress.container.frames import Kind, iter_frames
+from tokpress.container.frames import Kind
+from tokpress.container.member import iter_frames
 from tokpress.errors import ChecksumError
 from tokpress.media import formats
 from tokpress.media.grid import MAX_ROW, Grid, unpack

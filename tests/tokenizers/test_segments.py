@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import tokpress
 from tests.models import AUTOENCODERS, tiny_autoencoder
 from tokpress.codec import options, stream
-from tokpress.container.frames import iter_frames
+from tokpress.container.member import iter_frames
 from tokpress.errors import TokenizerError
 from tokpress.media.segments import HEAD, join, split
 from tokpress.models.loading import load_folder

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tests.models import tiny_autoencoder
 from tokpress.codec import stream
-from tokpress.container.frames import iter_frames
+from tokpress.container.member import iter_frames
 from tokpress.errors import ChecksumError, TokenizerError, TokpressError
 from tokpress.media import grid as grids
 from tokpress.media.grid import Grid

@@ -80,7 +80,7 @@ class TokpressFile(io.BufferedIOBase):
     """A .tokp file as a binary file: mode "rb", "wb" (overwrite), "xb" (a new file only) or "ab" (append).
 
     file: a path, or a binary file object with read(n) or write(data), which stays open on close. model, models: when reading, used
-    beside the shipped models; when writing, the candidates in place of the shipped ones. lanes, effort, context: as in `compress`.
+    beside the shipped models; when writing, the candidates in place of the shipped ones. lanes, effort, context, embed: as in `compress`.
     frame_size, kernel: as in `Options`.
 
     Raises FormatError (ChecksumError), ModelMismatchError when reading; FormatError when appending to another kind of file;
@@ -100,6 +100,7 @@ class TokpressFile(io.BufferedIOBase):
         frame_size: int = FRAME_SIZE,
         kernel: str = "auto",
         context: bytes | Context | None = None,
+        embed: bool = False,
     ) -> None:
         self._reader: io.BufferedReader | None = None
         self._sink: FrameSink | None = None
@@ -111,7 +112,7 @@ class TokpressFile(io.BufferedIOBase):
         if not self._owned:
             need(file, "read" if mode[0] == "r" else "write")
         given = store.load_all(model, models)
-        options = options_of([] if mode[0] == "r" else given, lanes, frame_size, kernel, effort, context)
+        options = options_of([] if mode[0] == "r" else given, lanes, frame_size, kernel, effort, context, embed)
         self.appends = mode[0] == "a" and isinstance(file, str | bytes | os.PathLike) and _holds_frames(file)
         if isinstance(file, str | bytes | os.PathLike):
             self._stream = cast(BinaryIO, builtins.open(file, mode[0] + "b"))  # noqa: SIM115 (close() closes it)
@@ -253,6 +254,7 @@ def open(
     frame_size: int = FRAME_SIZE,
     kernel: str = "auto",
     context: bytes | Context | None = None,
+    embed: bool = False,
 ) -> TokpressFile: ...
 @overload
 def open(
@@ -266,6 +268,7 @@ def open(
     frame_size: int = FRAME_SIZE,
     kernel: str = "auto",
     context: bytes | Context | None = None,
+    embed: bool = False,
     encoding: str | None = None,
     errors: str | None = None,
     newline: str | None = None,
@@ -282,6 +285,7 @@ def open(
     frame_size: int = FRAME_SIZE,
     kernel: str = "auto",
     context: bytes | Context | None = None,
+    embed: bool = False,
     encoding: str | None = None,
     errors: str | None = None,
     newline: str | None = None,
@@ -297,6 +301,7 @@ def open(
     frame_size: int = FRAME_SIZE,
     kernel: str = "auto",
     context: bytes | Context | None = None,
+    embed: bool = False,
     encoding: str | None = None,
     errors: str | None = None,
     newline: str | None = None,
@@ -336,6 +341,7 @@ def open(
         frame_size=frame_size,
         kernel=kernel,
         context=context,
+        embed=embed,
     )
     if not text:
         return binary

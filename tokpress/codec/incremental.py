@@ -21,12 +21,14 @@ from collections.abc import Iterable, Iterator
 from typing import BinaryIO, Final, cast
 
 from ..container.digest import Digest
-from ..container.frames import FrameHeader, Member, Payload, read_header, restore_plain
+from ..container.frames import FrameHeader, Kind, Payload, read_header, restore_plain
+from ..container.member import Member
 from ..container.varint import ADVICE, as_bytes
 from ..errors import FormatError, TokpressError
 from ..models import store
 from ..models.store import ModelName
 from . import context as contexts
+from . import embedding
 from .context import Context
 from .options import FRAME_SIZE, Effort
 from .restore import HOLD, Decoding, restore_frame
@@ -61,9 +63,10 @@ class TokpressCompressor:
         frame_size: int = FRAME_SIZE,
         kernel: str = "auto",
         context: bytes | Context | None = None,
+        embed: bool = False,
     ) -> None:
         self._out = io.BytesIO()
-        options = options_of(store.load_all(model, models), lanes, frame_size, kernel, effort, context)
+        options = options_of(store.load_all(model, models), lanes, frame_size, kernel, effort, context, embed)
         self._sink, self._last_mode = FrameSink(self._out, options), self.FLUSH_FRAME
 
     @property
@@ -194,13 +197,18 @@ class TokpressDecompressor:
         """Decode a piece of the open frame, and close it at its end; False where part of its payload is missing."""
         header = cast(FrameHeader, self._header)
         if self._pieces is None:
-            if header.kind.is_coded and self._input.size < header.payload_length:
+            is_weights = header.kind == Kind.WEIGHTS
+            if (header.kind.is_coded or is_weights) and self._input.size < header.payload_length:
                 return False
+            if is_weights:
+                payload = Payload(cast(BinaryIO, self._input), header).read()
+                self._given, self._header = embedding.with_model(self._given, header, payload), None
+                return True
             self._pieces = self._restored(header)
         piece = next(self._pieces)
         if not piece and self._left:
             return False
-        if not header.alone:
+        if not header.alone or header.digest:
             self._digest.take(piece)
         self._left -= len(piece)
         if not self._left:

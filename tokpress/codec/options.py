@@ -47,6 +47,8 @@ class Options:
     effort: Effort = "default"
     #: what the models read first; the decoder needs it too
     context: Context | None = None
+    #: write the models into the file, before its frames
+    embed: bool = False
 
     def __post_init__(self) -> None:
         if self.effort not in EFFORTS:

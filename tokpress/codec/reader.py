@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 from ..container.digest import MemberDigest
-from ..container.frames import MAX_NUMBER, FrameHeader, Member, Payload, check_end, read_header
+from ..container.frames import MAX_NUMBER, FrameHeader, Kind, Payload, read_header
+from ..container.member import Member, check_end
 from ..container.varint import ADVICE, can_seek, need
 from ..errors import FormatError
-from . import restore
+from . import embedding, restore
 
 
 class Frames(io.RawIOBase):
@@ -102,7 +103,10 @@ class Frames(io.RawIOBase):
         self._starts.append(self._met)
         self._headers.append(header)
         self._next = after
-        if not self._can_seek or not header.source_length:  # an empty frame is never read: verify it here
+        if header.kind == Kind.WEIGHTS:
+            self._given = embedding.with_model(self._given, header, Payload(self._stream, header).read())
+            self._current, self._payload, self._pieces = -1, None, iter(())
+        elif not self._can_seek or not header.source_length:  # an empty frame is never read: verify it here
             self._open(len(self._headers) - 1)
         return True
 

@@ -8,20 +8,14 @@ from functools import partial
 from typing import BinaryIO, NamedTuple
 
 from ..container.digest import Digest
-from ..container.frames import (
-    MAX_NUMBER,
-    Damaged,
-    FrameHeader,
-    Payload,
-    check_source,
-    iter_frames,
-    restore_plain,
-)
+from ..container.frames import MAX_NUMBER, Damaged, FrameHeader, Kind, Payload, check_source, restore_plain
+from ..container.member import iter_frames
 from ..container.varint import ADVICE, has_more_now
 from ..errors import ChecksumError, FormatError, ModelMismatchError, TokpressError
 from ..exact.threads import processors
 from ..models import store
 from ..models.model import Model
+from . import embedding
 from .ahead import Ahead, TotalProgress
 from .context import Context, model_of
 from .options import Report
@@ -168,6 +162,14 @@ class _Frames:
                 yield item
                 continue
             header, payload = item
+            if header.kind == Kind.WEIGHTS:
+                try:
+                    self._given = embedding.with_model(self._given, header, payload.read())
+                except FormatError as error:
+                    if not self._keep_going:
+                        raise
+                    yield Damaged(header.offset, len(header.pack()) + header.payload_length, str(error))
+                    continue
             # what a model decodes is read at once, so that the frames behind it can be drawn
             yield _Drawn(header, payload.read() if header.kind.is_coded else payload, self._progress.item_report())
 
@@ -176,6 +178,8 @@ class _Frames:
         if isinstance(item, Damaged):
             return item
         header, payload, report = item
+        if header.kind == Kind.WEIGHTS:
+            return _Decoded(header, [b""], report, 0)
         pieces: Iterable[bytes] | TokpressError
         if isinstance(payload, Payload):
             pieces = self._stream(header, payload)
@@ -208,7 +212,7 @@ class _MemberCheck:
             self._digest, self._at = Digest(), 0
 
     def take(self, header: FrameHeader, piece: bytes) -> None:
-        if not header.alone:
+        if not header.alone or header.digest:
             self._digest.take(piece, self._at)
         self._at += len(piece)
 

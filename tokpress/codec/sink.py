@@ -8,7 +8,7 @@ from ..container.varint import as_bytes
 from ..errors import TokpressError
 from ..models.model import Model
 from . import context as contexts
-from . import framing
+from . import embedding, framing
 from .choose import choose_frame
 from .context import Context
 from .options import Effort, Options
@@ -22,9 +22,12 @@ def options_of(
     kernel: str,
     effort: Effort,
     context: bytes | Context | None,
+    embed: bool = False,
 ) -> Options:
     """Settings of a sink; without models, the shipped ones that `effort` names. Raises TokpressError where a model is lossy."""
-    options = Options(models or None, lanes, frame_size, kernel, effort=effort, context=contexts.of(context))
+    options = Options(
+        models or None, lanes, frame_size, kernel, effort=effort, context=contexts.of(context), embed=embed
+    )
     if options.completes:
         raise TokpressError("a file object needs a model with a lossless tokenizer: use tokpress.compress for this one")
     return options
@@ -38,6 +41,7 @@ class FrameSink:
         #: source bytes so far
         self.length = 0
         self._held, self._broken = bytearray(), False
+        embedding.write_models(stream, options)
         self._begin()
 
     def _begin(self) -> None:

@@ -17,13 +17,14 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple, cast
 
 from ..container import proportion
 from ..container.digest import Digest
-from ..container.frames import Damaged, FrameHeader, Kind, short_check, write_frame
+from ..container.frames import Damaged, FrameHeader, Kind, ends_with_digest, short_check, write_frame
 from ..container.lzma2 import LzmaEncoder, in_turn
 from ..container.varint import PIECE, need, read_some, write_all
 from ..exact.threads import processors
 from ..models import store
 from ..models.model import Model
 from . import context as contexts
+from . import embedding
 from .ahead import Ahead, TotalProgress
 from .choose import LZMA_ENOUGH, choose_frame
 from .context import Context
@@ -64,6 +65,10 @@ class Summary:
         """Append the frames of another file."""
         self.frames += other.frames
 
+    def add_models(self, headers: Iterable[FrameHeader]) -> None:
+        """Append frames of embedded models."""
+        self.frames += [Frame(0, header.payload_length, len(header.pack()), "embedded") for header in headers]
+
     @property
     def source_bytes(self) -> int:
         return sum(f.source_bytes for f in self.frames)
@@ -100,12 +105,12 @@ class MemberWriter:
         if coded.source_length != len(source):
             raise ValueError(f"the frame is of a source of {coded.source_length} bytes, not {len(source)}")
         restored = source if coded.restores is None else coded.restores
-        if self._frames or not last:  # a member of a single frame has no digest
-            self._digest.take(restored)
         self._restored += len(restored)
+        has_digest = ends_with_digest(last, self._frames, len(restored))
+        if has_digest or not last:
+            self._digest.take(restored)
         if last and not self._frames and coded.is_short and coded.context and coded.model:
             return self._write_short(coded, source, coded.context.key(coded.model.id))
-        ends_several = last and self._frames > 0
         payload = _padded(coded)
         header = FrameHeader(
             kind=coded.kind,
@@ -115,8 +120,8 @@ class MemberWriter:
             last=last,
             sequence=self._frames,
             link=self._link,
-            total_length=self._restored if ends_several else None,
-            digest=self._digest.value() if ends_several else b"",
+            total_length=self._restored if last and self._frames else None,
+            digest=self._digest.value() if has_digest else b"",
             model_id=coded.model.id if coded.model else None,
             residual_id=coded.residual_model.id if coded.residual_model else None,
             tokens=coded.tokens,
@@ -147,6 +152,7 @@ def _padded(coded: EncodedFrame) -> bytes:
 def _compress_frames(source: BinaryIO, out: BinaryIO, options: Options, limit: float = math.inf) -> Summary | None:
     """Compress frame by frame, several at a time. Stops and returns None once the frames take more than `limit` bytes."""
     summary, member, progress = Summary(), MemberWriter(out), TotalProgress(options.report)
+    summary.add_models(embedding.write_models(out, options))
 
     def code(block: Block) -> tuple[bool, list[tuple[bytes, EncodedFrame]]]:
         """(whether the block ends the source, its pieces, each with its frame)."""
@@ -176,19 +182,21 @@ def _compress_frames(source: BinaryIO, out: BinaryIO, options: Options, limit: f
 
 def _lzma_whole(source: BinaryIO, length: int, spool: BinaryIO, report: Report) -> FrameHeader | None:
     """Write the source as one lzma payload to `spool`. Returns its header, or None where the source grew meanwhile."""
-    crc = seen = 0
+    crc, seen, digest = 0, 0, Digest()
     with in_turn(lambda: report(0)):
         encoder = LzmaEncoder(length)
         while piece := read_some(source, PIECE):
             crc, seen = zlib.crc32(piece, crc), seen + len(piece)
             if seen > length:
                 return None
+            digest.take(piece)
             spool.write(encoder.compress(piece))
             report(seen)
         spool.write(encoder.finish())
     size = spool.tell()
     spool.seek(0)
-    return FrameHeader(kind=Kind.LZMA, source_length=seen, payload_length=size, source_crc=crc)
+    whole = digest.value() if ends_with_digest(True, 0, seen) else b""
+    return FrameHeader(kind=Kind.LZMA, source_length=seen, payload_length=size, source_crc=crc, digest=whole)
 
 
 def compress_stream(source: BinaryIO, out: BinaryIO, options: Options | None = None) -> Summary:
@@ -259,6 +267,7 @@ def compress(
     lanes: int | None = None,
     effort: Effort = "default",
     context: bytes | Context | None = None,
+    embed: bool = False,
 ) -> bytes:
     """Compress `data` to a complete .tokp file.
 
@@ -266,7 +275,8 @@ def compress(
     lanes: sequences coded in lock-step, 1 … 512; without it, as many as the model's rule says for this size.
     effort: without a model, the candidates: "fast", "default", or "best", which may be slow.
     context: bytes that the model reads first, which `decompress` needs too; for several calls, a `tokpress.Context` of them.
-    For up to 16 MiB, the result is at most 20 bytes longer than `data`. Raises ModelError.
+    embed: write the models into the file, so that it can be decoded without them; the text model takes 8 MB.
+    For up to 16 MiB, the result is at most 28 bytes longer than `data`. Raises ModelError.
 
     >>> import tokpress
     >>> data = b"a stitch in time saves nine; " * 40
@@ -276,7 +286,7 @@ def compress(
     """
     out = io.BytesIO()
     models = None if model is None else [store.load(model)]
-    options = Options(models=models, lanes=lanes, effort=effort, context=contexts.of(context))
+    options = Options(models=models, lanes=lanes, effort=effort, context=contexts.of(context), embed=embed)
     compress_stream(io.BytesIO(memoryview(data)), out, options)
     return out.getvalue()
 

@@ -1,4 +1,4 @@
-"""The digest of a member's source, which proves that its frames, each of them intact, belong together."""
+"""The digest of a member's source: 64 bits against a wrong decoder, and the proof that its frames, each of them intact, belong together."""
 
 from __future__ import annotations
 
@@ -40,8 +40,10 @@ class Digest:
     def check(self, header: FrameHeader) -> None:
         """Raises ChecksumError where the last frame of a member has another digest than the pieces. Does nothing where part of the
         member was not taken."""
-        if header.digest and self._length == header.total_length and self.value() != header.digest:
-            raise ChecksumError(f"{header.where}: each frame of its member is intact, the whole is not: {ADVICE}")
+        if header.digest and self._length == header.member_length and self.value() != header.digest:
+            several = "each frame of its member is intact, the whole is not"
+            what = "its checksum of 32 bits is right, its digest is not" if header.alone else several
+            raise ChecksumError(f"{header.where}: {what}: {ADVICE}")
 
 
 class MemberDigest:
@@ -53,7 +55,7 @@ class MemberDigest:
     def take(self, header: FrameHeader, member_start: int, at: int, piece: bytes, frame_end: int) -> None:
         """Take the piece that begins at byte `at` of the source. Raises ChecksumError where it completes a member with another
         digest."""
-        if header.alone:
+        if header.alone and not header.digest:
             return
         if member_start != self._member_start:
             self._digest, self._member_start = Digest(), member_start

@@ -2,7 +2,7 @@
 
 Four checks guard a file. A CRC-16 of each frame finds damage before anything is decoded. A CRC-32 of its source finds a wrong decoder.
 In a member (the frames of one source), each later frame holds its link, a CRC-32 of the header before it, so frames of two members
-are never joined. The last of several frames holds a 64-bit digest of the member's source (`digest`). No length is believed: payloads
+are never joined. The last frame of a member of 16 KiB or of several frames holds a 64-bit digest of the member's source (`digest`). No length is believed: payloads
 are read in pieces of at most 1 MiB, so memory is bounded by the bytes that were read.
 
 >>> import io, zlib
@@ -10,8 +10,10 @@ are read in pieces of at most 1 MiB, so memory is bounded by the bytes that were
 >>> header = write_frame(file := io.BytesIO(), header, b"hello")
 >>> len(header.pack()), len(file.getvalue())
 (13, 18)
->>> [b"".join(restore_plain(header, payload)) for header, payload in iter_frames(io.BytesIO(file.getvalue()))]
-[b'hello']
+>>> _ = file.seek(0)
+>>> header = read_header(file)
+>>> b"".join(restore_plain(header, Payload(file, header)))
+b'hello'
 """
 
 import io
@@ -38,24 +40,39 @@ MAX_NUMBER = (1 << 63) - 1  # the largest varint of nine bytes
 MAX_TOKENS = 8
 #: most lanes of a frame (docs/format.md, "Default lane rule")
 MAX_LANES = 512
+#: most bytes of an embedded model
+MAX_WEIGHTS = 1 << 31
 ID_BYTES, LINK_BYTES, DIGEST_BYTES, CONTEXT_BYTES = 4, 4, 8, 4
+#: source bytes from which a member has a digest, though it is one frame; below, 8 bytes would be a part of the file that counts
+DIGEST_FROM = MAX_SHORT + 1
+
+
+def ends_with_digest(last: bool, sequence: int, source_length: int) -> bool:
+    """Whether such a frame holds the digest of its member."""
+    return last and (sequence > 0 or source_length >= DIGEST_FROM)
 
 
 class Kind(IntEnum):
     """RESIDUAL: tokens of a lossy model, then the residual of their reconstruction, coded by a second model. CONTEXT: tokens of a model
-    that has read a context, which the decoder needs too. SHORT: the same in a frame without sync (`short`); no kind byte holds it."""
+    that has read a context, which the decoder needs too. WEIGHTS: a model for the frames after it; it restores nothing. SHORT: a
+    CONTEXT frame without sync (`short`); no kind byte holds it."""
 
-    RAW, LZMA, MODEL, RESIDUAL, CONTEXT, SHORT = 0, 1, 2, 3, 4, 8
+    RAW, LZMA, MODEL, RESIDUAL, CONTEXT, WEIGHTS, SHORT = 0, 1, 2, 3, 4, 5, 8
 
     @property
     def model_ids(self) -> int:
         """Number of model ids in the header."""
-        return {Kind.MODEL: 1, Kind.RESIDUAL: 2, Kind.CONTEXT: 1}.get(self, 0)
+        return {Kind.MODEL: 1, Kind.RESIDUAL: 2, Kind.CONTEXT: 1, Kind.WEIGHTS: 1}.get(self, 0)
+
+    @property
+    def counts_tokens(self) -> bool:
+        """Whether the header has a token count."""
+        return self in (Kind.MODEL, Kind.RESIDUAL, Kind.CONTEXT)
 
     @property
     def is_coded(self) -> bool:
         """Whether a model restores the frame."""
-        return self not in (Kind.RAW, Kind.LZMA)
+        return self not in (Kind.RAW, Kind.LZMA, Kind.WEIGHTS)
 
     @property
     def context_bytes(self) -> int:
@@ -82,8 +99,8 @@ class FrameHeader:
     last: bool = True  # this frame ends its member (the frames of one source)
     sequence: int = 0  # 0 for the first frame of a member, then 1, 2, …
     link: bytes = b""  # CRC-32 of the header before it in the member; if sequence > 0
-    total_length: int | None = None  # source bytes of the member; this and the next: if last and sequence > 0
-    digest: bytes = b""  # BLAKE2b of the member's source, 8 bytes
+    total_length: int | None = None  # source bytes of the member; if last and sequence > 0
+    digest: bytes = b""  # BLAKE2b of the member's source, 8 bytes; if `ends_with_digest`
     model_id: bytes | None = None  # this and the next three: model frames only
     residual_id: bytes | None = None  # of the model that codes the residual: residual frames only
     context_id: bytes = b""  # beginning of the digest of the context; of a short frame, of the key of context and model
@@ -103,7 +120,9 @@ class FrameHeader:
         return (
             (min(numbers) >= 0 and max(numbers) <= MAX_NUMBER, "lengths lie in 0 … 2^63 − 1"),
             (self.source_length <= MAX_SOURCE or self.kind == Kind.LZMA, "at most 64 MiB of source"),
-            (self.source_length > 0 or self.kind == Kind.RAW, "only a raw frame may restore nothing"),
+            (self.source_length > 0 or self.kind in (Kind.RAW, Kind.WEIGHTS), "only a raw frame may restore nothing"),
+            (not self.source_length or self.kind != Kind.WEIGHTS, "a model restores nothing"),
+            (self.payload_length <= MAX_WEIGHTS or self.kind != Kind.WEIGHTS, "a model has at most 2^31 bytes"),
             (self.payload_length == self.source_length or self.kind != Kind.RAW, "a raw payload is the source"),
             # bounds memory; a real payload is smaller than its source
             (
@@ -114,18 +133,22 @@ class FrameHeader:
 
     def _member_rules(self) -> tuple[Rule, ...]:
         later = self.sequence > 0
-        ends = self.last and later
+        digest = ends_with_digest(self.last, self.sequence, self.source_length)
         return (
             (len(self.link) == LINK_BYTES * later, "later frames, and no others, have a link (4 bytes)"),
-            ((self.total_length is not None) == ends, "a total ends several frames"),
-            (len(self.digest) == DIGEST_BYTES * ends, "a digest (8 bytes) ends several frames"),
+            ((self.total_length is not None) == (self.last and later), "a total ends several frames"),
+            (self.alone or self.kind != Kind.WEIGHTS, "a model is a member by itself"),
+            (
+                len(self.digest) == DIGEST_BYTES * digest,
+                f"a digest (8 bytes) ends several frames, or one of {DIGEST_FROM:,} bytes",
+            ),
         )
 
     def _model_rules(self) -> tuple[Rule, ...]:
-        count, tokens = self.kind.model_ids, self.tokens or 0
+        count, tokens, counts = self.kind.model_ids, self.tokens or 0, self.kind.counts_tokens
         ids = [len(id) for id in self.model_ids] == [ID_BYTES] * count and (self.model_id is not None or not count)
-        possible = 1 <= tokens <= MAX_TOKENS * self.source_length if count else self.tokens is None
-        least = least_payload(tokens, self.lanes or 1) if count else 0
+        possible = 1 <= tokens <= MAX_TOKENS * self.source_length if counts else self.tokens is None
+        least = least_payload(tokens, self.lanes or 1) if counts else 0
         return (
             (ids, "frames have as many model ids (4 bytes) as their kind says"),
             (possible, "1 … 8 · source length tokens"),
@@ -149,8 +172,13 @@ class FrameHeader:
 
     @property
     def alone(self) -> bool:
-        """Whether it is the only frame of its member, which has no digest then."""
+        """Whether it is the only frame of its member."""
         return self.last and not self.sequence
+
+    @property
+    def member_length(self) -> int | None:
+        """Source bytes of the member, where this frame ends it."""
+        return self.source_length if self.alone else self.total_length
 
     @property
     def model_ids(self) -> list[bytes]:
@@ -272,17 +300,17 @@ def read_header(stream: BinaryIO, offset: int = 0, number: int = 1) -> FrameHead
     sequence = take_varint(take, where) if flags & CONTINUES else 0
     if flags & CONTINUES and not sequence:
         raise FormatError(f"{where}: impossible header, it continues a member as its frame 0: {ADVICE}")
+    link = take(LINK_BYTES) if sequence else b""
+    source_length = take_varint(take, where)
     return FrameHeader(  # the arguments are evaluated in the order of the fields in the file
-        kind=kind, last=last, sequence=sequence, offset=offset, number=number,
-        link=take(LINK_BYTES) if sequence else b"",
-        source_length=take_varint(take, where),
+        kind=kind, last=last, sequence=sequence, offset=offset, number=number, link=link, source_length=source_length,
         model_id=take(ID_BYTES) if kind.model_ids else None,
         residual_id=take(ID_BYTES) if kind.model_ids > 1 else None,
         context_id=take(kind.context_bytes),
-        tokens=take_varint(take, where) if kind.model_ids else None,
+        tokens=take_varint(take, where) if kind.counts_tokens else None,
         lanes=take_varint(take, where) if flags & LAYOUT else None,
         total_length=take_varint(take, where) if last and sequence else None,
-        digest=take(DIGEST_BYTES) if last and sequence else b"",
+        digest=take(DIGEST_BYTES) if ends_with_digest(last, sequence, source_length) else b"",
         payload_length=take_varint(take, where),
         source_crc=int.from_bytes(take(4), "little"),
         check=int.from_bytes(take(2), "little"),
@@ -292,7 +320,7 @@ def read_header(stream: BinaryIO, offset: int = 0, number: int = 1) -> FrameHead
 def _kind_of(flags: int, where: str) -> Kind:
     """The kind in the kind byte. Raises FormatError where it, or a flag beside it, is unknown."""
     kind = flags & 7
-    if kind > Kind.CONTEXT or flags & RESERVED or (flags & LAYOUT and Kind(kind) not in (Kind.MODEL, Kind.RESIDUAL)):
+    if kind > Kind.WEIGHTS or flags & RESERVED or (flags & LAYOUT and Kind(kind) not in (Kind.MODEL, Kind.RESIDUAL)):
         raise FormatError(f"{where}: kind byte {flags:#04x} is unknown: upgrade tokpress, or if it is new, {ADVICE}")
     return Kind(kind)
 
@@ -313,57 +341,6 @@ def _only_zeros_follow(stream: BinaryIO) -> bool:
         if piece.strip(b"\0"):
             return False
     return True
-
-
-def iter_frames(stream: BinaryIO) -> Iterator[tuple[FrameHeader, Payload]]:
-    """Every frame in order, up to the first error: FormatError, ChecksumError. Needs no seeking.
-
-    The rest of a payload that the caller does not read is read and verified here. Offsets are relative to the first frame.
-    """
-    offset, number, member = 0, 1, Member()
-    while header := read_header(stream, offset, number):
-        if problem := member.follow(header):
-            raise FormatError(f"{header.where}: {problem}: {ADVICE}")
-        payload = Payload(stream, header)
-        yield header, payload
-        for _ in payload:
-            pass
-        offset, number = offset + len(header.pack()) + header.payload_length, number + 1
-    check_end(number - 1, member)
-
-
-class Member:
-    """Checks the order of the frames of one source: sequence numbers 0, 1, 2, …, links, and the total length."""
-
-    due = restored = 0  # sequence number of the next frame; source bytes so far
-    complete = True  # whether no frame of this member is missing so far
-    _link: bytes | None = None  # of the next frame; None where the frame before it is missing
-
-    def follow(self, header: FrameHeader) -> str | None:
-        """The problem with this frame as the next one, or None. The frames after it are expected either way."""
-        got, due, problem = header.sequence, self.due, None
-        if got > due:
-            problem = f"frames {due} to {got - 1} of this member (counted from 0) are missing"
-        elif got < due:
-            problem = f"frame {got} of a member follows frame {due - 1} of one: frames are missing, or were moved"
-        elif got and self._link not in (None, header.link):
-            problem = f"frame {got} of a member does not belong to the frame before it: frames were exchanged"
-        self.complete = not got or (self.complete and not problem)
-        self.restored = header.source_length + (self.restored if got else 0)
-        self.due, self._link = (0, None) if header.last else (got + 1, header.next_link())
-        if self.restored > MAX_NUMBER:
-            problem = "its member restores 2^63 bytes or more, which cannot be"
-        if header.total_length is not None and self.complete and header.total_length != self.restored:
-            problem = f"its member restores {self.restored:,} bytes instead of {header.total_length:,}"
-        return problem
-
-
-def check_end(frames: int, member: Member) -> None:
-    """Raises FormatError where a file may not end after so many frames."""
-    if not frames:
-        raise FormatError("not a .tokp file: it is empty, and even an empty source takes a frame: check the file name")
-    if member.due:
-        raise FormatError(f"truncated after frame {frames}: get a complete copy of the file")
 
 
 def check_source(header: FrameHeader, source: bytes) -> None:

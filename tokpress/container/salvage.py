@@ -6,7 +6,8 @@ from dataclasses import replace
 from typing import BinaryIO
 
 from ..errors import FormatError
-from .frames import SYNC, Damaged, FrameHeader, Kind, Member, Payload, read_header
+from .frames import SYNC, Damaged, FrameHeader, Kind, Payload, read_header
+from .member import Member
 from .short import MARKS
 from .varint import PIECE, read_up_to
 

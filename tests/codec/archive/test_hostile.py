@@ -14,8 +14,9 @@ from tokpress.codec import restore
 from tokpress.codec.archive import Archive, Item, ItemKind
 from tokpress.codec.archive.index import COLUMNS, HEAD_BYTES, Row, pack
 from tokpress.codec.archive_magic import MAGIC
-from tokpress.container.frames import MAX_SOURCE, FrameHeader, Kind, iter_frames
+from tokpress.container.frames import MAX_SOURCE, FrameHeader, Kind
 from tokpress.container.lzma2 import lzma_encode
+from tokpress.container.member import iter_frames
 from tokpress.container.varint import pack_varint
 from tokpress.errors import FormatError, TokpressError
 
@@ -181,13 +182,17 @@ def test_frames_that_are_too_large():
     source = MAGIC + b"\0" + len(columns()).to_bytes(4, "little") + columns()
     size = MAX_SOURCE + 1 - len(source)
     large = lzma_encode(whole := source + bytes(size))
-    header = FrameHeader(
-        kind=Kind.LZMA, source_length=len(whole), payload_length=len(large), source_crc=zlib.crc32(whole)
-    )
     import io
 
-    from tests.container.frames import write_frame
+    from tests.container.frames import digest, write_frame
 
+    header = FrameHeader(
+        kind=Kind.LZMA,
+        source_length=len(whole),
+        payload_length=len(large),
+        source_crc=zlib.crc32(whole),
+        digest=digest(whole),
+    )
     write_frame(out := io.BytesIO(), header, large)
     with pytest.raises(FormatError, match="restores more than"):
         Archive(out, keep_going=True)

@@ -11,11 +11,12 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from ...container.digest import MemberDigest
-from ...container.frames import MAX_SOURCE, Member, Payload, check_end, read_header
+from ...container.frames import MAX_SOURCE, Kind, Payload, read_header
+from ...container.member import Member, check_end
 from ...container.varint import ADVICE
 from ...errors import FormatError, TokpressError
 from ...models.model import Model
-from .. import restore
+from .. import embedding, restore
 
 
 class FrameIndex:
@@ -50,7 +51,9 @@ class FrameIndex:
                 raise FormatError(f"{header.where}: {problem}: {ADVICE}")
             if header.source_length > MAX_SOURCE:
                 raise FormatError(f"{header.where}: restores more than {MAX_SOURCE:,} bytes, so the file is no archive")
-            if not header.source_length:  # an empty frame is never read: verify it here
+            if header.kind == Kind.WEIGHTS:
+                self._given = embedding.with_model(self._given, header, Payload(self._stream, header).read())
+            elif not header.source_length:  # an empty frame is never read: verify it here
                 Payload(self._stream, header)
             self._offsets.append(at)
             self._starts.append(self.end)

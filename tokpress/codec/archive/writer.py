@@ -11,7 +11,7 @@ from typing import BinaryIO
 from ...container.frames import MAX_SOURCE, Kind
 from ...errors import FormatError, TokpressError
 from ...media.grid import Grid
-from .. import choose, framing
+from .. import choose, embedding, framing
 from ..encoded_frame import EncodedFrame
 from ..options import Options
 from ..stream import MemberWriter, Summary
@@ -63,6 +63,7 @@ class Writer:
         self._member, self._options, self._report = MemberWriter(out), options, report
         self._batch, self._batch_item_limit, self._groups = batch, max(size, options.frame_size), Groups(size)
         self._summary, self._done = Summary(), 0
+        self._summary.add_models(embedding.write_models(out, options))
         self._frame: tuple[EncodedFrame, bytes] | None = None  # held until it is known whether another follows
         #: (folder, name) → number of the entry. The folder is that of a row. −1: a file that is not written yet
         self._folders: dict[tuple[int, bytes], int] = {}

@@ -1,0 +1,52 @@
+"""Models within a file, so that it stands alone: each is a frame before the frames that it codes (docs/format.md, "Embedded models")."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, BinaryIO
+
+from ..container.frames import FrameHeader, Kind, write_frame
+from ..errors import FormatError, ModelMismatchError, TokpressError
+from ..models import store
+from ..models.model import Model
+from .options import EFFORTS, Options
+
+if TYPE_CHECKING:
+    from .restore import Decoding
+
+
+def candidates(options: Options) -> list[Model]:
+    """The models that may code a frame and have weights. A model without weights is code, which every release has."""
+    from ..models import embedded  # for such files only
+
+    names = EFFORTS[options.effort][0] if options.models is None else options.models
+    return [model for model in map(store.load, names) if embedded.has_weights(model)]
+
+
+def write_models(out: BinaryIO, options: Options) -> list[FrameHeader]:
+    """Write the models of `options` where it embeds them; returns the headers of their frames."""
+    if not options.embed:
+        return []
+    from ..models import embedded
+
+    written = []
+    for model in candidates(options):
+        packed = embedded.pack(model)
+        header = FrameHeader(kind=Kind.WEIGHTS, source_length=0, payload_length=len(packed), model_id=model.id)
+        written.append(write_frame(out, header, packed))
+    return written
+
+
+def with_model(given: Decoding, header: FrameHeader, payload: bytes) -> Decoding:
+    """`given` with the model of this frame. A model that is here already is not read again. Raises FormatError."""
+    from ..models import embedded
+
+    assert header.model_id is not None
+    try:
+        model = store.by_id(header.model_id, given.models)
+    except ModelMismatchError:
+        try:
+            model = embedded.unpack(payload, header.model_id)
+        except TokpressError as error:
+            raise FormatError(f"{header.where}: {error}") from error
+    return replace(given, models=[*given.models, model])

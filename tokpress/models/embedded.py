@@ -1,0 +1,68 @@
+"""A model as bytes, for a file that must stand alone (docs/format.md, "Embedded models").
+
+for each file of the model directory that its id depends on:   length of the name · name · length · contents     (lengths as varints)
+"""
+
+import io
+import os
+import tempfile
+from pathlib import Path
+
+from ..container.varint import pack_varint, take_varint
+from ..errors import FormatError, ModelError, TokpressError
+from ..storage import files as model_files
+from . import folder as folder_files
+from .loading import load_folder
+from .model import Model
+
+#: the files, in their order
+FILES = (model_files.CONFIG, *folder_files.PARTS, folder_files.TOKENIZER_PART)
+
+
+def has_weights(model: Model) -> bool:
+    """Whether the model has files beside its config. A model without them is code, which every release has."""
+    return len(_files(model)) > 1
+
+
+def pack(model: Model) -> bytes:
+    """The bytes of a model."""
+    out = b""
+    for name, data in _files(model).items():
+        out += pack_varint(len(name)) + name.encode() + pack_varint(len(data)) + data
+    return out
+
+
+def _files(model: Model) -> dict[str, bytes]:
+    with tempfile.TemporaryDirectory() as place:
+        model.save(folder := Path(place) / "model", card="")
+        return {name: data for name in FILES if (data := model_files.read(folder / name)) is not None}
+
+
+def unpack(packed: bytes, id: bytes) -> Model:
+    """The reverse of `pack`. Raises ModelError where the bytes are no model, or one with another id."""
+    stream, held, place = io.BytesIO(packed), dict[str, bytes](), ""
+
+    def take(count: int) -> bytes:
+        if count > len(packed) - stream.tell():
+            raise FormatError("its bytes end too early")
+        return stream.read(count)
+
+    try:
+        if not packed:
+            raise FormatError("it is empty")
+        while stream.tell() < len(packed):
+            name = take(take_varint(take, "the model")).decode("ascii", "replace")
+            if name not in FILES[len(held) :] or name in held:
+                raise FormatError(f"it holds a file {name[:40]!r}")
+            held[name] = take(take_varint(take, "the model"))
+        with tempfile.TemporaryDirectory() as place:
+            folder = Path(place) / "model"
+            folder.mkdir()
+            for name, data in held.items():
+                (folder / name).write_bytes(data)
+            if folder_files.identity(folder) != id:
+                raise FormatError("it is not the model of this id")
+            return load_folder(folder)
+    except TokpressError as error:
+        why = str(error).replace(f"{place}{os.sep}", "")
+        raise ModelError(f"the embedded model {id.hex()} cannot be used: {why}") from error
