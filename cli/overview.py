@@ -13,6 +13,7 @@ COMMANDS = {
     "pack": "Pack files and folders into one archive.",
     "unpack": "Restore the files of an archive.",
     "test": "Verify .tokp files without writing anything.",
+    "migrate": "Code .tokp files again by the models of this release.",
     "info": "Show sizes, frames and models of .tokp files.",
     "models": "List the installed models.",
     "list": "List the priors or tokenizers that can be trained.",
