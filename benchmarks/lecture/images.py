@@ -101,6 +101,24 @@ def prepare(place: Place, data: Data, folder: Path) -> None:
         place.file(data, name).write_bytes(images)
 
 
+#: of the intensities that `drawn` makes, beside the static ones
+DRAWS = 11
+
+
+def drawn(place: Path, folder: Path) -> Path:
+    """A corpus of the static training images, and of DRAWS more draws of the same intensities, shuffled. (The test images are
+    static.)"""
+    if not place.is_file():
+        source, _ = grey(folder)
+        chances = source.reshape(len(source), -1).astype(np.float32) / np.float32(255)
+        rng = np.random.default_rng(20261130)
+        made = [mnist(folder)[0]]
+        made += [np.packbits(rng.random(chances.shape, np.float32) < chances, axis=1) for _ in range(DRAWS)]
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes((whole := np.concatenate(made))[rng.permutation(len(whole))].tobytes())
+    return place
+
+
 def picture_formats(place: Place) -> dict[str, int]:
     """Bytes of the CIFAR test images as one PNG and one lossless WebP each."""
     from PIL import Image
@@ -176,10 +194,10 @@ class Lecture(Benchmark):
         if absent := [name for name in run.members if not (place.model(name) / "config.json").is_file()]:
             raise MeasurementError(f"its members are not trained: {', '.join(absent)}")
         prepare(place, run.data, setup.data)
-        model = place.model(run.name)
-        setup.train(
-            run.command(place.file(run.data, "train"), model, place.model, place.file(run.data, "train.given")), model
-        )
+        model, corpus = place.model(run.name), place.file(run.data, "drawn" if run.drawn else "train")
+        if run.drawn:
+            drawn(corpus, setup.data)
+        setup.train(run.command(corpus, model, place.model, place.file(run.data, "train.given")), model)
         found = measure(run, place, setup.docs)
         return found | ({"picture_formats": picture_formats(place)} if run.data is CIFAR else {})
 

@@ -64,6 +64,8 @@ class Run:
     members: tuple[str, ...] = ()
     #: what each image is predicted from: a subsample of it, known to both sides
     given: str = ""
+    #: whether it learns from several draws of each binarized image
+    drawn: bool = False
 
     def command(self, corpus: Path, model: Path, of: Callable[[str], Path], given: Path) -> list[str]:
         """Words after `tokpress`; `of(name)` is where the model of another run is, `given` what images are given."""
@@ -118,6 +120,7 @@ RUNS = [
     Run("made_ensemble", "ensemble", {}, "bits", aim=88.5, peer=MANY, members=tuple(f"made_{o}" for o in (*ORDERS, *MORE))),
     Run("linear_attention", "linear_attention", {"width": 64, "depth": 3}, "nibbles", ["--rows", "32"], 30, aim=88),
     Run("ssm", "ssm", {"width": 64, "depth": 3}, "nibbles", ["--rows", "32"], 30, aim=88),
+    Run("ssm_drawn", "ssm", {"width": 96, "depth": 3}, "nibbles", ["--rows", "32"], 70, aim=79.2, peer=RNN, drawn=True),
     Run("lstm", "lstm", {"location": False}, "nibbles", ["--rows", "128"], 70, passes=2.67),
     Run("wavenet", "wavenet", {"width": 64, "location": False}, "nibbles", ["--rows", "32"], 40),
     # of the same pair after a quarter of it

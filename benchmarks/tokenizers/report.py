@@ -237,7 +237,7 @@ def _voices(runs: list[str], work: Path, target: Path) -> str:
 
 #: by the name of the data; each draws `target` and returns what it shows, "" where there is nothing to draw
 DRAW: dict[str, Callable[[list[str], Path, Path], str]] = {
-    "photographs": _photographs, "cifar": _cifar, "glides": _video, "voices": _voices,
+    "photographs": _photographs, "moved_photographs": _photographs, "cifar": _cifar, "glides": _video, "voices": _voices,
 }  # fmt: skip
 
 
