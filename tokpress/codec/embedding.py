@@ -1,18 +1,13 @@
-"""Models within a file, so that it stands alone: each is a frame before the frames that it codes (docs/format.md, "Embedded models")."""
+"""Write models into a file, so that it stands alone: each is a frame before the frames that it codes (docs/format.md, "Embedded models")."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 from ..container.frames import FrameHeader, Kind, write_frame
-from ..errors import FormatError, ModelMismatchError, TokpressError
 from ..models import store
 from ..models.model import Model
 from .options import EFFORTS, Options
-
-if TYPE_CHECKING:
-    from .restore import Decoding
 
 
 def candidates(options: Options) -> list[Model]:
@@ -35,18 +30,3 @@ def write_models(out: BinaryIO, options: Options) -> list[FrameHeader]:
         header = FrameHeader(kind=Kind.WEIGHTS, source_length=0, payload_length=len(packed), model_id=model.id)
         written.append(write_frame(out, header, packed))
     return written
-
-
-def with_model(given: Decoding, header: FrameHeader, payload: bytes) -> Decoding:
-    """`given` with the model of this frame. A model that is here already is not read again. Raises FormatError."""
-    from ..models import embedded
-
-    assert header.model_id is not None
-    try:
-        model = store.by_id(header.model_id, given.models)
-    except ModelMismatchError:
-        try:
-            model = embedded.unpack(payload, header.model_id)
-        except TokpressError as error:
-            raise FormatError(f"{header.where}: {error}") from error
-    return replace(given, models=[*given.models, model])

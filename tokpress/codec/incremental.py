@@ -28,10 +28,9 @@ from ..errors import FormatError, TokpressError
 from ..models import store
 from ..models.store import ModelName
 from . import context as contexts
-from . import embedding
 from .context import Context
 from .options import FRAME_SIZE, Effort
-from .restore import HOLD, Decoding, restore_frame
+from .restore import HOLD, Decoding, restore_frame, with_model
 from .sink import FrameSink, options_of
 
 BytesLike = bytes | bytearray | memoryview
@@ -202,7 +201,7 @@ class TokpressDecompressor:
                 return False
             if is_weights:
                 payload = Payload(cast(BinaryIO, self._input), header).read()
-                self._given, self._header = embedding.with_model(self._given, header, payload), None
+                self._given, self._header = with_model(self._given, header, payload), None
                 return True
             self._pieces = self._restored(header)
         piece = next(self._pieces)

@@ -14,7 +14,7 @@ from . import embedding, framing
 from .choose import choose_frame
 from .context import model_of
 from .options import Options
-from .restore import HOLD, Decoding, restored
+from .restore import HOLD, Decoding, restored, with_model
 from .stream import MemberWriter, Summary, decompress_stream
 
 
@@ -24,7 +24,7 @@ def models_of(source: BinaryIO, given: Decoding) -> tuple[set[bytes], Decoding]:
     needed = set[bytes]()
     for header, payload in iter_frames(source):
         if header.kind == Kind.WEIGHTS:
-            given = embedding.with_model(given, header, payload.read())
+            given = with_model(given, header, payload.read())
         elif header.kind == Kind.SHORT:  # it does not name its model
             needed.add(model_of(header, given.context, given.models).id)
         else:

@@ -14,7 +14,7 @@ from ..container.frames import MAX_NUMBER, FrameHeader, Kind, Payload, read_head
 from ..container.member import Member, check_end
 from ..container.varint import ADVICE, can_seek, need
 from ..errors import FormatError
-from . import embedding, restore
+from . import restore
 
 
 class Frames(io.RawIOBase):
@@ -104,7 +104,7 @@ class Frames(io.RawIOBase):
         self._headers.append(header)
         self._next = after
         if header.kind == Kind.WEIGHTS:
-            self._given = embedding.with_model(self._given, header, Payload(self._stream, header).read())
+            self._given = restore.with_model(self._given, header, Payload(self._stream, header).read())
             self._current, self._payload, self._pieces = -1, None, iter(())
         elif not self._can_seek or not header.source_length:  # an empty frame is never read: verify it here
             self._open(len(self._headers) - 1)

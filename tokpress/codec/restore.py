@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import BinaryIO, NamedTuple
 
@@ -15,7 +15,6 @@ from ..errors import ChecksumError, FormatError, ModelMismatchError, TokpressErr
 from ..exact.threads import processors
 from ..models import store
 from ..models.model import Model
-from . import embedding
 from .ahead import Ahead, TotalProgress
 from .context import Context, model_of
 from .options import Report
@@ -31,6 +30,21 @@ class Decoding:
     models: Sequence[Model] = ()
     kernel: str = "auto"
     context: Context | None = None
+
+
+def with_model(given: Decoding, header: FrameHeader, payload: bytes) -> Decoding:
+    """`given` with the model of this frame. A model that is here already is not read again. Raises FormatError."""
+    from ..models import embedded  # for such files only
+
+    assert header.model_id is not None
+    try:
+        model = store.by_id(header.model_id, given.models)
+    except ModelMismatchError:
+        try:
+            model = embedded.unpack(payload, header.model_id)
+        except TokpressError as error:
+            raise FormatError(f"{header.where}: {error}") from error
+    return replace(given, models=[*given.models, model])
 
 
 def _restore(header: FrameHeader, payload: bytes, given: Decoding, report: Report) -> bytes:
@@ -164,7 +178,7 @@ class _Frames:
             header, payload = item
             if header.kind == Kind.WEIGHTS:
                 try:
-                    self._given = embedding.with_model(self._given, header, payload.read())
+                    self._given = with_model(self._given, header, payload.read())
                 except FormatError as error:
                     if not self._keep_going:
                         raise

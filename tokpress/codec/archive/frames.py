@@ -16,7 +16,7 @@ from ...container.member import Member, check_end
 from ...container.varint import ADVICE
 from ...errors import FormatError, TokpressError
 from ...models.model import Model
-from .. import embedding, restore
+from .. import restore
 
 
 class FrameIndex:
@@ -52,7 +52,7 @@ class FrameIndex:
             if header.source_length > MAX_SOURCE:
                 raise FormatError(f"{header.where}: restores more than {MAX_SOURCE:,} bytes, so the file is no archive")
             if header.kind == Kind.WEIGHTS:
-                self._given = embedding.with_model(self._given, header, Payload(self._stream, header).read())
+                self._given = restore.with_model(self._given, header, Payload(self._stream, header).read())
             elif not header.source_length:  # an empty frame is never read: verify it here
                 Payload(self._stream, header)
             self._offsets.append(at)
