@@ -14,8 +14,8 @@ import tokpress
 from tests.golden import make
 from tests.hub_server import Repositories, serving
 from tests.limits import LAST_RESORT
-from tokpress.errors import ModelError
-from tokpress.models import identity, missing, package, places
+from tokpress.errors import ModelError, ModelMismatchError
+from tokpress.models import hub, identity, missing, package, places, store
 from tokpress.models.loading import load_folder
 
 ROOT = Path(__file__).parent.parent
@@ -90,7 +90,15 @@ def test_a_data_package(tmp_path):
     assert row["folder"] == str(site / "tokpress_models_text_1" / "text-0.1")
     (site / "tokpress_models_text_1" / "text-0.1" / "config.json").write_text("{}")
     (tmp_path / "a").unlink()
-    release.run("decompress", "a.tokp", code=1)
+    assert "config.json: a model lacks the setting" in release.run("decompress", "a.tokp", code=1)
+
+
+def test_a_record_that_is_wrong(tmp_path, monkeypatch):
+    """It says that a folder holds a model, which now holds another one: the hash decides."""
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    hub.record(bytes(4), hub.Repository("user/model", "1f"), TEXT)
+    with pytest.raises(ModelMismatchError, match="it was fetched from user/model@1f"):
+        store.by_id(bytes(4), [])
 
 
 def test_a_repository(tmp_path):

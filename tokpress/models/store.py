@@ -117,11 +117,11 @@ def ids(extra: Sequence[Model]) -> Iterator[bytes]:
             yield id
 
 
-def entry_of(id: bytes) -> Entry | None:
-    """The model with this id: from the list of shipped models, else by records and by hashing. No model is opened."""
+def _entries_of(id: bytes) -> Iterator[Entry]:
+    """The models with this id: from the list of shipped models, then by records and by hashing. No model is opened."""
     if (folder := shipped.folder_of(id)) is not None:
-        return Entry(folder.name, folder, "shipped")
-    return next((entry for entry in places.entries() if _id(entry) == id), None)
+        yield Entry(folder.name, folder, "shipped")
+    yield from (entry for entry in places.entries() if _id(entry) == id)
 
 
 def by_id(id: bytes, extra: Sequence[Model]) -> Model:
@@ -131,8 +131,9 @@ def by_id(id: bytes, extra: Sequence[Model]) -> Model:
     for model in extra:
         if model.id == id:
             return model
-    if (entry := entry_of(id)) is not None and (model := _open(entry)).id == id:
-        return model
+    for entry in _entries_of(id):
+        if (model := _open(entry)).id == id:  # a record says where the model was
+            return model
     have = f"you gave {', '.join(f'{m.name} ({m.id.hex()})' for m in extra)}; " if extra else ""
     raise ModelMismatchError(f"made with model {id.hex()}, which is not here ({have}{missing.how_to_get(id)})")
 
