@@ -1,4 +1,4 @@
-"""Models by name: the shipped ones, those in the folders of $TOKPRESS_MODELS, and those that -m names."""
+"""Models by name: those in the places where tokpress looks (`tokpress.models.places`), and those that -m names."""
 
 import contextlib
 from collections.abc import Iterable
@@ -11,6 +11,7 @@ import click
 if TYPE_CHECKING:
     from tokpress.codec.context import Context
     from tokpress.models.model import Model
+    from tokpress.models.places import Entry
 
 
 def load(names: Iterable[str], given: str | None = None) -> "list[Model]":
@@ -43,8 +44,9 @@ def by_id(given: Iterable[str] = ()) -> dict[bytes, tuple[str, Path]]:
 
     given: more names or directories. Raises ModelError where one of these is not a model."""
     from tokpress.errors import ModelError
+    from tokpress.models import places
     from tokpress.models.folder import TOKENIZER_ONLY, tokenizer_only
-    from tokpress.models.store import find, folders, identity
+    from tokpress.models.store import find, identity
 
     models: dict[bytes, tuple[str, Path]] = {}
     for name in given:
@@ -55,9 +57,9 @@ def by_id(given: Iterable[str] = ()) -> dict[bytes, tuple[str, Path]]:
             models[identity(folder)] = folder.resolve().name, folder
         except ModelError as error:
             raise ModelError(f"{folder} is not a valid model directory: {error}") from None
-    for name, folder in folders().items():
+    for entry in places.entries():
         with contextlib.suppress(ModelError):
-            models.setdefault(identity(folder), (name, folder))
+            models.setdefault(entry.id or identity(entry.folder), (entry.name, entry.folder))
     return models
 
 
@@ -76,20 +78,22 @@ def is_lossy(folder: Path) -> bool | None:
     return not all(kind.lossless for kind in kinds)
 
 
-def describe(name: str, folder: Path) -> dict[str, Any]:
+def describe(entry: "Entry") -> dict[str, Any]:
     """A row of `tokpress models`. Raises ModelError where the directory is damaged."""
     from tokpress.models.folder import needed
     from tokpress.models.store import identity
     from tokpress.storage import files
 
+    folder = entry.folder
     config, card = files.config(folder), folder / "README.md"
     return {
-        "name": name,
+        "name": entry.name,
         "id": identity(folder).hex(),
         "tokenizer": _name(config, "tokenizer"),
         "prior": _name(config, "prior"),
         "model_bytes": sum(part.stat().st_size for part in needed(folder)),
         "parameters": _parameters(folder / "model.safetensors"),
+        "place": entry.origin,
         "folder": str(folder),
         "card": str(card) if card.is_file() else None,
     }

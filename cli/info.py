@@ -74,8 +74,24 @@ def _describe_file(models: Models | None, name: str) -> dict[str, Any]:
         "ratio": source_bytes / file_bytes if source_bytes else None,
         "bits_per_byte": 8 * file_bytes / source_bytes if source_bytes else None,
         "members": sum(frame["last"] for frame in frames if frame["kind"] != "weights"),
+        "missing": _missing(headers, models),
         "frames": frames,
     }
+
+
+def _missing(headers: "list[FrameHeader]", models: Models) -> dict[str, str]:
+    """id of each model that is not here → how to get it."""
+    missing = {id for header in headers for id in header.model_ids} - models.keys() - _embedded(headers)
+    if not missing:
+        return {}
+    from tokpress.models.missing import how_to_get
+
+    return {id.hex(): how_to_get(id) for id in sorted(missing)}
+
+
+def _embedded(headers: "list[FrameHeader]") -> set[bytes]:
+    """The ids of the models that the file holds."""
+    return {id for header in headers if header.kind.name == "WEIGHTS" for id in header.model_ids}
 
 
 def _describe_frame(header: "FrameHeader", models: Models) -> dict[str, Any]:
@@ -129,6 +145,7 @@ def _lines(description: dict[str, Any], verbose: bool) -> list[str]:
         f"  headers  {description['header_bytes']:>15,} bytes",
         f"  frames   {len(frames):>15,}: {', '.join(f'{count} × {kind}' for kind, count in kinds.items())}",
     ]
+    lines += [f"  missing  model {id}: {how}" for id, how in description["missing"].items()]
     for number, frame in enumerate(frames if verbose else [], 1):
         sizes = f"{frame['source_bytes']:,} → {frame['payload_bytes']:,} + {frame['header_bytes']} bytes"
         tokens = f", {frame['tokens']:,} tokens" if "tokens" in frame else ""

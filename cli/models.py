@@ -1,12 +1,15 @@
 """tokpress models"""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from . import catalog, options
 from .terminal import note, say, show_json
+
+if TYPE_CHECKING:
+    from tokpress.models.places import Entry
 
 HEAD = ("name", "id", "tokenizer", "prior", "bytes", "parameters")
 #: columns from this one on hold numbers
@@ -19,23 +22,32 @@ MAX_WIDTH = 60
 class Settings:
     """The options of one call."""
 
+    fetch: tuple[str, ...]
     as_json: bool
     verbose: bool
 
 
-@click.command(cls=options.Command)
-@options.all_of(options.as_json, options.verbose)
-def models(**values: Any) -> None:
-    """List the shipped models, and those in the folders that $TOKPRESS_MODELS names.
+fetch = click.option(
+    "--fetch", multiple=True, metavar="REPO|ID",
+    help="Fetch a model from the Hugging Face Hub, by its repository (user/model, user/model@REVISION) or its id; repeatable.",
+)  # fmt: skip
 
-    With -v, also the folder of each model.
+
+@click.command(cls=options.Command)
+@options.all_of(fetch, options.as_json, options.verbose)
+def models(**values: Any) -> None:
+    """List the models that are here: shipped ones, those in the folders that $TOKPRESS_MODELS names, those fetched from the Hugging
+    Face Hub, and those of installed data packages.
+
+    With -v, also the place and the folder of each model. With --fetch, only the models that were fetched.
 
     \b
-    Example:
+    Examples:
       tokpress models
+      tokpress models --fetch user/model
     """
     settings = Settings(**values)
-    rows, damaged = _described()
+    rows, damaged = _described(settings.fetch)
     if settings.as_json:
         show_json(rows)
     else:
@@ -44,18 +56,27 @@ def models(**values: Any) -> None:
         click.get_current_context().exit(1)
 
 
-def _described() -> tuple[list[dict[str, Any]], bool]:
-    """A row for each model, and whether a directory is damaged."""
-    from tokpress.models.store import folders
+def _entries(fetch: tuple[str, ...]) -> "list[Entry]":
+    """Every model with a name, or those to fetch. Raises ModelError."""
+    from tokpress.models import remote, store
 
+    if not fetch:
+        return list(store.entries())
+    return [store.locate(remote.fetch(name).name) for name in fetch]
+
+
+def _described(fetch: tuple[str, ...]) -> tuple[list[dict[str, Any]], bool]:
+    """A row for each model, and whether a directory is damaged."""
     rows, damaged = [], False
-    for name, folder in folders().items():
+    for entry in _entries(fetch):
         try:
-            rows.append(catalog.describe(name, folder))
+            rows.append(catalog.describe(entry))
         except MemoryError:  # not the fault of the model
             raise
         except Exception as error:  # a directory may hold anything; the list goes on
-            note(f"tokpress: model {name}: {folder} is not a valid model directory: {type(error).__name__}: {error}")
+            note(
+                f"tokpress: model {entry.name}: {entry.folder} is not a valid model directory: {type(error).__name__}: {error}"
+            )
             damaged = True
     return rows, damaged
 
@@ -69,7 +90,7 @@ def _print_table(models: list[dict[str, Any]], verbose: bool) -> None:
         say("  ".join(cells).rstrip())
         if verbose and number:
             model = models[number - 1]
-            say(f"  {model['card'] or model['folder'] + ' (no card)'}")
+            say(f"  {model['place']}: {model['card'] or model['folder'] + ' (no card)'}")
 
 
 def _cells(model: dict[str, Any]) -> tuple[str, ...]:

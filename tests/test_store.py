@@ -62,7 +62,7 @@ def test_broken_folders_are_passed_over(place):
         model = load_folder(place / name)
         assert store.by_id(model.id, []).id == model.id
         assert tokpress.decompress(tokpress.compress(TEXT, model=model)) == TEXT
-    with pytest.raises(ModelMismatchError, match="no shipped model is that one"):
+    with pytest.raises(ModelMismatchError, match=r"no list names it: .* tokpress models --fetch 6e6f6e65"):
         store.by_id(b"none", [])
     for name in broken:
         with pytest.raises(TokpressError):
@@ -204,7 +204,7 @@ def test_a_model_in_the_place_of_another(place):
 @pytest.mark.parametrize("name", ["a" * 5000, "a\0b", "", "a/b", "\ud800"])
 def test_names_that_are_no_names(name):
     with pytest.raises(ModelError, match=r"no model called|no model directory"):
-        tokpress.load(name)
+        store.load(name)  # tokpress.load asks the Hub for a/b
 
 
 def test_another_file_in_the_place_of_a_model(tmp_path):

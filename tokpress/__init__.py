@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .errors import ChecksumError, FormatError, ModelError, ModelMismatchError, TokpressError, UnknownComponentError
     from .models.bits import Bits
     from .models.model import Model
-    from .models.store import load
+    from .models.remote import load
     from .priors.registry import register_prior
     from .tokenizers.registry import register_tokenizer
 
@@ -38,7 +38,7 @@ _HOME = {
     "UnknownComponentError": "errors",
     "compress": "codec.stream",
     "decompress": "codec.stream",
-    "load": "models.store",
+    "load": "models.remote",
     "open": "codec.file",
     "register_prior": "priors.registry",
     "register_tokenizer": "tokenizers.registry",

@@ -91,7 +91,7 @@ def test_info(run, place, tiny, monkeypatch):
     (place / "a").write_bytes(letters(3000))
     run("compress", "-m", tiny, "--frame-size", "1000", "--lanes", "2", "a")
     run("compress", "-m", tiny, "--lanes", "1", "-o", "one", "a")
-    assert run("info", "one").stdout.rstrip().endswith(", 1 lane")
+    assert ", 1 lane\n" in run("info", "one").stdout
     (place / "b").write_bytes(b"x")
     run("compress", "-m", tiny, "b")
     found, plain = json.loads(run("info", "--json", "a.tokp", "b.tokp").stdout)

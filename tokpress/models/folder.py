@@ -74,12 +74,17 @@ def lacks_prior(config: dict[str, Any]) -> bool:
     return "tokenizer" in config and "prior" not in config
 
 
+def check_target(target: Path) -> None:
+    """Raises ModelError where a model cannot be written to `target`: it exists, is not empty, and is not a model directory."""
+    if target.exists() and not (target.is_dir() and ((target / files.CONFIG).is_file() or not any(target.iterdir()))):
+        raise ModelError(f"{target} exists and is no model directory: choose another place")
+
+
 def place(target: Path, write: Callable[[Path], None]) -> None:
     """Write a model directory at once: `write` fills a temporary directory beside `target`, which is then renamed.
 
     Raises ModelError if `target` exists and is not a model directory."""
-    if target.exists() and not (target.is_dir() and ((target / files.CONFIG).is_file() or not any(target.iterdir()))):
-        raise ModelError(f"{target} exists and is no model directory: choose another place")
+    check_target(target)
     target.parent.mkdir(parents=True, exist_ok=True)
     import shutil  # slow to import, and rarely needed
     import tempfile

@@ -1,9 +1,11 @@
-"""Ids of the shipped models, kept in a list so that opening a model does not hash 25 MB.
+"""Ids of models that are installed: kept in lists, so that opening or finding a model does not hash 25 MB.
 
     shipped/ids.json        name → id, CRC-32 of its config.json, sizes of its other parts
+    shipped/former.json     id → where a model is that an earlier release shipped, and this one does not
 
 An entry of the list is valid while config.json has this CRC and the other parts have these sizes. Otherwise the files are hashed, as for
 any other model. A test compares the list with the files. `python -m tokpress.models.identity` writes the list again after a model has changed.
+Weights never change under an id: other weights are another model. `tokpress/models/package.py` builds the packages that former.json names.
 """
 
 from __future__ import annotations
@@ -11,14 +13,24 @@ from __future__ import annotations
 import json
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from zlib import crc32
 
 from ..storage import files
 from . import folder as folders
 
 MODELS = Path(__file__).parent / "shipped"
-LIST = "ids.json"
+LIST, FORMER = "ids.json", "former.json"
+
+
+class Former(NamedTuple):
+    """A model that left the package. name, release: those it had last. package, repository: data package or repository of the Hub,
+    "user/model@COMMIT", that has it now; empty if none has."""
+
+    name: str
+    release: str
+    package: str = ""
+    repository: str = ""
 
 
 def described(folder: Path) -> dict[str, Any]:
@@ -36,14 +48,29 @@ def _sizes(folder: Path) -> dict[str, int]:
     return {path.name: path.stat().st_size for path in parts if path.is_file()}
 
 
-@lru_cache(maxsize=1)
-def _listed(models: Path) -> dict[str, dict[str, Any]]:
-    """Name → entry; empty if the list is missing or damaged."""
+@lru_cache(maxsize=8)
+def _table(path: Path) -> dict[str, dict[str, Any]]:
+    """The entries of a list; none if it is missing or damaged."""
     try:
-        entries = json.loads((models / LIST).read_bytes())
+        entries = json.loads(path.read_bytes())
     except (OSError, ValueError):
         return {}
     return entries if isinstance(entries, dict) else {}
+
+
+def _listed(models: Path) -> dict[str, dict[str, Any]]:
+    return _table(models / LIST)
+
+
+def ids(models: Path) -> dict[str, bytes]:
+    """Name → id of the models in a folder with a list. The files may have changed."""
+    return {name: bytes.fromhex(entry["id"]) for name, entry in _listed(models).items()}
+
+
+def former(id: bytes, models: Path = MODELS) -> Former | None:
+    """The model of an earlier release with this id."""
+    entry = _table(models / FORMER).get(id.hex())
+    return Former(**entry) if entry else None
 
 
 def identity(folder: Path, models: Path = MODELS) -> bytes | None:
@@ -62,9 +89,10 @@ def folder_of(id: bytes) -> Path | None:
     return MODELS / name if name is not None and identity(MODELS / name) == id else None
 
 
-def write() -> None:
-    entries = {path.parent.name: described(path.parent) for path in sorted(MODELS.glob("*/config.json"))}
-    (MODELS / LIST).write_text(json.dumps(entries, indent=1) + "\n", "utf-8")
+def write(models: Path = MODELS) -> None:
+    """Write the list of the models in a folder."""
+    entries = {path.parent.name: described(path.parent) for path in sorted(models.glob("*/config.json"))}
+    (models / LIST).write_text(json.dumps(entries, indent=1) + "\n", "utf-8")
 
 
 if __name__ == "__main__":

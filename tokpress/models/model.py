@@ -35,6 +35,7 @@ from ..tokens import TokenBuffer, as_array
 from . import contexts
 from . import folder as files
 from .guard import Counting
+from .hub import OnHub
 
 if TYPE_CHECKING:
     from .bits import Bits
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
 Report = Callable[[float], None]
 
 
-class Model:
+class Model(OnHub):
     """A tokenizer and a prior over its symbols. Raises ModelError where their numbers of symbols differ.
 
     A model never changes, so several threads may use one. The parameters `kernel` and `threads` choose how its methods compute

@@ -1,4 +1,4 @@
-"""Find a model: by name among the shipped ones and in the folders of $TOKPRESS_MODELS, by path, or by id."""
+"""Find a model by name, path or id, in the places of this machine (`places`). Nothing here uses the network."""
 
 import os
 import warnings
@@ -9,10 +9,12 @@ from threading import RLock
 
 from ..errors import ModelError, ModelMismatchError
 from . import folder as folder_files
+from . import hub, missing, places
 from . import identity as shipped
 from .folder import stamp
 from .loading import load_folder
 from .model import Model
+from .places import Entry
 
 SHIPPED = shipped.MODELS
 #: what `load` takes
@@ -24,8 +26,8 @@ _loading = RLock()
 
 
 @lru_cache(maxsize=8)
-def _cached(folder: Path, stamp: tuple[object, ...]) -> Model:
-    return load_folder(folder)
+def _cached(folder: Path, stamp: tuple[object, ...], name: str) -> Model:
+    return load_folder(folder, name)
 
 
 def identity(folder: Path) -> bytes:
@@ -43,9 +45,9 @@ def _identity(folder: Path, stamp: tuple[object, ...]) -> bytes | None:
         return None
 
 
-def _open(folder: Path) -> Model:
+def _open(entry: Entry) -> Model:
     with _loading:  # reentrant: a component of a plugin may load another model
-        return _cached(folder, stamp(folder))
+        return _cached(entry.folder, stamp(entry.folder), entry.name)
 
 
 def _after_fork() -> None:
@@ -57,37 +59,45 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
 
 
+def entries() -> Iterator[Entry]:
+    """Every model directory of all places that has a name of its own."""
+    seen: set[str] = set()
+    for entry in places.entries():
+        if entry.name not in seen:
+            seen.add(entry.name)
+            yield entry
+
+
 def folders() -> dict[str, Path]:
-    """Name → directory of every model that has a name: the shipped models and those of $TOKPRESS_MODELS."""
-    by_name = {p.parent.name: p.parent for p in sorted(SHIPPED.glob("*/config.json"))}
-    for place in filter(None, os.environ.get("TOKPRESS_MODELS", "").split(os.pathsep)):
-        for p in sorted(Path(place).glob("*/config.json")):
-            by_name.setdefault(p.parent.name, p.parent)
-    return by_name
+    """Name → directory of every model that has a name."""
+    return {entry.name: entry.folder for entry in entries()}
+
+
+def locate(model: str | os.PathLike[str]) -> Entry:
+    """A model, given its name, directory, or repository of the Hub that was fetched."""
+    if (named := next((each for each in places.entries() if each.name == str(model)), None)) is not None:
+        return named
+    if os.path.isdir(model):
+        return Entry("", Path(model), "directory")
+    if (wanted := hub.repository(model)) is None:
+        raise ModelError(f"no model called {str(model)!r}, nor a directory; there are: {', '.join(folders())}")
+    if (found := hub.cached(wanted)) is None:
+        raise ModelError(
+            f"no model called {str(model)!r}, nor a directory; to fetch it from the Hugging Face Hub: tokpress models --fetch {model}"
+        )
+    return Entry(str(found[1]), found[0], "fetched")
 
 
 def find(model: str | os.PathLike[str]) -> Path:
     """The directory of a model, given its name (`tokpress models` lists them) or directory."""
-    named = folders().get(str(model))
-    if named is None and not os.path.isdir(model):
-        raise ModelError(f"no model called {str(model)!r}, nor a directory; there are: {', '.join(folders())}")
-    return named or Path(model)
+    return locate(model).folder
 
 
 def load(model: ModelName) -> Model:
-    """Load a model by name (`tokpress models` lists them) or directory; a Model is returned as it is.
+    """Load a model by name or directory, without the network; a Model is returned as it is.
 
-    Raises ModelError if it does not exist or a file of it is damaged.
-
-    >>> import tokpress
-    >>> model = tokpress.load("context-mixing")
-    >>> model.name, model.tokenizer.name, model.prior.name
-    ('context-mixing', 'bytes', 'context_mixing')
-    >>> tokpress.load("no such model")  # doctest: +ELLIPSIS
-    Traceback (most recent call last):
-    tokpress.errors.ModelError: no model called 'no such model', nor a directory; there are: context-mixing, context-mixing-2d, ...
-    """
-    return model if isinstance(model, Model) else _open(find(model))
+    Raises ModelError if it does not exist or a file of it is damaged."""
+    return model if isinstance(model, Model) else _open(locate(model))
 
 
 def load_all(model: ModelName | None, models: Iterable[ModelName] | None) -> list[Model]:
@@ -95,37 +105,37 @@ def load_all(model: ModelName | None, models: Iterable[ModelName] | None) -> lis
     return [load(name) for name in (*([] if model is None else [model]), *(models or []))]
 
 
-def _folder_of(id: bytes) -> Path | None:
-    """The directory of the model with this id: from the list of shipped models, else by hashing. No model is opened."""
-    if (folder := shipped.folder_of(id)) is not None:
-        return folder
-    return next((folder for folder in folders().values() if _identity(folder, stamp(folder)) == id), None)
+def _id(entry: Entry) -> bytes | None:
+    return entry.id or _identity(entry.folder, stamp(entry.folder))
 
 
 def ids(extra: Sequence[Model]) -> Iterator[bytes]:
-    """The ids of `extra`, the models that the user gave, then of those with a name."""
+    """The ids of `extra`, the models that the user gave, then of those in all places."""
     yield from (model.id for model in extra)
-    for folder in folders().values():
-        if (id := _identity(folder, stamp(folder))) is not None:
+    for entry in places.entries():
+        if (id := _id(entry)) is not None:
             yield id
 
 
+def _entries_of(id: bytes) -> Iterator[Entry]:
+    """The models with this id: from the list of shipped models, then by records and by hashing. No model is opened."""
+    if (folder := shipped.folder_of(id)) is not None:
+        yield Entry(folder.name, folder, "shipped")
+    yield from (entry for entry in places.entries() if _id(entry) == id)
+
+
 def by_id(id: bytes, extra: Sequence[Model]) -> Model:
-    """The model whose id a frame stores: among `extra`, the models that the user gave, else among those with a name.
+    """The model whose id a frame stores: among `extra`, the models that the user gave, else in all places.
 
     Raises ModelMismatchError."""
     for model in extra:
         if model.id == id:
             return model
-    if (folder := _folder_of(id)) is not None:
-        return _open(folder)
-    have = (
-        f"you gave {', '.join(f'{m.name} ({m.id.hex()})' for m in extra)}" if extra else "no shipped model is that one"
-    )
-    raise ModelMismatchError(
-        f"made with model {id.hex()}, which is not here ({have}); pass its directory with -m, or decode with the tokpress "
-        "that made it"
-    )
+    for entry in _entries_of(id):
+        if (model := _open(entry)).id == id:  # a record says where the model was
+            return model
+    have = f"you gave {', '.join(f'{m.name} ({m.id.hex()})' for m in extra)}; " if extra else ""
+    raise ModelMismatchError(f"made with model {id.hex()}, which is not here ({have}{missing.how_to_get(id)})")
 
 
 def model_bytes(model: Model) -> int:
