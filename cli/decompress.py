@@ -1,5 +1,6 @@
 """tokpress decompress: plan the targets, restore each file, report. Files are restored in parallel where `jobs` allows it."""
 
+import contextlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,10 +14,10 @@ from tokpress.container.varint import ADVICE, COPY
 from . import catalog, folders, jobs, options
 from .compress import SUFFIX, is_compressed
 from .output import OutputError
-from .progress import Progress, speed
+from .progress import Overall, Progress, speed
 from .streams import display_name
 from .targets import Targets, TargetSettings, auxiliary_files
-from .terminal import note
+from .terminal import is_live, note
 
 if TYPE_CHECKING:
     from tokpress.codec.context import Context
@@ -76,7 +77,7 @@ def decompress(**values: Any) -> None:
     models = catalog.load(settings.models, settings.given)
     context = catalog.context(settings.context, several=len(settings.files) > 1)
     large = has_several_frames if targets.separate and jobs.are_files(settings.files) else None
-    restore = partial(_restore_file, settings, targets, models, context)
+    restore = partial(_restore_file, settings, targets, models, context, overall_of(settings.files, settings.quiet))
     jobs.run(settings.files, restore, partial(_report, settings), large)
 
 
@@ -109,7 +110,12 @@ def has_several_frames(name: str) -> bool:
 
 
 def _restore_file(
-    settings: Settings, targets: Targets, models: "list[Model]", context: "Context | None", name: str
+    settings: Settings,
+    targets: Targets,
+    models: "list[Model]",
+    context: "Context | None",
+    overall: Overall | None,
+    name: str,
 ) -> Result:
     from tokpress.codec import stream
     from tokpress.errors import FormatError
@@ -117,7 +123,7 @@ def _restore_file(
     target, damage = targets.target(name, _without_suffix), []
     with (
         jobs.reading(name, seekable=settings.keep_going) as source,
-        Progress(display_name(name), restored_bytes(source), settings.quiet) as progress,
+        Progress(display_name(name), restored_bytes(source), settings.quiet, overall) as progress,
         jobs.writing(targets, source, name, target, binary=False) as out,
     ):
         summary = stream.decompress_stream(
@@ -129,6 +135,17 @@ def _restore_file(
             if not summary.frames:
                 raise FormatError(damage[0])
     return Result(name, target, summary, damage, progress.seconds)
+
+
+def overall_of(files: Sequence[str], quiet: bool) -> Overall | None:
+    """The progress of all files together, for the line on a terminal; None for one file, or where nothing is drawn."""
+    if len(files) < 2 or quiet or not is_live() or not jobs.are_files(files):
+        return None
+    total = 0
+    for name in files:
+        with contextlib.suppress(OSError), open(name, "rb") as source:  # its job reports the error
+            total += restored_bytes(source) or 0
+    return Overall(len(files), total)
 
 
 def restored_bytes(source: BinaryIO) -> int | None:

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import time
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
@@ -53,18 +52,17 @@ def pack(**values: Any) -> None:
     if not streams.kind(settings.output) and not adds:
         check(settings.output, "-", settings.force)
     check_not_read(settings.output, [*(path for path, _ in named), *auxiliary_files(settings.models)])
-    begin = time.monotonic()
     try:
-        packing, file_bytes = _add(settings, named) if adds else _write(settings, named)
+        packing, file_bytes, seconds = _add(settings, named) if adds else _write(settings, named)
     except append.NothingNew:
         return note(f"{settings.output}: nothing is new or newer, so it is unchanged", settings.quiet)
-    _report(settings, packing, file_bytes, time.monotonic() - begin)
+    _report(settings, packing, file_bytes, seconds)
     if packing.failures:
         click.get_current_context().exit(1)
 
 
-def _write(settings: Settings, named: list[tuple[str, str]]) -> tuple[Packing, int]:
-    """Write the archive; its bytes."""
+def _write(settings: Settings, named: list[tuple[str, str]]) -> tuple[Packing, int, float]:
+    """Write the archive; its bytes and the time."""
     models = catalog.load(settings.models)
     with contextlib.ExitStack() as stack:
         umask = os.umask(0o077)  # only the owner may read the archive until all its files are known
@@ -75,8 +73,8 @@ def _write(settings: Settings, named: list[tuple[str, str]]) -> tuple[Packing, i
         return _write_items(settings, named, models, out, None, umask)
 
 
-def _add(settings: Settings, named: list[tuple[str, str]]) -> tuple[Packing, int]:
-    """Add to the archive; the bytes that are added."""
+def _add(settings: Settings, named: list[tuple[str, str]]) -> tuple[Packing, int, float]:
+    """Add to the archive; the bytes that are added, and the time."""
     models = catalog.load(settings.models)
     with contextlib.ExitStack() as stack:
         existing = stack.enter_context(
@@ -97,7 +95,7 @@ def _write_items(
     out: BinaryIO,
     existing: "append.Existing | None",
     umask: int,
-) -> tuple[Packing, int]:
+) -> tuple[Packing, int, float]:
     from tokpress.codec import archive
     from tokpress.codec.options import Options
 
@@ -118,7 +116,7 @@ def _write_items(
     if not packing.count:
         raise TokpressError(f"{settings.output}: is not written: no file could be read")
     packing.set_permissions(umask)
-    return packing, summary.file_bytes
+    return packing, summary.file_bytes, progress.seconds
 
 
 def _report(settings: Settings, packing: Packing, file_bytes: int, seconds: float) -> None:

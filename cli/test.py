@@ -10,8 +10,8 @@ from tokpress.codec.archive_magic import MAGIC
 
 from . import catalog, folders, jobs, options, streams
 from .compress import is_compressed
-from .decompress import has_several_frames, restored_bytes
-from .progress import Progress, counted, speed
+from .decompress import has_several_frames, overall_of, restored_bytes
+from .progress import Overall, Progress, counted, speed
 from .streams import display_name
 from .terminal import note, say
 
@@ -59,17 +59,19 @@ def test(**values: Any) -> None:
     models = catalog.load(settings.models, settings.given)
     context = catalog.context(settings.context, several=len(settings.files) > 1)
     large = has_several_frames if jobs.are_files(settings.files) else None
-    decode = partial(_decode_file, settings, models, context)
+    decode = partial(_decode_file, settings, models, context, overall_of(settings.files, settings.quiet))
     jobs.run(settings.files, decode, partial(_report, settings), large)
 
 
-def _decode_file(settings: Settings, models: "list[Model]", context: "Context | None", name: str) -> Result:
+def _decode_file(
+    settings: Settings, models: "list[Model]", context: "Context | None", overall: Overall | None, name: str
+) -> Result:
     from tokpress.codec import stream
 
     sink = _Beginning()
     with (
         jobs.reading(name) as source,
-        Progress(display_name(name), restored_bytes(source), settings.quiet) as progress,
+        Progress(display_name(name), restored_bytes(source), settings.quiet, overall) as progress,
     ):
         summary = stream.decompress_stream(
             source, cast(BinaryIO, sink), models, settings.kernel, False, progress.report, context
