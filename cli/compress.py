@@ -140,6 +140,7 @@ def compress(**values: Any) -> None:
 
     Each part of a file is stored by the model that makes it smallest, by lzma, or raw. `tokpress decompress` restores the file
     byte for byte; with --content it restores another file with the same pixels or samples, with --lossy an approximation.
+    `tokpress compress -d`, as in zstd, is `tokpress decompress`.
 
     \b
     Examples:
