@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from tokpress.codec.stream import Summary
 
 SUFFIX = ".tokp"
+#: first bytes of compressed files that --content decodes → their name
+CODED = {b"\x89PNG": "PNG", b"fLaC": "FLAC"}
 #: levels below the first are as --fast, from the second on as --best
 FIRST_DEFAULT, FIRST_BEST = 4, 16
 
@@ -105,6 +107,8 @@ class Result(NamedTuple):
     seconds: float
     #: when coding began, after start-up
     began: float
+    #: "PNG" or "FLAC" where the bytes of such a file were compressed
+    coded_as: str = ""
 
 
 class WithLevels(options.Command):
@@ -215,7 +219,14 @@ def _compress_file(
             jobs.check_unchanged(name, file, source.status)
             if settings.remove and source.status:
                 _verify(settings, codec_options, source, start, out)
-    return result
+        coded_as = _coded_as(source, start) if not settings.converts and jobs.are_files([name]) else ""
+    return result._replace(coded_as=coded_as)
+
+
+def _coded_as(source: Source, start: int) -> str:
+    """PNG or FLAC, whose samples --content would store; else nothing."""
+    source.stream.seek(start)
+    return CODED.get(source.stream.read(4), "")
 
 
 def _open_source(settings: Settings, codec_options: "Options", name: str, file: BinaryIO) -> Source:
@@ -266,6 +277,7 @@ class Report:
 
         self._settings, self._began = settings, time.monotonic()
         self._total, self._files = Summary(), 0
+        self._coded: dict[str, str] = {}  # PNG or FLAC → the first such file
 
     def add(self, result: Result) -> None:
         settings, source, summary = self._settings, result.source, result.summary
@@ -281,6 +293,8 @@ class Report:
             sizes = f"{frame.source_bytes:,} → {frame.payload_bytes:,} bytes"
             note(f"  frame {number}: {sizes}, {frame.stored}", settings.quiet)
         self._began = result.began if not self._files else min(self._began, result.began)
+        if result.coded_as:
+            self._coded.setdefault(result.coded_as, display_name(source.name))
         self._total.add(summary)
         self._files += 1
 
@@ -289,6 +303,13 @@ class Report:
         if given > 1 and self._total.frames:
             files = f"{given} files" if self._files == given else f"{self._files} of {given} files"
             note(_line(files, self._total, time.monotonic() - self._began), self._settings.quiet)
+        for kind, name in self._coded.items():
+            content = "pixels" if kind == "PNG" else "samples"
+            note(
+                f"{name}: is a {kind} file, compressed already: --content stores its {content} instead, in fewer bytes as a rule; "
+                f"decompress --to {kind.lower()} makes a {kind} file of them again",
+                self._settings.quiet,
+            )
 
 
 def _line(name: str, summary: "Summary", seconds: float) -> str:

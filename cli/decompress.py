@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -33,12 +34,15 @@ class Settings(TargetSettings):
     models: tuple[str, ...]
     context: str | None
     given: str | None
+    to: str | None
     keep_going: bool
     kernel: str
     quiet: bool
     verbose: bool
 
     def __post_init__(self) -> None:
+        if self.to and (self.keep_going or self.remove):
+            raise click.UsageError("--to writes another file: leave --keep-going and --rm out")
         self.check_targets()
 
 
@@ -59,12 +63,15 @@ class Result(NamedTuple):
     options.context, options.quiet, options.verbose,
     click.option("--keep-going", cls=options.Advanced, is_flag=True,
                  help="Restore the intact frames of a damaged file; exit with 1."),
+    click.option("--to", cls=options.Advanced, type=click.Choice(["png", "flac"]), metavar="KIND",
+                 help="Write pictures as png, or sound as flac."),
     options.given, options.plugins, options.threads, options.kernel,
 )  # fmt: skip
 def decompress(**values: Any) -> None:
     """Restore each FILE.tokp to FILE, or stdin to stdout.
 
-    The shipped models and those in the folders of $TOKPRESS_MODELS are found without -m.
+    The shipped models and those in the folders of $TOKPRESS_MODELS are found without -m. --to makes a PNG or FLAC file of what
+    `compress --content` stored: with the same pixels or samples, but not the bytes of the file that they came from.
 
     \b
     Examples:
@@ -73,7 +80,11 @@ def decompress(**values: Any) -> None:
     """
     settings = Settings(**folders.expanded(values, is_compressed))
     targets = Targets(settings)
-    targets.plan(settings.files, _without_suffix, auxiliary_files(settings.models, settings.given, settings.context))
+    targets.plan(
+        settings.files,
+        partial(_target_name, settings.to),
+        auxiliary_files(settings.models, settings.given, settings.context),
+    )
     models = catalog.load(settings.models, settings.given)
     context = catalog.context(settings.context, several=len(settings.files) > 1)
     large = has_several_frames if targets.separate and jobs.are_files(settings.files) else None
@@ -90,6 +101,12 @@ def _without_suffix(name: str) -> str:
     if not is_compressed(name):
         raise OutputError(f"{name}: does not end in {SUFFIX}: name the output with -o, or use -c")
     return name.removesuffix(SUFFIX)
+
+
+def _target_name(to: str | None, name: str) -> str:
+    """a.ppm.tokp → a.ppm, or a.png with --to png."""
+    target = _without_suffix(name)
+    return f"{os.path.splitext(target)[0]}.{to}" if to else target
 
 
 def has_several_frames(name: str) -> bool:
@@ -120,21 +137,32 @@ def _restore_file(
     from tokpress.codec import stream
     from tokpress.errors import FormatError
 
-    target, damage = targets.target(name, _without_suffix), []
+    target, damage = targets.target(name, partial(_target_name, settings.to)), []
     with (
         jobs.reading(name, seekable=settings.keep_going) as source,
         Progress(display_name(name), restored_bytes(source), settings.quiet, overall) as progress,
         jobs.writing(targets, source, name, target, binary=False) as out,
     ):
-        summary = stream.decompress_stream(
-            source, out, models, settings.kernel, settings.keep_going, progress.report, context
-        )
+        with tempfile.TemporaryFile() if settings.to else contextlib.nullcontext(out) as sink:
+            summary = stream.decompress_stream(
+                source, sink, models, settings.kernel, settings.keep_going, progress.report, context
+            )
+            if settings.to:
+                out.write(_coded(sink, settings.to))
         if summary.damaged:
             damage = _damage(source, summary)
             targets.kept.add(name)
             if not summary.frames:
                 raise FormatError(damage[0])
     return Result(name, target, summary, damage, progress.seconds)
+
+
+def _coded(restored: BinaryIO, kind: str) -> bytes:
+    """A restored file of raw samples as a PNG or FLAC file."""
+    from tokpress.media import coded
+
+    restored.seek(0)
+    return coded.coded(restored.read(), kind)
 
 
 def overall_of(files: Sequence[str], quiet: bool) -> Overall | None:
