@@ -58,7 +58,8 @@ def takes_samples(model: "Model") -> bool:
 def _decoded(source: BinaryIO, model: "Model") -> BinaryIO:
     """The samples of a coded picture or recording; another file as it is. Raises TokpressError where they are not for this model."""
     from tokpress.errors import TokpressError
-    from tokpress.media import formats, packed, signatures, unwrap, video
+    from tokpress.media import formats, signatures, unwrap, video
+    from tokpress.tokenizers import packed
     from tokpress.tokenizers.samples import samples_of
 
     if not model.tokenizer.lossless:

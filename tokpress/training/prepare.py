@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from ..errors import CorpusError, TokpressError
 from ..exact.orders import parse_shape
-from ..media import packed
+from ..tokenizers import packed
 from ..tokenizers.base import Tokenizer
 from ..tokenizers.registry import TOKENIZERS
 from . import run_dir

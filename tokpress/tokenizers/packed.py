@@ -2,8 +2,8 @@
 
 import math
 
-from ..tokenizers.base import Tokenizer
-from .formats import Samples
+from ..media.formats import Samples
+from .base import Tokenizer
 
 ADVICE = (
     "its pixels take a byte each, and a model of one-bit pixels takes eight in a byte: use a model with the tokenizer bytes, "
