@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 import click
 
 from . import catalog, folders, jobs, options, streams, verify
-from .progress import Progress, rates, speed
+from .progress import Overall, Progress, rates, speed
 from .streams import display_name
 from .targets import Targets, TargetSettings, auxiliary_files
 from .terminal import note
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from tokpress.codec.stream import Summary
 
 SUFFIX = ".tokp"
+#: first bytes of compressed files that --content decodes → their name
+CODED = {b"\x89PNG": "PNG", b"fLaC": "FLAC"}
 #: levels below the first are as --fast, from the second on as --best
 FIRST_DEFAULT, FIRST_BEST = 4, 16
 
@@ -104,6 +106,10 @@ class Result(NamedTuple):
     source: Source
     summary: "Summary"
     seconds: float
+    #: when coding began, after start-up
+    began: float
+    #: "PNG" or "FLAC" where the bytes of such a file were compressed
+    coded_as: str = ""
 
 
 class WithLevels(options.Command):
@@ -139,6 +145,7 @@ def compress(**values: Any) -> None:
 
     Each part of a file is stored by the model that makes it smallest, by lzma, or raw. `tokpress decompress` restores the file
     byte for byte; with --content it restores another file with the same pixels or samples, with --lossy an approximation.
+    `tokpress compress -d`, as in zstd, is `tokpress decompress`.
 
     \b
     Examples:
@@ -152,9 +159,10 @@ def compress(**values: Any) -> None:
     targets.plan(files, lambda name: name + SUFFIX, auxiliary_files(settings.models, settings.given, settings.context))
     codec_options = _codec_options(settings)
     report = Report(settings)
+    overall = Overall(len(files), sum(map(jobs.size_of, files))) if len(files) > 1 and jobs.are_files(files) else None
     large = partial(_is_large, settings.frame_size) if _in_parallel(settings, targets, files) else None
     try:
-        jobs.run(files, partial(_compress_file, settings, targets, codec_options), report.add, large)
+        jobs.run(files, partial(_compress_file, settings, targets, codec_options, overall), report.add, large)
     finally:
         report.end()
 
@@ -201,17 +209,26 @@ def _is_large(frame_size: int, name: str) -> bool:
 # --- code one file
 
 
-def _compress_file(settings: Settings, targets: Targets, codec_options: "Options", name: str) -> Result:
+def _compress_file(
+    settings: Settings, targets: Targets, codec_options: "Options", overall: Overall | None, name: str
+) -> Result:
     with jobs.reading(name, seekable=settings.converts) as file:
         source = _open_source(settings, codec_options, name, file)
         start = source.stream.tell() if source.stream.seekable() else 0
         target = targets.target(name, partial(_target_name, source.suffix))
         with jobs.writing(targets, file, name, target, binary=True) as out:
-            result = _code(settings, codec_options, source, out)
+            result = _code(settings, codec_options, source, out, overall)
             jobs.check_unchanged(name, file, source.status)
             if settings.remove and source.status:
                 _verify(settings, codec_options, source, start, out)
-    return result
+        coded_as = _coded_as(source, start) if not settings.converts and jobs.are_files([name]) else ""
+    return result._replace(coded_as=coded_as)
+
+
+def _coded_as(source: Source, start: int) -> str:
+    """PNG or FLAC, whose samples --content would store; else nothing."""
+    source.stream.seek(start)
+    return CODED.get(source.stream.read(4), "")
 
 
 def _open_source(settings: Settings, codec_options: "Options", name: str, file: BinaryIO) -> Source:
@@ -232,12 +249,14 @@ def _target_name(suffix: str, name: str) -> str:
     return (os.path.splitext(name)[0] if suffix else name) + suffix + SUFFIX
 
 
-def _code(settings: Settings, codec_options: "Options", source: Source, out: BinaryIO) -> Result:
+def _code(
+    settings: Settings, codec_options: "Options", source: Source, out: BinaryIO, overall: Overall | None
+) -> Result:
     from tokpress.codec import stream
 
-    with Progress(display_name(source.name), source.size, settings.quiet) as progress:
+    with Progress(display_name(source.name), source.size, settings.quiet, overall) as progress:
         summary = stream.compress_stream(source.stream, out, replace(codec_options, report=progress.report))
-        return Result(source, summary, progress.seconds)
+        return Result(source, summary, progress.seconds, progress.began)
 
 
 def _verify(settings: Settings, codec_options: "Options", source: Source, start: int, out: BinaryIO) -> None:
@@ -258,8 +277,9 @@ class Report:
     def __init__(self, settings: Settings) -> None:
         from tokpress.codec.stream import Summary
 
-        self._settings, self._start = settings, time.monotonic()
+        self._settings, self._began = settings, time.monotonic()
         self._total, self._files = Summary(), 0
+        self._coded: dict[str, str] = {}  # PNG or FLAC → the first such file
 
     def add(self, result: Result) -> None:
         settings, source, summary = self._settings, result.source, result.summary
@@ -274,6 +294,9 @@ class Report:
         for number, frame in enumerate(summary.frames if settings.verbose else [], 1):
             sizes = f"{frame.source_bytes:,} → {frame.payload_bytes:,} bytes"
             note(f"  frame {number}: {sizes}, {frame.stored}", settings.quiet)
+        self._began = result.began if not self._files else min(self._began, result.began)
+        if result.coded_as:
+            self._coded.setdefault(result.coded_as, display_name(source.name))
         self._total.add(summary)
         self._files += 1
 
@@ -281,7 +304,14 @@ class Report:
         given = len(self._settings.files)
         if given > 1 and self._total.frames:
             files = f"{given} files" if self._files == given else f"{self._files} of {given} files"
-            note(_line(files, self._total, time.monotonic() - self._start), self._settings.quiet)
+            note(_line(files, self._total, time.monotonic() - self._began), self._settings.quiet)
+        for kind, name in self._coded.items():
+            content = "pixels" if kind == "PNG" else "samples"
+            note(
+                f"{name}: is a {kind} file, compressed already: --content stores its {content} instead, in fewer bytes as a rule; "
+                f"decompress --to {kind.lower()} makes a {kind} file of them again",
+                self._settings.quiet,
+            )
 
 
 def _line(name: str, summary: "Summary", seconds: float) -> str:

@@ -26,19 +26,17 @@ TEXT = 200
 def blocks(
     source: BinaryIO, model: "Model", lanes: int | None, context: bytes = b"", kernel: str = "auto"
 ) -> "Iterator[Piece]":
-    """(source, Bits) of each frame that `compress` would write. With a lossy tokenizer, frames hold decoded samples.
+    """(source, Bits) of each frame that `compress` would write. A model of samples is given the decoded samples of coded pictures and sound.
 
     lanes: None takes the number of lanes of `compress`. context: bytes that the model reads before each frame; frames are then cut
     without regard to samples."""
     from tokpress.codec import framing
     from tokpress.codec.options import FRAME_SIZE, Options
     from tokpress.errors import ModelError
-    from tokpress.media import unwrap
-    from tokpress.tokenizers.samples import samples_of
 
     lossy = not model.tokenizer.lossless
-    if lossy and not context:
-        source = unwrap.opened(source, samples_of(model.tokenizer)).stream
+    if takes_samples(model) and not context:
+        source = _decoded(source, model)
     for block in framing.blocks(source, Options([model], frame_size=FRAME_SIZE, lossy=lossy)):
         piece, grid = block.source, None if context else block.grid
         if grid and lossy:
@@ -49,6 +47,39 @@ def blocks(
         if bits.source_bytes != len(piece):
             raise ModelError(f"the tokenizer of {model.name} does not know the bytes of its tokens: use another model")
         yield piece, bits
+
+
+def takes_samples(model: "Model") -> bool:
+    """Whether a model predicts pixels or sound, so that the bytes of a PNG or FLAC file say nothing to it."""
+    rules = model.prior.rules
+    return not model.tokenizer.lossless or rules.on_grid or rules.order is not None
+
+
+def _decoded(source: BinaryIO, model: "Model") -> BinaryIO:
+    """The samples of a coded picture or recording; another file as it is. Raises TokpressError where they are not for this model."""
+    from tokpress.errors import TokpressError
+    from tokpress.media import formats, signatures, unwrap, video
+    from tokpress.tokenizers import packed
+    from tokpress.tokenizers.samples import samples_of
+
+    if not model.tokenizer.lossless:
+        return unwrap.opened(source, samples_of(model.tokenizer)).stream
+    start, head = source.tell(), source.read(video.LOOK)
+    source.seek(start)
+    if signatures.recognised(head) and not formats.find(head, 1 << 62):
+        try:
+            source = unwrap.opened(source, None).stream
+        except TokpressError as error:
+            reason = str(error).removesuffix(": leave --content out")
+            raise TokpressError(f"the model takes pixels or sound. {reason}: decode the file first") from None
+        head = source.read(video.LOOK)
+        source.seek(0)
+    if model.prior.rules.order is None or not packed.is_of_bits(model.tokenizer):
+        return source
+    samples = formats.find(head, 1 << 62)
+    if samples and packed.has_byte_pixels(samples, model.prior.rules.stride):
+        raise TokpressError(packed.ADVICE)
+    return source
 
 
 def by_file(pieces: "Iterable[Piece]") -> Iterator[Row]:

@@ -1,6 +1,8 @@
 """tokpress decompress: plan the targets, restore each file, report. Files are restored in parallel where `jobs` allows it."""
 
+import contextlib
 import os
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -13,10 +15,10 @@ from tokpress.container.varint import ADVICE, COPY
 from . import catalog, folders, jobs, options
 from .compress import SUFFIX, is_compressed
 from .output import OutputError
-from .progress import Progress, speed
+from .progress import Overall, Progress, speed
 from .streams import display_name
 from .targets import Targets, TargetSettings, auxiliary_files
-from .terminal import note
+from .terminal import is_live, note
 
 if TYPE_CHECKING:
     from tokpress.codec.context import Context
@@ -32,12 +34,15 @@ class Settings(TargetSettings):
     models: tuple[str, ...]
     context: str | None
     given: str | None
+    to: str | None
     keep_going: bool
     kernel: str
     quiet: bool
     verbose: bool
 
     def __post_init__(self) -> None:
+        if self.to and (self.keep_going or self.remove):
+            raise click.UsageError("--to writes another file: leave --keep-going and --rm out")
         self.check_targets()
 
 
@@ -58,12 +63,15 @@ class Result(NamedTuple):
     options.context, options.quiet, options.verbose,
     click.option("--keep-going", cls=options.Advanced, is_flag=True,
                  help="Restore the intact frames of a damaged file; exit with 1."),
+    click.option("--to", cls=options.Advanced, type=click.Choice(["png", "flac"]), metavar="KIND",
+                 help="Write pictures as png, or sound as flac."),
     options.given, options.plugins, options.threads, options.kernel,
 )  # fmt: skip
 def decompress(**values: Any) -> None:
     """Restore each FILE.tokp to FILE, or stdin to stdout.
 
-    The shipped models and those in the folders of $TOKPRESS_MODELS are found without -m.
+    The shipped models and those in the folders of $TOKPRESS_MODELS are found without -m. --to makes a PNG or FLAC file of what
+    `compress --content` stored: with the same pixels or samples, but not the bytes of the file that they came from.
 
     \b
     Examples:
@@ -72,11 +80,15 @@ def decompress(**values: Any) -> None:
     """
     settings = Settings(**folders.expanded(values, is_compressed))
     targets = Targets(settings)
-    targets.plan(settings.files, _without_suffix, auxiliary_files(settings.models, settings.given, settings.context))
+    targets.plan(
+        settings.files,
+        partial(_target_name, settings.to),
+        auxiliary_files(settings.models, settings.given, settings.context),
+    )
     models = catalog.load(settings.models, settings.given)
     context = catalog.context(settings.context, several=len(settings.files) > 1)
     large = has_several_frames if targets.separate and jobs.are_files(settings.files) else None
-    restore = partial(_restore_file, settings, targets, models, context)
+    restore = partial(_restore_file, settings, targets, models, context, overall_of(settings.files, settings.quiet))
     jobs.run(settings.files, restore, partial(_report, settings), large)
 
 
@@ -89,6 +101,12 @@ def _without_suffix(name: str) -> str:
     if not is_compressed(name):
         raise OutputError(f"{name}: does not end in {SUFFIX}: name the output with -o, or use -c")
     return name.removesuffix(SUFFIX)
+
+
+def _target_name(to: str | None, name: str) -> str:
+    """a.ppm.tokp → a.ppm, or a.png with --to png."""
+    target = _without_suffix(name)
+    return f"{os.path.splitext(target)[0]}.{to}" if to else target
 
 
 def has_several_frames(name: str) -> bool:
@@ -109,26 +127,53 @@ def has_several_frames(name: str) -> bool:
 
 
 def _restore_file(
-    settings: Settings, targets: Targets, models: "list[Model]", context: "Context | None", name: str
+    settings: Settings,
+    targets: Targets,
+    models: "list[Model]",
+    context: "Context | None",
+    overall: Overall | None,
+    name: str,
 ) -> Result:
     from tokpress.codec import stream
     from tokpress.errors import FormatError
 
-    target, damage = targets.target(name, _without_suffix), []
+    target, damage = targets.target(name, partial(_target_name, settings.to)), []
     with (
         jobs.reading(name, seekable=settings.keep_going) as source,
-        Progress(display_name(name), restored_bytes(source), settings.quiet) as progress,
+        Progress(display_name(name), restored_bytes(source), settings.quiet, overall) as progress,
         jobs.writing(targets, source, name, target, binary=False) as out,
     ):
-        summary = stream.decompress_stream(
-            source, out, models, settings.kernel, settings.keep_going, progress.report, context
-        )
+        with tempfile.TemporaryFile() if settings.to else contextlib.nullcontext(out) as sink:
+            summary = stream.decompress_stream(
+                source, sink, models, settings.kernel, settings.keep_going, progress.report, context
+            )
+            if settings.to:
+                out.write(_coded(sink, settings.to))
         if summary.damaged:
             damage = _damage(source, summary)
             targets.kept.add(name)
             if not summary.frames:
                 raise FormatError(damage[0])
     return Result(name, target, summary, damage, progress.seconds)
+
+
+def _coded(restored: BinaryIO, kind: str) -> bytes:
+    """A restored file of raw samples as a PNG or FLAC file."""
+    from tokpress.media import coded
+
+    restored.seek(0)
+    return coded.coded(restored.read(), kind)
+
+
+def overall_of(files: Sequence[str], quiet: bool) -> Overall | None:
+    """The progress of all files together, for the line on a terminal; None for one file, or where nothing is drawn."""
+    if len(files) < 2 or quiet or not is_live() or not jobs.are_files(files):
+        return None
+    total = 0
+    for name in files:
+        with contextlib.suppress(OSError), open(name, "rb") as source:  # its job reports the error
+            total += restored_bytes(source) or 0
+    return Overall(len(files), total)
 
 
 def restored_bytes(source: BinaryIO) -> int | None:

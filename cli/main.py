@@ -5,6 +5,7 @@
 
 import contextlib
 import os
+import re
 import signal
 import sys
 import warnings
@@ -43,7 +44,7 @@ class Commands(click.Group):
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         if args[0] not in COMMANDS and not args[0].startswith("-"):
             raise click.UsageError(f"no command {args[0]!r}: choose one of {', '.join(COMMANDS)}", ctx)
-        return super().resolve_command(ctx, args)
+        return super().resolve_command(ctx, _decompressing(args))
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -63,6 +64,18 @@ class Commands(click.Group):
             if ctx.meta.get("tokpress.verbose"):
                 terminal.traceback()
             raise Failure(describe(error)) from error
+
+
+def _decompressing(args: list[str]) -> list[str]:
+    """`compress -d`, as in zstd and xz, is `decompress`; also -dc and the like."""
+    if args[0] != "compress":
+        return args
+    end = args.index("--") if "--" in args else len(args)
+    for at, word in enumerate(args[1:end], 1):
+        if word == "--decompress" or re.fullmatch("-[cfkqrv]*d[cfkqrv]*", word):
+            rest = word.replace("d", "", 1) if word[1] != "-" else "-"
+            return ["decompress", *args[1:at], *([rest] if rest != "-" else []), *args[at + 1 :]]
+    return args
 
 
 def _exit_interrupted(ctx: click.Context, interrupt: KeyboardInterrupt) -> NoReturn:

@@ -6,7 +6,7 @@ functions of these settings.
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -23,6 +23,8 @@ KERNELS = ("auto", "native", "numpy", "int8", "float")
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     SizeType = click.ParamType[int]
 else:
     SizeType = click.ParamType  # of older versions of click not generic
@@ -171,8 +173,46 @@ def force(help_text: str) -> Decorator:
     return click.option("-f", "--force", is_flag=True, help=help_text)
 
 
+def complete_models(ctx: click.Context, parameter: click.Parameter, begun: str) -> "list[CompletionItem]":
+    """Names of models, and folders."""
+    from click.shell_completion import CompletionItem
+
+    from tokpress.models.store import folders
+
+    return [*_beginning(sorted(folders()), begun), CompletionItem(begun, type="dir")]
+
+
+def complete_components(kind: str, *more: str) -> "Callable[..., list[CompletionItem]]":
+    """Names of priors or tokenizers. more: "file" where a path may stand as well."""
+
+    def complete(ctx: click.Context, parameter: click.Parameter, begun: str) -> "list[CompletionItem]":
+        from click.shell_completion import CompletionItem
+
+        from tokpress.priors.registry import PRIORS
+        from tokpress.tokenizers.registry import TOKENIZERS
+
+        names = PRIORS.names() if kind == "priors" else TOKENIZERS.names()
+        return [*_beginning(names, begun), *(CompletionItem(begun, type=each) for each in more)]
+
+    return complete
+
+
+def _beginning(names: Iterable[str], begun: str) -> "list[CompletionItem]":
+    from click.shell_completion import CompletionItem
+
+    return [CompletionItem(name) for name in names if name.startswith(begun)]
+
+
 def model(**default: Any) -> Decorator:
-    return click.option("-m", "--model", type=FileName(), metavar="NAME|DIR", help="Model to use.", **default)
+    return click.option(
+        "-m",
+        "--model",
+        type=FileName(),
+        metavar="NAME|DIR",
+        help="Model to use.",
+        shell_complete=complete_models,
+        **default,
+    )
 
 
 files = click.argument("files", nargs=-1, type=FileName(), metavar="[FILE]...", callback=_inputs)
@@ -189,7 +229,7 @@ verbose = click.option(
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 models = click.option(
     "-m", "--model", "models", multiple=True, type=FileName(), metavar="NAME|DIR",
-    help="Add a model that the file may need; repeatable.",
+    help="Add a model that the file may need; repeatable.", shell_complete=complete_models,
 )  # fmt: skip
 threads = click.option(
     "-T", "--threads", cls=Advanced, type=click.IntRange(0), default=0, is_eager=True, expose_value=False,

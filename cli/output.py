@@ -202,17 +202,23 @@ def _copy_attributes(file: int, source: os.stat_result) -> None:
     """Set owner, group, mode and times of the input, as far as permitted. Users who could not read the input cannot read the file:
     the owner is set first, while the file is private."""
     with contextlib.suppress(OSError, AttributeError):  # not every file system has these, nor every system fchown
-        mode, now = source.st_mode & 0o777, os.fstat(file)
-        if now.st_uid != source.st_uid:
-            with contextlib.suppress(OSError):  # for root only
-                os.fchown(file, source.st_uid, -1)
-        if now.st_gid != source.st_gid:
-            try:
-                os.fchown(file, -1, source.st_gid)
-            except OSError:  # with another group, the group gets the rights of all others
-                mode &= 0o707 | (mode & 0o007) << 3
-        os.fchmod(file, mode)
+        os.fchmod(file, copy_owner(file, source))
         os.utime(file, ns=(source.st_atime_ns, source.st_mtime_ns))
+
+
+def copy_owner(file: int, source: os.stat_result) -> int:
+    """Set owner and group of another file, as far as permitted. Returns the permission bits that lets its readers, and nobody else, read
+    this file."""
+    mode, now = source.st_mode & 0o777, os.fstat(file)
+    if now.st_uid != source.st_uid:
+        with contextlib.suppress(OSError):  # for root only
+            os.fchown(file, source.st_uid, -1)
+    if now.st_gid != source.st_gid:
+        try:
+            os.fchown(file, -1, source.st_gid)
+        except OSError:  # with another group, the group gets the rights of all others
+            mode &= 0o707 | (mode & 0o007) << 3
+    return mode
 
 
 def remove(name: str, status: os.stat_result) -> None:

@@ -1,8 +1,10 @@
 """tokpress sample: draw from a model, write the bytes."""
 
 import math
+import os
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -34,6 +36,7 @@ class Settings:
     temperature: float
     by_decoding: bool
     png: str | None
+    prompt: str | None
     given: str | None
     output: str | None
     force: bool
@@ -45,6 +48,8 @@ class Settings:
             raise click.UsageError("--temperature nan: give a number above 0")
         if self.by_decoding and self.temperature != 1:
             raise click.UsageError("--by-decoding draws at temperature 1: leave --temperature out")
+        if self.prompt and (self.items or self.by_decoding):
+            raise click.UsageError("--prompt goes on token by token: leave --items and --by-decoding out")
         if self.tokens and self.items:
             raise click.UsageError("-n and --items exclude each other")
         if self.png and not (self.items and self.file):
@@ -63,6 +68,7 @@ class Settings:
     click.option("--seed", type=options.Whole(0), metavar="N", show_default="random", help="Seed of the random numbers."),
     click.option("--temperature", type=click.FloatRange(0, min_open=True), default=1.0, show_default=True, metavar="X",
                  help="Lower draws likelier tokens; above 0."),
+    click.option("--prompt", metavar="TEXT|@FILE", help="Text to go on from, or a file of it."),
     options.output(default="stdout"), options.overwrite, options.verbose,
     click.option("--items", cls=options.Advanced, type=click.IntRange(1, 4096), metavar="N",
                  help="Draw N items of an item model, 1 to 4096; replaces -n."),
@@ -73,9 +79,12 @@ class Settings:
 def sample(**values: Any) -> None:
     """Draw tokens from a model and write their bytes.
 
+    With --prompt, the model reads the prompt first, and the output begins with it. The model must be one of text or bytes.
+
     \b
     Examples:
       tokpress sample -n 100
+      tokpress sample -n 40 --prompt 'Once upon a time'
       tokpress sample --seed 1 --temperature 0.8 -o drawn.txt
     """
     settings = Settings(**values)
@@ -84,7 +93,8 @@ def sample(**values: Any) -> None:
         check_not_read(settings.file, auxiliary_files([settings.model], settings.given))
     warn_without_core()
     (model,) = catalog.load([settings.model], settings.given)
-    drawn = _draw(settings, model)
+    prompt = _prompt(settings.prompt)
+    drawn = prompt + _draw(settings, model, prompt)
     if not settings.file:
         _print(drawn)
     elif settings.png:
@@ -94,7 +104,14 @@ def sample(**values: Any) -> None:
             file.write(drawn)
 
 
-def _draw(settings: Settings, model: "Model") -> bytes:
+def _prompt(prompt: str | None) -> bytes:
+    """The text of --prompt in UTF-8, or the bytes of the file behind @."""
+    if prompt and prompt.startswith("@"):
+        return Path(prompt[1:]).read_bytes()
+    return os.fsencode(prompt or "")
+
+
+def _draw(settings: Settings, model: "Model", prompt: bytes) -> bytes:
     from tokpress.errors import TokpressError
 
     if settings.items and model.prior.rules.order is None:
@@ -102,7 +119,7 @@ def _draw(settings: Settings, model: "Model") -> bytes:
     count = settings.items * model.prior.rules.stride if settings.items else settings.tokens or TOKENS
     lanes = settings.items or 1
     if not settings.by_decoding:
-        return model.sample(count, settings.seed, settings.temperature, lanes, settings.kernel)
+        return model.sample(count, settings.seed, settings.temperature, lanes, settings.kernel, prompt=prompt)
     import numpy as np
 
     noise_bytes = int(count * math.log2(model.prior.vocab_size) / 8) + (settings.items or 0) + 64

@@ -70,6 +70,8 @@ def score(**values: Any) -> None:
     Expensive parts are those that the model did not expect. The bits of a token in two lines are divided by its bytes in each.
     With several --lanes the beginning of each lane is more expensive, since a lane starts without context.
 
+    A model of pixels or sound scores the samples of PNG, FLAC and other coded files, as a file of compress --content.
+
     --html writes one self-contained page: text coloured by the bits of its tokens, with likely alternatives; a picture beside its bits; a
     recording above its bits; the most expensive lines.
 
@@ -98,7 +100,7 @@ def score(**values: Any) -> None:
 
 def _score_file(settings: Settings, model: "Model", context: bytes, rows: "AllRows | TopRows", name: str) -> None:
     lanes = 1 if settings.contexts else settings.lanes
-    with jobs.reading(name, seekable=not model.tokenizer.lossless) as source:
+    with jobs.reading(name, seekable=costs.takes_samples(model)) as source:
         pieces, page = costs.blocks(source, model, lanes, context, settings.kernel), None
         if settings.html:
             from .score_page import Page

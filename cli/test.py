@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, cast
 
 import click
 
+from tokpress.codec.archive_magic import MAGIC
+
 from . import catalog, folders, jobs, options, streams
 from .compress import is_compressed
-from .decompress import has_several_frames, restored_bytes
-from .progress import Progress, speed
+from .decompress import has_several_frames, overall_of, restored_bytes
+from .progress import Overall, Progress, counted, speed
 from .streams import display_name
 from .terminal import note, say
 
@@ -36,6 +38,8 @@ class Result(NamedTuple):
     name: str
     summary: "Summary"
     seconds: float
+    #: files in the archive; None: it is none
+    items: int | None
 
 
 @click.command(cls=options.Command)
@@ -44,7 +48,7 @@ class Result(NamedTuple):
     options.given, options.plugins, options.threads, options.kernel,
 )  # fmt: skip
 def test(**values: Any) -> None:
-    """Decode each FILE.tokp, or stdin, and compare its checksums. Nothing is written.
+    """Decode each FILE.tokp, or stdin, and compare its checksums. Of archives, also read the index. Nothing is written.
 
     \b
     Examples:
@@ -55,26 +59,55 @@ def test(**values: Any) -> None:
     models = catalog.load(settings.models, settings.given)
     context = catalog.context(settings.context, several=len(settings.files) > 1)
     large = has_several_frames if jobs.are_files(settings.files) else None
-    decode = partial(_decode_file, settings, models, context)
+    decode = partial(_decode_file, settings, models, context, overall_of(settings.files, settings.quiet))
     jobs.run(settings.files, decode, partial(_report, settings), large)
 
 
-def _decode_file(settings: Settings, models: "list[Model]", context: "Context | None", name: str) -> Result:
+def _decode_file(
+    settings: Settings, models: "list[Model]", context: "Context | None", overall: Overall | None, name: str
+) -> Result:
     from tokpress.codec import stream
 
-    discard = cast(BinaryIO, streams.Discard())
+    sink = _Beginning()
     with (
         jobs.reading(name) as source,
-        Progress(display_name(name), restored_bytes(source), settings.quiet) as progress,
+        Progress(display_name(name), restored_bytes(source), settings.quiet, overall) as progress,
     ):
-        summary = stream.decompress_stream(source, discard, models, settings.kernel, False, progress.report, context)
-    return Result(name, summary, progress.seconds)
+        summary = stream.decompress_stream(
+            source, cast(BinaryIO, sink), models, settings.kernel, False, progress.report, context
+        )
+        items = _items(source, models, settings.kernel) if sink.is_archive and source.seekable() else None
+    return Result(name, summary, progress.seconds, items)
+
+
+class _Beginning(streams.Discard):
+    """Keeps the first bytes only, which tell an archive."""
+
+    def __init__(self) -> None:
+        self._kept = b""
+
+    def write(self, data: Any) -> int:
+        self._kept += bytes(data[: len(MAGIC) - len(self._kept)])
+        return len(data)
+
+    @property
+    def is_archive(self) -> bool:
+        return self._kept == MAGIC
+
+
+def _items(source: BinaryIO, models: "list[Model]", kernel: str) -> int:
+    """The files of an archive. Raises FormatError where its index is damaged."""
+    from tokpress.codec.archive import Archive
+
+    archive = Archive(source, models, kernel)
+    return sum(archive.kind(number).name in ("FILE", "HARDLINK") for number in archive.numbers())
 
 
 def _report(settings: Settings, result: Result) -> None:
     name, summary = display_name(result.name), result.summary
     frames = len(summary.frames)
     if not settings.quiet:
-        say(f"{name}: OK, {summary.source_bytes:,} bytes in {frames:,} frame{'s' * (frames != 1)}")
+        archive = "" if result.items is None else f"an archive of {counted(result.items, 'file')}, "
+        say(f"{name}: OK, {archive}{summary.source_bytes:,} bytes in {counted(frames, 'frame')}")
     if settings.verbose:
         note(f"{name}: {speed(summary.source_bytes, result.seconds)}", settings.quiet)

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 @click.command(cls=options.Command)
 @options.all_of(
     train_options.corpus, train_options.output,
-    click.option("--kind", default="bpe", show_default=True, metavar="NAME", help="Kind of tokenizer, see above."),
+    click.option("--kind", default="bpe", show_default=True, metavar="NAME", help="Kind of tokenizer, see above.",
+                 shell_complete=options.complete_components("tokenizers")),
     train_options.vocab_size("4096"), train_options.settings_of("tokenizer"), train_options.max_minutes("15"),
     train_options.resume, train_options.force, train_options.device, train_options.printing, train_options.run("32"),
     options.plugins, options.threads,
@@ -62,8 +63,10 @@ def tokenizer(**values: Any) -> None:
 @click.command(cls=options.Command)
 @options.all_of(
     train_options.corpus, train_options.output,
-    click.option("--prior", metavar="NAME", show_default="mingru", help="Prior, such as histogram or lstm."),
-    click.option("--tokenizer", metavar="NAME|PATH", show_default="bytes", help="Tokenizer, see above."),
+    click.option("--prior", metavar="NAME", show_default="mingru", help="Prior, such as histogram or lstm.",
+                 shell_complete=options.complete_components("priors")),
+    click.option("--tokenizer", metavar="NAME|PATH", show_default="bytes", help="Tokenizer, see above.",
+                 shell_complete=options.complete_components("tokenizers", "file")),
     train_options.vocab_size("4096"), train_options.settings_of("prior"), train_options.max_minutes("15"),
     train_options.resume, train_options.force, train_options.device, train_options.printing,
     click.option("--given", cls=Advanced, type=click.Path(exists=True, dir_okay=False), metavar="FILE",

@@ -16,6 +16,10 @@ from .terminal import is_live, note, note_above, printable
 
 #: without a terminal: seconds between lines about reading
 PLAIN_SECONDS = 30.0
+#: columns of the longest first word of a phase, the bar and the percentage
+BESIDE = 28
+#: columns of a terminal that has room for whole names of phases
+WIDE = 120
 
 
 class Display:
@@ -38,7 +42,7 @@ class Display:
                 ratio=1, no_wrap=True, overflow="ellipsis"
             )  # a narrow terminal shortens only this column
             facts = TextColumn("{task.fields[facts]}", table_column=facts_column, markup=False)
-            columns = (TextColumn("{task.description}", markup=False), BarColumn(16), TaskProgressColumn(), facts)
+            columns = (TextColumn("{task.description}", markup=False), BarColumn(10), TaskProgressColumn(), facts)
             self._bar = Progress(*columns, console=Console(stderr=True), refresh_per_second=4, expand=True)
             self._bar.start()
         return self
@@ -52,7 +56,8 @@ class Display:
         if self._bar:
             if self._task is not None:
                 self._bar.update(self._task, completed=1.0)
-            self._task = self._bar.add_task(printable(name), total=1.0, facts="")
+            is_wide = self._bar.console.width >= WIDE
+            self._task = self._bar.add_task(printable(name if is_wide else name.split()[0]), total=1.0, facts="")
         else:
             note(f"{name} …", self.quiet)
         self._last_line = time.monotonic()
@@ -72,7 +77,11 @@ class Display:
 
     def step(self, progress: Any) -> None:
         if self._bar:
-            self._bar.update(self._task, completed=min(progress.fraction, 1.0), facts=printable(facts(progress)))
+            self._bar.update(
+                self._task,
+                completed=min(progress.fraction, 1.0),
+                facts=printable(facts(progress, self._bar.console.width - BESIDE)),
+            )
         elif len(progress.curve) > self._points:
             note(f"{min(progress.fraction, 1):4.0%}  {facts(progress)}", self.quiet)
         self._points = len(progress.curve)
@@ -101,18 +110,23 @@ class Display:
         self.note("stopping after this step, with a checkpoint (Ctrl-C again: stop at once)")
 
 
-def facts(progress: Any) -> str:
-    """One line about a training step; the most important figures come first, for narrow terminals."""
+def facts(progress: Any, columns: int = 1000) -> str:
+    """One line about a training step: the most important figures, as many as fit the columns."""
     parts = []
     if 0.01 < progress.fraction < 1:
         minutes, seconds = divmod(round(progress.seconds_left), 60)
         parts.append(f"{minutes}:{seconds:02} left")
     if progress.summary:
         parts.append(progress.summary)
-    if not math.isnan(progress.held_out_bits_per_byte):
-        parts.append(f"held-out {progress.held_out_bits_per_byte:.3f} bits/byte")
-    if not math.isnan(progress.train_nats):
-        parts.append(f"train {progress.train_bits:.3f} bits/token")
+    bits = {"held-out": progress.held_out_bits_per_byte, "train": progress.train_bits_per_byte}
+    if known := [f"{name} {value:.3f}" for name, value in bits.items() if not math.isnan(value)]:
+        parts.append(f"{', '.join(known)} bits/byte")
     unit = "values" if progress.summary else "tokens"
-    parts.append(f"step {progress.step:,}, {progress.tokens_per_second:,.0f} {unit}/s, lr {progress.learning_rate:.2g}")
+    parts += [
+        f"step {progress.step:,}",
+        f"{progress.tokens_per_second:,.0f} {unit}/s",
+        f"lr {progress.learning_rate:.2g}",
+    ]
+    while len(parts) > 1 and len(", ".join(parts)) > columns:
+        parts.pop()
     return ", ".join(parts)

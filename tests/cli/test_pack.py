@@ -223,7 +223,7 @@ def test_a_file_that_changes_meanwhile_is_told(run, place, monkeypatch):
         return status
 
     with monkeypatch.context() as patched:
-        patched.setattr("tokpress.cli.pack.os.fstat", fstat)
+        patched.setattr("tokpress.cli.packing.os.fstat", fstat)
         said = run("pack", "a", "-o", "all.tokp", code=1).stderr
     assert "a: changed while it was read" in said and "1 item could not" in said, said
     run("unpack", "-q", "all.tokp", "-o", "out")
@@ -242,7 +242,7 @@ def test_a_link_that_is_exchanged_for_a_file_is_not_followed(run, place, monkeyp
         return real(path, flags, *rest, **more)
 
     with monkeypatch.context() as patched:
-        patched.setattr("tokpress.cli.pack.os.open", opening)
+        patched.setattr("tokpress.cli.packing.os.open", opening)
         said = run("pack", "in", "-o", "all.tokp", code=1).stderr
     assert "in/shut/x: " in said and "shut/x" not in run("unpack", "-l", "all.tokp").stdout
 
@@ -261,7 +261,7 @@ def test_two_contents_of_one_name(run, place):
 
 
 def test_large_content_is_packed_as_it_is(run, place, monkeypatch):
-    monkeypatch.setattr("tokpress.cli.pack.MAX_CONTENT", 100)
+    monkeypatch.setattr("tokpress.cli.packing.MAX_CONTENT", 100)
     Path("a.ppm").write_bytes(picture(2))
     assert "a.ppm: is larger than" in run("pack", "--content", "a.ppm", "-o", "all.tokp").stderr
     run("unpack", "-q", "all.tokp", "-o", "out")
@@ -294,7 +294,7 @@ def test_no_room_for_a_large_file(run, place, monkeypatch):
     def full(*rest, **more):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("tokpress.cli.pack.tempfile.TemporaryFile", full)
+    monkeypatch.setattr("tokpress.cli.packing.tempfile.TemporaryFile", full)
     assert "in/large: No space left" in run("pack", "in", "-o", "all.tokp", code=1).stderr
     assert "small" in run("unpack", "-l", "all.tokp").stdout
 

@@ -200,6 +200,20 @@ def test_sample(run, place, other):
     run("sample", "--temperature", "0", code=2)
 
 
+def test_a_prompt_is_gone_on_from(run, place):
+    """The model has read it: what is drawn repeats it."""
+    prompt = b"abcdefgh" * 50
+    (place / "prompt").write_bytes(prompt)
+    words = ("sample", "-m", "context-mixing", "-n", "16", "--seed", "1", "--temperature", "0.1", "--prompt")
+    drawn = run(*words, "@prompt").stdout_bytes
+    assert drawn == prompt + b"abcdefgh" * 2 == run(*words, prompt.decode()).stdout_bytes
+    first = run("sample", "-n", "5", "--seed", "1", "--prompt", "Der").stdout_bytes
+    assert first.startswith(b"Der") and len(first) > 3
+    assert "reads no context" in run("sample", "-m", "linear-prediction", "--prompt", "x", code=1).stderr
+    assert "missing" in run("sample", "--prompt", "@missing", code=1).stderr
+    run("sample", "--prompt", "x", "--by-decoding", code=2)
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion(process, shell):
     assert b"_TOKPRESS_COMPLETE" in process("completion", shell).stdout
@@ -208,6 +222,39 @@ def test_completion(process, shell):
 def test_completion_completes(process):
     asked = {"_TOKPRESS_COMPLETE": "bash_complete", "COMP_WORDS": "tokpress comp", "COMP_CWORD": "1"}
     assert process(env={**os.environ, **asked}).stdout == b"plain,compress\nplain,completion\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("compress -m con", {"plain,context-mixing", "plain,context-mixing-2d", "dir,con"}),
+        ("unpack -m ti", {"plain,tiny", "dir,ti"}),
+        ("train prior x --prior made", {"plain,made"}),
+        ("train prior x --tokenizer top", {"plain,top_bit", "file,top"}),
+        ("train tokenizer x --kind vq", {"plain,vq", "plain,vqgan"}),
+    ],
+)
+def test_values_are_completed(process, tiny, words, expected):
+    asked = {
+        "_TOKPRESS_COMPLETE": "bash_complete",
+        "COMP_WORDS": f"tokpress {words}",
+        "COMP_CWORD": str(len(words.split())),
+    }
+    asked["TOKPRESS_MODELS"] = os.path.dirname(tiny)
+    assert set(process(env={**os.environ, **asked}).stdout.decode().split()) == expected
+
+
+def test_compress_d_decompresses(run, place, tiny):
+    """What users of zstd and xz type."""
+    (place / "a").write_bytes(letters(3000))
+    run("compress", "-q", "--rm", "-m", tiny, "a")
+    assert run("compress", "-dc", "-m", tiny, "a.tokp").stdout_bytes == letters(3000)
+    run("compress", "-d", "-m", tiny, "a.tokp")
+    run("compress", "-f", "--decompress", "-m", tiny, "a.tokp")
+    assert (place / "a").read_bytes() == letters(3000)
+    (place / "-d").write_bytes(b"a file")
+    run("compress", "--", "-d")
+    assert (place / "-d.tokp").exists()
 
 
 def test_pictures_are_drawn(run, place):

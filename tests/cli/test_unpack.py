@@ -12,7 +12,7 @@ from tests.codec.archive.common import packed, picture
 from tokpress import compress
 from tokpress.cli import signals
 from tokpress.cli.tree import Tree
-from tokpress.cli.unpack import Unpacking
+from tokpress.cli.unpacking import Unpacking
 from tokpress.codec import archive
 from tokpress.codec.archive import Item, ItemKind
 
@@ -274,7 +274,7 @@ def test_no_room(run, place, monkeypatch):
         os.close(number)
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("tokpress.cli.unpack.os.fdopen", full)
+    monkeypatch.setattr("tokpress.cli.unpacking.os.fdopen", full)
     said = run("unpack", "all.tokp", "-o", "out", code=1).stderr
     assert "out/2: No space left on device" in said and sorted(os.listdir("out")) == ["0", "1"] and len(made) == 3
 

@@ -90,11 +90,14 @@ class _Trials:
         shipped = EFFORTS[options.effort][bool(grid)]
         self._candidates: Sequence[Model | str] = shipped if options.models is None else options.models
         self._report = report if len(self._candidates) == 1 else lambda done: None
+        self._begin = report
         self.encoded: dict[int, EncodedFrame] = {}
 
     def model(self, number: int) -> Model:
-        """A candidate, loaded at its first use: one that is not tried is never loaded."""
-        return store.load(self._candidates[number])
+        """A candidate, loaded at its first use: one that is not tried is never loaded. Reports that coding begins."""
+        model = store.load(self._candidates[number])
+        self._begin(0)
+        return model
 
     def select(self, lzma: int, source_size: int) -> Choice | None:
         """The best candidate. lzma: bytes of the part by lzma."""

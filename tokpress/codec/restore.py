@@ -87,6 +87,7 @@ def _by_models(header: FrameHeader, payload: bytes, given: Decoding, report: Rep
     def share_done(share: float) -> None:
         report(int(share * size))
 
+    report(0)  # the models are loaded: decoding begins
     try:
         if residual_model:
             from . import residual  # numpy

@@ -313,10 +313,11 @@ class Model(OnHub):
         lanes: int = 1,
         kernel: str = "auto",
         threads: int = 0,
+        prompt: bytes = b"",
     ) -> bytes:
         """Draw `tokens` tokens from the prior, and return their bytes. The same seed draws the same tokens.
 
-        temperature: tokens are drawn from p^(1/temperature), so a temperature below 1 favours likely tokens. lanes: number of
+        prompt: bytes that the model reads first; there is one lane then (`context`). temperature: tokens are drawn from p^(1/temperature), so a temperature below 1 favours likely tokens. lanes: number of
         sequences that share the tokens. Raises ValueError where temperature is not above 0, or `tokens` is below 0.
 
         >>> import tokpress
@@ -325,7 +326,8 @@ class Model(OnHub):
         (20, True)
         """
         count = self._rounded_up(tokens)
-        drawn = self._codec(Frame(count, lanes, kernel, threads)).sample(count, seed, temperature)
+        context = self.context(prompt) if prompt else None
+        drawn = self._codec(Frame(count, lanes, kernel, threads, context=context)).sample(count, seed, temperature)
         return self.tokenizer.decode(self.prior.rules.restore(drawn))
 
     def sample_bits(self, tokens: int, noise: bytes, lanes: int = 1, kernel: str = "auto", threads: int = 0) -> bytes:

@@ -189,7 +189,7 @@ def _data(files: list[Path], corpus: list[Path], weights: list[tuple[str, float]
 
 #: columns of a curve: (title, key of a point and its format); a column without values is left out
 PRIOR_CURVE = [("step", "step:,"), ("minutes", "seconds"), ("tokens", "tokens:,"),
-               ("train bits/token", "train_bits_per_token:.4f"), ("held-out bits/byte", "held_out_bits_per_byte:.4f")]  # fmt: skip
+               ("train bits/byte", "train_bits_per_byte:.4f"), ("held-out bits/byte", "held_out_bits_per_byte:.4f")]  # fmt: skip
 TOKENIZER_CURVE = [("step", "step:,"), ("minutes", "seconds"), ("PSNR, dB", "held_out_psnr:.2f"), ("SNR, dB", "held_out_snr:.2f"),
                    ("codes used", "held_out_used:.1%"), ("perplexity of the codes", "held_out_perplexity:.0f")]  # fmt: skip
 

@@ -52,6 +52,8 @@ class StepResult(NamedTuple):
 
     tokens: int
     nats: float = math.nan
+    #: bytes of the source for each token
+    token_bytes: float = math.nan
 
 
 #: weight of the last step in the average loss
@@ -68,6 +70,8 @@ class Progress:
     seconds: float = 0.0
     #: loss per token, averaged over about the last 50 steps
     train_nats: float = math.nan
+    #: bytes of the source for each token, averaged in the same way
+    train_token_bytes: float = math.nan
     held_out_bits_per_byte: float = math.nan
     #: fraction of the run that is over
     fraction: float = 0.0
@@ -86,9 +90,9 @@ class Progress:
         return self.seconds * (1 - self.fraction) / self.fraction if self.fraction > 0 else math.nan
 
     @property
-    def train_bits(self) -> float:
-        """`train_nats` in bits."""
-        return self.train_nats / math.log(2)
+    def train_bits_per_byte(self) -> float:
+        """The loss in the unit of `held_out_bits_per_byte`."""
+        return self.train_nats / math.log(2) / max(self.train_token_bytes, 1e-9)
 
     def move(self, seconds: float, fraction: float) -> None:
         """Note the time."""
@@ -100,7 +104,9 @@ class Progress:
         self.tokens += step.tokens
         self.learning_rate = learning_rate
         first = math.isnan(self.train_nats)
-        self.train_nats = step.nats if first else (1 - SMOOTHING) * self.train_nats + SMOOTHING * step.nats
+        share = 1 if first else SMOOTHING
+        self.train_nats = share * step.nats + (0 if first else (1 - share) * self.train_nats)
+        self.train_token_bytes = share * step.token_bytes + (0 if first else (1 - share) * self.train_token_bytes)
 
     def add_bits(self, held_out_bits_per_byte: float) -> None:
         """Note an evaluation of a prior."""
@@ -110,7 +116,7 @@ class Progress:
             "tokens": self.tokens,
             "seconds": round(self.seconds, 1),
             "learning_rate": self.learning_rate,
-            "train_bits_per_token": round(self.train_bits, 5),
+            "train_bits_per_byte": round(self.train_bits_per_byte, 5),
             "held_out_bits_per_byte": round(held_out_bits_per_byte, 5),
         })  # fmt: skip
 

@@ -8,9 +8,11 @@ from typing import Any, NamedTuple
 
 from ..errors import CorpusError, TokpressError
 from ..exact.orders import parse_shape
+from ..tokenizers import packed
 from ..tokenizers.base import Tokenizer
 from ..tokenizers.registry import TOKENIZERS
 from . import run_dir
+from .data import images
 from .data.corpus import corpus_files
 from .data.streams import Source
 from .data.tokenize import pack_tokens
@@ -46,6 +48,7 @@ def prepare(settings: Settings, folder: Path, watcher: Watcher) -> Prepared:
             tokenizer = run_dir.load_tokenizer(Path(settings.tokenizer))
         run_dir.save_tokenizer(tokenizer, place)
     tokenizer = run_dir.load_tokenizer(place)
+    refuse_byte_pixels(settings, tokenizer, paths)
     watcher.phase("Tokenizing")
     corpus = pack_tokens(tokenizer, paths, folder / "tokens", weights, watcher.bytes)
     given = []
@@ -94,6 +97,19 @@ def learn_tokenizer(settings: Settings, paths: Sequence[Path], weights: Sequence
         few = f"{tokenizer.vocab_size} symbols, not {settings.vocab_size}"
         watcher.note(f"the vocabulary has {few}: the corpus has no use for more")
     return tokenizer
+
+
+def refuse_byte_pixels(settings: Settings, tokenizer: Tokenizer, paths: Sequence[Path]) -> None:
+    """Raise CorpusError where a file has a byte for each pixel, and the items are of one-bit pixels. An item would be part of a picture."""
+    shape = settings.prior_config.get("shape")
+    if not shape or not packed.is_of_bits(tokenizer):
+        return
+    item = math.prod(parse_shape(str(shape)))
+    for path in paths:
+        if images.is_picture(path) and (
+            (samples := images.layout(path)) is None or packed.has_byte_pixels(samples, item)
+        ):
+            raise CorpusError(f"{path}: {packed.ADVICE}")
 
 
 def note_partial_items(settings: Settings, sources: Sequence[Source], watcher: Watcher) -> None:

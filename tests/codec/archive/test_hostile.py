@@ -13,6 +13,7 @@ from tests.observe import calls_of
 from tokpress.codec import restore
 from tokpress.codec.archive import Archive, Item, ItemKind
 from tokpress.codec.archive.index import COLUMNS, HEAD_BYTES, Row, pack
+from tokpress.codec.archive.item import Place
 from tokpress.codec.archive_magic import MAGIC
 from tokpress.container.frames import MAX_SOURCE, FrameHeader, Kind
 from tokpress.container.lzma2 import lzma_encode
@@ -28,14 +29,14 @@ FILE, FOLDER, SYMLINK, HARDLINK, PATH = ItemKind
 def columns(**changed: bytes) -> bytes:
     """Those of one file a of three bytes in a group of its own, some of them changed."""
     plain = {"kinds": b"\0", "parents": b"\0", "lengths": b"\1", "names": b"a", "modes": b"\0", "times": b"\0"}
-    plain |= {"owners": b"\0\0"}
+    plain |= {"nanoseconds": b"", "owners": b"\0\0"}
     plain |= {"targets": b"", "heads": b"\3", "samples": b"\0", "tails": b"\0", "groups": b"\1"}
     every = plain | changed
     return b"".join(pack_varint(len(every[name])) + every[name] for name in COLUMNS)
 
 
 def written(*rows: Row, groups: tuple[int, ...] = ()) -> bytes:
-    return pack(rows, groups, False)[HEAD_BYTES:]
+    return pack(rows, groups, Place.FIRST)[HEAD_BYTES:]
 
 
 def read_all(data: bytes) -> int:
@@ -66,6 +67,7 @@ LONG = b"\xff" * 8 + b"\x7f"  # 2^63 − 1
         {"parents": b"\xff" * 9 + b"\1"}, {"lengths": b""}, {"lengths": b"\0"}, {"lengths": b"\2"}, {"lengths": LONG}, {"names": b""}, {"names": b"ab"},
         {"names": b"."}, {"names": b"/"}, {"names": b"\0"}, {"names": b"..", "lengths": b"\2"}, {"names": b"a" * 66_000, "lengths": pack_varint(66_000)},
         {"modes": b""}, {"modes": b"\x80\x20"}, {"modes": LONG}, {"times": b""}, {"times": LONG}, {"targets": b"\0"},
+        {"nanoseconds": b"\0\0"}, {"nanoseconds": b"\x80"}, {"nanoseconds": pack_varint(10**9)}, {"nanoseconds": LONG},
         {"owners": b""}, {"owners": b"\0"}, {"owners": b"\0" + LONG}, {"owners": b"\xff\xff\xff\xff\x0f\0"},
         {"heads": b""}, {"heads": b"\4"}, {"heads": LONG}, {"heads": LONG, "samples": LONG, "tails": LONG}, {"samples": b""}, {"samples": LONG}, {"tails": b""},
         {"tails": b"\1"}, {"groups": b""}, {"groups": b"\0"}, {"groups": b"\2"}, {"groups": b"\1\1"}, {"groups": b"\0\1"}, {"groups": LONG},
@@ -91,7 +93,7 @@ def test_a_head_that_lies():
         MAGIC,
         MAGIC + b"\0",
         MAGIC + b"\1" + len(good).to_bytes(4, "little"),
-        MAGIC + b"\2" + len(good).to_bytes(4, "little"),
+        MAGIC + b"\3" + len(good).to_bytes(4, "little"),
         MAGIC + b"\0" + b"\xff" * 4,
         MAGIC + b"\0" + (len(good) + 4).to_bytes(4, "little"),
     ):
@@ -265,7 +267,7 @@ def sample() -> list[bytes]:
     """The parts of the columns of an archive of everything."""
     rows = [
         Row(FOLDER, 0, b"f", 0o755, 1_700_000_000), Row(PATH, 1, b"g"), Row(FILE, 2, b"one", 0o644, 1_700_000_001, head=3),
-        Row(FILE, 2, b"two", 0o600, -4, head=1, samples=4, tail=2), Row(FILE, 0, b"three", 0o600, 5, head=9), Row(FILE, 1, b"e"),
+        Row(FILE, 2, b"two", 0o600, -4, head=1, samples=4, tail=2), Row(FILE, 0, b"three", 0o600, 5, head=9, nanoseconds=77_000), Row(FILE, 1, b"e"),
         Row(SYMLINK, 1, b"s", target=b"../x"), Row(HARDLINK, 0, b"h", target=3),
     ]  # fmt: skip
     data, parts = written(*rows, groups=(2, 1, 1)), []

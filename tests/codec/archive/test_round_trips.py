@@ -43,7 +43,9 @@ def test_folders_links_modes_and_times():
         Item("a", b"one", mode=0o4755, mtime=-5),
         Item("empty", kind=ItemKind.FOLDER, mode=0o500, mtime=2**40),
         Item("empty/not", b"", mode=0),
-        Item("way/link", kind=ItemKind.SYMLINK, target="../é/\udcff/" + "x" * 300),
+        Item(
+            "way/link", mtime=9, uid=3, kind=ItemKind.SYMLINK, target="../é/\udcff/" + "x" * 300, nanoseconds=10**9 - 1
+        ),
         Item("way/same", kind=ItemKind.HARDLINK, target="a"),
     ]
     held = opened(packed(items))
@@ -52,7 +54,7 @@ def test_folders_links_modes_and_times():
         "a": Entry(0, "a", ItemKind.FILE, 3, 0o4755, -5),
         "empty": Entry(0, "empty", ItemKind.FOLDER, 0, 0o500, 2**40),
         "empty/not": Entry(0, "empty/not", ItemKind.FILE),
-        "way/link": Entry(0, "way/link", ItemKind.SYMLINK, target=items[3].target),
+        "way/link": Entry(0, "way/link", ItemKind.SYMLINK, 0, 0, 9, 3, target=items[3].target, nanoseconds=10**9 - 1),
         "way/same": Entry(0, "way/same", ItemKind.HARDLINK, 3, 0o4755, -5, target="a"),
     }
     assert held.read("way/same") == b"one"
@@ -240,7 +242,12 @@ def test_links_that_lead_nowhere(item):
 
 
 def test_values_that_no_item_has():
-    for item in (Item("a", mode=0o10000), Item("a", mtime=1 << 62), Item("a", kind=ItemKind.PATH)):
+    for item in (
+        Item("a", mode=0o10000),
+        Item("a", mtime=1 << 62),
+        Item("a", nanoseconds=10**9),
+        Item("a", kind=ItemKind.PATH),
+    ):
         with pytest.raises(ValueError):
             packed([item])
     for size in (0, (1 << 26) + 1):
@@ -263,6 +270,31 @@ def test_joined_archives_are_one():
         opened(one + packed({"b": b"4"}))
     with pytest.raises(FormatError, match="joined hold two items called b:"):
         opened(one + packed({"b/x": b"4"}))
+
+
+def test_an_update_replaces():
+    """Only where it says so: archives that are joined by chance do not."""
+    folder = Item("in", kind=ItemKind.FOLDER, mode=0o755)
+    one = packed([folder, ("in/a", b"old"), Item("h", kind=ItemKind.HARDLINK, target="in/a"), ("b", b"2")])
+    link = Item("b", kind=ItemKind.SYMLINK, target="in/a")
+    two = packed([folder._replace(mode=0o700), ("in/a", b"new"), link], joined=True, updates=True)
+    held = opened(one + two)
+    assert held.names() == ["h", "in", "in/a", "b"] and held.read("in/a") == b"new" and held.read("h") == b"old"
+    assert held.entry("in").mode == 0o700 and held.entry("b").target == "in/a"
+    within = [held.numbered(n).name for n in held.within(["in", "b"]) if held.kind(n) != ItemKind.PATH]
+    assert within == ["in", "in/a", "b"]
+    three = opened(one + two + packed({"in/a": b"newest"}, joined=True, updates=True))
+    assert three.read("in/a") == b"newest" and three.names().count("in/a") == 1
+    for more in (packed({"in/a": b"by chance"}, joined=True), packed({"in": b"a file"}, joined=True, updates=True)):
+        with pytest.raises(FormatError, match="joined hold two items called in"):
+            opened(one + more)
+
+
+def test_many_joined_indexes_that_shrink_too_well():
+    """A reader grants the free bytes of an index once."""
+    one = packed(dict.fromkeys((f"{i:05}" for i in range(9000)), b""))
+    more = [packed(dict.fromkeys((f"{k}{i:05}" for i in range(3000)), b""), joined=True) for k in "abcdef"]
+    assert len(opened(one + b"".join(more)).names()) == 27_000
 
 
 def test_what_follows_an_archive():

@@ -7,7 +7,7 @@ All headers are read first, so missing frames and frames of other files are foun
 import io
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
 from ...container.digest import MemberDigest
@@ -20,10 +20,14 @@ from .. import restore
 
 
 class FrameIndex:
-    """The frames of a seekable file, by their position in the source. damage: the error that ended reading the headers, or None."""
+    """The frames of a seekable file, by their position in the source. damage: the error that ended reading the headers, or None.
 
-    def __init__(self, stream: BinaryIO, models: list[Model], kernel: str) -> None:
-        self._stream, self._given = stream, restore.Decoding(models, kernel)
+    report: called with the bytes of a frame that are decoded so far."""
+
+    def __init__(
+        self, stream: BinaryIO, models: list[Model], kernel: str, report: Callable[[int], None] = lambda done: None
+    ) -> None:
+        self._stream, self._given, self._report = stream, restore.Decoding(models, kernel), report
         self._offsets, self._starts = array("Q"), array("Q")  # of frames, in the file and in the source
         self._member_ends = array("Q")  # in the source
         self.end = 0
@@ -118,7 +122,7 @@ class FrameIndex:
         if header is None:  # the file has become shorter meanwhile
             raise FormatError(f"frame {number + 1} (at byte {offset:,}): truncated: get a complete copy of the file")
         payload = Payload(self._stream, header)
-        source = b"".join(restore.restore_frame(header, payload, self._given))
+        source = b"".join(restore.restore_frame(header, payload, self._given, self._report))
         after = self._starts[number + 1] if number + 1 < len(self._starts) else self.end
         if len(source) != after - self._starts[number]:
             raise FormatError(f"{header.where}: changed while the archive was read: try again")

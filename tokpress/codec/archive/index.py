@@ -1,6 +1,6 @@
 """The index of an archive: columns of numbers and names, in parts. Each part stands before its groups.
 
-    part = MAGIC · 0 (the first part of an archive) or 1 · length of the columns (4 bytes, little-endian) · columns
+    part = MAGIC · a `Place` (1 byte) · length of the columns (4 bytes, little-endian) · columns
     column = its length in bytes (varint) · its bytes
 
 An entry takes about 130 bytes of memory beside its name (190 while `close` sorts), and at least 4 bytes of index. A reader accepts
@@ -10,7 +10,7 @@ file. The writer keeps within this limit.
 
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple
 
@@ -18,9 +18,9 @@ from ...container.varint import pack_varint, take_varint
 from ...errors import FormatError
 from ..archive_magic import MAGIC
 from . import names
-from .item import Entry, ItemKind
+from .item import Entry, ItemKind, Place
 
-#: MAGIC, 0 or 1, and the length of the columns
+#: MAGIC, the place, and the length of the columns
 HEAD_BYTES = len(MAGIC) + 5
 FREE_INDEX_BYTES, INDEX_BYTES_PER_FILE_BYTE = 1 << 16, 8
 #: most seconds before and after 1970: the difference of two times fits a varint of nine bytes
@@ -28,9 +28,11 @@ MAX_TIME = 1 << 61
 #: numbers of owners and groups are below this one, which means nobody
 NOBODY = (1 << 32) - 1
 COLUMNS = (
-    "kinds", "parents", "lengths", "names", "modes", "times", "owners", "targets", "heads", "samples", "tails", "groups"
+    "kinds", "parents", "lengths", "names", "modes", "times", "nanoseconds", "owners", "targets", "heads", "samples", "tails", "groups"
 )  # fmt: skip
 FOLDERS = (ItemKind.FOLDER, ItemKind.PATH)
+#: those with a time and an owner
+TIMED = (ItemKind.FILE, ItemKind.FOLDER, ItemKind.SYMLINK)
 
 
 class Row(NamedTuple):
@@ -48,10 +50,13 @@ class Row(NamedTuple):
     head: int = 0
     samples: int = 0
     tail: int = 0
+    nanoseconds: int = 0
 
 
-def pack(rows: Iterable[Row], groups: Iterable[int], goes_on: bool) -> bytes:
-    """A part of the index. groups: number of files in each group. goes_on: whether it is a later part of an archive."""
+def pack(rows: Iterable[Row], groups: Iterable[int], place: Place) -> bytes:
+    """A part of the index. groups: number of files in each group."""
+    rows = list(rows)
+    has_nanoseconds = any(row.nanoseconds for row in rows)
     columns = {name: bytearray() for name in COLUMNS}
     parent = mtime = 0
     for row in rows:
@@ -62,8 +67,10 @@ def pack(rows: Iterable[Row], groups: Iterable[int], goes_on: bool) -> bytes:
         parent = row.parent
         if row.kind in (ItemKind.FILE, ItemKind.FOLDER):
             columns["modes"] += pack_varint(row.mode)
+        if row.kind in TIMED:
             columns["times"] += pack_varint(_zigzag(row.mtime - mtime))
             columns["owners"] += pack_varint(row.uid) + pack_varint(row.gid)
+            columns["nanoseconds"] += pack_varint(row.nanoseconds) if has_nanoseconds else b""
             mtime = row.mtime
         if row.kind == ItemKind.FILE:
             columns["heads"] += pack_varint(row.head)
@@ -76,7 +83,7 @@ def pack(rows: Iterable[Row], groups: Iterable[int], goes_on: bool) -> bytes:
             columns["names"] += row.target
     columns["groups"] += b"".join(map(pack_varint, groups))
     body = b"".join(pack_varint(len(column)) + column for column in columns.values())
-    return MAGIC + bytes([goes_on]) + len(body).to_bytes(4, "little") + body
+    return MAGIC + bytes([place]) + len(body).to_bytes(4, "little") + body
 
 
 def _zigzag(number: int) -> int:
@@ -115,7 +122,8 @@ class Index:
 
     def __init__(self) -> None:
         self._bases: list[int] = []  # the first number of each of the joined archives
-        self._kinds, self._modes, self._times = bytearray(), array("H"), array("q")
+        self._updates: list[bool] = []  # for each of them, whether it replaces items of those before
+        self._kinds, self._modes, self._times, self._nanoseconds = bytearray(), array("H"), array("q"), array("I")
         self._uids, self._gids = array("I"), array("I")
         self._parents, self._path_lengths = array("q"), array("I")  # −1: no folder
         self._texts, self._text_ends = bytearray(), array("Q")  # names; of symbolic links also NUL and the target
@@ -124,13 +132,14 @@ class Index:
         #: positions in the source of heads and tails, and of samples; for a hard link the first is the number of its file
         self._around_at, self._samples_at = array("Q"), array("Q")
         self._sorted_keys, self._sorted_numbers = array("Q"), array("Q")
+        self._replaced = bytearray()  # 1: an item of a later archive has its name
 
     def __len__(self) -> int:
         return len(self._kinds)
 
     # --- parsing ---------------------------------------------------------------------------------
 
-    def add(self, data: bytes, goes_on: bool, start: int, end: int, in_one_frame: Callable[[int, int], bool]) -> int:
+    def add(self, data: bytes, place: Place, start: int, end: int, in_one_frame: Callable[[int, int], bool]) -> int:
         """Parse the columns of a part. Returns the end of its groups. Raises FormatError.
 
         start: of its groups; end: of the source of the member. in_one_frame(start, end): whether one frame holds that range. A
@@ -139,9 +148,10 @@ class Index:
         columns = {name: _Column(body.take(body.number())) for name in COLUMNS}
         if body.left:
             raise damaged("bytes follow its columns")
-        if not goes_on:
+        if place != Place.LATER:
             self._bases.append(len(self))
-        first, parent, mtime = len(self), 0, 0
+            self._updates.append(place == Place.UPDATE)
+        first, parent, mtime, has_nanoseconds = len(self), 0, 0, columns["nanoseconds"].left > 0
         for kind in columns["kinds"].take(columns["kinds"].left):
             if kind > max(ItemKind):
                 raise damaged(f"it has an entry of the unknown kind {kind}")
@@ -149,17 +159,21 @@ class Index:
                 parent = number - 1
             folder = self._folder(parent)
             name = text = _name(columns)
-            mode = uid = gid = file = 0
+            mode = uid = gid = nanoseconds = file = 0
             if kind in (ItemKind.FILE, ItemKind.FOLDER):
-                mode, step = columns["modes"].number(), columns["times"].number()
-                uid, gid = columns["owners"].number(), columns["owners"].number()
-                mtime += -(step + 1 >> 1) if step & 1 else step >> 1
+                mode = columns["modes"].number()
             elif kind == ItemKind.HARDLINK:
                 file = self._linked_file(columns)
             elif kind == ItemKind.SYMLINK:
                 text = name + b"\0" + _link_target(columns)
+            if kind in TIMED:
+                step = columns["times"].number()
+                mtime += -(step + 1 >> 1) if step & 1 else step >> 1
+                nanoseconds = columns["nanoseconds"].number() if has_nanoseconds else 0
+                uid, gid = columns["owners"].number(), columns["owners"].number()
             self._append_owner(uid, gid)
-            self._append(kind, folder, name, text, mode, mtime, file)
+            self._append_time(mtime, nanoseconds)
+            self._append(kind, folder, name, text, mode, file)
         end_of_groups = self._place(columns, first, start, end, in_one_frame)
         if any(column.left for column in columns.values()):
             raise damaged("a column is longer than its entries")
@@ -185,13 +199,18 @@ class Index:
         self._uids.append(uid)
         self._gids.append(gid)
 
-    def _append(self, kind: int, folder: int, name: bytes, text: bytes, mode: int, mtime: int, file: int) -> None:
+    def _append_time(self, mtime: int, nanoseconds: int) -> None:
+        if abs(mtime) > MAX_TIME or nanoseconds >= 10**9:
+            raise damaged("a time is beyond 2^61 seconds, or its fraction is a second or more")
+        self._times.append(mtime)
+        self._nanoseconds.append(nanoseconds)
+
+    def _append(self, kind: int, folder: int, name: bytes, text: bytes, mode: int, file: int) -> None:
         above = self._path_lengths[folder] if folder >= 0 else 0
-        if mode > 0o7777 or abs(mtime) > MAX_TIME or len(name) > names.MAX_NAME or above > names.MAX_FOLDER_NAME:
-            raise damaged("a mode is above 7777, a time beyond 2^61 seconds, or a name too long")
+        if mode > 0o7777 or len(name) > names.MAX_NAME or above > names.MAX_FOLDER_NAME:
+            raise damaged("a mode is above 7777, or a name too long")
         self._kinds.append(kind)
         self._modes.append(mode)
-        self._times.append(mtime)
         self._parents.append(folder)
         self._path_lengths.append(above + bool(above) + len(name))
         self._texts += text
@@ -231,7 +250,8 @@ class Index:
         return start
 
     def close(self) -> None:
-        """Sort the names. Raises FormatError where two items have the same name."""
+        """Sort the names, and mark items that later archives replace. Raises FormatError where two items have the same name."""
+        self._replaced = bytearray(len(self))
         ordered = sorted(key << 40 | number for number, key in enumerate(self._keys))
         self._sorted_keys = array("Q", (pair >> 40 for pair in ordered))
         self._sorted_numbers = array("Q", (pair & (1 << 40) - 1 for pair in ordered))
@@ -240,26 +260,39 @@ class Index:
         for i in range(1, len(self) + 1):
             if i == len(self) or self._sorted_keys[i] != self._sorted_keys[begin]:
                 if i - begin > 1:
-                    self._check_same_name(self._sorted_numbers[begin:i])
+                    self._settle_same_name(self._sorted_numbers[begin:i])
                 begin = i
 
-    def _check_same_name(self, numbers: Iterable[int]) -> None:
-        """Raises FormatError unless these entries of one name are folders, each in another of the joined archives."""
-        seen: dict[bytes, tuple[bool, int]] = {}
+    def _settle_same_name(self, numbers: Iterable[int]) -> None:
+        """Mark the replaced ones among entries with the same hash. Raises FormatError where two of one name are in the same archive, or
+        neither folders nor an item and its update."""
+        seen: dict[bytes, tuple[int, int]] = {}
         for number in sorted(numbers):
-            name, archive = self.name(number), bisect_right(self._bases, number)
+            name, archive = self.name(number), bisect_right(self._bases, number) - 1
+            earlier, earlier_archive = seen.get(name, (-1, -1))
+            seen[name] = number, archive
+            if earlier < 0:
+                continue
             is_folder = self._kinds[number] in FOLDERS
-            if (other := seen.get(name)) and not (is_folder and other[0] and archive != other[1]):
-                holder = "the archives that were joined hold" if archive != other[1] else "the archive holds"
+            is_update = self._updates[archive]
+            if (
+                archive == earlier_archive
+                or is_folder != (self._kinds[earlier] in FOLDERS)
+                or not (is_folder or is_update)
+            ):
+                holder = "the archives that were joined hold" if archive != earlier_archive else "the archive holds"
                 raise FormatError(
                     f"{holder} two items called {names.to_text(name)}: it is not known which one is meant"
                 )
-            seen[name] = is_folder, archive
+            if not is_folder:
+                self._replaced[earlier] = 1
+            elif is_update and self._kinds[number] == ItemKind.FOLDER:
+                self._kinds[earlier] = ItemKind.PATH  # its entries stay
 
     # --- asking ----------------------------------------------------------------------------------
 
     def find(self, name: str) -> list[int]:
-        """The numbers of the entries of this name: none or one; several for a folder in joined archives."""
+        """The numbers of the items of this name: none or one; several for a folder in joined archives."""
         try:
             parts, key = names.parts_of(name), 0
         except FormatError:
@@ -268,10 +301,17 @@ class Index:
             key = _key(key, part)
         at, full_name, numbers = bisect_left(self._sorted_keys, key), b"/".join(parts), []
         while at < len(self) and self._sorted_keys[at] == key:
-            if self.name(self._sorted_numbers[at]) == full_name:
-                numbers.append(self._sorted_numbers[at])
+            number = self._sorted_numbers[at]
+            if self.name(number) == full_name and not self._replaced[number]:
+                numbers.append(number)
             at += 1
         return numbers
+
+    def numbers(self) -> Sequence[int]:
+        """The numbers of all entries that are not replaced."""
+        if not any(self._replaced):
+            return range(len(self))
+        return array("Q", (number for number in range(len(self)) if not self._replaced[number]))
 
     def below(self, chosen: Iterable[int]) -> Iterator[int]:
         """The numbers of these entries, and of all entries in the folders among them, in order."""
@@ -281,7 +321,8 @@ class Index:
         for number in range(len(self)):
             if marks[number] or (self._parents[number] >= 0 and marks[self._parents[number]]):
                 marks[number] = 1
-                yield number
+                if not self._replaced[number]:
+                    yield number
 
     def kind(self, number: int) -> ItemKind:
         return ItemKind(self._kinds[number])
@@ -310,7 +351,8 @@ class Index:
             target = self.name(file)
         name = names.to_text(self.name(number))
         owner = self._uids[file], self._gids[file]
-        return Entry(number, name, kind, size, self._modes[file], self._times[file], *owner, names.to_text(target))
+        time, text = self._times[file], names.to_text(target)
+        return Entry(number, name, kind, size, self._modes[file], time, *owner, text, self._nanoseconds[file])
 
     def ranges(self, number: int) -> tuple[tuple[int, int], tuple[int, int], int]:
         """Of a file: ((start, size) of head and tail, (start, size) of the samples, size of the head)."""

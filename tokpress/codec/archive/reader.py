@@ -1,7 +1,9 @@
 """Read an archive: names and bytes of its items."""
 
+import fnmatch
+import re
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import BinaryIO
 
 from ...errors import FormatError
@@ -9,20 +11,25 @@ from ...models.model import Model
 from ..archive_magic import MAGIC
 from .frames import FrameIndex
 from .index import FREE_INDEX_BYTES, HEAD_BYTES, INDEX_BYTES_PER_FILE_BYTE, Index, damaged
-from .item import Entry, ItemKind
+from .item import Entry, ItemKind, Place
 
 
 class Archive:
     """An archive in a seekable file, or several that were joined. Raises FormatError where it is no archive, or damaged.
 
     Memory is bounded by the size of the file, and one frame. keep_going: open the part before the damage; `damage` is the error then.
-    Reading a file of a damaged frame raises FormatError.
+    Reading a file of a damaged frame raises FormatError. report: called with the bytes of a frame that are decoded so far.
     """
 
     def __init__(
-        self, stream: BinaryIO, models: list[Model] | None = None, kernel: str = "auto", keep_going: bool = False
+        self,
+        stream: BinaryIO,
+        models: list[Model] | None = None,
+        kernel: str = "auto",
+        keep_going: bool = False,
+        report: Callable[[int], None] = lambda done: None,
     ) -> None:
-        self._frames, self._index = FrameIndex(stream, models or [], kernel), Index()
+        self._frames, self._index = FrameIndex(stream, models or [], kernel, report), Index()
         self._left = FREE_INDEX_BYTES + INDEX_BYTES_PER_FILE_BYTE * self._frames.file_size
         position = 0
         try:
@@ -54,8 +61,8 @@ class Archive:
             raise FormatError(
                 "after the archive comes something that is no archive: another file was joined with it, or it is damaged"
             )
-        goes_on, size = head[len(MAGIC)], int.from_bytes(head[-4:], "little")
-        if goes_on != (not self._frames.begins_member(position)):
+        place, size = head[len(MAGIC)], int.from_bytes(head[-4:], "little")
+        if place > max(Place) or (place != Place.LATER) != self._frames.begins_member(position):
             raise damaged("a part of it stands where another should")
         self._left -= size
         if self._left < 0:
@@ -67,7 +74,7 @@ class Archive:
             raise damaged("it shares a frame with something else")
         columns, position = self._take(position, size), position + size
         beyond = 1 << 62  # longer than any archive; used where damage hides the end
-        return self._index.add(columns, bool(goes_on), position, end or beyond, self._frames.is_in_one_frame)
+        return self._index.add(columns, Place(place), position, end or beyond, self._frames.is_in_one_frame)
 
     def _take(self, start: int, size: int) -> bytes:
         return b"".join(self._frames.read(start, size))
@@ -75,8 +82,8 @@ class Archive:
     # --- what it holds ---------------------------------------------------------------------------
 
     def numbers(self) -> Sequence[int]:
-        """Numbers of all entries, in the order of storage."""
-        return range(len(self._index))
+        """Numbers of all entries that no later one replaces, in the order of storage."""
+        return self._index.numbers()
 
     def entries(self, numbers: Iterable[int] | None = None) -> Iterator[Entry]:
         """Files, folders and links of these numbers, or all in the order of storage."""
@@ -88,19 +95,27 @@ class Archive:
         return [entry.name for entry in self.entries()]
 
     def entry(self, name: str) -> Entry:
-        """The entry of that name. Raises KeyError where there is none."""
+        """The entry of that name, of an item where there is one. Raises KeyError where there is none."""
         if not (numbers := self._index.find(name)):
             raise KeyError(name)
-        return self._index.entry(numbers[0])
+        return self._index.entry(min(numbers, key=lambda number: self.kind(number) == ItemKind.PATH))
 
     def within(self, names: Iterable[str]) -> Sequence[int]:
-        """Numbers of the items with these names, and of all items in folders among them. Raises KeyError."""
+        """Numbers of the items with these names, and of all items in folders among them. Raises KeyError.
+
+        A name that no item has is a pattern: `*` and `?` match any characters, also slashes, and `[a-z]` one of these."""
         chosen: list[int] = []
         for name in names:
-            if not (numbers := self._index.find(name)):
+            if not (numbers := self._index.find(name) or self._matching(name)):
                 raise KeyError(name)
             chosen += numbers
         return array("Q", self._index.below(chosen))
+
+    def _matching(self, pattern: str) -> list[int]:
+        if not set(pattern) & set("*?["):
+            return []
+        matches = re.compile(fnmatch.translate(pattern)).match
+        return [entry.number for entry in self.entries() if matches(entry.name)]
 
     def numbered(self, number: int) -> Entry:
         return self._index.entry(number)

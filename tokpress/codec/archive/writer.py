@@ -17,7 +17,7 @@ from ..options import Options
 from ..stream import MemberWriter, Summary
 from . import index, names
 from .index import FREE_INDEX_BYTES, HEAD_BYTES, INDEX_BYTES_PER_FILE_BYTE, MAX_TIME, NOBODY, Row
-from .item import Item, ItemKind
+from .item import Item, ItemKind, Place
 from .layout import GROUP_SIZE, Groups
 
 #: bytes of items collected before they are written; an item counts as ITEM_OVERHEAD bytes more than it has
@@ -33,9 +33,12 @@ def write(
     size: int = GROUP_SIZE,
     report: Report = lambda done: None,
     batch: int = BATCH_BYTES,
+    joined: bool = False,
+    updates: bool = False,
 ) -> Summary:
     """Write items as an archive. size: bytes of a group. report: called with the bytes of items written so far. batch: bytes of
-    items collected before they are written.
+    items collected before they are written. joined: the archive is to
+    follow another in its file. updates: its items replace those of the same names there.
 
     Raises FormatError for an invalid name, and for two items of one name.
 
@@ -46,7 +49,7 @@ def write(
     >>> archive.names(), archive.read("b/c.txt")
     (['a.txt', 'b/c.txt', 'b/d'], b'two')
     """
-    writer = Writer(out, options or Options(), size, report, batch)
+    writer = Writer(out, options or Options(), size, report, batch, joined, updates)
     for item in items:
         writer.add(Item(*item))
     return writer.close()
@@ -55,7 +58,9 @@ def write(
 class Writer:
     """An archive in the making."""
 
-    def __init__(self, out: BinaryIO, options: Options, size: int, report: Report, batch: int) -> None:
+    def __init__(
+        self, out: BinaryIO, options: Options, size: int, report: Report, batch: int, joined: bool, updates: bool
+    ) -> None:
         if options.lossy or options.completes:
             raise TokpressError("an archive needs models with lossless tokenizers")
         if not 1 <= size <= MAX_SOURCE:
@@ -64,6 +69,8 @@ class Writer:
         self._batch, self._batch_item_limit, self._groups = batch, max(size, options.frame_size), Groups(size)
         self._summary, self._done = Summary(), 0
         self._summary.add_models(embedding.write_models(out, options))
+        self._free_index_bytes = 0 if joined else FREE_INDEX_BYTES  # a reader grants them once for a file
+        self._place = Place.UPDATE if updates else Place.FIRST  # of the part to come
         self._frame: tuple[EncodedFrame, bytes] | None = None  # held until it is known whether another follows
         #: (folder, name) → number of the entry. The folder is that of a row. −1: a file that is not written yet
         self._folders: dict[tuple[int, bytes], int] = {}
@@ -86,9 +93,11 @@ class Writer:
             raise ValueError(f"mode bits must be 0 … 7777, not {item.mode:o}")
         if abs(item.mtime) > MAX_TIME:
             raise ValueError(f"a time must lie within 2^61 seconds of 1970, not {item.mtime:,}")
+        if not 0 <= item.nanoseconds < 10**9:
+            raise ValueError(f"nanoseconds must be 0 … 999,999,999, not {item.nanoseconds:,}")
         if not 0 <= min(item.uid, item.gid) <= max(item.uid, item.gid) < NOBODY:
             raise ValueError(f"owner and group must be 0 … 2^32 − 2, not {item.uid:,} and {item.gid:,}")
-        row = Row(item.kind, folder, parts[-1], item.mode, item.mtime, item.uid, item.gid)
+        row = Row(item.kind, folder, parts[-1], item.mode, item.mtime, item.uid, item.gid, nanoseconds=item.nanoseconds)
         self._held += len(parts[-1]) + ITEM_OVERHEAD
         if item.kind == ItemKind.FILE:
             self._file(row, item.data)
@@ -167,7 +176,8 @@ class Writer:
             self._number(rows, large[0])
         rows += [row._replace(target=self._numbers[file]) if file else row for row, file in self._links]
         counts += [1] * bool(large)
-        self._put_index(index.pack(rows, counts, self._count > 0), sum(len(frame.payload) for frame, _ in coded))
+        self._put_index(index.pack(rows, counts, self._place), sum(len(frame.payload) for frame, _ in coded))
+        self._place = Place.LATER
         for frame, source in coded:
             self._put(frame, source)
         self._count += len(rows)
@@ -188,7 +198,7 @@ class Writer:
         bytes of the frames to come."""
         self._index_bytes += len(part) - HEAD_BYTES
         needed_bytes = (
-            -(-(self._index_bytes - FREE_INDEX_BYTES) // INDEX_BYTES_PER_FILE_BYTE)
+            -(-(self._index_bytes - self._free_index_bytes) // INDEX_BYTES_PER_FILE_BYTE)
             - self._summary.file_bytes
             - following
         )

@@ -13,6 +13,7 @@ Raises CorpusError where a file is damaged or holds another type, or Pillow is n
 
 import gzip
 import io
+import math
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +23,7 @@ import numpy as np
 
 from ...errors import CorpusError
 from ...media import formats
+from ...media.formats import Samples
 from ...media.unwrap_picture import MODES, on_black
 
 T = TypeVar("T")
@@ -30,11 +32,30 @@ PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", "
 ARRAYS = (".npy", ".npz")
 #: a larger picture is refused
 MAX_PIXELS = 1 << 28
+#: bytes that hold the header of an array
+HEAD_BYTES = 1 << 16
 
 
 def is_picture(path: Path) -> bool:
     """Whether `read` knows this kind of file, by its name."""
     return path.suffix.lower() in (*PICTURES, *ARRAYS) or path.name.removesuffix(".gz").endswith("-ubyte")
+
+
+def layout(path: Path) -> Samples | None:
+    """The layout of an array; None for a picture, whose pixels are bytes."""
+    if path.suffix.lower() in PICTURES:
+        return None
+    try:
+        if path.suffix.lower() == ".npz":
+            shape = _archive(path).shape
+            return Samples("array", 0, math.prod(shape), shape, "|u1")
+        with gzip.open(path) if path.suffix == ".gz" else open(path, "rb") as file:
+            head = file.read(HEAD_BYTES)
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise CorpusError(f"cannot read {path}: {error}; repair it or leave it out") from error
+    if (found := formats.find(head, 1 << 62)) is None:
+        raise CorpusError(f"{path} is damaged, or no array of unsigned bytes; repair it or leave it out")
+    return found
 
 
 def read(path: Path) -> bytes:

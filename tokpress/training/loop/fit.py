@@ -123,7 +123,10 @@ class PriorTask:
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
         self.batch = next(self.batches)  # drawn while a GPU still computes
-        return StepResult(targets.numel() * self.accelerator.num_processes, finite(loss, self.progress.step))
+        token_bytes = float(self.token_bytes[batch.targets].mean())
+        return StepResult(
+            targets.numel() * self.accelerator.num_processes, finite(loss, self.progress.step), token_bytes
+        )
 
 
 def batches_of(
