@@ -37,6 +37,7 @@ class Settings:
     by_decoding: bool
     png: str | None
     prompt: str | None
+    scale: int
     given: str | None
     output: str | None
     force: bool
@@ -54,6 +55,8 @@ class Settings:
             raise click.UsageError("-n and --items exclude each other")
         if self.png and not (self.items and self.file):
             raise click.UsageError("--png needs --items N and -o FILE")
+        if self.scale > 1 and not self.png:
+            raise click.UsageError("--scale enlarges the pixels of --png: add --png SHAPE")
 
     @property
     def file(self) -> str | None:
@@ -73,6 +76,8 @@ class Settings:
     click.option("--items", cls=options.Advanced, type=click.IntRange(1, 4096), metavar="N",
                  help="Draw N items of an item model, 1 to 4096; replaces -n."),
     click.option("--png", cls=options.Advanced, metavar="SHAPE", help="Write one PNG of all items, each of SHAPE: 28x28."),
+    click.option("--scale", cls=options.Advanced, type=click.IntRange(1, 64), default=1, show_default=True, metavar="N",
+                 help="Enlarge each pixel of --png to N × N."),
     click.option("--by-decoding", cls=options.Advanced, is_flag=True, help="Decode random bits instead of drawing each token."),
     options.given, options.plugins, options.threads, options.kernel,
 )  # fmt: skip
@@ -131,7 +136,8 @@ def _write_png(settings: Settings, file: str, drawn: bytes) -> None:
     from tokpress.exact.orders import parse_shape
     from tokpress.media import pictures
 
-    picture = pictures.grid(pictures.pixels(drawn, settings.items or 1, parse_shape(settings.png or "")))
+    items = pictures.pixels(drawn, settings.items or 1, parse_shape(settings.png or ""))
+    picture = pictures.grid(pictures.enlarged(items, settings.scale))
     with destination(file, settings.force) as out:
         pictures.write_png(out, picture)
 

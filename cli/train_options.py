@@ -1,7 +1,6 @@
 """Options of `tokpress train` and its subcommands, and the settings that they make."""
 
 import math
-import os
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
@@ -67,17 +66,12 @@ class Settings:
         if self.init and self.vocab_size:
             raise click.UsageError("--init brings its tokenizer: leave --vocab-size out")
 
-    @property
-    def corpus_paths(self) -> list[str]:
-        return [os.path.abspath(path) for path in self.corpus]
-
     def fit_numbers(self) -> dict[str, Any]:
-        """Numbers for FitConfig, where given. With --max-steps alone, time does not end the run."""
+        """Numbers for FitConfig, where given."""
         from tokpress.training.options import FitConfig
 
         names = {field.name for field in fields(FitConfig)} & {field.name for field in fields(self)}
-        numbers = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
-        return {"max_minutes": math.inf} | numbers if self.max_steps else numbers
+        return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
 
 
 if TYPE_CHECKING:

@@ -2,9 +2,11 @@
 
 * commands.md: the `--help` of every command in place of `<!-- commands -->`.
 * A line `The code…: path` shows that file below it.
+* The cells of a notebook in place of `<!-- notebook: path -->`.
 * A file name in a page that no longer exists is a warning, so the strict build fails. So is anything that a page loads from the network.
 """
 
+import json
 import logging
 import re
 from functools import cache
@@ -19,6 +21,7 @@ log = logging.getLogger("mkdocs.hooks.tokpress")
 NAMED = re.compile(r"`([\w./-]+\.(?:py|c|h)|(?:tokpress|cli|tests|benchmarks|docs|\.ci)/[\w./-]*[\w/])`")
 FOLDERS = ("tokpress", "cli", "tests", "benchmarks", "docs", ".ci")
 CODE = re.compile(r"^The code[^\n`]*: `(?P<path>[^`]+\.py)`.*$", re.MULTILINE)
+NOTEBOOK = re.compile(r"^<!-- notebook: (?P<path>[\w./-]+) -->$", re.MULTILINE)
 LOADED = re.compile(
     r"""<(?:script|img|iframe|link rel="(?:stylesheet|preconnect|preload)")[^>]*(?:src|href)="https?://"""
 )
@@ -37,6 +40,7 @@ def on_page_markdown(markdown, page, config, files):
                 log.warning("%s names %s, which is not there", name, path)
     if "<!-- commands -->" in markdown:
         markdown = markdown.replace("<!-- commands -->", commands())
+    markdown = NOTEBOOK.sub(lambda line: cells(ROOT / "docs" / line["path"]), markdown)
     return CODE.sub(lambda line: f"{line[0]}\n\n{_listing(name, line['path'])}", markdown)
 
 
@@ -68,6 +72,17 @@ def _listing(page: str, path: str) -> str:
     if source.count("\n") < SHOWN_LINES:
         return block
     return f'??? example "{file.name}"\n\n' + "".join(f"    {line}\n" for line in block.splitlines())
+
+
+def cells(path: Path) -> str:
+    """Markdown: the cells of a notebook, without outputs. Its first heading, which is that of the page, is left out."""
+    parts = []
+    for number, cell in enumerate(json.loads(path.read_text("utf-8"))["cells"]):
+        source = "".join(cell["source"])
+        if cell["cell_type"] == "code":
+            source = f"```python\n{source}\n```"
+        parts.append(re.sub(r"^# .*\n", "", source) if number == 0 else source)
+    return "\n\n".join(parts)
 
 
 def commands() -> str:

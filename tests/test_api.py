@@ -1,7 +1,10 @@
 """The public interface: documented with examples that run, typed, and shipped with its types."""
 
+import base64
 import doctest
+import hashlib
 import inspect
+import os
 import shutil
 import subprocess
 import sys
@@ -68,3 +71,26 @@ def test_the_wheel_ships_types_and_models(tmp_path):
         "tokpress/models/shipped/context-mixing/config.json",
     } <= names
     assert not [name for name in names if name.startswith(("tests", "cli", "benchmarks"))]
+
+
+@pytest.mark.slow
+def test_an_editable_wheel_names_the_source_tree(tmp_path):
+    """Type checkers follow a .pth file with a path, and no finder."""
+    pytest.importorskip("setuptools", minversion="77")
+    place = tmp_path / "source"
+    place.mkdir()
+    for name in ("tokpress", "cli"):
+        shutil.copytree(ROOT / name, place / name, ignore=shutil.ignore_patterns("__pycache__", "shipped"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, place)
+    code = (
+        f"import sys; sys.path.insert(0, 'tokpress/native'); import backend; backend.build_editable({str(tmp_path)!r})"
+    )
+    environment = {**os.environ, "TOKPRESS_NO_CORE": "1"}
+    subprocess.run([sys.executable, "-c", code], cwd=place, env=environment, check=True, stdout=subprocess.DEVNULL)
+    with zipfile.ZipFile(next(tmp_path.glob("*.whl"))) as wheel:
+        path = wheel.read("tokpress_source.pth")
+        (record,) = [wheel.read(name).decode() for name in wheel.namelist() if name.endswith("RECORD")]
+    assert Path(path.decode().strip()).samefile(place)
+    digest = base64.urlsafe_b64encode(hashlib.sha256(path).digest()).rstrip(b"=").decode()
+    assert f"tokpress_source.pth,sha256={digest},{len(path)}" in record.splitlines()

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tests.models import tiny_models
+from tokpress.errors import TokpressError
 from tokpress.models.likeliest import Likeliest, likeliest
 from tokpress.models.model import Model
 from tokpress.priors.compose.memory import MemoryPrior
@@ -67,3 +68,21 @@ def test_before_mixing(models):
 @pytest.mark.parametrize("name", ["context_mixing", "linear_prediction", "bayes_net", "pixelcnn"])
 def test_bits_samples_and_items_have_none(models, name):
     assert likeliest(models[name], SOURCE, 10) is None
+
+
+@pytest.mark.parametrize("name", CODED)
+def test_next_tokens_are_those_of_the_next_position(models, name):
+    """Whatever follows, and the same that a source with one token more is coded with."""
+    model, context = models[name], SOURCE[:40]
+    found = model.next_tokens(context, top=256)
+    assert [token.token for token in found] == likeliest(model, b"\xff", 1, 256, context=context).likeliest[0].tolist()
+    assert found[0].data == bytes([found[0].token]) and abs(sum(token.p for token in found) - 1) < 1e-6
+    assert [token.token for token in model.next_tokens(context, 3)] == [token.token for token in found[:3]]
+    assert len(model.next_tokens(b"", 7)) == 7
+    bits = {token.data: -np.log2(token.p) for token in found}
+    assert np.allclose(bits[SOURCE[40:41]], model.score(SOURCE[40:41], context=context).bits, atol=1e-4)
+
+
+def test_no_next_tokens_of_bits(models):
+    with pytest.raises(TokpressError, match="no probabilities of tokens"):
+        models["context_mixing"].next_tokens(b"again")

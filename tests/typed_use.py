@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, assert_type
 
 import tokpress
+import tokpress.tokenizers
 
 if TYPE_CHECKING:
     from tokpress.exact.arithmetic import Exact
@@ -29,6 +30,10 @@ def use(path: Path) -> None:
     assert_type(bits.bits_per_byte, float)
     assert_type(model.sample(8, seed=1, temperature=0.5), bytes)
     assert_type(model.id, bytes)
+    encoding = tokpress.tokenizers.load("bytes").encode("text")
+    assert_type(encoding, tokpress.tokenizers.Encoding)
+    assert_type(encoding.pieces, list[bytes])
+    assert_type(tokpress.tokenizers.load(model).decode_batch([encoding]), list[bytes])
     model.save(path / "model", card="# mine\n")
     with tokpress.open(path / "a.tokp", "wb", model=model) as written:
         assert_type(written, tokpress.TokpressFile)

@@ -1,7 +1,8 @@
-"""Conformance tests for priors: `check(model, folder)` runs all of them on a small input.
+"""Conformance tests for priors and tokenizers: `check(model)` runs all of them on a small input.
 
     from tokpress.conformance import check
-    check(Model(BytesTokenizer(), MyPrior(256)), tmp_path)
+    print(check("my-model/"))
+    check(Model(BytesTokenizer(), MyPrior(256)))
 
 The checks: probabilities are at least 0 and sum to 1. No probability depends on a later symbol, in any lane. `step_block` gives the bits
 of `step`. The payload has about −log2 p bits. Tokens survive a round trip with any number of lanes. Encoding is deterministic. A saved
@@ -9,7 +10,10 @@ and loaded model codes the same bytes.
 """
 
 import math
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
@@ -20,24 +24,65 @@ from .coding.lanes import Layout
 from .coding.symbolwise import conditionals, known_conditionals
 from .models.loading import load_folder
 from .models.model import Model
+from .models.store import ModelName, load
 from .tokens import Tokens, as_array
 
 TEXT = b"the cat sat on the mat; the cat ate the rat. " * 5 + bytes(range(250, 256)) + b"\0\xff\n"
 LANES = (1, 3, 7)
 
 
-def check(model: Model, folder: Path, kernel: str = "auto") -> None:
-    """Run all checks. Raises AssertionError, which names the broken rule. folder: an empty folder, to save the model in.
-    kernel: as in `coding.Frame`."""
+@dataclass(frozen=True)
+class Report:
+    """The checks that a model has passed. `print` shows a line for each."""
+
+    model: str
+    #: rule → on how much it was checked
+    checks: dict[str, str]
+    #: of the small input
+    bits_per_byte: float
+
+    def __str__(self) -> str:
+        lines = [
+            f"{self.model}: {len(self.checks)} checks passed, {self.bits_per_byte:.3f} bits per byte of the test text"
+        ]
+        return "\n".join([*lines, *(f"  {rule}: {extent}" for rule, extent in self.checks.items())])
+
+
+def check(model: ModelName, folder: Path | None = None, kernel: str = "auto") -> Report:
+    """Run all checks. Raises AssertionError, which names the first broken rule.
+
+    model: as `tokpress.load` takes it. folder: an empty folder, to save the model in; by default a temporary one. kernel: as in `coding.Frame`.
+
+    >>> print(check("context-mixing"))  # doctest: +ELLIPSIS
+    context-mixing: 4 checks passed, ... bits per byte of the test text
+      the core and its twins code the same bytes: 100 tokens in 1 and 3 lanes
+      ...
+    """
+    model = load(model)
+    if folder is None:
+        with TemporaryDirectory() as place:
+            return check(model, Path(place), kernel)
     tokens = as_array(model.tokenizer.encode(text_of(model)))
+    checks: dict[str, str] = {}
+    lanes = ", ".join(map(str, LANES[:-1])) + f" and {LANES[-1]} lanes"
     for stepped in model.prior.codec(Frame(len(tokens), kernel=kernel)).stepped():
-        check_pmfs(stepped, tokens)
-        check_causal(stepped, tokens)
-        check_known(stepped, tokens)
-    check_kernels(model)
-    check_coding(model, kernel)
+        rules: list[tuple[str, Callable[[Stepped, Tokens], None], str]] = [
+            ("probabilities are at least 0 and sum to 1", check_pmfs, f"{len(tokens):,} tokens in {lanes}"),
+            ("no probability depends on a later token", check_causal, f"{len(tokens):,} tokens in 4 lanes"),
+            ("step_block gives the bits of step", check_known, f"{len(tokens):,} tokens in {lanes}"),
+        ]
+        for rule, run, extent in rules:
+            run(stepped, tokens)
+            checks[rule] = extent
+    compared = check_kernels(model)
+    checks["the core and its twins code the same bytes"] = f"{compared:,} tokens in 1 and 3 lanes"
+    sources = check_coding(model, kernel)
+    checks["tokens survive a round trip, in −log2 p bits"] = f"{sources} sources in 1, 2 and 5 lanes"
     check_saved(model, folder)
+    checks["a saved and loaded model codes the same bytes"] = f"{len(tokens):,} tokens"
     check_sample(model)
+    checks["one seed gives one sample"] = "40 tokens"
+    return Report(model.name or repr(model), checks, model.score(text_of(model), kernel=kernel).bits_per_byte)
 
 
 def text_of(model: Model) -> bytes:
@@ -99,19 +144,22 @@ def check_known(prior: Stepped, tokens: Tokens) -> None:
                 )
 
 
-def check_kernels(model: Model) -> None:
-    """The core and its twins code the same bytes."""
+def check_kernels(model: Model) -> int:
+    """The core and its twins code the same bytes. Returns the number of tokens."""
     tokens = model.tokenizer.encode(text_of(model)[: 100 // model.tokenizer.sizes.unit_tokens])
     for lanes in (1, 3):
         core, twin = (model.prior.codec(Frame(len(tokens), lanes, kernel)) for kernel in ("auto", "numpy"))
         payload = core.encode(tokens)
         _require(payload == twin.encode(tokens), "another kernel codes other bytes")
         _require(np.array_equal(twin.decode(payload, len(tokens)), tokens), "another kernel decodes other tokens")
+    return len(tokens)
 
 
-def check_coding(model: Model, kernel: str) -> None:
+def check_coding(model: Model, kernel: str) -> int:
+    """Returns the number of sources."""
     text, short = text_of(model), 300 // model.tokenizer.sizes.unit_tokens
-    for source in (text, text[:1], b"", b"\0" * short, np.random.default_rng(0).bytes(short)):
+    sources = (text, text[:1], b"", b"\0" * short, np.random.default_rng(0).bytes(short))
+    for source in sources:
         tokens = model.tokenizer.encode(source)
         for lanes in (1, 2, 5):
             codec: Codec = model.prior.codec(Frame(len(tokens), lanes, kernel))
@@ -125,6 +173,7 @@ def check_coding(model: Model, kernel: str) -> None:
             _require(coded <= bits * 1.005 + 40 + len(tokens) * 0.01, f"{coded} bits coded, the score says {bits:.0f}")
             if source == text:  # the payload of another source may end in zeros, which are not written
                 _require(coded >= bits * 0.995 - 40, f"{coded} bits coded, the score says {bits:.0f}")
+    return len(sources)
 
 
 def check_saved(model: Model, folder: Path) -> None:

@@ -260,12 +260,18 @@ def test_compress_d_decompresses(run, place, tiny):
 def test_pictures_are_drawn(run, place):
     Image = pytest.importorskip("PIL.Image")
     Model(BitsTokenizer(), tiny_network("pixelcnn", {"shape": "4x6", "width": 12, "depth": 1}, 2)).save("m")
-    for words in ([], ["--by-decoding"]):
+    for words in (["--by-decoding"], []):
         run("sample", "-m", "m", "--items", "5", "--png", "4x6", "--seed", "1", "-o", "a.png", "-f", *words)
         with Image.open("a.png") as picture:
-            assert picture.size == (2 * 8 - 2, 3 * 6 - 2) and len(np.unique(np.asarray(picture))) == 3
+            drawn = np.asarray(picture)
+            assert picture.size == (2 * 8 - 2, 3 * 6 - 2) and len(np.unique(drawn)) == 3
         run("sample", "-m", "m", "--items", "5", "--seed", "1", "-o", "a", "-f", *words)
         assert os.path.getsize("a") == 15
+    run("sample", "-m", "m", "--items", "5", "--png", "4x6", "--seed", "1", "-o", "large.png", "--scale", "3")
+    with Image.open("large.png") as picture:
+        assert picture.size == (2 * 20 - 2, 3 * 14 - 2)
+        assert np.array_equal(np.asarray(picture)[:12:3, :18:3], drawn[:4, :6])
+    run("sample", "-m", "m", "--items", "5", "--scale", "3", "-o", "b.png", code=2)
     run("sample", "-m", "m", "--items", "5", "--png", "5x5", "-o", "b.png", code=1)
     run("sample", "-m", "m", "--png", "4x6", "-o", "b.png", code=2)
     run("sample", "-m", "m", "--by-decoding", "--temperature", "0.5", code=2)

@@ -32,10 +32,15 @@ def pixels(data: bytes, count: int, shape: Shape) -> NDArray[np.uint8]:
     return raw.reshape(count, rows, columns, channels)
 
 
-def grid(pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Arrange pictures [N, rows, columns, channels] with gaps, about as wide as high: [height, width, channels]."""
+def enlarged(pictures: NDArray[np.uint8], scale: int) -> NDArray[np.uint8]:
+    """Pictures [N, rows, columns, channels] with `scale` × `scale` pixels for each."""
+    return pictures.repeat(scale, 1).repeat(scale, 2)
+
+
+def grid(pictures: NDArray[np.uint8], across: int = 0) -> NDArray[np.uint8]:
+    """Arrange pictures [N, rows, columns, channels] with gaps: [height, width, channels]. across: number in a row; 0: about as wide as high."""
     count, rows, columns, channels = pictures.shape
-    across = math.ceil(math.sqrt(count * rows / columns))
+    across = across or math.ceil(math.sqrt(count * rows / columns))
     down = -(-count // across)
     out = np.full((down * (rows + GAP) - GAP, across * (columns + GAP) - GAP, channels), 128, np.uint8)
     for i, picture in enumerate(pictures):

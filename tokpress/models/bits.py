@@ -34,3 +34,12 @@ class Bits:
     @property
     def bits_per_byte(self) -> float:
         return self.total_bits / max(self.source_bytes, 1)
+
+    def _repr_html_(self) -> str:
+        from . import html  # for notebooks only
+
+        facts = {
+            "bits": f"{self.total_bits:,.1f}", "source": f"{self.source_bytes:,} bytes", "bits per byte": f"{self.bits_per_byte:.3f}",
+            "tokens": f"{self.tokens:,}", "bits per token": f"{self.total_bits / max(self.tokens, 1):.3f}",
+        }  # fmt: skip
+        return html.table("Bits", facts) + html.strip(self.bits)

@@ -16,7 +16,7 @@ PARTS = (files.TOKENIZER, files.WEIGHTS)
 #: one more such file, which only trained tokenizers have
 TOKENIZER_PART = files.TOKENIZER_WEIGHTS
 #: files about the model, which decoding does not need
-ABOUT = (files.CARD, files.CURVE)
+ABOUT = (files.CARD, files.CURVE, files.SHEET)
 
 TOKENIZER_ONLY = "{0} is a tokenizer; train a prior for it: tokpress train prior --tokenizer {0} -o MODEL CORPUS"
 

@@ -1,24 +1,39 @@
-"""`likeliest`: the tokens that a model expects most, where it has probabilities of tokens."""
+"""The tokens that a model expects most, where it has probabilities of tokens: in a source (`likeliest`), and next (`next_tokens`)."""
 
 from __future__ import annotations
 
 from array import array
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from ..coding import Frame
-from ..coding.symbolwise import HasPmf
-from ..errors import TokenizerError
+from ..coding.symbolwise import HasPmf, Symbolwise
+from ..errors import TokenizerError, TokpressError
 from ..lazy import np
-from ..priors.base import MixesBits
-from ..tokenizers.base import encoded
+from ..priors.base import MixesBits, Prior
+from ..tokenizers.base import Tokenizer, encoded
 from ..tokenizers.samples import ItemTokenizer
-from ..tokens import Tokens, as_array
+from ..tokens import TokenBuffer, Tokens, as_array
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from .model import Model
+
+class Parts(Protocol):
+    """A model: its tokenizer and its prior."""
+
+    name: str
+    tokenizer: Tokenizer
+    prior: Prior
+    given_tokens: TokenBuffer | None
+
+
+class NextToken(NamedTuple):
+    """A symbol, its bytes, and its probability."""
+
+    token: int
+    data: bytes
+    p: float
 
 
 @dataclass(frozen=True)
@@ -36,7 +51,7 @@ class Likeliest:
 
 
 def likeliest(
-    model: Model,
+    model: Parts,
     source: bytes,
     count: int,
     best: int = 5,
@@ -57,23 +72,51 @@ def likeliest(
     >>> found.names[int(found.likeliest[4, 0])], found.symbols.tolist()
     (b'a', [97, 97, 97, 97, 98])
     """
-    rules, tokenizer, mixes = model.prior.rules, model.tokenizer, isinstance(model.prior, MixesBits)
-    if rules.order is not None or rules.on_grid or isinstance(tokenizer, ItemTokenizer):
-        return None
-    if tokenizer.sizes.unit_tokens > 1:
+    tokenizer, mixes = model.tokenizer, isinstance(model.prior, MixesBits)
+    if not _has_words(model):
         return None
     before, tokens = as_array(tokenizer.encode(context)), as_array(encoded(tokenizer, source))
     count = min(count, len(tokens))
     known = np.concatenate([before, tokens[:count] if mixes else tokens])
-    prior = model.prior.before_mixing() if isinstance(model.prior, MixesBits) else model.prior
-    lanes = 1 if mixes else lanes or rules.lanes(len(tokens))
-    codec = prior.codec(Frame(len(known), lanes, kernel, given=model.given_tokens))
-    if not isinstance(codec, HasPmf):
+    lanes = 1 if mixes else lanes or model.prior.rules.lanes(len(tokens))
+    codec = _codec(model, Frame(len(known), lanes, kernel, given=model.given_tokens))
+    if codec is None:
         return None
-    found, p = codec.by_symbols().likeliest(known, len(before) + count, best)
+    found, p = codec.likeliest(known, len(before) + count, best)
     found, p, symbols = found[len(before) :], p[len(before) :], tokens[:count].astype(np.int32)
     try:
         names = {v: tokenizer.decode(array("i", [v])) for v in np.unique(np.append(found, symbols)).tolist()}
     except TokenizerError:
         return None
     return Likeliest(symbols, found, p, names, mixes)
+
+
+def next_tokens(model: Parts, context: bytes, top: int = 5, kernel: str = "auto") -> list[NextToken]:
+    """`Model.next_tokens`."""
+    codec, known = (
+        None,
+        np.append(as_array(model.tokenizer.encode(context)), np.int32(0)),
+    )  # the last has no influence on its own p
+    if _has_words(model):
+        codec = _codec(model, Frame(len(known), 1, kernel, given=model.given_tokens))
+    if codec is None:
+        raise TokpressError(
+            f"the model {model.name!r} has no probabilities of tokens that are strings of bytes: it codes bits, samples or items"
+        )
+    found, p = codec.likeliest(known, len(known), top)
+    decode = model.tokenizer.decode
+    return [NextToken(v, decode(array("i", [v])), q) for v, q in zip(found[-1].tolist(), p[-1].tolist())]
+
+
+def _has_words(model: Parts) -> bool:
+    """Whether tokens are strings of bytes, in their order."""
+    rules, tokenizer = model.prior.rules, model.tokenizer
+    apart = rules.order is not None or rules.on_grid or isinstance(tokenizer, ItemTokenizer)
+    return not apart and tokenizer.sizes.unit_tokens == 1
+
+
+def _codec(model: Parts, frame: Frame) -> Symbolwise | None:
+    """The codec with probabilities of all symbols, before bits are mixed; None where the prior has none."""
+    prior = model.prior.before_mixing() if isinstance(model.prior, MixesBits) else model.prior
+    codec = prior.codec(frame)
+    return codec.by_symbols() if isinstance(codec, HasPmf) else None

@@ -39,7 +39,7 @@ from .hub import OnHub
 
 if TYPE_CHECKING:
     from .bits import Bits
-    from .packed import Parts
+    from .likeliest import NextToken
 
 Report = Callable[[float], None]
 
@@ -91,6 +91,12 @@ class Model(OnHub):
         id_text = f", id {self._id.hex()}" if self._id else ""  # not computed here: it may take seconds
         return f"<Model{name}: {self.tokenizer.name} tokenizer, {self.prior.name} prior{id_text}>"
 
+    def _repr_html_(self) -> str:
+        from . import html  # for notebooks only
+
+        facts = {"tokenizer": f"{self.tokenizer.name}, {self.tokenizer.vocab_size:,} symbols", "prior": self.prior.name}
+        return html.table(f"Model {self.name}".strip(), facts | ({"id": self._id.hex()} if self._id else {}))
+
     def config(self) -> dict[str, Any]:
         return {
             "format": files.FORMAT,
@@ -110,10 +116,10 @@ class Model(OnHub):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the content, for pools of processes and for copies. (No model file is ever unpickled.)"""
-        from .packed import pack  # for pools and copies only
+        from . import packed  # for pools and copies only
 
         settings = (self._id, self.name, self.card)
-        return _rebuilt, (type(self), pack(self.tokenizer, self.prior), settings, self.given_tokens)
+        return packed.rebuilt, (type(self), packed.pack(self.tokenizer, self.prior), settings, self.given_tokens)
 
     # --- one frame -------------------------------------------------------------------------------
 
@@ -305,6 +311,20 @@ class Model(OnHub):
         bits = bits.reshape(-1, sizes.unit_tokens).sum(1)
         return Bits(bits, equal_parts(len(source), len(bits)), sizes.unit_tokens)  # the last items may be padded
 
+    def next_tokens(self, context: bytes, top: int = 5, kernel: str = "auto") -> list[NextToken]:
+        """The `top` likeliest tokens after `context`, each with its bytes and its probability, the likeliest first. Of a model that mixes
+        bits of tokens, such as the shipped `text`, these are the probabilities before mixing.
+
+        Raises TokpressError where the model has no probabilities of tokens: it codes bits, samples or items.
+
+        >>> import tokpress
+        >>> [token.data for token in tokpress.load("text").next_tokens(b"The United States of", top=1)]
+        [b' America']
+        """
+        from .likeliest import next_tokens
+
+        return next_tokens(self, context, top, kernel)
+
     def sample(
         self,
         tokens: int,
@@ -378,13 +398,3 @@ class Model(OnHub):
                 (place / "README.md").write_text(text, "utf-8")
 
         files.place(Path(folder), write)
-
-
-def _rebuilt(
-    cls: type[Model], parts: Parts, settings: tuple[bytes | None, str, str], given: TokenBuffer | None
-) -> Model:
-    """The reverse of `Model.__reduce__`."""
-    from .packed import unpack
-
-    id, name, card = settings
-    return cls(*unpack(parts), id, name, card, given)

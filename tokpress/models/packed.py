@@ -7,15 +7,18 @@ same bytes. A pickle names the classes of the components, so unpickling imports 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from ..priors.base import Prior
 from ..tokenizers.base import Config, Tokenizer
+from ..tokens import TokenBuffer
 
 if TYPE_CHECKING:
     import numpy as np
+
+T = TypeVar("T")
 
 
 class Parts(NamedTuple):
@@ -45,6 +48,13 @@ def unpack(parts: Parts) -> tuple[Tokenizer, Prior]:
             (Path(place) / name).write_bytes(data)
         tokenizer = tokenizer_kind.load(Path(place), tokenizer_config)
     return tokenizer, kind.load(config, parts.tensors, tokenizer.vocab_size)
+
+
+def rebuilt(
+    model: Callable[..., T], parts: Parts, settings: tuple[bytes | None, str, str], given: TokenBuffer | None
+) -> T:
+    """A model of these parts: the reverse of `Model.__reduce__`. model: its class. settings: id, name, card."""
+    return model(*unpack(parts), *settings, given)
 
 
 def _inside(prior: Prior) -> Iterator[Prior]:

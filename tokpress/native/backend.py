@@ -8,10 +8,14 @@ py3-none-<platform>.
 
 # mypy: disallow-subclassing-any=False
 # setuptools ships types only in its later releases
+import base64
+import hashlib
 import os
 import platform
 import sys
+import zipfile
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import build_core
@@ -24,6 +28,8 @@ LIBRARY = build_core.CORE.parent / build_core.file_name(platform.system())
 #: machines for which PyPI has a ziglang wheel
 MACHINES = ("x86_64", "AMD64", "aarch64", "arm64", "i686", "armv7l", "ppc64le", "riscv64", "s390x")
 ZIG = "ziglang>=0.13"
+#: of an editable installation: the folder of the source tree
+TYPES_FILE = "tokpress_source.pth"
 
 get_requires_for_build_sdist = build_meta.get_requires_for_build_sdist
 build_sdist = build_meta.build_sdist
@@ -114,7 +120,24 @@ def build_wheel(folder: str, config_settings: Any = None, metadata: str | None =
 
 def build_editable(folder: str, config_settings: Any = None, metadata: str | None = None) -> str:
     _compile()
-    return str(_BACKEND.build_editable(folder, config_settings, metadata))
+    wheel = str(_BACKEND.build_editable(folder, config_settings, metadata))
+    _show_to_type_checkers(Path(folder, wheel))
+    return wheel
+
+
+def _show_to_type_checkers(wheel: Path) -> None:
+    """Name the source tree in a .pth file of an editable wheel: type checkers read it, and no finder, which setuptools' .pth file starts
+    for tokpress.cli."""
+    with zipfile.ZipFile(wheel) as old:
+        files = {info: old.read(info) for info in old.infolist()}
+    path = f"{build_core.CORE.parents[2]}\n".encode()
+    digest = base64.urlsafe_b64encode(hashlib.sha256(path).digest()).rstrip(b"=").decode()
+    with zipfile.ZipFile(wheel, "w", zipfile.ZIP_DEFLATED) as new:
+        for info, data in files.items():
+            if info.filename.endswith(".dist-info/RECORD"):
+                data += f"{TYPES_FILE},sha256={digest},{len(path)}\n".encode()
+            new.writestr(info, data)
+        new.writestr(TYPES_FILE, path)
 
 
 __all__: Sequence[str] = [name for name in globals() if name.startswith(("build_", "get_requires", "prepare"))]

@@ -25,7 +25,7 @@ CONFIG, TOKENIZER, TOKENIZER_WEIGHTS, WEIGHTS = (
     "tokenizer.safetensors",
     "model.safetensors",
 )
-CARD, CURVE = "README.md", "training_curve.json"
+CARD, CURVE, SHEET = "README.md", "training_curve.json", "reconstructions.png"
 #: most bytes of each file
 MAX_BYTES = {
     CONFIG: 1 << 20,

@@ -13,6 +13,7 @@ from ..media.distortion import Distortion
 from ..models.model import Model
 from ..models.store import model_bytes
 from ..priors.base import Prior
+from ..storage.files import SHEET
 from ..tokenizers.base import Tokenizer
 from ..tokenizers.samples import samples_of
 from .data.corpus import read_chunks
@@ -59,9 +60,11 @@ def card(facts: Facts, model: Model) -> str:
 
 
 def tokenizer_card(
-    settings: Settings, tokenizer: Tokenizer, files: list[Path], progress: Progress | None, minutes: float, size: int
-) -> str:
-    """README.md of a tokenizer whose files have `size` bytes. progress: of a tokenizer that is a network."""
+    settings: Settings, tokenizer: Tokenizer, files: list[Path], progress: Progress | None, minutes: float, size: int,
+    has_sheet: bool = False,
+) -> str:  # fmt: skip
+    """README.md of a tokenizer whose files have `size` bytes. progress: of a tokenizer that is a network. has_sheet: whether it has a sheet of
+    reconstructions."""
     fit = settings.fit
     training = _made_by(settings, minutes)
     if config := tokenizer.config():
@@ -73,12 +76,13 @@ def tokenizer_card(
         ]
     curve = progress.curve if progress else []
     what = ", lossy" if not tokenizer.lossless else ""
+    sheet = [f"![Held-out pictures above, their reconstructions below; items overlap]({SHEET})", ""] * has_sheet
     return "\n".join([
         *_head(settings.title or f"{tokenizer.name} tokenizer", f"compression, tokenizer{what}"),
         f"A tokpress tokenizer: `{tokenizer.name}` of {tokenizer.vocab_size:,} symbols, {size:,} bytes. It has no prior yet:", "",
         "    tokpress train prior CORPUS -o MODEL --tokenizer DIR", "",
         "## What it does", "", *(_held_out(curve) if curve else _on_corpus(tokenizer, files)), "",
-        "## Training", "", *training, _machine(), "",
+        *sheet, "## Training", "", *training, _machine(), "",
         "## Data", "", *_data(files, [Path(path) for path in settings.corpus], settings.weights),
         *_curve(progress, TOKENIZER_CURVE),
         "",

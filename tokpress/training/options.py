@@ -169,6 +169,8 @@ class TokenizerOptions:
     config: FitConfig = field(default_factory=FitConfig)
     #: folder for checkpoints
     folder: Path | None = None
+    #: file for a sheet of reconstructions, written at each evaluation of a tokenizer of pictures
+    sheet: Path | None = None
     resume: bool = False
     #: `report` and `stop` of FitOptions
     step: Callable[[Progress], None] = lambda progress: None

@@ -25,6 +25,7 @@ from ..priors.compose.parts import innermost
 from ..priors.registry import PRIORS
 from ..priors.text.bitwise import BitwisePrior
 from ..registry import blame
+from ..storage.files import SHEET
 from ..tokenizers.base import Tokenizer
 from ..tokenizers.registry import TOKENIZERS
 from . import evaluate, run_dir
@@ -336,6 +337,7 @@ def _fit_tokenizer(run: _Run, kind: type[Tokenizer], learner: TokenizerLearner, 
         settings.tokenizer_config,
         settings.fit,
         run.checkpoint,
+        run.folder / SHEET,
         run.resume,
         run.report,
         run.watcher.stop,
@@ -351,6 +353,8 @@ def _write_tokenizer(run: _Run, tokenizer: Tokenizer, paths: list[Path]) -> None
     """Write the tokenizer, its card and its curve."""
     run_dir.save_tokenizer(tokenizer, run.folder)
     size = sum(path.stat().st_size for path in needed(run.folder))
-    text = tokenizer_card(run.settings, tokenizer, paths, run.progress, run.minutes, size)
+    text = tokenizer_card(
+        run.settings, tokenizer, paths, run.progress, run.minutes, size, (run.folder / SHEET).exists()
+    )
     (run.folder / "README.md").write_text(text, "utf-8")
     run.write_curve(run.folder)

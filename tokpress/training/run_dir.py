@@ -144,6 +144,7 @@ def discard(folder: Path) -> None:
     checkpoint = folder / NAME
     if not any((checkpoint / state / "progress.json").is_file() for state in ("state", "state.old")):
         shutil.rmtree(checkpoint, ignore_errors=True)
+        (folder / model_files.SHEET).unlink(missing_ok=True)
         with contextlib.suppress(OSError):
             folder.rmdir()  # only where it is empty
 

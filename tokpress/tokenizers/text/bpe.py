@@ -89,6 +89,11 @@ class BPETokenizer(Tokenizer):
     def __reduce__(self) -> tuple[Any, ...]:
         return BPETokenizer, (self._text, self._where)
 
+    @property
+    def text(self) -> str:
+        """The content of tokenizer.json."""
+        return self._text
+
     @lazy
     def _library(self) -> HFTokenizer:
         """The library, which encodes where the core does not know the rule that cuts pieces."""

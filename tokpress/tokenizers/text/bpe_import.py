@@ -28,6 +28,21 @@ def gpt2_characters() -> list[str]:
     return [chr(b) if b in printable else chr(256 + unprintable.index(b)) for b in range(256)]
 
 
+def _text_parts() -> dict[str, Any]:
+    above = [(chr(byte), character) for byte, character in enumerate(gpt2_characters()) if ord(character) > 0xFF]
+    to_latin1 = [{"type": "Replace", "pattern": {"String": character}, "content": byte} for byte, character in above]
+    to_gpt2 = [{"type": "Replace", "pattern": {"String": byte}, "content": character} for byte, character in above]
+    byte_level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": False, "use_regex": False}
+    return {
+        "normalizer": {"type": "Sequence", "normalizers": [{"type": "ByteLevel"}, *to_latin1]},
+        "decoder": {"type": "Sequence", "decoders": [*to_gpt2, byte_level]},
+    }
+
+
+#: normalizer and decoder of an exported file (`toolkit.hugging_face`): text ↔ its UTF-8 bytes as Latin-1 characters
+TEXT_PARTS = _text_parts()
+
+
 def import_tokenizer(path: Path | str) -> BPETokenizer:
     """A Hugging Face tokenizer.json of BPE over bytes as a BPETokenizer with the same ids.
 
@@ -41,6 +56,9 @@ def import_tokenizer(path: Path | str) -> BPETokenizer:
         kind = model.get("type", "BPE" if "merges" in model else "unknown")
     except (ModelError, TypeError, KeyError, AttributeError) as error:
         refuse(where, f"is not a tokenizer.json ({error!r})", "export one with tokenizer.save(...)", error)
+    if content.get("normalizer") == TEXT_PARTS["normalizer"]:  # exported by tokpress
+        own = {"added_tokens": [], "pre_tokenizer": content.get("pre_tokenizer"), "model": model}
+        return BPETokenizer(json.dumps({"version": "1.0"} | own, ensure_ascii=False), where)
     try:
         return _imported(content, model, kind, where)
     except (ValueError, TypeError, KeyError, AttributeError, IndexError) as error:

@@ -4,15 +4,16 @@ The lecture's "a = 0, b = 1, c = 2": a small vocabulary, and many tokens. ASCII 
 most frequent are on the list (`listed.py`). The rest, and bytes that are not UTF-8, become a token for each byte.
 """
 
-import re
-
 from .listed import ListedTokenizer
 
+_TAIL = r"[\x{80}-\x{bf}]"
 #: ASCII; the well-formed sequences (Unicode 15, table 3-7); any other byte
-_CHARACTER = re.compile(
-    rb"[\x00-\x7f]|[\xc2-\xdf][\x80-\xbf]|\xe0[\xa0-\xbf][\x80-\xbf]|[\xe1-\xec\xee\xef][\x80-\xbf]{2}"
-    rb"|\xed[\x80-\x9f][\x80-\xbf]|\xf0[\x90-\xbf][\x80-\xbf]{2}|[\xf1-\xf3][\x80-\xbf]{3}|\xf4[\x80-\x8f][\x80-\xbf]{2}"
-    rb"|[\x80-\xff]"
+CHARACTER_PATTERN = (
+    r"[\x{00}-\x{7f}]"
+    rf"|[\x{{c2}}-\x{{df}}]{_TAIL}"
+    rf"|\x{{e0}}[\x{{a0}}-\x{{bf}}]{_TAIL}|[\x{{e1}}-\x{{ec}}\x{{ee}}\x{{ef}}]{_TAIL}{{2}}|\x{{ed}}[\x{{80}}-\x{{9f}}]{_TAIL}"
+    rf"|\x{{f0}}[\x{{90}}-\x{{bf}}]{_TAIL}{{2}}|[\x{{f1}}-\x{{f3}}]{_TAIL}{{3}}|\x{{f4}}[\x{{80}}-\x{{8f}}]{_TAIL}{{2}}"
+    r"|[\x{80}-\x{ff}]"
 )
 
 
@@ -24,7 +25,4 @@ class CharsTokenizer(ListedTokenizer):
     """
 
     name = "chars"
-
-    @staticmethod
-    def pieces(source: bytes) -> list[bytes]:
-        return _CHARACTER.findall(source)
+    pattern = CHARACTER_PATTERN

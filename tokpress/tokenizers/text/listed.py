@@ -7,11 +7,12 @@ Latin-1 strings (byte b ↔ chr(b)).
 """
 
 import json
-from abc import abstractmethod
+import re
 from collections import Counter
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -34,8 +35,14 @@ def _written(vocab: dict[str, int]) -> dict[str, Any]:
     return {"version": "1.0", "model": {"type": "WordLevel", "vocab": vocab, "unk_token": "[UNK]"}}
 
 
+@cache
+def _compiled(pattern: str) -> re.Pattern[bytes]:
+    r"""The pattern in Python's language, which writes \xff where the other writes \x{ff}."""
+    return re.compile(re.sub(r"\\x\{(..)\}", r"\\x\1", pattern).encode("ascii"))
+
+
 class ListedTokenizer(Tokenizer):
-    """Final but for `name` and `pieces`."""
+    """Final but for `name` and `pattern`."""
 
     def __init__(self, entries: list[bytes]) -> None:
         """Raises TokenizerError where an entry is repeated, too short or too long."""
@@ -49,10 +56,13 @@ class ListedTokenizer(Tokenizer):
         self._bytes = [bytes([b]) for b in range(256)] + entries
         self.sizes = EachToken([len(entry) for entry in self._bytes])
 
-    @staticmethod
-    @abstractmethod
-    def pieces(source: bytes) -> Iterable[bytes]:
+    #: regular expression of a piece, over bytes as Latin-1 characters, in the language of the library tokenizers: \x{ff}
+    pattern: ClassVar[str]
+
+    @classmethod
+    def pieces(cls, source: bytes) -> list[bytes]:
         """The pieces of `source`, which joined are the source."""
+        return _compiled(cls.pattern).findall(source)
 
     @classmethod
     def learn(cls, chunks: Iterable[bytes], vocab_size: int) -> "ListedTokenizer":

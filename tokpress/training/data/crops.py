@@ -23,7 +23,7 @@ MANY_FILES = 20
 class Crops:
     """Batches of random items. sides, channels: of an item; bits: 8 (uint8) or 16 (int16).
 
-    held_out [N, positions, channels]: items that are never drawn. values: samples in the corpus without them."""
+    held_out [N, positions, channels]: items that are never drawn, from held_out_arrays. values: samples in the corpus without them."""
 
     def __init__(
         self,
@@ -45,8 +45,8 @@ class Crops:
         arrays = [(array, weight) for array, weight in arrays if array.size]
         if not arrays:
             raise CorpusError(f"no items of {'x'.join(map(str, (*sides, channels)))} in {', '.join(map(str, paths))}")
-        self._arrays, held_out = self._split(arrays)
-        self.held_out = self._spread(held_out)
+        self._arrays, self.held_out_arrays = self._split(arrays)
+        self.held_out = self._spread(self.held_out_arrays)
         mass = np.array([array.size * weight for array, weight in self._arrays], np.float64)
         self._until = np.cumsum(mass / mass.sum())
         self.values = sum(array.size for array, _ in self._arrays)

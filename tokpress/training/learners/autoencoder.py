@@ -4,7 +4,7 @@
 
 The network rounds as the exact one does (`training.nets.fields`), so the distortion measured in training is that of decoding.
 The loop, the optimizers and the learning rate are those of priors (`training.loop`). The curve has PSNR (of sound, SNR) and the
-share of codes used, on held-out items.
+share of codes used, on held-out items; a sheet shows held-out pictures (`training.sheets`).
 """
 
 import math
@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from ...tokenizers.learned.autoencoder import Autoencoder
+from .. import sheets
 from ..data.crops import Crops
 from ..loop.checkpoint import Checkpoint
 from ..loop.optimizers import make_optimizers
@@ -119,6 +120,8 @@ class AutoencoderTask:
         if options.resume and self.checkpoint and self.checkpoint.exists():
             self.progress = self.checkpoint.load(self.net, self.optimizers)
             self.items.skip(self.progress.step, config.rows)
+        self.sheet = options.sheet if plan.spatial == 2 and plan.bits == 8 else None
+        self.areas = sheets.areas(self.items.held_out_arrays, plan.sides) if self.sheet else []
         self.variance = max(float(scaled(self.items.batch(VARIANCE_ITEMS)).var()), 1e-6)
 
     def agreed(self, values: list[float]) -> list[float]:
@@ -143,6 +146,21 @@ class AutoencoderTask:
             values["dead_codes_replaced"] = replaced
             summary += f", {replaced:,} dead ones replaced since"
         self.progress.add_point(values, summary)
+        if self.sheet and self.areas:
+            sheets.write(self.sheet, self.areas, net.plan.sides, self._decoded)
+
+    @torch.no_grad()
+    def _decoded(self, items: np.ndarray) -> np.ndarray:
+        """Reconstructions of items [n, rows, columns, channels] by the network as it is now."""
+        self.net.eval()
+        parts = []
+        for at in range(0, len(items), HELD_OUT_BATCH):
+            part = items[at : at + HELD_OUT_BATCH]
+            decoded, _, _ = self.net(scaled(part.reshape(len(part), -1, self.net.plan.channels)).to(self.device))
+            values = (decoded.clamp(-1, 1) * 127.5 + 127.5).round().to(torch.uint8)
+            parts.append(values.cpu().numpy().reshape(part.shape))
+        self.net.train()
+        return np.concatenate(parts)
 
     @torch.no_grad()
     def _check_weights(self) -> None:

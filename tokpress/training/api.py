@@ -1,0 +1,140 @@
+"""Train from Python, as `tokpress train` does: `train` a model, `train_tokenizer` a tokenizer. The command line calls these two.
+
+A corpus is paths of files and folders, or data in memory: byte strings, arrays, PIL images, each a document. Data in memory are written to a
+temporary folder, so one code reads both. A str is always a path: give a text as `text.encode()`.
+
+The keywords are the options of the command line; `numbers` are fields of `FitConfig`, such as max_minutes, max_steps, rows, seed.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from ..errors import TokpressError
+from ..models.model import Model
+from ..models.store import find
+from ..tokenizers.base import Tokenizer
+from ..tokenizers.registry import TOKENIZERS
+from ..tokenizers.samples import SampleKind, samples_of
+from . import plan, run
+from .data.memory import Corpus, in_files
+from .learners.registry import tokenizer_learner
+from .options import Watcher
+from .run_dir import load_tokenizer
+
+
+def train(
+    corpus: Corpus,
+    output: str | os.PathLike[str] | None = None,
+    *,
+    prior: str = "",
+    preset: str = "",
+    tokenizer: str | os.PathLike[str] | None = None,
+    vocab_size: int | None = None,
+    settings: Mapping[str, Any] | None = None,
+    memory: bool | None = None,
+    init: str | os.PathLike[str] | None = None,
+    given: str | os.PathLike[str] | None = None,
+    weights: Sequence[tuple[str, float]] = (),
+    resume: bool = False,
+    force: bool = False,
+    keep_checkpoint: bool = False,
+    watcher: Watcher | None = None,
+    command: str = "",
+    **numbers: Any,
+) -> Model | None:
+    """Train a prior, and its tokenizer where it learns. Returns the model; None in processes of a distributed run other than the first.
+
+    corpus: paths, or byte strings, arrays and PIL images. output: the directory of the model; None writes none. prior: as `tokpress train
+    prior --prior`, with its `settings`; without it, a `preset` of `tokpress train`, by default "text". tokenizer: a name, a directory, or a
+    tokenizer.json. memory, init, given, weights, resume, force, keep_checkpoint: as the options. watcher: sees the progress, and may stop the
+    run. command: for the card.
+
+    Raises CorpusError; ModelError if `output` cannot be written to; TokpressError if a setting is wrong; Stopped (the checkpoint is saved).
+
+    >>> model = train([b"one line\\n", b"another line\\n"] * 20, prior="histogram")
+    >>> model.score(b"a line\\n").bits_per_byte < 5
+    True
+    """
+    if prior and preset:
+        raise TokpressError("a preset has its own prior: give either prior or preset")
+    with _place(output, resume) as folder, in_files(corpus, partial(_samples, tokenizer)) as paths:
+        planned = plan.model(
+            paths, folder, prior, preset, _name(tokenizer), vocab_size, dict(settings or {}), memory,
+            str(find(init).resolve()) if init else None, os.path.abspath(given) if given else None, list(weights), resume, command, numbers,
+        )  # fmt: skip
+        return run.train(planned, folder, resume, force, keep_checkpoint, watcher)
+
+
+def train_tokenizer(
+    kind: str,
+    corpus: Corpus,
+    output: str | os.PathLike[str] | None = None,
+    *,
+    vocab_size: int | None = None,
+    settings: Mapping[str, Any] | None = None,
+    weights: Sequence[tuple[str, float]] = (),
+    resume: bool = False,
+    force: bool = False,
+    watcher: Watcher | None = None,
+    command: str = "",
+    **numbers: Any,
+) -> Tokenizer:
+    """Train a tokenizer of a kind. Arguments and errors as of `train`.
+
+    >>> bpe = train_tokenizer("bpe", [b"to be or not to be. " * 20], vocab_size=260)
+    >>> bpe.vocab_size, bpe.decode(bpe.encode(b"to be")) == b"to be"
+    (260, True)
+    """
+    values = dict(settings or {})
+    with _place(output, resume) as folder, in_files(corpus, partial(_samples_of_kind, kind, values)) as paths:
+        planned = plan.tokenizer(kind, paths, folder, vocab_size, values, list(weights), resume, command, numbers)
+        return run.train_tokenizer(planned, folder, force, watcher, resume)
+
+
+def _place(output: str | os.PathLike[str] | None, resume: bool) -> "_Folder":
+    if output is None and resume:
+        raise TokpressError("an unfinished run is continued in its directory: give output")
+    return _Folder(output)
+
+
+class _Folder:
+    """A context that gives the directory of the output, or a temporary one."""
+
+    def __init__(self, output: str | os.PathLike[str] | None) -> None:
+        self._output, self._temporary = output, None if output else TemporaryDirectory()
+
+    def __enter__(self) -> Path:
+        return Path(self._output or (self._temporary.name if self._temporary else ""))
+
+    def __exit__(self, *error: object) -> None:
+        if self._temporary:
+            self._temporary.cleanup()
+
+
+def _name(tokenizer: str | os.PathLike[str] | None) -> str | None:
+    """The name of a tokenizer, or the absolute path of its directory or file."""
+    if tokenizer is None:
+        return None
+    return os.fspath(tokenizer) if tokenizer in TOKENIZERS.names() else os.path.abspath(tokenizer)
+
+
+def _samples(tokenizer: str | os.PathLike[str] | None) -> SampleKind:
+    """The samples that the tokenizer of a prior takes."""
+    if tokenizer is None:
+        return SampleKind()
+    if tokenizer in TOKENIZERS.names():
+        return _samples_of_kind(os.fspath(tokenizer), {})
+    return samples_of(load_tokenizer(Path(tokenizer)))
+
+
+def _samples_of_kind(kind: str, settings: dict[str, Any]) -> SampleKind:
+    """The samples that a tokenizer of this kind takes, before it is trained."""
+    found = TOKENIZERS.find(kind)
+    learner = tokenizer_learner(found)
+    if learner and learner.trains:  # an autoencoder without weights
+        return samples_of(found(settings, {}))  # type: ignore[call-arg]
+    return getattr(found, "samples", SampleKind())
