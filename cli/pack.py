@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     click.option("--group-size", cls=options.Advanced, type=options.Size(), default="128K", show_default=True, metavar="SIZE",
                  help="Bytes coded together, up to 64M."),
     click.option("--content", cls=options.Advanced, is_flag=True, help="Store pictures and sound as PPM, TIFF or WAV."),
-    options.plugins, options.threads, options.kernel,
+    options.embed, options.plugins, options.threads, options.kernel,
 )  # fmt: skip
 def pack(**values: Any) -> None:
     """Put FILEs, and everything below DIRs, into one ARCHIVE. Similar files share a model, so small files gain the most.
@@ -99,7 +99,7 @@ def _write_items(
     from tokpress.codec import archive
     from tokpress.codec.options import Options
 
-    codec_options = Options(models or None, kernel=settings.kernel)
+    codec_options = Options(models or None, kernel=settings.kernel, embed=settings.embed)
     packing = Packing(settings, out, max(settings.group_size, codec_options.frame_size), existing)
     with Progress(settings.output, packing.total_bytes(named), settings.quiet) as progress:
         summary = archive.write(

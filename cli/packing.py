@@ -40,6 +40,7 @@ class Settings:
     append: bool
     update: bool
     nanoseconds: bool
+    embed: bool
     group_size: int
     model: str | None
     kernel: str
@@ -51,6 +52,10 @@ class Settings:
             raise click.UsageError("-o names a file: an archive cannot be written to stdout")
         if self.append and self.update:
             raise click.UsageError("--append refuses names that --update replaces: give one of both")
+        if self.adds and self.embed:
+            raise click.UsageError(
+                "--embed is for a new archive: one that exists has its models in it already, or has not"
+            )
         if self.adds and streams.kind(self.output):
             raise click.UsageError("--append and --update need an archive in a file")
 
