@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 import click
 
-from . import catalog, folders, jobs, options, streams, verify
+from . import catalog, folders, jobs, options, output, streams, verify
 from .progress import Progress, rates, speed
 from .streams import display_name
 from .targets import Targets, TargetSettings, auxiliary_files
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tokpress.codec.options import Effort, Options
     from tokpress.codec.stream import Summary
 
-SUFFIX = ".tokp"
+SUFFIX, INDEX_SUFFIX = ".tokp", ".idx"
 #: levels below the first are as --fast, from the second on as --best
 FIRST_DEFAULT, FIRST_BEST = 4, 16
 
@@ -42,6 +42,7 @@ class Settings(TargetSettings):
     given: str | None
     lossy: bool
     content: bool
+    index: bool
     lanes: int | None
     frame_size: int
     kernel: str
@@ -62,6 +63,8 @@ class Settings(TargetSettings):
         if self.effort != "default" and self.model:
             raise click.UsageError(f"--{self.effort} chooses among the shipped models: leave out -m or --{self.effort}")
         self.check_targets()
+        if self.index and (self.to_stdout or ("-" in self.files and not self.output)):
+            raise click.UsageError("--index needs an output with a name: leave out -c, or name one with -o")
 
     @property
     def effort(self) -> "Effort":
@@ -126,6 +129,7 @@ class WithLevels(options.Command):
 @options.all_of(
     click.option("--content", cls=options.Advanced, is_flag=True, help="Store pictures and sound as PPM, TIFF or WAV."),
     click.option("--lossy", cls=options.Advanced, is_flag=True, help="Store only tokens, by photo-tokens or -m."),
+    click.option("--index", cls=options.Advanced, is_flag=True, help="Write FILE.tokp.idx too, for reading parts of a file."),
     click.option("--level", cls=options.Advanced, type=options.Whole(1, 19), metavar="N",
                  help="Also -1 to -19: below 4 as --fast, from 16 as --best."),
     options.given, options.plugins, options.threads, options.lanes,
@@ -145,7 +149,7 @@ def compress(**values: Any) -> None:
       tokpress compress -r notes                    each file in a folder
       tar c notes | tokpress compress > notes.tokp  compresses a stream
     """
-    settings = Settings(**folders.expanded(values, lambda name: not is_compressed(name)))
+    settings = Settings(**folders.expanded(values, _is_source))
     files = _without_compressed(settings)
     targets = Targets(settings)
     targets.plan(files, lambda name: name + SUFFIX, auxiliary_files(settings.models, settings.given, settings.context))
@@ -159,6 +163,11 @@ def compress(**values: Any) -> None:
 
 
 # --- plan
+
+
+def _is_source(name: str) -> bool:
+    """Whether -r compresses a file of this name: neither a compressed file nor the index of one."""
+    return not is_compressed(name.removesuffix(INDEX_SUFFIX))
 
 
 def _without_compressed(settings: Settings) -> list[str]:
@@ -204,12 +213,43 @@ def _compress_file(settings: Settings, targets: Targets, codec_options: "Options
         source = _open_source(settings, codec_options, name, file)
         start = source.stream.tell() if source.stream.seekable() else 0
         target = targets.target(name, partial(_target_name, source.suffix))
+        index = _Index(target, settings.force) if settings.index and target else None
         with jobs.writing(targets, file, name, target, binary=True) as out:
             result = _code(settings, codec_options, source, out)
+            if index:
+                index.read(out)
             jobs.check_unchanged(name, file, source.status)
             if settings.remove and source.status:
                 _verify(settings, codec_options, source, start, out)
+    if index:
+        index.write(source.status)
     return result
+
+
+class _Index:
+    """The index of one output, which is written when that has its name."""
+
+    def __init__(self, target: str, force: bool) -> None:
+        self._name, self._force = target + INDEX_SUFFIX, force
+        kind = streams.kind(target)
+        if kind not in ("", "a remote file"):
+            raise output.OutputError(f"{target}: is {kind}, which has no index: leave --index out")
+        if not kind:
+            output.check(self._name, "-", force)
+
+    def read(self, out: BinaryIO) -> None:
+        from tokpress.container.index import iter_headers, pack_index
+
+        out.flush()
+        self._data = pack_index(iter_headers(out))
+
+    def write(self, status: os.stat_result | None) -> None:
+        if streams.kind(self._name):
+            destination = streams.writing(self._name, True, self._force)
+        else:
+            destination = output.create(self._name, self._force, status)
+        with destination as file:
+            file.write(self._data)
 
 
 def _open_source(settings: Settings, codec_options: "Options", name: str, file: BinaryIO) -> Source:

@@ -14,6 +14,7 @@ COMMANDS = {
     "unpack": "Restore the files of an archive.",
     "test": "Verify .tokp files without writing anything.",
     "info": "Show sizes, frames and models of .tokp files.",
+    "index": "Write the index of .tokp files, for reading parts of them.",
     "models": "List the installed models.",
     "list": "List the priors or tokenizers that can be trained.",
     "score": "Print the bits that each file, line, token or byte costs.",
