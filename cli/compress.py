@@ -46,6 +46,7 @@ class Settings(TargetSettings):
     lanes: int | None
     frame_size: int
     kernel: str
+    ray: str | None
     quiet: bool
     verbose: bool
 
@@ -63,6 +64,8 @@ class Settings(TargetSettings):
         if self.effort != "default" and self.model:
             raise click.UsageError(f"--{self.effort} chooses among the shipped models: leave out -m or --{self.effort}")
         self.check_targets()
+        if self.ray is not None and (self.converts or self.output or self.stdout):
+            raise click.UsageError("--ray writes FILE.tokp beside each FILE: leave out -o, -c, --content and --lossy")
         if self.index and (self.to_stdout or ("-" in self.files and not self.output)):
             raise click.UsageError("--index needs an output with a name: leave out -c, or name one with -o")
 
@@ -88,15 +91,14 @@ class Settings(TargetSettings):
 
 
 class Source(NamedTuple):
-    """One opened input: the bytes to compress, and facts about the file."""
+    """One opened input."""
 
     name: str
-    stream: BinaryIO
     #: None where the input is not a file
     status: os.stat_result | None
-    #: bytes in `stream`, None where unknown
+    #: bytes to compress, None where unknown
     size: int | None
-    #: ".ppm", ".wav", … if `stream` holds decoded pixels or samples; else empty
+    #: ".ppm", ".wav", … if these are decoded pixels or samples; else empty
     suffix: str = ""
     #: metadata that is not stored
     left_out: Sequence[str] = ()
@@ -135,7 +137,7 @@ class WithLevels(options.Command):
     options.given, options.plugins, options.threads, options.lanes,
     click.option("--frame-size", cls=options.Advanced, type=options.Size(), default="16M", show_default=True, metavar="SIZE",
                  help="Bytes in a frame, up to 64M."),
-    options.kernel,
+    options.kernel, options.ray,
 )  # fmt: skip
 def compress(**values: Any) -> None:
     """Compress each FILE to FILE.tokp, or stdin to stdout.
@@ -157,7 +159,15 @@ def compress(**values: Any) -> None:
     report = Report(settings)
     large = partial(_is_large, settings.frame_size) if _in_parallel(settings, targets, files) else None
     try:
-        jobs.run(files, partial(_compress_file, settings, targets, codec_options), report.add, large)
+        if settings.ray is not None:
+            from . import cluster
+
+            job = partial(_compress_file, settings, Targets(settings), codec_options)
+            cluster.run(
+                settings.ray, files, job, report.add, lambda name: name + SUFFIX, settings.force, settings.quiet
+            )
+        else:
+            jobs.run(files, partial(_compress_file, settings, targets, codec_options), report.add, large)
     finally:
         report.end()
 
@@ -210,17 +220,17 @@ def _is_large(frame_size: int, name: str) -> bool:
 
 def _compress_file(settings: Settings, targets: Targets, codec_options: "Options", name: str) -> Result:
     with jobs.reading(name, seekable=settings.converts) as file:
-        source = _open_source(settings, codec_options, name, file)
-        start = source.stream.tell() if source.stream.seekable() else 0
+        source, stream = _open_source(settings, codec_options, name, file)
+        start = stream.tell() if stream.seekable() else 0
         target = targets.target(name, partial(_target_name, source.suffix))
         index = _Index(target, settings.force) if settings.index and target else None
         with jobs.writing(targets, file, name, target, binary=True) as out:
-            result = _code(settings, codec_options, source, out)
+            result = _code(settings, codec_options, source, stream, out)
             if index:
                 index.read(out)
             jobs.check_unchanged(name, file, source.status)
             if settings.remove and source.status:
-                _verify(settings, codec_options, source, start, out)
+                _verify(settings, codec_options, source, stream, start, out)
     if index:
         index.write(source.status)
     return result
@@ -252,17 +262,18 @@ class _Index:
             file.write(self._data)
 
 
-def _open_source(settings: Settings, codec_options: "Options", name: str, file: BinaryIO) -> Source:
+def _open_source(settings: Settings, codec_options: "Options", name: str, file: BinaryIO) -> tuple[Source, BinaryIO]:
+    """The input, and the bytes to compress."""
     status = streams.status(file)
     size = None if name == "-" or not status else status.st_size
     if not settings.converts:
-        return Source(name, file, status, size)
+        return Source(name, status, size), file
     from tokpress.media import unwrap
     from tokpress.tokenizers.samples import samples_of
 
     tokenizer = codec_options.models[0].tokenizer if settings.lossy and codec_options.models else None
     opened = unwrap.opened(file, samples_of(tokenizer) if tokenizer else None)
-    return Source(name, opened.stream, status, opened.size or size, opened.suffix, opened.left_out)
+    return Source(name, status, opened.size or size, opened.suffix, opened.left_out), opened.stream
 
 
 def _target_name(suffix: str, name: str) -> str:
@@ -270,17 +281,19 @@ def _target_name(suffix: str, name: str) -> str:
     return (os.path.splitext(name)[0] if suffix else name) + suffix + SUFFIX
 
 
-def _code(settings: Settings, codec_options: "Options", source: Source, out: BinaryIO) -> Result:
-    from tokpress.codec import stream
+def _code(settings: Settings, codec_options: "Options", source: Source, stream: BinaryIO, out: BinaryIO) -> Result:
+    from tokpress.codec.stream import compress_stream
 
     with Progress(display_name(source.name), source.size, settings.quiet) as progress:
-        summary = stream.compress_stream(source.stream, out, replace(codec_options, report=progress.report))
+        summary = compress_stream(stream, out, replace(codec_options, report=progress.report))
         return Result(source, summary, progress.seconds)
 
 
-def _verify(settings: Settings, codec_options: "Options", source: Source, start: int, out: BinaryIO) -> None:
+def _verify(
+    settings: Settings, codec_options: "Options", source: Source, stream: BinaryIO, start: int, out: BinaryIO
+) -> None:
     """Raise OutputError if the output does not restore the source. With --rm, this is called before the source is deleted."""
-    expected = None if settings.lossy else source.stream
+    expected = None if settings.lossy else stream
     if expected is not None:
         expected.seek(start)
     with Progress(f"{source.name}: verifying", source.size, settings.quiet) as progress:

@@ -34,11 +34,14 @@ class Settings(TargetSettings):
     given: str | None
     keep_going: bool
     kernel: str
+    ray: str | None
     quiet: bool
     verbose: bool
 
     def __post_init__(self) -> None:
         self.check_targets()
+        if self.ray is not None and (self.output or self.stdout):
+            raise click.UsageError("--ray writes FILE beside each FILE.tokp: leave out -o and -c")
 
 
 class Result(NamedTuple):
@@ -58,7 +61,7 @@ class Result(NamedTuple):
     options.context, options.quiet, options.verbose,
     click.option("--keep-going", cls=options.Advanced, is_flag=True,
                  help="Restore the intact frames of a damaged file; exit with 1."),
-    options.given, options.plugins, options.threads, options.kernel,
+    options.given, options.plugins, options.threads, options.kernel, options.ray,
 )  # fmt: skip
 def decompress(**values: Any) -> None:
     """Restore each FILE.tokp to FILE, or stdin to stdout.
@@ -76,8 +79,14 @@ def decompress(**values: Any) -> None:
     models = catalog.load(settings.models, settings.given)
     context = catalog.context(settings.context, several=len(settings.files) > 1)
     large = has_several_frames if targets.separate and jobs.are_files(settings.files) else None
-    restore = partial(_restore_file, settings, targets, models, context)
-    jobs.run(settings.files, restore, partial(_report, settings), large)
+    report = partial(_report, settings)
+    if settings.ray is not None:
+        from . import cluster
+
+        restore = partial(_restore_file, settings, Targets(settings), models, context)
+        cluster.run(settings.ray, settings.files, restore, report, _without_suffix, settings.force, settings.quiet)
+    else:
+        jobs.run(settings.files, partial(_restore_file, settings, targets, models, context), report, large)
 
 
 # --- plan

@@ -28,6 +28,7 @@ class Settings:
     context: str | None
     given: str | None
     kernel: str
+    ray: str | None
     quiet: bool
     verbose: bool
 
@@ -41,7 +42,7 @@ class Result(NamedTuple):
 @click.command(cls=options.Command)
 @options.all_of(
     options.files, options.recursive, options.models, options.context, options.quiet, options.verbose,
-    options.given, options.plugins, options.threads, options.kernel,
+    options.given, options.plugins, options.threads, options.kernel, options.ray,
 )  # fmt: skip
 def test(**values: Any) -> None:
     """Decode each FILE.tokp, or stdin, and compare its checksums. Nothing is written.
@@ -55,8 +56,13 @@ def test(**values: Any) -> None:
     models = catalog.load(settings.models, settings.given)
     context = catalog.context(settings.context, several=len(settings.files) > 1)
     large = has_several_frames if jobs.are_files(settings.files) else None
-    decode = partial(_decode_file, settings, models, context)
-    jobs.run(settings.files, decode, partial(_report, settings), large)
+    decode, report = partial(_decode_file, settings, models, context), partial(_report, settings)
+    if settings.ray is not None:
+        from . import cluster
+
+        cluster.run(settings.ray, settings.files, decode, report, lambda name: None, False, settings.quiet)
+    else:
+        jobs.run(settings.files, decode, report, large)
 
 
 def _decode_file(settings: Settings, models: "list[Model]", context: "Context | None", name: str) -> Result:
