@@ -2,12 +2,15 @@
 
 import os
 import re
+import secrets
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+
+import pytest
 
 from tests.limits import LAST_RESORT
 
@@ -35,7 +38,16 @@ ATTEMPTS = 20
 
 @contextmanager
 def local_ray() -> Iterator[str]:
-    """The address of a Ray of two workers."""
+    """The address of a Ray of two workers. Environment variables let the processes of this test connect to it, and no others."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_AUTH_MODE", "token")
+        patch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))
+        with _started() as address:
+            yield address
+
+
+@contextmanager
+def _started() -> Iterator[str]:
     for _ in range(ATTEMPTS):
         ports = free_ports(len(PORTS))
         command = [str(Path(sys.executable).parent / "ray"), "start", "--head", "--block", "--num-cpus=2"]
