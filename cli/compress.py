@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 import click
 
-from . import catalog, folders, jobs, options, streams, verify
+from . import catalog, folders, jobs, options, output, streams, verify
 from .progress import Overall, Progress, rates, speed
 from .streams import display_name
 from .targets import Targets, TargetSettings, auxiliary_files
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tokpress.codec.options import Effort, Options
     from tokpress.codec.stream import Summary
 
-SUFFIX = ".tokp"
+SUFFIX, INDEX_SUFFIX = ".tokp", ".idx"
 #: first bytes of compressed files that --content decodes → their name
 CODED = {b"\x89PNG": "PNG", b"fLaC": "FLAC"}
 #: levels below the first are as --fast, from the second on as --best
@@ -45,9 +45,11 @@ class Settings(TargetSettings):
     embed: bool
     lossy: bool
     content: bool
+    index: bool
     lanes: int | None
     frame_size: int
     kernel: str
+    ray: str | None
     quiet: bool
     verbose: bool
 
@@ -65,6 +67,10 @@ class Settings(TargetSettings):
         if self.effort != "default" and self.model:
             raise click.UsageError(f"--{self.effort} chooses among the shipped models: leave out -m or --{self.effort}")
         self.check_targets()
+        if self.ray is not None and (self.converts or self.output or self.stdout):
+            raise click.UsageError("--ray writes FILE.tokp beside each FILE: leave out -o, -c, --content and --lossy")
+        if self.index and (self.to_stdout or ("-" in self.files and not self.output)):
+            raise click.UsageError("--index needs an output with a name: leave out -c, or name one with -o")
 
     @property
     def effort(self) -> "Effort":
@@ -88,15 +94,14 @@ class Settings(TargetSettings):
 
 
 class Source(NamedTuple):
-    """One opened input: the bytes to compress, and facts about the file."""
+    """One opened input."""
 
     name: str
-    stream: BinaryIO
     #: None where the input is not a file
     status: os.stat_result | None
-    #: bytes in `stream`, None where unknown
+    #: bytes to compress, None where unknown
     size: int | None
-    #: ".ppm", ".wav", … if `stream` holds decoded pixels or samples; else empty
+    #: ".ppm", ".wav", … if these are decoded pixels or samples; else empty
     suffix: str = ""
     #: metadata that is not stored
     left_out: Sequence[str] = ()
@@ -133,12 +138,13 @@ class WithLevels(options.Command):
 @options.all_of(
     click.option("--content", cls=options.Advanced, is_flag=True, help="Store pictures and sound as PPM, TIFF or WAV."),
     click.option("--lossy", cls=options.Advanced, is_flag=True, help="Store only tokens, by photo-tokens or -m."),
+    click.option("--index", cls=options.Advanced, is_flag=True, help="Write FILE.tokp.idx too, for reading parts of a file."),
     click.option("--level", cls=options.Advanced, type=options.Whole(1, 19), metavar="N",
                  help="Also -1 to -19: below 4 as --fast, from 16 as --best."),
     options.given, options.embed, options.plugins, options.threads, options.lanes,
     click.option("--frame-size", cls=options.Advanced, type=options.Size(), default="16M", show_default=True, metavar="SIZE",
                  help="Bytes in a frame, up to 64M."),
-    options.kernel,
+    options.kernel, options.ray,
 )  # fmt: skip
 def compress(**values: Any) -> None:
     """Compress each FILE to FILE.tokp, or stdin to stdout.
@@ -153,7 +159,7 @@ def compress(**values: Any) -> None:
       tokpress compress -r notes                    each file in a folder
       tar c notes | tokpress compress > notes.tokp  compresses a stream
     """
-    settings = Settings(**folders.expanded(values, lambda name: not is_compressed(name)))
+    settings = Settings(**folders.expanded(values, _is_source))
     files = _without_compressed(settings)
     targets = Targets(settings)
     targets.plan(files, lambda name: name + SUFFIX, auxiliary_files(settings.models, settings.given, settings.context))
@@ -162,12 +168,25 @@ def compress(**values: Any) -> None:
     overall = Overall(len(files), sum(map(jobs.size_of, files))) if len(files) > 1 and jobs.are_files(files) else None
     large = partial(_is_large, settings.frame_size) if _in_parallel(settings, targets, files) else None
     try:
-        jobs.run(files, partial(_compress_file, settings, targets, codec_options, overall), report.add, large)
+        if settings.ray is not None:
+            from . import cluster
+
+            job = partial(_compress_file, settings, Targets(settings), codec_options, None)
+            cluster.run(
+                settings.ray, files, job, report.add, lambda name: name + SUFFIX, settings.force, settings.quiet
+            )
+        else:
+            jobs.run(files, partial(_compress_file, settings, targets, codec_options, overall), report.add, large)
     finally:
         report.end()
 
 
 # --- plan
+
+
+def _is_source(name: str) -> bool:
+    """Whether -r compresses a file of this name: neither a compressed file nor the index of one."""
+    return not is_compressed(name.removesuffix(INDEX_SUFFIX))
 
 
 def _without_compressed(settings: Settings) -> list[str]:
@@ -213,35 +232,67 @@ def _compress_file(
     settings: Settings, targets: Targets, codec_options: "Options", overall: Overall | None, name: str
 ) -> Result:
     with jobs.reading(name, seekable=settings.converts) as file:
-        source = _open_source(settings, codec_options, name, file)
-        start = source.stream.tell() if source.stream.seekable() else 0
+        source, stream = _open_source(settings, codec_options, name, file)
+        start = stream.tell() if stream.seekable() else 0
         target = targets.target(name, partial(_target_name, source.suffix))
+        index = _Index(target, settings.force) if settings.index and target else None
         with jobs.writing(targets, file, name, target, binary=True) as out:
-            result = _code(settings, codec_options, source, out, overall)
+            result = _code(settings, codec_options, source, stream, out, overall)
+            if index:
+                index.read(out)
             jobs.check_unchanged(name, file, source.status)
             if settings.remove and source.status:
-                _verify(settings, codec_options, source, start, out)
-        coded_as = _coded_as(source, start) if not settings.converts and jobs.are_files([name]) else ""
+                _verify(settings, codec_options, source, stream, start, out)
+        coded_as = _coded_as(stream, start) if not settings.converts and jobs.are_files([name]) else ""
+    if index:
+        index.write(source.status)
     return result._replace(coded_as=coded_as)
 
 
-def _coded_as(source: Source, start: int) -> str:
+def _coded_as(stream: BinaryIO, start: int) -> str:
     """PNG or FLAC, whose samples --content would store; else nothing."""
-    source.stream.seek(start)
-    return CODED.get(source.stream.read(4), "")
+    stream.seek(start)
+    return CODED.get(stream.read(4), "")
 
 
-def _open_source(settings: Settings, codec_options: "Options", name: str, file: BinaryIO) -> Source:
+class _Index:
+    """The index of one output, which is written when that has its name."""
+
+    def __init__(self, target: str, force: bool) -> None:
+        self._name, self._force = target + INDEX_SUFFIX, force
+        kind = streams.kind(target)
+        if kind not in ("", "a remote file"):
+            raise output.OutputError(f"{target}: is {kind}, which has no index: leave --index out")
+        if not kind:
+            output.check(self._name, "-", force)
+
+    def read(self, out: BinaryIO) -> None:
+        from tokpress.container.index import iter_headers, pack_index
+
+        out.flush()
+        self._data = pack_index(iter_headers(out))
+
+    def write(self, status: os.stat_result | None) -> None:
+        if streams.kind(self._name):
+            destination = streams.writing(self._name, True, self._force)
+        else:
+            destination = output.create(self._name, self._force, status)
+        with destination as file:
+            file.write(self._data)
+
+
+def _open_source(settings: Settings, codec_options: "Options", name: str, file: BinaryIO) -> tuple[Source, BinaryIO]:
+    """The input, and the bytes to compress."""
     status = streams.status(file)
     size = None if name == "-" or not status else status.st_size
     if not settings.converts:
-        return Source(name, file, status, size)
+        return Source(name, status, size), file
     from tokpress.media import unwrap
     from tokpress.tokenizers.samples import samples_of
 
     tokenizer = codec_options.models[0].tokenizer if settings.lossy and codec_options.models else None
     opened = unwrap.opened(file, samples_of(tokenizer) if tokenizer else None)
-    return Source(name, opened.stream, status, opened.size or size, opened.suffix, opened.left_out)
+    return Source(name, status, opened.size or size, opened.suffix, opened.left_out), opened.stream
 
 
 def _target_name(suffix: str, name: str) -> str:
@@ -250,18 +301,25 @@ def _target_name(suffix: str, name: str) -> str:
 
 
 def _code(
-    settings: Settings, codec_options: "Options", source: Source, out: BinaryIO, overall: Overall | None
+    settings: Settings,
+    codec_options: "Options",
+    source: Source,
+    stream: BinaryIO,
+    out: BinaryIO,
+    overall: Overall | None,
 ) -> Result:
-    from tokpress.codec import stream
+    from tokpress.codec.stream import compress_stream
 
     with Progress(display_name(source.name), source.size, settings.quiet, overall) as progress:
-        summary = stream.compress_stream(source.stream, out, replace(codec_options, report=progress.report))
+        summary = compress_stream(stream, out, replace(codec_options, report=progress.report))
         return Result(source, summary, progress.seconds, progress.began)
 
 
-def _verify(settings: Settings, codec_options: "Options", source: Source, start: int, out: BinaryIO) -> None:
+def _verify(
+    settings: Settings, codec_options: "Options", source: Source, stream: BinaryIO, start: int, out: BinaryIO
+) -> None:
     """Raise OutputError if the output does not restore the source. With --rm, this is called before the source is deleted."""
-    expected = None if settings.lossy else source.stream
+    expected = None if settings.lossy else stream
     if expected is not None:
         expected.seek(start)
     with Progress(f"{source.name}: verifying", source.size, settings.quiet) as progress:

@@ -37,6 +37,7 @@ class Settings(TargetSettings):
     to: str | None
     keep_going: bool
     kernel: str
+    ray: str | None
     quiet: bool
     verbose: bool
 
@@ -44,6 +45,8 @@ class Settings(TargetSettings):
         if self.to and (self.keep_going or self.remove):
             raise click.UsageError("--to writes another file: leave --keep-going and --rm out")
         self.check_targets()
+        if self.ray is not None and (self.output or self.stdout):
+            raise click.UsageError("--ray writes FILE beside each FILE.tokp: leave out -o and -c")
 
 
 class Result(NamedTuple):
@@ -65,7 +68,7 @@ class Result(NamedTuple):
                  help="Restore the intact frames of a damaged file; exit with 1."),
     click.option("--to", cls=options.Advanced, type=click.Choice(["png", "flac"]), metavar="KIND",
                  help="Write pictures as png, or sound as flac."),
-    options.given, options.plugins, options.threads, options.kernel,
+    options.given, options.plugins, options.threads, options.kernel, options.ray,
 )  # fmt: skip
 def decompress(**values: Any) -> None:
     """Restore each FILE.tokp to FILE, or stdin to stdout.
@@ -88,8 +91,15 @@ def decompress(**values: Any) -> None:
     models = catalog.load(settings.models, settings.given)
     context = catalog.context(settings.context, several=len(settings.files) > 1)
     large = has_several_frames if targets.separate and jobs.are_files(settings.files) else None
-    restore = partial(_restore_file, settings, targets, models, context, overall_of(settings.files, settings.quiet))
-    jobs.run(settings.files, restore, partial(_report, settings), large)
+    overall = overall_of(settings.files, settings.quiet) if settings.ray is None else None
+    report = partial(_report, settings)
+    if settings.ray is not None:
+        from . import cluster
+
+        restore = partial(_restore_file, settings, Targets(settings), models, context, None)
+        cluster.run(settings.ray, settings.files, restore, report, _without_suffix, settings.force, settings.quiet)
+    else:
+        jobs.run(settings.files, partial(_restore_file, settings, targets, models, context, overall), report, large)
 
 
 # --- plan

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from .output import PREFIX
 from .terminal import note
 
 
@@ -22,7 +23,8 @@ def expanded(values: dict[str, Any], wanted: Callable[[str], bool]) -> dict[str,
 
 
 def _below(name: str, wanted: Callable[[str], bool]) -> Iterator[str]:
-    """The name of a file; of a folder, the regular files in it and below, sorted. Links in folders are left out."""
+    """The name of a file; of a folder, the regular files in it and below, sorted. Links in folders are left out, and
+    so are files that another process has not finished, or left behind when it was killed."""
     if not os.path.isdir(name):
         yield name
         return
@@ -30,5 +32,5 @@ def _below(name: str, wanted: Callable[[str], bool]) -> Iterator[str]:
         for entry in sorted(entries, key=lambda entry: entry.name):
             if entry.is_dir(follow_symlinks=False):
                 yield from _below(entry.path, wanted)
-            elif entry.is_file(follow_symlinks=False) and wanted(entry.name):
+            elif entry.is_file(follow_symlinks=False) and wanted(entry.name) and not entry.name.startswith(PREFIX):
                 yield entry.path

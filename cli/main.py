@@ -21,7 +21,14 @@ from .terminal import note
 
 #: package → the extra of tokpress that installs it
 EXTRAS = {"torch": "torch", "array_api_compat": "torch", "accelerate": "train", "rich": "train", "zstandard": "train"}
-EXTRAS |= {"brotli": "bench", "bz3": "bench", "pyppmd": "bench", "matplotlib": "bench", "fsspec": "fsspec"}
+EXTRAS |= {
+    "brotli": "bench",
+    "bz3": "bench",
+    "pyppmd": "bench",
+    "matplotlib": "bench",
+    "fsspec": "fsspec",
+    "ray": "ray",
+}
 
 
 class Failure(click.ClickException):

@@ -5,6 +5,7 @@ functions of these settings.
 """
 
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,8 @@ THREAD_VARIABLES = (
     "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS", "RAYON_NUM_THREADS",
 )  # fmt: skip
 KERNELS = ("auto", "native", "numpy", "int8", "float")
+#: of a Ray: a host and a port, or a name that Ray knows
+_ADDRESS = re.compile(r"auto|local|(ray://)?[^/\s]+:\d+")
 #: adds options to a command
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -84,6 +87,7 @@ def _limit_threads(ctx: click.Context, option: click.Parameter, count: int) -> i
     """Limit the threads of everything that is imported later. Raises TokpressError where the memory limit is too low."""
     if not ctx.resilient_parsing:
         limits.check()
+    ctx.meta["tokpress.threads"] = count
     if count and not ctx.resilient_parsing:
         os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(count)))
         if torch := sys.modules.get("torch"):
@@ -99,6 +103,13 @@ def _import_modules(ctx: click.Context, option: click.Parameter, names: tuple[st
         ctx.meta["tokpress.imports"] = names
         for name in names:
             load_module(name)
+
+
+def _check_address(ctx: click.Context, option: click.Parameter, address: str | None) -> str | None:
+    """The address of a Ray; "" where --ray has no value."""
+    if address and not _ADDRESS.fullmatch(address):
+        raise click.UsageError(f"--ray {address}: is no address: put --ray last, or name HOST:PORT, auto or local", ctx)
+    return address
 
 
 # --- parameter types
@@ -238,6 +249,10 @@ threads = click.option(
 kernel = click.option(
     "--kernel", cls=Advanced, type=click.Choice(KERNELS), default="auto", show_default=True, metavar="NAME",
     help=f"By {', '.join(KERNELS[1:-1])} or {KERNELS[-1]} (slow).",
+)  # fmt: skip
+ray = click.option(
+    "--ray", cls=Advanced, is_flag=False, flag_value="", callback=_check_address, metavar="[ADDRESS]",
+    help="Work on all machines of a Ray cluster.",
 )  # fmt: skip
 lanes = click.option(
     "--lanes", cls=Advanced, type=click.IntRange(1, 512), metavar="N", show_default="by size",

@@ -10,7 +10,8 @@ import contextlib
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextvars import ContextVar
 from typing import BinaryIO, cast
 
 from tokpress.errors import TokpressError
@@ -27,6 +28,10 @@ CLOSED_FIRST = os.name == "nt"
 
 class OutputError(TokpressError):
     """The target cannot be written to."""
+
+
+class Exists(OutputError):
+    """The target is a file already."""
 
 
 def check(target: str, source: str, force: bool) -> None:
@@ -49,8 +54,8 @@ def check(target: str, source: str, force: bool) -> None:
         raise exists(target)
 
 
-def exists(target: str) -> OutputError:
-    return OutputError(f"{target}: exists already: overwrite it with -f, or choose another name with -o")
+def exists(target: str) -> Exists:
+    return Exists(f"{target}: exists already: overwrite it with -f, or choose another name with -o")
 
 
 @contextlib.contextmanager
@@ -81,7 +86,7 @@ class _Temporary:
 
     def __init__(self, target: str) -> None:
         folder, base = os.path.split(target)
-        self._target, self._name = target, PREFIX + os.urandom(8).hex()
+        self._target, self._name = target, PREFIX + _tag.get() + os.urandom(8).hex()
         self._folder = _open_folder(folder)
         if self._folder is None:
             self._name = os.path.join(folder, self._name)
@@ -183,6 +188,30 @@ def rename(folder: int | None, temporary: str | bytes, name: str | bytes, force:
 
 #: temporary files that exist or are about to exist
 _unfinished: set[_Temporary] = set()
+
+
+#: the beginning of temporary names, behind PREFIX
+_tag: ContextVar[str] = ContextVar("tag", default="")
+
+
+@contextlib.contextmanager
+def tagged(tag: str) -> Iterator[None]:
+    """Temporary files of this context have a tag in their names, for `sweep_folders`."""
+    before = _tag.set(tag)
+    try:
+        yield
+    finally:
+        _tag.reset(before)
+
+
+def sweep_folders(folders: Iterable[str], tag: str) -> None:
+    """Remove the temporary files with a tag, which processes that were killed have left in these folders."""
+    for folder in folders:
+        with contextlib.suppress(OSError):
+            for name in os.listdir(folder or "."):
+                if name.startswith(PREFIX + tag):
+                    with contextlib.suppress(OSError):
+                        os.unlink(os.path.join(folder, name))
 
 
 def sweep() -> None:

@@ -15,6 +15,7 @@ COMMANDS = {
     "test": "Verify .tokp files without writing anything.",
     "migrate": "Code .tokp files again by the models of this release.",
     "info": "Show sizes, frames and models of .tokp files.",
+    "index": "Write the index of .tokp files, for reading parts of them.",
     "models": "List the installed models.",
     "list": "List the priors or tokenizers that can be trained.",
     "score": "Print the bits that each file, line, token or byte costs.",

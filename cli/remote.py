@@ -5,9 +5,10 @@ before the work, not locked: another process may take it meanwhile.
 """
 
 import contextlib
+import io
 import re
 from collections.abc import Iterator
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 from .output import OutputError, exists
 
@@ -51,7 +52,41 @@ def opened(name: str) -> Iterator[BinaryIO]:
     with _named(name):
         file = system.open(path, "rb")
     with file:
-        yield file
+        yield cast(BinaryIO, _Reading(file, name))
+
+
+class _Reading(io.RawIOBase):
+    """A file of fsspec, whose errors name it. Libraries of connections have errors of their own, which are no OSError."""
+
+    def __init__(self, file: Any, name: str) -> None:
+        self._file, self._name = file, name
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return bool(self._file.seekable())
+
+    def tell(self) -> int:
+        return int(self._file.tell())
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        return int(self._file.seek(offset, whence))
+
+    def read(self, size: int = -1) -> bytes:
+        try:
+            return bytes(self._file.read(size))
+        except Exception as error:
+            reason = str(error) or type(error).__name__
+            raise OutputError(f"{self._name}: reading failed: {reason}: try again") from error
+
+    def readall(self) -> bytes:
+        return self.read()
+
+    def readinto(self, buffer: Any) -> int:
+        data = self.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
 
 
 @contextlib.contextmanager
@@ -68,7 +103,7 @@ def created(name: str, force: bool) -> Iterator[BinaryIO]:
 
     with tempfile.TemporaryDirectory() as folder:
         local = os.path.join(folder, "output")
-        with open(local, "wb") as file:
+        with open(local, "w+b") as file:
             yield file
         with _named(name):
             system.put_file(local, path)

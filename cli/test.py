@@ -30,6 +30,7 @@ class Settings:
     context: str | None
     given: str | None
     kernel: str
+    ray: str | None
     quiet: bool
     verbose: bool
 
@@ -45,7 +46,7 @@ class Result(NamedTuple):
 @click.command(cls=options.Command)
 @options.all_of(
     options.files, options.recursive, options.models, options.context, options.quiet, options.verbose,
-    options.given, options.plugins, options.threads, options.kernel,
+    options.given, options.plugins, options.threads, options.kernel, options.ray,
 )  # fmt: skip
 def test(**values: Any) -> None:
     """Decode each FILE.tokp, or stdin, and compare its checksums. Of archives, also read the index. Nothing is written.
@@ -59,8 +60,14 @@ def test(**values: Any) -> None:
     models = catalog.load(settings.models, settings.given)
     context = catalog.context(settings.context, several=len(settings.files) > 1)
     large = has_several_frames if jobs.are_files(settings.files) else None
-    decode = partial(_decode_file, settings, models, context, overall_of(settings.files, settings.quiet))
-    jobs.run(settings.files, decode, partial(_report, settings), large)
+    overall = overall_of(settings.files, settings.quiet) if settings.ray is None else None
+    decode, report = partial(_decode_file, settings, models, context, overall), partial(_report, settings)
+    if settings.ray is not None:
+        from . import cluster
+
+        cluster.run(settings.ray, settings.files, decode, report, lambda name: None, False, settings.quiet)
+    else:
+        jobs.run(settings.files, decode, report, large)
 
 
 def _decode_file(

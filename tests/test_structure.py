@@ -52,6 +52,7 @@ STATE = {
     "cli.signals._holding": "whether signals wait",
     "cli.signals._finished": "whether the work is over",
     "cli.signals._check_job": "whether a thread's work is still wanted",
+    "cli.output._tag": "the names of temporary files in a worker",
     "cli.terminal._desk": "the terminal's line",
 }
 

@@ -12,6 +12,7 @@ from tokpress.codec import archive
 from tokpress.codec.options import Options
 from tokpress.codec.stream import Summary, compress_stream, decompress_stream
 from tokpress.container.frames import FrameHeader, Kind, write_frame
+from tokpress.container.index import iter_headers, pack_index
 from tokpress.container.member import iter_frames
 from tokpress.errors import FormatError, ModelMismatchError
 from tokpress.models import embedded
@@ -82,6 +83,12 @@ def test_seeking_and_joining():
         assert file.seek(len(DATA) + 4000) and file.read(50) == DATA[4000:4050]
         assert file.seek(10) and file.read(50) == DATA[10:60]
     assert tokpress.decompress(FILE + packed(embed=False)) == 2 * DATA, "a model serves for all frames after it"
+
+
+def test_an_index_of_a_file_with_models():
+    index = io.BytesIO(pack_index(iter_headers(io.BytesIO(FILE + FILE))))
+    with tokpress.open(io.BytesIO(FILE + FILE), index=index) as file:
+        assert file.seek(len(DATA) + 4000) and file.read(50) == DATA[4000:4050]
 
 
 def test_an_archive_that_stands_alone():

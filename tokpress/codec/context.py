@@ -41,6 +41,9 @@ class Context:
         self.digest = blake2b(self.source, digest_size=DIGEST_BYTES).digest()
         self._lock, self._tokens = Lock(), dict[bytes, "ContextTokens"]()
 
+    def __reduce__(self) -> tuple[type[Context], tuple[bytes, bool]]:
+        return Context, (self.source, self.keep)
+
     def __repr__(self) -> str:
         return f"<Context: {len(self.source):,} bytes, {self.digest.hex()}>"
 

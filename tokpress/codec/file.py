@@ -1,6 +1,7 @@
 """`tokpress.open`: a .tokp file as a Python file, in the manner of `lzma.open`.
 
-Reading holds the source of one frame, and decodes a frame when one of its bytes is read: a seek skips the payloads in between.
+Reading holds the source of one frame, and decodes a frame when one of its bytes is read: a seek skips the payloads in between. It
+reads their headers, or none with an index (`tokpress index`, docs/format.md).
 Writing holds one frame; closing writes the last one. A file that is not closed, or is left by an exception, lacks its last frame, so
 it is never taken for complete. Appending adds a member: the file keeps its frames, and reading gives the sources one after another. A
 file that lacks its end is not appended to: nothing after that place could be read.
@@ -81,11 +82,11 @@ class TokpressFile(io.BufferedIOBase):
 
     file: a path, or a binary file object with read(n) or write(data), which stays open on close. model, models: when reading, used
     beside the shipped models; when writing, the candidates in place of the shipped ones. lanes, effort, context, embed: as in `compress`.
-    frame_size, kernel: as in `Options`.
+    frame_size, kernel: as in `Options`. index: when reading a file that can seek, the path of its index, or a binary file object.
 
     Raises FormatError (ChecksumError), ModelMismatchError when reading; FormatError when appending to another kind of file;
-    ModelError when a model cannot be opened; TokpressError when writing with a lossy model; TypeError where `file` is neither path
-    nor file; BlockingIOError where it is non-blocking and not ready.
+    ModelError when a model cannot be opened; TokpressError when writing with a lossy model; ValueError for an index
+    where nothing can seek; TypeError where `file` is neither path nor file; BlockingIOError where it is non-blocking and not ready.
     """
 
     def __init__(
@@ -101,6 +102,7 @@ class TokpressFile(io.BufferedIOBase):
         kernel: str = "auto",
         context: bytes | Context | None = None,
         embed: bool = False,
+        index: PathLike | BinaryIO | None = None,
     ) -> None:
         self._reader: io.BufferedReader | None = None
         self._sink: FrameSink | None = None
@@ -108,6 +110,8 @@ class TokpressFile(io.BufferedIOBase):
         self._lock = threading.RLock()
         if mode not in ("r", "rb", "w", "wb", "x", "xb", "a", "ab"):
             raise ValueError(f"mode must be rb, wb, xb or ab, not {mode!r}")
+        if index is not None and mode[0] != "r":
+            raise ValueError("an index is for reading: `tokpress index` makes it when the file is complete")
         self._owned = isinstance(file, str | bytes | os.PathLike)
         if not self._owned:
             need(file, "read" if mode[0] == "r" else "write")
@@ -119,9 +123,20 @@ class TokpressFile(io.BufferedIOBase):
         else:
             self._stream = file
         if mode[0] == "r":
-            self._reader = io.BufferedReader(Frames(self._stream, Decoding(given, kernel, options.context)))
+            self._reader = io.BufferedReader(self._frames(Decoding(given, kernel, options.context), index))
         else:
             self._sink = FrameSink(self._stream, options)
+
+    def _frames(self, given: Decoding, index: PathLike | BinaryIO | None) -> Frames:
+        stream = cast(BinaryIO, self._stream)
+        try:
+            if isinstance(index, str | bytes | os.PathLike):
+                with builtins.open(index, "rb") as indexed:
+                    return Frames(stream, given, indexed)
+            return Frames(stream, given, index)
+        except BaseException:
+            self.abandon()
+            raise
 
     # --- state -----------------------------------------------------------------------------------
 
@@ -255,6 +270,7 @@ def open(
     kernel: str = "auto",
     context: bytes | Context | None = None,
     embed: bool = False,
+    index: PathLike | BinaryIO | None = None,
 ) -> TokpressFile: ...
 @overload
 def open(
@@ -269,6 +285,7 @@ def open(
     kernel: str = "auto",
     context: bytes | Context | None = None,
     embed: bool = False,
+    index: PathLike | BinaryIO | None = None,
     encoding: str | None = None,
     errors: str | None = None,
     newline: str | None = None,
@@ -286,6 +303,7 @@ def open(
     kernel: str = "auto",
     context: bytes | Context | None = None,
     embed: bool = False,
+    index: PathLike | BinaryIO | None = None,
     encoding: str | None = None,
     errors: str | None = None,
     newline: str | None = None,
@@ -302,6 +320,7 @@ def open(
     kernel: str = "auto",
     context: bytes | Context | None = None,
     embed: bool = False,
+    index: PathLike | BinaryIO | None = None,
     encoding: str | None = None,
     errors: str | None = None,
     newline: str | None = None,
@@ -342,6 +361,7 @@ def open(
         kernel=kernel,
         context=context,
         embed=embed,
+        index=index,
     )
     if not text:
         return binary

@@ -1,7 +1,8 @@
 """The source of a stream of frames, as a raw file. A frame is decoded when one of its bytes is read.
 
 A frame is verified before its last piece is returned. A frame that does not belong to the one before it is refused, wherever reading
-begins. A member that is read from beginning to end is compared with its digest too.
+begins. A member that is read from beginning to end is compared with its digest too. A seek reads the headers up to its place, one read
+each; with an index, none: the header of a frame is compared with the index when the frame is decoded.
 """
 
 import io
@@ -11,6 +12,7 @@ from typing import Any, BinaryIO
 
 from ..container.digest import MemberDigest
 from ..container.frames import MAX_NUMBER, FrameHeader, Kind, Payload, read_header
+from ..container.index import Confirmed, header_at, read_index
 from ..container.member import Member, check_end
 from ..container.varint import ADVICE, can_seek, need
 from ..errors import FormatError
@@ -18,14 +20,20 @@ from . import restore
 
 
 class Frames(io.RawIOBase):
-    """The source of a stream of frames, read only."""
+    """The source of a stream of frames, read only. index: a stream of the index of these frames. Raises FormatError where that is
+    damaged or of another file, ValueError where the frames are in a stream that cannot seek."""
 
-    def __init__(self, stream: BinaryIO, given: restore.Decoding) -> None:
+    def __init__(self, stream: BinaryIO, given: restore.Decoding, index: BinaryIO | None = None) -> None:
         need(stream, "read")
         self._stream, self._given = stream, given
         self._can_seek = can_seek(stream)
         self._base = stream.tell() if self._can_seek else 0  # the frames may begin inside a file
         self._end = stream.seek(0, io.SEEK_END) if self._can_seek else None
+        self._index: Confirmed | None = None
+        if index is not None:
+            if self._end is None:
+                raise ValueError("an index needs a file that can seek")
+            self._index = Confirmed(read_index(index, self._end - self._base))
         self._headers: list[FrameHeader] = []  # of the frames met so far
         self._starts: list[int] = []  # of their sources
         self._next = 0  # position of the next header, from the base
@@ -61,6 +69,8 @@ class Frames(io.RawIOBase):
             raise ValueError(f"cannot seek to {offset}, before the start")
         while self._met < offset and self._meet():
             pass
+        if self._index and offset >= self._met:  # the length of the source is told
+            self._index.confirm(self._stream, self._base, len(self._index.headers) - 1)
         self._position = min(offset, self._met)
         return self._position
 
@@ -82,12 +92,7 @@ class Frames(io.RawIOBase):
         """Read one more header; False at the end of the file. The payload before it is read or skipped."""
         if self._complete:
             return False
-        if self._can_seek:
-            self._stream.seek(self._base + self._next)
-        elif self._payload:
-            for _ in self._payload:
-                pass
-        header = read_header(self._stream, self._next, len(self._headers) + 1)
+        header = self._next_header()
         if header is None:
             check_end(len(self._headers), self._member)
             self._complete = True
@@ -104,16 +109,33 @@ class Frames(io.RawIOBase):
         self._headers.append(header)
         self._next = after
         if header.kind == Kind.WEIGHTS:
+            self._go_to_payload(len(self._headers) - 1)
             self._given = restore.with_model(self._given, header, Payload(self._stream, header).read())
             self._current, self._payload, self._pieces = -1, None, iter(())
         elif not self._can_seek or not header.source_length:  # an empty frame is never read: verify it here
             self._open(len(self._headers) - 1)
         return True
 
+    def _next_header(self) -> FrameHeader | None:
+        number = len(self._headers)
+        if self._index:
+            return self._index.headers[number] if number < len(self._index.headers) else None
+        if self._can_seek:
+            return header_at(self._stream, self._base + self._next, self._next, number + 1)
+        for _ in self._payload or ():
+            pass
+        return read_header(self._stream, self._next, number + 1)
+
+    def _go_to_payload(self, number: int) -> None:
+        header = self._headers[number]
+        if self._index:
+            self._index.confirm(self._stream, self._base, number)
+        elif self._can_seek:
+            self._stream.seek(self._base + header.offset + len(header.pack()))
+
     def _open(self, number: int) -> None:
         header = self._headers[number]
-        if self._can_seek:
-            self._stream.seek(self._base + header.offset + len(header.pack()))
+        self._go_to_payload(number)
         self._current, self._piece, self._piece_start = number, b"", self._starts[number]
         self._payload = Payload(self._stream, header)
         self._pieces = restore.restore_frame(header, self._payload, self._given)
