@@ -30,6 +30,8 @@ Job = Callable[[str], R]
 GROUP_FILES, GROUP_BYTES = 64, 1 << 24
 #: tasks for each core that are handed to Ray before the first ends; attempts for each of them
 TASKS_AHEAD, RETRIES = 4, 3
+#: seconds in which tasks of a stopped call may remove their temporary files
+PATIENCE = 10.0
 
 
 class Outcome(NamedTuple, Generic[R]):
@@ -141,7 +143,9 @@ class _Call(Generic[R]):
                         yield Outcome(group[0], None, f"{group[0]}: {reason}")
         finally:
             for reference in pending:
-                ray.cancel(reference, force=True)
+                ray.cancel(reference)  # as by Ctrl-C; `force` may end this process instead (Ray 2.60)
+            if pending:
+                ray.wait(list(pending), num_returns=len(pending), timeout=PATIENCE)
 
     def _missing(self, names: list[str]) -> Iterator[tuple[str, int]]:
         """Inputs without an output, and their sizes. The others are counted."""

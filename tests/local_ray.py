@@ -54,6 +54,7 @@ def _started() -> Iterator[str]:
         command += ["--include-dashboard=false", "--disable-usage-stats"]
         command += [f"--{name}={port}" for name, port in zip(PORTS, ports)]
         quiet = {**os.environ, "PYTHONWARNINGS": "ignore", "PYTHONUNBUFFERED": "1"}
+        quiet.pop("PYTHONPYCACHEPREFIX", None)  # Ray's own bytecode is compiled already
         with subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=quiet
         ) as running:

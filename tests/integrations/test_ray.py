@@ -54,17 +54,19 @@ def test_a_damaged_row_is_named():
 
 
 PROGRAM = """
+import os
 import sys
 import ray
 from tokpress.integrations import ray as tokpress_ray
 
+folder = os.path.abspath("packed")  # workers are in other folders
 ray.init(sys.argv[1], log_to_driver=False, logging_level="error")
 ray.data.DataContext.get_current().enable_progress_bars = False
 texts = [{"text": "nothing happened %d\\n" % day * 5} for day in range(60)]
 data = ray.data.from_items(texts, override_num_blocks=4)
 packed = data.map_batches(tokpress_ray.compress, fn_kwargs={"column": "text", "into": "packed", "effort": "fast"})
-packed.drop_columns(["text"]).write_parquet("packed")
-back = ray.data.read_parquet("packed").map_batches(tokpress_ray.decompress, fn_kwargs={"column": "packed", "into": "text"})
+packed.drop_columns(["text"]).write_parquet(folder)
+back = ray.data.read_parquet(folder).map_batches(tokpress_ray.decompress, fn_kwargs={"column": "packed", "into": "text"})
 assert sorted(row["text"].decode() for row in back.iter_rows()) == sorted(row["text"] for row in texts)
 scored = data.map_batches(tokpress_ray.score, fn_kwargs={"column": "text", "model": "context-mixing"})
 assert 10 < scored.mean("bits") < 1000
