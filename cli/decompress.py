@@ -211,7 +211,7 @@ def _bytes_between(source: BinaryIO, start: int, end: int) -> int | None:
             source.seek(position)
             if (header := read_header(source, position)) is None:
                 return None
-            position += len(header.pack()) + header.payload_length
+            position += header.frame_bytes
             count += header.source_length
     except FormatError:
         return None

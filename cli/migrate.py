@@ -59,10 +59,10 @@ class Result(NamedTuple):
 @click.command(cls=options.Command)
 @options.all_of(
     options.files, options.recursive,
-    options.force("Also files that need no other model than those of this release."),
+    options.force("Also files of this release."),
     click.option("--fast", is_flag=True, help="Leave out the text model; faster."),
     click.option("--best", is_flag=True, help="Add a larger text model; 8 times slower."),
-    click.option("--to", type=options.FileName(), metavar="NAME|DIR", help="Model to code with.", show_default="best shipped one"),
+    click.option("--to", type=options.FileName(), metavar="NAME|DIR", help="Model of the new files.", show_default="best shipped one"),
     options.models, options.context, options.embed, options.quiet, options.verbose,
     options.plugins, options.threads, options.kernel,
 )  # fmt: skip
@@ -70,8 +70,8 @@ def migrate(**values: Any) -> None:
     """Code each FILE.tokp again, by the models of this release.
 
     A file that another release made may need a model that this one has not: -m names it. Each file is decoded, coded, decoded again and
-    compared. Only then does the new file take the place of the old one, with its owner, permissions and times. A file that needs
-    no other model than those of this release is kept.
+    compared. Only then does the new file take the place of the old one, with its owner, permissions and times. A file whose models
+    are all in this release, or are the model of --to, is kept.
 
     \b
     Examples:
@@ -116,7 +116,7 @@ def _migrate_file(
 def _report(settings: Settings, result: Result) -> None:
     name = display_name(result.name)
     if result.new_bytes is None:
-        note(f"{name}: is kept: it needs no other model than those of this release", settings.quiet)
+        note(f"{name}: is kept: its models are current", settings.quiet)
         return
     sizes = f"{result.old_bytes:,} → {result.new_bytes:,} bytes, {rates(result.source_bytes, result.new_bytes)}"
     note(f"{name}: {sizes}, verified", settings.quiet)

@@ -29,7 +29,7 @@ class Settings:
 
 fetch = click.option(
     "--fetch", multiple=True, metavar="REPO|ID",
-    help="Fetch a model from the Hugging Face Hub, by its repository (user/model, user/model@REVISION) or its id; repeatable.",
+    help="Fetch a model from the Hugging Face Hub; repeatable.",
 )  # fmt: skip
 
 
@@ -39,12 +39,13 @@ def models(**values: Any) -> None:
     """List the models that are here: shipped ones, those in the folders that $TOKPRESS_MODELS names, those fetched from the Hugging
     Face Hub, and those of installed data packages.
 
-    With -v, also the place and the folder of each model. With --fetch, only the models that were fetched.
+    With -v, also the place and the folder of each model. --fetch takes a repository, user/model or user/model@REVISION, or the id of a
+    model; then only the models that were fetched are listed.
 
     \b
     Examples:
       tokpress models
-      tokpress models --fetch user/model
+      tokpress models -v
     """
     settings = Settings(**values)
     rows, damaged = _described(settings.fetch)

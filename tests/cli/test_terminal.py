@@ -222,7 +222,12 @@ def prints(tree: ast.AST) -> list[int]:
 
 def test_nothing_else_prints():
     """A bar of rich's, in training, is given a Console; what it shows is made printable."""
-    allowed = {("training.py", 1), ("backend.py", 1), ("build_core.py", 4)}  # the last two are scripts, and install
+    allowed = {
+        ("training.py", 1),
+        ("backend.py", 1),
+        ("build_core.py", 4),
+        ("package.py", 1),
+    }  # the last three are scripts
     for path in [*CLI.glob("*.py"), *PACKAGE.rglob("*.py")]:
         lines = prints(ast.parse(path.read_text("utf-8")))
         if path.name == "terminal.py" and path.parent == CLI:

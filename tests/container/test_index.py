@@ -49,7 +49,7 @@ def test_an_index_is_the_headers(data):
     offset = 0
     for header in index.unpack_index(indexed(data)):
         assert header.offset == offset
-        offset += index.size(header)
+        offset += header.frame_bytes
     assert offset == len(data)
 
 

@@ -412,7 +412,7 @@ def test_a_terminal_sees_a_bar(monkeypatch):
     monkeypatch.setattr(sys, "stderr", terminal := Terminal())
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "80")
-    progress = Progress(60, 4000, 30.0, 3.2, 2.468, 0.25, 0.003)
+    progress = Progress(60, 4000, 30.0, 3.2, 2.0, 2.468, 0.25, 0.003)
     with Display(quiet=False) as display:
         display.phase("Tokenizing")
         display.bytes(5 * 10**6, 10**7)
@@ -420,7 +420,7 @@ def test_a_terminal_sees_a_bar(monkeypatch):
         display.step(progress)
     shown = terminal.getvalue()
     text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown)
-    assert " 100% 5.0 MB of 10.0 MB" in text and " 25% 1:30 left, held-out 2.468 bits" in text, text
+    assert " 100% 5.0 MB of 10.0 MB" in text and " 25% 1:30 left, held-out 2.468, train 2.308 bits/byte" in text, text
     with Display(quiet=True) as display:
         display.phase("Tokenizing")
         display.step(progress)

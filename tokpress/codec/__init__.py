@@ -7,4 +7,5 @@ choose          trials: model, lzma or raw        ahead       several frames at 
 context         bytes that the models read first          incremental  compressor and decompressor of pieces
 sink            bytes in, frames out
 lossy, residual tokens of lossy tokenizers        archive/    many files in one
+embedding       models within a file              migrate     a file coded again by other models
 """

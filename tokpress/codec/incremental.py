@@ -188,7 +188,7 @@ class TokpressDecompressor:
         if problem := self._member.follow(header):
             raise FormatError(f"{header.where}: {problem}: {ADVICE}")
         self._header, self._pieces, self._left = header, None, header.source_length
-        self._offset += len(header.pack()) + header.payload_length
+        self._offset += header.frame_bytes
         self._number += 1
         return True
 

@@ -29,6 +29,8 @@ class Frames(io.RawIOBase):
         self._can_seek = can_seek(stream)
         self._base = stream.tell() if self._can_seek else 0  # the frames may begin inside a file
         self._end = stream.seek(0, io.SEEK_END) if self._can_seek else None
+        if self._can_seek:
+            stream.seek(self._base)  # reading from the start needs no jump
         self._index: Confirmed | None = None
         if index is not None:
             if self._end is None:
@@ -97,7 +99,7 @@ class Frames(io.RawIOBase):
             check_end(len(self._headers), self._member)
             self._complete = True
             return False
-        after = self._next + len(header.pack()) + header.payload_length
+        after = self._next + header.frame_bytes
         if self._end is not None and self._base + after > self._end:
             raise FormatError(f"{header.where}: truncated inside its payload: get a complete copy of the file")
         problem = self._member.follow(header)
@@ -130,8 +132,8 @@ class Frames(io.RawIOBase):
         header = self._headers[number]
         if self._index:
             self._index.confirm(self._stream, self._base, number)
-        elif self._can_seek:
-            self._stream.seek(self._base + header.offset + len(header.pack()))
+        elif self._can_seek and self._stream.tell() != (at := self._base + header.offset + len(header.pack())):
+            self._stream.seek(at)  # a jump may be a request, which not all servers answer
 
     def _open(self, number: int) -> None:
         header = self._headers[number]

@@ -154,7 +154,7 @@ class _Decoded:
 
     def lost(self, error: TokpressError) -> Damaged:
         """The damage in place of this frame; of length 0 if its bytes were returned, and only the digest of its member is wrong."""
-        message, length = str(error), self.left and len(self.header.pack()) + self.header.payload_length
+        message, length = str(error), self.left and self.header.frame_bytes
         if not message.startswith(self.header.where):
             message = f"{self.header.where}: {message}"
         return Damaged(self.header.offset, length, message, unverified=not length)
@@ -183,7 +183,7 @@ class _Frames:
                 except FormatError as error:
                     if not self._keep_going:
                         raise
-                    yield Damaged(header.offset, len(header.pack()) + header.payload_length, str(error))
+                    yield Damaged(header.offset, header.frame_bytes, str(error))
                     continue
             # what a model decodes is read at once, so that the frames behind it can be drawn
             yield _Drawn(header, payload.read() if header.kind.is_coded else payload, self._progress.item_report())

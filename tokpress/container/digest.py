@@ -1,4 +1,4 @@
-"""The digest of a member's source: 64 bits against a wrong decoder, and the proof that its frames, each of them intact, belong together."""
+"""The 64-bit digest of a member's source. It finds a wrong decoder, and intact frames that do not belong together."""
 
 from __future__ import annotations
 

@@ -181,6 +181,11 @@ class FrameHeader:
         return self.source_length if self.alone else self.total_length
 
     @property
+    def frame_bytes(self) -> int:
+        """Bytes of header and payload."""
+        return len(self.pack()) + self.payload_length
+
+    @property
     def model_ids(self) -> list[bytes]:
         """The models of the frame."""
         return [id for id in (self.model_id, self.residual_id) if id is not None]

@@ -1,7 +1,7 @@
 """The index of a .tokp file: the headers of its frames, in a file of its own (docs/format.md, "Index files").
 
-A reader with an index finds a frame without reading the headers before it. The link of each header proves the header before it, so one
-header of the file proves all numbers of the index before it, back to the beginning of its member.
+A reader with an index finds a frame without reading the headers before it. Each header holds a CRC of the header before it, so one
+header that is compared with the file verifies all earlier headers of its member.
 
 >>> import io
 >>> from tokpress.container.frames import FrameHeader, Kind, write_frame
@@ -31,13 +31,11 @@ MAX_HEADER = 96
 REBUILD = "build the index again with `tokpress index -f`"
 
 
-def size(header: FrameHeader) -> int:
-    """Bytes of a frame: of its header and its payload."""
-    return len(header.pack()) + header.payload_length
-
-
 def header_at(stream: BinaryIO, position: int, offset: int, number: int) -> FrameHeader | None:
-    """The header at a position of a seekable stream, by one read; None at the end. offset, number: for messages."""
+    """The header at a position of a seekable stream; None at the end. A jump to it takes one read: that of a remote file is a request.
+    A stream that stands there already need not jump, which some streams cannot. offset, number: for messages."""
+    if stream.tell() == position:
+        return read_header(stream, offset, number)
     stream.seek(position)
     try:
         return read_header(io.BytesIO(read_up_to(stream, MAX_HEADER)), offset, number)
@@ -52,7 +50,7 @@ def iter_headers(stream: BinaryIO) -> Iterator[FrameHeader]:
     Payloads are not read."""
     end, offset, number, member = stream.seek(0, io.SEEK_END), 0, 1, Member()
     while header := header_at(stream, offset, offset, number):
-        offset, number = offset + size(header), number + 1
+        offset, number = offset + header.frame_bytes, number + 1
         if offset > end:
             raise FormatError(f"{header.where}: truncated inside its payload: get a complete copy of the file")
         if problem := member.follow(header):
@@ -81,7 +79,7 @@ def unpack_index(data: bytes) -> list[FrameHeader]:
             if problem := member.follow(header):
                 raise FormatError(f"{header.where}: {problem}")
             headers.append(replace(header, offset=offset))
-            offset += size(header)
+            offset += header.frame_bytes
         check_end(len(headers), member)
     except FormatError as error:
         raise FormatError(f"the index is damaged: {error}: {REBUILD}") from None
@@ -93,7 +91,7 @@ def read_index(stream: BinaryIO, file_bytes: int) -> list[FrameHeader]:
 
     Raises FormatError where it is damaged, or the index of another file."""
     headers = unpack_index(read_up_to(stream, len(MAGIC) + file_bytes + CRC_BYTES + 1))
-    if (indexed := headers[-1].offset + size(headers[-1])) != file_bytes:
+    if (indexed := headers[-1].offset + headers[-1].frame_bytes) != file_bytes:
         raise FormatError(f"the index is of a file of {indexed:,} bytes, and this one has {file_bytes:,}: {REBUILD}")
     return headers
 

@@ -21,7 +21,7 @@ def iter_frames(stream: BinaryIO) -> Iterator[tuple[FrameHeader, Payload]]:
         yield header, payload
         for _ in payload:
             pass
-        offset, number = offset + len(header.pack()) + header.payload_length, number + 1
+        offset, number = offset + header.frame_bytes, number + 1
     check_end(number - 1, member)
 
 

@@ -14,6 +14,7 @@ loading     read a directory: a `Model`
 contents    read a directory and check it
 folder      the files of a directory, and the id as a hash of them
 identity    lists of the ids of the shipped models, and of former ones (shipped/)
+embedded    a model as bytes, for a file that stands alone
 packed      pickling and copying of models
 guard       stop a decoder whose tokens make too many bytes
 """

@@ -40,29 +40,40 @@ def _files(model: Model) -> dict[str, bytes]:
 
 def unpack(packed: bytes, id: bytes) -> Model:
     """The reverse of `pack`. Raises ModelError where the bytes are no model, or one with another id."""
-    stream, held, place = io.BytesIO(packed), dict[str, bytes](), ""
+    try:
+        return _load(_parsed(packed), id)
+    except TokpressError as error:
+        raise ModelError(f"the embedded model {id.hex()} cannot be used: {error}") from error
+
+
+def _parsed(packed: bytes) -> dict[str, bytes]:
+    """Name → contents of the files."""
+    stream, held = io.BytesIO(packed), dict[str, bytes]()
 
     def take(count: int) -> bytes:
         if count > len(packed) - stream.tell():
             raise FormatError("its bytes end too early")
         return stream.read(count)
 
-    try:
-        if not packed:
-            raise FormatError("it is empty")
-        while stream.tell() < len(packed):
-            name = take(take_varint(take, "the model")).decode("ascii", "replace")
-            if name not in FILES[len(held) :] or name in held:
-                raise FormatError(f"it holds a file {name[:40]!r}")
-            held[name] = take(take_varint(take, "the model"))
-        with tempfile.TemporaryDirectory() as place:
-            folder = Path(place) / "model"
-            folder.mkdir()
-            for name, data in held.items():
-                (folder / name).write_bytes(data)
+    while stream.tell() < len(packed):
+        name = take(take_varint(take, "the model")).decode("ascii", "replace")
+        if name not in FILES[len(held) :] or name in held:
+            raise FormatError(f"it holds a file {name[:40]!r}")
+        held[name] = take(take_varint(take, "the model"))
+    if not held:
+        raise FormatError("it is empty")
+    return held
+
+
+def _load(held: dict[str, bytes], id: bytes) -> Model:
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place) / f"embedded-{id.hex()}"  # which gives the model its name
+        folder.mkdir()
+        for name, data in held.items():
+            (folder / name).write_bytes(data)
+        try:
             if folder_files.identity(folder) != id:
                 raise FormatError("it is not the model of this id")
             return load_folder(folder)
-    except TokpressError as error:
-        why = str(error).replace(f"{place}{os.sep}", "")
-        raise ModelError(f"the embedded model {id.hex()} cannot be used: {why}") from error
+        except TokpressError as error:  # the folder is nothing to a reader of the message
+            raise ModelError(str(error).replace(f"{folder}{os.sep}", "")) from error

@@ -1,4 +1,4 @@
-"""Load or fetch a model that may have to come from the Hugging Face Hub: the only functions that look for a model over the network."""
+"""Load or fetch a model that may have to come from the Hugging Face Hub: these functions, and `Model.from_pretrained`, download models."""
 
 from __future__ import annotations
 
