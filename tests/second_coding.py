@@ -1,4 +1,4 @@
-"""The coders, lanes and grids of tests/second_reader.py, from docs/format.md alone: nothing of tokpress is imported."""
+"""The coders, lanes and grids of tests/second_reader.py, of docs/format.md. Nothing of tokpress is imported."""
 
 import lzma
 import math

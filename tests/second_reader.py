@@ -1,4 +1,5 @@
 """A second reader of .tokp files: plain Python of the standard library, written from docs/format.md. It imports nothing of tokpress.
+The container was written from that page alone. The definitions that the page then lacked were read in the code and added to the page.
 
 Independent, here and in second_coding.py: frames of all kinds, limits and checks; members; short frames; embedded models and ids; lanes, their
 default, order in items; least payloads; the range coder, the stack, intervals and float32; class-factored symbols; the order of bitwise decisions
@@ -14,8 +15,7 @@ Not independent: what the format defines by modules of the package. The caller s
     tokenize(model, context)              tokens of a context by `bpe`
     reconstruct(model, tokens, grid, n)   n bytes from the tokens of a learned tokenizer
 
-`member` is that of an ensemble, else None; `tokens` is the number by which tables are sized; `grid` is packed, b"" without samples.
-Not here: archives, the search for frames around damage, `given` items, the tokenizers `chars`, `words`, `palette`."""
+`member` is that of an ensemble, else None; `tokens` sizes tables; `grid` is packed, b"" without samples. Not here: archives, the search for frames around damage, `given` items, the tokenizers `chars`, `words`, `palette`."""
 
 import binascii
 import hashlib

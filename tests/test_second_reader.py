@@ -1,4 +1,6 @@
-"""Golden files decoded by a reader that was written from docs/format.md (second_reader.py), which the package supplies with its Python twins."""
+"""Golden files decoded by a reader that was written from docs/format.md (second_reader.py), and supplied by the package.
+
+Context mixing, decisions of tokens and linear prediction are its Python twins. Networks and the memory step as priors do, on the core where it is."""
 
 import json
 from pathlib import Path
@@ -72,7 +74,7 @@ class Paths:
 
 
 class Twins:
-    """What the package supplies to the second reader: its Python twins."""
+    """What the package supplies to the second reader."""
 
     def __init__(self, models: list[package.Model]) -> None:
         self._models = {model.id: model for model in models}
