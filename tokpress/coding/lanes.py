@@ -29,7 +29,7 @@ def default_lanes(tokens: int) -> int:
 class FrameRules:
     """How the tokens of a prior lie in a frame, and what the codec of a frame is given. Part of the format."""
 
-    #: lanes begin at multiples of this many tokens: 2 where two tokens make a byte; the tokens of an item for a prior over items
+    #: lanes begin at multiples of this many tokens: those of an item for a prior over items, else 1
     stride: int = 1
     #: for a prior over items: the order [stride] in which an item's tokens are coded (`exact.orders`); None: there are no items
     order: Order | None = None

@@ -121,7 +121,7 @@ class FrameHeader:
             (min(numbers) >= 0 and max(numbers) <= MAX_NUMBER, "lengths lie in 0 … 2^63 − 1"),
             (self.source_length <= MAX_SOURCE or self.kind == Kind.LZMA, "at most 64 MiB of source"),
             (self.source_length > 0 or self.kind in (Kind.RAW, Kind.WEIGHTS), "only a raw frame may restore nothing"),
-            (not self.source_length or self.kind != Kind.WEIGHTS, "a model restores nothing"),
+            (not (self.source_length or self.source_crc) or self.kind != Kind.WEIGHTS, "a model restores nothing"),
             (self.payload_length <= MAX_WEIGHTS or self.kind != Kind.WEIGHTS, "a model has at most 2^31 bytes"),
             (self.payload_length == self.source_length or self.kind != Kind.RAW, "a raw payload is the source"),
             # bounds memory; a real payload is smaller than its source
