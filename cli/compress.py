@@ -118,11 +118,17 @@ class Result(NamedTuple):
 
 
 class WithLevels(options.Command):
-    """Takes -1 … -19 for --level 1 … 19."""
+    """Takes -1 … -19 for --level 1 … 19, but not where an option before it takes a value."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         end = args.index("--") if "--" in args else len(args)
-        levels = [f"--level={word[1:]}" if re.fullmatch(r"-\d{1,2}", word) else word for word in args[:end]]
+        valued = [each for each in self.params if isinstance(each, click.Option) and not each.is_flag]
+        names = {name for each in valued for name in each.opts}
+        levels: list[str] = []
+        for before, word in zip(["", *args], args[:end]):
+            short = f"-{before[-1]}" if re.fullmatch(r"-[A-Za-z]+", before) else before  # the last of several letters
+            is_level = re.fullmatch(r"-\d{1,2}", word) and not {before, short} & names
+            levels.append(f"--level={word[1:]}" if is_level else word)
         return super().parse_args(ctx, levels + args[end:])
 
 

@@ -158,7 +158,7 @@ def _kind(frame: dict[str, Any]) -> str:
         by_context = f", needs its context and model ({frame['context_id']})" if "context_id" in frame else ""
         return f"{frame['kind']}{by_context}"
     if frame["kind"] == "weights":
-        return f"embedded model {frame['model'] or 'not installed'} ({frame['model_id']})"
+        return f"the model {frame['model'] or ''} ({frame['model_id']}) itself".replace("  ", " ")
     lanes = {None: "default lanes", 1: "1 lane"}.get(frame["lanes"], f"{frame['lanes']} lanes")
     if "context_id" in frame:
         lanes = f"needs its context ({frame['context_id']})"

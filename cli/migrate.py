@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from . import catalog, folders, jobs, options, output
-from .compress import is_compressed
+from .compress import INDEX_SUFFIX, is_compressed
 from .decompress import restored_bytes
 from .progress import Progress, rates
 from .streams import display_name
@@ -40,8 +40,10 @@ class Settings:
     def __post_init__(self) -> None:
         if self.fast + self.best + bool(self.to) > 1:
             raise click.UsageError("--fast, --best and --to exclude each other")
-        if "-" in self.files:
-            raise click.UsageError("files are replaced in their places: name them, or use decompress and compress")
+        if not jobs.are_files(self.files):
+            raise click.UsageError(
+                "files are replaced in their places, on disk: for others, use decompress and compress"
+            )
 
     @property
     def effort(self) -> "Effort":
@@ -102,7 +104,7 @@ def _migrate_file(
         source.seek(0)
         with (
             Progress(display_name(name), restored_bytes(source), settings.quiet) as progress,
-            output.create(name, force=True, source=status, sync=True) as out,
+            output.create(os.path.realpath(name), force=True, source=status, sync=True) as out,
         ):
             coding = Options(
                 new or None, kernel=settings.kernel, effort=settings.effort, context=context, embed=settings.embed,
@@ -118,5 +120,7 @@ def _report(settings: Settings, result: Result) -> None:
     if result.new_bytes is None:
         note(f"{name}: is kept: its models are current", settings.quiet)
         return
+    if os.path.exists(result.name + INDEX_SUFFIX):
+        note(f"{name}: its index is of the old file: build it again with `tokpress index -f`", settings.quiet)
     sizes = f"{result.old_bytes:,} → {result.new_bytes:,} bytes, {rates(result.source_bytes, result.new_bytes)}"
     note(f"{name}: {sizes}, verified", settings.quiet)

@@ -45,8 +45,8 @@ class Settings:
     verbose: bool
 
     def __post_init__(self) -> None:
-        if math.isnan(self.temperature):
-            raise click.UsageError("--temperature nan: give a number above 0")
+        if not math.isfinite(self.temperature):
+            raise click.UsageError(f"--temperature {self.temperature:g}: give a number above 0")
         if self.by_decoding and self.temperature != 1:
             raise click.UsageError("--by-decoding draws at temperature 1: leave --temperature out")
         if self.prompt and (self.items or self.by_decoding):

@@ -147,11 +147,10 @@ class Reader:
 
     def read(self, data: bytes) -> list[bytes]:
         """The source of each member."""
-        cursor, members = Cursor(data), []
-        need(data, "no frame")
+        cursor, members, waits = Cursor(data), [], not data
         while cursor.at < len(data):
             if data[cursor.at] in b"\xd1\xd2\xd7":
-                members.append(self.short(cursor))
+                members, waits = [*members, self.short(cursor)], False
                 continue
             frame, source, before = Frame(cursor), b"", 0
             for number in count():
@@ -164,7 +163,9 @@ class Reader:
                 frame = Frame(cursor)
             need(frame.total in (None, len(source)), "total length")
             need(not frame.digest or frame.digest == blake2b(source), "digest")
-            members += [source] if frame.kind != WEIGHTS else []
+            waits = frame.kind == WEIGHTS
+            members += [] if waits else [source]
+        need(not waits, "no frame at the end")
         return members
 
     def short(self, cursor: Cursor) -> bytes:

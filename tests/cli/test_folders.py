@@ -46,6 +46,13 @@ def test_files_beside_folders_and_errors(run, folder, place, tiny):
     assert "exclude each other" in run("compress", "-r", "-c", "-o", "y", "f", code=2).stderr
 
 
+def test_a_value_is_not_taken_for_a_level(run, place):
+    (place / "a").write_bytes(letters(500))
+    run("compress", "-fo", "-9", "a")
+    assert (place / "-9").is_file()
+    assert "-1" in run("compress", "-T", "-1", "-c", "a", code=2).stderr
+
+
 def test_levels_are_efforts(run, place):
     (place / "a").write_bytes(letters(2000))
     for level, same in (("-1", "--fast"), ("-3", "--fast"), ("--level=9", "-k"), ("-15", "-k")):

@@ -97,8 +97,28 @@ def test_an_archive_that_stands_alone():
     assert opened.read("a") == DATA and opened.read("b/c") == DATA[:99]
 
 
-def test_models_without_weights_are_not_embedded():
+def test_a_shipped_model_without_weights_is_not_embedded():
     assert tokpress.compress(DATA, "context-mixing", embed=True) == tokpress.compress(DATA, "context-mixing")
+
+
+def test_a_model_of_ones_own_is_embedded_also_if_it_is_nothing_but_settings():
+    counts = Model(BytesTokenizer(), HistogramPrior(256))
+    digits = np.random.default_rng(1).choice(np.frombuffer(b"0123456789", np.uint8), 20_000).tobytes()
+    packed = tokpress.compress(digits, counts, embed=True)
+    assert Kind.MODEL in {header.kind for header, _ in iter_frames(io.BytesIO(packed))}
+    assert tokpress.decompress(packed) == digits
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_a_file_that_is_cut_after_its_model_is_refused(name):
+    _, second, *_ = [header.offset for header, _ in iter_frames(io.BytesIO(FILE))]
+    if name == "pieces":
+        one = tokpress.TokpressDecompressor()
+        assert one.decompress(FILE[:second]) == b"" and not one.eof
+        return
+    for file in (FILE[:second], tokpress.compress(b"before", "context-mixing") + FILE[:second]):
+        with pytest.raises(FormatError, match="truncated"):
+            READERS[name](file)
 
 
 def test_sizes_are_those_of_the_whole_file():

@@ -124,3 +124,11 @@ def test_mistakes_are_told(corpus):
         train(corpus, prior="histogram", tokenizer="bytes", vocab_size=300)
     with pytest.raises(CorpusError, match="not of 3 channels of 8 bits"):
         train_tokenizer("palette", [np.zeros((4, 4), np.uint8)])
+
+
+@pytest.mark.parametrize("wrong", [
+    {"max_steps": 0}, {"max_steps": -1}, {"max_minutes": -1.0}, {"rows": 0}, {"learning_rate": float("nan")}, {"window": 0},
+])  # fmt: skip
+def test_limits_that_cannot_be(wrong):
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        train([b"a record\n" * 50], prior="mingru", tokenizer="bytes", **wrong)

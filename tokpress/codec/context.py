@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from ..container.frames import CONTEXT_BYTES, DIGEST_BYTES, MAX_SOURCE, FrameHeader, Kind
 from ..container.short import KEY_BYTES
+from ..container.varint import as_bytes
 from ..errors import ModelMismatchError
 from ..models import store
 from ..models.model import Model
@@ -35,7 +36,7 @@ class Context:
         """keep: keep what a model is after the context, in some tens of megabytes, for later calls."""
         from hashlib import blake2b  # slow to import
 
-        self.source, self.keep = bytes(source), keep
+        self.source, self.keep = bytes(as_bytes(source)), keep
         if len(self.source) > MAX_SOURCE:
             raise ValueError(f"a context has at most {MAX_SOURCE:,} bytes, not {len(self.source):,}")
         self.digest = blake2b(self.source, digest_size=DIGEST_BYTES).digest()

@@ -5,17 +5,19 @@ from __future__ import annotations
 from typing import BinaryIO
 
 from ..container.frames import FrameHeader, Kind, write_frame
-from ..models import store
+from ..models import identity, store
 from ..models.model import Model
 from .options import EFFORTS, Options
 
 
 def candidates(options: Options) -> list[Model]:
-    """The models that may code a frame and have weights. A model without weights is code, which every release has."""
+    """The models that may code a frame, but for shipped ones that are code alone, which every release has."""
     from ..models import embedded  # for such files only
 
     names = EFFORTS[options.effort][0] if options.models is None else options.models
-    return [model for model in map(store.load, names) if embedded.has_weights(model)]
+    return [
+        model for model in map(store.load, names) if embedded.has_weights(model) or not identity.folder_of(model.id)
+    ]
 
 
 def write_models(out: BinaryIO, options: Options) -> list[FrameHeader]:

@@ -19,7 +19,7 @@ from ..container import proportion
 from ..container.digest import Digest
 from ..container.frames import Damaged, FrameHeader, Kind, ends_with_digest, short_check, write_frame
 from ..container.lzma2 import LzmaEncoder, in_turn
-from ..container.varint import PIECE, need, read_some, write_all
+from ..container.varint import PIECE, as_bytes, need, read_some, write_all
 from ..exact.threads import processors
 from ..models import store
 from ..models.model import Model
@@ -261,13 +261,6 @@ def decompress_stream(
     return summary
 
 
-def in_memory(data: bytes) -> memoryview:
-    """The buffer of `data`. Raises TypeError, which tells of `encode` where it is a text."""
-    if isinstance(data, str):
-        raise TypeError("a str has no bytes of its own: give text.encode() (and decode() the result of decompress)")
-    return memoryview(data)
-
-
 def compress(
     data: bytes,
     model: Model | str | None = None,
@@ -294,7 +287,7 @@ def compress(
     out = io.BytesIO()
     models = None if model is None else [store.load(model)]
     options = Options(models=models, lanes=lanes, effort=effort, context=contexts.of(context), embed=embed)
-    compress_stream(io.BytesIO(in_memory(data)), out, options)
+    compress_stream(io.BytesIO(as_bytes(data)), out, options)
     return out.getvalue()
 
 
@@ -320,5 +313,5 @@ complete copy of the file
     """
     out = io.BytesIO()
     given = store.load_all(model, models)
-    decompress_stream(io.BytesIO(in_memory(data)), out, given, context=contexts.of(context))
+    decompress_stream(io.BytesIO(as_bytes(data)), out, given, context=contexts.of(context))
     return out.getvalue()

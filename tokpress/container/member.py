@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from ..errors import FormatError
-from .frames import MAX_NUMBER, FrameHeader, Payload, read_header
+from .frames import MAX_NUMBER, FrameHeader, Kind, Payload, read_header
 from .varint import ADVICE
 
 
@@ -30,6 +30,7 @@ class Member:
 
     due = restored = 0  # sequence number of the next frame; source bytes so far
     complete = True  # whether no frame of this member is missing so far
+    holds_model = False  # whether the last frame was a model, which a frame must follow
     _link: bytes | None = None  # of the next frame; None where the frame before it is missing
 
     def follow(self, header: FrameHeader) -> str | None:
@@ -41,6 +42,7 @@ class Member:
             problem = f"frame {got} of a member follows frame {due - 1} of one: frames are missing, or were moved"
         elif got and self._link not in (None, header.link):
             problem = f"frame {got} of a member does not belong to the frame before it: frames were exchanged"
+        self.holds_model = header.kind == Kind.WEIGHTS
         self.complete = not got or (self.complete and not problem)
         self.restored = header.source_length + (self.restored if got else 0)
         self.due, self._link = (0, None) if header.last else (got + 1, header.next_link())
@@ -55,5 +57,5 @@ def check_end(frames: int, member: Member) -> None:
     """Raises FormatError where a file may not end after so many frames."""
     if not frames:
         raise FormatError("not a .tokp file: it is empty, and even an empty source takes a frame: check the file name")
-    if member.due:
+    if member.due or member.holds_model:
         raise FormatError(f"truncated after frame {frames}: get a complete copy of the file")

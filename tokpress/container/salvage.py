@@ -51,7 +51,7 @@ def iter_frames_keep_going(stream: BinaryIO) -> Iterator[tuple[FrameHeader, Payl
         stream.seek(begin)
         yield replace(header, number=number), Payload(stream, header)
         position, number = after, number + 1
-    if hole or member.due or number == 1:
+    if hole or member.due or member.holds_model or number == 1:
         at, reason = hole or (end, "truncated: the file ends before its last frame")
         yield Damaged(at, end - at, reason)
 

@@ -86,7 +86,10 @@ def read_up_to(stream: BinaryIO, count: int) -> bytes:
 
 
 def as_bytes(data: Any) -> memoryview:
-    """The bytes of an object with a contiguous buffer, also of an empty array."""
+    """The bytes of an object with a contiguous buffer, also of an empty array. Raises TypeError, which tells of `encode` where it is a
+    text."""
+    if isinstance(data, str):
+        raise TypeError("a str has no bytes of its own: give text.encode() (and decode() what is restored)")
     view = memoryview(data)
     return view.cast("B") if view.nbytes else memoryview(b"")
 

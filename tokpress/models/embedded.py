@@ -20,7 +20,7 @@ FILES = (model_files.CONFIG, *folder_files.PARTS, folder_files.TOKENIZER_PART)
 
 
 def has_weights(model: Model) -> bool:
-    """Whether the model has files beside its config. A model without them is code, which every release has."""
+    """Whether the model has files beside its config."""
     return len(_files(model)) > 1
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from ..coding import Frame
 from ..coding.symbolwise import HasPmf, Symbolwise
+from ..container.varint import as_bytes
 from ..errors import TokenizerError, TokpressError
 from ..lazy import np
 from ..priors.base import MixesBits, Prior
@@ -93,10 +94,10 @@ def likeliest(
 
 def next_tokens(model: Parts, context: bytes, top: int = 5, kernel: str = "auto") -> list[NextToken]:
     """`Model.next_tokens`."""
-    codec, known = (
-        None,
-        np.append(as_array(model.tokenizer.encode(context)), np.int32(0)),
-    )  # the last has no influence on its own p
+    if top < 1:
+        raise ValueError(f"top must be 1 or more, not {top}")
+    # the last token has no influence on its own p
+    codec, known = None, np.append(as_array(model.tokenizer.encode(bytes(as_bytes(context)))), np.int32(0))
     if _has_words(model):
         codec = _codec(model, Frame(len(known), 1, kernel, given=model.given_tokens))
     if codec is None:

@@ -46,6 +46,18 @@ class FitConfig:
     evaluate_seconds: float = 60.0
     checkpoint_seconds: float = 180.0
 
+    def __post_init__(self) -> None:
+        least = {"max_steps": 1, "rows": 1, "window": 1, "segment": 1, "warmup": 0, "seed": 0}
+        for name, value in least.items():
+            given = getattr(self, name)
+            if given is not None and not (isinstance(given, int) and given >= value):
+                raise ValueError(f"{name} must be a whole number from {value} on, not {given!r}")
+        for name in ("max_minutes", "max_passes", "learning_rate"):
+            given = getattr(self, name)
+            finite = name == "learning_rate"
+            if not (isinstance(given, int | float) and given > 0 and not (finite and math.isinf(given))):
+                raise ValueError(f"{name} must be a number above 0, not {given!r}")
+
 
 class StepResult(NamedTuple):
     """tokens: seen in a training step (of a tokenizer, values). nats: loss per token of a prior."""
