@@ -155,7 +155,8 @@ def measure(run: Run, place: Place, docs: Path) -> dict[str, Any]:
     found = {
         "data": data.name,
         "prior": run.prior,
-        "command": "tokpress " + shlex.join(run.command(Path("train.raw"), Path(run.name), Path, Path("train.given"))),
+        "command": "tokpress "
+        + shlex.join(run.command(Path(f"{run.corpus}.raw"), Path(run.name), Path, Path("train.given"))),
         "coded_bytes": size,
         "images": data.images,
         "decoded_images": data.decoded if same else 0,
@@ -194,7 +195,7 @@ class Lecture(Benchmark):
         if absent := [name for name in run.members if not (place.model(name) / "config.json").is_file()]:
             raise MeasurementError(f"its members are not trained: {', '.join(absent)}")
         prepare(place, run.data, setup.data)
-        model, corpus = place.model(run.name), place.file(run.data, "drawn" if run.drawn else "train")
+        model, corpus = place.model(run.name), place.file(run.data, run.corpus)
         if run.drawn:
             drawn(corpus, setup.data)
         setup.train(run.command(corpus, model, place.model, place.file(run.data, "train.given")), model)

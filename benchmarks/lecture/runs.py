@@ -64,8 +64,15 @@ class Run:
     members: tuple[str, ...] = ()
     #: what each image is predicted from: a subsample of it, known to both sides
     given: str = ""
+    #: the run whose model it goes on from
+    init: str = ""
     #: whether it learns from several draws of each binarized image
     drawn: bool = False
+
+    @property
+    def corpus(self) -> str:
+        """Name of the file of images that it learns from."""
+        return "drawn" if self.drawn else "train"
 
     def command(self, corpus: Path, model: Path, of: Callable[[str], Path], given: Path) -> list[str]:
         """Words after `tokpress`; `of(name)` is where the model of another run is, `given` what images are given."""
@@ -76,6 +83,7 @@ class Run:
         if self.given:
             settings["given"] = self.given
             words += ["--given", str(given)]
+        words += ["--init", str(of(self.init))] if self.init else []
         if not self.minutes:  # counted, not trained for a time
             return [*words, *sets(settings)]
         limits = ["--max-minutes", f"{self.minutes:g}", "--max-passes", f"{self.passes:g}", "-T", str(self.threads)]
@@ -120,7 +128,9 @@ RUNS = [
     Run("made_ensemble", "ensemble", {}, "bits", aim=88.5, peer=MANY, members=tuple(f"made_{o}" for o in (*ORDERS, *MORE))),
     Run("linear_attention", "linear_attention", {"width": 64, "depth": 3}, "nibbles", ["--rows", "32"], 30, aim=88),
     Run("ssm", "ssm", {"width": 64, "depth": 3}, "nibbles", ["--rows", "32"], 30, aim=88),
-    Run("ssm_drawn", "ssm", {"width": 96, "depth": 3}, "nibbles", ["--rows", "32"], 70, aim=79.2, peer=RNN, drawn=True),
+    Run("ssm_drawn", "ssm", {"width": 96, "depth": 3}, "nibbles", ["--rows", "32"], 70, peer=RNN, drawn=True),
+    Run("ssm_drawn_on", "ssm", {"width": 96, "depth": 3}, "nibbles", ["--rows", "32", "--learning-rate", "0.002", "--keep-checkpoint"],
+        50, aim=79.2, peer=RNN, drawn=True, init="ssm_drawn"),
     Run("lstm", "lstm", {"location": False}, "nibbles", ["--rows", "128"], 70, passes=2.67),
     Run("wavenet", "wavenet", {"width": 64, "location": False}, "nibbles", ["--rows", "32"], 40),
     # of the same pair after a quarter of it
