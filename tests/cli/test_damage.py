@@ -102,7 +102,7 @@ def test_wrong_model(run, place, tiny, other, packed):
     error = run("decompress", "a.tokp", code=1).stderr
     assert error.startswith(f"tokpress: a.tokp: frame 1 (at byte 0): made with model {name}, which is not here")
     assert "with -m" in error
-    assert "you gave other" in run("decompress", "-m", other, "a.tokp", code=1).stderr
+    assert "given: other" in run("decompress", "-m", other, "a.tokp", code=1).stderr
     assert "no model called 'nowhere'" in run("compress", "-m", "nowhere", "a.tokp", code=1).stderr
     run("test", "-m", other, "-m", tiny, "a.tokp")
 

@@ -134,7 +134,7 @@ def by_id(id: bytes, extra: Sequence[Model]) -> Model:
     for entry in _entries_of(id):
         if (model := _open(entry)).id == id:  # a record says where the model was
             return model
-    have = f"given are {', '.join(f'{m.name} ({m.id.hex()})' for m in extra)}; " if extra else ""
+    have = f"given: {', '.join(f'{m.name} ({m.id.hex()})' for m in extra)}; " if extra else ""
     raise ModelMismatchError(f"made with model {id.hex()}, which is not here ({have}{missing.how_to_get(id)})")
 
 
