@@ -223,6 +223,7 @@ def _codec_options(settings: Settings) -> "Options":
         lossy=settings.lossy,
         effort=settings.effort,
         embed=settings.embed,
+        whole=not settings.index,
         context=catalog.context(settings.context, several=len(settings.files) > 1),
     )
 

@@ -32,6 +32,14 @@ def test_an_index_leads_to_a_part(run, packed, tiny):
     assert leftovers(packed) == []
 
 
+def test_a_file_with_an_index_has_frames_though_lzma_packs_it_smaller_as_a_whole(run, place, tiny):
+    (place / "a.txt").write_bytes(DATA + DATA)
+    run("compress", "--fast", "--frame-size", "9K", "a.txt", "-o", "whole.tokp")
+    run("compress", "--fast", "--frame-size", "9K", "--index", "a.txt")
+    assert "whole.tokp: 1 frame, index of" in run("index", "whole.tokp").stderr
+    assert "a.txt.tokp: 2 frames, index of" in run("index", "-f", "a.txt.tokp").stderr
+
+
 def test_an_index_is_as_private_as_its_file(run, place, tiny):
     (place / "a.txt").write_bytes(DATA)
     os.chmod("a.txt", 0o600)

@@ -49,6 +49,8 @@ class Options:
     context: Context | None = None
     #: write the models into the file, before its frames
     embed: bool = False
+    #: whether lzma may pack the source as one frame, which cannot be read in parts
+    whole: bool = True
 
     def __post_init__(self) -> None:
         if self.effort not in EFFORTS:

@@ -208,7 +208,7 @@ def compress_stream(source: BinaryIO, out: BinaryIO, options: Options | None = N
     need(out, "write")
     options = options or Options()
     length = bytes_left(source) or 0
-    if length <= options.frame_size or options.lossy or options.completes:
+    if length <= options.frame_size or options.lossy or options.completes or not options.whole:
         return cast(Summary, _compress_frames(source, out, options))
     start, packing_share = source.tell(), int(PACKING * length)
 
