@@ -77,7 +77,14 @@ def serving_ranges(folder: Path) -> Iterator[tuple[str, Sent]]:
 @contextmanager
 def serving(folder: Path, handler: Callable[..., http.server.SimpleHTTPRequestHandler] = _Quiet) -> Iterator[str]:
     """The address of the server."""
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(handler, directory=folder)) as server:
+    with running(functools.partial(handler, directory=folder)) as address:
+        yield address
+
+
+@contextmanager
+def running(handler: Callable[..., http.server.BaseHTTPRequestHandler]) -> Iterator[str]:
+    """The address of a server on loopback that answers by this handler."""
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         try:

@@ -5,12 +5,11 @@ import hashlib
 import http.server
 import json
 import re
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from urllib.parse import parse_qs, urlsplit
 
-from tests.limits import LAST_RESORT
+from tests.http_server import running
 
 Files = Mapping[str, bytes]
 
@@ -167,11 +166,5 @@ def _oid(data: bytes) -> str:
 def serving(repositories: Repositories) -> Iterator[str]:
     """The address of the server, for HF_ENDPOINT."""
     handler = type("Handler", (_Handler,), {"repositories": repositories})
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join(LAST_RESORT)
+    with running(handler) as address:
+        yield address

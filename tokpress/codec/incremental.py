@@ -207,7 +207,7 @@ class TokpressDecompressor:
         piece = next(self._pieces)
         if not piece and self._left:
             return False
-        if not header.alone or header.digest:
+        if header.has_member_digest:
             self._digest.take(piece)
         self._left -= len(piece)
         if not self._left:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from hashlib import blake2b
 from typing import Any, BinaryIO, cast
 
@@ -61,12 +60,9 @@ def _check(header: FrameHeader, given: Decoding) -> None:
     """Raises FormatError where the frame cannot be coded again."""
     if header.source_length > HOLD:
         raise FormatError(f"{header.where}: lzma codes more than 64 MiB as a whole here: there is nothing to migrate")
-    if header.kind == Kind.MODEL and not all(_models(header.model_ids, given)):
+    lossless = (store.by_id(id, given.models).tokenizer.lossless for id in header.model_ids)
+    if header.kind == Kind.MODEL and not all(lossless):
         raise FormatError(f"{header.where}: restores an approximation, which would be coded as if it were the source")
-
-
-def _models(ids: Iterable[bytes], given: Decoding) -> Iterable[bool]:
-    return (store.by_id(id, given.models).tokenizer.lossless for id in ids)
 
 
 class _Hash:

@@ -227,7 +227,7 @@ class _MemberCheck:
             self._digest, self._at = Digest(), 0
 
     def take(self, header: FrameHeader, piece: bytes) -> None:
-        if not header.alone or header.digest:
+        if header.has_member_digest:
             self._digest.take(piece, self._at)
         self._at += len(piece)
 

@@ -55,7 +55,7 @@ class MemberDigest:
     def take(self, header: FrameHeader, member_start: int, at: int, piece: bytes, frame_end: int) -> None:
         """Take the piece that begins at byte `at` of the source. Raises ChecksumError where it completes a member with another
         digest."""
-        if header.alone and not header.digest:
+        if not header.has_member_digest:
             return
         if member_start != self._member_start:
             self._digest, self._member_start = Digest(), member_start

@@ -176,6 +176,11 @@ class FrameHeader:
         return self.last and not self.sequence
 
     @property
+    def has_member_digest(self) -> bool:
+        """Whether the last frame of its member holds a digest."""
+        return not self.alone or bool(self.digest)
+
+    @property
     def member_length(self) -> int | None:
         """Source bytes of the member, where this frame ends it."""
         return self.source_length if self.alone else self.total_length

@@ -19,11 +19,6 @@ from .model import Model
 FILES = (model_files.CONFIG, *folder_files.PARTS, folder_files.TOKENIZER_PART)
 
 
-def has_weights(model: Model) -> bool:
-    """Whether the model has files beside its config."""
-    return len(_files(model)) > 1
-
-
 def pack(model: Model) -> bytes:
     """The bytes of a model."""
     out = b""

@@ -66,11 +66,9 @@ def train(
     >>> [piece for piece in bpe.encode("to be").pieces]
     [b'to', b' be']
     """
-    options: dict[str, Any] = {
-        "vocab_size": vocab_size,
-        "settings": settings,
-        "weights": weights,
-        "resume": resume,
-        "force": force,
-    }
-    return Processor(train_tokenizer(kind, corpus, output, watcher=watcher, **options, **numbers))
+    return Processor(
+        train_tokenizer(
+            kind, corpus, output, vocab_size=vocab_size, settings=settings, weights=weights, resume=resume, force=force,
+            watcher=watcher, **numbers,
+        )
+    )  # fmt: skip

@@ -7,7 +7,8 @@ The keywords are the options of the command line; `numbers` are fields of `FitCo
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -95,24 +96,13 @@ def train_tokenizer(
         return run.train_tokenizer(planned, folder, force, watcher, resume)
 
 
-def _place(output: str | os.PathLike[str] | None, resume: bool) -> "_Folder":
+@contextmanager
+def _place(output: str | os.PathLike[str] | None, resume: bool) -> Iterator[Path]:
+    """The directory of the output, or a temporary one."""
     if output is None and resume:
         raise TokpressError("an unfinished run is continued in its directory: give output")
-    return _Folder(output)
-
-
-class _Folder:
-    """A context that gives the directory of the output, or a temporary one."""
-
-    def __init__(self, output: str | os.PathLike[str] | None) -> None:
-        self._output, self._temporary = output, None if output else TemporaryDirectory()
-
-    def __enter__(self) -> Path:
-        return Path(self._output or (self._temporary.name if self._temporary else ""))
-
-    def __exit__(self, *error: object) -> None:
-        if self._temporary:
-            self._temporary.cleanup()
+    with nullcontext(os.fspath(output)) if output else TemporaryDirectory() as folder:
+        yield Path(folder)
 
 
 def _name(tokenizer: str | os.PathLike[str] | None) -> str | None:

@@ -54,8 +54,7 @@ class FitConfig:
                 raise ValueError(f"{name} must be a whole number from {value} on, not {given!r}")
         for name in ("max_minutes", "max_passes", "learning_rate"):
             given = getattr(self, name)
-            finite = name == "learning_rate"
-            if not (isinstance(given, int | float) and given > 0 and not (finite and math.isinf(given))):
+            if not (isinstance(given, int | float) and given > 0) or (name == "learning_rate" and math.isinf(given)):
                 raise ValueError(f"{name} must be a number above 0, not {given!r}")
 
 
