@@ -31,6 +31,8 @@ def _named(name: str) -> Iterator[None]:
     except ModuleNotFoundError:
         raise
     except FileNotFoundError as error:
+        if isinstance(error.__cause__, OSError):  # of an HTTP server that does not answer
+            raise OutputError(f"{name}: cannot be reached: {error.__cause__}") from error
         raise OutputError(f"{name}: there is no such file, or no such folder") from error
     except (ImportError, NotImplementedError, OSError, ValueError) as error:
         reason = str(error) or type(error).__name__

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 import tokpress
+from tests.limits import LAST_RESORT
 from tests.typed_use import use
 
 ROOT = Path(__file__).parent.parent
@@ -49,6 +50,11 @@ def test_everything_public_is_documented_and_annotated():
     assert set(dir(tokpress)) == set(tokpress.__all__)
     with pytest.raises(AttributeError, match="no attribute 'compres'"):
         tokpress.compres  # noqa: B018
+
+
+def test_parts_need_no_import_of_their_own():
+    code = "import tokpress; assert tokpress.tokenizers.train and tokpress.training.train and tokpress.conformance.check"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=LAST_RESORT)
 
 
 @pytest.mark.slow

@@ -12,6 +12,7 @@ from .native import forks  # noqa: F401  looks after forks beside other threads
 
 TYPE_CHECKING = False  # true to type checkers; to import it from typing would take 4 ms
 if TYPE_CHECKING:
+    from . import conformance, tokenizers, training
     from .codec.context import Context
     from .codec.file import TokpressFile, open
     from .codec.incremental import TokpressCompressor, TokpressDecompressor
@@ -43,6 +44,8 @@ _HOME = {
     "register_prior": "priors.registry",
     "register_tokenizer": "tokenizers.registry",
 }
+#: parts of the package that users import
+_MODULES = ("conformance", "tokenizers", "training")
 __all__ = [
     "Bits",
     "ChecksumError",
@@ -58,16 +61,21 @@ __all__ = [
     "UnknownComponentError",
     "__version__",
     "compress",
+    "conformance",
     "decompress",
     "load",
     "open",
     "register_prior",
     "register_tokenizer",
+    "tokenizers",
+    "training",
 ]
 
 
 def __getattr__(name: str) -> object:
     """Import on first use: `tokpress --help` and small inputs import only what they touch."""
+    if name in _MODULES:
+        return import_module(f".{name}", __name__)
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f".{_HOME[name]}", __name__), name)

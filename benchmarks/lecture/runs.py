@@ -130,7 +130,10 @@ RUNS = [
     Run("ssm", "ssm", {"width": 64, "depth": 3}, "nibbles", ["--rows", "32"], 30, aim=88),
     Run("ssm_drawn", "ssm", {"width": 96, "depth": 3}, "nibbles", ["--rows", "32"], 70, peer=RNN, drawn=True),
     Run("ssm_drawn_on", "ssm", {"width": 96, "depth": 3}, "nibbles", ["--rows", "32", "--learning-rate", "0.002", "--keep-checkpoint"],
-        50, aim=79.2, peer=RNN, drawn=True, init="ssm_drawn"),
+        50, peer=RNN, drawn=True, init="ssm_drawn"),
+    *(Run(f"ssm_{order}", "ssm", {"width": 96, "depth": 3, "order": order}, "nibbles", ["--rows", "32"], 58, peer=RNN, drawn=True)
+        for order in ("columns", "top_bottom")),
+    Run("ssm_ensemble", "ensemble", {}, "nibbles", aim=79.2, peer=RNN, members=("ssm_drawn_on", "ssm_columns", "ssm_top_bottom")),
     Run("lstm", "lstm", {"location": False}, "nibbles", ["--rows", "128"], 70, passes=2.67),
     Run("wavenet", "wavenet", {"width": 64, "location": False}, "nibbles", ["--rows", "32"], 40),
     # of the same pair after a quarter of it

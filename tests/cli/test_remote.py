@@ -117,6 +117,7 @@ def test_http(run, process, place):
         assert process("decompress", "-c", f"{address}/b.txt.tokp").stdout == DATA
         assert "HTTP has no files to write" in run("decompress", f"{address}/b.txt.tokp", code=1).stderr
         assert "there is no such file" in run("test", f"{address}/none.tokp", code=1).stderr
+    assert f"{address}/b.txt.tokp: cannot be reached: " in run("test", f"{address}/b.txt.tokp", code=1).stderr
 
 
 def test_archives(run, memory, place):

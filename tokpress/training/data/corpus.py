@@ -63,7 +63,8 @@ def weighted_files(paths: Sequence[Path | str], weights: Sequence[float] | None 
         for file in [path] if path.is_file() else _below(path):
             found.setdefault(file, float(weight))
     if not any(file.stat().st_size for file in found):
-        raise CorpusError(f"nothing to train on in {', '.join(map(str, paths))}; give files or folders with data")
+        where = f" in {', '.join(map(str, paths))}" if paths else ""
+        raise CorpusError(f"nothing to train on{where}: give files or folders with data")
     return list(found.items())
 
 
