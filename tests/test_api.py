@@ -53,7 +53,9 @@ def test_everything_public_is_documented_and_annotated():
 
 
 def test_parts_need_no_import_of_their_own():
-    code = "import tokpress; assert tokpress.tokenizers.train and tokpress.training.train and tokpress.conformance.check"
+    code = (
+        "import tokpress; assert tokpress.tokenizers.train and tokpress.training.train and tokpress.conformance.check"
+    )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=LAST_RESORT)
 
 

@@ -6,9 +6,12 @@ import json
 
 import pytest
 
-from tests.golden import make
-from tokpress.codec import stream
+import tokpress
+from tests.golden import archive_items, make
+from tokpress.codec import archive, stream
+from tokpress.codec.archive import Item, ItemKind
 from tokpress.codec.context import Context
+from tokpress.codec.options import Options
 from tokpress.container.frames import Kind
 from tokpress.container.member import iter_frames
 from tokpress.errors import ModelMismatchError
@@ -95,6 +98,41 @@ def test_contexts_come_out_the_same_again(path, models):
     (first, *_) = [header for header, _ in iter_frames(io.BytesIO(packed))]
     model = store.by_id(first.model_id, models)
     assert make.after_context(given["paragraph"], model, context.source, 500) == packed
+
+
+def test_nothing_changed():
+    """A golden file is made once. For a change of the format there are new ones, beside these."""
+    kept = make.kept_sums()
+    assert kept and make.summed() == kept
+
+
+def test_archives():
+    """What the items are made of, and what an update makes of them."""
+    first, update = archive_items.items(make.sources())
+    whole = [(archive_items.FOLDER / name).read_bytes() for name in ("files.tokp", "files-update.tokp")]
+    again = [archive_items.contents(packed([first])), archive_items.contents(packed([first, update]))]
+    assert [archive_items.contents(data) for data in whole] == again
+    texts = {item.name: item.data for item in [*first, *update] if item.kind == ItemKind.FILE}
+    texts["links/same"] = b"one"  # of the file that it was linked to
+    held = archive_items.contents(whole[1])
+    assert {name: data for name, (_, data) in held.items() if data is not None} == texts
+    assert held["a"][0].mode == 0o600 and held["links/é"][0].target == "../é/\udcff/x"
+
+
+def packed(parts: list[list[Item]]) -> bytes:
+    out = io.BytesIO()
+    for number, items in enumerate(parts):
+        archive.write(items, out, Options([store.load("context-mixing")]), joined=number > 0, updates=number > 0)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("name", archive_items.INDEXED)
+def test_indexes(name, models):
+    path = archive_items.HERE / f"{name}.tokp"
+    with tokpress.open(path, models=models, index=archive_items.FOLDER / f"{name}.tokp.idx") as file:
+        whole = file.read()
+        file.seek(len(whole) // 2)
+        assert file.read(100) == whole[len(whole) // 2 :][:100]
 
 
 def test_small_models_are_needed(models):

@@ -58,8 +58,8 @@ class Registry(Generic[T]):
         entry = self._table.get(name)
         if entry is None:
             raise UnknownComponentError(
-                f"no {self._kind} is called {name!r}; there are: {', '.join(self.names())}; one of your own is found with "
-                "--import FILE"
+                f"no {self._kind} is called {name!r}; there are: {', '.join(self.names())}; a newer tokpress may have it, "
+                "and one of your own is found with --import FILE"
             )
         if isinstance(entry, str):
             module, cls = entry.split(":")

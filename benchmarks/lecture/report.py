@@ -75,15 +75,23 @@ def _row(run: Run, m: dict[str, Any], kept: Kept) -> list[str]:
 def _minutes(run: Run, kept: Kept) -> str:
     """Of one core: what two cores would take in half the time."""
     if run.members:
-        return (
-            f"{sum(kept[name]['training_minutes'] for name in run.members if name in kept):.0f} core min, all members"
-        )
+        return f"{sum(_spent(name, kept) for name in run.members):.0f} core min, all members"
     m = kept[run.name]
     if "training_minutes" not in m:
         return "counted"
     if run.prior == "hierarchical":  # whose stages share the time; the curve is of the last one
         return f"{run.minutes * m['threads']:.0f} core min, all stages"
-    return f"{m['training_minutes'] * m['threads']:.0f} core min"
+    own = f"{m['training_minutes'] * m['threads']:.0f} core min"
+    return f"{own} after {run.init}" if run.init else own
+
+
+def _spent(name: str, kept: Kept) -> float:
+    """Minutes of one core, with those of the run that it goes on from."""
+    if name not in kept:
+        return 0.0
+    init = next(run.init for run in RUNS if run.name == name)
+    m = kept[name]
+    return float(m["training_minutes"] * m["threads"]) + (_spent(init, kept) if init else 0.0)
 
 
 def _short(mine: Kept, runs: dict[str, Run], kept: Kept) -> list[str]:

@@ -1,13 +1,14 @@
-"""Make the golden files: `python -m tests.golden.make` from the root of the repository.
+"""Make golden files that are not there yet: `python -m tests.golden.make` from the root of the repository.
 
-What is there already must come out the same, byte for byte, or nothing is written: a golden file is made once and
-must decode for ever. `--replace` is for before the first release, and for a new format version. CASE… names some of
-the cases (the part of a file's name before the first dash); without it all are made.
+A golden file is made once and must decode for ever. What is there already must come out the same, byte for byte, or nothing is written.
+CASE… names some of the cases (the part of a file's name before the first dash); without it all are made.
 
     sources/        what was compressed
     models/         small models that only these files use; the shipped ones are found by their ids
     *.tokp          the golden files
-    manifest.json   of each: source, its SHA-256, and what it holds
+    archives/       golden archives and indexes (archive_items.py has what they hold)
+    manifest.json   of each of *.tokp: source, its SHA-256, and what it holds
+    SHA256SUMS      of all of these files but the manifest. Lines are added and never changed: `sha256sum -c SHA256SUMS`
 """
 
 import argparse
@@ -21,6 +22,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tests.golden import archive_items
 from tests.models import NETWORKS, tiny_autoencoders, tiny_mingru, tiny_models, tiny_product
 from tokpress.codec import encoded_frame, options, stream
 from tokpress.codec.context import Context
@@ -38,9 +40,10 @@ HERE = Path(__file__).parent
 SOURCES = HERE / "sources"
 MODELS = HERE / "models"
 MANIFEST = HERE / "manifest.json"
+SUMS = HERE / "SHA256SUMS"
 CASES = (
     "raw", "lzma", "histogram", "context-mixing", "linear-prediction", "context-mixing-2d", "mingru", "memory", "bitwise", "product", "text", "lecture", "tokens",
-    "mixed", "context", "weights",
+    "mixed", "context", "weights", "archives",
 )  # fmt: skip
 #: the source that golden files of the case "context" are coded after
 CONTEXT = "paragraph"
@@ -253,25 +256,47 @@ def describe(data: bytes, names: list[str], source: bytes) -> dict:
     return {"sources": names, "sha256": digest, "source_bytes": len(source), "frames": len(headers), "kinds": kinds}
 
 
+def summed() -> dict[str, str]:
+    """Of each file that must not change: its SHA-256, by its path."""
+    paths = [
+        *HERE.glob("*.tokp"),
+        *(p for name in ("sources", "models", "archives") for p in HERE.glob(f"{name}/**/*")),
+    ]
+    return {
+        path.relative_to(HERE).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(paths)
+        if path.is_file()
+    }
+
+
+def kept_sums() -> dict[str, str]:
+    lines = SUMS.read_text().splitlines() if SUMS.exists() else []
+    return {path: digest for digest, path in (line.split("  ", 1) for line in lines)}
+
+
 def main(words: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.golden.make", description=__doc__.splitlines()[0])
     parser.add_argument("case", nargs="*", choices=[*CASES, []], help="all of them without any")
-    parser.add_argument("--replace", action="store_true", help="overwrite files that would come out otherwise")
-    asked = parser.parse_args(words)
+    wanted = parser.parse_args(words).case or list(CASES)
     given, models = sources(), small_models()
     manifest = json.loads(MANIFEST.read_text()) if MANIFEST.exists() else {}
-    made = list(cases(asked.case or list(CASES)))
-    changed = [n for n, _, data, _ in made if (p := HERE / f"{n}.tokp").exists() and p.read_bytes() != data]
-    if changed and not asked.replace:
-        sys.exit(f"not made, because these would change: {', '.join(changed)} (--replace overwrites them)")
+    made = list(cases([case for case in wanted if case != "archives"]))
+    files = {f"{name}.tokp": data for name, _, data, _ in made}
+    files |= dict(archive_items.cases(given)) if "archives" in wanted else {}
+    if changed := [name for name, data in files.items() if (p := HERE / name).exists() and p.read_bytes() != data]:
+        sys.exit(f"nothing is made, because these would change: {', '.join(changed)}")
     for name, names, data, needed in made:
         for each in needed:
             if not (MODELS / each).is_dir():
                 models[each].save(MODELS / each)
-        (HERE / f"{name}.tokp").write_bytes(data)
         manifest[f"{name}.tokp"] = describe(data, names, b"".join(given[n] for n in names))
-        print(f"{name}.tokp: {manifest[f'{name}.tokp']['source_bytes']:,} → {len(data):,} bytes")
+    for name, data in files.items():
+        (HERE / name).parent.mkdir(exist_ok=True)
+        (HERE / name).write_bytes(data)
+        print(f"{name}: {len(data):,} bytes")
     MANIFEST.write_text(json.dumps(dict(sorted(manifest.items())), indent=2) + "\n")
+    kept = summed() | kept_sums()
+    SUMS.write_text("".join(f"{digest}  {path}\n" for path, digest in sorted(kept.items())))
 
 
 if __name__ == "__main__":

@@ -114,7 +114,7 @@ def check_settings(
     if missing := sorted(needed - set(config)):
         raise ModelError(f"{CONFIG}: {what} lacks the setting {missing[0]!r}")
     if unknown := sorted(set(config) - needed - others):
-        raise ModelError(f"{CONFIG}: {what} has no setting {unknown[0]!r}")
+        raise ModelError(f"{CONFIG}: {what} has no setting {unknown[0]!r}; a newer tokpress may have it")
 
 
 def _inside(value: Any) -> Iterator[Any]:
