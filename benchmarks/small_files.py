@@ -222,7 +222,6 @@ def table(m: dict[str, Any], against: list[str]) -> list[str]:
 #: (part, ours, peer, share of its bytes to be saved)
 SAVED = (
     ("messages", "tokpress", "zstd -19, dictionary", 0.45),
-    ("messages", "tokpress --context", "zstd -19, dictionary", 0.45),
     ("messages", "tokpress --best", "zstd -19, dictionary", 0.45),
     ("records", "tokpress -m, trained", "zstd -19, dictionary", 0.45),
     ("records", "tokpress -m, trained, --context", "zstd -19, dictionary", 0.45),

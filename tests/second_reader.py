@@ -15,7 +15,7 @@ Not independent: what the format defines by modules of the package. The caller s
     tokenize(model, context)              tokens of a context by `bpe`
     reconstruct(model, tokens, grid, n)   n bytes from the tokens of a learned tokenizer
 
-`member` is that of an ensemble, else None; `tokens` sizes tables; `grid` is packed, b"" without samples. Not here: archives, the search for frames around damage, `given` items, the tokenizers `chars`, `words`, `palette`."""
+`member` is that of an ensemble, else None; `tokens` sizes tables; `grid` is packed, b"" without samples. Not here: archives, the search for frames around damage, items that are `given` others, segments."""
 
 import binascii
 import hashlib
@@ -35,13 +35,9 @@ MODEL_FILES = "config.json", "tokenizer.json", "model.safetensors", "tokenizer.s
 #: bits of each token of a byte
 SPLITS = {"bytes": (8,), "nibbles": (4, 4), "top_bit": (1, 7), "bits": (1,) * 8}
 #: the most lanes of priors over items, where not 512
-MOST = {
-    "linear_attention": 256,
-    "transformer": 128,
-    "sparse_transformer": 128,
-    "encoder_decoder": 128,
-    "next_scale": 128,
-}
+MOST = {"linear_attention": 256} | dict.fromkeys(
+    ("transformer", "sparse_transformer", "encoder_decoder", "next_scale"), 128
+)
 #: most tokens for each byte of a payload, where not 256
 DENSITY = {"context_mixing": 1 << 14, "linear_prediction": 1 << 14, "mingru": 64}
 
@@ -60,17 +56,18 @@ class Model:
             hashed.update(name.encode() + struct.pack("<Q", len(data)) + data)
         self.id, self.name, self.base = hashed.digest()[:4], self.prior["name"], self.prior
         self.of_items = "shape" in config["tokenizer"]
-        if self.tokenizer == "bpe":
-            vocabulary = json.loads(files["tokenizer.json"])["model"]["vocab"]
-            self.words = {symbol: token.encode("latin-1") for token, symbol in vocabulary.items()}
+        listed = json.loads(files.get("tokenizer.json", b"{}"))
+        if self.tokenizer in ("bpe", "chars", "words"):
+            self.words = {symbol: token.encode("latin-1") for token, symbol in listed["model"]["vocab"].items()}
+            self.words |= {} if self.tokenizer == "bpe" else {byte: bytes([byte]) for byte in range(256)}
             self.symbols = max(self.words) + 1
+        elif self.tokenizer == "palette":
+            self.symbols = len(listed["colours"])
         elif self.tokenizer in SPLITS:
             self.symbols = 1 << max(SPLITS[self.tokenizer])
-        else:  # a learned tokenizer
+        else:  # a learned tokenizer, or one of segments, which is not here
             settings = config["tokenizer"]
-            self.symbols = (
-                settings["codes"] if "codes" in settings else math.prod(map(int, settings["levels"].split(",")))
-            )
+            self.symbols = settings.get("codes") or math.prod(map(int, settings.get("levels", "0").split(",")))
         self.by_bits = self.name in ("context_mixing", "linear_prediction")
         self.on_grid = self.of_items or self.prior.get("on_grid") or self.name == "linear_prediction"
         while self.base["name"] in ("bitwise", "memory"):

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.golden import make
+from tests.golden import inputs
 from tests.models import AUTOENCODERS, tiny_autoencoders, tiny_class_factored, tiny_mingru, tiny_models
 from tokpress.models.loading import load_folder
 from tokpress.models.model import Model
@@ -77,7 +77,7 @@ def folder(tmp_path_factory) -> Path:
     )
     class_factored = tiny_class_factored(width=64, hidden=96, depth=2, grams=64)
     Model(BytesTokenizer(), MemoryPrior(class_factored)).save(place / "class_factored.model")
-    load_folder(make.MODELS / "bitwise-bpe").save(place / "bitwise.model")
+    load_folder(inputs.MODELS / "bitwise-bpe").save(place / "bitwise.model")
     wide = {"width": 64, "hidden": 96}
     members: list[Prior] = [tiny_mingru(**wide, online=0.01), tiny_mingru(**wide, grams=64, seed=1)]
     Model(BytesTokenizer(), MemoryPrior(ProductPrior(members))).save(place / "product.model")
@@ -93,8 +93,8 @@ def folder(tmp_path_factory) -> Path:
     text = b" ".join(words[i] for i in np.minimum(rng.zipf(1.4, 3000) - 1, 59))
     (place / "short.source").write_bytes(text[:700])
     (place / "long.source").write_bytes(text[:7000])
-    (place / "picture.source").write_bytes(make.picture())
-    (place / "sound.source").write_bytes(make.sound(2, 2)[:1900])
+    (place / "picture.source").write_bytes(inputs.picture())
+    (place / "sound.source").write_bytes(inputs.sound(2, 2)[:1900])
     return place
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.golden import make
+from tests.golden import inputs, make
 from tokpress.codec import stream
 from tokpress.codec.context import Context
 from tokpress.container.frames import Kind, write_frame
@@ -67,13 +67,13 @@ def combinations(source: bytes, lengths: list[int]) -> set[bytes]:
 
 @pytest.fixture(scope="module")
 def models():
-    return [load_folder(folder) for folder in sorted(make.MODELS.iterdir())]
+    return [load_folder(folder) for folder in sorted(inputs.MODELS.iterdir())]
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_no_wrong_bytes(path, models):
     data = path.read_bytes()
-    context = Context(make.sources()[make.CONTEXT]) if path.name.startswith("context-") else None
+    context = Context(inputs.sources()[make.CONTEXT]) if path.name.startswith("context-") else None
     source = stream.decompress(data, models=models, context=context)
     lengths = [header.source_length for header, _ in iter_frames(io.BytesIO(data))]
     parts = combinations(source, lengths)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.coding import common as coding
-from tests.golden import make
+from tests.golden import inputs
 from tests.models import tiny_autoencoders, tiny_class_factored, tiny_ensemble, tiny_mingru, tiny_models
 from tokpress.coding.base import WATCH_EVERY
 from tokpress.coding.lanes import Layout
@@ -24,7 +24,7 @@ from tokpress.tokenizers.text.words import WordsTokenizer
 from tokpress.tokens import as_array
 
 TEXT = b"the cat saw the dog, the dog saw the cat. " * 3
-BPE: BPETokenizer = load_folder(make.MODELS / "memory-bpe").tokenizer  # type: ignore[assignment]
+BPE: BPETokenizer = load_folder(inputs.MODELS / "memory-bpe").tokenizer  # type: ignore[assignment]
 LONGEST = int(BPE.sizes.average().argmax())
 
 

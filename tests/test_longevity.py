@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import tokpress
-from tests.golden import make
+from tests.golden import inputs
 from tests.hub_server import Repositories, serving
 from tests.limits import LAST_RESORT
 from tokpress.errors import ModelError, ModelMismatchError
@@ -20,7 +20,7 @@ from tokpress.models.loading import load_folder
 
 ROOT = Path(__file__).parent.parent
 TEXT = identity.MODELS / "text"
-PROSE = (make.SOURCES / "prose.txt").read_bytes()[:3000]
+PROSE = (inputs.SOURCES / "prose.txt").read_bytes()[:3000]
 ID = identity.ids(identity.MODELS)["text"].hex()
 
 CODE = """

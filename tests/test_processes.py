@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.golden import make
+from tests.golden import inputs, make
 from tests.limits import LAST_RESORT
 
 ROOT = Path(__file__).parent.parent
@@ -54,7 +54,7 @@ def text(tmp_path_factory) -> str:
     """A file that two threads decode in turns."""
     import tokpress
 
-    source = (make.SOURCES / "prose.txt").read_bytes() * 4
+    source = (inputs.SOURCES / "prose.txt").read_bytes() * 4
     path = tmp_path_factory.mktemp("text") / "text.tokp"
     path.write_bytes(tokpress.compress(source[: 1 << 14], model="text", lanes=8))
     return str(path)

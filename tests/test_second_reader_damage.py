@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from tests.golden import make
+from tests.golden import inputs, make
 from tests.second_coding import Cursor
 from tests.second_reader import LZMA, MODEL_FILES, Frame, Model, Reader, Refused, blake2b
 from tokpress.codec import stream
@@ -15,13 +15,13 @@ from tokpress.codec.context import Context
 from tokpress.errors import TokpressError
 from tokpress.models.loading import load_folder
 
-FILES = {name: (make.MODELS / "histogram" / name).read_bytes() for name in ("config.json", "model.safetensors")}
+FILES = {name: (inputs.MODELS / "histogram" / name).read_bytes() for name in ("config.json", "model.safetensors")}
 STATIC, ADAPTIVE = (
     Model(FILES),
-    Model({MODEL_FILES[0]: (make.MODELS / "histogram-adaptive" / "config.json").read_bytes()}),
+    Model({MODEL_FILES[0]: (inputs.MODELS / "histogram-adaptive" / "config.json").read_bytes()}),
 )
-PACKAGE = [load_folder(make.MODELS / "histogram-adaptive")]
-SOURCE = make.sources()["prose"][:100]
+PACKAGE = [load_folder(inputs.MODELS / "histogram-adaptive")]
+SOURCE = inputs.sources()["prose"][:100]
 CONTEXT = b"hello, hello"
 #: frames of a model, lzma, raw, a model, lzma
 MEMBER = make.frames(SOURCE, PACKAGE, 20)

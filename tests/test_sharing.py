@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import tokpress
-from tests.golden import make
+from tests.golden import inputs
 from tests.models import GIVEN, tiny_autoencoders, tiny_models, tiny_network
 from tokpress.lazy import lazy
 from tokpress.models import store
@@ -57,7 +57,7 @@ def test_copies_by_the_copy_module(copied):
 
 def test_a_used_model_of_byte_pairs_goes_along():
     """Its tokenizer holds a library's object by then, its prior compiled code."""
-    model = load_folder(make.MODELS / "memory-bpe")
+    model = load_folder(inputs.MODELS / "memory-bpe")
     packed = tokpress.compress(TEXT * 40, model=model)
     again = pickle.loads(pickle.dumps(model))
     assert tokpress.compress(TEXT * 40, model=again) == packed and tokpress.decompress(packed, model=again) == TEXT * 40
@@ -91,7 +91,7 @@ def _in_another_process(model: Model, source: bytes) -> tuple[bytes, bytes]:
 
 
 def test_a_pool_of_processes_that_spawn():
-    model = load_folder(make.MODELS / "mingru")
+    model = load_folder(inputs.MODELS / "mingru")
     expected = _in_another_process(model, TEXT)
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         assert pool.apply(_in_another_process, (model, TEXT)) == expected
@@ -151,7 +151,7 @@ def test_a_codec_leaves_nothing_on_the_prior(name):
 
 
 def test_eight_threads_encode_with_one_tokenizer():
-    model = load_folder(make.MODELS / "memory-bpe")
+    model = load_folder(inputs.MODELS / "memory-bpe")
     source = np.random.default_rng(0).bytes(3000) + TEXT
     made: list = []
     threads = [threading.Thread(target=lambda: made.append(model.tokenizer.encode(source).tolist())) for _ in range(8)]

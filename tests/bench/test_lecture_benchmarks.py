@@ -18,7 +18,7 @@ from tokpress.tokenizers.text.bytes import BitsTokenizer, BytesTokenizer
 
 from .conftest import ROOT
 
-PAGES = ("pretraining", "scaling", "text_to_picture", "text_to_sound", "visual_sentences")
+PAGES = ("auxiliary_decoders", "pretraining", "scaling", "text_to_picture", "text_to_sound", "visual_sentences")
 
 
 @pytest.mark.parametrize("name", PAGES)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.golden import make
+from tests.golden import inputs, make
 from tests.limits import LAST_RESORT
 from tokpress.native import library
 
@@ -30,16 +30,16 @@ try:
 finally:
     print(*{name.partition(".")[0] for name in sys.modules}, file=sys.stderr)
 """
-PROSE = (make.SOURCES / "prose.txt").read_bytes()
+PROSE = (inputs.SOURCES / "prose.txt").read_bytes()
 SOURCES = {
     "text": PROSE[:4096],
     "long text": (PROSE * 2)[:20_000],
     "code": Path(make.__file__).read_bytes()[:4096],
-    "binary": make.binary()[:4096],
-    "picture": make.picture(),
-    "sound": make.sound(2, 2),
+    "binary": inputs.binary()[:4096],
+    "picture": inputs.picture(),
+    "sound": inputs.sound(2, 2),
     "repetition": bytes(4096),
-    "noise": make.sources()["bytes"][:4096],
+    "noise": inputs.sources()["bytes"][:4096],
     "nothing": b"",
 }
 #: sources that text models code; others are tried with, or coded by, `context-mixing`

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from safetensors.numpy import load_file
 
 import tokpress
-from tests.golden import make
+from tests.golden import inputs
 from tests.models import tiny_mingru
 from tokpress.cli.main import cli
 from tokpress.errors import ModelError, TokpressError
@@ -51,7 +51,7 @@ def too_long(path: Path) -> None:
 
 @pytest.fixture
 def place(tmp_path) -> Path:
-    shutil.copytree(make.MODELS / "memory-bpe", tmp_path / "model")
+    shutil.copytree(inputs.MODELS / "memory-bpe", tmp_path / "model")
     (tmp_path / "model" / "README.md").write_text("# card")
     return tmp_path / "model"
 
@@ -82,7 +82,7 @@ def test_only_regular_files_of_a_bounded_size_are_read(file, put, place, monkeyp
 def test_a_link_to_a_regular_file_is_one(place, tmp_path):
     shutil.move(place / "config.json", tmp_path / "elsewhere")
     (place / "config.json").symlink_to(tmp_path / "elsewhere")
-    assert load_folder(place).id == load_folder(make.MODELS / "memory-bpe").id
+    assert load_folder(place).id == load_folder(inputs.MODELS / "memory-bpe").id
 
 
 @pytest.mark.parametrize("number", ["Infinity", "-Infinity", "NaN", "1e400", "1" * 5000])
@@ -166,7 +166,7 @@ def test_a_header_that_lies(lie):
         tensors.read(LIES[lie], "here")
 
 
-@pytest.mark.parametrize("path", sorted(make.MODELS.glob("*/*.safetensors")), ids=lambda path: path.parent.name)
+@pytest.mark.parametrize("path", sorted(inputs.MODELS.glob("*/*.safetensors")), ids=lambda path: path.parent.name)
 def test_files_are_read_as_the_library_reads_them(path):
     ours, theirs = tensors.read(path.read_bytes(), path), load_file(path)
     assert list(ours) == sorted(ours, key=list(ours).index) and set(ours) == set(theirs)

@@ -15,131 +15,26 @@ import argparse
 import hashlib
 import io
 import json
-import struct
 import sys
-from collections.abc import Callable, Iterator
-from pathlib import Path
-
-import numpy as np
+from collections.abc import Iterator
 
 from tests.golden import archive_items
-from tests.models import NETWORKS, tiny_autoencoders, tiny_mingru, tiny_models, tiny_product
+from tests.golden.inputs import GRIDS, HERE, MODELS, small_models, sources
 from tokpress.codec import encoded_frame, options, stream
 from tokpress.codec.context import Context
 from tokpress.container.frames import FrameHeader, Kind
 from tokpress.container.lzma2 import lzma_encode
-from tokpress.media.grid import Grid
 from tokpress.models import store
-from tokpress.models.loading import load_folder
 from tokpress.models.model import Model
-from tokpress.priors.compose.memory import MemoryPrior
-from tokpress.priors.lecture.histogram import HistogramPrior
-from tokpress.tokenizers.text.bytes import BytesTokenizer
 
-HERE = Path(__file__).parent
-SOURCES = HERE / "sources"
-MODELS = HERE / "models"
 MANIFEST = HERE / "manifest.json"
 SUMS = HERE / "SHA256SUMS"
 CASES = (
     "raw", "lzma", "histogram", "context-mixing", "linear-prediction", "context-mixing-2d", "mingru", "memory", "bitwise", "product", "text", "lecture", "tokens",
-    "mixed", "context", "weights", "archives",
+    "mixed", "context", "weights", "tokenizers", "given", "filter", "lossy", "archives",
 )  # fmt: skip
 #: the source that golden files of the case "context" are coded after
 CONTEXT = "paragraph"
-#: of tests.models; what is not of these is one of the small models above
-LECTURE = (*NETWORKS, "bayes_net", "logistic_mixture", "hierarchical", "hierarchical-depth", "ensemble", "memory-items")
-
-
-def binary() -> bytes:
-    """Records of a walk, 16 bytes each, and the same walk in text: what no text model expects."""
-    x, rows, lines = 12345, [], []
-    for i in range(400):
-        x = (1103515245 * x + 12345) & 0x7FFFFFFF
-        rows.append(struct.pack("<IHhd", i, x >> 20, (x >> 8) % 200 - 100, x / 4096))
-        lines.append(b"%d\t%x\n" % (i, x))
-    return b"".join(rows + lines)
-
-
-def picture() -> bytes:
-    """21 × 19 pixels of a walk in two directions, as a PPM file with something behind it."""
-    x, values = 12345, []
-    for row in range(19):
-        for column in range(21):
-            x = (1103515245 * x + 12345) & 0x7FFFFFFF
-            values += [(8 * row + 3 * column + (x >> 27)) % 256, 5 * row + (x >> 28), (255 - 9 * column) % 256]
-    return b"P6 21 19 255 " + bytes(values) + b"the end"
-
-
-def sound(width: int, channels: int) -> bytes:
-    """700 times a triangle with noise, `width` bytes a sample, as a WAV file."""
-    x, samples = 12345, []
-    for t in range(700 * channels):
-        x = (1103515245 * x + 12345) & 0x7FFFFFFF
-        wave = abs(t // channels % 80 - 40) * 5 - 100 + (x >> 28)
-        samples.append((wave << 8 * (width - 1)) + (x >> 12) % 256 * (width > 1))
-    raw = b"".join(s.to_bytes(width, "little", signed=True) for s in samples)
-    told = struct.pack("<HHIIHH", 1, channels, 8000, 8000 * width * channels, width * channels, 8 * width)
-    return (
-        b"RIFF"
-        + struct.pack("<I", 36 + len(raw))
-        + b"WAVEfmt \x10\0\0\0"
-        + told
-        + b"data"
-        + struct.pack("<I", len(raw))
-        + raw
-    )
-
-
-def sources() -> dict[str, bytes]:
-    made = {"empty": b"", "one": b"a", "zeros": bytes(5000), "binary": binary(), "bytes": bytes(range(256)) * 3}
-    made |= {"picture": picture(), "sound": sound(2, 2), "sound24": sound(3, 1)}
-    made |= {"pixels": picture()[13:-7], "items": picture()[13 : 13 + 2 * 576], "samples": sound(2, 2)[44:]}
-    made |= {"frames": picture()[13 : 13 + 4 * 270]}
-    made |= {path.stem: path.read_bytes() for path in sorted(SOURCES.glob("*.txt"))}
-    return made | {"paragraph": made["prose"][:700]}
-
-
-#: where the samples are; `items` are whole items
-GRIDS = {
-    "pixels": Grid(True, 0, 19, 21, 3, 8),
-    "samples": Grid(False, 0, 1, 700, 2, 16, signed=True, little=True),
-    "frames": Grid(True, 0, 36, 10, 3, 8, frames=4),
-}
-
-
-def small_models() -> dict[str, Model]:
-    """Models of random but fixed weights, one per kind of prior and tokenizer; made once, then read from models/."""
-    text = (SOURCES / "prose.txt").read_bytes()
-    counts = np.bincount(np.frombuffer(text, np.uint8), minlength=256).astype(np.int64)
-    made: dict[str, Callable[[], Model]] = {
-        "histogram": lambda: Model(BytesTokenizer(), HistogramPrior(256, counts)),
-        "histogram-adaptive": lambda: Model(BytesTokenizer(), HistogramPrior(256)),
-        "mingru": lambda: Model(BytesTokenizer(), tiny_mingru()),
-        "memory": lambda: Model(BytesTokenizer(), MemoryPrior(tiny_mingru())),
-        "memory-bpe": _bpe,
-        "mingru-grams": lambda: Model(BytesTokenizer(), tiny_mingru(grams=128)),
-        "bitwise-bpe": _bitwise,
-        "product": lambda: Model(BytesTokenizer(), MemoryPrior(tiny_product())),
-        "memory-online": lambda: Model(BytesTokenizer(), MemoryPrior(tiny_mingru(online=0.01))),
-    }
-    made |= {f"tokens-{name}": lambda model=model: model for name, model in tiny_autoencoders().items()}
-    made |= {f"lecture-{name}": lambda name=name: tiny_models()[name] for name in LECTURE}
-    return {name: load_folder(MODELS / name) if (MODELS / name).is_dir() else make() for name, make in made.items()}
-
-
-def _bpe() -> Model:
-    from tokpress.training.learners.bpe import train_bpe
-
-    tokenizer = train_bpe([SOURCES / "prose.txt"], 300)
-    return Model(tokenizer, MemoryPrior(tiny_mingru(symbols=tokenizer.vocab_size)))
-
-
-def _bitwise() -> Model:
-    from tokpress.priors.text.bitwise import BitwisePrior
-
-    model = load_folder(MODELS / "memory-bpe")
-    return Model(model.tokenizer, BitwisePrior(model.prior))
 
 
 def frame(source: bytes, model: Model | None = None, kind: Kind = Kind.MODEL, lanes: int | None = None) -> bytes:
@@ -229,6 +124,25 @@ def cases(wanted: list[str]) -> Iterator[tuple[str, list[str], bytes, list[str]]
                     )
                     stream.MemberWriter(out := io.BytesIO()).write(coded, given[name], last=True)
                     yield f"{each}-{name}", [name], out.getvalue(), [each]
+        elif case == "tokenizers":
+            for each in ("chars", "words", "segments"):
+                for name in ("bytes", "prose", "segments"):
+                    yield f"{each}-{name}", [name], frame(given[name], models[each]), [each]
+        elif case == "given":
+            for each in (name for name in models if name.startswith("given-")):
+                yield f"{each}-bytes", ["bytes"], frame(given["bytes"], models[each]), [each]
+        elif case == "filter":
+            yield "filter-calls", ["calls"], frame(given["calls"], store.load("context-mixing")), []
+        elif case == "lossy":  # what they restore is no source, but the same on every machine
+            for each, name in (("palette", "picture"), ("tokens-fsq", "picture"), ("tokens-audio_rvq", "sound")):
+                chosen = options.Options([models[each]], lossy=True)
+                stream.compress_stream(io.BytesIO(given[name]), out := io.BytesIO(), chosen)
+                yield f"lossy-{each}", [], out.getvalue(), [each]
+            out = io.BytesIO()
+            stream.compress_stream(
+                io.BytesIO(given["picture"]), out, options.Options([store.load("photo-tokens")], lossy=True)
+            )
+            yield "lossy-photo-tokens", [], out.getvalue(), []
         elif case in ("linear-prediction", "context-mixing-2d"):
             for name in ("one", "prose", "picture", "sound", "sound24"):
                 yield f"{case}-{name}", [name], frame(given[name], store.load(case)), []
@@ -289,7 +203,8 @@ def main(words: list[str]) -> None:
         for each in needed:
             if not (MODELS / each).is_dir():
                 models[each].save(MODELS / each)
-        manifest[f"{name}.tokp"] = describe(data, names, b"".join(given[n] for n in names))
+        restored = b"".join(given[n] for n in names) if names else stream.decompress(data, models=[*models.values()])
+        manifest[f"{name}.tokp"] = describe(data, names, restored)
     for name, data in files.items():
         (HERE / name).parent.mkdir(exist_ok=True)
         (HERE / name).write_bytes(data)
