@@ -23,6 +23,7 @@ import json
 import math
 import struct
 import zlib
+from contextlib import suppress
 from functools import partial
 from itertools import accumulate, count
 from typing import Any
@@ -30,7 +31,7 @@ from typing import Any
 from . import second_coding as coding
 from .second_coding import Cursor, Grid, RangeDecoder, Refused, need
 
-RAW, LZMA, MODEL, RESIDUAL, CONTEXT, WEIGHTS = range(6)
+RAW, LZMA, MODEL, RESIDUAL, CONTEXT, WEIGHTS, GIVEN = range(7)
 MODEL_FILES = "config.json", "tokenizer.json", "model.safetensors", "tokenizer.safetensors"
 #: bits of each token of a byte
 SPLITS = {"bytes": (8,), "nibbles": (4, 4), "top_bit": (1, 7), "bits": (1,) * 8}
@@ -107,13 +108,13 @@ class Frame:
         need(sync[:3] == b"\xd4TP", "not a .tokp file, or damaged")
         flags = cursor.number(1)
         kind, self.last, follows, layout = flags & 7, flags & 8, flags & 16, flags & 32
-        known = flags < 64 and kind <= WEIGHTS and not (layout and kind not in (MODEL, RESIDUAL))
+        known = flags < 64 and kind <= GIVEN and not (layout and kind not in (MODEL, RESIDUAL, GIVEN))
         need(sync[3] == 1 and known, "of a later version: upgrade")
-        has_tokens = kind in (MODEL, RESIDUAL, CONTEXT)
+        has_tokens = kind in (MODEL, RESIDUAL, CONTEXT, GIVEN)
         self.number, self.link = (cursor.varint(), cursor.number(4)) if follows else (0, 0)
         self.length = cursor.varint()
         self.model = cursor.take(4 if kind >= MODEL else 0)
-        self.second = cursor.take(4 if kind in (RESIDUAL, CONTEXT) else 0)
+        self.second = cursor.take(4 if kind in (RESIDUAL, CONTEXT, GIVEN) else 0)
         self.tokens = cursor.varint() if has_tokens else 0
         self.lanes = cursor.varint() if layout else 0
         self.total = cursor.varint() if self.last and follows else None
@@ -175,12 +176,13 @@ class Reader:
         need(mark == fits and 1 <= length < 1 << 14 and size <= 8 * length + 64, "lengths of a short frame")
         header, check, payload = cursor.data[start : cursor.at], cursor.number(2), cursor.take(size)
         context = blake2b(self.context or b"")
-        for model in self.models if self.context is not None else ():
-            if blake2b(model.id + context)[:2] == key:
+        found = [model for model in self.models if blake2b(model.id + context)[:2] == key]
+        for model in found if self.context is not None else ():
+            with suppress(Refused):
                 source = self.source(model, payload, None, 0, length, self.context)
                 need(binascii.crc_hqx(header + source, 0xFFFF) == check, "check")
                 return source
-        raise Refused("no model or context for the key")
+        raise Refused("no model or context for the key, or damage")
 
     def model(self, id: bytes) -> Model:
         found = [model for model in self.models if model.id == id]
@@ -202,6 +204,7 @@ class Reader:
             need("config.json" in files and Model(files).id == frame.model, "another model than its id says")
             self.models.append(Model(files))
             return b""
+        need(frame.kind != GIVEN, "items that are given others are not here")
         model, context = self.model(frame.model), self.context if frame.kind == CONTEXT else None
         if frame.kind == CONTEXT:
             need(context is not None and blake2b(context)[:4] == frame.second, "another context")

@@ -42,7 +42,7 @@ def manifest():
 def test_they_are_all_there(manifest):
     assert FILES and sorted(manifest) == [path.name for path in FILES]
     kinds = {kind for entry in manifest.values() for kind in entry["kinds"]}
-    assert kinds == {"raw", "lzma", "model", "residual", "context", "short", "weights"} and any(
+    assert kinds == {"raw", "lzma", "model", "residual", "context", "short", "weights", "given"} and any(
         entry["frames"] > 3 for entry in manifest.values()
     )
 

@@ -178,7 +178,7 @@ BROKEN = {
     "version 2": ("upgrade", frame("08 05 05", b"hello", sync="d4545002")),
     "no sync": ("not a .tokp file", frame("08 05 05", b"hello", sync="d4555001")),
     "reserved bit": ("upgrade", frame("48 05 05", b"hello")),
-    "kind 6": ("upgrade", frame("0e 05 05", b"hello")),
+    "kind 7": ("upgrade", frame("0f 05 05", b"hello")),
     "raw in lanes": ("upgrade", frame("28 05 01 05", b"hello")),
     "long varint": ("short as possible", frame("08 85 00 05", b"hello")),
     "varint of ten bytes": ("nine bytes", frame("08" + "ff" * 9 + "01 05", b"hello")),

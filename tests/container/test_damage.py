@@ -85,7 +85,7 @@ def test_totals_must_add_up():
         (b"", "empty"),
         (b"GIF89a", "not a .tokp file"),
         (SYNC[:3] + b"\x02 and so on", "format version 2.*upgrade"),
-        (SYNC + b"\x0e", "kind byte 0x0e is unknown: upgrade"),
+        (SYNC + b"\x0f", "kind byte 0x0f is unknown: upgrade"),
         (SYNC + b"\x2c", "kind byte 0x2c"),
         (SYNC + b"\x48", "kind byte 0x48"),
         (SYNC + b"\x28", "kind byte 0x28"),

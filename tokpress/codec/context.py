@@ -6,14 +6,14 @@ a small file coded after it takes a fraction of the bytes. It serves as a raw di
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from threading import Lock
 from typing import TYPE_CHECKING
 
 from ..container.frames import CONTEXT_BYTES, DIGEST_BYTES, MAX_SOURCE, FrameHeader, Kind
 from ..container.short import KEY_BYTES
 from ..container.varint import as_bytes
-from ..errors import ModelMismatchError
+from ..errors import ModelMismatchError, TokpressError
 from ..models import store
 from ..models.model import Model
 
@@ -49,7 +49,11 @@ class Context:
         return f"<Context: {len(self.source):,} bytes, {self.digest.hex()}>"
 
     def tokens(self, model: Model) -> ContextTokens:
-        """The context of this model's frames. Raises TokpressError where the model reads none."""
+        """The context of this model's frames. Raises TokpressError where the model reads none, or may cut it into other tokens elsewhere."""
+        if not model.tokenizer.reproducible:
+            raise TokpressError(
+                f"the model {model.name} reads no context: a library cuts texts into its tokens, and may cut them otherwise in later releases"
+            )
         with self._lock:
             if (found := self._tokens.get(model.id)) is None:
                 found = self._tokens[model.id] = model.context(self.source, self.keep)
@@ -71,16 +75,21 @@ def of(given: bytes | Context | None) -> Context | None:
     return given if given is None or isinstance(given, Context) else Context(given, keep=False)
 
 
-def model_of(header: FrameHeader, context: Context | None, models: Sequence[Model]) -> Model:
-    """The model of a frame with a context. Raises ModelMismatchError where context or model are not those of the encoder."""
+def models_for(header: FrameHeader, context: Context | None, models: Sequence[Model]) -> Iterator[Model]:
+    """The models that a frame with a context may be of: one, or all that have the key of a short frame. Raises ModelMismatchError where
+    context or model are not those of the encoder."""
     if context is None:
         raise ModelMismatchError(
             f"{header.where}: made with a context, and none is given: name the file of the context with --context"
         )
     if header.kind == Kind.SHORT:
+        found = set[bytes]()
         for id in store.ids(models):
-            if context.key(id) == header.context_id:
-                return store.by_id(id, models)
+            if context.key(id) == header.context_id and id not in found:
+                found.add(id)
+                yield store.by_id(id, models)
+        if found:
+            return
         raise ModelMismatchError(
             f"{header.where}: made with another context, or with a model that is not here: name the same file with --context, and "
             "the model's directory with -m"
@@ -91,4 +100,4 @@ def model_of(header: FrameHeader, context: Context | None, models: Sequence[Mode
             "same file with --context"
         )
     assert header.model_id is not None
-    return store.by_id(header.model_id, models)
+    yield store.by_id(header.model_id, models)

@@ -49,10 +49,17 @@ class EncodedFrame(NamedTuple):
         return fits and needs_no_count(self.model.tokenizer.sizes, self.source_length)
 
     @property
+    def context_id(self) -> bytes:
+        """What the header has of the context, or of the x that a model is given."""
+        if self.context is not None:
+            return self.context.id()
+        return self.model.given_digest if self.kind == Kind.GIVEN and self.model else b""
+
+    @property
     def added_bytes(self) -> int:
         """Additional bytes in the header of a model's frame, over one without a model."""
         if self.context is None:
-            return LONGER
+            return LONGER + CONTEXT_BYTES * (self.kind == Kind.GIVEN)
         return SHORTER if self.is_short else LONGER + CONTEXT_BYTES
 
 
@@ -95,7 +102,8 @@ def encode(
 def _of_model(model: Model, size: int, payload: bytes, tokens: int, lanes: int) -> EncodedFrame:
     """A model frame, whose header has the lanes only where they differ from the prior's rule."""
     header_lanes = None if lanes == model.prior.rules.lanes(tokens) else lanes
-    return EncodedFrame(Kind.MODEL, size, payload, model, tokens, header_lanes)
+    kind = Kind.GIVEN if model.given_digest else Kind.MODEL
+    return EncodedFrame(kind, size, payload, model, tokens, header_lanes)
 
 
 def plain(packed: bytes | None, source: bytes) -> EncodedFrame:

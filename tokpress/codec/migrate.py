@@ -11,7 +11,7 @@ from ..errors import ChecksumError, FormatError
 from ..models import store
 from . import embedding, framing
 from .choose import choose_frame
-from .context import model_of
+from .context import models_for
 from .options import Options
 from .restore import HOLD, Decoding, restored, with_model
 from .stream import MemberWriter, Summary, decompress_stream
@@ -25,7 +25,7 @@ def models_of(source: BinaryIO, given: Decoding) -> tuple[set[bytes], Decoding]:
         if header.kind == Kind.WEIGHTS:
             given = with_model(given, header, payload.read())
         elif header.kind == Kind.SHORT:  # it does not name its model
-            needed.add(model_of(header, given.context, given.models).id)
+            needed.add(next(models_for(header, given.context, given.models)).id)
         else:
             needed.update(header.model_ids)
     return needed, given

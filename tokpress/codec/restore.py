@@ -16,7 +16,7 @@ from ..exact.threads import processors
 from ..models import store
 from ..models.model import Model
 from .ahead import Ahead, TotalProgress
-from .context import Context, model_of
+from .context import Context, models_for
 from .options import Report
 
 #: decoded frames up to this size are verified before the first of their bytes is returned
@@ -48,16 +48,30 @@ def with_model(given: Decoding, header: FrameHeader, payload: bytes) -> Decoding
 
 
 def _restore(header: FrameHeader, payload: bytes, given: Decoding, report: Report) -> bytes:
-    source = (_by_context if header.kind.context_bytes else _by_models)(header, payload, given, report)
+    if header.kind.reads_context:
+        return _by_context(header, payload, given, report)
+    source = _by_models(header, payload, given, report)
     check_source(header, source)
     return source
 
 
 def _by_context(header: FrameHeader, payload: bytes, given: Decoding, report: Report) -> bytes:
-    model, size = model_of(header, given.context, given.models), header.source_length
-    assert given.context is not None  # model_of has refused
+    """The source of a frame with a context. Several models may have the key of a short frame: the first that restores its source."""
+    wrong: TokpressError | None = None
+    for model in models_for(header, given.context, given.models):
+        try:
+            return _after_context(header, payload, given, report, model)
+        except TokpressError as error:  # another model of the key may read no context at all
+            wrong = error if wrong is None or isinstance(error, ChecksumError) else wrong
+    assert wrong is not None  # there is a model
+    raise wrong
+
+
+def _after_context(header: FrameHeader, payload: bytes, given: Decoding, report: Report, model: Model) -> bytes:
+    assert given.context is not None  # models_for has refused
+    size = header.source_length
     try:
-        return model.decode(
+        source = model.decode(
             payload,
             header.tokens,
             report=lambda share: report(int(share * size)),
@@ -67,6 +81,8 @@ def _by_context(header: FrameHeader, payload: bytes, given: Decoding, report: Re
         )
     except ChecksumError as error:
         raise ChecksumError(f"{header.where}: {error}: {ADVICE}") from error
+    check_source(header, source)
+    return source
 
 
 def _by_models(header: FrameHeader, payload: bytes, given: Decoding, report: Report) -> bytes:
@@ -76,6 +92,7 @@ def _by_models(header: FrameHeader, payload: bytes, given: Decoding, report: Rep
         model, *residual_model = [store.by_id(id, models) for id in header.model_ids]
     except ModelMismatchError as error:
         raise ModelMismatchError(f"{header.where}: {error}") from None
+    _check_given(header, model)
     lanes = model.prior.rules.lanes(header.tokens)
     if header.lanes == lanes:  # a header leaves them out then
         raise FormatError(
@@ -95,10 +112,20 @@ def _by_models(header: FrameHeader, payload: bytes, given: Decoding, report: Rep
             return residual.decode(model, residual_model[0], payload, header.tokens, lanes, share_done, size, kernel)
         return model.decode(payload, header.tokens, lanes, share_done, size, kernel)
     except ChecksumError as error:
-        hint = (
-            "; or --given names another file than the one that it was made with" if model.prior.rules.given_size else ""
+        raise ChecksumError(f"{header.where}: {error}: {ADVICE}") from error
+
+
+def _check_given(header: FrameHeader, model: Model) -> None:
+    """Raises FormatError where the model predicts from another file and the frame names none, or the reverse; ModelMismatchError where
+    that file is another or missing."""
+    if bool(model.prior.rules.given_size) != (header.kind == Kind.GIVEN):
+        raise FormatError(f"{header.where}: its kind is not that of its model: {ADVICE}")
+    if header.context_id != model.given_digest:
+        given = f"this one ({model.given_digest.hex()})" if model.given_digest else "none"
+        raise ModelMismatchError(
+            f"{header.where}: its model {model.name} predicts from another file, {header.context_id.hex()}, and is given {given}: name "
+            "that file with --given, and the model with -m"
         )
-        raise ChecksumError(f"{header.where}: {error}: {ADVICE}{hint}") from error
 
 
 def restore_frame(

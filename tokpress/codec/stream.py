@@ -126,7 +126,7 @@ class MemberWriter:
             residual_id=coded.residual_model.id if coded.residual_model else None,
             tokens=coded.tokens,
             lanes=coded.lanes,
-            context_id=coded.context.id() if coded.context else b"",
+            context_id=coded.context_id,
         )
         header = write_frame(self._out, header, payload)
         self._frames, self._link = self._frames + 1, header.next_link()

@@ -27,7 +27,7 @@ from typing import BinaryIO, NamedTuple
 from ..errors import ChecksumError, FormatError
 from .lzma2 import lzma_decode
 from .proportion import least_payload
-from .short import KEY_BYTES, MARKS, MAX_PAYLOAD, MAX_SHORT, pack_sizes, take_sizes
+from .short import KEY_BYTES, MARKS, MAX_PAYLOAD, MAX_SHORT, RESERVED_MARKS, pack_sizes, take_sizes
 from .varint import ADVICE, PIECE, pack_varint, read_if_ready, read_some, read_up_to, size, take_varint, write_all
 
 SYNC = b"\xd4TP\x01"  # the last byte is the version of the format
@@ -54,20 +54,20 @@ def ends_with_digest(last: bool, sequence: int, source_length: int) -> bool:
 
 class Kind(IntEnum):
     """RESIDUAL: tokens of a lossy model, then the residual of their reconstruction, coded by a second model. CONTEXT: tokens of a model
-    that has read a context, which the decoder needs too. WEIGHTS: a model for the frames after it; it restores nothing. SHORT: a
-    CONTEXT frame without sync (`short`); no kind byte holds it."""
+    that has read a context, which the decoder needs too. WEIGHTS: a model for the frames after it; it restores nothing. GIVEN: tokens of
+    a model of p(y | x), whose x the decoder needs too. SHORT: a CONTEXT frame without sync (`short`); no kind byte holds it."""
 
-    RAW, LZMA, MODEL, RESIDUAL, CONTEXT, WEIGHTS, SHORT = 0, 1, 2, 3, 4, 5, 8
+    RAW, LZMA, MODEL, RESIDUAL, CONTEXT, WEIGHTS, GIVEN, SHORT = 0, 1, 2, 3, 4, 5, 6, 8
 
     @property
     def model_ids(self) -> int:
         """Number of model ids in the header."""
-        return {Kind.MODEL: 1, Kind.RESIDUAL: 2, Kind.CONTEXT: 1, Kind.WEIGHTS: 1}.get(self, 0)
+        return {Kind.MODEL: 1, Kind.RESIDUAL: 2, Kind.CONTEXT: 1, Kind.WEIGHTS: 1, Kind.GIVEN: 1}.get(self, 0)
 
     @property
     def counts_tokens(self) -> bool:
         """Whether the header has a token count."""
-        return self in (Kind.MODEL, Kind.RESIDUAL, Kind.CONTEXT)
+        return self in (Kind.MODEL, Kind.RESIDUAL, Kind.CONTEXT, Kind.GIVEN)
 
     @property
     def is_coded(self) -> bool:
@@ -75,9 +75,14 @@ class Kind(IntEnum):
         return self not in (Kind.RAW, Kind.LZMA, Kind.WEIGHTS)
 
     @property
+    def reads_context(self) -> bool:
+        """Whether the model has read a context."""
+        return self in (Kind.CONTEXT, Kind.SHORT)
+
+    @property
     def context_bytes(self) -> int:
         """Size of `FrameHeader.context_id`."""
-        return {Kind.CONTEXT: CONTEXT_BYTES, Kind.SHORT: KEY_BYTES}.get(self, 0)
+        return {Kind.CONTEXT: CONTEXT_BYTES, Kind.GIVEN: CONTEXT_BYTES, Kind.SHORT: KEY_BYTES}.get(self, 0)
 
 
 #: whether a rule holds, and its words
@@ -103,7 +108,9 @@ class FrameHeader:
     digest: bytes = b""  # BLAKE2b of the member's source, 8 bytes; if `ends_with_digest`
     model_id: bytes | None = None  # this and the next three: model frames only
     residual_id: bytes | None = None  # of the model that codes the residual: residual frames only
-    context_id: bytes = b""  # beginning of the digest of the context; of a short frame, of the key of context and model
+    context_id: bytes = (
+        b""  # beginning of the digest of the context, or of x; of a short frame, of the key of context and model
+    )
     tokens: int | None = None
     lanes: int | None = None  # None: as many as the model's rule says
     check: int = 0  # CRC-16 of header and payload, which write_frame fills in; of a short frame, of header and source
@@ -113,7 +120,9 @@ class FrameHeader:
     def __post_init__(self) -> None:
         for holds, rule in (*self._length_rules(), *self._member_rules(), *self._model_rules(), *self._context_rules()):
             if not holds:
-                raise FormatError(f"{self.where}: impossible header, against the rule “{rule}”: {ADVICE}")
+                raise FormatError(
+                    f"{self.where}: impossible header, against the rule “{rule}”: {ADVICE}; or a newer tokpress wrote it"
+                )
 
     def _length_rules(self) -> tuple[Rule, ...]:
         numbers = (self.sequence, self.source_length, self.payload_length, self.total_length or 0)
@@ -160,8 +169,11 @@ class FrameHeader:
         short, size = self.kind == Kind.SHORT, self.kind.context_bytes
         fits = self.alone and self.source_length <= MAX_SHORT and self.payload_length <= MAX_PAYLOAD
         return (
-            (len(self.context_id) == size, "frames with a context, and no others, have its digest"),
-            (self.lanes is None or not size, "a frame with a context has one lane, and does not say so"),
+            (len(self.context_id) == size, "frames with a context or a given x, and no others, have its digest"),
+            (
+                self.lanes is None or not self.kind.reads_context,
+                "a frame with a context has one lane, and does not say so",
+            ),
             (fits or not short, f"a short frame is a member of at most {MAX_SHORT:,} bytes"),
         )
 
@@ -329,8 +341,8 @@ def read_header(stream: BinaryIO, offset: int = 0, number: int = 1) -> FrameHead
 
 def _kind_of(flags: int, where: str) -> Kind:
     """The kind in the kind byte. Raises FormatError where it, or a flag beside it, is unknown."""
-    kind = flags & 7
-    if kind > Kind.WEIGHTS or flags & RESERVED or (flags & LAYOUT and Kind(kind) not in (Kind.MODEL, Kind.RESIDUAL)):
+    kind, in_lanes = flags & 7, (Kind.MODEL, Kind.RESIDUAL, Kind.GIVEN)
+    if kind > Kind.GIVEN or flags & RESERVED or (flags & LAYOUT and Kind(kind) not in in_lanes):
         raise FormatError(f"{where}: kind byte {flags:#04x} is unknown: upgrade tokpress, or if it is new, {ADVICE}")
     return Kind(kind)
 
@@ -341,8 +353,9 @@ def _instead_of_sync(found: bytes, stream: BinaryIO, offset: int, number: int) -
         remedy = f"cut them off, `truncate -s {offset} FILE` does it"
         return f"only zero bytes follow the last frame, the padding of a copy: {remedy}"
     if found.startswith(SYNC[:3]):
-        return f"format version {found[3]}, but this tokpress reads {SYNC[3]}: upgrade tokpress"
+        return f"format version {found[3]}, but this tokpress reads {SYNC[3]}: upgrade tokpress, or if it is damaged, {ADVICE}"
     what = "not a .tokp file: check its name" if number == 1 else f"no frame begins here, damaged: {ADVICE}"
+    what += "; or a short frame of a later version: upgrade tokpress" if found[0] in RESERVED_MARKS else ""
     return f"{what} (a frame begins with the bytes {SYNC.hex(' ')})"
 
 

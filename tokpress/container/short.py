@@ -13,6 +13,8 @@ MAX_SHORT = (1 << 14) - 1
 MAX_PAYLOAD = (1 << 16) - 1
 #: first bytes of short frames. No flip of one bit makes one of another, or of d4, with which frames with sync begin
 MARKS = b"\xd1\xd2\xd7"
+#: first bytes of short frames of later versions, which are as far from the others
+RESERVED_MARKS = b"\xd8\xdb\xdd\xde"
 KEY_BYTES = 2
 
 

@@ -75,7 +75,7 @@ class Grid(NamedTuple):
         sides = (self.rows, self.columns, self.channels)
         in_bounds = all(0 < side < MAX_SIDE for side in sides) and 0 <= self.padding < MAX_SIDE and self.start >= 0
         in_bounds = in_bounds and 0 < self.frames <= self.rows and not self.rows % self.frames
-        narrow = not self.picture or self.columns * self.channels <= MAX_ROW
+        narrow = self.columns * self.channels <= MAX_ROW if self.picture else self.rows == 1
         return in_bounds and narrow and self.channels <= MAX_CHANNELS and self.bits in BITS and self.stop <= size
 
     def within(self, begin: int, end: int) -> Grid | None:
@@ -151,6 +151,6 @@ def unpack(packed: bytes, size: int) -> Grid:
         grid = Grid(
             picture, start, rows, columns, channels, 8 * (packed[0] >> 3 & 3) + 8, signed, little, padding, frames
         )
-        if grid.fits(size) and (frames > 1) == video and (picture or not video):
+        if grid.fits(size) and (frames > 1) == video and (picture or not video) and grid.pack() == packed:
             return grid
-    raise ChecksumError("the layout of its samples is impossible")
+    raise ChecksumError("the layout of its samples is impossible, or of a newer tokpress")

@@ -73,15 +73,34 @@ def _weights(folder: Path, parts: dict[str, bytes | None], trusted: bool) -> Ten
 def _components(folder: Path, config: dict[str, Any], weights: Tensors) -> tuple[Tokenizer, Prior]:
     """The tokenizer and the prior that config.json describes, with these weights."""
     path = folder / model_files.CONFIG
-    model_files.check_settings("a model", config, {"format", "exact_profile", "tokenizer", "prior"})
-    if (config["format"], config["exact_profile"]) != (files.FORMAT, files.EXACT_PROFILE):
+    versions = config.get("format", files.FORMAT), config.get("exact_profile", files.EXACT_PROFILE)
+    if versions != (files.FORMAT, files.EXACT_PROFILE):  # first: what is new beside them is no fault then
         raise ModelError(
-            f"{path} has format {config['format']}, exact profile {config['exact_profile']}; this tokpress "
+            f"{path} has format {versions[0]}, exact profile {versions[1]}; this tokpress "
             f"reads {files.FORMAT} and {files.EXACT_PROFILE}: use the version that wrote it, or a newer one"
         )
+    model_files.check_settings("a model", config, {"format", "exact_profile", "tokenizer", "prior"})
     if not isinstance(component := config["tokenizer"], dict) or not isinstance(component.get("name"), str):
         raise ModelError(f"{path} names no tokenizer")
     settings = {key: value for key, value in component.items() if key != "name"}
     tokenizer = TOKENIZERS.find(component["name"]).load(folder, settings)
     kind, settings = kind_of(config["prior"])
-    return tokenizer, kind.load(settings, weights, tokenizer.vocab_size)
+    prior = kind.load(settings, weights, tokenizer.vocab_size)
+    if not weights.trusted:
+        for given, made in ((component, tokenizer.config()), (config["prior"], prior.config())):
+            _check_complete(given, made, path)
+    return tokenizer, prior
+
+
+def _check_complete(given: Any, made: Any, path: Path) -> None:
+    """Raises ModelError where a setting is missing. Its default may be another one in another release."""
+    if isinstance(given, list) and isinstance(made, list):
+        for parts in zip(given, made):
+            _check_complete(*parts, path)
+    if isinstance(given, dict) and isinstance(made, dict):
+        if missing := sorted(made.keys() - given.keys()):
+            raise ModelError(
+                f"{path} lacks the setting {missing[0]!r}: give it, this tokpress has {made[missing[0]]!r}"
+            )
+        for name in made:
+            _check_complete(given[name], made[name], path)

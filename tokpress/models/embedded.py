@@ -20,9 +20,13 @@ FILES = (model_files.CONFIG, *folder_files.PARTS, folder_files.TOKENIZER_PART)
 
 
 def pack(model: Model) -> bytes:
-    """The bytes of a model."""
-    out = b""
-    for name, data in _files(model).items():
+    """The bytes of a model. Raises ModelError where its directory was not written by `save`, so that the bytes would have another id."""
+    out, held = b"", _files(model)
+    if _identity(held) != model.id:
+        raise ModelError(
+            f"the model {model.name} cannot be embedded, as another program wrote its files: save it again, tokpress.load(DIR).save(NEW), and use NEW"
+        )
+    for name, data in held.items():
         out += pack_varint(len(name)) + name.encode() + pack_varint(len(data)) + data
     return out
 
@@ -31,6 +35,12 @@ def _files(model: Model) -> dict[str, bytes]:
     with tempfile.TemporaryDirectory() as place:
         model.save(folder := Path(place) / "model", card="")
         return {name: data for name in FILES if (data := model_files.read(folder / name)) is not None}
+
+
+def _identity(held: dict[str, bytes]) -> bytes:
+    """The id of the model with these files."""
+    config = model_files.parse(held[model_files.CONFIG], model_files.CONFIG)
+    return folder_files.identity_of(config, {name: held.get(name) for name in FILES[1:]})
 
 
 def unpack(packed: bytes, id: bytes) -> Model:
@@ -53,7 +63,7 @@ def _parsed(packed: bytes) -> dict[str, bytes]:
     while stream.tell() < len(packed):
         name = take(take_varint(take, "the model")).decode("ascii", "replace")
         if name not in FILES[len(held) :] or name in held:
-            raise FormatError(f"it holds a file {name[:40]!r}")
+            raise FormatError(f"it holds a file {name[:40]!r}, which a newer tokpress may know")
         held[name] = take(take_varint(take, "the model"))
     if not held:
         raise FormatError("it is empty")

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from ..coding import Codec, Frame
 from ..coding.context import ContextTokens
 from ..container import proportion
+from ..container.frames import CONTEXT_BYTES, DIGEST_BYTES
 from ..errors import ChecksumError, ModelError, TokenizerError, TokpressError
 from ..lazy import np
 from ..media import formats
@@ -65,15 +66,16 @@ class Model(OnHub):
         name: str = "",
         card: str = "",
         given_tokens: TokenBuffer | None = None,
+        given_digest: bytes = b"",
     ) -> None:
-        """given_tokens: tokens of x, for a prior of p(y | x) (`given`)."""
+        """given_tokens, given_digest: of x, for a prior of p(y | x) (`given`)."""
         if tokenizer.vocab_size != prior.vocab_size:
             raise ModelError(
                 f"the tokenizer has {tokenizer.vocab_size} symbols but the prior predicts {prior.vocab_size}"
             )
         self.tokenizer, self.name, self.card = tokenizer, name, card
         self.prior = prior.for_tokenizer(tokenizer) if isinstance(prior, ReadsTokenizer) else prior
-        self.given_tokens = given_tokens
+        self.given_tokens, self.given_digest = given_tokens, given_digest
         self._id = id
 
     @property
@@ -108,18 +110,29 @@ class Model(OnHub):
     def given(self, source: bytes) -> Model:
         """This model of p(y | x) for the file x, `source`. It codes other files y; the decoder needs the same x.
 
-        Raises TokpressError if the prior predicts from nothing but earlier tokens."""
+        Raises TokpressError if the prior predicts from nothing but earlier tokens, or other machines may tokenize x otherwise."""
+        from hashlib import blake2b  # slow to import
+
         if not self.prior.rules.given_size:
             raise TokpressError(f"a {self.prior.name} prior is not conditional: leave --given out")
-        tokens = self.tokenizer.encode(source)
-        return Model(self.tokenizer, self.prior, self.id, self.name, self.card, tokens)
+        if not (self.tokenizer.lossless and self.tokenizer.reproducible):
+            raise TokpressError(
+                f"a {self.tokenizer.name} tokenizer may cut another file into other tokens elsewhere: --given needs one of bytes"
+            )
+        tokens, digest = self.tokenizer.encode(source), blake2b(source, digest_size=DIGEST_BYTES).digest()
+        return Model(self.tokenizer, self.prior, self.id, self.name, self.card, tokens, digest[:CONTEXT_BYTES])
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the content, for pools of processes and for copies. (No model file is ever unpickled.)"""
         from . import packed  # for pools and copies only
 
         settings = (self._id, self.name, self.card)
-        return packed.rebuilt, (type(self), packed.pack(self.tokenizer, self.prior), settings, self.given_tokens)
+        return packed.rebuilt, (
+            type(self),
+            packed.pack(self.tokenizer, self.prior),
+            settings,
+            (self.given_tokens, self.given_digest),
+        )
 
     # --- one frame -------------------------------------------------------------------------------
 

@@ -51,10 +51,13 @@ def unpack(parts: Parts) -> tuple[Tokenizer, Prior]:
 
 
 def rebuilt(
-    model: Callable[..., T], parts: Parts, settings: tuple[bytes | None, str, str], given: TokenBuffer | None
+    model: Callable[..., T],
+    parts: Parts,
+    settings: tuple[bytes | None, str, str],
+    given: tuple[TokenBuffer | None, bytes],
 ) -> T:
-    """A model of these parts: the reverse of `Model.__reduce__`. model: its class. settings: id, name, card."""
-    return model(*unpack(parts), *settings, given)
+    """A model of these parts: the reverse of `Model.__reduce__`. model: its class. settings: id, name, card. given: tokens and digest."""
+    return model(*unpack(parts), *settings, *given)
 
 
 def _inside(prior: Prior) -> Iterator[Prior]:

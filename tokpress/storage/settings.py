@@ -32,7 +32,9 @@ def settings_of(name: str, given: dict[str, Any], defaults: dict[str, Any], what
     out = dict(defaults)
     for key, value in given.items():
         if key not in defaults:
-            raise TokpressError(f"{what} {name!r} has no setting {key!r}; it has: {', '.join(defaults) or 'none'}")
+            raise TokpressError(
+                f"{what} {name!r} has no setting {key!r}; it has: {', '.join(defaults) or 'none'} (a newer tokpress may have more)"
+            )
         kind = type(defaults[key])
         try:
             out[key] = _of_kind(value, kind)

@@ -6,6 +6,7 @@ So a memory-mapped file is read only where it is used, and a small file is coded
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import sys
@@ -32,6 +33,8 @@ DTYPES = {
     "U64": ("uint64", 8),
     "F32": ("float32", 4),
 }
+#: tensors are written by their dtype, the last of these first, then by name
+WRITTEN = ("uint8", "int8", "int16", "uint16", "int32", "uint32", "float32", "int64", "uint64")
 MAX_HEADER, MAX_SIDES, MAX_BYTES = 1 << 24, 8, 1 << 31
 
 
@@ -175,12 +178,27 @@ def _entry(name: str, value: Any, where: object) -> tuple[str, int, int, tuple[s
 
 def write(tensors: Mapping[str, np.ndarray], path: Path) -> None:
     """Write a safetensors file in place of the one before, which stays where that fails. Raises OSError with the name of the file."""
-    from safetensors.numpy import save
-
     new = path.with_name(path.name + ".new")
     try:
-        new.write_bytes(save({name: np.ascontiguousarray(value) for name, value in tensors.items()}))
+        new.write_bytes(packed(tensors))
         os.replace(new, path)
     except OSError as error:  # that of a write has no name
         new.unlink(missing_ok=True)
         raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def packed(tensors: Mapping[str, np.ndarray]) -> bytes:
+    """A safetensors file. The library of that name writes the same bytes today; the id of a model is a hash of them, so a later release of
+    the library must not change them."""
+    written = {name: np.ascontiguousarray(value) for name, value in tensors.items()}
+    order = {numpy_name: place for place, numpy_name in enumerate(WRITTEN)}
+    names, header, at = sorted(written, key=lambda name: (-order[written[name].dtype.name], name)), {}, 0
+    for name in names:
+        value = written[name]
+        dtype = next(short for short, (long, _) in DTYPES.items() if long == value.dtype.name)
+        header[name] = {"dtype": dtype, "shape": value.shape, "data_offsets": (at, at + value.nbytes)}
+        at += value.nbytes
+    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    little = (written[name].astype(written[name].dtype.newbyteorder("<"), copy=False) for name in names)
+    return len(text).to_bytes(8, "little") + text + b"".join(value.tobytes() for value in little)

@@ -48,6 +48,8 @@ class Tokenizer(ABC):
     sizes: Sizes
     #: whether decode(encode(b)) is b; else it is a reconstruction, as long as b and with the same tokens
     lossless: bool = True
+    #: whether every release and machine encodes alike. Decoders encode contexts, and what items are given (docs/format.md)
+    reproducible: bool = True
 
     @abstractmethod
     def encode(self, source: bytes) -> TokenBuffer:

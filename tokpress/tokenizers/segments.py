@@ -82,6 +82,7 @@ class SegmentsTokenizer(Tokenizer):
             raise TokenizerError(f"segments are of 1 to {MAX_KINDS} kinds, not {len(parts)}")
         self.parts = list(parts)
         self.lossless = all(part.lossless for part in parts)
+        self.reproducible = all(part.reproducible for part in parts)
         #: number of marks, the last of which is for bytes; the symbols are the marks, the bytes, then those of each kind
         self.marks = len(parts) + 1
         sizes = np.cumsum([self.marks + 256, *(part.vocab_size for part in parts)])

@@ -146,15 +146,18 @@ class Index:
         group of several files, or of samples, must be in one frame, so that reading in order decodes it once."""
         body = _Column(data)
         columns = {name: _Column(body.take(body.number())) for name in COLUMNS}
-        if body.left:
-            raise damaged("bytes follow its columns")
+        while body.left:  # columns of later versions: those with an even number may be ignored
+            number = body.number()
+            if number % 2:
+                raise FormatError(f"the index of the archive has a column ({number}) that is unknown: upgrade tokpress")
+            body.take(body.number())
         if place != Place.LATER:
             self._bases.append(len(self))
             self._updates.append(place == Place.UPDATE)
         first, parent, mtime, has_nanoseconds = len(self), 0, 0, columns["nanoseconds"].left > 0
         for kind in columns["kinds"].take(columns["kinds"].left):
             if kind > max(ItemKind):
-                raise damaged(f"it has an entry of the unknown kind {kind}")
+                raise FormatError(f"the archive has an entry of a kind ({kind}) that is unknown: upgrade tokpress")
             if number := columns["parents"].number():
                 parent = number - 1
             folder = self._folder(parent)

@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 from ...errors import FormatError
 from ...models.model import Model
-from ..archive_magic import MAGIC
+from ..archive_magic import ANY_VERSION, MAGIC
 from .frames import FrameIndex
 from .index import FREE_INDEX_BYTES, HEAD_BYTES, INDEX_BYTES_PER_FILE_BYTE, Index, damaged
 from .item import Entry, ItemKind, Place
@@ -56,13 +56,19 @@ class Archive:
             )
         head = self._take(position, min(HEAD_BYTES, self._frames.end - position))
         if len(head) < HEAD_BYTES or not head.startswith(MAGIC):
+            if head.startswith(ANY_VERSION):
+                raise FormatError(
+                    f"it is an archive of another version than {MAGIC[len(ANY_VERSION) : -1].decode()}: upgrade tokpress"
+                )
             if not position:
                 raise self._frames.damage or FormatError("it is no archive of several files: decompress it instead")
             raise FormatError(
                 "after the archive comes something that is no archive: another file was joined with it, or it is damaged"
             )
         place, size = head[len(MAGIC)], int.from_bytes(head[-4:], "little")
-        if place > max(Place) or (place != Place.LATER) != self._frames.begins_member(position):
+        if place > max(Place):
+            raise FormatError(f"a part of the archive is of a kind ({place}) that is unknown: upgrade tokpress")
+        if (place != Place.LATER) != self._frames.begins_member(position):
             raise damaged("a part of it stands where another should")
         self._left -= size
         if self._left < 0:

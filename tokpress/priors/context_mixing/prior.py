@@ -117,7 +117,9 @@ class ContextMixed(Codec):
         if self.frame.context is not None:
             return self.decode_noise(payload, count, watch)
         if not payload or payload[0] not in (NO_FILTER, BRANCH_TARGETS):
-            raise ChecksumError("the payload does not begin with a filter of context mixing")
+            raise ChecksumError(
+                "the payload does not begin with a filter of context mixing, or a newer tokpress has it"
+            )
         if payload[0] == NO_FILTER:
             return self.decode_noise(payload[1:], count, watch)
         # the model goes on reading the filtered bytes

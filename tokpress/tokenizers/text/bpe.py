@@ -81,8 +81,8 @@ class BPETokenizer(Tokenizer):
         self._text, self._where = text, where  # saved unchanged, so the hash of the file stays
         rules, self._tables = bpe_form.tables(text.encode("utf-8", "surrogatepass"), where)
         self._words_first = bool(rules["model"].get("ignore_merges"))
-        #: whether the core can cut a source into pieces by the rule of the file; decoding always works
-        self.can_encode, self._classes = bpe_form.classes(rules.get("pre_tokenizer"))
+        #: whether we cut a source into pieces by the rule of the file, and not a library; decoding needs no pieces
+        self.reproducible, self._classes = bpe_form.classes(rules.get("pre_tokenizer"))
         self.vocab_size: int = self._tables.vocab_size
         self.sizes = PairSizes(self._tables)
 
@@ -109,7 +109,7 @@ class BPETokenizer(Tokenizer):
         """ids int32 [N], which decode to the source. Memory beyond source and ids is bounded.
 
         Raises TokenizerError where the library encodes, and its ids are not those of this source, or it fails."""
-        if self.can_encode:
+        if self.reproducible:
             return self._tables.encode(source, self._classes, self._words_first)
         return self._by_library(source)
 
