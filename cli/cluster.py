@@ -8,6 +8,8 @@ done, skipped because its output exists, or failed.
 import contextlib
 import os
 import signal
+import socket
+import tempfile
 from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
@@ -220,6 +222,10 @@ def _connected(address: str) -> Iterator[Any]:
 
     import ray
 
+    if address and (reason := _unreachable(address)):  # Ray would try for minutes
+        raise TokpressError(f"cannot reach the Ray at {address}: {reason}")
+    if not address and not os.environ.get("RAY_ADDRESS") and (last := _last_address()) and _unreachable(last):
+        address = "local"  # it ended without removing its address, where Ray would look for it for ever
     before = {signum: signal.getsignal(signum) for signum in (signal.SIGINT, signal.SIGTERM)}
     try:
         ray.init(address or None, logging_level=logging.ERROR, log_to_driver=False, include_dashboard=False)
@@ -233,6 +239,28 @@ def _connected(address: str) -> Iterator[Any]:
         yield ray
     finally:
         ray.shutdown()
+
+
+def _unreachable(address: str) -> str:
+    """Why nothing listens at HOST:PORT; empty where something does, and for other addresses."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not port.isdigit():
+        return ""
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), PATIENCE).close()
+    except (OSError, OverflowError) as error:
+        return _first_line(error)
+    return ""
+
+
+def _last_address() -> str:
+    """The address that the last Ray of this machine left, where a new one looks for it."""
+    path = os.path.join(os.environ.get("RAY_TMPDIR") or tempfile.gettempdir(), "ray", "ray_current_cluster")
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read(256).strip()
+    except OSError:
+        return ""
 
 
 def _slots(ray: Any, threads: int) -> int:

@@ -12,7 +12,6 @@ from tokpress.codec.context import Context
 from tokpress.container.frames import Kind, write_frame
 from tokpress.container.member import iter_frames
 from tokpress.errors import FormatError, TokpressError
-from tokpress.models.loading import load_folder
 
 FILES = [
     path for path in sorted(make.HERE.glob("*.tokp")) if 13 < path.stat().st_size < 3000
@@ -67,7 +66,7 @@ def combinations(source: bytes, lengths: list[int]) -> set[bytes]:
 
 @pytest.fixture(scope="module")
 def models():
-    return [load_folder(folder) for folder in sorted(inputs.MODELS.iterdir())]
+    return [inputs.load(folder) for folder in sorted(inputs.MODELS.iterdir())]
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)

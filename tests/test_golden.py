@@ -12,10 +12,13 @@ from tokpress.codec import archive, stream
 from tokpress.codec.archive import Item, ItemKind
 from tokpress.codec.context import Context
 from tokpress.codec.options import Options
-from tokpress.container.frames import Kind
+from tokpress.container.frames import SYNC, Kind
 from tokpress.container.member import iter_frames
+from tokpress.container.short import MARKS
 from tokpress.errors import ModelMismatchError
-from tokpress.models import store
+from tokpress.models import identity, store
+from tokpress.priors.registry import PRIORS
+from tokpress.tokenizers.registry import TOKENIZERS
 from tokpress.tokenizers.samples import ItemTokenizer
 
 FILES = sorted(make.HERE.glob("*.tokp"))
@@ -45,6 +48,24 @@ def test_they_are_all_there(manifest):
     assert kinds == {"raw", "lzma", "model", "residual", "context", "short", "weights", "given"} and any(
         entry["frames"] > 3 for entry in manifest.values()
     )
+
+
+def test_each_component_has_a_golden_file(models):
+    """Also each form of short frames."""
+    every = [*models, *map(store.load, identity.ids(identity.MODELS))]
+    used = {part["name"] for model in every for key in ("prior", "tokenizer") for part in parts(model.config()[key])}
+    ours = [name for table in (PRIORS, TOKENIZERS) for name in table.names() if _is_ours(table.find(name))]
+    assert set(ours) <= used
+    assert {path.read_bytes()[0] for path in FILES} == {SYNC[0], *MARKS}
+
+
+def _is_ours(component: type) -> bool:
+    return component.__module__.startswith("tokpress.")
+
+
+def parts(told: dict) -> list[dict]:
+    inner = [*told.get("members", []), *told.get("parts", []), *([told["base"]] if "base" in told else [])]
+    return [told, *(part for each in inner for part in parts(each))]
 
 
 @pytest.mark.parametrize(
@@ -100,10 +121,18 @@ def test_contexts_come_out_the_same_again(path, models):
     assert make.after_context(given["paragraph"], model, context.source, 500) == packed
 
 
+#: of the lines of SHA256SUMS at release 1.0, sorted
+FROZEN = "dd402629592948a451a9dbad61d4a9014311f09f2c184d80d5cd88fb8b38225b"
+
+
 def test_nothing_changed():
-    """A golden file is made once. For a change of the format there are new ones, beside these."""
+    """A golden file is made once. For what is new there are new ones, which `make.SINCE` names."""
     kept = make.kept_sums()
     assert kept and make.summed() == kept
+    lines = [f"{digest}  {path}" for path, digest in sorted(kept.items()) if path not in make.SINCE]
+    assert hashlib.sha256("\n".join(lines).encode()).hexdigest() == FROZEN, (
+        "a golden file of 1.0 is another one, or missing"
+    )
 
 
 def test_archives():

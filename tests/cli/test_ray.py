@@ -206,3 +206,9 @@ def test_without_ray(place, folder):
     words = [sys.executable, "-c", code, "compress", "-r", "d", "--ray"]
     done = subprocess.run(words, capture_output=True, text=True, timeout=LAST_RESORT)
     assert done.returncode == 1 and "tokpress: this needs ray: pip install 'tokpress[ray]'\n" in done.stderr
+
+
+def test_an_address_where_nothing_listens(process, folder):
+    """Ray itself tries for minutes."""
+    said = process("compress", "-r", "d", "--ray", "127.0.0.1:1", code=1).stderr.decode()
+    assert "tokpress: cannot reach the Ray at 127.0.0.1:1: " in said

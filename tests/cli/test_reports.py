@@ -43,7 +43,7 @@ def test_help_of_each_command(run, name):
 
 
 def test_usage(run):
-    assert run("--version").output.startswith("tokpress 0.")
+    assert run("--version").output.startswith("tokpress 1.")
     assert "no command 'press': choose one of compress" in run("press", code=2).stderr
     for words in (
         ["compress", "--no-such"],

@@ -10,6 +10,7 @@ from tests.models import (
     GIVEN,
     NETWORKS,
     tiny_autoencoders,
+    tiny_class_factored,
     tiny_mingru,
     tiny_models,
     tiny_network,
@@ -24,7 +25,7 @@ from tokpress.priors.lecture.histogram import HistogramPrior
 from tokpress.tokenizers.base import Tokenizer
 from tokpress.tokenizers.pixels.palette import PaletteTokenizer
 from tokpress.tokenizers.segments import SegmentsTokenizer
-from tokpress.tokenizers.text.bytes import BytesTokenizer, NibblesTokenizer
+from tokpress.tokenizers.text.bytes import BitsTokenizer, BytesTokenizer, NibblesTokenizer
 from tokpress.tokenizers.text.chars import CharsTokenizer
 from tokpress.tokenizers.text.words import WordsTokenizer
 
@@ -33,6 +34,9 @@ SOURCES = HERE / "sources"
 MODELS = HERE / "models"
 #: of tests.models; what is not of these is one of the small models below
 LECTURE = (*NETWORKS, "bayes_net", "logistic_mixture", "hierarchical", "hierarchical-depth", "ensemble", "memory-items")
+
+#: the other pattern
+SPARSE_FIXED = {"shape": "6x4", "width": 12, "depth": 2, "heads": 2, "stride": 4, "pattern": "fixed"}
 
 
 def binary() -> bytes:
@@ -117,6 +121,8 @@ def small_models() -> dict[str, Model]:
     made |= {f"tokens-{name}": lambda model=model: model for name, model in tiny_autoencoders().items()}
     made |= {f"lecture-{name}": lambda name=name: tiny_models()[name] for name in LECTURE}
     made |= {name: lambda name=name: _of_tokenizer(name, text) for name in ("chars", "words", "segments", "palette")}
+    made["classes"] = lambda: Model(BytesTokenizer(), tiny_class_factored())
+    made["lecture-sparse_fixed"] = lambda: Model(BitsTokenizer(), tiny_network("sparse_transformer", SPARSE_FIXED, 2))
     made |= {f"given-{name}": lambda name=name: _conditional(name) for name in GIVEN}
     return {name: load(MODELS / name) if (MODELS / name).is_dir() else make() for name, make in made.items()}
 

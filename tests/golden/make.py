@@ -24,6 +24,7 @@ from tokpress.codec import encoded_frame, options, stream
 from tokpress.codec.context import Context
 from tokpress.container.frames import FrameHeader, Kind
 from tokpress.container.lzma2 import lzma_encode
+from tokpress.container.short import MAX_SHORT
 from tokpress.models import store
 from tokpress.models.model import Model
 
@@ -31,8 +32,10 @@ MANIFEST = HERE / "manifest.json"
 SUMS = HERE / "SHA256SUMS"
 CASES = (
     "raw", "lzma", "histogram", "context-mixing", "linear-prediction", "context-mixing-2d", "mingru", "memory", "bitwise", "product", "text", "lecture", "tokens",
-    "mixed", "context", "weights", "tokenizers", "given", "filter", "lossy", "archives",
+    "mixed", "context", "weights", "tokenizers", "given", "filter", "lossy", "classes", "short", "joined", "archives",
 )  # fmt: skip
+#: golden files that were added after 1.0: those of 1.0 never change (`tests/test_golden.py`)
+SINCE: tuple[str, ...] = ()
 #: the source that golden files of the case "context" are coded after
 CONTEXT = "paragraph"
 
@@ -131,6 +134,15 @@ def cases(wanted: list[str]) -> Iterator[tuple[str, list[str], bytes, list[str]]
         elif case == "given":
             for each in (name for name in models if name.startswith("given-")):
                 yield f"{each}-bytes", ["bytes"], frame(given["bytes"], models[each]), [each]
+        elif case == "classes":
+            yield "classes-code", ["code"], frame(given["code"], models["classes"], lanes=3), ["classes"]
+        elif case == "short":  # the longest form
+            assert len(given["binary"]) <= MAX_SHORT
+            coded = after_context(given["binary"], models["histogram-adaptive"], given[CONTEXT])
+            yield "short-binary", ["binary"], coded, ["histogram-adaptive"]
+        elif case == "joined":  # each with its models
+            parts = [(HERE / f"weights-{each}.tokp").read_bytes() for each in ("histogram", "bitwise-bpe")]
+            yield "joined-weights", ["prose", "prose"], b"".join(parts), []
         elif case == "filter":
             yield "filter-calls", ["calls"], frame(given["calls"], store.load("context-mixing")), []
         elif case == "lossy":  # what they restore is no source, but the same on every machine

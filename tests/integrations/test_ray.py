@@ -81,3 +81,14 @@ def test_a_dataset(tmp_path):
         words = [sys.executable, "-W", "ignore", "-c", PROGRAM, address]
         done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=LAST_RESORT)
     assert done.returncode == 0 and "done 60" in done.stdout, done.stderr
+
+
+def test_values_that_are_no_bytes():
+    """bytes(3) is three zeros, which would be stored in place of the number."""
+    for value in (3, True, None, 1.5):
+        for function in (ours.compress, ours.decompress, ours.score):
+            first = "a" if function is not ours.decompress else tokpress.compress(b"")
+            with pytest.raises(TypeError, match="row 1 of the batch, column text: a value is bytes or text, not"):
+                function({"text": np.array([first, value], dtype=object)}, "text")
+    with pytest.raises(tokpress.TokpressError, match="no column 'nope'; it has: text"):
+        ours.compress({"text": []}, "nope")

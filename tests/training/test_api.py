@@ -1,5 +1,6 @@
 """Training from Python: the same models as the command line, from files and from data in memory."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -132,3 +133,18 @@ def test_mistakes_are_told(corpus):
 def test_limits_that_cannot_be(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         train([b"a record\n" * 50], prior="mingru", tokenizer="bytes", **wrong)
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ({"foo": 1}, "no argument is called 'foo'; beside the others there are: max_minutes"),
+        ({"settings": "x"}, "a mapping of names to values, not str"),
+        ({"vocab_size": "300"}, "a whole number, not str"),
+        ({"vocab_size": 0}, "vocab_size=0 should be at least 1"),
+    ],
+)
+def test_arguments_of_another_kind(arguments, message):
+    for function in (partial(train, prior="histogram"), partial(train_tokenizer, "bpe")):
+        with pytest.raises((TypeError, TokpressError), match=message):
+            function(corpus=[b"a text"], **arguments)

@@ -55,7 +55,7 @@ def decompress(
 ) -> Batch:
     """The batch with each value of `column` restored, as bytes. into: as in `compress`. The rest is as in `tokpress.decompress`.
 
-    Raises FormatError, ModelMismatchError, which name the row."""
+    Raises FormatError, ModelMismatchError and TypeError, which name the row, and TokpressError without such a column."""
     loaded = [store.load(model) for model in models]
     return _mapped(batch, column, into, lambda data: stream.decompress(data, models=loaded, context=context))
 
@@ -64,21 +64,34 @@ def score(batch: Batch, column: str = "bytes", *, model: ModelName = "text", con
     """The batch with the columns `bits` and `bits_per_byte`: the cost of each value of `column` under a model, as `Model.score`
     computes it. An empty value costs 0 bits."""
     loaded = store.load(model)
-    values = [_as_bytes(value) for value in batch[column]]
+    values = [_as_bytes(value, row, column) for row, value in enumerate(_values(batch, column))]
     bits = np.array([loaded.score(data, context=context).total_bits if data else 0.0 for data in values], dtype=float)
     lengths = np.array([max(len(data), 1) for data in values], dtype=float)
     return {**batch, "bits": bits, "bits_per_byte": bits / lengths}
 
 
 def _mapped(batch: Batch, column: str, into: str | None, function: Callable[[bytes], bytes]) -> Batch:
-    results = np.empty(len(batch[column]), dtype=object)  # numpy's own bytes lose zeros at their end
-    for row, value in enumerate(batch[column]):
+    values = _values(batch, column)
+    results = np.empty(len(values), dtype=object)  # numpy's own bytes lose zeros at their end
+    for row, value in enumerate(values):
+        data = _as_bytes(value, row, column)
         try:
-            results[row] = function(_as_bytes(value))
+            results[row] = function(data)
         except TokpressError as error:
             raise type(error)(f"row {row} of the batch, column {column}: {error}") from error
     return {**batch, into or column: results}
 
 
-def _as_bytes(value: Any) -> bytes:
-    return value.encode() if isinstance(value, str) else bytes(value)
+def _values(batch: Batch, column: str) -> Any:
+    if column not in batch:
+        raise TokpressError(f"the batch has no column {column!r}; it has: {', '.join(batch)}")
+    return batch[column]
+
+
+def _as_bytes(value: Any, row: int, column: str) -> bytes:
+    """The bytes of a value. (bytes(3) would be three zeros.)"""
+    if isinstance(value, str):
+        return value.encode()
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return bytes(value)
+    raise TypeError(f"row {row} of the batch, column {column}: a value is bytes or text, not {type(value).__name__}")

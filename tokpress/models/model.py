@@ -22,6 +22,7 @@ from ..coding import Codec, Frame
 from ..coding.context import ContextTokens
 from ..container import proportion
 from ..container.frames import CONTEXT_BYTES, DIGEST_BYTES
+from ..container.varint import as_bytes
 from ..errors import ChecksumError, ModelError, TokenizerError, TokpressError
 from ..lazy import np
 from ..media import formats
@@ -303,6 +304,7 @@ class Model(OnHub):
         """
         from .bits import Bits
 
+        source, context = bytes(as_bytes(source)), bytes(as_bytes(context))
         if context and lanes != 1:
             raise ValueError(f"a context needs one lane, not {lanes}")
         tokenizer, rules = self.tokenizer, self.prior.rules

@@ -9,6 +9,7 @@ The keywords are the options of the command line; `numbers` are fields of `FitCo
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
+from dataclasses import fields
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,7 +24,7 @@ from ..tokenizers.samples import SampleKind, samples_of
 from . import plan, run
 from .data.memory import Corpus, in_files
 from .learners.registry import tokenizer_learner
-from .options import Watcher
+from .options import FitConfig, Watcher
 from .run_dir import load_tokenizer
 
 
@@ -62,6 +63,7 @@ def train(
     """
     if prior and preset:
         raise TokpressError("a preset has its own prior: give either prior or preset")
+    _check(settings, vocab_size, numbers)
     with _place(output, resume) as folder, in_files(corpus, partial(_samples, tokenizer)) as paths:
         planned = plan.model(
             paths, folder, prior, preset, _name(tokenizer), vocab_size, dict(settings or {}), memory,
@@ -90,10 +92,24 @@ def train_tokenizer(
     >>> bpe.vocab_size, bpe.decode(bpe.encode(b"to be")) == b"to be"
     (260, True)
     """
+    _check(settings, vocab_size, numbers)
     values = dict(settings or {})
     with _place(output, resume) as folder, in_files(corpus, partial(_samples_of_kind, kind, values)) as paths:
         planned = plan.tokenizer(kind, paths, folder, vocab_size, values, list(weights), resume, command, numbers)
         return run.train_tokenizer(planned, folder, force, watcher, resume)
+
+
+def _check(settings: object, vocab_size: object, numbers: Mapping[str, Any]) -> None:
+    """Raises TypeError where an argument is of another kind, or has a name that no option has."""
+    names = [field.name for field in fields(FitConfig)]
+    if unknown := sorted(numbers.keys() - set(names)):
+        raise TypeError(f"no argument is called {unknown[0]!r}; beside the others there are: {', '.join(names)}")
+    if settings is not None and not isinstance(settings, Mapping):
+        raise TypeError(f"settings are a mapping of names to values, not {type(settings).__name__}")
+    if vocab_size is not None and (isinstance(vocab_size, bool) or not isinstance(vocab_size, int)):
+        raise TypeError(f"vocab_size is a whole number, not {type(vocab_size).__name__}")
+    if vocab_size is not None and vocab_size < 1:
+        raise TokpressError(f"vocab_size={vocab_size} should be at least 1")
 
 
 @contextmanager
