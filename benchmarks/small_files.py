@@ -165,34 +165,34 @@ def measure_messages(setup: Setup) -> dict[str, Any]:
     return sums(messages(chosen(setup.bench, ENGLISH)), ways)
 
 
-def packages(setup: Setup) -> tuple[list[bytes], list[bytes], list[bytes]]:
+def package_records(setup: Setup) -> tuple[list[bytes], list[bytes], list[bytes]]:
     """Records to learn from, some new ones, and all new ones."""
     new = records(setup.bench_data / PACKAGES)
     return records(setup.train_data / PACKAGES), new[:: max(1, len(new) // RECORDS)][:RECORDS], new
 
 
 def measure_openzl(setup: Setup) -> dict[str, Any]:
-    learned, some, _ = packages(setup)
-    return sums(some, {OPENZL: OpenZL(learned, setup.work).size})
+    samples, tested, _ = package_records(setup)
+    return sums(tested, {OPENZL: OpenZL(samples, setup.work).size})
 
 
 def measure_records(setup: Setup) -> dict[str, Any]:
-    (learned, some, new), model = packages(setup), setup.work / "records"
+    (samples, tested, new), model = package_records(setup), setup.work / "records"
     limit = f"{setup.settings['training_minutes']:g}"
     corpus = setup.train_data / PACKAGES
     words = ["train", str(corpus), "-o", str(model), "--preset", "small", "--max-minutes", limit]
     setup.train(words, model)
-    context = context_of(learned)
+    context = context_of(samples)
     ways = {
         "tokpress -m, trained": ours(str(model)),
         "tokpress -m, trained, --context": ours(str(model), context=context),
         "tokpress --context": ours(None, context=context),
         "tokpress": ours(None),
-        "zstd -19, dictionary": Dictionary(learned).size,
+        "zstd -19, dictionary": Dictionary(samples).size,
         "zstd -19": library("zstd:19"),
         "brotli -11": library("brotli"),
     }
-    out = sums(some, ways)
+    out = sums(tested, ways)
     with tempfile.NamedTemporaryFile() as joined:
         Path(joined.name).write_bytes(b"".join(new))
         names = [f"tokpress:{model}", "tokpress", "zpaq", "xz", "zstd"]
@@ -263,7 +263,7 @@ def page(kept: dict[str, Any], made_by: str) -> list[str]:
             f"## {m['number']} messages of 1 to 4 KB, {m['bytes']:,} bytes",
             "",
             "The messages are pieces of the English test files. The dictionary is learned from the text that the models were trained on;",
-            f"the context is of the same text. Both have {DICTIONARY:,} bytes.",
+            f"the context is of the same text. Both have at most {DICTIONARY:,} bytes.",
             "",
             *table(m, peers),
             "",
@@ -279,7 +279,7 @@ def page(kept: dict[str, Any], made_by: str) -> list[str]:
             f"## {m['number']} new records of one kind, {m['bytes']:,} bytes",
             "",
             f"The records are package descriptions. `{m['command']}` trained for {m['training_minutes']} minutes on 20 MB of other descriptions and",
-            f"made a model of {m['model_bytes']:,} bytes. The dictionaries are learned from the same 20 MB, and the context is of it.",
+            f"made a model of {m['model_bytes']:,} bytes. The dictionaries are learned from the same 20 MB, and the context is a part of them.",
             "",
             *table(m, peers),
             "",
@@ -308,8 +308,8 @@ class SmallFiles(Benchmark):
 
     def report(self, results: Results, setup: Setup) -> list[str]:
         if kept := results.values():
-            records, openzl = kept.get("records"), kept.get("openzl")
-            if records and openzl and openzl["bytes"] == records["bytes"]:
-                records["packed"] |= openzl["packed"]
+            ours, openzl = kept.get("records"), kept.get("openzl")
+            if ours and openzl and openzl["bytes"] == ours["bytes"]:  # of the same records
+                ours["packed"] |= openzl["packed"]
             write_page(setup.docs / "small_files.md", page(kept, results.made_by()))
         return []

@@ -154,7 +154,7 @@ VARIANTS = {
     "weights of 6 bits": Variant("of 7, rounded after training", coarser(6)),
     "weights of 5 bits": Variant("", coarser(5)),
     "weights of 4 bits": Variant("", coarser(4)),
-    "1 lane": Variant("default: one for 4,096 tokens, at most 64", lambda model: model, 1),
+    "1 lane": Variant("default: one for 4,096 tokens (2,048 from 2^17 tokens on), at most 128", lambda model: model, 1),
     "16 lanes": Variant("", lambda model: model, 16),
     "64 lanes": Variant("", lambda model: model, 64),
     "256 lanes": Variant("", lambda model: model, 256),

@@ -34,6 +34,8 @@ GROUP_FILES, GROUP_BYTES = 64, 1 << 24
 TASKS_AHEAD, RETRIES = 4, 3
 #: seconds in which tasks of a stopped call may remove their temporary files
 PATIENCE = 10.0
+#: in which a Ray answers
+CONNECT_SECONDS = 10.0
 
 
 class Outcome(NamedTuple, Generic[R]):
@@ -222,10 +224,10 @@ def _connected(address: str) -> Iterator[Any]:
 
     import ray
 
-    if address and (reason := _unreachable(address)):  # Ray would try for minutes
+    if address and (reason := _connect_error(address)):  # Ray would try for minutes
         raise TokpressError(f"cannot reach the Ray at {address}: {reason}")
-    if not address and not os.environ.get("RAY_ADDRESS") and (last := _last_address()) and _unreachable(last):
-        address = "local"  # it ended without removing its address, where Ray would look for it for ever
+    if not address and not os.environ.get("RAY_ADDRESS") and (last := _last_address()) and _connect_error(last):
+        address = "local"  # a dead cluster left its address, and Ray would wait for it
     before = {signum: signal.getsignal(signum) for signum in (signal.SIGINT, signal.SIGTERM)}
     try:
         ray.init(address or None, logging_level=logging.ERROR, log_to_driver=False, include_dashboard=False)
@@ -241,13 +243,13 @@ def _connected(address: str) -> Iterator[Any]:
         ray.shutdown()
 
 
-def _unreachable(address: str) -> str:
+def _connect_error(address: str) -> str:
     """Why nothing listens at HOST:PORT; empty where something does, and for other addresses."""
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if not port.isdigit():
         return ""
     try:
-        socket.create_connection((host.strip("[]"), int(port)), PATIENCE).close()
+        socket.create_connection((host.strip("[]"), int(port)), CONNECT_SECONDS).close()
     except (OSError, OverflowError) as error:
         return _first_line(error)
     return ""

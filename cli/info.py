@@ -160,7 +160,9 @@ def _kind(frame: dict[str, Any]) -> str:
     if frame["kind"] == "weights":
         return f"the model {frame['model'] or ''} ({frame['model_id']}) itself".replace("  ", " ")
     lanes = {None: "default lanes", 1: "1 lane"}.get(frame["lanes"], f"{frame['lanes']} lanes")
-    if "context_id" in frame:
+    if "context_id" in frame and frame["kind"] == "given":
+        lanes += f", needs its --given file ({frame['context_id']})"
+    elif "context_id" in frame:
         lanes = f"needs its context ({frame['context_id']})"
     lossy = ", tokens only: restores a reconstruction" if frame["restores"] == "reconstruction" else ""
     models = f"model {frame['model'] or 'not installed'} ({frame['model_id']})"

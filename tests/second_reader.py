@@ -4,7 +4,7 @@ The container was written from that page alone. The definitions that the page th
 Independent, here and in second_coding.py: frames of all kinds, limits and checks; members; short frames; embedded models and ids; lanes, their
 default, order in items; least payloads; the range coder, the stack, intervals and float32; class-factored symbols; the order of bitwise decisions
 and of bits; mixtures of whole items; contexts; grids, bytes around samples, the x86 filter; residuals; the prior `histogram`; the tokenizers
-`bytes`, `nibbles`, `top_bit` and `bits`, and tokens of `bpe` to bytes.
+`bytes`, `nibbles`, `top_bit` and `bits`, and tokens of `bpe`, `chars` and `words` to bytes.
 
 Not independent: what the format defines by modules of the package. The caller supplies it as an object with these methods:
 
@@ -14,8 +14,8 @@ Not independent: what the format defines by modules of the package. The caller s
     samples(grid, source, bit)            linear prediction: writes samples to their places; bit(p · 2^24) decodes a decision
     tokenize(model, context)              tokens of a context by `bpe`
     reconstruct(model, tokens, grid, n)   n bytes from the tokens of a learned tokenizer
-
-`member` is that of an ensemble, else None; `tokens` sizes tables; `grid` is packed, b"" without samples. Not here: archives, the search for frames around damage, items that are `given` others, segments."""
+`member` is that of an ensemble, else None; `tokens` sizes tables; `grid` is packed, b"" without samples. Not here: archives, indexes, the
+search for frames around damage, given frames, segments."""
 
 import binascii
 import hashlib

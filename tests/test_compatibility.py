@@ -117,16 +117,12 @@ def test_a_model_of_other_bytes_is_not_embedded(tmp_path):
     path = folder / "model.safetensors"
     found = tensors.read(path.read_bytes(), path)
     path.write_bytes(save({name: np.array(found[name]) for name in found}, metadata={"by": "another program"}))
-    for name, message in ((folder, "save it again"), (inputs.MODELS / "histogram", None)):
-        model = load_folder(name)
-        file = tokpress.open(out := io.BytesIO(), "wb", model=model, embed=True) if message is None else None
-        if message:
-            with pytest.raises(ModelError, match=message):
-                tokpress.open(io.BytesIO(), "wb", model=model, embed=True)
-            continue
+    with pytest.raises(ModelError, match="save it again"):
+        tokpress.open(io.BytesIO(), "wb", model=load_folder(folder), embed=True)
+    load_folder(folder).save(again := tmp_path / "again")
+    with tokpress.open(out := io.BytesIO(), "wb", model=load_folder(again), embed=True) as file:
         file.write(TEXT)
-        file.close()
-        assert tokpress.decompress(out.getvalue()) == TEXT
+    assert tokpress.decompress(out.getvalue()) == TEXT
 
 
 def library_pieces() -> Model:
@@ -166,7 +162,7 @@ def test_given_files():
     packed = make.frame(source, model.given(x))
     assert tokpress.decompress(packed, model.given(x)) == source
     for other in (model, model.given(x[::-1])):
-        with pytest.raises(ModelMismatchError, match="name that file with --given"):
+        with pytest.raises(ModelMismatchError, match="name it with --given"):
             tokpress.decompress(packed, other)
     as_model = packed.replace(b"\x0e", b"\x0a", 1)  # kind 2 has no digest of x: whatever follows, it is refused
     with pytest.raises(FormatError):

@@ -182,7 +182,7 @@ def test_it_imports_nothing_of_the_package():
 
 
 def test_classes(tmp_path):
-    """Class and member of each symbol. In golden files only bitwise decisions have classes."""
+    """Class and member of each symbol. Also after a context.."""
     made = package.Model(BytesTokenizer(), tiny_class_factored())
     made.save(tmp_path / "classes")
     source = inputs.sources()["prose"][:1200]

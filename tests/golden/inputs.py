@@ -35,7 +35,7 @@ MODELS = HERE / "models"
 #: of tests.models; what is not of these is one of the small models below
 LECTURE = (*NETWORKS, "bayes_net", "logistic_mixture", "hierarchical", "hierarchical-depth", "ensemble", "memory-items")
 
-#: the other pattern
+#: the pattern `fixed` of sparse_transformer
 SPARSE_FIXED = {"shape": "6x4", "width": 12, "depth": 2, "heads": 2, "stride": 4, "pattern": "fixed"}
 
 
@@ -128,7 +128,7 @@ def small_models() -> dict[str, Model]:
 
 
 def load(folder: Path) -> Model:
-    """A model of golden files. One of p(y | x) is given the x of `bytes`, so many bytes as its items need."""
+    """A golden model. One of p(y | x) gets as much of `bytes` as it needs."""
     model = load_folder(folder)
     return bound(model) if model.prior.rules.given_size else model
 

@@ -31,10 +31,10 @@ from tokpress.models.model import Model
 MANIFEST = HERE / "manifest.json"
 SUMS = HERE / "SHA256SUMS"
 CASES = (
-    "raw", "lzma", "histogram", "context-mixing", "linear-prediction", "context-mixing-2d", "mingru", "memory", "bitwise", "product", "text", "lecture", "tokens",
-    "mixed", "context", "weights", "tokenizers", "given", "filter", "lossy", "classes", "short", "joined", "archives",
+    "raw", "lzma", "histogram", "context-mixing", "linear-prediction", "context-mixing-2d", "mingru", "memory", "bitwise", "product",
+    "text", "lecture", "tokens", "mixed", "context", "weights", "tokenizers", "given", "filter", "lossy", "classes", "short", "joined", "archives",
 )  # fmt: skip
-#: golden files that were added after 1.0: those of 1.0 never change (`tests/test_golden.py`)
+#: paths in SHA256SUMS that were added after 1.0: the others never change (`tests/test_golden.py`)
 SINCE: tuple[str, ...] = ()
 #: the source that golden files of the case "context" are coded after
 CONTEXT = "paragraph"

@@ -76,7 +76,7 @@ def of(given: bytes | Context | None) -> Context | None:
 
 
 def models_for(header: FrameHeader, context: Context | None, models: Sequence[Model]) -> Iterator[Model]:
-    """The models that a frame with a context may be of: one, or all that have the key of a short frame. Raises ModelMismatchError where
+    """Models that may decode this frame with a context: one, or all that have the key of a short frame. Raises ModelMismatchError where
     context or model are not those of the encoder."""
     if context is None:
         raise ModelMismatchError(

@@ -25,7 +25,7 @@ def models_of(source: BinaryIO, given: Decoding) -> tuple[set[bytes], Decoding]:
         if header.kind == Kind.WEIGHTS:
             given = with_model(given, header, payload.read())
         elif header.kind == Kind.SHORT:  # it does not name its model
-            needed.add(next(models_for(header, given.context, given.models)).id)
+            needed.update(model.id for model in models_for(header, given.context, given.models))
         else:
             needed.update(header.model_ids)
     return needed, given

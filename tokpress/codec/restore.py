@@ -121,10 +121,10 @@ def _check_given(header: FrameHeader, model: Model) -> None:
     if bool(model.prior.rules.given_size) != (header.kind == Kind.GIVEN):
         raise FormatError(f"{header.where}: its kind is not that of its model: {ADVICE}")
     if header.context_id != model.given_digest:
-        given = f"this one ({model.given_digest.hex()})" if model.given_digest else "none"
+        found = model.given_digest.hex() or "none"
         raise ModelMismatchError(
-            f"{header.where}: its model {model.name} predicts from another file, {header.context_id.hex()}, and is given {given}: name "
-            "that file with --given, and the model with -m"
+            f"{header.where}: its model {model.name} needs the given file {header.context_id.hex()}, but has {found}: name it with --given, "
+            "and the model with -m"
         )
 
 

@@ -106,11 +106,9 @@ class FrameHeader:
     link: bytes = b""  # CRC-32 of the header before it in the member; if sequence > 0
     total_length: int | None = None  # source bytes of the member; if last and sequence > 0
     digest: bytes = b""  # BLAKE2b of the member's source, 8 bytes; if `ends_with_digest`
-    model_id: bytes | None = None  # this and the next three: model frames only
+    model_id: bytes | None = None  # see `Kind.model_ids`
     residual_id: bytes | None = None  # of the model that codes the residual: residual frames only
-    context_id: bytes = (
-        b""  # beginning of the digest of the context, or of x; of a short frame, of the key of context and model
-    )
+    context_id: bytes = b""  # second id: of the context, or of x; of a short frame, its key
     tokens: int | None = None
     lanes: int | None = None  # None: as many as the model's rule says
     check: int = 0  # CRC-16 of header and payload, which write_frame fills in; of a short frame, of header and source
@@ -343,7 +341,9 @@ def _kind_of(flags: int, where: str) -> Kind:
     """The kind in the kind byte. Raises FormatError where it, or a flag beside it, is unknown."""
     kind, in_lanes = flags & 7, (Kind.MODEL, Kind.RESIDUAL, Kind.GIVEN)
     if kind > Kind.GIVEN or flags & RESERVED or (flags & LAYOUT and Kind(kind) not in in_lanes):
-        raise FormatError(f"{where}: kind byte {flags:#04x} is unknown: upgrade tokpress, or if it is new, {ADVICE}")
+        raise FormatError(
+            f"{where}: kind byte {flags:#04x} is unknown: upgrade tokpress, or if it is damaged, {ADVICE}"
+        )
     return Kind(kind)
 
 

@@ -74,7 +74,7 @@ def _components(folder: Path, config: dict[str, Any], weights: Tensors) -> tuple
     """The tokenizer and the prior that config.json describes, with these weights."""
     path = folder / model_files.CONFIG
     versions = config.get("format", files.FORMAT), config.get("exact_profile", files.EXACT_PROFILE)
-    if versions != (files.FORMAT, files.EXACT_PROFILE):  # first: what is new beside them is no fault then
+    if versions != (files.FORMAT, files.EXACT_PROFILE):  # before the settings, which a newer format may change
         raise ModelError(
             f"{path} has format {versions[0]}, exact profile {versions[1]}; this tokpress "
             f"reads {files.FORMAT} and {files.EXACT_PROFILE}: use the version that wrote it, or a newer one"
@@ -95,7 +95,7 @@ def _components(folder: Path, config: dict[str, Any], weights: Tensors) -> tuple
 def _check_complete(given: Any, made: Any, path: Path) -> None:
     """Raises ModelError where a setting is missing. Its default may be another one in another release."""
     if isinstance(given, list) and isinstance(made, list):
-        for parts in zip(given, made):
+        for parts in zip(given, made, strict=True):
             _check_complete(*parts, path)
     if isinstance(given, dict) and isinstance(made, dict):
         if missing := sorted(made.keys() - given.keys()):

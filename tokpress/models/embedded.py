@@ -20,7 +20,7 @@ FILES = (model_files.CONFIG, *folder_files.PARTS, folder_files.TOKENIZER_PART)
 
 
 def pack(model: Model) -> bytes:
-    """The bytes of a model. Raises ModelError where its directory was not written by `save`, so that the bytes would have another id."""
+    """The bytes of a model. Raises ModelError where saving the model again changes its id."""
     out, held = b"", _files(model)
     if _identity(held) != model.id:
         raise ModelError(

@@ -118,7 +118,7 @@ class Model(OnHub):
             raise TokpressError(f"a {self.prior.name} prior is not conditional: leave --given out")
         if not (self.tokenizer.lossless and self.tokenizer.reproducible):
             raise TokpressError(
-                f"a {self.tokenizer.name} tokenizer may cut another file into other tokens elsewhere: --given needs one of bytes"
+                f"--given needs a lossless tokenizer that makes the same tokens everywhere: {self.tokenizer.name} is none"
             )
         tokens, digest = self.tokenizer.encode(source), blake2b(source, digest_size=DIGEST_BYTES).digest()
         return Model(self.tokenizer, self.prior, self.id, self.name, self.card, tokens, digest[:CONTEXT_BYTES])

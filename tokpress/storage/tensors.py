@@ -33,8 +33,8 @@ DTYPES = {
     "U64": ("uint64", 8),
     "F32": ("float32", 4),
 }
-#: tensors are written by their dtype, the last of these first, then by name
-WRITTEN = ("uint8", "int8", "int16", "uint16", "int32", "uint32", "float32", "int64", "uint64")
+#: order of dtypes in a file; within one, tensors go by name
+WRITTEN = ("uint64", "int64", "float32", "uint32", "int32", "uint16", "int16", "int8", "uint8")
 MAX_HEADER, MAX_SIDES, MAX_BYTES = 1 << 24, 8, 1 << 31
 
 
@@ -192,7 +192,7 @@ def packed(tensors: Mapping[str, np.ndarray]) -> bytes:
     the library must not change them."""
     written = {name: np.ascontiguousarray(value) for name, value in tensors.items()}
     order = {numpy_name: place for place, numpy_name in enumerate(WRITTEN)}
-    names, header, at = sorted(written, key=lambda name: (-order[written[name].dtype.name], name)), {}, 0
+    names, header, at = sorted(written, key=lambda name: (order[written[name].dtype.name], name)), {}, 0
     for name in names:
         value = written[name]
         dtype = next(short for short, (long, _) in DTYPES.items() if long == value.dtype.name)

@@ -48,7 +48,7 @@ class Tokenizer(ABC):
     sizes: Sizes
     #: whether decode(encode(b)) is b; else it is a reconstruction, as long as b and with the same tokens
     lossless: bool = True
-    #: whether every release and machine encodes alike. Decoders encode contexts, and what items are given (docs/format.md)
+    #: whether it makes the same tokens everywhere, in each release: decoders tokenize contexts and given files
     reproducible: bool = True
 
     @abstractmethod
