@@ -129,7 +129,7 @@ def headers(draw) -> FrameHeader:
         least = least_payload(tokens, lanes or 1)
         model = {"model_id": fixed(4), "tokens": tokens, "lanes": lanes}
         model |= {"residual_id": fixed(4)} if kind == Kind.RESIDUAL else {}
-        model |= {"context_id": fixed(4)} if kind == Kind.CONTEXT else {}
+        model |= {"context_id": fixed(4)} if kind in (Kind.CONTEXT, Kind.GIVEN) else {}
     most = 8 * length + 64 if kind.model_ids else MAX_NUMBER
     sizes = st.one_of(st.integers(least, min(most, least + 300)), st.integers(least, most))
     payload = length if kind == Kind.RAW else draw(sizes)
