@@ -14,6 +14,7 @@ from tokpress.coding.symbolwise import Symbolwise
 from .data import noise, repeated
 from .pages import Figure, markdown
 from .registry import Cases, MeasurementError, Setup
+from .text import network_of
 
 Found = dict[str, Any]
 Outcome = tuple[list[Figure], list[str]]
@@ -75,10 +76,10 @@ def coder(name: str, path: Path) -> dict[str, Any]:
 
 
 def against_float(name: str, path: Path) -> dict[str, Any]:
-    """Bits of a payload coded by the integer prior without its memory, its head at rest, and the cross entropy of the network
+    """Bits of a payload coded by the integer network alone, its head at rest, and the cross entropy of the network
     with the same weights when nothing is rounded: float32 activations, products and softmax."""
     model = tokpress.load(name)
-    learning = getattr(model.prior, "base", model.prior)
+    learning = network_of(model)
     base = type(learning)({**learning.config(), "online": 0.0}, learning.tensors())
     tokens = model.tokenizer.encode(path.read_bytes())
     lanes = base.rules.lanes(len(tokens))
