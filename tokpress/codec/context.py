@@ -10,7 +10,8 @@ from collections.abc import Iterator, Sequence
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from ..container.frames import CONTEXT_BYTES, DIGEST_BYTES, MAX_SOURCE, FrameHeader, Kind
+from ..container.digest import digest_of
+from ..container.frames import CONTEXT_BYTES, MAX_SOURCE, FrameHeader, Kind
 from ..container.short import KEY_BYTES
 from ..container.varint import as_bytes
 from ..errors import ModelMismatchError, TokpressError
@@ -34,12 +35,10 @@ class Context:
 
     def __init__(self, source: bytes, keep: bool = True) -> None:
         """keep: keep what a model is after the context, in some tens of megabytes, for later calls."""
-        from hashlib import blake2b  # slow to import
-
         self.source, self.keep = bytes(as_bytes(source)), keep
         if len(self.source) > MAX_SOURCE:
             raise ValueError(f"a context has at most {MAX_SOURCE:,} bytes, not {len(self.source):,}")
-        self.digest = blake2b(self.source, digest_size=DIGEST_BYTES).digest()
+        self.digest = digest_of(self.source)
         self._lock, self._tokens = Lock(), dict[bytes, "ContextTokens"]()
 
     def __reduce__(self) -> tuple[type[Context], tuple[bytes, bool]]:
@@ -65,9 +64,7 @@ class Context:
 
     def key(self, model_id: bytes) -> bytes:
         """What short frames with this context and this model store."""
-        from hashlib import blake2b
-
-        return blake2b(model_id + self.digest, digest_size=DIGEST_BYTES).digest()[:KEY_BYTES]
+        return digest_of(model_id + self.digest)[:KEY_BYTES]
 
 
 def of(given: bytes | Context | None) -> Context | None:

@@ -46,6 +46,13 @@ class Digest:
             raise ChecksumError(f"{header.where}: {what}: {ADVICE}")
 
 
+def digest_of(data: bytes) -> bytes:
+    """The same digest of bytes in memory: of a context, and of a file that a model is given."""
+    digest = Digest()
+    digest.take(data)
+    return digest.value()
+
+
 class MemberDigest:
     """The digest of a member that is read in any order. It starts again at each jump to another member."""
 

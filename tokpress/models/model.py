@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Any
 from ..coding import Codec, Frame
 from ..coding.context import ContextTokens
 from ..container import proportion
-from ..container.frames import CONTEXT_BYTES, DIGEST_BYTES
+from ..container.digest import digest_of
+from ..container.frames import CONTEXT_BYTES
 from ..container.varint import as_bytes
 from ..errors import ChecksumError, ModelError, TokenizerError, TokpressError
 from ..lazy import np
@@ -112,16 +113,14 @@ class Model(OnHub):
         """This model of p(y | x) for the file x, `source`. It codes other files y; the decoder needs the same x.
 
         Raises TokpressError if the prior predicts from nothing but earlier tokens, or other machines may tokenize x otherwise."""
-        from hashlib import blake2b  # slow to import
-
         if not self.prior.rules.given_size:
             raise TokpressError(f"a {self.prior.name} prior is not conditional: leave --given out")
         if not (self.tokenizer.lossless and self.tokenizer.reproducible):
             raise TokpressError(
                 f"--given needs a lossless tokenizer that makes the same tokens everywhere: {self.tokenizer.name} is none"
             )
-        tokens, digest = self.tokenizer.encode(source), blake2b(source, digest_size=DIGEST_BYTES).digest()
-        return Model(self.tokenizer, self.prior, self.id, self.name, self.card, tokens, digest[:CONTEXT_BYTES])
+        tokens, digest = self.tokenizer.encode(source), digest_of(source)[:CONTEXT_BYTES]
+        return Model(self.tokenizer, self.prior, self.id, self.name, self.card, tokens, digest)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the content, for pools of processes and for copies. (No model file is ever unpickled.)"""
