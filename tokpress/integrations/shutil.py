@@ -14,8 +14,10 @@
 """
 
 import os
+import re
 import shutil
 import tarfile
+from collections.abc import Iterator
 from typing import Any
 
 from ..codec.file import TokpressFile
@@ -69,4 +71,17 @@ class _Make:
 def _unpack(archive: str, folder: str, filter: Any = "data") -> None:
     """What `unpack_archive` calls. The filter "data" of tarfile writes nothing outside of the folder."""
     with TokpressFile(archive) as file, tarfile.open(fileobj=file, mode="r:") as tar:
-        tar.extractall(folder, filter=filter)
+        if hasattr(tarfile, "data_filter"):
+            tar.extractall(folder, filter=filter)
+        else:  # before Python 3.11.4, tarfile checks no names
+            tar.extractall(folder, _inside(tar))
+
+
+def _inside(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+    """The files and folders of an archive. Raises ReadError for a link or device, and for a name that may lead out of the folder."""
+    for item in tar:
+        parts = re.split(r"[/\\]", item.name)
+        if not (item.isreg() or item.isdir()) or not parts[0] or ".." in parts or ":" in parts[0]:
+            raise shutil.ReadError(f"{item.name}: unpack it with Python 3.11.4 or later, which checks links and names")
+        item.mode &= 0o755  # as the filter does
+        yield item
