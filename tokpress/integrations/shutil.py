@@ -83,5 +83,4 @@ def _inside(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
         parts = re.split(r"[/\\]", item.name)
         if not (item.isreg() or item.isdir()) or not parts[0] or ".." in parts or ":" in parts[0]:
             raise shutil.ReadError(f"{item.name}: unpack it with Python 3.11.4 or later, which checks links and names")
-        item.mode &= 0o755  # as the filter does
         yield item
