@@ -6,10 +6,12 @@ that are measured. Every other file holds benchmarks; importing this package reg
 
 from . import (  # noqa: F401
     acceptance,
+    case_transform,
     contexts,
     kinds,
     lecture,
     media,
+    mixer_inputs,
     rates,
     small_files,
     speed,

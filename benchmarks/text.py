@@ -18,7 +18,7 @@ import tokpress
 from tokpress.bench.report import PACKAGES
 from tokpress.codec import choose, options, selection
 from tokpress.coding import Frame
-from tokpress.container.lzma2 import lzma_encode
+from tokpress.container.lzma2 import QUICK, lzma_encode
 from tokpress.models import store
 from tokpress.models.model import Model
 from tokpress.native.context_mixing import encode
@@ -319,14 +319,16 @@ class Trials(Benchmark):
             "a token",
             "lzma's for it",
             *(f"{part}, {name}" for part in ("trial", "whole") for name in names),
+            "gained",
+            "lzma over quick",
         ]
         rows = [
             [name, f"{m['bytes']:,}", f"{m['token']:.2f}", f"{m['lzma']:.2f}", *(f"{rate:.3f}" for rate in m["rates"]),
-             f"{m['rates'][3] / m['rates'][2] / (m['rates'][1] / m['rates'][0]):.3f}"]
+             f"{m['rates'][3] / m['rates'][2] / (m['rates'][1] / m['rates'][0]):.3f}", f"{m['quick']:.3f}"]
             for name, m in results.values().items()
             if m
         ]  # fmt: skip
-        return markdown([*head, "gained"], rows)
+        return markdown(head, rows)
 
 
 def trial(path: Path) -> dict[str, Any] | None:
@@ -340,7 +342,14 @@ def trial(path: Path) -> dict[str, Any] | None:
         return None
     tokens = len(models[0].tokenizer.encode(part))
     rates = [8 * len(model.encode(data)[0]) / len(data) for data in (part, source) for model in models]
-    return {"bytes": len(source), "token": len(part) / tokens, "lzma": len(lzma_encode(part)) / tokens, "rates": rates}
+    quick = len(lzma_encode(source)) / len(lzma_encode(source, QUICK))
+    return {
+        "bytes": len(source),
+        "token": len(part) / tokens,
+        "lzma": len(lzma_encode(part)) / tokens,
+        "rates": rates,
+        "quick": quick,
+    }
 
 
 PIECES = (2, 4, 8)

@@ -8,6 +8,7 @@ import pytest
 from tokpress.codec import choose, selection
 from tokpress.codec.options import EFFORTS, Options
 from tokpress.codec.selection import LARGE, PROSE_TEXT, TRIAL_SIZE, Cost, Part, Selection, is_prose, may_be_prose
+from tokpress.container import lzma2
 from tokpress.container.frames import Kind
 from tokpress.models import store
 
@@ -37,6 +38,7 @@ def test_a_clear_win_ends_the_trials():
     assert tried(clear, PIECES) == (0, [0])
     for part in (LARGE_PART, WHOLE._replace(all_tried=True), WHOLE._replace(samples=True)):
         assert tried(clear, part) == (1, [0, 1])
+    assert tried([Cost(100), Cost(90)], PIECES._replace(lzma=140)) == (1, [0, 1]), "it repeats itself"
 
 
 @pytest.mark.parametrize("part", [PIECES, LARGE_PART])
@@ -76,6 +78,36 @@ def test_sources_and_the_models_that_code_them():
     assert model_of(python, effort="fast") == "context-mixing"
     assert model_of(python, effort="best") == "text-large"
     assert model_of(noise, effort="fast") == model_of(noise) == Kind.RAW
+
+
+@pytest.mark.parametrize("options", [{}, {"effort": "fast"}, {"models": ["text"]}], ids=str)
+def test_lzma_wins_by_matches_far_apart(options):
+    """No part shows them, and no model finds them all: only lzma over the whole source does."""
+    options = {
+        key: [store.load(each) for each in value] if key == "models" else value for key, value in options.items()
+    }
+    noise = np.random.default_rng(5).bytes(1 << 18)
+    coded = choose.choose_frame(noise + noise, Options(**options), lambda done: None)
+    assert coded.kind == Kind.LZMA and len(coded.payload) < 1.01 * len(noise)
+
+
+def test_full_lzma_is_left_out_only_where_it_would_lose():
+    """The bound from the quick encoder holds for sources of many kinds."""
+    draw = np.random.default_rng(6)
+    changed = np.tile(draw.integers(97, 123, 20_000), 20)
+    changed[draw.integers(0, len(changed), 4000)] = 32
+    kinds = {
+        "text": b"".join(b"%d bottles of beer, %d on the wall\n" % (n, n * n) for n in range(9000)),
+        "code": b"".join(sorted(path.read_bytes() for path in Path(selection.__file__).parent.glob("*.py"))),
+        "noise": draw.bytes(300_000),
+        "records": np.cumsum(draw.integers(-9, 9, (90_000, 2)), 0).astype("<i4").tobytes(),
+        "letters": draw.choice(list(b"ACGT"), 300_000).astype(np.uint8).tobytes(),
+        "sparse": np.where(draw.random(300_000) < 0.01, 255, 0).astype(np.uint8).tobytes(),
+        "drafts": changed.astype(np.uint8).tobytes(),
+    }
+    for name, source in kinds.items():
+        quick = lzma2.lzma_encode(source, lzma2.QUICK)
+        assert lzma2.least_size(len(quick)) < len(lzma2.lzma_encode(source)), name
 
 
 def test_tokens_of_the_text_model_tell_prose():

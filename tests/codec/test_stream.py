@@ -93,7 +93,10 @@ def test_progress_within_frames_both_ways():
     options = Options(models=[OURS], frame_size=3000, lanes=4, report=(heard := []).append)
     compress_stream(io.BytesIO(DATA), out := io.BytesIO(), options)
     decompress_stream(io.BytesIO(out.getvalue()), io.BytesIO(), [OURS], report=(told := []).append)
-    for done, begin in ((heard, int(pipeline.PACKING * 6000)), (told, 0)):  # lzma of all of it comes first
+    for done, begin in (
+        (heard, int(pipeline.QUICK_SHARE * 6000)),
+        (told, 0),
+    ):  # the quick lzma of all of it comes first
         half = (begin + 6000) // 2
         assert done == sorted(done) and done[-1] == len(DATA) and begin in [0, *done]
         assert {begin < n < half for n in done} == {half < n < 6000 for n in done} == {True, False}

@@ -1,12 +1,14 @@
-"""The smallest known way to store one frame. Models are tried while lzma packs the frame; `selection` compares their costs."""
+"""The smallest known way to store one frame. Models are tried on a part of it; `selection` compares their costs.
+
+lzma at full strength packs the frame only where it might be smaller than the best model, as a quick encoder tells (`lzma2`).
+"""
 
 from __future__ import annotations
 
 import codecs
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-from ..container.lzma2 import Packing, lzma_encode
+from ..container.lzma2 import Packing, least_size, lzma_encode, quick_encoder
 from ..exact.threads import start_in_background, threads
 from ..media.grid import Grid
 from ..models import store
@@ -41,8 +43,8 @@ def choose_frame(source: bytes, options: Options, report: Report, grid: Grid | N
 
 
 def _choose_by_part(source: bytes, options: Options, report: Report, grid: Grid | None) -> EncodedFrame:
-    """Choose by trials of a part of the source. lzma packs all of it in a second thread, or after the best model where there is one
-    thread; it stops as soon as it is larger."""
+    """Choose by trials of a part of the source. lzma packs all of it: first quickly, and then at full strength, unless the best model is
+    smaller than lzma can be. It stops as soon as it is larger."""
     last = 0
 
     def report_and_keep(done: int) -> None:
@@ -51,34 +53,38 @@ def _choose_by_part(source: bytes, options: Options, report: Report, grid: Grid 
         report(done)
 
     # where lzma packs alone, the last report is repeated: that call may raise to stop the work
-    packing = Packing(source) if (in_background := threads() > 1) else Packing(source, lambda: report(last))
+    check = (lambda: None) if threads() > 1 else (lambda: report(last))
+    packings = Packing(source, check, quick_encoder), Packing(source, check)
     try:
-        packed = start_in_background(packing.go_on) if in_background else packing.go_on
-        return _by_part(source, packing, packed, options, report_and_keep, grid)
+        return _by_part(source, *packings, options, report_and_keep, grid)
     finally:
-        packing.give_up()
+        for packing in packings:
+            packing.give_up()
 
 
 def _by_part(
-    source: bytes,
-    packing: Packing,
-    packed: Callable[[], bytes | None],
-    options: Options,
-    report: Report,
-    grid: Grid | None,
+    source: bytes, quick: Packing, packing: Packing, options: Options, report: Report, grid: Grid | None
 ) -> EncodedFrame:
-    """packed(): the source by lzma, or None where it exceeds the limit of `packing`."""
     part, part_grid = part_to_try(source, grid)
     part_packed = lzma_encode(part)
-    if _is_enough(part_packed, part, options) and _is_enough(packed(), source, options):
-        return plain(packed(), source)
+    if _is_enough(part_packed, part, options) and _is_enough(whole := packing.go_on(), source, options):
+        return plain(whole, source)
+    packed_quickly = start_in_background(quick.go_on)
     trials = _Trials(part, part_grid, options, report)
-    choice, winner = trials.select(len(part_packed), len(source)), None
-    if choice and (choice.number not in trials.encoded or choice.payload < len(part)):
-        packing.limit_to(choice.payload / len(part) * len(source))  # lzma stops once it needs more than that
-        winner = encode(trials.model(choice.number), source, options, report, grid)
-    packed()  # waits for lzma
-    packing.limit_to(max(len(winner.payload) + winner.added_bytes, len(source) // LZMA_ENOUGH) if winner else math.inf)
+    choice = trials.select(len(part_packed), len(source))
+    least = least_size(len(packed_quickly() or source))
+    if choice is None or (choice.number in trials.encoded and choice.payload >= len(part)):
+        return _smaller(None, packing.go_on(), source, options)
+    expected, packed = choice.payload / len(part) * len(source), packing.go_on
+    if choice.number in trials.encoded and expected >= least:
+        packing.limit_to(expected)
+        packed = start_in_background(packing.go_on)
+    winner = encode(trials.model(choice.number), source, options, report, grid)
+    size = len(winner.payload) + winner.added_bytes
+    if size < least and least >= len(source) / LZMA_ENOUGH:
+        return winner
+    packing.limit_to(max(size, len(source) // LZMA_ENOUGH))
+    packed()  # raises what it met in the background
     return _smaller(winner, packing.go_on(), source, options)
 
 

@@ -20,8 +20,9 @@ LARGE = 1 << 20
 STARTS_EMPTY = 0.95
 #: above this share of lzma's bytes in the source, a single candidate is tried too: the source may be incompressible
 HARDLY = 0.98
-#: below this share of lzma's bytes, a candidate is taken without trying the others
-CLEAR_WIN = 0.75
+#: Below this share of lzma's bytes, a candidate is taken without trying the others, unless lzma needs less than REPETITIVE bytes for a byte
+#: of the part. Of text that repeats itself so much, a trained model knows little more than one that starts empty.
+CLEAR_WIN, REPETITIVE = 0.75, 0.15
 #: Prose: a token of the text model has at least PROSE_BYTES bytes on average, and lzma needs at least PROSE_LZMA bytes for it. The text
 #: model is then taken without a trial; it needs about PROSE_TEXT bytes a token. (With lzma above 0.9 bytes it was always the best; at
 #: 0.87 there was one file on which it was not.)
@@ -82,7 +83,8 @@ def is_taken_untried(count: int, part: Part) -> bool:
 
 def is_clear(cost: Cost, part: Part) -> bool:
     """Whether this candidate is so good that no other need be tried."""
-    return not (part.all_tried or part.is_large or part.samples) and cost.payload < CLEAR_WIN * part.lzma
+    all_tried = part.all_tried or part.is_large or part.samples or part.lzma < REPETITIVE * part.size
+    return not all_tried and cost.payload < CLEAR_WIN * part.lzma
 
 
 class Selection:

@@ -2,8 +2,9 @@
 
 A source is cut into frames of FRAME_SIZE bytes. A trial on part of a frame finds the best candidate; it codes the frame, unless lzma
 (at the strength of `xz -9e`) or raw bytes are smaller. A seekable source of several frames is also compressed by lzma as a whole, and
-the smaller result is taken, so that matches across frames are not lost: no result is larger than that of `xz -9e` for sources up to
-32 MiB, or of `xz -8e`, whose dictionary has that size, for larger ones.
+the smaller result is taken, so that matches across frames are not lost. lzma is left out where a quick encoder tells that it would be
+larger (`container/lzma2.py`). So no result is larger than that of `xz -9e` for sources up to 32 MiB, or of `xz -8e`, whose dictionary
+has that size, for larger ones.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple, cast
 from ..container import proportion
 from ..container.digest import Digest
 from ..container.frames import Damaged, FrameHeader, Kind, ends_with_digest, short_check, write_frame
-from ..container.lzma2 import LzmaEncoder, in_turn
+from ..container.lzma2 import LzmaEncoder, in_turn, least_size, quick_encoder
 from ..container.varint import PIECE, as_bytes, need, read_some, write_all
 from ..exact.threads import processors
 from ..models import store
@@ -36,8 +37,8 @@ from .restore import Decoding, restored
 if TYPE_CHECKING:
     from ..media.distortion import Distortion
 
-#: share of the progress of a call that stands for lzma over the whole source
-PACKING = 0.15
+#: shares of the progress of a call that stand for lzma over the whole source, by the quick encoder and by the full one
+QUICK_SHARE, LZMA_SHARE = 0.02, 0.13
 
 
 class Frame(NamedTuple):
@@ -199,40 +200,69 @@ def _lzma_whole(source: BinaryIO, length: int, spool: BinaryIO, report: Report) 
     return FrameHeader(kind=Kind.LZMA, source_length=seen, payload_length=size, source_crc=crc, digest=whole)
 
 
+def _lzma_quickly(source: BinaryIO, length: int, report: Report) -> int:
+    """Bytes of the source as one payload of the quick encoder."""
+    size = seen = 0
+    with in_turn(lambda: report(0)):
+        encoder = quick_encoder(length)
+        while seen < length and (piece := read_some(source, PIECE)):
+            size, seen = size + len(encoder.compress(piece)), seen + len(piece)
+            report(seen)
+        return size + len(encoder.finish())
+
+
 def compress_stream(source: BinaryIO, out: BinaryIO, options: Options | None = None) -> Summary:
     """Compress the rest of `source` to `out`. Memory is bounded by the frame size and lzma's dictionary.
 
-    A seekable source longer than a frame is compressed by lzma as a whole too, in $TMPDIR, and the smaller result is taken. `out`
-    is only written to: it need not seek, and what it holds stays."""
+    A seekable source longer than a frame is compressed by lzma as a whole too, in $TMPDIR, unless the frames are smaller than lzma can
+    be; the smaller result is taken. `out` is only written to: it need not seek, and what it holds stays."""
     need(source, "read")
     need(out, "write")
     options = options or Options()
     length = bytes_left(source) or 0
     if length <= options.frame_size or options.lossy or options.completes or not options.whole:
         return cast(Summary, _compress_frames(source, out, options))
-    start, packing_share = source.tell(), int(PACKING * length)
-
-    def report_frames(done: int) -> None:
-        options.report(packing_share + (length - packing_share) * done // length)
-
     import tempfile  # slow to import, and rarely needed
 
+    start, work = source.tell(), _Stages(options.report, length)
+    least = least_size(_lzma_quickly(source, length, work.stage(QUICK_SHARE)))
     with tempfile.TemporaryFile() as spool, tempfile.TemporaryFile() as frames:
-        header = _lzma_whole(source, length, spool, lambda seen: options.report(packing_share * seen // length))
-        source.seek(start)
-        if header is None:
-            return cast(Summary, _compress_frames(source, out, options))
-        if options.models is not None or header.payload_length * LZMA_ENOUGH >= length:
-            frame_options = replace(options, report=report_frames)
-            summary = _compress_frames(source, frames, frame_options, limit=header.payload_length + 32)
-            if summary:
-                frames.seek(0)
-                while piece := frames.read(PIECE):
-                    write_all(out, piece)
-                return summary
-        header = write_frame(out, header, spool)
-        options.report(length)
-        return Summary([Frame(length, header.payload_length, len(header.pack()), "lzma")])
+
+        def pack() -> FrameHeader | None:
+            source.seek(start)
+            return _lzma_whole(source, length, spool, work.stage(LZMA_SHARE))
+
+        header, summary = None, None
+        if options.models is None and least * LZMA_ENOUGH < length:  # lzma alone may do
+            header = pack()
+        if header is None or header.payload_length * LZMA_ENOUGH >= length:
+            source.seek(start)
+            limit = header.payload_length + 32 if header else math.inf
+            frame_options = replace(options, report=work.stage(1 - work.begun - (0 if header else LZMA_SHARE)))
+            summary = _compress_frames(source, frames, frame_options, limit)
+            if summary and header is None and summary.file_bytes >= least and summary.source_bytes == length:
+                header = pack()
+        if header and (summary is None or summary.file_bytes > header.payload_length + 32):
+            header = write_frame(out, header, spool)
+            summary = Summary([Frame(length, header.payload_length, len(header.pack()), "lzma")])
+        else:
+            frames.seek(0)
+            while piece := frames.read(PIECE):
+                write_all(out, piece)
+    options.report(length)
+    return cast(Summary, summary)
+
+
+class _Stages:
+    """Reports of work that is done in stages. begun: the share of all work before the stage at hand."""
+
+    def __init__(self, report: Report, length: int) -> None:
+        self._report, self._length, self.begun = report, length, 0.0
+
+    def stage(self, share: float) -> Report:
+        """The reports of the next stage, which is this share of all work."""
+        begin, self.begun = self.begun, self.begun + share
+        return lambda done: self._report(int(begin * self._length + share * done))
 
 
 def decompress_stream(

@@ -2,6 +2,9 @@
 
 The encoder takes 11.5 bytes for each byte of the dictionary: 190 MB for a frame of 16 MB. So one frame at a time is packed, and no
 dictionary is larger than 32 MiB (390 MB), the size of `xz -8e`.
+
+At full strength it is slower than some models. A quick encoder, at the strength of `xz -1` with the same dictionary, takes a tenth of the
+time; what the full one could reach is known well enough from its result (`LEAST`) to leave it out where a model is far better.
 """
 
 import lzma
@@ -14,6 +17,9 @@ from threading import Lock
 from ..errors import ChecksumError
 from .varint import ADVICE, PIECE, size
 
+FULL, QUICK = 9 | lzma.PRESET_EXTREME, 1
+#: The full encoder's bytes over the quick one's: more than that for all files that were measured (docs/notes/text.md).
+LEAST = 0.68
 #: source bytes between two comparisons with the limit
 AT_ONCE = 1 << 16
 MAX_DICTIONARY = 28  # largest first byte of a payload that is read: 64 MiB, the size of `xz -9`
@@ -47,12 +53,12 @@ def in_turn(check: Callable[[], None] = lambda: None) -> Iterator[None]:
 
 
 class LzmaEncoder:
-    """Encodes an lzma payload at the strength of `xz -9e`, piece by piece. A known source length saves memory."""
+    """Encodes an lzma payload piece by piece, by default at the strength of `xz -9e`. A known source length saves memory."""
 
-    def __init__(self, source_length: int | None = None) -> None:
+    def __init__(self, source_length: int | None = None, preset: int = FULL) -> None:
         sizes = (n for n in range(OUR_DICTIONARY) if source_length is not None and _dictionary(n) >= source_length)
         self._start = bytes([next(sizes, OUR_DICTIONARY)])
-        lzma2 = {"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "dict_size": _dictionary(self._start[0])}
+        lzma2 = {"id": lzma.FILTER_LZMA2, "preset": preset, "dict_size": _dictionary(self._start[0])}
         self._lzma = lzma.LZMACompressor(lzma.FORMAT_RAW, filters=[lzma2])
 
     def compress(self, source: bytes | memoryview) -> bytes:
@@ -72,7 +78,7 @@ class Packing:
         self,
         source: bytes,
         check: Callable[[], None] = lambda: None,
-        encoder: Callable[[int], "LzmaEncoder"] = LzmaEncoder,
+        encoder: Callable[[int], LzmaEncoder] = LzmaEncoder,
     ) -> None:
         self._limit = math.inf
         self._source, self._check, self._new_encoder = source, check, encoder
@@ -113,8 +119,17 @@ class Packing:
             self._size += len(packed)
 
 
-def lzma_encode(source: bytes) -> bytes:
-    packed = Packing(source).go_on()
+def quick_encoder(source_length: int) -> LzmaEncoder:
+    return LzmaEncoder(source_length, QUICK)
+
+
+def least_size(quick: int) -> float:
+    """What the full encoder's payload exceeds, where the quick one's has so many bytes."""
+    return LEAST * quick
+
+
+def lzma_encode(source: bytes, preset: int = FULL) -> bytes:
+    packed = Packing(source, encoder=lambda length: LzmaEncoder(length, preset)).go_on()
     assert packed is not None, "there was no limit"
     return packed
 
