@@ -142,7 +142,7 @@ class WithLevels(options.Command):
     options.model(show_default="best shipped one"), options.context, options.quiet, options.verbose,
 )  # fmt: skip
 @options.all_of(
-    click.option("--content", cls=options.Advanced, is_flag=True, help="Store pictures and sound as PPM, TIFF or WAV."),
+    click.option("--content", cls=options.Advanced, is_flag=True, help="Store pictures and sound as PPM, TGA, TIFF or WAV."),
     click.option("--lossy", cls=options.Advanced, is_flag=True, help="Store only tokens, by photo-tokens or -m."),
     click.option("--index", cls=options.Advanced, is_flag=True, help="Write FILE.tokp.idx too, for reading parts of a file."),
     click.option("--level", cls=options.Advanced, type=options.Whole(1, 19), metavar="N",

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     click.option("--nanoseconds", cls=options.Advanced, is_flag=True, help="Store times exactly, 4 bytes more each."),
     click.option("--group-size", cls=options.Advanced, type=options.Size(), default="128K", show_default=True, metavar="SIZE",
                  help="Bytes coded together, up to 64M."),
-    click.option("--content", cls=options.Advanced, is_flag=True, help="Store pictures and sound as PPM, TIFF or WAV."),
+    click.option("--content", cls=options.Advanced, is_flag=True, help="Store pictures and sound as PPM, TGA, TIFF or WAV."),
     options.embed, options.plugins, options.threads, options.kernel,
 )  # fmt: skip
 def pack(**values: Any) -> None:

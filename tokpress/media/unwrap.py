@@ -1,7 +1,8 @@
 """Coded pictures and recordings as files of raw samples, for `compress --content` and `--lossy`.
 
-    PNG, TIFF, BMP, GIF, WebP without loss …   pixels as PPM or PGM; as TIFF without compression where there is opacity,
-                                               a palette, more than 8 bits, a colour profile, Exif data or any text
+    PNG, TIFF, BMP, GIF, WebP without loss …   pixels as PPM or PGM, and as TGA where there is opacity; as TIFF without
+                                               compression where there is a palette, more than 8 bits, grey with opacity,
+                                               a colour profile, Exif data or any text
     FLAC, AIFF, WAV of other kinds …           samples as WAV, with title, artist and the like
     MP4, MKV, Y4M … with --lossy               frames as NPY
 

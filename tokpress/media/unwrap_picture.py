@@ -1,4 +1,7 @@
-"""The pixels of a picture as a PPM or PGM file, or as an uncompressed TIFF file if PPM and PGM cannot hold them."""
+"""The pixels of a picture as a PPM or PGM file; with opacity as a TGA file; if none of them holds all, as an uncompressed TIFF file.
+
+The pixels of a small picture take few bytes, so its header counts: that of TGA has 18 bytes, that of TIFF more than 100.
+"""
 
 import io
 from collections.abc import Iterator
@@ -6,6 +9,7 @@ from typing import Any
 
 from ..errors import TokpressError
 from . import depth, formats, memory_limits, metadata
+from .formats import tga
 from .reading import Shown, needed, reading
 from .signatures import recognised
 
@@ -59,6 +63,8 @@ def _exactly(picture: Any, image_module: Any) -> Shown:
     converted = reading("picture", lambda: picture if mode == picture.mode else picture.convert(mode))
     if not kept and converted.mode in ("L", "RGB"):
         return Shown(*_plain(converted), [])
+    if not kept and converted.mode == "RGBA" and max(converted.size) <= tga.MAX_SIDE:
+        return Shown(tga.header(*converted.size) + b"".join(_rows(converted, "BGRA")), ".tga", [])
     out = io.BytesIO()
     reading("picture", lambda: converted.save(out, "TIFF", compression="raw", strip_size=1 << 31, **kept))
     # not compared by Pillow alone, which rotates pixels by the orientation tag
@@ -82,11 +88,13 @@ def _is_same(picture: Any, plain: bytes, image_module: Any) -> bool:
     return at == samples.stop
 
 
-def _rows(picture: Any) -> Iterator[bytes]:
-    """The pixels, a few rows at a time: `tobytes` of a whole picture would copy it."""
+def _rows(picture: Any, order: str = "") -> Iterator[bytes]:
+    """The pixels, a few rows at a time: `tobytes` of a whole picture would copy it. order: of the channels, if not the picture's."""
     step = max(1, PIECE // max(1, 4 * picture.width))
     for top in range(0, picture.height, step):
-        yield picture.crop((0, top, picture.width, min(top + step, picture.height))).tobytes()
+        yield picture.crop((0, top, picture.width, min(top + step, picture.height))).tobytes(
+            "raw", order or picture.mode
+        )
 
 
 def _unseen(picture: Any, data: bytes, channels: int, bits: int) -> list[str]:

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tokpress.media import formats
+from tokpress.media.formats import tga
 
 Image = pytest.importorskip("PIL.Image")
 RNG = np.random.default_rng(0)
@@ -95,6 +96,22 @@ def test_what_is_compressed_stays_bytes(mode, kind, options):
     assert formats.find(picture(mode, (9, 9), kind, **options)[0]) is None
 
 
+@pytest.mark.parametrize("size", SIZES)
+def test_tga_with_opacity(size):
+    pixels = RNG.integers(0, 256, (*size[::-1], 4)).astype(np.uint8)
+    data = tga.header(*size) + pixels.tobytes()
+    found = formats.find(data)
+    assert found is not None and found.kind == "image" and found.blue_first
+    assert np.array_equal(formats.values(data, found), pixels)
+    assert np.array_equal(np.asarray(Image.open(io.BytesIO(data))), pixels[..., [2, 1, 0, 3]])
+    assert formats.find(data[:-1]) is formats.find(data + b"\0") is formats.find(data[:17]) is None
+
+
+@pytest.mark.parametrize(("mode", "options"), [("RGB", {}), ("L", {}), ("P", {}), ("RGBA", {"compression": "tga_rle"})])
+def test_other_tga_stays_bytes(mode, options):
+    assert formats.find(picture(mode, (9, 9), "TGA", **options)[0]) is None
+
+
 def test_unusual_arrays_stay_bytes():
     for array in (np.asfortranarray(np.ones((3, 4))), np.array(3), np.zeros((0, 4)), np.array([{}], object)):
         np.save(out := io.BytesIO(), array, allow_pickle=True)
@@ -102,6 +119,7 @@ def test_unusual_arrays_stay_bytes():
 
 
 WHOLE = [picture("RGB", (5, 4), kind)[0] for kind in ("PPM", "BMP", "TIFF")] + [
+    tga.header(5, 4) + bytes(range(80)),
     b"\0\0\x08\x01\0\0\0\x04abcd",
     b"RIFF\x2c\0\0\0WAVEfmt \x10\0\0\0\1\0\1\0\x40\x1f\0\0\x40\x1f\0\0\1\0\x08\0data\4\0\0\0abcd",
 ]

@@ -1,6 +1,6 @@
 """Files of raw samples: where the samples are, and what shape and type they have.
 
-PPM, PGM, BMP, TIFF, WAV, NPY and IDX files hold raw pixels or sound between a header and a trailer. `find` locates the samples, so a
+PPM, PGM, BMP, TGA, TIFF, WAV, NPY and IDX files hold raw pixels or sound between a header and a trailer. `find` locates the samples, so a
 file splits into header, samples and trailer without loss. Samples that are compressed, cut off or unusual are not found; such a file is
 coded as bytes.
 
@@ -28,6 +28,7 @@ FORMATS = [
     (b"MM\0*", "tiff"),
     (b"RIFF", "wav"),
     (b"\x93NUMPY", "npy"),
+    (b"\0\0\2\0\0\0\0\0\0\0\0\0", "tga"),
     (b"\0\0", "idx"),
 ]
 
