@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from .pages import markdown
+from .pages import markdown, write_part
 from .registry import Benchmark, Cases, Setup, benchmark
 from .store import Results
 
@@ -147,11 +147,12 @@ def measure(preset: str, rounds: int, precision: str, compiled: bool, device: st
 
 @benchmark(
     "training_speed",
-    takes="1 minute",
+    page="docs/training.md",
+    takes="2 minutes",
     settings={
-        "preset": "text",
+        "presets": ("text", "small"),
         "rounds": 10,
-        "precision": "auto",
+        "precisions": ("bf16", "fp32"),
         "compile": shutil.which("g++") is not None,
         "device": "cpu",
     },
@@ -159,40 +160,36 @@ def measure(preset: str, rounds: int, precision: str, compiled: bool, device: st
 class TrainingSpeed(Benchmark):
     """Tokens a second of `tokpress train`, and its share of the limit that matrix products set.
 
-    Settings: preset; precision auto, bf16 or fp32; compile true or false (default: where g++ is); device.
+    Settings: presets; precisions, of bf16, fp32 and auto; compile true or false (default: where g++ is); device.
     """
 
     packages = ("torch",)
 
     def cases(self, setup: Setup) -> Cases:
         s = setup.settings
-        return {s["preset"]: lambda: measure(s["preset"], s["rounds"], s["precision"], s["compile"], s["device"])}
+        return {
+            f"{preset}, {precision}": lambda preset=preset, precision=precision: measure(
+                preset, s["rounds"], precision, s["compile"], s["device"]
+            )
+            for preset in s["presets"]
+            for precision in s["precisions"]
+        }
 
     def report(self, results: Results, setup: Setup) -> list[str]:
-        return [line for result in results.values().values() for line in table(result)]
+        if found := results.values():
+            write_part(setup.docs / "training.md", self.name, [*table(found), "", results.made_by()])
+        return []
 
 
-LABELS = {"step": "training step", "products": "its matrix products alone", "recurrence": "its recurrence alone"}
-
-
-def table(result: dict[str, Any]) -> list[str]:
-    seconds, tokens = result["seconds"], result["rows"] * result["window"]
+def table(found: dict[str, Any]) -> list[str]:
+    head = ["preset, factors of products", "parameters", "tokens a step", "tokens/s", "limit by products alone", "share of it",
+            "recurrence, of the step", "GFLOP/s of products"]  # fmt: skip
     rows = [
-        [
-            label,
-            f"{1000 * seconds[name]:,.1f}",
-            f"{seconds[name] / seconds['step']:.1%}",
-            f"{tokens / seconds[name]:,.0f}",
-        ]
-        for name, label in LABELS.items()
-    ]
-    size = f"{result['rows']} × {result['window']} tokens a step"
-    return [
-        f"{result['preset']}: {result['parameters']:,} parameters, {size}",
-        "",
-        *markdown(["", "ms", "share of the step", "tokens/s"], rows),
-        "",
-        f"products in {result['dtype']} at {result['products_gflops']:,.0f} GFLOP/s; "
-        f"{'compiled' if result['compiled'] else 'not compiled'}; {result['device']}, {result['threads']} threads",
-        "",
-    ]
+        [f"{m['preset']}, {m['dtype']}", f"{m['parameters']:,}", f"{m['rows']} × {m['window']}", f"{m['tokens_per_second']:,.0f}",
+         f"{m['tokens_per_second_of_products_alone']:,.0f}", f"{m['products_share']:.0%}", f"{m['recurrence_share']:.1%}",
+         f"{m['products_gflops']:,.0f}"]
+        for m in found.values()
+    ]  # fmt: skip
+    compiled = {"compiled" if m["compiled"] else "not compiled" for m in found.values()}
+    where = {f"{m['device']}, {m['threads']} threads" for m in found.values()}
+    return [*markdown(head, rows), "", f"{' and '.join(sorted(compiled))}; {'; '.join(sorted(where))}."]
