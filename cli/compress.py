@@ -224,7 +224,7 @@ def _codec_options(settings: Settings) -> "Options":
         effort=settings.effort,
         embed=settings.embed,
         whole=not settings.index,
-        context=catalog.context(settings.context, several=len(settings.files) > 1),
+        context=catalog.context(settings.context, settings.files),
     )
 
 

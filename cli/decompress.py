@@ -89,7 +89,7 @@ def decompress(**values: Any) -> None:
         auxiliary_files(settings.models, settings.given, settings.context),
     )
     models = catalog.load(settings.models, settings.given)
-    context = catalog.context(settings.context, several=len(settings.files) > 1)
+    context = catalog.context(settings.context, settings.files)
     large = has_several_frames if targets.separate and jobs.are_files(settings.files) else None
     overall = overall_of(settings.files, settings.quiet) if settings.ray is None else None
     report = partial(_report, settings)

@@ -40,6 +40,28 @@ def test_without_the_context_it_is_an_error(run, records):
     assert Path("0.json").read_bytes() == LINES[190]
 
 
+def test_the_context_may_be_piped_in(process, records):
+    context = Path("context.jsonl").read_bytes()
+    process("compress", "--rm", "--context", "-", *NAMES, input=context)
+    packed = [f"{name}.tokp" for name in NAMES]
+    assert process("test", "--context", "context.jsonl", *packed).stdout.count(b"OK") == 3
+    process("decompress", "--context", "-", *packed, input=context)
+    assert [Path(name).read_bytes() for name in NAMES] == LINES[190:193]
+    scored = process("score", "-m", "context-mixing", "--context", "context.jsonl", "0.json").stdout
+    assert process("score", "-m", "context-mixing", "--context", "-", "0.json", input=context).stdout == scored
+
+
+def test_stdin_is_not_read_twice(run, records):
+    for words in (
+        ["compress"],
+        ["compress", "0.json", "-"],
+        ["decompress", "-c"],
+        ["test"],
+        ["score", "--context", "-"],
+    ):
+        assert "stdin is read once" in run(*words, "--context", "-", input=b"a", code=2).stderr
+
+
 def test_options_that_exclude_each_other(run, records):
     for words in (["--lanes", "2"], ["--content"]):
         assert "--context needs one lane" in run("compress", "--context", "1.json", *words, "0.json", code=2).stderr
