@@ -166,7 +166,7 @@ def vocab_size(default: str) -> Decorator:
 
 def max_minutes(default: str) -> Decorator:
     return click.option(
-        "--max-minutes", type=click.FloatRange(0, min_open=True), metavar="M", show_default=default, help="Stop after M minutes."
+        "--max-minutes", type=click.FloatRange(0, min_open=True), metavar="M", show_default=default, help="Stop after M minutes of steps."
     )  # fmt: skip
 
 
