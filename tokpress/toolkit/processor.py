@@ -184,8 +184,9 @@ class Processor:
     # --- on disk ---------------------------------------------------------------------------------
 
     def save(self, folder: str | os.PathLike[str]) -> None:
-        """Write a directory that `load` and `tokpress train prior --tokenizer DIR` take. Raises ModelError where it has a model."""
-        check_target(Path(folder), force=False)
+        """Write a directory that `load` and `tokpress train prior --tokenizer DIR` take; a tokenizer in it is replaced. Raises ModelError where
+        it has a model."""
+        check_target(Path(folder), force=False, keeps_tokenizer=True)
         save_tokenizer(self.tokenizer, Path(folder))
 
     def export(self, path: str | os.PathLike[str]) -> None:
