@@ -20,6 +20,7 @@ import io
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO, Final, cast
 
+from ..arguments import whole
 from ..container.digest import Digest
 from ..container.frames import FrameHeader, Kind, Payload, read_header, restore_plain
 from ..container.member import Member
@@ -152,6 +153,7 @@ class TokpressDecompressor:
             raise EOFError("the member has ended: a new decompressor restores what unused_data holds")
         if self._error:
             raise self._error
+        max_length = whole("max_length", max_length)
         self._input.add(as_bytes(data))
         self._error = TokpressError("an earlier call was interrupted: begin again with a new decompressor")
         try:

@@ -47,7 +47,7 @@ def model(
 
 def _of_preset(name: str, has_init: bool, resume: bool) -> tuple[Changes, Changes]:
     """What a preset sets in the run, and in its FitConfig. Without a name it is "text", in the size of a model to start from."""
-    if (preset := PRESETS.get(name or "text")) is None:
+    if not isinstance(name, str) or (preset := PRESETS.get(name or "text")) is None:
         raise TokpressError(f"there is no preset {name!r}: take one of {', '.join(PRESETS)}")
     changes: Changes = {"prior": "mingru", "vocab_size": preset.vocab_size}
     if not has_init:
