@@ -68,8 +68,9 @@ def train(
     _check(settings, vocab_size, weights, numbers)
     with _place(output, resume) as folder, in_files(corpus, partial(_samples, tokenizer)) as paths:
         planned = plan.model(
-            paths, folder, prior, preset, _name(tokenizer), vocab_size, dict(settings or {}), memory,
-            str(find(init).resolve()) if init else None, os.path.abspath(path("given", given)) if given else None, list(weights), resume, command, numbers,
+            paths, folder, resume=resume, command=command, prior=prior, preset=preset, config=dict(settings or {}),
+            init=str(find(init).resolve()) if init else None, given=os.path.abspath(path("given", given)) if given else None,
+            memory=memory, tokenizer=_name(tokenizer), vocab_size=vocab_size, weights=list(weights), numbers=numbers,
         )  # fmt: skip
         return run.train(planned, folder, resume, force, keep_checkpoint, watcher)
 
@@ -97,7 +98,10 @@ def train_tokenizer(
     _check(settings, vocab_size, weights, numbers)
     values = dict(settings or {})
     with _place(output, resume) as folder, in_files(corpus, partial(_samples_of_kind, kind, values)) as paths:
-        planned = plan.tokenizer(kind, paths, folder, vocab_size, values, list(weights), resume, command, numbers)
+        planned = plan.tokenizer(
+            kind, paths, folder, resume=resume, command=command, config=values, vocab_size=vocab_size, weights=list(weights),
+            numbers=numbers,
+        )  # fmt: skip
         return run.train_tokenizer(planned, folder, force, watcher, resume)
 
 
