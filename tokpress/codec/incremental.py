@@ -21,7 +21,7 @@ from collections.abc import Iterable, Iterator
 from typing import BinaryIO, Final, cast
 
 from ..arguments import whole
-from ..container.digest import Digest
+from ..container.digest import DigestInOrder
 from ..container.frames import FrameHeader, Kind, Payload, read_header, restore_plain
 from ..container.member import Member
 from ..container.varint import ADVICE, as_bytes
@@ -118,7 +118,7 @@ class TokpressDecompressor:
     ) -> None:
         self._given = Decoding(store.load_all(model, models), kernel, contexts.of(context))
         self._input = _Input()
-        self._member, self._digest = Member(), Digest()
+        self._member, self._digest = Member(), DigestInOrder()
         self._header: FrameHeader | None = None  # of the open frame
         self._pieces: Iterator[bytes] | None = None  # its source, once its decoding has begun
         self._left = 0  # source bytes of the open frame that were not decoded
@@ -189,6 +189,7 @@ class TokpressDecompressor:
             return False
         if problem := self._member.follow(header):
             raise FormatError(f"{header.where}: {problem}: {ADVICE}")
+        self._digest.begin(header)
         self._header, self._pieces, self._left = header, None, header.source_length
         self._offset += header.frame_bytes
         self._number += 1
@@ -209,8 +210,7 @@ class TokpressDecompressor:
         piece = next(self._pieces)
         if not piece and self._left:
             return False
-        if header.has_member_digest:
-            self._digest.take(piece)
+        self._digest.take(header, piece)
         self._left -= len(piece)
         if not self._left:
             self._digest.check(header)
