@@ -15,7 +15,7 @@ if [ ! -e "$place/root/usr/bin/python3.11" ]; then
         libgcc-s1:arm64 libstdc++6:arm64 libuuid1:arm64 libcrypt1:arm64)
     for package in "$place"/debs/*.deb; do dpkg -x "$package" "$place/root"; done
     pip download -q --only-binary=:all: --python-version 3.11 --platform manylinux2014_aarch64 --platform manylinux_2_17_aarch64 \
-        --platform manylinux_2_28_aarch64 -d "$place/wheels" numpy tokenizers safetensors click threadpoolctl pytest pytest-xdist hypothesis
+        --platform manylinux_2_28_aarch64 -d "$place/wheels" numpy tokenizers click threadpoolctl pytest pytest-xdist hypothesis
     for wheel in "$place"/wheels/*.whl; do python -m zipfile -e "$wheel" "$place/site"; done
 fi
 python tokpress/native/build_core.py --target aarch64-linux-gnu -o "$place/_core.so"

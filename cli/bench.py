@@ -62,9 +62,9 @@ class Settings:
     click.option("--against", default=PEERS, show_default="see above", metavar="LIST", help="Peers, NAME or NAME:LEVEL."),
     click.option("-m", "--model", "models", multiple=True, metavar="NAME|DIR", help="Measure this model too; repeatable."),
     click.option("--repeat", type=click.IntRange(1), default=1, show_default=True, metavar="N", help="Runs of each codec; the fastest counts."),
-    click.option("--json", metavar="FILE", help="Write figures as JSON; - is stdout, and no table."),
-    click.option("--plot", metavar="FILE", help="Plot rate against speed: .png, .svg or .pdf."),
-    click.option("--html", metavar="FILE", help="Plot rate against speed as a page, with a table."),
+    click.option("--json", type=options.FileName(), metavar="FILE", help="Write figures as JSON; - is stdout, and no table."),
+    click.option("--plot", type=options.FileName(), metavar="FILE", help="Plot rate against speed: .png, .svg or .pdf."),
+    click.option("--html", type=options.FileName(), metavar="FILE", help="Plot rate against speed as a page, with a table."),
     options.overwrite, options.quiet, options.verbose, options.threads,
 )  # fmt: skip
 def bench(**values: Any) -> None:

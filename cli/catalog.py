@@ -1,12 +1,14 @@
 """Models by name: those in the places where tokpress looks (`tokpress.models.places`), and those that -m names."""
 
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from . import streams
 
 if TYPE_CHECKING:
     from tokpress.codec.context import Context
@@ -27,14 +29,28 @@ def load(names: Iterable[str], given: str | None = None) -> "list[Model]":
     return [model.given(source) if model.prior.rules.given_size else model for model in models]
 
 
-def context(name: str | None, several: bool = False) -> "Context | None":
-    """The file of --context. several: keep what a model is after it, for several inputs. Raises OSError, UsageError."""
+def context_bytes(names: Iterable[str], files: Collection[str]) -> bytes:
+    """The files of --context, joined; - is stdin. files: the inputs of the call. Raises OSError, UsageError."""
+    parts, named = [], [*files]
+    for name in names:
+        if name == "-" and name in named:
+            raise click.UsageError(
+                "--context -: stdin is read once: name a file for the context, or for the other input"
+            )
+        named.append(name)
+        with streams.opened(name) as file:
+            parts.append(file.read())
+    return b"".join(parts)
+
+
+def context(name: str | None, files: Collection[str]) -> "Context | None":
+    """The file of --context. With several inputs, what a model is after it is kept. Raises OSError, UsageError."""
     if name is None:
         return None
     from tokpress.codec.context import Context
 
     try:
-        return Context(Path(name).read_bytes(), keep=several)
+        return Context(context_bytes([name], files), keep=len(files) > 1)
     except ValueError as error:
         raise click.UsageError(f"--context {name}: {error}") from None
 

@@ -168,26 +168,24 @@ def compress(**values: Any) -> None:
     settings = Settings(**folders.expanded(values, _is_source))
     files = _without_compressed(settings)
     targets = Targets(settings)
-    targets.plan(files, lambda name: name + SUFFIX, auxiliary_files(settings.models, settings.given, settings.context))
+    targets.plan(files, _suffixed, auxiliary_files(settings.models, settings.given, settings.context))
     codec_options = _codec_options(settings)
     report = Report(settings)
-    overall = Overall(len(files), sum(map(jobs.size_of, files))) if len(files) > 1 and jobs.are_files(files) else None
+    has_overall = settings.ray is None and len(files) > 1 and jobs.are_files(files)
+    overall = Overall(len(files), sum(map(jobs.size_of, files))) if has_overall else None
     large = partial(_is_large, settings.frame_size) if _in_parallel(settings, targets, files) else None
+    job = partial(_compress_file, settings, targets, codec_options, overall)
     try:
-        if settings.ray is not None:
-            from . import cluster
-
-            job = partial(_compress_file, settings, Targets(settings), codec_options, None)
-            cluster.run(
-                settings.ray, files, job, report.add, lambda name: name + SUFFIX, settings.force, settings.quiet
-            )
-        else:
-            jobs.run(files, partial(_compress_file, settings, targets, codec_options, overall), report.add, large)
+        jobs.run(files, job, report.add, large, jobs.Ray(settings.ray, _suffixed, settings.force, settings.quiet))
     finally:
         report.end()
 
 
 # --- plan
+
+
+def _suffixed(name: str) -> str:
+    return name + SUFFIX
 
 
 def _is_source(name: str) -> bool:
@@ -224,7 +222,7 @@ def _codec_options(settings: Settings) -> "Options":
         effort=settings.effort,
         embed=settings.embed,
         whole=not settings.index,
-        context=catalog.context(settings.context, several=len(settings.files) > 1),
+        context=catalog.context(settings.context, settings.files),
     )
 
 

@@ -89,17 +89,12 @@ def decompress(**values: Any) -> None:
         auxiliary_files(settings.models, settings.given, settings.context),
     )
     models = catalog.load(settings.models, settings.given)
-    context = catalog.context(settings.context, several=len(settings.files) > 1)
+    context = catalog.context(settings.context, settings.files)
     large = has_several_frames if targets.separate and jobs.are_files(settings.files) else None
     overall = overall_of(settings.files, settings.quiet) if settings.ray is None else None
-    report = partial(_report, settings)
-    if settings.ray is not None:
-        from . import cluster
-
-        restore = partial(_restore_file, settings, Targets(settings), models, context, None)
-        cluster.run(settings.ray, settings.files, restore, report, _without_suffix, settings.force, settings.quiet)
-    else:
-        jobs.run(settings.files, partial(_restore_file, settings, targets, models, context, overall), report, large)
+    restore = partial(_restore_file, settings, targets, models, context, overall)
+    ray = jobs.Ray(settings.ray, _without_suffix, settings.force, settings.quiet)
+    jobs.run(settings.files, restore, partial(_report, settings), large, ray)
 
 
 # --- plan

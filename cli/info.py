@@ -1,6 +1,7 @@
 """tokpress info: read the headers of one file after another, report."""
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,6 +15,7 @@ from .streams import display_name
 from .terminal import say, show_json
 
 if TYPE_CHECKING:
+    from tokpress.codec.context import Context
     from tokpress.container.frames import FrameHeader
 
 #: model id → name and folder
@@ -26,17 +28,24 @@ class Settings:
 
     files: tuple[str, ...]
     models: tuple[str, ...]
+    context: str | None
     as_json: bool
     quiet: bool
     verbose: bool
 
 
 @click.command(cls=options.Command)
-@options.all_of(options.files, options.as_json, options.models, options.quiet, options.verbose, options.plugins)
+@options.all_of(
+    options.files, options.as_json, options.models,
+    click.option("--context", type=options.FileName(), metavar="FILE", help="Tell whether this is the context; - is stdin."),
+    options.quiet, options.verbose, options.plugins,
+)  # fmt: skip
 def info(**values: Any) -> None:
     """Show sizes, frames and models of each FILE.tokp, or of stdin.
 
     Nothing is decoded and no model is needed; checksums of the compressed data are verified. With -v, one line for each frame.
+
+    A short frame, as of `compress --context`, stores two bytes for context and model together: --context tells both.
 
     \b
     Example:
@@ -44,9 +53,10 @@ def info(**values: Any) -> None:
     """
     settings = Settings(**values)
     models = catalog.by_id(settings.models) if settings.models else None
+    context = catalog.context(settings.context, settings.files)
     descriptions: list[dict[str, Any]] = []
     try:
-        jobs.run(settings.files, partial(_describe_file, models), partial(_report, settings, descriptions))
+        jobs.run(settings.files, partial(_describe_file, models, context), partial(_report, settings, descriptions))
     finally:
         if settings.as_json:
             show_json(descriptions)
@@ -55,14 +65,18 @@ def info(**values: Any) -> None:
 # --- describe one file
 
 
-def _describe_file(models: Models | None, name: str) -> dict[str, Any]:
+def _describe_file(models: Models | None, context: "Context | None", name: str) -> dict[str, Any]:
     from tokpress.container.member import iter_frames
 
     with jobs.reading(name) as source:
         headers = [header for header, _ in iter_frames(source)]  # the iterator reads and verifies the payloads
     if models is None:
-        models = catalog.by_id() if any(header.model_id is not None for header in headers) else {}
-    frames = [_describe_frame(header, models) for header in headers]
+        is_needed = any(header.model_id is not None or (context and header.kind.reads_context) for header in headers)
+        models = catalog.by_id() if is_needed else {}
+    by_key = _by_key(context, {*models, *_embedded(headers)}) if context else {}
+    frames = [
+        _describe_frame(header, models) | _described_context(header, models, context, by_key) for header in headers
+    ]
     total = {key: sum(frame[key] for frame in frames) for key in ("source_bytes", "payload_bytes", "header_bytes")}
     source_bytes, file_bytes = total["source_bytes"], total["payload_bytes"] + total["header_bytes"]
     restores = {frame["restores"] for frame in frames}
@@ -92,6 +106,30 @@ def _missing(headers: "list[FrameHeader]", models: Models) -> dict[str, str]:
 def _embedded(headers: "list[FrameHeader]") -> set[bytes]:
     """The ids of the models that the file holds."""
     return {id for header in headers if header.kind.name == "WEIGHTS" for id in header.model_ids}
+
+
+def _by_key(context: "Context", ids: set[bytes]) -> dict[bytes, list[bytes]]:
+    """Key of a short frame with this context → the models that it may be of."""
+    keys: dict[bytes, list[bytes]] = {}
+    for id in sorted(ids):
+        keys.setdefault(context.key(id), []).append(id)
+    return keys
+
+
+def _described_context(
+    header: "FrameHeader", models: Models, context: "Context | None", by_key: dict[bytes, list[bytes]]
+) -> dict[str, Any]:
+    """Of a frame with a context: context_matches, None where that is unknown. Of a short frame with this context, also its model."""
+    if not header.kind.reads_context:
+        return {}
+    if context is None:
+        return {"context_matches": None}
+    if header.kind.name == "CONTEXT":
+        return {"context_matches": header.context_id == context.id()}
+    if not (ids := by_key.get(header.context_id)):
+        return {"context_matches": None}
+    names = [models[id][0] if id in models else "embedded" for id in ids]
+    return {"context_matches": True, "model_id": " or ".join(id.hex() for id in ids), "model": " or ".join(names)}
 
 
 def _describe_frame(header: "FrameHeader", models: Models) -> dict[str, Any]:
@@ -130,11 +168,11 @@ def _restores(folder: Path | None) -> str | None:
 def _report(settings: Settings, descriptions: list[dict[str, Any]], description: dict[str, Any]) -> None:
     descriptions.append(description)
     if not settings.as_json:
-        for line in _lines(description, settings.verbose):
+        for line in _lines(description, settings):
             say(line)
 
 
-def _lines(description: dict[str, Any], verbose: bool) -> list[str]:
+def _lines(description: dict[str, Any], settings: Settings) -> list[str]:
     frames, members = description["frames"], description["members"]
     kinds = Counter(map(_kind, frames))
     joined = f" in {members} sources joined" if members > 1 else ""
@@ -146,19 +184,40 @@ def _lines(description: dict[str, Any], verbose: bool) -> list[str]:
         f"  frames   {len(frames):>15,}: {', '.join(f'{count} × {kind}' for kind, count in kinds.items())}",
     ]
     lines += [f"  missing  model {id}: {how}" for id, how in description["missing"].items()]
-    for number, frame in enumerate(frames if verbose else [], 1):
+    lines += [f"  context  {sentence}" for sentence in _on_context(frames, settings.context)]
+    for number, frame in enumerate(frames if settings.verbose else [], 1):
         sizes = f"{frame['source_bytes']:,} → {frame['payload_bytes']:,} + {frame['header_bytes']} bytes"
         tokens = f", {frame['tokens']:,} tokens" if "tokens" in frame else ""
         lines.append(f"  frame {number} at {frame['offset']:,}: {sizes}, {_kind(frame)}{tokens}")
     return lines
 
 
+def _on_context(frames: list[dict[str, Any]], name: str | None) -> Iterator[str]:
+    """What is known of the context of some frames. name: of the file of --context."""
+    matches = {(frame["kind"], frame["context_matches"]) for frame in frames if "context_matches" in frame}
+    if not matches:
+        return
+    if name is None:
+        kinds = {kind for kind, _ in matches}
+        told = "whether it is the right one" if kinds == {"context"} else "whether it is the right one, and the model"
+        yield f"needed to decompress: name its file with --context, here too: info then tells {told}"
+        return
+    file = display_name(name)
+    if any(match for _, match in matches):
+        yield f"{file} is the right one"
+    if ("context", False) in matches:
+        yield f"another file is needed than {file}"
+    if ("short", None) in matches:
+        yield f"another file is needed than {file}, or a model that is not here: name the model's directory with -m"
+
+
 def _kind(frame: dict[str, Any]) -> str:
     if "model_id" not in frame:
-        by_context = f", needs its context and model ({frame['context_id']})" if "context_id" in frame else ""
-        return f"{frame['kind']}{by_context}"
+        return f"short, context and model {frame['context_id']}" if frame["kind"] == "short" else str(frame["kind"])
     if frame["kind"] == "weights":
         return f"the model {frame['model'] or ''} ({frame['model_id']}) itself".replace("  ", " ")
+    if frame["kind"] == "short":
+        return f"short, model {frame['model']} ({frame['model_id']}), needs its context"
     lanes = {None: "default lanes", 1: "1 lane"}.get(frame["lanes"], f"{frame['lanes']} lanes")
     if "context_id" in frame and frame["kind"] == "given":
         lanes += f", needs its --given file ({frame['context_id']})"

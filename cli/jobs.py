@@ -1,7 +1,8 @@
 """One job per input: open it, code it, write the output; after an error, go on with the next input.
 
 Jobs run one after another, or in parallel threads (`_parallel`) where each input is a file and each output another file. The
-user sees the same messages in the same order: the messages of a job are held until its turn comes.
+user sees the same messages in the same order: the messages of a job are held until its turn comes. With --ray, jobs are tasks of a
+Ray (`cluster`).
 """
 
 import contextlib
@@ -10,7 +11,7 @@ import stat
 from collections.abc import Callable, Generator, Iterable, Iterator
 from functools import partial
 from itertools import groupby
-from typing import TYPE_CHECKING, BinaryIO, TypeVar, cast
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple, TypeVar, cast
 
 import click
 
@@ -26,6 +27,17 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 #: returns the result of a job, or raises its error
 Outcome = Callable[[], R]
+
+
+class Ray(NamedTuple):
+    """--ray: where the jobs of a call run."""
+
+    #: None: on this machine
+    address: str | None
+    #: the output of an input; None where there is none
+    target: Callable[[str], str | None]
+    force: bool
+    quiet: bool
 
 
 @contextlib.contextmanager
@@ -93,10 +105,17 @@ def run(
     job: Callable[[str], R],
     report: Callable[[R], None] = lambda result: None,
     large: Callable[[str], bool] | None = None,
+    ray: Ray | None = None,
 ) -> None:
     """Run `job` on each input, and `report` on each result, in order. Errors are printed; the exit code is then 1.
 
-    large: whether one input uses all threads by itself; other inputs run in parallel. None: one after another."""
+    large: whether one input uses all threads by itself; other inputs run in parallel. None: one after another. ray: with an address, the jobs
+    are tasks of that Ray, and end in any order."""
+    if ray is not None and ray.address is not None:
+        from . import cluster
+
+        cluster.run(ray.address, names, job, report, ray.target, ray.force, ray.quiet)
+        return
     ctx, failed = click.get_current_context(), False
     outcomes = _sequential(names, job) if large is None else _parallel(names, job, large)
     with contextlib.closing(outcomes):

@@ -28,7 +28,7 @@ def list(kind: str, as_json: bool, verbose: bool) -> None:
       tokpress list tokenizers --json
     """
     load_plugins()
-    rows = [_described(name, component) for name, component in _components(kind)]
+    rows = [described(name, component) for name, component in _components(kind)]
     if as_json:
         show_json(rows)
         return
@@ -49,8 +49,9 @@ def _components(kind: str) -> Iterator[tuple[str, type]]:
         yield name, registry.find(name)
 
 
-def _described(name: str, component: type) -> dict[str, Any]:
-    """idea: the first sentence of its module. settings: name → default, as far as the class states them."""
+def described(name: str, component: type) -> dict[str, Any]:
+    """idea: the first sentence of its module. settings: name → default of `--set`, as far as the class states them."""
     text = (sys.modules[component.__module__].__doc__ or "").strip()
     idea = " ".join(text.partition("\n\n")[0].split())
-    return {"name": name, "idea": idea, "settings": dict(getattr(component, "defaults", {}))}
+    settings = getattr(component, "item_settings", {}) | getattr(component, "defaults", {})
+    return {"name": name, "idea": idea, "settings": settings}

@@ -20,7 +20,8 @@ from .signals import Interrupted
 from .terminal import note
 
 #: package → the extra of tokpress that installs it
-EXTRAS = {"torch": "torch", "array_api_compat": "torch", "accelerate": "train", "rich": "train", "zstandard": "train"}
+EXTRAS = {"torch": "torch", "array_api_compat": "torch"}
+EXTRAS |= dict.fromkeys(("accelerate", "rich", "safetensors", "zstandard"), "train")
 EXTRAS |= {
     "brotli": "bench",
     "bz3": "bench",

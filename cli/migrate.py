@@ -82,7 +82,7 @@ def migrate(**values: Any) -> None:
     """
     settings = Settings(**folders.expanded(values, is_compressed))
     models, new = catalog.load(settings.models, None), catalog.load([settings.to] if settings.to else [], None)
-    context = catalog.context(settings.context, several=len(settings.files) > 1)
+    context = catalog.context(settings.context, settings.files)
     jobs.run(settings.files, partial(_migrate_file, settings, models, new, context), partial(_report, settings))
 
 

@@ -7,6 +7,7 @@ functions of these settings.
 import os
 import re
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -38,7 +39,23 @@ class Advanced(click.Option):
 
 
 class Command(click.Command):
-    """A command whose --help lists everyday options, then advanced ones, each with its default."""
+    """A command whose --help lists everyday options, then advanced ones, each with its default.
+
+    An option that names one file or model is given once: a second name would silently replace the first."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not ctx.resilient_parsing:
+            given = Counter(self.make_parser(ctx).parse_args(args.copy())[2])
+            for option, count in given.items():
+                if (
+                    count > 1
+                    and isinstance(option.type, click.Path)
+                    and isinstance(option, click.Option)
+                    and not option.multiple
+                ):
+                    message = f"{option.opts[-1]} is given {count} times, and takes one {option.metavar}"
+                    raise click.UsageError(message, ctx)
+        return super().parse_args(ctx, args)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         everyday: list[tuple[str, str]] = []
@@ -263,7 +280,7 @@ given = click.option(
     help="File that a conditional model predicts from.",
 )  # fmt: skip
 context = click.option(
-    "--context", type=FileName(), metavar="FILE", help="File that the model reads first.",
+    "--context", type=FileName(), metavar="FILE", help="File that the model reads first; - is stdin.",
 )  # fmt: skip
 embed = click.option(
     "--embed", cls=Advanced, is_flag=True, help="Put the models into the file, which then stands alone.",

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @click.command(cls=options.Command)
 @click.argument("files", nargs=-1, required=True, type=options.FileName(), metavar="FILE|DIR...")
 @options.all_of(
-    click.option("-o", "--output", required=True, metavar="ARCHIVE", help="Archive to write."), options.overwrite,
+    click.option("-o", "--output", required=True, type=options.FileName(), metavar="ARCHIVE", help="Archive to write."), options.overwrite,
     click.option("-a", "--append", is_flag=True, help="Add new names to an existing ARCHIVE."),
     click.option("-u", "--update", is_flag=True, help="Add new and newer files to an ARCHIVE."),
     options.model(show_default="best shipped one"), options.quiet, options.verbose,

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -60,8 +59,8 @@ class Settings:
     click.option("--rate", is_flag=True, help="With --top: sort by bits per byte, not by bits."),
     click.option("--html", type=options.FileName(), metavar="OUT", help="Write a page to look at, too."),
     options.model(default="text", show_default=True), options.as_json, options.overwrite, options.verbose,
-    click.option("--context", "contexts", cls=options.Advanced, multiple=True, type=click.Path(exists=True, dir_okay=False), metavar="FILE",
-                 help="File that the model reads first; repeatable."),
+    click.option("--context", "contexts", cls=options.Advanced, multiple=True, type=options.FileName(), metavar="FILE",
+                 help="File that the model reads first; - is stdin; repeatable."),
     options.given, options.plugins, options.threads, options.lanes, options.kernel,
 )  # fmt: skip
 def score(**values: Any) -> None:
@@ -89,7 +88,7 @@ def score(**values: Any) -> None:
         output.check(settings.html, "-", settings.force)
     warn_without_core()
     (model,) = catalog.load([settings.model], settings.given)
-    context = b"".join(Path(name).read_bytes() for name in settings.contexts)
+    context = catalog.context_bytes(settings.contexts, settings.files)
     rows = TopRows(settings) if settings.top else AllRows(settings)
     try:
         jobs.run(settings.files, partial(_score_file, settings, model, context, rows))

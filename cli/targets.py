@@ -63,6 +63,10 @@ class Targets:
         self._read: dict[Key, str] = {}  # key of each file read → its name
         self._written: dict[Key, str] = {}  # key of each file written → its input
 
+    def __reduce__(self) -> tuple[type["Targets"], tuple[TargetSettings]]:
+        """In another process: without the plan, whose keys are those of files on this machine."""
+        return Targets, (self.settings,)
+
     def plan(self, files: Iterable[str], name: Callable[[str], str], other_files: Iterable[str] = ()) -> None:
         """Compare all targets with all inputs and other files that are read, before anything is written.
 

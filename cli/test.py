@@ -58,16 +58,12 @@ def test(**values: Any) -> None:
     """
     settings = Settings(**folders.expanded(values, is_compressed))
     models = catalog.load(settings.models, settings.given)
-    context = catalog.context(settings.context, several=len(settings.files) > 1)
+    context = catalog.context(settings.context, settings.files)
     large = has_several_frames if jobs.are_files(settings.files) else None
     overall = overall_of(settings.files, settings.quiet) if settings.ray is None else None
-    decode, report = partial(_decode_file, settings, models, context, overall), partial(_report, settings)
-    if settings.ray is not None:
-        from . import cluster
-
-        cluster.run(settings.ray, settings.files, decode, report, lambda name: None, False, settings.quiet)
-    else:
-        jobs.run(settings.files, decode, report, large)
+    decode = partial(_decode_file, settings, models, context, overall)
+    ray = jobs.Ray(settings.ray, lambda name: None, force=False, quiet=settings.quiet)
+    jobs.run(settings.files, decode, partial(_report, settings), large, ray)
 
 
 def _decode_file(

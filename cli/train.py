@@ -55,7 +55,7 @@ def tokenizer(**values: Any) -> None:
     train_options.corpus, train_options.output,
     click.option("--prior", metavar="NAME", show_default="mingru", help="Prior, such as histogram or lstm.",
                  shell_complete=options.complete_components("priors")),
-    click.option("--tokenizer", metavar="NAME|PATH", show_default="bytes", help="Tokenizer, see above.",
+    click.option("--tokenizer", type=options.FileName(), metavar="NAME|PATH", show_default="bytes", help="Tokenizer, see above.",
                  shell_complete=options.complete_components("tokenizers", "file")),
     train_options.vocab_size("4096"), train_options.settings_of("prior"), train_options.max_minutes("15"),
     train_options.resume, train_options.force, train_options.device, train_options.printing,

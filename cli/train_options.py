@@ -135,7 +135,9 @@ class Train(options.Command):
 # --- options
 
 corpus = click.argument("corpus", nargs=-1, type=options.FileName(), metavar="CORPUS...")
-output = click.option("-o", "--output", required=True, metavar="DIR", help="Model directory to write.")
+output = click.option(
+    "-o", "--output", required=True, type=options.FileName(), metavar="DIR", help="Model directory to write."
+)
 resume = click.option("--resume", is_flag=True, help="Continue the unfinished run in DIR.")
 force = options.force("Replace the model or the unfinished run in DIR.")
 device = click.option(
@@ -164,7 +166,7 @@ def vocab_size(default: str) -> Decorator:
 
 def max_minutes(default: str) -> Decorator:
     return click.option(
-        "--max-minutes", type=click.FloatRange(0, min_open=True), metavar="M", show_default=default, help="Stop after M minutes."
+        "--max-minutes", type=click.FloatRange(0, min_open=True), metavar="M", show_default=default, help="Stop after M minutes of steps."
     )  # fmt: skip
 
 
@@ -217,7 +219,7 @@ def run(rows: str) -> Decorator:
 def fit(rows: str, window: str) -> Decorator:
     """Options of a run that trains a prior. rows, window: the default batch size and length."""
     return options.all_of(
-        click.option("--init", cls=Advanced, metavar="NAME|DIR", help="Start from this model and its tokenizer."),
+        click.option("--init", cls=Advanced, type=options.FileName(), metavar="NAME|DIR", help="Start from this model and its tokenizer."),
         click.option("--memory/--no-memory", cls=Advanced, default=None, show_default="for mingru", help="Memory and bitwise mixing."),
         _window(window),
         run(rows),

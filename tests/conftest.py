@@ -32,6 +32,14 @@ def pytest_xdist_auto_num_workers(config) -> int:
     return min(available, MAX_WORKERS)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collect_file() -> Iterator[None]:
+    """Tests hold no doctests: a test file that cannot be imported is an error. As a source of doctests it would be passed over, and be found
+    half-imported, without its tests, when it is collected next."""
+    collectors = yield
+    return [collector for collector in collectors if type(collector).__name__ != "DoctestModule"]
+
+
 def pytest_collection_modifyitems(items) -> None:
     """The file that takes longest begins first, so that no process is left alone with it."""
     items.sort(key=lambda item: "test_environments" not in item.nodeid)

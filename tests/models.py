@@ -15,7 +15,7 @@ from tokpress.priors.compose.memory import MemoryPrior
 from tokpress.priors.compose.product import ProductPrior
 from tokpress.priors.context_mixing.prior import ContextMixingPrior
 from tokpress.priors.lecture.bayes_net import BayesNetPrior
-from tokpress.priors.lecture.hierarchical import DEFAULTS, HierarchicalPrior, plan
+from tokpress.priors.lecture.hierarchical import HierarchicalPrior, plan
 from tokpress.priors.lecture.histogram import HistogramPrior
 from tokpress.priors.lecture.logistic_mixture import LogisticMixturePrior
 from tokpress.priors.lecture.network import NetworkPrior
@@ -176,7 +176,7 @@ GIVEN: dict[str, tuple[str, Config, Tokenizer]] = {
 
 def tiny_hierarchical(settings: Config, symbols: int) -> HierarchicalPrior:
     tensors = {}
-    for i, (inner, few, *_) in enumerate(plan({**DEFAULTS, **settings}, symbols)):
+    for i, (inner, few, *_) in enumerate(plan({**HierarchicalPrior.defaults, **settings}, symbols)):
         stage = tiny_network("pixelcnn", inner, few, seed=i)
         tensors |= {f"{i}.{name}": value for name, value in stage.tensors().items()}
     return HierarchicalPrior(settings, tensors, symbols)

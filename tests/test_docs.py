@@ -166,3 +166,19 @@ def test_lecture_page(page, tmp_path):
 def test_every_page_has_blocks_to_run():
     for page in PAGES:
         assert blocks_of(page), page
+
+
+def test_each_feature_names_a_test_that_exists():
+    """The last column of docs/features.md; a feature that tokpress lacks has none."""
+    rows = [
+        line.strip("| ").split(" | ")
+        for line in (DOCS / "features.md").read_text("utf-8").splitlines()
+        if line.startswith("| ")
+    ]
+    rows = [row for row in rows if row[-1] != "shown by"]
+    assert len(rows) > 40
+    for name, ours, *_, shown in rows:
+        assert (shown == "–") == (ours == "–"), name
+        if shown != "–":
+            file, test = shown.strip("`").split("::")
+            assert f"\ndef {test}(" in (ROOT / "tests" / file).read_text("utf-8"), name

@@ -1,6 +1,7 @@
 """Rules of the source tree: what the parts may know of each other, and what tests may wait for. docs/structure.md shows the counts."""
 
 import ast
+import re
 import tomllib
 from pathlib import Path
 
@@ -131,6 +132,20 @@ def test_no_test_depends_on_the_speed_of_the_machine():
         name = path.relative_to(root).as_posix()
         found = time_limits(path)
         assert len(found) <= allowed.get(name, 0), f"{name}: {found}"
+
+
+def test_every_dependency_is_used_without_an_extra():
+    """A dependency of training alone belongs to the extra `train`."""
+    dependencies = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["dependencies"]
+    imported: set[str] = set()
+    for path in [*(ROOT / "tokpress").rglob("*.py"), *(ROOT / "cli").glob("*.py")]:
+        if path.relative_to(ROOT).parts[1] not in ("training", "bench", "integrations"):
+            for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+                names = [each.name for each in node.names] if isinstance(node, ast.Import) else []
+                if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                    names = [node.module]
+                imported |= {name.partition(".")[0] for name in names}
+    assert {re.split("[^a-z]", each)[0] for each in dependencies} <= imported
 
 
 def test_every_package_is_installed():

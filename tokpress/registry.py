@@ -38,6 +38,11 @@ class Registry(Generic[T]):
         """Class decorator: make a component usable by name. Raises ValueError for a name that is taken, and for a class whose
         attribute `name` is another one."""
 
+        if not isinstance(name, str):
+            raise TypeError(
+                f"a {self._kind} is registered by its name: @register_{self._kind}('NAME'), not {type(name).__name__}"
+            )
+
         def add(component: T) -> T:
             if name in self._table:
                 raise ValueError(f"the name {name!r} is taken by another {self._kind}: choose another name")
@@ -53,6 +58,8 @@ class Registry(Generic[T]):
 
     def find(self, name: str) -> T:
         """The component with this name. Raises UnknownComponentError if there is none."""
+        if not isinstance(name, str):
+            raise TypeError(f"a {self._kind} is given by its name, not {type(name).__name__}")
         if name not in self._table:
             load_plugins()
         entry = self._table.get(name)

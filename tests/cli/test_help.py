@@ -55,6 +55,17 @@ def test_no_line_is_longer_than_a_terminal(name):
     assert max(map(len, help_of(name).splitlines())) <= WIDTH
 
 
+@pytest.mark.parametrize("name", COMMANDS)
+def test_an_option_that_names_a_file_is_given_once(name):
+    """Else the last name would silently replace the others."""
+    for option in COMMANDS[name].params:
+        names_a_file = re.fullmatch("FILE|OUT|ARCHIVE|DIR|NAME.DIR|NAME.PATH", option.metavar or "")
+        if isinstance(option, click.Option) and names_a_file and not option.multiple:
+            words = [*(word for each in ("a", "b", "c") for word in (option.opts[0], each)), "x"]
+            with pytest.raises(click.UsageError, match=f"{option.opts[-1]} is given 3 times, and takes one "):
+                COMMANDS[name].make_context(name, words)
+
+
 @pytest.fixture
 def files(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -32,6 +32,16 @@ def test_broken_models(process, models, place):
     process("info", "a.tokp")
 
 
+def test_a_folder_is_not_fetched(run, tiny, place):
+    shutil.copytree(tiny, place / "user" / "tiny")
+    (place / "user" / "empty").mkdir()
+    for name in ("user/tiny", "./user/tiny", "user/empty", str(place / "user" / "empty"), "user"):
+        said = run("models", "--fetch", name, code=1).stderr
+        assert (
+            said.startswith(f"tokpress: {name} is a folder here, which is not fetched: ") and "user/model@main" in said
+        )
+
+
 def test_nothing_needs_a_home(process, place):
     """A home that cannot be written to."""
     (place / "a").write_bytes(os.urandom(100) * 3)

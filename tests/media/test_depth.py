@@ -7,7 +7,7 @@ import zlib
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 from tests.media.test_unwrap import chunk, coded, drawn
 from tests.training.command import run
@@ -152,6 +152,32 @@ def test_a_lossy_tokenizer_takes_the_upper_8_of_16_bits(case):
     if values is not None:
         assert np.array_equal(seen, values if values.ndim > 2 else np.repeat(values[..., None], 3, 2))
     assert ("colour" in unwrap.shown(data, 1).left_out) == ("colour" in case or case in ("PPM", "TIFF, CMYK"))
+
+
+INKS = (DEEP >> 8).astype("u1")
+PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+CONVERTED = {
+    "inks, converted to RGB": [coded(Image.frombytes("CMYK", (24, 20), INKS.tobytes()), "TIFF"), tiff(INKS, 5), tiff(INKS * np.uint16(257), 5)],
+    "channels of no colour": [tiff(np.concatenate([INKS, INKS[..., :1]], -1), 5, more={338: [0]}), tiff(INKS, 2, more={338: [0]})],
+    "colour profile": [coded(drawn("RGB", (9, 9, 3)), "PNG", icc_profile=PROFILE)],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("told", CONVERTED)
+def test_a_lossy_tokenizer_tells_how_colours_were_converted(told):
+    for data in CONVERTED[told]:
+        assert told in unwrap.shown(data, 3).left_out
+        assert "colour" in unwrap.shown(data, 1).left_out
+    inks = unwrap.shown(CONVERTED["inks, converted to RGB"][0], 3).data
+    rgb = 255 - np.minimum(255, INKS[..., :3].astype(int) * (255 - INKS[..., 3:]) / 255 + INKS[..., 3:])
+    assert np.abs(formats.values(inks, formats.find(inks)) - rgb).max() <= 1
+
+
+def test_a_lossy_tokenizer_of_grey_takes_lab():
+    data = tiff(INKS[..., :3], 8)
+    seen = [unwrap.shown(data, channels).data for channels in (1, 3)]
+    grey, colour = (formats.values(each, formats.find(each)) for each in seen)
+    assert np.array_equal(grey[..., 0], np.asarray(Image.fromarray(np.ascontiguousarray(colour)).convert("L")))
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import lzma
 import numpy as np
 import pytest
 
-from tests.golden.make import binary
+from tests.golden.inputs import binary
 from tests.native.test_branch_targets import calls
 from tokpress.coding.base import WATCH_EVERY, Frame
 from tokpress.errors import ChecksumError, ModelError

@@ -9,7 +9,7 @@ import pytest
 import tokpress
 import tokpress.tokenizers
 from tests.training.command import prose, run
-from tokpress.errors import CorpusError, TokpressError
+from tokpress.errors import CorpusError, ModelError, TokpressError
 from tokpress.training import train, train_tokenizer
 
 
@@ -41,6 +41,20 @@ def test_a_prior_in_the_folder_of_its_tokenizer(corpus):
     with pytest.raises(TokpressError, match="holds a model"):
         train(corpus, "both", prior="histogram")
     assert train(corpus, "both", prior="histogram", tokenizer="bytes", force=True).tokenizer.name == "bytes"
+
+
+def test_a_tokenizer_is_replaced_only_if_asked(corpus):
+    tokpress.tokenizers.train("bpe", corpus, "t", vocab_size=280)
+    for again in (partial(tokpress.tokenizers.train, "chars"), partial(train, prior="histogram", tokenizer="bytes")):
+        with pytest.raises(ModelError, match=r"t holds a tokenizer: .*, or replace it with -f \(force=True\)"):
+            again(corpus, "t")
+        assert tokpress.tokenizers.load("t").name == "bpe"
+    tokpress.tokenizers.train("chars", corpus, "t", vocab_size=280, force=True)
+    assert tokpress.tokenizers.load("t").name == "chars"
+    run("train", "tokenizer", corpus, "-o", "t", "--vocab-size", 280, "-q", code=1)
+    run("train", "tokenizer", corpus, "-o", "t", "--vocab-size", 280, "-q", "-f")
+    train(corpus, "t", prior="histogram", tokenizer="t")  # its own
+    assert tokpress.load("t/").tokenizer.vocab_size == 280
 
 
 def test_a_palette_of_arrays_and_pictures(corpus):

@@ -6,6 +6,7 @@ from importlib import import_module
 import pytest
 
 from tests.toy import ToyPrior
+from tokpress.cli.list import described
 from tokpress.errors import TokpressError
 from tokpress.priors.lecture.lstm import LSTMPrior
 from tokpress.priors.registry import PRIORS
@@ -91,3 +92,20 @@ def test_networks_need_torch(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
     with pytest.raises(TokpressError, match="training needs torch, which is not installed"):
         fit_prior(LSTMPrior, [], BytesTokenizer(), {}, FitOptions(tmp_path))
+
+
+def test_listed_settings_are_those_that_training_takes(tmp_path):
+    listed = {name: list(described(name, PRIORS.find(name))["settings"]) for name in PRIORS.names()}
+    for name in PRIORS.names():
+        cls = PRIORS.find(name)
+        if name in ("memory", "bitwise") or prior_learner(cls) is None or not cls.__module__.startswith("tokpress."):
+            continue
+        with pytest.raises(TokpressError, match="has no setting 'nosuch'") as caught:
+            fit_prior(cls, [], BytesTokenizer(), {"nosuch": "1"}, FitOptions(tmp_path))
+        taken = str(caught.value).partition("it has: ")[2].partition(" (")[0]
+        assert taken.split(", ") == listed[name], name
+    for name in TOKENIZERS.names():
+        cls = TOKENIZERS.find(name)
+        if cls.__module__.startswith("tokpress."):
+            learner = tokenizer_learner(cls)
+            assert bool(described(name, cls)["settings"]) == bool(learner and learner.takes_settings), name

@@ -345,6 +345,8 @@ def open(
     b'second\\n'
     >>> folder.cleanup()
     """
+    if not isinstance(mode, str):
+        raise TypeError(f"mode is a str such as 'rb' or 'wt', not {type(mode).__name__}")
     text = "t" in mode
     if text and "b" in mode:
         raise ValueError(f"mode must be text or binary, not both: {mode!r}")

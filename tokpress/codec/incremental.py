@@ -20,7 +20,8 @@ import io
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO, Final, cast
 
-from ..container.digest import Digest
+from ..arguments import whole
+from ..container.digest import DigestInOrder
 from ..container.frames import FrameHeader, Kind, Payload, read_header, restore_plain
 from ..container.member import Member
 from ..container.varint import ADVICE, as_bytes
@@ -117,7 +118,7 @@ class TokpressDecompressor:
     ) -> None:
         self._given = Decoding(store.load_all(model, models), kernel, contexts.of(context))
         self._input = _Input()
-        self._member, self._digest = Member(), Digest()
+        self._member, self._digest = Member(), DigestInOrder()
         self._header: FrameHeader | None = None  # of the open frame
         self._pieces: Iterator[bytes] | None = None  # its source, once its decoding has begun
         self._left = 0  # source bytes of the open frame that were not decoded
@@ -152,6 +153,7 @@ class TokpressDecompressor:
             raise EOFError("the member has ended: a new decompressor restores what unused_data holds")
         if self._error:
             raise self._error
+        max_length = whole("max_length", max_length)
         self._input.add(as_bytes(data))
         self._error = TokpressError("an earlier call was interrupted: begin again with a new decompressor")
         try:
@@ -187,6 +189,7 @@ class TokpressDecompressor:
             return False
         if problem := self._member.follow(header):
             raise FormatError(f"{header.where}: {problem}: {ADVICE}")
+        self._digest.begin(header)
         self._header, self._pieces, self._left = header, None, header.source_length
         self._offset += header.frame_bytes
         self._number += 1
@@ -207,8 +210,7 @@ class TokpressDecompressor:
         piece = next(self._pieces)
         if not piece and self._left:
             return False
-        if header.has_member_digest:
-            self._digest.take(piece)
+        self._digest.take(header, piece)
         self._left -= len(piece)
         if not self._left:
             self._digest.check(header)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from ..arguments import whole
 from ..container.frames import MAX_LANES, MAX_SOURCE
 from ..errors import TokpressError
 from ..models.model import Model
@@ -57,9 +58,9 @@ class Options:
             raise ValueError(f"effort must be {', '.join(EFFORTS)}, not {self.effort!r}")
         if self.effort != "default" and self.models is not None:
             raise ValueError("an effort chooses among the shipped models: it does not go with models of your own")
-        if self.lanes is not None and not 1 <= self.lanes <= MAX_LANES:
+        if self.lanes is not None and not 1 <= whole("lanes", self.lanes) <= MAX_LANES:
             raise ValueError(f"lanes must be 1 … {MAX_LANES:,}, not {self.lanes:,}")
-        if not 1 <= self.frame_size <= MAX_SOURCE:
+        if not 1 <= whole("frame_size", self.frame_size) <= MAX_SOURCE:
             raise ValueError(f"frame_size must be 1 … {MAX_SOURCE:,} bytes, not {self.frame_size:,}")
         losing = [model for model in self.models or [] if not model.tokenizer.lossless]
         lossy_items = [model for model in losing if isinstance(model.tokenizer, ItemTokenizer)]

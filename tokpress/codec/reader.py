@@ -10,7 +10,7 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
-from ..container.digest import MemberDigest
+from ..container.digest import DigestInAnyOrder
 from ..container.frames import MAX_NUMBER, FrameHeader, Kind, Payload, read_header
 from ..container.index import Confirmed, header_at, read_index
 from ..container.member import Member, check_end
@@ -45,7 +45,7 @@ class Frames(io.RawIOBase):
         self._payload: Payload | None = None  # of the open frame
         self._pieces: Iterator[bytes] = iter(())  # of the open frame, those to come
         self._piece, self._piece_start = b"", 0  # the last piece, and its position
-        self._digest = MemberDigest()
+        self._digest = DigestInAnyOrder()
 
     def readable(self) -> bool:
         return True

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import BinaryIO, NamedTuple
 
-from ..container.digest import Digest
-from ..container.frames import MAX_NUMBER, Damaged, FrameHeader, Kind, Payload, check_source, restore_plain
+from ..container.digest import DigestInOrder
+from ..container.frames import Damaged, FrameHeader, Kind, Payload, check_source, restore_plain
 from ..container.member import iter_frames
 from ..container.varint import ADVICE, has_more_now
 from ..errors import ChecksumError, FormatError, ModelMismatchError, TokpressError
@@ -243,29 +243,6 @@ class _Frames:
         yield from restore_frame(header, payload, self._given)
 
 
-class _MemberCheck:
-    """Takes the pieces of the current member, and compares them with its digest at its last frame."""
-
-    def __init__(self) -> None:
-        self._digest, self._at = Digest(), 0
-
-    def begin(self, header: FrameHeader) -> None:
-        if not header.sequence:
-            self._digest, self._at = Digest(), 0
-
-    def take(self, header: FrameHeader, piece: bytes) -> None:
-        if header.has_member_digest:
-            self._digest.take(piece, self._at)
-        self._at += len(piece)
-
-    def lose(self) -> None:
-        """Note that a piece is missing: the digest of this member cannot be compared."""
-        self._at = MAX_NUMBER
-
-    def check(self, header: FrameHeader) -> None:
-        self._digest.check(header)
-
-
 def restored(
     source: BinaryIO,
     given: Decoding,
@@ -278,7 +255,7 @@ def restored(
     `keep_going`, Damaged stands for each place that is damaged or needs a missing model; a frame is then verified before its first
     piece, and its member after its last piece. Several frames of models are decoded at once (`ahead`). report: called with the bytes
     restored so far, also within frames."""
-    frames, member = _Frames(source, given, keep_going, report), _MemberCheck()
+    frames, member = _Frames(source, given, keep_going, report), DigestInOrder()
     can_draw = partial(has_more_now, source)  # return what came through a pipe before waiting for the next frame
     with Ahead(
         frames.draw(),
@@ -301,7 +278,7 @@ def restored(
                 yield item.lost(error)
 
 
-def _pieces(frame: _Decoded, member: _MemberCheck, keep_going: bool) -> Iterator[tuple[FrameHeader, bytes, bool]]:
+def _pieces(frame: _Decoded, member: DigestInOrder, keep_going: bool) -> Iterator[tuple[FrameHeader, bytes, bool]]:
     """The pieces of a frame; `member` takes each. Raises FormatError, ModelMismatchError."""
     header = frame.header
     member.begin(header)

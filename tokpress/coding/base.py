@@ -14,6 +14,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from numbers import Real
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from ..errors import TokpressError
@@ -147,5 +148,5 @@ def step(prior: Stepped, state: Any, previous: Tokens | None, rows: int) -> Pmf:
 
 def check_temperature(temperature: float) -> None:
     """Raises ValueError unless it is a finite number above 0."""
-    if not 0 < temperature < math.inf:
-        raise ValueError(f"temperature must be a number above 0, not {temperature}")
+    if not isinstance(temperature, Real) or not 0 < temperature < math.inf:
+        raise ValueError(f"temperature must be a number above 0, not {temperature!r}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..errors import ChecksumError
-from .frames import DIGEST_BYTES, FrameHeader
+from .frames import DIGEST_BYTES, MAX_NUMBER, FrameHeader
 from .varint import ADVICE
 
 if TYPE_CHECKING:
@@ -53,8 +53,36 @@ def digest_of(data: bytes) -> bytes:
     return digest.value()
 
 
-class MemberDigest:
-    """The digest of a member that is read in any order. It starts again at each jump to another member."""
+class DigestInOrder:
+    """The digests of the members of a stream, whose frames come in order (`DigestInAnyOrder` is for files that can seek). Pieces may be
+    missing: their member is then not compared."""
+
+    def __init__(self) -> None:
+        self._digest, self._at = Digest(), 0
+
+    def begin(self, header: FrameHeader) -> None:
+        """Begin a frame, perhaps of a new member."""
+        if not header.sequence:
+            self._digest, self._at = Digest(), 0
+
+    def take(self, header: FrameHeader, piece: bytes) -> None:
+        """Take the next piece of the frame."""
+        if header.has_member_digest:
+            self._digest.take(piece, self._at)
+        self._at += len(piece)
+
+    def lose(self) -> None:
+        """Note that a piece is missing."""
+        self._at = MAX_NUMBER
+
+    def check(self, header: FrameHeader) -> None:
+        """Raises ChecksumError where the frame ends a member with another digest."""
+        self._digest.check(header)
+
+
+class DigestInAnyOrder:
+    """The digest of a member whose frames are read in any order, by their places. It begins again at each jump to another member; a part that
+    was read twice counts once, and a member with a gap is not compared."""
 
     def __init__(self) -> None:
         self._digest, self._member_start = Digest(), 0

@@ -90,7 +90,11 @@ def as_bytes(data: Any) -> memoryview:
     text."""
     if isinstance(data, str):
         raise TypeError("a str has no bytes of its own: give text.encode() (and decode() what is restored)")
-    view = memoryview(data)
+    try:
+        view = memoryview(data)
+    except TypeError:
+        message = f"{type(data).__name__} object has no bytes: give bytes, or an object with a buffer, such as a memoryview or an array"
+        raise TypeError(message) from None
     return view.cast("B") if view.nbytes else memoryview(b"")
 
 

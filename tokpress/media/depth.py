@@ -55,6 +55,8 @@ class Declared(NamedTuple):
     inexact: str = ""
     #: why the upper 8 bits of the samples are not available; "" if they are
     unscaled: str = ""
+    #: whether there are channels of no colour, which Pillow does not read
+    has_more: bool = False
 
 
 def declared(picture: Any, data: bytes) -> Declared:
@@ -100,7 +102,7 @@ def _tiff(picture: Any, _: bytes) -> Declared:
         inexact = "its palette has 16 bits per colour, which would be shortened to 8"
     elif tags.get(ORIENTATION, 1) != 1:
         inexact = "its orientation tag asks for a rotation, and Pillow rotates the pixels"
-    return Declared(deepest, inexact, unscaled)
+    return Declared(deepest, inexact, unscaled, has_more=0 in extra)
 
 
 def _pnm(picture: Any, data: bytes) -> Declared:

@@ -37,7 +37,7 @@ def picture(data: bytes, channels: int) -> Shown:
         reading("picture", picture.load)
         if channels:
             plain = reading("picture", lambda: _of_channels(picture, channels, image_module))
-            return Shown(*_plain(plain), _unseen(picture, data, channels, declared.bits))
+            return Shown(*_plain(plain), _unseen(picture, data, channels, declared))
         return _exactly(picture, image_module)
 
 
@@ -97,10 +97,18 @@ def _rows(picture: Any, order: str = "") -> Iterator[bytes]:
         )
 
 
-def _unseen(picture: Any, data: bytes, channels: int, bits: int) -> list[str]:
+def _unseen(picture: Any, data: bytes, channels: int, declared: depth.Declared) -> list[str]:
+    """What a lossy tokenizer of so many channels does not see."""
     opacity = picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info
     grey = picture.mode in ("L", "LA", "1") or _is_deep(picture) or (picture.format == "PNG" and data[25] in (0, 4))
-    losses = {"opacity, over black": opacity, "bits below 8": bits > 8, "colour": channels == 1 and not grey}
+    losses = {
+        "opacity, over black": opacity,
+        "bits below 8": declared.bits > 8,
+        "colour": channels == 1 and not grey,
+        "inks, converted to RGB": channels == 3 and picture.mode == "CMYK",
+        "colour profile": bool(picture.info.get("icc_profile")),
+        "channels of no colour": declared.has_more,
+    }
     return [what for what, holds in losses.items() if holds]
 
 
@@ -116,6 +124,8 @@ def _plain(picture: Any) -> tuple[bytes, str]:
 def _of_channels(picture: Any, channels: int, image_module: Any) -> Any:
     if channels not in (1, 3):
         raise TokpressError(f"pictures of {channels} channels cannot be converted: give raw pixels")
+    if picture.mode == "LAB":  # which Pillow converts to RGB alone
+        picture = picture.convert("RGB")
     plain = _upper_eight(picture, image_module) if _is_deep(picture) else on_black(picture, image_module)
     return plain.convert(MODES[channels])
 

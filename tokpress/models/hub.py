@@ -21,6 +21,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple, Self, cast
 
+from ..arguments import path
 from ..errors import ModelError
 from ..priors.base import Prior
 from ..storage import files
@@ -207,7 +208,7 @@ class OnHub:
 
         The name of the model then ends in the commit: `tokpress.load(model.name)` loads the same files again. options: token, cache_dir,
         force_download, local_files_only and others that `hf_hub_download` and `snapshot_download` of huggingface_hub share. Raises ModelError."""
-        if os.path.isdir(name_or_folder):
+        if os.path.isdir(path("name_or_folder", name_or_folder)):
             return contents.build(name_or_folder, cls._made)
         if (wanted := repository(name_or_folder)) is None:
             raise ModelError(f"{name_or_folder!r} is no directory, nor a repository: write user/model")
@@ -221,7 +222,7 @@ class OnHub:
     def save_pretrained(self, folder: str | os.PathLike[str], **options: Any) -> str | None:
         """Write the model directory with a card for the Hub. options: push_to_hub, repo_id and others of
         `huggingface_hub.ModelHubMixin.save_pretrained`. Raises ModelError."""
-        folders.check_target(Path(folder))
+        folders.check_target(Path(path("folder", folder)))
         address: str | None = self._pretrained().save_pretrained(folder, **options)
         return address
 

@@ -6,6 +6,7 @@ from array import array
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from ..arguments import whole
 from ..coding import Frame
 from ..coding.symbolwise import HasPmf, Symbolwise
 from ..container.varint import as_bytes
@@ -94,7 +95,7 @@ def likeliest(
 
 def next_tokens(model: Parts, context: bytes, top: int = 5, kernel: str = "auto") -> list[NextToken]:
     """`Model.next_tokens`."""
-    if top < 1:
+    if (top := whole("top", top)) < 1:
         raise ValueError(f"top must be 1 or more, not {top}")
     # the last token has no influence on its own p
     codec, known = None, np.append(as_array(model.tokenizer.encode(bytes(as_bytes(context)))), np.int32(0))

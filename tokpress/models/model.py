@@ -18,6 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..arguments import path, whole
 from ..coding import Codec, Frame
 from ..coding.context import ContextTokens
 from ..container import proportion
@@ -360,6 +361,8 @@ class Model(OnHub):
         (20, True)
         """
         count = self._rounded_up(tokens)
+        if seed is not None and (seed := whole("seed", seed)) < 0:
+            raise ValueError(f"seed must be 0 or more, not {seed}")
         context = self.context(prompt) if prompt else None
         drawn = self._codec(Frame(count, lanes, kernel, threads, context=context)).sample(count, seed, temperature)
         return self.tokenizer.decode(self.prior.rules.restore(drawn))
@@ -375,12 +378,12 @@ class Model(OnHub):
         (True, 20)
         """
         count = self._rounded_up(tokens)
-        decoded = self._codec(Frame(count, lanes, kernel, threads)).decode_noise(noise, count)
+        decoded = self._codec(Frame(count, lanes, kernel, threads)).decode_noise(bytes(as_bytes(noise)), count)
         return self.tokenizer.decode(self.prior.rules.restore(decoded))
 
     def _rounded_up(self, tokens: int) -> int:
         """A number of tokens, rounded up to whole items and bytes."""
-        if tokens < 0:
+        if (tokens := whole("tokens", tokens)) < 0:
             raise ValueError(f"{tokens} tokens cannot be drawn: give 0 or more")
         multiple = math.lcm(self.prior.rules.stride, self.tokenizer.sizes.unit_tokens)
         return -(-tokens // multiple) * multiple
@@ -411,4 +414,4 @@ class Model(OnHub):
             if text := self.card if card is None else card:
                 (place / "README.md").write_text(text, "utf-8")
 
-        files.place(Path(folder), write)
+        files.place(Path(path("folder", folder)), write)

@@ -35,14 +35,19 @@ def load(model: ModelName) -> Model:
 def fetch(model: str) -> Model:
     """Fetch a model from the Hub, by repository or by id (8 hexadecimal digits); one that is here is not fetched again by its id.
 
-    An id is looked for in the table of former models, in the record of downloads, and by its tag on the Hub. Raises ModelError."""
-    if hub.repository(model):
-        return Model.from_pretrained(model)
+    An id is looked for in the table of former models, in the record of downloads, and by its tag on the Hub. Raises ModelError,
+    also where the name is that of a folder."""
     try:
         id = bytes.fromhex(model)
     except ValueError:
         id = b""
     if len(id) != 4:
+        if os.path.isdir(model):
+            raise ModelError(
+                f"{model} is a folder here, which is not fetched: name it with -m, or as user/model@main if a repository is meant"
+            )
+        if hub.repository(model):
+            return Model.from_pretrained(model)
         raise ModelError(f"{model!r} is no id, nor a repository: give 8 hexadecimal digits, or user/model")
     with suppress(ModelMismatchError):
         return store.by_id(id, [])

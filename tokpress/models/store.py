@@ -7,6 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from threading import RLock
 
+from ..arguments import several
 from ..errors import ModelError, ModelMismatchError
 from . import folder as folder_files
 from . import hub, missing, places
@@ -74,7 +75,9 @@ def folders() -> dict[str, Path]:
 
 
 def locate(model: str | os.PathLike[str]) -> Entry:
-    """A model, given its name, directory, or repository of the Hub that was fetched."""
+    """A model, given its name, directory, or repository of the Hub that was fetched. Raises ModelError, TypeError."""
+    if not isinstance(model, str | os.PathLike):
+        raise TypeError(f"a model is given as a Model, its name or its directory, not {type(model).__name__}")
     if (named := next((each for each in places.entries() if each.name == str(model)), None)) is not None:
         return named
     if os.path.isdir(model):
@@ -102,7 +105,7 @@ def load(model: ModelName) -> Model:
 
 def load_all(model: ModelName | None, models: Iterable[ModelName] | None) -> list[Model]:
     """The models that a caller gave in two parameters, `model` first. Raises as `load` does."""
-    return [load(name) for name in (*([] if model is None else [model]), *(models or []))]
+    return [load(name) for name in (*([] if model is None else [model]), *several("models", models or []))]
 
 
 def _id(entry: Entry) -> bytes | None:

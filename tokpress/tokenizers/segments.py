@@ -12,6 +12,7 @@ tokenizers are lossless.
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,6 +77,8 @@ class SegmentsTokenizer(Tokenizer):
     """
 
     name = "segments"
+    #: settings of training
+    defaults: ClassVar = {"parts": ""}
 
     def __init__(self, parts: Sequence[Tokenizer]) -> None:
         if not 1 <= len(parts) <= MAX_KINDS:

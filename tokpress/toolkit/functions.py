@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..arguments import path
 from ..errors import ModelError
 from ..models.model import Model
 from ..models.store import find
@@ -33,7 +34,7 @@ def load(name: str | os.PathLike[str] | Tokenizer | Model) -> Processor:
         return Processor(name.tokenizer)
     if isinstance(name, Tokenizer):
         return Processor(name)
-    place = Path(name)
+    place = Path(path("a tokenizer", name))
     if name in TOKENIZERS.names() and not place.exists():
         kind = TOKENIZERS.find(os.fspath(name))
         if tokenizer_learner(kind):

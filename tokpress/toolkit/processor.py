@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import arguments
 from ..errors import TokenizerError
 from ..exact.threads import allowed, at_most, processors
 from ..media.images import MODES
@@ -139,7 +140,7 @@ class Processor:
 
     def encode_batch(self, sources: Iterable[Source], threads: int = 0) -> list[Encoding]:
         """The tokens of many sources, in their order. threads: 0 for all processors."""
-        return _on_threads(self.encode, list(sources), threads)
+        return _on_threads(self.encode, arguments.several("sources", sources), threads)
 
     def decode(self, tokens: Any) -> bytes:
         """The bytes of tokens: an Encoding, an array or a list. A lossy tokenizer gives a reconstruction."""
@@ -148,7 +149,7 @@ class Processor:
 
     def decode_batch(self, many: Iterable[Any], threads: int = 0) -> list[bytes]:
         """`decode` of each, in their order."""
-        return _on_threads(self.decode, list(many), threads)
+        return _on_threads(self.decode, arguments.several("many", many), threads)
 
     def decode_text(self, tokens: Any) -> str:
         """`decode` as UTF-8 text; U+FFFD stands for bytes that are none, such as a part of a character."""
@@ -179,20 +180,28 @@ class Processor:
         """The bytes of one symbol. Raises TokenizerError where symbols have no bytes of their own."""
         if self.tokenizer.sizes.unit_tokens > 1 or samples_of(self.tokenizer).sides:
             raise TokenizerError(f"a symbol of the tokenizer {self.name!r} has no bytes of its own")
-        return self.tokenizer.decode(np.array([token], np.int32))
+        return self.tokenizer.decode(as_array(np.array([arguments.whole("token", token)])))
 
     # --- on disk ---------------------------------------------------------------------------------
 
     def save(self, folder: str | os.PathLike[str]) -> None:
-        """Write a directory that `load` and `tokpress train prior --tokenizer DIR` take. Raises ModelError where it has a model."""
-        check_target(Path(folder), force=False)
-        save_tokenizer(self.tokenizer, Path(folder))
+        """Write a directory that `load` and `tokpress train prior --tokenizer DIR` take; a tokenizer in it is replaced. Raises ModelError where
+        it has a model."""
+        place = Path(arguments.path("folder", folder))
+        check_target(place, force=False, keeps_tokenizer=True)
+        save_tokenizer(self.tokenizer, place)
 
     def export(self, path: str | os.PathLike[str]) -> None:
         """Write a Hugging Face tokenizer.json, with which the library `tokenizers` gives the same ids for the same text.
 
-        Raises TokenizerError where the library has no such tokenizer: of text, `bpe`, `words`, `chars` and `bytes` can be exported."""
-        Path(path).write_text(hugging_face.exported(self.tokenizer) + "\n", "utf-8", newline="")
+        Folders above it are made. Raises TokenizerError where the library has no such tokenizer: of text, `bpe`, `words`, `chars` and `bytes`
+        can be exported; also where `path` is a folder."""
+        place = Path(arguments.path("path", path))
+        if place.is_dir():
+            raise TokenizerError(f"{place} is a folder: name the file, such as {place / 'tokenizer.json'}")
+        text = hugging_face.exported(self.tokenizer)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(text + "\n", "utf-8", newline="")
 
 
 def _ids(tokens: Any) -> Tokens:

@@ -6,6 +6,7 @@ temporary folder, so one code reads both. A str is always a path: give a text as
 The keywords are the options of the command line; `numbers` are fields of `FitConfig`, such as max_minutes, max_steps, rows, seed.
 """
 
+import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
@@ -15,6 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from ..arguments import path, several
 from ..errors import TokpressError
 from ..models.model import Model
 from ..models.store import find
@@ -63,11 +65,12 @@ def train(
     """
     if prior and preset:
         raise TokpressError("a preset has its own prior: give either prior or preset")
-    _check(settings, vocab_size, numbers)
+    _check(settings, vocab_size, weights, numbers)
     with _place(output, resume) as folder, in_files(corpus, partial(_samples, tokenizer)) as paths:
         planned = plan.model(
-            paths, folder, prior, preset, _name(tokenizer), vocab_size, dict(settings or {}), memory,
-            str(find(init).resolve()) if init else None, os.path.abspath(given) if given else None, list(weights), resume, command, numbers,
+            paths, folder, resume=resume, command=command, prior=prior, preset=preset, config=dict(settings or {}),
+            init=str(find(init).resolve()) if init else None, given=os.path.abspath(path("given", given)) if given else None,
+            memory=memory, tokenizer=_name(tokenizer), vocab_size=vocab_size, weights=list(weights), numbers=numbers,
         )  # fmt: skip
         return run.train(planned, folder, resume, force, keep_checkpoint, watcher)
 
@@ -92,15 +95,18 @@ def train_tokenizer(
     >>> bpe.vocab_size, bpe.decode(bpe.encode(b"to be")) == b"to be"
     (260, True)
     """
-    _check(settings, vocab_size, numbers)
+    _check(settings, vocab_size, weights, numbers)
     values = dict(settings or {})
     with _place(output, resume) as folder, in_files(corpus, partial(_samples_of_kind, kind, values)) as paths:
-        planned = plan.tokenizer(kind, paths, folder, vocab_size, values, list(weights), resume, command, numbers)
+        planned = plan.tokenizer(
+            kind, paths, folder, resume=resume, command=command, config=values, vocab_size=vocab_size, weights=list(weights),
+            numbers=numbers,
+        )  # fmt: skip
         return run.train_tokenizer(planned, folder, force, watcher, resume)
 
 
-def _check(settings: object, vocab_size: object, numbers: Mapping[str, Any]) -> None:
-    """Raises TypeError where an argument is of another kind, or has a name that no option has."""
+def _check(settings: object, vocab_size: object, weights: object, numbers: Mapping[str, Any]) -> None:
+    """Raises TypeError where an argument is of another kind, or has a name that no option has; ValueError where a weight is not above 0."""
     names = [field.name for field in fields(FitConfig)]
     if unknown := sorted(numbers.keys() - set(names)):
         raise TypeError(f"no argument is called {unknown[0]!r}; beside the others there are: {', '.join(names)}")
@@ -108,6 +114,13 @@ def _check(settings: object, vocab_size: object, numbers: Mapping[str, Any]) -> 
         raise TypeError(f"settings are a mapping of names to values, not {type(settings).__name__}")
     if vocab_size is not None and (isinstance(vocab_size, bool) or not isinstance(vocab_size, int)):
         raise TypeError(f"vocab_size is a whole number, not {type(vocab_size).__name__}")
+    for weight in several("weights", weights):
+        if not isinstance(weight, tuple | list) or [type(each) for each in weight] not in ([str, float], [str, int]):
+            raise TypeError(
+                f"a weight is a pair of a pattern and a factor, such as ('novels*', 2.5), not {weight!r:.60}"
+            )
+        if not 0 < weight[1] < math.inf:
+            raise ValueError(f"the weight {weight!r:.60} should have a factor above 0")
     if vocab_size is not None and vocab_size < 1:
         raise TokpressError(f"vocab_size={vocab_size} should be at least 1")
 
@@ -117,7 +130,7 @@ def _place(output: str | os.PathLike[str] | None, resume: bool) -> Iterator[Path
     """The directory of the output, or a temporary one."""
     if output is None and resume:
         raise TokpressError("an unfinished run is continued in its directory: give output")
-    with nullcontext(os.fspath(output)) if output else TemporaryDirectory() as folder:
+    with nullcontext(path("output", output)) if output else TemporaryDirectory() as folder:
         yield Path(folder)
 
 
@@ -125,16 +138,17 @@ def _name(tokenizer: str | os.PathLike[str] | None) -> str | None:
     """The name of a tokenizer, or the absolute path of its directory or file."""
     if tokenizer is None:
         return None
-    return os.fspath(tokenizer) if tokenizer in TOKENIZERS.names() else os.path.abspath(tokenizer)
+    name = path("tokenizer", tokenizer)
+    return name if name in TOKENIZERS.names() else os.path.abspath(name)
 
 
 def _samples(tokenizer: str | os.PathLike[str] | None) -> SampleKind:
     """The samples that the tokenizer of a prior takes."""
     if tokenizer is None:
         return SampleKind()
-    if tokenizer in TOKENIZERS.names():
-        return _samples_of_kind(os.fspath(tokenizer), {})
-    return samples_of(load_tokenizer(Path(tokenizer)))
+    if (name := path("tokenizer", tokenizer)) in TOKENIZERS.names():
+        return _samples_of_kind(name, {})
+    return samples_of(load_tokenizer(Path(name)))
 
 
 def _samples_of_kind(kind: str, settings: dict[str, Any]) -> SampleKind:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 class FitConfig:
     """Numbers of a run, kept in its checkpoint. The first of the three limits that is reached ends the run."""
 
+    #: minutes of training steps, with the evaluations and checkpoints between them: not of what comes before and after
     max_minutes: float = 15.0
     max_steps: int | None = None
     #: passes over the corpus, unless max_steps is given: more passes overfit a small corpus

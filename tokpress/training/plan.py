@@ -20,9 +20,9 @@ Changes = dict[str, Any]
 
 
 def model(
-    corpus: list[str], folder: Path, prior: str, preset: str, tokenizer: str | None, vocab_size: int | None, config: Changes,
-    memory: bool | None, init: str | None, given: str | None, weights: list[tuple[str, float]], resume: bool, command: str,
-    numbers: Changes,
+    corpus: list[str], folder: Path, *, resume: bool, command: str,
+    prior: str, preset: str, config: Changes, init: str | None, given: str | None, memory: bool | None,
+    tokenizer: str | None, vocab_size: int | None, weights: list[tuple[str, float]], numbers: Changes,
 ) -> Settings:  # fmt: skip
     """The settings of a run that trains a prior: those of the unfinished run or the defaults, then a preset, then the options."""
     changes: Changes = {}
@@ -47,7 +47,7 @@ def model(
 
 def _of_preset(name: str, has_init: bool, resume: bool) -> tuple[Changes, Changes]:
     """What a preset sets in the run, and in its FitConfig. Without a name it is "text", in the size of a model to start from."""
-    if (preset := PRESETS.get(name or "text")) is None:
+    if not isinstance(name, str) or (preset := PRESETS.get(name or "text")) is None:
         raise TokpressError(f"there is no preset {name!r}: take one of {', '.join(PRESETS)}")
     changes: Changes = {"prior": "mingru", "vocab_size": preset.vocab_size}
     if not has_init:
@@ -61,8 +61,8 @@ def _of_preset(name: str, has_init: bool, resume: bool) -> tuple[Changes, Change
 
 
 def tokenizer(
-    kind: str, corpus: list[str], folder: Path, vocab_size: int | None, config: Changes, weights: list[tuple[str, float]],
-    resume: bool, command: str, numbers: Changes,
+    kind: str, corpus: list[str], folder: Path, *, resume: bool, command: str,
+    config: Changes, vocab_size: int | None, weights: list[tuple[str, float]], numbers: Changes,
 ) -> Settings:  # fmt: skip
     """The settings of a run that trains a tokenizer."""
     numbers = numbers_of(numbers)

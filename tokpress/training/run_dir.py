@@ -9,6 +9,7 @@ model/          the finished model, before it moves up into DIR
 
 import contextlib
 import json
+import os
 import shutil
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -91,7 +92,7 @@ def begin(folder: Path, settings: Settings, files: list[list[Any]], resume: bool
     if resume:
         _check_unchanged(folder, settings, files)
     else:
-        check_target(folder, force)
+        check_target(folder, force, keeps_tokenizer=os.path.abspath(folder) == settings.tokenizer)
         shutil.rmtree(checkpoint, ignore_errors=True)
         checkpoint.mkdir(parents=True)
     (checkpoint / "run.json").write_text(json.dumps({"settings": asdict(settings), "files": files}, indent=1))
@@ -149,18 +150,20 @@ def discard(folder: Path) -> None:
             folder.rmdir()  # only where it is empty
 
 
-def check_target(folder: Path, force: bool) -> None:
-    """Raises ModelError where a run may not write to `folder`."""
+def check_target(folder: Path, force: bool, keeps_tokenizer: bool = False) -> None:
+    """Raises ModelError where a run may not write to `folder`. keeps_tokenizer: whether it trains a prior for the tokenizer in it."""
     if folder.exists() and not folder.is_dir():
         raise ModelError(f"{folder} is a file; choose another place with -o")
     has_model, has_run = (folder / "config.json").is_file(), (folder / NAME).exists()
-    if not folder.exists() or (tokenizer_only(folder) and not has_run) or not any(folder.iterdir()):
+    has_tokenizer = tokenizer_only(folder)
+    if not folder.exists() or (has_tokenizer and keeps_tokenizer and not has_run) or not any(folder.iterdir()):
         return
     if not has_model and not has_run:
         raise ModelError(f"{folder} exists and is no model directory; choose another place with -o")
     if not force:
-        what = "an unfinished run: go on with --resume" if has_run else "a model: choose another place with -o"
-        raise ModelError(f"{folder} holds {what}, or replace it with -f")
+        what = f"a {'tokenizer' if has_tokenizer else 'model'}: choose another place with -o"
+        what = "an unfinished run: go on with --resume" if has_run else what
+        raise ModelError(f"{folder} holds {what}, or replace it with -f (force=True)")
 
 
 def save_tokenizer(tokenizer: Tokenizer, folder: Path) -> None:

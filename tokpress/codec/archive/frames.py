@@ -10,7 +10,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
-from ...container.digest import MemberDigest
+from ...container.digest import DigestInAnyOrder
 from ...container.frames import MAX_SOURCE, Kind, Payload, read_header
 from ...container.member import Member, check_end
 from ...container.varint import ADVICE
@@ -34,7 +34,7 @@ class FrameIndex:
         self.damage: FormatError | None = None
         self._current, self._source = -1, b""
         self._error: TokpressError | None = None  # of the current frame
-        self._digest = MemberDigest()
+        self._digest = DigestInAnyOrder()
         self.file_size = stream.seek(0, io.SEEK_END)
         try:
             self._walk()

@@ -9,7 +9,7 @@ coding (`coding.bits_back`); −log2 p is at most log2 K above the best member's
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,8 @@ class EnsemblePrior(Prior):
     one, and the lanes of a frame are items, which are coded in parallel."""
 
     name = "ensemble"
+    #: settings of training
+    defaults: ClassVar = {"members": ""}
 
     def __init__(self, members: Sequence[Prior]) -> None:
         """Raises TokpressError unless all members predict items of one size and alphabet."""

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ...coding import Frame
 from ...coding.base import Pmf, step
@@ -57,6 +57,8 @@ def multiply(one: Pmf, other: Pmf, quarters: int = 2) -> Pmf:
 
 class ProductPrior(SteppedPrior):
     name = "product"
+    #: settings of training
+    defaults: ClassVar = {"members": "", "quarters": 2}
 
     def __init__(self, members: Sequence[Prior], quarters: int = 2) -> None:
         """quarters: the weight of the second member. Raises TokpressError unless there are two stepped members, over the same tokens in the same

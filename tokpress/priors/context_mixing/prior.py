@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ...coding.base import (
     WATCH_EVERY,
@@ -196,6 +196,7 @@ class ContextMixingPrior(Prior):
     """
 
     name = "context_mixing"
+    defaults: ClassVar = {"on_grid": False}
     vocab_size = 256
 
     def __init__(self, on_grid: bool = False) -> None:

@@ -12,7 +12,7 @@ N items · V symbols · T positions.
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +36,7 @@ class State:
 
 class BayesNetPrior(SteppedPrior):
     name = "bayes_net"
+    defaults: ClassVar = {"shape": ""}
 
     def __init__(self, shape: str, tensors: Mapping[str, NDArray[Any]], vocab_size: int) -> None:
         """tensors: `order` [T] int32, positions parent first. `parent` [T] int32, the step of the parent of each step (unused in the first).
@@ -72,4 +73,4 @@ class BayesNetPrior(SteppedPrior):
 
     @classmethod
     def load(cls, config: Config, tensors: Mapping[str, NDArray[Any]], vocab_size: int) -> "BayesNetPrior":
-        return cls(settings_of(cls.name, config, {"shape": ""})["shape"], tensors, vocab_size)
+        return cls(settings_of(cls.name, config, cls.defaults)["shape"], tensors, vocab_size)

@@ -13,7 +13,7 @@ Depth needs a tokenizer of two tokens a pixel, top bits first: `nibbles`, or `to
 import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +32,6 @@ from .pixelcnn import PixelCNNPrior
 
 #: each stage is a network
 MAX_STAGES = 16
-DEFAULTS = {"shape": "", "scales": "", "levels": 0, "width": 96, "depth": 6}
 
 
 @dataclass
@@ -89,9 +88,11 @@ class State:
 
 class HierarchicalPrior(SteppedPrior):
     name = "hierarchical"
+    defaults: ClassVar = {"shape": "", "scales": "", "levels": 0, "width": 96, "depth": 6}
 
     def __init__(self, settings: Config, tensors: Mapping[str, NDArray[Any]], vocab_size: int) -> None:
-        self.settings, self.vocab_size, self._tensors = settings_of(self.name, settings, DEFAULTS), vocab_size, tensors
+        self.settings = settings_of(self.name, settings, self.defaults)
+        self.vocab_size, self._tensors = vocab_size, tensors
         self.stages: list[Stage] = []
         for i, (inner, symbols, cells, is_coded) in enumerate(plan(self.settings, vocab_size)):
             own_tensors = {k.removeprefix(f"{i}."): v for k, v in tensors.items() if k.startswith(f"{i}.")}

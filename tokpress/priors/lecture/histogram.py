@@ -9,7 +9,7 @@ integers until one float32 division. The adaptive counts are shared by all lanes
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +40,8 @@ class HistogramPrior(SteppedPrior):
     """
 
     name = "histogram"
+    #: settings of training
+    defaults: ClassVar = {"static": True}
 
     def __init__(self, vocab_size: int, counts: NDArray[np.int64] | None = None):
         """counts [V] int64, for a static histogram."""

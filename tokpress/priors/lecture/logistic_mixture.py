@@ -8,7 +8,7 @@ numbers generalise: docs/one_dimension.md draws both. All positions and lanes sh
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,8 @@ from ..base import SteppedPrior
 
 class LogisticMixturePrior(SteppedPrior):
     name = "logistic_mixture"
+    #: settings of training
+    defaults: ClassVar = {"components": 4}
 
     def __init__(self, parameters: NDArray[np.float32], vocab_size: int) -> None:
         """parameters [3, K] float32: log weights, means and log scales on the scale −1 … 1 of all symbols."""

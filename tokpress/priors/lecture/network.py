@@ -65,13 +65,15 @@ class State:
 class NetworkPrior(SteppedPrior):
     """Final but for `name`, `defaults` and `network`."""
 
-    #: settings and their defaults, beside `shape` and `order`
+    #: settings of every network and their defaults
+    item_settings: ClassVar[Config] = {"shape": "", "order": "raster"}
+    #: settings and their defaults, beside those
     defaults: ClassVar[Config]
     #: maximum number of lanes of a frame
     max_lanes: ClassVar[int] = 512
 
     def __init__(self, settings: Config, tensors: Mapping[str, NDArray[Any]], vocab_size: int) -> None:
-        self.settings = settings_of(self.name, settings, {"shape": "", "order": "raster", **self.defaults})
+        self.settings = settings_of(self.name, settings, {**self.item_settings, **self.defaults})
         heads, width = self.settings.get("heads", 1), self.settings.get("width", 1)
         if width % heads or width // heads > WIDEST_HEAD:
             raise TokpressError(f"width={width} should be a multiple of heads={heads}, of at most {WIDEST_HEAD} each")

@@ -22,7 +22,7 @@ import copy
 import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, cast
 
 from ...coding import Codec, Frame
 from ...coding.base import Pmf
@@ -112,6 +112,10 @@ def tensor_shapes(
 
 class MinGRUPrior(SteppedPrior):
     name = "mingru"
+    #: settings of training
+    defaults: ClassVar = {
+        "width": 256, "depth": 4, "hidden": 512, "classes": 0, "grams": 0, "features": 64, "online": ONLINE, "dropout": 0.0,
+    }  # fmt: skip
     begin = BEGIN
 
     def __init__(self, config: Config, tensors: Mapping[str, NDArray[Any]]):

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from ...arguments import several
 from ...errors import CorpusError
 from ...pages import views
 from ...tokenizers.learned.tiled import tiles
@@ -31,7 +32,11 @@ Corpus = str | os.PathLike[str] | bytes | np.ndarray | Iterable[Any]
 def in_files(corpus: Corpus, kind: Callable[[], SampleKind]) -> Iterator[list[str]]:
     """A context with the absolute paths of a corpus. kind: returns the samples that the tokenizer
     takes; called for data in memory."""
-    documents = [corpus] if isinstance(corpus, str | os.PathLike | bytes | np.ndarray) else list(corpus)
+    documents = (
+        [corpus]
+        if isinstance(corpus, str | os.PathLike | bytes | np.ndarray)
+        else several("the documents of a corpus", corpus)
+    )
     paths = [document for document in documents if isinstance(document, str | os.PathLike)]
     if len(paths) == len(documents):
         yield [os.path.abspath(path) for path in paths]

@@ -20,7 +20,7 @@ def fit_bayes_net(
     cls: type[BayesNetPrior], sources: list[Source], tokenizer: Tokenizer, config: Config, options: FitOptions
 ) -> BayesNetPrior:
     """Settings: shape. Counts of a source are multiplied by its weight; their sum is rounded."""
-    shape = settings_of(cls.name, config, {"shape": ""})["shape"]
+    shape = settings_of(cls.name, config, cls.defaults)["shape"]
     if not shape:
         raise TokpressError("the prior 'bayes_net' is over the positions of an item: say --set shape=28x28")
     size, symbols = int(np.prod(parse_shape(shape))), tokenizer.vocab_size

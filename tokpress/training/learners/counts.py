@@ -18,7 +18,7 @@ def fit_histogram(
     cls: type[HistogramPrior], sources: list[Source], tokenizer: Tokenizer, config: Config, options: FitOptions
 ) -> HistogramPrior:
     """Settings: static (default true)."""
-    if not settings_of(cls.name, config, {"static": True})["static"]:
+    if not settings_of(cls.name, config, cls.defaults)["static"]:
         return cls(tokenizer.vocab_size)
     return cls(tokenizer.vocab_size, symbol_counts(sources, tokenizer.vocab_size))
 
@@ -29,7 +29,7 @@ def fit_logistic_mixture(
     """Settings: components. Trains on the counts of the corpus: the likelihood depends on nothing else."""
     from ..nets.mixture import fit_mixture  # imports torch, which a histogram does not need
 
-    components = settings_of(cls.name, config, {"components": 4})["components"]
+    components = settings_of(cls.name, config, cls.defaults)["components"]
     counts = symbol_counts(sources, tokenizer.vocab_size)
     return cls(fit_mixture(counts, components), tokenizer.vocab_size)
 

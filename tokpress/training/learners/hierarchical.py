@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from ...errors import TokpressError
-from ...priors.lecture.hierarchical import DEFAULTS, HierarchicalPrior, plan
+from ...priors.lecture.hierarchical import HierarchicalPrior, plan
 from ...priors.lecture.pixelcnn import PixelCNNPrior
 from ...storage.settings import settings_of
 from ...tokenizers.base import Config, Tokenizer
@@ -19,7 +19,7 @@ def fit_hierarchical(
     cls: type[HierarchicalPrior], sources: list[Source], tokenizer: Tokenizer, config: Config, options: FitOptions
 ) -> HierarchicalPrior:
     """Settings: shape, scales, levels, and width and depth of the PixelCNN of every stage."""
-    settings = settings_of(cls.name, config, DEFAULTS)
+    settings = settings_of(cls.name, config, cls.defaults)
     stages = plan(settings, tokenizer.vocab_size)
     if not settings["scales"] and (tokenizer.sizes.unit_tokens, tokenizer.sizes.unit_bytes) != (2, 1):
         raise TokpressError("a depth in two parts needs two tokens a pixel: --tokenizer nibbles or top_bit")

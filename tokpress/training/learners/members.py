@@ -18,7 +18,7 @@ def fit_product(
 ) -> ProductPrior:
     """Settings: members, two model directories with a comma between them; quarters. Wrappers of the members' networks, such as a
     memory, are left out."""
-    members, chosen = trained_members("product", config, tokenizer, {"quarters": 2})
+    members, chosen = trained_members(cls, config, tokenizer)
     return cls([innermost(member) for member in members], chosen["quarters"])
 
 
@@ -26,7 +26,7 @@ def fit_ensemble(
     cls: type[EnsemblePrior], sources: list[Source], tokenizer: Tokenizer, config: Config, options: FitOptions
 ) -> EnsemblePrior:
     """Settings: members, model directories with commas between them."""
-    return cls(trained_members("ensemble", config, tokenizer)[0])
+    return cls(trained_members(cls, config, tokenizer)[0])
 
 
 def refuse_memory(
@@ -44,14 +44,13 @@ def refuse_bitwise(
 
 
 def trained_members(
-    prior: str, config: Config, tokenizer: Tokenizer, settings: Config | None = None
+    cls: type[ProductPrior | EnsemblePrior], config: Config, tokenizer: Tokenizer
 ) -> tuple[list[Prior], Config]:
-    """The priors of the model directories in the setting `members`, and the other settings, whose defaults are `settings`.
-    Raises TokpressError, ModelError."""
-    chosen = settings_of(prior, config, {"members": "", **(settings or {})})
+    """The priors of the model directories in the setting `members`, and the other settings. Raises TokpressError, ModelError."""
+    chosen = settings_of(cls.name, config, cls.defaults)
     members = chosen.pop("members")
     if not members:
-        raise TokpressError(f"a prior of the kind {prior} is made of trained models: say --set members=DIR,DIR,…")
+        raise TokpressError(f"a prior of the kind {cls.name} is made of trained models: say --set members=DIR,DIR,…")
     if not all(members.split(",")):
         raise TokpressError(f"members={members} names a model too few between two commas")
     models = [load_folder(name) for name in members.split(",")]

@@ -7,7 +7,7 @@ import torch
 
 from ...errors import TokpressError
 from ...priors.base import Prior
-from ...priors.text.mingru import ONLINE, MinGRUPrior
+from ...priors.text.mingru import MinGRUPrior
 from ...storage.settings import settings_of
 from ...tokenizers.base import Config, Tokenizer
 from ..data.streams import Source
@@ -15,7 +15,6 @@ from ..loop.fit import fit
 from ..nets.classes import places
 from ..nets.mingru import MinGRUNet, export, restore
 from ..options import FitOptions
-from ..presets import PRESETS
 from ..sizes import shrunk
 
 SHAPE, TABLES = ("width", "depth", "hidden", "classes"), ("grams", "features")
@@ -24,7 +23,7 @@ SHAPE, TABLES = ("width", "depth", "hidden", "classes"), ("grams", "features")
 def fit_mingru(
     cls: type[MinGRUPrior], sources: list[Source], tokenizer: Tokenizer, config: Config, options: FitOptions
 ) -> MinGRUPrior:
-    """Settings, by default those of `options.init` or of the preset `text`:
+    """Settings, by default those of `options.init`:
 
     width, depth, hidden    shape of the network
     classes                 classes of a class-factored softmax; 0: one softmax over all symbols
@@ -40,13 +39,12 @@ def fit_mingru(
 
 def checked_settings(config: Config, init: Prior | None, symbols: int) -> dict[str, Any]:
     """All settings of the prior. Raises TokpressError where one is wrong, or differs from those of `init`."""
-    text = PRESETS["text"]
-    shape = {"width": text.width, "depth": text.depth, "hidden": text.hidden, "classes": 0}
-    tables = {"grams": 0, "features": 64}
+    defaults = MinGRUPrior.defaults
+    shape, tables = ({key: defaults[key] for key in keys} for keys in (SHAPE, TABLES))
     if init:
         shape = {key: init.config().get(key, 0) for key in SHAPE}
         tables = {key: init.config().get(key, tables[key]) for key in TABLES}
-    settings = settings_of("mingru", config, {**shape, **tables, "online": ONLINE, "dropout": 0.0})
+    settings = settings_of("mingru", config, {**defaults, **shape, **tables})
     if init:
         _check_same_shape(settings, shape, tables)
     grams, dropout, classes = settings["grams"], settings["dropout"], settings["classes"]

@@ -14,7 +14,7 @@ from .registry import tokenizer_learner
 
 def fit_segments(cls: type[SegmentsTokenizer], paths: Sequence[Path], options: TokenizerOptions) -> SegmentsTokenizer:
     """Settings: parts, one for each kind of segment: the name of a tokenizer that learns nothing, or a directory."""
-    names = settings_of(cls.name, options.settings, {"parts": ""}, "the tokenizer")["parts"]
+    names = settings_of(cls.name, options.settings, cls.defaults, "the tokenizer")["parts"]
     if not names:
         raise TokpressError("segments are made of tokenizers: say --set parts=bytes,DIR,…")
     parts = []
