@@ -326,11 +326,9 @@ EXPORT int64_t API(bitwise_save)(void *handle) {
     bitwise *s = handle;
     if (s->groups == 1) learn_coded(s); /* as the next step would */
     if (s->waiting.count || s->coded.count || s->result) return TP_ARGUMENT;
-    const int64_t result = save_text(s->text);
-    if (result < 0 || save_bitwise_model(s->text->saved, s->model, s->text->lanes, s->text->steps)) return result;
-    forget_saved(s->text);
-    s->model->slots.changed = s->model->changed_roots = NULL;
-    return TP_MEMORY;
+    saved_state *blocks = calloc(1, sizeof *blocks);
+    if (blocks) bitwise_blocks(blocks, s->model, s->text->lanes, s->text->steps);
+    return save_text(s->text, blocks);
 }
 EXPORT int64_t API(bitwise_restore)(void *handle) {
     bitwise *s = handle;

@@ -30,8 +30,10 @@ static bool fits_network(const int64_t *s) {
 
 /* The head's `place`, an order of all symbols, and its reverse. */
 static bool take_places(text *t, text_head *h, const uint8_t *place) {
+    const int64_t since = t->owned_count;
     t->symbol = text_zeros(t, h->symbols, 4);
     h->place = text_zeros(t, h->symbols, 4);
+    text_fix(t, since);
     if (!place || !h->place || !t->symbol) return false;
     memcpy(h->place, place, (size_t)h->symbols * 4);
     for (int64_t v = 0; v < h->symbols; v++) t->symbol[v] = -1;
@@ -165,7 +167,7 @@ EXPORT int64_t API(text_score)(void *handle, const int32_t *tokens, int64_t step
 EXPORT int64_t API(text_learn)(void *handle, const int32_t *tokens, int64_t steps) { return known_steps(handle, tokens, steps, false, NULL); }
 
 /* Remember this state, before anything is coded; then go back to it, as often as it is wanted. */
-EXPORT int64_t API(text_save)(void *handle) { return save_text(handle); }
+EXPORT int64_t API(text_save)(void *handle) { return save_text(handle, calloc(1, sizeof(saved_state))); }
 EXPORT int64_t API(text_restore)(void *handle) { return restore_text(handle); }
 
 /* The payload's size, once all steps are encoded; at most `room` bytes of it are written, and TP_FULL says that there are more. */
