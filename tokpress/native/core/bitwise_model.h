@@ -299,9 +299,11 @@ static UNUSED bitwise_model *bitwise_model_new(
     return m;
 }
 
-/* The blocks that coding changes. */
-static UNUSED void bitwise_blocks(saved_state *s, bitwise_model *m, int64_t lanes, int64_t steps) {
+/* The blocks that coding changes. NULL where there is no memory. */
+static UNUSED saved_state *bitwise_blocks(bitwise_model *m, int64_t lanes, int64_t steps) {
     const size_t nodes = (size_t)1 << m->decisions;
+    saved_state *s = saved_new();
+    if (s == NULL) return NULL;
     saved_table(s, m->slots.lines, (size_t)1 << m->slots.log2, 64, &m->slots.changed);
     saved_table(s, m->roots, (size_t)TOKEN_CONTEXTS << m->root_log2, sizeof *m->roots, &m->changed_roots);
     saved_add(s, m->counters, sizeof m->counters);
@@ -312,6 +314,7 @@ static UNUSED void bitwise_blocks(saved_state *s, bitwise_model *m, int64_t lane
     saved_add(s, m->heads, sizeof *m->heads << m->match_log2);
     saved_add(s, m->history, (size_t)(lanes * steps + 1) * sizeof *m->history);
     saved_add(s, m->lanes, (size_t)lanes * sizeof *m->lanes);
+    return s;
 }
 
 #endif

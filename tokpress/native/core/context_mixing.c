@@ -340,7 +340,7 @@ EXPORT int64_t API(context_mixing_learn)(cm_model *a, const uint8_t *source, int
 
 /* The blocks that coding changes. */
 static saved_state *cm_blocks(cm_model *a) {
-    saved_state *s = calloc(1, sizeof *s);
+    saved_state *s = saved_new();
     if (s == NULL) return NULL;
     saved_add(s, a, offsetof(cm_model, squash));
     saved_add(s, &a->match.head, sizeof a->match - offsetof(match_model, head));
@@ -367,6 +367,26 @@ EXPORT int64_t API(context_mixing_restore)(cm_model *a) {
     a->decoder = (range_decoder){0};
     saved_restore(a->saved);
     return 0;
+}
+
+/* Write the state to out [room], before anything is coded (saved.h). fresh: a model made alike that has coded nothing. Returns the size,
+ * TP_ARGUMENT or TP_MEMORY. */
+EXPORT int64_t API(context_mixing_write_state)(cm_model *a, cm_model *fresh, uint8_t *out, int64_t room) {
+    if (a->encoder.used || a->n < 0 || fresh->position != 0) return TP_ARGUMENT;
+    saved_state *blocks = cm_blocks(a), *first = cm_blocks(fresh);
+    const int64_t result = blocks && first ? saved_write(blocks, first, out, room) : TP_MEMORY;
+    saved_free(blocks);
+    saved_free(first);
+    return result;
+}
+
+/* Take up a state that a model made alike has written. Nothing has been coded. 0, TP_ARGUMENT or TP_MEMORY. */
+EXPORT int64_t API(context_mixing_read_state)(cm_model *a, const uint8_t *from, int64_t size) {
+    if (a->saved || a->position != 0 || a->n < 0) return TP_ARGUMENT;
+    saved_state *blocks = cm_blocks(a);
+    const int64_t result = blocks ? saved_read(blocks, from, size) : TP_MEMORY;
+    saved_free(blocks);
+    return result;
 }
 
 /* Draw the next `count` bytes to their places in out [n], from 8 · count random words; sharpness: 2^16 / temperature.

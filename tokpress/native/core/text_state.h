@@ -316,6 +316,33 @@ static UNUSED int64_t save_text(text *t, saved_state *blocks) {
     return may ? TP_MEMORY : TP_ARGUMENT;
 }
 
+/* Write the state of a text handle, and of more blocks that are listed, as saved.h says; both lists are freed. */
+static UNUSED int64_t write_text(text *t, text *fresh, saved_state *blocks, saved_state *fresh_blocks, uint8_t *out, int64_t room) {
+    int64_t result = t->encoder.used || t->failed || fresh->step ? TP_ARGUMENT : TP_MEMORY;
+    if (result == TP_MEMORY && blocks && fresh_blocks) {
+        text_blocks(blocks, t);
+        text_blocks(fresh_blocks, fresh);
+        result = saved_write(blocks, fresh_blocks, out, room);
+    }
+    saved_free(blocks);
+    saved_free(fresh_blocks);
+    return result;
+}
+
+static UNUSED int64_t read_text(text *t, saved_state *blocks, const uint8_t *from, int64_t size) {
+    int64_t result = t->saved || t->encoder.used || t->step ? TP_ARGUMENT : TP_MEMORY;
+    if (result == TP_MEMORY && blocks) {
+        text_blocks(blocks, t);
+        result = saved_read(blocks, from, size);
+        if (t->turned) {
+            t->turned = false;
+            turn_features(t);
+        }
+    }
+    saved_free(blocks);
+    return result;
+}
+
 static UNUSED int64_t restore_text(text *t) {
     if (t->saved == NULL) return TP_ARGUMENT;
     range_free(&t->encoder);
