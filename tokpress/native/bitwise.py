@@ -124,11 +124,11 @@ class BitwiseFrame(SavedHandle):
     def resume(self, context: Any, state: bytes) -> None:
         self.text.begin_after(context)
         self._take_up(state)
-        self.text.at = self.text.first
+        self.text.skip_context()
 
     def restore(self) -> None:
         super().restore()
-        self.text.at = self.text.first
+        self.text.skip_context()
 
     def encode(self, tokens: Any, report: Callable[[int], object] = lambda done: None) -> bytes:
         """The payload of tokens, N int32, contiguous. Calls `report` with the number of coded tokens. Raises CoreError for

@@ -142,10 +142,14 @@ class Text(SavedHandle):
     def resume(self, context: Any, state: bytes) -> None:
         self.begin_after(context)
         self._take_up(state)
-        self.at = self.first
+        self.skip_context()
 
     def restore(self) -> None:
         super().restore()
+        self.skip_context()
+
+    def skip_context(self) -> None:
+        """Count the context as read, and nothing else."""
         self.at = self.first
 
     def encode(self, tokens: Any, report: Callable[[int], object] = lambda done: None) -> bytes:
