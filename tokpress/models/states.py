@@ -124,7 +124,9 @@ def found(source: bytes) -> Found | None:
 def entries() -> Iterator[Entry]:
     """All files of the folder. Raises OSError where it cannot be read."""
     if (place := folder()).is_dir():
-        yield from map(_entry, sorted(place.iterdir()))
+        for path in sorted(place.iterdir()):
+            with suppress(FileNotFoundError):  # removed meanwhile
+                yield _entry(path)
 
 
 def is_of(entry: Entry, digest: bytes) -> bool:
