@@ -71,6 +71,14 @@ def test_each_model_of_an_effort(cache):
         tokpress.Context(LINES).prime("linear-prediction")
 
 
+@needs_core
+def test_samples_are_the_same(cache):
+    model = tokpress.load("text")
+    drawn = model.sample(20, seed=1, prompt=LINES)
+    tokpress.Context(LINES).prime("text")
+    assert model.sample(20, seed=1, prompt=LINES) == drawn
+
+
 def test_models_without_states(cache):
     assert tokpress.Context(LINES).prime(TINY) == [] == list(states.entries())
     check(TINY)
