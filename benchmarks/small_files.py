@@ -26,7 +26,7 @@ from typing import Any
 import tokpress
 from tokpress.bench.measure import measure
 from tokpress.bench.peers import find
-from tokpress.codec.options import Effort
+from tokpress.codec.efforts import Effort
 from tokpress.models.loading import load_folder
 
 from .data import ENGLISH, chosen

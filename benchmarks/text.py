@@ -17,6 +17,7 @@ import numpy as np
 import tokpress
 from tokpress.bench.report import PACKAGES
 from tokpress.codec import choose, options, selection
+from tokpress.codec.efforts import EFFORTS
 from tokpress.coding import Frame
 from tokpress.container.lzma2 import QUICK, lzma_encode
 from tokpress.models import store
@@ -312,7 +313,7 @@ class Trials(Benchmark):
         return {name: lambda path=path: trial(path) for name, path in files.items()}
 
     def report(self, results: Results, setup: Setup) -> list[str]:
-        names = options.EFFORTS["default"][0]
+        names = EFFORTS["default"][0]
         head = [
             "file",
             "bytes",
@@ -333,7 +334,7 @@ class Trials(Benchmark):
 
 def trial(path: Path) -> dict[str, Any] | None:
     """None where the file is coded without a trial."""
-    models = [store.load(name) for name in options.EFFORTS["default"][0]]
+    models = [store.load(name) for name in EFFORTS["default"][0]]
     source = path.read_bytes()[: options.FRAME_SIZE]
     if len(source) <= selection.TRIAL_SIZE:
         return None

@@ -17,7 +17,8 @@ from .targets import Targets, TargetSettings, auxiliary_files
 from .terminal import note
 
 if TYPE_CHECKING:
-    from tokpress.codec.options import Effort, Options
+    from tokpress.codec.efforts import Effort
+    from tokpress.codec.options import Options
     from tokpress.codec.stream import Summary
 
 SUFFIX, INDEX_SUFFIX = ".tokp", ".idx"

@@ -17,7 +17,7 @@ from .terminal import note
 
 if TYPE_CHECKING:
     from tokpress.codec.context import Context
-    from tokpress.codec.options import Effort
+    from tokpress.codec.efforts import Effort
     from tokpress.models.model import Model
 
 

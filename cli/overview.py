@@ -16,6 +16,7 @@ COMMANDS = {
     "migrate": "Code .tokp files again by the models of this release.",
     "info": "Show sizes, frames and models of .tokp files.",
     "index": "Write the index of .tokp files, for reading parts of them.",
+    "prime": "Read a context once, for all later calls with --context.",
     "models": "List the installed models.",
     "list": "List the priors or tokenizers that can be trained.",
     "score": "Print the bits that each file, line, token or byte costs.",

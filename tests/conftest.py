@@ -45,6 +45,17 @@ def pytest_collection_modifyitems(items) -> None:
     items.sort(key=lambda item: "test_environments" not in item.nodeid)
 
 
+# No test finds states after contexts that its user has kept.
+os.environ["TOKPRESS_CACHE"] = str(Path(__file__).parent.parent / ".pytest_cache" / "nothing")
+
+
+@pytest.fixture
+def cache(monkeypatch, tmp_path) -> Path:
+    """An empty cache folder; gives the folder of states in it."""
+    monkeypatch.setenv("TOKPRESS_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "contexts"
+
+
 @pytest.fixture
 def reported_processors(monkeypatch) -> Callable[[int], None]:
     """Lets the system report another number of processors."""

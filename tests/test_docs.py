@@ -45,8 +45,9 @@ def bash(code: str, folder: Path, check: bool = True) -> str:
     """What `code` prints on stdout and stderr together."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     words = ["bash", "-euo", "pipefail", "-c", code]
+    environment = {**os.environ, "PATH": path, "TOKPRESS_CACHE": f"{folder}.cache"}
     done = subprocess.run(
-        words, cwd=folder, env={**os.environ, "PATH": path}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        words, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )  # fmt: skip
     assert done.returncode == 0 or not check, f"{code}\n{done.stdout}"
     return done.stdout

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from tokpress.codec import choose, selection
-from tokpress.codec.options import EFFORTS, Options
+from tokpress.codec.efforts import EFFORTS
+from tokpress.codec.options import Options
 from tokpress.codec.selection import LARGE, PROSE_TEXT, TRIAL_SIZE, Cost, Part, Selection, is_prose, may_be_prose
 from tokpress.container import lzma2
 from tokpress.container.frames import Kind

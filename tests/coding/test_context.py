@@ -64,33 +64,82 @@ def test_codecs_that_read_none_refuse_it():
         LinearPredictionPrior().codec(Frame(9, grid=Grid(True, 0, 3, 3, 1, 8), context=ContextTokens(b"abc")))
 
 
+class Counts:
+    """Makes states that count what happens to them."""
+
+    def __init__(self):
+        self.made = self.learned = self.resumed = self.restored = 0
+
+    def __call__(self, room):
+        self.made += 1
+        return Counted(self, room)
+
+
 class Counted:
-    """A state that counts how often it was made and restored."""
+    def __init__(self, counts, room):
+        self.counts, self.room = counts, room
 
-    made = restored = 0
-
-    def __init__(self, room):
-        self.room = room
-        Counted.made += 1
+    def learn(self, context):
+        self.counts.learned += 1
 
     def save(self):
         """Nothing to remember."""
 
     def restore(self):
-        Counted.restored += 1
+        self.counts.restored += 1
+
+    def key(self, context):
+        return context
+
+    def state(self, fresh):
+        assert fresh is not self
+        return b"state"
+
+    def resume(self, context, state):
+        if state != b"state":
+            raise TokpressError("no state")
+        self.counts.resumed += 1
 
 
 def test_states_are_kept_for_frames_of_one_room():
-    context = ContextTokens(b"abc", keep=True)
+    context, counts = ContextTokens(b"abc", keep=True), Counts()
     for tokens in (1, 5, ROOM):
-        with context.state(tokens, Counted) as state:
+        with context.state(tokens, counts, b"abc") as state:
             assert state.room == 3 + ROOM
-    assert (Counted.made, Counted.restored) == (1, 3)
-    with context.state(ROOM + 1, Counted) as state:
+    assert (counts.made, counts.learned, counts.restored) == (1, 1, 3)
+    with context.state(ROOM + 1, counts, b"abc") as state:
         assert state.room == 3 + ROOM + 1
-    with context.state(1, Counted) as first, context.state(1, Counted) as second:
+    with context.state(1, counts, b"abc") as first, context.state(1, counts, b"abc") as second:
         assert first is not second
-    assert (Counted.made, Counted.restored) == (3, 5)
-    with pytest.raises(ValueError, match="damage"), context.state(1, Counted):
+    assert (counts.made, counts.learned, counts.restored) == (3, 3, 5)
+    with pytest.raises(ValueError, match="damage"), context.state(1, counts, b"abc"):
         raise ValueError("damage")
-    assert (Counted.made, Counted.restored) == (3, 6)
+    assert (counts.made, counts.restored) == (3, 6)
+
+
+class Shelf(dict):
+    """States in memory."""
+
+    def find(self, key):
+        return self.get(key)
+
+    def keep(self, key, state):
+        self[key] = state()
+
+
+def test_a_state_is_taken_up_where_it_is_found():
+    shelf, counts = Shelf(), Counts()
+    for _ in range(3):
+        with ContextTokens(b"abc", states=shelf).state(1, counts, b"abc"):
+            pass
+    assert shelf == {b"abc": b"state"} and (counts.learned, counts.resumed) == (1, 2)
+    with ContextTokens(b"abc", states=shelf).state(ROOM + 1, counts, b"abc"):  # its tables have another size
+        pass
+    assert shelf == {b"abc": b"state"} and (counts.learned, counts.resumed) == (2, 2)
+
+
+def test_a_state_that_is_refused_is_read_anew():
+    shelf, counts = Shelf({b"abc": b"another"}), Counts()
+    with pytest.warns(UserWarning, match="no state"), ContextTokens(b"abc", states=shelf).state(1, counts, b"abc"):
+        assert (counts.learned, counts.resumed) == (1, 0)
+    assert shelf == {b"abc": b"state"}

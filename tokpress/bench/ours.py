@@ -16,7 +16,7 @@ class Tokpress(InPython):
     kind = "tokpress"
 
     def __init__(self, model: str = "") -> None:
-        from ..codec.options import EFFORTS
+        from ..codec.efforts import EFFORTS
 
         super().__init__(model)
         self.effort = model if model in EFFORTS else "default"

@@ -13,8 +13,9 @@ from ..exact.threads import start_in_background, threads
 from ..media.grid import Grid
 from ..models import store
 from ..models.model import Model
+from .efforts import EFFORTS
 from .encoded_frame import LONGER, EncodedFrame, encode, plain
-from .options import EFFORTS, Options, Report
+from .options import Options, Report
 from .selection import LARGE, PROSE_TEXT, TRIAL_SIZE, Choice, Cost, Part, Selection, is_prose, may_be_prose
 
 #: a trial takes so many pieces of this size from all over the source; of samples it takes as many bytes of rows from the middle, or

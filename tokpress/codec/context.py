@@ -6,6 +6,7 @@ a small file coded after it takes a fraction of the bytes. It serves as a raw di
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator, Sequence
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -17,6 +18,10 @@ from ..container.varint import as_bytes
 from ..errors import ModelMismatchError, TokpressError
 from ..models import store
 from ..models.model import Model
+from ..models.states import Entry, Kept
+from ..models.store import ModelName
+from ..native import library
+from .efforts import EFFORTS, Effort
 
 if TYPE_CHECKING:
     from ..coding.context import ContextTokens
@@ -57,6 +62,22 @@ class Context:
             if (found := self._tokens.get(model.id)) is None:
                 found = self._tokens[model.id] = model.context(self.source, self.keep)
             return found
+
+    def prime(self, model: ModelName | None = None, effort: Effort = "default", name: str = "") -> list[Entry]:
+        """Write what models are after the context to the user's cache folder. Later calls, of other processes too, then do not read the
+        context again. model, effort: as those of `tokpress.compress`. name: of the context, for a list.
+
+        Returns the files, one for each model that keeps a state: none without the native core. Raises TokpressError, ModelError and OSError."""
+        names = [model] if model is not None else EFFORTS[effort][0]
+        return [entry for each in names for entry in self._prime(store.load(each), name)]
+
+    def _prime(self, model: Model, name: str) -> list[Entry]:
+        if not library.is_here():  # the twins keep no states
+            return []
+        about = {"context": name, "context_bytes": len(self.source), "model": model.name, "model_id": model.id.hex()}
+        kept = Kept(self.digest, about)
+        model.encode(bytes(1), tokens=array("i", [0]), context=model.context(self.source, states=kept))
+        return kept.entries
 
     def id(self) -> bytes:
         """What frames with this context store."""

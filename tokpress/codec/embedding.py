@@ -8,7 +8,8 @@ from typing import BinaryIO
 from ..container.frames import FrameHeader, Kind, write_frame
 from ..models import folder, identity, store
 from ..models.model import Model
-from .options import EFFORTS, Options
+from .efforts import EFFORTS
+from .options import Options
 
 
 def candidates(options: Options) -> list[Model]:

@@ -35,7 +35,8 @@ from ..errors import FormatError
 from ..models import store
 from ..models.store import ModelName
 from .context import Context
-from .options import FRAME_SIZE, Effort
+from .efforts import Effort
+from .options import FRAME_SIZE
 from .reader import Frames
 from .restore import Decoding
 from .sink import FrameSink, options_of

@@ -30,7 +30,8 @@ from ..models import store
 from ..models.store import ModelName
 from . import context as contexts
 from .context import Context
-from .options import FRAME_SIZE, Effort
+from .efforts import Effort
+from .options import FRAME_SIZE
 from .restore import HOLD, Decoding, restore_frame, with_model
 from .sink import FrameSink, options_of
 

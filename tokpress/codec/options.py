@@ -4,29 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from ..arguments import whole
 from ..container.frames import MAX_LANES, MAX_SOURCE
 from ..errors import TokpressError
 from ..models.model import Model
 from ..tokenizers.samples import ItemTokenizer
+from .efforts import EFFORTS, Effort
 
 if TYPE_CHECKING:
     from .context import Context
 
 #: default number of bytes in a frame
 FRAME_SIZE = 1 << 24
-Effort = Literal["fast", "default", "best"]
-#: effort → the shipped models that are candidates, and those for sources with samples (pixels or sound)
-EFFORTS: dict[Effort, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "fast": (("context-mixing",), ("linear-prediction", "context-mixing")),
-    "default": (("text", "context-mixing"), ("linear-prediction", "context-mixing-2d", "context-mixing", "text")),
-    "best": (
-        ("text-large", "text", "context-mixing"),
-        ("linear-prediction", "context-mixing-2d", "context-mixing", "text", "text-large"),
-    ),
-}
 #: the shipped model with a lossy tokenizer, of pictures in colour
 LOSSY = "photo-tokens"
 

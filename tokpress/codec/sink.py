@@ -11,7 +11,8 @@ from . import context as contexts
 from . import embedding, framing
 from .choose import choose_frame
 from .context import Context
-from .options import Effort, Options
+from .efforts import Effort
+from .options import Options
 from .stream import MemberWriter
 
 

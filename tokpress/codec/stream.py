@@ -29,9 +29,10 @@ from . import embedding
 from .ahead import Ahead, TotalProgress
 from .choose import LZMA_ENOUGH, choose_frame
 from .context import Context
+from .efforts import Effort
 from .encoded_frame import EncodedFrame
 from .framing import Block, blocks, bytes_left
-from .options import Effort, Options, Report
+from .options import Options, Report
 from .restore import Decoding, restored
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ import numpy as np
 from numcodecs.abc import Codec
 from numcodecs.compat import ensure_contiguous_ndarray, ndarray_copy
 
-from ..codec.options import Effort
+from ..codec.efforts import Effort
 from .settings import CodecSettings
 
 

@@ -21,7 +21,7 @@ import numpy as np
 
 from ..codec import stream
 from ..codec.context import Context
-from ..codec.options import Effort
+from ..codec.efforts import Effort
 from ..errors import TokpressError
 from ..models import store
 from ..models.store import ModelName

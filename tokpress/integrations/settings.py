@@ -9,7 +9,7 @@ from typing import Any, BinaryIO, cast
 
 import numpy as np
 
-from ..codec.options import EFFORTS, Effort
+from ..codec.efforts import EFFORTS, Effort
 from ..codec.stream import compress, decompress_stream
 from ..container.varint import as_bytes
 from ..errors import FormatError

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from zarr.abc.codec import BytesBytesCodec
 
-from ..codec.options import Effort
+from ..codec.efforts import Effort
 from .settings import CodecSettings
 
 if TYPE_CHECKING:

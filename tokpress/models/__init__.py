@@ -16,5 +16,6 @@ folder      the files of a directory, and the id as a hash of them
 identity    lists of the ids of the shipped models, and of former ones (shipped/)
 embedded    a model as bytes, for a file that stands alone
 packed      pickling and copying of models
+states      what models are after contexts, on disk
 guard       stop a decoder whose tokens make too many bytes
 """

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..arguments import path, whole
 from ..coding import Codec, Frame
-from ..coding.context import ContextTokens
+from ..coding.context import ContextTokens, States
 from ..container import proportion
 from ..container.digest import digest_of
 from ..container.frames import CONTEXT_BYTES
@@ -40,6 +40,7 @@ from . import contexts
 from . import folder as files
 from .guard import Counting
 from .hub import OnHub
+from .states import found
 
 if TYPE_CHECKING:
     from .bits import Bits
@@ -168,13 +169,13 @@ class Model(OnHub):
             payload = proportion.padded(payload, count, lanes, rules.tokens_per_byte)
         return payload, count, lanes
 
-    def context(self, source: bytes, keep: bool = False) -> ContextTokens:
+    def context(self, source: bytes, keep: bool = False, states: States | None = None) -> ContextTokens:
         """A context for frames of this model: bytes that the model reads before each frame. keep: keep what it is after them, so that later
-        frames of up to 2^14 tokens do not read them again.
+        frames of up to 2^14 tokens do not read them again. states: where that may be found; by default on disk (`models.states`).
 
         Raises TokpressError if the model predicts items, samples or from given tokens, or loses information."""
         contexts.check(self.name, self.prior.rules, self.tokenizer)
-        return ContextTokens(encoded(self.tokenizer, source), keep)
+        return ContextTokens(encoded(self.tokenizer, source), keep, states or found(source))
 
     @property
     def _stores_grid(self) -> bool:

@@ -6,11 +6,11 @@ The twin is `priors.text.bitwise`. Nothing here imports numpy.
 import ctypes
 import math
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from . import library
-from .handle import COUNT, POINTER, Handle
+from .handle import COUNT, POINTER, SavedHandle
 from .text import Model, Text
 
 #: `BitwiseFrame.score` counts in 2^-20 bits
@@ -42,6 +42,10 @@ class TokenTable:
         self.sizes = (ctypes.c_int32 * len(sizes))(*sizes)
         self.bytes = b"".join(token_bytes)
 
+    def made_of(self) -> Iterator[bytes]:
+        """Buffers with all that it was made of."""
+        yield from (bytes(self.symbols), bytes(self.sizes), self.bytes)
+
 
 #: rows of weights that are not of a node; numbers in a row; counters of contexts, and of matches
 ROWS, IN_A_ROW, COUNTERS, MATCHED = 5 * (32 + 256 + 256 + 16), 32, (5, 13, 256), (16, 32, 2)
@@ -57,7 +61,8 @@ class Primed:
     `priors.text.priming`), which are not copied."""
 
     def __init__(self, weights: Any, counters: Any, matched: Any) -> None:
-        self._kept = [library.address(part) for part in (weights, counters, matched)]
+        self.parts = weights, counters, matched
+        self._kept = [library.address(part) for part in self.parts]
         self.addresses = (POINTER * 3)(*(ctypes.cast(pointer, POINTER) for pointer, _ in self._kept))
         self.weight_count = self._kept[0][1]
 
@@ -75,7 +80,7 @@ class Mixing:
         return [library.writable(part)[0] for part in (self.weights, self.counters, self.matched)]
 
 
-class BitwiseFrame(Handle):
+class BitwiseFrame(SavedHandle):
     """The state of one frame of `tokens` tokens in `lanes` lanes."""
 
     kind = "bitwise"
@@ -91,6 +96,7 @@ class BitwiseFrame(Handle):
         free: Callable[[], int] | None = None,
         primed: Primed | None = None,
     ) -> None:
+        self._token_bytes, self._primed = token_bytes, primed
         self.text = Text(model, lanes, tokens, threads, using, free)
         self.create(  # freed before the text model
             [*[POINTER] * 4, COUNT, POINTER, COUNT],
@@ -107,16 +113,22 @@ class BitwiseFrame(Handle):
         """Begin with what mixing has learned in another frame. Raises CoreError once a token is coded."""
         self.call("begin", [POINTER] * 3, *mixing.addresses)
 
-    def learn(self, tokens: Any) -> None:
-        """Read a context (`Text.learn`)."""
-        self.text.learn(tokens, self)
+    def made_of(self) -> Iterator[Any]:
+        yield from self.text.made_of()
+        yield from self._token_bytes.made_of()
+        yield from self._primed.parts if self._primed else ()
 
-    def save(self) -> None:
-        """Remember the state after the context. `restore` goes back to it, as often as it is wanted."""
-        self.text.save(self)
+    def learn(self, context: Any) -> None:
+        self.text.learn(context, self)
+
+    def resume(self, context: Any, state: bytes) -> None:
+        self.text.begin_after(context)
+        self._take_up(state)
+        self.text.skip_context()
 
     def restore(self) -> None:
-        self.text.restore(self)
+        super().restore()
+        self.text.skip_context()
 
     def encode(self, tokens: Any, report: Callable[[int], object] = lambda done: None) -> bytes:
         """The payload of tokens, N int32, contiguous. Calls `report` with the number of coded tokens. Raises CoreError for

@@ -2,12 +2,12 @@
 
 import ctypes
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from ..errors import ChecksumError
 from . import library
-from .handle import COUNT, POINTER, Handle
+from .handle import COUNT, POINTER, SavedHandle
 
 #: bytes of a call of the core
 BLOCK = 1 << 18
@@ -17,7 +17,7 @@ MAX_BYTES = 2**31 - 1
 Progress = Callable[[int], None]
 
 
-class Mixer(Handle):
+class Mixer(SavedHandle):
     """One pass over n bytes, which encodes, decodes, scores or samples them.
 
     pixels: (start, stop, pixel, row, used) if bytes start … stop − 1 are pixels (`core/pixel_contexts.h`). block: bytes per call of the
@@ -29,7 +29,7 @@ class Mixer(Handle):
     def __init__(
         self, n: int, pixels: Sequence[int] | None = None, using: str | None = None, block: int = BLOCK
     ) -> None:
-        self._n, self._block, self._position = n, block, 0
+        self._n, self._pixels, self._block, self._position = n, tuple(pixels or ()), block, 0
         self._context: bytes | None = None
         if not 0 <= n <= MAX_BYTES:
             raise ValueError(f"context mixing takes 0 to {MAX_BYTES:,} bytes at a time, not {n:,}")
@@ -39,22 +39,28 @@ class Mixer(Handle):
         new = library.function("context_mixing_new", COUNT, POINTER, result=POINTER, using=using)
         self.hold(new(n, place), using)
 
-    def learn(self, context: bytes) -> None:
-        """Read a context before anything else: bytes that both sides know. The bytes to be coded follow it, at most as many as there is
-        room for."""
-        place, size = library.address(context)
-        if self._position or size > self._n:
+    def made_of(self) -> Iterator[bytes]:
+        yield repr((self._n, self._pixels)).encode()
+
+    def _room_for(self, context: bytes) -> bytes:
+        if self._position or len(context) > self._n:
             raise ValueError("a context is read first, and there is room for it")
+        return bytes(context)
+
+    def learn(self, context: bytes) -> None:
+        context = self._room_for(context)
+        place, size = library.address(context)
         learn = self.function("learn", POINTER, COUNT)
         self._blocks(size, lambda count: learn(self.pointer, place, count), None)
-        self._context = bytes(context)
+        self._context = context
 
-    def save(self) -> None:
-        """Remember the state after the context. `restore` goes back to it, as often as it is wanted."""
-        self.call("save", [])
+    def resume(self, context: bytes, state: bytes) -> None:
+        self._context = self._room_for(context)
+        self._take_up(state)
+        self._position = len(self._context)
 
     def restore(self) -> None:
-        self.call("restore", [])
+        super().restore()
         self._position = len(self._context or b"")
 
     def _blocks(self, count: int, step: Callable[[int], int], progress: Progress | None) -> None:

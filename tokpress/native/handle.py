@@ -1,7 +1,8 @@
 """Objects of the core. Each is freed together with the Python object that owns it."""
 
 import ctypes
-from collections.abc import Callable
+from abc import abstractmethod
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from . import library
@@ -43,3 +44,50 @@ class Handle:
     def call(self, name: str, types: list[Any], *arguments: Any) -> int:
         """Call a function of this object. A negative result raises an error (`library.checked`)."""
         return library.checked(self.function(name, *types)(self.pointer, *arguments))
+
+
+class SavedHandle(Handle):
+    """An object that reads a context, and whose state after it can be saved: in the object, to come back to, or as bytes, for other
+    processes."""
+
+    @abstractmethod
+    def made_of(self) -> Iterator[Any]:
+        """Buffers with all that it was made of: objects made of the same are alike."""
+
+    @abstractmethod
+    def learn(self, context: Any) -> None:
+        """Read a context before anything else: a buffer of tokens that both sides know. What is coded follows it."""
+
+    @abstractmethod
+    def resume(self, context: Any, state: bytes) -> None:
+        """Take up the state after a context instead of reading it. Raises CoreError where these bytes are none of such an object, which is of
+        no use then; whether they are damaged is for the caller to check."""
+
+    def save(self) -> None:
+        """Remember the state after the context. `restore` goes back to it, as often as it is wanted."""
+        self.call("save", [])
+
+    def restore(self) -> None:
+        self.call("restore", [])
+
+    def state(self, fresh: "SavedHandle") -> bytes:
+        """The state after the context as bytes, before anything is coded. fresh: an object made of the same, which has read nothing."""
+        size = self.call("write_state", [POINTER, POINTER, COUNT], fresh.pointer, None, 0)
+        state = bytearray(size)
+        self.call("write_state", [POINTER, POINTER, COUNT], fresh.pointer, library.writable(state)[0], size)
+        return bytes(state)
+
+    def key(self, context: Any) -> bytes:
+        """32 bytes that tell apart the states of other objects, contexts, instruction sets and sources of the core."""
+        from hashlib import blake2b  # slow to import
+
+        digest = blake2b(digest_size=32)
+        for part in (f"{self.kind} {library.layout(self.using)}".encode(), *self.made_of(), context):
+            view = memoryview(part)
+            digest.update(view.nbytes.to_bytes(8, "little"))
+            if view.nbytes:
+                digest.update(view.cast("B"))
+        return digest.digest()
+
+    def _take_up(self, state: bytes) -> None:
+        self.call("read_state", [POINTER, COUNT], *library.address(state))

@@ -99,6 +99,14 @@ def instruction_set() -> str | None:
     return requested
 
 
+def layout(using: str | None = None) -> str:
+    """What the layout of an object in memory depends on: the sources of the core, the instruction set, and the machine."""
+    library = _library()
+    built_from = library.tp_stamp().decode() if library else ""
+    machine = os.uname().machine if hasattr(os, "uname") else sys.platform
+    return f"{built_from} {using or instruction_set()} {machine} {8 * struct.calcsize('P')} {sys.byteorder}"
+
+
 def is_here() -> bool:
     """Whether the core is in use. Otherwise the twins are."""
     return instruction_set() is not None

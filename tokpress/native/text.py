@@ -4,11 +4,11 @@ The twins are `priors.text.mingru`, `online_head`, `class_head` and `priors.comp
 """
 
 import ctypes
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from . import library
-from .handle import COUNT, POINTER, Handle
+from .handle import COUNT, POINTER, Handle, SavedHandle
 
 #: tokens per call of the core, as many as `coding.base.WATCH_EVERY`
 BLOCK_TOKENS = 1 << 12
@@ -47,15 +47,20 @@ class Model:
             raise ValueError("the core steps only a mingru, with or without a memory")
         self.network = [int(base.get(name, 0)) for name in NETWORK]
         self.rate = float(base.get("online", 0))
-        buffers = [library.address(tensors[name]) for name in tensor_names(base)]
+        self._tensors = [tensors[name] for name in tensor_names(base)]
+        buffers = self._buffers = [library.address(tensor) for tensor in self._tensors]
         self.symbols = self.network[0]
         self.factored = factored and bool(self.network[-1])
-        self._kept = buffers, tensors
         self.tensors = (POINTER * len(buffers))(*(ctypes.cast(pointer, POINTER) for pointer, _ in buffers))
         self.sizes = (COUNT * len(buffers))(*(size for _, size in buffers))
 
+    def made_of(self) -> Iterator[Any]:
+        """Buffers with all that it was made of."""
+        yield repr((self.orders, self.network, self.rate, self.factored)).encode()
+        yield from self._tensors
 
-class Text(Handle):
+
+class Text(SavedHandle):
     """The state of one frame: `tokens` tokens in `lanes` lanes, none of them empty (`coding.lanes.Layout`)."""
 
     kind = "text"
@@ -115,24 +120,36 @@ class Text(Handle):
         last = self.tokens - (self.lanes - 1) * self.steps
         return steps * (self.lanes - 1) + max(0, min(last - self.at, steps))
 
-    def learn(self, tokens: Any, learner: Handle | None = None) -> None:
-        """Read a context before anything else: tokens, int32, that both sides know. The tokens of the frame follow it in its one lane.
-        learner: the handle that codes the tokens of this one."""
-        self._context = memoryview(tokens).tobytes()
-        pointer, size = library.address(self._context)
-        if self.lanes != 1 or self.at or size > 4 * self.steps:
-            raise ValueError("a context is read first, by a single lane that has room for it")
-        self.first = self.stop = size // 4
+    def made_of(self) -> Iterator[Any]:
+        yield f"{self.lanes} lanes, {self.tokens} tokens".encode()
+        yield from self.model.made_of()
+
+    def learn(self, context: Any, learner: Handle | None = None) -> None:
+        """context: int32; the tokens of the frame follow it in its one lane. learner: the handle that codes the tokens of this one."""
+        self.begin_after(context)
+        pointer, _ = library.address(self._context)
         self.in_blocks(
             lambda steps: (learner or self).call("learn", [POINTER, COUNT], pointer, steps), lambda done: None
         )
 
-    def save(self, learner: Handle | None = None) -> None:
-        """Remember the state after the context. `restore` goes back to it, as often as it is wanted."""
-        (learner or self).call("save", [])
+    def begin_after(self, context: Any) -> None:
+        """Keep the tokens of a context, which is then read, or whose state is taken up."""
+        self._context = memoryview(context).tobytes()
+        if self.lanes != 1 or self.at or len(self._context) > 4 * self.steps:
+            raise ValueError("a context is read first, by a single lane that has room for it")
+        self.first = self.stop = len(self._context) // 4
 
-    def restore(self, learner: Handle | None = None) -> None:
-        (learner or self).call("restore", [])
+    def resume(self, context: Any, state: bytes) -> None:
+        self.begin_after(context)
+        self._take_up(state)
+        self.skip_context()
+
+    def restore(self) -> None:
+        super().restore()
+        self.skip_context()
+
+    def skip_context(self) -> None:
+        """Count the context as read, and nothing else."""
         self.at = self.first
 
     def encode(self, tokens: Any, report: Callable[[int], object] = lambda done: None) -> bytes:

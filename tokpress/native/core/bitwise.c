@@ -321,22 +321,34 @@ EXPORT int64_t API(bitwise_learn)(void *handle, const int32_t *tokens, int64_t s
     return code_tokens(s, tokens, steps);
 }
 
+static saved_state *blocks_of(bitwise *s) { return bitwise_blocks(s->model, s->text->lanes, s->text->steps); }
+
+/* Whether the blocks hold all of the state. */
+static bool is_settled(bitwise *s) {
+    if (s->groups == 1) learn_coded(s); /* as the next step would */
+    return !s->waiting.count && !s->coded.count && !s->result;
+}
+
 /* Remember this state, before anything is coded; then go back to it, as often as it is wanted. */
 EXPORT int64_t API(bitwise_save)(void *handle) {
     bitwise *s = handle;
-    if (s->groups == 1) learn_coded(s); /* as the next step would */
-    if (s->waiting.count || s->coded.count || s->result) return TP_ARGUMENT;
-    const int64_t result = save_text(s->text);
-    if (result < 0 || save_bitwise_model(s->text->saved, s->model, s->text->lanes, s->text->steps)) return result;
-    forget_saved(s->text);
-    s->model->slots.changed = s->model->changed_roots = NULL;
-    return TP_MEMORY;
+    return is_settled(s) ? save_text(s->text, blocks_of(s)) : TP_ARGUMENT;
 }
 EXPORT int64_t API(bitwise_restore)(void *handle) {
     bitwise *s = handle;
     s->waiting.count = s->coded.count = 0;
     s->result = 0;
     return restore_text(s->text);
+}
+
+/* As text_write_state and text_read_state. */
+EXPORT int64_t API(bitwise_write_state)(void *handle, void *fresh, uint8_t *out, int64_t room) {
+    bitwise *s = handle, *other = fresh;
+    return is_settled(s) ? write_text(s->text, other->text, blocks_of(s), blocks_of(other), out, room) : TP_ARGUMENT;
+}
+EXPORT int64_t API(bitwise_read_state)(void *handle, const uint8_t *from, int64_t size) {
+    bitwise *s = handle;
+    return read_text(s->text, blocks_of(s), from, size);
 }
 
 /* The next `steps` steps into tokens [lanes, steps], of lanes that have a token. sharpness: 65536, or 2^16 /

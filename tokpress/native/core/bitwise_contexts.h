@@ -27,7 +27,7 @@ typedef struct {
     uint64_t first, first_before; /* of this line, and of the line before, as in `last` */
     uint64_t own; /* differs from lane to lane */
     int32_t column; /* bytes since the last line feed */
-    uint32_t *above; /* [COLUMNS]: the last token that began in each column */
+    uint32_t above[COLUMNS]; /* the last token that began in each column */
     int64_t begin, here; /* in the history: its first token, and its next one */
     int64_t match; /* place in the history of the token that is expected */
     int32_t length; /* tokens that agree before it; 0: none is expected */

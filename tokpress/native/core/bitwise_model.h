@@ -63,7 +63,7 @@ typedef struct {
     i16x16 *weights; /* [ROWS_BY_NODE + 2^D][BITWISE_VECTORS] */
     uint16_t *correction; /* [2^D, CORRECTION_BINS], by node */
     uint32_t *roots; /* [TOKEN_CONTEXTS, 2^root_log2]: counters of the first decision */
-    uint32_t *heads, *history, *above; /* of all lanes: the match's table, tokens, columns */
+    uint32_t *heads, *history; /* of all lanes: the match's table, tokens */
     token_lane *lanes;
     const token_table *tokens;
     int decisions, root_log2, match_log2;
@@ -222,7 +222,7 @@ INLINE void bitwise_add(bitwise_model *m, token_lane *l, int32_t place) {
 
 static void bitwise_model_free(bitwise_model *m) {
     if (m == NULL) return;
-    void *parts[] = {m->slots.lines, m->weights, m->correction, m->roots, m->heads, m->history, m->above, m->lanes};
+    void *parts[] = {m->slots.lines, m->weights, m->correction, m->roots, m->heads, m->history, m->lanes};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) tp_free(parts[i]);
     tp_free(m);
 }
@@ -283,9 +283,8 @@ static UNUSED bitwise_model *bitwise_model_new(
     m->roots = tp_zeros(((size_t)TOKEN_CONTEXTS << m->root_log2) * sizeof *m->roots);
     m->heads = tp_zeros(sizeof *m->heads << m->match_log2);
     m->history = tp_zeros((size_t)(count + 1) * sizeof *m->history); /* 0: not written yet, and the end */
-    m->above = tp_zeros((size_t)(lanes * COLUMNS) * sizeof *m->above);
     m->lanes = tp_zeros((size_t)lanes * sizeof *m->lanes);
-    if (!m->slots.lines || !m->weights || !m->correction || !m->roots || !m->heads || !m->history || !m->above || !m->lanes) {
+    if (!m->slots.lines || !m->weights || !m->correction || !m->roots || !m->heads || !m->history || !m->lanes) {
         bitwise_model_free(m);
         return NULL;
     }
@@ -295,23 +294,27 @@ static UNUSED bitwise_model *bitwise_model_new(
         token_lane *l = m->lanes + lane;
         l->own = (uint64_t)(lane + 1) * 0x9E3779B97F4A7C15u;
         l->begin = l->here = lane * steps;
-        l->above = m->above + lane * COLUMNS;
         hash_contexts(l);
     }
     return m;
 }
 
-/* Copy all that coding changes. */
-static UNUSED bool save_bitwise_model(saved_state *s, bitwise_model *m, int64_t lanes, int64_t steps) {
+/* The blocks that coding changes. NULL where there is no memory. */
+static UNUSED saved_state *bitwise_blocks(bitwise_model *m, int64_t lanes, int64_t steps) {
     const size_t nodes = (size_t)1 << m->decisions;
-    m->slots.changed = saved_table(s, m->slots.lines, (size_t)1 << m->slots.log2, 64);
-    m->changed_roots = saved_table(s, m->roots, (size_t)TOKEN_CONTEXTS << m->root_log2, sizeof *m->roots);
-    return m->slots.changed && m->changed_roots && saved_add(s, m, sizeof *m) &&
-           saved_add(s, m->weights, (ROWS_BY_NODE + nodes) * BITWISE_VECTORS * sizeof *m->weights) &&
-           saved_add(s, m->correction, nodes * CORRECTION_BINS * sizeof *m->correction) &&
-           saved_add(s, m->heads, sizeof *m->heads << m->match_log2) &&
-           saved_add(s, m->history, (size_t)(lanes * steps + 1) * sizeof *m->history) &&
-           saved_add(s, m->above, (size_t)(lanes * COLUMNS) * sizeof *m->above) && saved_add(s, m->lanes, (size_t)lanes * sizeof *m->lanes);
+    saved_state *s = saved_new();
+    if (s == NULL) return NULL;
+    saved_table(s, m->slots.lines, (size_t)1 << m->slots.log2, 64, &m->slots.changed);
+    saved_table(s, m->roots, (size_t)TOKEN_CONTEXTS << m->root_log2, sizeof *m->roots, &m->changed_roots);
+    saved_add(s, m->counters, sizeof m->counters);
+    saved_add(s, m->matched, sizeof m->matched);
+    saved_add(s, &m->coded, sizeof m->coded);
+    saved_add(s, m->weights, (ROWS_BY_NODE + nodes) * BITWISE_VECTORS * sizeof *m->weights);
+    saved_add(s, m->correction, nodes * CORRECTION_BINS * sizeof *m->correction);
+    saved_add(s, m->heads, sizeof *m->heads << m->match_log2);
+    saved_add(s, m->history, (size_t)(lanes * steps + 1) * sizeof *m->history);
+    saved_add(s, m->lanes, (size_t)lanes * sizeof *m->lanes);
+    return s;
 }
 
 #endif

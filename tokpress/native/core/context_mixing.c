@@ -50,16 +50,17 @@ typedef struct {
     uint32_t direct_2[256][ADAPTIVE_HIGHS * ADAPTIVE_NODES];         /* [byte before, or above] */
     uint32_t matched[2][4][MATCH_BUCKETS][2];      /* [phase][level], [1]: where a one is expected */
     uint16_t correction[MATCH_BUCKETS / 4 * ADAPTIVE_HIGHS][ADAPTIVE_NODES][CORRECTION_BINS];
-    uint16_t squash[2 * ODDS_CENTRE];
-    history_table histories;
-    slot_table slots;
-    match_model match;
     byte_state bytes;
-    pixel_geometry pixels;
     uint32_t line[HASHED], check[HASHED];
     int64_t n, position;
     int64_t record; /* length of the records, 0 for none */
     int32_t channel, west, beside; /* select direct_0, direct_1, direct_2; `beside` also the third row of weights */
+    /* up to here, what coding changes: no pointers (saved.h) */
+    uint16_t squash[2 * ODDS_CENTRE];
+    history_table histories;
+    slot_table slots;
+    match_model match;
+    pixel_geometry pixels;
     uint32_t *cost; /* [65536]: -log2(p / 2^16), made by the first score */
     saved_state *saved; /* NULL where none was saved */
     range_encoder encoder;
@@ -337,18 +338,24 @@ EXPORT int64_t API(context_mixing_learn)(cm_model *a, const uint8_t *source, int
     return cm_code(a, ADAPTIVE_LEARN, source, NULL, NULL, count, NULL);
 }
 
+/* The blocks that coding changes. */
+static saved_state *cm_blocks(cm_model *a) {
+    saved_state *s = saved_new();
+    if (s == NULL) return NULL;
+    saved_add(s, a, offsetof(cm_model, squash));
+    saved_add(s, &a->match.head, sizeof a->match - offsetof(match_model, head));
+    saved_add(s, a->match.heads, sizeof(uint32_t) << a->match.log2);
+    saved_table(s, a->slots.lines, (size_t)1 << a->slots.log2, 64, &a->slots.changed);
+    return s;
+}
+
 /* Remember this state, before anything is coded. 0, TP_ARGUMENT or TP_MEMORY. */
 EXPORT int64_t API(context_mixing_save)(cm_model *a) {
     if (a->saved || a->encoder.used || a->n < 0) return TP_ARGUMENT;
-    if (context_mixing_start_scoring(a) < 0) return TP_MEMORY; /* a restored state has the same table */
-    saved_state *saved = a->saved = calloc(1, sizeof *saved);
-    if (saved == NULL) return TP_MEMORY;
-    range_free(&a->encoder);
-    a->slots.changed = saved_table(saved, a->slots.lines, (size_t)1 << a->slots.log2, 64);
-    if (a->slots.changed && saved_add(saved, a, sizeof *a) && saved_add(saved, a->match.heads, sizeof(uint32_t) << a->match.log2)) return 0;
-    saved_free(saved);
+    a->saved = cm_blocks(a);
+    if (a->saved && saved_copy(a->saved)) return 0;
+    saved_free(a->saved);
     a->saved = NULL;
-    a->slots.changed = NULL;
     return TP_MEMORY;
 }
 
@@ -356,8 +363,30 @@ EXPORT int64_t API(context_mixing_save)(cm_model *a) {
 EXPORT int64_t API(context_mixing_restore)(cm_model *a) {
     if (a->saved == NULL) return TP_ARGUMENT;
     range_free(&a->encoder);
+    range_start_encoder(&a->encoder);
+    a->decoder = (range_decoder){0};
     saved_restore(a->saved);
     return 0;
+}
+
+/* Write the state to out [room], before anything is coded (saved.h). fresh: a model made alike that has coded nothing. Returns the size,
+ * TP_ARGUMENT or TP_MEMORY. */
+EXPORT int64_t API(context_mixing_write_state)(cm_model *a, cm_model *fresh, uint8_t *out, int64_t room) {
+    if (a->encoder.used || a->n < 0 || fresh->position != 0) return TP_ARGUMENT;
+    saved_state *blocks = cm_blocks(a), *first = cm_blocks(fresh);
+    const int64_t result = blocks && first ? saved_write(blocks, first, out, room) : TP_MEMORY;
+    saved_free(blocks);
+    saved_free(first);
+    return result;
+}
+
+/* Take up a state that a model made alike has written. Nothing has been coded. 0, TP_ARGUMENT or TP_MEMORY. */
+EXPORT int64_t API(context_mixing_read_state)(cm_model *a, const uint8_t *from, int64_t size) {
+    if (a->saved || a->position != 0 || a->n < 0) return TP_ARGUMENT;
+    saved_state *blocks = cm_blocks(a);
+    const int64_t result = blocks ? saved_read(blocks, from, size) : TP_MEMORY;
+    saved_free(blocks);
+    return result;
 }
 
 /* Draw the next `count` bytes to their places in out [n], from 8 · count random words; sharpness: 2^16 / temperature.

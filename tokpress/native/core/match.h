@@ -15,6 +15,7 @@
 typedef struct {
     uint32_t *heads; /* 0: nowhere */
     int log2;
+    /* from here on, what coding changes */
     uint32_t head;  /* the first of four */
     int64_t place;  /* of the byte that is expected */
     int32_t length; /* bytes that agree; 0: none is expected */

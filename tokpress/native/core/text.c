@@ -30,8 +30,10 @@ static bool fits_network(const int64_t *s) {
 
 /* The head's `place`, an order of all symbols, and its reverse. */
 static bool take_places(text *t, text_head *h, const uint8_t *place) {
+    const int64_t since = t->owned_count;
     t->symbol = text_zeros(t, h->symbols, 4);
     h->place = text_zeros(t, h->symbols, 4);
+    text_fix(t, since);
     if (!place || !h->place || !t->symbol) return false;
     memcpy(h->place, place, (size_t)h->symbols * 4);
     for (int64_t v = 0; v < h->symbols; v++) t->symbol[v] = -1;
@@ -165,8 +167,17 @@ EXPORT int64_t API(text_score)(void *handle, const int32_t *tokens, int64_t step
 EXPORT int64_t API(text_learn)(void *handle, const int32_t *tokens, int64_t steps) { return known_steps(handle, tokens, steps, false, NULL); }
 
 /* Remember this state, before anything is coded; then go back to it, as often as it is wanted. */
-EXPORT int64_t API(text_save)(void *handle) { return save_text(handle); }
+EXPORT int64_t API(text_save)(void *handle) { return save_text(handle, saved_new()); }
 EXPORT int64_t API(text_restore)(void *handle) { return restore_text(handle); }
+
+/* Write this state to out [room], before anything is coded (saved.h). fresh: a handle made alike that has coded nothing. Returns the
+ * size, TP_ARGUMENT or TP_MEMORY. */
+EXPORT int64_t API(text_write_state)(void *handle, void *fresh, uint8_t *out, int64_t room) {
+    return write_text(handle, fresh, saved_new(), saved_new(), out, room);
+}
+
+/* Take up a state that a handle made alike has written. Nothing has been coded. 0, TP_ARGUMENT or TP_MEMORY. */
+EXPORT int64_t API(text_read_state)(void *handle, const uint8_t *from, int64_t size) { return read_text(handle, saved_new(), from, size); }
 
 /* The payload's size, once all steps are encoded; at most `room` bytes of it are written, and TP_FULL says that there are more. */
 EXPORT int64_t API(text_finish)(void *handle, uint8_t *payload, int64_t room) {

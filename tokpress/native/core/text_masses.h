@@ -74,7 +74,9 @@ static UNUSED bool start_masses(text *t, const int32_t *order) {
     t->mass_room = padded(t->top);
     t->masses = text_zeros(t, 2 * t->lanes * (t->mass_room + t->member_room) + MASSES_TOGETHER, 4); /* all of a block is read */
     t->mass_sums = text_zeros(t, 2 * t->lanes * (sums_of(t->mass_room) + sums_of(t->member_room)), 4);
+    const int64_t since = t->owned_count;
     t->order = t->members ? NULL : text_zeros(t, t->mass_room, 4);
+    text_fix(t, since);
     if (t->order) memcpy(t->order, order, (size_t)t->symbols * 4);
     return !t->failed;
 }

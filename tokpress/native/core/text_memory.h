@@ -381,20 +381,19 @@ static UNUSED int64_t memory_start(text_memory *m, const int32_t *orders, int64_
 }
 
 /* Before a state is restored: blocks of the pool that were begun after it are empty again. */
-static UNUSED void empty_pool(text_memory *m) {
-    memset(m->pool + m->pool_saved, 0, (size_t)(m->pool_used - m->pool_saved) * 4);
-}
+static UNUSED void empty_pool(text_memory *m) { memset(m->pool + m->pool_saved, 0, (size_t)(m->pool_used - m->pool_saved) * 4); }
 
-/* Copy all that memory_learn changes. */
-static UNUSED bool save_memory(saved_state *s, text_memory *m) {
-    const size_t each = (size_t)(m->lanes * m->depth);
-    m->changed = saved_table(s, m->contexts, (size_t)m->mask + 1, sizeof *m->contexts);
-    m->changed_pool = saved_table(s, m->pool, (size_t)m->pool_size + 8, 4);
-    m->pool_saved = m->pool_used;
-    return m->changed && m->changed_pool &&
-           saved_add(s, m->history, (size_t)(m->across * m->longest) * 4) &&
-           saved_add(s, m->hashes, (size_t)(4 * m->depth * m->across) * 4) && saved_add(s, m->slot, 3 * each * 4) &&
-           saved_add(s, m->part, (each + (size_t)m->lanes) * 4);
+/* The blocks that memory_learn changes. */
+static UNUSED void memory_blocks(saved_state *s, text_memory *m) {
+    saved_table(s, m->contexts, (size_t)m->mask + 1, sizeof *m->contexts, &m->changed);
+    saved_table(s, m->pool, (size_t)m->pool_size + 8, 4, &m->changed_pool);
+    saved_add(s, &m->contexts_used, sizeof m->contexts_used);
+    saved_add(s, &m->pool_used, sizeof m->pool_used);
+    saved_add(s, m->scale, sizeof m->scale);
+    saved_add(s, m->history, (size_t)(m->across * m->longest) * 4);
+    saved_add(s, m->hashes, (size_t)(4 * m->depth * m->across) * 4);
+    saved_add(s, m->slot, (size_t)(3 * m->lanes * m->depth) * 4);
+    saved_add(s, m->part, (size_t)(m->lanes * (m->depth + 1)) * 4);
 }
 
 #endif

@@ -14,7 +14,7 @@
 /* Lanes that one task takes at most: weights, which are larger than a near cache, are read once for all of them. */
 #define PANEL MAX_ROWS
 
-/* A block that is freed with the handle. fixed: it never changes, so no saved state needs it. */
+/* A block that is freed with the handle. fixed: no saved state needs it, since it never changes, or holds nothing between two steps. */
 typedef struct {
     void *at;
     size_t size;
@@ -28,6 +28,7 @@ typedef struct {
     text_head head;
     uint8_t *next_a; /* features of the step that begins: `head` still learns from the others */
     float *next_r;
+    bool turned; /* whether they have changed places with those of `head` an odd number of times */
     int32_t *own; /* [lanes]: places of the last symbols, where the head is factored but gives all */
     text_memory memory;
     bool remembers;
@@ -80,7 +81,7 @@ static void *text_zeros(text *t, int64_t count, int64_t size) {
         t->owned[t->owned_count++] = (text_block_owned){memory, bytes, false};
     return memory;
 }
-/* The blocks from number `since` on never change. */
+/* The blocks from number `since` on are fixed. */
 static void text_fix(text *t, int64_t since) {
     for (int64_t i = since; i < t->owned_count; i++) t->owned[i].fixed = true;
 }
@@ -133,7 +134,9 @@ static packed_weights next_packed(text *t, tensor_list *l, int64_t outputs, int6
 }
 
 static float *rest_of(text *t, const float *mu, int64_t width) {
+    const int64_t since = t->owned_count;
     float *rest = text_floats(t, padded(width));
+    text_fix(t, since);
     for (int64_t c = 0; mu && rest && c < width; c++) rest[c] = 1.0f - mu[c];
     return rest;
 }
@@ -156,7 +159,9 @@ static UNUSED void start_network(text *t, text_network *n, tensor_list *l) {
     }
     n->before = text_zeros(t, 2 * t->lanes, 4);
     for (int64_t i = 0; n->before && i < 2 * t->lanes; i++) n->before[i] = (int32_t)t->begin;
+    const int64_t since = t->owned_count;
     n->blocks = text_zeros(t, n->depth, sizeof *n->blocks);
+    text_fix(t, since);
     for (int64_t i = 0; n->blocks && i < n->depth; i++) {
         text_block *b = n->blocks + i;
         b->mix_in = next_packed(t, l, d, 3, d, false);
@@ -190,9 +195,11 @@ static UNUSED void start_head(text *t, text_head *h, tensor_list *l, double rate
     h->packed = pack(t, q, h->gives_all ? h->rows : h->top, 1, h->width, false);
     if (!h->learns) text_fix(t, since);
     if (h->gives_all) h->all = text_floats(t, t->lanes * padded(h->symbols));
+    since = t->owned_count;
     h->top_scale = text_floats(t, h->outputs);
     h->top_bias = text_floats(t, h->outputs);
     h->unit = text_floats(t, h->rows);
+    text_fix(t, since);
     h->a = text_zeros(t, t->lanes * h->wide, 1);
     h->r = text_floats(t, t->lanes);
     h->drawn = text_zeros(t, t->lanes * 2 * DRAWS, 4);
@@ -204,8 +211,10 @@ static UNUSED void start_head(text *t, text_head *h, tensor_list *l, double rate
         h->member_rows = text_zeros(t, (h->symbols + 4) * h->wide, 1);
         h->first = text_zeros(t, h->symbols + 4, 4);
         if (!h->learns) text_fix(t, since);
+        since = t->owned_count;
         h->member_scale = text_floats(t, h->classes * h->member_room);
         h->member_bias = text_floats(t, h->classes * h->member_room);
+        text_fix(t, since);
         h->member_weights = text_zeros(t, t->lanes * h->member_room, 4);
         h->member_divisor = text_floats(t, t->lanes);
     }
@@ -252,7 +261,7 @@ static UNUSED void start_rooms(text *t, int threads) {
     for (int i = 0; i < 3; i++) bytes = given[i] > bytes ? given[i] : bytes;
     const int64_t outs[] = {packed_outputs(3 * n->wide), packed_outputs(n->hide), h->packed.outputs + MEMBER_PAD, h->member_room};
     for (int i = 0; i < 4; i++) product = outs[i] > product ? outs[i] : product;
-    const int64_t panel = t->lanes < PANEL ? t->lanes : PANEL;
+    const int64_t panel = t->lanes < PANEL ? t->lanes : PANEL, since = t->owned_count;
     for (int i = 0; i < threads; i++) {
         text_room *m = t->rooms + i;
         m->rows = panel;
@@ -266,32 +275,87 @@ static UNUSED void start_rooms(text *t, int threads) {
         m->acc = text_zeros(t, panel * product, 4);
         t->rounded[i] = text_zeros(t, bytes, 1);
     }
+    text_fix(t, since);
 }
 
-static UNUSED void forget_saved(text *t) {
-    saved_free(t->saved);
-    t->saved = NULL;
-    t->memory.changed = t->memory.changed_pool = NULL;
+/* Exchange the features of the step that begins and those of `head`. */
+INLINE void turn_features(text *t) {
+    uint8_t *a = t->head.a;
+    float *r = t->head.r;
+    t->head.a = t->next_a;
+    t->head.r = t->next_r;
+    t->next_a = a;
+    t->next_r = r;
+    t->turned = !t->turned;
 }
 
-/* Copy what a step changes, to come back to this step. The encoder and the decoder have not begun. 0, TP_ARGUMENT or TP_MEMORY. */
-static UNUSED int64_t save_text(text *t) {
-    if (t->saved || t->encoder.used || t->failed) return TP_ARGUMENT;
-    saved_state *saved = t->saved = calloc(1, sizeof *saved);
-    if (saved == NULL) return TP_MEMORY;
-    range_free(&t->encoder);
-    bool done = (!t->remembers || save_memory(saved, &t->memory)) && saved_add(saved, t, sizeof *t);
-    for (int64_t i = 0; i < t->owned_count && done; i++) done = t->owned[i].fixed || saved_add(saved, t->owned[i].at, t->owned[i].size);
-    if (done) return 0;
-    forget_saved(t);
-    return TP_MEMORY;
+/* The blocks that a step changes. */
+static UNUSED void text_blocks(saved_state *s, text *t) {
+    text_head *h = &t->head;
+    if (t->remembers) memory_blocks(s, &t->memory);
+    int64_t *const numbers[] = {&t->step, &t->first, &t->rows, &t->panels, &h->moved_count, &h->dirty_count, &h->move_count};
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) saved_add(s, numbers[i], sizeof **numbers);
+    saved_add(s, &t->turned, sizeof t->turned);
+    for (int64_t i = 0; i < t->owned_count; i++)
+        if (!t->owned[i].fixed) saved_add(s, t->owned[i].at, t->owned[i].size);
+}
+
+/* Copy what a step changes, to come back to this step. The encoder and the decoder have not begun. blocks: more to copy, which is
+ * freed with the handle, or NULL where there was no memory for it. 0, TP_ARGUMENT or TP_MEMORY. */
+static UNUSED int64_t save_text(text *t, saved_state *blocks) {
+    const bool may = !t->saved && !t->encoder.used && !t->failed;
+    if (may && blocks) {
+        text_blocks(blocks, t);
+        if (saved_copy(blocks)) {
+            t->saved = blocks;
+            t->memory.pool_saved = t->memory.pool_used;
+            return 0;
+        }
+    }
+    saved_free(blocks);
+    return may ? TP_MEMORY : TP_ARGUMENT;
+}
+
+/* Write the state of a text handle, and of more blocks that are listed, as saved.h says; both lists are freed. */
+static UNUSED int64_t write_text(text *t, text *fresh, saved_state *blocks, saved_state *fresh_blocks, uint8_t *out, int64_t room) {
+    int64_t result = t->encoder.used || t->failed || fresh->step ? TP_ARGUMENT : TP_MEMORY;
+    if (result == TP_MEMORY && blocks && fresh_blocks) {
+        text_blocks(blocks, t);
+        text_blocks(fresh_blocks, fresh);
+        result = saved_write(blocks, fresh_blocks, out, room);
+    }
+    saved_free(blocks);
+    saved_free(fresh_blocks);
+    return result;
+}
+
+static UNUSED int64_t read_text(text *t, saved_state *blocks, const uint8_t *from, int64_t size) {
+    int64_t result = t->saved || t->encoder.used || t->step ? TP_ARGUMENT : TP_MEMORY;
+    if (result == TP_MEMORY && blocks) {
+        text_blocks(blocks, t);
+        result = saved_read(blocks, from, size);
+        if (t->turned) {
+            t->turned = false;
+            turn_features(t);
+        }
+    }
+    saved_free(blocks);
+    return result;
 }
 
 static UNUSED int64_t restore_text(text *t) {
     if (t->saved == NULL) return TP_ARGUMENT;
     range_free(&t->encoder);
+    range_start_encoder(&t->encoder);
+    t->decoder = (range_decoder){0};
+    t->failed = false;
     if (t->remembers) empty_pool(&t->memory);
+    const bool turned = t->turned;
     saved_restore(t->saved);
+    if (t->turned != turned) {
+        t->turned = turned;
+        turn_features(t);
+    }
     return 0;
 }
 

@@ -258,12 +258,7 @@ static void step_learn(text *t) {
         if (t->step % h->every == 0) h->dirty_count = 0;
     }
     if (t->remembers) memory_take_hashes(&t->memory, t->first, t->rows);
-    uint8_t *a = h->a;
-    float *r = h->r;
-    h->a = t->next_a;
-    h->r = t->next_r;
-    t->next_a = a;
-    t->next_r = r;
+    turn_features(t);
 }
 
 /* Number of lanes that have a token at a step: all, or all but the last. */

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ...coding.base import (
@@ -77,13 +78,7 @@ class ContextMixed(Codec):
         """A model of the core for `count` bytes, after the context."""
         if self.frame.context is None:
             return nullcontext(core.Mixer(count, self._pixels, block=WATCH_EVERY))
-
-        def read(room: int) -> core.Mixer:
-            mixer = core.Mixer(room, block=WATCH_EVERY)
-            mixer.learn(self._context)
-            return mixer
-
-        return self.frame.context.state(count, read)
+        return self.frame.context.state(count, partial(core.Mixer, block=WATCH_EVERY), self._context)
 
     def _twin(self, count: int) -> ContextMixing:
         """The twin of `_core`."""

@@ -88,14 +88,7 @@ def started(frame: Frame, count: int, make: Callable[[int, int], C]) -> Abstract
     if (context := frame.context) is None:
         layout = Layout.divide(count, frame.lanes)
         return nullcontext(make(layout.lanes, layout.tokens))
-    tokens = as_ids(context.tokens)
-
-    def read(room: int) -> C:
-        handle = make(1, room)
-        handle.learn(tokens)
-        return handle
-
-    return context.state(count, read)
+    return context.state(count, partial(make, 1), as_ids(context.tokens))
 
 
 class TextCodec(Codec):
