@@ -83,7 +83,7 @@ def prime(**values: Any) -> None:
 def _prime(settings: Settings, name: str) -> None:
     from tokpress.codec.efforts import EFFORTS
 
-    context = catalog.context(name)
+    context = catalog.context(name, ())
     assert context is not None
     for model in [settings.model] if settings.model else EFFORTS[settings.effort][0]:
         entries = context.prime(model, name=name)
@@ -97,7 +97,7 @@ def _kept(settings: Settings) -> "Iterator[Entry]":
     """The states of the contexts that were named, or all. Raises OSError."""
     from tokpress.models import states
 
-    contexts = [catalog.context(name) for name in settings.contexts]
+    contexts = [catalog.context(name, ()) for name in settings.contexts]
     for entry in states.entries():
         if not contexts or any(context and states.is_of(entry, context.digest) for context in contexts):
             yield entry
