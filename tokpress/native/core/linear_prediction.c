@@ -29,6 +29,14 @@ EXPORT int64_t API(prediction_start_encoder)(void *handle) {
     return 0;
 }
 
+/* Encode or score an open sample. */
+static void code_known(prediction_model *m, const open_sample *s) {
+    m->chance = 1;
+    m->bits = 0;
+    code_sample(m, s);
+    if (s->bits != NULL) *s->bits = m->bits + bits_of(m->chance);
+}
+
 /* Code `count` more samples. bytes: the whole source of `size` bytes, written to while decoding. bits: of each sample of the grid, in the
  * order of the source, where it is scored; else NULL. Returns how many samples are left, or TP_DAMAGED, TP_MEMORY, TP_ARGUMENT. */
 EXPORT int64_t API(prediction_code)(void *handle, uint8_t *bytes, int64_t size, int64_t count, double *bits) {
@@ -40,15 +48,25 @@ EXPORT int64_t API(prediction_code)(void *handle, uint8_t *bytes, int64_t size, 
     while (count > 0) {
         const int64_t block = count < BLOCK ? count : BLOCK;
         if (m->mode == ENCODING && range_reserve(&m->encoder, (size_t)block * MAX_DECISIONS) < 0) return TP_MEMORY;
+        /* a known sample is coded after the next one is opened, so that its rows of cells have time to arrive */
+        open_sample samples[2];
         for (int64_t i = 0; i < block; i++) {
             const int64_t pixel = m->done / g->channels, place = pixel * g->channels + source_channel(g, m->channel);
             uint8_t *at = bytes + g->start + pixel / g->columns * row + (place - pixel / g->columns * g->columns * g->channels) * sample_bytes;
-            m->chance = 1;
-            m->bits = 0;
-            const int64_t value = code_sample(m, m->mode == DECODING ? 0 : read_sample(g, at));
-            if (m->mode == DECODING) write_sample(g, at, value);
-            if (bits != NULL) bits[place] = m->bits + bits_of(m->chance);
+            open_sample *s = &samples[i & 1];
+            open_next(m, s);
+            if (m->mode == DECODING) {
+                s->value = code_sample(m, s);
+                write_sample(g, at, s->value);
+            } else {
+                s->value = read_sample(g, at);
+                s->bits = bits ? bits + place : NULL;
+            }
+            m->done++;
+            learn(m, s->value);
+            if (m->mode != DECODING && i > 0) code_known(m, &samples[(i - 1) & 1]);
         }
+        if (m->mode != DECODING) code_known(m, &samples[(block - 1) & 1]);
         if (m->mode == DECODING && range_is_over(&m->decoder)) return TP_DAMAGED;
         count -= block;
     }

@@ -34,6 +34,23 @@ INLINE float magnitude_of(int64_t x) { return (float)(x < 0 ? -x : x); }
 INLINE float *row32(prediction_model *m, int32_t c) { return m->rows[c].narrow + m->batched[c] * SQUARES_ROOM; }
 INLINE double *row64(prediction_model *m, int32_t c) { return m->rows[c].wide + m->batched[c] * SQUARES_ROOM; }
 
+/* Neighbours j ... j + 7 minus `reference`; 0 behind n. One by one: a vector that is read from an array waits until all numbers are stored
+ * there. */
+INLINE i32x8 neighbours8(const int32_t *v, const int32_t *back, int32_t reference, int32_t j, int32_t n) {
+    const i32x8 number = {0, 1, 2, 3, 4, 5, 6, 7};
+    const int32_t *b = back + j;
+    const i32x8 x = {v[-b[0]], v[-b[1]], v[-b[2]], v[-b[3]], v[-b[4]], v[-b[5]], v[-b[6]], v[-b[7]]};
+    return (x - reference) & (number < n - j);
+}
+
+/* Neighbours j ... j + 3 minus `origin`; 0 behind n. */
+INLINE f64x4 neighbours4(const int32_t *v, const int32_t *back, double origin, int32_t j, int32_t n) {
+    const i64x4 number = {0, 1, 2, 3};
+    const int32_t *b = back + j;
+    const f64x4 x = {v[-b[0]], v[-b[1]], v[-b[2]], v[-b[3]]};
+    return (f64x4)((i64x4)(x - origin) & (number < n - j));
+}
+
 /* Lanes 0 and 1 from the neighbours; they are kept for learning. */
 INLINE void guess_by_squares(prediction_model *m, const int32_t *v, float *g) {
     const int32_t c = m->channel, n = m->near[c].count;
@@ -41,13 +58,13 @@ INLINE void guess_by_squares(prediction_model *m, const int32_t *v, float *g) {
     if (!m->wide) {
         const int32_t reference = (int32_t)m->reference;
         float *x = row32(m, c);
-        for (int32_t j = 0; j < n; j++) x[j] = (float)(v[-back[j]] - reference);
+        for (int32_t j = 0; j < n; j += 8) *(f32x8 *)(x + j) = __builtin_convertvector(neighbours8(v, back, reference, j, n), f32x8);
         for (int32_t k = 0; k < 2; k++) g[k] = squares32_dot(m->weights[k][c].narrow, x, n);
         return;
     }
     const double reference = (double)m->reference, origin = m->grid.picture ? reference : 0.0;
     double *x = row64(m, c);
-    for (int32_t j = 0; j < n; j++) x[j] = (double)v[-back[j]] - origin;
+    for (int32_t j = 0; j < n; j += 4) *(f64x4 *)(x + j) = neighbours4(v, back, origin, j, n);
     for (int32_t k = 0; k < 2; k++) g[k] = (float)(squares64_dot(m->weights[k][c].wide, x, n) - (reference - origin));
 }
 

@@ -35,19 +35,24 @@ INLINE void finish_row(prediction_model *m, int32_t c, double value, float error
         const REAL ridge = picture ? RIDGE_PICTURE : RIDGE_SOUND;                                                              \
         const REAL keep_all = (REAL)(picture ? KEEP_PICTURE : KEEP_SOUND);                                                     \
         SQUARES##_batch(fresh, m->rows[c].MEMBER, SQUARES_ROOM, count, n);                                                     \
-        for (int32_t i = 0; i < size; i++) all[i] = all[i] * keep_all + fresh[i];                                              \
         const int32_t tile = m->column / m->tile_width;                                                                        \
         const bool begins = (m->column - count + 1) % m->tile_width == 0;                                                      \
         const REAL keep = picture ? begins ? (REAL)KEEP_ROW : 1 : (REAL)KEEP_RECENT;                                           \
         VECTOR *own = (VECTOR *)normal_of(m, tile, c);                                                                         \
-        for (int32_t i = 0; i < size; i++) own[i] = own[i] * keep + fresh[i];                                                  \
-        const int32_t next = row_ends ? 0 : (m->column + 1) / m->tile_width;                                                   \
-        const int32_t first = next > 0 ? next - 1 : 0, last = next < last_tile ? next + 1 : last_tile;                         \
-        memcpy(total, normal_of(m, first, c), sizeof(VECTOR) * (size_t)size);                                                  \
-        for (int32_t t = first + 1; t <= last; t++) {                                                                          \
-            const VECTOR *other = (const VECTOR *)normal_of(m, t, c);                                                          \
-            for (int32_t i = 0; i < size; i++) total[i] += other[i];                                                           \
+        for (int32_t i = 0; i < size; i++) {                                                                                   \
+            all[i] = all[i] * keep_all + fresh[i];                                                                             \
+            own[i] = own[i] * keep + fresh[i];                                                                                 \
         }                                                                                                                      \
+        const int32_t next = row_ends ? 0 : (m->column + 1) / m->tile_width;                                                   \
+        const VECTOR *middle = (VECTOR *)normal_of(m, next, c);                                                                \
+        const VECTOR *left = next > 0 ? (VECTOR *)normal_of(m, next - 1, c) : NULL;                                            \
+        const VECTOR *right = next < last_tile ? (VECTOR *)normal_of(m, next + 1, c) : NULL;                                   \
+        if (left && right)                                                                                                     \
+            for (int32_t i = 0; i < size; i++) total[i] = left[i] + middle[i] + right[i];                                      \
+        else if (left || right)                                                                                                \
+            for (int32_t i = 0; i < size; i++) total[i] = middle[i] + (left ? left : right)[i];                                \
+        else                                                                                                                   \
+            memcpy(total, middle, sizeof(VECTOR) * (size_t)size);                                                              \
         SQUARES##_solve(total, ridge, m->weights[0][c].MEMBER, n);                                                             \
         const int32_t turn = m->turns[c];                                                                                      \
         m->turns[c] = (turn + 1) % GLOBAL_EVERY;                                                                               \

@@ -6,11 +6,12 @@
 #ifndef TP_PREDICTION_MATH_H
 #define TP_PREDICTION_MATH_H
 
-#include "core.h"
+#include "vectors.h"
 
 typedef float f32x4 __attribute__((vector_size(16)));
 typedef double f64x2 __attribute__((vector_size(16)));
 typedef double f64x4 __attribute__((vector_size(32)));
+typedef int64_t i64x4 __attribute__((vector_size(32)));
 
 /* The sum of all lanes, by halves. */
 INLINE float sum8(f32x8 x) {
@@ -21,10 +22,15 @@ INLINE double sum4(f64x4 x) { return (x[0] + x[2]) + (x[1] + x[3]); }
 
 /* Lane by lane x where the mask is set, else y. */
 INLINE f32x8 pick8(i32x8 mask, f32x8 x, f32x8 y) { return (f32x8)(((i32x8)x & mask) | ((i32x8)y & ~mask)); }
+/* x where it is no number, as maxps and minps give their second operand. */
 INLINE f32x8 clamp8(f32x8 x, float low, float high) {
     f32x8 least = (f32x8){} + low, most = (f32x8){} + high;
+#if defined(__AVX2__)
+    return (f32x8)_mm256_min_ps((__m256)most, _mm256_max_ps((__m256)least, (__m256)x));
+#else
     x = pick8(x < least, least, x);
     return pick8(x > most, most, x);
+#endif
 }
 INLINE f32x8 abs8(f32x8 x) { return (f32x8)((i32x8)x & 0x7FFFFFFF); }
 INLINE float clampf(float x, float low, float high) { return x < low ? low : x > high ? high : x; }

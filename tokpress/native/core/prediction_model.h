@@ -8,15 +8,28 @@
 #include "prediction_geometry.h"
 #include "prediction_math.h"
 
-#define MAX_BLOCKS 13
+#define BATCH_PICTURE 8
+#define BATCH_SOUND 16
+#define ROWS 4 /* of least squares that are eliminated at a time: their sums are registers */
+#if defined(__AVX2__)
+#define PARTS 1 /* registers that a vector of 32 bytes needs */
+typedef f32x8 f32_part;
+typedef f64x4 f64_part;
+#else
+#define PARTS 2
+typedef f32x4 f32_part;
+typedef f64x2 f64_part;
+#endif
 #define REAL float
 #define VECTOR f32x8
+#define PART f32_part
 #define LANES 8
 #define SUM sum8
 #define NAME(x) squares32_##x
 #include "prediction_squares.h"
 #define REAL double
 #define VECTOR f64x4
+#define PART f64_part
 #define LANES 4
 #define SUM sum4
 #define NAME(x) squares64_##x
@@ -29,8 +42,6 @@
 #define BUCKETS 33 /* of the final correction */
 #define COLOURS 4 /* channels beyond share mixer weights */
 #define ENERGY_SETS 12
-#define BATCH_PICTURE 8
-#define BATCH_SOUND 16
 
 enum { SCORING, ENCODING, DECODING };
 
@@ -43,6 +54,16 @@ typedef union {
     float narrow[BATCH_SOUND * SQUARES_ROOM];
     double wide[BATCH_SOUND * SQUARES_ROOM];
 } squares_batch;
+
+/* What the decisions of a sample depend on, beside what mixing has learned. */
+typedef struct {
+    int64_t reference, boundary, value; /* value: ignored while decoding */
+    f32x8 guesses, inverse;             /* relative to `reference`, and 2 / scale of each one's density */
+    int32_t channel, k, j, sets[2];
+    float rate;
+    uint32_t *row[2][CONTEXTS]; /* of cells: of the nodes that most samples ask, and of the others */
+    double *bits;            /* of the sample that is scored */
+} open_sample;
 
 typedef struct {
     sample_grid grid;
@@ -74,7 +95,7 @@ typedef struct {
 
     /* the guesses of the sample at the cursor, relative to `reference` */
     int64_t reference;
-    f32x8 guesses, inverse; /* and 2 / scale of each one's density */
+    f32x8 guesses;
     f32x8 usual[MAX_CHANNELS];
     int32_t energy;
     f32x8 scales[MAX_CHANNELS][ENERGIES];
@@ -84,17 +105,14 @@ typedef struct {
 
     /* mixing */
     uint32_t *cells[CONTEXTS], rows_mask[CONTEXTS]; /* rows of NODES probabilities; see prediction_mixing.h */
-    uint32_t *row[CONTEXTS];
     f32x8 *mixer; /* [ENERGY_SETS + COLOURS * 4][NODES][2] */
-    int32_t sets[2];
-    float rate;
     float correction[COLOURS][NODES][BUCKETS];
     uint16_t low_bits[MAX_CHANNELS][32][16];
 } prediction_model;
 
 #define MIXER_SETS (ENERGY_SETS + COLOURS * 4)
 
-INLINE int32_t colour_of(const prediction_model *m) { return m->channel < COLOURS ? m->channel : COLOURS - 1; }
+INLINE int32_t colour_of(int32_t channel) { return channel < COLOURS ? channel : COLOURS - 1; }
 
 INLINE uint8_t *normal_of(const prediction_model *m, int32_t tile, int32_t c) {
     return m->normals + m->normal_size * ((size_t)tile * (size_t)m->grid.channels + (size_t)c);

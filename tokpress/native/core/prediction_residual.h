@@ -44,7 +44,9 @@ INLINE uint32_t class_of_signed(const prediction_model *m, int32_t back, int32_t
 }
 
 /* Hash the seven contexts of the sample to rows of the mixing tables, and prefetch them. */
-static void open_contexts(prediction_model *m, int64_t boundary, int32_t shift) {
+INLINE void open_contexts(const prediction_model *m, open_sample *s) {
+    const int64_t boundary = s->boundary;
+    const int32_t shift = s->j;
     const int32_t c = m->channel, ch = (int32_t)m->grid.channels;
     const int32_t up = m->grid.picture ? m->stride : 2 * ch, corner = m->grid.picture ? up - ch : 3 * ch;
     const int32_t *v = m->values + m->at;
@@ -64,25 +66,25 @@ static void open_contexts(prediction_model *m, int64_t boundary, int32_t shift) 
     keys[5] = hash2(own, class_of_signed(m, c ? 1 : ch, shift) * 32 + class_of_signed(m, c > 1 ? 2 : up, shift));
     keys[6] = hash2(hash2(hash2(own, b), c ? first : west), c > 1 ? second : 0);
     for (int32_t i = 0; i < CONTEXTS; i++) {
-        m->row[i] = m->cells[i] + (size_t)(keys[i] & m->rows_mask[i]) * NODES;
-        prefetch(m->row[i]);
-        prefetch(m->row[i] + NODES / 2);
+        s->row[0][i] = m->cells[i] + (size_t)(keys[i] & m->rows_mask[i]) * (NODES / 2);
+        s->row[1][i] = s->row[0][i] + ((size_t)m->rows_mask[i] + 1) * (NODES / 2);
+        prefetch(s->row[0][i]);
     }
 }
 
 /* E of each expert at a boundary below the value b, seen from below (side 1) or from above (side -1). */
-INLINE f32x8 edge_at(const prediction_model *m, int64_t b, float side) {
-    const f32x8 z = (((float)(b - m->reference) - 0.5f) - m->guesses) * m->inverse;
+INLINE f32x8 edge_at(const open_sample *s, int64_t b, float side) {
+    const f32x8 z = (((float)(b - s->reference) - 0.5f) - s->guesses) * s->inverse;
     return exp2_8(clamp8(z * -side, -30.0f, 30.0f));
 }
 INLINE f32x8 at_least(f32x8 x) { return clamp8(x, LEAST_ODDS, 1e30f); }
 
 /* j low bits above `base`, the highest first. */
-INLINE int64_t code_low_bits(prediction_model *m, int64_t base, int32_t j, int64_t value) {
+INLINE int64_t code_low_bits(prediction_model *m, const open_sample *s, int64_t base) {
     uint32_t before = 1;
-    for (int32_t i = j - 1; i >= 0; i--) {
-        uint16_t *p = &m->low_bits[m->channel][i][before & 15];
-        const int32_t bit = code_bit(m, (int32_t)(value >> i & 1), (uint32_t)clamp(*p << 8, 4096, (1 << 24) - 4096));
+    for (int32_t i = s->j - 1; i >= 0; i--) {
+        uint16_t *p = &m->low_bits[s->channel][i][before & 15];
+        const int32_t bit = code_bit(m, (int32_t)(s->value >> i & 1), (uint32_t)clamp(*p << 8, 4096, (1 << 24) - 4096));
         *p = (uint16_t)(*p + (((bit << 16) - bit - *p) >> 6));
         base += (int64_t)bit << i;
         before = before >= 8 ? 8 | (before << 1 & 6) | (uint32_t)bit : before << 1 | (uint32_t)bit;
@@ -90,11 +92,12 @@ INLINE int64_t code_low_bits(prediction_model *m, int64_t base, int32_t j, int64
     return base;
 }
 
-/* Code one sample, learn it and return it. A decoder ignores `value`. */
-static int64_t code_sample(prediction_model *m, int64_t value) {
+/* Guess the sample at the cursor, and choose how it is coded. */
+static void open_next(prediction_model *m, open_sample *s) {
+    s->value = 0;
     guess(m);
     const f32x8 scale = m->scales[m->channel][m->energy];
-    m->inverse = 2.0f / (scale + SCALE_FLOOR); /* logistic of scale s: mean |error| 2 s ln 2; log2(e) / s = 2 / mean */
+    s->inverse = 2.0f / (scale + SCALE_FLOOR); /* logistic of scale s: mean |error| 2 s ln 2; log2(e) / s = 2 / mean */
     int32_t k = 0;
     for (float edge = 2.0f; k < (int32_t)m->grid.bits - 2 && scale[BLEND] * 1.25f >= edge; edge *= 2.0f) k++;
     const int32_t j = k > MIXED_BITS ? k - MIXED_BITS : 0;
@@ -102,54 +105,61 @@ static int64_t code_sample(prediction_model *m, int64_t value) {
     const float best = m->guesses[BLEND];
     int64_t below = (int64_t)best;
     below -= (float)below > best;
-    int64_t boundary = (m->reference + below + 1 + (unit >> 1)) & -unit;
-    boundary = boundary < m->lowest ? m->lowest : boundary > m->highest + 1 ? m->highest + 1 : boundary;
-    open_contexts(m, boundary, j);
-    m->sets[0] = m->energy >> 3;
-    m->sets[1] = ENERGY_SETS + colour_of(m) * 4 + (k < 3 ? k : 3);
-    m->rate = 0.001f + 0.007f / (1.0f + (float)m->done * (1.0f / 4096.0f));
+    const int64_t boundary = (m->reference + below + 1 + (unit >> 1)) & -unit;
+    s->boundary = boundary < m->lowest ? m->lowest : boundary > m->highest + 1 ? m->highest + 1 : boundary;
+    s->reference = m->reference;
+    s->guesses = m->guesses;
+    s->channel = m->channel;
+    s->k = k;
+    s->j = j;
+    s->sets[0] = m->energy >> 3;
+    s->sets[1] = ENERGY_SETS + colour_of(m->channel) * 4 + (k < 3 ? k : 3);
+    s->rate = 0.001f + 0.007f / (1.0f + (float)m->done * (1.0f / 4096.0f));
+    open_contexts(m, s);
+}
 
+/* Code an open sample and return it. */
+static int64_t code_sample(prediction_model *m, const open_sample *s) {
+    const int64_t boundary = s->boundary, value = s->value, unit = (int64_t)1 << s->j;
     int32_t up = boundary <= m->lowest;
     if (boundary > m->lowest && boundary <= m->highest) {
         const f32x8 ones = (f32x8){0} + 1.0f;
-        up = decide(m, 0, edge_at(m, boundary, 1.0f), ones, value >= boundary);
+        up = decide(m, s, 0, edge_at(s, boundary, 1.0f), ones, value >= boundary);
     }
     const int64_t most = up ? m->highest - boundary : boundary - 1 - m->lowest;
     const int64_t distance = up ? value - boundary : boundary - 1 - value;
     const int64_t sign = up ? 1 : -1;
     const float side = up ? 1.0f : -1.0f;
-    f32x8 near = edge_at(m, boundary, side), far = {0};
-    int64_t low = 0, width = (int64_t)1 << k;
+    f32x8 near = edge_at(s, boundary, side), far = {0};
+    int64_t low = 0, width = (int64_t)1 << s->k;
     int32_t steps = 0;
     while (low + width <= most) {
-        const f32x8 split = edge_at(m, boundary + sign * (low + width), side);
+        const f32x8 split = edge_at(s, boundary + sign * (low + width), side);
         const int32_t node = 1 + up * 8 + (steps < 7 ? steps : 7);
-        if (!decide(m, node, at_least(split * (1.0f + near)), at_least(near - split), distance >= low + width)) {
+        if (!decide(m, s, node, at_least(split * (1.0f + near)), at_least(near - split), distance >= low + width)) {
             far = split;
             break;
         }
         near = split;
         low += width;
         width <<= steps > 0;
-        steps++;
+        if (++steps == 2)
+            for (int32_t i = 0; i < CONTEXTS; i++) prefetch(s->row[1][i]);
     }
     int32_t depth = 0;
     for (int64_t half = width >> 1; half >= unit; half >>= 1, depth++) {
         if (low + half > most) continue;
-        const f32x8 split = edge_at(m, boundary + sign * (low + half), side);
+        const f32x8 split = edge_at(s, boundary + sign * (low + half), side);
         const int32_t first = 17 + up * 4 + (steps < 3 ? steps : 3), later = 25 + (depth < 3 ? depth * 3 - 3 + (steps < 2 ? steps : 2) : 6);
         const f32x8 num = at_least((split - far) * (1.0f + near)), den = at_least((near - split) * (1.0f + far));
-        if (decide(m, depth ? later : first, num, den, distance >= low + half)) {
+        if (decide(m, s, depth ? later : first, num, den, distance >= low + half)) {
             low += half;
             near = split;
         } else {
             far = split;
         }
     }
-    value = code_low_bits(m, up ? boundary + low : boundary - low - unit, j, value);
-    m->done++;
-    learn(m, value);
-    return value;
+    return code_low_bits(m, s, up ? boundary + low : boundary - low - unit);
 }
 
 #endif

@@ -4,8 +4,8 @@
  *
  * A row is the n neighbours x, then the target s, so b is column n of A, and the elimination of A carries b along. Only
  * the upper triangle is kept, in whole vectors: row i begins with the block of LANES columns that holds column i. This
- * file is included once for each type: REAL, VECTOR of LANES of them, SUM of a vector's lanes, NAME(x). The twin is
- * priors/linear_prediction/least_squares.py. */
+ * file is included once for each type: REAL, VECTOR of LANES of them, PART of a vector that fits a register, SUM of a vector's lanes,
+ * NAME(x). The twin is priors/linear_prediction/least_squares.py. */
 
 /* Where row i begins, in vectors; row i of n rows has blocks i / LANES ... n / LANES. */
 INLINE int32_t NAME(row)(int32_t i, int32_t blocks) {
@@ -13,58 +13,90 @@ INLINE int32_t NAME(row)(int32_t i, int32_t blocks) {
     return LANES * (group * blocks - group * (group - 1) / 2) + (i - group * LANES) * (blocks - group);
 }
 
-/* Sum of x x' over `count` rows of `room` numbers each. */
-static UNUSED void NAME(batch)(VECTOR *out, const REAL *rows, int32_t room, int32_t count, int32_t n) {
+/* Sum of x x' over `count` rows of `room` numbers each. `count` is a constant where this is inlined. */
+INLINE void NAME(sum)(VECTOR *out, const REAL *rows, int32_t room, int32_t n, const int32_t count) {
     const int32_t blocks = n / LANES + 1;
-    for (int32_t i = 0; i < n; i++)
-        for (int32_t block = i / LANES; block < blocks; block++) {
-            VECTOR sum = {0};
-            for (int32_t t = 0; t < count; t++) sum += rows[t * room + i] * *(const VECTOR *)&rows[t * room + block * LANES];
-            *out++ = sum;
-        }
-}
-
-/* Row i of the elimination: subtract the rows above, each times its column i. `count` is a constant where this is inlined. */
-INLINE void NAME(eliminate)(VECTOR *a, const REAL *over_pivot, int32_t i, int32_t blocks, const int32_t count) {
-    VECTOR sum[MAX_BLOCKS], *own = a + NAME(row)(i, blocks);
-    const int32_t first = blocks - count;
-    for (int32_t k = 0; k < count; k++) sum[k] = own[k];
-    for (int32_t group = 0; group <= first; group++) {
-        const VECTOR *above = a + NAME(row)(group * LANES, blocks) + first - group;
-        int32_t stop = group < first ? LANES : i - group * LANES;
-        for (int32_t j = 0; j < stop; j++, above += blocks - group) {
-            REAL factor = ((const REAL *)above)[i - first * LANES] * over_pivot[group * LANES + j];
-            for (int32_t k = 0; k < count; k++) sum[k] -= factor * above[k];
+    for (int32_t part = 0; part < blocks * PARTS; part++) {
+        const int32_t block = part / PARTS;
+        const PART *right = (const PART *)rows + part;
+        for (int32_t i = 0; i < n && i < (block + 1) * LANES; i++) {
+            PART sum = {0};
+            UNROLL for (int32_t t = 0; t < count; t++) sum += rows[t * room + i] * right[t * room / (LANES / PARTS)];
+            ((PART *)(out + NAME(row)(i, blocks) + block - i / LANES))[part % PARTS] = sum;
         }
     }
-    for (int32_t k = 0; k < count; k++) own[k] = sum[k];
+}
+static UNUSED void NAME(batch)(VECTOR *out, const REAL *rows, int32_t room, int32_t count, int32_t n) {
+    if (count == BATCH_PICTURE)
+        NAME(sum)(out, rows, room, n, BATCH_PICTURE);
+    else if (count == BATCH_SOUND)
+        NAME(sum)(out, rows, room, n, BATCH_SOUND);
+    else
+        NAME(sum)(out, rows, room, n, count);
+}
+
+/* `width` parts, from number `part` on, of `count` rows from row i on: subtract the rows above row i, each times its factor for the row.
+ * `count` and `width` are constants where this is inlined, so that sums are registers. */
+INLINE void NAME(eliminate)(VECTOR *const *row, const REAL (*factors)[ROWS], int32_t i, int32_t part, const int32_t count, const int32_t width) {
+    PART sum[ROWS][2];
+    UNROLL for (int32_t r = 0; r < count; r++)
+        for (int32_t k = 0; k < width; k++) sum[r][k] = ((const PART *)row[i + r])[part + k];
+    for (int32_t j = 0; j < i; j++) {
+        const PART *above = (const PART *)row[j] + part;
+        UNROLL for (int32_t r = 0; r < count; r++)
+            for (int32_t k = 0; k < width; k++) sum[r][k] -= factors[j][r] * above[k];
+    }
+    UNROLL for (int32_t r = 0; r < count; r++)
+        for (int32_t k = 0; k < width; k++) ((PART *)row[i + r])[part + k] = sum[r][k];
+}
+
+/* ROWS rows, or one, from row i on, ready to be eliminated from those below them. false: a pivot is too small. */
+INLINE bool NAME(finish)(VECTOR *const *row, REAL *over_pivot, REAL ridge, int32_t i, int32_t blocks, const int32_t count) {
+    REAL factors[SQUARES_ROOM][ROWS];
+    const int32_t first = i / LANES, parts = blocks * PARTS;
+    for (int32_t j = 0; j < i; j++)
+        UNROLL for (int32_t r = 0; r < count; r++) factors[j][r] = ((const REAL *)row[j])[i + r] * over_pivot[j];
+    for (int32_t r = 0; r < count; r++) ((REAL *)row[i + r])[i + r] += ridge;
+    int32_t part = first * PARTS;
+    for (; part + 1 < parts; part += 2) NAME(eliminate)(row, factors, i, part, count, 2);
+    if (part < parts) NAME(eliminate)(row, factors, i, part, count, 1);
+    for (int32_t r = 0; r < count; r++) {
+        for (int32_t q = 0; q < r; q++) { /* the rows above it among these */
+            const REAL factor = ((const REAL *)row[i + q])[i + r] * over_pivot[i + q];
+            PART *own = (PART *)row[i + r];
+            for (int32_t k = first * PARTS; k < parts; k++) own[k] -= factor * ((const PART *)row[i + q])[k];
+        }
+        const REAL pivot = ((const REAL *)row[i + r])[i + r];
+        if (!(pivot > ridge * (REAL)0.0625)) return false;
+        over_pivot[i + r] = 1 / pivot;
+    }
+    return true;
 }
 
 /* Solve for w [blocks * LANES], zero behind n. Destroys A. Leaves w unchanged where a pivot is not above ridge / 16:
  * exact pivots are at least the ridge, so a smaller one is only rounding error. */
 static UNUSED void NAME(solve)(VECTOR *a, REAL ridge, REAL *w, int32_t n) {
-    REAL over_pivot[SQUARES_ROOM], solution[SQUARES_ROOM] __attribute__((aligned(64))) = {0};
+    static const REAL number[8] __attribute__((aligned(64))) = {0, 1, 2, 3, 4, 5, 6, 7};
     const int32_t blocks = n / LANES + 1;
-    for (int32_t i = 0; i < n; i++) {
-        const int32_t first = i / LANES, count = blocks - first;
-        REAL *pivot = (REAL *)(a + NAME(row)(i, blocks)) + (i - first * LANES);
-        *pivot += ridge;
-        switch (count) {
-        case 1: NAME(eliminate)(a, over_pivot, i, blocks, 1); break;
-        case 2: NAME(eliminate)(a, over_pivot, i, blocks, 2); break;
-        case 3: NAME(eliminate)(a, over_pivot, i, blocks, 3); break;
-        case 4: NAME(eliminate)(a, over_pivot, i, blocks, 4); break;
-        default: NAME(eliminate)(a, over_pivot, i, blocks, count);
+    REAL over_pivot[SQUARES_ROOM];
+    VECTOR *row[SQUARES_ROOM], solution[SQUARES_ROOM / LANES]; /* row[i][k]: block k of row i, k >= i / LANES */
+    for (int32_t i = 0; i < n; i++) row[i] = a + NAME(row)(i, blocks) - i / LANES;
+    int32_t done = 0;
+    for (; done + ROWS <= n; done += ROWS)
+        if (!NAME(finish)(row, over_pivot, ridge, done, blocks, ROWS)) return;
+    for (; done < n; done++)
+        if (!NAME(finish)(row, over_pivot, ridge, done, blocks, 1)) return;
+    for (int32_t block = blocks - 1, i = n - 1; block >= 0; block--) { /* weights that are not known yet, and the one of b, are zero */
+        VECTOR own = {0};
+        for (; i >= block * LANES; i--) {
+            VECTOR sum = {0};
+            sum += row[i][block] * own;
+            for (int32_t k = block + 1; k < blocks; k++) sum += row[i][k] * solution[k];
+            const REAL weight = (((const REAL *)row[i])[n] - SUM(sum)) * over_pivot[i];
+            const i32x8 here = (i32x8)(*(const VECTOR *)number == (VECTOR){0} + (REAL)(i % LANES));
+            own = (VECTOR)(((i32x8)((VECTOR){0} + weight) & here) | ((i32x8)own & ~here));
         }
-        if (!(*pivot > ridge * (REAL)0.0625)) return;
-        over_pivot[i] = 1 / *pivot;
-    }
-    for (int32_t i = n - 1; i >= 0; i--) { /* weights that are not known yet, and the one of b, are zero in `solution` */
-        const int32_t first = i / LANES;
-        const VECTOR *row = a + NAME(row)(i, blocks);
-        VECTOR sum = {0};
-        for (int32_t block = first; block < blocks; block++) sum += row[block - first] * *(VECTOR *)&solution[block * LANES];
-        solution[i] = (((const REAL *)row)[n - first * LANES] - SUM(sum)) * over_pivot[i];
+        solution[block] = own;
     }
     memcpy(w, solution, (size_t)blocks * sizeof(VECTOR));
 }
@@ -79,5 +111,6 @@ INLINE REAL NAME(dot)(const REAL *w, const REAL *x, int32_t n) {
 #undef REAL
 #undef VECTOR
 #undef LANES
+#undef PART
 #undef SUM
 #undef NAME

@@ -21,15 +21,15 @@ static void weigh(const float *row, const int32_t *order, int64_t room, uint32_t
             for (int i = 0; i < MASSES_TOGETHER; i++) p[i] = row[order[at + i]];
         else
             memcpy(p, row + at, sizeof p);
-        vi sum = {0};
+        vu sum = {0};
         for (int i = 0; i < MASSES_TOGETHER; i += FLOATS) {
             vf bounded = vf_min(vf_max(vf_load(p + i), vf_all(0.0f)), vf_all(1.0f));
             vi mass = vf_truncate(bounded * (float)(1 << 30)) + 1;
             vi_store((int32_t *)masses + at + i, mass);
-            sum = (vi)((vu)sum + (vu)mass);
+            sum += (vu)mass;
         }
         sums[at / MASSES_TOGETHER] = total;
-        for (int i = 0; i < FLOATS; i++) total += (uint32_t)sum[i];
+        total += vu_sum(sum);
     }
     sums[room / MASSES_TOGETHER] = total;
 }

@@ -94,16 +94,49 @@ INLINE vi vi_max(vi a, vi b) {
 }
 #endif
 
+/* The largest lane; the sum of all lanes modulo 2^32, and without bounds. Lanes by halves: one by one, each waits for the one before. */
+#if defined(__SSE2__)
+INLINE float vf_highest(vf v) {
+#if defined(__AVX512F__)
+    const __m256 wide = _mm256_max_ps(_mm512_castps512_ps256((__m512)v), _mm512_extractf32x8_ps((__m512)v, 1));
+#elif defined(__AVX2__)
+    const __m256 wide = (__m256)v;
+#endif
+#if defined(__AVX2__)
+    __m128 x = _mm_max_ps(_mm256_castps256_ps128(wide), _mm256_extractf128_ps(wide, 1));
+#else
+    __m128 x = (__m128)v;
+#endif
+    x = _mm_max_ps(x, _mm_movehl_ps(x, x));
+    return _mm_cvtss_f32(_mm_max_ss(x, _mm_shuffle_ps(x, x, 1)));
+}
+INLINE uint32_t vu_sum(vu v) {
+#if defined(__AVX512F__)
+    const __m256i wide = _mm256_add_epi32(_mm512_castsi512_si256((__m512i)v), _mm512_extracti64x4_epi64((__m512i)v, 1));
+#elif defined(__AVX2__)
+    const __m256i wide = (__m256i)v;
+#endif
+#if defined(__AVX2__)
+    __m128i x = _mm_add_epi32(_mm256_castsi256_si128(wide), _mm256_extracti128_si256(wide, 1));
+#else
+    __m128i x = (__m128i)v;
+#endif
+    x = _mm_add_epi32(x, _mm_shuffle_epi32(x, 0x4E));
+    return (uint32_t)_mm_cvtsi128_si32(_mm_add_epi32(x, _mm_shuffle_epi32(x, 0xB1)));
+}
+#else
 INLINE float vf_highest(vf v) {
     float highest = v[0];
     for (int k = 1; k < FLOATS; k++) highest = v[k] > highest ? v[k] : highest;
     return highest;
 }
-INLINE int64_t vi_sum(vi v) {
-    int64_t sum = 0;
+INLINE uint32_t vu_sum(vu v) {
+    uint32_t sum = 0;
     for (int k = 0; k < FLOATS; k++) sum += v[k];
     return sum;
 }
+#endif
+INLINE int64_t vi_sum(vi v) { return (int64_t)(int32_t)vu_sum((vu)(v >> 16)) * 65536 + vu_sum((vu)(v & 0xFFFF)); }
 INLINE float scalar_sqrt(float x) { return vf_sqrt(vf_all(x))[0]; }
 INLINE int32_t scalar_nearest(float x) { return vf_nearest(vf_all(x))[0]; }
 
