@@ -79,6 +79,7 @@ def train_tokenizer(
     *,
     vocab_size: int | None = None,
     settings: Mapping[str, Any] | None = None,
+    rate: float | None = None,
     weights: Sequence[tuple[str, float]] = (),
     resume: bool = False,
     force: bool = False,
@@ -86,7 +87,7 @@ def train_tokenizer(
     command: str = "",
     **numbers: Any,
 ) -> Tokenizer:
-    """Train a tokenizer of a kind. Arguments and errors as of `train`.
+    """Train a tokenizer of a kind. rate: weight of the bits in the choice of codes. Other arguments and errors as of `train`.
 
     >>> bpe = train_tokenizer("bpe", [b"to be or not to be. " * 20], vocab_size=260)
     >>> bpe.vocab_size, bpe.decode(bpe.encode(b"to be")) == b"to be"
@@ -95,7 +96,7 @@ def train_tokenizer(
     _check(settings, vocab_size, numbers)
     values = dict(settings or {})
     with _place(output, resume) as folder, in_files(corpus, partial(_samples_of_kind, kind, values)) as paths:
-        planned = plan.tokenizer(kind, paths, folder, vocab_size, values, list(weights), resume, command, numbers)
+        planned = plan.tokenizer(kind, paths, folder, vocab_size, values, rate, list(weights), resume, command, numbers)
         return run.train_tokenizer(planned, folder, force, watcher, resume)
 
 
