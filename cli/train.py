@@ -23,8 +23,10 @@ from .train_options import Settings
     click.option("--kind", default="bpe", show_default=True, metavar="NAME", help="Kind of tokenizer, see above.",
                  shell_complete=options.complete_components("tokenizers")),
     train_options.vocab_size("4096"), train_options.settings_of("tokenizer"), train_options.max_minutes("15"),
-    train_options.resume, train_options.force, train_options.device, train_options.printing, train_options.run("32"),
-    options.plugins, options.threads,
+    train_options.resume, train_options.force, train_options.device, train_options.printing,
+    click.option("--rate", cls=Advanced, type=click.FloatRange(0), metavar="X", show_default="0",
+                 help="Weight of bits in the choice of codes."),
+    train_options.run("32"), options.plugins, options.threads,
 )  # fmt: skip
 def tokenizer(**values: Any) -> None:
     """Train a tokenizer on files and folders, and write it to DIR.
@@ -45,7 +47,9 @@ def tokenizer(**values: Any) -> None:
     from tokpress.training.api import train_tokenizer
 
     settings = Settings(**values)
-    run = partial(train_tokenizer, settings.kind, vocab_size=settings.vocab_size, **_common(settings))
+    run = partial(
+        train_tokenizer, settings.kind, vocab_size=settings.vocab_size, rate=settings.rate, **_common(settings)
+    )
     if (learned := _watched(settings, run)) is not None:
         note(f"{settings.output}: {learned.vocab_size:,} symbols", settings.quiet)
 

@@ -52,6 +52,7 @@ class Settings:
     given: str | None = None
     # train tokenizer
     kind: str = "bpe"
+    rate: float | None = None
     # train prior, train tokenizer
     values: tuple[tuple[str, str], ...] = ()
 

@@ -222,6 +222,11 @@ RUNS = [
         prior_settings={**ATTENTION, "scales": "1,2,4,8,16"}, flags=ROWS),
     Run("multiscale_in_order", "multiscale", "photographs", {}, 0, prior="transformer", prior_settings=ATTENTION,
         tokenizer_of="multiscale"),
+    # bits weigh in the choice of codes, which takes one of the nine numbers of a code
+    Run("multiscale_rate", "multiscale", "photographs", {**TILE, "scales": "1,2,4,8,16", "dim": 9}, prior="next_scale",
+        prior_settings={**ATTENTION, "scales": "1,2,4,8,16"}, flags=[*ROWS, "--rate", "0.001"]),
+    Run("multiscale_rate_in_order", "multiscale", "photographs", {}, 0, prior="transformer", prior_settings=ATTENTION,
+        tokenizer_of="multiscale_rate"),
     Run("audio_rvq", "audio_rvq", "voices", {"width": 48, "depth": 1}, 20, 25, prior="transformer",
         prior_settings={**ATTENTION, "width": 128, "depth": 4}),
     Run("video_lfq", "video_lfq", "glides", {"width": 48, "depth": 1}, 15, flags=ROWS),

@@ -6,13 +6,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import safetensors.numpy
 import torch
 
 from tests.training.command import run
 from tokpress.media.distortion import Distortion
 from tokpress.tokenizers.learned.autoencoder import Autoencoder
+from tokpress.tokenizers.learned.codebook import nearest
 from tokpress.tokenizers.registry import TOKENIZERS
 from tokpress.training.learners.autoencoder import Net, held_out, scaled
+from tokpress.training.nets.bottlenecks import LEAST_SHARE, Nearest
 
 SMALL = {"width": 16, "depth": 1}
 KINDS = {
@@ -28,11 +31,13 @@ KINDS = {
 }
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_trained_and_exact_are_one_function(kind):
+@pytest.mark.parametrize(
+    ("kind", "rate"), [*((kind, 0.0) for kind in KINDS), ("vq", 0.05), ("titok", 0.05), ("multiscale", 0.05)]
+)
+def test_trained_and_exact_are_one_function(kind, rate):
     plan = TOKENIZERS.find(kind)({**SMALL, **KINDS[kind]}, {})
     assert isinstance(plan, Autoencoder)
-    net = Net(plan, 0)
+    net = Net(plan, 0, rate)
     rng = np.random.default_rng(0)
     shape = (16, int(np.prod(plan.sides)), plan.channels)
     top = 255 if plan.bits == 8 else 20000
@@ -50,6 +55,51 @@ def test_trained_and_exact_are_one_function(kind):
     expected = (expected + 1) * 127.5 if plan.bits == 8 else expected * (1 << 15)
     limit = {"audio_rvq": 20, "titok": 3}.get(kind, 0.51)  # the softmax of exact attention is rounded more
     assert np.abs(restored - expected).max() <= limit
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.2])
+def test_a_rate_trades_distortion_for_bits(rate):
+    """t = argmin_k ‖z − c_k‖² + λ · mean‖z‖² · log2(1/p_k); the tokenizer finds it as the nearest code."""
+    torch.manual_seed(0)
+    z = torch.randn(64, 16, 5)
+    z[..., -1] = 0
+    bottleneck = Nearest(5, 64, 0.25, rate)
+    for _ in range(300):
+        bottleneck(z)
+    bottleneck.eval()
+    _, indices, _ = bottleneck(z)
+    book = torch.from_numpy(bottleneck.export()["codebook"])
+    costs = (z[..., None, :-1] - book[:, :-1]).square().sum(-1)
+    distortion = costs.gather(-1, indices).mean()
+    counts = indices.flatten().bincount(minlength=64).float()
+    p = (counts / counts.sum()).clamp_min(1e-9)
+    if rate:
+        shares = bottleneck.shares.clamp_min(LEAST_SHARE / 64)
+        costs = costs - rate * z.square().sum(-1).mean() * shares.log2()
+    assert (costs.argmin(-1) == indices[..., 0]).float().mean() > 0.999
+    bits = -(p * p.log2()).sum()
+    assert (bits < 4, distortion > 1) == ((True, True) if rate else (False, False))
+    assert np.array_equal(nearest(z.numpy().reshape(-1, 5), book.numpy()), indices.flatten().numpy())
+
+
+def test_the_encoder_leaves_the_number_of_the_rate_at_zero(pictures):
+    run(*words("vq", "--max-steps", 20, "--rate", 0.05, "-q"))
+    tensors = safetensors.numpy.load_file("t/tokenizer.safetensors")
+    assert not tensors["encoder.out.weight"][-1].any() and tensors["encoder.out.weight"][:-1].any(1).all()
+    assert (tensors["codebook"][:, -1] > 0).all()
+    assert "0.05 · mean" in Path("t/README.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize("kind", ["fsq", "gumbel", "audio_rvq", "bpe"])
+def test_a_rate_needs_codes_that_are_nearest(corpus, kind):
+    said = run("train", "tokenizer", ".", "-o", "t", "--kind", kind, "--rate", 0.1, code=1).output
+    assert f"the tokenizer '{kind}' does not choose the nearest code: leave --rate out" in said
+    assert "multiscale, titok, vq, vqgan" in said
+
+
+def test_a_rate_needs_one_number_of_a_code(pictures):
+    said = run(*words("vq", "--max-steps", 2, "--rate", 0.1, "--set", "dim=1"), code=1).output
+    assert "dim=1 should be at least 2 with --rate" in said
 
 
 def test_the_first_frame_of_a_video_alone_is_a_picture():

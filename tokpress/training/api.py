@@ -82,6 +82,7 @@ def train_tokenizer(
     *,
     vocab_size: int | None = None,
     settings: Mapping[str, Any] | None = None,
+    rate: float | None = None,
     weights: Sequence[tuple[str, float]] = (),
     resume: bool = False,
     force: bool = False,
@@ -89,7 +90,7 @@ def train_tokenizer(
     command: str = "",
     **numbers: Any,
 ) -> Tokenizer:
-    """Train a tokenizer of a kind. Arguments and errors as of `train`.
+    """Train a tokenizer of a kind. rate: weight of the bits in the choice of codes. Other arguments and errors as of `train`.
 
     >>> bpe = train_tokenizer("bpe", [b"to be or not to be. " * 20], vocab_size=260)
     >>> bpe.vocab_size, bpe.decode(bpe.encode(b"to be")) == b"to be"
@@ -99,7 +100,7 @@ def train_tokenizer(
     values = dict(settings or {})
     with _place(output, resume) as folder, in_files(corpus, partial(_samples_of_kind, kind, values)) as paths:
         planned = plan.tokenizer(
-            kind, paths, folder, resume=resume, command=command, config=values, vocab_size=vocab_size, weights=list(weights),
+            kind, paths, folder, resume=resume, command=command, config=values, vocab_size=vocab_size, rate=rate, weights=list(weights),
             numbers=numbers,
         )  # fmt: skip
         return run.train_tokenizer(planned, folder, force, watcher, resume)

@@ -69,6 +69,8 @@ def tokenizer_card(
     training = _made_by(settings, minutes)
     if config := tokenizer.config():
         training.append(f"- settings: `{config}`")
+    if settings.rate:
+        training.append(f"- rate: bits weigh {settings.rate:g} · mean‖z‖² each in the choice of codes")
     if progress:
         training += [
             f"- {progress.tokens:,} values seen in {progress.step:,} steps and {progress.seconds / 60:.1f} minutes of training",

@@ -184,6 +184,8 @@ class TokenizerOptions:
     #: file for a sheet of reconstructions, written at each evaluation of a tokenizer of pictures
     sheet: Path | None = None
     resume: bool = False
+    #: weight of the bits in the choice of codes, in parts of the mean ‖z‖²
+    rate: float = 0.0
     #: `report` and `stop` of FitOptions
     step: Callable[[Progress], None] = lambda progress: None
     stop: Callable[[], bool] = lambda: False

@@ -62,7 +62,7 @@ def _of_preset(name: str, has_init: bool, resume: bool) -> tuple[Changes, Change
 
 def tokenizer(
     kind: str, corpus: list[str], folder: Path, *, resume: bool, command: str,
-    config: Changes, vocab_size: int | None, weights: list[tuple[str, float]], numbers: Changes,
+    config: Changes, vocab_size: int | None, rate: float | None, weights: list[tuple[str, float]], numbers: Changes,
 ) -> Settings:  # fmt: skip
     """The settings of a run that trains a tokenizer."""
     numbers = numbers_of(numbers)
@@ -75,6 +75,9 @@ def tokenizer(
         planned = Settings(corpus, weights, kind, config)
         planned = replace(planned, vocab_size=vocab_size or planned.vocab_size)
     _check_vocab_size(planned.tokenizer, vocab_size)
+    if rate is not None:
+        _check_rate(planned.tokenizer, rate)
+        planned = replace(planned, rate=float(rate))
     return _complete(planned, numbers, folder, command)
 
 
@@ -95,6 +98,20 @@ def _complete(planned: Settings, numbers: Changes, folder: Path, command: str) -
         planned = limited(planned, evaluate_seconds=min(60.0, max(3.0, 6 * planned.fit.max_minutes)))
     command = " && ".join(filter(None, [planned.command, command]))
     return replace(planned, title=os.path.basename(os.path.abspath(folder)), command=command)
+
+
+def _check_rate(tokenizer: str, rate: float) -> None:
+    """Raise TokpressError where the tokenizer does not choose the nearest code of a codebook, or the rate is no number from 0 on."""
+    if not 0 <= rate < math.inf:
+        raise TokpressError(f"rate={rate:g} should be a number from 0 on")
+    learner = tokenizer_learner(TOKENIZERS.find(tokenizer))
+    if rate and not (learner and learner.takes_rate):
+        kinds = [
+            name for name in TOKENIZERS.names() if (it := tokenizer_learner(TOKENIZERS.find(name))) and it.takes_rate
+        ]
+        raise TokpressError(
+            f"the tokenizer {tokenizer!r} does not choose the nearest code: leave --rate out, or take one of {', '.join(kinds)}"
+        )
 
 
 def _check_vocab_size(tokenizer: str | None, vocab_size: int | None) -> None:

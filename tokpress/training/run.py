@@ -339,6 +339,7 @@ def _fit_tokenizer(run: _Run, kind: type[Tokenizer], learner: TokenizerLearner, 
         run.checkpoint,
         run.folder / SHEET,
         run.resume,
+        settings.rate,
         run.report,
         run.watcher.stop,
     )

@@ -38,6 +38,8 @@ class Settings:
     tokenizer: str = "bpe"
     #: settings of the tokenizer (`train tokenizer --set`)
     tokenizer_config: dict[str, Any] = field(default_factory=dict)
+    #: weight of the bits in the choice of codes (`train tokenizer --rate`)
+    rate: float = 0.0
     vocab_size: int = 4096
     prior: str = "mingru"
     prior_config: dict[str, Any] = field(default_factory=dict)

@@ -44,12 +44,14 @@ def fit_autoencoder(cls: type[Autoencoder], paths: Sequence[Path], options: Toke
 class Net(nn.Module):
     """Encoder, bottleneck and decoder of a tokenizer."""
 
-    def __init__(self, tokenizer: Autoencoder, seed: int) -> None:
+    def __init__(self, tokenizer: Autoencoder, seed: int, rate: float = 0.0) -> None:
         super().__init__()
         torch.manual_seed(seed)
         self.plan = tokenizer
-        self.bottleneck = bottleneck_of(tokenizer)
+        self.bottleneck = bottleneck_of(tokenizer, rate)
         self.encoder = TrainedFields(tokenizer.encoder, tokenizer.sides, tokenizer.channels, seed)
+        if zeros := self.bottleneck.zeros:  # these weights get no gradient, so they stay 0
+            self.encoder.values["encoder/out"].data[-zeros:] = 0
         self.critic = critic_of(tokenizer)
         self.decoder = TrainedFields(tokenizer.decoder, tokenizer.shape_of_codes(), tokenizer.code_dim(), seed + 1)
 
@@ -107,7 +109,7 @@ class AutoencoderTask:
         self.items = Crops(paths, options.weights, plan.sides, plan.channels, plan.bits, config.seed)
         self.corpus_size = self.items.values
         keep_freed_memory()
-        self.net = Net(plan, config.seed)
+        self.net = Net(plan, config.seed, options.rate)
         gpu = "cuda" if torch.cuda.is_available() else "cpu"
         self.device = torch.device(gpu if config.device == "auto" else config.device)
         self.net.to(self.device)

@@ -92,6 +92,8 @@ class TokenizerLearner:
     sized_by: str = "--vocab-size V"
     #: smallest --vocab-size; by default the 256 bytes
     least_symbols: int = 256
+    #: whether the choice of codes can weigh their bits (`train tokenizer --rate`)
+    takes_rate: bool = False
 
     def fit(self, cls: type[Tokenizer], paths: Sequence[Path], options: TokenizerOptions) -> Tokenizer:
         """Learn a tokenizer of this class from the files."""

@@ -19,10 +19,12 @@ from ..nets.adversarial import Critic
 from ..nets.bottlenecks import Bottleneck, Concrete, Lattice, Nearest, Residual, Scales, Signs
 
 
-def bottleneck_of(tokenizer: Autoencoder) -> Bottleneck:
-    """Raises TokpressError where its class has none."""
+def bottleneck_of(tokenizer: Autoencoder, rate: float = 0.0) -> Bottleneck:
+    """rate: weight of the bits in the choice of codes, for kinds whose learner takes it. Raises TokpressError where its class has none."""
     method = getattr(tokenizer, "bottleneck", None)
-    bottleneck: Bottleneck = method() if method else _built_in(tokenizer)
+    if method and rate:
+        raise TokpressError(f"the tokenizer {tokenizer.name!r} has a bottleneck of its own: leave --rate out")
+    bottleneck: Bottleneck = method() if method else _built_in(tokenizer, rate)
     return bottleneck
 
 
@@ -36,41 +38,42 @@ def critic_of(tokenizer: Autoencoder) -> Critic | None:
 
 
 @singledispatch
-def _built_in(tokenizer: Autoencoder) -> Bottleneck:
+def _built_in(tokenizer: Autoencoder, rate: float) -> Bottleneck:
     raise TokpressError(
         f"the tokenizer {tokenizer.name!r} has no bottleneck to train with; give it a method bottleneck()"
     )
 
 
 @_built_in.register
-def _(tokenizer: VQTokenizer) -> Bottleneck:
-    return Nearest(tokenizer.dim(), tokenizer.symbols(), tokenizer.settings["commitment"])
+def _(tokenizer: VQTokenizer, rate: float) -> Bottleneck:
+    return Nearest(tokenizer.dim(), tokenizer.symbols(), tokenizer.settings["commitment"], rate)
 
 
 @_built_in.register
-def _(tokenizer: GumbelTokenizer) -> Bottleneck:
+def _(tokenizer: GumbelTokenizer, rate: float) -> Bottleneck:
     s = tokenizer.settings
     return Concrete(tokenizer.symbols(), tokenizer.dim(), s["sharpness"], s["kl"])
 
 
 @_built_in.register
-def _(tokenizer: MultiscaleTokenizer) -> Bottleneck:
+def _(tokenizer: MultiscaleTokenizer, rate: float) -> Bottleneck:
     side = isqrt(prod(tokenizer.latent))
-    return Scales(tokenizer.dim(), tokenizer.symbols(), tokenizer.scales(), side, tokenizer.settings["commitment"])
+    commitment = tokenizer.settings["commitment"]
+    return Scales(tokenizer.dim(), tokenizer.symbols(), tokenizer.scales(), side, commitment, rate)
 
 
 @_built_in.register
-def _(tokenizer: FSQTokenizer) -> Bottleneck:
+def _(tokenizer: FSQTokenizer, rate: float) -> Bottleneck:
     return Lattice(tokenizer.levels())
 
 
 @_built_in.register
-def _(tokenizer: LFQTokenizer) -> Bottleneck:
+def _(tokenizer: LFQTokenizer, rate: float) -> Bottleneck:
     s = tokenizer.settings
     return Signs(tokenizer.dim(), s["entropy"], s["diversity"], s["commitment"])
 
 
 @_built_in.register
-def _(tokenizer: AudioRVQTokenizer) -> Bottleneck:
+def _(tokenizer: AudioRVQTokenizer, rate: float) -> Bottleneck:
     s = tokenizer.settings
     return Residual(tokenizer.dim(), tokenizer.symbols(), s["levels"], s["commitment"])

@@ -43,6 +43,12 @@ TOKENIZER_LEARNERS = {
     "learned.autoencoder:Autoencoder": TokenizerLearner(
         "autoencoder:fit_autoencoder", takes_settings=True, trains=True, sized_by="--set codes=K"
     ),
+    "learned.vq:VQTokenizer": TokenizerLearner(
+        "autoencoder:fit_autoencoder", takes_settings=True, trains=True, sized_by="--set codes=K", takes_rate=True
+    ),
+    "learned.gumbel:GumbelTokenizer": TokenizerLearner(
+        "autoencoder:fit_autoencoder", takes_settings=True, trains=True, sized_by="--set codes=K"
+    ),
     "learned.fsq:FSQTokenizer": TokenizerLearner(
         "autoencoder:fit_autoencoder",
         takes_settings=True,

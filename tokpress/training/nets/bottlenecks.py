@@ -36,6 +36,8 @@ def library() -> ModuleType:
 class Bottleneck(nn.Module, ABC):
     #: dead codes (hardly used ones) replaced since the last `take_replaced`; None: not counted
     replaced: int | None = None
+    #: the number of last numbers of z that are 0
+    zeros: int = 0
 
     @abstractmethod
     def forward(self, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -69,21 +71,66 @@ class Bottleneck(nn.Module, ABC):
         return {}
 
 
+#: shares p_k of the codes, and the mean ‖z‖², move by 1 − DECAY in each step; p_k counts as at least LEAST_SHARE / K
+DECAY, LEAST_SHARE = 0.99, 1 / 16
+
+
 class Nearest(Bottleneck):
     """VQ: the nearest code, updated by moving averages (van den Oord et al. 2017, appendix A.1); a code that is hardly used
-    is replaced by a vector of the batch (Dhariwal et al. 2020, §3.2)."""
+    is replaced by a vector of the batch (Dhariwal et al. 2020, §3.2).
 
-    def __init__(self, dim: int, codes: int, commitment: float) -> None:
+    rate: λ of entropy-constrained VQ (Chou, Lookabaugh & Gray 1989), in parts of the mean ‖z‖²:
+
+        t = argmin_k ‖z − c_k‖² + λ · mean‖z‖² · log2(1/p_k)        p_k: share of the z that choose code k
+
+    With λ > 0 the last number of z is 0, and the last number of c_k is the root of the term on the right. So t is the nearest code,
+    in training and in the tokenizer."""
+
+    #: p_k [K], and the mean ‖z‖²
+    shares: Tensor
+    power: Tensor
+
+    def __init__(self, dim: int, codes: int, commitment: float, rate: float = 0.0) -> None:
         super().__init__()
+        if rate and dim < 2:
+            raise TokpressError(f"dim={dim} should be at least 2 with --rate, which takes one number of a code")
         self.inner = library().VectorQuantize(
             dim=dim, codebook_size=codes, decay=0.95, kmeans_init=True, threshold_ema_dead_code=2,
             commitment_weight=commitment,
         )  # fmt: skip
         self.count_replaced([self.inner])
+        self.rate, self.zeros = rate, int(rate > 0)
+        if rate:
+            self.register_buffer("shares", torch.full((codes,), 1 / codes))
+            self.register_buffer("power", torch.zeros(()))
 
     def forward(self, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        codes, indices, loss = self.inner(z)
+        z = self.without_last(z)
+        codes, indices, loss = self.quantize(z)
+        self.weigh(z, indices)
+        return codes, indices, loss
+
+    def without_last(self, z: Tensor) -> Tensor:
+        """z with 0 as its last number where λ > 0."""
+        return F.pad(z[..., :-1], (0, 1)) if self.rate else z
+
+    def quantize(self, z: Tensor, learn: bool = True) -> tuple[Tensor, Tensor, Tensor]:
+        """(codes, indices, loss) by the codes as they are; then the codes learn."""
+        codes, indices, loss = self.inner(z, freeze_codebook=not learn)
         return codes, indices[..., None], loss.sum()
+
+    @torch.no_grad()
+    def weigh(self, z: Tensor, indices: Tensor) -> None:
+        """Set the last numbers of the codes by the bits of a training step."""
+        if not (self.rate and self.training):
+            return
+        power, codes = z.square().sum(-1).mean(), len(self.shares)
+        self.power.copy_(torch.where(self.power > 0, self.power.lerp(power, 1 - DECAY), power))
+        counts = indices.flatten().bincount(minlength=codes).float()
+        self.shares.lerp_(counts / counts.sum(), 1 - DECAY)
+        bits = -self.shares.clamp_min(LEAST_SHARE / codes).log2()
+        book, last = self.inner._codebook, (self.rate * self.power * bits).sqrt()
+        book.embed[..., -1], book.embed_avg[..., -1] = last, last * book.cluster_size
 
     def export(self) -> dict[str, np.ndarray]:
         return {"codebook": self.inner.codebook.detach().cpu().numpy()}
@@ -109,32 +156,44 @@ class Residual(Bottleneck):
 
 
 class Scales(Bottleneck):
-    """VQ of a picture at several scales, each of the residual of the coarser ones, with one codebook (Tian et al. 2024, §3.2)."""
+    """VQ of a picture at several scales, each of the residual of the coarser ones, with one codebook (Tian et al. 2024, §3.2).
 
-    def __init__(self, dim: int, codes: int, scales: list[int], side: int, commitment: float) -> None:
+    The codebook learns once a step, from all scales together: a coarse scale alone has fewer vectors than there are codes. With
+    λ > 0 the last numbers of the codes add up in the residual, so the bits of the s-th scale weigh about s · λ."""
+
+    def __init__(
+        self, dim: int, codes: int, scales: list[int], side: int, commitment: float, rate: float = 0.0
+    ) -> None:
         super().__init__()
         self.scales, self.side = scales, side
-        self.nearest = Nearest(dim, codes, commitment)
+        self.nearest = Nearest(dim, codes, commitment, rate)
+        self.zeros = self.nearest.zeros
 
     def forward(self, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        z = self.nearest.without_last(z)
         residual = z.unflatten(1, (self.side, self.side)).permute(0, 3, 1, 2)
         if not self.nearest.inner._codebook.initted:  # by vectors of the finest scale: the coarsest has too few
-            self.nearest(z)
-        total, indices, losses = torch.zeros_like(residual), [], []
+            self.nearest.quantize(z)
+        total, vectors, indices, losses = torch.zeros_like(residual), [], [], []
         for side in self.scales:
             f = self.side // side
             pooled = F.avg_pool2d(residual, f).flatten(2).transpose(1, 2)
-            codes, scale_indices, loss = self.nearest(pooled)
+            codes, scale_indices, loss = self.nearest.quantize(pooled, learn=False)
             upsampled = codes.transpose(1, 2).unflatten(2, (side, side))
             upsampled = upsampled.repeat_interleave(f, 2).repeat_interleave(f, 3)
             total = total + upsampled
             # gradients of a scale's loss reach z through its own codes only
             residual = residual - upsampled.detach()
+            vectors.append(pooled.detach())
             indices.append(scale_indices.flatten(1))
             losses.append(loss)
+        all_indices = torch.cat(indices, 1)
+        if self.training:
+            self.nearest.quantize(torch.cat(vectors, 1))
+            self.nearest.weigh(z, all_indices)
         codes = total.flatten(2).transpose(1, 2)
         # straight-through, of all scales together
-        return z + (codes - z).detach(), torch.cat(indices, 1), sum(losses) / len(losses)
+        return z + (codes - z).detach(), all_indices, torch.stack(losses).mean()
 
     def export(self) -> dict[str, np.ndarray]:
         return self.nearest.export()
