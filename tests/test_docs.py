@@ -47,7 +47,8 @@ def bash(code: str, folder: Path, check: bool = True) -> str:
     words = ["bash", "-euo", "pipefail", "-c", code]
     environment = {**os.environ, "PATH": path, "TOKPRESS_CACHE": f"{folder}.cache"}
     done = subprocess.run(
-        words, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        words, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        text=True, errors="replace",  # samples may be no text
     )  # fmt: skip
     assert done.returncode == 0 or not check, f"{code}\n{done.stdout}"
     return done.stdout

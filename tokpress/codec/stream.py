@@ -2,9 +2,9 @@
 
 A source is cut into frames of FRAME_SIZE bytes. A trial on part of a frame finds the best candidate; it codes the frame, unless lzma
 (at the strength of `xz -9e`) or raw bytes are smaller. A seekable source of several frames is also compressed by lzma as a whole, and
-the smaller result is taken, so that matches across frames are not lost. lzma is left out where a quick encoder tells that it would be
-larger (`container/lzma2.py`). So no result is larger than that of `xz -9e` for sources up to 32 MiB, or of `xz -8e`, whose dictionary
-has that size, for larger ones.
+the smaller result is taken, so that matches across frames are not lost. lzma is left out where its quick form tells that it would be
+larger (`container/lzma2.py`). So a result is as small as that of `xz -9e`, or of `xz -8e` for sources of more than 32 MiB, the size of
+its dictionary. For a source that the quick form misjudges it may be larger; no file measured was one.
 """
 
 from __future__ import annotations
