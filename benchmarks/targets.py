@@ -165,10 +165,14 @@ def _models(ours: str, most: int) -> Target:
     return Target(name, f"≤ {most:,}", ("English",), ours, model_bytes, form, most, at_most=True, first=True)
 
 
+#: how many times zpaq's speed is asked of our codecs
+BESIDE_ZPAQ = {"tokpress": 1.0, "tokpress:fast": 3.0}
+
+
 def _beside_zpaq(ours: str, action: str) -> Target:
-    asked = (ours, action) == ("tokpress", "decompress")
-    name = f"English, files from 1 MB: {ours} {action}es as fast as zpaq, whole processes"
-    return Target(name, "≥ 1" if asked else "–", ("English",), ours, speed_to_peer(action), extremes, 1.0 if asked else None,
+    bound = BESIDE_ZPAQ.get(ours)
+    name = f"English, files from 1 MB: speed over zpaq's, {ours} {action}es, whole processes"
+    return Target(name, "–" if bound is None else f"≥ {bound:g}", ("English",), ours, speed_to_peer(action), extremes, bound,
                   peer="zpaq", low=1_000_000)  # fmt: skip
 
 

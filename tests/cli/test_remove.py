@@ -297,7 +297,7 @@ def test_a_compressed_file_that_is_written_to_meanwhile(run, place, tiny, change
 @pytest.mark.parametrize("frames", [(), ("--frame-size", "1K")])
 @pytest.mark.parametrize("change", [each for each in CHANGES if each != "is another"])
 def test_a_source_that_changes_between_its_frames(run, place, tiny, change, frames, monkeypatch):
-    """Whatever was read of it: an error, not a mixture. lzma reads all of it first, then the models do."""
+    """Whatever was read of it: an error, not a mixture. lzma reads all of it, quickly at first, and so do the models."""
     (place / "a").write_bytes(DATA)
     changed_by(monkeypatch, "choose_frame", change, "a")
     told = run("compress", *frames, "-m", tiny, "a", code=1).stderr

@@ -183,18 +183,21 @@ def _compress_frames(source: BinaryIO, out: BinaryIO, options: Options, limit: f
 
 
 def _lzma_whole(source: BinaryIO, length: int, spool: BinaryIO, report: Report) -> FrameHeader | None:
-    """Write the source as one lzma payload to `spool`. Returns its header, or None where the source grew meanwhile."""
+    """Write the source as one lzma payload to `spool`. Returns its header, or None where the source grew or shrank
+    meanwhile."""
     crc, seen, digest = 0, 0, Digest()
     with in_turn(lambda: report(0)):
         encoder = LzmaEncoder(length)
         while piece := read_some(source, PIECE):
             crc, seen = zlib.crc32(piece, crc), seen + len(piece)
             if seen > length:
-                return None
+                return None  # it may have no end
             digest.take(piece)
             spool.write(encoder.compress(piece))
             report(seen)
         spool.write(encoder.finish())
+    if seen != length:
+        return None
     size = spool.tell()
     spool.seek(0)
     whole = digest.value() if ends_with_digest(True, 0, seen) else b""
