@@ -53,7 +53,7 @@ def rows_of(values: dict[str, dict[str, Any]]) -> dict[str, list[Row]]:
 @benchmark(
     "rates",
     page="README.md, docs/results.md, docs/rates.svg",
-    takes="3 hours (1 hour with --set models=fast)",
+    takes="1 hour (15 minutes with --set models=fast --set against=zpaq,xz)",
     settings={
         "against": ("xz", "zstd", "brotli", "bzip3", "ppmd", "zpaq"),
         "models": ("fast", "best"),
