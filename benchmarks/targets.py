@@ -188,12 +188,12 @@ TARGETS = (
     *(_rate("text/calgary/book1", ours, 1.78) for ours in BOTH),
     *(_rate("silesia/dickens", ours, 1.4) for ours in BOTH),
     *(_decoding(set_name, "tokpress", 100_000, 1e5) for set_name in ("English", "mixed")),
-    *(_decoding(set_name, "tokpress:text-large", 1_000_000, 4e4) for set_name in ("English", "mixed")),
+    _decoding("English", "tokpress:best", 1_000_000, 4e4),
     Target("both sets, no binaries, files from 100,000 bytes: tokpress compresses as fast as it decompresses", "≥ 1, each",
            ("English", "mixed"), "tokpress", encode_to_decode, lambda f, n: f"{count(f, n)}; {extremes(f, n)}", 1.0,
            low=100_000, binaries=False),
     _models("tokpress", 8_000_000),
-    _models("tokpress:text-large", 25_000_000),
+    _models("tokpress:best", 25_000_000),
     *(_beside_zpaq(ours, action) for ours in ("tokpress", "tokpress:fast", "tokpress:best")
       for action in ("compress", "decompress")),
 )  # fmt: skip

@@ -139,7 +139,7 @@ class WithLevels(options.Command):
     options.force("Overwrite files; compress .tokp files again."),
     options.recursive, options.keep, options.remove,
     click.option("--fast", is_flag=True, help="Leave out the text model; faster."),
-    click.option("--best", is_flag=True, help="Add a larger text model; some 20 times slower."),
+    click.option("--best", is_flag=True, help="Add a larger text model; 5 to 10 times slower."),
     options.model(show_default="best shipped one"), options.context, options.quiet, options.verbose,
 )  # fmt: skip
 @options.all_of(

@@ -63,7 +63,7 @@ class Result(NamedTuple):
     options.files, options.recursive,
     options.force("Also files of this release."),
     click.option("--fast", is_flag=True, help="Leave out the text model; faster."),
-    click.option("--best", is_flag=True, help="Add a larger text model; some 20 times slower."),
+    click.option("--best", is_flag=True, help="Add a larger text model; 5 to 10 times slower."),
     click.option("--to", type=options.FileName(), metavar="NAME|DIR", help="Model of the new files.", show_default="best shipped one"),
     options.models, options.context, options.embed, options.quiet, options.verbose,
     options.plugins, options.threads, options.kernel,
