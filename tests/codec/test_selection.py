@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import tokpress.codec.options
 from tokpress.codec import choose, selection
 from tokpress.codec.efforts import EFFORTS
 from tokpress.codec.options import Options
@@ -95,6 +96,14 @@ def test_lzma_wins_by_matches_far_apart(options):
 def test_full_lzma_is_left_out_only_where_it_would_lose():
     """The bound from the quick encoder holds for sources of many kinds."""
     draw = np.random.default_rng(6)
+
+    def copies(letters, changed, count=15, size=20_000):
+        """Copies of one sequence of letters, in each of which a share of them has changed."""
+        pile = np.tile(draw.choice(list(letters), size), (count, 1))
+        hit = draw.random(pile.shape) < changed
+        pile[hit] = draw.choice(list(letters), int(hit.sum()))
+        return pile.astype(np.uint8).tobytes()
+
     changed = np.tile(draw.integers(97, 123, 20_000), 20)
     changed[draw.integers(0, len(changed), 4000)] = 32
     kinds = {
@@ -103,12 +112,19 @@ def test_full_lzma_is_left_out_only_where_it_would_lose():
         "noise": draw.bytes(300_000),
         "records": np.cumsum(draw.integers(-9, 9, (90_000, 2)), 0).astype("<i4").tobytes(),
         "letters": draw.choice(list(b"ACGT"), 300_000).astype(np.uint8).tobytes(),
+        "copies of bases": copies(b"ACGT", 0.01),
+        "distant copies of bases": copies(b"ACGT", 0.1),
+        "bits as digits": copies(b"01", 0, 6, 50_000),
+        "digits": copies(b"0123456789", 0.01),
+        "bases after text": b"".join(b"%d bottles of beer\n" % n for n in range(9000)) + copies(b"ACGTN\n", 0.01),
         "sparse": np.where(draw.random(300_000) < 0.01, 255, 0).astype(np.uint8).tobytes(),
         "drafts": changed.astype(np.uint8).tobytes(),
     }
     for name, source in kinds.items():
         quick = lzma2.lzma_encode(source, lzma2.QUICK)
-        assert lzma2.least_size(len(quick)) < len(lzma2.lzma_encode(source)), name
+        least = lzma2.least_size(len(quick), lzma2.few_symbols(source), len(source))
+        assert least < len(lzma2.lzma_encode(source)), name
+        assert least or name not in ("text", "code", "noise", "records"), name
 
 
 def test_tokens_of_the_text_model_tell_prose():
@@ -123,6 +139,23 @@ def test_tokens_of_the_text_model_tell_prose():
 @pytest.mark.parametrize("size", range(choose.LONGER + 2))
 def test_a_source_that_cannot_shrink_is_stored(size):
     assert choose.choose_frame(bytes(size), Options(), lambda done: None).payload == bytes(size)
+
+
+def test_best_takes_few_lanes_where_nobody_chose(monkeypatch):
+    """A stored number of lanes comes back; without it the prior's rule gives it."""
+    monkeypatch.setattr(tokpress.codec.options, "BEST_LANES", 1)
+    source = b"".join(sorted(path.read_bytes() for path in Path(selection.__file__).parent.glob("*.py")))[:20_000]
+    rule = store.load("text-large").prior.rules.lanes
+
+    def lanes(**options):
+        coded = choose.choose_frame(source, Options(**options), lambda done: None)
+        model, count, lanes = coded.model, coded.tokens, coded.lanes
+        assert model.name == "text-large" and rule(count) > 1
+        assert model.decode(coded.payload, count, lanes or rule(count), length=len(source)) == source
+        return lanes
+
+    assert lanes(effort="best") == 1 and lanes(effort="best", lanes=3) == 3
+    assert lanes(models=[store.load("text-large")]) is None
 
 
 def test_each_effort_has_candidates_with_and_without_samples():

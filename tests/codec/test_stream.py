@@ -86,6 +86,28 @@ def test_the_models_swapped_under_one_id():
     assert out.getvalue() == b""
 
 
+class EndsEarly(io.BytesIO):
+    """A file that is truncated and written again: in one of the passes over it, it ends early."""
+
+    def __init__(self, source, short):
+        super().__init__(source)
+        self.passes, self.short, self.length = 0, short, len(source)
+
+    def read(self, size=-1):
+        self.passes += self.tell() == 0
+        left = self.length - 65_536 * (self.passes == self.short) - self.tell()
+        return super().read(max(0, min(size, left)))
+
+
+@pytest.mark.parametrize("short", range(5))
+def test_a_source_that_is_short_in_one_pass(short):
+    """What a pass wrote is no part of what the next one writes. The file holds what one of the passes saw."""
+    source = np.random.default_rng(1).bytes(1 << 14) * 64
+    compress_stream(EndsEarly(source, short), out := io.BytesIO(), Options(effort="fast", frame_size=1 << 16))
+    decompress_stream(io.BytesIO(out.getvalue()), back := io.BytesIO())
+    assert back.getvalue() in (source, source[:-65_536])
+
+
 # --- progress
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import codecs
 from collections.abc import Sequence
 
-from ..container.lzma2 import Packing, least_size, lzma_encode, quick_encoder
+from ..container.lzma2 import Packing, few_symbols, least_size, lzma_encode, quick_encoder
 from ..exact.threads import start_in_background, threads
 from ..media.grid import Grid
 from ..models import store
@@ -44,8 +44,7 @@ def choose_frame(source: bytes, options: Options, report: Report, grid: Grid | N
 
 
 def _choose_by_part(source: bytes, options: Options, report: Report, grid: Grid | None) -> EncodedFrame:
-    """Choose by trials of a part of the source. lzma packs all of it: first quickly, and then at full strength, unless the best model is
-    smaller than lzma can be. It stops as soon as it is larger."""
+    """Choose by trials of a part of the source. A quick encoder packs all of it beside the trials (`_by_part`)."""
     last = 0
 
     def report_and_keep(done: int) -> None:
@@ -66,6 +65,7 @@ def _choose_by_part(source: bytes, options: Options, report: Report, grid: Grid 
 def _by_part(
     source: bytes, quick: Packing, packing: Packing, options: Options, report: Report, grid: Grid | None
 ) -> EncodedFrame:
+    """`packing`, lzma at full strength, is left out where the best model is below `least_size`. It stops where it exceeds its limit."""
     part, part_grid = part_to_try(source, grid)
     part_packed = lzma_encode(part)
     if _is_enough(part_packed, part, options) and _is_enough(whole := packing.go_on(), source, options):
@@ -73,7 +73,7 @@ def _by_part(
     packed_quickly = start_in_background(quick.go_on)
     trials = _Trials(part, part_grid, options, report)
     choice = trials.select(len(part_packed), len(source))
-    least = least_size(len(packed_quickly() or source))
+    least = least_size(len(packed_quickly() or b""), few_symbols(source), len(source))
     if choice is None or (choice.number in trials.encoded and choice.payload >= len(part)):
         return _smaller(None, packing.go_on(), source, options)
     expected, packed = choice.payload / len(part) * len(source), packing.go_on

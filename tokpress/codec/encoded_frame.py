@@ -93,6 +93,7 @@ def encode(
         tokens,
         options.kernel,
         context=context.tokens(model) if context else None,
+        most_lanes=options.most_lanes,
     )
     if context:
         return EncodedFrame(Kind.CONTEXT, size, payload, model, count, context=context)

@@ -11,7 +11,7 @@ from ..container.frames import MAX_LANES, MAX_SOURCE
 from ..errors import TokpressError
 from ..models.model import Model
 from ..tokenizers.samples import ItemTokenizer
-from .efforts import EFFORTS, Effort
+from .efforts import BEST_LANES, EFFORTS, Effort
 
 if TYPE_CHECKING:
     from .context import Context
@@ -60,6 +60,11 @@ class Options:
         self._check_losses(losing)
         if self.context and ((self.lanes or 1) != 1 or self.lossy or self.completes):
             raise TokpressError("a context needs one lane and a lossless model: leave --lanes and --lossy out")
+
+    @property
+    def most_lanes(self) -> int:
+        """The most lanes of a frame where `lanes` is None."""
+        return BEST_LANES if self.effort == "best" else MAX_LANES
 
     def _check_losses(self, losing: list[Model]) -> None:
         """`losing`: the models whose tokenizers lose information. Raises TokpressError where that was not asked for."""

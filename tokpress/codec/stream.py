@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple, cast
 from ..container import proportion
 from ..container.digest import Digest
 from ..container.frames import Damaged, FrameHeader, Kind, ends_with_digest, short_check, write_frame
-from ..container.lzma2 import LzmaEncoder, in_turn, least_size, quick_encoder
+from ..container.lzma2 import LzmaEncoder, few_symbols, in_turn, least_size, quick_encoder
 from ..container.varint import PIECE, as_bytes, need, read_some, write_all
 from ..exact.threads import processors
 from ..models import store
@@ -204,15 +204,15 @@ def _lzma_whole(source: BinaryIO, length: int, spool: BinaryIO, report: Report) 
     return FrameHeader(kind=Kind.LZMA, source_length=seen, payload_length=size, source_crc=crc, digest=whole)
 
 
-def _lzma_quickly(source: BinaryIO, length: int, report: Report) -> int:
-    """Bytes of the source as one payload of the quick encoder."""
-    size = seen = 0
+def _least_of_lzma(source: BinaryIO, length: int, report: Report) -> float:
+    """`least_size` of the source as one payload."""
+    size = seen = few = 0
     with in_turn(lambda: report(0)):
         encoder = quick_encoder(length)
         while seen < length and (piece := read_some(source, PIECE)):
-            size, seen = size + len(encoder.compress(piece)), seen + len(piece)
+            size, seen, few = size + len(encoder.compress(piece)), seen + len(piece), few + few_symbols(piece)
             report(seen)
-        return size + len(encoder.finish())
+        return least_size(size + len(encoder.finish()), few, seen)
 
 
 def compress_stream(source: BinaryIO, out: BinaryIO, options: Options | None = None) -> Summary:
@@ -228,13 +228,15 @@ def compress_stream(source: BinaryIO, out: BinaryIO, options: Options | None = N
         return cast(Summary, _compress_frames(source, out, options))
     import tempfile  # slow to import, and rarely needed
 
-    start, work = source.tell(), _Stages(options.report, length)
-    least = least_size(_lzma_quickly(source, length, work.stage(QUICK_SHARE)))
+    start, stages = source.tell(), _Stages(options.report, length)
+    least = _least_of_lzma(source, length, stages.stage(QUICK_SHARE))
     with tempfile.TemporaryFile() as spool, tempfile.TemporaryFile() as frames:
 
         def pack() -> FrameHeader | None:
             source.seek(start)
-            return _lzma_whole(source, length, spool, work.stage(LZMA_SHARE))
+            spool.seek(0)
+            spool.truncate()  # of a pass in which the source was shorter
+            return _lzma_whole(source, length, spool, stages.stage(LZMA_SHARE))
 
         header, summary = None, None
         if options.models is None and least * LZMA_ENOUGH < length:  # lzma alone may do
@@ -242,7 +244,7 @@ def compress_stream(source: BinaryIO, out: BinaryIO, options: Options | None = N
         if header is None or header.payload_length * LZMA_ENOUGH >= length:
             source.seek(start)
             limit = header.payload_length + 32 if header else math.inf
-            frame_options = replace(options, report=work.stage(1 - work.begun - (0 if header else LZMA_SHARE)))
+            frame_options = replace(options, report=stages.stage(1 - stages.begun - (0 if header else LZMA_SHARE)))
             summary = _compress_frames(source, frames, frame_options, limit)
             if summary and header is None and summary.file_bytes >= least and summary.source_bytes == length:
                 header = pack()

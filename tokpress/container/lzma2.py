@@ -4,7 +4,8 @@ The encoder takes 11.5 bytes for each byte of the dictionary: 190 MB for a frame
 dictionary is larger than 32 MiB (390 MB), the size of `xz -8e`.
 
 At full strength it is slower than some models. A quick encoder, at the strength of `xz -1` with the same dictionary, takes a tenth of the
-time; what the full one could reach is known well enough from its result (`LEAST`) to leave it out where a model is far better.
+time; what the full one could reach is known well enough from its result (`LEAST`) to leave it out where a model is far better. It finds few
+copies among few different bytes (bases of DNA): there its result tells nothing.
 """
 
 import lzma
@@ -18,8 +19,10 @@ from ..errors import ChecksumError
 from .varint import ADVICE, PIECE, size
 
 FULL, QUICK = 9 | lzma.PRESET_EXTREME, 1
-#: The full encoder's bytes over the quick one's: more than that for all files that were measured (docs/notes/text.md).
+#: The full encoder's bytes over the quick one's: more than that for all training texts and test files (docs/notes/text.md).
 LEAST = 0.68
+#: a stretch of AT_ONCE bytes has few symbols where its first PROBE bytes have 2 to FEW different ones; a source, where a SHARE-th of it has
+PROBE, FEW, SHARE = 1 << 11, 10, 16
 #: source bytes between two comparisons with the limit
 AT_ONCE = 1 << 16
 MAX_DICTIONARY = 28  # largest first byte of a payload that is read: 64 MiB, the size of `xz -9`
@@ -123,9 +126,21 @@ def quick_encoder(source_length: int) -> LzmaEncoder:
     return LzmaEncoder(source_length, QUICK)
 
 
-def least_size(quick: int) -> float:
-    """What the full encoder's payload exceeds, where the quick one's has so many bytes."""
-    return LEAST * quick
+def few_symbols(source: bytes) -> int:
+    """How many bytes of a source lie in stretches of few symbols, and not in a run of one.
+
+    >>> few_symbols(b"ACGT" * 20_000), few_symbols(bytes(80_000)), few_symbols(bytes(range(200)) * 400)
+    (80000, 0, 0)
+    """
+    starts = range(0, len(source), AT_ONCE)
+    few = [at for at in starts if 2 <= len(set(source[at : at + PROBE])) <= FEW]
+    return sum(min(AT_ONCE, len(source) - at) for at in few)
+
+
+def least_size(quick: int, few: int, length: int) -> float:
+    """What the full encoder's payload exceeds, where the quick one's has `quick` bytes. few: bytes of the source, of `length`, in
+    stretches of few symbols."""
+    return 0 if few * SHARE > length else LEAST * quick
 
 
 def lzma_encode(source: bytes, preset: int = FULL) -> bytes:

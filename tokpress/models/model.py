@@ -23,7 +23,7 @@ from ..coding import Codec, Frame
 from ..coding.context import ContextTokens, States
 from ..container import proportion
 from ..container.digest import digest_of
-from ..container.frames import CONTEXT_BYTES
+from ..container.frames import CONTEXT_BYTES, MAX_LANES
 from ..container.varint import as_bytes
 from ..errors import ChecksumError, ModelError, TokenizerError, TokpressError
 from ..lazy import np
@@ -148,10 +148,11 @@ class Model(OnHub):
         kernel: str = "auto",
         threads: int = 0,
         context: ContextTokens | None = None,
+        most_lanes: int = MAX_LANES,
     ) -> tuple[bytes, int, int]:
         """Encode one frame. Returns (payload, number of tokens, number of lanes).
 
-        lanes: by default as many as the prior's rules give, and 1 with a context (`context`). report: called with the share done, 0 … 1. grid: where the source has
+        lanes: by default as many as the prior's rules give, at most `most_lanes`, and 1 with a context (`context`). report: called with the share done, 0 … 1. grid: where the source has
         samples. tokens: the tokens of the source, if the caller has them already; they are not checked.
 
         Raises TokenizerError if a lossless tokenizer does not restore this source."""
@@ -161,7 +162,7 @@ class Model(OnHub):
                 self._check_tokens(source, tokens)
         count, rules, tokenizer = len(tokens), self.prior.rules, self.tokenizer
         grid = self._grid_of(source, grid)
-        lanes = max(1, min(lanes or rules.lanes(count), count))
+        lanes = max(1, min(lanes or min(rules.lanes(count), most_lanes), count))
         codec = self._codec(Frame(count, lanes, kernel, threads, grid, context=context))
         payload = self._pack_grid(grid) + codec.encode(rules.arrange(tokens), lambda done: report(done / max(count, 1)))
         lanes = codec.frame.lanes
