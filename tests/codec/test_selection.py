@@ -5,14 +5,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import tokpress.codec.options
 from tokpress.codec import choose, selection
-from tokpress.codec.efforts import EFFORTS
+from tokpress.codec.efforts import BEST_LANES, EFFORTS
+from tokpress.codec.encoded_frame import encode
 from tokpress.codec.options import Options
 from tokpress.codec.selection import LARGE, PROSE_TEXT, TRIAL_SIZE, Cost, Part, Selection, is_prose, may_be_prose
 from tokpress.container import lzma2
 from tokpress.container.frames import Kind
 from tokpress.models import store
+from tokpress.models.model import Model
+from tokpress.priors.lecture.histogram import HistogramPrior
+from tokpress.tokenizers.text.bytes import BytesTokenizer
 
 #: of a file up to TRIAL_SIZE; of a larger one; of one that is large
 WHOLE, PIECES, LARGE_PART = Part(1000, 1000, 600), Part(1000, LARGE // 2, 600), Part(1000, LARGE, 600)
@@ -141,21 +144,19 @@ def test_a_source_that_cannot_shrink_is_stored(size):
     assert choose.choose_frame(bytes(size), Options(), lambda done: None).payload == bytes(size)
 
 
-def test_best_takes_few_lanes_where_nobody_chose(monkeypatch):
-    """A stored number of lanes comes back; without it the prior's rule gives it."""
-    monkeypatch.setattr(tokpress.codec.options, "BEST_LANES", 1)
-    source = b"".join(sorted(path.read_bytes() for path in Path(selection.__file__).parent.glob("*.py")))[:20_000]
-    rule = store.load("text-large").prior.rules.lanes
+def test_best_takes_few_lanes_where_nobody_chose():
+    """Any other number than the rule's is stored, and comes back."""
+    source = bytes(range(97, 123)) * 400
+    ours = Model(BytesTokenizer(), HistogramPrior(256, np.ones(256, np.int64)))
+    rule = ours.prior.rules.lanes
 
     def lanes(**options):
-        coded = choose.choose_frame(source, Options(**options), lambda done: None)
-        model, count, lanes = coded.model, coded.tokens, coded.lanes
-        assert model.name == "text-large" and rule(count) > 1
-        assert model.decode(coded.payload, count, lanes or rule(count), length=len(source)) == source
-        return lanes
+        coded = encode(ours, source, Options(**options), lambda done: None)
+        assert ours.decode(coded.payload, coded.tokens, coded.lanes or rule(coded.tokens)) == source
+        return coded.lanes
 
-    assert lanes(effort="best") == 1 and lanes(effort="best", lanes=3) == 3
-    assert lanes(models=[store.load("text-large")]) is None
+    assert rule(len(source)) > BEST_LANES
+    assert lanes(effort="best") == BEST_LANES and lanes(effort="best", lanes=3) == 3 and lanes() is None
 
 
 def test_each_effort_has_candidates_with_and_without_samples():
