@@ -34,12 +34,16 @@ class Settings:
     verbose: bool
 
     def __post_init__(self) -> None:
+        if self.contexts.count("-") > 1:
+            raise click.UsageError("- is given twice, but stdin is read once")
         if not (self.contexts or self.list or self.remove):
             raise click.UsageError("no CONTEXT given: name a file, or add --list or --remove")
         if self.fast + self.best + bool(self.model) > 1:
             raise click.UsageError("--fast, --best and -m exclude each other")
-        if self.list + self.remove + (self.fast or self.best or bool(self.model)) > 1:
-            raise click.UsageError("--list and --remove exclude each other, and are of all models")
+        if self.list and self.remove:
+            raise click.UsageError("--list and --remove exclude each other")
+        if (self.list or self.remove) and (self.fast or self.best or self.model):
+            raise click.UsageError("--list and --remove are of all models: leave out --fast, --best and -m")
         if self.as_json and not self.list:
             raise click.UsageError("--json prints a list: add --list")
 

@@ -49,20 +49,22 @@ def test_what_names_no_model(wrong):
             call(wrong)
     with pytest.raises(TypeError, match=NO_MODEL):
         tokpress.load(None)
-    with pytest.raises(TypeError, match=r"^name_or_folder is a path, not "):
+    with pytest.raises(TypeError, match=r"^name_or_folder must be a path, not "):
         tokpress.Model.from_pretrained(wrong)
 
 
 @pytest.mark.parametrize("wrong", ["text", b"text", Path("text"), 5])
 def test_one_in_place_of_several(processor, wrong):
     for call in (lambda one: tokpress.decompress(b"", models=one), processor.encode_batch, processor.decode_batch):
-        with pytest.raises(TypeError, match=r" are several: give a list, not (str|bytes|PosixPath|WindowsPath|int)$"):
+        with pytest.raises(TypeError, match=r" must be a list, not (str|bytes|PosixPath|WindowsPath|int)$"):
             call(wrong)
 
 
 @pytest.mark.parametrize("wrong", ["5", 1.5, None, 10**30])
 def test_what_is_no_whole_number(model, processor, wrong):
-    kind, match = (ValueError, "is out of range") if isinstance(wrong, int) else (TypeError, "is a whole number, not")
+    kind, match = (
+        (ValueError, "is out of range") if isinstance(wrong, int) else (TypeError, "must be a whole number, not")
+    )
     calls = [
         model.sample, lambda count: model.sample_bits(count, b"a" * 99), lambda top: model.next_tokens(b"a", top), processor.token_bytes,
         lambda length: tokpress.TokpressDecompressor().decompress(b"", length),
@@ -96,7 +98,7 @@ def test_what_is_no_path(model, processor, wrong):
         train = partial(tokpress.training.train, [b"aa"], prior="histogram")
         calls += [lambda place, name=name: train(**{name: place}) for name in ("tokenizer", "output", "given")]
     for call in calls:
-        with pytest.raises(TypeError, match=r" is a path, not (NoneType|int|bytes|list)$"):
+        with pytest.raises(TypeError, match=r" must be a path, not (NoneType|int|bytes|list)$"):
             call(wrong)
 
 
@@ -120,11 +122,11 @@ def test_names_of_components():
 
 def test_a_corpus_and_its_weights():
     for wrong in (None, 5):
-        with pytest.raises(TypeError, match="the documents of a corpus are several"):
+        with pytest.raises(TypeError, match="the documents of a corpus must be a list"):
             tokpress.training.train(wrong, prior="histogram")
     for wrong in ("novels*", ["novels*"], [("novels*",)], [("novels*", "2")], None):
         with pytest.raises(
-            TypeError, match=r"(weights are several|a weight is a pair of a pattern and a factor, such as)"
+            TypeError, match=r"(weights must be a list|a weight is a pair of a pattern and a factor, such as)"
         ):
             tokpress.training.train([b"aa"], prior="histogram", weights=wrong)
     with pytest.raises(ValueError, match="should have a factor above 0"):

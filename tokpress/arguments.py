@@ -2,10 +2,10 @@
 
 >>> whole("tokens", "5")
 Traceback (most recent call last):
-TypeError: tokens is a whole number, not str
+TypeError: tokens must be a whole number, not str
 >>> several("sources", "text")
 Traceback (most recent call last):
-TypeError: sources are several: give a list, not str
+TypeError: sources must be a list, not str
 """
 
 import operator
@@ -22,7 +22,7 @@ def whole(name: str, value: Any) -> int:
     try:
         number = operator.index(value)
     except TypeError:
-        raise TypeError(f"{name} is a whole number, not {type(value).__name__}") from None
+        raise TypeError(f"{name} must be a whole number, not {type(value).__name__}") from None
     if abs(number) > MAX_WHOLE:
         raise ValueError(f"{name} is out of range: {str(number)[:20]}…")
     return number
@@ -31,13 +31,13 @@ def whole(name: str, value: Any) -> int:
 def path(name: str, value: Any) -> str:
     """A path as a str. Raises TypeError where it is none."""
     if not isinstance(value, str | os.PathLike) or not isinstance(found := os.fspath(value), str):
-        raise TypeError(f"{name} is a path, not {type(value).__name__}")
+        raise TypeError(f"{name} must be a path, not {type(value).__name__}")
     return found
 
 
 def several(name: str, value: Any) -> list[Any]:
-    """The items of a list or another iterable. Raises TypeError where there are none, and where it is a single text, byte string or path,
+    """The items of a list or another iterable. Raises TypeError for what is not iterable, and for a single text, byte string or path,
     whose parts would be taken for the items."""
     if isinstance(value, str | bytes | bytearray | os.PathLike) or not isinstance(value, Iterable):
-        raise TypeError(f"{name} are several: give a list, not {type(value).__name__}")
+        raise TypeError(f"{name} must be a list, not {type(value).__name__}")
     return list(value)

@@ -42,17 +42,22 @@ def test_the_list(run, records):
     assert {row[2] for row in rows} == {"text", "context-mixing"} and {row[4] for row in rows} == {"yes"}
     assert run("prime", "--list", "0.json").stdout.count("\n") == 2
     assert '"model": "context-mixing"' in run("prime", "--list", "--json", "0.json").stdout
-    (records / "something").write_bytes(b"else")
+    damaged, killed = records / f"{'0' * 16}.{'1' * 64}", records / f".{'0' * 16}.{'1' * 15}.{'2' * 16}"
+    others = [records / "notes.txt", records / "2.0", records / "folder"]
+    for path in (damaged, killed, *others[:2]):
+        path.write_bytes(b"else")
+    others[2].mkdir()
     assert "?" in run("prime", "--list", "-v").stdout
     assert "1 state removed" in run("prime", "--remove", "0.json").stderr
-    assert run("prime", "--list").stdout.count("\n") == 4
-    run("prime", "--remove")
-    assert list(records.iterdir()) == []
+    assert run("prime", "--list").stdout.count("\n") == 5
+    assert "4 states removed" in run("prime", "--remove").stderr
+    assert set(records.iterdir()) == set(others), "what is no state stays"
 
 
 def test_wrong_usage(run, records):
     for words in (
         [], ["--fast", "--best", "0.json"], ["--list", "--remove"], ["--list", "-m", "text"], ["--json", "0.json"],
+        ["-", "-"],
     ):  # fmt: skip
         run("prime", *words, code=2)
     assert "nothing: No such file" in run("prime", "nothing", code=1).stderr

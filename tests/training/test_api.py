@@ -162,3 +162,14 @@ def test_arguments_of_another_kind(arguments, message):
     for function in (partial(train, prior="histogram"), partial(train_tokenizer, "bpe")):
         with pytest.raises((TypeError, TokpressError), match=message):
             function(corpus=[b"a text"], **arguments)
+    with pytest.raises(TypeError, match="rate must be a number, not str"):
+        train_tokenizer("vq", [b"a text"], rate="0.1")
+
+
+def test_weights_from_an_iterator(tmp_path):
+    """They are read once, and count as those of a list."""
+    for name, letter in (("some", b"a"), ("others", b"z")):
+        (tmp_path / name).write_bytes(100 * letter)
+    weights = [("some", 1.0), ("others", np.float64(9))]
+    once, listed = (train([tmp_path], prior="histogram", weights=given) for given in (iter(weights), weights))
+    assert once.id == listed.id != train([tmp_path], prior="histogram").id

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 import warnings
 from collections.abc import Callable, Iterator
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 MAGIC = b"tokpst01"
 HEAD = Struct("<8s32s32sIQ")
 NOT_YOURS = "another user owns this folder or may write to it: make it yours (chmod go-w), or name another one with TOKPRESS_CACHE"
+#: names of states: the context's digest and a key; and of unfinished ones, which a process that was killed leaves behind
+NAME = re.compile(r"[0-9a-f]{16}\.[0-9a-f]{64}|\.[0-9a-f]{16}\.[0-9a-f]{15}\.[0-9a-f]{16}")
 #: most bytes of a description
 MAX_DESCRIPTION = 1 << 16
 _READ = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_NONBLOCK", "O_CLOEXEC", "O_NOFOLLOW", "O_BINARY"))
@@ -101,14 +104,14 @@ class Kept(Found):
         _make(self._folder)
         if foreign(self._folder):
             raise TokpressError(f"{self._folder}: {NOT_YOURS}")
-        if (state := super().find(key)) is not None:
-            self.entries.append(_entry(self.path(key)))
+        if (state := super().find(key)) is not None and (entry := _entry(self.path(key))) not in self.entries:
+            self.entries.append(entry)
         return state
 
     def keep(self, key: bytes, state: Callable[[], bytes]) -> None:
         """Write a state. Raises OSError; nothing is left behind then."""
         _write(path := self.path(key), key, json.dumps(self._about | {"layout": _layout()}).encode(), state())
-        self.entries.append(_entry(path))
+        self.entries = [*(entry for entry in self.entries if entry.path != path), _entry(path)]
 
 
 def found(source: bytes) -> Found | None:
@@ -122,16 +125,17 @@ def found(source: bytes) -> Found | None:
 
 
 def entries() -> Iterator[Entry]:
-    """All files of the folder. Raises OSError where it cannot be read."""
+    """The files of the folder that have the name of a state, finished or not. Raises OSError where it cannot be read."""
     if (place := folder()).is_dir():
         for path in sorted(place.iterdir()):
             with suppress(FileNotFoundError):  # removed meanwhile
-                yield _entry(path)
+                if NAME.fullmatch(path.name) and stat.S_ISREG(path.lstat().st_mode):
+                    yield _entry(path)
 
 
 def is_of(entry: Entry, digest: bytes) -> bool:
-    """Whether it is a state after the context with this digest."""
-    return entry.path.name.startswith(f"{digest.hex()}.")
+    """Whether it is a state after the context with this digest, finished or not."""
+    return entry.path.name.removeprefix(".").startswith(f"{digest.hex()}.")
 
 
 def foreign(place: Path) -> bool:

@@ -1,7 +1,7 @@
 """Objects of the core. Each is freed together with the Python object that owns it."""
 
 import ctypes
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -46,7 +46,7 @@ class Handle:
         return library.checked(self.function(name, *types)(self.pointer, *arguments))
 
 
-class SavedHandle(Handle):
+class SavedHandle(Handle, ABC):
     """An object that reads a context, and whose state after it can be saved: in the object, to come back to, or as bytes, for other
     processes."""
 

@@ -65,12 +65,12 @@ def train(
     """
     if prior and preset:
         raise TokpressError("a preset has its own prior: give either prior or preset")
-    _check(settings, vocab_size, weights, numbers)
+    weights = _check(settings, vocab_size, weights, numbers)
     with _place(output, resume) as folder, in_files(corpus, partial(_samples, tokenizer)) as paths:
         planned = plan.model(
             paths, folder, resume=resume, command=command, prior=prior, preset=preset, config=dict(settings or {}),
             init=str(find(init).resolve()) if init else None, given=os.path.abspath(path("given", given)) if given else None,
-            memory=memory, tokenizer=_name(tokenizer), vocab_size=vocab_size, weights=list(weights), numbers=numbers,
+            memory=memory, tokenizer=_name(tokenizer), vocab_size=vocab_size, weights=weights, numbers=numbers,
         )  # fmt: skip
         return run.train(planned, folder, resume, force, keep_checkpoint, watcher)
 
@@ -96,27 +96,32 @@ def train_tokenizer(
     >>> bpe.vocab_size, bpe.decode(bpe.encode(b"to be")) == b"to be"
     (260, True)
     """
-    _check(settings, vocab_size, weights, numbers)
+    weights = _check(settings, vocab_size, weights, numbers)
+    if rate is not None and (isinstance(rate, bool) or not isinstance(rate, int | float)):
+        raise TypeError(f"rate must be a number, not {type(rate).__name__}")
     values = dict(settings or {})
     with _place(output, resume) as folder, in_files(corpus, partial(_samples_of_kind, kind, values)) as paths:
         planned = plan.tokenizer(
-            kind, paths, folder, resume=resume, command=command, config=values, vocab_size=vocab_size, rate=rate, weights=list(weights),
+            kind, paths, folder, resume=resume, command=command, config=values, vocab_size=vocab_size, rate=rate, weights=weights,
             numbers=numbers,
         )  # fmt: skip
         return run.train_tokenizer(planned, folder, force, watcher, resume)
 
 
-def _check(settings: object, vocab_size: object, weights: object, numbers: Mapping[str, Any]) -> None:
-    """Raises TypeError where an argument is of another kind, or has a name that no option has; ValueError where a weight is not above 0."""
+def _check(
+    settings: object, vocab_size: object, weights: object, numbers: Mapping[str, Any]
+) -> list[tuple[str, float]]:
+    """The weights. Raises TypeError where an argument is of another kind, or has a name that no option has; ValueError where a weight is not above 0."""
     names = [field.name for field in fields(FitConfig)]
     if unknown := sorted(numbers.keys() - set(names)):
         raise TypeError(f"no argument is called {unknown[0]!r}; beside the others there are: {', '.join(names)}")
     if settings is not None and not isinstance(settings, Mapping):
         raise TypeError(f"settings are a mapping of names to values, not {type(settings).__name__}")
     if vocab_size is not None and (isinstance(vocab_size, bool) or not isinstance(vocab_size, int)):
-        raise TypeError(f"vocab_size is a whole number, not {type(vocab_size).__name__}")
-    for weight in several("weights", weights):
-        if not isinstance(weight, tuple | list) or [type(each) for each in weight] not in ([str, float], [str, int]):
+        raise TypeError(f"vocab_size must be a whole number, not {type(vocab_size).__name__}")
+    pairs = several("weights", weights)
+    for weight in pairs:
+        if not isinstance(weight, tuple | list) or not _is_pair(*weight):
             raise TypeError(
                 f"a weight is a pair of a pattern and a factor, such as ('novels*', 2.5), not {weight!r:.60}"
             )
@@ -124,6 +129,17 @@ def _check(settings: object, vocab_size: object, weights: object, numbers: Mappi
             raise ValueError(f"the weight {weight!r:.60} should have a factor above 0")
     if vocab_size is not None and vocab_size < 1:
         raise TokpressError(f"vocab_size={vocab_size} should be at least 1")
+    return pairs
+
+
+def _is_pair(*parts: object) -> bool:
+    """Whether they are a text and a number."""
+    match parts:
+        case (str(), bool()):
+            return False
+        case (str(), int() | float()):
+            return True
+    return False
 
 
 @contextmanager
