@@ -140,7 +140,7 @@ output = click.option(
     "-o", "--output", required=True, type=options.FileName(), metavar="DIR", help="Model directory to write."
 )
 resume = click.option("--resume", is_flag=True, help="Continue the unfinished run in DIR.")
-force = options.force("Replace the model, tokenizer or unfinished run in DIR.")
+force = options.force("Replace the model, tokenizer or run in DIR.")
 device = click.option(
     "--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), metavar="NAME", show_default="auto",
     help="Train on cpu, cuda or mps.",
