@@ -28,6 +28,11 @@ def whole(name: str, value: Any) -> int:
     return number
 
 
+def is_number(value: object) -> bool:
+    """Whether it is an int or a float. A bool is none."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 def path(name: str, value: Any) -> str:
     """A path as a str. Raises TypeError where it is none."""
     if not isinstance(value, str | os.PathLike) or not isinstance(found := os.fspath(value), str):

@@ -99,13 +99,15 @@ class EndsEarly(io.BytesIO):
         return super().read(max(0, min(size, left)))
 
 
-@pytest.mark.parametrize("short", range(5))
+@pytest.mark.parametrize("short", range(3))
 def test_a_source_that_is_short_in_one_pass(short):
     """What a pass wrote is no part of what the next one writes. The file holds what one of the passes saw."""
-    source = np.random.default_rng(1).bytes(1 << 14) * 64
-    compress_stream(EndsEarly(source, short), out := io.BytesIO(), Options(effort="fast", frame_size=1 << 16))
+    source = (
+        np.random.default_rng(1).bytes(1 << 14) * 256
+    )  # so often that lzma may do alone: it is tried before the frames
+    compress_stream(file := EndsEarly(source, short), out := io.BytesIO(), Options(effort="fast", frame_size=1 << 16))
     decompress_stream(io.BytesIO(out.getvalue()), back := io.BytesIO())
-    assert back.getvalue() in (source, source[:-65_536])
+    assert back.getvalue() in (source, source[:-65_536]) and file.passes >= max(short, 2)
 
 
 # --- progress

@@ -73,7 +73,9 @@ def _by_part(
     packed_quickly = start_in_background(quick.go_on)
     trials = _Trials(part, part_grid, options, report)
     choice = trials.select(len(part_packed), len(source))
-    least = least_size(len(packed_quickly() or b""), few_symbols(source), len(source))
+    quick_payload = packed_quickly()
+    assert quick_payload is not None, "there was no limit"
+    least = least_size(len(quick_payload), few_symbols(source), len(source))
     if choice is None or (choice.number in trials.encoded and choice.payload >= len(part)):
         return _smaller(None, packing.go_on(), source, options)
     expected, packed = choice.payload / len(part) * len(source), packing.go_on

@@ -183,8 +183,10 @@ def _compress_frames(source: BinaryIO, out: BinaryIO, options: Options, limit: f
 
 
 def _lzma_whole(source: BinaryIO, length: int, spool: BinaryIO, report: Report) -> FrameHeader | None:
-    """Write the source as one lzma payload to `spool`. Returns its header, or None where the source grew or shrank
-    meanwhile."""
+    """Write the source as one lzma payload to `spool`, in place of what it holds. Returns its header, or None where the source grew or
+    shrank meanwhile."""
+    spool.seek(0)
+    spool.truncate()
     crc, seen, digest = 0, 0, Digest()
     with in_turn(lambda: report(0)):
         encoder = LzmaEncoder(length)
@@ -234,8 +236,6 @@ def compress_stream(source: BinaryIO, out: BinaryIO, options: Options | None = N
 
         def pack() -> FrameHeader | None:
             source.seek(start)
-            spool.seek(0)
-            spool.truncate()  # of a pass in which the source was shorter
             return _lzma_whole(source, length, spool, stages.stage(LZMA_SHARE))
 
         header, summary = None, None
@@ -308,7 +308,7 @@ def compress(
     """Compress `data` to a complete .tokp file.
 
     model: a Model, its name or its directory; without it, the best shipped model is chosen for each frame.
-    lanes: sequences coded in lock-step, 1 … 512; without it, as many as the model's rule says for this size.
+    lanes: sequences coded in lock-step, 1 … 512; without it, as many as the model's rule says for this size, at most 8 with effort "best".
     effort: without a model, the candidates: "fast", "default", or "best", which may be slow.
     context: bytes that the model reads first, which `decompress` needs too; for several calls, a `tokpress.Context` of them.
     embed: write the models into the file, so that it can be decoded without them; the text model takes 8 MB.

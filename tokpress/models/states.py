@@ -35,7 +35,7 @@ MAGIC = b"tokpst01"
 HEAD = Struct("<8s32s32sIQ")
 NOT_YOURS = "another user owns this folder or may write to it: make it yours (chmod go-w), or name another one with TOKPRESS_CACHE"
 #: names of states: the context's digest and a key; and of unfinished ones, which a process that was killed leaves behind
-NAME = re.compile(r"[0-9a-f]{16}\.[0-9a-f]{64}|\.[0-9a-f]{16}\.[0-9a-f]{15}\.[0-9a-f]{16}")
+NAME = r"[0-9a-f]{16}\.[0-9a-f]{64}|\.[0-9a-f]{16}\.[0-9a-f]{15}\.[0-9a-f]{16}"
 #: most bytes of a description
 MAX_DESCRIPTION = 1 << 16
 _READ = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_NONBLOCK", "O_CLOEXEC", "O_NOFOLLOW", "O_BINARY"))
@@ -96,22 +96,27 @@ class Kept(Found):
     def __init__(self, digest: bytes, about: dict[str, Any]) -> None:
         super().__init__(digest)
         self._about = about
-        #: what was found or written
-        self.entries: list[Entry] = []
+        self._entries: dict[Path, Entry] = {}
+
+    @property
+    def entries(self) -> list[Entry]:
+        """What was found or written."""
+        return [*self._entries.values()]
 
     def find(self, key: bytes) -> bytes | None:
         """The same. Raises OSError where there can be no folder, TokpressError where it is not the user's own."""
         _make(self._folder)
         if foreign(self._folder):
             raise TokpressError(f"{self._folder}: {NOT_YOURS}")
-        if (state := super().find(key)) is not None and (entry := _entry(self.path(key))) not in self.entries:
-            self.entries.append(entry)
+        if (state := super().find(key)) is not None:
+            path = self.path(key)
+            self._entries[path] = _entry(path)
         return state
 
     def keep(self, key: bytes, state: Callable[[], bytes]) -> None:
         """Write a state. Raises OSError; nothing is left behind then."""
         _write(path := self.path(key), key, json.dumps(self._about | {"layout": _layout()}).encode(), state())
-        self.entries = [*(entry for entry in self.entries if entry.path != path), _entry(path)]
+        self._entries[path] = _entry(path)
 
 
 def found(source: bytes) -> Found | None:
@@ -129,7 +134,7 @@ def entries() -> Iterator[Entry]:
     if (place := folder()).is_dir():
         for path in sorted(place.iterdir()):
             with suppress(FileNotFoundError):  # removed meanwhile
-                if NAME.fullmatch(path.name) and stat.S_ISREG(path.lstat().st_mode):
+                if re.fullmatch(NAME, path.name) and stat.S_ISREG(path.lstat().st_mode):
                     yield _entry(path)
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from ..arguments import path, several
+from ..arguments import is_number, path, several
 from ..errors import TokpressError
 from ..models.model import Model
 from ..models.store import find
@@ -97,7 +97,7 @@ def train_tokenizer(
     (260, True)
     """
     weights = _check(settings, vocab_size, weights, numbers)
-    if rate is not None and (isinstance(rate, bool) or not isinstance(rate, int | float)):
+    if rate is not None and not is_number(rate):
         raise TypeError(f"rate must be a number, not {type(rate).__name__}")
     values = dict(settings or {})
     with _place(output, resume) as folder, in_files(corpus, partial(_samples_of_kind, kind, values)) as paths:
@@ -121,7 +121,12 @@ def _check(
         raise TypeError(f"vocab_size must be a whole number, not {type(vocab_size).__name__}")
     pairs = several("weights", weights)
     for weight in pairs:
-        if not isinstance(weight, tuple | list) or not _is_pair(*weight):
+        if not (
+            isinstance(weight, tuple | list)
+            and len(weight) == 2
+            and isinstance(weight[0], str)
+            and is_number(weight[1])
+        ):
             raise TypeError(
                 f"a weight is a pair of a pattern and a factor, such as ('novels*', 2.5), not {weight!r:.60}"
             )
@@ -130,16 +135,6 @@ def _check(
     if vocab_size is not None and vocab_size < 1:
         raise TokpressError(f"vocab_size={vocab_size} should be at least 1")
     return pairs
-
-
-def _is_pair(*parts: object) -> bool:
-    """Whether they are a text and a number."""
-    match parts:
-        case (str(), bool()):
-            return False
-        case (str(), int() | float()):
-            return True
-    return False
 
 
 @contextmanager
