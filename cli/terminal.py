@@ -13,6 +13,8 @@ from contextvars import ContextVar
 
 TYPE_CHECKING = False  # true to type checkers; `--help` does not import typing
 if TYPE_CHECKING:
+    from typing import TextIO
+
     import rich.progress
 
 
@@ -62,8 +64,25 @@ def _print(text: str, err: bool) -> None:
     if stream is None:  # closed
         return
     with contextlib.suppress(OSError) if err else contextlib.nullcontext():
-        stream.write(text)
-        stream.flush()
+        try:
+            stream.write(text)
+            stream.flush()
+        except OSError:
+            _drop_buffer(stream)
+            raise
+
+
+def _drop_buffer(stream: "TextIO") -> None:
+    """Drop what a stream could not take, which its next flush would write again: at the end of the process, too late for an error."""
+    with contextlib.suppress(OSError, ValueError):  # not a file
+        there, null = os.dup(stream.fileno()), os.open(os.devnull, os.O_WRONLY)
+        try:
+            os.dup2(null, stream.fileno())
+            stream.flush()
+        finally:
+            os.dup2(there, stream.fileno())
+            os.close(there)
+            os.close(null)
 
 
 def note(message: str, quiet: bool = False) -> None:

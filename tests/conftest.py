@@ -22,6 +22,9 @@ MAX_WORKERS = 8
 os.environ["PYTHONPYCACHEPREFIX"] = str(Path(__file__).parent.parent / ".pytest_cache" / "bytecode")
 sys.pycache_prefix = os.environ["PYTHONPYCACHEPREFIX"]
 
+# Commands that tests run write to stdout as they do for a user, who has not set this: it is buffered.
+os.environ.pop("PYTHONUNBUFFERED", None)
+
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
